@@ -1,0 +1,142 @@
+//! The monoids: the state of every aggregate, and the only place where its arithmetic is written.
+//!
+//! A [`Monoid`] is associative and commutative **to the bit**: any bracketing, any order, any
+//! grouping into batches gives the same bytes. The batch engine wraps [`Groups`] as its accumulator,
+//! the stream engine uses it to pre-combine a micro-batch and merges the same states as the
+//! difference of a collection, serving uses `merge` and `present`. This crate knows Arrow arrays; it
+//! knows no engine.
+//!
+//! States come in two layouts, [`Layout`]:
+//! - **words**: a fixed number of 64-bit words merged by a short program of [`WordOp`]s
+//!   ([`merge_words`]); heap-free, so millions of keys stay cheap;
+//! - **heap**: a [`HeapState`] of varying size (sets, sketches, exact float sums).
+//!
+//! Invariants:
+//! - The canonical form of a state is one value of one Arrow column (`FixedSizeBinary(8·words)` or
+//!   `Binary`): equal states have equal bytes, whatever way they came about.
+//! - Merging words never overflows: the widths leave room for 2⁶³ rows of the largest input.
+//! - Floats that come in are finite and never -0.0 (the decoder sees to it).
+
+use std::fmt;
+
+use arrow::array::{ArrayRef, BooleanArray};
+use arrow::datatypes::DataType;
+
+/// What is known of a monoid beyond being associative and commutative, which all are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Laws {
+    /// `a ⊕ a = a`: duplicates do no harm.
+    pub idempotent: bool,
+    /// There is an inverse: a deletion could be expressed.
+    pub invertible: bool,
+    /// What the presented value is worth.
+    pub exactness: Exactness,
+    /// How large a state becomes.
+    pub size: Size,
+}
+
+/// What a presented value is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exactness {
+    /// Exact, or correctly rounded from an exact state.
+    Exact,
+    /// Relative standard error, in millionths.
+    StandardError(u32),
+    /// Guaranteed relative error, in millionths.
+    RelativeError(u32),
+}
+
+/// How large a state becomes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// Always this many.
+    Fixed(usize),
+    /// Never more than this.
+    Bounded(usize),
+    /// As large as the data demands, for the stated reason's size.
+    Growing,
+}
+
+/// How a state is laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Layout {
+    /// Words, merged by this program.
+    Words(Vec<WordOp>),
+    /// One heap value.
+    Heap,
+}
+
+/// One step of a word program: how the next few words of two states become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WordOp {
+    /// Two's complement addition over this many words (1 to 5), least significant first.
+    Add(u8),
+    /// The greater of two unsigned integers of this many words (1 to 4), most significant first.
+    /// Minima are held complemented, absence as all zero, so this one step serves all of them.
+    Max(u8),
+}
+
+/// A malformed state, or an input of another type than declared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{monoid}: {problem}")]
+pub struct StateError {
+    /// [`Monoid::name`].
+    pub monoid: String,
+    /// What does not fit.
+    pub problem: String,
+}
+
+/// The result of this crate.
+pub type Result<T> = std::result::Result<T, StateError>;
+
+/// One aggregate's monoid: lift, merge, canonical state, present.
+pub trait Monoid: fmt::Debug + Send + Sync {
+    /// Name with the parameters that decide the state, such as `sum(decimal(12, 2))` or `hll(p=14)`.
+    fn name(&self) -> String;
+    /// Version of the state's format; part of the metric hash.
+    fn version(&self) -> u32;
+    /// Laws beyond the common ones.
+    fn laws(&self) -> Laws;
+    /// Words or heap.
+    fn layout(&self) -> Layout;
+    /// Type of the argument column; `None` for `count`, which has no argument.
+    fn input(&self) -> Option<DataType>;
+    /// Type of the presented column.
+    fn presented(&self) -> DataType;
+    /// The identity's canonical bytes.
+    fn identity(&self) -> Vec<u8>;
+    /// A fresh set of groups.
+    fn groups(&self) -> Box<dyn Groups>;
+    /// Canonical states (a column of [`Monoid::state_type`]) → presented values, row by row.
+    fn present(&self, states: &ArrayRef) -> Result<ArrayRef>;
+    /// One heap state from its canonical bytes. Errors for word layouts, and for bytes that are not canonical.
+    fn heap_state(&self, bytes: &[u8]) -> Result<HeapState>;
+
+    /// Type of the canonical state column.
+    fn state_type(&self) -> DataType {
+        match self.layout() {
+            Layout::Words(program) => DataType::FixedSizeBinary(8 * n_words(&program) as i32),
+            Layout::Heap => DataType::Binary,
+        }
+    }
+}
+
+/// Vectorised states of many groups. Groups are dense numbers from 0; groups that were never lifted
+/// into hold the identity.
+pub trait Groups: Send {
+    /// Adds rows: row `i` of `args` (empty for `count`) goes to group `groups[i]`. Rows where the
+    /// argument is null, or `filter` is not true, are skipped. Every group number is `< n_groups`.
+    fn lift(
+        &mut self,
+        args: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        n_groups: usize,
+    ) -> Result<()>;
+    /// Merges canonical states: row `i` of `states` into group `groups[i]`.
+    fn merge(&mut self, states: &ArrayRef, groups: &[usize], n_groups: usize) -> Result<()>;
+    /// Takes the canonical states of the first `n` groups out; the others move to the front.
+    fn emit(&mut self, n: usize) -> Result<ArrayRef>;
+    /// Heap and inline bytes in use.
+    fn size(&self) -> usize;
+}
