@@ -22,6 +22,29 @@ use std::fmt;
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::DataType;
 
+mod catalogue;
+mod column;
+mod heap;
+mod heap_groups;
+mod heap_monoids;
+pub mod law_kit;
+mod rounding;
+mod scalar;
+mod states;
+mod word_groups;
+mod word_monoids;
+mod words;
+
+pub use catalogue::{Op, monoid};
+pub use heap::HeapState;
+pub use rounding::{ratio_i128_to_f64, ratio_to_f64};
+pub use scalar::hash64;
+pub use states::{
+    DecimalSet, Exact, ExactSum, ExactSumOfSquares, FloatMean, FloatMoments, HyperLogLog, LogBuckets,
+    SortedSet, TextExtreme, TextSet, WordSet,
+};
+pub use words::{merge_words, n_words};
+
 /// What is known of a monoid beyond being associative and commutative, which all are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Laws {
@@ -86,8 +109,27 @@ pub struct StateError {
     pub problem: String,
 }
 
+impl StateError {
+    fn new(monoid: &str, problem: impl Into<String>) -> Self {
+        StateError { monoid: monoid.to_owned(), problem: problem.into() }
+    }
+}
+
 /// The result of this crate.
 pub type Result<T> = std::result::Result<T, StateError>;
+
+/// A result inside of one monoid, whose name is added on the way out.
+type Checked<T> = std::result::Result<T, &'static str>;
+
+/// What a monoid says of itself.
+#[derive(Debug, Clone)]
+struct Description {
+    name: String,
+    version: u32,
+    laws: Laws,
+    input: Option<DataType>,
+    presented: DataType,
+}
 
 /// One aggregate's monoid: lift, merge, canonical state, present.
 pub trait Monoid: fmt::Debug + Send + Sync {

@@ -1,7 +1,7 @@
 //! A plain tree that every stage of the compiler can be shown as: text for people, JSON for tools,
 //! dot for pictures. One renderer, so that all stages look alike.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -25,7 +25,8 @@ impl Node {
     }
 
     /// Adds a property.
-    pub fn with(mut self, property: &str, value: impl ToString) -> Self {
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass temporaries; a reference would be noise")]
+    pub fn with(mut self, property: &str, value: impl fmt::Display) -> Self {
         self.properties.push((property.to_owned(), value.to_string()));
         self
     }

@@ -186,13 +186,14 @@ pub enum Func {
     Eq,
     /// (T?, T?) → bool: the negation of [`Func::Eq`].
     Ne,
-    /// (T, T) → bool. Strings by bytes, enums as declared.
+    /// (T?, T?) → bool. Strings by bytes, enums as declared. None on either side: false. The type says
+    /// `bool`, not `bool?`: a none gets here by overflow, or where a test beside it makes it harmless.
     Lt,
-    /// (T, T) → bool.
+    /// (T?, T?) → bool. None on either side: false.
     Le,
-    /// (T, T) → bool.
+    /// (T?, T?) → bool. None on either side: false.
     Gt,
-    /// (T, T) → bool.
+    /// (T?, T?) → bool. None on either side: false.
     Ge,
     /// (T?, T? …) → bool: the first equals ([`Func::Eq`]) one of the others.
     In,

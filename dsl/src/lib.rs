@@ -1,1 +1,105 @@
-//! Placeholder.
+//! The metric language: text → syntax tree → typed metric ([`ir`]), with all diagnostics at once.
+//!
+//! Pure: no files, no engine, no clock. The same bytes give the same answer, on every machine. The
+//! stages are
+//!
+//! | stage | module | what it guards |
+//! |---|---|---|
+//! | bytes → tokens | `scan` | UTF-8, characters, the limits that keep every later recursion shallow |
+//! | tokens → items | `items` | one broken item does not hide the errors of the next |
+//! | item → tree | `parse` | the grammar (`grammar.pest`) |
+//! | tree → [`ir::Metric`] | `check` | names and types |
+//!
+//! ```
+//! use metricc_dsl::{SourceText, check};
+//!
+//! let text = "
+//!     source payments { at: timestamp time  amount: decimal(12, 2) }
+//!     metric revenue = sum(amount) { from payments  every 1h }
+//! ";
+//! let checked = check(&SourceText { name: "payments.metric".into(), bytes: text.into() });
+//! assert!(!checked.has_errors());
+//! assert_eq!(checked.package.metrics[0].name, "revenue");
+//! ```
+
+pub mod calendar;
+pub mod explain;
+pub mod ir;
+pub mod ir_text;
+pub mod render;
+
+mod ast;
+mod check;
+mod code;
+mod diagnostic;
+mod explain_syntax;
+mod explain_typed;
+mod items;
+mod parse;
+mod scan;
+mod suggest;
+
+use explain::Node;
+
+pub use code::Code;
+pub use diagnostic::{Diagnostic, Label, Severity, Span};
+pub use explain_typed::explain_typed;
+
+/// The text of one `.metric` file. It may hold any bytes at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceText {
+    /// Name as diagnostics show it, such as a path.
+    pub name: String,
+    /// Content.
+    pub bytes: Vec<u8>,
+}
+
+/// What [`check`] found.
+#[derive(Debug)]
+pub struct Checked {
+    /// All items that checked. A metric is in it only if its source is without errors too.
+    pub package: ir::Package,
+    /// Everything found, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+    syntax: Vec<ast::Item>,
+}
+
+impl Checked {
+    /// Whether one of the diagnostics is an error.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// The syntax tree of a metric, if there is one of that name that could be parsed.
+    pub fn explain_syntax(&self, metric: &str) -> Option<Node> {
+        self.syntax.iter().find_map(|item| match item {
+            ast::Item::Metric(item) if item.name.text == metric => Some(explain_syntax::metric(item)),
+            _ => None,
+        })
+    }
+}
+
+/// Reads, parses and checks one file. Total: every input gives an answer, most of them diagnostics.
+pub fn check(text: &SourceText) -> Checked {
+    let mut found = Vec::new();
+    let (syntax, package) = match scan::scan(&text.bytes, &mut found) {
+        Some(scanned) => read(&scanned, &mut found),
+        None => (Vec::new(), ir::Package::default()),
+    };
+    diagnostic::arrange(&mut found);
+    Checked { package, diagnostics: found, syntax }
+}
+
+fn read(scanned: &scan::Scanned<'_>, found: &mut Vec<Diagnostic>) -> (Vec<ast::Item>, ir::Package) {
+    let split = items::split(scanned, found);
+    let mut syntax = Vec::new();
+    let mut unread = Vec::new();
+    for item in split {
+        match parse::item(scanned.text, &item, found) {
+            Some(parsed) => syntax.push(parsed),
+            None => unread.push(item),
+        }
+    }
+    let package = check::package(scanned.text, &syntax, &unread, found);
+    (syntax, package)
+}

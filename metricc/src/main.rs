@@ -1,1 +1,7 @@
-fn main() {}
+//! The `metricc` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    metricc::cli::main()
+}

@@ -1,0 +1,211 @@
+//! Reading argument columns: which rows count, and a loop over them that is compiled for each type.
+
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::datatypes::DataType;
+
+use crate::scalar::Scalar;
+use crate::{Result, StateError};
+
+/// An argument column of a known type.
+pub(crate) trait Column: 'static {
+    /// What one row holds.
+    type Item<'a>: Copy;
+
+    /// The column in the arguments of `lift`, if it is of this kind.
+    fn open(args: &[ArrayRef]) -> Option<&Self>;
+    /// All rows in order, null or not.
+    fn items(&self) -> impl Iterator<Item = Self::Item<'_>>;
+    /// One row, null or not.
+    fn item(&self, row: usize) -> Self::Item<'_>;
+    /// Which rows are null.
+    fn nulls(&self) -> Option<&NullBuffer>;
+    /// Whether every selected row holds a value that may come in: floats have to be finite.
+    fn is_proper(&self, _selected: Option<&BooleanBuffer>) -> bool {
+        true
+    }
+}
+
+/// The argument of an aggregate without one.
+#[derive(Debug)]
+pub(crate) struct NoColumn;
+
+impl Column for NoColumn {
+    type Item<'a> = ();
+
+    fn open(args: &[ArrayRef]) -> Option<&Self> {
+        args.is_empty().then_some(&NoColumn)
+    }
+    fn items(&self) -> impl Iterator<Item = ()> {
+        std::iter::repeat(())
+    }
+    fn item(&self, _row: usize) {}
+    fn nulls(&self) -> Option<&NullBuffer> {
+        None
+    }
+}
+
+impl<T: ArrowPrimitiveType> Column for PrimitiveArray<T>
+where
+    T::Native: Scalar,
+{
+    type Item<'a> = T::Native;
+
+    fn open(args: &[ArrayRef]) -> Option<&Self> {
+        args.first().and_then(|array| array.as_primitive_opt::<T>())
+    }
+    #[inline]
+    fn items(&self) -> impl Iterator<Item = T::Native> {
+        self.values().iter().copied()
+    }
+    #[inline]
+    fn item(&self, row: usize) -> T::Native {
+        self.value(row)
+    }
+    fn nulls(&self) -> Option<&NullBuffer> {
+        Array::nulls(self)
+    }
+    fn is_proper(&self, selected: Option<&BooleanBuffer>) -> bool {
+        if T::Native::ALWAYS_PROPER {
+            return true;
+        }
+        match selected {
+            None => self.values().iter().fold(true, |all, value| all & value.is_proper()),
+            Some(selected) => selected.set_indices().all(|row| self.value(row).is_proper()),
+        }
+    }
+}
+
+impl Column for BooleanArray {
+    type Item<'a> = bool;
+
+    fn open(args: &[ArrayRef]) -> Option<&Self> {
+        args.first().and_then(|array| array.as_boolean_opt())
+    }
+    #[inline]
+    fn items(&self) -> impl Iterator<Item = bool> {
+        self.values().iter()
+    }
+    #[inline]
+    fn item(&self, row: usize) -> bool {
+        self.value(row)
+    }
+    fn nulls(&self) -> Option<&NullBuffer> {
+        Array::nulls(self)
+    }
+}
+
+impl Column for StringArray {
+    type Item<'a> = &'a str;
+
+    fn open(args: &[ArrayRef]) -> Option<&Self> {
+        args.first().and_then(|array| array.as_string_opt())
+    }
+    #[inline]
+    fn items(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).map(|row| self.value(row))
+    }
+    #[inline]
+    fn item(&self, row: usize) -> &str {
+        self.value(row)
+    }
+    fn nulls(&self) -> Option<&NullBuffer> {
+        Array::nulls(self)
+    }
+}
+
+/// The rows of one `lift` that count, checked to fit together.
+pub(crate) struct Rows<'a, C> {
+    column: &'a C,
+    groups: &'a [usize],
+    selected: Option<BooleanBuffer>,
+}
+
+impl<'a, C: Column> Rows<'a, C> {
+    /// Checks the arguments of `lift` against each other and against the declared type. Afterwards
+    /// every group number is `< n_groups` and every selected value is proper.
+    pub(crate) fn open(
+        monoid: &str,
+        expected: Option<&DataType>,
+        args: &'a [ArrayRef],
+        groups: &'a [usize],
+        filter: Option<&BooleanArray>,
+        n_groups: usize,
+    ) -> Result<Self> {
+        let error = |problem: String| StateError::new(monoid, problem);
+        check_arguments(expected, args, groups.len()).map_err(error)?;
+        let column = C::open(args).ok_or_else(|| error("the argument is of another type".into()))?;
+        if filter.is_some_and(|filter| filter.len() != groups.len()) {
+            return Err(error("the filter and the group numbers differ in length".into()));
+        }
+        check_groups(monoid, groups, n_groups)?;
+        let selected = selection(column.nulls(), filter);
+        if !column.is_proper(selected.as_ref()) {
+            return Err(error("a float that comes in is not finite".into()));
+        }
+        Ok(Rows { column, groups, selected })
+    }
+
+    /// Calls `add` with group and value of every row that counts, in order.
+    #[inline]
+    pub(crate) fn each(self, mut add: impl FnMut(usize, C::Item<'a>)) {
+        match &self.selected {
+            None => {
+                for (group, item) in self.groups.iter().zip(self.column.items()) {
+                    add(*group, item);
+                }
+            }
+            Some(selected) => {
+                for row in selected.set_indices() {
+                    add(self.groups[row], self.column.item(row));
+                }
+            }
+        }
+    }
+}
+
+fn check_arguments(
+    expected: Option<&DataType>,
+    args: &[ArrayRef],
+    n_rows: usize,
+) -> std::result::Result<(), String> {
+    match (expected, args) {
+        (None, []) => Ok(()),
+        (Some(expected), [argument]) if argument.data_type() == expected => {
+            if argument.len() == n_rows {
+                Ok(())
+            } else {
+                Err("the argument and the group numbers differ in length".into())
+            }
+        }
+        (Some(expected), [argument]) => {
+            Err(format!("the argument is of type `{}`, declared is `{expected}`", argument.data_type()))
+        }
+        (expected, args) => {
+            Err(format!("{} arguments came in, declared are {}", args.len(), usize::from(expected.is_some())))
+        }
+    }
+}
+
+/// Every group number has to be below `n_groups`.
+pub(crate) fn check_groups(monoid: &str, groups: &[usize], n_groups: usize) -> Result<()> {
+    if groups.iter().fold(true, |all, group| all & (*group < n_groups)) {
+        Ok(())
+    } else {
+        Err(StateError::new(monoid, format!("a group number is not below {n_groups}")))
+    }
+}
+
+/// The rows that are neither null nor filtered out; `None` when all count.
+fn selection(nulls: Option<&NullBuffer>, filter: Option<&BooleanArray>) -> Option<BooleanBuffer> {
+    let present = nulls.filter(|nulls| nulls.null_count() > 0).map(NullBuffer::inner);
+    let passed = filter.map(|filter| match Array::nulls(filter) {
+        Some(nulls) if nulls.null_count() > 0 => filter.values() & nulls.inner(),
+        _ => filter.values().clone(),
+    });
+    match (present, passed) {
+        (None, passed) => passed,
+        (Some(present), None) => Some(present.clone()),
+        (Some(present), Some(passed)) => Some(present & &passed),
+    }
+}

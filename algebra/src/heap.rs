@@ -1,0 +1,193 @@
+//! Heap states as one type: what the stream holds as the difference of a collection.
+
+use std::fmt;
+
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::states::{
+    DecimalSet, ExactSum, FloatMean, FloatMoments, HeapValue, HyperLogLog, LogBuckets, MAX_PRECISION,
+    MIN_PRECISION, Reader, TextExtreme, TextSet, WordSet,
+};
+use crate::{Checked, Result, StateError};
+
+/// The state of a monoid whose layout is [`crate::Layout::Heap`]. Equal states are equal values.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HeapState {
+    /// Sum of floats.
+    FloatSum(ExactSum),
+    /// Count and sum of floats.
+    FloatMean(FloatMean),
+    /// Count, sum and sum of squares of floats.
+    FloatMoments(Box<FloatMoments>),
+    /// Least or greatest text.
+    TextExtreme(TextExtreme),
+    /// Distinct values of one word.
+    WordSet(WordSet),
+    /// Distinct decimals.
+    DecimalSet(DecimalSet),
+    /// Distinct texts.
+    TextSet(TextSet),
+    /// Estimate of the number of distinct values.
+    HyperLogLog(HyperLogLog),
+    /// Quantiles.
+    LogBuckets(LogBuckets),
+}
+
+/// Calls a method of [`HeapValue`] on whatever the state holds.
+macro_rules! each_variant {
+    ($state:expr, $value:ident => $body:expr) => {
+        match $state {
+            HeapState::FloatSum($value) => $body,
+            HeapState::FloatMean($value) => $body,
+            HeapState::FloatMoments($value) => $body,
+            HeapState::TextExtreme($value) => $body,
+            HeapState::WordSet($value) => $body,
+            HeapState::DecimalSet($value) => $body,
+            HeapState::TextSet($value) => $body,
+            HeapState::HyperLogLog($value) => $body,
+            HeapState::LogBuckets($value) => $body,
+        }
+    };
+}
+
+impl HeapState {
+    /// `self ⊕= other`.
+    ///
+    /// # Errors
+    /// When the states are of different monoids, or count more than 2⁶³ rows together; `self` is then of no
+    /// further use.
+    pub fn merge(&mut self, other: &HeapState) -> Result<()> {
+        let merged = match (&mut *self, other) {
+            (HeapState::FloatSum(own), HeapState::FloatSum(other)) => own.merge(other),
+            (HeapState::FloatMean(own), HeapState::FloatMean(other)) => own.merge(other),
+            (HeapState::FloatMoments(own), HeapState::FloatMoments(other)) => own.merge(other),
+            (HeapState::TextExtreme(own), HeapState::TextExtreme(other)) => own.merge(other),
+            (HeapState::WordSet(own), HeapState::WordSet(other)) => own.merge(other),
+            (HeapState::DecimalSet(own), HeapState::DecimalSet(other)) => own.merge(other),
+            (HeapState::TextSet(own), HeapState::TextSet(other)) => own.merge(other),
+            (HeapState::HyperLogLog(own), HeapState::HyperLogLog(other)) => own.merge(other),
+            (HeapState::LogBuckets(own), HeapState::LogBuckets(other)) => own.merge(other),
+            _ => Err("states of different monoids do not merge"),
+        };
+        merged.map_err(|problem| StateError::new(self.kind(), problem))
+    }
+
+    /// Appends the canonical bytes: equal states have equal bytes.
+    pub fn to_bytes(&self, out: &mut Vec<u8>) {
+        each_variant!(self, value => value.encode(out));
+    }
+
+    /// Bytes in use, inline and on the heap.
+    pub fn size(&self) -> usize {
+        let boxed = match self {
+            HeapState::FloatMoments(_) => size_of::<FloatMoments>(),
+            _ => 0,
+        };
+        size_of::<Self>() + boxed + each_variant!(self, value => value.heap_size())
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            HeapState::FloatSum(_) => "sum(float)",
+            HeapState::FloatMean(_) => "mean(float)",
+            HeapState::FloatMoments(_) => "moments(float)",
+            HeapState::TextExtreme(extreme) if extreme.is_least() => "min(string)",
+            HeapState::TextExtreme(_) => "max(string)",
+            HeapState::WordSet(_) => "distinct(word)",
+            HeapState::DecimalSet(_) => "distinct(decimal)",
+            HeapState::TextSet(_) => "distinct(string)",
+            HeapState::HyperLogLog(_) => "hyperloglog",
+            HeapState::LogBuckets(_) => "log_buckets",
+        }
+    }
+
+    /// The canonical bytes behind a head that says of which monoid they are: the form between processes.
+    fn to_tagged(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self {
+            HeapState::FloatSum(_) => bytes.push(0),
+            HeapState::FloatMean(_) => bytes.push(1),
+            HeapState::FloatMoments(_) => bytes.push(2),
+            HeapState::TextExtreme(extreme) => bytes.extend([3, u8::from(extreme.is_least())]),
+            HeapState::WordSet(_) => bytes.push(4),
+            HeapState::DecimalSet(_) => bytes.push(5),
+            HeapState::TextSet(_) => bytes.push(6),
+            HeapState::HyperLogLog(sketch) => bytes.extend([7, sketch.precision()]),
+            HeapState::LogBuckets(sketch) => {
+                bytes.push(8);
+                bytes.extend(sketch.resolution().to_le_bytes());
+            }
+        }
+        self.to_bytes(&mut bytes);
+        bytes
+    }
+
+    fn from_tagged(bytes: &[u8]) -> Checked<Self> {
+        const UNKNOWN: &str = "the bytes are not those of a state";
+        let mut reader = Reader::new(bytes);
+        match reader.byte()? {
+            0 => ExactSum::decode(reader.rest()).map(HeapState::FloatSum),
+            1 => FloatMean::decode(reader.rest()).map(HeapState::FloatMean),
+            2 => FloatMoments::decode(reader.rest()).map(Box::new).map(HeapState::FloatMoments),
+            3 => {
+                let least = match reader.byte()? {
+                    0 => false,
+                    1 => true,
+                    _ => return Err(UNKNOWN),
+                };
+                TextExtreme::decode(least, reader.rest()).map(HeapState::TextExtreme)
+            }
+            4 => WordSet::decode(reader.rest()).map(HeapState::WordSet),
+            5 => DecimalSet::decode(reader.rest()).map(HeapState::DecimalSet),
+            6 => TextSet::decode(reader.rest()).map(HeapState::TextSet),
+            7 => match reader.byte()? {
+                precision @ MIN_PRECISION..=MAX_PRECISION => {
+                    HyperLogLog::decode(precision, reader.rest()).map(HeapState::HyperLogLog)
+                }
+                _ => Err(UNKNOWN),
+            },
+            8 => match u32::from_le_bytes(reader.array()?) {
+                resolution @ 1..=375_001 => {
+                    LogBuckets::decode(resolution, reader.rest()).map(HeapState::LogBuckets)
+                }
+                _ => Err(UNKNOWN),
+            },
+            _ => Err(UNKNOWN),
+        }
+    }
+}
+
+impl Serialize for HeapState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.to_tagged())
+    }
+}
+
+impl<'de> Deserialize<'de> for HeapState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_byte_buf(TaggedBytes)
+    }
+}
+
+struct TaggedBytes;
+
+impl<'de> Visitor<'de> for TaggedBytes {
+    type Value = HeapState;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the bytes of a state")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> std::result::Result<HeapState, E> {
+        HeapState::from_tagged(bytes).map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> std::result::Result<HeapState, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(byte) = elements.next_element::<u8>()? {
+            bytes.push(byte);
+        }
+        self.visit_bytes(&bytes)
+    }
+}

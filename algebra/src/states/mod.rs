@@ -1,0 +1,43 @@
+//! The heap states: what they hold, how they merge, their canonical bytes.
+//!
+//! Each is canonical by its type's invariants: equal states are equal values with equal bytes. Merging
+//! keeps the invariants, decoding checks them.
+
+mod bytes;
+mod exact_sum;
+mod float_moments;
+mod hyperloglog;
+mod log_buckets;
+mod recent;
+mod set_builders;
+mod sets;
+mod text_extreme;
+mod text_set;
+
+pub use exact_sum::{Exact, ExactSum, ExactSumOfSquares};
+pub use float_moments::{FloatMean, FloatMoments};
+pub use hyperloglog::HyperLogLog;
+pub use log_buckets::LogBuckets;
+pub use sets::{DecimalSet, SortedSet, WordSet};
+pub use text_extreme::TextExtreme;
+pub use text_set::TextSet;
+
+pub(crate) use bytes::Reader;
+pub(crate) use hyperloglog::{HyperLogLogBuilder, MAX_PRECISION, MIN_PRECISION};
+pub(crate) use log_buckets::{LogBucketsBuilder, max_buckets, resolution_for};
+pub(crate) use set_builders::{TextSetBuilder, WordSetBuilder};
+
+use crate::Checked;
+
+/// What every heap state can do.
+pub(crate) trait HeapValue: Sized {
+    /// `self ⊕= other`.
+    fn merge(&mut self, other: &Self) -> Checked<()>;
+    /// Appends the canonical bytes.
+    fn encode(&self, out: &mut Vec<u8>);
+    /// Bytes on the heap.
+    fn heap_size(&self) -> usize;
+}
+
+const TOO_MANY_ROWS: &str = "the states together count more than 2^63 rows";
+const NOT_CANONICAL: &str = "the bytes of the state are not canonical";

@@ -1,0 +1,149 @@
+//! Word programs: how states of a fixed number of 64-bit words merge.
+//!
+//! A word state carries no type; its program is the whole of its meaning. The vectorised groups and
+//! the stream's differences both merge through [`merge_words`], so there is one implementation of the
+//! arithmetic. Canonical column bytes are the words in order, each little-endian.
+
+use crate::WordOp;
+
+impl WordOp {
+    /// Number of words this step covers.
+    pub const fn n_words(self) -> usize {
+        match self {
+            WordOp::Add(n_words) | WordOp::Max(n_words) => n_words as usize,
+        }
+    }
+}
+
+/// Number of words in a state with this program.
+#[inline]
+pub fn n_words(program: &[WordOp]) -> usize {
+    program.iter().map(|step| step.n_words()).sum()
+}
+
+/// `into ⊕= from`, step by step.
+///
+/// With a constant program the loop unrolls to a few instructions. All zero is the identity of every
+/// program.
+///
+/// # Panics
+/// When one of the slices is shorter than [`n_words`] of the program: a state of another monoid.
+#[inline]
+pub fn merge_words(program: &[WordOp], into: &mut [u64], from: &[u64]) {
+    let mut at = 0;
+    for step in program {
+        match *step {
+            WordOp::Add(1) => into[at] = into[at].wrapping_add(from[at]),
+            WordOp::Add(2) => add::<2>(&mut into[at..], &from[at..]),
+            WordOp::Add(3) => add::<3>(&mut into[at..], &from[at..]),
+            WordOp::Add(n_words) => {
+                let end = at + usize::from(n_words);
+                add_slices(&mut into[at..end], &from[at..end]);
+            }
+            WordOp::Max(1) => into[at] = into[at].max(from[at]),
+            WordOp::Max(2) => max_of_two(&mut into[at..], &from[at..]),
+            WordOp::Max(n_words) => {
+                let end = at + usize::from(n_words);
+                if from[at..end] > into[at..end] {
+                    into[at..end].copy_from_slice(&from[at..end]);
+                }
+            }
+        }
+        at += step.n_words();
+    }
+}
+
+#[inline]
+fn add<const N: usize>(into: &mut [u64], from: &[u64]) {
+    add_slices(&mut into[..N], &from[..N]);
+}
+
+/// Two's complement addition of integers of the same width; the carry out of the last word is dropped,
+/// as two's complement wants it.
+#[inline]
+fn add_slices(into: &mut [u64], from: &[u64]) {
+    let mut carry = false;
+    for (word, other) in into.iter_mut().zip(from) {
+        let (sum, over) = word.overflowing_add(*other);
+        let (sum, over_again) = sum.overflowing_add(u64::from(carry));
+        *word = sum;
+        carry = over | over_again;
+    }
+}
+
+#[inline]
+fn max_of_two(into: &mut [u64], from: &[u64]) {
+    let own = u128::from(into[0]) << 64 | u128::from(into[1]);
+    let other = u128::from(from[0]) << 64 | u128::from(from[1]);
+    let greater = own.max(other);
+    into[0] = (greater >> 64) as u64;
+    into[1] = greater as u64;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PROGRAM: &[WordOp] = &[
+        WordOp::Add(1),
+        WordOp::Add(2),
+        WordOp::Add(3),
+        WordOp::Add(5),
+        WordOp::Max(1),
+        WordOp::Max(2),
+        WordOp::Max(3),
+        WordOp::Max(4),
+    ];
+
+    fn state() -> impl Strategy<Value = Vec<u64>> {
+        let word = prop_oneof![any::<u64>(), 0..3_u64, (u64::MAX - 2)..=u64::MAX];
+        proptest::collection::vec(word, n_words(PROGRAM))
+    }
+
+    fn merged(left: &[u64], right: &[u64]) -> Vec<u64> {
+        let mut result = left.to_vec();
+        merge_words(PROGRAM, &mut result, right);
+        result
+    }
+
+    #[test]
+    fn an_empty_program_has_no_words() {
+        assert_eq!(n_words(&[]), 0);
+        merge_words(&[], &mut [], &[]);
+    }
+
+    #[test]
+    fn addition_carries_over_words_and_stays_inside_its_step() {
+        let mut state = vec![u64::MAX, u64::MAX, 7, 0];
+        merge_words(&[WordOp::Add(2), WordOp::Add(1), WordOp::Add(1)], &mut state, &[1, 0, 1, 0]);
+        assert_eq!(state, [0, 0, 8, 0]);
+    }
+
+    #[test]
+    fn a_wider_addition_agrees_with_128_bit_integers() {
+        let (left, right) = (-5_i128, i128::from(i64::MAX) * 9);
+        let mut words = [left as u64, (left >> 64) as u64];
+        merge_words(&[WordOp::Add(2)], &mut words, &[right as u64, (right >> 64) as u64]);
+        assert_eq!((u128::from(words[1]) << 64 | u128::from(words[0])) as i128, left + right);
+    }
+
+    #[test]
+    fn maxima_compare_the_first_word_first() {
+        let mut state = vec![1, 5, 1, 2, 3];
+        merge_words(&[WordOp::Max(2), WordOp::Max(3)], &mut state, &[0, u64::MAX, 1, 2, 4]);
+        assert_eq!(state, [1, 5, 1, 2, 4]);
+    }
+
+    proptest! {
+        #[test]
+        fn merging_is_associative_and_commutative_with_zero_as_identity(
+            a in state(), b in state(), c in state(),
+        ) {
+            prop_assert_eq!(merged(&a, &b), merged(&b, &a));
+            prop_assert_eq!(merged(&merged(&a, &b), &c), merged(&a, &merged(&b, &c)));
+            prop_assert_eq!(merged(&a, &vec![0; n_words(PROGRAM)]), a);
+        }
+    }
+}

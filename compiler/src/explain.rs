@@ -1,0 +1,174 @@
+//! The stages behind the typed metric as trees: algebra, batch, stream, serve.
+//!
+//! They are drawn from the plan that the runtimes render, so what is shown is what runs.
+
+use metricc_algebra::{Exactness, Size, WordOp, n_words};
+use metricc_dsl::explain::Node;
+use metricc_dsl::{ir, ir_text};
+
+use crate::{MetricPlan, SourcePlan, StateLayout};
+
+/// The monoids of a metric's state, their laws and their size.
+pub fn algebra(plan: &MetricPlan) -> Node {
+    let states = plan.states.iter().enumerate().map(|(index, state)| {
+        let laws = state.monoid.laws();
+        let of = match index.checked_sub(1) {
+            None => "rows".to_owned(),
+            Some(aggregate) => aggregate_text(&plan.metric, aggregate),
+        };
+        Node::new(state.monoid.name())
+            .with("of", of)
+            .with("version", state.monoid.version())
+            .with("idempotent", laws.idempotent)
+            .with("invertible", laws.invertible)
+            .with("value", exactness_text(laws.exactness))
+            .with("size", size_text(laws.size))
+    });
+    Node::new("product")
+        .with("metric", &plan.metric.name)
+        .with("hash", plan.hash)
+        .with("layout", layout_text(&plan.layout))
+        .children(states)
+}
+
+/// The batch plan, leaves last: what DataFusion runs.
+pub fn batch(source: &SourcePlan, plan: &MetricPlan) -> Node {
+    let groups = group_text(&plan.metric);
+    let states: Vec<String> = plan.states.iter().map(|state| state.monoid.name()).collect();
+    let states = states.join("; ");
+    let partial = Node::new("aggregate partial")
+        .with("groups", &groups)
+        .with("states", format!("[{states}]"))
+        .child(prepare(source, plan));
+    let exchange = Node::new("repartition").with("by", format!("hash({groups})")).child(partial);
+    let aggregate =
+        Node::new("aggregate final").with("groups", groups).with("emit", "states").child(exchange);
+    Node::new("segment").with("metric", &plan.metric.name).with("sort", "groups").child(aggregate)
+}
+
+/// The dataflow, leaves last: what timely and differential run.
+pub fn stream(source: &SourcePlan, plan: &MetricPlan) -> Node {
+    let groups = group_text(&plan.metric);
+    let combine = Node::new("combine")
+        .with("per", "micro-batch")
+        .with("groups", &groups)
+        .child(prepare(source, plan));
+    let exchange = Node::new("exchange").with("by", format!("hash({groups})")).child(combine);
+    let arrange =
+        Node::new("arrange").with("difference", layout_text(&plan.layout)).with("zero", "rows = 0").child(exchange);
+    let read = Node::new("read").with("at", "frontier").child(arrange);
+    Node::new("segment").with("metric", &plan.metric.name).with("sort", "groups").child(read)
+}
+
+/// What serving does with segments: merge, present, output.
+pub fn serve(plan: &MetricPlan) -> Node {
+    let metric = &plan.metric;
+    let merge = Node::new("merge").with("hash", plan.hash).with("intervals", "adjacent");
+    let present = Node::new("present").children(metric.aggregates.iter().enumerate().map(|(index, aggregate)| {
+        Node::new(format!("aggregate{index}"))
+            .with("of", aggregate_text(metric, index))
+            .with("type", &aggregate.ty)
+    }));
+    let aggregate_name = |column: usize| format!("aggregate{column}");
+    let outputs = metric.outputs.iter().map(|output| {
+        Node::new(output.name.as_deref().unwrap_or("value"))
+            .with("is", ir_text::expression(&output.expr, &aggregate_name))
+            .with("type", &output.expr.ty)
+    });
+    let mut output = Node::new("output").with("metric", &metric.name);
+    if let Some(unit) = &metric.unit {
+        output = output.with("unit", unit);
+    }
+    output
+        .with("order", group_text(metric))
+        .children(outputs)
+        .child(present.child(merge))
+}
+
+fn prepare(source: &SourcePlan, plan: &MetricPlan) -> Node {
+    let metric = &plan.metric;
+    let name = |column: usize| scope_name(metric, column);
+    let mut node = Node::new("prepare");
+    for each in &metric.each {
+        node = node.with("each", format!("{} in {}", each.name, ir_text::expression(&each.list, &name)));
+    }
+    if let Some(filter) = &metric.filter {
+        node = node.with("where", ir_text::expression(filter, &name));
+    }
+    for key in &metric.keys {
+        node = node.with("key", format!("{} as {}", ir_text::expression(&key.expr, &name), key.name));
+    }
+    if metric.window != ir::Window::AllTime {
+        let time = &metric.source.fields[metric.source.time].name;
+        node = node.with("window", format!("{} of {time}", ir_text::window(&metric.window)));
+    }
+    let columns: Vec<&str> =
+        source.columns.iter().map(|&column| source.source.fields[column].name.as_str()).collect();
+    let mut scan = Node::new("scan")
+        .with("source", &source.source.name)
+        .with("columns", format!("[{}]", columns.join(", ")));
+    if !source.source.identity.is_empty() {
+        let identity: Vec<&str> =
+            source.source.identity.iter().map(|&field| source.source.fields[field].name.as_str()).collect();
+        scan = scan.with("first by", format!("[{}]", identity.join(", ")));
+    }
+    if source.metrics.len() > 1 {
+        scan = scan.with("shared by", format!("{} metrics", source.metrics.len()));
+    }
+    node.child(scan)
+}
+
+fn scope_name(metric: &ir::Metric, column: usize) -> String {
+    let fields = &metric.source.fields;
+    match column.checked_sub(fields.len()) {
+        None => fields[column].name.clone(),
+        Some(element) => metric.each.get(element).map_or_else(|| format!("each{element}"), |each| each.name.clone()),
+    }
+}
+
+fn aggregate_text(metric: &ir::Metric, index: usize) -> String {
+    ir_text::aggregate(&metric.aggregates[index], &|column| scope_name(metric, column))
+}
+
+fn group_text(metric: &ir::Metric) -> String {
+    let window = (metric.window != ir::Window::AllTime).then(|| "window".to_owned());
+    let names: Vec<String> = window.into_iter().chain(metric.keys.iter().map(|key| key.name.clone())).collect();
+    if names.is_empty() { "all".to_owned() } else { names.join(", ") }
+}
+
+fn layout_text(layout: &StateLayout) -> String {
+    match layout {
+        StateLayout::Heap => "heap".to_owned(),
+        StateLayout::Words(program) => {
+            let steps: Vec<String> = program
+                .iter()
+                .map(|step| match step {
+                    WordOp::Add(words) => format!("add{words}"),
+                    WordOp::Max(words) => format!("max{words}"),
+                })
+                .collect();
+            format!("{} words ({})", n_words(program), steps.join(" "))
+        }
+    }
+}
+
+fn exactness_text(exactness: Exactness) -> String {
+    match exactness {
+        Exactness::Exact => "exact".to_owned(),
+        Exactness::StandardError(ppm) => format!("standard error {} %", percent(ppm)),
+        Exactness::RelativeError(ppm) => format!("relative error {} %", percent(ppm)),
+    }
+}
+
+fn percent(ppm: u32) -> String {
+    let text = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn size_text(size: Size) -> String {
+    match size {
+        Size::Fixed(bytes) => format!("{bytes} B"),
+        Size::Bounded(bytes) => format!("≤ {bytes} B"),
+        Size::Growing => "growing".to_owned(),
+    }
+}

@@ -1,0 +1,252 @@
+//! The row part of a metric: typed rows in, groups and arguments out.
+//!
+//! `each`, `where`, the window, the keys and the arguments of all aggregates are evaluated here, once,
+//! for both engines: the batch plan calls [`Prepare::apply`] in its scan, the dataflow in its first
+//! operator. Equal expressions are evaluated once.
+//!
+//! Output columns: the group columns (window start, then keys; a constant for a metric that has
+//! neither, so that no engine needs an ungrouped path), then the distinct value columns.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array,
+};
+use arrow::compute::{filter_record_batch, prep_null_mask_filter, take, take_record_batch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion_physical_expr::PhysicalExpr;
+use metricc_dsl::ir;
+
+use crate::CompileError;
+use crate::scalar::{self, WindowRule};
+
+/// The compiled row part of one metric.
+#[derive(Debug)]
+pub struct Prepare {
+    place: String,
+    each: Vec<EachStep>,
+    filter: Option<Arc<dyn PhysicalExpr>>,
+    /// Columns of the scope that the outputs read; only these survive the filter.
+    kept: Vec<usize>,
+    window: Option<(WindowRule, usize)>,
+    keys: Vec<Arc<dyn PhysicalExpr>>,
+    values: Vec<Arc<dyn PhysicalExpr>>,
+    is_ungrouped: bool,
+    schema: SchemaRef,
+}
+
+#[derive(Debug)]
+struct EachStep {
+    list: Arc<dyn PhysicalExpr>,
+    schema: SchemaRef,
+}
+
+/// Where a scope column stands in the batches that are read.
+pub(crate) struct Scope<'a> {
+    source: &'a ir::Source,
+    /// Source fields that are read, ascending.
+    columns: &'a [usize],
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn new(source: &'a ir::Source, columns: &'a [usize]) -> Self {
+        Scope { source, columns }
+    }
+
+    fn schema(&self) -> Schema {
+        Schema::new(
+            self.columns
+                .iter()
+                .map(|&column| &self.source.fields[column])
+                .map(|field| scalar::field(&field.name, &field.ty))
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    fn place(&self, column: usize) -> usize {
+        let n_fields = self.source.fields.len();
+        match column.checked_sub(n_fields) {
+            Some(element) => self.columns.len() + element,
+            None => self.columns.partition_point(|&read| read < column),
+        }
+    }
+}
+
+impl Prepare {
+    /// Compiles the row part of `metric` over batches with the given columns of its source.
+    pub(crate) fn new(
+        metric: &ir::Metric,
+        scope: &Scope<'_>,
+        values: &[&ir::Expr],
+    ) -> Result<Self, CompileError> {
+        let mut schema = scope.schema();
+        let place = |column: usize| scope.place(column);
+        let mut each = Vec::with_capacity(metric.each.len());
+        for (index, step) in metric.each.iter().enumerate() {
+            let list = scalar::compile(&step.list, &schema, &place)?;
+            let ir::Kind::List(element) = &step.list.ty.kind else {
+                return Err(CompileError::form(&metric.name, format!("`each {}` is not over a list", step.name)));
+            };
+            let element = scalar::field(&format!("each{index}"), element);
+            let mut fields = schema.fields().to_vec();
+            fields.push(Arc::new(element));
+            schema = Schema::new(fields);
+            each.push(EachStep { list, schema: Arc::new(schema.clone()) });
+        }
+        let filter =
+            metric.filter.as_ref().map(|filter| scalar::compile(filter, &schema, &place)).transpose()?;
+        let window_column = match metric.window {
+            ir::Window::AllTime => None,
+            _ => Some(place(metric.source.time)),
+        };
+        let kept = kept_columns(metric, values, window_column, &place);
+        let kept_schema = schema.project(&kept).map_err(|error| CompileError::engine(&metric.name, error))?;
+        let kept_place = |column: usize| kept.partition_point(|&kept| kept < place(column));
+        let compile = |expr: &ir::Expr| scalar::compile(expr, &kept_schema, &kept_place);
+        let window = match window_column {
+            None => None,
+            Some(_) => Some((WindowRule::new(&metric.window)?, kept_place(metric.source.time))),
+        };
+        Ok(Prepare {
+            place: metric.name.clone(),
+            each,
+            filter,
+            window,
+            keys: metric.keys.iter().map(|key| compile(&key.expr)).collect::<Result<_, _>>()?,
+            values: values.iter().map(|value| compile(value)).collect::<Result<_, _>>()?,
+            is_ungrouped: group_fields(metric).len() != metric.keys.len() + usize::from(window_column.is_some()),
+            schema: prepared_schema(metric, values),
+            kept,
+        })
+    }
+
+    /// Schema of [`Prepare::apply`]'s result.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Evaluates the row part. Rows that `where` excludes are gone; the order of the others is kept.
+    pub fn apply(&self, rows: &RecordBatch) -> Result<RecordBatch, CompileError> {
+        let mut rows = rows.clone();
+        for step in &self.each {
+            rows = self.explode(step, &rows)?;
+        }
+        let mask = match &self.filter {
+            None => None,
+            Some(filter) => Some(self.mask(filter, &rows)?),
+        };
+        rows = rows.project(&self.kept).map_err(|error| self.failed(error))?;
+        if let Some(mask) = mask
+            && mask.true_count() != mask.len()
+        {
+            rows = filter_record_batch(&rows, &mask).map_err(|error| self.failed(error))?;
+        }
+        let n_rows = rows.num_rows();
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
+        if self.is_ungrouped {
+            columns.push(Arc::new(BooleanArray::new(arrow::buffer::BooleanBuffer::new_unset(n_rows), None)));
+        }
+        if let Some((rule, time)) = &self.window {
+            columns.push(rule.starts(rows.column(*time))?);
+        }
+        for expr in self.keys.iter().chain(&self.values) {
+            columns.push(self.evaluate(expr, &rows)?);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+        RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
+            .map_err(|error| self.failed(error))
+    }
+
+    /// One row per element of the list; the element is the new last column.
+    fn explode(&self, step: &EachStep, rows: &RecordBatch) -> Result<RecordBatch, CompileError> {
+        let lists = self.evaluate(&step.list, rows)?;
+        let lists = lists
+            .as_list_opt::<i32>()
+            .ok_or_else(|| CompileError::form(&self.place, "`each` is not over a list column"))?;
+        let mut parents = Vec::new();
+        let mut elements = Vec::new();
+        for row in 0..lists.len() {
+            if lists.is_valid(row) {
+                let (from, to) = (lists.value_offsets()[row] as u64, lists.value_offsets()[row + 1] as u64);
+                parents.extend(std::iter::repeat_n(row as u32, (to - from) as usize));
+                elements.extend(from..to);
+            }
+        }
+        let n_rows = parents.len();
+        let parents = take_record_batch(rows, &UInt32Array::from(parents)).map_err(|error| self.failed(error))?;
+        let elements = take(lists.values().as_ref(), &UInt64Array::from(elements), None)
+            .map_err(|error| self.failed(error))?;
+        let mut columns = parents.columns().to_vec();
+        columns.push(elements);
+        let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+        RecordBatch::try_new_with_options(step.schema.clone(), columns, &options)
+            .map_err(|error| self.failed(error))
+    }
+
+    fn mask(&self, filter: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<BooleanArray, CompileError> {
+        let mask = self.evaluate(filter, rows)?;
+        let mask = mask
+            .as_boolean_opt()
+            .ok_or_else(|| CompileError::form(&self.place, "`where` is not a bool column"))?;
+        Ok(if mask.null_count() == 0 { mask.clone() } else { prep_null_mask_filter(mask) })
+    }
+
+    fn evaluate(&self, expr: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<ArrayRef, CompileError> {
+        expr.evaluate(rows)
+            .and_then(|value| value.into_array(rows.num_rows()))
+            .map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CompileError {
+        CompileError::engine(&self.place, error)
+    }
+}
+
+/// Fields of the group columns: window start and keys, or the constant of an ungrouped metric.
+pub(crate) fn group_fields(metric: &ir::Metric) -> Vec<Field> {
+    let mut fields = Vec::with_capacity(metric.keys.len() + 1);
+    if metric.window != ir::Window::AllTime {
+        fields.push(Field::new("window", scalar::data_type(&ir::Kind::Timestamp), false));
+    }
+    for (index, key) in metric.keys.iter().enumerate() {
+        fields.push(scalar::field(&format!("key{index}"), &key.expr.ty));
+    }
+    if fields.is_empty() {
+        fields.push(Field::new("all", DataType::Boolean, false));
+    }
+    fields
+}
+
+fn prepared_schema(metric: &ir::Metric, values: &[&ir::Expr]) -> SchemaRef {
+    let mut fields = group_fields(metric);
+    fields.extend(
+        values.iter().enumerate().map(|(index, value)| scalar::field(&format!("value{index}"), &value.ty)),
+    );
+    Arc::new(Schema::new(fields))
+}
+
+/// Columns of the scope, by their place in the batch, that keys, values and window read; ascending.
+fn kept_columns(
+    metric: &ir::Metric,
+    values: &[&ir::Expr],
+    window: Option<usize>,
+    place: &dyn Fn(usize) -> usize,
+) -> Vec<usize> {
+    let mut scope_columns = Vec::new();
+    for expr in metric.keys.iter().map(|key| &key.expr).chain(values.iter().copied()) {
+        columns_of(expr, &mut scope_columns);
+    }
+    let mut kept: Vec<usize> = scope_columns.into_iter().map(place).chain(window).collect();
+    kept.sort_unstable();
+    kept.dedup();
+    kept
+}
+
+/// Appends the scope columns that an expression reads.
+pub(crate) fn columns_of(expr: &ir::Expr, columns: &mut Vec<usize>) {
+    match &expr.kind {
+        ir::ExprKind::Column(column) => columns.push(*column),
+        ir::ExprKind::Literal(_) => {}
+        ir::ExprKind::Call(_, args) => args.iter().for_each(|arg| columns_of(arg, columns)),
+    }
+}

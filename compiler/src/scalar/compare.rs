@@ -1,0 +1,73 @@
+//! `==`, `!=` and the orderings. They always give plain bools.
+
+use std::sync::Arc;
+
+use arrow::array::{DynComparator, make_comparator};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::SortOptions;
+use arrow::compute::kernels::cmp;
+use metricc_dsl::ir::{Func, Kind};
+
+use super::data_type;
+use super::operand::{Body, Operand, Result, bools, plain, two};
+
+/// `==` or `!=` of values of one kind: none equals none and nothing else.
+pub(super) fn equality(kind: &Kind, negated: bool) -> Body {
+    let kind = kind.clone();
+    Arc::new(move |operands, n_rows| {
+        let (left, right) = two(operands)?;
+        let equal = equal(left, right, &kind, n_rows)?;
+        Ok(bools(if negated { !&equal } else { equal }))
+    })
+}
+
+/// Row by row, whether two operands of one kind are equal, where none equals none.
+pub(super) fn equal(left: &Operand, right: &Operand, kind: &Kind, n_rows: usize) -> Result<BooleanBuffer> {
+    if left.is_scalar() && right.is_scalar() {
+        let left = Operand::column(left.array().clone());
+        let is_equal = equal(&left, right, kind, 1)?.value(0);
+        return Ok(if is_equal { BooleanBuffer::new_set(n_rows) } else { BooleanBuffer::new_unset(n_rows) });
+    }
+    if let Kind::List(_) = kind {
+        let compare = comparator(left, right)?;
+        return Ok(BooleanBuffer::collect_bool(n_rows, |row| {
+            compare(left.place(row), right.place(row)).is_eq()
+        }));
+    }
+    let compared = if left.array().data_type() == right.array().data_type() {
+        cmp::not_distinct(left, right)?
+    } else {
+        let wanted = data_type(kind);
+        cmp::not_distinct(&left.conformed(&wanted)?, &right.conformed(&wanted)?)?
+    };
+    Ok(plain(&compared))
+}
+
+/// Compares by places in the two arrays; none equals none, inside of lists too.
+pub(super) fn comparator(left: &Operand, right: &Operand) -> Result<DynComparator> {
+    make_comparator(left.array().as_ref(), right.array().as_ref(), SortOptions::default())
+}
+
+/// `<`, `<=`, `>`, `>=` of values of one kind: false if one is none. Lists have no order.
+pub(super) fn order(func: &Func, kind: &Kind) -> Option<Body> {
+    let compare = match func {
+        Func::Lt => cmp::lt,
+        Func::Le => cmp::lt_eq,
+        Func::Gt => cmp::gt,
+        Func::Ge => cmp::gt_eq,
+        _ => return None,
+    };
+    if let Kind::List(_) = kind {
+        return None;
+    }
+    let wanted = data_type(kind);
+    Some(Arc::new(move |operands, _| {
+        let (left, right) = two(operands)?;
+        let compared = if left.array().data_type() == right.array().data_type() {
+            compare(left, right)?
+        } else {
+            compare(&left.conformed(&wanted)?, &right.conformed(&wanted)?)?
+        };
+        Ok(bools(plain(&compared)))
+    }))
+}

@@ -1,0 +1,154 @@
+//! One physical expression for all functions of the language.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::Array;
+use arrow::datatypes::{DataType, Schema};
+use arrow::record_batch::RecordBatch;
+use datafusion_common::{DataFusionError, Result as EngineResult, ScalarValue};
+use datafusion_expr::ColumnarValue;
+use datafusion_physical_expr::PhysicalExpr;
+use metricc_dsl::ir::{Func, Kind, Type};
+
+use super::function::{self, Prepared};
+use super::operand::{Body, Operand};
+use super::{data_type, logic};
+use crate::CompileError;
+
+/// A function of the language applied to physical expressions.
+#[derive(Clone)]
+pub struct Kernel {
+    func: Func,
+    kinds: Vec<Kind>,
+    args: Vec<Arc<dyn PhysicalExpr>>,
+    result: Type,
+    prepared: Prepared,
+}
+
+impl Kernel {
+    /// A function of arguments of these kinds. Fails if it is not defined on them.
+    pub fn try_new(
+        func: Func,
+        kinds: Vec<Kind>,
+        args: Vec<Arc<dyn PhysicalExpr>>,
+        result: Type,
+    ) -> Result<Self, CompileError> {
+        if kinds.len() != args.len() {
+            return Err(CompileError::form(function::name(&func), "each argument has one kind"));
+        }
+        let prepared = function::prepare(&func, &kinds, &args, &result.kind)?;
+        Ok(Kernel { func, kinds, args, result, prepared })
+    }
+
+    /// The function.
+    pub fn func(&self) -> &Func {
+        &self.func
+    }
+
+    fn apply(&self, n_evaluated: usize, body: &Body, batch: &RecordBatch) -> EngineResult<ColumnarValue> {
+        let mut operands = self
+            .args
+            .iter()
+            .take(n_evaluated)
+            .map(|arg| arg.evaluate(batch).and_then(Operand::of))
+            .collect::<EngineResult<Vec<_>>>()?;
+        let is_scalar = operands.iter().all(Operand::is_scalar);
+        if is_scalar {
+            operands = operands.into_iter().map(Operand::into_column).collect();
+        }
+        let n_rows = if is_scalar { 1 } else { batch.num_rows() };
+        let array = body(&operands, n_rows)?;
+        if array.len() != n_rows {
+            return Err(DataFusionError::Internal(format!("{self} gave {} of {n_rows} rows", array.len())));
+        }
+        Ok(if is_scalar {
+            ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
+        } else {
+            ColumnarValue::Array(array)
+        })
+    }
+
+    fn render(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        arg: impl Fn(&Arc<dyn PhysicalExpr>, &mut fmt::Formatter<'_>) -> fmt::Result,
+    ) -> fmt::Result {
+        let (start, separator, end) = function::punctuation(&self.func, &self.result);
+        f.write_str(&start)?;
+        for (place, expr) in self.args.iter().enumerate() {
+            if place > 0 {
+                f.write_str(&separator)?;
+            }
+            arg(expr, f)?;
+        }
+        f.write_str(&end)
+    }
+}
+
+impl PhysicalExpr for Kernel {
+    fn data_type(&self, _: &Schema) -> EngineResult<DataType> {
+        Ok(data_type(&self.result.kind))
+    }
+
+    fn nullable(&self, _: &Schema) -> EngineResult<bool> {
+        Ok(self.result.optional)
+    }
+
+    fn evaluate(&self, batch: &RecordBatch) -> EngineResult<ColumnarValue> {
+        match &self.prepared {
+            Prepared::Chain { is_or } => logic::chain(&self.args, *is_or, batch),
+            Prepared::Body { n_evaluated, body } => self.apply(*n_evaluated, body, batch),
+        }
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        self.args.iter().collect()
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> EngineResult<Arc<dyn PhysicalExpr>> {
+        let kernel = Kernel::try_new(self.func.clone(), self.kinds.clone(), children, self.result.clone())
+            .map_err(|error| DataFusionError::External(Box::new(error)))?;
+        Ok(Arc::new(kernel))
+    }
+
+    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.render(f, |arg, f| arg.fmt_sql(f))
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.render(f, |arg, f| write!(f, "{arg}"))
+    }
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kernel({self}: {})", self.result)
+    }
+}
+
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Self) -> bool {
+        self.func == other.func
+            && self.kinds == other.kinds
+            && self.result == other.result
+            && self.args == other.args
+    }
+}
+
+impl Eq for Kernel {}
+
+impl Hash for Kernel {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.func.hash(state);
+        self.kinds.hash(state);
+        self.result.hash(state);
+        self.args.hash(state);
+    }
+}

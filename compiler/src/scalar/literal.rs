@@ -1,0 +1,52 @@
+//! Constants of the typed metric as DataFusion scalars of the same Arrow type as a column's.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, ListArray, new_empty_array};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field};
+use datafusion_common::ScalarValue;
+use metricc_dsl::ir::{Kind, Value};
+
+use super::data_type;
+use crate::CompileError;
+
+/// The scalar for a value of a kind.
+pub(super) fn scalar(value: &Value, kind: &Kind) -> Result<ScalarValue, CompileError> {
+    Ok(match (value, kind) {
+        (Value::None, kind) => ScalarValue::try_from(&data_type(kind))
+            .map_err(|error| CompileError::engine(format!("constant of `{kind}`"), error))?,
+        (Value::Bool(value), Kind::Bool) => ScalarValue::Boolean(Some(*value)),
+        (Value::Int(value), Kind::Int) => ScalarValue::Int64(Some(*value)),
+        (Value::Int(value), Kind::Int128) => ScalarValue::Decimal128(Some((*value).into()), 38, 0),
+        (Value::Decimal(digits), Kind::Int128) => ScalarValue::Decimal128(Some(*digits), 38, 0),
+        (Value::Decimal(digits), Kind::Decimal { precision, scale }) => {
+            ScalarValue::Decimal128(Some(*digits), *precision, *scale as i8)
+        }
+        (Value::Float(value), Kind::Float) if value.is_finite() => ScalarValue::Float64(Some(value + 0.0)),
+        (Value::String(text), Kind::String) => ScalarValue::Utf8(Some(text.clone())),
+        (Value::Enum(place), Kind::Enum(names)) if (*place as usize) < names.len() => {
+            ScalarValue::Int32(i32::try_from(*place).ok())
+        }
+        (Value::Date(days), Kind::Date) => ScalarValue::Date32(Some(*days)),
+        (Value::Timestamp(micros), Kind::Timestamp) => ScalarValue::TimestampMicrosecond(Some(*micros), None),
+        (Value::Duration(micros), Kind::Duration) => ScalarValue::DurationMicrosecond(Some(*micros)),
+        (Value::List(elements), Kind::List(element)) => list(elements, &element.kind, element.optional)?,
+        (value, kind) => return Err(CompileError::form("constant", format!("{value:?} is not of `{kind}`"))),
+    })
+}
+
+fn list(elements: &[Value], kind: &Kind, optional: bool) -> Result<ScalarValue, CompileError> {
+    let failed = |error| CompileError::engine("constant list", error);
+    let scalars = elements.iter().map(|element| scalar(element, kind)).collect::<Result<Vec<_>, _>>()?;
+    let element_type: DataType = data_type(kind);
+    let values: ArrayRef = if scalars.is_empty() {
+        new_empty_array(&element_type)
+    } else {
+        ScalarValue::iter_to_array(scalars).map_err(failed)?
+    };
+    let item = Arc::new(Field::new_list_field(element_type, optional));
+    let offsets = OffsetBuffer::from_lengths([values.len()]);
+    let list = ListArray::try_new(item, offsets, values, None).map_err(|error| failed(error.into()))?;
+    Ok(ScalarValue::List(Arc::new(list)))
+}

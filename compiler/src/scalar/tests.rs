@@ -1,0 +1,13 @@
+//! Every function on adversarial values. The harness evaluates each table as columns, as constants, in
+//! every mix of both and in slices, and wants one answer.
+
+mod compares;
+mod dates;
+mod decimals;
+mod forms;
+mod harness;
+mod lists;
+mod numbers;
+mod properties;
+mod texts;
+mod windows;

@@ -1,0 +1,99 @@
+//! The window of an event: the bucket of event time in which it lies.
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Date32Type, TimestampMicrosecondType};
+use metricc_dsl::calendar::{BucketRule, MICROS_PER_DAY};
+use metricc_dsl::ir::{Kind, Window};
+
+use super::operand::{Operand, Result, unexpected};
+use super::{data_type, time};
+use crate::CompileError;
+
+/// Cuts event time into windows, `[start, end)`: an event exactly at an end belongs to the next one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowRule {
+    cut: Cut,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Cut {
+    /// Multiples of a width in µs since the epoch.
+    Tumbling(i64),
+    Calendar(BucketRule),
+}
+
+impl WindowRule {
+    /// The rule for a window. Fails for [`Window::AllTime`], which cuts nothing, and for a zone or a
+    /// width that was not checked.
+    pub fn new(window: &Window) -> std::result::Result<Self, CompileError> {
+        let cut = match window {
+            Window::AllTime => {
+                return Err(CompileError::form("window", "all time is one window without a start"));
+            }
+            Window::Tumbling(width_us) => Cut::Tumbling(time::check_width(*width_us)?),
+            Window::Calendar(unit, calendar) => Cut::Calendar(time::bucket_rule(*unit, calendar)?),
+        };
+        Ok(WindowRule { cut })
+    }
+
+    /// Start of each event's window, Timestamp(µs). The event time is a Timestamp(µs), or a Date32:
+    /// its midnight in UTC for tumbling windows, for calendar windows the first instant of that local
+    /// date. Fails for other types. Total over all instants: at the ends of `i64` starts saturate.
+    pub fn starts(&self, event_time: &ArrayRef) -> std::result::Result<ArrayRef, CompileError> {
+        self.starts_of(event_time).map_err(|error| CompileError::engine("window", error))
+    }
+
+    /// The first instant (µs) behind the window that starts at `start_us`; saturates at `i64::MAX`.
+    pub fn end_of(&self, start_us: i64) -> i64 {
+        match &self.cut {
+            Cut::Tumbling(width_us) => start_us.saturating_add(*width_us),
+            Cut::Calendar(rule) => rule.bucket_at(start_us).end_us,
+        }
+    }
+
+    /// Start of the window that holds an instant (µs).
+    pub fn start_of(&self, instant_us: i64) -> i64 {
+        match &self.cut {
+            Cut::Tumbling(width_us) => time::floor_to(instant_us, *width_us),
+            Cut::Calendar(rule) => rule.bucket_at(instant_us).start_us,
+        }
+    }
+
+    fn starts_of(&self, event_time: &ArrayRef) -> Result<ArrayRef> {
+        let n_rows = event_time.len();
+        let instants = match event_time.data_type() {
+            DataType::Date32 => self.instants_of_dates(event_time)?,
+            data_type if *data_type == self::data_type(&Kind::Timestamp) => event_time.clone(),
+            _ => return Err(unexpected(event_time, "a timestamp or a date")),
+        };
+        let operand = Operand::column(instants);
+        match &self.cut {
+            Cut::Tumbling(width_us) => time::floor_column(&operand, n_rows, *width_us),
+            Cut::Calendar(rule) => time::bucket_starts(&operand, n_rows, rule),
+        }
+    }
+
+    /// The first instant of each date.
+    fn instants_of_dates(&self, dates: &ArrayRef) -> Result<ArrayRef> {
+        let operand = Operand::column(dates.clone());
+        let mut last = (0_i32, self.instant_of_date(0));
+        time::each::<Date32Type, TimestampMicrosecondType>(
+            &operand,
+            dates.len(),
+            &data_type(&Kind::Timestamp),
+            |days| {
+                if days != last.0 {
+                    last = (days, self.instant_of_date(days));
+                }
+                last.1
+            },
+        )
+    }
+
+    fn instant_of_date(&self, days: i32) -> i64 {
+        match &self.cut {
+            Cut::Tumbling(_) => i64::from(days).saturating_mul(MICROS_PER_DAY),
+            Cut::Calendar(rule) => rule.zone().first_instant_of_date(days.into()),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The syntax tree: what was written, with its places, before any name is looked up. Its depth is
+//! bounded by the limits of `scan`, so that recursion over it is safe.
+
+use crate::diagnostic::Span;
+
+/// A word with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) text: String,
+    pub(crate) span: Span,
+}
+
+/// A top-level item.
+#[derive(Debug)]
+pub(crate) enum Item {
+    Source(SourceItem),
+    Calendar(CalendarItem),
+    Metric(MetricItem),
+}
+
+#[derive(Debug)]
+pub(crate) struct SourceItem {
+    pub(crate) doc: String,
+    pub(crate) name: Name,
+    pub(crate) fields: Vec<FieldItem>,
+    /// Whether a literal in it could not be read, which is reported.
+    pub(crate) damaged: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct FieldItem {
+    pub(crate) doc: String,
+    pub(crate) name: Name,
+    pub(crate) ty: TypeRef,
+    pub(crate) markers: Vec<Marker>,
+}
+
+/// A type as written: `decimal(12, 2)`, `list<string>?`.
+#[derive(Debug)]
+pub(crate) struct TypeRef {
+    pub(crate) name: Name,
+    pub(crate) arguments: Option<Vec<Expr>>,
+    pub(crate) element: Option<Box<TypeRef>>,
+    pub(crate) optional: bool,
+    pub(crate) span: Span,
+}
+
+/// What stands behind a field's type.
+#[derive(Debug)]
+pub(crate) struct Marker {
+    pub(crate) kind: MarkerKind,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) enum MarkerKind {
+    Key,
+    Time,
+    Zone(Expr),
+    Unit(Name),
+    Default(Expr),
+}
+
+#[derive(Debug)]
+pub(crate) struct CalendarItem {
+    pub(crate) name: Name,
+    pub(crate) clauses: Vec<CalendarClause>,
+}
+
+#[derive(Debug)]
+pub(crate) enum CalendarClause {
+    Zone { zone: Expr, span: Span },
+    Week { day: Name, span: Span },
+}
+
+#[derive(Debug)]
+pub(crate) struct MetricItem {
+    pub(crate) doc: String,
+    pub(crate) name: Name,
+    pub(crate) value: MetricValue,
+    /// `None` where no `{ … }` was written.
+    pub(crate) body: Option<Vec<Clause>>,
+    /// Whether a literal in it could not be read, which is reported.
+    pub(crate) damaged: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum MetricValue {
+    Plain(Expr),
+    Record { fields: Vec<(Name, Expr)>, span: Span },
+}
+
+#[derive(Debug)]
+pub(crate) struct Clause {
+    pub(crate) kind: ClauseKind,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) enum ClauseKind {
+    From(Name),
+    Each { name: Name, list: Expr },
+    Let { name: Name, value: Expr },
+    Where(Expr),
+    By(Vec<KeyItem>),
+    Every { every: Every, calendar: Option<Name> },
+    Unit(String),
+    Over,
+    Session,
+}
+
+#[derive(Debug)]
+pub(crate) struct KeyItem {
+    pub(crate) value: Expr,
+    pub(crate) name: Option<Name>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Every {
+    Duration(Expr),
+    Word(Name),
+}
+
+#[derive(Debug)]
+pub(crate) struct Expr {
+    pub(crate) kind: ExprKind,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) enum ExprKind {
+    Name(String),
+    Number(Number),
+    Duration {
+        micros: i64,
+        text: String,
+    },
+    Percent(Number),
+    String(String),
+    Bool(bool),
+    None,
+    List(Vec<Expr>),
+    Call {
+        function: Name,
+        arguments: Vec<Argument>,
+    },
+    Unary {
+        operator: UnaryOperator,
+        operand: Box<Expr>,
+    },
+    Binary {
+        operator: BinaryOperator,
+        operator_span: Span,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    In {
+        value: Box<Expr>,
+        negated: bool,
+        choices: Vec<Expr>,
+    },
+    InCalendar {
+        value: Box<Expr>,
+        calendar: Name,
+    },
+    If {
+        condition: Box<Expr>,
+        then: Box<Expr>,
+        otherwise: Box<Expr>,
+    },
+    Where {
+        value: Box<Expr>,
+        condition: Box<Expr>,
+        span: Span,
+    },
+    Offset {
+        value: Box<Expr>,
+        span: Span,
+    },
+    Paren(Box<Expr>),
+    /// Something that was reported already.
+    Poisoned,
+}
+
+#[derive(Debug)]
+pub(crate) struct Argument {
+    pub(crate) name: Option<Name>,
+    pub(crate) value: Expr,
+}
+
+/// A number literal: `digits · 10^-scale`. At most 38 digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Number {
+    pub(crate) digits: i128,
+    pub(crate) scale: u8,
+    /// Whether it was written with a point.
+    pub(crate) point: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnaryOperator {
+    Not,
+    Negate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BinaryOperator {
+    Or,
+    And,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    Coalesce,
+}
+
+impl BinaryOperator {
+    /// As it is written.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            BinaryOperator::Or => "or",
+            BinaryOperator::And => "and",
+            BinaryOperator::Equal => "==",
+            BinaryOperator::NotEqual => "!=",
+            BinaryOperator::Less => "<",
+            BinaryOperator::LessOrEqual => "<=",
+            BinaryOperator::Greater => ">",
+            BinaryOperator::GreaterOrEqual => ">=",
+            BinaryOperator::Add => "+",
+            BinaryOperator::Subtract => "-",
+            BinaryOperator::Multiply => "*",
+            BinaryOperator::Divide => "/",
+            BinaryOperator::Remainder => "%",
+            BinaryOperator::Coalesce => "??",
+        }
+    }
+
+    pub(crate) fn is_comparison(self) -> bool {
+        matches!(
+            self,
+            BinaryOperator::Equal
+                | BinaryOperator::NotEqual
+                | BinaryOperator::Less
+                | BinaryOperator::LessOrEqual
+                | BinaryOperator::Greater
+                | BinaryOperator::GreaterOrEqual
+        )
+    }
+}
+
+impl Expr {
+    /// Without the parentheses around it.
+    pub(crate) fn bare(&self) -> &Expr {
+        let mut expr = self;
+        while let ExprKind::Paren(inner) = &expr.kind {
+            expr = inner;
+        }
+        expr
+    }
+}

@@ -1,0 +1,198 @@
+//! Names and types: syntax trees → [`ir::Package`]. All errors of all items are found in one go; what
+//! depends on something that failed is silent, because the cause has been reported.
+//!
+//! **None.** An expression may be none for two reasons, and the checker keeps them apart:
+//! - *declared*: a `T?` field or element, `none`, an `if` with `none` in it, a division by something
+//!   other than a non-zero literal. The author has to say what is meant: ordering, arithmetic and
+//!   functions on it ask for `??` or a test (`x != none and x > 3`).
+//! - *silent*: overflow of an operator or a cast, and whatever is known to be tested. It flows on by
+//!   itself: none in, none out, and a `bool` made from it is false.
+//!
+//! In the IR both are `T?`, which is the truth. Conditions are plain `bool` always: where a `bool`
+//! function meets a silent none, the checker writes `?? false` into the IR. Over aggregates (in what a
+//! metric presents) every none is silent: the mean of nothing divided by two is none.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::ast::{Item, MetricItem, Name};
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Severity, Span};
+use crate::ir;
+use crate::items::{ItemKind, RawItem};
+
+mod aggregate;
+mod calendar;
+mod checker;
+mod clauses;
+mod expression;
+mod function;
+mod literal;
+mod metric;
+mod name;
+mod number;
+mod numeric;
+mod operator;
+mod source;
+mod text;
+mod time;
+mod types;
+mod unify;
+mod window;
+
+/// Most metrics in a file, fields in a source or record, keys in a metric.
+const MOST_PARTS: usize = 256;
+
+/// The names that items define.
+#[derive(Default)]
+struct Names {
+    /// `None`: the source has errors.
+    sources: BTreeMap<String, Option<Arc<ir::Source>>>,
+    calendars: BTreeMap<String, CalendarEntry>,
+    metrics: BTreeSet<String>,
+}
+
+struct CalendarEntry {
+    /// `None`: the calendar has errors.
+    calendar: Option<ir::Calendar>,
+    span: Span,
+    used: Cell<bool>,
+}
+
+/// Checks all items of a file. `unread` are those that could not be parsed: their names are known.
+pub(crate) fn package(
+    text: &str,
+    syntax: &[Item],
+    unread: &[RawItem],
+    found: &mut Vec<Diagnostic>,
+) -> ir::Package {
+    let mut names = Names::default();
+    let mut package = ir::Package::default();
+    let mut places = Places::default();
+    for item in syntax {
+        match item {
+            Item::Source(source) => {
+                let checked = source::check(source, found);
+                if places.define("source", &source.name, found) {
+                    package.sources.extend(checked.clone());
+                    names.sources.insert(source.name.text.clone(), checked);
+                }
+            }
+            Item::Calendar(item) => {
+                let calendar = calendar::check(item, found);
+                if places.define("calendar", &item.name, found) {
+                    let entry = CalendarEntry { calendar, span: item.name.span, used: Cell::new(false) };
+                    names.calendars.insert(item.name.text.clone(), entry);
+                }
+            }
+            Item::Metric(metric) => {
+                names.metrics.insert(metric.name.text.clone());
+            }
+        }
+    }
+    poison(unread, &mut names);
+    metrics(text, syntax, &names, &mut places, &mut package, found);
+    unused_calendars(&names, found);
+    package
+}
+
+/// Items that could not be read still define their names, so that uses of them are no errors.
+fn poison(unread: &[RawItem], names: &mut Names) {
+    for item in unread {
+        let Some(name) = &item.name else { continue };
+        match item.kind {
+            ItemKind::Source => {
+                names.sources.entry(name.text.clone()).or_insert(None);
+            }
+            ItemKind::Calendar => {
+                let entry = CalendarEntry { calendar: None, span: name.span, used: Cell::new(true) };
+                names.calendars.entry(name.text.clone()).or_insert(entry);
+            }
+            ItemKind::Metric => {
+                names.metrics.insert(name.text.clone());
+            }
+            ItemKind::Other => {}
+        }
+    }
+}
+
+fn metrics(
+    text: &str,
+    syntax: &[Item],
+    names: &Names,
+    places: &mut Places,
+    package: &mut ir::Package,
+    found: &mut Vec<Diagnostic>,
+) {
+    let items: Vec<&MetricItem> = syntax
+        .iter()
+        .filter_map(|item| match item {
+            Item::Metric(metric) => Some(metric),
+            _ => None,
+        })
+        .collect();
+    if let Some(metric) = items.get(MOST_PARTS) {
+        found.push(too_many("metrics in a file", metric.name.span).help("split the file"));
+        return;
+    }
+    for item in items {
+        let n_before = found.len();
+        let metric = metric::check(text, names, item, found);
+        let is_new = places.define("metric", &item.name, found);
+        let is_sound = found[n_before..].iter().all(|diagnostic| diagnostic.severity != Severity::Error);
+        if is_new && is_sound && !item.damaged {
+            package.metrics.extend(metric.map(Arc::new));
+        }
+    }
+}
+
+fn unused_calendars(names: &Names, found: &mut Vec<Diagnostic>) {
+    // Beside errors it would be a guess: what failed may use them.
+    if found.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return;
+    }
+    for (name, entry) in &names.calendars {
+        if !entry.used.get() {
+            found.push(
+                Diagnostic::new(Code::Unused, format!("calendar `{name}` is never used"), entry.span, "")
+                    .help("use it with `in`, or remove it"),
+            );
+        }
+    }
+}
+
+fn too_many(what: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(Code::LimitExceeded, format!("more than {MOST_PARTS} {what}"), span, "the limit is here")
+}
+
+/// Where names of one scope were defined.
+#[derive(Default)]
+struct Places {
+    places: BTreeMap<(&'static str, String), Span>,
+}
+
+impl Places {
+    /// Notes a definition and checks its spelling; false if the name is taken, which is reported.
+    fn define(&mut self, what: &'static str, name: &Name, found: &mut Vec<Diagnostic>) -> bool {
+        name::check_spelling(name, found);
+        let key = (what, name.text.clone());
+        if let Some(first) = self.places.get(&key) {
+            found.push(duplicate(what, name, *first));
+            return false;
+        }
+        self.places.insert(key, name.span);
+        true
+    }
+}
+
+fn duplicate(what: &str, name: &Name, first: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::DuplicateName,
+        format!("{what} `{}` is defined twice", name.text),
+        name.span,
+        "again here",
+    )
+    .also(first, "first here")
+    .help("choose another name for one of them")
+}

@@ -1,0 +1,229 @@
+//! Literals take the type of their place: what a number or a text is worth as a given kind.
+
+use crate::ast::{Expr, ExprKind, Number, UnaryOperator};
+use crate::calendar::CivilDate;
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::ir::{Kind, Value};
+use crate::suggest;
+
+/// A literal whose kind is not settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Literal {
+    Number(Number),
+    Text(String),
+    None,
+}
+
+impl Literal {
+    /// The kind that it has if its place asks for none in particular.
+    pub(super) fn own_kind(&self) -> Kind {
+        match self {
+            Literal::Number(number) if !number.point && i64::try_from(number.digits).is_ok() => Kind::Int,
+            Literal::Number(number) => decimal_kind(*number),
+            Literal::Text(_) => Kind::String,
+            Literal::None => Kind::Bool,
+        }
+    }
+}
+
+/// The decimal of exactly the digits of a number.
+pub(super) fn decimal_kind(number: Number) -> Kind {
+    let n_digits = number.digits.unsigned_abs().checked_ilog10().map_or(1, |log| log + 1);
+    let precision = u8::try_from(n_digits).unwrap_or(u8::MAX).max(number.scale).clamp(1, 38);
+    Kind::Decimal { precision, scale: number.scale }
+}
+
+/// What a literal is worth as a value of `kind`, or why it is worth nothing.
+pub(super) fn value_as(literal: &Literal, kind: &Kind, span: Span) -> Result<Value, Box<Diagnostic>> {
+    match literal {
+        Literal::None => Ok(Value::None),
+        Literal::Number(number) => number_as(*number, kind).ok_or_else(|| {
+            let is_number = matches!(kind, Kind::Int | Kind::Int128 | Kind::Decimal { .. } | Kind::Float);
+            let diagnostic = if is_number {
+                Diagnostic::new(Code::NumberLiteral, format!("this number is no `{kind}`"), span, "")
+                    .help(fitting(kind))
+            } else {
+                Diagnostic::new(Code::TypeMismatch, format!("a number where `{kind}` is expected"), span, "")
+                    .help(format!("write a value of type `{kind}`"))
+            };
+            Box::new(diagnostic)
+        }),
+        Literal::Text(text) => match kind {
+            Kind::String => Ok(Value::String(text.clone())),
+            Kind::Enum(names) => enum_value(text, names, span),
+            Kind::Date => date(text).map(Value::Date).ok_or_else(|| {
+                let message = format!("`\"{text}\"` is not a date");
+                Box::new(
+                    Diagnostic::new(Code::TextLiteral, message, span, "")
+                        .help("write it as `\"2026-04-25\"`"),
+                )
+            }),
+            Kind::Timestamp => timestamp(text).map(Value::Timestamp).map_err(|help| {
+                let message = format!("`\"{text}\"` is not an instant");
+                Box::new(Diagnostic::new(Code::TextLiteral, message, span, "").help(help))
+            }),
+            _ => Err(Box::new(
+                Diagnostic::new(Code::TypeMismatch, format!("text where `{kind}` is expected"), span, "")
+                    .help(format!("write a value of type `{kind}`")),
+            )),
+        },
+    }
+}
+
+fn fitting(kind: &Kind) -> String {
+    match kind {
+        Kind::Decimal { precision, scale } => {
+            format!("it has at most {} digits before the point and {scale} behind it", precision - scale)
+        }
+        _ => "an `int` is whole and has 64 bits".to_owned(),
+    }
+}
+
+/// The exact value as `kind`, or for a float the nearest one.
+fn number_as(number: Number, kind: &Kind) -> Option<Value> {
+    match kind {
+        Kind::Int if !number.point => i64::try_from(number.digits).ok().map(Value::Int),
+        Kind::Int128 if !number.point => Some(Value::Decimal(number.digits)),
+        Kind::Decimal { precision, scale } => {
+            let factor = 10_i128.checked_pow(u32::from(scale.checked_sub(number.scale)?))?;
+            let digits = number.digits.checked_mul(factor)?;
+            let limit = 10_u128.checked_pow(u32::from(*precision))?;
+            (digits.unsigned_abs() < limit).then_some(Value::Decimal(digits))
+        }
+        Kind::Float => {
+            let text = format!("{}e-{}", number.digits, number.scale);
+            let value: f64 = text.parse().ok()?;
+            // -0.0 does not exist here.
+            Some(Value::Float(if value == 0.0 { 0.0 } else { value }))
+        }
+        _ => None,
+    }
+}
+
+fn enum_value(text: &str, names: &[String], span: Span) -> Result<Value, Box<Diagnostic>> {
+    if let Some(place) = names.iter().position(|name| name == text) {
+        return Ok(Value::Enum(u32::try_from(place).unwrap_or(u32::MAX)));
+    }
+    let message = format!("`\"{text}\"` is not a value of the enum");
+    let diagnostic = Diagnostic::new(Code::TextLiteral, message, span, "");
+    // A long enum is a list of codes, which all look alike.
+    let is_short = names.len() <= 256;
+    let nearest = is_short.then(|| suggest::nearest(text, names.iter().map(String::as_str))).flatten();
+    Err(Box::new(match nearest {
+        Some(meant) => diagnostic.help(format!("did you mean `\"{meant}\"`?")),
+        None if names.len() <= 32 => diagnostic.help(format!("its values are {}", suggest::all_of(names))),
+        None => diagnostic.help(format!("it has {} values, as the source declares them", names.len())),
+    }))
+}
+
+/// The number of the ASCII digits at a place.
+fn digits(text: &str, from: usize, n_digits: usize) -> Option<i64> {
+    let part = text.get(from..from + n_digits)?;
+    part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())?
+}
+
+/// `YYYY-MM-DD` → days since 1970-01-01.
+fn date(text: &str) -> Option<i32> {
+    let (year, month, day) = (digits(text, 0, 4)?, digits(text, 5, 2)?, digits(text, 8, 2)?);
+    let is_separated = text.len() == 10 && text.as_bytes()[4] == b'-' && text.as_bytes()[7] == b'-';
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let n_days = match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !is_separated || !(1..=n_days).contains(&day) {
+        return None;
+    }
+    let date = CivilDate { year, month: u8::try_from(month).ok()?, day: u8::try_from(day).ok()? };
+    i32::try_from(date.to_days()).ok()
+}
+
+/// RFC 3339 with an offset → µs since 1970-01-01T00:00Z, or what is to be written instead.
+fn timestamp(text: &str) -> Result<i64, &'static str> {
+    const FORM: &str = "write it as `\"2026-04-25T10:00:00Z\"` or `\"2026-04-25T10:00:00+05:30\"`";
+    let days = text.get(..10).and_then(date).ok_or(FORM)?;
+    if text.len() == 10 {
+        return Err("add the time and an offset: `T00:00:00Z`");
+    }
+    let time = text.get(11..).ok_or(FORM)?;
+    let (hour, minute, second) =
+        (digits(time, 0, 2).ok_or(FORM)?, digits(time, 3, 2).ok_or(FORM)?, digits(time, 6, 2).ok_or(FORM)?);
+    let is_separated =
+        text.as_bytes()[10] == b'T' && time.as_bytes()[2] == b':' && time.as_bytes()[5] == b':';
+    if !is_separated || hour > 23 || minute > 59 || second > 59 {
+        return Err(FORM);
+    }
+    let (fraction_us, zone) = fraction(&time[8..]).ok_or("there are at most six digits behind the second")?;
+    let offset_minutes = match zone {
+        "Z" => 0,
+        "" => return Err("add an offset: `Z` for UTC, or such as `+05:30`"),
+        _ => offset(zone).ok_or(FORM)?,
+    };
+    let seconds = i64::from(days) * 86_400 + hour * 3_600 + minute * 60 + second - offset_minutes * 60;
+    Ok(seconds * 1_000_000 + fraction_us)
+}
+
+/// `.123456…` and what follows it.
+fn fraction(text: &str) -> Option<(i64, &str)> {
+    let Some(rest) = text.strip_prefix('.') else {
+        return Some((0, text));
+    };
+    let length = rest.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(rest.len());
+    let (kept, lost) = rest[..length].split_at(length.min(6));
+    if length == 0 || lost.bytes().any(|digit| digit != b'0') {
+        return None;
+    }
+    Some((format!("{kept:0<6}").parse().ok()?, &rest[length..]))
+}
+
+/// `+05:30` → minutes.
+fn offset(text: &str) -> Option<i64> {
+    let sign = match text.as_bytes().first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = (digits(text, 1, 2)?, digits(text, 4, 2)?);
+    let is_sound = text.len() == 6 && text.as_bytes()[3] == b':' && hours < 24 && minutes < 60;
+    is_sound.then_some(sign * (hours * 60 + minutes))
+}
+
+/// The value of an expression that has to be a literal. `Err(None)`: it was reported already.
+pub(super) fn constant(expr: &Expr, kind: &Kind) -> Result<Value, Option<Box<Diagnostic>>> {
+    let problem = |message: String| {
+        Some(Box::new(
+            Diagnostic::new(Code::TypeMismatch, message, expr.span, "")
+                .help(format!("write a literal of type `{kind}`")),
+        ))
+    };
+    let literal = match (&expr.kind, kind) {
+        (ExprKind::Poisoned, _) => return Err(None),
+        (ExprKind::Number(number), _) => Literal::Number(*number),
+        (ExprKind::Unary { operator: UnaryOperator::Negate, operand }, _) => match operand.kind {
+            ExprKind::Number(number) => Literal::Number(Number { digits: -number.digits, ..number }),
+            _ => return Err(problem("this is not a literal".to_owned())),
+        },
+        (ExprKind::String(text), _) => Literal::Text(text.clone()),
+        (ExprKind::Bool(value), Kind::Bool) => return Ok(Value::Bool(*value)),
+        (ExprKind::Duration { micros, .. }, Kind::Duration) => return Ok(Value::Duration(*micros)),
+        (ExprKind::List(elements), Kind::List(element)) => {
+            let values: Result<Vec<Value>, _> = elements
+                .iter()
+                .map(|value| match value.kind {
+                    ExprKind::None if element.optional => Ok(Value::None),
+                    _ => constant(value, &element.kind),
+                })
+                .collect();
+            return values.map(Value::List);
+        }
+        (ExprKind::None, _) => return Err(problem("`none` as a default".to_owned())),
+        (ExprKind::Bool(_) | ExprKind::Duration { .. } | ExprKind::List(_), _) => {
+            return Err(problem(format!("this literal is no `{kind}`")));
+        }
+        _ => return Err(problem("this is not a literal".to_owned())),
+    };
+    value_as(&literal, kind, expr.span).map_err(Some)
+}

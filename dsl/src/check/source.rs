@@ -1,0 +1,268 @@
+//! `source NAME { … }` → [`Source`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::calendar::zone_name;
+use super::{MOST_PARTS, Places, literal, too_many, types};
+use crate::ast::{Expr, FieldItem, Marker, MarkerKind, Name, SourceItem};
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Severity, Span};
+use crate::ir::{Field, Kind, Source, TimeUnit, Type, Value};
+use crate::suggest;
+
+const UNITS: [&str; 4] = ["s", "ms", "us", "ns"];
+
+/// The source; `None` if it has errors.
+pub(super) fn check(item: &SourceItem, found: &mut Vec<Diagnostic>) -> Option<Arc<Source>> {
+    let n_before = found.len();
+    let mut places = Places::default();
+    let mut fields = Vec::new();
+    let mut identity = Vec::new();
+    let mut times: Vec<(usize, Span)> = Vec::new();
+    if let Some(field) = item.fields.get(MOST_PARTS) {
+        found.push(
+            too_many("fields in a source", field.name.span).help("columns that are not named are ignored"),
+        );
+        return None;
+    }
+    for (index, field) in item.fields.iter().enumerate() {
+        places.define("field", &field.name, found);
+        let Some(checked) = FieldChecker { field, ty: types::resolve(&field.ty, found), found }.check()
+        else {
+            if let Some(span) = marker(field, |kind| matches!(kind, MarkerKind::Time)) {
+                times.push((index, span));
+            }
+            continue;
+        };
+        if checked.is_key {
+            identity.push(index);
+        }
+        if let Some(span) = checked.time {
+            times.push((index, span));
+        }
+        fields.push(checked.field);
+    }
+    let time = one_time(item, &times, found);
+    let is_sound = found[n_before..].iter().all(|diagnostic| diagnostic.severity != Severity::Error);
+    (is_sound && !item.damaged).then_some(())?;
+    let source =
+        Source { name: item.name.text.clone(), doc: item.doc.clone(), fields, time: time?, identity };
+    Some(Arc::new(source))
+}
+
+fn marker(field: &FieldItem, wanted: impl Fn(&MarkerKind) -> bool) -> Option<Span> {
+    field.markers.iter().find(|marker| wanted(&marker.kind)).map(|marker| marker.span)
+}
+
+/// The index of the one field marked `time`.
+fn one_time(item: &SourceItem, times: &[(usize, Span)], found: &mut Vec<Diagnostic>) -> Option<usize> {
+    match times {
+        [(index, _)] => Some(*index),
+        [] => {
+            let message = format!("source `{}` has no event time", item.name.text);
+            let diagnostic = Diagnostic::new(Code::TimeField, message, item.name.span, "");
+            let candidate =
+                item.fields.iter().find(|field| matches!(field.ty.name.text.as_str(), "timestamp" | "date"));
+            found.push(match candidate {
+                Some(field) => diagnostic.help(format!(
+                    "mark the field that says when it happened: `{}: {} time`",
+                    field.name.text, field.ty.name.text
+                )),
+                None => diagnostic.help("add the field that says when it happened: `at: timestamp time`"),
+            });
+            None
+        }
+        [(_, first), rest @ ..] => {
+            for (_, span) in rest {
+                found.push(
+                    Diagnostic::new(Code::TimeField, "two fields are marked `time`", *span, "again here")
+                        .also(*first, "first here")
+                        .help("an event has one time: keep the mark on the field that windows go by"),
+                );
+            }
+            None
+        }
+    }
+}
+
+struct CheckedField {
+    field: Field,
+    is_key: bool,
+    time: Option<Span>,
+}
+
+struct FieldChecker<'a> {
+    field: &'a FieldItem,
+    ty: Option<Type>,
+    found: &'a mut Vec<Diagnostic>,
+}
+
+impl FieldChecker<'_> {
+    fn check(mut self) -> Option<CheckedField> {
+        self.repeated_markers();
+        let ty = self.ty.clone()?;
+        let name = self.field.name.text.clone();
+        let field = Field { name, doc: self.field.doc.clone(), ty, default: None, zone: None, unit: None };
+        let mut checked = CheckedField { field, is_key: false, time: None };
+        let mut is_sound = true;
+        for marker in &self.field.markers {
+            is_sound &= self.marker(marker, &mut checked).is_some();
+        }
+        is_sound.then_some(checked)
+    }
+
+    fn repeated_markers(&mut self) {
+        let mut seen: BTreeMap<&'static str, Span> = BTreeMap::new();
+        for marker in &self.field.markers {
+            let word = marker_word(&marker.kind);
+            if let Some(first) = seen.insert(word, marker.span) {
+                self.found.push(
+                    Diagnostic::new(
+                        Code::FieldMarker,
+                        format!("`{word}` is given twice"),
+                        marker.span,
+                        "again here",
+                    )
+                    .also(first, "first here")
+                    .help("remove one of them"),
+                );
+            }
+        }
+    }
+
+    fn marker(&mut self, marker: &Marker, checked: &mut CheckedField) -> Option<()> {
+        match &marker.kind {
+            MarkerKind::Key => {
+                self.key(marker.span)?;
+                checked.is_key = true;
+            }
+            MarkerKind::Time => {
+                checked.time = Some(marker.span);
+                self.time(marker.span)?;
+            }
+            MarkerKind::Zone(zone) => {
+                self.timestamps_only("zone", marker.span)?;
+                checked.field.zone = Some(zone_name(zone, self.found)?);
+            }
+            MarkerKind::Unit(unit) => {
+                self.timestamps_only("unit", marker.span)?;
+                checked.field.unit = Some(self.unit(unit)?);
+            }
+            MarkerKind::Default(value) => checked.field.default = Some(self.default(value, marker.span)?),
+        }
+        if let (Some(_), Some(_)) = (&checked.field.zone, checked.field.unit) {
+            self.report(
+                Code::FieldMarker,
+                "`zone` and `unit` on one field",
+                marker.span,
+                "integers count from 1970-01-01T00:00Z: remove `zone`",
+            );
+            return None;
+        }
+        Some(())
+    }
+
+    fn report(&mut self, code: Code, message: impl Into<String>, span: Span, help: impl Into<String>) {
+        self.found.push(Diagnostic::new(code, message, span, "").help(help));
+    }
+
+    fn type_text(&self) -> String {
+        self.ty.as_ref().map_or_else(String::new, Type::to_string)
+    }
+
+    fn key(&mut self, span: Span) -> Option<()> {
+        let ty = self.ty.as_ref()?;
+        if !ty.optional && !matches!(ty.kind, Kind::Float | Kind::List(_)) {
+            return Some(());
+        }
+        let text = self.type_text();
+        let help = match &ty.kind {
+            Kind::Float => "floats that look equal may differ: use an `int`, a `decimal` or a `string`",
+            Kind::List(_) => "a key is one value",
+            _ => "an identity is always there: remove the `?`",
+        };
+        let diagnostic = Diagnostic::new(Code::KeyField, format!("a key of type `{text}`"), span, "")
+            .also(self.field.ty.span, format!("`{text}`"))
+            .help(help);
+        self.found.push(diagnostic);
+        None
+    }
+
+    fn time(&mut self, span: Span) -> Option<()> {
+        let ty = self.ty.as_ref()?;
+        if !ty.optional && matches!(ty.kind, Kind::Timestamp | Kind::Date) {
+            return Some(());
+        }
+        let text = self.type_text();
+        let help = match &ty.kind {
+            Kind::Timestamp | Kind::Date => "every event has a time: remove the `?`",
+            Kind::Int => "write `timestamp time unit ms` to read integers as times",
+            _ => "the time of an event is a `timestamp` or a `date`",
+        };
+        let diagnostic =
+            Diagnostic::new(Code::TimeField, format!("an event time of type `{text}`"), span, "")
+                .also(self.field.ty.span, format!("`{text}`"))
+                .help(help);
+        self.found.push(diagnostic);
+        None
+    }
+
+    fn timestamps_only(&mut self, word: &str, span: Span) -> Option<()> {
+        if self.ty.as_ref()?.kind == Kind::Timestamp {
+            return Some(());
+        }
+        let text = self.type_text();
+        self.report(
+            Code::FieldMarker,
+            format!("`{word}` on a field of type `{text}`"),
+            span,
+            format!("only a `timestamp` has a `{word}`: remove it"),
+        );
+        None
+    }
+
+    fn unit(&mut self, unit: &Name) -> Option<TimeUnit> {
+        match unit.text.as_str() {
+            "s" => Some(TimeUnit::Second),
+            "ms" => Some(TimeUnit::Millisecond),
+            "us" => Some(TimeUnit::Microsecond),
+            "ns" => Some(TimeUnit::Nanosecond),
+            _ => {
+                let message = format!("`{}` is not a unit of time", unit.text);
+                let help = format!("units are {}", suggest::one_of(&UNITS));
+                self.report(Code::FieldMarker, message, unit.span, help);
+                None
+            }
+        }
+    }
+
+    fn default(&mut self, value: &Expr, span: Span) -> Option<Value> {
+        let ty = self.ty.clone()?;
+        if ty.optional {
+            let help = "with a default it is never none: remove the `?` or the default";
+            self.report(Code::DefaultValue, "a default on a field that may be none", span, help);
+            return None;
+        }
+        match literal::constant(value, &ty.kind) {
+            Ok(value) => Some(value),
+            Err(None) => None,
+            Err(Some(problem)) => {
+                let mut diagnostic = *problem;
+                diagnostic.code = Code::DefaultValue;
+                self.found.push(diagnostic.also(self.field.ty.span, format!("`{ty}`")));
+                None
+            }
+        }
+    }
+}
+
+fn marker_word(kind: &MarkerKind) -> &'static str {
+    match kind {
+        MarkerKind::Key => "key",
+        MarkerKind::Time => "time",
+        MarkerKind::Zone(_) => "zone",
+        MarkerKind::Unit(_) => "unit",
+        MarkerKind::Default(_) => "=",
+    }
+}

@@ -1,0 +1,178 @@
+//! Tokens → top-level items. The split is tolerant: an item with unbalanced brackets ends where the
+//! next one plainly begins, so that one mistake costs one item.
+
+use std::ops::Range;
+
+use crate::ast::Name;
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::scan::{self, Scanned, Token, TokenKind};
+use crate::suggest;
+
+/// What an item claims to be by its first word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ItemKind {
+    Source,
+    Calendar,
+    Metric,
+    /// Reported when it was split off.
+    Other,
+}
+
+/// An item that was not parsed yet.
+#[derive(Debug)]
+pub(crate) struct RawItem {
+    pub(crate) kind: ItemKind,
+    /// The word behind the first one, if there is one: names of broken items are known too.
+    pub(crate) name: Option<Name>,
+    pub(crate) span: Span,
+    /// Whether the parser may see it; if not, the reason is reported.
+    pub(crate) readable: bool,
+}
+
+/// Splits a file.
+pub(crate) fn split(scanned: &Scanned<'_>, found: &mut Vec<Diagnostic>) -> Vec<RawItem> {
+    if scanned.tokens.is_empty() {
+        if scanned.unreadable.is_empty() {
+            found.push(
+                Diagnostic::new(
+                    Code::NothingDefined,
+                    "the file defines nothing",
+                    Span { start: 0, end: 0 },
+                    "",
+                )
+                .help("a file holds sources and metrics: `source events { at: timestamp time }`"),
+            );
+        }
+        return Vec::new();
+    }
+    let starts = starts(scanned);
+    let ends = starts.iter().skip(1).copied().chain([scanned.tokens.len()]);
+    starts.iter().zip(ends).map(|(start, end)| item(scanned, *start..end, found)).collect()
+}
+
+/// Indices of the first tokens of all items, documentation included.
+fn starts(scanned: &Scanned<'_>) -> Vec<usize> {
+    let mut starts: Vec<usize> = Vec::new();
+    let mut n_open = 0_usize;
+    let mut complete = true;
+    for (index, token) in scanned.tokens.iter().enumerate() {
+        if token.kind == TokenKind::Doc {
+            continue;
+        }
+        if starts_item(scanned, index, complete) {
+            let n_docs = scanned.tokens[..index]
+                .iter()
+                .rev()
+                .take_while(|before| before.kind == TokenKind::Doc)
+                .count();
+            starts.push(index - n_docs);
+            n_open = 0;
+        }
+        complete = false;
+        match scanned.token_text(*token) {
+            "{" | "(" | "[" => n_open += 1,
+            "}" | ")" | "]" => {
+                n_open = n_open.saturating_sub(1);
+                complete = n_open == 0 && scanned.token_text(*token) == "}";
+            }
+            _ => {}
+        }
+    }
+    if starts.first() != Some(&0) {
+        starts.insert(0, 0);
+    }
+    starts
+}
+
+fn starts_item(scanned: &Scanned<'_>, index: usize, complete: bool) -> bool {
+    let token = scanned.tokens[index];
+    if token.kind != TokenKind::Word {
+        return false;
+    }
+    let kind_and_text =
+        |place: usize| scanned.tokens.get(place).map(|next| (next.kind, scanned.token_text(*next)));
+    let word = scanned.token_text(token);
+    let next = kind_and_text(index + 1);
+    let defines = matches!(word, "source" | "calendar" | "metric");
+    let named = matches!(next, Some((TokenKind::Word, _)));
+    let opened = matches!(kind_and_text(index + 2), Some((_, "=" | "{")));
+    if complete || (defines && named && opened) {
+        return true;
+    }
+    let first_of_line = token.span.start == 0 || scanned.text.as_bytes()[token.span.start - 1] == b'\n';
+    let plausible = match next {
+        None | Some((TokenKind::Word, _) | (_, "{" | "=")) => defines || word == "use",
+        Some((TokenKind::String, _)) => word == "test",
+        _ => false,
+    };
+    first_of_line && plausible
+}
+
+fn item(scanned: &Scanned<'_>, range: Range<usize>, found: &mut Vec<Diagnostic>) -> RawItem {
+    let tokens = &scanned.tokens[range];
+    let mut words = tokens.iter().filter(|token| token.kind != TokenKind::Doc);
+    let span = match (tokens.first(), tokens.last()) {
+        (Some(first), Some(last)) => first.span.to(last.span),
+        _ => Span { start: 0, end: 0 },
+    };
+    let first = words.next();
+    let name = words
+        .next()
+        .filter(|token| token.kind == TokenKind::Word)
+        .map(|token| Name { text: scanned.token_text(*token).to_owned(), span: token.span });
+    let kind = match first.map(|token| scanned.token_text(*token)) {
+        Some("source") => ItemKind::Source,
+        Some("calendar") => ItemKind::Calendar,
+        Some("metric") => ItemKind::Metric,
+        _ => ItemKind::Other,
+    };
+    let n_before = scanned.unreadable.partition_point(|place| *place < span.start);
+    let mut readable = scanned.unreadable.get(n_before).is_none_or(|place| *place >= span.end);
+    if readable {
+        let problem = scan::check_limits(scanned, tokens)
+            .or_else(|| (kind == ItemKind::Other).then(|| other(scanned, first, span)));
+        readable = problem.is_none();
+        found.extend(problem);
+    }
+    RawItem { kind, name, span, readable }
+}
+
+/// What to say of an item that is none of this version's.
+fn other(scanned: &Scanned<'_>, first: Option<&Token>, span: Span) -> Diagnostic {
+    let Some(first) = first else {
+        return Diagnostic::new(
+            Code::DocComment,
+            "a doc comment that describes nothing",
+            span,
+            "no item follows",
+        )
+        .help("put it before an item or a field, or use `//`");
+    };
+    let word = scanned.token_text(*first);
+    match word {
+        "use" => {
+            Diagnostic::new(Code::NotSupported, "`use` is not supported in this version", first.span, "")
+                .help("put the sources and the metrics over them in one file")
+        }
+        "test" => Diagnostic::new(
+            Code::NotSupported,
+            "`test` blocks are not supported in this version",
+            first.span,
+            "",
+        )
+        .help("remove the block; `metricc run` on a small file shows what a metric gives"),
+        _ => {
+            let diagnostic = Diagnostic::new(
+                Code::UnknownItem,
+                format!("`{word}` starts no item"),
+                first.span,
+                "a `source`, `calendar` or `metric` may begin here",
+            );
+            match suggest::nearest(word, ["source", "calendar", "metric"]) {
+                Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+                None => diagnostic.help("a file holds `source`, `calendar` and `metric` items"),
+            }
+        }
+    }
+}

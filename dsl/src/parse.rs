@@ -1,0 +1,273 @@
+//! One item → its tree. The grammar is `grammar.pest`; this module turns pest's pairs into the
+//! tree of `ast`, with places in the whole file.
+
+use pest::Parser;
+use pest::iterators::{Pair, Pairs};
+
+use crate::ast::{
+    CalendarClause, CalendarItem, Clause, ClauseKind, Every, Expr, FieldItem, Item, KeyItem, Marker,
+    MarkerKind, MetricItem, MetricValue, Name, SourceItem, TypeRef,
+};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::items::{ItemKind, RawItem};
+
+mod expression;
+mod literal;
+mod syntax_error;
+
+#[derive(pest_derive::Parser)]
+#[grammar = "grammar.pest"]
+struct Grammar;
+
+/// Parses one item; `None` if that is not possible, for a reason that is reported.
+pub(crate) fn item(text: &str, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Option<Item> {
+    if !raw.readable {
+        return None;
+    }
+    let rule = match raw.kind {
+        ItemKind::Source => Rule::source_item,
+        ItemKind::Calendar => Rule::calendar_item,
+        ItemKind::Metric => Rule::metric_item,
+        ItemKind::Other => return None,
+    };
+    let item_text = &text[raw.span.start..raw.span.end];
+    match Grammar::parse(rule, item_text) {
+        Ok(mut pairs) => {
+            let n_before = found.len();
+            let mut builder = Builder { base: raw.span.start, n_before, found };
+            let mut parts = Parts::of(pairs.next()?);
+            match raw.kind {
+                ItemKind::Source => builder.source(&mut parts).map(Item::Source),
+                ItemKind::Calendar => builder.calendar(&mut parts).map(Item::Calendar),
+                _ => builder.metric(&mut parts).map(Item::Metric),
+            }
+        }
+        Err(error) => {
+            found.push(syntax_error::diagnose(text, raw, &error));
+            None
+        }
+    }
+}
+
+/// The pairs inside of a pair, taken one after the other.
+struct Parts<'i> {
+    pairs: Pairs<'i, Rule>,
+}
+
+impl<'i> Parts<'i> {
+    fn of(pair: Pair<'i, Rule>) -> Parts<'i> {
+        Parts { pairs: pair.into_inner() }
+    }
+
+    /// The next pair of this rule; pairs before it (keywords, brackets) are passed over.
+    fn next(&mut self, rule: Rule) -> Option<Pair<'i, Rule>> {
+        self.pairs.find(|pair| pair.as_rule() == rule)
+    }
+
+    /// Whether the next pair is of this rule.
+    fn peek(&self, rule: Rule) -> bool {
+        self.pairs.peek().is_some_and(|pair| pair.as_rule() == rule)
+    }
+
+    /// All remaining pairs of this rule.
+    fn all(&mut self, rule: Rule) -> impl Iterator<Item = Pair<'i, Rule>> {
+        self.pairs.by_ref().filter(move |pair| pair.as_rule() == rule)
+    }
+
+    /// The documentation in front.
+    fn doc(&mut self) -> String {
+        let mut lines = Vec::new();
+        while self.peek(Rule::doc) {
+            if let Some(pair) = self.pairs.next() {
+                let line = pair.as_str().trim_start_matches('/').trim_end();
+                lines.push(line.strip_prefix(' ').unwrap_or(line).to_owned());
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+/// Turns pairs into trees. Its methods give `None` only where the grammar would have to be another.
+struct Builder<'f> {
+    /// Where the item starts in the file.
+    base: usize,
+    /// How much had been found before the item.
+    n_before: usize,
+    found: &'f mut Vec<Diagnostic>,
+}
+
+impl Builder<'_> {
+    fn span(&self, pair: &Pair<'_, Rule>) -> Span {
+        let span = pair.as_span();
+        // pest ends a non-atomic rule behind the white space it skipped.
+        let text = span.as_str();
+        let end = span.start() + text.trim_end().len();
+        Span { start: self.base + span.start(), end: self.base + end.max(span.start()) }
+    }
+
+    fn name_of(&self, pair: &Pair<'_, Rule>) -> Name {
+        Name { text: pair.as_str().to_owned(), span: self.span(pair) }
+    }
+
+    fn name(&self, parts: &mut Parts<'_>) -> Option<Name> {
+        parts.next(Rule::name).map(|pair| self.name_of(&pair))
+    }
+
+    fn expr(&mut self, parts: &mut Parts<'_>) -> Option<Expr> {
+        parts.next(Rule::expr).and_then(|pair| self.expression(pair))
+    }
+
+    fn source(&mut self, parts: &mut Parts<'_>) -> Option<SourceItem> {
+        let doc = parts.doc();
+        let name = self.name(parts)?;
+        let fields = parts.all(Rule::field).filter_map(|pair| self.field(&mut Parts::of(pair))).collect();
+        let damaged = self.found.len() > self.n_before;
+        Some(SourceItem { doc, name, fields, damaged })
+    }
+
+    fn field(&mut self, parts: &mut Parts<'_>) -> Option<FieldItem> {
+        let doc = parts.doc();
+        let name = self.name(parts)?;
+        let ty = parts.next(Rule::type_ref).and_then(|pair| self.type_ref(pair))?;
+        let markers = parts.all(Rule::marker).filter_map(|pair| self.marker(pair)).collect();
+        Some(FieldItem { doc, name, ty, markers })
+    }
+
+    fn type_ref(&mut self, pair: Pair<'_, Rule>) -> Option<TypeRef> {
+        let span = self.span(&pair);
+        let mut parts = Parts::of(pair);
+        let name = self.name(&mut parts)?;
+        let mut ty = TypeRef { name, arguments: None, element: None, optional: false, span };
+        for part in parts.pairs {
+            match part.as_rule() {
+                Rule::type_arguments => {
+                    let mut inner = Parts::of(part);
+                    ty.arguments =
+                        Some(inner.all(Rule::expr).filter_map(|expr| self.expression(expr)).collect());
+                }
+                Rule::type_element => {
+                    let element = Parts::of(part).next(Rule::type_ref)?;
+                    ty.element = Some(Box::new(self.type_ref(element)?));
+                }
+                Rule::question => ty.optional = true,
+                _ => {}
+            }
+        }
+        Some(ty)
+    }
+
+    fn marker(&mut self, pair: Pair<'_, Rule>) -> Option<Marker> {
+        let span = self.span(&pair);
+        let inner = pair.into_inner().next()?;
+        let rule = inner.as_rule();
+        let mut parts = Parts::of(inner);
+        let kind = match rule {
+            Rule::marker_key => MarkerKind::Key,
+            Rule::marker_time => MarkerKind::Time,
+            Rule::marker_zone => MarkerKind::Zone(parts.next(Rule::string).map(|text| self.string(&text))?),
+            Rule::marker_unit => MarkerKind::Unit(self.name(&mut parts)?),
+            _ => MarkerKind::Default(self.expr(&mut parts)?),
+        };
+        Some(Marker { kind, span })
+    }
+
+    fn calendar(&mut self, parts: &mut Parts<'_>) -> Option<CalendarItem> {
+        parts.doc();
+        let name = self.name(parts)?;
+        let mut clauses = Vec::new();
+        for pair in parts.pairs.by_ref() {
+            let span = self.span(&pair);
+            match pair.as_rule() {
+                Rule::calendar_zone => {
+                    let zone = Parts::of(pair).next(Rule::string).map(|text| self.string(&text))?;
+                    clauses.push(CalendarClause::Zone { zone, span });
+                }
+                Rule::calendar_week => {
+                    let day = self.name(&mut Parts::of(pair))?;
+                    clauses.push(CalendarClause::Week { day, span });
+                }
+                _ => {}
+            }
+        }
+        Some(CalendarItem { name, clauses })
+    }
+
+    fn metric(&mut self, parts: &mut Parts<'_>) -> Option<MetricItem> {
+        let doc = parts.doc();
+        let name = self.name(parts)?;
+        let mut value = None;
+        let mut body = None;
+        for pair in parts.pairs.by_ref() {
+            let span = self.span(&pair);
+            match pair.as_rule() {
+                Rule::record => {
+                    let mut inner = Parts::of(pair);
+                    let fields = inner
+                        .all(Rule::record_field)
+                        .filter_map(|field| {
+                            let mut parts = Parts::of(field);
+                            Some((self.name(&mut parts)?, self.filtered(parts.next(Rule::filtered)?)?))
+                        })
+                        .collect();
+                    value = Some(MetricValue::Record { fields, span });
+                }
+                Rule::filtered => value = Some(MetricValue::Plain(self.filtered(pair)?)),
+                Rule::body => {
+                    body = Some(pair.into_inner().filter_map(|clause| self.clause(clause)).collect());
+                }
+                _ => {}
+            }
+        }
+        let damaged = self.found.len() > self.n_before;
+        Some(MetricItem { doc, name, value: value?, body, damaged })
+    }
+
+    fn clause(&mut self, pair: Pair<'_, Rule>) -> Option<Clause> {
+        let span = self.span(&pair);
+        let rule = pair.as_rule();
+        let mut parts = Parts::of(pair);
+        let kind = match rule {
+            Rule::from_clause => ClauseKind::From(self.name(&mut parts)?),
+            Rule::each_clause => {
+                ClauseKind::Each { name: self.name(&mut parts)?, list: self.expr(&mut parts)? }
+            }
+            Rule::let_clause => {
+                ClauseKind::Let { name: self.name(&mut parts)?, value: self.expr(&mut parts)? }
+            }
+            Rule::where_clause => ClauseKind::Where(self.expr(&mut parts)?),
+            Rule::by_clause => {
+                let keys = parts.all(Rule::key).filter_map(|key| {
+                    let mut parts = Parts::of(key);
+                    Some(KeyItem { value: self.expr(&mut parts)?, name: self.name(&mut parts) })
+                });
+                ClauseKind::By(keys.collect())
+            }
+            Rule::every_clause => self.every(&mut parts)?,
+            Rule::unit_clause => self.unit(parts)?,
+            Rule::over_clause => ClauseKind::Over,
+            Rule::session_clause => ClauseKind::Session,
+            _ => return None,
+        };
+        Some(Clause { kind, span })
+    }
+
+    fn every(&mut self, parts: &mut Parts<'_>) -> Option<ClauseKind> {
+        let pair = parts.pairs.find(|pair| matches!(pair.as_rule(), Rule::number | Rule::name))?;
+        let every = match pair.as_rule() {
+            Rule::number => Every::Duration(self.number(&pair)),
+            _ => Every::Word(self.name_of(&pair)),
+        };
+        Some(ClauseKind::Every { every, calendar: self.name(parts) })
+    }
+
+    fn unit(&mut self, mut parts: Parts<'_>) -> Option<ClauseKind> {
+        let pair = parts.pairs.find(|pair| matches!(pair.as_rule(), Rule::string | Rule::name))?;
+        Some(ClauseKind::Unit(match pair.as_rule() {
+            Rule::string => match self.string(&pair).kind {
+                crate::ast::ExprKind::String(text) => text,
+                _ => String::new(),
+            },
+            _ => pair.as_str().to_owned(),
+        }))
+    }
+}

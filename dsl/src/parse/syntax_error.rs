@@ -1,0 +1,210 @@
+//! What pest expected → a diagnostic. Mistakes that people bring from other languages get words of their own.
+
+use pest::error::{Error, ErrorVariant, InputLocation};
+
+use super::Rule;
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::items::{ItemKind, RawItem};
+use crate::suggest;
+
+const RESERVED: [&str; 17] = [
+    "and", "or", "not", "in", "if", "then", "else", "none", "true", "false", "from", "each", "let", "where",
+    "by", "every", "as",
+];
+const CLAUSES: [&str; 7] = ["from", "each", "let", "where", "by", "every", "unit"];
+
+/// The diagnostic for an item that does not parse.
+pub(super) fn diagnose(text: &str, raw: &RawItem, error: &Error<Rule>) -> Diagnostic {
+    let offset = match error.location {
+        InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
+    };
+    let span = token_at(text, raw.span, raw.span.start + offset);
+    let token = &text[span.start..span.end];
+    let expected: &[Rule] = match &error.variant {
+        ErrorVariant::ParsingError { positives, .. } => positives,
+        ErrorVariant::CustomError { message } => {
+            return Diagnostic::new(Code::LimitExceeded, message.clone(), span, "parsing stopped here")
+                .help("give inner parts a name with `let`");
+        }
+    };
+    special(text, raw, span, expected).unwrap_or_else(|| {
+        let message = if token.is_empty() {
+            format!("the {} ends too early", item_word(raw.kind))
+        } else {
+            format!("unexpected `{token}`")
+        };
+        Diagnostic::new(Code::Syntax, message, span, expectation(expected))
+    })
+}
+
+fn item_word(kind: ItemKind) -> &'static str {
+    match kind {
+        ItemKind::Source => "source",
+        ItemKind::Calendar => "calendar",
+        ItemKind::Metric | ItemKind::Other => "metric",
+    }
+}
+
+/// The word, number, string or character at a place; empty at the end of the item.
+fn token_at(text: &str, item: Span, at: usize) -> Span {
+    let rest = &text[at.min(item.end)..item.end];
+    let start = item.end - rest.len();
+    let mut characters = rest.chars();
+    let length = match characters.next() {
+        None => 0,
+        Some(first) if first.is_alphanumeric() || first == '_' => rest
+            .find(|character: char| !(character.is_alphanumeric() || character == '_'))
+            .unwrap_or(rest.len()),
+        Some('"') => rest[1..].find(['"', '\n']).map_or(1, |end| end + 2).min(rest.len()),
+        Some('/') if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+        Some(first) => {
+            let two = matches!(rest.get(..2), Some("==" | "!=" | "<=" | ">=" | "??"));
+            if two { 2 } else { first.len_utf8() }
+        }
+    };
+    Span { start, end: start + length }
+}
+
+fn special(text: &str, raw: &RawItem, span: Span, expected: &[Rule]) -> Option<Diagnostic> {
+    let token = &text[span.start..span.end];
+    let behind = text[span.end..raw.span.end].trim_start();
+    if let Some(doc) = lost_doc(text, raw, span) {
+        return Some(
+            Diagnostic::new(Code::DocComment, "a doc comment that describes nothing", doc, "")
+                .help("put it before an item or a field of a source, or use `//`"),
+        );
+    }
+    if token == "=" && expects_operator(expected) {
+        return Some(
+            Diagnostic::new(Code::ForeignSpelling, "`=` does not compare", span, "").help("write `==`"),
+        );
+    }
+    if token.chars().any(|letter| letter.is_ascii_uppercase()) {
+        let lower = token.to_ascii_lowercase();
+        if RESERVED.contains(&lower.as_str()) {
+            return Some(
+                Diagnostic::new(Code::ForeignSpelling, format!("`{token}` in capitals"), span, "")
+                    .help(format!("write `{lower}`")),
+            );
+        }
+    }
+    let names_something = behind.starts_with(':') || (behind.starts_with('=') && !behind.starts_with("=="));
+    if RESERVED.contains(&token) && names_something {
+        return Some(
+            Diagnostic::new(Code::NameSpelling, format!("`{token}` is a word of the language"), span, "")
+                .help("choose another name; rename the column where the data is bound"),
+        );
+    }
+    if expected.contains(&Rule::from_clause) && is_word(token) {
+        return Some(unknown_clause(token, span));
+    }
+    None
+}
+
+/// A doc comment at the place, or the last line before a bracket that closes.
+fn lost_doc(text: &str, raw: &RawItem, span: Span) -> Option<Span> {
+    let token = &text[span.start..span.end];
+    if token.starts_with("///") {
+        return Some(span);
+    }
+    let before = text[raw.span.start..span.start].trim_end();
+    let line = before.rsplit('\n').next().unwrap_or(before).trim_start();
+    let is_doc = line.starts_with("///") && !line.starts_with("////");
+    let end = raw.span.start + before.len();
+    (is_doc && matches!(token, "" | "}" | ")")).then_some(Span { start: end - line.len(), end })
+}
+
+fn is_word(token: &str) -> bool {
+    token.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+}
+
+fn expects_operator(expected: &[Rule]) -> bool {
+    expected.iter().any(|rule| describe(*rule) == Some("an operator"))
+}
+
+fn unknown_clause(token: &str, span: Span) -> Diagnostic {
+    let diagnostic = Diagnostic::new(
+        Code::Syntax,
+        format!("`{token}` starts no clause"),
+        span,
+        "a clause of the metric may begin here",
+    );
+    let own = match token {
+        "group" => Some("by"),
+        "filter" | "having" | "when" => Some("where"),
+        "window" => Some("every"),
+        _ => suggest::nearest(token, CLAUSES),
+    };
+    match own {
+        Some(own) => diagnostic.help(format!("did you mean `{own}`?")),
+        None => diagnostic.help(format!("clauses are {}", suggest::one_of(&CLAUSES))),
+    }
+}
+
+/// `expected a, b or c`, in a fixed order and in words of the language.
+fn expectation(rules: &[Rule]) -> String {
+    let mut words: Vec<&'static str> = rules.iter().filter_map(|rule| describe(*rule)).collect();
+    if words.contains(&"an operator") {
+        // What could go on with the last operand; nobody looks for these here.
+        words.retain(|word| !matches!(*word, "`(`" | "`:`" | "`in`"));
+    }
+    words.sort_unstable_by_key(|word| (word.starts_with('`'), *word));
+    words.dedup();
+    match words.split_last() {
+        None => String::new(),
+        Some((last, [])) => format!("expected {last}"),
+        Some((last, rest)) => format!("expected {} or {last}", rest.join(", ")),
+    }
+}
+
+fn describe(rule: Rule) -> Option<&'static str> {
+    Some(match rule {
+        Rule::or | Rule::and | Rule::equal | Rule::not_equal | Rule::less | Rule::less_or_equal => {
+            "an operator"
+        }
+        Rule::greater | Rule::greater_or_equal | Rule::coalesce | Rule::add | Rule::subtract => "an operator",
+        Rule::multiply | Rule::divide | Rule::remainder | Rule::in_list | Rule::in_calendar => "an operator",
+        Rule::kw_offset | Rule::offset => "an operator",
+        Rule::expr | Rule::filtered | Rule::not_operator | Rule::negate | Rule::argument => "an expression",
+        Rule::if_expr | Rule::list | Rule::paren | Rule::call | Rule::percent => "an expression",
+        Rule::kw_true | Rule::kw_false | Rule::kw_none | Rule::named_argument => "an expression",
+        Rule::name | Rule::word => "a name",
+        Rule::number => "a number",
+        Rule::string => "a string",
+        Rule::field => "a field",
+        Rule::record | Rule::record_field => "a record",
+        Rule::type_ref => "a type",
+        Rule::marker | Rule::marker_key | Rule::marker_time | Rule::marker_zone => "a field marker",
+        Rule::marker_unit | Rule::marker_default => "a field marker",
+        Rule::body => "`{`",
+        Rule::key => "a key",
+        Rule::from_clause | Rule::each_clause | Rule::let_clause | Rule::where_clause => "a clause",
+        Rule::by_clause | Rule::every_clause | Rule::unit_clause => "a clause",
+        Rule::over_clause | Rule::session_clause => "a clause",
+        Rule::calendar_zone => "`zone`",
+        Rule::calendar_week => "`week`",
+        Rule::open_brace => "`{`",
+        Rule::close_brace => "`}`",
+        Rule::open_paren | Rule::type_arguments => "`(`",
+        Rule::close_paren => "`)`",
+        Rule::open_bracket => "`[`",
+        Rule::close_bracket => "`]`",
+        Rule::open_angle | Rule::type_element => "`<`",
+        Rule::close_angle => "`>`",
+        Rule::comma => "`,`",
+        Rule::colon => "`:`",
+        Rule::assign => "`=`",
+        Rule::question => "`?`",
+        Rule::kw_in => "`in`",
+        Rule::kw_where => "`where`",
+        Rule::kw_as => "`as`",
+        Rule::kw_last => "`last`",
+        Rule::kw_step => "`step`",
+        Rule::kw_gap => "`gap`",
+        Rule::kw_then => "`then`",
+        Rule::kw_else => "`else`",
+        Rule::EOI => "the end of the item",
+        _ => return None,
+    })
+}

@@ -1,0 +1,351 @@
+//! Bytes → tokens, and the limits. Everything behind this module may recurse over what it is given,
+//! because nothing deep, long or unreadable comes through: the parser never sees it.
+//!
+//! The scan also finds what is wrong with single characters (control characters, names in other
+//! scripts, operators of other languages), where a parser could only say that it expected something else.
+
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Span};
+
+mod limits;
+
+pub(crate) use limits::check as check_limits;
+
+/// Largest file, in bytes.
+const LARGEST_FILE: usize = 256 * 1024;
+/// Most tokens in a file.
+const MOST_TOKENS: usize = 50_000;
+/// Largest literal, in bytes.
+const LARGEST_LITERAL: usize = 64 * 1024;
+
+/// The kinds of token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    /// A name or a word of the language.
+    Word,
+    /// A number with its suffix, if it has one.
+    Number,
+    /// A string with its quotes.
+    String,
+    /// `///` to the end of the line.
+    Doc,
+    /// Anything else; compound operators are one token.
+    Punctuation,
+}
+
+/// A token with its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Token {
+    pub(crate) kind: TokenKind,
+    pub(crate) span: Span,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub(crate) struct Scanned<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) tokens: Vec<Token>,
+    /// Places of characters that no parser can make sense of, ascending; they are reported already.
+    pub(crate) unreadable: Vec<usize>,
+}
+
+impl Scanned<'_> {
+    pub(crate) fn token_text(&self, token: Token) -> &str {
+        &self.text[token.span.start..token.span.end]
+    }
+}
+
+/// Reads a file. `None` if it cannot be read at all, which is reported.
+pub(crate) fn scan<'a>(bytes: &'a [u8], found: &mut Vec<Diagnostic>) -> Option<Scanned<'a>> {
+    if bytes.len() > LARGEST_FILE {
+        let span = Span { start: LARGEST_FILE, end: LARGEST_FILE };
+        found.push(
+            Diagnostic::new(
+                Code::LimitExceeded,
+                format!("the file has {} bytes", bytes.len()),
+                span,
+                "the limit is here",
+            )
+            .help(format!("split the file: the limit is {LARGEST_FILE} bytes")),
+        );
+        return None;
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let start = error.valid_up_to();
+            let end = start + error.error_len().unwrap_or(bytes.len() - start);
+            found.push(
+                Diagnostic::new(
+                    Code::UnreadableText,
+                    "the file is not UTF-8",
+                    Span { start, end },
+                    "no character starts with these bytes",
+                )
+                .help("save the file as UTF-8"),
+            );
+            return None;
+        }
+    };
+    let mut scanner = Scanner { text, at: 0, tokens: Vec::new(), unreadable: Vec::new(), found };
+    scanner.forbidden_characters();
+    scanner.run()?;
+    let Scanner { tokens, mut unreadable, .. } = scanner;
+    unreadable.sort_unstable();
+    Some(Scanned { text, tokens, unreadable })
+}
+
+struct Scanner<'a, 'f> {
+    text: &'a str,
+    at: usize,
+    tokens: Vec<Token>,
+    unreadable: Vec<usize>,
+    found: &'f mut Vec<Diagnostic>,
+}
+
+/// Characters that change how a line is shown, or end it for some tools.
+fn is_forbidden(character: char) -> bool {
+    match character {
+        '\t' | '\n' | '\r' => false,
+        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => true,
+        _ => character.is_control(),
+    }
+}
+
+fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+impl<'a> Scanner<'a, '_> {
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    /// Length in bytes of the characters from here on that satisfy `belongs`.
+    fn run_length(&self, belongs: impl Fn(char) -> bool) -> usize {
+        let rest = self.rest();
+        rest.find(|character| !belongs(character)).unwrap_or(rest.len())
+    }
+
+    fn reject(&mut self, diagnostic: Diagnostic) {
+        self.unreadable.push(diagnostic.span().start);
+        self.found.push(diagnostic);
+    }
+
+    fn forbidden_characters(&mut self) {
+        for (start, character) in self.text.char_indices() {
+            if is_forbidden(character) {
+                let span = Span { start, end: start + character.len_utf8() };
+                self.reject(
+                    Diagnostic::new(
+                        Code::UnreadableText,
+                        format!("control character U+{:04X}", u32::from(character)),
+                        span,
+                        "it does not show",
+                    )
+                    .help("remove it, or write it as an escape in a string, such as `\\u{1F}`"),
+                );
+            }
+        }
+    }
+
+    fn run(&mut self) -> Option<()> {
+        if self.text.starts_with('\u{FEFF}') {
+            self.at = '\u{FEFF}'.len_utf8();
+        }
+        while let Some(first) = self.rest().chars().next() {
+            if matches!(first, ' ' | '\t' | '\r' | '\n') || is_forbidden(first) {
+                self.at += first.len_utf8();
+            } else if self.rest().starts_with("//") {
+                self.comment();
+            } else if first.is_ascii_digit() {
+                self.number();
+            } else if is_word(first) {
+                self.word();
+            } else if first == '"' {
+                self.string();
+            } else {
+                self.punctuation(first);
+            }
+            if self.tokens.len() > MOST_TOKENS {
+                let span = self.tokens[MOST_TOKENS].span;
+                self.found.push(
+                    Diagnostic::new(
+                        Code::LimitExceeded,
+                        format!("the file has more than {MOST_TOKENS} tokens"),
+                        span,
+                        "the limit is here",
+                    )
+                    .help("split the file"),
+                );
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    fn push(&mut self, kind: TokenKind, length: usize) {
+        let span = Span { start: self.at, end: self.at + length };
+        self.tokens.push(Token { kind, span });
+        self.at = span.end;
+        if length > LARGEST_LITERAL {
+            self.reject(
+                Diagnostic::new(
+                    Code::LimitExceeded,
+                    format!("a literal of {length} bytes"),
+                    Span { start: span.start, end: span.start + 1 },
+                    "it begins here",
+                )
+                .help(format!("the limit is {LARGEST_LITERAL} bytes")),
+            );
+        }
+    }
+
+    fn comment(&mut self) {
+        let length = self.run_length(|character| character != '\n');
+        let text = &self.rest()[..length];
+        let span = Span { start: self.at, end: self.at + length };
+        if text.starts_with("///") && !text.starts_with("////") {
+            return self.push(TokenKind::Doc, length);
+        }
+        if text.starts_with("//!") && !self.tokens.is_empty() {
+            self.reject(
+                Diagnostic::new(
+                    Code::DocComment,
+                    "`//!` describes the file and stands at its start",
+                    span,
+                    "items come before it",
+                )
+                .help("use `///` for the item below, or `//`"),
+            );
+        }
+        self.at = span.end;
+    }
+
+    fn number(&mut self) {
+        let mut length = self.run_length(|character| character.is_ascii_digit() || character == '_');
+        let behind = &self.rest()[length..];
+        if behind.starts_with('.') && behind[1..].starts_with(|digit: char| digit.is_ascii_digit()) {
+            let from = length + 1;
+            let digits = &self.rest()[from..];
+            length = from
+                + digits
+                    .find(|digit: char| !(digit.is_ascii_digit() || digit == '_'))
+                    .unwrap_or(digits.len());
+        }
+        let suffix = &self.rest()[length..];
+        length += suffix.find(|character| !is_word(character)).unwrap_or(suffix.len());
+        self.non_ascii(length);
+        self.push(TokenKind::Number, length);
+    }
+
+    fn word(&mut self) {
+        let length = self.run_length(is_word);
+        self.non_ascii(length);
+        self.push(TokenKind::Word, length);
+    }
+
+    fn non_ascii(&mut self, length: usize) {
+        let word = &self.rest()[..length];
+        if word.is_ascii() {
+            return;
+        }
+        let span = Span { start: self.at, end: self.at + length };
+        self.reject(
+            Diagnostic::new(
+                Code::UnreadableText,
+                format!("`{word}` holds letters outside of `a` to `z`"),
+                span,
+                "such letters may look like others",
+            )
+            .help("names are `[a-z_][a-z0-9_]*`; other text stands in quotes"),
+        );
+    }
+
+    fn string(&mut self) {
+        let mut escaped = false;
+        for (place, character) in self.rest().char_indices().skip(1) {
+            match character {
+                '\n' => break,
+                _ if escaped => escaped = false,
+                '\\' => escaped = true,
+                '"' => return self.push(TokenKind::String, place + 1),
+                _ => {}
+            }
+        }
+        let length = self.run_length(|character| character != '\n');
+        let span = Span { start: self.at, end: self.at + self.rest()[..length].trim_end().len() };
+        self.reject(
+            Diagnostic::new(Code::StringLiteral, "the string has no end on its line", span, "it begins here")
+                .help("close it with `\"`; a line break inside is written `\\n`"),
+        );
+        self.push(TokenKind::String, length);
+    }
+
+    fn punctuation(&mut self, first: char) {
+        let rest = self.rest();
+        for (foreign, own) in [("&&", "and"), ("||", "or"), ("<>", "!=")] {
+            if rest.starts_with(foreign) {
+                return self.foreign(foreign.len(), own);
+            }
+        }
+        for operator in ["==", "!=", "<=", ">=", "??"] {
+            if rest.starts_with(operator) {
+                return self.push(TokenKind::Punctuation, operator.len());
+            }
+        }
+        match first {
+            '{' | '}' | '(' | ')' | '[' | ']' | '<' | '>' | ',' | ':' | '=' | '+' | '-' | '*' | '/' | '%'
+            | '?' | '.' => self.push(TokenKind::Punctuation, 1),
+            '!' => self.foreign(1, "not"),
+            '\'' => self.single_quotes(),
+            _ => self.stray(first),
+        }
+    }
+
+    fn foreign(&mut self, length: usize, own: &str) {
+        let span = Span { start: self.at, end: self.at + length };
+        let foreign = &self.text[span.start..span.end];
+        self.reject(
+            Diagnostic::new(
+                Code::ForeignSpelling,
+                format!("`{foreign}` is not an operator of this language"),
+                span,
+                "",
+            )
+            .help(format!("write `{own}`")),
+        );
+        self.push(TokenKind::Punctuation, length);
+    }
+
+    fn single_quotes(&mut self) {
+        let rest = self.rest();
+        let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
+        let length = line[1..].find('\'').map_or(1, |place| place + 2);
+        let span = Span { start: self.at, end: self.at + length };
+        let mut diagnostic = Diagnostic::new(Code::ForeignSpelling, "text in single quotes", span, "");
+        diagnostic = match length {
+            3..=80 => diagnostic.help(format!("write `\"{}\"`", &line[1..length - 1])),
+            _ => diagnostic.help("text stands in double quotes"),
+        };
+        self.reject(diagnostic);
+        self.push(TokenKind::String, length);
+    }
+
+    fn stray(&mut self, first: char) {
+        let span = Span { start: self.at, end: self.at + first.len_utf8() };
+        let mut diagnostic = Diagnostic::new(
+            Code::UnreadableText,
+            format!("`{first}` has no meaning here"),
+            span,
+            if first.is_ascii() { String::new() } else { format!("U+{:04X}", u32::from(first)) },
+        );
+        diagnostic = match first {
+            ';' => diagnostic.help("remove it: clauses need nothing between them, fields at most a `,`"),
+            '#' => diagnostic.help("a comment starts with `//`"),
+            _ => diagnostic.help("remove it, or put it in quotes"),
+        };
+        self.reject(diagnostic);
+        self.push(TokenKind::Punctuation, first.len_utf8());
+    }
+}

@@ -1,0 +1,239 @@
+//! The one decoder: from a value as a record writes it to a typed value, or the reason why not.
+//! NDJSON and CSV come through here, and share the functions on numbers and times with Parquet.
+//!
+//! | type | JSON | CSV |
+//! |---|---|---|
+//! | bool | `true`, `false` | the same |
+//! | int | a number without fraction and exponent | the same |
+//! | decimal, float | a number | the same |
+//! | string, enum | a string | any text; an empty one in quotes |
+//! | date | a string, `2026-04-25` | the same text |
+//! | timestamp | a string, see [`timestamp`]; with `unit`, also an integer | the same text, or the digits |
+//! | duration | an integer of µs, or a string, see [`duration`] | the digits, or the same text |
+//! | list | an array | none: the log does not open |
+//!
+//! A field that is absent or null (in CSV, an empty cell without quotes) has its default; without one it
+//! is none, if it is optional; otherwise the record is rejected.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use metricc_dsl::ir::TimeUnit;
+
+use crate::column::{Column, Scalar};
+use crate::number;
+use crate::rule::{FieldRule, Reading, Rules};
+use crate::{duration, timestamp};
+
+/// The longest excerpt of a record that is kept, in characters.
+const MAX_EXCERPT: usize = 80;
+
+/// A value as it stands in a record of text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Raw<'a> {
+    /// A JSON literal.
+    Bool(bool),
+    /// A JSON number, by its digits.
+    Number(&'a str),
+    /// A JSON string, without escapes.
+    Text(&'a str),
+    /// A CSV cell, without its quotes. It does not say its type.
+    Cell(&'a str),
+    /// A JSON array.
+    Array,
+    /// A JSON object.
+    Object,
+}
+
+/// Why a value does not decode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) text: Cow<'static, str>,
+    /// The value as it was read.
+    pub(crate) excerpt: String,
+}
+
+/// Why a record does not decode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reject {
+    /// Index of the field; none if it is the record as a whole.
+    pub(crate) field: Option<usize>,
+    pub(crate) problem: Problem,
+}
+
+impl Problem {
+    pub(crate) fn new(text: impl Into<Cow<'static, str>>, value: &str) -> Self {
+        Problem { text: text.into(), excerpt: excerpt(value) }
+    }
+
+    pub(crate) fn in_field(self, field: usize) -> Reject {
+        Reject { field: Some(field), problem: self }
+    }
+
+    pub(crate) fn in_record(self) -> Reject {
+        Reject { field: None, problem: self }
+    }
+
+    /// What is wrong with a record that has neither a value nor a default for a field.
+    pub(crate) fn missing(field: &FieldRule) -> Self {
+        Problem::new(format!("absent or null, and `{}` is not optional", field.rule.ty), "")
+    }
+}
+
+/// The start of a text in one line of at most 80 characters.
+pub(crate) fn excerpt(text: &str) -> String {
+    let mut shown: String =
+        text.chars().take(MAX_EXCERPT + 1).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if let Some((at, _)) = shown.char_indices().nth(MAX_EXCERPT) {
+        let keep = shown[..at].char_indices().last().map_or(0, |(at, _)| at);
+        shown.truncate(keep);
+        shown.push('…');
+    }
+    shown
+}
+
+/// Decodes a value that is there.
+pub(crate) fn scalar<'a>(raw: Raw<'a>, reading: &Reading) -> Result<Scalar<'a>, Problem> {
+    let problem = |value: &str, text: &dyn std::fmt::Display| Problem::new(text.to_string(), value);
+    Ok(match (reading, raw) {
+        (Reading::Bool, Raw::Bool(value)) => Scalar::Bool(value),
+        (Reading::Bool, Raw::Cell("true")) => Scalar::Bool(true),
+        (Reading::Bool, Raw::Cell("false")) => Scalar::Bool(false),
+        (Reading::Int, Raw::Number(text) | Raw::Cell(text)) => {
+            Scalar::Long(number::int(text).map_err(|error| problem(text, &error))?)
+        }
+        (Reading::Decimal { precision, scale }, Raw::Number(text) | Raw::Cell(text)) => {
+            Scalar::Wide(number::decimal(text, *precision, *scale).map_err(|error| problem(text, &error))?)
+        }
+        (Reading::Float, Raw::Number(text) | Raw::Cell(text)) => {
+            Scalar::Float(number::float(text).map_err(|error| problem(text, &error))?)
+        }
+        (Reading::Text, Raw::Text(text) | Raw::Cell(text)) => Scalar::Text(text),
+        (Reading::Enum(places), Raw::Text(text) | Raw::Cell(text)) => Scalar::Short(
+            places.get(text).ok_or_else(|| Problem::new("not one of the names of the enum", text))?,
+        ),
+        (Reading::Date, Raw::Text(text) | Raw::Cell(text)) => {
+            Scalar::Short(timestamp::parse_date(text).map_err(|error| problem(text, &error))?)
+        }
+        (Reading::Timestamp { unit, .. }, Raw::Number(text)) => instant_of_digits(text, *unit)?,
+        (Reading::Timestamp { unit, .. }, Raw::Cell(text)) if is_integer(text) => {
+            instant_of_digits(text, *unit)?
+        }
+        (Reading::Timestamp { zone, .. }, Raw::Text(text) | Raw::Cell(text)) => {
+            Scalar::Long(timestamp::parse(text, zone.as_ref()).map_err(|error| problem(text, &error))?)
+        }
+        (Reading::Duration, Raw::Number(text)) => {
+            Scalar::Long(number::int(text).map_err(|error| problem(text, &error))?)
+        }
+        (Reading::Duration, Raw::Cell(text)) if is_integer(text) => {
+            Scalar::Long(number::int(text).map_err(|error| problem(text, &error))?)
+        }
+        (Reading::Duration, Raw::Text(text) | Raw::Cell(text)) => {
+            Scalar::Long(duration::parse(text).map_err(|error| problem(text, &error))?)
+        }
+        _ => return Err(mismatch(raw, reading)),
+    })
+}
+
+/// Whether a CSV cell is the digits of an integer, and so not the text of a time.
+fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn instant_of_digits(text: &str, unit: Option<TimeUnit>) -> Result<Scalar<'static>, Problem> {
+    let unit = unit.ok_or_else(|| {
+        Problem::new("a number where a timestamp is expected, and the field has no `unit`", text)
+    })?;
+    let value = number::int(text).map_err(|error| Problem::new(error.to_string(), text))?;
+    let instant = timestamp::from_unit(value, unit).map_err(|error| Problem::new(error.to_string(), text))?;
+    Ok(Scalar::Long(instant))
+}
+
+fn mismatch(raw: Raw<'_>, reading: &Reading) -> Problem {
+    let (found, value) = match raw {
+        Raw::Bool(value) => ("a bool", if value { "true" } else { "false" }),
+        Raw::Number(text) => ("a number", text),
+        Raw::Text(text) => ("a string", text),
+        Raw::Cell(text) => ("a text", text),
+        Raw::Array => ("an array", ""),
+        Raw::Object => ("an object", ""),
+    };
+    Problem::new(format!("{found} where {} is expected", expected(reading)), value)
+}
+
+/// What a reading reads, with its article.
+pub(crate) fn expected(reading: &Reading) -> &'static str {
+    match reading {
+        Reading::Bool => "a bool",
+        Reading::Int => "an int",
+        Reading::Decimal { .. } => "a decimal",
+        Reading::Float => "a float",
+        Reading::Text => "a string",
+        Reading::Enum(_) => "the name of an enum",
+        Reading::Date => "a date",
+        Reading::Timestamp { .. } => "a timestamp",
+        Reading::Duration => "a duration",
+        Reading::List(_) => "a list",
+    }
+}
+
+/// The columns of a batch under construction: one per field of the source, all of one length
+/// between records.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) columns: Vec<Column>,
+    n_rows: usize,
+}
+
+impl Rows {
+    pub(crate) fn new(rules: &Rules) -> Self {
+        Rows { columns: rules.fields.iter().map(|field| Column::new(&field.rule.ty)).collect(), n_rows: 0 }
+    }
+
+    /// Fills in the field of a record that does not have it.
+    pub(crate) fn push_absent(&mut self, index: usize, field: &FieldRule) -> Result<(), Reject> {
+        let column = &mut self.columns[index];
+        match &field.default {
+            Some(default) if column.push_value(default) => Ok(()),
+            _ if field.rule.ty.optional => {
+                column.push_none();
+                Ok(())
+            }
+            _ => Err(Problem::missing(field).in_field(index)),
+        }
+    }
+
+    /// Ends a record: keeps what was pushed since the last one, or takes it all back.
+    pub(crate) fn end_record(&mut self, accepted: bool) {
+        if accepted {
+            self.n_rows += 1;
+        } else {
+            self.columns.iter_mut().for_each(|column| column.truncate(self.n_rows));
+        }
+        debug_assert!(self.columns.iter().all(|column| column.len() == self.n_rows));
+    }
+
+    /// The wanted columns as arrays, and their number of rows. The rows are empty afterwards.
+    pub(crate) fn take(&mut self, wanted: &[usize]) -> (Vec<ArrayRef>, usize) {
+        let arrays = wanted.iter().map(|&index| self.columns[index].take()).collect();
+        self.columns.iter_mut().for_each(|column| column.truncate(0));
+        (arrays, std::mem::take(&mut self.n_rows))
+    }
+}
+
+/// What reading text needs to know of its source.
+pub(crate) type SharedRules = Arc<Rules>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_one_line_of_at_most_eighty_characters() {
+        assert_eq!(excerpt("a\nb"), "a\u{fffd}b");
+        assert_eq!(excerpt(&"é".repeat(80)), "é".repeat(80));
+        assert_eq!(excerpt(&"é".repeat(81)), "é".repeat(79) + "…");
+    }
+}

@@ -1,0 +1,191 @@
+//! Reading typed rows from a Parquet file.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch};
+use arrow::compute::filter;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use super::{ParquetIndex, convert, guarded, malformed};
+use crate::LogError;
+use crate::decode::{Reject, SharedRules};
+use crate::files::LogFile;
+use crate::findings::Findings;
+use crate::partition::{Decoded, Range, ReadRequest};
+use crate::text_reader::quarantined;
+
+/// The most rows that a batch has, whatever is asked for.
+const MAX_BATCH_ROWS: u64 = 1 << 20;
+
+/// Reads typed rows from a Parquet file.
+pub(crate) struct ParquetReader {
+    file: LogFile,
+    handle: File,
+    rules: SharedRules,
+    /// None where no column has to be looked at.
+    batches: Option<ParquetRecordBatchReader>,
+    /// The fields that are read, ascending, with the place of each in a batch.
+    fields: Vec<(usize, usize)>,
+    request: ReadRequest,
+    /// Offset of the next record.
+    next: u64,
+}
+
+impl std::fmt::Debug for ParquetReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParquetReader")
+            .field("request", &self.request)
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ParquetReader {
+    pub(super) fn new(
+        index: &ParquetIndex,
+        file: &LogFile,
+        rules: &SharedRules,
+        request: ReadRequest,
+    ) -> Result<Self, LogError> {
+        let handle = file.open()?;
+        let Range { from, to } = request.range;
+        let groups = index.groups(from, to);
+        let mut fields = Vec::new();
+        for (field, column) in index.columns.iter().enumerate() {
+            if let Some(column) = column
+                && (request.columns.contains(&field) || column.may_reject[groups.clone()].contains(&true))
+            {
+                fields.push((field, column.root));
+            }
+        }
+        let mut roots: Vec<usize> = fields.iter().map(|(_, root)| *root).collect();
+        roots.sort_unstable();
+        let batches = if roots.is_empty() || from >= to {
+            None
+        } else {
+            let skip = from - index.starts.get(groups.start).copied().unwrap_or(0);
+            let clone = handle.try_clone().map_err(|cause| LogError::unreadable(&file.shown, cause))?;
+            Some(guarded(file, || {
+                let builder =
+                    ParquetRecordBatchReaderBuilder::new_with_metadata(clone, index.metadata.clone());
+                let mask = ProjectionMask::roots(index.metadata.parquet_schema(), roots.iter().copied());
+                let to_usize = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+                let batch_rows = request.batch_rows.min(to - from).min(MAX_BATCH_ROWS);
+                let builder = builder.with_projection(mask).with_row_groups(groups.collect());
+                let builder = builder.with_offset(to_usize(skip)).with_limit(to_usize(to - from));
+                let reader = builder.with_batch_size(to_usize(batch_rows)).build();
+                reader.map_err(|error| malformed(file, error.to_string()))
+            })?)
+        };
+        let place = |root| roots.binary_search(root).unwrap_or(0);
+        let fields = fields.iter().map(|(field, root)| (*field, place(root))).collect();
+        let rules = SharedRules::clone(rules);
+        Ok(ParquetReader { file: file.clone(), handle, rules, batches, fields, next: from, request })
+    }
+
+    /// The next rows; none at the end.
+    pub(crate) fn next_batch(&mut self) -> Result<Option<Decoded>, LogError> {
+        let Range { to, .. } = self.request.range;
+        let from = self.next;
+        if from >= to {
+            return Ok(None);
+        }
+        let file = self.file.clone();
+        let decoded = guarded(&file, || {
+            let batch = self.next_columns()?;
+            let n_rows = match &batch {
+                Some(batch) => batch.num_rows() as u64,
+                None => (to - from).min(self.request.batch_rows).min(MAX_BATCH_ROWS),
+            };
+            if n_rows == 0 || n_rows > to - from {
+                return Err(malformed(&file, "it has not as many rows as its footer says".into()));
+            }
+            self.decode(batch.as_ref(), Range { from, to: from + n_rows })
+        })?;
+        self.file.check(&self.handle)?;
+        self.next = decoded.range.to;
+        Ok(Some(decoded))
+    }
+
+    /// The columns of the next rows; none where no column is read.
+    fn next_columns(&mut self) -> Result<Option<RecordBatch>, LogError> {
+        let Some(batches) = &mut self.batches else {
+            return Ok(None);
+        };
+        match batches.next() {
+            Some(Ok(batch)) => Ok(Some(batch)),
+            Some(Err(error)) => Err(malformed(&self.file, error.to_string())),
+            None => Err(malformed(&self.file, "it has not as many rows as its footer says".into())),
+        }
+    }
+
+    fn decode(&mut self, batch: Option<&RecordBatch>, range: Range) -> Result<Decoded, LogError> {
+        let n_records = usize::try_from(range.to - range.from).unwrap_or(usize::MAX);
+        let mut rejects: BTreeMap<usize, Reject> = BTreeMap::new();
+        let mut typed: BTreeMap<usize, ArrayRef> = BTreeMap::new();
+        for &(index, place) in &self.fields {
+            let column = batch.and_then(|batch| batch.columns().get(place));
+            let column =
+                column.ok_or_else(|| malformed(&self.file, "a column is missing in its contents".into()))?;
+            let converted = convert::field(column, &self.rules.fields[index])
+                .map_err(|error| malformed(&self.file, error.to_string()))?;
+            for (row, problem) in converted.rejects {
+                rejects.entry(row).or_insert_with(|| problem.in_field(index));
+            }
+            typed.insert(index, converted.array);
+        }
+        let arrays = self.request.columns.iter().map(|index| {
+            typed
+                .get(index)
+                .cloned()
+                .unwrap_or_else(|| convert::absent(&self.rules.fields[*index], n_records))
+        });
+        let arrays: Vec<ArrayRef> = arrays.collect();
+        let keep = self.rows_to_keep(&rejects, range, n_records);
+        let n_rows = keep.as_ref().map_or(n_records, BooleanArray::true_count);
+        let arrays = match &keep {
+            None => arrays,
+            Some(keep) => {
+                let kept = arrays.iter().map(|array| filter(array, keep)).collect::<Result<_, _>>();
+                kept.map_err(|error| malformed(&self.file, error.to_string()))?
+            }
+        };
+        let offsets = |row: usize| range.from + row as u64;
+        let rejected = rejects.keys().map(|&row| offsets(row)).collect();
+        let mut findings = Findings { n_records: range.to - range.from, ..Findings::default() };
+        (findings.n_duplicates, findings.n_conflicts) = self.request.duplicates.count(range.from, range.to);
+        for (row, reject) in rejects {
+            let partition = self.request.partition;
+            findings
+                .quarantine(|| quarantined(&self.file, &self.rules, partition, offsets(row), None, reject));
+        }
+        Ok(Decoded { range, arrays, n_rows, findings, rejected })
+    }
+
+    /// The rows that are neither rejected nor duplicates; none if that is all of them.
+    fn rows_to_keep(
+        &self,
+        rejects: &BTreeMap<usize, Reject>,
+        range: Range,
+        n_rows: usize,
+    ) -> Option<BooleanArray> {
+        let duplicates = Arc::clone(&self.request.duplicates);
+        let duplicates = duplicates.within(range.from, range.to);
+        if rejects.is_empty() && duplicates.is_empty() {
+            return None;
+        }
+        let mut keep = BooleanBufferBuilder::new(n_rows);
+        keep.append_n(n_rows, true);
+        let rows = duplicates.iter().filter_map(|offset| usize::try_from(offset - range.from).ok());
+        rejects
+            .keys()
+            .copied()
+            .chain(rows)
+            .filter(|&row| row < n_rows)
+            .for_each(|row| keep.set_bit(row, false));
+        Some(BooleanArray::new(keep.finish(), None))
+    }
+}

@@ -1,0 +1,332 @@
+//! A cursor over one JSON text: strict RFC 8259, and stricter where that leaves a choice.
+//!
+//! It is written by hand since a decoder needs what general parsers do not give together: numbers by
+//! their digits, keys that occur twice refused at every depth (fields that are ignored included),
+//! surrogates checked in what is skipped, a limit on depth, and to know that the text ended too
+//! early. A property test compares it with `serde_json`.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use crate::number;
+
+/// How deep arrays and objects may be nested, the record itself included.
+pub(crate) const MAX_DEPTH: usize = 64;
+
+/// Why a text is not JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Syntax {
+    pub(crate) problem: &'static str,
+    /// Byte of the text where it shows.
+    pub(crate) at: usize,
+    /// Whether it shows at the end: more text might have made it right.
+    pub(crate) ended: bool,
+}
+
+/// A string as it is written between its quotes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quoted<'a> {
+    pub(crate) inner: &'a str,
+    pub(crate) escaped: bool,
+}
+
+/// A place in a JSON text.
+#[derive(Debug)]
+pub(crate) struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Cursor { text, at: 0 }
+    }
+
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The text from a byte where the cursor was to where it is.
+    pub(crate) fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or("")
+    }
+
+    pub(crate) fn syntax(&self, problem: &'static str) -> Syntax {
+        Syntax { problem, at: self.at, ended: self.at >= self.text.len() }
+    }
+
+    /// The next byte that is no white space.
+    pub(crate) fn peek(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
+        while let Some(b' ' | b'\t' | b'\r' | b'\n') = bytes.get(self.at) {
+            self.at += 1;
+        }
+        bytes.get(self.at).copied()
+    }
+
+    /// Steps over the byte if it comes next behind white space.
+    pub(crate) fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    pub(crate) fn expect(&mut self, byte: u8, problem: &'static str) -> Result<(), Syntax> {
+        if self.eat(byte) { Ok(()) } else { Err(self.syntax(problem)) }
+    }
+
+    /// Nothing but white space may follow.
+    pub(crate) fn end(&mut self) -> Result<(), Syntax> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.syntax("more behind the end of the object: one object a line")),
+        }
+    }
+
+    pub(crate) fn literal(&mut self, word: &str) -> Result<(), Syntax> {
+        let rest = &self.text.as_bytes()[self.at..];
+        if rest.starts_with(word.as_bytes()) {
+            self.at += word.len();
+            return Ok(());
+        }
+        let cut_off = word.as_bytes().starts_with(rest);
+        self.at += if cut_off { rest.len() } else { 0 };
+        Err(self.syntax("no JSON value"))
+    }
+
+    pub(crate) fn number(&mut self) -> Result<&'a str, Syntax> {
+        let rest = &self.text[self.at..];
+        match number::scan(rest.as_bytes()) {
+            Some(length) => {
+                self.at += length;
+                Ok(&rest[..length])
+            }
+            None => {
+                // `-`, `1.` and `1e` at the end are cut off; anywhere else they are wrong.
+                let is_part = |byte: u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+                let length = rest.bytes().take_while(|&byte| is_part(byte)).count();
+                self.at += if length == rest.len() { length } else { 0 };
+                Err(self.syntax("no JSON number"))
+            }
+        }
+    }
+
+    /// A string; the cursor stands on its first quote.
+    pub(crate) fn string(&mut self) -> Result<Quoted<'a>, Syntax> {
+        self.expect(b'"', "a string in double quotes is expected")?;
+        let bytes = self.text.as_bytes();
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            match bytes.get(self.at) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.at = (self.at + 2).min(bytes.len());
+                }
+                Some(0..0x20) => {
+                    return Err(self.syntax("a control character in a string that is not escaped"));
+                }
+                Some(_) => self.at += 1,
+                None => return Err(self.syntax("a string is not closed")),
+            }
+        }
+        let inner =
+            self.text.get(start..self.at).ok_or_else(|| self.syntax("an escape that JSON does not have"))?;
+        self.at += 1;
+        Ok(Quoted { inner, escaped })
+    }
+
+    /// A string without its escapes; `scratch` holds it if it has some.
+    pub(crate) fn text<'s>(&mut self, scratch: &'s mut String) -> Result<&'s str, Syntax>
+    where
+        'a: 's,
+    {
+        let start = self.at;
+        let quoted = self.string()?;
+        if !quoted.escaped {
+            return Ok(quoted.inner);
+        }
+        scratch.clear();
+        unescape(quoted.inner, scratch).map_err(|problem| Syntax { problem, at: start, ended: false })?;
+        Ok(scratch)
+    }
+
+    /// An owned key, without its escapes.
+    fn key(&mut self) -> Result<Cow<'a, str>, Syntax> {
+        let start = self.at;
+        let quoted = self.string()?;
+        if !quoted.escaped {
+            return Ok(Cow::Borrowed(quoted.inner));
+        }
+        let mut key = String::new();
+        unescape(quoted.inner, &mut key).map_err(|problem| Syntax { problem, at: start, ended: false })?;
+        Ok(Cow::Owned(key))
+    }
+
+    /// Steps over a value, checking all of it. `depth` is the number of arrays and objects around it.
+    pub(crate) fn skip(&mut self, depth: usize) -> Result<(), Syntax> {
+        match self.peek() {
+            Some(b'"') => self.key().map(drop),
+            Some(b'{') => self.skip_object(depth + 1),
+            Some(b'[') => self.skip_array(depth + 1),
+            Some(b't') => self.literal("true"),
+            Some(b'f') => self.literal("false"),
+            Some(b'n') => self.literal("null"),
+            Some(b'-' | b'0'..=b'9') => self.number().map(drop),
+            _ => Err(self.syntax("a JSON value is expected")),
+        }
+    }
+
+    fn skip_array(&mut self, depth: usize) -> Result<(), Syntax> {
+        self.begin_array(depth)?;
+        let mut first = true;
+        while self.next_element(&mut first)? {
+            self.skip(depth)?;
+        }
+        Ok(())
+    }
+
+    fn skip_object(&mut self, depth: usize) -> Result<(), Syntax> {
+        self.begin_object(depth)?;
+        let (mut first, mut keys) = (true, KeySet::default());
+        while self.next_member(&mut first)? {
+            let key = self.key()?;
+            if !keys.insert(key) {
+                return Err(self.repeated_key());
+            }
+            self.expect(b':', "a `:` is expected behind a key")?;
+            self.skip(depth)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn begin_object(&mut self, depth: usize) -> Result<(), Syntax> {
+        self.expect(b'{', "a JSON object is expected")?;
+        self.check_depth(depth)
+    }
+
+    pub(crate) fn begin_array(&mut self, depth: usize) -> Result<(), Syntax> {
+        self.expect(b'[', "a JSON array is expected")?;
+        self.check_depth(depth)
+    }
+
+    /// Whether another element follows in an array; steps over the comma or the end.
+    pub(crate) fn next_element(&mut self, first: &mut bool) -> Result<bool, Syntax> {
+        self.next(first, b']', "a `,` or `]` is expected in an array")
+    }
+
+    /// Whether another member follows in an object; steps over the comma or the end.
+    pub(crate) fn next_member(&mut self, first: &mut bool) -> Result<bool, Syntax> {
+        let more = self.next(first, b'}', "a `,` or `}` is expected in an object")?;
+        if more && self.peek() != Some(b'"') {
+            return Err(self.syntax("a key in double quotes is expected"));
+        }
+        Ok(more)
+    }
+
+    fn next(&mut self, first: &mut bool, close: u8, problem: &'static str) -> Result<bool, Syntax> {
+        let is_first = std::mem::take(first);
+        if self.eat(close) {
+            return Ok(false);
+        }
+        if !is_first {
+            self.expect(b',', problem)?;
+            if self.peek() == Some(close) {
+                return Err(self.syntax("a comma with nothing behind it"));
+            }
+        }
+        Ok(true)
+    }
+
+    pub(crate) fn repeated_key(&self) -> Syntax {
+        Syntax { problem: "a key occurs twice", at: self.at, ended: false }
+    }
+
+    fn check_depth(&self, depth: usize) -> Result<(), Syntax> {
+        let problem = "arrays and objects are nested more than 64 deep";
+        if depth > MAX_DEPTH { Err(Syntax { problem, at: self.at, ended: false }) } else { Ok(()) }
+    }
+}
+
+/// The keys of an object so far.
+#[derive(Debug, Default)]
+pub(crate) struct KeySet<'a> {
+    few: Vec<Cow<'a, str>>,
+    many: HashSet<Cow<'a, str>>,
+}
+
+impl<'a> KeySet<'a> {
+    /// Adds a key; false if it was there.
+    pub(crate) fn insert(&mut self, key: Cow<'a, str>) -> bool {
+        if self.few.contains(&key) {
+            return false;
+        }
+        if self.few.len() < 16 {
+            self.few.push(key);
+            return true;
+        }
+        self.many.insert(key)
+    }
+}
+
+/// Appends a string without its escapes.
+pub(crate) fn unescape(inner: &str, out: &mut String) -> Result<(), &'static str> {
+    let mut rest = inner;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        let (character, behind) = escape(&rest[at + 1..])?;
+        out.push(character);
+        rest = behind;
+    }
+    out.push_str(rest);
+    Ok(())
+}
+
+/// The character of an escape, without its backslash, and what stands behind it.
+fn escape(text: &str) -> Result<(char, &str), &'static str> {
+    let unknown = "an escape that JSON does not have";
+    let (name, rest) = text.split_at_checked(1).ok_or(unknown)?;
+    let character = match name {
+        "\"" => '"',
+        "\\" => '\\',
+        "/" => '/',
+        "b" => '\u{8}',
+        "f" => '\u{c}',
+        "n" => '\n',
+        "r" => '\r',
+        "t" => '\t',
+        "u" => return unicode_escape(rest),
+        _ => return Err(unknown),
+    };
+    Ok((character, rest))
+}
+
+fn unicode_escape(text: &str) -> Result<(char, &str), &'static str> {
+    let lone = "half of a surrogate pair: this is no Unicode text";
+    let (first, rest) = hex(text)?;
+    if let Some(character) = char::from_u32(first) {
+        return Ok((character, rest));
+    }
+    let (second, rest) = hex(rest.strip_prefix("\\u").ok_or(lone)?)?;
+    match (first, second) {
+        (0xd800..0xdc00, 0xdc00..0xe000) => {
+            let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+            char::from_u32(code).map(|character| (character, rest)).ok_or(lone)
+        }
+        _ => Err(lone),
+    }
+}
+
+fn hex(text: &str) -> Result<(u32, &str), &'static str> {
+    let problem = "a `\\u` without four hexadecimal digits";
+    let (digits, rest) = text.split_at_checked(4).ok_or(problem)?;
+    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(problem);
+    }
+    Ok((u32::from_str_radix(digits, 16).map_err(|_| problem)?, rest))
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

@@ -1,0 +1,159 @@
+//! Opening a log, and what is known of it then.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use metricc_dsl::ir::Source;
+
+use crate::decode::SharedRules;
+use crate::files::{LogFile, resolve};
+use crate::identity::{Duplicates, find};
+use crate::partition::{Partition, Range, ReadRequest};
+use crate::reader::Reader;
+use crate::rule::Rules;
+use crate::{Binding, Frontier, Interval, LogError, Slice, schema, share};
+
+/// How far opening a log has come. Every file is read once, and once more where the source has an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes read so far.
+    pub bytes_done: u64,
+    /// Bytes to be read in all.
+    pub bytes_total: u64,
+}
+
+/// An immutable log of typed events. Clones share what is known of it; files are opened by each reader.
+#[derive(Debug, Clone)]
+pub struct Log {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    rules: SharedRules,
+    partitions: Vec<Partition>,
+    duplicates: Vec<Arc<Duplicates>>,
+}
+
+impl Log {
+    /// Opens the files of a source: counts their records, and finds the duplicates among them if the
+    /// source has an identity.
+    ///
+    /// # Errors
+    /// [`LogError`] if there are no files, one is not readable or sound, or does not have the columns
+    /// that the source declares. Records that do not decode are no error.
+    pub fn open(source: &Arc<Source>, binding: &Binding) -> Result<Log, LogError> {
+        Self::open_with_progress(source, binding, &|_| {})
+    }
+
+    /// As [`Log::open`], telling now and then how far it has come.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open_with_progress(
+        source: &Arc<Source>,
+        binding: &Binding,
+        progress: &dyn Fn(Progress),
+    ) -> Result<Log, LogError> {
+        let rules = Rules::new(source)?;
+        let files = resolve(binding)?;
+        let n_bytes =
+            files.iter().fold(0u64, |total, file: &LogFile| total.saturating_add(file.stamp.n_bytes));
+        let bytes_total = if source.identity.is_empty() { n_bytes } else { n_bytes.saturating_mul(2) };
+        let done = Cell::new(0u64);
+        let mut advance = |n_bytes: u64| {
+            done.set(done.get().saturating_add(n_bytes).min(bytes_total));
+            progress(Progress { bytes_done: done.get(), bytes_total });
+        };
+        let partitions = files.into_iter().map(|file| Partition::open(file, &rules, &mut advance));
+        let partitions = partitions.collect::<Result<Vec<_>, _>>()?;
+        let duplicates = find(&partitions, &rules, &mut advance)?;
+        Ok(Log { inner: Arc::new(Inner { rules, partitions, duplicates }) })
+    }
+
+    /// The source that its events are of.
+    pub fn source(&self) -> &Arc<Source> {
+        &self.inner.rules.source
+    }
+
+    /// The frontier before the first position of each partition.
+    pub fn start(&self) -> Frontier {
+        Frontier(vec![0; self.inner.partitions.len()])
+    }
+
+    /// The frontier behind the last position of each partition.
+    pub fn end(&self) -> Frontier {
+        Frontier(self.inner.partitions.iter().map(Partition::n_records).collect())
+    }
+
+    /// The number of its positions, those of quarantined and duplicate records counted.
+    pub fn n_positions(&self) -> u64 {
+        self.end().n_positions()
+    }
+
+    /// The frontier behind the first positions in the total order; the end, if there are not so many.
+    pub fn frontier_at(&self, n_positions: u64) -> Frontier {
+        let mut left = n_positions;
+        let offsets = self.end().0.into_iter().map(|n_records| {
+            let taken = n_records.min(left);
+            left -= taken;
+            taken
+        });
+        Frontier(offsets.collect())
+    }
+
+    /// The path of each partition, below the root that the binding names.
+    pub fn partition_names(&self) -> Vec<String> {
+        self.inner.partitions.iter().map(|partition| partition.file.name.clone()).collect()
+    }
+
+    /// The schema of some fields of the source, by ascending indices.
+    pub fn schema(&self, columns: &[usize]) -> SchemaRef {
+        schema::schema(self.source(), columns)
+    }
+
+    /// Divides an interval into at most `n` shares of about equal size for parallel reading. Together they
+    /// cover it, each position once; none is empty.
+    pub fn slices(&self, interval: &Interval, n: usize) -> Vec<Vec<Slice>> {
+        share::divide(&self.inner.partitions, interval, n)
+    }
+
+    /// Reads the wanted fields (ascending indices, perhaps none) of the accepted records of a slice. A
+    /// batch covers at most `batch_rows` positions, and fewer where records are large.
+    ///
+    /// # Errors
+    /// [`LogError`] if the slice or a field is not in the log, or the file was changed or is not readable.
+    pub fn read(&self, slice: &Slice, columns: &[usize], batch_rows: usize) -> Result<Reader, LogError> {
+        let request = |problem: String| LogError::Request { problem };
+        let place = slice.partition as usize;
+        let (Some(partition), Some(duplicates)) =
+            (self.inner.partitions.get(place), self.inner.duplicates.get(place))
+        else {
+            return Err(request(format!("there is no partition {place}")));
+        };
+        if slice.from > slice.to || slice.to > partition.n_records() {
+            let (from, to, end) = (slice.from, slice.to, partition.n_records());
+            return Err(request(format!(
+                "offsets {from} to {to} are not among the 0 to {end} of partition {place}"
+            )));
+        }
+        if columns.iter().any(|&column| column >= self.source().fields.len())
+            || !columns.is_sorted_by(|a, b| a < b)
+        {
+            let problem =
+                format!("{columns:?} are no ascending indices of fields of source `{}`", self.source().name);
+            return Err(request(problem));
+        }
+        let read = ReadRequest {
+            partition: slice.partition,
+            range: Range { from: slice.from, to: slice.to },
+            columns: columns.to_vec(),
+            batch_rows: u64::try_from(batch_rows.max(1)).unwrap_or(u64::MAX),
+            next_duplicate: duplicates.first_from(slice.from),
+            duplicates: Arc::clone(duplicates),
+        };
+        let reader = (slice.from < slice.to).then(|| partition.read(&self.inner.rules, read)).transpose()?;
+        Ok(Reader::new(slice.partition, self.schema(columns), reader))
+    }
+}

@@ -1,0 +1,168 @@
+//! Slices: they cover an interval exactly, and reading in any division, batch size and projection
+//! yields the same rows and findings.
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+mod common;
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMillisecondArray};
+use common::*;
+use metricc_dsl::ir::{Kind, Source, Type};
+use metricc_log::{Frontier, Interval, Log, Slice};
+use proptest::prelude::*;
+
+fn views() -> Arc<Source> {
+    source(vec![
+        field("at", Type::of(Kind::Timestamp)),
+        field("user", Type::of(Kind::String)),
+        field("n", optional(int())),
+        field("share", Type::of(Kind::Float)),
+    ])
+}
+
+/// A log of three files of three formats; about one record in seven does not decode.
+fn log(folder: &Folder, sizes: [u64; 3], group_rows: usize) -> Log {
+    let time = |n: u64| format!("2024-01-01T00:00:{:02}Z", n % 61);
+    let ndjson = (0..sizes[0]).map(|n| match n % 9 {
+        8 => "{\"at\":\n".to_owned(),
+        _ => format!("{{\"at\":\"{}\",\"user\":\"u{n}\",\"n\":{n},\"share\":0.5}}\n", time(n)),
+    });
+    folder.write("a.ndjson", ndjson.collect::<String>());
+    let csv = (0..sizes[1]).map(|n| match n % 9 {
+        7 => "too,few\n".to_owned(),
+        _ => format!("\"u\r\n{n}\",,{},1e{}\r\n", time(n), if n % 11 == 3 { 400 } else { 1 }),
+    });
+    folder.write("b.csv", "user,n,at,share\r\n".to_owned() + &csv.collect::<String>());
+    let numbers: Vec<i64> = (0..i64::try_from(sizes[2]).unwrap()).collect();
+    let bad = |n: &i64| if n % 6 == 5 { f64::INFINITY } else { 2.0 };
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("n", Arc::new(Int64Array::from_iter_values(numbers.iter().copied()))),
+        ("share", Arc::new(Float64Array::from_iter_values(numbers.iter().map(bad)))),
+        (
+            "user",
+            Arc::new(StringArray::from_iter(numbers.iter().map(|n| (n % 7 != 2).then(|| format!("p{n}"))))),
+        ),
+        (
+            "at",
+            Arc::new(
+                TimestampMillisecondArray::from_iter_values(numbers.iter().copied()).with_timezone("UTC"),
+            ),
+        ),
+    ];
+    folder.parquet("c.parquet", columns, group_rows);
+    folder.open(&views()).unwrap()
+}
+
+fn check_cover(interval: &Interval, shares: &[Vec<Slice>], n: usize) {
+    assert!(shares.len() <= n.max(1));
+    assert!(shares.iter().all(|share| !share.is_empty()));
+    let mut joined: Vec<Slice> = Vec::new();
+    for slice in shares.iter().flatten() {
+        assert!(slice.from < slice.to);
+        match joined.last_mut() {
+            Some(last) if last.partition == slice.partition => {
+                assert_eq!(last.to, slice.from);
+                last.to = slice.to;
+            }
+            _ => joined.push(*slice),
+        }
+    }
+    assert_eq!(joined, interval.slices().collect::<Vec<_>>());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_division_yields_the_same_rows(
+        sizes in [0u64..40, 0u64..40, 1u64..40],
+        group_rows in 1usize..20,
+        n in 0usize..7,
+        batch_rows in 1usize..20,
+        columns in prop::sample::subsequence(vec![0usize, 1, 2, 3], 0..=4),
+        bounds in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 3),
+    ) {
+        let folder = Folder::new();
+        let log = log(&folder, sizes, group_rows);
+        let (mut from, mut to) = (Vec::new(), Vec::new());
+        for ((a, b), end) in bounds.iter().zip(log.end().0) {
+            let size = usize::try_from(end).unwrap() + 1;
+            from.push(a.index(size).min(b.index(size)) as u64);
+            to.push(a.index(size).max(b.index(size)) as u64);
+        }
+        let interval = Interval::new(Frontier(from), Frontier(to)).unwrap();
+        let shares = log.slices(&interval, n);
+        check_cover(&interval, &shares, n);
+
+        let (all, findings) = read(&log, &interval, &[0, 1, 2, 3]);
+        let wanted: Rows = all.iter().map(|row| columns.iter().map(|&column| row[column].clone()).collect()).collect();
+        let slices: Vec<Slice> = shares.into_iter().flatten().collect();
+        prop_assert_eq!(read_slices(&log, &slices, &columns, batch_rows).unwrap(), (wanted, findings));
+    }
+}
+
+#[test]
+fn shares_of_large_files_are_about_equal_and_start_where_reading_is_cheap() {
+    let folder = Folder::new();
+    folder.write("a.ndjson", "{}\n".repeat(30_000));
+    folder.write("b.ndjson", "{}\n".repeat(20_500));
+    let log = folder.open(&source(vec![field("v", optional(int()))])).unwrap();
+    let interval = whole(&log);
+    for n in 1..8 {
+        let shares = log.slices(&interval, n);
+        check_cover(&interval, &shares, n);
+        assert_eq!(shares.len(), n);
+        for share in shares {
+            let size: u64 = share.iter().map(Slice::n_positions).sum();
+            assert!(size.abs_diff(50_500 / n as u64) <= 50_500 / n as u64 / 3, "{n}: {size}");
+            assert!(share.iter().all(|slice| slice.from % 1024 == 0));
+        }
+    }
+}
+
+#[test]
+fn shares_of_parquet_prefer_the_edges_of_row_groups() {
+    let folder = Folder::new();
+    let numbers = Int64Array::from_iter_values(0..50_000);
+    folder.parquet("a.parquet", vec![("v", Arc::new(numbers))], 9_000);
+    let log = folder.open(&source(vec![field("v", int())])).unwrap();
+    let shares = log.slices(&whole(&log), 2);
+    assert_eq!(shares[1], [Slice { partition: 0, from: 27_000, to: 50_000 }]);
+    let (rows, _) = read_slices(&log, &shares[1], &[0], 10_000).unwrap();
+    assert_eq!((rows.len(), rows[0][0].as_str(), rows[22_999][0].as_str()), (23_000, "27000", "49999"));
+}
+
+#[test]
+fn the_first_positions_are_those_of_the_first_partitions() {
+    let folder = Folder::new();
+    let log = log(&folder, [5, 3, 4], 10);
+    assert_eq!(log.partition_names(), ["a.ndjson", "b.csv", "c.parquet"]);
+    assert_eq!(log.n_positions(), 12);
+    assert_eq!(log.frontier_at(0), log.start());
+    assert_eq!(log.frontier_at(6), Frontier(vec![5, 1, 0]));
+    assert_eq!(log.frontier_at(99), log.end());
+}
+
+#[test]
+fn what_is_not_in_the_log_is_not_read() {
+    let folder = Folder::new();
+    let log = log(&folder, [5, 3, 4], 10);
+    for (partition, from, to) in [(3, 0, 0), (0, 0, 6), (0, 3, 2)] {
+        assert!(log.read(&Slice { partition, from, to }, &[], 10).is_err());
+    }
+    let slice = Slice { partition: 0, from: 0, to: 1 };
+    for columns in [[0, 4].as_slice(), &[1, 0], &[1, 1]] {
+        assert!(log.read(&slice, columns, 10).is_err());
+    }
+    assert_eq!(log.read(&Slice { to: 0, ..slice }, &[0], 10).unwrap().count(), 0);
+}
+
+#[test]
+fn logs_and_readers_go_to_other_threads() {
+    fn shared<T: Send + Sync + Clone>() {}
+    fn sent<T: Send>() {}
+    shared::<Log>();
+    sent::<metricc_log::Reader>();
+    sent::<metricc_log::LogError>();
+}

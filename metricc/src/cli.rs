@@ -1,0 +1,41 @@
+//! The command line: arguments, terminal, exit codes. Human text goes to stderr, data to stdout.
+//!
+//! Exit codes: 0 clean, 1 findings (diagnostics of the language, a difference), 2 usage or failure.
+
+mod arguments;
+mod check;
+mod demo;
+mod explain;
+mod output;
+mod progress;
+mod run;
+mod terminal;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use terminal::Failure;
+
+/// Runs the command with the process's arguments.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Check(check) => check::run(&check),
+        Command::Explain(explain) => explain::run(&explain),
+        Command::Run(run) => run::run(&run),
+        Command::Verify(verify) => verify::run(&verify),
+        Command::Demo(demo) => demo::run(&demo),
+        Command::Completions { shell } => arguments::completions(shell),
+    };
+    match done {
+        Ok(code) => code,
+        Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Err(Failure::Message(message)) => {
+            terminal::error(&message);
+            ExitCode::from(2)
+        }
+    }
+}

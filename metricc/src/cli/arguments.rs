@@ -1,0 +1,238 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use metricc_log::Binding;
+
+use super::terminal::Failure;
+use crate::parse_binding;
+
+/// Metrics written once, computed by a batch and a stream engine that agree to the byte.
+#[derive(Debug, Parser)]
+#[command(name = "metricc", version, propagate_version = true, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  metricc demo                                            the whole path on real flights
+  metricc check payments.metric                           all findings at once
+  metricc run payments.metric --source payments=log/      both engines, merged at a cut
+  metricc verify payments.metric --source payments=log/   the law, on your data
+
+Exit codes: 0 clean, 1 findings, 2 usage or failure.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Report everything that is wrong with `.metric` files
+    Check(CheckArguments),
+    /// Show what the compiler makes of a metric, stage by stage, or what an error code means
+    Explain(ExplainArguments),
+    /// Compute metrics over data
+    Run(RunArguments),
+    /// Check on your data that batch, stream and their merge agree to the byte
+    Verify(VerifyArguments),
+    /// Real flight data through batch, stream, and the merge of both
+    Demo(DemoArguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MessageFormat {
+    /// With source lines, for people
+    Full,
+    /// One line each
+    Short,
+    /// One JSON object each, on stdout
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc check payments.metric
+  metricc check --message-format short metrics/*.metric")]
+pub(crate) struct CheckArguments {
+    /// Files to check
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// How to write findings
+    #[arg(long, value_enum, default_value = "full")]
+    pub(crate) message_format: MessageFormat,
+}
+
+/// A stage of the compiler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stage {
+    /// As it was parsed
+    Syntax,
+    /// Names resolved, types checked, in normal form
+    Typed,
+    /// Monoids, their laws and sizes
+    Algebra,
+    /// What the batch engine runs
+    Batch,
+    /// What the stream engine runs
+    Stream,
+    /// How states become answers
+    Serve,
+}
+
+/// Form of an explanation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainFormat {
+    /// An indented tree
+    Text,
+    /// One JSON object
+    Json,
+    /// A Graphviz digraph
+    Dot,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc explain payments.metric revenue
+  metricc explain payments.metric revenue --stage stream
+  metricc explain payments.metric revenue --stage batch --format dot | dot -Tsvg > batch.svg
+  metricc explain M0012")]
+pub(crate) struct ExplainArguments {
+    /// A `.metric` file, or an error code
+    #[arg(value_name = "FILE|CODE")]
+    pub(crate) subject: String,
+    /// Metric of the file; all of them unless given
+    pub(crate) metric: Option<String>,
+    /// One stage; all of them unless given
+    #[arg(long, value_enum)]
+    pub(crate) stage: Option<Stage>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: ExplainFormat,
+}
+
+/// Where the events of sources are, and which metrics are wanted.
+#[derive(Debug, Args)]
+pub(crate) struct InputArguments {
+    /// The `.metric` file
+    pub(crate) file: PathBuf,
+    /// Events of a source: a file, folder or glob of .parquet, .ndjson, .jsonl or .csv
+    /// (other names: add `,format=ndjson`)
+    #[arg(long = "source", value_name = "NAME=PATH", value_parser = parse_binding)]
+    pub(crate) sources: Vec<(String, Binding)>,
+    /// Only this metric; may be given several times
+    #[arg(long = "metric", value_name = "METRIC")]
+    pub(crate) metrics: Vec<String>,
+    /// Threads of either engine [default: number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) workers: Option<u16>,
+}
+
+/// Who computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineChoice {
+    /// DataFusion alone
+    Batch,
+    /// Timely and differential alone
+    Stream,
+    /// Batch below the cut, stream above it, merged
+    Merged,
+}
+
+/// Form of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// For people
+    Table,
+    /// One JSON object per row
+    Json,
+    /// With a header line
+    Csv,
+    /// Typed columns; needs --out
+    Parquet,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc run flights.metric --source flights=flights.parquet
+  metricc run flights.metric --source flights='log/*.ndjson' --metric delays --output json
+  metricc run flights.metric --source flights=log/ --engine stream --workers 2
+  metricc run flights.metric --source flights=log/ --output parquet --out results/")]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
+    /// Who computes
+    #[arg(long, value_enum, default_value = "merged")]
+    pub(crate) engine: EngineChoice,
+    /// Share of the log below the cut of `merged`, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value = "0.5", value_parser = parse_share)]
+    pub(crate) cut: f64,
+    /// Form of the results
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) output: OutputFormat,
+    /// Folder for one file per metric, instead of stdout
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Most rows of a table that are shown; 0 shows all
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub(crate) limit: usize,
+    /// Memory that batch aggregation may hold before it spills to disk, in MiB
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) memory: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc verify flights.metric --source flights=flights.parquet
+  metricc verify flights.metric --source flights=log/ --cuts 50 --seed 7")]
+pub(crate) struct VerifyArguments {
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
+    /// Number of random cuts
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) cuts: u32,
+    /// Seed of all random choices [default: taken from the clock, and printed]
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Keep the data and the metric file in this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("not a number from 0 to 1".to_owned()),
+    }
+}
+
+pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "metricc", &mut script);
+    super::terminal::data(&String::from_utf8_lossy(&script))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,53 @@
+//! `metricc check`.
+
+use std::process::ExitCode;
+
+use metricc_dsl::Severity;
+
+use super::arguments::{CheckArguments, MessageFormat};
+use super::terminal::{self, Failure};
+use crate::Package;
+
+/// All findings of all files; a file that cannot be read does not hide those of the others.
+pub(crate) fn run(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
+    let (mut n_errors, mut n_warnings, mut n_metrics, mut n_unread) = (0, 0, 0, 0);
+    for file in &arguments.files {
+        let package = match Package::read(file) {
+            Ok(package) => package,
+            Err(error) => {
+                terminal::error(&error.to_string());
+                n_unread += 1;
+                continue;
+            }
+        };
+        let diagnostics = &package.checked.diagnostics;
+        terminal::findings(diagnostics, &package.text, arguments.message_format)?;
+        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+        n_errors += errors;
+        n_warnings += diagnostics.len() - errors;
+        n_metrics += package.checked.package.metrics.len();
+    }
+    if arguments.message_format != MessageFormat::Json {
+        terminal::note(format!(
+            "{}: {n_errors} {}, {n_warnings} {}, {n_metrics} usable {}",
+            counted(arguments.files.len(), "file", "files"),
+            plural(n_errors, "error", "errors"),
+            plural(n_warnings, "warning", "warnings"),
+            plural(n_metrics, "metric", "metrics"),
+        ));
+    }
+    Ok(match (n_unread, n_errors) {
+        (0, 0) => ExitCode::SUCCESS,
+        (0, _) => ExitCode::from(1),
+        _ => ExitCode::from(2),
+    })
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", plural(n, one, many))
+}
+
+fn plural<'a>(n: usize, one: &'a str, many: &'a str) -> &'a str {
+    if n == 1 { one } else { many }
+}

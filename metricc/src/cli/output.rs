@@ -1,0 +1,187 @@
+//! Presented rows as table, JSON lines, CSV or Parquet.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
+use arrow::datatypes::{Field, Schema};
+use comfy_table::{CellAlignment, Table, presets};
+use metricc_compiler::scalar;
+use metricc_dsl::ir;
+use metricc_runtime_serve::{Presented, json_lines, text_table};
+use parquet::arrow::ArrowWriter;
+
+use super::arguments::OutputFormat;
+use super::terminal::{self, Failure};
+
+/// Writes the rows of all metrics to stdout, or to one file per metric in `folder`.
+pub(crate) fn write(
+    results: &[Presented],
+    format: OutputFormat,
+    folder: Option<&Path>,
+    limit: usize,
+) -> Result<(), Failure> {
+    match folder {
+        Some(folder) => write_files(results, format, folder),
+        None => write_stdout(results, format, limit),
+    }
+}
+
+/// Complains about what cannot be written, before any work is done.
+pub(crate) fn check(format: OutputFormat, folder: Option<&Path>, n_metrics: usize) -> Result<(), Failure> {
+    let problem = match (format, folder) {
+        (OutputFormat::Parquet, None) => "parquet goes to files: add `--out DIR`",
+        (OutputFormat::Csv, None) if n_metrics > 1 => {
+            "metrics have columns of their own: choose one with `--metric`, or add `--out DIR` for a file each"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::Message(problem.to_owned()))
+}
+
+fn write_stdout(results: &[Presented], format: OutputFormat, limit: usize) -> Result<(), Failure> {
+    for presented in results {
+        match format {
+            OutputFormat::Table => terminal::data(&table(presented, limit))?,
+            OutputFormat::Csv => terminal::data(&csv(presented))?,
+            OutputFormat::Json => terminal::data(&lines(presented))?,
+            OutputFormat::Parquet => check(format, None, results.len())?,
+        }
+    }
+    Ok(())
+}
+
+fn write_files(results: &[Presented], format: OutputFormat, folder: &Path) -> Result<(), Failure> {
+    let named = |error: std::io::Error| Failure::Message(format!("{}: {error}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(named)?;
+    let suffix = match format {
+        OutputFormat::Table => "txt",
+        OutputFormat::Json => "ndjson",
+        OutputFormat::Csv => "csv",
+        OutputFormat::Parquet => "parquet",
+    };
+    for presented in results {
+        let path = folder.join(format!("{}.{suffix}", presented.metric.name));
+        // Written beside its target and renamed, so that no reader sees a part.
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(named)?;
+        let mut writer = BufWriter::new(file.as_file_mut());
+        match format {
+            OutputFormat::Table => writer.write_all(table(presented, 0).as_bytes()),
+            OutputFormat::Json => writer.write_all(lines(presented).as_bytes()),
+            OutputFormat::Csv => writer.write_all(csv(presented).as_bytes()),
+            OutputFormat::Parquet => parquet(presented, &mut writer),
+        }
+        .and_then(|()| writer.flush())
+        .map_err(named)?;
+        drop(writer);
+        file.persist(&path).map_err(|error| named(error.error))?;
+        terminal::note(format!("wrote {}", path.display()));
+    }
+    Ok(())
+}
+
+fn lines(presented: &Presented) -> String {
+    json_lines(presented).fold(String::new(), |mut text, line| {
+        text.push_str(&line);
+        text.push('\n');
+        text
+    })
+}
+
+fn table(presented: &Presented, limit: usize) -> String {
+    let metric = &presented.metric;
+    let text = text_table(presented);
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(&text.header);
+    let n_shown = if limit == 0 { text.rows.len() } else { limit.min(text.rows.len()) };
+    for row in &text.rows[..n_shown] {
+        table.add_row(row.iter().map(|cell| cell.as_deref().unwrap_or("none")));
+    }
+    for (column, &is_number) in table.column_iter_mut().zip(&text.is_number) {
+        if is_number {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let unit = metric.unit.as_ref().map_or_else(String::new, |unit| format!(" [{unit}]"));
+    let first_line = metric.doc.lines().next().unwrap_or_default();
+    let doc = if first_line.is_empty() { String::new() } else { format!(": {first_line}") };
+    let n_hidden = text.rows.len() - n_shown;
+    let more = if n_hidden == 0 { String::new() } else { format!("… {n_hidden} more rows; --limit 0 shows all\n") };
+    format!("{}{unit}{doc}\n{table}\n{more}\n", metric.name)
+}
+
+fn csv(presented: &Presented) -> String {
+    let text = text_table(presented);
+    let mut out = text.header.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",");
+    out.push('\n');
+    for row in &text.rows {
+        // None is an empty cell, an empty text is `""`, as the log's reader has it.
+        let cells = row.iter().map(|cell| cell.as_deref().map_or_else(String::new, csv_cell));
+        out.push_str(&cells.collect::<Vec<_>>().join(","));
+        out.push('\n');
+    }
+    out
+}
+
+fn csv_cell(text: &str) -> String {
+    if text.is_empty() || text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+fn parquet(presented: &Presented, writer: &mut (impl Write + Send)) -> std::io::Result<()> {
+    let failed = |error: parquet::errors::ParquetError| std::io::Error::other(error);
+    let batch = record_batch(presented).map_err(std::io::Error::other)?;
+    let mut parquet = ArrowWriter::try_new(writer, batch.schema(), None).map_err(failed)?;
+    parquet.write(&batch).map_err(failed)?;
+    parquet.close().map_err(failed)?;
+    Ok(())
+}
+
+/// Typed columns: window start and end, keys, outputs. Enums are written as text.
+fn record_batch(presented: &Presented) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let metric = &presented.metric;
+    let mut fields = Vec::new();
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    if let Some(windows) = &presented.windows {
+        let starts: Vec<i64> = windows.iter().map(|window| window.0).collect();
+        let ends: Vec<i64> = windows.iter().map(|window| window.1).collect();
+        for (name, instants) in [("window_start", starts), ("window_end", ends)] {
+            let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(instants).with_timezone_utc());
+            fields.push(Field::new(name, column.data_type().clone(), false));
+            columns.push(column);
+        }
+    }
+    let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.expr.ty));
+    let outputs =
+        metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.expr.ty));
+    for ((name, ty), column) in keys.chain(outputs).zip(presented.keys.iter().chain(&presented.outputs)) {
+        let column = typed_column(&ty.kind, column)?;
+        fields.push(Field::new(name, column.data_type().clone(), true));
+        columns.push(column);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
+fn typed_column(kind: &ir::Kind, column: &ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {
+    match kind {
+        ir::Kind::Enum(names) => {
+            let names = arrow::array::StringArray::from_iter_values(names.iter());
+            arrow::compute::take(&names, column, None)
+        }
+        ir::Kind::Timestamp => {
+            let utc = arrow::datatypes::DataType::Timestamp(
+                arrow::datatypes::TimeUnit::Microsecond,
+                Some("UTC".into()),
+            );
+            arrow::compute::cast(column, &utc)
+        }
+        _ => {
+            debug_assert_eq!(*column.data_type(), scalar::data_type(kind));
+            Ok(column.clone())
+        }
+    }
+}

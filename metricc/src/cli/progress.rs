@@ -1,0 +1,40 @@
+//! Progress of long work, on stderr, only where that is a terminal.
+
+use std::sync::Mutex;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use metricc_dsl::ir;
+
+use super::terminal::Failure;
+use crate::{Bound, Package, bind};
+use metricc_log::Binding;
+use std::sync::Arc;
+
+/// A bar over `n` units of work. Hidden where stderr is no terminal.
+pub(crate) fn bar(n: u64, unit: &'static str, what: &str) -> ProgressBar {
+    let template = format!("{{msg:28}} {{bar:32}} {{human_pos}}/{{human_len}} {unit} {{eta}}");
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(n).with_style(style);
+    bar.set_message(what.to_owned());
+    bar
+}
+
+/// Opens the logs of all sources, showing how far the indexing of files is.
+pub(crate) fn open(
+    package: &Package,
+    metrics: &[Arc<ir::Metric>],
+    sources: &[(String, Binding)],
+) -> Result<Vec<Bound>, Failure> {
+    let shown: Mutex<Option<ProgressBar>> = Mutex::new(None);
+    let bound = bind(package, metrics, sources, &|source, done| {
+        let mut shown = shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let bar = shown.get_or_insert_with(|| bar(done.bytes_total, "bytes", ""));
+        bar.set_message(format!("opening {source}"));
+        bar.set_length(done.bytes_total);
+        bar.set_position(done.bytes_done);
+    });
+    if let Some(bar) = shown.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        bar.finish_and_clear();
+    }
+    Ok(bound?)
+}

@@ -1,0 +1,102 @@
+//! `metricc run`.
+
+use std::process::ExitCode;
+
+use metricc_log::{Findings, Frontier, Log};
+use metricc_runtime_serve::present;
+
+use super::arguments::{EngineChoice, InputArguments, RunArguments};
+use super::check::counted;
+use super::terminal::{self, Failure};
+use super::{output, progress};
+use crate::{Bound, Engine, EngineOptions, Package, evaluate};
+
+/// Quarantined records that are shown one by one.
+const SHOWN_QUARANTINED: usize = 5;
+
+pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
+    let Some((package, bound)) = open(&arguments.input, |n_metrics| {
+        output::check(arguments.output, arguments.out.as_deref(), n_metrics)
+    })?
+    else {
+        return Ok(ExitCode::from(1));
+    };
+    let engine = match arguments.engine {
+        EngineChoice::Batch => Some(Engine::Batch),
+        EngineChoice::Stream => Some(Engine::Stream),
+        EngineChoice::Merged => None,
+    };
+    let options = EngineOptions {
+        memory_bytes: arguments.memory.map(|mib| mib as usize * (1 << 20)),
+        ..engine_options(&arguments.input)
+    };
+    let mut results = Vec::new();
+    for bound in &bound {
+        let bar = progress::bar(bound.log.n_positions(), "events", &bound.plan.source.name);
+        let cut = cut_at(&bound.log, arguments.cut);
+        let evaluation = evaluate(bound, engine, &cut, &options, &|n| bar.inc(n))?;
+        bar.finish_and_clear();
+        report_findings(&bound.plan.source.name, &bound.log, &evaluation.findings);
+        for (plan, segment) in bound.plan.metrics.iter().zip(&evaluation.segments) {
+            results.push(present(plan, segment)?);
+        }
+    }
+    let metrics = &package.checked.package.metrics;
+    results.sort_by_key(|result| metrics.iter().position(|metric| metric.name == result.metric.name));
+    output::write(&results, arguments.output, arguments.out.as_deref(), arguments.limit)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the package and opens its logs; none if the package has errors, which have been reported.
+pub(crate) fn open(
+    arguments: &InputArguments,
+    check: impl Fn(usize) -> Result<(), Failure>,
+) -> Result<Option<(Package, Vec<Bound>)>, Failure> {
+    let package = Package::read(&arguments.file)?;
+    if !terminal::report(&package)? {
+        return Ok(None);
+    }
+    let metrics = package.metrics(&arguments.metrics)?;
+    check(metrics.len())?;
+    let bound = progress::open(&package, &metrics, &arguments.sources)?;
+    Ok(Some((package, bound)))
+}
+
+pub(crate) fn engine_options(arguments: &InputArguments) -> EngineOptions {
+    let defaults = EngineOptions::default();
+    EngineOptions { workers: arguments.workers.map_or(defaults.workers, usize::from), ..defaults }
+}
+
+/// The frontier below which a share of the log lies.
+pub(crate) fn cut_at(log: &Log, share: f64) -> Frontier {
+    log.frontier_at((log.n_positions() as f64 * share).round() as u64)
+}
+
+/// Says what of the log did not become an event, so that no result looks more whole than it is.
+pub(crate) fn report_findings(source: &str, log: &Log, findings: &Findings) {
+    if findings.n_quarantined > 0 {
+        let n = findings.n_quarantined as usize;
+        terminal::warning(&format!(
+            "source `{source}`: {} of {} quarantined, in no result",
+            counted(n, "record", "records"),
+            findings.n_records
+        ));
+        for record in findings.quarantined.iter().take(SHOWN_QUARANTINED) {
+            terminal::note(format!("  {record}"));
+        }
+        if n > SHOWN_QUARANTINED {
+            terminal::note(format!("  … and {} more", n - SHOWN_QUARANTINED));
+        }
+    }
+    if findings.n_duplicates > 0 {
+        let duplicates = counted(findings.n_duplicates as usize, "duplicate", "duplicates");
+        let conflicts = match findings.n_conflicts {
+            0 => String::new(),
+            n => format!(", {n} of them with another payload than the first"),
+        };
+        terminal::note(format!("source `{source}`: left out {duplicates}{conflicts}"));
+    }
+    if log.n_positions() == 0 {
+        terminal::warning(&format!("source `{source}`: the log is empty"));
+    }
+}

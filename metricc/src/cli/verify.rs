@@ -1,0 +1,92 @@
+//! `metricc verify`.
+
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::arguments::VerifyArguments;
+use super::check::counted;
+use super::progress;
+use super::run::{engine_options, open};
+use super::terminal::{self, Failure};
+use crate::Bound;
+use crate::verify::{Difference, RealLayers, Trial, Verdict, VerifyOptions, verify};
+
+/// Times that a trial reads the log: below, above, and the stream over all and above the cut.
+const READS_PER_TRIAL: u64 = 3;
+
+pub(crate) fn run(arguments: &VerifyArguments) -> Result<ExitCode, Failure> {
+    let Some((_, bound)) = open(&arguments.input, |_| Ok(()))? else {
+        return Ok(ExitCode::from(1));
+    };
+    let options = VerifyOptions {
+        n_cuts: arguments.cuts as usize,
+        seed: arguments.seed.unwrap_or_else(clock_seed),
+        max_workers: engine_options(&arguments.input).workers.max(2),
+    };
+    let mut is_equal = true;
+    for bound in &bound {
+        is_equal &= verify_source(bound, &options)?;
+    }
+    Ok(if is_equal { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Verifies the metrics of one source; false if they differ, which has been reported.
+pub(crate) fn verify_source(bound: &Bound, options: &VerifyOptions) -> Result<bool, Failure> {
+    let source = &bound.plan.source.name;
+    let n_positions = bound.log.n_positions();
+    let bar = progress::bar(
+        n_positions * (1 + READS_PER_TRIAL * options.n_cuts as u64),
+        "events",
+        &format!("verify {source}"),
+    );
+    let layers = RealLayers { bound, progress: &|n| bar.inc(n) };
+    let verdict = verify(&bound.plan.metrics, &bound.log, &layers, options, &|_| ())?;
+    bar.finish_and_clear();
+    match verdict {
+        Verdict::Equal { n_comparisons, n_groups } => {
+            for (plan, n_groups) in bound.plan.metrics.iter().zip(n_groups) {
+                let groups = counted(n_groups, "group", "groups");
+                terminal::data(&format!("equal  {}: {groups}\n", plan.metric.name))?;
+            }
+            terminal::note(format!(
+                "source `{source}`: {n_positions} positions, {}, {n_comparisons} comparisons of states, \
+                 0 differences (seed {})",
+                counted(options.n_cuts, "cut", "cuts"),
+                options.seed
+            ));
+            Ok(true)
+        }
+        Verdict::Different { trial, difference, prefix } => {
+            terminal::data(&report(options.seed, &trial, &difference, &prefix.to_string()))?;
+            terminal::error(&format!(
+                "the layers differ on `{}`; this is a defect of metricc: please report the lines above \
+                 with the metric and, if you can, the log's prefix",
+                difference.metric
+            ));
+            Ok(false)
+        }
+    }
+}
+
+fn report(seed: u64, trial: &Trial, difference: &Difference, prefix: &str) -> String {
+    let missing = || "the group is missing".to_owned();
+    format!(
+        "DIFFERENT  {}\n  cut       {}\n  group     {}\n  {}: {}\n  {}: {}\n  smallest prefix  {prefix}\n  \
+         batch     workers={} rows={}\n  stream    workers={} rows={}\n  seed      {seed}\n",
+        difference.metric,
+        trial.cut,
+        difference.group,
+        difference.expected_by,
+        difference.expected.clone().unwrap_or_else(missing),
+        difference.found_by,
+        difference.found.clone().unwrap_or_else(missing),
+        trial.batch.workers,
+        trial.batch.batch_rows.unwrap_or_default(),
+        trial.stream.workers,
+        trial.stream.batch_rows.unwrap_or_default(),
+    )
+}
+
+fn clock_seed() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}

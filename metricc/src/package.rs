@@ -1,0 +1,156 @@
+//! A `.metric` file as plans, and its sources bound to data.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use metricc_compiler::{CompileError, SourcePlan};
+use metricc_dsl::{Checked, SourceText, check, ir};
+use metricc_log::{Binding, Format, Log, LogError, Progress};
+
+/// A `.metric` file that was read and checked.
+#[derive(Debug)]
+pub struct Package {
+    /// Its text.
+    pub text: SourceText,
+    /// What the checker found in it.
+    pub checked: Checked,
+}
+
+/// Why a package cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    /// The file could not be read.
+    #[error("{}: {error}", .path.display())]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// The system's error.
+        error: std::io::Error,
+    },
+    /// A metric or source that is not in the package, or has no data.
+    #[error("{problem}{}", help_text(.help))]
+    Name {
+        /// What is wrong.
+        problem: String,
+        /// The way out.
+        help: Option<String>,
+    },
+    /// A plan could not be made.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// A log could not be opened.
+    #[error("source `{name}`: {error}")]
+    Log {
+        /// The source.
+        name: String,
+        /// The error.
+        error: LogError,
+    },
+}
+
+fn help_text(help: &Option<String>) -> String {
+    help.as_ref().map_or_else(String::new, |help| format!("\n  help: {help}"))
+}
+
+impl Package {
+    /// Reads and checks a file. Findings of the checker are in [`Package::checked`].
+    pub fn read(path: &Path) -> Result<Self, PackageError> {
+        let bytes = std::fs::read(path).map_err(|error| PackageError::Read { path: path.to_owned(), error })?;
+        Ok(Package::from_text(SourceText { name: path.display().to_string(), bytes }))
+    }
+
+    /// Checks a text.
+    pub fn from_text(text: SourceText) -> Self {
+        let checked = check(&text);
+        Package { text, checked }
+    }
+
+    /// The metrics of these names, in the order of the file; all of them if no name is given.
+    pub fn metrics(&self, names: &[String]) -> Result<Vec<Arc<ir::Metric>>, PackageError> {
+        let metrics = &self.checked.package.metrics;
+        for name in names {
+            if !metrics.iter().any(|metric| metric.name == *name) {
+                let known: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+                let problem = format!("there is no metric `{name}` in {}", self.text.name);
+                return Err(PackageError::Name { problem, help: one_of("metric", &known) });
+            }
+        }
+        let is_wanted = |metric: &&Arc<ir::Metric>| names.is_empty() || names.contains(&metric.name);
+        let wanted: Vec<_> = metrics.iter().filter(is_wanted).cloned().collect();
+        if wanted.is_empty() {
+            let problem = format!("there is no metric in {}", self.text.name);
+            let help = Some("write one: `metric events = count() { from SOURCE }`".to_owned());
+            return Err(PackageError::Name { problem, help });
+        }
+        Ok(wanted)
+    }
+}
+
+/// The plan of all chosen metrics over one source, and the log that holds its events.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// The plan.
+    pub plan: Arc<SourcePlan>,
+    /// The log.
+    pub log: Log,
+}
+
+/// Reads `NAME=PATH`, or `NAME=PATH,format=parquet|ndjson|csv`.
+pub fn parse_binding(argument: &str) -> Result<(String, Binding), String> {
+    let (name, path) = argument
+        .split_once('=')
+        .filter(|(name, path)| !name.is_empty() && !path.is_empty())
+        .ok_or_else(|| format!("`{argument}` is not of the form NAME=PATH"))?;
+    let (path, format) = match path.rsplit_once(",format=") {
+        None => (path, None),
+        Some((path, "parquet")) => (path, Some(Format::Parquet)),
+        Some((path, "ndjson")) => (path, Some(Format::Ndjson)),
+        Some((path, "csv")) => (path, Some(Format::Csv)),
+        Some((_, other)) => return Err(format!("`{other}` is not a format: parquet, ndjson or csv")),
+    };
+    Ok((name.to_owned(), Binding { path: path.to_owned(), format }))
+}
+
+/// Plans the metrics and opens the log of each source that they read. `progress` is told what was
+/// read of a source's files while they are indexed.
+pub fn bind(
+    package: &Package,
+    metrics: &[Arc<ir::Metric>],
+    bindings: &[(String, Binding)],
+    progress: &dyn Fn(&str, Progress),
+) -> Result<Vec<Bound>, PackageError> {
+    let sources: Vec<&str> =
+        package.checked.package.sources.iter().map(|source| source.name.as_str()).collect();
+    for (place, (name, _)) in bindings.iter().enumerate() {
+        if !sources.contains(&name.as_str()) {
+            let problem = format!("there is no source `{name}` in {}", package.text.name);
+            return Err(PackageError::Name { problem, help: one_of("source", &sources) });
+        }
+        if bindings[..place].iter().any(|(other, _)| other == name) {
+            let problem = format!("source `{name}` is given twice");
+            let help = Some("to read several files, give a folder or a glob".to_owned());
+            return Err(PackageError::Name { problem, help });
+        }
+    }
+    let mut bound = Vec::new();
+    for plan in SourcePlan::of_package(metrics)? {
+        let name = &plan.source.name;
+        let Some((_, binding)) = bindings.iter().find(|(bound, _)| bound == name) else {
+            let problem = format!("source `{name}` has no data");
+            let help = Some(format!("say where its events are: `--source {name}=PATH`"));
+            return Err(PackageError::Name { problem, help });
+        };
+        let log = Log::open_with_progress(&plan.source, binding, &|done| progress(name, done))
+            .map_err(|error| PackageError::Log { name: name.clone(), error })?;
+        bound.push(Bound { plan: Arc::new(plan), log });
+    }
+    Ok(bound)
+}
+
+fn one_of(what: &str, names: &[&str]) -> Option<String> {
+    match names {
+        [] => None,
+        [only] => Some(format!("the {what} is `{only}`")),
+        many => Some(format!("the {what}s are `{}`", many.join("`, `"))),
+    }
+}

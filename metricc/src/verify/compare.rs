@@ -1,0 +1,101 @@
+//! Two segments of one interval, and where they differ.
+
+use arrow::array::{Array, AsArray};
+use metricc_compiler::{MetricPlan, Segment};
+use metricc_runtime_serve::{present, text_table};
+
+/// Bytes of a state that are shown.
+const SHOWN_BYTES: usize = 64;
+
+/// What the two sides of a comparison disagree on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The metric.
+    pub metric: String,
+    /// What the expected side is, such as `batch over all`.
+    pub expected_by: String,
+    /// What the other side is.
+    pub found_by: String,
+    /// Window and keys of the first group that differs, as `name=value`.
+    pub group: String,
+    /// Presented value and state bytes on the expected side; none if the group is missing there.
+    pub expected: Option<String>,
+    /// The same on the other side.
+    pub found: Option<String>,
+}
+
+/// Compares two segments to the byte; none if they are equal.
+pub(super) fn compare(
+    plan: &MetricPlan,
+    (expected_by, expected): (&str, &Segment),
+    (found_by, found): (&str, &Segment),
+) -> Option<Difference> {
+    let row = expected.first_difference(found)?;
+    let difference = |group: String, expected: Option<String>, found: Option<String>| Difference {
+        metric: plan.metric.name.clone(),
+        expected_by: expected_by.to_owned(),
+        found_by: found_by.to_owned(),
+        group,
+        expected,
+        found,
+    };
+    // Up to this row both sides hold the same groups, so a group that stands on one side only is missing.
+    if let Some(left) = one_group(expected, row) {
+        let (group, value) = describe(plan, &left);
+        let Some(right) = find_group(plan, found, &left, row) else {
+            return Some(difference(group, Some(value), None));
+        };
+        if left.states != right.states {
+            return Some(difference(group, Some(value), Some(describe(plan, &right).1)));
+        }
+    }
+    if let Some(right) = one_group(found, row) {
+        let (group, value) = describe(plan, &right);
+        return Some(difference(group, None, Some(value)));
+    }
+    Some(difference("(interval or schema)".to_owned(), None, None))
+}
+
+fn one_group(segment: &Segment, row: usize) -> Option<Segment> {
+    (row < segment.states.num_rows()).then(|| Segment { states: segment.states.slice(row, 1), ..segment.clone() })
+}
+
+/// The group of `wanted` in a segment, searched from a row on.
+fn find_group(plan: &MetricPlan, segment: &Segment, wanted: &Segment, from: usize) -> Option<Segment> {
+    let groups = |segment: &Segment| segment.states.columns()[..plan.n_group_columns].to_vec();
+    let wanted = groups(wanted);
+    (from..segment.states.num_rows())
+        .filter_map(|row| one_group(segment, row))
+        .find(|candidate| groups(candidate) == wanted)
+}
+
+/// Window and keys of a single group, and its presented value with its state bytes.
+fn describe(plan: &MetricPlan, group: &Segment) -> (String, String) {
+    let states: Vec<String> =
+        group.states.columns()[plan.n_group_columns..].iter().map(|column| state_bytes(column)).collect();
+    let states = states.join(" ");
+    let table = match present(plan, group) {
+        Ok(presented) => text_table(&presented),
+        Err(error) => return ("(not presentable)".to_owned(), format!("{error}; states {states}")),
+    };
+    let cells = table.rows.first().into_iter().flatten();
+    let cells: Vec<String> = table
+        .header
+        .iter()
+        .zip(cells)
+        .map(|(name, cell)| format!("{name}={}", cell.as_deref().unwrap_or("none")))
+        .collect();
+    let (group, value) = cells.split_at(cells.len() - plan.metric.outputs.len());
+    let group = if group.is_empty() { "all".to_owned() } else { group.join(", ") };
+    (group, format!("{}; states {states}", value.join(", ")))
+}
+
+/// The first row's state as hex.
+fn state_bytes(column: &dyn Array) -> String {
+    let bytes = match column.as_fixed_size_binary_opt() {
+        Some(states) => states.value(0),
+        None => column.as_binary_opt::<i32>().map_or(&[][..], |states| states.value(0)),
+    };
+    let shown: String = bytes.iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    if bytes.len() > SHOWN_BYTES { format!("{shown}… ({} bytes)", bytes.len()) } else { shown }
+}

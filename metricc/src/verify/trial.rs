@@ -1,0 +1,218 @@
+//! Random trials of the law.
+
+use std::sync::Arc;
+
+use metricc_compiler::{MetricPlan, Segment};
+use metricc_log::{Frontier, Interval, Log};
+use metricc_runtime_stream::{Stream, StreamOptions};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::compare::{Difference, compare};
+use super::shrink::smallest_prefix;
+use crate::{Bound, Engine, EngineOptions, EvaluateError, evaluate_interval};
+
+/// What is tried.
+#[derive(Debug, Clone)]
+pub struct VerifyOptions {
+    /// Number of random cuts.
+    pub n_cuts: usize,
+    /// Seed of all random choices; equal seeds give equal trials on equal data.
+    pub seed: u64,
+    /// Most workers of either engine.
+    pub max_workers: usize,
+}
+
+/// One trial: where the log is cut, and how the engines run.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// The cut: batch below, stream above, and the other way round.
+    pub cut: Frontier,
+    /// Workers and batch size of batch runs.
+    pub batch: EngineOptions,
+    /// Workers and batch size of stream runs.
+    pub stream: EngineOptions,
+}
+
+/// What came out.
+#[derive(Debug)]
+pub enum Verdict {
+    /// All comparisons were equal to the byte.
+    Equal {
+        /// Comparisons of two segments.
+        n_comparisons: usize,
+        /// Groups of each metric over the whole log, in the order of the plan.
+        n_groups: Vec<usize>,
+    },
+    /// Two sides differ.
+    Different {
+        /// The trial that showed it.
+        trial: Trial,
+        /// The difference over the smallest prefix that still shows one.
+        difference: Difference,
+        /// End of that prefix.
+        prefix: Frontier,
+    },
+}
+
+/// The layers under test; real ones, or, to test the test, broken ones.
+pub trait Layers {
+    /// Segments of all metrics over an interval.
+    fn evaluate(
+        &self,
+        engine: Engine,
+        interval: &Interval,
+        options: &EngineOptions,
+    ) -> Result<Vec<Segment>, EvaluateError>;
+    /// One stream over `[start, end)`, read twice: while it runs, at the cut, and at the end.
+    fn stream_with_cut(
+        &self,
+        cut: &Frontier,
+        end: &Frontier,
+        options: &EngineOptions,
+    ) -> Result<[Vec<Segment>; 2], EvaluateError>;
+}
+
+/// The engines themselves.
+pub struct RealLayers<'a> {
+    /// Plan and log.
+    pub bound: &'a Bound,
+    /// Told the positions read since its last call.
+    pub progress: &'a (dyn Fn(u64) + Sync),
+}
+
+impl Layers for RealLayers<'_> {
+    fn evaluate(
+        &self,
+        engine: Engine,
+        interval: &Interval,
+        options: &EngineOptions,
+    ) -> Result<Vec<Segment>, EvaluateError> {
+        Ok(evaluate_interval(self.bound, engine, interval, options, self.progress)?.segments)
+    }
+
+    fn stream_with_cut(
+        &self,
+        cut: &Frontier,
+        end: &Frontier,
+        options: &EngineOptions,
+    ) -> Result<[Vec<Segment>; 2], EvaluateError> {
+        let Bound { plan, log } = self.bound;
+        let batch_rows = options.batch_rows.unwrap_or(StreamOptions::default().batch_rows);
+        let stream_options = StreamOptions { workers: options.workers, batch_rows };
+        let mut stream = Stream::start(plan, log.start(), &stream_options)?;
+        let mut feed = |from: &Frontier, to: &Frontier| -> Result<Vec<Segment>, EvaluateError> {
+            let interval = Interval::new(from.clone(), to.clone())?;
+            for slice in log.slices(&interval, 1).iter().flatten() {
+                for batch in log.read(slice, &plan.columns, batch_rows)? {
+                    let batch = batch?;
+                    stream.feed(&batch)?;
+                    (self.progress)(batch.slice.n_positions());
+                }
+            }
+            Ok(stream.read()?)
+        };
+        Ok([feed(&log.start(), cut)?, feed(cut, end)?])
+    }
+}
+
+/// Tries `n_cuts` random cuts of the log; stops at the first difference and shrinks it. `tried` is told
+/// after each trial.
+pub fn verify(
+    plans: &[Arc<MetricPlan>],
+    log: &Log,
+    layers: &dyn Layers,
+    options: &VerifyOptions,
+    tried: &dyn Fn(usize),
+) -> Result<Verdict, EvaluateError> {
+    let mut random = ChaCha8Rng::seed_from_u64(options.seed);
+    let end = log.end();
+    let whole = Interval::new(log.start(), end.clone())?;
+    let expected = layers.evaluate(Engine::Batch, &whole, &EngineOptions::default())?;
+    let mut n_comparisons = 0;
+    for index in 0..options.n_cuts {
+        let trial = draw(&mut random, index, log, options.max_workers);
+        match run(plans, log, layers, &trial, &end, Some(&expected))? {
+            Ok(n) => n_comparisons += n,
+            Err(seen) => {
+                let (prefix, difference) = smallest_prefix(log, seen, |prefix| {
+                    Ok(run(plans, log, layers, &within(&trial, prefix), prefix, None)?.err())
+                })?;
+                return Ok(Verdict::Different { trial, difference, prefix });
+            }
+        }
+        tried(index + 1);
+    }
+    let n_groups = expected.iter().map(|segment| segment.states.num_rows()).collect();
+    Ok(Verdict::Equal { n_comparisons, n_groups })
+}
+
+/// One trial over the prefix up to `end`; the number of comparisons, or the first difference.
+fn run(
+    plans: &[Arc<MetricPlan>],
+    log: &Log,
+    layers: &dyn Layers,
+    trial: &Trial,
+    end: &Frontier,
+    expected: Option<&Vec<Segment>>,
+) -> Result<Result<usize, Difference>, EvaluateError> {
+    let start = log.start();
+    let below = Interval::new(start.clone(), trial.cut.clone())?;
+    let above = Interval::new(trial.cut.clone(), end.clone())?;
+    let all = match expected {
+        Some(expected) => expected.clone(),
+        None => layers.evaluate(Engine::Batch, &Interval::new(start, end.clone())?, &trial.batch)?,
+    };
+    let batch_below = layers.evaluate(Engine::Batch, &below, &trial.batch)?;
+    let batch_above = layers.evaluate(Engine::Batch, &above, &trial.batch)?;
+    let stream_above = layers.evaluate(Engine::Stream, &above, &trial.stream)?;
+    let [stream_below, stream_all] = layers.stream_with_cut(&trial.cut, end, &trial.stream)?;
+    let mut n_comparisons = 0;
+    for (index, plan) in plans.iter().enumerate() {
+        let merged = metricc_runtime_serve::merge(plan, &[batch_below[index].clone(), stream_above[index].clone()])?;
+        let turned = metricc_runtime_serve::merge(plan, &[stream_below[index].clone(), batch_above[index].clone()])?;
+        let pairs = [
+            (("batch below the cut", &batch_below[index]), ("stream read at the cut", &stream_below[index])),
+            (("batch above the cut", &batch_above[index]), ("stream above the cut", &stream_above[index])),
+            (("batch over all", &all[index]), ("stream over all", &stream_all[index])),
+            (("batch over all", &all[index]), ("batch below the cut + stream above", &merged)),
+            (("batch over all", &all[index]), ("stream below the cut + batch above", &turned)),
+        ];
+        for (expected, found) in pairs {
+            if let Some(difference) = compare(plan, expected, found) {
+                return Ok(Err(difference));
+            }
+            n_comparisons += 1;
+        }
+    }
+    Ok(Ok(n_comparisons))
+}
+
+/// The first two cuts are the ends of the log; of the others, every second is no prefix of the log's
+/// order but has a random offset in each partition.
+fn draw(random: &mut ChaCha8Rng, index: usize, log: &Log, max_workers: usize) -> Trial {
+    let end = log.end();
+    let cut = match index {
+        0 => log.start(),
+        1 => end,
+        _ if index % 2 == 0 || end.0.len() < 2 => log.frontier_at(random.random_range(0..=log.n_positions())),
+        _ => Frontier(end.0.iter().map(|&offset| random.random_range(0..=offset)).collect()),
+    };
+    Trial { cut, batch: draw_options(random, log, max_workers), stream: draw_options(random, log, max_workers) }
+}
+
+/// Batches small enough to cross every boundary, and few enough to end.
+fn draw_options(random: &mut ChaCha8Rng, log: &Log, max_workers: usize) -> EngineOptions {
+    let least = (log.n_positions() / 500).max(1) as usize;
+    let most = (least * 50).max(64);
+    EngineOptions {
+        workers: random.random_range(1..=max_workers.max(1)),
+        batch_rows: Some(random.random_range(least..=most)),
+        memory_bytes: None,
+    }
+}
+
+fn within(trial: &Trial, prefix: &Frontier) -> Trial {
+    let cut = trial.cut.0.iter().zip(&prefix.0).map(|(&cut, &prefix)| cut.min(prefix)).collect();
+    Trial { cut: Frontier(cut), ..trial.clone() }
+}

@@ -1,0 +1,178 @@
+//! Runs the metrics of one source over an interval.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion_common::DataFusionError;
+use datafusion_execution::TaskContext;
+use datafusion_execution::config::SessionConfig;
+use datafusion_execution::memory_pool::FairSpillPool;
+use datafusion_execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion_physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use futures::StreamExt;
+use metricc_compiler::{CompileError, MetricPlan, Segment, SourcePlan};
+use metricc_log::{Findings, Interval, Log, LogError};
+
+use crate::operators::physical_plan;
+use crate::scan;
+
+/// How to run; never what comes out.
+#[derive(Debug, Clone)]
+pub struct BatchOptions {
+    /// Threads, and shares into which the log is cut; at least 1.
+    pub workers: usize,
+    /// Rows of a decoded batch; at least 1.
+    pub batch_rows: usize,
+    /// Bytes that the aggregations may hold before they spill.
+    pub memory_bytes: usize,
+    /// Folder for spilled states; the system's temporary folder unless given.
+    pub spill_folder: Option<PathBuf>,
+}
+
+impl Default for BatchOptions {
+    fn default() -> Self {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        BatchOptions { workers, batch_rows: 8192, memory_bytes: 4 << 30, spill_folder: None }
+    }
+}
+
+/// The segments of an interval, and what the decoder found on the way.
+#[derive(Debug)]
+pub struct BatchResult {
+    /// One segment per metric of the plan, in its order.
+    pub segments: Vec<Segment>,
+    /// Counts of the records read, quarantined and left out as duplicates.
+    pub findings: Findings,
+}
+
+/// Why a batch gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// The log could not be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A plan could not be rendered or its states not be put together.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The engine failed: out of memory with nothing to spill, a full disk.
+    #[error("{metric}: {source}")]
+    Engine {
+        /// Metric whose plan failed.
+        metric: String,
+        /// The engine's error.
+        source: Box<DataFusionError>,
+    },
+    /// The engine's threads could not be started, or one of them died.
+    #[error("batch engine: {0}")]
+    Thread(String),
+}
+
+/// Evaluates all metrics of `plan` over `interval` of `log`, sharing one scan and one decode.
+/// `progress` is told the number of positions read since its last call, from any thread.
+pub fn evaluate(
+    plan: &SourcePlan,
+    log: &Log,
+    interval: &Interval,
+    options: &BatchOptions,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<BatchResult, BatchError> {
+    let workers = options.workers.max(1);
+    let (readers, ends) = scan::connect(log.slices(interval, workers), plan.metrics.len());
+    let context = Arc::new(context(options)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("metricc-batch")
+        .build()
+        .map_err(|error| BatchError::Thread(error.to_string()))?;
+    let mut running = Vec::with_capacity(plan.metrics.len());
+    for (metric, shares) in plan.metrics.iter().zip(ends) {
+        if shares.len() == 0 {
+            running.push(Vec::new());
+            continue;
+        }
+        let operators = physical_plan(metric, shares).map_err(|error| engine_error(metric, error))?;
+        running.push(start(&runtime, metric, &operators, &context));
+    }
+    let findings = read_shares(readers, |reader| {
+        reader.run(log, plan, options.batch_rows.max(1), progress)
+    })?;
+    let mut segments = Vec::with_capacity(plan.metrics.len());
+    for (metric, partitions) in plan.metrics.iter().zip(running) {
+        let mut states = Vec::new();
+        for partition in partitions {
+            let partition =
+                runtime.block_on(partition).map_err(|error| BatchError::Thread(error.to_string()))?;
+            states.extend(partition.map_err(|error| engine_error(metric, error))?);
+        }
+        segments.push(Segment::collect(metric, interval.clone(), &states)?);
+    }
+    Ok(BatchResult { segments, findings })
+}
+
+type Partition = tokio::task::JoinHandle<Result<Vec<RecordBatch>, DataFusionError>>;
+
+/// Starts one task per output partition, so that all of them are drained at once.
+fn start(
+    runtime: &tokio::runtime::Runtime,
+    metric: &Arc<MetricPlan>,
+    operators: &Arc<dyn ExecutionPlan>,
+    context: &Arc<TaskContext>,
+) -> Vec<Partition> {
+    let n_partitions = operators.output_partitioning().partition_count();
+    (0..n_partitions)
+        .map(|partition| {
+            let (operators, context, metric) = (operators.clone(), context.clone(), metric.clone());
+            runtime.spawn(async move {
+                let mut stream = operators.execute(partition, context)?;
+                let mut states = Vec::new();
+                while let Some(batch) = stream.next().await {
+                    // The engine names its columns itself; the plan's schema is the contract.
+                    let columns = batch?.columns().to_vec();
+                    states.push(RecordBatch::try_new(metric.segment_schema.clone(), columns)?);
+                }
+                Ok(states)
+            })
+        })
+        .collect()
+}
+
+/// Runs every share's reader on a thread of its own and adds up what they found.
+fn read_shares(
+    readers: Vec<scan::ShareReader>,
+    read: impl Fn(scan::ShareReader) -> Result<Findings, BatchError> + Sync,
+) -> Result<Findings, BatchError> {
+    let read = &read;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            readers.into_iter().map(|reader| scope.spawn(move || read(reader))).collect();
+        let mut findings = Findings::default();
+        let mut failed = None;
+        for thread in threads {
+            match thread.join() {
+                Ok(Ok(found)) => findings.merge(found),
+                Ok(Err(error)) => failed = failed.or(Some(error)),
+                Err(_) => failed = failed.or(Some(BatchError::Thread("a reader panicked".to_owned()))),
+            }
+        }
+        failed.map_or(Ok(findings), Err)
+    })
+}
+
+fn context(options: &BatchOptions) -> Result<TaskContext, BatchError> {
+    let failed = |error: DataFusionError| BatchError::Thread(error.to_string());
+    let mut builder = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)));
+    if let Some(folder) = &options.spill_folder {
+        builder = builder.with_temp_file_path(folder.clone());
+    }
+    let runtime: RuntimeEnv = builder.build().map_err(failed)?;
+    let config = SessionConfig::new()
+        .with_batch_size(options.batch_rows.max(1024))
+        .with_target_partitions(options.workers.max(1));
+    Ok(TaskContext::default().with_session_config(config).with_runtime(Arc::new(runtime)))
+}
+
+fn engine_error(metric: &MetricPlan, error: DataFusionError) -> BatchError {
+    BatchError::Engine { metric: metric.metric.name.clone(), source: Box::new(error) }
+}

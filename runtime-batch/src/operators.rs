@@ -1,0 +1,161 @@
+//! One metric's physical plan, put together from DataFusion's operators.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion_common::tree_node::TreeNodeRecursion;
+use datafusion_common::{DataFusionError, Result, internal_err};
+use datafusion_execution::{SendableRecordBatchStream, TaskContext};
+use datafusion_expr::AggregateUDF;
+use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
+use datafusion_physical_expr::expressions::Column;
+use datafusion_physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion_physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
+use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion_physical_plan::repartition::RepartitionExec;
+use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::stream;
+use metricc_compiler::{MetricPlan, StateColumn};
+
+use crate::accumulate::MonoidAggregate;
+use crate::scan::Shares;
+
+/// *prepare → partial aggregate → repartition by group → final aggregate*; output partitions hold
+/// disjoint groups, in the plan's segment schema.
+pub(crate) fn physical_plan(plan: &Arc<MetricPlan>, shares: Arc<Shares>) -> Result<Arc<dyn ExecutionPlan>> {
+    let n_shares = shares.len();
+    let prepared = plan.prepare.schema().clone();
+    let scan: Arc<dyn ExecutionPlan> = Arc::new(PrepareExec::new(plan.clone(), shares));
+    let group_by = group_by(&prepared, plan.n_group_columns);
+    let aggregates = plan
+        .states
+        .iter()
+        .enumerate()
+        .map(|(index, state)| aggregate(plan, &prepared, plan.n_group_columns + index, state))
+        .collect::<Result<Vec<_>>>()?;
+    let filters = plan.states.iter().map(|state| state.filter.map(|filter| column(&prepared, filter)));
+    let mode = if n_shares == 1 { AggregateMode::Single } else { AggregateMode::Partial };
+    let aggregated: Arc<dyn ExecutionPlan> = Arc::new(AggregateExec::try_new(
+        mode,
+        group_by,
+        aggregates.clone(),
+        filters.collect(),
+        scan,
+        prepared.clone(),
+    )?);
+    if n_shares == 1 {
+        return Ok(aggregated);
+    }
+    let partial = aggregated.schema();
+    let groups = (0..plan.n_group_columns).map(|index| column(&partial, index)).collect();
+    let exchange: Arc<dyn ExecutionPlan> =
+        Arc::new(RepartitionExec::try_new(aggregated, Partitioning::Hash(groups, n_shares))?);
+    Ok(Arc::new(AggregateExec::try_new(
+        AggregateMode::FinalPartitioned,
+        self::group_by(&partial, plan.n_group_columns),
+        aggregates,
+        vec![None; plan.states.len()],
+        exchange,
+        prepared,
+    )?))
+}
+
+fn group_by(schema: &Schema, n_group_columns: usize) -> PhysicalGroupBy {
+    let named = |index: usize| (column(schema, index), schema.field(index).name().clone());
+    PhysicalGroupBy::new_single((0..n_group_columns).map(named).collect())
+}
+
+fn column(schema: &Schema, index: usize) -> Arc<dyn PhysicalExpr> {
+    Arc::new(Column::new(schema.field(index).name(), index))
+}
+
+fn aggregate(
+    plan: &MetricPlan,
+    prepared: &SchemaRef,
+    segment_column: usize,
+    state: &StateColumn,
+) -> Result<Arc<AggregateFunctionExpr>> {
+    let function = AggregateUDF::from(MonoidAggregate::new(state.monoid.clone()));
+    let arg = column(prepared, state.arg.unwrap_or(0));
+    let name = plan.segment_schema.field(segment_column).name();
+    let built = AggregateExprBuilder::new(Arc::new(function), vec![arg])
+        .schema(prepared.clone())
+        .alias(name)
+        .build()?;
+    Ok(Arc::new(built))
+}
+
+/// The leaf of a metric's plan: takes decoded batches from the shared scan and prepares them.
+#[derive(Debug)]
+struct PrepareExec {
+    plan: Arc<MetricPlan>,
+    shares: Arc<Shares>,
+    properties: Arc<PlanProperties>,
+}
+
+impl PrepareExec {
+    fn new(plan: Arc<MetricPlan>, shares: Arc<Shares>) -> Self {
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(plan.prepare.schema().clone()),
+            Partitioning::UnknownPartitioning(shares.len()),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        PrepareExec { plan, shares, properties }
+    }
+}
+
+impl DisplayAs for PrepareExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrepareExec: metric={}", self.plan.metric.name)
+    }
+}
+
+impl ExecutionPlan for PrepareExec {
+    fn name(&self) -> &str {
+        "PrepareExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if children.is_empty() { Ok(self) } else { internal_err!("a scan has no children") }
+    }
+
+    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let Some(rows) = self.shares.take(partition) else {
+            return internal_err!("share {partition} of the scan was read twice");
+        };
+        let plan = self.plan.clone();
+        let batches = stream::unfold(rows, move |mut rows| {
+            let plan = plan.clone();
+            async move {
+                let batch = rows.recv().await?;
+                let prepared =
+                    plan.prepare.apply(&batch).map_err(|error| DataFusionError::External(Box::new(error)));
+                Some((prepared, rows))
+            }
+        });
+        let schema = self.plan.prepare.schema().clone();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+    }
+}
+

@@ -1,0 +1,108 @@
+//! States to presented rows.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BinaryArray, FixedSizeBinaryArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{BooleanArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use metricc_algebra::{Monoid, StateError};
+use metricc_compiler::scalar::WindowRule;
+use metricc_compiler::{CompileError, MetricPlan, Segment, SegmentError};
+use metricc_dsl::ir;
+
+/// The presented rows of one metric, sorted by window, then keys. All columns have one length.
+#[derive(Debug, Clone)]
+pub struct Presented {
+    /// The metric.
+    pub metric: Arc<ir::Metric>,
+    /// Number of rows.
+    pub n_rows: usize,
+    /// Start and end of each row's window, µs; none for a metric of all time.
+    pub windows: Option<Vec<(i64, i64)>>,
+    /// One column per key of the metric.
+    pub keys: Vec<ArrayRef>,
+    /// One column per output of the metric.
+    pub outputs: Vec<ArrayRef>,
+}
+
+/// Why segments could not be merged or presented.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Nothing to merge.
+    #[error("there is no segment of `{metric}` to read from")]
+    NoSegment {
+        /// The metric.
+        metric: String,
+    },
+    /// Segments that do not follow one another, or are of different metrics.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// A state that its monoid does not accept.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// An output that could not be evaluated.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+}
+
+/// Presents a segment. An ungrouped metric of all time has one row, also over no events; all others
+/// have a row per group that events were seen of.
+pub fn present(plan: &MetricPlan, segment: &Segment) -> Result<Presented, ServeError> {
+    if segment.hash != plan.hash {
+        return Err(SegmentError::Hash { left: plan.hash, right: segment.hash }.into());
+    }
+    let metric = &plan.metric;
+    let is_windowed = metric.window != ir::Window::AllTime;
+    let is_ungrouped = metric.keys.is_empty() && !is_windowed;
+    let states =
+        if is_ungrouped && segment.states.num_rows() == 0 { identity_row(plan)? } else { segment.states.clone() };
+    let n_rows = states.num_rows();
+    let (groups, states) = states.columns().split_at(plan.n_group_columns);
+    let aggregates = plan.states[1..]
+        .iter()
+        .zip(&states[1..])
+        .map(|(state, column)| state.monoid.present(column))
+        .collect::<Result<Vec<_>, _>>()?;
+    let failed = |error| CompileError::engine(&metric.name, error);
+    let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+    let scope = RecordBatch::try_new_with_options(plan.presented_schema.clone(), aggregates, &options)
+        .map_err(|error| CompileError::engine(&metric.name, error))?;
+    let outputs = plan
+        .outputs
+        .iter()
+        .map(|output| output.evaluate(&scope).and_then(|value| value.into_array(n_rows)).map_err(failed))
+        .collect::<Result<Vec<_>, CompileError>>()?;
+    let windows = if is_windowed { Some(windows(metric, &groups[0])?) } else { None };
+    let keys = if is_ungrouped { Vec::new() } else { groups[usize::from(is_windowed)..].to_vec() };
+    Ok(Presented { metric: metric.clone(), n_rows, windows, keys, outputs })
+}
+
+/// Start and end of each window, from the column of starts.
+fn windows(metric: &ir::Metric, starts: &ArrayRef) -> Result<Vec<(i64, i64)>, CompileError> {
+    let rule = WindowRule::new(&metric.window)?;
+    let starts: &TimestampMicrosecondArray = starts
+        .as_primitive_opt::<TimestampMicrosecondType>()
+        .ok_or_else(|| CompileError::form(&metric.name, "the window column holds no timestamps"))?;
+    Ok(starts.values().iter().map(|&start| (start, rule.end_of(start))).collect())
+}
+
+/// The segment of an ungrouped metric that has seen nothing: the identity of each state.
+fn identity_row(plan: &MetricPlan) -> Result<RecordBatch, CompileError> {
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(BooleanArray::from(vec![false]))];
+    for state in &plan.states {
+        columns.push(identity_column(state.monoid.as_ref())?);
+    }
+    RecordBatch::try_new(plan.segment_schema.clone(), columns)
+        .map_err(|error| CompileError::engine(&plan.metric.name, error))
+}
+
+fn identity_column(monoid: &dyn Monoid) -> Result<ArrayRef, CompileError> {
+    let identity = monoid.identity();
+    Ok(match monoid.state_type() {
+        DataType::FixedSizeBinary(_) => Arc::new(
+            FixedSizeBinaryArray::try_from_iter(std::iter::once(identity))
+                .map_err(|error| CompileError::engine(monoid.name(), error))?,
+        ),
+        _ => Arc::new(BinaryArray::from_iter_values([identity])),
+    })
+}

@@ -1,0 +1,173 @@
+//! One timely worker: takes commands, steps the dataflow, answers reads.
+//!
+//! A worker never spins: with nothing to do it parks, and whoever sends a command unparks it.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use metricc_compiler::{CompileError, SourcePlan};
+use timely::dataflow::operators::Input;
+use timely::dataflow::{InputHandleVec, ProbeHandle};
+use timely::worker::Worker;
+
+use crate::dataflow::{MetricTrace, Time, attach};
+
+/// Longest sleep of an idle worker; it is woken earlier when there is work.
+const PARK: Duration = Duration::from_millis(100);
+
+/// What a worker is told, in order.
+pub(crate) enum Command {
+    /// A micro-batch of typed rows for this worker, of the current time.
+    Rows(RecordBatch),
+    /// No more rows before this time will come.
+    Advance(Time),
+    /// Answer with the states of all metrics over the rows before `time`, once they are complete.
+    Read(Time, Sender<Reading>),
+}
+
+/// The states of one worker, one list of batches per metric.
+pub(crate) type Reading = Result<Vec<Vec<RecordBatch>>, CompileError>;
+
+/// The first error of any worker; later ones are consequences.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Failures(Arc<Mutex<Option<CompileError>>>);
+
+impl Failures {
+    pub(crate) fn report(&self, error: CompileError) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    pub(crate) fn take(&self) -> Option<CompileError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// How far all workers have come; the feeding thread waits on it.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    state: Mutex<ProgressState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct ProgressState {
+    /// All times before this one are complete.
+    complete: Time,
+    /// A worker has ended, by itself or by a panic.
+    is_over: bool,
+}
+
+impl Progress {
+    fn publish(&self, complete: Time) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if complete > state.complete {
+            state.complete = complete;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until all times before `time` are complete; false if a worker has ended instead.
+    pub(crate) fn wait_for(&self, time: Time) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.complete < time && !state.is_over {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.complete >= time
+    }
+}
+
+/// Says that this worker has ended, also when it unwinds.
+struct Ending(Arc<Progress>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).is_over = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// Runs one worker until its commands end.
+pub(crate) fn run(
+    worker: &mut Worker,
+    plan: &SourcePlan,
+    commands: &Receiver<Command>,
+    progress: &Arc<Progress>,
+    failures: &Failures,
+) {
+    let _ending = Ending(progress.clone());
+    let probe = ProbeHandle::new();
+    let built = worker.dataflow::<Time, _, _>(|scope| {
+        let (input, rows) = scope.new_input::<Vec<RecordBatch>>();
+        let traces: Result<Vec<_>, CompileError> =
+            plan.metrics.iter().map(|metric| attach(metric, &rows, &probe, failures)).collect();
+        traces.map(|traces| (input, traces))
+    });
+    match built {
+        Ok((input, traces)) => {
+            let reads = VecDeque::new();
+            let mut state = State { input, traces, probe, reads, fed: 0 };
+            while state.obey(commands) {
+                worker.step_or_park(Some(PARK));
+                state.answer();
+                progress.publish(state.complete());
+            }
+        }
+        Err(error) => failures.report(error),
+    }
+}
+
+struct State {
+    input: InputHandleVec<Time, RecordBatch>,
+    traces: Vec<Box<dyn MetricTrace>>,
+    probe: ProbeHandle<Time>,
+    /// Reads that wait for their time, oldest first.
+    reads: VecDeque<(Time, Sender<Reading>)>,
+    /// Time to which the input has been advanced.
+    fed: Time,
+}
+
+impl State {
+    /// Carries out all waiting commands; false when there will be no more.
+    fn obey(&mut self, commands: &Receiver<Command>) -> bool {
+        loop {
+            match commands.try_recv() {
+                Ok(Command::Rows(rows)) => self.input.send(rows),
+                Ok(Command::Advance(time)) => {
+                    self.input.advance_to(time);
+                    self.fed = time;
+                    self.compact();
+                }
+                Ok(Command::Read(time, reply)) => self.reads.push_back((time, reply)),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn complete(&self) -> Time {
+        self.probe.with_frontier(|frontier| frontier.first().copied().unwrap_or(self.fed))
+    }
+
+    fn answer(&mut self) {
+        while let Some((time, _)) = self.reads.front()
+            && self.complete() >= *time
+            && let Some((time, reply)) = self.reads.pop_front()
+        {
+            let reading = self.traces.iter_mut().map(|trace| trace.read(time)).collect();
+            // A reader that has gone needs no answer.
+            let _ = reply.send(reading);
+            self.compact();
+        }
+    }
+
+    /// Reads come at the time of their command, so none asks for less than the oldest that waits.
+    fn compact(&mut self) {
+        let oldest = self.reads.front().map_or(self.fed, |(time, _)| *time);
+        for trace in &mut self.traces {
+            trace.compact(oldest.saturating_sub(1));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+use std::fs::{read, read_to_string};
+
+use super::*;
+use crate::generate::logs::{LogOptions, log};
+use crate::generate::sources::Shape;
+
+const SHAPE: Shape = Shape { has_identity: true, time_is_date: false, has_lists: true };
+
+fn layout(n_files: usize, is_hostile: bool) -> Layout {
+    Layout { seed: 1, n_files, is_hostile }
+}
+
+#[test]
+fn every_event_is_one_line_and_hostile_records_come_on_top() {
+    let source = SHAPE.source();
+    let events = log(&source, &LogOptions::new(1, 100));
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = write_ndjson(folder.path(), &source, &events, &layout(3, true)).expect("files");
+    let n_lines: usize = written
+        .paths
+        .iter()
+        .map(|path| read(path).expect("a file").split(|byte| *byte == b'\n').count() - 1)
+        .sum();
+    assert!(written.n_hostile > 5);
+    assert_eq!(n_lines, 100 + written.n_hostile);
+    assert_eq!(written.paths.len(), 3);
+    assert!(written.paths.is_sorted());
+}
+
+#[test]
+fn lines_without_hostile_records_are_json() {
+    let source = SHAPE.source();
+    let events = log(&source, &LogOptions::new(2, 100));
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = write_ndjson(folder.path(), &source, &events, &layout(1, false)).expect("files");
+    let text = read_to_string(&written.paths[0]).expect("a file");
+    for (line, event) in text.lines().zip(&events) {
+        let record: serde_json::Value = serde_json::from_str(line).expect("an object");
+        let Value::String(id) = &event["id"] else { panic!("an id") };
+        assert_eq!(record["id"], serde_json::Value::from(id.as_str()));
+    }
+    assert_eq!(written.n_hostile, 0);
+}
+
+#[test]
+fn c11_an_empty_text_is_quoted_and_none_is_not() {
+    let source = Shape { has_lists: false, ..SHAPE }.source();
+    let events = log(&source, &LogOptions::new(3, 100));
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = write_csv(folder.path(), &source, &events, &layout(2, false)).expect("files");
+    let text = read_to_string(&written.paths[0]).expect("a file");
+    assert!(text.starts_with("id,part,at,"));
+    assert!(text.contains(",\"\",") && text.contains(",,"));
+    assert!(write_csv(folder.path(), &SHAPE.source(), &events, &layout(1, false)).is_err());
+}
+
+#[test]
+fn more_files_than_events_are_empty_at_the_end() {
+    let source = SHAPE.source();
+    let events = log(&source, &LogOptions::new(4, 2));
+    let lengths: Vec<usize> = runs(&events, 4).map(<[Event]>::len).collect();
+    assert_eq!(lengths, [1, 1, 0, 0]);
+    assert_eq!(runs(&[], 2).map(<[Event]>::len).collect::<Vec<_>>(), [0, 0]);
+}
+
+#[test]
+fn decimals_are_written_digit_by_digit() {
+    assert_eq!(decimal_text(-5, 2), "-0.05");
+    assert_eq!(decimal_text(12_345, 2), "123.45");
+    assert_eq!(decimal_text(7, 0), "7");
+}

@@ -1,0 +1,104 @@
+//! The clauses behind `from`: steps, names, filter, keys, window.
+
+use rand::Rng;
+
+use super::fragment::{Absence, Fragment, Sort};
+use super::rows::{SORTS, Scope};
+use crate::generate::Random;
+use crate::generate::sources::Shape;
+
+/// The clauses of a metric, and the scope that its aggregates read.
+pub(super) struct Clauses<'a> {
+    pub(super) scope: Scope<'a>,
+    /// One clause a line.
+    pub(super) text: String,
+}
+
+/// Fields that make small groups.
+const KEY_FIELDS: [&str; 10] =
+    ["city", "status", "level", "channel", "flag", "retries", "label", "ok", "m", "due"];
+
+impl Clauses<'_> {
+    pub(super) fn random(random: &mut Random, shape: Shape) -> Clauses<'_> {
+        let mut scope = Scope::new(random, shape);
+        let mut lines = Vec::new();
+        scope.steps(&mut lines);
+        scope.lets(&mut lines);
+        if scope.chance(0.5) {
+            lines.push(format!("where {}", scope.condition(3).text));
+        }
+        if scope.chance(0.6) {
+            lines.push(format!("by {}", scope.keys().join(", ")));
+        }
+        lines.extend(scope.window());
+        let text = lines.into_iter().map(|line| format!("  {line}\n")).collect();
+        Clauses { scope, text }
+    }
+}
+
+impl Scope<'_> {
+    fn steps(&mut self, lines: &mut Vec<String>) {
+        let n_steps = self.one_of(&[0, 0, 0, 0, 1, 1, 2]);
+        for step in 0..n_steps {
+            let (list, sort) = match self.random.random_range(0..3) {
+                0 if self.shape.has_lists => ("tags".to_owned(), Sort::Text),
+                1 if self.shape.has_lists => ("codes".to_owned(), Sort::Int),
+                _ => {
+                    self.note("split");
+                    let text = self.value(Sort::Text, 1);
+                    (format!("split({}, \",\")", text.text), Sort::Text)
+                }
+            };
+            self.note("each");
+            let name = format!("element{step}");
+            lines.push(format!("each {name} in {list}"));
+            self.names.push(Fragment::new(name, sort, Absence::Never));
+        }
+    }
+
+    fn lets(&mut self, lines: &mut Vec<String>) {
+        let n_lets = self.one_of(&[0, 0, 1, 2]);
+        for number in 0..n_lets {
+            let sort = self.one_of(&SORTS);
+            let value = self.expr(sort, 2);
+            let name = format!("let{number}");
+            lines.push(format!("let {name} = {}", value.text));
+            self.note("let");
+            self.names.push(Fragment { text: name, ..value });
+        }
+    }
+
+    /// Keys as they are written: fields by themselves, others with `as`.
+    fn keys(&mut self) -> Vec<String> {
+        let mut keys: Vec<String> = Vec::new();
+        let n_keys = self.one_of(&[1, 1, 1, 2, 2, 3]);
+        for place in 0..n_keys {
+            let field = self.one_of(&KEY_FIELDS).to_owned();
+            if self.chance(0.6) && !keys.contains(&field) {
+                keys.push(field);
+                continue;
+            }
+            let sort = self.one_of(&SORTS);
+            let depth = self.random.random_range(0..3);
+            let value = self.expr(sort, depth);
+            keys.push(format!("{} as key{place}", value.text));
+        }
+        keys
+    }
+
+    fn window(&mut self) -> Option<String> {
+        let (window, text) = match self.random.random_range(0..10) {
+            0..3 => ("all", None),
+            3..5 => {
+                let widths = ["1h", "5m", "90m", "250ms", "24h", "168h", "1s"];
+                ("tumbling", Some(self.one_of(&widths).to_owned()))
+            }
+            _ => {
+                let unit = self.one_of(&["day", "week", "month", "quarter", "year"]);
+                (unit, Some(format!("{unit} in {}", self.calendar())))
+            }
+        };
+        self.uses.window = window;
+        text.map(|text| format!("every {text}"))
+    }
+}

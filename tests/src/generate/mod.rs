@@ -1,0 +1,21 @@
+//! Generators: random metrics as text, random logs, and files with hostile records, all decided by a
+//! seed alone.
+
+pub mod files;
+pub mod hostile;
+pub mod logs;
+pub mod metrics;
+pub mod parquet_files;
+pub mod sources;
+mod values;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// The source of all randomness here: the same on every machine and in every version.
+pub type Random = ChaCha8Rng;
+
+/// Randomness from a seed.
+pub fn random(seed: u64) -> Random {
+    Random::seed_from_u64(seed)
+}

@@ -1,0 +1,107 @@
+//! The naive interpreter: what a metric over a list of events is, by definition.
+//!
+//! It holds all rows in memory, groups them in an ordered map, computes every aggregate from the whole
+//! list of its group's values with exact numbers, and writes the result as the lines of
+//! `run --output json`. It panics on a metric that is not well typed: to a test that is a finding.
+
+mod aggregate;
+mod civil;
+mod datum;
+mod exact;
+mod numbers;
+mod pattern;
+mod present;
+mod scalar;
+mod strings;
+mod times;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use metricc_dsl::ir::{Metric, Source, Value, Window};
+
+pub use civil::{date_text, utc_text};
+use datum::Datum;
+pub use present::{Check, Mismatch, Presented, Row, compare};
+
+/// One logical event: its fields by name, as they are decoded. A field that is absent is none, or its default.
+pub type Event = BTreeMap<String, Value>;
+
+/// Where a group's rows lie: start and end of the window (none: all time), and the keys.
+type Place = (Option<(i64, i64)>, Vec<Datum>);
+
+/// The rows of the result, by window and then by keys.
+///
+/// `events` are in log order and may hold duplicates: of events with one identity the first counts.
+pub fn evaluate(metric: &Metric, events: &[Event]) -> Vec<Row> {
+    let mut groups: BTreeMap<Place, Vec<Vec<Datum>>> = BTreeMap::new();
+    if metric.keys.is_empty() && metric.window == Window::AllTime {
+        groups.insert((None, Vec::new()), Vec::new());
+    }
+    for fields in distinct_events(&metric.source, events) {
+        let window = window_of(&metric.window, &fields[metric.source.time]);
+        for row in exploded(metric, fields) {
+            if metric.filter.as_ref().is_none_or(|filter| scalar::evaluate(filter, &row).is_true()) {
+                let keys = metric.keys.iter().map(|key| scalar::evaluate(&key.expr, &row)).collect();
+                groups.entry((window, keys)).or_default().push(row);
+            }
+        }
+    }
+    groups.iter().map(|(place, rows)| presented(metric, place, rows)).collect()
+}
+
+/// The fields of the events that are no duplicates.
+fn distinct_events(source: &Source, events: &[Event]) -> Vec<Vec<Datum>> {
+    let mut seen = BTreeSet::new();
+    let mut kept = Vec::new();
+    for event in events {
+        let fields: Vec<Datum> = source.fields.iter().map(|field| datum::field_of(event, field)).collect();
+        let identity: Vec<Datum> = source.identity.iter().map(|&place| fields[place].clone()).collect();
+        if source.identity.is_empty() || seen.insert(identity) {
+            kept.push(fields);
+        }
+    }
+    kept
+}
+
+/// One row per element of each list in turn; the elements are further columns.
+fn exploded(metric: &Metric, fields: Vec<Datum>) -> Vec<Vec<Datum>> {
+    let mut rows = vec![fields];
+    for each in &metric.each {
+        let mut longer = Vec::new();
+        for row in rows {
+            if let Datum::List(elements) = scalar::evaluate(&each.list, &row) {
+                longer.extend(elements.into_iter().map(|element| [row.clone(), vec![element]].concat()));
+            }
+        }
+        rows = longer;
+    }
+    rows
+}
+
+/// Start and end of the window that an event of this time lies in. A date is its midnight in UTC.
+fn window_of(window: &Window, time: &Datum) -> Option<(i64, i64)> {
+    let instant = match time {
+        Datum::Timestamp(micros) => *micros,
+        Datum::Date(days) => days * civil::DAY,
+        other => panic!("{other:?} is no event time"),
+    };
+    match window {
+        Window::AllTime => None,
+        Window::Tumbling(width) => {
+            let start = times::floor_to(instant, *width);
+            Some((start, start + width))
+        }
+        Window::Calendar(unit, calendar) => Some(civil::bucket(instant, *unit, calendar)),
+    }
+}
+
+fn presented(metric: &Metric, (window, keys): &Place, rows: &[Vec<Datum>]) -> Row {
+    let aggregates: Vec<Datum> =
+        metric.aggregates.iter().map(|aggregate| aggregate::evaluate(aggregate, rows)).collect();
+    let outputs: Vec<Datum> =
+        metric.outputs.iter().map(|output| scalar::evaluate(&output.expr, &aggregates)).collect();
+    present::row(metric, *window, keys, &outputs)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! The meaning of a row expression, one row at a time.
+
+use metricc_dsl::ir::{Expr, ExprKind, Func, Kind};
+use num_bigint::BigInt;
+
+use super::datum::Datum;
+use super::{numbers, strings, times};
+
+/// The value of an expression over the columns of its scope.
+pub(super) fn evaluate(expr: &Expr, scope: &[Datum]) -> Datum {
+    match &expr.kind {
+        ExprKind::Column(place) => scope[*place].clone(),
+        ExprKind::Literal(value) => Datum::of(value, &expr.ty.kind),
+        ExprKind::Call(func, args) => {
+            let values: Vec<Datum> = args.iter().map(|arg| evaluate(arg, scope)).collect();
+            call(func, &values, args, &expr.ty.kind)
+        }
+    }
+}
+
+/// Applies a function: first the few that look at none, then the rule that none in an argument gives
+/// none, then the kinds of value.
+fn call(func: &Func, values: &[Datum], args: &[Expr], result: &Kind) -> Datum {
+    match (func, values) {
+        (Func::Eq, [left, right]) => Datum::Bool(left == right),
+        (Func::Ne, [left, right]) => Datum::Bool(left != right),
+        (Func::In, [first, others @ ..]) => Datum::Bool(others.contains(first)),
+        (Func::Coalesce, [left, right]) => if left.is_none() { right } else { left }.clone(),
+        (Func::If, [Datum::Bool(holds), yes, no]) => if *holds { yes } else { no }.clone(),
+        (Func::Contains, [Datum::List(elements), element]) => Datum::Bool(elements.contains(element)),
+        (Func::Hash64, values) => hash(values),
+        // Two-valued: nothing is before or behind none.
+        (Func::Lt | Func::Le | Func::Gt | Func::Ge, values) if values.iter().any(Datum::is_none) => {
+            Datum::Bool(false)
+        }
+        (_, values) if values.iter().any(Datum::is_none) => Datum::None,
+        _ => call_on_values(func, values, args, result),
+    }
+}
+
+/// Applies a function to values none of which is none.
+fn call_on_values(func: &Func, values: &[Datum], args: &[Expr], result: &Kind) -> Datum {
+    match (func, values) {
+        (Func::And, [Datum::Bool(left), Datum::Bool(right)]) => Datum::Bool(*left && *right),
+        (Func::Or, [Datum::Bool(left), Datum::Bool(right)]) => Datum::Bool(*left || *right),
+        (Func::Not, [Datum::Bool(value)]) => Datum::Bool(!value),
+        (Func::Lt, [left, right]) => Datum::Bool(left < right),
+        (Func::Le, [left, right]) => Datum::Bool(left <= right),
+        (Func::Gt, [left, right]) => Datum::Bool(left > right),
+        (Func::Ge, [left, right]) => Datum::Bool(left >= right),
+        (Func::Least, [first, others @ ..]) => {
+            others.iter().fold(first, |least, other| least.min(other)).clone()
+        }
+        (Func::Greatest, [first, others @ ..]) => {
+            others.iter().fold(first, |greatest, other| greatest.max(other)).clone()
+        }
+        (Func::Length, [Datum::List(elements)]) => Datum::Int(BigInt::from(elements.len())),
+        (Func::Text, [Datum::Enum(place)]) => enum_text(*place, &args[0].ty.kind),
+        (Func::Part(..) | Func::DateIn(_) | Func::TruncateTo(_) | Func::TruncateIn(..), [value]) => {
+            times::call(func, value)
+        }
+        (_, [Datum::Text(_), ..]) => strings::call(func, values),
+        _ => numbers::call(func, values, result),
+    }
+}
+
+/// The name of the place in the declared list.
+fn enum_text(place: u32, kind: &Kind) -> Datum {
+    let Kind::Enum(names) = kind else { panic!("`text` of `{kind}`") };
+    let name = usize::try_from(place).ok().and_then(|place| names.get(place));
+    Datum::Text(name.unwrap_or_else(|| panic!("place {place} is beyond `{kind}`")).clone())
+}
+
+/// A stand-in for `hash64`: equal for equal arguments, in all likelihood different for others. Its
+/// values are *not* the product's, so a generated metric may compare and count hashes, not show them.
+fn hash(values: &[Datum]) -> Datum {
+    let mut state: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in format!("{values:?}").bytes() {
+        state = (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        state ^= state >> 29;
+    }
+    Datum::Int(BigInt::from(state.cast_signed()))
+}
+
+#[cfg(test)]
+#[path = "scalar_tests.rs"]
+mod tests;

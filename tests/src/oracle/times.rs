@@ -1,0 +1,30 @@
+//! Functions of instants and dates.
+
+use metricc_dsl::ir::Func;
+use num_bigint::BigInt;
+
+use super::civil;
+use super::datum::Datum;
+
+/// Applies a function of a timestamp or a date.
+pub(super) fn call(func: &Func, value: &Datum) -> Datum {
+    match (func, value) {
+        (Func::Part(part, zone), Datum::Timestamp(micros)) => {
+            Datum::Int(BigInt::from(civil::part_of_instant(*part, *micros, &civil::zone(zone))))
+        }
+        (Func::Part(part, _), Datum::Date(days)) => Datum::Int(BigInt::from(civil::part_of(*part, *days, 0))),
+        (Func::DateIn(zone), Datum::Timestamp(micros)) => {
+            Datum::Date(civil::local_days(*micros, &civil::zone(zone)))
+        }
+        (Func::TruncateTo(width), Datum::Timestamp(micros)) => Datum::Timestamp(floor_to(*micros, *width)),
+        (Func::TruncateIn(unit, calendar), Datum::Timestamp(micros)) => {
+            Datum::Timestamp(civil::bucket(*micros, *unit, calendar).0)
+        }
+        (func, value) => panic!("{func:?} is not defined on {value:?}"),
+    }
+}
+
+/// The greatest multiple of `width` that is not after `micros`.
+pub(super) fn floor_to(micros: i64, width: i64) -> i64 {
+    micros - micros.rem_euclid(width)
+}
