@@ -59,7 +59,7 @@ macro_rules! set_kernel {
             group.merge(state)
         }
         fn finish(group: $builder) -> Checked<$set> {
-            group.finish()
+            Ok(group.finish())
         }
         #[inline]
         fn heap_size(group: &$builder) -> usize {

@@ -6,6 +6,7 @@
 //! registers alone, needs no tables and no switch between regimes, and uses only operations that IEEE 754
 //! defines to the bit.
 
+use super::recent::Recent;
 use super::{HeapValue, NOT_CANONICAL, Reader};
 use crate::Checked;
 
@@ -64,14 +65,32 @@ impl HyperLogLog {
             Registers::Dense(ranks) => raise(ranks, entries),
             Registers::Sparse(own) => {
                 let merged = merged_entries(own, entries);
-                if merged.len() > self.max_sparse() {
-                    let mut ranks = vec![0; self.n_registers()].into_boxed_slice();
-                    raise(&mut ranks, &merged);
-                    self.registers = Registers::Dense(ranks);
-                } else {
-                    self.registers = Registers::Sparse(merged);
+                let is_dense = merged.len() > self.max_sparse();
+                self.registers = Registers::Sparse(merged);
+                if is_dense {
+                    self.make_dense();
                 }
             }
+        }
+    }
+
+    /// Dense, whatever the canonical form is.
+    fn make_dense(&mut self) {
+        if let Registers::Sparse(entries) = &self.registers {
+            let mut ranks = vec![0; self.n_registers()].into_boxed_slice();
+            raise(&mut ranks, entries);
+            self.registers = Registers::Dense(ranks);
+        }
+    }
+
+    /// The canonical form after [`HyperLogLog::make_dense`].
+    fn normalize(&mut self) {
+        if let Registers::Dense(ranks) = &self.registers
+            && ranks.iter().filter(|rank| **rank != 0).count() <= self.max_sparse()
+        {
+            let set = ranks.iter().enumerate().filter(|(_, rank)| **rank != 0);
+            let entries = set.map(|(index, rank)| (index as u32) << RANK_BITS | u32::from(*rank)).collect();
+            self.registers = Registers::Sparse(entries);
         }
     }
 
@@ -183,11 +202,13 @@ impl HeapValue for HyperLogLog {
     }
 }
 
-/// A sketch that takes values in one by one: entries wait until a sort of many is worth it.
+/// A sketch that takes values in one by one: entries wait until a sort of many is worth it, and where many
+/// registers are set they are kept dense, canonical or not.
 #[derive(Debug)]
 pub(crate) struct HyperLogLogBuilder {
     sketch: HyperLogLog,
     waiting: Vec<u32>,
+    recent: Recent<u32>,
 }
 
 impl HyperLogLogBuilder {
@@ -195,7 +216,11 @@ impl HyperLogLogBuilder {
     const MIN_WAITING: usize = 32;
 
     pub(crate) fn new(precision: u8) -> Self {
-        HyperLogLogBuilder { sketch: HyperLogLog::new(precision), waiting: Vec::new() }
+        HyperLogLogBuilder {
+            sketch: HyperLogLog::new(precision),
+            waiting: Vec::new(),
+            recent: Recent::default(),
+        }
     }
 
     /// Takes the value with this hash in.
@@ -205,6 +230,9 @@ impl HyperLogLogBuilder {
         match &mut self.sketch.registers {
             Registers::Dense(ranks) => raise(ranks, &[entry]),
             Registers::Sparse(entries) => {
+                if self.recent.is_repeated(entry, u64::from(index_of(entry))) {
+                    return;
+                }
                 self.waiting.push(entry);
                 if self.waiting.len() >= entries.len().max(Self::MIN_WAITING) {
                     self.settle();
@@ -214,19 +242,28 @@ impl HyperLogLogBuilder {
     }
 
     fn settle(&mut self) {
+        let Some(known) = self.waiting.first().copied() else { return };
         self.waiting.sort_unstable();
         // Of one register's entries the last has the highest rank.
         self.waiting.dedup_by(|later, kept| {
-            let same = index_of(*later) == index_of(*kept);
-            if same {
+            let is_same = index_of(*later) == index_of(*kept);
+            if is_same {
                 *kept = *later;
             }
-            same
+            is_same
         });
         self.sketch.merge_entries(&self.waiting);
-        match self.sketch.registers {
-            Registers::Dense(_) => self.waiting = Vec::new(),
-            Registers::Sparse(_) => self.waiting.clear(),
+        self.waiting.clear();
+        let n_sparse = match &self.sketch.registers {
+            Registers::Sparse(entries) => entries.len(),
+            Registers::Dense(_) => usize::MAX,
+        };
+        if n_sparse > self.sketch.n_registers() / 16 {
+            self.sketch.make_dense();
+            self.waiting = Vec::new();
+            self.recent = Recent::default();
+        } else {
+            self.recent.make_room(n_sparse, known);
         }
     }
 
@@ -236,12 +273,13 @@ impl HyperLogLogBuilder {
 
     pub(crate) fn finish(mut self) -> HyperLogLog {
         self.settle();
+        self.sketch.normalize();
         self.sketch
     }
 
     #[inline]
     pub(crate) fn heap_size(&self) -> usize {
-        self.sketch.heap_size() + self.waiting.capacity() * size_of::<u32>()
+        self.sketch.heap_size() + self.waiting.capacity() * size_of::<u32>() + self.recent.heap_size()
     }
 }
 

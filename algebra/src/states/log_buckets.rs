@@ -190,37 +190,62 @@ impl HeapValue for LogBuckets {
     }
 }
 
-/// A sketch that takes values in one by one: buckets wait until a sort of many is worth it.
+/// A sketch that takes values in one by one. Counts gather in places that buckets share; where two buckets
+/// meet, the one that was there goes to wait until a sort of many is worth it.
 #[derive(Debug)]
 pub(crate) struct LogBucketsBuilder {
     sketch: LogBuckets,
-    waiting: Vec<i32>,
+    /// None, or a power of two of them. A count of zero is a free place.
+    places: Vec<(i32, u32)>,
+    waiting: Vec<(i32, u32)>,
 }
 
 impl LogBucketsBuilder {
-    /// Buckets that wait at least; enough that sorting is cheap for each, few enough for many groups.
-    const MIN_WAITING: usize = 64;
+    const MIN_PLACES: usize = 8;
+    const MAX_PLACES: usize = 1 << 14;
+    /// Counts that wait at least; enough that sorting is cheap for each, few enough for many groups.
+    const MIN_WAITING: usize = 32;
 
     pub(crate) fn new(resolution: u32) -> Self {
-        LogBucketsBuilder { sketch: LogBuckets::new(resolution), waiting: Vec::new() }
+        LogBucketsBuilder { sketch: LogBuckets::new(resolution), places: Vec::new(), waiting: Vec::new() }
     }
 
     /// Takes a finite float in.
     #[inline]
     pub(crate) fn add(&mut self, value: f64) {
-        self.waiting.push(bucket_of(value, self.sketch.resolution));
-        if self.waiting.len() >= self.sketch.counts.len().max(Self::MIN_WAITING) {
-            // Where the count would overflow everything keeps waiting, and `finish` says so.
-            let _ = self.settle();
+        let bucket = bucket_of(value, self.sketch.resolution);
+        if self.places.is_empty() {
+            self.places.resize(Self::MIN_PLACES, (0, 0));
+        }
+        let index = bucket as usize & (self.places.len() - 1);
+        let place = &mut self.places[index];
+        if place.0 == bucket && place.1 < u32::MAX {
+            place.1 += 1;
+            return;
+        }
+        let before = std::mem::replace(place, (bucket, 1));
+        if before.1 > 0 {
+            self.waiting.push(before);
+            if self.waiting.len() >= self.places.len().max(Self::MIN_WAITING) {
+                // Where the count would overflow everything keeps waiting, and `finish` says so.
+                let _ = self.settle();
+            }
         }
     }
 
     fn settle(&mut self) -> Checked<()> {
-        self.waiting.sort_unstable();
+        self.waiting.extend(self.places.iter().filter(|(_, count)| *count > 0));
+        self.places.fill((0, 0));
+        self.waiting.sort_unstable_by_key(|(bucket, _)| *bucket);
+        let runs = self.waiting.chunk_by(|left, right| left.0 == right.0);
         let counts: Vec<(i32, i64)> =
-            self.waiting.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as i64)).collect();
+            runs.map(|run| (run[0].0, run.iter().map(|(_, count)| i64::from(*count)).sum())).collect();
         self.sketch.merge_counts(&counts)?;
         self.waiting.clear();
+        let n_places = (2 * self.sketch.counts.len()).next_power_of_two().min(Self::MAX_PLACES);
+        if n_places > self.places.len() && !self.places.is_empty() {
+            self.places = vec![(0, 0); n_places];
+        }
         Ok(())
     }
 
@@ -235,6 +260,7 @@ impl LogBucketsBuilder {
 
     #[inline]
     pub(crate) fn heap_size(&self) -> usize {
-        self.sketch.heap_size() + self.waiting.capacity() * size_of::<i32>()
+        let n_pending = self.places.capacity() + self.waiting.capacity();
+        self.sketch.heap_size() + n_pending * size_of::<(i32, u32)>()
     }
 }

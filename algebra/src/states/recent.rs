@@ -5,8 +5,14 @@
 const MAX_PLACES: usize = 1 << 16;
 
 /// The last value of each place.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Recent<K>(Vec<K>);
+
+impl<K> Default for Recent<K> {
+    fn default() -> Self {
+        Recent(Vec::new())
+    }
+}
 
 impl<K: Copy + Eq> Recent<K> {
     /// Whether the value is the last that came to its place; now it is. `spread` decides the place.
@@ -26,11 +32,6 @@ impl<K: Copy + Eq> Recent<K> {
         if n_places > self.0.len() {
             self.0 = vec![known; n_places];
         }
-    }
-
-    /// Gives the memory back; nothing is remembered.
-    pub(crate) fn clear(&mut self) {
-        self.0 = Vec::new();
     }
 
     #[inline]

@@ -1,73 +1,93 @@
-//! Sets that take in values one by one: values wait until a sort of many is worth it.
-//!
-//! A hash table for each group would take more time and memory: the state is sorted anyway, and
-//! repetitions mostly go by [`Recent`].
+//! Sets that take in values one by one: a few inline, for many small groups, then hashed, for few large ones.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
-use super::recent::Recent;
 use super::sets::{SetWord, SortedSet};
 use super::{HeapValue, TextSet};
 use crate::Checked;
 use crate::scalar::hash64;
 
+/// Values held inline before a table is made.
+const MAX_FEW: usize = 3;
+
 /// A set of words that takes in values and states.
 #[derive(Debug)]
 pub(crate) struct WordSetBuilder<W> {
-    set: SortedSet<W>,
-    waiting: Vec<W>,
-    recent: Recent<W>,
+    merged: SortedSet<W>,
+    lifted: Lifted<W>,
 }
 
-impl<W> Default for WordSetBuilder<W> {
+/// The values that came in one by one.
+#[derive(Debug)]
+enum Lifted<W> {
+    /// The first `n_values` of the array.
+    Few { n_values: u8, values: [W; MAX_FEW] },
+    /// More than that.
+    Many(HashSet<W, BuildHasherDefault<TableHasher>>),
+}
+
+impl<W: SetWord + Default + Hash> Default for WordSetBuilder<W> {
     fn default() -> Self {
-        WordSetBuilder { set: SortedSet::default(), waiting: Vec::new(), recent: Recent::default() }
+        let lifted = Lifted::Few { n_values: 0, values: [W::default(); MAX_FEW] };
+        WordSetBuilder { merged: SortedSet::default(), lifted }
     }
 }
 
-impl<W: SetWord> WordSetBuilder<W> {
-    /// Values that wait at least; enough that sorting is cheap for each, few enough for many groups.
-    const MIN_WAITING: usize = 32;
-
+impl<W: SetWord + Default + Hash> WordSetBuilder<W> {
     #[inline]
     pub(crate) fn add(&mut self, word: W) {
-        if self.recent.is_repeated(word, word.spread()) {
-            return;
-        }
-        self.waiting.push(word);
-        if self.waiting.len() >= self.set.len().max(Self::MIN_WAITING) {
-            self.settle();
-        }
-    }
-
-    fn settle(&mut self) {
-        if let Some(known) = self.waiting.first().copied() {
-            self.set.insert_all(&mut self.waiting);
-            self.recent.make_room(self.set.len(), known);
+        match &mut self.lifted {
+            Lifted::Many(values) => {
+                values.insert(word);
+            }
+            Lifted::Few { n_values, values } => {
+                let n_used = usize::from(*n_values);
+                if values[..n_used].contains(&word) {
+                    return;
+                }
+                if let Some(place) = values.get_mut(n_used) {
+                    *place = word;
+                    *n_values += 1;
+                } else {
+                    self.lifted = Lifted::Many(values.iter().copied().chain([word]).collect());
+                }
+            }
         }
     }
 
     pub(crate) fn merge(&mut self, set: &SortedSet<W>) -> Checked<()> {
-        self.set.merge(set)
+        self.merged.merge(set)
     }
 
     pub(crate) fn finish(mut self) -> SortedSet<W> {
-        self.settle();
-        self.set
+        self.merged.insert_all(match self.lifted {
+            Lifted::Few { n_values, values } => values[..usize::from(n_values)].to_vec(),
+            Lifted::Many(values) => values.into_iter().collect(),
+        });
+        self.merged
     }
 
     #[inline]
     pub(crate) fn heap_size(&self) -> usize {
-        self.set.heap_size() + self.waiting.capacity() * W::N_BYTES + self.recent.heap_size()
+        let n_lifted_bytes = match &self.lifted {
+            Lifted::Few { .. } => 0,
+            Lifted::Many(values) => table_size(values.capacity(), W::N_BYTES),
+        };
+        self.merged.heap_size() + n_lifted_bytes
     }
+}
+
+/// Bytes of a table with room for this many entries: an eighth stays free, and each place has a tag.
+fn table_size(capacity: usize, entry_size: usize) -> usize {
+    (capacity + capacity / 7) * (entry_size + 1)
 }
 
 /// A set of texts that takes in values and states.
 #[derive(Debug, Default)]
 pub(crate) struct TextSetBuilder {
-    set: TextSet,
-    lifted: HashSet<Box<str>, BuildHasherDefault<TextHasher>>,
+    merged: TextSet,
+    lifted: HashSet<Box<str>, BuildHasherDefault<TableHasher>>,
     /// Bytes of the lifted texts.
     n_lifted_bytes: usize,
 }
@@ -82,38 +102,47 @@ impl TextSetBuilder {
     }
 
     pub(crate) fn merge(&mut self, set: &TextSet) -> Checked<()> {
-        self.set.merge(set)
+        self.merged.merge(set)
     }
 
-    pub(crate) fn finish(self) -> Checked<TextSet> {
-        let mut set = TextSet::from_texts(self.lifted.into_iter().collect());
-        set.merge(&self.set)?;
-        Ok(set)
+    pub(crate) fn finish(mut self) -> TextSet {
+        self.merged.union(&TextSet::from_texts(self.lifted.into_iter().collect()));
+        self.merged
     }
 
     #[inline]
     pub(crate) fn heap_size(&self) -> usize {
-        // A table keeps an eighth of its places free, and a tag for each.
-        let n_places = self.lifted.capacity() + self.lifted.capacity() / 7;
-        self.set.heap_size() + self.n_lifted_bytes + n_places * (size_of::<Box<str>>() + 1)
+        let n_table_bytes = table_size(self.lifted.capacity(), size_of::<Box<str>>());
+        self.merged.heap_size() + self.n_lifted_bytes + n_table_bytes
     }
 }
 
-/// Hashes texts for a table in memory; nothing of it is stored or shows in an order.
+/// Hashes values for a table in memory; nothing of it is stored or shows in an order.
 #[derive(Debug, Default)]
-pub(crate) struct TextHasher(u64);
+pub(crate) struct TableHasher(u64);
 
-impl Hasher for TextHasher {
+impl Hasher for TableHasher {
     fn finish(&self) -> u64 {
         self.0
     }
     #[inline]
     fn write(&mut self, bytes: &[u8]) {
-        self.0 ^= hash64(bytes);
+        self.write_u64(hash64(bytes));
     }
-    /// The end of a text: there is one text only.
+    /// The end of a text: each value is one text only.
     #[inline]
     fn write_u8(&mut self, _end: u8) {}
+    /// Folds a 128-bit product: good bits above and below at the price of one multiplication.
+    #[inline]
+    fn write_u64(&mut self, word: u64) {
+        let product = u128::from(self.0 ^ word ^ 0x243f_6a88_85a3_08d3) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = product as u64 ^ (product >> 64) as u64;
+    }
+    #[inline]
+    fn write_u128(&mut self, word: u128) {
+        self.write_u64(word as u64);
+        self.write_u64((word >> 64) as u64);
+    }
 }
 
 #[cfg(test)]
@@ -126,7 +155,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn repetitions_and_collisions_change_no_set(
+        fn sets_are_the_same_lifted_and_merged(
             words in proptest::collection::vec(0..300_u64, 0..2_000), merged in proptest::collection::vec(0..400_u64, 0..50),
         ) {
             let mut builder = WordSetBuilder::default();

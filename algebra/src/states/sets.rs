@@ -26,22 +26,12 @@ pub trait SetWord: Copy + Ord {
 
     /// Appends the bytes, little-endian.
     fn put(self, out: &mut Vec<u8>);
-    /// Bits that differ between most words, from the lowest up; nothing of it is stored.
-    fn spread(self) -> u64;
     /// Reads [`Self::N_BYTES`] bytes; none if there are more or fewer.
     fn get(bytes: &[u8]) -> Option<Self>;
 }
 
-/// A multiplier without a pattern in its bits: 2⁶⁴ over the golden ratio.
-const SPREADING: u64 = 0x9e37_79b9_7f4a_7c15;
-
 impl SetWord for u64 {
     const N_BYTES: usize = 8;
-
-    #[inline]
-    fn spread(self) -> u64 {
-        self.wrapping_mul(SPREADING) >> 32
-    }
 
     fn put(self, out: &mut Vec<u8>) {
         out.extend(self.to_le_bytes());
@@ -54,11 +44,6 @@ impl SetWord for u64 {
 impl SetWord for u128 {
     const N_BYTES: usize = 16;
 
-    #[inline]
-    fn spread(self) -> u64 {
-        (self as u64 ^ ((self >> 64) as u64).wrapping_mul(SPREADING)).spread()
-    }
-
     fn put(self, out: &mut Vec<u8>) {
         out.extend(self.to_le_bytes());
     }
@@ -70,18 +55,21 @@ impl SetWord for u128 {
 impl<W: SetWord> SortedSet<W> {
     /// The set of these words, in any order, each as often as it likes.
     #[cfg(test)]
-    pub(crate) fn from_words(mut words: Vec<W>) -> Self {
+    pub(crate) fn from_words(words: Vec<W>) -> Self {
         let mut set = SortedSet::default();
-        set.insert_all(&mut words);
+        set.insert_all(words);
         set
     }
 
-    /// Takes words out of a buffer, in any order, each as often as it likes.
-    pub(crate) fn insert_all(&mut self, words: &mut Vec<W>) {
+    /// Adds words, in any order, each as often as it likes.
+    pub(crate) fn insert_all(&mut self, mut words: Vec<W>) {
         words.sort_unstable();
         words.dedup();
-        self.insert_new(words);
-        words.clear();
+        if self.0.is_empty() {
+            self.0 = words;
+        } else {
+            self.insert_new(&words);
+        }
     }
 
     /// Number of values.
@@ -136,7 +124,11 @@ impl<W: SetWord> SortedSet<W> {
 
 impl<W: SetWord> HeapValue for SortedSet<W> {
     fn merge(&mut self, other: &Self) -> Checked<()> {
-        self.insert_new(&other.0);
+        if self.0.is_empty() {
+            self.0.clone_from(&other.0);
+        } else {
+            self.insert_new(&other.0);
+        }
         Ok(())
     }
 

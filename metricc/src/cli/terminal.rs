@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
-use metricc_dsl::{Diagnostic, SourceText, render};
+use metricc_dsl::{Diagnostic, Severity, SourceText, render};
 
 use super::arguments::MessageFormat;
 use crate::Package;
@@ -86,10 +86,16 @@ pub(crate) fn findings(
     Ok(())
 }
 
-/// Reports what was found in a package; false if it cannot be used.
+/// Reports the errors of a package; false if there are any. Warnings are counted only: `check` shows them.
 pub(crate) fn report(package: &Package) -> Result<bool, Failure> {
-    findings(&package.checked.diagnostics, &package.text, MessageFormat::Full)?;
-    Ok(!package.checked.has_errors())
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        package.checked.diagnostics.iter().cloned().partition(|found| found.severity == Severity::Error);
+    findings(&errors, &package.text, MessageFormat::Full)?;
+    if !warnings.is_empty() {
+        let (n, name) = (warnings.len(), &package.text.name);
+        note(format!("{n} {} in {name}: `metricc check` shows them", if n == 1 { "warning" } else { "warnings" }));
+    }
+    Ok(errors.is_empty())
 }
 
 fn terminal_width() -> usize {

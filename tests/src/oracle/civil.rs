@@ -139,7 +139,7 @@ pub(super) fn part_of(part: Part, days: i64, seconds_of_day: i64) -> i64 {
 ///
 /// Between two changes of the offset local time runs with UTC, so the first instant is looked for in
 /// one such piece after the other, from one that lies surely before it.
-fn first_instant(days: i64, zone: &TimeZone) -> i64 {
+pub(super) fn first_instant(days: i64, zone: &TimeZone) -> i64 {
     let midnight = days * DAY;
     let mut piece_start = midnight - WIDEST_OFFSET;
     loop {

@@ -78,20 +78,28 @@ fn exploded(metric: &Metric, fields: Vec<Datum>) -> Vec<Vec<Datum>> {
     rows
 }
 
-/// Start and end of the window that an event of this time lies in. A date is its midnight in UTC.
+/// Start and end of the window that an event of this time lies in. A date is its midnight: in the zone
+/// of a calendar, so that an event of the 10th is in the window of the 10th everywhere; else in UTC.
 fn window_of(window: &Window, time: &Datum) -> Option<(i64, i64)> {
-    let instant = match time {
-        Datum::Timestamp(micros) => *micros,
-        Datum::Date(days) => days * civil::DAY,
-        other => panic!("{other:?} is no event time"),
-    };
     match window {
         Window::AllTime => None,
         Window::Tumbling(width) => {
+            let instant = match time {
+                Datum::Timestamp(micros) => *micros,
+                Datum::Date(days) => days * civil::DAY,
+                other => panic!("{other:?} is no event time"),
+            };
             let start = times::floor_to(instant, *width);
             Some((start, start + width))
         }
-        Window::Calendar(unit, calendar) => Some(civil::bucket(instant, *unit, calendar)),
+        Window::Calendar(unit, calendar) => {
+            let instant = match time {
+                Datum::Timestamp(micros) => *micros,
+                Datum::Date(days) => civil::first_instant(*days, &civil::zone(&calendar.zone)),
+                other => panic!("{other:?} is no event time"),
+            };
+            Some(civil::bucket(instant, *unit, calendar))
+        }
     }
 }
 

@@ -201,3 +201,18 @@ fn c86_a_ratio_of_aggregates_is_of_the_whole_group() {
     );
     assert_eq!(lines(&ratio, &[]), [r#"{"metric":"m","key":{},"window":null,"value":null}"#]);
 }
+
+#[test]
+fn an_event_of_a_date_is_in_the_window_of_that_date_in_every_zone() {
+    let zone =
+        |zone: &str| Window::Calendar(CalendarUnit::Day, Calendar { zone: zone.to_owned(), week_start: 1 });
+    let start = |window: Window, days: i64| {
+        let (start, _) = window_of(&window, &Datum::Date(days)).expect("a window");
+        utc_text(start)
+    };
+    assert_eq!(start(zone("America/New_York"), 19_792), "2024-03-10T05:00:00Z");
+    assert_eq!(start(zone("Asia/Kolkata"), 19_792), "2024-03-09T18:30:00Z");
+    assert_eq!(start(Window::Tumbling(3_600_000_000), 19_792), "2024-03-10T00:00:00Z");
+    // Apia had no 30 December 2011: the first instant behind it is that of the 31st.
+    assert_eq!(start(zone("Pacific/Apia"), 15_338), "2011-12-30T10:00:00Z");
+}

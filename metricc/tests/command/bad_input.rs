@@ -1,0 +1,170 @@
+//! Bad input: a clear message that names the thing and the place, the right exit code, never a panic
+//! and never a partial result.
+
+use std::path::Path;
+
+use super::{code, metricc, stderr, stdout};
+
+const EVENTS: &str = "source events { at: timestamp time  v: int }\nmetric n = count() { from events }\n";
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Folder(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, bytes).expect("the file is written");
+        path.display().to_string()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+}
+
+/// Runs the count over a log that cannot be opened or read; the message.
+fn refused(folder: &Folder, log: &str) -> String {
+    let metric = folder.write("events.metric", EVENTS);
+    let mut said = String::new();
+    for engine in ["batch", "stream", "merged"] {
+        let source = format!("events={log}");
+        let output = metricc(&["run", &metric, "--source", &source, "--engine", engine, "--output", "json"]);
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+        assert_eq!(stdout(&output), "", "no partial result");
+        said = stderr(&output);
+        assert!(!said.contains("panicked"), "{said}");
+    }
+    said
+}
+
+fn check(text: impl AsRef<[u8]>) -> (i32, String) {
+    let folder = Folder::new();
+    let file = folder.write("bad.metric", text);
+    let output = metricc(&["check", &file, "--message-format", "short"]);
+    let said = stderr(&output);
+    assert!(!said.contains("panicked"), "{said}");
+    (code(&output), said)
+}
+
+#[test]
+fn wrong_paths_are_named() {
+    let folder = Folder::new();
+    let said = refused(&folder, &folder.path("nowhere.ndjson"));
+    assert!(said.contains("source `events`") && said.contains("nowhere.ndjson"), "{said}");
+    let output = metricc(&["check", &folder.path("nowhere.metric")]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("nowhere.metric"), "{}", stderr(&output));
+    let said = refused(&folder, &folder.path("*.csv"));
+    assert!(said.contains("*.csv"), "{said}");
+}
+
+#[test]
+fn missing_and_mistyped_columns_are_named() {
+    let folder = Folder::new();
+    let log = folder.write("log.csv", "at,w\n2026-01-01T00:00:00Z,1\n");
+    let said = refused(&folder, &log);
+    assert!(said.contains("`v`") && said.contains("log.csv"), "{said}");
+    let slice = Path::new("examples/flights/log/2001-03-30.parquet");
+    let metric = folder.write(
+        "flights.metric",
+        "source flights { date: timestamp time zone \"UTC\"  origin: int }\nmetric n = count() { from flights }\n",
+    );
+    let output = metricc(&["run", &metric, "--source", &format!("flights={}", slice.display())]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("`origin`"), "{}", stderr(&output));
+}
+
+#[test]
+fn truncated_and_empty_parquet_files_are_refused() {
+    let folder = Folder::new();
+    let whole = std::fs::read(super::top().join("examples/flights/log/2001-03-30.parquet")).expect("the slice");
+    for (name, bytes) in [("half.parquet", &whole[..whole.len() / 2]), ("empty.parquet", &[][..]), ("text.parquet", b"PAR1 hello")] {
+        let log = folder.write(name, bytes);
+        let said = refused(&folder, &log);
+        assert!(said.contains(name), "{said}");
+    }
+}
+
+#[test]
+fn empty_logs_have_an_answer_and_say_that_they_are_empty() {
+    let folder = Folder::new();
+    let metric = folder.write("events.metric", EVENTS);
+    let log = folder.write("log.ndjson", "");
+    let output = metricc(&["run", &metric, "--source", &format!("events={log}"), "--output", "json"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(stdout(&output), "{\"metric\":\"n\",\"key\":{},\"window\":null,\"value\":0}\n");
+    assert!(stderr(&output).contains("the log is empty"), "{}", stderr(&output));
+    let verified = metricc(&["verify", &metric, "--source", &format!("events={log}")]);
+    assert_eq!(code(&verified), 0, "{}", stderr(&verified));
+}
+
+#[test]
+fn a_record_cut_off_at_the_end_is_quarantined_aloud() {
+    let folder = Folder::new();
+    let metric = folder.write("events.metric", EVENTS);
+    let log = folder.write("log.ndjson", "{\"at\":\"2026-01-01T00:00:00Z\",\"v\":1}\n{\"at\":\"2026-01-01T00:0");
+    let output = metricc(&["run", &metric, "--source", &format!("events={log}"), "--output", "json"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).contains("\"value\":1}"));
+    let said = stderr(&output);
+    assert!(said.contains("1 record of 2 quarantined") && said.contains("log.ndjson:2"), "{said}");
+}
+
+#[test]
+fn metric_files_of_any_bytes_get_findings() {
+    let chain = format!("{EVENTS}metric m = sum(v{}) {{ from events }}", " + 1".repeat(10_000));
+    let nested = format!("{EVENTS}metric m = sum({}v{}) {{ from events }}", "(".repeat(10_000), ")".repeat(10_000));
+    let bytes: Vec<u8> = (0..4096u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for (name, text) in [("empty", Vec::new()), ("random", bytes), ("nested", nested.into_bytes()), ("chain", chain.into_bytes())] {
+        let (code, said) = check(&text);
+        assert_eq!(code, 1, "{name}: {said}");
+        assert!(said.contains("bad.metric:"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn errors_of_meaning_name_the_thing() {
+    for (text, thing) in [
+        ("source s { v: int }\nmetric m = count() { from s }", "time"),
+        ("source s { at: timestamp time zone \"Europe/Berln\" }", "Europe/Berlin"),
+        ("source s { at: timestamp time }\nmetric m = count() { from s }\nmetric m = count() { from s }", "`m`"),
+        ("source s { at: timestamp time  st: enum(\"captured\", \"failed\") }\nmetric m = count() { from s  where st == \"capturd\" }", "captured"),
+    ] {
+        let (code, said) = check(text);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains(thing), "{thing}: {said}");
+    }
+}
+
+#[test]
+fn one_bad_metric_does_not_hide_the_next() {
+    let (code, said) = check(format!("{EVENTS}metric a = sum(w) {{ from events }}\nmetric b = count() {{ from event }}\n"));
+    assert_eq!(code, 1);
+    assert!(said.contains("`w`") && said.contains("`event`"), "{said}");
+    assert!(said.contains("2 errors"), "{said}");
+}
+
+#[test]
+fn usage_errors_exit_with_2_and_say_the_way_out() {
+    let folder = Folder::new();
+    let metric = folder.write("events.metric", EVENTS);
+    let log = folder.write("log.ndjson", "");
+    let source = format!("events={log}");
+    for (arguments, way_out) in [
+        (vec!["run", &metric], "--source events=PATH"),
+        (vec!["run", &metric, "--source", "event=x"], "`events`"),
+        (vec!["run", &metric, "--source", "events"], "NAME=PATH"),
+        (vec!["run", &metric, "--source", &source, "--metric", "m"], "`n`"),
+        (vec!["run", &metric, "--source", &source, "--cut", "1.5"], "0 to 1"),
+        (vec!["run", &metric, "--source", &source, "--workers", "0"], "1..=256"),
+        (vec!["run", &metric, "--source", &source, "--output", "parquet"], "--out DIR"),
+        (vec!["explain", &metric, "x"], "`n`"),
+    ] {
+        let output = metricc(&arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(stderr(&output).contains(way_out), "{arguments:?}: {}", stderr(&output));
+    }
+}

@@ -1,0 +1,92 @@
+//! The examples through all engines.
+
+use metricc_examples::{Case, generate};
+
+use super::{code, metricc, stderr, stdout, succeed};
+
+const FLIGHTS: [&str; 3] = ["examples/flights/flights.metric", "--source", "flights=examples/flights/log"];
+
+fn flights(rest: &[&str]) -> Vec<String> {
+    let arguments: Vec<&str> = ["run"].iter().chain(&FLIGHTS).chain(rest).copied().collect();
+    succeed(&arguments).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn flights_are_the_same_by_every_engine_at_every_cut_and_worker_count() {
+    let batch = flights(&["--output", "json", "--engine", "batch"]);
+    assert!(batch.len() > 10_000, "{} rows", batch.len());
+    assert_eq!(batch, flights(&["--output", "json", "--engine", "stream", "--workers", "3"]));
+    for cut in ["0", "0.37", "1"] {
+        assert_eq!(batch, flights(&["--output", "json", "--cut", cut, "--workers", "2"]), "cut at {cut}");
+    }
+}
+
+#[test]
+fn flights_add_up() {
+    // 31,793 + 33,532 + 51,106 records in the three files.
+    assert_eq!(flights(&["--metric", "flights_total", "--output", "json"]), [
+        r#"{"metric":"flights_total","key":{},"window":null,"value":116431}"#
+    ]);
+    assert_eq!(flights(&["--metric", "flights_total", "--output", "csv"]), ["value", "116431"]);
+    let days = flights(&["--metric", "punctuality", "--output", "json"]);
+    assert_eq!(days.len(), 7);
+    // The clocks change on 1 April: the day has 23 hours.
+    assert!(days[2].contains(r#""start":"2001-04-01T00:00:00-05:00","end":"2001-04-02T00:00:00-04:00""#), "{}", days[2]);
+}
+
+#[test]
+fn the_three_cases_agree_with_hostile_events_and_say_what_was_left_out() {
+    for case in Case::ALL {
+        let name = case.name();
+        let log = generate(case, 600, 11);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("log.ndjson");
+        std::fs::write(&path, &log.ndjson).expect("the log is written");
+        let file = format!("examples/{name}/{name}.metric");
+        let source = format!("{name}={}", path.display());
+        let run = |engine: &str| metricc(&["run", &file, "--source", &source, "--output", "json", "--engine", engine]);
+        let (batch, stream, merged) = (run("batch"), run("stream"), run("merged"));
+        assert_eq!(code(&batch), 0, "{}", stderr(&batch));
+        assert_eq!(stdout(&batch), stdout(&stream), "{name}");
+        assert_eq!(stdout(&batch), stdout(&merged), "{name}");
+        let said = stderr(&batch);
+        assert!(said.contains(&format!("{} records of 600 quarantined", log.n_hostile)), "{name}: {said}");
+        assert!(said.contains(&format!("left out {} duplicates", log.n_duplicates)), "{name}: {said}");
+        let verified = metricc(&["verify", &file, "--source", &source, "--cuts", "4", "--seed", "3"]);
+        assert_eq!(code(&verified), 0, "{}", stderr(&verified));
+        assert!(stderr(&verified).contains("0 differences (seed 3)"));
+    }
+}
+
+#[test]
+fn results_go_to_files() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let out = folder.path().join("results");
+    for format in ["json", "csv", "parquet", "table"] {
+        let arguments = ["run", FLIGHTS[0], FLIGHTS[1], FLIGHTS[2], "--output", format, "--out"];
+        let out = out.display().to_string();
+        succeed(&arguments.iter().copied().chain([out.as_str()]).collect::<Vec<_>>());
+    }
+    let mut names: Vec<_> = std::fs::read_dir(&out)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+        .collect();
+    names.sort();
+    assert_eq!(names.len(), 28, "{names:?}");
+    assert!(names.contains(&"spread.parquet".to_owned()));
+    let parquet = std::fs::read(out.join("spread.parquet")).expect("it is there");
+    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
+}
+
+#[test]
+fn stages_are_explained_in_three_forms() {
+    let file = "examples/flights/flights.metric";
+    let all = succeed(&["explain", file, "punctuality"]);
+    for stage in ["syntax", "typed", "algebra", "batch", "stream", "serve"] {
+        assert!(all.contains(&format!("# punctuality {stage}\n")), "{stage}");
+    }
+    let json = succeed(&["explain", file, "punctuality", "--stage", "algebra", "--format", "json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["name"], "product");
+    assert!(succeed(&["explain", file, "punctuality", "--stage", "stream", "--format", "dot"]).starts_with("digraph"));
+    assert!(succeed(&["explain", "M0001"]).starts_with("M0001: "));
+}

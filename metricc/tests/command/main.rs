@@ -1,0 +1,42 @@
+//! The command as its users meet it: through the binary.
+
+mod bad_input;
+mod examples;
+mod readme;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Top folder of the repository.
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository").to_owned()
+}
+
+/// Runs `metricc` in the top folder.
+fn metricc(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_metricc"))
+        .args(arguments)
+        .current_dir(top())
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the command starts")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("stdout is text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("stderr is text")
+}
+
+/// Runs a command that must succeed; its stdout.
+fn succeed(arguments: &[&str]) -> String {
+    let output = metricc(arguments);
+    assert_eq!(code(&output), 0, "{arguments:?}\n{}", stderr(&output));
+    stdout(&output)
+}

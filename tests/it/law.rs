@@ -1,0 +1,99 @@
+//! Random well-typed metrics over random logs: batch = stream = merged = the naive interpreter.
+
+use metricc::{Bound, Engine};
+use metricc_dsl::ir;
+use metricc_log::Frontier;
+use metricc_tests::generate::{self, Layout, LogOptions, Shape, write_csv, write_ndjson, write_parquet};
+use metricc_tests::oracle;
+use rand::Rng;
+
+use crate::layers::{bound, every_cut, merged, metrics, options, package, whole};
+
+/// Logs up to this length are cut at every position; longer ones at a few random frontiers.
+const SHORT_LOG: u64 = 8;
+/// Random cuts of a longer log.
+const N_CUTS: usize = 2;
+
+/// One random package over one random log, in one format.
+fn check(seed: u64, n_metrics: usize, coverage: &mut generate::Coverage) {
+    let shapes = Shape::all();
+    let shape = shapes[seed as usize % shapes.len()];
+    let mut random = generate::random(seed);
+    let generated = generate::package(seed, shape, n_metrics);
+    let n_events = match random.random_range(0..4) {
+        0 => random.random_range(0..6),
+        _ => random.random_range(6..90),
+    };
+    let events = generate::log(&shape.source(), &LogOptions::new(seed, n_events));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let format = random.random_range(0..3);
+    let layout = Layout { seed, n_files: random.random_range(1..4), is_hostile: format == 0 };
+    let source = shape.source();
+    let written = match format {
+        0 => write_ndjson(folder.path(), &source, &events, &layout),
+        1 if !shape.has_lists => write_csv(folder.path(), &source, &events, &layout),
+        _ => write_parquet(folder.path(), &source, &events, &layout, random.random_range(1..40)),
+    }
+    .expect("the log is written");
+    let package = package(&generated.text);
+    let bound = bound(&package, folder.path());
+    let expected: Vec<Vec<oracle::Row>> =
+        metrics(&bound).iter().map(|metric| oracle::evaluate(metric, &events)).collect();
+    let (batch, findings) = whole(&bound, Engine::Batch, &options(random.random_range(1..4), batch_rows(&mut random)));
+    assert_eq!(findings.n_quarantined as usize, written.n_hostile, "seed {seed}: {:?}", findings.quarantined);
+    for ((metric, expected), lines) in metrics(&bound).iter().zip(&expected).zip(&batch) {
+        if let Err(mismatch) = oracle::compare(expected, lines) {
+            panic!("seed {seed}, `{}`, batch against the interpreter: {mismatch}\n{}", metric.name, generated.text);
+        }
+    }
+    let (stream, found_by_stream) =
+        whole(&bound, Engine::Stream, &options(random.random_range(1..4), batch_rows(&mut random)));
+    same(seed, "stream", &metrics(&bound), &batch, &stream, &generated.text);
+    assert_eq!(findings, found_by_stream, "seed {seed}: findings of batch and stream");
+    for cut in cuts(&bound, &mut random) {
+        let options = options(random.random_range(1..3), batch_rows(&mut random));
+        let merged = merged(&bound, &cut, &options);
+        same(seed, &format!("merged at {cut}"), &metrics(&bound), &batch, &merged, &generated.text);
+    }
+    generated.metrics.iter().for_each(|(_, uses)| coverage.add(uses));
+}
+
+fn same(
+    seed: u64,
+    who: &str,
+    metrics: &[std::sync::Arc<ir::Metric>],
+    batch: &[Vec<String>],
+    other: &[Vec<String>],
+    text: &str,
+) {
+    for ((metric, batch), other) in metrics.iter().zip(batch).zip(other) {
+        assert_eq!(batch, other, "seed {seed}, `{}`: batch and {who}\n{text}", metric.name);
+    }
+}
+
+fn batch_rows(random: &mut generate::Random) -> usize {
+    [1, 2, 7, 64, 8192][random.random_range(0..5)]
+}
+
+/// Every prefix of a short log; a few random frontiers, mostly no prefixes, of a longer one.
+fn cuts(bound: &Bound, random: &mut generate::Random) -> Vec<Frontier> {
+    if bound.log.n_positions() <= SHORT_LOG {
+        return every_cut(bound).collect();
+    }
+    let end = bound.log.end();
+    (0..N_CUTS).map(|_| Frontier(end.0.iter().map(|&offset| random.random_range(0..=offset)).collect())).collect()
+}
+
+#[test]
+fn batch_stream_merged_and_the_interpreter_agree_on_random_metrics_and_logs() {
+    let mut coverage = generate::Coverage::default();
+    let n_packages = std::env::var("METRICC_LAW_PACKAGES").ok().and_then(|n| n.parse().ok()).unwrap_or(160);
+    let first = std::env::var("METRICC_LAW_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    for seed in first..first + n_packages {
+        check(seed, 16, &mut coverage);
+    }
+    if first == 0 && n_packages >= 160 {
+        let missing = coverage.missing();
+        assert!(missing.is_empty(), "{} cells of the coverage table are empty: {missing:?}\n{coverage}", missing.len());
+    }
+}

@@ -1,0 +1,92 @@
+//! A package and a log through batch, stream, and merged at cuts, as JSON lines.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use metricc::{Bound, Engine, EngineOptions, Package, bind, evaluate, evaluate_interval};
+use metricc_dsl::{SourceText, ir, render};
+use metricc_log::{Binding, Findings, Frontier, Interval};
+use metricc_runtime_serve::{json_lines, present};
+
+/// A checked package; panics with the findings if there are errors.
+pub fn package(text: &str) -> Package {
+    let package = Package::from_text(SourceText { name: "test.metric".to_owned(), bytes: text.into() });
+    assert!(
+        !package.checked.has_errors(),
+        "{}\n{text}",
+        render::short(&package.checked.diagnostics, &package.text)
+    );
+    package
+}
+
+/// Binds all metrics of a package over its one source to a path.
+pub fn bound(package: &Package, path: &Path) -> Bound {
+    let metrics = package.metrics(&[]).expect("the package has metrics");
+    let source = metrics[0].source.name.clone();
+    let binding = (source, Binding::new(path.to_string_lossy()));
+    let mut bound = bind(package, &metrics, &[binding], &|_, _| ()).expect("the log opens");
+    assert_eq!(bound.len(), 1, "one source");
+    bound.remove(0)
+}
+
+/// How engines run in one comparison.
+pub fn options(workers: usize, batch_rows: usize) -> EngineOptions {
+    EngineOptions { workers, batch_rows: Some(batch_rows), memory_bytes: None }
+}
+
+/// One list of JSON lines per metric, over the whole log, by one engine.
+pub fn whole(bound: &Bound, engine: Engine, options: &EngineOptions) -> (Vec<Vec<String>>, Findings) {
+    let interval = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
+    let evaluation =
+        evaluate_interval(bound, engine, &interval, options, &|_| ()).expect("the engine evaluates");
+    (lines(bound, &evaluation.segments), evaluation.findings)
+}
+
+/// The same, batch below the cut and stream above it, merged.
+pub fn merged(bound: &Bound, cut: &Frontier, options: &EngineOptions) -> Vec<Vec<String>> {
+    let evaluation = evaluate(bound, None, cut, options, &|_| ()).expect("the engines evaluate");
+    lines(bound, &evaluation.segments)
+}
+
+fn lines(bound: &Bound, segments: &[metricc_compiler::Segment]) -> Vec<Vec<String>> {
+    let plans = bound.plan.metrics.iter().zip(segments);
+    plans
+        .map(|(plan, segment)| json_lines(&present(plan, segment).expect("states present")).collect())
+        .collect()
+}
+
+/// Every prefix of the log's order.
+pub fn every_cut(bound: &Bound) -> impl Iterator<Item = Frontier> + '_ {
+    (0..=bound.log.n_positions()).map(|n| bound.log.frontier_at(n))
+}
+
+/// All metrics of a package, in order.
+pub fn metrics(bound: &Bound) -> Vec<Arc<ir::Metric>> {
+    bound.plan.metrics.iter().map(|plan| plan.metric.clone()).collect()
+}
+
+/// Evaluates `text` over NDJSON lines by batch, by stream, and merged at every cut, asserts that all
+/// agree, and returns the lines of all metrics.
+pub fn agreed(text: &str, records: &[&str]) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("events.ndjson");
+    std::fs::write(&path, records.iter().map(|record| format!("{record}\n")).collect::<String>())
+        .expect("the log is written");
+    agreed_at(text, &path)
+}
+
+/// The same over any path.
+pub fn agreed_at(text: &str, path: &Path) -> Vec<String> {
+    let package = package(text);
+    let bound = bound(&package, path);
+    let (batch, found) = whole(&bound, Engine::Batch, &options(2, 3));
+    for workers in [1, 2] {
+        let (stream, found_by_stream) = whole(&bound, Engine::Stream, &options(workers, 2));
+        assert_eq!(batch, stream, "batch and stream with {workers} workers");
+        assert_eq!(found, found_by_stream, "findings of batch and stream");
+    }
+    for cut in every_cut(&bound) {
+        assert_eq!(batch, merged(&bound, &cut, &options(1, 2)), "merged at {cut}");
+    }
+    batch.into_iter().flatten().collect()
+}

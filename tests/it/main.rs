@@ -1,0 +1,7 @@
+//! What holds between the parts: the law, the conformance cases, the stages.
+
+mod conformance;
+mod explain;
+mod law;
+mod layers;
+mod serving;
