@@ -42,8 +42,8 @@ pub fn ratio_i128_to_f64(numerator: i128, denominator: i128) -> Option<f64> {
         return None;
     }
     let (n, d) = (numerator.unsigned_abs(), denominator.unsigned_abs());
-    let magnitude = if n <= MAX_EXACT_INTEGER && d <= MAX_EXACT_INTEGER {
-        // Both are floats, and division of floats is correctly rounded.
+    let magnitude = if n == 0 || (n <= MAX_EXACT_INTEGER && d <= MAX_EXACT_INTEGER) {
+        // Both are floats, and division of floats is correctly rounded; zero is zero by any other.
         Some(n as f64 / d as f64)
     } else {
         let n_bits = |value: u128| i64::from(u128::BITS - value.leading_zeros());
@@ -52,7 +52,7 @@ pub fn ratio_i128_to_f64(numerator: i128, denominator: i128) -> Option<f64> {
             return ratio_to_f64(&BigInt::from(numerator), &BigInt::from(denominator));
         }
         let shifted = n << shift;
-        round_u128(shifted / d, shifted % d != 0, -shift)
+        round_u128(shifted / d, !shifted.is_multiple_of(d), -shift)
     };
     with_sign(magnitude, (numerator < 0) != (denominator < 0))
 }
@@ -316,4 +316,14 @@ mod tests {
             prop_assert_eq!(round_limbs(&limbs, exponent - 64), expected);
         }
     }
+
+    #[test]
+    fn zero_over_any_denominator_is_zero() {
+        for shift in 0..127 {
+            assert_eq!(ratio_i128_to_f64(0, 1 << shift), Some(0.0), "0 / 2^{shift}");
+        }
+        assert_eq!(ratio_i128_to_f64(0, i128::MAX), Some(0.0));
+        assert_eq!(ratio_i128_to_f64(0, i128::MIN), Some(0.0));
+    }
+
 }

@@ -25,7 +25,6 @@ impl Node {
     }
 
     /// Adds a property.
-    #[expect(clippy::needless_pass_by_value, reason = "callers pass temporaries; a reference would be noise")]
     pub fn with(mut self, property: &str, value: impl fmt::Display) -> Self {
         self.properties.push((property.to_owned(), value.to_string()));
         self

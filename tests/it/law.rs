@@ -3,7 +3,12 @@
 use metricc::{Bound, Engine};
 use metricc_dsl::ir;
 use metricc_log::Frontier;
-use metricc_tests::generate::{self, Layout, LogOptions, Shape, write_csv, write_ndjson, write_parquet};
+use metricc_tests::generate::files::{Layout, write_csv, write_ndjson};
+use metricc_tests::generate::logs::{self, LogOptions};
+use metricc_tests::generate::metrics::{self as generated_metrics, Coverage};
+use metricc_tests::generate::parquet_files::write_parquet;
+use metricc_tests::generate::sources::Shape;
+use metricc_tests::generate::{self, Random};
 use metricc_tests::oracle;
 use rand::Rng;
 
@@ -15,16 +20,16 @@ const SHORT_LOG: u64 = 8;
 const N_CUTS: usize = 2;
 
 /// One random package over one random log, in one format.
-fn check(seed: u64, n_metrics: usize, coverage: &mut generate::Coverage) {
+fn check(seed: u64, n_metrics: usize, coverage: &mut Coverage) {
     let shapes = Shape::all();
     let shape = shapes[seed as usize % shapes.len()];
     let mut random = generate::random(seed);
-    let generated = generate::package(seed, shape, n_metrics);
+    let generated = generated_metrics::package(seed, shape, n_metrics);
     let n_events = match random.random_range(0..4) {
         0 => random.random_range(0..6),
         _ => random.random_range(6..90),
     };
-    let events = generate::log(&shape.source(), &LogOptions::new(seed, n_events));
+    let events = logs::log(&shape.source(), &LogOptions::new(seed, n_events));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let format = random.random_range(0..3);
     let layout = Layout { seed, n_files: random.random_range(1..4), is_hostile: format == 0 };
@@ -43,7 +48,8 @@ fn check(seed: u64, n_metrics: usize, coverage: &mut generate::Coverage) {
     assert_eq!(findings.n_quarantined as usize, written.n_hostile, "seed {seed}: {:?}", findings.quarantined);
     for ((metric, expected), lines) in metrics(&bound).iter().zip(&expected).zip(&batch) {
         if let Err(mismatch) = oracle::compare(expected, lines) {
-            panic!("seed {seed}, `{}`, batch against the interpreter: {mismatch}\n{}", metric.name, generated.text);
+            let text = text_of(&generated.text, &metric.name);
+            panic!("seed {seed}, batch against the interpreter: {mismatch}\n{text}");
         }
     }
     let (stream, found_by_stream) =
@@ -67,16 +73,23 @@ fn same(
     text: &str,
 ) {
     for ((metric, batch), other) in metrics.iter().zip(batch).zip(other) {
-        assert_eq!(batch, other, "seed {seed}, `{}`: batch and {who}\n{text}", metric.name);
+        assert_eq!(batch, other, "seed {seed}: batch and {who}\n{}", text_of(text, &metric.name));
     }
 }
 
-fn batch_rows(random: &mut generate::Random) -> usize {
+/// The text of one metric of a package.
+fn text_of<'a>(package: &'a str, metric: &str) -> &'a str {
+    let start = package.find(&format!("metric {metric} =")).unwrap_or(0);
+    let rest = &package[start..];
+    &rest[..rest[1..].find("\nmetric ").map_or(rest.len(), |end| end + 1)]
+}
+
+fn batch_rows(random: &mut Random) -> usize {
     [1, 2, 7, 64, 8192][random.random_range(0..5)]
 }
 
 /// Every prefix of a short log; a few random frontiers, mostly no prefixes, of a longer one.
-fn cuts(bound: &Bound, random: &mut generate::Random) -> Vec<Frontier> {
+fn cuts(bound: &Bound, random: &mut Random) -> Vec<Frontier> {
     if bound.log.n_positions() <= SHORT_LOG {
         return every_cut(bound).collect();
     }
@@ -86,7 +99,7 @@ fn cuts(bound: &Bound, random: &mut generate::Random) -> Vec<Frontier> {
 
 #[test]
 fn batch_stream_merged_and_the_interpreter_agree_on_random_metrics_and_logs() {
-    let mut coverage = generate::Coverage::default();
+    let mut coverage = Coverage::default();
     let n_packages = std::env::var("METRICC_LAW_PACKAGES").ok().and_then(|n| n.parse().ok()).unwrap_or(160);
     let first = std::env::var("METRICC_LAW_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
     for seed in first..first + n_packages {

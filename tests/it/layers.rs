@@ -9,7 +9,7 @@ use metricc_log::{Binding, Findings, Frontier, Interval};
 use metricc_runtime_serve::{json_lines, present};
 
 /// A checked package; panics with the findings if there are errors.
-pub fn package(text: &str) -> Package {
+pub(crate) fn package(text: &str) -> Package {
     let package = Package::from_text(SourceText { name: "test.metric".to_owned(), bytes: text.into() });
     assert!(
         !package.checked.has_errors(),
@@ -20,7 +20,7 @@ pub fn package(text: &str) -> Package {
 }
 
 /// Binds all metrics of a package over its one source to a path.
-pub fn bound(package: &Package, path: &Path) -> Bound {
+pub(crate) fn bound(package: &Package, path: &Path) -> Bound {
     let metrics = package.metrics(&[]).expect("the package has metrics");
     let source = metrics[0].source.name.clone();
     let binding = (source, Binding::new(path.to_string_lossy()));
@@ -30,12 +30,12 @@ pub fn bound(package: &Package, path: &Path) -> Bound {
 }
 
 /// How engines run in one comparison.
-pub fn options(workers: usize, batch_rows: usize) -> EngineOptions {
+pub(crate) fn options(workers: usize, batch_rows: usize) -> EngineOptions {
     EngineOptions { workers, batch_rows: Some(batch_rows), memory_bytes: None }
 }
 
 /// One list of JSON lines per metric, over the whole log, by one engine.
-pub fn whole(bound: &Bound, engine: Engine, options: &EngineOptions) -> (Vec<Vec<String>>, Findings) {
+pub(crate) fn whole(bound: &Bound, engine: Engine, options: &EngineOptions) -> (Vec<Vec<String>>, Findings) {
     let interval = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
     let evaluation =
         evaluate_interval(bound, engine, &interval, options, &|_| ()).expect("the engine evaluates");
@@ -43,7 +43,7 @@ pub fn whole(bound: &Bound, engine: Engine, options: &EngineOptions) -> (Vec<Vec
 }
 
 /// The same, batch below the cut and stream above it, merged.
-pub fn merged(bound: &Bound, cut: &Frontier, options: &EngineOptions) -> Vec<Vec<String>> {
+pub(crate) fn merged(bound: &Bound, cut: &Frontier, options: &EngineOptions) -> Vec<Vec<String>> {
     let evaluation = evaluate(bound, None, cut, options, &|_| ()).expect("the engines evaluate");
     lines(bound, &evaluation.segments)
 }
@@ -56,18 +56,18 @@ fn lines(bound: &Bound, segments: &[metricc_compiler::Segment]) -> Vec<Vec<Strin
 }
 
 /// Every prefix of the log's order.
-pub fn every_cut(bound: &Bound) -> impl Iterator<Item = Frontier> + '_ {
+pub(crate) fn every_cut(bound: &Bound) -> impl Iterator<Item = Frontier> + '_ {
     (0..=bound.log.n_positions()).map(|n| bound.log.frontier_at(n))
 }
 
 /// All metrics of a package, in order.
-pub fn metrics(bound: &Bound) -> Vec<Arc<ir::Metric>> {
+pub(crate) fn metrics(bound: &Bound) -> Vec<Arc<ir::Metric>> {
     bound.plan.metrics.iter().map(|plan| plan.metric.clone()).collect()
 }
 
 /// Evaluates `text` over NDJSON lines by batch, by stream, and merged at every cut, asserts that all
 /// agree, and returns the lines of all metrics.
-pub fn agreed(text: &str, records: &[&str]) -> Vec<String> {
+pub(crate) fn agreed(text: &str, records: &[&str]) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("events.ndjson");
     std::fs::write(&path, records.iter().map(|record| format!("{record}\n")).collect::<String>())
@@ -76,7 +76,7 @@ pub fn agreed(text: &str, records: &[&str]) -> Vec<String> {
 }
 
 /// The same over any path.
-pub fn agreed_at(text: &str, path: &Path) -> Vec<String> {
+pub(crate) fn agreed_at(text: &str, path: &Path) -> Vec<String> {
     let package = package(text);
     let bound = bound(&package, path);
     let (batch, found) = whole(&bound, Engine::Batch, &options(2, 3));

@@ -121,8 +121,8 @@ impl FloatMoments {
         let (sum, sum_exponent) = self.sum.to_big();
         let (squares, squares_exponent) = self.squares.to_big();
         let exponent = squares_exponent.min(2 * sum_exponent);
-        let n_squares = squares * self.n_rows << (squares_exponent - exponent).unsigned_abs();
-        let square_of_sum = &sum * &sum << (2 * sum_exponent - exponent).unsigned_abs();
+        let n_squares = (squares * self.n_rows) << (squares_exponent - exponent).unsigned_abs();
+        let square_of_sum = (&sum * &sum) << (2 * sum_exponent - exponent).unsigned_abs();
         (n_squares - square_of_sum, exponent)
     }
 

@@ -58,7 +58,7 @@ pub(crate) fn bucket_of(value: f64, resolution: u32) -> i32 {
     };
     // B·(4s − s²)/3 with s = fraction / 2^52, all in integers.
     let quadratic = u128::from(fraction) * u128::from((1 << 54) - fraction);
-    let sub_bucket = (quadratic * u128::from(resolution) >> 104) as u64 / 3;
+    let sub_bucket = ((quadratic * u128::from(resolution)) >> 104) as u64 / 3;
     let bucket = (octave * u64::from(resolution) + sub_bucket + 1) as i32;
     if value < 0.0 { -bucket } else { bucket }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::sync::Arc;
 
-use crate::inputs::{input_types, monoids, one_group, samples};
+use crate::inputs::{column, input_types, monoids, one_group, samples};
 
 fn check(monoid: &dyn Monoid, n_cases: u32) {
     let mut runner =
@@ -70,6 +70,24 @@ fn c72_hyperloglog_keeps_every_law() {
 #[test]
 fn c73_log_buckets_keep_every_law() {
     check_all(|name| name.starts_with("log_buckets"));
+}
+
+#[test]
+fn c93_thousands_of_rows_keep_the_laws_too() {
+    let mut runner = TestRunner::new(Config { cases: 1, failure_persistence: None, ..Config::default() });
+    for monoid in monoids() {
+        let n_rows = 3_000;
+        let args = match monoid.input() {
+            None => Just(Vec::new()).boxed(),
+            Some(input) => column(&input, n_rows).prop_map(|column| vec![column]).boxed(),
+        };
+        let outcome = runner.run(&(args, any::<u64>()), |(args, seed)| {
+            let groups = (0..n_rows).map(|row| row * row % 5 % 3).collect();
+            let sample = Sample { args, groups, filter: None, n_groups: 3 };
+            check_laws(monoid.as_ref(), &sample, seed).map(|_| ()).map_err(TestCaseError::fail)
+        });
+        assert!(outcome.is_ok(), "{}", monoid.name());
+    }
 }
 
 #[test]

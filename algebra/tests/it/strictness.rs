@@ -151,3 +151,42 @@ fn null_states_are_refused() {
         assert!(monoid.groups().merge(&column, &[0], 1).is_err());
     }
 }
+
+#[test]
+fn c33_counts_past_the_largest_are_errors_and_do_not_wrap() {
+    let most = i64::MAX.to_le_bytes();
+    let cases: [(Op, Option<DataType>, Vec<u8>); 4] = [
+        (Op::Count, None, most.to_vec()),
+        (Op::Mean, Some(DataType::Int64), [most, [0; 8], [0; 8]].concat()),
+        (Op::Mean, Some(DataType::Float64), most.to_vec()),
+        // Bucket zero, and as many values as there can be.
+        (
+            Op::Quantile { q_ppb: 0, error_ppm: 10_000 },
+            Some(DataType::Float64),
+            [0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f].to_vec(),
+        ),
+    ];
+    for (op, input, bytes) in cases {
+        let monoid = monoid(&op, input.as_ref()).unwrap();
+        let state = column_of(monoid.as_ref(), &bytes).unwrap();
+        monoid.present(&state).unwrap();
+        let args: Vec<ArrayRef> = input.iter().map(|input| arrow::array::new_null_array(input, 0)).collect();
+        let one: Vec<ArrayRef> = match input {
+            None => Vec::new(),
+            Some(DataType::Int64) => vec![Arc::new(arrow::array::Int64Array::from(vec![0]))],
+            Some(_) => vec![Arc::new(arrow::array::Float64Array::from(vec![0.0]))],
+        };
+        let outcome = |rows: &[ArrayRef], row_groups: &[usize], n_merged: usize| {
+            let mut groups = monoid.groups();
+            for _ in 0..n_merged {
+                groups.merge(&state, &[0], 1)?;
+            }
+            groups.lift(rows, row_groups, None, 1)?;
+            let emitted = groups.emit(1)?;
+            monoid.present(&emitted)
+        };
+        assert!(outcome(&args, &[], 1).is_ok(), "{op:?}");
+        assert!(outcome(&one, &[0], 1).is_err(), "{op:?}");
+        assert!(outcome(&args, &[], 2).is_err(), "{op:?}");
+    }
+}

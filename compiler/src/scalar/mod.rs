@@ -9,7 +9,7 @@
 //! - **Total.** No row makes a kernel fail or panic; an operation without a result gives none. The one
 //!   error at run time is a batch of texts larger than Arrow's 2 GiB, a limit of memory and not of a value.
 //! - **Row by row.** The result for a row depends on that row alone: batches may be cut anywhere.
-//! - **Canonical.** Floats that come out are finite and never -0.0; bools are never none.
+//! - **Canonical.** Floats that come out are finite and never -0.0; logic and comparisons never give none.
 //! - A constant argument stays one value (a scalar), it is not repeated for every row.
 
 mod cast;

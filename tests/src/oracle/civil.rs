@@ -191,9 +191,12 @@ pub(super) fn bucket(micros: i64, unit: CalendarUnit, calendar: &Calendar) -> (i
     }
 }
 
-/// `2024-01-31`.
+/// `2024-01-31`; behind the year 9999 with a sign and six digits, as ISO 8601 has it.
 pub fn date_text(days: i64) -> String {
     let date = date_of(days);
+    if date.year > 9999 {
+        return format!("{:+07}-{:02}-{:02}", date.year, date.month, date.day);
+    }
     format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
 }
 

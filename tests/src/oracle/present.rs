@@ -179,6 +179,8 @@ pub(super) fn row(metric: &Metric, window: Option<(i64, i64)>, keys: &[Datum], o
 /// An end of a window: in the zone of its calendar, else in UTC.
 fn instant(micros: i64, window: &Window) -> String {
     match window {
+        // A calendar of UTC itself is written with `Z`; London in winter is at `+00:00`.
+        Window::Calendar(_, calendar) if calendar.zone == "UTC" => civil::utc_text(micros),
         Window::Calendar(_, calendar) => civil::local_text(micros, &civil::zone(&calendar.zone)),
         Window::Tumbling(_) | Window::AllTime => civil::utc_text(micros),
     }

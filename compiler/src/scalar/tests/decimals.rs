@@ -36,8 +36,18 @@ fn c34_digits_beyond_the_type_give_none() {
         &decimal(3, 1),
         &[(&[dec(999), dec(1)], NONE), (&[dec(998), dec(1)], dec(999))],
     );
-    check(&Func::Neg, std::slice::from_ref(&wide), &wide, &[(&[dec(MAX)], dec(-MAX)), (&[dec(i128::MIN)], NONE)]);
-    check(&Func::Abs, std::slice::from_ref(&wide), &wide, &[(&[dec(-MAX)], dec(MAX)), (&[dec(i128::MIN)], NONE)]);
+    check(
+        &Func::Neg,
+        std::slice::from_ref(&wide),
+        &wide,
+        &[(&[dec(MAX)], dec(-MAX)), (&[dec(i128::MIN)], NONE)],
+    );
+    check(
+        &Func::Abs,
+        std::slice::from_ref(&wide),
+        &wide,
+        &[(&[dec(-MAX)], dec(MAX)), (&[dec(i128::MIN)], NONE)],
+    );
     let sums = [Kind::Int128, Kind::Int128];
     check(&Func::Add, &sums, &Kind::Int128, &[(&[dec(MAX), dec(1)], NONE), (&[dec(1), dec(2)], dec(3))]);
     check(
