@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// Records that the strict decoder must not accept.
 pub(crate) const HOSTILE: &[&str] = &[
-    r#"{"request_id":"x1","at":"2026-03-28T10:00:00Z","endpoint":"/","ms":1.5,"code":200}"#,
+    r#"{"request_id":"x1","at":"2026-03-28 10:00:00","endpoint":"/","ms":1.5,"code":200}"#,
     r#"{"request_id":"x2","at":1774692000000,"endpoint":"/","ms":1e400,"code":200}"#,
     r#"{"request_id":"x3","at":1774692000000,"endpoint":"/","ms":NaN,"code":200}"#,
     r#"{"request_id":"x4","at":1774692000000.5,"endpoint":"/","ms":1.5,"code":200}"#,

@@ -36,7 +36,8 @@ impl fmt::Display for Quarantined {
         if let Some(field) = &self.field {
             write!(f, "field `{field}`: ")?;
         }
-        write!(f, "{}: {}", self.problem, self.excerpt)
+        f.write_str(&self.problem)?;
+        if self.excerpt.is_empty() { Ok(()) } else { write!(f, ": {}", self.excerpt) }
     }
 }
 
