@@ -325,5 +325,4 @@ mod tests {
         assert_eq!(ratio_i128_to_f64(0, i128::MAX), Some(0.0));
         assert_eq!(ratio_i128_to_f64(0, i128::MIN), Some(0.0));
     }
-
 }

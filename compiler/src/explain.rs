@@ -49,13 +49,13 @@ pub fn batch(source: &SourcePlan, plan: &MetricPlan) -> Node {
 /// The dataflow, leaves last: what timely and differential run.
 pub fn stream(source: &SourcePlan, plan: &MetricPlan) -> Node {
     let groups = group_text(&plan.metric);
-    let combine = Node::new("combine")
-        .with("per", "micro-batch")
-        .with("groups", &groups)
-        .child(prepare(source, plan));
+    let combine =
+        Node::new("combine").with("per", "micro-batch").with("groups", &groups).child(prepare(source, plan));
     let exchange = Node::new("exchange").with("by", format!("hash({groups})")).child(combine);
-    let arrange =
-        Node::new("arrange").with("difference", layout_text(&plan.layout)).with("zero", "rows = 0").child(exchange);
+    let arrange = Node::new("arrange")
+        .with("difference", layout_text(&plan.layout))
+        .with("zero", "rows = 0")
+        .child(exchange);
     let read = Node::new("read").with("at", "frontier").child(arrange);
     Node::new("segment").with("metric", &plan.metric.name).with("sort", "groups").child(read)
 }
@@ -64,11 +64,12 @@ pub fn stream(source: &SourcePlan, plan: &MetricPlan) -> Node {
 pub fn serve(plan: &MetricPlan) -> Node {
     let metric = &plan.metric;
     let merge = Node::new("merge").with("hash", plan.hash).with("intervals", "adjacent");
-    let present = Node::new("present").children(metric.aggregates.iter().enumerate().map(|(index, aggregate)| {
-        Node::new(format!("aggregate{index}"))
-            .with("of", aggregate_text(metric, index))
-            .with("type", &aggregate.ty)
-    }));
+    let present =
+        Node::new("present").children(metric.aggregates.iter().enumerate().map(|(index, aggregate)| {
+            Node::new(format!("aggregate{index}"))
+                .with("of", aggregate_text(metric, index))
+                .with("type", &aggregate.ty)
+        }));
     let aggregate_name = |column: usize| format!("aggregate{column}");
     let outputs = metric.outputs.iter().map(|output| {
         Node::new(output.name.as_deref().unwrap_or("value"))
@@ -79,10 +80,7 @@ pub fn serve(plan: &MetricPlan) -> Node {
     if let Some(unit) = &metric.unit {
         output = output.with("unit", unit);
     }
-    output
-        .with("order", group_text(metric))
-        .children(outputs)
-        .child(present.child(merge))
+    output.with("order", group_text(metric)).children(outputs).child(present.child(merge))
 }
 
 fn prepare(source: &SourcePlan, plan: &MetricPlan) -> Node {
@@ -122,7 +120,9 @@ fn scope_name(metric: &ir::Metric, column: usize) -> String {
     let fields = &metric.source.fields;
     match column.checked_sub(fields.len()) {
         None => fields[column].name.clone(),
-        Some(element) => metric.each.get(element).map_or_else(|| format!("each{element}"), |each| each.name.clone()),
+        Some(element) => {
+            metric.each.get(element).map_or_else(|| format!("each{element}"), |each| each.name.clone())
+        }
     }
 }
 
@@ -132,7 +132,8 @@ fn aggregate_text(metric: &ir::Metric, index: usize) -> String {
 
 fn group_text(metric: &ir::Metric) -> String {
     let window = (metric.window != ir::Window::AllTime).then(|| "window".to_owned());
-    let names: Vec<String> = window.into_iter().chain(metric.keys.iter().map(|key| key.name.clone())).collect();
+    let names: Vec<String> =
+        window.into_iter().chain(metric.keys.iter().map(|key| key.name.clone())).collect();
     if names.is_empty() { "all".to_owned() } else { names.join(", ") }
 }
 

@@ -22,7 +22,8 @@ impl MetricHash {
         metric: &ir::Metric,
         monoids: impl Iterator<Item = &'a dyn Monoid>,
     ) -> Result<Self, CompileError> {
-        let text = serde_json::to_string(metric).map_err(|error| CompileError::engine(&metric.name, error))?;
+        let text =
+            serde_json::to_string(metric).map_err(|error| CompileError::engine(&metric.name, error))?;
         let mut hasher = Sha256::new();
         hasher.update(b"metricc metric 1\n");
         hasher.update(text.as_bytes());

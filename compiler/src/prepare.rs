@@ -85,7 +85,10 @@ impl Prepare {
         for (index, step) in metric.each.iter().enumerate() {
             let list = scalar::compile(&step.list, &schema, &place)?;
             let ir::Kind::List(element) = &step.list.ty.kind else {
-                return Err(CompileError::form(&metric.name, format!("`each {}` is not over a list", step.name)));
+                return Err(CompileError::form(
+                    &metric.name,
+                    format!("`each {}` is not over a list", step.name),
+                ));
             };
             let element = scalar::field(&format!("each{index}"), element);
             let mut fields = schema.fields().to_vec();
@@ -114,7 +117,8 @@ impl Prepare {
             window,
             keys: metric.keys.iter().map(|key| compile(&key.expr)).collect::<Result<_, _>>()?,
             values: values.iter().map(|value| compile(value)).collect::<Result<_, _>>()?,
-            is_ungrouped: group_fields(metric).len() != metric.keys.len() + usize::from(window_column.is_some()),
+            is_ungrouped: group_fields(metric).len()
+                != metric.keys.len() + usize::from(window_column.is_some()),
             schema: prepared_schema(metric, values),
             kept,
         })
@@ -173,7 +177,8 @@ impl Prepare {
             }
         }
         let n_rows = parents.len();
-        let parents = take_record_batch(rows, &UInt32Array::from(parents)).map_err(|error| self.failed(error))?;
+        let parents =
+            take_record_batch(rows, &UInt32Array::from(parents)).map_err(|error| self.failed(error))?;
         let elements = take(lists.values().as_ref(), &UInt64Array::from(elements), None)
             .map_err(|error| self.failed(error))?;
         let mut columns = parents.columns().to_vec();

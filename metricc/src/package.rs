@@ -39,12 +39,12 @@ pub enum PackageError {
     #[error(transparent)]
     Compile(#[from] CompileError),
     /// A log could not be opened.
-    #[error("source `{name}`: {error}")]
+    #[error("source `{name}`: {error}{}", help_text(&.error.help()))]
     Log {
         /// The source.
         name: String,
         /// The error.
-        error: LogError,
+        error: Box<LogError>,
     },
 }
 
@@ -55,7 +55,8 @@ fn help_text(help: &Option<String>) -> String {
 impl Package {
     /// Reads and checks a file. Findings of the checker are in [`Package::checked`].
     pub fn read(path: &Path) -> Result<Self, PackageError> {
-        let bytes = std::fs::read(path).map_err(|error| PackageError::Read { path: path.to_owned(), error })?;
+        let bytes =
+            std::fs::read(path).map_err(|error| PackageError::Read { path: path.to_owned(), error })?;
         Ok(Package::from_text(SourceText { name: path.display().to_string(), bytes }))
     }
 
@@ -141,7 +142,7 @@ pub fn bind(
             return Err(PackageError::Name { problem, help });
         };
         let log = Log::open_with_progress(&plan.source, binding, &|done| progress(name, done))
-            .map_err(|error| PackageError::Log { name: name.clone(), error })?;
+            .map_err(|error| PackageError::Log { name: name.clone(), error: Box::new(error) })?;
         bound.push(Bound { plan: Arc::new(plan), log });
     }
     Ok(bound)

@@ -14,4 +14,4 @@ mod shrink;
 mod trial;
 
 pub use compare::Difference;
-pub use trial::{Layers, RealLayers, Trial, Verdict, VerifyOptions, verify};
+pub use trial::{CounterExample, Layers, RealLayers, Trial, Verdict, VerifyOptions, verify};

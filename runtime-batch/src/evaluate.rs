@@ -94,9 +94,7 @@ pub fn evaluate(
         let operators = physical_plan(metric, shares).map_err(|error| engine_error(metric, error))?;
         running.push(start(&runtime, metric, &operators, &context));
     }
-    let findings = read_shares(readers, |reader| {
-        reader.run(log, plan, options.batch_rows.max(1), progress)
-    })?;
+    let findings = read_shares(readers, |reader| reader.run(log, plan, options.batch_rows.max(1), progress))?;
     let mut segments = Vec::with_capacity(plan.metrics.len());
     for (metric, partitions) in plan.metrics.iter().zip(running) {
         let mut states = Vec::new();
@@ -144,8 +142,7 @@ fn read_shares(
 ) -> Result<Findings, BatchError> {
     let read = &read;
     std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            readers.into_iter().map(|reader| scope.spawn(move || read(reader))).collect();
+        let threads: Vec<_> = readers.into_iter().map(|reader| scope.spawn(move || read(reader))).collect();
         let mut findings = Findings::default();
         let mut failed = None;
         for thread in threads {
@@ -161,8 +158,8 @@ fn read_shares(
 
 fn context(options: &BatchOptions) -> Result<TaskContext, BatchError> {
     let failed = |error: DataFusionError| BatchError::Thread(error.to_string());
-    let mut builder = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)));
+    let mut builder =
+        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)));
     if let Some(folder) = &options.spill_folder {
         builder = builder.with_temp_file_path(folder.clone());
     }

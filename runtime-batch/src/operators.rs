@@ -158,4 +158,3 @@ impl ExecutionPlan for PrepareExec {
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
 }
-

@@ -26,11 +26,16 @@ pub fn json_lines(presented: &Presented) -> impl Iterator<Item = String> + '_ {
             None => line.push_str(",\"window\":null"),
             Some((start, end)) => {
                 let instant = |at| quoted(&instant_text(at, zone.as_ref()));
-                line.push_str(&format!(",\"window\":{{\"start\":{},\"end\":{}}}", instant(start), instant(end)));
+                line.push_str(&format!(
+                    ",\"window\":{{\"start\":{},\"end\":{}}}",
+                    instant(start),
+                    instant(end)
+                ));
             }
         }
         let outputs = metric.outputs.iter().zip(&presented.outputs);
-        let mut outputs = outputs.map(|(output, column)| (&output.name, value(&output.expr.ty.kind, column, row)));
+        let mut outputs =
+            outputs.map(|(output, column)| (&output.name, value(&output.expr.ty.kind, column, row)));
         let text = match metric.outputs.as_slice() {
             [ir::Output { name: None, .. }] => outputs.next().map(|(_, value)| value).unwrap_or_default(),
             _ => object(outputs.map(|(name, value)| (name.as_deref().unwrap_or("value"), value))),
@@ -48,9 +53,10 @@ fn object<'a>(members: impl Iterator<Item = (&'a str, String)>) -> String {
 fn value(kind: &ir::Kind, column: &ArrayRef, row: usize) -> String {
     match (kind, cell_text(kind, column, row)) {
         (_, None) => "null".to_owned(),
-        (ir::Kind::Bool | ir::Kind::Int | ir::Kind::Int128 | ir::Kind::Float | ir::Kind::Duration, Some(text)) => {
-            text
-        }
+        (
+            ir::Kind::Bool | ir::Kind::Int | ir::Kind::Int128 | ir::Kind::Float | ir::Kind::Duration,
+            Some(text),
+        ) => text,
         (_, Some(text)) => quoted(&text),
     }
 }

@@ -54,8 +54,11 @@ pub fn present(plan: &MetricPlan, segment: &Segment) -> Result<Presented, ServeE
     let metric = &plan.metric;
     let is_windowed = metric.window != ir::Window::AllTime;
     let is_ungrouped = metric.keys.is_empty() && !is_windowed;
-    let states =
-        if is_ungrouped && segment.states.num_rows() == 0 { identity_row(plan)? } else { segment.states.clone() };
+    let states = if is_ungrouped && segment.states.num_rows() == 0 {
+        identity_row(plan)?
+    } else {
+        segment.states.clone()
+    };
     let n_rows = states.num_rows();
     let (groups, states) = states.columns().split_at(plan.n_group_columns);
     let aggregates = plan.states[1..]

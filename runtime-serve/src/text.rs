@@ -34,9 +34,9 @@ pub fn text_table(presented: &Presented) -> TextTable {
         is_number.extend([false, false]);
     }
     let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.expr.ty.kind));
-    let outputs = metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.expr.ty.kind));
-    let columns: Vec<_> =
-        keys.chain(outputs).zip(presented.keys.iter().chain(&presented.outputs)).collect();
+    let outputs =
+        metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.expr.ty.kind));
+    let columns: Vec<_> = keys.chain(outputs).zip(presented.keys.iter().chain(&presented.outputs)).collect();
     for ((name, kind), _) in &columns {
         header.push((*name).to_owned());
         is_number.push(is_number_kind(kind));

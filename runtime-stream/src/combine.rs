@@ -62,7 +62,8 @@ impl<K: GroupKey, D: Difference> Combiner<K, D> {
         }
         let groups = self.table.emit(EmitTo::All)?;
         self.table.clear_shrink(n_groups);
-        let states = self.states.iter_mut().map(|groups| groups.emit(n_groups)).collect::<Result<Vec<_>, _>>()?;
+        let states =
+            self.states.iter_mut().map(|groups| groups.emit(n_groups)).collect::<Result<Vec<_>, _>>()?;
         let rows = self.rows.convert_columns(&groups)?;
         let differences = D::from_columns(plan, &states)?;
         Ok(rows.iter().map(|row| K::from_row(row.as_ref())).zip(differences).collect())

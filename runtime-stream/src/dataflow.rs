@@ -6,8 +6,8 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
 use arrow::row::RowConverter;
 use differential_dataflow::Hashable;
-use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::operators::arrange::agent::TraceAgent;
+use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::trace::chunk::vec::{ChunkBatcher, ChunkSpine};
 use differential_dataflow::trace::cursor::cursor_list;
 use differential_dataflow::trace::{Cursor, TraceReader};
@@ -25,6 +25,9 @@ use crate::worker::Failures;
 
 /// Index of a micro-batch.
 pub(crate) type Time = u64;
+
+/// A group, a micro-batch, and the product of the group's states in it.
+type Update<K, D> = ((K, ()), Time, D);
 
 /// Groups in a batch of states that is read out.
 const READ_ROWS: usize = 8192;
@@ -77,7 +80,7 @@ fn arrange<'scope, K: GroupKey, D: Difference>(
 ) -> Result<Box<dyn MetricTrace>, CompileError> {
     let mut combiner = Combiner::<K, D>::new(plan.clone())?;
     let failures = failures.clone();
-    let combined: Stream<'scope, Time, Vec<((K, ()), Time, D)>> =
+    let combined: Stream<'scope, Time, Vec<Update<K, D>>> =
         rows.clone().unary(Pipeline, &format!("combine {}", plan.metric.name), move |_, _| {
             move |input, output| {
                 input.for_each(|capability, batches| {
@@ -95,7 +98,7 @@ fn arrange<'scope, K: GroupKey, D: Difference>(
                 });
             }
         });
-    let by_group = Exchange::new(|((key, ()), _, _): &((K, ()), Time, D)| key.hashed());
+    let by_group = Exchange::new(|((key, ()), _, _): &Update<K, D>| key.hashed());
     let arranged = arrange_core::<_, _, ChunkBatcher<K, (), Time, D>, ChunkSpine<K, (), Time, D>>(
         combined,
         by_group,

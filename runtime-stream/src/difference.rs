@@ -203,7 +203,9 @@ impl Difference for HeapProduct {
                     let n = n_words(&program);
                     let bytes = word_bytes(&name, column, n)?;
                     for (product, state) in products.iter_mut().zip(bytes.chunks_exact(8 * n)) {
-                        product.words.extend(state.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)));
+                        product
+                            .words
+                            .extend(state.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)));
                     }
                 }
                 Layout::Heap => {

@@ -75,7 +75,11 @@ pub struct Stream {
 
 impl Stream {
     /// Starts the dataflow; rows are to be fed from the frontier `from` on.
-    pub fn start(plan: &Arc<SourcePlan>, from: Frontier, options: &StreamOptions) -> Result<Self, StreamError> {
+    pub fn start(
+        plan: &Arc<SourcePlan>,
+        from: Frontier,
+        options: &StreamOptions,
+    ) -> Result<Self, StreamError> {
         let n_workers = options.workers.max(1);
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..n_workers).map(|_| channel()).unzip();
         let receivers: Mutex<Vec<Option<Receiver<Command>>>> =
@@ -121,7 +125,8 @@ impl Stream {
         match self.at.0.get_mut(slice.partition as usize) {
             Some(at) if *at == slice.from => *at = slice.to,
             at => {
-                let position = at.map_or_else(|| "no such partition".to_owned(), |at| format!("it is at {at}"));
+                let position =
+                    at.map_or_else(|| "no such partition".to_owned(), |at| format!("it is at {at}"));
                 let (partition, from) = (slice.partition, slice.from);
                 return Err(StreamError::Order { partition, from, position });
             }
@@ -163,7 +168,8 @@ impl Stream {
             return Err(self.died());
         }
         let interval = Interval::new(self.from.clone(), self.at.clone())?;
-        let collect = |(metric, states): (&Arc<_>, Vec<_>)| Segment::collect(metric, interval.clone(), &states);
+        let collect =
+            |(metric, states): (&Arc<_>, Vec<_>)| Segment::collect(metric, interval.clone(), &states);
         Ok(self.plan.metrics.iter().zip(states).map(collect).collect::<Result<_, _>>()?)
     }
 
@@ -195,7 +201,11 @@ impl Stream {
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let workers = self.workers.len();
-        f.debug_struct("Stream").field("from", &self.from).field("at", &self.at).field("workers", &workers).finish()
+        f.debug_struct("Stream")
+            .field("from", &self.from)
+            .field("at", &self.at)
+            .field("workers", &workers)
+            .finish()
     }
 }
 

@@ -53,7 +53,8 @@ fn views() {
 
 #[test]
 fn one_stage_as_json_and_as_dot() {
-    let text = "source events { at: timestamp time }\nmetric \"n\" = count() { from events  every 1h }".replace('"', "");
+    let text = "source events { at: timestamp time }\nmetric \"n\" = count() { from events  every 1h }"
+        .replace('"', "");
     let package = crate::layers::package(&text);
     let metrics = package.metrics(&[]).expect("a metric");
     let source = SourcePlan::new(&metrics).expect("a plan");

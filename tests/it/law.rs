@@ -50,13 +50,17 @@ fn check(seed: u64, generated: &Generated, coverage: &mut Coverage) {
     let bound = bound(&package, folder.path());
     let expected: Vec<Vec<oracle::Row>> =
         metrics(&bound).iter().map(|metric| oracle::evaluate(metric, &events)).collect();
-    let (batch, findings) = whole(&bound, Engine::Batch, &options(random.random_range(1..4), batch_rows(&mut random)));
+    let (batch, findings) =
+        whole(&bound, Engine::Batch, &options(random.random_range(1..4), batch_rows(&mut random)));
     assert_eq!(findings.n_quarantined as usize, written.n_hostile, "seed {seed}: {:?}", findings.quarantined);
     for ((metric, expected), lines) in metrics(&bound).iter().zip(&expected).zip(&batch) {
         if let Err(mismatch) = oracle::compare(expected, lines) {
             let text = text_of(&generated.text, &metric.name);
             let kept = folder.keep();
-            panic!("seed {seed}, log kept at {}, batch against the interpreter: {mismatch}\n{text}", kept.display());
+            panic!(
+                "seed {seed}, log kept at {}, batch against the interpreter: {mismatch}\n{text}",
+                kept.display()
+            );
         }
     }
     let (stream, found_by_stream) =
@@ -101,7 +105,9 @@ fn cuts(bound: &Bound, random: &mut Random) -> Vec<Frontier> {
         return every_cut(bound).collect();
     }
     let end = bound.log.end();
-    (0..N_CUTS).map(|_| Frontier(end.0.iter().map(|&offset| random.random_range(0..=offset)).collect())).collect()
+    (0..N_CUTS)
+        .map(|_| Frontier(end.0.iter().map(|&offset| random.random_range(0..=offset)).collect()))
+        .collect()
 }
 
 fn shape_of(seed: u64) -> Shape {
@@ -137,5 +143,9 @@ fn batch_stream_merged_and_the_interpreter_agree_on_random_metrics_and_logs() {
             missing.retain(|cell| !combinations.contains(cell));
         }
     }
-    assert!(missing.is_empty(), "{} cells of the coverage table are empty: {missing:?}\n{coverage}", missing.len());
+    assert!(
+        missing.is_empty(),
+        "{} cells of the coverage table are empty: {missing:?}\n{coverage}",
+        missing.len()
+    );
 }

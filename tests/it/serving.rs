@@ -19,7 +19,8 @@ fn with_bound(text: &str, check: impl Fn(&Bound)) {
 
 fn segment(bound: &Bound, engine: Engine, from: u64, to: u64) -> Segment {
     let interval = Interval::new(Frontier(vec![from]), Frontier(vec![to])).expect("an interval");
-    let evaluation = evaluate_interval(bound, engine, &interval, &options(1, 3), &|_| ()).expect("it evaluates");
+    let evaluation =
+        evaluate_interval(bound, engine, &interval, &options(1, 3), &|_| ()).expect("it evaluates");
     evaluation.segments.into_iter().next().expect("one metric")
 }
 
@@ -47,7 +48,9 @@ fn adjacent_segments_of_any_engine_merge_in_any_bracketing() {
 fn c81_c85_a_gap_or_an_overlap_is_refused() {
     with_bound(TEXT, |bound| {
         let plan = &bound.plan.metrics[0];
-        let merged = |from, to| merge(plan, &[segment(bound, Engine::Batch, 0, from), segment(bound, Engine::Stream, to, 10)]);
+        let merged = |from, to| {
+            merge(plan, &[segment(bound, Engine::Batch, 0, from), segment(bound, Engine::Stream, to, 10)])
+        };
         assert!(matches!(merged(4, 5), Err(ServeError::Segment(SegmentError::Gap { .. }))));
         assert!(matches!(merged(5, 4), Err(ServeError::Segment(SegmentError::Overlap { .. }))));
         assert!(merged(4, 4).is_ok());
@@ -74,7 +77,8 @@ fn the_hash_follows_the_meaning_and_not_the_spelling() {
         let metrics = package.metrics(&[]).expect("a metric");
         metricc_compiler::SourcePlan::new(&metrics).expect("a plan").metrics[0].hash
     };
-    let spelled = "source events{at:timestamp time v:int}/// Doc\nmetric other={from events}".replace("={", "=sum(v){");
+    let spelled =
+        "source events{at:timestamp time v:int}/// Doc\nmetric other={from events}".replace("={", "=sum(v){");
     assert_eq!(hash(TEXT), hash(&spelled));
     assert_ne!(hash(TEXT), hash(&TEXT.replace("sum(v)", "sum(v) where v > 0")));
     assert_ne!(hash(TEXT), hash(&TEXT.replace("from events }", "from events  every 1h }")));

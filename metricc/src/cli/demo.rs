@@ -10,11 +10,11 @@ use metricc_log::{Binding, Interval};
 use metricc_runtime_serve::{Presented, merge, present};
 
 use super::arguments::{DemoArguments, OutputFormat};
+use super::output;
 use super::progress;
 use super::run::cut_at;
 use super::terminal::{self, Failure};
 use super::verify::verify_source;
-use super::output;
 use crate::verify::VerifyOptions;
 use crate::{Bound, Engine, EngineOptions, Evaluation, Package, evaluate_interval};
 
@@ -77,8 +77,7 @@ fn unpack(folder: &Path) -> Result<Vec<Bound>, Failure> {
         std::fs::write(log.join(name), bytes)?;
     }
     std::fs::write(folder.join("flights.metric"), METRICS)?;
-    let package =
-        Package::from_text(SourceText { name: "flights.metric".to_owned(), bytes: METRICS.into() });
+    let package = Package::from_text(SourceText { name: "flights.metric".to_owned(), bytes: METRICS.into() });
     if !terminal::report(&package)? {
         return Err(Failure::Message("the demo's metrics do not check".to_owned()));
     }

@@ -63,9 +63,8 @@ fn plan_of<'a>(
 
 fn node(package: &Package, source: &SourcePlan, plan: &MetricPlan, stage: Stage) -> Result<Node, Failure> {
     Ok(match stage {
-        Stage::Syntax => package.checked.explain_syntax(&plan.metric.name).ok_or_else(|| PackageError::Name {
-            problem: format!("`{}` has no syntax tree", plan.metric.name),
-            help: None,
+        Stage::Syntax => package.checked.explain_syntax(&plan.metric.name).ok_or_else(|| {
+            PackageError::Name { problem: format!("`{}` has no syntax tree", plan.metric.name), help: None }
         })?,
         Stage::Typed => explain_typed(&plan.metric),
         Stage::Algebra => explain::algebra(plan),

@@ -107,7 +107,11 @@ fn table(presented: &Presented, limit: usize) -> String {
     let first_line = metric.doc.lines().next().unwrap_or_default();
     let doc = if first_line.is_empty() { String::new() } else { format!(": {first_line}") };
     let n_hidden = text.rows.len() - n_shown;
-    let more = if n_hidden == 0 { String::new() } else { format!("… {n_hidden} more rows; --limit 0 shows all\n") };
+    let more = if n_hidden == 0 {
+        String::new()
+    } else {
+        format!("… {n_hidden} more rows; --limit 0 shows all\n")
+    };
     format!("{}{unit}{doc}\n{table}\n{more}\n", metric.name)
 }
 

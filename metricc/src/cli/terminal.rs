@@ -93,7 +93,10 @@ pub(crate) fn report(package: &Package) -> Result<bool, Failure> {
     findings(&errors, &package.text, MessageFormat::Full)?;
     if !warnings.is_empty() {
         let (n, name) = (warnings.len(), &package.text.name);
-        note(format!("{n} {} in {name}: `metricc check` shows them", if n == 1 { "warning" } else { "warnings" }));
+        note(format!(
+            "{n} {} in {name}: `metricc check` shows them",
+            if n == 1 { "warning" } else { "warnings" }
+        ));
     }
     Ok(errors.is_empty())
 }

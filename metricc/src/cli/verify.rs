@@ -9,7 +9,7 @@ use super::progress;
 use super::run::{engine_options, open};
 use super::terminal::{self, Failure};
 use crate::Bound;
-use crate::verify::{Difference, RealLayers, Trial, Verdict, VerifyOptions, verify};
+use crate::verify::{CounterExample, RealLayers, Verdict, VerifyOptions, verify};
 
 /// Times that a trial reads the log: below, above, and the stream over all and above the cut.
 const READS_PER_TRIAL: u64 = 3;
@@ -56,19 +56,20 @@ pub(crate) fn verify_source(bound: &Bound, options: &VerifyOptions) -> Result<bo
             ));
             Ok(true)
         }
-        Verdict::Different { trial, difference, prefix } => {
-            terminal::data(&report(options.seed, &trial, &difference, &prefix.to_string()))?;
+        Verdict::Different(example) => {
+            terminal::data(&report(options.seed, &example))?;
             terminal::error(&format!(
                 "the layers differ on `{}`; this is a defect of metricc: please report the lines above \
                  with the metric and, if you can, the log's prefix",
-                difference.metric
+                example.difference.metric
             ));
             Ok(false)
         }
     }
 }
 
-fn report(seed: u64, trial: &Trial, difference: &Difference, prefix: &str) -> String {
+fn report(seed: u64, example: &CounterExample) -> String {
+    let CounterExample { trial, difference, prefix } = example;
     let missing = || "the group is missing".to_owned();
     format!(
         "DIFFERENT  {}\n  cut       {}\n  group     {}\n  {}: {}\n  {}: {}\n  smallest prefix  {prefix}\n  \

@@ -57,7 +57,8 @@ pub(super) fn compare(
 }
 
 fn one_group(segment: &Segment, row: usize) -> Option<Segment> {
-    (row < segment.states.num_rows()).then(|| Segment { states: segment.states.slice(row, 1), ..segment.clone() })
+    (row < segment.states.num_rows())
+        .then(|| Segment { states: segment.states.slice(row, 1), ..segment.clone() })
 }
 
 /// The group of `wanted` in a segment, searched from a row on.

@@ -45,14 +45,18 @@ pub enum Verdict {
         n_groups: Vec<usize>,
     },
     /// Two sides differ.
-    Different {
-        /// The trial that showed it.
-        trial: Trial,
-        /// The difference over the smallest prefix that still shows one.
-        difference: Difference,
-        /// End of that prefix.
-        prefix: Frontier,
-    },
+    Different(Box<CounterExample>),
+}
+
+/// A difference, and how to see it again.
+#[derive(Debug)]
+pub struct CounterExample {
+    /// The trial that showed it.
+    pub trial: Trial,
+    /// The difference over the smallest prefix that still shows one.
+    pub difference: Difference,
+    /// End of that prefix.
+    pub prefix: Frontier,
 }
 
 /// The layers under test; real ones, or, to test the test, broken ones.
@@ -138,7 +142,7 @@ pub fn verify(
                 let (prefix, difference) = smallest_prefix(log, seen, |prefix| {
                     Ok(run(plans, log, layers, &within(&trial, prefix), prefix, None)?.err())
                 })?;
-                return Ok(Verdict::Different { trial, difference, prefix });
+                return Ok(Verdict::Different(Box::new(CounterExample { trial, difference, prefix })));
             }
         }
         tried(index + 1);
@@ -169,8 +173,10 @@ fn run(
     let [stream_below, stream_all] = layers.stream_with_cut(&trial.cut, end, &trial.stream)?;
     let mut n_comparisons = 0;
     for (index, plan) in plans.iter().enumerate() {
-        let merged = metricc_runtime_serve::merge(plan, &[batch_below[index].clone(), stream_above[index].clone()])?;
-        let turned = metricc_runtime_serve::merge(plan, &[stream_below[index].clone(), batch_above[index].clone()])?;
+        let merged =
+            metricc_runtime_serve::merge(plan, &[batch_below[index].clone(), stream_above[index].clone()])?;
+        let turned =
+            metricc_runtime_serve::merge(plan, &[stream_below[index].clone(), batch_above[index].clone()])?;
         let pairs = [
             (("batch below the cut", &batch_below[index]), ("stream read at the cut", &stream_below[index])),
             (("batch above the cut", &batch_above[index]), ("stream above the cut", &stream_above[index])),
@@ -195,10 +201,16 @@ fn draw(random: &mut ChaCha8Rng, index: usize, log: &Log, max_workers: usize) ->
     let cut = match index {
         0 => log.start(),
         1 => end,
-        _ if index % 2 == 0 || end.0.len() < 2 => log.frontier_at(random.random_range(0..=log.n_positions())),
+        _ if index.is_multiple_of(2) || end.0.len() < 2 => {
+            log.frontier_at(random.random_range(0..=log.n_positions()))
+        }
         _ => Frontier(end.0.iter().map(|&offset| random.random_range(0..=offset)).collect()),
     };
-    Trial { cut, batch: draw_options(random, log, max_workers), stream: draw_options(random, log, max_workers) }
+    Trial {
+        cut,
+        batch: draw_options(random, log, max_workers),
+        stream: draw_options(random, log, max_workers),
+    }
 }
 
 /// Batches small enough to cross every boundary, and few enough to end.

@@ -80,8 +80,13 @@ fn missing_and_mistyped_columns_are_named() {
 #[test]
 fn truncated_and_empty_parquet_files_are_refused() {
     let folder = Folder::new();
-    let whole = std::fs::read(super::top().join("examples/flights/log/2001-03-30.parquet")).expect("the slice");
-    for (name, bytes) in [("half.parquet", &whole[..whole.len() / 2]), ("empty.parquet", &[][..]), ("text.parquet", b"PAR1 hello")] {
+    let whole =
+        std::fs::read(super::top().join("examples/flights/log/2001-03-30.parquet")).expect("the slice");
+    for (name, bytes) in [
+        ("half.parquet", &whole[..whole.len() / 2]),
+        ("empty.parquet", &[][..]),
+        ("text.parquet", b"PAR1 hello"),
+    ] {
         let log = folder.write(name, bytes);
         let said = refused(&folder, &log);
         assert!(said.contains(name), "{said}");
@@ -105,7 +110,8 @@ fn empty_logs_have_an_answer_and_say_that_they_are_empty() {
 fn a_record_cut_off_at_the_end_is_quarantined_aloud() {
     let folder = Folder::new();
     let metric = folder.write("events.metric", EVENTS);
-    let log = folder.write("log.ndjson", "{\"at\":\"2026-01-01T00:00:00Z\",\"v\":1}\n{\"at\":\"2026-01-01T00:0");
+    let log =
+        folder.write("log.ndjson", "{\"at\":\"2026-01-01T00:00:00Z\",\"v\":1}\n{\"at\":\"2026-01-01T00:0");
     let output = metricc(&["run", &metric, "--source", &format!("events={log}"), "--output", "json"]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert!(stdout(&output).contains("\"value\":1}"));
@@ -116,9 +122,15 @@ fn a_record_cut_off_at_the_end_is_quarantined_aloud() {
 #[test]
 fn metric_files_of_any_bytes_get_findings() {
     let chain = format!("{EVENTS}metric m = sum(v{}) {{ from events }}", " + 1".repeat(10_000));
-    let nested = format!("{EVENTS}metric m = sum({}v{}) {{ from events }}", "(".repeat(10_000), ")".repeat(10_000));
+    let nested =
+        format!("{EVENTS}metric m = sum({}v{}) {{ from events }}", "(".repeat(10_000), ")".repeat(10_000));
     let bytes: Vec<u8> = (0..4096u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    for (name, text) in [("empty", Vec::new()), ("random", bytes), ("nested", nested.into_bytes()), ("chain", chain.into_bytes())] {
+    for (name, text) in [
+        ("empty", Vec::new()),
+        ("random", bytes),
+        ("nested", nested.into_bytes()),
+        ("chain", chain.into_bytes()),
+    ] {
         let (code, said) = check(&text);
         assert_eq!(code, 1, "{name}: {said}");
         assert!(said.contains("bad.metric:"), "{name}: {said}");
@@ -130,8 +142,14 @@ fn errors_of_meaning_name_the_thing() {
     for (text, thing) in [
         ("source s { v: int }\nmetric m = count() { from s }", "time"),
         ("source s { at: timestamp time zone \"Europe/Berln\" }", "Europe/Berlin"),
-        ("source s { at: timestamp time }\nmetric m = count() { from s }\nmetric m = count() { from s }", "`m`"),
-        ("source s { at: timestamp time  st: enum(\"captured\", \"failed\") }\nmetric m = count() { from s  where st == \"capturd\" }", "captured"),
+        (
+            "source s { at: timestamp time }\nmetric m = count() { from s }\nmetric m = count() { from s }",
+            "`m`",
+        ),
+        (
+            "source s { at: timestamp time  st: enum(\"captured\", \"failed\") }\nmetric m = count() { from s  where st == \"capturd\" }",
+            "captured",
+        ),
     ] {
         let (code, said) = check(text);
         assert_eq!(code, 1, "{said}");
@@ -141,7 +159,8 @@ fn errors_of_meaning_name_the_thing() {
 
 #[test]
 fn one_bad_metric_does_not_hide_the_next() {
-    let (code, said) = check(format!("{EVENTS}metric a = sum(w) {{ from events }}\nmetric b = count() {{ from event }}\n"));
+    let (code, said) =
+        check(format!("{EVENTS}metric a = sum(w) {{ from events }}\nmetric b = count() {{ from event }}\n"));
     assert_eq!(code, 1);
     assert!(said.contains("`w`") && said.contains("`event`"), "{said}");
     assert!(said.contains("2 errors"), "{said}");

@@ -24,14 +24,19 @@ fn flights_are_the_same_by_every_engine_at_every_cut_and_worker_count() {
 #[test]
 fn flights_add_up() {
     // 31,793 + 33,532 + 51,106 records in the three files.
-    assert_eq!(flights(&["--metric", "flights_total", "--output", "json"]), [
-        r#"{"metric":"flights_total","key":{},"window":null,"value":116431}"#
-    ]);
+    assert_eq!(
+        flights(&["--metric", "flights_total", "--output", "json"]),
+        [r#"{"metric":"flights_total","key":{},"window":null,"value":116431}"#]
+    );
     assert_eq!(flights(&["--metric", "flights_total", "--output", "csv"]), ["value", "116431"]);
     let days = flights(&["--metric", "punctuality", "--output", "json"]);
     assert_eq!(days.len(), 7);
     // The clocks change on 1 April: the day has 23 hours.
-    assert!(days[2].contains(r#""start":"2001-04-01T00:00:00-05:00","end":"2001-04-02T00:00:00-04:00""#), "{}", days[2]);
+    assert!(
+        days[2].contains(r#""start":"2001-04-01T00:00:00-05:00","end":"2001-04-02T00:00:00-04:00""#),
+        "{}",
+        days[2]
+    );
 }
 
 #[test]
@@ -44,7 +49,9 @@ fn the_three_cases_agree_with_hostile_events_and_say_what_was_left_out() {
         std::fs::write(&path, &log.ndjson).expect("the log is written");
         let file = format!("examples/{name}/{name}.metric");
         let source = format!("{name}={}", path.display());
-        let run = |engine: &str| metricc(&["run", &file, "--source", &source, "--output", "json", "--engine", engine]);
+        let run = |engine: &str| {
+            metricc(&["run", &file, "--source", &source, "--output", "json", "--engine", engine])
+        };
         let (batch, stream, merged) = (run("batch"), run("stream"), run("merged"));
         assert_eq!(code(&batch), 0, "{}", stderr(&batch));
         assert_eq!(stdout(&batch), stdout(&stream), "{name}");
@@ -87,6 +94,9 @@ fn stages_are_explained_in_three_forms() {
     }
     let json = succeed(&["explain", file, "punctuality", "--stage", "algebra", "--format", "json"]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["name"], "product");
-    assert!(succeed(&["explain", file, "punctuality", "--stage", "stream", "--format", "dot"]).starts_with("digraph"));
+    assert!(
+        succeed(&["explain", file, "punctuality", "--stage", "stream", "--format", "dot"])
+            .starts_with("digraph")
+    );
     assert!(succeed(&["explain", "M0001"]).starts_with("M0001: "));
 }
