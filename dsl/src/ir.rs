@@ -229,13 +229,13 @@ pub enum Func {
     StartsWith,
     /// (string, string) → bool, by bytes.
     EndsWith,
-    /// (string, string) → bool by bytes, or (list<T>, T?) → bool by [`Func::Eq`].
+    /// (string, string) → bool by bytes, or (`list<T>`, T?) → bool by [`Func::Eq`].
     Contains,
     /// (string) → bool: the regular expression (syntax of the `regex` crate, checked) is found in it.
     Matches(String),
     /// (string, int start, int length) → string, in characters; start counts from 0, is clamped to the text; length < 0 gives "".
     Substr,
-    /// (string, string literal separator, not empty) → list<string>.
+    /// (string, string literal separator, not empty) → `list<string>`.
     Split,
     /// (string, string …) → string.
     Concat,

@@ -5,3 +5,4 @@ mod explain;
 mod law;
 mod layers;
 mod serving;
+mod verify;

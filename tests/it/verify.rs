@@ -1,0 +1,137 @@
+//! `verify` finds broken layers, and shrinks what it finds.
+
+use metricc::verify::{Layers, RealLayers, Verdict, VerifyOptions, verify};
+use metricc::{Bound, Engine, EngineOptions, EvaluateError};
+use metricc_compiler::Segment;
+use metricc_log::{Frontier, Interval};
+
+use crate::layers::{bound, package};
+
+const TEXT: &str = "\
+source events { at: timestamp time  k: string  v: int }
+metric n = count() { from events }
+metric total = sum(v) { from events  by k  every 1h }
+";
+const N_EVENTS: u64 = 60;
+
+/// A way in which a layer can be wrong.
+#[derive(Clone, Copy, PartialEq)]
+enum Defect {
+    None,
+    /// The stream starts one position too early: the event at the cut counts twice.
+    CutIsInBoth,
+    /// The stream drops what lies at position 41, as one that is late is dropped by many.
+    LosesAnEvent,
+    /// A read while the stream runs sees what was fed after the cut.
+    ReadsAhead,
+}
+
+struct Broken<'a> {
+    real: RealLayers<'a>,
+    defect: Defect,
+}
+
+impl Broken<'_> {
+    fn stream(
+        &self,
+        from: &Frontier,
+        to: &Frontier,
+        options: &EngineOptions,
+    ) -> Result<Vec<Segment>, EvaluateError> {
+        let asked = Interval::new(from.clone(), to.clone())?;
+        let read = |from: u64, to: u64| {
+            let interval = Interval::new(Frontier(vec![from]), Frontier(vec![to.max(from)]))?;
+            self.real.evaluate(Engine::Stream, &interval, options)
+        };
+        let (first, last) = (from.0[0], to.0[0]);
+        let segments = match self.defect {
+            Defect::CutIsInBoth if last > first => read(first.saturating_sub(1), last)?,
+            Defect::LosesAnEvent if (first..last).contains(&41) => {
+                let (below, above) = (read(first, 41)?, read(42, last)?);
+                let plans = self.real.bound.plan.metrics.iter().zip(below.into_iter().zip(above));
+                plans
+                    .map(|(plan, (below, above))| {
+                        Segment::collect(plan, asked.clone(), &[below.states, above.states])
+                            .map_err(|error| EvaluateError::Serve(error.into()))
+                    })
+                    .collect::<Result<_, _>>()?
+            }
+            _ => read(first, last)?,
+        };
+        Ok(segments.into_iter().map(|segment| Segment { interval: asked.clone(), ..segment }).collect())
+    }
+}
+
+impl Layers for Broken<'_> {
+    fn evaluate(
+        &self,
+        engine: Engine,
+        interval: &Interval,
+        options: &EngineOptions,
+    ) -> Result<Vec<Segment>, EvaluateError> {
+        match engine {
+            Engine::Batch => self.real.evaluate(engine, interval, options),
+            Engine::Stream => self.stream(interval.from(), interval.to(), options),
+        }
+    }
+
+    fn stream_with_cut(
+        &self,
+        cut: &Frontier,
+        end: &Frontier,
+        options: &EngineOptions,
+    ) -> Result<[Vec<Segment>; 2], EvaluateError> {
+        if self.defect == Defect::ReadsAhead {
+            let [_, all] = self.real.stream_with_cut(cut, end, options)?;
+            let interval = Interval::new(self.real.bound.log.start(), cut.clone())?;
+            let early =
+                all.iter().map(|segment| Segment { interval: interval.clone(), ..segment.clone() }).collect();
+            return Ok([early, all]);
+        }
+        let start = self.real.bound.log.start();
+        Ok([self.stream(&start, cut, options)?, self.stream(&start, end, options)?])
+    }
+}
+
+fn verdict(defect: Defect) -> Verdict {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("events.csv");
+    let rows: String = (0..N_EVENTS)
+        .map(|n| format!("2026-01-01T{:02}:00:00Z,{},{}\n", n % 5, ["a", "b"][n as usize % 2], n + 1))
+        .collect();
+    std::fs::write(&path, format!("at,k,v\n{rows}")).expect("the log is written");
+    let bound: Bound = bound(&package(TEXT), &path);
+    let layers = Broken { real: RealLayers { bound: &bound, progress: &|_| () }, defect };
+    let options = VerifyOptions { n_cuts: 8, seed: 5, max_workers: 2 };
+    verify(&bound.plan.metrics, &bound.log, &layers, &options, &|_| ()).expect("the layers evaluate")
+}
+
+#[test]
+fn sound_layers_are_equal() {
+    let Verdict::Equal { n_comparisons, n_groups } = verdict(Defect::None) else { panic!("they differ") };
+    // Eight cuts, two metrics, five comparisons each.
+    assert_eq!((n_comparisons, n_groups), (80, vec![1, 10]));
+}
+
+#[test]
+fn c80_an_event_in_both_layers_is_found_and_shrunk() {
+    let Verdict::Different(example) = verdict(Defect::CutIsInBoth) else { panic!("not found") };
+    assert_eq!(example.difference.metric, "n");
+    assert_eq!(example.difference.group, "all");
+    assert!(example.difference.expected.as_ref().is_some_and(|state| state.contains("states ")));
+    let (cut, prefix) = (example.trial.cut.0[0], example.prefix.0[0]);
+    assert_eq!(prefix, cut + 1, "the smallest log that shows it ends with the first event above the cut");
+}
+
+#[test]
+fn a_lost_event_is_found_with_the_prefix_that_ends_in_it() {
+    let Verdict::Different(example) = verdict(Defect::LosesAnEvent) else { panic!("not found") };
+    assert_eq!(example.prefix, Frontier(vec![42]));
+    assert!(example.difference.expected.as_ref().is_some_and(|value| value.starts_with("value=")));
+}
+
+#[test]
+fn a_read_that_sees_too_much_is_found() {
+    let Verdict::Different(example) = verdict(Defect::ReadsAhead) else { panic!("not found") };
+    assert_eq!(example.difference.found_by, "stream read at the cut");
+}
