@@ -146,6 +146,11 @@ impl Stream {
         self.wait_for(self.now.saturating_sub(IN_FLIGHT))
     }
 
+    /// Waits until everything that was fed is in the segments.
+    pub fn wait(&self) -> Result<(), StreamError> {
+        self.wait_for(self.now)
+    }
+
     /// The segments from the start to the current frontier, one per metric of the plan. Rows fed later
     /// are not in them.
     pub fn read(&self) -> Result<Vec<Segment>, StreamError> {

@@ -1,6 +1,7 @@
 //! What holds between the parts: the law, the conformance cases, the stages.
 
 mod conformance;
+mod docs;
 mod explain;
 mod law;
 mod layers;
