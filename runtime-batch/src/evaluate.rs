@@ -55,7 +55,15 @@ pub enum BatchError {
     /// A plan could not be rendered or its states not be put together.
     #[error(transparent)]
     Compile(#[from] CompileError),
-    /// The engine failed: out of memory with nothing to spill, a full disk.
+    /// The memory bound was reached with nothing left to spill.
+    #[error("{metric}: the states do not fit into the memory that batch may use, spilled or not: {problem}")]
+    Memory {
+        /// Metric whose plan failed.
+        metric: String,
+        /// What the engine could not get.
+        problem: String,
+    },
+    /// The engine failed otherwise: a full disk, an evaluation that should not fail.
     #[error("{metric}: {source}")]
     Engine {
         /// Metric whose plan failed.
@@ -171,5 +179,11 @@ fn context(options: &BatchOptions) -> Result<TaskContext, BatchError> {
 }
 
 fn engine_error(metric: &MetricPlan, error: DataFusionError) -> BatchError {
-    BatchError::Engine { metric: metric.metric.name.clone(), source: Box::new(error) }
+    let metric = metric.metric.name.clone();
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(problem) => {
+            BatchError::Memory { metric, problem: problem.clone() }
+        }
+        _ => BatchError::Engine { metric, source: Box::new(error) },
+    }
 }

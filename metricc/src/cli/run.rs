@@ -9,7 +9,8 @@ use super::arguments::{EngineChoice, InputArguments, RunArguments};
 use super::check::counted;
 use super::terminal::{self, Failure};
 use super::{output, progress};
-use crate::{Bound, Engine, EngineOptions, Package, evaluate};
+use crate::{Bound, Engine, EngineOptions, EvaluateError, Package, evaluate};
+use metricc_runtime_batch::BatchError;
 
 /// Quarantined records that are shown one by one.
 const SHOWN_QUARANTINED: usize = 5;
@@ -34,7 +35,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     for bound in &bound {
         let bar = progress::bar(bound.log.n_positions(), "events", &bound.plan.source.name);
         let cut = cut_at(&bound.log, arguments.cut);
-        let evaluation = evaluate(bound, engine, &cut, &options, &|n| bar.inc(n))?;
+        let evaluation = evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_way_out)?;
         bar.finish_and_clear();
         report_findings(&bound.plan.source.name, &bound.log, &evaluation.findings);
         for (plan, segment) in bound.plan.metrics.iter().zip(&evaluation.segments) {
@@ -45,6 +46,16 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     results.sort_by_key(|result| metrics.iter().position(|metric| metric.name == result.metric.name));
     output::write(&results, arguments.output, arguments.out.as_deref(), arguments.limit)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn with_way_out(error: EvaluateError) -> Failure {
+    let is_memory = matches!(error, EvaluateError::Batch(BatchError::Memory { .. }));
+    match Failure::from(error) {
+        Failure::Message(message) if is_memory => Failure::Message(format!(
+            "{message}\n  help: allow more with `--memory MIB`, or use fewer `--workers`"
+        )),
+        failure => failure,
+    }
 }
 
 /// Reads the package and opens its logs; none if the package has errors, which have been reported.
