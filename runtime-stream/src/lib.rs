@@ -15,8 +15,10 @@ mod dataflow;
 mod difference;
 mod evaluate;
 mod key;
+mod read;
 mod stream;
 mod worker;
 
 pub use evaluate::{StreamResult, evaluate};
+pub use read::PendingRead;
 pub use stream::{Stream, StreamError, StreamOptions};

@@ -11,7 +11,8 @@ use metricc_log::{Batch, Frontier, Interval, LogError};
 use timely::communication::WorkerGuards;
 
 use crate::dataflow::Time;
-use crate::worker::{Command, Failures, Progress, Reading, run};
+use crate::read::PendingRead;
+use crate::worker::{Command, Failures, Progress, run};
 
 /// Micro-batches that are under way before feeding waits.
 const IN_FLIGHT: Time = 8;
@@ -55,6 +56,12 @@ pub enum StreamError {
     /// have: start another one from the same frontier.
     #[error("stream engine: {0}")]
     Worker(String),
+}
+
+impl StreamError {
+    pub(crate) fn died() -> Self {
+        StreamError::Worker("a worker has died".to_owned())
+    }
 }
 
 /// A dataflow that holds the open segments of all metrics of one source, from a frontier on.
@@ -154,28 +161,22 @@ impl Stream {
     /// The segments from the start to the current frontier, one per metric of the plan. Rows fed later
     /// are not in them.
     pub fn read(&self) -> Result<Vec<Segment>, StreamError> {
+        self.begin_read()?.wait()
+    }
+
+    /// Asks for the segments up to the current frontier, without waiting for them: feeding can go on.
+    pub fn begin_read(&self) -> Result<PendingRead, StreamError> {
         let (reply, replies) = channel();
         for worker in 0..self.workers.len() {
             self.send(worker, Command::Read(self.now, reply.clone()))?;
         }
-        drop(reply);
-        let mut states: Vec<Vec<RecordBatch>> = vec![Vec::new(); self.plan.metrics.len()];
-        let mut n_replies = 0;
-        for reading in replies {
-            let reading: Reading = reading;
-            for (states, read) in states.iter_mut().zip(reading?) {
-                states.extend(read);
-            }
-            n_replies += 1;
-        }
-        self.failed()?;
-        if n_replies < self.workers.len() {
-            return Err(self.died());
-        }
-        let interval = Interval::new(self.from.clone(), self.at.clone())?;
-        let collect =
-            |(metric, states): (&Arc<_>, Vec<_>)| Segment::collect(metric, interval.clone(), &states);
-        Ok(self.plan.metrics.iter().zip(states).map(collect).collect::<Result<_, _>>()?)
+        Ok(PendingRead {
+            plan: self.plan.clone(),
+            interval: Interval::new(self.from.clone(), self.at.clone())?,
+            replies,
+            n_workers: self.workers.len(),
+            failures: self.failures.clone(),
+        })
     }
 
     fn send(&self, worker: usize, command: Command) -> Result<(), StreamError> {
@@ -198,7 +199,7 @@ impl Stream {
     fn died(&self) -> StreamError {
         match self.failures.take() {
             Some(error) => error.into(),
-            None => StreamError::Worker("a worker has died".to_owned()),
+            None => StreamError::died(),
         }
     }
 }

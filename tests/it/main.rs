@@ -6,4 +6,5 @@ mod explain;
 mod law;
 mod layers;
 mod serving;
+mod streaming;
 mod verify;

@@ -105,7 +105,7 @@ impl Layers for RealLayers<'_> {
         let batch_rows = options.batch_rows.unwrap_or(StreamOptions::default().batch_rows);
         let stream_options = StreamOptions { workers: options.workers, batch_rows };
         let mut stream = Stream::start(plan, log.start(), &stream_options)?;
-        let mut feed = |from: &Frontier, to: &Frontier| -> Result<Vec<Segment>, EvaluateError> {
+        let feed = |stream: &mut Stream, from: &Frontier, to: &Frontier| -> Result<(), EvaluateError> {
             let interval = Interval::new(from.clone(), to.clone())?;
             for slice in log.slices(&interval, 1).iter().flatten() {
                 for batch in log.read(slice, &plan.columns, batch_rows)? {
@@ -114,9 +114,13 @@ impl Layers for RealLayers<'_> {
                     (self.progress)(batch.slice.n_positions());
                 }
             }
-            Ok(stream.read()?)
+            Ok(())
         };
-        Ok([feed(&log.start(), cut)?, feed(cut, end)?])
+        feed(&mut stream, &log.start(), cut)?;
+        // What is fed from here on is under way while the read at the cut is answered.
+        let at_cut = stream.begin_read()?;
+        feed(&mut stream, cut, end)?;
+        Ok([at_cut.wait()?, stream.read()?])
     }
 }
 
