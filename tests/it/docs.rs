@@ -16,7 +16,7 @@ fn every_block_of_the_language_reference_gives_what_the_page_says() {
         match head.trim() {
             "" => assert!(!checked.has_errors(), "{said}"),
             code => {
-                assert!(checked.has_errors() && said.contains(&format!("error[{code}]")), "{code}: {said}")
+                assert!(checked.has_errors() && said.contains(&format!("error[{code}]")), "{code}: {said}");
             }
         }
         n_blocks += 1;
