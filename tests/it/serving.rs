@@ -3,7 +3,7 @@
 use metricc::{Bound, Engine, evaluate_interval};
 use metricc_compiler::{Segment, SegmentError};
 use metricc_log::{Frontier, Interval};
-use metricc_runtime_serve::{ServeError, merge};
+use metricc_runtime_serve::{ServeError, merge, present};
 
 use crate::layers::{bound, options, package};
 
@@ -62,10 +62,14 @@ fn c81_c85_a_gap_or_an_overlap_is_refused() {
 fn c84_states_of_another_definition_are_refused() {
     with_bound(TEXT, |old| {
         with_bound(&TEXT.replace("sum(v)", "sum(v + 1)"), |new| {
-            let stale = segment(old, Engine::Batch, 0, 5);
-            let fresh = segment(new, Engine::Stream, 5, 10);
-            let merged = merge(&new.plan.metrics[0], &[stale, fresh]);
-            assert!(matches!(merged, Err(ServeError::Segment(SegmentError::Hash { .. }))));
+            let plan = &new.plan.metrics[0];
+            let refused = |segments: &[Segment]| {
+                assert!(matches!(merge(plan, segments), Err(ServeError::Segment(SegmentError::Hash { .. }))));
+            };
+            refused(&[segment(old, Engine::Batch, 0, 5), segment(new, Engine::Stream, 5, 10)]);
+            refused(&[segment(new, Engine::Batch, 0, 5), segment(old, Engine::Stream, 5, 10)]);
+            refused(&[segment(old, Engine::Batch, 0, 10)]);
+            assert!(present(plan, &segment(old, Engine::Batch, 0, 10)).is_err());
         });
     });
 }
