@@ -49,8 +49,8 @@ pub(crate) fn verify_source(bound: &Bound, options: &VerifyOptions) -> Result<bo
                 terminal::data(&format!("equal  {}: {groups}\n", plan.metric.name))?;
             }
             terminal::note(format!(
-                "source `{source}`: {n_positions} positions, {}, {n_comparisons} comparisons of states, \
-                 0 differences (seed {})",
+                "source `{source}`: {}, {}, {n_comparisons} comparisons of states, 0 differences (seed {})",
+                counted(n_positions as usize, "position", "positions"),
                 counted(options.n_cuts, "cut", "cuts"),
                 options.seed
             ));
