@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array,
 };
-use arrow::compute::{filter_record_batch, prep_null_mask_filter, take, take_record_batch};
+use arrow::compute::{filter_record_batch, take, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
 use metricc_dsl::ir;
@@ -188,12 +188,13 @@ impl Prepare {
             .map_err(|error| self.failed(error))
     }
 
+    /// A none in it counts as false, here as in Arrow's filter.
     fn mask(&self, filter: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<BooleanArray, CompileError> {
         let mask = self.evaluate(filter, rows)?;
         let mask = mask
             .as_boolean_opt()
             .ok_or_else(|| CompileError::form(&self.place, "`where` is not a bool column"))?;
-        Ok(if mask.null_count() == 0 { mask.clone() } else { prep_null_mask_filter(mask) })
+        Ok(mask.clone())
     }
 
     fn evaluate(&self, expr: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<ArrayRef, CompileError> {
