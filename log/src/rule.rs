@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
+use metricc_dsl::calendar::ZoneRules;
 use metricc_dsl::ir::{Field, Kind, Source, TimeUnit, Type, Value};
 
 use crate::LogError;
@@ -44,7 +44,7 @@ pub(crate) enum Reading {
     Text,
     Enum(Places),
     Date,
-    Timestamp { zone: Option<TimeZone>, unit: Option<TimeUnit> },
+    Timestamp { zone: Option<ZoneRules>, unit: Option<TimeUnit> },
     Duration,
     List(Box<Rule>),
 }
@@ -93,7 +93,8 @@ impl FieldRule {
         };
         let zone = match &field.zone {
             Some(name) => Some(
-                TimeZone::get(name).map_err(|_| declaration(format!("there is no time zone `{name}`")))?,
+                ZoneRules::named(name)
+                    .ok_or_else(|| declaration(format!("there is no time zone `{name}`")))?,
             ),
             None => None,
         };
@@ -113,7 +114,7 @@ impl FieldRule {
 }
 
 impl Rule {
-    fn new(ty: &Type, zone: Option<&TimeZone>, unit: Option<TimeUnit>) -> Self {
+    fn new(ty: &Type, zone: Option<&ZoneRules>, unit: Option<TimeUnit>) -> Self {
         let reading = match &ty.kind {
             Kind::Bool => Reading::Bool,
             Kind::Int => Reading::Int,

@@ -16,9 +16,7 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use metricc_dsl::calendar::ZoneRules;
 use metricc_dsl::ir::TimeUnit;
 
 /// 0001-01-01T00:00:00Z, in µs since 1970-01-01T00:00Z.
@@ -70,7 +68,7 @@ impl std::error::Error for TimeProblem {}
 ///
 /// # Errors
 /// [`TimeProblem`] if the text is no timestamp, or needs a `zone` that is not given.
-pub fn parse(text: &str, zone: Option<&TimeZone>) -> Result<i64, TimeProblem> {
+pub fn parse(text: &str, zone: Option<&ZoneRules>) -> Result<i64, TimeProblem> {
     let bytes = text.as_bytes();
     let (date, rest) = bytes.split_at_checked(10).ok_or(TimeProblem::NotATimestamp)?;
     let day = civil_day(date).map_err(|problem| match problem {
@@ -118,30 +116,8 @@ pub fn from_unit(value: i64, unit: TimeUnit) -> Result<i64, TimeProblem> {
 ///
 /// # Errors
 /// [`TimeProblem::OutOfRange`] if the time or the instant is outside of the years 0001 to 9999.
-pub fn from_local(local: i64, zone: &TimeZone) -> Result<i64, TimeProblem> {
-    let datetime = civil(in_range(local)?)?;
-    let shifted = |offset: Offset| local - i64::from(offset.seconds()) * SECOND;
-    let instant = match zone.to_ambiguous_timestamp(datetime).offset() {
-        AmbiguousOffset::Unambiguous { offset } => shifted(offset),
-        AmbiguousOffset::Fold { before, .. } => shifted(before),
-        AmbiguousOffset::Gap { before, after } => {
-            let instant = shifted(before);
-            end_of_gap(instant, shifted(after), zone).unwrap_or(instant)
-        }
-    };
-    in_range(instant)
-}
-
-/// The transition of the zone in `(earlier, instant]`, in µs; both lie less than a gap away from it.
-fn end_of_gap(instant: i64, earlier: i64, zone: &TimeZone) -> Option<i64> {
-    let behind = Timestamp::from_microsecond(instant.checked_add(1)?).ok()?;
-    let transition = zone.preceding(behind).next()?.timestamp().as_microsecond();
-    (transition > earlier).then_some(transition)
-}
-
-fn civil(local: i64) -> Result<DateTime, TimeProblem> {
-    let timestamp = Timestamp::from_microsecond(local).map_err(|_| TimeProblem::OutOfRange)?;
-    Ok(Offset::UTC.to_datetime(timestamp))
+pub fn from_local(local: i64, zone: &ZoneRules) -> Result<i64, TimeProblem> {
+    in_range(zone.first_instant_at(in_range(local)?))
 }
 
 pub(crate) fn in_range(microseconds: i64) -> Result<i64, TimeProblem> {

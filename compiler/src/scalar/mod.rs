@@ -37,39 +37,21 @@ mod tests;
 use std::any::Any;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion_expr::ColumnarValue;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::expressions::{Column, Literal};
-use metricc_dsl::ir::{Expr, ExprKind, Func, Kind, Type};
+use metricc_dsl::ir::{Expr, ExprKind, Func, Type};
 
 use crate::CompileError;
 
 pub use kernel::Kernel;
+pub use metricc_log::arrow_type as data_type;
 pub use window::WindowRule;
 
 /// How deep an expression may nest. `and` and `or` chains count as one level.
 const MAX_DEPTH: usize = 512;
-
-/// The Arrow type of typed rows for a kind.
-pub fn data_type(kind: &Kind) -> DataType {
-    match kind {
-        Kind::Bool => DataType::Boolean,
-        Kind::Int => DataType::Int64,
-        Kind::Int128 => DataType::Decimal128(38, 0),
-        Kind::Decimal { precision, scale } => DataType::Decimal128(*precision, *scale as i8),
-        Kind::Float => DataType::Float64,
-        Kind::String => DataType::Utf8,
-        Kind::Enum(_) => DataType::Int32,
-        Kind::Date => DataType::Date32,
-        Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
-        Kind::Duration => DataType::Duration(TimeUnit::Microsecond),
-        Kind::List(element) => {
-            DataType::List(Arc::new(Field::new_list_field(data_type(&element.kind), element.optional)))
-        }
-    }
-}
 
 /// A column of typed rows: it may hold nulls only if the type is optional.
 pub fn field(name: &str, ty: &Type) -> Field {

@@ -11,7 +11,7 @@ use arrow::array::{
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, TimeUnit};
 use arrow::error::ArrowError;
-use jiff::tz::TimeZone;
+use metricc_dsl::calendar::ZoneRules;
 use metricc_dsl::ir;
 
 use crate::decode::Problem;
@@ -120,7 +120,7 @@ pub(super) fn days_of_milliseconds(array: &Date64Array, rejects: &mut Rejects) -
 pub(super) fn instants(
     array: &Int64Array,
     unit: TimeUnit,
-    zone: Option<&TimeZone>,
+    zone: Option<&ZoneRules>,
     rejects: &mut Rejects,
 ) -> TimestampMicrosecondArray {
     let in_range = |value: &i64| (timestamp::MIN..=timestamp::MAX).contains(value);
