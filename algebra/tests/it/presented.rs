@@ -166,6 +166,15 @@ fn c76_a_small_variance_around_a_large_mean_is_not_lost() {
 }
 
 #[test]
+fn c39_a_deviation_beyond_all_floats_is_null() {
+    let deviation = |values: &[f64]| float_of(&aggregate(&Op::Stddev, float_column(values)));
+    assert_eq!(deviation(&[f64::MAX, -f64::MAX]), None);
+    assert_eq!(deviation(&[f64::MAX, -f64::MAX, f64::MAX, -f64::MAX]), None);
+    assert!(deviation(&[f64::MAX, 0.0]).is_some_and(f64::is_finite));
+    check_moments(&float_column(&[f64::MAX, -f64::MAX]), &exact_floats(&[f64::MAX, -f64::MAX]));
+}
+
+#[test]
 fn c86_the_mean_of_means_is_the_mean() {
     let mean = monoid(&Op::Mean, Some(&arrow::datatypes::DataType::Int64)).unwrap();
     let state = |values: &[i64]| {
