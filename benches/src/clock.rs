@@ -1,9 +1,22 @@
-//! CPU time of this process.
+//! CPU time and memory of this process, from Linux's `/proc`.
 
 use crate::Failure;
 
-/// Seconds of user and system time of all threads, from Linux's `/proc`.
-pub(crate) fn cpu_seconds() -> Result<f64, Failure> {
+/// Runs of which the best counts: noise only ever adds.
+const ROUNDS: usize = 3;
+
+/// Least CPU-seconds of a few runs, all threads, user and system.
+pub(crate) fn best(mut run: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
+    let mut best = f64::INFINITY;
+    for _ in 0..ROUNDS {
+        let start = cpu_seconds()?;
+        run()?;
+        best = best.min(cpu_seconds()? - start);
+    }
+    Ok(best)
+}
+
+fn cpu_seconds() -> Result<f64, Failure> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     // The second field is the name in parentheses and may hold spaces; utime and stime are fields 14 and 15.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -13,4 +26,24 @@ pub(crate) fn cpu_seconds() -> Result<f64, Failure> {
     };
     // USER_HZ is 100 on every Linux that Rust supports.
     Ok((user + system) / 100.0)
+}
+
+/// Mebibytes that are resident now.
+pub(crate) fn resident_mebibytes() -> Result<f64, Failure> {
+    status("VmRSS:")
+}
+
+/// Most mebibytes that were resident during `run`.
+pub(crate) fn peak_mebibytes(run: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
+    // Resets the high-water mark; see proc(5).
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    run()?;
+    status("VmHWM:")
+}
+
+/// A field of `/proc/self/status`, from kibibytes to mebibytes.
+fn status(name: &str) -> Result<f64, Failure> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such field")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
 }

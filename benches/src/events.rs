@@ -16,7 +16,8 @@ const START_US: i64 = 1_774_569_600_000_000;
 const DAYS_US: i64 = 30 * 86_400_000_000;
 const N_ROWS: usize = 1 << 17;
 
-/// Thirty days of payments, in order of time: 20 countries, 1,000 regions, 100,000 merchants.
+/// Thirty days of payments, in order of time: 20 countries, 1,000 regions, 2.6 million customers,
+/// 100,000 merchants.
 pub(crate) fn write(path: &Path, n_events: usize) -> Result<(), Failure> {
     let mut random = ChaCha8Rng::seed_from_u64(42);
     let mut writer: Option<ArrowWriter<File>> = None;
@@ -27,7 +28,7 @@ pub(crate) fn write(path: &Path, n_events: usize) -> Result<(), Failure> {
         let at = TimestampMicrosecondArray::from_iter_values(at).with_timezone_utc();
         let mut int =
             |most: i64| Int64Array::from_iter_values((0..n_rows).map(|_| random.random_range(0..most)));
-        let (region, merchant_id, amount) = (int(1_000), int(100_000), int(100_000));
+        let (region, customer, merchant, amount) = (int(1_000), int(2_600_000), int(100_000), int(100_000));
         let country =
             StringArray::from_iter_values((0..n_rows).map(|_| format!("C{}", random.random_range(0..20))));
         let status = StringArray::from_iter_values(
@@ -37,7 +38,8 @@ pub(crate) fn write(path: &Path, n_events: usize) -> Result<(), Failure> {
             ("at", Arc::new(at) as _, false),
             ("country", Arc::new(country) as _, false),
             ("region", Arc::new(region) as _, false),
-            ("merchant_id", Arc::new(merchant_id) as _, false),
+            ("customer", Arc::new(customer) as _, false),
+            ("merchant", Arc::new(merchant) as _, false),
             ("amount", Arc::new(amount) as _, false),
             ("status", Arc::new(status) as _, false),
         ])?;

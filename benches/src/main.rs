@@ -1,104 +1,98 @@
-//! How many CPU-seconds a million events cost, in batch, in stream, and by hand-written SQL.
+//! What a million events cost, in batch, in stream, and by hand-written SQL.
 //!
 //! ```sh
-//! cargo run --release -p metricc-bench                     # metricc alone
-//! cargo run --release -p metricc-bench --features sql      # beside DataFusion SQL, on the same files
+//! cargo run --release -p metricc-bench                          # metricc alone
+//! cargo run --release -p metricc-bench --features sql           # beside DataFusion SQL, on the same file
+//! cargo run --release -p metricc-bench -- 20000000 customer     # 20 M events, questions with that word
 //! ```
 //!
-//! An argument sets the number of events (default 5,000,000). All figures of one run are comparable with
-//! one another and with nothing else; they are CPU time of the whole process, best of three.
+//! The number of events is 5,000,000 unless given. Figures of one run are comparable with one another and
+//! with nothing else: CPU-seconds of the whole process per million events, best of three.
 
 mod clock;
 mod events;
 #[cfg(feature = "sql")]
 mod peer;
+mod questions;
 
+use std::path::Path;
 use std::sync::Arc;
 
-use clock::cpu_seconds;
+use clock::{best, peak_mebibytes, resident_mebibytes};
 use metricc::{Bound, Engine, EngineOptions, Package, bind, evaluate_interval};
 use metricc_dsl::SourceText;
 use metricc_log::{Batch, Binding, Interval};
 use metricc_runtime_stream::{Stream, StreamOptions};
+use questions::{QUESTIONS, Question, SOURCE};
 
 type Failure = Box<dyn std::error::Error>;
 
-const ROUNDS: usize = 3;
-const SOURCE: &str = "\
-source events {
-  at: timestamp time  country: string  region: int  merchant_id: int  amount: int  status: string
-}
-calendar india { zone \"Asia/Kolkata\", week monday }
-";
-
-/// A question, as a metric and as the best SQL we know for it.
-struct Question {
-    name: &'static str,
-    metric: &'static str,
-    sql: &'static str,
-}
-
-const QUESTIONS: [Question; 5] = [
-    Question {
-        name: "count, sum by country × hour, filtered",
-        metric: "{ n: count(), total: sum(amount) } { from events  where status == \"captured\" and amount > 0  by country  every 1h }",
-        sql: "SELECT country, \"at\" / 3600000000 h, count(*), sum(amount) FROM events WHERE status = 'captured' AND amount > 0 GROUP BY 1, 2",
-    },
-    Question {
-        name: "min, max, mean by region (1k keys)",
-        metric: "{ lo: min(amount), hi: max(amount), mean: mean(amount) } { from events  by region }",
-        sql: "SELECT region, min(amount), max(amount), avg(amount) FROM events GROUP BY 1",
-    },
-    Question {
-        name: "count, sum by region (1k keys)",
-        metric: "{ n: count(), total: sum(amount) } { from events  by region }",
-        sql: "SELECT region, count(*), sum(amount) FROM events GROUP BY 1",
-    },
-    Question {
-        name: "sum by merchant × hour (almost unique)",
-        metric: "sum(amount) { from events  by merchant_id  every 1h }",
-        sql: "SELECT merchant_id, \"at\" / 3600000000 h, sum(amount) FROM events GROUP BY 1, 2",
-    },
-    Question {
-        name: "count by merchant (100k keys)",
-        metric: "count() { from events  by merchant_id }",
-        sql: "SELECT merchant_id, count(*) FROM events GROUP BY 1",
-    },
-];
-
 fn main() -> Result<(), Failure> {
-    let n_events: usize = std::env::args().nth(1).map_or(Ok(5_000_000), |n| n.parse())?;
+    let mut args = std::env::args().skip(1);
+    let n_events: usize = args.next().map_or(Ok(5_000_000), |n| n.parse())?;
+    let word = args.next().unwrap_or_default();
+    let asked: Vec<&Question> = QUESTIONS.iter().filter(|question| question.name.contains(&word)).collect();
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("events.parquet");
     events::write(&path, n_events)?;
     let millions = n_events as f64 / 1e6;
-    out("| question | batch | stream | stream, decoded | M events per CPU-s, decoded | SQL |");
-    out("|---|---|---|---|---|---|");
-    for question in &QUESTIONS {
-        let bound = bound(&[question.metric], &path)?;
-        let batch = best(|| whole(&bound, Engine::Batch))? / millions;
-        let stream = best(|| whole(&bound, Engine::Stream))? / millions;
-        let decoded = decode(&bound)?;
-        let fed = best(|| feed(&bound, &decoded))? / millions;
-        out(&format!(
-            "| {} | {batch:.3} | {stream:.3} | {fed:.3} | {:.1} | {} |",
-            question.name,
-            1.0 / fed,
-            sql(&path, question.sql, millions)?
-        ));
+    memory(&asked, &path)?;
+    out(&format!("\n{n_events} events; CPU-seconds per million events\n"));
+    out(
+        "| question | SQL | batch | batch ÷ SQL | stream | stream ÷ batch | decoded → stream | M events per CPU-s |",
+    );
+    out("|---|---|---|---|---|---|---|---|");
+    for question in &asked {
+        compare(question.name, &[question], &path, millions)?;
     }
-    let all: Vec<&str> = QUESTIONS.iter().map(|question| question.metric).collect();
-    let bound = bound(&all, &path)?;
-    let batch = best(|| whole(&bound, Engine::Batch))? / millions;
-    let stream = best(|| whole(&bound, Engine::Stream))? / millions;
-    out(&format!("| all {} at once | {batch:.3} | {stream:.3} | | | |", all.len()));
+    if asked.len() > 1 {
+        compare("all of them at once", &asked, &path, millions)?;
+    }
     Ok(())
 }
 
-fn bound(metrics: &[&str], path: &std::path::Path) -> Result<Bound, Failure> {
+/// One row: the questions in one scan as metrics, one query after the other in SQL.
+fn compare(name: &str, questions: &[&Question], path: &Path, millions: f64) -> Result<(), Failure> {
+    let bound = bound(questions, path)?;
+    let sql = sql(path, questions)?.map(|seconds| seconds / millions);
+    let batch = best(|| whole(&bound, Engine::Batch))? / millions;
+    let stream = best(|| whole(&bound, Engine::Stream))? / millions;
+    let batches = decode(&bound)?;
+    let fed = best(|| feed(&bound, &batches))? / millions;
+    let shown = |figure: Option<f64>, digits| figure.map_or_else(String::new, |f| format!("{f:.digits$}"));
+    out(&format!(
+        "| {name} | {} | {batch:.3} | {} | {stream:.3} | {:.2} | {fed:.3} | {:.1} |",
+        shown(sql, 3),
+        shown(sql.map(|sql| batch / sql), 2),
+        stream / batch,
+        1.0 / fed,
+    ));
+    Ok(())
+}
+
+/// What a stream holds at its peak, beside its input, fed a quarter, a half and all of the events. Comes first and
+/// with few keys first, since an allocator keeps what it once had.
+fn memory(questions: &[&Question], path: &Path) -> Result<(), Failure> {
+    out("| question | MiB, ¼ of the events | ½ | all |");
+    out("|---|---|---|---|");
+    for question in questions {
+        let bound = bound(&[question], path)?;
+        let batches = decode(&bound)?;
+        let before = resident_mebibytes()?;
+        let mut row = format!("| {} |", question.name);
+        for share in [4, 2, 1] {
+            let peak = peak_mebibytes(|| feed(&bound, &batches[..batches.len() / share]))?;
+            row.push_str(&format!(" {:.0} |", peak - before));
+        }
+        out(&row);
+    }
+    Ok(())
+}
+
+fn bound(questions: &[&Question], path: &Path) -> Result<Bound, Failure> {
     let mut text = SOURCE.to_owned();
-    for (index, metric) in metrics.iter().enumerate() {
-        text.push_str(&format!("metric m{index} = {metric}\n"));
+    for (index, question) in questions.iter().enumerate() {
+        text.push_str(&format!("metric m{index} = {}\n", question.metric));
     }
     let package = Package::from_text(SourceText { name: "bench.metric".to_owned(), bytes: text.into() });
     let binding = ("events".to_owned(), Binding::new(path.to_string_lossy()));
@@ -125,7 +119,7 @@ fn decode(bound: &Bound) -> Result<Vec<Batch>, Failure> {
     Ok(batches)
 }
 
-/// One worker, fed from memory; the result is waited for, and read at the end.
+/// One worker, fed from memory until all of it is in the segments.
 fn feed(bound: &Bound, batches: &[Batch]) -> Result<(), Failure> {
     let options = StreamOptions { workers: 1, ..StreamOptions::default() };
     let mut stream = Stream::start(&Arc::clone(&bound.plan), bound.log.start(), &options)?;
@@ -136,27 +130,17 @@ fn feed(bound: &Bound, batches: &[Batch]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn best(mut run: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
-    let mut best = f64::INFINITY;
-    for _ in 0..ROUNDS {
-        let start = cpu_seconds()?;
-        run()?;
-        best = best.min(cpu_seconds()? - start);
-    }
-    Ok(best)
-}
-
 #[cfg(feature = "sql")]
-fn sql(path: &std::path::Path, query: &str, millions: f64) -> Result<String, Failure> {
-    Ok(format!("{:.3}", best(|| peer::run(path, query))? / millions))
+fn sql(path: &Path, questions: &[&Question]) -> Result<Option<f64>, Failure> {
+    best(|| questions.iter().try_for_each(|question| peer::run(path, question.sql))).map(Some)
 }
 
 #[cfg(not(feature = "sql"))]
-fn sql(_: &std::path::Path, _: &str, _: f64) -> Result<String, Failure> {
-    Ok("(feature `sql`)".to_owned())
+fn sql(_: &Path, _: &[&Question]) -> Result<Option<f64>, Failure> {
+    Ok(None)
 }
 
-#[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+#[expect(clippy::print_stdout, reason = "the tables are what this program is for")]
 fn out(line: &str) {
     println!("{line}");
 }

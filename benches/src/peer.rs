@@ -14,7 +14,7 @@ pub(crate) fn run(path: &Path, query: &str) -> Result<(), Failure> {
         let context = SessionContext::new();
         let path = path.to_string_lossy();
         context.register_parquet("raw", path.as_ref(), ParquetReadOptions::default()).await?;
-        let columns = "country, region, merchant_id, amount, status";
+        let columns = "country, region, customer, merchant, amount, status";
         let view =
             format!("CREATE VIEW events AS SELECT CAST(\"at\" AS BIGINT) AS \"at\", {columns} FROM raw");
         context.sql(&view).await?.collect().await?;

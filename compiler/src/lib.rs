@@ -10,6 +10,7 @@
 
 mod error;
 pub mod explain;
+mod groups;
 mod hash;
 mod plan;
 mod prepare;
@@ -17,6 +18,7 @@ pub mod scalar;
 mod segment;
 
 pub use error::CompileError;
+pub use groups::{GroupRows, PackedGroup};
 pub use hash::MetricHash;
 pub use plan::{MetricPlan, SourcePlan, StateColumn, StateLayout};
 pub use prepare::Prepare;

@@ -7,6 +7,7 @@ use datafusion_physical_expr::PhysicalExpr;
 use metricc_algebra::{Monoid, Op, WordOp, monoid, n_words};
 use metricc_dsl::ir;
 
+use crate::groups::GroupRows;
 use crate::prepare::{Prepare, Scope, columns_of, group_fields};
 use crate::{CompileError, MetricHash, scalar};
 
@@ -35,6 +36,8 @@ pub struct MetricPlan {
     pub prepare: Prepare,
     /// Number of group columns (at least one); they come first in prepared rows and in segments.
     pub n_group_columns: usize,
+    /// The group columns as bytes.
+    pub groups: GroupRows,
     /// The state columns: the row count first, then one per aggregate of the metric.
     pub states: Vec<StateColumn>,
     /// Group columns, then canonical state columns.
@@ -119,11 +122,14 @@ impl MetricPlan {
         }
         let prepare = Prepare::new(metric, scope, &values)?;
         let (presented_schema, outputs) = presentation(metric, &states)?;
+        let groups =
+            GroupRows::new(&group_fields).map_err(|error| CompileError::engine(&metric.name, error))?;
         Ok(MetricPlan {
             metric: metric.clone(),
             hash: MetricHash::of(metric, states.iter().map(|state| state.monoid.as_ref()))?,
             prepare,
             n_group_columns,
+            groups,
             segment_schema: segment_schema(group_fields, &states),
             layout: layout_of(&states),
             states,

@@ -4,9 +4,8 @@
 //! canonical form is one sorted batch (by window start, then keys, none first), so two segments of one
 //! interval are equal if and only if their bytes are. [`Segment::merge`] is the ⊕ of the law.
 
-use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take};
-use arrow::row::{RowConverter, SortField};
 use metricc_log::{Frontier, Interval};
 
 use crate::{CompileError, MetricHash, MetricPlan};
@@ -106,23 +105,23 @@ impl Segment {
 /// Sorts by the group columns and merges the states of equal groups.
 fn combine(plan: &MetricPlan, states: &RecordBatch) -> Result<RecordBatch, CompileError> {
     let failed = |error| CompileError::engine(&plan.metric.name, error);
+    if u32::try_from(states.num_rows()).is_err() {
+        return Err(CompileError::form(&plan.metric.name, "a segment has more than 2^32 groups"));
+    }
     let groups = &states.columns()[..plan.n_group_columns];
-    let fields = groups.iter().map(|column| SortField::new(column.data_type().clone())).collect();
-    let converter = RowConverter::new(fields).map_err(failed)?;
-    let rows = converter.convert_columns(groups).map_err(failed)?;
-    let mut order: Vec<u64> = (0..states.num_rows() as u64).collect();
-    order.sort_unstable_by(|&left, &right| rows.row(left as usize).cmp(&rows.row(right as usize)));
+    let (order, firsts) = plan.groups.order(&plan.groups.rows(groups).map_err(failed)?);
+    let is_disjoint = firsts.iter().all(|is_first| *is_first);
     let mut group_of = Vec::with_capacity(order.len());
     let mut first_of_group = Vec::new();
-    for (place, &row) in order.iter().enumerate() {
-        if place == 0 || rows.row(order[place - 1] as usize) != rows.row(row as usize) {
-            first_of_group.push(row);
+    if !is_disjoint {
+        for (row, is_first) in order.iter().zip(&firsts) {
+            first_of_group.extend(is_first.then_some(*row));
+            group_of.push(first_of_group.len() - 1);
         }
-        group_of.push(first_of_group.len() - 1);
     }
-    let order = UInt64Array::from(order);
-    let is_disjoint = first_of_group.len() == order.len();
-    let first_of_group = UInt64Array::from(first_of_group);
+    let order = UInt32Array::from(order);
+    let n_groups = if is_disjoint { order.len() } else { first_of_group.len() };
+    let first_of_group = if is_disjoint { order.clone() } else { UInt32Array::from(first_of_group) };
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(states.num_columns());
     for column in groups {
         columns.push(take(column, &first_of_group, None).map_err(failed)?);
@@ -134,8 +133,8 @@ fn combine(plan: &MetricPlan, states: &RecordBatch) -> Result<RecordBatch, Compi
         } else {
             let mut merged = state.monoid.groups();
             merged
-                .merge(&sorted, &group_of, first_of_group.len())
-                .and_then(|()| merged.emit(first_of_group.len()))
+                .merge(&sorted, &group_of, n_groups)
+                .and_then(|()| merged.emit(n_groups))
                 .map_err(|error| CompileError::engine(&plan.metric.name, error))?
         });
     }

@@ -150,14 +150,20 @@ fn read_shares(
 ) -> Result<Findings, BatchError> {
     let read = &read;
     std::thread::scope(|scope| {
-        let threads: Vec<_> = readers.into_iter().map(|reader| scope.spawn(move || read(reader))).collect();
+        let start = |reader| {
+            std::thread::Builder::new()
+                .name("metricc-read".to_owned())
+                .spawn_scoped(scope, move || read(reader))
+        };
+        let threads: Vec<_> = readers.into_iter().map(start).collect();
         let mut findings = Findings::default();
         let mut failed = None;
         for thread in threads {
-            match thread.join() {
-                Ok(Ok(found)) => findings.merge(found),
-                Ok(Err(error)) => failed = failed.or(Some(error)),
-                Err(_) => failed = failed.or(Some(BatchError::Thread("a reader panicked".to_owned()))),
+            let ended = thread.map(|thread| thread.join());
+            match ended.map_err(|error| BatchError::Thread(error.to_string())) {
+                Ok(Ok(Ok(found))) => findings.merge(found),
+                Ok(Ok(Err(error))) | Err(error) => failed = failed.or(Some(error)),
+                Ok(Err(_)) => failed = failed.or(Some(BatchError::Thread("a reader panicked".to_owned()))),
             }
         }
         failed.map_or(Ok(findings), Err)

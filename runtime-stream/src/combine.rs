@@ -1,14 +1,14 @@
-//! Pre-combining: one micro-batch of typed rows becomes one difference per group in it.
+//! Pre-combining: the rows of one epoch become few differences per group.
 //!
 //! The group table is DataFusion's, the states are the monoids' own [`Groups`]: the same parts that
-//! the batch layer's aggregate runs on.
+//! the batch layer's aggregate runs on. The table lives as long as the epoch, so rows of a group that
+//! comes back meet their state here, before any exchange; it is emptied early only when it grows large.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::Schema;
-use arrow::row::{RowConverter, SortField};
 use datafusion_expr::EmitTo;
 use datafusion_physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion_physical_plan::aggregates::order::GroupOrdering;
@@ -18,13 +18,16 @@ use metricc_compiler::{CompileError, MetricPlan};
 use crate::difference::Difference;
 use crate::key::GroupKey;
 
-/// Combines micro-batches of one metric.
+/// Groups, and bytes of their states, that a table holds before it is emptied.
+const FULL_GROUPS: usize = 1 << 18;
+const FULL_BYTES: usize = 64 << 20;
+
+/// Combines the rows of one metric.
 pub(crate) struct Combiner<K, D> {
     plan: Arc<MetricPlan>,
     table: Box<dyn GroupValues>,
     states: Vec<Box<dyn Groups>>,
     group_of: Vec<usize>,
-    rows: RowConverter,
     output: PhantomData<(K, D)>,
 }
 
@@ -34,21 +37,20 @@ impl<K: GroupKey, D: Difference> Combiner<K, D> {
         let table = new_group_values(Arc::new(groups), &GroupOrdering::None)
             .map_err(|error| CompileError::engine(&plan.metric.name, error))?;
         let states = plan.states.iter().map(|state| state.monoid.groups()).collect();
-        let rows = group_rows(&plan)?;
-        Ok(Combiner { plan, table, states, group_of: Vec::new(), rows, output: PhantomData })
+        Ok(Combiner { plan, table, states, group_of: Vec::new(), output: PhantomData })
     }
 
-    /// The groups of a batch of typed rows with their states.
-    pub(crate) fn combine(&mut self, rows: &RecordBatch) -> Result<Vec<(K, D)>, CompileError> {
+    /// Adds a batch of typed rows to the states of their groups.
+    pub(crate) fn add(&mut self, rows: &RecordBatch) -> Result<(), CompileError> {
         let plan = self.plan.clone();
         let prepared = plan.prepare.apply(rows)?;
         if prepared.num_rows() == 0 {
-            return Ok(Vec::new());
+            return Ok(());
         }
         self.lift(&plan, &prepared).map_err(|error| CompileError::engine(&plan.metric.name, error))
     }
 
-    fn lift(&mut self, plan: &MetricPlan, prepared: &RecordBatch) -> Result<Vec<(K, D)>, Failure> {
+    fn lift(&mut self, plan: &MetricPlan, prepared: &RecordBatch) -> Result<(), Failure> {
         let columns = prepared.columns();
         self.table.intern(&columns[..plan.n_group_columns], &mut self.group_of)?;
         let n_groups = self.table.len();
@@ -60,21 +62,34 @@ impl<K: GroupKey, D: Difference> Combiner<K, D> {
             let filter: Option<&BooleanArray> = state.filter.map(|filter| columns[filter].as_boolean());
             groups.lift(args, &self.group_of, filter, n_groups)?;
         }
+        Ok(())
+    }
+
+    /// Whether the table is to be emptied although the epoch goes on.
+    pub(crate) fn is_full(&self) -> bool {
+        let bytes: usize = self.states.iter().map(|groups| groups.size()).sum();
+        self.table.len() >= FULL_GROUPS || bytes >= FULL_BYTES
+    }
+
+    /// Takes all groups out with their states; the table is empty afterwards.
+    pub(crate) fn take(&mut self) -> Result<Vec<(K, D)>, CompileError> {
+        let plan = self.plan.clone();
+        self.emit(&plan).map_err(|error| CompileError::engine(&plan.metric.name, error))
+    }
+
+    fn emit(&mut self, plan: &MetricPlan) -> Result<Vec<(K, D)>, Failure> {
+        let n_groups = self.table.len();
+        if n_groups == 0 {
+            return Ok(Vec::new());
+        }
         let groups = self.table.emit(EmitTo::All)?;
         self.table.clear_shrink(n_groups);
         let states =
             self.states.iter_mut().map(|groups| groups.emit(n_groups)).collect::<Result<Vec<_>, _>>()?;
-        let rows = self.rows.convert_columns(&groups)?;
+        let rows = plan.groups.rows(&groups)?;
         let differences = D::from_columns(plan, &states)?;
-        Ok(rows.iter().map(|row| K::from_row(row.as_ref())).zip(differences).collect())
+        Ok(rows.iter().map(|row| K::from_row(&plan.groups, row.data())).zip(differences).collect())
     }
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// The row format of a metric's group columns.
-pub(crate) fn group_rows(plan: &MetricPlan) -> Result<RowConverter, CompileError> {
-    let fields = plan.segment_schema.fields()[..plan.n_group_columns].iter();
-    RowConverter::new(fields.map(|field| SortField::new(field.data_type().clone())).collect())
-        .map_err(|error| CompileError::engine(&plan.metric.name, error))
-}

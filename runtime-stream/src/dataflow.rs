@@ -1,10 +1,11 @@
 //! One metric's dataflow: *combine → exchange → arrange*, and reading its trace at a time.
+//!
+//! A time is an epoch: the rows fed between two moments at which somebody may read. Within one, rows only meet in the
+//! combiner's table, so that what the collection has to sort and merge depends on groups and reads, not on rows.
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::DataType;
-use arrow::row::RowConverter;
 use differential_dataflow::Hashable;
 use differential_dataflow::operators::arrange::agent::TraceAgent;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
@@ -12,21 +13,21 @@ use differential_dataflow::trace::chunk::vec::{ChunkBatcher, ChunkSpine};
 use differential_dataflow::trace::cursor::cursor_list;
 use differential_dataflow::trace::{Cursor, TraceReader};
 use metricc_algebra::n_words;
-use metricc_compiler::{CompileError, MetricPlan, StateLayout};
+use metricc_compiler::{CompileError, MetricPlan, PackedGroup, StateLayout};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::{Operator, Probe};
+use timely::dataflow::operators::{Capability, Operator, Probe};
 use timely::dataflow::{ProbeHandle, Stream};
 use timely::progress::frontier::AntichainRef;
 
-use crate::combine::{Combiner, group_rows};
+use crate::combine::Combiner;
 use crate::difference::{Difference, HeapProduct, Words};
-use crate::key::{GroupKey, RowKey, SHORT_BYTES, ShortKey};
+use crate::key::{GroupKey, RowKey, ShortKey};
 use crate::worker::Failures;
 
-/// Index of a micro-batch.
+/// Index of an epoch.
 pub(crate) type Time = u64;
 
-/// A group, a micro-batch, and the product of the group's states in it.
+/// A group, an epoch, and the product of the group's states in it.
 type Update<K, D> = ((K, ()), Time, D);
 
 /// Groups in a batch of states that is read out.
@@ -34,7 +35,7 @@ const READ_ROWS: usize = 8192;
 
 /// The trace of one metric on one worker.
 pub(crate) trait MetricTrace {
-    /// The states of this worker's groups over all micro-batches before `time`, in the plan's segment schema.
+    /// The states of this worker's groups over all epochs before `time`, in the plan's segment schema.
     fn read(&mut self, time: Time) -> Result<Vec<RecordBatch>, CompileError>;
     /// Gives up the distinction of times before `time`: no read will ask for less.
     fn compact(&mut self, time: Time);
@@ -47,57 +48,36 @@ pub(crate) fn attach<'scope>(
     probe: &ProbeHandle<Time>,
     failures: &Failures,
 ) -> Result<Box<dyn MetricTrace>, CompileError> {
-    match row_width(plan) {
-        Some(width) if width <= SHORT_BYTES => attach_keyed::<ShortKey>(plan, width, rows, probe, failures),
-        _ => attach_keyed::<RowKey>(plan, 0, rows, probe, failures),
+    match plan.groups.packed_width() {
+        Some(0..=8) => attach_keyed::<ShortKey>(plan, rows, probe, failures),
+        Some(_) => attach_keyed::<PackedGroup>(plan, rows, probe, failures),
+        None => attach_keyed::<RowKey>(plan, rows, probe, failures),
     }
 }
 
 fn attach_keyed<'scope, K: GroupKey>(
     plan: &Arc<MetricPlan>,
-    width: usize,
     rows: &Stream<'scope, Time, Vec<RecordBatch>>,
     probe: &ProbeHandle<Time>,
     failures: &Failures,
 ) -> Result<Box<dyn MetricTrace>, CompileError> {
     match &plan.layout {
         StateLayout::Words(program) => match n_words(program) {
-            0..=2 => arrange::<K, Words<2>>(plan, width, rows, probe, failures),
-            3..=4 => arrange::<K, Words<4>>(plan, width, rows, probe, failures),
-            5..=8 => arrange::<K, Words<8>>(plan, width, rows, probe, failures),
-            _ => arrange::<K, Words<16>>(plan, width, rows, probe, failures),
+            0..=3 => arrange::<K, Words<3>>(plan, rows, probe, failures),
+            4..=8 => arrange::<K, Words<8>>(plan, rows, probe, failures),
+            _ => arrange::<K, Words<16>>(plan, rows, probe, failures),
         },
-        StateLayout::Heap => arrange::<K, HeapProduct>(plan, width, rows, probe, failures),
+        StateLayout::Heap => arrange::<K, HeapProduct>(plan, rows, probe, failures),
     }
 }
 
 fn arrange<'scope, K: GroupKey, D: Difference>(
     plan: &Arc<MetricPlan>,
-    width: usize,
     rows: &Stream<'scope, Time, Vec<RecordBatch>>,
     probe: &ProbeHandle<Time>,
     failures: &Failures,
 ) -> Result<Box<dyn MetricTrace>, CompileError> {
-    let mut combiner = Combiner::<K, D>::new(plan.clone())?;
-    let failures = failures.clone();
-    let combined: Stream<'scope, Time, Vec<Update<K, D>>> =
-        rows.clone().unary(Pipeline, &format!("combine {}", plan.metric.name), move |_, _| {
-            move |input, output| {
-                input.for_each(|capability, batches| {
-                    let time = *capability.least().expect("a message has a time");
-                    let mut session = output.session(&capability);
-                    for rows in batches.drain(..) {
-                        match combiner.combine(&rows) {
-                            Ok(groups) => {
-                                let updates = groups.into_iter().map(|(key, state)| ((key, ()), time, state));
-                                session.give_container(&mut updates.collect());
-                            }
-                            Err(error) => failures.report(error),
-                        }
-                    }
-                });
-            }
-        });
+    let combined = combine::<K, D>(plan, rows, failures)?;
     let by_group = Exchange::new(|((key, ()), _, _): &Update<K, D>| key.hashed());
     let arranged = arrange_core::<_, _, ChunkBatcher<K, (), Time, D>, ChunkSpine<K, (), Time, D>>(
         combined,
@@ -106,15 +86,52 @@ fn arrange<'scope, K: GroupKey, D: Difference>(
         ChunkBatcher::new,
     );
     arranged.stream.probe_with(probe);
-    let rows = group_rows(plan)?;
-    Ok(Box::new(Trace { plan: plan.clone(), width, rows, agent: arranged.trace }))
+    Ok(Box::new(Trace { plan: plan.clone(), agent: arranged.trace }))
+}
+
+/// The first operator: holds the table of an epoch and sends it on when the epoch ends, or the table is full.
+fn combine<'scope, K: GroupKey, D: Difference>(
+    plan: &Arc<MetricPlan>,
+    rows: &Stream<'scope, Time, Vec<RecordBatch>>,
+    failures: &Failures,
+) -> Result<Stream<'scope, Time, Vec<Update<K, D>>>, CompileError> {
+    let mut combiner = Combiner::<K, D>::new(plan.clone())?;
+    let failures = failures.clone();
+    let name = format!("combine {}", plan.metric.name);
+    Ok(rows.clone().unary_frontier(Pipeline, &name, move |_, _| {
+        // The epoch whose rows are in the table.
+        let mut held: Option<Capability<Time>> = None;
+        move |(input, frontier), output| {
+            let mut send = |combiner: &mut Combiner<K, D>, epoch: &Capability<Time>| match combiner.take() {
+                Ok(groups) => {
+                    let time = *epoch.time();
+                    let updates = groups.into_iter().map(|(key, state)| ((key, ()), time, state));
+                    output.session(epoch).give_container(&mut updates.collect());
+                }
+                Err(error) => failures.report(error),
+            };
+            input.for_each(|capability, batches| {
+                let epoch = capability.retain_least(0).expect("a message has a time");
+                // Epochs come in order.
+                if let Some(before) = held.replace(epoch.clone()).filter(|held| held.time() != epoch.time()) {
+                    send(&mut combiner, &before);
+                }
+                for rows in batches.drain(..) {
+                    combiner.add(&rows).unwrap_or_else(|error| failures.report(error));
+                    if combiner.is_full() {
+                        send(&mut combiner, &epoch);
+                    }
+                }
+            });
+            if let Some(epoch) = held.take_if(|epoch| !frontier.less_equal(epoch.time())) {
+                send(&mut combiner, &epoch);
+            }
+        }
+    }))
 }
 
 struct Trace<K: GroupKey, D: Difference> {
     plan: Arc<MetricPlan>,
-    /// Bytes of a group's row where all have the same; 0 otherwise.
-    width: usize,
-    rows: RowConverter,
     agent: TraceAgent<ChunkSpine<K, (), Time, D>>,
 }
 
@@ -158,27 +175,15 @@ impl<K: GroupKey, D: Difference> Trace<K, D> {
         let mut bytes = Vec::new();
         let mut ends = Vec::with_capacity(keys.len());
         for key in &keys {
-            key.append_to(self.width, &mut bytes);
+            key.append_to(&self.plan.groups, &mut bytes);
             ends.push(bytes.len());
         }
         let starts = std::iter::once(0).chain(ends.iter().copied());
-        let parser = self.rows.parser();
-        let rows = starts.zip(&ends).map(|(start, &end)| parser.parse(&bytes[start..end]));
-        let mut columns: Vec<ArrayRef> = self.rows.convert_rows(rows).map_err(failed)?;
+        let rows = starts.zip(&ends).map(|(start, &end)| &bytes[start..end]);
+        let mut columns: Vec<ArrayRef> = self.plan.groups.columns(rows).map_err(failed)?;
         let states = D::to_columns(&self.plan, &differences)
             .map_err(|error| CompileError::engine(&self.plan.metric.name, error))?;
         columns.extend(states);
         RecordBatch::try_new(self.plan.segment_schema.clone(), columns).map_err(failed)
     }
-}
-
-/// Bytes of a group's row in Arrow's row format, if all groups have the same: a marker and the value.
-fn row_width(plan: &MetricPlan) -> Option<usize> {
-    let fields = plan.segment_schema.fields()[..plan.n_group_columns].iter();
-    fields
-        .map(|field| match field.data_type() {
-            DataType::Boolean => Some(2),
-            data_type => data_type.primitive_width().map(|width| width + 1),
-        })
-        .sum()
 }

@@ -22,20 +22,29 @@ pub(crate) trait Difference: ExchangeData + Semigroup {
     fn to_columns(plan: &MetricPlan, differences: &[Self]) -> Result<Vec<ArrayRef>, StateError>;
 }
 
-/// A word program that lives as long as the process. Programs are few: one per shape of product.
+/// A word program that lives as long as the process, as a thin pointer: every difference holds one.
+/// Programs are few: one per shape of product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Program(&'static [WordOp]);
+pub(crate) struct Program(&'static Steps);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Steps(Vec<WordOp>);
 
 impl Program {
     fn intern(program: &[WordOp]) -> Self {
-        static PROGRAMS: Mutex<Vec<&'static [WordOp]>> = Mutex::new(Vec::new());
+        static PROGRAMS: Mutex<Vec<&'static Steps>> = Mutex::new(Vec::new());
         let mut programs = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = programs.iter().find(|known| **known == program) {
+        if let Some(known) = programs.iter().find(|known| known.0 == program) {
             return Program(known);
         }
-        let program: &'static [WordOp] = Vec::leak(program.to_vec());
-        programs.push(program);
-        Program(program)
+        let steps: &'static Steps = Box::leak(Box::new(Steps(program.to_vec())));
+        programs.push(steps);
+        Program(steps)
+    }
+
+    #[inline]
+    fn steps(self) -> &'static [WordOp] {
+        &self.0.0
     }
 
     fn of(plan: &MetricPlan) -> Self {
@@ -51,7 +60,7 @@ impl Program {
 
 impl Serialize for Program {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|step| match *step {
+        serializer.collect_seq(self.steps().iter().map(|step| match *step {
             WordOp::Add(words) => (0, words),
             WordOp::Max(words) => (1, words),
         }))
@@ -96,7 +105,7 @@ impl<const N: usize> IsZero for Words<N> {
 impl<const N: usize> Semigroup for Words<N> {
     #[inline]
     fn plus_equals(&mut self, other: &Self) {
-        merge_words(self.program.0, &mut self.words, &other.words);
+        merge_words(self.program.steps(), &mut self.words, &other.words);
     }
 }
 
@@ -184,7 +193,7 @@ impl IsZero for HeapProduct {
 impl Semigroup for HeapProduct {
     fn plus_equals(&mut self, other: &Self) {
         let parts = Arc::make_mut(&mut self.0);
-        merge_words(parts.program.0, &mut parts.words, &other.0.words);
+        merge_words(parts.program.steps(), &mut parts.words, &other.0.words);
         for (state, other) in parts.heap.iter_mut().zip(&other.0.heap) {
             state.merge(other).expect("states of one collection are of one monoid");
         }

@@ -1,40 +1,49 @@
-//! Groups as keys of a collection: the bytes of Arrow's row format, which compare like the values.
+//! Groups as keys of a collection: the bytes of [`GroupRows`], which compare like the values.
 //!
-//! Two forms, chosen by the plan's types: rows of a fixed width up to 16 bytes are one integer; all
-//! others hold up to 23 bytes in place, longer ones on the heap.
+//! Three forms, chosen by the plan's types: groups that pack are one integer of 8 or 16 bytes; all
+//! others hold rows of up to 23 bytes in place, longer ones on the heap.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use differential_dataflow::ExchangeData;
+use metricc_compiler::{GroupRows, PackedGroup};
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Row bytes that fit into a [`ShortKey`].
-pub(crate) const SHORT_BYTES: usize = 16;
 const INLINE_BYTES: usize = 23;
 
 /// A group as a key.
 pub(crate) trait GroupKey: ExchangeData + Hash {
-    fn from_row(row: &[u8]) -> Self;
-    /// Appends the row's bytes; `width` is that of all rows where the width is fixed.
-    fn append_to(&self, width: usize, bytes: &mut Vec<u8>);
+    fn from_row(groups: &GroupRows, row: &[u8]) -> Self;
+    /// Appends the row's bytes.
+    fn append_to(&self, groups: &GroupRows, row: &mut Vec<u8>);
 }
 
-/// Rows of one width of up to 16 bytes, big-endian, so that integers compare like bytes.
-pub(crate) type ShortKey = u128;
+/// Groups that pack into 8 bytes, such as one int.
+pub(crate) type ShortKey = u64;
 
 impl GroupKey for ShortKey {
     #[inline]
-    fn from_row(row: &[u8]) -> Self {
-        let mut bytes = [0; SHORT_BYTES];
-        bytes[..row.len()].copy_from_slice(row);
-        u128::from_be_bytes(bytes)
+    fn from_row(groups: &GroupRows, row: &[u8]) -> Self {
+        (groups.pack(row) >> 64) as u64
     }
 
-    fn append_to(&self, width: usize, bytes: &mut Vec<u8>) {
-        bytes.extend_from_slice(&self.to_be_bytes()[..width]);
+    fn append_to(&self, groups: &GroupRows, row: &mut Vec<u8>) {
+        groups.unpack(PackedGroup::from(*self) << 64, row);
+    }
+}
+
+/// Groups that pack into 16 bytes, such as a window and an int.
+impl GroupKey for PackedGroup {
+    #[inline]
+    fn from_row(groups: &GroupRows, row: &[u8]) -> Self {
+        groups.pack(row)
+    }
+
+    fn append_to(&self, groups: &GroupRows, row: &mut Vec<u8>) {
+        groups.unpack(*self, row);
     }
 }
 
@@ -47,6 +56,17 @@ pub(crate) enum RowKey {
 
 impl RowKey {
     #[inline]
+    fn of(row: &[u8]) -> Self {
+        if row.len() <= INLINE_BYTES {
+            let mut bytes = [0; INLINE_BYTES];
+            bytes[..row.len()].copy_from_slice(row);
+            RowKey::Inline(row.len() as u8, bytes)
+        } else {
+            RowKey::Heap(row.into())
+        }
+    }
+
+    #[inline]
     fn bytes(&self) -> &[u8] {
         match self {
             RowKey::Inline(len, bytes) => &bytes[..usize::from(*len)],
@@ -57,18 +77,12 @@ impl RowKey {
 
 impl GroupKey for RowKey {
     #[inline]
-    fn from_row(row: &[u8]) -> Self {
-        if row.len() <= INLINE_BYTES {
-            let mut bytes = [0; INLINE_BYTES];
-            bytes[..row.len()].copy_from_slice(row);
-            RowKey::Inline(row.len() as u8, bytes)
-        } else {
-            RowKey::Heap(row.into())
-        }
+    fn from_row(_: &GroupRows, row: &[u8]) -> Self {
+        RowKey::of(row)
     }
 
-    fn append_to(&self, _: usize, bytes: &mut Vec<u8>) {
-        bytes.extend_from_slice(self.bytes());
+    fn append_to(&self, _: &GroupRows, row: &mut Vec<u8>) {
+        row.extend_from_slice(self.bytes());
     }
 }
 
@@ -121,7 +135,7 @@ impl<'de> Deserialize<'de> for RowKey {
             }
 
             fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<RowKey, E> {
-                Ok(RowKey::from_row(bytes))
+                Ok(RowKey::of(bytes))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut bytes: A) -> Result<RowKey, A::Error> {
@@ -129,7 +143,7 @@ impl<'de> Deserialize<'de> for RowKey {
                 while let Some(byte) = bytes.next_element()? {
                     row.push(byte);
                 }
-                Ok(RowKey::from_row(&row))
+                Ok(RowKey::of(&row))
             }
         }
         deserializer.deserialize_bytes(Bytes)
@@ -141,20 +155,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_compare_like_their_bytes_and_give_them_back() {
+    fn row_keys_compare_like_their_bytes() {
         let rows: [&[u8]; 5] = [b"", b"\x01", b"\x01\x00", &[7; 23], &[7; 24]];
         for left in rows {
-            let mut bytes = Vec::new();
-            RowKey::from_row(left).append_to(0, &mut bytes);
-            assert_eq!(bytes, left);
+            assert_eq!(RowKey::of(left).bytes(), left);
             for right in rows {
-                assert_eq!(RowKey::from_row(left).cmp(&RowKey::from_row(right)), left.cmp(right));
+                assert_eq!(RowKey::of(left).cmp(&RowKey::of(right)), left.cmp(right));
             }
         }
-        let (low, high) = (ShortKey::from_row(b"\x00\xff"), ShortKey::from_row(b"\x01\x00"));
-        assert!(low < high);
-        let mut bytes = Vec::new();
-        high.append_to(2, &mut bytes);
-        assert_eq!(bytes, b"\x01\x00");
     }
 }

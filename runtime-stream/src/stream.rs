@@ -14,8 +14,11 @@ use crate::dataflow::Time;
 use crate::read::PendingRead;
 use crate::worker::{Command, Failures, Progress, run};
 
-/// Micro-batches that are under way before feeding waits.
-const IN_FLIGHT: Time = 8;
+/// Micro-batches that wait to be combined before feeding waits.
+const IN_FLIGHT: u64 = 8;
+
+/// Rows after which an epoch ends although nobody reads, so that a read never has much left to do.
+const EPOCH_ROWS: usize = 1 << 22;
 
 /// How to run; never what comes out.
 #[derive(Debug, Clone)]
@@ -71,8 +74,11 @@ pub struct Stream {
     plan: Arc<SourcePlan>,
     from: Frontier,
     at: Frontier,
-    /// Time of the next micro-batch.
-    now: Time,
+    /// The epoch of the next micro-batch, and the rows that it has already.
+    epoch: Time,
+    epoch_rows: usize,
+    /// Micro-batches that were fed.
+    n_fed: u64,
     workers: Vec<(Sender<Command>, Thread)>,
     progress: Arc<Progress>,
     failures: Failures,
@@ -117,7 +123,18 @@ impl Stream {
         threads.sort_by_key(|(index, _)| *index);
         let workers = senders.into_iter().zip(threads.into_iter().map(|(_, thread)| thread)).collect();
         let (plan, at) = (plan.clone(), from.clone());
-        Ok(Stream { plan, from, at, now: 0, workers, progress, failures, guards: Some(guards) })
+        Ok(Stream {
+            plan,
+            from,
+            at,
+            epoch: 0,
+            epoch_rows: 0,
+            n_fed: 0,
+            workers,
+            progress,
+            failures,
+            guards: Some(guards),
+        })
     }
 
     /// The frontier up to which rows have been fed.
@@ -142,33 +159,51 @@ impl Stream {
     }
 
     fn feed_rows(&mut self, rows: RecordBatch) -> Result<(), StreamError> {
-        let turn = (self.now % self.workers.len() as Time) as usize;
-        if rows.num_rows() > 0 {
-            self.send(turn, Command::Rows(rows))?;
+        if rows.num_rows() == 0 {
+            return self.failed();
         }
-        self.now += 1;
-        for worker in 0..self.workers.len() {
-            self.send(worker, Command::Advance(self.now))?;
+        let turn = (self.n_fed % self.workers.len() as u64) as usize;
+        self.epoch_rows += rows.num_rows();
+        self.n_fed += 1;
+        self.send(turn, Command::Rows(rows))?;
+        if self.epoch_rows >= EPOCH_ROWS {
+            self.end_epoch()?;
         }
-        self.wait_for(self.now.saturating_sub(IN_FLIGHT))
+        let is_combined = self.progress.wait_combined(self.n_fed.saturating_sub(IN_FLIGHT));
+        self.failed()?;
+        if is_combined { Ok(()) } else { Err(self.died()) }
+    }
+
+    /// Lets the rows fed so far be read; nothing to do if there are none that cannot be.
+    fn end_epoch(&mut self) -> Result<(), StreamError> {
+        if self.epoch_rows == 0 {
+            return Ok(());
+        }
+        self.epoch += 1;
+        self.epoch_rows = 0;
+        (0..self.workers.len()).try_for_each(|worker| self.send(worker, Command::Advance(self.epoch)))
     }
 
     /// Waits until everything that was fed is in the segments.
-    pub fn wait(&self) -> Result<(), StreamError> {
-        self.wait_for(self.now)
+    pub fn wait(&mut self) -> Result<(), StreamError> {
+        self.end_epoch()?;
+        let is_complete = self.progress.wait_complete(self.epoch);
+        self.failed()?;
+        if is_complete { Ok(()) } else { Err(self.died()) }
     }
 
     /// The segments from the start to the current frontier, one per metric of the plan. Rows fed later
     /// are not in them.
-    pub fn read(&self) -> Result<Vec<Segment>, StreamError> {
+    pub fn read(&mut self) -> Result<Vec<Segment>, StreamError> {
         self.begin_read()?.wait()
     }
 
     /// Asks for the segments up to the current frontier, without waiting for them: feeding can go on.
-    pub fn begin_read(&self) -> Result<PendingRead, StreamError> {
+    pub fn begin_read(&mut self) -> Result<PendingRead, StreamError> {
+        self.end_epoch()?;
         let (reply, replies) = channel();
         for worker in 0..self.workers.len() {
-            self.send(worker, Command::Read(self.now, reply.clone()))?;
+            self.send(worker, Command::Read(self.epoch, reply.clone()))?;
         }
         Ok(PendingRead {
             plan: self.plan.clone(),
@@ -184,12 +219,6 @@ impl Stream {
         let sent = commands.send(command);
         thread.unpark();
         sent.map_err(|_| self.died())
-    }
-
-    fn wait_for(&self, time: Time) -> Result<(), StreamError> {
-        let is_complete = self.progress.wait_for(time);
-        self.failed()?;
-        if is_complete { Ok(()) } else { Err(self.died()) }
     }
 
     fn failed(&self) -> Result<(), StreamError> {

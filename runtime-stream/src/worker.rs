@@ -20,11 +20,11 @@ const PARK: Duration = Duration::from_millis(100);
 
 /// What a worker is told, in order.
 pub(crate) enum Command {
-    /// A micro-batch of typed rows for this worker, of the current time.
+    /// A micro-batch of typed rows for this worker, of the current epoch.
     Rows(RecordBatch),
-    /// No more rows before this time will come.
+    /// The epochs before this one are over.
     Advance(Time),
-    /// Answer with the states of all metrics over the rows before `time`, once they are complete.
+    /// Answer with the states of all metrics over the epochs before this one, once they are complete.
     Read(Time, Sender<Reading>),
 }
 
@@ -54,28 +54,40 @@ pub(crate) struct Progress {
 
 #[derive(Debug, Default)]
 struct ProgressState {
-    /// All times before this one are complete.
+    /// All epochs before this one are complete.
     complete: Time,
+    /// Micro-batches whose rows are combined, by all workers.
+    n_combined: u64,
     /// A worker has ended, by itself or by a panic.
     is_over: bool,
 }
 
 impl Progress {
-    fn publish(&self, complete: Time) {
+    fn publish(&self, complete: Time, n_combined: u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if complete > state.complete {
-            state.complete = complete;
+        if complete > state.complete || n_combined > 0 {
+            state.complete = state.complete.max(complete);
+            state.n_combined += n_combined;
             self.changed.notify_all();
         }
     }
 
-    /// Waits until all times before `time` are complete; false if a worker has ended instead.
-    pub(crate) fn wait_for(&self, time: Time) -> bool {
+    /// Waits until all epochs before `time` are complete; false if a worker has ended instead.
+    pub(crate) fn wait_complete(&self, time: Time) -> bool {
+        self.wait(|state| state.complete >= time)
+    }
+
+    /// Waits until this many micro-batches are combined; false if a worker has ended instead.
+    pub(crate) fn wait_combined(&self, n_batches: u64) -> bool {
+        self.wait(|state| state.n_combined >= n_batches)
+    }
+
+    fn wait(&self, is_reached: impl Fn(&ProgressState) -> bool) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.complete < time && !state.is_over {
+        while !is_reached(&state) && !state.is_over {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.complete >= time
+        is_reached(&state)
     }
 }
 
@@ -109,10 +121,10 @@ pub(crate) fn run(
         Ok((input, traces)) => {
             let reads = VecDeque::new();
             let mut state = State { input, traces, probe, reads, fed: 0 };
-            while state.obey(commands) {
+            while let Some(n_batches) = state.obey(commands) {
                 worker.step_or_park(Some(PARK));
                 state.answer();
-                progress.publish(state.complete());
+                progress.publish(state.complete(), n_batches);
             }
         }
         Err(error) => failures.report(error),
@@ -123,26 +135,34 @@ struct State {
     input: InputHandleVec<Time, RecordBatch>,
     traces: Vec<Box<dyn MetricTrace>>,
     probe: ProbeHandle<Time>,
-    /// Reads that wait for their time, oldest first.
+    /// Reads that wait for their epochs, oldest first.
     reads: VecDeque<(Time, Sender<Reading>)>,
-    /// Time to which the input has been advanced.
+    /// Epoch to which the input has been advanced.
     fed: Time,
 }
 
 impl State {
-    /// Carries out all waiting commands; false when there will be no more.
-    fn obey(&mut self, commands: &Receiver<Command>) -> bool {
+    /// Carries out all waiting commands and counts the micro-batches among them, which the next step combines; none
+    /// when there will be no more commands.
+    fn obey(&mut self, commands: &Receiver<Command>) -> Option<u64> {
+        let mut n_batches = 0;
         loop {
             match commands.try_recv() {
-                Ok(Command::Rows(rows)) => self.input.send(rows),
+                Ok(Command::Rows(rows)) => {
+                    self.input.send(rows);
+                    n_batches += 1;
+                }
                 Ok(Command::Advance(time)) => {
                     self.input.advance_to(time);
                     self.fed = time;
                     self.compact();
                 }
                 Ok(Command::Read(time, reply)) => self.reads.push_back((time, reply)),
-                Err(TryRecvError::Empty) => return true,
-                Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => {
+                    self.input.flush();
+                    return Some(n_batches);
+                }
+                Err(TryRecvError::Disconnected) => return None,
             }
         }
     }

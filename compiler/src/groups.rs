@@ -1,0 +1,194 @@
+//! Groups as bytes that compare like them: Arrow's row format without what all rows have in common.
+//!
+//! Sorting groups and finding them by key is what both layers do most with many keys. Rows of one
+//! width of up to 16 bytes, after the markers of columns that hold no none are left out, are packed
+//! into one integer: a window start and an int key fit. All others stay rows.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Field};
+use arrow::error::ArrowError;
+use arrow::row::{RowConverter, Rows, SortField};
+
+/// Bytes that a [`PackedGroup`] holds.
+const PACKED_BYTES: usize = 16;
+
+/// The packed bytes of a row, most significant first, behind them zeros: integers compare like rows.
+pub type PackedGroup = u128;
+
+/// The row format of a metric's group columns.
+#[derive(Debug)]
+pub struct GroupRows {
+    converter: RowConverter,
+    packing: Option<Packing>,
+}
+
+/// How rows of one width become packed bytes.
+#[derive(Debug)]
+struct Packing {
+    /// What of a row distinguishes it from others.
+    kept: Vec<Range<usize>>,
+    /// A row; its bytes that are not kept are those of all rows.
+    pattern: Vec<u8>,
+    /// Bytes that are kept, at most [`PACKED_BYTES`].
+    width: usize,
+}
+
+impl GroupRows {
+    pub(crate) fn new(fields: &[Field]) -> Result<Self, ArrowError> {
+        let sort_fields = fields.iter().map(|field| SortField::new(field.data_type().clone())).collect();
+        Ok(GroupRows { converter: RowConverter::new(sort_fields)?, packing: Packing::of(fields) })
+    }
+
+    /// Bytes of a packed group; none if the groups of this metric do not pack.
+    pub fn packed_width(&self) -> Option<usize> {
+        self.packing.as_ref().map(|packing| packing.width)
+    }
+
+    /// The rows of the group columns.
+    pub fn rows(&self, groups: &[ArrayRef]) -> Result<Rows, ArrowError> {
+        self.converter.convert_columns(groups)
+    }
+
+    /// The group columns of rows, given as their bytes.
+    pub fn columns<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>, ArrowError> {
+        let parser = self.converter.parser();
+        self.converter.convert_rows(rows.into_iter().map(|row| parser.parse(row)))
+    }
+
+    /// The packed form of a row.
+    ///
+    /// # Panics
+    /// If the groups do not pack, or the row is of another metric.
+    #[inline]
+    pub fn pack(&self, row: &[u8]) -> PackedGroup {
+        let packing = self.packing.as_ref().expect("groups are packed only if they have a packed width");
+        let mut bytes = [0; PACKED_BYTES];
+        let mut at = 0;
+        for kept in &packing.kept {
+            bytes[at..at + kept.len()].copy_from_slice(&row[kept.clone()]);
+            at += kept.len();
+        }
+        PackedGroup::from_be_bytes(bytes)
+    }
+
+    /// Appends the bytes of the row that was packed; the inverse of [`GroupRows::pack`].
+    ///
+    /// # Panics
+    /// If the groups do not pack.
+    pub fn unpack(&self, packed: PackedGroup, row: &mut Vec<u8>) {
+        let packing = self.packing.as_ref().expect("groups are packed only if they have a packed width");
+        let (start, bytes) = (row.len(), packed.to_be_bytes());
+        row.extend_from_slice(&packing.pattern);
+        let mut at = 0;
+        for kept in &packing.kept {
+            row[start + kept.start..start + kept.end].copy_from_slice(&bytes[at..at + kept.len()]);
+            at += kept.len();
+        }
+    }
+
+    /// The order of the rows, as indices, and for each place whether a new group begins there.
+    pub(crate) fn order(&self, rows: &Rows) -> (Vec<u32>, Vec<bool>) {
+        let indices = 0..rows.num_rows() as u32;
+        match self.packed_width() {
+            Some(0..=8) => order_of(indices.map(|row| (self.pack_row(rows, row) >> 64) as u64), u64::cmp),
+            Some(_) => order_of(indices.map(|row| self.pack_row(rows, row)), u128::cmp),
+            None => order_of(indices.map(|row| rows.row(row as usize)), Ord::cmp),
+        }
+    }
+
+    fn pack_row(&self, rows: &Rows, row: u32) -> PackedGroup {
+        self.pack(rows.row(row as usize).as_ref())
+    }
+}
+
+/// Stable, so that runs that are sorted already, such as the two sides of a merge, cost one comparison per row.
+fn order_of<K>(keys: impl Iterator<Item = K>, compare: impl Fn(&K, &K) -> Ordering) -> (Vec<u32>, Vec<bool>) {
+    let mut keyed: Vec<(K, u32)> = keys.zip(0..).collect();
+    keyed.sort_by(|(left, _), (right, _)| compare(left, right));
+    let is_first = |place: usize| place == 0 || compare(&keyed[place - 1].0, &keyed[place].0).is_ne();
+    let firsts = (0..keyed.len()).map(is_first).collect();
+    (keyed.into_iter().map(|(_, row)| row).collect(), firsts)
+}
+
+impl Packing {
+    fn of(fields: &[Field]) -> Option<Self> {
+        let (mut kept, mut pattern, mut width): (Vec<Range<usize>>, _, _) = (Vec::new(), Vec::new(), 0);
+        for field in fields {
+            // Arrow's row format of a fixed-width value: a marker, 1 if there is one, and its bytes.
+            let n_bytes = match field.data_type() {
+                DataType::Boolean => 1,
+                data_type => data_type.primitive_width()?,
+            };
+            let marker = pattern.len();
+            let from = if field.is_nullable() { marker } else { marker + 1 };
+            pattern.push(1);
+            pattern.resize(marker + 1 + n_bytes, 0);
+            kept.push(from..pattern.len());
+            width += pattern.len() - from;
+        }
+        (width <= PACKED_BYTES).then_some(Packing { kept, pattern, width })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{BooleanArray, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
+    use arrow::datatypes::TimeUnit;
+
+    use super::*;
+
+    fn assert_packs(fields: &[Field], columns: &[ArrayRef], width: Option<usize>) {
+        let groups = GroupRows::new(fields).unwrap();
+        assert_eq!(groups.packed_width(), width);
+        let rows = groups.rows(columns).unwrap();
+        let mut expected: Vec<u32> = (0..rows.num_rows() as u32).collect();
+        expected.sort_by_key(|&row| rows.row(row as usize));
+        assert_eq!(groups.order(&rows).0, expected);
+        if width.is_some() {
+            for row in &rows {
+                let mut bytes = b"before".to_vec();
+                groups.unpack(groups.pack(row.as_ref()), &mut bytes);
+                assert_eq!(&bytes[6..], row.as_ref());
+            }
+        }
+        let back = groups.columns(rows.iter().map(|row| row.data())).unwrap();
+        assert_eq!(back, columns);
+    }
+
+    #[test]
+    fn packed_groups_sort_like_rows_and_come_back() {
+        let ints: ArrayRef = Arc::new(Int64Array::from(vec![3, -1, i64::MAX, i64::MIN, 3, 0]));
+        let nones: ArrayRef =
+            Arc::new(Int64Array::from(vec![Some(3), None, Some(-3), Some(0), None, Some(0)]));
+        let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![5, -5, 5, 0, 5, 0]));
+        let flags: ArrayRef = Arc::new(BooleanArray::from(vec![true, false, true, false, true, false]));
+        let floats: ArrayRef = Arc::new(Float64Array::from(vec![1.5, -1.5, f64::MAX, f64::MIN, 5e-324, 0.0]));
+        let int = Field::new("int", DataType::Int64, false);
+        let none = Field::new("none", DataType::Int64, true);
+        let time = Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, None), false);
+        let flag = Field::new("flag", DataType::Boolean, false);
+        let float = Field::new("float", DataType::Float64, false);
+        assert_packs(&[int.clone()], &[ints.clone()], Some(8));
+        assert_packs(&[none.clone()], &[nones.clone()], Some(9));
+        assert_packs(&[time.clone(), int.clone()], &[times.clone(), ints.clone()], Some(16));
+        assert_packs(&[time.clone(), float], &[times.clone(), floats], Some(16));
+        assert_packs(&[flag.clone(), none.clone()], &[flags.clone(), nones.clone()], Some(10));
+        assert_packs(&[time, none], &[times, nones], None);
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["b", "", "a", "ab", "b", "\u{0}"]));
+        assert_packs(&[flag, Field::new("text", DataType::Utf8, false)], &[flags, texts], None);
+    }
+
+    #[test]
+    fn a_new_group_begins_where_the_key_changes() {
+        let fields = [Field::new("int", DataType::Int64, false)];
+        let groups = GroupRows::new(&fields).unwrap();
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![2, 1, 2, 1, 0]));
+        let rows = groups.rows(&[column]).unwrap();
+        assert_eq!(groups.order(&rows), (vec![4, 1, 3, 0, 2], vec![true, true, false, true, false]));
+    }
+}
