@@ -116,16 +116,18 @@ impl Column for StringArray {
 
 /// The rows of one `lift` that count, checked to fit together.
 pub(crate) struct Rows<'a, C> {
+    monoid: &'a str,
     column: &'a C,
     groups: &'a [usize],
+    n_groups: usize,
     selected: Option<BooleanBuffer>,
 }
 
 impl<'a, C: Column> Rows<'a, C> {
     /// Checks the arguments of `lift` against each other and against the declared type. Afterwards
-    /// every group number is `< n_groups` and every selected value is proper.
+    /// every selected value is proper.
     pub(crate) fn open(
-        monoid: &str,
+        monoid: &'a str,
         expected: Option<&DataType>,
         args: &'a [ArrayRef],
         groups: &'a [usize],
@@ -138,17 +140,26 @@ impl<'a, C: Column> Rows<'a, C> {
         if filter.is_some_and(|filter| filter.len() != groups.len()) {
             return Err(error("the filter and the group numbers differ in length".into()));
         }
-        check_groups(monoid, groups, n_groups)?;
         let selected = selection(column.nulls(), filter);
         if !column.is_proper(selected.as_ref()) {
             return Err(error("a float that comes in is not finite".into()));
         }
-        Ok(Rows { column, groups, selected })
+        Ok(Rows { monoid, column, groups, n_groups, selected })
     }
 
-    /// Calls `add` with group and value of every row that counts, in order.
+    /// Calls `add` with group and value of every row that counts, in order. Fails where a group number is not below
+    /// `n_groups`; the other rows are added nevertheless.
     #[inline]
-    pub(crate) fn each(self, mut add: impl FnMut(usize, C::Item<'a>)) {
+    pub(crate) fn each(self, mut add: impl FnMut(usize, C::Item<'a>)) -> Result<()> {
+        let n_groups = self.n_groups;
+        let mut are_below = true;
+        let mut add = |group: usize, item| {
+            if group < n_groups {
+                add(group, item);
+            } else {
+                are_below = false;
+            }
+        };
         match &self.selected {
             None => {
                 for (group, item) in self.groups.iter().zip(self.column.items()) {
@@ -161,6 +172,7 @@ impl<'a, C: Column> Rows<'a, C> {
                 }
             }
         }
+        if are_below { Ok(()) } else { Err(not_below(self.monoid, n_groups)) }
     }
 }
 
@@ -187,13 +199,9 @@ fn check_arguments(
     }
 }
 
-/// Every group number has to be below `n_groups`.
-pub(crate) fn check_groups(monoid: &str, groups: &[usize], n_groups: usize) -> Result<()> {
-    if groups.iter().fold(true, |all, group| all & (*group < n_groups)) {
-        Ok(())
-    } else {
-        Err(StateError::new(monoid, format!("a group number is not below {n_groups}")))
-    }
+/// The error of a group number that is too large.
+pub(crate) fn not_below(monoid: &str, n_groups: usize) -> StateError {
+    StateError::new(monoid, format!("a group number is not below {n_groups}"))
 }
 
 /// The rows that are neither null nor filtered out; `None` when all count.

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray};
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::DataType;
 
-use crate::column::{Column, Rows, check_groups};
+use crate::column::{Column, Rows, not_below};
 use crate::states::HeapValue;
 use crate::{Checked, Description, Groups, HeapState, Laws, Layout, Monoid, Result, StateError};
 
@@ -124,9 +124,10 @@ impl<K: HeapKernel> Groups for HeapGroups<K> {
         filter: Option<&BooleanArray>,
         n_groups: usize,
     ) -> Result<()> {
+        let description = Arc::clone(&self.description);
         let rows = Rows::<K::Column>::open(
-            &self.description.name,
-            self.description.input.as_ref(),
+            &description.name,
+            description.input.as_ref(),
             args,
             groups,
             filter,
@@ -135,26 +136,26 @@ impl<K: HeapKernel> Groups for HeapGroups<K> {
         self.grow(n_groups);
         let (kernel, groups) = (&self.kernel, self.groups.as_mut_slice());
         let mut heap_size = self.heap_size;
-        rows.each(|group, value| {
+        let added = rows.each(|group, value| {
             let group = &mut groups[group];
             let before = K::heap_size(group);
             kernel.add(group, value);
             heap_size = (heap_size + K::heap_size(group)).saturating_sub(before);
         });
         self.heap_size = heap_size;
-        Ok(())
+        added
     }
 
     fn merge(&mut self, states: &ArrayRef, groups: &[usize], n_groups: usize) -> Result<()> {
         if states.len() != groups.len() {
             return Err(self.error("the states and the group numbers differ in length"));
         }
-        check_groups(&self.description.name, groups, n_groups)?;
         let states = binary(states).map_err(|problem| self.error(problem))?;
         self.grow(n_groups);
         for (row, group) in groups.iter().enumerate() {
             let state = self.kernel.decode(states.value(row)).map_err(|problem| self.error(problem))?;
-            let group = &mut self.groups[*group];
+            let group = self.groups[..n_groups].get_mut(*group);
+            let group = group.ok_or_else(|| not_below(&self.description.name, n_groups))?;
             let before = K::heap_size(group);
             let merged = K::merge(group, &state);
             self.heap_size = (self.heap_size + K::heap_size(group)).saturating_sub(before);

@@ -164,7 +164,7 @@ pub trait Monoid: fmt::Debug + Send + Sync {
 }
 
 /// Vectorised states of many groups. Groups are dense numbers from 0; groups that were never lifted
-/// into hold the identity.
+/// into hold the identity. After an error their states are not to be used.
 pub trait Groups: Send {
     /// Adds rows: row `i` of `args` (empty for `count`) goes to group `groups[i]`. Rows where the
     /// argument is null, or `filter` is not true, are skipped. Every group number is `< n_groups`.

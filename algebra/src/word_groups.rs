@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray}
 use arrow::buffer::Buffer;
 use arrow::datatypes::DataType;
 
-use crate::column::{Column, Rows, check_groups};
+use crate::column::{Column, Rows, not_below};
 use crate::{
     Checked, Description, Groups, HeapState, Laws, Layout, Monoid, Result, StateError, WordOp, merge_words,
 };
@@ -105,7 +105,7 @@ impl<K: WordKernel<N>, const N: usize> Groups for WordGroups<K, N> {
         filter: Option<&BooleanArray>,
         n_groups: usize,
     ) -> Result<()> {
-        let description = &self.description;
+        let description = Arc::clone(&self.description);
         let rows = Rows::<K::Column>::open(
             &description.name,
             description.input.as_ref(),
@@ -115,24 +115,22 @@ impl<K: WordKernel<N>, const N: usize> Groups for WordGroups<K, N> {
             n_groups,
         )?;
         self.grow(n_groups);
-        let states = self.states.as_mut_slice();
-        rows.each(|group, value| merge_words(K::PROGRAM, &mut states[group], &K::state(value)));
-        Ok(())
+        let states = &mut self.states[..n_groups];
+        rows.each(|group, value| merge_words(K::PROGRAM, &mut states[group], &K::state(value)))
     }
 
     fn merge(&mut self, states: &ArrayRef, groups: &[usize], n_groups: usize) -> Result<()> {
-        let error = |problem| StateError::new(&self.description.name, problem);
+        let description = Arc::clone(&self.description);
+        let error = |problem| StateError::new(&description.name, problem);
         if states.len() != groups.len() {
             return Err(error("the states and the group numbers differ in length"));
         }
-        check_groups(&self.description.name, groups, n_groups)?;
-        for state in state_rows(states).map_err(error)? {
-            self.kernel.check(&state).map_err(error)?;
-        }
-        let rows = state_rows::<N>(states).map_err(error)?;
         self.grow(n_groups);
-        for (group, state) in groups.iter().zip(rows) {
-            merge_words(K::PROGRAM, &mut self.states[*group], &state);
+        let known = &mut self.states[..n_groups];
+        for (group, state) in groups.iter().zip(state_rows::<N>(states).map_err(error)?) {
+            self.kernel.check(&state).map_err(error)?;
+            let known = known.get_mut(*group).ok_or_else(|| not_below(&description.name, n_groups))?;
+            merge_words(K::PROGRAM, known, &state);
         }
         Ok(())
     }

@@ -12,12 +12,13 @@ use crate::{MetricPlan, SourcePlan, StateLayout};
 pub fn algebra(plan: &MetricPlan) -> Node {
     let states = plan.states.iter().enumerate().map(|(index, state)| {
         let laws = state.monoid.laws();
-        let of = match index.checked_sub(1) {
-            None => "rows".to_owned(),
-            Some(aggregate) => aggregate_text(&plan.metric, aggregate),
-        };
+        let rows = (index == 0).then(|| "rows".to_owned());
+        let presented = plan.aggregates.iter().enumerate().filter(|(_, planned)| planned.state == index);
+        let aggregates = presented.map(|(aggregate, _)| aggregate_text(&plan.metric, aggregate));
+        let of: Vec<String> = rows.into_iter().chain(aggregates).collect();
         Node::new(state.monoid.name())
-            .with("of", of)
+            .with("column", state_name(index))
+            .with("of", of.join("; "))
             .with("version", state.monoid.version())
             .with("idempotent", laws.idempotent)
             .with("invertible", laws.invertible)
@@ -50,7 +51,7 @@ pub fn batch(source: &SourcePlan, plan: &MetricPlan) -> Node {
 pub fn stream(source: &SourcePlan, plan: &MetricPlan) -> Node {
     let groups = group_text(&plan.metric);
     let combine =
-        Node::new("combine").with("per", "micro-batch").with("groups", &groups).child(prepare(source, plan));
+        Node::new("combine").with("per", "epoch").with("groups", &groups).child(prepare(source, plan));
     let exchange = Node::new("exchange").with("by", format!("hash({groups})")).child(combine);
     let arrange = Node::new("arrange")
         .with("difference", layout_text(&plan.layout))
@@ -68,6 +69,7 @@ pub fn serve(plan: &MetricPlan) -> Node {
         Node::new("present").children(metric.aggregates.iter().enumerate().map(|(index, aggregate)| {
             Node::new(format!("aggregate{index}"))
                 .with("of", aggregate_text(metric, index))
+                .with("from", state_name(plan.aggregates[index].state))
                 .with("type", &aggregate.ty)
         }));
     let aggregate_name = |column: usize| format!("aggregate{column}");
@@ -81,6 +83,11 @@ pub fn serve(plan: &MetricPlan) -> Node {
         output = output.with("unit", unit);
     }
     output.with("order", group_text(metric)).children(outputs).child(present.child(merge))
+}
+
+/// Name of a state column in segments.
+pub(crate) fn state_name(index: usize) -> String {
+    index.checked_sub(1).map_or_else(|| "rows".to_owned(), |index| format!("state{index}"))
 }
 
 fn prepare(source: &SourcePlan, plan: &MetricPlan) -> Node {
@@ -148,7 +155,8 @@ fn layout_text(layout: &StateLayout) -> String {
                     WordOp::Max(words) => format!("max{words}"),
                 })
                 .collect();
-            format!("{} words ({})", n_words(program), steps.join(" "))
+            let n_words = n_words(program);
+            format!("{n_words} word{} ({})", if n_words == 1 { "" } else { "s" }, steps.join(" "))
         }
     }
 }

@@ -15,6 +15,9 @@ use arrow::row::{RowConverter, Rows, SortField};
 /// Bytes that a [`PackedGroup`] holds.
 const PACKED_BYTES: usize = 16;
 
+/// Ends of sorted runs up to which merging the runs is the better way to sort.
+const FEW_RUNS: usize = 64;
+
 /// The packed bytes of a row, most significant first, behind them zeros: integers compare like rows.
 pub type PackedGroup = u128;
 
@@ -89,8 +92,9 @@ impl GroupRows {
         }
     }
 
-    /// The order of the rows, as indices, and for each place whether a new group begins there.
-    pub(crate) fn order(&self, rows: &Rows) -> (Vec<u32>, Vec<bool>) {
+    /// The order of at most 2³² rows, as indices, and for each place whether a new group begins there. Equal rows
+    /// stand in any order: the states of a group merge to the same bytes in each.
+    pub fn order(&self, rows: &Rows) -> (Vec<u32>, Vec<bool>) {
         let indices = 0..rows.num_rows() as u32;
         match self.packed_width() {
             Some(0..=8) => order_of(indices.map(|row| (self.pack_row(rows, row) >> 64) as u64), u64::cmp),
@@ -104,11 +108,18 @@ impl GroupRows {
     }
 }
 
-/// Stable, so that runs that are sorted already, such as the two sides of a merge, cost one comparison per row.
+/// Runs that are sorted already, such as the two sides of a merge, cost one comparison per row.
 fn order_of<K>(keys: impl Iterator<Item = K>, compare: impl Fn(&K, &K) -> Ordering) -> (Vec<u32>, Vec<bool>) {
     let mut keyed: Vec<(K, u32)> = keys.zip(0..).collect();
-    keyed.sort_by(|(left, _), (right, _)| compare(left, right));
-    let is_first = |place: usize| place == 0 || compare(&keyed[place - 1].0, &keyed[place].0).is_ne();
+    let by_key = |(left, _): &(K, u32), (right, _): &(K, u32)| compare(left, right);
+    let ends_run = |pair: &&[(K, u32)]| by_key(&pair[0], &pair[1]).is_gt();
+    if keyed.windows(2).filter(ends_run).nth(FEW_RUNS).is_none() {
+        // The stable sort finds runs and merges them; the other is faster on all else.
+        keyed.sort_by(by_key);
+    } else {
+        keyed.sort_unstable_by(by_key);
+    }
+    let is_first = |place: usize| place == 0 || by_key(&keyed[place - 1], &keyed[place]).is_ne();
     let firsts = (0..keyed.len()).map(is_first).collect();
     (keyed.into_iter().map(|(_, row)| row).collect(), firsts)
 }
@@ -190,5 +201,17 @@ mod tests {
         let column: ArrayRef = Arc::new(Int64Array::from(vec![2, 1, 2, 1, 0]));
         let rows = groups.rows(&[column]).unwrap();
         assert_eq!(groups.order(&rows), (vec![4, 1, 3, 0, 2], vec![true, true, false, true, false]));
+    }
+
+    #[test]
+    fn many_runs_are_sorted_like_few() {
+        let fields = [Field::new("int", DataType::Int64, false)];
+        let groups = GroupRows::new(&fields).unwrap();
+        let values: Vec<i64> = (0..1000).map(|row| row * 7919 % 501 - 250).collect();
+        let column: ArrayRef = Arc::new(Int64Array::from(values.clone()));
+        let (order, firsts) = groups.order(&groups.rows(&[column]).unwrap());
+        let sorted: Vec<i64> = order.iter().map(|&row| values[row as usize]).collect();
+        assert!(sorted.is_sorted());
+        assert_eq!(firsts.iter().filter(|is_first| **is_first).count(), 501);
     }
 }

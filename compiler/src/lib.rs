@@ -20,6 +20,6 @@ mod segment;
 pub use error::CompileError;
 pub use groups::{GroupRows, PackedGroup};
 pub use hash::MetricHash;
-pub use plan::{MetricPlan, SourcePlan, StateColumn, StateLayout};
+pub use plan::{MetricPlan, PlannedAggregate, SourcePlan, StateColumn, StateLayout};
 pub use prepare::Prepare;
 pub use segment::{Segment, SegmentError};

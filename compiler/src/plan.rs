@@ -7,6 +7,7 @@ use datafusion_physical_expr::PhysicalExpr;
 use metricc_algebra::{Monoid, Op, WordOp, monoid, n_words};
 use metricc_dsl::ir;
 
+use crate::explain::state_name;
 use crate::groups::GroupRows;
 use crate::prepare::{Prepare, Scope, columns_of, group_fields};
 use crate::{CompileError, MetricHash, scalar};
@@ -38,8 +39,11 @@ pub struct MetricPlan {
     pub n_group_columns: usize,
     /// The group columns as bytes.
     pub groups: GroupRows,
-    /// The state columns: the row count first, then one per aggregate of the metric.
+    /// The state columns: the row count first, then the distinct states of the aggregates. `count()` without a
+    /// filter is the row count, and quantiles of one argument are one sketch.
     pub states: Vec<StateColumn>,
+    /// Which state each aggregate of the metric presents, and how.
+    pub aggregates: Vec<PlannedAggregate>,
     /// Group columns, then canonical state columns.
     pub segment_schema: SchemaRef,
     /// How a state is held as the difference of a collection.
@@ -59,6 +63,15 @@ pub struct StateColumn {
     pub arg: Option<usize>,
     /// Prepared column of `where` behind the aggregate.
     pub filter: Option<usize>,
+}
+
+/// An aggregate of a metric on its way from state to value.
+#[derive(Debug, Clone)]
+pub struct PlannedAggregate {
+    /// Presents the state; of the same name and version as the state column's own monoid.
+    pub monoid: Arc<dyn Monoid>,
+    /// Index into [`MetricPlan::states`].
+    pub state: usize,
 }
 
 /// How the product of a metric's states is held per key in the stream.
@@ -110,32 +123,50 @@ impl MetricPlan {
         let group_fields = group_fields(metric);
         let n_group_columns = group_fields.len();
         let mut values: Vec<&ir::Expr> = Vec::new();
-        let mut states =
-            vec![StateColumn { monoid: make(&metric.name, &Op::Count, None)?, arg: None, filter: None }];
+        let rows = StateColumn { monoid: make(&metric.name, &Op::Count, None)?, arg: None, filter: None };
+        let mut states = vec![rows.clone()];
+        let mut aggregates = Vec::with_capacity(metric.aggregates.len());
         for aggregate in &metric.aggregates {
             let input = aggregate.arg.as_ref().map(|arg| scalar::data_type(&arg.ty.kind));
-            states.push(StateColumn {
+            let state = StateColumn {
                 monoid: make(&metric.name, &op_of(&aggregate.op), input.as_ref())?,
                 arg: value_column(&mut values, &aggregate.arg).map(|place| n_group_columns + place),
                 filter: value_column(&mut values, &aggregate.filter).map(|place| n_group_columns + place),
+            };
+            let monoid = state.monoid.clone();
+            let known = states.iter().position(|known| known.is_same(&state));
+            let state = known.unwrap_or_else(|| {
+                states.push(state);
+                states.len() - 1
             });
+            aggregates.push(PlannedAggregate { monoid, state });
         }
         let prepare = Prepare::new(metric, scope, &values)?;
-        let (presented_schema, outputs) = presentation(metric, &states)?;
+        let (presented_schema, outputs) = presentation(metric, &aggregates)?;
         let groups =
             GroupRows::new(&group_fields).map_err(|error| CompileError::engine(&metric.name, error))?;
+        let monoids = std::iter::once(&rows.monoid).chain(aggregates.iter().map(|planned| &planned.monoid));
         Ok(MetricPlan {
             metric: metric.clone(),
-            hash: MetricHash::of(metric, states.iter().map(|state| state.monoid.as_ref()))?,
+            hash: MetricHash::of(metric, monoids.map(|monoid| monoid.as_ref()))?,
             prepare,
             n_group_columns,
             groups,
             segment_schema: segment_schema(group_fields, &states),
             layout: layout_of(&states),
             states,
+            aggregates,
             presented_schema,
             outputs,
         })
+    }
+}
+
+impl StateColumn {
+    /// Whether both hold the same states over the same rows.
+    fn is_same(&self, other: &StateColumn) -> bool {
+        let identity = |state: &StateColumn| (state.monoid.name(), state.monoid.version());
+        (self.arg, self.filter) == (other.arg, other.filter) && identity(self) == identity(other)
     }
 }
 
@@ -191,8 +222,7 @@ fn read_columns(source: &ir::Source, metrics: &[Arc<ir::Metric>]) -> Vec<usize> 
 fn segment_schema(group_fields: Vec<Field>, states: &[StateColumn]) -> SchemaRef {
     let mut fields = group_fields;
     for (index, state) in states.iter().enumerate() {
-        let name = if index == 0 { "rows".to_owned() } else { format!("state{}", index - 1) };
-        fields.push(Field::new(name, state.monoid.state_type(), false));
+        fields.push(Field::new(state_name(index), state.monoid.state_type(), false));
     }
     Arc::new(Schema::new(fields))
 }
@@ -214,16 +244,16 @@ fn layout_of(states: &[StateColumn]) -> StateLayout {
 
 fn presentation(
     metric: &ir::Metric,
-    states: &[StateColumn],
+    aggregates: &[PlannedAggregate],
 ) -> Result<(SchemaRef, Vec<Arc<dyn PhysicalExpr>>), CompileError> {
     let mut fields = Vec::with_capacity(metric.aggregates.len());
-    for (index, (aggregate, state)) in metric.aggregates.iter().zip(&states[1..]).enumerate() {
+    for (index, (aggregate, planned)) in metric.aggregates.iter().zip(aggregates).enumerate() {
         let field = scalar::field(&format!("aggregate{index}"), &aggregate.ty);
-        let presented = state.monoid.presented();
+        let presented = planned.monoid.presented();
         if *field.data_type() != presented {
             return Err(CompileError::form(
                 &metric.name,
-                format!("{} presents {presented}, not {}", state.monoid.name(), field.data_type()),
+                format!("{} presents {presented}, not {}", planned.monoid.name(), field.data_type()),
             ));
         }
         fields.push(field);

@@ -33,7 +33,7 @@ pub struct BatchOptions {
 impl Default for BatchOptions {
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        BatchOptions { workers, batch_rows: 8192, memory_bytes: 4 << 30, spill_folder: None }
+        BatchOptions { workers, batch_rows: 32_768, memory_bytes: 4 << 30, spill_folder: None }
     }
 }
 

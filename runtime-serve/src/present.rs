@@ -61,10 +61,10 @@ pub fn present(plan: &MetricPlan, segment: &Segment) -> Result<Presented, ServeE
     };
     let n_rows = states.num_rows();
     let (groups, states) = states.columns().split_at(plan.n_group_columns);
-    let aggregates = plan.states[1..]
+    let aggregates = plan
+        .aggregates
         .iter()
-        .zip(&states[1..])
-        .map(|(state, column)| state.monoid.present(column))
+        .map(|aggregate| aggregate.monoid.present(&states[aggregate.state]))
         .collect::<Result<Vec<_>, _>>()?;
     let failed = |error| CompileError::engine(&metric.name, error);
     let options = RecordBatchOptions::new().with_row_count(Some(n_rows));

@@ -18,9 +18,9 @@ use metricc_compiler::{CompileError, MetricPlan};
 use crate::difference::Difference;
 use crate::key::GroupKey;
 
-/// Groups, and bytes of their states, that a table holds before it is emptied.
-const FULL_GROUPS: usize = 1 << 18;
-const FULL_BYTES: usize = 64 << 20;
+/// Groups, in full micro-batches, and bytes of their states that a table holds before it is emptied.
+const TABLE_BATCHES: usize = 4;
+const TABLE_BYTES: usize = 64 << 20;
 
 /// Combines the rows of one metric.
 pub(crate) struct Combiner<K, D> {
@@ -28,16 +28,18 @@ pub(crate) struct Combiner<K, D> {
     table: Box<dyn GroupValues>,
     states: Vec<Box<dyn Groups>>,
     group_of: Vec<usize>,
+    max_groups: usize,
     output: PhantomData<(K, D)>,
 }
 
 impl<K: GroupKey, D: Difference> Combiner<K, D> {
-    pub(crate) fn new(plan: Arc<MetricPlan>) -> Result<Self, CompileError> {
+    pub(crate) fn new(plan: Arc<MetricPlan>, batch_rows: usize) -> Result<Self, CompileError> {
         let groups = Schema::new(plan.prepare.schema().fields()[..plan.n_group_columns].to_vec());
         let table = new_group_values(Arc::new(groups), &GroupOrdering::None)
             .map_err(|error| CompileError::engine(&plan.metric.name, error))?;
         let states = plan.states.iter().map(|state| state.monoid.groups()).collect();
-        Ok(Combiner { plan, table, states, group_of: Vec::new(), output: PhantomData })
+        let max_groups = batch_rows.saturating_mul(TABLE_BATCHES);
+        Ok(Combiner { plan, table, states, group_of: Vec::new(), max_groups, output: PhantomData })
     }
 
     /// Adds a batch of typed rows to the states of their groups.
@@ -68,10 +70,10 @@ impl<K: GroupKey, D: Difference> Combiner<K, D> {
     /// Whether the table is to be emptied although the epoch goes on.
     pub(crate) fn is_full(&self) -> bool {
         let bytes: usize = self.states.iter().map(|groups| groups.size()).sum();
-        self.table.len() >= FULL_GROUPS || bytes >= FULL_BYTES
+        self.table.len() >= self.max_groups || bytes >= TABLE_BYTES
     }
 
-    /// Takes all groups out with their states; the table is empty afterwards.
+    /// Takes all groups out with their states, in order of their keys; the table is empty afterwards.
     pub(crate) fn take(&mut self) -> Result<Vec<(K, D)>, CompileError> {
         let plan = self.plan.clone();
         self.emit(&plan).map_err(|error| CompileError::engine(&plan.metric.name, error))
@@ -88,7 +90,13 @@ impl<K: GroupKey, D: Difference> Combiner<K, D> {
             self.states.iter_mut().map(|groups| groups.emit(n_groups)).collect::<Result<Vec<_>, _>>()?;
         let rows = plan.groups.rows(&groups)?;
         let differences = D::from_columns(plan, &states)?;
-        Ok(rows.iter().map(|row| K::from_row(&plan.groups, row.data())).zip(differences).collect())
+        // In order, so that the collection's merges of what is sent only copy.
+        let (order, _) = plan.groups.order(&rows);
+        let group = |row: u32| {
+            let row = row as usize;
+            (K::from_row(&plan.groups, rows.row(row).data()), differences[row].clone())
+        };
+        Ok(order.into_iter().map(group).collect())
     }
 }
 

@@ -45,39 +45,42 @@ pub(crate) trait MetricTrace {
 pub(crate) fn attach<'scope>(
     plan: &Arc<MetricPlan>,
     rows: &Stream<'scope, Time, Vec<RecordBatch>>,
+    batch_rows: usize,
     probe: &ProbeHandle<Time>,
     failures: &Failures,
 ) -> Result<Box<dyn MetricTrace>, CompileError> {
     match plan.groups.packed_width() {
-        Some(0..=8) => attach_keyed::<ShortKey>(plan, rows, probe, failures),
-        Some(_) => attach_keyed::<PackedGroup>(plan, rows, probe, failures),
-        None => attach_keyed::<RowKey>(plan, rows, probe, failures),
+        Some(0..=8) => attach_keyed::<ShortKey>(plan, rows, batch_rows, probe, failures),
+        Some(_) => attach_keyed::<PackedGroup>(plan, rows, batch_rows, probe, failures),
+        None => attach_keyed::<RowKey>(plan, rows, batch_rows, probe, failures),
     }
 }
 
 fn attach_keyed<'scope, K: GroupKey>(
     plan: &Arc<MetricPlan>,
     rows: &Stream<'scope, Time, Vec<RecordBatch>>,
+    batch_rows: usize,
     probe: &ProbeHandle<Time>,
     failures: &Failures,
 ) -> Result<Box<dyn MetricTrace>, CompileError> {
     match &plan.layout {
         StateLayout::Words(program) => match n_words(program) {
-            0..=3 => arrange::<K, Words<3>>(plan, rows, probe, failures),
-            4..=8 => arrange::<K, Words<8>>(plan, rows, probe, failures),
-            _ => arrange::<K, Words<16>>(plan, rows, probe, failures),
+            0..=3 => arrange::<K, Words<3>>(plan, rows, batch_rows, probe, failures),
+            4..=8 => arrange::<K, Words<8>>(plan, rows, batch_rows, probe, failures),
+            _ => arrange::<K, Words<16>>(plan, rows, batch_rows, probe, failures),
         },
-        StateLayout::Heap => arrange::<K, HeapProduct>(plan, rows, probe, failures),
+        StateLayout::Heap => arrange::<K, HeapProduct>(plan, rows, batch_rows, probe, failures),
     }
 }
 
 fn arrange<'scope, K: GroupKey, D: Difference>(
     plan: &Arc<MetricPlan>,
     rows: &Stream<'scope, Time, Vec<RecordBatch>>,
+    batch_rows: usize,
     probe: &ProbeHandle<Time>,
     failures: &Failures,
 ) -> Result<Box<dyn MetricTrace>, CompileError> {
-    let combined = combine::<K, D>(plan, rows, failures)?;
+    let combined = combine::<K, D>(plan, rows, batch_rows, failures)?;
     let by_group = Exchange::new(|((key, ()), _, _): &Update<K, D>| key.hashed());
     let arranged = arrange_core::<_, _, ChunkBatcher<K, (), Time, D>, ChunkSpine<K, (), Time, D>>(
         combined,
@@ -93,9 +96,10 @@ fn arrange<'scope, K: GroupKey, D: Difference>(
 fn combine<'scope, K: GroupKey, D: Difference>(
     plan: &Arc<MetricPlan>,
     rows: &Stream<'scope, Time, Vec<RecordBatch>>,
+    batch_rows: usize,
     failures: &Failures,
 ) -> Result<Stream<'scope, Time, Vec<Update<K, D>>>, CompileError> {
-    let mut combiner = Combiner::<K, D>::new(plan.clone())?;
+    let mut combiner = Combiner::<K, D>::new(plan.clone(), batch_rows)?;
     let failures = failures.clone();
     let name = format!("combine {}", plan.metric.name);
     Ok(rows.clone().unary_frontier(Pipeline, &name, move |_, _| {

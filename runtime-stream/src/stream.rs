@@ -17,15 +17,15 @@ use crate::worker::{Command, Failures, Progress, run};
 /// Micro-batches that wait to be combined before feeding waits.
 const IN_FLIGHT: u64 = 8;
 
-/// Rows after which an epoch ends although nobody reads, so that a read never has much left to do.
-const EPOCH_ROWS: usize = 1 << 22;
+/// Full micro-batches after which an epoch ends although nobody reads, so that a read never has much left to do.
+const EPOCH_BATCHES: usize = 64;
 
 /// How to run; never what comes out.
 #[derive(Debug, Clone)]
 pub struct StreamOptions {
     /// Timely workers, one thread each; at least 1.
     pub workers: usize,
-    /// Rows of a micro-batch; at least 1.
+    /// Rows of a full micro-batch; at least 1. What is kept before it goes on is a small multiple of it.
     pub batch_rows: usize,
 }
 
@@ -77,6 +77,8 @@ pub struct Stream {
     /// The epoch of the next micro-batch, and the rows that it has already.
     epoch: Time,
     epoch_rows: usize,
+    /// Rows after which an epoch ends.
+    max_epoch_rows: usize,
     /// Micro-batches that were fed.
     n_fed: u64,
     workers: Vec<(Sender<Command>, Thread)>,
@@ -94,6 +96,7 @@ impl Stream {
         options: &StreamOptions,
     ) -> Result<Self, StreamError> {
         let n_workers = options.workers.max(1);
+        let batch_rows = options.batch_rows.max(1);
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..n_workers).map(|_| channel()).unzip();
         let receivers: Mutex<Vec<Option<Receiver<Command>>>> =
             Mutex::new(receivers.into_iter().map(Some).collect());
@@ -111,7 +114,7 @@ impl Stream {
                     && started.send((index, std::thread::current())).is_ok()
                 {
                     drop(started);
-                    run(worker, &plan, &commands, &progress, &failures);
+                    run(worker, &plan, batch_rows, &commands, &progress, &failures);
                 }
             })
             .map_err(StreamError::Worker)?
@@ -129,6 +132,7 @@ impl Stream {
             at,
             epoch: 0,
             epoch_rows: 0,
+            max_epoch_rows: batch_rows.saturating_mul(EPOCH_BATCHES),
             n_fed: 0,
             workers,
             progress,
@@ -166,7 +170,7 @@ impl Stream {
         self.epoch_rows += rows.num_rows();
         self.n_fed += 1;
         self.send(turn, Command::Rows(rows))?;
-        if self.epoch_rows >= EPOCH_ROWS {
+        if self.epoch_rows >= self.max_epoch_rows {
             self.end_epoch()?;
         }
         let is_combined = self.progress.wait_combined(self.n_fed.saturating_sub(IN_FLIGHT));

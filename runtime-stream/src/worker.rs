@@ -105,6 +105,7 @@ impl Drop for Ending {
 pub(crate) fn run(
     worker: &mut Worker,
     plan: &SourcePlan,
+    batch_rows: usize,
     commands: &Receiver<Command>,
     progress: &Arc<Progress>,
     failures: &Failures,
@@ -114,7 +115,7 @@ pub(crate) fn run(
     let built = worker.dataflow::<Time, _, _>(|scope| {
         let (input, rows) = scope.new_input::<Vec<RecordBatch>>();
         let traces: Result<Vec<_>, CompileError> =
-            plan.metrics.iter().map(|metric| attach(metric, &rows, &probe, failures)).collect();
+            plan.metrics.iter().map(|metric| attach(metric, &rows, batch_rows, &probe, failures)).collect();
         traces.map(|traces| (input, traces))
     });
     match built {

@@ -1,12 +1,25 @@
-//! Every stage of every example, as text.
+//! Every stage of every example as text, and of one metric as JSON and as dot.
 
 use std::path::Path;
 
 use metricc::Package;
-use metricc_compiler::{SourcePlan, explain};
+use metricc_compiler::{MetricPlan, SourcePlan, explain};
+use metricc_dsl::explain::Node;
 use metricc_dsl::explain_typed;
 
-fn stages(example: &str) -> String {
+fn stages<'a>(package: &Package, source: &SourcePlan, plan: &MetricPlan) -> [(&'a str, Node); 6] {
+    let syntax = package.checked.explain_syntax(&plan.metric.name).expect("it has a syntax tree");
+    [
+        ("syntax", syntax),
+        ("typed", explain_typed(&plan.metric)),
+        ("algebra", explain::algebra(plan)),
+        ("batch", explain::batch(source, plan)),
+        ("stream", explain::stream(source, plan)),
+        ("serve", explain::serve(plan)),
+    ]
+}
+
+fn stages_of(example: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/{example}/{example}.metric"));
     let package = Package::read(&path).expect("the example is there");
     assert!(!package.checked.has_errors(), "{:?}", package.checked.diagnostics);
@@ -14,17 +27,8 @@ fn stages(example: &str) -> String {
     let mut text = String::new();
     for source in SourcePlan::of_package(&metrics).expect("it plans") {
         for plan in &source.metrics {
-            let name = &plan.metric.name;
-            let syntax = package.checked.explain_syntax(name).expect("it has a syntax tree");
-            for (stage, node) in [
-                ("syntax", syntax),
-                ("typed", explain_typed(&plan.metric)),
-                ("algebra", explain::algebra(plan)),
-                ("batch", explain::batch(&source, plan)),
-                ("stream", explain::stream(&source, plan)),
-                ("serve", explain::serve(plan)),
-            ] {
-                text.push_str(&format!("# {name} {stage}\n{}\n", node.to_text()));
+            for (stage, node) in stages(&package, &source, plan) {
+                text.push_str(&format!("# {} {stage}\n{}\n", plan.metric.name, node.to_text()));
             }
         }
     }
@@ -33,32 +37,52 @@ fn stages(example: &str) -> String {
 
 #[test]
 fn flights() {
-    insta::assert_snapshot!(stages("flights"));
+    insta::assert_snapshot!(stages_of("flights"));
 }
 
 #[test]
 fn payments() {
-    insta::assert_snapshot!(stages("payments"));
+    insta::assert_snapshot!(stages_of("payments"));
 }
 
 #[test]
 fn requests() {
-    insta::assert_snapshot!(stages("requests"));
+    insta::assert_snapshot!(stages_of("requests"));
 }
 
 #[test]
 fn views() {
-    insta::assert_snapshot!(stages("views"));
+    insta::assert_snapshot!(stages_of("views"));
+}
+
+const ONE: &str = "source events { at: timestamp time  kind: string  x: int? }
+metric n = (count() where (x ?? 0) > 0) / count() { from events  where kind in (\"a\", \"b\")  by kind  every 1h }";
+
+#[test]
+fn every_stage_as_json_and_as_dot() {
+    let package = crate::layers::package(ONE);
+    let source = SourcePlan::new(&package.metrics(&[]).expect("a metric")).expect("a plan");
+    let (mut json, mut dot) = (String::new(), String::new());
+    for (stage, node) in stages(&package, &source, &source.metrics[0]) {
+        let tree = serde_json::to_string_pretty(&node).expect("a tree is JSON");
+        json.push_str(&format!("# {stage}\n{tree}\n"));
+        dot.push_str(&format!("# {stage}\n{}\n", node.to_dot()));
+    }
+    insta::assert_snapshot!("every_stage_as_json", json);
+    insta::assert_snapshot!("every_stage_as_dot", dot);
 }
 
 #[test]
-fn one_stage_as_json_and_as_dot() {
-    let text = "source events { at: timestamp time }\nmetric \"n\" = count() { from events  every 1h }"
-        .replace('"', "");
-    let package = crate::layers::package(&text);
-    let metrics = package.metrics(&[]).expect("a metric");
-    let source = SourcePlan::new(&metrics).expect("a plan");
-    let node = explain::stream(&source, &source.metrics[0]);
-    insta::assert_snapshot!(serde_json::to_string_pretty(&node).expect("a tree is JSON"));
-    insta::assert_snapshot!(node.to_dot());
+fn equal_states_are_held_once() {
+    let text = "source events { at: timestamp time  x: int  y: int }
+metric m = {
+  n: count(), p50: quantile(x, 0.5, within: 1%), p95: quantile(x, 0.95, within: 1%),
+  other: quantile(y, 0.5, within: 1%), few: count() where x > 0
+} { from events }";
+    let package = crate::layers::package(text);
+    let source = SourcePlan::new(&package.metrics(&[]).expect("a metric")).expect("a plan");
+    let plan = &source.metrics[0];
+    let states: Vec<usize> = plan.aggregates.iter().map(|aggregate| aggregate.state).collect();
+    assert_eq!(states, [0, 1, 1, 2, 3]);
+    assert_eq!(plan.states.len(), 4);
 }
