@@ -2,16 +2,22 @@
 
 use crate::Failure;
 
-/// Runs of which the best counts: noise only ever adds.
-const ROUNDS: usize = 3;
+/// Rounds of which the best counts: noise only ever adds.
+const ROUNDS: usize = 5;
 
-/// Least CPU-seconds of a few runs, all threads, user and system.
-pub(crate) fn best(mut run: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
-    let mut best = f64::INFINITY;
+/// Something that is timed.
+pub(crate) type Run<'a> = &'a dyn Fn() -> Result<(), Failure>;
+
+/// Least CPU-seconds of each run, all threads, user and system. The runs take turns, so that noise on the machine hits
+/// all of them alike.
+pub(crate) fn best<const N: usize>(runs: [Run<'_>; N]) -> Result<[f64; N], Failure> {
+    let mut best = [f64::INFINITY; N];
     for _ in 0..ROUNDS {
-        let start = cpu_seconds()?;
-        run()?;
-        best = best.min(cpu_seconds()? - start);
+        for (best, run) in best.iter_mut().zip(runs) {
+            let start = cpu_seconds()?;
+            run()?;
+            *best = best.min(cpu_seconds()? - start);
+        }
     }
     Ok(best)
 }

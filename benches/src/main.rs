@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The number of events is 5,000,000 unless given. Figures of one run are comparable with one another and
-//! with nothing else: CPU-seconds of the whole process per million events, best of three.
+//! with nothing else: CPU-seconds of the whole process per million events, best of five rounds.
 
 mod clock;
 mod events;
@@ -18,7 +18,7 @@ mod questions;
 use std::path::Path;
 use std::sync::Arc;
 
-use clock::{best, peak_mebibytes, resident_mebibytes};
+use clock::{Run, best, peak_mebibytes, resident_mebibytes};
 use metricc::{Bound, Engine, EngineOptions, Package, bind, evaluate_interval};
 use metricc_dsl::SourceText;
 use metricc_log::{Batch, Binding, Interval};
@@ -54,16 +54,21 @@ fn main() -> Result<(), Failure> {
 /// One row: the questions in one scan as metrics, one query after the other in SQL.
 fn compare(name: &str, questions: &[&Question], path: &Path, millions: f64) -> Result<(), Failure> {
     let bound = bound(questions, path)?;
-    let sql = sql(path, questions)?.map(|seconds| seconds / millions);
-    let batch = best(|| whole(&bound, Engine::Batch))? / millions;
-    let stream = best(|| whole(&bound, Engine::Stream))? / millions;
     let batches = decode(&bound)?;
-    let fed = best(|| feed(&bound, &batches))? / millions;
-    let shown = |figure: Option<f64>, digits| figure.map_or_else(String::new, |f| format!("{f:.digits$}"));
+    let runs: [Run<'_>; 4] = [
+        &|| questions.iter().try_for_each(|question| sql(path, question.sql)),
+        &|| whole(&bound, Engine::Batch),
+        &|| whole(&bound, Engine::Stream),
+        &|| feed(&bound, &batches),
+    ];
+    let [sql, batch, stream, fed] = best(runs)?.map(|seconds| seconds / millions);
+    let (sql, of_sql) = if cfg!(feature = "sql") {
+        (format!("{sql:.3}"), format!("{:.2}", batch / sql))
+    } else {
+        Default::default()
+    };
     out(&format!(
-        "| {name} | {} | {batch:.3} | {} | {stream:.3} | {:.2} | {fed:.3} | {:.1} |",
-        shown(sql, 3),
-        shown(sql.map(|sql| batch / sql), 2),
+        "| {name} | {sql} | {batch:.3} | {of_sql} | {stream:.3} | {:.2} | {fed:.3} | {:.1} |",
         stream / batch,
         1.0 / fed,
     ));
@@ -131,13 +136,11 @@ fn feed(bound: &Bound, batches: &[Batch]) -> Result<(), Failure> {
 }
 
 #[cfg(feature = "sql")]
-fn sql(path: &Path, questions: &[&Question]) -> Result<Option<f64>, Failure> {
-    best(|| questions.iter().try_for_each(|question| peer::run(path, question.sql))).map(Some)
-}
+use peer::run as sql;
 
 #[cfg(not(feature = "sql"))]
-fn sql(_: &Path, _: &[&Question]) -> Result<Option<f64>, Failure> {
-    Ok(None)
+fn sql(_: &Path, _: &str) -> Result<(), Failure> {
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "the tables are what this program is for")]
