@@ -34,22 +34,9 @@ fn cpu_seconds() -> Result<f64, Failure> {
     Ok((user + system) / 100.0)
 }
 
-/// Mebibytes that are resident now.
-pub(crate) fn resident_mebibytes() -> Result<f64, Failure> {
-    status("VmRSS:")
-}
-
-/// Most mebibytes that were resident during `run`.
-pub(crate) fn peak_mebibytes(run: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
-    // Resets the high-water mark; see proc(5).
-    std::fs::write("/proc/self/clear_refs", "5")?;
-    run()?;
-    status("VmHWM:")
-}
-
-/// A field of `/proc/self/status`, from kibibytes to mebibytes.
-fn status(name: &str) -> Result<f64, Failure> {
+/// Most mebibytes that this process has had resident.
+pub(crate) fn peak_mebibytes() -> Result<f64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such field")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
 }

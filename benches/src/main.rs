@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The number of events is 5,000,000 unless given. Figures of one run are comparable with one another and
-//! with nothing else: CPU-seconds of the whole process per million events, best of five rounds.
+//! with nothing else: CPU-seconds of the whole process per million events, best of five rounds. Memory is the peak of
+//! a process of its own.
 
 mod clock;
 mod events;
@@ -18,25 +19,36 @@ mod questions;
 use std::path::Path;
 use std::sync::Arc;
 
-use clock::{Run, best, peak_mebibytes, resident_mebibytes};
+use clock::{Run, best, peak_mebibytes};
 use metricc::{Bound, Engine, EngineOptions, Package, bind, evaluate_interval};
 use metricc_dsl::SourceText;
 use metricc_log::{Batch, Binding, Interval};
 use metricc_runtime_stream::{Stream, StreamOptions};
 use questions::{QUESTIONS, Question, SOURCE};
 
+/// That of the `metricc` command, for all that is compared.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// First argument of the processes whose memory is measured.
+const STREAM: &str = "--stream";
+
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
-    let n_events: usize = args.next().map_or(Ok(5_000_000), |n| n.parse())?;
+    let first = args.next();
+    if first.as_deref() == Some(STREAM) {
+        return stream(args);
+    }
+    let n_events: usize = first.map_or(Ok(5_000_000), |n| n.parse())?;
     let word = args.next().unwrap_or_default();
     let asked: Vec<&Question> = QUESTIONS.iter().filter(|question| question.name.contains(&word)).collect();
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("events.parquet");
     events::write(&path, n_events)?;
     let millions = n_events as f64 / 1e6;
-    memory(&asked, &path)?;
+    memory(&asked, &path, n_events)?;
     out(&format!("\n{n_events} events; CPU-seconds per million events\n"));
     out(
         "| question | SQL | batch | batch ÷ SQL | stream | stream ÷ batch | decoded → stream | M events per CPU-s |",
@@ -75,22 +87,37 @@ fn compare(name: &str, questions: &[&Question], path: &Path, millions: f64) -> R
     Ok(())
 }
 
-/// What a stream holds at its peak, beside its input, fed a quarter, a half and all of the events. Comes first and
-/// with few keys first, since an allocator keeps what it once had.
-fn memory(questions: &[&Question], path: &Path) -> Result<(), Failure> {
+/// Peak memory of a process that streams a quarter, a half and all of the file; with one worker.
+fn memory(questions: &[&Question], path: &Path, n_events: usize) -> Result<(), Failure> {
     out("| question | MiB, ¼ of the events | ½ | all |");
     out("|---|---|---|---|");
     for question in questions {
-        let bound = bound(&[question], path)?;
-        let batches = decode(&bound)?;
-        let before = resident_mebibytes()?;
         let mut row = format!("| {} |", question.name);
-        for share in [4, 2, 1] {
-            let peak = peak_mebibytes(|| feed(&bound, &batches[..batches.len() / share]))?;
-            row.push_str(&format!(" {:.0} |", peak - before));
+        for part in [4, 2, 1] {
+            let mut process = std::process::Command::new(std::env::current_exe()?);
+            let n_streamed = (n_events / part).to_string();
+            let streamed = process.args([STREAM, question.name, &n_streamed]).arg(path).output()?;
+            if !streamed.status.success() {
+                return Err(String::from_utf8_lossy(&streamed.stderr).into());
+            }
+            row.push_str(&format!(" {} |", String::from_utf8(streamed.stdout)?.trim()));
         }
         out(&row);
     }
+    Ok(())
+}
+
+/// The other end of [`memory`]: streams the first events of the file and says what that took.
+fn stream(mut args: impl Iterator<Item = String>) -> Result<(), Failure> {
+    let (Some(name), Some(n_events), Some(path)) = (args.next(), args.next(), args.next()) else {
+        return Err(format!("{STREAM} QUESTION EVENTS FILE").into());
+    };
+    let asked: Vec<&Question> = QUESTIONS.iter().filter(|question| question.name == name).collect();
+    let bound = bound(&asked, Path::new(&path))?;
+    let interval = Interval::new(bound.log.start(), bound.log.frontier_at(n_events.parse()?))?;
+    let options = EngineOptions { workers: 1, ..EngineOptions::default() };
+    evaluate_interval(&bound, Engine::Stream, &interval, &options, &|_| ())?;
+    out(&format!("{:.0}", peak_mebibytes()?));
     Ok(())
 }
 

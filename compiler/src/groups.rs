@@ -184,8 +184,8 @@ mod tests {
         let time = Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, None), false);
         let flag = Field::new("flag", DataType::Boolean, false);
         let float = Field::new("float", DataType::Float64, false);
-        assert_packs(&[int.clone()], &[ints.clone()], Some(8));
-        assert_packs(&[none.clone()], &[nones.clone()], Some(9));
+        assert_packs(std::slice::from_ref(&int), std::slice::from_ref(&ints), Some(8));
+        assert_packs(std::slice::from_ref(&none), std::slice::from_ref(&nones), Some(9));
         assert_packs(&[time.clone(), int.clone()], &[times.clone(), ints.clone()], Some(16));
         assert_packs(&[time.clone(), float], &[times.clone(), floats], Some(16));
         assert_packs(&[flag.clone(), none.clone()], &[flags.clone(), nones.clone()], Some(10));
