@@ -78,6 +78,11 @@ impl Package {
         }
         let is_wanted = |metric: &&Arc<ir::Metric>| names.is_empty() || names.contains(&metric.name);
         let wanted: Vec<_> = metrics.iter().filter(is_wanted).cloned().collect();
+        if wanted.is_empty() && self.checked.has_errors() {
+            let problem = format!("{} has errors, so that it has no metrics", self.text.name);
+            let help = Some("`metricc check` says what they are".to_owned());
+            return Err(PackageError::Name { problem, help });
+        }
         if wanted.is_empty() {
             let problem = format!("there is no metric in {}", self.text.name);
             let help = Some("write one: `metric events = count() { from SOURCE }`".to_owned());
@@ -153,5 +158,24 @@ fn one_of(what: &str, names: &[&str]) -> Option<String> {
         [] => None,
         [only] => Some(format!("the {what} is `{only}`")),
         many => Some(format!("the {what}s are `{}`", many.join("`, `"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics_of(text: &str) -> String {
+        let package = Package::from_text(SourceText { name: "a.metric".to_owned(), bytes: text.into() });
+        package.metrics(&[]).map_or_else(|error| error.to_string(), |metrics| metrics.len().to_string())
+    }
+
+    #[test]
+    fn a_package_without_metrics_says_whether_errors_are_the_reason() {
+        assert_eq!(metrics_of("source s { at: timestamp time }\nmetric n = count() { from s }"), "1");
+        let none = metrics_of("source s { at: timestamp time }");
+        assert!(none.starts_with("there is no metric in a.metric"), "{none}");
+        let broken = metrics_of("source s { at: timestamp time }\nmetric n = count() { from t }");
+        assert!(broken.starts_with("a.metric has errors"), "{broken}");
     }
 }
