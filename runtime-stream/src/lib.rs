@@ -1,9 +1,10 @@
 //! The speed layer: keeps the last, still open segment in a timely/differential dataflow.
 //!
 //! [`Stream::start`] renders a [`SourcePlan`](metricc_compiler::SourcePlan) to one dataflow per worker:
-//! for every metric *prepare → combine the micro-batch → exchange by group → arrange*, with the product
-//! of states as the difference of the collection. Rows are fed in micro-batches with the positions they
-//! cover; [`Stream::read`] gives the segment at the current frontier while later rows flow on.
+//! for every metric *prepare → combine the epoch → exchange by group → arrange*, with the product of
+//! states as the difference of the collection. Rows are fed in micro-batches with the positions they
+//! cover; [`Stream::read`] ends the epoch and gives the segment at the current frontier while later rows
+//! flow on.
 //!
 //! Invariants: the row part is [`metricc_compiler::Prepare`], the arithmetic that of
 //! [`metricc_algebra`]; nothing here computes. The stream owns no state that the log does not have:
