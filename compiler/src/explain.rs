@@ -6,59 +6,90 @@ use metricc_algebra::{Exactness, Size, WordOp, n_words};
 use metricc_dsl::explain::Node;
 use metricc_dsl::{ir, ir_text};
 
-use crate::{MetricPlan, SourcePlan, StateLayout};
+use crate::{Grouping, MetricPlan, SourcePlan, StateLayout};
 
 /// The monoids of a metric's state, their laws and their size.
 pub fn algebra(plan: &MetricPlan) -> Node {
-    let states = plan.states.iter().enumerate().map(|(index, state)| {
-        let laws = state.monoid.laws();
+    let states = plan.form.monoids.iter().enumerate().map(|(index, monoid)| {
+        let laws = monoid.laws();
         let rows = (index == 0).then(|| "rows".to_owned());
         let presented = plan.aggregates.iter().enumerate().filter(|(_, planned)| planned.state == index);
         let aggregates = presented.map(|(aggregate, _)| aggregate_text(&plan.metric, aggregate));
         let of: Vec<String> = rows.into_iter().chain(aggregates).collect();
-        Node::new(state.monoid.name())
+        Node::new(monoid.name())
             .with("column", state_name(index))
             .with("of", of.join("; "))
-            .with("version", state.monoid.version())
+            .with("version", monoid.version())
             .with("idempotent", laws.idempotent)
             .with("invertible", laws.invertible)
             .with("value", exactness_text(laws.exactness))
             .with("size", size_text(laws.size))
     });
-    Node::new("product")
-        .with("metric", &plan.metric.name)
-        .with("hash", plan.hash)
-        .with("layout", layout_text(&plan.layout))
-        .children(states)
+    Node::new("product").with("metric", &plan.metric.name).with("hash", plan.hash).children(states)
 }
 
 /// The batch plan, leaves last: what DataFusion runs.
+///
+/// # Panics
+/// If the metric is not of the source plan.
 pub fn batch(source: &SourcePlan, plan: &MetricPlan) -> Node {
+    let grouping = grouping_of(source, plan);
     let groups = group_text(&plan.metric);
-    let states: Vec<String> = plan.states.iter().map(|state| state.monoid.name()).collect();
-    let states = states.join("; ");
+    let states: Vec<String> = grouping.form.monoids.iter().map(|monoid| monoid.name()).collect();
     let partial = Node::new("aggregate partial")
         .with("groups", &groups)
-        .with("states", format!("[{states}]"))
+        .with("states", format!("[{}]", states.join("; ")))
         .child(prepare(source, plan));
     let exchange = Node::new("repartition").with("by", format!("hash({groups})")).child(partial);
     let aggregate =
         Node::new("aggregate final").with("groups", groups).with("emit", "states").child(exchange);
-    Node::new("segment").with("metric", &plan.metric.name).with("sort", "groups").child(aggregate)
+    segment(grouping, plan).child(shared(grouping, aggregate))
 }
 
 /// The dataflow, leaves last: what timely and differential run.
+///
+/// # Panics
+/// If the metric is not of the source plan.
 pub fn stream(source: &SourcePlan, plan: &MetricPlan) -> Node {
+    let grouping = grouping_of(source, plan);
     let groups = group_text(&plan.metric);
     let combine =
         Node::new("combine").with("per", "epoch").with("groups", &groups).child(prepare(source, plan));
     let exchange = Node::new("exchange").with("by", format!("hash({groups})")).child(combine);
     let arrange = Node::new("arrange")
-        .with("difference", layout_text(&plan.layout))
+        .with("difference", layout_text(&grouping.layout))
         .with("zero", "rows = 0")
         .child(exchange);
     let read = Node::new("read").with("at", "frontier").child(arrange);
-    Node::new("segment").with("metric", &plan.metric.name).with("sort", "groups").child(read)
+    segment(grouping, plan).child(shared(grouping, read))
+}
+
+fn grouping_of<'a>(source: &'a SourcePlan, plan: &MetricPlan) -> &'a Grouping {
+    let is_of = |grouping: &Grouping| {
+        grouping.members.iter().any(|member| std::ptr::eq(member.metric.as_ref(), plan))
+    };
+    let found = source.groupings.iter().find(|grouping| is_of(grouping));
+    found.expect("every metric of a source plan is a member of a grouping")
+}
+
+/// The metric's columns of the grouping's table, if it has others.
+fn segment(grouping: &Grouping, plan: &MetricPlan) -> Node {
+    let node = Node::new("segment").with("metric", &plan.metric.name).with("sort", "groups");
+    let member = grouping.members.iter().find(|member| std::ptr::eq(member.metric.as_ref(), plan));
+    match member.filter(|_| grouping.members.len() > 1) {
+        None => node,
+        Some(member) => {
+            let states =
+                member.columns.iter().filter_map(|column| column.checked_sub(plan.form.n_group_columns));
+            let states: Vec<String> = states.map(state_name).collect();
+            node.with("states", format!("[{}]", states.join(", ")))
+        }
+    }
+}
+
+/// Says which metrics the node below works for, if they are several.
+fn shared(grouping: &Grouping, node: Node) -> Node {
+    if grouping.members.len() == 1 { node } else { node.with("shared by", &grouping.form.place) }
 }
 
 /// What serving does with segments: merge, present, output.

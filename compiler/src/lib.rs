@@ -1,15 +1,18 @@
 //! Typed metric → plan.
 //!
 //! The compiler decides; the runtimes render what it decided without a decision of their own. A
-//! [`SourcePlan`] holds, for all metrics of a package over one source, which columns are read and,
-//! per metric, the one [`Prepare`] step, the monoids and the presentation. Batch, stream and serving
-//! are three renderings of the same [`MetricPlan`]: there is nothing in it that only one of them reads.
+//! [`SourcePlan`] holds, for all metrics of a package over one source, which columns are read, what
+//! is grouped how (a [`Grouping`]: the one [`Prepare`] step and all states of the metrics that share
+//! it), and per metric what its segments are and how they are presented (a [`MetricPlan`]). Batch and
+//! stream are two renderings of the same groupings; neither has anything that the other does not read.
 //!
 //! Invariants: pure (no I/O, no clock, no environment); the same metric gives the same plan and the
 //! same [`MetricHash`] on every machine; whatever the checker accepts, plans.
 
 mod error;
 pub mod explain;
+mod form;
+mod grouping;
 mod groups;
 mod hash;
 mod plan;
@@ -18,8 +21,10 @@ pub mod scalar;
 mod segment;
 
 pub use error::CompileError;
+pub use form::StateForm;
+pub use grouping::{Grouping, Member, StateColumn, StateLayout};
 pub use groups::{GroupRows, PackedGroup};
 pub use hash::MetricHash;
-pub use plan::{MetricPlan, PlannedAggregate, SourcePlan, StateColumn, StateLayout};
+pub use plan::{MetricPlan, PlannedAggregate, SourcePlan};
 pub use prepare::Prepare;
 pub use segment::{Segment, SegmentError};

@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
-use metricc_algebra::{Monoid, Op, WordOp, monoid, n_words};
+use metricc_algebra::{Monoid, Op, monoid};
 use metricc_dsl::ir;
 
-use crate::explain::state_name;
-use crate::groups::GroupRows;
-use crate::prepare::{Prepare, Scope, columns_of, group_fields};
+use crate::form::StateForm;
+use crate::grouping::{Grouping, State, place_of};
+use crate::prepare::{Scope, columns_of, group_fields};
 use crate::{CompileError, MetricHash, scalar};
-
-/// Words of a state that a difference holds in place; larger products go to the heap.
-const MAX_WORDS: usize = 16;
 
 /// All metrics over one source: they share one scan and one decode.
 #[derive(Debug)]
@@ -24,63 +21,41 @@ pub struct SourcePlan {
     pub columns: Vec<usize>,
     /// The metrics, in the order given.
     pub metrics: Vec<Arc<MetricPlan>>,
+    /// What the engines run; every metric is a member of one.
+    pub groupings: Vec<Arc<Grouping>>,
 }
 
-/// The plan of one metric, read by both engines and by serving.
+/// The plan of one metric: what its segments are, and how they are presented.
 #[derive(Debug)]
 pub struct MetricPlan {
     /// The typed metric.
     pub metric: Arc<ir::Metric>,
     /// What it means.
     pub hash: MetricHash,
-    /// The row part.
-    pub prepare: Prepare,
-    /// Number of group columns (at least one); they come first in prepared rows and in segments.
-    pub n_group_columns: usize,
-    /// The group columns as bytes.
-    pub groups: GroupRows,
-    /// The state columns: the row count first, then the distinct states of the aggregates. `count()` without a
-    /// filter is the row count, and quantiles of one argument are one sketch.
-    pub states: Vec<StateColumn>,
+    /// Its segments: the row count first, then the distinct states of the aggregates. `count()` without a filter
+    /// is the row count, and quantiles of one argument are one sketch.
+    pub form: StateForm,
     /// Which state each aggregate of the metric presents, and how.
     pub aggregates: Vec<PlannedAggregate>,
-    /// Group columns, then canonical state columns.
-    pub segment_schema: SchemaRef,
-    /// How a state is held as the difference of a collection.
-    pub layout: StateLayout,
     /// One column per aggregate, as presented; the scope of `outputs`.
     pub presented_schema: SchemaRef,
     /// One expression per output of the metric, over `presented_schema`.
     pub outputs: Vec<Arc<dyn PhysicalExpr>>,
 }
 
-/// One state column of a metric.
-#[derive(Debug, Clone)]
-pub struct StateColumn {
-    /// Its monoid.
-    pub monoid: Arc<dyn Monoid>,
-    /// Prepared column of the argument; none for counts.
-    pub arg: Option<usize>,
-    /// Prepared column of `where` behind the aggregate.
-    pub filter: Option<usize>,
-}
-
 /// An aggregate of a metric on its way from state to value.
 #[derive(Debug, Clone)]
 pub struct PlannedAggregate {
-    /// Presents the state; of the same name and version as the state column's own monoid.
+    /// Presents the state; of the same name and version as the state's own monoid.
     pub monoid: Arc<dyn Monoid>,
-    /// Index into [`MetricPlan::states`].
+    /// Index of the state in [`MetricPlan::form`].
     pub state: usize,
 }
 
-/// How the product of a metric's states is held per key in the stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StateLayout {
-    /// All states are words, merged by one program.
-    Words(Vec<WordOp>),
-    /// At least one state is on the heap, or the product is too wide.
-    Heap,
+/// The distinct states of one metric, the row count first, and which of them each aggregate presents.
+pub(crate) struct MetricStates<'a> {
+    pub(crate) states: Vec<State<'a>>,
+    aggregates: Vec<PlannedAggregate>,
 }
 
 impl SourcePlan {
@@ -97,12 +72,14 @@ impl SourcePlan {
             ));
         }
         let columns = read_columns(&source, metrics);
-        let scope = Scope::new(&source, &columns);
-        let metrics = metrics
+        let states = metrics.iter().map(|metric| MetricStates::of(metric)).collect::<Result<Vec<_>, _>>()?;
+        let plans = metrics
             .iter()
-            .map(|metric| Ok(Arc::new(MetricPlan::new(metric, &scope)?)))
-            .collect::<Result<_, CompileError>>()?;
-        Ok(SourcePlan { source, columns, metrics })
+            .zip(&states)
+            .map(|(metric, states)| Ok(Arc::new(MetricPlan::new(metric, states)?)))
+            .collect::<Result<Vec<_>, CompileError>>()?;
+        let groupings = Grouping::of_metrics(&plans, &states, &Scope::new(&source, &columns))?;
+        Ok(SourcePlan { source, columns, metrics: plans, groupings })
     }
 
     /// Plans a whole package: one plan per source that has metrics, in source order.
@@ -116,67 +93,46 @@ impl SourcePlan {
         }
         by_source.iter().map(|group| SourcePlan::new(group)).collect()
     }
+
+    /// What the groupings' members gave, each with its place, in the order of the metrics.
+    pub fn in_order<T>(&self, mut by_place: Vec<(usize, T)>) -> Vec<T> {
+        by_place.sort_by_key(|(place, _)| *place);
+        by_place.into_iter().map(|(_, of_metric)| of_metric).collect()
+    }
 }
 
-impl MetricPlan {
-    fn new(metric: &Arc<ir::Metric>, scope: &Scope<'_>) -> Result<Self, CompileError> {
-        let group_fields = group_fields(metric);
-        let n_group_columns = group_fields.len();
-        let mut values: Vec<&ir::Expr> = Vec::new();
-        let rows = StateColumn { monoid: make(&metric.name, &Op::Count, None)?, arg: None, filter: None };
-        let mut states = vec![rows.clone()];
+impl<'a> MetricStates<'a> {
+    fn of(metric: &'a ir::Metric) -> Result<Self, CompileError> {
+        let rows = State { monoid: make(&metric.name, &Op::Count, None)?, arg: None, filter: None };
+        let mut states = vec![rows];
         let mut aggregates = Vec::with_capacity(metric.aggregates.len());
         for aggregate in &metric.aggregates {
             let input = aggregate.arg.as_ref().map(|arg| scalar::data_type(&arg.ty.kind));
-            let state = StateColumn {
-                monoid: make(&metric.name, &op_of(&aggregate.op), input.as_ref())?,
-                arg: value_column(&mut values, &aggregate.arg).map(|place| n_group_columns + place),
-                filter: value_column(&mut values, &aggregate.filter).map(|place| n_group_columns + place),
-            };
-            let monoid = state.monoid.clone();
-            let known = states.iter().position(|known| known.is_same(&state));
-            let state = known.unwrap_or_else(|| {
-                states.push(state);
-                states.len() - 1
-            });
+            let monoid = make(&metric.name, &op_of(&aggregate.op), input.as_ref())?;
+            let (arg, filter) = (aggregate.arg.as_ref(), aggregate.filter.as_ref());
+            let state = place_of(&mut states, State { monoid: monoid.clone(), arg, filter });
             aggregates.push(PlannedAggregate { monoid, state });
         }
-        let prepare = Prepare::new(metric, scope, &values)?;
+        Ok(MetricStates { states, aggregates })
+    }
+}
+
+impl MetricPlan {
+    fn new(metric: &Arc<ir::Metric>, states: &MetricStates<'_>) -> Result<Self, CompileError> {
+        let aggregates = states.aggregates.clone();
         let (presented_schema, outputs) = presentation(metric, &aggregates)?;
-        let groups =
-            GroupRows::new(&group_fields).map_err(|error| CompileError::engine(&metric.name, error))?;
-        let monoids = std::iter::once(&rows.monoid).chain(aggregates.iter().map(|planned| &planned.monoid));
+        let rows = states.states.iter().take(1).map(|state| &state.monoid);
+        let hashed = rows.chain(aggregates.iter().map(|planned| &planned.monoid));
+        let monoids = states.states.iter().map(|state| state.monoid.clone()).collect();
         Ok(MetricPlan {
             metric: metric.clone(),
-            hash: MetricHash::of(metric, monoids.map(|monoid| monoid.as_ref()))?,
-            prepare,
-            n_group_columns,
-            groups,
-            segment_schema: segment_schema(group_fields, &states),
-            layout: layout_of(&states),
-            states,
+            hash: MetricHash::of(metric, hashed.map(|monoid| monoid.as_ref()))?,
+            form: StateForm::new(metric.name.clone(), group_fields(metric), monoids)?,
             aggregates,
             presented_schema,
             outputs,
         })
     }
-}
-
-impl StateColumn {
-    /// Whether both hold the same states over the same rows.
-    fn is_same(&self, other: &StateColumn) -> bool {
-        let identity = |state: &StateColumn| (state.monoid.name(), state.monoid.version());
-        (self.arg, self.filter) == (other.arg, other.filter) && identity(self) == identity(other)
-    }
-}
-
-/// Place of a value among the distinct ones, which it joins if it is new.
-fn value_column<'a>(values: &mut Vec<&'a ir::Expr>, expr: &'a Option<ir::Expr>) -> Option<usize> {
-    let expr = expr.as_ref()?;
-    Some(values.iter().position(|value| *value == expr).unwrap_or_else(|| {
-        values.push(expr);
-        values.len() - 1
-    }))
 }
 
 fn make(metric: &str, op: &Op, input: Option<&DataType>) -> Result<Arc<dyn Monoid>, CompileError> {
@@ -217,29 +173,6 @@ fn read_columns(source: &ir::Source, metrics: &[Arc<ir::Metric>]) -> Vec<usize> 
     columns.sort_unstable();
     columns.dedup();
     columns
-}
-
-fn segment_schema(group_fields: Vec<Field>, states: &[StateColumn]) -> SchemaRef {
-    let mut fields = group_fields;
-    for (index, state) in states.iter().enumerate() {
-        fields.push(Field::new(state_name(index), state.monoid.state_type(), false));
-    }
-    Arc::new(Schema::new(fields))
-}
-
-fn layout_of(states: &[StateColumn]) -> StateLayout {
-    let mut program = Vec::new();
-    for state in states {
-        match state.monoid.layout() {
-            metricc_algebra::Layout::Words(words) => program.extend(words),
-            metricc_algebra::Layout::Heap => return StateLayout::Heap,
-        }
-    }
-    if program.len() <= MAX_WORDS && n_words(&program) <= MAX_WORDS {
-        StateLayout::Words(program)
-    } else {
-        StateLayout::Heap
-    }
 }
 
 fn presentation(

@@ -11,7 +11,7 @@ use datafusion_execution::memory_pool::FairSpillPool;
 use datafusion_execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion_physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::StreamExt;
-use metricc_compiler::{CompileError, MetricPlan, Segment, SourcePlan};
+use metricc_compiler::{CompileError, Grouping, Segment, SourcePlan};
 use metricc_log::{Findings, Interval, Log, LogError};
 
 use crate::operators::physical_plan;
@@ -58,7 +58,7 @@ pub enum BatchError {
     /// The memory bound was reached with nothing left to spill.
     #[error("{metric}: the states do not fit into the memory that batch may use, spilled or not: {problem}")]
     Memory {
-        /// Metric whose plan failed.
+        /// Metric, or metrics that are grouped together, whose plan failed.
         metric: String,
         /// What the engine could not get.
         problem: String,
@@ -66,7 +66,7 @@ pub enum BatchError {
     /// The engine failed otherwise: a full disk, an evaluation that should not fail.
     #[error("{metric}: {source}")]
     Engine {
-        /// Metric whose plan failed.
+        /// Metric, or metrics that are grouped together, whose plan failed.
         metric: String,
         /// The engine's error.
         source: Box<DataFusionError>,
@@ -86,34 +86,34 @@ pub fn evaluate(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<BatchResult, BatchError> {
     let workers = options.workers.max(1);
-    let (readers, ends) = scan::connect(log.slices(interval, workers), plan.metrics.len());
+    let (readers, ends) = scan::connect(log.slices(interval, workers), plan.groupings.len());
     let context = Arc::new(context(options)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .thread_name("metricc-batch")
         .build()
         .map_err(|error| BatchError::Thread(error.to_string()))?;
-    let mut running = Vec::with_capacity(plan.metrics.len());
-    for (metric, shares) in plan.metrics.iter().zip(ends) {
+    let mut running = Vec::with_capacity(plan.groupings.len());
+    for (grouping, shares) in plan.groupings.iter().zip(ends) {
         if shares.len() == 0 {
             running.push(Vec::new());
             continue;
         }
-        let operators = physical_plan(metric, shares).map_err(|error| engine_error(metric, error))?;
-        running.push(start(&runtime, metric, &operators, &context));
+        let operators = physical_plan(grouping, shares).map_err(|error| engine_error(grouping, error))?;
+        running.push(start(&runtime, grouping, &operators, &context));
     }
     let findings = read_shares(readers, |reader| reader.run(log, plan, options.batch_rows.max(1), progress))?;
     let mut segments = Vec::with_capacity(plan.metrics.len());
-    for (metric, partitions) in plan.metrics.iter().zip(running) {
+    for (grouping, partitions) in plan.groupings.iter().zip(running) {
         let mut states = Vec::new();
         for partition in partitions {
             let partition =
                 runtime.block_on(partition).map_err(|error| BatchError::Thread(error.to_string()))?;
-            states.extend(partition.map_err(|error| engine_error(metric, error))?);
+            states.extend(partition.map_err(|error| engine_error(grouping, error))?);
         }
-        segments.push(Segment::collect(metric, interval.clone(), &states)?);
+        segments.extend(grouping.segments(interval, &states)?);
     }
-    Ok(BatchResult { segments, findings })
+    Ok(BatchResult { segments: plan.in_order(segments), findings })
 }
 
 type Partition = tokio::task::JoinHandle<Result<Vec<RecordBatch>, DataFusionError>>;
@@ -121,21 +121,21 @@ type Partition = tokio::task::JoinHandle<Result<Vec<RecordBatch>, DataFusionErro
 /// Starts one task per output partition, so that all of them are drained at once.
 fn start(
     runtime: &tokio::runtime::Runtime,
-    metric: &Arc<MetricPlan>,
+    grouping: &Arc<Grouping>,
     operators: &Arc<dyn ExecutionPlan>,
     context: &Arc<TaskContext>,
 ) -> Vec<Partition> {
     let n_partitions = operators.output_partitioning().partition_count();
     (0..n_partitions)
         .map(|partition| {
-            let (operators, context, metric) = (operators.clone(), context.clone(), metric.clone());
+            let (operators, context, grouping) = (operators.clone(), context.clone(), grouping.clone());
             runtime.spawn(async move {
                 let mut stream = operators.execute(partition, context)?;
                 let mut states = Vec::new();
                 while let Some(batch) = stream.next().await {
-                    // The engine names its columns itself; the plan's schema is the contract.
+                    // The engine names its columns itself; the grouping's form is the contract.
                     let columns = batch?.columns().to_vec();
-                    states.push(RecordBatch::try_new(metric.segment_schema.clone(), columns)?);
+                    states.push(RecordBatch::try_new(grouping.form.schema.clone(), columns)?);
                 }
                 Ok(states)
             })
@@ -184,8 +184,8 @@ fn context(options: &BatchOptions) -> Result<TaskContext, BatchError> {
     Ok(TaskContext::default().with_session_config(config).with_runtime(Arc::new(runtime)))
 }
 
-fn engine_error(metric: &MetricPlan, error: DataFusionError) -> BatchError {
-    let metric = metric.metric.name.clone();
+fn engine_error(grouping: &Grouping, error: DataFusionError) -> BatchError {
+    let metric = grouping.form.place.clone();
     match error.find_root() {
         DataFusionError::ResourcesExhausted(problem) => {
             BatchError::Memory { metric, problem: problem.clone() }

@@ -1,4 +1,4 @@
-//! One metric's physical plan, put together from DataFusion's operators.
+//! One grouping's physical plan, put together from DataFusion's operators.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use datafusion_physical_plan::repartition::RepartitionExec;
 use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::stream;
-use metricc_compiler::{MetricPlan, StateColumn};
+use metricc_compiler::{Grouping, StateColumn};
 
 use crate::accumulate::MonoidAggregate;
 use crate::scan::Shares;
 
 /// *prepare → partial aggregate → repartition by group → final aggregate*; output partitions hold
-/// disjoint groups, in the plan's segment schema.
-pub(crate) fn physical_plan(plan: &Arc<MetricPlan>, shares: Arc<Shares>) -> Result<Arc<dyn ExecutionPlan>> {
+/// disjoint groups, in the grouping's form.
+pub(crate) fn physical_plan(plan: &Arc<Grouping>, shares: Arc<Shares>) -> Result<Arc<dyn ExecutionPlan>> {
     let n_shares = shares.len();
     let prepared = plan.prepare.schema().clone();
     let scan: Arc<dyn ExecutionPlan> = Arc::new(PrepareExec::new(plan.clone(), shares));
-    let group_by = group_by(&prepared, plan.n_group_columns);
+    let group_by = group_by(&prepared, plan.form.n_group_columns);
     let aggregates = plan
         .states
         .iter()
         .enumerate()
-        .map(|(index, state)| aggregate(plan, &prepared, plan.n_group_columns + index, state))
+        .map(|(index, state)| aggregate(plan, &prepared, plan.form.n_group_columns + index, state))
         .collect::<Result<Vec<_>>>()?;
     let filters = plan.states.iter().map(|state| state.filter.map(|filter| column(&prepared, filter)));
     let mode = if n_shares == 1 { AggregateMode::Single } else { AggregateMode::Partial };
@@ -49,12 +49,12 @@ pub(crate) fn physical_plan(plan: &Arc<MetricPlan>, shares: Arc<Shares>) -> Resu
         return Ok(aggregated);
     }
     let partial = aggregated.schema();
-    let groups = (0..plan.n_group_columns).map(|index| column(&partial, index)).collect();
+    let groups = (0..plan.form.n_group_columns).map(|index| column(&partial, index)).collect();
     let exchange: Arc<dyn ExecutionPlan> =
         Arc::new(RepartitionExec::try_new(aggregated, Partitioning::Hash(groups, n_shares))?);
     Ok(Arc::new(AggregateExec::try_new(
         AggregateMode::FinalPartitioned,
-        self::group_by(&partial, plan.n_group_columns),
+        self::group_by(&partial, plan.form.n_group_columns),
         aggregates,
         vec![None; plan.states.len()],
         exchange,
@@ -72,14 +72,14 @@ fn column(schema: &Schema, index: usize) -> Arc<dyn PhysicalExpr> {
 }
 
 fn aggregate(
-    plan: &MetricPlan,
+    plan: &Grouping,
     prepared: &SchemaRef,
     segment_column: usize,
     state: &StateColumn,
 ) -> Result<Arc<AggregateFunctionExpr>> {
     let function = AggregateUDF::from(MonoidAggregate::new(state.monoid.clone()));
     let arg = column(prepared, state.arg.unwrap_or(0));
-    let name = plan.segment_schema.field(segment_column).name();
+    let name = plan.form.schema.field(segment_column).name();
     let built = AggregateExprBuilder::new(Arc::new(function), vec![arg])
         .schema(prepared.clone())
         .alias(name)
@@ -87,16 +87,16 @@ fn aggregate(
     Ok(Arc::new(built))
 }
 
-/// The leaf of a metric's plan: takes decoded batches from the shared scan and prepares them.
+/// The leaf of a grouping's plan: takes decoded batches from the shared scan and prepares them.
 #[derive(Debug)]
 struct PrepareExec {
-    plan: Arc<MetricPlan>,
+    plan: Arc<Grouping>,
     shares: Arc<Shares>,
     properties: Arc<PlanProperties>,
 }
 
 impl PrepareExec {
-    fn new(plan: Arc<MetricPlan>, shares: Arc<Shares>) -> Self {
+    fn new(plan: Arc<Grouping>, shares: Arc<Shares>) -> Self {
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(plan.prepare.schema().clone()),
             Partitioning::UnknownPartitioning(shares.len()),
@@ -109,7 +109,7 @@ impl PrepareExec {
 
 impl DisplayAs for PrepareExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PrepareExec: metric={}", self.plan.metric.name)
+        write!(f, "PrepareExec: metrics=[{}]", self.plan.form.place)
     }
 }
 

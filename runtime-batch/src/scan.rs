@@ -1,7 +1,7 @@
 //! The shared scan: a share of the log is read and decoded once, for all metrics.
 //!
-//! One reader per share sends every decoded batch to each metric over a bounded channel, so the
-//! slowest metric sets the pace and memory stays bounded by a few batches per metric.
+//! One reader per share sends every decoded batch to each grouping over a bounded channel, so the
+//! slowest one sets the pace and memory stays bounded by a few batches per grouping.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,13 +12,13 @@ use tokio::sync::mpsc;
 
 use crate::BatchError;
 
-/// Decoded batches that wait for one metric. Enough to keep both sides busy.
+/// Decoded batches that wait for one grouping. Enough to keep both sides busy.
 const QUEUE_LENGTH: usize = 4;
 
-/// What a metric receives.
+/// What a grouping receives.
 pub(crate) type Rows = mpsc::Receiver<RecordBatch>;
 
-/// The reading ends of one metric, one per share; each is taken once.
+/// The reading ends of one grouping, one per share; each is taken once.
 #[derive(Debug)]
 pub(crate) struct Shares(Vec<Mutex<Option<Rows>>>);
 
@@ -32,31 +32,31 @@ impl Shares {
     }
 }
 
-/// The writing end of one share: a reader and the channels to all metrics.
+/// The writing end of one share: a reader and the channels to all groupings.
 pub(crate) struct ShareReader {
     slices: Vec<Slice>,
-    metrics: Vec<mpsc::Sender<RecordBatch>>,
+    groupings: Vec<mpsc::Sender<RecordBatch>>,
 }
 
-/// Lays the channels from `shares` of the log to every metric.
-pub(crate) fn connect(shares: Vec<Vec<Slice>>, n_metrics: usize) -> (Vec<ShareReader>, Vec<Arc<Shares>>) {
+/// Lays the channels from `shares` of the log to every grouping.
+pub(crate) fn connect(shares: Vec<Vec<Slice>>, n_groupings: usize) -> (Vec<ShareReader>, Vec<Arc<Shares>>) {
     let mut readers = Vec::with_capacity(shares.len());
-    let mut ends: Vec<Vec<Mutex<Option<Rows>>>> = (0..n_metrics).map(|_| Vec::new()).collect();
+    let mut ends: Vec<Vec<Mutex<Option<Rows>>>> = (0..n_groupings).map(|_| Vec::new()).collect();
     for slices in shares {
-        let mut metrics = Vec::with_capacity(n_metrics);
+        let mut groupings = Vec::with_capacity(n_groupings);
         for end in &mut ends {
             let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-            metrics.push(sender);
+            groupings.push(sender);
             end.push(Mutex::new(Some(receiver)));
         }
-        readers.push(ShareReader { slices, metrics });
+        readers.push(ShareReader { slices, groupings });
     }
     (readers, ends.into_iter().map(|end| Arc::new(Shares(end))).collect())
 }
 
 impl ShareReader {
-    /// Reads the share to its end; blocks when a metric lags. Stops early, without an error of its own,
-    /// when a metric has gone: its error says why.
+    /// Reads the share to its end; blocks when a grouping lags. Stops early, without an error of its own,
+    /// when a grouping has gone: its error says why.
     pub(crate) fn run(
         self,
         log: &Log,
@@ -68,8 +68,8 @@ impl ShareReader {
         for slice in &self.slices {
             for batch in log.read(slice, &plan.columns, batch_rows)? {
                 let batch = batch?;
-                for metric in &self.metrics {
-                    if metric.blocking_send(batch.rows.clone()).is_err() {
+                for grouping in &self.groupings {
+                    if grouping.blocking_send(batch.rows.clone()).is_err() {
                         return Ok(findings);
                     }
                 }

@@ -60,7 +60,7 @@ pub fn present(plan: &MetricPlan, segment: &Segment) -> Result<Presented, ServeE
         segment.states.clone()
     };
     let n_rows = states.num_rows();
-    let (groups, states) = states.columns().split_at(plan.n_group_columns);
+    let (groups, states) = states.columns().split_at(plan.form.n_group_columns);
     let aggregates = plan
         .aggregates
         .iter()
@@ -92,10 +92,10 @@ fn windows(metric: &ir::Metric, starts: &ArrayRef) -> Result<Vec<(i64, i64)>, Co
 /// The segment of an ungrouped metric that has seen nothing: the identity of each state.
 fn identity_row(plan: &MetricPlan) -> Result<RecordBatch, CompileError> {
     let mut columns: Vec<ArrayRef> = vec![Arc::new(BooleanArray::from(vec![false]))];
-    for state in &plan.states {
-        columns.push(identity_column(state.monoid.as_ref())?);
+    for monoid in &plan.form.monoids {
+        columns.push(identity_column(monoid.as_ref())?);
     }
-    RecordBatch::try_new(plan.segment_schema.clone(), columns)
+    RecordBatch::try_new(plan.form.schema.clone(), columns)
         .map_err(|error| CompileError::engine(&plan.metric.name, error))
 }
 

@@ -13,7 +13,7 @@ use datafusion_expr::EmitTo;
 use datafusion_physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion_physical_plan::aggregates::order::GroupOrdering;
 use metricc_algebra::Groups;
-use metricc_compiler::{CompileError, MetricPlan};
+use metricc_compiler::{CompileError, Grouping};
 
 use crate::difference::Difference;
 use crate::key::GroupKey;
@@ -22,9 +22,9 @@ use crate::key::GroupKey;
 const TABLE_BATCHES: usize = 4;
 const TABLE_BYTES: usize = 64 << 20;
 
-/// Combines the rows of one metric.
+/// Combines the rows of one grouping.
 pub(crate) struct Combiner<K, D> {
-    plan: Arc<MetricPlan>,
+    plan: Arc<Grouping>,
     table: Box<dyn GroupValues>,
     states: Vec<Box<dyn Groups>>,
     group_of: Vec<usize>,
@@ -33,10 +33,10 @@ pub(crate) struct Combiner<K, D> {
 }
 
 impl<K: GroupKey, D: Difference> Combiner<K, D> {
-    pub(crate) fn new(plan: Arc<MetricPlan>, batch_rows: usize) -> Result<Self, CompileError> {
-        let groups = Schema::new(plan.prepare.schema().fields()[..plan.n_group_columns].to_vec());
+    pub(crate) fn new(plan: Arc<Grouping>, batch_rows: usize) -> Result<Self, CompileError> {
+        let groups = Schema::new(plan.prepare.schema().fields()[..plan.form.n_group_columns].to_vec());
         let table = new_group_values(Arc::new(groups), &GroupOrdering::None)
-            .map_err(|error| CompileError::engine(&plan.metric.name, error))?;
+            .map_err(|error| CompileError::engine(&plan.form.place, error))?;
         let states = plan.states.iter().map(|state| state.monoid.groups()).collect();
         let max_groups = batch_rows.saturating_mul(TABLE_BATCHES);
         Ok(Combiner { plan, table, states, group_of: Vec::new(), max_groups, output: PhantomData })
@@ -49,12 +49,12 @@ impl<K: GroupKey, D: Difference> Combiner<K, D> {
         if prepared.num_rows() == 0 {
             return Ok(());
         }
-        self.lift(&plan, &prepared).map_err(|error| CompileError::engine(&plan.metric.name, error))
+        self.lift(&plan, &prepared).map_err(|error| CompileError::engine(&plan.form.place, error))
     }
 
-    fn lift(&mut self, plan: &MetricPlan, prepared: &RecordBatch) -> Result<(), Failure> {
+    fn lift(&mut self, plan: &Grouping, prepared: &RecordBatch) -> Result<(), Failure> {
         let columns = prepared.columns();
-        self.table.intern(&columns[..plan.n_group_columns], &mut self.group_of)?;
+        self.table.intern(&columns[..plan.form.n_group_columns], &mut self.group_of)?;
         let n_groups = self.table.len();
         for (state, groups) in plan.states.iter().zip(&mut self.states) {
             let args: &[ArrayRef] = match state.arg {
@@ -76,10 +76,10 @@ impl<K: GroupKey, D: Difference> Combiner<K, D> {
     /// Takes all groups out with their states, in order of their keys; the table is empty afterwards.
     pub(crate) fn take(&mut self) -> Result<Vec<(K, D)>, CompileError> {
         let plan = self.plan.clone();
-        self.emit(&plan).map_err(|error| CompileError::engine(&plan.metric.name, error))
+        self.emit(&plan).map_err(|error| CompileError::engine(&plan.form.place, error))
     }
 
-    fn emit(&mut self, plan: &MetricPlan) -> Result<Vec<(K, D)>, Failure> {
+    fn emit(&mut self, plan: &Grouping) -> Result<Vec<(K, D)>, Failure> {
         let n_groups = self.table.len();
         if n_groups == 0 {
             return Ok(Vec::new());
@@ -88,13 +88,13 @@ impl<K: GroupKey, D: Difference> Combiner<K, D> {
         self.table.clear_shrink(n_groups);
         let states =
             self.states.iter_mut().map(|groups| groups.emit(n_groups)).collect::<Result<Vec<_>, _>>()?;
-        let rows = plan.groups.rows(&groups)?;
+        let rows = plan.form.groups.rows(&groups)?;
         let differences = D::from_columns(plan, &states)?;
         // In order, so that the collection's merges of what is sent only copy.
-        let (order, _) = plan.groups.order(&rows);
+        let (order, _) = plan.form.groups.order(&rows);
         let group = |row: u32| {
             let row = row as usize;
-            (K::from_row(&plan.groups, rows.row(row).data()), differences[row].clone())
+            (K::from_row(&plan.form.groups, rows.row(row).data()), differences[row].clone())
         };
         Ok(order.into_iter().map(group).collect())
     }

@@ -1,4 +1,4 @@
-//! One metric's dataflow: *combine → exchange → arrange*, and reading its trace at a time.
+//! One grouping's dataflow: *combine → exchange → arrange*, and reading its trace at a time.
 //!
 //! A time is an epoch: the rows fed between two moments at which somebody may read. Within one, rows only meet in the
 //! combiner's table, so that what the collection has to sort and merge depends on groups and reads, not on rows.
@@ -13,7 +13,7 @@ use differential_dataflow::trace::chunk::vec::{ChunkBatcher, ChunkSpine};
 use differential_dataflow::trace::cursor::cursor_list;
 use differential_dataflow::trace::{Cursor, TraceReader};
 use metricc_algebra::n_words;
-use metricc_compiler::{CompileError, MetricPlan, PackedGroup, StateLayout};
+use metricc_compiler::{CompileError, Grouping, PackedGroup, StateLayout};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::{Capability, Operator, Probe};
 use timely::dataflow::{ProbeHandle, Stream};
@@ -33,23 +33,23 @@ type Update<K, D> = ((K, ()), Time, D);
 /// Groups in a batch of states that is read out.
 const READ_ROWS: usize = 8192;
 
-/// The trace of one metric on one worker.
-pub(crate) trait MetricTrace {
-    /// The states of this worker's groups over all epochs before `time`, in the plan's segment schema.
+/// The trace of one grouping on one worker.
+pub(crate) trait GroupingTrace {
+    /// The states of this worker's groups over all epochs before `time`, in the grouping's form.
     fn read(&mut self, time: Time) -> Result<Vec<RecordBatch>, CompileError>;
     /// Gives up the distinction of times before `time`: no read will ask for less.
     fn compact(&mut self, time: Time);
 }
 
-/// Adds a metric to the dataflow of this worker. The forms of key and difference follow from the plan.
+/// Adds a grouping to the dataflow of this worker. The forms of key and difference follow from the plan.
 pub(crate) fn attach<'scope>(
-    plan: &Arc<MetricPlan>,
+    plan: &Arc<Grouping>,
     rows: &Stream<'scope, Time, Vec<RecordBatch>>,
     batch_rows: usize,
     probe: &ProbeHandle<Time>,
     failures: &Failures,
-) -> Result<Box<dyn MetricTrace>, CompileError> {
-    match plan.groups.packed_width() {
+) -> Result<Box<dyn GroupingTrace>, CompileError> {
+    match plan.form.groups.packed_width() {
         Some(0..=8) => attach_keyed::<ShortKey>(plan, rows, batch_rows, probe, failures),
         Some(_) => attach_keyed::<PackedGroup>(plan, rows, batch_rows, probe, failures),
         None => attach_keyed::<RowKey>(plan, rows, batch_rows, probe, failures),
@@ -57,12 +57,12 @@ pub(crate) fn attach<'scope>(
 }
 
 fn attach_keyed<'scope, K: GroupKey>(
-    plan: &Arc<MetricPlan>,
+    plan: &Arc<Grouping>,
     rows: &Stream<'scope, Time, Vec<RecordBatch>>,
     batch_rows: usize,
     probe: &ProbeHandle<Time>,
     failures: &Failures,
-) -> Result<Box<dyn MetricTrace>, CompileError> {
+) -> Result<Box<dyn GroupingTrace>, CompileError> {
     match &plan.layout {
         StateLayout::Words(program) => match n_words(program) {
             0..=3 => arrange::<K, Words<3>>(plan, rows, batch_rows, probe, failures),
@@ -74,18 +74,18 @@ fn attach_keyed<'scope, K: GroupKey>(
 }
 
 fn arrange<'scope, K: GroupKey, D: Difference>(
-    plan: &Arc<MetricPlan>,
+    plan: &Arc<Grouping>,
     rows: &Stream<'scope, Time, Vec<RecordBatch>>,
     batch_rows: usize,
     probe: &ProbeHandle<Time>,
     failures: &Failures,
-) -> Result<Box<dyn MetricTrace>, CompileError> {
+) -> Result<Box<dyn GroupingTrace>, CompileError> {
     let combined = combine::<K, D>(plan, rows, batch_rows, failures)?;
     let by_group = Exchange::new(|((key, ()), _, _): &Update<K, D>| key.hashed());
     let arranged = arrange_core::<_, _, ChunkBatcher<K, (), Time, D>, ChunkSpine<K, (), Time, D>>(
         combined,
         by_group,
-        &format!("arrange {}", plan.metric.name),
+        &format!("arrange {}", plan.form.place),
         ChunkBatcher::new,
     );
     arranged.stream.probe_with(probe);
@@ -94,14 +94,14 @@ fn arrange<'scope, K: GroupKey, D: Difference>(
 
 /// The first operator: holds the table of an epoch and sends it on when the epoch ends, or the table is full.
 fn combine<'scope, K: GroupKey, D: Difference>(
-    plan: &Arc<MetricPlan>,
+    plan: &Arc<Grouping>,
     rows: &Stream<'scope, Time, Vec<RecordBatch>>,
     batch_rows: usize,
     failures: &Failures,
 ) -> Result<Stream<'scope, Time, Vec<Update<K, D>>>, CompileError> {
     let mut combiner = Combiner::<K, D>::new(plan.clone(), batch_rows)?;
     let failures = failures.clone();
-    let name = format!("combine {}", plan.metric.name);
+    let name = format!("combine {}", plan.form.place);
     Ok(rows.clone().unary_frontier(Pipeline, &name, move |_, _| {
         // The epoch whose rows are in the table.
         let mut held: Option<Capability<Time>> = None;
@@ -135,11 +135,11 @@ fn combine<'scope, K: GroupKey, D: Difference>(
 }
 
 struct Trace<K: GroupKey, D: Difference> {
-    plan: Arc<MetricPlan>,
+    plan: Arc<Grouping>,
     agent: TraceAgent<ChunkSpine<K, (), Time, D>>,
 }
 
-impl<K: GroupKey, D: Difference> MetricTrace for Trace<K, D> {
+impl<K: GroupKey, D: Difference> GroupingTrace for Trace<K, D> {
     fn read(&mut self, time: Time) -> Result<Vec<RecordBatch>, CompileError> {
         let batches = self.agent.batches_through(AntichainRef::new(&[])).unwrap_or_default();
         let (mut cursor, storage) = cursor_list(batches);
@@ -174,20 +174,20 @@ impl<K: GroupKey, D: Difference> MetricTrace for Trace<K, D> {
 
 impl<K: GroupKey, D: Difference> Trace<K, D> {
     fn batch(&self, groups: Vec<(K, D)>) -> Result<RecordBatch, CompileError> {
-        let failed = |error| CompileError::engine(&self.plan.metric.name, error);
+        let failed = |error| CompileError::engine(&self.plan.form.place, error);
         let (keys, differences): (Vec<K>, Vec<D>) = groups.into_iter().unzip();
         let mut bytes = Vec::new();
         let mut ends = Vec::with_capacity(keys.len());
         for key in &keys {
-            key.append_to(&self.plan.groups, &mut bytes);
+            key.append_to(&self.plan.form.groups, &mut bytes);
             ends.push(bytes.len());
         }
         let starts = std::iter::once(0).chain(ends.iter().copied());
         let rows = starts.zip(&ends).map(|(start, &end)| &bytes[start..end]);
-        let mut columns: Vec<ArrayRef> = self.plan.groups.columns(rows).map_err(failed)?;
+        let mut columns: Vec<ArrayRef> = self.plan.form.groups.columns(rows).map_err(failed)?;
         let states = D::to_columns(&self.plan, &differences)
-            .map_err(|error| CompileError::engine(&self.plan.metric.name, error))?;
+            .map_err(|error| CompileError::engine(&self.plan.form.place, error))?;
         columns.extend(states);
-        RecordBatch::try_new(self.plan.segment_schema.clone(), columns).map_err(failed)
+        RecordBatch::try_new(self.plan.form.schema.clone(), columns).map_err(failed)
     }
 }

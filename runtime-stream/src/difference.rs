@@ -1,4 +1,4 @@
-//! The product of a metric's states as the difference of a differential collection.
+//! The product of a grouping's states as the difference of a differential collection.
 //!
 //! Merging two differences is merging two states, by the same functions that both engines use. A
 //! difference counts as zero only if its row count, its first word, is zero: values may cancel, the
@@ -11,15 +11,15 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, FixedSizeBinaryBuild
 use differential_dataflow::ExchangeData;
 use differential_dataflow::difference::{IsZero, Semigroup};
 use metricc_algebra::{HeapState, Layout, StateError, WordOp, merge_words, n_words};
-use metricc_compiler::MetricPlan;
+use metricc_compiler::Grouping;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A difference that holds the product of a metric's states.
+/// A difference that holds the product of a grouping's states.
 pub(crate) trait Difference: ExchangeData + Semigroup {
     /// One difference per row of the canonical state columns.
-    fn from_columns(plan: &MetricPlan, columns: &[ArrayRef]) -> Result<Vec<Self>, StateError>;
+    fn from_columns(plan: &Grouping, columns: &[ArrayRef]) -> Result<Vec<Self>, StateError>;
     /// The canonical state columns of these differences.
-    fn to_columns(plan: &MetricPlan, differences: &[Self]) -> Result<Vec<ArrayRef>, StateError>;
+    fn to_columns(plan: &Grouping, differences: &[Self]) -> Result<Vec<ArrayRef>, StateError>;
 }
 
 /// A word program that lives as long as the process, as a thin pointer: every difference holds one.
@@ -47,7 +47,7 @@ impl Program {
         &self.0.0
     }
 
-    fn of(plan: &MetricPlan) -> Self {
+    fn of(plan: &Grouping) -> Self {
         let mut words = Vec::new();
         for state in &plan.states {
             if let Layout::Words(program) = state.monoid.layout() {
@@ -126,7 +126,7 @@ impl<'de, const N: usize> Deserialize<'de> for Words<N> {
 }
 
 impl<const N: usize> Difference for Words<N> {
-    fn from_columns(plan: &MetricPlan, columns: &[ArrayRef]) -> Result<Vec<Self>, StateError> {
+    fn from_columns(plan: &Grouping, columns: &[ArrayRef]) -> Result<Vec<Self>, StateError> {
         let n_rows = columns.first().map_or(0, |column| column.len());
         let mut differences = vec![Words { program: Program::of(plan), words: [0; N] }; n_rows];
         let mut at = 0;
@@ -146,7 +146,7 @@ impl<const N: usize> Difference for Words<N> {
         Ok(differences)
     }
 
-    fn to_columns(plan: &MetricPlan, differences: &[Self]) -> Result<Vec<ArrayRef>, StateError> {
+    fn to_columns(plan: &Grouping, differences: &[Self]) -> Result<Vec<ArrayRef>, StateError> {
         let mut columns = Vec::with_capacity(plan.states.len());
         let mut at = 0;
         for state in &plan.states {
@@ -201,7 +201,7 @@ impl Semigroup for HeapProduct {
 }
 
 impl Difference for HeapProduct {
-    fn from_columns(plan: &MetricPlan, columns: &[ArrayRef]) -> Result<Vec<Self>, StateError> {
+    fn from_columns(plan: &Grouping, columns: &[ArrayRef]) -> Result<Vec<Self>, StateError> {
         let n_rows = columns.first().map_or(0, |column| column.len());
         let program = Program::of(plan);
         let mut products = vec![Parts { program, words: Vec::new(), heap: Vec::new() }; n_rows];
@@ -230,7 +230,7 @@ impl Difference for HeapProduct {
         Ok(products.into_iter().map(|parts| HeapProduct(Arc::new(parts))).collect())
     }
 
-    fn to_columns(plan: &MetricPlan, differences: &[Self]) -> Result<Vec<ArrayRef>, StateError> {
+    fn to_columns(plan: &Grouping, differences: &[Self]) -> Result<Vec<ArrayRef>, StateError> {
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(plan.states.len());
         let (mut at, mut n_heap) = (0, 0);
         for state in &plan.states {

@@ -24,7 +24,7 @@ impl PendingRead {
     /// Waits until everything below the read's frontier is complete, and gives the segments up to it, one
     /// per metric of the plan.
     pub fn wait(self) -> Result<Vec<Segment>, StreamError> {
-        let mut states: Vec<Vec<RecordBatch>> = vec![Vec::new(); self.plan.metrics.len()];
+        let mut states: Vec<Vec<RecordBatch>> = vec![Vec::new(); self.plan.groupings.len()];
         let mut n_replies = 0;
         for reading in self.replies {
             for (states, read) in states.iter_mut().zip(reading?) {
@@ -38,9 +38,10 @@ impl PendingRead {
         if n_replies < self.n_workers {
             return Err(StreamError::died());
         }
-        let metrics = self.plan.metrics.iter().zip(states);
-        metrics
-            .map(|(metric, states)| Ok(Segment::collect(metric, self.interval.clone(), &states)?))
-            .collect()
+        let mut segments = Vec::with_capacity(self.plan.metrics.len());
+        for (grouping, states) in self.plan.groupings.iter().zip(states) {
+            segments.extend(grouping.segments(&self.interval, &states)?);
+        }
+        Ok(self.plan.in_order(segments))
     }
 }

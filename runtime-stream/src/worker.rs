@@ -13,7 +13,7 @@ use timely::dataflow::operators::Input;
 use timely::dataflow::{InputHandleVec, ProbeHandle};
 use timely::worker::Worker;
 
-use crate::dataflow::{MetricTrace, Time, attach};
+use crate::dataflow::{GroupingTrace, Time, attach};
 
 /// Longest sleep of an idle worker; it is woken earlier when there is work.
 const PARK: Duration = Duration::from_millis(100);
@@ -24,11 +24,11 @@ pub(crate) enum Command {
     Rows(RecordBatch),
     /// The epochs before this one are over.
     Advance(Time),
-    /// Answer with the states of all metrics over the epochs before this one, once they are complete.
+    /// Answer with the states of all groupings over the epochs before this one, once they are complete.
     Read(Time, Sender<Reading>),
 }
 
-/// The states of one worker, one list of batches per metric.
+/// The states of one worker, one list of batches per grouping.
 pub(crate) type Reading = Result<Vec<Vec<RecordBatch>>, CompileError>;
 
 /// The first error of any worker; later ones are consequences.
@@ -114,8 +114,11 @@ pub(crate) fn run(
     let probe = ProbeHandle::new();
     let built = worker.dataflow::<Time, _, _>(|scope| {
         let (input, rows) = scope.new_input::<Vec<RecordBatch>>();
-        let traces: Result<Vec<_>, CompileError> =
-            plan.metrics.iter().map(|metric| attach(metric, &rows, batch_rows, &probe, failures)).collect();
+        let traces: Result<Vec<_>, CompileError> = plan
+            .groupings
+            .iter()
+            .map(|grouping| attach(grouping, &rows, batch_rows, &probe, failures))
+            .collect();
         traces.map(|traces| (input, traces))
     });
     match built {
@@ -134,7 +137,7 @@ pub(crate) fn run(
 
 struct State {
     input: InputHandleVec<Time, RecordBatch>,
-    traces: Vec<Box<dyn MetricTrace>>,
+    traces: Vec<Box<dyn GroupingTrace>>,
     probe: ProbeHandle<Time>,
     /// Reads that wait for their epochs, oldest first.
     reads: VecDeque<(Time, Sender<Reading>)>,

@@ -84,5 +84,29 @@ metric m = {
     let plan = &source.metrics[0];
     let states: Vec<usize> = plan.aggregates.iter().map(|aggregate| aggregate.state).collect();
     assert_eq!(states, [0, 1, 1, 2, 3]);
-    assert_eq!(plan.states.len(), 4);
+    assert_eq!(plan.form.monoids.len(), 4);
+}
+
+#[test]
+fn metrics_over_the_same_rows_and_groups_are_grouped_together() {
+    let text = "source events { at: timestamp time  kind: string  x: int  tags: list<string> }
+metric a = sum(x) { from events  where x > 0  by kind  every 1h }
+metric b = { n: count(), s: sum(x), m: max(x) } { from events  let y = x  where y > 0  by kind as sort  every 1h }
+metric other_filter = sum(x) { from events  where x > 1  by kind  every 1h }
+metric other_window = sum(x) { from events  where x > 0  by kind  every 2h }
+metric other_rows = sum(x) { from events  each tag in tags  where x > 0  by kind  every 1h }
+metric c = count() where x > 5 { from events  where x > 0  by kind  every 1h }";
+    let package = crate::layers::package(text);
+    let source = SourcePlan::new(&package.metrics(&[]).expect("metrics")).expect("a plan");
+    let together: Vec<&str> = source.groupings.iter().map(|grouping| grouping.form.place.as_str()).collect();
+    assert_eq!(together, ["a, b, c", "other_filter", "other_window", "other_rows"]);
+    let columns: Vec<&[usize]> =
+        source.groupings[0].members.iter().map(|member| member.columns.as_slice()).collect();
+    // Window, key, rows; then the sum that two of them keep, the maximum, the count with a filter.
+    assert_eq!(columns, [&[0, 1, 2, 3][..], &[0, 1, 2, 3, 4], &[0, 1, 2, 5]]);
+    insta::assert_snapshot!(format!(
+        "{}\n{}",
+        explain::batch(&source, &source.metrics[1]).to_text(),
+        explain::stream(&source, &source.metrics[1]).to_text()
+    ));
 }

@@ -51,7 +51,10 @@ impl Broken<'_> {
                 let plans = self.real.bound.plan.metrics.iter().zip(below.into_iter().zip(above));
                 plans
                     .map(|(plan, (below, above))| {
-                        Segment::collect(plan, asked.clone(), &[below.states, above.states])
+                        let interval =
+                            Interval::new(below.interval.to().clone(), above.interval.to().clone())?;
+                        below
+                            .merge(&Segment { interval, ..above }, plan)
                             .map_err(|error| EvaluateError::Serve(error.into()))
                     })
                     .collect::<Result<_, _>>()?

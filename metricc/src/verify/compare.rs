@@ -63,7 +63,7 @@ fn one_group(segment: &Segment, row: usize) -> Option<Segment> {
 
 /// The group of `wanted` in a segment, searched from a row on.
 fn find_group(plan: &MetricPlan, segment: &Segment, wanted: &Segment, from: usize) -> Option<Segment> {
-    let groups = |segment: &Segment| segment.states.columns()[..plan.n_group_columns].to_vec();
+    let groups = |segment: &Segment| segment.states.columns()[..plan.form.n_group_columns].to_vec();
     let wanted = groups(wanted);
     (from..segment.states.num_rows())
         .filter_map(|row| one_group(segment, row))
@@ -72,8 +72,10 @@ fn find_group(plan: &MetricPlan, segment: &Segment, wanted: &Segment, from: usiz
 
 /// Window and keys of a single group, and its presented value with its state bytes.
 fn describe(plan: &MetricPlan, group: &Segment) -> (String, String) {
-    let states: Vec<String> =
-        group.states.columns()[plan.n_group_columns..].iter().map(|column| state_bytes(column)).collect();
+    let states: Vec<String> = group.states.columns()[plan.form.n_group_columns..]
+        .iter()
+        .map(|column| state_bytes(column))
+        .collect();
     let states = states.join(" ");
     let table = match present(plan, group) {
         Ok(presented) => text_table(&presented),

@@ -12,8 +12,8 @@ mod rows;
 
 pub use coverage::{Coverage, Uses};
 
+use super::random;
 use super::sources::Shape;
-use super::{Random, random};
 use clauses::Clauses;
 
 /// Random metrics over the source `events` in one package.
@@ -42,16 +42,24 @@ pub(crate) const CALENDARS: [CalendarText; 8] = [
     ("london", "Europe/London", "monday"),
 ];
 
-/// A package of `n_metrics` random metrics, named `m0`, `m1` and so on.
+/// A package of `n_metrics` random metrics, named `m0`, `m1` and so on. Some that follow one another have the
+/// same clauses: engines run those together.
 pub fn package(seed: u64, shape: Shape, n_metrics: usize) -> Generated {
     let mut random = random(seed);
-    let mut metrics = Vec::new();
+    let mut metrics = Vec::with_capacity(n_metrics);
     let mut texts = Vec::new();
-    for number in 0..n_metrics {
-        let name = format!("m{number}");
-        let (text, uses) = metric(&mut random, shape, &name);
-        texts.push(text);
-        metrics.push((name, uses));
+    while metrics.len() < n_metrics {
+        let mut clauses = Clauses::random(&mut random, shape);
+        let of_clauses = clauses.scope.uses.clone();
+        loop {
+            let name = format!("m{}", metrics.len());
+            let value = outputs::value(&mut clauses.scope);
+            texts.push(format!("metric {name} = {value} {{\n  from events\n{}}}\n", clauses.text));
+            metrics.push((name, std::mem::replace(&mut clauses.scope.uses, of_clauses.clone())));
+            if metrics.len() == n_metrics || !clauses.scope.chance(0.4) {
+                break;
+            }
+        }
     }
     let used = |name: &str| metrics.iter().any(|(_, uses)| uses.calendars.contains(name));
     let calendars = CALENDARS
@@ -65,13 +73,6 @@ pub fn package(seed: u64, shape: Shape, n_metrics: usize) -> Generated {
 /// A package of one random metric, named `m0`.
 pub fn metric_package(seed: u64, shape: Shape) -> Generated {
     package(seed, shape, 1)
-}
-
-fn metric(random: &mut Random, shape: Shape, name: &str) -> (String, Uses) {
-    let mut clauses = Clauses::random(random, shape);
-    let value = outputs::value(&mut clauses.scope);
-    let text = format!("metric {name} = {value} {{\n  from events\n{}}}\n", clauses.text);
-    (text, clauses.scope.uses)
 }
 
 #[cfg(test)]

@@ -1,0 +1,89 @@
+//! The form of a table of states: group columns, then one column of canonical states per monoid.
+//!
+//! Segments have it, and so has what an engine emits for a grouping; one function makes either canonical.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use metricc_algebra::Monoid;
+
+use crate::explain::state_name;
+use crate::{CompileError, GroupRows};
+
+/// What the columns of a table of states are, and how its states merge.
+#[derive(Debug)]
+pub struct StateForm {
+    /// Whose states they are, for errors.
+    pub place: String,
+    /// Number of group columns (at least one); they come first.
+    pub n_group_columns: usize,
+    /// The group columns as bytes.
+    pub groups: GroupRows,
+    /// The monoid of each state column; the row count first.
+    pub monoids: Vec<Arc<dyn Monoid>>,
+    /// Group columns, then state columns.
+    pub schema: SchemaRef,
+}
+
+impl StateForm {
+    pub(crate) fn new(
+        place: String,
+        group_fields: Vec<Field>,
+        monoids: Vec<Arc<dyn Monoid>>,
+    ) -> Result<Self, CompileError> {
+        let groups = GroupRows::new(&group_fields).map_err(|error| CompileError::engine(&place, error))?;
+        let n_group_columns = group_fields.len();
+        let mut fields = group_fields;
+        for (index, monoid) in monoids.iter().enumerate() {
+            fields.push(Field::new(state_name(index), monoid.state_type(), false));
+        }
+        Ok(StateForm { place, n_group_columns, groups, monoids, schema: Arc::new(Schema::new(fields)) })
+    }
+
+    /// Puts partial tables, in any order and with any number of partial states per group, into the canonical
+    /// one: a row per group, sorted by the group columns, none first.
+    pub(crate) fn collect(&self, partial: &[RecordBatch]) -> Result<RecordBatch, CompileError> {
+        let states = concat_batches(&self.schema, partial).map_err(|error| self.failed(error))?;
+        if u32::try_from(states.num_rows()).is_err() {
+            return Err(CompileError::form(&self.place, "a segment has more than 2^32 groups"));
+        }
+        let groups = &states.columns()[..self.n_group_columns];
+        let (order, firsts) =
+            self.groups.order(&self.groups.rows(groups).map_err(|error| self.failed(error))?);
+        let is_disjoint = firsts.iter().all(|is_first| *is_first);
+        let mut group_of = Vec::with_capacity(order.len());
+        let mut first_of_group = Vec::new();
+        if !is_disjoint {
+            for (row, is_first) in order.iter().zip(&firsts) {
+                first_of_group.extend(is_first.then_some(*row));
+                group_of.push(first_of_group.len() - 1);
+            }
+        }
+        let order = UInt32Array::from(order);
+        let n_groups = if is_disjoint { order.len() } else { first_of_group.len() };
+        let first_of_group = if is_disjoint { order.clone() } else { UInt32Array::from(first_of_group) };
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(states.num_columns());
+        for column in groups {
+            columns.push(take(column, &first_of_group, None).map_err(|error| self.failed(error))?);
+        }
+        for (monoid, column) in self.monoids.iter().zip(&states.columns()[self.n_group_columns..]) {
+            let sorted = take(column, &order, None).map_err(|error| self.failed(error))?;
+            columns.push(if is_disjoint {
+                sorted
+            } else {
+                let mut merged = monoid.groups();
+                merged
+                    .merge(&sorted, &group_of, n_groups)
+                    .and_then(|()| merged.emit(n_groups))
+                    .map_err(|error| self.failed(error))?
+            });
+        }
+        RecordBatch::try_new(self.schema.clone(), columns).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CompileError {
+        CompileError::engine(&self.place, error)
+    }
+}
