@@ -74,7 +74,7 @@ pub enum Op {
 ///
 /// let sum = monoid(&Op::Sum, Some(&DataType::Int64)).unwrap();
 /// assert_eq!(sum.presented(), DataType::Decimal128(38, 0));
-/// assert!(monoid(&Op::Sum, Some(&DataType::Utf8)).is_err());
+/// assert!(monoid(&Op::Sum, Some(&DataType::Utf8View)).is_err());
 /// ```
 pub fn monoid(op: &Op, input: Option<&DataType>) -> Result<Arc<dyn Monoid>> {
     match (op, input) {
@@ -132,7 +132,7 @@ fn type_name(input: &DataType) -> String {
         DataType::Int32 => "enum".into(),
         DataType::Decimal128(precision, scale) => format!("decimal({precision}, {scale})"),
         DataType::Float64 => "float".into(),
-        DataType::Utf8 => "string".into(),
+        DataType::Utf8View => "string".into(),
         DataType::Date32 => "date".into(),
         DataType::Timestamp(TimeUnit::Microsecond, None) => "timestamp".into(),
         DataType::Duration(TimeUnit::Microsecond) => "duration".into(),
@@ -238,7 +238,7 @@ fn extreme<const LEAST: bool>(input: &DataType) -> Result<Arc<dyn Monoid>> {
         DataType::Duration(TimeUnit::Microsecond) => {
             extreme_of::<DurationMicrosecondType, LEAST>(description)
         }
-        DataType::Utf8 => HeapMonoid::boxed(describe(Size::Growing), TextExtremeKernel { least: LEAST }),
+        DataType::Utf8View => HeapMonoid::boxed(describe(Size::Growing), TextExtremeKernel { least: LEAST }),
         _ => return op.does_not_fit(input),
     })
 }
@@ -276,7 +276,7 @@ fn distinct(input: &DataType) -> Result<Arc<dyn Monoid>> {
         DataType::Duration(TimeUnit::Microsecond) => {
             HeapMonoid::boxed(description, DistinctWords::<DurationMicrosecondType>::new())
         }
-        DataType::Utf8 => HeapMonoid::boxed(description, DistinctTexts),
+        DataType::Utf8View => HeapMonoid::boxed(description, DistinctTexts),
         _ if decimal_scale(input).is_some() => HeapMonoid::boxed(description, DistinctDecimals),
         _ => return Op::Distinct.does_not_fit(input),
     })
@@ -313,7 +313,7 @@ fn distinct_within(error_ppm: u32, input: &DataType) -> Result<Arc<dyn Monoid>> 
         DataType::Duration(TimeUnit::Microsecond) => {
             HeapMonoid::boxed(description, PrimitiveSketch::<DurationMicrosecondType>::new(precision))
         }
-        DataType::Utf8 => HeapMonoid::boxed(description, TextSketch { precision }),
+        DataType::Utf8View => HeapMonoid::boxed(description, TextSketch { precision }),
         _ if decimal_scale(input).is_some() => {
             HeapMonoid::boxed(description, PrimitiveSketch::<Decimal128Type>::new(precision))
         }

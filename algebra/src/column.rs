@@ -1,6 +1,8 @@
 //! Reading argument columns: which rows count, and a loop over them that is compiled for each type.
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, StringViewArray,
+};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::DataType;
 
@@ -95,11 +97,11 @@ impl Column for BooleanArray {
     }
 }
 
-impl Column for StringArray {
+impl Column for StringViewArray {
     type Item<'a> = &'a str;
 
     fn open(args: &[ArrayRef]) -> Option<&Self> {
-        args.first().and_then(|array| array.as_string_opt())
+        args.first().and_then(|array| array.as_string_view_opt())
     }
     #[inline]
     fn items(&self) -> impl Iterator<Item = &str> {

@@ -105,7 +105,7 @@ pub enum Kind {
     },
     /// `float`: Float64; always finite, never -0.0.
     Float,
-    /// `string`: Utf8.
+    /// `string`: Utf8View.
     String,
     /// `enum("a", "b")`: Int32, the place in the list; ordered as declared.
     Enum(Arc<[String]>),

@@ -4,7 +4,7 @@
 //! A value is a byte 0 for none, or 1 and then the value: fixed widths little-endian, texts and lists
 //! with their length in front.
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringViewArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type,
@@ -23,7 +23,7 @@ enum Values<'a> {
     Short(&'a [i32]),
     Wide(&'a [i128]),
     Float(&'a [f64]),
-    Text(&'a StringArray),
+    Text(&'a StringViewArray),
     List(&'a ListArray, Box<Cells<'a>>),
 }
 
@@ -43,7 +43,7 @@ impl<'a> Cells<'a> {
             DataType::Date32 => Values::Short(array.as_primitive_opt::<Date32Type>()?.values()),
             DataType::Decimal128(..) => Values::Wide(array.as_primitive_opt::<Decimal128Type>()?.values()),
             DataType::Float64 => Values::Float(array.as_primitive_opt::<Float64Type>()?.values()),
-            DataType::Utf8 => Values::Text(array.as_string_opt()?),
+            DataType::Utf8View => Values::Text(array.as_string_view_opt()?),
             DataType::List(_) => {
                 let list: &ListArray = array.as_list_opt()?;
                 Values::List(list, Box::new(Cells::new(list.values())?))

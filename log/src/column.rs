@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float64Array, Int32Array,
-    Int64Array, ListArray, StringArray, TimestampMicrosecondArray,
+    Int64Array, ListArray, StringArray, StringViewArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use metricc_dsl::ir::{Kind, Type, Value};
@@ -201,7 +201,8 @@ impl Column {
             (Values::Text(text, ends), _) => {
                 let room = String::with_capacity(text.len());
                 let text = std::mem::replace(text, room).into_bytes();
-                Arc::new(StringArray::new(offsets(ends), Buffer::from_vec(text), nulls))
+                let texts = StringArray::new(offsets(ends), Buffer::from_vec(text), nulls);
+                Arc::new(StringViewArray::from(&texts))
             }
             (Values::List(child, ends), _) => {
                 let field = Arc::new(element_field(&child.ty));

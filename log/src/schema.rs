@@ -15,7 +15,7 @@ pub fn arrow_type(kind: &Kind) -> DataType {
             DataType::Decimal128(*precision, i8::try_from(*scale).unwrap_or(i8::MAX))
         }
         Kind::Float => DataType::Float64,
-        Kind::String => DataType::Utf8,
+        Kind::String => DataType::Utf8View,
         Kind::Enum(_) => DataType::Int32,
         Kind::Date => DataType::Date32,
         Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),

@@ -80,7 +80,7 @@ pub(crate) fn cell_text(kind: &ir::Kind, column: &ArrayRef, row: usize) -> Optio
             decimal_text(column.as_primitive::<Decimal128Type>().value(row), usize::from(*scale))
         }
         ir::Kind::Float => float_text(column.as_primitive::<Float64Type>().value(row)),
-        ir::Kind::String => column.as_string::<i32>().value(row).to_owned(),
+        ir::Kind::String => column.as_string_view().value(row).to_owned(),
         ir::Kind::Enum(names) => {
             let place = column.as_primitive::<Int32Type>().value(row);
             names.get(place as usize).cloned().unwrap_or_else(|| place.to_string())

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, ArrowPrimitiveType, BooleanArray, Decimal128Array, Int64Array, PrimitiveArray, StringArray,
+    ArrayRef, ArrowPrimitiveType, BooleanArray, Decimal128Array, Int64Array, PrimitiveArray, StringViewArray,
 };
 
 use crate::heap_groups::HeapKernel;
@@ -114,7 +114,7 @@ impl HeapKernel for DistinctDecimals {
 }
 
 impl HeapKernel for DistinctTexts {
-    type Column = StringArray;
+    type Column = StringViewArray;
 
     set_kernel!(TextSet, TextSetBuilder);
 

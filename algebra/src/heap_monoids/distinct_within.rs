@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use arrow::array::{ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, StringArray};
+use arrow::array::{ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, StringViewArray};
 
 use super::distinct::ints;
 use crate::heap_groups::HeapKernel;
@@ -106,7 +106,7 @@ impl HeapKernel for BooleanSketch {
 }
 
 impl HeapKernel for TextSketch {
-    type Column = StringArray;
+    type Column = StringViewArray;
 
     sketch_kernel!();
 

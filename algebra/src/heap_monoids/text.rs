@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringArray, StringBuilder};
+use arrow::array::{ArrayRef, StringViewArray, StringViewBuilder};
 
 use crate::heap_groups::HeapKernel;
 use crate::states::{HeapValue, TextExtreme};
@@ -16,7 +16,7 @@ pub(crate) struct TextExtremeKernel {
 }
 
 impl HeapKernel for TextExtremeKernel {
-    type Column = StringArray;
+    type Column = StringViewArray;
     type State = TextExtreme;
     type Group = TextExtreme;
 
@@ -44,15 +44,9 @@ impl HeapKernel for TextExtremeKernel {
         HeapState::TextExtreme(state)
     }
     fn present(&self, states: impl Iterator<Item = Checked<TextExtreme>>) -> Checked<ArrayRef> {
-        let mut column = StringBuilder::new();
-        let mut n_bytes = 0;
+        let mut column = StringViewBuilder::new();
         for state in states {
-            let state = state?;
-            n_bytes += state.value().map_or(0, str::len);
-            if n_bytes > i32::MAX as usize {
-                return Err("the texts to present at once exceed 2 GiB");
-            }
-            column.append_option(state.value());
+            column.append_option(state?.value());
         }
         Ok(Arc::new(column.finish()))
     }

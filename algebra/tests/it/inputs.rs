@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float64Array, Int32Array,
-    Int64Array, StringArray, TimestampMicrosecondArray,
+    Int64Array, StringViewArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, TimeUnit};
 use metricc_algebra::law_kit::Sample;
@@ -22,7 +22,7 @@ pub(crate) fn input_types() -> Vec<DataType> {
         DataType::Decimal128(38, 0),
         DataType::Decimal128(38, 38),
         DataType::Float64,
-        DataType::Utf8,
+        DataType::Utf8View,
         DataType::Int32,
         DataType::Date32,
         DataType::Timestamp(TimeUnit::Microsecond, None),
@@ -117,7 +117,9 @@ pub(crate) fn column(data_type: &DataType, n_rows: usize) -> BoxedStrategy<Array
             })
             .boxed(),
         DataType::Float64 => rows(floats(), n_rows).prop_map(|rows| array(Float64Array::from(rows))).boxed(),
-        DataType::Utf8 => rows(texts(), n_rows).prop_map(|rows| array(StringArray::from(rows))).boxed(),
+        DataType::Utf8View => {
+            rows(texts(), n_rows).prop_map(|rows| array(StringViewArray::from(rows))).boxed()
+        }
         DataType::Int32 => rows(any::<i32>(), n_rows).prop_map(|rows| array(Int32Array::from(rows))).boxed(),
         DataType::Date32 => {
             rows(any::<i32>(), n_rows).prop_map(|rows| array(Date32Array::from(rows))).boxed()

@@ -126,7 +126,7 @@ fn parameters_out_of_range_are_refused() {
 fn names_say_what_decides_the_state() {
     let name = |op: Op, input: DataType| monoid(&op, Some(&input)).unwrap().name();
     assert_eq!(name(Op::Sum, DataType::Decimal128(12, 2)), "sum(decimal(12, 2))");
-    assert_eq!(name(Op::DistinctWithin { error_ppm: 10_000 }, DataType::Utf8), "hll(p=14, string)");
+    assert_eq!(name(Op::DistinctWithin { error_ppm: 10_000 }, DataType::Utf8View), "hll(p=14, string)");
     assert_eq!(name(Op::Variance, DataType::Int64), name(Op::Stddev, DataType::Int64));
     let p99 = Op::Quantile { q_ppb: 990_000_000, error_ppm: 10_000 };
     assert_eq!(name(p99, DataType::Int64), "log_buckets(38 per octave, int)");

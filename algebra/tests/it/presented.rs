@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray,
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringViewArray,
 };
 use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
 use metricc_algebra::{Op, monoid};
@@ -59,7 +59,7 @@ fn c22_nothing_sums_to_zero_and_has_no_mean() {
     let booleans: ArrayRef = Arc::new(BooleanArray::from(vec![None, None]));
     assert!(!aggregate(&Op::Any, Arc::clone(&booleans)).as_boolean().value(0));
     assert!(aggregate(&Op::All, booleans).as_boolean().value(0));
-    let texts: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
+    let texts: ArrayRef = Arc::new(StringViewArray::from(vec![None::<&str>]));
     assert!(aggregate(&Op::Min, texts).is_null(0));
 }
 
@@ -286,8 +286,8 @@ proptest! {
         let n_decimals = decimals.iter().collect::<BTreeSet<_>>().len() as i64;
         prop_assert_eq!(int_of(&aggregate(&Op::Distinct, column)), Some(n_decimals));
 
-        let column: ArrayRef = Arc::new(StringArray::from(texts.clone()));
-        let text = |op: Op| aggregate(&op, Arc::clone(&column)).as_string::<i32>().value(0).to_owned();
+        let column: ArrayRef = Arc::new(StringViewArray::from(texts.clone()));
+        let text = |op: Op| aggregate(&op, Arc::clone(&column)).as_string_view().value(0).to_owned();
         prop_assert_eq!(Some(&text(Op::Min)), texts.iter().min());
         prop_assert_eq!(Some(&text(Op::Max)), texts.iter().max());
         let n_texts = texts.iter().collect::<BTreeSet<_>>().len() as i64;
@@ -297,7 +297,7 @@ proptest! {
 
 #[test]
 fn c65_strings_and_numbers_have_their_own_order() {
-    let column: ArrayRef = Arc::new(StringArray::from(vec!["10", "9"]));
-    assert_eq!(aggregate(&Op::Max, column).as_string::<i32>().value(0), "9");
+    let column: ArrayRef = Arc::new(StringViewArray::from(vec!["10", "9"]));
+    assert_eq!(aggregate(&Op::Max, column).as_string_view().value(0), "9");
     assert_eq!(int_of(&aggregate(&Op::Max, int_column(&[10, 9]))), Some(10));
 }

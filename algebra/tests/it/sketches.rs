@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, StringArray};
+use arrow::array::{ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, StringViewArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use metricc_algebra::{Exactness, Op, monoid};
 use num_bigint::BigInt;
@@ -72,7 +72,7 @@ fn the_mean_error_of_many_estimates_is_the_declared_one() {
 fn few_distinct_values_among_many_rows_are_counted_nearly_exactly() {
     assert_eq!(estimate((0..200_000).map(|value| value % 7), 10_000), 7);
     let column: ArrayRef =
-        Arc::new(StringArray::from_iter_values((0..5_000).map(|row| format!("m{}", row % 13))));
+        Arc::new(StringViewArray::from_iter_values((0..5_000).map(|row| format!("m{}", row % 13))));
     let estimated = aggregate(&Op::DistinctWithin { error_ppm: 20_000 }, column);
     // Two of the thirteen share a register.
     assert_eq!(estimated.as_primitive::<Int64Type>().value(0), 12);

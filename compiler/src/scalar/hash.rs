@@ -74,8 +74,10 @@ fn writer<'a>(operand: &'a Operand, kind: &'a Kind) -> Result<Writer<'a>> {
             primitive::<Float64Type>(operand, |value, bytes| append(bytes, 5, &value.to_le_bytes()))
         }
         Kind::String => {
-            let texts =
-                operand.array().as_string_opt::<i32>().ok_or_else(|| unexpected(operand.array(), "Utf8"))?;
+            let texts = operand
+                .array()
+                .as_string_view_opt()
+                .ok_or_else(|| unexpected(operand.array(), "Utf8View"))?;
             Ok(present(operand, move |place, bytes| append(bytes, 6, texts.value(place).as_bytes())))
         }
         Kind::Enum(names) => primitive::<Int32Type>(operand, move |value, bytes| {

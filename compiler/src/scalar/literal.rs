@@ -24,7 +24,7 @@ pub(super) fn scalar(value: &Value, kind: &Kind) -> Result<ScalarValue, CompileE
             ScalarValue::Decimal128(Some(*digits), *precision, *scale as i8)
         }
         (Value::Float(value), Kind::Float) if value.is_finite() => ScalarValue::Float64(Some(value + 0.0)),
-        (Value::String(text), Kind::String) => ScalarValue::Utf8(Some(text.clone())),
+        (Value::String(text), Kind::String) => ScalarValue::Utf8View(Some(text.clone())),
         (Value::Enum(place), Kind::Enum(names)) if (*place as usize) < names.len() => {
             ScalarValue::Int32(i32::try_from(*place).ok())
         }

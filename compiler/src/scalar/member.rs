@@ -72,7 +72,7 @@ fn any_equal(value: &Operand, others: &[Operand], kind: &Kind, n_rows: usize) ->
 /// A body that looks values up in a hash set; none for kinds that are few-valued or lists.
 fn lookup(kind: &Kind, constants: &[Operand]) -> Result<Option<Body>> {
     Ok(match data_type(kind) {
-        DataType::Utf8 => {
+        DataType::Utf8View => {
             let mut texts = HashSet::new();
             for constant in constants.iter().filter(|constant| constant.array().is_valid(0)) {
                 texts.insert(constant.strings()?.value(0).to_owned());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Datum, ListArray, PrimitiveArray,
-    StringArray, new_null_array,
+    StringViewArray, new_null_array,
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, Decimal128Type};
@@ -86,7 +86,7 @@ impl Operand {
     }
 
     pub(super) fn strings(&self) -> Result<Strings<'_>> {
-        let array = self.array.as_string_opt().ok_or_else(|| unexpected(&self.array, "Utf8"))?;
+        let array = self.array.as_string_view_opt().ok_or_else(|| unexpected(&self.array, "Utf8View"))?;
         Ok(Strings { array, is_scalar: self.is_scalar })
     }
 
@@ -129,16 +129,11 @@ impl<T: ArrowPrimitiveType> Primitive<'_, T> {
 
 /// Typed view of an operand of texts.
 pub(super) struct Strings<'a> {
-    array: &'a StringArray,
+    array: &'a StringViewArray,
     is_scalar: bool,
 }
 
 impl<'a> Strings<'a> {
-    /// The array that holds the texts: one per row, or one alone.
-    pub(super) fn array(&self) -> &'a StringArray {
-        self.array
-    }
-
     /// The text of a row; unspecified where it is none.
     pub(super) fn value(&self, row: usize) -> &'a str {
         self.array.value(if self.is_scalar { 0 } else { row })

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayBuilder, ArrayRef, BooleanArray, Int64Array, ListBuilder, StringArray, StringBuilder,
+    Array, ArrayBuilder, ArrayRef, BooleanArray, Int64Array, ListBuilder, StringArray, StringViewArray,
+    StringViewBuilder,
 };
 use arrow::buffer::{BooleanBuffer, OffsetBuffer};
 use arrow::compute::kernels::comparison;
@@ -27,10 +28,10 @@ pub(super) fn body(
 ) -> std::result::Result<Option<Body>, CompileError> {
     Ok(match (func, kinds, result) {
         (Func::Lower, [Kind::String], Kind::String) => {
-            Some(change_case(<[u8]>::make_ascii_lowercase, str::to_lowercase))
+            Some(change_case(str::make_ascii_lowercase, str::to_lowercase))
         }
         (Func::Upper, [Kind::String], Kind::String) => {
-            Some(change_case(<[u8]>::make_ascii_uppercase, str::to_uppercase))
+            Some(change_case(str::make_ascii_uppercase, str::to_uppercase))
         }
         (Func::Trim, [Kind::String], Kind::String) => Some(Arc::new(|args, n_rows| {
             let texts = one(args)?.strings()?;
@@ -74,33 +75,19 @@ pub(super) fn length() -> Body {
     })
 }
 
-/// Changes bytes in place where all are ASCII, else text by text.
-fn change_case(of_ascii: fn(&mut [u8]), of_text: fn(&str) -> String) -> Body {
+/// Changes the bytes of an ASCII text in place, builds any other anew.
+fn change_case(of_ascii: fn(&mut str), of_text: fn(&str) -> String) -> Body {
     Arc::new(move |args, n_rows| {
-        let operand = one(args)?;
-        if let Some(changed) = change_ascii(operand, of_ascii)? {
-            return Ok(changed);
-        }
-        let texts = operand.strings()?;
-        build(args, n_rows, |row, out| out.append(&of_text(texts.value(row))))
+        let texts = one(args)?.strings()?;
+        build(args, n_rows, |row, out| match texts.value(row) {
+            text if text.is_ascii() => {
+                out.append(text)?;
+                of_ascii(out.last(text.len()));
+                Ok(())
+            }
+            text => out.append(&of_text(text)),
+        })
     })
-}
-
-/// None if not all of the bytes are ASCII.
-fn change_ascii(operand: &Operand, of_ascii: fn(&mut [u8])) -> Result<Option<ArrayRef>> {
-    let texts = operand.strings()?.array();
-    let [first, .., last] = texts.value_offsets() else {
-        return Ok(None);
-    };
-    let mut bytes = texts.value_data()[*first as usize..*last as usize].to_vec();
-    if !bytes.is_ascii() {
-        return Ok(None);
-    }
-    of_ascii(&mut bytes);
-    let offsets = texts.value_offsets().iter().map(|offset| offset - first).collect::<Vec<_>>();
-    let changed =
-        StringArray::try_new(OffsetBuffer::new(offsets.into()), bytes.into(), texts.nulls().cloned())?;
-    Ok(Some(Arc::new(changed)))
 }
 
 fn matches(pattern: &str) -> std::result::Result<Body, CompileError> {
@@ -149,14 +136,14 @@ fn split(optional: bool) -> Body {
         let (text, separator) = two(args)?;
         let (texts, separators) = (text.strings()?, separator.strings()?);
         let nulls = all_present(args, n_rows);
-        let mut lists = ListBuilder::with_capacity(StringBuilder::new(), n_rows)
-            .with_field(Field::new_list_field(DataType::Utf8, optional));
+        let mut lists = ListBuilder::with_capacity(StringViewBuilder::new(), n_rows)
+            .with_field(Field::new_list_field(DataType::Utf8View, optional));
         for row in 0..n_rows {
             let is_present = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
             if is_present {
                 let (text, separator) = (texts.value(row), separators.value(row));
                 let parts = lists.values();
-                check_room(parts.len().max(parts.values_slice().len()), text.len() + 1)?;
+                check_room(parts.len(), text.len() + 1)?;
                 if separator.is_empty() {
                     parts.append_value(text);
                 } else {
@@ -181,15 +168,12 @@ fn enum_text(names: Arc<[String]>) -> Body {
     Arc::new(move |args, n_rows| {
         let places = one(args)?.primitive::<Int32Type>()?;
         let nulls = all_present(args, n_rows);
-        let mut out = StringBuilder::with_capacity(n_rows, 8 * n_rows);
+        let mut out = StringViewBuilder::with_capacity(n_rows);
         for row in 0..n_rows {
             let is_present = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
             let place = usize::try_from(places.value(row)).ok().filter(|_| is_present);
             match place.and_then(|place| names.get(place)) {
-                Some(name) => {
-                    check_room(out.values_slice().len(), name.len())?;
-                    out.append_value(name);
-                }
+                Some(name) => out.append_value(name),
                 None => out.append_null(),
             }
         }
@@ -207,6 +191,12 @@ impl Text<'_> {
         check_room(self.bytes.len(), text.len())?;
         self.bytes.push_str(text);
         Ok(())
+    }
+
+    /// The last bytes that were appended; they start a character.
+    fn last(&mut self, n_bytes: usize) -> &mut str {
+        let start = self.bytes.len() - n_bytes;
+        &mut self.bytes[start..]
     }
 }
 
@@ -227,7 +217,8 @@ fn build(
         offsets.push(bytes.len() as i32);
     }
     let offsets = OffsetBuffer::new(offsets.into());
-    Ok(Arc::new(StringArray::try_new(offsets, bytes.into_bytes().into(), nulls)?))
+    let texts = StringArray::try_new(offsets, bytes.into_bytes().into(), nulls)?;
+    Ok(Arc::new(StringViewArray::from(&texts)))
 }
 
 /// Whether so many more bytes fit one array: the one limit that is not a row's but a batch's.

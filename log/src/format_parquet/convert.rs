@@ -60,10 +60,9 @@ fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let list = |item: &Arc<Field>| DataType::List(Arc::clone(item));
     match array.data_type() {
         DataType::Dictionary(_, inner) => plain(&cast(array, inner)?),
-        DataType::LargeUtf8 | DataType::Utf8View => cast(array, &DataType::Utf8),
-        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            cast(array, &DataType::Binary)
-        }
+        DataType::Utf8 | DataType::LargeUtf8 => cast(array, &DataType::Utf8View),
+        DataType::Binary | DataType::LargeBinary => cast(array, &DataType::BinaryView),
+        DataType::FixedSizeBinary(_) => cast(&cast(array, &DataType::Binary)?, &DataType::BinaryView),
         DataType::LargeList(item) | DataType::FixedSizeList(item, _) => cast(array, &list(item)),
         DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
             cast(array, &DataType::Decimal128(*precision, *scale))
@@ -78,13 +77,15 @@ fn values(array: &ArrayRef, rule: &Rule) -> Result<Converted, ArrowError> {
     let mut rejects = Vec::new();
     let array: ArrayRef = match (&rule.reading, array.data_type()) {
         (Reading::Bool, DataType::Boolean) => Arc::clone(array),
-        (Reading::Text, DataType::Utf8) => Arc::clone(array),
-        (Reading::Text, DataType::Binary) => Arc::new(scalars::text(array.as_binary(), &mut rejects)),
-        (Reading::Enum(places), DataType::Utf8) => {
-            Arc::new(scalars::places(array.as_string(), places, &mut rejects))
+        (Reading::Text, DataType::Utf8View) => Arc::clone(array),
+        (Reading::Text, DataType::BinaryView) => {
+            Arc::new(scalars::text(array.as_binary_view(), &mut rejects))
         }
-        (Reading::Enum(places), DataType::Binary) => {
-            let text = scalars::text(array.as_binary(), &mut rejects);
+        (Reading::Enum(places), DataType::Utf8View) => {
+            Arc::new(scalars::places(array.as_string_view(), places, &mut rejects))
+        }
+        (Reading::Enum(places), DataType::BinaryView) => {
+            let text = scalars::text(array.as_binary_view(), &mut rejects);
             let places = scalars::places(&text, places, &mut rejects);
             rejects.sort_by_key(|(row, _)| *row);
             Arc::new(places)

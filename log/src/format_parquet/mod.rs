@@ -13,6 +13,7 @@
 mod accept;
 mod convert;
 mod scalars;
+mod views;
 
 use std::fs::File;
 use std::ops::Range;
@@ -20,6 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::datatypes::DataType;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
@@ -60,12 +62,13 @@ impl ParquetIndex {
         let handle = file.open()?;
         check_ends(file, &handle)?;
         let index = guarded(file, || {
-            let metadata = ArrowReaderMetadata::load(&handle, ArrowReaderOptions::new())
-                .map_err(|error| malformed(file, error.to_string()))?;
+            let broken = |error: ParquetError| malformed(file, error.to_string());
+            let metadata = ArrowReaderMetadata::load(&handle, ArrowReaderOptions::new()).map_err(broken)?;
             let starts = group_starts(file, &metadata)?;
             let columns = rules.fields.iter().map(|field| find_column(file, rules, field, &metadata));
             let columns = columns.collect::<Result<Vec<_>, _>>()?;
             let n_records = starts.last().copied().unwrap_or(0);
+            let metadata = views::read_as_views(&metadata);
             Ok(ParquetIndex { n_records, metadata, starts, columns })
         })?;
         file.check(&handle)?;

@@ -4,8 +4,8 @@
 use std::fmt::Display;
 
 use arrow::array::{
-    Array, ArrowPrimitiveType, BinaryArray, Date32Array, Date64Array, Decimal128Array,
-    DurationMicrosecondArray, Float64Array, Int32Array, Int64Array, PrimitiveArray, StringArray,
+    Array, ArrowPrimitiveType, BinaryViewArray, Date32Array, Date64Array, Decimal128Array,
+    DurationMicrosecondArray, Float64Array, Int32Array, Int64Array, PrimitiveArray, StringViewArray,
     TimestampMicrosecondArray,
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
@@ -168,7 +168,7 @@ pub(super) fn durations(
 }
 
 /// The places of the names of an enum.
-pub(super) fn places(array: &StringArray, places: &Places, rejects: &mut Rejects) -> Int32Array {
+pub(super) fn places(array: &StringViewArray, places: &Places, rejects: &mut Rejects) -> Int32Array {
     let mut values = vec![0; array.len()];
     for (row, slot) in values.iter_mut().enumerate().filter(|(row, _)| array.is_valid(*row)) {
         match places.get(array.value(row)) {
@@ -180,9 +180,8 @@ pub(super) fn places(array: &StringArray, places: &Places, rejects: &mut Rejects
 }
 
 /// Bytes that the file does not declare to be text, as text. What is none becomes null.
-pub(super) fn text(array: &BinaryArray, rejects: &mut Rejects) -> StringArray {
-    let (offsets, values, nulls) = array.clone().into_parts();
-    if let Ok(text) = StringArray::try_new(offsets, values, nulls) {
+pub(super) fn text(array: &BinaryViewArray, rejects: &mut Rejects) -> StringViewArray {
+    if let Ok(text) = array.clone().to_string_view() {
         return text;
     }
     let rows = (0..array.len()).map(|row| {

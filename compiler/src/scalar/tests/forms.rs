@@ -111,7 +111,7 @@ fn what_a_checked_metric_cannot_hold_is_refused() {
     let nowhere = Calendar { zone: "Nowhere".to_owned(), week_start: 1 };
     let cases = [
         (column(7, &Kind::Int), "column: there is no column 7 among 3"),
-        (column(1, &Kind::Int), "column `country`: it is Utf8 where the metric reads `int?`"),
+        (column(1, &Kind::Int), "column `country`: it is Utf8View where the metric reads `int?`"),
         (constant(&text("x"), &Kind::Int), "constant: String(\"x\") is not of `int`"),
         (
             call(&Func::Add, vec![column(0, &Kind::Int)], &Kind::Int),

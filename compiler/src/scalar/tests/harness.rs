@@ -105,7 +105,7 @@ pub(super) fn value(kind: &Kind, array: &dyn Array, row: usize) -> Value {
             Value::Float(value)
         }
         ScalarValue::Decimal128(Some(digits), ..) => Value::Decimal(digits),
-        ScalarValue::Utf8(Some(value)) => Value::String(value),
+        ScalarValue::Utf8View(Some(value)) => Value::String(value),
         ScalarValue::Date32(Some(days)) => Value::Date(days),
         ScalarValue::TimestampMicrosecond(Some(micros), None) => Value::Timestamp(micros),
         ScalarValue::DurationMicrosecond(Some(micros)) => Value::Duration(micros),
