@@ -17,7 +17,7 @@ use std::sync::Arc;
 const BATCH_ROWS: u64 = 8192;
 
 /// The duplicates of a partition.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Duplicates {
     /// Their offsets, ascending.
     offsets: Vec<u64>,
@@ -154,13 +154,8 @@ pub(crate) fn find(
         let (mut found, mut done) = (Duplicates::default(), 0);
         let mut reader = partition.read(rules, request)?;
         while let Some(decoded) = reader.next_batch()? {
-            add(&mut identities, &decoded, rules, &mut found).ok_or_else(|| LogError::Request {
-                problem: format!(
-                    "source `{}` has more than four thousand million identities",
-                    rules.source.name
-                ),
-            })?;
-            let share = u128::from(partition.file.stamp.n_bytes) * u128::from(decoded.range.to);
+            add(&mut identities, &decoded, rules, &mut found).ok_or_else(|| too_many(rules))?;
+            let share = u128::from(partition.n_bytes) * u128::from(decoded.range.to);
             let now = u64::try_from(share / u128::from(n_records.max(1))).unwrap_or(done);
             progress(now - done);
             done = now;
@@ -170,8 +165,13 @@ pub(crate) fn find(
     Ok(all)
 }
 
-/// Adds the rows of a batch, and notes its duplicates.
-fn add(
+pub(crate) fn too_many(rules: &SharedRules) -> LogError {
+    let problem = format!("source `{}` has more than four thousand million identities", rules.source.name);
+    LogError::Request { problem }
+}
+
+/// Adds the rows of a batch, and notes its duplicates. None if there are too many identities.
+pub(crate) fn add(
     identities: &mut Identities,
     decoded: &Decoded,
     rules: &SharedRules,

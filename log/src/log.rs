@@ -9,6 +9,7 @@ use metricc_dsl::ir::Source;
 use crate::decode::SharedRules;
 use crate::files::{LogFile, resolve};
 use crate::identity::{Duplicates, find};
+use crate::memory::EventBuffer;
 use crate::partition::{Partition, Range, ReadRequest};
 use crate::reader::Reader;
 use crate::rule::Rules;
@@ -72,6 +73,17 @@ impl Log {
         Ok(Log { inner: Arc::new(Inner { rules, partitions, duplicates }) })
     }
 
+    /// The log of events of this process, in the order in which they came, as one partition.
+    ///
+    /// # Errors
+    /// [`LogError::Request`] if there are too many identities.
+    pub fn of_events(events: EventBuffer) -> Result<Log, LogError> {
+        let (rules, events) = events.into_parts();
+        let partitions = vec![Partition::of_memory(events)];
+        let duplicates = find(&partitions, &rules, &mut |_| {})?;
+        Ok(Log { inner: Arc::new(Inner { rules, partitions, duplicates }) })
+    }
+
     /// The source that its events are of.
     pub fn source(&self) -> &Arc<Source> {
         &self.inner.rules.source
@@ -105,7 +117,7 @@ impl Log {
 
     /// The path of each partition, below the root that the binding names.
     pub fn partition_names(&self) -> Vec<String> {
-        self.inner.partitions.iter().map(|partition| partition.file.name.clone()).collect()
+        self.inner.partitions.iter().map(|partition| partition.name.clone()).collect()
     }
 
     /// The schema of some fields of the source, by ascending indices.

@@ -1,4 +1,4 @@
-//! One file of a log, whatever its format.
+//! One part of a log: a file, whatever its format, or events of this process.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use crate::files::LogFile;
 use crate::findings::Findings;
 use crate::format_parquet::{ParquetIndex, ParquetReader};
 use crate::identity::Duplicates;
+use crate::memory::{MemoryPartition, MemoryReader};
 use crate::text_reader::{SAMPLE_EVERY, TextIndex, TextReader};
 use crate::{Format, LogError};
 
@@ -45,17 +46,21 @@ pub(crate) struct Decoded {
     pub(crate) rejected: Vec<u64>,
 }
 
-/// A file of a log, and what opening found out about it.
+/// A part of a log, and what opening found out about it.
 #[derive(Debug)]
 pub(crate) struct Partition {
-    pub(crate) file: LogFile,
+    /// The path below the root that the binding names.
+    pub(crate) name: String,
+    /// Bytes that reading it reads.
+    pub(crate) n_bytes: u64,
     index: Index,
 }
 
 #[derive(Debug)]
 enum Index {
-    Text(TextIndex),
-    Parquet(Box<ParquetIndex>),
+    Text(LogFile, TextIndex),
+    Parquet(LogFile, Box<ParquetIndex>),
+    Memory(Arc<MemoryPartition>),
 }
 
 /// A reader of some records of a partition.
@@ -63,6 +68,7 @@ enum Index {
 pub(crate) enum PartitionReader {
     Text(Box<TextReader>),
     Parquet(Box<ParquetReader>),
+    Memory(Box<MemoryReader>),
 }
 
 impl Partition {
@@ -71,29 +77,40 @@ impl Partition {
         rules: &SharedRules,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, LogError> {
+        let (name, n_bytes) = (file.name.clone(), file.stamp.n_bytes);
         let index = match file.format {
             Format::Parquet => {
                 let index = ParquetIndex::build(&file, rules)?;
-                progress(file.stamp.n_bytes);
-                Index::Parquet(Box::new(index))
+                progress(n_bytes);
+                Index::Parquet(file, Box::new(index))
             }
-            Format::Ndjson | Format::Csv => Index::Text(TextIndex::build(&file, rules, progress)?),
+            Format::Ndjson | Format::Csv => {
+                let index = TextIndex::build(&file, rules, progress)?;
+                Index::Text(file, index)
+            }
         };
-        Ok(Partition { file, index })
+        Ok(Partition { name, n_bytes, index })
+    }
+
+    /// Events of this process.
+    pub(crate) fn of_memory(events: MemoryPartition) -> Self {
+        Partition { name: "memory".to_owned(), n_bytes: 0, index: Index::Memory(Arc::new(events)) }
     }
 
     pub(crate) fn n_records(&self) -> u64 {
         match &self.index {
-            Index::Text(index) => index.n_records,
-            Index::Parquet(index) => index.n_records,
+            Index::Text(_, index) => index.n_records,
+            Index::Parquet(_, index) => index.n_records,
+            Index::Memory(events) => events.n_records(),
         }
     }
 
     /// The offset nearest to the given one at which reading starts without stepping over records.
     pub(crate) fn nearest_start(&self, offset: u64) -> u64 {
         match &self.index {
-            Index::Text(_) => (offset + SAMPLE_EVERY / 2) / SAMPLE_EVERY * SAMPLE_EVERY,
-            Index::Parquet(index) => index.nearest_start(offset),
+            Index::Text(..) => (offset + SAMPLE_EVERY / 2) / SAMPLE_EVERY * SAMPLE_EVERY,
+            Index::Parquet(_, index) => index.nearest_start(offset),
+            Index::Memory(_) => offset,
         }
     }
 
@@ -103,9 +120,12 @@ impl Partition {
         request: ReadRequest,
     ) -> Result<PartitionReader, LogError> {
         Ok(match &self.index {
-            Index::Text(index) => PartitionReader::Text(Box::new(index.read(&self.file, rules, request)?)),
-            Index::Parquet(index) => {
-                PartitionReader::Parquet(Box::new(index.read(&self.file, rules, request)?))
+            Index::Text(file, index) => PartitionReader::Text(Box::new(index.read(file, rules, request)?)),
+            Index::Parquet(file, index) => {
+                PartitionReader::Parquet(Box::new(index.read(file, rules, request)?))
+            }
+            Index::Memory(events) => {
+                PartitionReader::Memory(Box::new(MemoryReader::new(Arc::clone(events), request)))
             }
         })
     }
@@ -116,6 +136,7 @@ impl PartitionReader {
         match self {
             PartitionReader::Text(reader) => reader.next_batch(),
             PartitionReader::Parquet(reader) => reader.next_batch(),
+            PartitionReader::Memory(reader) => reader.next_batch(),
         }
     }
 }

@@ -63,6 +63,11 @@ impl Places {
         Places { names: Arc::clone(names), by_name: (names.len() > 12).then(places) }
     }
 
+    /// Whether there is a name at this place.
+    pub(crate) fn holds(&self, place: i32) -> bool {
+        usize::try_from(place).is_ok_and(|place| place < self.names.len())
+    }
+
     /// The place of a name in the declared list.
     pub(crate) fn get(&self, name: &str) -> Option<i32> {
         let place = match &self.by_name {

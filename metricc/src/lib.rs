@@ -1,13 +1,48 @@
 //! metricc: a metric is written once and computed by two engines that cannot disagree.
 //!
 //! This crate is the outermost one: it is what user crates depend on and what the `metricc` command
-//! is made of. It puts the parts together ([`Package`] → plans → logs → segments → presented rows) and
-//! checks the law on real data ([`verify`]); it computes nothing itself.
+//! is made of. A crate writes metrics beside its types ([`macro@Event`], [`macro@metric`]) or brings in those of a file
+//! ([`metrics!`]); a [`Metric`] runs in batch, in a stream and merged. [`Package`] → plans → logs → segments →
+//! presented rows, and [`verify`] checks the law on real data. It computes nothing itself.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `engines` | batch, stream and merge in this process |
+//! | `macros` | `#[derive(Event)]`, `#[metric]`, `metrics!` |
+//! | `chrono`, `rust_decimal` | types of those crates as fields of events |
+//! | `cli` (default) | the command, and all of the above but the types of other crates |
 
+#[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "engines")]
 mod evaluate;
+#[cfg(feature = "engines")]
 mod package;
+#[cfg(feature = "engines")]
+mod typed;
+#[cfg(feature = "engines")]
 pub mod verify;
 
+#[cfg(feature = "engines")]
 pub use evaluate::{Engine, EngineOptions, EvaluateError, Evaluation, evaluate, evaluate_interval};
+#[cfg(feature = "engines")]
 pub use package::{Bound, Package, PackageError, bind, parse_binding};
+#[cfg(feature = "engines")]
+pub use typed::{Answer, EventLog, MetricStream, Run, RunError};
+
+#[cfg(feature = "engines")]
+pub use metricc_log::{Findings, Frontier};
+
+pub use metricc_client::{
+    Decimal, Definition, Estimate, Event, Events, Metric, Row, Window, day, decode, event, jiff, month,
+    quarter, row, week, week_from, year,
+};
+#[cfg(feature = "macros")]
+pub use metricc_macros::{Event, metric, metrics};
+
+#[doc(hidden)]
+pub mod __private {
+    pub use metricc_client::__private::*;
+    #[cfg(feature = "macros")]
+    pub use metricc_macros::{event_stage, metric_stage};
+}

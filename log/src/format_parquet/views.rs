@@ -8,7 +8,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 /// The file's metadata with all texts and bytes read as views, where the reader can do so.
 pub(super) fn read_as_views(metadata: &ArrowReaderMetadata) -> ArrowReaderMetadata {
     let schema = metadata.schema();
-    let fields: Fields = schema.fields().iter().map(|field| viewed(field)).collect();
+    let fields: Fields = schema.fields().iter().map(viewed).collect();
     let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
     let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
     ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)

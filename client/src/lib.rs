@@ -1,0 +1,26 @@
+//! What a crate needs to name events and metrics and to read results, without any engine.
+//!
+//! [`Event`] is a record that goes into a log, [`Definition`] a metric with the types of its keys and values,
+//! [`Metric`] the handle of one. The crate `metricc` re-exports all of it, beside the macros and the engines.
+//!
+//! Invariant: builds no engine and no Arrow; a value is decoded from the JSON that serving writes, wherever it comes
+//! from, so an answer cannot depend on the way to it.
+
+mod decimal;
+pub mod decode;
+pub mod event;
+mod metric;
+pub mod row;
+mod value;
+
+pub use decimal::Decimal;
+pub use event::Event;
+pub use jiff;
+pub use metric::{Definition, Metric, Row};
+pub use row::{Events, day, month, quarter, week, week_from, year};
+pub use value::{Estimate, Window};
+
+#[doc(hidden)]
+pub mod __private {
+    pub use serde;
+}

@@ -1,0 +1,160 @@
+//! What a `#[derive(Event)]` says about its type to macros that come later.
+//!
+//! A macro sees tokens, not types, so the derive leaves a `macro_rules!` of the type's own name behind. Whoever
+//! wants to know the type calls it with a macro to call back and tokens to hand through:
+//!
+//! `Payment! { [::metricc::__private::metric_stage] anything }` becomes
+//! `::metricc::__private::metric_stage! { { the definition } anything }`.
+//!
+//! Types and macros have separate names, so an import of the type imports the macro, too.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{LitStr, Token, Visibility, braced, parenthesized};
+
+mod keyword {
+    syn::custom_keyword!(event);
+}
+
+/// What was exported.
+#[derive(Debug, Clone)]
+pub(crate) enum Definition {
+    /// A struct: a source.
+    Event(EventDefinition),
+    /// An enum: the type of fields.
+    Enum(EnumDefinition),
+}
+
+/// A struct that derives `Event`.
+#[derive(Debug, Clone)]
+pub(crate) struct EventDefinition {
+    pub(crate) ident: Ident,
+    /// Name of the source.
+    pub(crate) name: String,
+    /// The `source` item.
+    pub(crate) text: String,
+    /// Rust name and language name of each field.
+    pub(crate) fields: Vec<(Ident, String)>,
+    pub(crate) enums: Vec<EnumDefinition>,
+}
+
+/// An enum that derives `Event`.
+#[derive(Debug, Clone)]
+pub(crate) struct EnumDefinition {
+    pub(crate) ident: Ident,
+    /// Rust name and language name of each variant, in order.
+    pub(crate) variants: Vec<(Ident, String)>,
+}
+
+impl EventDefinition {
+    /// The name in the language of a field.
+    pub(crate) fn field(&self, ident: &Ident) -> Option<&str> {
+        self.fields.iter().find(|(known, _)| known == ident).map(|(_, name)| name.as_str())
+    }
+
+    /// The enum whose Rust name is the last part of a path to a variant.
+    pub(crate) fn enumeration(&self, ident: &Ident) -> Option<&EnumDefinition> {
+        self.enums.iter().find(|known| known.ident == *ident)
+    }
+}
+
+impl ToTokens for Definition {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.extend(match self {
+            Definition::Enum(definition) => quote!(#definition),
+            Definition::Event(EventDefinition { ident, name, text, fields, enums }) => {
+                let fields = fields.iter().map(|(ident, name)| quote!(#ident = #name));
+                quote!(event #ident #name #text (#(#fields),*) (#(#enums),*))
+            }
+        });
+    }
+}
+
+impl ToTokens for EnumDefinition {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let EnumDefinition { ident, variants } = self;
+        let variants = variants.iter().map(|(ident, name)| quote!(#ident = #name));
+        tokens.extend(quote!(enum #ident (#(#variants),*)));
+    }
+}
+
+impl Parse for Definition {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(Token![enum]) {
+            return input.parse().map(Definition::Enum);
+        }
+        input.parse::<keyword::event>()?;
+        let (ident, name, text) = (input.parse()?, input.parse::<LitStr>()?, input.parse::<LitStr>()?);
+        let fields = names(input)?;
+        let enums;
+        parenthesized!(enums in input);
+        let enums = Punctuated::<EnumDefinition, Token![,]>::parse_terminated(&enums)?;
+        let (name, text) = (name.value(), text.value());
+        Ok(Definition::Event(EventDefinition {
+            ident,
+            name,
+            text,
+            fields,
+            enums: enums.into_iter().collect(),
+        }))
+    }
+}
+
+impl Parse for EnumDefinition {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        input.parse::<Token![enum]>()?;
+        Ok(EnumDefinition { ident: input.parse()?, variants: names(input)? })
+    }
+}
+
+/// `(a = "x", b = "y")`
+fn names(input: ParseStream<'_>) -> syn::Result<Vec<(Ident, String)>> {
+    let names;
+    parenthesized!(names in input);
+    let one = |input: ParseStream<'_>| {
+        let ident: Ident = input.call(syn::ext::IdentExt::parse_any)?;
+        input.parse::<Token![=]>()?;
+        Ok((ident, input.parse::<LitStr>()?.value()))
+    };
+    Ok(Punctuated::<_, Token![,]>::parse_terminated_with(&names, one)?.into_iter().collect())
+}
+
+/// The definitions that a macro was called back with, in braces, and the tokens behind them.
+pub(crate) struct Called {
+    pub(crate) definitions: Vec<Definition>,
+    pub(crate) rest: TokenStream,
+}
+
+impl Parse for Called {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut definitions = Vec::new();
+        while input.peek(syn::token::Brace) {
+            let definition;
+            braced!(definition in input);
+            definitions.push(definition.parse()?);
+        }
+        Ok(Called { definitions, rest: input.parse()? })
+    }
+}
+
+/// The macro by which the definition of `ident` is asked for.
+pub(crate) fn export(ident: &Ident, visibility: &Visibility, definition: &Definition) -> TokenStream {
+    let name = format_ident!("__metricc_definition_of_{}", ident, span = proc_macro2::Span::call_site());
+    // A `macro_rules!` without `#[macro_export]` can be seen in its own crate at most.
+    let visibility = match visibility {
+        Visibility::Public(_) => quote!(pub(crate)),
+        visibility => quote!(#visibility),
+    };
+    quote! {
+        #[doc(hidden)]
+        #[allow(unused_macros)]
+        macro_rules! #name {
+            ([$($callback:tt)*] $($rest:tt)*) => { $($callback)* ! { { #definition } $($rest)* } };
+        }
+        #[doc(hidden)]
+        #[allow(unused_imports)]
+        #visibility use #name as #ident;
+    }
+}

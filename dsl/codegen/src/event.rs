@@ -1,0 +1,329 @@
+//! `#[derive(Event)]`: a struct is a source, an enum the type of fields.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::ext::IdentExt as _;
+use syn::{Data, DeriveInput, Fields, Path};
+
+use crate::attributes::{FieldAttributes, TypeAttributes, doc_lines};
+use crate::definition::{Called, Definition, EnumDefinition, EventDefinition, export};
+use crate::language_text::LanguageText;
+use crate::problem::Problems;
+use crate::rust_type::{FieldType, last_name};
+
+/// Expands `#[derive(Event)]`.
+pub fn derive_event(input: TokenStream) -> TokenStream {
+    match syn::parse2::<DeriveInput>(input) {
+        Ok(input) => derive(&input, Vec::new()),
+        Err(error) => error.to_compile_error(),
+    }
+}
+
+/// Called back with the definitions of the enums that a struct names, and the struct.
+pub fn event_stage(input: TokenStream) -> TokenStream {
+    let called = syn::parse2::<Called>(input).and_then(|called| {
+        let input = syn::parse2::<DeriveInput>(called.rest)?;
+        Ok((called.definitions, input))
+    });
+    match called {
+        Ok((definitions, input)) => derive(&input, definitions),
+        Err(error) => error.to_compile_error(),
+    }
+}
+
+fn derive(input: &DeriveInput, definitions: Vec<Definition>) -> TokenStream {
+    let mut problems = Problems::default();
+    let attributes = TypeAttributes::of(&input.attrs, &mut problems);
+    if let Some(parameter) = input.generics.params.first() {
+        problems.push_on(parameter, "an event has no parameters\n\nhelp: write out the types of its fields");
+    }
+    let items = match &input.data {
+        Data::Enum(data) => of_enum(input, data, &attributes, &mut problems),
+        Data::Struct(data) => of_struct(input, &data.fields, definitions, &attributes, &mut problems),
+        Data::Union(data) => {
+            problems.push(data.union_token.span, "a union is no event\n\nhelp: derive `Event` for a struct");
+            TokenStream::new()
+        }
+    };
+    let expansion = quote!(#problems #items);
+    crate::debug::print(attributes.debug, &input.ident, &expansion);
+    expansion
+}
+
+fn of_enum(
+    input: &DeriveInput,
+    data: &syn::DataEnum,
+    attributes: &TypeAttributes,
+    problems: &mut Problems,
+) -> TokenStream {
+    if let Some(name) = &attributes.name {
+        problems.push(name.span(), "an enum is no source: it has no name in the language");
+    }
+    let mut variants = Vec::new();
+    for variant in &data.variants {
+        if !matches!(variant.fields, Fields::Unit) {
+            problems.push_on(
+                &variant.fields,
+                "a variant of an event's enum holds nothing\n\nhelp: give the event a field for it",
+            );
+        }
+        let found = FieldAttributes::of_variant(&variant.attrs, problems);
+        let name = found.rename.map_or_else(|| snake_case(&variant.ident), |name| name.value());
+        variants.push((variant.ident.clone(), name));
+    }
+    let krate = attributes.krate();
+    let ident = &input.ident;
+    let arms = variants.iter().enumerate().map(|(place, (variant, _))| {
+        let place = place as i32;
+        quote!(#ident::#variant => #place)
+    });
+    let body = if variants.is_empty() { quote!(match *self {}) } else { quote!(match self { #(#arms),* }) };
+    let definition = Definition::Enum(EnumDefinition { ident: ident.clone(), variants });
+    let export = export(ident, &input.vis, &definition);
+    quote! {
+        #[automatically_derived]
+        impl #krate::event::Field for #ident {
+            type Row = #krate::row::Choice<#ident>;
+            fn cell(&self) -> #krate::event::Cell<'_> {
+                #krate::event::Cell::Enum(#body)
+            }
+        }
+        #export
+    }
+}
+
+fn of_struct(
+    input: &DeriveInput,
+    fields: &Fields,
+    definitions: Vec<Definition>,
+    attributes: &TypeAttributes,
+    problems: &mut Problems,
+) -> TokenStream {
+    let Fields::Named(named) = fields else {
+        problems.push(
+            input.ident.span(),
+            "the fields of an event have names\n\nhelp: write `struct Name { field: Type }`",
+        );
+        return TokenStream::new();
+    };
+    let mut parsed = Vec::new();
+    for field in &named.named {
+        let found = FieldAttributes::of_field(&field.attrs, problems);
+        match FieldType::of(&field.ty) {
+            Ok(ty) => parsed.push(EventField { field, attributes: found, ty }),
+            Err(error) => problems.push_syn(&error),
+        }
+    }
+    if problems.is_empty()
+        && let Some(path) = unknown_enum(&parsed, &definitions)
+    {
+        return ask_for(path, &definitions, input, attributes);
+    }
+    let enums: Vec<EnumDefinition> = definitions
+        .into_iter()
+        .filter_map(|definition| match definition {
+            Definition::Enum(definition) => Some(definition),
+            Definition::Event(_) => None,
+        })
+        .collect();
+    let name = attributes.name.as_ref().map_or_else(|| snake_case(&input.ident), syn::LitStr::value);
+    let mut text = LanguageText::default();
+    if problems.is_empty() {
+        source_text(input, &name, attributes, &parsed, &enums, problems, &mut text);
+    }
+    if problems.is_empty() {
+        text.check(&input.ident.to_string(), problems);
+    }
+    let names = parsed.iter().filter_map(|field| Some((field.field.ident.clone()?, field.name())));
+    let definition = Definition::Event(EventDefinition {
+        ident: input.ident.clone(),
+        name: name.clone(),
+        // A metric over a source with errors says nothing more.
+        text: if problems.is_empty() { text.as_str().to_owned() } else { String::new() },
+        fields: names.collect(),
+        enums,
+    });
+    let export = export(&input.ident, &input.vis, &definition);
+    let implementation = implementation(input, &name, text.as_str(), &parsed, &attributes.krate());
+    quote!(#implementation #export)
+}
+
+struct EventField<'a> {
+    field: &'a syn::Field,
+    attributes: FieldAttributes,
+    ty: FieldType,
+}
+
+impl EventField<'_> {
+    /// The field's name in the language.
+    fn name(&self) -> String {
+        let own = || self.field.ident.as_ref().map(|ident| ident.unraw().to_string()).unwrap_or_default();
+        self.attributes.rename.as_ref().map_or_else(own, syn::LitStr::value)
+    }
+}
+
+fn unknown_enum<'a>(fields: &'a [EventField<'_>], definitions: &[Definition]) -> Option<&'a Path> {
+    let is_known = |path: &Path| {
+        definitions.iter().any(|definition| match definition {
+            Definition::Enum(known) => last_name(path) == Some(&known.ident),
+            Definition::Event(_) => false,
+        })
+    };
+    fields.iter().filter_map(|field| field.ty.enumeration()).find(|path| !is_known(path))
+}
+
+/// Asks the enum for its definition, to come back to [`event_stage`] with one more.
+fn ask_for(
+    path: &Path,
+    definitions: &[Definition],
+    input: &DeriveInput,
+    attributes: &TypeAttributes,
+) -> TokenStream {
+    let krate = attributes.krate();
+    quote! {
+        #path! { [#krate::__private::event_stage] #({ #definitions })* #input }
+    }
+}
+
+fn source_text(
+    input: &DeriveInput,
+    name: &str,
+    attributes: &TypeAttributes,
+    fields: &[EventField<'_>],
+    enums: &[EnumDefinition],
+    problems: &mut Problems,
+    text: &mut LanguageText,
+) {
+    let span = attributes.name.as_ref().map_or_else(|| input.ident.span(), syn::LitStr::span);
+    doc_lines(&input.attrs).iter().for_each(|line| text.push(&format!("///{line}\n"), span));
+    text.push("source ", span);
+    text.push(name, span);
+    text.push(" {\n", input.ident.span());
+    for field in fields {
+        field_text(field, enums, problems, text);
+    }
+    text.push("}\n", input.ident.span());
+}
+
+fn field_text(
+    field: &EventField<'_>,
+    enums: &[EnumDefinition],
+    problems: &mut Problems,
+    text: &mut LanguageText,
+) {
+    let ident = field.field.ident.as_ref().map_or_else(proc_macro2::Span::call_site, Ident::span);
+    let name_span = field.attributes.rename.as_ref().map_or(ident, syn::LitStr::span);
+    doc_lines(&field.field.attrs).iter().for_each(|line| text.push(&format!("  ///{line}\n"), ident));
+    text.push("  ", ident);
+    text.push(&field.name(), name_span);
+    text.push(": ", ident);
+    // With a default the value is always there, also where the Rust field is an `Option`.
+    match (&field.ty, &field.attributes.default) {
+        (FieldType::Optional(inner), Some(_)) => type_text(inner, field, enums, problems, text),
+        (ty, _) => type_text(ty, field, enums, problems, text),
+    }
+    if let Some(span) = field.attributes.key {
+        text.push(" key", span);
+    }
+    if let Some(span) = field.attributes.time {
+        text.push(" time", span);
+    }
+    if let Some(zone) = &field.attributes.zone {
+        text.push(" zone ", zone.span());
+        text.push_string(&zone.value(), zone.span());
+    }
+    if let Some((default, span)) = &field.attributes.default {
+        text.push(" = ", *span);
+        text.push(default, *span);
+    }
+    text.push("\n", ident);
+    if let (Some((.., span)), false) = (&field.attributes.decimal, field.ty.is_decimal()) {
+        problems.push(*span, "`decimal(p, s)` on a field that is no `Decimal`");
+    }
+}
+
+fn type_text(
+    ty: &FieldType,
+    field: &EventField<'_>,
+    enums: &[EnumDefinition],
+    problems: &mut Problems,
+    text: &mut LanguageText,
+) {
+    let span = syn::spanned::Spanned::span(&field.field.ty);
+    match ty {
+        FieldType::Scalar(name, span) => text.push(name, *span),
+        FieldType::Decimal(span) => match field.attributes.decimal {
+            Some((precision, scale, span)) => text.push(&format!("decimal({precision}, {scale})"), span),
+            None => problems.push(
+                *span,
+                "how many digits has this decimal?\n\nhelp: write `#[event(decimal(12, 2))]` for 12 digits, 2 of them \
+                 behind the point",
+            ),
+        },
+        FieldType::Enum(path) => {
+            let known = enums.iter().find(|known| last_name(path) == Some(&known.ident));
+            let names = known.map(|known| known.variants.iter().map(|(_, name)| name)).into_iter().flatten();
+            let names: Vec<String> = names.map(|name| crate::language_text::string_literal(name)).collect();
+            text.push(&format!("enum({})", names.join(", ")), syn::spanned::Spanned::span(path));
+        }
+        FieldType::List(element) => {
+            text.push("list<", span);
+            type_text(element, field, enums, problems, text);
+            text.push(">", span);
+        }
+        FieldType::Optional(inner) => {
+            type_text(inner, field, enums, problems, text);
+            text.push("?", span);
+        }
+    }
+}
+
+fn implementation(
+    input: &DeriveInput,
+    name: &str,
+    text: &str,
+    fields: &[EventField<'_>],
+    krate: &TokenStream,
+) -> TokenStream {
+    let ident = &input.ident;
+    let row = quote::format_ident!("{}Row", ident);
+    let idents: Vec<_> = fields.iter().filter_map(|field| field.field.ident.as_ref()).collect();
+    let types: Vec<_> = fields.iter().map(|field| &field.field.ty).collect();
+    let docs = fields.iter().map(|field| {
+        let lines = doc_lines(&field.field.attrs);
+        quote!(#(#[doc = #lines])*)
+    });
+    let row_doc = format!("A `{ident}` in a closure of a metric: its fields as the language sees them.");
+    quote! {
+        const _: () = {
+            #[doc = #row_doc]
+            #[derive(Clone, Copy)]
+            #[allow(dead_code, missing_docs)]
+            pub struct #row { #(#docs pub #idents: <#types as #krate::event::Field>::Row),* }
+
+            #[automatically_derived]
+            impl #krate::Event for #ident {
+                type Row = #row;
+                const NAME: &'static str = #name;
+                const SOURCE: &'static str = #text;
+                fn cells<'a>(&'a self, cells: &mut ::std::vec::Vec<#krate::event::Cell<'a>>) {
+                    #(cells.push(#krate::event::Field::cell(&self.#idents));)*
+                }
+            }
+        };
+    }
+}
+
+/// `PaymentMethod` as `payment_method`.
+pub(crate) fn snake_case(ident: &Ident) -> String {
+    let mut name = String::new();
+    let mut was_lower = false;
+    for letter in ident.unraw().to_string().chars() {
+        if letter.is_uppercase() && was_lower {
+            name.push('_');
+        }
+        was_lower = !letter.is_uppercase() && letter != '_';
+        name.extend(letter.to_lowercase());
+    }
+    name
+}

@@ -1,0 +1,196 @@
+//! `metrics!("payments.metric")`: the sources of a file as structs, its metrics as definitions.
+
+use std::path::{Path, PathBuf};
+
+use metricc_dsl::ir::{Field, Kind, Package, Source};
+use metricc_dsl::{Checked, Severity, SourceText, check, render};
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::{LitStr, Token, Visibility};
+
+use crate::handle::{Handle, handle, scalar_type, variant_name};
+use crate::names::{pascal_case, rust_name};
+use crate::problem::Problems;
+
+struct Input {
+    path: LitStr,
+    krate: Option<syn::Path>,
+}
+
+impl Parse for Input {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let path = input.parse()?;
+        let mut krate = None;
+        while input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
+            input.parse::<Token![crate]>()?;
+            input.parse::<Token![=]>()?;
+            krate = Some(input.call(syn::Path::parse_mod_style)?);
+        }
+        Ok(Input { path, krate })
+    }
+}
+
+/// Expands `metrics!("file.metric")`. The path is relative to the folder of the crate's `Cargo.toml`.
+pub fn metrics(input: TokenStream) -> TokenStream {
+    let input = match syn::parse2::<Input>(input) {
+        Ok(input) => input,
+        Err(error) => return error.to_compile_error(),
+    };
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+    let path = folder.join(input.path.value());
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let mut problems = Problems::default();
+            let help = "help: the path is relative to the folder of the crate's `Cargo.toml`";
+            problems.push(input.path.span(), &format!("{}: {error}\n\n{help}", path.display()));
+            return quote!(#problems);
+        }
+    };
+    let krate = input.krate.as_ref().map_or_else(|| quote!(::metricc), |path| quote!(#path));
+    package(&path, &input.path, bytes, &krate)
+}
+
+fn package(path: &Path, literal: &LitStr, bytes: Vec<u8>, krate: &TokenStream) -> TokenStream {
+    let shown = path.display().to_string();
+    let text = SourceText { name: literal.value(), bytes };
+    let checked = check(&text);
+    // The compiler builds anew when the file changes.
+    let tracked = quote!(
+        const _: &[u8] = ::core::include_bytes!(#shown);
+    );
+    if checked.has_errors() {
+        let mut problems = Problems::default();
+        problems.push(literal.span(), &rendered(&checked, &text));
+        return quote!(#problems #tracked);
+    }
+    let text = String::from_utf8_lossy(&text.bytes).into_owned();
+    let origin = format!("`metrics!` from `{}`", literal.value());
+    let sources = checked.package.sources.iter().map(|source| source_items(source, &text, &origin, krate));
+    let metrics = metric_items(&checked.package, &text, &origin, krate);
+    quote!(#tracked #(#sources)* #metrics)
+}
+
+/// All errors of a file, each with its place in it.
+fn rendered(checked: &Checked, text: &SourceText) -> String {
+    let errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    let errors: Vec<_> = errors.cloned().collect();
+    format!("`{}` has errors\n\n{}", text.name, render::full(&errors, text, false, 0))
+}
+
+fn metric_items(package: &Package, text: &str, origin: &str, krate: &TokenStream) -> TokenStream {
+    let visibility: Visibility = syn::parse_quote!(pub);
+    let items = package.metrics.iter().map(|metric| {
+        let name = rust_name(&metric.name);
+        let event = format_ident!("{}", pascal_case(&metric.source.name));
+        let docs: Vec<&str> = metric.doc.lines().collect();
+        let docs: Vec<syn::Attribute> = docs.iter().map(|line| syn::parse_quote!(#[doc = #line])).collect();
+        handle(&Handle {
+            name: &name,
+            visibility: &visibility,
+            attributes: &docs,
+            event: &quote!(#event),
+            metric: Some((metric.as_ref(), text)),
+            origin,
+            krate,
+        })
+    });
+    quote!(#(#items)*)
+}
+
+/// The struct of a source, with an enum for each field of that type.
+fn source_items(source: &Source, text: &str, origin: &str, krate: &TokenStream) -> TokenStream {
+    let ident = format_ident!("{}", pascal_case(&source.name));
+    let mut enums = Vec::new();
+    let mut fields = Vec::new();
+    let mut names = Vec::new();
+    for field in &source.fields {
+        let name = rust_name(&field.name);
+        let ty = field_type(source, field, &mut enums, krate);
+        let doc = if field.doc.is_empty() {
+            format!("`{}`, of type `{}`.", field.name, field.ty)
+        } else {
+            field.doc.clone()
+        };
+        fields.push(quote!(#[doc = #doc] pub #name: #ty));
+        names.push(name);
+    }
+    let (name, doc) = (&source.name, &source.doc);
+    let about = format!("An event of the source `{name}`.\n\nGenerated by {origin}.");
+    let docs = (!doc.is_empty()).then(|| quote!(#[doc = #doc] #[doc = ""]));
+    quote! {
+        #(#enums)*
+        #docs
+        #[doc = #about]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct #ident { #(#fields),* }
+
+        #[automatically_derived]
+        impl #krate::Event for #ident {
+            type Row = ();
+            const NAME: &'static str = #name;
+            const SOURCE: &'static str = #text;
+            fn cells<'a>(&'a self, cells: &mut ::std::vec::Vec<#krate::event::Cell<'a>>) {
+                #(cells.push(#krate::event::Field::cell(&self.#names));)*
+            }
+        }
+    }
+}
+
+fn field_type(
+    source: &Source,
+    field: &Field,
+    enums: &mut Vec<TokenStream>,
+    krate: &TokenStream,
+) -> TokenStream {
+    let rust = kind_type(source, &field.name, &field.ty.kind, enums, krate);
+    // Without a value, a field with a default has that.
+    if field.ty.optional || field.default.is_some() { quote!(::core::option::Option<#rust>) } else { rust }
+}
+
+fn kind_type(
+    source: &Source,
+    field: &str,
+    kind: &Kind,
+    enums: &mut Vec<TokenStream>,
+    krate: &TokenStream,
+) -> TokenStream {
+    match kind {
+        Kind::Enum(names) => {
+            let ident = format_ident!("{}{}", pascal_case(&source.name), pascal_case(field));
+            enums.push(enumeration(&ident, field, names, krate));
+            quote!(#ident)
+        }
+        Kind::List(element) => {
+            let inner = kind_type(source, field, &element.kind, enums, krate);
+            if element.optional {
+                quote!(::std::vec::Vec<::core::option::Option<#inner>>)
+            } else {
+                quote!(::std::vec::Vec<#inner>)
+            }
+        }
+        kind => scalar_type(kind, krate),
+    }
+}
+
+fn enumeration(ident: &Ident, field: &str, names: &[String], krate: &TokenStream) -> TokenStream {
+    let variants: Vec<Ident> =
+        names.iter().enumerate().map(|(place, name)| variant_name(name, place)).collect();
+    let docs = names.iter().map(|name| format!("`{name}`"));
+    let places = 0..names.len() as i32;
+    let doc = format!("The values of `{field}`, in their order.");
+    quote! {
+        #[doc = #doc]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum #ident { #(#[doc = #docs] #variants),* }
+
+        #[automatically_derived]
+        impl #krate::event::Field for #ident {
+            type Row = #krate::row::Choice<#ident>;
+            fn cell(&self) -> #krate::event::Cell<'_> {
+                #krate::event::Cell::Enum(match self { #(#ident::#variants => #places),* })
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! `#[metric]`: a function whose body is a chain becomes a typed definition.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::{FnArg, GenericArgument, ItemFn, Pat, Path, PathArguments, ReturnType, Type, parenthesized};
+
+use crate::attributes::doc_lines;
+use crate::chain::Writer;
+use crate::definition::{Called, Definition};
+use crate::handle::{Handle, handle};
+use crate::problem::Problems;
+use crate::type_check;
+
+/// Expands `#[metric]`: asks the event for its definition, to come back to [`metric_stage`].
+pub fn metric(arguments: &TokenStream, item: &TokenStream) -> TokenStream {
+    let expanded = syn::parse2::<Arguments>(arguments.clone()).and_then(|parsed| {
+        let function = syn::parse2::<ItemFn>(item.clone())?;
+        let (_, event) = parameter(&function)?;
+        let krate = parsed.krate();
+        Ok(quote!(#event! { [#krate::__private::metric_stage] (#arguments) #item }))
+    });
+    expanded.unwrap_or_else(|error| {
+        let mut problems = Problems::default();
+        problems.push_syn(&error);
+        // What the author has written stays, so that an editor goes on completing it.
+        quote!(#problems #[cfg(rust_analyzer)] #item)
+    })
+}
+
+/// Called back with the definition of the event, the arguments of `#[metric]` and its function.
+pub fn metric_stage(input: TokenStream) -> TokenStream {
+    let staged = syn::parse2::<Called>(input).and_then(|called| {
+        let staged = syn::parse2::<Staged>(called.rest)?;
+        Ok((called.definitions, staged))
+    });
+    match staged {
+        Ok((definitions, staged)) => expand(&definitions, &staged),
+        Err(error) => error.to_compile_error(),
+    }
+}
+
+struct Staged {
+    arguments: Arguments,
+    function: ItemFn,
+}
+
+impl Parse for Staged {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let arguments;
+        parenthesized!(arguments in input);
+        Ok(Staged { arguments: arguments.parse()?, function: input.parse()? })
+    }
+}
+
+/// What stands in the parentheses of `#[metric(…)]`.
+#[derive(Default)]
+struct Arguments {
+    krate: Option<Path>,
+    debug: bool,
+}
+
+impl Arguments {
+    fn krate(&self) -> TokenStream {
+        self.krate.as_ref().map_or_else(|| quote!(::metricc), |path| quote!(#path))
+    }
+}
+
+impl Parse for Arguments {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut found = Arguments::default();
+        while !input.is_empty() {
+            if input.peek(syn::Token![crate]) {
+                input.parse::<syn::Token![crate]>()?;
+                input.parse::<syn::Token![=]>()?;
+                found.krate = Some(input.call(Path::parse_mod_style)?);
+            } else {
+                let name: Ident = input.parse()?;
+                if name != "debug" {
+                    let help = "`#[metric]` knows `crate = path` and `debug`\n\nhelp: what is measured stands in the function";
+                    return Err(syn::Error::new(name.span(), help));
+                }
+                found.debug = true;
+            }
+            input.parse::<Option<syn::Token![,]>>()?;
+        }
+        Ok(found)
+    }
+}
+
+/// Name and event type of the one parameter, `payments: Events<Payment>`.
+fn parameter(function: &ItemFn) -> syn::Result<(&Ident, &Path)> {
+    let help =
+        "a metric is over the events of one source\n\nhelp: write `fn name(events: Events<Event>) -> Metric`";
+    let mut inputs = function.sig.inputs.iter();
+    let parameter = match (inputs.next(), inputs.next()) {
+        (Some(FnArg::Typed(parameter)), None) => parameter,
+        (None, _) => return Err(syn::Error::new(function.sig.ident.span(), help)),
+        (_, Some(second)) => return Err(syn::Error::new_spanned(second, help)),
+        (Some(receiver), None) => return Err(syn::Error::new_spanned(receiver, help)),
+    };
+    let (Pat::Ident(name), Type::Path(ty)) = (parameter.pat.as_ref(), parameter.ty.as_ref()) else {
+        return Err(syn::Error::new_spanned(parameter, help));
+    };
+    let events = ty.path.segments.last().filter(|segment| segment.ident == "Events");
+    if let Some(PathArguments::AngleBracketed(arguments)) = events.map(|segment| &segment.arguments)
+        && let Some(GenericArgument::Type(Type::Path(event))) = arguments.args.first()
+    {
+        return Ok((&name.ident, &event.path));
+    }
+    Err(syn::Error::new_spanned(&parameter.ty, help))
+}
+
+fn expand(definitions: &[Definition], staged: &Staged) -> TokenStream {
+    let Staged { arguments, function } = staged;
+    let mut problems = Problems::default();
+    let expansion = match (definitions, parameter(function)) {
+        ([Definition::Event(definition)], Ok((events, event))) => {
+            signature(function, &mut problems);
+            let docs = doc_lines(&function.attrs);
+            let name = &function.sig.ident;
+            let text = Writer::new(definition, &mut problems).package(name, &docs, events, &function.block);
+            // Over a source with errors nothing more is to be said.
+            let package = match (definition.text.is_empty(), problems.is_empty()) {
+                (false, true) => text.check(&name.to_string(), &mut problems),
+                _ => None,
+            };
+            let krate = arguments.krate();
+            let checked = type_check::function(function, package.is_some(), &krate);
+            let metric = package.as_ref().and_then(|package| package.metrics.first());
+            let handle = handle(&Handle {
+                name,
+                visibility: &function.vis,
+                attributes: &function.attrs,
+                event: &event.to_token_stream(),
+                metric: metric.map(|metric| (metric.as_ref(), text.as_str())),
+                origin: "`#[metric]` from the function of this name",
+                krate: &krate,
+            });
+            quote!(#problems #checked #handle)
+        }
+        (_, Err(error)) => error.to_compile_error(),
+        (_, Ok((_, event))) => {
+            problems.push_on(
+                event,
+                "an enum is no event\n\nhelp: a metric is over a struct that derives `Event`",
+            );
+            quote!(#problems)
+        }
+    };
+    crate::debug::print(arguments.debug, &function.sig.ident, &expansion);
+    expansion
+}
+
+fn signature(function: &ItemFn, problems: &mut Problems) {
+    let signature = &function.sig;
+    let wrong = [
+        signature.asyncness.map(|token| token.span),
+        signature.unsafety.map(|token| token.span),
+        signature.constness.map(|token| token.span),
+    ];
+    for span in wrong.into_iter().flatten() {
+        problems.push(span, "a metric is a plain function");
+    }
+    if let Some(parameter) = signature.generics.params.first() {
+        problems.push_on(parameter, "a metric has no parameters\n\nhelp: write out the event's type");
+    }
+    let is_metric = match &signature.output {
+        ReturnType::Type(_, ty) => match ty.as_ref() {
+            Type::Path(path) => path.path.segments.last().is_some_and(|segment| segment.ident == "Metric"),
+            _ => false,
+        },
+        ReturnType::Default => false,
+    };
+    if !is_metric {
+        let help = "the function gives a metric\n\nhelp: write `-> Metric`";
+        match &signature.output {
+            ReturnType::Default => problems.push(signature.ident.span(), help),
+            ReturnType::Type(_, ty) => problems.push_on(ty, help),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The value of a metric: aggregates of the rows of a group, and arithmetic over them.
+
+use syn::spanned::Spanned;
+use syn::{Expr, ExprMethodCall, Lit, Member};
+
+use crate::chain::Writer;
+use crate::language_text::LanguageText;
+use crate::scope::{Binding, Scope};
+
+impl Writer<'_> {
+    /// Writes what `aggregate` presents: a record of values, or one.
+    pub(crate) fn output(&mut self, expr: &Expr, scope: &Scope, out: &mut LanguageText) {
+        let Expr::Struct(record) = expr else { return self.output_value(expr, scope, out) };
+        if let Some(rest) = &record.rest {
+            self.problems.push_on(rest, "a record of values names all of them");
+        }
+        out.push("{ ", record.path.span());
+        for (place, field) in record.fields.iter().enumerate() {
+            if place > 0 {
+                out.push(", ", field.span());
+            }
+            match &field.member {
+                Member::Named(name) => out.push(&format!("{name}: "), name.span()),
+                Member::Unnamed(index) => self.problems.push(index.span, "a value of a record has a name"),
+            }
+            self.output_value(&field.expr, scope, out);
+        }
+        out.push(" }", record.path.span());
+    }
+
+    fn output_value(&mut self, expr: &Expr, scope: &Scope, out: &mut LanguageText) {
+        match expr {
+            Expr::MethodCall(call) => {
+                if !self.group_call(call, scope, out) {
+                    let help = "a value is an aggregate of the group\n\nhelp: begin it with the closure's parameter, such as `e.count()`";
+                    self.problems.push_on(&call.receiver, help);
+                }
+            }
+            Expr::Paren(inner) => self.output_value(&inner.expr, scope, out),
+            Expr::Group(inner) => self.output_value(&inner.expr, scope, out),
+            Expr::Binary(binary) => {
+                out.push("(", binary.left.span());
+                self.output_value(&binary.left, scope, out);
+                match crate::value::operator_text(&binary.op) {
+                    Some(text) => out.push(&format!(" {text} "), binary.op.span()),
+                    None => self.problems.push_on(&binary.op, "no operator of the metric language"),
+                }
+                self.output_value(&binary.right, scope, out);
+                out.push(")", binary.right.span());
+            }
+            Expr::Unary(unary) if matches!(unary.op, syn::UnOp::Neg(_)) => {
+                out.push("(-", unary.op.span());
+                self.output_value(&unary.expr, scope, out);
+                out.push(")", unary.op.span());
+            }
+            Expr::Block(block) if block.block.stmts.len() > 1 => {
+                let help = "a value of a group has no `let`\n\nhelp: write the value out";
+                self.problems.push_on(&block.block.stmts[0], help);
+            }
+            other => self.value(other, scope, out),
+        }
+    }
+
+    /// `e.filter(|p| …).sum(|p| …).within(0.01)`; false if it does not begin with a group.
+    fn group_call(&mut self, call: &ExprMethodCall, scope: &Scope, out: &mut LanguageText) -> bool {
+        let (call, within) = match call.receiver.as_ref() {
+            Expr::MethodCall(inner) if call.method == "within" => (inner, Some(call)),
+            _ => (call, None),
+        };
+        let mut filters = Vec::new();
+        let mut at = call.receiver.as_ref();
+        while let Expr::MethodCall(inner) = at {
+            filters.push(inner);
+            at = &inner.receiver;
+        }
+        let Some(Binding::Group(row)) = scope.binding_of(at, self.definition) else {
+            return self.function_of_values(call, scope, out);
+        };
+        filters.reverse();
+        let mut condition: Option<LanguageText> = None;
+        for step in filters {
+            if step.method != "filter" {
+                let help =
+                    format!("`{}` of a group\n\nhelp: a group has `filter` and aggregates", step.method);
+                self.problems.push(step.method.span(), &help);
+                continue;
+            }
+            let Some(argument) = self.only_argument(step) else { continue };
+            let Some((inner, body)) = self.closure(argument, &row) else { continue };
+            let mut all = scope.without_groups();
+            all.extend(inner);
+            let mut text = condition.take().unwrap_or_default();
+            if !text.is_empty() {
+                text.push(" and ", step.method.span());
+            }
+            text.push("(", step.method.span());
+            self.value(&body, &all, &mut text);
+            text.push(")", step.method.span());
+            condition = Some(text);
+        }
+        self.aggregate(call, within, condition.as_ref(), &row, out);
+        true
+    }
+
+    /// `e.mean(|p| p.ms).unwrap_or(0)`, `e.count().max(1)`: a function of values.
+    fn function_of_values(&mut self, call: &ExprMethodCall, scope: &Scope, out: &mut LanguageText) -> bool {
+        let is_of_group = |expr: &Expr| {
+            let mut at = expr;
+            while let Expr::MethodCall(inner) = at {
+                at = &inner.receiver;
+            }
+            matches!(at, Expr::Paren(_) | Expr::Binary(_))
+                || matches!(scope.binding_of(at, self.definition), Some(Binding::Group(_)))
+        };
+        if !is_of_group(&call.receiver) {
+            return false;
+        }
+        let mut receiver = LanguageText::default();
+        self.output_value(&call.receiver, scope, &mut receiver);
+        out.push("(", call.receiver.span());
+        if call.method == "unwrap_or" {
+            out.append(&receiver);
+            out.push(" ?? ", call.method.span());
+        } else {
+            out.push(&format!("{}(", call.method), call.method.span());
+            out.append(&receiver);
+        }
+        for argument in &call.args {
+            if call.method != "unwrap_or" {
+                out.push(", ", argument.span());
+            }
+            self.output_value(argument, scope, out);
+        }
+        out.push(if call.method == "unwrap_or" { ")" } else { "))" }, call.method.span());
+        true
+    }
+
+    /// `name(arguments, within: …) where condition`. Closures among the arguments are over rows.
+    pub(crate) fn aggregate(
+        &mut self,
+        call: &ExprMethodCall,
+        within: Option<&ExprMethodCall>,
+        condition: Option<&LanguageText>,
+        row: &Binding,
+        out: &mut LanguageText,
+    ) {
+        let name = &call.method;
+        out.push("(", name.span());
+        out.push(&name.to_string(), name.span());
+        out.push("(", name.span());
+        for (place, argument) in call.args.iter().enumerate() {
+            if place > 0 {
+                out.push(", ", argument.span());
+            }
+            match argument {
+                Expr::Closure(_) => {
+                    if let Some((inner, body)) = self.closure(argument, row) {
+                        self.value(&body, &inner, out);
+                    }
+                }
+                other => self.value(other, &Scope::default(), out),
+            }
+        }
+        if let Some(within) = within {
+            if !call.args.is_empty() {
+                out.push(", ", within.method.span());
+            }
+            out.push("within: ", within.method.span());
+            self.percent(within, out);
+        }
+        out.push(")", name.span());
+        if let Some(condition) = condition {
+            out.push(" where ", name.span());
+            out.append(condition);
+        }
+        out.push(")", name.span());
+    }
+
+    /// `.within(0.01)` is `within: 1%`.
+    fn percent(&mut self, within: &ExprMethodCall, out: &mut LanguageText) {
+        let Some(argument) = self.only_argument(within) else { return };
+        let number = match argument {
+            Expr::Lit(syn::ExprLit { lit: Lit::Float(number), .. }) => {
+                Some(number.base10_digits().to_owned())
+            }
+            Expr::Lit(syn::ExprLit { lit: Lit::Int(number), .. }) => Some(number.base10_digits().to_owned()),
+            _ => None,
+        };
+        match number.as_deref().and_then(hundredfold) {
+            Some(percent) => out.push(&format!("{percent}%"), argument.span()),
+            None => {
+                let help =
+                    "the share of an error is a plain number\n\nhelp: write `.within(0.01)` for one percent";
+                self.problems.push_on(argument, help);
+            }
+        }
+    }
+}
+
+/// A decimal number times one hundred, digit by digit.
+fn hundredfold(number: &str) -> Option<String> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if !whole.chars().chain(fraction.chars()).all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let padded = format!("{fraction:0<2}");
+    let (moved, rest) = padded.split_at(2);
+    let whole = format!("{whole}{moved}");
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        trimmed => trimmed,
+    };
+    let rest = rest.trim_end_matches('0');
+    Some(if rest.is_empty() { whole.to_owned() } else { format!("{whole}.{rest}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hundredfold;
+
+    #[test]
+    fn shares_are_percents() {
+        for (share, percent) in
+            [("0.01", "1"), ("0.005", "0.5"), ("0.1", "10"), ("1", "100"), ("0.", "0"), ("0.0125", "1.25")]
+        {
+            assert_eq!(hundredfold(share).as_deref(), Some(percent));
+        }
+        assert_eq!(hundredfold("1e-2"), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! The user's function as Rust that is compiled and never run: it keeps completion, rename and the types of
+//! closures working. What is no Rust (`5m`) or would need types that only the metric has (`Key { … }`) is
+//! replaced by something of the same shape, and literals by the language's own types.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::parse::Parser as _;
+use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Expr, ItemFn, Lit, parse_quote_spanned};
+
+use crate::value::{is_duration, listed, matched};
+
+/// The function, hidden. With errors only editors see it: the compiler would say everything twice.
+pub(crate) fn function(function: &ItemFn, is_sound: bool, krate: &TokenStream) -> TokenStream {
+    let mut function = function.clone();
+    function.attrs.clear();
+    function.vis = syn::Visibility::Inherited;
+    Rewrite { krate }.visit_block_mut(&mut function.block);
+    let only_in_editors = (!is_sound).then(|| quote!(#[cfg(rust_analyzer)]));
+    quote! {
+        #only_in_editors
+        const _: () = {
+            #[allow(dead_code, unused_variables, unused_parens, unused_comparisons, clippy::all, clippy::pedantic)]
+            #function
+        };
+    }
+}
+
+struct Rewrite<'a> {
+    krate: &'a TokenStream,
+}
+
+impl VisitMut for Rewrite<'_> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        visit_mut::visit_expr_mut(self, expr);
+        let krate = self.krate;
+        let span = expr.span();
+        let replaced: Option<Expr> = match &*expr {
+            Expr::Lit(literal) => match &literal.lit {
+                Lit::Int(number) if is_duration(number) => {
+                    Some(parse_quote_spanned!(span=> #krate::row::Length))
+                }
+                Lit::Int(_) | Lit::Float(_) => Some(parse_quote_spanned!(span=> #krate::row::Num)),
+                Lit::Str(_) => Some(parse_quote_spanned!(span=> #krate::row::Text)),
+                _ => None,
+            },
+            Expr::Macro(call) if call.mac.path.is_ident("dec") => {
+                Some(parse_quote_spanned!(span=> { let _ = #call; #krate::row::Num }))
+            }
+            Expr::Struct(record) => {
+                let values = record.fields.iter().map(|field| &field.expr);
+                Some(parse_quote_spanned!(span=> (#(#values,)*)))
+            }
+            Expr::MethodCall(call) if call.method == "contains" && call.args.len() == 1 => {
+                listed(&call.receiver).and_then(|listed| any_of(&call.args[0], &listed))
+            }
+            Expr::Macro(call) if call.mac.path.is_ident("matches") => {
+                matched.parse2(call.mac.tokens.clone()).ok().and_then(|(wanted, mut listed)| {
+                    listed.iter_mut().for_each(|one| self.visit_expr_mut(one));
+                    any_of(&wanted, &listed.iter().collect::<Vec<_>>())
+                })
+            }
+            Expr::Cast(cast) => {
+                let value = &cast.expr;
+                Some(match quote!(#cast).to_string().ends_with("f64") {
+                    true => parse_quote_spanned!(span=> (#value).float()),
+                    false => parse_quote_spanned!(span=> (#value).int()),
+                })
+            }
+            _ => None,
+        };
+        if let Some(replaced) = replaced {
+            *expr = replaced;
+        }
+    }
+}
+
+/// `x == a || x == b`
+fn any_of(wanted: &Expr, listed: &[&Expr]) -> Option<Expr> {
+    let wanted = match wanted {
+        Expr::Reference(inner) => inner.expr.as_ref(),
+        wanted => wanted,
+    };
+    let one = |one: &&Expr| quote_spanned!(one.span()=> (#wanted == #one));
+    let all: Vec<TokenStream> = listed.iter().map(one).collect();
+    (!all.is_empty()).then(|| parse_quote_spanned!(wanted.span()=> (#(#all)||*)))
+}

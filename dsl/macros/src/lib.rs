@@ -1,0 +1,40 @@
+//! The macros of `metricc`; see the chapter *From Rust* of its documentation. What they do is in `metricc-codegen`.
+
+use proc_macro::TokenStream;
+
+/// Makes a struct the event of a source, or an enum the type of its fields.
+///
+/// On the type: `#[event(name = "payments")]` names the source (the type's name in snake case otherwise),
+/// `crate = path` says where `metricc` is, `debug` prints the expansion.
+///
+/// On a field: `key`, `time`, `default = …`, `rename = "…"`, `decimal(p, s)`, `zone = "…"`; on a variant: `rename = "…"`.
+#[proc_macro_derive(Event, attributes(event))]
+pub fn derive_event(input: TokenStream) -> TokenStream {
+    metricc_codegen::derive_event(input.into()).into()
+}
+
+/// Makes a function whose body is a chain a metric.
+///
+/// `#[metric(crate = path)]` says where `metricc` is, `#[metric(debug)]` prints the expansion.
+#[proc_macro_attribute]
+pub fn metric(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    metricc_codegen::metric(&arguments.into(), &item.into()).into()
+}
+
+/// The sources and metrics of a `.metric` file: `metrics!("payments.metric")`.
+#[proc_macro]
+pub fn metrics(input: TokenStream) -> TokenStream {
+    metricc_codegen::metrics(input.into()).into()
+}
+
+#[doc(hidden)]
+#[proc_macro]
+pub fn event_stage(input: TokenStream) -> TokenStream {
+    metricc_codegen::event_stage(input.into()).into()
+}
+
+#[doc(hidden)]
+#[proc_macro]
+pub fn metric_stage(input: TokenStream) -> TokenStream {
+    metricc_codegen::metric_stage(input.into()).into()
+}

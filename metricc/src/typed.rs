@@ -1,0 +1,348 @@
+//! Metrics with types: the handle of a metric runs in batch, in a stream, and merged.
+//!
+//! Rows come out through the same presentation and the same JSON as everywhere else, and are then read into the types
+//! of the definition.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use metricc_client::decode::DecodeError;
+use metricc_client::{Definition, Event, Metric, Row};
+use metricc_compiler::{CompileError, MetricHash, MetricPlan, Segment, SourcePlan};
+use metricc_dsl::{SourceText, check, ir};
+use metricc_log::{Binding, EventBuffer, Findings, Frontier, Log, LogError};
+use metricc_runtime_serve::{ServeError, json_lines, present};
+use metricc_runtime_stream::{Stream, StreamError, StreamOptions};
+
+use crate::{Bound, Engine, EngineOptions, EvaluateError, Package, PackageError, evaluate};
+
+/// Why a metric gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The definition is not one that this version of metricc takes.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// An engine failed, or its states could not be presented.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// The answer is not of the types of the definition.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The events are of another source than the metric's.
+    #[error("metric `{metric}` is over `{expected}`, and the events are of another definition of `{found}`")]
+    OtherSource {
+        /// The metric.
+        metric: &'static str,
+        /// Its source.
+        expected: String,
+        /// The source of the events.
+        found: String,
+    },
+    /// A share of a log that is none.
+    #[error("{0} is no share of a log: it lies between 0 and 1")]
+    Share(f64),
+}
+
+impl From<CompileError> for RunError {
+    fn from(error: CompileError) -> Self {
+        RunError::Package(error.into())
+    }
+}
+
+impl From<LogError> for RunError {
+    fn from(error: LogError) -> Self {
+        RunError::Evaluate(error.into())
+    }
+}
+
+impl From<StreamError> for RunError {
+    fn from(error: StreamError) -> Self {
+        RunError::Evaluate(error.into())
+    }
+}
+
+impl From<ServeError> for RunError {
+    fn from(error: ServeError) -> Self {
+        RunError::Evaluate(error.into())
+    }
+}
+
+/// A log of events of one type: files, or events of this process.
+pub struct EventLog<E> {
+    log: Log,
+    event: PhantomData<fn() -> E>,
+}
+
+impl<E: Event> EventLog<E> {
+    /// The events in a file, a folder or a glob of Parquet, NDJSON or CSV.
+    ///
+    /// ```no_run
+    /// # use metricc::{Event, EventLog, jiff};
+    /// #[derive(Event)]
+    /// struct Visit {
+    ///     #[event(time)]
+    ///     at: jiff::Timestamp,
+    /// }
+    /// let log = EventLog::<Visit>::open("visits/*.parquet")?;
+    /// # Ok::<(), metricc::RunError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the files cannot be read, or have not the columns of the event.
+    pub fn open(path: impl Into<String>) -> Result<Self, RunError> {
+        let source = source_of::<E>()?;
+        let log = Log::open(&source, &Binding { path: path.into(), format: None })
+            .map_err(|error| PackageError::Log { name: source.name.clone(), error: Box::new(error) })?;
+        Ok(EventLog { log, event: PhantomData })
+    }
+
+    /// Events of this process, in this order. An event whose values have no place in the language is quarantined, as
+    /// it is in a file: see [`Answer::findings`].
+    ///
+    /// # Errors
+    /// If the source is not one that this version of metricc takes.
+    pub fn of_events<'a>(events: impl IntoIterator<Item = &'a E>) -> Result<Self, RunError>
+    where
+        E: 'a,
+    {
+        let mut buffer = EventBuffer::new(&source_of::<E>()?)?;
+        events.into_iter().for_each(|event| push(&mut buffer, event));
+        Ok(EventLog { log: Log::of_events(buffer)?, event: PhantomData })
+    }
+
+    /// The frontier behind the last event.
+    pub fn end(&self) -> Frontier {
+        self.log.end()
+    }
+
+    /// The frontier behind the first events of the log.
+    pub fn frontier_at(&self, n_events: u64) -> Frontier {
+        self.log.frontier_at(n_events)
+    }
+}
+
+impl<E> Clone for EventLog<E> {
+    fn clone(&self) -> Self {
+        EventLog { log: self.log.clone(), event: PhantomData }
+    }
+}
+
+impl<E> fmt::Debug for EventLog<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EventLog").field(&self.log.source().name).finish()
+    }
+}
+
+/// The rows of a metric, and what they are of.
+pub struct Answer<D: Definition> {
+    /// By window, then keys.
+    pub rows: Vec<Row<D>>,
+    /// The frontier of the log up to which they go.
+    pub frontier: Frontier,
+    /// What was read, quarantined and left out as a duplicate.
+    pub findings: Findings,
+}
+
+impl<D: Definition> Answer<D> {
+    /// The value of a key in a metric without windows.
+    pub fn get(&self, key: &D::Key) -> Option<&D::Value> {
+        self.rows.iter().find(|row| row.key == *key).map(|row| &row.value)
+    }
+}
+
+impl<D: Definition> fmt::Debug for Answer<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("rows", &self.rows).field("frontier", &self.frontier).finish()
+    }
+}
+
+/// Running a metric in this process.
+pub trait Run<D: Definition>: Sized {
+    /// The hash of what the metric means.
+    ///
+    /// # Errors
+    /// As [`Run::batch`].
+    fn hash(self) -> Result<MetricHash, RunError>;
+
+    /// Evaluates the metric over the whole log with the batch engine.
+    ///
+    /// # Errors
+    /// [`RunError`]: a log that cannot be read, or too large a state.
+    fn batch(self, log: &EventLog<D::Event>) -> Result<Answer<D>, RunError> {
+        self.run(log, Some(Engine::Batch), &log.log.start(), &EngineOptions::default())
+    }
+
+    /// Evaluates the metric with batch below the cut and the stream above it, merged. The answer is that of
+    /// [`Run::batch`], whatever the cut. A frontier is got from [`EventLog::frontier_at`].
+    ///
+    /// # Errors
+    /// As [`Run::batch`].
+    fn merged(self, log: &EventLog<D::Event>, cut: &Frontier) -> Result<Answer<D>, RunError> {
+        self.run(log, None, cut, &EngineOptions::default())
+    }
+
+    /// Evaluates the metric with an engine, or with both around a cut.
+    ///
+    /// # Errors
+    /// As [`Run::batch`].
+    fn run(
+        self,
+        log: &EventLog<D::Event>,
+        engine: Option<Engine>,
+        cut: &Frontier,
+        options: &EngineOptions,
+    ) -> Result<Answer<D>, RunError>;
+
+    /// Starts the metric as a stream, to which events are pushed.
+    ///
+    /// # Errors
+    /// If the stream engine cannot be started.
+    fn stream(self) -> Result<MetricStream<D>, RunError>
+    where
+        D::Event: Event,
+    {
+        self.stream_with(&StreamOptions::default())
+    }
+
+    /// As [`Run::stream`], with options.
+    ///
+    /// # Errors
+    /// As [`Run::stream`].
+    fn stream_with(self, options: &StreamOptions) -> Result<MetricStream<D>, RunError>
+    where
+        D::Event: Event;
+}
+
+impl<D: Definition> Run<D> for Metric<D> {
+    fn hash(self) -> Result<MetricHash, RunError> {
+        Ok(plan_of::<D>()?.metrics[0].hash)
+    }
+
+    fn run(
+        self,
+        log: &EventLog<D::Event>,
+        engine: Option<Engine>,
+        cut: &Frontier,
+        options: &EngineOptions,
+    ) -> Result<Answer<D>, RunError> {
+        let plan = plan_of::<D>()?;
+        if plan.source != *log.log.source() {
+            return Err(RunError::OtherSource {
+                metric: D::NAME,
+                expected: plan.source.name.clone(),
+                found: log.log.source().name.clone(),
+            });
+        }
+        let bound = Bound { plan, log: log.log.clone() };
+        let evaluation = evaluate(&bound, engine, cut, options, &|_| {})?;
+        let rows = rows::<D>(&bound.plan.metrics[0], &evaluation.segments[0])?;
+        Ok(Answer { rows, frontier: log.log.end(), findings: evaluation.findings })
+    }
+
+    fn stream_with(self, options: &StreamOptions) -> Result<MetricStream<D>, RunError>
+    where
+        D::Event: Event,
+    {
+        let plan = plan_of::<D>()?;
+        let buffer = EventBuffer::new(&plan.source)?;
+        let stream = Stream::start(&plan, Frontier(vec![0]), options)?;
+        Ok(MetricStream { plan, buffer, stream, findings: Findings::default(), metric: PhantomData })
+    }
+}
+
+/// A metric that is kept up to date while events come in. Dropping it stops its workers.
+pub struct MetricStream<D: Definition> {
+    plan: Arc<SourcePlan>,
+    buffer: EventBuffer,
+    stream: Stream,
+    findings: Findings,
+    metric: PhantomData<D>,
+}
+
+/// Events that wait before they are handed to the workers.
+const BATCH_EVENTS: u64 = 16_384;
+
+impl<D: Definition> MetricStream<D>
+where
+    D::Event: Event,
+{
+    /// Adds an event at the end of the log. It is in the next [`MetricStream::read`].
+    ///
+    /// # Errors
+    /// If the stream engine has failed.
+    pub fn push(&mut self, event: &D::Event) -> Result<(), RunError> {
+        push(&mut self.buffer, event);
+        let n_waiting = self.buffer.n_events() - self.stream.frontier().n_positions();
+        if n_waiting >= BATCH_EVENTS { self.feed() } else { Ok(()) }
+    }
+
+    /// Adds events in their order.
+    ///
+    /// # Errors
+    /// As [`MetricStream::push`].
+    pub fn extend<'a>(&mut self, events: impl IntoIterator<Item = &'a D::Event>) -> Result<(), RunError>
+    where
+        D::Event: 'a,
+    {
+        events.into_iter().try_for_each(|event| self.push(event))
+    }
+
+    /// The rows over all events that were pushed.
+    ///
+    /// # Errors
+    /// If the stream engine has failed.
+    pub fn read(&mut self) -> Result<Answer<D>, RunError> {
+        self.feed()?;
+        let segments = self.stream.read()?;
+        let rows = rows::<D>(&self.plan.metrics[0], &segments[0])?;
+        Ok(Answer { rows, frontier: self.stream.frontier().clone(), findings: self.findings.clone() })
+    }
+
+    /// The frontier behind the last event that was pushed.
+    pub fn frontier(&self) -> Frontier {
+        Frontier(vec![self.buffer.n_events()])
+    }
+
+    fn feed(&mut self) -> Result<(), RunError> {
+        for batch in self.buffer.take(&self.plan.columns)? {
+            self.stream.feed(&batch)?;
+            self.findings.merge(batch.findings);
+        }
+        Ok(())
+    }
+}
+
+impl<D: Definition> fmt::Debug for MetricStream<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetricStream").field("metric", &D::NAME).field("stream", &self.stream).finish()
+    }
+}
+
+fn push<E: Event>(buffer: &mut EventBuffer, event: &E) {
+    let mut cells = Vec::with_capacity(buffer.source().fields.len());
+    event.cells(&mut cells);
+    buffer.push(&cells);
+}
+
+fn rows<D: Definition>(plan: &MetricPlan, segment: &Segment) -> Result<Vec<Row<D>>, RunError> {
+    let presented = present(plan, segment)?;
+    Ok(json_lines(&presented).map(|line| Row::from_json(&line)).collect::<Result<_, _>>()?)
+}
+
+/// The plan of a definition alone.
+fn plan_of<D: Definition>() -> Result<Arc<SourcePlan>, RunError> {
+    let text = SourceText { name: format!("the package of `{}`", D::NAME), bytes: D::PACKAGE.into() };
+    let metrics = Package::from_text(text).metrics(&[D::NAME.to_owned()])?;
+    Ok(Arc::new(SourcePlan::new(&metrics)?))
+}
+
+fn source_of<E: Event>() -> Result<Arc<ir::Source>, RunError> {
+    let name = format!("the source of `{}`", E::NAME);
+    let checked = check(&SourceText { name: name.clone(), bytes: E::SOURCE.into() });
+    let source = checked.package.sources.into_iter().find(|source| source.name == E::NAME);
+    source.ok_or_else(|| {
+        let problem = format!("there is no source `{}` in {name}", E::NAME);
+        PackageError::Name { problem, help: None }.into()
+    })
+}
