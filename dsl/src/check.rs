@@ -41,6 +41,8 @@ mod types;
 mod unify;
 mod window;
 
+pub(crate) use aggregate::is_aggregate;
+
 /// Most metrics in a file, fields in a source or record, keys in a metric.
 const MOST_PARTS: usize = 256;
 

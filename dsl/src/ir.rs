@@ -131,6 +131,13 @@ pub struct Calendar {
     pub week_start: u8,
 }
 
+impl Calendar {
+    /// The normal form for buckets of a unit: where weeks start says something of weeks alone.
+    pub(crate) fn of(self, unit: CalendarUnit) -> Self {
+        Calendar { week_start: if unit == CalendarUnit::Week { self.week_start } else { 1 }, ..self }
+    }
+}
+
 /// Length of a calendar bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

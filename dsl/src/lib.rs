@@ -36,6 +36,7 @@ mod explain_syntax;
 mod explain_typed;
 mod items;
 mod parse;
+mod rust_spelling;
 mod scan;
 mod suggest;
 
@@ -74,6 +75,19 @@ impl Checked {
     pub fn explain_syntax(&self, metric: &str) -> Option<Node> {
         self.syntax.iter().find_map(|item| match item {
             ast::Item::Metric(item) if item.name.text == metric => Some(explain_syntax::metric(item)),
+            _ => None,
+        })
+    }
+}
+
+impl Checked {
+    /// The `#[metric]` function that says the same as a metric of that name, over events of the type `event`. Enums
+    /// are compared with their names as strings.
+    pub fn rust_spelling(&self, metric: &str, event: &str) -> Option<String> {
+        self.syntax.iter().find_map(|item| match item {
+            ast::Item::Metric(item) if item.name.text == metric => {
+                Some(rust_spelling::metric(item, &self.syntax, event))
+            }
             _ => None,
         })
     }

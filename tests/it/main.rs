@@ -2,9 +2,11 @@
 
 mod conformance;
 mod docs;
+mod doors;
 mod explain;
 mod law;
 mod layers;
 mod serving;
 mod streaming;
+mod typed;
 mod verify;

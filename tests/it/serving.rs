@@ -86,4 +86,11 @@ fn the_hash_follows_the_meaning_and_not_the_spelling() {
     assert_eq!(hash(TEXT), hash(&spelled));
     assert_ne!(hash(TEXT), hash(&TEXT.replace("sum(v)", "sum(v) where v > 0")));
     assert_ne!(hash(TEXT), hash(&TEXT.replace("from events }", "from events  every 1h }")));
+    // Where weeks start says something of weeks alone.
+    let by = |unit: &str, start: &str| {
+        let calendar = format!("calendar c {{ zone \"UTC\", week {start} }}\n");
+        hash(&(calendar + &TEXT.replace("from events }", &format!("from events  every {unit} in c }}"))))
+    };
+    assert_eq!(by("day", "monday"), by("day", "sunday"));
+    assert_ne!(by("week", "monday"), by("week", "sunday"));
 }

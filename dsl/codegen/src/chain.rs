@@ -5,6 +5,7 @@
 //! known here; whether there is such an aggregate, and what it takes, the checker knows.
 
 use proc_macro2::{Ident, Span};
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 use syn::{Block, Expr, ExprMethodCall, Lit, Pat, Stmt};
 
@@ -74,7 +75,7 @@ impl<'a> Writer<'a> {
         }
         docs.iter().for_each(|line| text.push(&format!("///{line}\n"), name.span()));
         text.push("metric ", name.span());
-        text.push(&name.to_string(), name.span());
+        text.push(&name.unraw().to_string(), name.span());
         text.push(" = ", name.span());
         text.append(&self.value);
         text.push(&format!(" {{\n  from {}\n", self.definition.name), events.span());
@@ -258,7 +259,7 @@ impl<'a> Writer<'a> {
     fn named(&mut self, name: &Ident, value: &Expr, scope: &Scope) -> Binding {
         let mut text = LanguageText::default();
         self.value(value, scope, &mut text);
-        let unique = self.unique(&name.to_string());
+        let unique = self.unique(&name.unraw().to_string());
         self.bindings.push(&format!("  let {unique} = "), name.span());
         self.bindings.append(&text);
         self.bindings.push("\n", name.span());
@@ -339,8 +340,11 @@ impl<'a> Writer<'a> {
             self.value(part, &scope, &mut keys);
             let is_field = matches!(part, Expr::Field(_));
             match name {
-                Some(name) if !is_field || scope.text_of(part, self.definition) != Some(name.to_string()) => {
-                    keys.push(&format!(" as {name}"), name.span());
+                Some(name)
+                    if !is_field
+                        || scope.text_of(part, self.definition) != Some(name.unraw().to_string()) =>
+                {
+                    keys.push(&format!(" as {}", name.unraw()), name.span());
                 }
                 None if scope.binding_of(part, self.definition).is_none() => {
                     let help = "a key that is no field needs a name\n\nhelp: write `Key { name: … }`";

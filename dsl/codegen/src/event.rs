@@ -38,6 +38,7 @@ fn derive(input: &DeriveInput, definitions: Vec<Definition>) -> TokenStream {
         problems.push_on(parameter, "an event has no parameters\n\nhelp: write out the types of its fields");
     }
     let items = match &input.data {
+        _ if !problems.is_empty() => TokenStream::new(),
         Data::Enum(data) => of_enum(input, data, &attributes, &mut problems),
         Data::Struct(data) => of_struct(input, &data.fields, definitions, &attributes, &mut problems),
         Data::Union(data) => {
@@ -77,7 +78,13 @@ fn of_enum(
         let place = place as i32;
         quote!(#ident::#variant => #place)
     });
-    let body = if variants.is_empty() { quote!(match *self {}) } else { quote!(match self { #(#arms),* }) };
+    let body = if !problems.is_empty() {
+        quote!(0)
+    } else if variants.is_empty() {
+        quote!(match *self {})
+    } else {
+        quote!(match self { #(#arms),* })
+    };
     let definition = Definition::Enum(EnumDefinition { ident: ident.clone(), variants });
     let export = export(ident, &input.vis, &definition);
     quote! {
@@ -144,7 +151,12 @@ fn of_struct(
         enums,
     });
     let export = export(&input.ident, &input.vis, &definition);
-    let implementation = implementation(input, &name, text.as_str(), &parsed, &attributes.krate());
+    let krate = attributes.krate();
+    let implementation = if problems.is_empty() {
+        implementation(input, &name, text.as_str(), &parsed, &krate)
+    } else {
+        broken(&input.ident, &krate)
+    };
     quote!(#implementation #export)
 }
 
@@ -311,6 +323,19 @@ fn implementation(
                 }
             }
         };
+    }
+}
+
+/// What an event with errors is, so that what names it is no error, too. Such a crate is never run.
+fn broken(ident: &Ident, krate: &TokenStream) -> TokenStream {
+    quote! {
+        #[automatically_derived]
+        impl #krate::Event for #ident {
+            type Row = ();
+            const NAME: &'static str = "";
+            const SOURCE: &'static str = "";
+            fn cells<'a>(&'a self, _: &mut ::std::vec::Vec<#krate::event::Cell<'a>>) {}
+        }
     }
 }
 

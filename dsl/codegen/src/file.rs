@@ -31,20 +31,32 @@ impl Parse for Input {
     }
 }
 
-/// Expands `metrics!("file.metric")`. The path is relative to the folder of the crate's `Cargo.toml`.
-pub fn metrics(input: TokenStream) -> TokenStream {
+/// The file beside the one that names it, or in the folder of the crate's `Cargo.toml`.
+fn located(literal: &LitStr, caller: Option<&Path>) -> PathBuf {
+    let given = PathBuf::from(literal.value());
+    let beside = caller.and_then(|file| Some(file.parent()?.join(&given)));
+    if let Some(beside) = beside.and_then(|path| path.canonicalize().ok()) {
+        return beside;
+    }
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+    folder.join(given)
+}
+
+/// Expands `metrics!("file.metric")`. The path is relative to the file that names it, or to the folder of the crate's
+/// `Cargo.toml`; `caller` is the former, where the compiler says it.
+pub fn metrics(input: TokenStream, caller: Option<&Path>) -> TokenStream {
     let input = match syn::parse2::<Input>(input) {
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
     };
-    let folder = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-    let path = folder.join(input.path.value());
+    let path = located(&input.path, caller);
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) => {
             let mut problems = Problems::default();
-            let help = "help: the path is relative to the folder of the crate's `Cargo.toml`";
-            problems.push(input.path.span(), &format!("{}: {error}\n\n{help}", path.display()));
+            let help =
+                "help: the path is relative to this file, or to the folder of the crate's `Cargo.toml`";
+            problems.push(input.path.span(), &format!("`{}`: {error}\n\n{help}", input.path.value()));
             return quote!(#problems);
         }
     };

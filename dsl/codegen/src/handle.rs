@@ -91,7 +91,7 @@ fn visibility_inside(visibility: &Visibility) -> TokenStream {
 /// `Key`, `Value` and the enums that they hold.
 pub(crate) fn types(metric: &ir::Metric, krate: &TokenStream) -> TokenStream {
     let serde = quote!(#krate::__private::serde);
-    let serde_path = serde.to_string();
+    let serde_path = serde.to_string().replace(' ', "");
     let mut enums: Vec<TokenStream> = Vec::new();
     let keys: Vec<TokenStream> = metric
         .keys
@@ -239,7 +239,7 @@ pub(crate) fn scalar_type(kind: &Kind, krate: &TokenStream) -> TokenStream {
 
 fn enumeration(ident: &Ident, of: &str, names: &[String], krate: &TokenStream) -> TokenStream {
     let serde = quote!(#krate::__private::serde);
-    let serde_path = serde.to_string();
+    let serde_path = serde.to_string().replace(' ', "");
     let variants = names.iter().enumerate().map(|(place, name)| {
         let variant = variant_name(name, place);
         let doc = format!("`{name}`");

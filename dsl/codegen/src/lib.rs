@@ -29,3 +29,29 @@ mod value;
 pub use event::{derive_event, event_stage};
 pub use file::metrics;
 pub use metric::{metric, metric_stage};
+
+/// For tests of both doors.
+#[doc(hidden)]
+pub mod testing {
+    use metricc_dsl::ir::Source;
+
+    use crate::definition::EventDefinition;
+    use crate::names::rust_name;
+
+    /// The package that a `#[metric]` function means over a source of the package `text`, or what is wrong with it.
+    ///
+    /// # Errors
+    /// All findings, one behind the other.
+    pub fn package_of(source: &Source, text: &str, function: &str) -> Result<String, String> {
+        let fields = source.fields.iter().map(|field| (rust_name(&field.name), field.name.clone()));
+        let definition = EventDefinition {
+            ident: rust_name("Event"),
+            name: source.name.clone(),
+            text: format!("{text}\n"),
+            fields: fields.collect(),
+            enums: Vec::new(),
+        };
+        let function = syn::parse_str(function).map_err(|error| format!("{error}: {function}"))?;
+        crate::metric::package_text(&definition, &function)
+    }
+}

@@ -7,7 +7,7 @@ use syn::{FnArg, GenericArgument, ItemFn, Pat, Path, PathArguments, ReturnType, 
 
 use crate::attributes::doc_lines;
 use crate::chain::Writer;
-use crate::definition::{Called, Definition};
+use crate::definition::{Called, Definition, EventDefinition};
 use crate::handle::{Handle, handle};
 use crate::problem::Problems;
 use crate::type_check;
@@ -24,7 +24,16 @@ pub fn metric(arguments: &TokenStream, item: &TokenStream) -> TokenStream {
         let mut problems = Problems::default();
         problems.push_syn(&error);
         // What the author has written stays, so that an editor goes on completing it.
-        quote!(#problems #[cfg(rust_analyzer)] #item)
+        let written = match syn::parse2::<ItemFn>(item.clone()) {
+            Ok(function) => {
+                let (name, visibility) = (&function.sig.ident, &function.vis);
+                let krate = syn::parse2::<Arguments>(arguments.clone()).unwrap_or_default().krate();
+                let checked = type_check::only_signature(&function, item);
+                quote!(#checked #[allow(dead_code)] #visibility fn #name() -> #krate::Metric { #krate::Metric::broken() })
+            }
+            Err(_) => item.clone(),
+        };
+        quote!(#problems #written)
     })
 }
 
@@ -150,6 +159,23 @@ fn expand(definitions: &[Definition], staged: &Staged) -> TokenStream {
     };
     crate::debug::print(arguments.debug, &function.sig.ident, &expansion);
     expansion
+}
+
+/// The text of the package of a function, or all findings.
+pub(crate) fn package_text(definition: &EventDefinition, function: &ItemFn) -> Result<String, String> {
+    let mut problems = Problems::default();
+    let (events, _) = parameter(function).map_err(|error| error.to_string())?;
+    let docs = doc_lines(&function.attrs);
+    let name = &function.sig.ident;
+    let text = Writer::new(definition, &mut problems).package(name, &docs, events, &function.block);
+    if problems.is_empty() {
+        text.check(&name.to_string(), &mut problems);
+    }
+    if problems.is_empty() {
+        Ok(text.as_str().to_owned())
+    } else {
+        Err(format!("{problems:?}\n{}", text.as_str()))
+    }
 }
 
 fn signature(function: &ItemFn, problems: &mut Problems) {

@@ -1,5 +1,6 @@
 //! The value of a metric: aggregates of the rows of a group, and arithmetic over them.
 
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprMethodCall, Lit, Member};
 
@@ -20,7 +21,7 @@ impl Writer<'_> {
                 out.push(", ", field.span());
             }
             match &field.member {
-                Member::Named(name) => out.push(&format!("{name}: "), name.span()),
+                Member::Named(name) => out.push(&format!("{}: ", name.unraw()), name.span()),
                 Member::Unnamed(index) => self.problems.push(index.span, "a value of a record has a name"),
             }
             self.output_value(&field.expr, scope, out);
@@ -30,29 +31,6 @@ impl Writer<'_> {
 
     fn output_value(&mut self, expr: &Expr, scope: &Scope, out: &mut LanguageText) {
         match expr {
-            Expr::MethodCall(call) => {
-                if !self.group_call(call, scope, out) {
-                    let help = "a value is an aggregate of the group\n\nhelp: begin it with the closure's parameter, such as `e.count()`";
-                    self.problems.push_on(&call.receiver, help);
-                }
-            }
-            Expr::Paren(inner) => self.output_value(&inner.expr, scope, out),
-            Expr::Group(inner) => self.output_value(&inner.expr, scope, out),
-            Expr::Binary(binary) => {
-                out.push("(", binary.left.span());
-                self.output_value(&binary.left, scope, out);
-                match crate::value::operator_text(&binary.op) {
-                    Some(text) => out.push(&format!(" {text} "), binary.op.span()),
-                    None => self.problems.push_on(&binary.op, "no operator of the metric language"),
-                }
-                self.output_value(&binary.right, scope, out);
-                out.push(")", binary.right.span());
-            }
-            Expr::Unary(unary) if matches!(unary.op, syn::UnOp::Neg(_)) => {
-                out.push("(-", unary.op.span());
-                self.output_value(&unary.expr, scope, out);
-                out.push(")", unary.op.span());
-            }
             Expr::Block(block) if block.block.stmts.len() > 1 => {
                 let help = "a value of a group has no `let`\n\nhelp: write the value out";
                 self.problems.push_on(&block.block.stmts[0], help);
@@ -61,77 +39,42 @@ impl Writer<'_> {
         }
     }
 
-    /// `e.filter(|p| …).sum(|p| …).within(0.01)`; false if it does not begin with a group.
-    fn group_call(&mut self, call: &ExprMethodCall, scope: &Scope, out: &mut LanguageText) -> bool {
-        let (call, within) = match call.receiver.as_ref() {
-            Expr::MethodCall(inner) if call.method == "within" => (inner, Some(call)),
-            _ => (call, None),
-        };
-        let mut filters = Vec::new();
+    /// `e.filter(|p| …).sum(|p| …).within(0.01)`; false if the call is none of a group's, or a function of its value.
+    pub(crate) fn group_call(
+        &mut self,
+        call: &ExprMethodCall,
+        scope: &Scope,
+        out: &mut LanguageText,
+    ) -> bool {
+        let mut calls = vec![call];
         let mut at = call.receiver.as_ref();
         while let Expr::MethodCall(inner) = at {
-            filters.push(inner);
+            calls.push(inner);
             at = &inner.receiver;
         }
-        let Some(Binding::Group(row)) = scope.binding_of(at, self.definition) else {
-            return self.function_of_values(call, scope, out);
-        };
-        filters.reverse();
-        let mut condition: Option<LanguageText> = None;
-        for step in filters {
-            if step.method != "filter" {
-                let help =
-                    format!("`{}` of a group\n\nhelp: a group has `filter` and aggregates", step.method);
-                self.problems.push(step.method.span(), &help);
-                continue;
+        let Some(Binding::Group(row)) = scope.binding_of(at, self.definition) else { return false };
+        calls.reverse();
+        let n_filters = calls.iter().take_while(|call| call.method == "filter").count();
+        let (filters, rest) = calls.split_at(n_filters);
+        let (aggregate, within) = match rest {
+            [] => {
+                let help = "a group of rows is no value\n\nhelp: take an aggregate of it, such as `.count()`";
+                self.problems.push(call.method.span(), help);
+                return true;
             }
+            [aggregate] => (*aggregate, None),
+            [aggregate, within] if within.method == "within" => (*aggregate, Some(*within)),
+            _ => return false,
+        };
+        let mut condition = LanguageText::default();
+        for step in filters {
             let Some(argument) = self.only_argument(step) else { continue };
             let Some((inner, body)) = self.closure(argument, &row) else { continue };
-            let mut all = scope.without_groups();
-            all.extend(inner);
-            let mut text = condition.take().unwrap_or_default();
-            if !text.is_empty() {
-                text.push(" and ", step.method.span());
-            }
-            text.push("(", step.method.span());
-            self.value(&body, &all, &mut text);
-            text.push(")", step.method.span());
-            condition = Some(text);
+            condition.push(if condition.is_empty() { "(" } else { " and (" }, step.method.span());
+            self.value(&body, &inner, &mut condition);
+            condition.push(")", step.method.span());
         }
-        self.aggregate(call, within, condition.as_ref(), &row, out);
-        true
-    }
-
-    /// `e.mean(|p| p.ms).unwrap_or(0)`, `e.count().max(1)`: a function of values.
-    fn function_of_values(&mut self, call: &ExprMethodCall, scope: &Scope, out: &mut LanguageText) -> bool {
-        let is_of_group = |expr: &Expr| {
-            let mut at = expr;
-            while let Expr::MethodCall(inner) = at {
-                at = &inner.receiver;
-            }
-            matches!(at, Expr::Paren(_) | Expr::Binary(_))
-                || matches!(scope.binding_of(at, self.definition), Some(Binding::Group(_)))
-        };
-        if !is_of_group(&call.receiver) {
-            return false;
-        }
-        let mut receiver = LanguageText::default();
-        self.output_value(&call.receiver, scope, &mut receiver);
-        out.push("(", call.receiver.span());
-        if call.method == "unwrap_or" {
-            out.append(&receiver);
-            out.push(" ?? ", call.method.span());
-        } else {
-            out.push(&format!("{}(", call.method), call.method.span());
-            out.append(&receiver);
-        }
-        for argument in &call.args {
-            if call.method != "unwrap_or" {
-                out.push(", ", argument.span());
-            }
-            self.output_value(argument, scope, out);
-        }
-        out.push(if call.method == "unwrap_or" { ")" } else { "))" }, call.method.span());
+        self.aggregate(aggregate, within, Some(&condition).filter(|all| !all.is_empty()), &row, out);
         true
     }
 
@@ -145,6 +88,10 @@ impl Writer<'_> {
         out: &mut LanguageText,
     ) {
         let name = &call.method;
+        if !call.args.is_empty() && !call.args.iter().any(|argument| matches!(argument, Expr::Closure(_))) {
+            let help = "of what?\n\nhelp: an aggregate is given a closure, such as `.sum(|p| p.amount)`";
+            self.problems.push_on(&call.args, help);
+        }
         out.push("(", name.span());
         out.push(&name.to_string(), name.span());
         out.push("(", name.span());

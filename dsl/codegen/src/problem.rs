@@ -34,7 +34,10 @@ impl Problems {
 
     pub(crate) fn push_syn(&mut self, error: &syn::Error) {
         for error in error.clone() {
-            self.push(error.span(), &error.to_string());
+            let tokens = error.to_compile_error().into_iter();
+            let mut spans = tokens.map(|token| token.span());
+            let first = spans.next().unwrap_or_else(Span::call_site);
+            self.push_between(first, spans.last().unwrap_or(first), &error.to_string());
         }
     }
 }

@@ -58,7 +58,7 @@ impl FieldType {
     /// # Errors
     /// On the smallest type that no field may have.
     pub(crate) fn of(ty: &Type) -> syn::Result<Self> {
-        let unknown = |help: &str| Err(syn::Error::new(ty.span(), refusal(ty, help)));
+        let unknown = |help: &str| Err(syn::Error::new_spanned(ty, refusal(ty, help)));
         let path = match ty {
             Type::Path(path) if path.qself.is_none() => &path.path,
             Type::Group(group) => return FieldType::of(&group.elem),
@@ -120,6 +120,9 @@ fn argument(segment: &PathSegment) -> syn::Result<&Type> {
 }
 
 fn refusal(ty: &Type, help: &str) -> String {
-    let ty = ty.to_token_stream().to_string().replace(' ', "");
+    let mut ty = ty.to_token_stream().to_string();
+    for (spaced, plain) in [(" :: ", "::"), (" <", "<"), ("< ", "<"), (" >", ">"), (" ,", ","), ("& ", "&")] {
+        ty = ty.replace(spaced, plain);
+    }
     format!("the metric language has no `{ty}`\n\nhelp: {help}")
 }

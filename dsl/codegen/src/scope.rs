@@ -33,11 +33,6 @@ impl Scope {
         self.0.iter().rev().find(|(known, _)| name == known).map(|(_, binding)| binding)
     }
 
-    /// Names of the rows of a group, for closures of its aggregates.
-    pub(crate) fn without_groups(&self) -> Scope {
-        Scope(self.0.iter().filter(|(_, binding)| !matches!(binding, Binding::Group(_))).cloned().collect())
-    }
-
     pub(crate) fn extend(&mut self, other: Scope) {
         self.0.extend(other.0);
     }

@@ -11,18 +11,34 @@ use syn::{Expr, ItemFn, Lit, parse_quote_spanned};
 
 use crate::value::{is_duration, listed, matched};
 
-/// The function, hidden. With errors only editors see it: the compiler would say everything twice.
+/// The function, hidden. With errors only editors see its body: the compiler would say everything twice.
 pub(crate) fn function(function: &ItemFn, is_sound: bool, krate: &TokenStream) -> TokenStream {
-    let mut function = function.clone();
-    function.attrs.clear();
-    function.vis = syn::Visibility::Inherited;
-    Rewrite { krate }.visit_block_mut(&mut function.block);
-    let only_in_editors = (!is_sound).then(|| quote!(#[cfg(rust_analyzer)]));
+    let mut checked = function.clone();
+    checked.attrs.clear();
+    checked.vis = syn::Visibility::Inherited;
+    Rewrite { krate }.visit_block_mut(&mut checked.block);
+    if !is_sound {
+        return only_signature(function, &quote!(#checked));
+    }
     quote! {
-        #only_in_editors
         const _: () = {
             #[allow(dead_code, unused_variables, unused_parens, unused_comparisons, clippy::all, clippy::pedantic)]
-            #function
+            #checked
+        };
+    }
+}
+
+/// A function with errors: editors see what was written, the compiler the signature alone, so that what it names
+/// counts as used.
+pub(crate) fn only_signature(function: &ItemFn, written: &TokenStream) -> TokenStream {
+    let signature = &function.sig;
+    quote! {
+        #[allow(unexpected_cfgs, dead_code, unused_variables, unused_mut, clippy::all, clippy::pedantic)]
+        const _: () = {
+            #[cfg(rust_analyzer)]
+            #written
+            #[cfg(not(rust_analyzer))]
+            #signature { ::core::unreachable!() }
         };
     }
 }

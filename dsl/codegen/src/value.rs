@@ -2,6 +2,7 @@
 //! is such a function are the checker's to judge.
 
 use proc_macro2::Span;
+use syn::ext::IdentExt as _;
 use syn::parse::Parser as _;
 use syn::spanned::Spanned;
 use syn::{BinOp, Expr, ExprMethodCall, Lit, Member, RangeLimits, UnOp};
@@ -192,7 +193,7 @@ impl Writer<'_> {
         match (base, &field.member) {
             // A name that is no field is the checker's to find: it knows what else was meant.
             (Some(Binding::Row), Member::Named(name)) => {
-                let text = name.to_string();
+                let text = name.unraw().to_string();
                 let known = self.definition.field(name).unwrap_or(&text);
                 out.push(known, name.span());
             }
@@ -203,11 +204,21 @@ impl Writer<'_> {
                 }
                 None => self.problems.push(index.span, &format!("the row has {} parts", parts.len())),
             },
+            (Some(Binding::Tuple(parts)), Member::Named(name)) => {
+                let help = format!(
+                    "the row is a tuple of {} here\n\nhelp: name its parts: `|(p, element)| …`",
+                    parts.len()
+                );
+                self.problems.push(name.span(), &help);
+            }
             _ => self.problems.push_on(&field.member, "a value has no fields\n\nhelp: only the event has"),
         }
     }
 
     fn method(&mut self, call: &ExprMethodCall, scope: &Scope, out: &mut LanguageText) {
+        if self.group_call(call, scope, out) {
+            return;
+        }
         let name = call.method.to_string();
         let arguments: Vec<&Expr> = call.args.iter().collect();
         match (name.as_str(), arguments.as_slice()) {

@@ -24,7 +24,8 @@ pub fn metric(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// The sources and metrics of a `.metric` file: `metrics!("payments.metric")`.
 #[proc_macro]
 pub fn metrics(input: TokenStream) -> TokenStream {
-    metricc_codegen::metrics(input.into()).into()
+    let caller = proc_macro::Span::call_site().local_file();
+    metricc_codegen::metrics(input.into(), caller.as_deref()).into()
 }
 
 #[doc(hidden)]

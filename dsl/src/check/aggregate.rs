@@ -19,7 +19,7 @@ pub(super) const NAMES: [&str; 17] = [
 const ONE: i128 = 1_000_000_000;
 
 /// Whether a call is one of an aggregate.
-pub(super) fn is_aggregate(name: &str, n_arguments: usize) -> bool {
+pub(crate) fn is_aggregate(name: &str, n_arguments: usize) -> bool {
     NAMES.contains(&name) && !(matches!(name, "min" | "max") && n_arguments > 1)
 }
 

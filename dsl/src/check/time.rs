@@ -117,7 +117,8 @@ impl Checker<'_> {
         let func = match &width.bare().kind {
             ExprKind::Duration { micros, .. } if *micros > 0 => Func::TruncateTo(*micros),
             ExprKind::Name(word) if calendar_unit(word).is_some() => {
-                Func::TruncateIn(calendar_unit(word)?, calendar)
+                let unit = calendar_unit(word)?;
+                Func::TruncateIn(unit, calendar.of(unit))
             }
             ExprKind::Poisoned => return None,
             _ => {

@@ -86,7 +86,7 @@ impl Checker<'_> {
             self.report(diagnostic.help(help));
             return None;
         };
-        Some(Window::Calendar(unit, self.calendar(calendar)?))
+        Some(Window::Calendar(unit, self.calendar(calendar)?.of(unit)))
     }
 
     fn calendar_help(&self, unit: &str) -> String {

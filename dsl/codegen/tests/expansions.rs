@@ -1,0 +1,106 @@
+//! What the macros expand to, as it would be written by hand.
+
+use std::path::Path;
+
+use metricc_codegen::{derive_event, event_stage, metric, metric_stage, metrics};
+use proc_macro2::TokenStream;
+
+fn tokens(text: &str) -> TokenStream {
+    text.parse().expect("tokens")
+}
+
+fn pretty(expansion: &TokenStream) -> String {
+    let file = syn::parse2(expansion.clone()).unwrap_or_else(|error| panic!("{error}: {expansion}"));
+    prettyplease::unparse(&file)
+}
+
+const VISIT: &str = r#"
+/// A page view.
+#[event(name = "visits")]
+pub struct Visit {
+    /// Of the session.
+    #[event(key)]
+    id: String,
+    #[event(time)]
+    at: Timestamp,
+    #[event(default = "web")]
+    shop: Option<String>,
+    tags: Vec<String>,
+}
+"#;
+
+/// The definition that a derive left behind, in the form in which it calls back.
+const VISITS: &str = r#"{ event Visit "visits" "source visits {\n  id: string key\n  at: timestamp time\n  kind: enum(\"human\", \"bot\")\n  spent: float\n}\n"
+    (id = "id", at = "at", kind = "kind", spent = "spent") (enum Kind (Human = "human", Bot = "bot")) }"#;
+
+#[test]
+fn a_struct() {
+    insta::assert_snapshot!(pretty(&derive_event(tokens(VISIT))));
+}
+
+#[test]
+fn an_enum() {
+    let text = r#"pub(crate) enum Kind { Human, #[event(rename = "robot")] Bot }"#;
+    insta::assert_snapshot!(pretty(&derive_event(tokens(text))));
+}
+
+#[test]
+fn a_struct_asks_its_enums_what_they_are() {
+    let text = "struct Visit { #[event(time)] at: Timestamp, kind: events::Kind }";
+    insta::assert_snapshot!("asks", pretty(&derive_event(tokens(text))));
+    let answer = format!(r#"{{ enum Kind (Human = "human", Bot = "bot") }} {text}"#);
+    insta::assert_snapshot!("is_answered", pretty(&event_stage(tokens(&answer))));
+}
+
+#[test]
+fn a_function() {
+    let function = r#"/// Time that people spent.
+pub fn spent(visits: Events<Visit>) -> Metric {
+    visits
+        .filter(|v| matches!(v.kind, Kind::Human))
+        .key_by(|v| Key { hour: v.at.hour_in("Europe/London") })
+        .every(24h)
+        .aggregate(|e| Value { total: e.sum(|v| v.spent), p95: e.p95(|v| v.spent).within(0.01) })
+}"#;
+    insta::assert_snapshot!("asks_its_event", pretty(&metric(&tokens(""), &tokens(function))));
+    insta::assert_snapshot!("function", pretty(&metric_stage(tokens(&format!("{VISITS} () {function}")))));
+}
+
+#[test]
+fn the_path_of_the_crate_can_be_another() {
+    let function = "fn n(visits: Events<Visit>) -> Metric { visits.count() }";
+    let expansion = pretty(&metric_stage(tokens(&format!("{VISITS} (crate = crate::engine) {function}"))));
+    assert!(expansion.contains("crate::engine::Metric") && !expansion.contains("::metricc"), "{expansion}");
+    let text = format!("#[event(crate = renamed)] {VISIT}");
+    let expansion = pretty(&derive_event(tokens(&text)));
+    assert!(expansion.contains("renamed::Event") && !expansion.contains("metricc::"), "{expansion}");
+}
+
+#[test]
+fn a_file() {
+    let caller = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expansions.rs");
+    let expansion = pretty(&metrics(tokens(r#""fixtures/visits.metric""#), Some(&caller)));
+    insta::assert_snapshot!(expansion.replace(env!("CARGO_MANIFEST_DIR"), "CRATE"));
+}
+
+/// Whatever the tokens are, there is an answer.
+#[test]
+fn nothing_panics() {
+    let odd = [
+        "", "fn", "fn f() {}", "struct", "struct S;", "enum E {}", "{ }", "{ event } () fn f() {}", "1 2 3", "async",
+        "fn f(x: Events<>) -> Metric { x }", "fn f(x: Events<A<B>>) -> Metric { x.a().b() }", "() ()", "union U { a: u8 }",
+        "struct S { #[event] a: i64, #[event = 3] b: i64, #[event(decimal())] c: Decimal }",
+        "fn f(v: Events<Visit>) -> Metric { v.aggregate(|e| e.within(1).within(2)).unit().every() }",
+        "fn f(v: Events<Visit>) -> Metric { v.key_by(|()| ()).map(|(a, b)| (a, (b, v))).sum(|&[x]| x.0.0) }",
+        "fn f(v: Events<Visit>) -> Metric { v.filter(|v| matches!(v)).filter(|v| dec!()).filter(|| true).count() }",
+        "fn f(v: Events<Visit>) -> Metric { { v }.quantile(|v| { let (a, b) = v; a; v.spent = 3 }, 0.5).within() }",
+    ];
+    for text in odd {
+        let _ = derive_event(tokens(text));
+        let _ = event_stage(tokens(text));
+        let _ = metric(&tokens(text), &tokens(text));
+        let _ = metric_stage(tokens(text));
+        let _ = metric_stage(tokens(&format!("{VISITS} () {text}")));
+        let _ = metrics(tokens(text), None);
+    }
+}

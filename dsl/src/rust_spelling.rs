@@ -1,0 +1,255 @@
+//! A metric as the `#[metric]` function that says the same in Rust.
+//!
+//! The other direction, from Rust tokens to text, is in `metricc-codegen`; together they are how tests push whatever
+//! has been written in one spelling through the other door.
+
+use std::fmt::Write as _;
+
+use crate::ast::{
+    BinaryOperator, CalendarClause, CalendarItem, Clause, ClauseKind, Every, Expr, ExprKind, Item, KeyItem,
+    MetricItem, MetricValue, Number, UnaryOperator,
+};
+use crate::check::is_aggregate;
+
+/// The function, with `event` as the type of its events.
+pub(crate) fn metric(metric: &MetricItem, items: &[Item], event: &str) -> String {
+    let calendars = items.iter().filter_map(|item| match item {
+        Item::Calendar(calendar) => Some(calendar),
+        _ => None,
+    });
+    let mut printer = Printer { calendars: calendars.collect(), names: Vec::new(), row: "p".to_owned() };
+    let mut text = String::new();
+    for line in metric.doc.lines() {
+        let _ = writeln!(text, "/// {line}");
+    }
+    let _ = writeln!(text, "#[metric]\nfn {}(events: Events<{event}>) -> Metric {{", raw(&metric.name.text));
+    let _ = write!(text, "    events");
+    let clauses = metric.body.as_deref().unwrap_or_default();
+    clauses.iter().for_each(|clause| printer.step(clause, &mut text));
+    let _ = write!(text, "\n        .aggregate(|e| ");
+    match &metric.value {
+        MetricValue::Plain(value) => text.push_str(&printer.output(value)),
+        MetricValue::Record { fields, .. } => {
+            let fields =
+                fields.iter().map(|(name, value)| format!("{}: {}", raw(&name.text), printer.output(value)));
+            let _ = write!(text, "Value {{ {} }}", fields.collect::<Vec<_>>().join(", "));
+        }
+    }
+    for clause in clauses {
+        if let ClauseKind::Unit(unit) = &clause.kind {
+            let _ = write!(text, ")\n        .unit({unit:?}");
+        }
+    }
+    text.push_str(")\n}\n");
+    text
+}
+
+struct Printer<'a> {
+    calendars: Vec<&'a CalendarItem>,
+    /// Elements and `let`s; all other names are fields.
+    names: Vec<String>,
+    /// The parameter of a closure: the event, or a tuple of it and what was added to it.
+    row: String,
+}
+
+impl Printer<'_> {
+    fn step(&mut self, clause: &Clause, text: &mut String) {
+        let row = self.row.clone();
+        let step = match &clause.kind {
+            ClauseKind::From(_) | ClauseKind::Unit(_) | ClauseKind::Over | ClauseKind::Session => return,
+            ClauseKind::Each { name, list } => {
+                let step = format!("flat_map(|{row}| {})", self.expr(list));
+                self.names.push(name.text.clone());
+                self.row = format!("({row}, {})", raw(&name.text));
+                step
+            }
+            ClauseKind::Let { name, value } => {
+                let step = format!("map(|{row}| ({row}, {}))", self.expr(value));
+                self.names.push(name.text.clone());
+                self.row = format!("({row}, {})", raw(&name.text));
+                step
+            }
+            ClauseKind::Where(condition) => format!("filter(|{row}| {})", self.expr(condition)),
+            ClauseKind::By(keys) => {
+                let keys: Vec<String> = keys.iter().map(|key| self.key(key)).collect();
+                format!("key_by(|{row}| Key {{ {} }})", keys.join(", "))
+            }
+            ClauseKind::Every { every, calendar } => {
+                let calendar = calendar.as_ref().map(|name| name.text.as_str());
+                match every {
+                    Every::Duration(width) => format!("every({})", self.expr(width)),
+                    Every::Word(unit) => format!("every({})", self.unit(&unit.text, calendar)),
+                }
+            }
+        };
+        let _ = write!(text, "\n        .{step}");
+    }
+
+    fn key(&self, key: &KeyItem) -> String {
+        let name = match (&key.name, &key.value.bare().kind) {
+            (Some(name), _) => name.text.as_str(),
+            (None, ExprKind::Name(name)) => name,
+            _ => "key",
+        };
+        format!("{}: {}", raw(name), self.expr(&key.value))
+    }
+
+    /// `day("Asia/Kolkata")`
+    fn unit(&self, unit: &str, calendar: Option<&str>) -> String {
+        let (zone, week) = self.calendar(calendar);
+        match week {
+            Some(start) if unit == "week" && start != "monday" => format!("week_from({zone:?}, {start:?})"),
+            _ => format!("{unit}({zone:?})"),
+        }
+    }
+
+    /// Zone and first day of the week.
+    fn calendar(&self, name: Option<&str>) -> (String, Option<&str>) {
+        let calendar = self.calendars.iter().find(|calendar| Some(calendar.name.text.as_str()) == name);
+        let (mut zone, mut week) = (String::new(), None);
+        for clause in calendar.map_or(&[][..], |calendar| &calendar.clauses) {
+            match clause {
+                CalendarClause::Zone { zone: Expr { kind: ExprKind::String(text), .. }, .. } => {
+                    zone.clone_from(text)
+                }
+                CalendarClause::Week { day, .. } => week = Some(day.text.as_str()),
+                CalendarClause::Zone { .. } => {}
+            }
+        }
+        (zone, week)
+    }
+
+    /// An expression over aggregates.
+    fn output(&self, expr: &Expr) -> String {
+        match &expr.kind {
+            ExprKind::Where { value, condition, .. } => self.aggregate(value, Some(condition)),
+            ExprKind::Call { function, arguments } if is_aggregate(&function.text, arguments.len()) => {
+                self.aggregate(expr, None)
+            }
+            ExprKind::Paren(inner) => format!("({})", self.output(inner)),
+            _ => self.spelled(expr, &|inner| self.output(inner)),
+        }
+    }
+
+    fn aggregate(&self, value: &Expr, condition: Option<&Expr>) -> String {
+        let ExprKind::Call { function, arguments } = &value.bare().kind else { return self.output(value) };
+        let row = &self.row;
+        let filter = condition
+            .map_or_else(String::new, |condition| format!(".filter(|{row}| {})", self.expr(condition)));
+        let mut within = String::new();
+        let mut all = Vec::new();
+        for argument in arguments {
+            match (&argument.name, &argument.value.kind) {
+                (Some(_), ExprKind::Percent(share)) => {
+                    within = format!(".within({})", number_text(hundredth(*share)));
+                }
+                (_, ExprKind::Number(number)) => all.push(number_text(*number)),
+                _ => all.push(format!("|{row}| {}", self.expr(&argument.value))),
+            }
+        }
+        format!("e{filter}.{}({}){within}", raw(&function.text), all.join(", "))
+    }
+
+    /// An expression over a row.
+    fn expr(&self, expr: &Expr) -> String {
+        self.spelled(expr, &|inner| self.expr(inner))
+    }
+
+    fn spelled(&self, expr: &Expr, inner: &dyn Fn(&Expr) -> String) -> String {
+        match &expr.kind {
+            ExprKind::Name(name) if self.names.contains(name) => raw(name),
+            ExprKind::Name(name) => format!("p.{}", raw(name)),
+            ExprKind::Number(number) => number_text(*number),
+            ExprKind::Duration { text, .. } => text.clone(),
+            ExprKind::String(text) => format!("{text:?}"),
+            ExprKind::Bool(value) => value.to_string(),
+            ExprKind::None => "None".to_owned(),
+            ExprKind::Paren(nested) => format!("({})", inner(nested)),
+            // Without a calendar, a unit is one of UTC.
+            ExprKind::Call { function, arguments } if function.text == "truncate" && arguments.len() == 2 => {
+                match &arguments[1].value.bare().kind {
+                    ExprKind::Name(unit) => {
+                        format!("truncate({}, {unit}(\"UTC\"))", inner(&arguments[0].value))
+                    }
+                    _ => format!("truncate({}, {})", inner(&arguments[0].value), inner(&arguments[1].value)),
+                }
+            }
+            ExprKind::Call { function, arguments } => {
+                let arguments: Vec<String> =
+                    arguments.iter().map(|argument| inner(&argument.value)).collect();
+                format!("{}({})", raw(&function.text), arguments.join(", "))
+            }
+            ExprKind::Unary { operator: UnaryOperator::Not, operand } => format!("!({})", inner(operand)),
+            ExprKind::Unary { operator: UnaryOperator::Negate, operand } => format!("-({})", inner(operand)),
+            ExprKind::Binary { operator, left, right, .. } => binary(*operator, left, right, inner),
+            ExprKind::In { value, negated, choices } => {
+                let choices: Vec<String> = choices.iter().map(inner).collect();
+                let found = format!("[{}].contains(&({}))", choices.join(", "), inner(value));
+                if *negated { format!("!({found})") } else { found }
+            }
+            ExprKind::InCalendar { value, calendar } => self.in_calendar(value, &calendar.text, inner),
+            ExprKind::If { condition, then, otherwise } => {
+                format!("if {} {{ {} }} else {{ {} }}", inner(condition), inner(then), inner(otherwise))
+            }
+            ExprKind::List(elements) => {
+                let elements: Vec<String> = elements.iter().map(inner).collect();
+                format!("[{}]", elements.join(", "))
+            }
+            ExprKind::Where { value, .. } | ExprKind::Offset { value, .. } => inner(value),
+            ExprKind::Percent(share) => number_text(hundredth(*share)),
+            ExprKind::Poisoned => String::new(),
+        }
+    }
+
+    /// `hour(at) in india` as `hour_in(p.at, "Asia/Kolkata")`.
+    fn in_calendar(&self, value: &Expr, calendar: &str, inner: &dyn Fn(&Expr) -> String) -> String {
+        let ExprKind::Call { function, arguments } = &value.bare().kind else { return inner(value) };
+        let first = arguments.first().map(|argument| inner(&argument.value)).unwrap_or_default();
+        match arguments.get(1).map(|argument| &argument.value.kind) {
+            Some(ExprKind::Name(unit)) => {
+                format!("{}({first}, {})", function.text, self.unit(unit, Some(calendar)))
+            }
+            _ => format!("{}_in({first}, {:?})", function.text, self.calendar(Some(calendar)).0),
+        }
+    }
+}
+
+fn binary(operator: BinaryOperator, left: &Expr, right: &Expr, inner: &dyn Fn(&Expr) -> String) -> String {
+    let is_none = |expr: &Expr| matches!(expr.bare().kind, ExprKind::None);
+    let test = match operator {
+        BinaryOperator::Equal => Some("is_none"),
+        BinaryOperator::NotEqual => Some("is_some"),
+        _ => None,
+    };
+    match (operator, test) {
+        (BinaryOperator::Coalesce, _) => format!("({}).unwrap_or({})", inner(left), inner(right)),
+        (_, Some(test)) if is_none(right) && !is_none(left) => format!("({}).{test}()", inner(left)),
+        (_, Some(test)) if is_none(left) && !is_none(right) => format!("({}).{test}()", inner(right)),
+        (BinaryOperator::And, _) => format!("({}) && ({})", inner(left), inner(right)),
+        (BinaryOperator::Or, _) => format!("({}) || ({})", inner(left), inner(right)),
+        _ => format!("({}) {} ({})", inner(left), operator.text(), inner(right)),
+    }
+}
+
+fn hundredth(percent: Number) -> Number {
+    Number { scale: percent.scale + 2, point: true, ..percent }
+}
+
+fn number_text(number: Number) -> String {
+    let scale = usize::from(number.scale);
+    let digits = format!("{:0width$}", number.digits, width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    if number.point { format!("{whole}.{fraction}") } else { whole.to_owned() }
+}
+
+/// Keywords of Rust that are names in the language.
+const KEYWORDS: [&str; 44] = [
+    "abstract", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn", "enum",
+    "extern", "final", "fn", "for", "gen", "impl", "let", "loop", "macro", "match", "mod", "move", "mut",
+    "override", "priv", "pub", "ref", "return", "static", "struct", "trait", "try", "type", "typeof",
+    "unsafe", "unsized", "use", "virtual", "while", "where", "yield", "in", "as",
+];
+
+fn raw(name: &str) -> String {
+    if KEYWORDS.contains(&name) { format!("r#{name}") } else { name.to_owned() }
+}

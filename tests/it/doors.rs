@@ -1,0 +1,63 @@
+//! Whatever is written in a `.metric` file means the same when it is written in Rust.
+
+use std::path::Path;
+
+use metricc_codegen::testing::package_of;
+use metricc_dsl::{Checked, SourceText, check};
+use metricc_tests::generate::metrics::package;
+use metricc_tests::generate::sources::Shape;
+
+fn checked(text: &str) -> Checked {
+    check(&SourceText { name: "door.metric".to_owned(), bytes: text.as_bytes().to_vec() })
+}
+
+/// Pushes every metric of a package through the other door and compares what is typed.
+fn assert_both_doors_agree(text: &str) {
+    let file = checked(text);
+    assert!(!file.has_errors(), "{:?}\n{text}", file.diagnostics);
+    for metric in &file.package.metrics {
+        let function = file.rust_spelling(&metric.name, "Event").expect("it has a syntax tree");
+        let renamed = function.replacen(&format!("fn {}(", metric.name), "fn from_rust(", 1);
+        let package = package_of(&metric.source, text, &renamed).unwrap_or_else(|problem| {
+            panic!("{} in Rust: {problem}\n{function}", metric.name);
+        });
+        let from_rust = checked(&package);
+        let found = from_rust.package.metrics.iter().find(|other| other.name == "from_rust");
+        let found = found.unwrap_or_else(|| panic!("{:?}\n{package}", from_rust.diagnostics));
+        let typed =
+            |metric: &metricc_dsl::ir::Metric| serde_json::to_string(metric).expect("a metric is JSON");
+        assert_eq!(typed(metric), typed(found), "{function}\n{package}");
+        assert_eq!(metric.doc, found.doc);
+    }
+}
+
+#[test]
+fn the_examples_mean_the_same_in_rust() {
+    for example in ["flights", "payments", "requests", "views"] {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/{example}/{example}.metric"));
+        assert_both_doors_agree(&std::fs::read_to_string(path).expect("the example is there"));
+    }
+}
+
+#[test]
+fn the_language_reference_means_the_same_in_rust() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/language.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let blocks = page.split("```metric\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut n_blocks = 0;
+    for block in blocks {
+        assert_both_doors_agree(block);
+        n_blocks += 1;
+    }
+    assert!(n_blocks >= 3);
+}
+
+#[test]
+fn random_metrics_mean_the_same_in_rust() {
+    let shapes = Shape::all();
+    for seed in 0..200 {
+        let generated = package(seed, shapes[seed as usize % shapes.len()], 8);
+        assert_both_doors_agree(&generated.text);
+    }
+}

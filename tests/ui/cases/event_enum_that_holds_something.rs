@@ -1,0 +1,9 @@
+use metricc::Event;
+
+#[derive(Event)]
+enum Status {
+    Captured,
+    Failed(String),
+}
+
+fn main() {}

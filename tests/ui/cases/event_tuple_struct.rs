@@ -1,0 +1,6 @@
+use metricc::{Event, jiff::Timestamp};
+
+#[derive(Event)]
+struct Visit(Timestamp);
+
+fn main() {}

@@ -1,0 +1,8 @@
+use metricc::Event;
+
+#[derive(Event)]
+union Visit {
+    at: i64,
+}
+
+fn main() {}

@@ -1,0 +1,3 @@
+metricc::metrics!("cases/nowhere.metric");
+
+fn main() {}

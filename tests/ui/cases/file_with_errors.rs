@@ -1,0 +1,3 @@
+metricc::metrics!("broken.metric");
+
+fn main() {}
