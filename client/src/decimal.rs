@@ -73,6 +73,13 @@ impl std::hash::Hash for Decimal {
     }
 }
 
+/// Zero.
+impl Default for Decimal {
+    fn default() -> Self {
+        Decimal { units: 0, scale: 0 }
+    }
+}
+
 impl From<i64> for Decimal {
     fn from(value: i64) -> Self {
         Decimal { units: i128::from(value), scale: 0 }

@@ -110,7 +110,7 @@ impl Printer<'_> {
         for clause in calendar.map_or(&[][..], |calendar| &calendar.clauses) {
             match clause {
                 CalendarClause::Zone { zone: Expr { kind: ExprKind::String(text), .. }, .. } => {
-                    zone.clone_from(text)
+                    zone.clone_from(text);
                 }
                 CalendarClause::Week { day, .. } => week = Some(day.text.as_str()),
                 CalendarClause::Zone { .. } => {}

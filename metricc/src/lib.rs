@@ -46,3 +46,8 @@ pub mod __private {
     #[cfg(feature = "macros")]
     pub use metricc_macros::{event_stage, metric_stage};
 }
+
+/// The chapter *From Rust*, compiled and run.
+#[cfg(all(doctest, feature = "engines"))]
+#[doc = include_str!("../../docs/from-rust.md")]
+pub mod from_rust {}

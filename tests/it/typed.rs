@@ -83,7 +83,8 @@ fn payment(number: u64) -> Payment {
         merchant_id: number as i64 % 5,
         status: [Status::Captured, Status::Failed, Status::Refunded][number as usize % 3],
         // Too many digits behind the point now and then.
-        amount: Decimal::new(i128::from(number) * 37 - 200, if one_in(9) { 3 } else { 2 }).expect("a decimal"),
+        amount: Decimal::new(i128::from(number) * 37 - 200, if one_in(9) { 3 } else { 2 })
+            .expect("a decimal"),
         score: if one_in(11) { f64::NAN } else { number as f64 / 3.0 },
         weight: if one_in(5) { Some(f64::NAN) } else { Some(number as f64 / 7.0) },
         country: (!one_in(3)).then(|| "IN".to_owned()),
@@ -123,7 +124,8 @@ fn a_stream_gives_at_each_read_what_batch_gives_up_to_there() {
     for (n, event) in events.iter().enumerate() {
         stream.push(event).expect("pushed");
         if n % 7 == 0 || n + 1 == events.len() {
-            let batch = by_channel().batch(&EventLog::of_events(&events[..=n]).expect("a log")).expect("batch");
+            let batch =
+                by_channel().batch(&EventLog::of_events(&events[..=n]).expect("a log")).expect("batch");
             let read = stream.read().expect("a read");
             assert_eq!(read.rows, batch.rows);
             assert_eq!(read.findings, batch.findings);
@@ -224,3 +226,27 @@ fn a_file_and_a_crate_give_one_metric() {
     assert_eq!(stream.read().expect("a read").rows[0].value, 1);
 }
 
+#[test]
+fn events_and_metrics_may_be_local_to_a_function() {
+    #[derive(Event)]
+    struct Visit {
+        #[event(time)]
+        at: Timestamp,
+        kind: Kind,
+    }
+
+    #[derive(Event, Clone, Copy)]
+    enum Kind {
+        Human,
+        Bot,
+    }
+
+    #[metric]
+    fn bots(visits: Events<Visit>) -> Metric {
+        visits.filter(|v| v.kind == Kind::Bot).count()
+    }
+
+    let visits = [Kind::Human, Kind::Bot].map(|kind| Visit { at: Timestamp::UNIX_EPOCH, kind });
+    let log = EventLog::of_events(&visits).expect("a log");
+    assert_eq!(bots().batch(&log).expect("batch").rows[0].value, 1);
+}

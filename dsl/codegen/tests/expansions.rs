@@ -87,8 +87,20 @@ fn a_file() {
 #[test]
 fn nothing_panics() {
     let odd = [
-        "", "fn", "fn f() {}", "struct", "struct S;", "enum E {}", "{ }", "{ event } () fn f() {}", "1 2 3", "async",
-        "fn f(x: Events<>) -> Metric { x }", "fn f(x: Events<A<B>>) -> Metric { x.a().b() }", "() ()", "union U { a: u8 }",
+        "",
+        "fn",
+        "fn f() {}",
+        "struct",
+        "struct S;",
+        "enum E {}",
+        "{ }",
+        "{ event } () fn f() {}",
+        "1 2 3",
+        "async",
+        "fn f(x: Events<>) -> Metric { x }",
+        "fn f(x: Events<A<B>>) -> Metric { x.a().b() }",
+        "() ()",
+        "union U { a: u8 }",
         "struct S { #[event] a: i64, #[event = 3] b: i64, #[event(decimal())] c: Decimal }",
         "fn f(v: Events<Visit>) -> Metric { v.aggregate(|e| e.within(1).within(2)).unit().every() }",
         "fn f(v: Events<Visit>) -> Metric { v.key_by(|()| ()).map(|(a, b)| (a, (b, v))).sum(|&[x]| x.0.0) }",

@@ -94,16 +94,32 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         payment("b", "2026-04-25T19:00:00Z", 1, Status::Captured, dec!(5.00)),
         payment("c", "2026-04-25T19:30:00Z", 2, Status::Captured, dec!(250.55)),
     ];
+    // Batch, and both layers around a cut.
     let log = EventLog::of_events(&events)?;
-    println!("{:#?}", distinct_merchants().batch(&log)?);
-    println!("{:#?}", approx_merchants().batch(&log)?.rows);
-    println!("{:#?}", revenue().merged(&log, &log.frontier_at(2))?.rows);
-    println!("{:#?}", tag_use().batch(&log)?.rows);
+    for row in distinct_merchants().batch(&log)?.rows {
+        println!("{} merchants from {} on", row.value, row.window.start);
+    }
+    for row in revenue().merged(&log, &log.frontier_at(2))?.rows {
+        println!("{} in the hour of {}", row.value.unwrap_or_default(), row.window.start);
+    }
+    for row in approx_merchants().batch(&log)?.rows {
+        println!("about {} in {} (± {:.0} %)", row.value.value, row.key.country, row.value.error * 100.0);
+    }
+    for row in tag_use().batch(&log)?.rows {
+        println!("tag {}: {}", row.key.tag, row.value);
+    }
 
+    // A stream that is read while events come in.
     let mut stream = outcome().stream()?;
     for event in &events {
         stream.push(event)?;
+        let answer = stream.read()?;
+        let read: Vec<_> =
+            answer.rows.iter().map(|row| format!("{:?} {}", row.key.status, row.value.payments)).collect();
+        println!("after {}: {}", answer.frontier, read.join(", "));
     }
-    println!("{:#?}", stream.read()?.rows);
+    let answer = stream.read()?;
+    println!("left out as repeated: {}", answer.findings.n_duplicates);
+    println!("{:#?}", answer.rows[0].value);
     Ok(())
 }
