@@ -11,13 +11,16 @@ pub mod decode;
 pub mod event;
 mod metric;
 pub mod row;
+pub mod serving;
 mod value;
 
 pub use decimal::Decimal;
 pub use event::Event;
+pub use futures::Stream;
 pub use jiff;
 pub use metric::{Definition, Metric, Row};
 pub use row::{Events, day, month, quarter, week, week_from, year};
+pub use serving::{ReadRequest, Served, ServedMetric, Serving, ServingError, TypedRows};
 pub use value::{Estimate, Window};
 
 #[doc(hidden)]

@@ -25,6 +25,9 @@ pub trait Definition: 'static {
     /// The text of the package that defines it.
     const PACKAGE: &'static str;
 
+    /// Hash of what it means: of the metric in a serving stub, of its typed definition where macros made it.
+    const HASH: Option<&'static str>;
+
     /// Reads a presented value.
     fn value(json: &str) -> Result<Self::Value, DecodeError>;
 }

@@ -1,16 +1,14 @@
 //! The metric hash: what makes two definitions the same metric.
 //!
-//! It covers the typed metric (without names of locals and docs), the name and state version of each
-//! monoid, and the time zone database, since all three decide what a state means. Reformatting does
-//! not change it; meaning does. Segments of different hashes never merge.
+//! It covers the hash of the definition (the typed metric without names of locals and docs, and the time zone
+//! database), and the name and state version of each monoid, since all of them decide what a state means.
+//! Reformatting does not change it; meaning does. Segments of different hashes never merge.
 
 use std::fmt;
 
 use metricc_algebra::Monoid;
-use metricc_dsl::{calendar, ir};
+use metricc_dsl::ir;
 use sha2::{Digest, Sha256};
-
-use crate::CompileError;
 
 /// SHA-256 of a metric's meaning.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,20 +16,14 @@ pub struct MetricHash([u8; 32]);
 
 impl MetricHash {
     /// Hashes a metric with the monoids that hold its states.
-    pub(crate) fn of<'a>(
-        metric: &ir::Metric,
-        monoids: impl Iterator<Item = &'a dyn Monoid>,
-    ) -> Result<Self, CompileError> {
-        let text =
-            serde_json::to_string(metric).map_err(|error| CompileError::engine(&metric.name, error))?;
+    pub(crate) fn of<'a>(metric: &ir::Metric, monoids: impl Iterator<Item = &'a dyn Monoid>) -> Self {
         let mut hasher = Sha256::new();
-        hasher.update(b"metricc metric 1\n");
-        hasher.update(text.as_bytes());
+        hasher.update(b"metricc metric 2\n");
+        hasher.update(metric.definition_hash().as_bytes());
         for monoid in monoids {
             hasher.update(format!("\n{} v{}", monoid.name(), monoid.version()).as_bytes());
         }
-        hasher.update(format!("\ntzdb {}", calendar::tzdb_version()).as_bytes());
-        Ok(MetricHash(hasher.finalize().into()))
+        MetricHash(hasher.finalize().into())
     }
 }
 

@@ -126,7 +126,7 @@ impl MetricPlan {
         let monoids = states.states.iter().map(|state| state.monoid.clone()).collect();
         Ok(MetricPlan {
             metric: metric.clone(),
-            hash: MetricHash::of(metric, hashed.map(|monoid| monoid.as_ref()))?,
+            hash: MetricHash::of(metric, hashed.map(|monoid| monoid.as_ref())),
             form: StateForm::new(metric.name.clone(), group_fields(metric), monoids)?,
             aggregates,
             presented_schema,

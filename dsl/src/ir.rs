@@ -193,6 +193,21 @@ pub struct Metric {
     pub unit: Option<String>,
 }
 
+impl Metric {
+    /// SHA-256, in hex, of what the definition means: the typed metric without names of locals and docs, and the time
+    /// zone database. How its states are held is not in it; the metric hash adds that.
+    pub fn definition_hash(&self) -> String {
+        use sha2::{Digest as _, Sha256};
+        let text =
+            serde_json::to_string(self).expect("a typed metric has neither maps nor foreign serializers");
+        let mut hasher = Sha256::new();
+        hasher.update(b"metricc definition 1\n");
+        hasher.update(text.as_bytes());
+        hasher.update(format!("\ntzdb {}", crate::calendar::tzdb_version()).as_bytes());
+        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// One `each` step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Each {

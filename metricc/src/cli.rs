@@ -4,6 +4,7 @@
 
 mod arguments;
 mod check;
+mod compile;
 mod demo;
 mod explain;
 mod output;
@@ -27,6 +28,7 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => explain::run(&explain),
         Command::Run(run) => run::run(&run),
         Command::Verify(verify) => verify::run(&verify),
+        Command::Compile(compile) => compile::run(&compile),
         Command::Demo(demo) => demo::run(&demo),
         Command::Completions { shell } => arguments::completions(shell),
     };

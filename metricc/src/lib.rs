@@ -8,14 +8,19 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `engines` | batch, stream and merge in this process |
+//! | `http` | reading from a node |
 //! | `macros` | `#[derive(Event)]`, `#[metric]`, `metrics!` |
 //! | `chrono`, `rust_decimal` | types of those crates as fields of events |
 //! | `cli` (default) | the command, and all of the above but the types of other crates |
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod compile;
 #[cfg(feature = "engines")]
 mod evaluate;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "engines")]
 mod package;
 #[cfg(feature = "engines")]
@@ -30,12 +35,17 @@ pub use package::{Bound, Package, PackageError, bind, parse_binding};
 #[cfg(feature = "engines")]
 pub use typed::{Answer, EventLog, MetricStream, Run, RunError};
 
+#[cfg(feature = "http")]
+pub use http::HttpServing;
 #[cfg(feature = "engines")]
 pub use metricc_log::{Findings, Frontier};
+#[cfg(feature = "engines")]
+pub use metricc_runtime_serve::{LocalServing, http as serving_http};
 
 pub use metricc_client::{
-    Decimal, Definition, Estimate, Event, Events, Metric, Row, Window, day, decode, event, jiff, month,
-    quarter, row, week, week_from, year,
+    Decimal, Definition, Estimate, Event, Events, Metric, ReadRequest, Row, Served, ServedMetric, Serving,
+    ServingError, Stream, TypedRows, Window, day, decode, event, jiff, month, quarter, row, week, week_from,
+    year,
 };
 #[cfg(feature = "macros")]
 pub use metricc_macros::{Event, metric, metrics};

@@ -17,6 +17,9 @@ use metricc_log::{Findings, Interval, Log, LogError};
 use crate::operators::physical_plan;
 use crate::scan;
 
+/// Most rows of a batch between operators: what merging spilled states holds at once grows with it.
+const ENGINE_ROWS: usize = 8192;
+
 /// How to run; never what comes out.
 #[derive(Debug, Clone)]
 pub struct BatchOptions {
@@ -77,8 +80,26 @@ pub enum BatchError {
 }
 
 /// Evaluates all metrics of `plan` over `interval` of `log`, sharing one scan and one decode.
-/// `progress` is told the number of positions read since its last call, from any thread.
+/// `progress` is told the number of positions read since its last call, from any thread. It blocks; on a thread of an
+/// async runtime, too, it does nothing worse.
 pub fn evaluate(
+    plan: &SourcePlan,
+    log: &Log,
+    interval: &Interval,
+    options: &BatchOptions,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<BatchResult, BatchError> {
+    // The engine has a runtime of its own, which must neither start nor end inside of another one.
+    std::thread::scope(|scope| {
+        let run = || evaluate_here(plan, log, interval, options, progress);
+        let started =
+            std::thread::Builder::new().name("metricc-batch-main".to_owned()).spawn_scoped(scope, run);
+        let thread = started.map_err(|error| BatchError::Thread(error.to_string()))?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn evaluate_here(
     plan: &SourcePlan,
     log: &Log,
     interval: &Interval,
@@ -179,7 +200,7 @@ fn context(options: &BatchOptions) -> Result<TaskContext, BatchError> {
     }
     let runtime: RuntimeEnv = builder.build().map_err(failed)?;
     let config = SessionConfig::new()
-        .with_batch_size(options.batch_rows.max(1024))
+        .with_batch_size(options.batch_rows.clamp(1024, ENGINE_ROWS))
         .with_target_partitions(options.workers.max(1));
     Ok(TaskContext::default().with_session_config(config).with_runtime(Arc::new(runtime)))
 }

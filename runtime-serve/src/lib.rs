@@ -8,12 +8,16 @@
 //! Invariants: an answer covers its interval without gap or overlap, or there is no answer. Rows are
 //! sorted by window, then keys. The JSON lines of [`json_lines`] are a contract with readers.
 
+pub mod http;
 mod json;
+mod local;
 mod merge;
 mod present;
+mod select;
 mod text;
 
 pub use json::json_lines;
+pub use local::LocalServing;
 pub use merge::merge;
 pub use present::{Presented, ServeError, present};
 pub use text::{TextTable, text_table};

@@ -34,6 +34,18 @@ pub enum ServeError {
         /// The metric.
         metric: String,
     },
+    /// Metrics that are published together reach different frontiers.
+    #[error(
+        "the segments of `{metric}` end at {end}, those of another metric at {other}: one answer has one frontier"
+    )]
+    Frontiers {
+        /// The metric.
+        metric: String,
+        /// Where its segments end.
+        end: metricc_log::Frontier,
+        /// Where the others end.
+        other: metricc_log::Frontier,
+    },
     /// Segments that do not follow one another, or are of different metrics.
     #[error(transparent)]
     Segment(#[from] SegmentError),

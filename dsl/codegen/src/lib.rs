@@ -1,7 +1,7 @@
 //! Rust tokens ↔ the metric language: what stands behind `#[derive(Event)]`, `#[metric]` and `metrics!`, and
 //! the Rust items that are generated of a typed metric.
 //!
-//! The second door checks nothing itself. Tokens become text of the language ([`language_text`]), the same
+//! The second door checks nothing itself. Tokens become text of the language (`language_text`), the same
 //! `metricc-dsl` checks it, and its findings go back to the tokens; so both doors give the same typed metric.
 //!
 //! Invariants: pure but for reading the file that `metrics!` names; never panics, whatever the tokens are; a
@@ -23,12 +23,14 @@ mod output;
 mod problem;
 mod rust_type;
 mod scope;
+mod stub;
 mod type_check;
 mod value;
 
 pub use event::{derive_event, event_stage};
 pub use file::metrics;
 pub use metric::{metric, metric_stage};
+pub use stub::{stub_module, stub_root};
 
 /// For tests of both doors.
 #[doc(hidden)]

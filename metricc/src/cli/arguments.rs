@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Check on your data that batch, stream and their merge agree to the byte
     Verify(VerifyArguments),
+    /// Write a serving stub in Rust, an OpenAPI document, schemas and plans
+    Compile(CompileArguments),
     /// Real flight data through batch, stream, and the merge of both
     Demo(DemoArguments),
     /// Print a completion script for a shell
@@ -68,6 +70,31 @@ pub(crate) struct CheckArguments {
     /// How to write findings
     #[arg(long, value_enum, default_value = "full")]
     pub(crate) message_format: MessageFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc compile payments.metric --out generated
+  metricc compile payments.metric --out generated --name payments-client --metricc ../metricc
+
+The output folder then has
+  rust/           a crate with typed `get`, `range`, `latest` and `subscribe` per metric
+  openapi.json    the same for other languages
+  schemas/        JSON schemas of rows, and what states are made of
+  plans/          what the engines run")]
+pub(crate) struct CompileArguments {
+    /// The `.metric` file
+    pub(crate) file: PathBuf,
+    /// Folder for the output; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Name of the stub's crate; that of the file with `-metrics` unless given
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Folder of the crate `metricc` that the stub depends on; this version of it unless given
+    #[arg(long, value_name = "PATH")]
+    pub(crate) metricc: Option<String>,
 }
 
 /// A stage of the compiler.

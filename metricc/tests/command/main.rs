@@ -1,6 +1,7 @@
 //! The command as its users meet it: through the binary.
 
 mod bad_input;
+mod compile;
 mod examples;
 mod readme;
 

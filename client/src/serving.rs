@@ -1,0 +1,202 @@
+//! Asking a serving layer: the same questions of one in this process and of a node.
+//!
+//! An answer comes as the JSON rows that serving writes, and is read into the types of a definition here, so that where
+//! it was computed cannot show.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::decode::DecodeError;
+use crate::metric::{Definition, Metric, Row};
+
+/// What is asked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadRequest {
+    /// The metric.
+    pub metric: String,
+    /// Hash of the metric that the asker was made for, or of its definition: another one is refused.
+    pub hash: Option<String>,
+    /// Only rows with these keys.
+    pub keys: BTreeMap<String, serde_json::Value>,
+    /// Only windows that start at this instant or later.
+    pub from: Option<Timestamp>,
+    /// Only windows that start before this instant.
+    pub to: Option<Timestamp>,
+    /// Only the latest window among those.
+    pub latest: bool,
+}
+
+/// What is answered: all rows are of one frontier.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Served {
+    /// The metric.
+    pub metric: String,
+    /// Its hash.
+    pub hash: String,
+    /// The frontier of its source's log up to which the rows go: one offset per partition.
+    pub frontier: Vec<u64>,
+    /// Rows by window, then keys: `{"metric": …, "key": {…}, "window": {…}, "value": …}`.
+    pub rows: Vec<Box<RawValue>>,
+}
+
+/// A metric that is served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServedMetric {
+    /// Its name.
+    pub name: String,
+    /// Its hash.
+    pub hash: String,
+    /// What it is, in its author's words.
+    pub doc: String,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ServingError {
+    /// No metric of that name is served.
+    #[error("no metric `{name}` is served; there {}", listed(.known))]
+    UnknownMetric {
+        /// The name.
+        name: String,
+        /// Those that are.
+        known: Vec<String>,
+    },
+    /// The asker was made for another definition.
+    #[error(
+        "metric `{metric}` is served as {served}, and this was made for {wanted}; generate it anew, or ask a node that serves that definition"
+    )]
+    OtherDefinition {
+        /// The metric.
+        metric: String,
+        /// Hash of the metric that is served.
+        served: String,
+        /// Hash that the asker has.
+        wanted: String,
+    },
+    /// The question makes no sense.
+    #[error("{0}")]
+    Request(String),
+    /// The other side could not be reached, or did not answer in its own words.
+    #[error("{url}: {problem}")]
+    Unreachable {
+        /// Where it was looked for.
+        url: String,
+        /// What happened.
+        problem: String,
+    },
+    /// The serving layer itself failed.
+    #[error("{0}")]
+    Failed(String),
+    /// The answer is not of the types of its metric.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+fn listed(known: &[String]) -> String {
+    match known {
+        [] => "are none".to_owned(),
+        [one] => format!("is `{one}`"),
+        many => format!("are `{}`", many.join("`, `")),
+    }
+}
+
+/// A serving layer: one in this process, or a node.
+pub trait Serving: Send + Sync {
+    /// The metrics that are served.
+    fn metrics(&self) -> BoxFuture<'_, Result<Vec<ServedMetric>, ServingError>>;
+
+    /// The rows of a metric.
+    fn read(&self, request: ReadRequest) -> BoxFuture<'_, Result<Served, ServingError>>;
+
+    /// The rows of a metric now, and again whenever the frontier has moved. An error is the last item.
+    fn subscribe(&self, request: ReadRequest) -> BoxStream<'static, Result<Served, ServingError>>;
+}
+
+/// Rows with their types, all of one frontier.
+#[derive(Debug)]
+pub struct TypedRows<D: Definition> {
+    /// By window, then keys.
+    pub rows: Vec<Row<D>>,
+    /// The frontier up to which they go: one offset per partition.
+    pub frontier: Vec<u64>,
+}
+
+impl<D: Definition> TypedRows<D> {
+    /// Reads an answer into the types of the definition.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if it is not of them.
+    pub fn of(served: &Served) -> Result<Self, DecodeError> {
+        let rows = served.rows.iter().map(|row| Row::from_json(row.get())).collect::<Result<_, _>>()?;
+        Ok(TypedRows { rows, frontier: served.frontier.clone() })
+    }
+}
+
+/// What all of a metric's typed questions share.
+fn request<D: Definition>(key: Option<&D::Key>) -> Result<ReadRequest, ServingError>
+where
+    D::Key: Serialize,
+{
+    let keys = match key {
+        None => BTreeMap::new(),
+        Some(key) => {
+            let json = serde_json::to_string(key).and_then(|json| serde_json::from_str(&json));
+            json.map_err(|error| ServingError::Request(format!("the key is no JSON: {error}")))?
+        }
+    };
+    let hash = D::HASH.map(str::to_owned);
+    Ok(ReadRequest { metric: D::NAME.to_owned(), hash, keys, ..ReadRequest::default() })
+}
+
+impl<D: Definition> Metric<D>
+where
+    D::Key: Serialize + Sync,
+{
+    /// The rows of one key: one per window.
+    ///
+    /// # Errors
+    /// [`ServingError`].
+    pub async fn get(self, serving: &dyn Serving, key: &D::Key) -> Result<TypedRows<D>, ServingError> {
+        Ok(TypedRows::of(&serving.read(request::<D>(Some(key))?).await?)?)
+    }
+
+    /// The rows of all keys whose windows start from one instant on and before another.
+    ///
+    /// # Errors
+    /// [`ServingError`].
+    pub async fn range(
+        self,
+        serving: &dyn Serving,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<TypedRows<D>, ServingError> {
+        let request = ReadRequest { from: Some(from), to: Some(to), ..request::<D>(None)? };
+        Ok(TypedRows::of(&serving.read(request).await?)?)
+    }
+
+    /// The rows of all keys in the latest window; of a metric of all time, all rows.
+    ///
+    /// # Errors
+    /// [`ServingError`].
+    pub async fn latest(self, serving: &dyn Serving) -> Result<TypedRows<D>, ServingError> {
+        let request = ReadRequest { latest: true, ..request::<D>(None)? };
+        Ok(TypedRows::of(&serving.read(request).await?)?)
+    }
+
+    /// All rows now, and again whenever the frontier has moved. An error is the last item.
+    pub fn subscribe(self, serving: &dyn Serving) -> BoxStream<'static, Result<TypedRows<D>, ServingError>> {
+        match request::<D>(None) {
+            Ok(request) => {
+                let served = serving.subscribe(request);
+                served.map(|served| Ok(TypedRows::of(&served?)?)).boxed()
+            }
+            Err(error) => futures::stream::once(async { Err(error) }).boxed(),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! `metricc compile`.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use metricc_compiler::SourcePlan;
+
+use super::arguments::CompileArguments;
+use super::terminal::{self, Failure};
+use crate::Package;
+use crate::compile::{StubDependency, compile};
+
+/// Writes all files of a package.
+pub(crate) fn run(arguments: &CompileArguments) -> Result<ExitCode, Failure> {
+    let package = Package::read(&arguments.file)?;
+    if package.checked.has_errors() {
+        terminal::report(&package)?;
+        return Ok(ExitCode::from(1));
+    }
+    let plans = SourcePlan::of_package(&package.metrics(&[])?)?;
+    let stem = arguments.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = arguments.name.clone().unwrap_or_else(|| crate_name(&stem));
+    let origin =
+        arguments.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let dependency = match &arguments.metricc {
+        Some(path) => StubDependency::Path(path.clone()),
+        None => StubDependency::Version(env!("CARGO_PKG_VERSION").to_owned()),
+    };
+    let text = String::from_utf8_lossy(&package.text.bytes);
+    let files = compile(&plans, &text, &origin, &name, &dependency);
+    for file in &files {
+        write(&arguments.out.join(&file.path), &file.content)?;
+    }
+    terminal::note(format!("{} files in {}", files.len(), arguments.out.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a file if its content is another one, so that builds which depend on it are not woken.
+fn write(path: &Path, content: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::Message(format!("{}: {error}", path.display()));
+    if fs::read(path).is_ok_and(|found| found == content.as_bytes()) {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    fs::write(path, content).map_err(failed)
+}
+
+/// A name that Cargo takes.
+fn crate_name(stem: &str) -> String {
+    let letters = stem
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' });
+    format!("{}-metrics", letters.collect::<String>().trim_matches('-'))
+}

@@ -1,0 +1,116 @@
+//! JSON schemas (draft 2020-12) of what a metric presents, and a description of its states.
+
+use metricc_algebra::{Exactness, Size};
+use metricc_compiler::MetricPlan;
+use metricc_dsl::ir::{self, Kind};
+use serde_json::{Map, Value, json};
+
+const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// The schema of one row, as in `run --output json` and in answers of a node.
+pub(super) fn result(plan: &MetricPlan) -> Value {
+    let mut schema = row(&plan.metric);
+    schema["$schema"] = json!(DRAFT);
+    schema["title"] = json!(plan.metric.name);
+    if !plan.metric.doc.is_empty() {
+        schema["description"] = json!(plan.metric.doc);
+    }
+    schema["x-metric-hash"] = json!(plan.hash.to_string());
+    schema
+}
+
+/// The schema of a row without its head.
+pub(super) fn row(metric: &ir::Metric) -> Value {
+    let window = match metric.window {
+        ir::Window::AllTime => json!({ "type": "null" }),
+        _ => object([
+            ("start", json!({ "type": "string", "format": "date-time", "description": "first instant" })),
+            (
+                "end",
+                json!({ "type": "string", "format": "date-time", "description": "first instant behind it" }),
+            ),
+        ]),
+    };
+    let mut value = match metric.outputs.as_slice() {
+        [ir::Output { name: None, expr }] => of_type(&expr.ty),
+        outputs => object(
+            outputs
+                .iter()
+                .map(|output| (output.name.as_deref().unwrap_or("value"), of_type(&output.expr.ty))),
+        ),
+    };
+    if let Some(unit) = &metric.unit {
+        value["x-unit"] = json!(unit);
+    }
+    object([
+        ("metric", json!({ "const": metric.name })),
+        ("key", object(metric.keys.iter().map(|key| (key.name.as_str(), of_type(&key.expr.ty))))),
+        ("window", window),
+        ("value", value),
+    ])
+}
+
+fn object<'a>(members: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    let members: Map<String, Value> =
+        members.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
+    let required: Vec<&String> = members.keys().collect();
+    json!({ "type": "object", "required": required, "properties": members, "additionalProperties": false })
+}
+
+/// The schema of a value as it is presented.
+pub(super) fn of_type(ty: &ir::Type) -> Value {
+    let schema = of_kind(&ty.kind);
+    if ty.optional { json!({ "anyOf": [schema, { "type": "null" }] }) } else { schema }
+}
+
+fn of_kind(kind: &Kind) -> Value {
+    match kind {
+        Kind::Bool => json!({ "type": "boolean" }),
+        Kind::Int => json!({ "type": "integer", "format": "int64" }),
+        Kind::Int128 => json!({ "type": "integer", "description": "128 bits, all digits" }),
+        Kind::Decimal { scale, .. } => {
+            let fraction = if *scale == 0 { String::new() } else { format!("\\.[0-9]{{{scale}}}") };
+            json!({ "type": "string", "pattern": format!("^-?[0-9]+{fraction}$"), "description": "exact decimal" })
+        }
+        Kind::Float => json!({ "type": "number", "format": "double" }),
+        Kind::String => json!({ "type": "string" }),
+        Kind::Enum(names) => json!({ "enum": names.as_ref() }),
+        Kind::Date => json!({ "type": "string", "format": "date" }),
+        Kind::Timestamp => json!({ "type": "string", "format": "date-time" }),
+        Kind::Duration => json!({ "type": "integer", "format": "int64", "description": "microseconds" }),
+        Kind::List(element) => json!({ "type": "array", "items": of_type(element) }),
+    }
+}
+
+/// The columns of a segment: what is kept, merged, and never shown.
+pub(super) fn state(plan: &MetricPlan) -> Value {
+    let (groups, states) = plan.form.schema.fields().split_at(plan.form.n_group_columns);
+    let groups = groups.iter().map(|field| {
+        json!({ "column": field.name(), "type": field.data_type().to_string(), "nullable": field.is_nullable() })
+    });
+    let states = states.iter().zip(&plan.form.monoids).map(|(field, monoid)| {
+        let laws = monoid.laws();
+        json!({
+            "column": field.name(),
+            "type": field.data_type().to_string(),
+            "monoid": monoid.name(),
+            "version": monoid.version(),
+            "idempotent": laws.idempotent,
+            "invertible": laws.invertible,
+            "exact": matches!(laws.exactness, Exactness::Exact),
+            "bytes": match laws.size {
+                Size::Fixed(bytes) => json!({ "exactly": bytes }),
+                Size::Bounded(bytes) => json!({ "at_most": bytes }),
+                Size::Growing => json!("growing"),
+            },
+        })
+    });
+    json!({
+        "metric": plan.metric.name,
+        "hash": plan.hash.to_string(),
+        "definition": plan.metric.definition_hash(),
+        "groups": groups.collect::<Vec<_>>(),
+        "states": states.collect::<Vec<_>>(),
+        "sorted_by": "groups, none first",
+    })
+}

@@ -1,0 +1,142 @@
+//! A serving layer over HTTP: reading, and nothing else.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /v1/metrics` | the metrics that are served |
+//! | `GET /v1/metrics/{metric}?key.country=IN&from=…&to=…&latest=true&hash=…` | rows of one frontier |
+//! | `GET /v1/metrics/{metric}/live` | the same as server-sent events, whenever the frontier has moved |
+//!
+//! The value of a key is JSON where it is JSON, and text otherwise; `null` is the group of none. What is wrong is said as
+//! `{"error": {"code": …, "message": …}}`.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use futures::{Stream, StreamExt};
+use metricc_client::{ReadRequest, Serving, ServingError};
+use serde_json::json;
+
+/// The routes for a serving layer.
+pub fn router(serving: Arc<dyn Serving>) -> Router {
+    Router::new()
+        .route("/v1/metrics", get(metrics))
+        .route("/v1/metrics/{metric}", get(read))
+        .route("/v1/metrics/{metric}/live", get(live))
+        .with_state(serving)
+}
+
+type Shared = State<Arc<dyn Serving>>;
+type Parameters = Query<Vec<(String, String)>>;
+
+async fn metrics(State(serving): Shared) -> Response {
+    match serving.metrics().await {
+        Ok(metrics) => Json(json!({ "metrics": metrics })).into_response(),
+        Err(error) => problem(&error),
+    }
+}
+
+async fn read(State(serving): Shared, Path(metric): Path<String>, Query(parameters): Parameters) -> Response {
+    let request = match request(metric, parameters) {
+        Ok(request) => request,
+        Err(error) => return problem(&error),
+    };
+    match serving.read(request).await {
+        Ok(served) => Json(served).into_response(),
+        Err(error) => problem(&error),
+    }
+}
+
+async fn live(State(serving): Shared, Path(metric): Path<String>, Query(parameters): Parameters) -> Response {
+    let request = match request(metric, parameters) {
+        Ok(request) => request,
+        Err(error) => return problem(&error),
+    };
+    let mut answers = serving.subscribe(request);
+    // What is wrong with the question is an answer of its own, not an event.
+    match answers.next().await {
+        None => problem(&ServingError::Failed("the serving layer has ended".to_owned())),
+        Some(Err(error)) => problem(&error),
+        Some(first) => Sse::new(events(futures::stream::once(async { first }).chain(answers)))
+            .keep_alive(KeepAlive::default())
+            .into_response(),
+    }
+}
+
+fn events(
+    answers: impl Stream<Item = Result<metricc_client::Served, ServingError>>,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    answers.map(|answer| {
+        let text = answer
+            .map_err(|error| error.to_string())
+            .and_then(|served| serde_json::to_string(&served).map_err(|error| error.to_string()));
+        Ok(match text {
+            Ok(text) => Event::default().event("rows").data(text),
+            Err(error) => Event::default().event("error").data(json!({ "message": error }).to_string()),
+        })
+    })
+}
+
+fn request(metric: String, parameters: Vec<(String, String)>) -> Result<ReadRequest, ServingError> {
+    let mut request = ReadRequest { metric, ..ReadRequest::default() };
+    let instant = |name: &str, text: &str| {
+        text.parse().map_err(|_| {
+            let help = "write it as `2026-04-25T00:00:00Z`";
+            ServingError::Request(format!("`{name}={text}` is no instant: {help}"))
+        })
+    };
+    for (name, text) in parameters {
+        match name.as_str() {
+            "hash" => request.hash = Some(text),
+            "from" => request.from = Some(instant("from", &text)?),
+            "to" => request.to = Some(instant("to", &text)?),
+            "latest" => request.latest = boolean(&text)?,
+            _ => match name.strip_prefix("key.") {
+                Some(key) => {
+                    let value = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
+                    request.keys.insert(key.to_owned(), value);
+                }
+                None => {
+                    let help = "parameters are `key.NAME`, `from`, `to`, `latest` and `hash`";
+                    return Err(ServingError::Request(format!("there is no parameter `{name}`: {help}")));
+                }
+            },
+        }
+    }
+    Ok(request)
+}
+
+fn boolean(text: &str) -> Result<bool, ServingError> {
+    match text {
+        "true" | "" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(ServingError::Request(format!("`latest={text}` is neither true nor false"))),
+    }
+}
+
+fn problem(error: &ServingError) -> Response {
+    let mut more = BTreeMap::new();
+    let (status, code) = match error {
+        ServingError::UnknownMetric { known, .. } => {
+            more.insert("known", json!(known));
+            (StatusCode::NOT_FOUND, "unknown_metric")
+        }
+        ServingError::OtherDefinition { served, wanted, .. } => {
+            more.insert("served", json!(served));
+            more.insert("wanted", json!(wanted));
+            (StatusCode::CONFLICT, "other_definition")
+        }
+        ServingError::Request(_) => (StatusCode::BAD_REQUEST, "request"),
+        ServingError::Unreachable { .. } => (StatusCode::BAD_GATEWAY, "unreachable"),
+        ServingError::Failed(_) | ServingError::Decode(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+    };
+    more.insert("code", json!(code));
+    more.insert("message", json!(error.to_string()));
+    (status, Json(json!({ "error": more }))).into_response()
+}

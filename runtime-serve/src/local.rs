@@ -1,0 +1,138 @@
+//! A serving layer in this process: segments are published, readers get rows of one frontier.
+//!
+//! What was published last is one value that is replaced as a whole, so no reader sees a mixture of two frontiers. It
+//! merges with [`merge`] and presents with [`present`] and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt};
+use metricc_client::{ReadRequest, Served, ServedMetric, Serving, ServingError};
+use metricc_compiler::{MetricPlan, Segment};
+use metricc_log::Frontier;
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+
+use crate::select::select;
+use crate::{ServeError, json_lines, merge, present};
+
+/// Metrics of one source that are served in this process.
+#[derive(Debug, Clone)]
+pub struct LocalServing {
+    plans: Arc<BTreeMap<String, Arc<MetricPlan>>>,
+    published: watch::Sender<Arc<Published>>,
+}
+
+/// What readers see: for each metric the merged segment up to one frontier.
+#[derive(Debug)]
+struct Published {
+    frontier: Frontier,
+    segments: BTreeMap<String, Segment>,
+}
+
+impl LocalServing {
+    /// Serves these metrics; they have no rows until something is published.
+    pub fn new(plans: &[Arc<MetricPlan>]) -> Self {
+        let plans = plans.iter().map(|plan| (plan.metric.name.clone(), plan.clone())).collect();
+        let nothing = Published { frontier: Frontier::default(), segments: BTreeMap::new() };
+        LocalServing { plans: Arc::new(plans), published: watch::Sender::new(Arc::new(nothing)) }
+    }
+
+    /// Replaces what is served. For each metric, in the order of [`LocalServing::new`]'s names, the segments that cover
+    /// the log from its start to one frontier, in order. Readers see all of it or nothing.
+    ///
+    /// # Errors
+    /// [`ServeError`] if segments leave a gap, overlap, end at different frontiers or are of other definitions; what was
+    /// served stays.
+    pub fn publish(&self, segments: &[(&MetricPlan, Vec<Segment>)]) -> Result<(), ServeError> {
+        let mut merged: BTreeMap<String, Segment> = BTreeMap::new();
+        let mut frontier: Option<Frontier> = None;
+        for (plan, of_metric) in segments {
+            let segment = merge(plan, of_metric)?;
+            let end = segment.interval.to().clone();
+            match &frontier {
+                Some(other) if *other != end => {
+                    let (metric, other) = (plan.metric.name.clone(), other.clone());
+                    return Err(ServeError::Frontiers { metric, end, other });
+                }
+                _ => frontier = Some(end),
+            }
+            merged.insert(plan.metric.name.clone(), segment);
+        }
+        let frontier = frontier.unwrap_or_default();
+        self.published.send_replace(Arc::new(Published { frontier, segments: merged }));
+        Ok(())
+    }
+
+    fn plan(&self, request: &ReadRequest) -> Result<&Arc<MetricPlan>, ServingError> {
+        let plan = self.plans.get(&request.metric).ok_or_else(|| ServingError::UnknownMetric {
+            name: request.metric.clone(),
+            known: self.plans.keys().cloned().collect(),
+        })?;
+        let served = plan.hash.to_string();
+        match &request.hash {
+            Some(wanted) if *wanted != served && *wanted != plan.metric.definition_hash() => {
+                let metric = request.metric.clone();
+                Err(ServingError::OtherDefinition { metric, served, wanted: wanted.clone() })
+            }
+            _ => Ok(plan),
+        }
+    }
+
+    fn answer(&self, request: &ReadRequest, published: &Published) -> Result<Served, ServingError> {
+        let plan = self.plan(request)?;
+        let failed = |error: ServeError| ServingError::Failed(error.to_string());
+        let mut rows = Vec::new();
+        if let Some(segment) = published.segments.get(&request.metric) {
+            let presented = present(plan, segment).map_err(failed)?;
+            let selected = select(&presented, request)?;
+            let lines = json_lines(&presented).zip(selected).filter(|(_, is_selected)| *is_selected);
+            let raw = lines.map(|(line, _)| RawValue::from_string(line));
+            rows = raw.collect::<Result<_, _>>().map_err(|error| ServingError::Failed(error.to_string()))?;
+        }
+        let (metric, hash) = (request.metric.clone(), plan.hash.to_string());
+        Ok(Served { metric, hash, frontier: published.frontier.0.clone(), rows })
+    }
+}
+
+impl Serving for LocalServing {
+    fn metrics(&self) -> BoxFuture<'_, Result<Vec<ServedMetric>, ServingError>> {
+        let served = self.plans.values().map(|plan| ServedMetric {
+            name: plan.metric.name.clone(),
+            hash: plan.hash.to_string(),
+            doc: plan.metric.doc.clone(),
+        });
+        let served: Vec<_> = served.collect();
+        async { Ok(served) }.boxed()
+    }
+
+    fn read(&self, request: ReadRequest) -> BoxFuture<'_, Result<Served, ServingError>> {
+        let published = self.published.borrow().clone();
+        async move { self.answer(&request, &published) }.boxed()
+    }
+
+    fn subscribe(&self, request: ReadRequest) -> BoxStream<'static, Result<Served, ServingError>> {
+        struct State {
+            serving: LocalServing,
+            changes: watch::Receiver<Arc<Published>>,
+            request: ReadRequest,
+            is_over: bool,
+        }
+        let mut changes = self.published.subscribe();
+        // What is served now is the first item.
+        changes.mark_changed();
+        let state = State { serving: self.clone(), changes, request, is_over: false };
+        stream::unfold(state, |mut state| async move {
+            if state.is_over || state.changes.changed().await.is_err() {
+                return None;
+            }
+            let published = state.changes.borrow_and_update().clone();
+            let answer = state.serving.answer(&state.request, &published);
+            state.is_over = answer.is_err();
+            Some((answer, state))
+        })
+        .boxed()
+    }
+}

@@ -1,0 +1,221 @@
+//! The same questions of a serving layer in this process and of one behind a real HTTP server.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use metricc::jiff::Timestamp;
+use metricc::{
+    Bound, Engine, EngineOptions, Event, Events, HttpServing, LocalServing, Metric, ReadRequest, Serving,
+    ServingError, day, evaluate_interval, metric,
+};
+use metricc_compiler::Segment;
+use metricc_log::{Frontier, Interval};
+
+use crate::layers::{bound, package};
+
+const TEXT: &str = r#"
+source visits { id: string key  at: timestamp time  page: string?  n: int }
+calendar india { zone "Asia/Kolkata", week sunday }
+/// Visits per page and day.
+metric views = { visits: count(), readers: distinct(id, within: 1%) } { from visits  by page  every day in india }
+metric total = sum(n) { from visits }
+"#;
+
+#[derive(Event)]
+#[event(name = "visits")]
+#[allow(dead_code)]
+struct Visit {
+    #[event(key)]
+    id: String,
+    #[event(time)]
+    at: Timestamp,
+    page: Option<String>,
+    n: i64,
+}
+
+#[metric]
+fn views(visits: Events<Visit>) -> Metric {
+    visits
+        .key_by(|v| v.page)
+        .every(day("Asia/Kolkata"))
+        .aggregate(|e| Value { visits: e.count(), readers: e.distinct(|v| v.id).within(0.01) })
+}
+
+/// The same name, and another meaning.
+mod changed {
+    use super::*;
+
+    #[metric]
+    pub(super) fn total(visits: Events<Visit>) -> Metric {
+        visits.filter(|v| v.n > 1).sum(|v| v.n)
+    }
+}
+
+fn log() -> String {
+    let day = |n: u32| ["2026-04-24", "2026-04-25", "2026-04-26"][n as usize % 3];
+    let page = |n: u32| if n.is_multiple_of(4) { "null".to_owned() } else { format!("\"p {}/ä&=\"", n % 2) };
+    let line = |n: u32| {
+        format!("{{\"id\":\"{n}\",\"at\":\"{}T12:00:00Z\",\"page\":{},\"n\":{n}}}\n", day(n), page(n))
+    };
+    (0..24).map(line).collect()
+}
+
+/// The metrics over a log, with a way to publish what is below a cut and above it.
+struct Node {
+    bound: Bound,
+    serving: LocalServing,
+    _folder: tempfile::TempDir,
+}
+
+impl Node {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("visits.ndjson");
+        std::fs::write(&path, log()).expect("written");
+        let bound = bound(&package(TEXT), &path);
+        let serving = LocalServing::new(&bound.plan.metrics);
+        Node { bound, serving, _folder: folder }
+    }
+
+    /// Batch below the cut, stream from it to the end.
+    fn publish(&self, cut: u64, end: u64) {
+        let part = |engine, from: u64, to: u64| {
+            let interval = Interval::new(Frontier(vec![from]), Frontier(vec![to])).expect("an interval");
+            let options = EngineOptions::default();
+            evaluate_interval(&self.bound, engine, &interval, &options, &|_| {}).expect("evaluated").segments
+        };
+        let (below, above) = (part(Engine::Batch, 0, cut), part(Engine::Stream, cut, end));
+        let metrics = self.bound.plan.metrics.iter().zip(below.into_iter().zip(above));
+        let segments: Vec<_> =
+            metrics.map(|(metric, (below, above))| (metric.as_ref(), vec![below, above])).collect();
+        self.serving.publish(&segments).expect("published");
+    }
+
+    /// An HTTP server on the loopback, which ends with the runtime.
+    async fn listen(&self) -> HttpServing {
+        let listener =
+            tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let router = metricc::serving_http::router(Arc::new(self.serving.clone()));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        HttpServing::new(&format!("http://{address}")).expect("a URL")
+    }
+}
+
+fn block_on(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(test);
+}
+
+#[test]
+fn a_process_and_a_node_give_the_same_typed_rows() {
+    block_on(async {
+        let node = Node::new();
+        node.publish(10, 24);
+        let http = node.listen().await;
+        for serving in [&node.serving as &dyn Serving, &http] {
+            let names: Vec<String> =
+                serving.metrics().await.expect("a list").into_iter().map(|metric| metric.name).collect();
+            assert_eq!(names, ["total", "views"]);
+
+            let key = views::Key { page: Some("p 1/ä&=".to_owned()) };
+            let rows = views().get(serving, &key).await.expect("rows");
+            assert_eq!(rows.frontier, [24]);
+            assert_eq!(rows.rows.iter().map(|row| row.value.visits).sum::<i64>(), 12);
+            assert!(rows.rows.iter().all(|row| row.key == key));
+            let none = views().get(serving, &views::Key { page: None }).await.expect("rows");
+            assert_eq!(none.rows.iter().map(|row| row.value.visits).sum::<i64>(), 6);
+            assert_eq!(none.rows[0].value.readers.error, 0.01);
+
+            let at = |text: &str| text.parse::<Timestamp>().expect("a timestamp");
+            // Midnight in India is 18:30Z of the day before.
+            let rows = views().range(serving, at("2026-04-24T18:30:00Z"), at("2026-04-25T18:30:00Z")).await;
+            let rows = rows.expect("rows").rows;
+            assert!(rows.iter().all(|row| row.window.start == at("2026-04-24T18:30:00Z")));
+            assert_eq!(rows.iter().map(|row| row.value.visits).sum::<i64>(), 8);
+            let latest = views().latest(serving).await.expect("rows").rows;
+            assert!(
+                latest.iter().all(|row| row.window.start == at("2026-04-25T18:30:00Z")) && latest.len() == 3
+            );
+        }
+    });
+}
+
+#[test]
+fn whoever_subscribes_sees_each_frontier_whole() {
+    block_on(async {
+        let node = Node::new();
+        node.publish(0, 3);
+        let http = node.listen().await;
+        let mut streams = [views().subscribe(&node.serving), views().subscribe(&http)];
+        for end in [3, 10, 24] {
+            if end > 3 {
+                node.publish(3, end);
+            }
+            for stream in &mut streams {
+                let rows = stream.next().await.expect("an answer").expect("rows");
+                assert_eq!(rows.frontier, [end]);
+                assert_eq!(rows.rows.iter().map(|row| row.value.visits).sum::<i64>(), end as i64);
+            }
+        }
+    });
+}
+
+#[test]
+fn what_cannot_be_answered_says_why() {
+    block_on(async {
+        let node = Node::new();
+        node.publish(10, 24);
+        let http = node.listen().await;
+        for serving in [&node.serving as &dyn Serving, &http] {
+            let stale = changed::total().latest(serving).await.expect_err("another definition");
+            assert!(
+                matches!(&stale, ServingError::OtherDefinition { metric, .. } if metric == "total"),
+                "{stale}"
+            );
+            let ask = |metric: &str, key: Option<&str>| {
+                let keys = key.map(|key| (key.to_owned(), "x".into())).into_iter().collect();
+                serving.read(ReadRequest { metric: metric.to_owned(), keys, ..ReadRequest::default() })
+            };
+            let unknown = ask("veiws", None).await.expect_err("no such metric").to_string();
+            assert_eq!(unknown, "no metric `veiws` is served; there are `total`, `views`");
+            let key = ask("views", Some("pgae")).await.expect_err("no such key").to_string();
+            assert_eq!(key, "metric `views` has no key `pgae`; it has `page`");
+            let from = Some(Timestamp::UNIX_EPOCH);
+            let request = ReadRequest { metric: "total".to_owned(), from, ..ReadRequest::default() };
+            let windows = serving.read(request).await.expect_err("no windows").to_string();
+            assert_eq!(windows, "metric `total` is of all time: it has no windows to choose from");
+            let mut stream = changed::total().subscribe(serving);
+            assert!(stream.next().await.expect("an answer").is_err() && stream.next().await.is_none());
+        }
+        let nobody = HttpServing::new("http://127.0.0.1:1").expect("a URL");
+        let error = nobody.metrics().await.expect_err("nobody").to_string();
+        assert!(error.starts_with("http://127.0.0.1:1/v1/metrics: ") && error.contains("refused"), "{error}");
+        assert!(HttpServing::new("ftp://x").is_err());
+    });
+}
+
+#[test]
+fn what_is_published_has_one_frontier_and_no_gap() {
+    let node = Node::new();
+    let part = |from: u64, to: u64| {
+        let interval = Interval::new(Frontier(vec![from]), Frontier(vec![to])).expect("an interval");
+        let options = EngineOptions::default();
+        evaluate_interval(&node.bound, Engine::Batch, &interval, &options, &|_| {})
+            .expect("evaluated")
+            .segments
+    };
+    let plans = &node.bound.plan.metrics;
+    let publish = |segments: [Vec<Segment>; 2]| {
+        let segments: Vec<_> = plans.iter().map(AsRef::as_ref).zip(segments).collect();
+        node.serving.publish(&segments)
+    };
+    let [short, long] = [part(0, 5), part(0, 9)];
+    let error =
+        publish([vec![short[0].clone()], vec![long[1].clone()]]).expect_err("two frontiers").to_string();
+    assert!(error.contains("one answer has one frontier"), "{error}");
+    let gap = part(6, 9);
+    let error = publish([vec![short[0].clone(), gap[0].clone()], vec![long[1].clone()]]).expect_err("a gap");
+    assert!(error.to_string().contains("gap"), "{error}");
+}

@@ -1,0 +1,105 @@
+//! The stub that `metricc compile` writes, compiled and called: against this process, and against a real HTTP server.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use metricc::{Engine, EngineOptions, LocalServing, Package, evaluate_interval};
+use metricc_compiler::Segment;
+use metricc_log::Interval;
+
+use crate::layers::bound;
+
+#[rustfmt::skip]
+#[path = "../../docs/generated/payments/rust/src/lib.rs"]
+#[allow(unused_imports, unreachable_pub, dead_code)]
+mod payments;
+
+use payments::{
+    Decimal, HttpServing, Serving, ServingError, approx_merchants, distinct_merchants, failure_rate, revenue,
+};
+
+const EVENTS: &str = r#"{"payment_id":"a","created_at":"2026-04-25T10:00:00Z","merchant_id":1,"status":"failed","amount":10.00}
+{"payment_id":"b","created_at":"2026-04-25T19:00:00Z","merchant_id":1,"status":"captured","amount":5.00,"country":"IN"}
+{"payment_id":"b","created_at":"2026-04-25T19:00:00Z","merchant_id":1,"status":"captured","amount":5.00,"country":"IN"}
+{"payment_id":"c","created_at":"2026-04-25T19:30:00Z","merchant_id":2,"status":"captured","amount":250.55,"country":"IN"}
+"#;
+
+/// All metrics of a package over the events, from batch.
+fn serve(package: &Package) -> LocalServing {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("payments.ndjson");
+    std::fs::write(&path, EVENTS).expect("written");
+    let bound = bound(package, &path);
+    let interval = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
+    let options = EngineOptions::default();
+    let evaluation =
+        evaluate_interval(&bound, Engine::Batch, &interval, &options, &|_| {}).expect("evaluated");
+    let serving = LocalServing::new(&bound.plan.metrics);
+    let plans = bound.plan.metrics.iter().map(AsRef::as_ref);
+    let segments: Vec<(_, Vec<Segment>)> =
+        plans.zip(evaluation.segments.into_iter().map(|segment| vec![segment])).collect();
+    serving.publish(&segments).expect("published");
+    serving
+}
+
+async fn listen(serving: &LocalServing) -> HttpServing {
+    let listener =
+        tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let router = metricc::serving_http::router(Arc::new(serving.clone()));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    HttpServing::new(&format!("http://{address}")).expect("a URL")
+}
+
+fn block_on(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(test);
+}
+
+fn example() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/payments/payments.metric");
+    std::fs::read_to_string(path).expect("the example is there")
+}
+
+#[test]
+fn a_stub_reads_what_is_served() {
+    let decimal = |text: &str| text.parse::<Decimal>().expect("a decimal");
+    block_on(async {
+        let local = serve(&crate::layers::package(&example()));
+        let http = listen(&local).await;
+        for serving in [&local as &dyn Serving, &http] {
+            let key = revenue::Key { country: "IN".to_owned() };
+            let rows = revenue::get(serving, &key).await.expect("rows");
+            assert_eq!((rows.frontier.as_slice(), rows.rows.len()), (&[4][..], 1));
+            assert_eq!(rows.rows[0].value, Some(decimal("255.55")));
+            let (from, to) = (rows.rows[0].window.start, rows.rows[0].window.end);
+            assert_eq!(revenue::range(serving, from, to).await.expect("rows").rows, rows.rows);
+            assert!(revenue::range(serving, to, to).await.expect("rows").rows.is_empty());
+            assert_eq!(distinct_merchants::latest(serving).await.expect("rows").rows[0].value, 2);
+            let estimate = approx_merchants::latest(serving).await.expect("rows").rows[0].value;
+            assert_eq!((estimate.value, estimate.error), (2, 0.01));
+            let rates = failure_rate::subscribe(serving).next().await.expect("an answer").expect("rows");
+            assert_eq!(rates.rows.iter().map(|row| row.value).collect::<Vec<_>>(), [Some(1.0), Some(0.0)]);
+        }
+    });
+}
+
+#[test]
+fn a_stub_of_another_definition_is_refused() {
+    let changed =
+        example().replace("status == \"captured\"\n  by country", "status != \"failed\"\n  by country");
+    assert_ne!(changed, example());
+    block_on(async {
+        let local = serve(&crate::layers::package(&changed));
+        let http = listen(&local).await;
+        for serving in [&local as &dyn Serving, &http] {
+            // What did not change is answered.
+            assert!(distinct_merchants::latest(serving).await.is_ok());
+            let refused = revenue::latest(serving).await.expect_err("another definition");
+            assert!(matches!(refused, ServingError::OtherDefinition { .. }), "{refused}");
+            let shown = refused.to_string();
+            assert!(shown.contains("generate it anew"), "{shown}");
+        }
+    });
+}
