@@ -250,3 +250,29 @@ fn events_and_metrics_may_be_local_to_a_function() {
     let log = EventLog::of_events(&visits).expect("a log");
     assert_eq!(bots().batch(&log).expect("batch").rows[0].value, 1);
 }
+
+/// Events of another crate; an import brings in what their metrics have to know.
+mod of_another_crate {
+    use super::*;
+    use metricc_tests::events::{Click, Device, elsewhere};
+
+    #[metric]
+    pub(super) fn on_phones(clicks: Events<Click>) -> Metric {
+        clicks.filter(|c| c.device == Device::Phone).count()
+    }
+
+    #[metric]
+    pub(super) fn others(clicks: Events<elsewhere::Click>) -> Metric {
+        clicks.count()
+    }
+
+    #[test]
+    fn are_measured_like_own_ones() {
+        let at = Timestamp::UNIX_EPOCH;
+        let clicks = [Device::Phone, Device::Other].map(|device| Click { at, device });
+        let log = EventLog::of_events(&clicks).expect("a log");
+        assert_eq!(on_phones().batch(&log).expect("batch").rows[0].value, 1);
+        let log = EventLog::of_events(&[elsewhere::Click { at }]).expect("a log");
+        assert_eq!(others().batch(&log).expect("batch").rows[0].value, 1);
+    }
+}

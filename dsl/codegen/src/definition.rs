@@ -8,7 +8,7 @@
 //!
 //! Types and macros have separate names, so an import of the type imports the macro, too.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -139,17 +139,20 @@ impl Parse for Called {
     }
 }
 
-/// The macro by which the definition of `ident` is asked for.
-pub(crate) fn export(ident: &Ident, visibility: &Visibility, definition: &Definition) -> TokenStream {
-    let name = format_ident!("__metricc_definition_of_{}", ident, span = proc_macro2::Span::call_site());
-    // A `macro_rules!` without `#[macro_export]` can be seen in its own crate at most.
-    let visibility = match visibility {
-        Visibility::Public(_) => quote!(pub(crate)),
-        visibility => quote!(#visibility),
-    };
+/// The macro by which the definition of `ident` is asked for. `place` tells types of one name apart: a macro of a
+/// public type is seen from other crates, and stands at the root of its own.
+pub(crate) fn export(
+    ident: &Ident,
+    visibility: &Visibility,
+    place: &str,
+    definition: &Definition,
+) -> TokenStream {
+    let name = format_ident!("__metricc_definition_of_{}_{}", ident, place, span = Span::call_site());
+    let exported = matches!(visibility, Visibility::Public(_)).then(|| quote!(#[macro_export]));
     quote! {
         #[doc(hidden)]
         #[allow(unused_macros)]
+        #exported
         macro_rules! #name {
             ([$($callback:tt)*] $($rest:tt)*) => { $($callback)* ! { { #definition } $($rest)* } };
         }

@@ -11,27 +11,27 @@ use crate::language_text::LanguageText;
 use crate::problem::Problems;
 use crate::rust_type::{FieldType, last_name};
 
-/// Expands `#[derive(Event)]`.
-pub fn derive_event(input: TokenStream) -> TokenStream {
+/// Expands `#[derive(Event)]`. `place` says where it stands, as a part of a name.
+pub fn derive_event(input: TokenStream, place: &str) -> TokenStream {
     match syn::parse2::<DeriveInput>(input) {
-        Ok(input) => derive(&input, Vec::new()),
+        Ok(input) => derive(&input, Vec::new(), place),
         Err(error) => error.to_compile_error(),
     }
 }
 
 /// Called back with the definitions of the enums that a struct names, and the struct.
-pub fn event_stage(input: TokenStream) -> TokenStream {
+pub fn event_stage(input: TokenStream, place: &str) -> TokenStream {
     let called = syn::parse2::<Called>(input).and_then(|called| {
         let input = syn::parse2::<DeriveInput>(called.rest)?;
         Ok((called.definitions, input))
     });
     match called {
-        Ok((definitions, input)) => derive(&input, definitions),
+        Ok((definitions, input)) => derive(&input, definitions, place),
         Err(error) => error.to_compile_error(),
     }
 }
 
-fn derive(input: &DeriveInput, definitions: Vec<Definition>) -> TokenStream {
+fn derive(input: &DeriveInput, definitions: Vec<Definition>, place: &str) -> TokenStream {
     let mut problems = Problems::default();
     let attributes = TypeAttributes::of(&input.attrs, &mut problems);
     if let Some(parameter) = input.generics.params.first() {
@@ -39,8 +39,8 @@ fn derive(input: &DeriveInput, definitions: Vec<Definition>) -> TokenStream {
     }
     let items = match &input.data {
         _ if !problems.is_empty() => TokenStream::new(),
-        Data::Enum(data) => of_enum(input, data, &attributes, &mut problems),
-        Data::Struct(data) => of_struct(input, &data.fields, definitions, &attributes, &mut problems),
+        Data::Enum(data) => of_enum(input, data, &attributes, place, &mut problems),
+        Data::Struct(data) => of_struct(input, &data.fields, definitions, &attributes, place, &mut problems),
         Data::Union(data) => {
             problems.push(data.union_token.span, "a union is no event\n\nhelp: derive `Event` for a struct");
             TokenStream::new()
@@ -55,6 +55,7 @@ fn of_enum(
     input: &DeriveInput,
     data: &syn::DataEnum,
     attributes: &TypeAttributes,
+    place: &str,
     problems: &mut Problems,
 ) -> TokenStream {
     if let Some(name) = &attributes.name {
@@ -86,7 +87,7 @@ fn of_enum(
         quote!(match self { #(#arms),* })
     };
     let definition = Definition::Enum(EnumDefinition { ident: ident.clone(), variants });
-    let export = export(ident, &input.vis, &definition);
+    let export = export(ident, &input.vis, place, &definition);
     quote! {
         #[automatically_derived]
         impl #krate::event::Field for #ident {
@@ -104,6 +105,7 @@ fn of_struct(
     fields: &Fields,
     definitions: Vec<Definition>,
     attributes: &TypeAttributes,
+    place: &str,
     problems: &mut Problems,
 ) -> TokenStream {
     let Fields::Named(named) = fields else {
@@ -150,7 +152,7 @@ fn of_struct(
         fields: names.collect(),
         enums,
     });
-    let export = export(&input.ident, &input.vis, &definition);
+    let export = export(&input.ident, &input.vis, place, &definition);
     let krate = attributes.krate();
     let implementation = if problems.is_empty() {
         implementation(input, &name, text.as_str(), &parsed, &krate)

@@ -35,21 +35,21 @@ const VISITS: &str = r#"{ event Visit "visits" "source visits {\n  id: string ke
 
 #[test]
 fn a_struct() {
-    insta::assert_snapshot!(pretty(&derive_event(tokens(VISIT))));
+    insta::assert_snapshot!(pretty(&derive_event(tokens(VISIT), "here")));
 }
 
 #[test]
 fn an_enum() {
     let text = r#"pub(crate) enum Kind { Human, #[event(rename = "robot")] Bot }"#;
-    insta::assert_snapshot!(pretty(&derive_event(tokens(text))));
+    insta::assert_snapshot!(pretty(&derive_event(tokens(text), "here")));
 }
 
 #[test]
 fn a_struct_asks_its_enums_what_they_are() {
     let text = "struct Visit { #[event(time)] at: Timestamp, kind: events::Kind }";
-    insta::assert_snapshot!("asks", pretty(&derive_event(tokens(text))));
+    insta::assert_snapshot!("asks", pretty(&derive_event(tokens(text), "here")));
     let answer = format!(r#"{{ enum Kind (Human = "human", Bot = "bot") }} {text}"#);
-    insta::assert_snapshot!("is_answered", pretty(&event_stage(tokens(&answer))));
+    insta::assert_snapshot!("is_answered", pretty(&event_stage(tokens(&answer), "here")));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn the_path_of_the_crate_can_be_another() {
     let expansion = pretty(&metric_stage(tokens(&format!("{VISITS} (crate = crate::engine) {function}"))));
     assert!(expansion.contains("crate::engine::Metric") && !expansion.contains("::metricc"), "{expansion}");
     let text = format!("#[event(crate = renamed)] {VISIT}");
-    let expansion = pretty(&derive_event(tokens(&text)));
+    let expansion = pretty(&derive_event(tokens(&text), "here"));
     assert!(expansion.contains("renamed::Event") && !expansion.contains("metricc::"), "{expansion}");
 }
 
@@ -108,8 +108,8 @@ fn nothing_panics() {
         "fn f(v: Events<Visit>) -> Metric { { v }.quantile(|v| { let (a, b) = v; a; v.spent = 3 }, 0.5).within() }",
     ];
     for text in odd {
-        let _ = derive_event(tokens(text));
-        let _ = event_stage(tokens(text));
+        let _ = derive_event(tokens(text), "here");
+        let _ = event_stage(tokens(text), "here");
         let _ = metric(&tokens(text), &tokens(text));
         let _ = metric_stage(tokens(text));
         let _ = metric_stage(tokens(&format!("{VISITS} () {text}")));

@@ -1,6 +1,15 @@
 //! The macros of `metricc`; see the chapter *From Rust* of its documentation. What they do is in `metricc-codegen`.
 
-use proc_macro::TokenStream;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use proc_macro::{Span, TokenStream};
+
+/// Where the macro is called, as a part of a name: the same in every build.
+fn place() -> String {
+    let (span, mut hasher) = (Span::call_site(), DefaultHasher::new());
+    (span.file(), span.line(), span.column()).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
 
 /// Makes a struct the event of a source, or an enum the type of its fields.
 ///
@@ -10,7 +19,7 @@ use proc_macro::TokenStream;
 /// On a field: `key`, `time`, `default = …`, `rename = "…"`, `decimal(p, s)`, `zone = "…"`; on a variant: `rename = "…"`.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
-    metricc_codegen::derive_event(input.into()).into()
+    metricc_codegen::derive_event(input.into(), &place()).into()
 }
 
 /// Makes a function whose body is a chain a metric.
@@ -24,14 +33,14 @@ pub fn metric(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// The sources and metrics of a `.metric` file: `metrics!("payments.metric")`.
 #[proc_macro]
 pub fn metrics(input: TokenStream) -> TokenStream {
-    let caller = proc_macro::Span::call_site().local_file();
+    let caller = Span::call_site().local_file();
     metricc_codegen::metrics(input.into(), caller.as_deref()).into()
 }
 
 #[doc(hidden)]
 #[proc_macro]
 pub fn event_stage(input: TokenStream) -> TokenStream {
-    metricc_codegen::event_stage(input.into()).into()
+    metricc_codegen::event_stage(input.into(), &place()).into()
 }
 
 #[doc(hidden)]
