@@ -10,6 +10,7 @@
 //! A library of its own, and no `proc-macro` crate, so that expansions can be tested.
 
 mod attributes;
+mod call;
 mod chain;
 mod debug;
 mod definition;
@@ -26,6 +27,7 @@ mod scope;
 mod stub;
 mod type_check;
 mod value;
+mod window;
 
 pub use event::{derive_event, event_stage};
 pub use file::metrics;

@@ -9,7 +9,8 @@ use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ItemFn, Lit, parse_quote_spanned};
 
-use crate::value::{is_duration, listed, matched};
+use crate::call::{listed, matched};
+use crate::value::is_duration;
 
 /// The function, hidden. With errors only editors see its body: the compiler would say everything twice.
 pub(crate) fn function(function: &ItemFn, is_sound: bool, krate: &TokenStream) -> TokenStream {
