@@ -88,11 +88,8 @@ impl From<i64> for Decimal {
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scale = usize::from(self.scale);
-        let digits = format!("{:0width$}", self.units.unsigned_abs(), width = scale + 1);
-        let (whole, fraction) = digits.split_at(digits.len() - scale);
-        let text = if scale == 0 { whole.to_owned() } else { format!("{whole}.{fraction}") };
-        f.pad_integral(self.units >= 0, "", &text)
+        let text = decimal_text(self.units, usize::from(self.scale));
+        f.pad_integral(self.units >= 0, "", text.trim_start_matches('-'))
     }
 }
 
@@ -147,6 +144,14 @@ impl TryFrom<Decimal> for rust_decimal::Decimal {
     fn try_from(value: Decimal) -> Result<Self, rust_decimal::Error> {
         rust_decimal::Decimal::try_from_i128_with_scale(value.units, u32::from(value.scale))
     }
+}
+
+/// `units · 10⁻ˢᶜᵃˡᵉ` with all digits of the scale, also zeros: `10.00`.
+pub fn decimal_text(units: i128, scale: usize) -> String {
+    let digits = format!("{:0width$}", units.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    let sign = if units < 0 { "-" } else { "" };
+    if scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub mod row;
 pub mod serving;
 mod value;
 
-pub use decimal::Decimal;
+pub use decimal::{Decimal, decimal_text};
 pub use event::Event;
 pub use futures::Stream;
 pub use jiff;

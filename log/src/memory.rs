@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter;
+use metricc_client::decimal_text;
 use metricc_client::event::Cell;
 use metricc_dsl::ir::Source;
 
@@ -16,7 +17,7 @@ use crate::column::{Column, Scalar};
 use crate::decode::{Problem, Reject, Rows, SharedRules, expected};
 use crate::findings::Findings;
 use crate::identity::{self, Duplicates, Identities};
-use crate::number::{NumberProblem, power_of_ten};
+use crate::number::Rescale;
 use crate::partition::{Decoded, Range, ReadRequest};
 use crate::rule::{Reading, Rule, Rules};
 use crate::{Batch, LogError, Position, Quarantined, Slice, schema, timestamp};
@@ -324,24 +325,10 @@ fn scalar<'a>(reading: &Reading, cell: &'a Cell<'a>) -> Result<Scalar<'a>, Probl
     })
 }
 
-/// The same decimal in units of 10⁻ˢᶜᵃˡᵉ, if it loses no digits and has not too many.
+/// The same decimal in units of 10⁻ˢᶜᵃˡᵉ, by the rule of all records.
 fn rescaled(units: i128, found: u8, precision: u8, scale: u8) -> Result<i128, Problem> {
-    let problem = |problem: NumberProblem| {
-        Problem::new(
-            problem.to_string(),
-            &metricc_client::Decimal::new(units, found).map_or_else(String::new, |value| value.to_string()),
-        )
-    };
-    let rescaled = if found <= scale {
-        units.checked_mul(power_of_ten(scale - found))
-    } else {
-        let divisor = power_of_ten(found - scale);
-        if units % divisor != 0 {
-            return Err(problem(NumberProblem::ScaleLost(scale)));
-        }
-        Some(units / divisor)
-    };
-    rescaled
-        .filter(|rescaled| rescaled.unsigned_abs() < power_of_ten(precision).unsigned_abs())
-        .ok_or_else(|| problem(NumberProblem::TooManyDigits(precision.saturating_sub(scale))))
+    let rescale = Rescale::new(i8::try_from(found).unwrap_or(i8::MAX), precision, scale);
+    rescale
+        .apply(units)
+        .map_err(|problem| Problem::new(problem.to_string(), &decimal_text(units, usize::from(found))))
 }

@@ -145,6 +145,40 @@ fn unscaled(
     Ok(value * power_of_ten(u8::try_from(power).unwrap_or(38)))
 }
 
+/// Decimals of one scale as units of another: no digit is lost, and all fit the precision.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rescale {
+    precision: u8,
+    scale: u8,
+    /// Digits behind the point that are added; those that are taken away are negative.
+    shift: i16,
+    factor: i128,
+}
+
+impl Rescale {
+    pub(crate) fn new(found: i8, precision: u8, scale: u8) -> Self {
+        let shift = i16::from(scale) - i16::from(found);
+        let factor = power_of_ten(u8::try_from(shift.unsigned_abs()).unwrap_or(38));
+        Rescale { precision, scale, shift, factor }
+    }
+
+    /// The units of a value, or why it has none.
+    #[inline]
+    pub(crate) fn apply(&self, value: i128) -> Result<i128, NumberProblem> {
+        let rescaled = if self.shift >= 0 {
+            value.checked_mul(self.factor)
+        } else if value % self.factor == 0 {
+            Some(value / self.factor)
+        } else {
+            return Err(NumberProblem::ScaleLost(self.scale));
+        };
+        // The limit of 38 digits is below that of the 128 bits, so the absolute value exists.
+        let limit = power_of_ten(self.precision).unsigned_abs();
+        let fits = |value: &i128| value.unsigned_abs() < limit;
+        rescaled.filter(fits).ok_or(NumberProblem::TooManyDigits(self.precision.saturating_sub(self.scale)))
+    }
+}
+
 /// 10^power for a power of at most 38.
 pub(crate) fn power_of_ten(power: u8) -> i128 {
     10i128.pow(u32::from(power.min(38)))

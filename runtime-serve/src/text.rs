@@ -7,6 +7,7 @@ use arrow::datatypes::{
     Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type,
     TimestampMicrosecondType,
 };
+use metricc_client::decimal_text;
 use metricc_dsl::calendar::{ZoneRules, date_text, instant_text};
 use metricc_dsl::ir;
 
@@ -102,14 +103,6 @@ pub(crate) fn cell_text(kind: &ir::Kind, column: &ArrayRef, row: usize) -> Optio
             text
         }
     })
-}
-
-/// All digits of the scale, also zeros: `10.00`.
-fn decimal_text(unscaled: i128, scale: usize) -> String {
-    let digits = format!("{:0width$}", unscaled.unsigned_abs(), width = scale + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - scale);
-    let sign = if unscaled < 0 { "-" } else { "" };
-    if scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 /// The shortest decimal that reads back as the same float, with a point or an exponent.

@@ -15,7 +15,7 @@ use metricc_dsl::calendar::ZoneRules;
 use metricc_dsl::ir;
 
 use crate::decode::Problem;
-use crate::number::{NumberProblem, power_of_ten};
+use crate::number::Rescale;
 use crate::rule::Places;
 use crate::timestamp::{self, TimeProblem};
 
@@ -70,24 +70,10 @@ pub(super) fn decimals(
     (precision, scale): (u8, u8),
     rejects: &mut Rejects,
 ) -> Result<Decimal128Array, ArrowError> {
-    let limit = power_of_ten(precision);
-    let shift = i16::from(scale) - i16::from(found);
-    let factor = power_of_ten(u8::try_from(shift.unsigned_abs()).unwrap_or(38));
-    let rescale = |value: i128| {
-        let rescaled = if shift >= 0 {
-            value.checked_mul(factor)
-        } else if value % factor == 0 {
-            Some(value / factor)
-        } else {
-            return Err(NumberProblem::ScaleLost(scale));
-        };
-        // The limit of 38 digits is below that of the 128 bits, so the absolute value exists.
-        let fits = |value: &i128| value.unsigned_abs() < limit.unsigned_abs();
-        rescaled.filter(fits).ok_or(NumberProblem::TooManyDigits(precision.saturating_sub(scale)))
-    };
+    let rescale = Rescale::new(found, precision, scale);
     let shown =
         |value: i128| if found == 0 { value.to_string() } else { format!("{value}e{}", -i16::from(found)) };
-    let array: Decimal128Array = map(array, rejects, shown, rescale);
+    let array: Decimal128Array = map(array, rejects, shown, |value| rescale.apply(value));
     Ok(array.with_data_type(DataType::Decimal128(precision, i8::try_from(scale).unwrap_or(i8::MAX))))
 }
 
