@@ -9,19 +9,19 @@ use arrow::datatypes::DataType;
 use crate::scalar::Scalar;
 use crate::{Result, StateError};
 
-/// An argument column of a known type.
-pub(crate) trait Column: 'static {
+/// The arguments of `lift`, of known types: one column, or several side by side.
+pub(crate) trait Column: Sized + 'static {
     /// What one row holds.
     type Item<'a>: Copy;
 
-    /// The column in the arguments of `lift`, if it is of this kind.
-    fn open(args: &[ArrayRef]) -> Option<&Self>;
+    /// The arguments of `lift`, if they are of this kind.
+    fn open(args: &[ArrayRef]) -> Option<Self>;
     /// All rows in order, null or not.
     fn items(&self) -> impl Iterator<Item = Self::Item<'_>>;
     /// One row, null or not.
     fn item(&self, row: usize) -> Self::Item<'_>;
-    /// Which rows are null.
-    fn nulls(&self) -> Option<&NullBuffer>;
+    /// Which rows are null: those that have a null in any argument.
+    fn nulls(&self) -> Option<NullBuffer>;
     /// Whether every selected row holds a value that may come in: floats have to be finite.
     fn is_proper(&self, _selected: Option<&BooleanBuffer>) -> bool {
         true
@@ -35,14 +35,14 @@ pub(crate) struct NoColumn;
 impl Column for NoColumn {
     type Item<'a> = ();
 
-    fn open(args: &[ArrayRef]) -> Option<&Self> {
-        args.is_empty().then_some(&NoColumn)
+    fn open(args: &[ArrayRef]) -> Option<Self> {
+        args.is_empty().then_some(NoColumn)
     }
     fn items(&self) -> impl Iterator<Item = ()> {
         std::iter::repeat(())
     }
     fn item(&self, _row: usize) {}
-    fn nulls(&self) -> Option<&NullBuffer> {
+    fn nulls(&self) -> Option<NullBuffer> {
         None
     }
 }
@@ -53,8 +53,8 @@ where
 {
     type Item<'a> = T::Native;
 
-    fn open(args: &[ArrayRef]) -> Option<&Self> {
-        args.first().and_then(|array| array.as_primitive_opt::<T>())
+    fn open(args: &[ArrayRef]) -> Option<Self> {
+        args.first().and_then(|array| array.as_primitive_opt::<T>()).cloned()
     }
     #[inline]
     fn items(&self) -> impl Iterator<Item = T::Native> {
@@ -64,8 +64,8 @@ where
     fn item(&self, row: usize) -> T::Native {
         self.value(row)
     }
-    fn nulls(&self) -> Option<&NullBuffer> {
-        Array::nulls(self)
+    fn nulls(&self) -> Option<NullBuffer> {
+        Array::nulls(self).cloned()
     }
     fn is_proper(&self, selected: Option<&BooleanBuffer>) -> bool {
         if T::Native::ALWAYS_PROPER {
@@ -81,8 +81,8 @@ where
 impl Column for BooleanArray {
     type Item<'a> = bool;
 
-    fn open(args: &[ArrayRef]) -> Option<&Self> {
-        args.first().and_then(|array| array.as_boolean_opt())
+    fn open(args: &[ArrayRef]) -> Option<Self> {
+        args.first().and_then(|array| array.as_boolean_opt()).cloned()
     }
     #[inline]
     fn items(&self) -> impl Iterator<Item = bool> {
@@ -92,16 +92,16 @@ impl Column for BooleanArray {
     fn item(&self, row: usize) -> bool {
         self.value(row)
     }
-    fn nulls(&self) -> Option<&NullBuffer> {
-        Array::nulls(self)
+    fn nulls(&self) -> Option<NullBuffer> {
+        Array::nulls(self).cloned()
     }
 }
 
 impl Column for StringViewArray {
     type Item<'a> = &'a str;
 
-    fn open(args: &[ArrayRef]) -> Option<&Self> {
-        args.first().and_then(|array| array.as_string_view_opt())
+    fn open(args: &[ArrayRef]) -> Option<Self> {
+        args.first().and_then(|array| array.as_string_view_opt()).cloned()
     }
     #[inline]
     fn items(&self) -> impl Iterator<Item = &str> {
@@ -111,15 +111,38 @@ impl Column for StringViewArray {
     fn item(&self, row: usize) -> &str {
         self.value(row)
     }
-    fn nulls(&self) -> Option<&NullBuffer> {
-        Array::nulls(self)
+    fn nulls(&self) -> Option<NullBuffer> {
+        Array::nulls(self).cloned()
+    }
+}
+
+/// Two arguments, or one and several more.
+impl<A: Column, B: Column> Column for (A, B) {
+    type Item<'a> = (A::Item<'a>, B::Item<'a>);
+
+    fn open(args: &[ArrayRef]) -> Option<Self> {
+        let (first, rest) = args.split_first()?;
+        Some((A::open(std::slice::from_ref(first))?, B::open(rest)?))
+    }
+    fn items(&self) -> impl Iterator<Item = Self::Item<'_>> {
+        self.0.items().zip(self.1.items())
+    }
+    #[inline]
+    fn item(&self, row: usize) -> Self::Item<'_> {
+        (self.0.item(row), self.1.item(row))
+    }
+    fn nulls(&self) -> Option<NullBuffer> {
+        NullBuffer::union(self.0.nulls().as_ref(), self.1.nulls().as_ref())
+    }
+    fn is_proper(&self, selected: Option<&BooleanBuffer>) -> bool {
+        self.0.is_proper(selected) && self.1.is_proper(selected)
     }
 }
 
 /// The rows of one `lift` that count, checked to fit together.
 pub(crate) struct Rows<'a, C> {
     monoid: &'a str,
-    column: &'a C,
+    column: C,
     groups: &'a [usize],
     n_groups: usize,
     selected: Option<BooleanBuffer>,
@@ -130,19 +153,19 @@ impl<'a, C: Column> Rows<'a, C> {
     /// every selected value is proper.
     pub(crate) fn open(
         monoid: &'a str,
-        expected: Option<&DataType>,
-        args: &'a [ArrayRef],
+        expected: &[DataType],
+        args: &[ArrayRef],
         groups: &'a [usize],
         filter: Option<&BooleanArray>,
         n_groups: usize,
     ) -> Result<Self> {
         let error = |problem: String| StateError::new(monoid, problem);
         check_arguments(expected, args, groups.len()).map_err(error)?;
-        let column = C::open(args).ok_or_else(|| error("the argument is of another type".into()))?;
+        let column = C::open(args).ok_or_else(|| error("an argument is of another type".into()))?;
         if filter.is_some_and(|filter| filter.len() != groups.len()) {
             return Err(error("the filter and the group numbers differ in length".into()));
         }
-        let selected = selection(column.nulls(), filter);
+        let selected = selection(column.nulls().as_ref(), filter);
         if !column.is_proper(selected.as_ref()) {
             return Err(error("a float that comes in is not finite".into()));
         }
@@ -152,25 +175,26 @@ impl<'a, C: Column> Rows<'a, C> {
     /// Calls `add` with group and value of every row that counts, in order. Fails where a group number is not below
     /// `n_groups`; the other rows are added nevertheless.
     #[inline]
-    pub(crate) fn each(self, mut add: impl FnMut(usize, C::Item<'a>)) -> Result<()> {
+    pub(crate) fn each(self, mut add: impl FnMut(usize, C::Item<'_>)) -> Result<()> {
         let n_groups = self.n_groups;
         let mut are_below = true;
-        let mut add = |group: usize, item| {
-            if group < n_groups {
-                add(group, item);
-            } else {
-                are_below = false;
-            }
-        };
         match &self.selected {
             None => {
                 for (group, item) in self.groups.iter().zip(self.column.items()) {
-                    add(*group, item);
+                    if *group < n_groups {
+                        add(*group, item);
+                    } else {
+                        are_below = false;
+                    }
                 }
             }
             Some(selected) => {
                 for row in selected.set_indices() {
-                    add(self.groups[row], self.column.item(row));
+                    if self.groups[row] < n_groups {
+                        add(self.groups[row], self.column.item(row));
+                    } else {
+                        are_below = false;
+                    }
                 }
             }
         }
@@ -179,26 +203,23 @@ impl<'a, C: Column> Rows<'a, C> {
 }
 
 fn check_arguments(
-    expected: Option<&DataType>,
+    expected: &[DataType],
     args: &[ArrayRef],
     n_rows: usize,
 ) -> std::result::Result<(), String> {
-    match (expected, args) {
-        (None, []) => Ok(()),
-        (Some(expected), [argument]) if argument.data_type() == expected => {
-            if argument.len() == n_rows {
-                Ok(())
-            } else {
-                Err("the argument and the group numbers differ in length".into())
-            }
+    if args.len() != expected.len() {
+        return Err(format!("{} arguments came in, declared are {}", args.len(), expected.len()));
+    }
+    for (argument, expected) in args.iter().zip(expected) {
+        if argument.data_type() != expected {
+            let found = argument.data_type();
+            return Err(format!("the argument is of type `{found}`, declared is `{expected}`"));
         }
-        (Some(expected), [argument]) => {
-            Err(format!("the argument is of type `{}`, declared is `{expected}`", argument.data_type()))
-        }
-        (expected, args) => {
-            Err(format!("{} arguments came in, declared are {}", args.len(), usize::from(expected.is_some())))
+        if argument.len() != n_rows {
+            return Err("the argument and the group numbers differ in length".into());
         }
     }
+    Ok(())
 }
 
 /// The error of a group number that is too large.

@@ -6,10 +6,12 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::states::{
-    DecimalSet, ExactSum, FloatMean, FloatMoments, HeapValue, HyperLogLog, LogBuckets, MAX_PRECISION,
-    MIN_PRECISION, Reader, TextExtreme, TextSet, WordSet,
+    Chosen, CountMin, DecimalSet, ExactSum, FloatMean, FloatMoments, FloatPairs, FloatPowers, HeapValue,
+    Histogram, HyperLogLog, Keyed, LogBuckets, MAX_PRECISION, MIN_PRECISION, Periods, Reader, Steps, Tally,
+    TextExtreme, TextSet, WideSum, WordSet,
 };
-use crate::{Checked, Result, StateError};
+use crate::values::Shape;
+use crate::{Checked, MAX_BUCKETS, MAX_WIDTH, Result, StateError};
 
 /// The state of a monoid whose layout is [`crate::Layout::Heap`]. Equal states are equal values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +34,26 @@ pub enum HeapState {
     HyperLogLog(HyperLogLog),
     /// Quantiles.
     LogBuckets(LogBuckets),
+    /// The first or last row.
+    Chosen(Chosen),
+    /// How often each value came: exact quantiles, top k by count.
+    Tallies(Keyed<Tally>),
+    /// A sum of integers or decimals for each item.
+    WideSums(Keyed<WideSum>),
+    /// A sum of floats for each item.
+    FloatSums(Keyed<ExactSum>),
+    /// When each actor did which steps of a funnel.
+    Steps(Keyed<Steps>),
+    /// When each actor was active.
+    Periods(Keyed<Periods>),
+    /// Counts between edges.
+    Histogram(Histogram),
+    /// Frequencies.
+    CountMin(CountMin),
+    /// Sums of the first four powers of floats.
+    FloatPowers(Box<FloatPowers>),
+    /// Sums of two floats, their squares and products.
+    FloatPairs(Box<FloatPairs>),
 }
 
 /// Calls a method of [`HeapValue`] on whatever the state holds.
@@ -47,9 +69,22 @@ macro_rules! each_variant {
             HeapState::TextSet($value) => $body,
             HeapState::HyperLogLog($value) => $body,
             HeapState::LogBuckets($value) => $body,
+            HeapState::Chosen($value) => $body,
+            HeapState::Tallies($value) => $body,
+            HeapState::WideSums($value) => $body,
+            HeapState::FloatSums($value) => $body,
+            HeapState::Steps($value) => $body,
+            HeapState::Periods($value) => $body,
+            HeapState::Histogram($value) => $body,
+            HeapState::CountMin($value) => $body,
+            HeapState::FloatPowers($value) => $body,
+            HeapState::FloatPairs($value) => $body,
         }
     };
 }
+
+/// Stands for no type where a row is chosen by its time alone.
+const NO_SHAPE: u8 = 0xff;
 
 impl HeapState {
     /// `self ⊕= other`.
@@ -68,6 +103,16 @@ impl HeapState {
             (HeapState::TextSet(own), HeapState::TextSet(other)) => own.merge(other),
             (HeapState::HyperLogLog(own), HeapState::HyperLogLog(other)) => own.merge(other),
             (HeapState::LogBuckets(own), HeapState::LogBuckets(other)) => own.merge(other),
+            (HeapState::Chosen(own), HeapState::Chosen(other)) => own.merge(other),
+            (HeapState::Tallies(own), HeapState::Tallies(other)) => own.merge(other),
+            (HeapState::WideSums(own), HeapState::WideSums(other)) => own.merge(other),
+            (HeapState::FloatSums(own), HeapState::FloatSums(other)) => own.merge(other),
+            (HeapState::Steps(own), HeapState::Steps(other)) => own.merge(other),
+            (HeapState::Periods(own), HeapState::Periods(other)) => own.merge(other),
+            (HeapState::Histogram(own), HeapState::Histogram(other)) => own.merge(other),
+            (HeapState::CountMin(own), HeapState::CountMin(other)) => own.merge(other),
+            (HeapState::FloatPowers(own), HeapState::FloatPowers(other)) => own.merge(other),
+            (HeapState::FloatPairs(own), HeapState::FloatPairs(other)) => own.merge(other),
             _ => Err("states of different monoids do not merge"),
         };
         merged.map_err(|problem| StateError::new(self.kind(), problem))
@@ -82,6 +127,8 @@ impl HeapState {
     pub fn size(&self) -> usize {
         let boxed = match self {
             HeapState::FloatMoments(_) => size_of::<FloatMoments>(),
+            HeapState::FloatPowers(_) => size_of::<FloatPowers>(),
+            HeapState::FloatPairs(_) => size_of::<FloatPairs>(),
             _ => 0,
         };
         size_of::<Self>() + boxed + each_variant!(self, value => value.heap_size())
@@ -99,6 +146,16 @@ impl HeapState {
             HeapState::TextSet(_) => "distinct(string)",
             HeapState::HyperLogLog(_) => "hyperloglog",
             HeapState::LogBuckets(_) => "log_buckets",
+            HeapState::Chosen(_) => "chosen row",
+            HeapState::Tallies(_) => "tallies",
+            HeapState::WideSums(_) => "sums by item",
+            HeapState::FloatSums(_) => "float sums by item",
+            HeapState::Steps(_) => "funnel",
+            HeapState::Periods(_) => "retention",
+            HeapState::Histogram(_) => "histogram",
+            HeapState::CountMin(_) => "count_min",
+            HeapState::FloatPowers(_) => "powers(float)",
+            HeapState::FloatPairs(_) => "pairs(float)",
         }
     }
 
@@ -118,6 +175,25 @@ impl HeapState {
                 bytes.push(8);
                 bytes.extend(sketch.resolution().to_le_bytes());
             }
+            HeapState::Chosen(chosen) => {
+                let (least, by, shape) = chosen.head();
+                bytes.extend([9, u8::from(least), by.map_or(NO_SHAPE, Shape::tag), shape.tag()]);
+            }
+            HeapState::Tallies(keyed) => bytes.extend([10, keyed.shape().tag()]),
+            HeapState::WideSums(keyed) => bytes.extend([11, keyed.shape().tag()]),
+            HeapState::FloatSums(keyed) => bytes.extend([12, keyed.shape().tag()]),
+            HeapState::Steps(keyed) => bytes.extend([13, keyed.shape().tag()]),
+            HeapState::Periods(keyed) => bytes.extend([14, keyed.shape().tag()]),
+            HeapState::Histogram(histogram) => {
+                bytes.push(15);
+                bytes.extend(histogram.n_buckets().to_le_bytes());
+            }
+            HeapState::CountMin(sketch) => {
+                bytes.push(16);
+                bytes.extend(sketch.width().to_le_bytes());
+            }
+            HeapState::FloatPowers(_) => bytes.push(17),
+            HeapState::FloatPairs(_) => bytes.push(18),
         }
         self.to_bytes(&mut bytes);
         bytes
@@ -126,16 +202,18 @@ impl HeapState {
     fn from_tagged(bytes: &[u8]) -> Checked<Self> {
         const UNKNOWN: &str = "the bytes are not those of a state";
         let mut reader = Reader::new(bytes);
+        let truth = |byte: u8| match byte {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(UNKNOWN),
+        };
+        let shape = |tag: u8| Shape::of_tag(tag).ok_or(UNKNOWN);
         match reader.byte()? {
             0 => ExactSum::decode(reader.rest()).map(HeapState::FloatSum),
             1 => FloatMean::decode(reader.rest()).map(HeapState::FloatMean),
             2 => FloatMoments::decode(reader.rest()).map(Box::new).map(HeapState::FloatMoments),
             3 => {
-                let least = match reader.byte()? {
-                    0 => false,
-                    1 => true,
-                    _ => return Err(UNKNOWN),
-                };
+                let least = truth(reader.byte()?)?;
                 TextExtreme::decode(least, reader.rest()).map(HeapState::TextExtreme)
             }
             4 => WordSet::decode(reader.rest()).map(HeapState::WordSet),
@@ -153,6 +231,28 @@ impl HeapState {
                 }
                 _ => Err(UNKNOWN),
             },
+            9 => {
+                let [least, by, carried] = reader.array()?;
+                let by = if by == NO_SHAPE { None } else { Some(shape(by)?) };
+                Chosen::decode(truth(least)?, by, shape(carried)?, reader.rest()).map(HeapState::Chosen)
+            }
+            10 => Keyed::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::Tallies),
+            11 => Keyed::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::WideSums),
+            12 => Keyed::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::FloatSums),
+            13 => Keyed::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::Steps),
+            14 => Keyed::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::Periods),
+            15 => match u32::from_le_bytes(reader.array()?) {
+                n_buckets @ 2..=MAX_BUCKETS => {
+                    Histogram::decode(n_buckets, reader.rest()).map(HeapState::Histogram)
+                }
+                _ => Err(UNKNOWN),
+            },
+            16 => match u32::from_le_bytes(reader.array()?) {
+                width @ 1..=MAX_WIDTH => CountMin::decode(width, reader.rest()).map(HeapState::CountMin),
+                _ => Err(UNKNOWN),
+            },
+            17 => FloatPowers::decode(reader.rest()).map(Box::new).map(HeapState::FloatPowers),
+            18 => FloatPairs::decode(reader.rest()).map(Box::new).map(HeapState::FloatPairs),
             _ => Err(UNKNOWN),
         }
     }

@@ -64,8 +64,8 @@ impl<K: HeapKernel> Monoid for HeapMonoid<K> {
     fn layout(&self) -> Layout {
         Layout::Heap
     }
-    fn input(&self) -> Option<DataType> {
-        self.description.input.clone()
+    fn inputs(&self) -> &[DataType] {
+        &self.description.inputs
     }
     fn presented(&self) -> DataType {
         self.description.presented.clone()
@@ -127,7 +127,7 @@ impl<K: HeapKernel> Groups for HeapGroups<K> {
         let description = Arc::clone(&self.description);
         let rows = Rows::<K::Column>::open(
             &description.name,
-            description.input.as_ref(),
+            &description.inputs,
             args,
             groups,
             filter,

@@ -21,6 +21,7 @@ use std::fmt;
 
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::DataType;
+use serde::{Deserialize, Serialize};
 
 mod catalogue;
 mod column;
@@ -28,21 +29,26 @@ mod heap;
 mod heap_groups;
 mod heap_monoids;
 pub mod law_kit;
+mod moments;
 mod rounding;
 mod scalar;
 mod states;
+mod values;
 mod word_groups;
 mod word_monoids;
 mod words;
 
-pub use catalogue::{Op, monoid};
+pub use catalogue::{MAX_BUCKETS, MAX_STEPS, Op, monoid};
+pub(crate) use catalogue::MAX_WIDTH;
 pub use heap::HeapState;
 pub use rounding::{ratio_i128_to_f64, ratio_to_f64};
 pub use scalar::hash64;
 pub use states::{
-    DecimalSet, Exact, ExactSum, ExactSumOfSquares, FloatMean, FloatMoments, HyperLogLog, LogBuckets,
-    SortedSet, TextExtreme, TextSet, WordSet,
+    Chosen, CountMin, DecimalSet, Exact, ExactSum, ExactSumOfCubes, ExactSumOfFourths, ExactSumOfSquares,
+    FloatMean, FloatMoments, FloatPairs, FloatPowers, Histogram, HyperLogLog, Keyed, LogBuckets, Periods,
+    SortedSet, Steps, Tally, TextExtreme, TextSet, WideSum, WordSet,
 };
+pub use values::value_bytes;
 pub use words::{merge_words, n_words};
 
 /// What is known of a monoid beyond being associative and commutative, which all are.
@@ -67,6 +73,8 @@ pub enum Exactness {
     StandardError(u32),
     /// Guaranteed relative error, in millionths.
     RelativeError(u32),
+    /// Never too low, and too high by at most this share of all rows, in millionths, but for a chance of 1 %.
+    ShareOfRows(u32),
 }
 
 /// How large a state becomes, in bytes.
@@ -90,13 +98,17 @@ pub enum Layout {
 }
 
 /// One step of a word program: how the next few words of two states become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum WordOp {
     /// Two's complement addition over this many words (1 to 5), least significant first.
     Add(u8),
     /// The greater of two unsigned integers of this many words (1 to 4), most significant first.
     /// Minima are held complemented, absence as all zero, so this one step serves all of them.
     Max(u8),
+    /// The bits that either has, of this many words.
+    Or(u8),
+    /// The bits that one of them has and the other has not, of this many words.
+    Xor(u8),
 }
 
 /// A malformed state, or an input of another type than declared.
@@ -127,7 +139,7 @@ struct Description {
     name: String,
     version: u32,
     laws: Laws,
-    input: Option<DataType>,
+    inputs: Vec<DataType>,
     presented: DataType,
 }
 
@@ -141,8 +153,8 @@ pub trait Monoid: fmt::Debug + Send + Sync {
     fn laws(&self) -> Laws;
     /// Words or heap.
     fn layout(&self) -> Layout;
-    /// Type of the argument column; `None` for `count`, which has no argument.
-    fn input(&self) -> Option<DataType>;
+    /// Types of the argument columns; `count` has no argument.
+    fn inputs(&self) -> &[DataType];
     /// Type of the presented column.
     fn presented(&self) -> DataType;
     /// The identity's canonical bytes.
@@ -166,7 +178,7 @@ pub trait Monoid: fmt::Debug + Send + Sync {
 /// Vectorised states of many groups. Groups are dense numbers from 0; groups that were never lifted
 /// into hold the identity. After an error their states are not to be used.
 pub trait Groups: Send {
-    /// Adds rows: row `i` of `args` (empty for `count`) goes to group `groups[i]`. Rows where the
+    /// Adds rows: row `i` of `args` (empty for `count`) goes to group `groups[i]`. Rows where an
     /// argument is null, or `filter` is not true, are skipped. Every group number is `< n_groups`.
     fn lift(
         &mut self,

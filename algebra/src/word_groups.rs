@@ -56,8 +56,8 @@ impl<K: WordKernel<N>, const N: usize> Monoid for WordMonoid<K, N> {
     fn layout(&self) -> Layout {
         Layout::Words(K::PROGRAM.to_vec())
     }
-    fn input(&self) -> Option<DataType> {
-        self.description.input.clone()
+    fn inputs(&self) -> &[DataType] {
+        &self.description.inputs
     }
     fn presented(&self) -> DataType {
         self.description.presented.clone()
@@ -108,7 +108,7 @@ impl<K: WordKernel<N>, const N: usize> Groups for WordGroups<K, N> {
         let description = Arc::clone(&self.description);
         let rows = Rows::<K::Column>::open(
             &description.name,
-            description.input.as_ref(),
+            &description.inputs,
             args,
             groups,
             filter,

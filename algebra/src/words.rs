@@ -10,7 +10,7 @@ impl WordOp {
     /// Number of words this step covers.
     pub const fn n_words(self) -> usize {
         match self {
-            WordOp::Add(n_words) | WordOp::Max(n_words) => n_words as usize,
+            WordOp::Add(n_words) | WordOp::Max(n_words) | WordOp::Or(n_words) | WordOp::Xor(n_words) => n_words as usize,
         }
     }
 }
@@ -66,6 +66,14 @@ fn merge_step(step: WordOp, into: &mut [u64], from: &[u64], at: usize) {
                 into[..n_words].copy_from_slice(&from[..n_words]);
             }
         }
+        WordOp::Or(n_words) => {
+            let words = into.iter_mut().zip(from).take(usize::from(n_words));
+            words.for_each(|(word, other)| *word |= other);
+        }
+        WordOp::Xor(n_words) => {
+            let words = into.iter_mut().zip(from).take(usize::from(n_words));
+            words.for_each(|(word, other)| *word ^= other);
+        }
     }
 }
 
@@ -111,6 +119,8 @@ mod tests {
         WordOp::Max(2),
         WordOp::Max(3),
         WordOp::Max(4),
+        WordOp::Or(2),
+        WordOp::Xor(2),
     ];
 
     fn state() -> impl Strategy<Value = Vec<u64>> {

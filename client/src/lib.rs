@@ -21,7 +21,7 @@ pub use jiff;
 pub use metric::{Definition, Metric, Row};
 pub use row::{Events, day, month, quarter, week, week_from, year};
 pub use serving::{ReadRequest, Served, ServedMetric, Serving, ServingError, TypedRows};
-pub use value::{Estimate, Window};
+pub use value::{Cohort, Estimate, Ranked, Window};
 
 #[doc(hidden)]
 pub mod __private {

@@ -24,6 +24,25 @@ impl Window {
 pub struct Estimate<T> {
     /// The estimate.
     pub value: T,
-    /// Relative error: of a quantile the greatest, of a number of distinct values the standard error.
+    /// Relative error: of a quantile the greatest, of a number of distinct values the standard error. Of a frequency
+    /// the share of all rows by which it may be too high.
     pub error: f64,
+}
+
+/// An item of a `top`, with its number of rows or its sum (none where that does not fit its type).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ranked<I, V> {
+    /// The item.
+    pub item: I,
+    /// What it is ranked by.
+    pub value: V,
+}
+
+/// A cohort of a `retention`: the actors whose first period is this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cohort<P> {
+    /// Their first period: a date or an int.
+    pub cohort: P,
+    /// How many of them were active in it, one period later, two, and so on.
+    pub actors: Vec<i64>,
 }

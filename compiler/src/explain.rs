@@ -138,8 +138,8 @@ fn prepare(source: &SourcePlan, plan: &MetricPlan) -> Node {
         let time = &metric.source.fields[metric.source.time].name;
         node = node.with("window", format!("{} of {time}", ir_text::window(&metric.window)));
     }
-    let columns: Vec<&str> =
-        source.columns.iter().map(|&column| source.source.fields[column].name.as_str()).collect();
+    let name = |&column: &usize| source.source.fields.get(column).map_or("position", |field| field.name.as_str());
+    let columns: Vec<&str> = source.columns.iter().map(name).collect();
     let mut scan = Node::new("scan")
         .with("source", &source.source.name)
         .with("columns", format!("[{}]", columns.join(", ")));
@@ -184,6 +184,8 @@ fn layout_text(layout: &StateLayout) -> String {
                 .map(|step| match step {
                     WordOp::Add(words) => format!("add{words}"),
                     WordOp::Max(words) => format!("max{words}"),
+                    WordOp::Or(words) => format!("or{words}"),
+                    WordOp::Xor(words) => format!("xor{words}"),
                 })
                 .collect();
             let n_words = n_words(program);
@@ -197,6 +199,7 @@ fn exactness_text(exactness: Exactness) -> String {
         Exactness::Exact => "exact".to_owned(),
         Exactness::StandardError(ppm) => format!("standard error {} %", percent(ppm)),
         Exactness::RelativeError(ppm) => format!("relative error {} %", percent(ppm)),
+        Exactness::ShareOfRows(ppm) => format!("too high by ≤ {} % of all rows", percent(ppm)),
     }
 }
 

@@ -7,14 +7,15 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
 use metricc_algebra::{Layout, Monoid, WordOp, n_words};
 use metricc_dsl::ir;
-use metricc_log::Interval;
+use metricc_log::{Interval, POSITION_TYPE};
 
 use crate::form::StateForm;
 use crate::plan::{MetricPlan, MetricStates};
 use crate::prepare::{Prepare, Scope, group_fields};
-use crate::{CompileError, Segment};
+use crate::{CompileError, Segment, scalar};
 
 /// Words of a state that a difference holds in place; larger products go to the heap.
 const MAX_WORDS: usize = 16;
@@ -50,8 +51,8 @@ pub struct Member {
 pub struct StateColumn {
     /// Its monoid.
     pub monoid: Arc<dyn Monoid>,
-    /// Prepared column of the argument; none for counts.
-    pub arg: Option<usize>,
+    /// Prepared columns of the arguments; none for counts.
+    pub args: Vec<usize>,
     /// Prepared column of `where` behind the aggregate.
     pub filter: Option<usize>,
 }
@@ -69,15 +70,36 @@ pub enum StateLayout {
 #[derive(Debug, Clone)]
 pub(crate) struct State<'a> {
     pub(crate) monoid: Arc<dyn Monoid>,
-    pub(crate) arg: Option<&'a ir::Expr>,
+    pub(crate) args: Vec<Arg<'a>>,
     pub(crate) filter: Option<&'a ir::Expr>,
+}
+
+/// One column that a monoid takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Arg<'a> {
+    /// A value of the row.
+    Value(&'a ir::Expr),
+    /// Event time, as a timestamp; of a date its midnight in UTC.
+    Time,
+    /// Place in the order of the log, one for every row that `each` makes.
+    Position,
+}
+
+impl Arg<'_> {
+    pub(crate) fn data_type(&self) -> DataType {
+        match self {
+            Arg::Value(expr) => scalar::data_type(&expr.ty.kind),
+            Arg::Time => scalar::data_type(&ir::Kind::Timestamp),
+            Arg::Position => POSITION_TYPE,
+        }
+    }
 }
 
 impl State<'_> {
     /// Whether both hold the same states over the same rows.
     fn is_same(&self, other: &State<'_>) -> bool {
         let identity = |state: &State<'_>| (state.monoid.name(), state.monoid.version());
-        (self.arg, self.filter) == (other.arg, other.filter) && identity(self) == identity(other)
+        (&self.args, self.filter) == (&other.args, other.filter) && identity(self) == identity(other)
     }
 }
 
@@ -126,15 +148,14 @@ impl Grouping {
             let columns = (0..n_group_columns).chain(own).collect();
             members.push(Member { metric: (*metric).clone(), place: *place, columns });
         }
-        let mut values: Vec<&ir::Expr> = Vec::new();
-        let columns: Vec<StateColumn> = states
-            .into_iter()
-            .map(|state| StateColumn {
-                monoid: state.monoid,
-                arg: state.arg.map(|arg| n_group_columns + value_column(&mut values, arg)),
-                filter: state.filter.map(|filter| n_group_columns + value_column(&mut values, filter)),
-            })
-            .collect();
+        let mut values: Vec<Arg<'_>> = Vec::new();
+        let mut columns: Vec<StateColumn> = Vec::with_capacity(states.len());
+        for state in states {
+            let mut column = |arg| n_group_columns + value_column(&mut values, arg);
+            let args = state.args.into_iter().map(&mut column).collect();
+            let filter = state.filter.map(|filter| column(Arg::Value(filter)));
+            columns.push(StateColumn { monoid: state.monoid, args, filter });
+        }
         let names: Vec<&str> = members.iter().map(|member| member.metric.metric.name.as_str()).collect();
         let monoids = columns.iter().map(|state| state.monoid.clone()).collect();
         Ok(Grouping {
@@ -175,10 +196,10 @@ fn has_same_rows(left: &ir::Metric, right: &ir::Metric) -> bool {
         && each(left) == each(right)
 }
 
-/// Place of a value among the distinct ones, which it joins if it is new.
-fn value_column<'a>(values: &mut Vec<&'a ir::Expr>, expr: &'a ir::Expr) -> usize {
-    values.iter().position(|value| *value == expr).unwrap_or_else(|| {
-        values.push(expr);
+/// Place of a column among the distinct ones, which it joins if it is new.
+fn value_column<'a>(values: &mut Vec<Arg<'a>>, arg: Arg<'a>) -> usize {
+    values.iter().position(|value| *value == arg).unwrap_or_else(|| {
+        values.push(arg);
         values.len() - 1
     })
 }

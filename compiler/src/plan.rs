@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
-use metricc_algebra::{Monoid, Op, monoid};
+use metricc_algebra::{Monoid, Op, monoid, value_bytes};
 use metricc_dsl::ir;
+use metricc_log::position_column;
 
 use crate::form::StateForm;
-use crate::grouping::{Grouping, State, place_of};
+use crate::grouping::{Arg, Grouping, State, place_of};
 use crate::prepare::{Scope, columns_of, group_fields};
 use crate::{CompileError, MetricHash, scalar};
 
@@ -17,7 +18,8 @@ use crate::{CompileError, MetricHash, scalar};
 pub struct SourcePlan {
     /// The source.
     pub source: Arc<ir::Source>,
-    /// Source fields that at least one metric reads, ascending. Batches have exactly these columns.
+    /// Source fields that at least one metric reads, ascending, and behind them the
+    /// [position column](metricc_log::position_column) if one looks at it. Batches have exactly these columns.
     pub columns: Vec<usize>,
     /// The metrics, in the order given.
     pub metrics: Vec<Arc<MetricPlan>>,
@@ -103,14 +105,15 @@ impl SourcePlan {
 
 impl<'a> MetricStates<'a> {
     fn of(metric: &'a ir::Metric) -> Result<Self, CompileError> {
-        let rows = State { monoid: make(&metric.name, &Op::Count, None)?, arg: None, filter: None };
+        let rows = State { monoid: make(&metric.name, &Op::Count, &[])?, args: Vec::new(), filter: None };
         let mut states = vec![rows];
         let mut aggregates = Vec::with_capacity(metric.aggregates.len());
         for aggregate in &metric.aggregates {
-            let input = aggregate.arg.as_ref().map(|arg| scalar::data_type(&arg.ty.kind));
-            let monoid = make(&metric.name, &op_of(&aggregate.op), input.as_ref())?;
-            let (arg, filter) = (aggregate.arg.as_ref(), aggregate.filter.as_ref());
-            let state = place_of(&mut states, State { monoid: monoid.clone(), arg, filter });
+            let args = args_of(aggregate);
+            let inputs: Vec<DataType> = args.iter().map(Arg::data_type).collect();
+            let monoid = make(&metric.name, &op_of(metric, aggregate)?, &inputs)?;
+            let filter = aggregate.filter.as_ref();
+            let state = place_of(&mut states, State { monoid: monoid.clone(), args, filter });
             aggregates.push(PlannedAggregate { monoid, state });
         }
         Ok(MetricStates { states, aggregates })
@@ -135,12 +138,30 @@ impl MetricPlan {
     }
 }
 
-fn make(metric: &str, op: &Op, input: Option<&DataType>) -> Result<Arc<dyn Monoid>, CompileError> {
-    monoid(op, input).map_err(|error| CompileError::engine(metric, error))
+fn make(metric: &str, op: &Op, inputs: &[DataType]) -> Result<Arc<dyn Monoid>, CompileError> {
+    monoid(op, inputs).map_err(|error| CompileError::engine(metric, error))
 }
 
-fn op_of(op: &ir::AggregateOp) -> Op {
-    match *op {
+/// The columns that an aggregate's monoid takes: its arguments, and where it looks at their order, the moment.
+fn args_of(aggregate: &ir::Aggregate) -> Vec<Arg<'_>> {
+    let mut args: Vec<Arg<'_>> = aggregate.args.iter().map(Arg::Value).collect();
+    if aggregate.op.is_ordered() {
+        args.extend([Arg::Time, Arg::Position]);
+    }
+    if let ir::AggregateOp::Funnel { .. } = aggregate.op {
+        args.insert(1, Arg::Time);
+    }
+    args
+}
+
+fn op_of(metric: &ir::Metric, aggregate: &ir::Aggregate) -> Result<Op, CompileError> {
+    let bytes = |value: &ir::Value| {
+        let kind = aggregate.args.first().map_or(&ir::Kind::Int, |arg| &arg.ty.kind);
+        let column = scalar::constant(value, kind)?;
+        value_bytes(&column, 0)
+            .ok_or_else(|| CompileError::form(&metric.name, "a parameter of an aggregate is no plain value"))
+    };
+    Ok(match aggregate.op {
         ir::AggregateOp::Count => Op::Count,
         ir::AggregateOp::Sum => Op::Sum,
         ir::AggregateOp::Mean => Op::Mean,
@@ -148,28 +169,54 @@ fn op_of(op: &ir::AggregateOp) -> Op {
         ir::AggregateOp::Max => Op::Max,
         ir::AggregateOp::Variance => Op::Variance,
         ir::AggregateOp::Stddev => Op::Stddev,
+        ir::AggregateOp::Skewness => Op::Skewness,
+        ir::AggregateOp::Kurtosis => Op::Kurtosis,
+        ir::AggregateOp::Covariance => Op::Covariance,
+        ir::AggregateOp::Correlation => Op::Correlation,
+        ir::AggregateOp::Slope => Op::Slope,
+        ir::AggregateOp::Intercept => Op::Intercept,
         ir::AggregateOp::Any => Op::Any,
         ir::AggregateOp::All => Op::All,
+        ir::AggregateOp::First => Op::First,
+        ir::AggregateOp::Last => Op::Last,
+        ir::AggregateOp::ArgMin => Op::ArgMin,
+        ir::AggregateOp::ArgMax => Op::ArgMax,
         ir::AggregateOp::Distinct => Op::Distinct,
+        ir::AggregateOp::Set => Op::Set,
+        ir::AggregateOp::Union => Op::Union,
         ir::AggregateOp::DistinctWithin { error_ppm } => Op::DistinctWithin { error_ppm },
         ir::AggregateOp::Quantile { q_ppb, error_ppm } => Op::Quantile { q_ppb, error_ppm },
-    }
+        ir::AggregateOp::ExactQuantile { q_ppb } => Op::ExactQuantile { q_ppb },
+        ir::AggregateOp::Histogram { ref edges } => {
+            Op::Histogram { edges: edges.iter().map(bytes).collect::<Result<_, _>>()? }
+        }
+        ir::AggregateOp::Top { k } => Op::Top { k },
+        ir::AggregateOp::Frequency { error_ppm, ref item } => Op::Frequency { error_ppm, item: bytes(item)? },
+        ir::AggregateOp::BitsOr => Op::BitsOr,
+        ir::AggregateOp::BitsAnd => Op::BitsAnd,
+        ir::AggregateOp::BitsXor => Op::BitsXor,
+        ir::AggregateOp::Funnel { within } => Op::Funnel { within },
+        ir::AggregateOp::Retention { n_periods } => Op::Retention { n_periods },
+    })
 }
 
-/// Source fields that the metrics read; ascending.
+/// Source fields that the metrics read, ascending, and behind them the position, where one of them looks at it.
 fn read_columns(source: &ir::Source, metrics: &[Arc<ir::Metric>]) -> Vec<usize> {
-    let mut columns = Vec::new();
+    let (mut columns, mut reads_position) = (Vec::new(), false);
     for metric in metrics {
-        let aggregates = metric.aggregates.iter().flat_map(|a| a.arg.iter().chain(&a.filter));
+        let aggregates = metric.aggregates.iter().flat_map(|a| a.args.iter().chain(&a.filter));
         let exprs = metric.each.iter().map(|each| &each.list);
         let exprs = exprs.chain(&metric.filter).chain(metric.keys.iter().map(|key| &key.expr));
         exprs.chain(aggregates).for_each(|expr| columns_of(expr, &mut columns));
-        if metric.window != ir::Window::AllTime {
+        let looks_at = |arg| metric.aggregates.iter().any(|aggregate| args_of(aggregate).contains(&arg));
+        if metric.window != ir::Window::AllTime || looks_at(Arg::Time) {
             columns.push(source.time);
         }
+        reads_position |= looks_at(Arg::Position);
     }
     // What lies behind the fields are elements of `each` steps.
     columns.retain(|&column| column < source.fields.len());
+    columns.extend(reads_position.then(|| position_column(source)));
     columns.sort_unstable();
     columns.dedup();
     columns

@@ -10,14 +10,16 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array,
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array,
 };
-use arrow::compute::{filter_record_batch, take, take_record_batch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::compute::{cast, filter_record_batch, take, take_record_batch};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
 use metricc_dsl::ir;
+use metricc_log::{POSITION_TYPE, position_column};
 
 use crate::CompileError;
+use crate::grouping::Arg;
 use crate::scalar::{self, WindowRule};
 
 /// The compiled row part of one metric.
@@ -30,9 +32,21 @@ pub struct Prepare {
     kept: Vec<usize>,
     window: Option<(WindowRule, usize)>,
     keys: Vec<Arc<dyn PhysicalExpr>>,
-    values: Vec<Arc<dyn PhysicalExpr>>,
+    values: Vec<PreparedValue>,
+    /// Column of the positions behind the `each` steps, where the rows of one event need places of their own.
+    exploded_position: Option<usize>,
     is_ungrouped: bool,
     schema: SchemaRef,
+}
+
+/// How a value column comes about; the columns that it names are those that survive the filter.
+#[derive(Debug)]
+enum PreparedValue {
+    Expr(Arc<dyn PhysicalExpr>),
+    /// The event time, as a timestamp.
+    Time(usize),
+    /// The place in the order of the log.
+    Position(usize),
 }
 
 #[derive(Debug)]
@@ -54,13 +68,17 @@ impl<'a> Scope<'a> {
     }
 
     fn schema(&self) -> Schema {
-        Schema::new(
-            self.columns
-                .iter()
-                .map(|&column| &self.source.fields[column])
-                .map(|field| scalar::field(&field.name, &field.ty))
-                .collect::<Vec<_>>(),
-        )
+        let field = |&column: &usize| match self.source.fields.get(column) {
+            Some(field) => scalar::field(&field.name, &field.ty),
+            None => Field::new("position", POSITION_TYPE, false),
+        };
+        Schema::new(self.columns.iter().map(field).collect::<Vec<_>>())
+    }
+
+    /// Where the position stands, if it is read: behind the fields.
+    fn position(&self) -> Option<usize> {
+        let last = self.columns.len().checked_sub(1)?;
+        (self.columns[last] == position_column(self.source)).then_some(last)
     }
 
     fn place(&self, column: usize) -> usize {
@@ -77,7 +95,7 @@ impl Prepare {
     pub(crate) fn new(
         metric: &ir::Metric,
         scope: &Scope<'_>,
-        values: &[&ir::Expr],
+        values: &[Arg<'_>],
     ) -> Result<Self, CompileError> {
         let mut schema = scope.schema();
         let place = |column: usize| scope.place(column);
@@ -102,9 +120,12 @@ impl Prepare {
             ir::Window::AllTime => None,
             _ => Some(place(metric.source.time)),
         };
-        let kept = kept_columns(metric, values, window_column, &place);
+        let time = place(metric.source.time);
+        let position = scope.position();
+        let kept = kept_columns(metric, values, window_column, position, &place);
         let kept_schema = schema.project(&kept).map_err(|error| CompileError::engine(&metric.name, error))?;
-        let kept_place = |column: usize| kept.partition_point(|&kept| kept < place(column));
+        let kept_column = |column: usize| kept.partition_point(|&kept| kept < column);
+        let kept_place = |column: usize| kept_column(place(column));
         let compile = |expr: &ir::Expr| scalar::compile(expr, &kept_schema, &kept_place);
         let window = match window_column {
             None => None,
@@ -116,7 +137,19 @@ impl Prepare {
             filter,
             window,
             keys: metric.keys.iter().map(|key| compile(&key.expr)).collect::<Result<_, _>>()?,
-            values: values.iter().map(|value| compile(value)).collect::<Result<_, _>>()?,
+            values: values
+                .iter()
+                .map(|value| {
+                    Ok(match value {
+                        Arg::Value(expr) => PreparedValue::Expr(compile(expr)?),
+                        Arg::Time => PreparedValue::Time(kept_column(time)),
+                        Arg::Position => PreparedValue::Position(kept_column(position.ok_or_else(|| {
+                            CompileError::form(&metric.name, "the position is looked at and not read")
+                        })?)),
+                    })
+                })
+                .collect::<Result<_, CompileError>>()?,
+            exploded_position: position.filter(|_| !metric.each.is_empty() && values.contains(&Arg::Position)),
             is_ungrouped: group_fields(metric).len()
                 != metric.keys.len() + usize::from(window_column.is_some()),
             schema: prepared_schema(metric, values),
@@ -134,6 +167,9 @@ impl Prepare {
         let mut rows = rows.clone();
         for step in &self.each {
             rows = self.explode(step, &rows)?;
+        }
+        if let Some(position) = self.exploded_position {
+            rows = self.with_places(&rows, position)?;
         }
         let mask = match &self.filter {
             None => None,
@@ -153,8 +189,18 @@ impl Prepare {
         if let Some((rule, time)) = &self.window {
             columns.push(rule.starts(rows.column(*time))?);
         }
-        for expr in self.keys.iter().chain(&self.values) {
-            columns.push(self.evaluate(expr, &rows)?);
+        for key in &self.keys {
+            columns.push(self.evaluate(key, &rows)?);
+        }
+        for value in &self.values {
+            columns.push(match value {
+                PreparedValue::Expr(expr) => self.evaluate(expr, &rows)?,
+                PreparedValue::Time(time) => {
+                    let timestamp = scalar::data_type(&ir::Kind::Timestamp);
+                    cast(rows.column(*time), &timestamp).map_err(|error| self.failed(error))?
+                }
+                PreparedValue::Position(position) => rows.column(*position).clone(),
+            });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
         RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
@@ -186,6 +232,24 @@ impl Prepare {
         let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
         RecordBatch::try_new_with_options(step.schema.clone(), columns, &options)
             .map_err(|error| self.failed(error))
+    }
+
+    /// The rows with places of their own: those of one event, which follow each other, are numbered in the lowest bits.
+    fn with_places(&self, rows: &RecordBatch, position: usize) -> Result<RecordBatch, CompileError> {
+        let positions = rows
+            .column(position)
+            .as_primitive_opt::<Decimal128Type>()
+            .ok_or_else(|| CompileError::form(&self.place, "the positions are of another type"))?;
+        let (mut event, mut n_rows) = (None, 0);
+        let places = positions.values().iter().map(|place| {
+            n_rows = if event == Some(*place) { n_rows + 1 } else { 0 };
+            event = Some(*place);
+            place + n_rows
+        });
+        let places = Decimal128Array::from_iter_values(places).with_data_type(POSITION_TYPE);
+        let mut columns = rows.columns().to_vec();
+        columns[position] = Arc::new(places);
+        RecordBatch::try_new(rows.schema(), columns).map_err(|error| self.failed(error))
     }
 
     /// A none in it counts as false, here as in Arrow's filter.
@@ -223,26 +287,35 @@ pub(crate) fn group_fields(metric: &ir::Metric) -> Vec<Field> {
     fields
 }
 
-fn prepared_schema(metric: &ir::Metric, values: &[&ir::Expr]) -> SchemaRef {
+fn prepared_schema(metric: &ir::Metric, values: &[Arg<'_>]) -> SchemaRef {
+    let field = |(index, value): (usize, &Arg<'_>)| match value {
+        Arg::Value(expr) => scalar::field(&format!("value{index}"), &expr.ty),
+        Arg::Time | Arg::Position => Field::new(format!("value{index}"), value.data_type(), false),
+    };
     let mut fields = group_fields(metric);
-    fields.extend(
-        values.iter().enumerate().map(|(index, value)| scalar::field(&format!("value{index}"), &value.ty)),
-    );
+    fields.extend(values.iter().enumerate().map(field));
     Arc::new(Schema::new(fields))
 }
 
 /// Columns of the scope, by their place in the batch, that keys, values and window read; ascending.
 fn kept_columns(
     metric: &ir::Metric,
-    values: &[&ir::Expr],
+    values: &[Arg<'_>],
     window: Option<usize>,
+    position: Option<usize>,
     place: &dyn Fn(usize) -> usize,
 ) -> Vec<usize> {
     let mut scope_columns = Vec::new();
-    for expr in metric.keys.iter().map(|key| &key.expr).chain(values.iter().copied()) {
-        columns_of(expr, &mut scope_columns);
+    metric.keys.iter().for_each(|key| columns_of(&key.expr, &mut scope_columns));
+    for value in values {
+        match value {
+            Arg::Value(expr) => columns_of(expr, &mut scope_columns),
+            Arg::Time => scope_columns.push(metric.source.time),
+            Arg::Position => {}
+        }
     }
-    let mut kept: Vec<usize> = scope_columns.into_iter().map(place).chain(window).collect();
+    let position = position.filter(|_| values.contains(&Arg::Position));
+    let mut kept: Vec<usize> = scope_columns.into_iter().map(place).chain(window).chain(position).collect();
     kept.sort_unstable();
     kept.dedup();
     kept

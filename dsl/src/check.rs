@@ -23,6 +23,7 @@ use crate::ir;
 use crate::items::{ItemKind, RawItem};
 
 mod aggregate;
+mod arguments;
 mod calendar;
 mod checker;
 mod clauses;

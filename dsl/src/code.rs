@@ -140,6 +140,8 @@ codes! {
     Unused = "M0046", "something that is defined and never used";
     /// A test for none where none is impossible.
     NeverNone = "M0047", "a test for none where none is impossible";
+    /// An aggregate that no lawful state exists for.
+    NoLawfulState = "M0048", "an aggregate that no lawful state exists for";
 }
 
 impl Code {

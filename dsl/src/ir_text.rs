@@ -20,7 +20,8 @@ pub fn expression(expr: &Expr, column: &dyn Fn(usize) -> String) -> String {
 
 /// An aggregate with its argument and filter, with the names that `row` gives to the columns of the row scope.
 pub fn aggregate(aggregate: &Aggregate, row: &dyn Fn(usize) -> String) -> String {
-    let mut arguments: Vec<String> = aggregate.arg.iter().map(|arg| expression(arg, row)).collect();
+    let mut arguments: Vec<String> = aggregate.args.iter().map(|arg| expression(arg, row)).collect();
+    let kind = aggregate.args.first().map_or(&Kind::Int, |arg| &arg.ty.kind);
     let percent = |ppm: u32| format!("within: {}%", f64::from(ppm) / 10_000.0);
     let name = match &aggregate.op {
         AggregateOp::Count => "count",
@@ -41,6 +42,50 @@ pub fn aggregate(aggregate: &Aggregate, row: &dyn Fn(usize) -> String) -> String
             arguments.push(format!("{}", f64::from(*q_ppb) / 1_000_000_000.0));
             arguments.push(percent(*error_ppm));
             "quantile"
+        }
+        AggregateOp::ExactQuantile { q_ppb } => {
+            arguments.push(format!("{}", f64::from(*q_ppb) / 1_000_000_000.0));
+            "quantile"
+        }
+        AggregateOp::First => "first",
+        AggregateOp::Last => "last",
+        AggregateOp::ArgMin => "arg_min",
+        AggregateOp::ArgMax => "arg_max",
+        AggregateOp::Skewness => "skewness",
+        AggregateOp::Kurtosis => "kurtosis",
+        AggregateOp::Covariance => "covariance",
+        AggregateOp::Correlation => "correlation",
+        AggregateOp::Slope => "slope",
+        AggregateOp::Intercept => "intercept",
+        AggregateOp::BitsOr => "bits_or",
+        AggregateOp::BitsAnd => "bits_and",
+        AggregateOp::BitsXor => "bits_xor",
+        AggregateOp::Histogram { edges } => {
+            let edges: Vec<String> = edges.iter().map(|edge| value(edge, kind)).collect();
+            arguments.push(format!("[{}]", edges.join(", ")));
+            "histogram"
+        }
+        AggregateOp::Top { k } => {
+            arguments.insert(0, k.to_string());
+            if let [_, _, by] = arguments.as_mut_slice() {
+                *by = format!("by: sum({by})");
+            }
+            "top"
+        }
+        AggregateOp::Frequency { error_ppm, item } => {
+            arguments.push(value(item, kind));
+            arguments.push(percent(*error_ppm));
+            "frequency"
+        }
+        AggregateOp::Set => "set",
+        AggregateOp::Union => "union",
+        AggregateOp::Funnel { within } => {
+            arguments.push(format!("within: {}", duration(*within)));
+            "funnel"
+        }
+        AggregateOp::Retention { n_periods } => {
+            arguments.push(n_periods.to_string());
+            "retention"
         }
     };
     let call = format!("{name}({})", arguments.join(", "));

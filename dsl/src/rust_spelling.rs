@@ -136,18 +136,34 @@ impl Printer<'_> {
         let row = &self.row;
         let filter = condition
             .map_or_else(String::new, |condition| format!(".filter(|{row}| {})", self.expr(condition)));
-        let mut within = String::new();
+        let of_row = |value: &Expr| format!("|{row}| {}", self.expr(value));
+        let mut behind = String::new();
         let mut all = Vec::new();
-        for argument in arguments {
-            match (&argument.name, &argument.value.kind) {
+        for (place, argument) in arguments.iter().enumerate() {
+            let value = &argument.value;
+            match (&argument.name, &value.bare().kind) {
                 (Some(_), ExprKind::Percent(share)) => {
-                    within = format!(".within({})", number_text(hundredth(*share)));
+                    behind = format!(".within({})", number_text(hundredth(*share)));
                 }
+                (Some(_), ExprKind::Duration { text, .. }) => behind = format!(".within({text})"),
+                (Some(_), ExprKind::Call { function: weight, arguments }) if function.text == "top" => {
+                    if let ("sum", [of]) = (weight.text.as_str(), arguments.as_slice()) {
+                        behind = format!(".by_sum({})", of_row(&of.value));
+                    }
+                }
+                _ if is_parameter(&function.text, place) => all.push(self.expr(value)),
                 (_, ExprKind::Number(number)) => all.push(number_text(*number)),
-                _ => all.push(format!("|{row}| {}", self.expr(&argument.value))),
+                _ => all.push(of_row(value)),
             }
         }
-        format!("e{filter}.{}({}){within}", raw(&function.text), all.join(", "))
+        if function.text == "funnel" && !all.is_empty() {
+            // The steps are one closure's array.
+            let head = format!("|{row}| ");
+            let steps: Vec<&str> = all[1..].iter().map(|step| step.trim_start_matches(head.as_str())).collect();
+            let steps = format!("{head}[{}]", steps.join(", "));
+            all = vec![all[0].clone(), steps];
+        }
+        format!("e{filter}.{}({}){behind}", raw(&function.text), all.join(", "))
     }
 
     /// An expression over a row.
@@ -229,6 +245,14 @@ fn binary(operator: BinaryOperator, left: &Expr, right: &Expr, inner: &dyn Fn(&E
         (BinaryOperator::Or, _) => format!("({}) || ({})", inner(left), inner(right)),
         _ => format!("({}) {} ({})", inner(left), operator.text(), inner(right)),
     }
+}
+
+/// Whether an argument of an aggregate is a literal of its own, not a value of rows.
+fn is_parameter(function: &str, place: usize) -> bool {
+    matches!(
+        (function, place),
+        ("top", 0) | ("quantile" | "histogram" | "frequency", 1) | ("retention", 2)
+    )
 }
 
 fn hundredth(percent: Number) -> Number {

@@ -51,7 +51,8 @@ enum Values {
 impl Column {
     pub(crate) fn new(ty: &Type) -> Self {
         let values = match &ty.kind {
-            Kind::Bool => Values::Bool(Vec::new()),
+            // No field is a record: the rules of a source refuse one.
+            Kind::Bool | Kind::Record(_) => Values::Bool(Vec::new()),
             Kind::Int | Kind::Timestamp | Kind::Duration => Values::Long(Vec::new()),
             Kind::Enum(_) | Kind::Date => Values::Short(Vec::new()),
             Kind::Int128 | Kind::Decimal { .. } => Values::Wide(Vec::new()),

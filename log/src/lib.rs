@@ -78,4 +78,4 @@ pub use log::{Log, Progress};
 pub use memory::EventBuffer;
 pub use position::{Frontier, Interval, Position, Slice};
 pub use reader::{Batch, Reader};
-pub use schema::arrow_type;
+pub use schema::{POSITION_TYPE, arrow_type, position_column};

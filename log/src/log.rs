@@ -131,7 +131,8 @@ impl Log {
         share::divide(&self.inner.partitions, interval, n)
     }
 
-    /// Reads the wanted fields (ascending indices, perhaps none) of the accepted records of a slice. A
+    /// Reads the wanted fields (ascending indices, perhaps none, perhaps the
+    /// [position column](crate::position_column) behind them) of the accepted records of a slice. A
     /// batch covers at most `batch_rows` positions, and fewer where records are large.
     ///
     /// # Errors
@@ -150,9 +151,9 @@ impl Log {
                 "offsets {from} to {to} are not among the 0 to {end} of partition {place}"
             )));
         }
-        if columns.iter().any(|&column| column >= self.source().fields.len())
-            || !columns.is_sorted_by(|a, b| a < b)
-        {
+        let n_fields = self.source().fields.len();
+        let (fields, has_position) = schema::without_position(self.source(), columns);
+        if fields.iter().any(|&column| column >= n_fields) || !columns.is_sorted_by(|a, b| a < b) {
             let problem =
                 format!("{columns:?} are no ascending indices of fields of source `{}`", self.source().name);
             return Err(request(problem));
@@ -160,12 +161,13 @@ impl Log {
         let read = ReadRequest {
             partition: slice.partition,
             range: Range { from: slice.from, to: slice.to },
-            columns: columns.to_vec(),
+            columns: fields.to_vec(),
             batch_rows: u64::try_from(batch_rows.max(1)).unwrap_or(u64::MAX),
             next_duplicate: duplicates.first_from(slice.from),
             duplicates: Arc::clone(duplicates),
         };
         let reader = (slice.from < slice.to).then(|| partition.read(&self.inner.rules, read)).transpose()?;
-        Ok(Reader::new(slice.partition, self.schema(columns), reader))
+        let duplicates = has_position.then(|| Arc::clone(duplicates));
+        Ok(Reader::new(slice.partition, self.schema(columns), duplicates, reader))
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, BooleanArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter;
 use metricc_client::decimal_text;
@@ -20,7 +20,7 @@ use crate::identity::{self, Duplicates, Identities};
 use crate::number::Rescale;
 use crate::partition::{Decoded, Range, ReadRequest};
 use crate::rule::{Reading, Rule, Rules};
-use crate::{Batch, LogError, Position, Quarantined, Slice, schema, timestamp};
+use crate::{Batch, LogError, Position, Quarantined, schema, timestamp};
 
 /// Rows after which a chunk of events is closed.
 const CHUNK_ROWS: u64 = 65_536;
@@ -165,13 +165,10 @@ impl EventBuffer {
             identity::add(&mut self.identities, &decoded, &self.rules, &mut duplicates)
                 .ok_or_else(|| identity::too_many(&self.rules))?;
         }
-        let decoded = chunk.part(chunk.range, columns, &duplicates)?;
-        let options = RecordBatchOptions::new().with_row_count(Some(decoded.n_rows));
+        let (fields, has_position) = schema::without_position(&self.rules.source, columns);
+        let decoded = chunk.part(chunk.range, fields, &duplicates)?;
         let schema = schema::schema(&self.rules.source, columns);
-        let rows = RecordBatch::try_new_with_options(schema, decoded.arrays, &options)
-            .map_err(|error| LogError::Request { problem: error.to_string() })?;
-        let slice = Slice { partition: 0, from: decoded.range.from, to: decoded.range.to };
-        Ok(Batch { slice, rows, findings: decoded.findings })
+        Batch::new(decoded, 0, schema, has_position.then_some(&duplicates))
     }
 
     pub(crate) fn into_parts(mut self) -> (SharedRules, MemoryPartition) {

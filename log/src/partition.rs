@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, Decimal128Array};
 
 use crate::decode::SharedRules;
 use crate::files::LogFile;
@@ -11,7 +11,7 @@ use crate::format_parquet::{ParquetIndex, ParquetReader};
 use crate::identity::Duplicates;
 use crate::memory::{MemoryPartition, MemoryReader};
 use crate::text_reader::{SAMPLE_EVERY, TextIndex, TextReader};
-use crate::{Format, LogError};
+use crate::{Format, LogError, POSITION_TYPE, Position};
 
 /// Offsets of a partition, `to` not included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +128,22 @@ impl Partition {
                 PartitionReader::Memory(Box::new(MemoryReader::new(Arc::clone(events), request)))
             }
         })
+    }
+}
+
+impl Decoded {
+    /// The places of the accepted records in the order of the log, one per row: see [`Position::to_order`].
+    pub(crate) fn positions(&self, partition: u32, duplicates: &Duplicates) -> ArrayRef {
+        let Range { from, to } = self.range;
+        let mut rejected = self.rejected.iter().peekable();
+        let mut duplicates = duplicates.within(from, to).iter().peekable();
+        let is_kept = |offset: &u64| {
+            let is_rejected = rejected.next_if_eq(&offset).is_some();
+            duplicates.next_if_eq(&offset).is_none() && !is_rejected
+        };
+        let place = |offset| Position { partition, offset }.to_order();
+        let places = Decimal128Array::from_iter_values((from..to).filter(is_kept).map(place));
+        Arc::new(places.with_data_type(POSITION_TYPE))
     }
 }
 

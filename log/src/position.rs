@@ -16,6 +16,14 @@ pub struct Position {
     pub offset: u64,
 }
 
+impl Position {
+    /// The position as one number, in the order of the log. The lowest 32 bits are zero: they number the rows that
+    /// the list steps of a metric make of one event. Partitions fit into 31 bits, since each is a file or a queue's.
+    pub fn to_order(self) -> i128 {
+        i128::from(self.partition) << 96 | i128::from(self.offset) << 32
+    }
+}
+
 /// One offset per partition: everything below it has been read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Frontier(pub Vec<u64>);

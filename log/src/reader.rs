@@ -1,8 +1,11 @@
 //! Reading a slice of a log as batches of typed rows.
 
+use std::sync::Arc;
+
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
+use crate::identity::Duplicates;
 use crate::partition::{Decoded, PartitionReader};
 use crate::{Findings, LogError, Slice};
 
@@ -18,18 +21,46 @@ pub struct Batch {
     pub findings: Findings,
 }
 
+impl Batch {
+    /// With the duplicates of the partition, the rows get their positions as a last column.
+    pub(crate) fn new(
+        mut decoded: Decoded,
+        partition: u32,
+        schema: SchemaRef,
+        duplicates: Option<&Duplicates>,
+    ) -> Result<Self, LogError> {
+        if let Some(duplicates) = duplicates {
+            let positions = decoded.positions(partition, duplicates);
+            decoded.arrays.push(positions);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(decoded.n_rows));
+        let rows = RecordBatch::try_new_with_options(schema, decoded.arrays, &options)
+            .map_err(|error| LogError::Request { problem: error.to_string() })?;
+        let slice = Slice { partition, from: decoded.range.from, to: decoded.range.to };
+        Ok(Batch { slice, rows, findings: decoded.findings })
+    }
+}
+
 /// The batches of a slice, in order: together they cover all of its positions, each once. After an
 /// error there are no more.
 #[derive(Debug)]
 pub struct Reader {
     partition: u32,
     schema: SchemaRef,
+    /// Known where the rows carry their positions.
+    duplicates: Option<Arc<Duplicates>>,
     reader: Option<PartitionReader>,
 }
 
 impl Reader {
-    pub(crate) fn new(partition: u32, schema: SchemaRef, reader: Option<PartitionReader>) -> Self {
-        Reader { partition, schema, reader }
+    /// With the duplicates of the partition, its rows carry their positions in a last column.
+    pub(crate) fn new(
+        partition: u32,
+        schema: SchemaRef,
+        duplicates: Option<Arc<Duplicates>>,
+        reader: Option<PartitionReader>,
+    ) -> Self {
+        Reader { partition, schema, duplicates, reader }
     }
 
     /// The schema of all its batches.
@@ -38,11 +69,7 @@ impl Reader {
     }
 
     fn batch(&self, decoded: Decoded) -> Result<Batch, LogError> {
-        let options = RecordBatchOptions::new().with_row_count(Some(decoded.n_rows));
-        let rows = RecordBatch::try_new_with_options(self.schema(), decoded.arrays, &options)
-            .map_err(|error| LogError::Request { problem: error.to_string() })?;
-        let slice = Slice { partition: self.partition, from: decoded.range.from, to: decoded.range.to };
-        Ok(Batch { slice, rows, findings: decoded.findings })
+        Batch::new(decoded, self.partition, self.schema(), self.duplicates.as_deref())
     }
 }
 

@@ -80,7 +80,7 @@ impl Places {
 
 impl Rules {
     /// # Errors
-    /// [`LogError::Declaration`] if a zone is not known or a default is of another type than its field.
+    /// [`LogError::Declaration`] if a zone is not known, a field is a record, or a default is of another type than its field.
     pub(crate) fn new(source: &Arc<Source>) -> Result<Arc<Self>, LogError> {
         let fields =
             source.fields.iter().map(|field| FieldRule::new(source, field)).collect::<Result<Vec<_>, _>>()?;
@@ -103,6 +103,9 @@ impl FieldRule {
             ),
             None => None,
         };
+        if matches!(field.ty.kind, Kind::Record(_)) {
+            return Err(declaration("a field is no record".to_owned()));
+        }
         let rule = Rule::new(&field.ty, zone.as_ref(), field.unit);
         if let Some(default) = &field.default
             && !Column::new(&field.ty).push_value(default)
@@ -121,7 +124,8 @@ impl FieldRule {
 impl Rule {
     fn new(ty: &Type, zone: Option<&ZoneRules>, unit: Option<TimeUnit>) -> Self {
         let reading = match &ty.kind {
-            Kind::Bool => Reading::Bool,
+            // No field is a record: `Rules::new` refuses one.
+            Kind::Bool | Kind::Record(_) => Reading::Bool,
             Kind::Int => Reading::Int,
             Kind::Int128 => Reading::Decimal { precision: 38, scale: 0 },
             Kind::Decimal { precision, scale } => Reading::Decimal { precision: *precision, scale: *scale },

@@ -21,6 +21,12 @@ pub fn arrow_type(kind: &Kind) -> DataType {
         Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
         Kind::Duration => DataType::Duration(TimeUnit::Microsecond),
         Kind::List(element) => DataType::List(Arc::new(element_field(element))),
+        Kind::Record(fields) => {
+            let field = |field: &metricc_dsl::ir::RecordField| {
+                Field::new(&field.name, arrow_type(&field.ty.kind), field.ty.optional)
+            };
+            DataType::Struct(fields.iter().map(field).collect())
+        }
     }
 }
 
@@ -29,10 +35,29 @@ pub(crate) fn element_field(element: &Type) -> Field {
     Field::new("item", arrow_type(&element.kind), element.optional)
 }
 
+/// The column that stands behind the fields of a source: the place of each row in the order of the log, as
+/// [`Position::to_order`](crate::Position::to_order) has it. It is read like a field.
+pub fn position_column(source: &Source) -> usize {
+    source.fields.len()
+}
+
+/// The Arrow type of the position column.
+pub const POSITION_TYPE: DataType = DataType::Decimal128(38, 0);
+
 /// The schema of some fields of a source; indices that the source does not have are left out.
 pub(crate) fn schema(source: &Source, columns: &[usize]) -> SchemaRef {
-    let fields = columns.iter().filter_map(|&column| source.fields.get(column));
-    let fields: Vec<_> =
-        fields.map(|field| Field::new(&field.name, arrow_type(&field.ty.kind), field.ty.optional)).collect();
-    Arc::new(Schema::new(fields))
+    let field = |&column: &usize| match source.fields.get(column) {
+        Some(field) => Some(Field::new(&field.name, arrow_type(&field.ty.kind), field.ty.optional)),
+        None if column == position_column(source) => Some(Field::new("position", POSITION_TYPE, false)),
+        None => None,
+    };
+    Arc::new(Schema::new(columns.iter().filter_map(field).collect::<Vec<_>>()))
+}
+
+/// The fields among some columns, and whether the position stands behind them.
+pub(crate) fn without_position<'a>(source: &Source, columns: &'a [usize]) -> (&'a [usize], bool) {
+    match columns.split_last() {
+        Some((last, fields)) if *last == position_column(source) => (fields, true),
+        _ => (columns, false),
+    }
 }

@@ -25,7 +25,7 @@ pub(crate) struct MonoidAggregate {
 
 impl MonoidAggregate {
     pub(crate) fn new(monoid: Arc<dyn Monoid>) -> Self {
-        let signature = Signature::new(TypeSignature::Any(1), Volatility::Immutable);
+        let signature = Signature::new(TypeSignature::Any(monoid.inputs().len().max(1)), Volatility::Immutable);
         MonoidAggregate { name: monoid.name(), monoid, signature }
     }
 }
@@ -94,7 +94,7 @@ struct MonoidGroups {
 impl MonoidGroups {
     fn new(monoid: Arc<dyn Monoid>) -> Self {
         let groups = monoid.groups();
-        MonoidGroups { has_input: monoid.input().is_some(), monoid, groups, n_groups: 0 }
+        MonoidGroups { has_input: !monoid.inputs().is_empty(), monoid, groups, n_groups: 0 }
     }
 
     fn take(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {

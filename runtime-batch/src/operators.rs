@@ -78,9 +78,11 @@ fn aggregate(
     state: &StateColumn,
 ) -> Result<Arc<AggregateFunctionExpr>> {
     let function = AggregateUDF::from(MonoidAggregate::new(state.monoid.clone()));
-    let arg = column(prepared, state.arg.unwrap_or(0));
+    // The engine wants an argument, also for those that have none.
+    let args = if state.args.is_empty() { &[0][..] } else { &state.args };
+    let args = args.iter().map(|&arg| column(prepared, arg)).collect();
     let name = plan.form.schema.field(segment_column).name();
-    let built = AggregateExprBuilder::new(Arc::new(function), vec![arg])
+    let built = AggregateExprBuilder::new(Arc::new(function), args)
         .schema(prepared.clone())
         .alias(name)
         .build()?;

@@ -3,9 +3,9 @@
 //! `{"metric":"revenue","key":{"country":"IN"},"window":{"start":"…","end":"…"},"value":"10.00"}`:
 //! ints are numbers with all digits, decimals are strings with their scale, floats are the shortest
 //! that reads back, timestamps are RFC 3339 (windows in the calendar's zone, all else in UTC), dates
-//! `YYYY-MM-DD`, durations µs, none is null, a record is an object, no window is null.
+//! `YYYY-MM-DD`, durations µs, none is null, a list is an array, a record an object, no window is null.
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, AsArray};
 use metricc_dsl::calendar::instant_text;
 use metricc_dsl::ir;
 
@@ -50,7 +50,28 @@ fn object<'a>(members: impl Iterator<Item = (&'a str, String)>) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-fn value(kind: &ir::Kind, column: &ArrayRef, row: usize) -> String {
+/// One value as JSON.
+pub(crate) fn value(kind: &ir::Kind, column: &ArrayRef, row: usize) -> String {
+    if column.is_null(row) {
+        return "null".to_owned();
+    }
+    match kind {
+        ir::Kind::List(element) => {
+            let elements = column.as_list::<i32>().value(row);
+            let all: Vec<String> =
+                (0..elements.len()).map(|place| value(&element.kind, &elements, place)).collect();
+            return format!("[{}]", all.join(","));
+        }
+        ir::Kind::Record(fields) => {
+            let columns = fields.iter().zip(column.as_struct().columns());
+            let member = |(field, column): (&'_ ir::RecordField, &ArrayRef)| {
+                (field.name.clone(), value(&field.ty.kind, column, row))
+            };
+            let members: Vec<(String, String)> = columns.map(member).collect();
+            return object(members.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        }
+        _ => {}
+    }
     match (kind, cell_text(kind, column, row)) {
         (_, None) => "null".to_owned(),
         (

@@ -1,7 +1,5 @@
 //! Presented values as text: for tables, for CSV, and as the scalars of JSON.
 
-use std::fmt::Write as _;
-
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
     Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type,
@@ -11,7 +9,7 @@ use metricc_client::decimal_text;
 use metricc_dsl::calendar::{ZoneRules, date_text, instant_text};
 use metricc_dsl::ir;
 
-use crate::Presented;
+use crate::{Presented, json};
 
 /// Rows of text with a header, ready to be laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,17 +89,8 @@ pub(crate) fn cell_text(kind: &ir::Kind, column: &ArrayRef, row: usize) -> Optio
             instant_text(column.as_primitive::<TimestampMicrosecondType>().value(row), None)
         }
         ir::Kind::Duration => column.as_primitive::<DurationMicrosecondType>().value(row).to_string(),
-        ir::Kind::List(element) => {
-            let elements = column.as_list::<i32>().value(row);
-            let mut text = String::from("[");
-            for place in 0..elements.len() {
-                let separator = if place == 0 { "" } else { ", " };
-                let element = cell_text(&element.kind, &elements, place).unwrap_or_else(|| "none".to_owned());
-                let _ = write!(text, "{separator}{element}");
-            }
-            text.push(']');
-            text
-        }
+        // Lists and records stand in a cell as the JSON that they are elsewhere.
+        ir::Kind::List(_) | ir::Kind::Record(_) => json::value(kind, column, row),
     })
 }
 

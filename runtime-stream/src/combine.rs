@@ -57,12 +57,9 @@ impl<K: GroupKey, D: Difference> Combiner<K, D> {
         self.table.intern(&columns[..plan.form.n_group_columns], &mut self.group_of)?;
         let n_groups = self.table.len();
         for (state, groups) in plan.states.iter().zip(&mut self.states) {
-            let args: &[ArrayRef] = match state.arg {
-                Some(arg) => &columns[arg..=arg],
-                None => &[],
-            };
+            let args: Vec<ArrayRef> = state.args.iter().map(|&arg| columns[arg].clone()).collect();
             let filter: Option<&BooleanArray> = state.filter.map(|filter| columns[filter].as_boolean());
-            groups.lift(args, &self.group_of, filter, n_groups)?;
+            groups.lift(&args, &self.group_of, filter, n_groups)?;
         }
         Ok(())
     }

@@ -60,18 +60,13 @@ impl Program {
 
 impl Serialize for Program {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.steps().iter().map(|step| match *step {
-            WordOp::Add(words) => (0, words),
-            WordOp::Max(words) => (1, words),
-        }))
+        serializer.collect_seq(self.steps())
     }
 }
 
 impl<'de> Deserialize<'de> for Program {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let steps = Vec::<(u8, u8)>::deserialize(deserializer)?;
-        let step = |(kind, words)| if kind == 0 { WordOp::Add(words) } else { WordOp::Max(words) };
-        Ok(Program::intern(&steps.into_iter().map(step).collect::<Vec<_>>()))
+        Ok(Program::intern(&Vec::<WordOp>::deserialize(deserializer)?))
     }
 }
 

@@ -4,7 +4,7 @@ use super::NOT_CANONICAL;
 use crate::Checked;
 
 /// The rest of some bytes.
-pub(crate) struct Reader<'a>(&'a [u8]);
+pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {

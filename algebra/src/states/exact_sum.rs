@@ -16,7 +16,7 @@ use num_bigint::BigInt;
 /// Sum of up to 2⁶³ floats: 2,240 bits from 2^-1120 on, the window from 2^-96 to 2^95.
 pub type ExactSum = Exact<3, 35, 16, -1120>;
 
-/// Sum of the squares of up to 2⁶³ floats: 4,352 bits from 2^-2176 on, the window from 2^-192 to 2^127.
+/// Sum of the squares, or products of two, of up to 2⁶³ floats: 4,352 bits from 2^-2176 on, the window from 2^-192 to 2^127.
 pub type ExactSumOfSquares = Exact<5, 68, 31, -2176>;
 
 /// A two's complement integer of `FULL` limbs times 2^`EXPONENT`, held in `WINDOW` limbs starting with limb
@@ -43,9 +43,10 @@ impl<const WINDOW: usize, const FULL: usize, const FIRST: usize, const EXPONENT:
     /// Weight of the window's last bit.
     const WINDOW_EXPONENT: i32 = EXPONENT + 64 * FIRST as i32;
 
-    /// Adds ±magnitude · 2^exponent; the magnitude has at most `n_bits` bits and is that of a float or a square.
+    /// Adds ±magnitude · 2^exponent; the magnitude has at most `n_bits` bits and is that of a float or
+    /// of a product of as many as the sum is made for.
     #[inline]
-    fn add_scaled(&mut self, magnitude: u128, n_bits: u32, exponent: i32, negative: bool) {
+    pub(super) fn add_scaled(&mut self, magnitude: u128, n_bits: u32, exponent: i32, negative: bool) {
         let offset = (exponent - Self::WINDOW_EXPONENT) as u32;
         let in_window = offset < 64 * WINDOW as u32 - n_bits
             && self.full.is_none()
@@ -182,6 +183,15 @@ impl ExactSumOfSquares {
         let (mantissa, exponent) = parts_of(value);
         self.add_scaled(u128::from(mantissa) * u128::from(mantissa), 106, 2 * exponent, false);
     }
+
+    /// Adds the product of two finite floats, with the same duty as [`ExactSum::add`].
+    #[inline]
+    pub(crate) fn add_product(&mut self, first: f64, second: f64) {
+        let ((left, left_exponent), (right, right_exponent)) = (parts_of(first), parts_of(second));
+        let is_negative = first.is_sign_negative() != second.is_sign_negative();
+        let exponent = left_exponent + right_exponent;
+        self.add_scaled(u128::from(left) * u128::from(right), 106, exponent, is_negative);
+    }
 }
 
 impl<const WINDOW: usize, const FULL: usize, const FIRST: usize, const EXPONENT: i32> HeapValue
@@ -216,7 +226,7 @@ impl<const WINDOW: usize, const FULL: usize, const FIRST: usize, const EXPONENT:
 
 /// A finite float's mantissa and its power of two, without the sign.
 #[inline]
-fn parts_of(value: f64) -> (u64, i32) {
+pub(super) fn parts_of(value: f64) -> (u64, i32) {
     let bits = value.to_bits();
     let biased = (bits >> 52 & 0x7ff) as i32;
     let fraction = bits & ((1 << 52) - 1);

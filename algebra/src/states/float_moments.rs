@@ -168,12 +168,12 @@ impl HeapValue for FloatMoments {
 }
 
 /// A count of at least one row.
-fn decode_count(reader: &mut Reader<'_>) -> Checked<u64> {
+pub(super) fn decode_count(reader: &mut Reader<'_>) -> Checked<u64> {
     let n_rows = u64::from_le_bytes(reader.array()?);
     check_count(n_rows).map_err(|_| NOT_CANONICAL)?;
     if n_rows > 0 { Ok(n_rows) } else { Err(NOT_CANONICAL) }
 }
 
-fn check_count(n_rows: u64) -> Checked<()> {
+pub(super) fn check_count(n_rows: u64) -> Checked<()> {
     if n_rows <= i64::MAX as u64 { Ok(()) } else { Err(TOO_MANY_ROWS) }
 }

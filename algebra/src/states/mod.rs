@@ -4,9 +4,14 @@
 //! keeps the invariants, decoding checks them.
 
 mod bytes;
+mod chosen;
+mod counts;
+mod entries;
 mod exact_sum;
 mod float_moments;
+mod float_powers;
 mod hyperloglog;
+mod keyed;
 mod log_buckets;
 mod recent;
 mod set_builders;
@@ -14,16 +19,23 @@ mod sets;
 mod text_extreme;
 mod text_set;
 
+pub use chosen::Chosen;
+pub use counts::{CountMin, Histogram};
+pub use entries::{Periods, Steps, Tally, WideSum};
 pub use exact_sum::{Exact, ExactSum, ExactSumOfSquares};
 pub use float_moments::{FloatMean, FloatMoments};
+pub use float_powers::{ExactSumOfCubes, ExactSumOfFourths, FloatPairs, FloatPowers};
 pub use hyperloglog::HyperLogLog;
+pub use keyed::Keyed;
 pub use log_buckets::LogBuckets;
 pub use sets::{DecimalSet, SortedSet, WordSet};
 pub use text_extreme::TextExtreme;
 pub use text_set::TextSet;
 
-pub(crate) use bytes::Reader;
+pub(crate) use bytes::{Reader, put_varint};
+pub(crate) use counts::{DEPTH, width_for};
 pub(crate) use hyperloglog::{HyperLogLogBuilder, MAX_PRECISION, MIN_PRECISION};
+pub(crate) use keyed::{Entry, KeyedBuilder};
 pub(crate) use log_buckets::{LogBucketsBuilder, max_buckets, resolution_for};
 pub(crate) use set_builders::{TextSetBuilder, WordSetBuilder};
 

@@ -79,7 +79,7 @@ impl<W: SetWord + Default + Hash> WordSetBuilder<W> {
 }
 
 /// Bytes of a table with room for this many entries: an eighth stays free, and each place has a tag.
-fn table_size(capacity: usize, entry_size: usize) -> usize {
+pub(crate) fn table_size(capacity: usize, entry_size: usize) -> usize {
     (capacity + capacity / 7) * (entry_size + 1)
 }
 
@@ -132,6 +132,9 @@ impl Hasher for TableHasher {
     /// The end of a text: each value is one text only.
     #[inline]
     fn write_u8(&mut self, _end: u8) {}
+    /// The length of bytes, for the same reason.
+    #[inline]
+    fn write_usize(&mut self, _length: usize) {}
     /// Folds a 128-bit product: good bits above and below at the price of one multiplication.
     #[inline]
     fn write_u64(&mut self, word: u64) {

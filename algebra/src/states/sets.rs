@@ -72,6 +72,11 @@ impl<W: SetWord> SortedSet<W> {
         }
     }
 
+    /// The words, ascending.
+    pub(crate) fn words(&self) -> &[W] {
+        &self.0
+    }
+
     /// Number of values.
     pub fn len(&self) -> usize {
         self.0.len()

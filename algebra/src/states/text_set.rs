@@ -44,6 +44,11 @@ impl TextSet {
         &self.bytes[start..self.ends[index]]
     }
 
+    /// The bytes of the texts, in order.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).map(|index| self.text(index))
+    }
+
     /// Number of texts.
     pub fn len(&self) -> usize {
         self.ends.len()

@@ -1,15 +1,19 @@
 //! The monoids whose states are words.
 
+mod bits;
 mod count_sum;
 mod extreme;
 mod mean;
 mod moments;
+mod powers;
 mod truth;
 
+pub(crate) use bits::{BitsAnd, BitsOr, BitsXor};
 pub(crate) use count_sum::{Count, DecimalSum, IntSum};
 pub(crate) use extreme::{BooleanExtreme, DecimalExtreme, Extreme};
 pub(crate) use mean::{DecimalMean, IntMean};
 pub(crate) use moments::{DecimalMoments, IntMoments};
+pub(crate) use powers::{DecimalPairs, DecimalPowers, IntPairs, IntPowers};
 pub(crate) use truth::{AllTrue, AnyTrue};
 
 use num_bigint::BigInt;

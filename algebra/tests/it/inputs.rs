@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float64Array, Int32Array,
-    Int64Array, StringViewArray, TimestampMicrosecondArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float64Array, Int32Array,
+    Int64Array, ListArray, StringViewArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use metricc_algebra::law_kit::Sample;
 use metricc_algebra::{Monoid, Op, monoid};
 use proptest::prelude::*;
@@ -47,13 +48,73 @@ pub(crate) fn ops() -> Vec<Op> {
         Op::DistinctWithin { error_ppm: 300_000 },
         Op::Quantile { q_ppb: 990_000_000, error_ppm: 10_000 },
         Op::Quantile { q_ppb: 500_000_000, error_ppm: 1 },
+        Op::ExactQuantile { q_ppb: 500_000_000 },
+        Op::Top { k: 3 },
+        Op::Set,
+        Op::Skewness,
+        Op::Kurtosis,
+        Op::BitsOr,
+        Op::BitsAnd,
+        Op::BitsXor,
     ]
+}
+
+/// Event time and place in the log.
+fn moment() -> [DataType; 2] {
+    [DataType::Timestamp(TimeUnit::Microsecond, None), DataType::Decimal128(38, 0)]
+}
+
+/// A few values of a type, ascending, as the parameters of aggregates hold them.
+pub(crate) fn parameters(data_type: &DataType) -> Vec<Vec<u8>> {
+    let column: ArrayRef = match data_type {
+        DataType::Boolean => Arc::new(BooleanArray::from(vec![false, true])),
+        DataType::Int64 => Arc::new(Int64Array::from(vec![-2, 0, 3])),
+        DataType::Float64 => Arc::new(Float64Array::from(vec![-1.5, 0.0, 1e16])),
+        DataType::Utf8View => Arc::new(StringViewArray::from(vec!["", "a", "ab"])),
+        DataType::Int32 => Arc::new(Int32Array::from(vec![-1, 5])),
+        DataType::Date32 => Arc::new(Date32Array::from(vec![-1, 5])),
+        DataType::Timestamp(..) => Arc::new(TimestampMicrosecondArray::from(vec![-1, 2])),
+        DataType::Duration(_) => Arc::new(DurationMicrosecondArray::from(vec![-1, 2])),
+        other => Arc::new(Decimal128Array::from(vec![-2, 0, 3]).with_data_type(other.clone())),
+    };
+    (0..column.len()).filter_map(|row| metricc_algebra::value_bytes(&column, row)).collect()
+}
+
+/// Every aggregate of several arguments, or with parameters of its type, over one type.
+fn monoids_over(input: &DataType) -> Vec<Arc<dyn Monoid>> {
+    let values = parameters(input);
+    let [time, position] = moment();
+    let one = |op: Op| (op, vec![input.clone()]);
+    let list = DataType::List(Arc::new(Field::new("item", input.clone(), true)));
+    let mut all = vec![
+        one(Op::Histogram { edges: values.clone() }),
+        one(Op::Frequency { error_ppm: 500_000, item: values[0].clone() }),
+        one(Op::Frequency { error_ppm: 1_000, item: values[1].clone() }),
+        (Op::Union, vec![list]),
+        (Op::First, vec![input.clone(), time.clone(), position.clone()]),
+        (Op::Last, vec![input.clone(), time.clone(), position.clone()]),
+        (Op::Funnel { within: 3 }, vec![input.clone(), time.clone(), DataType::Boolean, DataType::Boolean]),
+        (Op::Retention { n_periods: 3 }, vec![input.clone(), DataType::Int64]),
+        (Op::Retention { n_periods: 1 }, vec![input.clone(), DataType::Date32]),
+    ];
+    for by in [DataType::Int64, DataType::Decimal128(12, 2), DataType::Float64] {
+        all.push((Op::Top { k: 2 }, vec![input.clone(), by]));
+    }
+    for by in [DataType::Int64, DataType::Float64, DataType::Utf8View] {
+        all.push((Op::ArgMin, vec![input.clone(), by.clone(), time.clone(), position.clone()]));
+        all.push((Op::ArgMax, vec![input.clone(), by, time.clone(), position.clone()]));
+    }
+    for op in [Op::Covariance, Op::Correlation, Op::Slope, Op::Intercept] {
+        all.push((op, vec![input.clone(), input.clone()]));
+    }
+    all.iter().filter_map(|(op, inputs)| monoid(op, inputs).ok()).collect()
 }
 
 /// Every monoid there is.
 pub(crate) fn monoids() -> Vec<Arc<dyn Monoid>> {
-    let inputs: Vec<Option<DataType>> = input_types().into_iter().map(Some).chain([None]).collect();
-    ops().iter().flat_map(|op| inputs.iter().filter_map(|input| monoid(op, input.as_ref()).ok())).collect()
+    let inputs: Vec<Vec<DataType>> = input_types().into_iter().map(|input| vec![input]).chain([vec![]]).collect();
+    let plain = ops().into_iter().flat_map(|op| inputs.iter().filter_map(move |inputs| monoid(&op, inputs).ok()));
+    plain.chain(input_types().iter().flat_map(monoids_over)).collect()
 }
 
 pub(crate) fn ints() -> impl Strategy<Value = i64> {
@@ -103,10 +164,20 @@ pub(crate) fn column(data_type: &DataType, n_rows: usize) -> BoxedStrategy<Array
         let nullable = proptest::collection::vec(proptest::option::weighted(0.8, value), n_rows);
         nullable.boxed()
     }
-    fn array<A: arrow::array::Array + 'static>(array: A) -> ArrayRef {
+    fn array<A: Array + 'static>(array: A) -> ArrayRef {
         Arc::new(array)
     }
     match data_type.clone() {
+        DataType::List(element) => proptest::collection::vec(0..4_usize, n_rows)
+            .prop_flat_map(move |lengths| {
+                let element = element.clone();
+                let n_elements = lengths.iter().sum();
+                column(element.data_type(), n_elements).prop_map(move |elements| {
+                    let offsets = OffsetBuffer::<i32>::from_lengths(lengths.iter().copied());
+                    array(ListArray::new(element.clone(), offsets, elements, None))
+                })
+            })
+            .boxed(),
         DataType::Boolean => {
             rows(any::<bool>(), n_rows).prop_map(|rows| array(BooleanArray::from(rows))).boxed()
         }
@@ -131,14 +202,17 @@ pub(crate) fn column(data_type: &DataType, n_rows: usize) -> BoxedStrategy<Array
     }
 }
 
+/// Columns of several types with this many rows.
+pub(crate) fn columns(inputs: &[DataType], n_rows: usize) -> BoxedStrategy<Vec<ArrayRef>> {
+    inputs.iter().map(|input| column(input, n_rows)).collect::<Vec<_>>().boxed()
+}
+
 /// Rows for a monoid: few or many, in one group or several, with or without nulls and filter.
-pub(crate) fn samples(input: Option<DataType>) -> impl Strategy<Value = Sample> {
+pub(crate) fn samples(inputs: &[DataType]) -> impl Strategy<Value = Sample> {
+    let inputs = inputs.to_vec();
     let n_rows = prop_oneof![1 => 0..3_usize, 4 => 3..60_usize, 1 => 150..200_usize];
     (n_rows, 1..5_usize).prop_flat_map(move |(n_rows, n_groups)| {
-        let args = match &input {
-            None => Just(Vec::new()).boxed(),
-            Some(input) => column(input, n_rows).prop_map(|column| vec![column]).boxed(),
-        };
+        let args = columns(&inputs, n_rows);
         let groups = proptest::collection::vec(0..n_groups, n_rows);
         let passes = proptest::collection::vec(proptest::option::weighted(0.9, any::<bool>()), n_rows);
         let filter = proptest::option::of(passes.prop_map(BooleanArray::from));
@@ -158,7 +232,7 @@ pub(crate) fn one_group(column: ArrayRef) -> Sample {
 
 /// The presented value of one column as one group.
 pub(crate) fn aggregate(op: &Op, column: ArrayRef) -> ArrayRef {
-    let monoid = monoid(op, Some(column.data_type())).unwrap();
+    let monoid = monoid(op, std::slice::from_ref(column.data_type())).unwrap();
     let sample = one_group(column);
     let mut groups = monoid.groups();
     groups.lift(&sample.args, &sample.groups, None, 1).unwrap();

@@ -176,7 +176,7 @@ fn c39_a_deviation_beyond_all_floats_is_null() {
 
 #[test]
 fn c86_the_mean_of_means_is_the_mean() {
-    let mean = monoid(&Op::Mean, Some(&arrow::datatypes::DataType::Int64)).unwrap();
+    let mean = monoid(&Op::Mean, &[arrow::datatypes::DataType::Int64]).unwrap();
     let state = |values: &[i64]| {
         let mut groups = mean.groups();
         groups.lift(&[int_column(values)], &vec![0; values.len()], None, 1).unwrap();

@@ -44,7 +44,7 @@ fn c72_estimates_stay_within_four_standard_errors() {
 #[test]
 fn the_mean_error_of_many_estimates_is_the_declared_one() {
     let declared =
-        match monoid(&Op::DistinctWithin { error_ppm: 40_000 }, Some(&arrow::datatypes::DataType::Int64))
+        match monoid(&Op::DistinctWithin { error_ppm: 40_000 }, &[arrow::datatypes::DataType::Int64])
             .unwrap()
             .laws()
             .exactness
@@ -81,7 +81,7 @@ fn few_distinct_values_among_many_rows_are_counted_nearly_exactly() {
 #[test]
 fn c71_sketches_of_known_values_never_change() {
     let monoid =
-        monoid(&Op::DistinctWithin { error_ppm: 260_000 }, Some(&arrow::datatypes::DataType::Int64)).unwrap();
+        monoid(&Op::DistinctWithin { error_ppm: 260_000 }, &[arrow::datatypes::DataType::Int64]).unwrap();
     let mut groups = monoid.groups();
     groups.lift(&[Arc::new(Int64Array::from(vec![1, 2, 3, 5]))], &[0; 4], None, 1).unwrap();
     let states = groups.emit(1).unwrap();

@@ -85,7 +85,7 @@ fn random_bytes_are_refused_or_canonical() {
 fn c92_damaged_states_are_refused_or_canonical() {
     for monoid in monoids() {
         let damage = (any::<prop::sample::Index>(), any::<u8>(), 0..4_u8);
-        run(60, &(samples(monoid.input()), damage), |(sample, (place, byte, how))| {
+        run(60, &(samples(monoid.inputs()), damage), |(sample, (place, byte, how))| {
             let states = states_of(monoid.as_ref(), &sample);
             let mut bytes = state_bytes(&states, 0).unwrap();
             check_bytes(monoid.as_ref(), &bytes)?;
@@ -105,7 +105,7 @@ fn c92_damaged_states_are_refused_or_canonical() {
 
 #[test]
 fn states_of_different_monoids_do_not_merge() {
-    let empty = |op: Op, input: DataType| monoid(&op, Some(&input)).unwrap().heap_state(&[]).unwrap();
+    let empty = |op: Op, input: DataType| monoid(&op, &[input]).unwrap().heap_state(&[]).unwrap();
     let states = [
         empty(Op::Sum, DataType::Float64),
         empty(Op::Mean, DataType::Float64),
@@ -167,7 +167,7 @@ fn c33_counts_past_the_largest_are_errors_and_do_not_wrap() {
         ),
     ];
     for (op, input, bytes) in cases {
-        let monoid = monoid(&op, input.as_ref()).unwrap();
+        let monoid = monoid(&op, input.as_slice()).unwrap();
         let state = column_of(monoid.as_ref(), &bytes).unwrap();
         monoid.present(&state).unwrap();
         let args: Vec<ArrayRef> = input.iter().map(|input| arrow::array::new_null_array(input, 0)).collect();

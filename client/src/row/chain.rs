@@ -104,8 +104,8 @@ impl<E: Event, R> Events<E, R> {
 }
 
 impl Metric {
-    /// Allows an error of this share: `0.01` is one percent.
-    pub fn within(self, _: Num) -> Self {
+    /// Allows an error of this share: `0.01` is one percent. Of a funnel: allows this time for all steps, such as `1h`.
+    pub fn within<W>(self, _: W) -> Self {
         self
     }
 
@@ -116,43 +116,64 @@ impl Metric {
 }
 
 macro_rules! aggregates {
-    ($($name:ident($($argument:ident: $kind:tt),*) $what:literal;)*) => {
+    ($($name:ident<$($generic:ident),*>($($argument:ident: $kind:tt $value:ident),*) $what:literal;)*) => {
         impl<E: Event, R> Events<E, R> {
             $(#[doc = $what]
-            pub fn $name<V>(self $(, $argument: aggregates!(@ $kind R V))*) -> Metric {
+            pub fn $name<$($generic),*>(self $(, $argument: aggregates!(@ $kind R $value))*) -> Metric {
                 $(let _ = $argument;)*
                 Metric::new()
             })*
         }
         impl<R> Group<R> {
             $(#[doc = $what]
-            pub fn $name<V>(self $(, $argument: aggregates!(@ $kind R V))*) -> Out {
+            pub fn $name<$($generic),*>(self $(, $argument: aggregates!(@ $kind R $value))*) -> Out {
                 $(let _ = $argument;)*
                 Out
             })*
         }
     };
-    (@ closure $row:ident $value:ident) => { impl FnOnce($row) -> $value };
-    (@ number $row:ident $value:ident) => { Num };
+    (@ row $row:ident $value:ident) => { impl FnOnce($row) -> $value };
+    (@ list $row:ident $value:ident) => { impl FnOnce($row) -> List<$value> };
+    (@ given $row:ident $value:ident) => { $value };
 }
 
 aggregates! {
-    sum(of: closure) "The sum.";
-    mean(of: closure) "The mean; none of nothing.";
-    min(of: closure) "The least; none of nothing.";
-    max(of: closure) "The greatest; none of nothing.";
-    variance(of: closure) "The variance of the sample.";
-    stddev(of: closure) "The standard deviation of the sample.";
-    any(of: closure) "Whether it holds for a row.";
-    all(of: closure) "Whether it holds for all rows.";
-    distinct(of: closure) "The number of distinct values: exact, or an estimate with `.within(0.01)`.";
-    quantile(of: closure, q: number) "A quantile, with `.within(0.01)`.";
-    median(of: closure) "The median, with `.within(0.01)`.";
-    p50(of: closure) "The median, with `.within(0.01)`.";
-    p90(of: closure) "The 0.9 quantile, with `.within(0.01)`.";
-    p95(of: closure) "The 0.95 quantile, with `.within(0.01)`.";
-    p99(of: closure) "The 0.99 quantile, with `.within(0.01)`.";
-    p999(of: closure) "The 0.999 quantile, with `.within(0.01)`.";
+    sum<V>(of: row V) "The sum.";
+    mean<V>(of: row V) "The mean; none of nothing.";
+    min<V>(of: row V) "The least; none of nothing.";
+    max<V>(of: row V) "The greatest; none of nothing.";
+    variance<V>(of: row V) "The variance of the sample.";
+    stddev<V>(of: row V) "The standard deviation of the sample.";
+    skewness<V>(of: row V) "The skewness of the sample.";
+    kurtosis<V>(of: row V) "The excess kurtosis of the sample.";
+    covariance<V, W>(of: row V, and: row W) "The covariance of the sample.";
+    correlation<V, W>(of: row V, and: row W) "Pearson's correlation.";
+    slope<V, W>(y: row V, x: row W) "The slope of the regression line of `y` over `x`.";
+    intercept<V, W>(y: row V, x: row W) "The value of the regression line of `y` over `x` at zero.";
+    any<V>(of: row V) "Whether it holds for a row.";
+    all<V>(of: row V) "Whether it holds for all rows.";
+    first<V>(of: row V) "The value of the earliest event.";
+    last<V>(of: row V) "The value of the latest event.";
+    arg_min<V, W>(of: row V, by: row W) "The value of the event with the least of another.";
+    arg_max<V, W>(of: row V, by: row W) "The value of the event with the greatest of another.";
+    distinct<V>(of: row V) "The number of distinct values: exact, or an estimate with `.within(0.01)`.";
+    set<V>(of: row V) "The distinct values, in order.";
+    union<V>(of: list V) "The distinct elements of lists, in order.";
+    quantile<V>(of: row V, q: given Num) "A quantile: exact, or with `.within(0.01)`.";
+    median<V>(of: row V) "The median: exact, or with `.within(0.01)`.";
+    p50<V>(of: row V) "The median: exact, or with `.within(0.01)`.";
+    p90<V>(of: row V) "The 0.9 quantile: exact, or with `.within(0.01)`.";
+    p95<V>(of: row V) "The 0.95 quantile: exact, or with `.within(0.01)`.";
+    p99<V>(of: row V) "The 0.99 quantile: exact, or with `.within(0.01)`.";
+    p999<V>(of: row V) "The 0.999 quantile: exact, or with `.within(0.01)`.";
+    histogram<V, W>(of: row V, edges: given W) "The number of rows below the first edge, from each to the next, from the last on.";
+    top<V>(k: given Num, item: row V) "The items with the most rows, or the greatest sums with `.by_sum(|p| p.amount)`.";
+    frequency<V, W>(of: row V, value: given W) "An estimate of the rows with a value, with `.within(0.01)` of all rows.";
+    bits_or<V>(of: row V) "The bits that some row has.";
+    bits_and<V>(of: row V) "The bits that every row has.";
+    bits_xor<V>(of: row V) "The bits that an odd number of rows has.";
+    funnel<V, W>(actor: row V, steps: row W) "How many actors did each step of `|p| [p.a == …, p.b == …]`, `.within(1h)` of their first.";
+    retention<V, W>(actor: row V, period: row W, n_periods: given Num) "How many actors of each first period came back how many periods later.";
 }
 
 impl<E: Event, R> Events<E, R> {

@@ -148,8 +148,8 @@ impl<T> List<T> {
 }
 
 impl Out {
-    /// Allows an error of this share: `0.01` is one percent.
-    pub fn within(self, _: Num) -> Out {
+    /// Allows an error of this share: `0.01` is one percent. Of a funnel: allows this time for all steps, such as `1h`.
+    pub fn within<W>(self, _: W) -> Out {
         Out
     }
 

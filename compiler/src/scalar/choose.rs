@@ -47,7 +47,7 @@ pub(super) fn if_else(result: &Kind) -> Body {
 
 /// The least or the greatest of the arguments; none if one of them is none. Lists have no order.
 pub(super) fn extreme(result: &Kind, greatest: bool) -> Option<Body> {
-    if let Kind::List(_) = result {
+    if let Kind::List(_) | Kind::Record(_) = result {
         return None;
     }
     let wanted = data_type(result);

@@ -28,7 +28,7 @@ pub(super) fn equal(left: &Operand, right: &Operand, kind: &Kind, n_rows: usize)
         let is_equal = equal(&left, right, kind, 1)?.value(0);
         return Ok(if is_equal { BooleanBuffer::new_set(n_rows) } else { BooleanBuffer::new_unset(n_rows) });
     }
-    if let Kind::List(_) = kind {
+    if let Kind::List(_) | Kind::Record(_) = kind {
         let compare = comparator(left, right)?;
         return Ok(BooleanBuffer::collect_bool(n_rows, |row| {
             compare(left.place(row), right.place(row)).is_eq()
@@ -57,7 +57,7 @@ pub(super) fn order(func: &Func, kind: &Kind) -> Option<Body> {
         Func::Ge => cmp::gt_eq,
         _ => return None,
     };
-    if let Kind::List(_) = kind {
+    if let Kind::List(_) | Kind::Record(_) = kind {
         return None;
     }
     let wanted = data_type(kind);

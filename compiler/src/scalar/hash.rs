@@ -37,7 +37,7 @@ type Writer<'a> = Box<dyn Fn(usize, &mut Vec<u8>) + 'a>;
 
 /// The kernel. Lists have no hash.
 pub(super) fn hash64(kinds: &[Kind]) -> Option<Body> {
-    if kinds.iter().any(|kind| matches!(kind, Kind::List(_))) {
+    if kinds.iter().any(|kind| matches!(kind, Kind::List(_) | Kind::Record(_))) {
         return None;
     }
     let kinds = kinds.to_vec();
@@ -93,7 +93,7 @@ fn writer<'a>(operand: &'a Operand, kind: &'a Kind) -> Result<Writer<'a>> {
         Kind::Duration => primitive::<DurationMicrosecondType>(operand, |value, bytes| {
             append(bytes, 10, &value.to_le_bytes());
         }),
-        Kind::List(_) => Err(unexpected(operand.array(), "a scalar")),
+        Kind::List(_) | Kind::Record(_) => Err(unexpected(operand.array(), "a scalar")),
     }
 }
 

@@ -47,6 +47,7 @@ use metricc_dsl::ir::{Expr, ExprKind, Func, Type};
 use crate::CompileError;
 
 pub use kernel::Kernel;
+pub(crate) use literal::constant;
 pub use metricc_log::arrow_type as data_type;
 pub use window::WindowRule;
 

@@ -11,6 +11,7 @@ use syn::{Block, Expr, ExprMethodCall, Pat, Stmt};
 
 use crate::definition::EventDefinition;
 use crate::language_text::LanguageText;
+use crate::output::is_parameter;
 use crate::problem::Problems;
 use crate::scope::{Binding, Scope};
 
@@ -168,10 +169,10 @@ impl<'a> Writer<'a> {
                     }
                 }
                 _ => {
-                    let within = calls.next_if(|next| next.method == "within");
+                    let behind = calls.next_if(|next| is_parameter(next));
                     let mut value = LanguageText::default();
                     let row = self.row.clone();
-                    self.aggregate(call, within.copied(), None, &row, &mut value);
+                    self.aggregate(call, behind.copied(), None, &row, &mut value);
                     self.value = value;
                 }
             }

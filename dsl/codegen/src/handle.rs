@@ -190,7 +190,9 @@ pub(crate) fn decode(metric: &ir::Metric, krate: &TokenStream) -> TokenStream {
 /// The relative error of an output that is a sketch's estimate and nothing else.
 fn estimate(metric: &ir::Metric, expr: &ir::Expr) -> Option<f64> {
     let ppm = match aggregate_of(metric, expr)?.op {
-        AggregateOp::DistinctWithin { error_ppm } | AggregateOp::Quantile { error_ppm, .. } => error_ppm,
+        AggregateOp::DistinctWithin { error_ppm }
+        | AggregateOp::Quantile { error_ppm, .. }
+        | AggregateOp::Frequency { error_ppm, .. } => error_ppm,
         _ => return None,
     };
     Some(f64::from(ppm) / 1e6)
@@ -239,11 +241,34 @@ pub(crate) fn scalar_type(kind: &Kind, krate: &TokenStream) -> TokenStream {
         Kind::Timestamp => quote!(#krate::jiff::Timestamp),
         Kind::Duration => quote!(#krate::jiff::SignedDuration),
         Kind::List(element) => {
-            let inner = scalar_type(&element.kind, krate);
+            let inner = match &element.kind {
+                // In a list a duration is its microseconds, as in JSON.
+                Kind::Duration => quote!(i64),
+                kind => scalar_type(kind, krate),
+            };
             let inner = if element.optional { quote!(::core::option::Option<#inner>) } else { inner };
             quote!(::std::vec::Vec<#inner>)
         }
+        Kind::Record(fields) => record_type(fields, krate),
     }
+}
+
+/// The records that aggregates present: what `top` ranks, and the cohorts of `retention`.
+fn record_type(fields: &[ir::RecordField], krate: &TokenStream) -> TokenStream {
+    let of = |place: usize| {
+        let Some(field) = fields.get(place) else { return quote!(()) };
+        let ty = match &field.ty.kind {
+            Kind::Duration => quote!(i64),
+            kind => scalar_type(kind, krate),
+        };
+        if field.ty.optional { quote!(::core::option::Option<#ty>) } else { ty }
+    };
+    let first = of(0);
+    if fields.first().is_some_and(|field| field.name == "cohort") {
+        return quote!(#krate::Cohort<#first>);
+    }
+    let second = of(1);
+    quote!(#krate::Ranked<#first, #second>)
 }
 
 fn enumeration(ident: &Ident, of: &str, names: &[String], krate: &TokenStream) -> TokenStream {

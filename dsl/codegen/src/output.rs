@@ -4,9 +4,11 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprMethodCall, Lit, Member};
 
+use crate::call::listed;
 use crate::chain::Writer;
 use crate::language_text::LanguageText;
 use crate::scope::{Binding, Scope};
+use crate::value::is_duration;
 
 impl Writer<'_> {
     /// Writes what `aggregate` presents: a record of values, or one.
@@ -56,14 +58,14 @@ impl Writer<'_> {
         calls.reverse();
         let n_filters = calls.iter().take_while(|call| call.method == "filter").count();
         let (filters, rest) = calls.split_at(n_filters);
-        let (aggregate, within) = match rest {
+        let (aggregate, behind) = match rest {
             [] => {
                 let help = "a group of rows is no value\n\nhelp: take an aggregate of it, such as `.count()`";
                 self.problems.push(call.method.span(), help);
                 return true;
             }
             [aggregate] => (*aggregate, None),
-            [aggregate, within] if within.method == "within" => (*aggregate, Some(*within)),
+            [aggregate, behind] if is_parameter(behind) => (*aggregate, Some(*behind)),
             _ => return false,
         };
         let mut condition = LanguageText::default();
@@ -74,7 +76,7 @@ impl Writer<'_> {
             self.value(&body, &inner, &mut condition);
             condition.push(")", step.method.span());
         }
-        self.aggregate(aggregate, within, Some(&condition).filter(|all| !all.is_empty()), &row, out);
+        self.aggregate(aggregate, behind, Some(&condition).filter(|all| !all.is_empty()), &row, out);
         true
     }
 
@@ -82,7 +84,7 @@ impl Writer<'_> {
     pub(crate) fn aggregate(
         &mut self,
         call: &ExprMethodCall,
-        within: Option<&ExprMethodCall>,
+        behind: Option<&ExprMethodCall>,
         condition: Option<&LanguageText>,
         row: &Binding,
         out: &mut LanguageText,
@@ -101,19 +103,26 @@ impl Writer<'_> {
             }
             match argument {
                 Expr::Closure(_) => {
-                    if let Some((inner, body)) = self.closure(argument, row) {
-                        self.value(&body, &inner, out);
+                    let Some((inner, body)) = self.closure(argument, row) else { continue };
+                    match listed(&body).filter(|_| name == "funnel") {
+                        // The steps of a funnel are arguments of their own.
+                        Some(steps) => self.arguments(&steps, &inner, out),
+                        None => self.value(&body, &inner, out),
                     }
+                }
+                Expr::Array(list) => {
+                    out.push("[", list.span());
+                    self.arguments(&list.elems.iter().collect::<Vec<_>>(), &Scope::default(), out);
+                    out.push("]", list.span());
                 }
                 other => self.value(other, &Scope::default(), out),
             }
         }
-        if let Some(within) = within {
+        if let Some(behind) = behind {
             if !call.args.is_empty() {
-                out.push(", ", within.method.span());
+                out.push(", ", behind.method.span());
             }
-            out.push("within: ", within.method.span());
-            self.percent(within, out);
+            self.parameter(behind, row, out);
         }
         out.push(")", name.span());
         if let Some(condition) = condition {
@@ -123,9 +132,35 @@ impl Writer<'_> {
         out.push(")", name.span());
     }
 
-    /// `.within(0.01)` is `within: 1%`.
-    fn percent(&mut self, within: &ExprMethodCall, out: &mut LanguageText) {
-        let Some(argument) = self.only_argument(within) else { return };
+    /// Values, with commas between them.
+    fn arguments(&mut self, values: &[&Expr], scope: &Scope, out: &mut LanguageText) {
+        for (place, value) in values.iter().enumerate() {
+            if place > 0 {
+                out.push(", ", value.span());
+            }
+            self.value(value, scope, out);
+        }
+    }
+
+    /// What stands behind an aggregate: `.within(0.01)` is `within: 1%`, `.by_sum(|p| p.x)` is `by: sum(x)`.
+    fn parameter(&mut self, call: &ExprMethodCall, row: &Binding, out: &mut LanguageText) {
+        let Some(argument) = self.only_argument(call) else { return };
+        if call.method == "by_sum" {
+            let Some((inner, body)) = self.closure(argument, row) else { return };
+            out.push("by: sum(", call.method.span());
+            self.value(&body, &inner, out);
+            return out.push(")", call.method.span());
+        }
+        out.push("within: ", call.method.span());
+        match argument {
+            Expr::Lit(syn::ExprLit { lit: Lit::Int(length), .. }) if is_duration(length) => {
+                self.literal_only(argument, out);
+            }
+            argument => self.percent(argument, out),
+        }
+    }
+
+    fn percent(&mut self, argument: &Expr, out: &mut LanguageText) {
         let number = match argument {
             Expr::Lit(syn::ExprLit { lit: Lit::Float(number), .. }) => {
                 Some(number.base10_digits().to_owned())
@@ -142,6 +177,11 @@ impl Writer<'_> {
             }
         }
     }
+}
+
+/// Whether a call is a parameter of the aggregate before it.
+pub(crate) fn is_parameter(call: &ExprMethodCall) -> bool {
+    call.method == "within" || call.method == "by_sum"
 }
 
 /// A decimal number times one hundred, digit by digit.

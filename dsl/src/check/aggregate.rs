@@ -1,51 +1,22 @@
-//! Aggregates: their arguments, and the type that each presents.
+//! Aggregates: where they stand, and the type that each presents.
 
 use super::checker::{Checker, NoneKind, Place, Typed};
-use super::function::{is_summable, number_literal};
-use super::literal::Literal;
-use super::number::is_ordered;
-use crate::ast::{Argument, Expr, ExprKind, Name, Number};
+use crate::ast::{Argument, Expr, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{Aggregate, AggregateOp, ExprKind as IrKind, Kind, Type};
+use crate::ir::{Aggregate, AggregateOp, ExprKind as IrKind, Kind, RecordField, Type};
 
-/// The aggregates of this version. `min` and `max` are aggregates with one argument only.
-pub(super) const NAMES: [&str; 17] = [
-    "count", "sum", "mean", "min", "max", "variance", "stddev", "any", "all", "distinct", "quantile",
-    "median", "p50", "p90", "p95", "p99", "p999",
+/// The aggregates. `min` and `max` are aggregates with one argument only.
+pub(super) const NAMES: [&str; 37] = [
+    "count", "sum", "mean", "min", "max", "variance", "stddev", "skewness", "kurtosis", "covariance",
+    "correlation", "slope", "intercept", "any", "all", "first", "last", "arg_min", "arg_max", "distinct",
+    "set", "union", "quantile", "median", "p50", "p90", "p95", "p99", "p999", "histogram", "top",
+    "frequency", "bits_or", "bits_and", "bits_xor", "funnel", "retention",
 ];
-
-/// A quantile of one, in billionths.
-const ONE: i128 = 1_000_000_000;
 
 /// Whether a call is one of an aggregate.
 pub(crate) fn is_aggregate(name: &str, n_arguments: usize) -> bool {
     NAMES.contains(&name) && !(matches!(name, "min" | "max") && n_arguments > 1)
-}
-
-/// Whether the second copy of an event changes nothing.
-pub(super) fn is_idempotent(op: &AggregateOp) -> bool {
-    matches!(
-        op,
-        AggregateOp::Min
-            | AggregateOp::Max
-            | AggregateOp::Any
-            | AggregateOp::All
-            | AggregateOp::Distinct
-            | AggregateOp::DistinctWithin { .. }
-    )
-}
-
-/// The quantile, in billionths, that a name stands for.
-fn named_quantile(name: &str) -> Option<u32> {
-    Some(match name {
-        "median" | "p50" => 500_000_000,
-        "p90" => 900_000_000,
-        "p95" => 950_000_000,
-        "p99" => 990_000_000,
-        "p999" => 999_000_000,
-        _ => return None,
-    })
 }
 
 impl Checker<'_> {
@@ -86,21 +57,22 @@ impl Checker<'_> {
             super::expression::learn(condition, true, &mut self.facts);
         }
         self.place = Place::Argument;
-        let arg_and_op = self.aggregate_parts(function, arguments, span);
+        let op_and_args = self.aggregate_parts(function, arguments, span);
         self.facts.truncate(n_facts);
         self.place = Place::AggregateFilter;
         let filter = condition.map(|condition| {
             self.expr(condition).and_then(|typed| self.need_bool(typed, "`where`")).map(|typed| typed.expr)
         });
         self.place = Place::Output;
-        let (op, arg) = arg_and_op?;
+        let (op, args) = op_and_args?;
         let filter = match filter {
             Some(None) => return None,
             Some(filter) => filter,
             None => None,
         };
-        let ty = presented(&op, arg.as_ref().map(Typed::kind));
-        let aggregate = Aggregate { op, arg: arg.map(|typed| typed.expr), filter, ty };
+        let ty = presented(&op, &args);
+        let args = args.into_iter().map(|typed| typed.expr).collect();
+        let aggregate = Aggregate { op, args, filter, ty };
         self.column_of(function, aggregate, span)
     }
 
@@ -154,199 +126,76 @@ impl Checker<'_> {
         };
         self.report(diagnostic);
     }
-
-    /// Operation and argument.
-    fn aggregate_parts(
-        &mut self,
-        function: &Name,
-        arguments: &[Argument],
-        span: Span,
-    ) -> Option<(AggregateOp, Option<Typed>)> {
-        let name = function.text.as_str();
-        let takes_error = matches!(name, "distinct" | "quantile") || named_quantile(name).is_some();
-        let (within, plain): (Vec<&Argument>, Vec<&Argument>) = arguments.iter().partition(|argument| {
-            takes_error && argument.name.as_ref().is_some_and(|name| name.text == "within")
-        });
-        if let [first, again, ..] = within.as_slice() {
-            self.report(
-                Diagnostic::new(Code::Arguments, "`within` is given twice", again.value.span, "again here")
-                    .also(first.value.span, "first here")
-                    .help("remove one of them"),
-            );
-            return None;
-        }
-        let n_wanted = match name {
-            "count" => 0,
-            "quantile" => 2,
-            _ => 1,
-        };
-        let value = match (name, plain.first()) {
-            ("count", _) | (_, None) => None,
-            (_, Some(argument)) => self.expr(&argument.value),
-        };
-        let unnamed = plain.iter().all(|argument| argument.name.is_none());
-        if plain.len() != n_wanted || !unnamed {
-            let rest: Vec<Argument> = plain
-                .iter()
-                .map(|argument| Argument {
-                    name: argument.name.clone(),
-                    value: Expr { kind: ExprKind::Poisoned, span: argument.value.span },
-                })
-                .collect();
-            self.counted(function, &rest, n_wanted..=n_wanted)?;
-        }
-        let within = within.first().map(|argument| &argument.value);
-        let op = self.operation(function, &plain, within, span);
-        if name == "count" {
-            return Some((op?, None));
-        }
-        let value = self.argument(function, value?);
-        Some((op?, Some(value?)))
-    }
-
-    fn operation(
-        &mut self,
-        function: &Name,
-        plain: &[&Argument],
-        within: Option<&Expr>,
-        span: Span,
-    ) -> Option<AggregateOp> {
-        Some(match function.text.as_str() {
-            "count" => AggregateOp::Count,
-            "sum" => AggregateOp::Sum,
-            "mean" => AggregateOp::Mean,
-            "min" => AggregateOp::Min,
-            "max" => AggregateOp::Max,
-            "variance" => AggregateOp::Variance,
-            "stddev" => AggregateOp::Stddev,
-            "any" => AggregateOp::Any,
-            "all" => AggregateOp::All,
-            "distinct" => match within {
-                None => AggregateOp::Distinct,
-                // From the largest to the smallest useful number of registers.
-                Some(error) => {
-                    AggregateOp::DistinctWithin { error_ppm: self.relative_error(error, 2_032, 250_000)? }
-                }
-            },
-            name => {
-                let q_ppb = match named_quantile(name) {
-                    Some(q_ppb) => Some(q_ppb),
-                    None => plain.get(1).and_then(|argument| self.quantile(&argument.value)),
-                };
-                let Some(error) = within else {
-                    let message = format!("`{name}` without `within:` is not supported in this version");
-                    self.report(
-                        Diagnostic::new(Code::NotSupported, message, span, "")
-                            .help(format!("say how exact it has to be: `{}`", with_error(name))),
-                    );
-                    return None;
-                };
-                let error_ppm = self.relative_error(error, 100, 500_000);
-                AggregateOp::Quantile { q_ppb: q_ppb?, error_ppm: error_ppm? }
-            }
-        })
-    }
-
-    /// `0.99` → billionths.
-    fn quantile(&mut self, expr: &Expr) -> Option<u32> {
-        let number = number_literal(&expr.bare().kind);
-        let q_ppb = number.and_then(|number| scaled(number, 9)).filter(|q_ppb| *q_ppb <= ONE);
-        if q_ppb.is_none() && !matches!(expr.kind, ExprKind::Poisoned) {
-            self.report(
-                Diagnostic::new(Code::LiteralArgument, "not a quantile", expr.span, "")
-                    .help("write a number from 0 to 1 with at most nine digits, such as `0.99`"),
-            );
-        }
-        q_ppb.and_then(|q_ppb| u32::try_from(q_ppb).ok())
-    }
-
-    /// `1%` → millionths, within limits in millionths.
-    fn relative_error(&mut self, expr: &Expr, least: i128, most: i128) -> Option<u32> {
-        let ppm = match expr.bare().kind {
-            ExprKind::Percent(number) => scaled(number, 4),
-            ExprKind::Poisoned => return None,
-            _ => None,
-        };
-        let ppm = ppm.filter(|ppm| (least..=most).contains(ppm));
-        if ppm.is_none() {
-            let percent = |ppm: i128| format!("{}", ppm as f64 / 10_000.0);
-            self.report(Diagnostic::new(Code::LiteralArgument, "not an error bound", expr.span, "").help(
-                format!(
-                    "write a percentage from `{}%` to `{}%`, such as `1%`",
-                    percent(least),
-                    percent(most)
-                ),
-            ));
-        }
-        ppm.and_then(|ppm| u32::try_from(ppm).ok())
-    }
-
-    /// The argument of an aggregate; none in it is skipped, so it need not be handled.
-    fn argument(&mut self, function: &Name, typed: Typed) -> Option<Typed> {
-        if typed.literal == Some(Literal::None) {
-            self.wrong_kind(function, &typed, "values", "");
-            return None;
-        }
-        let kind = typed.kind();
-        let (fits, expected) = match function.text.as_str() {
-            "sum" | "mean" | "variance" | "stddev" => (is_summable(kind), "a number"),
-            "min" | "max" => (is_ordered(kind), "values that have an order"),
-            "any" | "all" => (*kind == Kind::Bool, "`bool`"),
-            "distinct" => (!matches!(kind, Kind::List(_)), "plain values"),
-            _ => (is_summable(kind), "a number"),
-        };
-        if fits {
-            return Some(typed);
-        }
-        let help = match kind {
-            Kind::List(_) => "`each x in list` makes a row of each element",
-            Kind::Bool if expected == "a number" => "count the cases: `count() where …`",
-            _ => "",
-        };
-        self.wrong_kind(function, &typed, expected, help);
-        None
-    }
-}
-
-/// How a quantile is written with a bound.
-fn with_error(name: &str) -> String {
-    match name {
-        "quantile" => "quantile(x, 0.99, within: 1%)".to_owned(),
-        _ => format!("{name}(x, within: 1%)"),
-    }
-}
-
-/// `number · 10^digits`, if that is whole.
-fn scaled(number: Number, digits: u8) -> Option<i128> {
-    if number.scale <= digits {
-        return number.digits.checked_mul(10_i128.checked_pow(u32::from(digits - number.scale))?);
-    }
-    let divisor = 10_i128.checked_pow(u32::from(number.scale - digits))?;
-    (number.digits % divisor == 0).then_some(number.digits / divisor)
 }
 
 /// The presented type, as the documentation of [`AggregateOp`] has it.
-fn presented(op: &AggregateOp, argument: Option<&Kind>) -> Type {
-    let kind = argument.cloned().unwrap_or(Kind::Int);
+fn presented(op: &AggregateOp, args: &[Typed]) -> Type {
+    let kind = args.first().map_or(Kind::Int, |arg| arg.kind().clone());
     match op {
-        AggregateOp::Count | AggregateOp::Distinct | AggregateOp::DistinctWithin { .. } => {
-            Type::of(Kind::Int)
-        }
+        AggregateOp::Count
+        | AggregateOp::Distinct
+        | AggregateOp::DistinctWithin { .. }
+        | AggregateOp::Frequency { .. }
+        | AggregateOp::BitsOr
+        | AggregateOp::BitsXor => Type::of(Kind::Int),
         AggregateOp::Any | AggregateOp::All => Type::of(Kind::Bool),
-        AggregateOp::Min | AggregateOp::Max => Type::optional(kind),
-        AggregateOp::Variance | AggregateOp::Stddev | AggregateOp::Quantile { .. } => {
-            Type::optional(Kind::Float)
-        }
-        AggregateOp::Sum => match kind {
-            Kind::Int => Type::of(Kind::Int128),
-            Kind::Decimal { scale, .. } => Type::optional(Kind::Decimal { precision: 38, scale }),
-            _ => Type::optional(Kind::Float),
-        },
+        AggregateOp::Min
+        | AggregateOp::Max
+        | AggregateOp::First
+        | AggregateOp::Last
+        | AggregateOp::ArgMin
+        | AggregateOp::ArgMax
+        | AggregateOp::BitsAnd
+        | AggregateOp::ExactQuantile { .. } => Type::optional(kind),
+        AggregateOp::Variance
+        | AggregateOp::Stddev
+        | AggregateOp::Skewness
+        | AggregateOp::Kurtosis
+        | AggregateOp::Covariance
+        | AggregateOp::Correlation
+        | AggregateOp::Slope
+        | AggregateOp::Intercept
+        | AggregateOp::Quantile { .. } => Type::optional(Kind::Float),
+        AggregateOp::Sum => sum_of(&kind),
         AggregateOp::Mean => match kind {
             Kind::Decimal { scale, .. } => {
                 Type::optional(Kind::Decimal { precision: 38, scale: scale.saturating_add(6).min(38) })
             }
             _ => Type::optional(Kind::Float),
         },
+        AggregateOp::Histogram { .. } | AggregateOp::Funnel { .. } => list_of(Kind::Int),
+        AggregateOp::Set => list_of(kind),
+        AggregateOp::Union => match kind {
+            Kind::List(element) => list_of(element.kind),
+            kind => list_of(kind),
+        },
+        AggregateOp::Top { .. } => {
+            // Within a list, a sum that does not fit its type is none.
+            let value = match args.get(1) {
+                None => Type::of(Kind::Int),
+                Some(by) => Type { optional: true, ..sum_of(by.kind()) },
+            };
+            list_of(record([("item", Type::of(kind)), ("value", value)]))
+        }
+        AggregateOp::Retention { .. } => {
+            let period = args.get(1).map_or(Kind::Int, |period| period.kind().clone());
+            list_of(record([("cohort", Type::of(period)), ("actors", list_of(Kind::Int))]))
+        }
     }
+}
+
+fn sum_of(kind: &Kind) -> Type {
+    match kind {
+        Kind::Int => Type::of(Kind::Int128),
+        Kind::Decimal { scale, .. } => Type::optional(Kind::Decimal { precision: 38, scale: *scale }),
+        _ => Type::optional(Kind::Float),
+    }
+}
+
+fn list_of(kind: Kind) -> Type {
+    Type::of(Kind::List(Box::new(Type::of(kind))))
+}
+
+fn record(fields: [(&str, Type); 2]) -> Kind {
+    Kind::Record(fields.map(|(name, ty)| RecordField { name: name.to_owned(), ty }).into())
 }

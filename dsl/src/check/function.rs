@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 
 use super::aggregate;
 use super::checker::{Checker, Typed};
-use super::expression::unsupported;
 use super::literal::Literal;
 use super::number::as_decimal;
 use super::time;
@@ -41,32 +40,27 @@ const SCALARS: [&str; 22] = [
     "truncate",
 ];
 
-/// Aggregates of the language that this version does not have.
-const LATER: [&str; 20] = [
-    "first",
-    "last",
-    "arg_min",
-    "arg_max",
-    "skewness",
-    "kurtosis",
-    "covariance",
-    "correlation",
-    "slope",
-    "histogram",
-    "top",
-    "frequency",
-    "set",
-    "union",
-    "bits_or",
-    "bits_and",
-    "bits_xor",
-    "funnel",
-    "retention",
-    "session",
+/// Aggregates that other systems have and no lawful state exists for, with the reason and the way out.
+const UNLAWFUL: [(&str, &str, &str); 8] = [
+    ("decayed_sum", DECAY, DECAY_HELP),
+    ("exp_decay_sum", DECAY, DECAY_HELP),
+    ("ema", DECAY, DECAY_HELP),
+    ("ewma", DECAY, DECAY_HELP),
+    ("array_agg", ARRIVAL, ARRIVAL_HELP),
+    ("collect_list", ARRIVAL, ARRIVAL_HELP),
+    ("list_agg", ARRIVAL, ARRIVAL_HELP),
+    ("any_value", "which value comes first depends on how the log is cut and read", "write `first(x)` or `min(x)`"),
 ];
 
+const DECAY: &str = "a weight that falls with age is relative to the latest event or to the time of reading: either \
+                     the state would be rescaled, which rounds in another way in every order, or hold every event";
+const DECAY_HELP: &str =
+    "write `sum(x)` with `every 1h`, and weigh the hours where they are read: their sums are exact and merge";
+const ARRIVAL: &str = "a list in the order of arrival depends on how the log is cut and read";
+const ARRIVAL_HELP: &str = "write `set(x)` for the distinct values in order, or `top(10, x)` for the most frequent";
+
 /// Names that other languages give to our functions.
-const FOREIGN: [(&str, &str); 15] = [
+const FOREIGN: [(&str, &str); 32] = [
     ("lowercase", "lower"),
     ("uppercase", "upper"),
     ("avg", "mean"),
@@ -82,6 +76,23 @@ const FOREIGN: [(&str, &str); 15] = [
     ("ifnull", "??"),
     ("date_trunc", "truncate"),
     ("substring", "substr"),
+    ("max_by", "arg_max"),
+    ("min_by", "arg_min"),
+    ("argmax", "arg_max"),
+    ("argmin", "arg_min"),
+    ("first_value", "first"),
+    ("last_value", "last"),
+    ("corr", "correlation"),
+    ("covar_samp", "covariance"),
+    ("regr_slope", "slope"),
+    ("regr_intercept", "intercept"),
+    ("skew", "skewness"),
+    ("bit_or", "bits_or"),
+    ("bit_and", "bits_and"),
+    ("bit_xor", "bits_xor"),
+    ("topk", "top"),
+    ("collect_set", "set"),
+    ("window_funnel", "funnel"),
 ];
 
 /// Whether `f(x) in CALENDAR` has a meaning.
@@ -133,13 +144,15 @@ impl Checker<'_> {
         let name = function.text.as_str();
         for argument in arguments {
             // Names and types inside are checked all the same; places of aggregates cannot be judged.
-            if !LATER.contains(&name) && !self.is_output() {
+            if !self.is_output() {
                 self.expr(&argument.value);
             }
         }
-        if LATER.contains(&name) {
-            let help = format!("this version has {}", suggest::all_of(&aggregate::NAMES));
-            self.report(unsupported(name, function.span, help));
+        if let Some((_, reason, help)) = UNLAWFUL.iter().find(|(unlawful, ..)| *unlawful == name) {
+            let message = format!("`{name}` has no state that merges to the same bytes in every order");
+            self.report(
+                Diagnostic::new(Code::NoLawfulState, message, function.span, "").help(*reason).help(*help),
+            );
             return;
         }
         let diagnostic = Diagnostic::new(
@@ -289,9 +302,29 @@ fn usage(function: &str) -> &'static str {
         "any" => "any(condition)",
         "all" => "all(condition)",
         "distinct" => "distinct(value)",
-        "quantile" => "quantile(number, 0.99, within: 1%)",
-        "median" => "median(number, within: 1%)",
-        "p50" | "p90" | "p95" | "p99" | "p999" => "p99(number, within: 1%)",
+        "quantile" => "quantile(number, 0.99)",
+        "median" => "median(number)",
+        "p50" | "p90" | "p95" | "p99" | "p999" => "p99(number)",
+        "skewness" => "skewness(number)",
+        "kurtosis" => "kurtosis(number)",
+        "covariance" => "covariance(number, number)",
+        "correlation" => "correlation(number, number)",
+        "slope" => "slope(y, x)",
+        "intercept" => "intercept(y, x)",
+        "first" => "first(value)",
+        "last" => "last(value)",
+        "arg_min" => "arg_min(value, by: other)",
+        "arg_max" => "arg_max(value, by: other)",
+        "set" => "set(value)",
+        "union" => "union(list)",
+        "histogram" => "histogram(value, [10, 100, 1000])",
+        "top" => "top(10, item, by: sum(amount))",
+        "frequency" => "frequency(value, \"a\", within: 1%)",
+        "bits_or" => "bits_or(int)",
+        "bits_and" => "bits_and(int)",
+        "bits_xor" => "bits_xor(int)",
+        "funnel" => "funnel(actor, condition, condition, within: 1h)",
+        "retention" => "retention(actor, date(at) in CALENDAR, 7)",
         _ => "day(timestamp) in CALENDAR",
     }
 }

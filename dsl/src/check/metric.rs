@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::aggregate::is_idempotent;
 use super::checker::{Checker, Column, Let, LetState, NoneKind, Place, Typed};
 use super::clauses::{self, Clauses};
 use super::expression::learn;
@@ -303,15 +302,12 @@ impl<'a> Checker<'a> {
             self.report(diagnostic);
             return None;
         }
-        if matches!(typed.kind(), Kind::List(_)) {
-            return self.no_lists("a metric's value", value.span);
-        }
         Some(typed)
     }
 
     /// Warns where a repeated event would be counted again.
     fn counts_duplicates(&mut self, item: &MetricItem, from: &Name, source: &Source) {
-        let is_harmless = self.aggregates.iter().all(|aggregate| is_idempotent(&aggregate.op));
+        let is_harmless = self.aggregates.iter().all(|aggregate| aggregate.op.is_idempotent());
         if is_harmless || !source.identity.is_empty() {
             return;
         }

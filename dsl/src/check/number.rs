@@ -25,7 +25,7 @@ pub(super) fn is_number(kind: &Kind) -> bool {
 
 /// Kinds that `<` and `min` understand.
 pub(super) fn is_ordered(kind: &Kind) -> bool {
-    !matches!(kind, Kind::Bool | Kind::List(_))
+    !matches!(kind, Kind::Bool | Kind::List(_) | Kind::Record(_))
 }
 
 /// Precision and scale of an exact number as a decimal.

@@ -11,7 +11,7 @@ use super::{EVENTS, checked, codes, event_codes, file, metric, over_events, rend
 /// Text and type of the argument of the one aggregate.
 fn argument(value: &str, clauses: &str) -> String {
     let metric = metric(&format!("max({value})"), clauses);
-    let expr = metric.aggregates[0].arg.as_ref().expect("an argument");
+    let expr = metric.aggregates[0].args.first().expect("an argument");
     format!("{}: {}", text(&metric, expr), expr.ty)
 }
 

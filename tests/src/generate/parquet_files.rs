@@ -71,6 +71,7 @@ fn data_type(kind: &Kind) -> DataType {
         Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         Kind::Duration => DataType::Duration(TimeUnit::Microsecond),
         Kind::List(element) => DataType::List(element_field(element)),
+        Kind::Record(_) => panic!("no field is a record"),
     }
 }
 
@@ -107,6 +108,7 @@ fn column(values: &[&Value], ty: &Type) -> ArrayRef {
         ),
         Kind::Duration => Arc::new(DurationMicrosecondArray::from(picked(values, long))),
         Kind::List(element) => lists(values, element),
+        Kind::Record(_) => panic!("no field is a record"),
     }
 }
 

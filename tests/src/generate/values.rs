@@ -107,6 +107,7 @@ pub(super) fn of_type(random: &mut Random, ty: &Type, years: Years) -> Value {
             let n_elements = *[0, 0, 1, 1, 2, 3, 5].choose(random).unwrap_or(&0);
             Value::List((0..n_elements).map(|_| of_type(random, element, years)).collect())
         }
+        Kind::Record(_) => panic!("no field is a record"),
     }
 }
 

@@ -7,28 +7,84 @@ use num_bigint::BigInt;
 use num_traits::One;
 
 use super::datum::Datum;
+use super::several;
 use super::exact::{self, Rational};
 use super::numbers::fit;
 use super::scalar;
 
-/// The presented value over the rows (scopes) of one group. Sketches present what they estimate.
-pub(super) fn evaluate(aggregate: &Aggregate, rows: &[Vec<Datum>]) -> Datum {
-    let rows = rows
-        .iter()
-        .filter(|row| aggregate.filter.as_ref().is_none_or(|filter| scalar::evaluate(filter, row).is_true()));
-    match &aggregate.arg {
-        None => count(rows.count()),
-        Some(arg) => {
-            let values = rows.map(|row| scalar::evaluate(arg, row)).filter(|value| !value.is_none());
-            of_values(aggregate, &values.collect::<Vec<_>>())
+/// The presented value over the rows (scopes, in the order of the log) of one group; `time` is the column of the event
+/// time. Sketches present what they estimate.
+pub(super) fn evaluate(aggregate: &Aggregate, rows: &[Vec<Datum>], time: usize) -> Datum {
+    let mut columns: Vec<Vec<Datum>> = vec![Vec::new(); aggregate.args.len()];
+    let mut times = Vec::new();
+    for row in rows {
+        let passes = aggregate.filter.as_ref().is_none_or(|filter| scalar::evaluate(filter, row).is_true());
+        let values: Vec<Datum> = aggregate.args.iter().map(|arg| scalar::evaluate(arg, row)).collect();
+        if passes && !values.iter().any(Datum::is_none) {
+            columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+            times.push(match row[time] {
+                Datum::Date(days) => days * super::civil::DAY,
+                Datum::Timestamp(micros) => micros,
+                ref other => panic!("{other:?} is no event time"),
+            });
         }
     }
+    of_values(aggregate, &columns, &times)
 }
 
-fn of_values(aggregate: &Aggregate, values: &[Datum]) -> Datum {
+/// The value of the row that comes first by these keys and its place, or last.
+fn chosen<K: Ord>(values: &[Datum], keys: impl Iterator<Item = K>, first: bool) -> Datum {
+    let places = keys.zip(0..).map(|(key, place)| (key, place));
+    let place = if first { places.min() } else { places.max() };
+    place.map_or(Datum::None, |(_, place): (K, usize)| values[place].clone())
+}
+
+fn of_values(aggregate: &Aggregate, columns: &[Vec<Datum>], times: &[i64]) -> Datum {
     let kind = &aggregate.ty.kind;
+    let values: &[Datum] = columns.first().map_or(&[], Vec::as_slice);
+    let second: &[Datum] = columns.get(1).map_or(&[], Vec::as_slice);
     match &aggregate.op {
-        AggregateOp::Count => count(values.len()),
+        AggregateOp::Count => count(times.len()),
+        AggregateOp::First => chosen(values, times.iter(), true),
+        AggregateOp::Last => chosen(values, times.iter(), false),
+        AggregateOp::ArgMin => chosen(values, second.iter().zip(times), true),
+        AggregateOp::ArgMax => chosen(values, second.iter().zip(times), false),
+        AggregateOp::Skewness => several::skewness(values),
+        AggregateOp::Kurtosis => several::kurtosis(values),
+        op @ (AggregateOp::Covariance
+        | AggregateOp::Correlation
+        | AggregateOp::Slope
+        | AggregateOp::Intercept) => several::relation(op, values, second),
+        op @ (AggregateOp::BitsOr | AggregateOp::BitsAnd | AggregateOp::BitsXor) => several::bits(op, values),
+        AggregateOp::ExactQuantile { q_ppb } => ranked(values, *q_ppb).cloned().unwrap_or(Datum::None),
+        AggregateOp::Histogram { edges } => {
+            let of = &aggregate.args[0].ty.kind;
+            several::histogram(&edges.iter().map(|edge| Datum::of(edge, of)).collect::<Vec<_>>(), values)
+        }
+        AggregateOp::Top { k } => {
+            let Kind::List(entry) = kind else { panic!("`top` presents a list") };
+            let Kind::Record(fields) = &entry.kind else { panic!("`top` presents records") };
+            several::top(*k, values, second, &fields[1].ty)
+        }
+        AggregateOp::Frequency { item, .. } => {
+            let item = Datum::of(item, &aggregate.args[0].ty.kind);
+            count(values.iter().filter(|value| **value == item).count())
+        }
+        AggregateOp::Set => several::set(values.iter()),
+        AggregateOp::Union => several::set(values.iter().flat_map(|list| match list {
+            Datum::List(elements) => elements.iter(),
+            other => panic!("{other:?} is no list"),
+        })),
+        AggregateOp::Funnel { within } => {
+            let step = |place: usize| columns[1..].iter().map(|step| step[place].is_true()).collect();
+            let rows: Vec<(Datum, i64, Vec<bool>)> =
+                (0..times.len()).map(|place| (values[place].clone(), times[place], step(place))).collect();
+            several::funnel(&rows, columns.len() - 1, *within)
+        }
+        AggregateOp::Retention { n_periods } => {
+            let rows: Vec<(Datum, Datum)> = values.iter().cloned().zip(second.iter().cloned()).collect();
+            several::retention(&rows, *n_periods)
+        }
         AggregateOp::Sum => fit(&sum(values), kind),
         AggregateOp::Mean => mean(values, kind),
         AggregateOp::Min => values.iter().min().cloned().unwrap_or(Datum::None),
@@ -58,7 +114,7 @@ fn count(n_rows: usize) -> Datum {
 
 /// The values as whole multiples of one unit, which is exact for every kind: all finite floats are
 /// multiples of 2⁻¹⁰⁷⁴, all decimals of 10⁻³⁸.
-fn in_units(values: &[Datum]) -> (Vec<BigInt>, Rational) {
+pub(super) fn in_units(values: &[Datum]) -> (Vec<BigInt>, Rational) {
     let per_one = match values.first() {
         Some(Datum::Float(_)) => BigInt::one() << 1074_u32,
         _ => exact::power_of_ten(38),
@@ -69,7 +125,7 @@ fn in_units(values: &[Datum]) -> (Vec<BigInt>, Rational) {
 }
 
 /// Exact sum.
-fn sum(values: &[Datum]) -> Rational {
+pub(super) fn sum(values: &[Datum]) -> Rational {
     let (multiples, unit) = in_units(values);
     exact::of_integer(multiples.iter().sum::<BigInt>()) * unit
 }
@@ -95,14 +151,18 @@ fn variance(values: &[Datum]) -> Option<Rational> {
     Some(Rational::new(squares, divisor) * &unit * &unit)
 }
 
-/// The value of lower rank ⌊q·(n − 1)⌋ among the sorted values, as a float.
-fn quantile(values: &[Datum], q_ppb: u32) -> Datum {
+/// The value of lower rank ⌊q·(n − 1)⌋ among the sorted values.
+fn ranked(values: &[Datum], q_ppb: u32) -> Option<&Datum> {
     let mut sorted: Vec<&Datum> = values.iter().collect();
     sorted.sort();
-    let Some(last) = sorted.len().checked_sub(1) else { return Datum::None };
+    let last = sorted.len().checked_sub(1)?;
     let rank = last as u128 * u128::from(q_ppb) / 1_000_000_000;
-    let rank = usize::try_from(rank).unwrap_or(last);
-    fit(&sorted[rank].exact(), &Kind::Float)
+    Some(sorted[usize::try_from(rank).unwrap_or(last)])
+}
+
+/// The same as a float.
+fn quantile(values: &[Datum], q_ppb: u32) -> Datum {
+    ranked(values, q_ppb).map_or(Datum::None, |value| fit(&value.exact(), &Kind::Float))
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ fn decimal(precision: u8, scale: u8) -> Kind {
 fn result_of(op: AggregateOp, kind: &Kind, values: &[Value], presented: &Kind) -> String {
     let column = Expr { kind: ExprKind::Column(0), ty: Type::optional(kind.clone()) };
     let ty = Type::optional(presented.clone());
-    let aggregate = Aggregate { op, arg: Some(column), filter: None, ty };
-    let rows: Vec<Vec<Datum>> = values.iter().map(|value| vec![Datum::of(value, kind)]).collect();
-    json(&evaluate(&aggregate, &rows), presented)
+    let aggregate = Aggregate { op, args: vec![column], filter: None, ty };
+    let rows: Vec<Vec<Datum>> =
+        values.iter().map(|value| vec![Datum::of(value, kind), Datum::Timestamp(0)]).collect();
+    json(&evaluate(&aggregate, &rows, 1), presented)
 }
 
 fn floats(op: AggregateOp, values: &[f64]) -> String {

@@ -33,6 +33,8 @@ pub(super) enum Datum {
     Duration(i64),
     /// `list<T>`.
     List(Vec<Datum>),
+    /// A presented record: names and values.
+    Record(Vec<(String, Datum)>),
 }
 
 impl Datum {
@@ -133,6 +135,7 @@ impl Ord for Datum {
             (Datum::Timestamp(left), Datum::Timestamp(right)) => left.cmp(right),
             (Datum::Duration(left), Datum::Duration(right)) => left.cmp(right),
             (Datum::List(left), Datum::List(right)) => left.cmp(right),
+            (Datum::Record(left), Datum::Record(right)) => left.cmp(right),
             (left, right) => panic!("{left:?} and {right:?} are of two kinds"),
         }
     }

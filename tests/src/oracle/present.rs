@@ -190,7 +190,11 @@ fn instant(micros: i64, window: &Window) -> String {
 fn check(metric: &Metric, expr: &Expr, value: &Datum) -> Check {
     let estimate = |place: usize| {
         let op = &metric.aggregates[place].op;
-        matches!(op, AggregateOp::DistinctWithin { .. } | AggregateOp::Quantile { .. }).then_some(op)
+        let is_estimate = matches!(
+            op,
+            AggregateOp::DistinctWithin { .. } | AggregateOp::Quantile { .. } | AggregateOp::Frequency { .. }
+        );
+        is_estimate.then_some(op)
     };
     match (&expr.kind, value) {
         (ExprKind::Column(place), value) if !value.is_none() => match estimate(*place) {
@@ -221,6 +225,11 @@ fn admissible(op: &AggregateOp, value: &Datum) -> Check {
             let slack = 2.0 + exact * relative;
             Check::Within { least: (exact - slack).max(0.0), greatest: exact + slack, whole: true }
         }
+        // Never too low; how much too high depends on all other rows.
+        (AggregateOp::Frequency { .. }, Datum::Int(exact)) => {
+            let exact: f64 = exact.to_string().parse().unwrap_or(f64::NAN);
+            Check::Within { least: exact, greatest: f64::MAX, whole: true }
+        }
         (op, value) => panic!("{op:?} presents {value:?}"),
     }
 }
@@ -246,6 +255,13 @@ pub(super) fn json(value: &Datum, kind: &Kind) -> String {
         (Datum::Date(days), _) => string(&civil::date_text(*days)),
         (Datum::Timestamp(micros), _) => string(&civil::utc_text(*micros)),
         (Datum::Duration(micros), _) => micros.to_string(),
+        (Datum::List(elements), Kind::List(element)) => {
+            let elements: Vec<String> = elements.iter().map(|value| json(value, &element.kind)).collect();
+            format!("[{}]", elements.join(","))
+        }
+        (Datum::Record(values), Kind::Record(fields)) => object(
+            values.iter().zip(fields.iter()).map(|((name, value), field)| (name.as_str(), json(value, &field.ty.kind))),
+        ),
         (value, kind) => panic!("{value:?} of `{kind}` is not presented"),
     }
 }

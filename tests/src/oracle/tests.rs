@@ -55,12 +55,12 @@ fn metric(keys: &[&str], window: Window, aggregates: Vec<Aggregate>) -> Metric {
 }
 
 fn count() -> Aggregate {
-    Aggregate { op: AggregateOp::Count, arg: None, filter: None, ty: Type::of(Kind::Int) }
+    Aggregate { op: AggregateOp::Count, args: Vec::new(), filter: None, ty: Type::of(Kind::Int) }
 }
 
 fn sum_of_x() -> Aggregate {
     let arg = Some(column(4, Type::of(Kind::Int)));
-    Aggregate { op: AggregateOp::Sum, arg, filter: None, ty: Type::of(Kind::Int128) }
+    Aggregate { op: AggregateOp::Sum, args: arg.into_iter().collect(), filter: None, ty: Type::of(Kind::Int128) }
 }
 
 fn event(at: &str, id: i64, k: Option<&str>, tags: &[&str], x: Option<i64>) -> Event {

@@ -8,8 +8,8 @@ use super::rows::{SORTS, Scope};
 /// Depth of expressions in aggregates.
 const DEPTH: usize = 3;
 
-/// Aggregates, each once; the last two are sketches.
-const AGGREGATES: [&str; 12] = [
+/// Aggregates that present one value and are no sketches: outputs compute with them.
+const EXACT: [&str; 24] = [
     "count",
     "sum",
     "mean",
@@ -20,9 +20,25 @@ const AGGREGATES: [&str; 12] = [
     "any",
     "all",
     "distinct",
-    "distinct within",
-    "quantile",
+    "skewness",
+    "kurtosis",
+    "covariance",
+    "correlation",
+    "slope",
+    "intercept",
+    "first",
+    "last",
+    "arg_min",
+    "arg_max",
+    "bits_or",
+    "bits_and",
+    "bits_xor",
+    "exact quantile",
 ];
+
+/// Sketches, and aggregates that present lists.
+const OTHERS: [&str; 9] =
+    ["distinct within", "quantile", "frequency", "histogram", "top", "set", "union", "funnel", "retention"];
 
 /// An aggregate as it is written.
 pub(super) struct AggregateText {
@@ -47,13 +63,15 @@ impl AggregateText {
 impl Scope<'_> {
     /// An aggregate that is no sketch: outputs compute with it.
     pub(super) fn exact_aggregate(&mut self) -> AggregateText {
-        let name = self.one_of(&AGGREGATES[..10]);
+        let name = self.one_of(&EXACT);
         self.aggregate_of(name)
     }
 
     /// Any aggregate.
     pub(super) fn aggregate(&mut self) -> AggregateText {
-        let name = self.one_of(&AGGREGATES);
+        let name = if self.chance(0.4) { self.one_of(&OTHERS) } else { self.one_of(&EXACT) };
+        // Not every source has a list.
+        let name = if name == "union" && !self.shape.has_lists { "set" } else { name };
         self.aggregate_of(name)
     }
 
@@ -92,6 +110,9 @@ impl Scope<'_> {
             "sum" | "mean" | "variance" | "stddev" | "quantile" => number,
             "min" | "max" => self.one_of(&SORTS[1..]),
             "any" | "all" => Sort::Bool,
+            "skewness" | "kurtosis" | "covariance" | "correlation" | "slope" | "intercept" => number,
+            "bits_or" | "bits_and" | "bits_xor" => Sort::Int,
+            "exact quantile" => self.one_of(&SORTS[1..]),
             _ => self.one_of(&SORTS),
         };
         let argument = self.expr(sort, DEPTH);
@@ -105,6 +126,23 @@ impl Scope<'_> {
             }
             ("min" | "max", sort) => (format!("{name}({text})"), sort, none),
             ("any" | "all", _) => (format!("{name}({text})"), Sort::Bool, Absence::Never),
+            ("first" | "last", sort) => (format!("{name}({text})"), sort, none),
+            ("arg_min" | "arg_max", sort) => {
+                let by = self.one_of(&SORTS[1..]);
+                let by = self.expr(by, DEPTH).text;
+                let by = if self.chance(0.5) { by } else { format!("by: {by}") };
+                (format!("{name}({text}, {by})"), sort, none)
+            }
+            ("covariance" | "correlation" | "slope" | "intercept", sort) => {
+                let other = self.expr(sort, DEPTH).text;
+                (format!("{name}({text}, {other})"), Sort::Float, none)
+            }
+            ("bits_or" | "bits_xor", _) => (format!("{name}({text})"), Sort::Int, Absence::Never),
+            ("bits_and", _) => (format!("{name}({text})"), Sort::Int, none),
+            ("exact quantile", sort) => (self.exact_quantile(text), sort, none),
+            ("frequency" | "histogram" | "top" | "set" | "union" | "funnel" | "retention", sort) => {
+                (self.list_call(name, text, sort), Sort::Int, Absence::Never)
+            }
             ("distinct", _) => (self.distinct(text), Sort::Int, Absence::Never),
             ("distinct within", _) => {
                 let error = self.one_of(&["0.5%", "1%", "2%", "5%"]);
@@ -121,6 +159,62 @@ impl Scope<'_> {
             return format!("distinct(hash64({text}, n))");
         }
         format!("distinct({text})")
+    }
+
+    fn exact_quantile(&mut self, text: &str) -> String {
+        if self.chance(0.4) {
+            let name = self.one_of(&["median", "p50", "p90", "p95", "p99", "p999"]);
+            return format!("{name}({text})");
+        }
+        let q = self.one_of(&["0", "1", "0.5", "0.99", "0.001", "0.333333333"]);
+        format!("quantile({text}, {q})")
+    }
+
+    /// An aggregate with parameters, or one that presents a list.
+    fn list_call(&mut self, name: &'static str, text: &str, sort: Sort) -> String {
+        match name {
+            "frequency" => {
+                let error = self.one_of(&["1%", "10%"]);
+                match sort {
+                    Sort::Decimal(..) => format!("frequency(n, -1, within: {error})"),
+                    _ => format!("frequency({text}, {}, within: {error})", self.literal(sort)),
+                }
+            }
+            "histogram" => self
+                .one_of(&[
+                    "histogram(n, [-2, 0, 3])",
+                    "histogram(score, [-1.5, 0.0, 1.0])",
+                    "histogram(amount, [-1.50, 0, 100])",
+                    "histogram(label, [\"a\", \"b\"])",
+                    "histogram(level, [\"low\", \"high\"])",
+                    "histogram(elapsed, [0s, 5m])",
+                ])
+                .to_owned(),
+            "top" => {
+                let k = self.one_of(&["1", "2", "5"]);
+                if self.chance(0.4) {
+                    let by = self.one_of(&["", ", by: count()"]);
+                    return format!("top({k}, {text}{by})");
+                }
+                let number = self.one_of(&[Sort::Int, Sort::Decimal(12, 2), Sort::Float]);
+                let by = self.expr(number, DEPTH).text;
+                format!("top({k}, {text}, by: sum({by}))")
+            }
+            "funnel" => {
+                let n_steps = self.random.random_range(2..5);
+                let steps: Vec<String> = (0..n_steps).map(|_| self.condition(1).text).collect();
+                let within = self.one_of(&["0s", "1h", "7d", "10000d"]);
+                format!("funnel({text}, {}, within: {within})", steps.join(", "))
+            }
+            "retention" => {
+                let period = self.one_of(&[Sort::Int, Sort::Date]);
+                let period = self.expr(period, DEPTH).text;
+                let n_periods = self.one_of(&["1", "3", "7"]);
+                format!("retention({text}, {period}, {n_periods})")
+            }
+            "union" => self.one_of(&["union(tags)", "union(codes)"]).to_owned(),
+            name => format!("{name}({text})"),
+        }
     }
 
     fn quantile(&mut self, text: &str) -> String {

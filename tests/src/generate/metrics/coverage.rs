@@ -57,12 +57,23 @@ impl Coverage {
             .collect()
     }
 
+    /// The missing combinations of a feature and an aggregate that met in fewer windows than these.
+    pub fn rare(&self, n_windows: usize) -> Vec<(&'static str, &'static str, &'static str)> {
+        let mut missing = self.missing();
+        let n_all = self.names(2).len();
+        let mut n_missing: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        missing.iter().for_each(|(feature, aggregate, _)| *n_missing.entry((*feature, *aggregate)).or_default() += 1);
+        missing.retain(|(feature, aggregate, _)| n_all - n_missing[&(*feature, *aggregate)] < n_windows);
+        missing
+    }
+
     /// Combinations of known names that no metric had.
     pub fn missing(&self) -> Vec<(&'static str, &'static str, &'static str)> {
         let mut missing = Vec::new();
+        let (aggregates, windows) = (self.names(1), self.names(2));
         for feature in self.names(0) {
-            for aggregate in self.names(1) {
-                let all = self.names(2).into_iter().map(|window| (feature, aggregate, window));
+            for aggregate in aggregates.iter().copied() {
+                let all = windows.iter().map(|window| (feature, aggregate, *window));
                 missing.extend(all.filter(|combination| !self.n_metrics.contains_key(combination)));
             }
         }

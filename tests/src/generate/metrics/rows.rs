@@ -51,7 +51,7 @@ impl Scope<'_> {
                 Kind::Date => Sort::Date,
                 Kind::Timestamp => Sort::Timestamp,
                 Kind::Duration => Sort::Duration,
-                Kind::Int128 | Kind::List(_) => return None,
+                Kind::Int128 | Kind::List(_) | Kind::Record(_) => return None,
             };
             let absence = if field.ty.optional { Absence::Declared } else { Absence::Never };
             Some(Fragment::new(field.name.clone(), sort, absence))

@@ -1,0 +1,181 @@
+//! Quantiles, histograms, top k, funnels and retention.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Fields, TimeUnit};
+
+use super::{Op, decimal_scale, describe, set_laws, sum_laws, type_name};
+use crate::heap_groups::HeapMonoid;
+use crate::heap_monoids::{
+    DecimalQuantile, ExactQuantile, FloatQuantile, Funnel, HistogramKernel, IntQuantile, Quantile, Retention,
+    Top, TopByDecimals, TopByInts, cohort_fields, ranked_fields,
+};
+use crate::scalar::hash64;
+use crate::states::{ExactSum, Tally, max_buckets, resolution_for};
+use crate::values::element_field;
+use crate::{Exactness, Laws, Monoid, Result, Size, StateError};
+
+/// Buckets of the finest histogram: one more than edges.
+pub const MAX_BUCKETS: u32 = 257;
+
+/// Steps of the longest funnel.
+pub const MAX_STEPS: usize = 32;
+
+/// Periods that retention presents at most.
+const MAX_PERIODS: u32 = 1_000;
+
+const TIME: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+
+pub(super) fn quantile(op: &Op, q_ppb: u32, error_ppm: u32, input: &DataType) -> Result<Arc<dyn Monoid>> {
+    if q_ppb > 1_000_000_000 {
+        return Err(StateError::new(op.name(), "the quantile is not between 0 and 1"));
+    }
+    if !(1..1_000_000).contains(&error_ppm) {
+        return Err(StateError::new(op.name(), "the relative error is not between 0.0001 % and 100 %"));
+    }
+    let resolution = resolution_for(error_ppm);
+    // A bucket's distance to the last takes up to 5 bytes, its count up to 9.
+    let laws = Laws {
+        exactness: Exactness::RelativeError(error_ppm),
+        ..sum_laws(Size::Bounded(max_buckets(resolution) * 14))
+    };
+    let name = format!("log_buckets({resolution} per octave, {})", type_name(input));
+    let description = describe(name, laws, std::slice::from_ref(input), DataType::Float64);
+    let quantile = Quantile { q_ppb, resolution };
+    match (input, decimal_scale(input)) {
+        (DataType::Int64, _) => Ok(HeapMonoid::boxed(description, IntQuantile(quantile))),
+        (DataType::Float64, _) => Ok(HeapMonoid::boxed(description, FloatQuantile(quantile))),
+        (_, Some(scale)) => Ok(HeapMonoid::boxed(description, DecimalQuantile { scale, quantile })),
+        _ => op.does_not_fit(input),
+    }
+}
+
+pub(super) fn exact_quantile(op: &Op, q_ppb: u32, input: &DataType) -> Result<Arc<dyn Monoid>> {
+    if q_ppb > 1_000_000_000 {
+        return Err(op.refused("the quantile is not between 0 and 1"));
+    }
+    let kernel = ExactQuantile { shape: op.shape(input)?, presented: input.clone(), q_ppb };
+    let description = describe(
+        tallies(input),
+        sum_laws(Size::Growing),
+        std::slice::from_ref(input),
+        input.clone(),
+    );
+    Ok(HeapMonoid::boxed(description, kernel))
+}
+
+/// Exact quantiles and the top by rows have one state, hence one name.
+fn tallies(input: &DataType) -> String {
+    format!("tallies({})", type_name(input))
+}
+
+/// A presented list of records.
+fn list_of(fields: Fields) -> DataType {
+    DataType::List(element_field(&DataType::Struct(fields)))
+}
+
+pub(super) fn histogram(op: &Op, edges: &[Vec<u8>], input: &DataType) -> Result<Arc<dyn Monoid>> {
+    let shape = op.shape(input)?;
+    let is_sorted = edges.is_sorted_by(|left, right| left < right);
+    if edges.is_empty() || edges.len() >= MAX_BUCKETS as usize || !is_sorted {
+        return Err(op.refused("the edges are not 1 to 256 ascending values"));
+    }
+    if edges.iter().any(|edge| shape.check(edge).is_err()) {
+        return Err(op.refused("an edge is of another type"));
+    }
+    // The state means nothing without its edges; their hash stands for them in its name.
+    let mut bytes = Vec::new();
+    for edge in edges {
+        bytes.extend((edge.len() as u64).to_le_bytes());
+        bytes.extend(edge);
+    }
+    let name =
+        format!("histogram({}, {} edges {:016x})", type_name(input), edges.len(), hash64(&bytes));
+    let laws = sum_laws(Size::Bounded(8 * (edges.len() + 1)));
+    let presented = DataType::List(element_field(&DataType::Int64));
+    let description = describe(name, laws, std::slice::from_ref(input), presented);
+    Ok(HeapMonoid::boxed(description, HistogramKernel { edges: edges.into() }))
+}
+
+pub(super) fn top(op: &Op, k: u32, inputs: &[DataType]) -> Result<Arc<dyn Monoid>> {
+    let (item, by) = (&inputs[0], inputs.get(1));
+    let shape = op.shape(item)?;
+    if k == 0 {
+        return Err(op.refused("has no place for any item"));
+    }
+    let k = k as usize;
+    let describe = |name: String, weight: &DataType, may_be_none: bool| {
+        let presented = list_of(ranked_fields(item, weight, may_be_none));
+        describe(name, sum_laws(Size::Growing), inputs, presented)
+    };
+    let sums = |by: &DataType| format!("sums({}, by {})", type_name(by), type_name(item));
+    let item_type = item.clone();
+    Ok(match (by, by.and_then(decimal_scale)) {
+        (None, _) => {
+            let kernel: Top<Tally> =
+                Top { k, shape, item: item_type, weight: DataType::Int64, by: PhantomData };
+            HeapMonoid::boxed(describe(tallies(item), &DataType::Int64, false), kernel)
+        }
+        (Some(by @ DataType::Int64), _) => {
+            let weight = DataType::Decimal128(38, 0);
+            let description = describe(sums(by), &weight, true);
+            let top = Top { k, shape, item: item_type, weight, by: PhantomData };
+            HeapMonoid::boxed(description, TopByInts(top))
+        }
+        (Some(by), Some(scale)) => {
+            let weight = DataType::Decimal128(38, scale as i8);
+            let description = describe(sums(by), &weight, true);
+            let top = Top { k, shape, item: item_type, weight, by: PhantomData };
+            HeapMonoid::boxed(description, TopByDecimals(top))
+        }
+        (Some(by @ DataType::Float64), _) => {
+            let description = describe(sums(by), by, true);
+            let kernel: Top<ExactSum> =
+                Top { k, shape, item: item_type, weight: DataType::Float64, by: PhantomData };
+            HeapMonoid::boxed(description, kernel)
+        }
+        (Some(by), None) => return op.does_not_fit(by),
+    })
+}
+
+pub(super) fn funnel(
+    op: &Op,
+    within: i64,
+    actor: &DataType,
+    time: &DataType,
+    steps: &[DataType],
+) -> Result<Arc<dyn Monoid>> {
+    let shape = op.shape(actor)?;
+    if *time != TIME || steps.iter().any(|step| *step != DataType::Boolean) {
+        return Err(op.refused("is not told event time and whether a row is each step"));
+    }
+    if steps.is_empty() || steps.len() > MAX_STEPS || within < 0 {
+        return Err(op.refused("has no steps, more than 32, or less than no time for them"));
+    }
+    let inputs = [&[actor.clone(), time.clone()], steps].concat();
+    let presented = DataType::List(element_field(&DataType::Int64));
+    let description = describe(op.over(actor), set_laws(Size::Growing), &inputs, presented);
+    Ok(HeapMonoid::boxed(description, Funnel { shape, n_steps: steps.len(), within }))
+}
+
+pub(super) fn retention(
+    op: &Op,
+    n_periods: u32,
+    actor: &DataType,
+    period: &DataType,
+) -> Result<Arc<dyn Monoid>> {
+    let shape = op.shape(actor)?;
+    if !matches!(period, DataType::Int64 | DataType::Date32) {
+        return op.does_not_fit(period);
+    }
+    if !(1..=MAX_PERIODS).contains(&n_periods) {
+        return Err(op.refused("presents 1 to 1000 periods"));
+    }
+    let name = format!("{}({}, by {})", op.name(), type_name(actor), type_name(period));
+    let inputs = [actor.clone(), period.clone()];
+    let description =
+        describe(name, set_laws(Size::Growing), &inputs, list_of(cohort_fields(period)));
+    let kernel = Retention { shape, period: period.clone(), n_periods: n_periods as usize };
+    Ok(HeapMonoid::boxed(description, kernel))
+}

@@ -1,0 +1,136 @@
+//! Sums, and what is presented from them.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+
+use super::{Op, decimal_scale, describe, sum_laws, type_name};
+use crate::heap_groups::HeapMonoid;
+use crate::heap_monoids::{
+    FloatMeanKernel, FloatMomentsKernel, FloatPairsKernel, FloatPowersKernel, FloatSumKernel,
+};
+use crate::moments::{Relation, Shape};
+use crate::word_groups::WordMonoid;
+use crate::word_monoids::{
+    BitsAnd, BitsOr, BitsXor, DecimalMean, DecimalMoments, DecimalPairs, DecimalPowers, DecimalSum, IntMean,
+    IntMoments, IntPairs, IntPowers, IntSum,
+};
+use crate::{Laws, Monoid, Result, Size};
+
+/// Canonical bytes of the widest exact sum of floats, and of squares: an index and the limbs.
+const MAX_SUM_SIZE: usize = 1 + 8 * 35;
+const MAX_SQUARES_SIZE: usize = 1 + 8 * 68;
+
+pub(super) fn sum(input: &DataType) -> Result<Arc<dyn Monoid>> {
+    let describe = |size, presented| describe(Op::Sum.over(input), sum_laws(size), std::slice::from_ref(input), presented);
+    match (input, decimal_scale(input)) {
+        (DataType::Int64, _) => {
+            Ok(WordMonoid::boxed(describe(Size::Fixed(16), DataType::Decimal128(38, 0)), IntSum))
+        }
+        (_, Some(scale)) => {
+            let presented = DataType::Decimal128(38, scale as i8);
+            Ok(WordMonoid::boxed(describe(Size::Fixed(24), presented), DecimalSum { scale }))
+        }
+        (DataType::Float64, _) => {
+            let description = describe(Size::Bounded(MAX_SUM_SIZE), DataType::Float64);
+            Ok(HeapMonoid::boxed(description, FloatSumKernel))
+        }
+        _ => Op::Sum.does_not_fit(input),
+    }
+}
+
+pub(super) fn mean(input: &DataType) -> Result<Arc<dyn Monoid>> {
+    let describe = |size, presented| describe(Op::Mean.over(input), sum_laws(size), std::slice::from_ref(input), presented);
+    match (input, decimal_scale(input)) {
+        (DataType::Int64, _) => Ok(WordMonoid::boxed(describe(Size::Fixed(24), DataType::Float64), IntMean)),
+        (_, Some(scale)) => {
+            let kernel = DecimalMean { scale };
+            let presented = DataType::Decimal128(38, kernel.presented_scale() as i8);
+            Ok(WordMonoid::boxed(describe(Size::Fixed(32), presented), kernel))
+        }
+        (DataType::Float64, _) => {
+            let description = describe(Size::Bounded(8 + MAX_SUM_SIZE), DataType::Float64);
+            Ok(HeapMonoid::boxed(description, FloatMeanKernel))
+        }
+        _ => Op::Mean.does_not_fit(input),
+    }
+}
+
+pub(super) fn moments(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
+    let root = *op == Op::Stddev;
+    // Variance and deviation have one state, hence one name.
+    let name = format!("moments({})", type_name(input));
+    let describe = |size| describe(name, sum_laws(size), std::slice::from_ref(input), DataType::Float64);
+    match (input, decimal_scale(input)) {
+        (DataType::Int64, _) => Ok(WordMonoid::boxed(describe(Size::Fixed(48)), IntMoments { root })),
+        (_, Some(scale)) => Ok(WordMonoid::boxed(describe(Size::Fixed(72)), DecimalMoments { scale, root })),
+        (DataType::Float64, _) => {
+            let size = Size::Bounded(10 + MAX_SUM_SIZE + MAX_SQUARES_SIZE);
+            Ok(HeapMonoid::boxed(describe(size), FloatMomentsKernel { root }))
+        }
+        _ => op.does_not_fit(input),
+    }
+}
+
+/// Canonical bytes of the widest exact sums of cubes and fourth powers, with their lengths.
+const MAX_CUBES_SIZE: usize = 1 + 8 * 100;
+const MAX_FOURTHS_SIZE: usize = 1 + 8 * 133;
+
+pub(super) fn powers(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
+    let shape = if *op == Op::Skewness { Shape::Skewness } else { Shape::Kurtosis };
+    // Skewness and kurtosis have one state, hence one name.
+    let name = format!("powers({})", type_name(input));
+    let describe =
+        |size| describe(name, sum_laws(size), std::slice::from_ref(input), DataType::Float64);
+    match (input, decimal_scale(input)) {
+        (DataType::Int64, _) => Ok(WordMonoid::boxed(describe(Size::Fixed(120)), IntPowers(shape))),
+        (_, Some(_)) => Ok(WordMonoid::boxed(describe(Size::Fixed(200)), DecimalPowers(shape))),
+        (DataType::Float64, _) => {
+            let sums = MAX_SUM_SIZE + MAX_SQUARES_SIZE + MAX_CUBES_SIZE + MAX_FOURTHS_SIZE;
+            Ok(HeapMonoid::boxed(describe(Size::Bounded(16 + sums)), FloatPowersKernel(shape)))
+        }
+        _ => op.does_not_fit(input),
+    }
+}
+
+pub(super) fn pairs(op: &Op, inputs: &[DataType]) -> Result<Arc<dyn Monoid>> {
+    let relation = match op {
+        Op::Covariance => Relation::Covariance,
+        Op::Correlation => Relation::Correlation,
+        Op::Slope => Relation::Slope,
+        _ => Relation::Intercept,
+    };
+    let names: Vec<String> = inputs.iter().map(type_name).collect();
+    let name = format!("pairs({})", names.join(", "));
+    let describe = |size| describe(name.clone(), sum_laws(size), inputs, DataType::Float64);
+    let scales: Vec<u8> = inputs.iter().filter_map(decimal_scale).collect();
+    match (inputs, scales.as_slice()) {
+        ([DataType::Int64, DataType::Int64], _) => {
+            Ok(WordMonoid::boxed(describe(Size::Fixed(112)), IntPairs(relation)))
+        }
+        (_, &[first, second]) => {
+            let kernel = DecimalPairs { relation, scales: [first, second] };
+            Ok(WordMonoid::boxed(describe(Size::Fixed(176)), kernel))
+        }
+        ([DataType::Float64, DataType::Float64], _) => {
+            let size = 18 + 2 * MAX_SUM_SIZE + 3 * MAX_SQUARES_SIZE;
+            Ok(HeapMonoid::boxed(describe(Size::Bounded(size)), FloatPairsKernel(relation)))
+        }
+        _ => Err(op.refused(format!("is not defined over {}", names.join(" and ")))),
+    }
+}
+
+pub(super) fn bits(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
+    if *input != DataType::Int64 {
+        return op.does_not_fit(input);
+    }
+    let is_xor = *op == Op::BitsXor;
+    let size = Size::Fixed(if *op == Op::BitsAnd { 16 } else { 8 });
+    let laws = Laws { idempotent: !is_xor, invertible: is_xor, ..sum_laws(size) };
+    let description = describe(op.over(input), laws, std::slice::from_ref(input), DataType::Int64);
+    Ok(match op {
+        Op::BitsOr => WordMonoid::boxed(description, BitsOr),
+        Op::BitsAnd => WordMonoid::boxed(description, BitsAnd),
+        _ => WordMonoid::boxed(description, BitsXor),
+    })
+}

@@ -1,0 +1,113 @@
+//! The least, the greatest, the first and the last.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type,
+    TimeUnit, TimestampMicrosecondType,
+};
+
+use super::{Op, decimal_scale, describe, set_laws, type_name};
+use crate::heap_groups::HeapMonoid;
+use crate::heap_monoids::{ByTime, ByValue, Choice, TextExtremeKernel};
+use crate::scalar::OneWord;
+use crate::values::Shape;
+use crate::word_groups::WordMonoid;
+use crate::word_monoids::{AllTrue, AnyTrue, BooleanExtreme, DecimalExtreme, Extreme};
+use crate::{Description, Monoid, Result, Size};
+
+pub(super) fn extreme<const LEAST: bool>(input: &DataType) -> Result<Arc<dyn Monoid>> {
+    let op = if LEAST { Op::Min } else { Op::Max };
+    let describe = |size| describe(op.over(input), set_laws(size), std::slice::from_ref(input), input.clone());
+    if let (Some(scale), DataType::Decimal128(precision, _)) = (decimal_scale(input), input) {
+        let kernel = DecimalExtreme::<LEAST> { precision: *precision, scale: scale as i8 };
+        return Ok(WordMonoid::boxed(describe(Size::Fixed(24)), kernel));
+    }
+    let description = describe(Size::Fixed(16));
+    Ok(match input {
+        DataType::Boolean => WordMonoid::boxed(description, BooleanExtreme::<LEAST>),
+        DataType::Int64 => extreme_of::<Int64Type, LEAST>(description),
+        DataType::Int32 => extreme_of::<Int32Type, LEAST>(description),
+        DataType::Float64 => extreme_of::<Float64Type, LEAST>(description),
+        DataType::Date32 => extreme_of::<Date32Type, LEAST>(description),
+        DataType::Timestamp(TimeUnit::Microsecond, None) => {
+            extreme_of::<TimestampMicrosecondType, LEAST>(description)
+        }
+        DataType::Duration(TimeUnit::Microsecond) => {
+            extreme_of::<DurationMicrosecondType, LEAST>(description)
+        }
+        DataType::Utf8View => HeapMonoid::boxed(describe(Size::Growing), TextExtremeKernel { least: LEAST }),
+        _ => return op.does_not_fit(input),
+    })
+}
+
+fn extreme_of<T: ArrowPrimitiveType, const LEAST: bool>(description: Description) -> Arc<dyn Monoid>
+where
+    T::Native: OneWord,
+{
+    WordMonoid::boxed(description, Extreme::<T, LEAST>::new())
+}
+
+pub(super) fn truth(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
+    if *input != DataType::Boolean {
+        return op.does_not_fit(input);
+    }
+    let description = describe(op.over(input), set_laws(Size::Fixed(8)), std::slice::from_ref(input), DataType::Boolean);
+    Ok(match op {
+        Op::Any => WordMonoid::boxed(description, AnyTrue),
+        _ => WordMonoid::boxed(description, AllTrue),
+    })
+}
+
+/// Types of the arguments that say where a row is: event time, and place in the log.
+const MOMENT: [DataType; 2] =
+    [DataType::Timestamp(TimeUnit::Microsecond, None), DataType::Decimal128(38, 0)];
+
+/// Canonical bytes of a place, and of a value unless it is a text.
+const MOMENT_SIZE: usize = 24;
+
+fn value_size(shape: Shape) -> usize {
+    match shape {
+        Shape::Bool => 1,
+        Shape::Short => 4,
+        Shape::Long | Shape::Float => 8,
+        Shape::Wide | Shape::Text => 16,
+    }
+}
+
+fn choice(op: &Op, value: &DataType, moment: &[DataType]) -> Result<Choice> {
+    if *moment != MOMENT {
+        return Err(op.refused("is not told event time and place in the log"));
+    }
+    let least = matches!(op, Op::First | Op::ArgMin);
+    Ok(Choice { least, shape: op.shape(value)?, presented: value.clone() })
+}
+
+pub(super) fn by_time(op: &Op, value: &DataType, moment: &[DataType]) -> Result<Arc<dyn Monoid>> {
+    let choice = choice(op, value, moment)?;
+    let size = match choice.shape {
+        Shape::Text => Size::Growing,
+        shape => Size::Bounded(MOMENT_SIZE + 1 + value_size(shape)),
+    };
+    let inputs = [std::slice::from_ref(value), moment].concat();
+    let description = describe(op.over(value), set_laws(size), &inputs, value.clone());
+    Ok(HeapMonoid::boxed(description, ByTime(choice)))
+}
+
+pub(super) fn by_value(
+    op: &Op,
+    value: &DataType,
+    by: &DataType,
+    moment: &[DataType],
+) -> Result<Arc<dyn Monoid>> {
+    let choice = choice(op, value, moment)?;
+    let by_shape = op.shape(by)?;
+    let size = match (choice.shape, by_shape) {
+        (Shape::Text, _) | (_, Shape::Text) => Size::Growing,
+        (shape, by) => Size::Bounded(MOMENT_SIZE + 1 + value_size(shape) + value_size(by)),
+    };
+    let inputs = [&[value.clone(), by.clone()], moment].concat();
+    let name = format!("{}({}, by {})", op.name(), type_name(value), type_name(by));
+    let description = describe(name, set_laws(size), &inputs, value.clone());
+    Ok(HeapMonoid::boxed(description, ByValue { choice, by: by_shape }))
+}

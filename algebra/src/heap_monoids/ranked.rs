@@ -1,0 +1,248 @@
+//! Exact quantiles and top k: a count or a sum for every value, looked at when presented.
+
+use std::cmp::Ordering;
+use std::fmt::Debug;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, StructArray};
+use arrow::datatypes::{DataType, Field, Fields};
+use num_bigint::BigInt;
+use num_traits::ToPrimitive;
+
+use crate::column::Column;
+use crate::heap_groups::HeapKernel;
+use crate::states::{Entry, ExactSum, Keyed, KeyedBuilder, Tally, WideSum};
+use crate::values::{Shape, Values, column_of, lists_of};
+use crate::{Checked, HeapState};
+
+/// What kernels over [`Keyed`] states have in common: all but what is added and presented.
+macro_rules! keyed_kernel {
+    ($entry:ty, $variant:ident, $kernel:ident => $shape:expr) => {
+        type State = Keyed<$entry>;
+        type Group = KeyedBuilder<$entry>;
+
+        fn group(&self) -> Self::Group {
+            let $kernel = self;
+            KeyedBuilder::new($shape)
+        }
+        fn merge(group: &mut Self::Group, state: &Self::State) -> Checked<()> {
+            group.merge(state)
+        }
+        fn finish(group: Self::Group) -> Checked<Self::State> {
+            group.finish()
+        }
+        #[inline]
+        fn heap_size(group: &Self::Group) -> usize {
+            group.heap_size()
+        }
+        fn decode(&self, bytes: &[u8]) -> Checked<Self::State> {
+            let $kernel = self;
+            Keyed::decode($shape, bytes)
+        }
+        fn heap_state(state: Self::State) -> HeapState {
+            HeapState::$variant(state)
+        }
+    };
+}
+pub(super) use keyed_kernel;
+
+/// The value of rank ⌊q·(n − 1)⌋ among all values.
+#[derive(Debug, Clone)]
+pub(crate) struct ExactQuantile {
+    pub(crate) shape: Shape,
+    pub(crate) presented: DataType,
+    /// Billionths, at most 10⁹.
+    pub(crate) q_ppb: u32,
+}
+
+impl ExactQuantile {
+    fn quantile<'a>(&self, values: &'a Keyed<Tally>) -> Option<&'a [u8]> {
+        let n_rows: u128 = values.entries().map(|(_, tally)| u128::from(tally.n_rows())).sum();
+        let rank = n_rows.checked_sub(1)? * u128::from(self.q_ppb) / 1_000_000_000;
+        let mut n_below = 0;
+        values.entries().find_map(|(value, tally)| {
+            n_below += u128::from(tally.n_rows());
+            (n_below > rank).then_some(value)
+        })
+    }
+}
+
+impl HeapKernel for ExactQuantile {
+    type Column = Values;
+
+    keyed_kernel!(Tally, Tallies, kernel => kernel.shape);
+
+    #[inline]
+    fn add(&self, group: &mut Self::Group, value: <Values as Column>::Item<'_>) {
+        value.with_bytes(|bytes| group.change(bytes, Tally::add_row));
+    }
+    fn present(&self, states: impl Iterator<Item = Checked<Self::State>>) -> Checked<ArrayRef> {
+        let states = states.collect::<Checked<Vec<_>>>()?;
+        column_of(&self.presented, states.iter().map(|values| self.quantile(values)))
+    }
+}
+
+/// The k items that weigh most, in the order of weight, then item.
+#[derive(Debug, Clone)]
+pub(crate) struct Top<W> {
+    pub(crate) k: usize,
+    pub(crate) shape: Shape,
+    pub(crate) item: DataType,
+    /// Type of the presented weight.
+    pub(crate) weight: DataType,
+    pub(crate) by: PhantomData<fn() -> W>,
+}
+
+/// What an item is weighed by.
+pub(crate) trait Weight: Entry {
+    /// What is compared.
+    type Key: Clone;
+
+    fn key(&self) -> Self::Key;
+    fn order(left: &Self::Key, right: &Self::Key) -> Ordering;
+    /// A column of the declared type; null where a sum does not fit it.
+    fn column(keys: Vec<Self::Key>, data_type: &DataType) -> ArrayRef;
+}
+
+impl Weight for Tally {
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.n_rows()
+    }
+    fn order(left: &u64, right: &u64) -> Ordering {
+        left.cmp(right)
+    }
+    fn column(keys: Vec<u64>, _data_type: &DataType) -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(keys.into_iter().map(|n_rows| n_rows as i64)))
+    }
+}
+
+impl Weight for WideSum {
+    type Key = BigInt;
+
+    fn key(&self) -> BigInt {
+        self.value()
+    }
+    fn order(left: &BigInt, right: &BigInt) -> Ordering {
+        left.cmp(right)
+    }
+    fn column(keys: Vec<BigInt>, data_type: &DataType) -> ArrayRef {
+        let fits = |sum: i128| sum.unsigned_abs() < 10_u128.pow(38);
+        let sums = keys.iter().map(|sum| sum.to_i128().filter(|sum| fits(*sum)));
+        Arc::new(sums.collect::<Decimal128Array>().with_data_type(data_type.clone()))
+    }
+}
+
+impl Weight for ExactSum {
+    /// Infinite beyond the largest float.
+    type Key = f64;
+
+    fn key(&self) -> f64 {
+        self.value().unwrap_or(if self.is_negative() { f64::NEG_INFINITY } else { f64::INFINITY })
+    }
+    fn order(left: &f64, right: &f64) -> Ordering {
+        left.total_cmp(right)
+    }
+    fn column(keys: Vec<f64>, _data_type: &DataType) -> ArrayRef {
+        Arc::new(keys.into_iter().map(|sum| sum.is_finite().then_some(sum)).collect::<Float64Array>())
+    }
+}
+
+/// Fields of what [`Top`] presents a list of.
+pub(crate) fn ranked_fields(item: &DataType, weight: &DataType, may_be_none: bool) -> Fields {
+    Fields::from(vec![
+        Field::new("item", item.clone(), false),
+        Field::new("value", weight.clone(), may_be_none),
+    ])
+}
+
+impl<W: Weight> Top<W> {
+    fn present_states(&self, states: &[Keyed<W>]) -> Checked<ArrayRef> {
+        let mut lengths = Vec::with_capacity(states.len());
+        let (mut items, mut weights) = (Vec::new(), Vec::new());
+        for state in states {
+            let mut ranked: Vec<(&[u8], W::Key)> =
+                state.entries().map(|(item, weight)| (item, weight.key())).collect();
+            // Stable, so that among equals the order of the items stays.
+            ranked.sort_by(|(_, left), (_, right)| W::order(right, left));
+            ranked.truncate(self.k);
+            lengths.push(ranked.len());
+            for (item, weight) in ranked {
+                items.push(Some(item));
+                weights.push(weight);
+            }
+        }
+        let items = column_of(&self.item, items.into_iter())?;
+        let weights = W::column(weights, &self.weight);
+        let fields = ranked_fields(&self.item, &self.weight, self.weight != DataType::Int64);
+        let records = StructArray::try_new(fields, vec![items, weights], None)
+            .map_err(|_| "the weights do not fit their type")?;
+        lists_of(&lengths, Arc::new(records))
+    }
+}
+
+impl HeapKernel for Top<Tally> {
+    type Column = Values;
+
+    keyed_kernel!(Tally, Tallies, kernel => kernel.shape);
+
+    #[inline]
+    fn add(&self, group: &mut Self::Group, value: <Values as Column>::Item<'_>) {
+        value.with_bytes(|bytes| group.change(bytes, Tally::add_row));
+    }
+    fn present(&self, states: impl Iterator<Item = Checked<Self::State>>) -> Checked<ArrayRef> {
+        self.present_states(&states.collect::<Checked<Vec<_>>>()?)
+    }
+}
+
+/// By the sum of ints.
+#[derive(Debug, Clone)]
+pub(crate) struct TopByInts(pub(crate) Top<WideSum>);
+
+/// By the sum of decimals.
+#[derive(Debug, Clone)]
+pub(crate) struct TopByDecimals(pub(crate) Top<WideSum>);
+
+impl HeapKernel for TopByInts {
+    type Column = (Values, Int64Array);
+
+    keyed_kernel!(WideSum, WideSums, kernel => kernel.0.shape);
+
+    #[inline]
+    fn add(&self, group: &mut Self::Group, (item, value): <Self::Column as Column>::Item<'_>) {
+        item.with_bytes(|bytes| group.change(bytes, |sum| sum.add(i128::from(value))));
+    }
+    fn present(&self, states: impl Iterator<Item = Checked<Self::State>>) -> Checked<ArrayRef> {
+        self.0.present_states(&states.collect::<Checked<Vec<_>>>()?)
+    }
+}
+
+impl HeapKernel for TopByDecimals {
+    type Column = (Values, Decimal128Array);
+
+    keyed_kernel!(WideSum, WideSums, kernel => kernel.0.shape);
+
+    #[inline]
+    fn add(&self, group: &mut Self::Group, (item, value): <Self::Column as Column>::Item<'_>) {
+        item.with_bytes(|bytes| group.change(bytes, |sum| sum.add(value)));
+    }
+    fn present(&self, states: impl Iterator<Item = Checked<Self::State>>) -> Checked<ArrayRef> {
+        self.0.present_states(&states.collect::<Checked<Vec<_>>>()?)
+    }
+}
+
+impl HeapKernel for Top<ExactSum> {
+    type Column = (Values, Float64Array);
+
+    keyed_kernel!(ExactSum, FloatSums, kernel => kernel.shape);
+
+    #[inline]
+    fn add(&self, group: &mut Self::Group, (item, value): <Self::Column as Column>::Item<'_>) {
+        item.with_bytes(|bytes| group.change(bytes, |sum| sum.add(value)));
+    }
+    fn present(&self, states: impl Iterator<Item = Checked<Self::State>>) -> Checked<ArrayRef> {
+        self.present_states(&states.collect::<Checked<Vec<_>>>()?)
+    }
+}
