@@ -5,10 +5,11 @@ use std::fmt;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::own::OwnState;
 use crate::states::{
     Chosen, CountMin, DecimalSet, ExactSum, FloatMean, FloatMoments, FloatPairs, FloatPowers, HeapValue,
-    Histogram, HyperLogLog, Keyed, LogBuckets, MAX_PRECISION, MIN_PRECISION, Periods, Reader, Steps, Tally,
-    TextExtreme, TextSet, WideSum, WordSet,
+    Histogram, HyperLogLog, ItemSum, Keyed, LogBuckets, MAX_PRECISION, MIN_PRECISION, Periods, Reader, Steps,
+    Tally, TextExtreme, TextSet, WideSum, WordSet,
 };
 use crate::values::Shape;
 use crate::{Checked, MAX_BUCKETS, MAX_WIDTH, Result, StateError};
@@ -41,7 +42,7 @@ pub enum HeapState {
     /// A sum of integers or decimals for each item.
     WideSums(Keyed<WideSum>),
     /// A sum of floats for each item.
-    FloatSums(Keyed<ExactSum>),
+    FloatSums(Keyed<ItemSum>),
     /// When each actor did which steps of a funnel.
     Steps(Keyed<Steps>),
     /// When each actor was active.
@@ -54,6 +55,8 @@ pub enum HeapState {
     FloatPowers(Box<FloatPowers>),
     /// Sums of two floats, their squares and products.
     FloatPairs(Box<FloatPairs>),
+    /// A user's own.
+    Own(OwnState),
 }
 
 /// Calls a method of [`HeapValue`] on whatever the state holds.
@@ -79,6 +82,7 @@ macro_rules! each_variant {
             HeapState::CountMin($value) => $body,
             HeapState::FloatPowers($value) => $body,
             HeapState::FloatPairs($value) => $body,
+            HeapState::Own($value) => $body,
         }
     };
 }
@@ -113,6 +117,7 @@ impl HeapState {
             (HeapState::CountMin(own), HeapState::CountMin(other)) => own.merge(other),
             (HeapState::FloatPowers(own), HeapState::FloatPowers(other)) => own.merge(other),
             (HeapState::FloatPairs(own), HeapState::FloatPairs(other)) => own.merge(other),
+            (HeapState::Own(own), HeapState::Own(other)) => own.merge(other),
             _ => Err("states of different monoids do not merge"),
         };
         merged.map_err(|problem| StateError::new(self.kind(), problem))
@@ -156,6 +161,7 @@ impl HeapState {
             HeapState::CountMin(_) => "count_min",
             HeapState::FloatPowers(_) => "powers(float)",
             HeapState::FloatPairs(_) => "pairs(float)",
+            HeapState::Own(_) => "own",
         }
     }
 
@@ -194,6 +200,10 @@ impl HeapState {
             }
             HeapState::FloatPowers(_) => bytes.push(17),
             HeapState::FloatPairs(_) => bytes.push(18),
+            HeapState::Own(state) => {
+                bytes.push(19);
+                state.put_tagged(&mut bytes);
+            }
         }
         self.to_bytes(&mut bytes);
         bytes
@@ -253,6 +263,7 @@ impl HeapState {
             },
             17 => FloatPowers::decode(reader.rest()).map(Box::new).map(HeapState::FloatPowers),
             18 => FloatPairs::decode(reader.rest()).map(Box::new).map(HeapState::FloatPairs),
+            19 => OwnState::of_tagged(&mut reader).map(HeapState::Own),
             _ => Err(UNKNOWN),
         }
     }

@@ -125,14 +125,8 @@ impl<K: HeapKernel> Groups for HeapGroups<K> {
         n_groups: usize,
     ) -> Result<()> {
         let description = Arc::clone(&self.description);
-        let rows = Rows::<K::Column>::open(
-            &description.name,
-            &description.inputs,
-            args,
-            groups,
-            filter,
-            n_groups,
-        )?;
+        let rows =
+            Rows::<K::Column>::open(&description.name, &description.inputs, args, groups, filter, n_groups)?;
         self.grow(n_groups);
         let (kernel, groups) = (&self.kernel, self.groups.as_mut_slice());
         let mut heap_size = self.heap_size;

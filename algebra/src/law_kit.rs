@@ -11,6 +11,10 @@ use arrow::compute;
 
 use crate::{Groups, Layout, Monoid, StateError, merge_words};
 
+mod data;
+
+pub use data::samples;
+
 /// Rows to lift.
 #[derive(Debug, Clone)]
 pub struct Sample {
@@ -102,6 +106,12 @@ fn check_merging(monoid: &dyn Monoid, sample: &Sample, states: &ArrayRef, random
         same_states("a ⊕ b and b ⊕ a", &merge(&[first, second])?, &merge(&[second, first])?)?;
     }
 
+    if monoid.laws().invertible
+        && let [first, second, third, ..] = parts.as_slice()
+    {
+        check_cancelling(n_groups, second, third, &merge(&[first, second])?, &merge(&[first, third])?)?;
+    }
+
     let nothing = lifted_states(&mut *monoid.groups(), n_groups)?;
     same_states("the identity on the left", &merge(&[&nothing, states])?, states)?;
     same_states("the identity on the right", &merge(&[states, &nothing])?, states)?;
@@ -116,6 +126,23 @@ fn check_merging(monoid: &dyn Monoid, sample: &Sample, states: &ArrayRef, random
     groups.merge(&lifted(monoid, &before)?, &numbers, n_groups).map_err(text)?;
     lift(&mut *groups, &after)?;
     same_states("rows lifted onto merged states", &lifted_states(&mut *groups, n_groups)?, states)
+}
+
+/// Where there is an inverse, a ⊕ b = a ⊕ c for no two different states b and c.
+fn check_cancelling(
+    n_groups: usize,
+    second: &ArrayRef,
+    third: &ArrayRef,
+    with_second: &ArrayRef,
+    with_third: &ArrayRef,
+) -> Check<()> {
+    for group in 0..n_groups {
+        let differ = |left, right| Ok::<_, String>(state_bytes(left, group)? != state_bytes(right, group)?);
+        if differ(second, third)? && !differ(with_second, with_third)? {
+            return Err("declared invertible: a ⊕ b and a ⊕ c are the same for different b and c".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// Emitting the first groups early and going on.
@@ -282,10 +309,10 @@ fn text(error: StateError) -> String {
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): enough to draw cuts and orders, the same on every machine.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -293,7 +320,7 @@ impl Random {
         word ^ (word >> 31)
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit.max(1) as u64) as usize
     }
 

@@ -24,12 +24,14 @@ use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
 mod catalogue;
+mod cells;
 mod column;
 mod heap;
 mod heap_groups;
 mod heap_monoids;
 pub mod law_kit;
 mod moments;
+mod own;
 mod rounding;
 mod scalar;
 mod states;
@@ -38,15 +40,17 @@ mod word_groups;
 mod word_monoids;
 mod words;
 
-pub use catalogue::{MAX_BUCKETS, MAX_STEPS, Op, monoid};
 pub(crate) use catalogue::MAX_WIDTH;
+pub use catalogue::{MAX_BUCKETS, MAX_STEPS, Op, monoid};
+pub use cells::{CellBuilder, Cells};
 pub use heap::HeapState;
+pub use own::{FloatSum, OwnState, own_monoid};
 pub use rounding::{ratio_i128_to_f64, ratio_to_f64};
 pub use scalar::hash64;
 pub use states::{
     Chosen, CountMin, DecimalSet, Exact, ExactSum, ExactSumOfCubes, ExactSumOfFourths, ExactSumOfSquares,
-    FloatMean, FloatMoments, FloatPairs, FloatPowers, Histogram, HyperLogLog, Keyed, LogBuckets, Periods,
-    SortedSet, Steps, Tally, TextExtreme, TextSet, WideSum, WordSet,
+    FloatMean, FloatMoments, FloatPairs, FloatPowers, Histogram, HyperLogLog, ItemSum, Keyed, LogBuckets,
+    Periods, SortedSet, Steps, Tally, TextExtreme, TextSet, WideSum, WordSet,
 };
 pub use values::value_bytes;
 pub use words::{merge_words, n_words};

@@ -38,8 +38,7 @@ pub(crate) enum Shape {
     Text,
 }
 
-const SHAPES: [Shape; 6] =
-    [Shape::Bool, Shape::Short, Shape::Long, Shape::Float, Shape::Wide, Shape::Text];
+const SHAPES: [Shape; 6] = [Shape::Bool, Shape::Short, Shape::Long, Shape::Float, Shape::Wide, Shape::Text];
 const NO_SUCH_VALUE: &str = "the state holds bytes that are no value of its type";
 
 impl Shape {
@@ -286,9 +285,9 @@ pub(crate) fn column_of<'a>(
         DataType::Float64 => {
             Arc::new(Float64Array::from(read(values, |bytes| word(bytes).and_then(f64::from_word))?))
         }
-        DataType::Decimal128(..) => Arc::new(
-            Decimal128Array::from(read(values, wide)?).with_data_type(data_type.clone()),
-        ),
+        DataType::Decimal128(..) => {
+            Arc::new(Decimal128Array::from(read(values, wide)?).with_data_type(data_type.clone()))
+        }
         DataType::Utf8View => {
             let mut texts = StringViewBuilder::new();
             for bytes in values {
@@ -323,8 +322,8 @@ mod tests {
 
     use super::*;
 
-    fn bytes_of(column: ArrayRef) -> Vec<Vec<u8>> {
-        (0..column.len()).map(|row| value_bytes(&column, row).unwrap()).collect()
+    fn bytes_of(column: &ArrayRef) -> Vec<Vec<u8>> {
+        (0..column.len()).map(|row| value_bytes(column, row).unwrap()).collect()
     }
 
     proptest! {
@@ -342,7 +341,7 @@ mod tests {
                 (Arc::new(Float64Array::from(floats.clone())), floats[0].total_cmp(&floats[1])),
             ];
             for (column, order) in columns {
-                let bytes = bytes_of(column.clone());
+                let bytes = bytes_of(&column);
                 prop_assert_eq!(bytes[0].cmp(&bytes[1]), order);
                 let shape = Shape::of(column.data_type()).unwrap();
                 prop_assert!(bytes.iter().all(|bytes| shape.check(bytes).is_ok()));

@@ -106,14 +106,8 @@ impl<K: WordKernel<N>, const N: usize> Groups for WordGroups<K, N> {
         n_groups: usize,
     ) -> Result<()> {
         let description = Arc::clone(&self.description);
-        let rows = Rows::<K::Column>::open(
-            &description.name,
-            &description.inputs,
-            args,
-            groups,
-            filter,
-            n_groups,
-        )?;
+        let rows =
+            Rows::<K::Column>::open(&description.name, &description.inputs, args, groups, filter, n_groups)?;
         self.grow(n_groups);
         let states = &mut self.states[..n_groups];
         rows.each(|group, value| merge_words(K::PROGRAM, &mut states[group], &K::state(value)))

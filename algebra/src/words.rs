@@ -10,7 +10,9 @@ impl WordOp {
     /// Number of words this step covers.
     pub const fn n_words(self) -> usize {
         match self {
-            WordOp::Add(n_words) | WordOp::Max(n_words) | WordOp::Or(n_words) | WordOp::Xor(n_words) => n_words as usize,
+            WordOp::Add(n_words) | WordOp::Max(n_words) | WordOp::Or(n_words) | WordOp::Xor(n_words) => {
+                n_words as usize
+            }
         }
     }
 }

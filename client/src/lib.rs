@@ -10,6 +10,7 @@ mod decimal;
 pub mod decode;
 pub mod event;
 mod metric;
+pub mod own;
 pub mod row;
 pub mod serving;
 mod value;

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::decode::DecodeError;
+use crate::own::Imports;
 use crate::row;
 
 /// A metric, with the Rust types of what it is about. Generated: by `#[metric]`, by `metrics!`, or in a serving stub.
@@ -27,6 +28,11 @@ pub trait Definition: 'static {
 
     /// Hash of what it means: of the metric in a serving stub, of its typed definition where macros made it.
     const HASH: Option<&'static str>;
+
+    /// The functions and aggregates of the crate that it uses.
+    fn imports() -> Imports {
+        Imports::new()
+    }
 
     /// Reads a presented value.
     fn value(json: &str) -> Result<Self::Value, DecodeError>;

@@ -138,7 +138,8 @@ fn prepare(source: &SourcePlan, plan: &MetricPlan) -> Node {
         let time = &metric.source.fields[metric.source.time].name;
         node = node.with("window", format!("{} of {time}", ir_text::window(&metric.window)));
     }
-    let name = |&column: &usize| source.source.fields.get(column).map_or("position", |field| field.name.as_str());
+    let name =
+        |&column: &usize| source.source.fields.get(column).map_or("position", |field| field.name.as_str());
     let columns: Vec<&str> = source.columns.iter().map(name).collect();
     let mut scan = Node::new("scan")
         .with("source", &source.source.name)

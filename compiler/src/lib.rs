@@ -15,6 +15,7 @@ mod form;
 mod grouping;
 mod groups;
 mod hash;
+mod own;
 mod plan;
 mod prepare;
 pub mod scalar;

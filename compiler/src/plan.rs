@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
-use metricc_algebra::{Monoid, Op, monoid, value_bytes};
+use metricc_algebra::{Monoid, Op, monoid, own_monoid, value_bytes};
+use metricc_client::own::Imports;
 use metricc_dsl::ir;
 use metricc_log::position_column;
 
 use crate::form::StateForm;
 use crate::grouping::{Arg, Grouping, State, place_of};
+use crate::own::{check_signature, not_brought};
 use crate::prepare::{Scope, columns_of, group_fields};
 use crate::{CompileError, MetricHash, scalar};
 
@@ -62,7 +64,8 @@ pub(crate) struct MetricStates<'a> {
 
 impl SourcePlan {
     /// Plans the metrics, which must all be over one source; none gives an error.
-    pub fn new(metrics: &[Arc<ir::Metric>]) -> Result<Self, CompileError> {
+    /// `imports` are the functions and aggregates that the program brings.
+    pub fn new(metrics: &[Arc<ir::Metric>], imports: &Imports) -> Result<Self, CompileError> {
         let Some(first) = metrics.first() else {
             return Err(CompileError::form("plan", "there is no metric to plan"));
         };
@@ -74,18 +77,19 @@ impl SourcePlan {
             ));
         }
         let columns = read_columns(&source, metrics);
-        let states = metrics.iter().map(|metric| MetricStates::of(metric)).collect::<Result<Vec<_>, _>>()?;
+        let states =
+            metrics.iter().map(|metric| MetricStates::of(metric, imports)).collect::<Result<Vec<_>, _>>()?;
         let plans = metrics
             .iter()
             .zip(&states)
-            .map(|(metric, states)| Ok(Arc::new(MetricPlan::new(metric, states)?)))
+            .map(|(metric, states)| Ok(Arc::new(MetricPlan::new(metric, states, imports)?)))
             .collect::<Result<Vec<_>, CompileError>>()?;
-        let groupings = Grouping::of_metrics(&plans, &states, &Scope::new(&source, &columns))?;
+        let groupings = Grouping::of_metrics(&plans, &states, &Scope::new(&source, &columns, imports))?;
         Ok(SourcePlan { source, columns, metrics: plans, groupings })
     }
 
     /// Plans a whole package: one plan per source that has metrics, in source order.
-    pub fn of_package(metrics: &[Arc<ir::Metric>]) -> Result<Vec<Self>, CompileError> {
+    pub fn of_package(metrics: &[Arc<ir::Metric>], imports: &Imports) -> Result<Vec<Self>, CompileError> {
         let mut by_source: Vec<Vec<Arc<ir::Metric>>> = Vec::new();
         for metric in metrics {
             match by_source.iter_mut().find(|group| group[0].source == metric.source) {
@@ -93,7 +97,7 @@ impl SourcePlan {
                 None => by_source.push(vec![metric.clone()]),
             }
         }
-        by_source.iter().map(|group| SourcePlan::new(group)).collect()
+        by_source.iter().map(|group| SourcePlan::new(group, imports)).collect()
     }
 
     /// What the groupings' members gave, each with its place, in the order of the metrics.
@@ -104,14 +108,17 @@ impl SourcePlan {
 }
 
 impl<'a> MetricStates<'a> {
-    fn of(metric: &'a ir::Metric) -> Result<Self, CompileError> {
+    fn of(metric: &'a ir::Metric, imports: &Imports) -> Result<Self, CompileError> {
         let rows = State { monoid: make(&metric.name, &Op::Count, &[])?, args: Vec::new(), filter: None };
         let mut states = vec![rows];
         let mut aggregates = Vec::with_capacity(metric.aggregates.len());
         for aggregate in &metric.aggregates {
             let args = args_of(aggregate);
             let inputs: Vec<DataType> = args.iter().map(Arg::data_type).collect();
-            let monoid = make(&metric.name, &op_of(metric, aggregate)?, &inputs)?;
+            let monoid = match &aggregate.op {
+                ir::AggregateOp::Own(import) => own(import, &inputs, &aggregate.ty, imports)?,
+                _ => make(&metric.name, &op_of(metric, aggregate)?, &inputs)?,
+            };
             let filter = aggregate.filter.as_ref();
             let state = place_of(&mut states, State { monoid: monoid.clone(), args, filter });
             aggregates.push(PlannedAggregate { monoid, state });
@@ -121,9 +128,13 @@ impl<'a> MetricStates<'a> {
 }
 
 impl MetricPlan {
-    fn new(metric: &Arc<ir::Metric>, states: &MetricStates<'_>) -> Result<Self, CompileError> {
+    fn new(
+        metric: &Arc<ir::Metric>,
+        states: &MetricStates<'_>,
+        imports: &Imports,
+    ) -> Result<Self, CompileError> {
         let aggregates = states.aggregates.clone();
-        let (presented_schema, outputs) = presentation(metric, &aggregates)?;
+        let (presented_schema, outputs) = presentation(metric, &aggregates, imports)?;
         let rows = states.states.iter().take(1).map(|state| &state.monoid);
         let hashed = rows.chain(aggregates.iter().map(|planned| &planned.monoid));
         let monoids = states.states.iter().map(|state| state.monoid.clone()).collect();
@@ -136,6 +147,23 @@ impl MetricPlan {
             outputs,
         })
     }
+}
+
+/// The monoid of an aggregate that the program brings.
+fn own(
+    import: &ir::Import,
+    inputs: &[DataType],
+    presented: &ir::Type,
+    imports: &Imports,
+) -> Result<Arc<dyn Monoid>, CompileError> {
+    let aggregate = imports.aggregate_named(&import.name).ok_or_else(|| not_brought(import))?;
+    check_signature(import, aggregate.version(), aggregate.arguments(), aggregate.result())?;
+    if import.idempotent && !aggregate.laws().idempotent {
+        let problem = "declared is an idempotent aggregate, and what the program brings is none";
+        return Err(CompileError::form(format!("`{}`", import.name), problem));
+    }
+    own_monoid(aggregate, inputs, &scalar::data_type(&presented.kind))
+        .map_err(|error| CompileError::engine(&import.name, error))
 }
 
 fn make(metric: &str, op: &Op, inputs: &[DataType]) -> Result<Arc<dyn Monoid>, CompileError> {
@@ -197,6 +225,12 @@ fn op_of(metric: &ir::Metric, aggregate: &ir::Aggregate) -> Result<Op, CompileEr
         ir::AggregateOp::BitsXor => Op::BitsXor,
         ir::AggregateOp::Funnel { within } => Op::Funnel { within },
         ir::AggregateOp::Retention { n_periods } => Op::Retention { n_periods },
+        ir::AggregateOp::Own(ref import) => {
+            return Err(CompileError::form(
+                &metric.name,
+                format!("`{}` is none of the language's", import.name),
+            ));
+        }
     })
 }
 
@@ -225,6 +259,7 @@ fn read_columns(source: &ir::Source, metrics: &[Arc<ir::Metric>]) -> Vec<usize> 
 fn presentation(
     metric: &ir::Metric,
     aggregates: &[PlannedAggregate],
+    imports: &Imports,
 ) -> Result<(SchemaRef, Vec<Arc<dyn PhysicalExpr>>), CompileError> {
     let mut fields = Vec::with_capacity(metric.aggregates.len());
     for (index, (aggregate, planned)) in metric.aggregates.iter().zip(aggregates).enumerate() {
@@ -242,7 +277,7 @@ fn presentation(
     let outputs = metric
         .outputs
         .iter()
-        .map(|output| scalar::compile(&output.expr, &schema, &|column| column))
+        .map(|output| scalar::compile(&output.expr, &schema, &|column| column, imports))
         .collect::<Result<_, _>>()?;
     Ok((schema, outputs))
 }

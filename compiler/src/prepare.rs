@@ -10,11 +10,13 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array,
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, RecordBatch, RecordBatchOptions, UInt32Array,
+    UInt64Array,
 };
 use arrow::compute::{cast, filter_record_batch, take, take_record_batch};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
+use metricc_client::own::Imports;
 use metricc_dsl::ir;
 use metricc_log::{POSITION_TYPE, position_column};
 
@@ -60,11 +62,12 @@ pub(crate) struct Scope<'a> {
     source: &'a ir::Source,
     /// Source fields that are read, ascending.
     columns: &'a [usize],
+    imports: &'a Imports,
 }
 
 impl<'a> Scope<'a> {
-    pub(crate) fn new(source: &'a ir::Source, columns: &'a [usize]) -> Self {
-        Scope { source, columns }
+    pub(crate) fn new(source: &'a ir::Source, columns: &'a [usize], imports: &'a Imports) -> Self {
+        Scope { source, columns, imports }
     }
 
     fn schema(&self) -> Schema {
@@ -101,7 +104,7 @@ impl Prepare {
         let place = |column: usize| scope.place(column);
         let mut each = Vec::with_capacity(metric.each.len());
         for (index, step) in metric.each.iter().enumerate() {
-            let list = scalar::compile(&step.list, &schema, &place)?;
+            let list = scalar::compile(&step.list, &schema, &place, scope.imports)?;
             let ir::Kind::List(element) = &step.list.ty.kind else {
                 return Err(CompileError::form(
                     &metric.name,
@@ -114,8 +117,11 @@ impl Prepare {
             schema = Schema::new(fields);
             each.push(EachStep { list, schema: Arc::new(schema.clone()) });
         }
-        let filter =
-            metric.filter.as_ref().map(|filter| scalar::compile(filter, &schema, &place)).transpose()?;
+        let filter = metric
+            .filter
+            .as_ref()
+            .map(|filter| scalar::compile(filter, &schema, &place, scope.imports))
+            .transpose()?;
         let window_column = match metric.window {
             ir::Window::AllTime => None,
             _ => Some(place(metric.source.time)),
@@ -126,7 +132,7 @@ impl Prepare {
         let kept_schema = schema.project(&kept).map_err(|error| CompileError::engine(&metric.name, error))?;
         let kept_column = |column: usize| kept.partition_point(|&kept| kept < column);
         let kept_place = |column: usize| kept_column(place(column));
-        let compile = |expr: &ir::Expr| scalar::compile(expr, &kept_schema, &kept_place);
+        let compile = |expr: &ir::Expr| scalar::compile(expr, &kept_schema, &kept_place, scope.imports);
         let window = match window_column {
             None => None,
             Some(_) => Some((WindowRule::new(&metric.window)?, kept_place(metric.source.time))),
@@ -149,7 +155,8 @@ impl Prepare {
                     })
                 })
                 .collect::<Result<_, CompileError>>()?,
-            exploded_position: position.filter(|_| !metric.each.is_empty() && values.contains(&Arg::Position)),
+            exploded_position: position
+                .filter(|_| !metric.each.is_empty() && values.contains(&Arg::Position)),
             is_ungrouped: group_fields(metric).len()
                 != metric.keys.len() + usize::from(window_column.is_some()),
             schema: prepared_schema(metric, values),

@@ -15,7 +15,19 @@ pub(crate) struct Name {
 pub(crate) enum Item {
     Source(SourceItem),
     Calendar(CalendarItem),
+    Import(ImportItem),
     Metric(MetricItem),
+}
+
+/// A function or an aggregate that the program brings.
+#[derive(Debug)]
+pub(crate) struct ImportItem {
+    pub(crate) name: Name,
+    pub(crate) is_aggregate: bool,
+    pub(crate) arguments: Vec<TypeRef>,
+    pub(crate) result: TypeRef,
+    pub(crate) version: Option<Expr>,
+    pub(crate) idempotent: Option<Span>,
 }
 
 #[derive(Debug)]

@@ -29,6 +29,7 @@ mod checker;
 mod clauses;
 mod expression;
 mod function;
+mod import;
 mod literal;
 mod metric;
 mod name;
@@ -53,6 +54,7 @@ struct Names {
     /// `None`: the source has errors.
     sources: BTreeMap<String, Option<Arc<ir::Source>>>,
     calendars: BTreeMap<String, CalendarEntry>,
+    imports: BTreeMap<String, import::ImportEntry>,
     metrics: BTreeSet<String>,
 }
 
@@ -89,6 +91,15 @@ pub(crate) fn package(
                     names.calendars.insert(item.name.text.clone(), entry);
                 }
             }
+            Item::Import(item) => {
+                let checked = import::check(item, found);
+                if places.define("import", &item.name, found) {
+                    package.imports.extend(checked.clone());
+                    let entry =
+                        import::ImportEntry { import: checked, span: item.name.span, used: Cell::new(false) };
+                    names.imports.insert(item.name.text.clone(), entry);
+                }
+            }
             Item::Metric(metric) => {
                 names.metrics.insert(metric.name.text.clone());
             }
@@ -96,7 +107,7 @@ pub(crate) fn package(
     }
     poison(unread, &mut names);
     metrics(text, syntax, &names, &mut places, &mut package, found);
-    unused_calendars(&names, found);
+    unused(&names, found);
     package
 }
 
@@ -111,6 +122,10 @@ fn poison(unread: &[RawItem], names: &mut Names) {
             ItemKind::Calendar => {
                 let entry = CalendarEntry { calendar: None, span: name.span, used: Cell::new(true) };
                 names.calendars.entry(name.text.clone()).or_insert(entry);
+            }
+            ItemKind::Import => {
+                let entry = import::ImportEntry { import: None, span: name.span, used: Cell::new(true) };
+                names.imports.entry(name.text.clone()).or_insert(entry);
             }
             ItemKind::Metric => {
                 names.metrics.insert(name.text.clone());
@@ -150,7 +165,7 @@ fn metrics(
     }
 }
 
-fn unused_calendars(names: &Names, found: &mut Vec<Diagnostic>) {
+fn unused(names: &Names, found: &mut Vec<Diagnostic>) {
     // Beside errors it would be a guess: what failed may use them.
     if found.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return;
@@ -163,6 +178,7 @@ fn unused_calendars(names: &Names, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+    import::unused(names, found);
 }
 
 fn too_many(what: &str, span: Span) -> Diagnostic {

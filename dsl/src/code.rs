@@ -142,6 +142,8 @@ codes! {
     NeverNone = "M0047", "a test for none where none is impossible";
     /// An aggregate that no lawful state exists for.
     NoLawfulState = "M0048", "an aggregate that no lawful state exists for";
+    /// An import that cannot be one.
+    Import = "M0049", "an import that cannot be one";
 }
 
 impl Code {

@@ -25,8 +25,27 @@ pub use expr::{Expr, ExprKind, Func, Part, Value};
 pub struct Package {
     /// Event sources.
     pub sources: Vec<Arc<Source>>,
+    /// Functions and aggregates that the program brings.
+    pub imports: Vec<Arc<Import>>,
     /// Metrics.
     pub metrics: Vec<Arc<Metric>>,
+}
+
+/// A function or an aggregate of the program that runs the metrics.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Import {
+    /// Name in the language.
+    pub name: String,
+    /// Whether it is an aggregate.
+    pub is_aggregate: bool,
+    /// Types of its arguments, at least one.
+    pub arguments: Vec<Type>,
+    /// Type of its result.
+    pub result: Type,
+    /// Which version of it is meant.
+    pub version: u32,
+    /// Of an aggregate: whether its state merged with itself is the same.
+    pub idempotent: bool,
 }
 
 /// A kind of event, as it is decoded on its way into the log.
@@ -350,6 +369,8 @@ pub enum AggregateOp {
         /// How many periods, the first one included, 1 to 1,000.
         n_periods: u32,
     },
+    /// The program's own.
+    Own(Arc<Import>),
 }
 
 impl AggregateOp {
@@ -361,9 +382,12 @@ impl AggregateOp {
     /// Whether the second copy of an event changes nothing.
     pub fn is_idempotent(&self) -> bool {
         use AggregateOp::{
-            All, Any, ArgMax, ArgMin, BitsAnd, BitsOr, Distinct, DistinctWithin, First, Funnel, Last, Max, Min,
-            Retention, Set, Union,
+            All, Any, ArgMax, ArgMin, BitsAnd, BitsOr, Distinct, DistinctWithin, First, Funnel, Last, Max,
+            Min, Retention, Set, Union,
         };
+        if let AggregateOp::Own(import) = self {
+            return import.idempotent;
+        }
         matches!(
             self,
             Min | Max

@@ -87,6 +87,7 @@ pub fn aggregate(aggregate: &Aggregate, row: &dyn Fn(usize) -> String) -> String
             arguments.push(n_periods.to_string());
             "retention"
         }
+        AggregateOp::Own(import) => &import.name,
     };
     let call = format!("{name}({})", arguments.join(", "));
     match &aggregate.filter {
@@ -249,6 +250,7 @@ fn function(func: &Func, arguments: &[Expr], whole: &Expr, column: &dyn Fn(usize
             let _ = write!(text, ", {}", unit_name(*unit));
             ("truncate".to_owned(), format!(" in {}", self::calendar(calendar)))
         }
+        Func::Own(import) => (import.name.clone(), String::new()),
         other => (function_name(other).to_owned(), String::new()),
     };
     format!("{name}({text}){suffix}")

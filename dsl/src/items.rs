@@ -14,6 +14,7 @@ use crate::suggest;
 pub(crate) enum ItemKind {
     Source,
     Calendar,
+    Import,
     Metric,
     /// Reported when it was split off.
     Other,
@@ -97,7 +98,8 @@ fn starts_item(scanned: &Scanned<'_>, index: usize, complete: bool) -> bool {
     let defines = matches!(word, "source" | "calendar" | "metric");
     let named = matches!(next, Some((TokenKind::Word, _)));
     let opened = matches!(kind_and_text(index + 2), Some((_, "=" | "{")));
-    if complete || (defines && named && opened) {
+    let imports = word == "import" && matches!(next, Some((TokenKind::Word, "function" | "aggregate")));
+    if complete || imports || (defines && named && opened) {
         return true;
     }
     let first_of_line = token.span.start == 0 || scanned.text.as_bytes()[token.span.start - 1] == b'\n';
@@ -117,13 +119,15 @@ fn item(scanned: &Scanned<'_>, range: Range<usize>, found: &mut Vec<Diagnostic>)
         _ => Span { start: 0, end: 0 },
     };
     let first = words.next();
+    let is_import = first.is_some_and(|token| scanned.token_text(*token) == "import");
     let name = words
-        .next()
+        .nth(usize::from(is_import))
         .filter(|token| token.kind == TokenKind::Word)
         .map(|token| Name { text: scanned.token_text(*token).to_owned(), span: token.span });
     let kind = match first.map(|token| scanned.token_text(*token)) {
         Some("source") => ItemKind::Source,
         Some("calendar") => ItemKind::Calendar,
+        Some("import") => ItemKind::Import,
         Some("metric") => ItemKind::Metric,
         _ => ItemKind::Other,
     };
@@ -167,11 +171,11 @@ fn other(scanned: &Scanned<'_>, first: Option<&Token>, span: Span) -> Diagnostic
                 Code::UnknownItem,
                 format!("`{word}` starts no item"),
                 first.span,
-                "a `source`, `calendar` or `metric` may begin here",
+                "a `source`, `calendar`, `import` or `metric` may begin here",
             );
-            match suggest::nearest(word, ["source", "calendar", "metric"]) {
+            match suggest::nearest(word, ["source", "calendar", "import", "metric"]) {
                 Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-                None => diagnostic.help("a file holds `source`, `calendar` and `metric` items"),
+                None => diagnostic.help("a file holds `source`, `calendar`, `import` and `metric` items"),
             }
         }
     }

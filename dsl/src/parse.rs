@@ -5,8 +5,8 @@ use pest::Parser;
 use pest::iterators::{Pair, Pairs};
 
 use crate::ast::{
-    CalendarClause, CalendarItem, Clause, ClauseKind, Every, Expr, FieldItem, Item, KeyItem, Marker,
-    MarkerKind, MetricItem, MetricValue, Name, SourceItem, TypeRef,
+    CalendarClause, CalendarItem, Clause, ClauseKind, Every, Expr, FieldItem, ImportItem, Item, KeyItem,
+    Marker, MarkerKind, MetricItem, MetricValue, Name, SourceItem, TypeRef,
 };
 use crate::diagnostic::{Diagnostic, Span};
 use crate::items::{ItemKind, RawItem};
@@ -27,6 +27,7 @@ pub(crate) fn item(text: &str, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Op
     let rule = match raw.kind {
         ItemKind::Source => Rule::source_item,
         ItemKind::Calendar => Rule::calendar_item,
+        ItemKind::Import => Rule::import_item,
         ItemKind::Metric => Rule::metric_item,
         ItemKind::Other => return None,
     };
@@ -39,6 +40,7 @@ pub(crate) fn item(text: &str, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Op
             match raw.kind {
                 ItemKind::Source => builder.source(&mut parts).map(Item::Source),
                 ItemKind::Calendar => builder.calendar(&mut parts).map(Item::Calendar),
+                ItemKind::Import => builder.import(&mut parts).map(Item::Import),
                 _ => builder.metric(&mut parts).map(Item::Metric),
             }
         }
@@ -190,6 +192,27 @@ impl Builder<'_> {
             }
         }
         Some(CalendarItem { name, clauses })
+    }
+
+    fn import(&mut self, parts: &mut Parts<'_>) -> Option<ImportItem> {
+        parts.doc();
+        let (mut name, mut arguments, mut result) = (None, Vec::new(), None);
+        let (mut is_aggregate, mut version, mut idempotent) = (false, None, None);
+        for pair in parts.pairs.by_ref() {
+            match pair.as_rule() {
+                Rule::kw_aggregate => is_aggregate = true,
+                Rule::name => name = Some(self.name_of(&pair)),
+                Rule::import_arguments => {
+                    let types = pair.into_inner().filter(|part| part.as_rule() == Rule::type_ref);
+                    arguments = types.filter_map(|ty| self.type_ref(ty)).collect();
+                }
+                Rule::type_ref => result = self.type_ref(pair),
+                Rule::number => version = Some(self.number(&pair)),
+                Rule::kw_idempotent => idempotent = Some(self.span(&pair)),
+                _ => {}
+            }
+        }
+        Some(ImportItem { name: name?, is_aggregate, arguments, result: result?, version, idempotent })
     }
 
     fn metric(&mut self, parts: &mut Parts<'_>) -> Option<MetricItem> {

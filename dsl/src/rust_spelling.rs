@@ -17,7 +17,16 @@ pub(crate) fn metric(metric: &MetricItem, items: &[Item], event: &str) -> String
         Item::Calendar(calendar) => Some(calendar),
         _ => None,
     });
-    let mut printer = Printer { calendars: calendars.collect(), names: Vec::new(), row: "p".to_owned() };
+    let own = items.iter().filter_map(|item| match item {
+        Item::Import(import) if import.is_aggregate => Some(import.name.text.as_str()),
+        _ => None,
+    });
+    let mut printer = Printer {
+        calendars: calendars.collect(),
+        own: own.collect(),
+        names: Vec::new(),
+        row: "p".to_owned(),
+    };
     let mut text = String::new();
     for line in metric.doc.lines() {
         let _ = writeln!(text, "/// {line}");
@@ -46,6 +55,8 @@ pub(crate) fn metric(metric: &MetricItem, items: &[Item], event: &str) -> String
 
 struct Printer<'a> {
     calendars: Vec<&'a CalendarItem>,
+    /// Imported aggregates.
+    own: Vec<&'a str>,
     /// Elements and `let`s; all other names are fields.
     names: Vec<String>,
     /// The parameter of a closure: the event, or a tuple of it and what was added to it.
@@ -123,7 +134,10 @@ impl Printer<'_> {
     fn output(&self, expr: &Expr) -> String {
         match &expr.kind {
             ExprKind::Where { value, condition, .. } => self.aggregate(value, Some(condition)),
-            ExprKind::Call { function, arguments } if is_aggregate(&function.text, arguments.len()) => {
+            ExprKind::Call { function, arguments }
+                if is_aggregate(&function.text, arguments.len())
+                    || self.own.contains(&function.text.as_str()) =>
+            {
                 self.aggregate(expr, None)
             }
             ExprKind::Paren(inner) => format!("({})", self.output(inner)),
@@ -136,6 +150,10 @@ impl Printer<'_> {
         let row = &self.row;
         let filter = condition
             .map_or_else(String::new, |condition| format!(".filter(|{row}| {})", self.expr(condition)));
+        if self.own.contains(&function.text.as_str()) {
+            let values: Vec<String> = arguments.iter().map(|argument| self.expr(&argument.value)).collect();
+            return format!("e{filter}.own({}, |{row}| ({},))", type_name(&function.text), values.join(", "));
+        }
         let of_row = |value: &Expr| format!("|{row}| {}", self.expr(value));
         let mut behind = String::new();
         let mut all = Vec::new();
@@ -159,7 +177,8 @@ impl Printer<'_> {
         if function.text == "funnel" && !all.is_empty() {
             // The steps are one closure's array.
             let head = format!("|{row}| ");
-            let steps: Vec<&str> = all[1..].iter().map(|step| step.trim_start_matches(head.as_str())).collect();
+            let steps: Vec<&str> =
+                all[1..].iter().map(|step| step.trim_start_matches(head.as_str())).collect();
             let steps = format!("{head}[{}]", steps.join(", "));
             all = vec![all[0].clone(), steps];
         }
@@ -247,12 +266,15 @@ fn binary(operator: BinaryOperator, left: &Expr, right: &Expr, inner: &dyn Fn(&E
     }
 }
 
+/// `geometric_mean` as `GeometricMean`.
+fn type_name(name: &str) -> String {
+    let words = name.split('_').filter(|word| !word.is_empty());
+    words.map(|word| format!("{}{}", word[..1].to_ascii_uppercase(), &word[1..])).collect()
+}
+
 /// Whether an argument of an aggregate is a literal of its own, not a value of rows.
 fn is_parameter(function: &str, place: usize) -> bool {
-    matches!(
-        (function, place),
-        ("top", 0) | ("quantile" | "histogram" | "frequency", 1) | ("retention", 2)
-    )
+    matches!((function, place), ("top", 0) | ("quantile" | "histogram" | "frequency", 1) | ("retention", 2))
 }
 
 fn hundredth(percent: Number) -> Number {

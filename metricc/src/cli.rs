@@ -16,19 +16,33 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::Parser;
+use metricc_client::own::Imports;
 
 use arguments::{Arguments, Command};
 use terminal::Failure;
 
 /// Runs the command with the process's arguments.
 pub fn main() -> ExitCode {
+    main_with(&Imports::new())
+}
+
+/// The command of a program that brings functions and aggregates of its own for the imports of `.metric` files:
+///
+/// ```no_run
+/// use metricc::own::Imports;
+///
+/// fn main() -> std::process::ExitCode {
+///     metricc::cli::main_with(&Imports::new())
+/// }
+/// ```
+pub fn main_with(imports: &Imports) -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Check(check) => check::run(&check),
-        Command::Explain(explain) => explain::run(&explain),
-        Command::Run(run) => run::run(&run),
-        Command::Verify(verify) => verify::run(&verify),
-        Command::Compile(compile) => compile::run(&compile),
+        Command::Explain(explain) => explain::run(&explain, imports),
+        Command::Run(run) => run::run(&run, imports),
+        Command::Verify(verify) => verify::run(&verify, imports),
+        Command::Compile(compile) => compile::run(&compile, imports),
         Command::Demo(demo) => demo::run(&demo),
         Command::Completions { shell } => arguments::completions(shell),
     };

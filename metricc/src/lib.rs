@@ -22,6 +22,8 @@ mod evaluate;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "engines")]
+mod laws;
+#[cfg(feature = "engines")]
 mod package;
 #[cfg(feature = "engines")]
 mod typed;
@@ -43,12 +45,23 @@ pub use metricc_log::{Findings, Frontier};
 pub use metricc_runtime_serve::{LocalServing, http as serving_http};
 
 pub use metricc_client::{
-    Decimal, Definition, Estimate, Event, Events, Metric, ReadRequest, Row, Served, ServedMetric, Serving,
-    ServingError, Stream, TypedRows, Window, day, decode, event, jiff, month, quarter, row, week, week_from,
-    year,
+    Cohort, Decimal, Definition, Estimate, Event, Events, Metric, Ranked, ReadRequest, Row, Served,
+    ServedMetric, Serving, ServingError, Stream, TypedRows, Window, day, decode, event, jiff, month, quarter,
+    row, week, week_from, year,
 };
 #[cfg(feature = "macros")]
 pub use metricc_macros::{Event, metric, metrics};
+
+/// Functions and aggregates of a crate's own, for metrics in the crate and in `.metric` files.
+pub mod own {
+    #[cfg(feature = "engines")]
+    pub use crate::laws::check_monoid;
+    #[cfg(feature = "engines")]
+    pub use metricc_algebra::FloatSum;
+    pub use metricc_client::own::*;
+    #[cfg(feature = "macros")]
+    pub use metricc_macros::{State, monoid, scalar};
+}
 
 #[doc(hidden)]
 pub mod __private {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use metricc_client::own::Imports;
 use metricc_compiler::{CompileError, SourcePlan};
 use metricc_dsl::{Checked, SourceText, check, ir};
 use metricc_log::{Binding, Format, Log, LogError, Progress};
@@ -14,6 +15,8 @@ pub struct Package {
     pub text: SourceText,
     /// What the checker found in it.
     pub checked: Checked,
+    /// What the program brings for its imports.
+    pub imports: Imports,
 }
 
 /// Why a package cannot be run.
@@ -63,7 +66,13 @@ impl Package {
     /// Checks a text.
     pub fn from_text(text: SourceText) -> Self {
         let checked = check(&text);
-        Package { text, checked }
+        Package { text, checked, imports: Imports::default() }
+    }
+
+    /// The same package, with functions and aggregates that the program brings.
+    #[must_use]
+    pub fn bringing(self, imports: &Imports) -> Self {
+        Package { imports: imports.clone(), ..self }
     }
 
     /// The metrics of these names, in the order of the file; all of them if no name is given.
@@ -139,7 +148,7 @@ pub fn bind(
         }
     }
     let mut bound = Vec::new();
-    for plan in SourcePlan::of_package(metrics)? {
+    for plan in SourcePlan::of_package(metrics, &package.imports)? {
         let name = &plan.source.name;
         let Some((_, binding)) = bindings.iter().find(|(bound, _)| bound == name) else {
             let problem = format!("source `{name}` has no data");

@@ -334,7 +334,7 @@ fn rows<D: Definition>(plan: &MetricPlan, segment: &Segment) -> Result<Vec<Row<D
 fn plan_of<D: Definition>() -> Result<Arc<SourcePlan>, RunError> {
     let text = SourceText { name: format!("the package of `{}`", D::NAME), bytes: D::PACKAGE.into() };
     let metrics = Package::from_text(text).metrics(&[D::NAME.to_owned()])?;
-    Ok(Arc::new(SourcePlan::new(&metrics)?))
+    Ok(Arc::new(SourcePlan::new(&metrics, &D::imports())?))
 }
 
 fn source_of<E: Event>() -> Result<Arc<ir::Source>, RunError> {

@@ -25,7 +25,8 @@ pub(crate) struct MonoidAggregate {
 
 impl MonoidAggregate {
     pub(crate) fn new(monoid: Arc<dyn Monoid>) -> Self {
-        let signature = Signature::new(TypeSignature::Any(monoid.inputs().len().max(1)), Volatility::Immutable);
+        let signature =
+            Signature::new(TypeSignature::Any(monoid.inputs().len().max(1)), Volatility::Immutable);
         MonoidAggregate { name: monoid.name(), monoid, signature }
     }
 }

@@ -82,10 +82,8 @@ fn aggregate(
     let args = if state.args.is_empty() { &[0][..] } else { &state.args };
     let args = args.iter().map(|&arg| column(prepared, arg)).collect();
     let name = plan.form.schema.field(segment_column).name();
-    let built = AggregateExprBuilder::new(Arc::new(function), args)
-        .schema(prepared.clone())
-        .alias(name)
-        .build()?;
+    let built =
+        AggregateExprBuilder::new(Arc::new(function), args).schema(prepared.clone()).alias(name).build()?;
     Ok(Arc::new(built))
 }
 

@@ -18,9 +18,10 @@ fn assert_both_doors_agree(text: &str) {
     for metric in &file.package.metrics {
         let function = file.rust_spelling(&metric.name, "Event").expect("it has a syntax tree");
         let renamed = function.replacen(&format!("fn {}(", metric.name), "fn from_rust(", 1);
-        let package = package_of(&metric.source, text, &renamed).unwrap_or_else(|problem| {
-            panic!("{} in Rust: {problem}\n{function}", metric.name);
-        });
+        let package =
+            package_of(&metric.source, &file.package.imports, text, &renamed).unwrap_or_else(|problem| {
+                panic!("{} in Rust: {problem}\n{function}", metric.name);
+            });
         let from_rust = checked(&package);
         let found = from_rust.package.metrics.iter().find(|other| other.name == "from_rust");
         let found = found.unwrap_or_else(|| panic!("{:?}\n{package}", from_rust.diagnostics));

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use metricc::Package;
+use metricc::own::Imports;
 use metricc_compiler::{MetricPlan, SourcePlan, explain};
 use metricc_dsl::explain::Node;
 use metricc_dsl::explain_typed;
@@ -25,7 +26,7 @@ fn stages_of(example: &str) -> String {
     assert!(!package.checked.has_errors(), "{:?}", package.checked.diagnostics);
     let metrics = package.metrics(&[]).expect("it has metrics");
     let mut text = String::new();
-    for source in SourcePlan::of_package(&metrics).expect("it plans") {
+    for source in SourcePlan::of_package(&metrics, &Imports::new()).expect("it plans") {
         for plan in &source.metrics {
             for (stage, node) in stages(&package, &source, plan) {
                 text.push_str(&format!("# {} {stage}\n{}\n", plan.metric.name, node.to_text()));
@@ -61,7 +62,7 @@ metric n = (count() where (x ?? 0) > 0) / count() { from events  where kind in (
 #[test]
 fn every_stage_as_json_and_as_dot() {
     let package = crate::layers::package(ONE);
-    let source = SourcePlan::new(&package.metrics(&[]).expect("a metric")).expect("a plan");
+    let source = SourcePlan::new(&package.metrics(&[]).expect("a metric"), &Imports::new()).expect("a plan");
     let (mut json, mut dot) = (String::new(), String::new());
     for (stage, node) in stages(&package, &source, &source.metrics[0]) {
         let tree = serde_json::to_string_pretty(&node).expect("a tree is JSON");
@@ -80,7 +81,7 @@ metric m = {
   other: quantile(y, 0.5, within: 1%), few: count() where x > 0
 } { from events }";
     let package = crate::layers::package(text);
-    let source = SourcePlan::new(&package.metrics(&[]).expect("a metric")).expect("a plan");
+    let source = SourcePlan::new(&package.metrics(&[]).expect("a metric"), &Imports::new()).expect("a plan");
     let plan = &source.metrics[0];
     let states: Vec<usize> = plan.aggregates.iter().map(|aggregate| aggregate.state).collect();
     assert_eq!(states, [0, 1, 1, 2, 3]);
@@ -97,7 +98,7 @@ metric other_window = sum(x) { from events  where x > 0  by kind  every 2h }
 metric other_rows = sum(x) { from events  each tag in tags  where x > 0  by kind  every 1h }
 metric c = count() where x > 5 { from events  where x > 0  by kind  every 1h }";
     let package = crate::layers::package(text);
-    let source = SourcePlan::new(&package.metrics(&[]).expect("metrics")).expect("a plan");
+    let source = SourcePlan::new(&package.metrics(&[]).expect("metrics"), &Imports::new()).expect("a plan");
     let together: Vec<&str> = source.groupings.iter().map(|grouping| grouping.form.place.as_str()).collect();
     assert_eq!(together, ["a, b, c", "other_filter", "other_window", "other_rows"]);
     let columns: Vec<&[usize]> =

@@ -6,6 +6,7 @@ mod doors;
 mod explain;
 mod law;
 mod layers;
+mod own;
 mod reading;
 mod serving;
 mod streaming;

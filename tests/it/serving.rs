@@ -79,7 +79,8 @@ fn the_hash_follows_the_meaning_and_not_the_spelling() {
     let hash = |text: &str| {
         let package = package(text);
         let metrics = package.metrics(&[]).expect("a metric");
-        metricc_compiler::SourcePlan::new(&metrics).expect("a plan").metrics[0].hash
+        metricc_compiler::SourcePlan::new(&metrics, &metricc::own::Imports::new()).expect("a plan").metrics[0]
+            .hash
     };
     let spelled =
         "source events{at:timestamp time v:int}/// Doc\nmetric other={from events}".replace("={", "=sum(v){");

@@ -12,7 +12,7 @@ use crate::heap_monoids::{
     Top, TopByDecimals, TopByInts, cohort_fields, ranked_fields,
 };
 use crate::scalar::hash64;
-use crate::states::{ExactSum, Tally, max_buckets, resolution_for};
+use crate::states::{ItemSum, Tally, max_buckets, resolution_for};
 use crate::values::element_field;
 use crate::{Exactness, Laws, Monoid, Result, Size, StateError};
 
@@ -56,12 +56,8 @@ pub(super) fn exact_quantile(op: &Op, q_ppb: u32, input: &DataType) -> Result<Ar
         return Err(op.refused("the quantile is not between 0 and 1"));
     }
     let kernel = ExactQuantile { shape: op.shape(input)?, presented: input.clone(), q_ppb };
-    let description = describe(
-        tallies(input),
-        sum_laws(Size::Growing),
-        std::slice::from_ref(input),
-        input.clone(),
-    );
+    let description =
+        describe(tallies(input), sum_laws(Size::Growing), std::slice::from_ref(input), input.clone());
     Ok(HeapMonoid::boxed(description, kernel))
 }
 
@@ -90,8 +86,7 @@ pub(super) fn histogram(op: &Op, edges: &[Vec<u8>], input: &DataType) -> Result<
         bytes.extend((edge.len() as u64).to_le_bytes());
         bytes.extend(edge);
     }
-    let name =
-        format!("histogram({}, {} edges {:016x})", type_name(input), edges.len(), hash64(&bytes));
+    let name = format!("histogram({}, {} edges {:016x})", type_name(input), edges.len(), hash64(&bytes));
     let laws = sum_laws(Size::Bounded(8 * (edges.len() + 1)));
     let presented = DataType::List(element_field(&DataType::Int64));
     let description = describe(name, laws, std::slice::from_ref(input), presented);
@@ -131,7 +126,7 @@ pub(super) fn top(op: &Op, k: u32, inputs: &[DataType]) -> Result<Arc<dyn Monoid
         }
         (Some(by @ DataType::Float64), _) => {
             let description = describe(sums(by), by, true);
-            let kernel: Top<ExactSum> =
+            let kernel: Top<ItemSum> =
                 Top { k, shape, item: item_type, weight: DataType::Float64, by: PhantomData };
             HeapMonoid::boxed(description, kernel)
         }
@@ -174,8 +169,7 @@ pub(super) fn retention(
     }
     let name = format!("{}({}, by {})", op.name(), type_name(actor), type_name(period));
     let inputs = [actor.clone(), period.clone()];
-    let description =
-        describe(name, set_laws(Size::Growing), &inputs, list_of(cohort_fields(period)));
+    let description = describe(name, set_laws(Size::Growing), &inputs, list_of(cohort_fields(period)));
     let kernel = Retention { shape, period: period.clone(), n_periods: n_periods as usize };
     Ok(HeapMonoid::boxed(description, kernel))
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
 
+use crate::values::Shape;
 use crate::word_groups::WordMonoid;
 use crate::word_monoids::Count;
-use crate::values::Shape;
 use crate::{Description, Exactness, Laws, Monoid, Result, Size, StateError};
 
 mod growing;
@@ -169,7 +169,9 @@ pub fn monoid(op: &Op, inputs: &[DataType]) -> Result<Arc<dyn Monoid>> {
         (Op::ExactQuantile { q_ppb }, [input]) => growing::exact_quantile(op, *q_ppb, input),
         (Op::Histogram { edges }, [input]) => growing::histogram(op, edges, input),
         (Op::Top { k }, [_] | [_, _]) => growing::top(op, *k, inputs),
-        (Op::Funnel { within }, [actor, time, steps @ ..]) => growing::funnel(op, *within, actor, time, steps),
+        (Op::Funnel { within }, [actor, time, steps @ ..]) => {
+            growing::funnel(op, *within, actor, time, steps)
+        }
         (Op::Retention { n_periods }, [actor, period]) => growing::retention(op, *n_periods, actor, period),
         (op, inputs) => {
             Err(StateError::new(op.name(), format!("is not defined over {} arguments", inputs.len())))

@@ -22,7 +22,9 @@ const MAX_SUM_SIZE: usize = 1 + 8 * 35;
 const MAX_SQUARES_SIZE: usize = 1 + 8 * 68;
 
 pub(super) fn sum(input: &DataType) -> Result<Arc<dyn Monoid>> {
-    let describe = |size, presented| describe(Op::Sum.over(input), sum_laws(size), std::slice::from_ref(input), presented);
+    let describe = |size, presented| {
+        describe(Op::Sum.over(input), sum_laws(size), std::slice::from_ref(input), presented)
+    };
     match (input, decimal_scale(input)) {
         (DataType::Int64, _) => {
             Ok(WordMonoid::boxed(describe(Size::Fixed(16), DataType::Decimal128(38, 0)), IntSum))
@@ -40,7 +42,9 @@ pub(super) fn sum(input: &DataType) -> Result<Arc<dyn Monoid>> {
 }
 
 pub(super) fn mean(input: &DataType) -> Result<Arc<dyn Monoid>> {
-    let describe = |size, presented| describe(Op::Mean.over(input), sum_laws(size), std::slice::from_ref(input), presented);
+    let describe = |size, presented| {
+        describe(Op::Mean.over(input), sum_laws(size), std::slice::from_ref(input), presented)
+    };
     match (input, decimal_scale(input)) {
         (DataType::Int64, _) => Ok(WordMonoid::boxed(describe(Size::Fixed(24), DataType::Float64), IntMean)),
         (_, Some(scale)) => {
@@ -80,8 +84,7 @@ pub(super) fn powers(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
     let shape = if *op == Op::Skewness { Shape::Skewness } else { Shape::Kurtosis };
     // Skewness and kurtosis have one state, hence one name.
     let name = format!("powers({})", type_name(input));
-    let describe =
-        |size| describe(name, sum_laws(size), std::slice::from_ref(input), DataType::Float64);
+    let describe = |size| describe(name, sum_laws(size), std::slice::from_ref(input), DataType::Float64);
     match (input, decimal_scale(input)) {
         (DataType::Int64, _) => Ok(WordMonoid::boxed(describe(Size::Fixed(120)), IntPowers(shape))),
         (_, Some(_)) => Ok(WordMonoid::boxed(describe(Size::Fixed(200)), DecimalPowers(shape))),

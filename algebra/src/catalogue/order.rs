@@ -18,7 +18,8 @@ use crate::{Description, Monoid, Result, Size};
 
 pub(super) fn extreme<const LEAST: bool>(input: &DataType) -> Result<Arc<dyn Monoid>> {
     let op = if LEAST { Op::Min } else { Op::Max };
-    let describe = |size| describe(op.over(input), set_laws(size), std::slice::from_ref(input), input.clone());
+    let describe =
+        |size| describe(op.over(input), set_laws(size), std::slice::from_ref(input), input.clone());
     if let (Some(scale), DataType::Decimal128(precision, _)) = (decimal_scale(input), input) {
         let kernel = DecimalExtreme::<LEAST> { precision: *precision, scale: scale as i8 };
         return Ok(WordMonoid::boxed(describe(Size::Fixed(24)), kernel));
@@ -52,7 +53,8 @@ pub(super) fn truth(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
     if *input != DataType::Boolean {
         return op.does_not_fit(input);
     }
-    let description = describe(op.over(input), set_laws(Size::Fixed(8)), std::slice::from_ref(input), DataType::Boolean);
+    let description =
+        describe(op.over(input), set_laws(Size::Fixed(8)), std::slice::from_ref(input), DataType::Boolean);
     Ok(match op {
         Op::Any => WordMonoid::boxed(description, AnyTrue),
         _ => WordMonoid::boxed(description, AllTrue),
@@ -60,8 +62,7 @@ pub(super) fn truth(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
 }
 
 /// Types of the arguments that say where a row is: event time, and place in the log.
-const MOMENT: [DataType; 2] =
-    [DataType::Timestamp(TimeUnit::Microsecond, None), DataType::Decimal128(38, 0)];
+const MOMENT: [DataType; 2] = [DataType::Timestamp(TimeUnit::Microsecond, None), DataType::Decimal128(38, 0)];
 
 /// Canonical bytes of a place, and of a value unless it is a text.
 const MOMENT_SIZE: usize = 24;

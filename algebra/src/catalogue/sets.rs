@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::ArrowPrimitiveType;
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type, TimeUnit,
-    TimestampMicrosecondType,
+    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type,
+    TimeUnit, TimestampMicrosecondType,
 };
 
 use super::{Op, decimal_scale, describe, set_laws, sum_laws, type_name};
@@ -128,19 +128,13 @@ fn standard_error_ppm(n_registers: usize) -> u32 {
     (1_040_000.0 / (n_registers as f64).sqrt()).ceil() as u32
 }
 
-
 /// Share of all rows, in millionths, by which a frequency may be too high: the least and the most.
 const FREQUENCY_ERRORS: std::ops::RangeInclusive<u32> = 100..=500_000;
 
 /// Counters in a row of the widest sketch.
 pub(crate) const MAX_WIDTH: u32 = 27_183;
 
-pub(super) fn frequency(
-    op: &Op,
-    error_ppm: u32,
-    item: &[u8],
-    input: &DataType,
-) -> Result<Arc<dyn Monoid>> {
+pub(super) fn frequency(op: &Op, error_ppm: u32, item: &[u8], input: &DataType) -> Result<Arc<dyn Monoid>> {
     if !FREQUENCY_ERRORS.contains(&error_ppm) {
         return Err(op.refused("the error is not between 0.01 % and 50 % of all rows"));
     }

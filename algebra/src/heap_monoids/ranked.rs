@@ -12,7 +12,7 @@ use num_traits::ToPrimitive;
 
 use crate::column::Column;
 use crate::heap_groups::HeapKernel;
-use crate::states::{Entry, ExactSum, Keyed, KeyedBuilder, Tally, WideSum};
+use crate::states::{Entry, ItemSum, Keyed, KeyedBuilder, Tally, WideSum};
 use crate::values::{Shape, Values, column_of, lists_of};
 use crate::{Checked, HeapState};
 
@@ -135,12 +135,12 @@ impl Weight for WideSum {
     }
 }
 
-impl Weight for ExactSum {
+impl Weight for ItemSum {
     /// Infinite beyond the largest float.
     type Key = f64;
 
     fn key(&self) -> f64 {
-        self.value().unwrap_or(if self.is_negative() { f64::NEG_INFINITY } else { f64::INFINITY })
+        self.sum().value().unwrap_or(if self.sum().is_negative() { f64::NEG_INFINITY } else { f64::INFINITY })
     }
     fn order(left: &f64, right: &f64) -> Ordering {
         left.total_cmp(right)
@@ -233,10 +233,10 @@ impl HeapKernel for TopByDecimals {
     }
 }
 
-impl HeapKernel for Top<ExactSum> {
+impl HeapKernel for Top<ItemSum> {
     type Column = (Values, Float64Array);
 
-    keyed_kernel!(ExactSum, FloatSums, kernel => kernel.shape);
+    keyed_kernel!(ItemSum, FloatSums, kernel => kernel.shape);
 
     #[inline]
     fn add(&self, group: &mut Self::Group, (item, value): <Self::Column as Column>::Item<'_>) {

@@ -53,7 +53,8 @@ impl Chosen {
                 // At equal places the rows are one event's, and the carried value decides.
                 let order = (by, time, position).cmp(&(row.by.as_slice(), row.time, row.position));
                 let order = order.then_with(|| value.with_bytes(|value| value.cmp(&row.value)));
-                if order != (if self.least { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater }) {
+                if order != (if self.least { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater })
+                {
                     return;
                 }
                 row

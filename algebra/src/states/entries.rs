@@ -41,55 +41,89 @@ impl Entry for Tally {
     }
 }
 
-/// Sum of integers of up to 128 bits: room for 2⁶³ of the largest.
+/// Number of rows, and sum of integers of up to 128 bits: room for 2⁶³ of the largest. Without the number, an item
+/// whose rows sum up to zero could not be told from one that has none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WideSum([u64; 3]);
+pub struct WideSum {
+    rows: Tally,
+    sum: [u64; 3],
+}
 
 impl WideSum {
     #[inline]
     pub(crate) fn add(&mut self, value: i128) {
         let addend = [value as u64, (value >> 64) as u64, (value >> 127) as u64];
-        merge_words(&[WordOp::Add(3)], &mut self.0, &addend);
+        merge_words(&[WordOp::Add(3)], &mut self.sum, &addend);
+        self.rows.add_row();
     }
 
     /// The sum.
     pub fn value(&self) -> BigInt {
-        let bytes: Vec<u8> = self.0.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let bytes: Vec<u8> = self.sum.iter().flat_map(|word| word.to_le_bytes()).collect();
         BigInt::from_signed_bytes_le(&bytes)
     }
 }
 
 impl Entry for WideSum {
     fn merge(&mut self, other: &Self) -> Checked<()> {
-        merge_words(&[WordOp::Add(3)], &mut self.0, &other.0);
-        Ok(())
+        merge_words(&[WordOp::Add(3)], &mut self.sum, &other.sum);
+        self.rows.merge(&other.rows)
     }
     fn put(&self, out: &mut Vec<u8>) {
-        out.extend(self.0.iter().flat_map(|word| word.to_le_bytes()));
+        self.rows.put(out);
+        out.extend(self.sum.iter().flat_map(|word| word.to_le_bytes()));
     }
     fn get(reader: &mut Reader<'_>) -> Checked<Self> {
-        Ok(WideSum([reader.array()?, reader.array()?, reader.array()?].map(u64::from_le_bytes)))
+        let rows = Tally::get(reader)?;
+        let sum = [reader.array()?, reader.array()?, reader.array()?].map(u64::from_le_bytes);
+        Ok(WideSum { rows, sum })
+    }
+    fn finish(&mut self) -> Checked<()> {
+        self.rows.finish()
     }
 }
 
-impl Entry for ExactSum {
+/// Number of rows and exact sum of floats, as [`WideSum`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ItemSum {
+    rows: Tally,
+    sum: ExactSum,
+}
+
+impl ItemSum {
+    #[inline]
+    pub(crate) fn add(&mut self, value: f64) {
+        self.sum.add(value);
+        self.rows.add_row();
+    }
+
+    /// The sum.
+    pub fn sum(&self) -> &ExactSum {
+        &self.sum
+    }
+}
+
+impl Entry for ItemSum {
     fn merge(&mut self, other: &Self) -> Checked<()> {
-        HeapValue::merge(self, other)
+        HeapValue::merge(&mut self.sum, &other.sum)?;
+        self.rows.merge(&other.rows)
     }
     fn put(&self, out: &mut Vec<u8>) {
-        put_varint(self.n_bytes() as u64, out);
-        self.encode(out);
+        self.rows.put(out);
+        put_varint(self.sum.n_bytes() as u64, out);
+        self.sum.encode(out);
     }
     fn get(reader: &mut Reader<'_>) -> Checked<Self> {
+        let rows = Tally::get(reader)?;
         let n_bytes = usize::try_from(reader.varint()?).map_err(|_| NOT_CANONICAL)?;
-        ExactSum::decode(reader.slice(n_bytes)?)
+        Ok(ItemSum { rows, sum: ExactSum::decode(reader.slice(n_bytes)?)? })
     }
     fn finish(&mut self) -> Checked<()> {
-        self.normalize();
-        Ok(())
+        self.sum.normalize();
+        self.rows.finish()
     }
     fn heap_size(&self) -> usize {
-        HeapValue::heap_size(self)
+        HeapValue::heap_size(&self.sum)
     }
 }
 
@@ -248,14 +282,23 @@ mod tests {
 
     /// All ways to pick a time for each step.
     fn n_reached_naively(times: &[(i64, u32)], n_steps: usize, within: i64) -> usize {
-        fn extends(times: &[(i64, u32)], step: usize, n_steps: usize, begin: i64, from: i64, within: i64) -> usize {
+        fn extends(
+            times: &[(i64, u32)],
+            step: usize,
+            n_steps: usize,
+            begin: i64,
+            from: i64,
+            within: i64,
+        ) -> usize {
             if step == n_steps {
                 return step;
             }
-            let next = times.iter().filter(|(time, steps)| {
-                *time >= from && time - begin <= within && steps >> step & 1 == 1
-            });
-            next.map(|(time, _)| extends(times, step + 1, n_steps, begin, *time, within)).max().unwrap_or(step)
+            let next = times
+                .iter()
+                .filter(|(time, steps)| *time >= from && time - begin <= within && steps >> step & 1 == 1);
+            next.map(|(time, _)| extends(times, step + 1, n_steps, begin, *time, within))
+                .max()
+                .unwrap_or(step)
         }
         let begins = times.iter().filter(|(_, steps)| steps & 1 == 1);
         begins.map(|(time, _)| extends(times, 1, n_steps, *time, *time, within)).max().unwrap_or(0)

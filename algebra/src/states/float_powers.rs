@@ -64,8 +64,7 @@ impl FloatPowers {
 
     /// The sums as integers in powers of one unit.
     pub(crate) fn sums(&self) -> PowerSums {
-        let sums =
-            [self.sum.to_big(), self.squares.to_big(), self.cubes.to_big(), self.fourths.to_big()];
+        let sums = [self.sum.to_big(), self.squares.to_big(), self.cubes.to_big(), self.fourths.to_big()];
         // The largest unit of x in whose powers all sums are whole.
         let exponents = sums.iter().zip(1_i64..).filter(|((sum, _), _)| !sum.is_zero());
         let unit = exponents.map(|((_, exponent), power)| exponent.div_euclid(power)).min().unwrap_or(0);
@@ -226,7 +225,10 @@ impl HeapValue for FloatPairs {
 
     #[inline]
     fn heap_size(&self) -> usize {
-        [&self.first_squares, &self.second_squares, &self.products].map(HeapValue::heap_size).iter().sum::<usize>()
+        [&self.first_squares, &self.second_squares, &self.products]
+            .map(HeapValue::heap_size)
+            .iter()
+            .sum::<usize>()
             + self.first.heap_size()
             + self.second.heap_size()
     }

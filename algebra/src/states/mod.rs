@@ -21,7 +21,7 @@ mod text_set;
 
 pub use chosen::Chosen;
 pub use counts::{CountMin, Histogram};
-pub use entries::{Periods, Steps, Tally, WideSum};
+pub use entries::{ItemSum, Periods, Steps, Tally, WideSum};
 pub use exact_sum::{Exact, ExactSum, ExactSumOfSquares};
 pub use float_moments::{FloatMean, FloatMoments};
 pub use float_powers::{ExactSumOfCubes, ExactSumOfFourths, FloatPairs, FloatPowers};
@@ -52,4 +52,4 @@ pub(crate) trait HeapValue: Sized {
 }
 
 const TOO_MANY_ROWS: &str = "the states together count more than 2^63 rows";
-const NOT_CANONICAL: &str = "the bytes of the state are not canonical";
+pub(crate) const NOT_CANONICAL: &str = "the bytes of the state are not canonical";

@@ -176,14 +176,8 @@ impl WordKernel<25> for DecimalPowers {
 }
 
 impl WordKernel<14> for IntPairs {
-    const PROGRAM: &'static [WordOp] = &[
-        WordOp::Add(1),
-        WordOp::Add(2),
-        WordOp::Add(2),
-        WordOp::Add(3),
-        WordOp::Add(3),
-        WordOp::Add(3),
-    ];
+    const PROGRAM: &'static [WordOp] =
+        &[WordOp::Add(1), WordOp::Add(2), WordOp::Add(2), WordOp::Add(3), WordOp::Add(3), WordOp::Add(3)];
     type Column = (Int64Array, Int64Array);
 
     fn state((a, b): (i64, i64)) -> [u64; 14] {
@@ -198,14 +192,8 @@ impl WordKernel<14> for IntPairs {
 }
 
 impl WordKernel<22> for DecimalPairs {
-    const PROGRAM: &'static [WordOp] = &[
-        WordOp::Add(1),
-        WordOp::Add(3),
-        WordOp::Add(3),
-        WordOp::Add(5),
-        WordOp::Add(5),
-        WordOp::Add(5),
-    ];
+    const PROGRAM: &'static [WordOp] =
+        &[WordOp::Add(1), WordOp::Add(3), WordOp::Add(3), WordOp::Add(5), WordOp::Add(5), WordOp::Add(5)];
     type Column = (Decimal128Array, Decimal128Array);
 
     fn state((a, b): (i128, i128)) -> [u64; 22] {

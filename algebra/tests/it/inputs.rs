@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float64Array, Int32Array,
-    Int64Array, ListArray, StringViewArray, TimestampMicrosecondArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float64Array,
+    Int32Array, Int64Array, ListArray, StringViewArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, TimeUnit};
@@ -112,8 +112,10 @@ fn monoids_over(input: &DataType) -> Vec<Arc<dyn Monoid>> {
 
 /// Every monoid there is.
 pub(crate) fn monoids() -> Vec<Arc<dyn Monoid>> {
-    let inputs: Vec<Vec<DataType>> = input_types().into_iter().map(|input| vec![input]).chain([vec![]]).collect();
-    let plain = ops().into_iter().flat_map(|op| inputs.iter().filter_map(move |inputs| monoid(&op, inputs).ok()));
+    let inputs: Vec<Vec<DataType>> =
+        input_types().into_iter().map(|input| vec![input]).chain([vec![]]).collect();
+    let plain =
+        ops().into_iter().flat_map(|op| inputs.iter().filter_map(move |inputs| monoid(&op, inputs).ok()));
     plain.chain(input_types().iter().flat_map(monoids_over)).collect()
 }
 

@@ -124,7 +124,9 @@ fn c93_thousands_of_rows_keep_the_laws_too() {
 
 #[test]
 fn every_aggregate_is_defined_over_the_types_it_should_be() {
-    let n_types = |op: Op| input_types().iter().filter(|input| monoid(&op, std::slice::from_ref(input)).is_ok()).count();
+    let n_types = |op: Op| {
+        input_types().iter().filter(|input| monoid(&op, std::slice::from_ref(input)).is_ok()).count()
+    };
     let all = input_types().len();
     assert!(monoid(&Op::Count, &[]).is_ok());
     assert_eq!(n_types(Op::Count), 0);

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, too, may stop where a test cannot go on")]
 
 mod exact;
+mod golden;
 mod inputs;
 mod laws;
 mod presented;

@@ -121,7 +121,7 @@ pub(super) fn alike(left: &Kind, right: &Kind) -> bool {
 }
 
 /// The function as the language spells it.
-pub(super) fn name(func: &Func) -> &'static str {
+pub(super) fn name(func: &Func) -> &str {
     match func {
         Func::And => "and",
         Func::Or => "or",
@@ -165,6 +165,7 @@ pub(super) fn name(func: &Func) -> &'static str {
         Func::Greatest => "max",
         Func::Hash64 => "hash64",
         Func::Cast => "cast",
+        Func::Own(import) => &import.name,
     }
 }
 

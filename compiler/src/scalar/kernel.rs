@@ -42,6 +42,18 @@ impl Kernel {
         Ok(Kernel { func, kinds, args, result, prepared })
     }
 
+    /// A function that the program brings.
+    pub(super) fn own(
+        func: Func,
+        kinds: Vec<Kind>,
+        args: Vec<Arc<dyn PhysicalExpr>>,
+        result: Type,
+        body: Body,
+    ) -> Self {
+        let prepared = Prepared::Body { n_evaluated: kinds.len(), body };
+        Kernel { func, kinds, args, result, prepared }
+    }
+
     /// The function.
     pub fn func(&self) -> &Func {
         &self.func

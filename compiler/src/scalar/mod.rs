@@ -26,6 +26,7 @@ mod literal;
 mod logic;
 mod member;
 mod operand;
+mod own;
 mod ratio;
 mod text;
 mod time;
@@ -42,6 +43,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion_expr::ColumnarValue;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::expressions::{Column, Literal};
+use metricc_client::own::Imports;
 use metricc_dsl::ir::{Expr, ExprKind, Func, Type};
 
 use crate::CompileError;
@@ -59,7 +61,8 @@ pub fn field(name: &str, ty: &Type) -> Field {
     Field::new(name, data_type(&ty.kind), ty.optional)
 }
 
-/// Compiles an expression. `column` maps a column of the expression's scope to its index in `schema`.
+/// Compiles an expression. `column` maps a column of the expression's scope to its index in `schema`; `imports` has the
+/// functions that the program brings.
 ///
 /// Fails if the expression is not of the form that a checked metric has: a column that is not there
 /// or of another type, a function on kinds it is not defined for, a pattern or a zone that was not
@@ -68,14 +71,16 @@ pub fn compile(
     expr: &Expr,
     schema: &Schema,
     column: &dyn Fn(usize) -> usize,
+    imports: &Imports,
 ) -> Result<Arc<dyn PhysicalExpr>, CompileError> {
-    compile_at(expr, schema, column, 0)
+    compile_at(expr, schema, column, imports, 0)
 }
 
 fn compile_at(
     expr: &Expr,
     schema: &Schema,
     column: &dyn Fn(usize) -> usize,
+    imports: &Imports,
     depth: usize,
 ) -> Result<Arc<dyn PhysicalExpr>, CompileError> {
     if depth > MAX_DEPTH {
@@ -91,9 +96,13 @@ fn compile_at(
             };
             let compiled = args
                 .iter()
-                .map(|arg| compile_at(arg, schema, column, depth + 1))
+                .map(|arg| compile_at(arg, schema, column, imports, depth + 1))
                 .collect::<Result<Vec<_>, _>>()?;
             let kinds = args.iter().map(|arg| arg.ty.kind.clone()).collect();
+            if let Func::Own(import) = func {
+                let body = own::body(import, imports)?;
+                return Ok(Arc::new(Kernel::own(func.clone(), kinds, compiled, expr.ty.clone(), body)));
+            }
             folded(Kernel::try_new(func.clone(), kinds, compiled, expr.ty.clone())?)
         }
     }

@@ -11,6 +11,7 @@ use syn::{Block, Expr, ExprMethodCall, Pat, Stmt};
 
 use crate::definition::EventDefinition;
 use crate::language_text::LanguageText;
+use crate::metric::Imported;
 use crate::output::is_parameter;
 use crate::problem::Problems;
 use crate::scope::{Binding, Scope};
@@ -20,6 +21,7 @@ const STEPS: &str = "`filter`, `map`, `flat_map`, `key_by`, `every`, `over_last`
 /// Writes one metric.
 pub(crate) struct Writer<'a> {
     pub(crate) definition: &'a EventDefinition,
+    pub(crate) imports: &'a [Imported<'a>],
     pub(crate) problems: &'a mut Problems,
     /// Calendars that are used: zone, and day on which weeks start.
     pub(crate) calendars: Vec<(String, String, Span)>,
@@ -37,10 +39,15 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(definition: &'a EventDefinition, problems: &'a mut Problems) -> Self {
+    pub(crate) fn new(
+        definition: &'a EventDefinition,
+        imports: &'a [Imported<'a>],
+        problems: &'a mut Problems,
+    ) -> Self {
         Writer {
             taken: definition.fields.iter().map(|(_, name)| name.clone()).collect(),
             definition,
+            imports,
             problems,
             calendars: Vec::new(),
             bindings: LanguageText::default(),
@@ -66,6 +73,9 @@ impl<'a> Writer<'a> {
         }
         let mut text = LanguageText::default();
         text.push(&self.definition.text, name.span());
+        for import in self.imports {
+            text.push(&import.definition.text, import.path.span());
+        }
         for (place, (zone, week, span)) in self.calendars.iter().enumerate() {
             text.push(&format!("calendar calendar_{} {{ zone ", place + 1), *span);
             text.push_string(zone, *span);

@@ -16,6 +16,7 @@ use syn::{LitStr, Token, Visibility, braced, parenthesized};
 
 mod keyword {
     syn::custom_keyword!(event);
+    syn::custom_keyword!(import);
 }
 
 /// What was exported.
@@ -25,6 +26,20 @@ pub(crate) enum Definition {
     Event(EventDefinition),
     /// An enum: the type of fields.
     Enum(EnumDefinition),
+    /// A function or an aggregate.
+    Import(ImportDefinition),
+}
+
+/// A function with `#[scalar]`, or a type with `#[monoid]`.
+#[derive(Debug, Clone)]
+pub(crate) struct ImportDefinition {
+    /// Its name in Rust.
+    pub(crate) ident: Ident,
+    /// Its name in the language.
+    pub(crate) name: String,
+    pub(crate) is_aggregate: bool,
+    /// The `import` item.
+    pub(crate) text: String,
 }
 
 /// A struct that derives `Event`.
@@ -64,6 +79,9 @@ impl ToTokens for Definition {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         tokens.extend(match self {
             Definition::Enum(definition) => quote!(#definition),
+            Definition::Import(ImportDefinition { ident, name, is_aggregate, text }) => {
+                quote!(import #ident #name #is_aggregate #text)
+            }
             Definition::Event(EventDefinition { ident, name, text, fields, enums }) => {
                 let fields = fields.iter().map(|(ident, name)| quote!(#ident = #name));
                 quote!(event #ident #name #text (#(#fields),*) (#(#enums),*))
@@ -84,6 +102,14 @@ impl Parse for Definition {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         if input.peek(Token![enum]) {
             return input.parse().map(Definition::Enum);
+        }
+        if input.peek(keyword::import) {
+            input.parse::<keyword::import>()?;
+            let ident = input.call(syn::ext::IdentExt::parse_any)?;
+            let (name, is_aggregate) =
+                (input.parse::<LitStr>()?.value(), input.parse::<syn::LitBool>()?.value());
+            let text = input.parse::<LitStr>()?.value();
+            return Ok(Definition::Import(ImportDefinition { ident, name, is_aggregate, text }));
         }
         input.parse::<keyword::event>()?;
         let (ident, name, text) = (input.parse()?, input.parse::<LitStr>()?, input.parse::<LitStr>()?);

@@ -132,7 +132,7 @@ fn of_struct(
         .into_iter()
         .filter_map(|definition| match definition {
             Definition::Enum(definition) => Some(definition),
-            Definition::Event(_) => None,
+            Definition::Event(_) | Definition::Import(_) => None,
         })
         .collect();
     let name = attributes.name.as_ref().map_or_else(|| snake_case(&input.ident), syn::LitStr::value);
@@ -180,7 +180,7 @@ fn unknown_enum<'a>(fields: &'a [EventField<'_>], definitions: &[Definition]) ->
     let is_known = |path: &Path| {
         definitions.iter().any(|definition| match definition {
             Definition::Enum(known) => last_name(path) == Some(&known.ident),
-            Definition::Event(_) => false,
+            Definition::Event(_) | Definition::Import(_) => false,
         })
     };
     fields.iter().filter_map(|field| field.ty.enumeration()).find(|path| !is_known(path))

@@ -93,6 +93,18 @@ fn rendered(checked: &Checked, text: &SourceText) -> String {
 
 fn metric_items(package: &Package, text: &str, origin: &str, krate: &TokenStream) -> TokenStream {
     let visibility: Visibility = syn::parse_quote!(pub);
+    // What a file imports is in scope where it is brought in: a function by its name, an aggregate as a type.
+    let brought = package.imports.iter().map(|import| match import.is_aggregate {
+        true => {
+            let ident = format_ident!("{}", pascal_case(&import.name));
+            quote!(.aggregate(#ident))
+        }
+        false => {
+            let ident = rust_name(&import.name);
+            quote!(.function(#ident::Import))
+        }
+    });
+    let imports = quote!(#krate::own::Imports::new() #(#brought)*);
     let items = package.metrics.iter().map(|metric| {
         let name = rust_name(&metric.name);
         let event = format_ident!("{}", pascal_case(&metric.source.name));
@@ -105,6 +117,7 @@ fn metric_items(package: &Package, text: &str, origin: &str, krate: &TokenStream
             attributes: &docs,
             event: &quote!(#event),
             metric: Some((metric.as_ref(), text)),
+            imports: &imports,
             origin,
             krate,
         })

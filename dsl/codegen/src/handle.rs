@@ -17,13 +17,15 @@ pub(crate) struct Handle<'a> {
     pub(crate) event: &'a TokenStream,
     /// The metric and the text of its package; none if it has errors.
     pub(crate) metric: Option<(&'a ir::Metric, &'a str)>,
+    /// The value of `Definition::imports`.
+    pub(crate) imports: &'a TokenStream,
     /// What generates it, and from where.
     pub(crate) origin: &'a str,
     pub(crate) krate: &'a TokenStream,
 }
 
 pub(crate) fn handle(handle: &Handle<'_>) -> TokenStream {
-    let Handle { name, visibility, attributes, event, metric, origin, krate } = handle;
+    let Handle { name, visibility, attributes, event, metric, imports, origin, krate } = handle;
     let Some((metric, package)) = metric else {
         // Callers go on compiling, so that one mistake is one error.
         return quote! {
@@ -69,6 +71,7 @@ pub(crate) fn handle(handle: &Handle<'_>) -> TokenStream {
             const NAME: &'static str = #metric_name;
             const PACKAGE: &'static str = #package;
             const HASH: ::core::option::Option<&'static str> = ::core::option::Option::Some(#hash);
+            fn imports() -> #krate::own::Imports { #imports }
             #decode
         }
     }

@@ -21,6 +21,7 @@ mod language_text;
 mod metric;
 mod names;
 mod output;
+mod own;
 mod problem;
 mod rust_type;
 mod scope;
@@ -32,21 +33,29 @@ mod window;
 pub use event::{derive_event, event_stage};
 pub use file::metrics;
 pub use metric::{metric, metric_stage};
+pub use own::{derive_state, monoid, scalar};
 pub use stub::{stub_module, stub_root};
 
 /// For tests of both doors.
 #[doc(hidden)]
 pub mod testing {
-    use metricc_dsl::ir::Source;
+    use std::sync::Arc;
 
-    use crate::definition::EventDefinition;
-    use crate::names::rust_name;
+    use metricc_dsl::ir::{Import, Source};
+
+    use crate::definition::{EventDefinition, ImportDefinition};
+    use crate::names::{pascal_case, rust_name};
 
     /// The package that a `#[metric]` function means over a source of the package `text`, or what is wrong with it.
     ///
     /// # Errors
     /// All findings, one behind the other.
-    pub fn package_of(source: &Source, text: &str, function: &str) -> Result<String, String> {
+    pub fn package_of(
+        source: &Source,
+        imports: &[Arc<Import>],
+        text: &str,
+        function: &str,
+    ) -> Result<String, String> {
         let fields = source.fields.iter().map(|field| (rust_name(&field.name), field.name.clone()));
         let definition = EventDefinition {
             ident: rust_name("Event"),
@@ -56,6 +65,17 @@ pub mod testing {
             enums: Vec::new(),
         };
         let function = syn::parse_str(function).map_err(|error| format!("{error}: {function}"))?;
-        crate::metric::package_text(&definition, &function)
+        // The text has the import items themselves.
+        let imports = imports.iter().map(|import| ImportDefinition {
+            ident: if import.is_aggregate {
+                rust_name(&pascal_case(&import.name))
+            } else {
+                rust_name(&import.name)
+            },
+            name: import.name.clone(),
+            is_aggregate: import.is_aggregate,
+            text: String::new(),
+        });
+        crate::metric::package_text(&definition, &imports.collect::<Vec<_>>(), &function)
     }
 }

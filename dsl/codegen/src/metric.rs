@@ -7,7 +7,7 @@ use syn::{FnArg, GenericArgument, ItemFn, Pat, Path, PathArguments, ReturnType, 
 
 use crate::attributes::doc_lines;
 use crate::chain::Writer;
-use crate::definition::{Called, Definition, EventDefinition};
+use crate::definition::{Called, Definition, EventDefinition, ImportDefinition};
 use crate::handle::{Handle, handle};
 use crate::problem::Problems;
 use crate::type_check;
@@ -44,7 +44,16 @@ pub fn metric_stage(input: TokenStream) -> TokenStream {
         Ok((called.definitions, staged))
     });
     match staged {
-        Ok((definitions, staged)) => expand(&definitions, &staged),
+        Ok((definitions, staged)) => match missing_import(&definitions, &staged) {
+            // One after the other is asked for its definition; each puts it in front.
+            Some(path) => {
+                let krate = staged.arguments.krate();
+                let known = definitions.iter().map(|definition| quote!({ #definition }));
+                let rest = &staged.tokens;
+                quote!(#path! { [#krate::__private::metric_stage] #(#known)* #rest })
+            }
+            None => expand(&definitions, &staged),
+        },
         Err(error) => error.to_compile_error(),
     }
 }
@@ -52,13 +61,22 @@ pub fn metric_stage(input: TokenStream) -> TokenStream {
 struct Staged {
     arguments: Arguments,
     function: ItemFn,
+    /// Both, as they were handed through.
+    tokens: TokenStream,
+}
+
+/// The first import that has not been asked for its definition.
+fn missing_import<'a>(definitions: &[Definition], staged: &'a Staged) -> Option<&'a Path> {
+    let n_known = definitions.iter().filter(|definition| matches!(definition, Definition::Import(_))).count();
+    staged.arguments.imports.get(n_known)
 }
 
 impl Parse for Staged {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let tokens: TokenStream = input.fork().parse()?;
         let arguments;
         parenthesized!(arguments in input);
-        Ok(Staged { arguments: arguments.parse()?, function: input.parse()? })
+        Ok(Staged { arguments: arguments.parse()?, function: input.parse()?, tokens })
     }
 }
 
@@ -67,6 +85,8 @@ impl Parse for Staged {
 struct Arguments {
     krate: Option<Path>,
     debug: bool,
+    /// `import(distance, GeometricMean)`: the crate's own functions and aggregates.
+    imports: Vec<Path>,
 }
 
 impl Arguments {
@@ -85,11 +105,20 @@ impl Parse for Arguments {
                 found.krate = Some(input.call(Path::parse_mod_style)?);
             } else {
                 let name: Ident = input.parse()?;
-                if name != "debug" {
-                    let help = "`#[metric]` knows `crate = path` and `debug`\n\nhelp: what is measured stands in the function";
-                    return Err(syn::Error::new(name.span(), help));
+                match name.to_string().as_str() {
+                    "debug" => found.debug = true,
+                    "import" => {
+                        let paths;
+                        parenthesized!(paths in input);
+                        let paths = paths.parse_terminated(Path::parse_mod_style, syn::Token![,])?;
+                        found.imports.extend(paths);
+                    }
+                    _ => {
+                        let help = "`#[metric]` knows `import(f, M)`, `crate = path` and `debug`\n\nhelp: what is measured \
+                                    stands in the function";
+                        return Err(syn::Error::new(name.span(), help));
+                    }
                 }
-                found.debug = true;
             }
             input.parse::<Option<syn::Token![,]>>()?;
         }
@@ -121,21 +150,31 @@ fn parameter(function: &ItemFn) -> syn::Result<(&Ident, &Path)> {
 }
 
 fn expand(definitions: &[Definition], staged: &Staged) -> TokenStream {
-    let Staged { arguments, function } = staged;
+    let Staged { arguments, function, .. } = staged;
     let mut problems = Problems::default();
-    let expansion = match (definitions, parameter(function)) {
-        ([Definition::Event(definition)], Ok((events, event))) => {
+    let event_definition = definitions.iter().find_map(|definition| match definition {
+        Definition::Event(event) => Some(event),
+        _ => None,
+    });
+    let expansion = match (event_definition, parameter(function)) {
+        (Some(definition), Ok((events, event))) => {
+            let imports = imports_of(definitions, arguments);
             signature(function, &mut problems);
             let docs = doc_lines(&function.attrs);
             let name = &function.sig.ident;
-            let text = Writer::new(definition, &mut problems).package(name, &docs, events, &function.block);
+            let text = Writer::new(definition, &imports, &mut problems).package(
+                name,
+                &docs,
+                events,
+                &function.block,
+            );
             // Over a source with errors nothing more is to be said.
             let package = match (definition.text.is_empty(), problems.is_empty()) {
                 (false, true) => text.check(&name.to_string(), &mut problems),
                 _ => None,
             };
             let krate = arguments.krate();
-            let checked = type_check::function(function, package.is_some(), &krate);
+            let checked = type_check::function(function, package.is_some(), &imports, &krate);
             let metric = package.as_ref().and_then(|package| package.metrics.first());
             let handle = handle(&Handle {
                 name,
@@ -143,6 +182,7 @@ fn expand(definitions: &[Definition], staged: &Staged) -> TokenStream {
                 attributes: &function.attrs,
                 event: &event.to_token_stream(),
                 metric: metric.map(|metric| (metric.as_ref(), text.as_str())),
+                imports: &imports_expression(&imports, &krate),
                 origin: "`#[metric]` from the function of this name",
                 krate: &krate,
             });
@@ -161,13 +201,44 @@ fn expand(definitions: &[Definition], staged: &Staged) -> TokenStream {
     expansion
 }
 
+/// An import of a metric: what it is, and by which path.
+pub(crate) struct Imported<'a> {
+    pub(crate) definition: &'a ImportDefinition,
+    pub(crate) path: &'a Path,
+}
+
+/// The imports in the order of their paths; the definitions come in the reverse one.
+fn imports_of<'a>(definitions: &'a [Definition], arguments: &'a Arguments) -> Vec<Imported<'a>> {
+    let known = definitions.iter().rev().filter_map(|definition| match definition {
+        Definition::Import(import) => Some(import),
+        _ => None,
+    });
+    known.zip(&arguments.imports).map(|(definition, path)| Imported { definition, path }).collect()
+}
+
+/// The value of `Definition::imports`.
+fn imports_expression(imports: &[Imported<'_>], krate: &TokenStream) -> TokenStream {
+    let each = imports.iter().map(|Imported { definition, path }| match definition.is_aggregate {
+        true => quote!(.aggregate(#path)),
+        false => quote!(.function(#path::Import)),
+    });
+    quote!(#krate::own::Imports::new() #(#each)*)
+}
+
 /// The text of the package of a function, or all findings.
-pub(crate) fn package_text(definition: &EventDefinition, function: &ItemFn) -> Result<String, String> {
+pub(crate) fn package_text(
+    definition: &EventDefinition,
+    imports: &[ImportDefinition],
+    function: &ItemFn,
+) -> Result<String, String> {
     let mut problems = Problems::default();
     let (events, _) = parameter(function).map_err(|error| error.to_string())?;
     let docs = doc_lines(&function.attrs);
     let name = &function.sig.ident;
-    let text = Writer::new(definition, &mut problems).package(name, &docs, events, &function.block);
+    let paths: Vec<Path> = imports.iter().map(|import| Path::from(import.ident.clone())).collect();
+    let imports: Vec<Imported<'_>> =
+        imports.iter().zip(&paths).map(|(definition, path)| Imported { definition, path }).collect();
+    let text = Writer::new(definition, &imports, &mut problems).package(name, &docs, events, &function.block);
     if problems.is_empty() {
         text.check(&name.to_string(), &mut problems);
     }

@@ -89,6 +89,9 @@ impl Writer<'_> {
         row: &Binding,
         out: &mut LanguageText,
     ) {
+        if call.method == "own" {
+            return self.own(call, condition, row, out);
+        }
         let name = &call.method;
         if !call.args.is_empty() && !call.args.iter().any(|argument| matches!(argument, Expr::Closure(_))) {
             let help = "of what?\n\nhelp: an aggregate is given a closure, such as `.sum(|p| p.amount)`";
@@ -130,6 +133,46 @@ impl Writer<'_> {
             out.append(condition);
         }
         out.push(")", name.span());
+    }
+
+    /// `.own(GeometricMean, |p| p.amount)` is `geometric_mean(amount)`; a tuple is several arguments.
+    fn own(
+        &mut self,
+        call: &ExprMethodCall,
+        condition: Option<&LanguageText>,
+        row: &Binding,
+        out: &mut LanguageText,
+    ) {
+        let span = call.method.span();
+        let mut arguments = call.args.iter();
+        let (Some(Expr::Path(monoid)), Some(closure), None) =
+            (arguments.next(), arguments.next(), arguments.next())
+        else {
+            let help = "an aggregate of your own is named, and given a closure\n\nhelp: write `.own(GeometricMean, |p| p.amount)`";
+            return self.problems.push(span, help);
+        };
+        let last = monoid.path.segments.last();
+        let import =
+            self.imports.iter().find(|import| last.is_some_and(|last| last.ident == import.definition.ident));
+        let Some(import) = import else {
+            let help = "an aggregate that is not imported\n\nhelp: name it in `#[metric(import(…))]`";
+            return self.problems.push_on(monoid, help);
+        };
+        let name = import.definition.name.clone();
+        let Some((inner, body)) = self.closure(closure, row) else { return };
+        out.push("(", span);
+        out.push(&name, monoid.span());
+        out.push("(", span);
+        match &body {
+            Expr::Tuple(tuple) => self.arguments(&tuple.elems.iter().collect::<Vec<_>>(), &inner, out),
+            value => self.value(value, &inner, out),
+        }
+        out.push(")", span);
+        if let Some(condition) = condition {
+            out.push(" where ", span);
+            out.append(condition);
+        }
+        out.push(")", span);
     }
 
     /// Values, with commas between them.

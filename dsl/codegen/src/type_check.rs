@@ -10,14 +10,20 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ItemFn, Lit, parse_quote_spanned};
 
 use crate::call::{listed, matched};
+use crate::metric::Imported;
 use crate::value::is_duration;
 
 /// The function, hidden. With errors only editors see its body: the compiler would say everything twice.
-pub(crate) fn function(function: &ItemFn, is_sound: bool, krate: &TokenStream) -> TokenStream {
+pub(crate) fn function(
+    function: &ItemFn,
+    is_sound: bool,
+    imports: &[Imported<'_>],
+    krate: &TokenStream,
+) -> TokenStream {
     let mut checked = function.clone();
     checked.attrs.clear();
     checked.vis = syn::Visibility::Inherited;
-    Rewrite { krate }.visit_block_mut(&mut checked.block);
+    Rewrite { krate, imports }.visit_block_mut(&mut checked.block);
     if !is_sound {
         return only_signature(function, &quote!(#checked));
     }
@@ -46,6 +52,7 @@ pub(crate) fn only_signature(function: &ItemFn, written: &TokenStream) -> TokenS
 
 struct Rewrite<'a> {
     krate: &'a TokenStream,
+    imports: &'a [Imported<'a>],
 }
 
 impl VisitMut for Rewrite<'_> {
@@ -64,6 +71,15 @@ impl VisitMut for Rewrite<'_> {
             },
             Expr::Macro(call) if call.mac.path.is_ident("dec") => {
                 Some(parse_quote_spanned!(span=> { let _ = #call; #krate::row::Num }))
+            }
+            // A function of the crate takes Rust's own types: its place is taken by one value of its result.
+            Expr::Call(call) if self.is_imported(&call.func) => {
+                let (function, arguments) = (&call.func, &call.args);
+                Some(parse_quote_spanned!(span=> {
+                    let _ = #function;
+                    let _ = (#arguments,);
+                    <<#function::Import as #krate::own::Typed>::Row as #krate::row::Shape>::SHAPE
+                }))
             }
             Expr::Struct(record) => {
                 let values = record.fields.iter().map(|field| &field.expr);
@@ -90,6 +106,16 @@ impl VisitMut for Rewrite<'_> {
         if let Some(replaced) = replaced {
             *expr = replaced;
         }
+    }
+}
+
+impl Rewrite<'_> {
+    fn is_imported(&self, function: &Expr) -> bool {
+        let Expr::Path(path) = function else { return false };
+        let last = path.path.segments.last();
+        self.imports.iter().any(|import| {
+            !import.definition.is_aggregate && last.is_some_and(|last| last.ident == import.definition.ident)
+        })
     }
 }
 

@@ -30,6 +30,31 @@ pub fn metric(arguments: TokenStream, item: TokenStream) -> TokenStream {
     metricc_codegen::metric(&arguments.into(), &item.into()).into()
 }
 
+/// Makes a function one that metrics may call: `#[metric(import(distance))]`, or an `import function` of a file.
+///
+/// It takes one to six values by name and depends on them alone. `#[scalar(version = 2)]` says that it now means
+/// something else, `crate = path` where `metricc` is, `debug` prints the expansion.
+#[proc_macro_attribute]
+pub fn scalar(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    metricc_codegen::scalar(arguments.into(), &item.into(), &place()).into()
+}
+
+/// Makes an `impl Monoid` known to metrics: `#[metric(import(GeometricMean))]`, or an `import aggregate` of a file.
+///
+/// `#[monoid(pub)]` lets other crates import it; `crate = path` says where `metricc` is, `debug` prints the expansion.
+#[proc_macro_attribute]
+pub fn monoid(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    metricc_codegen::monoid(arguments.into(), &item.into(), &place()).into()
+}
+
+/// Makes a struct of states a state: the product, which merges part by part.
+///
+/// `#[state(crate = path)]` says where `metricc` is.
+#[proc_macro_derive(State, attributes(state))]
+pub fn derive_state(input: TokenStream) -> TokenStream {
+    metricc_codegen::derive_state(input.into()).into()
+}
+
 /// The sources and metrics of a `.metric` file: `metrics!("payments.metric")`.
 #[proc_macro]
 pub fn metrics(input: TokenStream) -> TokenStream {

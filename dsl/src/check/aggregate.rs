@@ -1,6 +1,7 @@
 //! Aggregates: where they stand, and the type that each presents.
 
 use super::checker::{Checker, NoneKind, Place, Typed};
+use super::import;
 use crate::ast::{Argument, Expr, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
@@ -8,10 +9,43 @@ use crate::ir::{Aggregate, AggregateOp, ExprKind as IrKind, Kind, RecordField, T
 
 /// The aggregates. `min` and `max` are aggregates with one argument only.
 pub(super) const NAMES: [&str; 37] = [
-    "count", "sum", "mean", "min", "max", "variance", "stddev", "skewness", "kurtosis", "covariance",
-    "correlation", "slope", "intercept", "any", "all", "first", "last", "arg_min", "arg_max", "distinct",
-    "set", "union", "quantile", "median", "p50", "p90", "p95", "p99", "p999", "histogram", "top",
-    "frequency", "bits_or", "bits_and", "bits_xor", "funnel", "retention",
+    "count",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "variance",
+    "stddev",
+    "skewness",
+    "kurtosis",
+    "covariance",
+    "correlation",
+    "slope",
+    "intercept",
+    "any",
+    "all",
+    "first",
+    "last",
+    "arg_min",
+    "arg_max",
+    "distinct",
+    "set",
+    "union",
+    "quantile",
+    "median",
+    "p50",
+    "p90",
+    "p95",
+    "p99",
+    "p999",
+    "histogram",
+    "top",
+    "frequency",
+    "bits_or",
+    "bits_and",
+    "bits_xor",
+    "funnel",
+    "retention",
 ];
 
 /// Whether a call is one of an aggregate.
@@ -23,7 +57,7 @@ impl Checker<'_> {
     /// `value where condition` behind an aggregate.
     pub(super) fn filtered(&mut self, value: &Expr, condition: &Expr, keyword: Span) -> Option<Typed> {
         if let ExprKind::Call { function, arguments } = &value.bare().kind
-            && is_aggregate(&function.text, arguments.len())
+            && self.is_aggregate_call(&function.text, arguments.len())
         {
             return self.aggregate(function, arguments, Some(condition), value.span.to(condition.span));
         }
@@ -132,6 +166,7 @@ impl Checker<'_> {
 fn presented(op: &AggregateOp, args: &[Typed]) -> Type {
     let kind = args.first().map_or(Kind::Int, |arg| arg.kind().clone());
     match op {
+        AggregateOp::Own(import) => import::presented(import),
         AggregateOp::Count
         | AggregateOp::Distinct
         | AggregateOp::DistinctWithin { .. }

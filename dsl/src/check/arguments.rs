@@ -50,6 +50,9 @@ impl Checker<'_> {
         span: Span,
     ) -> Option<Parts> {
         let (plain, named) = self.split_named(function, arguments)?;
+        if let Some(import) = self.import(&function.text) {
+            return self.own_parts(&import?, function, &plain);
+        }
         let one = |op: AggregateOp| (op, 1);
         let (op, n_args) = match function.text.as_str() {
             "count" => (AggregateOp::Count, 0),
@@ -99,7 +102,8 @@ impl Checker<'_> {
         let parameter = named_parameter(&function.text);
         let is_named = |argument: &&Argument| argument.name.is_some();
         let (named, plain): (Vec<&Argument>, Vec<&Argument>) = arguments.iter().partition(is_named);
-        let foreign = named.iter().find(|argument| argument.name.as_ref().map(|name| name.text.as_str()) != parameter);
+        let foreign =
+            named.iter().find(|argument| argument.name.as_ref().map(|name| name.text.as_str()) != parameter);
         if let Some(argument) = foreign {
             for argument in &plain {
                 self.expr(&argument.value);
@@ -116,7 +120,10 @@ impl Checker<'_> {
             );
             return None;
         }
-        Some((plain.iter().map(|argument| &argument.value).collect(), named.first().map(|first| &first.value)))
+        Some((
+            plain.iter().map(|argument| &argument.value).collect(),
+            named.first().map(|first| &first.value),
+        ))
     }
 
     fn unknown_parameter(&mut self, function: &Name, argument: &Argument) {
@@ -130,7 +137,12 @@ impl Checker<'_> {
     }
 
     /// Reports a wrong number of arguments.
-    fn n_arguments(&mut self, function: &Name, plain: &[&Expr], n_wanted: std::ops::RangeInclusive<usize>) -> Option<()> {
+    pub(super) fn n_arguments(
+        &mut self,
+        function: &Name,
+        plain: &[&Expr],
+        n_wanted: std::ops::RangeInclusive<usize>,
+    ) -> Option<()> {
         let nameless = |expr: &&Expr| {
             let value = Expr { kind: ExprKind::Poisoned, span: expr.span };
             Argument { name: None, value }
@@ -169,7 +181,9 @@ impl Checker<'_> {
         let kind = typed.kind();
         let is_plain = !matches!(kind, Kind::List(_) | Kind::Record(_));
         let (fits, expected) = match (function.text.as_str(), place) {
-            ("min" | "max", _) | ("arg_min" | "arg_max", 1) => (is_ordered(kind), "values that have an order"),
+            ("min" | "max", _) | ("arg_min" | "arg_max", 1) => {
+                (is_ordered(kind), "values that have an order")
+            }
             ("any" | "all", _) => (*kind == Kind::Bool, "`bool`"),
             ("distinct" | "set" | "first" | "last" | "histogram" | "frequency", _)
             | ("arg_min" | "arg_max" | "top" | "funnel" | "retention", 0) => (is_plain, "plain values"),
@@ -338,12 +352,10 @@ impl Checker<'_> {
                 2 => "a funnel with one step".to_owned(),
                 n_plain => format!("a funnel with {} steps", n_plain.saturating_sub(1)),
             };
-            self.report(
-                Diagnostic::new(Code::Arguments, message, function.span, "").help(format!(
-                    "write the actor and 2 to {MOST_STEPS} conditions: `funnel(user, kind == \"view\", kind == \
+            self.report(Diagnostic::new(Code::Arguments, message, function.span, "").help(format!(
+                "write the actor and 2 to {MOST_STEPS} conditions: `funnel(user, kind == \"view\", kind == \
                      \"buy\", within: 1h)`"
-                )),
-            );
+            )));
             return None;
         }
         let Some(within) = within else {

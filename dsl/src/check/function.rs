@@ -49,7 +49,11 @@ const UNLAWFUL: [(&str, &str, &str); 8] = [
     ("array_agg", ARRIVAL, ARRIVAL_HELP),
     ("collect_list", ARRIVAL, ARRIVAL_HELP),
     ("list_agg", ARRIVAL, ARRIVAL_HELP),
-    ("any_value", "which value comes first depends on how the log is cut and read", "write `first(x)` or `min(x)`"),
+    (
+        "any_value",
+        "which value comes first depends on how the log is cut and read",
+        "write `first(x)` or `min(x)`",
+    ),
 ];
 
 const DECAY: &str = "a weight that falls with age is relative to the latest event or to the time of reading: either \
@@ -57,7 +61,8 @@ const DECAY: &str = "a weight that falls with age is relative to the latest even
 const DECAY_HELP: &str =
     "write `sum(x)` with `every 1h`, and weigh the hours where they are read: their sums are exact and merge";
 const ARRIVAL: &str = "a list in the order of arrival depends on how the log is cut and read";
-const ARRIVAL_HELP: &str = "write `set(x)` for the distinct values in order, or `top(10, x)` for the most frequent";
+const ARRIVAL_HELP: &str =
+    "write `set(x)` for the distinct values in order, or `top(10, x)` for the most frequent";
 
 /// Names that other languages give to our functions.
 const FOREIGN: [(&str, &str); 32] = [
@@ -95,6 +100,11 @@ const FOREIGN: [(&str, &str); 32] = [
     ("window_funnel", "funnel"),
 ];
 
+/// Whether the language has a function or an aggregate of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    SCALARS.contains(&name) || takes_calendar(name) || aggregate::NAMES.contains(&name)
+}
+
 /// Whether `f(x) in CALENDAR` has a meaning.
 pub(super) fn takes_calendar(function: &str) -> bool {
     function == "truncate" || time::FUNCTIONS.contains(&function)
@@ -111,6 +121,13 @@ impl Checker<'_> {
         let name = function.text.as_str();
         if takes_calendar(name) {
             return self.time_function(function, arguments, calendar, span);
+        }
+        if let Some(import) = self.import(name) {
+            let import = import?;
+            return match import.is_aggregate {
+                true => self.aggregate(function, arguments, None, span),
+                false => self.own_function(&import, function, arguments, span),
+            };
         }
         if aggregate::is_aggregate(name, arguments.len()) {
             return self.aggregate(function, arguments, None, span);
@@ -170,7 +187,10 @@ impl Checker<'_> {
         let foreign =
             FOREIGN.iter().find(|(foreign, _)| foreign.eq_ignore_ascii_case(name)).map(|(_, own)| *own);
         let known = SCALARS.into_iter().chain(time::FUNCTIONS).chain(aggregate::NAMES);
-        let all: Vec<&str> = known.clone().collect();
+        let mut all: Vec<&str> = known.clone().collect();
+        // `min` and `max` are both.
+        let mut seen = std::collections::BTreeSet::new();
+        all.retain(|name| seen.insert(*name));
         self.report(match foreign.or_else(|| suggest::nearest(name, known)) {
             Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
             None => diagnostic.help(format!("functions and aggregates are {}", suggest::all_of(&all))),

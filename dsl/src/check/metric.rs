@@ -10,7 +10,6 @@ use crate::ast::{Expr, ExprKind, KeyItem, MetricItem, MetricValue, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::ir::{Each, ExprKind as IrKind, Func, Key, Kind, Metric, Output, Source, Window};
-use crate::suggest;
 
 /// The metric; what is wrong with it is in `found`.
 pub(super) fn check(
@@ -298,7 +297,7 @@ impl<'a> Checker<'a> {
         if !reads_column(&typed.expr) {
             let diagnostic =
                 Diagnostic::new(Code::NoAggregate, "a value without an aggregate", value.span, "")
-                    .help(format!("use one of {}", suggest::one_of(&super::aggregate::NAMES)));
+                    .help("take an aggregate of it, such as `count()`, `sum(amount)` or `last(status)`");
             self.report(diagnostic);
             return None;
         }

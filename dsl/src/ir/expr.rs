@@ -159,6 +159,8 @@ pub enum Func {
     /// To the expression's type: int → int128|decimal|float, int128 → decimal|float, decimal → decimal of another
     /// scale (half even), decimal → float, float|decimal → int (toward zero). Does not fit: none.
     Cast,
+    /// The program's own: as its import declares it.
+    Own(std::sync::Arc<super::Import>),
 }
 
 /// A part of a local date and time, as an int.

@@ -42,6 +42,7 @@ fn item_word(kind: ItemKind) -> &'static str {
     match kind {
         ItemKind::Source => "source",
         ItemKind::Calendar => "calendar",
+        ItemKind::Import => "import",
         ItemKind::Metric | ItemKind::Other => "metric",
     }
 }

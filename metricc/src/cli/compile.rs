@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+use metricc_client::own::Imports;
 use metricc_compiler::SourcePlan;
 
 use super::arguments::CompileArguments;
@@ -12,13 +13,13 @@ use crate::Package;
 use crate::compile::{StubDependency, compile};
 
 /// Writes all files of a package.
-pub(crate) fn run(arguments: &CompileArguments) -> Result<ExitCode, Failure> {
-    let package = Package::read(&arguments.file)?;
+pub(crate) fn run(arguments: &CompileArguments, imports: &Imports) -> Result<ExitCode, Failure> {
+    let package = Package::read(&arguments.file)?.bringing(imports);
     if package.checked.has_errors() {
         terminal::report(&package)?;
         return Ok(ExitCode::from(1));
     }
-    let plans = SourcePlan::of_package(&package.metrics(&[])?)?;
+    let plans = SourcePlan::of_package(&package.metrics(&[])?, imports)?;
     let stem = arguments.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = arguments.name.clone().unwrap_or_else(|| crate_name(&stem));
     let origin =

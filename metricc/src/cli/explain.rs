@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use metricc_client::own::Imports;
 use metricc_compiler::{MetricPlan, SourcePlan, explain};
 use metricc_dsl::explain::Node;
 use metricc_dsl::{Code, explain_typed, ir};
@@ -16,12 +17,12 @@ const STAGES: [Stage; 6] =
     [Stage::Syntax, Stage::Typed, Stage::Algebra, Stage::Batch, Stage::Stream, Stage::Serve];
 
 /// A page about an error code, or the stages of metrics.
-pub(crate) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &ExplainArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     if let Some(code) = Code::parse(&arguments.subject) {
         terminal::data(&format!("{}: {}\n\n{}\n", code.id(), code.title(), code.explanation().trim_end()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let package = Package::read(Path::new(&arguments.subject))?;
+    let package = Package::read(Path::new(&arguments.subject))?.bringing(imports);
     let wanted: Vec<String> = arguments.metric.iter().cloned().collect();
     if package.checked.has_errors() {
         terminal::report(&package)?;
@@ -32,7 +33,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
     }
     let metrics = package.metrics(&wanted)?;
     let stages = arguments.stage.map_or(STAGES.to_vec(), |stage| vec![stage]);
-    let plans = SourcePlan::of_package(&metrics)?;
+    let plans = SourcePlan::of_package(&metrics, imports)?;
     for metric in &metrics {
         let (source, plan) = plan_of(&plans, metric)?;
         for &stage in &stages {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use metricc_client::own::Imports;
 use metricc_log::{Findings, Frontier, Log};
 use metricc_runtime_serve::present;
 
@@ -15,8 +16,8 @@ use metricc_runtime_batch::BatchError;
 /// Quarantined records that are shown one by one.
 const SHOWN_QUARANTINED: usize = 5;
 
-pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
-    let Some((package, bound)) = open(&arguments.input, |n_metrics| {
+pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCode, Failure> {
+    let Some((package, bound)) = open(&arguments.input, imports, |n_metrics| {
         output::check(arguments.output, arguments.out.as_deref(), n_metrics)
     })?
     else {
@@ -61,9 +62,10 @@ fn with_way_out(error: EvaluateError) -> Failure {
 /// Reads the package and opens its logs; none if the package has errors, which have been reported.
 pub(crate) fn open(
     arguments: &InputArguments,
+    imports: &Imports,
     check: impl Fn(usize) -> Result<(), Failure>,
 ) -> Result<Option<(Package, Vec<Bound>)>, Failure> {
-    let package = Package::read(&arguments.file)?;
+    let package = Package::read(&arguments.file)?.bringing(imports);
     if !terminal::report(&package)? {
         return Ok(None);
     }

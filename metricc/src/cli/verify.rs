@@ -10,12 +10,13 @@ use super::run::{engine_options, open};
 use super::terminal::{self, Failure};
 use crate::Bound;
 use crate::verify::{CounterExample, RealLayers, Verdict, VerifyOptions, verify};
+use metricc_client::own::Imports;
 
 /// Times that a trial reads the log: below, above, and the stream over all and above the cut.
 const READS_PER_TRIAL: u64 = 3;
 
-pub(crate) fn run(arguments: &VerifyArguments) -> Result<ExitCode, Failure> {
-    let Some((_, bound)) = open(&arguments.input, |_| Ok(()))? else {
+pub(crate) fn run(arguments: &VerifyArguments, imports: &Imports) -> Result<ExitCode, Failure> {
+    let Some((_, bound)) = open(&arguments.input, imports, |_| Ok(()))? else {
         return Ok(ExitCode::from(1));
     };
     let options = VerifyOptions {

@@ -79,9 +79,7 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::Timestamp => json!({ "type": "string", "format": "date-time" }),
         Kind::Duration => json!({ "type": "integer", "format": "int64", "description": "microseconds" }),
         Kind::List(element) => json!({ "type": "array", "items": of_type(element) }),
-        Kind::Record(fields) => {
-            object(fields.iter().map(|field| (field.name.as_str(), of_type(&field.ty))))
-        }
+        Kind::Record(fields) => object(fields.iter().map(|field| (field.name.as_str(), of_type(&field.ty)))),
     }
 }
 

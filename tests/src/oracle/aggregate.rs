@@ -7,10 +7,10 @@ use num_bigint::BigInt;
 use num_traits::One;
 
 use super::datum::Datum;
-use super::several;
 use super::exact::{self, Rational};
 use super::numbers::fit;
 use super::scalar;
+use super::several;
 
 /// The presented value over the rows (scopes, in the order of the log) of one group; `time` is the column of the event
 /// time. Sketches present what they estimate.
@@ -34,7 +34,7 @@ pub(super) fn evaluate(aggregate: &Aggregate, rows: &[Vec<Datum>], time: usize) 
 
 /// The value of the row that comes first by these keys and its place, or last.
 fn chosen<K: Ord>(values: &[Datum], keys: impl Iterator<Item = K>, first: bool) -> Datum {
-    let places = keys.zip(0..).map(|(key, place)| (key, place));
+    let places = keys.zip(0..);
     let place = if first { places.min() } else { places.max() };
     place.map_or(Datum::None, |(_, place): (K, usize)| values[place].clone())
 }
@@ -44,6 +44,7 @@ fn of_values(aggregate: &Aggregate, columns: &[Vec<Datum>], times: &[i64]) -> Da
     let values: &[Datum] = columns.first().map_or(&[], Vec::as_slice);
     let second: &[Datum] = columns.get(1).map_or(&[], Vec::as_slice);
     match &aggregate.op {
+        AggregateOp::Own(import) => panic!("`{}` is not known to the interpreter", import.name),
         AggregateOp::Count => count(times.len()),
         AggregateOp::First => chosen(values, times.iter(), true),
         AggregateOp::Last => chosen(values, times.iter(), false),

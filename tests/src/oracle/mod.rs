@@ -105,8 +105,11 @@ fn window_of(window: &Window, time: &Datum) -> Option<(i64, i64)> {
 }
 
 fn presented(metric: &Metric, (window, keys): &Place, rows: &[Vec<Datum>]) -> Row {
-    let aggregates: Vec<Datum> =
-        metric.aggregates.iter().map(|aggregate| aggregate::evaluate(aggregate, rows, metric.source.time)).collect();
+    let aggregates: Vec<Datum> = metric
+        .aggregates
+        .iter()
+        .map(|aggregate| aggregate::evaluate(aggregate, rows, metric.source.time))
+        .collect();
     let outputs: Vec<Datum> =
         metric.outputs.iter().map(|output| scalar::evaluate(&output.expr, &aggregates)).collect();
     present::row(metric, *window, keys, &outputs)

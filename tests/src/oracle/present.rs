@@ -260,7 +260,10 @@ pub(super) fn json(value: &Datum, kind: &Kind) -> String {
             format!("[{}]", elements.join(","))
         }
         (Datum::Record(values), Kind::Record(fields)) => object(
-            values.iter().zip(fields.iter()).map(|((name, value), field)| (name.as_str(), json(value, &field.ty.kind))),
+            values
+                .iter()
+                .zip(fields.iter())
+                .map(|((name, value), field)| (name.as_str(), json(value, &field.ty.kind))),
         ),
         (value, kind) => panic!("{value:?} of `{kind}` is not presented"),
     }

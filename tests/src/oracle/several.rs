@@ -118,7 +118,9 @@ pub(super) fn histogram(edges: &[Datum], values: &[Datum]) -> Datum {
 
 /// The distinct values in order.
 pub(super) fn set<'a>(values: impl Iterator<Item = &'a Datum>) -> Datum {
-    Datum::List(values.filter(|value| !value.is_none()).collect::<BTreeSet<_>>().into_iter().cloned().collect())
+    Datum::List(
+        values.filter(|value| !value.is_none()).collect::<BTreeSet<_>>().into_iter().cloned().collect(),
+    )
 }
 
 fn record(fields: [(&str, Datum); 2]) -> Datum {
@@ -150,7 +152,9 @@ pub(super) fn top(k: u32, items: &[Datum], weights: &[Datum], value: &Type) -> D
     });
     let ranked = ranked.into_iter().take(k as usize);
     Datum::List(
-        ranked.map(|(item, sum)| record([("item", item.clone()), ("value", fit(&sum, &value.kind))])).collect(),
+        ranked
+            .map(|(item, sum)| record([("item", item.clone()), ("value", fit(&sum, &value.kind))]))
+            .collect(),
     )
 }
 
@@ -201,8 +205,7 @@ pub(super) fn retention(rows: &[(Datum, Datum)], n_periods: u32) -> Datum {
         });
         Datum::List(later.collect())
     };
-    let presented = cohorts.into_iter().map(|cohort| {
-        record([("cohort", cohort.clone()), ("actors", actors_of(cohort))])
-    });
+    let presented =
+        cohorts.into_iter().map(|cohort| record([("cohort", cohort.clone()), ("actors", actors_of(cohort))]));
     Datum::List(presented.collect())
 }

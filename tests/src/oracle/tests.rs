@@ -60,7 +60,12 @@ fn count() -> Aggregate {
 
 fn sum_of_x() -> Aggregate {
     let arg = Some(column(4, Type::of(Kind::Int)));
-    Aggregate { op: AggregateOp::Sum, args: arg.into_iter().collect(), filter: None, ty: Type::of(Kind::Int128) }
+    Aggregate {
+        op: AggregateOp::Sum,
+        args: arg.into_iter().collect(),
+        filter: None,
+        ty: Type::of(Kind::Int128),
+    }
 }
 
 fn event(at: &str, id: i64, k: Option<&str>, tags: &[&str], x: Option<i64>) -> Event {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::expressions::Literal;
+use metricc_client::own::Imports;
 use metricc_dsl::ir::{Calendar, CalendarUnit, Expr, Func, Kind, Part, Type};
 
 use super::harness::{NONE, array, batch, call, column, constant, decimal, evaluate, int, text};
@@ -21,7 +22,7 @@ fn schema() -> Schema {
 }
 
 fn compiled(expr: &Expr) -> Arc<dyn PhysicalExpr> {
-    compile(expr, &schema(), &|column| column).expect("defined")
+    compile(expr, &schema(), &|column| column, &Imports::new()).expect("defined")
 }
 
 fn amount_plus(value: i64) -> Expr {
@@ -99,7 +100,8 @@ fn c28_columns_that_are_not_read_do_not_matter() {
     let narrow = batch(&[Kind::Int], vec![values.clone()]);
     let wide =
         batch(&[Kind::String, Kind::Int], vec![array(&Kind::String, &[text("x"), NONE, text("")]), values]);
-    let moved = compile(&amount_plus(1), wide.schema_ref(), &|column| column + 1).expect("defined");
+    let moved =
+        compile(&amount_plus(1), wide.schema_ref(), &|column| column + 1, &Imports::new()).expect("defined");
     let given = moved.evaluate(&wide).expect("total").into_array(3).expect("an array");
     let expected = evaluate(&amount_plus(1), &narrow).expect("defined");
     assert_eq!(array(&Kind::Int, &expected).as_ref(), given.as_ref());
@@ -132,11 +134,11 @@ fn what_a_checked_metric_cannot_hold_is_refused() {
         ),
     ];
     for (expr, expected) in cases {
-        let error = compile(&expr, &schema(), &|column| column).expect_err(expected);
+        let error = compile(&expr, &schema(), &|column| column, &Imports::new()).expect_err(expected);
         assert_eq!(error.to_string(), expected);
     }
     let pattern = call(&Func::Matches("(".to_owned()), vec![column(1, &Kind::String)], &Kind::Bool);
-    assert!(compile(&pattern, &schema(), &|column| column).is_err());
+    assert!(compile(&pattern, &schema(), &|column| column, &Imports::new()).is_err());
 }
 
 #[test]

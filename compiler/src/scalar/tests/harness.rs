@@ -6,6 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 use datafusion_common::ScalarValue;
+use metricc_client::own::Imports;
 use metricc_dsl::ir::{Expr, ExprKind, Func, Kind, Type, Value};
 
 use crate::CompileError;
@@ -115,7 +116,7 @@ pub(super) fn value(kind: &Kind, array: &dyn Array, row: usize) -> Value {
 
 /// The expression's values over a batch.
 pub(super) fn evaluate(expr: &Expr, rows: &RecordBatch) -> Result<Vec<Value>, CompileError> {
-    let compiled = compile(expr, rows.schema_ref(), &|column| column)?;
+    let compiled = compile(expr, rows.schema_ref(), &|column| column, &Imports::new())?;
     let evaluated = compiled.evaluate(rows).expect("total").into_array(rows.num_rows()).expect("an array");
     assert_eq!(evaluated.len(), rows.num_rows());
     assert!(

@@ -62,7 +62,9 @@ impl Coverage {
         let mut missing = self.missing();
         let n_all = self.names(2).len();
         let mut n_missing: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        missing.iter().for_each(|(feature, aggregate, _)| *n_missing.entry((*feature, *aggregate)).or_default() += 1);
+        missing
+            .iter()
+            .for_each(|(feature, aggregate, _)| *n_missing.entry((*feature, *aggregate)).or_default() += 1);
         missing.retain(|(feature, aggregate, _)| n_all - n_missing[&(*feature, *aggregate)] < n_windows);
         missing
     }

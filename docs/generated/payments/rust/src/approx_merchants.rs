@@ -44,7 +44,7 @@ impl ::metricc::Definition for Definition {
     const NAME: &'static str = "approx_merchants";
     const PACKAGE: &'static str = include_str!("package.metric");
     const HASH: Option<&'static str> = Some(
-        "985d23d04d7dea45694a00c519244e24af5baa0f3255e3501bca85dd86849fda",
+        "b286c8d1cb3dae43409e327df0cdf4c0f0e7d96e905675f3c1512dcdf479b6af",
     );
     fn value(
         json: &str,

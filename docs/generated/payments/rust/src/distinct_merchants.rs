@@ -44,7 +44,7 @@ impl ::metricc::Definition for Definition {
     const NAME: &'static str = "distinct_merchants";
     const PACKAGE: &'static str = include_str!("package.metric");
     const HASH: Option<&'static str> = Some(
-        "1d9306c91b132d1996925bde889743656ab8e2468539f2d7dfd6996c07eaf1e0",
+        "e90f13420667fed76da7be060d67058848bc2a180de9f8b865d390ef2b7e387e",
     );
     fn value(
         json: &str,

@@ -44,7 +44,7 @@ impl ::metricc::Definition for Definition {
     const NAME: &'static str = "failure_rate";
     const PACKAGE: &'static str = include_str!("package.metric");
     const HASH: Option<&'static str> = Some(
-        "435542e0f9beeda3c74bc0ae8cec40fffd5b151b56872aa42c502bc609e9b0fd",
+        "12a1f7d3401367d0e975a2ce897bdc5bc3cc674870886e0e0a99f2a8047e6844",
     );
     fn value(
         json: &str,

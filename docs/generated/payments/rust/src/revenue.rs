@@ -49,7 +49,7 @@ impl ::metricc::Definition for Definition {
     const NAME: &'static str = "revenue";
     const PACKAGE: &'static str = include_str!("package.metric");
     const HASH: Option<&'static str> = Some(
-        "726fcb5f43bca49592c51bbbc6aa42275c917b901125a91f6e5d1a60aa425bf0",
+        "bdce3aaa1ad4b20bcd4889d5028b85b98ff14ac9299419638e5b951b88f203db",
     );
     fn value(
         json: &str,

@@ -1,0 +1,283 @@
+//! Aggregates of a user's own as monoids: the same groups, canonical bytes and merges as the built-in ones.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::ArrayRef;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::datatypes::DataType;
+use metricc_client::own::{self, Aggregate, AnyState};
+
+use crate::cells::{CellBuilder, Cells};
+use crate::column::Column;
+use crate::heap_groups::{HeapKernel, HeapMonoid};
+use crate::states::{ExactSum, HeapValue, NOT_CANONICAL, Reader, put_varint};
+use crate::{Checked, Description, Exactness, HeapState, Laws, Monoid, Result, Size, StateError};
+
+/// The monoid of a user's own aggregate over arguments of these types.
+///
+/// # Errors
+/// When its arguments or its result are of a type that own code does not have.
+pub fn own_monoid(
+    aggregate: &Arc<dyn Aggregate>,
+    inputs: &[DataType],
+    presented: &DataType,
+) -> Result<Arc<dyn Monoid>> {
+    let name = format!("own {}({})", aggregate.name(), aggregate.arguments().join(", "));
+    if CellBuilder::new(presented).is_none() {
+        return Err(StateError::new(&name, "gives a type that own code does not give"));
+    }
+    register(aggregate);
+    let laws = aggregate.laws();
+    let laws = Laws {
+        idempotent: laws.idempotent,
+        invertible: laws.invertible,
+        exactness: laws.error_ppm.map_or(Exactness::Exact, Exactness::RelativeError),
+        size: laws.max_bytes.map_or(Size::Growing, Size::Bounded),
+    };
+    let version = aggregate.version();
+    let description =
+        Description { name, version, laws, inputs: inputs.to_vec(), presented: presented.clone() };
+    let kernel = OwnKernel { aggregate: aggregate.clone(), presented: presented.clone() };
+    Ok(HeapMonoid::boxed(description, kernel))
+}
+
+/// The state of a user's own aggregate: its canonical bytes, which are none for the state of no rows.
+#[derive(Clone)]
+pub struct OwnState {
+    aggregate: Arc<dyn Aggregate>,
+    bytes: Vec<u8>,
+}
+
+impl OwnState {
+    fn of(aggregate: &Arc<dyn Aggregate>, state: &dyn AnyState) -> Self {
+        let mut bytes = Vec::new();
+        state.encode(&mut bytes);
+        let mut nothing = Vec::new();
+        aggregate.identity().encode(&mut nothing);
+        if bytes == nothing {
+            bytes.clear();
+        }
+        OwnState { aggregate: aggregate.clone(), bytes }
+    }
+
+    fn decode(aggregate: &Arc<dyn Aggregate>, bytes: &[u8]) -> Checked<Self> {
+        let state = OwnState { aggregate: aggregate.clone(), bytes: bytes.to_vec() };
+        let again = OwnState::of(aggregate, &*state.state()?);
+        if again.bytes == bytes { Ok(state) } else { Err(NOT_CANONICAL) }
+    }
+
+    fn state(&self) -> Checked<Box<dyn AnyState>> {
+        match self.bytes.as_slice() {
+            [] => Ok(self.aggregate.identity()),
+            bytes => self.aggregate.decode(bytes).ok_or(NOT_CANONICAL),
+        }
+    }
+
+    fn identity(&self) -> (&'static str, u32, &[u8]) {
+        (self.aggregate.name(), self.aggregate.version(), &self.bytes)
+    }
+
+    /// Appends the name, the version and the bytes: the form between processes.
+    pub(crate) fn put_tagged(&self, out: &mut Vec<u8>) {
+        put_varint(self.aggregate.name().len() as u64, out);
+        out.extend(self.aggregate.name().as_bytes());
+        out.extend(self.aggregate.version().to_le_bytes());
+    }
+
+    pub(crate) fn of_tagged(reader: &mut Reader<'_>) -> Checked<Self> {
+        let n_bytes = usize::try_from(reader.varint()?).map_err(|_| NOT_CANONICAL)?;
+        let name = reader.slice(n_bytes)?;
+        let version = u32::from_le_bytes(reader.array()?);
+        let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |own: &&Arc<dyn Aggregate>| own.name().as_bytes() == name && own.version() == version;
+        let aggregate =
+            known.iter().find(is_it).ok_or("this process does not have the state's own aggregate")?;
+        OwnState::decode(aggregate, reader.rest())
+    }
+}
+
+/// The aggregates of this process, for states that come from another one.
+static KNOWN: Mutex<Vec<Arc<dyn Aggregate>>> = Mutex::new(Vec::new());
+
+fn register(aggregate: &Arc<dyn Aggregate>) {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let identity = |own: &Arc<dyn Aggregate>| (own.name(), own.version());
+    if !known.iter().any(|own| identity(own) == identity(aggregate)) {
+        known.push(aggregate.clone());
+    }
+}
+
+impl fmt::Debug for OwnState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple(self.aggregate.name()).field(&self.bytes).finish()
+    }
+}
+
+impl PartialEq for OwnState {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for OwnState {}
+
+impl PartialOrd for OwnState {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for OwnState {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.identity().cmp(&other.identity())
+    }
+}
+
+impl Hash for OwnState {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+impl HeapValue for OwnState {
+    fn merge(&mut self, other: &Self) -> Checked<()> {
+        if self.identity().0 != other.identity().0 || self.identity().1 != other.identity().1 {
+            return Err("states of different aggregates, or versions, do not merge");
+        }
+        let mut own = self.state()?;
+        own.combine(&*other.state()?);
+        *self = OwnState::of(&self.aggregate, &*own);
+        Ok(())
+    }
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend(&self.bytes);
+    }
+    fn heap_size(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
+#[derive(Debug, Clone)]
+struct OwnKernel {
+    aggregate: Arc<dyn Aggregate>,
+    presented: DataType,
+}
+
+/// A group while rows are added.
+struct OwnGroup {
+    aggregate: Arc<dyn Aggregate>,
+    state: Box<dyn AnyState>,
+    /// A row was of another type than its column said.
+    failed: bool,
+}
+
+impl Column for Cells {
+    type Item<'a> = (&'a Cells, usize);
+
+    fn open(args: &[ArrayRef]) -> Option<Self> {
+        Cells::new(args)
+    }
+    fn items(&self) -> impl Iterator<Item = Self::Item<'_>> {
+        (0..).map(move |row| (self, row))
+    }
+    fn item(&self, row: usize) -> Self::Item<'_> {
+        (self, row)
+    }
+    fn nulls(&self) -> Option<NullBuffer> {
+        let nulls = self.columns().iter().map(Column::nulls);
+        nulls.fold(None, |all, nulls| NullBuffer::union(all.as_ref(), nulls.as_ref()))
+    }
+    fn is_proper(&self, selected: Option<&BooleanBuffer>) -> bool {
+        self.columns().iter().all(|column| column.is_proper(selected))
+    }
+}
+
+impl HeapKernel for OwnKernel {
+    type Column = Cells;
+    type State = OwnState;
+    type Group = OwnGroup;
+
+    fn group(&self) -> OwnGroup {
+        OwnGroup { aggregate: self.aggregate.clone(), state: self.aggregate.identity(), failed: false }
+    }
+    fn add(&self, group: &mut OwnGroup, (cells, row): (&Cells, usize)) {
+        let mut arguments = Vec::with_capacity(cells.columns().len());
+        cells.read(row, &mut arguments);
+        group.failed |= !self.aggregate.lift(&mut *group.state, &arguments);
+    }
+    fn merge(group: &mut OwnGroup, state: &OwnState) -> Checked<()> {
+        group.state.combine(&*state.state()?);
+        Ok(())
+    }
+    fn finish(group: OwnGroup) -> Checked<OwnState> {
+        if group.failed {
+            return Err("a row is of other types than the aggregate takes");
+        }
+        Ok(OwnState::of(&group.aggregate, &*group.state))
+    }
+    fn heap_size(group: &OwnGroup) -> usize {
+        group.state.size()
+    }
+    fn decode(&self, bytes: &[u8]) -> Checked<OwnState> {
+        OwnState::decode(&self.aggregate, bytes)
+    }
+    fn heap_state(state: OwnState) -> HeapState {
+        HeapState::Own(state)
+    }
+    fn present(&self, states: impl Iterator<Item = Checked<OwnState>>) -> Checked<ArrayRef> {
+        let mut column =
+            CellBuilder::new(&self.presented).ok_or("gives a type that own code does not give")?;
+        for state in states {
+            let mut outcome = Err("the aggregate gives nothing");
+            self.aggregate.present(&*state?.state()?, &mut |cell| outcome = column.append(&cell));
+            outcome?;
+        }
+        Ok(column.finish())
+    }
+}
+
+/// An exact sum of floats as a part of a user's own state: any order gives the same bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FloatSum(ExactSum);
+
+impl FloatSum {
+    /// Adds a float; one that is not finite is left out.
+    pub fn add(&mut self, value: f64) {
+        if value.is_finite() {
+            self.0.add(value);
+            self.0.normalize();
+        }
+    }
+
+    /// The sum, rounded once; none beyond the largest float.
+    pub fn value(&self) -> Option<f64> {
+        self.0.value()
+    }
+}
+
+impl own::State for FloatSum {
+    const LAWS: own::Laws =
+        own::Laws { idempotent: false, invertible: true, max_bytes: Some(2 + 8 * 36), error_ppm: None };
+
+    fn combine(&mut self, other: &Self) {
+        // 2⁶³ floats fit; nobody has as many.
+        let merged = self.0.merge(&other.0);
+        debug_assert!(merged.is_ok());
+    }
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(self.0.n_bytes() as u64, out);
+        HeapValue::encode(&self.0, out);
+    }
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        let n_bytes = usize::try_from(reader.varint().ok()?).ok()?;
+        let sum = ExactSum::decode(reader.slice(n_bytes).ok()?).ok()?;
+        *bytes = reader.rest();
+        Some(FloatSum(sum))
+    }
+    fn size(&self) -> usize {
+        size_of::<Self>() + HeapValue::heap_size(&self.0)
+    }
+}

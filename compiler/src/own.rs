@@ -1,0 +1,43 @@
+//! What a metric imports against what the program brings.
+
+use metricc_dsl::ir::Import;
+
+use crate::CompileError;
+
+/// The program lacks something that a metric imports.
+pub(crate) fn not_brought(import: &Import) -> CompileError {
+    let what = if import.is_aggregate { "aggregate" } else { "function" };
+    CompileError::form(
+        format!("`{}`", import.name),
+        format!(
+            "this program does not bring the imported {what}; run the metric from the crate that defines it \
+             (`#[metric]` or `metrics!`), or plan it with `Imports::new().{what}(…)`"
+        ),
+    )
+}
+
+/// Fails unless what is brought has the declared version and types.
+pub(crate) fn check_signature(
+    import: &Import,
+    version: u32,
+    arguments: &[&str],
+    result: &str,
+) -> Result<(), CompileError> {
+    let wrong = |problem: String| Err(CompileError::form(format!("`{}`", import.name), problem));
+    if version != import.version {
+        return wrong(format!(
+            "imported is version {}, the program brings version {version}",
+            import.version
+        ));
+    }
+    let declared: Vec<String> = import.arguments.iter().map(ToString::to_string).collect();
+    let (declared, brought) = (
+        format!("({}): {}", declared.join(", "), import.result),
+        format!("({}): {result}", arguments.join(", ")),
+    );
+    if declared == brought {
+        Ok(())
+    } else {
+        wrong(format!("declared is `{declared}`, the program brings `{brought}`"))
+    }
+}
