@@ -88,8 +88,17 @@ pub enum Size {
     Fixed(usize),
     /// Never more than this.
     Bounded(usize),
-    /// As large as the data demands, for the stated reason's size.
-    Growing,
+    /// As large as the data demands: about what grows it, and by how much.
+    Growing(Growth),
+}
+
+/// What a growing state grows with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Growth {
+    /// Canonical bytes for each of them; texts come on top with their own length. None where nobody knows.
+    pub bytes: Option<usize>,
+    /// Of what, such as `distinct value`.
+    pub per: &'static str,
 }
 
 /// How a state is laid out.

@@ -13,7 +13,7 @@ use crate::cells::{CellBuilder, Cells};
 use crate::column::Column;
 use crate::heap_groups::{HeapKernel, HeapMonoid};
 use crate::states::{ExactSum, HeapValue, NOT_CANONICAL, Reader, put_varint};
-use crate::{Checked, Description, Exactness, HeapState, Laws, Monoid, Result, Size, StateError};
+use crate::{Checked, Description, Exactness, Growth, HeapState, Laws, Monoid, Result, Size, StateError};
 
 /// The monoid of a user's own aggregate over arguments of these types.
 ///
@@ -34,7 +34,9 @@ pub fn own_monoid(
         idempotent: laws.idempotent,
         invertible: laws.invertible,
         exactness: laws.error_ppm.map_or(Exactness::Exact, Exactness::RelativeError),
-        size: laws.max_bytes.map_or(Size::Growing, Size::Bounded),
+        size: laws
+            .max_bytes
+            .map_or(Size::Growing(Growth { bytes: None, per: "what its rows hold" }), Size::Bounded),
     };
     let version = aggregate.version();
     let description =

@@ -57,6 +57,17 @@ impl Shape {
         })
     }
 
+    /// Bytes of a value; of a text its length comes on top.
+    pub(crate) fn n_bytes(self) -> usize {
+        match self {
+            Shape::Bool => 1,
+            Shape::Short => 4,
+            Shape::Long | Shape::Float => 8,
+            Shape::Wide => 16,
+            Shape::Text => 0,
+        }
+    }
+
     /// The byte that stands for the shape between processes.
     pub(crate) fn tag(self) -> u8 {
         SHAPES.iter().position(|shape| *shape == self).unwrap_or(0) as u8

@@ -4,6 +4,7 @@
 //! cargo run --release -p metricc-bench                          # metricc alone
 //! cargo run --release -p metricc-bench --features sql           # beside DataFusion SQL, on the same file
 //! cargo run --release -p metricc-bench -- 20000000 customer     # 20 M events, questions with that word
+//! cargo run --release -p metricc-bench --features sql -- 5000000 aggregates   # single aggregates by 1,000 keys
 //! ```
 //!
 //! The number of events is 5,000,000 unless given. Figures of one run are comparable with one another and
@@ -24,7 +25,7 @@ use metricc::{Bound, Engine, EngineOptions, Package, bind, evaluate_interval};
 use metricc_dsl::SourceText;
 use metricc_log::{Batch, Binding, Interval};
 use metricc_runtime_stream::{Stream, StreamOptions};
-use questions::{QUESTIONS, Question, SOURCE};
+use questions::{AGGREGATES, QUESTIONS, Question, SOURCE};
 
 /// That of the `metricc` command, for all that is compared.
 #[global_allocator]
@@ -43,7 +44,10 @@ fn main() -> Result<(), Failure> {
     }
     let n_events: usize = first.map_or(Ok(5_000_000), |n| n.parse())?;
     let word = args.next().unwrap_or_default();
-    let asked: Vec<&Question> = QUESTIONS.iter().filter(|question| question.name.contains(&word)).collect();
+    let asked: Vec<&Question> = match word.as_str() {
+        "aggregates" => AGGREGATES.iter().collect(),
+        word => QUESTIONS.iter().filter(|question| question.name.contains(word)).collect(),
+    };
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("events.parquet");
     events::write(&path, n_events)?;
@@ -57,7 +61,7 @@ fn main() -> Result<(), Failure> {
     for question in &asked {
         compare(question.name, &[question], &path, millions)?;
     }
-    if asked.len() > 1 {
+    if asked.len() > 1 && word != "aggregates" {
         compare("all of them at once", &asked, &path, millions)?;
     }
     Ok(())
@@ -112,7 +116,8 @@ fn stream(mut args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let (Some(name), Some(n_events), Some(path)) = (args.next(), args.next(), args.next()) else {
         return Err(format!("{STREAM} QUESTION EVENTS FILE").into());
     };
-    let asked: Vec<&Question> = QUESTIONS.iter().filter(|question| question.name == name).collect();
+    let all = QUESTIONS.iter().chain(&AGGREGATES);
+    let asked: Vec<&Question> = all.filter(|question| question.name == name).collect();
     let bound = bound(&asked, Path::new(&path))?;
     let interval = Interval::new(bound.log.start(), bound.log.frontier_at(n_events.parse()?))?;
     let options = EngineOptions { workers: 1, ..EngineOptions::default() };

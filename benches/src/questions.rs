@@ -58,3 +58,67 @@ pub(crate) const QUESTIONS: [Question; 7] = [
         sql: "SELECT merchant, \"at\" / 86400000000 d, sum(amount) FROM events GROUP BY 1, 2",
     },
 ];
+
+/// Single aggregates by 1,000 regions, beside the engine's own; asked for with the word `aggregates`.
+pub(crate) const AGGREGATES: [Question; 12] = [
+    Question {
+        name: "count",
+        metric: "count() { from events  by region }",
+        sql: "SELECT region, count(*) FROM events GROUP BY 1",
+    },
+    Question {
+        name: "sum of ints",
+        metric: "sum(amount) { from events  by region }",
+        sql: "SELECT region, sum(amount) FROM events GROUP BY 1",
+    },
+    Question {
+        name: "min",
+        metric: "min(amount) { from events  by region }",
+        sql: "SELECT region, min(amount) FROM events GROUP BY 1",
+    },
+    Question {
+        name: "mean of ints",
+        metric: "mean(amount) { from events  by region }",
+        sql: "SELECT region, avg(amount) FROM events GROUP BY 1",
+    },
+    Question {
+        name: "sum of floats (theirs plain, ours exact)",
+        metric: "sum(float(amount)) { from events  by region }",
+        sql: "SELECT region, sum(CAST(amount AS DOUBLE)) FROM events GROUP BY 1",
+    },
+    Question {
+        name: "stddev of floats (theirs plain, ours exact)",
+        metric: "stddev(float(amount)) { from events  by region }",
+        sql: "SELECT region, stddev(CAST(amount AS DOUBLE)) FROM events GROUP BY 1",
+    },
+    Question {
+        name: "correlation of floats (theirs plain, ours exact)",
+        metric: "correlation(float(amount), float(merchant)) { from events  by region }",
+        sql: "SELECT region, corr(CAST(amount AS DOUBLE), CAST(merchant AS DOUBLE)) FROM events GROUP BY 1",
+    },
+    Question {
+        name: "distinct within 1 % (theirs approx_distinct)",
+        metric: "distinct(customer, within: 1%) { from events  by region }",
+        sql: "SELECT region, approx_distinct(customer) FROM events GROUP BY 1",
+    },
+    Question {
+        name: "distinct, exact",
+        metric: "distinct(customer) { from events  by region }",
+        sql: "SELECT region, count(DISTINCT customer) FROM events GROUP BY 1",
+    },
+    Question {
+        name: "p99 within 1 % (theirs approx_percentile_cont)",
+        metric: "p99(amount, within: 1%) { from events  by region }",
+        sql: "SELECT region, approx_percentile_cont(0.99) WITHIN GROUP (ORDER BY amount) FROM events GROUP BY 1",
+    },
+    Question {
+        name: "median, exact",
+        metric: "median(amount) { from events  by region }",
+        sql: "SELECT region, median(amount) FROM events GROUP BY 1",
+    },
+    Question {
+        name: "last by time (theirs last_value)",
+        metric: "last(amount) { from events  by region }",
+        sql: "SELECT region, last_value(amount ORDER BY \"at\") FROM events GROUP BY 1",
+    },
+];

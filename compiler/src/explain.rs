@@ -2,7 +2,7 @@
 //!
 //! They are drawn from the plan that the runtimes render, so what is shown is what runs.
 
-use metricc_algebra::{Exactness, Size, WordOp, n_words};
+use metricc_algebra::{Exactness, Growth, Size, WordOp, n_words};
 use metricc_dsl::explain::Node;
 use metricc_dsl::{ir, ir_text};
 
@@ -213,6 +213,7 @@ fn size_text(size: Size) -> String {
     match size {
         Size::Fixed(bytes) => format!("{bytes} B"),
         Size::Bounded(bytes) => format!("≤ {bytes} B"),
-        Size::Growing => "growing".to_owned(),
+        Size::Growing(Growth { bytes: Some(bytes), per }) => format!("growing, about {bytes} B per {per}"),
+        Size::Growing(Growth { bytes: None, per }) => format!("growing with {per}"),
     }
 }

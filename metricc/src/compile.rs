@@ -54,7 +54,7 @@ pub fn compile(
         let metric = &plan.metric.name;
         let module = stub_module(&plan.metric, &plan.hash.to_string(), text, origin);
         files.extend([
-            file(format!("rust/src/{metric}.rs"), rust(module)),
+            file(format!("rust/src/metrics/{metric}.rs"), rust(module)),
             file(format!("schemas/{metric}.result.json"), json(&schema::result(plan))),
             file(format!("schemas/{metric}.state.json"), json(&schema::state(plan))),
             file(format!("plans/{metric}.batch.txt"), explain::batch(source, plan).to_text()),
@@ -80,7 +80,11 @@ fn rust(tokens: TokenStream) -> String {
     let text = tokens.to_string();
     let Ok(mut file) = syn::parse2::<syn::File>(tokens) else { return text };
     let items = std::mem::take(&mut file.items);
-    let is_line = |item: &syn::Item| matches!(item, syn::Item::Use(_) | syn::Item::Mod(_));
+    let is_line = |item: &syn::Item| match item {
+        syn::Item::Use(_) => true,
+        syn::Item::Mod(module) => module.content.is_none(),
+        _ => false,
+    };
     let mut source = prettyplease::unparse(&file);
     let mut was_line = false;
     for item in items {

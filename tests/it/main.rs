@@ -1,5 +1,6 @@
 //! What holds between the parts: the law, the conformance cases, the stages.
 
+mod aggregates;
 mod conformance;
 mod docs;
 mod doors;

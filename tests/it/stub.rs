@@ -15,9 +15,8 @@ use crate::layers::bound;
 #[allow(unused_imports, unreachable_pub, dead_code)]
 mod payments;
 
-use payments::{
-    Decimal, HttpServing, Serving, ServingError, approx_merchants, distinct_merchants, failure_rate, revenue,
-};
+use payments::metrics::{approx_merchants, distinct_merchants, failure_rate, revenue};
+use payments::{Decimal, HttpServing, Serving, ServingError};
 
 const EVENTS: &str = r#"{"payment_id":"a","created_at":"2026-04-25T10:00:00Z","merchant_id":1,"status":"failed","amount":10.00}
 {"payment_id":"b","created_at":"2026-04-25T19:00:00Z","merchant_id":1,"status":"captured","amount":5.00,"country":"IN"}

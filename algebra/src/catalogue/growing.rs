@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Fields, TimeUnit};
 
-use super::{Op, decimal_scale, describe, set_laws, sum_laws, type_name};
+use super::{Op, decimal_scale, describe, growing, set_laws, sum_laws, type_name};
 use crate::heap_groups::HeapMonoid;
 use crate::heap_monoids::{
     DecimalQuantile, ExactQuantile, FloatQuantile, Funnel, HistogramKernel, IntQuantile, Quantile, Retention,
@@ -56,8 +56,12 @@ pub(super) fn exact_quantile(op: &Op, q_ppb: u32, input: &DataType) -> Result<Ar
         return Err(op.refused("the quantile is not between 0 and 1"));
     }
     let kernel = ExactQuantile { shape: op.shape(input)?, presented: input.clone(), q_ppb };
-    let description =
-        describe(tallies(input), sum_laws(Size::Growing), std::slice::from_ref(input), input.clone());
+    let description = describe(
+        tallies(input),
+        sum_laws(growing(op.shape(input)?, 2, "distinct value")),
+        std::slice::from_ref(input),
+        input.clone(),
+    );
     Ok(HeapMonoid::boxed(description, kernel))
 }
 
@@ -102,7 +106,7 @@ pub(super) fn top(op: &Op, k: u32, inputs: &[DataType]) -> Result<Arc<dyn Monoid
     let k = k as usize;
     let describe = |name: String, weight: &DataType, may_be_none: bool| {
         let presented = list_of(ranked_fields(item, weight, may_be_none));
-        describe(name, sum_laws(Size::Growing), inputs, presented)
+        describe(name, sum_laws(growing(shape, if by.is_none() { 2 } else { 26 }, "item")), inputs, presented)
     };
     let sums = |by: &DataType| format!("sums({}, by {})", type_name(by), type_name(item));
     let item_type = item.clone();
@@ -150,7 +154,8 @@ pub(super) fn funnel(
     }
     let inputs = [&[actor.clone(), time.clone()], steps].concat();
     let presented = DataType::List(element_field(&DataType::Int64));
-    let description = describe(op.over(actor), set_laws(Size::Growing), &inputs, presented);
+    let size = growing(shape, 11, "actor, and 9 B for each further time of one");
+    let description = describe(op.over(actor), set_laws(size), &inputs, presented);
     Ok(HeapMonoid::boxed(description, Funnel { shape, n_steps: steps.len(), within }))
 }
 
@@ -167,9 +172,10 @@ pub(super) fn retention(
     if !(1..=MAX_PERIODS).contains(&n_periods) {
         return Err(op.refused("presents 1 to 1000 periods"));
     }
+    let size = growing(shape, 10, "actor, and 8 B for each further period of one");
     let name = format!("{}({}, by {})", op.name(), type_name(actor), type_name(period));
     let inputs = [actor.clone(), period.clone()];
-    let description = describe(name, set_laws(Size::Growing), &inputs, list_of(cohort_fields(period)));
+    let description = describe(name, set_laws(size), &inputs, list_of(cohort_fields(period)));
     let kernel = Retention { shape, period: period.clone(), n_periods: n_periods as usize };
     Ok(HeapMonoid::boxed(description, kernel))
 }

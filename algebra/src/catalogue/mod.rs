@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use crate::values::Shape;
 use crate::word_groups::WordMonoid;
 use crate::word_monoids::Count;
-use crate::{Description, Exactness, Laws, Monoid, Result, Size, StateError};
+use crate::{Description, Exactness, Growth, Laws, Monoid, Result, Size, StateError};
 
 mod growing;
 mod numbers;
@@ -269,6 +269,11 @@ fn decimal_scale(input: &DataType) -> Option<u8> {
 
 fn describe(name: String, laws: Laws, inputs: &[DataType], presented: DataType) -> Description {
     Description { name, version: 1, laws, inputs: inputs.to_vec(), presented }
+}
+
+/// A state that grows by a value of a shape, and so much more, for each of something.
+fn growing(shape: Shape, more: usize, per: &'static str) -> Size {
+    Size::Growing(Growth { bytes: Some(shape.n_bytes() + more), per })
 }
 
 /// Sums and counts: a deletion can be expressed, a duplicate does harm.

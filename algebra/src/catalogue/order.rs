@@ -7,7 +7,7 @@ use arrow::datatypes::{
     TimeUnit, TimestampMicrosecondType,
 };
 
-use super::{Op, decimal_scale, describe, set_laws, type_name};
+use super::{Op, decimal_scale, describe, growing, set_laws, type_name};
 use crate::heap_groups::HeapMonoid;
 use crate::heap_monoids::{ByTime, ByValue, Choice, TextExtremeKernel};
 use crate::scalar::OneWord;
@@ -37,7 +37,9 @@ pub(super) fn extreme<const LEAST: bool>(input: &DataType) -> Result<Arc<dyn Mon
         DataType::Duration(TimeUnit::Microsecond) => {
             extreme_of::<DurationMicrosecondType, LEAST>(description)
         }
-        DataType::Utf8View => HeapMonoid::boxed(describe(Size::Growing), TextExtremeKernel { least: LEAST }),
+        DataType::Utf8View => {
+            HeapMonoid::boxed(describe(growing(Shape::Text, 1, "group")), TextExtremeKernel { least: LEAST })
+        }
         _ => return op.does_not_fit(input),
     })
 }
@@ -64,17 +66,8 @@ pub(super) fn truth(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
 /// Types of the arguments that say where a row is: event time, and place in the log.
 const MOMENT: [DataType; 2] = [DataType::Timestamp(TimeUnit::Microsecond, None), DataType::Decimal128(38, 0)];
 
-/// Canonical bytes of a place, and of a value unless it is a text.
+/// Canonical bytes of event time and place.
 const MOMENT_SIZE: usize = 24;
-
-fn value_size(shape: Shape) -> usize {
-    match shape {
-        Shape::Bool => 1,
-        Shape::Short => 4,
-        Shape::Long | Shape::Float => 8,
-        Shape::Wide | Shape::Text => 16,
-    }
-}
 
 fn choice(op: &Op, value: &DataType, moment: &[DataType]) -> Result<Choice> {
     if *moment != MOMENT {
@@ -87,8 +80,8 @@ fn choice(op: &Op, value: &DataType, moment: &[DataType]) -> Result<Choice> {
 pub(super) fn by_time(op: &Op, value: &DataType, moment: &[DataType]) -> Result<Arc<dyn Monoid>> {
     let choice = choice(op, value, moment)?;
     let size = match choice.shape {
-        Shape::Text => Size::Growing,
-        shape => Size::Bounded(MOMENT_SIZE + 1 + value_size(shape)),
+        Shape::Text => growing(Shape::Text, MOMENT_SIZE + 1, "group"),
+        shape => Size::Bounded(MOMENT_SIZE + 1 + shape.n_bytes()),
     };
     let inputs = [std::slice::from_ref(value), moment].concat();
     let description = describe(op.over(value), set_laws(size), &inputs, value.clone());
@@ -104,8 +97,8 @@ pub(super) fn by_value(
     let choice = choice(op, value, moment)?;
     let by_shape = op.shape(by)?;
     let size = match (choice.shape, by_shape) {
-        (Shape::Text, _) | (_, Shape::Text) => Size::Growing,
-        (shape, by) => Size::Bounded(MOMENT_SIZE + 1 + value_size(shape) + value_size(by)),
+        (Shape::Text, other) | (other, Shape::Text) => growing(other, MOMENT_SIZE + 1, "group"),
+        (shape, by) => Size::Bounded(MOMENT_SIZE + 1 + shape.n_bytes() + by.n_bytes()),
     };
     let inputs = [&[value.clone(), by.clone()], moment].concat();
     let name = format!("{}({}, by {})", op.name(), type_name(value), type_name(by));

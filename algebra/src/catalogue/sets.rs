@@ -8,7 +8,7 @@ use arrow::datatypes::{
     TimeUnit, TimestampMicrosecondType,
 };
 
-use super::{Op, decimal_scale, describe, set_laws, sum_laws, type_name};
+use super::{Op, decimal_scale, describe, growing, set_laws, sum_laws, type_name};
 use crate::heap_groups::{HeapKernel, HeapMonoid};
 use crate::heap_monoids::{
     BooleanSketch, DistinctBooleans, DistinctDecimals, DistinctTexts, DistinctWords, Frequency, Listable,
@@ -26,7 +26,7 @@ pub(super) fn distinct(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
         Op::Set => DataType::List(element_field(input)),
         _ => DataType::Int64,
     };
-    let size = if *input == DataType::Boolean { Size::Bounded(16) } else { Size::Growing };
+    let size = if *input == DataType::Boolean { Size::Bounded(16) } else { set_growth(shape) };
     let name = Op::Distinct.over(input);
     let description = describe(name, set_laws(size), std::slice::from_ref(input), presented);
     Ok(match input {
@@ -70,6 +70,15 @@ where
     }
 }
 
+/// A set holds words of 8 or 16 bytes, or texts behind their length.
+fn set_growth(shape: Shape) -> Size {
+    let more = match shape {
+        Shape::Text => 1,
+        shape => shape.n_bytes().max(8) - shape.n_bytes(),
+    };
+    growing(shape, more, "distinct value")
+}
+
 pub(super) fn union(input: &DataType) -> Result<Arc<dyn Monoid>> {
     let op = &Op::Union;
     let DataType::List(field) = input else { return op.does_not_fit(input) };
@@ -77,7 +86,7 @@ pub(super) fn union(input: &DataType) -> Result<Arc<dyn Monoid>> {
     let shape = op.shape(&element)?;
     let presented = DataType::List(element_field(&element));
     let description =
-        describe(op.over(&element), set_laws(Size::Growing), std::slice::from_ref(input), presented);
+        describe(op.over(&element), set_laws(set_growth(shape)), std::slice::from_ref(input), presented);
     Ok(match shape {
         Shape::Wide => HeapMonoid::boxed(description, UnionDecimals { element }),
         Shape::Text => HeapMonoid::boxed(description, UnionTexts),

@@ -161,3 +161,50 @@ proptest! {
         check_quantile(&column, reference, q_ppb, 2_000);
     }
 }
+
+/// How often each of some items came, by a draw that makes some far more frequent than others.
+fn draws(n_rows: usize, n_items: u64, skew: u32, random: &mut ChaCha8Rng) -> Vec<i64> {
+    let one = |random: &mut ChaCha8Rng| {
+        (0..skew).fold(random.random_range(0..n_items), |item, _| random.random_range(0..=item))
+    };
+    (0..n_rows).map(|_| i64::try_from(one(random)).unwrap()).collect()
+}
+
+#[test]
+fn frequencies_are_never_too_low_and_rarely_too_high() {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    for (n_rows, n_items, skew) in
+        [(1_000, 10, 0), (40_000, 5_000, 0), (40_000, 5_000, 1), (60_000, 30_000, 3)]
+    {
+        for error_ppm in [1_000, 10_000, 100_000] {
+            let rows = draws(n_rows, n_items, skew, &mut random);
+            let column: ArrayRef = Arc::new(Int64Array::from(rows.clone()));
+            // The state of many merged parts, asked for many items.
+            let of_item = |item: i64| {
+                let bytes =
+                    metricc_algebra::value_bytes(&(Arc::new(Int64Array::from(vec![item])) as ArrayRef), 0);
+                let op = Op::Frequency { error_ppm, item: bytes.unwrap() };
+                monoid(&op, &[arrow::datatypes::DataType::Int64]).unwrap()
+            };
+            let any = of_item(0);
+            let mut groups = any.groups();
+            for start in (0..n_rows).step_by(n_rows / 20) {
+                let part = column.slice(start, (n_rows / 20).min(n_rows - start));
+                let mut of_part = any.groups();
+                of_part.lift(std::slice::from_ref(&part), &vec![0; part.len()], None, 1).unwrap();
+                groups.merge(&of_part.emit(1).unwrap(), &[0], 1).unwrap();
+            }
+            let state = groups.emit(1).unwrap();
+            let (mut n_asked, mut n_too_high) = (0, 0);
+            for item in (0..i64::try_from(n_items).unwrap()).step_by((n_items as usize / 500).max(1)) {
+                let exact = rows.iter().filter(|row| **row == item).count() as i64;
+                let estimated = of_item(item).present(&state).unwrap().as_primitive::<Int64Type>().value(0);
+                assert!(estimated >= exact, "{item}: {estimated} for {exact}");
+                n_asked += 1;
+                n_too_high +=
+                    i64::from((estimated - exact) as f64 > f64::from(error_ppm) / 1e6 * n_rows as f64);
+            }
+            assert!(n_too_high * 100 <= n_asked.max(100), "{n_too_high} of {n_asked} are too high");
+        }
+    }
+}

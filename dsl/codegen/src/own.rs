@@ -19,7 +19,8 @@ use crate::problem::Problems;
 const MOST_ARGUMENTS: usize = 6;
 
 const TYPES: &str = "help: own code takes and gives `bool`, `i64`, `f64`, `String`, `jiff::civil::Date`, \
-                     `jiff::Timestamp`, `jiff::SignedDuration`, and an `Option` of them";
+                     `jiff::Timestamp`, `jiff::SignedDuration`, and an `Option` of them; a decimal comes as \
+                     `f64` by `.float()`, an enum as `String` by `.text()`";
 
 /// What stands in the parentheses of the attributes.
 #[derive(Default)]

@@ -246,7 +246,7 @@ impl Checker<'_> {
         let diagnostic = Diagnostic::new(Code::Arguments, message, function.span, label);
         self.report(match name.as_str() {
             "count" => diagnostic.help("`count()` counts events; leave some out with `count() where …`"),
-            _ => diagnostic.help(format!("write `{}`", usage(name))),
+            _ => diagnostic.help(format!("write `{}`", self.usage(name))),
         });
         None
     }
@@ -273,8 +273,19 @@ impl Checker<'_> {
         let message = format!("`{}` takes {expected}", function.text);
         let label = format!("this is `{}`", typed.kind());
         let diagnostic = Diagnostic::new(Code::TypeMismatch, message, typed.span, label);
-        let usage = format!("write `{}`", usage(&function.text));
+        let usage = format!("write `{}`", self.usage(&function.text));
         self.report(diagnostic.help(if help.is_empty() { usage } else { help.to_owned() }));
+    }
+
+    /// How a function, imported or not, is written.
+    fn usage(&self, function: &str) -> String {
+        match self.names.imports.get(function).and_then(|entry| entry.import.as_ref()) {
+            None => usage(function).to_owned(),
+            Some(import) => {
+                let types: Vec<String> = import.arguments.iter().map(ToString::to_string).collect();
+                format!("{function}({})", types.join(", "))
+            }
+        }
     }
 
     /// One argument, whatever it is.

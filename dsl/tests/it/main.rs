@@ -1,5 +1,6 @@
 //! The language from outside: text in, diagnostics and typed metrics out.
 
+mod aggregates;
 mod codes;
 mod language;
 mod limits;

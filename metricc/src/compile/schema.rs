@@ -102,7 +102,7 @@ pub(super) fn state(plan: &MetricPlan) -> Value {
             "bytes": match laws.size {
                 Size::Fixed(bytes) => json!({ "exactly": bytes }),
                 Size::Bounded(bytes) => json!({ "at_most": bytes }),
-                Size::Growing => json!("growing"),
+                Size::Growing(growth) => json!({ "growing": growth.bytes, "per": growth.per }),
             },
         })
     });

@@ -47,7 +47,7 @@ impl ::metricc::Definition for Definition {
     type Window = ::metricc::Window;
     type Value = Value;
     const NAME: &'static str = "revenue";
-    const PACKAGE: &'static str = include_str!("package.metric");
+    const PACKAGE: &'static str = include_str!("../package.metric");
     const HASH: Option<&'static str> = Some(
         "bdce3aaa1ad4b20bcd4889d5028b85b98ff14ac9299419638e5b951b88f203db",
     );

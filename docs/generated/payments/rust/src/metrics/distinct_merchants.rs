@@ -42,7 +42,7 @@ impl ::metricc::Definition for Definition {
     type Window = ::metricc::Window;
     type Value = Value;
     const NAME: &'static str = "distinct_merchants";
-    const PACKAGE: &'static str = include_str!("package.metric");
+    const PACKAGE: &'static str = include_str!("../package.metric");
     const HASH: Option<&'static str> = Some(
         "e90f13420667fed76da7be060d67058848bc2a180de9f8b865d390ef2b7e387e",
     );

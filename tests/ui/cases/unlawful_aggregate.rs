@@ -19,7 +19,7 @@ enum Status {
 
 #[metric]
 fn m(payments: Events<Payment>) -> Metric {
-    payments.skewness(|p| p.amount)
+    payments.ema(|p| p.amount)
 }
 
 fn main() {}
