@@ -95,8 +95,10 @@ pub enum Size {
 /// What a growing state grows with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Growth {
-    /// Canonical bytes for each of them; texts come on top with their own length. None where nobody knows.
+    /// Canonical bytes for each of them. None where nobody knows.
     pub bytes: Option<usize>,
+    /// Whether a text comes on top of these, with its own length.
+    pub texts: bool,
     /// Of what, such as `distinct value`.
     pub per: &'static str,
 }

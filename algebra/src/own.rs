@@ -34,9 +34,10 @@ pub fn own_monoid(
         idempotent: laws.idempotent,
         invertible: laws.invertible,
         exactness: laws.error_ppm.map_or(Exactness::Exact, Exactness::RelativeError),
-        size: laws
-            .max_bytes
-            .map_or(Size::Growing(Growth { bytes: None, per: "what its rows hold" }), Size::Bounded),
+        size: laws.max_bytes.map_or(
+            Size::Growing(Growth { bytes: None, texts: false, per: "what its rows hold" }),
+            Size::Bounded,
+        ),
     };
     let version = aggregate.version();
     let description =

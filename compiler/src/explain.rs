@@ -213,7 +213,9 @@ fn size_text(size: Size) -> String {
     match size {
         Size::Fixed(bytes) => format!("{bytes} B"),
         Size::Bounded(bytes) => format!("≤ {bytes} B"),
-        Size::Growing(Growth { bytes: Some(bytes), per }) => format!("growing, about {bytes} B per {per}"),
-        Size::Growing(Growth { bytes: None, per }) => format!("growing with {per}"),
+        Size::Growing(Growth { bytes: Some(bytes), texts, per }) => {
+            format!("growing, {}{bytes} B per {per}", if texts { "a text and " } else { "" })
+        }
+        Size::Growing(Growth { bytes: None, per, .. }) => format!("growing with {per}"),
     }
 }

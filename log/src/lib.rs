@@ -78,4 +78,5 @@ pub use log::{Log, Progress};
 pub use memory::EventBuffer;
 pub use position::{Frontier, Interval, Position, Slice};
 pub use reader::{Batch, Reader};
+pub use rule::parse_value;
 pub use schema::{POSITION_TYPE, arrow_type, position_column};

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use metricc_dsl::calendar::ZoneRules;
 use metricc_dsl::ir::{Field, Kind, Source, TimeUnit, Type, Value};
 
 use crate::LogError;
 use crate::column::Column;
+use crate::decode::{Raw, scalar};
 
 /// The rules of all fields of a source, in their order.
 #[derive(Debug)]
@@ -119,6 +121,18 @@ impl FieldRule {
     pub(crate) fn may_be_absent(&self) -> bool {
         self.rule.ty.optional || self.default.is_some()
     }
+}
+
+/// Reads a value that somebody asks for as a cell of a record would be read: one row of the type's column.
+///
+/// # Errors
+/// What is wrong with it, in the words of a quarantined record.
+pub fn parse_value(ty: &Type, text: &str) -> Result<ArrayRef, String> {
+    let rule = Rule::new(ty, None, None);
+    let scalar = scalar(Raw::Cell(text), &rule.reading).map_err(|problem| problem.text.into_owned())?;
+    let mut column = Column::new(ty);
+    column.push(scalar);
+    Ok(column.take())
 }
 
 impl Rule {

@@ -1,12 +1,12 @@
 //! Which rows of an answer a request asks for.
 
-use arrow::array::{Array, ArrayRef};
+use metricc_algebra::value_bytes;
 use metricc_client::{ReadRequest, ServingError};
-use metricc_dsl::ir::{Key, Kind};
+use metricc_dsl::ir::{Key, Type};
+use metricc_log::parse_value;
 use serde_json::Value;
 
 use crate::Presented;
-use crate::text::cell_text;
 
 /// One flag per row.
 pub(crate) fn select(presented: &Presented, request: &ReadRequest) -> Result<Vec<bool>, ServingError> {
@@ -16,10 +16,10 @@ pub(crate) fn select(presented: &Presented, request: &ReadRequest) -> Result<Vec
         let Some(place) = keys.iter().position(|key| key.name == *name) else {
             return Err(unknown_key(&request.metric, name, keys));
         };
-        let wanted = wanted_text(name, wanted)?;
-        let (kind, column) = (&keys[place].expr.ty.kind, &presented.keys[place]);
+        let wanted = wanted_bytes(name, &keys[place].expr.ty, wanted)?;
+        let column = &presented.keys[place];
         for (row, is_selected) in selected.iter_mut().enumerate() {
-            *is_selected &= is_equal(kind, column, row, wanted.as_deref());
+            *is_selected &= value_bytes(column, row) == wanted;
         }
     }
     by_window(presented, request, &mut selected)?;
@@ -55,39 +55,22 @@ fn by_window(
     Ok(())
 }
 
-/// The text of a key's value as it is presented; none for null.
-fn wanted_text(name: &str, wanted: &Value) -> Result<Option<String>, ServingError> {
-    match wanted {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.clone())),
-        Value::Bool(_) | Value::Number(_) => Ok(Some(wanted.to_string())),
-        Value::Array(_) | Value::Object(_) => Err(ServingError::Request(format!(
-            "the key `{name}` is one value: a string, a number, a bool or null"
-        ))),
-    }
-}
-
-fn is_equal(kind: &Kind, column: &ArrayRef, row: usize, wanted: Option<&str>) -> bool {
-    let Some(wanted) = wanted else { return column.is_null(row) };
-    let found = cell_text(kind, column, row);
-    match kind {
-        // One number has many spellings.
-        Kind::Float => {
-            found.and_then(|text| text.parse::<f64>().ok()) == wanted.parse::<f64>().ok()
-                && column.is_valid(row)
+/// The bytes of the value that is asked for; none for null. It is read as a cell of a record is.
+fn wanted_bytes(name: &str, ty: &Type, wanted: &Value) -> Result<Option<Vec<u8>>, ServingError> {
+    let text = match wanted {
+        Value::Null => return Ok(None),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) => wanted.to_string(),
+        Value::Array(_) | Value::Object(_) => {
+            return Err(ServingError::Request(format!(
+                "the key `{name}` is one value: a string, a number, a bool or null"
+            )));
         }
-        Kind::Decimal { .. } => {
-            let decimal = |text: &str| text.parse::<metricc_client::Decimal>().ok();
-            found.is_some_and(|text| decimal(&text).is_some() && decimal(&text) == decimal(wanted))
-        }
-        Kind::Timestamp => {
-            let instant = |text: &str| text.parse::<jiff::Timestamp>().ok();
-            found.is_some_and(|text| {
-                text == wanted || (instant(&text).is_some() && instant(&text) == instant(wanted))
-            })
-        }
-        _ => found.as_deref() == Some(wanted),
-    }
+    };
+    let column = parse_value(ty, &text).map_err(|problem| {
+        ServingError::Request(format!("the key `{name}` is `{ty}`, not {text:?}: {problem}"))
+    })?;
+    Ok(value_bytes(&column, 0))
 }
 
 fn unknown_key(metric: &str, name: &str, keys: &[Key]) -> ServingError {
@@ -95,4 +78,45 @@ fn unknown_key(metric: &str, name: &str, keys: &[Key]) -> ServingError {
     let known =
         if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
     ServingError::Request(format!("metric `{metric}` has no key `{name}`; {known}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use metricc_dsl::ir::Kind;
+    use serde_json::json;
+
+    use super::*;
+
+    fn wanted(kind: Kind, value: &Value) -> Result<Option<Vec<u8>>, String> {
+        wanted_bytes("k", &Type::of(kind), value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn one_value_has_many_spellings() {
+        let decimal = Kind::Decimal { precision: 12, scale: 2 };
+        for (kind, left, right) in [
+            (Kind::Float, json!("1e0"), json!(1.0)),
+            (Kind::Float, json!("-0.0"), json!(0)),
+            (decimal, json!("1.5"), json!("1.50")),
+            (Kind::Int, json!("7"), json!(7)),
+            (Kind::Timestamp, json!("2026-04-25T10:00:00Z"), json!("2026-04-25T12:00:00+02:00")),
+            (Kind::Bool, json!("true"), json!(true)),
+        ] {
+            let bytes = wanted(kind.clone(), &left).expect("a value");
+            assert!(bytes.is_some());
+            assert_eq!(wanted(kind.clone(), &right), Ok(bytes), "{kind}");
+        }
+        assert_eq!(wanted(Kind::Int, &Value::Null), Ok(None));
+    }
+
+    #[test]
+    fn what_is_no_value_of_the_key_is_an_error_and_not_an_empty_answer() {
+        let kind = Kind::Enum(["low".to_owned(), "high".to_owned()].into());
+        let problem = wanted(kind, &json!("hgih")).expect_err("a typo");
+        assert!(problem.contains("the key `k` is `enum(\"low\", \"high\")`, not \"hgih\""), "{problem}");
+        assert!(wanted(Kind::Int, &json!(1.5)).is_err());
+        assert!(wanted(Kind::Float, &json!("NaN")).is_err());
+        assert!(wanted(Kind::Date, &json!("2026-02-30")).is_err());
+        assert!(wanted(Kind::Int, &json!([1])).is_err());
+    }
 }

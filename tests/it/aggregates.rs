@@ -78,8 +78,9 @@ fn c31_c34_the_largest_and_the_least_values_do_no_harm() {
     let records: Vec<&str> = records.iter().map(String::as_str).collect();
     let all = all_over(&records);
     assert_eq!(field(&all, "sum_n"), "-9223372036854775808");
-    assert_eq!(field(&all, "sum_x"), "1e308");
-    assert_eq!(field(&all, "sum_d"), "\"1000000000000000000000000000000000000.00\"");
+    assert_eq!(field(&all, "sum_x"), "1e+308");
+    // 10^36 with two digits behind the point has one digit too many.
+    assert_eq!(field(&all, "sum_d"), "null");
     assert_eq!(field(&all, "corr"), "1.0");
     assert_eq!(field(&all, "slope"), "1.0");
     assert_eq!(field(&all, "cut"), "0.0");

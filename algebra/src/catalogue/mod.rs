@@ -273,7 +273,7 @@ fn describe(name: String, laws: Laws, inputs: &[DataType], presented: DataType) 
 
 /// A state that grows by a value of a shape, and so much more, for each of something.
 fn growing(shape: Shape, more: usize, per: &'static str) -> Size {
-    Size::Growing(Growth { bytes: Some(shape.n_bytes() + more), per })
+    Size::Growing(Growth { bytes: Some(shape.n_bytes() + more), texts: shape == Shape::Text, per })
 }
 
 /// Sums and counts: a deletion can be expressed, a duplicate does harm.

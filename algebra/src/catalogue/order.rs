@@ -97,7 +97,9 @@ pub(super) fn by_value(
     let choice = choice(op, value, moment)?;
     let by_shape = op.shape(by)?;
     let size = match (choice.shape, by_shape) {
-        (Shape::Text, other) | (other, Shape::Text) => growing(other, MOMENT_SIZE + 1, "group"),
+        (Shape::Text, other) | (other, Shape::Text) => {
+            growing(Shape::Text, MOMENT_SIZE + 1 + other.n_bytes(), "group")
+        }
         (shape, by) => Size::Bounded(MOMENT_SIZE + 1 + shape.n_bytes() + by.n_bytes()),
     };
     let inputs = [&[value.clone(), by.clone()], moment].concat();

@@ -102,7 +102,7 @@ pub(super) fn state(plan: &MetricPlan) -> Value {
             "bytes": match laws.size {
                 Size::Fixed(bytes) => json!({ "exactly": bytes }),
                 Size::Bounded(bytes) => json!({ "at_most": bytes }),
-                Size::Growing(growth) => json!({ "growing": growth.bytes, "per": growth.per }),
+                Size::Growing(growth) => json!({ "growing": growth.bytes, "texts": growth.texts, "per": growth.per }),
             },
         })
     });
