@@ -337,12 +337,12 @@ pub enum AggregateOp {
     BitsAnd,
     /// int → int; empty: 0.
     BitsXor,
-    /// Of an ordered kind → list<int>: rows below the first edge, from each edge to the next, from the last on.
+    /// Of an ordered kind → `list<int>`: rows below the first edge, from each edge to the next, from the last on.
     Histogram {
         /// Of the argument's kind, ascending.
         edges: Vec<Value>,
     },
-    /// (item) by rows, (item, number) by sum → list<{ item, value }>, the greatest first, then by item.
+    /// (item) by rows, (item, number) by sum → `list<{ item, value }>`, the greatest first, then by item.
     Top {
         /// How many, 1 to 10,000.
         k: u32,
@@ -358,12 +358,12 @@ pub enum AggregateOp {
     Set,
     /// Of a list: the distinct elements in order (list).
     Union,
-    /// (actor, step, …) → list<int>: how many actors did each step, in order, within a time from their first.
+    /// (actor, step, …) → `list<int>`: how many actors did each step, in order, within a time from their first.
     Funnel {
         /// In µs; the steps (bool) are the arguments behind the actor.
         within: i64,
     },
-    /// (actor, period) → list<{ cohort, actors: list<int> }>: by the actors' first period, how many were active 0, 1, …
+    /// (actor, period) → `list<{ cohort, actors: list<int> }>`: by the actors' first period, how many were active 0, 1, …
     /// periods later. A period is an int or a date.
     Retention {
         /// How many periods, the first one included, 1 to 1,000.

@@ -83,7 +83,7 @@ impl HeapValue for Histogram {
 /// Rows of a [`CountMin`] sketch: the estimate is too high by more than its bound with a chance below e⁻⁵.
 pub(crate) const DEPTH: u32 = 5;
 
-/// How often each value came, within a bound above the truth: the least of [`DEPTH`] counters that a value shares
+/// How often each value came, within a bound above the truth: the least of five counters that a value shares
 /// with others (Cormode, Muthukrishnan, "An improved data stream summary: the count-min sketch", 2005). Only the
 /// counters that are not zero are held.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
