@@ -11,7 +11,7 @@ pub(crate) fn not_brought(import: &Import) -> CompileError {
         format!("`{}`", import.name),
         format!(
             "this program does not bring the imported {what}; run the metric from the crate that defines it \
-             (`#[metric]` or `metrics!`), or plan it with `Imports::new().{what}(…)`"
+             (`#[metric]` or `metrics!`), or build a command that brings it with `metricc::cli::main_with`"
         ),
     )
 }

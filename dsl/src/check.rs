@@ -36,6 +36,7 @@ mod name;
 mod number;
 mod numeric;
 mod operator;
+mod parameters;
 mod source;
 mod text;
 mod time;

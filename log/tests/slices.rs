@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMillisecondArray};
 use common::*;
 use metricc_dsl::ir::{Kind, Source, Type};
-use metricc_log::{Frontier, Interval, Log, Slice};
+use metricc_log::{Frontier, Interval, Log, Position, Slice};
 use proptest::prelude::*;
 
 fn views() -> Arc<Source> {
@@ -165,4 +165,42 @@ fn logs_and_readers_go_to_other_threads() {
     shared::<Log>();
     sent::<metricc_log::Reader>();
     sent::<metricc_log::LogError>();
+}
+
+/// Rows know their places, whatever was left out between them, however they are read, in every format.
+#[test]
+fn positions_are_those_of_the_records_that_are_left() {
+    let fields = vec![field("id", int()), field("at", Type::of(Kind::Timestamp)), field("v", int())];
+    let identified = keyed(fields, &[0]);
+    // The second record does not decode, and the fourth is a duplicate of the first.
+    let records = [(1, "1"), (2, "\"x\""), (3, "3"), (1, "1"), (4, "4")];
+    let line = |(id, v): &(i32, &str)| format!("{{\"id\":{id},\"at\":\"2026-04-25T10:00:00Z\",\"v\":{v}}}\n");
+    let folder = Folder::new();
+    folder.write("a.ndjson", records.iter().map(line).collect::<String>());
+    let cells: String = records
+        .iter()
+        .map(|(id, v)| format!("{},2026-04-25T10:00:00Z,{}\n", id + 10, v.trim_matches('"')))
+        .collect();
+    folder.write("b.csv", format!("id,at,v\n{cells}"));
+    let log = folder.open(&identified).unwrap();
+    let position = metricc_log::position_column(&identified);
+    let expected: Vec<String> = [0, 1]
+        .iter()
+        .flat_map(|partition| {
+            [0, 2, 4].map(|offset| Position { partition: *partition, offset }.to_order().to_string())
+        })
+        .collect();
+    for batch_rows in [1, 2, 1000] {
+        let slices: Vec<Slice> = whole(&log).slices().collect();
+        for columns in [vec![position], vec![2, position]] {
+            let (rows, _) = read_slices(&log, &slices, &columns, batch_rows).unwrap();
+            let found: Vec<String> = rows.into_iter().map(|row| row.last().unwrap().clone()).collect();
+            assert_eq!(found, expected, "{batch_rows} rows at a time");
+        }
+    }
+    assert!(Position { partition: 0, offset: u64::MAX >> 1 } < Position { partition: 1, offset: 0 });
+    assert!(
+        Position { partition: 0, offset: u64::MAX >> 1 }.to_order()
+            < Position { partition: 1, offset: 0 }.to_order()
+    );
 }

@@ -167,6 +167,9 @@ impl<const WINDOW: usize, const FULL: usize, const FIRST: usize, const EXPONENT:
     }
 }
 
+// What a group of `sum(float)` takes while its values lie within the window.
+const _: () = assert!(size_of::<ExactSum>() == 32);
+
 impl ExactSum {
     /// Adds a finite float. Afterwards [`Exact::normalize`] is due before the sum is used as a state.
     #[inline]

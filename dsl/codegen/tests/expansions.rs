@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use metricc_codegen::{derive_event, event_stage, metric, metric_stage, metrics};
+use metricc_codegen::{
+    derive_event, derive_state, event_stage, metric, metric_stage, metrics, monoid, scalar,
+};
 use proc_macro2::TokenStream;
 
 fn tokens(text: &str) -> TokenStream {
@@ -115,4 +117,41 @@ fn nothing_panics() {
         let _ = metric_stage(tokens(&format!("{VISITS} () {text}")));
         let _ = metrics(tokens(text), None);
     }
+}
+
+#[test]
+fn an_own_function() {
+    let function = "/// Of the earth.\npub(crate) fn miles(km: f64, late: Option<bool>) -> f64 { km / 1.6 }";
+    insta::assert_snapshot!(pretty(&scalar(tokens("version = 2"), &tokens(function), "here")));
+}
+
+#[test]
+fn an_own_aggregate() {
+    let implementation = r#"impl Monoid for Drivers {
+    type Input = (String, i64);
+    type State = Seen;
+    type Output = i64;
+    const NAME: &'static str = "drivers";
+}"#;
+    insta::assert_snapshot!(pretty(&monoid(tokens("pub"), &tokens(implementation), "here")));
+}
+
+#[test]
+fn an_own_state() {
+    let product = "#[state(crate = other)] struct Seen { trips: Sum, drivers: Bits<16> }";
+    insta::assert_snapshot!(pretty(&derive_state(tokens(product))));
+}
+
+#[test]
+fn a_function_with_imports() {
+    let function = r#"fn far(visits: Events<Visit>) -> Metric {
+    visits.filter(|v| geo::miles(v.spent, None) > 5.0).own(Drivers, |v| (v.id, 1))
+}"#;
+    let arguments = "(import(geo::miles, Drivers))";
+    let first = metric_stage(tokens(&format!("{VISITS} {arguments} {function}")));
+    insta::assert_snapshot!("asks_the_first_import", first.to_string());
+    let known = r#"{ import Drivers "drivers" true "import aggregate drivers(string, int): int version 1\n" }
+        { import miles "miles" false "import function miles(float, bool?): float version 1\n" }"#;
+    let expansion = metric_stage(tokens(&format!("{known} {VISITS} {arguments} {function}")));
+    insta::assert_snapshot!("uses_its_imports", pretty(&expansion));
 }

@@ -33,11 +33,24 @@ pub(crate) fn run(arguments: &ExplainArguments, imports: &Imports) -> Result<Exi
     }
     let metrics = package.metrics(&wanted)?;
     let stages = arguments.stage.map_or(STAGES.to_vec(), |stage| vec![stage]);
-    let plans = SourcePlan::of_package(&metrics, imports)?;
+    // What was written and typed needs no plan, and so nothing that a program would have to bring.
+    let is_planned = stages.iter().any(|stage| !matches!(stage, Stage::Syntax | Stage::Typed));
+    let plans = if is_planned { SourcePlan::of_package(&metrics, imports)? } else { Vec::new() };
     for metric in &metrics {
-        let (source, plan) = plan_of(&plans, metric)?;
         for &stage in &stages {
-            let node = node(&package, source, plan, stage)?;
+            let node = match stage {
+                Stage::Syntax => {
+                    package.checked.explain_syntax(&metric.name).ok_or_else(|| PackageError::Name {
+                        problem: format!("`{}` has no syntax tree", metric.name),
+                        help: None,
+                    })?
+                }
+                Stage::Typed => explain_typed(metric),
+                stage => {
+                    let (source, plan) = plan_of(&plans, metric)?;
+                    planned(source, plan, stage)
+                }
+            };
             let title = format!("# {} {}\n", metric.name, format!("{stage:?}").to_lowercase());
             let is_single = metrics.len() * stages.len() == 1;
             terminal::data(&match arguments.format {
@@ -62,15 +75,11 @@ fn plan_of<'a>(
         .ok_or_else(|| Failure::Message(format!("`{}` has no plan", metric.name)))
 }
 
-fn node(package: &Package, source: &SourcePlan, plan: &MetricPlan, stage: Stage) -> Result<Node, Failure> {
-    Ok(match stage {
-        Stage::Syntax => package.checked.explain_syntax(&plan.metric.name).ok_or_else(|| {
-            PackageError::Name { problem: format!("`{}` has no syntax tree", plan.metric.name), help: None }
-        })?,
-        Stage::Typed => explain_typed(&plan.metric),
-        Stage::Algebra => explain::algebra(plan),
+fn planned(source: &SourcePlan, plan: &MetricPlan, stage: Stage) -> Node {
+    match stage {
         Stage::Batch => explain::batch(source, plan),
         Stage::Stream => explain::stream(source, plan),
         Stage::Serve => explain::serve(plan),
-    })
+        Stage::Algebra | Stage::Syntax | Stage::Typed => explain::algebra(plan),
+    }
 }
