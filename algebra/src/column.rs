@@ -228,7 +228,7 @@ pub(crate) fn not_below(monoid: &str, n_groups: usize) -> StateError {
 }
 
 /// The rows that are neither null nor filtered out; `None` when all count.
-fn selection(nulls: Option<&NullBuffer>, filter: Option<&BooleanArray>) -> Option<BooleanBuffer> {
+pub(crate) fn selection(nulls: Option<&NullBuffer>, filter: Option<&BooleanArray>) -> Option<BooleanBuffer> {
     let present = nulls.filter(|nulls| nulls.null_count() > 0).map(NullBuffer::inner);
     let passed = filter.map(|filter| match Array::nulls(filter) {
         Some(nulls) if nulls.null_count() > 0 => filter.values() & nulls.inner(),

@@ -6,10 +6,11 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::own::OwnState;
+use crate::sessions::SessionState;
 use crate::states::{
     Chosen, CountMin, DecimalSet, ExactSum, FloatMean, FloatMoments, FloatPairs, FloatPowers, HeapValue,
     Histogram, HyperLogLog, ItemSum, Keyed, LogBuckets, MAX_PRECISION, MIN_PRECISION, Periods, Reader, Steps,
-    Tally, TextExtreme, TextSet, WideSum, WordSet,
+    Tally, TextExtreme, TextSet, WideSum, WordSet, WordTallies,
 };
 use crate::values::Shape;
 use crate::{Checked, MAX_BUCKETS, MAX_WIDTH, Result, StateError};
@@ -39,6 +40,8 @@ pub enum HeapState {
     Chosen(Chosen),
     /// How often each value came: exact quantiles, top k by count.
     Tallies(Keyed<Tally>),
+    /// The same, of values of one word.
+    WordTallies(WordTallies),
     /// A sum of integers or decimals for each item.
     WideSums(Keyed<WideSum>),
     /// A sum of floats for each item.
@@ -57,6 +60,8 @@ pub enum HeapState {
     FloatPairs(Box<FloatPairs>),
     /// A user's own.
     Own(OwnState),
+    /// Sessions.
+    Sessions(SessionState),
 }
 
 /// Calls a method of [`HeapValue`] on whatever the state holds.
@@ -74,6 +79,7 @@ macro_rules! each_variant {
             HeapState::LogBuckets($value) => $body,
             HeapState::Chosen($value) => $body,
             HeapState::Tallies($value) => $body,
+            HeapState::WordTallies($value) => $body,
             HeapState::WideSums($value) => $body,
             HeapState::FloatSums($value) => $body,
             HeapState::Steps($value) => $body,
@@ -83,6 +89,7 @@ macro_rules! each_variant {
             HeapState::FloatPowers($value) => $body,
             HeapState::FloatPairs($value) => $body,
             HeapState::Own($value) => $body,
+            HeapState::Sessions($value) => $body,
         }
     };
 }
@@ -109,6 +116,7 @@ impl HeapState {
             (HeapState::LogBuckets(own), HeapState::LogBuckets(other)) => own.merge(other),
             (HeapState::Chosen(own), HeapState::Chosen(other)) => own.merge(other),
             (HeapState::Tallies(own), HeapState::Tallies(other)) => own.merge(other),
+            (HeapState::WordTallies(own), HeapState::WordTallies(other)) => own.merge(other),
             (HeapState::WideSums(own), HeapState::WideSums(other)) => own.merge(other),
             (HeapState::FloatSums(own), HeapState::FloatSums(other)) => own.merge(other),
             (HeapState::Steps(own), HeapState::Steps(other)) => own.merge(other),
@@ -118,6 +126,7 @@ impl HeapState {
             (HeapState::FloatPowers(own), HeapState::FloatPowers(other)) => own.merge(other),
             (HeapState::FloatPairs(own), HeapState::FloatPairs(other)) => own.merge(other),
             (HeapState::Own(own), HeapState::Own(other)) => own.merge(other),
+            (HeapState::Sessions(own), HeapState::Sessions(other)) => own.merge(other),
             _ => Err("states of different monoids do not merge"),
         };
         merged.map_err(|problem| StateError::new(self.kind(), problem))
@@ -152,7 +161,7 @@ impl HeapState {
             HeapState::HyperLogLog(_) => "hyperloglog",
             HeapState::LogBuckets(_) => "log_buckets",
             HeapState::Chosen(_) => "chosen row",
-            HeapState::Tallies(_) => "tallies",
+            HeapState::Tallies(_) | HeapState::WordTallies(_) => "tallies",
             HeapState::WideSums(_) => "sums by item",
             HeapState::FloatSums(_) => "float sums by item",
             HeapState::Steps(_) => "funnel",
@@ -162,6 +171,7 @@ impl HeapState {
             HeapState::FloatPowers(_) => "powers(float)",
             HeapState::FloatPairs(_) => "pairs(float)",
             HeapState::Own(_) => "own",
+            HeapState::Sessions(_) => "sessions",
         }
     }
 
@@ -203,6 +213,11 @@ impl HeapState {
             HeapState::Own(state) => {
                 bytes.push(19);
                 state.put_tagged(&mut bytes);
+            }
+            HeapState::WordTallies(tallies) => bytes.extend([20, tallies.shape().tag()]),
+            HeapState::Sessions(sessions) => {
+                bytes.push(21);
+                sessions.put_tagged(&mut bytes);
             }
         }
         self.to_bytes(&mut bytes);
@@ -264,6 +279,8 @@ impl HeapState {
             17 => FloatPowers::decode(reader.rest()).map(Box::new).map(HeapState::FloatPowers),
             18 => FloatPairs::decode(reader.rest()).map(Box::new).map(HeapState::FloatPairs),
             19 => OwnState::of_tagged(&mut reader).map(HeapState::Own),
+            20 => WordTallies::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::WordTallies),
+            21 => SessionState::of_tagged(&mut reader).map(HeapState::Sessions),
             _ => Err(UNKNOWN),
         }
     }

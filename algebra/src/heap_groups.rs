@@ -24,6 +24,13 @@ pub(crate) trait HeapKernel: Clone + fmt::Debug + Send + Sync + 'static {
     fn group(&self) -> Self::Group;
     /// Adds a value.
     fn add(&self, group: &mut Self::Group, value: <Self::Column as Column>::Item<'_>);
+    /// Adds a value, and says by how many bytes the group has grown on the heap: wrapping, where it has shrunk.
+    #[inline]
+    fn add_measured(&self, group: &mut Self::Group, value: <Self::Column as Column>::Item<'_>) -> usize {
+        let before = Self::heap_size(group);
+        self.add(group, value);
+        Self::heap_size(group).wrapping_sub(before)
+    }
     /// Adds a state.
     fn merge(group: &mut Self::Group, state: &Self::State) -> Checked<()>;
     /// The group's state.
@@ -131,10 +138,7 @@ impl<K: HeapKernel> Groups for HeapGroups<K> {
         let (kernel, groups) = (&self.kernel, self.groups.as_mut_slice());
         let mut heap_size = self.heap_size;
         let added = rows.each(|group, value| {
-            let group = &mut groups[group];
-            let before = K::heap_size(group);
-            kernel.add(group, value);
-            heap_size = (heap_size + K::heap_size(group)).saturating_sub(before);
+            heap_size = heap_size.wrapping_add(kernel.add_measured(&mut groups[group], value));
         });
         self.heap_size = heap_size;
         added
@@ -183,7 +187,7 @@ impl<K: HeapKernel> Groups for HeapGroups<K> {
 }
 
 /// A canonical state column.
-fn binary(states: &ArrayRef) -> Checked<&BinaryArray> {
+pub(crate) fn binary(states: &ArrayRef) -> Checked<&BinaryArray> {
     let column =
         states.as_binary_opt::<i32>().ok_or("the states are not a column of this monoid's state type")?;
     if column.null_count() > 0 { Err("a state is null") } else { Ok(column) }

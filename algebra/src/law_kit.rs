@@ -79,7 +79,7 @@ fn check_rows(monoid: &dyn Monoid, sample: &Sample, states: &ArrayRef, random: &
     random.shuffle(&mut order);
     same_states("rows in another order", &lifted(monoid, &sample.take(&order)?)?, states)?;
 
-    let kept: Vec<usize> = (0..n_rows).filter(|row| sample.counts(*row)).collect();
+    let kept: Vec<usize> = (0..n_rows).filter(|row| sample.counts(monoid.n_required(), *row)).collect();
     let mut dense = sample.take(&kept)?;
     dense.filter = None;
     same_states("skipped rows left out", &lifted(monoid, &dense)?, states)
@@ -233,10 +233,10 @@ impl Sample {
         })
     }
 
-    /// Whether a row counts: its argument is there and the filter is true.
-    fn counts(&self, row: usize) -> bool {
+    /// Whether a row counts: its required arguments are there and the filter is true.
+    fn counts(&self, n_required: usize, row: usize) -> bool {
         let passes = self.filter.as_ref().is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-        passes && self.args.iter().all(|arg| arg.is_valid(row))
+        passes && self.args.iter().take(n_required).all(|arg| arg.is_valid(row))
     }
 
     fn halves(&self, random: &mut Random) -> (Sample, Sample) {

@@ -30,10 +30,13 @@ mod heap;
 mod heap_groups;
 mod heap_monoids;
 pub mod law_kit;
+mod lists;
 mod moments;
+mod ordered;
 mod own;
 mod rounding;
 mod scalar;
+mod sessions;
 mod states;
 mod values;
 mod word_groups;
@@ -47,10 +50,11 @@ pub use heap::HeapState;
 pub use own::{FloatSum, OwnState, own_monoid};
 pub use rounding::{ratio_i128_to_f64, ratio_to_f64};
 pub use scalar::hash64;
+pub use sessions::{Exploded, SessionPart, SessionState, Sessions};
 pub use states::{
     Chosen, CountMin, DecimalSet, Exact, ExactSum, ExactSumOfCubes, ExactSumOfFourths, ExactSumOfSquares,
     FloatMean, FloatMoments, FloatPairs, FloatPowers, Histogram, HyperLogLog, ItemSum, Keyed, LogBuckets,
-    Periods, SortedSet, Steps, Tally, TextExtreme, TextSet, WideSum, WordSet,
+    Periods, SortedSet, Steps, Tally, TextExtreme, TextSet, WideSum, WordSet, WordTallies,
 };
 pub use values::value_bytes;
 pub use words::{merge_words, n_words};
@@ -181,6 +185,10 @@ pub trait Monoid: fmt::Debug + Send + Sync {
     /// One heap state from its canonical bytes. Errors for word layouts, and for bytes that are not canonical.
     fn heap_state(&self, bytes: &[u8]) -> Result<HeapState>;
 
+    /// How many of the arguments, the first ones, have to be there for a row to count: all, but of sessions.
+    fn n_required(&self) -> usize {
+        self.inputs().len()
+    }
     /// Type of the canonical state column.
     fn state_type(&self) -> DataType {
         match self.layout() {
@@ -193,8 +201,8 @@ pub trait Monoid: fmt::Debug + Send + Sync {
 /// Vectorised states of many groups. Groups are dense numbers from 0; groups that were never lifted
 /// into hold the identity. After an error their states are not to be used.
 pub trait Groups: Send {
-    /// Adds rows: row `i` of `args` (empty for `count`) goes to group `groups[i]`. Rows where an
-    /// argument is null, or `filter` is not true, are skipped. Every group number is `< n_groups`.
+    /// Adds rows: row `i` of `args` (empty for `count`) goes to group `groups[i]`. Rows where a
+    /// [required](Monoid::n_required) argument is null, or `filter` is not true, are skipped. Every group number is `< n_groups`.
     fn lift(
         &mut self,
         args: &[ArrayRef],

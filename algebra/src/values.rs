@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray,
-    Float64Array, Int32Array, Int64Array, ListArray, StringViewArray, StringViewBuilder,
-    TimestampMicrosecondArray,
+    Float64Array, Int32Array, Int64Array, StringViewArray, StringViewBuilder, TimestampMicrosecondArray,
 };
-use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Field, Float64Type, Int32Type, Int64Type,
+    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type,
     TimeUnit, TimestampMicrosecondType,
 };
 
@@ -75,6 +74,30 @@ impl Shape {
 
     pub(crate) fn of_tag(tag: u8) -> Option<Self> {
         SHAPES.get(usize::from(tag)).copied()
+    }
+
+    /// Hands the bytes of the value with this word to `read`; of shapes that are no word's, the word.
+    #[inline]
+    pub(crate) fn with_word_bytes<T>(self, word: u64, read: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            Shape::Bool => read(&[word as u8]),
+            // The word is that of the integer widened to 64 bits.
+            Shape::Short => read(&(word as u32 ^ 1 << 31).to_be_bytes()),
+            Shape::Long | Shape::Float | Shape::Wide | Shape::Text => read(&word.to_be_bytes()),
+        }
+    }
+
+    /// The word of the value with these bytes; of shapes that are no word's, none.
+    #[inline]
+    pub(crate) fn word(self, bytes: &[u8]) -> Checked<u64> {
+        let word = match self {
+            Shape::Bool => bytes.first().filter(|byte| **byte < 2).map(|byte| u64::from(*byte)),
+            Shape::Short => short(bytes).map(OneWord::to_word),
+            Shape::Long => word(bytes),
+            Shape::Float => word(bytes).filter(|word| f64::from_word(*word).is_some()),
+            Shape::Wide | Shape::Text => None,
+        };
+        word.ok_or(NO_SUCH_VALUE)
     }
 
     /// Whether some value has these bytes.
@@ -152,7 +175,7 @@ fn short_bytes(value: i32) -> [u8; 4] {
 }
 
 impl Values {
-    fn array(&self) -> &dyn Array {
+    pub(crate) fn array(&self) -> &dyn Array {
         match self {
             Values::Bool(column) => column,
             Values::Enum(column) => column,
@@ -213,56 +236,6 @@ impl Column for Values {
     }
 }
 
-/// A column of lists of values of a plain type.
-#[derive(Debug)]
-pub(crate) struct Lists {
-    lists: ListArray,
-    elements: Values,
-}
-
-/// One list: its elements that are there.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct List<'a> {
-    column: &'a Lists,
-    row: usize,
-}
-
-impl<'a> List<'a> {
-    /// The elements that are there.
-    pub(crate) fn values(self) -> impl Iterator<Item = Value<'a>> {
-        let offsets = self.column.lists.value_offsets();
-        let elements = &self.column.elements;
-        (offsets[self.row] as usize..offsets[self.row + 1] as usize)
-            .filter(|element| elements.array().is_valid(*element))
-            .map(|row| Value { column: elements, row })
-    }
-}
-
-impl Column for Lists {
-    type Item<'a> = List<'a>;
-
-    fn open(args: &[ArrayRef]) -> Option<Self> {
-        let lists = args.first()?.as_list_opt::<i32>()?.clone();
-        let elements = Values::of(lists.values())?;
-        Some(Lists { lists, elements })
-    }
-    fn items(&self) -> impl Iterator<Item = List<'_>> {
-        (0..self.lists.len()).map(|row| List { column: self, row })
-    }
-    fn item(&self, row: usize) -> List<'_> {
-        List { column: self, row }
-    }
-    fn nulls(&self) -> Option<NullBuffer> {
-        self.lists.nulls().cloned()
-    }
-    fn is_proper(&self, _selected: Option<&BooleanBuffer>) -> bool {
-        match &self.elements {
-            Values::Float(column) => column.iter().flatten().all(|value| value.is_proper()),
-            _ => true,
-        }
-    }
-}
-
 /// The bytes of one value of a plain column; none for a null, and for other types.
 ///
 /// They are what the parameters of an aggregate are made of: edges of a histogram, an item that is asked for.
@@ -309,22 +282,6 @@ pub(crate) fn column_of<'a>(
         }
         _ => return Err("the state holds values of a type that is not plain"),
     })
-}
-
-/// A column of lists from the number of elements of each, and all of them in a row; none of them is null.
-pub(crate) fn lists_of(lengths: &[usize], elements: ArrayRef) -> Checked<ArrayRef> {
-    const TOO_LONG: &str = "the lists to present at once have more than 2^31 elements";
-    if i32::try_from(elements.len()).is_err() {
-        return Err(TOO_LONG);
-    }
-    let offsets = OffsetBuffer::<i32>::from_lengths(lengths.iter().copied());
-    let lists = ListArray::try_new(element_field(elements.data_type()), offsets, elements, None);
-    lists.map(|lists| Arc::new(lists) as ArrayRef).map_err(|_| TOO_LONG)
-}
-
-/// The field of the elements of a presented list, which are always there.
-pub(crate) fn element_field(element: &DataType) -> Arc<Field> {
-    Arc::new(Field::new("item", element.clone(), false))
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
-//! CPU time and memory of this process, from Linux's `/proc`.
+//! CPU time and memory of this process, on Linux.
+
+use cpu_time::ProcessTime;
 
 use crate::Failure;
 
@@ -14,24 +16,12 @@ pub(crate) fn best<const N: usize>(runs: [Run<'_>; N]) -> Result<[f64; N], Failu
     let mut best = [f64::INFINITY; N];
     for _ in 0..ROUNDS {
         for (best, run) in best.iter_mut().zip(runs) {
-            let start = cpu_seconds()?;
+            let start = ProcessTime::try_now()?;
             run()?;
-            *best = best.min(cpu_seconds()? - start);
+            *best = best.min(start.try_elapsed()?.as_secs_f64());
         }
     }
     Ok(best)
-}
-
-fn cpu_seconds() -> Result<f64, Failure> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // The second field is the name in parentheses and may hold spaces; utime and stime are fields 14 and 15.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |place: usize| fields.get(place).and_then(|ticks| ticks.parse::<f64>().ok());
-    let (Some(user), Some(system)) = (ticks(11), ticks(12)) else {
-        return Err("/proc/self/stat is not as expected".into());
-    };
-    // USER_HZ is 100 on every Linux that Rust supports.
-    Ok((user + system) / 100.0)
 }
 
 /// Most mebibytes that this process has had resident.

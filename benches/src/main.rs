@@ -45,8 +45,9 @@ fn main() -> Result<(), Failure> {
     let n_events: usize = first.map_or(Ok(5_000_000), |n| n.parse())?;
     let word = args.next().unwrap_or_default();
     let asked: Vec<&Question> = match word.as_str() {
+        "" => QUESTIONS.iter().collect(),
         "aggregates" => AGGREGATES.iter().collect(),
-        word => QUESTIONS.iter().filter(|question| question.name.contains(word)).collect(),
+        word => all_questions().filter(|question| question.name.contains(word)).collect(),
     };
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("events.parquet");
@@ -61,7 +62,7 @@ fn main() -> Result<(), Failure> {
     for question in &asked {
         compare(question.name, &[question], &path, millions)?;
     }
-    if asked.len() > 1 && word != "aggregates" {
+    if word.is_empty() {
         compare("all of them at once", &asked, &path, millions)?;
     }
     Ok(())
@@ -116,14 +117,17 @@ fn stream(mut args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let (Some(name), Some(n_events), Some(path)) = (args.next(), args.next(), args.next()) else {
         return Err(format!("{STREAM} QUESTION EVENTS FILE").into());
     };
-    let all = QUESTIONS.iter().chain(&AGGREGATES);
-    let asked: Vec<&Question> = all.filter(|question| question.name == name).collect();
+    let asked: Vec<&Question> = all_questions().filter(|question| question.name == name).collect();
     let bound = bound(&asked, Path::new(&path))?;
     let interval = Interval::new(bound.log.start(), bound.log.frontier_at(n_events.parse()?))?;
     let options = EngineOptions { workers: 1, ..EngineOptions::default() };
     evaluate_interval(&bound, Engine::Stream, &interval, &options, &|_| ())?;
     out(&format!("{:.0}", peak_mebibytes()?));
     Ok(())
+}
+
+fn all_questions() -> impl Iterator<Item = &'static Question> {
+    QUESTIONS.iter().chain(&AGGREGATES)
 }
 
 fn bound(questions: &[&Question], path: &Path) -> Result<Bound, Failure> {

@@ -6,14 +6,18 @@ use metricc_algebra::{Exactness, Growth, Size, WordOp, n_words};
 use metricc_dsl::explain::Node;
 use metricc_dsl::{ir, ir_text};
 
-use crate::{Grouping, MetricPlan, SourcePlan, StateLayout};
+use crate::{Grouping, MetricPlan, SourcePlan, Spread, StateLayout};
 
 /// The monoids of a metric's state, their laws and their size.
 pub fn algebra(plan: &MetricPlan) -> Node {
+    let has_sessions = matches!(plan.spread, Some(Spread::Sessions { .. }));
     let states = plan.form.monoids.iter().enumerate().map(|(index, monoid)| {
         let laws = monoid.laws();
         let rows = (index == 0).then(|| "rows".to_owned());
-        let presented = plan.aggregates.iter().enumerate().filter(|(_, planned)| planned.state == index);
+        let presented = plan.aggregates.iter().enumerate().filter(|(_, planned)| match has_sessions {
+            true => index == 1,
+            false => planned.state == index,
+        });
         let aggregates = presented.map(|(aggregate, _)| aggregate_text(&plan.metric, aggregate));
         let of: Vec<String> = rows.into_iter().chain(aggregates).collect();
         Node::new(monoid.name())
@@ -96,6 +100,16 @@ fn shared(grouping: &Grouping, node: Node) -> Node {
 pub fn serve(plan: &MetricPlan) -> Node {
     let metric = &plan.metric;
     let merge = Node::new("merge").with("hash", plan.hash).with("intervals", "adjacent");
+    let merge = match &plan.spread {
+        None => merge,
+        Some(Spread::Panes { step, n_panes }) => {
+            Node::new("put together").with("panes", n_panes).with("of", ir_text::duration(*step)).child(merge)
+        }
+        Some(Spread::Sessions { gap, .. }) => {
+            let ends = format!("{} behind the last event", ir_text::duration(*gap));
+            Node::new("row per session").with("ends", ends).child(merge)
+        }
+    };
     let present =
         Node::new("present").children(metric.aggregates.iter().enumerate().map(|(index, aggregate)| {
             Node::new(format!("aggregate{index}"))
@@ -113,7 +127,10 @@ pub fn serve(plan: &MetricPlan) -> Node {
     if let Some(unit) = &metric.unit {
         output = output.with("unit", unit);
     }
-    output.with("order", group_text(metric)).children(outputs).child(present.child(merge))
+    output
+        .with("order", names_text(metric, metric.window != ir::Window::AllTime))
+        .children(outputs)
+        .child(present.child(merge))
 }
 
 /// Name of a state column in segments.
@@ -170,7 +187,12 @@ fn aggregate_text(metric: &ir::Metric, index: usize) -> String {
 }
 
 fn group_text(metric: &ir::Metric) -> String {
-    let window = (metric.window != ir::Window::AllTime).then(|| "window".to_owned());
+    names_text(metric, metric.window.has_start())
+}
+
+/// The window, if there is one, and the keys.
+fn names_text(metric: &ir::Metric, has_window: bool) -> String {
+    let window = has_window.then(|| "window".to_owned());
     let names: Vec<String> =
         window.into_iter().chain(metric.keys.iter().map(|key| key.name.clone())).collect();
     if names.is_empty() { "all".to_owned() } else { names.join(", ") }

@@ -44,7 +44,10 @@ impl StateForm {
 
     /// Puts partial tables, in any order and with any number of partial states per group, into the canonical
     /// one: a row per group, sorted by the group columns, none first.
-    pub(crate) fn collect(&self, partial: &[RecordBatch]) -> Result<RecordBatch, CompileError> {
+    ///
+    /// # Errors
+    /// When the tables have another form, or hold what is no state.
+    pub fn collect(&self, partial: &[RecordBatch]) -> Result<RecordBatch, CompileError> {
         let states = concat_batches(&self.schema, partial).map_err(|error| self.failed(error))?;
         if u32::try_from(states.num_rows()).is_err() {
             return Err(CompileError::form(&self.place, "a segment has more than 2^32 groups"));

@@ -26,6 +26,6 @@ pub use form::StateForm;
 pub use grouping::{Grouping, Member, StateColumn, StateLayout};
 pub use groups::{GroupRows, PackedGroup};
 pub use hash::MetricHash;
-pub use plan::{MetricPlan, PlannedAggregate, SourcePlan};
+pub use plan::{MetricPlan, PlannedAggregate, SourcePlan, Spread};
 pub use prepare::Prepare;
 pub use segment::{Segment, SegmentError};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
-use metricc_algebra::{Monoid, Op, monoid, own_monoid, value_bytes};
+use metricc_algebra::{Monoid, Op, SessionPart, Sessions, monoid, own_monoid, value_bytes};
 use metricc_client::own::Imports;
 use metricc_dsl::ir;
 use metricc_log::position_column;
@@ -39,7 +39,9 @@ pub struct MetricPlan {
     /// Its segments: the row count first, then the distinct states of the aggregates. `count()` without a filter
     /// is the row count, and quantiles of one argument are one sketch.
     pub form: StateForm,
-    /// Which state each aggregate of the metric presents, and how.
+    /// The states as they are presented, where that is not how segments keep them.
+    pub spread: Option<Spread>,
+    /// Which state each aggregate of the metric presents, and how: of `spread`, or else of `form`.
     pub aggregates: Vec<PlannedAggregate>,
     /// One column per aggregate, as presented; the scope of `outputs`.
     pub presented_schema: SchemaRef,
@@ -47,12 +49,33 @@ pub struct MetricPlan {
     pub outputs: Vec<Arc<dyn PhysicalExpr>>,
 }
 
+/// How states of segments become states of presented windows.
+#[derive(Debug)]
+pub enum Spread {
+    /// Panes of `step` µs become windows of `n_panes` of them; the form stays.
+    Panes {
+        /// Length of a pane, µs.
+        step: i64,
+        /// Panes of a window.
+        n_panes: i64,
+    },
+    /// Every session becomes a row.
+    Sessions {
+        /// The state that holds them; the column behind the row count.
+        sessions: Sessions,
+        /// From the last event of a session to its end, µs.
+        gap: i64,
+        /// Start and end of the session, the keys, and its states, the row count first.
+        form: Box<StateForm>,
+    },
+}
+
 /// An aggregate of a metric on its way from state to value.
 #[derive(Debug, Clone)]
 pub struct PlannedAggregate {
     /// Presents the state; of the same name and version as the state's own monoid.
     pub monoid: Arc<dyn Monoid>,
-    /// Index of the state in [`MetricPlan::form`].
+    /// Index of the state in what is presented.
     pub state: usize,
 }
 
@@ -60,6 +83,7 @@ pub struct PlannedAggregate {
 pub(crate) struct MetricStates<'a> {
     pub(crate) states: Vec<State<'a>>,
     aggregates: Vec<PlannedAggregate>,
+    sessions: Option<Sessions>,
 }
 
 impl SourcePlan {
@@ -123,8 +147,26 @@ impl<'a> MetricStates<'a> {
             let state = place_of(&mut states, State { monoid: monoid.clone(), args, filter });
             aggregates.push(PlannedAggregate { monoid, state });
         }
-        Ok(MetricStates { states, aggregates })
+        let mut sessions = None;
+        if let ir::Window::Session { gap } = metric.window {
+            let failed = |error| CompileError::engine(&metric.name, error);
+            let of_sessions =
+                Sessions::new(gap, states.iter().map(session_part).collect()).map_err(failed)?;
+            let rows = states[0].clone();
+            let mut args = vec![Arg::Time];
+            for state in states {
+                args.extend(state.args);
+                args.extend(state.filter.map(Arg::Value));
+            }
+            states = vec![rows, State { monoid: Arc::new(of_sessions.clone()), args, filter: None }];
+            sessions = Some(of_sessions);
+        }
+        Ok(MetricStates { states, aggregates, sessions })
     }
+}
+
+fn session_part(state: &State<'_>) -> SessionPart {
+    SessionPart { monoid: state.monoid.clone(), has_filter: state.filter.is_some() }
 }
 
 impl MetricPlan {
@@ -137,15 +179,38 @@ impl MetricPlan {
         let (presented_schema, outputs) = presentation(metric, &aggregates, imports)?;
         let rows = states.states.iter().take(1).map(|state| &state.monoid);
         let hashed = rows.chain(aggregates.iter().map(|planned| &planned.monoid));
+        let hashed = hashed.map(|monoid| monoid.as_ref());
+        let sessions = states.sessions.iter().map(|sessions| sessions as &dyn Monoid);
         let monoids = states.states.iter().map(|state| state.monoid.clone()).collect();
         Ok(MetricPlan {
             metric: metric.clone(),
-            hash: MetricHash::of(metric, hashed.map(|monoid| monoid.as_ref())),
+            hash: MetricHash::of(metric, hashed.chain(sessions)),
+            spread: Spread::of(metric, states)?,
             form: StateForm::new(metric.name.clone(), group_fields(metric), monoids)?,
             aggregates,
             presented_schema,
             outputs,
         })
+    }
+}
+
+impl Spread {
+    fn of(metric: &ir::Metric, states: &MetricStates<'_>) -> Result<Option<Self>, CompileError> {
+        match (&metric.window, &states.sessions) {
+            (ir::Window::Sliding { length, step }, _) => {
+                let n_panes = length.checked_div(*step).unwrap_or(0);
+                Ok(Some(Spread::Panes { step: *step, n_panes }))
+            }
+            (ir::Window::Session { gap }, Some(sessions)) => {
+                let instant = |name: &str| Field::new(name, scalar::data_type(&ir::Kind::Timestamp), false);
+                let mut groups = vec![instant("window"), instant("window_end")];
+                groups.extend(group_fields(metric).into_iter().filter(|_| !metric.keys.is_empty()));
+                let monoids = sessions.parts().iter().map(|part| part.monoid.clone()).collect();
+                let form = Box::new(StateForm::new(metric.name.clone(), groups, monoids)?);
+                Ok(Some(Spread::Sessions { sessions: sessions.clone(), gap: *gap, form }))
+            }
+            _ => Ok(None),
+        }
     }
 }
 

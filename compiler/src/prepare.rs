@@ -122,10 +122,7 @@ impl Prepare {
             .as_ref()
             .map(|filter| scalar::compile(filter, &schema, &place, scope.imports))
             .transpose()?;
-        let window_column = match metric.window {
-            ir::Window::AllTime => None,
-            _ => Some(place(metric.source.time)),
-        };
+        let window_column = metric.window.has_start().then(|| place(metric.source.time));
         let time = place(metric.source.time);
         let position = scope.position();
         let kept = kept_columns(metric, values, window_column, position, &place);
@@ -282,7 +279,7 @@ impl Prepare {
 /// Fields of the group columns: window start and keys, or the constant of an ungrouped metric.
 pub(crate) fn group_fields(metric: &ir::Metric) -> Vec<Field> {
     let mut fields = Vec::with_capacity(metric.keys.len() + 1);
-    if metric.window != ir::Window::AllTime {
+    if metric.window.has_start() {
         fields.push(Field::new("window", scalar::data_type(&ir::Kind::Timestamp), false));
     }
     for (index, key) in metric.keys.iter().enumerate() {

@@ -117,8 +117,8 @@ pub(crate) enum ClauseKind {
     By(Vec<KeyItem>),
     Every { every: Every, calendar: Option<Name> },
     Unit(String),
-    Over,
-    Session,
+    Over { length: Expr, step: Option<Expr> },
+    Session { gap: Expr },
 }
 
 #[derive(Debug)]

@@ -144,6 +144,10 @@ codes! {
     NoLawfulState = "M0048", "an aggregate that no lawful state exists for";
     /// An import that cannot be one.
     Import = "M0049", "an import that cannot be one";
+    /// A step that makes no sliding window.
+    SlidingStep = "M0050", "a step that makes no sliding window";
+    /// A session without a gap.
+    SessionGap = "M0051", "a session without a gap";
 }
 
 impl Code {

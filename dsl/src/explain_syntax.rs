@@ -41,8 +41,11 @@ fn clause(clause: &Clause) -> Node {
             }
         }
         ClauseKind::Unit(unit) => Node::new("unit").with("label", unit),
-        ClauseKind::Over => Node::new("over"),
-        ClauseKind::Session => Node::new("session"),
+        ClauseKind::Over { length, step } => {
+            let step = step.iter().map(|step| Node::new("step").child(expr(step)));
+            Node::new("over").child(expr(length)).children(step)
+        }
+        ClauseKind::Session { gap } => Node::new("session").child(expr(gap)),
     }
 }
 

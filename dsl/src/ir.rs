@@ -196,6 +196,27 @@ pub enum Window {
     Tumbling(i64),
     /// `every day in india`.
     Calendar(CalendarUnit, Calendar),
+    /// `over last 24h step 5m`: [k·step − length, k·step) since the epoch, in µs; step > 0, length a multiple of it. States
+    /// are kept for panes of one step each.
+    Sliding {
+        /// Length of the window.
+        length: i64,
+        /// Distance from one window to the next, and length of a pane.
+        step: i64,
+    },
+    /// `session gap 30m`: events that follow one another within the gap (µs, above zero); from the first of them until
+    /// the gap behind the last has passed.
+    Session {
+        /// The gap.
+        gap: i64,
+    },
+}
+
+impl Window {
+    /// Whether groups are told apart by where their window starts; sessions are part of a group's state.
+    pub fn has_start(&self) -> bool {
+        !matches!(self, Window::AllTime | Window::Session { .. })
+    }
 }
 
 /// A metric in normal form.

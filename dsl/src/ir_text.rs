@@ -139,6 +139,10 @@ pub fn window(window: &Window) -> String {
         Window::Calendar(unit, calendar) => {
             format!("every {} in {}", unit_name(*unit), self::calendar(calendar))
         }
+        Window::Sliding { length, step } => {
+            format!("over last {} step {}", duration(*length), duration(*step))
+        }
+        Window::Session { gap } => format!("session gap {}", duration(*gap)),
     }
 }
 

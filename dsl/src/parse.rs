@@ -267,8 +267,12 @@ impl Builder<'_> {
             }
             Rule::every_clause => self.every(&mut parts)?,
             Rule::unit_clause => self.unit(parts)?,
-            Rule::over_clause => ClauseKind::Over,
-            Rule::session_clause => ClauseKind::Session,
+            Rule::over_clause => {
+                let mut durations = parts.all(Rule::number);
+                let (length, step) = (durations.next()?, durations.next());
+                ClauseKind::Over { length: self.number(&length), step: step.map(|step| self.number(&step)) }
+            }
+            Rule::session_clause => ClauseKind::Session { gap: self.number(&parts.next(Rule::number)?) },
             _ => return None,
         };
         Some(Clause { kind, span })

@@ -67,7 +67,12 @@ impl Printer<'_> {
     fn step(&mut self, clause: &Clause, text: &mut String) {
         let row = self.row.clone();
         let step = match &clause.kind {
-            ClauseKind::From(_) | ClauseKind::Unit(_) | ClauseKind::Over | ClauseKind::Session => return,
+            ClauseKind::From(_) | ClauseKind::Unit(_) => return,
+            ClauseKind::Over { length, step } => {
+                let step = step.as_ref().map_or_else(String::new, |step| format!(", {}", self.expr(step)));
+                format!("over_last({}{step})", self.expr(length))
+            }
+            ClauseKind::Session { gap } => format!("session({})", self.expr(gap)),
             ClauseKind::Each { name, list } => {
                 let step = format!("flat_map(|{row}| {})", self.expr(list));
                 self.names.push(name.text.clone());

@@ -14,6 +14,7 @@ mod local;
 mod merge;
 mod present;
 mod select;
+mod spread;
 mod text;
 
 pub use json::json_lines;

@@ -10,6 +10,8 @@ use metricc_compiler::scalar::WindowRule;
 use metricc_compiler::{CompileError, MetricPlan, Segment, SegmentError};
 use metricc_dsl::ir;
 
+use crate::spread::{Windowed, spread};
+
 /// The presented rows of one metric, sorted by window, then keys. All columns have one length.
 #[derive(Debug, Clone)]
 pub struct Presented {
@@ -71,8 +73,9 @@ pub fn present(plan: &MetricPlan, segment: &Segment) -> Result<Presented, ServeE
     } else {
         segment.states.clone()
     };
+    let Windowed { form, states } = spread(plan, &states)?;
     let n_rows = states.num_rows();
-    let (groups, states) = states.columns().split_at(plan.form.n_group_columns);
+    let (groups, states) = states.columns().split_at(form.n_group_columns);
     let aggregates = plan
         .aggregates
         .iter()
@@ -87,18 +90,30 @@ pub fn present(plan: &MetricPlan, segment: &Segment) -> Result<Presented, ServeE
         .iter()
         .map(|output| output.evaluate(&scope).and_then(|value| value.into_array(n_rows)).map_err(failed))
         .collect::<Result<Vec<_>, CompileError>>()?;
-    let windows = if is_windowed { Some(windows(metric, &groups[0])?) } else { None };
-    let keys = if is_ungrouped { Vec::new() } else { groups[usize::from(is_windowed)..].to_vec() };
+    let (window, keys) = groups.split_at(groups.len() - metric.keys.len());
+    let windows = if is_windowed { Some(windows(metric, window)?) } else { None };
+    let keys = keys.to_vec();
     Ok(Presented { metric: metric.clone(), n_rows, windows, keys, outputs })
 }
 
-/// Start and end of each window, from the column of starts.
-fn windows(metric: &ir::Metric, starts: &ArrayRef) -> Result<Vec<(i64, i64)>, CompileError> {
-    let rule = WindowRule::new(&metric.window)?;
-    let starts: &TimestampMicrosecondArray = starts
-        .as_primitive_opt::<TimestampMicrosecondType>()
-        .ok_or_else(|| CompileError::form(&metric.name, "the window column holds no timestamps"))?;
-    Ok(starts.values().iter().map(|&start| (start, rule.end_of(start))).collect())
+/// Start and end of each window: from the column of starts, and that of ends where they do not follow.
+fn windows(metric: &ir::Metric, columns: &[ArrayRef]) -> Result<Vec<(i64, i64)>, CompileError> {
+    let times = |column: &ArrayRef| -> Result<TimestampMicrosecondArray, CompileError> {
+        let times = column.as_primitive_opt::<TimestampMicrosecondType>().cloned();
+        times.ok_or_else(|| CompileError::form(&metric.name, "the window column holds no timestamps"))
+    };
+    match columns {
+        [starts, ends] => {
+            let (starts, ends) = (times(starts)?, times(ends)?);
+            Ok(starts.values().iter().copied().zip(ends.values().iter().copied()).collect())
+        }
+        columns => {
+            let rule = WindowRule::new(&metric.window)?;
+            let starts = columns.first().map(times).transpose()?;
+            let starts = starts.iter().flat_map(|starts| starts.values());
+            Ok(starts.map(|&start| (start, rule.end_of(start))).collect())
+        }
+    }
 }
 
 /// The segment of an ungrouped metric that has seen nothing: the identity of each state.

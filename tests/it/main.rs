@@ -14,3 +14,4 @@ mod streaming;
 mod stub;
 mod typed;
 mod verify;
+mod windows;

@@ -9,11 +9,12 @@ use super::{Op, decimal_scale, describe, growing, set_laws, sum_laws, type_name}
 use crate::heap_groups::HeapMonoid;
 use crate::heap_monoids::{
     DecimalQuantile, ExactQuantile, FloatQuantile, Funnel, HistogramKernel, IntQuantile, Quantile, Retention,
-    Top, TopByDecimals, TopByInts, cohort_fields, ranked_fields,
+    Top, TopByDecimals, TopByInts, TopWords, WordQuantile, cohort_fields, ranked_fields,
 };
+use crate::lists::element_field;
+use crate::ordered::n_words_of;
 use crate::scalar::hash64;
 use crate::states::{ItemSum, Tally, max_buckets, resolution_for};
-use crate::values::element_field;
 use crate::{Exactness, Laws, Monoid, Result, Size, StateError};
 
 /// Buckets of the finest histogram: one more than edges.
@@ -62,7 +63,10 @@ pub(super) fn exact_quantile(op: &Op, q_ppb: u32, input: &DataType) -> Result<Ar
         std::slice::from_ref(input),
         input.clone(),
     );
-    Ok(HeapMonoid::boxed(description, kernel))
+    Ok(match n_words_of(input) {
+        Some(1) => HeapMonoid::boxed(description, WordQuantile(kernel)),
+        _ => HeapMonoid::boxed(description, kernel),
+    })
 }
 
 /// Exact quantiles and the top by rows have one state, hence one name.
@@ -114,7 +118,11 @@ pub(super) fn top(op: &Op, k: u32, inputs: &[DataType]) -> Result<Arc<dyn Monoid
         (None, _) => {
             let kernel: Top<Tally> =
                 Top { k, shape, item: item_type, weight: DataType::Int64, by: PhantomData };
-            HeapMonoid::boxed(describe(tallies(item), &DataType::Int64, false), kernel)
+            let description = describe(tallies(item), &DataType::Int64, false);
+            match n_words_of(item) {
+                Some(1) => HeapMonoid::boxed(description, TopWords(kernel)),
+                _ => HeapMonoid::boxed(description, kernel),
+            }
         }
         (Some(by @ DataType::Int64), _) => {
             let weight = DataType::Decimal128(38, 0);

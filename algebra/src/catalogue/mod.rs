@@ -271,6 +271,13 @@ fn describe(name: String, laws: Laws, inputs: &[DataType], presented: DataType) 
     Description { name, version: 1, laws, inputs: inputs.to_vec(), presented }
 }
 
+impl Description {
+    /// The same, with a later version of the state's format.
+    fn with_version(self, version: u32) -> Self {
+        Description { version, ..self }
+    }
+}
+
 /// A state that grows by a value of a shape, and so much more, for each of something.
 fn growing(shape: Shape, more: usize, per: &'static str) -> Size {
     Size::Growing(Growth { bytes: Some(shape.n_bytes() + more), texts: shape == Shape::Text, per })

@@ -10,10 +10,11 @@ use arrow::datatypes::{
 use super::{Op, decimal_scale, describe, growing, set_laws, type_name};
 use crate::heap_groups::HeapMonoid;
 use crate::heap_monoids::{ByTime, ByValue, Choice, TextExtremeKernel};
+use crate::ordered::n_words_of;
 use crate::scalar::OneWord;
 use crate::values::Shape;
-use crate::word_groups::WordMonoid;
-use crate::word_monoids::{AllTrue, AnyTrue, BooleanExtreme, DecimalExtreme, Extreme};
+use crate::word_groups::{WordKernel, WordMonoid};
+use crate::word_monoids::{AllTrue, AnyTrue, BooleanExtreme, ChosenWords, DecimalExtreme, Extreme};
 use crate::{Description, Monoid, Result, Size};
 
 pub(super) fn extreme<const LEAST: bool>(input: &DataType) -> Result<Arc<dyn Monoid>> {
@@ -77,15 +78,37 @@ fn choice(op: &Op, value: &DataType, moment: &[DataType]) -> Result<Choice> {
     Ok(Choice { least, shape: op.shape(value)?, presented: value.clone() })
 }
 
+/// A row chosen among values of fixed width.
+fn chosen_words<const BY: usize, const VALUE: usize, const N: usize>(
+    description: Description,
+    least: bool,
+    by: &DataType,
+    value: &DataType,
+) -> Arc<dyn Monoid>
+where
+    ChosenWords<BY, VALUE, true>: WordKernel<N>,
+    ChosenWords<BY, VALUE, false>: WordKernel<N>,
+{
+    // The first version held event time, place and values as bytes.
+    let description = Description { laws: set_laws(Size::Fixed(8 * N)), ..description }.with_version(2);
+    let (by, value) = (by.clone(), value.clone());
+    if least {
+        WordMonoid::boxed(description, ChosenWords::<BY, VALUE, true> { by, value })
+    } else {
+        WordMonoid::boxed(description, ChosenWords::<BY, VALUE, false> { by, value })
+    }
+}
+
 pub(super) fn by_time(op: &Op, value: &DataType, moment: &[DataType]) -> Result<Arc<dyn Monoid>> {
     let choice = choice(op, value, moment)?;
-    let size = match choice.shape {
-        Shape::Text => growing(Shape::Text, MOMENT_SIZE + 1, "group"),
-        shape => Size::Bounded(MOMENT_SIZE + 1 + shape.n_bytes()),
-    };
     let inputs = [std::slice::from_ref(value), moment].concat();
-    let description = describe(op.over(value), set_laws(size), &inputs, value.clone());
-    Ok(HeapMonoid::boxed(description, ByTime(choice)))
+    let laws = set_laws(growing(Shape::Text, MOMENT_SIZE + 1, "group"));
+    let description = describe(op.over(value), laws, &inputs, value.clone());
+    Ok(match n_words_of(value) {
+        Some(1) => chosen_words::<0, 1, 4>(description, choice.least, &DataType::Null, value),
+        Some(_) => chosen_words::<0, 2, 5>(description, choice.least, &DataType::Null, value),
+        None => HeapMonoid::boxed(description, ByTime(choice)),
+    })
 }
 
 pub(super) fn by_value(
@@ -96,14 +119,18 @@ pub(super) fn by_value(
 ) -> Result<Arc<dyn Monoid>> {
     let choice = choice(op, value, moment)?;
     let by_shape = op.shape(by)?;
-    let size = match (choice.shape, by_shape) {
-        (Shape::Text, other) | (other, Shape::Text) => {
-            growing(Shape::Text, MOMENT_SIZE + 1 + other.n_bytes(), "group")
-        }
-        (shape, by) => Size::Bounded(MOMENT_SIZE + 1 + shape.n_bytes() + by.n_bytes()),
-    };
+    // One of them is a text where this is the size.
+    let n_bytes = MOMENT_SIZE + 1 + choice.shape.n_bytes() + by_shape.n_bytes();
     let inputs = [&[value.clone(), by.clone()], moment].concat();
     let name = format!("{}({}, by {})", op.name(), type_name(value), type_name(by));
-    let description = describe(name, set_laws(size), &inputs, value.clone());
-    Ok(HeapMonoid::boxed(description, ByValue { choice, by: by_shape }))
+    let laws = set_laws(growing(Shape::Text, n_bytes, "group"));
+    let description = describe(name, laws, &inputs, value.clone());
+    let least = choice.least;
+    Ok(match (n_words_of(by), n_words_of(value)) {
+        (Some(1), Some(1)) => chosen_words::<1, 1, 5>(description, least, by, value),
+        (Some(1), Some(_)) => chosen_words::<1, 2, 6>(description, least, by, value),
+        (Some(_), Some(1)) => chosen_words::<2, 1, 6>(description, least, by, value),
+        (Some(_), Some(_)) => chosen_words::<2, 2, 7>(description, least, by, value),
+        _ => HeapMonoid::boxed(description, ByValue { choice, by: by_shape }),
+    })
 }

@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrowPrimitiveType;
+use arrow::array::{
+    ArrowPrimitiveType, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float64Array,
+    Int32Array, Int64Array, StringViewArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type,
-    TimeUnit, TimestampMicrosecondType,
+    DataType, Date32Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType,
 };
 
 use super::{Op, decimal_scale, describe, growing, set_laws, sum_laws, type_name};
 use crate::heap_groups::{HeapKernel, HeapMonoid};
 use crate::heap_monoids::{
-    BooleanSketch, DistinctBooleans, DistinctDecimals, DistinctTexts, DistinctWords, Frequency, Listable,
-    Listed, PrimitiveSketch, TextSketch, UnionDecimals, UnionTexts, UnionWords,
+    DistinctBooleans, DistinctDecimals, DistinctTexts, DistinctWords, Frequency, Listable, Listed, Sketch,
+    UnionDecimals, UnionTexts, UnionWords,
 };
+use crate::lists::element_field;
 use crate::scalar::{OneWord, hash64};
 use crate::states::{DEPTH, MAX_PRECISION, MIN_PRECISION, width_for};
-use crate::values::{Shape, element_field};
+use crate::values::Shape;
 use crate::{Description, Exactness, Laws, Monoid, Result, Size, StateError};
 
 /// The number of distinct values, or the values; both have one state, hence one name.
@@ -113,20 +117,20 @@ pub(super) fn distinct_within(op: &Op, error_ppm: u32, input: &DataType) -> Resu
     let name = format!("hll(p={precision}, {})", type_name(input));
     let description = describe(name, laws, std::slice::from_ref(input), DataType::Int64);
     Ok(match input {
-        DataType::Boolean => HeapMonoid::boxed(description, BooleanSketch { precision }),
-        DataType::Int64 => HeapMonoid::boxed(description, PrimitiveSketch::<Int64Type>::new(precision)),
-        DataType::Int32 => HeapMonoid::boxed(description, PrimitiveSketch::<Int32Type>::new(precision)),
-        DataType::Float64 => HeapMonoid::boxed(description, PrimitiveSketch::<Float64Type>::new(precision)),
-        DataType::Date32 => HeapMonoid::boxed(description, PrimitiveSketch::<Date32Type>::new(precision)),
+        DataType::Boolean => HeapMonoid::boxed(description, Sketch::<BooleanArray>::new(precision)),
+        DataType::Int64 => HeapMonoid::boxed(description, Sketch::<Int64Array>::new(precision)),
+        DataType::Int32 => HeapMonoid::boxed(description, Sketch::<Int32Array>::new(precision)),
+        DataType::Float64 => HeapMonoid::boxed(description, Sketch::<Float64Array>::new(precision)),
+        DataType::Date32 => HeapMonoid::boxed(description, Sketch::<Date32Array>::new(precision)),
         DataType::Timestamp(TimeUnit::Microsecond, None) => {
-            HeapMonoid::boxed(description, PrimitiveSketch::<TimestampMicrosecondType>::new(precision))
+            HeapMonoid::boxed(description, Sketch::<TimestampMicrosecondArray>::new(precision))
         }
         DataType::Duration(TimeUnit::Microsecond) => {
-            HeapMonoid::boxed(description, PrimitiveSketch::<DurationMicrosecondType>::new(precision))
+            HeapMonoid::boxed(description, Sketch::<DurationMicrosecondArray>::new(precision))
         }
-        DataType::Utf8View => HeapMonoid::boxed(description, TextSketch { precision }),
+        DataType::Utf8View => HeapMonoid::boxed(description, Sketch::<StringViewArray>::new(precision)),
         _ if decimal_scale(input).is_some() => {
-            HeapMonoid::boxed(description, PrimitiveSketch::<Decimal128Type>::new(precision))
+            HeapMonoid::boxed(description, Sketch::<Decimal128Array>::new(precision))
         }
         _ => return op.does_not_fit(input),
     })

@@ -12,8 +12,9 @@ use arrow::datatypes::{DataType, Date32Type, Field, Fields, Int64Type};
 use super::ranked::keyed_kernel;
 use crate::column::Column;
 use crate::heap_groups::HeapKernel;
+use crate::lists::{element_field, lists_of};
 use crate::states::{Keyed, KeyedBuilder, Periods, Steps};
-use crate::values::{Shape, Value, Values, element_field, lists_of};
+use crate::values::{Shape, Value, Values};
 use crate::{Checked, HeapState};
 
 /// How many actors reached each step, within a time from their first.

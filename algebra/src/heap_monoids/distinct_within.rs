@@ -3,115 +3,132 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use arrow::array::{ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, StringViewArray};
+use arrow::array::ArrayRef;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 
 use super::distinct::ints;
+use crate::column::Column;
 use crate::heap_groups::HeapKernel;
 use crate::scalar::{Scalar, hash64};
 use crate::states::{HyperLogLog, HyperLogLogBuilder};
 use crate::{Checked, HeapState};
 
-/// Sketch over a primitive type.
-pub(crate) struct PrimitiveSketch<T> {
+/// Sketch over a column of any hashable kind.
+pub(crate) struct Sketch<C> {
     precision: u8,
-    values: PhantomData<fn() -> T>,
+    column: PhantomData<fn() -> C>,
 }
 
-impl<T> PrimitiveSketch<T> {
+impl<C> Sketch<C> {
+    /// With so many index bits.
     pub(crate) fn new(precision: u8) -> Self {
-        PrimitiveSketch { precision, values: PhantomData }
+        Sketch { precision, column: PhantomData }
     }
 }
 
-impl<T> Clone for PrimitiveSketch<T> {
+impl<C> Clone for Sketch<C> {
     fn clone(&self) -> Self {
         Self::new(self.precision)
     }
 }
 
-impl<T> fmt::Debug for PrimitiveSketch<T> {
+impl<C> fmt::Debug for Sketch<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PrimitiveSketch({})", self.precision)
+        write!(f, "Sketch({})", self.precision)
     }
 }
 
-/// Sketch over booleans.
-#[derive(Debug, Clone)]
-pub(crate) struct BooleanSketch {
-    /// Number of index bits.
-    pub(crate) precision: u8,
+/// A value with a fixed hash.
+pub(crate) trait Hashed {
+    /// See [`hash64`].
+    fn hashed(self) -> u64;
 }
 
-/// Sketch over strings.
-#[derive(Debug, Clone)]
-pub(crate) struct TextSketch {
-    /// Number of index bits.
-    pub(crate) precision: u8,
+impl<T: Scalar> Hashed for T {
+    #[inline]
+    fn hashed(self) -> u64 {
+        self.hash()
+    }
 }
 
-/// What the kernels have in common: all but the column and how a value is hashed.
-macro_rules! sketch_kernel {
-    () => {
-        type State = HyperLogLog;
-        type Group = HyperLogLogBuilder;
-
-        fn group(&self) -> HyperLogLogBuilder {
-            HyperLogLogBuilder::new(self.precision)
-        }
-        fn merge(group: &mut HyperLogLogBuilder, state: &HyperLogLog) -> Checked<()> {
-            group.merge(state)
-        }
-        fn finish(group: HyperLogLogBuilder) -> Checked<HyperLogLog> {
-            Ok(group.finish())
-        }
-        #[inline]
-        fn heap_size(group: &HyperLogLogBuilder) -> usize {
-            group.heap_size()
-        }
-        fn decode(&self, bytes: &[u8]) -> Checked<HyperLogLog> {
-            HyperLogLog::decode(self.precision, bytes)
-        }
-        fn heap_state(state: HyperLogLog) -> HeapState {
-            HeapState::HyperLogLog(state)
-        }
-        fn present(&self, states: impl Iterator<Item = Checked<HyperLogLog>>) -> Checked<ArrayRef> {
-            ints(states.map(|state| state.map(|sketch| sketch.estimate())))
-        }
-    };
+impl Hashed for &str {
+    #[inline]
+    fn hashed(self) -> u64 {
+        hash64(self.as_bytes())
+    }
 }
 
-impl<T: ArrowPrimitiveType> HeapKernel for PrimitiveSketch<T>
+/// The hashes of a column, all of them made before the first is looked at: the loop over sketches is then nothing but
+/// memory accesses, which the processor overlaps.
+#[derive(Debug)]
+pub(crate) struct Hashes<C> {
+    hashes: Vec<u64>,
+    column: C,
+}
+
+impl<C: Column> Column for Hashes<C>
 where
-    T::Native: Scalar,
+    for<'a> C::Item<'a>: Hashed,
 {
-    type Column = PrimitiveArray<T>;
+    type Item<'a> = u64;
 
-    sketch_kernel!();
-
+    fn open(args: &[ArrayRef]) -> Option<Self> {
+        let column = C::open(args)?;
+        let hashes = column.items().map(Hashed::hashed).collect();
+        Some(Hashes { hashes, column })
+    }
     #[inline]
-    fn add(&self, group: &mut HyperLogLogBuilder, value: T::Native) {
-        group.add(value.hash());
+    fn items(&self) -> impl Iterator<Item = u64> {
+        self.hashes.iter().copied()
+    }
+    #[inline]
+    fn item(&self, row: usize) -> u64 {
+        self.hashes[row]
+    }
+    fn nulls(&self) -> Option<NullBuffer> {
+        self.column.nulls()
+    }
+    fn is_proper(&self, selected: Option<&BooleanBuffer>) -> bool {
+        self.column.is_proper(selected)
     }
 }
 
-impl HeapKernel for BooleanSketch {
-    type Column = BooleanArray;
+impl<C: Column> HeapKernel for Sketch<C>
+where
+    for<'a> C::Item<'a>: Hashed,
+{
+    type Column = Hashes<C>;
+    type State = HyperLogLog;
+    type Group = HyperLogLogBuilder;
 
-    sketch_kernel!();
-
-    #[inline]
-    fn add(&self, group: &mut HyperLogLogBuilder, value: bool) {
-        group.add(value.hash());
+    fn group(&self) -> HyperLogLogBuilder {
+        HyperLogLogBuilder::new(self.precision)
     }
-}
-
-impl HeapKernel for TextSketch {
-    type Column = StringViewArray;
-
-    sketch_kernel!();
-
-    #[inline]
-    fn add(&self, group: &mut HyperLogLogBuilder, value: &str) {
-        group.add(hash64(value.as_bytes()));
+    #[inline(always)]
+    fn add(&self, group: &mut HyperLogLogBuilder, hash: u64) {
+        group.add(hash);
+    }
+    #[inline(always)]
+    fn add_measured(&self, group: &mut HyperLogLogBuilder, hash: u64) -> usize {
+        group.add(hash)
+    }
+    fn merge(group: &mut HyperLogLogBuilder, state: &HyperLogLog) -> Checked<()> {
+        group.merge(state)
+    }
+    fn finish(group: HyperLogLogBuilder) -> Checked<HyperLogLog> {
+        Ok(group.finish())
+    }
+    #[inline(always)]
+    fn heap_size(group: &HyperLogLogBuilder) -> usize {
+        group.heap_size()
+    }
+    fn decode(&self, bytes: &[u8]) -> Checked<HyperLogLog> {
+        HyperLogLog::decode(self.precision, bytes)
+    }
+    fn heap_state(state: HyperLogLog) -> HeapState {
+        HeapState::HyperLogLog(state)
+    }
+    fn present(&self, states: impl Iterator<Item = Checked<HyperLogLog>>) -> Checked<ArrayRef> {
+        ints(states.map(|state| state.map(|sketch| sketch.estimate())))
     }
 }

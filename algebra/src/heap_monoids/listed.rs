@@ -5,8 +5,9 @@ use arrow::datatypes::DataType;
 
 use crate::column::Column;
 use crate::heap_groups::HeapKernel;
+use crate::lists::{Lists, lists_of};
 use crate::states::{DecimalSet, HeapValue, TextSet, TextSetBuilder, WordSet, WordSetBuilder};
-use crate::values::{Lists, Shape, column_of, lists_of};
+use crate::values::{Shape, column_of};
 use crate::{Checked, HeapState};
 
 /// A set whose values can be listed as bytes.
@@ -17,14 +18,7 @@ pub(crate) trait Listable: HeapValue {
 
 impl Listable for WordSet {
     fn each(&self, shape: Shape, mut value: impl FnMut(&[u8])) {
-        for word in self.words() {
-            match shape {
-                Shape::Bool => value(&[*word as u8]),
-                // The word is that of the integer widened to 64 bits.
-                Shape::Short => value(&((*word as u32) ^ 1 << 31).to_be_bytes()),
-                _ => value(&word.to_be_bytes()),
-            }
-        }
+        self.words().iter().for_each(|word| shape.with_word_bytes(*word, &mut value));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Exact quantiles and top k: a count or a sum for every value, looked at when presented.
+//! Top k: a count or a sum for every item, looked at when presented.
 
 use std::cmp::Ordering;
 use std::fmt::Debug;
@@ -10,10 +10,13 @@ use arrow::datatypes::{DataType, Field, Fields};
 use num_bigint::BigInt;
 use num_traits::ToPrimitive;
 
+use super::exact_quantile::word_tallies_kernel;
 use crate::column::Column;
 use crate::heap_groups::HeapKernel;
-use crate::states::{Entry, ItemSum, Keyed, KeyedBuilder, Tally, WideSum};
-use crate::values::{Shape, Values, column_of, lists_of};
+use crate::lists::lists_of;
+use crate::ordered::{Ordered, column_of_order};
+use crate::states::{Entry, ItemSum, Keyed, KeyedBuilder, Tally, WideSum, WordTallies, WordTalliesBuilder};
+use crate::values::{Shape, Values, column_of};
 use crate::{Checked, HeapState};
 
 /// What kernels over [`Keyed`] states have in common: all but what is added and presented.
@@ -46,42 +49,6 @@ macro_rules! keyed_kernel {
     };
 }
 pub(super) use keyed_kernel;
-
-/// The value of rank ⌊q·(n − 1)⌋ among all values.
-#[derive(Debug, Clone)]
-pub(crate) struct ExactQuantile {
-    pub(crate) shape: Shape,
-    pub(crate) presented: DataType,
-    /// Billionths, at most 10⁹.
-    pub(crate) q_ppb: u32,
-}
-
-impl ExactQuantile {
-    fn quantile<'a>(&self, values: &'a Keyed<Tally>) -> Option<&'a [u8]> {
-        let n_rows: u128 = values.entries().map(|(_, tally)| u128::from(tally.n_rows())).sum();
-        let rank = n_rows.checked_sub(1)? * u128::from(self.q_ppb) / 1_000_000_000;
-        let mut n_below = 0;
-        values.entries().find_map(|(value, tally)| {
-            n_below += u128::from(tally.n_rows());
-            (n_below > rank).then_some(value)
-        })
-    }
-}
-
-impl HeapKernel for ExactQuantile {
-    type Column = Values;
-
-    keyed_kernel!(Tally, Tallies, kernel => kernel.shape);
-
-    #[inline]
-    fn add(&self, group: &mut Self::Group, value: <Values as Column>::Item<'_>) {
-        value.with_bytes(|bytes| group.change(bytes, Tally::add_row));
-    }
-    fn present(&self, states: impl Iterator<Item = Checked<Self::State>>) -> Checked<ArrayRef> {
-        let states = states.collect::<Checked<Vec<_>>>()?;
-        column_of(&self.presented, states.iter().map(|values| self.quantile(values)))
-    }
-}
 
 /// The k items that weigh most, in the order of weight, then item.
 #[derive(Debug, Clone)]
@@ -158,28 +125,41 @@ pub(crate) fn ranked_fields(item: &DataType, weight: &DataType, may_be_none: boo
     ])
 }
 
+/// The items of one state with their weights, in the order of the items.
+type Weighed<K, W> = Vec<(K, <W as Weight>::Key)>;
+
 impl<W: Weight> Top<W> {
-    fn present_states(&self, states: &[Keyed<W>]) -> Checked<ArrayRef> {
-        let mut lengths = Vec::with_capacity(states.len());
-        let (mut items, mut weights) = (Vec::new(), Vec::new());
-        for state in states {
-            let mut ranked: Vec<(&[u8], W::Key)> =
-                state.entries().map(|(item, weight)| (item, weight.key())).collect();
+    /// `items` makes the items' column.
+    fn present_ranked<K>(
+        &self,
+        states: impl Iterator<Item = Checked<Weighed<K, W>>>,
+        column: impl FnOnce(Vec<K>) -> Checked<ArrayRef>,
+    ) -> Checked<ArrayRef> {
+        let (mut lengths, mut items, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        for ranked in states {
+            let mut ranked = ranked?;
             // Stable, so that among equals the order of the items stays.
             ranked.sort_by(|(_, left), (_, right)| W::order(right, left));
             ranked.truncate(self.k);
             lengths.push(ranked.len());
             for (item, weight) in ranked {
-                items.push(Some(item));
+                items.push(item);
                 weights.push(weight);
             }
         }
-        let items = column_of(&self.item, items.into_iter())?;
+        let items = column(items)?;
         let weights = W::column(weights, &self.weight);
         let fields = ranked_fields(&self.item, &self.weight, self.weight != DataType::Int64);
         let records = StructArray::try_new(fields, vec![items, weights], None)
             .map_err(|_| "the weights do not fit their type")?;
         lists_of(&lengths, Arc::new(records))
+    }
+
+    fn present_states(&self, states: &[Keyed<W>]) -> Checked<ArrayRef> {
+        let weighed = states
+            .iter()
+            .map(|state| Ok(state.entries().map(|(item, weight)| (item, weight.key())).collect()));
+        self.present_ranked(weighed, |items: Vec<&[u8]>| column_of(&self.item, items.into_iter().map(Some)))
     }
 }
 
@@ -194,6 +174,23 @@ impl HeapKernel for Top<Tally> {
     }
     fn present(&self, states: impl Iterator<Item = Checked<Self::State>>) -> Checked<ArrayRef> {
         self.present_states(&states.collect::<Checked<Vec<_>>>()?)
+    }
+}
+
+/// By the number of rows, for items of one word.
+#[derive(Debug, Clone)]
+pub(crate) struct TopWords(pub(crate) Top<Tally>);
+
+impl HeapKernel for TopWords {
+    type Column = Ordered<1>;
+
+    word_tallies_kernel!(kernel => kernel.0.shape);
+
+    fn present(&self, states: impl Iterator<Item = Checked<WordTallies>>) -> Checked<ArrayRef> {
+        let weighed = states.map(|state| state.map(|state| state.tallies().to_vec()));
+        let column =
+            |items: Vec<u64>| column_of_order(&self.0.item, items.into_iter().map(|word| Some([word, word])));
+        self.0.present_ranked(weighed, column)
     }
 }
 

@@ -7,9 +7,10 @@ use arrow::array::{ArrayRef, Int64Array};
 use super::distinct::ints;
 use crate::column::Column;
 use crate::heap_groups::HeapKernel;
+use crate::lists::lists_of;
 use crate::scalar::hash64;
 use crate::states::{CountMin, HeapValue, Histogram};
-use crate::values::{Values, lists_of};
+use crate::values::Values;
 use crate::{Checked, HeapState};
 
 /// Counts below the first edge, from each edge to the next, and from the last on.

@@ -6,14 +6,15 @@
 //! registers alone, needs no tables and no switch between regimes, and uses only operations that IEEE 754
 //! defines to the bit.
 
-use super::recent::Recent;
-use super::{HeapValue, NOT_CANONICAL, Reader};
+use super::{HeapValue, NOT_CANONICAL};
 use crate::Checked;
 
 /// Smallest number of index bits.
 pub(crate) const MIN_PRECISION: u8 = 4;
 /// Largest number of index bits.
 pub(crate) const MAX_PRECISION: u8 = 18;
+
+const OTHER_PRECISION: &str = "sketches of different precision do not merge";
 
 /// Bits of a sparse entry that hold the rank; the register's index is above them.
 const RANK_BITS: u32 = 8;
@@ -83,15 +84,22 @@ impl HyperLogLog {
         }
     }
 
-    /// The canonical form after [`HyperLogLog::make_dense`].
+    /// The canonical form of what may be dense without need.
     fn normalize(&mut self) {
-        if let Registers::Dense(ranks) = &self.registers
-            && ranks.iter().filter(|rank| **rank != 0).count() <= self.max_sparse()
-        {
-            let set = ranks.iter().enumerate().filter(|(_, rank)| **rank != 0);
-            let entries = set.map(|(index, rank)| (index as u32) << RANK_BITS | u32::from(*rank)).collect();
-            self.registers = Registers::Sparse(entries);
+        let Registers::Dense(ranks) = &self.registers else { return };
+        let n_set = ranks.iter().filter(|rank| **rank != 0).count();
+        if n_set > self.max_sparse() {
+            return;
         }
+        // Every register is written, and the next one overwrites it if it is zero: no branch to predict.
+        let mut entries = vec![0; n_set + 1];
+        let mut n_entries = 0;
+        for (index, rank) in ranks.iter().enumerate() {
+            entries[n_entries.min(n_set)] = (index as u32) << RANK_BITS | u32::from(*rank);
+            n_entries += usize::from(*rank != 0);
+        }
+        entries.truncate(n_set);
+        self.registers = Registers::Sparse(entries);
     }
 
     /// How many registers have each rank.
@@ -138,17 +146,19 @@ impl HyperLogLog {
         if bytes.len() / 3 > sketch.max_sparse() {
             return Err(NOT_CANONICAL);
         }
-        let mut reader = Reader::new(bytes);
-        let mut entries: Vec<u32> = Vec::with_capacity(bytes.len() / 3);
-        while !reader.is_empty() {
-            let [low, middle, high] = reader.array()?;
-            let packed = u32::from_le_bytes([low, middle, high, 0]);
+        let (packed, rest) = bytes.as_chunks::<3>();
+        let mut entries: Vec<u32> = Vec::with_capacity(packed.len());
+        let (mut next_index, mut are_canonical) = (0, rest.is_empty());
+        for [low, middle, high] in packed {
+            let packed = u32::from_le_bytes([*low, *middle, *high, 0]);
             let (index, rank) = (packed >> 6, packed & 63);
-            let is_next = entries.last().is_none_or(|last| index_of(*last) < index);
-            if !is_next || index as usize >= sketch.n_registers() || rank == 0 || rank > u32::from(max_rank) {
-                return Err(NOT_CANONICAL);
-            }
+            are_canonical &= index >= next_index && rank != 0 && rank <= u32::from(max_rank);
+            next_index = index + 1;
             entries.push(index << RANK_BITS | rank);
+        }
+        // The indices ascend, so that the last of them speaks for all.
+        if !are_canonical || next_index as usize > sketch.n_registers() {
+            return Err(NOT_CANONICAL);
         }
         sketch.registers = Registers::Sparse(entries);
         Ok(sketch)
@@ -163,14 +173,10 @@ impl HyperLogLog {
 impl HeapValue for HyperLogLog {
     fn merge(&mut self, other: &Self) -> Checked<()> {
         if self.precision != other.precision {
-            return Err("sketches of different precision do not merge");
+            return Err(OTHER_PRECISION);
         }
         match (&mut self.registers, &other.registers) {
-            (Registers::Dense(own), Registers::Dense(others)) => {
-                for (rank, other) in own.iter_mut().zip(others.iter()) {
-                    *rank = (*rank).max(*other);
-                }
-            }
+            (Registers::Dense(own), Registers::Dense(others)) => raise_all(own, others),
             (Registers::Sparse(own), Registers::Dense(others)) => {
                 let mut ranks = others.clone();
                 raise(&mut ranks, own);
@@ -202,84 +208,150 @@ impl HeapValue for HyperLogLog {
     }
 }
 
-/// A sketch that takes values in one by one: entries wait until a sort of many is worth it, and where many
-/// registers are set they are kept dense, canonical or not.
+/// A sketch that takes values in one by one: few registers in a table, many of them dense, canonical or not.
 #[derive(Debug)]
 pub(crate) struct HyperLogLogBuilder {
-    sketch: HyperLogLog,
-    waiting: Vec<u32>,
-    recent: Recent<u32>,
+    precision: u8,
+    registers: Building,
+}
+
+#[derive(Debug)]
+enum Building {
+    Few(Table),
+    Dense(Box<[u8]>),
+}
+
+/// Entries of registers that are not zero, at the place that the index asks for or the next free one; zero is free.
+#[derive(Debug, Default)]
+struct Table {
+    /// Their number is zero or a power of two.
+    places: Vec<u32>,
+    n_entries: usize,
+}
+
+impl Table {
+    const MIN_PLACES: usize = 16;
+
+    /// Raises the entry's register to at least its rank.
+    #[inline]
+    fn raise(&mut self, entry: u32) {
+        if 2 * self.n_entries >= self.places.len() {
+            self.grow();
+        }
+        let mask = self.places.len() - 1;
+        let mut at = index_of(entry) as usize & mask;
+        loop {
+            let place = &mut self.places[at];
+            if *place == 0 {
+                *place = entry;
+                self.n_entries += 1;
+                return;
+            }
+            if index_of(*place) == index_of(entry) {
+                *place = entry.max(*place);
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let n_places = (2 * self.places.len()).max(Self::MIN_PLACES);
+        let places = std::mem::replace(&mut self.places, vec![0; n_places]);
+        self.n_entries = 0;
+        places.into_iter().filter(|entry| *entry != 0).for_each(|entry| self.raise(entry));
+    }
 }
 
 impl HyperLogLogBuilder {
-    /// Entries that wait at least; enough that sorting is cheap for each, few enough for many groups.
-    const MIN_WAITING: usize = 32;
-
     pub(crate) fn new(precision: u8) -> Self {
-        HyperLogLogBuilder {
-            sketch: HyperLogLog::new(precision),
-            waiting: Vec::new(),
-            recent: Recent::default(),
+        HyperLogLogBuilder { precision, registers: Building::Few(Table::default()) }
+    }
+
+    /// Takes the value with this hash in; by how many bytes it has grown on the heap.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, hash: u64) -> usize {
+        let entry = HyperLogLog::entry(self.precision, hash);
+        match &mut self.registers {
+            Building::Dense(ranks) => {
+                raise(ranks, &[entry]);
+                0
+            }
+            Building::Few(_) => self.add_to_few(entry),
         }
     }
 
-    /// Takes the value with this hash in.
+    #[inline(never)]
+    fn add_to_few(&mut self, entry: u32) -> usize {
+        let before = self.heap_size();
+        let max_few = self.max_few();
+        if let Building::Few(table) = &mut self.registers {
+            table.raise(entry);
+            if table.n_entries > max_few {
+                self.make_dense();
+            }
+        }
+        self.heap_size().wrapping_sub(before)
+    }
+
+    /// Entries that are kept in a table: beyond, it takes half of the memory of all registers and several times their
+    /// work.
     #[inline]
-    pub(crate) fn add(&mut self, hash: u64) {
-        let entry = HyperLogLog::entry(self.sketch.precision, hash);
-        match &mut self.sketch.registers {
-            Registers::Dense(ranks) => raise(ranks, &[entry]),
-            Registers::Sparse(entries) => {
-                if self.recent.is_repeated(entry, u64::from(index_of(entry))) {
-                    return;
-                }
-                self.waiting.push(entry);
-                if self.waiting.len() >= entries.len().max(Self::MIN_WAITING) {
-                    self.settle();
-                }
-            }
-        }
+    fn max_few(&self) -> usize {
+        (1 << self.precision) / 32
     }
 
-    fn settle(&mut self) {
-        let Some(known) = self.waiting.first().copied() else { return };
-        self.waiting.sort_unstable();
-        // Of one register's entries the last has the highest rank.
-        self.waiting.dedup_by(|later, kept| {
-            let is_same = index_of(*later) == index_of(*kept);
-            if is_same {
-                *kept = *later;
-            }
-            is_same
-        });
-        self.sketch.merge_entries(&self.waiting);
-        self.waiting.clear();
-        let n_sparse = match &self.sketch.registers {
-            Registers::Sparse(entries) => entries.len(),
-            Registers::Dense(_) => usize::MAX,
-        };
-        if n_sparse > self.sketch.n_registers() / 16 {
-            self.sketch.make_dense();
-            self.waiting = Vec::new();
-            self.recent = Recent::default();
-        } else {
-            self.recent.make_room(n_sparse, known);
+    fn make_dense(&mut self) -> &mut [u8] {
+        if let Building::Few(table) = &self.registers {
+            let mut ranks = vec![0; 1 << self.precision].into_boxed_slice();
+            table.places.iter().filter(|entry| **entry != 0).for_each(|entry| raise(&mut ranks, &[*entry]));
+            self.registers = Building::Dense(ranks);
+        }
+        match &mut self.registers {
+            Building::Dense(ranks) => ranks,
+            Building::Few(_) => &mut [],
         }
     }
 
     pub(crate) fn merge(&mut self, other: &HyperLogLog) -> Checked<()> {
-        self.sketch.merge(other)
+        if self.precision != other.precision {
+            return Err(OTHER_PRECISION);
+        }
+        let max_few = self.max_few();
+        match (&other.registers, &mut self.registers) {
+            (Registers::Sparse(entries), Building::Few(table))
+                if table.n_entries + entries.len() <= max_few =>
+            {
+                entries.iter().for_each(|entry| table.raise(*entry));
+            }
+            (Registers::Sparse(entries), _) => raise(self.make_dense(), entries),
+            (Registers::Dense(others), _) => raise_all(self.make_dense(), others),
+        }
+        Ok(())
     }
 
-    pub(crate) fn finish(mut self) -> HyperLogLog {
-        self.settle();
-        self.sketch.normalize();
-        self.sketch
+    pub(crate) fn finish(self) -> HyperLogLog {
+        let registers = match self.registers {
+            Building::Dense(ranks) => Registers::Dense(ranks),
+            Building::Few(table) => {
+                let mut entries = table.places;
+                entries.retain(|entry| *entry != 0);
+                entries.sort_unstable();
+                Registers::Sparse(entries)
+            }
+        };
+        let mut sketch = HyperLogLog { precision: self.precision, registers };
+        sketch.normalize();
+        sketch
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn heap_size(&self) -> usize {
-        self.sketch.heap_size() + self.waiting.capacity() * size_of::<u32>() + self.recent.heap_size()
+        match &self.registers {
+            Building::Few(table) => table.places.capacity() * size_of::<u32>(),
+            Building::Dense(ranks) => ranks.len(),
+        }
     }
 }
 
@@ -299,6 +371,13 @@ fn raise(ranks: &mut [u8], entries: &[u32]) {
     for entry in entries {
         let rank = &mut ranks[index_of(*entry) as usize];
         *rank = (*rank).max(rank_of(*entry) as u8);
+    }
+}
+
+/// Raises all registers to at least those of another sketch.
+fn raise_all(ranks: &mut [u8], others: &[u8]) {
+    for (rank, other) in ranks.iter_mut().zip(others) {
+        *rank = (*rank).max(*other);
     }
 }
 

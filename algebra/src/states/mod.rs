@@ -13,11 +13,11 @@ mod float_powers;
 mod hyperloglog;
 mod keyed;
 mod log_buckets;
-mod recent;
 mod set_builders;
 mod sets;
 mod text_extreme;
 mod text_set;
+mod word_tallies;
 
 pub use chosen::Chosen;
 pub use counts::{CountMin, Histogram};
@@ -31,6 +31,7 @@ pub use log_buckets::LogBuckets;
 pub use sets::{DecimalSet, SortedSet, WordSet};
 pub use text_extreme::TextExtreme;
 pub use text_set::TextSet;
+pub use word_tallies::WordTallies;
 
 pub(crate) use bytes::{Reader, put_varint};
 pub(crate) use counts::{DEPTH, width_for};
@@ -38,6 +39,7 @@ pub(crate) use hyperloglog::{HyperLogLogBuilder, MAX_PRECISION, MIN_PRECISION};
 pub(crate) use keyed::{Entry, KeyedBuilder};
 pub(crate) use log_buckets::{LogBucketsBuilder, max_buckets, resolution_for};
 pub(crate) use set_builders::{TextSetBuilder, WordSetBuilder};
+pub(crate) use word_tallies::WordTalliesBuilder;
 
 use crate::Checked;
 

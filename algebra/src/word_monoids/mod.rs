@@ -1,6 +1,7 @@
 //! The monoids whose states are words.
 
 mod bits;
+mod chosen;
 mod count_sum;
 mod extreme;
 mod mean;
@@ -9,6 +10,7 @@ mod powers;
 mod truth;
 
 pub(crate) use bits::{BitsAnd, BitsOr, BitsXor};
+pub(crate) use chosen::ChosenWords;
 pub(crate) use count_sum::{Count, DecimalSum, IntSum};
 pub(crate) use extreme::{BooleanExtreme, DecimalExtreme, Extreme};
 pub(crate) use mean::{DecimalMean, IntMean};

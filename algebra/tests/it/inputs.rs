@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use metricc_algebra::law_kit::Sample;
-use metricc_algebra::{Monoid, Op, monoid};
+use metricc_algebra::{Monoid, Op, SessionPart, Sessions, monoid};
 use proptest::prelude::*;
 
 const LARGEST_DECIMAL: i128 = 10_i128.pow(38) - 1;
@@ -116,7 +116,31 @@ pub(crate) fn monoids() -> Vec<Arc<dyn Monoid>> {
         input_types().into_iter().map(|input| vec![input]).chain([vec![]]).collect();
     let plain =
         ops().into_iter().flat_map(|op| inputs.iter().filter_map(move |inputs| monoid(&op, inputs).ok()));
-    plain.chain(input_types().iter().flat_map(monoids_over)).collect()
+    plain.chain(input_types().iter().flat_map(monoids_over)).chain(sessions()).collect()
+}
+
+/// Sessions of words, of heap states, with and without filters; and of nothing but their ends.
+fn sessions() -> Vec<Arc<dyn Monoid>> {
+    let [time, position] = moment();
+    let part = |op: Op, inputs: &[DataType], has_filter| SessionPart {
+        monoid: monoid(&op, inputs).expect("it is defined"),
+        has_filter,
+    };
+    let words = vec![
+        part(Op::Count, &[], false),
+        part(Op::Sum, &[DataType::Int64], true),
+        part(Op::Last, &[DataType::Boolean, time, position], false),
+    ];
+    let mixed = vec![
+        part(Op::Count, &[], true),
+        part(Op::Set, &[DataType::Utf8View], false),
+        part(Op::Sum, &[DataType::Float64], true),
+        part(Op::Min, &[DataType::Int64], false),
+    ];
+    let kinds =
+        [(1, words), (2, mixed), (i64::MAX, vec![part(Op::Max, &[DataType::Date32], false)]), (7, vec![])];
+    let sessions = kinds.map(|(gap, parts)| Sessions::new(gap, parts).expect("a gap above zero"));
+    sessions.into_iter().map(|sessions| Arc::new(sessions) as Arc<dyn Monoid>).collect()
 }
 
 pub(crate) fn ints() -> impl Strategy<Value = i64> {

@@ -108,6 +108,11 @@ fn funnels_and_retention_keep_every_law() {
 }
 
 #[test]
+fn sessions_keep_every_law() {
+    check_all(|name| name.starts_with("sessions"));
+}
+
+#[test]
 fn c93_thousands_of_rows_keep_the_laws_too() {
     let mut runner = TestRunner::new(Config { cases: 1, failure_persistence: None, ..Config::default() });
     for monoid in monoids() {

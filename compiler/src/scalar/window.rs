@@ -19,16 +19,24 @@ pub struct WindowRule {
 enum Cut {
     /// Multiples of a width in µs since the epoch.
     Tumbling(i64),
+    /// Panes of `step` µs; a window that starts with one is `length` µs long.
+    Sliding {
+        length: i64,
+        step: i64,
+    },
     Calendar(BucketRule),
 }
 
 impl WindowRule {
-    /// The rule for a window. Fails for [`Window::AllTime`], which cuts nothing, and for a zone or a
-    /// width that was not checked.
+    /// The rule for a window; of sliding windows that for their panes. Fails for [`Window::AllTime`] and
+    /// [`Window::Session`], which cut nothing, and for a zone or a width that was not checked.
     pub fn new(window: &Window) -> std::result::Result<Self, CompileError> {
         let cut = match window {
-            Window::AllTime => {
-                return Err(CompileError::form("window", "all time is one window without a start"));
+            Window::AllTime | Window::Session { .. } => {
+                return Err(CompileError::form("window", "events lie in no window before they are grouped"));
+            }
+            Window::Sliding { length, step } => {
+                Cut::Sliding { length: time::check_width(*length)?, step: time::check_width(*step)? }
             }
             Window::Tumbling(width_us) => Cut::Tumbling(time::check_width(*width_us)?),
             Window::Calendar(unit, calendar) => Cut::Calendar(time::bucket_rule(*unit, calendar)?),
@@ -46,7 +54,7 @@ impl WindowRule {
     /// The first instant (µs) behind the window that starts at `start_us`; saturates at `i64::MAX`.
     pub fn end_of(&self, start_us: i64) -> i64 {
         match &self.cut {
-            Cut::Tumbling(width_us) => start_us.saturating_add(*width_us),
+            Cut::Tumbling(length) | Cut::Sliding { length, .. } => start_us.saturating_add(*length),
             Cut::Calendar(rule) => rule.bucket_at(start_us).end_us,
         }
     }
@@ -54,7 +62,7 @@ impl WindowRule {
     /// Start of the window that holds an instant (µs).
     pub fn start_of(&self, instant_us: i64) -> i64 {
         match &self.cut {
-            Cut::Tumbling(width_us) => time::floor_to(instant_us, *width_us),
+            Cut::Tumbling(width) | Cut::Sliding { step: width, .. } => time::floor_to(instant_us, *width),
             Cut::Calendar(rule) => rule.bucket_at(instant_us).start_us,
         }
     }
@@ -68,7 +76,9 @@ impl WindowRule {
         };
         let operand = Operand::column(instants);
         match &self.cut {
-            Cut::Tumbling(width_us) => time::floor_column(&operand, n_rows, *width_us),
+            Cut::Tumbling(width) | Cut::Sliding { step: width, .. } => {
+                time::floor_column(&operand, n_rows, *width)
+            }
             Cut::Calendar(rule) => time::bucket_starts(&operand, n_rows, rule),
         }
     }
@@ -92,7 +102,7 @@ impl WindowRule {
 
     fn instant_of_date(&self, days: i32) -> i64 {
         match &self.cut {
-            Cut::Tumbling(_) => i64::from(days).saturating_mul(MICROS_PER_DAY),
+            Cut::Tumbling(_) | Cut::Sliding { .. } => i64::from(days).saturating_mul(MICROS_PER_DAY),
             Cut::Calendar(rule) => rule.zone().first_instant_of_date(days.into()),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Names;
 use super::aggregate::is_aggregate;
-use super::expression::{derived, unsupported};
+use super::expression::derived;
 use crate::ast::{
     Argument, Clause, ClauseKind, Every, Expr, ExprKind, KeyItem, MetricItem, MetricValue, Name,
 };
@@ -22,8 +22,16 @@ pub(super) struct Clauses<'a> {
     pub(super) lets: Vec<(&'a Name, &'a Expr)>,
     pub(super) wheres: Vec<&'a Expr>,
     pub(super) keys: Vec<&'a KeyItem>,
-    pub(super) every: Option<(&'a Every, Option<&'a Name>)>,
+    pub(super) window: Option<WindowClause<'a>>,
     pub(super) unit: Option<String>,
+}
+
+/// The clause that says which window a metric has.
+#[derive(Clone, Copy)]
+pub(super) enum WindowClause<'a> {
+    Every { every: &'a Every, calendar: Option<&'a Name> },
+    Over { length: &'a Expr, step: Option<&'a Expr>, span: Span },
+    Session { gap: &'a Expr },
 }
 
 /// Sorts the clauses of a metric; what stands twice is reported.
@@ -44,18 +52,14 @@ pub(super) fn clauses<'a>(item: &'a MetricItem, found: &mut Vec<Diagnostic>) -> 
             ClauseKind::Let { name, value } => clauses.lets.push((name, value)),
             ClauseKind::Where(condition) => clauses.wheres.push(condition),
             ClauseKind::By(keys) => clauses.keys.extend(keys),
-            ClauseKind::Every { every, calendar } => clauses.every = Some((every, calendar.as_ref())),
+            ClauseKind::Every { every, calendar } => {
+                clauses.window = Some(WindowClause::Every { every, calendar: calendar.as_ref() });
+            }
+            ClauseKind::Over { length, step } => {
+                clauses.window = Some(WindowClause::Over { length, step: step.as_ref(), span: clause.span });
+            }
+            ClauseKind::Session { gap } => clauses.window = Some(WindowClause::Session { gap }),
             ClauseKind::Unit(unit) => clauses.unit = Some(unit.clone()),
-            ClauseKind::Over => found.push(unsupported(
-                "over last",
-                clause.span,
-                "this version has `every 5m`, `every day in CALENDAR` and metrics over all time",
-            )),
-            ClauseKind::Session => found.push(unsupported(
-                "session",
-                clause.span,
-                "this version has `every 5m`, `every day in CALENDAR` and metrics over all time",
-            )),
         }
     }
     clauses
@@ -65,20 +69,22 @@ fn stands_once(kind: &ClauseKind) -> Option<&'static str> {
     Some(match kind {
         ClauseKind::From(_) => "from",
         ClauseKind::By(_) => "by",
-        ClauseKind::Every { .. } => "every",
+        ClauseKind::Every { .. } | ClauseKind::Over { .. } | ClauseKind::Session { .. } => "a window",
         ClauseKind::Unit(_) => "unit",
-        ClauseKind::Over => "over",
-        ClauseKind::Session => "session",
         ClauseKind::Each { .. } | ClauseKind::Let { .. } | ClauseKind::Where(_) => return None,
     })
 }
 
 fn twice(word: &str, clause: &Clause, first: Span) -> Diagnostic {
+    let message =
+        if word == "a window" { "two windows".to_owned() } else { format!("`{word}` is given twice") };
     let diagnostic =
-        Diagnostic::new(Code::DuplicateClause, format!("`{word}` is given twice"), clause.span, "again here")
-            .also(first, "first here");
+        Diagnostic::new(Code::DuplicateClause, message, clause.span, "again here").also(first, "first here");
     match word {
         "by" => diagnostic.help("list all keys in one: `by a, b`"),
+        "a window" => {
+            diagnostic.help("a metric has one of `every`, `over last` and `session`: make two metrics")
+        }
         _ => diagnostic.help("remove one of them"),
     }
 }

@@ -43,9 +43,9 @@ pub(super) fn check(
     let each = checker.definitions(&clauses);
     let filter = checker.filters(&clauses.wheres);
     let keys = checker.keys(&clauses.keys);
-    let window = match clauses.every {
+    let window = match clauses.window {
         None => Some(Window::AllTime),
-        Some((every, calendar)) => checker.window(every, calendar),
+        Some(clause) => checker.window(clause),
     };
     let outputs = checker.outputs(&item.value);
     if let Some(source) = &source {

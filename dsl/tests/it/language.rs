@@ -84,8 +84,6 @@ fn parts_of_the_language_that_are_missing_give_one_clear_error_each() {
     let text = format!(
         r#"{EXAMPLE}
 use events.{{payments, views}}
-metric orders_24h = count() {{ from payments  over last 24h step 5m }}
-metric visits     = count() {{ from payments  by merchant_id  session gap 30m }}
 metric top_items  = top(10, status, by: sum(amount)) {{ from payments  every day in india }}
 metric first_one  = first(amount) {{ from payments }}
 metric exact      = quantile(amount, 0.5) {{ from payments }}

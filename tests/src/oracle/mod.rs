@@ -39,13 +39,19 @@ pub fn evaluate(metric: &Metric, events: &[Event]) -> Vec<Row> {
         groups.insert((None, Vec::new()), Vec::new());
     }
     for fields in distinct_events(&metric.source, events) {
-        let window = window_of(&metric.window, &fields[metric.source.time]);
+        let windows = windows_of(&metric.window, &fields[metric.source.time]);
         for row in exploded(metric, fields) {
             if metric.filter.as_ref().is_none_or(|filter| scalar::evaluate(filter, &row).is_true()) {
-                let keys = metric.keys.iter().map(|key| scalar::evaluate(&key.expr, &row)).collect();
-                groups.entry((window, keys)).or_default().push(row);
+                let keys: Vec<Datum> =
+                    metric.keys.iter().map(|key| scalar::evaluate(&key.expr, &row)).collect();
+                for window in &windows {
+                    groups.entry((*window, keys.clone())).or_default().push(row.clone());
+                }
             }
         }
+    }
+    if let Window::Session { gap } = metric.window {
+        groups = sessions(groups, gap, metric.source.time);
     }
     groups.iter().map(|(place, rows)| presented(metric, place, rows)).collect()
 }
@@ -79,18 +85,52 @@ fn exploded(metric: &Metric, fields: Vec<Datum>) -> Vec<Vec<Datum>> {
     rows
 }
 
-/// Start and end of the window that an event of this time lies in. A date is its midnight: in the zone
+/// The sessions of each group: an event belongs to that of the one before unless more than the gap lies between.
+fn sessions(
+    groups: BTreeMap<Place, Vec<Vec<Datum>>>,
+    gap: i64,
+    time: usize,
+) -> BTreeMap<Place, Vec<Vec<Datum>>> {
+    let mut sessions = BTreeMap::new();
+    for ((_, keys), mut rows) in groups {
+        rows.sort_by_key(|row| instant_of(&row[time]));
+        for session in rows.chunk_by(|row, next| instant_of(&next[time]) - instant_of(&row[time]) <= gap) {
+            let (first, last) = (&session[0][time], &session[session.len() - 1][time]);
+            let window = (instant_of(first), instant_of(last) + gap);
+            sessions.insert((Some(window), keys.clone()), session.to_vec());
+        }
+    }
+    sessions
+}
+
+/// An instant in UTC; of a date its midnight.
+fn instant_of(time: &Datum) -> i64 {
+    match time {
+        Datum::Timestamp(micros) => *micros,
+        Datum::Date(days) => days * civil::DAY,
+        other => panic!("{other:?} is no event time"),
+    }
+}
+
+/// Start and end of the windows that an event of this time lies in. A date is its midnight: in the zone
 /// of a calendar, so that an event of the 10th is in the window of the 10th everywhere; else in UTC.
+fn windows_of(window: &Window, time: &Datum) -> Vec<Option<(i64, i64)>> {
+    match window {
+        Window::Sliding { length, step } => {
+            // The window that starts last, and all that start before it and have not ended.
+            let latest = times::floor_to(instant_of(time), *step);
+            let starts = (0..length / step).map(|n_steps| latest - n_steps * step);
+            starts.map(|start| Some((start, start + length))).collect()
+        }
+        _ => vec![window_of(window, time)],
+    }
+}
+
 fn window_of(window: &Window, time: &Datum) -> Option<(i64, i64)> {
     match window {
-        Window::AllTime => None,
+        Window::AllTime | Window::Session { .. } | Window::Sliding { .. } => None,
         Window::Tumbling(width) => {
-            let instant = match time {
-                Datum::Timestamp(micros) => *micros,
-                Datum::Date(days) => days * civil::DAY,
-                other => panic!("{other:?} is no event time"),
-            };
-            let start = times::floor_to(instant, *width);
+            let start = times::floor_to(instant_of(time), *width);
             Some((start, start + width))
         }
         Window::Calendar(unit, calendar) => {

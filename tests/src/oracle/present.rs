@@ -182,7 +182,7 @@ fn instant(micros: i64, window: &Window) -> String {
         // A calendar of UTC itself is written with `Z`; London in winter is at `+00:00`.
         Window::Calendar(_, calendar) if calendar.zone == "UTC" => civil::utc_text(micros),
         Window::Calendar(_, calendar) => civil::local_text(micros, &civil::zone(&calendar.zone)),
-        Window::Tumbling(_) | Window::AllTime => civil::utc_text(micros),
+        _ => civil::utc_text(micros),
     }
 }
 

@@ -19,7 +19,7 @@ enum Status {
 
 #[metric]
 fn m(payments: Events<Payment>) -> Metric {
-    payments.over_last(24h, 5m).count()
+    payments.over_last(24h, 7m).count()
 }
 
 fn main() {}

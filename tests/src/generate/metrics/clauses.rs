@@ -87,18 +87,26 @@ impl Scope<'_> {
     }
 
     fn window(&mut self) -> Option<String> {
-        let (window, text) = match self.random.random_range(0..10) {
+        let (window, text) = match self.random.random_range(0..12) {
             0..3 => ("all", None),
             3..5 => {
                 let widths = ["1h", "5m", "90m", "250ms", "24h", "168h", "1s"];
-                ("tumbling", Some(self.one_of(&widths).to_owned()))
+                ("tumbling", Some(format!("every {}", self.one_of(&widths))))
+            }
+            5 => {
+                let sliding =
+                    ["24h step 1h", "10m step 5m", "7d step 24h", "3s step 1s", "55m step 5m", "2h step 2h"];
+                ("sliding", Some(format!("over last {}", self.one_of(&sliding))))
+            }
+            6 => {
+                ("session", Some(format!("session gap {}", self.one_of(&["30m", "1h", "24h", "1s", "720h"]))))
             }
             _ => {
                 let unit = self.one_of(&["day", "week", "month", "quarter", "year"]);
-                (unit, Some(format!("{unit} in {}", self.calendar())))
+                (unit, Some(format!("every {unit} in {}", self.calendar())))
             }
         };
         self.uses.window = window;
-        text.map(|text| format!("every {text}"))
+        text
     }
 }

@@ -10,7 +10,7 @@ pub struct Uses {
     pub everywhere: BTreeSet<&'static str>,
     /// Functions and operators in an aggregate's argument and filter, by aggregate.
     pub by_aggregate: BTreeMap<&'static str, BTreeSet<&'static str>>,
-    /// The window: `all`, `tumbling`, `day`, `week`, `month`, `quarter` or `year`.
+    /// The window: `all`, `tumbling`, `sliding`, `session`, `day`, `week`, `month`, `quarter` or `year`.
     pub window: &'static str,
     /// Names of the calendars.
     pub calendars: BTreeSet<&'static str>,

@@ -31,7 +31,7 @@ fn thousands_of_metrics_use_every_aggregate_in_every_window() {
         }
     }
     assert_eq!(coverage.names(1).len(), 33);
-    assert_eq!(coverage.names(2).len(), 7);
+    assert_eq!(coverage.names(2).len(), 9);
     assert!(coverage.names(0).len() >= 50, "{:?}", coverage.names(0));
     let missing = coverage.missing();
     for aggregate in coverage.names(1) {
