@@ -24,6 +24,7 @@
 
 pub mod calendar;
 pub mod explain;
+mod format;
 pub mod ir;
 pub mod ir_text;
 pub mod render;
@@ -45,6 +46,7 @@ use explain::Node;
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Label, Severity, Span};
 pub use explain_typed::explain_typed;
+pub use format::format;
 
 /// The text of one `.metric` file. It may hold any bytes at all.
 #[derive(Debug, Clone, PartialEq, Eq)]

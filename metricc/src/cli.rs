@@ -7,6 +7,7 @@ mod check;
 mod compile;
 mod demo;
 mod explain;
+mod fmt;
 mod output;
 mod progress;
 mod run;
@@ -39,6 +40,7 @@ pub fn main_with(imports: &Imports) -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Check(check) => check::run(&check),
+        Command::Fmt(fmt) => fmt::run(&fmt),
         Command::Explain(explain) => explain::run(&explain, imports),
         Command::Run(run) => run::run(&run, imports),
         Command::Verify(verify) => verify::run(&verify, imports),

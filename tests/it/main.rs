@@ -7,6 +7,7 @@ mod doors;
 mod explain;
 mod law;
 mod layers;
+mod layout;
 mod own;
 mod reading;
 mod serving;

@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod codes;
+mod format;
 mod language;
 mod limits;
 mod properties;

@@ -30,6 +30,8 @@ Exit codes: 0 clean, 1 findings, 2 usage or failure.";
 pub(crate) enum Command {
     /// Report everything that is wrong with `.metric` files
     Check(CheckArguments),
+    /// Lay `.metric` files out in the one layout
+    Fmt(FmtArguments),
     /// Show what the compiler makes of a metric, stage by stage, or what an error code means
     Explain(ExplainArguments),
     /// Compute metrics over data
@@ -70,6 +72,25 @@ pub(crate) struct CheckArguments {
     /// How to write findings
     #[arg(long, value_enum, default_value = "full")]
     pub(crate) message_format: MessageFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc fmt payments.metric            the file is changed
+  metricc fmt --check metrics/*.metric   for CI: exit code 1 if one would change
+  metricc fmt --diff payments.metric     what would change
+  metricc fmt - < payments.metric        from stdin to stdout")]
+pub(crate) struct FmtArguments {
+    /// Files to lay out; `-` is stdin, and its layout goes to stdout
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing; name the files that would change
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Change nothing; show what would change
+    #[arg(long)]
+    pub(crate) diff: bool,
 }
 
 #[derive(Debug, Args)]

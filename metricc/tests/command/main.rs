@@ -3,6 +3,7 @@
 mod bad_input;
 mod compile;
 mod examples;
+mod fmt;
 mod readme;
 
 use std::path::{Path, PathBuf};
