@@ -29,7 +29,11 @@ pub fn algebra(plan: &MetricPlan) -> Node {
             .with("value", exactness_text(laws.exactness))
             .with("size", size_text(laws.size))
     });
-    Node::new("product").with("metric", &plan.metric.name).with("hash", plan.hash).children(states)
+    Node::new("product")
+        .with("metric", &plan.metric.name)
+        .with("hash", plan.hash)
+        .with("states", plan.state_hash)
+        .children(states)
 }
 
 /// The batch plan, leaves last: what DataFusion runs.
@@ -99,7 +103,7 @@ fn shared(grouping: &Grouping, node: Node) -> Node {
 /// What serving does with segments: merge, present, output.
 pub fn serve(plan: &MetricPlan) -> Node {
     let metric = &plan.metric;
-    let merge = Node::new("merge").with("hash", plan.hash).with("intervals", "adjacent");
+    let merge = Node::new("merge").with("states", plan.state_hash).with("intervals", "adjacent");
     let merge = match &plan.spread {
         None => merge,
         Some(Spread::Panes { step, n_panes }) => {

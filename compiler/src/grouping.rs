@@ -179,7 +179,7 @@ impl Grouping {
             let columns = member.columns.iter().map(|&column| states.column(column).clone()).collect();
             let states = RecordBatch::try_new(member.metric.form.schema.clone(), columns)
                 .map_err(|error| CompileError::engine(&member.metric.form.place, error))?;
-            let segment = Segment { hash: member.metric.hash, interval: interval.clone(), states };
+            let segment = Segment { hash: member.metric.state_hash, interval: interval.clone(), states };
             Ok((member.place, segment))
         };
         self.members.iter().map(segment).collect()

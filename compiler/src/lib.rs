@@ -25,7 +25,7 @@ pub use error::CompileError;
 pub use form::StateForm;
 pub use grouping::{Grouping, Member, StateColumn, StateLayout};
 pub use groups::{GroupRows, PackedGroup};
-pub use hash::MetricHash;
+pub use hash::{MetricHash, StateHash};
 pub use plan::{MetricPlan, PlannedAggregate, SourcePlan, Spread};
 pub use prepare::Prepare;
 pub use segment::{Segment, SegmentError};

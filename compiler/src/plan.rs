@@ -13,7 +13,7 @@ use crate::form::StateForm;
 use crate::grouping::{Arg, Grouping, State, place_of};
 use crate::own::{check_signature, not_brought};
 use crate::prepare::{Scope, columns_of, group_fields};
-use crate::{CompileError, MetricHash, scalar};
+use crate::{CompileError, MetricHash, StateHash, scalar};
 
 /// All metrics over one source: they share one scan and one decode.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub struct MetricPlan {
     pub metric: Arc<ir::Metric>,
     /// What it means.
     pub hash: MetricHash,
+    /// What its segments mean: definitions of one state hash present each other's segments.
+    pub state_hash: StateHash,
     /// Its segments: the row count first, then the distinct states of the aggregates. `count()` without a filter
     /// is the row count, and quantiles of one argument are one sketch.
     pub form: StateForm,
@@ -185,6 +187,7 @@ impl MetricPlan {
         Ok(MetricPlan {
             metric: metric.clone(),
             hash: MetricHash::of(metric, hashed.chain(sessions)),
+            state_hash: StateHash::of(metric, &states.states),
             spread: Spread::of(metric, states)?,
             form: StateForm::new(metric.name.clone(), group_fields(metric), monoids)?,
             aggregates,

@@ -7,13 +7,13 @@
 use arrow::array::RecordBatch;
 use metricc_log::{Frontier, Interval};
 
-use crate::{CompileError, MetricHash, MetricPlan};
+use crate::{CompileError, MetricPlan, StateHash};
 
 /// The states of one metric over one interval; canonical.
 #[derive(Debug, Clone)]
 pub struct Segment {
-    /// Which metric the states are of.
-    pub hash: MetricHash,
+    /// What the states mean.
+    pub hash: StateHash,
     /// The interval of the log that they cover.
     pub interval: Interval,
     /// In the form of the metric's plan, one row per window and key, sorted by them.
@@ -23,13 +23,13 @@ pub struct Segment {
 /// Why two segments are not merged.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
-    /// The states are of different metrics, or of different versions of one.
-    #[error("segments of different metrics do not merge: {left} and {right}")]
+    /// The states are of different metrics, or of versions of one that keep different states.
+    #[error("segments of different states do not merge: {left} and {right}")]
     Hash {
         /// Hash of the first segment.
-        left: MetricHash,
+        left: StateHash,
         /// Hash of the second.
-        right: MetricHash,
+        right: StateHash,
     },
     /// Positions between the segments are in neither.
     #[error("gap: the first segment ends at {end}, the second starts at {start}")]
@@ -54,11 +54,11 @@ pub enum SegmentError {
 
 impl Segment {
     /// `self ⊕ later`: the states of the joined interval. The later segment must start where this one
-    /// ends, and both must be of the plan's metric.
+    /// ends, and both must have the plan's states.
     pub fn merge(&self, later: &Segment, plan: &MetricPlan) -> Result<Segment, SegmentError> {
         for hash in [self.hash, later.hash] {
-            if hash != plan.hash {
-                return Err(SegmentError::Hash { left: plan.hash, right: hash });
+            if hash != plan.state_hash {
+                return Err(SegmentError::Hash { left: plan.state_hash, right: hash });
             }
         }
         let (end, start) = (self.interval.to(), later.interval.from());
@@ -74,7 +74,7 @@ impl Segment {
         let interval = Interval::new(self.interval.from().clone(), later.interval.to().clone())
             .map_err(|error| CompileError::engine(&plan.metric.name, error))?;
         let states = plan.form.collect(&[self.states.clone(), later.states.clone()])?;
-        Ok(Segment { hash: plan.hash, interval, states })
+        Ok(Segment { hash: plan.state_hash, interval, states })
     }
 
     /// The first row in which two segments of one interval differ: window and key columns stand first.

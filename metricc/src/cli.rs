@@ -6,6 +6,7 @@ mod arguments;
 mod check;
 mod compile;
 mod demo;
+mod diff;
 mod explain;
 mod fmt;
 mod output;
@@ -45,6 +46,7 @@ pub fn main_with(imports: &Imports) -> ExitCode {
         Command::Run(run) => run::run(&run, imports),
         Command::Verify(verify) => verify::run(&verify, imports),
         Command::Compile(compile) => compile::run(&compile, imports),
+        Command::Diff(diff) => diff::run(&diff, imports),
         Command::Demo(demo) => demo::run(&demo),
         Command::Completions { shell } => arguments::completions(shell),
     };

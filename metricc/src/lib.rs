@@ -17,6 +17,8 @@
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod compile;
+#[cfg(feature = "cli")]
+pub mod diff;
 #[cfg(feature = "engines")]
 mod evaluate;
 #[cfg(feature = "http")]

@@ -10,8 +10,8 @@ pub fn merge(plan: &MetricPlan, segments: &[Segment]) -> Result<Segment, ServeEr
     let Some((first, later)) = segments.split_first() else {
         return Err(ServeError::NoSegment { metric: plan.metric.name.clone() });
     };
-    if first.hash != plan.hash {
-        return Err(SegmentError::Hash { left: plan.hash, right: first.hash }.into());
+    if first.hash != plan.state_hash {
+        return Err(SegmentError::Hash { left: plan.state_hash, right: first.hash }.into());
     }
     let mut merged = first.clone();
     for segment in later {

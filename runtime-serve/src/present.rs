@@ -62,8 +62,8 @@ pub enum ServeError {
 /// Presents a segment. An ungrouped metric of all time has one row, also over no events; all others
 /// have a row per group that events were seen of.
 pub fn present(plan: &MetricPlan, segment: &Segment) -> Result<Presented, ServeError> {
-    if segment.hash != plan.hash {
-        return Err(SegmentError::Hash { left: plan.hash, right: segment.hash }.into());
+    if segment.hash != plan.state_hash {
+        return Err(SegmentError::Hash { left: plan.state_hash, right: segment.hash }.into());
     }
     let metric = &plan.metric;
     let is_windowed = metric.window != ir::Window::AllTime;

@@ -9,6 +9,7 @@ mod law;
 mod layers;
 mod layout;
 mod own;
+mod presentation;
 mod reading;
 mod serving;
 mod streaming;

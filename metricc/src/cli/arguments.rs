@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Check on your data that batch, stream and their merge agree to the byte
     Verify(VerifyArguments),
+    /// Say what changed between two versions of a file, and what has to be computed anew
+    Diff(DiffArguments),
     /// Write a serving stub in Rust, an OpenAPI document, schemas and plans
     Compile(CompileArguments),
     /// Real flight data through batch, stream, and the merge of both
@@ -116,6 +118,42 @@ pub(crate) struct CompileArguments {
     /// Folder of the crate `metricc` that the stub depends on; this version of it unless given
     #[arg(long, value_name = "PATH")]
     pub(crate) metricc: Option<String>,
+}
+
+/// Form of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    /// For people
+    Text,
+    /// One JSON object per metric
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc diff old.metric new.metric
+  metricc diff payments.metric --against HEAD     the file, and as it was committed
+  metricc diff payments.metric --against main --output json
+
+Of each metric:
+  same           the same meaning, whatever the text looks like
+  renamed        the same meaning under another name
+  presentation   the same states, presented otherwise: nothing is computed anew
+  changed        other states: they are computed from the log
+  added, removed
+
+Exit codes: 0 all metrics are the same, 1 some are not, 2 there is nothing to compare.")]
+pub(crate) struct DiffArguments {
+    /// The old file and the new one; with --against the new one alone
+    #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Compare with the file as it is in this revision of git
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) against: Option<String>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: DiffFormat,
 }
 
 /// A stage of the compiler.

@@ -109,6 +109,7 @@ pub(super) fn state(plan: &MetricPlan) -> Value {
     json!({
         "metric": plan.metric.name,
         "hash": plan.hash.to_string(),
+        "state_hash": plan.state_hash.to_string(),
         "definition": plan.metric.definition_hash(),
         "groups": groups.collect::<Vec<_>>(),
         "states": states.collect::<Vec<_>>(),

@@ -1,0 +1,104 @@
+//! `metricc diff`.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use metricc_client::own::Imports;
+use metricc_compiler::SourcePlan;
+use metricc_dsl::SourceText;
+
+use super::arguments::{DiffArguments, DiffFormat};
+use super::check::counted;
+use super::terminal::{self, Failure};
+use crate::Package;
+use crate::diff::{Change, MetricChange, diff};
+
+pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCode, Failure> {
+    let (old, new) = match (arguments.files.as_slice(), &arguments.against) {
+        ([file], Some(revision)) => (at_revision(file, revision)?, Package::read(file)?),
+        ([old, new], None) => (Package::read(old)?, Package::read(new)?),
+        (_, Some(_)) => {
+            return Err(Failure::Message("`--against` compares one file with its older self".to_owned()));
+        }
+        (_, None) => {
+            return Err(Failure::Message(
+                "there is nothing to compare with\n  help: give two files, or one and `--against REVISION`"
+                    .to_owned(),
+            ));
+        }
+    };
+    let (old, new) = (old.bringing(imports), new.bringing(imports));
+    let (is_old_sound, is_new_sound) = (terminal::report(&old)?, terminal::report(&new)?);
+    if !is_old_sound || !is_new_sound {
+        return Err(Failure::Message("packages with errors are not compared".to_owned()));
+    }
+    let plans =
+        |package: &Package| SourcePlan::of_package(&package.checked.package.metrics, &package.imports);
+    let changes = diff(&plans(&old)?, &plans(&new)?);
+    match arguments.output {
+        DiffFormat::Text => terminal::data(&text(&changes))?,
+        DiffFormat::Json => {
+            for change in &changes {
+                terminal::data(&format!("{}\n", serde_json::to_string(change)?))?;
+            }
+        }
+    }
+    let n_changed = changes.iter().filter(|change| change.change != Change::Same).count();
+    let n_anew = changes.iter().filter(|change| change.recompute).count();
+    terminal::note(format!(
+        "{}: {n_changed} changed, {n_anew} to be computed from the log",
+        counted(changes.len(), "metric", "metrics")
+    ));
+    Ok(if n_changed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The file as it was in a revision of the repository in which it lies.
+fn at_revision(file: &Path, revision: &str) -> Result<Package, Failure> {
+    let failed = |problem: String| Failure::Message(format!("{} at {revision}: {problem}", file.display()));
+    let place = file.canonicalize().map_err(|error| failed(error.to_string()))?;
+    let (Some(folder), Some(name)) = (place.parent(), place.file_name()) else {
+        return Err(failed("this is no file".to_owned()));
+    };
+    // A revision is no option, whatever it begins with.
+    let object = format!("{revision}:./{}", name.to_string_lossy());
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["cat-file", "--end-of-options", "blob", &object])
+        .output()
+        .map_err(|error| failed(format!("git does not start: {error}")))?;
+    if !output.status.success() {
+        let problem = String::from_utf8_lossy(&output.stderr);
+        return Err(failed(problem.trim().trim_start_matches("fatal: ").to_owned()));
+    }
+    let name = format!("{} at {revision}", file.display());
+    Ok(Package::from_text(SourceText { name, bytes: output.stdout }))
+}
+
+/// A line for each metric, and below it the parts that differ.
+fn text(changes: &[MetricChange]) -> String {
+    let mut text = String::new();
+    for change in changes {
+        let (word, what_to_do) = match change.change {
+            Change::Same => ("same", ""),
+            Change::Renamed => ("renamed", "nothing is computed anew"),
+            Change::Presentation => ("presentation", "nothing is computed anew"),
+            Change::States => ("changed", "computed from the log"),
+            Change::Added => ("added", "computed from the log"),
+            Change::Removed => ("removed", ""),
+        };
+        let was = change.was.as_ref().map_or_else(String::new, |was| format!(" (was {was})"));
+        let line = format!("{word:13} {}{was}", change.metric);
+        text.push_str(format!("{line:40} {what_to_do}").trim_end());
+        text.push('\n');
+        for part in &change.parts {
+            text.push_str(&format!("  {}\n", part.part));
+            for (sign, value) in [('-', &part.old), ('+', &part.new)] {
+                if let Some(value) = value {
+                    text.push_str(&format!("    {sign} {value}\n"));
+                }
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,64 @@
+//! Segments of one definition are good for every other of the same state hash, and for no other.
+
+use metricc::{Engine, EngineOptions, evaluate_interval};
+use metricc_compiler::{MetricPlan, Segment};
+use metricc_log::Interval;
+use metricc_runtime_serve::{json_lines, merge, present};
+
+use crate::layers::{bound, package};
+
+const SOURCE: &str = "source s { id: int key  at: timestamp time  x: int  k: string }\n";
+
+/// The plan and the segment of a metric called `m`.
+fn evaluated(metric: &str) -> (std::sync::Arc<MetricPlan>, Segment) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("events.ndjson");
+    let event = |id: i64| {
+        format!(
+            "{{\"id\":{id},\"at\":\"2026-04-25T10:{:02}:00Z\",\"x\":{},\"k\":\"{}\"}}\n",
+            id % 60,
+            id * id % 97,
+            id % 3
+        )
+    };
+    std::fs::write(&path, (0..200).map(event).collect::<String>()).expect("the log is written");
+    let bound = bound(&package(&format!("{SOURCE}metric m = {metric}")), &path);
+    let interval = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
+    let evaluation = evaluate_interval(&bound, Engine::Batch, &interval, &EngineOptions::default(), &|_| ());
+    let segment = evaluation.expect("it evaluates").segments.remove(0);
+    (bound.plan.metrics[0].clone(), segment)
+}
+
+#[test]
+fn a_changed_presentation_reads_the_old_segments() {
+    for (old, new) in [
+        ("p50(x, within: 1%) { from s  by k }", "p99(x, within: 1%) { from s  by k }"),
+        ("sum(x) { from s  by k }", "{ total: sum(x), mean: sum(x) / count() } { from s  by k as key }"),
+        ("top(1, k) { from s  every 10m }", "top(3, k) { from s  every 10m  unit views }"),
+        ("count() { from s  over last 10m step 5m }", "count() { from s  over last 30m step 5m }"),
+    ] {
+        let ((old_plan, old_segment), (plan, segment)) = (evaluated(old), evaluated(new));
+        assert_ne!(old_plan.hash, plan.hash, "{old} | {new}");
+        assert_eq!(old_plan.state_hash, plan.state_hash, "{old} | {new}");
+        let lines = |segment: &Segment| -> Vec<String> {
+            json_lines(&present(&plan, segment).expect("it presents")).collect()
+        };
+        assert_eq!(lines(&old_segment), lines(&segment), "{old} | {new}");
+        assert!(merge(&plan, &[old_segment]).is_ok());
+    }
+}
+
+#[test]
+fn other_states_are_refused() {
+    for (old, new) in [
+        ("p50(x, within: 1%) { from s }", "p50(x, within: 2%) { from s }"),
+        ("count() { from s  by k }", "count() { from s  by upper(k) as k }"),
+        ("count() { from s  session gap 10m }", "count() { from s  session gap 11m }"),
+        ("count() { from s  over last 30m step 5m }", "count() { from s  over last 30m step 10m }"),
+        ("sum(x) { from s }", "sum(x) where x > 1 { from s }"),
+    ] {
+        let ((_, old_segment), (plan, _)) = (evaluated(old), evaluated(new));
+        let refused = present(&plan, &old_segment).expect_err(new).to_string();
+        assert!(refused.starts_with("segments of different states do not merge"), "{refused}");
+    }
+}
