@@ -1,4 +1,4 @@
-//! The stages behind the typed metric as trees: algebra, batch, stream, serve.
+//! The stages behind the typed metric as trees: summary, algebra, batch, stream, serve.
 //!
 //! They are drawn from the plan that the runtimes render, so what is shown is what runs.
 
@@ -7,6 +7,8 @@ use metricc_dsl::explain::Node;
 use metricc_dsl::{ir, ir_text};
 
 use crate::{Grouping, MetricPlan, SourcePlan, Spread, StateLayout};
+
+pub use crate::summary::summary;
 
 /// The monoids of a metric's state, their laws and their size.
 pub fn algebra(plan: &MetricPlan) -> Node {
@@ -186,7 +188,7 @@ fn scope_name(metric: &ir::Metric, column: usize) -> String {
     }
 }
 
-fn aggregate_text(metric: &ir::Metric, index: usize) -> String {
+pub(crate) fn aggregate_text(metric: &ir::Metric, index: usize) -> String {
     ir_text::aggregate(&metric.aggregates[index], &|column| scope_name(metric, column))
 }
 
@@ -221,7 +223,7 @@ fn layout_text(layout: &StateLayout) -> String {
     }
 }
 
-fn exactness_text(exactness: Exactness) -> String {
+pub(crate) fn exactness_text(exactness: Exactness) -> String {
     match exactness {
         Exactness::Exact => "exact".to_owned(),
         Exactness::StandardError(ppm) => format!("standard error {} %", percent(ppm)),

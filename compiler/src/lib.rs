@@ -20,6 +20,7 @@ mod plan;
 mod prepare;
 pub mod scalar;
 mod segment;
+mod summary;
 
 pub use error::CompileError;
 pub use form::StateForm;

@@ -8,9 +8,10 @@ use metricc_compiler::{MetricPlan, SourcePlan, explain};
 use metricc_dsl::explain::Node;
 use metricc_dsl::explain_typed;
 
-fn stages<'a>(package: &Package, source: &SourcePlan, plan: &MetricPlan) -> [(&'a str, Node); 6] {
+fn stages<'a>(package: &Package, source: &SourcePlan, plan: &MetricPlan) -> [(&'a str, Node); 7] {
     let syntax = package.checked.explain_syntax(&plan.metric.name).expect("it has a syntax tree");
     [
+        ("summary", explain::summary(plan)),
         ("syntax", syntax),
         ("typed", explain_typed(&plan.metric)),
         ("algebra", explain::algebra(plan)),

@@ -5,6 +5,7 @@ mod conformance;
 mod docs;
 mod doors;
 mod explain;
+mod fuzz;
 mod law;
 mod layers;
 mod layout;

@@ -139,7 +139,11 @@ fn laws(parts: &[SessionPart]) -> Laws {
         idempotent: laws.clone().all(|laws| laws.idempotent),
         invertible: false,
         exactness: inexact.unwrap_or(Exactness::Exact),
-        size: Size::Growing(Growth { bytes, texts: false, per: "session" }),
+        size: Size::Growing(Growth {
+            bytes,
+            texts: false,
+            per: if bytes.is_some() { "session" } else { "what its sessions hold" },
+        }),
     }
 }
 

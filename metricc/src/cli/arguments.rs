@@ -159,6 +159,8 @@ pub(crate) struct DiffArguments {
 /// A stage of the compiler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Stage {
+    /// What is kept, how large, and what repeated and deleted events do to it
+    Summary,
     /// As it was parsed
     Syntax,
     /// Names resolved, types checked, in normal form
@@ -187,7 +189,7 @@ pub(crate) enum ExplainFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  metricc explain payments.metric revenue
+  metricc explain payments.metric revenue --stage summary
   metricc explain payments.metric revenue --stage stream
   metricc explain payments.metric revenue --stage batch --format dot | dot -Tsvg > batch.svg
   metricc explain M0012")]

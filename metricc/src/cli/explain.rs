@@ -13,8 +13,8 @@ use super::arguments::{ExplainArguments, ExplainFormat, Stage};
 use super::terminal::{self, Failure};
 use crate::{Package, PackageError};
 
-const STAGES: [Stage; 6] =
-    [Stage::Syntax, Stage::Typed, Stage::Algebra, Stage::Batch, Stage::Stream, Stage::Serve];
+const STAGES: [Stage; 7] =
+    [Stage::Summary, Stage::Syntax, Stage::Typed, Stage::Algebra, Stage::Batch, Stage::Stream, Stage::Serve];
 
 /// A page about an error code, or the stages of metrics.
 pub(crate) fn run(arguments: &ExplainArguments, imports: &Imports) -> Result<ExitCode, Failure> {
@@ -77,6 +77,7 @@ fn plan_of<'a>(
 
 fn planned(source: &SourcePlan, plan: &MetricPlan, stage: Stage) -> Node {
     match stage {
+        Stage::Summary => explain::summary(plan),
         Stage::Batch => explain::batch(source, plan),
         Stage::Stream => explain::stream(source, plan),
         Stage::Serve => explain::serve(plan),

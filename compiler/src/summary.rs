@@ -1,0 +1,112 @@
+//! What the user of a metric wants to know of its states: how many there are and how large, what repeated and deleted
+//! events would do to them, how exact the answer is. All of it follows from the laws that the monoids declare.
+
+use metricc_algebra::{Exactness, Growth, Size};
+use metricc_dsl::explain::Node;
+use metricc_dsl::{ir, ir_text};
+
+use crate::explain::{aggregate_text, exactness_text};
+use crate::{MetricPlan, Spread};
+
+/// The summary of a metric.
+pub fn summary(plan: &MetricPlan) -> Node {
+    Node::new("summary")
+        .with("metric", &plan.metric.name)
+        .child(Node::new("kept").with("per", kept_per(plan)))
+        .child(Node::new("state").with("size", size(plan)))
+        .child(answer("duplicates", duplicates(plan)))
+        .child(answer("deletes", deletes(plan)))
+        .child(Node::new("value").with("is", exactness(plan)))
+}
+
+fn answer(what: &str, (is_safe, why): (bool, String)) -> Node {
+    Node::new(what).with("safe", is_safe).with("because", why)
+}
+
+/// What there is one product of states for.
+fn kept_per(plan: &MetricPlan) -> String {
+    let metric = &plan.metric;
+    let keys: Vec<&str> = metric.keys.iter().map(|key| key.name.as_str()).collect();
+    let window = match (&metric.window, &plan.spread) {
+        (_, Some(Spread::Panes { step, n_panes })) => {
+            Some(format!("pane of {}, {n_panes} of which make a window", ir_text::duration(*step)))
+        }
+        (ir::Window::AllTime, _) | (_, Some(Spread::Sessions { .. })) => None,
+        (window, _) => Some(format!("window ({})", ir_text::window(window))),
+    };
+    let parts: Vec<String> =
+        window.into_iter().chain((!keys.is_empty()).then(|| keys.join(" and "))).collect();
+    let all = if parts.is_empty() { "log".to_owned() } else { parts.join(", and ") };
+    match plan.spread {
+        Some(Spread::Sessions { .. }) => format!("{all}: all its sessions"),
+        _ => all,
+    }
+}
+
+/// Bytes of one product, and what it grows with.
+fn size(plan: &MetricPlan) -> String {
+    let (mut n_bytes, mut is_exact, mut growing) = (0, true, Vec::new());
+    for monoid in &plan.form.monoids {
+        match monoid.laws().size {
+            Size::Fixed(bytes) => n_bytes += bytes,
+            Size::Bounded(bytes) => {
+                n_bytes += bytes;
+                is_exact = false;
+            }
+            Size::Growing(Growth { bytes, texts, per }) => {
+                growing.push(match bytes {
+                    Some(bytes) => {
+                        format!("{bytes} B{} for each {per}", if texts { " and a text" } else { "" })
+                    }
+                    None => per.to_owned(),
+                });
+            }
+        }
+    }
+    let bounded = format!("{}{n_bytes} B", if is_exact { "" } else { "at most " });
+    match growing.is_empty() {
+        true => format!("{bounded}, bounded"),
+        false => format!("{bounded}, and growing by {}", growing.join(", and ")),
+    }
+}
+
+fn duplicates(plan: &MetricPlan) -> (bool, String) {
+    let source = &plan.metric.source;
+    if !source.identity.is_empty() {
+        let names: Vec<&str> =
+            source.identity.iter().map(|field| source.fields[*field].name.as_str()).collect();
+        return (
+            true,
+            format!("`{}` is identified by {}, and counts once", source.name, names.join(" and ")),
+        );
+    }
+    match offender(plan, |laws| laws.idempotent) {
+        None => (true, "its states are idempotent".to_owned()),
+        Some(text) => (false, format!("`{}` has no key, and {text} counts an event again", source.name)),
+    }
+}
+
+fn deletes(plan: &MetricPlan) -> (bool, String) {
+    if let Some(Spread::Sessions { .. }) = plan.spread {
+        return (false, "a session does not know which events hold it together".to_owned());
+    }
+    match offender(plan, |laws| laws.invertible) {
+        None => (true, "its states have inverses".to_owned()),
+        Some(text) => (false, format!("{text} does not keep what it would have to fall back to")),
+    }
+}
+
+/// The first aggregate whose state lacks a law.
+fn offender(plan: &MetricPlan, law: impl Fn(&metricc_algebra::Laws) -> bool) -> Option<String> {
+    let lacks = |index: &usize| !law(&plan.aggregates[*index].monoid.laws());
+    (0..plan.aggregates.len()).find(lacks).map(|index| format!("`{}`", aggregate_text(&plan.metric, index)))
+}
+
+fn exactness(plan: &MetricPlan) -> String {
+    let inexact = |index: usize| match plan.aggregates[index].monoid.laws().exactness {
+        Exactness::Exact => None,
+        inexact => Some(format!("`{}`: {}", aggregate_text(&plan.metric, index), exactness_text(inexact))),
+    };
+    let inexact: Vec<String> = (0..plan.aggregates.len()).filter_map(inexact).collect();
+    if inexact.is_empty() { "exact".to_owned() } else { inexact.join("; ") }
+}
