@@ -28,6 +28,9 @@ pub struct ReadRequest {
     pub from: Option<Timestamp>,
     /// Only windows that start before this instant.
     pub to: Option<Timestamp>,
+    /// Windows that are put together from those of the metric, such as `6h`, `day in Europe/London`, or `all` for one row of
+    /// the whole range.
+    pub grain: Option<String>,
     /// Only the latest window among those.
     pub latest: bool,
 }

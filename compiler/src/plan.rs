@@ -172,6 +172,14 @@ fn session_part(state: &State<'_>) -> SessionPart {
 }
 
 impl MetricPlan {
+    /// The form of the same states by the groups of another metric: one with other windows.
+    ///
+    /// # Errors
+    /// When its groups have no form.
+    pub fn form_of(&self, metric: &ir::Metric) -> Result<StateForm, CompileError> {
+        StateForm::new(metric.name.clone(), group_fields(metric), self.form.monoids.clone())
+    }
+
     fn new(
         metric: &Arc<ir::Metric>,
         states: &MetricStates<'_>,

@@ -45,6 +45,7 @@ mod unify;
 mod window;
 
 pub(crate) use aggregate::is_aggregate;
+pub(crate) use time::calendar_unit;
 
 /// Most metrics in a file, fields in a source or record, keys in a metric.
 const MOST_PARTS: usize = 256;

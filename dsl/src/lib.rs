@@ -35,6 +35,7 @@ mod code;
 mod diagnostic;
 mod explain_syntax;
 mod explain_typed;
+mod grain;
 mod items;
 mod parse;
 mod rust_spelling;
@@ -47,6 +48,7 @@ pub use code::Code;
 pub use diagnostic::{Diagnostic, Label, Severity, Span};
 pub use explain_typed::explain_typed;
 pub use format::format;
+pub use grain::grain;
 
 /// The text of one `.metric` file. It may hold any bytes at all.
 #[derive(Debug, Clone, PartialEq, Eq)]

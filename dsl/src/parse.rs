@@ -15,6 +15,8 @@ mod expression;
 mod literal;
 mod syntax_error;
 
+pub(crate) use literal::duration_micros;
+
 #[derive(pest_derive::Parser)]
 #[grammar = "grammar.pest"]
 struct Grammar;

@@ -57,6 +57,9 @@ impl HttpServing {
                     pairs.append_pair(name, &instant.to_string());
                 }
             }
+            if let Some(grain) = &request.grain {
+                pairs.append_pair("grain", grain);
+            }
             if request.latest {
                 pairs.append_pair("latest", "true");
             }

@@ -3,7 +3,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /v1/metrics` | the metrics that are served |
-//! | `GET /v1/metrics/{metric}?key.country=IN&from=…&to=…&latest=true&hash=…` | rows of one frontier |
+//! | `GET /v1/metrics/{metric}?key.country=IN&from=…&to=…&grain=…&latest=true&hash=…` | rows of one frontier |
 //! | `GET /v1/metrics/{metric}/live` | the same as server-sent events, whenever the frontier has moved |
 //!
 //! The value of a key is JSON where it is JSON, and text otherwise; `null` is the group of none. What is wrong is said as
@@ -96,6 +96,7 @@ fn request(metric: String, parameters: Vec<(String, String)>) -> Result<ReadRequ
             "hash" => request.hash = Some(text),
             "from" => request.from = Some(instant("from", &text)?),
             "to" => request.to = Some(instant("to", &text)?),
+            "grain" => request.grain = Some(text),
             "latest" => request.latest = boolean(&text)?,
             _ => match name.strip_prefix("key.") {
                 Some(key) => {
@@ -103,7 +104,7 @@ fn request(metric: String, parameters: Vec<(String, String)>) -> Result<ReadRequ
                     request.keys.insert(key.to_owned(), value);
                 }
                 None => {
-                    let help = "parameters are `key.NAME`, `from`, `to`, `latest` and `hash`";
+                    let help = "parameters are `key.NAME`, `from`, `to`, `grain`, `latest` and `hash`";
                     return Err(ServingError::Request(format!("there is no parameter `{name}`: {help}")));
                 }
             },

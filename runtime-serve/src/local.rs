@@ -1,7 +1,7 @@
 //! A serving layer in this process: segments are published, readers get rows of one frontier.
 //!
 //! What was published last is one value that is replaced as a whole, so no reader sees a mixture of two frontiers. It
-//! merges with [`merge`] and presents with [`present`] and nothing else.
+//! merges with [`merge`] and presents with [`read`] and nothing else.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,12 +11,13 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use metricc_client::{ReadRequest, Served, ServedMetric, Serving, ServingError};
 use metricc_compiler::{MetricPlan, Segment};
+use metricc_dsl::grain;
 use metricc_log::Frontier;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use crate::select::select;
-use crate::{ServeError, json_lines, merge, present};
+use crate::{Reading, ServeError, json_lines, merge, read};
 
 /// Metrics of one source that are served in this process.
 #[derive(Debug, Clone)]
@@ -83,10 +84,13 @@ impl LocalServing {
 
     fn answer(&self, request: &ReadRequest, published: &Published) -> Result<Served, ServingError> {
         let plan = self.plan(request)?;
-        let failed = |error: ServeError| ServingError::Failed(error.to_string());
+        let failed = |error: ServeError| match error {
+            ServeError::Reading { .. } => ServingError::Request(error.to_string()),
+            error => ServingError::Failed(error.to_string()),
+        };
         let mut rows = Vec::new();
         if let Some(segment) = published.segments.get(&request.metric) {
-            let presented = present(plan, segment).map_err(failed)?;
+            let presented = read(plan, segment, &reading(plan, request)?).map_err(failed)?;
             let selected = select(&presented, request)?;
             let lines = json_lines(&presented).zip(selected).filter(|(_, is_selected)| *is_selected);
             let raw = lines.map(|(line, _)| RawValue::from_string(line));
@@ -95,6 +99,14 @@ impl LocalServing {
         let (metric, hash) = (request.metric.clone(), plan.hash.to_string());
         Ok(Served { metric, hash, frontier: published.frontier.0.clone(), rows })
     }
+}
+
+/// Which windows a request asks for.
+fn reading(plan: &MetricPlan, request: &ReadRequest) -> Result<Reading, ServingError> {
+    let micros = |instant: metricc_client::jiff::Timestamp| instant.as_microsecond();
+    let grain = request.grain.as_ref().map(|text| grain(text, &plan.metric.window)).transpose();
+    let grain = grain.map_err(|problem| ServingError::Request(format!("`grain`: {problem}")))?;
+    Ok(Reading { from: request.from.map(micros), to: request.to.map(micros), grain })
 }
 
 impl Serving for LocalServing {

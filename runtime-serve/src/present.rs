@@ -7,10 +7,11 @@ use arrow::array::{BooleanArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use metricc_algebra::{Monoid, StateError};
 use metricc_compiler::scalar::WindowRule;
-use metricc_compiler::{CompileError, MetricPlan, Segment, SegmentError};
+use metricc_compiler::{CompileError, MetricPlan, Segment, SegmentError, StateForm};
 use metricc_dsl::ir;
 
-use crate::spread::{Windowed, spread};
+use crate::reading::Reading;
+use crate::spread::{Windowed, windowed};
 
 /// The presented rows of one metric, sorted by window, then keys. All columns have one length.
 #[derive(Debug, Clone)]
@@ -48,6 +49,14 @@ pub enum ServeError {
         /// Where the others end.
         other: metricc_log::Frontier,
     },
+    /// A metric cannot be read at these windows.
+    #[error("metric `{metric}` {problem}")]
+    Reading {
+        /// The metric.
+        metric: String,
+        /// Why not.
+        problem: String,
+    },
     /// Segments that do not follow one another, or are of different metrics.
     #[error(transparent)]
     Segment(#[from] SegmentError),
@@ -62,18 +71,22 @@ pub enum ServeError {
 /// Presents a segment. An ungrouped metric of all time has one row, also over no events; all others
 /// have a row per group that events were seen of.
 pub fn present(plan: &MetricPlan, segment: &Segment) -> Result<Presented, ServeError> {
+    read(plan, segment, &Reading::default())
+}
+
+/// Presents some windows of a segment, or coarser ones.
+///
+/// # Errors
+/// As [`present`], and where the metric cannot be read so.
+pub fn read(plan: &MetricPlan, segment: &Segment, reading: &Reading) -> Result<Presented, ServeError> {
     if segment.hash != plan.state_hash {
         return Err(SegmentError::Hash { left: plan.state_hash, right: segment.hash }.into());
     }
-    let metric = &plan.metric;
+    let Windowed { metric, form, states } = windowed(plan, &segment.states, reading)?;
+    let (metric, form) = (metric.as_ref(), form.as_ref());
     let is_windowed = metric.window != ir::Window::AllTime;
     let is_ungrouped = metric.keys.is_empty() && !is_windowed;
-    let states = if is_ungrouped && segment.states.num_rows() == 0 {
-        identity_row(plan)?
-    } else {
-        segment.states.clone()
-    };
-    let Windowed { form, states } = spread(plan, &states)?;
+    let states = if is_ungrouped && states.num_rows() == 0 { identity_row(form)? } else { states };
     let n_rows = states.num_rows();
     let (groups, states) = states.columns().split_at(form.n_group_columns);
     let aggregates = plan
@@ -93,7 +106,7 @@ pub fn present(plan: &MetricPlan, segment: &Segment) -> Result<Presented, ServeE
     let (window, keys) = groups.split_at(groups.len() - metric.keys.len());
     let windows = if is_windowed { Some(windows(metric, window)?) } else { None };
     let keys = keys.to_vec();
-    Ok(Presented { metric: metric.clone(), n_rows, windows, keys, outputs })
+    Ok(Presented { metric: Arc::new(metric.clone()), n_rows, windows, keys, outputs })
 }
 
 /// Start and end of each window: from the column of starts, and that of ends where they do not follow.
@@ -116,14 +129,14 @@ fn windows(metric: &ir::Metric, columns: &[ArrayRef]) -> Result<Vec<(i64, i64)>,
     }
 }
 
-/// The segment of an ungrouped metric that has seen nothing: the identity of each state.
-fn identity_row(plan: &MetricPlan) -> Result<RecordBatch, CompileError> {
+/// The states of an ungrouped metric that has seen nothing: the identity of each.
+fn identity_row(form: &StateForm) -> Result<RecordBatch, CompileError> {
     let mut columns: Vec<ArrayRef> = vec![Arc::new(BooleanArray::from(vec![false]))];
-    for monoid in &plan.form.monoids {
+    for monoid in &form.monoids {
         columns.push(identity_column(monoid.as_ref())?);
     }
-    RecordBatch::try_new(plan.form.schema.clone(), columns)
-        .map_err(|error| CompileError::engine(&plan.metric.name, error))
+    RecordBatch::try_new(form.schema.clone(), columns)
+        .map_err(|error| CompileError::engine(&form.place, error))
 }
 
 fn identity_column(monoid: &dyn Monoid) -> Result<ArrayRef, CompileError> {

@@ -22,29 +22,13 @@ pub(crate) fn select(presented: &Presented, request: &ReadRequest) -> Result<Vec
             *is_selected &= value_bytes(column, row) == wanted;
         }
     }
-    by_window(presented, request, &mut selected)?;
+    by_window(presented, request, &mut selected);
     Ok(selected)
 }
 
-fn by_window(
-    presented: &Presented,
-    request: &ReadRequest,
-    selected: &mut [bool],
-) -> Result<(), ServingError> {
-    let Some(windows) = &presented.windows else {
-        if request.from.is_some() || request.to.is_some() {
-            let metric = &request.metric;
-            return Err(ServingError::Request(format!(
-                "metric `{metric}` is of all time: it has no windows to choose from"
-            )));
-        }
-        return Ok(());
-    };
-    let from = request.from.map_or(i64::MIN, |instant| instant.as_microsecond());
-    let to = request.to.map_or(i64::MAX, |instant| instant.as_microsecond());
-    for (is_selected, (start, _)) in selected.iter_mut().zip(windows) {
-        *is_selected &= (from..to).contains(start);
-    }
+/// The range is read already; of what is in it, and has these keys, perhaps only the latest window.
+fn by_window(presented: &Presented, request: &ReadRequest, selected: &mut [bool]) {
+    let Some(windows) = &presented.windows else { return };
     if request.latest {
         let starts = windows.iter().zip(&*selected).filter(|(_, is_selected)| **is_selected);
         let latest = starts.map(|((start, _), _)| *start).max();
@@ -52,7 +36,6 @@ fn by_window(
             *is_selected &= Some(*start) == latest;
         }
     }
-    Ok(())
 }
 
 /// The bytes of the value that is asked for; none for null. It is read as a cell of a record is.

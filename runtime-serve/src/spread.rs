@@ -3,6 +3,7 @@
 //! Segments keep what is disjoint, so that segments merge: panes of sliding windows, and sessions as part of a group's
 //! state. Windows that overlap come about here, by merging panes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, UInt32Array};
@@ -10,25 +11,64 @@ use arrow::compute::take;
 use arrow::datatypes::TimestampMicrosecondType;
 use metricc_algebra::Sessions;
 use metricc_compiler::{CompileError, MetricPlan, Spread, StateForm};
+use metricc_dsl::ir::Metric;
 
 use crate::ServeError;
+use crate::reading::Reading;
 
-/// Presented states: their form, and one row per window and key.
+/// Presented states: of which metric, in which form, one row per window and key.
 pub(crate) struct Windowed<'a> {
-    pub(crate) form: &'a StateForm,
+    pub(crate) metric: Cow<'a, Metric>,
+    pub(crate) form: Form<'a>,
     pub(crate) states: RecordBatch,
 }
 
+/// The plan's own form, or one of other groups.
+pub(crate) enum Form<'a> {
+    Own(&'a StateForm),
+    Other(Box<StateForm>),
+}
+
+impl AsRef<StateForm> for Form<'_> {
+    fn as_ref(&self) -> &StateForm {
+        match self {
+            Form::Own(form) => form,
+            Form::Other(form) => form,
+        }
+    }
+}
+
 /// The states of the plan's segment by the windows that are presented.
-pub(crate) fn spread<'a>(plan: &'a MetricPlan, states: &RecordBatch) -> Result<Windowed<'a>, ServeError> {
+pub(crate) fn windowed<'a>(
+    plan: &'a MetricPlan,
+    states: &RecordBatch,
+    reading: &Reading,
+) -> Result<Windowed<'a>, ServeError> {
+    let metric = &plan.metric;
+    reading.check(metric)?;
+    let own = |form: &'a StateForm, states| Windowed {
+        metric: Cow::Borrowed(metric.as_ref()),
+        form: Form::Own(form),
+        states,
+    };
     match &plan.spread {
-        None => Ok(Windowed { form: &plan.form, states: states.clone() }),
         Some(Spread::Panes { step, n_panes }) => {
-            Ok(Windowed { form: &plan.form, states: windows_of_panes(&plan.form, states, *step, *n_panes)? })
+            // The windows of the range are made of its panes and those up to a window's length behind it.
+            let behind = |to: i64| to.saturating_add(step.saturating_mul(*n_panes));
+            let of_windows = Reading { to: reading.to.map(behind), ..reading.clone() };
+            let panes = of_windows.in_range(metric, states.clone())?;
+            let windows = windows_of_panes(&plan.form, &panes, *step, *n_panes)?;
+            Ok(own(&plan.form, reading.in_range(metric, windows)?))
         }
         Some(Spread::Sessions { sessions, gap, form }) => {
-            Ok(Windowed { form, states: rows_of_sessions(plan, sessions, *gap, form, states)? })
+            let rows = rows_of_sessions(plan, sessions, *gap, form, states)?;
+            Ok(own(form, reading.in_range(metric, rows)?))
         }
+        None if metric.window.has_start() => {
+            let states = reading.in_range(metric, states.clone())?;
+            reading.coarse(plan, &states).map(|coarse| coarse.unwrap_or_else(|| own(&plan.form, states)))
+        }
+        None => Ok(own(&plan.form, states.clone())),
     }
 }
 

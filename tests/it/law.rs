@@ -26,7 +26,7 @@ const N_PACKAGES: u64 = 120;
 const N_METRICS: usize = 16;
 /// Random metrics that are looked at, at the most, to fill the gaps; only those that fill one are checked.
 const N_CANDIDATES: u64 = 60_000;
-/// Windows in which each operator has to meet each aggregate, of seven.
+/// Windows in which each operator has to meet each aggregate, of nine.
 const N_WINDOWS: usize = 4;
 
 /// One random package over one random log, in one format.

@@ -1,6 +1,7 @@
 //! What holds between the parts: the law, the conformance cases, the stages.
 
 mod aggregates;
+mod coarse;
 mod conformance;
 mod docs;
 mod doors;

@@ -138,6 +138,21 @@ fn a_process_and_a_node_give_the_same_typed_rows() {
             assert!(
                 latest.iter().all(|row| row.window.start == at("2026-04-25T18:30:00Z")) && latest.len() == 3
             );
+
+            let coarse = |grain: &str| ReadRequest {
+                metric: "views".to_owned(),
+                grain: Some(grain.to_owned()),
+                ..ReadRequest::default()
+            };
+            let months = serving.read(coarse("month")).await.expect("rows");
+            assert_eq!(months.rows.len(), 3, "one of each key: {:?}", months.rows);
+            let start = r#""window":{"start":"2026-04-01T00:00:00+05:30""#;
+            assert!(months.rows.iter().all(|row| row.get().contains(start)), "{:?}", months.rows);
+            for (grain, problem) in [("fortnight", "is no window"), ("24h", "lies in two of")] {
+                let refused = serving.read(coarse(grain)).await.expect_err(grain);
+                assert!(matches!(refused, ServingError::Request(_)), "{refused:?}");
+                assert!(refused.to_string().contains(problem), "{refused}");
+            }
         }
     });
 }

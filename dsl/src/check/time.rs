@@ -16,7 +16,7 @@ pub(super) const FUNCTIONS: [&str; 10] =
 pub(super) const CALENDAR_UNITS: [&str; 5] = ["day", "week", "month", "quarter", "year"];
 
 /// The unit that a word names.
-pub(super) fn calendar_unit(word: &str) -> Option<CalendarUnit> {
+pub(crate) fn calendar_unit(word: &str) -> Option<CalendarUnit> {
     Some(match word {
         "day" => CalendarUnit::Day,
         "week" => CalendarUnit::Week,

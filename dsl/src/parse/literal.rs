@@ -77,6 +77,15 @@ impl Builder<'_> {
     }
 }
 
+/// The µs of a duration as it is written, such as `5m`.
+pub(crate) fn duration_micros(text: &str) -> Option<i64> {
+    let is_number = text.starts_with(|first: char| first.is_ascii_digit());
+    match number_kind(text, Span { start: 0, end: text.len() }) {
+        Ok(ExprKind::Duration { micros, .. }) if is_number => Some(micros),
+        _ => None,
+    }
+}
+
 fn number_kind(text: &str, span: Span) -> Result<ExprKind, Box<Diagnostic>> {
     let n_digits =
         text.find(|character: char| !matches!(character, '0'..='9' | '_' | '.')).unwrap_or(text.len());

@@ -254,6 +254,7 @@ Examples:
   metricc run flights.metric --source flights=flights.parquet
   metricc run flights.metric --source flights='log/*.ndjson' --metric delays --output json
   metricc run flights.metric --source flights=log/ --engine stream --workers 2
+  metricc run flights.metric --source flights=log/ --metric minutes_lost --from 2001-04-01 --grain 24h
   metricc run flights.metric --source flights=log/ --output parquet --out results/")]
 pub(crate) struct RunArguments {
     #[command(flatten)]
@@ -264,6 +265,15 @@ pub(crate) struct RunArguments {
     /// Share of the log below the cut of `merged`, 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0.5", value_parser = parse_share)]
     pub(crate) cut: f64,
+    /// Only windows that start at this instant or later: 2026-04-25 (00:00 UTC) or 2026-04-25T10:00:00+05:30
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    pub(crate) from: Option<i64>,
+    /// Only windows that start before this instant
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    pub(crate) to: Option<i64>,
+    /// Put windows together to coarser ones: `6h`, `month`, `day in Europe/London`, or `all` for one row of the range
+    #[arg(long, value_name = "WINDOW")]
+    pub(crate) grain: Option<String>,
     /// Form of the results
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) output: OutputFormat,
@@ -299,6 +309,17 @@ pub(crate) struct DemoArguments {
     /// Keep the data and the metric file in this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
+}
+
+/// µs of an RFC 3339 instant, or of a date's midnight in UTC.
+fn parse_instant(text: &str) -> Result<i64, String> {
+    let instant = text.parse::<metricc_client::jiff::Timestamp>().ok().or_else(|| {
+        let date = text.parse::<metricc_client::jiff::civil::Date>().ok()?;
+        date.to_zoned(metricc_client::jiff::tz::TimeZone::UTC).ok().map(|midnight| midnight.timestamp())
+    });
+    instant
+        .map(metricc_client::jiff::Timestamp::as_microsecond)
+        .ok_or_else(|| "no instant, such as 2026-04-25T00:00:00Z".to_owned())
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {

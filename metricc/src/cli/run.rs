@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use metricc_client::own::Imports;
+use metricc_compiler::MetricPlan;
 use metricc_log::{Findings, Frontier, Log};
-use metricc_runtime_serve::present;
+use metricc_runtime_serve::{Reading, read};
 
 use super::arguments::{EngineChoice, InputArguments, RunArguments};
 use super::check::counted;
@@ -40,13 +41,21 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
         bar.finish_and_clear();
         report_findings(&bound.plan.source.name, &bound.log, &evaluation.findings);
         for (plan, segment) in bound.plan.metrics.iter().zip(&evaluation.segments) {
-            results.push(present(plan, segment)?);
+            results.push(read(plan, segment, &reading(arguments, plan)?)?);
         }
     }
     let metrics = &package.checked.package.metrics;
     results.sort_by_key(|result| metrics.iter().position(|metric| metric.name == result.metric.name));
     output::write(&results, arguments.output, arguments.out.as_deref(), arguments.limit)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Which windows of a metric are asked for.
+fn reading(arguments: &RunArguments, plan: &MetricPlan) -> Result<Reading, Failure> {
+    let grain =
+        arguments.grain.as_ref().map(|text| metricc_dsl::grain(text, &plan.metric.window)).transpose();
+    let grain = grain.map_err(|problem| Failure::Message(format!("--grain: {problem}")))?;
+    Ok(Reading { from: arguments.from, to: arguments.to, grain })
 }
 
 fn with_way_out(error: EvaluateError) -> Failure {

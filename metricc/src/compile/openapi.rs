@@ -114,6 +114,11 @@ fn parameters(metric: &ir::Metric) -> Vec<Value> {
         let instant = json!({ "type": "string", "format": "date-time" });
         all.push(parameter("from".into(), "only windows that start here or later".into(), instant.clone()));
         all.push(parameter("to".into(), "only windows that start before this".into(), instant));
+        if metric.window.has_start() && !matches!(metric.window, ir::Window::Sliding { .. }) {
+            let text =
+                "coarser windows, such as `6h`, `day in Europe/London`, or `all` for one row of the range";
+            all.push(parameter("grain".into(), text.into(), json!({ "type": "string" })));
+        }
         all.push(parameter("latest".into(), "only the latest window".into(), json!({ "type": "boolean" })));
     }
     let hash = "hash of the metric, or of its definition, that the answer must be of";

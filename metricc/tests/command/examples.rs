@@ -40,6 +40,35 @@ fn flights_add_up() {
 }
 
 #[test]
+fn windows_are_read_over_a_range_and_coarser() {
+    let lost = |rest: &[&str]| flights(&[&["--metric", "minutes_lost", "--output", "json"], rest].concat());
+    let total = |lines: &[String]| -> i64 {
+        let value =
+            |line: &String| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["value"].as_i64();
+        lines.iter().filter_map(value).sum()
+    };
+    let (hours, days) = (lost(&[]), lost(&["--grain", "24h"]));
+    assert!(days.len() * 4 < hours.len() && total(&days) == total(&hours));
+    let all = lost(&["--grain", "all", "--from", "2001-04-01", "--to", "2001-04-03T00:00:00Z"]);
+    assert!(all.iter().all(|line| line.contains(r#""window":null"#)) && total(&all) < total(&hours));
+    // The airports' total of one range does not depend on how finely it is read.
+    let fine = lost(&["--from", "2001-04-01", "--to", "2001-04-03"]);
+    assert_eq!(total(&all), total(&fine));
+    let week = flights(&["--metric", "punctuality", "--grain", "year", "--output", "json"]);
+    assert!(week.len() == 1 && week[0].contains(r#""flights":116431"#), "{week:?}");
+    for (rest, problem) in [
+        (["--grain", "day"], "where a day begins depends on the place"),
+        (["--grain", "7h30m"], "is no window"),
+        (["--grain", "day in Asia/Kolkata"], "lies in two of"),
+        (["--from", "yesterday"], "no instant, such as"),
+    ] {
+        let output = metricc(&[&["run"][..], &FLIGHTS, &["--metric", "minutes_lost"], &rest].concat());
+        assert_eq!(code(&output), 2, "{rest:?}");
+        assert!(stderr(&output).contains(problem), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn the_three_cases_agree_with_hostile_events_and_say_what_was_left_out() {
     for case in Case::ALL {
         let name = case.name();
