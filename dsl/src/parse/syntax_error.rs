@@ -81,6 +81,13 @@ fn special(text: &str, raw: &RawItem, span: Span, expected: &[Rule]) -> Option<D
             Diagnostic::new(Code::ForeignSpelling, "`=` does not compare", span, "").help("write `==`"),
         );
     }
+    let before = text[raw.span.start..span.start].trim_end();
+    if token == "[" && last_word(before) == "in" {
+        return Some(
+            Diagnostic::new(Code::ForeignSpelling, "choices in square brackets", span, "")
+                .help("write them in parentheses: `in (1, 2)`"),
+        );
+    }
     if token.chars().any(|letter| letter.is_ascii_uppercase()) {
         let lower = token.to_ascii_lowercase();
         if RESERVED.contains(&lower.as_str()) {
@@ -101,6 +108,12 @@ fn special(text: &str, raw: &RawItem, span: Span, expected: &[Rule]) -> Option<D
         return Some(unknown_clause(token, span));
     }
     None
+}
+
+/// The word at the end of a text.
+fn last_word(text: &str) -> &str {
+    let start = text.rfind(|character: char| !(character.is_alphanumeric() || character == '_'));
+    &text[start.map_or(0, |place| place + 1)..]
 }
 
 /// A doc comment at the place, or the last line before a bracket that closes.

@@ -251,6 +251,7 @@ fn wrong_arguments_have_codes() {
         ("n = 1", Code::ForeignSpelling),
         ("flag AND flag", Code::ForeignSpelling),
         ("name == 'x'", Code::ForeignSpelling),
+        ("name in [\"x\", \"y\"]", Code::ForeignSpelling),
         ("flag < flag", Code::TypeMismatch),
         ("tags == n", Code::TypeMismatch),
         ("tags in (tags, tags)", Code::TypeMismatch),
