@@ -83,7 +83,7 @@ pub fn read(plan: &MetricPlan, segment: &Segment, reading: &Reading) -> Result<P
         return Err(SegmentError::Hash { left: plan.state_hash, right: segment.hash }.into());
     }
     let Windowed { metric, form, states } = windowed(plan, &segment.states, reading)?;
-    let (metric, form) = (metric.as_ref(), form.as_ref());
+    let form = form.as_ref();
     let is_windowed = metric.window != ir::Window::AllTime;
     let is_ungrouped = metric.keys.is_empty() && !is_windowed;
     let states = if is_ungrouped && states.num_rows() == 0 { identity_row(form)? } else { states };
@@ -104,9 +104,9 @@ pub fn read(plan: &MetricPlan, segment: &Segment, reading: &Reading) -> Result<P
         .map(|output| output.evaluate(&scope).and_then(|value| value.into_array(n_rows)).map_err(failed))
         .collect::<Result<Vec<_>, CompileError>>()?;
     let (window, keys) = groups.split_at(groups.len() - metric.keys.len());
-    let windows = if is_windowed { Some(windows(metric, window)?) } else { None };
+    let windows = if is_windowed { Some(windows(&metric, window)?) } else { None };
     let keys = keys.to_vec();
-    Ok(Presented { metric: Arc::new(metric.clone()), n_rows, windows, keys, outputs })
+    Ok(Presented { metric, n_rows, windows, keys, outputs })
 }
 
 /// Start and end of each window: from the column of starts, and that of ends where they do not follow.

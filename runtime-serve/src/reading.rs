@@ -1,7 +1,6 @@
 //! Reading a range of windows, and coarser ones than a metric has: states merge, so means, quantiles and distinct counts of a
 //! day come from those of its hours as exactly as sums do.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray};
@@ -36,6 +35,15 @@ impl Reading {
     pub(crate) fn check(&self, metric: &Metric) -> Result<(), ServeError> {
         if metric.window == Window::AllTime && *self != Reading::default() {
             return Err(Reading::refused(metric, "is of all time: it has no windows to choose from"));
+        }
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from > to
+        {
+            let (from, to) = (instant_text(from, None), instant_text(to, None));
+            return Err(Reading::refused(
+                metric,
+                format!("is asked for from {from} on, before {to}: the range ends before it begins"),
+            ));
         }
         let is_kept = matches!(metric.window, Window::Tumbling(_) | Window::Calendar(..));
         match &self.grain {
@@ -84,7 +92,7 @@ impl Reading {
         let moved = RecordBatch::try_new(form.schema.clone(), columns)
             .map_err(|error| CompileError::engine(&metric.name, error))?;
         let states = form.collect(&[moved])?;
-        Ok(Some(Windowed { metric: Cow::Owned(metric), form: Form::Other(Box::new(form)), states }))
+        Ok(Some(Windowed { metric: Arc::new(metric), form: Form::Other(Box::new(form)), states }))
     }
 }
 

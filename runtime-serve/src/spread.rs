@@ -3,7 +3,6 @@
 //! Segments keep what is disjoint, so that segments merge: panes of sliding windows, and sessions as part of a group's
 //! state. Windows that overlap come about here, by merging panes.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, UInt32Array};
@@ -18,7 +17,7 @@ use crate::reading::Reading;
 
 /// Presented states: of which metric, in which form, one row per window and key.
 pub(crate) struct Windowed<'a> {
-    pub(crate) metric: Cow<'a, Metric>,
+    pub(crate) metric: Arc<Metric>,
     pub(crate) form: Form<'a>,
     pub(crate) states: RecordBatch,
 }
@@ -46,11 +45,8 @@ pub(crate) fn windowed<'a>(
 ) -> Result<Windowed<'a>, ServeError> {
     let metric = &plan.metric;
     reading.check(metric)?;
-    let own = |form: &'a StateForm, states| Windowed {
-        metric: Cow::Borrowed(metric.as_ref()),
-        form: Form::Own(form),
-        states,
-    };
+    let own =
+        |form: &'a StateForm, states| Windowed { metric: metric.clone(), form: Form::Own(form), states };
     match &plan.spread {
         Some(Spread::Panes { step, n_panes }) => {
             // The windows of the range are made of its panes and those up to a window's length behind it.

@@ -154,4 +154,7 @@ fn what_cannot_be_put_together_is_said() {
         problem("ever", "24h"),
     ];
     insta::assert_snapshot!(messages.join("\n"));
+    let backwards = Reading { from: Some(DAY), to: Some(DAY - 1), grain: None };
+    let found = lines(&bound.plan.metrics[0], &segments[0], &backwards).expect_err("a range");
+    assert!(found.ends_with("the range ends before it begins"), "{found}");
 }
