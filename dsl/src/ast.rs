@@ -17,6 +17,7 @@ pub(crate) enum Item {
     Calendar(CalendarItem),
     Import(ImportItem),
     Metric(MetricItem),
+    Test(TestItem),
 }
 
 /// A function or an aggregate that the program brings.
@@ -100,6 +101,50 @@ pub(crate) struct MetricItem {
 pub(crate) enum MetricValue {
     Plain(Expr),
     Record { fields: Vec<(Name, Expr)>, span: Span },
+}
+
+/// `test "…" { given SOURCE [ … ] expect METRIC [ … ] }`.
+#[derive(Debug)]
+pub(crate) struct TestItem {
+    /// What stands in its quotes.
+    pub(crate) name: Name,
+    pub(crate) clauses: Vec<TestClause>,
+    /// Whether a literal in it could not be read, which is reported.
+    pub(crate) damaged: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct TestClause {
+    /// `expect` or, if not, `given`.
+    pub(crate) is_expected: bool,
+    /// Of the metric or the source.
+    pub(crate) name: Name,
+    pub(crate) rows: Vec<RowItem>,
+    pub(crate) span: Span,
+}
+
+/// `{ name: value, … }`.
+#[derive(Debug)]
+pub(crate) struct RowItem {
+    pub(crate) cells: Vec<(Name, Datum)>,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) enum Datum {
+    Value(Expr),
+    List(Vec<Datum>, Span),
+    Record(RowItem),
+}
+
+impl Datum {
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Datum::Value(expr) => expr.span,
+            Datum::List(_, span) => *span,
+            Datum::Record(row) => row.span,
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -38,6 +38,7 @@ mod numeric;
 mod operator;
 mod parameters;
 mod source;
+mod test;
 mod text;
 mod time;
 mod types;
@@ -105,10 +106,12 @@ pub(crate) fn package(
             Item::Metric(metric) => {
                 names.metrics.insert(metric.name.text.clone());
             }
+            Item::Test(_) => {}
         }
     }
     poison(unread, &mut names);
     metrics(text, syntax, &names, &mut places, &mut package, found);
+    tests(text, syntax, &names, &mut package, found);
     unused(&names, found);
     package
 }
@@ -132,7 +135,7 @@ fn poison(unread: &[RawItem], names: &mut Names) {
             ItemKind::Metric => {
                 names.metrics.insert(name.text.clone());
             }
-            ItemKind::Other => {}
+            ItemKind::Test | ItemKind::Other => {}
         }
     }
 }
@@ -163,6 +166,24 @@ fn metrics(
         let is_sound = found[n_before..].iter().all(|diagnostic| diagnostic.severity != Severity::Error);
         if is_new && is_sound && !item.damaged {
             package.metrics.extend(metric.map(Arc::new));
+        }
+    }
+}
+
+fn tests(
+    text: &str,
+    syntax: &[Item],
+    names: &Names,
+    package: &mut ir::Package,
+    found: &mut Vec<Diagnostic>,
+) {
+    let mut places: BTreeMap<&str, Span> = BTreeMap::new();
+    for item in syntax {
+        let Item::Test(item) = item else { continue };
+        let checked = test::check(text, names, &package.metrics, item, found);
+        match places.insert(&item.name.text, item.name.span) {
+            Some(first) => found.push(duplicate("test", &item.name, first)),
+            None => package.tests.extend(checked),
         }
     }
 }

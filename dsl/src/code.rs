@@ -148,6 +148,12 @@ codes! {
     SlidingStep = "M0050", "a step that makes no sliding window";
     /// A session without a gap.
     SessionGap = "M0051", "a session without a gap";
+    /// A metric that is not defined.
+    UnknownMetric = "M0052", "a metric that is not defined";
+    /// A test that cannot be run.
+    TestClause = "M0053", "a test that cannot be run";
+    /// A row of a test that does not fit.
+    TestRow = "M0054", "a row of a test that does not fit";
 }
 
 impl Code {

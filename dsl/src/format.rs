@@ -17,6 +17,7 @@ mod comments;
 mod metric;
 mod source;
 mod spacing;
+mod test;
 
 /// Longest line that is made; what does not fit is broken where there is a place for it.
 const WIDTH: usize = 110;
@@ -227,6 +228,7 @@ impl<'a> Layout<'a> {
                 self.line(0, &text);
             }
             Item::Metric(metric) => self.metric(metric, tokens),
+            Item::Test(test) => self.test(test, tokens),
         }
     }
 
@@ -268,11 +270,15 @@ impl<'a> Layout<'a> {
     }
 
     fn close(&mut self, brace: usize, indent: usize) {
-        self.comments_before(brace, indent + 2);
+        self.close_with(brace, indent, "}");
+    }
+
+    fn close_with(&mut self, bracket: usize, indent: usize, text: &str) {
+        self.comments_before(bracket, indent + 2);
         if self.lines.last().is_some_and(String::is_empty) {
             self.lines.pop();
         }
-        self.line(indent, "}");
+        self.line(indent, text);
     }
 
     /// A clause on a line of its own; too long a condition is broken before its operators.

@@ -18,9 +18,11 @@ use serde::Serialize;
 
 mod aggregate;
 mod expr;
+mod test;
 
 pub use aggregate::{Aggregate, AggregateOp};
 pub use expr::{Expr, ExprKind, Func, Part, Value};
+pub use test::{Expected, ExpectedRow, Given, GivenRow, Test};
 
 /// All that one `.metric` package defines, in source order. Only items that checked are in it.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +33,8 @@ pub struct Package {
     pub imports: Vec<Arc<Import>>,
     /// Metrics.
     pub metrics: Vec<Arc<Metric>>,
+    /// `test` blocks.
+    pub tests: Vec<Test>,
 }
 
 /// A function or an aggregate of the program that runs the metrics.

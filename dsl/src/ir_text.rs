@@ -119,6 +119,14 @@ pub fn value(value: &Value, kind: &Kind) -> String {
             format!("[{}]", texts.join(", "))
         }
         (Value::List(values), _) => format!("[{} values]", values.len()),
+        (Value::Record(values), Kind::Record(fields)) => {
+            let texts = fields
+                .iter()
+                .zip(values)
+                .map(|(field, value)| format!("{}: {}", field.name, self::value(value, &field.ty.kind)));
+            format!("{{ {} }}", texts.collect::<Vec<_>>().join(", "))
+        }
+        (Value::Record(values), _) => format!("{{{} values}}", values.len()),
     }
 }
 

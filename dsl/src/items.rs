@@ -16,6 +16,7 @@ pub(crate) enum ItemKind {
     Calendar,
     Import,
     Metric,
+    Test,
     /// Reported when it was split off.
     Other,
 }
@@ -99,7 +100,8 @@ fn starts_item(scanned: &Scanned<'_>, index: usize, complete: bool) -> bool {
     let named = matches!(next, Some((TokenKind::Word, _)));
     let opened = matches!(kind_and_text(index + 2), Some((_, "=" | "{")));
     let imports = word == "import" && matches!(next, Some((TokenKind::Word, "function" | "aggregate")));
-    if complete || imports || (defines && named && opened) {
+    let tests = word == "test" && matches!(next, Some((TokenKind::String, _))) && matches!(kind_and_text(index + 2), Some((_, "{")));
+    if complete || imports || tests || (defines && named && opened) {
         return true;
     }
     let first_of_line = token.span.start == 0 || scanned.text.as_bytes()[token.span.start - 1] == b'\n';
@@ -129,6 +131,7 @@ fn item(scanned: &Scanned<'_>, range: Range<usize>, found: &mut Vec<Diagnostic>)
         Some("calendar") => ItemKind::Calendar,
         Some("import") => ItemKind::Import,
         Some("metric") => ItemKind::Metric,
+        Some("test") => ItemKind::Test,
         _ => ItemKind::Other,
     };
     let n_before = scanned.unreadable.partition_point(|place| *place < span.start);
@@ -159,23 +162,16 @@ fn other(scanned: &Scanned<'_>, first: Option<&Token>, span: Span) -> Diagnostic
             Diagnostic::new(Code::NotSupported, "`use` is not supported in this version", first.span, "")
                 .help("put the sources and the metrics over them in one file")
         }
-        "test" => Diagnostic::new(
-            Code::NotSupported,
-            "`test` blocks are not supported in this version",
-            first.span,
-            "",
-        )
-        .help("remove the block; `metricc run` on a small file shows what a metric gives"),
         _ => {
             let diagnostic = Diagnostic::new(
                 Code::UnknownItem,
                 format!("`{word}` starts no item"),
                 first.span,
-                "a `source`, `calendar`, `import` or `metric` may begin here",
+                "a `source`, `calendar`, `import`, `metric` or `test` may begin here",
             );
-            match suggest::nearest(word, ["source", "calendar", "import", "metric"]) {
+            match suggest::nearest(word, ["source", "calendar", "import", "metric", "test"]) {
                 Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-                None => diagnostic.help("a file holds `source`, `calendar`, `import` and `metric` items"),
+                None => diagnostic.help("a file holds `source`, `calendar`, `import`, `metric` and `test` items"),
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::items::{ItemKind, RawItem};
 mod expression;
 mod literal;
 mod syntax_error;
+mod test;
 
 pub(crate) use literal::duration_micros;
 
@@ -31,6 +32,7 @@ pub(crate) fn item(text: &str, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Op
         ItemKind::Calendar => Rule::calendar_item,
         ItemKind::Import => Rule::import_item,
         ItemKind::Metric => Rule::metric_item,
+        ItemKind::Test => Rule::test_item,
         ItemKind::Other => return None,
     };
     let item_text = &text[raw.span.start..raw.span.end];
@@ -43,6 +45,7 @@ pub(crate) fn item(text: &str, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Op
                 ItemKind::Source => builder.source(&mut parts).map(Item::Source),
                 ItemKind::Calendar => builder.calendar(&mut parts).map(Item::Calendar),
                 ItemKind::Import => builder.import(&mut parts).map(Item::Import),
+                ItemKind::Test => builder.test(&mut parts).map(Item::Test),
                 _ => builder.metric(&mut parts).map(Item::Metric),
             }
         }

@@ -158,7 +158,7 @@ impl Rule {
 fn n_bytes(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
-        Value::List(values) => values.iter().map(n_bytes).sum::<usize>() + 4,
+        Value::List(values) | Value::Record(values) => values.iter().map(n_bytes).sum::<usize>() + 4,
         _ => 16,
     }
 }

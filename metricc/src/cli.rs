@@ -13,6 +13,7 @@ mod output;
 mod progress;
 mod run;
 mod terminal;
+mod test;
 mod verify;
 
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ pub fn main_with(imports: &Imports) -> ExitCode {
         Command::Check(check) => check::run(&check),
         Command::Fmt(fmt) => fmt::run(&fmt),
         Command::Explain(explain) => explain::run(&explain, imports),
+        Command::Test(test) => test::run(&test, imports),
         Command::Run(run) => run::run(&run, imports),
         Command::Verify(verify) => verify::run(&verify, imports),
         Command::Compile(compile) => compile::run(&compile, imports),

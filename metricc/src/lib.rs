@@ -28,6 +28,8 @@ mod laws;
 #[cfg(feature = "engines")]
 mod package;
 #[cfg(feature = "engines")]
+pub mod testing;
+#[cfg(feature = "engines")]
 mod typed;
 #[cfg(feature = "engines")]
 pub mod verify;

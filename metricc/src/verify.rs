@@ -14,4 +14,5 @@ mod shrink;
 mod trial;
 
 pub use compare::Difference;
+pub(crate) use trial::run as run_trial;
 pub use trial::{CounterExample, Layers, RealLayers, Trial, Verdict, VerifyOptions, verify};

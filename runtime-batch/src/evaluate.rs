@@ -13,6 +13,7 @@ use datafusion_physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::StreamExt;
 use metricc_compiler::{CompileError, Grouping, Segment, SourcePlan};
 use metricc_log::{Findings, Interval, Log, LogError};
+use tokio::sync::mpsc;
 
 use crate::operators::physical_plan;
 use crate::scan;
@@ -123,7 +124,7 @@ fn evaluate_here(
         let operators = physical_plan(grouping, shares).map_err(|error| engine_error(grouping, error))?;
         running.push(start(&runtime, grouping, &operators, &context));
     }
-    let findings = read_shares(readers, |reader| reader.run(log, plan, options.batch_rows.max(1), progress))?;
+    let findings = read_shares(&runtime, readers, (log, &plan.columns, options.batch_rows.max(1)), progress)?;
     let mut segments = Vec::with_capacity(plan.metrics.len());
     for (grouping, partitions) in plan.groupings.iter().zip(running) {
         let mut states = Vec::new();
@@ -164,31 +165,32 @@ fn start(
         .collect()
 }
 
-/// Runs every share's reader on a thread of its own and adds up what they found.
+/// Runs every share's reader as a task beside the groupings and adds up what they found.
 fn read_shares(
+    runtime: &tokio::runtime::Runtime,
     readers: Vec<scan::ShareReader>,
-    read: impl Fn(scan::ShareReader) -> Result<Findings, BatchError> + Sync,
+    (log, columns, batch_rows): (&Log, &[usize], usize),
+    progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Findings, BatchError> {
-    let read = &read;
-    std::thread::scope(|scope| {
-        let start = |reader| {
-            std::thread::Builder::new()
-                .name("metricc-read".to_owned())
-                .spawn_scoped(scope, move || read(reader))
-        };
-        let threads: Vec<_> = readers.into_iter().map(start).collect();
-        let mut findings = Findings::default();
-        let mut failed = None;
-        for thread in threads {
-            let ended = thread.map(|thread| thread.join());
-            match ended.map_err(|error| BatchError::Thread(error.to_string())) {
-                Ok(Ok(Ok(found))) => findings.merge(found),
-                Ok(Ok(Err(error))) | Err(error) => failed = failed.or(Some(error)),
-                Ok(Err(_)) => failed = failed.or(Some(BatchError::Thread("a reader panicked".to_owned()))),
-            }
+    let (sender, mut positions) = mpsc::unbounded_channel();
+    let columns: Arc<[usize]> = columns.into();
+    let start = |reader: scan::ShareReader| {
+        runtime.spawn(reader.run(log.clone(), columns.clone(), batch_rows, sender.clone()))
+    };
+    let tasks: Vec<_> = readers.into_iter().map(start).collect();
+    drop(sender);
+    while let Some(n_positions) = runtime.block_on(positions.recv()) {
+        progress(n_positions);
+    }
+    let mut findings = Findings::default();
+    let mut failed = None;
+    for task in tasks {
+        match runtime.block_on(task).map_err(|error| BatchError::Thread(error.to_string())) {
+            Ok(Ok(found)) => findings.merge(found),
+            Ok(Err(error)) | Err(error) => failed = failed.or(Some(error)),
         }
-        failed.map_or(Ok(findings), Err)
-    })
+    }
+    failed.map_or(Ok(findings), Err)
 }
 
 fn context(options: &BatchOptions) -> Result<TaskContext, BatchError> {

@@ -6,14 +6,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use metricc_compiler::SourcePlan;
 use metricc_log::{Findings, Log, Slice};
 use tokio::sync::mpsc;
 
 use crate::BatchError;
 
 /// Decoded batches that wait for one grouping. Enough to keep both sides busy.
-const QUEUE_LENGTH: usize = 4;
+const QUEUE_LENGTH: usize = 1;
 
 /// What a grouping receives.
 pub(crate) type Rows = mpsc::Receiver<RecordBatch>;
@@ -55,26 +54,29 @@ pub(crate) fn connect(shares: Vec<Vec<Slice>>, n_groupings: usize) -> (Vec<Share
 }
 
 impl ShareReader {
-    /// Reads the share to its end; blocks when a grouping lags. Stops early, without an error of its own,
+    /// Reads the share to its end; waits when a grouping lags. Stops early, without an error of its own,
     /// when a grouping has gone: its error says why.
-    pub(crate) fn run(
+    pub(crate) async fn run(
         self,
-        log: &Log,
-        plan: &SourcePlan,
+        log: Log,
+        columns: Arc<[usize]>,
         batch_rows: usize,
-        progress: &(dyn Fn(u64) + Sync),
+        progress: mpsc::UnboundedSender<u64>,
     ) -> Result<Findings, BatchError> {
         let mut findings = Findings::default();
         for slice in &self.slices {
-            for batch in log.read(slice, &plan.columns, batch_rows)? {
+            for batch in log.read(slice, &columns, batch_rows)? {
                 let batch = batch?;
                 for grouping in &self.groupings {
-                    if grouping.blocking_send(batch.rows.clone()).is_err() {
+                    if grouping.send(batch.rows.clone()).await.is_err() {
                         return Ok(findings);
                     }
                 }
-                progress(batch.slice.n_positions());
+                // Nobody need listen.
+                let _ = progress.send(batch.slice.n_positions());
                 findings.merge(batch.findings);
+                // The groupings that wait run now, on this thread, while the rows are still in its cache.
+                tokio::task::yield_now().await;
             }
         }
         Ok(findings)

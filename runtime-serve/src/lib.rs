@@ -17,6 +17,7 @@ mod reading;
 mod select;
 mod spread;
 mod text;
+mod value;
 
 pub use json::json_lines;
 pub use local::LocalServing;
@@ -24,3 +25,4 @@ pub use merge::merge;
 pub use present::{Presented, ServeError, present, read};
 pub use reading::Reading;
 pub use text::{TextTable, text_table};
+pub use value::value_at;

@@ -32,6 +32,8 @@ pub enum Value {
     Duration(i64),
     /// `list<T>`.
     List(Vec<Value>),
+    /// `{ … }`: the values of its fields in their order; only in results that a test expects.
+    Record(Vec<Value>),
 }
 
 fn as_text<T: fmt::Display, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {

@@ -43,6 +43,7 @@ fn item_word(kind: ItemKind) -> &'static str {
         ItemKind::Source => "source",
         ItemKind::Calendar => "calendar",
         ItemKind::Import => "import",
+        ItemKind::Test => "test",
         ItemKind::Metric | ItemKind::Other => "metric",
     }
 }
@@ -196,6 +197,12 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::from_clause | Rule::each_clause | Rule::let_clause | Rule::where_clause => "a clause",
         Rule::by_clause | Rule::every_clause | Rule::unit_clause => "a clause",
         Rule::over_clause | Rule::session_clause => "a clause",
+        Rule::given_clause => "`given`",
+        Rule::expect_clause => "`expect`",
+        Rule::rows | Rule::data_list => "`[`",
+        Rule::row => "a row in `{ }`",
+        Rule::datum => "a value",
+        Rule::cell => "a name",
         Rule::calendar_zone => "`zone`",
         Rule::calendar_week => "`week`",
         Rule::open_brace => "`{`",

@@ -21,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   metricc demo                                            the whole path on real flights
   metricc check payments.metric                           all findings at once
+  metricc test payments.metric                            its `test` blocks, in both engines
   metricc run payments.metric --source payments=log/      both engines, merged at a cut
   metricc verify payments.metric --source payments=log/   the law, on your data
 
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Fmt(FmtArguments),
     /// Show what the compiler makes of a metric, stage by stage, or what an error code means
     Explain(ExplainArguments),
+    /// Run the `test` blocks of `.metric` files through batch, stream and their merge
+    Test(TestArguments),
     /// Compute metrics over data
     Run(RunArguments),
     /// Check on your data that batch, stream and their merge agree to the byte
@@ -93,6 +96,29 @@ pub(crate) struct FmtArguments {
     /// Change nothing; show what would change
     #[arg(long)]
     pub(crate) diff: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc test payments.metric
+  metricc test metrics/*.metric --filter refund
+  metricc test payments.metric --watch     again whenever the file is saved
+
+Each test runs in batch, in the stream and merged, at every cut of its log, and at a random cut of three
+shuffled orders. A failure shows expected rows behind `-` and those that came out behind `+`.
+
+Exit codes: 0 all passed, 1 some failed or a file has errors, 2 usage or failure.")]
+pub(crate) struct TestArguments {
+    /// Files with `test` blocks
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only tests with this text in their names
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// Run again whenever one of the files is changed
+    #[arg(long)]
+    pub(crate) watch: bool,
 }
 
 #[derive(Debug, Args)]

@@ -155,8 +155,9 @@ pub fn verify(
     Ok(Verdict::Equal { n_comparisons, n_groups })
 }
 
-/// One trial over the prefix up to `end`; the number of comparisons, or the first difference.
-fn run(
+/// One trial over the prefix up to `end`; the number of comparisons, or the first difference. `expected` is batch over
+/// all of it, where that is known.
+pub(crate) fn run(
     plans: &[Arc<MetricPlan>],
     log: &Log,
     layers: &dyn Layers,

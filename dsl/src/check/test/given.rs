@@ -1,0 +1,96 @@
+//! A row of `given` → a record of NDJSON.
+
+use serde_json::Value as Json;
+
+use super::{TestChecker, datum, line_of};
+use crate::ast::{Datum, ExprKind, RowItem};
+use crate::code::Code;
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Field, GivenRow, Kind, Source, Type, Value};
+use crate::{calendar, ir_text};
+
+impl TestChecker<'_> {
+    pub(super) fn given_row(&mut self, source: &Source, row: &RowItem) -> Option<GivenRow> {
+        self.names_once(row)?;
+        let mut members = Vec::with_capacity(row.cells.len());
+        let mut is_sound = true;
+        for (name, value) in &row.cells {
+            let Some(field) = source.fields.iter().find(|field| field.name == name.text) else {
+                let known: Vec<&str> = source.fields.iter().map(|field| field.name.as_str()).collect();
+                self.unknown(name, format!("source `{}` has no field `{}`", source.name, name.text), &known);
+                is_sound = false;
+                continue;
+            };
+            match self.record_value(field, &field.ty, value) {
+                Some(json) => members.push(format!("{}:{json}", Json::from(name.text.as_str()))),
+                None => is_sound = false,
+            }
+        }
+        let is_missing = |field: &&Field| {
+            let is_given = row.cells.iter().any(|(name, _)| name.text == field.name);
+            !is_given && !field.ty.optional && field.default.is_none()
+        };
+        let missing: Vec<String> = source
+            .fields
+            .iter()
+            .filter(is_missing)
+            .map(|field| format!("`{}: {}`", field.name, field.ty))
+            .collect();
+        if !missing.is_empty() {
+            let message = format!("the row lacks {}", missing.join(", "));
+            let diagnostic = Diagnostic::new(Code::TestRow, message, row.span, "");
+            self.report(diagnostic.help("give a value, or let the field be optional or have a default"));
+            is_sound = false;
+        }
+        let json = format!("{{{}}}", members.join(","));
+        is_sound.then(|| GivenRow { line: line_of(self.text, row.span), json })
+    }
+
+    /// The JSON of a value of a field, or of an element of its list.
+    fn record_value(&mut self, field: &Field, ty: &Type, value: &Datum) -> Option<String> {
+        match (value, &ty.kind) {
+            (Datum::Value(expr), _) if matches!(expr.kind, ExprKind::None) => {
+                let is_allowed = ty.optional || field.default.is_some();
+                is_allowed.then(|| "null".to_owned()).or_else(|| {
+                    self.report(datum::never_none(ty, expr.span));
+                    None
+                })
+            }
+            (Datum::List(elements, _), Kind::List(element)) => {
+                let elements: Vec<_> =
+                    elements.iter().map(|value| self.record_value(field, element, value)).collect();
+                Some(format!("[{}]", elements.into_iter().collect::<Option<Vec<_>>>()?.join(",")))
+            }
+            (Datum::Value(expr), Kind::Timestamp) => match &expr.kind {
+                ExprKind::Number(number) if field.unit.is_some() && !number.point => {
+                    Some(number.digits.to_string())
+                }
+                // How a text without an offset is read, only the decoder knows.
+                ExprKind::String(text) if field.zone.is_some() => Some(Json::from(text.as_str()).to_string()),
+                _ => self.value(value, ty).map(|value| json(&value, &ty.kind)),
+            },
+            _ => self.value(value, ty).map(|value| json(&value, &ty.kind)),
+        }
+    }
+}
+
+/// A value as records spell it.
+fn json(value: &Value, kind: &Kind) -> String {
+    let text = |text: &str| Json::from(text).to_string();
+    match (value, kind) {
+        (Value::None, _) => "null".to_owned(),
+        (Value::String(value), _) => text(value),
+        (Value::Enum(place), Kind::Enum(names)) => {
+            text(names.get(*place as usize).map_or("", String::as_str))
+        }
+        (Value::Date(days), _) => text(&calendar::date_text(i64::from(*days))),
+        (Value::Timestamp(micros), _) => text(&calendar::instant_text(*micros, None)),
+        (Value::Duration(micros), _) => micros.to_string(),
+        (Value::List(values), Kind::List(element)) => {
+            let elements: Vec<String> = values.iter().map(|value| json(value, &element.kind)).collect();
+            format!("[{}]", elements.join(","))
+        }
+        // Numbers and truths are spelled as they are here.
+        _ => ir_text::value(value, kind),
+    }
+}

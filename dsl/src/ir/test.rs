@@ -1,0 +1,62 @@
+//! `test` blocks: logs that are written out, and the whole results that are expected over them.
+
+use std::sync::Arc;
+
+use super::{Metric, Source, Value};
+
+/// A `test` block.
+#[derive(Debug, Clone)]
+pub struct Test {
+    /// What stands in its quotes.
+    pub name: String,
+    /// Line of the text on which it begins, from 1.
+    pub line: usize,
+    /// The logs; one for the source of every expected metric.
+    pub given: Vec<Given>,
+    /// The results; at least one.
+    pub expected: Vec<Expected>,
+}
+
+/// A log, in the order of its rows.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// The source.
+    pub source: Arc<Source>,
+    /// Its records.
+    pub rows: Vec<GivenRow>,
+}
+
+/// One record.
+#[derive(Debug, Clone)]
+pub struct GivenRow {
+    /// Line of the text, from 1.
+    pub line: usize,
+    /// The record as NDJSON, without a line end. Only the decoder says what it is worth.
+    pub json: String,
+}
+
+/// All rows of a metric.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// The metric.
+    pub metric: Arc<Metric>,
+    /// Line of the text, from 1.
+    pub line: usize,
+    /// Its rows; their order says nothing.
+    pub rows: Vec<ExpectedRow>,
+}
+
+/// One row: what it is of, and what is expected of it.
+#[derive(Debug, Clone)]
+pub struct ExpectedRow {
+    /// Line of the text, from 1.
+    pub line: usize,
+    /// Start of its window, µs.
+    pub start: Option<i64>,
+    /// End of its window, µs.
+    pub end: Option<i64>,
+    /// One value per key of the metric.
+    pub keys: Vec<Value>,
+    /// One value per output of the metric; none for an output of which nothing is expected.
+    pub outputs: Vec<Option<Value>>,
+}

@@ -1,0 +1,139 @@
+//! `metricc test`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use metricc_client::own::Imports;
+
+use super::arguments::TestArguments;
+use super::check::counted;
+use super::terminal::{self, Failure};
+use crate::Package;
+use crate::testing::{RowDifference, TestFailure, TestReport, run_test};
+
+/// How often watched files are looked at.
+const WATCH_EVERY: Duration = Duration::from_millis(300);
+
+/// What became of all tests of all files.
+#[derive(Default)]
+struct Tally {
+    n_passed: usize,
+    n_failed: usize,
+    /// Files that could not be read, or have errors.
+    n_broken: usize,
+}
+
+pub(crate) fn run(arguments: &TestArguments, imports: &Imports) -> Result<ExitCode, Failure> {
+    if !arguments.watch {
+        let tally = all_files(arguments, imports)?;
+        return Ok(ExitCode::from(u8::from(tally.n_failed + tally.n_broken > 0)));
+    }
+    loop {
+        let before = stamps(&arguments.files);
+        // What fails is shown, and may be mended while this goes on.
+        if let Err(Failure::Message(message)) = all_files(arguments, imports) {
+            terminal::error(&message);
+        }
+        terminal::note(format!(
+            "watching {}; end with Ctrl-C",
+            counted(arguments.files.len(), "file", "files")
+        ));
+        while stamps(&arguments.files) == before {
+            std::thread::sleep(WATCH_EVERY);
+        }
+        terminal::note("");
+    }
+}
+
+/// When each file was changed, and how long it is.
+fn stamps(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
+    let stamp = |file: &PathBuf| {
+        let metadata = std::fs::metadata(file).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    files.iter().map(stamp).collect()
+}
+
+fn all_files(arguments: &TestArguments, imports: &Imports) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    for file in &arguments.files {
+        let package = Package::read(file)?.bringing(imports);
+        if terminal::report(&package)? {
+            one_file(&package, arguments.filter.as_deref(), &mut tally)?;
+        } else {
+            tally.n_broken += 1;
+        }
+    }
+    let Tally { n_passed, n_failed, n_broken } = tally;
+    let broken = if n_broken == 0 { String::new() } else { format!(", {} with errors", counted(n_broken, "file", "files")) };
+    terminal::note(format!("{} passed, {n_failed} failed{broken}", counted(n_passed, "test", "tests")));
+    Ok(tally)
+}
+
+fn one_file(package: &Package, filter: Option<&str>, tally: &mut Tally) -> Result<(), Failure> {
+    let tests = &package.checked.package.tests;
+    let wanted = |name: &str| filter.is_none_or(|filter| name.contains(filter));
+    if !tests.iter().any(|test| wanted(&test.name)) {
+        let which = if tests.is_empty() { "no tests" } else { "no test of that name" };
+        terminal::note(format!("{}: {which}", package.text.name));
+    }
+    for test in tests.iter().filter(|test| wanted(&test.name)) {
+        let report = run_test(package, test)?;
+        if report.failures.is_empty() {
+            tally.n_passed += 1;
+        } else {
+            tally.n_failed += 1;
+        }
+        terminal::data(&text(&package.text.name, &report))?;
+    }
+    Ok(())
+}
+
+fn text(file: &str, report: &TestReport) -> String {
+    let place = format!("{file}:{}", report.line);
+    if report.failures.is_empty() {
+        let cuts = counted(report.n_cuts, "cut", "cuts");
+        let orders = counted(report.n_orders, "order", "orders");
+        return format!("ok      {place}  {}  ({cuts}, {orders})\n", report.name);
+    }
+    let mut text = format!("FAILED  {place}  {}\n", report.name);
+    for failure in &report.failures {
+        for line in failure_lines(file, failure) {
+            text.push_str(&format!("  {line}\n"));
+        }
+    }
+    text
+}
+
+fn failure_lines(file: &str, failure: &TestFailure) -> Vec<String> {
+    let shuffled = |is_shuffled: bool| if is_shuffled { ", with the log in another order" } else { "" };
+    match failure {
+        TestFailure::Quarantined { source, line, problem } => {
+            vec![format!("{file}:{line}  this record of `{source}` is quarantined: {problem}")]
+        }
+        TestFailure::Rows { metric, line, is_shuffled, rows } => {
+            let mut lines = vec![format!("{file}:{line}  {metric}{}", shuffled(*is_shuffled))];
+            lines.push("  - expected, + found".to_owned());
+            lines.extend(rows.iter().flat_map(row_lines));
+            lines
+        }
+        TestFailure::Layers { cut, is_shuffled, difference } => {
+            let missing = || "the group is missing".to_owned();
+            vec![
+                format!("the layers differ at the cut {cut}{}", shuffled(*is_shuffled)),
+                format!("  {}, {}", difference.metric, difference.group),
+                format!("  {}: {}", difference.expected_by, difference.expected.clone().unwrap_or_else(missing)),
+                format!("  {}: {}", difference.found_by, difference.found.clone().unwrap_or_else(missing)),
+                "  this is a defect of metricc: please report it with the file".to_owned(),
+            ]
+        }
+    }
+}
+
+fn row_lines(row: &RowDifference) -> Vec<String> {
+    let line = row.line.map(|line| format!("   (line {line})")).unwrap_or_default();
+    let expected = row.expected.iter().map(|row| format!("  - {row}{line}"));
+    let found = row.found.iter().map(|row| format!("  + {row}"));
+    expected.chain(found).collect()
+}

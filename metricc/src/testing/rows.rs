@@ -1,0 +1,121 @@
+//! Expected rows against those that came out.
+
+use metricc_dsl::calendar::{BucketRule, date_text, instant_text};
+use metricc_dsl::ir::{Expected, ExpectedRow, Metric, Value, Window};
+use metricc_dsl::ir_text;
+use metricc_runtime_serve::{Presented, value_at};
+
+/// A row on which the two sides do not agree, as the test would write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowDifference {
+    /// Line of the expected row.
+    pub line: Option<usize>,
+    /// The expected row; none if none is expected of this group.
+    pub expected: Option<String>,
+    /// The row that came out; none if there is none of this group.
+    pub found: Option<String>,
+}
+
+/// A row that came out.
+struct FoundRow {
+    window: Option<(i64, i64)>,
+    keys: Vec<Value>,
+    outputs: Vec<Value>,
+}
+
+/// Expected rows that did not come out so, in their order, then rows that came out and are not expected.
+pub(super) fn differences(expected: &Expected, presented: &Presented) -> Vec<RowDifference> {
+    let metric = &expected.metric;
+    let mut found: Vec<Option<FoundRow>> =
+        (0..presented.n_rows).map(|row| Some(found_row(presented, row))).collect();
+    let mut different = Vec::new();
+    for row in &expected.rows {
+        let place = found.iter().position(|found| found.as_ref().is_some_and(|found| is_group(row, found)));
+        let found = place.and_then(|place| found[place].take());
+        let is_equal = |found: &FoundRow| {
+            let pairs = row.outputs.iter().zip(&found.outputs);
+            pairs.filter_map(|(expected, found)| expected.as_ref().map(|expected| expected == found)).all(|same| same)
+        };
+        if found.as_ref().is_some_and(is_equal) {
+            continue;
+        }
+        different.push(RowDifference {
+            line: Some(row.line),
+            expected: Some(expected_text(metric, row)),
+            found: found.map(|found| found_text(metric, &found, Some(row))),
+        });
+    }
+    let rest = found.iter().flatten().map(|found| RowDifference {
+        line: None,
+        expected: None,
+        found: Some(found_text(metric, found, None)),
+    });
+    different.extend(rest);
+    different
+}
+
+fn found_row(presented: &Presented, row: usize) -> FoundRow {
+    let metric = &presented.metric;
+    let keys = metric.keys.iter().zip(&presented.keys);
+    let outputs = metric.outputs.iter().zip(&presented.outputs);
+    FoundRow {
+        window: presented.windows.as_ref().map(|windows| windows[row]),
+        keys: keys.map(|(key, column)| value_at(&key.expr.ty.kind, column, row)).collect(),
+        outputs: outputs.map(|(output, column)| value_at(&output.expr.ty.kind, column, row)).collect(),
+    }
+}
+
+fn is_group(row: &ExpectedRow, found: &FoundRow) -> bool {
+    let (start, end) = found.window.unzip();
+    (row.start.is_none() || row.start == start) && (row.end.is_none() || row.end == end) && row.keys == found.keys
+}
+
+fn expected_text(metric: &Metric, row: &ExpectedRow) -> String {
+    row_text(metric, (row.start, row.end), &row.keys, row.outputs.iter().map(Option::as_ref))
+}
+
+/// With the columns that the expected row names, if there is one.
+fn found_text(metric: &Metric, found: &FoundRow, expected: Option<&ExpectedRow>) -> String {
+    let (start, end) = found.window.unzip();
+    let is_named = |place: usize| expected.is_none_or(|row| row.outputs[place].is_some());
+    let outputs = found.outputs.iter().enumerate().map(|(place, value)| is_named(place).then_some(value));
+    let ends = match (expected, &metric.window) {
+        (Some(row), _) => (start.filter(|_| row.start.is_some()), end.filter(|_| row.end.is_some())),
+        (None, Window::Sliding { .. } | Window::Session { .. }) => (start, end),
+        (None, _) => (start, None),
+    };
+    row_text(metric, ends, &found.keys, outputs)
+}
+
+fn row_text<'a>(
+    metric: &Metric,
+    (start, end): (Option<i64>, Option<i64>),
+    keys: &[Value],
+    outputs: impl Iterator<Item = Option<&'a Value>>,
+) -> String {
+    let mut cells = Vec::new();
+    cells.extend(start.map(|start| start_text(metric, start)));
+    cells.extend(end.map(|end| format!("end: \"{}\"", instant_text(end, None))));
+    for (key, value) in metric.keys.iter().zip(keys) {
+        cells.push(format!("{}: {}", key.name, ir_text::value(value, &key.expr.ty.kind)));
+    }
+    for (output, value) in metric.outputs.iter().zip(outputs) {
+        let name = output.name.as_deref().unwrap_or("value");
+        cells.extend(value.map(|value| format!("{name}: {}", ir_text::value(value, &output.expr.ty.kind))));
+    }
+    format!("{{ {} }}", cells.join(", "))
+}
+
+/// Buckets of a calendar are called by their first date.
+fn start_text(metric: &Metric, start: i64) -> String {
+    let date = match &metric.window {
+        Window::Calendar(unit, calendar) => BucketRule::new(*unit, calendar).map(|rule| {
+            (ir_text::unit_name(*unit), date_text(rule.zone().local_time(start).days))
+        }),
+        _ => None,
+    };
+    match date {
+        Some((unit, date)) if !metric.keys.iter().any(|key| key.name == unit) => format!("{unit}: \"{date}\""),
+        _ => format!("start: \"{}\"", instant_text(start, None)),
+    }
+}
