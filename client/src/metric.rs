@@ -25,6 +25,8 @@ pub trait Definition: 'static {
     const NAME: &'static str;
     /// The text of the package that defines it.
     const PACKAGE: &'static str;
+    /// Names and texts of the files that the package uses.
+    const FILES: &'static [(&'static str, &'static str)] = &[];
 
     /// Hash of what it means: of the metric in a serving stub, of its typed definition where macros made it.
     const HASH: Option<&'static str>;

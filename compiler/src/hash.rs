@@ -58,6 +58,17 @@ impl MetricHash {
         }
         MetricHash(hasher.finalize().into())
     }
+
+    /// Hashes a metric that is made of others, with their hashes.
+    pub(crate) fn of_derived(derived: &ir::Derived, operands: impl Iterator<Item = MetricHash>) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(b"metricc derived 1\n");
+        hasher.update(derived.definition_hash().as_bytes());
+        for operand in operands {
+            hasher.update(operand.0);
+        }
+        MetricHash(hasher.finalize().into())
+    }
 }
 
 /// What decides which rows are in which group.

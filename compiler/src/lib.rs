@@ -9,6 +9,7 @@
 //! Invariants: pure (no I/O, no clock, no environment); the same metric gives the same plan and the
 //! same [`MetricHash`] on every machine; whatever the checker accepts, plans.
 
+mod derived;
 mod error;
 pub mod explain;
 mod form;
@@ -22,6 +23,7 @@ pub mod scalar;
 mod segment;
 mod summary;
 
+pub use derived::DerivedPlan;
 pub use error::CompileError;
 pub use form::StateForm;
 pub use grouping::{Grouping, Member, StateColumn, StateLayout};

@@ -13,11 +13,20 @@ pub(crate) struct Name {
 /// A top-level item.
 #[derive(Debug)]
 pub(crate) enum Item {
+    Use(UseItem),
     Source(SourceItem),
     Calendar(CalendarItem),
     Import(ImportItem),
     Metric(MetricItem),
     Test(TestItem),
+}
+
+/// `use FILE.{NAME, …}`.
+#[derive(Debug)]
+pub(crate) struct UseItem {
+    /// Without its suffix.
+    pub(crate) file: Name,
+    pub(crate) names: Vec<Name>,
 }
 
 /// A function or an aggregate that the program brings.
@@ -230,9 +239,17 @@ pub(crate) enum ExprKind {
         condition: Box<Expr>,
         span: Span,
     },
+    /// `value offset 7 day`.
     Offset {
         value: Box<Expr>,
+        length: Box<Expr>,
+        unit: Option<Name>,
         span: Span,
+    },
+    /// `value.field`.
+    Member {
+        value: Name,
+        field: Name,
     },
     Paren(Box<Expr>),
     /// Something that was reported already.

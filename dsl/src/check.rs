@@ -19,14 +19,16 @@ use std::sync::Arc;
 use crate::ast::{Item, MetricItem, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity, Span};
-use crate::ir;
+use crate::ir::{self, AnyMetric};
 use crate::items::{ItemKind, RawItem};
+use derived::Derivations;
 
 mod aggregate;
 mod arguments;
 mod calendar;
 mod checker;
 mod clauses;
+mod derived;
 mod expression;
 mod function;
 mod import;
@@ -35,6 +37,7 @@ mod metric;
 mod name;
 mod number;
 mod numeric;
+mod operand;
 mod operator;
 mod parameters;
 mod source;
@@ -43,10 +46,12 @@ mod text;
 mod time;
 mod types;
 mod unify;
+mod uses;
 mod window;
 
 pub(crate) use aggregate::is_aggregate;
 pub(crate) use time::calendar_unit;
+pub(crate) use uses::Uses;
 
 /// Most metrics in a file, fields in a source or record, keys in a metric.
 const MOST_PARTS: usize = 256;
@@ -59,6 +64,8 @@ struct Names {
     calendars: BTreeMap<String, CalendarEntry>,
     imports: BTreeMap<String, import::ImportEntry>,
     metrics: BTreeSet<String>,
+    /// Metrics of other files, those that taken ones are made of among them, and where they are taken.
+    taken: Vec<(Arc<ir::Metric>, Span)>,
 }
 
 struct CalendarEntry {
@@ -73,6 +80,7 @@ pub(crate) fn package(
     text: &str,
     syntax: &[Item],
     unread: &[RawItem],
+    uses: &mut Uses<'_>,
     found: &mut Vec<Diagnostic>,
 ) -> ir::Package {
     let mut names = Names::default();
@@ -80,6 +88,7 @@ pub(crate) fn package(
     let mut places = Places::default();
     for item in syntax {
         match item {
+            Item::Use(item) => uses::take(item, uses, &mut names, &mut places, &mut package, found),
             Item::Source(source) => {
                 let checked = source::check(source, found);
                 if places.define("source", &source.name, found) {
@@ -90,6 +99,8 @@ pub(crate) fn package(
             Item::Calendar(item) => {
                 let calendar = calendar::check(item, found);
                 if places.define("calendar", &item.name, found) {
+                    let named = calendar.clone().map(|calendar| (item.name.text.clone(), calendar));
+                    package.calendars.extend(named);
                     let entry = CalendarEntry { calendar, span: item.name.span, used: Cell::new(false) };
                     names.calendars.insert(item.name.text.clone(), entry);
                 }
@@ -109,7 +120,8 @@ pub(crate) fn package(
             Item::Test(_) => {}
         }
     }
-    poison(unread, &mut names);
+    poison(text, unread, &mut names);
+    uses::sources_of_metrics(&names, &mut package, found);
     metrics(text, syntax, &names, &mut places, &mut package, found);
     tests(text, syntax, &names, &mut package, found);
     unused(&names, found);
@@ -117,8 +129,11 @@ pub(crate) fn package(
 }
 
 /// Items that could not be read still define their names, so that uses of them are no errors.
-fn poison(unread: &[RawItem], names: &mut Names) {
+fn poison(text: &str, unread: &[RawItem], names: &mut Names) {
     for item in unread {
+        if item.kind == ItemKind::Use {
+            uses::poison_all(text, item.span, names);
+        }
         let Some(name) = &item.name else { continue };
         match item.kind {
             ItemKind::Source => {
@@ -135,7 +150,7 @@ fn poison(unread: &[RawItem], names: &mut Names) {
             ItemKind::Metric => {
                 names.metrics.insert(name.text.clone());
             }
-            ItemKind::Test | ItemKind::Other => {}
+            ItemKind::Use | ItemKind::Test | ItemKind::Other => {}
         }
     }
 }
@@ -159,7 +174,9 @@ fn metrics(
         found.push(too_many("metrics in a file", metric.name.span).help("split the file"));
         return;
     }
-    for item in items {
+    let (over_metrics, over_events): (Vec<&MetricItem>, Vec<&MetricItem>) =
+        items.iter().partition(|item| derived::is_derived(item, names));
+    for item in over_events {
         let n_before = found.len();
         let metric = metric::check(text, names, item, found);
         let is_new = places.define("metric", &item.name, found);
@@ -167,6 +184,13 @@ fn metrics(
         if is_new && is_sound && !item.damaged {
             package.metrics.extend(metric.map(Arc::new));
         }
+    }
+    let made = package.all_metrics().map(|metric| (metric.name().to_owned(), metric)).collect();
+    let new: Vec<&MetricItem> =
+        over_metrics.into_iter().filter(|item| places.define("metric", &item.name, found)).collect();
+    let mut derivations = Derivations::new(text, names, made, new.iter().copied());
+    for item in new {
+        package.derived.extend(derivations.derived(&item.name.text, found));
     }
 }
 
@@ -177,10 +201,11 @@ fn tests(
     package: &mut ir::Package,
     found: &mut Vec<Diagnostic>,
 ) {
+    let all: Vec<AnyMetric> = package.all_metrics().collect();
     let mut places: BTreeMap<&str, Span> = BTreeMap::new();
     for item in syntax {
         let Item::Test(item) = item else { continue };
-        let checked = test::check(text, names, &package.metrics, item, found);
+        let checked = test::check(text, names, &all, item, found);
         match places.insert(&item.name.text, item.name.span) {
             Some(first) => found.push(duplicate("test", &item.name, first)),
             None => package.tests.extend(checked),
@@ -191,6 +216,10 @@ fn tests(
 fn unused(names: &Names, found: &mut Vec<Diagnostic>) {
     // Beside errors it would be a guess: what failed may use them.
     if found.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return;
+    }
+    // A file without metrics is there for others to use.
+    if names.metrics.is_empty() {
         return;
     }
     for (name, entry) in &names.calendars {

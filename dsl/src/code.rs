@@ -154,6 +154,16 @@ codes! {
     TestClause = "M0053", "a test that cannot be run";
     /// A row of a test that does not fit.
     TestRow = "M0054", "a row of a test that does not fit";
+    /// A file that cannot be used.
+    UsedFile = "M0055", "a file that cannot be used";
+    /// Files that use each other.
+    CircularUse = "M0056", "files that use each other";
+    /// Metrics that are made of each other.
+    CircularMetric = "M0057", "metrics that are made of each other";
+    /// Metrics whose rows do not fit together.
+    Operands = "M0058", "metrics whose rows do not fit together";
+    /// An offset that is no number of windows.
+    Offset = "M0059", "an offset that is no number of windows";
 }
 
 impl Code {

@@ -93,7 +93,11 @@ fn expr(tree: &Expr) -> Node {
         ExprKind::Where { value, condition, .. } => {
             Node::new("where").child(expr(value)).child(expr(condition))
         }
-        ExprKind::Offset { value, .. } => Node::new("offset").child(expr(value)),
+        ExprKind::Offset { value, length, unit, .. } => {
+            let unit = unit.iter().map(|unit| Node::new(&unit.text));
+            Node::new("offset").children([expr(value), expr(length)].into_iter().chain(unit))
+        }
+        ExprKind::Member { value, field } => Node::new(format!("{}.{}", value.text, field.text)),
         ExprKind::Paren(inner) => Node::new("paren").child(expr(inner)),
         ExprKind::Poisoned => Node::new("unreadable"),
     }

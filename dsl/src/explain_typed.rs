@@ -1,7 +1,7 @@
 //! The typed metric as a tree for people: `metricc explain METRIC --stage typed`.
 
 use crate::explain::Node;
-use crate::ir::{Expr, Metric};
+use crate::ir::{Derived, Expr, Metric};
 use crate::ir_text;
 
 /// The normal form of a metric: source, steps, filter, keys, window, aggregates, outputs.
@@ -48,6 +48,46 @@ pub fn explain_typed(metric: &Metric) -> Node {
             child = child.with("name", name);
         }
         node = node.child(typed(child, &output.expr, &aggregate));
+    }
+    node
+}
+
+/// A metric that is made of metrics: what it reads, then its keys and outputs.
+pub fn explain_derived(derived: &Derived) -> Node {
+    let mut node =
+        Node::new("derived").with("name", &derived.name).with("window", ir_text::window(&derived.window));
+    if let Some(unit) = &derived.unit {
+        node = node.with("unit", unit);
+    }
+    for (place, column) in derived.columns.iter().enumerate() {
+        let operand = &derived.operands[column.operand];
+        let output = &operand.metric.outputs[column.output];
+        let name = match &output.name {
+            Some(field) => format!("{}.{field}", operand.metric.name),
+            None => operand.metric.name.clone(),
+        };
+        let mut child = Node::new("operand").with("name", format!("m{place}")).with("metric", name);
+        if operand.offset > 0 {
+            child = child.with("windows before", operand.offset);
+        }
+        if operand.metric.window != derived.window {
+            child = child.with("put together from", ir_text::window(&operand.metric.window));
+        }
+        let merged = operand.metric.keys.len() - operand.keys.len();
+        if merged > 0 {
+            child = child.with("merged keys", merged);
+        }
+        node = node.child(child.with("type", &output.expr.ty));
+    }
+    for key in &derived.keys {
+        node = node.child(Node::new("key").with("name", &key.name).with("type", &key.ty));
+    }
+    for output in &derived.outputs {
+        let mut child = Node::new("output");
+        if let Some(name) = &output.name {
+            child = child.with("name", name);
+        }
+        node = node.child(typed(child, &output.expr, &|column| format!("m{column}")));
     }
     node
 }

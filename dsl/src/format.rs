@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::ast::{CalendarClause, Item};
+use crate::ast::{CalendarClause, Item, UseItem};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::scan::{self, Scanned, TokenKind};
 use crate::{Severity, SourceText, items, parse};
@@ -227,9 +227,23 @@ impl<'a> Layout<'a> {
                 let text = self.part(tokens, true);
                 self.line(0, &text);
             }
+            Item::Use(item) => self.uses(item, tokens),
             Item::Metric(metric) => self.metric(metric, tokens),
             Item::Test(test) => self.test(test, tokens),
         }
+    }
+
+    /// `use file.{name, name}`, on one line if it fits, else a line for each name.
+    fn uses(&mut self, item: &UseItem, tokens: Range<usize>) {
+        let text = self.part(tokens.clone(), false).replace(".{ ", ".{").replace(" }", "}");
+        if text.contains('\n') || text.chars().count() <= WIDTH {
+            return self.line(0, &text);
+        }
+        self.line(0, &format!("use {}.{{", item.file.text));
+        for name in &item.names {
+            self.line(2, &format!("{},", name.text));
+        }
+        self.line(0, "}");
     }
 
     /// `HEAD { part, part }`, on one line if it was and fits, else a line for each part.

@@ -17,11 +17,15 @@ use std::sync::Arc;
 use serde::Serialize;
 
 mod aggregate;
+mod derived;
 mod expr;
+mod row;
 mod test;
 
 pub use aggregate::{Aggregate, AggregateOp};
+pub use derived::{AnyMetric, Derived, Operand, OperandColumn};
 pub use expr::{Expr, ExprKind, Func, Part, Value};
+pub use row::{OutputType, RowType};
 pub use test::{Expected, ExpectedRow, Given, GivenRow, Test};
 
 /// All that one `.metric` package defines, in source order. Only items that checked are in it.
@@ -29,12 +33,24 @@ pub use test::{Expected, ExpectedRow, Given, GivenRow, Test};
 pub struct Package {
     /// Event sources.
     pub sources: Vec<Arc<Source>>,
+    /// Calendars, by name.
+    pub calendars: Vec<(String, Calendar)>,
     /// Functions and aggregates that the program brings.
     pub imports: Vec<Arc<Import>>,
-    /// Metrics.
+    /// Metrics over events.
     pub metrics: Vec<Arc<Metric>>,
+    /// Metrics made of metrics.
+    pub derived: Vec<Arc<Derived>>,
     /// `test` blocks.
     pub tests: Vec<Test>,
+}
+
+impl Package {
+    /// All metrics, those over events first.
+    pub fn all_metrics(&self) -> impl Iterator<Item = AnyMetric> + '_ {
+        let of_events = self.metrics.iter().cloned().map(AnyMetric::OfEvents);
+        of_events.chain(self.derived.iter().cloned().map(AnyMetric::OfMetrics))
+    }
 }
 
 /// A function or an aggregate of the program that runs the metrics.
@@ -251,18 +267,42 @@ pub struct Metric {
 }
 
 impl Metric {
+    /// The functions and aggregates of the program that it uses, each as often as it does.
+    pub fn imports(&self) -> impl Iterator<Item = &Import> {
+        let aggregates = self.aggregates.iter();
+        let own = aggregates.clone().filter_map(|aggregate| match &aggregate.op {
+            AggregateOp::Own(import) => Some(import.as_ref()),
+            _ => None,
+        });
+        let row = self.each.iter().map(|each| &each.list).chain(&self.filter);
+        let row = row.chain(self.keys.iter().map(|key| &key.expr));
+        let row = row.chain(aggregates.flat_map(|aggregate| aggregate.args.iter().chain(&aggregate.filter)));
+        own.chain(row.chain(self.outputs.iter().map(|output| &output.expr)).flat_map(Expr::imports))
+    }
+
     /// SHA-256, in hex, of what the definition means: the typed metric without names of locals and docs, and the time
     /// zone database. How its states are held is not in it; the metric hash adds that.
     pub fn definition_hash(&self) -> String {
-        use sha2::{Digest as _, Sha256};
-        let text =
-            serde_json::to_string(self).expect("a typed metric has neither maps nor foreign serializers");
-        let mut hasher = Sha256::new();
-        hasher.update(b"metricc definition 1\n");
-        hasher.update(text.as_bytes());
-        hasher.update(format!("\ntzdb {}", crate::calendar::tzdb_version()).as_bytes());
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        definition_hash(self)
     }
+}
+
+impl Derived {
+    /// As [`Metric::definition_hash`].
+    pub fn definition_hash(&self) -> String {
+        definition_hash(self)
+    }
+}
+
+fn definition_hash(definition: &impl Serialize) -> String {
+    use sha2::{Digest as _, Sha256};
+    let text =
+        serde_json::to_string(definition).expect("a typed metric has neither maps nor foreign serializers");
+    let mut hasher = Sha256::new();
+    hasher.update(b"metricc definition 1\n");
+    hasher.update(text.as_bytes());
+    hasher.update(format!("\ntzdb {}", crate::calendar::tzdb_version()).as_bytes());
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One `each` step.

@@ -156,12 +156,16 @@ pub fn window(window: &Window) -> String {
 
 /// A calendar by what it means: its zone, and its first day of the week unless that is Monday.
 pub fn calendar(calendar: &Calendar) -> String {
-    const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-    let day = usize::from(calendar.week_start).checked_sub(1).and_then(|place| DAYS.get(place));
-    match day {
-        Some(day) if calendar.week_start != 1 => format!("{} (week {day})", calendar.zone),
-        _ => calendar.zone.clone(),
+    match week_start(calendar) {
+        Some(day) => format!("{} (week {day})", calendar.zone),
+        None => calendar.zone.clone(),
     }
+}
+
+/// The first day of its weeks, unless that is Monday.
+pub(crate) fn week_start(calendar: &Calendar) -> Option<&'static str> {
+    const LATER: [&str; 6] = ["tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    usize::from(calendar.week_start).checked_sub(2).and_then(|place| LATER.get(place)).copied()
 }
 
 /// `day`, `week` and so on.

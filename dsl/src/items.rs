@@ -12,6 +12,7 @@ use crate::suggest;
 /// What an item claims to be by its first word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ItemKind {
+    Use,
     Source,
     Calendar,
     Import,
@@ -127,6 +128,7 @@ fn item(scanned: &Scanned<'_>, range: Range<usize>, found: &mut Vec<Diagnostic>)
         .filter(|token| token.kind == TokenKind::Word)
         .map(|token| Name { text: scanned.token_text(*token).to_owned(), span: token.span });
     let kind = match first.map(|token| scanned.token_text(*token)) {
+        Some("use") => ItemKind::Use,
         Some("source") => ItemKind::Source,
         Some("calendar") => ItemKind::Calendar,
         Some("import") => ItemKind::Import,
@@ -157,22 +159,14 @@ fn other(scanned: &Scanned<'_>, first: Option<&Token>, span: Span) -> Diagnostic
         .help("put it before an item or a field, or use `//`");
     };
     let word = scanned.token_text(*first);
-    match word {
-        "use" => {
-            Diagnostic::new(Code::NotSupported, "`use` is not supported in this version", first.span, "")
-                .help("put the sources and the metrics over them in one file")
-        }
-        _ => {
-            let diagnostic = Diagnostic::new(
-                Code::UnknownItem,
-                format!("`{word}` starts no item"),
-                first.span,
-                "a `source`, `calendar`, `import`, `metric` or `test` may begin here",
-            );
-            match suggest::nearest(word, ["source", "calendar", "import", "metric", "test"]) {
-                Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-                None => diagnostic.help("a file holds `source`, `calendar`, `import`, `metric` and `test` items"),
-            }
-        }
+    let diagnostic = Diagnostic::new(
+        Code::UnknownItem,
+        format!("`{word}` starts no item"),
+        first.span,
+        "a `use`, `source`, `calendar`, `import`, `metric` or `test` may begin here",
+    );
+    match suggest::nearest(word, ["use", "source", "calendar", "import", "metric", "test"]) {
+        Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+        None => diagnostic.help("a file holds `use`, `source`, `calendar`, `import`, `metric` and `test` items"),
     }
 }

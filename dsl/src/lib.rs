@@ -35,6 +35,7 @@ mod code;
 mod diagnostic;
 mod explain_syntax;
 mod explain_typed;
+mod files;
 mod grain;
 mod items;
 mod parse;
@@ -46,7 +47,8 @@ use explain::Node;
 
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Label, Severity, Span};
-pub use explain_typed::explain_typed;
+pub use explain_typed::{explain_derived, explain_typed};
+pub use files::{Files, NoFiles};
 pub use format::format;
 pub use grain::grain;
 
@@ -66,7 +68,11 @@ pub struct Checked {
     pub package: ir::Package,
     /// Everything found, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// The files that it uses, and those that they use, each once, by name.
+    pub used: Vec<SourceText>,
     syntax: Vec<ast::Item>,
+    /// Names of the items that could not be read.
+    unread: Vec<String>,
 }
 
 impl Checked {
@@ -90,25 +96,45 @@ impl Checked {
     pub fn rust_spelling(&self, metric: &str, event: &str) -> Option<String> {
         self.syntax.iter().find_map(|item| match item {
             ast::Item::Metric(item) if item.name.text == metric => {
-                Some(rust_spelling::metric(item, &self.syntax, event))
+                Some(rust_spelling::metric(item, &self.package, event))
             }
             _ => None,
         })
     }
 }
 
-/// Reads, parses and checks one file. Total: every input gives an answer, most of them diagnostics.
+/// Reads, parses and checks a text that stands alone. Total: every input gives an answer, most of them diagnostics.
 pub fn check(text: &SourceText) -> Checked {
-    let mut found = Vec::new();
-    let (syntax, package) = match scan::scan(&text.bytes, &mut found) {
-        Some(scanned) => read(&scanned, &mut found),
-        None => (Vec::new(), ir::Package::default()),
-    };
-    diagnostic::arrange(&mut found);
-    Checked { package, diagnostics: found, syntax }
+    check_with(text, &NoFiles)
 }
 
-fn read(scanned: &scan::Scanned<'_>, found: &mut Vec<Diagnostic>) -> (Vec<ast::Item>, ir::Package) {
+/// As [`check`], with the files beside the text, which it may `use`.
+pub fn check_with(text: &SourceText, files: &(impl Files + ?Sized)) -> Checked {
+    let read = |name: &str| files.read(name);
+    let mut uses = check::Uses::new(&read);
+    let mut checked = check_file(text, &mut uses);
+    checked.used = uses.into_texts();
+    checked
+}
+
+/// One file of those that are checked together.
+fn check_file(text: &SourceText, uses: &mut check::Uses<'_>) -> Checked {
+    let mut found = Vec::new();
+    uses.enter(&text.name);
+    let (syntax, unread, package) = match scan::scan(&text.bytes, &mut found) {
+        Some(scanned) => read(&scanned, uses, &mut found),
+        None => Default::default(),
+    };
+    uses.leave();
+    diagnostic::arrange(&mut found);
+    Checked { package, diagnostics: found, used: Vec::new(), syntax, unread }
+}
+
+fn read(
+    scanned: &scan::Scanned<'_>,
+    uses: &mut check::Uses<'_>,
+    found: &mut Vec<Diagnostic>,
+) -> (Vec<ast::Item>, Vec<String>, ir::Package) {
     let split = items::split(scanned, found);
     let mut syntax = Vec::new();
     let mut unread = Vec::new();
@@ -118,6 +144,7 @@ fn read(scanned: &scan::Scanned<'_>, found: &mut Vec<Diagnostic>) -> (Vec<ast::I
             None => unread.push(item),
         }
     }
-    let package = check::package(scanned.text, &syntax, &unread, found);
-    (syntax, package)
+    let package = check::package(scanned.text, &syntax, &unread, uses, found);
+    let unread = unread.into_iter().filter_map(|item| Some(item.name?.text)).collect();
+    (syntax, unread, package)
 }

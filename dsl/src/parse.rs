@@ -7,6 +7,7 @@ use pest::iterators::{Pair, Pairs};
 use crate::ast::{
     CalendarClause, CalendarItem, Clause, ClauseKind, Every, Expr, FieldItem, ImportItem, Item, KeyItem,
     Marker, MarkerKind, MetricItem, MetricValue, Name, SourceItem, TypeRef,
+    UseItem,
 };
 use crate::diagnostic::{Diagnostic, Span};
 use crate::items::{ItemKind, RawItem};
@@ -28,6 +29,7 @@ pub(crate) fn item(text: &str, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Op
         return None;
     }
     let rule = match raw.kind {
+        ItemKind::Use => Rule::use_item,
         ItemKind::Source => Rule::source_item,
         ItemKind::Calendar => Rule::calendar_item,
         ItemKind::Import => Rule::import_item,
@@ -42,6 +44,7 @@ pub(crate) fn item(text: &str, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Op
             let mut builder = Builder { base: raw.span.start, n_before, found };
             let mut parts = Parts::of(pairs.next()?);
             match raw.kind {
+                ItemKind::Use => builder.uses(&mut parts).map(Item::Use),
                 ItemKind::Source => builder.source(&mut parts).map(Item::Source),
                 ItemKind::Calendar => builder.calendar(&mut parts).map(Item::Calendar),
                 ItemKind::Import => builder.import(&mut parts).map(Item::Import),
@@ -122,6 +125,12 @@ impl Builder<'_> {
 
     fn expr(&mut self, parts: &mut Parts<'_>) -> Option<Expr> {
         parts.next(Rule::expr).and_then(|pair| self.expression(pair))
+    }
+
+    fn uses(&mut self, parts: &mut Parts<'_>) -> Option<UseItem> {
+        let file = self.name(parts)?;
+        let names = parts.all(Rule::name).map(|pair| self.name_of(&pair)).collect();
+        Some(UseItem { file, names })
     }
 
     fn source(&mut self, parts: &mut Parts<'_>) -> Option<SourceItem> {

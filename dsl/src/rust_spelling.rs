@@ -6,24 +6,19 @@
 use std::fmt::Write as _;
 
 use crate::ast::{
-    BinaryOperator, CalendarClause, CalendarItem, Clause, ClauseKind, Every, Expr, ExprKind, Item, KeyItem,
+    BinaryOperator, Clause, ClauseKind, Every, Expr, ExprKind, KeyItem,
     MetricItem, MetricValue, Number, UnaryOperator,
 };
 use crate::check::is_aggregate;
+use crate::ir::{Calendar, Package};
+use crate::ir_text;
 
-/// The function, with `event` as the type of its events.
-pub(crate) fn metric(metric: &MetricItem, items: &[Item], event: &str) -> String {
-    let calendars = items.iter().filter_map(|item| match item {
-        Item::Calendar(calendar) => Some(calendar),
-        _ => None,
-    });
-    let own = items.iter().filter_map(|item| match item {
-        Item::Import(import) if import.is_aggregate => Some(import.name.text.as_str()),
-        _ => None,
-    });
+/// The function, with `event` as the type of its events. `package` is what the names in it stand for.
+pub(crate) fn metric(metric: &MetricItem, package: &Package, event: &str) -> String {
+    let own = package.imports.iter().filter(|import| import.is_aggregate);
     let mut printer = Printer {
-        calendars: calendars.collect(),
-        own: own.collect(),
+        calendars: &package.calendars,
+        own: own.map(|import| import.name.as_str()).collect(),
         names: Vec::new(),
         row: "p".to_owned(),
     };
@@ -54,7 +49,7 @@ pub(crate) fn metric(metric: &MetricItem, items: &[Item], event: &str) -> String
 }
 
 struct Printer<'a> {
-    calendars: Vec<&'a CalendarItem>,
+    calendars: &'a [(String, Calendar)],
     /// Imported aggregates.
     own: Vec<&'a str>,
     /// Elements and `let`s; all other names are fields.
@@ -114,25 +109,17 @@ impl Printer<'_> {
     fn unit(&self, unit: &str, calendar: Option<&str>) -> String {
         let (zone, week) = self.calendar(calendar);
         match week {
-            Some(start) if unit == "week" && start != "monday" => format!("week_from({zone:?}, {start:?})"),
+            Some(start) if unit == "week" => format!("week_from({zone:?}, {start:?})"),
             _ => format!("{unit}({zone:?})"),
         }
     }
 
-    /// Zone and first day of the week.
+    /// Zone, and first day of the week unless that is Monday.
     fn calendar(&self, name: Option<&str>) -> (String, Option<&str>) {
-        let calendar = self.calendars.iter().find(|calendar| Some(calendar.name.text.as_str()) == name);
-        let (mut zone, mut week) = (String::new(), None);
-        for clause in calendar.map_or(&[][..], |calendar| &calendar.clauses) {
-            match clause {
-                CalendarClause::Zone { zone: Expr { kind: ExprKind::String(text), .. }, .. } => {
-                    zone.clone_from(text);
-                }
-                CalendarClause::Week { day, .. } => week = Some(day.text.as_str()),
-                CalendarClause::Zone { .. } => {}
-            }
-        }
-        (zone, week)
+        let calendar = self.calendars.iter().find(|(known, _)| Some(known.as_str()) == name);
+        calendar.map_or_else(Default::default, |(_, calendar)| {
+            (calendar.zone.clone(), ir_text::week_start(calendar))
+        })
     }
 
     /// An expression over aggregates.
@@ -236,6 +223,7 @@ impl Printer<'_> {
                 format!("[{}]", elements.join(", "))
             }
             ExprKind::Where { value, .. } | ExprKind::Offset { value, .. } => inner(value),
+            ExprKind::Member { value, field } => format!("{}.{}", raw(&value.text), raw(&field.text)),
             ExprKind::Percent(share) => number_text(hundredth(*share)),
             ExprKind::Poisoned => String::new(),
         }

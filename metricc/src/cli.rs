@@ -9,6 +9,7 @@ mod demo;
 mod diff;
 mod explain;
 mod fmt;
+mod new;
 mod output;
 mod progress;
 mod run;
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
 pub fn main_with(imports: &Imports) -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
+        Command::New(new) => new::run(&new),
         Command::Check(check) => check::run(&check),
         Command::Fmt(fmt) => fmt::run(&fmt),
         Command::Explain(explain) => explain::run(&explain, imports),

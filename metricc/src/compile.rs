@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use metricc_codegen::{stub_module, stub_root};
 use metricc_compiler::{MetricPlan, SourcePlan, explain};
-use metricc_dsl::ir;
+use metricc_dsl::{SourceText, ir};
 use proc_macro2::TokenStream;
 
 /// A file to be written.
@@ -32,10 +32,12 @@ pub enum StubDependency {
     Path(String),
 }
 
-/// All files of a package. `origin` is the name of its file, `text` its content, `name` that of the stub's crate.
+/// All files of a package. `origin` is the name of its file, `text` its content, `used` the files that it uses, `name`
+/// that of the stub's crate.
 pub fn compile(
     plans: &[SourcePlan],
     text: &str,
+    used: &[SourceText],
     origin: &str,
     name: &str,
     dependency: &StubDependency,
@@ -50,9 +52,12 @@ pub fn compile(
         file("rust/src/package.metric", text.to_owned()),
         file("openapi.json", json(&openapi::document(&metrics, name, origin))),
     ];
+    files.extend(used.iter().map(|used| {
+        file(format!("rust/src/used/{}", used.name), String::from_utf8_lossy(&used.bytes).into_owned())
+    }));
     for (source, plan) in metrics {
         let metric = &plan.metric.name;
-        let module = stub_module(&plan.metric, &plan.hash.to_string(), text, origin);
+        let module = stub_module(&plan.metric, &plan.hash.to_string(), text, used, origin);
         files.extend([
             file(format!("rust/src/metrics/{metric}.rs"), rust(module)),
             file(format!("schemas/{metric}.result.json"), json(&schema::result(plan))),

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use metricc_compiler::{MetricPlan, SourcePlan};
+use metricc_compiler::{DerivedPlan, MetricHash, MetricPlan, SourcePlan};
 use metricc_dsl::{ir, ir_text};
 use serde::Serialize;
+
+use crate::{Package, PackageError};
 
 /// What became of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -61,14 +63,72 @@ pub struct PartChange {
     pub new: Option<String>,
 }
 
+/// One version of a package.
+#[derive(Debug)]
+pub struct Version {
+    metrics: Vec<Planned>,
+}
+
+/// A planned metric.
+#[derive(Debug)]
+enum Planned {
+    OfEvents(Arc<MetricPlan>),
+    OfMetrics(DerivedPlan),
+}
+
+impl Planned {
+    fn name(&self) -> &str {
+        match self {
+            Planned::OfEvents(plan) => &plan.metric.name,
+            Planned::OfMetrics(plan) => &plan.derived.name,
+        }
+    }
+
+    fn hash(&self) -> MetricHash {
+        match self {
+            Planned::OfEvents(plan) => plan.hash,
+            Planned::OfMetrics(plan) => plan.hash,
+        }
+    }
+}
+
+impl Version {
+    /// The version that a package is.
+    ///
+    /// # Errors
+    /// When its metrics cannot be planned.
+    pub fn of(package: &Package) -> Result<Self, PackageError> {
+        let imports = &package.imports;
+        let definitions = &package.checked.package;
+        let mut of_events = definitions.metrics.clone();
+        of_events.extend(definitions.derived.iter().flat_map(|derived| {
+            derived.operands.iter().map(|operand| operand.metric.clone())
+        }));
+        let plans = SourcePlan::of_package(&of_events, imports)?;
+        let plans: Vec<&Arc<MetricPlan>> = plans.iter().flat_map(|source| &source.metrics).collect();
+        let is_own = |plan: &&&Arc<MetricPlan>| definitions.metrics.contains(&plan.metric);
+        // What a metric is made of is planned again for it.
+        let mut metrics: Vec<Planned> = Vec::new();
+        for plan in plans.iter().filter(is_own) {
+            if !metrics.iter().any(|known| known.name() == plan.metric.name) {
+                metrics.push(Planned::OfEvents((*plan).clone()));
+            }
+        }
+        for derived in &definitions.derived {
+            metrics.push(Planned::OfMetrics(DerivedPlan::new(derived, plans.iter().copied(), imports)?));
+        }
+        Ok(Version { metrics })
+    }
+}
+
 /// Compares the metrics of two packages: those of the new one by name, then those that are gone.
-pub fn diff(old: &[SourcePlan], new: &[SourcePlan]) -> Vec<MetricChange> {
+pub fn diff(old: &Version, new: &Version) -> Vec<MetricChange> {
     let (old, new) = (by_name(old), by_name(new));
     let is_gone = |name: &&&str| !new.contains_key(**name);
     let mut gone: Vec<&str> = old.keys().filter(is_gone).copied().collect();
     let mut changes = Vec::with_capacity(new.len());
     for (name, plan) in &new {
-        let renamed = |other: &&str| old[*other].hash == plan.hash;
+        let renamed = |other: &&str| old[*other].hash() == plan.hash();
         changes.push(match old.get(name) {
             Some(before) => changed(before, plan),
             None => match gone.iter().copied().find(renamed) {
@@ -76,7 +136,11 @@ pub fn diff(old: &[SourcePlan], new: &[SourcePlan]) -> Vec<MetricChange> {
                     gone.retain(|other| *other != was);
                     change(name, Some(was), Change::Renamed, Vec::new())
                 }
-                None => change(name, None, Change::Added, Vec::new()),
+                // Made of what is there, it has nothing of its own to compute.
+                None => MetricChange {
+                    recompute: matches!(plan, Planned::OfEvents(_)),
+                    ..change(name, None, Change::Added, Vec::new())
+                },
             },
         });
     }
@@ -84,9 +148,8 @@ pub fn diff(old: &[SourcePlan], new: &[SourcePlan]) -> Vec<MetricChange> {
     changes
 }
 
-fn by_name(plans: &[SourcePlan]) -> BTreeMap<&str, &Arc<MetricPlan>> {
-    let metrics = plans.iter().flat_map(|source| &source.metrics);
-    metrics.map(|plan| (plan.metric.name.as_str(), plan)).collect()
+fn by_name(version: &Version) -> BTreeMap<&str, &Planned> {
+    version.metrics.iter().map(|metric| (metric.name(), metric)).collect()
 }
 
 fn change(name: &str, was: Option<&str>, change: Change, parts: Vec<PartChange>) -> MetricChange {
@@ -99,17 +162,61 @@ fn change(name: &str, was: Option<&str>, change: Change, parts: Vec<PartChange>)
     }
 }
 
-fn changed(old: &MetricPlan, new: &MetricPlan) -> MetricChange {
-    let name = &new.metric.name;
-    if old.hash == new.hash {
+fn changed(old: &Planned, new: &Planned) -> MetricChange {
+    let name = new.name();
+    if old.hash() == new.hash() {
         return change(name, None, Change::Same, Vec::new());
     }
-    let mut parts = part_changes(&parts(&old.metric), &parts(&new.metric));
+    let mut parts = part_changes(&parts_of(old), &parts_of(new));
+    let kind = match (old, new) {
+        (Planned::OfEvents(old), Planned::OfEvents(new)) if old.state_hash == new.state_hash => {
+            Change::Presentation
+        }
+        // It keeps nothing.
+        (_, Planned::OfMetrics(_)) => Change::Presentation,
+        _ => Change::States,
+    };
     if parts.is_empty() {
-        parts.push(PartChange { part: "format of the states".to_owned(), old: None, new: None });
+        let part = match new {
+            Planned::OfEvents(_) => "format of the states",
+            Planned::OfMetrics(_) => "what it is made of",
+        };
+        parts.push(PartChange { part: part.to_owned(), old: None, new: None });
     }
-    let kind = if old.state_hash == new.state_hash { Change::Presentation } else { Change::States };
     change(name, None, kind, parts)
+}
+
+fn parts_of(plan: &Planned) -> Vec<(String, String)> {
+    match plan {
+        Planned::OfEvents(plan) => parts(&plan.metric),
+        Planned::OfMetrics(plan) => derived_parts(&plan.derived),
+    }
+}
+
+/// The parts of a metric that is made of others.
+fn derived_parts(derived: &ir::Derived) -> Vec<(String, String)> {
+    let column = |column: usize| {
+        let ir::OperandColumn { operand, output } = derived.columns[column];
+        let operand = &derived.operands[operand];
+        let field = operand.metric.outputs[output].name.as_ref();
+        let field = field.map_or_else(String::new, |field| format!(".{field}"));
+        let offset = match operand.offset {
+            0 => String::new(),
+            n => format!(" {n} windows before"),
+        };
+        format!("{}{field}{offset}", operand.metric.name)
+    };
+    let keys: Vec<&str> = derived.keys.iter().map(|key| key.name.as_str()).collect();
+    let mut parts = vec![
+        ("order of keys".to_owned(), keys.join(", ")),
+        ("window".to_owned(), ir_text::window(&derived.window)),
+    ];
+    parts.extend(derived.outputs.iter().map(|output| {
+        let name = output.name.as_deref().unwrap_or("value").to_owned();
+        (name, format!("{}: {}", ir_text::expression(&output.expr, &column), output.expr.ty))
+    }));
+    parts.extend(derived.unit.iter().map(|unit| ("unit".to_owned(), unit.clone())));
+    parts
 }
 
 fn part_changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<PartChange> {
@@ -182,16 +289,14 @@ fn field_text(source: &ir::Source, field: &ir::Field) -> String {
 
 #[cfg(test)]
 mod tests {
-    use metricc_client::own::Imports;
     use metricc_dsl::SourceText;
 
     use super::*;
-    use crate::Package;
 
-    fn plans(text: &str) -> Vec<SourcePlan> {
+    fn plans(text: &str) -> Version {
         let package = Package::from_text(SourceText { name: "a.metric".to_owned(), bytes: text.into() });
         assert!(!package.checked.has_errors(), "{:?}\n{text}", package.checked.diagnostics);
-        SourcePlan::of_package(&package.checked.package.metrics, &Imports::new()).expect("it plans")
+        Version::of(&package).expect("it plans")
     }
 
     const SOURCE: &str = "calendar utc { zone \"UTC\" }\ncalendar paris { zone \"Europe/Paris\" }\n\
@@ -270,6 +375,30 @@ mod tests {
             changes[0].parts.iter().map(|part| (part.part.as_str(), part.new.as_deref())).collect();
         assert_eq!(parts, [("field x", Some("int = 7")), ("field z", Some("bool"))]);
         assert!(changes[0].recompute);
+    }
+
+    #[test]
+    fn metrics_of_metrics_have_nothing_to_compute() {
+        let text = |metrics: &str| {
+            format!("{SOURCE}metric a = max(x) {{ from s  every 1h }}\nmetric b = min(x) {{ from s  every 1h }}\n{metrics}")
+        };
+        let change = |old: &str, new: &str| -> Vec<_> {
+            let changes = diff(&plans(&text(old)), &plans(&text(new))).into_iter();
+            let changes = changes.filter(|change| change.change != Change::Same);
+            changes.map(|c| (c.metric, c.change, c.recompute, c.parts.len())).collect()
+        };
+        let d = |change, n_parts| vec![("d".to_owned(), change, false, n_parts)];
+        assert_eq!(change("", "metric d = a - b"), d(Change::Added, 0));
+        assert_eq!(change("metric d = a - b", "metric d = (a) - b"), []);
+        assert_eq!(change("metric d = a - b", "metric d = b - a"), d(Change::Presentation, 1));
+        assert_eq!(change("metric d = a - b", "metric d = a - b { unit EUR }"), d(Change::Presentation, 1));
+        assert_eq!(change("metric d = a - a offset 1h", "metric d = a - a offset 2h"), d(Change::Presentation, 1));
+        let other = diff(
+            &plans(&text("metric c = count() { from s  every 1h }\nmetric d = c / a")),
+            &plans(&text("metric c = count() { from s  where x > 3  every 1h }\nmetric d = c / a")),
+        );
+        let found: Vec<_> = other.iter().filter(|c| c.change != Change::Same).map(|c| (c.metric.as_str(), c.change)).collect();
+        assert_eq!(found, [("c", Change::States), ("d", Change::Presentation)]);
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod evaluate;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "engines")]
+mod evaluated;
+#[cfg(feature = "engines")]
 mod laws;
 #[cfg(feature = "engines")]
 mod package;
@@ -37,7 +39,9 @@ pub mod verify;
 #[cfg(feature = "engines")]
 pub use evaluate::{Engine, EngineOptions, EvaluateError, Evaluation, evaluate, evaluate_interval};
 #[cfg(feature = "engines")]
-pub use package::{Bound, Package, PackageError, bind, parse_binding};
+pub use evaluated::Evaluated;
+#[cfg(feature = "engines")]
+pub use package::{Bound, Package, PackageError, Selection, bind, parse_binding};
 #[cfg(feature = "engines")]
 pub use typed::{Answer, EventLog, MetricStream, Run, RunError};
 

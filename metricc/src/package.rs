@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use metricc_client::own::Imports;
 use metricc_compiler::{CompileError, SourcePlan};
-use metricc_dsl::{Checked, SourceText, check, ir};
+use metricc_dsl::ir::{self, AnyMetric};
+use metricc_dsl::{Checked, Files, NoFiles, SourceText, check_with};
 use metricc_log::{Binding, Format, Log, LogError, Progress};
 
 /// A `.metric` file that was read and checked.
@@ -55,17 +56,36 @@ fn help_text(help: &Option<String>) -> String {
     help.as_ref().map_or_else(String::new, |help| format!("\n  help: {help}"))
 }
 
+/// The files in a folder, which `use` finds there.
+struct Folder<'a>(&'a Path);
+
+impl Files for Folder<'_> {
+    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(self.0.join(name)).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file beside this one".to_owned(),
+            _ => error.to_string(),
+        })
+    }
+}
+
 impl Package {
-    /// Reads and checks a file. Findings of the checker are in [`Package::checked`].
+    /// Reads and checks a file, and the files beside it that it uses. Findings of the checker are in
+    /// [`Package::checked`].
     pub fn read(path: &Path) -> Result<Self, PackageError> {
         let bytes =
             std::fs::read(path).map_err(|error| PackageError::Read { path: path.to_owned(), error })?;
-        Ok(Package::from_text(SourceText { name: path.display().to_string(), bytes }))
+        let folder = Folder(path.parent().unwrap_or(Path::new("")));
+        Ok(Package::from_text_with(SourceText { name: path.display().to_string(), bytes }, &folder))
     }
 
-    /// Checks a text.
+    /// Checks a text that stands alone.
     pub fn from_text(text: SourceText) -> Self {
-        let checked = check(&text);
+        Package::from_text_with(text, &NoFiles)
+    }
+
+    /// Checks a text, and the files beside it that it uses.
+    pub fn from_text_with(text: SourceText, files: &(impl Files + ?Sized)) -> Self {
+        let checked = check_with(&text, files);
         Package { text, checked, imports: Imports::default() }
     }
 
@@ -75,18 +95,23 @@ impl Package {
         Package { imports: imports.clone(), ..self }
     }
 
-    /// The metrics of these names, in the order of the file; all of them if no name is given.
+    /// The metrics over events that have to be computed for those of these names, or for all of them if no name is given.
     pub fn metrics(&self, names: &[String]) -> Result<Vec<Arc<ir::Metric>>, PackageError> {
-        let metrics = &self.checked.package.metrics;
+        Ok(self.select(names)?.of_events)
+    }
+
+    /// The metrics of these names, in the order of the file; all of them if no name is given.
+    pub fn select(&self, names: &[String]) -> Result<Selection, PackageError> {
+        let metrics: Vec<AnyMetric> = self.checked.package.all_metrics().collect();
         for name in names {
-            if !metrics.iter().any(|metric| metric.name == *name) {
-                let known: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+            if !metrics.iter().any(|metric| metric.name() == name) {
+                let known: Vec<&str> = metrics.iter().map(AnyMetric::name).collect();
                 let problem = format!("there is no metric `{name}` in {}", self.text.name);
                 return Err(PackageError::Name { problem, help: one_of("metric", &known) });
             }
         }
-        let is_wanted = |metric: &&Arc<ir::Metric>| names.is_empty() || names.contains(&metric.name);
-        let wanted: Vec<_> = metrics.iter().filter(is_wanted).cloned().collect();
+        let is_wanted = |metric: &AnyMetric| names.is_empty() || names.iter().any(|name| name == metric.name());
+        let wanted: Vec<_> = metrics.into_iter().filter(is_wanted).collect();
         if wanted.is_empty() && self.checked.has_errors() {
             let problem = format!("{} has errors, so that it has no metrics", self.text.name);
             let help = Some("`metricc check` says what they are".to_owned());
@@ -97,8 +122,23 @@ impl Package {
             let help = Some("write one: `metric events = count() { from SOURCE }`".to_owned());
             return Err(PackageError::Name { problem, help });
         }
-        Ok(wanted)
+        let mut of_events: Vec<Arc<ir::Metric>> = Vec::new();
+        for metric in wanted.iter().flat_map(AnyMetric::of_events) {
+            if !of_events.iter().any(|known| Arc::ptr_eq(known, metric)) {
+                of_events.push(metric.clone());
+            }
+        }
+        Ok(Selection { wanted, of_events })
     }
+}
+
+/// What is asked of a package, and what has to be computed for it.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// The metrics that are asked for.
+    pub wanted: Vec<AnyMetric>,
+    /// Those over events among them, and those that others among them are made of; each once.
+    pub of_events: Vec<Arc<ir::Metric>>,
 }
 
 /// The plan of all chosen metrics over one source, and the log that holds its events.

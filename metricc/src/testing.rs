@@ -5,18 +5,21 @@
 //! the test expects. In a shuffled order that is asked of the metrics that order says nothing to: of a `first` among
 //! events of one instant, and of duplicates that contradict one another, the position in the log decides.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use metricc_compiler::SourcePlan;
 use metricc_dsl::ir;
-use metricc_log::{Binding, Format, Frontier, Interval, Log, position_column};
-use metricc_runtime_serve::present;
+use metricc_log::{Binding, Format, Frontier, Interval, Log, Quarantined, position_column};
+use metricc_runtime_serve::Reading;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::verify::{Difference, RealLayers, Trial, run_trial};
-use crate::{Bound, Engine, EngineOptions, EvaluateError, Package, PackageError, evaluate_interval};
+use crate::{
+    Bound, Engine, EngineOptions, EvaluateError, Evaluated, Evaluation, Package, PackageError, evaluate_interval,
+};
 use rows::differences;
 pub use rows::RowDifference;
 
@@ -93,25 +96,28 @@ pub enum TestError {
 /// # Errors
 /// Where it cannot be run; that it fails is no error.
 pub fn run_test(package: &Package, test: &ir::Test) -> Result<TestReport, TestError> {
-    let mut report =
-        TestReport { name: test.name.clone(), line: test.line, n_cuts: 0, n_orders: 1, failures: Vec::new() };
-    let metrics: Vec<_> = test.expected.iter().map(|expected| expected.metric.clone()).collect();
-    let folder = tempfile::tempdir()?;
-    let plans = SourcePlan::of_package(&metrics, &package.imports).map_err(PackageError::from)?;
-    for plan in plans {
-        let Some(given) = test.given.iter().find(|given| given.source.name == plan.source.name) else {
-            continue;
-        };
-        let expected: Vec<(&ir::Expected, bool)> = test
-            .expected
-            .iter()
-            .filter(|expected| expected.metric.source.name == plan.source.name)
-            .map(|expected| Ok((expected, looks_at_position(package, &expected.metric)?)))
-            .collect::<Result<_, PackageError>>()?;
-        let source = SourceTest { given, expected, plan: Arc::new(plan), folder: folder.path() };
-        source.run(&mut report)?;
+    let of_events: Vec<_> = test.expected.iter().flat_map(|expected| expected.metric.of_events()).collect();
+    let mut metrics: Vec<Arc<ir::Metric>> = Vec::new();
+    for metric in of_events {
+        if !metrics.iter().any(|known| Arc::ptr_eq(known, metric)) {
+            metrics.push(metric.clone());
+        }
     }
-    Ok(report)
+    let plans = SourcePlan::of_package(&metrics, &package.imports).map_err(PackageError::from)?;
+    let mut sources = Vec::with_capacity(plans.len());
+    for plan in plans {
+        if let Some(given) = test.given.iter().find(|given| given.source.name == plan.source.name) {
+            sources.push(SourceTest { given, plan: Arc::new(plan) });
+        }
+    }
+    let is_ordered = |expected: &ir::Expected| {
+        let mut of_events = expected.metric.of_events().into_iter();
+        of_events.try_fold(false, |any, metric| Ok(any || looks_at_position(package, metric)?))
+    };
+    let is_ordered = test.expected.iter().map(is_ordered).collect::<Result<Vec<bool>, PackageError>>()?;
+    let folder = tempfile::tempdir()?;
+    let run = TestRun { package, test, sources, is_ordered, folder: folder.path() };
+    run.run()
 }
 
 /// Whether the position of an event in the log can decide what a metric presents.
@@ -120,58 +126,109 @@ fn looks_at_position(package: &Package, metric: &Arc<ir::Metric>) -> Result<bool
     Ok(plans.iter().any(|plan| plan.columns.contains(&position_column(&plan.source))))
 }
 
-/// The part of a test that is about one source.
+/// A log that is given, and what reads it.
 struct SourceTest<'a> {
     given: &'a ir::Given,
-    /// What is expected, and whether the order of the log may decide it.
-    expected: Vec<(&'a ir::Expected, bool)>,
     plan: Arc<SourcePlan>,
-    folder: &'a std::path::Path,
 }
 
-impl SourceTest<'_> {
-    fn run(&self, report: &mut TestReport) -> Result<(), TestError> {
-        let n_rows = self.given.rows.len();
-        let written: Vec<usize> = (0..n_rows).collect();
-        self.order(&written, None, report)?;
+/// A test that is run.
+struct TestRun<'a> {
+    package: &'a Package,
+    test: &'a ir::Test,
+    sources: Vec<SourceTest<'a>>,
+    /// For each metric that is expected, whether the order of the log may decide it.
+    is_ordered: Vec<bool>,
+    folder: &'a Path,
+}
+
+impl TestRun<'_> {
+    fn run(&self) -> Result<TestReport, TestError> {
+        let (name, line) = (self.test.name.clone(), self.test.line);
+        let mut report = TestReport { name, line, n_cuts: 0, n_orders: 1, failures: Vec::new() };
+        let n_rows = |source: &SourceTest<'_>| source.given.rows.len();
+        let written: Vec<Vec<usize>> = self.sources.iter().map(|source| (0..n_rows(source)).collect()).collect();
+        self.order(&written, None, &mut report)?;
+        if !self.sources.iter().any(|source| n_rows(source) > 1) {
+            return Ok(report);
+        }
         // What shuffling would find depends on the test alone, so that it can be seen again.
-        let mut random = ChaCha8Rng::seed_from_u64(n_rows as u64);
-        let n_shuffled = if n_rows > 1 { N_SHUFFLED } else { 0 };
-        report.n_orders = report.n_orders.max(1 + n_shuffled);
-        for _ in 0..n_shuffled {
+        let mut random = ChaCha8Rng::seed_from_u64(self.sources.iter().map(n_rows).sum::<usize>() as u64);
+        for _ in 0..N_SHUFFLED {
             if !report.failures.is_empty() {
-                return Ok(());
+                return Ok(report);
             }
             let mut shuffled = written.clone();
-            shuffled.shuffle(&mut random);
-            let cut = random.random_range(0..=n_rows as u64);
-            self.order(&shuffled, Some(cut), report)?;
+            shuffled.iter_mut().for_each(|order| order.shuffle(&mut random));
+            report.n_orders += 1;
+            self.order(&shuffled, Some(&mut random), &mut report)?;
+        }
+        Ok(report)
+    }
+
+    /// One order of each log: at a random cut of each, or at every one.
+    fn order(
+        &self,
+        orders: &[Vec<usize>],
+        mut random: Option<&mut ChaCha8Rng>,
+        report: &mut TestReport,
+    ) -> Result<(), TestError> {
+        let is_shuffled = random.is_some();
+        let (mut evaluated, mut has_conflicts) = (Evaluated::default(), false);
+        for (source, order) in self.sources.iter().zip(orders) {
+            let n_rows = order.len() as u64;
+            let cuts = match &mut random {
+                Some(random) => {
+                    let cut = random.random_range(0..=n_rows);
+                    cut..=cut
+                }
+                None => 0..=n_rows,
+            };
+            let n_before = report.failures.len();
+            let all = source.layers(order, cuts, is_shuffled, self.folder, report)?;
+            if report.failures.len() > n_before {
+                return Ok(());
+            }
+            has_conflicts |= all.1.findings.n_conflicts > 0;
+            evaluated.add(&all.0, all.1.segments);
+        }
+        for (expected, is_ordered) in self.test.expected.iter().zip(&self.is_ordered) {
+            if is_shuffled && (*is_ordered || has_conflicts) {
+                continue;
+            }
+            let presented = evaluated
+                .read(&expected.metric, &self.package.imports, &Reading::default())
+                .map_err(EvaluateError::from)?;
+            let rows = differences(expected, &presented);
+            if !rows.is_empty() {
+                let (metric, line) = (expected.metric.name().to_owned(), expected.line);
+                report.failures.push(TestFailure::Rows { metric, line, is_shuffled, rows });
+            }
         }
         Ok(())
     }
+}
 
-    /// One order of the log: at one cut, or at every one.
-    fn order(&self, order: &[usize], cut: Option<u64>, report: &mut TestReport) -> Result<(), TestError> {
-        let is_shuffled = cut.is_some();
-        let bound = Bound { plan: self.plan.clone(), log: self.log(order)? };
+impl SourceTest<'_> {
+    /// All layers over the log in an order, cut at each of `cuts`; what batch gives of all of it.
+    fn layers(
+        &self,
+        order: &[usize],
+        cuts: std::ops::RangeInclusive<u64>,
+        is_shuffled: bool,
+        folder: &Path,
+        report: &mut TestReport,
+    ) -> Result<(Bound, Evaluation), TestError> {
+        let bound = Bound { plan: self.plan.clone(), log: self.log(order, folder)? };
         let (start, end) = (bound.log.start(), bound.log.end());
         let whole = Interval::new(start, end.clone()).map_err(EvaluateError::from)?;
         let options = EngineOptions { workers: 2, ..EngineOptions::default() };
         let all = evaluate_interval(&bound, Engine::Batch, &whole, &options, &|_| ())?;
+        report.failures.extend(all.findings.quarantined.iter().map(|record| self.quarantined(order, record)));
         if all.findings.n_quarantined > 0 {
-            report.failures.extend(all.findings.quarantined.iter().map(|record| {
-                let row = order.get(record.position.offset as usize).map(|row| &self.given.rows[*row]);
-                let field = record.field.as_ref().map(|field| format!("`{field}` ")).unwrap_or_default();
-                TestFailure::Quarantined {
-                    source: self.plan.source.name.clone(),
-                    line: row.map_or(0, |row| row.line),
-                    problem: format!("{field}{}: {}", record.problem, record.excerpt),
-                }
-            }));
-            return Ok(());
+            return Ok((bound, all));
         }
         let layers = RealLayers { bound: &bound, progress: &|_| () };
-        let cuts = cut.map_or(0..=order.len() as u64, |cut| cut..=cut);
         for n_below in cuts {
             // Batches of one row or two: what is put together is put together from the smallest parts.
             let rows = EngineOptions { batch_rows: Some(1 + n_below as usize % 2), ..options.clone() };
@@ -181,29 +238,25 @@ impl SourceTest<'_> {
             if let Err(difference) = seen {
                 let difference = Box::new(difference);
                 report.failures.push(TestFailure::Layers { cut: trial.cut, is_shuffled, difference });
-                return Ok(());
+                break;
             }
         }
-        for (expected, is_ordered) in &self.expected {
-            if is_shuffled && (*is_ordered || all.findings.n_conflicts > 0) {
-                continue;
-            }
-            let place = bound.plan.metrics.iter().position(|plan| plan.metric.name == expected.metric.name);
-            let Some(place) = place else { continue };
-            let presented = present(&bound.plan.metrics[place], &all.segments[place])
-                .map_err(EvaluateError::from)?;
-            let rows = differences(expected, &presented);
-            if !rows.is_empty() {
-                let (metric, line) = (expected.metric.name.clone(), expected.line);
-                report.failures.push(TestFailure::Rows { metric, line, is_shuffled, rows });
-            }
+        Ok((bound, all))
+    }
+
+    fn quarantined(&self, order: &[usize], record: &Quarantined) -> TestFailure {
+        let row = order.get(record.position.offset as usize).map(|row| &self.given.rows[*row]);
+        let field = record.field.as_ref().map(|field| format!("`{field}` ")).unwrap_or_default();
+        TestFailure::Quarantined {
+            source: self.plan.source.name.clone(),
+            line: row.map_or(0, |row| row.line),
+            problem: format!("{field}{}: {}", record.problem, record.excerpt),
         }
-        Ok(())
     }
 
     /// The given rows in an order, as a file of records that was decoded.
-    fn log(&self, order: &[usize]) -> Result<Log, TestError> {
-        let path = self.folder.join(format!("{}.ndjson", self.plan.source.name));
+    fn log(&self, order: &[usize], folder: &Path) -> Result<Log, TestError> {
+        let path = folder.join(format!("{}.ndjson", self.plan.source.name));
         let mut records = String::new();
         for row in order {
             records.push_str(&self.given.rows[*row].json);

@@ -333,7 +333,7 @@ fn rows<D: Definition>(plan: &MetricPlan, segment: &Segment) -> Result<Vec<Row<D
 /// The plan of a definition alone.
 fn plan_of<D: Definition>() -> Result<Arc<SourcePlan>, RunError> {
     let text = SourceText { name: format!("the package of `{}`", D::NAME), bytes: D::PACKAGE.into() };
-    let metrics = Package::from_text(text).metrics(&[D::NAME.to_owned()])?;
+    let metrics = Package::from_text_with(text, D::FILES).metrics(&[D::NAME.to_owned()])?;
     Ok(Arc::new(SourcePlan::new(&metrics, &D::imports())?))
 }
 

@@ -14,13 +14,13 @@ use crate::text::{cell_text, window_zone};
 
 /// One JSON object per row, without line ends, in row order.
 pub fn json_lines(presented: &Presented) -> impl Iterator<Item = String> + '_ {
-    let metric = &presented.metric;
+    let metric = &presented.row_type;
     let zone = window_zone(metric);
     let head = format!("{{\"metric\":{}", quoted(&metric.name));
     (0..presented.n_rows).map(move |row| {
         let mut line = head.clone();
         let keys = metric.keys.iter().zip(&presented.keys);
-        let keys = keys.map(|(key, column)| (key.name.as_str(), value(&key.expr.ty.kind, column, row)));
+        let keys = keys.map(|(key, column)| (key.name.as_str(), value(&key.ty.kind, column, row)));
         line.push_str(&format!(",\"key\":{}", object(keys)));
         match presented.windows.as_ref().map(|windows| windows[row]) {
             None => line.push_str(",\"window\":null"),
@@ -35,9 +35,9 @@ pub fn json_lines(presented: &Presented) -> impl Iterator<Item = String> + '_ {
         }
         let outputs = metric.outputs.iter().zip(&presented.outputs);
         let mut outputs =
-            outputs.map(|(output, column)| (&output.name, value(&output.expr.ty.kind, column, row)));
+            outputs.map(|(output, column)| (&output.name, value(&output.ty.kind, column, row)));
         let text = match metric.outputs.as_slice() {
-            [ir::Output { name: None, .. }] => outputs.next().map(|(_, value)| value).unwrap_or_default(),
+            [ir::OutputType { name: None, .. }] => outputs.next().map(|(_, value)| value).unwrap_or_default(),
             _ => object(outputs.map(|(name, value)| (name.as_deref().unwrap_or("value"), value))),
         };
         line.push_str(&format!(",\"value\":{text}}}"));

@@ -8,6 +8,7 @@
 //! Invariants: an answer covers its interval without gap or overlap, or there is no answer. Rows are
 //! sorted by window, then keys. The JSON lines of [`json_lines`] are a contract with readers.
 
+mod derive;
 pub mod http;
 mod json;
 mod local;
@@ -19,6 +20,7 @@ mod spread;
 mod text;
 mod value;
 
+pub use derive::derive;
 pub use json::json_lines;
 pub use local::LocalServing;
 pub use merge::merge;

@@ -106,7 +106,7 @@ fn reading(plan: &MetricPlan, request: &ReadRequest) -> Result<Reading, ServingE
     let micros = |instant: metricc_client::jiff::Timestamp| instant.as_microsecond();
     let grain = request.grain.as_ref().map(|text| grain(text, &plan.metric.window)).transpose();
     let grain = grain.map_err(|problem| ServingError::Request(format!("`grain`: {problem}")))?;
-    Ok(Reading { from: request.from.map(micros), to: request.to.map(micros), grain })
+    Ok(Reading { from: request.from.map(micros), to: request.to.map(micros), grain, keys: None })
 }
 
 impl Serving for LocalServing {

@@ -7,7 +7,7 @@ use arrow::array::{BooleanArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use metricc_algebra::{Monoid, StateError};
 use metricc_compiler::scalar::WindowRule;
-use metricc_compiler::{CompileError, MetricPlan, Segment, SegmentError, StateForm};
+use metricc_compiler::{CompileError, MetricPlan, Segment, SegmentError, Spread, StateForm};
 use metricc_dsl::ir;
 
 use crate::reading::Reading;
@@ -16,8 +16,8 @@ use crate::spread::{Windowed, windowed};
 /// The presented rows of one metric, sorted by window, then keys. All columns have one length.
 #[derive(Debug, Clone)]
 pub struct Presented {
-    /// The metric.
-    pub metric: Arc<ir::Metric>,
+    /// The metric, with the windows of these rows.
+    pub row_type: Arc<ir::RowType>,
     /// Number of rows.
     pub n_rows: usize,
     /// Start and end of each row's window, µs; none for a metric of all time.
@@ -89,24 +89,40 @@ pub fn read(plan: &MetricPlan, segment: &Segment, reading: &Reading) -> Result<P
     let states = if is_ungrouped && states.num_rows() == 0 { identity_row(form)? } else { states };
     let n_rows = states.num_rows();
     let (groups, states) = states.columns().split_at(form.n_group_columns);
+    let outputs = outputs(plan, states, n_rows)?;
+    let (window, keys) = groups.split_at(groups.len() - metric.keys.len());
+    let windows = if is_windowed { Some(windows(&metric, window)?) } else { None };
+    let keys = keys.to_vec();
+    Ok(Presented { row_type: Arc::new(metric.row_type()), n_rows, windows, keys, outputs })
+}
+
+/// What a metric presents of states, one column for each of the presented form.
+fn outputs(plan: &MetricPlan, states: &[ArrayRef], n_rows: usize) -> Result<Vec<ArrayRef>, ServeError> {
     let aggregates = plan
         .aggregates
         .iter()
         .map(|aggregate| aggregate.monoid.present(&states[aggregate.state]))
         .collect::<Result<Vec<_>, _>>()?;
-    let failed = |error| CompileError::engine(&metric.name, error);
+    let name = &plan.metric.name;
     let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
     let scope = RecordBatch::try_new_with_options(plan.presented_schema.clone(), aggregates, &options)
-        .map_err(|error| CompileError::engine(&metric.name, error))?;
+        .map_err(|error| CompileError::engine(name, error))?;
+    let failed = |error| CompileError::engine(name, error);
     let outputs = plan
         .outputs
         .iter()
-        .map(|output| output.evaluate(&scope).and_then(|value| value.into_array(n_rows)).map_err(failed))
-        .collect::<Result<Vec<_>, CompileError>>()?;
-    let (window, keys) = groups.split_at(groups.len() - metric.keys.len());
-    let windows = if is_windowed { Some(windows(&metric, window)?) } else { None };
-    let keys = keys.to_vec();
-    Ok(Presented { metric, n_rows, windows, keys, outputs })
+        .map(|output| output.evaluate(&scope).and_then(|value| value.into_array(n_rows)).map_err(failed));
+    Ok(outputs.collect::<Result<_, CompileError>>()?)
+}
+
+/// What a metric presents of no events; columns of one row.
+pub(crate) fn identity_outputs(plan: &MetricPlan) -> Result<Vec<ArrayRef>, ServeError> {
+    let form = match &plan.spread {
+        Some(Spread::Sessions { form, .. }) => form,
+        _ => &plan.form,
+    };
+    let identities = form.monoids.iter().map(|monoid| identity_column(monoid.as_ref()));
+    outputs(plan, &identities.collect::<Result<Vec<_>, _>>()?, 1)
 }
 
 /// Start and end of each window: from the column of starts, and that of ends where they do not follow.

@@ -24,16 +24,20 @@ pub struct Reading {
     pub to: Option<i64>,
     /// Windows that are put together from those of the metric; all time gives one row for the range.
     pub grain: Option<Window>,
+    /// The keys that are kept, by their places in the metric, in the order of the rows; the others are merged. All
+    /// unless given.
+    pub keys: Option<Vec<usize>>,
 }
 
 impl Reading {
-    fn refused(metric: &Metric, problem: impl Into<String>) -> ServeError {
-        ServeError::Reading { metric: metric.name.clone(), problem: problem.into() }
+    pub(crate) fn refused(metric: &str, problem: impl Into<String>) -> ServeError {
+        ServeError::Reading { metric: metric.to_owned(), problem: problem.into() }
     }
 
-    /// Whether a metric can be read so.
-    pub(crate) fn check(&self, metric: &Metric) -> Result<(), ServeError> {
-        if metric.window == Window::AllTime && *self != Reading::default() {
+    /// Whether a metric of a window can be read so.
+    pub(crate) fn check(&self, metric: &str, window: &Window) -> Result<(), ServeError> {
+        let has_range = self.from.is_some() || self.to.is_some() || self.grain.is_some();
+        if *window == Window::AllTime && has_range {
             return Err(Reading::refused(metric, "is of all time: it has no windows to choose from"));
         }
         if let (Some(from), Some(to)) = (self.from, self.to)
@@ -45,13 +49,13 @@ impl Reading {
                 format!("is asked for from {from} on, before {to}: the range ends before it begins"),
             ));
         }
-        let is_kept = matches!(metric.window, Window::Tumbling(_) | Window::Calendar(..));
+        let is_kept = matches!(window, Window::Tumbling(_) | Window::Calendar(..));
         match &self.grain {
             Some(Window::Sliding { .. } | Window::Session { .. }) => {
                 Err(Reading::refused(metric, "is put together to windows that do not overlap"))
             }
             Some(_) if !is_kept => {
-                let window = ir_text::window(&metric.window);
+                let window = ir_text::window(window);
                 Err(Reading::refused(metric, format!("is `{window}`: such windows are not put together")))
             }
             _ => Ok(()),
@@ -70,21 +74,47 @@ impl Reading {
         Ok(kept.map_err(|error| CompileError::engine(&metric.name, error))?)
     }
 
-    /// The states by the windows that are asked for; none where those are the metric's own.
-    pub(crate) fn coarse(
+    /// The metric with the keys that are kept, and its states by them; none where those are all, in their order.
+    pub(crate) fn fewer_keys(
         &self,
         plan: &MetricPlan,
         states: &RecordBatch,
     ) -> Result<Option<Windowed<'static>>, ServeError> {
-        let Some(window) = self.grain.as_ref().filter(|window| **window != plan.metric.window) else {
-            return Ok(None);
-        };
-        let metric = Metric { window: window.clone(), ..(*plan.metric).clone() };
+        let own = &plan.metric;
+        let Some(keys) = &self.keys else { return Ok(None) };
+        let metric = Metric { keys: keys.iter().map(|key| own.keys[*key].clone()).collect(), ..(**own).clone() };
         let form = plan.form_of(&metric)?;
         let (groups, kept) = states.columns().split_at(plan.form.n_group_columns);
+        let n_before = usize::from(own.window.has_start());
+        let mut columns: Vec<ArrayRef> = groups[..n_before].to_vec();
+        columns.extend(keys.iter().map(|key| groups[n_before + key].clone()));
+        if columns.is_empty() {
+            columns.push(Arc::new(BooleanArray::from(vec![false; states.num_rows()])));
+        }
+        columns.extend(kept.iter().cloned());
+        let moved = RecordBatch::try_new(form.schema.clone(), columns)
+            .map_err(|error| CompileError::engine(&metric.name, error))?;
+        let states = form.collect(&[moved])?;
+        Ok(Some(Windowed { metric: Arc::new(metric), form: Form::Other(Box::new(form)), states }))
+    }
+
+    /// The states by the windows that are asked for; none where those are the metric's own.
+    pub(crate) fn coarse(
+        &self,
+        plan: &MetricPlan,
+        own: &Metric,
+        states: &RecordBatch,
+    ) -> Result<Option<Windowed<'static>>, ServeError> {
+        let Some(window) = self.grain.as_ref().filter(|window| **window != own.window) else {
+            return Ok(None);
+        };
+        let metric = Metric { window: window.clone(), ..own.clone() };
+        let form = plan.form_of(&metric)?;
+        // The start of the window, then the keys.
+        let (groups, kept) = states.columns().split_at(1 + own.keys.len());
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(states.num_columns());
         if *window != Window::AllTime {
-            columns.push(coarser(&plan.metric, &groups[0], window)?);
+            columns.push(coarser(own, &groups[0], window)?);
         } else if metric.keys.is_empty() {
             columns.push(Arc::new(BooleanArray::from(vec![false; states.num_rows()])));
         }
@@ -115,7 +145,7 @@ fn coarser(metric: &Metric, fine: &ArrayRef, window: &Window) -> Result<ArrayRef
             let at = instant_text(border, None);
             let problem =
                 format!("is `{own}`: one of its windows lies in two of `{coarse}`, which meet at {at}");
-            return Err(Reading::refused(metric, problem));
+            return Err(Reading::refused(&metric.name, problem));
         }
     }
     Ok(Arc::new(TimestampMicrosecondArray::from(coarse)))

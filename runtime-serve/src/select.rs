@@ -2,7 +2,7 @@
 
 use metricc_algebra::value_bytes;
 use metricc_client::{ReadRequest, ServingError};
-use metricc_dsl::ir::{Key, Type};
+use metricc_dsl::ir::{RecordField, Type};
 use metricc_log::parse_value;
 use serde_json::Value;
 
@@ -12,11 +12,11 @@ use crate::Presented;
 pub(crate) fn select(presented: &Presented, request: &ReadRequest) -> Result<Vec<bool>, ServingError> {
     let mut selected = vec![true; presented.n_rows];
     for (name, wanted) in &request.keys {
-        let keys = &presented.metric.keys;
+        let keys = &presented.row_type.keys;
         let Some(place) = keys.iter().position(|key| key.name == *name) else {
             return Err(unknown_key(&request.metric, name, keys));
         };
-        let wanted = wanted_bytes(name, &keys[place].expr.ty, wanted)?;
+        let wanted = wanted_bytes(name, &keys[place].ty, wanted)?;
         let column = &presented.keys[place];
         for (row, is_selected) in selected.iter_mut().enumerate() {
             *is_selected &= value_bytes(column, row) == wanted;
@@ -56,7 +56,7 @@ fn wanted_bytes(name: &str, ty: &Type, wanted: &Value) -> Result<Option<Vec<u8>>
     Ok(value_bytes(&column, 0))
 }
 
-fn unknown_key(metric: &str, name: &str, keys: &[Key]) -> ServingError {
+fn unknown_key(metric: &str, name: &str, keys: &[RecordField]) -> ServingError {
     let known: Vec<String> = keys.iter().map(|key| format!("`{}`", key.name)).collect();
     let known =
         if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };

@@ -43,28 +43,34 @@ pub(crate) fn windowed<'a>(
     states: &RecordBatch,
     reading: &Reading,
 ) -> Result<Windowed<'a>, ServeError> {
-    let metric = &plan.metric;
-    reading.check(metric)?;
-    let own =
-        |form: &'a StateForm, states| Windowed { metric: metric.clone(), form: Form::Own(form), states };
+    reading.check(&plan.metric.name, &plan.metric.window)?;
+    let own = || Windowed { metric: plan.metric.clone(), form: Form::Own(&plan.form), states: states.clone() };
+    let by_keys: Windowed<'a> = reading.fewer_keys(plan, states)?.unwrap_or_else(own);
+    let metric = by_keys.metric.clone();
     match &plan.spread {
         Some(Spread::Panes { step, n_panes }) => {
             // The windows of the range are made of its panes and those up to a window's length behind it.
             let behind = |to: i64| to.saturating_add(step.saturating_mul(*n_panes));
             let of_windows = Reading { to: reading.to.map(behind), ..reading.clone() };
-            let panes = of_windows.in_range(metric, states.clone())?;
-            let windows = windows_of_panes(&plan.form, &panes, *step, *n_panes)?;
-            Ok(own(&plan.form, reading.in_range(metric, windows)?))
+            let panes = of_windows.in_range(&metric, by_keys.states)?;
+            let windows = windows_of_panes(by_keys.form.as_ref(), &panes, *step, *n_panes)?;
+            Ok(Windowed { states: reading.in_range(&metric, windows)?, ..by_keys })
+        }
+        Some(Spread::Sessions { .. }) if metric.keys.len() < plan.metric.keys.len() => {
+            let problem = "has sessions of each key: they are not merged";
+            Err(Reading::refused(&metric.name, problem))
         }
         Some(Spread::Sessions { sessions, gap, form }) => {
             let rows = rows_of_sessions(plan, sessions, *gap, form, states)?;
-            Ok(own(form, reading.in_range(metric, rows)?))
+            let states = reading.in_range(&metric, rows)?;
+            Ok(Windowed { metric: plan.metric.clone(), form: Form::Own(form), states })
         }
         None if metric.window.has_start() => {
-            let states = reading.in_range(metric, states.clone())?;
-            reading.coarse(plan, &states).map(|coarse| coarse.unwrap_or_else(|| own(&plan.form, states)))
+            let states = reading.in_range(&metric, by_keys.states)?;
+            let coarse = reading.coarse(plan, &metric, &states)?;
+            Ok(coarse.unwrap_or(Windowed { states, ..by_keys }))
         }
-        None => Ok(own(&plan.form, states.clone())),
+        None => Ok(by_keys),
     }
 }
 

@@ -24,7 +24,7 @@ pub struct TextTable {
 
 /// The rows of a metric as text.
 pub fn text_table(presented: &Presented) -> TextTable {
-    let metric = &presented.metric;
+    let metric = &presented.row_type;
     let zone = window_zone(metric);
     let mut header: Vec<String> = Vec::new();
     let mut is_number = Vec::new();
@@ -32,9 +32,9 @@ pub fn text_table(presented: &Presented) -> TextTable {
         header.extend(["window_start".to_owned(), "window_end".to_owned()]);
         is_number.extend([false, false]);
     }
-    let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.expr.ty.kind));
+    let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.ty.kind));
     let outputs =
-        metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.expr.ty.kind));
+        metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.ty.kind));
     let columns: Vec<_> = keys.chain(outputs).zip(presented.keys.iter().chain(&presented.outputs)).collect();
     for ((name, kind), _) in &columns {
         header.push((*name).to_owned());
@@ -52,7 +52,7 @@ pub fn text_table(presented: &Presented) -> TextTable {
 }
 
 /// The zone in which a metric's windows are written: its calendar's, else UTC.
-pub(crate) fn window_zone(metric: &ir::Metric) -> Option<ZoneRules> {
+pub(crate) fn window_zone(metric: &ir::RowType) -> Option<ZoneRules> {
     match &metric.window {
         ir::Window::Calendar(_, calendar) => ZoneRules::named(&calendar.zone),
         _ => None,

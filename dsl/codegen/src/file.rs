@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use metricc_dsl::ir::{Field, Kind, Package, Source};
-use metricc_dsl::{Checked, Severity, SourceText, check, render};
+use metricc_dsl::{Checked, Files, Severity, SourceText, check, check_with, render};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
@@ -28,6 +28,15 @@ impl Parse for Input {
             krate = Some(input.call(syn::Path::parse_mod_style)?);
         }
         Ok(Input { path, krate })
+    }
+}
+
+/// The files in a folder, which `use` finds there.
+struct Folder<'a>(&'a Path);
+
+impl Files for Folder<'_> {
+    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(self.0.join(name)).map_err(|error| error.to_string())
     }
 }
 
@@ -67,10 +76,13 @@ pub fn metrics(input: TokenStream, caller: Option<&Path>) -> TokenStream {
 fn package(path: &Path, literal: &LitStr, bytes: Vec<u8>, krate: &TokenStream) -> TokenStream {
     let shown = path.display().to_string();
     let text = SourceText { name: literal.value(), bytes };
-    let checked = check(&text);
+    let folder = Folder(path.parent().unwrap_or(Path::new("")));
+    let checked = check_with(&text, &folder);
     // The compiler builds anew when the file changes.
+    let used = checked.used.iter().map(|used| folder.0.join(&used.name).display().to_string());
     let tracked = quote!(
         const _: &[u8] = ::core::include_bytes!(#shown);
+        #(const _: &[u8] = ::core::include_bytes!(#used);)*
     );
     if checked.has_errors() {
         let mut problems = Problems::default();
@@ -79,8 +91,10 @@ fn package(path: &Path, literal: &LitStr, bytes: Vec<u8>, krate: &TokenStream) -
     }
     let text = String::from_utf8_lossy(&text.bytes).into_owned();
     let origin = format!("`metrics!` from `{}`", literal.value());
-    let sources = checked.package.sources.iter().map(|source| source_items(source, &text, &origin, krate));
-    let metrics = metric_items(&checked.package, &text, &origin, krate);
+    let sources = checked.package.sources.iter().map(|source| {
+        source_items(source, &defining(source, &text, &checked.used), &origin, krate)
+    });
+    let metrics = metric_items(&checked.package, &text, &checked.used, &origin, krate);
     quote!(#tracked #(#sources)* #metrics)
 }
 
@@ -91,7 +105,21 @@ fn rendered(checked: &Checked, text: &SourceText) -> String {
     format!("`{}` has errors\n\n{}", text.name, render::full(&errors, text, false, 0))
 }
 
-fn metric_items(package: &Package, text: &str, origin: &str, krate: &TokenStream) -> TokenStream {
+/// The text that defines a source: that of the file, or of one that it uses.
+fn defining(source: &Source, text: &str, used: &[SourceText]) -> String {
+    let defines = |text: &SourceText| check(text).package.sources.iter().any(|known| **known == *source);
+    let this = SourceText { name: String::new(), bytes: text.into() };
+    let defining = std::iter::once(&this).chain(used).find(|text| defines(text));
+    String::from_utf8_lossy(&defining.unwrap_or(&this).bytes).into_owned()
+}
+
+fn metric_items(
+    package: &Package,
+    text: &str,
+    files: &[SourceText],
+    origin: &str,
+    krate: &TokenStream,
+) -> TokenStream {
     let visibility: Visibility = syn::parse_quote!(pub);
     // What a file imports is in scope where it is brought in: a function by its name, an aggregate as a type.
     let brought = package.imports.iter().map(|import| match import.is_aggregate {
@@ -117,6 +145,7 @@ fn metric_items(package: &Package, text: &str, origin: &str, krate: &TokenStream
             attributes: &docs,
             event: &quote!(#event),
             metric: Some((metric.as_ref(), text)),
+            files,
             imports: &imports,
             origin,
             krate,

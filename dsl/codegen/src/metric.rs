@@ -182,6 +182,7 @@ fn expand(definitions: &[Definition], staged: &Staged) -> TokenStream {
                 attributes: &function.attrs,
                 event: &event.to_token_stream(),
                 metric: metric.map(|metric| (metric.as_ref(), text.as_str())),
+                files: &[],
                 imports: &imports_expression(&imports, &krate),
                 origin: "`#[metric]` from the function of this name",
                 krate: &krate,

@@ -69,6 +69,31 @@ impl BucketRule {
         self.bucket_at(self.zone.first_instant_of_date(days))
     }
 
+    /// The bucket that lies `n` buckets behind the one that starts at an instant, or before it if `n` is negative; none where
+    /// its dates do not exist in the zone, or are out of range.
+    pub fn later(&self, start_us: i64, n: i64) -> Option<Bucket> {
+        let (first, _) = self.days_around(self.zone.local_time(start_us).days);
+        let wanted = self.first_day_later(first, n)?;
+        let bucket = self.bucket_of_date(wanted);
+        let (found, _) = self.days_around(self.zone.local_time(bucket.start_us).days);
+        (found == wanted).then_some(bucket)
+    }
+
+    /// The first day of the bucket that lies `n` behind the one with this first day.
+    fn first_day_later(&self, first: i64, n: i64) -> Option<i64> {
+        let n_months = match self.unit {
+            CalendarUnit::Day => return first.checked_add(n),
+            CalendarUnit::Week => return first.checked_add(n.checked_mul(7)?),
+            CalendarUnit::Month => 1,
+            CalendarUnit::Quarter => 3,
+            CalendarUnit::Year => 12,
+        };
+        let CivilDate { year, month, .. } = CivilDate::from_days(first);
+        let months = year.checked_mul(12)?.checked_add(i64::from(month) - 1)?.checked_add(n.checked_mul(n_months)?)?;
+        let month = u8::try_from(months.rem_euclid(12) + 1).ok()?;
+        Some(CivilDate { year: months.div_euclid(12), month, day: 1 }.to_days())
+    }
+
     /// First day of the bucket that holds a date by the calendar alone, and first day of the next.
     fn days_around(&self, days: i64) -> (i64, i64) {
         let n_months = match self.unit {

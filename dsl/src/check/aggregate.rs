@@ -82,6 +82,10 @@ impl Checker<'_> {
         condition: Option<&Expr>,
         span: Span,
     ) -> Option<Typed> {
+        if self.operands.is_some() {
+            self.report(super::expression::mixed(function.span));
+            return None;
+        }
         if !self.is_output() {
             self.misplaced(function);
             return None;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Names;
 use super::literal::Literal;
+use super::operand::Operands;
 use crate::ast;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
@@ -108,6 +109,30 @@ pub(super) struct Checker<'a> {
     pub(super) aggregate_names: BTreeSet<String>,
     pub(super) n_nodes: usize,
     pub(super) limit_reported: bool,
+    /// Set where metrics are made of metrics.
+    pub(super) operands: Option<Operands>,
+}
+
+impl<'a> Checker<'a> {
+    /// For a metric that is made of others: there are no rows of events, only what it presents.
+    pub(super) fn over_metrics(text: &'a str, names: &'a Names, found: &'a mut Vec<Diagnostic>) -> Self {
+        Checker {
+            text,
+            names,
+            found,
+            source: None,
+            columns: Vec::new(),
+            lets: Vec::new(),
+            place: Place::Output,
+            before: None,
+            facts: Vec::new(),
+            aggregates: Vec::new(),
+            aggregate_names: BTreeSet::new(),
+            n_nodes: 0,
+            limit_reported: false,
+            operands: None,
+        }
+    }
 }
 
 impl Checker<'_> {

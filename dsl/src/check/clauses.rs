@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::Names;
 use super::aggregate::is_aggregate;
-use super::expression::derived;
 use crate::ast::{
     Argument, Clause, ClauseKind, Every, Expr, ExprKind, KeyItem, MetricItem, MetricValue, Name,
 };
@@ -97,7 +96,7 @@ pub(super) fn no_source(item: &MetricItem, names: &Names) -> Diagnostic {
     };
     if !values.is_empty() && !values.iter().any(|value| has_aggregate(value)) {
         let span = values.iter().map(|value| value.span).reduce(Span::to).unwrap_or(item.name.span);
-        return derived(span);
+        return values_alone(span);
     }
     let diagnostic = Diagnostic::new(
         Code::MissingFrom,
@@ -109,6 +108,12 @@ pub(super) fn no_source(item: &MetricItem, names: &Names) -> Diagnostic {
         Some(source) => diagnostic.help(format!("say which events it is about: `{{ from {source} }}`")),
         None => diagnostic.help("define a source, and say `{ from SOURCE }`"),
     }
+}
+
+/// A metric that reads neither events nor metrics.
+fn values_alone(span: Span) -> Diagnostic {
+    Diagnostic::new(Code::MissingFrom, "a metric of neither events nor metrics", span, "")
+        .help("say which events it is about, `{ from SOURCE }`, or name metrics that it is made of")
 }
 
 /// Whether something that looks like an aggregate is in an expression, of this version or not.

@@ -3,6 +3,7 @@
 use super::checker::{Checker, Column, LetState, NoneKind, Place, Typed};
 use super::function;
 use super::literal::Literal;
+use super::operand::Back;
 use super::unify::open_literal;
 use crate::ast::{BinaryOperator, Expr, ExprKind, Name, UnaryOperator};
 use crate::code::Code;
@@ -39,17 +40,38 @@ impl Checker<'_> {
             ExprKind::InCalendar { value, calendar } => self.in_calendar(value, calendar, span),
             ExprKind::If { condition, then, otherwise } => self.conditional(condition, then, otherwise, span),
             ExprKind::Where { value, condition, span } => self.filtered(value, condition, *span),
-            ExprKind::Offset { value, span } => {
-                self.expr(value);
-                self.report(unsupported(
-                    "offset",
-                    *span,
-                    "this version reads every metric at its own window",
-                ));
+            ExprKind::Offset { value, length, unit, span: offset } => {
+                self.offset(value, Back { length, unit: unit.as_ref(), span: *offset }, span)
+            }
+            ExprKind::Member { value, field } if self.operands.is_some() => {
+                self.operand(&value.text, Some(field), None, span)
+            }
+            ExprKind::Member { value, field } => {
+                let message = format!("`{}` has no `{}`", value.text, field.text);
+                self.report(
+                    Diagnostic::new(Code::UnknownName, message, field.span, "")
+                        .help("only metrics that present records have parts"),
+                );
                 None
             }
             ExprKind::Paren(inner) => self.expr(inner),
             ExprKind::Poisoned => None,
+        }
+    }
+
+    /// A metric as it was some windows before.
+    fn offset(&mut self, value: &Expr, back: Back<'_>, span: Span) -> Option<Typed> {
+        match (&value.bare().kind, self.operands.is_some()) {
+            (ExprKind::Name(name), true) => self.operand(name, None, Some(back), span),
+            (ExprKind::Member { value, field }, true) => self.operand(&value.text, Some(field), Some(back), span),
+            _ => {
+                self.report(
+                    Diagnostic::new(Code::Offset, "`offset` behind something that is no metric", back.span, "")
+                        .also(value.span, "this is not looked back for")
+                        .help("it stands behind the name of a metric, in one that is made of metrics: `a - a offset 7 day`"),
+                );
+                None
+            }
         }
     }
 
@@ -191,11 +213,14 @@ impl Checker<'_> {
     }
 
     fn name_in_output(&mut self, name: &str, span: Span) -> Option<Typed> {
+        if self.operands.is_some() {
+            return self.operand(name, None, None, span);
+        }
         if let Some(definition) = self.lets.iter_mut().find(|definition| definition.name.text == name) {
             definition.used = true;
         } else if !self.columns.iter().any(|column| column.name == name) {
             if self.names.metrics.contains(name) {
-                self.report(derived(span));
+                self.report(mixed(span));
                 return None;
             }
             return self.unknown_name(name, span);
@@ -341,19 +366,9 @@ pub(super) fn learn(condition: &Expr, outcome: bool, facts: &mut Vec<String>) {
     }
 }
 
-/// A thing of the language that this version does not have.
-pub(super) fn unsupported(what: &str, span: Span, help: impl Into<String>) -> Diagnostic {
-    Diagnostic::new(Code::NotSupported, format!("`{what}` is not supported in this version"), span, "")
-        .help(help)
-}
-
-/// A metric made of metrics.
-pub(super) fn derived(span: Span) -> Diagnostic {
-    Diagnostic::new(
-        Code::NotSupported,
-        "a metric made of other metrics is not supported in this version",
-        span,
-        "",
-    )
-    .help("write the aggregates in one metric: `sum(amount) / distinct(customer) { from … }`")
+/// Aggregates and metrics in one value.
+pub(super) fn mixed(span: Span) -> Diagnostic {
+    let message = "aggregates and metrics in one metric are not supported in this version";
+    Diagnostic::new(Code::NotSupported, message, span, "")
+        .help("make the aggregate a metric of its own, and this one of both")
 }

@@ -25,21 +25,8 @@ pub(super) fn check(
         return None;
     };
     let source = clauses::source(from, names, found);
-    let mut checker = Checker {
-        text,
-        names,
-        found,
-        columns: columns(source.as_deref()),
-        source: source.clone(),
-        lets: Vec::new(),
-        place: Place::Output,
-        before: None,
-        facts: Vec::new(),
-        aggregates: Vec::new(),
-        aggregate_names: Default::default(),
-        n_nodes: 0,
-        limit_reported: false,
-    };
+    let columns = columns(source.as_deref());
+    let mut checker = Checker { source: source.clone(), columns, ..Checker::over_metrics(text, names, found) };
     let each = checker.definitions(&clauses);
     let filter = checker.filters(&clauses.wheres);
     let keys = checker.keys(&clauses.keys);
@@ -250,7 +237,7 @@ impl<'a> Checker<'a> {
         Some(Key { name: name.text, expr: typed.expr })
     }
 
-    fn outputs(&mut self, value: &MetricValue) -> Option<Vec<Output>> {
+    pub(super) fn outputs(&mut self, value: &MetricValue) -> Option<Vec<Output>> {
         self.place = Place::Output;
         let (fields, span) = match value {
             MetricValue::Plain(value) => {

@@ -4,13 +4,12 @@
 //! see. What is plainly no value of its field is found here already.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::{MOST_PARTS, Names, clauses, duplicate, too_many};
 use crate::ast::{Name, RowItem, TestClause, TestItem};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{Expected, Given, Metric, Test};
+use crate::ir::{AnyMetric, Expected, Given, Test};
 use crate::suggest;
 
 mod datum;
@@ -21,7 +20,7 @@ mod given;
 pub(super) fn check(
     text: &str,
     names: &Names,
-    metrics: &[Arc<Metric>],
+    metrics: &[AnyMetric],
     item: &TestItem,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Test> {
@@ -36,9 +35,12 @@ pub(super) fn check(
                 .help("say what comes out: `expect METRIC [ … ]`"),
         );
     }
-    for (clause, expected) in of_kind(true).zip(&expected) {
-        let source = &expected.metric.source.name;
-        if !of_kind(false).any(|clause| clause.name.text == *source) {
+    // A source of another name was meant, perhaps.
+    let is_known = given.len() == of_kind(false).count();
+    for (clause, expected) in of_kind(true).zip(&expected).filter(|_| is_known) {
+        let sources = expected.metric.of_events().into_iter().map(|metric| &metric.source.name);
+        let is_missing = |source: &&String| !of_kind(false).any(|clause| clause.name.text == **source);
+        if let Some(source) = sources.into_iter().find(is_missing) {
             let message = format!("the test gives no `{source}`, which `{}` reads", clause.name.text);
             checker.report(
                 Diagnostic::new(Code::TestClause, message, clause.name.span, "")
@@ -63,7 +65,7 @@ fn line_of(text: &str, span: Span) -> usize {
 struct TestChecker<'a> {
     text: &'a str,
     names: &'a Names,
-    metrics: &'a [Arc<Metric>],
+    metrics: &'a [AnyMetric],
     found: &'a mut Vec<Diagnostic>,
     is_sound: bool,
 }
@@ -101,8 +103,9 @@ impl TestChecker<'_> {
 
     fn expected(&mut self, clause: &TestClause) -> Option<Expected> {
         let metric = self.metric(&clause.name)?;
+        let row_type = metric.row_type();
         self.few(clause)?;
-        let rows = clause.rows.iter().map(|row| self.expected_row(&metric, row)).collect::<Option<_>>()?;
+        let rows = clause.rows.iter().map(|row| self.expected_row(&row_type, row)).collect::<Option<_>>()?;
         Some(Expected { metric, line: line_of(self.text, clause.span), rows })
     }
 
@@ -112,9 +115,9 @@ impl TestChecker<'_> {
         None
     }
 
-    fn metric(&mut self, name: &Name) -> Option<Arc<Metric>> {
+    fn metric(&mut self, name: &Name) -> Option<AnyMetric> {
         if self.names.metrics.contains(&name.text) {
-            return self.metrics.iter().find(|metric| metric.name == name.text).cloned();
+            return self.metrics.iter().find(|metric| metric.name() == name.text).cloned();
         }
         let message = format!("there is no metric `{}`", name.text);
         let diagnostic = Diagnostic::new(Code::UnknownMetric, message, name.span, "");

@@ -5,6 +5,9 @@ use std::ops::Range;
 use super::{Layout, WIDTH};
 use crate::ast::{RowItem, TestClause, TestItem};
 
+/// Longest row that stays a line: rows are read as a table.
+const ROW_WIDTH: usize = 160;
+
 impl Layout<'_> {
     pub(super) fn test(&mut self, test: &TestItem, tokens: Range<usize>) {
         let name = self.tokens(test.name.span);
@@ -51,7 +54,7 @@ impl Layout<'_> {
     /// A row on one line, or a line for each of its values.
     fn row(&mut self, row: &RowItem, tokens: Range<usize>) {
         let text = self.part(tokens.clone(), false);
-        if text.contains('\n') || text.chars().count() + 5 <= WIDTH || row.cells.is_empty() {
+        if text.contains('\n') || text.chars().count() + 5 <= ROW_WIDTH || row.cells.is_empty() {
             return self.line(4, &format!("{text},"));
         }
         self.line(4, "{");

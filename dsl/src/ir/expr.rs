@@ -188,3 +188,20 @@ pub enum Part {
     /// 1 (Monday) to 7 (Sunday).
     Weekday,
 }
+
+impl Expr {
+    /// The functions of the program that it calls.
+    pub(super) fn imports(&self) -> Vec<&super::Import> {
+        let (mut todo, mut imports) = (vec![self], Vec::new());
+        while let Some(expr) = todo.pop() {
+            if let ExprKind::Call(func, arguments) = &expr.kind {
+                imports.extend(match func {
+                    Func::Own(import) => Some(import.as_ref()),
+                    _ => None,
+                });
+                todo.extend(arguments);
+            }
+        }
+        imports
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Metric, Source, Value};
+use super::{AnyMetric, Source, Value};
 
 /// A `test` block.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub struct GivenRow {
 #[derive(Debug, Clone)]
 pub struct Expected {
     /// The metric.
-    pub metric: Arc<Metric>,
+    pub metric: AnyMetric,
     /// Line of the text, from 1.
     pub line: usize,
     /// Its rows; their order says nothing.

@@ -93,7 +93,10 @@ impl Builder<'_> {
                 ExprKind::In { value, negated, choices }
             }
             Rule::in_calendar => ExprKind::InCalendar { value, calendar: self.name(&mut parts)? },
-            _ => ExprKind::Offset { value, span: operator_span },
+            _ => {
+                let length = Box::new(self.number(&parts.next(Rule::number)?));
+                ExprKind::Offset { value, length, unit: self.name(&mut parts), span: operator_span }
+            }
         };
         Some(Expr { kind, span })
     }
@@ -108,6 +111,10 @@ impl Builder<'_> {
             Rule::kw_false => ExprKind::Bool(false),
             Rule::kw_none => ExprKind::None,
             Rule::name => ExprKind::Name(pair.as_str().to_owned()),
+            Rule::member => {
+                let mut parts = Parts::of(pair);
+                ExprKind::Member { value: self.name(&mut parts)?, field: self.name(&mut parts)? }
+            }
             Rule::paren => {
                 let inner = Parts::of(pair).next(Rule::filtered)?;
                 ExprKind::Paren(Box::new(self.filtered(inner)?))

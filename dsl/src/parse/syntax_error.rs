@@ -40,6 +40,7 @@ pub(super) fn diagnose(text: &str, raw: &RawItem, error: &Error<Rule>) -> Diagno
 
 fn item_word(kind: ItemKind) -> &'static str {
     match kind {
+        ItemKind::Use => "use",
         ItemKind::Source => "source",
         ItemKind::Calendar => "calendar",
         ItemKind::Import => "import",
@@ -162,7 +163,7 @@ fn expectation(rules: &[Rule]) -> String {
     let mut words: Vec<&'static str> = rules.iter().filter_map(|rule| describe(*rule)).collect();
     if words.contains(&"an operator") {
         // What could go on with the last operand; nobody looks for these here.
-        words.retain(|word| !matches!(*word, "`(`" | "`:`" | "`in`"));
+        words.retain(|word| !matches!(*word, "`(`" | "`:`" | "`.`" | "`in`"));
     }
     words.sort_unstable_by_key(|word| (word.starts_with('`'), *word));
     words.dedup();
@@ -182,7 +183,7 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::multiply | Rule::divide | Rule::remainder | Rule::in_list | Rule::in_calendar => "an operator",
         Rule::kw_offset | Rule::offset => "an operator",
         Rule::expr | Rule::filtered | Rule::not_operator | Rule::negate | Rule::argument => "an expression",
-        Rule::if_expr | Rule::list | Rule::paren | Rule::call | Rule::percent => "an expression",
+        Rule::member | Rule::if_expr | Rule::list | Rule::paren | Rule::call | Rule::percent => "an expression",
         Rule::kw_true | Rule::kw_false | Rule::kw_none | Rule::named_argument => "an expression",
         Rule::name | Rule::word => "a name",
         Rule::number => "a number",
@@ -213,6 +214,7 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::close_bracket => "`]`",
         Rule::open_angle | Rule::type_element => "`<`",
         Rule::close_angle => "`>`",
+        Rule::dot => "`.`",
         Rule::comma => "`,`",
         Rule::colon => "`:`",
         Rule::assign => "`=`",

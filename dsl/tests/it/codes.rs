@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use metricc_dsl::Code;
 
-use super::{codes, file, rendered};
+use super::file;
 
 /// The example of an explanation under a heading.
 fn example(code: Code, heading: &str) -> &'static str {
@@ -16,19 +16,36 @@ fn example(code: Code, heading: &str) -> &'static str {
     &text[from..from + to]
 }
 
+/// The files beside the examples of a page.
+fn beside(code: Code) -> Vec<(&'static str, &'static str)> {
+    let parts = code.explanation().split("Beside it, `").skip(1);
+    let file = |part: &'static str| {
+        let (name, rest) = part.split_once("`:\n\n```metric\n").expect("a file with a name");
+        (name, rest.split("```").next().expect("the end of the fence"))
+    };
+    parts.map(file).collect()
+}
+
+/// The codes of an example of a page, and how it is rendered.
+fn found(code: Code, heading: &str) -> (Vec<Code>, String) {
+    let file = file(example(code, heading));
+    let found = metricc_dsl::check_with(&file, &beside(code)[..]).diagnostics;
+    let codes = found.iter().map(|diagnostic| diagnostic.code).collect();
+    (codes, metricc_dsl::render::full(&found, &file, false, 110))
+}
+
 #[test]
 fn the_wrong_example_of_every_explanation_gives_its_code() {
     for code in Code::all() {
-        let wrong = example(*code, "Wrong");
-        assert_eq!(codes(wrong), [*code], "{}: {}", code.id(), rendered(wrong));
+        let (codes, rendered) = found(*code, "Wrong");
+        assert_eq!(codes, [*code], "{}: {rendered}", code.id());
     }
 }
 
 #[test]
 fn the_right_example_of_every_explanation_gives_nothing() {
     for code in Code::all() {
-        let right = example(*code, "Right");
-        assert_eq!(rendered(right), "", "{}", code.id());
+        assert_eq!(found(*code, "Right").1, "", "{}", code.id());
     }
 }
 
@@ -36,7 +53,7 @@ fn the_right_example_of_every_explanation_gives_nothing() {
 fn every_code_is_rendered_as_reviewed() {
     for code in Code::all() {
         let wrong = example(*code, "Wrong");
-        let text = format!("{wrong}\n{}", rendered(wrong));
+        let text = format!("{wrong}\n{}", found(*code, "Wrong").1);
         insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true}, {
             insta::assert_snapshot!(code.id(), text);
         });
@@ -59,7 +76,7 @@ fn ids_are_unique_dense_and_parsed_back() {
 #[test]
 fn messages_follow_the_house_style() {
     for code in Code::all() {
-        let found = metricc_dsl::check(&file(example(*code, "Wrong"))).diagnostics;
+        let found = metricc_dsl::check_with(&file(example(*code, "Wrong")), &beside(*code)[..]).diagnostics;
         for diagnostic in found {
             let texts = diagnostic.help.iter().chain(&diagnostic.notes).chain([&diagnostic.message]);
             for text in texts.chain(diagnostic.labels.iter().map(|label| &label.text)) {

@@ -119,9 +119,32 @@ fn a_messy_file_is_laid_out_as_reviewed() {
 }
 
 #[test]
+fn uses_and_tests_are_laid_out_as_reviewed() {
+    let text = r#"use   events . { payments,views , }
+use a_file_with_a_long_name.{a_first_source_with_a_long_name, a_second_source_with_a_long_name, a_third_source_with_one}
+test "short"   {given payments[{id:1,at:"2026-04-25T10:00:00Z"}]
+// what comes out
+expect total[ {value:-1.50,}, ] }
+test "long" { // why
+  given payments [ // all of them
+    {id: 1, tags: ["x","y"]}, // the first
+
+    // the second
+    {id: 2, at: "2026-04-25T10:00:00Z", merchant_id: 1234567, status: "captured", amount: 10.00, country: "IN", tags: []},
+    {id: 3, at: "2026-04-25T10:00:00Z", merchant_id: 1234567, status: "captured", amount: 10.00, country: "IN", tags: ["a rather long one", "and another rather long one"]}
+  ]
+  given views []
+  expect top [{ item: "a", best: [{ item: "x", value: 2 }, { item: none, value: 1 }] },
+    {}]
+}
+"#;
+    insta::assert_snapshot!(assert_kept(text));
+}
+
+#[test]
 fn what_cannot_be_read_is_said_and_not_touched() {
     for text in
-        ["metric m = count( { from s }", "metric m = 'a'", "source s { at timestamp }", "\u{0}", "use a.{b}"]
+        ["metric m = count( { from s }", "metric m = 'a'", "source s { at timestamp }", "\u{0}", "use a.b"]
     {
         assert!(format(&source(text)).is_err(), "{text}");
     }

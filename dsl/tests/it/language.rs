@@ -83,7 +83,6 @@ fn documentation_goes_with_what_it_describes() {
 fn parts_of_the_language_that_are_missing_give_one_clear_error_each() {
     let text = format!(
         r#"{EXAMPLE}
-use events.{{payments, views}}
 metric top_items  = top(10, status, by: sum(amount)) {{ from payments  every day in india }}
 metric first_one  = first(amount) {{ from payments }}
 metric exact      = quantile(amount, 0.5) {{ from payments }}
@@ -91,10 +90,6 @@ metric middle     = median(amount) {{ from payments }}
 metric revenue_per_merchant = revenue / distinct_merchants
 metric conversion = revenue / distinct_merchants {{ unit percent }}
 metric growth = revenue - revenue offset 7 day
-test "a failed payment is no captured one" {{
-  given payments [ {{ payment_id: "a", amount: 10.00 }}, ]
-  expect distinct_merchants [ {{ day: "2026-04-26", value: 1 }} ]
-}}
 "#
     );
     insta::assert_snapshot!(rendered(&text));

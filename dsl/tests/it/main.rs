@@ -2,12 +2,15 @@
 
 mod aggregates;
 mod codes;
+mod derived;
 mod format;
 mod language;
 mod limits;
 mod properties;
 mod recovery;
 mod rules;
+mod test_blocks;
+mod uses;
 
 use metricc_dsl::ir::Metric;
 use metricc_dsl::{Checked, Code, SourceText, check, render};

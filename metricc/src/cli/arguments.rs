@@ -29,6 +29,8 @@ Exit codes: 0 clean, 1 findings, 2 usage or failure.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a package that checks, tests and runs at once
+    New(NewArguments),
     /// Report everything that is wrong with `.metric` files
     Check(CheckArguments),
     /// Lay `.metric` files out in the one layout
@@ -52,6 +54,18 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc new orders      a folder with events, metrics, tests and some data
+  cd orders
+  metricc test metrics.metric")]
+pub(crate) struct NewArguments {
+    /// Folder of the package; it may be there already if it is empty
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 /// How findings are written.

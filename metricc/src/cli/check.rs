@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
         let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
         n_errors += errors;
         n_warnings += diagnostics.len() - errors;
-        n_metrics += package.checked.package.metrics.len();
+        n_metrics += package.checked.package.all_metrics().count();
     }
     if arguments.message_format != MessageFormat::Json {
         terminal::note(format!(

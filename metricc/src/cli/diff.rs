@@ -4,14 +4,13 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use metricc_client::own::Imports;
-use metricc_compiler::SourcePlan;
-use metricc_dsl::SourceText;
+use metricc_dsl::{Files, SourceText};
 
 use super::arguments::{DiffArguments, DiffFormat};
 use super::check::counted;
 use super::terminal::{self, Failure};
 use crate::Package;
-use crate::diff::{Change, MetricChange, diff};
+use crate::diff::{Change, MetricChange, Version, diff};
 
 pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let (old, new) = match (arguments.files.as_slice(), &arguments.against) {
@@ -32,9 +31,7 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
     if !is_old_sound || !is_new_sound {
         return Err(Failure::Message("packages with errors are not compared".to_owned()));
     }
-    let plans =
-        |package: &Package| SourcePlan::of_package(&package.checked.package.metrics, &package.imports);
-    let changes = diff(&plans(&old)?, &plans(&new)?);
+    let changes = diff(&Version::of(&old)?, &Version::of(&new)?);
     match arguments.output {
         DiffFormat::Text => terminal::data(&text(&changes))?,
         DiffFormat::Json => {
@@ -52,27 +49,41 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
     Ok(if n_changed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// The file as it was in a revision of the repository in which it lies.
+/// The file as it was in a revision of the repository in which it lies, with the files beside it.
 fn at_revision(file: &Path, revision: &str) -> Result<Package, Failure> {
     let failed = |problem: String| Failure::Message(format!("{} at {revision}: {problem}", file.display()));
     let place = file.canonicalize().map_err(|error| failed(error.to_string()))?;
     let (Some(folder), Some(name)) = (place.parent(), place.file_name()) else {
         return Err(failed("this is no file".to_owned()));
     };
-    // A revision is no option, whatever it begins with.
-    let object = format!("{revision}:./{}", name.to_string_lossy());
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(["cat-file", "--end-of-options", "blob", &object])
-        .output()
-        .map_err(|error| failed(format!("git does not start: {error}")))?;
-    if !output.status.success() {
-        let problem = String::from_utf8_lossy(&output.stderr);
-        return Err(failed(problem.trim().trim_start_matches("fatal: ").to_owned()));
-    }
+    let files = Revision { folder, revision };
+    let bytes = files.read(&name.to_string_lossy()).map_err(failed)?;
     let name = format!("{} at {revision}", file.display());
-    Ok(Package::from_text(SourceText { name, bytes: output.stdout }))
+    Ok(Package::from_text_with(SourceText { name, bytes }, &files))
+}
+
+/// A folder as it was in a revision.
+struct Revision<'a> {
+    folder: &'a Path,
+    revision: &'a str,
+}
+
+impl Files for Revision<'_> {
+    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+        // A revision is no option, whatever it begins with.
+        let object = format!("{}:./{name}", self.revision);
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(self.folder)
+            .args(["cat-file", "--end-of-options", "blob", &object])
+            .output()
+            .map_err(|error| format!("git does not start: {error}"))?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        let problem = String::from_utf8_lossy(&output.stderr);
+        Err(problem.trim().trim_start_matches("fatal: ").to_owned())
+    }
 }
 
 /// A line for each metric, and below it the parts that differ.

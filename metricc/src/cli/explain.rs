@@ -1,5 +1,6 @@
 //! `metricc explain`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use std::sync::Arc;
 use metricc_client::own::Imports;
 use metricc_compiler::{MetricPlan, SourcePlan, explain};
 use metricc_dsl::explain::Node;
-use metricc_dsl::{Code, explain_typed, ir};
+use metricc_dsl::ir::{self, AnyMetric};
+use metricc_dsl::{Code, explain_derived, explain_typed};
 
 use super::arguments::{ExplainArguments, ExplainFormat, Stage};
 use super::terminal::{self, Failure};
@@ -31,27 +33,52 @@ pub(crate) fn run(arguments: &ExplainArguments, imports: &Imports) -> Result<Exi
             return Ok(ExitCode::from(1));
         }
     }
-    let metrics = package.metrics(&wanted)?;
+    let metrics = package.select(&wanted)?.wanted;
     let stages = arguments.stage.map_or(STAGES.to_vec(), |stage| vec![stage]);
     // What was written and typed needs no plan, and so nothing that a program would have to bring.
     let is_planned = stages.iter().any(|stage| !matches!(stage, Stage::Syntax | Stage::Typed));
-    let plans = if is_planned { SourcePlan::of_package(&metrics, imports)? } else { Vec::new() };
+    let of_events: Vec<_> = metrics
+        .iter()
+        .filter_map(|metric| match metric {
+            AnyMetric::OfEvents(metric) => Some(metric.clone()),
+            AnyMetric::OfMetrics(_) => None,
+        })
+        .collect();
+    let plans = if is_planned { SourcePlan::of_package(&of_events, imports)? } else { Vec::new() };
     for metric in &metrics {
         for &stage in &stages {
-            let node = match stage {
-                Stage::Syntax => {
-                    package.checked.explain_syntax(&metric.name).ok_or_else(|| PackageError::Name {
-                        problem: format!("`{}` has no syntax tree", metric.name),
-                        help: None,
+            // What another file defines was parsed there.
+            let is_elsewhere = package.checked.explain_syntax(metric.name()).is_none();
+            if stage == Stage::Syntax && is_elsewhere && arguments.stage.is_none() {
+                continue;
+            }
+            let node = match (stage, metric) {
+                (Stage::Syntax, _) => {
+                    package.checked.explain_syntax(metric.name()).ok_or_else(|| PackageError::Name {
+                        problem: format!("`{}` is written in another file", metric.name()),
+                        help: Some("explain that file to see its syntax".to_owned()),
                     })?
                 }
-                Stage::Typed => explain_typed(metric),
-                stage => {
+                (Stage::Typed, AnyMetric::OfEvents(metric)) => explain_typed(metric),
+                (Stage::Typed, AnyMetric::OfMetrics(derived)) => explain_derived(derived),
+                (stage, AnyMetric::OfEvents(metric)) => {
                     let (source, plan) = plan_of(&plans, metric)?;
                     planned(source, plan, stage)
                 }
+                // It keeps nothing: the stages are those of the metrics that it is made of.
+                (_, AnyMetric::OfMetrics(_)) if arguments.stage.is_none() => continue,
+                (_, AnyMetric::OfMetrics(derived)) => {
+                    let of: BTreeSet<&str> =
+                        derived.operands.iter().map(|operand| operand.metric.name.as_str()).collect();
+                    let of: Vec<String> = of.into_iter().map(|name| format!("`{name}`")).collect();
+                    return Err(Failure::Message(format!(
+                        "`{}` is made of metrics, and keeps nothing itself\n  help: explain {}",
+                        derived.name,
+                        of.join(", ")
+                    )));
+                }
             };
-            let title = format!("# {} {}\n", metric.name, format!("{stage:?}").to_lowercase());
+            let title = format!("# {} {}\n", metric.name(), format!("{stage:?}").to_lowercase());
             let is_single = metrics.len() * stages.len() == 1;
             terminal::data(&match arguments.format {
                 ExplainFormat::Text if is_single => node.to_text(),

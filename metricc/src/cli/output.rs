@@ -62,7 +62,7 @@ fn write_files(results: &[Presented], format: OutputFormat, folder: &Path) -> Re
         OutputFormat::Parquet => "parquet",
     };
     for presented in results {
-        let path = folder.join(format!("{}.{suffix}", presented.metric.name));
+        let path = folder.join(format!("{}.{suffix}", presented.row_type.name));
         // Written beside its target and renamed, so that no reader sees a part.
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(named)?;
         let mut writer = BufWriter::new(file.as_file_mut());
@@ -90,7 +90,7 @@ fn lines(presented: &Presented) -> String {
 }
 
 fn table(presented: &Presented, limit: usize) -> String {
-    let metric = &presented.metric;
+    let metric = &presented.row_type;
     let text = text_table(presented);
     let mut table = Table::new();
     table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(&text.header);
@@ -147,7 +147,7 @@ fn parquet(presented: &Presented, writer: &mut (impl Write + Send)) -> std::io::
 
 /// Typed columns: window start and end, keys, outputs. Enums are written as text.
 fn record_batch(presented: &Presented) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let metric = &presented.metric;
+    let metric = &presented.row_type;
     let mut fields = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();
     if let Some(windows) = &presented.windows {
@@ -159,9 +159,9 @@ fn record_batch(presented: &Presented) -> Result<RecordBatch, arrow::error::Arro
             columns.push(column);
         }
     }
-    let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.expr.ty));
+    let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.ty));
     let outputs =
-        metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.expr.ty));
+        metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.ty));
     for ((name, ty), column) in keys.chain(outputs).zip(presented.keys.iter().chain(&presented.outputs)) {
         let column = typed_column(&ty.kind, column)?;
         fields.push(Field::new(name, column.data_type().clone(), true));

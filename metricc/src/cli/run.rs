@@ -3,22 +3,22 @@
 use std::process::ExitCode;
 
 use metricc_client::own::Imports;
-use metricc_compiler::MetricPlan;
+use metricc_dsl::ir::{AnyMetric, Window};
 use metricc_log::{Findings, Frontier, Log};
-use metricc_runtime_serve::{Reading, read};
+use metricc_runtime_serve::Reading;
 
 use super::arguments::{EngineChoice, InputArguments, RunArguments};
 use super::check::counted;
 use super::terminal::{self, Failure};
 use super::{output, progress};
-use crate::{Bound, Engine, EngineOptions, EvaluateError, Package, evaluate};
+use crate::{Bound, Engine, EngineOptions, EvaluateError, Evaluated, Package, Selection, evaluate};
 use metricc_runtime_batch::BatchError;
 
 /// Quarantined records that are shown one by one.
 const SHOWN_QUARANTINED: usize = 5;
 
 pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCode, Failure> {
-    let Some((package, bound)) = open(&arguments.input, imports, |n_metrics| {
+    let Some((package, wanted, bound)) = open(&arguments.input, imports, |n_metrics| {
         output::check(arguments.output, arguments.out.as_deref(), n_metrics)
     })?
     else {
@@ -33,29 +33,29 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
         memory_bytes: arguments.memory.map(|mib| mib as usize * (1 << 20)),
         ..engine_options(&arguments.input)
     };
-    let mut results = Vec::new();
+    let mut evaluated = Evaluated::default();
     for bound in &bound {
         let bar = progress::bar(bound.log.n_positions(), "events", &bound.plan.source.name);
         let cut = cut_at(&bound.log, arguments.cut);
         let evaluation = evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_way_out)?;
         bar.finish_and_clear();
         report_findings(&bound.plan.source.name, &bound.log, &evaluation.findings);
-        for (plan, segment) in bound.plan.metrics.iter().zip(&evaluation.segments) {
-            results.push(read(plan, segment, &reading(arguments, plan)?)?);
-        }
+        evaluated.add(bound, evaluation.segments);
     }
-    let metrics = &package.checked.package.metrics;
-    results.sort_by_key(|result| metrics.iter().position(|metric| metric.name == result.metric.name));
+    let results = wanted.iter().map(|metric| {
+        let reading = reading(arguments, &metric.row_type().window)?;
+        Ok(evaluated.read(metric, &package.imports, &reading)?)
+    });
+    let results = results.collect::<Result<Vec<_>, Failure>>()?;
     output::write(&results, arguments.output, arguments.out.as_deref(), arguments.limit)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Which windows of a metric are asked for.
-fn reading(arguments: &RunArguments, plan: &MetricPlan) -> Result<Reading, Failure> {
-    let grain =
-        arguments.grain.as_ref().map(|text| metricc_dsl::grain(text, &plan.metric.window)).transpose();
+fn reading(arguments: &RunArguments, window: &Window) -> Result<Reading, Failure> {
+    let grain = arguments.grain.as_ref().map(|text| metricc_dsl::grain(text, window)).transpose();
     let grain = grain.map_err(|problem| Failure::Message(format!("--grain: {problem}")))?;
-    Ok(Reading { from: arguments.from, to: arguments.to, grain })
+    Ok(Reading { from: arguments.from, to: arguments.to, grain, keys: None })
 }
 
 fn with_way_out(error: EvaluateError) -> Failure {
@@ -68,20 +68,20 @@ fn with_way_out(error: EvaluateError) -> Failure {
     }
 }
 
-/// Reads the package and opens its logs; none if the package has errors, which have been reported.
+/// Reads the package and opens its logs, with the metrics that are asked for; none if the package has errors, which have been reported.
 pub(crate) fn open(
     arguments: &InputArguments,
     imports: &Imports,
     check: impl Fn(usize) -> Result<(), Failure>,
-) -> Result<Option<(Package, Vec<Bound>)>, Failure> {
+) -> Result<Option<(Package, Vec<AnyMetric>, Vec<Bound>)>, Failure> {
     let package = Package::read(&arguments.file)?.bringing(imports);
     if !terminal::report(&package)? {
         return Ok(None);
     }
-    let metrics = package.metrics(&arguments.metrics)?;
-    check(metrics.len())?;
-    let bound = progress::open(&package, &metrics, &arguments.sources)?;
-    Ok(Some((package, bound)))
+    let Selection { wanted, of_events } = package.select(&arguments.metrics)?;
+    check(wanted.len())?;
+    let bound = progress::open(&package, &of_events, &arguments.sources)?;
+    Ok(Some((package, wanted, bound)))
 }
 
 pub(crate) fn engine_options(arguments: &InputArguments) -> EngineOptions {

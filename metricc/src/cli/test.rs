@@ -30,7 +30,8 @@ pub(crate) fn run(arguments: &TestArguments, imports: &Imports) -> Result<ExitCo
         return Ok(ExitCode::from(u8::from(tally.n_failed + tally.n_broken > 0)));
     }
     loop {
-        let before = stamps(&arguments.files);
+        let files = with_used(&arguments.files);
+        let before = stamps(&files);
         // What fails is shown, and may be mended while this goes on.
         if let Err(Failure::Message(message)) = all_files(arguments, imports) {
             terminal::error(&message);
@@ -39,11 +40,22 @@ pub(crate) fn run(arguments: &TestArguments, imports: &Imports) -> Result<ExitCo
             "watching {}; end with Ctrl-C",
             counted(arguments.files.len(), "file", "files")
         ));
-        while stamps(&arguments.files) == before {
+        while stamps(&files) == before {
             std::thread::sleep(WATCH_EVERY);
         }
         terminal::note("");
     }
+}
+
+/// The files, and those beside them that they use.
+fn with_used(files: &[PathBuf]) -> Vec<PathBuf> {
+    let mut all = files.to_vec();
+    for file in files {
+        let Ok(package) = Package::read(file) else { continue };
+        let beside = package.checked.used.iter().map(|used| file.with_file_name(&used.name));
+        all.extend(beside);
+    }
+    all
 }
 
 /// When each file was changed, and how long it is.

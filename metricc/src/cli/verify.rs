@@ -16,7 +16,7 @@ use metricc_client::own::Imports;
 const READS_PER_TRIAL: u64 = 3;
 
 pub(crate) fn run(arguments: &VerifyArguments, imports: &Imports) -> Result<ExitCode, Failure> {
-    let Some((_, bound)) = open(&arguments.input, imports, |_| Ok(()))? else {
+    let Some((_, _, bound)) = open(&arguments.input, imports, |_| Ok(()))? else {
         return Ok(ExitCode::from(1));
     };
     let options = VerifyOptions {

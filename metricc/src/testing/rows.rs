@@ -1,7 +1,7 @@
 //! Expected rows against those that came out.
 
 use metricc_dsl::calendar::{BucketRule, date_text, instant_text};
-use metricc_dsl::ir::{Expected, ExpectedRow, Metric, Value, Window};
+use metricc_dsl::ir::{Expected, ExpectedRow, RowType, Value, Window};
 use metricc_dsl::ir_text;
 use metricc_runtime_serve::{Presented, value_at};
 
@@ -25,7 +25,7 @@ struct FoundRow {
 
 /// Expected rows that did not come out so, in their order, then rows that came out and are not expected.
 pub(super) fn differences(expected: &Expected, presented: &Presented) -> Vec<RowDifference> {
-    let metric = &expected.metric;
+    let metric = &presented.row_type;
     let mut found: Vec<Option<FoundRow>> =
         (0..presented.n_rows).map(|row| Some(found_row(presented, row))).collect();
     let mut different = Vec::new();
@@ -55,13 +55,13 @@ pub(super) fn differences(expected: &Expected, presented: &Presented) -> Vec<Row
 }
 
 fn found_row(presented: &Presented, row: usize) -> FoundRow {
-    let metric = &presented.metric;
+    let metric = &presented.row_type;
     let keys = metric.keys.iter().zip(&presented.keys);
     let outputs = metric.outputs.iter().zip(&presented.outputs);
     FoundRow {
         window: presented.windows.as_ref().map(|windows| windows[row]),
-        keys: keys.map(|(key, column)| value_at(&key.expr.ty.kind, column, row)).collect(),
-        outputs: outputs.map(|(output, column)| value_at(&output.expr.ty.kind, column, row)).collect(),
+        keys: keys.map(|(key, column)| value_at(&key.ty.kind, column, row)).collect(),
+        outputs: outputs.map(|(output, column)| value_at(&output.ty.kind, column, row)).collect(),
     }
 }
 
@@ -70,12 +70,12 @@ fn is_group(row: &ExpectedRow, found: &FoundRow) -> bool {
     (row.start.is_none() || row.start == start) && (row.end.is_none() || row.end == end) && row.keys == found.keys
 }
 
-fn expected_text(metric: &Metric, row: &ExpectedRow) -> String {
+fn expected_text(metric: &RowType, row: &ExpectedRow) -> String {
     row_text(metric, (row.start, row.end), &row.keys, row.outputs.iter().map(Option::as_ref))
 }
 
 /// With the columns that the expected row names, if there is one.
-fn found_text(metric: &Metric, found: &FoundRow, expected: Option<&ExpectedRow>) -> String {
+fn found_text(metric: &RowType, found: &FoundRow, expected: Option<&ExpectedRow>) -> String {
     let (start, end) = found.window.unzip();
     let is_named = |place: usize| expected.is_none_or(|row| row.outputs[place].is_some());
     let outputs = found.outputs.iter().enumerate().map(|(place, value)| is_named(place).then_some(value));
@@ -88,7 +88,7 @@ fn found_text(metric: &Metric, found: &FoundRow, expected: Option<&ExpectedRow>)
 }
 
 fn row_text<'a>(
-    metric: &Metric,
+    metric: &RowType,
     (start, end): (Option<i64>, Option<i64>),
     keys: &[Value],
     outputs: impl Iterator<Item = Option<&'a Value>>,
@@ -97,17 +97,17 @@ fn row_text<'a>(
     cells.extend(start.map(|start| start_text(metric, start)));
     cells.extend(end.map(|end| format!("end: \"{}\"", instant_text(end, None))));
     for (key, value) in metric.keys.iter().zip(keys) {
-        cells.push(format!("{}: {}", key.name, ir_text::value(value, &key.expr.ty.kind)));
+        cells.push(format!("{}: {}", key.name, ir_text::value(value, &key.ty.kind)));
     }
     for (output, value) in metric.outputs.iter().zip(outputs) {
         let name = output.name.as_deref().unwrap_or("value");
-        cells.extend(value.map(|value| format!("{name}: {}", ir_text::value(value, &output.expr.ty.kind))));
+        cells.extend(value.map(|value| format!("{name}: {}", ir_text::value(value, &output.ty.kind))));
     }
     format!("{{ {} }}", cells.join(", "))
 }
 
 /// Buckets of a calendar are called by their first date.
-fn start_text(metric: &Metric, start: i64) -> String {
+fn start_text(metric: &RowType, start: i64) -> String {
     let date = match &metric.window {
         Window::Calendar(unit, calendar) => BucketRule::new(*unit, calendar).map(|rule| {
             (ir_text::unit_name(*unit), date_text(rule.zone().local_time(start).days))

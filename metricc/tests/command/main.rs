@@ -2,10 +2,14 @@
 
 mod bad_input;
 mod compile;
+mod derived;
 mod diff;
 mod examples;
 mod fmt;
+mod new;
 mod readme;
+mod test;
+mod uses;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

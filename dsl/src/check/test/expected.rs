@@ -5,7 +5,7 @@ use crate::ast::{Datum, Name, RowItem};
 use crate::calendar::{BucketRule, date_text, instant_text};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{ExpectedRow, Kind, Metric, Type, Value, Window};
+use crate::ir::{ExpectedRow, Kind, RowType, Type, Value, Window};
 use crate::ir_text::{self, unit_name};
 use crate::suggest;
 
@@ -20,7 +20,7 @@ enum Column {
 }
 
 impl TestChecker<'_> {
-    pub(super) fn expected_row(&mut self, metric: &Metric, row: &RowItem) -> Option<ExpectedRow> {
+    pub(super) fn expected_row(&mut self, metric: &RowType, row: &RowItem) -> Option<ExpectedRow> {
         self.names_once(row)?;
         let mut keys = vec![None; metric.keys.len()];
         let mut outputs = vec![None; metric.outputs.len()];
@@ -34,11 +34,11 @@ impl TestChecker<'_> {
             };
             is_sound &= match column {
                 Column::Key(place) => {
-                    keys[place] = self.value(datum, &metric.keys[place].expr.ty);
+                    keys[place] = self.value(datum, &metric.keys[place].ty);
                     keys[place].is_some()
                 }
                 Column::Output(place) => {
-                    outputs[place] = self.value(datum, &metric.outputs[place].expr.ty);
+                    outputs[place] = self.value(datum, &metric.outputs[place].ty);
                     outputs[place].is_some()
                 }
                 Column::Start => self.start(metric, datum).map(|at| start = Some(at)).is_some(),
@@ -56,7 +56,7 @@ impl TestChecker<'_> {
     /// Reports what a row lacks to say which group is meant, and what is expected of it.
     fn complete(
         &mut self,
-        metric: &Metric,
+        metric: &RowType,
         span: Span,
         keys: &[Option<Value>],
         outputs: &[Option<Value>],
@@ -73,7 +73,7 @@ impl TestChecker<'_> {
         lacking.extend(missing.map(|(key, _)| format!("`{}`", key.name)));
         if outputs.iter().all(Option::is_none) {
             let names: Vec<&str> =
-                metric.outputs.iter().map(|output| output.name.as_deref().unwrap_or("value")).collect();
+                metric.output_names().collect();
             lacking.push(suggest::one_of(&names));
         }
         if lacking.is_empty() {
@@ -87,9 +87,9 @@ impl TestChecker<'_> {
         None
     }
 
-    fn unknown_column(&mut self, metric: &Metric, name: &Name) {
+    fn unknown_column(&mut self, metric: &RowType, name: &Name) {
         let mut known: Vec<&str> = metric.keys.iter().map(|key| key.name.as_str()).collect();
-        known.extend(metric.outputs.iter().map(|output| output.name.as_deref().unwrap_or("value")));
+        known.extend(metric.output_names());
         known.extend(unit(metric));
         if metric.window != Window::AllTime {
             known.extend(["start", "end"]);
@@ -105,7 +105,7 @@ impl TestChecker<'_> {
     }
 
     /// The start of a window, which has to be one where windows do not depend on events.
-    fn start(&mut self, metric: &Metric, datum: &Datum) -> Option<i64> {
+    fn start(&mut self, metric: &RowType, datum: &Datum) -> Option<i64> {
         let at = self.instant(datum)?;
         let start = match &metric.window {
             Window::Tumbling(width) => at.saturating_sub(at.rem_euclid(*width)),
@@ -123,7 +123,7 @@ impl TestChecker<'_> {
         (start == at).then_some(at)
     }
 
-    fn date(&mut self, metric: &Metric, datum: &Datum) -> Option<i64> {
+    fn date(&mut self, metric: &RowType, datum: &Datum) -> Option<i64> {
         let Value::Date(days) = self.value(datum, &Type::of(Kind::Date))? else { return None };
         let Window::Calendar(unit, calendar) = &metric.window else { return None };
         let rule = BucketRule::new(*unit, calendar)?;
@@ -139,12 +139,11 @@ impl TestChecker<'_> {
 }
 
 /// Keys and outputs go before windows.
-fn column(metric: &Metric, name: &str) -> Option<Column> {
+fn column(metric: &RowType, name: &str) -> Option<Column> {
     if let Some(place) = metric.keys.iter().position(|key| key.name == name) {
         return Some(Column::Key(place));
     }
-    let is_named = |output: &crate::ir::Output| output.name.as_deref().unwrap_or("value") == name;
-    if let Some(place) = metric.outputs.iter().position(is_named) {
+    if let Some(place) = metric.output_names().position(|known| known == name) {
         return Some(Column::Output(place));
     }
     match name {
@@ -156,7 +155,7 @@ fn column(metric: &Metric, name: &str) -> Option<Column> {
 }
 
 /// How windows of a calendar are called.
-fn unit(metric: &Metric) -> Option<&'static str> {
+fn unit(metric: &RowType) -> Option<&'static str> {
     match &metric.window {
         Window::Calendar(unit, _) => Some(unit_name(*unit)),
         _ => None,

@@ -1,0 +1,361 @@
+//! One metric in the definition of another: which value it is, and how its rows fit those of the others.
+
+use std::collections::BTreeMap;
+
+use super::checker::{Checker, NoneKind, Typed};
+use super::time::calendar_unit;
+use crate::ast::{Expr, ExprKind, Name};
+use crate::calendar::ZoneRules;
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::ir::{self, AnyMetric, CalendarUnit, Derived, Operand, OperandColumn, Output, RecordField, RowType, Window};
+use crate::{ir_text, suggest};
+
+/// Most windows that an offset looks back.
+const MOST_WINDOWS: i64 = 1_000_000;
+
+/// What a metric is made of, as far as it has been checked.
+pub(super) struct Operands {
+    /// What names stand for; `None` where that has errors.
+    made: BTreeMap<String, Option<AnyMetric>>,
+    /// `every`: the window that all are read by.
+    window: Option<Window>,
+    /// `by`: the keys that are kept.
+    kept: Option<Vec<(Option<String>, Span)>>,
+    /// Window and keys of all rows, and where they come from.
+    shape: Option<(Window, Vec<RecordField>, Span)>,
+    operands: Vec<Operand>,
+    columns: Vec<OperandColumn>,
+}
+
+impl Operands {
+    pub(super) fn new(
+        made: BTreeMap<String, Option<AnyMetric>>,
+        window: Option<Window>,
+        kept: Option<Vec<(Option<String>, Span)>>,
+    ) -> Self {
+        Operands { made, window, kept, shape: None, operands: Vec::new(), columns: Vec::new() }
+    }
+
+    pub(super) fn derived(
+        self,
+        name: String,
+        doc: String,
+        outputs: Vec<Output>,
+        unit: Option<String>,
+    ) -> Option<Derived> {
+        let (window, keys, _) = self.shape?;
+        Some(Derived { name, doc, operands: self.operands, columns: self.columns, keys, window, outputs, unit })
+    }
+
+    /// The column of an output of a metric over events, read so many windows back.
+    fn column(&mut self, operand: Operand, output: usize) -> usize {
+        let place = self.operands.iter().position(|known| *known == operand).unwrap_or_else(|| {
+            self.operands.push(operand);
+            self.operands.len() - 1
+        });
+        let column = OperandColumn { operand: place, output };
+        self.columns.iter().position(|known| *known == column).unwrap_or_else(|| {
+            self.columns.push(column);
+            self.columns.len() - 1
+        })
+    }
+}
+
+/// How far an operand looks back, as it was written.
+#[derive(Clone, Copy)]
+pub(super) struct Back<'e> {
+    pub(super) length: &'e Expr,
+    pub(super) unit: Option<&'e Name>,
+    pub(super) span: Span,
+}
+
+impl Checker<'_> {
+    /// `metric`, `metric.field`, each perhaps with an offset.
+    pub(super) fn operand(
+        &mut self,
+        name: &str,
+        field: Option<&Name>,
+        back: Option<Back<'_>>,
+        span: Span,
+    ) -> Option<Typed> {
+        let operands = self.operands.as_ref()?;
+        let Some(made) = operands.made.get(name) else {
+            self.unknown_metric(name, span);
+            return None;
+        };
+        let made = made.clone()?;
+        let row = made.row_type();
+        let output = self.output_of(&row, field, span)?;
+        let (window, keys) = self.fit(&row, span)?;
+        let offset = match back {
+            Some(back) => self.windows_back(back, &window)?,
+            None => 0,
+        };
+        let operands = self.operands.as_mut()?;
+        let typed = |kind, ty: &ir::Type, n_nodes, depth| Typed {
+            expr: ir::Expr { kind, ty: ty.clone() },
+            none: if ty.optional { NoneKind::Silent } else { NoneKind::Never },
+            literal: None,
+            span,
+            n_nodes,
+            depth,
+        };
+        match &made {
+            AnyMetric::OfEvents(metric) => {
+                let operand = Operand { metric: metric.clone(), keys, offset };
+                let column = operands.column(operand, output);
+                self.spend(1, 1, span)?;
+                Some(typed(ir::ExprKind::Column(column), &row.outputs[output].ty, 1, 1))
+            }
+            AnyMetric::OfMetrics(derived) => {
+                if window != derived.window && derived.operands.iter().any(|operand| operand.offset > 0) {
+                    let message = format!("`{name}` looks back by windows of `{}`", ir_text::window(&derived.window));
+                    let diagnostic = Diagnostic::new(Code::Operands, message, span, "");
+                    self.report(diagnostic.help("make this one of the metrics that it is made of"));
+                    return None;
+                }
+                let columns: Vec<usize> = derived
+                    .columns
+                    .iter()
+                    .map(|column| {
+                        let inner = &derived.operands[column.operand];
+                        let keys = keys.iter().map(|key| inner.keys[*key]).collect();
+                        let offset = inner.offset.saturating_add(offset);
+                        operands.column(Operand { metric: inner.metric.clone(), keys, offset }, column.output)
+                    })
+                    .collect();
+                let expr = &derived.outputs[output].expr;
+                let (n_nodes, depth) = size(expr);
+                self.spend(n_nodes, depth, span)?;
+                Some(typed(moved(expr, &columns).kind, &expr.ty, n_nodes, depth))
+            }
+        }
+    }
+
+    fn unknown_metric(&mut self, name: &str, span: Span) {
+        let diagnostic = Diagnostic::new(Code::UnknownMetric, format!("there is no metric `{name}`"), span, "");
+        let help = match suggest::nearest(name, self.names.metrics.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "define it, or take it from another file with `use`".to_owned(),
+        };
+        self.report(diagnostic.help(help));
+    }
+
+    /// The place of the output that is meant.
+    fn output_of(&mut self, row: &RowType, field: Option<&Name>, span: Span) -> Option<usize> {
+        let names: Vec<&str> = row.output_names().collect();
+        let is_record = row.outputs.iter().any(|output| output.name.is_some());
+        let problem = match (field, is_record) {
+            (None, false) => return Some(0),
+            (Some(field), true) => match names.iter().position(|name| *name == field.text) {
+                Some(place) => return Some(place),
+                None => {
+                    let message = format!("`{}` presents no `{}`", row.name, field.text);
+                    let diagnostic = Diagnostic::new(Code::UnknownName, message, field.span, "");
+                    match suggest::nearest(&field.text, names.iter().copied()) {
+                        Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+                        None => diagnostic.help(format!("it presents {}", suggest::all_of(&names))),
+                    }
+                }
+            },
+            (None, true) => {
+                let message = format!("`{}` presents a record", row.name);
+                Diagnostic::new(Code::Operands, message, span, "")
+                    .help(format!("take one of its values, such as `{}.{}`", row.name, names[0]))
+            }
+            (Some(field), false) => {
+                let message = format!("`{}` presents one value without a name", row.name);
+                Diagnostic::new(Code::UnknownName, message, field.span, "")
+                    .help(format!("write `{}` alone", row.name))
+            }
+        };
+        self.report(problem);
+        None
+    }
+
+    /// Window and keys by which an operand is read, which are those of the other operands.
+    fn fit(&mut self, row: &RowType, span: Span) -> Option<(Window, Vec<usize>)> {
+        let operands = self.operands.as_ref()?;
+        let window = operands.window.clone().unwrap_or_else(|| row.window.clone());
+        if !merges(&row.window, &window) {
+            let (own, wanted) = (ir_text::window(&row.window), ir_text::window(&window));
+            let message = format!("windows of `{own}` are not put together to `{wanted}`");
+            let diagnostic = Diagnostic::new(Code::Operands, message, span, format!("`{}` is `{own}`", row.name));
+            self.report(diagnostic.help("ask for windows that begin and end where these do"));
+            return None;
+        }
+        let keys: Vec<RecordField> = match operands.kept.clone() {
+            None => row.keys.clone(),
+            Some(_) if matches!(row.window, Window::Session { .. }) => {
+                let message = "sessions are those of each key";
+                let diagnostic = Diagnostic::new(Code::Operands, message, span, "");
+                self.report(diagnostic.help("leave out `by`: sessions of several keys are not merged"));
+                return None;
+            }
+            Some(kept) => self.kept(row, &kept, span)?,
+        };
+        let places = |keys: &[RecordField]| {
+            keys.iter().map(|key| row.keys.iter().position(|known| known == key)).collect::<Option<Vec<usize>>>()
+        };
+        let operands = self.operands.as_mut()?;
+        let Some((first_window, first_keys, first)) = &operands.shape else {
+            let places = places(&keys)?;
+            operands.shape = Some((window.clone(), keys, span));
+            return Some((window, places));
+        };
+        if *first_window == window
+            && first_keys.len() == keys.len()
+            && let Some(places) = places(first_keys)
+        {
+            return Some((window, places));
+        }
+        let describe = |window: &Window, keys: &[RecordField]| {
+            let keys: Vec<String> = keys.iter().map(|key| format!("{}: {}", key.name, key.ty)).collect();
+            let window = ir_text::window(window);
+            if keys.is_empty() { format!("`{window}`") } else { format!("`{window}` by `{}`", keys.join(", ")) }
+        };
+        let is_window = *first_window != window;
+        let (this, other) = (describe(&window, &keys), describe(first_window, first_keys));
+        let what = if is_window { "windows" } else { "keys" };
+        let help = match is_window {
+            true => "read both by the coarser windows, such as `{ every month in CALENDAR }`",
+            false => "keep the keys that both have: `{ by KEY }`",
+        };
+        let diagnostic = Diagnostic::new(Code::Operands, format!("metrics with different {what}"), span, this)
+            .also(*first, other)
+            .help(help);
+        self.report(diagnostic);
+        None
+    }
+
+    /// The keys of `by`, which a metric has to have.
+    fn kept(
+        &mut self,
+        row: &RowType,
+        kept: &[(Option<String>, Span)],
+        span: Span,
+    ) -> Option<Vec<RecordField>> {
+        let mut keys = Vec::with_capacity(kept.len());
+        for (name, place) in kept {
+            let Some(name) = name else {
+                let diagnostic =
+                    Diagnostic::new(Code::KeyName, "a key that is not the name of one", *place, "");
+                self.report(diagnostic.help("name keys of the metrics that this one is made of"));
+                return None;
+            };
+            let Some(key) = row.keys.iter().find(|key| key.name == *name) else {
+                let message = format!("`{}` has no key `{name}`", row.name);
+                let diagnostic = Diagnostic::new(Code::Operands, message, span, "")
+                    .also(*place, "this key is asked for");
+                let known: Vec<&str> = row.keys.iter().map(|key| key.name.as_str()).collect();
+                self.report(match known.is_empty() {
+                    true => diagnostic.help("it has one row for all"),
+                    false => diagnostic.help(format!("it has {}", suggest::all_of(&known))),
+                });
+                return None;
+            };
+            keys.push(key.clone());
+        }
+        Some(keys)
+    }
+
+    /// An offset as a number of windows.
+    fn windows_back(&mut self, back: Back<'_>, window: &Window) -> Option<i64> {
+        let problem = |message: String| Diagnostic::new(Code::Offset, message, back.span, "");
+        let text = ir_text::window(window);
+        let n_windows = match (window, &back.length.kind, back.unit) {
+            (_, ExprKind::Poisoned, _) => return None,
+            (Window::AllTime | Window::Session { .. }, ..) => {
+                self.report(
+                    problem("there is no window to look back to".to_owned())
+                        .help(format!("the windows are `{text}`: use `every` in the metrics that this is made of")),
+                );
+                return None;
+            }
+            (Window::Calendar(unit, _), ExprKind::Number(number), Some(word)) if !number.point => {
+                let factor = calendar_unit(&word.text).and_then(|of| units_in(of, *unit));
+                factor.and_then(|factor| i64::try_from(number.digits).ok()?.checked_mul(factor))
+            }
+            (Window::Tumbling(step) | Window::Sliding { step, .. }, ExprKind::Duration { micros, .. }, None) => {
+                (micros % step == 0).then_some(micros / step)
+            }
+            _ => None,
+        };
+        match n_windows {
+            Some(1..=MOST_WINDOWS) => n_windows,
+            Some(0) => {
+                self.report(problem("an offset of nothing".to_owned()).help("leave it out"));
+                None
+            }
+            _ => {
+                let help = match window {
+                    Window::Calendar(unit, _) => {
+                        let unit = ir_text::unit_name(*unit);
+                        format!("look back by units of the calendar, such as `offset 7 {unit}`")
+                    }
+                    Window::Sliding { step, .. } | Window::Tumbling(step) => {
+                        format!("look back by a multiple of `{}`", ir_text::duration(*step))
+                    }
+                    _ => String::new(),
+                };
+                self.report(problem(format!("the offset is no number of windows of `{text}`")).help(help));
+                None
+            }
+        }
+    }
+}
+
+/// How many windows of a unit one of another, or the same, has; none if that differs.
+fn units_in(of: CalendarUnit, window: CalendarUnit) -> Option<i64> {
+    Some(match (of, window) {
+        (of, window) if of == window => 1,
+        (CalendarUnit::Week, CalendarUnit::Day) => 7,
+        (CalendarUnit::Quarter, CalendarUnit::Month) => 3,
+        (CalendarUnit::Year, CalendarUnit::Month) => 12,
+        (CalendarUnit::Year, CalendarUnit::Quarter) => 4,
+        _ => return None,
+    })
+}
+
+/// Whether windows are put together to others.
+fn merges(own: &Window, wanted: &Window) -> bool {
+    match (own, wanted) {
+        (own, wanted) if own == wanted => true,
+        (Window::Tumbling(own), Window::Tumbling(wanted)) => wanted % own == 0,
+        (Window::Tumbling(width), Window::Calendar(_, calendar)) => {
+            // Summer and winter of a year of this century; the borders themselves are looked at when rows are read.
+            const SEASONS: [i64; 2] = [1_578_000_000_000_000, 1_594_000_000_000_000];
+            ZoneRules::named(&calendar.zone).is_some_and(|zone| {
+                SEASONS.iter().all(|at| (i64::from(zone.offset_at(*at)) * 1_000_000) % width == 0)
+            })
+        }
+        (Window::Calendar(own, here), Window::Calendar(wanted, there)) => {
+            here.zone == there.zone && (*own == CalendarUnit::Day || units_in(*wanted, *own).is_some())
+        }
+        _ => false,
+    }
+}
+
+/// Nodes and depth of an expression.
+fn size(expr: &ir::Expr) -> (usize, usize) {
+    match &expr.kind {
+        ir::ExprKind::Call(_, arguments) => arguments.iter().map(size).fold((1, 1), |(n, depth), (more, inner)| {
+            (n + more, depth.max(inner + 1))
+        }),
+        _ => (1, 1),
+    }
+}
+
+/// The expression over other columns.
+fn moved(expr: &ir::Expr, columns: &[usize]) -> ir::Expr {
+    let kind = match &expr.kind {
+        ir::ExprKind::Column(column) => ir::ExprKind::Column(columns[*column]),
+        ir::ExprKind::Literal(value) => ir::ExprKind::Literal(value.clone()),
+        ir::ExprKind::Call(func, arguments) => {
+            let arguments = arguments.iter().map(|argument| moved(argument, columns)).collect();
+            ir::ExprKind::Call(func.clone(), arguments)
+        }
+    };
+    ir::Expr { kind, ty: expr.ty.clone() }
+}

@@ -1,0 +1,28 @@
+//! The files beside one that is checked: what `use` can name.
+
+/// Where `use` finds the files that lie beside the one that is checked.
+pub trait Files {
+    /// The content of a file beside it, such as `events.metric`.
+    ///
+    /// # Errors
+    /// Why it cannot be read, as a phrase.
+    fn read(&self, name: &str) -> Result<Vec<u8>, String>;
+}
+
+/// No files: a text that stands alone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
+        Err("this text has no files beside it".to_owned())
+    }
+}
+
+/// Files by name.
+impl Files for [(&str, &str)] {
+    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+        let file = self.iter().find(|(known, _)| *known == name);
+        file.map(|(_, text)| text.as_bytes().to_vec()).ok_or_else(|| "there is no such file".to_owned())
+    }
+}

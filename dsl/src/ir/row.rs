@@ -1,0 +1,72 @@
+//! What the rows of an answer are made of, whatever gives them.
+
+use serde::Serialize;
+
+use super::{Derived, Key, Metric, Output, RecordField, Type, Window};
+
+/// The rows of a metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowType {
+    /// Name of the metric.
+    pub name: String,
+    /// Its `///` text.
+    pub doc: String,
+    /// Its keys, in their order.
+    pub keys: Vec<RecordField>,
+    /// Its window.
+    pub window: Window,
+    /// What it presents: one value without a name, or a record of named ones.
+    pub outputs: Vec<OutputType>,
+    /// Its unit.
+    pub unit: Option<String>,
+}
+
+/// One presented value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct OutputType {
+    /// Field name in a record; none for a plain value.
+    pub name: Option<String>,
+    /// Its type.
+    pub ty: Type,
+}
+
+impl RowType {
+    /// Names of its outputs; `value` is a plain one.
+    pub fn output_names(&self) -> impl Iterator<Item = &str> {
+        self.outputs.iter().map(|output| output.name.as_deref().unwrap_or("value"))
+    }
+}
+
+fn output_types(outputs: &[Output]) -> Vec<OutputType> {
+    let ty = |output: &Output| OutputType { name: output.name.clone(), ty: output.expr.ty.clone() };
+    outputs.iter().map(ty).collect()
+}
+
+impl Metric {
+    /// The type of its rows.
+    pub fn row_type(&self) -> RowType {
+        let key = |key: &Key| RecordField { name: key.name.clone(), ty: key.expr.ty.clone() };
+        RowType {
+            name: self.name.clone(),
+            doc: self.doc.clone(),
+            keys: self.keys.iter().map(key).collect(),
+            window: self.window.clone(),
+            outputs: output_types(&self.outputs),
+            unit: self.unit.clone(),
+        }
+    }
+}
+
+impl Derived {
+    /// The type of its rows.
+    pub fn row_type(&self) -> RowType {
+        RowType {
+            name: self.name.clone(),
+            doc: self.doc.clone(),
+            keys: self.keys.clone(),
+            window: self.window.clone(),
+            outputs: output_types(&self.outputs),
+            unit: self.unit.clone(),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What engines gave for metrics over events, and all that can be read from it.
+
+use std::sync::Arc;
+
+use metricc_client::own::Imports;
+use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, Segment};
+use metricc_dsl::ir::AnyMetric;
+use metricc_runtime_serve::{Presented, Reading, ServeError, derive, read};
+
+use crate::Bound;
+
+/// Segments of metrics over events, one for each, up to one frontier of each source.
+#[derive(Debug, Default)]
+pub struct Evaluated {
+    segments: Vec<(Arc<MetricPlan>, Segment)>,
+}
+
+impl Evaluated {
+    /// Adds the segments of all metrics of one source, in the order of its plan.
+    pub fn add(&mut self, bound: &Bound, segments: Vec<Segment>) {
+        self.segments.extend(bound.plan.metrics.iter().cloned().zip(segments));
+    }
+
+    /// Presents a metric that was added, or is made of ones that were. `reading` says by which windows.
+    ///
+    /// # Errors
+    /// When it is neither, or cannot be read so.
+    pub fn read(
+        &self,
+        metric: &AnyMetric,
+        imports: &Imports,
+        reading: &Reading,
+    ) -> Result<Presented, ServeError> {
+        let missing = || CompileError::form(metric.name(), "was not evaluated");
+        match metric {
+            AnyMetric::OfEvents(metric) => {
+                let found = self.segments.iter().find(|(plan, _)| plan.metric == *metric);
+                let (plan, segment) = found.ok_or_else(missing)?;
+                read(plan, segment, reading)
+            }
+            AnyMetric::OfMetrics(derived) => {
+                let plan = DerivedPlan::new(derived, self.segments.iter().map(|(plan, _)| plan), imports)?;
+                let segment_of = |plan: &Arc<MetricPlan>| {
+                    let found = self.segments.iter().find(|(known, _)| Arc::ptr_eq(known, plan));
+                    found.map(|(_, segment)| segment).ok_or_else(missing)
+                };
+                let segments = plan.operands.iter().map(segment_of).collect::<Result<Vec<_>, _>>()?;
+                derive(&plan, &segments, reading)
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Metrics made of metrics: the presented rows of each, joined by window and keys.
+//!
+//! Every operand is presented from its segment by the windows and keys that the metric asks for, so what is merged is
+//! merged as states. A row of any operand makes a row; where another has none, it counts as one of no events.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray, UInt32Array,
+};
+use arrow::compute::{concat, take};
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use arrow::row::{RowConverter, SortField};
+use metricc_compiler::scalar::{WindowRule, data_type};
+use metricc_compiler::{CompileError, DerivedPlan, Segment};
+use metricc_dsl::calendar::BucketRule;
+use metricc_dsl::ir::{Kind, Operand, RowType, Window};
+
+use crate::present::identity_outputs;
+use crate::{Presented, Reading, ServeError, read};
+
+/// Presents a metric that is made of metrics. `segments` has one for each operand of the plan, in their order, all of
+/// them up to one frontier of each source.
+///
+/// # Errors
+/// As [`read`], and where the metric cannot be read so.
+pub fn derive(plan: &DerivedPlan, segments: &[&Segment], reading: &Reading) -> Result<Presented, ServeError> {
+    let derived = &plan.derived;
+    reading.check(&derived.name, &derived.window)?;
+    let grain = reading.grain.clone().filter(|grain| *grain != derived.window);
+    let is_plain = |operand: &Operand| operand.offset == 0 && operand.metric.window == derived.window;
+    if grain.is_some() && !derived.operands.iter().all(is_plain) {
+        let problem = "looks back or is put together already: read it by its own windows";
+        return Err(Reading::refused(&derived.name, problem));
+    }
+    let window = grain.clone().unwrap_or_else(|| derived.window.clone());
+    let row_type = RowType { window: window.clone(), ..derived.row_type() };
+    let mut join = Join::new(&row_type, derived.operands.len())?;
+    let mut presented = Vec::with_capacity(segments.len());
+    let reached = derived.operands.iter().map(|operand| operand.offset).min().unwrap_or(0);
+    let mut last = None;
+    for (place, (operand, segment)) in derived.operands.iter().zip(segments).enumerate() {
+        let own = (window != operand.metric.window).then(|| window.clone());
+        let range = grain.is_some();
+        let of_operand = Reading {
+            from: reading.from.filter(|_| range),
+            to: reading.to.filter(|_| range),
+            grain: own,
+            keys: (operand.keys.len() < operand.metric.keys.len()).then(|| operand.keys.clone()),
+        };
+        let mut rows = read(&plan.operands[place], segment, &of_operand)?;
+        if of_operand.keys.is_none() {
+            rows.keys = operand.keys.iter().map(|key| rows.keys[*key].clone()).collect();
+        }
+        let windows = rows.windows.as_ref().map(|windows| join.later(windows, operand.offset));
+        if operand.offset == reached {
+            let starts = windows.iter().flatten().flatten().map(|(start, _)| *start);
+            last = last.max(starts.max());
+        }
+        join.add(place, &rows, windows.as_deref())?;
+        presented.push(rows);
+    }
+    let in_range = |start: i64| {
+        // A grain has chosen its windows already.
+        let is_asked = grain.is_some()
+            || (reading.from.is_none_or(|from| from <= start) && reading.to.is_none_or(|to| start < to));
+        is_asked && last.is_none_or(|last| start <= last)
+    };
+    // Windows that no operand has reached without looking back are not begun.
+    let is_over = window != Window::AllTime && last.is_none();
+    let (keys, windows, rows) = join.rows(|start| !is_over && start.is_none_or(in_range))?;
+    let outputs = outputs(plan, &presented, &rows)?;
+    let n_rows = rows.len();
+    Ok(Presented { row_type: Arc::new(row_type), n_rows, windows, keys, outputs })
+}
+
+/// Which row of each operand belongs to each row.
+type Places = Vec<Option<u32>>;
+
+/// Rows by window and keys, in the order of their bytes.
+struct Join<'a> {
+    row_type: &'a RowType,
+    shift: Shift,
+    converter: RowConverter,
+    rows: BTreeMap<Box<[u8]>, Places>,
+    n_operands: usize,
+}
+
+impl<'a> Join<'a> {
+    fn new(row_type: &'a RowType, n_operands: usize) -> Result<Self, CompileError> {
+        let mut fields = Vec::new();
+        if row_type.window != Window::AllTime {
+            fields.extend([data_type(&Kind::Timestamp), data_type(&Kind::Timestamp)]);
+        }
+        fields.extend(row_type.keys.iter().map(|key| data_type(&key.ty.kind)));
+        if fields.is_empty() {
+            fields.push(DataType::Boolean);
+        }
+        let converter = RowConverter::new(fields.into_iter().map(SortField::new).collect());
+        let converter = converter.map_err(|error| CompileError::engine(&row_type.name, error))?;
+        let shift = Shift::new(&row_type.window)?;
+        Ok(Join { row_type, shift, converter, rows: BTreeMap::new(), n_operands })
+    }
+
+    fn later(&self, windows: &[(i64, i64)], n_windows: i64) -> Vec<Option<(i64, i64)>> {
+        windows.iter().map(|window| self.shift.later(*window, n_windows)).collect()
+    }
+
+    /// Adds the rows of an operand, with the window that each has here; none where there is no such window.
+    fn add(
+        &mut self,
+        operand: usize,
+        rows: &Presented,
+        windows: Option<&[Option<(i64, i64)>]>,
+    ) -> Result<(), CompileError> {
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        if let Some(windows) = windows {
+            let of = |end: fn(&(i64, i64)) -> i64| -> ArrayRef {
+                let instants = windows.iter().map(|window| window.as_ref().map_or(0, end));
+                Arc::new(TimestampMicrosecondArray::from_iter_values(instants))
+            };
+            columns.extend([of(|window| window.0), of(|window| window.1)]);
+        }
+        columns.extend(rows.keys.iter().cloned());
+        if columns.is_empty() {
+            columns.push(Arc::new(BooleanArray::from(vec![false; rows.n_rows])));
+        }
+        let failed = |error| CompileError::engine(&self.row_type.name, error);
+        let converted = self.converter.convert_columns(&columns).map_err(failed)?;
+        for (place, row) in converted.iter().enumerate() {
+            if windows.is_some_and(|windows| windows[place].is_none()) {
+                continue;
+            }
+            let places = self.rows.entry(row.as_ref().into()).or_insert_with(|| vec![None; self.n_operands]);
+            places[operand] = u32::try_from(place).ok();
+        }
+        Ok(())
+    }
+
+    /// Keys and windows of the rows whose windows are kept, and the row of each operand.
+    #[allow(clippy::type_complexity)]
+    fn rows(
+        &self,
+        is_kept: impl Fn(Option<i64>) -> bool,
+    ) -> Result<(Vec<ArrayRef>, Option<Vec<(i64, i64)>>, Vec<&Places>), CompileError> {
+        let failed = |error| CompileError::engine(&self.row_type.name, error);
+        let parser = self.converter.parser();
+        let all = self.rows.keys().map(|row| parser.parse(row));
+        let mut columns = self.converter.convert_rows(all).map_err(failed)?;
+        let mut windows = None;
+        if self.row_type.window != Window::AllTime {
+            let keys = columns.split_off(2);
+            let instants = |column: &ArrayRef| column.as_primitive::<TimestampMicrosecondType>().values().to_vec();
+            let (starts, ends) = (instants(&columns[0]), instants(&columns[1]));
+            windows = Some(starts.into_iter().zip(ends).collect::<Vec<_>>());
+            columns = keys;
+        } else if self.row_type.keys.is_empty() {
+            columns.clear();
+        }
+        let start = |row: usize| windows.as_ref().map(|windows| windows[row].0);
+        let kept: Vec<usize> = (0..self.rows.len()).filter(|row| is_kept(start(*row))).collect();
+        let indices = UInt32Array::from_iter_values(kept.iter().map(|row| *row as u32));
+        let keys = columns.iter().map(|column| take(column, &indices, None)).collect::<Result<_, _>>();
+        let places: Vec<&Places> = self.rows.values().collect();
+        let windows = windows.map(|windows| kept.iter().map(|row| windows[*row]).collect());
+        Ok((keys.map_err(failed)?, windows, kept.iter().map(|row| places[*row]).collect()))
+    }
+}
+
+/// The outputs over the rows: each column is what its operand presents there, or presents of no events.
+fn outputs(plan: &DerivedPlan, presented: &[Presented], rows: &[&Places]) -> Result<Vec<ArrayRef>, ServeError> {
+    let failed = |error| CompileError::engine(&plan.derived.name, error);
+    let mut columns = Vec::with_capacity(plan.derived.columns.len());
+    for column in &plan.derived.columns {
+        let found = &presented[column.operand];
+        let missing = &identity_outputs(&plan.operands[column.operand])?[column.output];
+        let both = concat(&[found.outputs[column.output].as_ref(), missing.as_ref()]).map_err(failed)?;
+        let identity = u32::try_from(found.n_rows).unwrap_or(u32::MAX);
+        let places = rows.iter().map(|places| places[column.operand].unwrap_or(identity));
+        columns.push(take(&both, &UInt32Array::from_iter_values(places), None).map_err(failed)?);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    let scope = RecordBatch::try_new_with_options(plan.schema.clone(), columns, &options).map_err(failed)?;
+    let engine = |error| CompileError::engine(&plan.derived.name, error);
+    let outputs = plan.outputs.iter().map(|output| {
+        output.evaluate(&scope).and_then(|value| value.into_array(rows.len())).map_err(engine)
+    });
+    Ok(outputs.collect::<Result<_, CompileError>>()?)
+}
+
+/// How windows lie behind one another.
+enum Shift {
+    Fixed { step: i64, rule: WindowRule },
+    Calendar(BucketRule),
+    None,
+}
+
+impl Shift {
+    fn new(window: &Window) -> Result<Self, CompileError> {
+        Ok(match window {
+            Window::Tumbling(step) | Window::Sliding { step, .. } => {
+                Shift::Fixed { step: *step, rule: WindowRule::new(window)? }
+            }
+            Window::Calendar(unit, calendar) => BucketRule::new(*unit, calendar).map_or(Shift::None, Shift::Calendar),
+            Window::AllTime | Window::Session { .. } => Shift::None,
+        })
+    }
+
+    /// The window that lies so many behind one; none where there is none.
+    fn later(&self, window: (i64, i64), n_windows: i64) -> Option<(i64, i64)> {
+        if n_windows == 0 {
+            return Some(window);
+        }
+        match self {
+            Shift::Fixed { step, rule } => {
+                let start = window.0.checked_add(step.checked_mul(n_windows)?)?;
+                Some((start, rule.end_of(start)))
+            }
+            Shift::Calendar(rule) => {
+                rule.later(window.0, n_windows).map(|bucket| (bucket.start_us, bucket.end_us))
+            }
+            Shift::None => None,
+        }
+    }
+}
