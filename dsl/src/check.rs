@@ -46,6 +46,7 @@ mod text;
 mod time;
 mod types;
 mod unify;
+mod units;
 mod uses;
 mod window;
 

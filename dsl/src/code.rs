@@ -164,6 +164,8 @@ codes! {
     Operands = "M0058", "metrics whose rows do not fit together";
     /// An offset that is no number of windows.
     Offset = "M0059", "an offset that is no number of windows";
+    /// Values of different units.
+    Units = "M0060", "values of different units";
 }
 
 impl Code {

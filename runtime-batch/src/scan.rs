@@ -1,7 +1,8 @@
 //! The shared scan: a share of the log is read and decoded once, for all metrics.
 //!
-//! One reader per share sends every decoded batch to each grouping over a bounded channel, so the
-//! slowest one sets the pace and memory stays bounded by a few batches per grouping.
+//! One reader per share sends every decoded batch to each grouping over a channel of one, so the
+//! slowest one sets the pace and memory stays bounded by a few batches per grouping. Readers are tasks beside the
+//! groupings: a batch is aggregated on the thread that decoded it, unless another one is idle.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::BatchError;
 
-/// Decoded batches that wait for one grouping. Enough to keep both sides busy.
+/// Decoded batches that wait for one grouping: it is to take each while it is in the cache.
 const QUEUE_LENGTH: usize = 1;
 
 /// What a grouping receives.

@@ -119,7 +119,7 @@ fn ranges_and_grains_go_together() {
     let whole = Reading { grain: Some(Window::AllTime), ..range.clone() };
     let line = r#"{"metric":"total","key":{},"window":null,"value":6.5}"#;
     assert_eq!(of("total", &whole), Ok(vec![line.to_owned()]));
-    let nothing = Reading { from: Some(0), to: Some(1), grain: Some(Window::AllTime) };
+    let nothing = Reading { from: Some(0), to: Some(1), grain: Some(Window::AllTime), ..Reading::default() };
     assert_eq!(
         of("total", &nothing),
         Ok(vec![line.replace("6.5", "null")]),
@@ -129,7 +129,7 @@ fn ranges_and_grains_go_together() {
     let sliding = of("sliding", &Reading { to: Some(DAY + 11 * HOUR), ..range.clone() });
     assert_eq!(sliding.expect("sliding windows have ranges"), [""; 0]);
     let sliding =
-        of("sliding", &Reading { from: Some(DAY + 10 * HOUR), to: Some(DAY + 11 * HOUR), grain: None });
+        of("sliding", &Reading { from: Some(DAY + 10 * HOUR), to: Some(DAY + 11 * HOUR), ..Reading::default() });
     let line = r#"{"metric":"sliding","key":{},"window":{"start":"2026-04-25T10:00:00Z","end":"2026-04-25T12:00:00Z"},"value":3}"#;
     assert_eq!(sliding, Ok(vec![line.to_owned()]), "panes behind the range are part of its windows");
     assert_eq!(of("visits", &range).expect("sessions have ranges").len(), 1);
@@ -154,7 +154,7 @@ fn what_cannot_be_put_together_is_said() {
         problem("ever", "24h"),
     ];
     insta::assert_snapshot!(messages.join("\n"));
-    let backwards = Reading { from: Some(DAY), to: Some(DAY - 1), grain: None };
+    let backwards = Reading { from: Some(DAY), to: Some(DAY - 1), ..Reading::default() };
     let found = lines(&bound.plan.metrics[0], &segments[0], &backwards).expect_err("a range");
     assert!(found.ends_with("the range ends before it begins"), "{found}");
 }

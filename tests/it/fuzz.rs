@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use metricc::own::Imports;
-use metricc_compiler::SourcePlan;
-use metricc_dsl::{Code, SourceText, check, format};
+use metricc_compiler::{DerivedPlan, SourcePlan};
+use metricc_dsl::{Code, SourceText, check_with, format};
 use metricc_tests::generate::metrics::package;
 use metricc_tests::generate::sources::Shape;
 use rand::seq::IndexedRandom as _;
@@ -48,7 +48,12 @@ fn corpus() -> Vec<String> {
     let mut corpus: Vec<String> =
         examples.iter().map(|example| read(format!("examples/{example}/{example}.metric"))).collect();
     corpus.extend(["own", "payments"].map(|fixture| read(format!("tests/it/fixtures/{fixture}.metric"))));
-    let mut pages = vec![read("docs/language.md".to_owned())];
+    let book = std::fs::read_dir(root.join("docs/language")).expect("there is a language reference");
+    let mut chapters: Vec<String> = book
+        .map(|entry| format!("docs/language/{}", entry.expect("an entry").file_name().to_string_lossy()))
+        .collect();
+    chapters.sort();
+    let mut pages: Vec<String> = chapters.into_iter().map(read).collect();
     pages.extend(Code::all().iter().map(|code| code.explanation().to_owned()));
     for page in pages {
         let blocks = page.split("```metric").skip(1).filter_map(|rest| rest.split_once('\n'));
@@ -116,17 +121,41 @@ fn mutated(corpus: &[String], random: &mut ChaCha8Rng) -> Vec<u8> {
     bytes
 }
 
+/// A file that the text may use.
+const BESIDE: [(&str, &str); 1] = [(
+    "events.metric",
+    "source payments { id: int key  at: timestamp time  amount: decimal(12, 2)  merchant_id: int }
+calendar india { zone \"Asia/Kolkata\" }
+metric payment_count = count() { from payments  every day in india }
+",
+)];
+
+/// Plans all metrics, for both layers.
+fn plan(package: &metricc_dsl::ir::Package) -> Result<(), metricc_compiler::CompileError> {
+    let mut of_events = package.metrics.clone();
+    let operands = package.derived.iter().flat_map(|derived| &derived.operands);
+    of_events.extend(operands.map(|operand| operand.metric.clone()));
+    let plans = SourcePlan::of_package(&of_events, &Imports::new())?;
+    let plans = plans.iter().flat_map(|source| &source.metrics);
+    for derived in &package.derived {
+        DerivedPlan::new(derived, plans.clone(), &Imports::new())?;
+    }
+    Ok(())
+}
+
 /// What is found wrong; nothing if all is well.
 fn problem(bytes: &[u8]) -> Option<String> {
     let source = |bytes: &[u8]| SourceText { name: "fuzz.metric".to_owned(), bytes: bytes.to_vec() };
+    let check = |source: &SourceText| check_with(source, &BESIDE[..]);
     let checked = check(&source(bytes));
     let typed = |package: &metricc_dsl::ir::Package| {
         let metrics = package.metrics.iter().map(|metric| serde_json::to_string(metric).expect("JSON"));
-        metrics.collect::<Vec<_>>()
+        let derived = package.derived.iter().map(|derived| serde_json::to_string(derived).expect("JSON"));
+        metrics.chain(derived).collect::<Vec<_>>()
     };
     if !checked.has_errors()
         && checked.package.imports.is_empty()
-        && let Err(error) = SourcePlan::of_package(&checked.package.metrics, &Imports::new())
+        && let Err(error) = plan(&checked.package)
     {
         return Some(format!("it checks and does not plan: {error}"));
     }

@@ -3,6 +3,7 @@
 mod aggregates;
 mod coarse;
 mod conformance;
+mod derived;
 mod docs;
 mod doors;
 mod explain;

@@ -9,7 +9,8 @@ use metricc::{
     Bound, Engine, EngineOptions, Event, Events, HttpServing, LocalServing, Metric, ReadRequest, Serving,
     ServingError, day, evaluate_interval, metric,
 };
-use metricc_compiler::Segment;
+use metricc::own::Imports;
+use metricc_compiler::{DerivedPlan, Segment};
 use metricc_log::{Frontier, Interval};
 
 use crate::layers::{bound, package};
@@ -101,6 +102,50 @@ impl Node {
         tokio::spawn(async move { axum::serve(listener, router).await });
         HttpServing::new(&format!("http://{address}")).expect("a URL")
     }
+}
+
+#[test]
+fn metrics_of_metrics_are_served_from_what_they_are_made_of() {
+    const SHARE: &str = "metric seen = count() { from visits  by page  every day in india }
+/// Of all visits.
+metric share = views.visits / seen
+metric more = views.visits - views.visits offset 1 day";
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("visits.ndjson");
+    std::fs::write(&path, log()).expect("written");
+    let package = package(&format!("{TEXT}{SHARE}"));
+    let bound = bound(&package, &path);
+    let plans = &bound.plan.metrics;
+    let derived = package.checked.package.derived.iter().map(|derived| {
+        Arc::new(DerivedPlan::new(derived, plans.iter(), &Imports::new()).expect("a plan"))
+    });
+    let derived: Vec<_> = derived.collect();
+    let node = Node { serving: LocalServing::with_derived(plans, &derived), bound, _folder: folder };
+    block_on(async {
+        let http = node.listen().await;
+        let ask = |metric: &str| ReadRequest { metric: metric.to_owned(), ..ReadRequest::default() };
+        // Nothing has been published.
+        assert!(http.read(ask("share")).await.expect("an answer").rows.is_empty());
+        node.publish(10, 24);
+        for serving in [&node.serving as &dyn Serving, &http] {
+            let listed = serving.metrics().await.expect("a list");
+            let named: Vec<&str> = listed.iter().map(|metric| metric.name.as_str()).collect();
+            assert_eq!(named, ["seen", "total", "views", "more", "share"]);
+            assert_eq!(listed[4].doc, "Of all visits.");
+            let share = serving.read(ask("share")).await.expect("an answer");
+            assert_eq!((share.rows.len(), share.hash.as_str()), (9, listed[4].hash.as_str()));
+            assert!(share.rows.iter().all(|row| row.get().ends_with("\"value\":1.0}")), "{:?}", share.rows);
+            let more = serving.read(ReadRequest { latest: true, ..ask("more") }).await.expect("an answer");
+            assert_eq!(more.rows.len(), 3);
+            assert!(more.rows.iter().all(|row| row.get().contains("2026-04-26T00:00:00+05:30")), "{:?}", more.rows);
+            let coarse = ReadRequest { grain: Some("month".to_owned()), ..ask("share") };
+            assert_eq!(serving.read(coarse.clone()).await.expect("an answer").rows.len(), 3);
+            let refused = serving.read(ReadRequest { metric: "more".to_owned(), ..coarse }).await;
+            assert!(matches!(refused, Err(ServingError::Request(_))), "{refused:?}");
+            let other = ReadRequest { hash: Some("another".to_owned()), ..ask("share") };
+            assert!(matches!(serving.read(other).await, Err(ServingError::OtherDefinition { .. })));
+        }
+    });
 }
 
 fn block_on(test: impl Future<Output = ()>) {

@@ -123,6 +123,29 @@ fn c60c_every_instant_lies_in_exactly_one_bucket_of_every_zone() {
 }
 
 #[test]
+fn buckets_that_lie_behind_one_another_are_counted_in_every_zone() {
+    const UNITS: [CalendarUnit; 5] =
+        [CalendarUnit::Day, CalendarUnit::Week, CalendarUnit::Month, CalendarUnit::Quarter, CalendarUnit::Year];
+    for (zone, by_jiff) in distinct_zones() {
+        for unit in UNITS {
+            let rule = rule(unit, zone.name());
+            for instant in sampled_instants(&by_jiff) {
+                let bucket = rule.bucket_at(instant);
+                for n in [1, 7, 400] {
+                    let Some(later) = rule.later(bucket.start_us, n) else { continue };
+                    assert!(later.start_us >= bucket.end_us, "{} {unit:?} {instant} {n}", zone.name());
+                    assert_eq!(rule.bucket_at(later.start_us), later, "{} {unit:?}", zone.name());
+                    assert_eq!(rule.later(later.start_us, -n), Some(bucket), "{} {unit:?} {n}", zone.name());
+                }
+                if let Some(next) = rule.later(bucket.start_us, 1) {
+                    assert_eq!(next.start_us, bucket.end_us, "{} {unit:?} {instant}", zone.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn days_begin_where_jiff_says_unless_the_clock_went_back_over_midnight() {
     let mut n_compared = 0;
     for (rules, zone) in distinct_zones() {

@@ -32,6 +32,8 @@ pub(super) struct Typed {
     pub(super) none: NoneKind,
     /// Set for a literal: it may still take another kind.
     pub(super) literal: Option<Literal>,
+    /// What it counts, if that is known.
+    pub(super) unit: Option<String>,
     pub(super) span: Span,
     pub(super) n_nodes: usize,
     pub(super) depth: usize,
@@ -45,7 +47,7 @@ impl Typed {
     /// A leaf.
     pub(super) fn leaf(kind: ExprKind, ty: Kind, none: NoneKind, span: Span) -> Typed {
         let ty = Type { kind: ty, optional: none != NoneKind::Never };
-        Typed { expr: Expr { kind, ty }, none, literal: None, span, n_nodes: 1, depth: 1 }
+        Typed { expr: Expr { kind, ty }, none, literal: None, unit: None, span, n_nodes: 1, depth: 1 }
     }
 
     /// A constant of a settled kind.
@@ -185,10 +187,11 @@ impl Checker<'_> {
         let depth = 1 + arguments.iter().map(|argument| argument.depth).max().unwrap_or(0);
         let n_nodes = 1 + arguments.iter().map(|argument| argument.n_nodes).sum::<usize>();
         self.spend(1, depth, span)?;
+        let unit = self.unit_of(&func, &arguments).ok()?;
         let arguments = arguments.into_iter().map(|argument| argument.expr).collect();
         let ty = Type { kind, optional: none != NoneKind::Never };
         let expr = Expr { kind: ExprKind::Call(func, arguments), ty };
-        Some(Typed { expr, none, literal: None, span, n_nodes, depth })
+        Some(Typed { expr, none, literal: None, unit, span, n_nodes, depth })
     }
 
     /// Applies a function that gives none for none; `own` is what it adds. A `bool` comes out plain.

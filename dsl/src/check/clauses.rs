@@ -22,7 +22,7 @@ pub(super) struct Clauses<'a> {
     pub(super) wheres: Vec<&'a Expr>,
     pub(super) keys: Vec<&'a KeyItem>,
     pub(super) window: Option<WindowClause<'a>>,
-    pub(super) unit: Option<String>,
+    pub(super) unit: Option<(String, Span)>,
 }
 
 /// The clause that says which window a metric has.
@@ -58,7 +58,7 @@ pub(super) fn clauses<'a>(item: &'a MetricItem, found: &mut Vec<Diagnostic>) -> 
                 clauses.window = Some(WindowClause::Over { length, step: step.as_ref(), span: clause.span });
             }
             ClauseKind::Session { gap } => clauses.window = Some(WindowClause::Session { gap }),
-            ClauseKind::Unit(unit) => clauses.unit = Some(unit.clone()),
+            ClauseKind::Unit(unit) => clauses.unit = Some((unit.clone(), clause.span)),
         }
     }
     clauses

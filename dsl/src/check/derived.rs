@@ -104,7 +104,7 @@ impl<'a> Derivations<'a> {
             }
         }
         let n_before = found.len();
-        let clauses = clauses::clauses(item, found);
+        let mut clauses = clauses::clauses(item, found);
         only_merging(&clauses, found);
         let mut checker = Checker::over_metrics(self.text, self.names, found);
         let window = match clauses.window {
@@ -112,11 +112,11 @@ impl<'a> Derivations<'a> {
             _ => None,
         };
         checker.operands = Some(operand::Operands::new(operands, window, kept_keys(&clauses)));
-        let outputs = checker.outputs(&item.value);
+        let outputs = checker.outputs(&item.value, &mut clauses.unit);
         let operands = checker.operands.take()?;
         let is_sound = found[n_before..].iter().all(|diagnostic| diagnostic.severity != Severity::Error);
         let (name, doc) = (item.name.text.clone(), item.doc.clone());
-        let derived = operands.derived(name, doc, outputs?, clauses.unit)?;
+        let derived = operands.derived(name, doc, outputs?, clauses.unit.map(|(unit, _)| unit))?;
         (is_sound && !item.damaged).then_some(derived)
     }
 

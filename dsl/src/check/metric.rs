@@ -19,7 +19,7 @@ pub(super) fn check(
     found: &mut Vec<Diagnostic>,
 ) -> Option<Metric> {
     let n_before = found.len();
-    let clauses = clauses::clauses(item, found);
+    let mut clauses = clauses::clauses(item, found);
     let Some(from) = clauses.from else {
         found.push(clauses::no_source(item, names));
         return None;
@@ -34,7 +34,7 @@ pub(super) fn check(
         None => Some(Window::AllTime),
         Some(clause) => checker.window(clause),
     };
-    let outputs = checker.outputs(&item.value);
+    let outputs = checker.outputs(&item.value, &mut clauses.unit);
     if let Some(source) = &source {
         checker.counts_duplicates(item, from, source);
     }
@@ -54,7 +54,7 @@ pub(super) fn check(
         window: window?,
         outputs: outputs?,
         aggregates: checker.aggregates,
-        unit: clauses.unit,
+        unit: clauses.unit.map(|(unit, _)| unit),
     })
 }
 
@@ -237,11 +237,21 @@ impl<'a> Checker<'a> {
         Some(Key { name: name.text, expr: typed.expr })
     }
 
-    pub(super) fn outputs(&mut self, value: &MetricValue) -> Option<Vec<Output>> {
+    /// What is presented. `unit` is the one that it is given; the one that a plain value has goes there otherwise.
+    pub(super) fn outputs(
+        &mut self,
+        value: &MetricValue,
+        unit: &mut Option<(String, Span)>,
+    ) -> Option<Vec<Output>> {
         self.place = Place::Output;
         let (fields, span) = match value {
             MetricValue::Plain(value) => {
-                return Some(vec![Output { name: None, expr: self.output(value)?.expr }]);
+                let typed = self.output(value)?;
+                self.given_unit(&typed, unit.as_ref());
+                if unit.is_none() {
+                    *unit = typed.unit.map(|unit| (unit, typed.span));
+                }
+                return Some(vec![Output { name: None, expr: typed.expr }]);
             }
             MetricValue::Record { fields, span } => (fields, *span),
         };
@@ -269,6 +279,7 @@ impl<'a> Checker<'a> {
             }
             match self.output(value) {
                 Some(typed) => {
+                    self.given_unit(&typed, unit.as_ref());
                     if let Some(outputs) = &mut outputs {
                         outputs.push(Output { name: Some(name.text.clone()), expr: typed.expr });
                     }

@@ -88,6 +88,7 @@ impl Checker<'_> {
         let row = made.row_type();
         let output = self.output_of(&row, field, span)?;
         let (window, keys) = self.fit(&row, span)?;
+        self.same_sessions(&made, &window, span)?;
         let offset = match back {
             Some(back) => self.windows_back(back, &window)?,
             None => 0,
@@ -97,6 +98,7 @@ impl Checker<'_> {
             expr: ir::Expr { kind, ty: ty.clone() },
             none: if ty.optional { NoneKind::Silent } else { NoneKind::Never },
             literal: None,
+            unit: row.unit.clone(),
             span,
             n_nodes,
             depth,
@@ -226,6 +228,28 @@ impl Checker<'_> {
             .also(*first, other)
             .help(help);
         self.report(diagnostic);
+        None
+    }
+
+    /// Sessions are made of events: two metrics have the same ones where they look at the same events.
+    fn same_sessions(&mut self, made: &AnyMetric, window: &Window, span: Span) -> Option<()> {
+        let operands = self.operands.as_ref()?;
+        let (Window::Session { .. }, Some(metric), Some(first)) =
+            (window, made.of_events().first().copied(), operands.operands.first())
+        else {
+            return Some(());
+        };
+        let rows = |metric: &ir::Metric| (metric.source.clone(), metric.each.clone(), metric.filter.clone());
+        let groups = |metric: &ir::Metric| metric.keys.clone();
+        if rows(metric) == rows(&first.metric) && groups(metric) == groups(&first.metric) {
+            return Some(());
+        }
+        let (_, _, place) = operands.shape.as_ref()?;
+        let message = "sessions of different events";
+        let diagnostic = Diagnostic::new(Code::Operands, message, span, "").also(*place, "these are others");
+        self.report(diagnostic.help(
+            "sessions begin and end with the events that a metric looks at: filter the aggregates, `count() where …`, and not the metric",
+        ));
         None
     }
 

@@ -89,6 +89,9 @@ fn rows_that_do_not_fit_are_refused() {
         ("metric m = sliding / hourly", vec![Code::Operands]),
         ("metric m = sliding { every 24h }", vec![Code::Operands]),
         ("metric m = sessions - sessions", vec![]),
+        ("metric p = sum(amount) { from orders  session gap 30m }\nmetric m = sessions / p", vec![]),
+        ("metric p = count() { from orders  where paid  session gap 30m }\nmetric m = p / sessions", vec![Code::Operands]),
+        ("metric p = count() { from orders  session gap 20m }\nmetric m = p / sessions", vec![Code::Operands]),
         ("metric m = sessions { by shop }", vec![Code::Operands]),
         ("metric m = total { every 1h }", vec![Code::Operands]),
         ("metric m = by_shop / by_both", vec![Code::Operands]),
@@ -147,6 +150,36 @@ fn offsets_are_whole_windows() {
     ] {
         assert_eq!(of(text), expected, "{text}");
     }
+}
+
+#[test]
+fn units_are_one_where_values_meet() {
+    const UNITS: &str = "metric eur = sum(amount) { from orders  unit EUR }
+        metric more = max(amount) { from orders  unit EUR }
+        metric usd = sum(amount) { from orders  unit USD }
+        metric n = count() { from orders }\n";
+    for (text, expected) in [
+        ("metric m = eur + more", vec![]),
+        ("metric m = eur - usd", vec![Code::Units]),
+        ("metric m = eur / usd", vec![]),
+        ("metric m = eur * 2 + usd", vec![]),
+        ("metric m = eur + 1", vec![]),
+        ("metric m = eur ?? usd", vec![Code::Units]),
+        ("metric m = if n > 3 then eur else usd", vec![Code::Units]),
+        ("metric m = if eur > usd then 1 else n", vec![Code::Units]),
+        ("metric m = min(abs(eur), round(usd, 1))", vec![Code::Units]),
+        ("metric m = eur + more { unit USD }", vec![Code::Units]),
+        ("metric m = eur + more { unit EUR }", vec![]),
+        ("metric m = { a: eur, b: n } { unit USD }", vec![Code::Units]),
+        ("metric m = eur / n { unit USD }", vec![]),
+        ("metric e = eur + more\nmetric m = e - usd", vec![Code::Units]),
+        ("metric e = eur / more\nmetric m = e - usd", vec![]),
+    ] {
+        assert_eq!(of(&format!("{UNITS}{text}")), expected, "{text}");
+    }
+    let checked = checked(&format!("{PACKAGE}{UNITS}metric m = eur - more\nmetric r = eur / n"));
+    let units: Vec<_> = checked.package.derived.iter().map(|derived| derived.unit.as_deref()).collect();
+    assert_eq!(units, [Some("EUR"), None]);
 }
 
 #[test]

@@ -41,6 +41,8 @@ fn every_command_of_the_readme_works() {
                 .strip_prefix("cargo run -- ")
                 .unwrap_or_else(|| panic!("not known how to run: {command}"));
             let rest = rest.replace("payments=payments.ndjson", &format!("payments={log}"));
+            let own = folder.path().join("my-metrics").display().to_string();
+            let rest = rest.replace("my-metrics", &own);
             let output = metricc(&rest.split(' ').collect::<Vec<_>>());
             assert_eq!(code(&output), 0, "{command}\n{}", stderr(&output));
             if command.contains("--output json") {
@@ -56,7 +58,7 @@ fn every_command_of_the_readme_works() {
         }
         n_run += 1;
     }
-    assert!(n_run >= 6, "{n_run} commands");
+    assert!(n_run >= 9, "{n_run} commands");
 }
 
 #[test]
