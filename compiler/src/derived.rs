@@ -29,15 +29,18 @@ impl DerivedPlan {
     ///
     /// # Errors
     /// When one of them is not there, or the outputs cannot be compiled.
-    pub fn new<'a>(
+    pub fn new(
         derived: &Arc<ir::Derived>,
-        plans: impl Iterator<Item = &'a Arc<MetricPlan>> + Clone,
+        plans: &[&Arc<MetricPlan>],
         imports: &Imports,
     ) -> Result<Self, CompileError> {
         let plan_of = |operand: &ir::Operand| {
-            let plan = plans.clone().find(|plan| plan.metric == operand.metric);
-            plan.cloned().ok_or_else(|| {
-                CompileError::form(&derived.name, format!("`{}`, which it is made of, has no plan", operand.metric.name))
+            let plan = plans.iter().find(|plan| plan.metric == operand.metric);
+            plan.map(|plan| (*plan).clone()).ok_or_else(|| {
+                CompileError::form(
+                    &derived.name,
+                    format!("`{}`, which it is made of, has no plan", operand.metric.name),
+                )
             })
         };
         let operands = derived.operands.iter().map(plan_of).collect::<Result<Vec<_>, _>>()?;

@@ -37,6 +37,7 @@ mod metric;
 mod name;
 mod number;
 mod numeric;
+mod offset;
 mod operand;
 mod operator;
 mod parameters;
@@ -195,13 +196,7 @@ fn metrics(
     }
 }
 
-fn tests(
-    text: &str,
-    syntax: &[Item],
-    names: &Names,
-    package: &mut ir::Package,
-    found: &mut Vec<Diagnostic>,
-) {
+fn tests(text: &str, syntax: &[Item], names: &Names, package: &mut ir::Package, found: &mut Vec<Diagnostic>) {
     let all: Vec<AnyMetric> = package.all_metrics().collect();
     let mut places: BTreeMap<&str, Span> = BTreeMap::new();
     for item in syntax {

@@ -101,7 +101,9 @@ fn starts_item(scanned: &Scanned<'_>, index: usize, complete: bool) -> bool {
     let named = matches!(next, Some((TokenKind::Word, _)));
     let opened = matches!(kind_and_text(index + 2), Some((_, "=" | "{")));
     let imports = word == "import" && matches!(next, Some((TokenKind::Word, "function" | "aggregate")));
-    let tests = word == "test" && matches!(next, Some((TokenKind::String, _))) && matches!(kind_and_text(index + 2), Some((_, "{")));
+    let tests = word == "test"
+        && matches!(next, Some((TokenKind::String, _)))
+        && matches!(kind_and_text(index + 2), Some((_, "{")));
     if complete || imports || tests || (defines && named && opened) {
         return true;
     }
@@ -167,6 +169,8 @@ fn other(scanned: &Scanned<'_>, first: Option<&Token>, span: Span) -> Diagnostic
     );
     match suggest::nearest(word, ["use", "source", "calendar", "import", "metric", "test"]) {
         Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-        None => diagnostic.help("a file holds `use`, `source`, `calendar`, `import`, `metric` and `test` items"),
+        None => {
+            diagnostic.help("a file holds `use`, `source`, `calendar`, `import`, `metric` and `test` items")
+        }
     }
 }

@@ -6,8 +6,7 @@ use pest::iterators::{Pair, Pairs};
 
 use crate::ast::{
     CalendarClause, CalendarItem, Clause, ClauseKind, Every, Expr, FieldItem, ImportItem, Item, KeyItem,
-    Marker, MarkerKind, MetricItem, MetricValue, Name, SourceItem, TypeRef,
-    UseItem,
+    Marker, MarkerKind, MetricItem, MetricValue, Name, SourceItem, TypeRef, UseItem,
 };
 use crate::diagnostic::{Diagnostic, Span};
 use crate::items::{ItemKind, RawItem};

@@ -6,8 +6,8 @@
 use std::fmt::Write as _;
 
 use crate::ast::{
-    BinaryOperator, Clause, ClauseKind, Every, Expr, ExprKind, KeyItem,
-    MetricItem, MetricValue, Number, UnaryOperator,
+    BinaryOperator, Clause, ClauseKind, Every, Expr, ExprKind, KeyItem, MetricItem, MetricValue, Number,
+    UnaryOperator,
 };
 use crate::check::is_aggregate;
 use crate::ir::{Calendar, Package};

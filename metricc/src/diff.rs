@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use metricc_compiler::{DerivedPlan, MetricHash, MetricPlan, SourcePlan};
-use metricc_dsl::{ir, ir_text};
 use serde::Serialize;
 
 use crate::{Package, PackageError};
+use parts::{derived_parts, parts};
+
+mod parts;
 
 /// What became of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -101,9 +103,12 @@ impl Version {
         let imports = &package.imports;
         let definitions = &package.checked.package;
         let mut of_events = definitions.metrics.clone();
-        of_events.extend(definitions.derived.iter().flat_map(|derived| {
-            derived.operands.iter().map(|operand| operand.metric.clone())
-        }));
+        of_events.extend(
+            definitions
+                .derived
+                .iter()
+                .flat_map(|derived| derived.operands.iter().map(|operand| operand.metric.clone())),
+        );
         let plans = SourcePlan::of_package(&of_events, imports)?;
         let plans: Vec<&Arc<MetricPlan>> = plans.iter().flat_map(|source| &source.metrics).collect();
         let is_own = |plan: &&&Arc<MetricPlan>| definitions.metrics.contains(&plan.metric);
@@ -115,7 +120,7 @@ impl Version {
             }
         }
         for derived in &definitions.derived {
-            metrics.push(Planned::OfMetrics(DerivedPlan::new(derived, plans.iter().copied(), imports)?));
+            metrics.push(Planned::OfMetrics(DerivedPlan::new(derived, &plans, imports)?));
         }
         Ok(Version { metrics })
     }
@@ -193,32 +198,6 @@ fn parts_of(plan: &Planned) -> Vec<(String, String)> {
     }
 }
 
-/// The parts of a metric that is made of others.
-fn derived_parts(derived: &ir::Derived) -> Vec<(String, String)> {
-    let column = |column: usize| {
-        let ir::OperandColumn { operand, output } = derived.columns[column];
-        let operand = &derived.operands[operand];
-        let field = operand.metric.outputs[output].name.as_ref();
-        let field = field.map_or_else(String::new, |field| format!(".{field}"));
-        let offset = match operand.offset {
-            0 => String::new(),
-            n => format!(" {n} windows before"),
-        };
-        format!("{}{field}{offset}", operand.metric.name)
-    };
-    let keys: Vec<&str> = derived.keys.iter().map(|key| key.name.as_str()).collect();
-    let mut parts = vec![
-        ("order of keys".to_owned(), keys.join(", ")),
-        ("window".to_owned(), ir_text::window(&derived.window)),
-    ];
-    parts.extend(derived.outputs.iter().map(|output| {
-        let name = output.name.as_deref().unwrap_or("value").to_owned();
-        (name, format!("{}: {}", ir_text::expression(&output.expr, &column), output.expr.ty))
-    }));
-    parts.extend(derived.unit.iter().map(|unit| ("unit".to_owned(), unit.clone())));
-    parts
-}
-
 fn part_changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<PartChange> {
     let find = |parts: &[(String, String)], name: &str| {
         parts.iter().find(|(other, _)| other == name).map(|(_, text)| text.clone())
@@ -230,61 +209,6 @@ fn part_changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<PartC
         (old != new).then(|| PartChange { part: name.clone(), old, new })
     };
     names.filter_map(change).collect()
-}
-
-/// The parts of a definition, each with its name and its text.
-fn parts(metric: &ir::Metric) -> Vec<(String, String)> {
-    let source = &metric.source;
-    let row = |column: usize| {
-        let element = column.checked_sub(source.fields.len()).and_then(|place| metric.each.get(place));
-        element.map_or_else(
-            || source.fields[column.min(source.fields.len() - 1)].name.clone(),
-            |each| each.name.clone(),
-        )
-    };
-    let aggregate = |column: usize| ir_text::aggregate(&metric.aggregates[column], &row);
-    let mut parts = vec![("from".to_owned(), source.name.clone())];
-    parts.extend(
-        source.fields.iter().map(|field| (format!("field {}", field.name), field_text(source, field))),
-    );
-    parts.extend(metric.each.iter().enumerate().map(|(place, each)| {
-        let number = if metric.each.len() > 1 { format!(" {}", place + 1) } else { String::new() };
-        (format!("each{number}"), ir_text::expression(&each.list, &row))
-    }));
-    parts.extend(metric.filter.iter().map(|filter| ("where".to_owned(), ir_text::expression(filter, &row))));
-    parts.extend(
-        metric.keys.iter().map(|key| (format!("by {}", key.name), ir_text::expression(&key.expr, &row))),
-    );
-    let keys: Vec<&str> = metric.keys.iter().map(|key| key.name.as_str()).collect();
-    parts.push(("order of keys".to_owned(), keys.join(", ")));
-    parts.push(("window".to_owned(), ir_text::window(&metric.window)));
-    parts.extend(metric.outputs.iter().map(|output| {
-        let name = output.name.as_deref().unwrap_or("value").to_owned();
-        (name, format!("{}: {}", ir_text::expression(&output.expr, &aggregate), output.expr.ty))
-    }));
-    parts.extend(metric.unit.iter().map(|unit| ("unit".to_owned(), unit.clone())));
-    parts
-}
-
-fn field_text(source: &ir::Source, field: &ir::Field) -> String {
-    let place = source.fields.iter().position(|other| std::ptr::eq(other, field));
-    let mut text = field.ty.to_string();
-    if place == Some(source.time) {
-        text.push_str(" time");
-    }
-    if place.is_some_and(|place| source.identity.contains(&place)) {
-        text.push_str(" key");
-    }
-    if let Some(zone) = &field.zone {
-        text.push_str(&format!(" zone {zone:?}"));
-    }
-    if let Some(unit) = &field.unit {
-        text.push_str(&format!(" unit {unit:?}").to_lowercase());
-    }
-    if let Some(default) = &field.default {
-        text.push_str(&format!(" = {}", ir_text::value(default, &field.ty.kind)));
-    }
-    text
 }
 
 #[cfg(test)]
@@ -380,7 +304,9 @@ mod tests {
     #[test]
     fn metrics_of_metrics_have_nothing_to_compute() {
         let text = |metrics: &str| {
-            format!("{SOURCE}metric a = max(x) {{ from s  every 1h }}\nmetric b = min(x) {{ from s  every 1h }}\n{metrics}")
+            format!(
+                "{SOURCE}metric a = max(x) {{ from s  every 1h }}\nmetric b = min(x) {{ from s  every 1h }}\n{metrics}"
+            )
         };
         let change = |old: &str, new: &str| -> Vec<_> {
             let changes = diff(&plans(&text(old)), &plans(&text(new))).into_iter();
@@ -392,12 +318,19 @@ mod tests {
         assert_eq!(change("metric d = a - b", "metric d = (a) - b"), []);
         assert_eq!(change("metric d = a - b", "metric d = b - a"), d(Change::Presentation, 1));
         assert_eq!(change("metric d = a - b", "metric d = a - b { unit EUR }"), d(Change::Presentation, 1));
-        assert_eq!(change("metric d = a - a offset 1h", "metric d = a - a offset 2h"), d(Change::Presentation, 1));
+        assert_eq!(
+            change("metric d = a - a offset 1h", "metric d = a - a offset 2h"),
+            d(Change::Presentation, 1)
+        );
         let other = diff(
             &plans(&text("metric c = count() { from s  every 1h }\nmetric d = c / a")),
             &plans(&text("metric c = count() { from s  where x > 3  every 1h }\nmetric d = c / a")),
         );
-        let found: Vec<_> = other.iter().filter(|c| c.change != Change::Same).map(|c| (c.metric.as_str(), c.change)).collect();
+        let found: Vec<_> = other
+            .iter()
+            .filter(|c| c.change != Change::Same)
+            .map(|c| (c.metric.as_str(), c.change))
+            .collect();
         assert_eq!(found, [("c", Change::States), ("d", Change::Presentation)]);
     }
 

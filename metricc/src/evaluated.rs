@@ -39,7 +39,8 @@ impl Evaluated {
                 read(plan, segment, reading)
             }
             AnyMetric::OfMetrics(derived) => {
-                let plan = DerivedPlan::new(derived, self.segments.iter().map(|(plan, _)| plan), imports)?;
+                let plans: Vec<&Arc<MetricPlan>> = self.segments.iter().map(|(plan, _)| plan).collect();
+                let plan = DerivedPlan::new(derived, &plans, imports)?;
                 let segment_of = |plan: &Arc<MetricPlan>| {
                     let found = self.segments.iter().find(|(known, _)| Arc::ptr_eq(known, plan));
                     found.map(|(_, segment)| segment).ok_or_else(missing)

@@ -21,10 +21,10 @@ pub mod compile;
 pub mod diff;
 #[cfg(feature = "engines")]
 mod evaluate;
-#[cfg(feature = "http")]
-mod http;
 #[cfg(feature = "engines")]
 mod evaluated;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "engines")]
 mod laws;
 #[cfg(feature = "engines")]

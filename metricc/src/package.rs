@@ -110,7 +110,8 @@ impl Package {
                 return Err(PackageError::Name { problem, help: one_of("metric", &known) });
             }
         }
-        let is_wanted = |metric: &AnyMetric| names.is_empty() || names.iter().any(|name| name == metric.name());
+        let is_wanted =
+            |metric: &AnyMetric| names.is_empty() || names.iter().any(|name| name == metric.name());
         let wanted: Vec<_> = metrics.into_iter().filter(is_wanted).collect();
         if wanted.is_empty() && self.checked.has_errors() {
             let problem = format!("{} has errors, so that it has no metrics", self.text.name);

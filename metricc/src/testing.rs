@@ -18,10 +18,11 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::verify::{Difference, RealLayers, Trial, run_trial};
 use crate::{
-    Bound, Engine, EngineOptions, EvaluateError, Evaluated, Evaluation, Package, PackageError, evaluate_interval,
+    Bound, Engine, EngineOptions, EvaluateError, Evaluated, Evaluation, Package, PackageError,
+    evaluate_interval,
 };
-use rows::differences;
 pub use rows::RowDifference;
+use rows::differences;
 
 mod rows;
 
@@ -147,7 +148,8 @@ impl TestRun<'_> {
         let (name, line) = (self.test.name.clone(), self.test.line);
         let mut report = TestReport { name, line, n_cuts: 0, n_orders: 1, failures: Vec::new() };
         let n_rows = |source: &SourceTest<'_>| source.given.rows.len();
-        let written: Vec<Vec<usize>> = self.sources.iter().map(|source| (0..n_rows(source)).collect()).collect();
+        let written: Vec<Vec<usize>> =
+            self.sources.iter().map(|source| (0..n_rows(source)).collect()).collect();
         self.order(&written, None, &mut report)?;
         if !self.sources.iter().any(|source| n_rows(source) > 1) {
             return Ok(report);
@@ -230,11 +232,13 @@ impl SourceTest<'_> {
         }
         let layers = RealLayers { bound: &bound, progress: &|_| () };
         for n_below in cuts {
-            // Batches of one row or two: what is put together is put together from the smallest parts.
-            let rows = EngineOptions { batch_rows: Some(1 + n_below as usize % 2), ..options.clone() };
+            // Batches of a row or two, more where there are many rows: what is put together is put together from small parts.
+            let least = (order.len() / 32).max(1);
+            let rows = EngineOptions { batch_rows: Some(least + n_below as usize % 2), ..options.clone() };
             let trial = Trial { cut: bound.log.frontier_at(n_below), batch: rows.clone(), stream: rows };
             report.n_cuts += 1;
-            let seen = run_trial(&bound.plan.metrics, &bound.log, &layers, &trial, &end, Some(&all.segments))?;
+            let seen =
+                run_trial(&bound.plan.metrics, &bound.log, &layers, &trial, &end, Some(&all.segments))?;
             if let Err(difference) = seen {
                 let difference = Box::new(difference);
                 report.failures.push(TestFailure::Layers { cut: trial.cut, is_shuffled, difference });
@@ -265,7 +269,6 @@ impl SourceTest<'_> {
         std::fs::write(&path, records)?;
         let binding = Binding { path: path.to_string_lossy().into_owned(), format: Some(Format::Ndjson) };
         let (name, source) = (self.plan.source.name.clone(), &self.plan.source);
-        Ok(Log::open(source, &binding)
-            .map_err(|error| PackageError::Log { name, error: Box::new(error) })?)
+        Ok(Log::open(source, &binding).map_err(|error| PackageError::Log { name, error: Box::new(error) })?)
     }
 }

@@ -151,7 +151,8 @@ impl<'a> Join<'a> {
         let mut windows = None;
         if self.row_type.window != Window::AllTime {
             let keys = columns.split_off(2);
-            let instants = |column: &ArrayRef| column.as_primitive::<TimestampMicrosecondType>().values().to_vec();
+            let instants =
+                |column: &ArrayRef| column.as_primitive::<TimestampMicrosecondType>().values().to_vec();
             let (starts, ends) = (instants(&columns[0]), instants(&columns[1]));
             windows = Some(starts.into_iter().zip(ends).collect::<Vec<_>>());
             columns = keys;
@@ -169,7 +170,11 @@ impl<'a> Join<'a> {
 }
 
 /// The outputs over the rows: each column is what its operand presents there, or presents of no events.
-fn outputs(plan: &DerivedPlan, presented: &[Presented], rows: &[&Places]) -> Result<Vec<ArrayRef>, ServeError> {
+fn outputs(
+    plan: &DerivedPlan,
+    presented: &[Presented],
+    rows: &[&Places],
+) -> Result<Vec<ArrayRef>, ServeError> {
     let failed = |error| CompileError::engine(&plan.derived.name, error);
     let mut columns = Vec::with_capacity(plan.derived.columns.len());
     for column in &plan.derived.columns {
@@ -183,9 +188,10 @@ fn outputs(plan: &DerivedPlan, presented: &[Presented], rows: &[&Places]) -> Res
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     let scope = RecordBatch::try_new_with_options(plan.schema.clone(), columns, &options).map_err(failed)?;
     let engine = |error| CompileError::engine(&plan.derived.name, error);
-    let outputs = plan.outputs.iter().map(|output| {
-        output.evaluate(&scope).and_then(|value| value.into_array(rows.len())).map_err(engine)
-    });
+    let outputs = plan
+        .outputs
+        .iter()
+        .map(|output| output.evaluate(&scope).and_then(|value| value.into_array(rows.len())).map_err(engine));
     Ok(outputs.collect::<Result<_, CompileError>>()?)
 }
 
@@ -202,7 +208,9 @@ impl Shift {
             Window::Tumbling(step) | Window::Sliding { step, .. } => {
                 Shift::Fixed { step: *step, rule: WindowRule::new(window)? }
             }
-            Window::Calendar(unit, calendar) => BucketRule::new(*unit, calendar).map_or(Shift::None, Shift::Calendar),
+            Window::Calendar(unit, calendar) => {
+                BucketRule::new(*unit, calendar).map_or(Shift::None, Shift::Calendar)
+            }
             Window::AllTime | Window::Session { .. } => Shift::None,
         })
     }

@@ -34,8 +34,7 @@ pub fn json_lines(presented: &Presented) -> impl Iterator<Item = String> + '_ {
             }
         }
         let outputs = metric.outputs.iter().zip(&presented.outputs);
-        let mut outputs =
-            outputs.map(|(output, column)| (&output.name, value(&output.ty.kind, column, row)));
+        let mut outputs = outputs.map(|(output, column)| (&output.name, value(&output.ty.kind, column, row)));
         let text = match metric.outputs.as_slice() {
             [ir::OutputType { name: None, .. }] => outputs.next().map(|(_, value)| value).unwrap_or_default(),
             _ => object(outputs.map(|(name, value)| (name.as_deref().unwrap_or("value"), value))),

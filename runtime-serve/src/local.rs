@@ -46,7 +46,11 @@ impl LocalServing {
         let derived = derived.iter().map(|plan| (plan.derived.name.clone(), plan.clone())).collect();
         let plans = plans.iter().map(|plan| (plan.metric.name.clone(), plan.clone())).collect();
         let nothing = Published { frontier: Frontier::default(), segments: BTreeMap::new() };
-        LocalServing { plans: Arc::new(plans), derived: Arc::new(derived), published: watch::Sender::new(Arc::new(nothing)) }
+        LocalServing {
+            plans: Arc::new(plans),
+            derived: Arc::new(derived),
+            published: watch::Sender::new(Arc::new(nothing)),
+        }
     }
 
     /// Replaces what is served. For each metric, in the order of [`LocalServing::new`]'s names, the segments that cover
@@ -145,7 +149,8 @@ impl Asked<'_> {
         match self {
             Asked::OfEvents(plan) => segment(plan).map(|segment| read(plan, segment, reading)).transpose(),
             Asked::OfMetrics(plan) => {
-                let segments = plan.operands.iter().map(|operand| segment(operand)).collect::<Option<Vec<_>>>();
+                let segments =
+                    plan.operands.iter().map(|operand| segment(operand)).collect::<Option<Vec<_>>>();
                 segments.map(|segments| derive(plan, &segments, reading)).transpose()
             }
         }

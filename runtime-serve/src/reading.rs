@@ -82,7 +82,8 @@ impl Reading {
     ) -> Result<Option<Windowed<'static>>, ServeError> {
         let own = &plan.metric;
         let Some(keys) = &self.keys else { return Ok(None) };
-        let metric = Metric { keys: keys.iter().map(|key| own.keys[*key].clone()).collect(), ..(**own).clone() };
+        let metric =
+            Metric { keys: keys.iter().map(|key| own.keys[*key].clone()).collect(), ..(**own).clone() };
         let form = plan.form_of(&metric)?;
         let (groups, kept) = states.columns().split_at(plan.form.n_group_columns);
         let n_before = usize::from(own.window.has_start());

@@ -44,7 +44,8 @@ pub(crate) fn windowed<'a>(
     reading: &Reading,
 ) -> Result<Windowed<'a>, ServeError> {
     reading.check(&plan.metric.name, &plan.metric.window)?;
-    let own = || Windowed { metric: plan.metric.clone(), form: Form::Own(&plan.form), states: states.clone() };
+    let own =
+        || Windowed { metric: plan.metric.clone(), form: Form::Own(&plan.form), states: states.clone() };
     let by_keys: Windowed<'a> = reading.fewer_keys(plan, states)?.unwrap_or_else(own);
     let metric = by_keys.metric.clone();
     match &plan.spread {

@@ -128,8 +128,10 @@ fn ranges_and_grains_go_together() {
     assert_eq!(of("hourly", &nothing), Ok(vec![]));
     let sliding = of("sliding", &Reading { to: Some(DAY + 11 * HOUR), ..range.clone() });
     assert_eq!(sliding.expect("sliding windows have ranges"), [""; 0]);
-    let sliding =
-        of("sliding", &Reading { from: Some(DAY + 10 * HOUR), to: Some(DAY + 11 * HOUR), ..Reading::default() });
+    let sliding = of(
+        "sliding",
+        &Reading { from: Some(DAY + 10 * HOUR), to: Some(DAY + 11 * HOUR), ..Reading::default() },
+    );
     let line = r#"{"metric":"sliding","key":{},"window":{"start":"2026-04-25T10:00:00Z","end":"2026-04-25T12:00:00Z"},"value":3}"#;
     assert_eq!(sliding, Ok(vec![line.to_owned()]), "panes behind the range are part of its windows");
     assert_eq!(of("visits", &range).expect("sessions have ranges").len(), 1);

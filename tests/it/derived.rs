@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use metricc::{Bound, Engine, Evaluated, evaluate, evaluate_interval};
 use metricc::own::Imports;
+use metricc::{Bound, Engine, Evaluated, evaluate, evaluate_interval};
 use metricc_dsl::ir::{AnyMetric, Value};
 use metricc_log::Interval;
 use metricc_runtime_serve::{Presented, Reading, json_lines, value_at};
@@ -80,7 +80,10 @@ fn evaluated(text: &str, seed: u64) -> (Vec<AnyMetric>, [Evaluated; 3]) {
     };
     let cut = bound.log.frontier_at(23);
     let merged = evaluate(&bound, None, &cut, &options(1, 5), &|_| ()).expect("it evaluates").segments;
-    (package.checked.package.all_metrics().collect(), [by(Engine::Batch), by(Engine::Stream), added(&bound, merged)])
+    (
+        package.checked.package.all_metrics().collect(),
+        [by(Engine::Batch), by(Engine::Stream), added(&bound, merged)],
+    )
 }
 
 fn added(bound: &Bound, segments: Vec<metricc_compiler::Segment>) -> Evaluated {
@@ -113,7 +116,9 @@ fn a_metric_of_metrics_is_the_metric_that_says_it_at_once() {
             for &place in &said {
                 let (of_metrics, at_once) = FORMULAS[place];
                 text.push_str(&format!("metric m{place} = {{ v: {of_metrics}, n: n }}\n"));
-                text.push_str(&format!("metric e{place} = {{ v: {at_once}, n: count() }} {{ from s  {keys}  {window} }}\n"));
+                text.push_str(&format!(
+                    "metric e{place} = {{ v: {at_once}, n: count() }} {{ from s  {keys}  {window} }}\n"
+                ));
             }
             let (metrics, layers) = evaluated(&text, seed as u64);
             for place in said {
@@ -166,7 +171,8 @@ fn values(presented: &Presented) -> BTreeMap<(i64, String), i128> {
         Value::Decimal(value) => value,
         other => panic!("{other:?}"),
     };
-    let key = |row: usize| format!("{:?}", value_at(&presented.row_type.keys[0].ty.kind, &presented.keys[0], row));
+    let key =
+        |row: usize| format!("{:?}", value_at(&presented.row_type.keys[0].ty.kind, &presented.keys[0], row));
     (0..presented.n_rows).map(|row| ((windows[row].0, key(row)), value(row))).collect()
 }
 
@@ -194,7 +200,8 @@ fn an_offset_looks_back_by_windows_up_to_the_last_one() {
         let package = package(&text);
         let bound = bound(&package, &path);
         let whole = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
-        let found = evaluate_interval(&bound, Engine::Stream, &whole, &options(2, 3), &|_| ()).expect("it evaluates");
+        let found =
+            evaluate_interval(&bound, Engine::Stream, &whole, &options(2, 3), &|_| ()).expect("it evaluates");
         let evaluated = added(&bound, found.segments);
         let metrics: Vec<AnyMetric> = package.checked.package.all_metrics().collect();
         let now = values(&read(&evaluated, &metrics, "n", &Reading::default()));
@@ -202,18 +209,27 @@ fn an_offset_looks_back_by_windows_up_to_the_last_one() {
         let before = |(start, key): &(i64, String)| (start + shift, key.clone());
         let groups: BTreeSet<(i64, String)> = now.keys().cloned().chain(now.keys().map(before)).collect();
         let of = |group: &(i64, String)| now.get(group).copied().unwrap_or(0);
-        let expected = groups.iter().filter(|(start, _)| *start <= last).map(|group| {
-            (group.clone(), of(group) - of(&(group.0 - shift, group.1.clone())))
-        });
+        let expected = groups
+            .iter()
+            .filter(|(start, _)| *start <= last)
+            .map(|group| (group.clone(), of(group) - of(&(group.0 - shift, group.1.clone()))));
         let change = values(&read(&evaluated, &metrics, "c", &Reading::default()));
         assert_eq!(change, expected.collect(), "{window} {offset}");
         let back = values(&read(&evaluated, &metrics, "back", &Reading::default()));
-        assert_eq!(back, now.iter().map(|(group, value)| (before(group), *value)).collect(), "{window} {offset}");
+        assert_eq!(
+            back,
+            now.iter().map(|(group, value)| (before(group), *value)).collect(),
+            "{window} {offset}"
+        );
         // A range is one of the metric's own windows.
         let middle = last - 3 * shift.min(8 * HOUR);
         let range = Reading { from: Some(middle), ..Reading::default() };
         let ranged = values(&read(&evaluated, &metrics, "c", &range));
-        assert_eq!(ranged, change.into_iter().filter(|((start, _), _)| *start >= middle).collect(), "{window}");
+        assert_eq!(
+            ranged,
+            change.into_iter().filter(|((start, _), _)| *start >= middle).collect(),
+            "{window}"
+        );
     }
 }
 
@@ -229,9 +245,10 @@ metric both = in_a + in_b";
     let mut bindings = Vec::new();
     for (name, keys) in [("a", ["x", "x", "y"]), ("b", ["x", "z", "z"])] {
         let path = folder.path().join(format!("{name}.ndjson"));
-        let records = keys.iter().enumerate().map(|(id, key)| {
-            format!("{{\"id\":{id},\"at\":\"2026-04-25T10:00:00Z\",\"k\":\"{key}\"}}\n")
-        });
+        let records = keys
+            .iter()
+            .enumerate()
+            .map(|(id, key)| format!("{{\"id\":{id},\"at\":\"2026-04-25T10:00:00Z\",\"k\":\"{key}\"}}\n"));
         std::fs::write(&path, records.collect::<String>()).expect("it is written");
         bindings.push((name.to_owned(), metricc_log::Binding::new(path.to_string_lossy())));
     }
@@ -247,7 +264,8 @@ metric both = in_a + in_b";
     }
     let found: Vec<Vec<String>> =
         ["share", "both"].iter().map(|name| lines(&evaluated, &selection.wanted, name)).collect();
-    let row = |key: &str, value: &str| format!("\"key\":{{\"k\":\"{key}\"}},\"window\":null,\"value\":{value}}}");
+    let row =
+        |key: &str, value: &str| format!("\"key\":{{\"k\":\"{key}\"}},\"window\":null,\"value\":{value}}}");
     assert_eq!(found[0], [row("x", "2.0"), row("y", "null"), row("z", "0.0")]);
     assert_eq!(found[1], [row("x", "3"), row("y", "1"), row("z", "2")]);
     // What was not evaluated is said, not taken for empty.

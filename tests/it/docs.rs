@@ -85,7 +85,10 @@ fn every_block_of_the_book_gives_what_the_page_says() {
             }
         }
     }
-    assert!(n_good >= 25 && n_bad >= 8 && n_tests >= 3, "{n_good} blocks, {n_bad} with errors, {n_tests} tests");
+    assert!(
+        n_good >= 25 && n_bad >= 8 && n_tests >= 3,
+        "{n_good} blocks, {n_bad} with errors, {n_tests} tests"
+    );
 }
 
 /// The metrics of a block over random logs, by both engines, and its tests.
@@ -96,17 +99,33 @@ fn run(page: &str, package: &Package) {
     }
     // What a program has to bring is not there.
     let of_events = package.checked.package.metrics.clone();
-    let of_events: Vec<_> = of_events.into_iter().filter(|metric| metric.imports().next().is_none()).collect();
+    let of_events: Vec<_> =
+        of_events.into_iter().filter(|metric| metric.imports().next().is_none()).collect();
     for plan in SourcePlan::of_package(&of_events, &package.imports).expect("what is checked is planned") {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let events = logs::log(&plan.source, &LogOptions::new(7, 40));
-        write_ndjson(folder.path(), &plan.source, &events, &Layout { seed: 7, n_files: 1, is_hostile: false })
-            .expect("the log is written");
+        write_ndjson(
+            folder.path(),
+            &plan.source,
+            &events,
+            &Layout { seed: 7, n_files: 1, is_hostile: false },
+        )
+        .expect("the log is written");
         let binding = metricc_log::Binding::new(folder.path().to_string_lossy());
         let log = metricc_log::Log::open(&plan.source, &binding).expect("the log opens");
         let bound = metricc::Bound { plan: plan.into(), log };
         let (batch, _) = whole(&bound, Engine::Batch, &options(2, 7));
         let (stream, _) = whole(&bound, Engine::Stream, &options(1, 16));
         assert_eq!(batch, stream, "{page}");
+    }
+}
+
+#[test]
+fn the_table_of_codes_is_whole() {
+    let page = std::fs::read_to_string(docs().join("language/errors.md")).expect("the page is there");
+    for code in metricc_dsl::Code::all() {
+        let is_warning = code.severity() == metricc_dsl::Severity::Warning;
+        let line = format!("| {} | {}{} |", code.id(), code.title(), if is_warning { " (warning)" } else { "" });
+        assert!(page.lines().any(|found| found == line), "there is no line\n{line}");
     }
 }

@@ -136,9 +136,9 @@ fn plan(package: &metricc_dsl::ir::Package) -> Result<(), metricc_compiler::Comp
     let operands = package.derived.iter().flat_map(|derived| &derived.operands);
     of_events.extend(operands.map(|operand| operand.metric.clone()));
     let plans = SourcePlan::of_package(&of_events, &Imports::new())?;
-    let plans = plans.iter().flat_map(|source| &source.metrics);
+    let plans: Vec<_> = plans.iter().flat_map(|source| &source.metrics).collect();
     for derived in &package.derived {
-        DerivedPlan::new(derived, plans.clone(), &Imports::new())?;
+        DerivedPlan::new(derived, &plans, &Imports::new())?;
     }
     Ok(())
 }

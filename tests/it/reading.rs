@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use metricc::jiff::Timestamp;
+use metricc::own::Imports;
 use metricc::{
     Bound, Engine, EngineOptions, Event, Events, HttpServing, LocalServing, Metric, ReadRequest, Serving,
     ServingError, day, evaluate_interval, metric,
 };
-use metricc::own::Imports;
 use metricc_compiler::{DerivedPlan, Segment};
 use metricc_log::{Frontier, Interval};
 
@@ -117,7 +117,9 @@ metric more = views.visits - views.visits offset 1 day";
     let bound = bound(&package, &path);
     let plans = &bound.plan.metrics;
     let derived = package.checked.package.derived.iter().map(|derived| {
-        Arc::new(DerivedPlan::new(derived, plans.iter(), &Imports::new()).expect("a plan"))
+        Arc::new(
+            DerivedPlan::new(derived, &plans.iter().collect::<Vec<_>>(), &Imports::new()).expect("a plan"),
+        )
     });
     let derived: Vec<_> = derived.collect();
     let node = Node { serving: LocalServing::with_derived(plans, &derived), bound, _folder: folder };
@@ -137,7 +139,11 @@ metric more = views.visits - views.visits offset 1 day";
             assert!(share.rows.iter().all(|row| row.get().ends_with("\"value\":1.0}")), "{:?}", share.rows);
             let more = serving.read(ReadRequest { latest: true, ..ask("more") }).await.expect("an answer");
             assert_eq!(more.rows.len(), 3);
-            assert!(more.rows.iter().all(|row| row.get().contains("2026-04-26T00:00:00+05:30")), "{:?}", more.rows);
+            assert!(
+                more.rows.iter().all(|row| row.get().contains("2026-04-26T00:00:00+05:30")),
+                "{:?}",
+                more.rows
+            );
             let coarse = ReadRequest { grain: Some("month".to_owned()), ..ask("share") };
             assert_eq!(serving.read(coarse.clone()).await.expect("an answer").rows.len(), 3);
             let refused = serving.read(ReadRequest { metric: "more".to_owned(), ..coarse }).await;

@@ -91,9 +91,11 @@ fn package(path: &Path, literal: &LitStr, bytes: Vec<u8>, krate: &TokenStream) -
     }
     let text = String::from_utf8_lossy(&text.bytes).into_owned();
     let origin = format!("`metrics!` from `{}`", literal.value());
-    let sources = checked.package.sources.iter().map(|source| {
-        source_items(source, &defining(source, &text, &checked.used), &origin, krate)
-    });
+    let sources = checked
+        .package
+        .sources
+        .iter()
+        .map(|source| source_items(source, &defining(source, &text, &checked.used), &origin, krate));
     let metrics = metric_items(&checked.package, &text, &checked.used, &origin, krate);
     quote!(#tracked #(#sources)* #metrics)
 }

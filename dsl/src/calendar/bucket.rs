@@ -89,7 +89,8 @@ impl BucketRule {
             CalendarUnit::Year => 12,
         };
         let CivilDate { year, month, .. } = CivilDate::from_days(first);
-        let months = year.checked_mul(12)?.checked_add(i64::from(month) - 1)?.checked_add(n.checked_mul(n_months)?)?;
+        let months =
+            year.checked_mul(12)?.checked_add(i64::from(month) - 1)?.checked_add(n.checked_mul(n_months)?)?;
         let month = u8::try_from(months.rem_euclid(12) + 1).ok()?;
         Some(CivilDate { year: months.div_euclid(12), month, day: 1 }.to_days())
     }

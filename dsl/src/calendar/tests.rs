@@ -124,8 +124,13 @@ fn c60c_every_instant_lies_in_exactly_one_bucket_of_every_zone() {
 
 #[test]
 fn buckets_that_lie_behind_one_another_are_counted_in_every_zone() {
-    const UNITS: [CalendarUnit; 5] =
-        [CalendarUnit::Day, CalendarUnit::Week, CalendarUnit::Month, CalendarUnit::Quarter, CalendarUnit::Year];
+    const UNITS: [CalendarUnit; 5] = [
+        CalendarUnit::Day,
+        CalendarUnit::Week,
+        CalendarUnit::Month,
+        CalendarUnit::Quarter,
+        CalendarUnit::Year,
+    ];
     for (zone, by_jiff) in distinct_zones() {
         for unit in UNITS {
             let rule = rule(unit, zone.name());

@@ -16,11 +16,8 @@ use crate::ir::{AnyMetric, Derived};
 
 /// Whether an item is made of metrics.
 pub(super) fn is_derived(item: &MetricItem, names: &Names) -> bool {
-    let has_source = item
-        .body
-        .iter()
-        .flatten()
-        .any(|clause| matches!(clause.kind, crate::ast::ClauseKind::From(_)));
+    let has_source =
+        item.body.iter().flatten().any(|clause| matches!(clause.kind, crate::ast::ClauseKind::From(_)));
     !has_source && mentioned(item).iter().any(|(name, _)| names.metrics.contains(*name))
 }
 

@@ -3,7 +3,7 @@
 use super::checker::{Checker, Column, LetState, NoneKind, Place, Typed};
 use super::function;
 use super::literal::Literal;
-use super::operand::Back;
+use super::offset::Back;
 use super::unify::open_literal;
 use crate::ast::{BinaryOperator, Expr, ExprKind, Name, UnaryOperator};
 use crate::code::Code;
@@ -63,7 +63,9 @@ impl Checker<'_> {
     fn offset(&mut self, value: &Expr, back: Back<'_>, span: Span) -> Option<Typed> {
         match (&value.bare().kind, self.operands.is_some()) {
             (ExprKind::Name(name), true) => self.operand(name, None, Some(back), span),
-            (ExprKind::Member { value, field }, true) => self.operand(&value.text, Some(field), Some(back), span),
+            (ExprKind::Member { value, field }, true) => {
+                self.operand(&value.text, Some(field), Some(back), span)
+            }
             _ => {
                 self.report(
                     Diagnostic::new(Code::Offset, "`offset` behind something that is no metric", back.span, "")

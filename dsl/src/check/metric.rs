@@ -26,7 +26,8 @@ pub(super) fn check(
     };
     let source = clauses::source(from, names, found);
     let columns = columns(source.as_deref());
-    let mut checker = Checker { source: source.clone(), columns, ..Checker::over_metrics(text, names, found) };
+    let mut checker =
+        Checker { source: source.clone(), columns, ..Checker::over_metrics(text, names, found) };
     let each = checker.definitions(&clauses);
     let filter = checker.filters(&clauses.wheres);
     let keys = checker.keys(&clauses.keys);

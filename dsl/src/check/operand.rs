@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::checker::{Checker, NoneKind, Typed};
-use super::time::calendar_unit;
-use crate::ast::{Expr, ExprKind, Name};
+use super::offset::{Back, units_in};
+use crate::ast::Name;
 use crate::calendar::ZoneRules;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{self, AnyMetric, CalendarUnit, Derived, Operand, OperandColumn, Output, RecordField, RowType, Window};
+use crate::ir::{
+    self, AnyMetric, CalendarUnit, Derived, Operand, OperandColumn, Output, RecordField, RowType, Window,
+};
 use crate::{ir_text, suggest};
-
-/// Most windows that an offset looks back.
-const MOST_WINDOWS: i64 = 1_000_000;
 
 /// What a metric is made of, as far as it has been checked.
 pub(super) struct Operands {
@@ -45,7 +44,16 @@ impl Operands {
         unit: Option<String>,
     ) -> Option<Derived> {
         let (window, keys, _) = self.shape?;
-        Some(Derived { name, doc, operands: self.operands, columns: self.columns, keys, window, outputs, unit })
+        Some(Derived {
+            name,
+            doc,
+            operands: self.operands,
+            columns: self.columns,
+            keys,
+            window,
+            outputs,
+            unit,
+        })
     }
 
     /// The column of an output of a metric over events, read so many windows back.
@@ -60,14 +68,6 @@ impl Operands {
             self.columns.len() - 1
         })
     }
-}
-
-/// How far an operand looks back, as it was written.
-#[derive(Clone, Copy)]
-pub(super) struct Back<'e> {
-    pub(super) length: &'e Expr,
-    pub(super) unit: Option<&'e Name>,
-    pub(super) span: Span,
 }
 
 impl Checker<'_> {
@@ -112,7 +112,8 @@ impl Checker<'_> {
             }
             AnyMetric::OfMetrics(derived) => {
                 if window != derived.window && derived.operands.iter().any(|operand| operand.offset > 0) {
-                    let message = format!("`{name}` looks back by windows of `{}`", ir_text::window(&derived.window));
+                    let message =
+                        format!("`{name}` looks back by windows of `{}`", ir_text::window(&derived.window));
                     let diagnostic = Diagnostic::new(Code::Operands, message, span, "");
                     self.report(diagnostic.help("make this one of the metrics that it is made of"));
                     return None;
@@ -136,7 +137,8 @@ impl Checker<'_> {
     }
 
     fn unknown_metric(&mut self, name: &str, span: Span) {
-        let diagnostic = Diagnostic::new(Code::UnknownMetric, format!("there is no metric `{name}`"), span, "");
+        let diagnostic =
+            Diagnostic::new(Code::UnknownMetric, format!("there is no metric `{name}`"), span, "");
         let help = match suggest::nearest(name, self.names.metrics.iter().map(String::as_str)) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "define it, or take it from another file with `use`".to_owned(),
@@ -183,7 +185,8 @@ impl Checker<'_> {
         if !merges(&row.window, &window) {
             let (own, wanted) = (ir_text::window(&row.window), ir_text::window(&window));
             let message = format!("windows of `{own}` are not put together to `{wanted}`");
-            let diagnostic = Diagnostic::new(Code::Operands, message, span, format!("`{}` is `{own}`", row.name));
+            let diagnostic =
+                Diagnostic::new(Code::Operands, message, span, format!("`{}` is `{own}`", row.name));
             self.report(diagnostic.help("ask for windows that begin and end where these do"));
             return None;
         }
@@ -198,7 +201,9 @@ impl Checker<'_> {
             Some(kept) => self.kept(row, &kept, span)?,
         };
         let places = |keys: &[RecordField]| {
-            keys.iter().map(|key| row.keys.iter().position(|known| known == key)).collect::<Option<Vec<usize>>>()
+            keys.iter()
+                .map(|key| row.keys.iter().position(|known| known == key))
+                .collect::<Option<Vec<usize>>>()
         };
         let operands = self.operands.as_mut()?;
         let Some((first_window, first_keys, first)) = &operands.shape else {
@@ -215,7 +220,11 @@ impl Checker<'_> {
         let describe = |window: &Window, keys: &[RecordField]| {
             let keys: Vec<String> = keys.iter().map(|key| format!("{}: {}", key.name, key.ty)).collect();
             let window = ir_text::window(window);
-            if keys.is_empty() { format!("`{window}`") } else { format!("`{window}` by `{}`", keys.join(", ")) }
+            if keys.is_empty() {
+                format!("`{window}`")
+            } else {
+                format!("`{window}` by `{}`", keys.join(", "))
+            }
         };
         let is_window = *first_window != window;
         let (this, other) = (describe(&window, &keys), describe(first_window, first_keys));
@@ -224,9 +233,10 @@ impl Checker<'_> {
             true => "read both by the coarser windows, such as `{ every month in CALENDAR }`",
             false => "keep the keys that both have: `{ by KEY }`",
         };
-        let diagnostic = Diagnostic::new(Code::Operands, format!("metrics with different {what}"), span, this)
-            .also(*first, other)
-            .help(help);
+        let diagnostic =
+            Diagnostic::new(Code::Operands, format!("metrics with different {what}"), span, this)
+                .also(*first, other)
+                .help(help);
         self.report(diagnostic);
         None
     }
@@ -270,8 +280,8 @@ impl Checker<'_> {
             };
             let Some(key) = row.keys.iter().find(|key| key.name == *name) else {
                 let message = format!("`{}` has no key `{name}`", row.name);
-                let diagnostic = Diagnostic::new(Code::Operands, message, span, "")
-                    .also(*place, "this key is asked for");
+                let diagnostic =
+                    Diagnostic::new(Code::Operands, message, span, "").also(*place, "this key is asked for");
                 let known: Vec<&str> = row.keys.iter().map(|key| key.name.as_str()).collect();
                 self.report(match known.is_empty() {
                     true => diagnostic.help("it has one row for all"),
@@ -283,63 +293,6 @@ impl Checker<'_> {
         }
         Some(keys)
     }
-
-    /// An offset as a number of windows.
-    fn windows_back(&mut self, back: Back<'_>, window: &Window) -> Option<i64> {
-        let problem = |message: String| Diagnostic::new(Code::Offset, message, back.span, "");
-        let text = ir_text::window(window);
-        let n_windows = match (window, &back.length.kind, back.unit) {
-            (_, ExprKind::Poisoned, _) => return None,
-            (Window::AllTime | Window::Session { .. }, ..) => {
-                self.report(
-                    problem("there is no window to look back to".to_owned())
-                        .help(format!("the windows are `{text}`: use `every` in the metrics that this is made of")),
-                );
-                return None;
-            }
-            (Window::Calendar(unit, _), ExprKind::Number(number), Some(word)) if !number.point => {
-                let factor = calendar_unit(&word.text).and_then(|of| units_in(of, *unit));
-                factor.and_then(|factor| i64::try_from(number.digits).ok()?.checked_mul(factor))
-            }
-            (Window::Tumbling(step) | Window::Sliding { step, .. }, ExprKind::Duration { micros, .. }, None) => {
-                (micros % step == 0).then_some(micros / step)
-            }
-            _ => None,
-        };
-        match n_windows {
-            Some(1..=MOST_WINDOWS) => n_windows,
-            Some(0) => {
-                self.report(problem("an offset of nothing".to_owned()).help("leave it out"));
-                None
-            }
-            _ => {
-                let help = match window {
-                    Window::Calendar(unit, _) => {
-                        let unit = ir_text::unit_name(*unit);
-                        format!("look back by units of the calendar, such as `offset 7 {unit}`")
-                    }
-                    Window::Sliding { step, .. } | Window::Tumbling(step) => {
-                        format!("look back by a multiple of `{}`", ir_text::duration(*step))
-                    }
-                    _ => String::new(),
-                };
-                self.report(problem(format!("the offset is no number of windows of `{text}`")).help(help));
-                None
-            }
-        }
-    }
-}
-
-/// How many windows of a unit one of another, or the same, has; none if that differs.
-fn units_in(of: CalendarUnit, window: CalendarUnit) -> Option<i64> {
-    Some(match (of, window) {
-        (of, window) if of == window => 1,
-        (CalendarUnit::Week, CalendarUnit::Day) => 7,
-        (CalendarUnit::Quarter, CalendarUnit::Month) => 3,
-        (CalendarUnit::Year, CalendarUnit::Month) => 12,
-        (CalendarUnit::Year, CalendarUnit::Quarter) => 4,
-        _ => return None,
-    })
 }
 
 /// Whether windows are put together to others.
@@ -364,9 +317,10 @@ fn merges(own: &Window, wanted: &Window) -> bool {
 /// Nodes and depth of an expression.
 fn size(expr: &ir::Expr) -> (usize, usize) {
     match &expr.kind {
-        ir::ExprKind::Call(_, arguments) => arguments.iter().map(size).fold((1, 1), |(n, depth), (more, inner)| {
-            (n + more, depth.max(inner + 1))
-        }),
+        ir::ExprKind::Call(_, arguments) => arguments
+            .iter()
+            .map(size)
+            .fold((1, 1), |(n, depth), (more, inner)| (n + more, depth.max(inner + 1))),
         _ => (1, 1),
     }
 }

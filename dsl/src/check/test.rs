@@ -43,8 +43,9 @@ pub(super) fn check(
         if let Some(source) = sources.into_iter().find(is_missing) {
             let message = format!("the test gives no `{source}`, which `{}` reads", clause.name.text);
             checker.report(
-                Diagnostic::new(Code::TestClause, message, clause.name.span, "")
-                    .help(format!("give its events: `given {source} [ … ]`, or `given {source} []` for none")),
+                Diagnostic::new(Code::TestClause, message, clause.name.span, "").help(format!(
+                    "give its events: `given {source} [ … ]`, or `given {source} []` for none"
+                )),
             );
         }
     }

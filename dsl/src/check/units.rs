@@ -29,10 +29,8 @@ impl Checker<'_> {
             return Err(());
         }
         let is_whole = alike.iter().all(|typed| typed.unit.is_some() || typed.literal.is_some());
-        let is_truth = matches!(
-            func,
-            Func::Eq | Func::Ne | Func::Lt | Func::Le | Func::Gt | Func::Ge | Func::In
-        );
+        let is_truth =
+            matches!(func, Func::Eq | Func::Ne | Func::Lt | Func::Le | Func::Gt | Func::Ge | Func::In);
         Ok((is_whole && !is_truth).then(|| unit.clone()))
     }
 

@@ -177,7 +177,8 @@ fn take_one(
         && places.define("calendar", name, found)
     {
         package.calendars.push((text.clone(), calendar.clone()));
-        let entry = CalendarEntry { calendar: Some(calendar.clone()), span: name.span, used: Cell::new(false) };
+        let entry =
+            CalendarEntry { calendar: Some(calendar.clone()), span: name.span, used: Cell::new(false) };
         names.calendars.insert(text.clone(), entry);
     }
     if let Some(import) = used.imports.iter().find(|import| import.name == *text)

@@ -183,7 +183,9 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::multiply | Rule::divide | Rule::remainder | Rule::in_list | Rule::in_calendar => "an operator",
         Rule::kw_offset | Rule::offset => "an operator",
         Rule::expr | Rule::filtered | Rule::not_operator | Rule::negate | Rule::argument => "an expression",
-        Rule::member | Rule::if_expr | Rule::list | Rule::paren | Rule::call | Rule::percent => "an expression",
+        Rule::member | Rule::if_expr | Rule::list | Rule::paren | Rule::call | Rule::percent => {
+            "an expression"
+        }
         Rule::kw_true | Rule::kw_false | Rule::kw_none | Rule::named_argument => "an expression",
         Rule::name | Rule::word => "a name",
         Rule::number => "a number",

@@ -71,7 +71,10 @@ fn what_is_said_twice_and_how_it_is_named_does_not_matter() {
         hash("metric a = revenue offset 1 week / placed offset 7 day")
     );
     assert_ne!(hash("metric a = revenue / placed"), hash("metric a = placed / revenue"));
-    assert_ne!(hash("metric a = placed - placed offset 1 day"), hash("metric a = placed - placed offset 2 day"));
+    assert_ne!(
+        hash("metric a = placed - placed offset 1 day"),
+        hash("metric a = placed - placed offset 2 day")
+    );
 }
 
 #[test]
@@ -90,8 +93,14 @@ fn rows_that_do_not_fit_are_refused() {
         ("metric m = sliding { every 24h }", vec![Code::Operands]),
         ("metric m = sessions - sessions", vec![]),
         ("metric p = sum(amount) { from orders  session gap 30m }\nmetric m = sessions / p", vec![]),
-        ("metric p = count() { from orders  where paid  session gap 30m }\nmetric m = p / sessions", vec![Code::Operands]),
-        ("metric p = count() { from orders  session gap 20m }\nmetric m = p / sessions", vec![Code::Operands]),
+        (
+            "metric p = count() { from orders  where paid  session gap 30m }\nmetric m = p / sessions",
+            vec![Code::Operands],
+        ),
+        (
+            "metric p = count() { from orders  session gap 20m }\nmetric m = p / sessions",
+            vec![Code::Operands],
+        ),
         ("metric m = sessions { by shop }", vec![Code::Operands]),
         ("metric m = total { every 1h }", vec![Code::Operands]),
         ("metric m = by_shop / by_both", vec![Code::Operands]),
@@ -143,6 +152,7 @@ fn offsets_are_whole_windows() {
         ("metric m = sessions offset 1h", vec![Code::Offset]),
         ("metric m = (placed + revenue) offset 1 day", vec![Code::Offset]),
         ("metric m = latency.n offset 1 day", vec![]),
+        ("metric m = hourly offset 1h offset 1h", vec![Code::Offset]),
         ("metric m = placed offset 1 month { every month in utc }", vec![]),
         ("metric g = placed offset 1 day\nmetric m = g { every month in utc }", vec![Code::Operands]),
         ("metric m = sum(amount) offset 1 day { from orders }", vec![Code::Offset]),
@@ -186,7 +196,10 @@ fn units_are_one_where_values_meet() {
 fn circles_are_reported_once_and_end() {
     assert_eq!(of("metric a = a"), [Code::CircularMetric]);
     assert_eq!(of("metric a = b / placed\nmetric b = c\nmetric c = a - placed"), [Code::CircularMetric]);
-    assert_eq!(of("metric a = broken / placed\nmetric broken = sum(amont) { from orders }"), [Code::UnknownName]);
+    assert_eq!(
+        of("metric a = broken / placed\nmetric broken = sum(amont) { from orders }"),
+        [Code::UnknownName]
+    );
     let chain: String = (1..200).map(|n| format!("metric m{n} = m{}\n", n + 1)).collect();
     assert_eq!(of(&format!("{chain}metric m200 = placed\n")), []);
 }

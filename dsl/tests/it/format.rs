@@ -63,7 +63,9 @@ fn every_fixture_keeps_its_meaning_and_its_comments() {
     for fixture in ["own", "payments"] {
         texts.push(read(&root.join(format!("tests/it/fixtures/{fixture}.metric"))));
     }
-    texts.extend(blocks(&read(&root.join("docs/language.md"))));
+    for entry in std::fs::read_dir(root.join("docs/language")).expect("there is a language reference") {
+        texts.extend(blocks(&read(&entry.expect("an entry").path())));
+    }
     let mut n_read = 0;
     for code in metricc_dsl::Code::all() {
         texts.extend(blocks(code.explanation()));

@@ -80,13 +80,24 @@ fn what_does_not_fit_is_found_where_it_stands() {
         (GIVEN.replace("[]", "{ a: 1 }") + " expect hourly []", vec![Code::TypeMismatch]),
         (format!("{GIVEN} expect hourly [{{ value: 1 }}]"), vec![Code::TestRow]),
         (format!("{GIVEN} expect hourly [{{ start: \"2026-04-25T10:00:00Z\" }}]"), vec![Code::TestRow]),
-        (format!("{GIVEN} expect hourly [{{ start: \"2026-04-25T10:30:00Z\", value: 1 }}]"), vec![Code::TestRow]),
-        (format!("{GIVEN} expect hourly [{{ day: \"2026-04-25\", value: 1 }}]"), vec![Code::UnknownName]),
-        (format!("{GIVEN} expect hourly [{{ end: \"2026-04-25T10:00:00Z\", value: 1.5 }}]"), vec![Code::NumberLiteral]),
-        (format!("{GIVEN} expect daily [{{ day: \"2026-04-25\", n: 1 }}]"), vec![Code::TestRow]),
-        (format!("{GIVEN} expect daily [{{ day: \"2026-04-31\", kind: \"a\", n: 1 }}]"), vec![Code::TextLiteral]),
         (
-            format!("{GIVEN} expect daily [{{ day: \"2026-04-25\", kind: \"a\", best: [{{ item: \"a\" }}] }}]"),
+            format!("{GIVEN} expect hourly [{{ start: \"2026-04-25T10:30:00Z\", value: 1 }}]"),
+            vec![Code::TestRow],
+        ),
+        (format!("{GIVEN} expect hourly [{{ day: \"2026-04-25\", value: 1 }}]"), vec![Code::UnknownName]),
+        (
+            format!("{GIVEN} expect hourly [{{ end: \"2026-04-25T10:00:00Z\", value: 1.5 }}]"),
+            vec![Code::NumberLiteral],
+        ),
+        (format!("{GIVEN} expect daily [{{ day: \"2026-04-25\", n: 1 }}]"), vec![Code::TestRow]),
+        (
+            format!("{GIVEN} expect daily [{{ day: \"2026-04-31\", kind: \"a\", n: 1 }}]"),
+            vec![Code::TextLiteral],
+        ),
+        (
+            format!(
+                "{GIVEN} expect daily [{{ day: \"2026-04-25\", kind: \"a\", best: [{{ item: \"a\" }}] }}]"
+            ),
             vec![Code::TestRow],
         ),
     ] {

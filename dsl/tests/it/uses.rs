@@ -66,6 +66,7 @@ fn what_cannot_be_taken_is_reported_once() {
         (own_and_taken, vec![Code::DuplicateName]),
         (other_source, vec![Code::DuplicateName]),
         ("use events.{payments views}\nmetric n = count() { from payments }", vec![Code::Syntax]),
+        ("use events.{}\nmetric n = count() { from payments }", vec![Code::Syntax, Code::UnknownSource]),
         ("use events.*\nmetric n = count() { from payments }", vec![Code::Syntax, Code::UnknownSource]),
         ("use events.{india, payments}\nmetric n = count() { from payments }", vec![Code::Unused]),
         ("use example.{n}\nsource s { id: int key  at: timestamp time }", vec![Code::CircularUse]),
@@ -82,7 +83,11 @@ fn errors_of_a_used_file_are_its_own() {
     let checked = with(text, &files);
     let [found] = checked.diagnostics.as_slice() else { panic!("{:?}", checked.diagnostics) };
     assert_eq!(found.code, Code::UsedFile);
-    assert!(found.notes[0].contains("events.metric:6:") && found.notes[0].contains("M0013"), "{:?}", found.notes);
+    assert!(
+        found.notes[0].contains("events.metric:6:") && found.notes[0].contains("M0013"),
+        "{:?}",
+        found.notes
+    );
 }
 
 #[test]

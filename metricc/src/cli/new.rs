@@ -17,7 +17,8 @@ const FILES: [(&str, &str, &str); 4] = [
 
 pub(crate) fn run(arguments: &NewArguments) -> Result<ExitCode, Failure> {
     let folder = &arguments.folder;
-    let failed = |path: &Path, error: std::io::Error| Failure::Message(format!("{}: {error}", path.display()));
+    let failed =
+        |path: &Path, error: std::io::Error| Failure::Message(format!("{}: {error}", path.display()));
     fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
     let mut entries = fs::read_dir(folder).map_err(|error| failed(folder, error))?;
     if entries.next().is_some() {

@@ -160,8 +160,7 @@ fn record_batch(presented: &Presented) -> Result<RecordBatch, arrow::error::Arro
         }
     }
     let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.ty));
-    let outputs =
-        metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.ty));
+    let outputs = metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.ty));
     for ((name, ty), column) in keys.chain(outputs).zip(presented.keys.iter().chain(&presented.outputs)) {
         let column = typed_column(&ty.kind, column)?;
         fields.push(Field::new(name, column.data_type().clone(), true));

@@ -18,7 +18,7 @@ use metricc_runtime_batch::BatchError;
 const SHOWN_QUARANTINED: usize = 5;
 
 pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCode, Failure> {
-    let Some((package, wanted, bound)) = open(&arguments.input, imports, |n_metrics| {
+    let Some(Opened { package, wanted, bound }) = open(&arguments.input, imports, |n_metrics| {
         output::check(arguments.output, arguments.out.as_deref(), n_metrics)
     })?
     else {
@@ -68,12 +68,21 @@ fn with_way_out(error: EvaluateError) -> Failure {
     }
 }
 
+/// A package whose logs are open.
+pub(crate) struct Opened {
+    pub(crate) package: Package,
+    /// The metrics that are asked for.
+    pub(crate) wanted: Vec<AnyMetric>,
+    /// What they are computed from.
+    pub(crate) bound: Vec<Bound>,
+}
+
 /// Reads the package and opens its logs, with the metrics that are asked for; none if the package has errors, which have been reported.
 pub(crate) fn open(
     arguments: &InputArguments,
     imports: &Imports,
     check: impl Fn(usize) -> Result<(), Failure>,
-) -> Result<Option<(Package, Vec<AnyMetric>, Vec<Bound>)>, Failure> {
+) -> Result<Option<Opened>, Failure> {
     let package = Package::read(&arguments.file)?.bringing(imports);
     if !terminal::report(&package)? {
         return Ok(None);
@@ -81,7 +90,7 @@ pub(crate) fn open(
     let Selection { wanted, of_events } = package.select(&arguments.metrics)?;
     check(wanted.len())?;
     let bound = progress::open(&package, &of_events, &arguments.sources)?;
-    Ok(Some((package, wanted, bound)))
+    Ok(Some(Opened { package, wanted, bound }))
 }
 
 pub(crate) fn engine_options(arguments: &InputArguments) -> EngineOptions {

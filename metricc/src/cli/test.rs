@@ -78,7 +78,11 @@ fn all_files(arguments: &TestArguments, imports: &Imports) -> Result<Tally, Fail
         }
     }
     let Tally { n_passed, n_failed, n_broken } = tally;
-    let broken = if n_broken == 0 { String::new() } else { format!(", {} with errors", counted(n_broken, "file", "files")) };
+    let broken = if n_broken == 0 {
+        String::new()
+    } else {
+        format!(", {} with errors", counted(n_broken, "file", "files"))
+    };
     terminal::note(format!("{} passed, {n_failed} failed{broken}", counted(n_passed, "test", "tests")));
     Ok(tally)
 }
@@ -102,14 +106,26 @@ fn one_file(package: &Package, filter: Option<&str>, tally: &mut Tally) -> Resul
     Ok(())
 }
 
+/// A name on one line, with nothing that a terminal would obey.
+fn shown(name: &str) -> String {
+    let is_plain = |letter: &char| {
+        !letter.is_control() && !matches!(letter, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    name.chars()
+        .map(
+            |letter| if is_plain(&letter) { letter.to_string() } else { letter.escape_unicode().to_string() },
+        )
+        .collect()
+}
+
 fn text(file: &str, report: &TestReport) -> String {
-    let place = format!("{file}:{}", report.line);
+    let (place, name) = (format!("{file}:{}", report.line), shown(&report.name));
     if report.failures.is_empty() {
         let cuts = counted(report.n_cuts, "cut", "cuts");
         let orders = counted(report.n_orders, "order", "orders");
-        return format!("ok      {place}  {}  ({cuts}, {orders})\n", report.name);
+        return format!("ok      {place}  {name}  ({cuts}, {orders})\n");
     }
-    let mut text = format!("FAILED  {place}  {}\n", report.name);
+    let mut text = format!("FAILED  {place}  {name}\n");
     for failure in &report.failures {
         for line in failure_lines(file, failure) {
             text.push_str(&format!("  {line}\n"));
@@ -135,7 +151,11 @@ fn failure_lines(file: &str, failure: &TestFailure) -> Vec<String> {
             vec![
                 format!("the layers differ at the cut {cut}{}", shuffled(*is_shuffled)),
                 format!("  {}, {}", difference.metric, difference.group),
-                format!("  {}: {}", difference.expected_by, difference.expected.clone().unwrap_or_else(missing)),
+                format!(
+                    "  {}: {}",
+                    difference.expected_by,
+                    difference.expected.clone().unwrap_or_else(missing)
+                ),
                 format!("  {}: {}", difference.found_by, difference.found.clone().unwrap_or_else(missing)),
                 "  this is a defect of metricc: please report it with the file".to_owned(),
             ]

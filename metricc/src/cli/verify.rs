@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::arguments::VerifyArguments;
 use super::check::counted;
 use super::progress;
-use super::run::{engine_options, open};
+use super::run::{Opened, engine_options, open};
 use super::terminal::{self, Failure};
 use crate::Bound;
 use crate::verify::{CounterExample, RealLayers, Verdict, VerifyOptions, verify};
@@ -16,7 +16,7 @@ use metricc_client::own::Imports;
 const READS_PER_TRIAL: u64 = 3;
 
 pub(crate) fn run(arguments: &VerifyArguments, imports: &Imports) -> Result<ExitCode, Failure> {
-    let Some((_, _, bound)) = open(&arguments.input, imports, |_| Ok(()))? else {
+    let Some(Opened { bound, .. }) = open(&arguments.input, imports, |_| Ok(()))? else {
         return Ok(ExitCode::from(1));
     };
     let options = VerifyOptions {

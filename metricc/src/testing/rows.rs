@@ -34,7 +34,9 @@ pub(super) fn differences(expected: &Expected, presented: &Presented) -> Vec<Row
         let found = place.and_then(|place| found[place].take());
         let is_equal = |found: &FoundRow| {
             let pairs = row.outputs.iter().zip(&found.outputs);
-            pairs.filter_map(|(expected, found)| expected.as_ref().map(|expected| expected == found)).all(|same| same)
+            pairs
+                .filter_map(|(expected, found)| expected.as_ref().map(|expected| expected == found))
+                .all(|same| same)
         };
         if found.as_ref().is_some_and(is_equal) {
             continue;
@@ -67,7 +69,9 @@ fn found_row(presented: &Presented, row: usize) -> FoundRow {
 
 fn is_group(row: &ExpectedRow, found: &FoundRow) -> bool {
     let (start, end) = found.window.unzip();
-    (row.start.is_none() || row.start == start) && (row.end.is_none() || row.end == end) && row.keys == found.keys
+    (row.start.is_none() || row.start == start)
+        && (row.end.is_none() || row.end == end)
+        && row.keys == found.keys
 }
 
 fn expected_text(metric: &RowType, row: &ExpectedRow) -> String {
@@ -109,13 +113,14 @@ fn row_text<'a>(
 /// Buckets of a calendar are called by their first date.
 fn start_text(metric: &RowType, start: i64) -> String {
     let date = match &metric.window {
-        Window::Calendar(unit, calendar) => BucketRule::new(*unit, calendar).map(|rule| {
-            (ir_text::unit_name(*unit), date_text(rule.zone().local_time(start).days))
-        }),
+        Window::Calendar(unit, calendar) => BucketRule::new(*unit, calendar)
+            .map(|rule| (ir_text::unit_name(*unit), date_text(rule.zone().local_time(start).days))),
         _ => None,
     };
     match date {
-        Some((unit, date)) if !metric.keys.iter().any(|key| key.name == unit) => format!("{unit}: \"{date}\""),
+        Some((unit, date)) if !metric.keys.iter().any(|key| key.name == unit) => {
+            format!("{unit}: \"{date}\"")
+        }
         _ => format!("start: \"{}\"", instant_text(start, None)),
     }
 }

@@ -125,7 +125,9 @@ fn tests_of_metrics_of_metrics_pass_at_every_cut() {
 fn one_is_run_with_only_what_it_is_made_of() {
     let (_folder, file, source) = package();
     let ticket = |engine: &str| {
-        succeed(&["run", &file, "--source", &source, "--metric", "ticket", "--engine", engine, "--output", "json"])
+        succeed(&[
+            "run", &file, "--source", &source, "--metric", "ticket", "--engine", engine, "--output", "json",
+        ])
     };
     let merged = ticket("merged");
     let line = r#"{"metric":"ticket","key":{"shop":"a"},"window":{"start":"2026-04-25T00:00:00+02:00","end":"2026-04-26T00:00:00+02:00"},"value":5.0}"#;
@@ -135,14 +137,21 @@ fn one_is_run_with_only_what_it_is_made_of() {
     assert!(table.starts_with("ticket [EUR]: Money per order.\n"), "{table}");
     let month = ["--metric", "ticket", "--grain", "month", "--output", "json"];
     let month = succeed(&[&["run", &file, "--source", &source][..], &month].concat());
-    assert!(month.contains(r#""start":"2026-04-01T00:00:00+02:00""#) && month.contains(r#""value":5.0"#), "{month}");
+    assert!(
+        month.contains(r#""start":"2026-04-01T00:00:00+02:00""#) && month.contains(r#""value":5.0"#),
+        "{month}"
+    );
     let range = ["--metric", "growth", "--from", "2026-04-25T22:00:00Z", "--output", "json"];
     let range = succeed(&[&["run", &file, "--source", &source][..], &range].concat());
     assert_eq!(range.lines().count(), 2, "{range}");
     let refused = ["--metric", "growth", "--grain", "month"];
     let refused = metricc(&[&["run", &file, "--source", &source][..], &refused].concat());
     assert_eq!(code(&refused), 2);
-    assert!(stderr(&refused).contains("`growth` looks back or is put together already"), "{}", stderr(&refused));
+    assert!(
+        stderr(&refused).contains("`growth` looks back or is put together already"),
+        "{}",
+        stderr(&refused)
+    );
     succeed(&["verify", &file, "--source", &source, "--metric", "ticket", "--cuts", "3"]);
 }
 

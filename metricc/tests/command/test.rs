@@ -69,7 +69,10 @@ fn every_test_runs_at_every_cut_and_in_shuffled_orders() {
 fn a_failure_shows_the_rows_as_the_test_would_write_them() {
     let text = PACKAGE
         .replace("value: 3.50", "value: 3.51")
-        .replace("{ end: \"2026-04-25T12:00:00Z\", shop: \"b\", value: 4 },", "{ end: \"2026-04-25T12:00:00Z\", shop: \"c\", value: 4 },")
+        .replace(
+            "{ end: \"2026-04-25T12:00:00Z\", shop: \"b\", value: 4 },",
+            "{ end: \"2026-04-25T12:00:00Z\", shop: \"c\", value: 4 },",
+        )
         .replace("best: [{ item: \"a\", value: 1 }]", "best: []");
     let (_folder, file) = written(&text);
     let output = metricc(&["test", &file, "--filter", "hour"]);
@@ -100,19 +103,38 @@ test \"a time\" { given s [{ id: 1, at: \"noon\" }]  expect n [{ value: 1 }] }\n
     let (_folder, file) = written(text);
     let output = metricc(&["test", &file]);
     assert_eq!(code(&output), 1);
-    assert!(stdout(&output).contains("orders.metric:3  this record of `s` is quarantined: `at` "), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("orders.metric:3  this record of `s` is quarantined: `at` "),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn a_name_is_shown_on_one_line() {
+    let text = "source s { id: int key  at: timestamp time }
+metric n = count() { from s }
+test \"a\\nb \\u{202E}c\" { given s []  expect n [{ value: 0 }] }\n";
+    let (_folder, file) = written(text);
+    let output = metricc(&["test", &file]);
+    assert_eq!(stdout(&output), format!("ok      {file}:3  a\\u{{a}}b \\u{{202e}}c  (1 cut, 1 order)\n"));
 }
 
 #[test]
 fn files_without_tests_or_with_errors_are_told_apart() {
-    let (_folder, none) = written("source s { id: int key  at: timestamp time }\nmetric n = count() { from s }\n");
+    let (_folder, none) =
+        written("source s { id: int key  at: timestamp time }\nmetric n = count() { from s }\n");
     let output = metricc(&["test", &none]);
     assert_eq!(code(&output), 0);
     assert!(stderr(&output).contains(": no tests\n0 tests passed, 0 failed\n"), "{}", stderr(&output));
     let (_folder, broken) = written("metric n = count() { from s }\n");
     let output = metricc(&["test", &broken, &none]);
     assert_eq!(code(&output), 1);
-    assert!(stderr(&output).ends_with("0 tests passed, 0 failed, 1 file with errors\n"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).ends_with("0 tests passed, 0 failed, 1 file with errors\n"),
+        "{}",
+        stderr(&output)
+    );
     assert_eq!(code(&metricc(&["test", "nowhere.metric"])), 2);
 }
 

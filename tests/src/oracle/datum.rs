@@ -57,7 +57,9 @@ impl Datum {
             (Value::List(elements), Kind::List(element)) => {
                 Datum::List(elements.iter().map(|value| Datum::of(value, &element.kind)).collect())
             }
-            (Value::List(_) | Value::Record(_), kind) => panic!("a list or record stands where `{kind}` is declared"),
+            (Value::List(_) | Value::Record(_), kind) => {
+                panic!("a list or record stands where `{kind}` is declared")
+            }
         }
     }
 

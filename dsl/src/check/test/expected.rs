@@ -72,8 +72,7 @@ impl TestChecker<'_> {
         let missing = metric.keys.iter().zip(keys).filter(|(_, value)| value.is_none());
         lacking.extend(missing.map(|(key, _)| format!("`{}`", key.name)));
         if outputs.iter().all(Option::is_none) {
-            let names: Vec<&str> =
-                metric.output_names().collect();
+            let names: Vec<&str> = metric.output_names().collect();
             lacking.push(suggest::one_of(&names));
         }
         if lacking.is_empty() {
@@ -130,7 +129,8 @@ impl TestChecker<'_> {
         let bucket = rule.bucket_of_date(i64::from(days));
         let first = rule.zone().local_time(bucket.start_us).days;
         if first != i64::from(days) {
-            let message = format!("no {} of this calendar begins on {}", unit_name(*unit), date_text(i64::from(days)));
+            let message =
+                format!("no {} of this calendar begins on {}", unit_name(*unit), date_text(i64::from(days)));
             let diagnostic = Diagnostic::new(Code::TestRow, message, datum.span(), "");
             self.report(diagnostic.help(format!("that date lies in the one of {}", date_text(first))));
         }

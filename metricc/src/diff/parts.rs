@@ -1,0 +1,84 @@
+//! The parts of a definition as text, which is how people see what changed.
+
+use metricc_dsl::{ir, ir_text};
+
+/// The parts of a definition, each with its name and its text.
+pub(super) fn parts(metric: &ir::Metric) -> Vec<(String, String)> {
+    let source = &metric.source;
+    let row = |column: usize| {
+        let element = column.checked_sub(source.fields.len()).and_then(|place| metric.each.get(place));
+        element.map_or_else(
+            || source.fields[column.min(source.fields.len() - 1)].name.clone(),
+            |each| each.name.clone(),
+        )
+    };
+    let aggregate = |column: usize| ir_text::aggregate(&metric.aggregates[column], &row);
+    let mut parts = vec![("from".to_owned(), source.name.clone())];
+    parts.extend(
+        source.fields.iter().map(|field| (format!("field {}", field.name), field_text(source, field))),
+    );
+    parts.extend(metric.each.iter().enumerate().map(|(place, each)| {
+        let number = if metric.each.len() > 1 { format!(" {}", place + 1) } else { String::new() };
+        (format!("each{number}"), ir_text::expression(&each.list, &row))
+    }));
+    parts.extend(metric.filter.iter().map(|filter| ("where".to_owned(), ir_text::expression(filter, &row))));
+    parts.extend(
+        metric.keys.iter().map(|key| (format!("by {}", key.name), ir_text::expression(&key.expr, &row))),
+    );
+    let keys: Vec<&str> = metric.keys.iter().map(|key| key.name.as_str()).collect();
+    parts.push(("order of keys".to_owned(), keys.join(", ")));
+    parts.push(("window".to_owned(), ir_text::window(&metric.window)));
+    parts.extend(metric.outputs.iter().map(|output| {
+        let name = output.name.as_deref().unwrap_or("value").to_owned();
+        (name, format!("{}: {}", ir_text::expression(&output.expr, &aggregate), output.expr.ty))
+    }));
+    parts.extend(metric.unit.iter().map(|unit| ("unit".to_owned(), unit.clone())));
+    parts
+}
+
+fn field_text(source: &ir::Source, field: &ir::Field) -> String {
+    let place = source.fields.iter().position(|other| std::ptr::eq(other, field));
+    let mut text = field.ty.to_string();
+    if place == Some(source.time) {
+        text.push_str(" time");
+    }
+    if place.is_some_and(|place| source.identity.contains(&place)) {
+        text.push_str(" key");
+    }
+    if let Some(zone) = &field.zone {
+        text.push_str(&format!(" zone {zone:?}"));
+    }
+    if let Some(unit) = &field.unit {
+        text.push_str(&format!(" unit {unit:?}").to_lowercase());
+    }
+    if let Some(default) = &field.default {
+        text.push_str(&format!(" = {}", ir_text::value(default, &field.ty.kind)));
+    }
+    text
+}
+
+/// The parts of a metric that is made of others.
+pub(super) fn derived_parts(derived: &ir::Derived) -> Vec<(String, String)> {
+    let column = |column: usize| {
+        let ir::OperandColumn { operand, output } = derived.columns[column];
+        let operand = &derived.operands[operand];
+        let field = operand.metric.outputs[output].name.as_ref();
+        let field = field.map_or_else(String::new, |field| format!(".{field}"));
+        let offset = match operand.offset {
+            0 => String::new(),
+            n => format!(" {n} windows before"),
+        };
+        format!("{}{field}{offset}", operand.metric.name)
+    };
+    let keys: Vec<&str> = derived.keys.iter().map(|key| key.name.as_str()).collect();
+    let mut parts = vec![
+        ("order of keys".to_owned(), keys.join(", ")),
+        ("window".to_owned(), ir_text::window(&derived.window)),
+    ];
+    parts.extend(derived.outputs.iter().map(|output| {
+        let name = output.name.as_deref().unwrap_or("value").to_owned();
+        (name, format!("{}: {}", ir_text::expression(&output.expr, &column), output.expr.ty))
+    }));
+    parts.extend(derived.unit.iter().map(|unit| ("unit".to_owned(), unit.clone())));
+    parts
+}
