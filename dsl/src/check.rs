@@ -66,8 +66,8 @@ struct Names {
     calendars: BTreeMap<String, CalendarEntry>,
     imports: BTreeMap<String, import::ImportEntry>,
     metrics: BTreeSet<String>,
-    /// Metrics of other files, those that taken ones are made of among them, and where they are taken.
-    taken: Vec<(Arc<ir::Metric>, Span)>,
+    /// Metrics of other files: what a taken one is made of, and by which name it is taken.
+    taken: Vec<(Arc<ir::Metric>, Name)>,
 }
 
 struct CalendarEntry {
@@ -123,7 +123,7 @@ pub(crate) fn package(
         }
     }
     poison(text, unread, &mut names);
-    uses::sources_of_metrics(&names, &mut package, found);
+    uses::sources_of_metrics(&mut names, &mut package, found);
     metrics(text, syntax, &names, &mut places, &mut package, found);
     tests(text, syntax, &names, &mut package, found);
     unused(&names, found);

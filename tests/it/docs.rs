@@ -125,7 +125,8 @@ fn the_table_of_codes_is_whole() {
     let page = std::fs::read_to_string(docs().join("language/errors.md")).expect("the page is there");
     for code in metricc_dsl::Code::all() {
         let is_warning = code.severity() == metricc_dsl::Severity::Warning;
-        let line = format!("| {} | {}{} |", code.id(), code.title(), if is_warning { " (warning)" } else { "" });
+        let line =
+            format!("| {} | {}{} |", code.id(), code.title(), if is_warning { " (warning)" } else { "" });
         assert!(page.lines().any(|found| found == line), "there is no line\n{line}");
     }
 }

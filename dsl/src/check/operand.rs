@@ -229,7 +229,9 @@ impl Checker<'_> {
         let is_window = *first_window != window;
         let (this, other) = (describe(&window, &keys), describe(first_window, first_keys));
         let what = if is_window { "windows" } else { "keys" };
+        let is_ever = [&window, first_window].contains(&&Window::AllTime);
         let help = match is_window {
+            true if is_ever => "one of them has a single value for all time: give it windows with `every`",
             true => "read both by the coarser windows, such as `{ every month in CALENDAR }`",
             false => "keep the keys that both have: `{ by KEY }`",
         };

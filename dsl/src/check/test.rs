@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{MOST_PARTS, Names, clauses, duplicate, too_many};
+use super::{MOST_PARTS, Names, clauses, too_many};
 use crate::ast::{Name, RowItem, TestClause, TestItem};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{AnyMetric, Expected, Given, Test};
+use crate::ir::{AnyMetric, Expected, ExpectedRow, Given, RowType, Test, Window};
 use crate::suggest;
 
 mod datum;
@@ -106,8 +106,34 @@ impl TestChecker<'_> {
         let metric = self.metric(&clause.name)?;
         let row_type = metric.row_type();
         self.few(clause)?;
-        let rows = clause.rows.iter().map(|row| self.expected_row(&row_type, row)).collect::<Option<_>>()?;
+        let rows: Vec<ExpectedRow> =
+            clause.rows.iter().map(|row| self.expected_row(&row_type, row)).collect::<Option<_>>()?;
+        self.groups_once(clause, &row_type, &rows)?;
         Some(Expected { metric, line: line_of(self.text, clause.span), rows })
+    }
+
+    /// A group has one row.
+    fn groups_once(&mut self, clause: &TestClause, row_type: &RowType, rows: &[ExpectedRow]) -> Option<()> {
+        let start = |row: &ExpectedRow| {
+            row.start.or_else(|| row.end.and_then(|end| expected::start_of(&row_type.window, end)))
+        };
+        let is_session = matches!(row_type.window, Window::Session { .. });
+        for (place, row) in rows.iter().enumerate() {
+            let is_same = |other: &&ExpectedRow| {
+                let same_end = !is_session || other.end == row.end;
+                start(other) == start(row) && same_end && other.keys == row.keys
+            };
+            if let Some(first) = rows[..place].iter().position(|other| is_same(&other)) {
+                let message = "two rows of one window and key";
+                self.report(
+                    Diagnostic::new(Code::TestRow, message, clause.rows[place].span, "again here")
+                        .also(clause.rows[first].span, "first here")
+                        .help("a group has one row: remove one of them"),
+                );
+                return None;
+            }
+        }
+        Some(())
     }
 
     fn few(&mut self, clause: &TestClause) -> Option<()> {
@@ -140,7 +166,16 @@ impl TestChecker<'_> {
         let mut is_sound = true;
         for (name, _) in &row.cells {
             if let Some(first) = seen.insert(&name.text, name.span) {
-                self.report(duplicate("value", name, first));
+                self.report(
+                    Diagnostic::new(
+                        Code::DuplicateName,
+                        format!("`{}` stands twice in a row", name.text),
+                        name.span,
+                        "again here",
+                    )
+                    .also(first, "first here")
+                    .help("remove one of them"),
+                );
                 is_sound = false;
             }
         }

@@ -193,31 +193,34 @@ fn take_one(
     {
         package.metrics.push(metric.clone());
         names.metrics.insert(text.clone());
-        names.taken.push((metric.clone(), name.span));
+        names.taken.push((metric.clone(), name.clone()));
     }
     if let Some(derived) = used.derived.iter().find(|derived| derived.name == *text)
         && places.define("metric", name, found)
     {
         package.derived.push(derived.clone());
         names.metrics.insert(text.clone());
-        names.taken.extend(derived.operands.iter().map(|operand| (operand.metric.clone(), name.span)));
+        names.taken.extend(derived.operands.iter().map(|operand| (operand.metric.clone(), name.clone())));
     }
 }
 
 /// The sources of taken metrics are part of the package, and mean there what they mean where the metric was defined.
-pub(super) fn sources_of_metrics(names: &Names, package: &mut ir::Package, found: &mut Vec<Diagnostic>) {
-    for (metric, span) in &names.taken {
+pub(super) fn sources_of_metrics(names: &mut Names, package: &mut ir::Package, found: &mut Vec<Diagnostic>) {
+    for (metric, name) in &names.taken {
         let source = &metric.source;
         match package.sources.iter().find(|known| known.name == source.name) {
             Some(known) if known == source => {}
             Some(_) => {
-                let message = format!("`{}` reads another source `{}`", metric.name, source.name);
+                let message = format!("`{}` reads another source `{}`", name.text, source.name);
                 found.push(
-                    Diagnostic::new(Code::DuplicateName, message, *span, "")
+                    Diagnostic::new(Code::DuplicateName, message, name.span, "")
                         .help("take the source from the same file, or give this one another name"),
                 );
             }
             None => package.sources.push(source.clone()),
+        }
+        if !names.sources.contains_key(&source.name) {
+            names.sources.insert(source.name.clone(), Some(source.clone()));
         }
         for import in metric.imports() {
             if !package.imports.iter().any(|known| known.name == import.name) {

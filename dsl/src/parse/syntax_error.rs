@@ -106,7 +106,9 @@ fn special(text: &str, raw: &RawItem, span: Span, expected: &[Rule]) -> Option<D
                 .help("choose another name; rename the column where the data is bound"),
         );
     }
-    if expected.contains(&Rule::from_clause) && is_word(token) {
+    // Of the rules that begin with one word each, pest may say the words.
+    let may_be_clause = [Rule::from_clause, Rule::kw_from].iter().any(|rule| expected.contains(rule));
+    if may_be_clause && is_word(token) {
         return Some(unknown_clause(token, span));
     }
     None
@@ -165,6 +167,9 @@ fn expectation(rules: &[Rule]) -> String {
         // What could go on with the last operand; nobody looks for these here.
         words.retain(|word| !matches!(*word, "`(`" | "`:`" | "`.`" | "`in`"));
     }
+    if words.contains(&"a clause") {
+        words.retain(|word| *word != "`where`");
+    }
     words.sort_unstable_by_key(|word| (word.starts_with('`'), *word));
     words.dedup();
     match words.split_last() {
@@ -200,6 +205,12 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::from_clause | Rule::each_clause | Rule::let_clause | Rule::where_clause => "a clause",
         Rule::by_clause | Rule::every_clause | Rule::unit_clause => "a clause",
         Rule::over_clause | Rule::session_clause => "a clause",
+        Rule::kw_from | Rule::kw_each | Rule::kw_let | Rule::kw_by | Rule::kw_every => "a clause",
+        Rule::kw_over | Rule::kw_session => "a clause",
+        Rule::kw_zone => "`zone`",
+        Rule::kw_week => "`week`",
+        Rule::kw_given => "`given`",
+        Rule::kw_expect => "`expect`",
         Rule::given_clause => "`given`",
         Rule::expect_clause => "`expect`",
         Rule::rows | Rule::data_list => "`[`",

@@ -85,3 +85,25 @@ fn findings_are_in_the_order_of_the_text() {
     let starts: Vec<usize> = checked(&text).diagnostics.iter().map(|found| found.span().start).collect();
     assert!(starts.len() >= 4 && starts.is_sorted(), "{starts:?}");
 }
+
+#[test]
+fn a_word_that_starts_nothing_is_said_to_be_near_one_that_does() {
+    for (text, message, help) in [
+        ("metric a = count() { form events }", "`form` starts no clause", "did you mean `from`?"),
+        ("metric a = count() { from events  group by id }", "`group` starts no clause", "did you mean `by`?"),
+        (
+            "metric a = count() { from events  filter n > 3 }",
+            "`filter` starts no clause",
+            "did you mean `where`?",
+        ),
+        ("calendar x { zne \"UTC\" }", "unexpected `zne`", ""),
+        ("test \"t\" { gven events [] }", "unexpected `gven`", ""),
+    ] {
+        let checked = checked(&with_events(text));
+        let found = &checked.diagnostics[0];
+        assert_eq!(found.message, message);
+        assert_eq!(found.help.first().map_or("", String::as_str), help, "{text}");
+        let label = &found.labels[0].text;
+        assert!(!help.is_empty() || label.contains("`zone`") || label.contains("`given`"), "{label}");
+    }
+}

@@ -84,6 +84,23 @@ fn what_does_not_fit_is_found_where_it_stands() {
             format!("{GIVEN} expect hourly [{{ start: \"2026-04-25T10:30:00Z\", value: 1 }}]"),
             vec![Code::TestRow],
         ),
+        (
+            format!("{GIVEN} expect hourly [{{ end: \"2026-04-25T10:30:00Z\", value: 1 }}]"),
+            vec![Code::TestRow],
+        ),
+        (
+            format!(
+                "{GIVEN} expect hourly [{{ start: \"2026-04-25T10:00:00Z\", end: \"2026-04-25T12:00:00Z\", value: 1 }}]"
+            ),
+            vec![Code::TestRow],
+        ),
+        (
+            format!(
+                "{GIVEN} expect hourly [{{ start: \"2026-04-25T10:00:00Z\", value: 1 }}, {{ end: \"2026-04-25T11:00:00Z\", value: 1 }}]"
+            ),
+            vec![Code::TestRow],
+        ),
+        (format!("{GIVEN} expect all_time [{{ value: none }}, {{ value: none }}]"), vec![Code::TestRow]),
         (format!("{GIVEN} expect hourly [{{ day: \"2026-04-25\", value: 1 }}]"), vec![Code::UnknownName]),
         (
             format!("{GIVEN} expect hourly [{{ end: \"2026-04-25T10:00:00Z\", value: 1.5 }}]"),

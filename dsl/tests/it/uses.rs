@@ -52,6 +52,15 @@ fn a_taken_metric_brings_its_source_and_what_it_needs_in_silence() {
 }
 
 #[test]
+fn the_source_of_a_taken_metric_can_be_given_in_a_test() {
+    let text = "use events.{payment_count}
+        test \"none\" { given payments []  expect payment_count [] }";
+    let taken = with(text, &[("events.metric", EVENTS)]);
+    assert_eq!(taken.diagnostics, []);
+    assert_eq!(taken.package.tests.len(), 1);
+}
+
+#[test]
 fn what_cannot_be_taken_is_reported_once() {
     let files = [("events.metric", EVENTS)];
     let use_twice = "use events.{payments, payments}\nmetric n = count() { from payments }";

@@ -24,6 +24,17 @@ pub(crate) fn run(arguments: &ExplainArguments, imports: &Imports) -> Result<Exi
         terminal::data(&format!("{}: {}\n\n{}\n", code.id(), code.title(), code.explanation().trim_end()))?;
         return Ok(ExitCode::SUCCESS);
     }
+    let is_code = |text: &str| {
+        let digits = text.strip_prefix(['M', 'm']).unwrap_or_default();
+        digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if is_code(&arguments.subject) && !Path::new(&arguments.subject).exists() {
+        let last = Code::all().last().map_or("", |code| code.id());
+        return Err(Failure::Message(format!(
+            "there is no code {}\n  help: they go from M0001 to {last}",
+            arguments.subject
+        )));
+    }
     let package = Package::read(Path::new(&arguments.subject))?.bringing(imports);
     let wanted: Vec<String> = arguments.metric.iter().cloned().collect();
     if package.checked.has_errors() {

@@ -43,10 +43,23 @@ impl TestChecker<'_> {
                 }
                 Column::Start => self.start(metric, datum).map(|at| start = Some(at)).is_some(),
                 Column::Date => self.date(metric, datum).map(|at| start = Some(at)).is_some(),
-                Column::End => self.instant(datum).map(|at| end = Some(at)).is_some(),
+                Column::End => self.end(metric, datum).map(|at| end = Some(at)).is_some(),
             };
         }
         is_sound.then_some(())?;
+        if let (Some(start), Some(end), Some(of_end)) =
+            (start, end, end.and_then(|end| start_of(&metric.window, end)))
+            && start != of_end
+        {
+            let message = "no window has this start and this end";
+            let help = format!(
+                "the one that ends at {} starts at {}",
+                instant_text(end, None),
+                instant_text(of_end, None)
+            );
+            self.report(Diagnostic::new(Code::TestRow, message, row.span, "").help(help));
+            return None;
+        }
         let has_window = start.is_some() || end.is_some();
         self.complete(metric, row.span, &keys, &outputs, has_window)?;
         let keys = keys.into_iter().collect::<Option<_>>()?;
@@ -111,6 +124,9 @@ impl TestChecker<'_> {
             Window::Calendar(unit, calendar) => {
                 BucketRule::new(*unit, calendar).map_or(at, |rule| rule.bucket_at(at).start_us)
             }
+            Window::Sliding { length, step } => {
+                at.saturating_sub(at.saturating_add(*length).rem_euclid(*step))
+            }
             _ => at,
         };
         if start != at {
@@ -120,6 +136,19 @@ impl TestChecker<'_> {
             self.report(diagnostic.help(help));
         }
         (start == at).then_some(at)
+    }
+
+    /// The end of a window, likewise.
+    fn end(&mut self, metric: &RowType, datum: &Datum) -> Option<i64> {
+        let at = self.instant(datum)?;
+        let is_end =
+            matches!(metric.window, Window::Session { .. }) || start_of(&metric.window, at).is_some();
+        if !is_end {
+            let message = format!("no window of `{}` ends then", ir_text::window(&metric.window));
+            let diagnostic = Diagnostic::new(Code::TestRow, message, datum.span(), "");
+            self.report(diagnostic.help("a window ends where the next one starts"));
+        }
+        is_end.then_some(at)
     }
 
     fn date(&mut self, metric: &RowType, datum: &Datum) -> Option<i64> {
@@ -135,6 +164,20 @@ impl TestChecker<'_> {
             self.report(diagnostic.help(format!("that date lies in the one of {}", date_text(first))));
         }
         (first == i64::from(days)).then_some(bucket.start_us)
+    }
+}
+
+/// Where the window that ends then starts; none if none does, or if that depends on events.
+pub(super) fn start_of(window: &Window, end: i64) -> Option<i64> {
+    match window {
+        Window::Tumbling(width) => (end.rem_euclid(*width) == 0).then(|| end.saturating_sub(*width)),
+        Window::Sliding { length, step } => (end.rem_euclid(*step) == 0).then(|| end.saturating_sub(*length)),
+        Window::Calendar(unit, calendar) => {
+            let rule = BucketRule::new(*unit, calendar)?;
+            let is_border = rule.bucket_at(end).start_us == end;
+            is_border.then(|| rule.bucket_at(end.saturating_sub(1)).start_us)
+        }
+        Window::AllTime | Window::Session { .. } => None,
     }
 }
 
