@@ -3,10 +3,10 @@
 //! Meaning is compared by hash, so spelling, layout and order of items do not count. The state hash says whether segments
 //! of the old version can be presented as the new one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use metricc_compiler::{DerivedPlan, MetricHash, MetricPlan, SourcePlan};
+use metricc_compiler::{DerivedPlan, MetricHash, MetricPlan, SourcePlan, StateHash};
 use serde::Serialize;
 
 use crate::{Package, PackageError};
@@ -69,6 +69,8 @@ pub struct PartChange {
 #[derive(Debug)]
 pub struct Version {
     metrics: Vec<Planned>,
+    /// Of all metrics over events, also of those that the package itself does not list.
+    states: BTreeSet<StateHash>,
 }
 
 /// A planned metric.
@@ -122,19 +124,35 @@ impl Version {
         for derived in &definitions.derived {
             metrics.push(Planned::OfMetrics(DerivedPlan::new(derived, &plans, imports)?));
         }
-        Ok(Version { metrics })
+        let states = plans.iter().map(|plan| plan.state_hash).collect();
+        Ok(Version { metrics, states })
     }
 }
 
 /// Compares the metrics of two packages: those of the new one by name, then those that are gone.
 pub fn diff(old: &Version, new: &Version) -> Vec<MetricChange> {
+    let (old_states, listed) = (&old.states, &new.metrics);
     let (old, new) = (by_name(old), by_name(new));
+    // What a metric is made of, and no entry of its own speaks of, may have to be computed for it.
+    let is_listed = |operand: &MetricPlan| {
+        listed.iter().any(|known| matches!(known, Planned::OfEvents(plan) if plan.metric == operand.metric))
+    };
+    let needs_log = |plan: &Planned| match plan {
+        Planned::OfEvents(_) => false,
+        Planned::OfMetrics(plan) => plan
+            .operands
+            .iter()
+            .any(|operand| !is_listed(operand) && !old_states.contains(&operand.state_hash)),
+    };
     let is_gone = |name: &&&str| !new.contains_key(**name);
     let mut gone: Vec<&str> = old.keys().filter(is_gone).copied().collect();
     let mut changes = Vec::with_capacity(new.len());
     for (name, plan) in &new {
         let renamed = |other: &&str| old[*other].hash() == plan.hash();
         changes.push(match old.get(name) {
+            Some(before) if needs_log(plan) => {
+                MetricChange { change: Change::States, recompute: true, ..changed(before, plan) }
+            }
             Some(before) => changed(before, plan),
             None => match gone.iter().copied().find(renamed) {
                 Some(was) => {
@@ -143,7 +161,7 @@ pub fn diff(old: &Version, new: &Version) -> Vec<MetricChange> {
                 }
                 // Made of what is there, it has nothing of its own to compute.
                 None => MetricChange {
-                    recompute: matches!(plan, Planned::OfEvents(_)),
+                    recompute: matches!(plan, Planned::OfEvents(_)) || needs_log(plan),
                     ..change(name, None, Change::Added, Vec::new())
                 },
             },

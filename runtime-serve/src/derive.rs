@@ -133,7 +133,12 @@ impl<'a> Join<'a> {
                 continue;
             }
             let places = self.rows.entry(row.as_ref().into()).or_insert_with(|| vec![None; self.n_operands]);
-            places[operand] = u32::try_from(place).ok();
+            if places[operand].replace(place as u32).is_some() {
+                return Err(CompileError::form(
+                    &self.row_type.name,
+                    "an operand has two rows of one window and key",
+                ));
+            }
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::checker::{Checker, NoneKind, Typed};
 use super::offset::{Back, units_in};
 use crate::ast::Name;
-use crate::calendar::ZoneRules;
+use crate::calendar::{MICROS_PER_DAY, ZoneRules};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::ir::{
@@ -291,6 +291,16 @@ impl Checker<'_> {
                 });
                 return None;
             };
+            if keys.contains(key) {
+                let diagnostic = Diagnostic::new(
+                    Code::DuplicateName,
+                    format!("the key `{name}` is kept twice"),
+                    *place,
+                    "",
+                );
+                self.report(diagnostic.help("name each key once"));
+                return None;
+            }
             keys.push(key.clone());
         }
         Some(keys)
@@ -305,12 +315,15 @@ fn merges(own: &Window, wanted: &Window) -> bool {
         (Window::Tumbling(width), Window::Calendar(_, calendar)) => {
             // Summer and winter of a year of this century; the borders themselves are looked at when rows are read.
             const SEASONS: [i64; 2] = [1_578_000_000_000_000, 1_594_000_000_000_000];
-            ZoneRules::named(&calendar.zone).is_some_and(|zone| {
-                SEASONS.iter().all(|at| (i64::from(zone.offset_at(*at)) * 1_000_000) % width == 0)
-            })
+            MICROS_PER_DAY % width == 0
+                && ZoneRules::named(&calendar.zone).is_some_and(|zone| {
+                    SEASONS.iter().all(|at| (i64::from(zone.offset_at(*at)) * 1_000_000) % width == 0)
+                })
         }
         (Window::Calendar(own, here), Window::Calendar(wanted, there)) => {
-            here.zone == there.zone && (*own == CalendarUnit::Day || units_in(*wanted, *own).is_some())
+            // Weeks of the same unit differ by the day on which they start.
+            let is_longer = own != wanted && units_in(*wanted, *own).is_some();
+            here.zone == there.zone && (*own == CalendarUnit::Day || is_longer)
         }
         _ => false,
     }

@@ -106,6 +106,13 @@ fn rows_that_do_not_fit_are_refused() {
         ("metric m = by_shop / by_both", vec![Code::Operands]),
         ("metric m = by_shop / by_both { by shop }", vec![]),
         ("metric m = turned / by_both", vec![]),
+        ("metric m = turned / by_both { by shop, shop }", vec![Code::DuplicateName]),
+        ("metric odd = count() { from orders  every 5h }\nmetric m = odd { every day in utc }", vec![Code::Operands]),
+        (
+            "calendar late { zone \"UTC\", week sunday }\nmetric other = count() { from orders  every week in late }
+             metric m = weekly { every week in late }",
+            vec![Code::Operands],
+        ),
         ("metric m = by_shop / by_both { by country }", vec![Code::Operands]),
         ("metric m = by_both { by country ?? \"\" as country }", vec![Code::KeyName]),
         ("metric m = latency / placed", vec![Code::Operands]),

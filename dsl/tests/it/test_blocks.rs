@@ -108,6 +108,13 @@ fn what_does_not_fit_is_found_where_it_stands() {
         ),
         (format!("{GIVEN} expect daily [{{ day: \"2026-04-25\", n: 1 }}]"), vec![Code::TestRow]),
         (
+            format!(
+                "{GIVEN} expect daily [{{ day: \"2026-04-25\", start: \"2026-04-25T18:30:00Z\", kind: \"a\", n: 1 }}]"
+            ),
+            vec![Code::TestRow],
+        ),
+        (GIVEN.replace("id: 1", "id: 1, ms: -5") + " expect hourly []", vec![]),
+        (
             format!("{GIVEN} expect daily [{{ day: \"2026-04-31\", kind: \"a\", n: 1 }}]"),
             vec![Code::TextLiteral],
         ),

@@ -58,7 +58,8 @@ fn at_revision(file: &Path, revision: &str) -> Result<Package, Failure> {
     };
     let files = Revision { folder, revision };
     let bytes = files.read(&name.to_string_lossy()).map_err(failed)?;
-    let name = format!("{} at {revision}", file.display());
+    // As git names it; behind the last slash stands the file, by which `use` knows it.
+    let name = format!("{revision}:./{}", name.to_string_lossy());
     Ok(Package::from_text_with(SourceText { name, bytes }, &files))
 }
 
@@ -95,7 +96,8 @@ fn text(changes: &[MetricChange]) -> String {
             Change::Renamed => ("renamed", "nothing is computed anew"),
             Change::Presentation => ("presentation", "nothing is computed anew"),
             Change::States => ("changed", "computed from the log"),
-            Change::Added => ("added", "computed from the log"),
+            Change::Added if change.recompute => ("added", "computed from the log"),
+            Change::Added => ("added", "nothing is computed anew"),
             Change::Removed => ("removed", ""),
         };
         let was = change.was.as_ref().map_or_else(String::new, |was| format!(" (was {was})"));

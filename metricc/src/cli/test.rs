@@ -95,7 +95,16 @@ fn one_file(package: &Package, filter: Option<&str>, tally: &mut Tally) -> Resul
         terminal::note(format!("{}: {which}", package.text.name));
     }
     for test in tests.iter().filter(|test| wanted(&test.name)) {
-        let report = run_test(package, test)?;
+        let report = match run_test(package, test) {
+            Ok(report) => report,
+            // The other tests are run all the same.
+            Err(error) => {
+                tally.n_failed += 1;
+                let (place, name) = (format!("{}:{}", package.text.name, test.line), shown(&test.name));
+                terminal::data(&format!("FAILED  {place}  {name}\n  it cannot be run: {error}\n"))?;
+                continue;
+            }
+        };
         if report.failures.is_empty() {
             tally.n_passed += 1;
         } else {

@@ -29,7 +29,7 @@ pub(super) fn parts(metric: &ir::Metric) -> Vec<(String, String)> {
     parts.push(("order of keys".to_owned(), keys.join(", ")));
     parts.push(("window".to_owned(), ir_text::window(&metric.window)));
     parts.extend(metric.outputs.iter().map(|output| {
-        let name = output.name.as_deref().unwrap_or("value").to_owned();
+        let name = output_part(output);
         (name, format!("{}: {}", ir_text::expression(&output.expr, &aggregate), output.expr.ty))
     }));
     parts.extend(metric.unit.iter().map(|unit| ("unit".to_owned(), unit.clone())));
@@ -76,9 +76,19 @@ pub(super) fn derived_parts(derived: &ir::Derived) -> Vec<(String, String)> {
         ("window".to_owned(), ir_text::window(&derived.window)),
     ];
     parts.extend(derived.outputs.iter().map(|output| {
-        let name = output.name.as_deref().unwrap_or("value").to_owned();
+        let name = output_part(output);
         (name, format!("{}: {}", ir_text::expression(&output.expr, &column), output.expr.ty))
     }));
     parts.extend(derived.unit.iter().map(|unit| ("unit".to_owned(), unit.clone())));
     parts
+}
+
+/// The name of an output, told apart from the parts that every definition has.
+fn output_part(output: &ir::Output) -> String {
+    const PARTS: [&str; 5] = ["from", "where", "window", "unit", "each"];
+    match output.name.as_deref() {
+        None => "value".to_owned(),
+        Some(name) if PARTS.contains(&name) => format!("value {name}"),
+        Some(name) => name.to_owned(),
+    }
 }

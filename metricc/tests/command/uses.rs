@@ -59,3 +59,19 @@ fn what_changes_in_a_used_file_is_a_change() {
     assert_eq!(code(&output), 1);
     assert!(stdout(&output).contains("changed       revenue"), "{}", stdout(&output));
 }
+
+#[test]
+fn what_a_taken_metric_is_made_of_may_have_to_be_computed_anew() {
+    let (_folder, path) = package();
+    let made = format!("{EVENTS}metric twice = order_count * 2\n");
+    std::fs::write(path("old_events.metric"), &made).expect("it is written");
+    let counted = made.replace("from orders }", "from orders  where amount > 3 }");
+    std::fs::write(path("new_events.metric"), counted).expect("it is written");
+    for name in ["old", "new"] {
+        let text = format!("use {name}_events.{{twice}}\n");
+        std::fs::write(path(&format!("{name}.metric")), text).expect("it is written");
+    }
+    let output = metricc(&["diff", &path("old.metric"), &path("new.metric"), "--output", "json"]);
+    let said = stdout(&output);
+    assert!(said.contains("\"change\":\"states\",\"recompute\":true"), "{said}");
+}

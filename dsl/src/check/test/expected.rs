@@ -41,8 +41,12 @@ impl TestChecker<'_> {
                     outputs[place] = self.value(datum, &metric.outputs[place].ty);
                     outputs[place].is_some()
                 }
-                Column::Start => self.start(metric, datum).map(|at| start = Some(at)).is_some(),
-                Column::Date => self.date(metric, datum).map(|at| start = Some(at)).is_some(),
+                Column::Start => {
+                    self.start(metric, datum).and_then(|at| self.one_start(&mut start, at, datum)).is_some()
+                }
+                Column::Date => {
+                    self.date(metric, datum).and_then(|at| self.one_start(&mut start, at, datum)).is_some()
+                }
                 Column::End => self.end(metric, datum).map(|at| end = Some(at)).is_some(),
             };
         }
@@ -136,6 +140,17 @@ impl TestChecker<'_> {
             self.report(diagnostic.help(help));
         }
         (start == at).then_some(at)
+    }
+
+    /// A window may be named by its start and by its date, if both say the same.
+    fn one_start(&mut self, start: &mut Option<i64>, at: i64, datum: &Datum) -> Option<()> {
+        if start.is_some_and(|known| known != at) {
+            let diagnostic = Diagnostic::new(Code::TestRow, "the row names two windows", datum.span(), "");
+            self.report(diagnostic.help("name the window by its start or by its date"));
+            return None;
+        }
+        *start = Some(at);
+        Some(())
     }
 
     /// The end of a window, likewise.

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{TestChecker, datum, line_of};
-use crate::ast::{Datum, ExprKind, RowItem};
+use crate::ast::{Datum, ExprKind, RowItem, UnaryOperator};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Field, GivenRow, Kind, Source, Type, Value};
@@ -64,6 +64,12 @@ impl TestChecker<'_> {
             (Datum::Value(expr), Kind::Timestamp) => match &expr.kind {
                 ExprKind::Number(number) if field.unit.is_some() && !number.point => {
                     Some(number.digits.to_string())
+                }
+                ExprKind::Unary { operator: UnaryOperator::Negate, operand } if field.unit.is_some() => {
+                    match &operand.kind {
+                        ExprKind::Number(number) if !number.point => Some(format!("-{}", number.digits)),
+                        _ => self.value(value, ty).map(|value| json(&value, &ty.kind)),
+                    }
                 }
                 // How a text without an offset is read, only the decoder knows.
                 ExprKind::String(text) if field.zone.is_some() => Some(Json::from(text.as_str()).to_string()),
