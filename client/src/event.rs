@@ -18,6 +18,16 @@ pub trait Event {
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
 }
 
+/// A row of a static table. `#[derive(Table)]` writes the implementation.
+pub trait Table {
+    /// The row in a closure of a metric: its columns as the language sees them, each of which may be none.
+    type Row;
+    /// Name of the table.
+    const NAME: &'static str;
+    /// Text of the language with the `table` item.
+    const TABLE: &'static str;
+}
+
 /// A value of one field on its way into a column. Nothing of it is text but text.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell<'a> {

@@ -16,7 +16,7 @@ pub mod serving;
 mod value;
 
 pub use decimal::{Decimal, decimal_text};
-pub use event::Event;
+pub use event::{Event, Table};
 pub use futures::Stream;
 pub use jiff;
 pub use metric::{Definition, Metric, Row};

@@ -17,6 +17,7 @@ pub(crate) enum Item {
     Source(SourceItem),
     Calendar(CalendarItem),
     Import(ImportItem),
+    Table(TableItem),
     Metric(MetricItem),
     Test(TestItem),
 }
@@ -95,6 +96,16 @@ pub(crate) enum CalendarClause {
     Week { day: Name, span: Span },
 }
 
+/// `table NAME { … }`; its rows are in a file.
+#[derive(Debug)]
+pub(crate) struct TableItem {
+    pub(crate) doc: String,
+    pub(crate) name: Name,
+    pub(crate) columns: Vec<FieldItem>,
+    /// Whether a literal in it could not be read, which is reported.
+    pub(crate) damaged: bool,
+}
+
 #[derive(Debug)]
 pub(crate) struct MetricItem {
     pub(crate) doc: String,
@@ -165,14 +176,34 @@ pub(crate) struct Clause {
 #[derive(Debug)]
 pub(crate) enum ClauseKind {
     From(Name),
-    Each { name: Name, list: Expr },
-    Let { name: Name, value: Expr },
+    Each {
+        name: Name,
+        list: Expr,
+    },
+    Let {
+        name: Name,
+        value: Expr,
+    },
+    /// `lookup name = table[keys]`.
+    Lookup {
+        name: Name,
+        table: Name,
+        keys: Vec<Expr>,
+    },
     Where(Expr),
     By(Vec<KeyItem>),
-    Every { every: Every, calendar: Option<Name> },
+    Every {
+        every: Every,
+        calendar: Option<Name>,
+    },
     Unit(String),
-    Over { length: Expr, step: Option<Expr> },
-    Session { gap: Expr },
+    Over {
+        length: Expr,
+        step: Option<Expr>,
+    },
+    Session {
+        gap: Expr,
+    },
 }
 
 #[derive(Debug)]

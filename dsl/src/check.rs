@@ -33,6 +33,7 @@ mod expression;
 mod function;
 mod import;
 mod literal;
+mod lookup;
 mod metric;
 mod name;
 mod number;
@@ -42,6 +43,7 @@ mod operand;
 mod operator;
 mod parameters;
 mod source;
+mod table;
 mod test;
 mod text;
 mod time;
@@ -65,6 +67,7 @@ struct Names {
     sources: BTreeMap<String, Option<Arc<ir::Source>>>,
     calendars: BTreeMap<String, CalendarEntry>,
     imports: BTreeMap<String, import::ImportEntry>,
+    tables: BTreeMap<String, table::TableEntry>,
     metrics: BTreeSet<String>,
     /// Metrics of other files: what a taken one is made of, and by which name it is taken.
     taken: Vec<(Arc<ir::Metric>, Name)>,
@@ -116,6 +119,14 @@ pub(crate) fn package(
                     names.imports.insert(item.name.text.clone(), entry);
                 }
             }
+            Item::Table(item) => {
+                let checked = table::check(item, uses, found);
+                if places.define("table", &item.name, found) {
+                    package.tables.extend(checked.clone());
+                    let entry = table::TableEntry::new(checked, item.name.span);
+                    names.tables.insert(item.name.text.clone(), entry);
+                }
+            }
             Item::Metric(metric) => {
                 names.metrics.insert(metric.name.text.clone());
             }
@@ -148,6 +159,10 @@ fn poison(text: &str, unread: &[RawItem], names: &mut Names) {
             ItemKind::Import => {
                 let entry = import::ImportEntry { import: None, span: name.span, used: Cell::new(true) };
                 names.imports.entry(name.text.clone()).or_insert(entry);
+            }
+            ItemKind::Table => {
+                let entry = table::TableEntry::new(None, name.span);
+                names.tables.entry(name.text.clone()).or_insert(entry);
             }
             ItemKind::Metric => {
                 names.metrics.insert(name.text.clone());
@@ -227,6 +242,7 @@ fn unused(names: &Names, found: &mut Vec<Diagnostic>) {
         }
     }
     import::unused(names, found);
+    table::unused(&names.tables, found);
 }
 
 fn too_many(what: &str, span: Span) -> Diagnostic {

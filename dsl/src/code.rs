@@ -166,6 +166,12 @@ codes! {
     Offset = "M0059", "an offset that is no number of windows";
     /// Values of different units.
     Units = "M0060", "values of different units";
+    /// A table that cannot be read.
+    TableFile = "M0061", "a table that cannot be read";
+    /// Keys that do not tell the rows of a table apart.
+    TableKey = "M0062", "keys that do not tell the rows of a table apart";
+    /// A lookup that fits no table.
+    Lookup = "M0063", "a lookup that fits no table";
 }
 
 impl Code {

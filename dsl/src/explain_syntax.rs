@@ -21,6 +21,10 @@ fn clause(clause: &Clause) -> Node {
         ClauseKind::From(name) => Node::new("from").with("source", &name.text),
         ClauseKind::Each { name, list } => Node::new("each").with("name", &name.text).child(expr(list)),
         ClauseKind::Let { name, value } => Node::new("let").with("name", &name.text).child(expr(value)),
+        ClauseKind::Lookup { name, table, keys } => Node::new("lookup")
+            .with("name", &name.text)
+            .with("table", &table.text)
+            .children(keys.iter().map(expr)),
         ClauseKind::Where(condition) => Node::new("where").child(expr(condition)),
         ClauseKind::By(keys) => Node::new("by").children(keys.iter().map(|key| {
             let node = Node::new("key");

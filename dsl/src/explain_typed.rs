@@ -25,6 +25,11 @@ pub fn explain_typed(metric: &Metric) -> Node {
         source = source.with("identity", identity.join(" "));
     }
     node = node.child(source);
+    for lookup in metric.lookups() {
+        let (table, column) = (lookup.table(), lookup.column());
+        let child = Node::new("table").with("name", &table.name).with("column", &column.name);
+        node = node.child(child.with("rows", table.rows.len()).with("content", &lookup.content()[..12]));
+    }
     for each in &metric.each {
         node = node.child(typed(Node::new("each").with("name", &each.name), &each.list, &row));
     }

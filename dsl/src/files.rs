@@ -1,8 +1,8 @@
-//! The files beside one that is checked: what `use` can name.
+//! The files beside one that is checked: packages that it uses, and rows of its tables.
 
-/// Where `use` finds the files that lie beside the one that is checked.
+/// Where the files are found that lie beside the one that is checked.
 pub trait Files {
-    /// The content of a file beside it, such as `events.metric`.
+    /// The content of a file beside it, such as `events.metric` or `shops.csv`.
     ///
     /// # Errors
     /// Why it cannot be read, as a phrase.
@@ -16,6 +16,12 @@ pub struct NoFiles;
 impl Files for NoFiles {
     fn read(&self, _: &str) -> Result<Vec<u8>, String> {
         Err("this text has no files beside it".to_owned())
+    }
+}
+
+impl<T: Files + ?Sized> Files for &T {
+    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+        (**self).read(name)
     }
 }
 

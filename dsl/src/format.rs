@@ -215,7 +215,7 @@ impl<'a> Layout<'a> {
     fn item(&mut self, item: &Item, tokens: Range<usize>) {
         let tokens = self.docs(tokens, 0);
         match item {
-            Item::Source(_) => self.source(tokens),
+            Item::Source(_) | Item::Table(_) => self.source(tokens),
             Item::Calendar(calendar) => {
                 let spans = calendar.clauses.iter().map(|clause| match clause {
                     CalendarClause::Zone { span, .. } | CalendarClause::Week { span, .. } => *span,

@@ -20,12 +20,14 @@ mod aggregate;
 mod derived;
 mod expr;
 mod row;
+mod table;
 mod test;
 
 pub use aggregate::{Aggregate, AggregateOp};
 pub use derived::{AnyMetric, Derived, Operand, OperandColumn};
 pub use expr::{Expr, ExprKind, Func, Part, Value};
 pub use row::{OutputType, RowType};
+pub use table::{Lookup, Table};
 pub use test::{Expected, ExpectedRow, Given, GivenRow, Test};
 
 /// All that one `.metric` package defines, in source order. Only items that checked are in it.
@@ -37,6 +39,8 @@ pub struct Package {
     pub calendars: Vec<(String, Calendar)>,
     /// Functions and aggregates that the program brings.
     pub imports: Vec<Arc<Import>>,
+    /// Static tables, with their rows.
+    pub tables: Vec<Arc<Table>>,
     /// Metrics over events.
     pub metrics: Vec<Arc<Metric>>,
     /// Metrics made of metrics.
@@ -269,15 +273,36 @@ pub struct Metric {
 impl Metric {
     /// The functions and aggregates of the program that it uses, each as often as it does.
     pub fn imports(&self) -> impl Iterator<Item = &Import> {
-        let aggregates = self.aggregates.iter();
-        let own = aggregates.clone().filter_map(|aggregate| match &aggregate.op {
+        let aggregates = self.aggregates.iter().filter_map(|aggregate| match &aggregate.op {
             AggregateOp::Own(import) => Some(import.as_ref()),
             _ => None,
         });
+        let outputs = self.outputs.iter().map(|output| &output.expr);
+        let functions = self.row_expressions().chain(outputs).flat_map(Expr::functions);
+        aggregates.chain(functions.filter_map(|func| match func {
+            Func::Own(import) => Some(import.as_ref()),
+            _ => None,
+        }))
+    }
+
+    /// The columns of tables that it looks up, each once.
+    pub fn lookups(&self) -> Vec<&Lookup> {
+        let mut lookups: Vec<&Lookup> = Vec::new();
+        for func in self.row_expressions().flat_map(Expr::functions) {
+            if let Func::Lookup(lookup) = func
+                && !lookups.contains(&lookup.as_ref())
+            {
+                lookups.push(lookup);
+            }
+        }
+        lookups
+    }
+
+    /// All expressions over rows.
+    fn row_expressions(&self) -> impl Iterator<Item = &Expr> {
         let row = self.each.iter().map(|each| &each.list).chain(&self.filter);
         let row = row.chain(self.keys.iter().map(|key| &key.expr));
-        let row = row.chain(aggregates.flat_map(|aggregate| aggregate.args.iter().chain(&aggregate.filter)));
-        own.chain(row.chain(self.outputs.iter().map(|output| &output.expr)).flat_map(Expr::imports))
+        row.chain(self.aggregates.iter().flat_map(|aggregate| aggregate.args.iter().chain(&aggregate.filter)))
     }
 
     /// SHA-256, in hex, of what the definition means: the typed metric without names of locals and docs, and the time

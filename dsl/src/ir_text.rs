@@ -266,6 +266,7 @@ fn function(func: &Func, arguments: &[Expr], whole: &Expr, column: &dyn Fn(usize
             let _ = write!(text, ", {}", unit_name(*unit));
             ("truncate".to_owned(), format!(" in {}", self::calendar(calendar)))
         }
+        Func::Lookup(lookup) => return format!("{}[{text}].{}", lookup.table().name, lookup.column().name),
         Func::Own(import) => (import.name.clone(), String::new()),
         other => (function_name(other).to_owned(), String::new()),
     };

@@ -16,6 +16,7 @@ pub(crate) enum ItemKind {
     Source,
     Calendar,
     Import,
+    Table,
     Metric,
     Test,
     /// Reported when it was split off.
@@ -97,7 +98,7 @@ fn starts_item(scanned: &Scanned<'_>, index: usize, complete: bool) -> bool {
         |place: usize| scanned.tokens.get(place).map(|next| (next.kind, scanned.token_text(*next)));
     let word = scanned.token_text(token);
     let next = kind_and_text(index + 1);
-    let defines = matches!(word, "source" | "calendar" | "metric");
+    let defines = matches!(word, "source" | "calendar" | "table" | "metric");
     let named = matches!(next, Some((TokenKind::Word, _)));
     let opened = matches!(kind_and_text(index + 2), Some((_, "=" | "{")));
     let imports = word == "import" && matches!(next, Some((TokenKind::Word, "function" | "aggregate")));
@@ -134,6 +135,7 @@ fn item(scanned: &Scanned<'_>, range: Range<usize>, found: &mut Vec<Diagnostic>)
         Some("source") => ItemKind::Source,
         Some("calendar") => ItemKind::Calendar,
         Some("import") => ItemKind::Import,
+        Some("table") => ItemKind::Table,
         Some("metric") => ItemKind::Metric,
         Some("test") => ItemKind::Test,
         _ => ItemKind::Other,
@@ -165,12 +167,11 @@ fn other(scanned: &Scanned<'_>, first: Option<&Token>, span: Span) -> Diagnostic
         Code::UnknownItem,
         format!("`{word}` starts no item"),
         first.span,
-        "a `use`, `source`, `calendar`, `import`, `metric` or `test` may begin here",
+        "a `use`, `source`, `calendar`, `table`, `import`, `metric` or `test` may begin here",
     );
-    match suggest::nearest(word, ["use", "source", "calendar", "import", "metric", "test"]) {
+    match suggest::nearest(word, ["use", "source", "calendar", "table", "import", "metric", "test"]) {
         Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-        None => {
-            diagnostic.help("a file holds `use`, `source`, `calendar`, `import`, `metric` and `test` items")
-        }
+        None => diagnostic
+            .help("a file holds `use`, `source`, `calendar`, `table`, `import`, `metric` and `test` items"),
     }
 }

@@ -28,6 +28,7 @@ mod format;
 pub mod ir;
 pub mod ir_text;
 pub mod render;
+pub mod text;
 
 mod ast;
 mod check;

@@ -6,7 +6,7 @@ use pest::iterators::{Pair, Pairs};
 
 use crate::ast::{
     CalendarClause, CalendarItem, Clause, ClauseKind, Every, Expr, FieldItem, ImportItem, Item, KeyItem,
-    Marker, MarkerKind, MetricItem, MetricValue, Name, SourceItem, TypeRef, UseItem,
+    Marker, MarkerKind, MetricItem, MetricValue, Name, SourceItem, TableItem, TypeRef, UseItem,
 };
 use crate::diagnostic::{Diagnostic, Span};
 use crate::items::{ItemKind, RawItem};
@@ -32,6 +32,7 @@ pub(crate) fn item(text: &str, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Op
         ItemKind::Source => Rule::source_item,
         ItemKind::Calendar => Rule::calendar_item,
         ItemKind::Import => Rule::import_item,
+        ItemKind::Table => Rule::table_item,
         ItemKind::Metric => Rule::metric_item,
         ItemKind::Test => Rule::test_item,
         ItemKind::Other => return None,
@@ -47,6 +48,7 @@ pub(crate) fn item(text: &str, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Op
                 ItemKind::Source => builder.source(&mut parts).map(Item::Source),
                 ItemKind::Calendar => builder.calendar(&mut parts).map(Item::Calendar),
                 ItemKind::Import => builder.import(&mut parts).map(Item::Import),
+                ItemKind::Table => builder.table(&mut parts).map(Item::Table),
                 ItemKind::Test => builder.test(&mut parts).map(Item::Test),
                 _ => builder.metric(&mut parts).map(Item::Metric),
             }
@@ -138,6 +140,11 @@ impl Builder<'_> {
         let fields = parts.all(Rule::field).filter_map(|pair| self.field(&mut Parts::of(pair))).collect();
         let damaged = self.found.len() > self.n_before;
         Some(SourceItem { doc, name, fields, damaged })
+    }
+
+    fn table(&mut self, parts: &mut Parts<'_>) -> Option<TableItem> {
+        let SourceItem { doc, name, fields: columns, damaged } = self.source(parts)?;
+        Some(TableItem { doc, name, columns, damaged })
     }
 
     fn field(&mut self, parts: &mut Parts<'_>) -> Option<FieldItem> {
@@ -269,6 +276,11 @@ impl Builder<'_> {
             }
             Rule::let_clause => {
                 ClauseKind::Let { name: self.name(&mut parts)?, value: self.expr(&mut parts)? }
+            }
+            Rule::lookup_clause => {
+                let (name, table) = (self.name(&mut parts)?, self.name(&mut parts)?);
+                let keys = parts.all(Rule::expr).filter_map(|key| self.expression(key)).collect();
+                ClauseKind::Lookup { name, table, keys }
             }
             Rule::where_clause => ClauseKind::Where(self.expr(&mut parts)?),
             Rule::by_clause => {

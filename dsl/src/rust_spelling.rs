@@ -80,6 +80,17 @@ impl Printer<'_> {
                 self.row = format!("({row}, {})", raw(&name.text));
                 step
             }
+            ClauseKind::Lookup { name, table, keys } => {
+                let values: Vec<String> = keys.iter().map(|key| self.expr(key)).collect();
+                let values = if let [only] = values.as_slice() {
+                    only.clone()
+                } else {
+                    format!("({})", values.join(", "))
+                };
+                let step = format!("lookup::<{}>(|{row}| {values})", type_name(&table.text));
+                self.row = format!("({row}, {})", raw(&name.text));
+                step
+            }
             ClauseKind::Where(condition) => format!("filter(|{row}| {})", self.expr(condition)),
             ClauseKind::By(keys) => {
                 let keys: Vec<String> = keys.iter().map(|key| self.key(key)).collect();
@@ -100,6 +111,7 @@ impl Printer<'_> {
         let name = match (&key.name, &key.value.bare().kind) {
             (Some(name), _) => name.text.as_str(),
             (None, ExprKind::Name(name)) => name,
+            (None, ExprKind::Member { field, .. }) => &field.text,
             _ => "key",
         };
         format!("{}: {}", raw(name), self.expr(&key.value))

@@ -22,9 +22,9 @@ use arrow::array::ArrayRef;
 use metricc_dsl::ir::TimeUnit;
 
 use crate::column::{Column, Scalar};
-use crate::number;
 use crate::rule::{FieldRule, Reading, Rules};
-use crate::{duration, timestamp};
+use metricc_dsl::text::number;
+use metricc_dsl::text::{duration, timestamp};
 
 /// The longest excerpt of a record that is kept, in characters.
 const MAX_EXCERPT: usize = 80;

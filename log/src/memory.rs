@@ -17,10 +17,11 @@ use crate::column::{Column, Scalar};
 use crate::decode::{Problem, Reject, Rows, SharedRules, expected};
 use crate::findings::Findings;
 use crate::identity::{self, Duplicates, Identities};
-use crate::number::Rescale;
 use crate::partition::{Decoded, Range, ReadRequest};
 use crate::rule::{Reading, Rule, Rules};
-use crate::{Batch, LogError, Position, Quarantined, schema, timestamp};
+use crate::{Batch, LogError, Position, Quarantined, schema};
+use metricc_dsl::text::number::Rescale;
+use metricc_dsl::text::timestamp;
 
 /// Rows after which a chunk of events is closed.
 const CHUNK_ROWS: u64 = 65_536;

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `engines` | batch, stream and merge in this process |
 //! | `http` | reading from a node |
-//! | `macros` | `#[derive(Event)]`, `#[metric]`, `metrics!` |
+//! | `macros` | `#[derive(Event)]`, `#[derive(Table)]`, `#[metric]`, `metrics!` |
 //! | `chrono`, `rust_decimal` | types of those crates as fields of events |
 //! | `cli` (default) | the command, and all of the above but the types of other crates |
 
@@ -54,11 +54,11 @@ pub use metricc_runtime_serve::{LocalServing, http as serving_http};
 
 pub use metricc_client::{
     Cohort, Decimal, Definition, Estimate, Event, Events, Metric, Ranked, ReadRequest, Row, Served,
-    ServedMetric, Serving, ServingError, Stream, TypedRows, Window, day, decode, event, jiff, month, quarter,
-    row, week, week_from, year,
+    ServedMetric, Serving, ServingError, Stream, Table, TypedRows, Window, day, decode, event, jiff, month,
+    quarter, row, week, week_from, year,
 };
 #[cfg(feature = "macros")]
-pub use metricc_macros::{Event, metric, metrics};
+pub use metricc_macros::{Event, Table, metric, metrics};
 
 /// Functions and aggregates of a crate's own, for metrics in the crate and in `.metric` files.
 pub mod own {
@@ -75,7 +75,7 @@ pub mod own {
 pub mod __private {
     pub use metricc_client::__private::*;
     #[cfg(feature = "macros")]
-    pub use metricc_macros::{event_stage, metric_stage};
+    pub use metricc_macros::{event_stage, metric_stage, table_stage};
 }
 
 /// The chapter *From Rust*, compiled and run.

@@ -3,26 +3,28 @@
 use std::path::Path;
 
 use metricc_codegen::testing::package_of;
-use metricc_dsl::{Checked, SourceText, check};
-use metricc_tests::generate::metrics::package;
+use metricc_dsl::{Checked, SourceText, check_with};
+use metricc_tests::generate::metrics::{FILES, package};
 use metricc_tests::generate::sources::Shape;
 
-fn checked(text: &str) -> Checked {
-    check(&SourceText { name: "door.metric".to_owned(), bytes: text.as_bytes().to_vec() })
+type Files<'a> = [(&'a str, &'a str)];
+
+fn checked(text: &str, files: &Files<'_>) -> Checked {
+    check_with(&SourceText { name: "door.metric".to_owned(), bytes: text.as_bytes().to_vec() }, files)
 }
 
 /// Pushes every metric of a package through the other door and compares what is typed.
-fn assert_both_doors_agree(text: &str) {
-    let file = checked(text);
+fn assert_both_doors_agree(text: &str, files: &Files<'_>) {
+    let file = checked(text, files);
     assert!(!file.has_errors(), "{:?}\n{text}", file.diagnostics);
     for metric in &file.package.metrics {
         let function = file.rust_spelling(&metric.name, "Event").expect("it has a syntax tree");
         let renamed = function.replacen(&format!("fn {}(", metric.name), "fn from_rust(", 1);
         let package =
-            package_of(&metric.source, &file.package.imports, text, &renamed).unwrap_or_else(|problem| {
+            package_of(&metric.source, &file.package, (text, &files), &renamed).unwrap_or_else(|problem| {
                 panic!("{} in Rust: {problem}\n{function}", metric.name);
             });
-        let from_rust = checked(&package);
+        let from_rust = checked(&package, files);
         let found = from_rust.package.metrics.iter().find(|other| other.name == "from_rust");
         let found = found.unwrap_or_else(|| panic!("{:?}\n{package}", from_rust.diagnostics));
         let typed =
@@ -37,7 +39,7 @@ fn the_examples_mean_the_same_in_rust() {
     for example in ["flights", "payments", "requests", "views"] {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/{example}/{example}.metric"));
-        assert_both_doors_agree(&std::fs::read_to_string(path).expect("the example is there"));
+        assert_both_doors_agree(&std::fs::read_to_string(path).expect("the example is there"), &[]);
     }
 }
 
@@ -47,10 +49,13 @@ fn the_language_reference_means_the_same_in_rust() {
     let mut n_blocks = 0;
     for entry in std::fs::read_dir(folder).expect("there is a language reference") {
         let page = std::fs::read_to_string(entry.expect("an entry").path()).expect("the page is there");
+        let files =
+            page.split("```csv file=").skip(1).filter_map(|rest| rest.split("```").next()?.split_once('\n'));
+        let files: Vec<(&str, &str)> = files.collect();
         let blocks = page.split("```metric\n").skip(1).filter_map(|rest| rest.split("```").next());
         // What another file defines is there what it is here.
         for block in blocks.filter(|block| !block.starts_with("use ")) {
-            assert_both_doors_agree(block);
+            assert_both_doors_agree(block, &files);
             n_blocks += 1;
         }
     }
@@ -62,6 +67,6 @@ fn random_metrics_mean_the_same_in_rust() {
     let shapes = Shape::all();
     for seed in 0..200 {
         let generated = package(seed, shapes[seed as usize % shapes.len()], 8);
-        assert_both_doors_agree(&generated.text);
+        assert_both_doors_agree(&generated.text, FILES);
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use metricc::own::Imports;
 use metricc_compiler::{DerivedPlan, SourcePlan};
 use metricc_dsl::{Code, SourceText, check_with, format};
-use metricc_tests::generate::metrics::package;
+use metricc_tests::generate::metrics::{FILES, package};
 use metricc_tests::generate::sources::Shape;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng, SeedableRng};
@@ -121,7 +121,7 @@ fn mutated(corpus: &[String], random: &mut ChaCha8Rng) -> Vec<u8> {
     bytes
 }
 
-/// A file that the text may use.
+/// A file that the text may use; the tables of random packages are beside it, too.
 const BESIDE: [(&str, &str); 1] = [(
     "events.metric",
     "source payments { id: int key  at: timestamp time  amount: decimal(12, 2)  merchant_id: int }
@@ -146,7 +146,8 @@ fn plan(package: &metricc_dsl::ir::Package) -> Result<(), metricc_compiler::Comp
 /// What is found wrong; nothing if all is well.
 fn problem(bytes: &[u8]) -> Option<String> {
     let source = |bytes: &[u8]| SourceText { name: "fuzz.metric".to_owned(), bytes: bytes.to_vec() };
-    let check = |source: &SourceText| check_with(source, &BESIDE[..]);
+    let files: Vec<(&str, &str)> = BESIDE.into_iter().chain(FILES.iter().copied()).collect();
+    let check = |source: &SourceText| check_with(source, &files[..]);
     let checked = check(&source(bytes));
     let typed = |package: &metricc_dsl::ir::Package| {
         let metrics = package.metrics.iter().map(|metric| serde_json::to_string(metric).expect("JSON"));

@@ -7,10 +7,12 @@ use metricc::{Bound, Engine, EngineOptions, Package, bind, evaluate, evaluate_in
 use metricc_dsl::{SourceText, ir, render};
 use metricc_log::{Binding, Findings, Frontier, Interval};
 use metricc_runtime_serve::{json_lines, present};
+use metricc_tests::generate::metrics::FILES;
 
-/// A checked package; panics with the findings if there are errors.
+/// A checked package, which may have the tables of generated ones; panics with the findings if there are errors.
 pub(crate) fn package(text: &str) -> Package {
-    let package = Package::from_text(SourceText { name: "test.metric".to_owned(), bytes: text.into() });
+    let source = SourceText { name: "test.metric".to_owned(), bytes: text.into() };
+    let package = Package::from_text_with(source, FILES);
     assert!(
         !package.checked.has_errors(),
         "{}\n{text}",

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use metricc_dsl::{SourceText, check, format};
-use metricc_tests::generate::metrics::package;
+use metricc_dsl::{SourceText, check_with, format};
+use metricc_tests::generate::metrics::{FILES, package};
 use metricc_tests::generate::sources::Shape;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -58,7 +58,7 @@ fn disturbed(text: &str, random: &mut ChaCha8Rng) -> (String, Vec<String>) {
 }
 
 fn typed(text: &str) -> Vec<String> {
-    let checked = check(&source(text));
+    let checked = check_with(&source(text), FILES);
     assert!(!checked.has_errors(), "{:?}\n{text}", checked.diagnostics);
     checked.package.metrics.iter().map(|metric| serde_json::to_string(metric).expect("JSON")).collect()
 }

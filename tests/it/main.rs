@@ -17,6 +17,7 @@ mod reading;
 mod serving;
 mod streaming;
 mod stub;
+mod tables;
 mod typed;
 mod verify;
 mod windows;

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::{Calendar, Length, List, Num, Out, Text};
-use crate::Event;
+use crate::event::{Event, Table};
 use crate::metric::Metric;
 use crate::own::Monoid;
 
@@ -70,6 +70,12 @@ impl<E: Event, R> Events<E, R> {
 
     /// One row per element of a list: closures behind it are given `(row, element)`.
     pub fn flat_map<T>(self, _: impl FnOnce(R) -> List<T>) -> Events<E, (R, T)> {
+        self.shaped()
+    }
+
+    /// The row of a table that has these keys: closures behind it are given `(row, found)`. Its columns are none where no
+    /// row has the keys.
+    pub fn lookup<T: Table, K>(self, _: impl FnOnce(R) -> K) -> Events<E, (R, T::Row)> {
         self.shaped()
     }
 

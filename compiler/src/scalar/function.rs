@@ -6,7 +6,9 @@ use datafusion_physical_expr::PhysicalExpr;
 use metricc_dsl::ir::{Func, Kind, Type};
 
 use super::operand::Body;
-use super::{cast, choose, compare, decimal, float, hash, integer, list, logic, member, ratio, text, time};
+use super::{
+    cast, choose, compare, decimal, float, hash, integer, list, logic, lookup, member, ratio, text, time,
+};
 use crate::CompileError;
 
 /// A function made ready for its kinds.
@@ -74,6 +76,7 @@ fn body(func: &Func, kinds: &[Kind], result: &Kind) -> Result<Option<Body>, Comp
             choose::extreme(result, *func == Func::Greatest)
         }
         (Func::Hash64, [_, ..]) if *result == Kind::Int => hash::hash64(kinds),
+        (Func::Lookup(table), kinds) => lookup::lookup(table, kinds, result)?,
         (Func::Cast, [from]) => cast::cast(from, result),
         (Func::Ratio, [left, right]) if *result == Kind::Float => ratio::ratio(left, right),
         (
@@ -165,6 +168,7 @@ pub(super) fn name(func: &Func) -> &str {
         Func::Greatest => "max",
         Func::Hash64 => "hash64",
         Func::Cast => "cast",
+        Func::Lookup(_) => "lookup",
         Func::Own(import) => &import.name,
     }
 }
@@ -185,6 +189,10 @@ pub(super) fn punctuation(func: &Func, result: &Type) -> (String, String, String
             call(name.into(), format!(", {unit}, {:?}, week {}", calendar.zone, calendar.week_start))
         }
         Func::Round(digits) => call(name.into(), format!(", {digits}")),
+        Func::Lookup(lookup) => {
+            let (start, end) = (format!("{}[", lookup.table().name), format!("].{}", lookup.column().name));
+            (start, ", ".to_owned(), end)
+        }
         Func::Cast => call(name.into(), format!(" as {}", result.kind)),
         _ => call(name.into(), String::new()),
     }

@@ -33,7 +33,7 @@ use metricc_dsl::ir::Kind;
 use super::operand::{Body, Operand, Result, unexpected};
 
 /// Appends the canonical bytes of a row's argument.
-type Writer<'a> = Box<dyn Fn(usize, &mut Vec<u8>) + 'a>;
+pub(super) type Writer<'a> = Box<dyn Fn(usize, &mut Vec<u8>) + 'a>;
 
 /// The kernel. Lists have no hash.
 pub(super) fn hash64(kinds: &[Kind]) -> Option<Body> {
@@ -54,7 +54,8 @@ pub(super) fn hash64(kinds: &[Kind]) -> Option<Body> {
     }))
 }
 
-fn writer<'a>(operand: &'a Operand, kind: &'a Kind) -> Result<Writer<'a>> {
+/// Writes the canonical bytes of an argument. Lists have none.
+pub(super) fn writer<'a>(operand: &'a Operand, kind: &'a Kind) -> Result<Writer<'a>> {
     match kind {
         Kind::Bool => {
             let bools =

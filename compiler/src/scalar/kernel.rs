@@ -123,6 +123,12 @@ impl PhysicalExpr for Kernel {
         self: Arc<Self>,
         children: Vec<Arc<dyn PhysicalExpr>>,
     ) -> EngineResult<Arc<dyn PhysicalExpr>> {
+        // A body that evaluates all of its arguments depends on their kinds alone, and these stay.
+        if let Prepared::Body { n_evaluated, .. } = &self.prepared
+            && *n_evaluated == self.kinds.len()
+        {
+            return Ok(Arc::new(Kernel { args: children, ..Kernel::clone(&self) }));
+        }
         let kernel = Kernel::try_new(self.func.clone(), self.kinds.clone(), children, self.result.clone())
             .map_err(|error| DataFusionError::External(Box::new(error)))?;
         Ok(Arc::new(kernel))

@@ -41,6 +41,16 @@ pub(super) fn scalar(value: &Value, kind: &Kind) -> Result<ScalarValue, CompileE
     })
 }
 
+/// A column of values of a kind.
+pub(super) fn column(values: &[&Value], kind: &Kind) -> Result<ArrayRef, CompileError> {
+    if values.is_empty() {
+        return Ok(new_empty_array(&data_type(kind)));
+    }
+    let scalars = values.iter().map(|value| scalar(value, kind)).collect::<Result<Vec<_>, _>>()?;
+    let column = ScalarValue::iter_to_array(scalars);
+    column.map_err(|error| CompileError::engine(format!("column of `{kind}`"), error))
+}
+
 fn list(elements: &[Value], kind: &Kind, optional: bool) -> Result<ScalarValue, CompileError> {
     let failed = |error| CompileError::engine("constant list", error);
     let scalars = elements.iter().map(|element| scalar(element, kind)).collect::<Result<Vec<_>, _>>()?;

@@ -24,6 +24,7 @@ mod kernel;
 mod list;
 mod literal;
 mod logic;
+mod lookup;
 mod member;
 mod operand;
 mod own;

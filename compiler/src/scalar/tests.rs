@@ -7,6 +7,7 @@ mod decimals;
 mod forms;
 mod harness;
 mod lists;
+mod lookups;
 mod numbers;
 mod properties;
 mod texts;

@@ -29,16 +29,16 @@ pub(crate) struct FieldAttributes {
 }
 
 impl TypeAttributes {
-    pub(crate) fn of(attributes: &[Attribute], problems: &mut Problems) -> Self {
+    pub(crate) fn of(attributes: &[Attribute], word: &'static str, problems: &mut Problems) -> Self {
         let mut found = TypeAttributes::default();
-        parse(attributes, problems, |meta| match name_of(&meta).as_str() {
+        parse(attributes, word, problems, |meta| match name_of(&meta).as_str() {
             "name" => set(&mut found.name, &meta),
             "crate" => set_path(&mut found.krate, &meta),
             "debug" => {
                 found.debug = true;
                 Ok(())
             }
-            other => Err(meta.error(unknown(other, &["name = \"…\"", "crate = path", "debug"]))),
+            other => Err(meta.error(unknown(word, other, &["name = \"…\"", "crate = path", "debug"]))),
         });
         found
     }
@@ -50,9 +50,9 @@ impl TypeAttributes {
 }
 
 impl FieldAttributes {
-    pub(crate) fn of_field(attributes: &[Attribute], problems: &mut Problems) -> Self {
+    pub(crate) fn of_field(attributes: &[Attribute], word: &'static str, problems: &mut Problems) -> Self {
         let mut found = FieldAttributes::default();
-        parse(attributes, problems, |meta| match name_of(&meta).as_str() {
+        parse(attributes, word, problems, |meta| match name_of(&meta).as_str() {
             "key" => mark(&mut found.key, &meta),
             "time" => mark(&mut found.time, &meta),
             "rename" => set(&mut found.rename, &meta),
@@ -76,6 +76,7 @@ impl FieldAttributes {
                 Ok(())
             }
             other => Err(meta.error(unknown(
+                word,
                 other,
                 &["key", "time", "rename = \"…\"", "default = …", "decimal(p, s)", "zone = \"…\""],
             ))),
@@ -85,9 +86,9 @@ impl FieldAttributes {
 
     pub(crate) fn of_variant(attributes: &[Attribute], problems: &mut Problems) -> Self {
         let mut found = FieldAttributes::default();
-        parse(attributes, problems, |meta| match name_of(&meta).as_str() {
+        parse(attributes, "event", problems, |meta| match name_of(&meta).as_str() {
             "rename" => set(&mut found.rename, &meta),
-            other => Err(meta.error(unknown(other, &["rename = \"…\""]))),
+            other => Err(meta.error(unknown("event", other, &["rename = \"…\""]))),
         });
         found
     }
@@ -95,10 +96,11 @@ impl FieldAttributes {
 
 fn parse(
     attributes: &[Attribute],
+    word: &str,
     problems: &mut Problems,
     mut one: impl FnMut(ParseNestedMeta<'_>) -> syn::Result<()>,
 ) {
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("event")) {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(word)) {
         if let Err(error) = attribute.parse_nested_meta(&mut one) {
             problems.push_syn(&error);
         }
@@ -124,9 +126,9 @@ fn mark(to: &mut Option<Span>, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
     Ok(())
 }
 
-fn unknown(found: &str, known: &[&str]) -> String {
+fn unknown(word: &str, found: &str, known: &[&str]) -> String {
     let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
-    format!("`{found}` says nothing to `#[event]`\n\nhelp: it knows {}", known.join(", "))
+    format!("`{found}` says nothing to `#[{word}]`\n\nhelp: it knows {}", known.join(", "))
 }
 
 /// A default as text of the language.

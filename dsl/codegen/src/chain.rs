@@ -9,23 +9,25 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 use syn::{Block, Expr, ExprMethodCall, Pat, Stmt};
 
-use crate::definition::EventDefinition;
+use crate::definition::{EnumDefinition, EventDefinition, TableDefinition};
 use crate::language_text::LanguageText;
-use crate::metric::Imported;
+use crate::metric::{Imported, table_path};
 use crate::output::is_parameter;
 use crate::problem::Problems;
 use crate::scope::{Binding, Scope};
 
-const STEPS: &str = "`filter`, `map`, `flat_map`, `key_by`, `every`, `over_last`, `session`, `unit`";
+const STEPS: &str =
+    "`filter`, `map`, `flat_map`, `lookup`, `key_by`, `every`, `over_last`, `session`, `unit`";
 
 /// Writes one metric.
 pub(crate) struct Writer<'a> {
     pub(crate) definition: &'a EventDefinition,
     pub(crate) imports: &'a [Imported<'a>],
+    tables: &'a [&'a TableDefinition],
     pub(crate) problems: &'a mut Problems,
     /// Calendars that are used: zone, and day on which weeks start.
     pub(crate) calendars: Vec<(String, String, Span)>,
-    /// Clauses that have to keep their order: `each` and `let`.
+    /// Clauses that have to keep their order: `each`, `let` and `lookup`.
     pub(crate) bindings: LanguageText,
     filters: Vec<LanguageText>,
     keys: Option<LanguageText>,
@@ -42,12 +44,14 @@ impl<'a> Writer<'a> {
     pub(crate) fn new(
         definition: &'a EventDefinition,
         imports: &'a [Imported<'a>],
+        tables: &'a [&'a TableDefinition],
         problems: &'a mut Problems,
     ) -> Self {
         Writer {
             taken: definition.fields.iter().map(|(_, name)| name.clone()).collect(),
             definition,
             imports,
+            tables,
             problems,
             calendars: Vec::new(),
             bindings: LanguageText::default(),
@@ -76,6 +80,7 @@ impl<'a> Writer<'a> {
         for import in self.imports {
             text.push(&import.definition.text, import.path.span());
         }
+        self.tables.iter().for_each(|table| text.push(&table.text, name.span()));
         for (place, (zone, week, span)) in self.calendars.iter().enumerate() {
             text.push(&format!("calendar calendar_{} {{ zone ", place + 1), *span);
             text.push_string(zone, *span);
@@ -165,6 +170,7 @@ impl<'a> Writer<'a> {
                 "filter" => self.filter(call),
                 "map" => self.map(call),
                 "flat_map" => self.flat_map(call),
+                "lookup" => self.lookup(call),
                 "key_by" => self.key_by(call),
                 "every" => self.every(call),
                 "over_last" => self.sliding(call, "over last ", " step "),
@@ -326,6 +332,47 @@ impl<'a> Writer<'a> {
         self.bindings.append(&list);
         self.bindings.push("\n", call.method.span());
         self.row = Binding::Tuple(vec![row, Binding::Name(element)]);
+    }
+
+    /// `.lookup::<Shop>(|p| p.shop_id)`: closures behind it are given `(p, shop)`.
+    fn lookup(&mut self, call: &ExprMethodCall) {
+        let last = table_path(call).and_then(|path| path.segments.last());
+        // The types stand in the order of the definitions; only those of one name could be mistaken.
+        let table = last.and_then(|last| self.tables.iter().find(|table| table.ident == last.ident));
+        let Some(table) = table else {
+            if last.is_none() {
+                let help = "which table?\n\nhelp: write `.lookup::<Shop>(|p| p.shop_id)`, for a struct that derives `Table`";
+                self.problems.push(call.method.span(), help);
+            }
+            return;
+        };
+        let row = self.row.clone();
+        let Some((scope, body)) = self.closure_of(call, &row) else { return };
+        let keys: Vec<&Expr> = match &body {
+            Expr::Tuple(tuple) => tuple.elems.iter().collect(),
+            key => vec![key],
+        };
+        let mut text = LanguageText::default();
+        for (place, key) in keys.iter().enumerate() {
+            if place > 0 {
+                text.push(", ", key.span());
+            }
+            self.value(key, &scope, &mut text);
+        }
+        let name = self.unique(&format!("{}_row", table.name));
+        let span = call.turbofish.as_ref().map_or(call.method.span(), Spanned::span);
+        self.bindings.push(&format!("  lookup {name} = "), call.method.span());
+        self.bindings.push(&table.name, span);
+        self.bindings.push("[", span);
+        self.bindings.append(&text);
+        self.bindings.push("]\n", span);
+        self.row = Binding::Tuple(vec![row, Binding::Found { name, fields: table.fields.clone() }]);
+    }
+
+    /// The enum of the event or of a table whose Rust name is the last part of a path to a variant.
+    pub(crate) fn enumeration(&self, ident: &Ident) -> Option<&EnumDefinition> {
+        let of_tables = self.tables.iter().flat_map(|table| &table.enums);
+        self.definition.enums.iter().chain(of_tables).find(|known| known.ident == *ident)
     }
 
     fn key_by(&mut self, call: &ExprMethodCall) {

@@ -17,6 +17,7 @@ use syn::{LitStr, Token, Visibility, braced, parenthesized};
 mod keyword {
     syn::custom_keyword!(event);
     syn::custom_keyword!(import);
+    syn::custom_keyword!(table);
 }
 
 /// What was exported.
@@ -28,6 +29,23 @@ pub(crate) enum Definition {
     Enum(EnumDefinition),
     /// A function or an aggregate.
     Import(ImportDefinition),
+    /// A struct: the row of a table.
+    Table(TableDefinition),
+}
+
+/// A struct that derives `Table`.
+#[derive(Debug, Clone)]
+pub(crate) struct TableDefinition {
+    pub(crate) ident: Ident,
+    /// Name of the table.
+    pub(crate) name: String,
+    /// The `table` item; empty if it has errors.
+    pub(crate) text: String,
+    /// Where its rows are.
+    pub(crate) path: String,
+    /// Rust name and language name of each field.
+    pub(crate) fields: Vec<(Ident, String)>,
+    pub(crate) enums: Vec<EnumDefinition>,
 }
 
 /// A function with `#[scalar]`, or a type with `#[monoid]`.
@@ -68,11 +86,6 @@ impl EventDefinition {
     pub(crate) fn field(&self, ident: &Ident) -> Option<&str> {
         self.fields.iter().find(|(known, _)| known == ident).map(|(_, name)| name.as_str())
     }
-
-    /// The enum whose Rust name is the last part of a path to a variant.
-    pub(crate) fn enumeration(&self, ident: &Ident) -> Option<&EnumDefinition> {
-        self.enums.iter().find(|known| known.ident == *ident)
-    }
 }
 
 impl ToTokens for Definition {
@@ -81,6 +94,10 @@ impl ToTokens for Definition {
             Definition::Enum(definition) => quote!(#definition),
             Definition::Import(ImportDefinition { ident, name, is_aggregate, text }) => {
                 quote!(import #ident #name #is_aggregate #text)
+            }
+            Definition::Table(TableDefinition { ident, name, text, path, fields, enums }) => {
+                let fields = fields.iter().map(|(ident, name)| quote!(#ident = #name));
+                quote!(table #ident #name #text #path (#(#fields),*) (#(#enums),*))
             }
             Definition::Event(EventDefinition { ident, name, text, fields, enums }) => {
                 let fields = fields.iter().map(|(ident, name)| quote!(#ident = #name));
@@ -111,21 +128,28 @@ impl Parse for Definition {
             let text = input.parse::<LitStr>()?.value();
             return Ok(Definition::Import(ImportDefinition { ident, name, is_aggregate, text }));
         }
+        if input.peek(keyword::table) {
+            input.parse::<keyword::table>()?;
+            let (ident, name, text) = (input.parse()?, string(input)?, string(input)?);
+            let path = string(input)?;
+            let (fields, enums) = (names(input)?, enumerations(input)?);
+            return Ok(Definition::Table(TableDefinition { ident, name, text, path, fields, enums }));
+        }
         input.parse::<keyword::event>()?;
-        let (ident, name, text) = (input.parse()?, input.parse::<LitStr>()?, input.parse::<LitStr>()?);
-        let fields = names(input)?;
-        let enums;
-        parenthesized!(enums in input);
-        let enums = Punctuated::<EnumDefinition, Token![,]>::parse_terminated(&enums)?;
-        let (name, text) = (name.value(), text.value());
-        Ok(Definition::Event(EventDefinition {
-            ident,
-            name,
-            text,
-            fields,
-            enums: enums.into_iter().collect(),
-        }))
+        let (ident, name, text) = (input.parse()?, string(input)?, string(input)?);
+        let (fields, enums) = (names(input)?, enumerations(input)?);
+        Ok(Definition::Event(EventDefinition { ident, name, text, fields, enums }))
     }
+}
+
+fn string(input: ParseStream<'_>) -> syn::Result<String> {
+    Ok(input.parse::<LitStr>()?.value())
+}
+
+fn enumerations(input: ParseStream<'_>) -> syn::Result<Vec<EnumDefinition>> {
+    let enums;
+    parenthesized!(enums in input);
+    Ok(Punctuated::<EnumDefinition, Token![,]>::parse_terminated(&enums)?.into_iter().collect())
 }
 
 impl Parse for EnumDefinition {

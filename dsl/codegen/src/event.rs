@@ -1,46 +1,91 @@
 //! `#[derive(Event)]`: a struct is a source, an enum the type of fields.
 
+use std::path::Path;
+
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
-use syn::{Data, DeriveInput, Fields, Path};
+use syn::{Data, DeriveInput, Fields};
+
+use metricc_dsl::NoFiles;
 
 use crate::attributes::{FieldAttributes, TypeAttributes, doc_lines};
 use crate::definition::{Called, Definition, EnumDefinition, EventDefinition, export};
 use crate::language_text::LanguageText;
 use crate::problem::Problems;
 use crate::rust_type::{FieldType, last_name};
+use crate::table::TableStruct;
+
+/// What a struct stands for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Role<'a> {
+    /// A source.
+    Event,
+    /// The rows of a table; its file is beside this one, or beside the crate's `Cargo.toml`.
+    Table(Option<&'a Path>),
+}
+
+impl Role<'_> {
+    /// The word of its attributes.
+    fn attribute(self) -> &'static str {
+        if let Role::Event = self { "event" } else { "table" }
+    }
+
+    /// The item of the language.
+    fn item(self) -> &'static str {
+        if let Role::Event = self { "source" } else { "table" }
+    }
+
+    /// The macro that is called back with definitions.
+    fn stage(self) -> Ident {
+        quote::format_ident!("{}_stage", self.attribute())
+    }
+}
 
 /// Expands `#[derive(Event)]`. `place` says where it stands, as a part of a name.
 pub fn derive_event(input: TokenStream, place: &str) -> TokenStream {
-    match syn::parse2::<DeriveInput>(input) {
-        Ok(input) => derive(&input, Vec::new(), place),
-        Err(error) => error.to_compile_error(),
-    }
+    derive(input, place, Role::Event)
 }
 
 /// Called back with the definitions of the enums that a struct names, and the struct.
 pub fn event_stage(input: TokenStream, place: &str) -> TokenStream {
+    derive(input, place, Role::Event)
+}
+
+/// Expands the derive of a role: the struct, behind the definitions that it was called back with.
+pub(crate) fn derive(input: TokenStream, place: &str, role: Role<'_>) -> TokenStream {
     let called = syn::parse2::<Called>(input).and_then(|called| {
         let input = syn::parse2::<DeriveInput>(called.rest)?;
         Ok((called.definitions, input))
     });
     match called {
-        Ok((definitions, input)) => derive(&input, definitions, place),
+        Ok((definitions, input)) => items(&input, definitions, place, role),
         Err(error) => error.to_compile_error(),
     }
 }
 
-fn derive(input: &DeriveInput, definitions: Vec<Definition>, place: &str) -> TokenStream {
+fn items(input: &DeriveInput, definitions: Vec<Definition>, place: &str, role: Role<'_>) -> TokenStream {
     let mut problems = Problems::default();
-    let attributes = TypeAttributes::of(&input.attrs, &mut problems);
+    let attributes = TypeAttributes::of(&input.attrs, role.attribute(), &mut problems);
     if let Some(parameter) = input.generics.params.first() {
-        problems.push_on(parameter, "an event has no parameters\n\nhelp: write out the types of its fields");
+        let help =
+            format!("an {} has no parameters\n\nhelp: write out the types of its fields", role.attribute());
+        problems.push_on(parameter, &help.replace("an table", "a table"));
     }
     let items = match &input.data {
         _ if !problems.is_empty() => TokenStream::new(),
-        Data::Enum(data) => of_enum(input, data, &attributes, place, &mut problems),
-        Data::Struct(data) => of_struct(input, &data.fields, definitions, &attributes, place, &mut problems),
+        Data::Enum(data) => match role {
+            Role::Event => of_enum(input, data, &attributes, place, &mut problems),
+            Role::Table(_) => {
+                let help =
+                    "an enum is no table\n\nhelp: derive `Table` for a struct, whose fields are the columns";
+                problems.push(data.enum_token.span, help);
+                TokenStream::new()
+            }
+        },
+        Data::Struct(data) => {
+            of_struct(input, &data.fields, definitions, &attributes, (place, role), &mut problems)
+        }
         Data::Union(data) => {
             problems.push(data.union_token.span, "a union is no event\n\nhelp: derive `Event` for a struct");
             TokenStream::new()
@@ -105,19 +150,19 @@ fn of_struct(
     fields: &Fields,
     definitions: Vec<Definition>,
     attributes: &TypeAttributes,
-    place: &str,
+    (place, role): (&str, Role<'_>),
     problems: &mut Problems,
 ) -> TokenStream {
     let Fields::Named(named) = fields else {
         problems.push(
             input.ident.span(),
-            "the fields of an event have names\n\nhelp: write `struct Name { field: Type }`",
+            "its fields have no names\n\nhelp: write `struct Name { field: Type }`",
         );
         return TokenStream::new();
     };
     let mut parsed = Vec::new();
     for field in &named.named {
-        let found = FieldAttributes::of_field(&field.attrs, problems);
+        let found = FieldAttributes::of_field(&field.attrs, role.attribute(), problems);
         match FieldType::of(&field.ty) {
             Ok(ty) => parsed.push(EventField { field, attributes: found, ty }),
             Err(error) => problems.push_syn(&error),
@@ -126,22 +171,27 @@ fn of_struct(
     if problems.is_empty()
         && let Some(path) = unknown_enum(&parsed, &definitions)
     {
-        return ask_for(path, &definitions, input, attributes);
+        return ask_for(path, &definitions, input, attributes, role);
     }
     let enums: Vec<EnumDefinition> = definitions
         .into_iter()
         .filter_map(|definition| match definition {
             Definition::Enum(definition) => Some(definition),
-            Definition::Event(_) | Definition::Import(_) => None,
+            Definition::Event(_) | Definition::Import(_) | Definition::Table(_) => None,
         })
         .collect();
     let name = attributes.name.as_ref().map_or_else(|| snake_case(&input.ident), syn::LitStr::value);
     let mut text = LanguageText::default();
     if problems.is_empty() {
-        source_text(input, &name, attributes, &parsed, &enums, problems, &mut text);
+        item_text(input, (&name, role), attributes, &parsed, &enums, problems, &mut text);
+    }
+    if let Role::Table(caller) = role {
+        let table =
+            TableStruct { input, name, text, fields: &parsed, enums, place, krate: attributes.krate() };
+        return table.items(caller, problems);
     }
     if problems.is_empty() {
-        text.check(&input.ident.to_string(), problems);
+        text.check(&input.ident.to_string(), &NoFiles, problems);
     }
     let names = parsed.iter().filter_map(|field| Some((field.field.ident.clone()?, field.name())));
     let definition = Definition::Event(EventDefinition {
@@ -162,25 +212,25 @@ fn of_struct(
     quote!(#implementation #export)
 }
 
-struct EventField<'a> {
-    field: &'a syn::Field,
+pub(crate) struct EventField<'a> {
+    pub(crate) field: &'a syn::Field,
     attributes: FieldAttributes,
-    ty: FieldType,
+    pub(crate) ty: FieldType,
 }
 
 impl EventField<'_> {
     /// The field's name in the language.
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let own = || self.field.ident.as_ref().map(|ident| ident.unraw().to_string()).unwrap_or_default();
         self.attributes.rename.as_ref().map_or_else(own, syn::LitStr::value)
     }
 }
 
-fn unknown_enum<'a>(fields: &'a [EventField<'_>], definitions: &[Definition]) -> Option<&'a Path> {
-    let is_known = |path: &Path| {
+fn unknown_enum<'a>(fields: &'a [EventField<'_>], definitions: &[Definition]) -> Option<&'a syn::Path> {
+    let is_known = |path: &syn::Path| {
         definitions.iter().any(|definition| match definition {
             Definition::Enum(known) => last_name(path) == Some(&known.ident),
-            Definition::Event(_) | Definition::Import(_) => false,
+            Definition::Event(_) | Definition::Import(_) | Definition::Table(_) => false,
         })
     };
     fields.iter().filter_map(|field| field.ty.enumeration()).find(|path| !is_known(path))
@@ -188,20 +238,21 @@ fn unknown_enum<'a>(fields: &'a [EventField<'_>], definitions: &[Definition]) ->
 
 /// Asks the enum for its definition, to come back to [`event_stage`] with one more.
 fn ask_for(
-    path: &Path,
+    path: &syn::Path,
     definitions: &[Definition],
     input: &DeriveInput,
     attributes: &TypeAttributes,
+    role: Role<'_>,
 ) -> TokenStream {
-    let krate = attributes.krate();
+    let (krate, stage) = (attributes.krate(), role.stage());
     quote! {
-        #path! { [#krate::__private::event_stage] #({ #definitions })* #input }
+        #path! { [#krate::__private::#stage] #({ #definitions })* #input }
     }
 }
 
-fn source_text(
+fn item_text(
     input: &DeriveInput,
-    name: &str,
+    (name, role): (&str, Role<'_>),
     attributes: &TypeAttributes,
     fields: &[EventField<'_>],
     enums: &[EnumDefinition],
@@ -210,7 +261,7 @@ fn source_text(
 ) {
     let span = attributes.name.as_ref().map_or_else(|| input.ident.span(), syn::LitStr::span);
     doc_lines(&input.attrs).iter().for_each(|line| text.push(&format!("///{line}\n"), span));
-    text.push("source ", span);
+    text.push(&format!("{} ", role.item()), span);
     text.push(name, span);
     text.push(" {\n", input.ident.span());
     for field in fields {

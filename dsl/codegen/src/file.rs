@@ -41,8 +41,8 @@ impl Files for Folder<'_> {
 }
 
 /// The file beside the one that names it, or in the folder of the crate's `Cargo.toml`.
-fn located(literal: &LitStr, caller: Option<&Path>) -> PathBuf {
-    let given = PathBuf::from(literal.value());
+pub(crate) fn located(given: &str, caller: Option<&Path>) -> PathBuf {
+    let given = PathBuf::from(given);
     let beside = caller.and_then(|file| Some(file.parent()?.join(&given)));
     if let Some(beside) = beside.and_then(|path| path.canonicalize().ok()) {
         return beside;
@@ -58,7 +58,7 @@ pub fn metrics(input: TokenStream, caller: Option<&Path>) -> TokenStream {
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
     };
-    let path = located(&input.path, caller);
+    let path = located(&input.path.value(), caller);
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -111,7 +111,8 @@ fn rendered(checked: &Checked, text: &SourceText) -> String {
 fn defining(source: &Source, text: &str, used: &[SourceText]) -> String {
     let defines = |text: &SourceText| check(text).package.sources.iter().any(|known| **known == *source);
     let this = SourceText { name: String::new(), bytes: text.into() };
-    let defining = std::iter::once(&this).chain(used).find(|text| defines(text));
+    let packages = used.iter().filter(|used| used.name.ends_with(".metric"));
+    let defining = std::iter::once(&this).chain(packages).find(|text| defines(text));
     String::from_utf8_lossy(&defining.unwrap_or(&this).bytes).into_owned()
 }
 

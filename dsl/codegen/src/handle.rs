@@ -360,7 +360,8 @@ fn with_error(
 
 /// The item of a metric in the text of its package.
 pub(crate) fn metric_text(package: &str, files: &[SourceText], name: &str) -> String {
-    let used = files.iter().map(|file| String::from_utf8_lossy(&file.bytes));
+    let packages = files.iter().filter(|file| file.name.ends_with(".metric"));
+    let used = packages.map(|file| String::from_utf8_lossy(&file.bytes));
     let mut texts = std::iter::once(std::borrow::Cow::from(package)).chain(used);
     let head = format!("metric {name} ");
     let Some(package) = texts.find(|text| text.contains(&head)) else { return String::new() };
@@ -368,7 +369,7 @@ pub(crate) fn metric_text(package: &str, files: &[SourceText], name: &str) -> St
     let item = &package[start..];
     let end = item.match_indices('\n').map(|(place, _)| place + 1).find(|&place| {
         let next = item[place..].trim_start();
-        ["metric ", "source ", "calendar ", "use ", "///", "//!", "test "]
+        ["metric ", "source ", "calendar ", "table ", "use ", "///", "//!", "test "]
             .iter()
             .any(|word| next.starts_with(word))
     });

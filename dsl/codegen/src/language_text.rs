@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use metricc_dsl::{Diagnostic, Severity, SourceText, check, ir};
+use metricc_dsl::{Diagnostic, Files, Severity, SourceText, check_with, ir};
 use proc_macro2::Span;
 
 use crate::problem::Problems;
@@ -45,9 +45,15 @@ impl LanguageText {
         &self.text
     }
 
-    /// Checks the text. Errors are led back to their tokens; none if there are any.
-    pub(crate) fn check(&self, name: &str, problems: &mut Problems) -> Option<ir::Package> {
-        let checked = check(&SourceText { name: name.to_owned(), bytes: self.text.clone().into_bytes() });
+    /// Checks the text, with the files beside it. Errors are led back to their tokens; none if there are any.
+    pub(crate) fn check(
+        &self,
+        name: &str,
+        files: &dyn Files,
+        problems: &mut Problems,
+    ) -> Option<ir::Package> {
+        let text = SourceText { name: name.to_owned(), bytes: self.text.clone().into_bytes() };
+        let checked = check_with(&text, files);
         let errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error);
         let n_before = problems.len();
         errors.for_each(|error| self.report(error, problems));

@@ -26,6 +26,7 @@ mod problem;
 mod rust_type;
 mod scope;
 mod stub;
+mod table;
 mod type_check;
 mod value;
 mod window;
@@ -35,25 +36,26 @@ pub use file::metrics;
 pub use metric::{metric, metric_stage};
 pub use own::{derive_state, monoid, scalar};
 pub use stub::{stub_module, stub_root};
+pub use table::{derive_table, table_stage};
 
 /// For tests of both doors.
 #[doc(hidden)]
 pub mod testing {
-    use std::sync::Arc;
+    use metricc_dsl::Files;
+    use metricc_dsl::ir::{Package, Source};
 
-    use metricc_dsl::ir::{Import, Source};
-
-    use crate::definition::{EventDefinition, ImportDefinition};
+    use crate::definition::{EventDefinition, ImportDefinition, TableDefinition};
     use crate::names::{pascal_case, rust_name};
 
-    /// The package that a `#[metric]` function means over a source of the package `text`, or what is wrong with it.
+    /// The package that a `#[metric]` function means over a source of a package with this `text` and these `files`, or
+    /// what is wrong with it.
     ///
     /// # Errors
     /// All findings, one behind the other.
     pub fn package_of(
         source: &Source,
-        imports: &[Arc<Import>],
-        text: &str,
+        package: &Package,
+        (text, files): (&str, &dyn Files),
         function: &str,
     ) -> Result<String, String> {
         let fields = source.fields.iter().map(|field| (rust_name(&field.name), field.name.clone()));
@@ -66,7 +68,7 @@ pub mod testing {
         };
         let function = syn::parse_str(function).map_err(|error| format!("{error}: {function}"))?;
         // The text has the import items themselves.
-        let imports = imports.iter().map(|import| ImportDefinition {
+        let imports = package.imports.iter().map(|import| ImportDefinition {
             ident: if import.is_aggregate {
                 rust_name(&pascal_case(&import.name))
             } else {
@@ -76,6 +78,18 @@ pub mod testing {
             is_aggregate: import.is_aggregate,
             text: String::new(),
         });
-        crate::metric::package_text(&definition, &imports.collect::<Vec<_>>(), &function)
+        let tables = package.tables.iter().map(|table| {
+            let fields = table.columns.iter().map(|column| (rust_name(&column.name), column.name.clone()));
+            TableDefinition {
+                ident: rust_name(&pascal_case(&table.name)),
+                name: table.name.clone(),
+                text: String::new(),
+                path: String::new(),
+                fields: fields.collect(),
+                enums: Vec::new(),
+            }
+        });
+        let (imports, tables): (Vec<_>, Vec<_>) = (imports.collect(), tables.collect());
+        crate::metric::package_text(&definition, &imports, &tables, &function, files)
     }
 }

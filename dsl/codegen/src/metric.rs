@@ -1,15 +1,20 @@
 //! `#[metric]`: a function whose body is a chain becomes a typed definition.
 
+use metricc_dsl::Files;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
-use syn::{FnArg, GenericArgument, ItemFn, Pat, Path, PathArguments, ReturnType, Type, parenthesized};
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    ExprMethodCall, FnArg, GenericArgument, ItemFn, Pat, Path, PathArguments, ReturnType, Type, parenthesized,
+};
 
 use crate::attributes::doc_lines;
 use crate::chain::Writer;
-use crate::definition::{Called, Definition, EventDefinition, ImportDefinition};
+use crate::definition::{Called, Definition, EventDefinition, ImportDefinition, TableDefinition};
 use crate::handle::{Handle, handle};
 use crate::problem::Problems;
+use crate::table::TableFiles;
 use crate::type_check;
 
 /// Expands `#[metric]`: asks the event for its definition, to come back to [`metric_stage`].
@@ -44,7 +49,7 @@ pub fn metric_stage(input: TokenStream) -> TokenStream {
         Ok((called.definitions, staged))
     });
     match staged {
-        Ok((definitions, staged)) => match missing_import(&definitions, &staged) {
+        Ok((definitions, staged)) => match staged.to_ask(&definitions) {
             // One after the other is asked for its definition; each puts it in front.
             Some(path) => {
                 let krate = staged.arguments.krate();
@@ -61,14 +66,19 @@ pub fn metric_stage(input: TokenStream) -> TokenStream {
 struct Staged {
     arguments: Arguments,
     function: ItemFn,
-    /// Both, as they were handed through.
+    /// Types of the tables that it looks up, each once.
+    tables: Vec<Path>,
+    /// Arguments and function, as they were handed through.
     tokens: TokenStream,
 }
 
-/// The first import that has not been asked for its definition.
-fn missing_import<'a>(definitions: &[Definition], staged: &'a Staged) -> Option<&'a Path> {
-    let n_known = definitions.iter().filter(|definition| matches!(definition, Definition::Import(_))).count();
-    staged.arguments.imports.get(n_known)
+impl Staged {
+    /// Whose definition is asked for next: after the event the imports are, then the tables. Each answer stands in front
+    /// of those before it.
+    fn to_ask(&self, definitions: &[Definition]) -> Option<&Path> {
+        let mut all = self.arguments.imports.iter().chain(&self.tables);
+        all.nth(definitions.len().checked_sub(1)?)
+    }
 }
 
 impl Parse for Staged {
@@ -76,7 +86,9 @@ impl Parse for Staged {
         let tokens: TokenStream = input.fork().parse()?;
         let arguments;
         parenthesized!(arguments in input);
-        Ok(Staged { arguments: arguments.parse()?, function: input.parse()?, tokens })
+        let (arguments, function) = (arguments.parse()?, input.parse()?);
+        let tables = tables_of(&function);
+        Ok(Staged { arguments, function, tables, tokens })
     }
 }
 
@@ -152,26 +164,25 @@ fn parameter(function: &ItemFn) -> syn::Result<(&Ident, &Path)> {
 fn expand(definitions: &[Definition], staged: &Staged) -> TokenStream {
     let Staged { arguments, function, .. } = staged;
     let mut problems = Problems::default();
-    let event_definition = definitions.iter().find_map(|definition| match definition {
+    let event_definition = definitions.last().and_then(|definition| match definition {
         Definition::Event(event) => Some(event),
         _ => None,
     });
+    let tables = looked_up(definitions, staged, &mut problems);
     let expansion = match (event_definition, parameter(function)) {
         (Some(definition), Ok((events, event))) => {
-            let imports = imports_of(definitions, arguments);
+            let imports = imports_of(definitions, arguments, &mut problems);
             signature(function, &mut problems);
             let docs = doc_lines(&function.attrs);
             let name = &function.sig.ident;
-            let text = Writer::new(definition, &imports, &mut problems).package(
-                name,
-                &docs,
-                events,
-                &function.block,
-            );
+            let writer = Writer::new(definition, &imports, &tables, &mut problems);
+            let text = writer.package(name, &docs, events, &function.block);
             // Over a source with errors nothing more is to be said.
-            let package = match (definition.text.is_empty(), problems.is_empty()) {
-                (false, true) => text.check(&name.to_string(), &mut problems),
-                _ => None,
+            let is_whole = !definition.text.is_empty() && tables.iter().all(|table| !table.text.is_empty());
+            let files = TableFiles(&tables);
+            let package = match is_whole && problems.is_empty() {
+                true => text.check(&name.to_string(), &files, &mut problems),
+                false => None,
             };
             let krate = arguments.krate();
             let checked = type_check::function(function, package.is_some(), &imports, &krate);
@@ -182,12 +193,13 @@ fn expand(definitions: &[Definition], staged: &Staged) -> TokenStream {
                 attributes: &function.attrs,
                 event: &event.to_token_stream(),
                 metric: metric.map(|metric| (metric.as_ref(), text.as_str())),
-                files: &[],
+                files: &files.texts(),
                 imports: &imports_expression(&imports, &krate),
                 origin: "`#[metric]` from the function of this name",
                 krate: &krate,
             });
-            quote!(#problems #checked #handle)
+            let tracked = files.tracked();
+            quote!(#problems #tracked #checked #handle)
         }
         (_, Err(error)) => error.to_compile_error(),
         (_, Ok((_, event))) => {
@@ -209,12 +221,66 @@ pub(crate) struct Imported<'a> {
 }
 
 /// The imports in the order of their paths; the definitions come in the reverse one.
-fn imports_of<'a>(definitions: &'a [Definition], arguments: &'a Arguments) -> Vec<Imported<'a>> {
-    let known = definitions.iter().rev().filter_map(|definition| match definition {
-        Definition::Import(import) => Some(import),
+fn imports_of<'a>(
+    definitions: &'a [Definition],
+    arguments: &'a Arguments,
+    problems: &mut Problems,
+) -> Vec<Imported<'a>> {
+    let known = definitions.iter().rev().skip(1).zip(&arguments.imports);
+    let import = |(definition, path): (&'a Definition, &'a Path)| match definition {
+        Definition::Import(definition) => Some(Imported { definition, path }),
+        _ => {
+            let help = "neither a function nor an aggregate\n\nhelp: mark it with `#[scalar]` or `#[monoid]`";
+            problems.push_on(path, help);
+            None
+        }
+    };
+    known.filter_map(import).collect()
+}
+
+/// The tables that a metric looks up.
+fn looked_up<'a>(
+    definitions: &'a [Definition],
+    staged: &Staged,
+    problems: &mut Problems,
+) -> Vec<&'a TableDefinition> {
+    let known = definitions.iter().rev().skip(1 + staged.arguments.imports.len()).zip(&staged.tables);
+    let table = |(definition, path): (&'a Definition, &Path)| match definition {
+        Definition::Table(table) => Some(table),
+        _ => {
+            problems.push_on(path, "no table\n\nhelp: a table is a struct that derives `Table`");
+            None
+        }
+    };
+    known.filter_map(table).collect()
+}
+
+/// The types of `.lookup::<Type>(…)`, each once.
+fn tables_of(function: &ItemFn) -> Vec<Path> {
+    #[derive(Default)]
+    struct Found(Vec<Path>);
+    impl VisitMut for Found {
+        fn visit_expr_method_call_mut(&mut self, call: &mut ExprMethodCall) {
+            visit_mut::visit_expr_method_call_mut(self, call);
+            if let Some(path) = table_path(call)
+                && !self.0.contains(path)
+            {
+                self.0.push(path.clone());
+            }
+        }
+    }
+    let mut found = Found::default();
+    found.visit_block_mut(&mut function.block.clone());
+    found.0
+}
+
+/// The type of `.lookup::<Type>(…)`.
+pub(crate) fn table_path(call: &ExprMethodCall) -> Option<&Path> {
+    let arguments = &call.turbofish.as_ref().filter(|_| call.method == "lookup")?.args;
+    match (arguments.first(), arguments.len()) {
+        (Some(GenericArgument::Type(Type::Path(table))), 1) => Some(&table.path),
         _ => None,
-    });
-    known.zip(&arguments.imports).map(|(definition, path)| Imported { definition, path }).collect()
+    }
 }
 
 /// The value of `Definition::imports`.
@@ -230,7 +296,9 @@ fn imports_expression(imports: &[Imported<'_>], krate: &TokenStream) -> TokenStr
 pub(crate) fn package_text(
     definition: &EventDefinition,
     imports: &[ImportDefinition],
+    tables: &[TableDefinition],
     function: &ItemFn,
+    files: &dyn Files,
 ) -> Result<String, String> {
     let mut problems = Problems::default();
     let (events, _) = parameter(function).map_err(|error| error.to_string())?;
@@ -239,9 +307,11 @@ pub(crate) fn package_text(
     let paths: Vec<Path> = imports.iter().map(|import| Path::from(import.ident.clone())).collect();
     let imports: Vec<Imported<'_>> =
         imports.iter().zip(&paths).map(|(definition, path)| Imported { definition, path }).collect();
-    let text = Writer::new(definition, &imports, &mut problems).package(name, &docs, events, &function.block);
+    let tables: Vec<&TableDefinition> = tables.iter().collect();
+    let writer = Writer::new(definition, &imports, &tables, &mut problems);
+    let text = writer.package(name, &docs, events, &function.block);
     if problems.is_empty() {
-        text.check(&name.to_string(), &mut problems);
+        text.check(&name.to_string(), files, &mut problems);
     }
     if problems.is_empty() {
         Ok(text.as_str().to_owned())

@@ -15,6 +15,8 @@ pub(crate) enum Binding {
     Group(Box<Binding>),
     /// A field, an element or a `let`.
     Name(String),
+    /// A row of a table: its name in the language, and those of its columns in Rust and in the language.
+    Found { name: String, fields: Vec<(Ident, String)> },
     /// Several, by place.
     Tuple(Vec<Binding>),
 }
@@ -69,6 +71,10 @@ impl Scope {
             Expr::Field(field) => match (self.binding_of(&field.base, definition)?, &field.member) {
                 (Binding::Row, Member::Named(name)) => {
                     definition.field(name).map(|name| Binding::Name(name.to_owned()))
+                }
+                (Binding::Found { name, fields }, Member::Named(member)) => {
+                    let (_, column) = fields.iter().find(|(known, _)| known == member)?;
+                    Some(Binding::Name(format!("{name}.{column}")))
                 }
                 (Binding::Tuple(parts), Member::Unnamed(index)) => parts.get(index.index as usize).cloned(),
                 _ => None,

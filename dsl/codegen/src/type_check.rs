@@ -10,7 +10,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ItemFn, Lit, parse_quote_spanned};
 
 use crate::call::{listed, matched};
-use crate::metric::Imported;
+use crate::metric::{Imported, table_path};
 use crate::value::is_duration;
 
 /// The function, hidden. With errors only editors see its body: the compiler would say everything twice.
@@ -84,6 +84,14 @@ impl VisitMut for Rewrite<'_> {
             Expr::Struct(record) => {
                 let values = record.fields.iter().map(|field| &field.expr);
                 Some(parse_quote_spanned!(span=> (#(#values,)*)))
+            }
+            // The type of the keys is the compiler's to find.
+            Expr::MethodCall(call) if table_path(call).is_some() => {
+                let mut call = call.clone();
+                if let Some(turbofish) = &mut call.turbofish {
+                    turbofish.args.push(parse_quote_spanned!(span=> _));
+                }
+                Some(Expr::MethodCall(call))
             }
             Expr::MethodCall(call) if call.method == "contains" && call.args.len() == 1 => {
                 listed(&call.receiver).and_then(|listed| any_of(&call.args[0], &listed))

@@ -137,6 +137,10 @@ impl Writer<'_> {
                 Some(Binding::Row) => {
                     self.problems.push(name.span(), "an event is no value\n\nhelp: name one of its fields");
                 }
+                Some(Binding::Found { .. }) => {
+                    self.problems
+                        .push(name.span(), "a row of a table is no value\n\nhelp: name one of its columns");
+                }
                 Some(Binding::Tuple(_)) => {
                     self.problems.push(name.span(), "a tuple is no value\n\nhelp: name one of its parts");
                 }
@@ -157,7 +161,7 @@ impl Writer<'_> {
         let mut segments = path.path.segments.iter().rev();
         let (variant, enumeration) = (segments.next(), segments.next());
         if let (Some(variant), Some(enumeration)) = (variant, enumeration)
-            && let Some(known) = self.definition.enumeration(&enumeration.ident)
+            && let Some(known) = self.enumeration(&enumeration.ident).cloned()
         {
             match known.variants.iter().find(|(ident, _)| *ident == variant.ident) {
                 Some((_, name)) => out.push_string(name, variant.ident.span()),
@@ -184,6 +188,12 @@ impl Writer<'_> {
                 let known = self.definition.field(name).unwrap_or(&text);
                 out.push(known, name.span());
             }
+            // As is one that is no column.
+            (Some(Binding::Found { name: row, fields }), Member::Named(name)) => {
+                let known = fields.iter().find(|(known, _)| known == name);
+                let text = known.map_or_else(|| name.unraw().to_string(), |(_, column)| column.clone());
+                out.push(&format!("{row}.{text}"), name.span());
+            }
             (Some(Binding::Tuple(parts)), Member::Unnamed(index)) => match parts.get(index.index as usize) {
                 Some(Binding::Name(name)) => out.push(name, index.span),
                 Some(_) => {
@@ -198,7 +208,10 @@ impl Writer<'_> {
                 );
                 self.problems.push(name.span(), &help);
             }
-            _ => self.problems.push_on(&field.member, "a value has no fields\n\nhelp: only the event has"),
+            _ => self.problems.push_on(
+                &field.member,
+                "a value has no fields\n\nhelp: only the event and rows of tables have",
+            ),
         }
     }
 

@@ -22,6 +22,17 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
     metricc_codegen::derive_event(input.into(), &place()).into()
 }
 
+/// Makes a struct the row of a static table, whose rows are in the file `NAME.csv` beside the file of the struct, or
+/// beside the crate's `Cargo.toml`: `.lookup::<Shop>(|p| p.shop_id)`.
+///
+/// On the type: `#[table(name = "shops")]` names the table (the type's name in snake case otherwise), `crate = path` says
+/// where `metricc` is, `debug` prints the expansion. On a field: `key`, `rename = "…"`, `decimal(p, s)`.
+#[proc_macro_derive(Table, attributes(table))]
+pub fn derive_table(input: TokenStream) -> TokenStream {
+    let caller = Span::call_site().local_file();
+    metricc_codegen::derive_table(input.into(), &place(), caller.as_deref()).into()
+}
+
 /// Makes a function whose body is a chain a metric.
 ///
 /// `#[metric(crate = path)]` says where `metricc` is, `#[metric(debug)]` prints the expansion.
@@ -66,6 +77,13 @@ pub fn metrics(input: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn event_stage(input: TokenStream) -> TokenStream {
     metricc_codegen::event_stage(input.into(), &place()).into()
+}
+
+#[doc(hidden)]
+#[proc_macro]
+pub fn table_stage(input: TokenStream) -> TokenStream {
+    let caller = Span::call_site().local_file();
+    metricc_codegen::table_stage(input.into(), &place(), caller.as_deref()).into()
 }
 
 #[doc(hidden)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Names;
 use super::literal::Literal;
+use super::lookup::LookedUp;
 use super::operand::Operands;
 use crate::ast;
 use crate::code::Code;
@@ -101,6 +102,7 @@ pub(super) struct Checker<'a> {
     pub(super) source: Option<Arc<Source>>,
     pub(super) columns: Vec<Column>,
     pub(super) lets: Vec<Let<'a>>,
+    pub(super) lookups: Vec<LookedUp<'a>>,
     pub(super) place: Place,
     /// `let`s and elements that stand behind this place of the body may not be used yet.
     pub(super) before: Option<usize>,
@@ -125,6 +127,7 @@ impl<'a> Checker<'a> {
             source: None,
             columns: Vec::new(),
             lets: Vec::new(),
+            lookups: Vec::new(),
             place: Place::Output,
             before: None,
             facts: Vec::new(),
@@ -241,7 +244,9 @@ impl Checker<'_> {
             _ => {
                 let grouped = if name.contains(' ') { format!("({name})") } else { name.to_owned() };
                 let diagnostic = diagnostic.help(format!("say what none means: `{grouped} ?? …`"));
-                match name.contains(|character: char| !(character.is_alphanumeric() || character == '_')) {
+                match name.contains(|character: char| {
+                    !(character.is_alphanumeric() || matches!(character, '_' | '.'))
+                }) {
                     false => diagnostic.help(format!("or test it before: `{name} != none and …`")),
                     true => diagnostic,
                 }

@@ -19,6 +19,8 @@ pub(super) struct Clauses<'a> {
     pub(super) from: Option<&'a Name>,
     pub(super) eaches: Vec<(&'a Name, &'a Expr)>,
     pub(super) lets: Vec<(&'a Name, &'a Expr)>,
+    /// Name, table, keys.
+    pub(super) lookups: Vec<(&'a Name, &'a Name, &'a [Expr])>,
     pub(super) wheres: Vec<&'a Expr>,
     pub(super) keys: Vec<&'a KeyItem>,
     pub(super) window: Option<WindowClause<'a>>,
@@ -49,6 +51,7 @@ pub(super) fn clauses<'a>(item: &'a MetricItem, found: &mut Vec<Diagnostic>) -> 
             ClauseKind::From(name) => clauses.from = Some(name),
             ClauseKind::Each { name, list } => clauses.eaches.push((name, list)),
             ClauseKind::Let { name, value } => clauses.lets.push((name, value)),
+            ClauseKind::Lookup { name, table, keys } => clauses.lookups.push((name, table, keys)),
             ClauseKind::Where(condition) => clauses.wheres.push(condition),
             ClauseKind::By(keys) => clauses.keys.extend(keys),
             ClauseKind::Every { every, calendar } => {
@@ -70,7 +73,10 @@ fn stands_once(kind: &ClauseKind) -> Option<&'static str> {
         ClauseKind::By(_) => "by",
         ClauseKind::Every { .. } | ClauseKind::Over { .. } | ClauseKind::Session { .. } => "a window",
         ClauseKind::Unit(_) => "unit",
-        ClauseKind::Each { .. } | ClauseKind::Let { .. } | ClauseKind::Where(_) => return None,
+        ClauseKind::Each { .. }
+        | ClauseKind::Let { .. }
+        | ClauseKind::Lookup { .. }
+        | ClauseKind::Where(_) => return None,
     })
 }
 

@@ -3,6 +3,7 @@
 use super::checker::{Checker, Column, LetState, NoneKind, Place, Typed};
 use super::function;
 use super::literal::Literal;
+use super::lookup::fact;
 use super::offset::Back;
 use super::unify::open_literal;
 use crate::ast::{BinaryOperator, Expr, ExprKind, Name, UnaryOperator};
@@ -46,14 +47,7 @@ impl Checker<'_> {
             ExprKind::Member { value, field } if self.operands.is_some() => {
                 self.operand(&value.text, Some(field), None, span)
             }
-            ExprKind::Member { value, field } => {
-                let message = format!("`{}` has no `{}`", value.text, field.text);
-                self.report(
-                    Diagnostic::new(Code::UnknownName, message, field.span, "")
-                        .help("only metrics that present records have parts"),
-                );
-                None
-            }
+            ExprKind::Member { value, field } => self.looked_up(value, field, span),
             ExprKind::Paren(inner) => self.expr(inner),
             ExprKind::Poisoned => None,
         }
@@ -128,7 +122,7 @@ impl Checker<'_> {
         self.leaf(Typed::leaf(ir::ExprKind::Column(index), ty.kind, none, span))
     }
 
-    fn used_before(&mut self, name: &str, span: Span, declared: Span) {
+    pub(super) fn used_before(&mut self, name: &str, span: Span, declared: Span) {
         self.report(
             Diagnostic::new(
                 Code::UsedBeforeDeclared,
@@ -191,6 +185,13 @@ impl Checker<'_> {
             );
             return None;
         }
+        if let Some(lookup) = self.lookups.iter_mut().find(|lookup| lookup.name.text == name) {
+            lookup.used = true;
+            let message = format!("`{name}` is a whole row of `{}`", lookup.table.text);
+            let diagnostic = Diagnostic::new(Code::UnknownName, message, span, "");
+            self.report(diagnostic.help(format!("name a column of it: `{name}.…`")));
+            return None;
+        }
         let source = self.source.clone()?;
         let value_of_enum = source.fields.iter().find(|field| match &field.ty.kind {
             Kind::Enum(names) => names.iter().any(|value| value == name),
@@ -227,6 +228,12 @@ impl Checker<'_> {
             }
             return self.unknown_name(name, span);
         }
+        self.outside_of_aggregates(name, span);
+        None
+    }
+
+    /// A value of events where one of groups is wanted.
+    pub(super) fn outside_of_aggregates(&mut self, name: &str, span: Span) {
         let diagnostic = Diagnostic::new(
             Code::FieldOutside,
             format!("`{name}` outside of an aggregate"),
@@ -236,7 +243,6 @@ impl Checker<'_> {
         self.report(diagnostic.help(format!(
             "aggregate it, such as `max({name})`, or add it to `by`: keys are shown beside the value"
         )));
-        None
     }
 
     fn conditional(&mut self, condition: &Expr, then: &Expr, otherwise: &Expr, span: Span) -> Option<Typed> {
@@ -357,11 +363,15 @@ pub(super) fn learn(condition: &Expr, outcome: bool, facts: &mut Vec<String>) {
         ExprKind::Binary { operator, left, right, .. } => {
             let wanted = if outcome { BinaryOperator::NotEqual } else { BinaryOperator::Equal };
             let tested = match (&left.bare().kind, &right.bare().kind) {
-                (ExprKind::Name(name), ExprKind::None) | (ExprKind::None, ExprKind::Name(name)) => Some(name),
+                (ExprKind::Name(name), ExprKind::None) | (ExprKind::None, ExprKind::Name(name)) => {
+                    Some(name.clone())
+                }
+                (ExprKind::Member { value, field }, ExprKind::None)
+                | (ExprKind::None, ExprKind::Member { value, field }) => Some(fact(value, field)),
                 _ => None,
             };
             if *operator == wanted {
-                facts.extend(tested.cloned());
+                facts.extend(tested);
             }
         }
         _ => {}

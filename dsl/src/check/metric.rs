@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::checker::{Checker, Column, Let, LetState, NoneKind, Place, Typed};
 use super::clauses::{self, Clauses};
 use super::expression::learn;
+use super::lookup::{KeyState, LookedUp};
 use super::{MOST_PARTS, Names, Places, duplicate, name, too_many};
 use crate::ast::{Expr, ExprKind, KeyItem, MetricItem, MetricValue, Name};
 use crate::code::Code;
@@ -68,8 +69,9 @@ impl<'a> Checker<'a> {
     /// `each` and `let`: the names that a body adds.
     fn definitions(&mut self, clauses: &Clauses<'a>) -> Option<Vec<Each>> {
         let mut places = Places::default();
-        let names =
-            clauses.lets.iter().map(|(name, _)| name).chain(clauses.eaches.iter().map(|(name, _)| name));
+        let names = clauses.lets.iter().map(|(name, _)| name);
+        let names = names.chain(clauses.lookups.iter().map(|(name, ..)| name));
+        let names = names.chain(clauses.eaches.iter().map(|(name, _)| name));
         if let Some(name) = names.skip(MOST_PARTS).min_by_key(|name| name.span.start) {
             let diagnostic = too_many("names in a metric", name.span).help("split the metric");
             self.report(diagnostic);
@@ -79,6 +81,12 @@ impl<'a> Checker<'a> {
             let is_free = self.is_free(name) && places.define("name", name, self.found);
             if is_free {
                 self.lets.push(Let { name, value, state: LetState::Waiting, used: false });
+            }
+        }
+        for (name, table, keys) in &clauses.lookups {
+            let is_free = self.is_free(name) && places.define("name", name, self.found);
+            if is_free {
+                self.lookups.push(LookedUp { name, table, keys, state: KeyState::Waiting, used: false });
             }
         }
         let mut eaches = Some(Vec::new());
@@ -112,6 +120,11 @@ impl<'a> Checker<'a> {
                 // Looking at it is no use of it; its own definition was counted.
                 self.n_nodes = self.n_nodes.min(n_nodes.saturating_add(self.let_size(index)));
                 self.lets[index].used = used;
+            }
+        }
+        for index in 0..self.lookups.len() {
+            if let KeyState::Waiting = self.lookups[index].state {
+                self.lookup_keys(index, self.lookups[index].name.span);
             }
         }
         eaches
@@ -211,6 +224,7 @@ impl<'a> Checker<'a> {
         let name = match (&item.name, &item.value.bare().kind) {
             (Some(name), _) => Some(name.clone()),
             (None, ExprKind::Name(name)) => Some(Name { text: name.clone(), span: item.value.span }),
+            (None, ExprKind::Member { field, .. }) => Some(field.clone()),
             (None, ExprKind::Poisoned) => None,
             (None, _) => {
                 self.report(
@@ -328,6 +342,7 @@ impl<'a> Checker<'a> {
             .iter()
             .filter(|definition| !definition.used)
             .map(|definition| definition.name)
+            .chain(self.lookups.iter().filter(|lookup| !lookup.used).map(|lookup| lookup.name))
             .collect();
         for name in unused {
             self.report(

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::import::ImportEntry;
+use super::table::TableEntry;
 use super::{CalendarEntry, Names, Places};
 use crate::ast::{Item, Name, UseItem};
 use crate::code::Code;
@@ -23,6 +24,8 @@ pub(crate) struct Uses<'a> {
     /// Names of the files that are being checked, each used by the one before.
     stack: Vec<String>,
     known: BTreeMap<String, Arc<UsedFile>>,
+    /// Files of tables, by name.
+    data: BTreeMap<String, SourceText>,
     /// A circle that was found and is reported by each of its files, the one that was checked first at its start.
     circle: Option<Vec<String>>,
 }
@@ -45,12 +48,23 @@ enum Unusable {
 
 impl<'a> Uses<'a> {
     pub(crate) fn new(read: &'a dyn Fn(&str) -> Result<Vec<u8>, String>) -> Self {
-        Uses { read, stack: Vec::new(), known: BTreeMap::new(), circle: None }
+        Uses { read, stack: Vec::new(), known: BTreeMap::new(), data: BTreeMap::new(), circle: None }
     }
 
-    /// The texts of all used files, by name.
+    /// All files that were read, by name: packages, then tables.
     pub(crate) fn into_texts(self) -> Vec<SourceText> {
-        self.known.into_values().map(|file| file.text.clone()).collect()
+        let packages = self.known.into_values().map(|file| file.text.clone());
+        packages.chain(self.data.into_values()).collect()
+    }
+
+    /// The content of a file with the rows of a table.
+    pub(super) fn data(&mut self, name: &str) -> Result<Vec<u8>, String> {
+        if let Some(known) = self.data.get(name) {
+            return Ok(known.bytes.clone());
+        }
+        let bytes = (self.read)(name)?;
+        self.data.insert(name.to_owned(), SourceText { name: name.to_owned(), bytes: bytes.clone() });
+        Ok(bytes)
     }
 
     /// Begins a file; it is known by its name without folder and suffix.
@@ -113,6 +127,7 @@ fn defined_name(item: &Item) -> Option<String> {
         Item::Source(item) => Some(item.name.text.clone()),
         Item::Calendar(item) => Some(item.name.text.clone()),
         Item::Import(item) => Some(item.name.text.clone()),
+        Item::Table(item) => Some(item.name.text.clone()),
         Item::Metric(item) => Some(item.name.text.clone()),
         Item::Use(_) | Item::Test(_) => None,
     }
@@ -157,7 +172,7 @@ pub(super) fn take(
     }
 }
 
-/// A name may stand for a source, a calendar, an import and a metric at once.
+/// A name may stand for a source, a calendar, an import, a table and a metric at once.
 fn take_one(
     name: &Name,
     used: &ir::Package,
@@ -187,6 +202,12 @@ fn take_one(
         package.imports.push(import.clone());
         let entry = ImportEntry { import: Some(import.clone()), span: name.span, used: Cell::new(false) };
         names.imports.insert(text.clone(), entry);
+    }
+    if let Some(table) = used.tables.iter().find(|table| table.name == *text)
+        && places.define("table", name, found)
+    {
+        package.tables.push(table.clone());
+        names.tables.insert(text.clone(), TableEntry::new(Some(table.clone()), name.span));
     }
     if let Some(metric) = used.metrics.iter().find(|metric| metric.name == *text)
         && places.define("metric", name, found)
@@ -237,6 +258,7 @@ fn poison(text: &str, name: &Name, names: &mut Names) {
     names.calendars.entry(text.to_owned()).or_insert(calendar);
     let import = ImportEntry { import: None, span: name.span, used: Cell::new(true) };
     names.imports.entry(text.to_owned()).or_insert(import);
+    names.tables.entry(text.to_owned()).or_insert(TableEntry::new(None, name.span));
     names.metrics.insert(text.to_owned());
 }
 

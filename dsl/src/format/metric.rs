@@ -81,12 +81,12 @@ impl Layout<'_> {
         self.close(close, 0);
     }
 
-    /// From, each and let, where, by, window, unit. What each and let define is used further down, so they stay in
+    /// From, each, let and lookup, where, by, window, unit. What these define is used further down, so they stay in
     /// their order.
     fn in_order(&self, clauses: &[Clause]) -> Vec<Range<usize>> {
         let class = |clause: &Clause| match clause.kind {
             ClauseKind::From(_) => 0,
-            ClauseKind::Each { .. } | ClauseKind::Let { .. } => 1,
+            ClauseKind::Each { .. } | ClauseKind::Let { .. } | ClauseKind::Lookup { .. } => 1,
             ClauseKind::Where(_) => 2,
             ClauseKind::By(_) => 3,
             ClauseKind::Every { .. } | ClauseKind::Over { .. } | ClauseKind::Session { .. } => 4,

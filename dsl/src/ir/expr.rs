@@ -161,6 +161,9 @@ pub enum Func {
     /// To the expression's type: int → int128|decimal|float, int128 → decimal|float, decimal → decimal of another
     /// scale (half even), decimal → float, float|decimal → int (toward zero). Does not fit: none.
     Cast,
+    /// (the keys of a table …) → the column, optional: that of the row with these keys. Without such a row, and where a key
+    /// is none: none.
+    Lookup(std::sync::Arc<super::Lookup>),
     /// The program's own: as its import declares it.
     Own(std::sync::Arc<super::Import>),
 }
@@ -190,18 +193,15 @@ pub enum Part {
 }
 
 impl Expr {
-    /// The functions of the program that it calls.
-    pub(super) fn imports(&self) -> Vec<&super::Import> {
-        let (mut todo, mut imports) = (vec![self], Vec::new());
+    /// The functions that it applies.
+    pub(super) fn functions(&self) -> Vec<&Func> {
+        let (mut todo, mut functions) = (vec![self], Vec::new());
         while let Some(expr) = todo.pop() {
             if let ExprKind::Call(func, arguments) = &expr.kind {
-                imports.extend(match func {
-                    Func::Own(import) => Some(import.as_ref()),
-                    _ => None,
-                });
+                functions.push(func);
                 todo.extend(arguments);
             }
         }
-        imports
+        functions
     }
 }

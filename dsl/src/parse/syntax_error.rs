@@ -12,7 +12,7 @@ const RESERVED: [&str; 17] = [
     "and", "or", "not", "in", "if", "then", "else", "none", "true", "false", "from", "each", "let", "where",
     "by", "every", "as",
 ];
-const CLAUSES: [&str; 7] = ["from", "each", "let", "where", "by", "every", "unit"];
+const CLAUSES: [&str; 8] = ["from", "each", "let", "lookup", "where", "by", "every", "unit"];
 
 /// The diagnostic for an item that does not parse.
 pub(super) fn diagnose(text: &str, raw: &RawItem, error: &Error<Rule>) -> Diagnostic {
@@ -44,6 +44,7 @@ fn item_word(kind: ItemKind) -> &'static str {
         ItemKind::Source => "source",
         ItemKind::Calendar => "calendar",
         ItemKind::Import => "import",
+        ItemKind::Table => "table",
         ItemKind::Test => "test",
         ItemKind::Metric | ItemKind::Other => "metric",
     }
@@ -204,9 +205,9 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::key => "a key",
         Rule::from_clause | Rule::each_clause | Rule::let_clause | Rule::where_clause => "a clause",
         Rule::by_clause | Rule::every_clause | Rule::unit_clause => "a clause",
-        Rule::over_clause | Rule::session_clause => "a clause",
+        Rule::over_clause | Rule::session_clause | Rule::lookup_clause => "a clause",
         Rule::kw_from | Rule::kw_each | Rule::kw_let | Rule::kw_by | Rule::kw_every => "a clause",
-        Rule::kw_over | Rule::kw_session => "a clause",
+        Rule::kw_over | Rule::kw_session | Rule::kw_lookup => "a clause",
         Rule::kw_zone => "`zone`",
         Rule::kw_week => "`week`",
         Rule::kw_given => "`given`",

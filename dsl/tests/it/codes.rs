@@ -20,8 +20,9 @@ fn example(code: Code, heading: &str) -> &'static str {
 fn beside(code: Code) -> Vec<(&'static str, &'static str)> {
     let parts = code.explanation().split("Beside it, `").skip(1);
     let file = |part: &'static str| {
-        let (name, rest) = part.split_once("`:\n\n```metric\n").expect("a file with a name");
-        (name, rest.split("```").next().expect("the end of the fence"))
+        let (name, rest) = part.split_once("`:\n\n```").expect("a file with a name");
+        let (_, text) = rest.split_once('\n').expect("the language of the fence");
+        (name, text.split("```").next().expect("the end of the fence"))
     };
     parts.map(file).collect()
 }

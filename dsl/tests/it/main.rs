@@ -9,6 +9,7 @@ mod limits;
 mod properties;
 mod recovery;
 mod rules;
+mod tables;
 mod test_blocks;
 mod uses;
 

@@ -9,7 +9,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
 
 use crate::rule::{FieldRule, Reading, Rule};
-use crate::timestamp;
+use metricc_dsl::text::timestamp;
 
 /// Whether a column of this type can be read by the rule; otherwise what to change.
 pub(super) fn check(found: &DataType, rule: &Rule, name: &str) -> Result<(), String> {

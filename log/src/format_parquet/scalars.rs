@@ -15,9 +15,9 @@ use metricc_dsl::calendar::ZoneRules;
 use metricc_dsl::ir;
 
 use crate::decode::Problem;
-use crate::number::Rescale;
 use crate::rule::Places;
-use crate::timestamp::{self, TimeProblem};
+use metricc_dsl::text::number::Rescale;
+use metricc_dsl::text::timestamp::{self, TimeProblem};
 
 type Rejects = Vec<(usize, Problem)>;
 

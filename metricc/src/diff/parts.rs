@@ -17,6 +17,11 @@ pub(super) fn parts(metric: &ir::Metric) -> Vec<(String, String)> {
     parts.extend(
         source.fields.iter().map(|field| (format!("field {}", field.name), field_text(source, field))),
     );
+    parts.extend(metric.lookups().into_iter().map(|lookup| {
+        let (table, column) = (lookup.table(), lookup.column());
+        let rows = format!("{} rows, content {}", table.rows.len(), &lookup.content()[..12]);
+        (format!("rows of {}.{}", table.name, column.name), rows)
+    }));
     parts.extend(metric.each.iter().enumerate().map(|(place, each)| {
         let number = if metric.each.len() > 1 { format!(" {}", place + 1) } else { String::new() };
         (format!("each{number}"), ir_text::expression(&each.list, &row))

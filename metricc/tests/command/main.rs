@@ -8,6 +8,7 @@ mod examples;
 mod fmt;
 mod new;
 mod readme;
+mod tables;
 mod test;
 mod uses;
 

@@ -9,8 +9,10 @@ mod numbers;
 mod others;
 mod outputs;
 mod rows;
+mod tables;
 
 pub use coverage::{Coverage, Uses};
+pub use tables::FILES;
 
 use super::random;
 use super::sources::Shape;
@@ -21,7 +23,7 @@ use clauses::Clauses;
 pub struct Generated {
     /// Which variant of the source.
     pub shape: Shape,
-    /// The package: source, calendars, metrics.
+    /// The package: source, calendars, tables, metrics; the rows of the tables are in [`FILES`].
     pub text: String,
     /// Names of the metrics in the order of the text, and what each uses.
     pub metrics: Vec<(String, Uses)>,
@@ -66,7 +68,8 @@ pub fn package(seed: u64, shape: Shape, n_metrics: usize) -> Generated {
         .iter()
         .filter(|(name, ..)| used(name))
         .map(|(name, zone, week)| format!("calendar {name} {{ zone \"{zone}\", week {week} }}\n"));
-    let text = format!("{}\n{}\n{}", shape.text(), calendars.collect::<String>(), texts.join("\n"));
+    let head = format!("{}\n{}{}", shape.text(), calendars.collect::<String>(), tables::ITEMS);
+    let text = format!("{head}\n{}", texts.join("\n"));
     Generated { shape, text, metrics }
 }
 

@@ -1,6 +1,6 @@
 //! The meaning of a row expression, one row at a time.
 
-use metricc_dsl::ir::{Expr, ExprKind, Func, Kind};
+use metricc_dsl::ir::{Expr, ExprKind, Func, Kind, Lookup, Value};
 use num_bigint::BigInt;
 
 use super::datum::Datum;
@@ -29,6 +29,7 @@ fn call(func: &Func, values: &[Datum], args: &[Expr], result: &Kind) -> Datum {
         (Func::If, [Datum::Bool(holds), yes, no]) => if *holds { yes } else { no }.clone(),
         (Func::Contains, [Datum::List(elements), element]) => Datum::Bool(elements.contains(element)),
         (Func::Hash64, values) => hash(values),
+        (Func::Lookup(table), keys) => looked_up(table, keys),
         // Two-valued: nothing is before or behind none.
         (Func::Lt | Func::Le | Func::Gt | Func::Ge, values) if values.iter().any(Datum::is_none) => {
             Datum::Bool(false)
@@ -36,6 +37,17 @@ fn call(func: &Func, values: &[Datum], args: &[Expr], result: &Kind) -> Datum {
         (_, values) if values.iter().any(Datum::is_none) => Datum::None,
         _ => call_on_values(func, values, args, result),
     }
+}
+
+/// The column of the first row that has the keys.
+fn looked_up(lookup: &Lookup, keys: &[Datum]) -> Datum {
+    let table = lookup.table();
+    let of = |row: &[Value], column: usize| Datum::of(&row[column], &table.columns[column].ty.kind);
+    let has_keys = |row: &&Vec<Value>| {
+        !keys.iter().any(Datum::is_none)
+            && table.keys.iter().zip(keys).all(|(column, key)| of(row, *column) == *key)
+    };
+    table.rows.iter().find(has_keys).map_or(Datum::None, |row| of(row, lookup.index()))
 }
 
 /// Applies a function to values none of which is none.

@@ -23,6 +23,7 @@ impl Clauses<'_> {
         let mut scope = Scope::new(random, shape);
         let mut lines = Vec::new();
         scope.steps(&mut lines);
+        scope.lookups(&mut lines);
         scope.lets(&mut lines);
         if scope.chance(0.5) {
             lines.push(format!("where {}", scope.condition(3).text));

@@ -44,7 +44,7 @@ fn thousands_of_metrics_use_every_aggregate_in_every_window() {
 
 fn checked(generated: &Generated) -> metricc_dsl::Checked {
     let bytes = generated.text.clone().into_bytes();
-    metricc_dsl::check(&metricc_dsl::SourceText { name: "random.metric".to_owned(), bytes })
+    metricc_dsl::check_with(&metricc_dsl::SourceText { name: "random.metric".to_owned(), bytes }, FILES)
 }
 
 #[test]

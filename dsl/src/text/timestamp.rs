@@ -8,7 +8,7 @@
 //! years outside 0001 to 9999 are refused.
 //!
 //! ```
-//! use metricc_log::timestamp::parse;
+//! use metricc_dsl::text::timestamp::parse;
 //!
 //! assert_eq!(parse("1970-01-01 01:00+01", None).ok(), Some(0));
 //! assert!(parse("1970-01-01 01:00", None).is_err());
@@ -16,8 +16,8 @@
 
 use std::fmt;
 
-use metricc_dsl::calendar::ZoneRules;
-use metricc_dsl::ir::TimeUnit;
+use crate::calendar::ZoneRules;
+use crate::ir::TimeUnit;
 
 /// 0001-01-01T00:00:00Z, in µs since 1970-01-01T00:00Z.
 pub const MIN: i64 = -62_135_596_800_000_000;
@@ -120,7 +120,11 @@ pub fn from_local(local: i64, zone: &ZoneRules) -> Result<i64, TimeProblem> {
     in_range(zone.first_instant_at(in_range(local)?))
 }
 
-pub(crate) fn in_range(microseconds: i64) -> Result<i64, TimeProblem> {
+/// The instant itself.
+///
+/// # Errors
+/// [`TimeProblem::OutOfRange`] if it is outside of the years 0001 to 9999.
+pub fn in_range(microseconds: i64) -> Result<i64, TimeProblem> {
     if (MIN..=MAX).contains(&microseconds) { Ok(microseconds) } else { Err(TimeProblem::OutOfRange) }
 }
 

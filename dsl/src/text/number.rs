@@ -5,12 +5,19 @@ use std::fmt;
 
 /// Why a text is not a number of the kind that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NumberProblem {
+#[non_exhaustive]
+pub enum NumberProblem {
+    /// The text is no number.
     NotANumber,
+    /// An int with a fraction or an exponent.
     NotPlain,
+    /// Beyond 64 bits.
     BeyondInt,
+    /// More digits behind the point than these.
     ScaleLost(u8),
+    /// More digits before the point than these.
     TooManyDigits(u8),
+    /// Beyond the largest float.
     NotFinite,
 }
 
@@ -28,10 +35,12 @@ impl fmt::Display for NumberProblem {
     }
 }
 
+impl std::error::Error for NumberProblem {}
+
 /// The number of bytes at the start of the text that are a JSON number; none if there is no number.
 ///
 /// Grammar: RFC 8259, section 6.
-pub(crate) fn scan(text: &[u8]) -> Option<usize> {
+pub fn scan(text: &[u8]) -> Option<usize> {
     let mut at = usize::from(text.first() == Some(&b'-'));
     match text.get(at)? {
         b'0' => at += 1,
@@ -61,7 +70,10 @@ fn check(text: &str) -> Result<(), NumberProblem> {
 }
 
 /// An integer of 64 bits.
-pub(crate) fn int(text: &str) -> Result<i64, NumberProblem> {
+///
+/// # Errors
+/// [`NumberProblem`] if the text is none.
+pub fn int(text: &str) -> Result<i64, NumberProblem> {
     check(text)?;
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -85,14 +97,20 @@ pub(crate) fn int(text: &str) -> Result<i64, NumberProblem> {
 }
 
 /// A finite float: the nearest to the digits, half even; -0.0 becomes 0.0.
-pub(crate) fn float(text: &str) -> Result<f64, NumberProblem> {
+///
+/// # Errors
+/// [`NumberProblem`] if the text is none.
+pub fn float(text: &str) -> Result<f64, NumberProblem> {
     check(text)?;
     let value: f64 = text.parse().map_err(|_| NumberProblem::NotANumber)?;
     if value.is_finite() { Ok(value + 0.0) } else { Err(NumberProblem::NotFinite) }
 }
 
 /// The unscaled digits of a decimal, exactly. An exponent and trailing zeros are fine if nothing is lost.
-pub(crate) fn decimal(text: &str, precision: u8, scale: u8) -> Result<i128, NumberProblem> {
+///
+/// # Errors
+/// [`NumberProblem`] if the text is none of that precision and scale.
+pub fn decimal(text: &str, precision: u8, scale: u8) -> Result<i128, NumberProblem> {
     check(text)?;
     let (negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -147,7 +165,7 @@ fn unscaled(
 
 /// Decimals of one scale as units of another: no digit is lost, and all fit the precision.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rescale {
+pub struct Rescale {
     precision: u8,
     scale: u8,
     /// Digits behind the point that are added; those that are taken away are negative.
@@ -156,15 +174,19 @@ pub(crate) struct Rescale {
 }
 
 impl Rescale {
-    pub(crate) fn new(found: i8, precision: u8, scale: u8) -> Self {
+    /// From decimals of the scale `found`.
+    pub fn new(found: i8, precision: u8, scale: u8) -> Self {
         let shift = i16::from(scale) - i16::from(found);
         let factor = power_of_ten(u8::try_from(shift.unsigned_abs()).unwrap_or(38));
         Rescale { precision, scale, shift, factor }
     }
 
-    /// The units of a value, or why it has none.
+    /// The units of a value.
+    ///
+    /// # Errors
+    /// [`NumberProblem`] if a digit would be lost, or it does not fit.
     #[inline]
-    pub(crate) fn apply(&self, value: i128) -> Result<i128, NumberProblem> {
+    pub fn apply(&self, value: i128) -> Result<i128, NumberProblem> {
         let rescaled = if self.shift >= 0 {
             value.checked_mul(self.factor)
         } else if value % self.factor == 0 {
@@ -180,7 +202,7 @@ impl Rescale {
 }
 
 /// 10^power for a power of at most 38.
-pub(crate) fn power_of_ten(power: u8) -> i128 {
+pub fn power_of_ten(power: u8) -> i128 {
     10i128.pow(u32::from(power.min(38)))
 }
 

@@ -1,0 +1,150 @@
+//! `#[derive(Table)]`: a struct is the row of a table, whose rows are in a CSV file.
+
+use std::path::{Path, PathBuf};
+
+use metricc_dsl::{Files, SourceText};
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::DeriveInput;
+
+use crate::attributes::doc_lines;
+use crate::definition::{Definition, EnumDefinition, TableDefinition, export};
+use crate::event::{EventField, Role, derive};
+use crate::file::located;
+use crate::language_text::LanguageText;
+use crate::problem::Problems;
+use crate::rust_type::FieldType;
+
+/// Expands `#[derive(Table)]`. `place` says where it stands, as a part of a name; `caller` is the file that it is in,
+/// where the compiler says so.
+pub fn derive_table(input: TokenStream, place: &str, caller: Option<&Path>) -> TokenStream {
+    derive(input, place, Role::Table(caller))
+}
+
+/// Called back with the definitions of the enums that a struct names, and the struct.
+pub fn table_stage(input: TokenStream, place: &str, caller: Option<&Path>) -> TokenStream {
+    derive(input, place, Role::Table(caller))
+}
+
+/// The files of the tables that a definition looks up.
+pub(crate) struct TableFiles<'a>(pub(crate) &'a [&'a TableDefinition]);
+
+impl Files for TableFiles<'_> {
+    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+        let table = self.0.iter().find(|table| name.strip_suffix(".csv") == Some(&table.name));
+        let table = table.ok_or_else(|| "there is no such file".to_owned())?;
+        std::fs::read(&table.path).map_err(|error| format!("{error} ({})", table.path))
+    }
+}
+
+impl TableFiles<'_> {
+    /// All of them, with their contents; those that cannot be read are reported where they are checked.
+    pub(crate) fn texts(&self) -> Vec<SourceText> {
+        let text = |table: &&TableDefinition| {
+            let name = format!("{}.csv", table.name);
+            let bytes = self.read(&name).ok()?;
+            Some(SourceText { name, bytes })
+        };
+        self.0.iter().filter_map(text).collect()
+    }
+
+    /// Items for which the compiler builds anew when a file changes.
+    pub(crate) fn tracked(&self) -> TokenStream {
+        let paths = self.0.iter().map(|table| &table.path).filter(|path| Path::new(path).exists());
+        quote!(#(const _: &[u8] = ::core::include_bytes!(#paths);)*)
+    }
+}
+
+/// A struct whose fields were read.
+pub(crate) struct TableStruct<'a> {
+    pub(crate) input: &'a DeriveInput,
+    pub(crate) name: String,
+    /// The `table` item.
+    pub(crate) text: LanguageText,
+    pub(crate) fields: &'a [EventField<'a>],
+    pub(crate) enums: Vec<EnumDefinition>,
+    pub(crate) place: &'a str,
+    pub(crate) krate: TokenStream,
+}
+
+impl TableStruct<'_> {
+    /// The items of the struct; its rows are checked.
+    pub(crate) fn items(self, caller: Option<&Path>, problems: &mut Problems) -> TokenStream {
+        let TableStruct { input, name, text, fields, enums, place, krate } = self;
+        let ident = &input.ident;
+        let path: PathBuf = located(&format!("{name}.csv"), caller);
+        let fields_of = fields.iter().filter_map(|field| Some((field.field.ident.clone()?, field.name())));
+        let mut definition = TableDefinition {
+            ident: ident.clone(),
+            name: name.clone(),
+            text: text.as_str().to_owned(),
+            path: path.display().to_string(),
+            fields: fields_of.collect(),
+            enums,
+        };
+        if problems.is_empty() {
+            text.check(&ident.to_string(), &TableFiles(&[&definition]), problems);
+        }
+        let tracked = TableFiles(&[&definition]).tracked();
+        let implementation = if problems.is_empty() {
+            implementation(input, &name, text.as_str(), fields, &krate)
+        } else {
+            // What looks it up says nothing more.
+            definition.text = String::new();
+            quote! {
+                #[automatically_derived]
+                impl #krate::Table for #ident {
+                    type Row = ();
+                    const NAME: &'static str = "";
+                    const TABLE: &'static str = "";
+                }
+            }
+        };
+        let export = export(ident, &input.vis, place, &Definition::Table(definition));
+        quote!(#tracked #implementation #export)
+    }
+}
+
+fn implementation(
+    input: &DeriveInput,
+    name: &str,
+    text: &str,
+    fields: &[EventField<'_>],
+    krate: &TokenStream,
+) -> TokenStream {
+    let ident = &input.ident;
+    let row = quote::format_ident!("{}Row", ident);
+    let columns = fields.iter().map(|field| {
+        let lines = doc_lines(&field.field.attrs);
+        let (name, ty) = (&field.field.ident, &field.field.ty);
+        // There may be no row of the key.
+        let ty = match field.ty {
+            FieldType::Optional(_) => quote!(#ty),
+            _ => quote!(::core::option::Option<#ty>),
+        };
+        quote!(#(#[doc = #lines])* pub #name: <#ty as #krate::event::Field>::Row)
+    });
+    let row_doc =
+        format!("A row of `{name}` in a closure of a metric: its columns as the language sees them.");
+    let types = fields.iter().map(|field| &field.field.ty);
+    let names = fields.iter().filter_map(|field| field.field.ident.as_ref());
+    quote! {
+        const _: () = {
+            #[doc = #row_doc]
+            #[derive(Clone, Copy)]
+            #[allow(dead_code, missing_docs)]
+            pub struct #row { #(#columns),* }
+
+            #[automatically_derived]
+            impl #krate::Table for #ident {
+                type Row = #row;
+                const NAME: &'static str = #name;
+                const TABLE: &'static str = #text;
+            }
+
+            // The rows are in the file: nothing else may read the fields.
+            #[allow(dead_code)]
+            fn read(row: &#ident) -> (#(&#types,)*) { (#(&row.#names,)*) }
+        };
+    }
+}

@@ -1,0 +1,112 @@
+//! Static tables: rows by key, which events look up.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+use super::{RecordField, Type, Value};
+
+/// A table with its rows, as they were when the package was checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Name in the language.
+    pub name: String,
+    /// `///` text; not part of the meaning.
+    pub doc: String,
+    /// Declared columns, in source order; no lists. Columns of the file that are not declared are ignored.
+    pub columns: Vec<RecordField>,
+    /// Indices of the columns marked `key`, ascending, at least one. They are never none and no floats.
+    pub keys: Vec<usize>,
+    /// One value per column; in an order of their keys, which are all different.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// A column of a table, by the table's keys: a function from keys to a value, or none where no row has the keys.
+///
+/// What it means is its content: the keys and the column, not the table's name, the order of its rows, or what else is
+/// in it. So a metric stays the same while only other columns change.
+#[derive(Clone)]
+pub struct Lookup {
+    table: Arc<Table>,
+    column: usize,
+    content: String,
+}
+
+impl Lookup {
+    /// The column of that index.
+    pub fn new(table: Arc<Table>, column: usize) -> Self {
+        let content = content_hash(&table, column);
+        Lookup { table, column, content }
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// The column that is looked up.
+    pub fn column(&self) -> &RecordField {
+        &self.table.columns[self.column]
+    }
+
+    /// Index of the column.
+    pub fn index(&self) -> usize {
+        self.column
+    }
+
+    /// The types of the keys, in their order.
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = &Type> {
+        self.table.keys.iter().map(|key| &self.table.columns[*key].ty)
+    }
+
+    /// SHA-256, in hex, of the keys and the column.
+    pub fn content(&self) -> &str {
+        &self.content
+    }
+}
+
+fn content_hash(table: &Table, column: usize) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(b"metricc table 1");
+    let columns: Vec<usize> = table.keys.iter().copied().chain([column]).collect();
+    for column in &columns {
+        hasher.update(format!("\n{}", table.columns[*column].ty));
+    }
+    for row in &table.rows {
+        let values: Vec<&Value> = columns.iter().map(|column| &row[*column]).collect();
+        hasher.update("\n");
+        hasher.update(
+            serde_json::to_string(&values).expect("values have neither maps nor foreign serializers"),
+        );
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl PartialEq for Lookup {
+    fn eq(&self, other: &Self) -> bool {
+        self.content == other.content
+    }
+}
+
+impl Eq for Lookup {}
+
+impl Hash for Lookup {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.content.hash(state);
+    }
+}
+
+impl Serialize for Lookup {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.content)
+    }
+}
+
+impl fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lookup({}.{}, {} rows)", self.table.name, self.column().name, self.table.rows.len())
+    }
+}
