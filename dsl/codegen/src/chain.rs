@@ -344,6 +344,8 @@ impl<'a> Writer<'a> {
                 let help = "which table?\n\nhelp: write `.lookup::<Shop>(|p| p.shop_id)`, for a struct that derives `Table`";
                 self.problems.push(call.method.span(), help);
             }
+            let unknown = Binding::Found { name: "unknown".to_owned(), fields: Vec::new() };
+            self.row = Binding::Tuple(vec![self.row.clone(), unknown]);
             return;
         };
         let row = self.row.clone();

@@ -15,7 +15,8 @@ pub(crate) enum Binding {
     Group(Box<Binding>),
     /// A field, an element or a `let`.
     Name(String),
-    /// A row of a table: its name in the language, and those of its columns in Rust and in the language.
+    /// A row of a table: its name in the language, and those of its columns in Rust and in the language. Without columns
+    /// it is one of a table that is not known, which is reported.
     Found { name: String, fields: Vec<(Ident, String)> },
     /// Several, by place.
     Tuple(Vec<Binding>),
@@ -73,7 +74,9 @@ impl Scope {
                     definition.field(name).map(|name| Binding::Name(name.to_owned()))
                 }
                 (Binding::Found { name, fields }, Member::Named(member)) => {
-                    let (_, column) = fields.iter().find(|(known, _)| known == member)?;
+                    let known =
+                        fields.iter().find(|(known, _)| known == member).map(|(_, column)| column.clone());
+                    let column = known.or_else(|| fields.is_empty().then(|| member.to_string()))?;
                     Some(Binding::Name(format!("{name}.{column}")))
                 }
                 (Binding::Tuple(parts), Member::Unnamed(index)) => parts.get(index.index as usize).cloned(),

@@ -33,7 +33,12 @@ impl Files for TableFiles<'_> {
     fn read(&self, name: &str) -> Result<Vec<u8>, String> {
         let table = self.0.iter().find(|table| name.strip_suffix(".csv") == Some(&table.name));
         let table = table.ok_or_else(|| "there is no such file".to_owned())?;
-        std::fs::read(&table.path).map_err(|error| format!("{error} ({})", table.path))
+        std::fs::read(&table.path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "there is no such file beside this one or beside the crate's `Cargo.toml`".to_owned()
+            }
+            _ => error.to_string(),
+        })
     }
 }
 

@@ -161,10 +161,8 @@ impl Reader<'_> {
             Err(problem) => {
                 let message = format!("`{file}` cannot be read: {problem}");
                 let header: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
-                let help = format!(
-                    "the rows of a table are a CSV file beside it, with the header `{}`",
-                    header.join(",")
-                );
+                let help =
+                    format!("the rows of a table are a CSV file, with the header `{}`", header.join(","));
                 return self.problem(Code::TableFile, message, name, help);
             }
         };
