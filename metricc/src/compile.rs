@@ -9,10 +9,14 @@ mod schema;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use metricc_client::own::Imports;
 use metricc_codegen::{stub_module, stub_root};
-use metricc_compiler::{MetricPlan, SourcePlan, explain};
-use metricc_dsl::{SourceText, ir};
+use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, SourcePlan, explain};
+use metricc_dsl::explain_derived;
+use metricc_dsl::ir::{self, AnyMetric, RowType};
 use proc_macro2::TokenStream;
+
+use crate::{Package, PackageError, Selection};
 
 /// A file to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,43 +36,104 @@ pub enum StubDependency {
     Path(String),
 }
 
-/// All files of a package. `origin` is the name of its file, `text` its content, `used` the files that it uses, `name`
-/// that of the stub's crate.
+/// A metric of the package, with its plan.
+enum Planned<'a> {
+    OfEvents(&'a SourcePlan, &'a MetricPlan),
+    OfMetrics(DerivedPlan),
+}
+
+impl Planned<'_> {
+    fn row_type(&self) -> RowType {
+        match self {
+            Planned::OfEvents(_, plan) => plan.metric.row_type(),
+            Planned::OfMetrics(plan) => plan.derived.row_type(),
+        }
+    }
+
+    /// The metric hash.
+    fn hash(&self) -> String {
+        match self {
+            Planned::OfEvents(_, plan) => plan.hash.to_string(),
+            Planned::OfMetrics(plan) => plan.hash.to_string(),
+        }
+    }
+
+    /// What says how it is computed, and what is kept.
+    fn plans(&self) -> Vec<OutputFile> {
+        let plan_file = |name: &str, kind: &str, text: String| file(format!("plans/{name}.{kind}"), text);
+        match self {
+            Planned::OfEvents(source, plan) => {
+                let name = plan.metric.name.as_str();
+                vec![
+                    file(format!("schemas/{name}.state.json"), json(&schema::state(plan))),
+                    plan_file(name, "batch.txt", explain::batch(source, plan).to_text()),
+                    plan_file(name, "stream.txt", explain::stream(source, plan).to_text()),
+                    plan_file(name, "stream.dot", explain::stream(source, plan).to_dot()),
+                    plan_file(name, "serve.txt", explain::serve(plan).to_text()),
+                ]
+            }
+            // It keeps nothing: what is computed are the metrics that it is made of.
+            Planned::OfMetrics(plan) => {
+                vec![plan_file(&plan.derived.name, "derived.txt", explain_derived(&plan.derived).to_text())]
+            }
+        }
+    }
+}
+
+/// All files of a package. `origin` is the name of its file, `name` that of the stub's crate.
+///
+/// # Errors
+/// If there is no metric, or one has no plan.
 pub fn compile(
-    plans: &[SourcePlan],
-    text: &str,
-    used: &[SourceText],
+    package: &Package,
     origin: &str,
     name: &str,
     dependency: &StubDependency,
-) -> Vec<OutputFile> {
-    let mut metrics: Vec<(&SourcePlan, &Arc<MetricPlan>)> =
-        plans.iter().flat_map(|source| source.metrics.iter().map(move |metric| (source, metric))).collect();
-    metrics.sort_by(|left, right| left.1.metric.name.cmp(&right.1.metric.name));
-    let typed: Vec<&ir::Metric> = metrics.iter().map(|(_, plan)| plan.metric.as_ref()).collect();
+) -> Result<Vec<OutputFile>, PackageError> {
+    let Selection { wanted, of_events } = package.select(&[])?;
+    let sources = SourcePlan::of_package(&of_events, &package.imports)?;
+    let mut metrics = planned(&sources, &wanted, &package.imports)?;
+    metrics.sort_by_key(|metric| metric.row_type().name);
+    let (text, used) = (String::from_utf8_lossy(&package.text.bytes), &package.checked.used);
+    let rows: Vec<(RowType, String)> =
+        metrics.iter().map(|metric| (metric.row_type(), metric.hash())).collect();
+    let names: Vec<&str> = rows.iter().map(|(row, _)| row.name.as_str()).collect();
     let mut files = vec![
         file("rust/Cargo.toml", manifest(name, origin, dependency)),
-        file("rust/src/lib.rs", rust(stub_root(&typed, origin))),
-        file("rust/src/package.metric", text.to_owned()),
-        file("openapi.json", json(&openapi::document(&metrics, name, origin))),
+        file("rust/src/lib.rs", rust(stub_root(&names, origin))),
+        file("rust/src/package.metric", text.clone().into_owned()),
+        file("openapi.json", json(&openapi::document(&rows, name, origin))),
     ];
     files.extend(used.iter().map(|used| {
         file(format!("rust/src/used/{}", used.name), String::from_utf8_lossy(&used.bytes).into_owned())
     }));
-    for (source, plan) in metrics {
-        let metric = &plan.metric.name;
-        let module = stub_module(&plan.metric, &plan.hash.to_string(), text, used, origin);
-        files.extend([
-            file(format!("rust/src/metrics/{metric}.rs"), rust(module)),
-            file(format!("schemas/{metric}.result.json"), json(&schema::result(plan))),
-            file(format!("schemas/{metric}.state.json"), json(&schema::state(plan))),
-            file(format!("plans/{metric}.batch.txt"), explain::batch(source, plan).to_text()),
-            file(format!("plans/{metric}.stream.txt"), explain::stream(source, plan).to_text()),
-            file(format!("plans/{metric}.stream.dot"), explain::stream(source, plan).to_dot()),
-            file(format!("plans/{metric}.serve.txt"), explain::serve(plan).to_text()),
-        ]);
+    for (metric, (row, hash)) in metrics.iter().zip(&rows) {
+        let module = stub_module(row, hash, &text, used, origin);
+        files.push(file(format!("rust/src/metrics/{}.rs", row.name), rust(module)));
+        files.push(file(format!("schemas/{}.result.json", row.name), json(&schema::result(row, hash))));
+        files.extend(metric.plans());
     }
-    files
+    Ok(files)
+}
+
+fn planned<'a>(
+    sources: &'a [SourcePlan],
+    wanted: &[AnyMetric],
+    imports: &Imports,
+) -> Result<Vec<Planned<'a>>, CompileError> {
+    let plans: Vec<&Arc<MetricPlan>> = sources.iter().flat_map(|source| &source.metrics).collect();
+    let of_events = |metric: &Arc<ir::Metric>| {
+        let with_source =
+            sources.iter().flat_map(|source| source.metrics.iter().map(move |plan| (source, plan)));
+        let mut found = with_source.filter(|(_, plan)| plan.metric == *metric);
+        let (source, plan) = found.next().ok_or_else(|| CompileError::form(&metric.name, "has no plan"))?;
+        Ok(Planned::OfEvents(source, plan))
+    };
+    let one = |metric: &AnyMetric| match metric {
+        AnyMetric::OfEvents(metric) => of_events(metric),
+        AnyMetric::OfMetrics(derived) => DerivedPlan::new(derived, &plans, imports).map(Planned::OfMetrics),
+    };
+    wanted.iter().map(one).collect()
 }
 
 fn file(path: impl Into<PathBuf>, content: String) -> OutputFile {

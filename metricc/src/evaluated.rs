@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use metricc_client::own::Imports;
-use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, Segment};
+use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, Segment, SourcePlan};
 use metricc_dsl::ir::AnyMetric;
 use metricc_runtime_serve::{Presented, Reading, ServeError, derive, read};
-
-use crate::Bound;
 
 /// Segments of metrics over events, one for each, up to one frontier of each source.
 #[derive(Debug, Default)]
@@ -17,8 +15,8 @@ pub struct Evaluated {
 
 impl Evaluated {
     /// Adds the segments of all metrics of one source, in the order of its plan.
-    pub fn add(&mut self, bound: &Bound, segments: Vec<Segment>) {
-        self.segments.extend(bound.plan.metrics.iter().cloned().zip(segments));
+    pub fn add(&mut self, plan: &SourcePlan, segments: Vec<Segment>) {
+        self.segments.extend(plan.metrics.iter().cloned().zip(segments));
     }
 
     /// Presents a metric that was added, or is made of ones that were. `reading` says by which windows.

@@ -192,7 +192,7 @@ impl TestRun<'_> {
                 return Ok(());
             }
             has_conflicts |= all.1.findings.n_conflicts > 0;
-            evaluated.add(&all.0, all.1.segments);
+            evaluated.add(&all.0.plan, all.1.segments);
         }
         for (expected, is_ordered) in self.test.expected.iter().zip(&self.is_ordered) {
             if is_shuffled && (*is_ordered || has_conflicts) {

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use metricc_client::decode::DecodeError;
 use metricc_client::{Definition, Event, Metric, Row};
-use metricc_compiler::{CompileError, MetricHash, MetricPlan, Segment, SourcePlan};
-use metricc_dsl::{SourceText, check, ir};
+use metricc_compiler::{CompileError, DerivedPlan, MetricHash, MetricPlan, Segment, SourcePlan};
+use metricc_dsl::ir::{self, AnyMetric};
+use metricc_dsl::{SourceText, check};
 use metricc_log::{Binding, EventBuffer, Findings, Frontier, Log, LogError};
-use metricc_runtime_serve::{ServeError, json_lines, present};
+use metricc_runtime_serve::{Reading, ServeError, json_lines};
 use metricc_runtime_stream::{Stream, StreamError, StreamOptions};
 
-use crate::{Bound, Engine, EngineOptions, EvaluateError, Package, PackageError, evaluate};
+use crate::{Bound, Engine, EngineOptions, EvaluateError, Evaluated, Package, PackageError, evaluate};
 
 /// Why a metric gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -216,7 +217,13 @@ pub trait Run<D: Definition>: Sized {
 
 impl<D: Definition> Run<D> for Metric<D> {
     fn hash(self) -> Result<MetricHash, RunError> {
-        Ok(plan_of::<D>()?.metrics[0].hash)
+        let (metric, of_events) = selected::<D>()?;
+        let sources = SourcePlan::of_package(&of_events, &D::imports())?;
+        let plans: Vec<&Arc<MetricPlan>> = sources.iter().flat_map(|source| &source.metrics).collect();
+        match &metric {
+            AnyMetric::OfEvents(_) => Ok(plans[0].hash),
+            AnyMetric::OfMetrics(derived) => Ok(DerivedPlan::new(derived, &plans, &D::imports())?.hash),
+        }
     }
 
     fn run(
@@ -226,7 +233,8 @@ impl<D: Definition> Run<D> for Metric<D> {
         cut: &Frontier,
         options: &EngineOptions,
     ) -> Result<Answer<D>, RunError> {
-        let plan = plan_of::<D>()?;
+        let planned = Planned::of::<D>()?;
+        let plan = planned.plan.clone();
         if plan.source != *log.log.source() {
             return Err(RunError::OtherSource {
                 metric: D::NAME,
@@ -236,7 +244,7 @@ impl<D: Definition> Run<D> for Metric<D> {
         }
         let bound = Bound { plan, log: log.log.clone() };
         let evaluation = evaluate(&bound, engine, cut, options, &|_| {})?;
-        let rows = rows::<D>(&bound.plan.metrics[0], &evaluation.segments[0])?;
+        let rows = planned.rows::<D>(evaluation.segments)?;
         Ok(Answer { rows, frontier: log.log.end(), findings: evaluation.findings })
     }
 
@@ -244,16 +252,16 @@ impl<D: Definition> Run<D> for Metric<D> {
     where
         D::Event: Event,
     {
-        let plan = plan_of::<D>()?;
-        let buffer = EventBuffer::new(&plan.source)?;
-        let stream = Stream::start(&plan, Frontier(vec![0]), options)?;
-        Ok(MetricStream { plan, buffer, stream, findings: Findings::default(), metric: PhantomData })
+        let planned = Planned::of::<D>()?;
+        let buffer = EventBuffer::new(&planned.plan.source)?;
+        let stream = Stream::start(&planned.plan, Frontier(vec![0]), options)?;
+        Ok(MetricStream { planned, buffer, stream, findings: Findings::default(), metric: PhantomData })
     }
 }
 
 /// A metric that is kept up to date while events come in. Dropping it stops its workers.
 pub struct MetricStream<D: Definition> {
-    plan: Arc<SourcePlan>,
+    planned: Planned,
     buffer: EventBuffer,
     stream: Stream,
     findings: Findings,
@@ -295,7 +303,7 @@ where
     pub fn read(&mut self) -> Result<Answer<D>, RunError> {
         self.feed()?;
         let segments = self.stream.read()?;
-        let rows = rows::<D>(&self.plan.metrics[0], &segments[0])?;
+        let rows = self.planned.rows::<D>(segments)?;
         Ok(Answer { rows, frontier: self.stream.frontier().clone(), findings: self.findings.clone() })
     }
 
@@ -305,7 +313,7 @@ where
     }
 
     fn feed(&mut self) -> Result<(), RunError> {
-        for batch in self.buffer.take(&self.plan.columns)? {
+        for batch in self.buffer.take(&self.planned.plan.columns)? {
             self.stream.feed(&batch)?;
             self.findings.merge(batch.findings);
         }
@@ -325,16 +333,37 @@ fn push<E: Event>(buffer: &mut EventBuffer, event: &E) {
     buffer.push(&cells);
 }
 
-fn rows<D: Definition>(plan: &MetricPlan, segment: &Segment) -> Result<Vec<Row<D>>, RunError> {
-    let presented = present(plan, segment)?;
-    Ok(json_lines(&presented).map(|line| Row::from_json(&line)).collect::<Result<_, _>>()?)
+/// The metric of a definition, and the metrics over events that it is, or is made of.
+fn selected<D: Definition>() -> Result<(AnyMetric, Vec<Arc<ir::Metric>>), RunError> {
+    let text = SourceText { name: format!("the package of `{}`", D::NAME), bytes: D::PACKAGE.into() };
+    let selection = Package::from_text_with(text, D::FILES).select(&[D::NAME.to_owned()])?;
+    let metric = selection.wanted.into_iter().next();
+    let metric = metric.ok_or_else(|| CompileError::form(D::NAME, "is no metric of its package"))?;
+    Ok((metric, selection.of_events))
 }
 
-/// The plan of a definition alone.
-fn plan_of<D: Definition>() -> Result<Arc<SourcePlan>, RunError> {
-    let text = SourceText { name: format!("the package of `{}`", D::NAME), bytes: D::PACKAGE.into() };
-    let metrics = Package::from_text_with(text, D::FILES).metrics(&[D::NAME.to_owned()])?;
-    Ok(Arc::new(SourcePlan::new(&metrics, &D::imports())?))
+/// The metric of a definition, and the plan of all that has to be computed for it.
+struct Planned {
+    metric: AnyMetric,
+    plan: Arc<SourcePlan>,
+}
+
+impl Planned {
+    /// # Errors
+    /// If there is no such metric, or it reads events of several sources.
+    fn of<D: Definition>() -> Result<Self, RunError> {
+        let (metric, of_events) = selected::<D>()?;
+        let plan = Arc::new(SourcePlan::new(&of_events, &D::imports())?);
+        Ok(Planned { metric, plan })
+    }
+
+    /// The rows of the metric, from the segments of the plan.
+    fn rows<D: Definition>(&self, segments: Vec<Segment>) -> Result<Vec<Row<D>>, RunError> {
+        let mut evaluated = Evaluated::default();
+        evaluated.add(&self.plan, segments);
+        let presented = evaluated.read(&self.metric, &D::imports(), &Reading::default())?;
+        Ok(json_lines(&presented).map(|line| Row::from_json(&line)).collect::<Result<_, _>>()?)
+    }
 }
 
 fn source_of<E: Event>() -> Result<Arc<ir::Source>, RunError> {

@@ -88,7 +88,7 @@ fn evaluated(text: &str, seed: u64) -> (Vec<AnyMetric>, [Evaluated; 3]) {
 
 fn added(bound: &Bound, segments: Vec<metricc_compiler::Segment>) -> Evaluated {
     let mut evaluated = Evaluated::default();
-    evaluated.add(bound, segments);
+    evaluated.add(&bound.plan, segments);
     evaluated
 }
 
@@ -260,7 +260,7 @@ metric both = in_a + in_b";
     for bound in &bound {
         let whole = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
         let found = evaluate_interval(bound, Engine::Batch, &whole, &options(1, 8), &|_| ());
-        evaluated.add(bound, found.expect("it evaluates").segments);
+        evaluated.add(&bound.plan, found.expect("it evaluates").segments);
     }
     let found: Vec<Vec<String>> =
         ["share", "both"].iter().map(|name| lines(&evaluated, &selection.wanted, name)).collect();

@@ -11,6 +11,7 @@ mod fuzz;
 mod law;
 mod layers;
 mod layout;
+mod made;
 mod own;
 mod presentation;
 mod reading;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use metricc::{Engine, EngineOptions, LocalServing, Package, evaluate_interval};
-use metricc_compiler::Segment;
+use metricc_compiler::{DerivedPlan, Segment};
 use metricc_log::Interval;
 
 use crate::layers::bound;
@@ -15,7 +15,7 @@ use crate::layers::bound;
 #[allow(unused_imports, unreachable_pub, dead_code)]
 mod payments;
 
-use payments::metrics::{approx_merchants, distinct_merchants, failure_rate, revenue};
+use payments::metrics::{approx_merchants, distinct_merchants, failure_rate, failure_rise, revenue};
 use payments::{Decimal, HttpServing, Serving, ServingError};
 
 const EVENTS: &str = r#"{"payment_id":"a","created_at":"2026-04-25T10:00:00Z","merchant_id":1,"status":"failed","amount":10.00}
@@ -34,7 +34,10 @@ fn serve(package: &Package) -> LocalServing {
     let options = EngineOptions::default();
     let evaluation =
         evaluate_interval(&bound, Engine::Batch, &interval, &options, &|_| {}).expect("evaluated");
-    let serving = LocalServing::new(&bound.plan.metrics);
+    let of_metrics = package.checked.package.derived.iter();
+    let all: Vec<_> = bound.plan.metrics.iter().collect();
+    let plan = |derived| Arc::new(DerivedPlan::new(derived, &all, &package.imports).expect("planned"));
+    let serving = LocalServing::with_derived(&bound.plan.metrics, &of_metrics.map(plan).collect::<Vec<_>>());
     let plans = bound.plan.metrics.iter().map(AsRef::as_ref);
     let segments: Vec<(_, Vec<Segment>)> =
         plans.zip(evaluation.segments.into_iter().map(|segment| vec![segment])).collect();
@@ -80,6 +83,11 @@ fn a_stub_reads_what_is_served() {
             assert_eq!((estimate.value, estimate.error), (2, 0.01));
             let rates = failure_rate::subscribe(serving).next().await.expect("an answer").expect("rows");
             assert_eq!(rates.rows.iter().map(|row| row.value).collect::<Vec<_>>(), [Some(1.0), Some(0.0)]);
+            // Made of metrics: the first day has none before it.
+            let rise = failure_rise::latest(serving).await.expect("rows");
+            assert_eq!(rise.rows[0].value, Some(-1.0));
+            let all = failure_rise::get(serving, &failure_rise::Key {}).await.expect("rows");
+            assert_eq!(all.rows.iter().map(|row| row.value).collect::<Vec<_>>(), [None, Some(-1.0)]);
         }
     });
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use metricc_dsl::ir::{Field, Kind, Package, Source};
 use metricc_dsl::{Checked, Files, Severity, SourceText, check, check_with, render};
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use quote::{ToTokens, format_ident, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{LitStr, Token, Visibility};
 
@@ -136,18 +136,23 @@ fn metric_items(
         }
     });
     let imports = quote!(#krate::own::Imports::new() #(#brought)*);
-    let items = package.metrics.iter().map(|metric| {
-        let name = rust_name(&metric.name);
-        let event = format_ident!("{}", pascal_case(&metric.source.name));
-        let docs: Vec<&str> = metric.doc.lines().collect();
+    let items = package.all_metrics().map(|metric| {
+        let row = metric.row_type();
+        let name = rust_name(&row.name);
+        // Over several sources there is no one log to run it on.
+        let event = match metric.only_source() {
+            Some(source) => format_ident!("{}", pascal_case(&source.name)).to_token_stream(),
+            None => quote!(()),
+        };
+        let docs: Vec<&str> = row.doc.lines().collect();
         let docs = docs.iter().map(|line| format!(" {line}"));
         let docs: Vec<syn::Attribute> = docs.map(|line| syn::parse_quote!(#[doc = #line])).collect();
         handle(&Handle {
             name: &name,
             visibility: &visibility,
             attributes: &docs,
-            event: &quote!(#event),
-            metric: Some((metric.as_ref(), text)),
+            event: &event,
+            metric: Some((&metric, text)),
             files,
             imports: &imports,
             origin,

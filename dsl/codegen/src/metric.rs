@@ -186,13 +186,13 @@ fn expand(definitions: &[Definition], staged: &Staged) -> TokenStream {
             };
             let krate = arguments.krate();
             let checked = type_check::function(function, package.is_some(), &imports, &krate);
-            let metric = package.as_ref().and_then(|package| package.metrics.first());
+            let metric = package.as_ref().and_then(|package| package.all_metrics().next());
             let handle = handle(&Handle {
                 name,
                 visibility: &function.vis,
                 attributes: &function.attrs,
                 event: &event.to_token_stream(),
-                metric: metric.map(|metric| (metric.as_ref(), text.as_str())),
+                metric: metric.as_ref().map(|metric| (metric, text.as_str())),
                 files: &files.texts(),
                 imports: &imports_expression(&imports, &krate),
                 origin: "`#[metric]` from the function of this name",

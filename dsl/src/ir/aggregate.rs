@@ -123,6 +123,16 @@ pub enum AggregateOp {
 }
 
 impl AggregateOp {
+    /// Of a sketch: the relative error of its estimate, in millionths.
+    pub fn error_ppm(&self) -> Option<u32> {
+        match self {
+            AggregateOp::DistinctWithin { error_ppm }
+            | AggregateOp::Quantile { error_ppm, .. }
+            | AggregateOp::Frequency { error_ppm, .. } => Some(*error_ppm),
+            _ => None,
+        }
+    }
+
     /// Whether it looks at the event time and the place in the log of its rows.
     pub fn is_ordered(&self) -> bool {
         matches!(self, AggregateOp::First | AggregateOp::Last | AggregateOp::ArgMin | AggregateOp::ArgMax)

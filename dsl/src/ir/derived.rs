@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Metric, Output, RecordField, RowType, Window};
+use super::{Metric, Output, RecordField, RowType, Source, Window};
 
 /// A metric over the presented values of others, row by row: of one window and one key. It is made of metrics over events
 /// alone; metrics that were made of metrics are put in.
@@ -69,6 +69,21 @@ impl AnyMetric {
             AnyMetric::OfEvents(metric) => &metric.name,
             AnyMetric::OfMetrics(derived) => &derived.name,
         }
+    }
+
+    /// As [`Metric::definition_hash`].
+    pub fn definition_hash(&self) -> String {
+        match self {
+            AnyMetric::OfEvents(metric) => metric.definition_hash(),
+            AnyMetric::OfMetrics(derived) => derived.definition_hash(),
+        }
+    }
+
+    /// The source of all events that it is computed from; none if there are several.
+    pub fn only_source(&self) -> Option<&Arc<Source>> {
+        let of_events = self.of_events();
+        let source = &of_events.first()?.source;
+        of_events.iter().all(|metric| metric.source == *source).then_some(source)
     }
 
     /// The type of its rows.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Derived, Key, Metric, Output, RecordField, Type, Window};
+use super::{Derived, ExprKind, Key, Metric, OperandColumn, Output, RecordField, Type, Window};
 
 /// The rows of a metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,8 @@ pub struct OutputType {
     pub name: Option<String>,
     /// Its type.
     pub ty: Type,
+    /// Of a sketch's estimate and nothing else: its relative error, in millionths.
+    pub error_ppm: Option<u32>,
 }
 
 impl RowType {
@@ -37,8 +39,16 @@ impl RowType {
     }
 }
 
-fn output_types(outputs: &[Output]) -> Vec<OutputType> {
-    let ty = |output: &Output| OutputType { name: output.name.clone(), ty: output.expr.ty.clone() };
+/// The types of outputs; `error_ppm` is that of a column of their scope.
+fn output_types(outputs: &[Output], error_ppm: impl Fn(usize) -> Option<u32>) -> Vec<OutputType> {
+    let ty = |output: &Output| OutputType {
+        name: output.name.clone(),
+        ty: output.expr.ty.clone(),
+        error_ppm: match output.expr.kind {
+            ExprKind::Column(column) => error_ppm(column),
+            _ => None,
+        },
+    };
     outputs.iter().map(ty).collect()
 }
 
@@ -51,7 +61,7 @@ impl Metric {
             doc: self.doc.clone(),
             keys: self.keys.iter().map(key).collect(),
             window: self.window.clone(),
-            outputs: output_types(&self.outputs),
+            outputs: output_types(&self.outputs, |column| self.aggregates[column].op.error_ppm()),
             unit: self.unit.clone(),
         }
     }
@@ -65,7 +75,10 @@ impl Derived {
             doc: self.doc.clone(),
             keys: self.keys.clone(),
             window: self.window.clone(),
-            outputs: output_types(&self.outputs),
+            outputs: output_types(&self.outputs, |column| {
+                let OperandColumn { operand, output } = self.columns[column];
+                self.operands[operand].metric.row_type().outputs[output].error_ppm
+            }),
             unit: self.unit.clone(),
         }
     }

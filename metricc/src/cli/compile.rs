@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use metricc_client::own::Imports;
-use metricc_compiler::SourcePlan;
 
 use super::arguments::CompileArguments;
 use super::terminal::{self, Failure};
@@ -19,14 +18,6 @@ pub(crate) fn run(arguments: &CompileArguments, imports: &Imports) -> Result<Exi
         terminal::report(&package)?;
         return Ok(ExitCode::from(1));
     }
-    package.select(&[])?;
-    let plans = SourcePlan::of_package(&package.checked.package.metrics, imports)?;
-    for derived in &package.checked.package.derived {
-        terminal::warning(&format!(
-            "`{}` is made of metrics: stubs have only those that it is made of",
-            derived.name
-        ));
-    }
     let stem = arguments.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = arguments.name.clone().unwrap_or_else(|| crate_name(&stem));
     let origin =
@@ -35,8 +26,7 @@ pub(crate) fn run(arguments: &CompileArguments, imports: &Imports) -> Result<Exi
         Some(path) => StubDependency::Path(path.clone()),
         None => StubDependency::Version(env!("CARGO_PKG_VERSION").to_owned()),
     };
-    let text = String::from_utf8_lossy(&package.text.bytes);
-    let files = compile(&plans, &text, &package.checked.used, &origin, &name, &dependency);
+    let files = compile(&package, &origin, &name, &dependency)?;
     for file in &files {
         write(&arguments.out.join(&file.path), &file.content)?;
     }

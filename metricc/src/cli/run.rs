@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
         let evaluation = evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_way_out)?;
         bar.finish_and_clear();
         report_findings(&bound.plan.source.name, &bound.log, &evaluation.findings);
-        evaluated.add(bound, evaluation.segments);
+        evaluated.add(&bound.plan, evaluation.segments);
     }
     let results = wanted.iter().map(|metric| {
         let reading = reading(arguments, &metric.row_type().window)?;

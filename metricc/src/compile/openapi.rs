@@ -1,23 +1,21 @@
 //! An OpenAPI 3.1 document of the reading side of a node that serves a package.
 
-use std::sync::Arc;
-
-use metricc_compiler::{MetricPlan, SourcePlan};
-use metricc_dsl::ir;
+use metricc_dsl::ir::{RowType, Window};
 use serde_json::{Map, Value, json};
 
 use super::schema;
 
-pub(super) fn document(metrics: &[(&SourcePlan, &Arc<MetricPlan>)], name: &str, origin: &str) -> Value {
+/// The document of metrics with such rows, each with its hash.
+pub(super) fn document(metrics: &[(RowType, String)], name: &str, origin: &str) -> Value {
     let mut paths = Map::new();
     let mut schemas = Map::new();
     paths.insert("/v1/metrics".to_owned(), list());
-    for (_, plan) in metrics {
-        let metric = &plan.metric.name;
-        schemas.insert(format!("{metric}_row"), schema::result(plan));
+    for (row, hash) in metrics {
+        let metric = &row.name;
+        schemas.insert(format!("{metric}_row"), schema::result(row, hash));
         schemas.insert(format!("{metric}_answer"), answer(metric));
-        paths.insert(format!("/v1/metrics/{metric}"), read(plan));
-        paths.insert(format!("/v1/metrics/{metric}/live"), live(plan));
+        paths.insert(format!("/v1/metrics/{metric}"), read(row));
+        paths.insert(format!("/v1/metrics/{metric}/live"), live(row));
     }
     schemas.insert("error".to_owned(), error());
     json!({
@@ -67,21 +65,21 @@ fn answer(metric: &str) -> Value {
     })
 }
 
-fn read(plan: &MetricPlan) -> Value {
-    let metric = &plan.metric.name;
+fn read(row: &RowType) -> Value {
+    let metric = &row.name;
     let schema = json!({ "$ref": format!("#/components/schemas/{metric}_answer") });
     let content = json!({ "application/json": { "schema": schema } });
-    json!({ "get": operation(plan, metric, "Rows of one frontier, by window, then keys", &content) })
+    json!({ "get": operation(row, metric, "Rows of one frontier, by window, then keys", &content) })
 }
 
-fn live(plan: &MetricPlan) -> Value {
-    let metric = &plan.metric.name;
+fn live(row: &RowType) -> Value {
+    let metric = &row.name;
     let content = json!({ "text/event-stream": { "schema": { "type": "string" } } });
     let summary = "The same as server-sent events (`rows`), whenever the frontier has moved";
-    json!({ "get": operation(plan, &format!("{metric}_live"), summary, &content) })
+    json!({ "get": operation(row, &format!("{metric}_live"), summary, &content) })
 }
 
-fn operation(plan: &MetricPlan, id: &str, summary: &str, content: &Value) -> Value {
+fn operation(row: &RowType, id: &str, summary: &str, content: &Value) -> Value {
     let problem = |description: &str| {
         let schema = json!({ "$ref": "#/components/schemas/error" });
         json!({ "description": description, "content": { "application/json": { "schema": schema } } })
@@ -89,8 +87,8 @@ fn operation(plan: &MetricPlan, id: &str, summary: &str, content: &Value) -> Val
     json!({
         "operationId": id,
         "summary": summary,
-        "description": plan.metric.doc,
-        "parameters": parameters(&plan.metric),
+        "description": row.doc,
+        "parameters": parameters(row),
         "responses": {
             "200": { "description": "rows", "content": content },
             "400": problem("the question makes no sense"),
@@ -100,21 +98,21 @@ fn operation(plan: &MetricPlan, id: &str, summary: &str, content: &Value) -> Val
     })
 }
 
-fn parameters(metric: &ir::Metric) -> Vec<Value> {
+fn parameters(row: &RowType) -> Vec<Value> {
     let parameter = |name: String, description: String, schema: Value| json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema });
-    let mut all: Vec<Value> = metric
+    let mut all: Vec<Value> = row
         .keys
         .iter()
         .map(|key| {
             let description = format!("only rows whose key `{}` is this; `null` is none", key.name);
-            parameter(format!("key.{}", key.name), description, schema::of_type(&key.expr.ty))
+            parameter(format!("key.{}", key.name), description, schema::of_type(&key.ty))
         })
         .collect();
-    if metric.window != ir::Window::AllTime {
+    if row.window != Window::AllTime {
         let instant = json!({ "type": "string", "format": "date-time" });
         all.push(parameter("from".into(), "only windows that start here or later".into(), instant.clone()));
         all.push(parameter("to".into(), "only windows that start before this".into(), instant));
-        if metric.window.has_start() && !matches!(metric.window, ir::Window::Sliding { .. }) {
+        if row.window.has_start() && !matches!(row.window, Window::Sliding { .. }) {
             let text =
                 "coarser windows, such as `6h`, `day in Europe/London`, or `all` for one row of the range";
             all.push(parameter("grain".into(), text.into(), json!({ "type": "string" })));

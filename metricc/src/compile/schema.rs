@@ -2,27 +2,27 @@
 
 use metricc_algebra::{Exactness, Size};
 use metricc_compiler::MetricPlan;
-use metricc_dsl::ir::{self, Kind};
+use metricc_dsl::ir::{self, Kind, OutputType, RowType, Window};
 use serde_json::{Map, Value, json};
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// The schema of one row, as in `run --output json` and in answers of a node.
-pub(super) fn result(plan: &MetricPlan) -> Value {
-    let mut schema = row(&plan.metric);
+/// The schema of one row, as in `run --output json` and in answers of a node; `hash` is the metric hash.
+pub(super) fn result(row: &RowType, hash: &str) -> Value {
+    let mut schema = of_row(row);
     schema["$schema"] = json!(DRAFT);
-    schema["title"] = json!(plan.metric.name);
-    if !plan.metric.doc.is_empty() {
-        schema["description"] = json!(plan.metric.doc);
+    schema["title"] = json!(row.name);
+    if !row.doc.is_empty() {
+        schema["description"] = json!(row.doc);
     }
-    schema["x-metric-hash"] = json!(plan.hash.to_string());
+    schema["x-metric-hash"] = json!(hash);
     schema
 }
 
 /// The schema of a row without its head.
-pub(super) fn row(metric: &ir::Metric) -> Value {
-    let window = match metric.window {
-        ir::Window::AllTime => json!({ "type": "null" }),
+fn of_row(row: &RowType) -> Value {
+    let window = match row.window {
+        Window::AllTime => json!({ "type": "null" }),
         _ => object([
             ("start", json!({ "type": "string", "format": "date-time", "description": "first instant" })),
             (
@@ -31,20 +31,16 @@ pub(super) fn row(metric: &ir::Metric) -> Value {
             ),
         ]),
     };
-    let mut value = match metric.outputs.as_slice() {
-        [ir::Output { name: None, expr }] => of_type(&expr.ty),
-        outputs => object(
-            outputs
-                .iter()
-                .map(|output| (output.name.as_deref().unwrap_or("value"), of_type(&output.expr.ty))),
-        ),
+    let mut value = match row.outputs.as_slice() {
+        [OutputType { name: None, ty, .. }] => of_type(ty),
+        outputs => object(row.output_names().zip(outputs).map(|(name, output)| (name, of_type(&output.ty)))),
     };
-    if let Some(unit) = &metric.unit {
+    if let Some(unit) = &row.unit {
         value["x-unit"] = json!(unit);
     }
     object([
-        ("metric", json!({ "const": metric.name })),
-        ("key", object(metric.keys.iter().map(|key| (key.name.as_str(), of_type(&key.expr.ty))))),
+        ("metric", json!({ "const": row.name })),
+        ("key", object(row.keys.iter().map(|key| (key.name.as_str(), of_type(&key.ty))))),
         ("window", window),
         ("value", value),
     ])

@@ -15,5 +15,6 @@ pub mod metrics {
     pub mod approx_merchants;
     pub mod distinct_merchants;
     pub mod failure_rate;
+    pub mod failure_rise;
     pub mod revenue;
 }
