@@ -369,6 +369,14 @@ impl Imports {
         self
     }
 
+    /// Brings all that others bring, too.
+    #[must_use]
+    pub fn with(mut self, others: Imports) -> Self {
+        self.functions.extend(others.functions);
+        self.aggregates.extend(others.aggregates);
+        self
+    }
+
     /// The function of this name, if there is one.
     pub fn function_named(&self, name: &str) -> Option<&Arc<dyn Function>> {
         self.functions.iter().find(|function| function.name() == name)

@@ -15,6 +15,9 @@ use crate::ir_text;
 
 /// The function, with `event` as the type of its events. `package` is what the names in it stand for.
 pub(crate) fn metric(metric: &MetricItem, package: &Package, event: &str) -> String {
+    if package.derived.iter().any(|derived| derived.name == metric.name.text) {
+        return of_metrics(metric, package);
+    }
     let own = package.imports.iter().filter(|import| import.is_aggregate);
     let mut printer = Printer {
         calendars: &package.calendars,
@@ -46,6 +49,61 @@ pub(crate) fn metric(metric: &MetricItem, package: &Package, event: &str) -> Str
     }
     text.push_str(")\n}\n");
     text
+}
+
+/// The function of a metric that is made of metrics.
+fn of_metrics(metric: &MetricItem, package: &Package) -> String {
+    let printer =
+        Printer { calendars: &package.calendars, own: Vec::new(), names: Vec::new(), row: String::new() };
+    let values: Vec<(Option<&str>, &Expr)> = match &metric.value {
+        MetricValue::Plain(value) => vec![(None, value)],
+        MetricValue::Record { fields, .. } => {
+            fields.iter().map(|(name, value)| (Some(name.text.as_str()), value)).collect()
+        }
+    };
+    let known: Vec<String> = package.all_metrics().map(|metric| metric.name().to_owned()).collect();
+    let printer = Printer { names: known, ..printer };
+    let texts = values.iter().map(|(name, value)| match name {
+        Some(name) => format!("{}: {}", raw(name), printer.of_metrics(value)),
+        None => printer.of_metrics(value),
+    });
+    let value = texts.collect::<Vec<_>>().join(", ");
+    let value = match &metric.value {
+        MetricValue::Plain(_) => format!("({value})"),
+        MetricValue::Record { .. } => format!("Value {{ {value} }}"),
+    };
+    let words = value.split(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == '#'));
+    let words: std::collections::BTreeSet<&str> = words.collect();
+    let parameters = printer.names.iter().filter(|name| words.contains(raw(name).as_str()));
+    let parameters: Vec<String> = parameters.map(|name| format!("{}: Metric", raw(name))).collect();
+    let mut text = String::new();
+    for line in metric.doc.lines() {
+        let _ = writeln!(text, "/// {line}");
+    }
+    let name = raw(&metric.name.text);
+    let _ = write!(text, "#[metric]\nfn {name}({}) -> Metric {{\n    {value}", parameters.join(", "));
+    for clause in metric.body.iter().flatten() {
+        let step = match &clause.kind {
+            ClauseKind::By(keys) => {
+                let keys: Vec<String> = keys.iter().map(|key| format!("k.{}", raw(&key_name(key)))).collect();
+                format!("key_by(|k| ({}))", keys.join(", "))
+            }
+            ClauseKind::Every { .. } => printer.every(&clause.kind),
+            ClauseKind::Unit(unit) => format!("unit({unit:?})"),
+            _ => continue,
+        };
+        let _ = write!(text, "\n        .{step}");
+    }
+    text.push_str("\n}\n");
+    text
+}
+
+/// The name of a key that is one of a metric.
+fn key_name(key: &KeyItem) -> String {
+    match &key.value.bare().kind {
+        ExprKind::Name(name) => name.clone(),
+        _ => String::new(),
+    }
 }
 
 struct Printer<'a> {
@@ -96,15 +154,31 @@ impl Printer<'_> {
                 let keys: Vec<String> = keys.iter().map(|key| self.key(key)).collect();
                 format!("key_by(|{row}| Key {{ {} }})", keys.join(", "))
             }
-            ClauseKind::Every { every, calendar } => {
-                let calendar = calendar.as_ref().map(|name| name.text.as_str());
-                match every {
-                    Every::Duration(width) => format!("every({})", self.expr(width)),
-                    Every::Word(unit) => format!("every({})", self.unit(&unit.text, calendar)),
-                }
-            }
+            ClauseKind::Every { .. } => self.every(&clause.kind),
         };
         let _ = write!(text, "\n        .{step}");
+    }
+
+    fn every(&self, clause: &ClauseKind) -> String {
+        let ClauseKind::Every { every, calendar } = clause else { return String::new() };
+        let calendar = calendar.as_ref().map(|name| name.text.as_str());
+        match every {
+            Every::Duration(width) => format!("every({})", self.expr(width)),
+            Every::Word(unit) => format!("every({})", self.unit(&unit.text, calendar)),
+        }
+    }
+
+    /// An expression over metrics.
+    fn of_metrics(&self, expr: &Expr) -> String {
+        let ExprKind::Offset { value, length, unit, .. } = &expr.kind else {
+            return self.spelled(expr, &|inner| self.of_metrics(inner));
+        };
+        let length = self.expr(length);
+        let length = match unit {
+            Some(unit) => format!("{}s({length})", unit.text.trim_end_matches('s')),
+            None => length,
+        };
+        format!("{}.offset({length})", self.of_metrics(value))
     }
 
     fn key(&self, key: &KeyItem) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use metricc_codegen::testing::package_of;
+use metricc_codegen::testing::{package_of, package_of_metrics};
 use metricc_dsl::{Checked, SourceText, check_with};
 use metricc_tests::generate::metrics::{FILES, package};
 use metricc_tests::generate::sources::Shape;
@@ -31,6 +31,22 @@ fn assert_both_doors_agree(text: &str, files: &Files<'_>) {
             |metric: &metricc_dsl::ir::Metric| serde_json::to_string(metric).expect("a metric is JSON");
         assert_eq!(typed(metric), typed(found), "{function}\n{package}");
         assert_eq!(metric.doc, found.doc);
+    }
+    for derived in &file.package.derived {
+        let function = file.rust_spelling(&derived.name, "Event").expect("it has a syntax tree");
+        let renamed = function.replacen(&format!("fn {}(", derived.name), "fn from_rust(", 1);
+        let package = package_of_metrics(&renamed)
+            .unwrap_or_else(|problem| panic!("{} in Rust: {problem}\n{function}", derived.name));
+        // Each metric that it is made of is a file of its own.
+        let names: Vec<String> =
+            file.package.all_metrics().map(|metric| format!("{}.metric", metric.name())).collect();
+        let beside: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), text)).collect();
+        let from_rust = checked(&package, &[&beside[..], files].concat());
+        let found = from_rust.package.derived.iter().find(|other| other.name == "from_rust");
+        let found = found.unwrap_or_else(|| panic!("{:?}\n{package}\n{function}", from_rust.diagnostics));
+        let typed = |derived: &metricc_dsl::ir::Derived| serde_json::to_string(derived).expect("JSON");
+        assert_eq!(typed(derived), typed(found), "{function}\n{package}");
+        assert_eq!(derived.doc, found.doc);
     }
 }
 

@@ -39,6 +39,106 @@ fn a_metric_of_metrics_runs_in_both_engines_and_as_a_stream() {
     }
 }
 
+mod in_rust {
+    use metricc::jiff::{SignedDuration, Timestamp};
+    use metricc::{Event, Events, Metric, day, metric, month};
+
+    #[derive(Event)]
+    pub(super) struct Orders {
+        #[event(key)]
+        pub(super) id: i64,
+        #[event(time)]
+        pub(super) at: Timestamp,
+        pub(super) buyer: i64,
+        pub(super) waited: SignedDuration,
+    }
+
+    #[derive(Event)]
+    #[allow(dead_code)]
+    pub(super) struct Visits {
+        #[event(key)]
+        id: i64,
+        #[event(time)]
+        at: Timestamp,
+        visitor: i64,
+    }
+
+    #[metric]
+    pub(super) fn buyers(orders: Events<Orders>) -> Metric {
+        orders.every(day("Asia/Kolkata")).distinct(|o| o.buyer).within(0.01)
+    }
+
+    #[metric]
+    pub(super) fn orders_made(orders: Events<Orders>) -> Metric {
+        orders.every(day("Asia/Kolkata")).count()
+    }
+
+    #[metric]
+    fn longest(orders: Events<Orders>) -> Metric {
+        orders.every(day("Asia/Kolkata")).max(|o| o.waited)
+    }
+
+    #[metric]
+    fn visitors(visits: Events<Visits>) -> Metric {
+        visits.every(day("Asia/Kolkata")).distinct(|v| v.visitor)
+    }
+
+    /// What a day was like.
+    #[metric]
+    pub(super) fn summary(buyers: Metric, orders_made: Metric, longest: Metric) -> Metric {
+        Value {
+            buyers: buyers,
+            share: buyers / orders_made,
+            before: orders_made.offset(days(1)),
+            longest: longest,
+        }
+    }
+
+    #[metric]
+    pub(super) fn conversion(buyers: Metric, visitors: Metric) -> Metric {
+        buyers / visitors
+    }
+
+    /// Made of one that is made of metrics, and of a part of it.
+    #[metric]
+    pub(super) fn rise(summary: Metric, orders_made: Metric) -> Metric {
+        (orders_made - summary.before.unwrap_or(0)).unit("orders")
+    }
+
+    #[metric]
+    pub(super) fn monthly(orders_made: Metric) -> Metric {
+        orders_made.every(month("Asia/Kolkata"))
+    }
+}
+
+#[test]
+fn functions_over_metrics_say_what_a_file_says() {
+    let (in_file, in_rust) = (summary().hash().expect("a hash"), in_rust::summary().hash().expect("a hash"));
+    assert_eq!(in_file, in_rust);
+    assert_eq!(conversion().hash().expect("a hash"), in_rust::conversion().hash().expect("a hash"));
+    let log = EventLog::of_events(&orders()).expect("a log");
+    let own = orders().into_iter().map(|Orders { id, at, buyer, waited }| in_rust::Orders {
+        id,
+        at,
+        buyer,
+        waited,
+    });
+    let own: Vec<in_rust::Orders> = own.collect();
+    let own = EventLog::of_events(&own).expect("a log");
+    let (of_file, of_rust) =
+        (summary().batch(&log).expect("batch"), in_rust::summary().batch(&own).expect("batch"));
+    assert_eq!(of_file.rows.len(), of_rust.rows.len());
+    for (one, other) in of_file.rows.iter().zip(&of_rust.rows) {
+        assert_eq!(
+            (one.window, one.value.buyers, one.value.share),
+            (other.window, other.value.buyers, other.value.share)
+        );
+    }
+    let rise = in_rust::rise().batch(&own).expect("batch");
+    assert_eq!(rise.rows.iter().map(|row| row.value).collect::<Vec<_>>(), [Some(5), Some(0), Some(0)]);
+    assert_eq!(in_rust::monthly().batch(&own).expect("batch").rows[0].value, 15);
+}
+
 #[test]
 fn a_metric_over_several_sources_has_a_hash_and_no_log() {
     assert_ne!(conversion().hash().expect("a hash"), summary().hash().expect("a hash"));

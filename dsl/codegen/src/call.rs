@@ -23,7 +23,7 @@ const OF_TIME: [&str; 10] =
 
 impl Writer<'_> {
     pub(crate) fn method(&mut self, call: &ExprMethodCall, scope: &Scope, out: &mut LanguageText) {
-        if self.group_call(call, scope, out) {
+        if self.group_call(call, scope, out) || self.offset(call, scope, out) {
             return;
         }
         let name = call.method.to_string();

@@ -9,9 +9,9 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 use syn::{Block, Expr, ExprMethodCall, Pat, Stmt};
 
-use crate::definition::{EnumDefinition, EventDefinition, TableDefinition};
+use crate::definition::{EventDefinition, TableDefinition};
 use crate::language_text::LanguageText;
-use crate::metric::{Imported, table_path};
+use crate::metric::Imported;
 use crate::output::is_parameter;
 use crate::problem::Problems;
 use crate::scope::{Binding, Scope};
@@ -23,7 +23,7 @@ const STEPS: &str =
 pub(crate) struct Writer<'a> {
     pub(crate) definition: &'a EventDefinition,
     pub(crate) imports: &'a [Imported<'a>],
-    tables: &'a [&'a TableDefinition],
+    pub(crate) tables: &'a [&'a TableDefinition],
     pub(crate) problems: &'a mut Problems,
     /// Calendars that are used: zone, and day on which weeks start.
     pub(crate) calendars: Vec<(String, String, Span)>,
@@ -35,7 +35,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) unit: Option<LanguageText>,
     value: LanguageText,
     /// What a closure of the next step is given.
-    row: Binding,
+    pub(crate) row: Binding,
     /// Names that are taken in the scope of rows.
     taken: Vec<String>,
 }
@@ -81,11 +81,7 @@ impl<'a> Writer<'a> {
             text.push(&import.definition.text, import.path.span());
         }
         self.tables.iter().for_each(|table| text.push(&table.text, name.span()));
-        for (place, (zone, week, span)) in self.calendars.iter().enumerate() {
-            text.push(&format!("calendar calendar_{} {{ zone ", place + 1), *span);
-            text.push_string(zone, *span);
-            text.push(&format!(", week {week} }}\n"), *span);
-        }
+        self.push_calendars(&mut text);
         docs.iter().for_each(|line| text.push(&format!("///{line}\n"), name.span()));
         text.push("metric ", name.span());
         text.push(&name.unraw().to_string(), name.span());
@@ -108,8 +104,17 @@ impl<'a> Writer<'a> {
         text
     }
 
+    /// The calendars that are used.
+    pub(crate) fn push_calendars(&self, text: &mut LanguageText) {
+        for (place, (zone, week, span)) in self.calendars.iter().enumerate() {
+            text.push(&format!("calendar calendar_{} {{ zone ", place + 1), *span);
+            text.push_string(zone, *span);
+            text.push(&format!(", week {week} }}\n"), *span);
+        }
+    }
+
     /// The one expression of a block; statements before it are a finding.
-    fn only_expression<'b>(&mut self, block: &'b Block) -> Option<&'b Expr> {
+    pub(crate) fn only_expression<'b>(&mut self, block: &'b Block) -> Option<&'b Expr> {
         match block.stmts.as_slice() {
             [Stmt::Expr(expr, None)] => Some(expr),
             [] => {
@@ -205,7 +210,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Scope and body of the closure that a step is given.
-    fn closure_of(&mut self, call: &ExprMethodCall, given: &Binding) -> Option<(Scope, Expr)> {
+    pub(crate) fn closure_of(&mut self, call: &ExprMethodCall, given: &Binding) -> Option<(Scope, Expr)> {
         let argument = self.only_argument(call)?;
         self.closure(argument, given)
     }
@@ -280,7 +285,7 @@ impl<'a> Writer<'a> {
         Binding::Name(unique)
     }
 
-    fn unique(&mut self, name: &str) -> String {
+    pub(crate) fn unique(&mut self, name: &str) -> String {
         let mut unique = name.to_owned();
         let mut number = 2;
         while self.taken.contains(&unique) {
@@ -332,49 +337,6 @@ impl<'a> Writer<'a> {
         self.bindings.append(&list);
         self.bindings.push("\n", call.method.span());
         self.row = Binding::Tuple(vec![row, Binding::Name(element)]);
-    }
-
-    /// `.lookup::<Shop>(|p| p.shop_id)`: closures behind it are given `(p, shop)`.
-    fn lookup(&mut self, call: &ExprMethodCall) {
-        let last = table_path(call).and_then(|path| path.segments.last());
-        // The types stand in the order of the definitions; only those of one name could be mistaken.
-        let table = last.and_then(|last| self.tables.iter().find(|table| table.ident == last.ident));
-        let Some(table) = table else {
-            if last.is_none() {
-                let help = "which table?\n\nhelp: write `.lookup::<Shop>(|p| p.shop_id)`, for a struct that derives `Table`";
-                self.problems.push(call.method.span(), help);
-            }
-            let unknown = Binding::Found { name: "unknown".to_owned(), fields: Vec::new() };
-            self.row = Binding::Tuple(vec![self.row.clone(), unknown]);
-            return;
-        };
-        let row = self.row.clone();
-        let Some((scope, body)) = self.closure_of(call, &row) else { return };
-        let keys: Vec<&Expr> = match &body {
-            Expr::Tuple(tuple) => tuple.elems.iter().collect(),
-            key => vec![key],
-        };
-        let mut text = LanguageText::default();
-        for (place, key) in keys.iter().enumerate() {
-            if place > 0 {
-                text.push(", ", key.span());
-            }
-            self.value(key, &scope, &mut text);
-        }
-        let name = self.unique(&format!("{}_row", table.name));
-        let span = call.turbofish.as_ref().map_or(call.method.span(), Spanned::span);
-        self.bindings.push(&format!("  lookup {name} = "), call.method.span());
-        self.bindings.push(&table.name, span);
-        self.bindings.push("[", span);
-        self.bindings.append(&text);
-        self.bindings.push("]\n", span);
-        self.row = Binding::Tuple(vec![row, Binding::Found { name, fields: table.fields.clone() }]);
-    }
-
-    /// The enum of the event or of a table whose Rust name is the last part of a path to a variant.
-    pub(crate) fn enumeration(&self, ident: &Ident) -> Option<&EnumDefinition> {
-        let of_tables = self.tables.iter().flat_map(|table| &table.enums);
-        self.definition.enums.iter().chain(of_tables).find(|known| known.ident == *ident)
     }
 
     fn key_by(&mut self, call: &ExprMethodCall) {

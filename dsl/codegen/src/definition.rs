@@ -17,6 +17,7 @@ use syn::{LitStr, Token, Visibility, braced, parenthesized};
 mod keyword {
     syn::custom_keyword!(event);
     syn::custom_keyword!(import);
+    syn::custom_keyword!(metric);
     syn::custom_keyword!(table);
 }
 
@@ -31,6 +32,19 @@ pub(crate) enum Definition {
     Import(ImportDefinition),
     /// A struct: the row of a table.
     Table(TableDefinition),
+    /// A function with `#[metric]`.
+    Metric(MetricDefinition),
+}
+
+/// A metric that others are made of.
+#[derive(Debug, Clone)]
+pub(crate) struct MetricDefinition {
+    /// Its name in the language.
+    pub(crate) name: String,
+    /// Its package; empty if it has errors.
+    pub(crate) text: String,
+    /// Names and texts of the files that the package uses.
+    pub(crate) files: Vec<(String, String)>,
 }
 
 /// A struct that derives `Table`.
@@ -95,6 +109,10 @@ impl ToTokens for Definition {
             Definition::Import(ImportDefinition { ident, name, is_aggregate, text }) => {
                 quote!(import #ident #name #is_aggregate #text)
             }
+            Definition::Metric(MetricDefinition { name, text, files }) => {
+                let files = files.iter().map(|(name, text)| quote!(#name #text));
+                quote!(metric #name #text (#(#files),*))
+            }
             Definition::Table(TableDefinition { ident, name, text, path, fields, enums }) => {
                 let fields = fields.iter().map(|(ident, name)| quote!(#ident = #name));
                 quote!(table #ident #name #text #path (#(#fields),*) (#(#enums),*))
@@ -127,6 +145,19 @@ impl Parse for Definition {
                 (input.parse::<LitStr>()?.value(), input.parse::<syn::LitBool>()?.value());
             let text = input.parse::<LitStr>()?.value();
             return Ok(Definition::Import(ImportDefinition { ident, name, is_aggregate, text }));
+        }
+        if input.peek(keyword::metric) {
+            input.parse::<keyword::metric>()?;
+            let (name, text) = (string(input)?, string(input)?);
+            let files;
+            parenthesized!(files in input);
+            let file = |input: ParseStream<'_>| Ok((string(input)?, string(input)?));
+            let files = Punctuated::<_, Token![,]>::parse_terminated_with(&files, file)?;
+            return Ok(Definition::Metric(MetricDefinition {
+                name,
+                text,
+                files: files.into_iter().collect(),
+            }));
         }
         if input.peek(keyword::table) {
             input.parse::<keyword::table>()?;

@@ -11,6 +11,7 @@ use metricc_dsl::NoFiles;
 
 use crate::attributes::{FieldAttributes, TypeAttributes, doc_lines};
 use crate::definition::{Called, Definition, EnumDefinition, EventDefinition, export};
+use crate::item_text::item_text;
 use crate::language_text::LanguageText;
 use crate::problem::Problems;
 use crate::rust_type::{FieldType, last_name};
@@ -32,7 +33,7 @@ impl Role<'_> {
     }
 
     /// The item of the language.
-    fn item(self) -> &'static str {
+    pub(crate) fn item(self) -> &'static str {
         if let Role::Event = self { "source" } else { "table" }
     }
 
@@ -177,7 +178,7 @@ fn of_struct(
         .into_iter()
         .filter_map(|definition| match definition {
             Definition::Enum(definition) => Some(definition),
-            Definition::Event(_) | Definition::Import(_) | Definition::Table(_) => None,
+            _ => None,
         })
         .collect();
     let name = attributes.name.as_ref().map_or_else(|| snake_case(&input.ident), syn::LitStr::value);
@@ -214,7 +215,7 @@ fn of_struct(
 
 pub(crate) struct EventField<'a> {
     pub(crate) field: &'a syn::Field,
-    attributes: FieldAttributes,
+    pub(crate) attributes: FieldAttributes,
     pub(crate) ty: FieldType,
 }
 
@@ -230,7 +231,7 @@ fn unknown_enum<'a>(fields: &'a [EventField<'_>], definitions: &[Definition]) ->
     let is_known = |path: &syn::Path| {
         definitions.iter().any(|definition| match definition {
             Definition::Enum(known) => last_name(path) == Some(&known.ident),
-            Definition::Event(_) | Definition::Import(_) | Definition::Table(_) => false,
+            _ => false,
         })
     };
     fields.iter().filter_map(|field| field.ty.enumeration()).find(|path| !is_known(path))
@@ -247,99 +248,6 @@ fn ask_for(
     let (krate, stage) = (attributes.krate(), role.stage());
     quote! {
         #path! { [#krate::__private::#stage] #({ #definitions })* #input }
-    }
-}
-
-fn item_text(
-    input: &DeriveInput,
-    (name, role): (&str, Role<'_>),
-    attributes: &TypeAttributes,
-    fields: &[EventField<'_>],
-    enums: &[EnumDefinition],
-    problems: &mut Problems,
-    text: &mut LanguageText,
-) {
-    let span = attributes.name.as_ref().map_or_else(|| input.ident.span(), syn::LitStr::span);
-    doc_lines(&input.attrs).iter().for_each(|line| text.push(&format!("///{line}\n"), span));
-    text.push(&format!("{} ", role.item()), span);
-    text.push(name, span);
-    text.push(" {\n", input.ident.span());
-    for field in fields {
-        field_text(field, enums, problems, text);
-    }
-    text.push("}\n", input.ident.span());
-}
-
-fn field_text(
-    field: &EventField<'_>,
-    enums: &[EnumDefinition],
-    problems: &mut Problems,
-    text: &mut LanguageText,
-) {
-    let ident = field.field.ident.as_ref().map_or_else(proc_macro2::Span::call_site, Ident::span);
-    let name_span = field.attributes.rename.as_ref().map_or(ident, syn::LitStr::span);
-    doc_lines(&field.field.attrs).iter().for_each(|line| text.push(&format!("  ///{line}\n"), ident));
-    text.push("  ", ident);
-    text.push(&field.name(), name_span);
-    text.push(": ", ident);
-    // With a default the value is always there, also where the Rust field is an `Option`.
-    match (&field.ty, &field.attributes.default) {
-        (FieldType::Optional(inner), Some(_)) => type_text(inner, field, enums, problems, text),
-        (ty, _) => type_text(ty, field, enums, problems, text),
-    }
-    if let Some(span) = field.attributes.key {
-        text.push(" key", span);
-    }
-    if let Some(span) = field.attributes.time {
-        text.push(" time", span);
-    }
-    if let Some(zone) = &field.attributes.zone {
-        text.push(" zone ", zone.span());
-        text.push_string(&zone.value(), zone.span());
-    }
-    if let Some((default, span)) = &field.attributes.default {
-        text.push(" = ", *span);
-        text.push(default, *span);
-    }
-    text.push("\n", ident);
-    if let (Some((.., span)), false) = (&field.attributes.decimal, field.ty.is_decimal()) {
-        problems.push(*span, "`decimal(p, s)` on a field that is no `Decimal`");
-    }
-}
-
-fn type_text(
-    ty: &FieldType,
-    field: &EventField<'_>,
-    enums: &[EnumDefinition],
-    problems: &mut Problems,
-    text: &mut LanguageText,
-) {
-    let span = syn::spanned::Spanned::span(&field.field.ty);
-    match ty {
-        FieldType::Scalar(name, span) => text.push(name, *span),
-        FieldType::Decimal(span) => match field.attributes.decimal {
-            Some((precision, scale, span)) => text.push(&format!("decimal({precision}, {scale})"), span),
-            None => problems.push(
-                *span,
-                "how many digits has this decimal?\n\nhelp: write `#[event(decimal(12, 2))]` for 12 digits, 2 of them \
-                 behind the point",
-            ),
-        },
-        FieldType::Enum(path) => {
-            let known = enums.iter().find(|known| last_name(path) == Some(&known.ident));
-            let names = known.map(|known| known.variants.iter().map(|(_, name)| name)).into_iter().flatten();
-            let names: Vec<String> = names.map(|name| crate::language_text::string_literal(name)).collect();
-            text.push(&format!("enum({})", names.join(", ")), syn::spanned::Spanned::span(path));
-        }
-        FieldType::List(element) => {
-            text.push("list<", span);
-            type_text(element, field, enums, problems, text);
-            text.push(">", span);
-        }
-        FieldType::Optional(inner) => {
-            type_text(inner, field, enums, problems, text);
-            text.push("?", span);
-        }
     }
 }
 

@@ -14,14 +14,18 @@ mod call;
 mod chain;
 mod debug;
 mod definition;
+mod derived;
 mod event;
 mod file;
 mod handle;
+mod item_text;
 mod language_text;
+mod lookup;
 mod metric;
 mod names;
 mod output;
 mod own;
+mod parameters;
 mod problem;
 mod rust_type;
 mod scope;
@@ -46,6 +50,15 @@ pub mod testing {
 
     use crate::definition::{EventDefinition, ImportDefinition, TableDefinition};
     use crate::names::{pascal_case, rust_name};
+
+    /// The package that a `#[metric]` function over metrics means, each of which is a file beside it.
+    ///
+    /// # Errors
+    /// All findings, one behind the other.
+    pub fn package_of_metrics(function: &str) -> Result<String, String> {
+        let function = syn::parse_str(function).map_err(|error| format!("{error}: {function}"))?;
+        crate::derived::package_text(&function)
+    }
 
     /// The package that a `#[metric]` function means over a source of a package with this `text` and these `files`, or
     /// what is wrong with it.

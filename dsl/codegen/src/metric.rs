@@ -4,26 +4,30 @@ use metricc_dsl::Files;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
-use syn::visit_mut::{self, VisitMut};
-use syn::{
-    ExprMethodCall, FnArg, GenericArgument, ItemFn, Pat, Path, PathArguments, ReturnType, Type, parenthesized,
-};
+use syn::{ItemFn, Path, ReturnType, Type, parenthesized};
 
 use crate::attributes::doc_lines;
 use crate::chain::Writer;
-use crate::definition::{Called, Definition, EventDefinition, ImportDefinition, TableDefinition};
+use crate::definition::{Called, Definition, EventDefinition, ImportDefinition, TableDefinition, export};
+use crate::derived;
 use crate::handle::{Handle, handle};
+use crate::lookup::tables_of;
+use crate::parameters::{Parameters, event_parameter, parameters};
 use crate::problem::Problems;
 use crate::table::TableFiles;
 use crate::type_check;
 
-/// Expands `#[metric]`: asks the event for its definition, to come back to [`metric_stage`].
-pub fn metric(arguments: &TokenStream, item: &TokenStream) -> TokenStream {
+/// Expands `#[metric]`: asks the event for its definition, to come back to [`metric_stage`]. `place` says where it stands,
+/// as a part of a name.
+pub fn metric(arguments: &TokenStream, item: &TokenStream, place: &str) -> TokenStream {
     let expanded = syn::parse2::<Arguments>(arguments.clone()).and_then(|parsed| {
         let function = syn::parse2::<ItemFn>(item.clone())?;
-        let (_, event) = parameter(&function)?;
+        let first = match parameters(&function)? {
+            Parameters::Events(event) => event.to_token_stream(),
+            Parameters::Metrics(metrics) => metrics[0].to_token_stream(),
+        };
         let krate = parsed.krate();
-        Ok(quote!(#event! { [#krate::__private::metric_stage] (#arguments) #item }))
+        Ok(quote!(#first! { [#krate::__private::metric_stage] (#arguments) #item }))
     });
     expanded.unwrap_or_else(|error| {
         let mut problems = Problems::default();
@@ -34,7 +38,13 @@ pub fn metric(arguments: &TokenStream, item: &TokenStream) -> TokenStream {
                 let (name, visibility) = (&function.sig.ident, &function.vis);
                 let krate = syn::parse2::<Arguments>(arguments.clone()).unwrap_or_default().krate();
                 let checked = type_check::only_signature(&function, item);
-                quote!(#checked #[allow(dead_code)] #visibility fn #name() -> #krate::Metric { #krate::Metric::broken() })
+                let left = export(name, visibility, place, &derived::definition(name, "", &[]));
+                quote! {
+                    #checked
+                    #[allow(dead_code)]
+                    #visibility fn #name() -> #krate::Metric { #krate::Metric::broken() }
+                    #left
+                }
             }
             Err(_) => item.clone(),
         };
@@ -42,8 +52,9 @@ pub fn metric(arguments: &TokenStream, item: &TokenStream) -> TokenStream {
     })
 }
 
-/// Called back with the definition of the event, the arguments of `#[metric]` and its function.
-pub fn metric_stage(input: TokenStream) -> TokenStream {
+/// Called back with the definition of the event or of the metrics that it is made of, the arguments of `#[metric]` and its
+/// function. `place` says where it stands, as a part of a name.
+pub fn metric_stage(input: TokenStream, place: &str) -> TokenStream {
     let staged = syn::parse2::<Called>(input).and_then(|called| {
         let staged = syn::parse2::<Staged>(called.rest)?;
         Ok((called.definitions, staged))
@@ -57,7 +68,7 @@ pub fn metric_stage(input: TokenStream) -> TokenStream {
                 let rest = &staged.tokens;
                 quote!(#path! { [#krate::__private::metric_stage] #(#known)* #rest })
             }
-            None => expand(&definitions, &staged),
+            None => expand(&definitions, &staged, place),
         },
         Err(error) => error.to_compile_error(),
     }
@@ -73,11 +84,14 @@ struct Staged {
 }
 
 impl Staged {
-    /// Whose definition is asked for next: after the event the imports are, then the tables. Each answer stands in front
-    /// of those before it.
-    fn to_ask(&self, definitions: &[Definition]) -> Option<&Path> {
-        let mut all = self.arguments.imports.iter().chain(&self.tables);
-        all.nth(definitions.len().checked_sub(1)?)
+    /// Whose definition is asked for next: after the event the imports are, then the tables; or one metric after the
+    /// other. Each answer stands in front of those before it.
+    fn to_ask(&self, definitions: &[Definition]) -> Option<Path> {
+        let next = definitions.len();
+        match parameters(&self.function) {
+            Ok(Parameters::Metrics(metrics)) => metrics.get(next).map(|metric| Path::from((*metric).clone())),
+            _ => self.arguments.imports.iter().chain(&self.tables).nth(next.checked_sub(1)?).cloned(),
+        }
     }
 }
 
@@ -138,38 +152,27 @@ impl Parse for Arguments {
     }
 }
 
-/// Name and event type of the one parameter, `payments: Events<Payment>`.
-fn parameter(function: &ItemFn) -> syn::Result<(&Ident, &Path)> {
-    let help =
-        "a metric is over the events of one source\n\nhelp: write `fn name(events: Events<Event>) -> Metric`";
-    let mut inputs = function.sig.inputs.iter();
-    let parameter = match (inputs.next(), inputs.next()) {
-        (Some(FnArg::Typed(parameter)), None) => parameter,
-        (None, _) => return Err(syn::Error::new(function.sig.ident.span(), help)),
-        (_, Some(second)) => return Err(syn::Error::new_spanned(second, help)),
-        (Some(receiver), None) => return Err(syn::Error::new_spanned(receiver, help)),
-    };
-    let (Pat::Ident(name), Type::Path(ty)) = (parameter.pat.as_ref(), parameter.ty.as_ref()) else {
-        return Err(syn::Error::new_spanned(parameter, help));
-    };
-    let events = ty.path.segments.last().filter(|segment| segment.ident == "Events");
-    if let Some(PathArguments::AngleBracketed(arguments)) = events.map(|segment| &segment.arguments)
-        && let Some(GenericArgument::Type(Type::Path(event))) = arguments.args.first()
-    {
-        return Ok((&name.ident, &event.path));
-    }
-    Err(syn::Error::new_spanned(&parameter.ty, help))
-}
-
-fn expand(definitions: &[Definition], staged: &Staged) -> TokenStream {
+fn expand(definitions: &[Definition], staged: &Staged, place: &str) -> TokenStream {
     let Staged { arguments, function, .. } = staged;
     let mut problems = Problems::default();
+    if let Ok(Parameters::Metrics(metrics)) = parameters(function) {
+        let in_order: Vec<&Definition> = definitions.iter().rev().collect();
+        if let Some(import) = arguments.imports.first() {
+            let help =
+                "a metric of metrics imports nothing\n\nhelp: import it in the metrics that it is made of";
+            problems.push_on(import, help);
+        }
+        signature(function, &mut problems);
+        let expansion = derived::expand(function, &metrics, &in_order, (&arguments.krate(), place), problems);
+        crate::debug::print(arguments.debug, &function.sig.ident, &expansion);
+        return expansion;
+    }
     let event_definition = definitions.last().and_then(|definition| match definition {
         Definition::Event(event) => Some(event),
         _ => None,
     });
     let tables = looked_up(definitions, staged, &mut problems);
-    let expansion = match (event_definition, parameter(function)) {
+    let expansion = match (event_definition, event_parameter(function)) {
         (Some(definition), Ok((events, event))) => {
             let imports = imports_of(definitions, arguments, &mut problems);
             signature(function, &mut problems);
@@ -187,19 +190,22 @@ fn expand(definitions: &[Definition], staged: &Staged) -> TokenStream {
             let krate = arguments.krate();
             let checked = type_check::function(function, package.is_some(), &imports, &krate);
             let metric = package.as_ref().and_then(|package| package.all_metrics().next());
+            let texts = files.texts();
+            let left = derived::definition(name, metric.as_ref().map_or("", |_| text.as_str()), &texts);
+            let left = export(name, &function.vis, place, &left);
             let handle = handle(&Handle {
                 name,
                 visibility: &function.vis,
                 attributes: &function.attrs,
                 event: &event.to_token_stream(),
                 metric: metric.as_ref().map(|metric| (metric, text.as_str())),
-                files: &files.texts(),
+                files: &texts,
                 imports: &imports_expression(&imports, &krate),
                 origin: "`#[metric]` from the function of this name",
                 krate: &krate,
             });
             let tracked = files.tracked();
-            quote!(#problems #tracked #checked #handle)
+            quote!(#problems #tracked #checked #handle #left)
         }
         (_, Err(error)) => error.to_compile_error(),
         (_, Ok((_, event))) => {
@@ -255,34 +261,6 @@ fn looked_up<'a>(
     known.filter_map(table).collect()
 }
 
-/// The types of `.lookup::<Type>(…)`, each once.
-fn tables_of(function: &ItemFn) -> Vec<Path> {
-    #[derive(Default)]
-    struct Found(Vec<Path>);
-    impl VisitMut for Found {
-        fn visit_expr_method_call_mut(&mut self, call: &mut ExprMethodCall) {
-            visit_mut::visit_expr_method_call_mut(self, call);
-            if let Some(path) = table_path(call)
-                && !self.0.contains(path)
-            {
-                self.0.push(path.clone());
-            }
-        }
-    }
-    let mut found = Found::default();
-    found.visit_block_mut(&mut function.block.clone());
-    found.0
-}
-
-/// The type of `.lookup::<Type>(…)`.
-pub(crate) fn table_path(call: &ExprMethodCall) -> Option<&Path> {
-    let arguments = &call.turbofish.as_ref().filter(|_| call.method == "lookup")?.args;
-    match (arguments.first(), arguments.len()) {
-        (Some(GenericArgument::Type(Type::Path(table))), 1) => Some(&table.path),
-        _ => None,
-    }
-}
-
 /// The value of `Definition::imports`.
 fn imports_expression(imports: &[Imported<'_>], krate: &TokenStream) -> TokenStream {
     let each = imports.iter().map(|Imported { definition, path }| match definition.is_aggregate {
@@ -301,7 +279,7 @@ pub(crate) fn package_text(
     files: &dyn Files,
 ) -> Result<String, String> {
     let mut problems = Problems::default();
-    let (events, _) = parameter(function).map_err(|error| error.to_string())?;
+    let (events, _) = event_parameter(function).map_err(|error| error.to_string())?;
     let docs = doc_lines(&function.attrs);
     let name = &function.sig.ident;
     let paths: Vec<Path> = imports.iter().map(|import| Path::from(import.ident.clone())).collect();

@@ -15,6 +15,8 @@ pub(crate) enum Binding {
     Group(Box<Binding>),
     /// A field, an element or a `let`.
     Name(String),
+    /// A metric that another is made of, by its name.
+    Metric(String),
     /// A row of a table: its name in the language, and those of its columns in Rust and in the language. Without columns
     /// it is one of a table that is not known, which is reported.
     Found { name: String, fields: Vec<(Ident, String)> },

@@ -10,7 +10,8 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ItemFn, Lit, parse_quote_spanned};
 
 use crate::call::{listed, matched};
-use crate::metric::{Imported, table_path};
+use crate::lookup::table_path;
+use crate::metric::Imported;
 use crate::value::is_duration;
 
 /// The function, hidden. With errors only editors see its body: the compiler would say everything twice.

@@ -133,7 +133,7 @@ impl Writer<'_> {
     fn path(&mut self, path: &syn::ExprPath, scope: &Scope, out: &mut LanguageText) {
         if let Some(name) = path.path.get_ident() {
             return match scope.get(name) {
-                Some(Binding::Name(text)) => out.push(text, name.span()),
+                Some(Binding::Name(text) | Binding::Metric(text)) => out.push(text, name.span()),
                 Some(Binding::Row) => {
                     self.problems.push(name.span(), "an event is no value\n\nhelp: name one of its fields");
                 }
@@ -187,6 +187,9 @@ impl Writer<'_> {
                 let text = name.unraw().to_string();
                 let known = self.definition.field(name).unwrap_or(&text);
                 out.push(known, name.span());
+            }
+            (Some(Binding::Metric(metric)), Member::Named(name)) => {
+                out.push(&format!("{metric}.{}", name.unraw()), name.span());
             }
             // As is one that is no column.
             (Some(Binding::Found { name: row, fields }), Member::Named(name)) => {

@@ -38,7 +38,7 @@ pub fn derive_table(input: TokenStream) -> TokenStream {
 /// `#[metric(crate = path)]` says where `metricc` is, `#[metric(debug)]` prints the expansion.
 #[proc_macro_attribute]
 pub fn metric(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    metricc_codegen::metric(&arguments.into(), &item.into()).into()
+    metricc_codegen::metric(&arguments.into(), &item.into(), &place()).into()
 }
 
 /// Makes a function one that metrics may call: `#[metric(import(distance))]`, or an `import function` of a file.
@@ -89,5 +89,5 @@ pub fn table_stage(input: TokenStream) -> TokenStream {
 #[doc(hidden)]
 #[proc_macro]
 pub fn metric_stage(input: TokenStream) -> TokenStream {
-    metricc_codegen::metric_stage(input.into()).into()
+    metricc_codegen::metric_stage(input.into(), &place()).into()
 }

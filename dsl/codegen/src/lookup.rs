@@ -1,0 +1,84 @@
+//! `.lookup::<Shop>(|p| p.shop_id)`: the row of a table.
+
+use proc_macro2::Ident;
+use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Expr, ExprMethodCall, GenericArgument, ItemFn, Path, Type};
+
+use crate::chain::Writer;
+use crate::definition::EnumDefinition;
+use crate::language_text::LanguageText;
+use crate::scope::Binding;
+
+impl Writer<'_> {
+    /// `.lookup::<Shop>(|p| p.shop_id)`: closures behind it are given `(p, shop)`.
+    pub(crate) fn lookup(&mut self, call: &ExprMethodCall) {
+        let last = table_path(call).and_then(|path| path.segments.last());
+        // The types stand in the order of the definitions; only those of one name could be mistaken.
+        let table = last.and_then(|last| self.tables.iter().find(|table| table.ident == last.ident));
+        let Some(table) = table else {
+            if last.is_none() {
+                let help = "which table?\n\nhelp: write `.lookup::<Shop>(|p| p.shop_id)`, for a struct that derives `Table`";
+                self.problems.push(call.method.span(), help);
+            }
+            let unknown = Binding::Found { name: "unknown".to_owned(), fields: Vec::new() };
+            self.row = Binding::Tuple(vec![self.row.clone(), unknown]);
+            return;
+        };
+        let row = self.row.clone();
+        let Some((scope, body)) = self.closure_of(call, &row) else { return };
+        let keys: Vec<&Expr> = match &body {
+            Expr::Tuple(tuple) => tuple.elems.iter().collect(),
+            key => vec![key],
+        };
+        let mut text = LanguageText::default();
+        for (place, key) in keys.iter().enumerate() {
+            if place > 0 {
+                text.push(", ", key.span());
+            }
+            self.value(key, &scope, &mut text);
+        }
+        let name = self.unique(&format!("{}_row", table.name));
+        let span = call.turbofish.as_ref().map_or(call.method.span(), Spanned::span);
+        self.bindings.push(&format!("  lookup {name} = "), call.method.span());
+        self.bindings.push(&table.name, span);
+        self.bindings.push("[", span);
+        self.bindings.append(&text);
+        self.bindings.push("]\n", span);
+        self.row = Binding::Tuple(vec![row, Binding::Found { name, fields: table.fields.clone() }]);
+    }
+
+    /// The enum of the event or of a table whose Rust name is the last part of a path to a variant.
+    pub(crate) fn enumeration(&self, ident: &Ident) -> Option<&EnumDefinition> {
+        let of_tables = self.tables.iter().flat_map(|table| &table.enums);
+        self.definition.enums.iter().chain(of_tables).find(|known| known.ident == *ident)
+    }
+}
+
+/// The types of `.lookup::<Type>(…)`, each once.
+pub(crate) fn tables_of(function: &ItemFn) -> Vec<Path> {
+    #[derive(Default)]
+    struct Found(Vec<Path>);
+    impl VisitMut for Found {
+        fn visit_expr_method_call_mut(&mut self, call: &mut ExprMethodCall) {
+            visit_mut::visit_expr_method_call_mut(self, call);
+            if let Some(path) = table_path(call)
+                && !self.0.contains(path)
+            {
+                self.0.push(path.clone());
+            }
+        }
+    }
+    let mut found = Found::default();
+    found.visit_block_mut(&mut function.block.clone());
+    found.0
+}
+
+/// The type of `.lookup::<Type>(…)`.
+pub(crate) fn table_path(call: &ExprMethodCall) -> Option<&Path> {
+    let arguments = &call.turbofish.as_ref().filter(|_| call.method == "lookup")?.args;
+    match (arguments.first(), arguments.len()) {
+        (Some(GenericArgument::Type(Type::Path(table))), 1) => Some(&table.path),
+        _ => None,
+    }
+}
