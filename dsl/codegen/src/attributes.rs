@@ -8,15 +8,17 @@ use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Path, UnOp};
 use crate::language_text::string_literal;
 use crate::problem::Problems;
 
-/// What an `#[event(…)]` on a struct or an enum says.
+/// What an `#[event(…)]` on a struct or an enum says, or a `#[table(…)]` on a struct.
 #[derive(Debug, Default)]
 pub(crate) struct TypeAttributes {
     pub(crate) name: Option<LitStr>,
+    /// Of a table: where its rows are.
+    pub(crate) file: Option<LitStr>,
     pub(crate) krate: Option<Path>,
     pub(crate) debug: bool,
 }
 
-/// What an `#[event(…)]` on a field or a variant says.
+/// What an `#[event(…)]` on a field or a variant says, or a `#[table(…)]` on a field.
 #[derive(Debug, Default)]
 pub(crate) struct FieldAttributes {
     pub(crate) key: Option<Span>,
@@ -33,12 +35,17 @@ impl TypeAttributes {
         let mut found = TypeAttributes::default();
         parse(attributes, word, problems, |meta| match name_of(&meta).as_str() {
             "name" => set(&mut found.name, &meta),
+            "file" if word == "table" => set(&mut found.file, &meta),
             "crate" => set_path(&mut found.krate, &meta),
             "debug" => {
                 found.debug = true;
                 Ok(())
             }
-            other => Err(meta.error(unknown(word, other, &["name = \"…\"", "crate = path", "debug"]))),
+            other => {
+                let all = ["name = \"…\"", "crate = path", "debug", "file = \"…\""];
+                let known = if word == "table" { &all[..] } else { &all[..3] };
+                Err(meta.error(unknown(word, other, known)))
+            }
         });
         found
     }

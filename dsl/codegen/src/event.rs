@@ -187,8 +187,7 @@ fn of_struct(
         item_text(input, (&name, role), attributes, &parsed, &enums, problems, &mut text);
     }
     if let Role::Table(caller) = role {
-        let table =
-            TableStruct { input, name, text, fields: &parsed, enums, place, krate: attributes.krate() };
+        let table = TableStruct { input, name, attributes, text, fields: &parsed, enums, place };
         return table.items(caller, problems);
     }
     if problems.is_empty() {

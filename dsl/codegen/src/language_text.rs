@@ -96,7 +96,12 @@ pub(crate) fn describe(error: &Diagnostic) -> String {
 
 /// A help, with the Rust spelling of what it says where there is another one.
 fn in_rust(help: &str) -> String {
-    if help.contains("??") { format!("{help} (in Rust: `.unwrap_or(…)`)") } else { help.to_owned() }
+    let spelling = match help {
+        _ if help.contains("??") => ".unwrap_or(…)",
+        _ if help.contains("{ every ") => ".every(…)",
+        _ => return help.to_owned(),
+    };
+    format!("{help} (in Rust: `{spelling}`)")
 }
 
 /// A value as a string literal of the language.

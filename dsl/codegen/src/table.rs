@@ -7,7 +7,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::DeriveInput;
 
-use crate::attributes::doc_lines;
+use crate::attributes::{TypeAttributes, doc_lines};
 use crate::definition::{Definition, EnumDefinition, TableDefinition, export};
 use crate::event::{EventField, Role, derive};
 use crate::file::located;
@@ -64,20 +64,22 @@ impl TableFiles<'_> {
 pub(crate) struct TableStruct<'a> {
     pub(crate) input: &'a DeriveInput,
     pub(crate) name: String,
+    pub(crate) attributes: &'a TypeAttributes,
     /// The `table` item.
     pub(crate) text: LanguageText,
     pub(crate) fields: &'a [EventField<'a>],
     pub(crate) enums: Vec<EnumDefinition>,
     pub(crate) place: &'a str,
-    pub(crate) krate: TokenStream,
 }
 
 impl TableStruct<'_> {
     /// The items of the struct; its rows are checked.
     pub(crate) fn items(self, caller: Option<&Path>, problems: &mut Problems) -> TokenStream {
-        let TableStruct { input, name, text, fields, enums, place, krate } = self;
+        let TableStruct { input, name, attributes, text, fields, enums, place } = self;
+        let krate = attributes.krate();
+        let file = attributes.file.as_ref().map_or_else(|| format!("{name}.csv"), syn::LitStr::value);
         let ident = &input.ident;
-        let path: PathBuf = located(&format!("{name}.csv"), caller);
+        let path: PathBuf = located(&file, caller);
         let fields_of = fields.iter().filter_map(|field| Some((field.field.ident.clone()?, field.name())));
         let mut definition = TableDefinition {
             ident: ident.clone(),

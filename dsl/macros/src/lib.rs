@@ -25,8 +25,8 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 /// Makes a struct the row of a static table, whose rows are in the file `NAME.csv` beside the file of the struct, or
 /// beside the crate's `Cargo.toml`: `.lookup::<Shop>(|p| p.shop_id)`.
 ///
-/// On the type: `#[table(name = "shops")]` names the table (the type's name in snake case otherwise), `crate = path` says
-/// where `metricc` is, `debug` prints the expansion. On a field: `key`, `rename = "…"`, `decimal(p, s)`.
+/// On the type: `#[table(name = "shops")]` names the table (the type's name in snake case otherwise), `file = "…"` its
+/// file, `crate = path` says where `metricc` is, `debug` prints the expansion. On a field: `key`, `rename = "…"`, `decimal(p, s)`.
 #[proc_macro_derive(Table, attributes(table))]
 pub fn derive_table(input: TokenStream) -> TokenStream {
     let caller = Span::call_site().local_file();
