@@ -8,7 +8,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprMethodCall, ItemFn, Member};
+use syn::{Expr, ExprMethodCall, ItemFn, Member, Visibility};
 
 use crate::attributes::doc_lines;
 use crate::chain::Writer;
@@ -97,8 +97,8 @@ pub(crate) fn expand(
     // What is imported for it counts as used.
     let units = calendar_units(function);
     let signature = &function.sig;
-    let left = definition(name, metric.as_ref().map_or("", |_| text.as_str()), &files.0);
-    let left = export(name, &function.vis, place, &left);
+    let sound_text = metric.as_ref().map_or("", |_| text.as_str());
+    let left = left(name, &function.vis, place, sound_text, &files.0);
     let handle = handle(&Handle {
         name,
         visibility: &function.vis,
@@ -263,8 +263,22 @@ pub(crate) fn package_text(function: &ItemFn) -> Result<String, String> {
     }
 }
 
-/// The definition that a metric leaves for those that are made of it.
-pub(crate) fn definition(name: &Ident, text: &str, files: &[SourceText]) -> Definition {
+/// Names that attributes have: a macro of such a name would stand in their way.
+const ATTRIBUTES: [&str; 6] = ["metric", "scalar", "monoid", "test", "bench", "derive"];
+
+/// What a metric leaves for those that are made of it.
+pub(crate) fn left(
+    name: &Ident,
+    visibility: &Visibility,
+    place: &str,
+    text: &str,
+    files: &[SourceText],
+) -> Option<TokenStream> {
+    let is_free = !ATTRIBUTES.iter().any(|attribute| name == attribute);
+    is_free.then(|| export(name, visibility, place, &definition(name, text, files)))
+}
+
+fn definition(name: &Ident, text: &str, files: &[SourceText]) -> Definition {
     let file = |file: &SourceText| (file.name.clone(), String::from_utf8_lossy(&file.bytes).into_owned());
     Definition::Metric(MetricDefinition {
         name: name.unraw().to_string(),

@@ -8,7 +8,7 @@ use syn::{ItemFn, Path, ReturnType, Type, parenthesized};
 
 use crate::attributes::doc_lines;
 use crate::chain::Writer;
-use crate::definition::{Called, Definition, EventDefinition, ImportDefinition, TableDefinition, export};
+use crate::definition::{Called, Definition, EventDefinition, ImportDefinition, TableDefinition};
 use crate::derived;
 use crate::handle::{Handle, handle};
 use crate::lookup::tables_of;
@@ -38,7 +38,7 @@ pub fn metric(arguments: &TokenStream, item: &TokenStream, place: &str) -> Token
                 let (name, visibility) = (&function.sig.ident, &function.vis);
                 let krate = syn::parse2::<Arguments>(arguments.clone()).unwrap_or_default().krate();
                 let checked = type_check::only_signature(&function, item);
-                let left = export(name, visibility, place, &derived::definition(name, "", &[]));
+                let left = derived::left(name, visibility, place, "", &[]);
                 quote! {
                     #checked
                     #[allow(dead_code)]
@@ -191,8 +191,8 @@ fn expand(definitions: &[Definition], staged: &Staged, place: &str) -> TokenStre
             let checked = type_check::function(function, package.is_some(), &imports, &krate);
             let metric = package.as_ref().and_then(|package| package.all_metrics().next());
             let texts = files.texts();
-            let left = derived::definition(name, metric.as_ref().map_or("", |_| text.as_str()), &texts);
-            let left = export(name, &function.vis, place, &left);
+            let sound_text = metric.as_ref().map_or("", |_| text.as_str());
+            let left = derived::left(name, &function.vis, place, sound_text, &texts);
             let handle = handle(&Handle {
                 name,
                 visibility: &function.vis,

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use metricc_codegen::{
-    derive_event, derive_state, event_stage, metric, metric_stage, metrics, monoid, scalar,
+    derive_event, derive_state, derive_table, event_stage, metric, metric_stage, metrics, monoid, scalar,
+    table_stage,
 };
 use proc_macro2::TokenStream;
 
@@ -64,14 +65,18 @@ pub fn spent(visits: Events<Visit>) -> Metric {
         .every(24h)
         .aggregate(|e| Value { total: e.sum(|v| v.spent), p95: e.p95(|v| v.spent).within(0.01) })
 }"#;
-    insta::assert_snapshot!("asks_its_event", pretty(&metric(&tokens(""), &tokens(function))));
-    insta::assert_snapshot!("function", pretty(&metric_stage(tokens(&format!("{VISITS} () {function}")))));
+    insta::assert_snapshot!("asks_its_event", pretty(&metric(&tokens(""), &tokens(function), "here")));
+    insta::assert_snapshot!(
+        "function",
+        pretty(&metric_stage(tokens(&format!("{VISITS} () {function}")), "here"))
+    );
 }
 
 #[test]
 fn the_path_of_the_crate_can_be_another() {
     let function = "fn n(visits: Events<Visit>) -> Metric { visits.count() }";
-    let expansion = pretty(&metric_stage(tokens(&format!("{VISITS} (crate = crate::engine) {function}"))));
+    let expansion =
+        pretty(&metric_stage(tokens(&format!("{VISITS} (crate = crate::engine) {function}")), "here"));
     assert!(expansion.contains("crate::engine::Metric") && !expansion.contains("::metricc"), "{expansion}");
     let text = format!("#[event(crate = renamed)] {VISIT}");
     let expansion = pretty(&derive_event(tokens(&text), "here"));
@@ -107,15 +112,22 @@ fn nothing_panics() {
         "fn f(v: Events<Visit>) -> Metric { v.aggregate(|e| e.within(1).within(2)).unit().every() }",
         "fn f(v: Events<Visit>) -> Metric { v.key_by(|()| ()).map(|(a, b)| (a, (b, v))).sum(|&[x]| x.0.0) }",
         "fn f(v: Events<Visit>) -> Metric { v.filter(|v| matches!(v)).filter(|v| dec!()).filter(|| true).count() }",
+        "fn f(v: Events<Visit>) -> Metric { v.lookup::<A>(|v| v).lookup::<B<C>, D>(1).lookup(|(a, b)| b.c).count() }",
+        "fn f(a: Metric, b: Metric) -> Metric { a.offset() / b.offset(days()).x.key_by(|k| ()).every().unit() }",
+        "fn f(a: Metric, a: Metric) -> Metric { Value { x: a.offset(days(a)), ..b }.key_by(|k| k).every(day()) }",
+        "{ metric \"a\" \"\" () } () fn f(a: Metric) -> Metric { a }",
+        "{ table A \"a\" \"\" \"\" () () } () fn f(a: Metric) -> Metric { a }",
         "fn f(v: Events<Visit>) -> Metric { { v }.quantile(|v| { let (a, b) = v; a; v.spent = 3 }, 0.5).within() }",
     ];
     for text in odd {
         let _ = derive_event(tokens(text), "here");
         let _ = event_stage(tokens(text), "here");
-        let _ = metric(&tokens(text), &tokens(text));
-        let _ = metric_stage(tokens(text));
-        let _ = metric_stage(tokens(&format!("{VISITS} () {text}")));
+        let _ = metric(&tokens(text), &tokens(text), "here");
+        let _ = metric_stage(tokens(text), "here");
+        let _ = metric_stage(tokens(&format!("{VISITS} () {text}")), "here");
         let _ = metrics(tokens(text), None);
+        let _ = derive_table(tokens(text), "here", None);
+        let _ = table_stage(tokens(text), "here", None);
     }
 }
 
@@ -143,15 +155,41 @@ fn an_own_state() {
 }
 
 #[test]
+fn a_table() {
+    let shop = "#[table(name = \"shops\", file = \"tests/fixtures/shops.csv\")]
+        struct Shop { #[table(key)] id: i64, city: String, opened: Option<Date> }";
+    let expansion = pretty(&derive_table(tokens(shop), "here", None));
+    insta::assert_snapshot!(expansion.replace(env!("CARGO_MANIFEST_DIR"), "FOLDER"));
+}
+
+#[test]
+fn a_function_over_metrics() {
+    let function = "/// Share.\npub(crate) fn share(spent: Metric, all: Metric) -> Metric { (spent / all).unit(\"percent\") }";
+    let first = metric(&tokens(""), &tokens(function), "here");
+    insta::assert_snapshot!("asks_its_first_metric", first.to_string());
+    let package = |name: &str| {
+        let text = format!(
+            "source visits {{ id: int key  at: timestamp time }} metric {name} = count() {{ from visits }}"
+        );
+        format!("{{ metric {name:?} {text:?} () }}")
+    };
+    let known = format!("{} {}", package("all"), package("spent"));
+    insta::assert_snapshot!(
+        "over_metrics",
+        pretty(&metric_stage(tokens(&format!("{known} () {function}")), "here"))
+    );
+}
+
+#[test]
 fn a_function_with_imports() {
     let function = r#"fn far(visits: Events<Visit>) -> Metric {
     visits.filter(|v| geo::miles(v.spent, None) > 5.0).own(Drivers, |v| (v.id, 1))
 }"#;
     let arguments = "(import(geo::miles, Drivers))";
-    let first = metric_stage(tokens(&format!("{VISITS} {arguments} {function}")));
+    let first = metric_stage(tokens(&format!("{VISITS} {arguments} {function}")), "here");
     insta::assert_snapshot!("asks_the_first_import", first.to_string());
     let known = r#"{ import Drivers "drivers" true "import aggregate drivers(string, int): int version 1\n" }
         { import miles "miles" false "import function miles(float, bool?): float version 1\n" }"#;
-    let expansion = metric_stage(tokens(&format!("{known} {VISITS} {arguments} {function}")));
+    let expansion = metric_stage(tokens(&format!("{known} {VISITS} {arguments} {function}")), "here");
     insta::assert_snapshot!("uses_its_imports", pretty(&expansion));
 }
