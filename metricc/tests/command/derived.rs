@@ -174,9 +174,18 @@ fn its_operands_are_explained() {
 }
 
 #[test]
-fn a_stub_says_what_it_leaves_out() {
+fn a_stub_has_a_module_and_a_schema_of_each() {
     let (folder, file, _) = package();
-    let output = metricc(&["compile", &file, "--out", &folder.path().join("out").to_string_lossy()]);
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
-    assert!(stderr(&output).contains("`ticket` is made of metrics"), "{}", stderr(&output));
+    let out = folder.path().join("out");
+    succeed(&["compile", &file, "--out", &out.to_string_lossy()]);
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).expect("it is written");
+    for name in ["ticket", "growth", "conversion", "monthly", "by_country", "per_view", "yesterday", "change"]
+    {
+        assert!(read("rust/src/lib.rs").contains(&format!("pub mod {name};")), "{name}");
+        assert!(read("openapi.json").contains(&format!("\"/v1/metrics/{name}\"")), "{name}");
+        assert!(read(&format!("schemas/{name}.result.json")).contains("x-metric-hash"), "{name}");
+        assert!(read(&format!("plans/{name}.derived.txt")).starts_with("derived: "), "{name}");
+        assert!(!out.join(format!("schemas/{name}.state.json")).exists(), "{name} keeps nothing");
+    }
+    assert!(read("rust/src/metrics/monthly.rs").contains("pub orders: i64"));
 }
