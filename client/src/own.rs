@@ -117,6 +117,10 @@ pub trait Function: fmt::Debug + Send + Sync {
     fn arguments(&self) -> &'static [&'static str];
     /// Type of the result in the language.
     fn result(&self) -> &'static str;
+    /// The type that it is, to tell two of one name apart.
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
     /// Hands the result over. It depends on the arguments alone.
     fn call(&self, arguments: &[Cell<'_>], result: &mut dyn FnMut(Cell<'_>));
 }
@@ -279,6 +283,10 @@ pub trait Aggregate: fmt::Debug + Send + Sync {
     fn arguments(&self) -> &'static [&'static str];
     /// Type of the result in the language.
     fn result(&self) -> &'static str;
+    /// The type that it is, to tell two of one name apart.
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
     /// The state of no rows.
     fn identity(&self) -> Box<dyn AnyState>;
     /// Adds a row; false if the arguments are of other types.
@@ -370,10 +378,30 @@ impl Imports {
     }
 
     /// Brings all that others bring, too.
+    ///
+    /// # Panics
+    /// If both bring different ones of one name: which of them would a metric mean?
     #[must_use]
     pub fn with(mut self, others: Imports) -> Self {
-        self.functions.extend(others.functions);
-        self.aggregates.extend(others.aggregates);
+        let is_new = |name: &str, known: Option<&'static str>, other: &'static str| {
+            assert!(
+                known.is_none_or(|known| known == other),
+                "`{name}` is brought as {known:?} and as {other:?}"
+            );
+            known.is_none()
+        };
+        for other in others.functions {
+            let known = self.function_named(other.name()).map(|known| known.type_name());
+            if is_new(other.name(), known, other.type_name()) {
+                self.functions.push(other);
+            }
+        }
+        for other in others.aggregates {
+            let known = self.aggregate_named(other.name()).map(|known| known.type_name());
+            if is_new(other.name(), known, other.type_name()) {
+                self.aggregates.push(other);
+            }
+        }
         self
     }
 

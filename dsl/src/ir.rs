@@ -27,7 +27,7 @@ pub use aggregate::{Aggregate, AggregateOp};
 pub use derived::{AnyMetric, Derived, Operand, OperandColumn};
 pub use expr::{Expr, ExprKind, Func, Part, Value};
 pub use row::{OutputType, RowType};
-pub use table::{Lookup, Table};
+pub use table::{Held, Lookup, Table};
 pub use test::{Expected, ExpectedRow, Given, GivenRow, Test};
 
 /// All that one `.metric` package defines, in source order. Only items that checked are in it.

@@ -98,7 +98,9 @@ fn starts_item(scanned: &Scanned<'_>, index: usize, complete: bool) -> bool {
         |place: usize| scanned.tokens.get(place).map(|next| (next.kind, scanned.token_text(*next)));
     let word = scanned.token_text(token);
     let next = kind_and_text(index + 1);
-    let defines = matches!(word, "source" | "calendar" | "table" | "metric");
+    // What was a name before there were tables stays one, unless it plainly begins an item.
+    let is_table = word == "table" && matches!(kind_and_text(index + 2), Some((_, "{")));
+    let defines = is_table || matches!(word, "source" | "calendar" | "metric");
     let named = matches!(next, Some((TokenKind::Word, _)));
     let opened = matches!(kind_and_text(index + 2), Some((_, "=" | "{")));
     let imports = word == "import" && matches!(next, Some((TokenKind::Word, "function" | "aggregate")));

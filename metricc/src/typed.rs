@@ -3,9 +3,11 @@
 //! Rows come out through the same presentation and the same JSON as everywhere else, and are then read into the types
 //! of the definition.
 
+use std::any::TypeId;
+use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use metricc_client::decode::DecodeError;
 use metricc_client::{Definition, Event, Metric, Row};
@@ -333,8 +335,24 @@ fn push<E: Event>(buffer: &mut EventBuffer, event: &E) {
     buffer.push(&cells);
 }
 
-/// The metric of a definition, and the metrics over events that it is, or is made of.
-fn selected<D: Definition>() -> Result<(AnyMetric, Vec<Arc<ir::Metric>>), RunError> {
+/// A metric, and the metrics over events that it is, or is made of.
+type Selected = (AnyMetric, Vec<Arc<ir::Metric>>);
+
+/// What was read of each definition: its package is read once, tables with all their rows included.
+static SELECTED: LazyLock<Mutex<HashMap<TypeId, Selected>>> = LazyLock::new(Mutex::default);
+
+fn selected<D: Definition>() -> Result<Selected, RunError> {
+    let lock = || SELECTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = lock().get(&TypeId::of::<D>()).cloned();
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let read = read_definition::<D>()?;
+    lock().insert(TypeId::of::<D>(), read.clone());
+    Ok(read)
+}
+
+fn read_definition<D: Definition>() -> Result<Selected, RunError> {
     let text = SourceText { name: format!("the package of `{}`", D::NAME), bytes: D::PACKAGE.into() };
     let selection = Package::from_text_with(text, D::FILES).select(&[D::NAME.to_owned()])?;
     let metric = selection.wanted.into_iter().next();

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::UInt32Array;
+use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
 use arrow::error::ArrowError;
-use metricc_dsl::ir::{Kind, Lookup, Value};
+use metricc_dsl::ir::{Kind, Lookup, Table, Value};
 
 use super::function::alike;
 use super::hash::{Writer, writer};
@@ -26,27 +26,8 @@ pub(super) fn lookup(
     if !fits || lookup.column().ty.kind != *result {
         return Ok(None);
     }
-    let table = lookup.table();
-    let column = |index: usize, kind: &Kind| {
-        let values: Vec<&Value> = table.rows.iter().map(|row| &row[index]).collect();
-        literal::column(&values, kind)
-    };
-    let keys = table
-        .keys
-        .iter()
-        .zip(&wanted)
-        .map(|(key, kind)| Ok(Operand::column(column(*key, kind)?)))
-        .collect::<std::result::Result<Vec<_>, CompileError>>()?;
-    let mut places: HashMap<Box<[u8]>, u32> = HashMap::with_capacity(table.rows.len());
-    let write = writers(&keys, &wanted).map_err(|error| CompileError::engine("a lookup", error))?;
-    let mut bytes = Vec::new();
-    for row in 0..table.rows.len() {
-        key_bytes(&write, row, &mut bytes);
-        // The checker limits how many rows a table has.
-        places.insert(bytes.as_slice().into(), row as u32);
-    }
-    drop(write);
-    let values = column(lookup.index(), result)?;
+    let index = lookup.table().index.get_or_make(|| index_of(lookup.table(), &wanted))?;
+    let values = lookup.values().get_or_make(|| column(lookup.table(), lookup.index()))?;
     Ok(Some(Arc::new(move |operands, n_rows| {
         let write = writers(operands, &wanted)?;
         let present = all_present(operands, n_rows);
@@ -56,10 +37,32 @@ pub(super) fn lookup(
                 return None;
             }
             key_bytes(&write, row, &mut bytes);
-            places.get(bytes.as_slice()).copied()
+            index.get(bytes.as_slice()).copied()
         });
-        take(&values, &found.collect::<UInt32Array>(), None)
+        take(values.as_ref(), &found.collect::<UInt32Array>(), None)
     })))
+}
+
+/// Places of rows by the canonical bytes of their keys.
+type Index = HashMap<Box<[u8]>, u32>;
+
+fn index_of(table: &Table, kinds: &[Kind]) -> std::result::Result<Index, CompileError> {
+    let keys = table.keys.iter().map(|key| Ok(Operand::column(column(table, *key)?)));
+    let keys = keys.collect::<std::result::Result<Vec<_>, CompileError>>()?;
+    let write = writers(&keys, kinds).map_err(|error| CompileError::engine("a lookup", error))?;
+    let mut index = Index::with_capacity(table.rows.len());
+    let mut bytes = Vec::new();
+    for row in 0..table.rows.len() {
+        key_bytes(&write, row, &mut bytes);
+        // The checker limits how many rows a table has.
+        index.insert(bytes.as_slice().into(), row as u32);
+    }
+    Ok(index)
+}
+
+fn column(table: &Table, index: usize) -> std::result::Result<ArrayRef, CompileError> {
+    let values: Vec<&Value> = table.rows.iter().map(|row| &row[index]).collect();
+    literal::column(&values, &table.columns[index].ty.kind)
 }
 
 fn writers<'a>(operands: &'a [Operand], kinds: &'a [Kind]) -> Result<Vec<Writer<'a>>> {

@@ -61,10 +61,10 @@ impl FieldAttributes {
         let mut found = FieldAttributes::default();
         parse(attributes, word, problems, |meta| match name_of(&meta).as_str() {
             "key" => mark(&mut found.key, &meta),
-            "time" => mark(&mut found.time, &meta),
+            "time" if word == "event" => mark(&mut found.time, &meta),
             "rename" => set(&mut found.rename, &meta),
-            "zone" => set(&mut found.zone, &meta),
-            "default" => {
+            "zone" if word == "event" => set(&mut found.zone, &meta),
+            "default" if word == "event" => {
                 let value: Expr = meta.value()?.parse()?;
                 found.default = Some(default(&value)?);
                 Ok(())
@@ -82,11 +82,10 @@ impl FieldAttributes {
                 ));
                 Ok(())
             }
-            other => Err(meta.error(unknown(
-                word,
-                other,
-                &["key", "time", "rename = \"…\"", "default = …", "decimal(p, s)", "zone = \"…\""],
-            ))),
+            other => {
+                let all = ["key", "rename = \"…\"", "decimal(p, s)", "time", "default = …", "zone = \"…\""];
+                Err(meta.error(unknown(word, other, if word == "table" { &all[..3] } else { &all })))
+            }
         });
         found
     }

@@ -9,8 +9,9 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 use syn::{Block, Expr, ExprMethodCall, Pat, Stmt};
 
-use crate::definition::{EventDefinition, TableDefinition};
+use crate::definition::EventDefinition;
 use crate::language_text::LanguageText;
+use crate::lookup::Table;
 use crate::metric::Imported;
 use crate::output::is_parameter;
 use crate::problem::Problems;
@@ -23,7 +24,7 @@ const STEPS: &str =
 pub(crate) struct Writer<'a> {
     pub(crate) definition: &'a EventDefinition,
     pub(crate) imports: &'a [Imported<'a>],
-    pub(crate) tables: &'a [&'a TableDefinition],
+    pub(crate) tables: &'a [Table<'a>],
     pub(crate) problems: &'a mut Problems,
     /// Calendars that are used: zone, and day on which weeks start.
     pub(crate) calendars: Vec<(String, String, Span)>,
@@ -44,7 +45,7 @@ impl<'a> Writer<'a> {
     pub(crate) fn new(
         definition: &'a EventDefinition,
         imports: &'a [Imported<'a>],
-        tables: &'a [&'a TableDefinition],
+        tables: &'a [Table<'a>],
         problems: &'a mut Problems,
     ) -> Self {
         Writer {
@@ -80,7 +81,12 @@ impl<'a> Writer<'a> {
         for import in self.imports {
             text.push(&import.definition.text, import.path.span());
         }
-        self.tables.iter().for_each(|table| text.push(&table.text, name.span()));
+        for (place, table) in self.tables.iter().enumerate() {
+            // Two paths may lead to one table.
+            if self.tables[..place].iter().all(|other| other.definition.text != table.definition.text) {
+                text.push(&table.definition.text, name.span());
+            }
+        }
         self.push_calendars(&mut text);
         docs.iter().for_each(|line| text.push(&format!("///{line}\n"), name.span()));
         text.push("metric ", name.span());

@@ -43,8 +43,77 @@ pub(crate) struct MetricDefinition {
     pub(crate) name: String,
     /// Its package; empty if it has errors.
     pub(crate) text: String,
-    /// Names and texts of the files that the package uses.
-    pub(crate) files: Vec<(String, String)>,
+    /// The files that the package uses.
+    pub(crate) files: Vec<UsedFile>,
+    /// How far it is seen: see [`reach`].
+    pub(crate) reach: u8,
+}
+
+/// A file that a package uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UsedFile {
+    pub(crate) name: String,
+    pub(crate) content: Content,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Content {
+    Text(String),
+    /// Where it is: what is large is not handed from macro to macro.
+    Path(String),
+}
+
+impl UsedFile {
+    pub(crate) fn read(&self) -> Result<Vec<u8>, String> {
+        match &self.content {
+            Content::Text(text) => Ok(text.clone().into_bytes()),
+            Content::Path(path) => std::fs::read(path).map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    "there is no such file beside this one or beside the crate's `Cargo.toml`".to_owned()
+                }
+                _ => error.to_string(),
+            }),
+        }
+    }
+
+    /// The text as an expression of Rust; the compiler builds anew when a file changes.
+    pub(crate) fn expression(&self) -> TokenStream {
+        match &self.content {
+            Content::Text(text) => quote!(#text),
+            Content::Path(path) => quote!(::core::include_str!(#path)),
+        }
+    }
+}
+
+impl ToTokens for UsedFile {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let name = &self.name;
+        tokens.extend(match &self.content {
+            Content::Text(text) => quote!(#name text #text),
+            Content::Path(path) => quote!(#name path #path),
+        });
+    }
+}
+
+impl Parse for UsedFile {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = string(input)?;
+        let is_path = input.parse::<Ident>()? == "path";
+        let content = string(input)?;
+        let content = if is_path { Content::Path(content) } else { Content::Text(content) };
+        Ok(UsedFile { name, content })
+    }
+}
+
+/// How far an item of a visibility is seen: 0 in its module, 3 everywhere.
+pub(crate) fn reach(visibility: &Visibility) -> u8 {
+    match visibility {
+        Visibility::Inherited => 0,
+        Visibility::Restricted(restricted) if restricted.path.is_ident("crate") => 2,
+        Visibility::Restricted(restricted) if restricted.path.is_ident("self") => 0,
+        Visibility::Restricted(_) => 1,
+        Visibility::Public(_) => 3,
+    }
 }
 
 /// A struct that derives `Table`.
@@ -109,9 +178,8 @@ impl ToTokens for Definition {
             Definition::Import(ImportDefinition { ident, name, is_aggregate, text }) => {
                 quote!(import #ident #name #is_aggregate #text)
             }
-            Definition::Metric(MetricDefinition { name, text, files }) => {
-                let files = files.iter().map(|(name, text)| quote!(#name #text));
-                quote!(metric #name #text (#(#files),*))
+            Definition::Metric(MetricDefinition { name, text, files, reach }) => {
+                quote!(metric #name #text (#(#files),*) #reach)
             }
             Definition::Table(TableDefinition { ident, name, text, path, fields, enums }) => {
                 let fields = fields.iter().map(|(ident, name)| quote!(#ident = #name));
@@ -151,13 +219,9 @@ impl Parse for Definition {
             let (name, text) = (string(input)?, string(input)?);
             let files;
             parenthesized!(files in input);
-            let file = |input: ParseStream<'_>| Ok((string(input)?, string(input)?));
-            let files = Punctuated::<_, Token![,]>::parse_terminated_with(&files, file)?;
-            return Ok(Definition::Metric(MetricDefinition {
-                name,
-                text,
-                files: files.into_iter().collect(),
-            }));
+            let files = Punctuated::<UsedFile, Token![,]>::parse_terminated(&files)?.into_iter().collect();
+            let reach = input.parse::<syn::LitInt>()?.base10_parse()?;
+            return Ok(Definition::Metric(MetricDefinition { name, text, files, reach }));
         }
         if input.peek(keyword::table) {
             input.parse::<keyword::table>()?;

@@ -3,7 +3,8 @@
 //! Each metric that it is made of is a file of its own that the text uses, so that it means there what it means where it
 //! is defined.
 
-use metricc_dsl::{Files, SourceText};
+use metricc_dsl::Files;
+use metricc_dsl::ir::AnyMetric;
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
@@ -12,7 +13,7 @@ use syn::{Expr, ExprMethodCall, ItemFn, Member, Visibility};
 
 use crate::attributes::doc_lines;
 use crate::chain::Writer;
-use crate::definition::{Definition, EventDefinition, MetricDefinition, export};
+use crate::definition::{Content, Definition, EventDefinition, MetricDefinition, UsedFile, export, reach};
 use crate::handle::{Handle, handle};
 use crate::language_text::LanguageText;
 use crate::parameters::{Parameters, parameters};
@@ -23,25 +24,24 @@ use crate::scope::{Binding, Scope};
 const UNITS: [(&str, &str); 5] =
     [("days", "day"), ("weeks", "week"), ("months", "month"), ("quarters", "quarter"), ("years", "year")];
 
-/// The files of the metrics that one is made of, by name.
+/// The files of the metrics that one is made of.
 #[derive(Default)]
-struct Operands(Vec<SourceText>);
+struct Operands(Vec<UsedFile>);
 
 impl Files for Operands {
     fn read(&self, name: &str) -> Result<Vec<u8>, String> {
         let file = self.0.iter().find(|file| file.name == name);
-        file.map(|file| file.bytes.clone()).ok_or_else(|| "there is no such file".to_owned())
+        file.ok_or_else(|| "there is no such file".to_owned())?.read()
     }
 }
 
 impl Operands {
     /// Adds a file; false if there is another one of that name.
-    fn add(&mut self, name: &str, text: &str) -> bool {
-        let file = SourceText { name: name.to_owned(), bytes: text.into() };
+    fn add(&mut self, file: &UsedFile) -> bool {
         match self.0.iter().find(|known| known.name == file.name) {
-            Some(known) => *known == file,
+            Some(known) => known == file,
             None => {
-                self.0.push(file);
+                self.0.push(file.clone());
                 true
             }
         }
@@ -65,9 +65,10 @@ pub(crate) fn expand(
             );
             continue;
         };
-        let own = (format!("{}.metric", metric.name), metric.text.clone());
+        let own =
+            UsedFile { name: format!("{}.metric", metric.name), content: Content::Text(metric.text.clone()) };
         let mut all = metric.files.iter().chain([&own]);
-        if !all.all(|(name, text)| files.add(name, text)) {
+        if !all.all(|file| files.add(file)) {
             let help =
                 "another metric of this name, or another table, is part of it\n\nhelp: rename one of them";
             problems.push(parameter.span(), help);
@@ -87,10 +88,7 @@ pub(crate) fn expand(
     let metric = package
         .as_ref()
         .and_then(|package| package.all_metrics().find(|metric| name.unraw() == metric.name()));
-    let event = match (metric.as_ref().and_then(|metric| metric.only_source()), parameters.first()) {
-        (Some(_), Some(first)) => quote!(<#first::Definition as #krate::Definition>::Event),
-        _ => quote!(()),
-    };
+    let event = event(metric.as_ref(), function, parameters, definitions, krate, &mut problems);
     let imports = quote!(
         #krate::own::Imports::new() #(.with(<#parameters::Definition as #krate::Definition>::imports()))*
     );
@@ -117,6 +115,33 @@ pub(crate) fn expand(
         #handle
         #left
     }
+}
+
+/// The type of the events, where all are of one source: that of the parameter that is seen furthest, since others may not
+/// be named as far as the metric is seen.
+fn event(
+    metric: Option<&AnyMetric>,
+    function: &ItemFn,
+    parameters: &[&Ident],
+    definitions: &[&Definition],
+    krate: &TokenStream,
+    problems: &mut Problems,
+) -> TokenStream {
+    if metric.and_then(AnyMetric::only_source).is_none() {
+        return quote!(());
+    }
+    let reach_of = |definition: &Definition| match definition {
+        Definition::Metric(metric) => metric.reach,
+        _ => 0,
+    };
+    let all =
+        parameters.iter().zip(definitions).map(|(parameter, definition)| (parameter, reach_of(definition)));
+    let Some((parameter, furthest)) = all.max_by_key(|(_, reach)| *reach) else { return quote!(()) };
+    if furthest < reach(&function.vis) {
+        let help = "it is seen less far than what is made of it\n\nhelp: give both the same visibility";
+        problems.push(parameter.span(), help);
+    }
+    quote!(<#parameter::Definition as #krate::Definition>::Event)
 }
 
 /// The functions of calendars that its body names: `month` of `.every(month("Asia/Kolkata"))`.
@@ -272,17 +297,14 @@ pub(crate) fn left(
     visibility: &Visibility,
     place: &str,
     text: &str,
-    files: &[SourceText],
+    files: &[UsedFile],
 ) -> Option<TokenStream> {
     let is_free = !ATTRIBUTES.iter().any(|attribute| name == attribute);
-    is_free.then(|| export(name, visibility, place, &definition(name, text, files)))
-}
-
-fn definition(name: &Ident, text: &str, files: &[SourceText]) -> Definition {
-    let file = |file: &SourceText| (file.name.clone(), String::from_utf8_lossy(&file.bytes).into_owned());
-    Definition::Metric(MetricDefinition {
+    let definition = Definition::Metric(MetricDefinition {
         name: name.unraw().to_string(),
         text: text.to_owned(),
-        files: files.iter().map(file).collect(),
-    })
+        files: files.to_vec(),
+        reach: reach(visibility),
+    });
+    is_free.then(|| export(name, visibility, place, &definition))
 }

@@ -28,7 +28,7 @@ pub(crate) enum Role<'a> {
 
 impl Role<'_> {
     /// The word of its attributes.
-    fn attribute(self) -> &'static str {
+    pub(crate) fn attribute(self) -> &'static str {
         if let Role::Event = self { "event" } else { "table" }
     }
 
@@ -165,7 +165,7 @@ fn of_struct(
     for field in &named.named {
         let found = FieldAttributes::of_field(&field.attrs, role.attribute(), problems);
         match FieldType::of(&field.ty) {
-            Ok(ty) => parsed.push(EventField { field, attributes: found, ty }),
+            Ok(ty) => parsed.push(EventField { field, attributes: found, ty, role }),
             Err(error) => problems.push_syn(&error),
         }
     }
@@ -216,6 +216,7 @@ pub(crate) struct EventField<'a> {
     pub(crate) field: &'a syn::Field,
     pub(crate) attributes: FieldAttributes,
     pub(crate) ty: FieldType,
+    pub(crate) role: Role<'a>,
 }
 
 impl EventField<'_> {

@@ -9,6 +9,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{LitStr, Token, Visibility};
 
+use crate::definition::{Content, UsedFile};
 use crate::handle::{Handle, docs, handle, scalar_type, variant_name};
 use crate::names::{pascal_case, rust_name};
 use crate::problem::Problems;
@@ -79,7 +80,8 @@ fn package(path: &Path, literal: &LitStr, bytes: Vec<u8>, krate: &TokenStream) -
     let folder = Folder(path.parent().unwrap_or(Path::new("")));
     let checked = check_with(&text, &folder);
     // The compiler builds anew when the file changes.
-    let used = checked.used.iter().map(|used| folder.0.join(&used.name).display().to_string());
+    let used = checked.used.iter().map(|used| folder.0.join(&used.name));
+    let used = used.filter(|path| path.exists()).map(|path| path.display().to_string());
     let tracked = quote!(
         const _: &[u8] = ::core::include_bytes!(#shown);
         #(const _: &[u8] = ::core::include_bytes!(#used);)*
@@ -96,7 +98,11 @@ fn package(path: &Path, literal: &LitStr, bytes: Vec<u8>, krate: &TokenStream) -
         .sources
         .iter()
         .map(|source| source_items(source, &defining(source, &text, &checked.used), &origin, krate));
-    let metrics = metric_items(&checked.package, &text, &checked.used, &origin, krate);
+    let files = checked.used.iter().map(|used| UsedFile {
+        name: used.name.clone(),
+        content: Content::Path(folder.0.join(&used.name).display().to_string()),
+    });
+    let metrics = metric_items(&checked.package, &text, &files.collect::<Vec<_>>(), &origin, krate);
     quote!(#tracked #(#sources)* #metrics)
 }
 
@@ -119,7 +125,7 @@ fn defining(source: &Source, text: &str, used: &[SourceText]) -> String {
 fn metric_items(
     package: &Package,
     text: &str,
-    files: &[SourceText],
+    files: &[UsedFile],
     origin: &str,
     krate: &TokenStream,
 ) -> TokenStream {

@@ -82,8 +82,11 @@ fn type_text(
             Some((precision, scale, span)) => text.push(&format!("decimal({precision}, {scale})"), span),
             None => problems.push(
                 *span,
-                "how many digits has this decimal?\n\nhelp: write `#[event(decimal(12, 2))]` for 12 digits, 2 of them \
-                 behind the point",
+                &format!(
+                    "how many digits has this decimal?\n\nhelp: write `#[{}(decimal(12, 2))]` for 12 digits, 2 of them \
+                     behind the point",
+                    field.role.attribute()
+                ),
             ),
         },
         FieldType::Enum(path) => {

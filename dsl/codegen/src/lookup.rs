@@ -6,18 +6,23 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprMethodCall, GenericArgument, ItemFn, Path, Type};
 
 use crate::chain::Writer;
-use crate::definition::EnumDefinition;
+use crate::definition::{EnumDefinition, TableDefinition};
 use crate::language_text::LanguageText;
 use crate::scope::Binding;
+
+/// A table of a metric: what it is, and by which path.
+pub(crate) struct Table<'a> {
+    pub(crate) definition: &'a TableDefinition,
+    pub(crate) path: &'a Path,
+}
 
 impl Writer<'_> {
     /// `.lookup::<Shop>(|p| p.shop_id)`: closures behind it are given `(p, shop)`.
     pub(crate) fn lookup(&mut self, call: &ExprMethodCall) {
-        let last = table_path(call).and_then(|path| path.segments.last());
-        // The types stand in the order of the definitions; only those of one name could be mistaken.
-        let table = last.and_then(|last| self.tables.iter().find(|table| table.ident == last.ident));
+        let path = table_path(call);
+        let table = path.and_then(|path| self.tables.iter().find(|table| table.path == path));
         let Some(table) = table else {
-            if last.is_none() {
+            if path.is_none() {
                 let help = "which table?\n\nhelp: write `.lookup::<Shop>(|p| p.shop_id)`, for a struct that derives `Table`";
                 self.problems.push(call.method.span(), help);
             }
@@ -25,6 +30,7 @@ impl Writer<'_> {
             self.row = Binding::Tuple(vec![self.row.clone(), unknown]);
             return;
         };
+        let table = table.definition;
         let row = self.row.clone();
         let Some((scope, body)) = self.closure_of(call, &row) else { return };
         let keys: Vec<&Expr> = match &body {
@@ -50,7 +56,7 @@ impl Writer<'_> {
 
     /// The enum of the event or of a table whose Rust name is the last part of a path to a variant.
     pub(crate) fn enumeration(&self, ident: &Ident) -> Option<&EnumDefinition> {
-        let of_tables = self.tables.iter().flat_map(|table| &table.enums);
+        let of_tables = self.tables.iter().flat_map(|table| &table.definition.enums);
         self.definition.enums.iter().chain(of_tables).find(|known| known.ident == *ident)
     }
 }

@@ -11,7 +11,7 @@ use crate::chain::Writer;
 use crate::definition::{Called, Definition, EventDefinition, ImportDefinition, TableDefinition};
 use crate::derived;
 use crate::handle::{Handle, handle};
-use crate::lookup::tables_of;
+use crate::lookup::{Table, tables_of};
 use crate::parameters::{Parameters, event_parameter, parameters};
 use crate::problem::Problems;
 use crate::table::TableFiles;
@@ -181,8 +181,9 @@ fn expand(definitions: &[Definition], staged: &Staged, place: &str) -> TokenStre
             let writer = Writer::new(definition, &imports, &tables, &mut problems);
             let text = writer.package(name, &docs, events, &function.block);
             // Over a source with errors nothing more is to be said.
-            let is_whole = !definition.text.is_empty() && tables.iter().all(|table| !table.text.is_empty());
-            let files = TableFiles(&tables);
+            let is_whole =
+                !definition.text.is_empty() && tables.iter().all(|table| !table.definition.text.is_empty());
+            let files = TableFiles::of(tables.iter().map(|table| table.definition));
             let package = match is_whole && problems.is_empty() {
                 true => text.check(&name.to_string(), &files, &mut problems),
                 false => None,
@@ -190,22 +191,20 @@ fn expand(definitions: &[Definition], staged: &Staged, place: &str) -> TokenStre
             let krate = arguments.krate();
             let checked = type_check::function(function, package.is_some(), &imports, &krate);
             let metric = package.as_ref().and_then(|package| package.all_metrics().next());
-            let texts = files.texts();
             let sound_text = metric.as_ref().map_or("", |_| text.as_str());
-            let left = derived::left(name, &function.vis, place, sound_text, &texts);
+            let left = derived::left(name, &function.vis, place, sound_text, &files.0);
             let handle = handle(&Handle {
                 name,
                 visibility: &function.vis,
                 attributes: &function.attrs,
                 event: &event.to_token_stream(),
                 metric: metric.as_ref().map(|metric| (metric, text.as_str())),
-                files: &texts,
+                files: &files.0,
                 imports: &imports_expression(&imports, &krate),
                 origin: "`#[metric]` from the function of this name",
                 krate: &krate,
             });
-            let tracked = files.tracked();
-            quote!(#problems #tracked #checked #handle #left)
+            quote!(#problems #checked #handle #left)
         }
         (_, Err(error)) => error.to_compile_error(),
         (_, Ok((_, event))) => {
@@ -247,12 +246,12 @@ fn imports_of<'a>(
 /// The tables that a metric looks up.
 fn looked_up<'a>(
     definitions: &'a [Definition],
-    staged: &Staged,
+    staged: &'a Staged,
     problems: &mut Problems,
-) -> Vec<&'a TableDefinition> {
+) -> Vec<Table<'a>> {
     let known = definitions.iter().rev().skip(1 + staged.arguments.imports.len()).zip(&staged.tables);
-    let table = |(definition, path): (&'a Definition, &Path)| match definition {
-        Definition::Table(table) => Some(table),
+    let table = |(definition, path): (&'a Definition, &'a Path)| match definition {
+        Definition::Table(definition) => Some(Table { definition, path }),
         _ => {
             problems.push_on(path, "no table\n\nhelp: a table is a struct that derives `Table`");
             None
@@ -285,7 +284,9 @@ pub(crate) fn package_text(
     let paths: Vec<Path> = imports.iter().map(|import| Path::from(import.ident.clone())).collect();
     let imports: Vec<Imported<'_>> =
         imports.iter().zip(&paths).map(|(definition, path)| Imported { definition, path }).collect();
-    let tables: Vec<&TableDefinition> = tables.iter().collect();
+    let types: Vec<Path> = tables.iter().map(|table| Path::from(table.ident.clone())).collect();
+    let tables: Vec<Table<'_>> =
+        tables.iter().zip(&types).map(|(definition, path)| Table { definition, path }).collect();
     let writer = Writer::new(definition, &imports, &tables, &mut problems);
     let text = writer.package(name, &docs, events, &function.block);
     if problems.is_empty() {

@@ -32,7 +32,12 @@ pub(crate) fn parameters(function: &ItemFn) -> syn::Result<Parameters<'_>> {
         },
         FnArg::Receiver(_) => None,
     });
-    Ok(Parameters::Metrics(names.collect()))
+    let names: Vec<&Ident> = names.collect();
+    if let Some(own) = names.iter().find(|name| ***name == function.sig.ident) {
+        let help = "a metric that is made of itself\n\nhelp: make it of events, with `events: Events<Event>`";
+        return Err(syn::Error::new(own.span(), help));
+    }
+    Ok(Parameters::Metrics(names))
 }
 
 /// Name and event type of the one parameter, `payments: Events<Payment>`.

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use metricc_dsl::{Files, SourceText};
+use metricc_dsl::Files;
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::DeriveInput;
 
 use crate::attributes::{TypeAttributes, doc_lines};
-use crate::definition::{Definition, EnumDefinition, TableDefinition, export};
+use crate::definition::{Content, Definition, EnumDefinition, TableDefinition, UsedFile, export};
 use crate::event::{EventField, Role, derive};
 use crate::file::located;
 use crate::language_text::LanguageText;
@@ -27,36 +27,26 @@ pub fn table_stage(input: TokenStream, place: &str, caller: Option<&Path>) -> To
 }
 
 /// The files of the tables that a definition looks up.
-pub(crate) struct TableFiles<'a>(pub(crate) &'a [&'a TableDefinition]);
+pub(crate) struct TableFiles(pub(crate) Vec<UsedFile>);
 
-impl Files for TableFiles<'_> {
-    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
-        let table = self.0.iter().find(|table| name.strip_suffix(".csv") == Some(&table.name));
-        let table = table.ok_or_else(|| "there is no such file".to_owned())?;
-        std::fs::read(&table.path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                "there is no such file beside this one or beside the crate's `Cargo.toml`".to_owned()
+impl TableFiles {
+    pub(crate) fn of<'a>(tables: impl IntoIterator<Item = &'a TableDefinition>) -> Self {
+        let mut files: Vec<UsedFile> = Vec::new();
+        for table in tables {
+            let file =
+                UsedFile { name: format!("{}.csv", table.name), content: Content::Path(table.path.clone()) };
+            if !files.contains(&file) {
+                files.push(file);
             }
-            _ => error.to_string(),
-        })
+        }
+        TableFiles(files)
     }
 }
 
-impl TableFiles<'_> {
-    /// All of them, with their contents; those that cannot be read are reported where they are checked.
-    pub(crate) fn texts(&self) -> Vec<SourceText> {
-        let text = |table: &&TableDefinition| {
-            let name = format!("{}.csv", table.name);
-            let bytes = self.read(&name).ok()?;
-            Some(SourceText { name, bytes })
-        };
-        self.0.iter().filter_map(text).collect()
-    }
-
-    /// Items for which the compiler builds anew when a file changes.
-    pub(crate) fn tracked(&self) -> TokenStream {
-        let paths = self.0.iter().map(|table| &table.path).filter(|path| Path::new(path).exists());
-        quote!(#(const _: &[u8] = ::core::include_bytes!(#paths);)*)
+impl Files for TableFiles {
+    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+        let file = self.0.iter().find(|file| file.name == name);
+        file.ok_or_else(|| "there is no such file".to_owned())?.read()
     }
 }
 
@@ -90,9 +80,15 @@ impl TableStruct<'_> {
             enums,
         };
         if problems.is_empty() {
-            text.check(&ident.to_string(), &TableFiles(&[&definition]), problems);
+            text.check(&ident.to_string(), &TableFiles::of([&definition]), problems);
         }
-        let tracked = TableFiles(&[&definition]).tracked();
+        // The compiler builds anew when the file changes.
+        let tracked = path.exists().then(|| path.display().to_string());
+        let tracked = tracked.map(|path| {
+            quote!(
+                const _: &[u8] = ::core::include_bytes!(#path);
+            )
+        });
         let implementation = if problems.is_empty() {
             implementation(input, &name, text.as_str(), fields, &krate)
         } else {

@@ -115,7 +115,7 @@ fn nothing_panics() {
         "fn f(v: Events<Visit>) -> Metric { v.lookup::<A>(|v| v).lookup::<B<C>, D>(1).lookup(|(a, b)| b.c).count() }",
         "fn f(a: Metric, b: Metric) -> Metric { a.offset() / b.offset(days()).x.key_by(|k| ()).every().unit() }",
         "fn f(a: Metric, a: Metric) -> Metric { Value { x: a.offset(days(a)), ..b }.key_by(|k| k).every(day()) }",
-        "{ metric \"a\" \"\" () } () fn f(a: Metric) -> Metric { a }",
+        "{ metric \"a\" \"\" () 3 } () fn f(a: Metric) -> Metric { a }",
         "{ table A \"a\" \"\" \"\" () () } () fn f(a: Metric) -> Metric { a }",
         "fn f(v: Events<Visit>) -> Metric { { v }.quantile(|v| { let (a, b) = v; a; v.spent = 3 }, 0.5).within() }",
     ];
@@ -171,7 +171,7 @@ fn a_function_over_metrics() {
         let text = format!(
             "source visits {{ id: int key  at: timestamp time }} metric {name} = count() {{ from visits }}"
         );
-        format!("{{ metric {name:?} {text:?} () }}")
+        format!("{{ metric {name:?} {text:?} () 2 }}")
     };
     let known = format!("{} {}", package("all"), package("spent"));
     insta::assert_snapshot!(

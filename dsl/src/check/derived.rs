@@ -145,8 +145,9 @@ fn only_merging(clauses: &Clauses<'_>, found: &mut Vec<Diagnostic>) {
     };
     let each = clauses.eaches.iter().map(|(name, _)| ("each", name.span));
     let lets = clauses.lets.iter().map(|(name, _)| ("let", name.span));
+    let lookups = clauses.lookups.iter().map(|(name, ..)| ("lookup", name.span));
     let wheres = clauses.wheres.iter().map(|condition| ("where", condition.span));
-    for (word, span) in each.chain(lets).chain(wheres).chain(window) {
+    for (word, span) in each.chain(lets).chain(lookups).chain(wheres).chain(window) {
         let message = format!("`{word}` in a metric without events");
         found.push(
             Diagnostic::new(Code::MissingFrom, message, span, "")

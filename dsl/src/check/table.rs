@@ -11,7 +11,7 @@ use super::{MOST_PARTS, Places, Uses, too_many, types};
 use crate::ast::{FieldItem, MarkerKind, TableItem};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity, Span};
-use crate::ir::{Kind, Lookup, RecordField, Table, Value};
+use crate::ir::{Held, Kind, Lookup, RecordField, Table, Value};
 use crate::text::{self, csv};
 use crate::{ir_text, suggest};
 
@@ -66,7 +66,8 @@ pub(super) fn check(
     let content = uses.data(&file);
     let rows = reader.rows(content)?;
     let rows = reader.by_key(rows, &keys)?;
-    Some(Arc::new(Table { name: item.name.text.clone(), doc: item.doc.clone(), columns, keys, rows }))
+    let (name, doc) = (item.name.text.clone(), item.doc.clone());
+    Some(Arc::new(Table { name, doc, columns, keys, rows, index: Held::default() }))
 }
 
 /// The declared columns, and which of them are keys.
@@ -203,16 +204,21 @@ impl Reader<'_> {
     /// Where the columns stand in the records of the file, and of how many cells these are.
     fn header(&mut self, record: Option<(usize, &str)>) -> Option<(Vec<usize>, usize)> {
         let (file, name) = (self.file, self.item.name.span);
-        let Some((_, record)) = record else {
+        let Some((line, record)) = record else {
             let help = "its first line names the columns";
             return self.problem(Code::TableFile, format!("`{file}` is empty"), name, help);
         };
         let mut cells = Vec::new();
         if let Err(problem) = csv::split(record, &mut cells) {
-            let message = format!("`{file}`, line 1: {problem}");
+            let message = format!("`{file}`, line {line}: {problem}");
             return self.problem(Code::TableFile, message, name, "cells are quoted as in RFC 4180");
         }
         let names: Vec<_> = cells.iter().map(csv::Cell::text).collect();
+        if names.iter().any(|name| name.contains('\r')) {
+            let message = format!("the lines of `{file}` end with carriage returns alone");
+            let help = "save it with the line breaks of Unix or of Windows";
+            return self.problem(Code::TableFile, message, name, help);
+        }
         let mut places = Some(Vec::new());
         for (column, declared) in self.columns.iter().zip(&self.item.columns) {
             let mut with_name = names.iter().enumerate().filter(|(_, name)| **name == column.name);
@@ -227,7 +233,7 @@ impl Reader<'_> {
                     let known: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
                     let help = match suggest::nearest(&column.name, known.iter().copied()) {
                         Some(meant) => format!("did you mean `{meant}`?"),
-                        None => format!("its columns are {}", suggest::all_of(&known)),
+                        None => format!("its columns are {}", columns_text(&known)),
                     };
                     self.problem(Code::TableFile, message, declared.name.span, help)
                 }
@@ -291,9 +297,13 @@ impl Reader<'_> {
         match text::cell(&text, &ty.kind) {
             Ok(value) => Some(value),
             Err(problem) => {
-                let shown: String = text.chars().take(40).collect();
-                let message = format!("{place}: `{name}` is `{shown}`, {problem}");
-                let help = format!("write a value of type `{}`", ty.kind);
+                let message = format!("{place}: `{name}` is `{}`, {problem}", shown(&text));
+                let help = match ty.kind {
+                    Kind::Timestamp => {
+                        "write a value such as `2026-04-25T10:00:00Z`, with an offset".to_owned()
+                    }
+                    _ => format!("write a value of type `{}`", ty.kind),
+                };
                 self.problem(Code::TableFile, message, declared.name.span, help)
             }
         }
@@ -312,7 +322,7 @@ impl Reader<'_> {
             let [(first, (first_line, _)), (second, (line, row))] = pair else { continue };
             if first == second {
                 let values = keys.iter().map(|key| ir_text::value(&row[*key], &self.columns[*key].ty.kind));
-                let values = values.collect::<Vec<_>>().join(", ");
+                let values = values.map(|value| shown(&value)).collect::<Vec<_>>().join(", ");
                 let message = format!("`{}` has two rows of the key {values}", self.file);
                 let help = format!(
                     "they are in lines {first_line} and {line}: keep one, or mark what tells them apart `key`"
@@ -322,6 +332,24 @@ impl Reader<'_> {
             }
         }
         is_sound.then(|| rows.into_iter().map(|(_, (_, row))| row).collect())
+    }
+}
+
+/// A cell or a name for a message: short, and on one line.
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(40).flat_map(char::escape_debug).collect();
+    if text.chars().nth(40).is_some() {
+        shown.push('…');
+    }
+    shown.replace("\\\"", "\"").replace("\\'", "'")
+}
+
+/// Names of columns, the first of them if there are many.
+fn columns_text(names: &[&str]) -> String {
+    let shown: Vec<String> = names.iter().take(10).map(|name| shown(name)).collect();
+    match names.len().checked_sub(10) {
+        None | Some(0) => suggest::all_of(&shown),
+        Some(more) => format!("`{}` and {more} more", shown.join("`, `")),
     }
 }
 

@@ -59,12 +59,11 @@ impl<'a> Uses<'a> {
 
     /// The content of a file with the rows of a table.
     pub(super) fn data(&mut self, name: &str) -> Result<Vec<u8>, String> {
-        if let Some(known) = self.data.get(name) {
-            return Ok(known.bytes.clone());
-        }
-        let bytes = (self.read)(name)?;
-        self.data.insert(name.to_owned(), SourceText { name: name.to_owned(), bytes: bytes.clone() });
-        Ok(bytes)
+        let content = (self.read)(name);
+        // One that cannot be read is one that was looked for.
+        let bytes = content.clone().unwrap_or_default();
+        self.data.insert(name.to_owned(), SourceText { name: name.to_owned(), bytes });
+        content
     }
 
     /// Begins a file; it is known by its name without folder and suffix.
@@ -207,7 +206,12 @@ fn take_one(
         && places.define("table", name, found)
     {
         package.tables.push(table.clone());
-        names.tables.insert(text.clone(), TableEntry::new(Some(table.clone()), name.span));
+        let entry = TableEntry::new(Some(table.clone()), name.span);
+        // It may have been taken for something else of this name.
+        let is_more = used.all_metrics().any(|metric| metric.name() == text)
+            || used.sources.iter().any(|source| source.name == *text);
+        entry.used.set(is_more);
+        names.tables.insert(text.clone(), entry);
     }
     if let Some(metric) = used.metrics.iter().find(|metric| metric.name == *text)
         && places.define("metric", name, found)

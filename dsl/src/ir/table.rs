@@ -1,8 +1,9 @@
 //! Static tables: rows by key, which events look up.
 
+use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -22,6 +23,51 @@ pub struct Table {
     pub keys: Vec<usize>,
     /// One value per column; in an order of their keys, which are all different.
     pub rows: Vec<Vec<Value>>,
+    /// Rows by key, as a layer holds them.
+    pub index: Held,
+}
+
+/// What a layer has made of a table, kept with it so that it is made once. It is no part of what the table means.
+#[derive(Default)]
+pub struct Held(OnceLock<Arc<dyn Any + Send + Sync>>);
+
+impl Held {
+    /// What is held, or is made now. A table is held in one form: another one is made anew each time.
+    ///
+    /// # Errors
+    /// As `make`.
+    pub fn get_or_make<T: Any + Send + Sync, E>(
+        &self,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
+        let held = self.0.get().and_then(|held| held.clone().downcast().ok());
+        held.map_or_else(
+            || {
+                let made = Arc::new(make()?);
+                let _ = self.0.set(made.clone());
+                Ok(made)
+            },
+            Ok,
+        )
+    }
+}
+
+impl Clone for Held {
+    fn clone(&self) -> Self {
+        Held(self.0.clone())
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held")
+    }
 }
 
 /// A column of a table, by the table's keys: a function from keys to a value, or none where no row has the keys.
@@ -33,13 +79,14 @@ pub struct Lookup {
     table: Arc<Table>,
     column: usize,
     content: String,
+    values: Held,
 }
 
 impl Lookup {
     /// The column of that index.
     pub fn new(table: Arc<Table>, column: usize) -> Self {
         let content = content_hash(&table, column);
-        Lookup { table, column, content }
+        Lookup { table, column, content, values: Held::default() }
     }
 
     /// The table.
@@ -55,6 +102,11 @@ impl Lookup {
     /// Index of the column.
     pub fn index(&self) -> usize {
         self.column
+    }
+
+    /// The values of the column, as a layer holds them.
+    pub fn values(&self) -> &Held {
+        &self.values
     }
 
     /// The types of the keys, in their order.
@@ -73,9 +125,10 @@ fn content_hash(table: &Table, column: usize) -> String {
     hasher.update(b"metricc table 1");
     let columns: Vec<usize> = table.keys.iter().copied().chain([column]).collect();
     for column in &columns {
-        hasher.update(format!("\n{}", table.columns[*column].ty));
+        hasher.update(format!("\n{}", table.columns[*column].ty.kind));
     }
-    for row in &table.rows {
+    // A row without a value says what no row says.
+    for row in table.rows.iter().filter(|row| row[column] != Value::None) {
         let values: Vec<&Value> = columns.iter().map(|column| &row[*column]).collect();
         hasher.update("\n");
         hasher.update(

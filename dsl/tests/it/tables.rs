@@ -87,6 +87,15 @@ fn the_content_that_is_looked_up_is_part_of_what_a_metric_means() {
     );
     let other_column = SHOPS.replace("2024-03-01", "2025-03-01");
     assert_eq!(hash(SHOPS), hash(&other_column), "a declared column that no metric looks up says nothing");
+    let more = format!("{SHOPS}9,,,true\n");
+    let optional = |shops: &str| {
+        let table = TABLE.replace("city: string", "city: string?");
+        let text =
+            format!("{table}\nmetric m = count() {{ from sales  lookup s = shops[shop_id]  by s.city }}");
+        with(&text, &[("shops.csv", shops)]).package.metrics[0].definition_hash()
+    };
+    assert_eq!(hash(SHOPS), optional(SHOPS), "there may be no row anyway");
+    assert_eq!(hash(SHOPS), optional(&more), "a row without a value says what no row says");
     for changed in
         [SHOPS.replace("Pune", "Puna"), SHOPS.replace("\r\n1,", "\r\n2,"), format!("{SHOPS}2,Pune,,true\n")]
     {
@@ -117,6 +126,10 @@ fn a_file_that_is_no_table_is_reported_with_its_lines() {
         by_city("shop_id,city,city,opened,active\n"),
         by_city("shop_id,city,opened,active\n1,Pune,,true\n2,Jena,,maybe\n3,Jena,2024-02-30,true\n"),
         by_city("shop_id,city,opened,active\n1,Pune,true\n"),
+        by_city("\n\nshop_id,\"city\n"),
+        by_city(&format!("{}\n", "column,".repeat(1_000))),
+        by_city("shop_id,city,opened,active\r1,Pune,,true\r"),
+        of(&[("shops.csv", &format!("shop_id,city,opened,active\n1,a,\"{}\n\",true\n", "x".repeat(1_000)))]),
         by_city("shop_id,city,opened,active\n1,Pu\"ne,,true\n"),
         by_city("shop_id,city,opened,active\n1,,,true\n"),
         by_city("shop_id,city,opened,active\n,Pune,,true\n"),
@@ -176,6 +189,7 @@ fn tables_and_lookups_that_mean_nothing_are_refused() {
         lookup("lookup s = shops[s.shop_id] by s.city"),
         lookup("lookup s = shops[shop_id] where s.active"),
         said(&over_shops("s.city", "lookup s = shops[shop_id]", SHOPS)),
+        said(&with("metric a = count() { from sales } metric b = a / a { lookup s = nothing[here] }", &[])),
         lookup("lookup s = shops shop_id by s.city"),
     ];
     insta::assert_snapshot!(problems.concat());
@@ -188,6 +202,24 @@ fn a_lookup_of_what_another_found_and_one_after_an_element_are_fine() {
 }
 
 #[test]
+fn the_words_of_tables_are_names_elsewhere() {
+    let text = "source s { id: int key  at: timestamp time  table: int  lookup: string }
+table lookup { table: int key  at: string }
+metric table = count() {
+  from s
+  where table > 1
+  by
+lookup,
+table as key,
+  lookup m = lookup[table]
+}
+metric lookup = max(table) { from s  lookup m = lookup[table]  by m.at }";
+    let checked = check_with(&file(text), &[("lookup.csv", "table,at\n1,x\n")][..]);
+    assert_eq!(codes(&checked), [Code::Unused], "{}", said(&checked));
+    assert_eq!(checked.package.metrics[0].keys.len(), 2);
+}
+
+#[test]
 fn a_table_of_another_file_is_taken_with_its_rows() {
     let shops = format!("{TABLE}\n");
     let text = "use places.{shops}\nmetric m = count() { from sales  lookup s = shops[shop_id]  by s.city }";
@@ -196,6 +228,13 @@ fn a_table_of_another_file_is_taken_with_its_rows() {
     assert_eq!(taken.package.metrics[0].definition_hash(), hash(SHOPS));
     let names: Vec<&str> = taken.used.iter().map(|used| used.name.as_str()).collect();
     assert_eq!(names, ["places.metric", "shops.csv"]);
+    // What is taken for a metric of the name is no unused table.
+    let both = format!("{SOURCE}\n{shops}metric shops = count() {{ from sales }}\n");
+    let taken = with(
+        "use places.{shops}\nmetric twice = shops * 2",
+        &[("places.metric", &both), ("shops.csv", SHOPS)],
+    );
+    assert_eq!(taken.diagnostics, [], "{}", said(&taken));
     // Its errors are its own.
     let broken = with(text, &[("places.metric", &shops), ("shops.csv", "")]);
     assert_eq!(codes(&broken), [Code::UsedFile]);

@@ -65,6 +65,16 @@ fn of_both(visits: Metric, events: Events<Visit>) -> Metric {
     visits / events.count()
 }
 
+#[metric]
+pub fn seen_further(visits: Metric) -> Metric {
+    visits * 2
+}
+
+#[metric]
+fn of_itself(of_itself: Metric) -> Metric {
+    of_itself * 2
+}
+
 use Visit as event;
 
 #[metric]

@@ -44,6 +44,24 @@ struct Timed {
     opened: Timestamp,
 }
 
+#[derive(Table)]
+#[table(name = "shops")]
+struct Digits {
+    #[table(key)]
+    shop_id: metricc::Decimal,
+}
+
+use Shop as Store;
+
+#[metric]
+fn by_another_name(sales: Events<Sale>) -> Metric {
+    sales
+        .lookup::<Store>(|s| s.shop_id)
+        .lookup::<crate::Shop>(|(s, _)| s.shop_id)
+        .key_by(|((_, one), other)| Key { city: one.city, same: other.city })
+        .count()
+}
+
 #[metric]
 fn which_table(sales: Events<Sale>) -> Metric {
     sales.lookup(|s| s.shop_id).key_by(|(_, shop)| shop.city).count()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metricc_dsl::ir::{Func, Kind, Lookup, RecordField, Table, Type, Value};
+use metricc_dsl::ir::{Func, Held, Kind, Lookup, RecordField, Table, Type, Value};
 
 use super::harness::{
     NONE, apply, array, batch, call, check, column, dec, decimal, evaluate, float, int, text,
@@ -18,6 +18,7 @@ fn table(columns: &[(&str, Kind)], keys: &[usize], rows: &[&[Value]]) -> Arc<Tab
         columns: columns.collect(),
         keys: keys.to_vec(),
         rows: rows.iter().map(|row| row.to_vec()).collect(),
+        index: Held::default(),
     })
 }
 
