@@ -1,11 +1,11 @@
 //! Literals take the type of their place: what a number or a text is worth as a given kind.
 
 use crate::ast::{Expr, ExprKind, Number, UnaryOperator};
-use crate::calendar::CivilDate;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::ir::{Kind, Value};
 use crate::suggest;
+use crate::text::timestamp::{self, TimeProblem};
 
 /// A literal whose kind is not settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,14 +52,14 @@ pub(super) fn value_as(literal: &Literal, kind: &Kind, span: Span) -> Result<Val
         Literal::Text(text) => match kind {
             Kind::String => Ok(Value::String(text.clone())),
             Kind::Enum(names) => enum_value(text, names, span),
-            Kind::Date => date(text).map(Value::Date).ok_or_else(|| {
+            Kind::Date => timestamp::parse_date(text).map(Value::Date).map_err(|_| {
                 let message = format!("`\"{text}\"` is not a date");
                 Box::new(
                     Diagnostic::new(Code::TextLiteral, message, span, "")
                         .help("write it as `\"2026-04-25\"`"),
                 )
             }),
-            Kind::Timestamp => timestamp(text).map(Value::Timestamp).map_err(|help| {
+            Kind::Timestamp => instant(text).map(Value::Timestamp).map_err(|help| {
                 let message = format!("`\"{text}\"` is not an instant");
                 Box::new(Diagnostic::new(Code::TextLiteral, message, span, "").help(help))
             }),
@@ -117,78 +117,16 @@ fn enum_value(text: &str, names: &[String], span: Span) -> Result<Value, Box<Dia
     }))
 }
 
-/// The number of the ASCII digits at a place.
-fn digits(text: &str, from: usize, n_digits: usize) -> Option<i64> {
-    let part = text.get(from..from + n_digits)?;
-    part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())?
-}
-
-/// `YYYY-MM-DD` → days since 1970-01-01.
-fn date(text: &str) -> Option<i32> {
-    let (year, month, day) = (digits(text, 0, 4)?, digits(text, 5, 2)?, digits(text, 8, 2)?);
-    let is_separated = text.len() == 10 && text.as_bytes()[4] == b'-' && text.as_bytes()[7] == b'-';
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let n_days = match month {
-        2 => 28 + i64::from(is_leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if !is_separated || !(1..=n_days).contains(&day) {
-        return None;
-    }
-    let date = CivilDate { year, month: u8::try_from(month).ok()?, day: u8::try_from(day).ok()? };
-    i32::try_from(date.to_days()).ok()
-}
-
-/// RFC 3339 with an offset → µs since 1970-01-01T00:00Z, or what is to be written instead.
-fn timestamp(text: &str) -> Result<i64, &'static str> {
-    const FORM: &str = "write it as `\"2026-04-25T10:00:00Z\"` or `\"2026-04-25T10:00:00+05:30\"`";
-    let days = text.get(..10).and_then(date).ok_or(FORM)?;
-    if text.len() == 10 {
+/// The instant of a literal, in µs since 1970-01-01T00:00Z, or what is to be written instead.
+fn instant(text: &str) -> Result<i64, &'static str> {
+    if timestamp::parse_date(text).is_ok() {
         return Err("add the time and an offset: `T00:00:00Z`");
     }
-    let time = text.get(11..).ok_or(FORM)?;
-    let (hour, minute, second) =
-        (digits(time, 0, 2).ok_or(FORM)?, digits(time, 3, 2).ok_or(FORM)?, digits(time, 6, 2).ok_or(FORM)?);
-    let is_separated =
-        text.as_bytes()[10] == b'T' && time.as_bytes()[2] == b':' && time.as_bytes()[5] == b':';
-    if !is_separated || hour > 23 || minute > 59 || second > 59 {
-        return Err(FORM);
-    }
-    let (fraction_us, zone) = fraction(&time[8..]).ok_or("there are at most six digits behind the second")?;
-    let offset_minutes = match zone {
-        "Z" => 0,
-        "" => return Err("add an offset: `Z` for UTC, or such as `+05:30`"),
-        _ => offset(zone).ok_or(FORM)?,
-    };
-    let seconds = i64::from(days) * 86_400 + hour * 3_600 + minute * 60 + second - offset_minutes * 60;
-    Ok(seconds * 1_000_000 + fraction_us)
-}
-
-/// `.123456…` and what follows it.
-fn fraction(text: &str) -> Option<(i64, &str)> {
-    let Some(rest) = text.strip_prefix('.') else {
-        return Some((0, text));
-    };
-    let length = rest.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(rest.len());
-    let (kept, lost) = rest[..length].split_at(length.min(6));
-    if length == 0 || lost.bytes().any(|digit| digit != b'0') {
-        return None;
-    }
-    Some((format!("{kept:0<6}").parse().ok()?, &rest[length..]))
-}
-
-/// `+05:30` → minutes.
-fn offset(text: &str) -> Option<i64> {
-    let sign = match text.as_bytes().first()? {
-        b'+' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    let (hours, minutes) = (digits(text, 1, 2)?, digits(text, 4, 2)?);
-    let is_sound = text.len() == 6 && text.as_bytes()[3] == b':' && hours < 24 && minutes < 60;
-    is_sound.then_some(sign * (hours * 60 + minutes))
+    timestamp::parse(text, None).map_err(|problem| match problem {
+        TimeProblem::NoOffset => "add an offset: `Z` for UTC, or such as `+05:30`",
+        TimeProblem::BeyondMicroseconds => "there are at most six digits behind the second",
+        _ => "write it as `\"2026-04-25T10:00:00Z\"` or `\"2026-04-25T10:00:00+05:30\"`",
+    })
 }
 
 /// The value of an expression that has to be a literal. `Err(None)`: it was reported already.

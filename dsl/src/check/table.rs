@@ -219,6 +219,13 @@ impl Reader<'_> {
             let help = "save it with the line breaks of Unix or of Windows";
             return self.problem(Code::TableFile, message, name, help);
         }
+        if let ([only], Some(mark)) =
+            (names.as_slice(), record.chars().find(|mark| matches!(mark, ';' | '\t')))
+            && self.columns.iter().all(|column| column.name != **only)
+        {
+            let message = format!("the cells of `{file}` are separated by {mark:?}");
+            return self.problem(Code::TableFile, message, name, "save it with commas between them");
+        }
         let mut places = Some(Vec::new());
         for (column, declared) in self.columns.iter().zip(&self.item.columns) {
             let mut with_name = names.iter().enumerate().filter(|(_, name)| **name == column.name);

@@ -127,6 +127,7 @@ fn a_file_that_is_no_table_is_reported_with_its_lines() {
         by_city("shop_id,city,opened,active\n1,Pune,,true\n2,Jena,,maybe\n3,Jena,2024-02-30,true\n"),
         by_city("shop_id,city,opened,active\n1,Pune,true\n"),
         by_city("\n\nshop_id,\"city\n"),
+        by_city("shop_id;city;opened;active\n1;Pune;;true\n"),
         by_city(&format!("{}\n", "column,".repeat(1_000))),
         by_city("shop_id,city,opened,active\r1,Pune,,true\r"),
         of(&[("shops.csv", &format!("shop_id,city,opened,active\n1,a,\"{}\n\",true\n", "x".repeat(1_000)))]),
