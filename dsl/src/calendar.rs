@@ -26,6 +26,7 @@
 
 mod bucket;
 mod civil;
+mod cut;
 mod text;
 mod zone;
 
@@ -34,6 +35,7 @@ mod tests;
 
 pub use bucket::{Bucket, BucketRule};
 pub use civil::{CivilDate, LocalTime};
+pub use cut::{WindowCut, floor_to};
 pub use text::{date_text, instant_text};
 pub use zone::{Span, ZoneRules, tzdb_version, zone_names};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Date32Type, Int64Type, TimestampMicrosecondType};
-use metricc_dsl::calendar::{Bucket, BucketRule, LocalTime, MICROS_PER_DAY, Span, ZoneRules};
+use metricc_dsl::calendar::{Bucket, BucketRule, LocalTime, MICROS_PER_DAY, Span, ZoneRules, floor_to};
 use metricc_dsl::ir::{Calendar, CalendarUnit, Func, Kind, Part};
 
 use super::data_type;
@@ -120,11 +120,6 @@ pub(super) fn floor_column(operand: &Operand, n_rows: usize, width_us: i64) -> R
         }
         start_us
     })
-}
-
-/// The greatest multiple of the width that is not after the instant; saturates at `i64::MIN`.
-pub(super) fn floor_to(instant_us: i64, width_us: i64) -> i64 {
-    instant_us.saturating_sub(instant_us.rem_euclid(width_us))
 }
 
 /// Starts of the calendar buckets that hold the instants.

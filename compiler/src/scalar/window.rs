@@ -2,7 +2,7 @@
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Date32Type, TimestampMicrosecondType};
-use metricc_dsl::calendar::{BucketRule, MICROS_PER_DAY};
+use metricc_dsl::calendar::{MICROS_PER_DAY, WindowCut};
 use metricc_dsl::ir::{Kind, Window};
 
 use super::operand::{Operand, Result, unexpected};
@@ -12,34 +12,20 @@ use crate::CompileError;
 /// Cuts event time into windows, `[start, end)`: an event exactly at an end belongs to the next one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowRule {
-    cut: Cut,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Cut {
-    /// Multiples of a width in µs since the epoch.
-    Tumbling(i64),
-    /// Panes of `step` µs; a window that starts with one is `length` µs long.
-    Sliding {
-        length: i64,
-        step: i64,
-    },
-    Calendar(BucketRule),
+    cut: WindowCut,
 }
 
 impl WindowRule {
     /// The rule for a window; of sliding windows that for their panes. Fails for [`Window::AllTime`] and
     /// [`Window::Session`], which cut nothing, and for a zone or a width that was not checked.
     pub fn new(window: &Window) -> std::result::Result<Self, CompileError> {
+        if let Window::AllTime | Window::Session { .. } = window {
+            return Err(CompileError::form("window", "events lie in no window before they are grouped"));
+        }
         let cut = match window {
-            Window::AllTime | Window::Session { .. } => {
-                return Err(CompileError::form("window", "events lie in no window before they are grouped"));
-            }
-            Window::Sliding { length, step } => {
-                Cut::Sliding { length: time::check_width(*length)?, step: time::check_width(*step)? }
-            }
-            Window::Tumbling(width_us) => Cut::Tumbling(time::check_width(*width_us)?),
-            Window::Calendar(unit, calendar) => Cut::Calendar(time::bucket_rule(*unit, calendar)?),
+            Window::Calendar(unit, calendar) => WindowCut::Calendar(time::bucket_rule(*unit, calendar)?),
+            _ => WindowCut::new(window)
+                .ok_or_else(|| CompileError::form("window", "its width is not positive"))?,
         };
         Ok(WindowRule { cut })
     }
@@ -53,18 +39,12 @@ impl WindowRule {
 
     /// The first instant (µs) behind the window that starts at `start_us`; saturates at `i64::MAX`.
     pub fn end_of(&self, start_us: i64) -> i64 {
-        match &self.cut {
-            Cut::Tumbling(length) | Cut::Sliding { length, .. } => start_us.saturating_add(*length),
-            Cut::Calendar(rule) => rule.bucket_at(start_us).end_us,
-        }
+        self.cut.end_of(start_us)
     }
 
     /// Start of the window that holds an instant (µs).
     pub fn start_of(&self, instant_us: i64) -> i64 {
-        match &self.cut {
-            Cut::Tumbling(width) | Cut::Sliding { step: width, .. } => time::floor_to(instant_us, *width),
-            Cut::Calendar(rule) => rule.bucket_at(instant_us).start_us,
-        }
+        self.cut.start_of(instant_us)
     }
 
     fn starts_of(&self, event_time: &ArrayRef) -> Result<ArrayRef> {
@@ -76,10 +56,10 @@ impl WindowRule {
         };
         let operand = Operand::column(instants);
         match &self.cut {
-            Cut::Tumbling(width) | Cut::Sliding { step: width, .. } => {
+            WindowCut::Tumbling(width) | WindowCut::Sliding { step: width, .. } => {
                 time::floor_column(&operand, n_rows, *width)
             }
-            Cut::Calendar(rule) => time::bucket_starts(&operand, n_rows, rule),
+            WindowCut::Calendar(rule) => time::bucket_starts(&operand, n_rows, rule),
         }
     }
 
@@ -102,8 +82,10 @@ impl WindowRule {
 
     fn instant_of_date(&self, days: i32) -> i64 {
         match &self.cut {
-            Cut::Tumbling(_) | Cut::Sliding { .. } => i64::from(days).saturating_mul(MICROS_PER_DAY),
-            Cut::Calendar(rule) => rule.zone().first_instant_of_date(days.into()),
+            WindowCut::Tumbling(_) | WindowCut::Sliding { .. } => {
+                i64::from(days).saturating_mul(MICROS_PER_DAY)
+            }
+            WindowCut::Calendar(rule) => rule.zone().first_instant_of_date(days.into()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{TestChecker, line_of};
 use crate::ast::{Datum, Name, RowItem};
-use crate::calendar::{BucketRule, date_text, instant_text};
+use crate::calendar::{BucketRule, WindowCut, date_text, instant_text};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::ir::{ExpectedRow, Kind, RowType, Type, Value, Window};
@@ -123,16 +123,7 @@ impl TestChecker<'_> {
     /// The start of a window, which has to be one where windows do not depend on events.
     fn start(&mut self, metric: &RowType, datum: &Datum) -> Option<i64> {
         let at = self.instant(datum)?;
-        let start = match &metric.window {
-            Window::Tumbling(width) => at.saturating_sub(at.rem_euclid(*width)),
-            Window::Calendar(unit, calendar) => {
-                BucketRule::new(*unit, calendar).map_or(at, |rule| rule.bucket_at(at).start_us)
-            }
-            Window::Sliding { length, step } => {
-                at.saturating_sub(at.saturating_add(*length).rem_euclid(*step))
-            }
-            _ => at,
-        };
+        let start = WindowCut::new(&metric.window).map_or(at, |cut| cut.start_of(at));
         if start != at {
             let message = format!("no window of `{}` starts then", ir_text::window(&metric.window));
             let diagnostic = Diagnostic::new(Code::TestRow, message, datum.span(), "");
@@ -184,16 +175,7 @@ impl TestChecker<'_> {
 
 /// Where the window that ends then starts; none if none does, or if that depends on events.
 pub(super) fn start_of(window: &Window, end: i64) -> Option<i64> {
-    match window {
-        Window::Tumbling(width) => (end.rem_euclid(*width) == 0).then(|| end.saturating_sub(*width)),
-        Window::Sliding { length, step } => (end.rem_euclid(*step) == 0).then(|| end.saturating_sub(*length)),
-        Window::Calendar(unit, calendar) => {
-            let rule = BucketRule::new(*unit, calendar)?;
-            let is_border = rule.bucket_at(end).start_us == end;
-            is_border.then(|| rule.bucket_at(end.saturating_sub(1)).start_us)
-        }
-        Window::AllTime | Window::Session { .. } => None,
-    }
+    WindowCut::new(window)?.start_before(end)
 }
 
 /// Keys and outputs go before windows.
