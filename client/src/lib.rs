@@ -21,7 +21,9 @@ pub use futures::Stream;
 pub use jiff;
 pub use metric::{Definition, Metric, Row};
 pub use row::{Events, day, month, quarter, week, week_from, year};
-pub use serving::{ReadRequest, Served, ServedMetric, Serving, ServingError, TypedRows};
+pub use serving::{
+    ReadReceipt, ReadRequest, Served, ServedMetric, ServedPart, Serving, ServingError, TypedRows,
+};
 pub use value::{Cohort, Estimate, Ranked, Window};
 
 #[doc(hidden)]

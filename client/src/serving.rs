@@ -33,6 +33,11 @@ pub struct ReadRequest {
     pub grain: Option<String>,
     /// Only the latest window among those.
     pub latest: bool,
+    /// At this frontier, not at that of now: one offset per partition of the metric's sources, those in the order of
+    /// their names. An answer at a frontier is the same whenever it is asked for.
+    pub at: Option<Vec<u64>>,
+    /// With a receipt.
+    pub receipt: bool,
 }
 
 /// What is answered: all rows are of one frontier.
@@ -46,6 +51,31 @@ pub struct Served {
     pub frontier: Vec<u64>,
     /// Rows by window, then keys: `{"metric": …, "key": {…}, "window": {…}, "value": …}`.
     pub rows: Vec<Box<RawValue>>,
+    /// Where the rows came from, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<ReadReceipt>,
+}
+
+/// Where the rows of an answer came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadReceipt {
+    /// The parts that were merged, for each source from the start of the log to the frontier of the answer.
+    pub parts: Vec<ServedPart>,
+    /// For each source, the end of its log when the answer was given: what lies between the frontier and it is not in the
+    /// answer yet. Empty where nobody knows, since there is no log beside what is served.
+    #[serde(default)]
+    pub ends: BTreeMap<String, Vec<u64>>,
+}
+
+/// An interval of a log whose states are in an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServedPart {
+    /// The source.
+    pub source: String,
+    /// The first frontier.
+    pub from: Vec<u64>,
+    /// The frontier behind it.
+    pub to: Vec<u64>,
 }
 
 /// A metric that is served.
@@ -116,6 +146,9 @@ pub trait Serving: Send + Sync {
 
     /// The rows of a metric.
     fn read(&self, request: ReadRequest) -> BoxFuture<'_, Result<Served, ServingError>>;
+
+    /// The answers to several requests, all of one frontier where they do not say `at`.
+    fn read_many(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<Served>, ServingError>>;
 
     /// The rows of a metric now, and again whenever the frontier has moved. An error is the last item.
     fn subscribe(&self, request: ReadRequest) -> BoxStream<'static, Result<Served, ServingError>>;

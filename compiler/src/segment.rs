@@ -9,6 +9,25 @@ use metricc_log::{Frontier, Interval};
 
 use crate::{CompileError, MetricPlan, StateHash};
 
+impl MetricPlan {
+    /// Whether a segment has the states of this plan and starts at a frontier, and where it then ends.
+    ///
+    /// # Errors
+    /// [`SegmentError`] if it is of other states, or leaves a gap, or overlaps with what is before the frontier.
+    pub fn follows(&self, end: &Frontier, segment: &Segment) -> Result<Frontier, SegmentError> {
+        if segment.hash != self.state_hash {
+            return Err(SegmentError::Hash { left: self.state_hash, right: segment.hash });
+        }
+        let start = segment.interval.from();
+        if end == start {
+            return Ok(segment.interval.to().clone());
+        }
+        let overlap = end.0.iter().zip(&start.0).any(|(end, start)| start < end);
+        let (end, start) = (end.clone(), start.clone());
+        Err(if overlap { SegmentError::Overlap { end, start } } else { SegmentError::Gap { end, start } })
+    }
+}
+
 /// The states of one metric over one interval; canonical.
 #[derive(Debug, Clone)]
 pub struct Segment {
@@ -56,21 +75,10 @@ impl Segment {
     /// `self ⊕ later`: the states of the joined interval. The later segment must start where this one
     /// ends, and both must have the plan's states.
     pub fn merge(&self, later: &Segment, plan: &MetricPlan) -> Result<Segment, SegmentError> {
-        for hash in [self.hash, later.hash] {
-            if hash != plan.state_hash {
-                return Err(SegmentError::Hash { left: plan.state_hash, right: hash });
-            }
+        if self.hash != plan.state_hash {
+            return Err(SegmentError::Hash { left: plan.state_hash, right: self.hash });
         }
-        let (end, start) = (self.interval.to(), later.interval.from());
-        if end != start {
-            let overlap = end.0.iter().zip(&start.0).any(|(end, start)| start < end);
-            let (end, start) = (end.clone(), start.clone());
-            return Err(if overlap {
-                SegmentError::Overlap { end, start }
-            } else {
-                SegmentError::Gap { end, start }
-            });
-        }
+        plan.follows(self.interval.to(), later)?;
         let interval = Interval::new(self.interval.from().clone(), later.interval.to().clone())
             .map_err(|error| CompileError::engine(&plan.metric.name, error))?;
         let states = plan.form.collect(&[self.states.clone(), later.states.clone()])?;

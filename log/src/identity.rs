@@ -11,6 +11,7 @@ use crate::LogError;
 use crate::canonical::Cells;
 use crate::decode::SharedRules;
 use crate::partition::{Decoded, Partition, Range, ReadRequest};
+use crate::rule::Rules;
 use std::sync::Arc;
 
 /// How many records are decoded at once while duplicates are looked for.
@@ -79,7 +80,7 @@ struct Entry {
 impl Identities {
     /// Adds an identity if it is new; otherwise, whether the record that had it first says the same.
     /// None if there are too many identities.
-    fn insert(&mut self, identity: &[u8], payload: u64) -> Option<Seen> {
+    pub(crate) fn insert(&mut self, identity: &[u8], payload: u64) -> Option<Seen> {
         if self.entries.len() * 2 >= self.table.len() {
             self.grow();
         }
@@ -99,6 +100,34 @@ impl Identities {
         Some(Seen::First)
     }
 
+    /// Which one an identity is, in the order in which they were added, and the payload that it came with.
+    pub(crate) fn find(&self, identity: &[u8]) -> Option<(usize, u64)> {
+        let hash = XxHash3_64::oneshot(identity);
+        let mut slot = self.slot_of(hash);
+        loop {
+            let place = (*self.table.get(slot)? as usize).checked_sub(1)?;
+            let entry = self.entries[place];
+            if entry.hash == hash && self.bytes(place) == identity {
+                return Some((place, entry.payload));
+            }
+            slot = (slot + 1) & (self.table.len() - 1);
+        }
+    }
+
+    /// Takes back the identity that was added last. Those before it stand where they stood without it, since a place in
+    /// the table depends on earlier ones alone.
+    pub(crate) fn pop(&mut self) {
+        let Some(entry) = self.entries.last().copied() else { return };
+        let number = self.entries.len() as u32;
+        let mut slot = self.slot_of(entry.hash);
+        while self.table[slot] != number {
+            slot = (slot + 1) & (self.table.len() - 1);
+        }
+        self.table[slot] = 0;
+        self.entries.pop();
+        self.arena.truncate(self.entries.last().map_or(0, |entry| entry.end));
+    }
+
     fn bytes(&self, place: usize) -> &[u8] {
         let start = place.checked_sub(1).map_or(0, |before| self.entries[before].end);
         &self.arena[start..self.entries[place].end]
@@ -106,7 +135,7 @@ impl Identities {
 
     fn slot_of(&self, hash: u64) -> usize {
         // Truncation is wanted: the low bits choose the slot.
-        hash as usize & (self.table.len() - 1)
+        hash as usize & self.table.len().wrapping_sub(1)
     }
 
     fn grow(&mut self) {
@@ -121,9 +150,35 @@ impl Identities {
     }
 }
 
+/// Reads from typed rows, all fields of them, what tells events apart.
+pub(crate) struct RowKeys<'a> {
+    cells: Vec<Cells<'a>>,
+    /// The fields of the identity.
+    fields: &'a [usize],
+    identity: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl<'a> RowKeys<'a> {
+    /// None if a column is of a type that typed rows do not have.
+    pub(crate) fn new(arrays: &'a [ArrayRef], rules: &'a Rules) -> Option<Self> {
+        let cells = arrays.iter().map(Cells::new).collect::<Option<_>>()?;
+        Some(RowKeys { cells, fields: &rules.source.identity, identity: Vec::new(), payload: Vec::new() })
+    }
+
+    /// The bytes of the identity of a row, and a hash of all that it says.
+    pub(crate) fn at(&mut self, row: usize) -> (&[u8], u64) {
+        self.identity.clear();
+        self.payload.clear();
+        self.fields.iter().for_each(|&field| self.cells[field].append(row, &mut self.identity));
+        self.cells.iter().for_each(|cells| cells.append(row, &mut self.payload));
+        (&self.identity, XxHash3_64::oneshot(&self.payload))
+    }
+}
+
 /// What is known of an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
+pub(crate) enum Seen {
     First,
     Same,
     Conflict,
@@ -177,19 +232,13 @@ pub(crate) fn add(
     rules: &SharedRules,
     found: &mut Duplicates,
 ) -> Option<()> {
-    let cells = |array: &'_ ArrayRef| Cells::new(array).map(|_| ());
-    decoded.arrays.iter().try_for_each(cells)?;
-    let cells: Vec<Cells<'_>> = decoded.arrays.iter().filter_map(Cells::new).collect();
+    let mut keys = RowKeys::new(&decoded.arrays, rules)?;
     let mut rejected = decoded.rejected.iter().copied().peekable();
     let accepted =
         (decoded.range.from..decoded.range.to).filter(|offset| rejected.next_if_eq(offset).is_none());
-    let (mut identity, mut payload) = (Vec::new(), Vec::new());
     for (row, offset) in accepted.enumerate().take(decoded.n_rows) {
-        identity.clear();
-        payload.clear();
-        rules.source.identity.iter().for_each(|&field| cells[field].append(row, &mut identity));
-        cells.iter().for_each(|cells| cells.append(row, &mut payload));
-        match identities.insert(&identity, XxHash3_64::oneshot(&payload))? {
+        let (identity, payload) = keys.at(row);
+        match identities.insert(identity, payload)? {
             Seen::First => {}
             Seen::Same => found.offsets.push(offset),
             Seen::Conflict => {

@@ -49,6 +49,7 @@ mod binding;
 mod canonical;
 mod column;
 mod decode;
+pub mod durable;
 mod error;
 mod files;
 mod findings;

@@ -7,6 +7,7 @@ use arrow::datatypes::SchemaRef;
 use metricc_dsl::ir::Source;
 
 use crate::decode::SharedRules;
+use crate::durable::{DurablePartition, Part};
 use crate::files::{LogFile, resolve};
 use crate::identity::{Duplicates, find};
 use crate::memory::EventBuffer;
@@ -82,6 +83,22 @@ impl Log {
         let partitions = vec![Partition::of_memory(events)];
         let duplicates = find(&partitions, &rules, &mut |_| {})?;
         Ok(Log { inner: Arc::new(Inner { rules, partitions, duplicates }) })
+    }
+
+    /// The log of partitions whose duplicates are known to them.
+    pub(crate) fn of_partitions(
+        rules: &SharedRules,
+        partitions: impl Iterator<Item = DurablePartition>,
+    ) -> Log {
+        let partitions: Vec<Partition> = partitions.map(Partition::of_durable).collect();
+        let duplicates = partitions.iter().map(|_| Arc::default()).collect();
+        Log { inner: Arc::new(Inner { rules: rules.clone(), partitions, duplicates }) }
+    }
+
+    /// The parts of a partition of a durable log.
+    pub(crate) fn durable_parts(&self, partition: u32) -> Option<Vec<Arc<Part>>> {
+        let partition = self.inner.partitions.get(partition as usize)?.durable()?;
+        Some(partition.parts.clone())
     }
 
     /// The source that its events are of.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Decimal128Array};
 
 use crate::decode::SharedRules;
+use crate::durable::{DurablePartition, DurableReader};
 use crate::files::LogFile;
 use crate::findings::Findings;
 use crate::format_parquet::{ParquetIndex, ParquetReader};
@@ -61,6 +62,7 @@ enum Index {
     Text(LogFile, TextIndex),
     Parquet(LogFile, Box<ParquetIndex>),
     Memory(Arc<MemoryPartition>),
+    Durable(Arc<DurablePartition>),
 }
 
 /// A reader of some records of a partition.
@@ -69,6 +71,7 @@ pub(crate) enum PartitionReader {
     Text(Box<TextReader>),
     Parquet(Box<ParquetReader>),
     Memory(Box<MemoryReader>),
+    Durable(Box<DurableReader>),
 }
 
 impl Partition {
@@ -97,11 +100,29 @@ impl Partition {
         Partition { name: "memory".to_owned(), n_bytes: 0, index: Index::Memory(Arc::new(events)) }
     }
 
+    /// A partition of a durable log.
+    pub(crate) fn of_durable(partition: DurablePartition) -> Self {
+        Partition {
+            name: partition.shown.to_string(),
+            n_bytes: 0,
+            index: Index::Durable(Arc::new(partition)),
+        }
+    }
+
+    /// The partition of a durable log, if it is one.
+    pub(crate) fn durable(&self) -> Option<&Arc<DurablePartition>> {
+        match &self.index {
+            Index::Durable(partition) => Some(partition),
+            _ => None,
+        }
+    }
+
     pub(crate) fn n_records(&self) -> u64 {
         match &self.index {
             Index::Text(_, index) => index.n_records,
             Index::Parquet(_, index) => index.n_records,
             Index::Memory(events) => events.n_records(),
+            Index::Durable(partition) => partition.end,
         }
     }
 
@@ -111,6 +132,7 @@ impl Partition {
             Index::Text(..) => (offset + SAMPLE_EVERY / 2) / SAMPLE_EVERY * SAMPLE_EVERY,
             Index::Parquet(_, index) => index.nearest_start(offset),
             Index::Memory(_) => offset,
+            Index::Durable(partition) => partition.nearest_start(offset),
         }
     }
 
@@ -126,6 +148,9 @@ impl Partition {
             }
             Index::Memory(events) => {
                 PartitionReader::Memory(Box::new(MemoryReader::new(Arc::clone(events), request)))
+            }
+            Index::Durable(partition) => {
+                PartitionReader::Durable(Box::new(DurableReader::new(partition, rules, request)?))
             }
         })
     }
@@ -153,6 +178,7 @@ impl PartitionReader {
             PartitionReader::Text(reader) => reader.next_batch(),
             PartitionReader::Parquet(reader) => reader.next_batch(),
             PartitionReader::Memory(reader) => reader.next_batch(),
+            PartitionReader::Durable(reader) => reader.next_batch(),
         }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::LogError;
 
 /// The place of one record. Ordered by partition, then offset: the total order of a log.
@@ -24,8 +26,16 @@ impl Position {
     }
 }
 
+impl Position {
+    /// The position that [`Position::to_order`] gave this number.
+    pub(crate) fn from_order(place: i128) -> Self {
+        // Truncation takes each part from where it was put.
+        Position { partition: (place >> 96) as u32, offset: (place >> 32) as u64 }
+    }
+}
+
 /// One offset per partition: everything below it has been read.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Frontier(pub Vec<u64>);
 
 impl Frontier {
@@ -105,7 +115,7 @@ impl Interval {
 }
 
 /// Contiguous positions of one partition: `from` is in, `to` is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Slice {
     /// The partition.
     pub partition: u32,

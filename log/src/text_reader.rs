@@ -1,5 +1,6 @@
 //! NDJSON and CSV files as partitions: what opening notes of them, and reading typed rows from them.
 
+use std::str::Utf8Error;
 use std::sync::Arc;
 
 use crate::decode::{Problem, Reject, Rows, SharedRules, excerpt};
@@ -180,17 +181,21 @@ fn decode(decoder: &mut Decoder, bytes: &[u8], record: &Record, rows: &mut Rows)
         return Err(Problem::new(problem, &String::from_utf8_lossy(bytes)).in_record());
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        let problem = if record.unfinished && error.error_len().is_none() {
-            "the file ends in the middle of the record".into()
-        } else {
-            format!("no UTF-8 text at byte {}", error.valid_up_to())
-        };
-        Problem { text: problem.into(), excerpt: excerpt(&String::from_utf8_lossy(bytes)) }.in_record()
+        let problem = utf8_problem(bytes, error);
+        let is_cut_off = record.unfinished && error.error_len().is_none();
+        let text = if is_cut_off { "the file ends in the middle of the record".into() } else { problem.text };
+        Problem { text, excerpt: problem.excerpt }.in_record()
     })?;
     match decoder {
         Decoder::Ndjson(decoder) => decoder.decode(text, record.unfinished, rows),
         Decoder::Csv(decoder) => decoder.decode(text, record.unfinished, rows),
     }
+}
+
+/// What is wrong with a record that is no text.
+pub(crate) fn utf8_problem(bytes: &[u8], error: Utf8Error) -> Problem {
+    let problem = format!("no UTF-8 text at byte {}", error.valid_up_to());
+    Problem { text: problem.into(), excerpt: excerpt(&String::from_utf8_lossy(bytes)) }
 }
 
 /// The report of a record that did not decode.

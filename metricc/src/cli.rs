@@ -9,10 +9,13 @@ mod demo;
 mod diff;
 mod explain;
 mod fmt;
+mod ingest;
 mod new;
 mod output;
 mod progress;
+mod query;
 mod run;
+mod serve;
 mod terminal;
 mod test;
 mod verify;
@@ -51,6 +54,9 @@ pub fn main_with(imports: &Imports) -> ExitCode {
         Command::Verify(verify) => verify::run(&verify, imports),
         Command::Compile(compile) => compile::run(&compile, imports),
         Command::Diff(diff) => diff::run(&diff, imports),
+        Command::Serve(serve) => serve::run(&serve, imports),
+        Command::Ingest(ingest) => ingest::run(&ingest),
+        Command::Query(query) => query::run(&query),
         Command::Demo(demo) => demo::run(&demo),
         Command::Completions { shell } => arguments::completions(shell),
     };

@@ -6,7 +6,8 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use metricc_client::{ReadRequest, Served, ServedMetric, Serving, ServingError};
-use reqwest::{Client, Response, Url};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::Value;
 
 /// Longest time to connect, and to wait for the next bytes of an answer.
@@ -17,6 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct HttpServing {
     client: Client,
     base: Url,
+    token: Option<HeaderValue>,
 }
 
 impl HttpServing {
@@ -32,53 +34,98 @@ impl HttpServing {
             return Err(wrong("write it as `http://127.0.0.1:7171`".to_owned()));
         }
         let client = Client::builder().connect_timeout(TIMEOUT).read_timeout(TIMEOUT).build();
-        Ok(HttpServing { client: client.map_err(|error| wrong(error.to_string()))?, base })
+        Ok(HttpServing { client: client.map_err(|error| wrong(error.to_string()))?, base, token: None })
+    }
+
+    /// The same node, asked with a token.
+    ///
+    /// # Errors
+    /// [`ServingError::Request`] if the token has characters that no token has.
+    pub fn with_token(self, token: &str) -> Result<Self, ServingError> {
+        let mut header = HeaderValue::from_str(&format!("Bearer {token}"))
+            .map_err(|_| ServingError::Request("the token is no text of visible characters".to_owned()))?;
+        header.set_sensitive(true);
+        Ok(HttpServing { token: Some(header), ..self })
+    }
+
+    fn get(&self, url: Url) -> RequestBuilder {
+        let request = self.client.get(url);
+        match &self.token {
+            Some(token) => request.header(AUTHORIZATION, token.clone()),
+            None => request,
+        }
     }
 
     fn url(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(["v1", "metrics"]).extend(path);
+            segments.pop_if_empty().extend(["v1"]).extend(path);
         }
         url
     }
 
     fn question(&self, request: &ReadRequest, last: &[&str]) -> Url {
-        let mut path = vec![request.metric.as_str()];
+        let mut path = vec!["metrics", request.metric.as_str()];
         path.extend(last);
         let mut url = self.url(&path);
-        {
-            let mut pairs = url.query_pairs_mut();
-            for (key, value) in &request.keys {
-                pairs.append_pair(&format!("key.{key}"), &value.to_string());
-            }
-            for (name, instant) in [("from", request.from), ("to", request.to)] {
-                if let Some(instant) = instant {
-                    pairs.append_pair(name, &instant.to_string());
-                }
-            }
-            if let Some(grain) = &request.grain {
-                pairs.append_pair("grain", grain);
-            }
-            if request.latest {
-                pairs.append_pair("latest", "true");
-            }
-            if let Some(hash) = &request.hash {
-                pairs.append_pair("hash", hash);
-            }
+        append(&mut url, request);
+        if let Some(hash) = &request.hash {
+            url.query_pairs_mut().append_pair("hash", hash);
         }
         url
     }
 
-    async fn ask(client: Client, url: Url, metric: String) -> Result<Response, ServingError> {
+    /// One question of several metrics; none if they are asked in different ways.
+    fn many(&self, requests: &[ReadRequest]) -> Option<Url> {
+        let first = requests.first()?;
+        let mut url = self.url(&["read"]);
+        for request in requests {
+            let of_first =
+                ReadRequest { metric: first.metric.clone(), hash: first.hash.clone(), ..request.clone() };
+            if of_first != *first {
+                return None;
+            }
+            let hash = request.hash.as_ref().map(|hash| format!("@{hash}")).unwrap_or_default();
+            url.query_pairs_mut().append_pair("metric", &format!("{}{hash}", request.metric));
+        }
+        append(&mut url, first);
+        Some(url)
+    }
+
+    async fn ask(request: RequestBuilder, url: Url, metric: String) -> Result<Response, ServingError> {
         let failed = |error: reqwest::Error| unreachable(&url, &error);
-        let response = client.get(url.clone()).send().await.map_err(failed)?;
+        let response = request.send().await.map_err(failed)?;
         if response.status().is_success() {
             return Ok(response);
         }
         let status = response.status();
         let body = response.text().await.map_err(failed)?;
         Err(refusal(&url, &metric, status.as_u16(), &body))
+    }
+}
+
+/// Which rows are asked for.
+fn append(url: &mut Url, request: &ReadRequest) {
+    let mut pairs = url.query_pairs_mut();
+    for (key, value) in &request.keys {
+        pairs.append_pair(&format!("key.{key}"), &value.to_string());
+    }
+    for (name, instant) in [("from", request.from), ("to", request.to)] {
+        if let Some(instant) = instant {
+            pairs.append_pair(name, &instant.to_string());
+        }
+    }
+    if let Some(grain) = &request.grain {
+        pairs.append_pair("grain", grain);
+    }
+    if let Some(at) = &request.at {
+        let offsets: Vec<String> = at.iter().map(u64::to_string).collect();
+        pairs.append_pair("at", &offsets.join(","));
+    }
+    for (name, is_set) in [("latest", request.latest), ("receipt", request.receipt)] {
+        if is_set {
+            pairs.append_pair(name, "true");
+        }
     }
 }
 
@@ -123,9 +170,9 @@ impl Serving for HttpServing {
         struct Metrics {
             metrics: Vec<ServedMetric>,
         }
-        let url = self.url(&[]);
+        let url = self.url(&["metrics"]);
         async move {
-            let response = Self::ask(self.client.clone(), url.clone(), String::new()).await?;
+            let response = Self::ask(self.get(url.clone()), url.clone(), String::new()).await?;
             let body = response.text().await.map_err(|error| unreachable(&url, &error))?;
             let answer: Metrics = serde_json::from_str(&body).map_err(|error| unreachable(&url, &error))?;
             Ok(answer.metrics)
@@ -136,16 +183,36 @@ impl Serving for HttpServing {
     fn read(&self, request: ReadRequest) -> BoxFuture<'_, Result<Served, ServingError>> {
         let url = self.question(&request, &[]);
         async move {
-            let response = Self::ask(self.client.clone(), url.clone(), request.metric).await?;
+            let response = Self::ask(self.get(url.clone()), url.clone(), request.metric).await?;
             let body = response.text().await.map_err(|error| unreachable(&url, &error))?;
             serde_json::from_str(&body).map_err(|error| unreachable(&url, &error))
         }
         .boxed()
     }
 
+    fn read_many(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<Served>, ServingError>> {
+        #[derive(serde::Deserialize)]
+        struct Answers {
+            answers: Vec<Served>,
+        }
+        async move {
+            let url = self.many(&requests);
+            let Some(url) = url else {
+                let problem = "several metrics are asked for in one way: keys, windows, grain and frontier are the same";
+                return Err(ServingError::Request(problem.to_owned()));
+            };
+            let name = requests.first().map(|request| request.metric.clone()).unwrap_or_default();
+            let response = Self::ask(self.get(url.clone()), url.clone(), name).await?;
+            let body = response.text().await.map_err(|error| unreachable(&url, &error))?;
+            let answers: Answers = serde_json::from_str(&body).map_err(|error| unreachable(&url, &error))?;
+            Ok(answers.answers)
+        }
+        .boxed()
+    }
+
     fn subscribe(&self, request: ReadRequest) -> BoxStream<'static, Result<Served, ServingError>> {
         let url = self.question(&request, &["live"]);
-        let asked = Self::ask(self.client.clone(), url.clone(), request.metric);
+        let asked = Self::ask(self.get(url.clone()), url.clone(), request.metric);
         stream::once(asked)
             .flat_map(move |response| match response {
                 Err(error) => stream::once(async { Err(error) }).boxed(),

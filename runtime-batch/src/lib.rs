@@ -14,5 +14,7 @@ mod accumulate;
 mod evaluate;
 mod operators;
 mod scan;
+mod views;
 
 pub use evaluate::{BatchError, BatchOptions, BatchResult, evaluate};
+pub use views::{LogStamp, StoredSegment, View, ViewError, ViewStore};

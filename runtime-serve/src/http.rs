@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `GET /v1/metrics` | the metrics that are served |
 //! | `GET /v1/metrics/{metric}?key.country=IN&from=…&to=…&grain=…&latest=true&hash=…` | rows of one frontier |
+//! | `GET /v1/metrics/{metric}?at=120&receipt=true` | rows of a frontier of the past; with the parts that were merged |
+//! | `GET /v1/read?metric=a&metric=b@HASH&from=…` | the same question of several metrics, answered at one frontier |
 //! | `GET /v1/metrics/{metric}/live` | the same as server-sent events, whenever the frontier has moved |
 //!
 //! The value of a key is JSON where it is JSON, and text otherwise; `null` is the group of none. What is wrong is said as
@@ -27,6 +29,7 @@ use serde_json::json;
 pub fn router(serving: Arc<dyn Serving>) -> Router {
     Router::new()
         .route("/v1/metrics", get(metrics))
+        .route("/v1/read", get(read_many))
         .route("/v1/metrics/{metric}", get(read))
         .route("/v1/metrics/{metric}/live", get(live))
         .with_state(serving)
@@ -49,6 +52,30 @@ async fn read(State(serving): Shared, Path(metric): Path<String>, Query(paramete
     };
     match serving.read(request).await {
         Ok(served) => Json(served).into_response(),
+        Err(error) => problem(&error),
+    }
+}
+
+async fn read_many(State(serving): Shared, Query(parameters): Parameters) -> Response {
+    let (metrics, parameters): (Vec<_>, Vec<_>) =
+        parameters.into_iter().partition(|(name, _)| name == "metric");
+    if metrics.is_empty() {
+        let help = "name some, as in `/v1/read?metric=revenue&metric=users`";
+        return problem(&ServingError::Request(format!("no `metric` is asked for: {help}")));
+    }
+    let requests = metrics.into_iter().map(|(_, metric)| {
+        let (name, hash) = match metric.split_once('@') {
+            Some((name, hash)) => (name.to_owned(), Some(hash.to_owned())),
+            None => (metric, None),
+        };
+        Ok(ReadRequest { hash, ..request(name, parameters.clone())? })
+    });
+    let requests = match requests.collect::<Result<Vec<_>, _>>() {
+        Ok(requests) => requests,
+        Err(error) => return problem(&error),
+    };
+    match serving.read_many(requests).await {
+        Ok(answers) => Json(json!({ "answers": answers })).into_response(),
         Err(error) => problem(&error),
     }
 }
@@ -97,14 +124,16 @@ fn request(metric: String, parameters: Vec<(String, String)>) -> Result<ReadRequ
             "from" => request.from = Some(instant("from", &text)?),
             "to" => request.to = Some(instant("to", &text)?),
             "grain" => request.grain = Some(text),
-            "latest" => request.latest = boolean(&text)?,
+            "latest" => request.latest = boolean("latest", &text)?,
+            "receipt" => request.receipt = boolean("receipt", &text)?,
+            "at" => request.at = Some(frontier(&text)?),
             _ => match name.strip_prefix("key.") {
                 Some(key) => {
                     let value = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
                     request.keys.insert(key.to_owned(), value);
                 }
                 None => {
-                    let help = "parameters are `key.NAME`, `from`, `to`, `grain`, `latest` and `hash`";
+                    let help = "parameters are `key.NAME`, `from`, `to`, `grain`, `latest`, `at`, `receipt` and `hash`";
                     return Err(ServingError::Request(format!("there is no parameter `{name}`: {help}")));
                 }
             },
@@ -113,11 +142,17 @@ fn request(metric: String, parameters: Vec<(String, String)>) -> Result<ReadRequ
     Ok(request)
 }
 
-fn boolean(text: &str) -> Result<bool, ServingError> {
+/// `120,7`: one offset per partition.
+fn frontier(text: &str) -> Result<Vec<u64>, ServingError> {
+    let offsets: Result<Vec<u64>, _> = text.split(',').map(|offset| offset.trim().parse()).collect();
+    offsets.map_err(|_| ServingError::Request(format!("`at={text}` is no frontier: write it as `at=120,7`")))
+}
+
+fn boolean(name: &str, text: &str) -> Result<bool, ServingError> {
     match text {
         "true" | "" => Ok(true),
         "false" => Ok(false),
-        _ => Err(ServingError::Request(format!("`latest={text}` is neither true nor false"))),
+        _ => Err(ServingError::Request(format!("`{name}={text}` is neither true nor false"))),
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod derive;
 pub mod http;
+mod indexed;
 mod json;
 mod local;
 mod merge;
@@ -21,6 +22,7 @@ mod text;
 mod value;
 
 pub use derive::derive;
+pub use indexed::IndexedSegment;
 pub use json::json_lines;
 pub use local::LocalServing;
 pub use merge::merge;

@@ -2,7 +2,7 @@
 
 use metricc_algebra::value_bytes;
 use metricc_client::{ReadRequest, ServingError};
-use metricc_dsl::ir::{RecordField, Type};
+use metricc_dsl::ir::{Key, RecordField, Type};
 use metricc_log::parse_value;
 use serde_json::Value;
 
@@ -24,6 +24,18 @@ pub(crate) fn select(presented: &Presented, request: &ReadRequest) -> Result<Vec
     }
     by_window(presented, request, &mut selected);
     Ok(selected)
+}
+
+/// The bytes of the values of all keys of a metric, if a request asks for one combination of them.
+pub(crate) fn wanted_keys(
+    keys: &[Key],
+    request: &ReadRequest,
+) -> Result<Option<Vec<Option<Vec<u8>>>>, ServingError> {
+    if keys.is_empty() || keys.iter().any(|key| !request.keys.contains_key(&key.name)) {
+        return Ok(None);
+    }
+    let wanted = keys.iter().map(|key| wanted_bytes(&key.name, &key.expr.ty, &request.keys[&key.name]));
+    wanted.collect::<Result<_, _>>().map(Some)
 }
 
 /// The range is read already; of what is in it, and has these keys, perhaps only the latest window.

@@ -17,14 +17,14 @@ use crate::rule::{FieldRule, Reading, Rule};
 use crate::schema::element_field;
 
 /// A typed column. What stands in the rows that are rejected is of no meaning.
-pub(super) struct Converted {
-    pub(super) array: ArrayRef,
+pub(crate) struct Converted {
+    pub(crate) array: ArrayRef,
     /// By row, each row at most once.
-    pub(super) rejects: Vec<(usize, Problem)>,
+    pub(crate) rejects: Vec<(usize, Problem)>,
 }
 
 /// Converts the column of a field.
-pub(super) fn field(array: &ArrayRef, field: &FieldRule) -> Result<Converted, ArrowError> {
+pub(crate) fn field(array: &ArrayRef, field: &FieldRule) -> Result<Converted, ArrowError> {
     let array = plain(array)?;
     let mut converted = values(&array, &field.rule)?;
     let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else {
@@ -45,7 +45,7 @@ pub(super) fn field(array: &ArrayRef, field: &FieldRule) -> Result<Converted, Ar
 }
 
 /// The column of a field that the file does not have.
-pub(super) fn absent(field: &FieldRule, n_rows: usize) -> ArrayRef {
+pub(crate) fn absent(field: &FieldRule, n_rows: usize) -> ArrayRef {
     let mut column = Column::new(&field.rule.ty);
     for _ in 0..n_rows {
         if !field.default.as_ref().is_some_and(|default| column.push_value(default)) {

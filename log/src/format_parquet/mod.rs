@@ -11,11 +11,10 @@
 //! read; where it then turns out wrong, the file is no sound one and reading ends with an error.
 
 mod accept;
-mod convert;
+pub(crate) mod convert;
 mod scalars;
 mod views;
 
-use std::fs::File;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -27,7 +26,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use crate::LogError;
 use crate::decode::SharedRules;
-use crate::files::LogFile;
+use crate::files::{Handle, LogFile};
 use crate::partition::ReadRequest;
 use crate::rule::{FieldRule, Rules};
 
@@ -59,7 +58,7 @@ struct FileColumn {
 
 impl ParquetIndex {
     pub(crate) fn build(file: &LogFile, rules: &Rules) -> Result<Self, LogError> {
-        let handle = file.open()?;
+        let handle = file.open_handle()?;
         check_ends(file, &handle)?;
         let index = guarded(file, || {
             let broken = |error: ParquetError| malformed(file, error.to_string());
@@ -71,7 +70,7 @@ impl ParquetIndex {
             let metadata = views::read_as_views(&metadata);
             Ok(ParquetIndex { n_records, metadata, starts, columns })
         })?;
-        file.check(&handle)?;
+        file.check_handle(&handle)?;
         Ok(index)
     }
 
@@ -114,8 +113,7 @@ fn malformed(file: &LogFile, problem: String) -> LogError {
 }
 
 /// Says in plain words what is wrong with a file that is empty, cut off, or something else.
-fn check_ends(file: &LogFile, mut handle: &File) -> Result<(), LogError> {
-    use std::io::{Read, Seek, SeekFrom};
+fn check_ends(file: &LogFile, handle: &Handle) -> Result<(), LogError> {
     let n_bytes = file.stamp.n_bytes;
     if n_bytes == 0 {
         return Err(malformed(file, "it is empty".into()));
@@ -123,9 +121,8 @@ fn check_ends(file: &LogFile, mut handle: &File) -> Result<(), LogError> {
     let unreadable = |cause| LogError::unreadable(&file.shown, cause);
     let (mut start, mut end) = ([0; 4], [0; 4]);
     if n_bytes >= 12 {
-        handle.read_exact(&mut start).map_err(unreadable)?;
-        handle.seek(SeekFrom::End(-4)).map_err(unreadable)?;
-        handle.read_exact(&mut end).map_err(unreadable)?;
+        handle.read_up_to(0, &mut start).map_err(unreadable)?;
+        handle.read_up_to(n_bytes - 4, &mut end).map_err(unreadable)?;
     }
     match (start == MAGIC, end == MAGIC) {
         (true, true) => Ok(()),

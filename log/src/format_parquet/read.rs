@@ -1,7 +1,6 @@
 //! Reading typed rows from a Parquet file.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch};
@@ -12,7 +11,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use super::{ParquetIndex, convert, guarded, malformed};
 use crate::LogError;
 use crate::decode::{Reject, SharedRules};
-use crate::files::LogFile;
+use crate::files::{Handle, LogFile};
 use crate::findings::Findings;
 use crate::partition::{Decoded, Range, ReadRequest};
 use crate::text_reader::quarantined;
@@ -23,7 +22,7 @@ const MAX_BATCH_ROWS: u64 = 1 << 20;
 /// Reads typed rows from a Parquet file.
 pub(crate) struct ParquetReader {
     file: LogFile,
-    handle: File,
+    handle: Handle,
     rules: SharedRules,
     /// None where no column has to be looked at.
     batches: Option<ParquetRecordBatchReader>,
@@ -50,7 +49,7 @@ impl ParquetReader {
         rules: &SharedRules,
         request: ReadRequest,
     ) -> Result<Self, LogError> {
-        let handle = file.open()?;
+        let handle = file.open_handle()?;
         let Range { from, to } = request.range;
         let groups = index.groups(from, to);
         let mut fields = Vec::new();
@@ -67,7 +66,7 @@ impl ParquetReader {
             None
         } else {
             let skip = from - index.starts.get(groups.start).copied().unwrap_or(0);
-            let clone = handle.try_clone().map_err(|cause| LogError::unreadable(&file.shown, cause))?;
+            let clone = handle.clone();
             Some(guarded(file, || {
                 let builder =
                     ParquetRecordBatchReaderBuilder::new_with_metadata(clone, index.metadata.clone());
@@ -105,7 +104,7 @@ impl ParquetReader {
             }
             self.decode(batch.as_ref(), Range { from, to: from + n_rows })
         })?;
-        self.file.check(&self.handle)?;
+        self.file.check_handle(&self.handle)?;
         self.next = decoded.range.to;
         Ok(Some(decoded))
     }

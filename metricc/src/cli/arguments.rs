@@ -9,6 +9,9 @@ use metricc_log::Binding;
 use super::terminal::Failure;
 use crate::parse_binding;
 
+mod node;
+pub(crate) use node::{IngestArguments, LogFormat, QueryArguments, QueryFormat, ServeArguments};
+
 /// Metrics written once, computed by a batch and a stream engine that agree to the byte.
 #[derive(Debug, Parser)]
 #[command(name = "metricc", version, propagate_version = true, after_help = EXAMPLES)]
@@ -24,6 +27,7 @@ Examples:
   metricc test payments.metric                            its `test` blocks, in both engines
   metricc run payments.metric --source payments=log/      both engines, merged at a cut
   metricc verify payments.metric --source payments=log/   the law, on your data
+  metricc serve payments.metric                           a node that takes events and answers
 
 Exit codes: 0 clean, 1 findings, 2 usage or failure.";
 
@@ -47,6 +51,12 @@ pub(crate) enum Command {
     Diff(DiffArguments),
     /// Write a serving stub in Rust, an OpenAPI document, schemas and plans
     Compile(CompileArguments),
+    /// Run the node: take events, keep them, and answer with metrics that are fresh and right
+    Serve(ServeArguments),
+    /// Send events to a node
+    Ingest(IngestArguments),
+    /// Ask a node
+    Query(QueryArguments),
     /// Real flight data through batch, stream, and the merge of both
     Demo(DemoArguments),
     /// Print a completion script for a shell
@@ -264,6 +274,20 @@ pub(crate) struct InputArguments {
     pub(crate) workers: Option<u16>,
 }
 
+/// Which windows are wanted, and how coarsely.
+#[derive(Debug, Args)]
+pub(crate) struct RangeArguments {
+    /// Only windows that start at this instant or later: 2026-04-25 (00:00 UTC) or 2026-04-25T10:00:00+05:30
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    pub(crate) from: Option<i64>,
+    /// Only windows that start before this instant
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    pub(crate) to: Option<i64>,
+    /// Put windows together to coarser ones: `6h`, `month`, `day in Europe/London`, or `all` for one row of the range
+    #[arg(long, value_name = "WINDOW")]
+    pub(crate) grain: Option<String>,
+}
+
 /// Who computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EngineChoice {
@@ -305,15 +329,8 @@ pub(crate) struct RunArguments {
     /// Share of the log below the cut of `merged`, 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0.5", value_parser = parse_share)]
     pub(crate) cut: f64,
-    /// Only windows that start at this instant or later: 2026-04-25 (00:00 UTC) or 2026-04-25T10:00:00+05:30
-    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
-    pub(crate) from: Option<i64>,
-    /// Only windows that start before this instant
-    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
-    pub(crate) to: Option<i64>,
-    /// Put windows together to coarser ones: `6h`, `month`, `day in Europe/London`, or `all` for one row of the range
-    #[arg(long, value_name = "WINDOW")]
-    pub(crate) grain: Option<String>,
+    #[command(flatten)]
+    pub(crate) range: RangeArguments,
     /// Form of the results
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) output: OutputFormat,

@@ -53,9 +53,9 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
 
 /// Which windows of a metric are asked for.
 fn reading(arguments: &RunArguments, window: &Window) -> Result<Reading, Failure> {
-    let grain = arguments.grain.as_ref().map(|text| metricc_dsl::grain(text, window)).transpose();
+    let grain = arguments.range.grain.as_ref().map(|text| metricc_dsl::grain(text, window)).transpose();
     let grain = grain.map_err(|problem| Failure::Message(format!("--grain: {problem}")))?;
-    Ok(Reading { from: arguments.from, to: arguments.to, grain, keys: None })
+    Ok(Reading { from: arguments.range.from, to: arguments.range.to, grain, keys: None })
 }
 
 fn with_way_out(error: EvaluateError) -> Failure {

@@ -7,6 +7,7 @@ mod diff;
 mod examples;
 mod fmt;
 mod new;
+mod node;
 mod readme;
 mod tables;
 mod test;

@@ -1,6 +1,7 @@
 //! Every command of the README is run here, as it stands there.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use super::{code, metricc, stderr, stdout, top};
 
@@ -24,7 +25,7 @@ fn commands() -> Vec<String> {
 fn every_command_of_the_readme_works() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log = folder.path().join("payments.ndjson").display().to_string();
-    let mut n_run = 0;
+    let (mut n_run, mut node) = (0, None);
     for command in commands() {
         if command == "cargo test --workspace" {
             // This is the command that is running now.
@@ -36,6 +37,17 @@ fn every_command_of_the_readme_works() {
             assert!(rest.ends_with("> payments.ndjson"), "{command}");
             let generated = metricc_examples::generate(metricc_examples::Case::Payments, n_records, 1);
             std::fs::write(&log, generated.ndjson).expect("the log is written");
+        } else if let Some(rest) = command.strip_prefix("cargo run -- serve ") {
+            let data = folder.path().join("node-data").display().to_string();
+            let rest = rest.replace("node-data", &data);
+            node = Some(serve(&rest.split(' ').collect::<Vec<_>>()));
+        } else if command.starts_with("cargo run -- ingest") || command.starts_with("cargo run -- query") {
+            let node = node.as_ref().expect("a node is served before");
+            let rest = command.trim_start_matches("cargo run -- ").replace("payments.ndjson", &log);
+            let output = ask(node, &rest.split(' ').collect::<Vec<_>>());
+            // Some of the records are broken on purpose, and `ingest` says so.
+            let expected = i32::from(rest.starts_with("ingest"));
+            assert_eq!(code(&output), expected, "{command}\n{}", stderr(&output));
         } else {
             let rest = command
                 .strip_prefix("cargo run -- ")
@@ -58,7 +70,42 @@ fn every_command_of_the_readme_works() {
         }
         n_run += 1;
     }
-    assert!(n_run >= 9, "{n_run} commands");
+    assert!(n_run >= 12, "{n_run} commands");
+}
+
+/// A node in a process of its own, which ends with the test.
+struct Served(std::process::Child, String);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn serve(arguments: &[&str]) -> Served {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_metricc"))
+        .arg("serve")
+        .args(arguments)
+        .args(["--listen", "127.0.0.1:0"])
+        .current_dir(top())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the node starts");
+    let lines = BufReader::new(process.stderr.take().expect("stderr")).lines();
+    let said = lines.map_while(Result::ok).find(|line| line.contains("http://")).expect("it listens");
+    let url = said.split(' ').find(|word| word.starts_with("http://")).expect("a URL");
+    Served(process, url.trim_end_matches(',').to_owned())
+}
+
+fn ask(node: &Served, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_metricc"));
+    command
+        .args(arguments)
+        .current_dir(top())
+        .env("METRICC_NODE", &node.1)
+        .output()
+        .expect("the command starts")
 }
 
 #[test]

@@ -1,0 +1,248 @@
+//! What a node does under load: events in, answers out, and a restart; the node is a process of its own.
+//!
+//! ```sh
+//! cargo build --release -p metricc
+//! cargo run --release -p metricc-bench --bin load                      # 20 s
+//! cargo run --release -p metricc-bench --bin load -- 60 5000 200000    # s, answers a second, events a second (0: all that go)
+//! ```
+//!
+//! Events come in NDJSON, in requests of 8,000, over two connections. While they do, single rows are asked for at a fixed
+//! rate by a thread of its own, and now and then an event of its own is sent and asked for until it shows. Then the node is killed with
+//! all that has come since its last batch, and started again.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::Client;
+use serde_json::Value;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const PACKAGE: &str = "
+source events { at: timestamp time  country: string  user: int  amount: decimal(12, 2)  status: string }
+metric revenue = sum(amount) { from events  where status == \"captured\"  by country  every 1h }
+metric failure_rate = (count() where status == \"failed\") / count() { from events  by country  every 1h }
+metric users = distinct(user, within: 1%) { from events  by country  every 1h }
+metric by_user = { n: count(), money: sum(amount) } { from events  by user }
+";
+
+/// Users at random; one more is the probe's.
+const N_USERS: u64 = 10_000;
+/// Events of a request.
+const N_EVENTS: u64 = 8000;
+const PROBE: u64 = 1_000_000;
+
+struct Node {
+    process: Child,
+    url: String,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn start(home: &std::path::Path) -> Result<Node, Failure> {
+    let metricc = std::env::current_exe()?.with_file_name("metricc");
+    let mut process = Command::new(metricc).current_dir(home).arg("serve").stderr(Stdio::piped()).spawn()?;
+    let stderr = process.stderr.take().ok_or("no stderr")?;
+    let mut lines = BufReader::new(stderr).lines();
+    let said = lines.by_ref().map_while(Result::ok).find(|line| line.contains("http://"));
+    let said = said.ok_or("the node did not start")?;
+    let url = said.split(' ').find(|word| word.starts_with("http://")).ok_or("no URL")?;
+    let url = url.trim_end_matches(',').to_owned();
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| out(&line)));
+    Ok(Node { process, url })
+}
+
+fn body(seed: u64, n: u64) -> String {
+    let mut text = String::new();
+    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    for _ in 0..n {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let country = ["IN", "DE", "US", "FR", "BR", "JP", "GB", "NG"][(random % 8) as usize];
+        let status = ["captured", "failed", "refunded"][(random >> 8) as usize % 3];
+        let (hour, minute) = ((random >> 16) % 24, (random >> 24) % 60);
+        text.push_str(&format!(
+            "{{\"at\":\"2026-04-25T{hour:02}:{minute:02}:00Z\",\"country\":\"{country}\",\"user\":{},\"amount\":{}.{:02},\"status\":\"{status}\"}}\n",
+            (random >> 32) % N_USERS,
+            (random >> 40) % 1000,
+            (random >> 50) % 100
+        ));
+    }
+    text
+}
+
+async fn send(client: &Client, url: &str, body: String) -> Result<bool, Failure> {
+    let response = client.post(format!("{url}/v1/sources/events/events")).body(body).send().await?;
+    Ok(response.status().is_success())
+}
+
+async fn of_user(client: &Client, url: &str, user: u64) -> Result<u64, Failure> {
+    let response = client.get(format!("{url}/v1/metrics/by_user?key.user={user}")).send().await?;
+    let answer: Value = serde_json::from_str(&response.text().await?)?;
+    Ok(answer["rows"][0]["value"]["n"].as_u64().unwrap_or(0))
+}
+
+/// Times in order; the smallest that a share of them does not exceed, in milliseconds.
+fn quantile(times: &mut [Duration], share: f64) -> f64 {
+    times.sort_unstable();
+    let place = ((times.len() as f64 * share).ceil() as usize).clamp(1, times.len().max(1)) - 1;
+    times.get(place).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    let mut args = std::env::args().skip(1);
+    let mut number = |default: u64| args.next().map_or(Ok(default), |text| text.parse::<u64>());
+    let (seconds, rate, event_rate) = (number(20)?, number(1000)?, number(0)?);
+    let home = tempfile::tempdir()?;
+    std::fs::write(home.path().join("events.metric"), PACKAGE)?;
+    let config = "package = \"events.metric\"\nlisten = \"127.0.0.1:0\"\n[batch]\nevery = \"7s\"\nevents = 100000000\n";
+    std::fs::write(home.path().join("metricc.toml"), config)?;
+    let node = start(home.path())?;
+    let (n_sent, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let begin = Instant::now();
+    let mut writers = Vec::new();
+    for writer in 0..2u64 {
+        let (url, n_sent, is_over) = (node.url.clone(), n_sent.clone(), is_over.clone());
+        writers.push(tokio::spawn(async move {
+            let client = Client::new();
+            let bodies: Vec<String> = (0..8).map(|seed| body(writer * 100 + seed + 1, N_EVENTS)).collect();
+            for turn in 0.. {
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+                if send(&client, &url, bodies[turn % bodies.len()].clone()).await? {
+                    n_sent.fetch_add(N_EVENTS, Ordering::Relaxed);
+                }
+                if event_rate > 0 {
+                    let due = n_sent.load(Ordering::Relaxed) as f64 / event_rate as f64;
+                    tokio::time::sleep(Duration::from_secs_f64(
+                        (due - begin.elapsed().as_secs_f64()).max(0.0),
+                    ))
+                    .await;
+                }
+            }
+            Ok::<(), Failure>(())
+        }));
+    }
+    let (url, own) = (node.url.clone(), is_over.clone());
+    // What the writers do must not be part of what is measured.
+    let reader = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(read(url, rate, own))
+    });
+    let probe = tokio::spawn(probe(node.url.clone(), is_over.clone()));
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    is_over.store(true, Ordering::Relaxed);
+    for writer in writers {
+        writer.await??;
+    }
+    let took = begin.elapsed().as_secs_f64();
+    let (mut reads, mut shown) = (reader.join().map_err(|_| "the reader died")??, probe.await??);
+    out(&format!("events acknowledged a second: {:.0}", n_sent.load(Ordering::Relaxed) as f64 / took));
+    out(&format!(
+        "answers a second: {:.0}; p50 {:.2} ms, p99 {:.2} ms, most {:.2} ms",
+        reads.len() as f64 / took,
+        quantile(&mut reads, 0.5),
+        quantile(&mut reads, 0.99),
+        quantile(&mut reads, 1.0)
+    ));
+    out(&format!(
+        "an event shows after: p50 {:.0} ms, p99 {:.0} ms, most {:.0} ms ({} events)",
+        quantile(&mut shown, 0.5),
+        quantile(&mut shown, 0.99),
+        quantile(&mut shown, 1.0),
+        shown.len()
+    ));
+    restart(node, home.path()).await
+}
+
+/// Asks for single rows at a rate, each when its time has come whether or not the one before is answered.
+async fn read(url: String, rate: u64, is_over: Arc<AtomicBool>) -> Result<Vec<Duration>, Failure> {
+    let client = Client::new();
+    let mut ticks = tokio::time::interval(Duration::from_millis(2));
+    let (mut asked, mut user) = (tokio::task::JoinSet::new(), 0u64);
+    let mut times = Vec::new();
+    while !is_over.load(Ordering::Relaxed) {
+        ticks.tick().await;
+        for _ in 0..(rate / 500).max(1) {
+            user = (user + 7919) % N_USERS;
+            let (client, url) = (client.clone(), url.clone());
+            asked.spawn(async move {
+                let start = Instant::now();
+                of_user(&client, &url, user).await.map(|_| start.elapsed())
+            });
+        }
+        while let Some(done) = asked.try_join_next() {
+            times.push(done??);
+        }
+    }
+    while let Some(done) = asked.join_next().await {
+        times.push(done??);
+    }
+    Ok(times)
+}
+
+/// Sends an event of its own and asks until it shows; the time since it was acknowledged.
+async fn probe(url: String, is_over: Arc<AtomicBool>) -> Result<Vec<Duration>, Failure> {
+    let client = Client::new();
+    let mut times = Vec::new();
+    while !is_over.load(Ordering::Relaxed) {
+        let event = format!(
+            "{{\"at\":\"2026-04-25T10:00:00Z\",\"country\":\"IN\",\"user\":{PROBE},\"amount\":1.00,\"status\":\"captured\"}}\n"
+        );
+        if !send(&client, &url, event).await? {
+            continue;
+        }
+        let start = Instant::now();
+        while of_user(&client, &url, PROBE).await? <= times.len() as u64 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        times.push(start.elapsed());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(times)
+}
+
+async fn restart(mut node: Node, home: &std::path::Path) -> Result<(), Failure> {
+    let client = Client::new();
+    let status = client.get(format!("{}/v1/sources", node.url)).send().await?.text().await?;
+    let status: Value = serde_json::from_str(&status)?;
+    let source = &status["sources"][0];
+    let offset = |name: &str| source[name][0].as_u64().unwrap_or(0);
+    let rss = std::fs::read_to_string(format!("/proc/{}/status", node.process.id()))?;
+    let rss = rss.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default().to_owned();
+    out(&format!(
+        "the log has {} events, {} of them beyond the view; {}",
+        offset("end"),
+        offset("end") - offset("view"),
+        rss.split_whitespace().collect::<Vec<_>>().join(" ")
+    ));
+    node.process.kill()?;
+    node.process.wait()?;
+    let begin = Instant::now();
+    let node = start(home)?;
+    loop {
+        let ready = client.get(format!("{}/readyz", node.url)).send().await;
+        if ready.is_ok_and(|response| response.status().is_success()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    out(&format!("killed and answering again after {:.1} s", begin.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+#[allow(clippy::print_stdout, reason = "the report is what this program is for")]
+fn out(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,140 @@
+//! The records of a sealed part that are no rows: a Parquet file beside that of the rows, for people as well.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::Int64Type;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::disk::DiskFile;
+use super::entry::{Blob, QuarantinedEntry};
+use super::error::DurableError;
+use super::part::Excluded;
+use crate::LogError;
+use crate::files::LogFile;
+
+const QUARANTINED: &str = "quarantined";
+const DUPLICATE: &str = "duplicate";
+const CONFLICT: &str = "conflict";
+
+/// Offset, verdict, and the record with its bytes where it did not decode.
+type ExceptionRow<'a> = (u64, &'static str, Option<&'a (QuarantinedEntry, Vec<u8>)>);
+
+/// The columns of the file: offset, verdict, field, problem, excerpt, raw. Bytes of `raw` are with each record.
+pub(crate) fn to_batch(
+    excluded: &Excluded,
+    quarantined: &[(QuarantinedEntry, Vec<u8>)],
+) -> Result<Option<RecordBatch>, DurableError> {
+    let mut rows: Vec<ExceptionRow<'_>> = Vec::new();
+    rows.extend(quarantined.iter().map(|record| (record.0.offset, QUARANTINED, Some(record))));
+    let verdict = |offset: &u64| match excluded.conflicts.binary_search(offset) {
+        Ok(_) => CONFLICT,
+        Err(_) => DUPLICATE,
+    };
+    rows.extend(excluded.duplicates.iter().map(|offset| (*offset, verdict(offset), None)));
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    rows.sort_by_key(|(offset, ..)| *offset);
+    let offsets = rows.iter().map(|(offset, ..)| i64::try_from(*offset).unwrap_or(i64::MAX));
+    let text = |of: fn(&QuarantinedEntry) -> Option<&str>| -> ArrayRef {
+        let texts = rows.iter().map(|(.., record)| record.and_then(|(entry, _)| of(entry)));
+        Arc::new(texts.collect::<StringArray>())
+    };
+    let raws = rows.iter().map(|(.., record)| record.map(|(_, raw)| raw.as_slice()));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("offset", Arc::new(Int64Array::from_iter_values(offsets))),
+        ("verdict", Arc::new(rows.iter().map(|(_, verdict, _)| Some(*verdict)).collect::<StringArray>())),
+        ("field", text(|entry| entry.field.as_deref())),
+        ("problem", text(|entry| Some(&entry.problem))),
+        ("excerpt", text(|entry| Some(&entry.excerpt))),
+        ("raw", Arc::new(raws.collect::<BinaryArray>())),
+    ];
+    let batch = RecordBatch::try_from_iter_with_nullable(
+        columns.into_iter().map(|(name, column)| (name, column, name != "offset" && name != "verdict")),
+    );
+    batch.map(Some).map_err(|error| DurableError::Request(error.to_string()))
+}
+
+/// Which records a file is about.
+pub(crate) fn excluded(file: &Arc<dyn DiskFile>, path: &Arc<str>) -> Result<Excluded, DurableError> {
+    let (mut quarantined, mut duplicates, mut conflicts) = (Vec::new(), Vec::new(), Vec::new());
+    for batch in read(file, path)? {
+        let batch = batch?;
+        let (offsets, verdicts) = (offsets(&batch, path)?, texts(&batch, "verdict", path)?);
+        for (offset, verdict) in offsets.into_iter().zip(verdicts) {
+            match verdict.as_deref() {
+                Some(QUARANTINED) => quarantined.push(offset),
+                Some(CONFLICT) => {
+                    duplicates.push(offset);
+                    conflicts.push(offset);
+                }
+                _ => duplicates.push(offset),
+            }
+        }
+    }
+    Ok(Excluded::new(quarantined, duplicates, conflicts))
+}
+
+/// The quarantined records of a file that are wanted.
+pub(crate) fn quarantined(
+    file: &Arc<dyn DiskFile>,
+    path: &Arc<str>,
+    is_wanted: impl Fn(&QuarantinedEntry) -> bool,
+) -> Result<Vec<(QuarantinedEntry, Vec<u8>)>, DurableError> {
+    let mut found = Vec::new();
+    for batch in read(file, path)? {
+        let batch = batch?;
+        let raws = batch.column_by_name("raw").and_then(|column| column.as_binary_opt::<i32>());
+        let raws = raws.ok_or_else(|| malformed(path, "it has no column `raw`"))?;
+        let columns = ["verdict", "field", "problem", "excerpt"].map(|name| texts(&batch, name, path));
+        let [verdicts, fields, problems, excerpts] = columns;
+        let (verdicts, fields, problems, excerpts) = (verdicts?, fields?, problems?, excerpts?);
+        for (row, offset) in offsets(&batch, path)?.into_iter().enumerate() {
+            let text = |texts: &[Option<String>]| texts[row].clone();
+            let entry = QuarantinedEntry {
+                offset,
+                field: text(&fields),
+                problem: text(&problems).unwrap_or_default(),
+                excerpt: text(&excerpts).unwrap_or_default(),
+                raw: Blob { at: 0, n_bytes: 0 },
+            };
+            if verdicts[row].as_deref() == Some(QUARANTINED) && is_wanted(&entry) {
+                found.push((entry, raws.value(row).to_vec()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn read(
+    file: &Arc<dyn DiskFile>,
+    path: &Arc<str>,
+) -> Result<impl Iterator<Item = Result<RecordBatch, DurableError>>, DurableError> {
+    let failed = |cause| DurableError::io("reading", path.to_string())(cause);
+    let handle = LogFile::of_disk(file.clone(), path).map_err(failed)?.open_handle()?;
+    let broken = |error: String| malformed(path, error);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(handle)
+        .and_then(|builder| builder.build())
+        .map_err(|error| broken(error.to_string()))?;
+    let path = path.clone();
+    Ok(reader.map(move |batch| batch.map_err(|error| malformed(&path, error.to_string()))))
+}
+
+fn offsets(batch: &RecordBatch, path: &str) -> Result<Vec<u64>, DurableError> {
+    let column = batch.column_by_name("offset").and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let offsets = column.map(|column| column.values().iter().map(|offset| u64::try_from(*offset)));
+    let offsets = offsets.ok_or_else(|| malformed(path, "it has no column `offset`"))?;
+    offsets.collect::<Result<_, _>>().map_err(|_| malformed(path, "an offset is negative"))
+}
+
+fn texts(batch: &RecordBatch, name: &str, path: &str) -> Result<Vec<Option<String>>, DurableError> {
+    let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+    let column = column.ok_or_else(|| malformed(path, format!("it has no column `{name}`")))?;
+    Ok((0..column.len()).map(|row| column.is_valid(row).then(|| column.value(row).to_owned())).collect())
+}
+
+fn malformed(path: &str, problem: impl Into<String>) -> DurableError {
+    let (path, problem) = (path.to_owned(), problem.into());
+    LogError::Malformed { path, format: "Parquet", problem }.into()
+}

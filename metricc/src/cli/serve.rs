@@ -1,0 +1,104 @@
+//! `metricc serve`.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use metricc_client::own::Imports;
+use metricc_dsl::ir::AnyMetric;
+use metricc_node::{Config, Limits, Node, NodeError, Server};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::arguments::{LogFormat, ServeArguments};
+use super::check::counted;
+use super::terminal::{self, Failure};
+use crate::Package;
+
+pub(crate) fn run(arguments: &ServeArguments, imports: &Imports) -> Result<ExitCode, Failure> {
+    let config = config(arguments)?;
+    let package = Package::read(&config.package)?.bringing(imports);
+    if !terminal::report(&package)? {
+        return Ok(ExitCode::from(1));
+    }
+    let metrics = package.select(&[])?.wanted;
+    Server::check(&config).map_err(with_help)?;
+    write_logs(arguments.log_format);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match runtime.block_on(serve(&config, &metrics, imports)) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // The only failure that is about another node, and not about this one.
+        Err(error @ NodeError::Taken { .. }) => {
+            if let Failure::Message(message) = with_help(error) {
+                terminal::error(&message);
+            }
+            Ok(ExitCode::from(1))
+        }
+        Err(error) => Err(with_help(error)),
+    }
+}
+
+fn config(arguments: &ServeArguments) -> Result<Config, Failure> {
+    let is_package = arguments.config.extension().is_some_and(|extension| extension == "metric");
+    let mut config = if is_package {
+        Config::of_package(&arguments.config)
+    } else if arguments.config == Path::new("metricc.toml") && !arguments.config.exists() {
+        return Err(Failure::Message(
+            "there is no `metricc.toml` here\n  help: name a configuration, or a `.metric` file to serve as it is: \
+             `metricc serve payments.metric`"
+                .to_owned(),
+        ));
+    } else {
+        Config::read(&arguments.config)?
+    };
+    if let Some(listen) = arguments.listen {
+        config.listen = listen;
+    }
+    if let Some(data) = &arguments.data {
+        config.data.clone_from(data);
+    }
+    Ok(config)
+}
+
+async fn serve(config: &Config, metrics: &[AnyMetric], imports: &Imports) -> Result<(), NodeError> {
+    let (mut interrupted, mut terminated) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let node = Arc::new(Node::start(config, metrics, imports)?);
+    if let Some(cut) = node.cut() {
+        terminal::warning(&format!(
+            "`{}` ended in a write that was never acknowledged: cut off {} bytes behind byte {}",
+            cut.path, cut.n_bytes, cut.at
+        ));
+    }
+    let server = Server::bind(config, node.clone(), Limits::new(config)).await?;
+    let address = server.address()?;
+    terminal::note(format!(
+        "serving {} of {} at http://{address}, data in {}",
+        counted(metrics.len(), "metric", "metrics"),
+        config.package.display(),
+        config.data.display()
+    ));
+    let stop = async {
+        tokio::select! { _ = interrupted.recv() => {}, _ = terminated.recv() => {} }
+        terminal::note("stopping: what was acknowledged is in the log");
+    };
+    server.run(stop).await;
+    // What still answers a client holds the node too; it is told to stop, whoever holds it.
+    let ended = tokio::task::spawn_blocking(move || node.stop()).await;
+    ended.map_err(|error| NodeError::Config(error.to_string()))
+}
+
+fn with_help(error: NodeError) -> Failure {
+    let help = error.help();
+    match (Failure::from(error), help) {
+        (Failure::Message(message), Some(help)) => Failure::Message(format!("{message}\n  help: {help}")),
+        (failure, _) => failure,
+    }
+}
+
+fn write_logs(format: LogFormat) {
+    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}

@@ -1,0 +1,198 @@
+//! `metricc serve` as its clients meet it: a process of its own, asked over HTTP.
+
+mod access;
+mod bank;
+mod kills;
+mod past;
+mod serving;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Longest that anything may take here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running node, which is killed when it is dropped.
+struct Node {
+    process: Child,
+    address: String,
+}
+
+/// An answer: status, headers as text, body.
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+/// A folder with a package and a configuration; the node's data go below it.
+struct Home(TempDir);
+
+impl Home {
+    fn new(package: &str, config: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("events.metric"), package).expect("the package");
+        let config = format!("package = \"events.metric\"\nlisten = \"127.0.0.1:0\"\n{config}");
+        std::fs::write(folder.path().join("metricc.toml"), config).expect("the configuration");
+        Home(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_metricc"));
+        command.current_dir(self.path()).env("NO_COLOR", "1").env_remove("METRICC_TOKEN").arg("serve");
+        command
+    }
+
+    /// Starts the node and waits until it listens.
+    fn start(&self) -> Node {
+        self.start_with(self.command())
+    }
+
+    fn start_with(&self, mut command: Command) -> Node {
+        let mut process = command.stderr(Stdio::piped()).spawn().expect("the node starts");
+        let mut lines = BufReader::new(process.stderr.take().expect("stderr")).lines();
+        let mut said = Vec::new();
+        let address = loop {
+            let Some(Ok(line)) = lines.next() else { panic!("the node ended: {said:#?}") };
+            if let Some((_, rest)) = line.split_once("http://") {
+                break rest.split(',').next().unwrap_or_default().to_owned();
+            }
+            said.push(line);
+        };
+        // Whoever reads nothing fills the pipe.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Node { process, address }
+    }
+
+    /// Starts the node and waits until it answers from all that it has.
+    fn ready(&self) -> Node {
+        let node = self.start();
+        node.until(|node| node.get("/readyz").status == 200);
+        node
+    }
+
+    /// Runs the package over files, without a node.
+    fn run(&self, files: &[PathBuf]) -> Vec<Value> {
+        let folder = self.path().join("all");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        for (place, file) in files.iter().enumerate() {
+            std::fs::copy(file, folder.join(format!("{place:03}.ndjson"))).expect("a copy");
+        }
+        let output = Command::new(env!("CARGO_BIN_EXE_metricc"))
+            .current_dir(self.path())
+            .args(["run", "events.metric", "--source", "events=all", "--output", "json"])
+            .output()
+            .expect("the command starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).expect("text");
+        text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
+    }
+}
+
+impl Node {
+    /// Sends a request on a connection of its own.
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> std::io::Result<Answer> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+        if headers.iter().all(|(name, _)| !name.eq_ignore_ascii_case("host")) {
+            head.push_str(&format!("Host: {}\r\n", self.address));
+        }
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        stream.write_all(head.as_bytes())?;
+        // One that is refused early may stop reading.
+        let _ = stream.write_all(body);
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.ok_or(std::io::ErrorKind::InvalidData)?;
+        Ok(Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], b"").expect("an answer")
+    }
+
+    /// Sends events under a key; none if the node went away.
+    fn post(&self, key: &str, body: &str) -> Option<Answer> {
+        self.send("POST", "/v1/sources/events/events", &[("Idempotency-Key", key)], body.as_bytes()).ok()
+    }
+
+    /// The rows of a metric, and their frontier.
+    fn rows(&self, metric: &str) -> (Vec<Value>, u64) {
+        let answer = self.get(&format!("/v1/metrics/{metric}"));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let answer = answer.json();
+        let rows = answer["rows"].as_array().expect("rows").clone();
+        let frontier = answer["frontier"].as_array().expect("a frontier");
+        (rows, frontier.iter().filter_map(Value::as_u64).sum())
+    }
+
+    fn source(&self) -> Value {
+        self.get("/v1/sources").json()["sources"][0].clone()
+    }
+
+    fn until(&self, is_so: impl Fn(&Node) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            assert!(Instant::now() < end, "it takes too long; the source is {}", self.source());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until answers go up to the end of the log.
+    fn settle(&self) {
+        self.until(|node| {
+            let source = node.source();
+            source["served"] == source["end"]
+        });
+    }
+
+    /// Stops it as a system does; its exit code.
+    fn stop(mut self) -> Option<i32> {
+        let pid = self.process.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        self.process.wait().expect("it ends").code()
+    }
+
+    /// Stops it at once, wherever it is.
+    fn kill(mut self) {
+        self.process.kill().expect("kill");
+        self.process.wait().expect("it ends");
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

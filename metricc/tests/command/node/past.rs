@@ -1,0 +1,111 @@
+//! Answers at frontiers of the past, receipts, and several metrics at once.
+
+use serde_json::{Value, json};
+
+use super::Home;
+
+const PACKAGE: &str = "
+source events { at: timestamp time  country: string  n: int }
+metric total = sum(n) { from events by country every 1h }
+metric most = max(n) { from events }
+";
+
+fn line(number: u64) -> String {
+    let (hour, country) = (number % 5, ["IN", "DE"][(number % 2) as usize]);
+    format!("{{\"at\":\"2026-04-25T{hour:02}:00:00Z\",\"country\":\"{country}\",\"n\":{number}}}\n")
+}
+
+#[test]
+fn an_answer_at_a_frontier_is_the_same_whenever_it_is_asked_for() {
+    let home = Home::new(PACKAGE, "[batch]\nevery = \"60s\"\nevents = 30\n[ingest]\nseal_events = 40\n");
+    let node = home.ready();
+    let mut answers: Vec<(u64, String)> = Vec::new();
+    let at = |node: &super::Node, offset: u64| node.get(&format!("/v1/metrics/total?at={offset}"));
+    for request in 0..10u64 {
+        let body: String = (request * 7..request * 7 + 7).map(line).collect();
+        assert_eq!(node.post(&format!("r{request}"), &body).expect("an answer").status, 200);
+        node.settle();
+        let now = node.get("/v1/metrics/total");
+        let frontier = now.json()["frontier"][0].as_u64().expect("an offset");
+        assert_eq!(frontier, request * 7 + 7);
+        answers.push((frontier, now.body));
+    }
+    node.until(|node| node.source()["view"] != json!([0]));
+    let view = node.source()["view"][0].as_u64().expect("an offset");
+    assert!(answers.iter().any(|(frontier, _)| *frontier < view), "some are before the view");
+    for (frontier, answer) in &answers {
+        assert_eq!(at(&node, *frontier).body, *answer, "at {frontier}");
+    }
+    assert_eq!(node.stop(), Some(0));
+    std::fs::remove_dir_all(home.path().join("metricc-data/views")).expect("views");
+    let node = home.ready();
+    for (frontier, answer) in &answers {
+        assert_eq!(at(&node, *frontier).body, *answer, "at {frontier}, after a restart without views");
+    }
+    assert_eq!(at(&node, 0).json()["rows"], json!([]));
+    for (asked, message) in [
+        ("71", "the log of source `events` ends at [70]"),
+        ("5,5", "`at` has 2 offsets"),
+        ("", "`at=` is no frontier"),
+        ("x", "`at=x` is no frontier"),
+    ] {
+        let answer = node.get(&format!("/v1/metrics/total?at={asked}"));
+        assert_eq!(answer.status, 400, "{}", answer.body);
+        assert!(answer.body.contains(message), "{}", answer.body);
+    }
+}
+
+#[test]
+fn a_receipt_says_what_was_merged_and_how_complete_it_is() {
+    let home = Home::new(PACKAGE, "[batch]\nevery = \"60s\"\nevents = 7\n");
+    let node = home.ready();
+    let receipt = |node: &super::Node| node.get("/v1/metrics/total?receipt=true").json()["receipt"].clone();
+    let body: String = (0..7).map(line).collect();
+    node.post("r0", &body).expect("an answer");
+    node.until(|node| node.source()["view"] == json!([7]));
+    node.post("r1", &line(8)).expect("an answer");
+    node.settle();
+    let parts = json!([
+        { "source": "events", "from": [0], "to": [7] },
+        { "source": "events", "from": [7], "to": [8] },
+    ]);
+    assert_eq!(receipt(&node), json!({ "parts": parts, "ends": { "events": [8] } }));
+    assert_eq!(node.get("/v1/metrics/total").json().get("receipt"), None);
+}
+
+#[test]
+fn several_metrics_are_answered_at_one_frontier() {
+    let home = Home::new(PACKAGE, "");
+    let node = home.ready();
+    let body: String = (0..7).map(line).collect();
+    node.post("r0", &body).expect("an answer");
+    node.settle();
+    let answer = node.get("/v1/read?metric=total&metric=most").json();
+    let answers = answer["answers"].as_array().expect("answers");
+    let names: Vec<&Value> = answers.iter().map(|answer| &answer["metric"]).collect();
+    assert_eq!(names, [&json!("total"), &json!("most")]);
+    assert!(answers.iter().all(|answer| answer["frontier"] == json!([7])), "{answers:?}");
+    assert_eq!(node.get("/v1/read").status, 400);
+    assert_eq!(node.get("/v1/read?metric=total&metric=nothing").status, 404);
+    assert_eq!(node.get("/v1/read?metric=total@other").status, 409);
+}
+
+#[test]
+fn one_key_is_answered_as_among_all_rows() {
+    let home = Home::new(PACKAGE, "[batch]\nevery = \"60s\"\nevents = 20\n");
+    let node = home.ready();
+    for request in 0..6u64 {
+        let body: String = (request * 7..request * 7 + 7).map(line).collect();
+        node.post(&format!("r{request}"), &body).expect("an answer");
+    }
+    node.settle();
+    let (all, _) = node.rows("total");
+    for country in ["IN", "DE", "FR"] {
+        let rows = node.get(&format!("/v1/metrics/total?key.country={country}")).json()["rows"].clone();
+        let expected: Vec<Value> =
+            all.iter().filter(|row| row["key"]["country"] == country).cloned().collect();
+        assert_eq!(rows, Value::Array(expected), "{country}");
+    }
+    let latest = node.get("/v1/metrics/total?key.country=IN&latest=true").json()["rows"].clone();
+    assert_eq!(latest.as_array().map(Vec::len), Some(1));
+}

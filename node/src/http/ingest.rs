@@ -1,0 +1,166 @@
+//! Taking events over HTTP.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use metricc_log::durable::{DurableError, EventDecoder, Events, Exception, Receipt, Request, Verdict};
+use serde_json::{Value, json};
+
+use super::server::Shared;
+use super::{Refusal, body};
+use crate::writer::IngestError;
+
+/// Name under which a client sends what it calls a request.
+const KEY: &str = "idempotency-key";
+
+/// Longest such name.
+const MAX_KEY: usize = 256;
+
+enum Form {
+    Ndjson,
+    Json,
+}
+
+pub(crate) async fn events(
+    State(shared): State<Arc<Shared>>,
+    Path(source): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match take(&shared, &source, &headers, body).await {
+        Ok(receipt) => Json(receipt_json(&receipt)).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn take(
+    shared: &Arc<Shared>,
+    source: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Receipt, Refusal> {
+    let Some(decoder) = shared.node.decoder(source).cloned() else {
+        let known: Vec<&str> = shared.node.sources().iter().map(|source| source.name()).collect();
+        let message = format!("there is no source `{source}`; there are `{}`", known.join("`, `"));
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "unknown_source", message));
+    };
+    let form = form(headers)?;
+    let key = key(headers)?;
+    let bytes = body::read(body, &shared.limits).await?;
+    let (own, own_headers) = (shared.clone(), headers.clone());
+    let decoded = tokio::task::spawn_blocking(move || {
+        let bytes = body::unpack(&own_headers, bytes, &own.limits)?;
+        let digest = crate::digest(&bytes);
+        let n_bytes = bytes.len();
+        Ok((decode(&decoder, &form, &bytes, own.limits.events)?, digest, n_bytes))
+    });
+    let failed = |error: tokio::task::JoinError| {
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", format!("decoding ended: {error}"))
+    };
+    let (events, digest, n_bytes) = decoded.await.map_err(failed)??;
+    let request = Request { events, key, digest };
+    shared.node.ingest().append(request, n_bytes).await.map_err(|error| refusal(&error))
+}
+
+fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
+    let named = headers.get(header::CONTENT_TYPE).map(|form| form.to_str().unwrap_or("?"));
+    let named = named.map(|named| named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    match named.as_deref() {
+        None | Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => Ok(Form::Ndjson),
+        Some("application/json") => Ok(Form::Json),
+        Some(other) => {
+            let message =
+                format!("content type `{other}` is not known: send application/x-ndjson or application/json");
+            Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message))
+        }
+    }
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let Some(key) = headers.get(KEY) else { return Ok(None) };
+    match key.to_str() {
+        Ok(key) if (1..=MAX_KEY).contains(&key.len()) => Ok(Some(key.to_owned())),
+        _ => {
+            let message = format!("`Idempotency-Key` is 1 to {MAX_KEY} visible characters");
+            Err(Refusal::new(StatusCode::BAD_REQUEST, "key", message))
+        }
+    }
+}
+
+fn decode(decoder: &EventDecoder, form: &Form, bytes: &[u8], most: u64) -> Result<Events, Refusal> {
+    let events = match form {
+        Form::Ndjson => decoder.ndjson(bytes),
+        Form::Json => decoder
+            .json(bytes)
+            .map_err(|problem_text| Refusal::new(StatusCode::BAD_REQUEST, "body", problem_text))?,
+    };
+    match events.n_records() {
+        n_records if n_records > most => {
+            let message =
+                format!("{n_records} events in one request, where {most} are the most: send several");
+            Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message))
+        }
+        _ => Ok(events),
+    }
+}
+
+fn refusal(error: &IngestError) -> Refusal {
+    let message = match error {
+        IngestError::Log(error) => match error.help() {
+            Some(help) => format!("{error}; {help}"),
+            None => error.to_string(),
+        },
+        error => error.to_string(),
+    };
+    let (status, code, retry) = match error {
+        IngestError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "busy", Some("1")),
+        IngestError::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing", Some("5")),
+        IngestError::Log(error) => match &**error {
+            DurableError::Full { .. } => (StatusCode::INSUFFICIENT_STORAGE, "full", Some("30")),
+            DurableError::Request(_) => (StatusCode::UNPROCESSABLE_ENTITY, "request", None),
+            DurableError::Stopped { .. } => (StatusCode::SERVICE_UNAVAILABLE, "stopped", None),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed", None),
+        },
+    };
+    let refusal = Refusal::new(status, code, message);
+    match retry {
+        Some(seconds) => refusal.retry(seconds),
+        None => refusal,
+    }
+}
+
+fn receipt_json(receipt: &Receipt) -> Value {
+    let accepted = &receipt.accepted;
+    json!({
+        "positions": accepted.positions,
+        "accepted": accepted.n_accepted,
+        "duplicates": accepted.n_duplicates,
+        "conflicts": accepted.n_conflicts,
+        "quarantined": accepted.n_quarantined,
+        "repeated": receipt.is_repeated,
+        "exceptions": receipt.exceptions.iter().map(exception_json).collect::<Vec<_>>(),
+    })
+}
+
+fn exception_json(exception: &Exception) -> Value {
+    let (partition, offset) = (exception.position.partition, exception.position.offset);
+    let place = json!({ "record": exception.record, "partition": partition, "offset": offset });
+    let verdict = match &exception.verdict {
+        Verdict::Duplicate => json!({ "verdict": "duplicate" }),
+        Verdict::Conflict => json!({ "verdict": "conflict" }),
+        Verdict::Quarantined { field, problem } => {
+            json!({ "verdict": "quarantined", "field": field, "problem": problem })
+        }
+    };
+    match (place, verdict) {
+        (Value::Object(mut place), Value::Object(verdict)) => {
+            place.extend(verdict);
+            Value::Object(place)
+        }
+        (place, _) => place,
+    }
+}

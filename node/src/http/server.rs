@@ -1,0 +1,153 @@
+//! The server: an accept loop whose waits all end.
+//!
+//! `axum::serve` sets no timer, so that hyper's limit on the time for headers would not hold; here hyper has one.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::access::{self, Access};
+use super::{ingest, sources};
+use crate::config::Config;
+use crate::node::{Node, NodeError};
+
+/// What a client may take.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Time for the headers of a request, also of the next one on a connection.
+    pub headers: Duration,
+    /// Time between two pieces of a body.
+    pub idle: Duration,
+    /// Time for a body in all.
+    pub request: Duration,
+    /// Time for requests that run when the node is told to stop.
+    pub drain: Duration,
+    /// Connections at a time; more wait.
+    pub connections: usize,
+    /// Bytes of a body, before and after it is unpacked.
+    pub body_bytes: usize,
+    /// Events of a request.
+    pub events: u64,
+}
+
+impl Limits {
+    /// The limits of a configuration.
+    pub fn new(config: &Config) -> Self {
+        Limits {
+            headers: Duration::from_secs(5),
+            idle: Duration::from_secs(10),
+            request: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+            connections: 1024,
+            body_bytes: config.ingest.max_bytes,
+            events: config.ingest.max_events,
+        }
+    }
+}
+
+/// What handlers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) node: Arc<Node>,
+    pub(crate) limits: Limits,
+}
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+}
+
+impl Server {
+    /// Whether the address and the tokens of a configuration go together. To be asked before anything is opened.
+    ///
+    /// # Errors
+    /// [`NodeError::Config`] if others could reach the node without a token, or a token is not there.
+    pub fn check(config: &Config) -> Result<(), NodeError> {
+        Access::new(&config.tokens, &config.hosts, config.listen).map(|_| ())
+    }
+
+    /// Listens at the address of the configuration, with the port that the system gives if it is 0.
+    ///
+    /// # Errors
+    /// [`NodeError`] if the address is taken or not allowed, or a token is not there.
+    pub async fn bind(config: &Config, node: Arc<Node>, limits: Limits) -> Result<Self, NodeError> {
+        let access = Arc::new(Access::new(&config.tokens, &config.hosts, config.listen)?);
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|error| NodeError::Config(format!("listening at {}: {error}", config.listen)))?;
+        let serving = Arc::new(node.serving().clone());
+        let shared = Arc::new(Shared { node, limits: limits.clone() });
+        let router = Router::new()
+            .route("/v1/sources", get(sources::sources))
+            .route("/v1/sources/{source}/events", post(ingest::events))
+            .route("/v1/sources/{source}/quarantine", get(sources::quarantine))
+            .route("/metrics", get(sources::counters))
+            .route("/healthz", get(sources::healthz))
+            .route("/readyz", get(sources::readyz))
+            .with_state(shared)
+            .merge(metricc_runtime_serve::http::router(serving))
+            .fallback(sources::nowhere)
+            .method_not_allowed_fallback(sources::other_method)
+            .layer(axum::middleware::from_fn_with_state(access, access::check));
+        Ok(Server { listener, router, limits })
+    }
+
+    /// The address at which it listens.
+    ///
+    /// # Errors
+    /// What the system says, if it does not know.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers requests until `stop` is done; then takes no more connections, and lets those go on that have a request,
+    /// for a while.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let connections = Arc::new(Semaphore::new(self.limits.connections));
+        let graceful = GracefulShutdown::new();
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let permit = connections.clone().acquire_owned();
+            let (permit, stream) = tokio::select! {
+                () = &mut stop => break,
+                accepted = async { (permit.await, self.listener.accept().await) } => accepted,
+            };
+            let stream = match stream {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Too many open files, say: others will be closed.
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            // An answer is small, and written at once.
+            let _ = stream.set_nodelay(true);
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(self.limits.headers).max_buf_size(64 << 10);
+            let service = TowerToHyperService::new(self.router.clone());
+            let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+            tokio::spawn(async move {
+                // What goes wrong with a connection is the client's to see.
+                let _ = connection.await;
+                drop(permit);
+            });
+        }
+        drop(self.listener);
+        if tokio::time::timeout(self.limits.drain, graceful.shutdown()).await.is_err() {
+            tracing::warn!("connections that did not end were cut");
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! A node as a value: start it, send events, ask, stop it.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use metricc_client::own::Imports;
+use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, SourcePlan};
+use metricc_dsl::ir::AnyMetric;
+use metricc_log::durable::{
+    Cut, Disk, DurableError, DurableLog, DurableOptions, EventDecoder, LocalDisk, LogId, SourceOptions,
+};
+use metricc_log::{Frontier, LogError};
+use metricc_runtime_batch::{BatchOptions, ViewError, ViewStore};
+use metricc_runtime_serve::LocalServing;
+use metricc_runtime_stream::StreamOptions;
+use object_store::local::LocalFileSystem;
+
+use crate::batch::{Batch, Schedule, StepError};
+use crate::config::{Config, SourceConfig};
+use crate::reading::NodeServing;
+use crate::source::{Changed, LoadedView, NodeSource};
+use crate::status::{Counters, OfNow};
+use crate::views::{self, Found};
+use crate::writer::Ingest;
+use crate::{speed, start};
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The folder cannot be used.
+    #[error("folder `{}`: {problem}", .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+    /// Another node has the folder.
+    #[error("folder `{}` belongs to a node that is running: {holder}", .path.display())]
+    Taken {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it is.
+        holder: String,
+    },
+    /// The configuration names something that is not there.
+    #[error("{0}")]
+    Config(String),
+    /// The log could not be opened.
+    #[error(transparent)]
+    Log(#[from] DurableError),
+    /// A source cannot be read as it is declared.
+    #[error(transparent)]
+    Source(#[from] LogError),
+    /// A plan could not be made.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The views could not be read.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// A view could not be made from the log.
+    #[error("making the view of source `{origin}` from the log: {problem}")]
+    Rebuild {
+        /// The source.
+        origin: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// A thread could not be started.
+    #[error("starting a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl NodeError {
+    /// What to do, if that is known.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            NodeError::Log(error) => error.help(),
+            NodeError::Source(error) => error.help(),
+            NodeError::Taken { .. } => {
+                Some("stop that node, or give this one another folder with `data`".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    sources: Vec<Arc<NodeSource>>,
+    decoders: Vec<EventDecoder>,
+    serving: NodeServing,
+    local: LocalServing,
+    ingest: Ingest,
+    counters: Arc<Counters>,
+    /// The writer first.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    cut: Option<Cut>,
+    _lock: start::FolderLock,
+}
+
+/// How far a source has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// The source.
+    pub name: String,
+    /// The frontier behind all that is durable.
+    pub end: Frontier,
+    /// The frontier of the answers; none before there are any.
+    pub served: Option<Frontier>,
+    /// The frontier at which view and tail meet that are served; without partitions before there are any.
+    pub view: Frontier,
+}
+
+impl Node {
+    /// Starts a node for metrics. Returns when the log and the views are open; answers come when the tail has been read,
+    /// see [`Node::is_ready`]. Has to be called in a tokio runtime, in which the store of views is asked.
+    ///
+    /// # Errors
+    /// [`NodeError`] if something is not as it has to be. Nothing is running then.
+    pub fn start(config: &Config, metrics: &[AnyMetric], imports: &Imports) -> Result<Self, NodeError> {
+        let runtime =
+            tokio::runtime::Handle::try_current().map_err(|error| NodeError::Config(error.to_string()))?;
+        let mut of_events: Vec<Arc<metricc_dsl::ir::Metric>> = Vec::new();
+        for metric in metrics.iter().flat_map(AnyMetric::of_events) {
+            if !of_events.iter().any(|known| Arc::ptr_eq(known, metric)) {
+                of_events.push(metric.clone());
+            }
+        }
+        let plans: Vec<Arc<SourcePlan>> =
+            SourcePlan::of_package(&of_events, imports)?.into_iter().map(Arc::new).collect();
+        let lock = start::lock(&config.data, &config.listen.to_string())?;
+        let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(config.data.join("log")));
+        let options = source_options(config, &plans)?;
+        let fresh = LogId { id: rand::random(), seed: rand::random() };
+        let (log, cut) =
+            DurableLog::open(disk.clone(), DurableOptions::default(), &options, fresh, rand::random())?;
+        let log = Arc::new(Mutex::new(log));
+        let (changed, counters) = (Arc::new(Changed::default()), Arc::new(Counters::default()));
+        let serving = serving(&plans, metrics, imports)?;
+        let store = view_folder(config)?;
+        let mut batches = Vec::new();
+        for plan in &plans {
+            let source = NodeSource::new(
+                plan.clone(),
+                log.clone(),
+                serving.clone(),
+                changed.clone(),
+                counters.clone(),
+            );
+            let store = ViewStore::new(store.clone(), source.name());
+            batches.push(open_source(config, Arc::new(source), store, &disk, &runtime)?);
+        }
+        let decoders = plans.iter().map(|plan| EventDecoder::new(&plan.source)).collect::<Result<_, _>>()?;
+        let (ingest, writer) = Ingest::start(&log, config.ingest.max_waiting_bytes, &changed, &counters)?;
+        let sources: Vec<Arc<NodeSource>> = batches.iter().map(|batch| batch.source.clone()).collect();
+        let threads = Mutex::new(vec![writer]);
+        let local = serving;
+        let serving = NodeServing::new(local.clone(), sources.clone());
+        let node = Node { sources, decoders, serving, local, ingest, counters, threads, cut, _lock: lock };
+        for batch in batches {
+            node.start_layers(config, batch)?;
+        }
+        Ok(node)
+    }
+
+    fn start_layers(&self, config: &Config, batch: Batch) -> Result<(), NodeError> {
+        let (source, view, refresh) = (batch.source.clone(), batch.loaded.clone(), config.speed.refresh);
+        let options = StreamOptions { workers: config.speed.workers, ..StreamOptions::default() };
+        let thread =
+            |layer: &str| std::thread::Builder::new().name(format!("metricc-{layer}-{}", source.name()));
+        let own = source.clone();
+        let layers = [
+            thread("batch").spawn(move || batch.run())?,
+            thread("speed").spawn(move || speed::run(&own, view, &options, refresh))?,
+        ];
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).extend(layers);
+        Ok(())
+    }
+
+    /// What serves the metrics.
+    pub fn serving(&self) -> &NodeServing {
+        &self.serving
+    }
+
+    /// The way into the log.
+    pub fn ingest(&self) -> &Ingest {
+        &self.ingest
+    }
+
+    /// Decodes events of a source; none if the node has no such source.
+    pub fn decoder(&self, source: &str) -> Option<&EventDecoder> {
+        self.decoders.iter().find(|decoder| decoder.source().name == source)
+    }
+
+    /// The sources of the node.
+    pub fn sources(&self) -> &[Arc<NodeSource>] {
+        &self.sources
+    }
+
+    /// The write that was cut off when the log was opened: one that was never acknowledged.
+    pub fn cut(&self) -> Option<&Cut> {
+        self.cut.as_ref()
+    }
+
+    /// How far each source has come.
+    pub fn status(&self) -> Vec<SourceStatus> {
+        let status = |source: &Arc<NodeSource>| SourceStatus {
+            name: source.name().to_owned(),
+            end: source.end(),
+            served: self.local.frontier(source.name()),
+            view: source.view().map_or_else(Frontier::default, |view| view.frontier.clone()),
+        };
+        self.sources.iter().map(status).collect()
+    }
+
+    /// Whether all sources are served.
+    pub fn is_ready(&self) -> bool {
+        self.sources.iter().all(|source| self.local.frontier(source.name()).is_some())
+    }
+
+    /// Why no events are taken, if so.
+    pub fn stopped(&self) -> Option<String> {
+        self.sources.first().and_then(|source| source.durable().stopped().map(str::to_owned))
+    }
+
+    /// The counters in the form of Prometheus.
+    pub fn counters_text(&self) -> String {
+        let now: Vec<OfNow> = self
+            .status()
+            .into_iter()
+            .zip(&self.sources)
+            .map(|(status, source)| OfNow {
+                unsealed: status.end.n_positions() - source.durable().sealed_to(source.name()).n_positions(),
+                end: status.end.n_positions(),
+                served: status.served.map_or(0, |served| served.n_positions()),
+                view: status.view.n_positions(),
+                generations: source.n_generations.load(Ordering::Relaxed),
+                name: status.name,
+            })
+            .collect();
+        self.counters.text(&now)
+    }
+
+    /// Stops: writes what waits, then ends the layers. All that was acknowledged is in the log.
+    pub fn stop(&self) {
+        self.ingest.close();
+        for source in &self.sources {
+            source.stop();
+        }
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the node had died");
+            }
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn source_options(config: &Config, plans: &[Arc<SourcePlan>]) -> Result<Vec<SourceOptions>, NodeError> {
+    for name in config.sources.keys() {
+        if !plans.iter().any(|plan| plan.source.name == *name) {
+            let known: Vec<&str> = plans.iter().map(|plan| plan.source.name.as_str()).collect();
+            return Err(NodeError::Config(format!(
+                "`sources.{name}`: no metric of the package is over a source `{name}`; there are `{}`",
+                known.join("`, `")
+            )));
+        }
+    }
+    let options = |plan: &Arc<SourcePlan>| {
+        let SourceConfig { partitions, duplicates_within } =
+            config.sources.get(&plan.source.name).cloned().unwrap_or_default();
+        SourceOptions { source: plan.source.clone(), n_partitions: partitions, horizon: duplicates_within }
+    };
+    Ok(plans.iter().map(options).collect())
+}
+
+fn serving(
+    plans: &[Arc<SourcePlan>],
+    metrics: &[AnyMetric],
+    imports: &Imports,
+) -> Result<LocalServing, NodeError> {
+    let all: Vec<Arc<MetricPlan>> = plans.iter().flat_map(|plan| plan.metrics.iter().cloned()).collect();
+    let known: Vec<&Arc<MetricPlan>> = all.iter().collect();
+    let derived = metrics.iter().filter_map(|metric| match metric {
+        AnyMetric::OfMetrics(derived) => Some(derived),
+        AnyMetric::OfEvents(_) => None,
+    });
+    let derived = derived.map(|derived| DerivedPlan::new(derived, &known, imports).map(Arc::new));
+    Ok(LocalServing::with_derived(&all, &derived.collect::<Result<Vec<_>, _>>()?))
+}
+
+fn view_folder(config: &Config) -> Result<Arc<LocalFileSystem>, NodeError> {
+    let path = config.data.join("views");
+    let failed = |problem: String| NodeError::Folder { path: path.clone(), problem };
+    std::fs::create_dir_all(&path).map_err(|error| failed(error.to_string()))?;
+    Ok(Arc::new(LocalFileSystem::new_with_prefix(&path).map_err(|error| failed(error.to_string()))?))
+}
+
+/// Finds the view of a source, or makes it anew where the log has much that no view has.
+fn open_source(
+    config: &Config,
+    source: Arc<NodeSource>,
+    store: ViewStore,
+    disk: &Arc<dyn Disk>,
+    runtime: &tokio::runtime::Handle,
+) -> Result<Batch, NodeError> {
+    let (id, epochs, end) = {
+        let log = source.durable();
+        (log.id(), log.epochs(source.name()), log.end(source.name()))
+    };
+    let found = block_on(runtime, views::find(&store, &source.plan, id, &epochs, &end))?;
+    let start = || Arc::new(LoadedView { frontier: Frontier(vec![0; end.0.len()]), segments: Vec::new() });
+    let (committed, loaded) = match found {
+        Found::View(view, loaded) => (Some(view), loaded),
+        Found::Nothing => (None, start()),
+        Found::Useless(problem) => {
+            tracing::warn!(source = source.name(), %problem, "the view is not used; it is made anew from the log");
+            (None, start())
+        }
+    };
+    let schedule = Schedule {
+        every: config.batch.every.max(Duration::from_millis(1)),
+        n_events: config.batch.events,
+        seal_events: config.ingest.seal_events,
+        options: BatchOptions { workers: config.batch.workers, ..BatchOptions::default() },
+    };
+    let runtime = runtime.clone();
+    let mut batch = Batch { source, store, disk: disk.clone(), runtime, schedule, committed, loaded };
+    let n_new = end.n_positions() - batch.loaded.frontier.n_positions();
+    if n_new >= batch.schedule.n_events {
+        tracing::info!(
+            source = batch.source.name(),
+            events = n_new,
+            "batch first: the log is far ahead of the view"
+        );
+        let step = std::thread::scope(|scope| scope.spawn(|| batch.step()).join());
+        let step: Result<(), StepError> = step.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let origin = batch.source.name().to_owned();
+        step.map_err(|error| NodeError::Rebuild { origin, problem: error.to_string() })?;
+        // The speed layer starts from it at once.
+        batch.source.take_offer();
+    }
+    Ok(batch)
+}
+
+/// Waits for something that is done in the runtime, from a thread that may be one of it.
+fn block_on<T: Send>(runtime: &tokio::runtime::Handle, work: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| runtime.block_on(work));
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

@@ -1,0 +1,48 @@
+//! The folder of a node: whose it is, and what is in it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::node::NodeError;
+
+/// Holds the folder for this process, as long as it is not dropped.
+#[derive(Debug)]
+pub(crate) struct FolderLock {
+    _file: File,
+}
+
+/// Makes the folder if it is missing, and takes it for this process alone.
+pub(crate) fn lock(folder: &Path, address: &str) -> Result<FolderLock, NodeError> {
+    let failed =
+        |error: std::io::Error| NodeError::Folder { path: folder.to_owned(), problem: error.to_string() };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(folder.join("lock"))
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Who has it wrote it down; if not, that it is taken is what counts.
+            let _ = file.read_to_string(&mut holder);
+            let holder = if holder.trim().is_empty() {
+                "another process".to_owned()
+            } else {
+                holder.trim().to_owned()
+            };
+            return Err(NodeError::Taken { path: folder.to_owned(), holder });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+    writeln!(file, "process {} at {address}", std::process::id()).map_err(failed)?;
+    Ok(FolderLock { _file: file })
+}
