@@ -22,7 +22,8 @@ pub use jiff;
 pub use metric::{Definition, Metric, Row};
 pub use row::{Events, day, month, quarter, week, week_from, year};
 pub use serving::{
-    ReadReceipt, ReadRequest, Served, ServedMetric, ServedPart, Serving, ServingError, TypedRows,
+    Explained, ExplainedMetric, ExplainedPart, Layer, ReadReceipt, ReadRequest, Served, ServedMetric,
+    ServedPart, Serving, ServingError, TypedRows,
 };
 pub use value::{Cohort, Estimate, Ranked, Window};
 

@@ -76,6 +76,50 @@ pub struct ServedPart {
     pub from: Vec<u64>,
     /// The frontier behind it.
     pub to: Vec<u64>,
+    /// Who has computed it, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<Layer>,
+}
+
+/// Who has computed states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layer {
+    /// The batch layer, which has committed them to the view.
+    Batch,
+    /// The speed layer, which follows the log from the end of the view on.
+    Tail,
+    /// The batch plan, from the log, for this answer.
+    Log,
+}
+
+/// An answer, and what each part of the log says by itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Explained {
+    /// The answer.
+    pub answer: Served,
+    /// The metrics over events that it is made of.
+    pub of: Vec<ExplainedMetric>,
+}
+
+/// What each part of the log says of a metric over events.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExplainedMetric {
+    /// The metric.
+    pub metric: String,
+    /// From the start of the log to the frontier of the answer.
+    pub parts: Vec<ExplainedPart>,
+}
+
+/// What one part of the log says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExplainedPart {
+    /// The part.
+    pub part: ServedPart,
+    /// Positions in it.
+    pub positions: u64,
+    /// The rows that the metric would have if the log were this part alone.
+    pub rows: Vec<Box<RawValue>>,
 }
 
 /// A metric that is served.
@@ -115,6 +159,12 @@ pub enum ServingError {
     /// The question makes no sense.
     #[error("{0}")]
     Request(String),
+    /// There are no answers yet: what was acknowledged before is still being read.
+    #[error("source `{origin}` is not served yet: its log is being read; ask again")]
+    NotReady {
+        /// The source.
+        origin: String,
+    },
     /// The other side could not be reached, or did not answer in its own words.
     #[error("{url}: {problem}")]
     Unreachable {
@@ -149,6 +199,9 @@ pub trait Serving: Send + Sync {
 
     /// The answers to several requests, all of one frontier where they do not say `at`.
     fn read_many(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<Served>, ServingError>>;
+
+    /// The rows of a metric, and what each part of the log has to do with them.
+    fn explain(&self, request: ReadRequest) -> BoxFuture<'_, Result<Explained, ServingError>>;
 
     /// The rows of a metric now, and again whenever the frontier has moved. An error is the last item.
     fn subscribe(&self, request: ReadRequest) -> BoxStream<'static, Result<Served, ServingError>>;

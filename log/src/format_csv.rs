@@ -17,8 +17,13 @@ pub(crate) struct Header {
 
 impl Header {
     pub(crate) fn read(file: &LogFile, rules: &Rules, record: &[u8]) -> Result<Self, LogError> {
+        Header::parse(&file.shown, rules, record)
+    }
+
+    /// Reads a header; `place` is where it stands, for messages.
+    pub(crate) fn parse(place: &str, rules: &Rules, record: &[u8]) -> Result<Self, LogError> {
         let malformed =
-            |problem: String| LogError::Malformed { path: file.shown.to_string(), format: "CSV", problem };
+            |problem: String| LogError::Malformed { path: place.to_owned(), format: "CSV", problem };
         let text =
             std::str::from_utf8(record).map_err(|_| malformed("its header is no UTF-8 text".into()))?;
         let mut cells = Vec::new();
@@ -27,7 +32,7 @@ impl Header {
         let places = rules.fields.iter().map(|field| {
             if let Reading::List(_) = field.rule.reading {
                 return Err(LogError::ColumnType {
-                    path: (*file.shown).into(),
+                    path: place.into(),
                     column: field.name.as_str().into(),
                     origin: rules.source.name.as_str().into(),
                     found: "text".into(),
@@ -39,10 +44,10 @@ impl Header {
                 names.iter().enumerate().filter(|(_, name)| **name == field.name).map(|(place, _)| place);
             match (places.next(), places.next()) {
                 (Some(_), Some(_)) => {
-                    Err(LogError::RepeatedColumn { path: file.shown.to_string(), column: field.name.clone() })
+                    Err(LogError::RepeatedColumn { path: place.to_owned(), column: field.name.clone() })
                 }
                 (None, _) if !field.may_be_absent() => {
-                    Err(LogError::missing_column(&file.shown, &rules.source.name, &field.name, names.clone()))
+                    Err(LogError::missing_column(place, &rules.source.name, &field.name, names.clone()))
                 }
                 (place, _) => Ok(place),
             }

@@ -42,7 +42,7 @@ impl Splitter {
 
     /// The byte behind the line end of the present record, if the text goes so far. The text goes on
     /// where that of the last call ended, or behind the end that it found.
-    fn find_end(&mut self, text: &[u8]) -> Option<usize> {
+    pub(crate) fn find_end(&mut self, text: &[u8]) -> Option<usize> {
         match self {
             Splitter::Lines => memchr(b'\n', text).map(|at| at + 1),
             Splitter::Csv { state, n_inner } => find_csv_end(text, state, n_inner),
@@ -50,7 +50,7 @@ impl Splitter {
     }
 
     /// The number of lines of the record that has just ended.
-    fn take_n_lines(&mut self) -> u64 {
+    pub(crate) fn take_n_lines(&mut self) -> u64 {
         match self {
             Splitter::Lines => 1,
             Splitter::Csv { state, n_inner } => {
@@ -149,6 +149,11 @@ impl Records {
             records.step(BYTE_ORDER_MARK.len());
         }
         Ok(records)
+    }
+
+    /// Byte of the file behind what was handed out.
+    pub(crate) fn n_bytes_done(&self) -> u64 {
+        self.byte
     }
 
     pub(crate) fn file(&self) -> &File {

@@ -3,6 +3,7 @@
 //! Exit codes: 0 clean, 1 findings (diagnostics of the language, a difference), 2 usage or failure.
 
 mod arguments;
+mod audit;
 mod check;
 mod compile;
 mod demo;
@@ -12,6 +13,7 @@ mod fmt;
 mod ingest;
 mod new;
 mod output;
+mod plot;
 mod progress;
 mod query;
 mod run;
@@ -57,6 +59,7 @@ pub fn main_with(imports: &Imports) -> ExitCode {
         Command::Serve(serve) => serve::run(&serve, imports),
         Command::Ingest(ingest) => ingest::run(&ingest),
         Command::Query(query) => query::run(&query),
+        Command::Audit(audit) => audit::run(&audit),
         Command::Demo(demo) => demo::run(&demo),
         Command::Completions { shell } => arguments::completions(shell),
     };

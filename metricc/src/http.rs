@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
-use metricc_client::{ReadRequest, Served, ServedMetric, Serving, ServingError};
+use metricc_client::{Explained, ReadRequest, Served, ServedMetric, Serving, ServingError};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::Value;
@@ -46,6 +46,17 @@ impl HttpServing {
             .map_err(|_| ServingError::Request("the token is no text of visible characters".to_owned()))?;
         header.set_sensitive(true);
         Ok(HttpServing { token: Some(header), ..self })
+    }
+
+    /// The rows of a metric in a form that the node has beside JSON: `csv`, or `arrow` (an IPC stream).
+    ///
+    /// # Errors
+    /// [`ServingError`], as for [`Serving::read`].
+    pub async fn read_as(&self, request: &ReadRequest, format: &str) -> Result<Vec<u8>, ServingError> {
+        let mut url = self.question(request, &[]);
+        url.query_pairs_mut().append_pair("format", format);
+        let response = Self::ask(self.get(url.clone()), url.clone(), request.metric.clone()).await?;
+        Ok(response.bytes().await.map_err(|error| unreachable(&url, &error))?.to_vec())
     }
 
     fn get(&self, url: Url) -> RequestBuilder {
@@ -156,6 +167,7 @@ fn refusal(url: &Url, metric: &str, status: u16, body: &str) -> ServingError {
             wanted: text("wanted"),
         },
         Some("request") => ServingError::Request(text("message")),
+        Some("starting") => ServingError::NotReady { origin: text("origin") },
         Some(_) => ServingError::Failed(text("message")),
         None => ServingError::Unreachable {
             url: url.to_string(),
@@ -206,6 +218,16 @@ impl Serving for HttpServing {
             let body = response.text().await.map_err(|error| unreachable(&url, &error))?;
             let answers: Answers = serde_json::from_str(&body).map_err(|error| unreachable(&url, &error))?;
             Ok(answers.answers)
+        }
+        .boxed()
+    }
+
+    fn explain(&self, request: ReadRequest) -> BoxFuture<'_, Result<Explained, ServingError>> {
+        let url = self.question(&request, &["explain-value"]);
+        async move {
+            let response = Self::ask(self.get(url.clone()), url.clone(), request.metric).await?;
+            let body = response.text().await.map_err(|error| unreachable(&url, &error))?;
+            serde_json::from_str(&body).map_err(|error| unreachable(&url, &error))
         }
         .boxed()
     }

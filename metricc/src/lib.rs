@@ -53,9 +53,9 @@ pub use metricc_log::{Findings, Frontier};
 pub use metricc_runtime_serve::{LocalServing, http as serving_http};
 
 pub use metricc_client::{
-    Cohort, Decimal, Definition, Estimate, Event, Events, Metric, Ranked, ReadReceipt, ReadRequest, Row,
-    Served, ServedMetric, ServedPart, Serving, ServingError, Stream, Table, TypedRows, Window, day, decode,
-    event, jiff, month, quarter, row, week, week_from, year,
+    Cohort, Decimal, Definition, Estimate, Event, Events, Explained, ExplainedMetric, ExplainedPart, Layer,
+    Metric, Ranked, ReadReceipt, ReadRequest, Row, Served, ServedMetric, ServedPart, Serving, ServingError,
+    Stream, Table, TypedRows, Window, day, decode, event, jiff, month, quarter, row, week, week_from, year,
 };
 #[cfg(feature = "macros")]
 pub use metricc_macros::{Event, Table, metric, metrics};

@@ -10,8 +10,10 @@ use metricc_log::{Interval, LogError};
 use metricc_runtime_batch::{BatchError, BatchOptions, StoredSegment, View, ViewError, ViewStore, evaluate};
 use metricc_runtime_serve::IndexedSegment;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
-use crate::source::{LoadedView, NodeSource};
+use crate::audit::{self, AuditError, AuditLine, Audited};
+use crate::source::{FullAnswer, LoadedView, NodeSource};
 use crate::views;
 
 /// Rows up to which a view is always one segment: so small a file is written anew each time.
@@ -46,6 +48,8 @@ pub(crate) enum StepError {
     Merge(#[from] SegmentError),
     #[error(transparent)]
     View(#[from] ViewError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
 }
 
 /// The batch layer of a source.
@@ -66,6 +70,10 @@ impl Batch {
         let (mut last, mut seen) = (Instant::now(), 0);
         while !self.source.is_over() {
             let n_new = self.source.end().n_positions().saturating_sub(self.loaded.frontier.n_positions());
+            let asked = self.source.take_full();
+            if !asked.is_empty() {
+                self.full(asked);
+            }
             let is_due =
                 n_new >= self.schedule.n_events || n_new > 0 && last.elapsed() >= self.schedule.every;
             if is_due {
@@ -89,6 +97,8 @@ impl Batch {
             // Events come by the thousand a second; looking at each write would be for nothing.
             std::thread::sleep(Duration::from_millis(20));
         }
+        // Who still waits is told by that.
+        self.source.take_full();
     }
 
     fn pause(&self) {
@@ -96,6 +106,46 @@ impl Batch {
         while !self.source.is_over() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Makes the view anew for those who asked, and tells them how it compares to the one that was there.
+    fn full(&mut self, asked: Vec<oneshot::Sender<FullAnswer>>) {
+        let started = Instant::now();
+        let compared = self.compared();
+        let answer = match compared.and_then(|(segments, lines)| Ok((self.commit_anew(segments)?, lines))) {
+            Ok(((), lines)) => {
+                audit::record(&self.source, &lines, started);
+                Ok(lines)
+            }
+            Err(error) => {
+                self.source.counters.batch_failed(self.source.name());
+                tracing::error!(source = self.source.name(), %error, "the view was not made anew; it stays as it is");
+                Err(error.to_string())
+            }
+        };
+        for who in asked {
+            // Whoever asked may have gone.
+            let _ = who.send(answer.clone());
+        }
+    }
+
+    /// The view as it comes out of the log, and how that compares to the one that is there.
+    fn compared(&self) -> Result<(Vec<Segment>, Vec<AuditLine>), StepError> {
+        let recomputed = audit::recomputed(&self.source, &self.loaded.frontier, &self.schedule.options)?;
+        let pairs = self.loaded.segments.iter().zip(&recomputed);
+        let lines = self.source.plan.metrics.iter().zip(pairs).map(|(metric, (kept, recomputed))| {
+            audit::compare(Audited::View, metric, kept.segment(), recomputed)
+        });
+        let lines = lines.collect::<Result<_, _>>()?;
+        Ok((recomputed, lines))
+    }
+
+    /// Goes on from a view that nothing is kept of in the store yet.
+    fn commit_anew(&mut self, segments: Vec<Segment>) -> Result<(), StepError> {
+        let segments = segments.into_iter().map(IndexedSegment::from).collect();
+        let anew = Arc::new(LoadedView { frontier: self.loaded.frontier.clone(), segments });
+        let (committed, loaded) = (self.committed.take(), std::mem::replace(&mut self.loaded, anew));
+        self.step().inspect_err(|_| (self.committed, self.loaded) = (committed, loaded))
     }
 
     /// Evaluates what has come since the last version, commits the next one, and hands it to the speed layer.
@@ -148,7 +198,7 @@ impl Batch {
     }
 
     /// Moves rows from the journal to Parquet when there are many.
-    fn seal(&self) -> Result<(), DurableError> {
+    pub(crate) fn seal(&self) -> Result<(), DurableError> {
         let name = self.source.name();
         let (log, from, to) = {
             let durable = self.source.durable();

@@ -85,6 +85,8 @@ pub struct SourceConfig {
     pub partitions: u32,
     /// For how many positions of a partition the key of an event is remembered.
     pub duplicates_within: u64,
+    /// A folder of files with its events: what is put there is taken.
+    pub watch: Option<PathBuf>,
 }
 
 /// Who may do what: the names of files, or of variables of the environment, that hold a token each. Without any, everybody
@@ -125,7 +127,7 @@ impl Default for IngestConfig {
 
 impl Default for SourceConfig {
     fn default() -> Self {
-        SourceConfig { partitions: 1, duplicates_within: 1_000_000 }
+        SourceConfig { partitions: 1, duplicates_within: 1_000_000, watch: None }
     }
 }
 
@@ -198,6 +200,9 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         config.package = folder.join(&config.package);
         config.data = folder.join(&config.data);
+        for watched in config.sources.values_mut().filter_map(|source| source.watch.as_mut()) {
+            *watched = folder.join(&*watched);
+        }
         let tokens = &mut config.tokens;
         for place in [&mut tokens.ingest, &mut tokens.query, &mut tokens.admin].into_iter().flatten() {
             if let Some(path) = place.strip_prefix("file:") {

@@ -10,8 +10,10 @@
 //! that meet at one frontier; it is replaced as a whole, and its frontier never goes back. View and tail own nothing that
 //! the log does not have: either is made anew from it, and comes out the same.
 
+mod audit;
 mod batch;
 mod config;
+mod error;
 mod http;
 mod node;
 mod reading;
@@ -20,17 +22,20 @@ mod speed;
 mod start;
 mod status;
 mod views;
+mod watch;
 mod writer;
 
+pub use audit::{AuditError, AuditLine, Audited};
 pub use config::{Config, ConfigError, SourceConfig, Tokens};
+pub use error::NodeError;
 pub use http::{Limits, Server};
-pub use node::{Node, NodeError, SourceStatus};
+pub use node::{Node, SourceStatus};
 pub use reading::NodeServing;
 pub use source::NodeSource;
 pub use status::Counters;
 pub use writer::{Ingest, IngestError};
 
 /// What tells the content of requests apart: XXH3-64.
-pub fn digest(bytes: &[u8]) -> u64 {
+pub(crate) fn digest(bytes: &[u8]) -> u64 {
     twox_hash::XxHash3_64::oneshot(bytes)
 }

@@ -1,92 +1,34 @@
 //! A node as a value: start it, send events, ask, stop it.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use metricc_client::own::Imports;
-use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, SourcePlan};
+use metricc_compiler::{DerivedPlan, MetricPlan, SourcePlan};
 use metricc_dsl::ir::AnyMetric;
+use metricc_log::Frontier;
 use metricc_log::durable::{
-    Cut, Disk, DurableError, DurableLog, DurableOptions, EventDecoder, LocalDisk, LogId, SourceOptions,
+    BodyLimits, Cut, Disk, DurableLog, DurableOptions, EventDecoder, LocalDisk, LogId, SourceOptions,
 };
-use metricc_log::{Frontier, LogError};
-use metricc_runtime_batch::{BatchOptions, ViewError, ViewStore};
+use metricc_runtime_batch::{BatchOptions, ViewStore};
 use metricc_runtime_serve::LocalServing;
 use metricc_runtime_stream::StreamOptions;
 use object_store::local::LocalFileSystem;
 
+use crate::audit::{self, AuditError, AuditLine};
 use crate::batch::{Batch, Schedule, StepError};
 use crate::config::{Config, SourceConfig};
+use crate::error::NodeError;
 use crate::reading::NodeServing;
 use crate::source::{Changed, LoadedView, NodeSource};
 use crate::status::{Counters, OfNow};
 use crate::views::{self, Found};
+use crate::watch::Watch;
 use crate::writer::Ingest;
 use crate::{speed, start};
-
-/// Why a node did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// The folder cannot be used.
-    #[error("folder `{}`: {problem}", .path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why not.
-        problem: String,
-    },
-    /// Another node has the folder.
-    #[error("folder `{}` belongs to a node that is running: {holder}", .path.display())]
-    Taken {
-        /// The folder.
-        path: PathBuf,
-        /// Whose it is.
-        holder: String,
-    },
-    /// The configuration names something that is not there.
-    #[error("{0}")]
-    Config(String),
-    /// The log could not be opened.
-    #[error(transparent)]
-    Log(#[from] DurableError),
-    /// A source cannot be read as it is declared.
-    #[error(transparent)]
-    Source(#[from] LogError),
-    /// A plan could not be made.
-    #[error(transparent)]
-    Compile(#[from] CompileError),
-    /// The views could not be read.
-    #[error(transparent)]
-    View(#[from] ViewError),
-    /// A view could not be made from the log.
-    #[error("making the view of source `{origin}` from the log: {problem}")]
-    Rebuild {
-        /// The source.
-        origin: String,
-        /// What went wrong.
-        problem: String,
-    },
-    /// A thread could not be started.
-    #[error("starting a thread: {0}")]
-    Thread(#[from] std::io::Error),
-}
-
-impl NodeError {
-    /// What to do, if that is known.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            NodeError::Log(error) => error.help(),
-            NodeError::Source(error) => error.help(),
-            NodeError::Taken { .. } => {
-                Some("stop that node, or give this one another folder with `data`".to_owned())
-            }
-            _ => None,
-        }
-    }
-}
 
 /// A running node.
 #[derive(Debug)]
@@ -100,6 +42,7 @@ pub struct Node {
     /// The writer first.
     threads: Mutex<Vec<JoinHandle<()>>>,
     cut: Option<Cut>,
+    audits: tokio::sync::Mutex<()>,
     _lock: start::FolderLock,
 }
 
@@ -161,11 +104,46 @@ impl Node {
         let threads = Mutex::new(vec![writer]);
         let local = serving;
         let serving = NodeServing::new(local.clone(), sources.clone());
-        let node = Node { sources, decoders, serving, local, ingest, counters, threads, cut, _lock: lock };
+        let audits = tokio::sync::Mutex::default();
+        let node =
+            Node { sources, decoders, serving, local, ingest, counters, threads, cut, audits, _lock: lock };
         for batch in batches {
             node.start_layers(config, batch)?;
         }
+        for (name, watched) in &config.sources {
+            if let Some(folder) = &watched.watch {
+                node.start_watch(config, name, folder, &runtime)?;
+            }
+        }
         Ok(node)
+    }
+
+    fn start_watch(
+        &self,
+        config: &Config,
+        name: &str,
+        folder: &Path,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<(), NodeError> {
+        let source = self.sources.iter().find(|source| source.name() == name);
+        let (Some(source), Some(decoder)) = (source, self.decoder(name)) else { return Ok(()) };
+        let watch = Watch {
+            folder: folder.to_owned(),
+            source: source.clone(),
+            decoder: decoder.clone(),
+            ingest: self.ingest.clone(),
+            runtime: runtime.clone(),
+            limits: BodyLimits { records: config.ingest.max_events, bytes: config.ingest.max_bytes },
+        };
+        let failed = |error: std::io::Error| NodeError::Folder {
+            path: folder.to_owned(),
+            problem: format!("it is to be watched, and cannot be: {error}"),
+        };
+        watch.prepare().map_err(failed)?;
+        let thread = std::thread::Builder::new().name(format!("metricc-watch-{name}"));
+        let thread = thread.spawn(move || watch.run())?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
     }
 
     fn start_layers(&self, config: &Config, batch: Batch) -> Result<(), NodeError> {
@@ -176,7 +154,7 @@ impl Node {
         let own = source.clone();
         let layers = [
             thread("batch").spawn(move || batch.run())?,
-            thread("speed").spawn(move || speed::run(&own, view, &options, refresh))?,
+            thread("speed").spawn(move || speed::run(&own, &view, &options, refresh))?,
         ];
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).extend(layers);
         Ok(())
@@ -228,6 +206,32 @@ impl Node {
         self.sources.first().and_then(|source| source.durable().stopped().map(str::to_owned))
     }
 
+    /// Recomputes all that is served from the start of the log, and compares. With `full`, the views as well, and what comes
+    /// out takes their place.
+    ///
+    /// # Errors
+    /// [`AuditError`] if that could not be done; differences are no error.
+    pub async fn audit(self: &Arc<Self>, full: bool) -> Result<Vec<AuditLine>, AuditError> {
+        // Each takes the memory of a whole view.
+        let _turn = self.audits.lock().await;
+        let own = self.clone();
+        let served = tokio::task::spawn_blocking(move || {
+            let options = BatchOptions { workers: 1, ..BatchOptions::default() };
+            let lines = own.sources.iter().map(|source| audit::served(source, &options));
+            lines.collect::<Result<Vec<_>, _>>()
+        });
+        let served = served.await.map_err(|error| AuditError::Failed(error.to_string()))??;
+        let mut lines: Vec<AuditLine> = served.into_iter().flatten().collect();
+        for source in self.sources.iter().filter(|_| full) {
+            match source.ask_full().await {
+                Ok(Ok(of_view)) => lines.extend(of_view),
+                Ok(Err(problem)) => return Err(AuditError::Failed(problem)),
+                Err(_) => return Err(AuditError::Failed("the node is going down".to_owned())),
+            }
+        }
+        Ok(lines)
+    }
+
     /// The counters in the form of Prometheus.
     pub fn counters_text(&self) -> String {
         let now: Vec<OfNow> = self
@@ -249,6 +253,7 @@ impl Node {
     /// Stops: writes what waits, then ends the layers. All that was acknowledged is in the log.
     pub fn stop(&self) {
         self.ingest.close();
+        self.serving.close();
         for source in &self.sources {
             source.stop();
         }
@@ -278,7 +283,7 @@ fn source_options(config: &Config, plans: &[Arc<SourcePlan>]) -> Result<Vec<Sour
         }
     }
     let options = |plan: &Arc<SourcePlan>| {
-        let SourceConfig { partitions, duplicates_within } =
+        let SourceConfig { partitions, duplicates_within, .. } =
             config.sources.get(&plan.source.name).cloned().unwrap_or_default();
         SourceOptions { source: plan.source.clone(), n_partitions: partitions, horizon: duplicates_within }
     };

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use metricc_client::{ReadRequest, Served, ServedMetric, Serving, ServingError};
+use futures::{FutureExt, StreamExt};
+use metricc_client::{
+    Explained, Layer, ReadReceipt, ReadRequest, Served, ServedMetric, ServedPart, Serving, ServingError,
+};
 use metricc_compiler::MetricPlan;
 use metricc_log::{Frontier, Interval};
 use metricc_runtime_batch::{BatchOptions, evaluate};
-use metricc_runtime_serve::{IndexedSegment, LocalServing};
-use tokio::sync::Semaphore;
+use metricc_runtime_serve::{IndexedSegment, LocalServing, ServedTable, ServingTables};
+use tokio::sync::{Semaphore, watch};
 
 use crate::source::NodeSource;
 
@@ -22,26 +24,50 @@ pub struct NodeServing {
     sources: Vec<Arc<NodeSource>>,
     /// Answers about the past are computed from the log, one at a time.
     past: Arc<Semaphore>,
+    /// Whether the node goes down: then who listens is told nothing more.
+    over: watch::Sender<bool>,
 }
 
 impl NodeServing {
     pub(crate) fn new(local: LocalServing, sources: Vec<Arc<NodeSource>>) -> Self {
-        NodeServing { local, sources, past: Arc::new(Semaphore::new(1)) }
+        NodeServing { local, sources, past: Arc::new(Semaphore::new(1)), over: watch::Sender::new(false) }
     }
 
-    /// Says of an answer how far the log of each of its sources went when it was given.
-    fn complete(&self, mut served: Served) -> Served {
-        if let Some(receipt) = &mut served.receipt {
-            let of_answer = self.local.sources_of(&served.metric);
-            let sources = self.sources.iter().filter(|source| of_answer.contains(source.name()));
-            receipt.ends = sources.map(|source| (source.name().to_owned(), source.end().0)).collect();
+    /// Ends all answers that go on.
+    pub fn close(&self) {
+        self.over.send_replace(true);
+    }
+
+    /// Says in the receipt of an answer who has computed its parts, and how far the log of each of its sources went when
+    /// it was given. `last` is the layer behind the view.
+    fn complete(&self, metric: &str, receipt: Option<&mut ReadReceipt>, last: Layer) {
+        let Some(receipt) = receipt else { return };
+        let of_answer = self.local.sources_of(metric);
+        let sources = self.sources.iter().filter(|source| of_answer.contains(source.name()));
+        receipt.ends = sources.map(|source| (source.name().to_owned(), source.end().0)).collect();
+        for source in &of_answer {
+            name_layers(receipt.parts.iter_mut().filter(|part| part.source == *source), last);
         }
-        served
     }
 
-    /// Answers from the log at a frontier of the past.
-    fn read_past(&self, request: &ReadRequest, at: &[u64]) -> Result<Served, ServingError> {
-        let names = self.local.sources_of(&request.metric);
+    fn complete_explained(&self, explained: &mut Explained, last: Layer) {
+        self.complete(&explained.answer.metric, explained.answer.receipt.as_mut(), last);
+        for metric in &mut explained.of {
+            name_layers(metric.parts.iter_mut().map(|part| &mut part.part), last);
+        }
+    }
+
+    /// Whether all sources of a metric are served: those of a node that has just started are not.
+    fn check_ready(&self, metric: &str) -> Result<(), ServingError> {
+        match self.local.sources_of(metric).into_iter().find(|origin| self.local.frontier(origin).is_none()) {
+            Some(origin) => Err(ServingError::NotReady { origin }),
+            None => Ok(()),
+        }
+    }
+
+    /// The same metrics as they were at a frontier: view, if it ends before, and what follows it in the log.
+    fn past(&self, metric: &str, at: &[u64]) -> Result<LocalServing, ServingError> {
+        let names = self.local.sources_of(metric);
         let sources: Vec<&Arc<NodeSource>> =
             self.sources.iter().filter(|source| names.contains(source.name())).collect();
         let past = self.local.detached();
@@ -55,10 +81,43 @@ impl NodeServing {
             let segments = segments_at(source, &Frontier(own.to_vec()))?;
             past.publish(&segments).map_err(|error| ServingError::Failed(error.to_string()))?;
         }
-        if !rest.is_empty() {
-            return Err(wrong_length(at));
-        }
-        past.answer_now(request)
+        if rest.is_empty() { Ok(past) } else { Err(wrong_length(at)) }
+    }
+
+    /// Whether it looks as if the frontier of now were asked for; it may have moved on by the time of the answer.
+    fn is_now(&self, request: &ReadRequest) -> bool {
+        is_at(request, &self.local.frontier_of(&request.metric))
+    }
+
+    /// Does something at a frontier of the past, when it is its turn.
+    async fn at_past<T: Send + 'static>(
+        &self,
+        request: ReadRequest,
+        answer: impl FnOnce(&Self, &LocalServing, &ReadRequest) -> Result<T, ServingError> + Send + 'static,
+    ) -> Result<T, ServingError> {
+        let failed = |error: &dyn std::error::Error| ServingError::Failed(error.to_string());
+        let permit = self.past.clone().acquire_owned().await.map_err(|error| failed(&error))?;
+        let own = self.clone();
+        let answered = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let at = request.at.clone().unwrap_or_default();
+            let past = own.past(&request.metric, &at)?;
+            answer(&own, &past, &request)
+        });
+        answered.await.map_err(|error| failed(&error))?
+    }
+}
+
+fn is_at(request: &ReadRequest, frontier: &[u64]) -> bool {
+    request.at.as_ref().is_none_or(|at| at == frontier)
+}
+
+/// Of the parts of a source, in order, the last one is of the layer behind the view, the others are the view.
+fn name_layers<'a>(parts: impl Iterator<Item = &'a mut ServedPart>, last: Layer) {
+    let mut parts: Vec<&mut ServedPart> = parts.collect();
+    parts.iter_mut().for_each(|part| part.layer = Some(Layer::Batch));
+    if let Some(part) = parts.last_mut() {
+        part.layer = Some(last);
     }
 }
 
@@ -105,33 +164,19 @@ impl Serving for NodeServing {
     }
 
     fn read(&self, request: ReadRequest) -> BoxFuture<'_, Result<Served, ServingError>> {
-        let is_now = request.at.as_ref().is_none_or(|at| self.local.frontier_of(&request.metric) == *at);
-        if is_now {
-            return async move { Ok(self.complete(self.local.read(request).await?)) }.boxed();
-        }
-        let (own, past) = (self.clone(), self.past.clone());
-        async move {
-            let permit =
-                past.acquire_owned().await.map_err(|error| ServingError::Failed(error.to_string()))?;
-            let answered = tokio::task::spawn_blocking(move || {
-                let _permit = permit;
-                let at = request.at.clone().unwrap_or_default();
-                own.read_past(&request, &at).map(|served| own.complete(served))
-            });
-            answered.await.map_err(|error| ServingError::Failed(error.to_string()))?
-        }
-        .boxed()
+        async move { self.table(request).await?.into_served() }.boxed()
     }
 
     fn read_many(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<Served>, ServingError>> {
-        if requests.iter().all(|request| request.at.is_none()) {
-            return async move {
-                let served = self.local.read_many(requests).await?;
-                Ok(served.into_iter().map(|served| self.complete(served)).collect())
-            }
-            .boxed();
-        }
         async move {
+            if requests.iter().all(|request| request.at.is_none()) {
+                requests.iter().try_for_each(|request| self.check_ready(&request.metric))?;
+                let mut served = self.local.read_many(requests).await?;
+                for served in &mut served {
+                    self.complete(&served.metric, served.receipt.as_mut(), Layer::Tail);
+                }
+                return Ok(served);
+            }
             let mut all = Vec::with_capacity(requests.len());
             for request in requests {
                 all.push(self.read(request).await?);
@@ -141,7 +186,55 @@ impl Serving for NodeServing {
         .boxed()
     }
 
+    fn explain(&self, request: ReadRequest) -> BoxFuture<'_, Result<Explained, ServingError>> {
+        async move {
+            self.check_ready(&request.metric)?;
+            if self.is_now(&request) {
+                let mut explained = self.local.explain(ReadRequest { at: None, ..request.clone() }).await?;
+                if is_at(&request, &explained.answer.frontier) {
+                    self.complete_explained(&mut explained, Layer::Tail);
+                    return Ok(explained);
+                }
+            }
+            let explain = |own: &Self, past: &LocalServing, request: &ReadRequest| {
+                let mut explained = past.explain_now(request)?;
+                own.complete_explained(&mut explained, Layer::Log);
+                Ok(explained)
+            };
+            self.at_past(request, explain).await
+        }
+        .boxed()
+    }
+
     fn subscribe(&self, request: ReadRequest) -> BoxStream<'static, Result<Served, ServingError>> {
-        self.local.subscribe(request)
+        let over = self.over.subscribe();
+        let is_over = async move {
+            let mut over = over;
+            // Also when nobody is left who could say so.
+            let _ = over.wait_for(|is_over| *is_over).await;
+        };
+        self.local.subscribe(request).take_until(is_over).boxed()
+    }
+}
+
+impl ServingTables for NodeServing {
+    fn table(&self, request: ReadRequest) -> BoxFuture<'_, Result<ServedTable, ServingError>> {
+        async move {
+            self.check_ready(&request.metric)?;
+            if self.is_now(&request) {
+                let mut table = self.local.table(ReadRequest { at: None, ..request.clone() }).await?;
+                if is_at(&request, &table.frontier) {
+                    self.complete(&table.metric, table.receipt.as_mut(), Layer::Tail);
+                    return Ok(table);
+                }
+            }
+            let read = |own: &Self, past: &LocalServing, request: &ReadRequest| {
+                let mut table = past.table_now(request)?;
+                own.complete(&table.metric, table.receipt.as_mut(), Layer::Log);
+                Ok(table)
+            };
+            self.at_past(request, read).await
+        }
+        .boxed()
     }
 }

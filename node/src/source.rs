@@ -9,8 +9,13 @@ use metricc_log::Frontier;
 use metricc_log::Log;
 use metricc_log::durable::{DurableError, DurableLog};
 use metricc_runtime_serve::{IndexedSegment, LocalServing};
+use tokio::sync::oneshot;
 
+use crate::audit::AuditLine;
 use crate::status::Counters;
+
+/// What making a view anew came to.
+pub(crate) type FullAnswer = Result<Vec<AuditLine>, String>;
 
 /// What all layers of a source share.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub struct NodeSource {
     next_view: Mutex<Option<Arc<LoadedView>>>,
     /// The view that is served, once there is one.
     served: Mutex<Option<Arc<LoadedView>>>,
+    /// Who asks batch to make the view anew from the start of the log.
+    full_asked: Mutex<Vec<oneshot::Sender<FullAnswer>>>,
     is_over: AtomicBool,
     pub(crate) n_generations: AtomicU64,
 }
@@ -53,6 +60,7 @@ impl NodeSource {
             counters,
             next_view: Mutex::new(None),
             served: Mutex::new(None),
+            full_asked: Mutex::default(),
             is_over: AtomicBool::new(false),
             n_generations: AtomicU64::new(0),
         }
@@ -113,6 +121,27 @@ impl NodeSource {
     /// What batch has committed since the last call.
     pub(crate) fn take_offer(&self) -> Option<Arc<LoadedView>> {
         self.next_view.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Asks batch to make the view anew from the start of the log; what comes out is told.
+    pub(crate) fn ask_full(&self) -> oneshot::Receiver<FullAnswer> {
+        let (answer, answered) = oneshot::channel();
+        self.lock_full().push(answer);
+        if self.is_over() {
+            // Nobody is left to do it.
+            self.take_full();
+        }
+        self.changed.notify();
+        answered
+    }
+
+    /// Who has asked for that since the last call.
+    pub(crate) fn take_full(&self) -> Vec<oneshot::Sender<FullAnswer>> {
+        std::mem::take(&mut *self.lock_full())
+    }
+
+    fn lock_full(&self) -> MutexGuard<'_, Vec<oneshot::Sender<FullAnswer>>> {
+        self.full_asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn stop(&self) {

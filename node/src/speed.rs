@@ -86,11 +86,11 @@ impl Generation {
 }
 
 /// Follows the log of a source and serves it, until the node goes down. A tail that fails is started again.
-pub(crate) fn run(source: &NodeSource, first: Arc<LoadedView>, options: &StreamOptions, refresh: Duration) {
-    let mut view = first;
+pub(crate) fn run(source: &NodeSource, first: &Arc<LoadedView>, options: &StreamOptions, refresh: Duration) {
     while !source.is_over() {
         // Whatever a panic left behind goes with the generation; the view is only ever replaced as a whole.
-        let followed = catch_unwind(AssertUnwindSafe(|| follow(source, &mut view, options, refresh)));
+        let view = source.view().unwrap_or_else(|| first.clone());
+        let followed = catch_unwind(AssertUnwindSafe(|| follow(source, view, options, refresh)));
         let error = match followed {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => error.to_string(),
@@ -102,64 +102,92 @@ pub(crate) fn run(source: &NodeSource, first: Arc<LoadedView>, options: &StreamO
     }
 }
 
-/// Runs generation after generation; `view` is the one that the served generation goes on from.
-///
-/// The tail goes from goal to goal: ends of the log as they were at some moment. What is served is always at a goal, so a
-/// request is in an answer as a whole or not at all. The first goal is all that was acknowledged before.
 fn follow(
     source: &NodeSource,
-    view: &mut Arc<LoadedView>,
+    view: Arc<LoadedView>,
     options: &StreamOptions,
     refresh: Duration,
 ) -> Result<(), SpeedError> {
-    let mut current = Generation::start(source, view.clone(), options)?;
-    let mut next: Option<Generation> = None;
-    let mut goal = source.end();
-    let mut served: Option<Frontier> = None;
-    let (mut seen, mut last) = (0, Instant::now());
+    let mut follower = Follower::start(source, view, options, refresh)?;
+    let mut seen = 0;
     while !source.is_over() {
-        if let Some(offered) = source.take_offer() {
-            next = Some(Generation::start(source, offered, options)?);
-        }
-        let is_level = current.feed(source, options, &goal)?;
-        let has_caught_up = match &mut next {
-            Some(successor) => successor.feed(source, options, &goal)?,
-            None => false,
-        };
-        if !is_level {
-            continue;
-        }
-        if has_caught_up && let Some(successor) = next.take() {
-            // The old dataflow is dropped, and its memory with it, when the new pair is served.
-            let old = std::mem::replace(&mut current, successor);
-            *view = current.view.clone();
-            serve(source, &mut current, &mut served)?;
-            drop(old);
-        }
-        let is_behind = served.as_ref() != Some(&goal);
-        if is_behind && (served.is_none() || last.elapsed() >= refresh) {
-            serve(source, &mut current, &mut served)?;
-            last = Instant::now();
-        }
-        let end = source.end();
-        if end == goal && next.is_none() {
-            let is_behind = served.as_ref() != Some(&goal);
-            let most = if is_behind { refresh.saturating_sub(last.elapsed()) } else { IDLE };
+        if let Some(most) = follower.step()? {
             seen = source.changed.wait(seen, most);
         }
-        goal = end;
     }
     Ok(())
 }
 
-fn serve(
-    source: &NodeSource,
-    generation: &mut Generation,
-    served: &mut Option<Frontier>,
-) -> Result<(), SpeedError> {
-    let frontier = generation.stream.frontier().clone();
-    let tail = generation.read()?;
-    source.publish(&generation.view, tail)?;
-    *served = Some(frontier);
-    Ok(())
+/// The speed layer, step by step.
+///
+/// The tail goes from goal to goal: ends of the log as they were at some moment. What is served is always at a goal, so a
+/// request is in an answer as a whole or not at all. The first goal is all that was acknowledged before.
+pub(crate) struct Follower<'a> {
+    source: &'a NodeSource,
+    options: &'a StreamOptions,
+    /// The least time between two frontiers that are served.
+    refresh: Duration,
+    current: Generation,
+    /// What takes the place of the current one when it has caught up.
+    next: Option<Generation>,
+    goal: Frontier,
+    served: Option<Frontier>,
+    last: Instant,
+}
+
+impl<'a> Follower<'a> {
+    pub(crate) fn start(
+        source: &'a NodeSource,
+        view: Arc<LoadedView>,
+        options: &'a StreamOptions,
+        refresh: Duration,
+    ) -> Result<Self, SpeedError> {
+        let current = Generation::start(source, view, options)?;
+        let goal = source.end();
+        let last = Instant::now();
+        Ok(Follower { source, options, refresh, current, next: None, goal, served: None, last })
+    }
+
+    /// Does a bit of what there is to do. The time for which there is nothing, unless something changes.
+    pub(crate) fn step(&mut self) -> Result<Option<Duration>, SpeedError> {
+        let Follower { source, options, refresh, .. } = *self;
+        if let Some(offered) = source.take_offer() {
+            self.next = Some(Generation::start(source, offered, options)?);
+        }
+        let is_level = self.current.feed(source, options, &self.goal)?;
+        let has_caught_up = match &mut self.next {
+            Some(successor) => successor.feed(source, options, &self.goal)?,
+            None => false,
+        };
+        if !is_level {
+            return Ok(None);
+        }
+        if has_caught_up && let Some(successor) = self.next.take() {
+            // The old dataflow is dropped, and its memory with it, when the new pair is served.
+            let old = std::mem::replace(&mut self.current, successor);
+            self.serve()?;
+            drop(old);
+        }
+        let is_behind = self.served.as_ref() != Some(&self.goal);
+        if is_behind && (self.served.is_none() || self.last.elapsed() >= refresh) {
+            self.serve()?;
+            self.last = Instant::now();
+        }
+        let end = source.end();
+        let mut most = None;
+        if end == self.goal && self.next.is_none() {
+            let is_behind = self.served.as_ref() != Some(&self.goal);
+            most = Some(if is_behind { refresh.saturating_sub(self.last.elapsed()) } else { IDLE });
+        }
+        self.goal = end;
+        Ok(most)
+    }
+
+    fn serve(&mut self) -> Result<(), SpeedError> {
+        let frontier = self.current.stream.frontier().clone();
+        let tail = self.current.read()?;
+        self.source.publish(&self.current.view, tail)?;
+        self.served = Some(frontier);
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::node::NodeError;
+use crate::error::NodeError;
 
 /// Holds the folder for this process, as long as it is not dropped.
 #[derive(Debug)]

@@ -33,6 +33,10 @@ struct OfSource {
     batch_seconds: f64,
     batch_positions: u64,
     n_tails_failed: u64,
+    n_audits: u64,
+    n_differences: u64,
+    n_files: u64,
+    n_files_refused: u64,
 }
 
 /// The state of a source at the moment of counting.
@@ -80,6 +84,19 @@ impl Counters {
 
     pub(crate) fn tail_failed(&self, source: &str) {
         self.lock().sources.entry(source.to_owned()).or_default().n_tails_failed += 1;
+    }
+
+    pub(crate) fn audited(&self, source: &str, n_differences: u64) {
+        let mut inner = self.lock();
+        let source = inner.sources.entry(source.to_owned()).or_default();
+        source.n_audits += 1;
+        source.n_differences += n_differences;
+    }
+
+    pub(crate) fn file_done(&self, source: &str, is_taken: bool) {
+        let mut inner = self.lock();
+        let source = inner.sources.entry(source.to_owned()).or_default();
+        *if is_taken { &mut source.n_files } else { &mut source.n_files_refused } += 1;
     }
 
     /// All counters as text.
@@ -155,6 +172,25 @@ impl Counters {
             "counter",
             "Dataflows that died.",
             &kept(&|source| source.n_tails_failed as f64),
+        );
+        family(
+            "files_total",
+            "counter",
+            "Files of the watched folder that are in the log.",
+            &kept(&|source| source.n_files as f64),
+        );
+        family(
+            "files_refused_total",
+            "counter",
+            "Files of the watched folder that could not be taken.",
+            &kept(&|source| source.n_files_refused as f64),
+        );
+        family("audits_total", "counter", "Audits against the log.", &kept(&|source| source.n_audits as f64));
+        family(
+            "audit_differences_total",
+            "counter",
+            "Groups that were not what the log says.",
+            &kept(&|source| source.n_differences as f64),
         );
         family("batches_total", "counter", "Versions committed.", &kept(&|source| source.n_batches as f64));
         family(

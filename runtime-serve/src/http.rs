@@ -6,6 +6,8 @@
 //! | `GET /v1/metrics/{metric}?key.country=IN&from=…&to=…&grain=…&latest=true&hash=…` | rows of one frontier |
 //! | `GET /v1/metrics/{metric}?at=120&receipt=true` | rows of a frontier of the past; with the parts that were merged |
 //! | `GET /v1/read?metric=a&metric=b@HASH&from=…` | the same question of several metrics, answered at one frontier |
+//! | `GET /v1/metrics/{metric}?format=csv` | as CSV or, with `format=arrow`, as an Arrow IPC stream; `Accept` says the same |
+//! | `GET /v1/metrics/{metric}/explain-value?…` | the rows, and which ones each part of the log would give by itself |
 //! | `GET /v1/metrics/{metric}/live` | the same as server-sent events, whenever the frontier has moved |
 //!
 //! The value of a key is JSON where it is JSON, and text otherwise; `null` is the group of none. What is wrong is said as
@@ -15,27 +17,35 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use arrow::error::ArrowError;
+use arrow::ipc::writer::StreamWriter;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use futures::{Stream, StreamExt};
-use metricc_client::{ReadRequest, Serving, ServingError};
+use metricc_client::{ReadRequest, ServingError};
 use serde_json::json;
 
+use crate::table::{ServedTable, ServingTables, csv, record_batch};
+
+/// Media type of an Arrow IPC stream, as registered with IANA.
+pub const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
+
 /// The routes for a serving layer.
-pub fn router(serving: Arc<dyn Serving>) -> Router {
+pub fn router(serving: Arc<dyn ServingTables>) -> Router {
     Router::new()
         .route("/v1/metrics", get(metrics))
         .route("/v1/read", get(read_many))
         .route("/v1/metrics/{metric}", get(read))
+        .route("/v1/metrics/{metric}/explain-value", get(explain))
         .route("/v1/metrics/{metric}/live", get(live))
         .with_state(serving)
 }
 
-type Shared = State<Arc<dyn Serving>>;
+type Shared = State<Arc<dyn ServingTables>>;
 type Parameters = Query<Vec<(String, String)>>;
 
 async fn metrics(State(serving): Shared) -> Response {
@@ -45,13 +55,92 @@ async fn metrics(State(serving): Shared) -> Response {
     }
 }
 
-async fn read(State(serving): Shared, Path(metric): Path<String>, Query(parameters): Parameters) -> Response {
-    let request = match request(metric, parameters) {
-        Ok(request) => request,
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Csv,
+    Arrow,
+}
+
+/// The form that is asked for, by a parameter or by the header.
+fn format(parameters: &mut Vec<(String, String)>, headers: &HeaderMap) -> Result<Format, ServingError> {
+    if let Some(place) = parameters.iter().position(|(name, _)| name == "format") {
+        let (_, named) = parameters.remove(place);
+        return match named.as_str() {
+            "json" => Ok(Format::Json),
+            "csv" => Ok(Format::Csv),
+            "arrow" => Ok(Format::Arrow),
+            _ => Err(ServingError::Request(format!("`format={named}` is none of `json`, `csv` and `arrow`"))),
+        };
+    }
+    let accepted =
+        headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
+    let known =
+        accepted.split(',').find_map(|part| match part.split(';').next().unwrap_or_default().trim() {
+            "application/json" | "*/*" => Some(Format::Json),
+            "text/csv" => Some(Format::Csv),
+            ARROW_STREAM => Some(Format::Arrow),
+            _ => None,
+        });
+    Ok(known.unwrap_or(Format::Json))
+}
+
+async fn read(
+    State(serving): Shared,
+    Path(metric): Path<String>,
+    Query(mut parameters): Parameters,
+    headers: HeaderMap,
+) -> Response {
+    let asked =
+        format(&mut parameters, &headers).and_then(|format| Ok((format, request(metric, parameters)?)));
+    let (format, request) = match asked {
+        Ok(asked) => asked,
         Err(error) => return problem(&error),
     };
-    match serving.read(request).await {
-        Ok(served) => Json(served).into_response(),
+    let answered = match format {
+        Format::Json => serving.read(request).await.map(|served| Json(served).into_response()),
+        Format::Csv => serving.table(request).await.map(|table| {
+            let text = csv(&table.rows);
+            (stated(&table), [(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response()
+        }),
+        Format::Arrow => serving.table(request).await.and_then(|table| {
+            let bytes = arrow_stream(&table).map_err(|error| ServingError::Failed(error.to_string()))?;
+            Ok((stated(&table), [(header::CONTENT_TYPE, ARROW_STREAM)], bytes).into_response())
+        }),
+    };
+    answered.unwrap_or_else(|error| problem(&error))
+}
+
+/// What an answer says beside its rows, where these have no room for it.
+fn stated(table: &ServedTable) -> HeaderMap {
+    let offsets: Vec<String> = table.frontier.iter().map(u64::to_string).collect();
+    let said = [("metricc-hash", table.hash.clone()), ("metricc-frontier", offsets.join(","))];
+    let header = |(name, text): (&'static str, String)| {
+        Some((header::HeaderName::from_static(name), HeaderValue::from_str(&text).ok()?))
+    };
+    said.into_iter().filter_map(header).collect()
+}
+
+fn arrow_stream(table: &ServedTable) -> Result<Vec<u8>, ArrowError> {
+    let batch = record_batch(&table.rows)?;
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+    writer.write(&batch)?;
+    writer.finish()?;
+    writer.into_inner()
+}
+
+async fn explain(
+    State(serving): Shared,
+    Path(metric): Path<String>,
+    Query(parameters): Parameters,
+) -> Response {
+    let request = match request(metric, parameters) {
+        Ok(request) => ReadRequest { receipt: true, ..request },
+        Err(error) => return problem(&error),
+    };
+    match serving.explain(request).await {
+        Ok(explained) => Json(explained).into_response(),
         Err(error) => problem(&error),
     }
 }
@@ -133,7 +222,7 @@ fn request(metric: String, parameters: Vec<(String, String)>) -> Result<ReadRequ
                     request.keys.insert(key.to_owned(), value);
                 }
                 None => {
-                    let help = "parameters are `key.NAME`, `from`, `to`, `grain`, `latest`, `at`, `receipt` and `hash`";
+                    let help = "parameters are `key.NAME`, `from`, `to`, `grain`, `latest`, `at`, `receipt` and `hash`, for rows of one metric also `format`";
                     return Err(ServingError::Request(format!("there is no parameter `{name}`: {help}")));
                 }
             },
@@ -169,10 +258,18 @@ fn problem(error: &ServingError) -> Response {
             (StatusCode::CONFLICT, "other_definition")
         }
         ServingError::Request(_) => (StatusCode::BAD_REQUEST, "request"),
+        ServingError::NotReady { origin } => {
+            more.insert("origin", json!(origin));
+            (StatusCode::SERVICE_UNAVAILABLE, "starting")
+        }
         ServingError::Unreachable { .. } => (StatusCode::BAD_GATEWAY, "unreachable"),
         ServingError::Failed(_) | ServingError::Decode(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
     };
     more.insert("code", json!(code));
     more.insert("message", json!(error.to_string()));
-    (status, Json(json!({ "error": more }))).into_response()
+    let mut response = (status, Json(json!({ "error": more }))).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }

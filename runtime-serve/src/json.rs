@@ -14,16 +14,10 @@ use crate::text::{cell_text, window_zone};
 
 /// One JSON object per row, without line ends, in row order.
 pub fn json_lines(presented: &Presented) -> impl Iterator<Item = String> + '_ {
-    json_lines_of(presented, vec![true; presented.n_rows])
-}
-
-/// As [`json_lines`], of some rows: one flag for each.
-pub(crate) fn json_lines_of(presented: &Presented, selected: Vec<bool>) -> impl Iterator<Item = String> + '_ {
     let metric = &presented.row_type;
     let zone = window_zone(metric);
     let head = format!("{{\"metric\":{}", quoted(&metric.name));
-    let rows = selected.into_iter().enumerate().filter(|(_, is_selected)| *is_selected);
-    rows.map(move |(row, _)| {
+    (0..presented.n_rows).map(move |row| {
         let mut line = head.clone();
         let keys = metric.keys.iter().zip(&presented.keys);
         let keys = keys.map(|(key, column)| (key.name.as_str(), value(&key.ty.kind, column, row)));

@@ -8,6 +8,7 @@
 //! Invariants: an answer covers its interval without gap or overlap, or there is no answer. Rows are
 //! sorted by window, then keys. The JSON lines of [`json_lines`] are a contract with readers.
 
+mod asked;
 mod derive;
 pub mod http;
 mod indexed;
@@ -15,9 +16,11 @@ mod json;
 mod local;
 mod merge;
 mod present;
+mod published;
 mod reading;
 mod select;
 mod spread;
+mod table;
 mod text;
 mod value;
 
@@ -28,5 +31,6 @@ pub use local::LocalServing;
 pub use merge::merge;
 pub use present::{Presented, ServeError, present, read};
 pub use reading::Reading;
+pub use table::{ServedTable, ServingTables, csv, record_batch};
 pub use text::{TextTable, text_table};
 pub use value::value_at;

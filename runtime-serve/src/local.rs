@@ -5,22 +5,23 @@
 //! for all readers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
-use metricc_client::{ReadReceipt, ReadRequest, Served, ServedMetric, ServedPart, Serving, ServingError};
-use metricc_compiler::{DerivedPlan, MetricPlan, Segment};
-use metricc_dsl::grain;
-use metricc_dsl::ir::Window;
-use metricc_log::{Frontier, Interval};
-use serde_json::value::RawValue;
+use metricc_client::{
+    Explained, ExplainedMetric, ExplainedPart, ReadRequest, Served, ServedMetric, Serving, ServingError,
+};
+use metricc_compiler::{DerivedPlan, MetricPlan};
+use metricc_log::Frontier;
 use tokio::sync::watch;
 
-use crate::json::json_lines_of;
+use crate::asked::{Asked, end_of, reading};
+use crate::published::{Published, PublishedMetric, PublishedSource};
 use crate::select::{select, wanted_keys};
-use crate::{IndexedSegment, Presented, Reading, ServeError, derive, merge, read};
+use crate::table::{ServedTable, ServingTables, json_rows};
+use crate::{IndexedSegment, Presented, Reading, ServeError, read};
 
 /// Metrics that are served in this process.
 #[derive(Debug, Clone)]
@@ -28,57 +29,6 @@ pub struct LocalServing {
     plans: Arc<BTreeMap<String, Arc<MetricPlan>>>,
     derived: Arc<BTreeMap<String, Arc<DerivedPlan>>>,
     published: watch::Sender<Arc<Published>>,
-}
-
-/// What readers see: of each source what was published last.
-#[derive(Debug, Clone, Default)]
-struct Published {
-    sources: BTreeMap<String, Arc<PublishedSource>>,
-}
-
-/// For each metric of a source the segments up to one frontier.
-#[derive(Debug)]
-struct PublishedSource {
-    frontier: Frontier,
-    metrics: BTreeMap<String, PublishedMetric>,
-}
-
-#[derive(Debug)]
-struct PublishedMetric {
-    /// They cover the log from its start to the frontier, in order.
-    parts: Vec<IndexedSegment>,
-    /// ⊕ of the parts, from the first read on.
-    merged: OnceLock<Segment>,
-}
-
-impl PublishedMetric {
-    fn merged(&self, plan: &MetricPlan) -> Result<&Segment, ServeError> {
-        if let [only] = &self.parts[..] {
-            return Ok(only.segment());
-        }
-        if let Some(merged) = self.merged.get() {
-            return Ok(merged);
-        }
-        let parts: Vec<Segment> = self.parts.iter().map(|part| part.segment().clone()).collect();
-        let merged = merge(plan, &parts)?;
-        Ok(self.merged.get_or_init(|| merged))
-    }
-
-    fn stated(&self, source: &str) -> Vec<ServedPart> {
-        let parts = self.parts.iter().map(|part| &part.segment().interval);
-        let part = |interval: &Interval| ServedPart {
-            source: source.to_owned(),
-            from: interval.from().0.clone(),
-            to: interval.to().0.clone(),
-        };
-        parts.map(part).collect()
-    }
-
-    /// ⊕ of the rows of one combination of keys.
-    fn of_keys(&self, plan: &MetricPlan, wanted: &[Option<Vec<u8>>]) -> Result<Segment, ServeError> {
-        let parts = self.parts.iter().map(|part| part.of_keys(plan, wanted));
-        merge(plan, &parts.collect::<Result<Vec<_>, _>>()?)
-    }
 }
 
 impl LocalServing {
@@ -123,8 +73,7 @@ impl LocalServing {
             if self.is_asked_by_key(plan) {
                 parts.iter().for_each(|part| part.prepare(plan));
             }
-            let metric = PublishedMetric { parts, merged: OnceLock::new() };
-            source.metrics.insert(plan.metric.name.clone(), metric);
+            source.metrics.insert(plan.metric.name.clone(), PublishedMetric::new(parts));
         }
         self.published.send_modify(|published| {
             let mut next = Published::clone(published);
@@ -138,14 +87,19 @@ impl LocalServing {
     /// Whether somebody has asked for rows of single keys since the last time that something was published.
     fn is_asked_by_key(&self, plan: &MetricPlan) -> bool {
         let published = self.published.borrow();
-        let source = published.sources.get(&plan.metric.source.name);
-        let metric = source.and_then(|source| source.metrics.get(&plan.metric.name));
-        metric.is_some_and(|metric| metric.parts.iter().any(IndexedSegment::is_indexed))
+        published.metric(plan).is_some_and(|metric| metric.parts.iter().any(IndexedSegment::is_indexed))
     }
 
     /// The frontier up to which a source is served; none if nothing of it was published.
     pub fn frontier(&self, source: &str) -> Option<Frontier> {
         self.published.borrow().sources.get(source).map(|source| source.frontier.clone())
+    }
+
+    /// What was published last of a source: its frontier, and the parts of each metric, by its name.
+    pub fn published_of(&self, source: &str) -> Option<(Frontier, BTreeMap<String, Vec<IndexedSegment>>)> {
+        let source = self.published.borrow().sources.get(source)?.clone();
+        let metrics = source.metrics.iter().map(|(name, metric)| (name.clone(), metric.parts.clone()));
+        Some((source.frontier.clone(), metrics.collect()))
     }
 
     /// The same metrics, with nothing published yet.
@@ -171,9 +125,9 @@ impl LocalServing {
     ///
     /// # Errors
     /// [`ServingError`].
-    pub fn answer_now(&self, request: &ReadRequest) -> Result<Served, ServingError> {
+    pub fn table_now(&self, request: &ReadRequest) -> Result<ServedTable, ServingError> {
         let published = self.published.borrow().clone();
-        self.answer(request, &published)
+        self.table_of(request, &published)
     }
 
     fn metric(&self, name: &str) -> Option<Asked<'_>> {
@@ -198,8 +152,8 @@ impl LocalServing {
     }
 
     /// An answer of the frontier that is asked for, if that is published.
-    fn answer_at(&self, request: &ReadRequest, published: &Published) -> Result<Served, ServingError> {
-        let served = self.answer(request, published)?;
+    fn table_at(&self, request: &ReadRequest, published: &Published) -> Result<ServedTable, ServingError> {
+        let served = self.table_of(request, published)?;
         match &request.at {
             Some(at) if *at != served.frontier => Err(ServingError::Request(format!(
                 "frontier {at:?} is not served any more: it is {:?} now, and there is no log here",
@@ -209,145 +163,82 @@ impl LocalServing {
         }
     }
 
-    fn answer(&self, request: &ReadRequest, published: &Published) -> Result<Served, ServingError> {
+    fn answer_at(&self, request: &ReadRequest, published: &Published) -> Result<Served, ServingError> {
+        self.table_at(request, published)?.into_served()
+    }
+
+    fn table_of(&self, request: &ReadRequest, published: &Published) -> Result<ServedTable, ServingError> {
         let asked = self.asked(request)?;
-        let failed = |error: ServeError| match error {
-            ServeError::Reading { .. } => ServingError::Request(error.to_string()),
-            error => ServingError::Failed(error.to_string()),
-        };
-        let mut rows = Vec::new();
         let reading = reading(asked.window(), request)?;
         let wanted = asked.wanted_keys(request)?;
-        if let Some(presented) = asked.presented(published, &reading, wanted.as_deref()).map_err(failed)? {
-            let selected = select(&presented, request)?;
-            let raw = json_lines_of(&presented, selected).map(RawValue::from_string);
-            rows = raw.collect::<Result<_, _>>().map_err(|error| ServingError::Failed(error.to_string()))?;
-        }
+        let presented = asked.presented(published, &reading, wanted.as_deref()).map_err(failed)?;
+        let rows = match presented {
+            Some(presented) => {
+                let selected = select(&presented, request)?;
+                presented.chosen(&selected).map_err(failed)?
+            }
+            None => Presented::empty(asked.row_type()),
+        };
         let (metric, hash) = (request.metric.clone(), asked.hash());
         let receipt = request.receipt.then(|| asked.receipt(published));
-        Ok(Served { metric, hash, frontier: asked.frontier(published), rows, receipt })
+        Ok(ServedTable { metric, hash, frontier: asked.frontier(published), rows, receipt })
+    }
+
+    /// Explains what was published last, whatever frontier is asked for.
+    ///
+    /// # Errors
+    /// [`ServingError`].
+    pub fn explain_now(&self, request: &ReadRequest) -> Result<Explained, ServingError> {
+        self.explained(request, &self.published.borrow().clone())
+    }
+
+    fn explained(&self, request: &ReadRequest, published: &Published) -> Result<Explained, ServingError> {
+        let answer = self.answer_at(request, published)?;
+        let asked = self.asked(request)?;
+        let reading = reading(asked.window(), request)?;
+        let plans = asked.plans().iter();
+        let of = plans.map(|plan| explained_metric(plan, published, &reading, request));
+        Ok(Explained { answer, of: of.collect::<Result<_, _>>()? })
     }
 }
 
-/// A metric that is served.
-enum Asked<'a> {
-    OfEvents(&'a Arc<MetricPlan>),
-    OfMetrics(&'a Arc<DerivedPlan>),
+fn failed(error: ServeError) -> ServingError {
+    match error {
+        ServeError::Reading { .. } => ServingError::Request(error.to_string()),
+        error => ServingError::Failed(error.to_string()),
+    }
 }
 
-impl Asked<'_> {
-    fn hash(&self) -> String {
-        match self {
-            Asked::OfEvents(plan) => plan.hash.to_string(),
-            Asked::OfMetrics(plan) => plan.hash.to_string(),
-        }
-    }
-
-    fn definition_hash(&self) -> String {
-        match self {
-            Asked::OfEvents(plan) => plan.metric.definition_hash(),
-            Asked::OfMetrics(plan) => plan.derived.definition_hash(),
-        }
-    }
-
-    fn window(&self) -> &Window {
-        match self {
-            Asked::OfEvents(plan) => &plan.metric.window,
-            Asked::OfMetrics(plan) => &plan.derived.window,
-        }
-    }
-
-    /// The keys that are asked for, where they are all that a metric over events has.
-    fn wanted_keys(&self, request: &ReadRequest) -> Result<Option<Vec<Option<Vec<u8>>>>, ServingError> {
-        match self {
-            Asked::OfEvents(plan) => wanted_keys(&plan.metric.keys, request),
-            Asked::OfMetrics(_) => Ok(None),
-        }
-    }
-
-    /// The sources of its events, in the order of their names.
-    fn sources(&self) -> BTreeSet<&str> {
-        match self {
-            Asked::OfEvents(plan) => BTreeSet::from([plan.metric.source.name.as_str()]),
-            Asked::OfMetrics(plan) => {
-                plan.operands.iter().map(|operand| operand.metric.source.name.as_str()).collect()
+/// What each part of the log says of a metric: the rows that the question would have if there were nothing else.
+fn explained_metric(
+    plan: &Arc<MetricPlan>,
+    published: &Published,
+    reading: &Reading,
+    request: &ReadRequest,
+) -> Result<ExplainedMetric, ServingError> {
+    let metric = plan.metric.name.clone();
+    let Some(of_metric) = published.metric(plan) else {
+        return Ok(ExplainedMetric { metric, parts: Vec::new() });
+    };
+    // Of a metric that another one is made of, only the keys that it has itself are asked for.
+    let mut own = ReadRequest { metric: metric.clone(), ..request.clone() };
+    own.keys.retain(|name, _| plan.metric.keys.iter().any(|key| key.name == *name));
+    let wanted = wanted_keys(&plan.metric.keys, &own)?;
+    let stated = of_metric.stated(&plan.metric.source.name);
+    let mut parts = Vec::with_capacity(stated.len());
+    for (part, indexed) in stated.into_iter().zip(&of_metric.parts) {
+        let presented = match &wanted {
+            Some(wanted) => {
+                read(plan, &indexed.of_keys(plan, wanted).map_err(ServeError::from).map_err(failed)?, reading)
             }
-        }
-    }
-
-    /// The frontiers of its sources, one behind the other.
-    fn frontier(&self, published: &Published) -> Vec<u64> {
-        let sources = self.sources().into_iter().filter_map(|name| published.sources.get(name));
-        sources.flat_map(|source| source.frontier.0.iter().copied()).collect()
-    }
-
-    /// What is merged for it.
-    fn receipt(&self, published: &Published) -> ReadReceipt {
-        let plans: Vec<&Arc<MetricPlan>> = match self {
-            Asked::OfEvents(plan) => vec![plan],
-            Asked::OfMetrics(plan) => plan.operands.iter().collect(),
+            None => read(plan, indexed.segment(), reading),
         };
-        let mut parts: BTreeMap<&str, Vec<ServedPart>> = BTreeMap::new();
-        for plan in plans {
-            let name = plan.metric.source.name.as_str();
-            let source = published.sources.get(name);
-            let of_metric = source.and_then(|source| source.metrics.get(&plan.metric.name));
-            // All metrics of a source are published with the same parts.
-            parts
-                .entry(name)
-                .or_insert_with(|| of_metric.map(|metric| metric.stated(name)).unwrap_or_default());
-        }
-        ReadReceipt { parts: parts.into_values().flatten().collect(), ends: BTreeMap::new() }
+        let presented = presented.map_err(failed)?;
+        let selected = select(&presented, &own)?;
+        let rows = json_rows(&presented.chosen(&selected).map_err(failed)?)?;
+        parts.push(ExplainedPart { positions: indexed.segment().interval.n_positions(), part, rows });
     }
-
-    /// Its rows; none if something that it is made of was not published.
-    fn presented(
-        &self,
-        published: &Published,
-        reading: &Reading,
-        wanted: Option<&[Option<Vec<u8>>]>,
-    ) -> Result<Option<Presented>, ServeError> {
-        let segment = |plan: &MetricPlan| {
-            let source = published.sources.get(&plan.metric.source.name);
-            source.and_then(|source| source.metrics.get(&plan.metric.name))
-        };
-        match (self, wanted) {
-            (Asked::OfEvents(plan), Some(wanted)) => {
-                let segment = segment(plan).map(|metric| metric.of_keys(plan, wanted)).transpose()?;
-                segment.map(|segment| read(plan, &segment, reading)).transpose()
-            }
-            (Asked::OfEvents(plan), None) => {
-                let segment = segment(plan).map(|metric| metric.merged(plan)).transpose()?;
-                segment.map(|segment| read(plan, segment, reading)).transpose()
-            }
-            (Asked::OfMetrics(plan), _) => {
-                let segments = plan
-                    .operands
-                    .iter()
-                    .map(|operand| segment(operand).map(|metric| metric.merged(operand)).transpose());
-                let segments: Option<Vec<&Segment>> = segments.collect::<Result<_, _>>()?;
-                segments.map(|segments| derive(plan, &segments, reading)).transpose()
-            }
-        }
-    }
-}
-
-/// The frontier at which segments of a metric end, which follow one another from the start of the log.
-fn end_of(plan: &MetricPlan, parts: &[IndexedSegment]) -> Result<Frontier, ServeError> {
-    let missing = || ServeError::NoSegment { metric: plan.metric.name.clone() };
-    let mut end = Frontier(vec![0; parts.first().ok_or_else(missing)?.segment().interval.from().0.len()]);
-    for part in parts {
-        end = plan.follows(&end, part.segment())?;
-    }
-    Ok(end)
-}
-
-/// Which windows a request asks for.
-fn reading(window: &Window, request: &ReadRequest) -> Result<Reading, ServingError> {
-    let micros = |instant: metricc_client::jiff::Timestamp| instant.as_microsecond();
-    let grain = request.grain.as_ref().map(|text| grain(text, window)).transpose();
-    let grain = grain.map_err(|problem| ServingError::Request(format!("`grain`: {problem}")))?;
-    Ok(Reading { from: request.from.map(micros), to: request.to.map(micros), grain, keys: None })
+    Ok(ExplainedMetric { metric, parts })
 }
 
 impl Serving for LocalServing {
@@ -376,6 +267,11 @@ impl Serving for LocalServing {
         async move { requests.iter().map(|request| self.answer_at(request, &published)).collect() }.boxed()
     }
 
+    fn explain(&self, request: ReadRequest) -> BoxFuture<'_, Result<Explained, ServingError>> {
+        let published = self.published.borrow().clone();
+        async move { self.explained(&request, &published) }.boxed()
+    }
+
     fn subscribe(&self, request: ReadRequest) -> BoxStream<'static, Result<Served, ServingError>> {
         struct State {
             serving: LocalServing,
@@ -392,10 +288,18 @@ impl Serving for LocalServing {
                 return None;
             }
             let published = state.changes.borrow_and_update().clone();
-            let answer = state.serving.answer(&state.request, &published);
+            let answer = state.serving.table_of(&state.request, &published);
+            let answer = answer.and_then(ServedTable::into_served);
             state.is_over = answer.is_err();
             Some((answer, state))
         })
         .boxed()
+    }
+}
+
+impl ServingTables for LocalServing {
+    fn table(&self, request: ReadRequest) -> BoxFuture<'_, Result<ServedTable, ServingError>> {
+        let published = self.published.borrow().clone();
+        async move { self.table_at(&request, &published) }.boxed()
     }
 }

@@ -6,10 +6,12 @@ use arrow::array::ArrayRef;
 use memchr::memchr_iter;
 use metricc_dsl::ir::Source;
 
+use super::events_columns;
 use crate::decode::{Problem, Reject, Rows, SharedRules};
+use crate::format_csv::{CsvDecoder, Header};
 use crate::format_ndjson::NdjsonDecoder;
 use crate::json::{Cursor, Syntax};
-use crate::records::MAX_RECORD_BYTES;
+use crate::records::{MAX_RECORD_BYTES, Splitter};
 use crate::rule::Rules;
 use crate::text_reader::utf8_problem;
 use crate::{LogError, schema};
@@ -22,6 +24,87 @@ pub struct Events {
     /// All fields of the accepted records, in order.
     pub(crate) rows: Vec<ArrayRef>,
     pub(crate) rejected: Vec<Rejected>,
+}
+
+/// How the body of a request is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyForm {
+    /// One JSON object a line.
+    Ndjson,
+    /// A JSON array of objects.
+    Json,
+    /// RFC 4180, with a header row.
+    Csv,
+    /// An Arrow IPC stream.
+    Arrow,
+}
+
+/// How much a request may say.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    /// The most records.
+    pub records: u64,
+    /// The most bytes of the values of columns, where some stand for many.
+    pub bytes: usize,
+}
+
+/// Why nothing of a request was taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is not written as it says.
+    #[error("{0}")]
+    Body(String),
+    /// Its columns are not those of the source.
+    #[error("{0}")]
+    Columns(String),
+    /// It says too much.
+    #[error("{0}")]
+    TooLarge(String),
+}
+
+impl BodyForm {
+    /// The media types of the forms, the usual one of each first.
+    const TYPES: [(&str, BodyForm); 7] = [
+        ("application/x-ndjson", BodyForm::Ndjson),
+        ("application/json", BodyForm::Json),
+        ("text/csv", BodyForm::Csv),
+        ("application/vnd.apache.arrow.stream", BodyForm::Arrow),
+        ("application/ndjson", BodyForm::Ndjson),
+        ("application/jsonl", BodyForm::Ndjson),
+        ("application/csv", BodyForm::Csv),
+    ];
+
+    /// The form that a media type names, without its parameters.
+    pub fn from_media_type(named: &str) -> Option<Self> {
+        let named = named.split(';').next().unwrap_or_default().trim();
+        let mut types = BodyForm::TYPES.iter();
+        types.find(|(known, _)| known.eq_ignore_ascii_case(named)).map(|(_, form)| *form)
+    }
+
+    /// Its usual media type.
+    pub fn media_type(self) -> &'static str {
+        let mut types = BodyForm::TYPES.iter();
+        types.find(|(_, form)| *form == self).map_or("application/octet-stream", |(name, _)| name)
+    }
+}
+
+impl BodyLimits {
+    pub(crate) fn check_records(&self, n_records: u64) -> Result<(), BodyError> {
+        if n_records <= self.records {
+            return Ok(());
+        }
+        let most = self.records;
+        let problem = format!("{n_records} events in one request, where {most} are the most: send several");
+        Err(BodyError::TooLarge(problem))
+    }
+
+    pub(crate) fn check_bytes(&self, n_bytes: usize) -> Result<(), BodyError> {
+        if n_bytes <= self.bytes {
+            return Ok(());
+        }
+        let most = self.bytes;
+        Err(BodyError::TooLarge(format!("its values are more than {most} bytes: send several requests")))
+    }
 }
 
 /// A record that did not decode.
@@ -55,6 +138,46 @@ impl EventDecoder {
     /// The source that the events are of.
     pub fn source(&self) -> &Arc<Source> {
         &self.rules.source
+    }
+
+    /// Decodes a body.
+    ///
+    /// # Errors
+    /// [`BodyError`] if nothing of it can be taken. Single records that do not decode are no error.
+    pub fn decode(&self, form: BodyForm, body: &[u8], limits: &BodyLimits) -> Result<Events, BodyError> {
+        let events = match form {
+            BodyForm::Ndjson => self.ndjson(body),
+            BodyForm::Json => self.json(body).map_err(BodyError::Body)?,
+            BodyForm::Csv => self.csv(body)?,
+            BodyForm::Arrow => events_columns::decode(&self.rules, body, limits)?,
+        };
+        limits.check_records(events.n_records)?;
+        Ok(events)
+    }
+
+    /// CSV: a header, then one record a row. Empty lines at the end are no records.
+    fn csv(&self, body: &[u8]) -> Result<Events, BodyError> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_end();
+        let mut splitter = Splitter::csv();
+        let mut rest = body;
+        let mut next = || {
+            if rest.is_empty() {
+                return None;
+            }
+            let (record, behind) = rest.split_at(splitter.find_end(rest).unwrap_or(rest.len()));
+            rest = behind;
+            splitter.take_n_lines();
+            let record = record.strip_suffix(b"\n").unwrap_or(record);
+            Some(record.strip_suffix(b"\r").unwrap_or(record))
+        };
+        let Some(header) = next() else { return Ok(Building::new(&self.rules).finish()) };
+        let header = Header::parse("the request", &self.rules, header)
+            .map_err(|error| BodyError::Columns(error.to_string()))?;
+        let mut building = Building::of(&self.rules, Decoder::Csv(CsvDecoder::new(&self.rules, header)));
+        while let Some(record) = next() {
+            building.record(record);
+        }
+        Ok(building.finish())
     }
 
     /// NDJSON: one object a line. Blank lines at the end are no records.
@@ -118,9 +241,14 @@ impl Events {
     }
 }
 
+enum Decoder {
+    Ndjson(Box<NdjsonDecoder>),
+    Csv(CsvDecoder),
+}
+
 struct Building {
     rules: SharedRules,
-    decoder: NdjsonDecoder,
+    decoder: Decoder,
     rows: Rows,
     n_records: u64,
     rejected: Vec<Rejected>,
@@ -128,13 +256,11 @@ struct Building {
 
 impl Building {
     fn new(rules: &SharedRules) -> Self {
-        Building {
-            decoder: NdjsonDecoder::new(rules),
-            rows: Rows::new(rules),
-            rules: rules.clone(),
-            n_records: 0,
-            rejected: Vec::new(),
-        }
+        Building::of(rules, Decoder::Ndjson(Box::new(NdjsonDecoder::new(rules))))
+    }
+
+    fn of(rules: &SharedRules, decoder: Decoder) -> Self {
+        Building { decoder, rows: Rows::new(rules), rules: rules.clone(), n_records: 0, rejected: Vec::new() }
     }
 
     fn record(&mut self, bytes: &[u8]) {
@@ -158,7 +284,10 @@ impl Building {
             return Err(Problem::new(problem, &String::from_utf8_lossy(&bytes[..512])).in_record());
         }
         let text = std::str::from_utf8(bytes).map_err(|error| utf8_problem(bytes, error).in_record())?;
-        self.decoder.decode(text, false, &mut self.rows)
+        match &mut self.decoder {
+            Decoder::Ndjson(decoder) => decoder.decode(text, false, &mut self.rows),
+            Decoder::Csv(decoder) => decoder.decode(text, false, &mut self.rows),
+        }
     }
 
     fn finish(mut self) -> Events {

@@ -12,7 +12,7 @@ use crate::rule::{FieldRule, Reading, Rule};
 use metricc_dsl::text::timestamp;
 
 /// Whether a column of this type can be read by the rule; otherwise what to change.
-pub(super) fn check(found: &DataType, rule: &Rule, name: &str) -> Result<(), String> {
+pub(crate) fn check(found: &DataType, rule: &Rule, name: &str) -> Result<(), String> {
     let accepted = match (&rule.reading, found) {
         (
             Reading::List(element),

@@ -10,7 +10,7 @@
 //! What the file itself declares (that its strings are UTF-8, its statistics) is believed until it is
 //! read; where it then turns out wrong, the file is no sound one and reading ends with an error.
 
-mod accept;
+pub(crate) mod accept;
 pub(crate) mod convert;
 mod scalars;
 mod views;

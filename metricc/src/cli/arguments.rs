@@ -10,7 +10,9 @@ use super::terminal::Failure;
 use crate::parse_binding;
 
 mod node;
-pub(crate) use node::{IngestArguments, LogFormat, QueryArguments, QueryFormat, ServeArguments};
+pub(crate) use node::{
+    AuditArguments, IngestArguments, LogFormat, QueryArguments, QueryFormat, ServeArguments,
+};
 
 /// Metrics written once, computed by a batch and a stream engine that agree to the byte.
 #[derive(Debug, Parser)]
@@ -57,6 +59,8 @@ pub(crate) enum Command {
     Ingest(IngestArguments),
     /// Ask a node
     Query(QueryArguments),
+    /// Let a node recompute from its log what it serves, and compare
+    Audit(AuditArguments),
     /// Real flight data through batch, stream, and the merge of both
     Demo(DemoArguments),
     /// Print a completion script for a shell

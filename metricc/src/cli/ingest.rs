@@ -1,13 +1,12 @@
 //! `metricc ingest`: the client that sends files to a node, and neither loses nor repeats an event on the way.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use metricc_node::digest;
+use metricc_log::LogError;
+use metricc_log::durable::{BodyForm, FileRequest, FileRequests};
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -76,47 +75,34 @@ impl Sender {
     }
 
     async fn file(&self, path: &PathBuf, bar: &ProgressBar, sums: &mut Sums) -> Result<(), Failure> {
-        let mut lines =
-            BufReader::with_capacity(1 << 20, File::open(path).map_err(|error| unreadable(path, &error))?);
-        let (mut body, mut n_events, mut at) = (Vec::new(), 0, 0u64);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let n_read = lines.read_until(b'\n', &mut line).map_err(|error| unreadable(path, &error))?;
-            let is_full = n_events >= self.events || body.len() + n_read > MAX_BYTES;
-            if n_events > 0 && (n_read == 0 || is_full) {
-                self.send(path, at, std::mem::take(&mut body), sums).await?;
-                bar.inc(0);
-                at += n_events as u64;
-                n_events = 0;
+        let mut requests = FileRequests::open(path, self.events, MAX_BYTES).map_err(with_help)?;
+        let (n_bytes, start) =
+            (std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len(), bar.position());
+        while let Some(request) = requests.next_request().map_err(with_help)? {
+            self.send(path, &request, sums).await?;
+            if let Some(n_done) = request.n_bytes_done {
+                bar.set_position(start + n_done);
             }
-            if n_read == 0 {
-                return Ok(());
-            }
-            bar.inc(n_read as u64);
-            body.extend_from_slice(&line);
-            n_events += 1;
         }
+        bar.set_position(start + n_bytes);
+        Ok(())
     }
 
     /// Sends one request until the node has it.
-    async fn send(&self, path: &Path, first: u64, body: Vec<u8>, sums: &mut Sums) -> Result<(), Failure> {
-        // The same lines at the same place of a file of the same name are the same request, whoever sends them again.
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let key = format!("{:016x}-{first}-{:016x}", digest(name.as_bytes()), digest(&body));
+    async fn send(&self, path: &Path, sent: &FileRequest, sums: &mut Sums) -> Result<(), Failure> {
         let mut pause = Duration::from_millis(200);
         let mut last = String::new();
         for _ in 0..MAX_TRIES {
-            let mut request =
-                self.client.post(self.url.clone()).header("Idempotency-Key", &key).body(body.clone());
-            request = request.header("Content-Type", "application/x-ndjson");
+            let request = self.client.post(self.url.clone()).body(sent.body.clone());
+            let request = request.header("Idempotency-Key", &sent.key);
+            let mut request = request.header("Content-Type", sent.form.media_type());
             if let Some(token) = &self.token {
                 request = request.bearer_auth(token);
             }
             match request.send().await {
                 Ok(response) if response.status().is_success() => {
                     let answer: Value = serde_json::from_str(&response.text().await?)?;
-                    sums.add(&answer, path, first);
+                    sums.add(&answer, path, sent);
                     return Ok(());
                 }
                 Ok(response) => {
@@ -137,17 +123,17 @@ impl Sender {
             pause = (pause * 2).min(Duration::from_secs(10));
         }
         Err(Failure::Message(format!(
-            "{}: given up at line {} of {} after {MAX_TRIES} tries: {last}\n  help: run the same command again when the \
+            "{}: given up at record {} of {} after {MAX_TRIES} tries: {last}\n  help: run the same command again when the \
              node is back: what it has is not sent twice",
             self.url,
-            first + 1,
+            sent.first + 1,
             path.display()
         )))
     }
 }
 
 impl Sums {
-    fn add(&mut self, answer: &Value, path: &Path, first: u64) {
+    fn add(&mut self, answer: &Value, path: &Path, sent: &FileRequest) {
         let number = |name: &str| answer[name].as_u64().unwrap_or(0);
         self.accepted += number("accepted");
         self.duplicates += number("duplicates");
@@ -159,11 +145,16 @@ impl Sums {
                 continue;
             }
             self.n_shown += 1;
-            let line = first + exception["record"].as_u64().unwrap_or(0) + 1;
+            let record = sent.first + exception["record"].as_u64().unwrap_or(0) + 1;
+            // A record of NDJSON is a line, which editors find.
+            let place = match sent.form {
+                BodyForm::Ndjson => format!("{}:{record}", path.display()),
+                _ => format!("{}: record {record}", path.display()),
+            };
             let field =
                 exception["field"].as_str().map(|field| format!("field `{field}`: ")).unwrap_or_default();
             let problem = exception["problem"].as_str().unwrap_or_default();
-            terminal::warning(&format!("{}:{line}: quarantined: {field}{problem}", path.display()));
+            terminal::warning(&format!("{place}: quarantined: {field}{problem}"));
         }
     }
 }
@@ -180,6 +171,14 @@ fn report(sums: &Sums, source: &str) {
     add(sums.quarantined, "quarantined");
     add(sums.repeated, "requests that the node had already");
     terminal::note(format!("{source}: {}", parts.join(", ")));
+}
+
+fn with_help(error: LogError) -> Failure {
+    let help = error.help();
+    match (Failure::from(error), help) {
+        (Failure::Message(message), Some(help)) => Failure::Message(format!("{message}\n  help: {help}")),
+        (failure, _) => failure,
+    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

@@ -2,14 +2,9 @@
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
-use arrow::datatypes::{Field, Schema};
 use comfy_table::{CellAlignment, Table, presets};
-use metricc_compiler::scalar;
-use metricc_dsl::ir;
-use metricc_runtime_serve::{Presented, json_lines, text_table};
+use metricc_runtime_serve::{Presented, csv, json_lines, record_batch, text_table};
 use parquet::arrow::ArrowWriter;
 
 use super::arguments::OutputFormat;
@@ -115,27 +110,6 @@ fn table(presented: &Presented, limit: usize) -> String {
     format!("{}{unit}{doc}\n{table}\n{more}\n", metric.name)
 }
 
-fn csv(presented: &Presented) -> String {
-    let text = text_table(presented);
-    let mut out = text.header.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",");
-    out.push('\n');
-    for row in &text.rows {
-        // None is an empty cell, an empty text is `""`, as the log's reader has it.
-        let cells = row.iter().map(|cell| cell.as_deref().map_or_else(String::new, csv_cell));
-        out.push_str(&cells.collect::<Vec<_>>().join(","));
-        out.push('\n');
-    }
-    out
-}
-
-fn csv_cell(text: &str) -> String {
-    if text.is_empty() || text.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
-}
-
 fn parquet(presented: &Presented, writer: &mut (impl Write + Send)) -> std::io::Result<()> {
     let failed = |error: parquet::errors::ParquetError| std::io::Error::other(error);
     let batch = record_batch(presented).map_err(std::io::Error::other)?;
@@ -143,48 +117,4 @@ fn parquet(presented: &Presented, writer: &mut (impl Write + Send)) -> std::io::
     parquet.write(&batch).map_err(failed)?;
     parquet.close().map_err(failed)?;
     Ok(())
-}
-
-/// Typed columns: window start and end, keys, outputs. Enums are written as text.
-fn record_batch(presented: &Presented) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let metric = &presented.row_type;
-    let mut fields = Vec::new();
-    let mut columns: Vec<ArrayRef> = Vec::new();
-    if let Some(windows) = &presented.windows {
-        let starts: Vec<i64> = windows.iter().map(|window| window.0).collect();
-        let ends: Vec<i64> = windows.iter().map(|window| window.1).collect();
-        for (name, instants) in [("window_start", starts), ("window_end", ends)] {
-            let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(instants).with_timezone_utc());
-            fields.push(Field::new(name, column.data_type().clone(), false));
-            columns.push(column);
-        }
-    }
-    let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.ty));
-    let outputs = metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.ty));
-    for ((name, ty), column) in keys.chain(outputs).zip(presented.keys.iter().chain(&presented.outputs)) {
-        let column = typed_column(&ty.kind, column)?;
-        fields.push(Field::new(name, column.data_type().clone(), true));
-        columns.push(column);
-    }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
-}
-
-fn typed_column(kind: &ir::Kind, column: &ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {
-    match kind {
-        ir::Kind::Enum(names) => {
-            let names = arrow::array::StringArray::from_iter_values(names.iter());
-            arrow::compute::take(&names, column, None)
-        }
-        ir::Kind::Timestamp => {
-            let utc = arrow::datatypes::DataType::Timestamp(
-                arrow::datatypes::TimeUnit::Microsecond,
-                Some("UTC".into()),
-            );
-            arrow::compute::cast(column, &utc)
-        }
-        _ => {
-            debug_assert_eq!(*column.data_type(), scalar::data_type(kind));
-            Ok(column.clone())
-        }
-    }
 }

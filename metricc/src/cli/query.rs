@@ -1,14 +1,17 @@
 //! `metricc query`.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, Table, presets};
 use futures::StreamExt;
-use metricc_client::{ReadRequest, Served, Serving};
-use serde_json::Value;
+use metricc_client::{Explained, Layer, ReadRequest, Served, ServedPart, Serving};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::arguments::{QueryArguments, QueryFormat};
 use super::check::counted;
+use super::plot::plot;
 use super::terminal::{self, Failure};
 use crate::HttpServing;
 
@@ -44,8 +47,27 @@ async fn ask(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
         to: instant(arguments.range.to)?,
         grain: arguments.range.grain.clone(),
         latest: arguments.latest,
-        ..ReadRequest::default()
+        at: arguments.at.clone(),
+        receipt: arguments.receipt,
+        hash: None,
     };
+    let raw = match arguments.output {
+        QueryFormat::Csv => Some("csv"),
+        QueryFormat::Arrow => Some("arrow"),
+        QueryFormat::Table | QueryFormat::Json => None,
+    };
+    if let Some(format) = raw {
+        if arguments.live || arguments.explain || arguments.receipt {
+            let problem = "`--live`, `--explain` and `--receipt` go with `--output table` or `json`";
+            return Err(Failure::Message(problem.to_owned()));
+        }
+        terminal::bytes(&node.read_as(&request, format).await?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.explain {
+        explain(&node.explain(request).await?, arguments)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if !arguments.live {
         show(&node.read(request).await?, arguments)?;
         return Ok(ExitCode::SUCCESS);
@@ -58,25 +80,93 @@ async fn ask(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
 }
 
 fn show(served: &Served, arguments: &QueryArguments) -> Result<(), Failure> {
-    match arguments.output {
-        QueryFormat::Json => {
-            for row in &served.rows {
-                terminal::data(&format!("{}\n", row.get()))?;
-            }
+    if arguments.output == QueryFormat::Json {
+        for row in &served.rows {
+            terminal::data(&format!("{}\n", row.get()))?;
         }
-        QueryFormat::Table => {
-            let rows = served.rows.iter().map(|row| serde_json::from_str(row.get()));
-            let rows: Vec<Value> = rows.collect::<Result<_, _>>()?;
-            terminal::data(&table(&served.metric, &rows, arguments.limit))?;
+    } else {
+        let rows = parsed(&served.rows)?;
+        let text = match arguments.plot {
+            true => plot(&served.metric, &rows, terminal::terminal_width()),
+            false => table(&served.metric, &rows, arguments.limit),
+        };
+        terminal::data(&text)?;
+    }
+    let n_rows = counted(served.rows.len(), "row", "rows");
+    terminal::note(format!("{n_rows} at frontier {:?} of {}", served.frontier, served.hash));
+    if let Some(receipt) = &served.receipt {
+        for part in &receipt.parts {
+            terminal::note(format!("  {}: {}", part.source, shown_part(part)));
+        }
+        for (source, end) in &receipt.ends {
+            terminal::note(format!("  {source}: the log ended at {end:?} then"));
         }
     }
-    let offsets: Vec<String> = served.frontier.iter().map(u64::to_string).collect();
-    terminal::note(format!(
-        "{} at frontier [{}]",
-        counted(served.rows.len(), "row", "rows"),
-        offsets.join(", ")
-    ));
     Ok(())
+}
+
+fn parsed(rows: &[Box<RawValue>]) -> Result<Vec<Value>, Failure> {
+    Ok(rows.iter().map(|row| serde_json::from_str(row.get())).collect::<Result<_, _>>()?)
+}
+
+fn shown_part(part: &ServedPart) -> String {
+    let layer = match part.layer {
+        Some(Layer::Batch) => "batch ",
+        Some(Layer::Tail) => "tail ",
+        Some(Layer::Log) => "log ",
+        None => "",
+    };
+    format!("{layer}{:?} to {:?}", part.from, part.to)
+}
+
+/// A table for each metric over events: its rows, with a column for each part of the log.
+fn explain(explained: &Explained, arguments: &QueryArguments) -> Result<(), Failure> {
+    if arguments.output == QueryFormat::Json {
+        return terminal::data(&format!("{}\n", serde_json::to_string(explained)?));
+    }
+    show(&explained.answer, arguments)?;
+    for metric in &explained.of {
+        let mut sums: BTreeMap<String, (Value, Vec<String>)> = BTreeMap::new();
+        for (place, part) in metric.parts.iter().enumerate() {
+            for row in parsed(&part.rows)? {
+                let named = format!("{}{}", row["window"], row["key"]);
+                let (_, values) = sums.entry(named).or_insert_with(|| (row.clone(), Vec::new()));
+                values.resize(place, String::new());
+                values.push(text(row["value"].clone()));
+            }
+        }
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_FULL_CONDENSED);
+        let groups = |row: &Value| {
+            let row = json!({ "window": row["window"], "key": row["key"], "value": {} });
+            cells(&row)
+        };
+        let first = sums.values().next().map(|(row, _)| groups(row)).unwrap_or_default();
+        let parts = metric.parts.iter().map(|part| {
+            format!(
+                "{}\n{}",
+                shown_part(&part.part),
+                counted(part.positions as usize, "position", "positions")
+            )
+        });
+        table.set_header(first.into_iter().map(|(name, _)| name).chain(parts));
+        let shown = if arguments.limit == 0 { sums.len() } else { arguments.limit };
+        for (row, values) in sums.values().take(shown) {
+            let mut values = values.clone();
+            values.resize(metric.parts.len(), String::new());
+            table.add_row(groups(row).into_iter().map(|(_, value)| text(value)).chain(values));
+        }
+        terminal::data(&format!("{} by parts of the log\n{table}\n", metric.metric))?;
+    }
+    Ok(())
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        value => value.to_string(),
+    }
 }
 
 fn table(metric: &str, rows: &[Value], limit: usize) -> String {
@@ -88,11 +178,7 @@ fn table(metric: &str, rows: &[Value], limit: usize) -> String {
     );
     let shown = if limit == 0 { rows.len() } else { limit };
     for row in rows.iter().take(shown) {
-        table.add_row(cells(row).into_iter().map(|(_, value)| match value {
-            Value::Null => String::new(),
-            Value::String(text) => text,
-            value => value.to_string(),
-        }));
+        table.add_row(cells(row).into_iter().map(|(_, value)| text(value)));
     }
     for (place, (_, value)) in cells(first).iter().enumerate() {
         let is_decimal = value.as_str().is_some_and(|text| text.parse::<f64>().is_ok());
@@ -108,7 +194,7 @@ fn table(metric: &str, rows: &[Value], limit: usize) -> String {
 }
 
 /// Window, keys and values of a row, by their names.
-fn cells(row: &Value) -> Vec<(String, Value)> {
+pub(crate) fn cells(row: &Value) -> Vec<(String, Value)> {
     let mut cells = Vec::new();
     let mut put = |name: &str, value: &Value| cells.push((name.to_owned(), value.clone()));
     if let Some(window) = row["window"].as_object() {

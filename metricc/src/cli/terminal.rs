@@ -37,7 +37,8 @@ pub(crate) fn data(text: &str) -> Result<(), Failure> {
     bytes(text.as_bytes())
 }
 
-fn bytes(bytes: &[u8]) -> Result<(), Failure> {
+/// Writes data that is no text to stdout.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
         std::io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
@@ -101,6 +102,7 @@ pub(crate) fn report(package: &Package) -> Result<bool, Failure> {
     Ok(errors.is_empty())
 }
 
-fn terminal_width() -> usize {
+/// Columns of the terminal, as far as known.
+pub(crate) fn terminal_width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100).clamp(40, 200)
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::Refusal;
 use crate::config::Tokens;
-use crate::node::NodeError;
+use crate::error::NodeError;
 
 /// Shortest token, in characters: 32 random bytes in base64.
 const MIN_TOKEN: usize = 43;
@@ -89,6 +89,17 @@ impl Access {
     }
 }
 
+/// Whether a browser sends this on behalf of a page of another site. A page cannot keep its browser from saying so, and a
+/// node without tokens would otherwise do what any page asks of it.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(origin) = text("origin") {
+        let own = text("host").map(|host| format!("http://{host}"));
+        return own.is_none_or(|own| !own.eq_ignore_ascii_case(origin));
+    }
+    matches!(text("sec-fetch-site"), Some("cross-site" | "same-site"))
+}
+
 fn token_at(place: &str) -> Result<String, NodeError> {
     let read = match place.split_once(':') {
         Some(("file", path)) => std::fs::read_to_string(Path::new(path)).map_err(|error| error.to_string()),
@@ -112,6 +123,7 @@ fn scope_of(path: &str) -> Option<Scope> {
         "/healthz" | "/readyz" => None,
         path if path.starts_with("/v1/sources/") && path.ends_with("/events") => Some(Scope::Ingest),
         path if path.starts_with("/v1/sources/") => Some(Scope::Admin),
+        "/v1/audit" => Some(Scope::Admin),
         _ => Some(Scope::Query),
     }
 }
@@ -126,6 +138,9 @@ pub(crate) async fn check(
     let refused = if !access.is_known_host(headers) {
         let message = "this node is not known by that name: add it to `hosts` in its configuration";
         Some(Refusal::new(StatusCode::MISDIRECTED_REQUEST, "host", message).into_response())
+    } else if is_of_another_site(headers) {
+        let message = "this node does nothing for pages of other sites";
+        Some(Refusal::new(StatusCode::FORBIDDEN, "other_site", message).into_response())
     } else if access.tokens.is_empty() {
         None
     } else {

@@ -7,7 +7,9 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use metricc_log::durable::{DurableError, EventDecoder, Events, Exception, Receipt, Request, Verdict};
+use metricc_log::durable::{
+    BodyError, BodyForm, BodyLimits, DurableError, Exception, Receipt, Request, Verdict,
+};
 use serde_json::{Value, json};
 
 use super::server::Shared;
@@ -19,11 +21,6 @@ const KEY: &str = "idempotency-key";
 
 /// Longest such name.
 const MAX_KEY: usize = 256;
-
-enum Form {
-    Ndjson,
-    Json,
-}
 
 pub(crate) async fn events(
     State(shared): State<Arc<Shared>>,
@@ -56,7 +53,9 @@ async fn take(
         let bytes = body::unpack(&own_headers, bytes, &own.limits)?;
         let digest = crate::digest(&bytes);
         let n_bytes = bytes.len();
-        Ok((decode(&decoder, &form, &bytes, own.limits.events)?, digest, n_bytes))
+        let limits = BodyLimits { records: own.limits.events, bytes: own.limits.body_bytes };
+        let events = decoder.decode(form, &bytes, &limits).map_err(|error| undecodable(&error))?;
+        Ok((events, digest, n_bytes))
     });
     let failed = |error: tokio::task::JoinError| {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", format!("decoding ended: {error}"))
@@ -66,18 +65,15 @@ async fn take(
     shared.node.ingest().append(request, n_bytes).await.map_err(|error| refusal(&error))
 }
 
-fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
-    let named = headers.get(header::CONTENT_TYPE).map(|form| form.to_str().unwrap_or("?"));
-    let named = named.map(|named| named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    match named.as_deref() {
-        None | Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => Ok(Form::Ndjson),
-        Some("application/json") => Ok(Form::Json),
-        Some(other) => {
-            let message =
-                format!("content type `{other}` is not known: send application/x-ndjson or application/json");
-            Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message))
-        }
-    }
+fn form(headers: &HeaderMap) -> Result<BodyForm, Refusal> {
+    let Some(named) = headers.get(header::CONTENT_TYPE) else { return Ok(BodyForm::Ndjson) };
+    let named = named.to_str().unwrap_or("?");
+    BodyForm::from_media_type(named).ok_or_else(|| {
+        let known =
+            [BodyForm::Ndjson, BodyForm::Json, BodyForm::Csv, BodyForm::Arrow].map(BodyForm::media_type);
+        let message = format!("content type `{named}` is not known: send {}", known.join(", "));
+        Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message)
+    })
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
@@ -91,21 +87,13 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     }
 }
 
-fn decode(decoder: &EventDecoder, form: &Form, bytes: &[u8], most: u64) -> Result<Events, Refusal> {
-    let events = match form {
-        Form::Ndjson => decoder.ndjson(bytes),
-        Form::Json => decoder
-            .json(bytes)
-            .map_err(|problem_text| Refusal::new(StatusCode::BAD_REQUEST, "body", problem_text))?,
+fn undecodable(error: &BodyError) -> Refusal {
+    let (status, code) = match error {
+        BodyError::Body(_) => (StatusCode::BAD_REQUEST, "body"),
+        BodyError::Columns(_) => (StatusCode::UNPROCESSABLE_ENTITY, "columns"),
+        BodyError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
     };
-    match events.n_records() {
-        n_records if n_records > most => {
-            let message =
-                format!("{n_records} events in one request, where {most} are the most: send several");
-            Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message))
-        }
-        _ => Ok(events),
-    }
+    Refusal::new(status, code, error.to_string())
 }
 
 fn refusal(error: &IngestError) -> Refusal {

@@ -18,7 +18,8 @@ use tokio::sync::Semaphore;
 use super::access::{self, Access};
 use super::{ingest, sources};
 use crate::config::Config;
-use crate::node::{Node, NodeError};
+use crate::error::NodeError;
+use crate::node::Node;
 
 /// What a client may take.
 #[derive(Debug, Clone)]
@@ -65,6 +66,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    node: Arc<Node>,
     router: Router,
     limits: Limits,
 }
@@ -88,11 +90,12 @@ impl Server {
             .await
             .map_err(|error| NodeError::Config(format!("listening at {}: {error}", config.listen)))?;
         let serving = Arc::new(node.serving().clone());
-        let shared = Arc::new(Shared { node, limits: limits.clone() });
+        let shared = Arc::new(Shared { node: node.clone(), limits: limits.clone() });
         let router = Router::new()
             .route("/v1/sources", get(sources::sources))
             .route("/v1/sources/{source}/events", post(ingest::events))
             .route("/v1/sources/{source}/quarantine", get(sources::quarantine))
+            .route("/v1/audit", post(sources::audit))
             .route("/metrics", get(sources::counters))
             .route("/healthz", get(sources::healthz))
             .route("/readyz", get(sources::readyz))
@@ -101,7 +104,7 @@ impl Server {
             .fallback(sources::nowhere)
             .method_not_allowed_fallback(sources::other_method)
             .layer(axum::middleware::from_fn_with_state(access, access::check));
-        Ok(Server { listener, router, limits })
+        Ok(Server { listener, node, router, limits })
     }
 
     /// The address at which it listens.
@@ -146,6 +149,8 @@ impl Server {
             });
         }
         drop(self.listener);
+        // Answers that go on by themselves end here; all others have an end.
+        self.node.serving().close();
         if tokio::time::timeout(self.limits.drain, graceful.shutdown()).await.is_err() {
             tracing::warn!("connections that did not end were cut");
         }

@@ -8,12 +8,13 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use metricc_log::Slice;
-use metricc_log::durable::QuarantinedRecord;
+use metricc_log::durable::{DurableError, QuarantinedRecord};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::Refusal;
 use super::server::Shared;
+use crate::AuditError;
 
 /// Most quarantined records of one answer.
 const MAX_RECORDS: usize = 10_000;
@@ -66,6 +67,12 @@ pub(crate) async fn quarantine(
     };
     let found = tokio::task::spawn_blocking(move || {
         let source = shared.node.sources().iter().find(|source| source.name() == name)?;
+        if source.end().0.len() <= asked.partition as usize {
+            return Some(Err(DurableError::Request(format!(
+                "source `{name}` has {} partitions, counted from 0",
+                source.end().0.len()
+            ))));
+        }
         let slice = Slice { partition: asked.partition, from: asked.from, to: u64::MAX };
         Some(source.durable().quarantined(source.name(), &slice, asked.limit.min(MAX_RECORDS)))
     });
@@ -74,11 +81,43 @@ pub(crate) async fn quarantine(
             let lines: String = records.iter().map(line).collect();
             ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
         }
+        Ok(Some(Err(error @ DurableError::Request(_)))) => {
+            Refusal::new(StatusCode::BAD_REQUEST, "request", error.to_string()).into_response()
+        }
         Ok(Some(Err(error))) => {
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", error.to_string()).into_response()
         }
         Ok(None) => {
             Refusal::new(StatusCode::NOT_FOUND, "unknown_source", "there is no such source").into_response()
+        }
+        Err(error) => {
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", error.to_string()).into_response()
+        }
+    }
+}
+
+/// Which audit is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AskedAudit {
+    full: bool,
+}
+
+pub(crate) async fn audit(
+    State(shared): State<Arc<Shared>>,
+    asked: Result<Query<AskedAudit>, QueryRejection>,
+) -> Response {
+    let asked = match asked {
+        Ok(Query(asked)) => asked,
+        Err(error) => {
+            return Refusal::new(StatusCode::BAD_REQUEST, "request", error.body_text()).into_response();
+        }
+    };
+    match shared.node.audit(asked.full).await {
+        Ok(lines) => Json(json!({ "lines": lines })).into_response(),
+        Err(error @ AuditError::NotReady(_)) => {
+            let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "starting", error.to_string());
+            refusal.retry("1").into_response()
         }
         Err(error) => {
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", error.to_string()).into_response()

@@ -87,6 +87,7 @@ impl NodeArguments {
 #[command(after_help = "\
 Examples:
   metricc ingest --source payments log/*.ndjson
+  metricc ingest --source payments april.parquet may.csv
   metricc ingest --source payments events.ndjson --node http://127.0.0.1:7171
 
 Requests carry keys made of the name of the file, the place in it and what it says there. So after a break the same
@@ -94,7 +95,7 @@ command goes on where it was: what the node has is not taken again.
 
 Exit codes: 0 all are events, 1 some were quarantined, 2 usage or failure.")]
 pub(crate) struct IngestArguments {
-    /// Files with one JSON object a line
+    /// Files of events: `.ndjson`, `.jsonl`, `.csv` with a header, or `.parquet`
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Source that the events are of
@@ -107,6 +108,27 @@ pub(crate) struct IngestArguments {
     pub(crate) node: NodeArguments,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc audit          what is served, against the log read anew from its start
+  metricc audit --full   the views as well, which are made anew from the log
+  metricc audit --json   one JSON object per line
+
+Both sides are states, compared by their bytes.
+
+Exit codes: 0 no difference, 1 differences, 2 usage or failure.")]
+pub(crate) struct AuditArguments {
+    /// Make the views anew from the start of the log, and compare them with those that were there
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// One JSON object per metric, on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
+}
+
 /// Form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum QueryFormat {
@@ -114,6 +136,10 @@ pub(crate) enum QueryFormat {
     Table,
     /// One JSON object per row
     Json,
+    /// With a header
+    Csv,
+    /// An Arrow IPC stream
+    Arrow,
 }
 
 #[derive(Debug, Args)]
@@ -122,7 +148,11 @@ Examples:
   metricc query                                          the metrics of the node
   metricc query revenue --key country=IN --from 2026-04-01
   metricc query revenue --grain 24h --output json
-  metricc query revenue --latest --live                  again whenever it changes")]
+  metricc query revenue --output csv > revenue.csv
+  metricc query revenue --latest --live                  again whenever it changes
+  metricc query revenue --key country=IN --plot          as a chart
+  metricc query revenue --key country=IN --explain       what of it is from batch, what from the tail
+  metricc query revenue --at 120                         as it was at that frontier, to the byte")]
 pub(crate) struct QueryArguments {
     /// The metric; all are listed unless given
     pub(crate) metric: Option<String>,
@@ -137,6 +167,18 @@ pub(crate) struct QueryArguments {
     /// Go on, and show the rows whenever they have changed
     #[arg(long)]
     pub(crate) live: bool,
+    /// As it was at this frontier: one offset for each partition of its sources
+    #[arg(long, value_name = "OFFSET,…", value_delimiter = ',', conflicts_with = "live")]
+    pub(crate) at: Option<Vec<u64>>,
+    /// Show what was merged: which parts of the log, and how far it went then
+    #[arg(long)]
+    pub(crate) receipt: bool,
+    /// Show the rows that each part of the log would give by itself
+    #[arg(long, conflicts_with_all = ["live", "plot", "latest"])]
+    pub(crate) explain: bool,
+    /// Draw the rows: a line over the windows of each key, bars where there are none
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) plot: bool,
     /// Form of the answer
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) output: QueryFormat,

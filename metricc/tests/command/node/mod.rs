@@ -1,10 +1,13 @@
 //! `metricc serve` as its clients meet it: a process of its own, asked over HTTP.
 
 mod access;
+mod audit;
 mod bank;
+mod forms;
 mod kills;
 mod past;
 mod serving;
+mod watched;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -135,6 +138,18 @@ impl Node {
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or(std::io::ErrorKind::InvalidData)?;
         Ok(Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
+    }
+
+    /// Runs a command that talks to it: exit code, stdout, stderr.
+    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_metricc"))
+            .args(arguments)
+            .env("NO_COLOR", "1")
+            .env("METRICC_NODE", format!("http://{}", self.address))
+            .output()
+            .expect("the command starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
     }
 
     fn get(&self, path: &str) -> Answer {

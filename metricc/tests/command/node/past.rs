@@ -66,8 +66,8 @@ fn a_receipt_says_what_was_merged_and_how_complete_it_is() {
     node.post("r1", &line(8)).expect("an answer");
     node.settle();
     let parts = json!([
-        { "source": "events", "from": [0], "to": [7] },
-        { "source": "events", "from": [7], "to": [8] },
+        { "source": "events", "from": [0], "to": [7], "layer": "batch" },
+        { "source": "events", "from": [7], "to": [8], "layer": "tail" },
     ]);
     assert_eq!(receipt(&node), json!({ "parts": parts, "ends": { "events": [8] } }));
     assert_eq!(node.get("/v1/metrics/total").json().get("receipt"), None);

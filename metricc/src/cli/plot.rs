@@ -1,0 +1,150 @@
+//! Rows drawn in the terminal: a line over the windows of each key; bars where there are no windows.
+
+use std::collections::BTreeMap;
+
+use metricc_client::jiff::Timestamp;
+use serde_json::Value;
+use textplots::{Chart, LabelBuilder, LabelFormat, Plot, Shape};
+
+use super::query::cells;
+
+/// Most charts of one answer, and most bars of one chart.
+const MAX_CHARTS: usize = 8;
+const MAX_BARS: usize = 40;
+
+/// Height of a chart, in dots of which four make a line of text.
+const HEIGHT: u32 = 40;
+
+/// Draws rows. Values that are no numbers, or none, are left out.
+pub(crate) fn plot(metric: &str, rows: &[Value], width: usize) -> String {
+    let mut series: BTreeMap<String, Vec<(Option<f64>, f64)>> = BTreeMap::new();
+    for row in rows {
+        let at = row["window"]["start"].as_str().and_then(seconds);
+        let n_keys = row["key"].as_object().map_or(0, serde_json::Map::len);
+        let n_before = n_keys + if row["window"].is_object() { 2 } else { 0 };
+        for (name, value) in cells(row).into_iter().skip(n_before) {
+            let Some(value) = number(&value) else { continue };
+            let output = if name == "value" { metric.to_owned() } else { format!("{metric}.{name}") };
+            series.entry(format!("{output}{}", named_keys(row))).or_default().push((at, value));
+        }
+    }
+    if series.is_empty() {
+        return "nothing to draw: there are no numbers in these rows\n".to_owned();
+    }
+    let is_over_time = series.values().flatten().all(|(at, _)| at.is_some());
+    if is_over_time { lines(&series, width) } else { bars(&series, width) }
+}
+
+fn lines(series: &BTreeMap<String, Vec<(Option<f64>, f64)>>, width: usize) -> String {
+    let mut text = String::new();
+    for (name, points) in series.iter().take(MAX_CHARTS) {
+        text.push_str(&format!("{name}\n"));
+        text.push_str(&line(points, width));
+    }
+    more(&mut text, series.len(), MAX_CHARTS, "charts");
+    text
+}
+
+fn line(points: &[(Option<f64>, f64)], width: usize) -> String {
+    let first = points.iter().filter_map(|(at, _)| *at).fold(f64::INFINITY, f64::min);
+    let last = points.iter().filter_map(|(at, _)| *at).fold(f64::NEG_INFINITY, f64::max);
+    // One point has no width; an hour on both sides shows it.
+    let (first, last) = if last > first { (first, last) } else { (first - 3600.0, last + 3600.0) };
+    let near = |at: &Option<f64>, value: &f64| ((at.unwrap_or(first) - first) as f32, *value as f32);
+    let points: Vec<(f32, f32)> = points.iter().map(|(at, value)| near(at, value)).collect();
+    let n_columns = u32::try_from(width.saturating_sub(16).clamp(20, 120)).unwrap_or(80);
+    let label = move |seconds: f32| instant(first + f64::from(seconds));
+    Chart::new(n_columns * 2, HEIGHT, 0.0, (last - first) as f32)
+        .x_label_format(LabelFormat::Custom(Box::new(label)))
+        .lineplot(&if points.len() == 1 { Shape::Points(&points) } else { Shape::Lines(&points) })
+        .to_string()
+}
+
+fn bars(series: &BTreeMap<String, Vec<(Option<f64>, f64)>>, width: usize) -> String {
+    let named = series.iter().flat_map(|(name, points)| points.iter().map(move |(_, value)| (name, *value)));
+    let all: Vec<(&String, f64)> = named.collect();
+    let most = all.iter().map(|(_, value)| value.abs()).fold(0.0, f64::max);
+    let longest = all.iter().take(MAX_BARS).map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let room = width.saturating_sub(longest + 18).clamp(10, 100);
+    let mut text = String::new();
+    for (name, value) in all.iter().take(MAX_BARS) {
+        let share = if most > 0.0 { value.abs() / most } else { 0.0 };
+        let sign = if *value < 0.0 { "-" } else { "" };
+        let bar = "█".repeat((share * room as f64).round() as usize);
+        text.push_str(&format!("{name:longest$} {sign}{bar} {value}\n"));
+    }
+    more(&mut text, all.len(), MAX_BARS, "bars");
+    text
+}
+
+fn more(text: &mut String, n: usize, shown: usize, what: &str) {
+    if n > shown {
+        text.push_str(&format!("… and {} more {what}; choose with `--key`\n", n - shown));
+    }
+}
+
+fn named_keys(row: &Value) -> String {
+    let keys = row["key"].as_object().into_iter().flatten().map(|(name, value)| match value {
+        Value::String(text) => format!(" {name}={text}"),
+        value => format!(" {name}={value}"),
+    });
+    keys.collect()
+}
+
+fn number(value: &Value) -> Option<f64> {
+    let value = match value {
+        Value::Number(number) => number.as_f64(),
+        // Decimals are text, so that no digit is lost.
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    value.filter(|value| value.is_finite())
+}
+
+fn seconds(text: &str) -> Option<f64> {
+    // Windows of a calendar have the offset of their zone.
+    let at: Timestamp = text.parse().ok()?;
+    Some(at.as_microsecond() as f64 / 1e6)
+}
+
+fn instant(seconds: f64) -> String {
+    Timestamp::from_second(seconds as i64)
+        .map_or_else(|_| String::new(), |at| at.strftime("%F %H:%M").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn windows_become_a_line_for_each_key() {
+        let row = |hour: u32, country: &str, value: &str| {
+            json!({"metric":"m","key":{"country":country},"value":value,
+                   "window":{"start":format!("2026-04-25T{hour:02}:00:00Z"),"end":format!("2026-04-25T{hour:02}:59:00Z")}})
+        };
+        let rows: Vec<Value> =
+            (0..6).flat_map(|hour| [row(hour, "IN", "1.50"), row(hour, "DE", "-2")]).collect();
+        let text = plot("revenue", &rows, 80);
+        assert!(text.contains("revenue country=DE\n") && text.contains("revenue country=IN\n"), "{text}");
+        assert!(text.contains("2026-04-25 00:00") && text.contains("2026-04-25 05:00"), "{text}");
+        assert!(text.contains("-2.0") && text.contains("1.5"), "{text}");
+    }
+
+    #[test]
+    fn rows_without_windows_become_bars_whose_lengths_are_their_values() {
+        let row = |user: u32, n: u32| json!({"metric":"m","key":{"user":user},"window":null,"value":{"n":n,"name":"x"}});
+        let text = plot("m", &[row(1, 10), row(2, 20), row(3, 0)], 60);
+        let lengths: Vec<usize> = text.lines().map(|line| line.matches('█').count()).collect();
+        assert_eq!(lengths[1], 2 * lengths[0], "{text}");
+        assert_eq!(lengths[2], 0, "{text}");
+        assert!(text.starts_with("m.n user=1"), "{text}");
+    }
+
+    #[test]
+    fn what_has_no_numbers_is_said() {
+        let row = json!({"metric":"m","key":{},"window":null,"value":"IN"});
+        assert!(plot("m", &[row], 80).contains("nothing to draw"));
+    }
+}

@@ -1,0 +1,218 @@
+//! Forms in which events come and answers go, and what an answer is made of.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{Home, Node};
+
+const PACKAGE: &str = r#"
+source events {
+  at:     timestamp time
+  kind:   enum("low", "high")
+  amount: decimal(12, 2)
+  note:   string?
+}
+metric money = { total: sum(amount), n: count() } { from events by kind every 1h }
+metric n = count() { from events }
+metric hourly = count() { from events by kind every 1h }
+metric share = money.n / hourly
+"#;
+
+fn csv(from: u32, n: u32) -> String {
+    let line = |n: u32| {
+        let (hour, kind) = (n % 3, ["low", "high"][(n % 2) as usize]);
+        format!("2026-04-25T{hour:02}:00:00Z,{kind},{n}.50,\"a, {n}\"\n")
+    };
+    format!("at,kind,amount,note\n{}", (from..from + n).map(line).collect::<String>())
+}
+
+fn post(node: &Node, form: &str, body: &[u8]) -> super::Answer {
+    node.send("POST", "/v1/sources/events/events", &[("Content-Type", form)], body).expect("an answer")
+}
+
+/// A home with a CSV file and the Parquet file that the node seals of it.
+fn with_files() -> (Home, Node) {
+    let home = Home::new(PACKAGE, "[batch]\nevery = \"60s\"\nevents = 100\n[ingest]\nseal_events = 100\n");
+    std::fs::write(home.path().join("events.csv"), csv(0, 120)).expect("a file");
+    let node = home.ready();
+    let path = home.path().join("events.csv");
+    let (code, _, said) = node.run(&["ingest", "--source", "events", path.to_str().expect("a path")]);
+    assert_eq!((code, said.as_str()), (Some(0), "events: 120 events\n"));
+    node.settle();
+    (home, node)
+}
+
+#[test]
+fn csv_and_parquet_come_in_as_the_same_events() {
+    let (home, node) = with_files();
+    let sealed = home.path().join("metricc-data/log/events/events");
+    let find = || {
+        let files = std::fs::read_dir(&sealed).into_iter().flatten();
+        files
+            .map(|entry| entry.expect("an entry").path())
+            .find(|path| path.extension().is_some_and(|e| e == "parquet"))
+    };
+    node.until(|_| find().is_some());
+    let other = Home::new(PACKAGE, "");
+    let copy = other.ready();
+    let path = find().expect("a file");
+    let (code, _, said) =
+        copy.run(&["ingest", "--source", "events", "--events", "50", path.to_str().expect("a path")]);
+    assert_eq!((code, said.as_str()), (Some(0), "events: 120 events\n"));
+    copy.settle();
+    for metric in ["money", "n", "share"] {
+        assert_eq!(copy.rows(metric).0, node.rows(metric).0, "{metric}");
+    }
+    // The same file once more is three requests that are known.
+    let (_, _, said) =
+        copy.run(&["ingest", "--source", "events", "--events", "50", path.to_str().expect("a path")]);
+    assert!(said.contains("3 requests that the node had already"), "{said}");
+}
+
+#[test]
+fn f23_columns_that_are_not_those_of_the_source_are_refused_as_a_whole() {
+    let home = Home::new(PACKAGE, "");
+    let node = home.ready();
+    for (form, body, status, part) in [
+        ("text/csv", "at,kind\n", 422, "no column `amount`"),
+        ("text/csv; charset=utf-8", "at,kind,amount,amount\n", 422, "amount"),
+        ("application/vnd.apache.arrow.stream", "PAR1", 400, "no Arrow IPC stream"),
+        ("application/json", "{}", 400, "an array of events is expected"),
+        ("text/plain", "{}", 415, "application/vnd.apache.arrow.stream"),
+    ] {
+        let answer = post(&node, form, body.as_bytes());
+        assert_eq!(answer.status, status, "{}", answer.body);
+        assert!(answer.body.contains(part), "{}", answer.body);
+    }
+    // Records that do not decode are another matter.
+    let answer = post(
+        &node,
+        "text/csv",
+        b"at,kind,amount\n2026-04-25T00:00:00Z,low,1\n2026-04-25T00:00:00Z,mid,1\n1,2\n",
+    );
+    let said = answer.json();
+    assert_eq!((&said["accepted"], &said["quarantined"]), (&json!(1), &json!(2)), "{}", answer.body);
+    assert_eq!(said["exceptions"][1]["problem"], json!("2 cells where the header has 3"));
+    assert_eq!(node.source()["end"], json!([3]));
+}
+
+#[test]
+fn answers_come_as_csv_and_arrow_with_their_frontier() {
+    let (_home, node) = with_files();
+    let csv = "window_start,window_end,kind,total,n\n\
+               2026-04-25T00:00:00Z,2026-04-25T01:00:00Z,low,1150.00,20\n\
+               2026-04-25T00:00:00Z,2026-04-25T01:00:00Z,high,1210.00,20\n";
+    let asked = "/v1/metrics/money?to=2026-04-25T01:00:00Z";
+    let answer = node.get(&format!("{asked}&format=csv"));
+    assert_eq!(answer.body, csv);
+    assert!(answer.head.contains("content-type: text/csv"), "{}", answer.head);
+    assert!(answer.head.contains("metricc-frontier: 120"), "{}", answer.head);
+    let accepted = node.send("GET", asked, &[("Accept", "text/csv")], b"").expect("an answer");
+    assert_eq!(accepted.body, csv);
+    let (code, said, noted) =
+        node.run(&["query", "money", "--to", "2026-04-25T01:00:00Z", "--output", "csv"]);
+    assert_eq!((code, said.as_str(), noted.as_str()), (Some(0), csv, ""));
+    // No rows still have their columns.
+    let answer = node.get("/v1/metrics/money?from=2030-01-01T00:00:00Z&format=csv");
+    assert_eq!(answer.body, "window_start,window_end,kind,total,n\n");
+    let answer = node.get("/v1/metrics/money?format=xml");
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("none of `json`, `csv` and `arrow`"), "{}", answer.body);
+
+    let (code, rows) = arrow(&node, &["query", "money", "--output", "arrow"]);
+    assert_eq!((code, rows), (Some(0), 6));
+}
+
+/// Runs a command that writes an Arrow IPC stream; its exit code, and the rows of the stream.
+fn arrow(node: &Node, arguments: &[&str]) -> (Option<i32>, usize) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_metricc"))
+        .args(arguments)
+        .env("METRICC_NODE", format!("http://{}", node.address))
+        .output()
+        .expect("the command starts");
+    let reader = arrow::ipc::reader::StreamReader::try_new(&output.stdout[..], None).expect("a stream");
+    let names: Vec<String> = reader.schema().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names, ["window_start", "window_end", "kind", "total", "n"]);
+    (output.status.code(), reader.map(|batch| batch.expect("a batch").num_rows()).sum())
+}
+
+#[test]
+fn an_explanation_says_which_part_of_the_log_a_value_comes_from() {
+    let (_home, node) = with_files();
+    node.until(|node| node.source()["view"] == json!([120]));
+    let more = csv(120, 6);
+    assert_eq!(post(&node, "text/csv", more.as_bytes()).status, 200);
+    node.settle();
+    let explained = node.get("/v1/metrics/money/explain-value?key.kind=low&to=2026-04-25T01:00:00Z").json();
+    let rows = &explained["answer"]["rows"];
+    assert_eq!(rows[0]["value"], json!({"total": "1270.50", "n": 21}));
+    let parts = explained["of"][0]["parts"].as_array().expect("parts");
+    let told: Vec<_> = parts
+        .iter()
+        .map(|part| {
+            (&part["part"]["layer"], &part["part"]["to"], &part["positions"], &part["rows"][0]["value"]["n"])
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (&json!("batch"), &json!([120]), &json!(120), &json!(20)),
+            (&json!("tail"), &json!([126]), &json!(6), &json!(1)),
+        ]
+    );
+    let receipt = &explained["answer"]["receipt"];
+    assert_eq!(receipt["parts"][1]["layer"], json!("tail"));
+    assert_eq!(receipt["ends"]["events"], json!([126]));
+    // Of the past it comes from the log; a metric of metrics is explained by those that it is made of.
+    let explained = node.get("/v1/metrics/share/explain-value?at=60").json();
+    let told: Vec<_> = explained["of"].as_array().expect("metrics").iter().map(|of| &of["metric"]).collect();
+    assert_eq!(told, [&json!("money"), &json!("hourly")]);
+    assert_eq!(explained["of"][1]["parts"][0]["part"]["layer"], json!("log"));
+    assert_eq!(explained["of"][1]["parts"][0]["rows"][0]["value"], json!(10));
+
+    let (code, said, noted) = node.run(&["query", "money", "--key", "kind=low", "--explain"]);
+    assert_eq!(code, Some(0), "{said}{noted}");
+    assert!(said.contains("batch [0] to [120]") && said.contains("tail [120] to [126]"), "{said}");
+    assert!(said.contains("120 positions") && said.contains("\"n\":20"), "{said}");
+    let (_, said, _) = node.run(&["query", "money", "--key", "kind=low", "--plot"]);
+    assert!(said.contains("money.total kind=low\n") && said.contains("2026-04-25 02:00"), "{said}");
+    let (_, _, noted) = node.run(&["query", "n", "--at", "60", "--receipt"]);
+    assert!(noted.contains("1 row at frontier [60]") && noted.contains("events: log [0] to [60]"), "{noted}");
+}
+
+#[test]
+fn who_listens_does_not_keep_the_node_from_stopping() {
+    let home = Home::new(PACKAGE, "");
+    let node = home.ready();
+    let mut stream = std::net::TcpStream::connect(&node.address).expect("a connection");
+    let head = format!("GET /v1/metrics/n/live HTTP/1.1\r\nHost: {}\r\n\r\n", node.address);
+    std::io::Write::write_all(&mut stream, head.as_bytes()).expect("written");
+    let mut some = [0; 64];
+    assert!(stream.read(&mut some).expect("an answer") > 0);
+    let start = Instant::now();
+    assert_eq!(node.stop(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_page_of_another_site_gets_nothing_done() {
+    let home = Home::new(PACKAGE, "");
+    let node = home.ready();
+    let own = format!("http://{}", node.address);
+    let body = csv(0, 1);
+    for (headers, status) in [
+        (vec![("Origin", "http://evil.example")], 403),
+        (vec![("Origin", "null")], 403),
+        (vec![("Sec-Fetch-Site", "cross-site")], 403),
+        (vec![("Origin", own.as_str())], 200),
+        (vec![("Sec-Fetch-Site", "none")], 200),
+    ] {
+        let headers: Vec<_> = headers.into_iter().chain([("Content-Type", "text/csv")]).collect();
+        let answer =
+            node.send("POST", "/v1/sources/events/events", &headers, body.as_bytes()).expect("an answer");
+        assert_eq!(answer.status, status, "{headers:?}: {}", answer.body);
+    }
+    assert_eq!(node.get("/v1/sources/events/quarantine?partition=1").status, 400);
+}

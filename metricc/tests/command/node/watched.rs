@@ -1,0 +1,105 @@
+//! A folder that is watched is a source like any other.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Home, Node};
+
+const PACKAGE: &str = "
+source events { at: timestamp time  n: int }
+metric seen = count() { from events }
+metric total = sum(n) { from events }
+";
+
+fn lines(from: u64, n: u64) -> String {
+    (from..from + n).map(|n| format!("{{\"at\":\"2026-04-25T10:00:00Z\",\"n\":{n}}}\n")).collect()
+}
+
+fn config() -> &'static str {
+    "[batch]\nevery = \"100ms\"\n[ingest]\nmax_events = 50\n[sources.events]\nwatch = \"inbox\"\n"
+}
+
+/// Puts a file into the folder, whole.
+fn put(home: &Home, name: &str, text: &str) {
+    let outside = home.path().join("unfinished");
+    std::fs::write(&outside, text).expect("a file");
+    std::fs::rename(outside, home.path().join("inbox").join(name)).expect("a name");
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("an entry"))
+        .filter(|entry| entry.file_type().expect("a kind").is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn until_done(home: &Home, node: &Node, n: usize) {
+    let inbox = home.path().join("inbox");
+    node.until(|_| names(&inbox.join("done")).len() + names(&inbox.join("refused")).len() >= n);
+    node.settle();
+}
+
+#[test]
+fn files_of_all_forms_are_taken_once_and_moved_aside() {
+    let home = Home::new(PACKAGE, config());
+    let node = home.ready();
+    put(&home, "a.ndjson", &lines(0, 120));
+    put(&home, "b.csv", "at,n\n2026-04-25T10:00:00Z,1000\n2026-04-25T10:00:00Z,x\n");
+    put(&home, ".hidden.ndjson", &lines(0, 5));
+    put(&home, "notes.txt", "not for the log");
+    put(&home, "c.csv", "when,n\n2026-04-25T10:00:00Z,1\n");
+    until_done(&home, &node, 3);
+    let inbox = home.path().join("inbox");
+    assert_eq!(names(&inbox.join("done")), ["a.ndjson", "b.csv"]);
+    assert_eq!(names(&inbox.join("refused")), ["c.csv"]);
+    assert_eq!(names(&inbox), [".hidden.ndjson", "notes.txt"]);
+    assert_eq!(node.rows("seen").0[0]["value"], json!(121));
+    assert_eq!(node.rows("total").0[0]["value"], json!(119 * 60 + 1000));
+    // The same file once more is known; another one of that name is not.
+    put(&home, "a.ndjson", &lines(0, 120));
+    until_done(&home, &node, 4);
+    assert_eq!(node.rows("seen").0[0]["value"], json!(121));
+    put(&home, "a.ndjson", &lines(500, 1));
+    until_done(&home, &node, 5);
+    assert_eq!(node.rows("seen").0[0]["value"], json!(122));
+    assert_eq!(names(&inbox.join("done")), ["1-a.ndjson", "2-a.ndjson", "a.ndjson", "b.csv"]);
+    let counters = node.get("/metrics").body;
+    assert!(counters.contains("metricc_files_total{source=\"events\"} 4"), "{counters}");
+    assert!(counters.contains("metricc_files_refused_total{source=\"events\"} 1"), "{counters}");
+}
+
+#[test]
+fn a_node_that_is_killed_in_the_middle_of_a_file_takes_the_rest_once() {
+    let home = Home::new(PACKAGE, config());
+    let mut n_cut = 0;
+    for round in 0..4u64 {
+        let node = home.ready();
+        put(&home, &format!("{round}.ndjson"), &lines(round * 4000, 4000));
+        node.until(|node| node.source()["end"][0].as_u64() > Some(round * 4000));
+        node.kill();
+        n_cut += u64::from(!names(&home.path().join("inbox")).is_empty());
+        let node = home.ready();
+        until_done(&home, &node, (round + 1) as usize);
+        assert_eq!(node.rows("seen").0[0]["value"], json!((round + 1) * 4000), "round {round}");
+        node.kill();
+    }
+    assert!(n_cut > 0, "no file was cut");
+}
+
+#[test]
+fn a_node_that_stops_leaves_the_rest_for_the_next_one() {
+    let home = Home::new(PACKAGE, config());
+    let node = home.ready();
+    put(&home, "a.ndjson", &lines(0, 3000));
+    std::thread::sleep(Duration::from_millis(700));
+    assert_eq!(node.stop(), Some(0));
+    let node = home.ready();
+    until_done(&home, &node, 1);
+    assert_eq!(node.rows("seen").0[0]["value"], json!(3000));
+}

@@ -1,0 +1,213 @@
+//! Audits: what is served, or kept, against what the log says when it is read anew from its start.
+//!
+//! Both sides are segments of one interval in their canonical form, so they are equal if and only if their bytes are.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::ArrayRef;
+use arrow::error::ArrowError;
+use arrow::row::{RowConverter, Rows, SortField};
+use metricc_compiler::{MetricPlan, Segment};
+use metricc_log::durable::DurableError;
+use metricc_log::{Frontier, Interval, LogError};
+use metricc_runtime_batch::{BatchError, BatchOptions, evaluate};
+use metricc_runtime_serve::{ServeError, merge};
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
+
+use crate::source::NodeSource;
+
+/// What is compared with the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Audited {
+    /// ⊕ of the view and the tail that are served.
+    Served,
+    /// The view alone, which is replaced by what came out.
+    View,
+}
+
+/// What an audit of one metric came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditLine {
+    /// What was compared with the log.
+    pub audited: Audited,
+    /// The source of its events.
+    pub source: String,
+    /// The metric.
+    pub metric: String,
+    /// Its hash.
+    pub hash: String,
+    /// The frontier up to which both sides go, from the start of the log.
+    pub frontier: Vec<u64>,
+    /// Groups that came out of the log.
+    pub rows: u64,
+    /// XXH3-64 of the states that were there, in hexadecimal digits.
+    pub found: String,
+    /// XXH3-64 of the states that came out of the log.
+    pub recomputed: String,
+    /// Groups that are on one side alone, or not the same on both.
+    pub differences: u64,
+}
+
+/// Why there is no audit.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// Nothing is served yet.
+    #[error("source `{0}` is not served yet: its log is being read; ask again")]
+    NotReady(String),
+    /// The log could not be read.
+    #[error(transparent)]
+    Log(#[from] DurableError),
+    /// An interval of it is none.
+    #[error(transparent)]
+    Interval(#[from] LogError),
+    /// It could not be evaluated.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// What is served could not be merged.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// States could not be compared.
+    #[error("comparing states: {0}")]
+    Compare(#[from] ArrowError),
+    /// The batch layer did not do it.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Compares all that is served of a source with its log.
+///
+/// # Errors
+/// [`AuditError`] if the log could not be evaluated; differences are no error.
+pub(crate) fn served(source: &NodeSource, options: &BatchOptions) -> Result<Vec<AuditLine>, AuditError> {
+    let started = Instant::now();
+    let served = source.serving.published_of(source.name());
+    let (frontier, parts) = served.ok_or_else(|| AuditError::NotReady(source.name().to_owned()))?;
+    let recomputed = recomputed(source, &frontier, options)?;
+    let mut lines = Vec::with_capacity(recomputed.len());
+    for (metric, recomputed) in source.plan.metrics.iter().zip(&recomputed) {
+        let parts = parts.get(&metric.metric.name).map(Vec::as_slice).unwrap_or_default();
+        let parts: Vec<Segment> = parts.iter().map(|part| part.segment().clone()).collect();
+        lines.push(compare(Audited::Served, metric, &merge(metric, &parts)?, recomputed)?);
+    }
+    record(source, &lines, started);
+    Ok(lines)
+}
+
+/// The states of all metrics of a source, from the start of its log to a frontier.
+pub(crate) fn recomputed(
+    source: &NodeSource,
+    frontier: &Frontier,
+    options: &BatchOptions,
+) -> Result<Vec<Segment>, AuditError> {
+    let start = Frontier(vec![0; frontier.0.len()]);
+    let log = source.log_from(&start)?;
+    let interval = Interval::new(start, frontier.clone())?;
+    Ok(evaluate(&source.plan, &log, &interval, options, &|_| ())?.segments)
+}
+
+/// Compares two segments of one interval.
+pub(crate) fn compare(
+    audited: Audited,
+    plan: &Arc<MetricPlan>,
+    found: &Segment,
+    recomputed: &Segment,
+) -> Result<AuditLine, AuditError> {
+    let (left, right) = (encoded(found.states.columns())?, encoded(recomputed.states.columns())?);
+    let (found_digest, recomputed_digest) = (digest(&left), digest(&right));
+    let is_same = found.first_difference(recomputed).is_none();
+    Ok(AuditLine {
+        audited,
+        source: plan.metric.source.name.clone(),
+        metric: plan.metric.name.clone(),
+        hash: plan.hash.to_string(),
+        frontier: recomputed.interval.to().0.clone(),
+        rows: recomputed.states.num_rows() as u64,
+        found: found_digest,
+        recomputed: recomputed_digest,
+        differences: if is_same { 0 } else { n_differences(plan, found, recomputed)?.max(1) },
+    })
+}
+
+/// Counts what came out, and says it in the log of the node.
+pub(crate) fn record(source: &NodeSource, lines: &[AuditLine], started: Instant) {
+    let differences = lines.iter().map(|line| line.differences).sum();
+    source.counters.audited(source.name(), differences);
+    let seconds = started.elapsed().as_secs_f64();
+    for line in lines {
+        let AuditLine { metric, frontier, rows, found, recomputed, differences, .. } = line;
+        if *differences > 0 {
+            tracing::error!(
+                source = source.name(),
+                metric,
+                ?frontier,
+                rows,
+                found,
+                recomputed,
+                differences,
+                "audit"
+            );
+        } else {
+            tracing::info!(source = source.name(), metric, ?frontier, rows, recomputed, differences, "audit");
+        }
+    }
+    tracing::info!(source = source.name(), differences, seconds, "audit done");
+}
+
+/// Rows as bytes that are equal if and only if the rows are.
+fn encoded(columns: &[ArrayRef]) -> Result<Rows, ArrowError> {
+    let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
+    RowConverter::new(fields)?.convert_columns(columns)
+}
+
+fn digest(rows: &Rows) -> String {
+    let mut hasher = XxHash3_64::new();
+    for row in rows {
+        std::hash::Hasher::write(&mut hasher, row.as_ref());
+    }
+    format!("{:016x}", std::hash::Hasher::finish(&hasher))
+}
+
+fn n_differences(plan: &MetricPlan, left: &Segment, right: &Segment) -> Result<u64, ArrowError> {
+    let split = |segment: &Segment| {
+        let (groups, states) = segment.states.columns().split_at(plan.form.n_group_columns);
+        Ok::<_, ArrowError>((encoded(groups)?, encoded(states)?))
+    };
+    let ((left_groups, left_states), (right_groups, right_states)) = (split(left)?, split(right)?);
+    let mut found: HashMap<&[u8], usize> = HashMap::with_capacity(left_groups.num_rows());
+    let left_rows: Vec<_> = left_groups.iter().collect();
+    for (place, group) in left_rows.iter().enumerate() {
+        found.insert(group.as_ref(), place);
+    }
+    let mut n_differences = 0;
+    for (place, group) in right_groups.iter().enumerate() {
+        match found.remove(group.as_ref()) {
+            Some(other) if left_states.row(other) == right_states.row(place) => {}
+            _ => n_differences += 1,
+        }
+    }
+    Ok(n_differences + found.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_the_same_bytes_only_if_they_are_the_same() {
+        use arrow::array::{BinaryArray, Int64Array};
+        let rows = |keys: Vec<Option<i64>>, states: Vec<&[u8]>| {
+            let columns: [ArrayRef; 2] =
+                [Arc::new(Int64Array::from(keys)), Arc::new(BinaryArray::from_vec(states))];
+            digest(&encoded(&columns).unwrap())
+        };
+        let first = rows(vec![None, Some(1)], vec![b"a", b"bc"]);
+        assert_eq!(first, rows(vec![None, Some(1)], vec![b"a", b"bc"]));
+        assert_ne!(first, rows(vec![None, Some(1)], vec![b"ab", b"c"]));
+        assert_ne!(first, rows(vec![Some(0), Some(1)], vec![b"a", b"bc"]));
+        assert_ne!(first, rows(vec![None], vec![b"a"]));
+    }
+}

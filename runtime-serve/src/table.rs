@@ -1,0 +1,150 @@
+//! Answers as typed columns: as JSON, as CSV and as Arrow.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::compute::{cast, filter, take};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::error::ArrowError;
+use futures::future::BoxFuture;
+use metricc_client::{ReadReceipt, ReadRequest, Served, Serving, ServingError};
+use metricc_compiler::{CompileError, scalar};
+use metricc_dsl::ir;
+use serde_json::value::RawValue;
+
+use crate::json::json_lines;
+use crate::{Presented, ServeError, text_table};
+
+/// An answer whose rows are columns: those of [`Served`] before they are written as JSON.
+#[derive(Debug, Clone)]
+pub struct ServedTable {
+    /// The metric.
+    pub metric: String,
+    /// Its hash.
+    pub hash: String,
+    /// The frontier up to which the rows go: one offset per partition of its sources.
+    pub frontier: Vec<u64>,
+    /// The rows that were asked for.
+    pub rows: Presented,
+    /// Where they came from, if that was asked for.
+    pub receipt: Option<ReadReceipt>,
+}
+
+/// A serving layer that has the types of its rows.
+pub trait ServingTables: Serving {
+    /// The rows of a metric, as [`Serving::read`] has them.
+    fn table(&self, request: ReadRequest) -> BoxFuture<'_, Result<ServedTable, ServingError>>;
+}
+
+impl ServedTable {
+    /// The answer with its rows as JSON.
+    ///
+    /// # Errors
+    /// [`ServingError::Failed`] if a row is no JSON.
+    pub fn into_served(self) -> Result<Served, ServingError> {
+        let rows = json_rows(&self.rows)?;
+        let ServedTable { metric, hash, frontier, receipt, .. } = self;
+        Ok(Served { metric, hash, frontier, rows, receipt })
+    }
+}
+
+/// The rows as JSON, one object for each.
+pub(crate) fn json_rows(presented: &Presented) -> Result<Vec<Box<RawValue>>, ServingError> {
+    let rows = json_lines(presented).map(RawValue::from_string);
+    rows.collect::<Result<_, _>>().map_err(|error| ServingError::Failed(error.to_string()))
+}
+
+impl Presented {
+    /// No rows of these types.
+    pub(crate) fn empty(row_type: ir::RowType) -> Self {
+        let column = |ty: &ir::Type| arrow::array::new_empty_array(&scalar::data_type(&ty.kind));
+        Presented {
+            n_rows: 0,
+            windows: (row_type.window != ir::Window::AllTime).then(Vec::new),
+            keys: row_type.keys.iter().map(|key| column(&key.ty)).collect(),
+            outputs: row_type.outputs.iter().map(|output| column(&output.ty)).collect(),
+            row_type: Arc::new(row_type),
+        }
+    }
+
+    /// Some of the rows: one flag for each.
+    pub(crate) fn chosen(self, selected: &[bool]) -> Result<Self, ServeError> {
+        if selected.iter().all(|is_selected| *is_selected) {
+            return Ok(self);
+        }
+        let flags = BooleanArray::from(selected.to_vec());
+        let failed = |error: ArrowError| CompileError::engine(&self.row_type.name, error);
+        let columns = |columns: &[ArrayRef]| -> Result<Vec<ArrayRef>, CompileError> {
+            columns.iter().map(|column| filter(column, &flags).map_err(failed)).collect()
+        };
+        let (keys, outputs) = (columns(&self.keys)?, columns(&self.outputs)?);
+        let windows = self.windows.as_ref().map(|windows| {
+            let chosen = windows.iter().zip(selected).filter(|(_, is_selected)| **is_selected);
+            chosen.map(|(window, _)| *window).collect()
+        });
+        let n_rows = flags.true_count();
+        Ok(Presented { row_type: self.row_type, n_rows, windows, keys, outputs })
+    }
+}
+
+/// Rows as CSV with a header (RFC 4180, lines end with LF): `window_start`, `window_end`, keys, outputs. None is an empty
+/// cell, an empty text is `""`, as the reader of logs has it.
+pub fn csv(presented: &Presented) -> String {
+    let text = text_table(presented);
+    let mut out = text.header.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",");
+    out.push('\n');
+    for row in &text.rows {
+        let cells = row.iter().map(|cell| cell.as_deref().map_or_else(String::new, csv_cell));
+        out.push_str(&cells.collect::<Vec<_>>().join(","));
+        out.push('\n');
+    }
+    out
+}
+
+fn csv_cell(text: &str) -> String {
+    if text.is_empty() || text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Rows as typed columns that others read: `window_start`, `window_end`, keys, outputs. Instants are in UTC, enums are
+/// written as text.
+///
+/// # Errors
+/// [`ArrowError`] if a column is not of its type.
+pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
+    let metric = &presented.row_type;
+    let mut fields = Vec::new();
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    if let Some(windows) = &presented.windows {
+        let starts: Vec<i64> = windows.iter().map(|window| window.0).collect();
+        let ends: Vec<i64> = windows.iter().map(|window| window.1).collect();
+        for (name, instants) in [("window_start", starts), ("window_end", ends)] {
+            let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(instants).with_timezone_utc());
+            fields.push(Field::new(name, column.data_type().clone(), false));
+            columns.push(column);
+        }
+    }
+    let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.ty));
+    let outputs = metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.ty));
+    for ((name, ty), column) in keys.chain(outputs).zip(presented.keys.iter().chain(&presented.outputs)) {
+        let column = typed_column(&ty.kind, column)?;
+        fields.push(Field::new(name, column.data_type().clone(), true));
+        columns.push(column);
+    }
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(presented.n_rows));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+}
+
+fn typed_column(kind: &ir::Kind, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match kind {
+        ir::Kind::Enum(names) => take(&StringArray::from_iter_values(names.iter()), column, None),
+        ir::Kind::Timestamp => cast(column, &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+        _ => {
+            debug_assert_eq!(*column.data_type(), scalar::data_type(kind));
+            Ok(column.clone())
+        }
+    }
+}
