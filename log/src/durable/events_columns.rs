@@ -4,14 +4,14 @@
 //! measured before anything is converted.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, OffsetSizeTrait, RecordBatch};
+use arrow::buffer::Buffer;
 use arrow::compute::{concat, filter};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
-use arrow::ipc::reader::StreamReader;
+use arrow::ipc::reader::StreamDecoder;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::events::{BodyError, BodyLimits, Events, Rejected};
@@ -27,19 +27,28 @@ pub(crate) fn decode(rules: &SharedRules, body: &[u8], limits: &BodyLimits) -> R
 
 fn decode_stream(rules: &SharedRules, body: &[u8], limits: &BodyLimits) -> Result<Events, BodyError> {
     let broken = |error: ArrowError| BodyError::Body(format!("no Arrow IPC stream: {error}"));
-    let reader = StreamReader::try_new(Cursor::new(body), None).map_err(broken)?;
-    let places = places(rules, reader.schema().fields())?;
-    let mut building =
-        Building { rules, columns: vec![Vec::new(); rules.fields.len()], rejected: Vec::new(), n_records: 0 };
+    // Unlike the reader of files, this one makes no room for what a stream only says that it has.
+    let (mut decoder, mut rest) = (StreamDecoder::new(), Buffer::from(body));
+    let mut building = None;
     let mut n_bytes = 0;
-    for batch in reader {
-        let batch = batch.map_err(broken)?;
-        limits.check_records(building.n_records + batch.num_rows() as u64)?;
+    while !rest.is_empty() {
+        let batch = decoder.decode(&mut rest).map_err(broken)?;
+        if building.is_none()
+            && let Some(schema) = decoder.schema()
+        {
+            building = Some(Building::new(rules, places(rules, schema.fields())?));
+        }
+        let (Some(batch), Some(building)) = (batch, &mut building) else { continue };
+        limits.check_records(building.n_records.saturating_add(batch.num_rows() as u64))?;
         n_bytes += batch.columns().iter().map(n_bytes_said).sum::<usize>();
         limits.check_bytes(n_bytes)?;
-        building.add(&batch, &places).map_err(broken)?;
+        building.add(&batch).map_err(broken)?;
     }
-    building.finish().map_err(broken)
+    decoder.finish().map_err(broken)?;
+    match building {
+        Some(building) => building.finish().map_err(broken),
+        None => Err(BodyError::Body("no Arrow IPC stream: it is empty".to_owned())),
+    }
 }
 
 /// The column of each field; none for one that may be absent and is.
@@ -109,18 +118,25 @@ fn ends<O: OffsetSizeTrait>(offsets: &[O]) -> usize {
 
 struct Building<'a> {
     rules: &'a SharedRules,
+    /// The column of each field; none for one that may be absent and is.
+    places: Vec<Option<usize>>,
     /// For each field its columns, one for each batch.
     columns: Vec<Vec<ArrayRef>>,
     rejected: Vec<Rejected>,
     n_records: u64,
 }
 
-impl Building<'_> {
-    fn add(&mut self, batch: &RecordBatch, places: &[Option<usize>]) -> Result<(), ArrowError> {
+impl<'a> Building<'a> {
+    fn new(rules: &'a SharedRules, places: Vec<Option<usize>>) -> Self {
+        let columns = vec![Vec::new(); rules.fields.len()];
+        Building { rules, places, columns, rejected: Vec::new(), n_records: 0 }
+    }
+
+    fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         let n_rows = batch.num_rows();
         let mut rejects: BTreeMap<usize, Reject> = BTreeMap::new();
-        let mut arrays = Vec::with_capacity(places.len());
-        for (index, (place, field)) in places.iter().zip(&self.rules.fields).enumerate() {
+        let mut arrays = Vec::with_capacity(self.places.len());
+        for (index, (place, field)) in self.places.iter().zip(&self.rules.fields).enumerate() {
             let Some(place) = place else {
                 arrays.push(convert::absent(field, n_rows));
                 continue;
@@ -174,4 +190,124 @@ fn shown(batch: &RecordBatch, row: usize) -> Result<String, ArrowError> {
         members.insert(field.name().clone(), value);
     }
     Ok(serde_json::Value::Object(members).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{
+        DictionaryArray, Float64Array, Int32Array, Int64Array, StringArray, StringViewArray,
+        TimestampMillisecondArray,
+    };
+    use arrow::datatypes::Int32Type;
+    use arrow::ipc::writer::StreamWriter;
+    use metricc_dsl::ir::{Field, Kind, Source, Type};
+
+    use super::*;
+    use crate::durable::{BodyForm, EventDecoder};
+
+    fn field(name: &str, kind: Kind, optional: bool) -> Field {
+        let ty = Type { optional, ..Type::of(kind) };
+        Field { name: name.into(), doc: String::new(), ty, default: None, zone: None, unit: None }
+    }
+
+    fn decoder() -> EventDecoder {
+        let fields = vec![
+            field("at", Kind::Timestamp, false),
+            field("name", Kind::String, false),
+            field("x", Kind::Float, true),
+        ];
+        let source = Source { name: "s".into(), doc: String::new(), fields, time: 0, identity: Vec::new() };
+        EventDecoder::new(&Arc::new(source)).unwrap()
+    }
+
+    fn times(n: usize) -> ArrayRef {
+        Arc::new(TimestampMillisecondArray::from_iter_values(0..n as i64).with_timezone_utc())
+    }
+
+    fn stream(batches: &[RecordBatch]) -> Vec<u8> {
+        let mut writer = StreamWriter::try_new(Vec::new(), &batches[0].schema()).unwrap();
+        batches.iter().for_each(|batch| writer.write(batch).unwrap());
+        writer.finish().unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    fn decoded(columns: Vec<(&str, ArrayRef)>) -> Result<Events, BodyError> {
+        let batch = RecordBatch::try_from_iter_with_nullable(
+            columns.into_iter().map(|(name, column)| (name, column, true)),
+        )
+        .unwrap();
+        let limits = BodyLimits { records: 100, bytes: 1 << 16 };
+        decoder().decode(BodyForm::Arrow, &stream(&[batch.clone(), batch]), &limits)
+    }
+
+    #[test]
+    fn columns_of_other_layouts_become_rows_and_those_that_do_not_fit_are_quarantined() {
+        let names = StringArray::from(vec![Some("a"), None, Some("c")]);
+        let x = Float64Array::from(vec![Some(1.5), Some(2.0), Some(f64::INFINITY)]);
+        let events = decoded(vec![
+            ("more", times(3)),
+            ("x", Arc::new(x)),
+            ("name", Arc::new(names)),
+            ("at", times(3)),
+        ]);
+        let events = events.unwrap();
+        assert_eq!(events.n_records, 6);
+        let told: Vec<_> =
+            events.rejected.iter().map(|r| (r.record, r.field.as_deref().unwrap_or(""))).collect();
+        assert_eq!(told, [(1, "name"), (2, "x"), (4, "name"), (5, "x")]);
+        let raw = String::from_utf8(events.rejected[1].raw.clone()).unwrap();
+        assert!(raw.contains("\"name\":\"c\"") && raw.contains("\"x\":\"inf\""), "{raw}");
+        assert_eq!(events.rows[1].as_string_view().iter().flatten().collect::<Vec<_>>(), ["a", "a"]);
+        assert_eq!(events.rows[2].len(), 2);
+    }
+
+    #[test]
+    fn f23_a_column_of_another_type_is_refused_with_what_to_change() {
+        let names: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        let error = decoded(vec![("at", times(2)), ("name", names)]).unwrap_err();
+        let BodyError::Columns(problem) = &error else { panic!("{error:?}") };
+        assert!(problem.contains("column `name` is `Int64`, where the source has `string`"), "{problem}");
+        let error = decoded(vec![("at", times(2))]).unwrap_err();
+        assert_eq!(error, BodyError::Columns("there is no column `name`; there are `at`".into()));
+    }
+
+    #[test]
+    fn what_stands_once_and_is_said_often_counts_as_often_as_it_is_said() {
+        let long = "x".repeat(40_000);
+        let views = StringViewArray::from(vec![long.as_str()]);
+        let places = arrow::array::UInt32Array::from(vec![0; 20]);
+        let said: ArrayRef = arrow::compute::take(&views, &places, None).unwrap();
+        let error = decoded(vec![("at", times(20)), ("name", said)]).unwrap_err();
+        assert!(matches!(error, BodyError::TooLarge(_)), "{error:?}");
+        let names = DictionaryArray::<Int32Type>::try_new(
+            Int32Array::from(vec![0; 20]),
+            Arc::new(StringArray::from(vec![long.as_str()])),
+        );
+        let error = decoded(vec![("at", times(20)), ("name", Arc::new(names.unwrap()))]).unwrap_err();
+        assert!(matches!(error, BodyError::TooLarge(_)), "{error:?}");
+        let names: ArrayRef = Arc::new(StringArray::from(vec!["a"; 60]));
+        let error = decoded(vec![("at", times(60)), ("name", names)]).unwrap_err();
+        assert!(error.to_string().contains("120 events in one request, where 100 are the most"), "{error}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_stream_are_refused_wherever_they_are_cut_or_changed() {
+        let names: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+        let batch = RecordBatch::try_from_iter([("at", times(2)), ("name", names)]).unwrap();
+        let sound = stream(&[batch]);
+        let limits = BodyLimits { records: 100, bytes: 1 << 16 };
+        for end in 0..sound.len() {
+            let _ = decoder().decode(BodyForm::Arrow, &sound[..end], &limits);
+        }
+        for place in 0..sound.len() * 8 {
+            let mut changed = sound.clone();
+            changed[place / 8] ^= [0x55, 0xff, 0x80, 0x01, 0x40, 0x7f, 0x10, 0x08][place % 8];
+            // Whatever it is, it is no panic; and no more rows than were there.
+            if let Ok(events) = decoder().decode(BodyForm::Arrow, &changed, &limits) {
+                assert!(events.n_records <= 100);
+            }
+        }
+    }
 }
