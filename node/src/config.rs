@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use metricc_log::durable::Horizon;
 use serde::{Deserialize, Deserializer};
 
 /// What a node is told. Paths are relative to the folder of the file.
@@ -83,8 +84,10 @@ pub struct IngestConfig {
 pub struct SourceConfig {
     /// Partitions of its log, fixed with the first event.
     pub partitions: u32,
-    /// For how many positions of a partition the key of an event is remembered.
-    pub duplicates_within: u64,
+    /// For how long the key of an event is remembered: so many positions of its partition, or until an event is so much
+    /// newer by its time.
+    #[serde(deserialize_with = "horizon")]
+    pub duplicates_within: Horizon,
     /// A folder of files with its events: what is put there is taken.
     pub watch: Option<PathBuf>,
 }
@@ -127,7 +130,7 @@ impl Default for IngestConfig {
 
 impl Default for SourceConfig {
     fn default() -> Self {
-        SourceConfig { partitions: 1, duplicates_within: 1_000_000, watch: None }
+        SourceConfig { partitions: 1, duplicates_within: Horizon::Positions(1_000_000), watch: None }
     }
 }
 
@@ -148,6 +151,29 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
             Err(serde::de::Error::custom(format!("`{text}` is no time to wait: it has to be more than none")))
         }
     }
+}
+
+fn horizon<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Horizon, D::Error> {
+    struct Visitor;
+    impl serde::de::Visitor<'_> for Visitor {
+        type Value = Horizon;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a number of positions such as 1000000, or a time such as \"24h\"")
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Horizon, E> {
+            let value = u64::try_from(value);
+            value.map(Horizon::Positions).map_err(|_| E::custom("a number of positions is not negative"))
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Horizon, E> {
+            let micros = metricc_dsl::text::duration::parse(text).map_err(E::custom)?;
+            let micros = u64::try_from(micros).map_err(|_| E::custom(format!("`{text}` goes backwards")))?;
+            Ok(Horizon::EventTime { micros })
+        }
+    }
+    deserializer.deserialize_any(Visitor)
 }
 
 /// Why a configuration is none.
@@ -248,7 +274,10 @@ mod tests {
         assert_eq!(config.listen.to_string(), "127.0.0.1:7171");
         assert_eq!((config.batch.every.as_secs(), config.batch.events), (300, 1_000_000));
         assert_eq!(config.sources["clicks"].partitions, 2);
-        assert_eq!(config.sources["clicks"].duplicates_within, 1_000_000);
+        assert_eq!(config.sources["clicks"].duplicates_within, Horizon::Positions(1_000_000));
+        let config = Config::parse("package = \"a\"\n[sources.s]\nduplicates_within = \"24h\"\n").unwrap();
+        let day = Horizon::EventTime { micros: 86_400_000_000 };
+        assert_eq!(config.sources["s"].duplicates_within, day);
     }
 
     #[test]
@@ -268,6 +297,9 @@ mod tests {
                 "package = \"a\"\n[sources.s]\npartitions = 0",
                 &["`sources.s.partitions` is 0: it is from 1 to 1024"],
             ),
+            ("package = \"a\"\n[sources.s]\nduplicates_within = -1", &["line 3, column 21", "not negative"]),
+            ("package = \"a\"\n[sources.s]\nduplicates_within = \"-1h\"", &["line 3, column 21"]),
+            ("package = \"a\"\n[sources.s]\nduplicates_within = true", &["such as \"24h\""]),
             ("package = \"a\"\nlisten = \"here\"", &["line 2, column 10", "invalid socket address"]),
         ] {
             let problem = Config::parse(text).unwrap_err();

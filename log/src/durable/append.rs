@@ -110,10 +110,9 @@ impl DurableLog {
             Ok(receipts)
         });
         for (name, marks) in marks {
-            let end = self.end(&name);
             let Some(source) = self.sources.get_mut(&name) else { continue };
-            for ((recent, mark), end) in source.recent.iter_mut().zip(marks).zip(end.0) {
-                if taken.is_ok() { recent.forget(end) } else { recent.undo(mark) }
+            for (recent, mark) in source.recent.iter_mut().zip(&marks) {
+                if taken.is_ok() { recent.forget() } else { recent.undo(mark) }
             }
         }
         taken

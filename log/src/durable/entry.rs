@@ -17,6 +17,7 @@ use twox_hash::XxHash3_64;
 
 use super::error::DurableError;
 use super::journal::Place;
+use super::recent::Horizon;
 use super::request::Accepted;
 
 /// Something that a frame says.
@@ -43,7 +44,7 @@ pub(crate) enum Entry {
 pub(crate) struct SourceEntry {
     pub(crate) name: String,
     pub(crate) n_partitions: u32,
-    pub(crate) horizon: u64,
+    pub(crate) horizon: Horizon,
     pub(crate) fields: BTreeMap<String, FieldState>,
 }
 
@@ -109,6 +110,9 @@ pub(crate) struct SealedEntry {
     pub(crate) from: u64,
     pub(crate) to: u64,
     pub(crate) n_rows: u64,
+    /// The latest event time of its rows, µs; none if it has none, or was sealed before this was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) last_time: Option<i64>,
     pub(crate) file: SealedFile,
     /// The records that are no rows; none if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,8 +151,8 @@ pub(crate) struct LogState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SourceState {
-    /// Positions for which identities are remembered.
-    pub(crate) horizon: u64,
+    /// For how long identities are remembered.
+    pub(crate) horizon: Horizon,
     /// All fields that it has had.
     pub(crate) fields: BTreeMap<String, FieldState>,
     pub(crate) partitions: Vec<PartitionState>,

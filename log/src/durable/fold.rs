@@ -119,7 +119,7 @@ impl Fold {
         self.parts
             .entry(entry.name.clone())
             .or_insert_with(|| partitions.iter().map(|_| Vec::new()).collect());
-        let new = || SourceState { horizon: 0, fields: BTreeMap::new(), partitions };
+        let new = || SourceState { horizon: entry.horizon, fields: BTreeMap::new(), partitions };
         let source = self.state.sources.entry(entry.name).or_insert_with(new);
         source.horizon = entry.horizon;
         source.fields.extend(entry.fields);

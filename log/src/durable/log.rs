@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::AsArray;
-use arrow::datatypes::Decimal128Type;
 use metricc_dsl::ir::Source;
 
 use super::declared;
@@ -14,9 +12,8 @@ use super::error::DurableError;
 use super::fold::{Fold, sealed_part};
 use super::journal::{Cut, Journal, LogId};
 use super::partition::DurablePartition;
-use super::recent::RecentIdentities;
+use super::recent::{Horizon, RecentIdentities};
 use super::seal::{self, Seal};
-use super::stage::remember;
 use super::{JOURNAL_FOLDER, SEALED_FOLDER};
 use crate::decode::SharedRules;
 use crate::partition::Range;
@@ -45,8 +42,8 @@ pub struct SourceOptions {
     pub source: Arc<Source>,
     /// Its partitions, fixed when it is first opened; at least 1.
     pub n_partitions: u32,
-    /// For a source with an identity: for how many positions of a partition an event is remembered.
-    pub horizon: u64,
+    /// For a source with an identity: for how long an event is remembered.
+    pub horizon: Horizon,
 }
 
 /// A record that did not decode.
@@ -150,30 +147,7 @@ impl DurableLog {
         self.fold.parts.entry(name.clone()).or_insert_with(empty);
         let has_identity = !source.identity.is_empty();
         self.sources.insert(name.clone(), OpenSource { rules, recent, n_requests: 0 });
-        if has_identity { self.remember(&name) } else { Ok(()) }
-    }
-
-    /// Rebuilds what is remembered of a source's identities from its last positions.
-    fn remember(&mut self, name: &str) -> Result<(), DurableError> {
-        let end = self.end(name);
-        let recent = self.sources.get(name).map_or(&[][..], |source| &source.recent);
-        let from = recent.iter().zip(&end.0).map(|(recent, end)| recent.first_counted(*end)).collect();
-        let log = self.log(name, &Frontier(from))?;
-        let Some(source) = self.sources.get_mut(name) else { return Ok(()) };
-        let columns: Vec<usize> = (0..=source.rules.fields.len()).collect();
-        for ((partition, recent), to) in (0u32..).zip(&mut source.recent).zip(end.0) {
-            let from = recent.first_counted(to);
-            for batch in log.read(&Slice { partition, from, to }, &columns, 65_536)? {
-                let rows = batch?.rows;
-                let (arrays, places) = rows.columns().split_at(source.rules.fields.len());
-                let places =
-                    places.iter().flat_map(|places| places.as_primitive::<Decimal128Type>().values());
-                let offsets = places.map(|place| Position::from_order(*place).offset);
-                remember(recent, &source.rules, arrays, offsets)?;
-            }
-            recent.forget(to);
-        }
-        Ok(())
+        if has_identity { self.remember(&name, horizon) } else { Ok(()) }
     }
 
     /// What tells this log from others.

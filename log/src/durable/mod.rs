@@ -30,6 +30,7 @@ mod log;
 mod part;
 mod partition;
 mod recent;
+mod remember;
 mod request;
 mod seal;
 mod stage;
@@ -42,6 +43,7 @@ pub use journal::{Cut, JOURNAL_VERSION, LogId};
 pub use log::{DurableLog, DurableOptions, QuarantinedRecord, SourceOptions};
 pub(crate) use part::Part;
 pub(crate) use partition::{DurablePartition, DurableReader};
+pub use recent::Horizon;
 pub use request::{Accepted, Exception, Receipt, Request, Verdict};
 pub use seal::Seal;
 

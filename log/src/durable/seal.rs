@@ -23,6 +23,7 @@ use super::entry::{SealedEntry, SealedFile};
 use super::error::DurableError;
 use super::exceptions;
 use super::part::{Excluded, Part};
+use super::remember::last_time;
 use crate::{Log, LogError, Position, Slice, schema};
 
 /// Name of the column with the offset of each row.
@@ -50,10 +51,12 @@ pub(crate) fn seal(disk: &Arc<dyn Disk>, log: &Log, slice: &Slice) -> Result<Sea
         |suffix: &str| format!("{folder}/{}-{:020}-{:020}{suffix}", slice.partition, slice.from, slice.to);
     let columns: Vec<usize> = (0..=source.fields.len()).collect();
     let schema = readable_schema(&source.fields);
-    let mut n_rows = 0;
+    let (mut n_rows, mut last) = (0, None);
     let file = write(disk, &name(".parquet"), &schema, |writer| {
         for batch in log.read(slice, &columns, BATCH_ROWS)? {
-            let batch = readable(&batch?.rows, &source.fields, &schema)?;
+            let rows = batch?.rows;
+            last = last.max(last_time(rows.column(source.time)));
+            let batch = readable(&rows, &source.fields, &schema)?;
             n_rows += batch.num_rows() as u64;
             writer(&batch)?;
         }
@@ -68,7 +71,8 @@ pub(crate) fn seal(disk: &Arc<dyn Disk>, log: &Log, slice: &Slice) -> Result<Sea
     };
     disk.sync_folder(&folder).map_err(DurableError::io("making names durable in", disk.shown(&folder)))?;
     let Slice { partition, from, to } = *slice;
-    let entry = SealedEntry { source: source.name.clone(), partition, from, to, n_rows, file, exceptions };
+    let (source, last_time) = (source.name.clone(), last);
+    let entry = SealedEntry { source, partition, from, to, n_rows, last_time, file, exceptions };
     Ok(Seal { entry })
 }
 

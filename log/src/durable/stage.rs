@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::TimestampMicrosecondType;
 use twox_hash::XxHash3_64;
 
 use super::entry::{Entry, Payload, QuarantinedEntry, RowsEntry};
@@ -132,6 +133,7 @@ impl<'a> StagedSource<'a> {
             to: from,
             ..StagedPartition::default()
         });
+        let times = rows.column(self.rules.source.time).as_primitive_opt::<TimestampMicrosecondType>();
         let (mut kept, mut exceptions) = (Vec::with_capacity(records.len()), Vec::new());
         for (offset, record) in (from..).zip(records) {
             let verdict = match record.content {
@@ -147,7 +149,9 @@ impl<'a> StagedSource<'a> {
                         Some(keys) => {
                             let (identity, payload) = &keys[row];
                             let recent = &mut self.recent[partition as usize];
-                            let seen = recent.add(offset, identity, *payload);
+                            let mark =
+                                recent.horizon().mark(offset, times.map_or(0, |times| times.value(row)));
+                            let seen = recent.add(mark, identity, *payload);
                             seen.ok_or_else(|| too_many(self.rules))?
                         }
                     };
@@ -256,21 +260,6 @@ fn request(error: &arrow::error::ArrowError) -> DurableError {
     LogError::Request { problem: error.to_string() }.into()
 }
 
-/// Rebuilds what is remembered of a partition from rows that are in the log: all columns, and the offset of each row.
-pub(crate) fn remember(
-    recent: &mut RecentIdentities,
-    rules: &SharedRules,
-    arrays: &[ArrayRef],
-    offsets: impl Iterator<Item = u64>,
-) -> Result<(), DurableError> {
-    let mut keys = RowKeys::new(arrays, rules).ok_or_else(no_rows)?;
-    for (row, offset) in offsets.enumerate() {
-        let (identity, payload) = keys.at(row);
-        recent.add(offset, identity, payload).ok_or_else(|| too_many(rules))?;
-    }
-    Ok(())
-}
-
-fn no_rows() -> DurableError {
+pub(crate) fn no_rows() -> DurableError {
     DurableError::Request("a column is of no type of rows".to_owned())
 }

@@ -7,7 +7,8 @@ use arrow::array::AsArray;
 use arrow::datatypes::{Decimal128Type, Int64Type};
 use metricc_dsl::ir::{Kind, Source, Type};
 use metricc_log::durable::{
-    Cut, Disk, DurableError, DurableLog, DurableOptions, EventDecoder, LogId, Receipt, Request, SourceOptions,
+    Cut, Disk, DurableError, DurableLog, DurableOptions, EventDecoder, Horizon, LogId, Receipt, Request,
+    SourceOptions,
 };
 use metricc_log::{Interval, Log, Slice, position_column};
 
@@ -28,7 +29,7 @@ pub fn options() -> DurableOptions {
 }
 
 pub fn sources(n_partitions: u32) -> Vec<SourceOptions> {
-    vec![SourceOptions { source: source(), n_partitions, horizon: HORIZON }]
+    vec![SourceOptions { source: source(), n_partitions, horizon: Horizon::Positions(HORIZON) }]
 }
 
 pub fn open_with(disk: &SimDisk, n_partitions: u32) -> Result<(DurableLog, Option<Cut>), DurableError> {

@@ -5,6 +5,7 @@
 mod common;
 mod crashes;
 mod damage;
+mod horizon;
 mod ledger;
 mod sealing;
 mod sim_disk;

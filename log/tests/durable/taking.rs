@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use metricc_dsl::ir::{Kind, Source, Type};
-use metricc_log::durable::{Disk, DurableError, DurableLog, EventDecoder, LogId, SourceOptions, Verdict};
+use metricc_log::durable::{
+    Disk, DurableError, DurableLog, EventDecoder, Horizon, LogId, SourceOptions, Verdict,
+};
 use metricc_log::{Frontier, Position, Slice};
 
 use crate::common::{enumeration, field, int, keyed, optional};
@@ -94,7 +96,7 @@ fn requests_are_lines_or_an_array() {
 
 fn open_as(disk: &SimDisk, source: &Arc<Source>) -> Result<DurableLog, DurableError> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let sources = [SourceOptions { source: source.clone(), n_partitions: 1, horizon: 6 }];
+    let sources = [SourceOptions { source: source.clone(), n_partitions: 1, horizon: Horizon::Positions(6) }];
     DurableLog::open(disk, options(), &sources, LogId { id: 1, seed: 2 }, 3).map(|(log, _)| log)
 }
 
