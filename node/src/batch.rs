@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::audit::{self, AuditError, AuditLine, Audited};
 use crate::source::{FullAnswer, LoadedView, NodeSource};
-use crate::views;
+use crate::{tables, views};
 
 /// Rows up to which a view is always one segment: so small a file is written anew each time.
 const SMALL_ROWS: u64 = 1_000_000;
@@ -33,6 +33,8 @@ pub(crate) struct Schedule {
     /// Positions in the journal from which on they are sealed.
     pub(crate) seal_events: u64,
     pub(crate) options: BatchOptions,
+    /// Whether tables are written for other programs.
+    pub(crate) has_tables: bool,
 }
 
 /// Why a batch came to nothing. What was committed before stays.
@@ -180,8 +182,11 @@ impl Batch {
         self.runtime.block_on(self.store.commit(&view))?;
         let segments = merged.into_iter().map(IndexedSegment::from).collect();
         let loaded = Arc::new(LoadedView { frontier: view.frontier.clone(), segments });
-        (self.committed, self.loaded) = (Some(view), loaded.clone());
-        self.source.offer(loaded);
+        self.source.offer(loaded.clone());
+        if self.schedule.has_tables {
+            tables::write(&self.runtime, &self.store, &self.source, &view, &loaded);
+        }
+        (self.committed, self.loaded) = (Some(view), loaded);
         if let Err(error) = self.runtime.block_on(self.store.prune()) {
             tracing::warn!(source = self.source.name(), %error, "old views could not be removed");
         }

@@ -51,6 +51,8 @@ pub struct BatchConfig {
     pub events: u64,
     /// Threads.
     pub workers: usize,
+    /// Whether each version also writes the presented values of all metrics as tables for other programs.
+    pub tables: bool,
 }
 
 /// How fresh answers are.
@@ -107,7 +109,7 @@ pub struct Tokens {
 
 impl Default for BatchConfig {
     fn default() -> Self {
-        BatchConfig { every: Duration::from_secs(300), events: 1_000_000, workers: 1 }
+        BatchConfig { every: Duration::from_secs(300), events: 1_000_000, workers: 1, tables: true }
     }
 }
 

@@ -21,6 +21,7 @@ mod source;
 mod speed;
 mod start;
 mod status;
+mod tables;
 mod views;
 mod watch;
 mod writer;

@@ -339,6 +339,7 @@ fn open_source(
         n_events: config.batch.events,
         seal_events: config.ingest.seal_events,
         options: BatchOptions { workers: config.batch.workers, ..BatchOptions::default() },
+        has_tables: config.batch.tables,
     };
     let runtime = runtime.clone();
     let mut batch = Batch { source, store, disk: disk.clone(), runtime, schedule, committed, loaded };

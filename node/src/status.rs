@@ -30,6 +30,7 @@ struct Inner {
 struct OfSource {
     n_batches: u64,
     n_batches_failed: u64,
+    n_tables_failed: u64,
     batch_seconds: f64,
     batch_positions: u64,
     n_tails_failed: u64,
@@ -80,6 +81,10 @@ impl Counters {
 
     pub(crate) fn batch_failed(&self, source: &str) {
         self.lock().sources.entry(source.to_owned()).or_default().n_batches_failed += 1;
+    }
+
+    pub(crate) fn table_failed(&self, source: &str) {
+        self.lock().sources.entry(source.to_owned()).or_default().n_tables_failed += 1;
     }
 
     pub(crate) fn tail_failed(&self, source: &str) {
@@ -198,6 +203,12 @@ impl Counters {
             "counter",
             "Batches that failed.",
             &kept(&|source| source.n_batches_failed as f64),
+        );
+        family(
+            "table_failures_total",
+            "counter",
+            "Tables for other programs that could not be written.",
+            &kept(&|source| source.n_tables_failed as f64),
         );
         family(
             "batch_seconds_total",

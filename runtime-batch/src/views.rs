@@ -28,11 +28,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use twox_hash::XxHash3_64;
 
+use crate::tables::Table;
+
 /// Version of the form of these files; others are not read.
 const FORMAT: u32 = 1;
 
 /// How many versions before the last are kept, with their files.
 const N_KEPT: u64 = 8;
+
+/// Folder of the tables for other programs, below that of the source.
+const TABLES: &str = "tables";
 
 /// The views of one source on an object store.
 #[derive(Debug, Clone)]
@@ -189,11 +194,50 @@ impl ViewStore {
         let sealed = Sealed { format: FORMAT, checksum, view: &view_text };
         let payload = PutPayload::from(serde_json::to_vec(&sealed).map_err(broken)?);
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let lost = || Err(ViewError::Lost { version: view.version });
         match self.store.put_opts(&path, payload, options).await {
-            Ok(_) => Ok(()),
-            Err(object_store::Error::AlreadyExists { .. }) => Err(ViewError::Lost { version: view.version }),
-            Err(error) => Err(error.into()),
+            Ok(_) => {}
+            Err(object_store::Error::AlreadyExists { .. }) => return lost(),
+            Err(error) => return Err(error.into()),
         }
+        // Who has slept through many versions finds its number free again, since old ones are removed.
+        if self.versions().await?.last().is_some_and(|last| *last > view.version) { lost() } else { Ok(()) }
+    }
+
+    /// The table of the presented values of a metric, for other programs.
+    pub fn table(&self, metric: &str) -> Table {
+        Table::new(self.store.clone(), Path::from_iter([&self.source, TABLES, metric]))
+    }
+
+    /// Removes the tables of metrics that are not among these.
+    ///
+    /// # Errors
+    /// [`ViewError::Store`] if the store refuses.
+    pub async fn drop_other_tables(&self, metrics: &BTreeSet<String>) -> Result<(), ViewError> {
+        let folder = Path::from_iter([&self.source, TABLES]);
+        for table in self.store.list_with_delimiter(Some(&folder)).await?.common_prefixes {
+            let is_known = table.filename().is_some_and(|name| metrics.contains(name));
+            if !is_known {
+                self.remove_below(&table).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the table of a metric, so that it is made anew.
+    ///
+    /// # Errors
+    /// [`ViewError::Store`] if the store refuses.
+    pub async fn drop_table(&self, metric: &str) -> Result<(), ViewError> {
+        self.remove_below(&Path::from_iter([&self.source, TABLES, metric])).await
+    }
+
+    async fn remove_below(&self, folder: &Path) -> Result<(), ViewError> {
+        let files: Vec<_> = self.store.list(Some(folder)).try_collect().await?;
+        for file in files {
+            self.store.delete(&file.location).await?;
+        }
+        Ok(())
     }
 
     /// Writes a segment of a plan; nobody sees it before a version names it.
@@ -260,7 +304,7 @@ impl ViewStore {
     }
 }
 
-fn to_parquet(states: &RecordBatch) -> Result<Vec<u8>, String> {
+pub(crate) fn to_parquet(states: &RecordBatch) -> Result<Vec<u8>, String> {
     let level = ZstdLevel::try_new(1).unwrap_or_default();
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))

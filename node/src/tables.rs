@@ -1,0 +1,74 @@
+//! The presented values of a view as tables that other programs read: one Delta Lake table for each metric over the events
+//! of a source.
+//!
+//! They are written after the view, from what was committed, and nothing of the node reads them. So a table that could not
+//! be written is behind until the next version, and no answer depends on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use metricc_compiler::{MetricPlan, Segment};
+use metricc_runtime_batch::{TableStamp, View, ViewError, ViewStore};
+use metricc_runtime_serve::{ServeError, present, record_batch};
+use tokio::runtime::Handle;
+
+use crate::source::{LoadedView, NodeSource};
+
+/// Why a table was not written.
+#[derive(Debug, thiserror::Error)]
+enum TableError {
+    #[error(transparent)]
+    View(#[from] ViewError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Arrow(#[from] arrow::error::ArrowError),
+}
+
+/// Writes the tables of all metrics of a source as a version of its view has them.
+pub(crate) fn write(
+    runtime: &Handle,
+    store: &ViewStore,
+    source: &NodeSource,
+    view: &View,
+    loaded: &LoadedView,
+) {
+    let metrics = &source.plan.metrics;
+    let names: BTreeSet<String> = metrics.iter().map(|metric| metric.metric.name.clone()).collect();
+    if let Err(error) = runtime.block_on(store.drop_other_tables(&names)) {
+        tracing::warn!(source = source.name(), %error, "tables of other metrics could not be removed");
+    }
+    for (metric, segment) in metrics.iter().zip(&loaded.segments) {
+        if let Err(error) = write_one(runtime, store, metric, segment.segment(), view) {
+            source.counters.table_failed(source.name());
+            let metric = &metric.metric.name;
+            tracing::warn!(source = source.name(), metric, %error, "its table stays as it was");
+        }
+    }
+}
+
+fn write_one(
+    runtime: &Handle,
+    store: &ViewStore,
+    metric: &MetricPlan,
+    segment: &Segment,
+    view: &View,
+) -> Result<(), TableError> {
+    let rows = record_batch(&present(metric, segment)?)?;
+    let offsets: Vec<String> = view.frontier.0.iter().map(u64::to_string).collect();
+    let info = BTreeMap::from([
+        ("metric".to_owned(), metric.metric.name.clone()),
+        ("metric_hash".to_owned(), metric.hash.to_string()),
+        ("frontier".to_owned(), offsets.join(",")),
+    ]);
+    let stamp = TableStamp { app: format!("metricc-{}", view.log.id), version: view.version, info };
+    let name = &metric.metric.name;
+    match runtime.block_on(store.table(name).replace(&rows, &stamp)) {
+        Err(ViewError::Broken { path, problem }) => {
+            tracing::warn!(metric = name, %path, %problem, "the table is damaged, and is made anew");
+            runtime.block_on(store.drop_table(name))?;
+            runtime.block_on(store.table(name).replace(&rows, &stamp))?;
+            Ok(())
+        }
+        written => Ok(written.map(|_| ())?),
+    }
+}
