@@ -16,8 +16,8 @@ use crate::audit::{self, AuditError, AuditLine, Audited};
 use crate::source::{FullAnswer, LoadedView, NodeSource};
 use crate::{tables, views};
 
-/// Rows up to which a view is always one segment: so small a file is written anew each time.
-const SMALL_ROWS: u64 = 1_000_000;
+/// Rows up to which a view is always one segment: so small a file is written anew each time. Tests want several.
+const SMALL_ROWS: u64 = if cfg!(test) { 4 } else { 1_000_000 };
 
 /// Most segments of a view.
 const MAX_SEGMENTS: usize = 8;
@@ -90,7 +90,7 @@ impl Batch {
                 }
             }
             if let Err(error) = self.seal() {
-                tracing::error!(source = self.source.name(), %error, "sealing failed; the journal stays as it is");
+                tracing::error!(source = self.source.name(), %error, "sealing failed, and is tried again");
                 self.pause();
             }
             let left =

@@ -17,6 +17,8 @@ mod error;
 mod http;
 mod node;
 mod reading;
+#[cfg(test)]
+mod simulation;
 mod source;
 mod speed;
 mod start;

@@ -313,7 +313,7 @@ fn view_folder(config: &Config) -> Result<Arc<LocalFileSystem>, NodeError> {
 }
 
 /// Finds the view of a source, or makes it anew where the log has much that no view has.
-fn open_source(
+pub(crate) fn open_source(
     config: &Config,
     source: Arc<NodeSource>,
     store: ViewStore,

@@ -28,6 +28,8 @@ pub struct NodeSource {
     pub(crate) counters: Arc<Counters>,
     /// What batch has committed and the speed layer has not yet started from.
     next_view: Mutex<Option<Arc<LoadedView>>>,
+    /// What batch has committed last.
+    latest: Mutex<Option<Arc<LoadedView>>>,
     /// The view that is served, once there is one.
     served: Mutex<Option<Arc<LoadedView>>>,
     /// Who asks batch to make the view anew from the start of the log.
@@ -59,6 +61,7 @@ impl NodeSource {
             changed,
             counters,
             next_view: Mutex::new(None),
+            latest: Mutex::new(None),
             served: Mutex::new(None),
             full_asked: Mutex::default(),
             is_over: AtomicBool::new(false),
@@ -114,8 +117,14 @@ impl NodeSource {
 
     /// Hands a view to the speed layer.
     pub(crate) fn offer(&self, view: Arc<LoadedView>) {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(view.clone());
         *self.next_view.lock().unwrap_or_else(PoisonError::into_inner) = Some(view);
         self.changed.notify();
+    }
+
+    /// What batch has committed last, whether or not the speed layer has taken it; none if batch has not run.
+    pub(crate) fn latest_view(&self) -> Option<Arc<LoadedView>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What batch has committed since the last call.

@@ -89,7 +89,8 @@ impl Generation {
 pub(crate) fn run(source: &NodeSource, first: &Arc<LoadedView>, options: &StreamOptions, refresh: Duration) {
     while !source.is_over() {
         // Whatever a panic left behind goes with the generation; the view is only ever replaced as a whole.
-        let view = source.view().unwrap_or_else(|| first.clone());
+        let view = source.latest_view().unwrap_or_else(|| first.clone());
+        source.take_offer();
         let followed = catch_unwind(AssertUnwindSafe(|| follow(source, view, options, refresh)));
         let error = match followed {
             Ok(Ok(())) => continue,

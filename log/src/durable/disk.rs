@@ -16,7 +16,7 @@ use crate::files::read_up_to;
 pub trait Disk: fmt::Debug + Send + Sync {
     /// The names of the files in a folder, in the order of their bytes; none if there is no such folder.
     fn names(&self, folder: &str) -> io::Result<Vec<String>>;
-    /// Makes a folder, and those above it, where they are missing.
+    /// Makes a folder, and those above it, where they are missing; their names are durable.
     fn create_folder(&self, folder: &str) -> io::Result<()>;
     /// Makes a new, empty file. Fails where there is one.
     fn create(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
@@ -115,7 +115,15 @@ impl Disk for LocalDisk {
     }
 
     fn create_folder(&self, folder: &str) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(self.path(folder))
+        let path = self.path(folder);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        // The name of each folder is in the one above it, up to the one in which the root is.
+        let above = path.ancestors().skip(1).filter(|above| above.starts_with(&self.root));
+        for above in above.chain(self.root.parent()) {
+            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+            File::open(above)?.sync_all()?;
+        }
+        Ok(())
     }
 
     fn create(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {

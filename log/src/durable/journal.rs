@@ -71,8 +71,9 @@ pub(crate) struct Journal {
     folder: String,
     id: LogId,
     files: VecDeque<JournalFile>,
-    /// Length of the last file.
+    /// Length of the last file, and where its last frame starts.
     end: u64,
+    last_frame: u64,
     /// Number of the next frame.
     next: u64,
     /// Why nothing is written any more.
@@ -99,6 +100,7 @@ impl Journal {
             id,
             files: VecDeque::new(),
             end: 0,
+            last_frame: 0,
             next: 0,
             stopped: None,
         };
@@ -127,12 +129,28 @@ impl Journal {
         let Some(first) = files.front() else { return Ok(None) };
         let (id, next) = (preamble(first)?, first.first);
         let (disk, folder) = (disk.clone(), folder.to_owned());
-        let mut journal = Journal { disk, folder, id, files, end: 0, next, stopped: None };
+        let mut journal = Journal { disk, folder, id, files, end: 0, last_frame: 0, next, stopped: None };
         let mut cut = None;
         for place in 0..journal.files.len() {
             cut = journal.walk(place, visit)?;
         }
+        journal.settle()?;
         Ok(Some((journal, cut)))
+    }
+
+    /// Makes durable what was found. A process that was killed, or whose sync failed, has left a frame and names that are
+    /// seen now and might not be there after the next power failure; from here on they are relied on. The frame is written
+    /// again, since a system may take pages for written whose sync has failed.
+    fn settle(&self) -> Result<(), DurableError> {
+        let Some(last) = self.files.back() else { return Ok(()) };
+        let settle = || {
+            let mut frame = vec![0; usize::try_from(self.end - self.last_frame).map_err(io::Error::other)?];
+            last.file.read_exact_at(self.last_frame, &mut frame)?;
+            last.file.write_all_at(self.last_frame, &frame)?;
+            last.file.sync()?;
+            self.disk.sync_folder(&self.folder)
+        };
+        settle().map_err(DurableError::io("making durable what was found in", last.path.to_string()))
     }
 
     /// Shows the frames of one file; what is cut off at its end is only ever so at that of the last file.
@@ -152,6 +170,7 @@ impl Journal {
             match frame::read(file, at, self.id.seed, self.next).map_err(failed)? {
                 Found::Frame(payload) => {
                     let start = at + HEAD_BYTES as u64;
+                    self.last_frame = at;
                     visit(is_first, &Place { file: file.clone(), path: path.clone(), at: start }, &payload)?;
                     at = start + payload.len() as u64;
                     self.next += 1;

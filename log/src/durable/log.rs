@@ -252,7 +252,8 @@ impl DurableLog {
     /// needs any more.
     ///
     /// # Errors
-    /// [`DurableError`] if that could not be made durable; the log then goes on as it was.
+    /// [`DurableError`] if that, or the next file of the journal, could not be made durable. Nothing is lost then;
+    /// [`DurableLog::sealed_to`] says whether the rows are sealed.
     pub fn adopt(&mut self, seal: &Seal) -> Result<(), DurableError> {
         let Seal { entry } = seal;
         let (name, partition) = (entry.source.clone(), entry.partition as usize);

@@ -7,6 +7,7 @@ mod forms;
 mod kills;
 mod past;
 mod serving;
+mod tables;
 mod watched;
 
 use std::io::{BufRead, BufReader, Read, Write};

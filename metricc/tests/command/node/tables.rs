@@ -1,0 +1,89 @@
+//! Tables of presented values that other programs read: what the node answers, as of the view.
+
+use std::path::{Path, PathBuf};
+
+use arrow::util::pretty::pretty_format_batches;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::{Value, json};
+
+use super::{Home, Node};
+
+const PACKAGE: &str = r#"
+source events { at: timestamp time  kind: enum("low", "high")  amount: decimal(12, 2) }
+metric money = sum(amount) { from events by kind every 1h }
+metric mean_amount = mean(amount) { from events }
+"#;
+
+fn line(number: u64) -> String {
+    let (hour, kind) = (number % 2, ["low", "high"][(number % 2) as usize]);
+    format!("{{\"at\":\"2026-04-25T{hour:02}:00:00Z\",\"kind\":\"{kind}\",\"amount\":{number}.25}}\n")
+}
+
+fn table(home: &Home, metric: &str) -> PathBuf {
+    home.path().join("metricc-data/views/events/tables").join(metric)
+}
+
+/// The actions of the last commit of a Delta table, each under its name.
+fn last_commit(table: &Path) -> Value {
+    let commits = std::fs::read_dir(table.join("_delta_log"))
+        .expect("a log")
+        .map(|entry| entry.expect("a file").path());
+    let last = commits.filter(|path| path.extension().is_some_and(|e| e == "json")).max().expect("a commit");
+    let text = std::fs::read_to_string(last).expect("text");
+    let mut actions = json!({});
+    for line in text.lines() {
+        let action: Value = serde_json::from_str(line).expect("an action");
+        for (name, what) in action.as_object().expect("an object") {
+            actions[name] = what.clone();
+        }
+    }
+    actions
+}
+
+fn rows(table: &Path) -> String {
+    let path = last_commit(table)["add"]["path"].as_str().expect("a file").to_owned();
+    let file = std::fs::File::open(table.join(path)).expect("the file");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet").build().expect("a reader");
+    let batches: Vec<_> = reader.map(|batch| batch.expect("rows")).collect();
+    pretty_format_batches(&batches).expect("text").to_string()
+}
+
+fn until_view(node: &Node, end: u64) {
+    node.until(|node| node.source()["view"] == json!([end]));
+}
+
+#[test]
+fn a_view_is_also_a_table_of_what_its_metrics_present() {
+    let home = Home::new(PACKAGE, "[batch]\nevery = \"50ms\"\n");
+    let node = home.ready();
+    for (request, end) in [(0, 5), (1, 10)] {
+        let body: String = (request * 5..end).map(line).collect();
+        node.post(&format!("r{request}"), &body).expect("an answer");
+        until_view(&node, end);
+    }
+    // Tables are written after the view.
+    let (money, mean) = (table(&home, "money"), table(&home, "mean_amount"));
+    node.until(|_| rows(&mean).contains("4.75"));
+    insta::assert_snapshot!(rows(&money), @"");
+    insta::assert_snapshot!(rows(&mean), @"");
+    let commit = last_commit(&money);
+    let said: Value =
+        serde_json::from_str(commit["commitInfo"]["userMetadata"].as_str().expect("text")).expect("JSON");
+    assert_eq!((&said["frontier"], &said["metric"]), (&json!("10"), &json!("money")));
+    assert_eq!(said["metric_hash"], node.get("/v1/metrics/money").json()["hash"]);
+    assert!(commit["txn"]["appId"].as_str().is_some_and(|app| app.starts_with("metricc-")), "{commit}");
+    assert_eq!(node.stop(), Some(0));
+
+    // A table that is damaged is made anew; one of a metric that is gone goes.
+    let log = money.join("_delta_log");
+    for commit in std::fs::read_dir(&log).expect("a log") {
+        std::fs::write(commit.expect("a file").path(), "{").expect("written");
+    }
+    let package = PACKAGE.replace("mean_amount = mean(amount)", "most = max(amount)");
+    std::fs::write(home.path().join("events.metric"), package).expect("the package");
+    let node = home.ready();
+    node.post("r2", &line(10)).expect("an answer");
+    until_view(&node, 11);
+    node.until(|_| table(&home, "most").exists() && !table(&home, "mean_amount").exists());
+    node.until(|_| rows(&money).contains("32.50"));
+}

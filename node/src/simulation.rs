@@ -1,0 +1,214 @@
+//! The whole node, simulated: log, batch, tail and answers, on a disk and a store of views on which any operation can go
+//! wrong, in an order of steps that one seed decides.
+//!
+//! The node is the real one, opened and driven through its own code; only its threads are not started: instead of them one
+//! loop does their steps one after the other. So what happens between threads is an order of steps here, every order can be
+//! had, and had again. There is no clock in it.
+//!
+//! - [`sim_disk`] loses what was not durable when the power fails; [`store`] keeps the views. In both, an operation fails,
+//!   or everything from it on does, by its number.
+//! - [`ledger`] is the client: what it has sent, what it was told, and what then has to be in an answer.
+//! - [`world`] outlives the node: it starts it again, as somebody would, after a crash.
+//! - [`life`] is the node from one start to the next end, in steps of one letter each; [`answers`] are what is checked.
+//!
+//! `METRICC_SIMULATION_RUNS` is the number of random runs of a test; if it is set, faults that others stand for are tried, too.
+//! What is shown when a test fails is all that has to be known to see it again.
+
+mod answers;
+mod ledger;
+mod life;
+mod recorder;
+#[allow(dead_code, unreachable_pub, reason = "it has what the tests of the log need, too")]
+#[path = "../../log/tests/durable/sim_disk.rs"]
+mod sim_disk;
+mod store;
+mod world;
+
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+
+use metricc_client::own::Imports;
+use metricc_compiler::SourcePlan;
+use metricc_dsl::SourceText;
+use metricc_log::durable::{Horizon, SourceOptions};
+use tokio::runtime::Runtime;
+
+use self::life::run;
+use self::recorder::Operation;
+use self::sim_disk::{Dice, FAULTS, Fault};
+use self::store::{STORE_FAULTS, StoreFault};
+use self::world::{Ending, Tally, World};
+
+/// One metric without keys, one in which the order of events counts, one with windows and more rows than batch writes anew.
+const PACKAGE: &str = "
+source events { at: timestamp time  id: string key  shop: string  n: int }
+metric seen = count() { from events }
+metric by_shop = { total: sum(n), newest: last(n) } { from events  by shop }
+metric per_minute = { many: count(), ids: distinct(id) } { from events  by shop  every 1m }
+";
+const SOURCE: &str = "events";
+const METRICS: [&str; 3] = ["seen", "by_shop", "per_minute"];
+const SHOPS: [&str; 4] = ["north", "east", "south", "west"];
+const N_PARTITIONS: u32 = 2;
+/// For how long names are remembered: shorter than a run is.
+const HORIZONS: [Horizon; 2] = [Horizon::Positions(24), Horizon::EventTime { micros: 180_000_000 }];
+/// Positions in the journal from which on they are sealed.
+const SEAL_EVENTS: u64 = 6;
+
+/// Lives of the node, one after the other, for trying every fault everywhere. See [`life`] for the letters.
+const CHAPTERS: [&str; 5] = ["ssffrsffr", "sbsfffarp", "sefsbffrs", "fsbsffrap", "sebffsffr"];
+/// Steps of random runs, each as often as it is to come.
+const LETTERS: &[u8] = b"ssssssssfffffffffffbbbeerrrrpakK";
+/// Steps of a random run.
+const N_STEPS: usize = 60;
+
+static PLAN: LazyLock<Arc<SourcePlan>> = LazyLock::new(|| {
+    let text = SourceText { name: "simulated.metric".to_owned(), bytes: PACKAGE.as_bytes().to_vec() };
+    let checked = metricc_dsl::check(&text);
+    assert!(!checked.has_errors(), "{:?}", checked.diagnostics);
+    let plans = SourcePlan::of_package(&checked.package.metrics, &Imports::new()).expect("it is planned");
+    Arc::new(plans.into_iter().next().expect("one source"))
+});
+
+/// In which the store of views is asked, as by the node.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime")
+});
+
+fn sources(horizon: Horizon) -> Vec<SourceOptions> {
+    vec![SourceOptions { source: PLAN.source.clone(), n_partitions: N_PARTITIONS, horizon }]
+}
+
+/// What goes wrong, by the numbers of the operations.
+#[derive(Debug, Clone, Default)]
+struct Faults {
+    disk: Vec<(u64, Fault)>,
+    store: Vec<(u64, StoreFault)>,
+}
+
+/// Says how to see it again when a run fails, wherever that is.
+struct Shown(String);
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the simulation failed: {}", self.0);
+        }
+    }
+}
+
+fn wanted_runs() -> Option<u64> {
+    std::env::var("METRICC_SIMULATION_RUNS").ok()?.parse().ok()
+}
+
+/// A run of steps that the seed chooses. At its end everything is sent, and found once more after the power has failed.
+fn random_run(seed: u64, faults: Faults) -> Tally {
+    let mut dice = Dice::new(seed);
+    let letter = |_| char::from(LETTERS[dice.below(LETTERS.len() as u64) as usize]);
+    let steps: String = (0..N_STEPS).map(letter).chain("zKl".chars()).collect();
+    let _shown = Shown(format!("seed {seed}, {faults:?}, steps {steps}"));
+    let mut world = World::new(seed, HORIZONS[(seed / 2 % 2) as usize], faults);
+    run(&mut world, &steps);
+    world.tally()
+}
+
+/// A chapter as it begins, and the operations that it does when nothing goes wrong.
+struct Chapter {
+    start: World,
+    steps: String,
+    disk: Vec<Operation>,
+    /// For each operation of the store, whether it changes something.
+    store: Vec<bool>,
+}
+
+/// Goes through all chapters without a fault.
+fn chapters() -> Vec<Chapter> {
+    let mut world = World::new(0, HORIZONS[0], Faults::default());
+    let mut chapters = Vec::new();
+    for (number, steps) in CHAPTERS.iter().enumerate() {
+        let steps = format!("{steps}l");
+        let _shown = Shown(format!("chapter {number}, steps {steps}, without a fault"));
+        let start = world.fork(0, Faults::default());
+        world.record();
+        run(&mut world, &steps);
+        let (disk, store) = (world.recorded(), world.store.recorded());
+        chapters.push(Chapter { start, steps, disk, store });
+        world.restart(Ending::PowerLost);
+    }
+    chapters
+}
+
+impl Chapter {
+    /// The chapter with a fault, and what is left of it after the power has failed.
+    fn with(&self, number: usize, faults: Faults, seed: u64) -> Tally {
+        let steps = format!("{}Kl", self.steps);
+        let _shown = Shown(format!("chapter {number}, {faults:?}, seed {seed}, steps {steps}"));
+        let mut world = self.start.fork(seed, faults);
+        run(&mut world, &steps);
+        let tally = world.tally();
+        assert_eq!(tally.n_faults, 1, "the same operations come again, and with them the fault");
+        tally
+    }
+}
+
+#[test]
+fn f15_f16_f17_answers_are_the_log_up_to_their_frontier_in_every_order_of_steps() {
+    let (started, mut all) = (Instant::now(), Tally::default());
+    for seed in 0..wanted_runs().unwrap_or(100) {
+        all.add(&random_run(seed, Faults::default()));
+    }
+    println!("no faults: {all}, {:?}", started.elapsed());
+    assert!(all.n_answers > all.n_runs && all.n_views > all.n_runs && all.n_seals > all.n_runs, "{all}");
+    assert_eq!((all.n_faults, all.n_errors), (0, 0), "{all}");
+}
+
+#[test]
+fn f1_f5_f6_f7_every_fault_at_every_operation_of_the_disk() {
+    let (started, mut all) = (Instant::now(), Tally::default());
+    let is_thorough = wanted_runs().is_some();
+    for (number, chapter) in chapters().iter().enumerate() {
+        for (at, operation) in (0u64..).zip(&chapter.disk) {
+            for (fault, n_seeds) in operation.tried(at, is_thorough) {
+                for seed in 0..n_seeds {
+                    let faults = Faults { disk: vec![(at, fault)], store: Vec::new() };
+                    all.add(&chapter.with(number, faults, at * 7 + seed));
+                }
+            }
+        }
+    }
+    println!("disk: {all}, {:?}", started.elapsed());
+}
+
+#[test]
+fn f11_f12_every_fault_at_every_operation_of_the_store() {
+    let (started, mut all) = (Instant::now(), Tally::default());
+    for (number, chapter) in chapters().iter().enumerate() {
+        for (at, is_change) in (0u64..).zip(&chapter.store) {
+            for fault in STORE_FAULTS.into_iter().filter(|fault| *is_change || !fault.is_after()) {
+                let faults = Faults { disk: Vec::new(), store: vec![(at, fault)] };
+                all.add(&chapter.with(number, faults, at));
+            }
+        }
+    }
+    println!("store: {all}, {:?}", started.elapsed());
+}
+
+#[test]
+fn f1_f11_f12_pairs_of_faults_and_damaged_views() {
+    let (started, mut all) = (Instant::now(), Tally::default());
+    for seed in 0..wanted_runs().unwrap_or(150) {
+        let mut dice = Dice::new(!seed);
+        let on_disk = |dice: &mut Dice| FAULTS[dice.below(FAULTS.len() as u64) as usize];
+        let first = dice.below(800);
+        let mut faults = Faults { disk: vec![(first, on_disk(&mut dice))], store: Vec::new() };
+        if seed.is_multiple_of(2) {
+            faults.disk.push((first + 1 + dice.below(150), on_disk(&mut dice)));
+        } else {
+            let fault = STORE_FAULTS[dice.below(STORE_FAULTS.len() as u64) as usize];
+            faults.store.push((dice.below(120), fault));
+        }
+        all.add(&random_run(seed, faults));
+    }
+    println!("pairs: {all}, {:?}", started.elapsed());
+    assert!(all.n_faults > 0, "{all}");
+}

@@ -1,0 +1,135 @@
+//! What is asked, and what has to come back.
+
+use metricc_client::{ReadRequest, Served, Serving};
+use metricc_compiler::{MetricPlan, Segment};
+use metricc_log::{Frontier, Interval, Slice};
+use metricc_runtime_batch::BatchOptions;
+use serde_json::{Value, json};
+
+use super::life::{Life, Step};
+use super::{METRICS, N_PARTITIONS, RUNTIME, SHOPS, SOURCE};
+
+fn request(metric: &str) -> ReadRequest {
+    ReadRequest { metric: metric.to_owned(), ..ReadRequest::default() }
+}
+
+/// The rows of an answer, in the order of their text.
+fn rows_of(answer: &Served) -> Vec<Value> {
+    let rows = answer.rows.iter().map(|row| serde_json::from_str::<Value>(row.get()));
+    let mut rows: Vec<Value> = rows.collect::<Result<_, _>>().expect("rows are JSON");
+    rows.sort_by_cached_key(ToString::to_string);
+    rows
+}
+
+impl Life<'_> {
+    /// What is served is whole requests, and never less than was seen before. How many requests; none before anything is
+    /// served.
+    pub(super) fn look(&mut self) -> Option<usize> {
+        let served = self.source.serving.frontier(SOURCE)?;
+        let least = &self.world.least;
+        let is_behind = served.0.iter().zip(&least.0).any(|(now, least)| now < least);
+        assert!(!is_behind, "the frontier went back from {least} to {served}");
+        let n_requests = self.world.ledger.ends().iter().position(|end| *end == served);
+        assert!(n_requests.is_some(), "the frontier {served} is none between two requests");
+        self.world.least = served;
+        n_requests
+    }
+
+    /// Asks for all metrics at once, and for the rows of one key.
+    pub(super) fn read(&mut self) -> Step {
+        let Some(n_requests) = self.look() else { return Ok(()) };
+        let asked = METRICS.map(|metric| ReadRequest { receipt: true, ..request(metric) });
+        let answers = RUNTIME.block_on(self.serving.read_many(Vec::from(asked)));
+        let answers = answers.expect("what is served can be read");
+        assert_eq!(answers.len(), METRICS.len());
+        for answer in &answers {
+            assert_eq!(answer.frontier, self.world.least.0, "all answers are of one frontier");
+            self.check_parts(answer);
+            self.check_rows(answer, n_requests);
+        }
+        let shop = SHOPS[self.world.content.below(SHOPS.len() as u64) as usize];
+        let mut asked = request("by_shop");
+        asked.keys.insert("shop".to_owned(), json!(shop));
+        let answer = RUNTIME.block_on(self.serving.read(asked)).expect("what is served can be read");
+        let mut expected = self.world.ledger.rows("by_shop", n_requests);
+        expected.retain(|row| row["key"]["shop"] == shop);
+        assert_eq!(rows_of(&answer), expected, "`by_shop` of {shop} behind {n_requests} requests");
+        self.world.tally.n_answers += answers.len() as u64 + 1;
+        Ok(())
+    }
+
+    /// Asks for a metric as it was behind one of the requests.
+    pub(super) fn read_past(&mut self) -> Step {
+        if self.look().is_none() {
+            return Ok(());
+        }
+        let before = self.world.n_happened();
+        let n_ends = self.world.ledger.ends().len() as u64;
+        let n_requests = self.world.content.below(n_ends) as usize;
+        let metric = METRICS[self.world.content.below(METRICS.len() as u64) as usize];
+        let at = self.world.ledger.ends()[n_requests].0.clone();
+        let asked = ReadRequest { at: Some(at.clone()), ..request(metric) };
+        let outcome = match RUNTIME.block_on(self.serving.read(asked)) {
+            Ok(answer) => {
+                assert_eq!(answer.frontier, at, "it is of the frontier that was asked for");
+                self.check_rows(&answer, n_requests);
+                self.world.tally.n_answers += 1;
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        self.came_to(before, outcome)
+    }
+
+    fn check_rows(&self, answer: &Served, n_requests: usize) {
+        let expected = self.world.ledger.rows(&answer.metric, n_requests);
+        assert_eq!(rows_of(answer), expected, "`{}` behind {n_requests} requests", answer.metric);
+    }
+
+    /// The parts of an answer follow one another from the start of the log to its frontier: the view, if there is one, and
+    /// the tail that goes on from it.
+    fn check_parts(&self, answer: &Served) {
+        let receipt = answer.receipt.as_ref().expect("it was asked for");
+        let mut end = vec![0; N_PARTITIONS as usize];
+        for part in &receipt.parts {
+            assert_eq!(part.from, end, "parts follow one another: {:?}", receipt.parts);
+            end.clone_from(&part.to);
+        }
+        assert_eq!(end, answer.frontier, "parts go to the frontier: {:?}", receipt.parts);
+        let view = self.source.view().expect("what is served has a view");
+        match &receipt.parts[..] {
+            [of_view, _] => assert_eq!(of_view.to, view.frontier.0, "the tail goes on from its view"),
+            [_] => assert!(view.segments.is_empty(), "the view is part of the answer"),
+            parts => panic!("no view and tail: {parts:?}"),
+        }
+        assert_eq!(receipt.ends.get(SOURCE), Some(&self.source.end().0));
+    }
+
+    /// What both layers make of the whole log anew, without any view, is what is served; and what did not decode is kept.
+    pub(super) fn check_anew(&self) {
+        let source = self.source;
+        let (start, end) = (Frontier(vec![0; N_PARTITIONS as usize]), source.end());
+        let log = source.log_from(&start).expect("the log");
+        let whole = Interval::new(start, end.clone()).expect("an interval");
+        let options = BatchOptions { workers: 1, ..BatchOptions::default() };
+        let batch = metricc_runtime_batch::evaluate(&source.plan, &log, &whole, &options, &|_| ());
+        let stream = metricc_runtime_stream::evaluate(&source.plan, &log, &whole, self.options, &|_| ());
+        for segments in [batch.expect("batch").segments, stream.expect("a stream").segments] {
+            let metrics = source.plan.metrics.iter().map(|metric| &**metric);
+            let published: Vec<(&MetricPlan, Vec<Segment>)> =
+                metrics.zip(segments.into_iter().map(|segment| vec![segment])).collect();
+            let anew = source.serving.detached();
+            anew.publish(&published).expect("it is served");
+            for metric in METRICS {
+                let answer = RUNTIME.block_on(anew.read(request(metric))).expect("an answer");
+                self.check_rows(&answer, self.world.ledger.ends().len() - 1);
+            }
+        }
+        for (partition, to) in (0u32..).zip(end.0) {
+            let slice = Slice { partition, from: 0, to };
+            let kept = source.durable().quarantined(SOURCE, &slice, 10_000).expect("what did not decode");
+            let kept: Vec<u64> = kept.iter().map(|record| record.position.offset).collect();
+            assert_eq!(kept, self.world.ledger.quarantined(partition), "of partition {partition}");
+        }
+    }
+}

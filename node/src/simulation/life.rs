@@ -1,0 +1,266 @@
+//! The node from one start to the next end, in steps of one letter each.
+//!
+//! | letter | step |
+//! |---|---|
+//! | `s` | sends what was not answered, then something new |
+//! | `a` | sends something again that was acknowledged |
+//! | `f` | a step of the tail |
+//! | `b` | a step of batch, if there is something new |
+//! | `e` | seals, if there is enough |
+//! | `r` | asks for all metrics, and for one key |
+//! | `p` | asks for a metric as it was |
+//! | `l` | sends what was not answered, follows the log to its end, and asks |
+//! | `z` | the same, then makes a view, seals, and compares with all of it made anew |
+//! | `k` | the process is killed |
+//! | `K` | the power fails |
+//!
+//! A step may fail only when something goes wrong underneath; unless that was a crash, the node then goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metricc_log::durable::{DurableError, Receipt, Request};
+use metricc_runtime_stream::StreamOptions;
+
+use super::world::{Ending, World};
+use super::{SEAL_EVENTS, SOURCE};
+use crate::batch::Batch;
+use crate::reading::NodeServing;
+use crate::source::{LoadedView, NodeSource};
+use crate::speed::{Follower, SpeedError};
+
+/// A life goes on, or ends.
+pub(super) type Step = Result<(), Ending>;
+
+/// A node that is running.
+pub(super) struct Life<'a> {
+    pub(super) world: &'a mut World,
+    pub(super) source: &'a NodeSource,
+    pub(super) options: &'a StreamOptions,
+    pub(super) serving: NodeServing,
+    batch: Batch,
+    /// The view with which it was started.
+    first: Arc<LoadedView>,
+    follower: Option<Follower<'a>>,
+}
+
+/// Does steps, in as many lives as it takes.
+pub(super) fn run(world: &mut World, steps: &str) {
+    let mut rest = steps;
+    let mut n_in_vain = 0;
+    loop {
+        let (n_done, ending) = live(world, rest);
+        rest = &rest[n_done..];
+        if rest.is_empty() {
+            return;
+        }
+        n_in_vain = if n_done == 0 { n_in_vain + 1 } else { 0 };
+        assert!(n_in_vain < 10, "the node does not come back");
+        world.restart(ending);
+    }
+}
+
+/// Starts the node and does steps until it ends: how many were done, and how it ended. What has to come to its end is done
+/// only then.
+fn live(world: &mut World, steps: &str) -> (usize, Ending) {
+    let before = world.n_happened();
+    let opened = world.open();
+    if world.is_down() {
+        return (0, Ending::Any);
+    }
+    let batch = match opened {
+        Ok(batch) => batch,
+        Err(problem) => {
+            assert!(
+                world.n_happened() > before,
+                "nothing went wrong, and the node does not start: {problem}"
+            );
+            world.tally.n_errors += 1;
+            return (0, Ending::Any);
+        }
+    };
+    let source = batch.source.clone();
+    let options = StreamOptions { workers: 1, batch_rows: world.batch_rows() };
+    let serving = NodeServing::new(source.serving.clone(), vec![source.clone()]);
+    let first = batch.loaded.clone();
+    let mut life = Life { world, source: &source, options: &options, serving, batch, first, follower: None };
+    for (place, letter) in steps.chars().enumerate() {
+        if let Err(ending) = life.step(letter) {
+            let is_done = !matches!(letter, 'l' | 'z');
+            return (place + usize::from(is_done), ending);
+        }
+    }
+    (steps.len(), Ending::Any)
+}
+
+impl Life<'_> {
+    fn step(&mut self, letter: char) -> Step {
+        match letter {
+            's' => self.send(),
+            'a' => self.send_again(),
+            'f' => self.follow(),
+            'b' => self.make_view(),
+            'e' => self.seal(),
+            'r' => self.read(),
+            'p' => self.read_past(),
+            'l' => self.level(),
+            'z' => self.finish(),
+            'k' => Err(Ending::Killed),
+            'K' => Err(Ending::PowerLost),
+            _ => panic!("`{letter}` is no step"),
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.source.durable().stopped().is_some()
+    }
+
+    /// What a step came to. `before` is how many faults had come before it.
+    pub(super) fn came_to(&mut self, before: u64, outcome: Result<(), String>) -> Step {
+        if self.world.is_down() {
+            return Err(Ending::Any);
+        }
+        if let Err(problem) = outcome {
+            let has_reason = self.is_stopped() || self.world.n_happened() > before;
+            assert!(has_reason, "nothing went wrong, and a step failed: {problem}");
+            self.world.tally.n_errors += 1;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self) -> Step {
+        if !self.world.ledger.waiting.is_empty() {
+            self.offer()?;
+        }
+        if self.world.ledger.waiting.is_empty() {
+            let world = &mut *self.world;
+            world.ledger.draw(&mut world.content);
+            self.offer()?;
+        }
+        Ok(())
+    }
+
+    /// Sends what was not answered, all in one write: all of it is taken, or nothing.
+    fn offer(&mut self) -> Step {
+        let before = self.world.n_happened();
+        let waiting = std::mem::take(&mut self.world.ledger.waiting);
+        let requests: Vec<Request> = waiting.iter().map(|sent| sent.request.clone()).collect();
+        let answers = self.source.durable().append(&requests);
+        let n_taken = answers.iter().filter(|answer| answer.is_ok()).count();
+        assert!(n_taken == 0 || n_taken == requests.len(), "a write is taken in part: {answers:?}");
+        let taken: Result<Vec<Receipt>, Arc<DurableError>> = answers.into_iter().collect();
+        let outcome = match taken {
+            Ok(receipts) => {
+                for (sent, receipt) in waiting.into_iter().zip(&receipts) {
+                    assert!(!receipt.is_repeated, "what was refused is known: {receipt:?}");
+                    self.world.ledger.note(sent, receipt);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.world.ledger.waiting = waiting;
+                Err(error.to_string())
+            }
+        };
+        self.came_to(before, outcome)?;
+        assert_eq!(self.source.end(), *self.world.ledger.end(), "what is refused leaves nothing behind");
+        // Whoever looks after the node starts it again, at once or later: answers go on.
+        if self.is_stopped() && self.world.dice.below(2) == 0 { Err(Ending::Any) } else { Ok(()) }
+    }
+
+    /// Sends something again that was acknowledged, and something else under its key.
+    fn send_again(&mut self) -> Step {
+        let world = &mut *self.world;
+        let Some((request, accepted)) = world.ledger.pick(&mut world.content) else { return Ok(()) };
+        let n_operations = world.disk.n_operations();
+        let other = Request { digest: !request.digest, ..request.clone() };
+        let mut answers = self.source.durable().append(&[request, other]);
+        let refused = answers.pop().and_then(Result::err).expect("a key is of one request");
+        assert!(matches!(*refused, DurableError::Request(_)), "{refused}");
+        let receipt = answers.remove(0).expect("what was acknowledged is answered");
+        assert!(receipt.is_repeated);
+        assert_eq!(receipt.accepted, accepted, "it is answered as it was");
+        assert_eq!(self.world.disk.n_operations(), n_operations, "nothing is written for what is known");
+        Ok(())
+    }
+
+    /// A step of the tail. One that failed is started again, from the view that is served.
+    fn follow(&mut self) -> Step {
+        let before = self.world.n_happened();
+        let outcome = self.follow_on().map_err(|error| error.to_string());
+        if outcome.is_err() {
+            self.follower = None;
+        }
+        self.came_to(before, outcome)?;
+        self.look();
+        Ok(())
+    }
+
+    fn follow_on(&mut self) -> Result<(), SpeedError> {
+        if self.follower.is_none() {
+            let view = self.source.view().unwrap_or_else(|| self.first.clone());
+            self.follower = Some(Follower::start(self.source, view, self.options, Duration::ZERO)?);
+        }
+        match &mut self.follower {
+            Some(follower) => follower.step().map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    fn make_view(&mut self) -> Step {
+        if self.batch.loaded.frontier == self.source.end() {
+            return Ok(());
+        }
+        let before = self.world.n_happened();
+        let outcome = self.batch.step().map_err(|error| error.to_string());
+        self.world.tally.n_views += u64::from(outcome.is_ok());
+        self.came_to(before, outcome)
+    }
+
+    fn n_unsealed(&self) -> u64 {
+        let sealed = self.source.durable().sealed_to(SOURCE).n_positions();
+        self.source.end().n_positions() - sealed
+    }
+
+    fn seal(&mut self) -> Step {
+        let (before, n_unsealed) = (self.world.n_happened(), self.n_unsealed());
+        let outcome = self.batch.seal().map_err(|error| error.to_string());
+        self.world.tally.n_seals += u64::from(self.n_unsealed() < n_unsealed);
+        self.came_to(before, outcome)
+    }
+
+    fn level(&mut self) -> Step {
+        for _ in 0..60 {
+            if self.is_stopped() {
+                return Err(Ending::Any);
+            }
+            if !self.world.ledger.waiting.is_empty() {
+                self.offer()?;
+            }
+            self.follow()?;
+            let is_level = self.source.serving.frontier(SOURCE) == Some(self.source.end());
+            if is_level && self.world.ledger.waiting.is_empty() {
+                return self.read();
+            }
+        }
+        panic!("the tail does not come to the end of the log");
+    }
+
+    fn finish(&mut self) -> Step {
+        self.level()?;
+        for _ in 0..6 {
+            self.make_view()?;
+        }
+        assert_eq!(self.batch.loaded.frontier, self.source.end(), "batch comes to the end of the log");
+        self.level()?;
+        for _ in 0..6 {
+            self.seal()?;
+        }
+        self.level()?;
+        assert!(self.n_unsealed() < SEAL_EVENTS, "sealing comes to its end");
+        // Nothing is to go wrong where it is only looked.
+        let disk = self.world.disk.clone();
+        disk.paused(|| self.check_anew());
+        Ok(())
+    }
+}
