@@ -309,7 +309,9 @@ fn view_folder(config: &Config) -> Result<Arc<LocalFileSystem>, NodeError> {
     let path = config.data.join("views");
     let failed = |problem: String| NodeError::Folder { path: path.clone(), problem };
     std::fs::create_dir_all(&path).map_err(|error| failed(error.to_string()))?;
-    Ok(Arc::new(LocalFileSystem::new_with_prefix(&path).map_err(|error| failed(error.to_string()))?))
+    let store = LocalFileSystem::new_with_prefix(&path).map_err(|error| failed(error.to_string()))?;
+    // Folders of what is gone go, too: others look for tables there.
+    Ok(Arc::new(store.with_automatic_cleanup(true)))
 }
 
 /// Finds the view of a source, or makes it anew where the log has much that no view has.

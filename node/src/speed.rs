@@ -13,8 +13,8 @@ use metricc_runtime_stream::{Stream, StreamError, StreamOptions};
 
 use crate::source::{LoadedView, NodeSource};
 
-/// Positions that are fed before it is looked whether there is something else to do.
-const SLICE: u64 = 262_144;
+/// Positions that are fed before it is looked whether there is something else to do. Tests want several slices.
+const SLICE: u64 = if cfg!(test) { 3 } else { 262_144 };
 
 /// How long to wait before a tail that failed is started again.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -12,6 +12,7 @@ mod law;
 mod layers;
 mod layout;
 mod made;
+mod node;
 mod own;
 mod presentation;
 mod reading;

@@ -96,7 +96,9 @@ fn with_help(error: NodeError) -> Failure {
 }
 
 fn write_logs(format: LogFormat) {
-    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
+    // Who reads stderr may go; the node does not go with it.
+    let builder =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).log_internal_errors(false).with_target(false);
     match format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

@@ -41,7 +41,10 @@ fn every_command_of_the_readme_works() {
             let data = folder.path().join("node-data").display().to_string();
             let rest = rest.replace("node-data", &data);
             node = Some(serve(&rest.split(' ').collect::<Vec<_>>()));
-        } else if command.starts_with("cargo run -- ingest") || command.starts_with("cargo run -- query") {
+        } else if ["ingest", "query", "audit"]
+            .iter()
+            .any(|name| command.starts_with(&format!("cargo run -- {name}")))
+        {
             let node = node.as_ref().expect("a node is served before");
             let rest = command.trim_start_matches("cargo run -- ").replace("payments.ndjson", &log);
             let output = ask(node, &rest.split(' ').collect::<Vec<_>>());

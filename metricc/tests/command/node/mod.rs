@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod bank;
 mod forms;
+mod full;
 mod kills;
 mod past;
 mod serving;

@@ -1,0 +1,90 @@
+//! F6: a disk that fills up, for real: the data are on a small tmpfs, in a mount namespace of the node's own.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use super::{Home, Node};
+
+const PACKAGE: &str = "
+source events { at: timestamp time  n: int  text: string }
+metric seen = count() { from events }
+metric total = sum(n) { from events }
+";
+
+/// A request of about 100 kB that no compression makes small.
+fn body(request: u64) -> String {
+    let mut random = request.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut line = |n: u64| {
+        let mut text = String::new();
+        for _ in 0..60 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            text.push_str(&format!("{random:016x}"));
+        }
+        format!("{{\"at\":\"2026-04-25T10:00:00Z\",\"n\":{n},\"text\":\"{text}\"}}\n")
+    };
+    (0..100).map(|n| line(request * 100 + n)).collect()
+}
+
+fn has_namespaces() -> bool {
+    Command::new("unshare").args(["-rm", "true"]).status().is_ok_and(|status| status.success())
+}
+
+/// A node on 8 MB, of which it can have 5 at first.
+fn on_small_disk(home: &Home) -> Node {
+    let script = "mkdir metricc-data && mount -t tmpfs -o size=8m none metricc-data && \
+                  head -c 3000000 /dev/zero > metricc-data/ballast && exec \"$0\" serve";
+    let mut command = Command::new("unshare");
+    command.current_dir(home.path()).env("NO_COLOR", "1").env_remove("METRICC_TOKEN");
+    command.args(["-rm", "sh", "-c", script, env!("CARGO_BIN_EXE_metricc")]);
+    home.start_with(command)
+}
+
+#[test]
+fn f6_a_disk_that_is_full_takes_nothing_loses_nothing_and_goes_on_by_itself() {
+    if !has_namespaces() {
+        eprintln!("not tried: this system gives no mount namespace to a test");
+        return;
+    }
+    let home = Home::new(PACKAGE, "[batch]\nevery = \"100ms\"\n");
+    let node = on_small_disk(&home);
+    node.until(|node| node.get("/readyz").status == 200);
+    let (mut n_taken, mut n_full) = (0u64, 0);
+    for request in 0..120 {
+        let answer = node.post(&format!("r{request}"), &body(request)).expect("an answer");
+        match answer.status {
+            200 => n_taken += 1,
+            507 => {
+                assert!(
+                    answer.body.contains("no room") && answer.head.contains("retry-after"),
+                    "{}",
+                    answer.body
+                );
+                n_full += 1;
+            }
+            status => panic!("{status}: {}", answer.body),
+        }
+        if n_full == 3 {
+            break;
+        }
+    }
+    assert!(n_taken > 10 && n_full == 3, "{n_taken} taken, {n_full} refused");
+    // Answers go on, and are those of what was acknowledged.
+    node.settle();
+    assert_eq!(node.rows("seen").0[0]["value"], json!(n_taken * 100));
+    assert_eq!(node.get("/healthz").status, 200, "it is full, not broken");
+    // Somebody makes room.
+    let data = format!("/proc/{}/root{}/metricc-data", node.process.id(), home.path().display());
+    std::fs::remove_file(format!("{data}/ballast")).expect("the ballast");
+    let before = node.source()["end"][0].as_u64().expect("an offset");
+    for request in n_taken..n_taken + 5 {
+        let answer = node.post(&format!("r{request}"), &body(request)).expect("an answer");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    node.settle();
+    assert_eq!(node.rows("seen").0[0]["value"], json!(node.source()["end"][0]));
+    assert_eq!(node.source()["end"][0], json!(before + 500));
+    assert_eq!(node.run(&["audit"]).0, Some(0));
+}
