@@ -22,6 +22,7 @@ use crate::audit::{self, AuditError, AuditLine};
 use crate::batch::{Batch, Schedule, StepError};
 use crate::config::{Config, SourceConfig};
 use crate::error::NodeError;
+use crate::priority::{Behind, Decoding, step_back};
 use crate::reading::NodeServing;
 use crate::source::{Changed, LoadedView, NodeSource};
 use crate::status::{Counters, OfNow};
@@ -43,6 +44,7 @@ pub struct Node {
     threads: Mutex<Vec<JoinHandle<()>>>,
     cut: Option<Cut>,
     audits: tokio::sync::Mutex<()>,
+    decoding: Decoding,
     _lock: start::FolderLock,
 }
 
@@ -104,9 +106,20 @@ impl Node {
         let threads = Mutex::new(vec![writer]);
         let local = serving;
         let serving = NodeServing::new(local.clone(), sources.clone());
-        let audits = tokio::sync::Mutex::default();
-        let node =
-            Node { sources, decoders, serving, local, ingest, counters, threads, cut, audits, _lock: lock };
+        let (audits, decoding) = (tokio::sync::Mutex::default(), Decoding::start()?);
+        let node = Node {
+            sources,
+            decoders,
+            serving,
+            local,
+            ingest,
+            counters,
+            threads,
+            cut,
+            audits,
+            decoding,
+            _lock: lock,
+        };
         for batch in batches {
             node.start_layers(config, batch)?;
         }
@@ -141,7 +154,10 @@ impl Node {
         };
         watch.prepare().map_err(failed)?;
         let thread = std::thread::Builder::new().name(format!("metricc-watch-{name}"));
-        let thread = thread.spawn(move || watch.run())?;
+        let thread = thread.spawn(move || {
+            step_back(Behind::Decoding);
+            watch.run();
+        })?;
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         Ok(())
     }
@@ -153,8 +169,14 @@ impl Node {
             |layer: &str| std::thread::Builder::new().name(format!("metricc-{layer}-{}", source.name()));
         let own = source.clone();
         let layers = [
-            thread("batch").spawn(move || batch.run())?,
-            thread("speed").spawn(move || speed::run(&own, &view, &options, refresh))?,
+            thread("batch").spawn(move || {
+                step_back(Behind::Batch);
+                batch.run();
+            })?,
+            thread("speed").spawn(move || {
+                step_back(Behind::Tail);
+                speed::run(&own, &view, &options, refresh);
+            })?,
         ];
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).extend(layers);
         Ok(())
@@ -173,6 +195,11 @@ impl Node {
     /// Decodes events of a source; none if the node has no such source.
     pub fn decoder(&self, source: &str) -> Option<&EventDecoder> {
         self.decoders.iter().find(|decoder| decoder.source().name == source)
+    }
+
+    /// The threads for decoding requests.
+    pub(crate) fn decoding(&self) -> &Decoding {
+        &self.decoding
     }
 
     /// The sources of the node.

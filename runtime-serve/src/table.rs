@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::compute::{cast, filter, take};
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow::compute::{filter, take};
+use arrow::datatypes::{Field, Schema, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use futures::future::BoxFuture;
 use metricc_client::{ReadReceipt, ReadRequest, Served, Serving, ServingError};
@@ -141,7 +143,12 @@ pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
 fn typed_column(kind: &ir::Kind, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match kind {
         ir::Kind::Enum(names) => take(&StringArray::from_iter_values(names.iter()), column, None),
-        ir::Kind::Timestamp => cast(column, &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+        ir::Kind::Timestamp => {
+            let instants = column.as_primitive_opt::<TimestampMicrosecondType>().cloned();
+            let wrong =
+                || ArrowError::SchemaError(format!("`{}` where instants are expected", column.data_type()));
+            Ok(Arc::new(instants.ok_or_else(wrong)?.with_timezone_utc()))
+        }
         _ => {
             debug_assert_eq!(*column.data_type(), scalar::data_type(kind));
             Ok(column.clone())

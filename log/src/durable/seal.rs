@@ -10,12 +10,14 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Int64Array, ListArray, RecordBatch, StringArray,
 };
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Decimal128Type, Field, Int32Type, Schema, TimeUnit};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Field, Int32Type, Schema, TimeUnit, TimestampMicrosecondType,
+};
 use metricc_dsl::ir::{Kind, Type};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 use twox_hash::XxHash3_64;
 
 use super::disk::{Disk, DiskFile};
@@ -106,9 +108,12 @@ fn write(
     let written = (|| {
         let failed = |error: parquet::errors::ParquetError| io_error(&shown, &error.to_string());
         let sink = Sink { file: file.clone(), at: 0, hasher: XxHash3_64::new() };
-        let mut writer =
-            ArrowWriter::try_new(BufWriter::with_capacity(1 << 20, sink), schema.clone(), Some(properties()))
-                .map_err(failed)?;
+        let mut writer = ArrowWriter::try_new(
+            BufWriter::with_capacity(1 << 20, sink),
+            schema.clone(),
+            Some(properties(schema)),
+        )
+        .map_err(failed)?;
         rows(&mut |batch| writer.write(batch).map_err(failed))?;
         let buffered = writer.into_inner().map_err(failed)?;
         let sink = buffered.into_inner().map_err(|error| io_error(&shown, &error.to_string()))?;
@@ -126,13 +131,23 @@ fn io_error(path: &str, problem: &str) -> DurableError {
     DurableError::Io { doing: "writing", path: path.to_owned(), cause: io::Error::other(problem.to_owned()) }
 }
 
-fn properties() -> WriterProperties {
+/// Dictionaries only for texts: of numbers, finding what is new in a dictionary takes longer than all the rest.
+fn properties(schema: &Schema) -> WriterProperties {
     let level = ZstdLevel::try_new(1).unwrap_or_default();
-    WriterProperties::builder()
+    let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(131_072))
-        .set_created_by("metricc".to_owned())
-        .build()
+        .set_created_by("metricc".to_owned());
+    for field in schema.fields() {
+        if field.data_type().is_numeric() || field.data_type().is_temporal() {
+            builder = builder.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
+        }
+        if field.name() == OFFSET {
+            // Each is a little more than the one before.
+            builder = builder.set_column_encoding(ColumnPath::from(OFFSET), Encoding::DELTA_BINARY_PACKED);
+        }
+    }
+    builder.build()
 }
 
 /// A file that is written from its start to its end.
@@ -202,7 +217,9 @@ fn readable_array(ty: &Type, array: &ArrayRef) -> Result<ArrayRef, arrow::error:
             let places = array.as_primitive::<Int32Type>().clone();
             Arc::new(DictionaryArray::try_new(places, Arc::new(names))?)
         }
-        Kind::Timestamp => cast(array, &readable_type(ty))?,
+        Kind::Timestamp => {
+            Arc::new(array.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_utc())
+        }
         Kind::List(element) => {
             let list = array.as_list::<i32>();
             let item = Field::new("item", readable_type(element), element.optional);

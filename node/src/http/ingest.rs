@@ -49,18 +49,18 @@ async fn take(
     let key = key(headers)?;
     let bytes = body::read(body, &shared.limits).await?;
     let (own, own_headers) = (shared.clone(), headers.clone());
-    let decoded = tokio::task::spawn_blocking(move || {
+    let decode = move || {
         let bytes = body::unpack(&own_headers, bytes, &own.limits)?;
         let digest = crate::digest(&bytes);
         let n_bytes = bytes.len();
         let limits = BodyLimits { records: own.limits.events, bytes: own.limits.body_bytes };
         let events = decoder.decode(form, &bytes, &limits).map_err(|error| undecodable(&error))?;
         Ok((events, digest, n_bytes))
-    });
-    let failed = |error: tokio::task::JoinError| {
+    };
+    let failed = |error: String| {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", format!("decoding ended: {error}"))
     };
-    let (events, digest, n_bytes) = decoded.await.map_err(failed)??;
+    let (events, digest, n_bytes) = shared.node.decoding().run(decode).await.map_err(failed)??;
     let request = Request { events, key, digest };
     shared.node.ingest().append(request, n_bytes).await.map_err(|error| refusal(&error))
 }
