@@ -4,6 +4,7 @@
 //! cargo build --release -p metricc
 //! cargo run --release -p metricc-bench --bin load                      # 20 s
 //! cargo run --release -p metricc-bench --bin load -- 60 5000 200000    # s, answers a second, events a second (0: all that go)
+//! cargo run --release -p metricc-bench --bin load -- 30 1 0 3600       # and seconds between batches, 7 unless given
 //! ```
 //!
 //! Events come in NDJSON, in requests of 8,000, over two connections. While they do, single rows are asked for at a fixed
@@ -102,10 +103,12 @@ fn quantile(times: &mut [Duration], share: f64) -> f64 {
 async fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
     let mut number = |default: u64| args.next().map_or(Ok(default), |text| text.parse::<u64>());
-    let (seconds, rate, event_rate) = (number(20)?, number(1000)?, number(0)?);
+    let (seconds, rate, event_rate, every) = (number(20)?, number(1000)?, number(0)?, number(7)?);
     let home = tempfile::tempdir()?;
     std::fs::write(home.path().join("events.metric"), PACKAGE)?;
-    let config = "package = \"events.metric\"\nlisten = \"127.0.0.1:0\"\n[batch]\nevery = \"7s\"\nevents = 100000000\n";
+    let config = format!(
+        "package = \"events.metric\"\nlisten = \"127.0.0.1:0\"\n[batch]\nevery = \"{every}s\"\nevents = 100000000\n"
+    );
     std::fs::write(home.path().join("metricc.toml"), config)?;
     let node = start(home.path())?;
     let (n_sent, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
@@ -140,6 +143,7 @@ async fn main() -> Result<(), Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(read(url, rate, own))
     });
+    let memory = tokio::spawn(memory(node.process.id(), is_over.clone()));
     let probe = tokio::spawn(probe(node.url.clone(), is_over.clone()));
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     is_over.store(true, Ordering::Relaxed);
@@ -163,18 +167,39 @@ async fn main() -> Result<(), Failure> {
         quantile(&mut shown, 1.0),
         shown.len()
     ));
+    let memory = memory.await??;
+    let mean = |part: &[u64]| part.iter().sum::<u64>() as f64 / part.len().max(1) as f64 / 1024.0;
+    let fifth = (memory.len() / 5).max(1);
+    out(&format!(
+        "memory: {:.0} MB in the second fifth of the time, {:.0} MB in the last one, {:.0} MB at most",
+        mean(memory.get(fifth..2 * fifth).unwrap_or_default()),
+        mean(&memory[memory.len() - fifth.min(memory.len())..]),
+        memory.iter().max().copied().unwrap_or(0) as f64 / 1024.0
+    ));
     restart(node, home.path()).await
+}
+
+/// What a process holds in memory, in kB, twice a second.
+async fn memory(process: u32, is_over: Arc<AtomicBool>) -> Result<Vec<u64>, Failure> {
+    let mut all = Vec::new();
+    while !is_over.load(Ordering::Relaxed) {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
+        all.push(line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    Ok(all)
 }
 
 /// Asks for single rows at a rate, each when its time has come whether or not the one before is answered.
 async fn read(url: String, rate: u64, is_over: Arc<AtomicBool>) -> Result<Vec<Duration>, Failure> {
     let client = Client::new();
-    let mut ticks = tokio::time::interval(Duration::from_millis(2));
+    let mut ticks = tokio::time::interval(Duration::from_millis(1));
     let (mut asked, mut user) = (tokio::task::JoinSet::new(), 0u64);
     let mut times = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
         ticks.tick().await;
-        for _ in 0..(rate / 500).max(1) {
+        for _ in 0..(rate / 1000).max(1) {
             user = (user + 7919) % N_USERS;
             let (client, url) = (client.clone(), url.clone());
             asked.spawn(async move {

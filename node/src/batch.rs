@@ -69,7 +69,7 @@ pub(crate) struct Batch {
 impl Batch {
     /// Runs until the node goes down.
     pub(crate) fn run(mut self) {
-        let (mut last, mut seen) = (Instant::now(), 0);
+        let (mut last, mut seen, mut sealing_from) = (Instant::now(), 0, Instant::now());
         while !self.source.is_over() {
             let n_new = self.source.end().n_positions().saturating_sub(self.loaded.frontier.n_positions());
             let asked = self.source.take_full();
@@ -89,9 +89,12 @@ impl Batch {
                     }
                 }
             }
-            if let Err(error) = self.seal() {
+            // What cannot be sealed keeps nothing from being folded.
+            if Instant::now() >= sealing_from
+                && let Err(error) = self.seal()
+            {
                 tracing::error!(source = self.source.name(), %error, "sealing failed, and is tried again");
-                self.pause();
+                sealing_from = Instant::now() + PAUSE;
             }
             let left =
                 self.schedule.every.saturating_sub(last.elapsed()).clamp(Duration::from_millis(50), PAUSE);

@@ -327,3 +327,60 @@ fn from_parquet(bytes: Bytes, plan: &MetricPlan) -> Result<RecordBatch, String> 
     let typed = typed.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
     concat_batches(schema, &typed).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    fn view(version: u64, end: u64) -> View {
+        let log = LogStamp { id: "1".to_owned(), epoch: "2".to_owned() };
+        View { version, log, frontier: Frontier(vec![end]), segments: BTreeMap::new() }
+    }
+
+    #[tokio::test]
+    async fn f13_of_two_that_commit_one_version_one_has_lost() {
+        let store = ViewStore::new(Arc::new(InMemory::new()), "events");
+        assert_eq!((store.latest().await.unwrap(), store.next_version().await.unwrap()), (None, 0));
+        store.commit(&view(0, 10)).await.unwrap();
+        let lost = store.commit(&view(0, 20)).await.unwrap_err();
+        assert!(matches!(lost, ViewError::Lost { version: 0 }), "{lost}");
+        assert_eq!(store.latest().await.unwrap(), Some(view(0, 10)));
+    }
+
+    #[tokio::test]
+    async fn f14_one_that_wakes_up_late_has_lost_however_long_it_slept() {
+        for n_meanwhile in [1, N_KEPT, N_KEPT + 5] {
+            let store = ViewStore::new(Arc::new(InMemory::new()), "events");
+            let slept = store.next_version().await.unwrap();
+            for version in 0..n_meanwhile {
+                store.commit(&view(version, version + 1)).await.unwrap();
+                store.prune().await.unwrap();
+            }
+            let lost = store.commit(&view(slept, 999)).await.unwrap_err();
+            assert!(matches!(lost, ViewError::Lost { .. }), "{n_meanwhile}: {lost}");
+            let last = view(n_meanwhile - 1, n_meanwhile);
+            assert_eq!(store.latest().await.unwrap(), Some(last));
+        }
+    }
+
+    #[tokio::test]
+    async fn f8_a_version_that_is_not_whole_is_not_used() {
+        let memory = Arc::new(InMemory::new());
+        let store = ViewStore::new(memory.clone(), "events");
+        store.commit(&view(0, 10)).await.unwrap();
+        store.commit(&view(1, 20)).await.unwrap();
+        let path = store.version_path(1);
+        let sound = memory.get(&path).await.unwrap().bytes().await.unwrap();
+        for place in 0..sound.len() {
+            let mut changed = sound.to_vec();
+            changed[place] ^= 1;
+            memory.put(&path, PutPayload::from(changed)).await.unwrap();
+            let latest = store.latest().await.unwrap();
+            assert!(latest == Some(view(0, 10)) || latest == Some(view(1, 20)), "byte {place}: {latest:?}");
+            memory.put(&path, PutPayload::from(sound.slice(..place))).await.unwrap();
+            assert_eq!(store.latest().await.unwrap(), Some(view(0, 10)), "cut at {place}");
+        }
+    }
+}

@@ -124,7 +124,7 @@ pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
         let starts: Vec<i64> = windows.iter().map(|window| window.0).collect();
         let ends: Vec<i64> = windows.iter().map(|window| window.1).collect();
         for (name, instants) in [("window_start", starts), ("window_end", ends)] {
-            let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(instants).with_timezone_utc());
+            let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(instants).with_timezone("UTC"));
             fields.push(Field::new(name, column.data_type().clone(), false));
             columns.push(column);
         }
@@ -147,7 +147,7 @@ fn typed_column(kind: &ir::Kind, column: &ArrayRef) -> Result<ArrayRef, ArrowErr
             let instants = column.as_primitive_opt::<TimestampMicrosecondType>().cloned();
             let wrong =
                 || ArrowError::SchemaError(format!("`{}` where instants are expected", column.data_type()));
-            Ok(Arc::new(instants.ok_or_else(wrong)?.with_timezone_utc()))
+            Ok(Arc::new(instants.ok_or_else(wrong)?.with_timezone("UTC")))
         }
         _ => {
             debug_assert_eq!(*column.data_type(), scalar::data_type(kind));

@@ -31,6 +31,9 @@ use crate::{Log, LogError, Position, Slice, schema};
 /// Name of the column with the offset of each row.
 const OFFSET: &str = "_offset";
 
+/// The zone of instants, by the name that readers know.
+const UTC: &str = "UTC";
+
 /// Rows that are written at once.
 const BATCH_ROWS: usize = 65_536;
 
@@ -184,7 +187,7 @@ fn readable_schema(fields: &[metricc_dsl::ir::Field]) -> Arc<Schema> {
 fn readable_type(ty: &Type) -> DataType {
     match &ty.kind {
         Kind::Enum(_) => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
-        Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
         Kind::List(element) => {
             DataType::List(Arc::new(Field::new("item", readable_type(element), element.optional)))
         }
@@ -218,7 +221,7 @@ fn readable_array(ty: &Type, array: &ArrayRef) -> Result<ArrayRef, arrow::error:
             Arc::new(DictionaryArray::try_new(places, Arc::new(names))?)
         }
         Kind::Timestamp => {
-            Arc::new(array.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_utc())
+            Arc::new(array.as_primitive::<TimestampMicrosecondType>().clone().with_timezone(UTC))
         }
         Kind::List(element) => {
             let list = array.as_list::<i32>();
