@@ -64,6 +64,9 @@ pub struct SpeedConfig {
     pub refresh: Duration,
     /// Threads of each source.
     pub workers: usize,
+    /// Groups (windows and keys) of all metrics of a source, in view and tail together, from which on no more events of it
+    /// are taken.
+    pub max_groups: u64,
 }
 
 /// How events come in.
@@ -115,7 +118,7 @@ impl Default for BatchConfig {
 
 impl Default for SpeedConfig {
     fn default() -> Self {
-        SpeedConfig { refresh: Duration::from_millis(200), workers: 1 }
+        SpeedConfig { refresh: Duration::from_millis(200), workers: 1, max_groups: 20_000_000 }
     }
 }
 
@@ -246,6 +249,7 @@ impl Config {
             ("batch.events", config.batch.events),
             ("batch.workers", config.batch.workers as u64),
             ("speed.workers", config.speed.workers as u64),
+            ("speed.max_groups", config.speed.max_groups),
             ("ingest.max_bytes", config.ingest.max_bytes as u64),
             ("ingest.max_events", config.ingest.max_events),
             ("ingest.max_waiting_bytes", config.ingest.max_waiting_bytes as u64),

@@ -101,8 +101,8 @@ impl Node {
             batches.push(open_source(config, Arc::new(source), store, &disk, &runtime)?);
         }
         let decoders = plans.iter().map(|plan| EventDecoder::new(&plan.source)).collect::<Result<_, _>>()?;
-        let (ingest, writer) = Ingest::start(&log, config.ingest.max_waiting_bytes, &changed, &counters)?;
         let sources: Vec<Arc<NodeSource>> = batches.iter().map(|batch| batch.source.clone()).collect();
+        let (ingest, writer) = Ingest::start(&log, config, &sources, &changed, &counters)?;
         let threads = Mutex::new(vec![writer]);
         let local = serving;
         let serving = NodeServing::new(local.clone(), sources.clone());
@@ -270,6 +270,7 @@ impl Node {
                 end: status.end.n_positions(),
                 served: status.served.map_or(0, |served| served.n_positions()),
                 view: status.view.n_positions(),
+                groups: source.n_groups(),
                 generations: source.n_generations.load(Ordering::Relaxed),
                 name: status.name,
             })

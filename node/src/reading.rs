@@ -17,6 +17,9 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::source::NodeSource;
 
+/// Groups from which on an answer takes so long that it does not stand in the way of others.
+const MANY_ROWS: usize = 20_000;
+
 /// What a node serves.
 #[derive(Debug, Clone)]
 pub struct NodeServing {
@@ -87,6 +90,16 @@ impl NodeServing {
     /// Whether it looks as if the frontier of now were asked for; it may have moved on by the time of the answer.
     fn is_now(&self, request: &ReadRequest) -> bool {
         is_at(request, &self.local.frontier_of(&request.metric))
+    }
+
+    /// The rows of now. Where they are many, others are answered meanwhile.
+    async fn table_now(&self, request: ReadRequest) -> Result<ServedTable, ServingError> {
+        if self.local.n_rows(&request) < MANY_ROWS {
+            return self.local.table_now(&request);
+        }
+        let local = self.local.clone();
+        let answered = tokio::task::spawn_blocking(move || local.table_now(&request)).await;
+        answered.map_err(|error| ServingError::Failed(error.to_string()))?
     }
 
     /// Does something at a frontier of the past, when it is its turn.
@@ -171,7 +184,15 @@ impl Serving for NodeServing {
         async move {
             if requests.iter().all(|request| request.at.is_none()) {
                 requests.iter().try_for_each(|request| self.check_ready(&request.metric))?;
-                let mut served = self.local.read_many(requests).await?;
+                let n_rows: usize = requests.iter().map(|request| self.local.n_rows(request)).sum();
+                let local = self.local.clone();
+                let mut served = if n_rows < MANY_ROWS {
+                    local.read_many(requests).await?
+                } else {
+                    let read = move || futures::executor::block_on(local.read_many(requests));
+                    let answered = tokio::task::spawn_blocking(read).await;
+                    answered.map_err(|error| ServingError::Failed(error.to_string()))??
+                };
                 for served in &mut served {
                     self.complete(&served.metric, served.receipt.as_mut(), Layer::Tail);
                 }
@@ -222,7 +243,7 @@ impl ServingTables for NodeServing {
         async move {
             self.check_ready(&request.metric)?;
             if self.is_now(&request) {
-                let mut table = self.local.table(ReadRequest { at: None, ..request.clone() }).await?;
+                let mut table = self.table_now(ReadRequest { at: None, ..request.clone() }).await?;
                 if is_at(&request, &table.frontier) {
                     self.complete(&table.metric, table.receipt.as_mut(), Layer::Tail);
                     return Ok(table);

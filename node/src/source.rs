@@ -35,6 +35,8 @@ pub struct NodeSource {
     /// Who asks batch to make the view anew from the start of the log.
     full_asked: Mutex<Vec<oneshot::Sender<FullAnswer>>>,
     is_over: AtomicBool,
+    /// Groups that are served, of all metrics; those that view and tail both have count twice.
+    n_groups: AtomicU64,
     pub(crate) n_generations: AtomicU64,
 }
 
@@ -65,6 +67,7 @@ impl NodeSource {
             served: Mutex::new(None),
             full_asked: Mutex::default(),
             is_over: AtomicBool::new(false),
+            n_groups: AtomicU64::new(0),
             n_generations: AtomicU64::new(0),
         }
     }
@@ -105,9 +108,17 @@ impl NodeSource {
                 (&**metric, parts)
             })
             .collect();
+        let rows =
+            pairs.iter().flat_map(|(_, parts)| parts).map(|part| part.segment().states.num_rows() as u64);
+        self.n_groups.store(rows.sum(), Ordering::Relaxed);
         self.serving.publish(&pairs)?;
         *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some(view.clone());
         Ok(())
+    }
+
+    /// Groups that are served, of all metrics: about what it takes in memory.
+    pub(crate) fn n_groups(&self) -> u64 {
+        self.n_groups.load(Ordering::Relaxed)
     }
 
     /// The view that is served; none before anything is.

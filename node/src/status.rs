@@ -47,6 +47,7 @@ pub(crate) struct OfNow {
     pub(crate) served: u64,
     pub(crate) view: u64,
     pub(crate) unsealed: u64,
+    pub(crate) groups: u64,
     pub(crate) generations: u64,
 }
 
@@ -160,6 +161,7 @@ impl Counters {
             "Positions in the view that is served.",
             &each(&|source| source.view),
         );
+        family("groups", "gauge", "Groups in view and tail, of all metrics.", &each(&|source| source.groups));
         family("unsealed_positions", "gauge", "Positions in the journal.", &each(&|source| source.unsealed));
         family(
             "tail_generations_total",

@@ -7,7 +7,8 @@ use std::thread::JoinHandle;
 use metricc_log::durable::{DurableError, DurableLog, Receipt, Request};
 use tokio::sync::oneshot;
 
-use crate::source::Changed;
+use crate::config::Config;
+use crate::source::{Changed, NodeSource};
 use crate::status::Counters;
 
 /// The most bytes that one write takes, so that no request waits long for others.
@@ -21,6 +22,19 @@ pub enum IngestError {
     Busy {
         /// Bytes that wait.
         n_bytes: usize,
+    },
+    /// The source has as many groups as it may have.
+    #[error(
+        "the metrics of source `{origin}` have {n_groups} groups, where `speed.max_groups` allows {most}: no more events are \
+         taken, so that memory does not run out"
+    )]
+    Groups {
+        /// The source.
+        origin: String,
+        /// How many there are.
+        n_groups: u64,
+        /// How many there may be.
+        most: u64,
     },
     /// The node is going down.
     #[error("the node is going down")]
@@ -42,6 +56,9 @@ struct Shared {
     /// Something waits, or it is over.
     filled: Condvar,
     max_bytes: usize,
+    /// The sources, and the groups that each may have.
+    sources: Vec<Arc<NodeSource>>,
+    max_groups: u64,
 }
 
 #[derive(Debug, Default)]
@@ -62,11 +79,14 @@ impl Ingest {
     /// Starts the writer of a log. It ends when [`Ingest::close`] was called and all that waits is written.
     pub(crate) fn start(
         log: &Arc<Mutex<DurableLog>>,
-        max_bytes: usize,
+        config: &Config,
+        sources: &[Arc<NodeSource>],
         changed: &Arc<Changed>,
         counters: &Arc<Counters>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), max_bytes });
+        let (max_bytes, max_groups) = (config.ingest.max_waiting_bytes, config.speed.max_groups);
+        let (queue, filled, sources) = (Mutex::default(), Condvar::new(), sources.to_vec());
+        let shared = Arc::new(Shared { queue, filled, max_bytes, sources, max_groups });
         let (log, changed, counters) = (log.clone(), changed.clone(), counters.clone());
         let own = shared.clone();
         let thread = std::thread::Builder::new().name("metricc-writer".to_owned());
@@ -79,6 +99,7 @@ impl Ingest {
     /// # Errors
     /// [`IngestError`] if it was not taken. Nothing of it is in the log then.
     pub async fn append(&self, request: Request, n_bytes: usize) -> Result<Receipt, IngestError> {
+        self.shared.check_groups(&request.events.source().name)?;
         let (answer, answered) = oneshot::channel();
         {
             let mut queue = self.shared.lock();
@@ -105,6 +126,17 @@ impl Ingest {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is served of a source has a limit; how much an event adds to it is known when it is served.
+    fn check_groups(&self, name: &str) -> Result<(), IngestError> {
+        let most = self.max_groups;
+        match self.sources.iter().find(|source| source.name() == name).map(|source| source.n_groups()) {
+            Some(n_groups) if n_groups > most => {
+                Err(IngestError::Groups { origin: name.to_owned(), n_groups, most })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn run(&self, log: &Mutex<DurableLog>, changed: &Changed, counters: &Counters) {

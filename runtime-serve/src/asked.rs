@@ -9,7 +9,7 @@ use metricc_dsl::grain;
 use metricc_dsl::ir::{RowType, Window};
 use metricc_log::Frontier;
 
-use crate::published::Published;
+use crate::published::{Published, PublishedMetric};
 use crate::select::wanted_keys;
 use crate::{IndexedSegment, Presented, Reading, ServeError, derive, read};
 
@@ -93,6 +93,23 @@ impl Asked<'_> {
         ReadReceipt { parts: parts.into_values().flatten().collect(), ends: BTreeMap::new() }
     }
 
+    /// A reading of no more windows than those of which some rows are wanted.
+    pub(crate) fn narrowed(&self, published: &Published, reading: Reading, request: &ReadRequest) -> Reading {
+        let is_last_of_all = request.latest && request.keys.is_empty() && reading.grain.is_none();
+        match self {
+            Asked::OfEvents(plan) if is_last_of_all => {
+                let last = published.metric(plan).and_then(|metric| metric.last_start(plan, reading.to));
+                Reading { from: reading.from.max(last), ..reading }
+            }
+            _ => reading,
+        }
+    }
+
+    /// Groups that an answer may have to be made of.
+    pub(crate) fn n_rows(&self, published: &Published) -> usize {
+        self.plans().iter().filter_map(|plan| published.metric(plan)).map(PublishedMetric::n_rows).sum()
+    }
+
     /// Its rows; none if something that it is made of was not published.
     pub(crate) fn presented(
         &self,
@@ -107,8 +124,8 @@ impl Asked<'_> {
                 segment.map(|segment| read(plan, &segment, reading)).transpose()
             }
             (Asked::OfEvents(plan), None) => {
-                let segment = segment(plan).map(|metric| metric.merged(plan)).transpose()?;
-                segment.map(|segment| read(plan, segment, reading)).transpose()
+                let segment = segment(plan).map(|metric| metric.of_windows(plan, reading)).transpose()?;
+                segment.map(|segment| read(plan, &segment, reading)).transpose()
             }
             (Asked::OfMetrics(plan), _) => {
                 let segments = plan

@@ -130,6 +130,15 @@ impl LocalServing {
         self.table_of(request, &published)
     }
 
+    /// How many groups an answer may have to be made of; 0 where those of its keys are found by themselves.
+    pub fn n_rows(&self, request: &ReadRequest) -> usize {
+        let Ok(asked) = self.asked(request) else { return 0 };
+        match asked.wanted_keys(request) {
+            Ok(None) => asked.n_rows(&self.published.borrow().clone()),
+            _ => 0,
+        }
+    }
+
     fn metric(&self, name: &str) -> Option<Asked<'_>> {
         let of_events = self.plans.get(name).map(Asked::OfEvents);
         of_events.or_else(|| self.derived.get(name).map(Asked::OfMetrics))
@@ -169,7 +178,7 @@ impl LocalServing {
 
     fn table_of(&self, request: &ReadRequest, published: &Published) -> Result<ServedTable, ServingError> {
         let asked = self.asked(request)?;
-        let reading = reading(asked.window(), request)?;
+        let reading = asked.narrowed(published, reading(asked.window(), request)?, request);
         let wanted = asked.wanted_keys(request)?;
         let presented = asked.presented(published, &reading, wanted.as_deref()).map_err(failed)?;
         let rows = match presented {

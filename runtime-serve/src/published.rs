@@ -1,13 +1,16 @@
 //! What was published last of each source, and ⊕ of it where it is asked for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use arrow::array::AsArray;
+use arrow::datatypes::TimestampMicrosecondType;
 use metricc_client::ServedPart;
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_log::{Frontier, Interval};
 
-use crate::{IndexedSegment, ServeError, merge};
+use crate::{IndexedSegment, Reading, ServeError, merge};
 
 /// What readers see: of each source what was published last.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +69,48 @@ impl PublishedMetric {
         parts.map(part).collect()
     }
 
+    /// ⊕ of the rows that a reading is about; of all where it is not only about some windows, and where that is made already.
+    pub(crate) fn of_windows<'a>(
+        &'a self,
+        plan: &MetricPlan,
+        reading: &Reading,
+    ) -> Result<Cow<'a, Segment>, ServeError> {
+        let is_some = reading.from.is_some() || reading.to.is_some();
+        if !is_some || !has_starts(plan) || self.parts.len() == 1 || self.merged.get().is_some() {
+            return Ok(Cow::Borrowed(self.merged(plan)?));
+        }
+        let parts = self.parts.iter().map(|part| {
+            let Segment { hash, interval, states } = part.segment();
+            let starts = starts(part.segment());
+            let place = |at: Option<i64>, other: usize| {
+                at.map_or(other, |at| starts.partition_point(|start| *start < at))
+            };
+            let (first, end) = (place(reading.from, 0), place(reading.to, starts.len()));
+            let states = states.slice(first, end.saturating_sub(first));
+            Segment { hash: *hash, interval: interval.clone(), states }
+        });
+        let parts: Vec<Segment> = parts.collect();
+        Ok(Cow::Owned(merge(plan, &parts)?))
+    }
+
+    /// The start of the last window before an instant, µs; none where there is none, or windows are not what is kept.
+    pub(crate) fn last_start(&self, plan: &MetricPlan, before: Option<i64>) -> Option<i64> {
+        if !has_starts(plan) {
+            return None;
+        }
+        let last = self.parts.iter().filter_map(|part| {
+            let starts = starts(part.segment());
+            let end = before.map_or(starts.len(), |before| starts.partition_point(|start| *start < before));
+            starts[..end].last().copied()
+        });
+        last.max()
+    }
+
+    /// Groups of all parts.
+    pub(crate) fn n_rows(&self) -> usize {
+        self.parts.iter().map(|part| part.segment().states.num_rows()).sum()
+    }
+
     /// ⊕ of the rows of one combination of keys.
     pub(crate) fn of_keys(
         &self,
@@ -75,4 +120,16 @@ impl PublishedMetric {
         let parts = self.parts.iter().map(|part| part.of_keys(plan, wanted));
         merge(plan, &parts.collect::<Result<Vec<_>, _>>()?)
     }
+}
+
+/// Whether the groups of a plan are windows as they are read, which start in the first column.
+fn has_starts(plan: &MetricPlan) -> bool {
+    plan.spread.is_none() && plan.metric.window.has_start()
+}
+
+/// When the windows of a segment start, µs, ascending.
+fn starts(segment: &Segment) -> &[i64] {
+    let column = segment.states.columns().first();
+    let starts = column.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+    starts.map_or(&[][..], |starts| starts.values())
 }

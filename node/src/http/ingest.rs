@@ -106,6 +106,7 @@ fn refusal(error: &IngestError) -> Refusal {
     };
     let (status, code, retry) = match error {
         IngestError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "busy", Some("1")),
+        IngestError::Groups { .. } => (StatusCode::INSUFFICIENT_STORAGE, "groups", Some("30")),
         IngestError::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing", Some("5")),
         IngestError::Log(error) => match &**error {
             DurableError::Full { .. } => (StatusCode::INSUFFICIENT_STORAGE, "full", Some("30")),

@@ -109,3 +109,45 @@ fn one_key_is_answered_as_among_all_rows() {
     let latest = node.get("/v1/metrics/total?key.country=IN&latest=true").json()["rows"].clone();
     assert_eq!(latest.as_array().map(Vec::len), Some(1));
 }
+
+#[test]
+fn ranges_and_latest_windows_are_answered_as_among_all_rows() {
+    let home = Home::new(PACKAGE, "[batch]\nevery = \"60s\"\nevents = 20\n");
+    let node = home.ready();
+    let lines = |numbers: std::ops::Range<u64>| numbers.map(line).collect::<String>();
+    node.post("r0", &lines(0..23)).expect("an answer");
+    node.until(|node| node.source()["view"] == json!([23]));
+    // In the tail there are windows that the view has, and others; not all keys are in all of them.
+    node.post("r1", "{\"at\":\"2026-04-25T09:00:00Z\",\"country\":\"IN\",\"n\":1}\n").expect("an answer");
+    node.post("r2", &lines(23..29)).expect("an answer");
+    node.settle();
+    let start = |row: &Value| row["window"]["start"].as_str().expect("an instant").to_owned();
+    // What was published is read anew each time, so that nothing is merged already.
+    for hours in [(0, 24), (3, 10), (4, 9), (2, 3), (5, 9), (7, 8), (9, 24), (12, 24)] {
+        let (from, to) =
+            (format!("2026-04-25T{:02}:00:00Z", hours.0), format!("2026-04-25T{:02}:59:59Z", hours.1 - 1));
+        node.post(&format!("again {hours:?}"), &lines(hours.0..hours.0 + 1)).expect("an answer");
+        node.settle();
+        let rows = |path: &str| node.get(path).json()["rows"].as_array().expect("rows").clone();
+        let some = rows(&format!("/v1/metrics/total?from={from}&to={to}"));
+        let latest = rows(&format!("/v1/metrics/total?latest=true&to={to}"));
+        let by_country = rows(&format!("/v1/metrics/total?latest=true&to={to}&key.country=DE"));
+        let day = rows(&format!("/v1/metrics/total?from={from}&to={to}&grain=all"));
+        let all = rows("/v1/metrics/total");
+        let in_range: Vec<Value> =
+            all.iter().filter(|row| (from.clone()..to.clone()).contains(&start(row))).cloned().collect();
+        assert_eq!(some, in_range, "{hours:?}");
+        let before: Vec<&Value> = all.iter().filter(|row| start(row) < to).collect();
+        let last = before.iter().map(|row| start(row)).max();
+        let expected: Vec<Value> =
+            before.iter().filter(|row| Some(start(row)) == last).map(|row| (*row).clone()).collect();
+        assert_eq!(latest, expected, "{hours:?}");
+        let of_country: Vec<&&Value> = before.iter().filter(|row| row["key"]["country"] == "DE").collect();
+        let last = of_country.iter().map(|row| start(row)).max();
+        let expected: Vec<Value> =
+            of_country.iter().filter(|row| Some(start(row)) == last).map(|row| (**row).clone()).collect();
+        assert_eq!(by_country, expected, "{hours:?}");
+        let sum = |rows: &[Value]| rows.iter().filter_map(|row| row["value"].as_i64()).sum::<i64>();
+        assert_eq!(sum(&day), sum(&in_range), "{hours:?}");
+    }
+}

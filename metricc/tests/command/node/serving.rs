@@ -254,3 +254,33 @@ fn requests_that_make_no_sense_are_told_so() {
     assert_eq!(answer.status, 422);
     assert!(answer.body.contains("another request for source `events` had the key `k`"), "{}", answer.body);
 }
+
+#[test]
+fn f24_more_groups_than_allowed_are_an_error_and_not_the_end_of_memory() {
+    let package =
+        "source events { at: timestamp time  user: int }\nmetric by_user = count() { from events by user }\n";
+    let home = Home::new(package, "[speed]\nmax_groups = 500\nrefresh = \"5ms\"\n");
+    let node = home.ready();
+    let body = |request: u64| -> String {
+        let users = request * 100..request * 100 + 100;
+        users.map(|user| format!("{{\"at\":\"2026-04-25T10:00:00Z\",\"user\":{user}}}\n")).collect()
+    };
+    let mut taken = 0;
+    for request in 0..10 {
+        let answer = node.post(&format!("r{request}"), &body(request)).expect("an answer");
+        node.settle();
+        if answer.status == 507 {
+            assert!(
+                answer.body.contains("600 groups, where `speed.max_groups` allows 500"),
+                "{}",
+                answer.body
+            );
+            continue;
+        }
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        taken += 1;
+    }
+    assert_eq!(taken, 6);
+    assert_eq!(node.rows("by_user").0.len(), 600);
+    assert!(node.get("/metrics").body.contains("metricc_groups{source=\"events\"} 600"));
+}
