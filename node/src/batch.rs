@@ -1,6 +1,7 @@
 //! The batch layer of a source: now and then it evaluates what has come since the last time, and commits it.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,12 @@ pub(crate) enum StepError {
     Audit(#[from] AuditError),
 }
 
+/// When batch last ran, and from when on it may seal.
+struct Turns {
+    last: Instant,
+    sealing_from: Instant,
+}
+
 /// The batch layer of a source.
 pub(crate) struct Batch {
     pub(crate) source: Arc<NodeSource>,
@@ -69,41 +76,57 @@ pub(crate) struct Batch {
 impl Batch {
     /// Runs until the node goes down.
     pub(crate) fn run(mut self) {
-        let (mut last, mut seen, mut sealing_from) = (Instant::now(), 0, Instant::now());
+        let (mut seen, mut turns) = (0, Turns { last: Instant::now(), sealing_from: Instant::now() });
         while !self.source.is_over() {
-            let n_new = self.source.end().n_positions().saturating_sub(self.loaded.frontier.n_positions());
-            let asked = self.source.take_full();
-            if !asked.is_empty() {
-                self.full(asked);
+            // What is committed and loaded is only ever replaced as a whole; whatever else a panic left goes.
+            if catch_unwind(AssertUnwindSafe(|| self.turn(&mut turns))).is_err() {
+                self.source.counters.batch_failed(self.source.name());
+                tracing::error!(source = self.source.name(), "batch panicked; the view stays as it is");
+                self.pause();
             }
-            let is_due =
-                n_new >= self.schedule.n_events || n_new > 0 && last.elapsed() >= self.schedule.every;
-            if is_due {
-                last = Instant::now();
-                match self.step() {
-                    Ok(()) => self.source.counters.batch_done(self.source.name(), last.elapsed(), n_new),
-                    Err(error) => {
-                        self.source.counters.batch_failed(self.source.name());
-                        tracing::error!(source = self.source.name(), %error, "batch failed; the view stays as it is");
-                        self.pause();
-                    }
-                }
-            }
-            // What cannot be sealed keeps nothing from being folded.
-            if Instant::now() >= sealing_from
-                && let Err(error) = self.seal()
-            {
-                tracing::error!(source = self.source.name(), %error, "sealing failed, and is tried again");
-                sealing_from = Instant::now() + PAUSE;
-            }
-            let left =
-                self.schedule.every.saturating_sub(last.elapsed()).clamp(Duration::from_millis(50), PAUSE);
+            let left = self
+                .schedule
+                .every
+                .saturating_sub(turns.last.elapsed())
+                .clamp(Duration::from_millis(50), PAUSE);
             seen = self.source.changed.wait(seen, left);
             // Events come by the thousand a second; looking at each write would be for nothing.
             std::thread::sleep(Duration::from_millis(20));
         }
         // Who still waits is told by that.
         self.source.take_full();
+    }
+
+    /// Does what is due.
+    fn turn(&mut self, turns: &mut Turns) {
+        let n_new = self.source.end().n_positions().saturating_sub(self.loaded.frontier.n_positions());
+        let asked = self.source.take_full();
+        if !asked.is_empty() {
+            self.full(asked);
+        }
+        let is_due =
+            n_new >= self.schedule.n_events || n_new > 0 && turns.last.elapsed() >= self.schedule.every;
+        if is_due {
+            turns.last = Instant::now();
+            match self.step() {
+                Ok(()) => self.source.counters.batch_done(self.source.name(), turns.last.elapsed(), n_new),
+                Err(error) => {
+                    self.source.counters.batch_failed(self.source.name());
+                    tracing::error!(source = self.source.name(), %error, "batch failed; the view stays as it is");
+                    self.pause();
+                }
+            }
+        }
+        // What cannot be sealed keeps nothing from being folded.
+        if Instant::now() >= turns.sealing_from {
+            turns.sealing_from = Instant::now() + PAUSE;
+            match self.seal() {
+                Ok(()) => turns.sealing_from = Instant::now(),
+                Err(error) => {
+                    tracing::error!(source = self.source.name(), %error, "sealing failed, and is tried again");
+                }
+            }
+        }
     }
 
     fn pause(&self) {

@@ -41,14 +41,6 @@ pub enum NodeError {
     /// The views could not be read.
     #[error(transparent)]
     View(#[from] ViewError),
-    /// A view could not be made from the log.
-    #[error("making the view of source `{origin}` from the log: {problem}")]
-    Rebuild {
-        /// The source.
-        origin: String,
-        /// What went wrong.
-        problem: String,
-    },
     /// A thread could not be started.
     #[error("starting a thread: {0}")]
     Thread(#[from] std::io::Error),

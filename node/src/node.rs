@@ -1,17 +1,19 @@
 //! A node as a value: start it, send events, ask, stop it.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metricc_client::own::Imports;
 use metricc_compiler::{DerivedPlan, MetricPlan, SourcePlan};
 use metricc_dsl::ir::AnyMetric;
 use metricc_log::Frontier;
 use metricc_log::durable::{
-    BodyLimits, Cut, Disk, DurableLog, DurableOptions, EventDecoder, LocalDisk, LogId, SourceOptions,
+    Cut, Disk, DurableLog, DurableOptions, EventDecoder, LocalDisk, LogId, SourceOptions,
 };
 use metricc_runtime_batch::{BatchOptions, ViewStore};
 use metricc_runtime_serve::LocalServing;
@@ -19,7 +21,7 @@ use metricc_runtime_stream::StreamOptions;
 use object_store::local::LocalFileSystem;
 
 use crate::audit::{self, AuditError, AuditLine};
-use crate::batch::{Batch, Schedule, StepError};
+use crate::batch::{Batch, Schedule};
 use crate::config::{Config, SourceConfig};
 use crate::error::NodeError;
 use crate::priority::{Behind, Decoding, step_back};
@@ -30,6 +32,9 @@ use crate::views::{self, Found};
 use crate::watch::Watch;
 use crate::writer::Ingest;
 use crate::{speed, start};
+
+/// How long is waited for layers that are in the middle of something when the node stops.
+const STOP: Duration = Duration::from_secs(5);
 
 /// A running node.
 #[derive(Debug)]
@@ -43,7 +48,7 @@ pub struct Node {
     /// The writer first.
     threads: Mutex<Vec<JoinHandle<()>>>,
     cut: Option<Cut>,
-    audits: tokio::sync::Mutex<()>,
+    audits: Arc<tokio::sync::Mutex<()>>,
     decoding: Decoding,
     _lock: start::FolderLock,
 }
@@ -78,6 +83,7 @@ impl Node {
         }
         let plans: Vec<Arc<SourcePlan>> =
             SourcePlan::of_package(&of_events, imports)?.into_iter().map(Arc::new).collect();
+        start::allow_files();
         let lock = start::lock(&config.data, &config.listen.to_string())?;
         let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(config.data.join("log")));
         let options = source_options(config, &plans)?;
@@ -106,7 +112,7 @@ impl Node {
         let threads = Mutex::new(vec![writer]);
         let local = serving;
         let serving = NodeServing::new(local.clone(), sources.clone());
-        let (audits, decoding) = (tokio::sync::Mutex::default(), Decoding::start()?);
+        let (audits, decoding) = (Arc::default(), Decoding::start()?);
         let node = Node {
             sources,
             decoders,
@@ -146,7 +152,7 @@ impl Node {
             decoder: decoder.clone(),
             ingest: self.ingest.clone(),
             runtime: runtime.clone(),
-            limits: BodyLimits { records: config.ingest.max_events, bytes: config.ingest.max_bytes },
+            max_bytes: config.ingest.max_bytes,
         };
         let failed = |error: std::io::Error| NodeError::Folder {
             path: folder.to_owned(),
@@ -239,10 +245,11 @@ impl Node {
     /// # Errors
     /// [`AuditError`] if that could not be done; differences are no error.
     pub async fn audit(self: &Arc<Self>, full: bool) -> Result<Vec<AuditLine>, AuditError> {
-        // Each takes the memory of a whole view.
-        let _turn = self.audits.lock().await;
+        // Each takes the memory of a whole view; one that nobody waits for any more is still at it.
+        let turn = self.audits.clone().lock_owned().await;
         let own = self.clone();
         let served = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             let options = BatchOptions { workers: 1, ..BatchOptions::default() };
             let lines = own.sources.iter().map(|source| audit::served(source, &options));
             lines.collect::<Result<Vec<_>, _>>()
@@ -285,8 +292,28 @@ impl Node {
         for source in &self.sources {
             source.stop();
         }
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
+        let mut threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner)).into_iter();
+        // The writer first, however long it takes: then all that was taken is durable.
+        let writer = threads.next();
+        let until = Instant::now() + STOP;
+        let layers: Vec<JoinHandle<()>> = threads.collect();
+        let mut ended = writer.into_iter().collect::<Vec<_>>();
+        for layer in layers {
+            // One that is in the middle of a long evaluation has nothing that the log does not have.
+            while !layer.is_finished() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            if layer.is_finished() {
+                ended.push(layer);
+            } else {
+                tracing::warn!(
+                    "`{}` is left in the middle of its work",
+                    layer.thread().name().unwrap_or("a thread")
+                );
+            }
+        }
+        for thread in ended {
             if thread.join().is_err() {
                 tracing::error!("a thread of the node had died");
             }
@@ -336,13 +363,16 @@ fn serving(
 fn view_folder(config: &Config) -> Result<Arc<LocalFileSystem>, NodeError> {
     let path = config.data.join("views");
     let failed = |problem: String| NodeError::Folder { path: path.clone(), problem };
-    std::fs::create_dir_all(&path).map_err(|error| failed(error.to_string()))?;
+    // Also where the folder of the node was there before, and can be read by others.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+    made.and_then(|()| std::fs::set_permissions(&path, Permissions::from_mode(0o700)))
+        .map_err(|error| failed(error.to_string()))?;
     let store = LocalFileSystem::new_with_prefix(&path).map_err(|error| failed(error.to_string()))?;
     // Folders of what is gone go, too: others look for tables there.
     Ok(Arc::new(store.with_automatic_cleanup(true)))
 }
 
-/// Finds the view of a source, or makes it anew where the log has much that no view has.
+/// Finds the view of a source. What it does not have, the tail reads from the log, and batch soon.
 pub(crate) fn open_source(
     config: &Config,
     source: Arc<NodeSource>,
@@ -372,22 +402,7 @@ pub(crate) fn open_source(
         has_tables: config.batch.tables,
     };
     let runtime = runtime.clone();
-    let mut batch = Batch { source, store, disk: disk.clone(), runtime, schedule, committed, loaded };
-    let n_new = end.n_positions() - batch.loaded.frontier.n_positions();
-    if n_new >= batch.schedule.n_events {
-        tracing::info!(
-            source = batch.source.name(),
-            events = n_new,
-            "batch first: the log is far ahead of the view"
-        );
-        let step = std::thread::scope(|scope| scope.spawn(|| batch.step()).join());
-        let step: Result<(), StepError> = step.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let origin = batch.source.name().to_owned();
-        step.map_err(|error| NodeError::Rebuild { origin, problem: error.to_string() })?;
-        // The speed layer starts from it at once.
-        batch.source.take_offer();
-    }
-    Ok(batch)
+    Ok(Batch { source, store, disk: disk.clone(), runtime, schedule, committed, loaded })
 }
 
 /// Waits for something that is done in the runtime, from a thread that may be one of it.

@@ -211,7 +211,9 @@ impl Serving for NodeServing {
         async move {
             self.check_ready(&request.metric)?;
             if self.is_now(&request) {
-                let mut explained = self.local.explain(ReadRequest { at: None, ..request.clone() }).await?;
+                let (local, asked) = (self.local.clone(), ReadRequest { at: None, ..request.clone() });
+                let explained = tokio::task::spawn_blocking(move || local.explain_now(&asked)).await;
+                let mut explained = explained.map_err(|error| ServingError::Failed(error.to_string()))??;
                 if is_at(&request, &explained.answer.frontier) {
                     self.complete_explained(&mut explained, Layer::Tail);
                     return Ok(explained);
@@ -228,6 +230,15 @@ impl Serving for NodeServing {
     }
 
     fn subscribe(&self, request: ReadRequest) -> BoxStream<'static, Result<Served, ServingError>> {
+        let refused = match &request.at {
+            Some(_) => Err(ServingError::Request(
+                "`at` is one frontier: what is live has none to stay at".to_owned(),
+            )),
+            None => self.check_ready(&request.metric),
+        };
+        if let Err(error) = refused {
+            return futures::stream::once(async { Err(error) }).boxed();
+        }
         let over = self.over.subscribe();
         let is_over = async move {
             let mut over = over;

@@ -13,6 +13,15 @@ pub(crate) struct FolderLock {
     _file: File,
 }
 
+/// Lets this process have as many files open as the system allows it: each sealed file of the log is one.
+pub(crate) fn allow_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
+        tracing::warn!("the limit of open files could not be raised");
+    }
+}
+
 /// Makes the folder if it is missing, and takes it for this process alone.
 pub(crate) fn lock(folder: &Path, address: &str) -> Result<FolderLock, NodeError> {
     let failed =

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use metricc_log::Format;
 use metricc_log::durable::{
-    BodyLimits, DurableError, EventDecoder, FileRequest, FileRequests, Receipt, Request,
+    BodyLimits, DurableError, EventDecoder, FILE_RECORDS, FileRequest, FileRequests, Receipt, Request,
 };
+use metricc_log::{Format, LogError};
 use tokio::runtime::Handle;
 
 use crate::source::NodeSource;
@@ -23,9 +23,6 @@ const EVERY: Duration = Duration::from_millis(500);
 
 /// How long to wait before a request that the log did not take is sent again.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// Most bytes of a request.
-const MAX_BYTES: usize = 4 << 20;
 
 /// Where files go of which everything is in the log, and those that could not be read.
 const DONE: &str = "done";
@@ -38,8 +35,8 @@ pub(crate) struct Watch {
     pub(crate) decoder: EventDecoder,
     pub(crate) ingest: Ingest,
     pub(crate) runtime: Handle,
-    /// Most records and bytes of a request.
-    pub(crate) limits: BodyLimits,
+    /// Most bytes that the values of a request may be.
+    pub(crate) max_bytes: usize,
 }
 
 /// Why the rest of a file was not taken.
@@ -49,6 +46,17 @@ enum Stop {
     Over,
     /// The file is no file of events.
     Refused(String),
+    /// The system did not let it be read; that may pass.
+    Unreadable(String),
+}
+
+impl From<LogError> for Stop {
+    fn from(error: LogError) -> Self {
+        match &error {
+            LogError::Unreadable { .. } => Stop::Unreadable(error.to_string()),
+            _ => Stop::Refused(error.to_string()),
+        }
+    }
 }
 
 /// How long a file is, and when it was written.
@@ -67,12 +75,16 @@ impl Watch {
     /// Runs until the node goes down.
     pub(crate) fn run(self) {
         let mut seen: BTreeMap<PathBuf, Stamp> = BTreeMap::new();
+        // Files with which all is done but for the move.
+        let mut done: BTreeMap<PathBuf, (Stamp, &str)> = BTreeMap::new();
         while !self.source.is_over() {
             match self.files() {
                 Ok(found) => {
+                    done.retain(|path, (stamp, _)| found.get(path) == Some(stamp));
                     for (path, stamp) in &found {
-                        if seen.get(path) == Some(stamp) {
-                            self.take(path);
+                        // What was seen first a while ago may have changed since.
+                        if seen.get(path) == Some(stamp) && self.is_still(path, stamp) {
+                            self.take(path, stamp, &mut done);
                         }
                     }
                     seen = found;
@@ -104,53 +116,70 @@ impl Watch {
             // One that goes away meanwhile is none.
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_file() && !is_hidden && Format::from_path(&entry.path()).is_some() {
-                found.insert(entry.path(), (metadata.len(), metadata.modified()?));
+                found.insert(entry.path(), stamp_of(&metadata)?);
             }
         }
         Ok(found)
     }
 
-    fn take(&self, path: &Path) {
+    fn is_still(&self, path: &Path, stamp: &Stamp) -> bool {
+        std::fs::metadata(path).and_then(|metadata| stamp_of(&metadata)).is_ok_and(|now| now == *stamp)
+    }
+
+    fn take(&self, path: &Path, stamp: &Stamp, done: &mut BTreeMap<PathBuf, (Stamp, &'static str)>) {
         let name = self.source.name();
         let shown = path.display();
-        let folder = match self.take_all(path) {
-            Ok(sums) => {
-                let Sums { accepted, duplicates, quarantined, repeated } = sums;
-                tracing::info!(
-                    source = name, file = %shown, accepted, duplicates, quarantined, repeated,
-                    "the file is in the log"
-                );
-                DONE
-            }
-            Err(Stop::Over) => return,
-            Err(Stop::Refused(problem)) => {
-                tracing::error!(source = name, file = %shown, %problem, "the file is not taken on");
-                REFUSED
-            }
+        let folder = match done.get(path) {
+            Some((_, folder)) => *folder,
+            None => match self.take_all(path, stamp) {
+                Ok(sums) => {
+                    let Sums { accepted, duplicates, quarantined, repeated } = sums;
+                    tracing::info!(
+                        source = name, file = %shown, accepted, duplicates, quarantined, repeated,
+                        "the file is in the log"
+                    );
+                    self.source.counters.file_done(name, true);
+                    DONE
+                }
+                Err(Stop::Over) => return,
+                Err(Stop::Unreadable(problem)) => {
+                    tracing::warn!(source = name, file = %shown, %problem, "the file is tried again");
+                    return self.wait(PAUSE);
+                }
+                Err(Stop::Refused(problem)) => {
+                    tracing::error!(source = name, file = %shown, %problem, "the file is not taken on");
+                    self.source.counters.file_done(name, false);
+                    REFUSED
+                }
+            },
         };
-        self.source.counters.file_done(name, folder == DONE);
-        if let Err(error) = move_below(path, &self.folder.join(folder)) {
-            tracing::error!(source = name, file = %shown, %error, "the file could not be moved to `{folder}`");
-            self.wait(PAUSE * 10);
+        match move_below(path, &self.folder.join(folder)) {
+            Ok(()) => drop(done.remove(path)),
+            Err(error) => {
+                tracing::error!(source = name, file = %shown, %error, "the file could not be moved to `{folder}`");
+                done.insert(path.to_owned(), (*stamp, folder));
+                self.wait(PAUSE * 10);
+            }
         }
     }
 
-    fn take_all(&self, path: &Path) -> Result<Sums, Stop> {
-        let refused = |error: metricc_log::LogError| Stop::Refused(error.to_string());
-        let n_records = usize::try_from(self.limits.records).unwrap_or(usize::MAX);
-        let mut requests =
-            FileRequests::open(path, n_records, MAX_BYTES.min(self.limits.bytes)).map_err(refused)?;
+    fn take_all(&self, path: &Path, stamp: &Stamp) -> Result<Sums, Stop> {
+        let mut requests = FileRequests::open(path, FILE_RECORDS)?;
         let mut sums = Sums::default();
-        while let Some(request) = requests.next_request().map_err(refused)? {
+        while let Some(request) = requests.next_request()? {
             sums.add(&self.put(request)?);
         }
-        Ok(sums)
+        if self.is_still(path, stamp) {
+            return Ok(sums);
+        }
+        let problem = "it was changed while it was read: what it had at first is in the log; put it here whole, by `mv`";
+        Err(Stop::Refused(problem.to_owned()))
     }
 
     /// Puts a request into the log, however long that takes.
     fn put(&self, request: FileRequest) -> Result<Receipt, Stop> {
-        // A single record may be longer than a request is by itself; the decoder has a limit for it.
-        let limits = BodyLimits { records: u64::MAX, bytes: self.limits.bytes.max(request.body.len()) };
+        // A request of a file may be longer than one over HTTP, if a single record is.
+        let limits = BodyLimits { records: u64::MAX, bytes: self.max_bytes.max(request.body.len()) };
         let place = request.first;
         let events = self.decoder.decode(request.form, &request.body, &limits);
         let events =
@@ -158,7 +187,7 @@ impl Watch {
         let digest = crate::digest(&request.body);
         let request_of_log = Request { events, key: Some(request.key), digest };
         loop {
-            let appended = self.ingest.append(request_of_log.clone(), request.body.len());
+            let appended = self.ingest.append(request_of_log.clone());
             match self.runtime.block_on(appended) {
                 Ok(receipt) => return Ok(receipt),
                 Err(IngestError::Closing) => return Err(Stop::Over),
@@ -190,6 +219,10 @@ impl Sums {
         self.quarantined += receipt.accepted.n_quarantined;
         self.repeated += u64::from(receipt.is_repeated);
     }
+}
+
+fn stamp_of(metadata: &std::fs::Metadata) -> std::io::Result<Stamp> {
+    Ok((metadata.len(), metadata.modified()?))
 }
 
 /// Moves a file into a folder, under a name that is free there.

@@ -12,7 +12,7 @@ use crate::source::{Changed, NodeSource};
 use crate::status::Counters;
 
 /// The most bytes that one write takes, so that no request waits long for others.
-const MAX_WRITE_BYTES: usize = 16 << 20;
+const MAX_WRITE_BYTES: usize = 64 << 20;
 
 /// Why a request was not taken.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -94,11 +94,12 @@ impl Ingest {
         Ok((Ingest { shared }, thread))
     }
 
-    /// Puts a request into the log; `n_bytes` is about what it takes in memory. Returns when it is durable.
+    /// Puts a request into the log. Returns when it is durable.
     ///
     /// # Errors
     /// [`IngestError`] if it was not taken. Nothing of it is in the log then.
-    pub async fn append(&self, request: Request, n_bytes: usize) -> Result<Receipt, IngestError> {
+    pub async fn append(&self, request: Request) -> Result<Receipt, IngestError> {
+        let n_bytes = request.events.n_bytes();
         self.shared.check_groups(&request.events.source().name)?;
         let (answer, answered) = oneshot::channel();
         {
@@ -163,8 +164,8 @@ impl Shared {
             queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         let (mut group, mut n_bytes) = (Vec::new(), 0);
-        while n_bytes < MAX_WRITE_BYTES
-            && let Some(waiting) = queue.waiting.pop_front()
+        while let Some(waiting) =
+            queue.waiting.pop_front_if(|next| group.is_empty() || n_bytes + next.n_bytes <= MAX_WRITE_BYTES)
         {
             n_bytes += waiting.n_bytes;
             group.push(waiting);

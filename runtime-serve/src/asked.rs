@@ -105,6 +105,12 @@ impl Asked<'_> {
         }
     }
 
+    /// Whether rows of single keys are found by an index.
+    pub(crate) fn is_indexed(&self, published: &Published) -> bool {
+        let metrics = self.plans().iter().filter_map(|plan| published.metric(plan));
+        metrics.flat_map(|metric| &metric.parts).all(IndexedSegment::is_indexed)
+    }
+
     /// Groups that an answer may have to be made of.
     pub(crate) fn n_rows(&self, published: &Published) -> usize {
         self.plans().iter().filter_map(|plan| published.metric(plan)).map(PublishedMetric::n_rows).sum()

@@ -10,7 +10,7 @@
 //! | `GET /v1/metrics/{metric}/explain-value?…` | the rows, and which ones each part of the log would give by itself |
 //! | `GET /v1/metrics/{metric}/live` | the same as server-sent events, whenever the frontier has moved |
 //!
-//! The value of a key is JSON where it is JSON, and text otherwise; `null` is the group of none. What is wrong is said as
+//! The value of a key is text, also where it looks like a number; in quotes it is a JSON string, and `null` is the group of none. What is wrong is said as
 //! `{"error": {"code": …, "message": …}}`.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::{Stream, StreamExt};
 use metricc_client::{ReadRequest, ServingError};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::table::{ServedTable, ServingTables, csv, record_batch};
 
@@ -218,8 +218,7 @@ fn request(metric: String, parameters: Vec<(String, String)>) -> Result<ReadRequ
             "at" => request.at = Some(frontier(&text)?),
             _ => match name.strip_prefix("key.") {
                 Some(key) => {
-                    let value = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
-                    request.keys.insert(key.to_owned(), value);
+                    request.keys.insert(key.to_owned(), key_value(text));
                 }
                 None => {
                     let help = "parameters are `key.NAME`, `from`, `to`, `grain`, `latest`, `at`, `receipt` and `hash`, for rows of one metric also `format`";
@@ -229,6 +228,15 @@ fn request(metric: String, parameters: Vec<(String, String)>) -> Result<ReadRequ
         }
     }
     Ok(request)
+}
+
+/// The value of a key: text is taken as it stands, whatever it looks like, so that no digit is lost; in JSON's quotes it is
+/// what they say, and `null` is the group of none.
+pub fn key_value(text: String) -> Value {
+    match serde_json::from_str(&text) {
+        Ok(value @ (Value::String(_) | Value::Null | Value::Array(_) | Value::Object(_))) => value,
+        _ => Value::String(text),
+    }
 }
 
 /// `120,7`: one offset per partition.

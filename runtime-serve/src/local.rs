@@ -135,6 +135,10 @@ impl LocalServing {
         let Ok(asked) = self.asked(request) else { return 0 };
         match asked.wanted_keys(request) {
             Ok(None) => asked.n_rows(&self.published.borrow().clone()),
+            // Until there is an index from keys to rows, whoever asks first makes it.
+            Ok(Some(_)) if !asked.is_indexed(&self.published.borrow().clone()) => {
+                asked.n_rows(&self.published.borrow().clone())
+            }
             _ => 0,
         }
     }
@@ -286,21 +290,32 @@ impl Serving for LocalServing {
             serving: LocalServing,
             changes: watch::Receiver<Arc<Published>>,
             request: ReadRequest,
+            /// The frontier of the last answer.
+            shown: Option<Vec<u64>>,
             is_over: bool,
         }
         let mut changes = self.published.subscribe();
         // What is served now is the first item.
         changes.mark_changed();
-        let state = State { serving: self.clone(), changes, request, is_over: false };
+        let state = State { serving: self.clone(), changes, request, shown: None, is_over: false };
         stream::unfold(state, |mut state| async move {
-            if state.is_over || state.changes.changed().await.is_err() {
-                return None;
+            loop {
+                if state.is_over || state.changes.changed().await.is_err() {
+                    return None;
+                }
+                let published = state.changes.borrow_and_update().clone();
+                // Another source may have moved, or batch may have taken over what the tail had.
+                let frontier =
+                    state.serving.metric(&state.request.metric).map(|asked| asked.frontier(&published));
+                if frontier.is_some() && frontier == state.shown {
+                    continue;
+                }
+                state.shown = frontier;
+                let answer = state.serving.table_of(&state.request, &published);
+                let answer = answer.and_then(ServedTable::into_served);
+                state.is_over = answer.is_err();
+                return Some((answer, state));
             }
-            let published = state.changes.borrow_and_update().clone();
-            let answer = state.serving.table_of(&state.request, &published);
-            let answer = answer.and_then(ServedTable::into_served);
-            state.is_over = answer.is_err();
-            Some((answer, state))
         })
         .boxed()
     }

@@ -1,9 +1,11 @@
 //! Answers as typed columns: as JSON, as CSV and as Arrow.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, ListArray, RecordBatch, StringArray, StructArray,
+    TimestampMicrosecondArray,
 };
 use arrow::compute::{filter, take};
 use arrow::datatypes::{Field, Schema, TimestampMicrosecondType};
@@ -136,6 +138,13 @@ pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
         fields.push(Field::new(name, column.data_type().clone(), true));
         columns.push(column);
     }
+    let names: BTreeSet<String> = fields.iter().map(|field| field.name().to_lowercase()).collect();
+    if names.len() < fields.len() {
+        let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+        let problem =
+            format!("two columns would have one name: `{}`; give the key another one", names.join("`, `"));
+        return Err(ArrowError::SchemaError(problem));
+    }
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(presented.n_rows));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
 }
@@ -145,13 +154,34 @@ fn typed_column(kind: &ir::Kind, column: &ArrayRef) -> Result<ArrayRef, ArrowErr
         ir::Kind::Enum(names) => take(&StringArray::from_iter_values(names.iter()), column, None),
         ir::Kind::Timestamp => {
             let instants = column.as_primitive_opt::<TimestampMicrosecondType>().cloned();
-            let wrong =
-                || ArrowError::SchemaError(format!("`{}` where instants are expected", column.data_type()));
-            Ok(Arc::new(instants.ok_or_else(wrong)?.with_timezone("UTC")))
+            Ok(Arc::new(instants.ok_or_else(|| wrong(column, "instants"))?.with_timezone("UTC")))
+        }
+        ir::Kind::List(element) => {
+            let list = column.as_list_opt::<i32>().ok_or_else(|| wrong(column, "lists"))?;
+            let values = typed_column(&element.kind, list.values())?;
+            let item = Field::new("item", values.data_type().clone(), element.optional);
+            let (offsets, nulls) = (list.offsets().clone(), list.nulls().cloned());
+            Ok(Arc::new(ListArray::try_new(Arc::new(item), offsets, values, nulls)?))
+        }
+        ir::Kind::Record(fields) => {
+            let record = column.as_struct_opt().ok_or_else(|| wrong(column, "records"))?;
+            let columns = fields.iter().zip(record.columns());
+            let columns: Vec<ArrayRef> = columns
+                .map(|(field, column)| typed_column(&field.ty.kind, column))
+                .collect::<Result<_, _>>()?;
+            let typed = fields.iter().zip(&columns);
+            let typed = typed.map(|(field, column)| {
+                Field::new(&field.name, column.data_type().clone(), field.ty.optional)
+            });
+            Ok(Arc::new(StructArray::try_new(typed.collect(), columns, record.nulls().cloned())?))
         }
         _ => {
             debug_assert_eq!(*column.data_type(), scalar::data_type(kind));
             Ok(column.clone())
         }
     }
+}
+
+fn wrong(column: &ArrayRef, expected: &str) -> ArrowError {
+    ArrowError::SchemaError(format!("`{}` where {expected} are expected", column.data_type()))
 }

@@ -94,6 +94,9 @@ impl DurableError {
                  declare another source"
                     .into()
             }
+            DurableError::Foreign { problem, .. } if problem.contains("journal is gone") => {
+                "bring the journal back from a backup, or move the sealed events elsewhere to start a new log".into()
+            }
             DurableError::Stopped { .. } => "see to the disk, then start the node again".into(),
             DurableError::Log(error) => return error.help(),
             _ => return None,

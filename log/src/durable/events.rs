@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
 use memchr::memchr_iter;
 use metricc_dsl::ir::Source;
 
@@ -94,7 +94,7 @@ impl BodyLimits {
             return Ok(());
         }
         let most = self.records;
-        let problem = format!("{n_records} events in one request, where {most} are the most: send several");
+        let problem = format!("more than {most} events in one request: send several");
         Err(BodyError::TooLarge(problem))
     }
 
@@ -146,9 +146,9 @@ impl EventDecoder {
     /// [`BodyError`] if nothing of it can be taken. Single records that do not decode are no error.
     pub fn decode(&self, form: BodyForm, body: &[u8], limits: &BodyLimits) -> Result<Events, BodyError> {
         let events = match form {
-            BodyForm::Ndjson => self.ndjson(body),
-            BodyForm::Json => self.json(body).map_err(BodyError::Body)?,
-            BodyForm::Csv => self.csv(body)?,
+            BodyForm::Ndjson => self.ndjson_up_to(body, limits.records),
+            BodyForm::Json => self.json_up_to(body, limits.records).map_err(BodyError::Body)?,
+            BodyForm::Csv => self.csv_up_to(body, limits.records)?,
             BodyForm::Arrow => events_columns::decode(&self.rules, body, limits)?,
         };
         limits.check_records(events.n_records)?;
@@ -156,8 +156,12 @@ impl EventDecoder {
     }
 
     /// CSV: a header, then one record a row. Empty lines at the end are no records.
-    fn csv(&self, body: &[u8]) -> Result<Events, BodyError> {
-        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_end();
+    fn csv_up_to(&self, body: &[u8], most: u64) -> Result<Events, BodyError> {
+        let mut body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        // Blanks may be the last cell; empty lines are none.
+        while let Some(rest) = body.strip_suffix(b"\n") {
+            body = rest.strip_suffix(b"\r").unwrap_or(rest);
+        }
         let mut splitter = Splitter::csv();
         let mut rest = body;
         let mut next = || {
@@ -174,7 +178,7 @@ impl EventDecoder {
         let header = Header::parse("the request", &self.rules, header)
             .map_err(|error| BodyError::Columns(error.to_string()))?;
         let mut building = Building::of(&self.rules, Decoder::Csv(CsvDecoder::new(&self.rules, header)));
-        while let Some(record) = next() {
+        while let Some(record) = next().filter(|_| building.n_records <= most) {
             building.record(record);
         }
         Ok(building.finish())
@@ -182,11 +186,19 @@ impl EventDecoder {
 
     /// NDJSON: one object a line. Blank lines at the end are no records.
     pub fn ndjson(&self, body: &[u8]) -> Events {
+        self.ndjson_up_to(body, u64::MAX)
+    }
+
+    /// As [`EventDecoder::ndjson`]; stops behind one record more than so many.
+    fn ndjson_up_to(&self, body: &[u8], most: u64) -> Events {
         let body = body.trim_ascii_end();
         let mut building = Building::new(&self.rules);
         let mut start = 0;
         let ends = memchr_iter(b'\n', body).chain((!body.is_empty()).then_some(body.len()));
         for end in ends {
+            if building.n_records > most {
+                break;
+            }
             let line = &body[start..end];
             building.record(line.strip_suffix(b"\r").unwrap_or(line));
             start = end + 1;
@@ -199,6 +211,11 @@ impl EventDecoder {
     /// # Errors
     /// What is wrong with the array, if it is none: then nothing of it is an event.
     pub fn json(&self, body: &[u8]) -> Result<Events, String> {
+        self.json_up_to(body, u64::MAX)
+    }
+
+    /// As [`EventDecoder::json`]; stops behind one record more than so many.
+    fn json_up_to(&self, body: &[u8], most: u64) -> Result<Events, String> {
         let text = std::str::from_utf8(body).map_err(|error| format!("no UTF-8 text: {error}"))?;
         let mut building = Building::new(&self.rules);
         let mut cursor = Cursor::new(text);
@@ -209,6 +226,9 @@ impl EventDecoder {
             cursor.begin_array(0)?;
             let mut first = true;
             while cursor.next_element(&mut first)? {
+                if building.n_records > most {
+                    return Ok(());
+                }
                 cursor.peek();
                 let start = cursor.at();
                 cursor.skip(0)?;
@@ -233,6 +253,13 @@ impl Events {
     /// All records, those that did not decode counted.
     pub fn n_records(&self) -> u64 {
         self.n_records
+    }
+
+    /// About how many bytes they take in memory, and in the log.
+    pub fn n_bytes(&self) -> usize {
+        let rows = self.rows.iter().map(|column| column.get_array_memory_size());
+        let rejected = self.rejected.iter().map(|record| record.raw.len() + record.problem.len() + 200);
+        rows.sum::<usize>() + rejected.sum::<usize>()
     }
 
     /// The records that did not decode, in order.

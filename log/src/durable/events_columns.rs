@@ -289,7 +289,7 @@ mod tests {
         assert!(matches!(error, BodyError::TooLarge(_)), "{error:?}");
         let names: ArrayRef = Arc::new(StringArray::from(vec!["a"; 60]));
         let error = decoded(vec![("at", times(60)), ("name", names)]).unwrap_err();
-        assert!(error.to_string().contains("120 events in one request, where 100 are the most"), "{error}");
+        assert!(error.to_string().contains("more than 100 events in one request"), "{error}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::disk::DiskFile;
@@ -17,14 +18,18 @@ const QUARANTINED: &str = "quarantined";
 const DUPLICATE: &str = "duplicate";
 const CONFLICT: &str = "conflict";
 
+/// The most bytes of records in one batch, unless one has more.
+const MAX_BATCH_BYTES: usize = 64 << 20;
+
 /// Offset, verdict, and the record with its bytes where it did not decode.
 type ExceptionRow<'a> = (u64, &'static str, Option<&'a (QuarantinedEntry, Vec<u8>)>);
 
-/// The columns of the file: offset, verdict, field, problem, excerpt, raw. Bytes of `raw` are with each record.
-pub(crate) fn to_batch(
+/// The columns of the file: offset, verdict, field, problem, excerpt, raw. Bytes of `raw` are with each record. In several
+/// batches where there are many bytes: one has less than Arrow's offsets can count.
+pub(crate) fn to_batches(
     excluded: &Excluded,
     quarantined: &[(QuarantinedEntry, Vec<u8>)],
-) -> Result<Option<RecordBatch>, DurableError> {
+) -> Result<Vec<RecordBatch>, DurableError> {
     let mut rows: Vec<ExceptionRow<'_>> = Vec::new();
     rows.extend(quarantined.iter().map(|record| (record.0.offset, QUARANTINED, Some(record))));
     let verdict = |offset: &u64| match excluded.conflicts.binary_search(offset) {
@@ -32,10 +37,23 @@ pub(crate) fn to_batch(
         Err(_) => DUPLICATE,
     };
     rows.extend(excluded.duplicates.iter().map(|offset| (*offset, verdict(offset), None)));
-    if rows.is_empty() {
-        return Ok(None);
-    }
     rows.sort_by_key(|(offset, ..)| *offset);
+    let mut batches = Vec::new();
+    let mut rest = &rows[..];
+    while !rest.is_empty() {
+        let mut n_bytes = 0;
+        let n_rows = rest.iter().take_while(|(.., record)| {
+            n_bytes += record.map_or(0, |(_, raw)| raw.len());
+            n_bytes <= MAX_BATCH_BYTES
+        });
+        let (batch, behind) = rest.split_at(n_rows.count().max(1));
+        batches.push(to_batch(batch)?);
+        rest = behind;
+    }
+    Ok(batches)
+}
+
+fn to_batch(rows: &[ExceptionRow<'_>]) -> Result<RecordBatch, DurableError> {
     let offsets = rows.iter().map(|(offset, ..)| i64::try_from(*offset).unwrap_or(i64::MAX));
     let text = |of: fn(&QuarantinedEntry) -> Option<&str>| -> ArrayRef {
         let texts = rows.iter().map(|(.., record)| record.and_then(|(entry, _)| of(entry)));
@@ -53,13 +71,13 @@ pub(crate) fn to_batch(
     let batch = RecordBatch::try_from_iter_with_nullable(
         columns.into_iter().map(|(name, column)| (name, column, name != "offset" && name != "verdict")),
     );
-    batch.map(Some).map_err(|error| DurableError::Request(error.to_string()))
+    batch.map_err(|error| DurableError::Request(error.to_string()))
 }
 
 /// Which records a file is about.
 pub(crate) fn excluded(file: &Arc<dyn DiskFile>, path: &Arc<str>) -> Result<Excluded, DurableError> {
     let (mut quarantined, mut duplicates, mut conflicts) = (Vec::new(), Vec::new(), Vec::new());
-    for batch in read(file, path)? {
+    for batch in read(file, path, &["offset", "verdict"])? {
         let batch = batch?;
         let (offsets, verdicts) = (offsets(&batch, path)?, texts(&batch, "verdict", path)?);
         for (offset, verdict) in offsets.into_iter().zip(verdicts) {
@@ -76,17 +94,25 @@ pub(crate) fn excluded(file: &Arc<dyn DiskFile>, path: &Arc<str>) -> Result<Excl
     Ok(Excluded::new(quarantined, duplicates, conflicts))
 }
 
-/// The quarantined records of a file that are wanted.
+/// The quarantined records of a file that are wanted; their bytes, if they are wanted too, are read as well.
 pub(crate) fn quarantined(
     file: &Arc<dyn DiskFile>,
     path: &Arc<str>,
+    with_raw: bool,
     is_wanted: impl Fn(&QuarantinedEntry) -> bool,
 ) -> Result<Vec<(QuarantinedEntry, Vec<u8>)>, DurableError> {
     let mut found = Vec::new();
-    for batch in read(file, path)? {
+    let columns: &[&str] = if with_raw {
+        &["offset", "verdict", "field", "problem", "excerpt", "raw"]
+    } else {
+        &["offset", "verdict", "field", "problem", "excerpt"]
+    };
+    for batch in read(file, path, columns)? {
         let batch = batch?;
         let raws = batch.column_by_name("raw").and_then(|column| column.as_binary_opt::<i32>());
-        let raws = raws.ok_or_else(|| malformed(path, "it has no column `raw`"))?;
+        if with_raw && raws.is_none() {
+            return Err(malformed(path, "it has no column `raw`"));
+        }
         let columns = ["verdict", "field", "problem", "excerpt"].map(|name| texts(&batch, name, path));
         let [verdicts, fields, problems, excerpts] = columns;
         let (verdicts, fields, problems, excerpts) = (verdicts?, fields?, problems?, excerpts?);
@@ -100,7 +126,7 @@ pub(crate) fn quarantined(
                 raw: Blob { at: 0, n_bytes: 0 },
             };
             if verdicts[row].as_deref() == Some(QUARANTINED) && is_wanted(&entry) {
-                found.push((entry, raws.value(row).to_vec()));
+                found.push((entry, raws.map_or_else(Vec::new, |raws| raws.value(row).to_vec())));
             }
         }
     }
@@ -110,12 +136,16 @@ pub(crate) fn quarantined(
 fn read(
     file: &Arc<dyn DiskFile>,
     path: &Arc<str>,
+    columns: &[&str],
 ) -> Result<impl Iterator<Item = Result<RecordBatch, DurableError>>, DurableError> {
     let failed = |cause| DurableError::io("reading", path.to_string())(cause);
     let handle = LogFile::of_disk(file.clone(), path).map_err(failed)?.open_handle()?;
     let broken = |error: String| malformed(path, error);
     let reader = ParquetRecordBatchReaderBuilder::try_new(handle)
-        .and_then(|builder| builder.build())
+        .and_then(|builder| {
+            let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+            builder.with_projection(mask).build()
+        })
         .map_err(|error| broken(error.to_string()))?;
     let path = path.clone();
     Ok(reader.map(move |batch| batch.map_err(|error| malformed(&path, error.to_string()))))

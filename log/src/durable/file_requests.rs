@@ -17,6 +17,12 @@ use super::events::BodyForm;
 use crate::records::{Record, Records, Splitter};
 use crate::{Format, LogError};
 
+/// Records of a request, unless another number is wanted.
+pub const FILE_RECORDS: usize = 5000;
+
+/// Most bytes of a request.
+const MAX_BYTES: usize = 4 << 20;
+
 /// A part of a file that is sent as one request.
 #[derive(Debug, Clone)]
 pub struct FileRequest {
@@ -71,12 +77,16 @@ struct Text {
 }
 
 impl FileRequests {
-    /// Opens a file whose suffix says how it is written. Requests get at most so many records and, unless a single record is
-    /// longer, at most about so many bytes.
+    /// Opens a file whose suffix says how it is written. Requests get at most so many records ([`FILE_RECORDS`], so that who
+    /// sends a file again sends the same requests) and, unless a single record is longer, at most about 4 MiB.
     ///
     /// # Errors
     /// [`LogError`] if the file cannot be read, or is of no known form.
-    pub fn open(path: &Path, max_records: usize, max_bytes: usize) -> Result<Self, LogError> {
+    pub fn open(path: &Path, max_records: usize) -> Result<Self, LogError> {
+        FileRequests::open_with(path, max_records, MAX_BYTES)
+    }
+
+    fn open_with(path: &Path, max_records: usize, max_bytes: usize) -> Result<Self, LogError> {
         let shown = path.display().to_string();
         let format = Format::from_path(path).ok_or_else(|| LogError::Malformed {
             path: shown.clone(),
@@ -183,6 +193,8 @@ impl Text {
 fn line(records: &Records, record: &Record) -> Vec<u8> {
     let mut bytes = records.bytes(record).to_vec();
     if record.too_long {
+        // A quote that is opened in what is left of it would not be closed before the records behind it.
+        bytes.iter_mut().filter(|byte| **byte == b'"').for_each(|byte| *byte = b'\'');
         bytes.resize(crate::records::MAX_RECORD_BYTES + 1, b' ');
         // Blanks at the end could be taken for none.
         bytes.extend(b"...");
@@ -237,7 +249,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        let mut requests = FileRequests::open(&path, max_records, max_bytes).unwrap();
+        let mut requests = FileRequests::open_with(&path, max_records, max_bytes).unwrap();
         std::iter::from_fn(|| requests.next_request().unwrap())
             .map(|request| (request.first, request.n_records, String::from_utf8(request.body).unwrap()))
             .collect()
@@ -269,12 +281,23 @@ mod tests {
     }
 
     #[test]
+    fn a_cell_that_is_too_long_takes_no_other_record_with_it() {
+        let text = format!("a,b\n1,\"{}\"\n2,z\n", "x".repeat(2 << 20));
+        let cut = bodies("a.csv", &text, 10, 8 << 20);
+        assert_eq!(cut.len(), 1);
+        assert_eq!((cut[0].0, cut[0].1), (0, 2));
+        let lines: Vec<&str> = cut[0].2.lines().collect();
+        assert_eq!((lines[0], lines[2], lines[1].contains('"')), ("a,b", "2,z", false));
+        assert!(lines[1].len() > crate::records::MAX_RECORD_BYTES);
+    }
+
+    #[test]
     fn keys_are_of_the_name_the_place_and_the_content() {
         let key = |name: &str, text: &str| {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
-            let mut requests = FileRequests::open(&path, 1, 1000).unwrap();
+            let mut requests = FileRequests::open_with(&path, 1, 1000).unwrap();
             let all: Vec<String> =
                 std::iter::from_fn(|| requests.next_request().unwrap()).map(|request| request.key).collect();
             all
@@ -288,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_name_without_a_form_is_refused_with_the_forms_that_there_are() {
-        let error = FileRequests::open(Path::new("events.txt"), 1, 1).unwrap_err().to_string();
+        let error = FileRequests::open(Path::new("events.txt"), 1).unwrap_err().to_string();
         assert!(error.contains("`.ndjson`"), "{error}");
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Fold {
     numbers: HashMap<(String, String), u64>,
     /// The number of the first request in the state.
     first_number: u64,
+    /// Slices of positions in all of them. A request that went to many partitions takes the room of many.
+    n_slices: usize,
 }
 
 impl Fold {
@@ -67,6 +69,8 @@ impl Fold {
             let requests = (0u64..).zip(&state.requests);
             let key = |request: &RequestEntry| (request.source.clone(), request.key.clone());
             self.numbers = requests.map(|(number, request)| (key(request), number)).collect();
+            self.n_slices =
+                state.requests.iter().map(|request| request.accepted.positions.len().max(1)).sum();
             self.state = state;
             return Ok(());
         }
@@ -93,12 +97,15 @@ impl Fold {
             Entry::Epoch(epoch) => self.state.epochs.push(epoch),
             Entry::Source(source) => self.source(source),
             Entry::Request(request) => {
+                let n_slices = request.accepted.positions.len().max(1);
                 let number = self.first_number + self.state.requests.len() as u64;
                 self.numbers.insert((request.source.clone(), request.key.clone()), number);
                 self.state.requests.push_back(request);
-                while self.state.requests.len() > self.max_requests
+                self.n_slices += n_slices;
+                while (self.state.requests.len() > self.max_requests || self.n_slices > 2 * self.max_requests)
                     && let Some(oldest) = self.state.requests.pop_front()
                 {
+                    self.n_slices -= oldest.accepted.positions.len().max(1);
                     self.numbers.remove(&(oldest.source, oldest.key));
                     self.first_number += 1;
                 }
@@ -193,13 +200,16 @@ pub(crate) fn sealed_part(disk: &Arc<dyn Disk>, sealed: &SealedEntry) -> Result<
             problem,
         };
         let shown = disk.shown(&stated.path);
-        let file = disk.open(&stated.path).map_err(|error| hole(format!("`{shown}`: {error}")))?;
+        let file = disk.open(&stated.path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => hole(format!("`{shown}`: {error}")),
+            _ => DurableError::io("opening", shown.clone())(error),
+        })?;
         match file.n_bytes() {
             Ok(n_bytes) if n_bytes == stated.n_bytes => Ok((file, Arc::<str>::from(shown))),
             Ok(n_bytes) => {
                 Err(hole(format!("`{shown}` has {n_bytes} bytes, where {} were written", stated.n_bytes)))
             }
-            Err(error) => Err(hole(format!("`{shown}`: {error}"))),
+            Err(error) => Err(DurableError::io("reading the length of", shown)(error)),
         }
     };
     let (file, shown) = open(&sealed.file)?;

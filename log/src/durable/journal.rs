@@ -74,6 +74,8 @@ pub(crate) struct Journal {
     /// Length of the last file, and where its last frame starts.
     end: u64,
     last_frame: u64,
+    /// Where the checkpoint of the last file ends.
+    checkpoint_end: u64,
     /// Number of the next frame.
     next: u64,
     /// Why nothing is written any more.
@@ -101,6 +103,7 @@ impl Journal {
             files: VecDeque::new(),
             end: 0,
             last_frame: 0,
+            checkpoint_end: 0,
             next: 0,
             stopped: None,
         };
@@ -129,7 +132,17 @@ impl Journal {
         let Some(first) = files.front() else { return Ok(None) };
         let (id, next) = (preamble(first)?, first.first);
         let (disk, folder) = (disk.clone(), folder.to_owned());
-        let mut journal = Journal { disk, folder, id, files, end: 0, last_frame: 0, next, stopped: None };
+        let mut journal = Journal {
+            disk,
+            folder,
+            id,
+            files,
+            end: 0,
+            last_frame: 0,
+            checkpoint_end: 0,
+            next,
+            stopped: None,
+        };
         let mut cut = None;
         for place in 0..journal.files.len() {
             cut = journal.walk(place, visit)?;
@@ -173,6 +186,9 @@ impl Journal {
                     self.last_frame = at;
                     visit(is_first, &Place { file: file.clone(), path: path.clone(), at: start }, &payload)?;
                     at = start + payload.len() as u64;
+                    if is_first {
+                        self.checkpoint_end = at;
+                    }
                     self.next += 1;
                 }
                 Found::End if !is_first => {
@@ -205,9 +221,9 @@ impl Journal {
         self.id
     }
 
-    /// Length of the last file, in bytes.
-    pub(crate) fn n_bytes(&self) -> u64 {
-        self.end
+    /// Bytes of the last file behind the checkpoint with which it starts.
+    pub(crate) fn n_bytes_of_frames(&self) -> u64 {
+        self.end - self.checkpoint_end
     }
 
     /// Why nothing is written any more, if so.
@@ -265,6 +281,11 @@ impl Journal {
         if let Some(problem) = &self.stopped {
             return Err(DurableError::Stopped { problem: problem.clone() });
         }
+        if checkpoint.len() > MAX_PAYLOAD_BYTES {
+            let problem =
+                format!("its checkpoint is {} bytes, at most {MAX_PAYLOAD_BYTES}", checkpoint.len());
+            return Err(DurableError::Request(format!("the journal cannot start another file: {problem}")));
+        }
         let name = format!("{:020}{SUFFIX}", self.next);
         let path = format!("{}/{name}", self.folder);
         let unfinished = format!("{path}{UNFINISHED}");
@@ -290,6 +311,7 @@ impl Journal {
         let path: Arc<str> = shown.into();
         self.files.push_back(JournalFile { first: self.next, name, path: path.clone(), file: file.clone() });
         self.end = bytes.len() as u64;
+        self.checkpoint_end = self.end;
         self.next += 1;
         Ok(Place { file, path, at: (PREAMBLE_BYTES + HEAD_BYTES) as u64 })
     }

@@ -100,6 +100,7 @@ impl DurableLog {
         let (journal, cut) = match Journal::open(&disk, JOURNAL_FOLDER, visit)? {
             Some(found) => found,
             None => {
+                no_events_without_journal(&disk, sources)?;
                 (Journal::create(&disk, JOURNAL_FOLDER, fresh, &checkpoint(&LogState::default())?)?, None)
             }
         };
@@ -223,7 +224,7 @@ impl DurableLog {
         let first = parts.partition_point(|part| part.range.to <= slice.from);
         let mut found = Vec::new();
         for part in parts[first..].iter().take_while(|part| part.range.from < slice.to) {
-            let records = part.quarantined(Range { from: slice.from, to: slice.to })?;
+            let records = part.quarantined(Range { from: slice.from, to: slice.to }, true)?;
             found.extend(records.into_iter().map(|(record, raw)| QuarantinedRecord {
                 position: Position { partition: slice.partition, offset: record.offset },
                 field: record.field,
@@ -288,7 +289,7 @@ impl DurableLog {
 
     /// Starts the next file of the journal where the last one is long.
     pub(super) fn roll_if_long(&mut self) -> Result<(), DurableError> {
-        if self.journal.n_bytes() < self.options.file_bytes { Ok(()) } else { self.roll() }
+        if self.journal.n_bytes_of_frames() < self.options.file_bytes { Ok(()) } else { self.roll() }
     }
 
     /// A payload that says what is to be said first.
@@ -330,6 +331,21 @@ impl DurableLog {
         }
         Ok(())
     }
+}
+
+/// Whether sealed events are there without a journal that knows them: then it was lost, and a new one would disown them.
+fn no_events_without_journal(disk: &Arc<dyn Disk>, sources: &[SourceOptions]) -> Result<(), DurableError> {
+    for source in sources {
+        let folder = format!("{SEALED_FOLDER}/{}", source.source.name);
+        let shown = disk.shown(&folder);
+        if !disk.names(&folder).map_err(DurableError::io("reading the folder", shown.clone()))?.is_empty() {
+            let journal = disk.shown(JOURNAL_FOLDER);
+            let problem =
+                format!("holds sealed events, and their journal is gone: there is nothing in `{journal}`");
+            return Err(DurableError::Foreign { path: shown, problem });
+        }
+    }
+    Ok(())
 }
 
 fn checkpoint(state: &LogState) -> Result<Vec<u8>, DurableError> {

@@ -38,7 +38,7 @@ mod stage;
 pub use disk::{Disk, DiskFile, LocalDisk};
 pub use error::DurableError;
 pub use events::{BodyError, BodyForm, BodyLimits, EventDecoder, Events, Rejected};
-pub use file_requests::{FileRequest, FileRequests};
+pub use file_requests::{FILE_RECORDS, FileRequest, FileRequests};
 pub use journal::{Cut, JOURNAL_VERSION, LogId};
 pub use log::{DurableLog, DurableOptions, QuarantinedRecord, SourceOptions};
 pub(crate) use part::Part;

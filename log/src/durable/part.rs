@@ -137,16 +137,20 @@ impl Part {
         (self.range.from + row + below.0 as u64).min(self.range.to)
     }
 
-    /// The quarantined records of a range, with the bytes of each.
-    pub(crate) fn quarantined(&self, range: Range) -> Result<Vec<(QuarantinedEntry, Vec<u8>)>, DurableError> {
+    /// The quarantined records of a range, with the bytes of each if they are wanted.
+    pub(crate) fn quarantined(
+        &self,
+        range: Range,
+        with_raw: bool,
+    ) -> Result<Vec<(QuarantinedEntry, Vec<u8>)>, DurableError> {
         if self.excluded.counts(range)[0] == 0 {
             return Ok(Vec::new());
         }
         let is_wanted = |record: &QuarantinedEntry| (range.from..range.to).contains(&record.offset);
         match &self.body {
-            Body::Journal(rows) => rows.quarantined(self.range, is_wanted),
+            Body::Journal(rows) => rows.quarantined(self.range, with_raw, is_wanted),
             Body::Sealed(rows) => match &rows.exceptions {
-                Some((file, path)) => exceptions::quarantined(file, path, is_wanted),
+                Some((file, path)) => exceptions::quarantined(file, path, with_raw, is_wanted),
                 None => Ok(Vec::new()),
             },
         }
@@ -176,6 +180,7 @@ impl JournalRows {
     fn quarantined(
         &self,
         range: Range,
+        with_raw: bool,
         is_wanted: impl Fn(&QuarantinedEntry) -> bool,
     ) -> Result<Vec<(QuarantinedEntry, Vec<u8>)>, DurableError> {
         let path = || self.place.path.to_string();
@@ -189,7 +194,8 @@ impl JournalRows {
             // One frame has at most one entry of a partition; another partition may have the same offsets.
             let is_this = rows.rows == self.rows && (rows.from, rows.to) == (range.from, range.to);
             for record in rows.quarantined.into_iter().filter(|record| is_this && is_wanted(record)) {
-                let mut raw = vec![0; usize::try_from(record.raw.n_bytes).unwrap_or(usize::MAX)];
+                let n_bytes = if with_raw { record.raw.n_bytes } else { 0 };
+                let mut raw = vec![0; usize::try_from(n_bytes).unwrap_or(usize::MAX)];
                 let at = self.blobs + record.raw.at;
                 file.read_exact_at(at, &mut raw).map_err(DurableError::io("reading", path()))?;
                 found.push((record, raw));

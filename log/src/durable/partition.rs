@@ -182,8 +182,9 @@ impl DurableReader {
             if n_quarantined == 0 || n_before >= MAX_QUARANTINED_KEPT {
                 continue;
             }
-            let records =
-                part.quarantined(range).map_err(|error| LogError::Request { problem: error.to_string() })?;
+            let records = part
+                .quarantined(range, false)
+                .map_err(|error| LogError::Request { problem: error.to_string() })?;
             findings.quarantined.extend(records.into_iter().take(MAX_QUARANTINED_KEPT - n_before).map(
                 |(record, _)| Quarantined {
                     position: Position { partition: self.request.partition, offset: record.offset },

@@ -68,11 +68,12 @@ pub(crate) fn seal(disk: &Arc<dyn Disk>, log: &Log, slice: &Slice) -> Result<Sea
         Ok(())
     })?;
     let (excluded, records) = left_out(&parts, slice)?;
-    let exceptions = match exceptions::to_batch(&excluded, &records)? {
+    let batches = exceptions::to_batches(&excluded, &records)?;
+    let exceptions = match batches.first().map(RecordBatch::schema) {
         None => None,
-        Some(batch) => {
-            Some(write(disk, &name(".exceptions.parquet"), &batch.schema(), |writer| writer(&batch))?)
-        }
+        Some(schema) => Some(write(disk, &name(".exceptions.parquet"), &schema, |writer| {
+            batches.iter().try_for_each(writer)
+        })?),
     };
     disk.sync_folder(&folder).map_err(DurableError::io("making names durable in", disk.shown(&folder)))?;
     let Slice { partition, from, to } = *slice;
@@ -91,7 +92,7 @@ fn left_out(parts: &[Arc<Part>], slice: &Slice) -> Result<(Excluded, Records), D
         quarantined.extend_from_slice(&part.excluded.quarantined);
         duplicates.extend_from_slice(&part.excluded.duplicates);
         conflicts.extend_from_slice(&part.excluded.conflicts);
-        records.extend(part.quarantined(part.range)?);
+        records.extend(part.quarantined(part.range, true)?);
     }
     Ok((Excluded::new(quarantined, duplicates, conflicts), records))
 }

@@ -1,8 +1,8 @@
 //! F2, F3, F4, F8, F9, F10, F29: a journal whose bytes are not what was written.
 
-use metricc_log::durable::DurableError;
+use metricc_log::durable::{Disk, DurableError};
 
-use crate::ledger::{Ledger, event, open, open_long, seal};
+use crate::ledger::{Ledger, event, open, open_long, open_with, request, seal};
 use crate::sim_disk::SimDisk;
 
 fn journal(disk: &SimDisk) -> String {
@@ -182,4 +182,54 @@ fn f10_files_of_two_logs_do_not_mix() {
     other.put("journal/00000000000000000099.journal", &bytes);
     let error = open(&other).unwrap_err();
     assert!(matches!(error, DurableError::Damaged { from: 0, .. }), "{error}");
+}
+
+#[test]
+fn f9_sealed_events_without_their_journal_are_not_disowned() {
+    let disk = SimDisk::default();
+    let mut ledger = Ledger::default();
+    let (mut log, _) = open(&disk).unwrap();
+    assert!(ledger.send(&mut log, &[("r0", vec![event("a", 1), event("b", 2)])]));
+    seal(&mut log, &disk).unwrap();
+    drop(log);
+    let sealed: Vec<String> = disk.paths().into_iter().filter(|path| path.ends_with(".parquet")).collect();
+    for path in disk.paths().into_iter().filter(|path| path.ends_with(".journal")) {
+        disk.remove(&path).unwrap();
+    }
+    for _ in 0..2 {
+        let error = open(&disk).unwrap_err();
+        assert!(matches!(error, DurableError::Foreign { .. }), "{error}");
+        assert!(error.to_string().contains("their journal is gone"), "{error}");
+        assert!(error.help().unwrap().contains("from a backup"));
+        assert_eq!(disk.paths(), sealed, "nothing is made, and nothing removed");
+    }
+}
+
+#[test]
+fn f6_many_requests_to_many_partitions_do_not_make_a_checkpoint_that_fills_the_journal() {
+    let disk = SimDisk::default();
+    let (mut log, _) = open_with(&disk, 8).unwrap();
+    let mut ledger = Ledger::default();
+    for round in 0..600 {
+        let events = (0..12).map(|number| event(&format!("{round}-{number}"), number)).collect();
+        assert!(ledger.send(&mut log, &[(&format!("r{round}"), events)]));
+        if round % 100 == 99 {
+            seal(&mut log, &disk).unwrap();
+        }
+    }
+    // Each request has a slice in each partition; of 1000 requests, 250 such take the room.
+    let receipts = |number: u64| {
+        let events: Vec<_> = (0..12).map(|n| event(&format!("{number}-{n}"), n)).collect();
+        request(&format!("r{number}"), &events)
+    };
+    let again = log.append(&[receipts(599), receipts(360)]);
+    assert!(again.iter().all(|answer| answer.as_ref().unwrap().is_repeated));
+    let forgotten = log.append(&[receipts(0)]).remove(0).unwrap();
+    assert!(!forgotten.is_repeated);
+    // The journal starts another file when frames have come, however long its checkpoint is.
+    let files = disk.paths().iter().filter(|path| path.ends_with(".journal")).count();
+    assert!(files < 110, "{files} files");
+    drop(log);
+    let (mut log, _) = open_with(&disk, 8).unwrap();
+    assert!(log.append(&[receipts(599)]).remove(0).unwrap().is_repeated);
 }

@@ -30,6 +30,7 @@ Examples:
   metricc run payments.metric --source payments=log/      both engines, merged at a cut
   metricc verify payments.metric --source payments=log/   the law, on your data
   metricc serve payments.metric                           a node that takes events and answers
+  metricc audit                                           what it serves, against its log
 
 Exit codes: 0 clean, 1 findings, 2 usage or failure.";
 

@@ -55,11 +55,21 @@ async fn ask(arguments: &AuditArguments) -> Result<Vec<AuditLine>, Failure> {
     }
     // However long the log is.
     let client = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).build()?;
-    let mut request = client.post(url);
-    if let Some(token) = arguments.node.token()? {
-        request = request.bearer_auth(token);
-    }
-    let response = request.send().await?;
+    let token = arguments.node.token()?;
+    let response = loop {
+        let mut request = client.post(url.clone());
+        if let Some(token) = &token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await?;
+        // One that has just started reads its log first.
+        let is_starting = response.status() == reqwest::StatusCode::SERVICE_UNAVAILABLE
+            && response.headers().contains_key(reqwest::header::RETRY_AFTER);
+        if !is_starting {
+            break response;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
     let status = response.status();
     let text = response.text().await?;
     let mut answer: Value = serde_json::from_str(&text).unwrap_or_default();

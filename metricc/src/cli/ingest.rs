@@ -14,9 +14,6 @@ use super::arguments::IngestArguments;
 use super::check::counted;
 use super::terminal::{self, Failure};
 
-/// Most bytes of a request.
-const MAX_BYTES: usize = 4 << 20;
-
 /// How often a request is sent before that is given up.
 const MAX_TRIES: u32 = 12;
 
@@ -75,7 +72,7 @@ impl Sender {
     }
 
     async fn file(&self, path: &PathBuf, bar: &ProgressBar, sums: &mut Sums) -> Result<(), Failure> {
-        let mut requests = FileRequests::open(path, self.events, MAX_BYTES).map_err(with_help)?;
+        let mut requests = FileRequests::open(path, self.events).map_err(with_help)?;
         let (n_bytes, start) =
             (std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len(), bar.position());
         while let Some(request) = requests.next_request().map_err(with_help)? {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use metricc_client::jiff::Timestamp;
+use metricc_client::jiff::{SignedDuration, civil};
 use serde_json::Value;
 use textplots::{Chart, LabelBuilder, LabelFormat, Plot, Shape};
 
@@ -14,6 +14,9 @@ const MAX_BARS: usize = 40;
 
 /// Height of a chart, in dots of which four make a line of text.
 const HEIGHT: u32 = 40;
+
+/// From when on instants are counted here.
+const EPOCH: civil::DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
 /// Draws rows. Values that are no numbers, or none, are left out.
 pub(crate) fn plot(metric: &str, rows: &[Value], width: usize) -> String {
@@ -53,11 +56,13 @@ fn line(points: &[(Option<f64>, f64)], width: usize) -> String {
     let near = |at: &Option<f64>, value: &f64| ((at.unwrap_or(first) - first) as f32, *value as f32);
     let points: Vec<(f32, f32)> = points.iter().map(|(at, value)| near(at, value)).collect();
     let n_columns = u32::try_from(width.saturating_sub(16).clamp(20, 120)).unwrap_or(80);
-    let label = move |seconds: f32| instant(first + f64::from(seconds));
-    Chart::new(n_columns * 2, HEIGHT, 0.0, (last - first) as f32)
-        .x_label_format(LabelFormat::Custom(Box::new(label)))
-        .lineplot(&if points.len() == 1 { Shape::Points(&points) } else { Shape::Lines(&points) })
-        .to_string()
+    let label = move |seconds: f32| clock(first + f64::from(seconds));
+    let shape = if points.len() == 1 { Shape::Points(&points) } else { Shape::Lines(&points) };
+    let mut chart = Chart::new(n_columns * 2, HEIGHT, 0.0, (last - first) as f32);
+    let chart = chart.x_label_format(LabelFormat::Custom(Box::new(label))).lineplot(&shape);
+    chart.axis();
+    chart.figures();
+    chart.to_string()
 }
 
 fn bars(series: &BTreeMap<String, Vec<(Option<f64>, f64)>>, width: usize) -> String {
@@ -101,15 +106,15 @@ fn number(value: &Value) -> Option<f64> {
     value.filter(|value| value.is_finite())
 }
 
+/// What the clocks of the window's zone show, as if it were UTC.
 fn seconds(text: &str) -> Option<f64> {
-    // Windows of a calendar have the offset of their zone.
-    let at: Timestamp = text.parse().ok()?;
-    Some(at.as_microsecond() as f64 / 1e6)
+    let clock: civil::DateTime = text.get(..19)?.parse().ok()?;
+    Some(clock.duration_since(EPOCH).as_secs_f64())
 }
 
-fn instant(seconds: f64) -> String {
-    Timestamp::from_second(seconds as i64)
-        .map_or_else(|_| String::new(), |at| at.strftime("%F %H:%M").to_string())
+fn clock(seconds: f64) -> String {
+    let clock = EPOCH.checked_add(SignedDuration::from_secs(seconds as i64));
+    clock.map_or_else(|_| String::new(), |clock| clock.strftime("%F %H:%M").to_string())
 }
 
 #[cfg(test)]
@@ -125,11 +130,22 @@ mod tests {
                    "window":{"start":format!("2026-04-25T{hour:02}:00:00Z"),"end":format!("2026-04-25T{hour:02}:59:00Z")}})
         };
         let rows: Vec<Value> =
-            (0..6).flat_map(|hour| [row(hour, "IN", "1.50"), row(hour, "DE", "-2")]).collect();
+            (0..6).flat_map(|hour| [row(hour, "IN", &format!("{hour}.50")), row(hour, "DE", "-2")]).collect();
         let text = plot("revenue", &rows, 80);
         assert!(text.contains("revenue country=DE\n") && text.contains("revenue country=IN\n"), "{text}");
         assert!(text.contains("2026-04-25 00:00") && text.contains("2026-04-25 05:00"), "{text}");
-        assert!(text.contains("-2.0") && text.contains("1.5"), "{text}");
+        assert!(text.contains("-2.0") && text.contains("0.5") && text.contains("5.5"), "{text}");
+        // Each line goes from one end to the other.
+        let is_dot = |c: char| ('\u{2801}'..='\u{28ff}').contains(&c);
+        let charts: Vec<&str> = text.split("revenue country=").skip(1).collect();
+        for chart in charts {
+            let lines: Vec<Vec<char>> = chart.lines().skip(1).map(|line| line.chars().collect()).collect();
+            let n_drawn = (1..60)
+                .filter(|at| lines.iter().any(|line| line.get(*at).is_some_and(|c| is_dot(*c))))
+                .count();
+            assert!(n_drawn > 55, "{n_drawn}\n{chart}");
+        }
+        assert_eq!(seconds("2026-04-25T00:00:00+02:00").map(clock).as_deref(), Some("2026-04-25 00:00"));
     }
 
     #[test]

@@ -2,18 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, Table, presets};
 use futures::StreamExt;
-use metricc_client::{Explained, Layer, ReadRequest, Served, ServedPart, Serving};
+use metricc_client::{Explained, Layer, ReadRequest, Served, ServedPart, Serving, ServingError};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+
+use metricc_runtime_serve::http::key_value;
 
 use super::arguments::{QueryArguments, QueryFormat};
 use super::check::counted;
 use super::plot::plot;
 use super::terminal::{self, Failure};
 use crate::HttpServing;
+
+/// How long is waited for a node that reads its log.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -34,10 +40,7 @@ async fn ask(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
         }
         return Ok(ExitCode::SUCCESS);
     };
-    let keys = arguments.keys.iter().map(|(name, value)| {
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()));
-        (name.clone(), value)
-    });
+    let keys = arguments.keys.iter().map(|(name, value)| (name.clone(), key_value(value.clone())));
     let instant =
         |micros: Option<i64>| micros.map(metricc_client::jiff::Timestamp::from_microsecond).transpose();
     let request = ReadRequest {
@@ -61,15 +64,15 @@ async fn ask(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
             let problem = "`--live`, `--explain` and `--receipt` go with `--output table` or `json`";
             return Err(Failure::Message(problem.to_owned()));
         }
-        terminal::bytes(&node.read_as(&request, format).await?)?;
+        terminal::bytes(&when_ready(|| node.read_as(&request, format)).await?)?;
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.explain {
-        explain(&node.explain(request).await?, arguments)?;
+        explain(&when_ready(|| node.explain(request.clone())).await?, arguments)?;
         return Ok(ExitCode::SUCCESS);
     }
     if !arguments.live {
-        show(&node.read(request).await?, arguments)?;
+        show(&when_ready(|| node.read(request.clone())).await?, arguments)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut answers = node.subscribe(request);
@@ -77,6 +80,26 @@ async fn ask(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
         show(&answer?, arguments)?;
     }
     Err(Failure::Message("the node has ended".to_owned()))
+}
+
+/// Asks a node that has just started again, until it has read its log.
+async fn when_ready<T, A: Future<Output = Result<T, ServingError>>>(
+    ask: impl Fn() -> A,
+) -> Result<T, ServingError> {
+    let mut pause = Duration::from_millis(100);
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match ask().await {
+            Err(ServingError::NotReady { origin }) if Instant::now() < end => {
+                if pause > Duration::from_millis(500) {
+                    terminal::note(format!("source `{origin}` is not served yet: its log is being read"));
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+            answer => return answer,
+        }
+    }
 }
 
 fn show(served: &Served, arguments: &QueryArguments) -> Result<(), Failure> {

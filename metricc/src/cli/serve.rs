@@ -24,7 +24,10 @@ pub(crate) fn run(arguments: &ServeArguments, imports: &Imports) -> Result<ExitC
     Server::check(&config).map_err(with_help)?;
     write_logs(arguments.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match runtime.block_on(serve(&config, &metrics, imports)) {
+    let served = runtime.block_on(serve(&config, &metrics, imports));
+    // What still evaluates has nothing that the log does not have.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match served {
         Ok(()) => Ok(ExitCode::SUCCESS),
         // The only failure that is about another node, and not about this one.
         Err(error @ NodeError::Taken { .. }) => {

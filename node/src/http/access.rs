@@ -30,6 +30,8 @@ pub(crate) struct Access {
     tokens: Vec<([u8; 32], Scope)>,
     /// Lower case, without a port; empty where any name is as good.
     hosts: Vec<String>,
+    /// Whether it is listened at all addresses of the machine.
+    is_everywhere: bool,
 }
 
 impl Access {
@@ -57,7 +59,7 @@ impl Access {
         } else if !hosts.is_empty() {
             hosts.push(address.ip().to_string());
         }
-        Ok(Access { tokens: known, hosts })
+        Ok(Access { tokens: known, hosts, is_everywhere: address.ip().is_unspecified() })
     }
 
     /// Whether a token gives a scope; none where there is no such token.
@@ -85,7 +87,10 @@ impl Access {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
             _ => host,
         };
-        self.hosts.contains(&name.to_ascii_lowercase())
+        let is_address =
+            || name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok();
+        // Names can be made to lead here; addresses cannot.
+        self.hosts.contains(&name.to_ascii_lowercase()) || self.is_everywhere && is_address()
     }
 }
 

@@ -11,6 +11,7 @@ use metricc_log::durable::{
     BodyError, BodyForm, BodyLimits, DurableError, Exception, Receipt, Request, Verdict,
 };
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::server::Shared;
 use super::{Refusal, body};
@@ -47,22 +48,22 @@ async fn take(
     };
     let form = form(headers)?;
     let key = key(headers)?;
+    let _room = room(shared, headers)?;
     let bytes = body::read(body, &shared.limits).await?;
     let (own, own_headers) = (shared.clone(), headers.clone());
     let decode = move || {
         let bytes = body::unpack(&own_headers, bytes, &own.limits)?;
         let digest = crate::digest(&bytes);
-        let n_bytes = bytes.len();
         let limits = BodyLimits { records: own.limits.events, bytes: own.limits.body_bytes };
         let events = decoder.decode(form, &bytes, &limits).map_err(|error| undecodable(&error))?;
-        Ok((events, digest, n_bytes))
+        Ok((events, digest))
     };
     let failed = |error: String| {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", format!("decoding ended: {error}"))
     };
-    let (events, digest, n_bytes) = shared.node.decoding().run(decode).await.map_err(failed)??;
+    let (events, digest) = shared.node.decoding().run(decode).await.map_err(failed)??;
     let request = Request { events, key, digest };
-    shared.node.ingest().append(request, n_bytes).await.map_err(|error| refusal(&error))
+    shared.node.ingest().append(request).await.map_err(|error| refusal(&error))
 }
 
 fn form(headers: &HeaderMap) -> Result<BodyForm, Refusal> {
@@ -85,6 +86,17 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
             Err(Refusal::new(StatusCode::BAD_REQUEST, "key", message))
         }
     }
+}
+
+/// Room for a body, from its first byte until it is in the log: as many bytes as it says that it has, or as it may have.
+fn room(shared: &Shared, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, Refusal> {
+    let most = shared.limits.body_bytes;
+    let said = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let n_bytes = u32::try_from(said.unwrap_or(most).min(most)).unwrap_or(u32::MAX);
+    shared.bodies.clone().try_acquire_many_owned(n_bytes).map_err(|_| {
+        let message = "the node is busy with the bytes of other requests";
+        Refusal::new(StatusCode::TOO_MANY_REQUESTS, "busy", message).retry("1")
+    })
 }
 
 fn undecodable(error: &BodyError) -> Refusal {

@@ -60,6 +60,8 @@ impl Limits {
 pub(crate) struct Shared {
     pub(crate) node: Arc<Node>,
     pub(crate) limits: Limits,
+    /// Bytes of bodies that may be on their way at a time, of all connections.
+    pub(crate) bodies: Arc<Semaphore>,
 }
 
 /// A server that listens.
@@ -90,7 +92,9 @@ impl Server {
             .await
             .map_err(|error| NodeError::Config(format!("listening at {}: {error}", config.listen)))?;
         let serving = Arc::new(node.serving().clone());
-        let shared = Arc::new(Shared { node: node.clone(), limits: limits.clone() });
+        let bodies = config.ingest.max_waiting_bytes.max(limits.body_bytes).min(Semaphore::MAX_PERMITS);
+        let bodies = Arc::new(Semaphore::new(bodies));
+        let shared = Arc::new(Shared { node: node.clone(), limits: limits.clone(), bodies });
         let router = Router::new()
             .route("/v1/sources", get(sources::sources))
             .route("/v1/sources/{source}/events", post(ingest::events))

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use metricc_log::durable::FILE_RECORDS;
+
 use super::RangeArguments;
 use crate::cli::terminal::Failure;
 
@@ -31,6 +33,7 @@ A metricc.toml, with the defaults:
   [batch]
   every = \"5m\"            # or after so many events:
   events = 1000000
+  tables = true           # views as Delta Lake tables, for DuckDB, Polars and others
   [speed]
   refresh = \"200ms\"       # least time between two frontiers that are served
   [ingest]
@@ -38,7 +41,8 @@ A metricc.toml, with the defaults:
   max_events = 10000
   [sources.payments]
   partitions = 1
-  duplicates_within = 1000000
+  duplicates_within = 1000000   # positions; or \"24h\", by event time
+  watch = \"inbox\"         # a folder whose files are taken; none unless given
   [tokens]                # needed where others can reach the node
   ingest = [\"file:ingest.token\"]
   query = [\"env:QUERY_TOKEN\"]
@@ -101,8 +105,8 @@ pub(crate) struct IngestArguments {
     /// Source that the events are of
     #[arg(long, value_name = "NAME")]
     pub(crate) source: String,
-    /// Events of a request
-    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Events of a request; with another number, requests have other keys
+    #[arg(long, value_name = "N", default_value_t = FILE_RECORDS as u32, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) events: u32,
     #[command(flatten)]
     pub(crate) node: NodeArguments,

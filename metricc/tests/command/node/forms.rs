@@ -216,3 +216,35 @@ fn a_page_of_another_site_gets_nothing_done() {
     }
     assert_eq!(node.get("/v1/sources/events/quarantine?partition=1").status, 400);
 }
+
+#[test]
+fn keys_are_taken_as_they_are_written_however_much_they_look_like_numbers() {
+    let package = "source events { at: timestamp time  version: string }\nmetric n = count() { from events by version }\n";
+    let home = Home::new(package, "");
+    let node = home.ready();
+    let versions = ["1.10", "1.1", "1e5", "-0", "00123", "123456789012345678901234", "true", "null", "\"x\""];
+    let body: String = versions
+        .iter()
+        .map(|version| json!({ "at": "2026-04-25T10:00:00Z", "version": version }).to_string() + "\n")
+        .collect();
+    assert_eq!(node.post("r", &body).expect("an answer").status, 200);
+    node.settle();
+    for version in versions {
+        let quoted = json!(version).to_string();
+        let asked = if ["null", "\"x\""].contains(&version) { &quoted } else { version };
+        let (code, said, noted) =
+            node.run(&["query", "n", "--key", &format!("version={asked}"), "--output", "json"]);
+        assert_eq!(code, Some(0), "{noted}");
+        let row: serde_json::Value =
+            serde_json::from_str(&said).unwrap_or_else(|error| panic!("{version}: {error}: {said}"));
+        assert_eq!(row["key"]["version"], json!(version));
+    }
+    assert!(node.run(&["query", "n", "--key", "version=null"]).1.trim().is_empty(), "none has no version");
+    let live = node.get("/v1/metrics/n/live?at=3");
+    assert_eq!((live.status, live.body.contains("what is live has none")), (400, true), "{}", live.body);
+    let mode = |path: &str| {
+        let metadata = std::fs::metadata(home.path().join("metricc-data").join(path)).expect("a folder");
+        std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777
+    };
+    assert_eq!((mode("views"), mode("log/journal")), (0o700, 0o700));
+}

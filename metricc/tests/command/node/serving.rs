@@ -223,7 +223,7 @@ fn requests_that_make_no_sense_are_told_so() {
         (events, vec![("Content-Type", "application/json")], b"[", 400, "no JSON at byte 1"),
         (events, vec![("Idempotency-Key", "")], line.as_bytes(), 400, "1 to 256 visible characters"),
         (events, vec![], long.as_bytes(), 413, "more than 20000 bytes in one request"),
-        (events, vec![], many.as_bytes(), 413, "101 events in one request, where 100 are the most"),
+        (events, vec![], many.as_bytes(), 413, "more than 100 events in one request"),
     ];
     for (path, headers, body, status, message) in cases {
         let answer = node.send("POST", path, &headers, body).expect("an answer");

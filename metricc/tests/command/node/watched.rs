@@ -17,8 +17,11 @@ fn lines(from: u64, n: u64) -> String {
     (from..from + n).map(|n| format!("{{\"at\":\"2026-04-25T10:00:00Z\",\"n\":{n}}}\n")).collect()
 }
 
+/// Records of a file that is more than a few requests.
+const N: u64 = 60_000;
+
 fn config() -> &'static str {
-    "[batch]\nevery = \"100ms\"\n[ingest]\nmax_events = 50\n[sources.events]\nwatch = \"inbox\"\n"
+    "[batch]\nevery = \"100ms\"\n[sources.events]\nwatch = \"inbox\"\n"
 }
 
 /// Puts a file into the folder, whole.
@@ -80,13 +83,13 @@ fn a_node_that_is_killed_in_the_middle_of_a_file_takes_the_rest_once() {
     let mut n_cut = 0;
     for round in 0..4u64 {
         let node = home.ready();
-        put(&home, &format!("{round}.ndjson"), &lines(round * 4000, 4000));
-        node.until(|node| node.source()["end"][0].as_u64() > Some(round * 4000));
+        put(&home, &format!("{round}.ndjson"), &lines(round * N, N));
+        node.until(|node| node.source()["end"][0].as_u64() > Some(round * N));
         node.kill();
         n_cut += u64::from(!names(&home.path().join("inbox")).is_empty());
         let node = home.ready();
         until_done(&home, &node, (round + 1) as usize);
-        assert_eq!(node.rows("seen").0[0]["value"], json!((round + 1) * 4000), "round {round}");
+        assert_eq!(node.rows("seen").0[0]["value"], json!((round + 1) * N), "round {round}");
         node.kill();
     }
     assert!(n_cut > 0, "no file was cut");
@@ -96,10 +99,23 @@ fn a_node_that_is_killed_in_the_middle_of_a_file_takes_the_rest_once() {
 fn a_node_that_stops_leaves_the_rest_for_the_next_one() {
     let home = Home::new(PACKAGE, config());
     let node = home.ready();
-    put(&home, "a.ndjson", &lines(0, 3000));
+    put(&home, "a.ndjson", &lines(0, N));
     std::thread::sleep(Duration::from_millis(700));
     assert_eq!(node.stop(), Some(0));
     let node = home.ready();
     until_done(&home, &node, 1);
-    assert_eq!(node.rows("seen").0[0]["value"], json!(3000));
+    assert_eq!(node.rows("seen").0[0]["value"], json!(N));
+}
+
+#[test]
+fn a_command_and_a_folder_that_are_given_the_same_file_take_it_once() {
+    let home = Home::new(PACKAGE, config());
+    let node = home.ready();
+    let path = home.path().join("a.ndjson");
+    std::fs::write(&path, lines(0, 12_000)).expect("a file");
+    let (code, _, said) = node.run(&["ingest", "--source", "events", path.to_str().expect("a path")]);
+    assert_eq!(code, Some(0), "{said}");
+    put(&home, "a.ndjson", &lines(0, 12_000));
+    until_done(&home, &node, 1);
+    assert_eq!(node.rows("seen").0[0]["value"], json!(12_000));
 }
