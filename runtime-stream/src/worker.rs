@@ -126,6 +126,8 @@ pub(crate) fn run(
             let reads = VecDeque::new();
             let mut state = State { input, traces, probe, reads, fed: 0 };
             while let Some(n_batches) = state.obey(commands) {
+                // A read of what is complete already gives the dataflow nothing to do: it is answered before the sleep.
+                state.answer();
                 worker.step_or_park(Some(PARK));
                 state.answer();
                 progress.publish(state.complete(), n_batches);

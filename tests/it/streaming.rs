@@ -1,5 +1,7 @@
 //! The speed layer while it runs.
 
+use std::time::{Duration, Instant};
+
 use metricc::Engine;
 use metricc_compiler::Segment;
 use metricc_log::{Frontier, Interval};
@@ -80,4 +82,23 @@ fn rows_that_do_not_continue_the_stream_are_refused() {
     assert!(matches!(stream.feed(&batches[0]), Err(StreamError::Order { .. })), "no position twice");
     stream.feed(&batches[1]).expect("then the second");
     assert_eq!(*stream.frontier(), bound.log.end());
+}
+
+/// A worker sleeps up to 100 ms when it has nothing to do; a read that comes while it falls asleep is not to wait for that.
+#[test]
+fn reads_of_a_stream_that_does_nothing_else_are_answered_at_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("events.csv");
+    std::fs::write(&path, "at,k,v\n2026-01-01T00:00:00Z,a,1\n").expect("the log");
+    let bound = bound(&package(TEXT), &path);
+    let mut stream =
+        Stream::start(&bound.plan, bound.log.start(), &StreamOptions::default()).expect("it starts");
+    stream.read().expect("it reads");
+    let mut slow = 0;
+    for _ in 0..200 {
+        let start = Instant::now();
+        stream.read().expect("it reads");
+        slow += usize::from(start.elapsed() > Duration::from_millis(60));
+    }
+    assert!(slow < 5, "{slow} of 200 reads slept");
 }
