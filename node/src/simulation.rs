@@ -154,7 +154,7 @@ impl Chapter {
 #[test]
 fn f15_f16_f17_answers_are_the_log_up_to_their_frontier_in_every_order_of_steps() {
     let (started, mut all) = (Instant::now(), Tally::default());
-    for seed in 0..wanted_runs().unwrap_or(60) {
+    for seed in 0..wanted_runs().unwrap_or(150) {
         all.add(&random_run(seed, Faults::default()));
     }
     println!("no faults: {all}, {:?}", started.elapsed());
@@ -196,7 +196,7 @@ fn f11_f12_every_fault_at_every_operation_of_the_store() {
 #[test]
 fn f1_f11_f12_pairs_of_faults_and_damaged_views() {
     let (started, mut all) = (Instant::now(), Tally::default());
-    for seed in 0..wanted_runs().unwrap_or(100) {
+    for seed in 0..wanted_runs().unwrap_or(250) {
         let mut dice = Dice::new(!seed);
         let on_disk = |dice: &mut Dice| FAULTS[dice.below(FAULTS.len() as u64) as usize];
         let first = dice.below(800);

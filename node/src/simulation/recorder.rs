@@ -47,7 +47,7 @@ impl Operation {
             Operation::Look | Operation::Read => all.iter().map(|fault| (*fault, 1)).collect(),
             Operation::Write | Operation::Create | Operation::Change => {
                 let is_chance = |fault: Fault| self == Operation::Change && fault == Fault::Error;
-                all.iter().map(|fault| (*fault, if is_chance(*fault) { 2 } else { 1 })).collect()
+                all.iter().map(|fault| (*fault, if is_chance(*fault) { 3 } else { 1 })).collect()
             }
         }
     }
