@@ -16,6 +16,7 @@ mod config;
 mod error;
 mod http;
 mod node;
+mod open;
 mod priority;
 mod reading;
 #[cfg(test)]

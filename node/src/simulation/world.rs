@@ -16,7 +16,7 @@ use super::store::SimStore;
 use super::{Faults, N_PARTITIONS, PLAN, RUNTIME, SEAL_EVENTS, SOURCE, sources};
 use crate::batch::Batch;
 use crate::config::Config;
-use crate::node::open_source;
+use crate::open::open_source;
 use crate::source::{Changed, NodeSource};
 use crate::status::Counters;
 
