@@ -289,32 +289,33 @@ impl Node {
         for source in &self.sources {
             source.stop();
         }
-        let mut threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner)).into_iter();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut threads = threads.into_iter();
         // The writer first, however long it takes: then all that was taken is durable.
-        let writer = threads.next();
+        threads.next().into_iter().for_each(join);
         let until = Instant::now() + STOP;
-        let layers: Vec<JoinHandle<()>> = threads.collect();
-        let mut ended = writer.into_iter().collect::<Vec<_>>();
-        for layer in layers {
+        for layer in threads {
             // One that is in the middle of a long evaluation has nothing that the log does not have.
             while !layer.is_finished() && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(10));
             }
             if layer.is_finished() {
-                ended.push(layer);
+                join(layer);
             } else {
-                tracing::warn!(
-                    "`{}` is left in the middle of its work",
-                    layer.thread().name().unwrap_or("a thread")
-                );
+                let name = layer.thread().name().unwrap_or("a thread").to_owned();
+                tracing::warn!("`{name}` is left in the middle of its work");
             }
         }
-        for thread in ended {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the node had died");
-            }
+        // What is left behind must not write to a log that another node has opened.
+        if let Some(source) = self.sources.first() {
+            source.durable().close();
         }
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a thread of the node had died");
     }
 }
 

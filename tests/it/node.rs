@@ -12,13 +12,21 @@ use metricc_log::durable::Request;
 use metricc_node::{Config, Node};
 use serde_json::{Value, json};
 
-/// Whether the next value that it does not like makes [`fragile`] panic.
+/// Whether the next value that it does not like makes [`fragile`] or [`brittle`] panic.
 static IS_ARMED: AtomicBool = AtomicBool::new(false);
+static IS_ARMED_TOO: AtomicBool = AtomicBool::new(false);
 
 /// A function with a mistake that shows once.
 #[scalar]
 fn fragile(n: i64) -> i64 {
     assert!(n != 13 || !IS_ARMED.swap(false, Ordering::SeqCst), "thirteen");
+    n
+}
+
+/// Another one, of another test.
+#[scalar]
+fn brittle(n: i64) -> i64 {
+    assert!(n != 13 || !IS_ARMED_TOO.swap(false, Ordering::SeqCst), "thirteen");
     n
 }
 
@@ -90,6 +98,28 @@ async fn f26_a_tail_that_panics_is_started_again_and_serves_what_the_log_says() 
     send(&node, "events", "{\"at\":\"2026-04-25T10:00:00Z\",\"n\":13}\n").await;
     settle(&node);
     assert_eq!(read(&node, "total", None).await.0[0]["value"], json!(27));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f12_f26_a_batch_that_panics_is_done_again_and_commits_what_the_log_says() {
+    let text = "
+        import function brittle(int): int
+        source events { at: timestamp time  n: int }
+        metric total = sum(brittle(n)) { from events }
+    ";
+    let folder = tempfile::tempdir().expect("a folder");
+    let imports = Imports::new().function(brittle::Import);
+    let node = start(text, folder.path(), &imports, Duration::from_millis(1500));
+    send(&node, "events", "{\"at\":\"2026-04-25T10:00:00Z\",\"n\":13}\n").await;
+    settle(&node);
+    // The tail has it; batch comes later.
+    IS_ARMED_TOO.store(true, Ordering::SeqCst);
+    until(|| node.status()[0].view == node.status()[0].end);
+    assert!(!IS_ARMED_TOO.load(Ordering::SeqCst), "batch has met it");
+    let counters = node.counters_text();
+    assert!(counters.contains("metricc_batch_failures_total{source=\"events\"} 1"), "{counters}");
+    assert_eq!(read(&node, "total", None).await.0[0]["value"], json!(13));
+    assert_eq!(node.audit(true).await.expect("an audit").iter().map(|line| line.differences).sum::<u64>(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

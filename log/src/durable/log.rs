@@ -12,13 +12,13 @@ use super::error::DurableError;
 use super::fold::{Fold, sealed_part};
 use super::journal::{Cut, Journal, LogId};
 use super::partition::DurablePartition;
+use super::quarantine::{Quarantine, QuarantinedRecord};
 use super::recent::{Horizon, RecentIdentities};
 use super::seal::{self, Seal};
 use super::{JOURNAL_FOLDER, SEALED_FOLDER};
 use crate::decode::SharedRules;
-use crate::partition::Range;
 use crate::rule::Rules;
-use crate::{Frontier, Log, Position, Slice};
+use crate::{Frontier, Log, Slice};
 
 /// How a log is kept.
 #[derive(Debug, Clone)]
@@ -44,19 +44,6 @@ pub struct SourceOptions {
     pub n_partitions: u32,
     /// For a source with an identity: for how long an event is remembered.
     pub horizon: Horizon,
-}
-
-/// A record that did not decode.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QuarantinedRecord {
-    /// Where it is.
-    pub position: Position,
-    /// The field that did not decode; none if the record as a whole does not.
-    pub field: Option<String>,
-    /// What is wrong.
-    pub problem: String,
-    /// The record as it came.
-    pub raw: Vec<u8>,
 }
 
 /// An open durable log. Only one may be open for a folder at a time: the caller sees to that.
@@ -183,6 +170,13 @@ impl DurableLog {
         }
     }
 
+    /// Writes nothing any more, whoever still holds it: another one may be opened for the folder.
+    pub fn close(&mut self) {
+        if self.journal.stopped().is_none() {
+            self.journal.stop("the log was closed".to_owned());
+        }
+    }
+
     /// Why the log takes no events any more, if so.
     pub fn stopped(&self) -> Option<&str> {
         self.journal.stopped()
@@ -209,6 +203,15 @@ impl DurableLog {
         Ok(Log::of_partitions(&open.rules, partitions))
     }
 
+    /// The quarantined records of a slice, which are read when they are asked for: that needs no access to this log.
+    pub fn quarantine(&self, source: &str, slice: &Slice) -> Quarantine {
+        let parts = self.fold.parts.get(source).and_then(|parts| parts.get(slice.partition as usize));
+        let parts = parts.map_or(&[][..], Vec::as_slice);
+        let first = parts.partition_point(|part| part.range.to <= slice.from);
+        let end = parts.partition_point(|part| part.range.from < slice.to).max(first);
+        Quarantine { parts: parts[first..end].to_vec(), slice: *slice }
+    }
+
     /// The quarantined records of a slice, in order, at most so many.
     ///
     /// # Errors
@@ -219,24 +222,7 @@ impl DurableLog {
         slice: &Slice,
         most: usize,
     ) -> Result<Vec<QuarantinedRecord>, DurableError> {
-        let parts = self.fold.parts.get(source).and_then(|parts| parts.get(slice.partition as usize));
-        let parts = parts.map_or(&[][..], Vec::as_slice);
-        let first = parts.partition_point(|part| part.range.to <= slice.from);
-        let mut found = Vec::new();
-        for part in parts[first..].iter().take_while(|part| part.range.from < slice.to) {
-            let records = part.quarantined(Range { from: slice.from, to: slice.to }, true)?;
-            found.extend(records.into_iter().map(|(record, raw)| QuarantinedRecord {
-                position: Position { partition: slice.partition, offset: record.offset },
-                field: record.field,
-                problem: record.problem,
-                raw,
-            }));
-            if found.len() >= most {
-                found.truncate(most);
-                break;
-            }
-        }
-        Ok(found)
+        self.quarantine(source, slice).read(most)
     }
 
     /// Writes the rows of a slice that is not sealed to a file, and makes it durable. The log goes on as it was until it

@@ -1,5 +1,6 @@
 //! A part of a partition: contiguous positions in one frame of the journal, or in one sealed file.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -137,16 +138,21 @@ impl Part {
         (self.range.from + row + below.0 as u64).min(self.range.to)
     }
 
-    /// The quarantined records of a range, with the bytes of each if they are wanted.
+    /// The quarantined records of a range, with the bytes of each if they are wanted; as many as are left to be read.
     pub(crate) fn quarantined(
         &self,
         range: Range,
         with_raw: bool,
+        left: &Cell<usize>,
     ) -> Result<Vec<(QuarantinedEntry, Vec<u8>)>, DurableError> {
         if self.excluded.counts(range)[0] == 0 {
             return Ok(Vec::new());
         }
-        let is_wanted = |record: &QuarantinedEntry| (range.from..range.to).contains(&record.offset);
+        let is_wanted = |record: &QuarantinedEntry| {
+            let is_wanted = (range.from..range.to).contains(&record.offset) && left.get() > 0;
+            left.set(left.get() - usize::from(is_wanted));
+            is_wanted
+        };
         match &self.body {
             Body::Journal(rows) => rows.quarantined(self.range, with_raw, is_wanted),
             Body::Sealed(rows) => match &rows.exceptions {

@@ -1,5 +1,6 @@
 //! A partition of a durable log as it stood at one moment, and reading typed rows from it.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
@@ -183,7 +184,7 @@ impl DurableReader {
                 continue;
             }
             let records = part
-                .quarantined(range, false)
+                .quarantined(range, false, &Cell::new(MAX_QUARANTINED_KEPT - n_before))
                 .map_err(|error| LogError::Request { problem: error.to_string() })?;
             findings.quarantined.extend(records.into_iter().take(MAX_QUARANTINED_KEPT - n_before).map(
                 |(record, _)| Quarantined {

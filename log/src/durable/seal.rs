@@ -3,6 +3,7 @@
 //! The file has the fields of the source under their names, in the types that people expect (names for enums, UTC for
 //! timestamps), and `_offset`, the place of each row in its partition. It is read back by the reader of any Parquet file.
 
+use std::cell::Cell;
 use std::hash::Hasher;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
@@ -92,7 +93,7 @@ fn left_out(parts: &[Arc<Part>], slice: &Slice) -> Result<(Excluded, Records), D
         quarantined.extend_from_slice(&part.excluded.quarantined);
         duplicates.extend_from_slice(&part.excluded.duplicates);
         conflicts.extend_from_slice(&part.excluded.conflicts);
-        records.extend(part.quarantined(part.range, true)?);
+        records.extend(part.quarantined(part.range, true, &Cell::new(usize::MAX))?);
     }
     Ok((Excluded::new(quarantined, duplicates, conflicts), records))
 }

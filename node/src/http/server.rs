@@ -14,6 +14,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
 use super::access::{self, Access};
 use super::{ingest, sources};
@@ -28,7 +29,7 @@ pub struct Limits {
     pub headers: Duration,
     /// Time between two pieces of a body.
     pub idle: Duration,
-    /// Time for a body in all.
+    /// Time for a body in all, and for a client to take a piece of an answer.
     pub request: Duration,
     /// Time for requests that run when the node is told to stop.
     pub drain: Duration,
@@ -145,7 +146,11 @@ impl Server {
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(self.limits.headers).max_buf_size(64 << 10);
             let service = TowerToHyperService::new(self.router.clone());
-            let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+            // A client that does not read its answer is not waited for either.
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(self.limits.request));
+            let stream = TokioIo::new(Box::pin(stream));
+            let connection = graceful.watch(builder.serve_connection(stream, service));
             tokio::spawn(async move {
                 // What goes wrong with a connection is the client's to see.
                 let _ = connection.await;

@@ -74,7 +74,9 @@ pub(crate) async fn quarantine(
             ))));
         }
         let slice = Slice { partition: asked.partition, from: asked.from, to: u64::MAX };
-        Some(source.durable().quarantined(source.name(), &slice, asked.limit.min(MAX_RECORDS)))
+        // The log goes on while they are read.
+        let quarantine = source.durable().quarantine(source.name(), &slice);
+        Some(quarantine.read(asked.limit.min(MAX_RECORDS)))
     });
     match found.await {
         Ok(Some(Ok(records))) => {
@@ -149,7 +151,9 @@ pub(crate) async fn other_method() -> Refusal {
 }
 
 pub(crate) async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.node.stopped() {
+    // The log may be in the middle of a write, and others are answered meanwhile.
+    let stopped = tokio::task::spawn_blocking(move || shared.node.stopped()).await;
+    match stopped.unwrap_or_else(|error| Some(error.to_string())) {
         None => "ok\n".into_response(),
         Some(reason) => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", reason).into_response(),
     }
