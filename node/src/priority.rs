@@ -10,11 +10,11 @@ use std::sync::Arc;
 #[repr(i32)]
 pub(crate) enum Behind {
     /// Somebody waits for it, and for others more.
-    Decoding = 3,
+    Decoding = 6,
     /// Answers become older meanwhile.
-    Tail = 4,
+    Tail = 7,
     /// Nobody waits.
-    Batch = 8,
+    Batch = 12,
 }
 
 /// Lets this thread, and those that it starts, step back.
