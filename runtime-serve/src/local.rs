@@ -5,7 +5,7 @@
 //! for all readers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
@@ -29,6 +29,9 @@ pub struct LocalServing {
     plans: Arc<BTreeMap<String, Arc<MetricPlan>>>,
     derived: Arc<BTreeMap<String, Arc<DerivedPlan>>>,
     published: watch::Sender<Arc<Published>>,
+    /// What was published before. Kept until the next time, so that its memory is given back by who publishes, and not by
+    /// the reader that happens to be the last to look at it.
+    retired: Arc<Mutex<Arc<Published>>>,
 }
 
 impl LocalServing {
@@ -45,6 +48,7 @@ impl LocalServing {
             plans: Arc::new(plans),
             derived: Arc::new(derived),
             published: watch::Sender::new(Arc::new(Published::default())),
+            retired: Arc::default(),
         }
     }
 
@@ -75,12 +79,16 @@ impl LocalServing {
             }
             source.metrics.insert(plan.metric.name.clone(), PublishedMetric::new(parts));
         }
+        let mut replaced = Arc::default();
         self.published.send_modify(|published| {
             let mut next = Published::clone(published);
             next.sources
                 .extend(sources.into_iter().map(|(name, source)| (name.to_owned(), Arc::new(source))));
-            *published = Arc::new(next);
+            replaced = std::mem::replace(published, Arc::new(next));
         });
+        let before =
+            std::mem::replace(&mut *self.retired.lock().unwrap_or_else(PoisonError::into_inner), replaced);
+        drop(before);
         Ok(())
     }
 
@@ -105,7 +113,8 @@ impl LocalServing {
     /// The same metrics, with nothing published yet.
     #[must_use]
     pub fn detached(&self) -> Self {
-        LocalServing { published: watch::Sender::new(Arc::new(Published::default())), ..self.clone() }
+        let published = watch::Sender::new(Arc::new(Published::default()));
+        LocalServing { published, retired: Arc::default(), ..self.clone() }
     }
 
     /// The names of the sources that a metric is computed from; none if it is not served.
