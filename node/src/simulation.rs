@@ -162,6 +162,13 @@ fn f15_f16_f17_answers_are_the_log_up_to_their_frontier_in_every_order_of_steps(
     assert_eq!((all.n_faults, all.n_errors), (0, 0), "{all}");
 }
 
+/// Two partitions had records at the same offsets of one frame, and none of them was a row: what was quarantined in one of
+/// them was sealed as if it were of both.
+#[test]
+fn a_run_that_once_went_wrong() {
+    random_run(1314, Faults::default());
+}
+
 #[test]
 fn f1_f5_f6_f7_every_fault_at_every_operation_of_the_disk() {
     let (started, mut all) = (Instant::now(), Tally::default());

@@ -47,6 +47,8 @@ pub(crate) struct Excluded {
 #[derive(Debug)]
 pub(crate) struct JournalRows {
     place: Place,
+    source: String,
+    partition: u32,
     /// The place of the blobs in the file.
     blobs: u64,
     rows: Option<Blob>,
@@ -93,6 +95,8 @@ impl Part {
             excluded: Excluded::new(quarantined, entry.duplicates.clone(), entry.conflicts.clone()),
             body: Body::Journal(JournalRows {
                 place: place.clone(),
+                source: entry.source.clone(),
+                partition: entry.partition,
                 blobs: place.at + blobs,
                 rows: entry.rows,
                 checksum: entry.checksum,
@@ -198,7 +202,9 @@ impl JournalRows {
         for entry in entries {
             let Entry::Rows(rows) = entry else { continue };
             // One frame has at most one entry of a partition; another partition may have the same offsets.
-            let is_this = rows.rows == self.rows && (rows.from, rows.to) == (range.from, range.to);
+            let is_this = rows.source == self.source
+                && rows.partition == self.partition
+                && (rows.from, rows.to) == (range.from, range.to);
             for record in rows.quarantined.into_iter().filter(|record| is_this && is_wanted(record)) {
                 let n_bytes = if with_raw { record.raw.n_bytes } else { 0 };
                 let mut raw = vec![0; usize::try_from(n_bytes).unwrap_or(usize::MAX)];
