@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use datafusion_common::DataFusionError;
@@ -13,13 +15,15 @@ use datafusion_physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::StreamExt;
 use metricc_compiler::{CompileError, Grouping, Segment, SourcePlan};
 use metricc_log::{Findings, Interval, Log, LogError};
-use tokio::sync::mpsc;
 
 use crate::operators::physical_plan;
-use crate::scan;
+use crate::scan::{self, Read, Scan};
 
 /// Most rows of a batch between operators: what merging spilled states holds at once grows with it.
 const ENGINE_ROWS: usize = 8192;
+
+/// How often progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
 /// How to run; never what comes out.
 #[derive(Debug, Clone)]
@@ -81,7 +85,7 @@ pub enum BatchError {
 }
 
 /// Evaluates all metrics of `plan` over `interval` of `log`, sharing one scan and one decode.
-/// `progress` is told the number of positions read since its last call, from any thread. It blocks; on a thread of an
+/// `progress` is told the number of positions read since its last call, a few times a second. It blocks; on a thread of an
 /// async runtime, too, it does nothing worse.
 pub fn evaluate(
     plan: &SourcePlan,
@@ -108,37 +112,66 @@ fn evaluate_here(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<BatchResult, BatchError> {
     let workers = options.workers.max(1);
-    let (readers, ends) = scan::connect(log.slices(interval, workers), plan.groupings.len());
+    let (running, ended) = std::sync::mpsc::channel();
+    let scan = Scan {
+        log: log.clone(),
+        columns: plan.columns.as_slice().into(),
+        batch_rows: options.batch_rows.max(1),
+        read: Arc::default(),
+    };
+    let ends = scan::connect(&scan, log.slices(interval, workers), plan.groupings.len());
     let context = Arc::new(context(options)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .thread_name("metricc-batch")
         .build()
         .map_err(|error| BatchError::Thread(error.to_string()))?;
-    let mut running = Vec::with_capacity(plan.groupings.len());
+    let mut partitions = Vec::with_capacity(plan.groupings.len());
     for (grouping, shares) in plan.groupings.iter().zip(ends) {
         if shares.len() == 0 {
-            running.push(Vec::new());
+            partitions.push(Vec::new());
             continue;
         }
         let operators = physical_plan(grouping, shares).map_err(|error| engine_error(grouping, error))?;
-        running.push(start(&runtime, grouping, &operators, &context));
+        partitions.push(start(&runtime, grouping, &operators, &context, &running));
     }
-    let findings = read_shares(&runtime, readers, (log, &plan.columns, options.batch_rows.max(1)), progress)?;
+    drop(running);
+    report(&scan.read, &ended, progress);
+    let states = plan.groupings.iter().zip(partitions).map(|(grouping, partitions)| {
+        let joined = partitions.into_iter().map(|partition| {
+            let ended = runtime.block_on(partition).map_err(|error| BatchError::Thread(error.to_string()))?;
+            ended.map_err(|error| engine_error(grouping, error))
+        });
+        Ok(joined.collect::<Result<Vec<_>, BatchError>>()?.concat())
+    });
+    let states: Vec<Vec<RecordBatch>> = states.collect::<Result<_, BatchError>>()?;
+    // Where a share was not read to its end, states are those of a part, and are not to be used.
+    let findings = scan.read.take_findings()?;
     let mut segments = Vec::with_capacity(plan.metrics.len());
-    for (grouping, partitions) in plan.groupings.iter().zip(running) {
-        let mut states = Vec::new();
-        for partition in partitions {
-            let partition =
-                runtime.block_on(partition).map_err(|error| BatchError::Thread(error.to_string()))?;
-            states.extend(partition.map_err(|error| engine_error(grouping, error))?);
-        }
+    for (grouping, states) in plan.groupings.iter().zip(states) {
         segments.extend(grouping.segments(interval, &states)?);
     }
     Ok(BatchResult { segments: plan.in_order(segments), findings })
 }
 
+/// Tells `progress` what was read, now and then, until all partitions have ended.
+fn report(read: &Read, ended: &Receiver<Running>, progress: &(dyn Fn(u64) + Sync)) {
+    let mut n_reported = 0;
+    loop {
+        let is_running = matches!(ended.recv_timeout(PROGRESS_EVERY), Err(RecvTimeoutError::Timeout));
+        let n_read = read.n_positions();
+        progress(n_read - n_reported);
+        n_reported = n_read;
+        if !is_running {
+            return;
+        }
+    }
+}
+
 type Partition = tokio::task::JoinHandle<Result<Vec<RecordBatch>, DataFusionError>>;
+
+/// A task holds a sender of it as long as it runs.
+enum Running {}
 
 /// Starts one task per output partition, so that all of them are drained at once.
 fn start(
@@ -146,12 +179,15 @@ fn start(
     grouping: &Arc<Grouping>,
     operators: &Arc<dyn ExecutionPlan>,
     context: &Arc<TaskContext>,
+    running: &Sender<Running>,
 ) -> Vec<Partition> {
     let n_partitions = operators.output_partitioning().partition_count();
     (0..n_partitions)
         .map(|partition| {
             let (operators, context, grouping) = (operators.clone(), context.clone(), grouping.clone());
+            let running = running.clone();
             runtime.spawn(async move {
+                let _running = running;
                 let mut stream = operators.execute(partition, context)?;
                 let mut states = Vec::new();
                 while let Some(batch) = stream.next().await {
@@ -163,34 +199,6 @@ fn start(
             })
         })
         .collect()
-}
-
-/// Runs every share's reader as a task beside the groupings and adds up what they found.
-fn read_shares(
-    runtime: &tokio::runtime::Runtime,
-    readers: Vec<scan::ShareReader>,
-    (log, columns, batch_rows): (&Log, &[usize], usize),
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<Findings, BatchError> {
-    let (sender, mut positions) = mpsc::unbounded_channel();
-    let columns: Arc<[usize]> = columns.into();
-    let start = |reader: scan::ShareReader| {
-        runtime.spawn(reader.run(log.clone(), columns.clone(), batch_rows, sender.clone()))
-    };
-    let tasks: Vec<_> = readers.into_iter().map(start).collect();
-    drop(sender);
-    while let Some(n_positions) = runtime.block_on(positions.recv()) {
-        progress(n_positions);
-    }
-    let mut findings = Findings::default();
-    let mut failed = None;
-    for task in tasks {
-        match runtime.block_on(task).map_err(|error| BatchError::Thread(error.to_string())) {
-            Ok(Ok(found)) => findings.merge(found),
-            Ok(Err(error)) | Err(error) => failed = failed.or(Some(error)),
-        }
-    }
-    failed.map_or(Ok(findings), Err)
 }
 
 fn context(options: &BatchOptions) -> Result<TaskContext, BatchError> {

@@ -148,7 +148,7 @@ impl ExecutionPlan for PrepareExec {
         let batches = stream::unfold(rows, move |mut rows| {
             let plan = plan.clone();
             async move {
-                let batch = rows.recv().await?;
+                let batch = rows.next().await?;
                 let prepared =
                     plan.prepare.apply(&batch).map_err(|error| DataFusionError::External(Box::new(error)));
                 Some((prepared, rows))

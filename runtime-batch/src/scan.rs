@@ -1,22 +1,67 @@
 //! The shared scan: a share of the log is read and decoded once, for all metrics.
 //!
-//! One reader per share sends every decoded batch to each grouping over a channel of one, so the
-//! slowest one sets the pace and memory stays bounded by a few batches per grouping. Readers are tasks beside the
-//! groupings: a batch is aggregated on the thread that decoded it, unless another one is idle.
+//! The first grouping of a plan reads: it takes each decoded batch itself, on the thread that decoded it and while
+//! the rows are in its cache, after it has sent them to every other grouping over a channel of one. So the slowest
+//! one sets the pace, memory stays bounded by a few batches per grouping, and a plan of one grouping hands nothing
+//! from thread to thread.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use metricc_log::{Findings, Log, Slice};
+use metricc_log::{Findings, Log, LogError, Reader, Slice};
 use tokio::sync::mpsc;
-
-use crate::BatchError;
 
 /// Decoded batches that wait for one grouping: it is to take each while it is in the cache.
 const QUEUE_LENGTH: usize = 1;
 
-/// What a grouping receives.
-pub(crate) type Rows = mpsc::Receiver<RecordBatch>;
+/// What all shares are read with.
+#[derive(Debug, Clone)]
+pub(crate) struct Scan {
+    pub(crate) log: Log,
+    /// Ascending indices of the fields that the plan reads.
+    pub(crate) columns: Arc<[usize]>,
+    /// Most rows of a batch; at least 1.
+    pub(crate) batch_rows: usize,
+    /// What came of the reading.
+    pub(crate) read: Arc<Read>,
+}
+
+/// What reading has come to, over all shares.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    /// Positions read so far.
+    n_positions: AtomicU64,
+    outcome: Mutex<Outcome>,
+}
+
+#[derive(Debug, Default)]
+struct Outcome {
+    findings: Findings,
+    failed: Option<LogError>,
+}
+
+impl Read {
+    pub(crate) fn n_positions(&self) -> u64 {
+        self.n_positions.load(Ordering::Relaxed)
+    }
+
+    /// What was found in all shares, once all of them were read.
+    pub(crate) fn take_findings(&self) -> Result<Findings, LogError> {
+        let Outcome { findings, failed } =
+            std::mem::take(&mut *self.outcome.lock().unwrap_or_else(PoisonError::into_inner));
+        failed.map_or(Ok(findings), Err)
+    }
+
+    fn add(&self, n_positions: u64, findings: Findings) {
+        self.n_positions.fetch_add(n_positions, Ordering::Relaxed);
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).findings.merge(findings);
+    }
+
+    fn fail(&self, error: LogError) {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).failed.get_or_insert(error);
+    }
+}
 
 /// The reading ends of one grouping, one per share; each is taken once.
 #[derive(Debug)]
@@ -32,54 +77,74 @@ impl Shares {
     }
 }
 
-/// The writing end of one share: a reader and the channels to all groupings.
-pub(crate) struct ShareReader {
-    slices: Vec<Slice>,
-    groupings: Vec<mpsc::Sender<RecordBatch>>,
+/// One share of the log as a grouping gets it.
+#[derive(Debug)]
+pub(crate) enum Rows {
+    /// Reads it, and sends it to the others.
+    Reader(ShareReader),
+    /// Is sent it.
+    Receiver(mpsc::Receiver<RecordBatch>),
 }
 
-/// Lays the channels from `shares` of the log to every grouping.
-pub(crate) fn connect(shares: Vec<Vec<Slice>>, n_groupings: usize) -> (Vec<ShareReader>, Vec<Arc<Shares>>) {
-    let mut readers = Vec::with_capacity(shares.len());
-    let mut ends: Vec<Vec<Mutex<Option<Rows>>>> = (0..n_groupings).map(|_| Vec::new()).collect();
-    for slices in shares {
-        let mut groupings = Vec::with_capacity(n_groupings);
-        for end in &mut ends {
-            let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-            groupings.push(sender);
-            end.push(Mutex::new(Some(receiver)));
+impl Rows {
+    /// The next decoded batch. None at the end, and where the log could not be read or a grouping has gone: what
+    /// went wrong is then found in [`Read`] or with that grouping.
+    pub(crate) async fn next(&mut self) -> Option<RecordBatch> {
+        match self {
+            Rows::Reader(reader) => reader.next().await,
+            Rows::Receiver(receiver) => receiver.recv().await,
         }
-        readers.push(ShareReader { slices, groupings });
     }
-    (readers, ends.into_iter().map(|end| Arc::new(Shares(end))).collect())
+}
+
+/// Reads one share.
+#[derive(Debug)]
+pub(crate) struct ShareReader {
+    scan: Scan,
+    slices: std::vec::IntoIter<Slice>,
+    /// The slice that is being read.
+    slice: Option<Reader>,
+    others: Vec<mpsc::Sender<RecordBatch>>,
+}
+
+/// Lays every share out for every grouping. No share without groupings, and no grouping without shares.
+pub(crate) fn connect(scan: &Scan, shares: Vec<Vec<Slice>>, n_groupings: usize) -> Vec<Arc<Shares>> {
+    let mut ends: Vec<Vec<Mutex<Option<Rows>>>> = (0..n_groupings).map(|_| Vec::new()).collect();
+    let Some((first, rest)) = ends.split_first_mut() else { return Vec::new() };
+    for slices in shares {
+        let mut others = Vec::with_capacity(rest.len());
+        for end in rest.iter_mut() {
+            let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
+            others.push(sender);
+            end.push(Mutex::new(Some(Rows::Receiver(receiver))));
+        }
+        let reader = ShareReader { scan: scan.clone(), slices: slices.into_iter(), slice: None, others };
+        first.push(Mutex::new(Some(Rows::Reader(reader))));
+    }
+    ends.into_iter().map(|end| Arc::new(Shares(end))).collect()
 }
 
 impl ShareReader {
-    /// Reads the share to its end; waits when a grouping lags. Stops early, without an error of its own,
-    /// when a grouping has gone: its error says why.
-    pub(crate) async fn run(
-        self,
-        log: Log,
-        columns: Arc<[usize]>,
-        batch_rows: usize,
-        progress: mpsc::UnboundedSender<u64>,
-    ) -> Result<Findings, BatchError> {
-        let mut findings = Findings::default();
-        for slice in &self.slices {
-            for batch in log.read(slice, &columns, batch_rows)? {
-                let batch = batch?;
-                for grouping in &self.groupings {
-                    if grouping.send(batch.rows.clone()).await.is_err() {
-                        return Ok(findings);
-                    }
-                }
-                // Nobody need listen.
-                let _ = progress.send(batch.slice.n_positions());
-                findings.merge(batch.findings);
-                // The groupings that wait run now, on this thread, while the rows are still in its cache.
-                tokio::task::yield_now().await;
-            }
+    async fn next(&mut self) -> Option<RecordBatch> {
+        let rows = self.read().unwrap_or_else(|error| {
+            self.scan.read.fail(error);
+            None
+        })?;
+        for other in &self.others {
+            other.send(rows.clone()).await.ok()?;
         }
-        Ok(findings)
+        Some(rows)
+    }
+
+    /// Decodes the next batch; none at the end of the share.
+    fn read(&mut self) -> Result<Option<RecordBatch>, LogError> {
+        loop {
+            if let Some(batch) = self.slice.as_mut().and_then(Iterator::next).transpose()? {
+                self.scan.read.add(batch.slice.n_positions(), batch.findings);
+                return Ok(Some(batch.rows));
+            }
+            let Some(slice) = self.slices.next() else { return Ok(None) };
+            self.slice = Some(self.scan.log.read(&slice, &self.scan.columns, self.scan.batch_rows)?);
+        }
     }
 }

@@ -16,6 +16,7 @@ mod node;
 mod own;
 mod presentation;
 mod reading;
+mod scan;
 mod serving;
 mod streaming;
 mod stub;
