@@ -139,12 +139,21 @@ impl<A: Column, B: Column> Column for (A, B) {
     }
 }
 
+/// How a value of a column comes into a state. A trait and no closure, so that it can be made a part of the loop for
+/// certain: called row by row, it keeps the processor from overlapping what it fetches for several rows.
+pub(crate) trait AddValue<C: Column> {
+    /// What values are added to.
+    type State;
+
+    /// Adds one.
+    fn add(&mut self, state: &mut Self::State, value: C::Item<'_>);
+}
+
 /// The rows of one `lift` that count, checked to fit together.
 pub(crate) struct Rows<'a, C> {
     monoid: &'a str,
     column: C,
     groups: &'a [usize],
-    n_groups: usize,
     selected: Option<BooleanBuffer>,
 }
 
@@ -157,7 +166,6 @@ impl<'a, C: Column> Rows<'a, C> {
         args: &[ArrayRef],
         groups: &'a [usize],
         filter: Option<&BooleanArray>,
-        n_groups: usize,
     ) -> Result<Self> {
         let error = |problem: String| StateError::new(monoid, problem);
         check_arguments(expected, args, groups.len()).map_err(error)?;
@@ -169,36 +177,33 @@ impl<'a, C: Column> Rows<'a, C> {
         if !column.is_proper(selected.as_ref()) {
             return Err(error("a float that comes in is not finite".into()));
         }
-        Ok(Rows { monoid, column, groups, n_groups, selected })
+        Ok(Rows { monoid, column, groups, selected })
     }
 
-    /// Calls `add` with group and value of every row that counts, in order. Fails where a group number is not below
-    /// `n_groups`; the other rows are added nevertheless.
+    /// Adds the value of every row that counts to the state of its group, in order. Fails where a group number is
+    /// beyond the states; the other rows are added nevertheless.
     #[inline]
-    pub(crate) fn each(self, mut add: impl FnMut(usize, C::Item<'_>)) -> Result<()> {
-        let n_groups = self.n_groups;
+    pub(crate) fn add_to<A: AddValue<C>>(self, states: &mut [A::State], adding: &mut A) -> Result<()> {
         let mut are_below = true;
         match &self.selected {
             None => {
                 for (group, item) in self.groups.iter().zip(self.column.items()) {
-                    if *group < n_groups {
-                        add(*group, item);
-                    } else {
-                        are_below = false;
+                    match states.get_mut(*group) {
+                        Some(state) => adding.add(state, item),
+                        None => are_below = false,
                     }
                 }
             }
             Some(selected) => {
                 for row in selected.set_indices() {
-                    if self.groups[row] < n_groups {
-                        add(self.groups[row], self.column.item(row));
-                    } else {
-                        are_below = false;
+                    match states.get_mut(self.groups[row]) {
+                        Some(state) => adding.add(state, self.column.item(row)),
+                        None => are_below = false,
                     }
                 }
             }
         }
-        if are_below { Ok(()) } else { Err(not_below(self.monoid, n_groups)) }
+        if are_below { Ok(()) } else { Err(not_below(self.monoid, states.len())) }
     }
 }
 

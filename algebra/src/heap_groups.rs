@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray};
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::DataType;
 
-use crate::column::{Column, Rows, not_below};
+use crate::column::{AddValue, Column, Rows, not_below};
 use crate::states::HeapValue;
 use crate::{Checked, Description, Groups, HeapState, Laws, Layout, Monoid, Result, StateError};
 
@@ -111,6 +111,21 @@ struct HeapGroups<K: HeapKernel> {
     heap_size: usize,
 }
 
+/// Adds values, and keeps count of the bytes on the heap.
+struct Measured<'a, K> {
+    kernel: &'a K,
+    heap_size: usize,
+}
+
+impl<K: HeapKernel> AddValue<K::Column> for Measured<'_, K> {
+    type State = K::Group;
+
+    #[inline(always)]
+    fn add(&mut self, group: &mut K::Group, value: <K::Column as Column>::Item<'_>) {
+        self.heap_size = self.heap_size.wrapping_add(self.kernel.add_measured(group, value));
+    }
+}
+
 impl<K: HeapKernel> HeapGroups<K> {
     fn grow(&mut self, n_groups: usize) {
         if n_groups > self.groups.len() {
@@ -132,15 +147,11 @@ impl<K: HeapKernel> Groups for HeapGroups<K> {
         n_groups: usize,
     ) -> Result<()> {
         let description = Arc::clone(&self.description);
-        let rows =
-            Rows::<K::Column>::open(&description.name, &description.inputs, args, groups, filter, n_groups)?;
+        let rows = Rows::<K::Column>::open(&description.name, &description.inputs, args, groups, filter)?;
         self.grow(n_groups);
-        let (kernel, groups) = (&self.kernel, self.groups.as_mut_slice());
-        let mut heap_size = self.heap_size;
-        let added = rows.each(|group, value| {
-            heap_size = heap_size.wrapping_add(kernel.add_measured(&mut groups[group], value));
-        });
-        self.heap_size = heap_size;
+        let mut measured = Measured { kernel: &self.kernel, heap_size: self.heap_size };
+        let added = rows.add_to(&mut self.groups[..n_groups], &mut measured);
+        self.heap_size = measured.heap_size;
         added
     }
 

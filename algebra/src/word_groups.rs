@@ -4,13 +4,14 @@
 //! Lifting therefore is a homomorphism by construction, and [`merge_words`] is the only arithmetic.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray};
 use arrow::buffer::Buffer;
 use arrow::datatypes::DataType;
 
-use crate::column::{Column, Rows, not_below};
+use crate::column::{AddValue, Column, Rows, not_below};
 use crate::{
     Checked, Description, Groups, HeapState, Laws, Layout, Monoid, Result, StateError, WordOp, merge_words,
 };
@@ -89,6 +90,18 @@ struct WordGroups<K, const N: usize> {
     states: Vec<[u64; N]>,
 }
 
+/// A value comes in as its state.
+struct Lifting<K, const N: usize>(PhantomData<K>);
+
+impl<K: WordKernel<N>, const N: usize> AddValue<K::Column> for Lifting<K, N> {
+    type State = [u64; N];
+
+    #[inline(always)]
+    fn add(&mut self, state: &mut [u64; N], value: <K::Column as Column>::Item<'_>) {
+        merge_words(K::PROGRAM, state, &K::state(value));
+    }
+}
+
 impl<K, const N: usize> WordGroups<K, N> {
     fn grow(&mut self, n_groups: usize) {
         if n_groups > self.states.len() {
@@ -106,11 +119,9 @@ impl<K: WordKernel<N>, const N: usize> Groups for WordGroups<K, N> {
         n_groups: usize,
     ) -> Result<()> {
         let description = Arc::clone(&self.description);
-        let rows =
-            Rows::<K::Column>::open(&description.name, &description.inputs, args, groups, filter, n_groups)?;
+        let rows = Rows::<K::Column>::open(&description.name, &description.inputs, args, groups, filter)?;
         self.grow(n_groups);
-        let states = &mut self.states[..n_groups];
-        rows.each(|group, value| merge_words(K::PROGRAM, &mut states[group], &K::state(value)))
+        rows.add_to(&mut self.states[..n_groups], &mut Lifting::<K, N>(PhantomData))
     }
 
     fn merge(&mut self, states: &ArrayRef, groups: &[usize], n_groups: usize) -> Result<()> {

@@ -60,7 +60,7 @@ pub(crate) const QUESTIONS: [Question; 7] = [
 ];
 
 /// Single aggregates by 1,000 regions, beside the engine's own; asked for with the word `aggregates`.
-pub(crate) const AGGREGATES: [Question; 12] = [
+pub(crate) const AGGREGATES: [Question; 13] = [
     Question {
         name: "count",
         metric: "count() { from events  by region }",
@@ -75,6 +75,11 @@ pub(crate) const AGGREGATES: [Question; 12] = [
         name: "min",
         metric: "min(amount) { from events  by region }",
         sql: "SELECT region, min(amount) FROM events GROUP BY 1",
+    },
+    Question {
+        name: "max",
+        metric: "max(amount) { from events  by region }",
+        sql: "SELECT region, max(amount) FROM events GROUP BY 1",
     },
     Question {
         name: "mean of ints",
