@@ -16,6 +16,9 @@ use crate::source::{LoadedView, NodeSource};
 /// Positions that are fed before it is looked whether there is something else to do. Tests want several slices.
 const SLICE: u64 = if cfg!(test) { 3 } else { 262_144 };
 
+/// Most rows of a batch of the tail: between two of them, answers may have the processor.
+const BATCH_ROWS: usize = 2048;
+
 /// How long to wait before a tail that failed is started again.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -71,8 +74,9 @@ impl Generation {
         for mut slice in rest.slices() {
             slice.to = slice.to.min(slice.from.saturating_add(left));
             left -= slice.n_positions();
-            for batch in
-                log.read(&slice, &source.plan.columns, options.batch_rows).map_err(StreamError::from)?
+            for batch in log
+                .read(&slice, &source.plan.columns, options.batch_rows.min(BATCH_ROWS))
+                .map_err(StreamError::from)?
             {
                 self.stream.feed(&batch.map_err(StreamError::from)?)?;
             }

@@ -130,6 +130,8 @@ impl ShareReader {
             self.scan.read.fail(error);
             None
         })?;
+        // Whoever answers a reader may have the processor first.
+        std::thread::yield_now();
         for other in &self.others {
             other.send(rows.clone()).await.ok()?;
         }

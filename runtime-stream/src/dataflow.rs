@@ -4,6 +4,7 @@
 //! combiner's table, so that what the collection has to sort and merge depends on groups and reads, not on rows.
 
 use std::sync::Arc;
+use std::thread::yield_now;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use differential_dataflow::Hashable;
@@ -32,6 +33,9 @@ type Update<K, D> = ((K, ()), Time, D);
 
 /// Groups in a batch of states that is read out.
 const READ_ROWS: usize = 8192;
+
+/// Groups that are read before others may have the processor.
+const GROUPS_AT_A_TIME: usize = 1024;
 
 /// The trace of one grouping on one worker.
 pub(crate) trait GroupingTrace {
@@ -122,6 +126,7 @@ fn combine<'scope, K: GroupKey, D: Difference>(
                 }
                 for rows in batches.drain(..) {
                     combiner.add(&rows).unwrap_or_else(|error| failures.report(error));
+                    yield_now();
                     if combiner.is_full() {
                         send(&mut combiner, &epoch);
                     }
@@ -157,6 +162,9 @@ impl<K: GroupKey, D: Difference> GroupingTrace for Trace<K, D> {
                 }
             });
             groups.extend(sum.filter(|sum| !sum.is_zero()).map(|sum| (key, sum)));
+            if groups.len().is_multiple_of(GROUPS_AT_A_TIME) {
+                yield_now();
+            }
             if groups.len() == READ_ROWS {
                 read.push(self.batch(std::mem::take(&mut groups))?);
             }
