@@ -100,16 +100,21 @@ async fn read(
     };
     let answered = match format {
         Format::Json => serving.read(request).await.map(|served| Json(served).into_response()),
-        Format::Csv => serving.table(request).await.map(|table| {
-            let text = csv(&table.rows);
-            (stated(&table), [(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response()
+        Format::Csv => serving.table(request).await.and_then(|table| {
+            let text = csv(&table.rows).map_err(|error| not_in_form(&error))?;
+            Ok((stated(&table), [(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
         }),
         Format::Arrow => serving.table(request).await.and_then(|table| {
-            let bytes = arrow_stream(&table).map_err(|error| ServingError::Failed(error.to_string()))?;
+            let bytes = arrow_stream(&table).map_err(|error| not_in_form(&error))?;
             Ok((stated(&table), [(header::CONTENT_TYPE, ARROW_STREAM)], bytes).into_response())
         }),
     };
     answered.unwrap_or_else(|error| problem(&error))
+}
+
+/// Rows that have no such form: that is a matter of the question, since they have another one.
+fn not_in_form(error: &ArrowError) -> ServingError {
+    ServingError::Request(format!("{error}, or ask for `format=json`"))
 }
 
 /// What an answer says beside its rows, where these have no room for it.

@@ -93,8 +93,12 @@ impl Presented {
 
 /// Rows as CSV with a header (RFC 4180, lines end with LF): `window_start`, `window_end`, keys, outputs. None is an empty
 /// cell, an empty text is `""`, as the reader of logs has it.
-pub fn csv(presented: &Presented) -> String {
+///
+/// # Errors
+/// [`ArrowError`] if two columns would have one name.
+pub fn csv(presented: &Presented) -> Result<String, ArrowError> {
     let text = text_table(presented);
+    check_names(&presented.row_type.name, text.header.iter())?;
     let mut out = text.header.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",");
     out.push('\n');
     for row in &text.rows {
@@ -102,7 +106,7 @@ pub fn csv(presented: &Presented) -> String {
         out.push_str(&cells.collect::<Vec<_>>().join(","));
         out.push('\n');
     }
-    out
+    Ok(out)
 }
 
 fn csv_cell(text: &str) -> String {
@@ -113,11 +117,24 @@ fn csv_cell(text: &str) -> String {
     }
 }
 
+/// Readers of tables find a column by its name.
+fn check_names<'a>(metric: &str, names: impl Iterator<Item = &'a String>) -> Result<(), ArrowError> {
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    if names.iter().collect::<BTreeSet<_>>().len() == names.len() {
+        return Ok(());
+    }
+    let names = names.join("`, `");
+    let problem = format!(
+        "`{metric}` would have two columns of one name, `{names}`: give the key another one with `as`"
+    );
+    Err(ArrowError::SchemaError(problem))
+}
+
 /// Rows as typed columns that others read: `window_start`, `window_end`, keys, outputs. Instants are in UTC, enums are
 /// written as text.
 ///
 /// # Errors
-/// [`ArrowError`] if a column is not of its type.
+/// [`ArrowError`] if a column is not of its type, or two would have one name.
 pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
     let metric = &presented.row_type;
     let mut fields = Vec::new();
@@ -138,13 +155,7 @@ pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
         fields.push(Field::new(name, column.data_type().clone(), true));
         columns.push(column);
     }
-    let names: BTreeSet<String> = fields.iter().map(|field| field.name().to_lowercase()).collect();
-    if names.len() < fields.len() {
-        let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
-        let problem =
-            format!("two columns would have one name: `{}`; give the key another one", names.join("`, `"));
-        return Err(ArrowError::SchemaError(problem));
-    }
+    check_names(&metric.name, fields.iter().map(Field::name))?;
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(presented.n_rows));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
 }

@@ -3,7 +3,7 @@
 use metricc::{Engine, EngineOptions, evaluate_interval};
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_log::Interval;
-use metricc_runtime_serve::{json_lines, merge, present};
+use metricc_runtime_serve::{csv, json_lines, merge, present, record_batch};
 
 use crate::layers::{bound, package};
 
@@ -60,5 +60,19 @@ fn other_states_are_refused() {
         let ((_, old_segment), (plan, _)) = (evaluated(old), evaluated(new));
         let refused = present(&plan, &old_segment).expect_err(new).to_string();
         assert!(refused.starts_with("segments of different states do not merge"), "{refused}");
+    }
+}
+
+#[test]
+fn columns_of_one_name_are_refused_where_they_would_be_confused() {
+    for (key, is_refused) in [("value", true), ("window_start", true), ("key", false)] {
+        let (plan, segment) = evaluated(&format!("count() {{ from s  by k as {key}  every 1h }}"));
+        let presented = present(&plan, &segment).expect("it presents");
+        assert_eq!(json_lines(&presented).count(), 3, "{key}: JSON has a place of its own for keys");
+        let (csv, columns) = (csv(&presented), record_batch(&presented));
+        assert_eq!((csv.is_err(), columns.is_err()), (is_refused, is_refused), "{key}");
+        if let Err(error) = csv {
+            assert!(error.to_string().contains(&format!("`{key}`")), "{error}");
+        }
     }
 }

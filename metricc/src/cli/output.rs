@@ -39,7 +39,7 @@ fn write_stdout(results: &[Presented], format: OutputFormat, limit: usize) -> Re
     for presented in results {
         match format {
             OutputFormat::Table => terminal::data(&table(presented, limit))?,
-            OutputFormat::Csv => terminal::data(&csv(presented))?,
+            OutputFormat::Csv => terminal::data(&csv(presented)?)?,
             OutputFormat::Json => terminal::data(&lines(presented))?,
             OutputFormat::Parquet => check(format, None, results.len())?,
         }
@@ -64,7 +64,9 @@ fn write_files(results: &[Presented], format: OutputFormat, folder: &Path) -> Re
         match format {
             OutputFormat::Table => writer.write_all(table(presented, 0).as_bytes()),
             OutputFormat::Json => writer.write_all(lines(presented).as_bytes()),
-            OutputFormat::Csv => writer.write_all(csv(presented).as_bytes()),
+            OutputFormat::Csv => {
+                csv(presented).map_err(std::io::Error::other).and_then(|csv| writer.write_all(csv.as_bytes()))
+            }
             OutputFormat::Parquet => parquet(presented, &mut writer),
         }
         .and_then(|()| writer.flush())
