@@ -68,6 +68,7 @@ mod rule;
 mod schema;
 mod share;
 mod text_reader;
+mod turn;
 
 pub use binding::{Binding, Format};
 pub use error::LogError;
@@ -78,3 +79,4 @@ pub use position::{Frontier, Interval, Position, Slice};
 pub use reader::{Batch, Reader};
 pub use rule::parse_value;
 pub use schema::{POSITION_TYPE, arrow_type, position_column};
+pub use turn::give_way;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use metricc_log::{Findings, Log, LogError, Reader, Slice};
+use metricc_log::{Findings, Log, LogError, Reader, Slice, give_way};
 use tokio::sync::mpsc;
 
 /// Decoded batches that wait for one grouping: it is to take each while it is in the cache.
@@ -131,7 +131,7 @@ impl ShareReader {
             None
         })?;
         // Whoever answers a reader may have the processor first.
-        std::thread::yield_now();
+        give_way();
         for other in &self.others {
             other.send(rows.clone()).await.ok()?;
         }

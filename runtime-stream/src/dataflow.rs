@@ -4,7 +4,6 @@
 //! combiner's table, so that what the collection has to sort and merge depends on groups and reads, not on rows.
 
 use std::sync::Arc;
-use std::thread::yield_now;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use differential_dataflow::Hashable;
@@ -15,6 +14,7 @@ use differential_dataflow::trace::cursor::cursor_list;
 use differential_dataflow::trace::{Cursor, TraceReader};
 use metricc_algebra::n_words;
 use metricc_compiler::{CompileError, Grouping, PackedGroup, StateLayout};
+use metricc_log::give_way;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::{Capability, Operator, Probe};
 use timely::dataflow::{ProbeHandle, Stream};
@@ -126,7 +126,7 @@ fn combine<'scope, K: GroupKey, D: Difference>(
                 }
                 for rows in batches.drain(..) {
                     combiner.add(&rows).unwrap_or_else(|error| failures.report(error));
-                    yield_now();
+                    give_way();
                     if combiner.is_full() {
                         send(&mut combiner, &epoch);
                     }
@@ -163,7 +163,7 @@ impl<K: GroupKey, D: Difference> GroupingTrace for Trace<K, D> {
             });
             groups.extend(sum.filter(|sum| !sum.is_zero()).map(|sum| (key, sum)));
             if groups.len().is_multiple_of(GROUPS_AT_A_TIME) {
-                yield_now();
+                give_way();
             }
             if groups.len() == READ_ROWS {
                 read.push(self.batch(std::mem::take(&mut groups))?);

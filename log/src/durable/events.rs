@@ -14,6 +14,7 @@ use crate::json::{Cursor, Syntax};
 use crate::records::{MAX_RECORD_BYTES, Splitter};
 use crate::rule::Rules;
 use crate::text_reader::utf8_problem;
+use crate::turn::give_way;
 use crate::{LogError, schema};
 
 /// Records that are decoded before others may have the processor: an answer that is due is not to wait for thousands.
@@ -307,7 +308,7 @@ impl Building {
         }
         self.n_records += 1;
         if self.n_records.is_multiple_of(RECORDS_AT_A_TIME) {
-            std::thread::yield_now();
+            give_way();
         }
     }
 
