@@ -79,4 +79,4 @@ pub use position::{Frontier, Interval, Position, Slice};
 pub use reader::{Batch, Reader};
 pub use rule::parse_value;
 pub use schema::{POSITION_TYPE, arrow_type, position_column};
-pub use turn::give_way;
+pub use turn::{give_way, work_in_turns};

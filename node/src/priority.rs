@@ -17,8 +17,9 @@ pub(crate) enum Behind {
     Batch = 12,
 }
 
-/// Lets this thread, and those that it starts, step back.
+/// Lets this thread, and those that it starts, step back, and do long work in turns.
 pub(crate) fn step_back(behind: Behind) {
+    metricc_log::work_in_turns();
     #[cfg(target_os = "linux")]
     {
         // There, what is said of the calling process is of the calling thread. Without the right to it, all stay equal.

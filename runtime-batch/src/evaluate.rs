@@ -85,7 +85,7 @@ pub enum BatchError {
 }
 
 /// Evaluates all metrics of `plan` over `interval` of `log`, sharing one scan and one decode.
-/// `progress` is told the number of positions read since its last call, a few times a second. It blocks; on a thread of an
+/// `progress` is told the number of positions read since its last call, be it 0, some twenty times a second and at the end. It blocks; on a thread of an
 /// async runtime, too, it does nothing worse.
 pub fn evaluate(
     plan: &SourcePlan,
@@ -119,7 +119,9 @@ fn evaluate_here(
         batch_rows: options.batch_rows.max(1),
         read: Arc::default(),
     };
-    let ends = scan::connect(&scan, log.slices(interval, workers), plan.groupings.len());
+    let shares = log.slices(interval, workers);
+    let n_shares = shares.len();
+    let ends = scan::connect(&scan, shares, plan.groupings.len());
     let context = Arc::new(context(options)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
@@ -146,7 +148,7 @@ fn evaluate_here(
     });
     let states: Vec<Vec<RecordBatch>> = states.collect::<Result<_, BatchError>>()?;
     // Where a share was not read to its end, states are those of a part, and are not to be used.
-    let findings = scan.read.take_findings()?;
+    let findings = scan.read.take_findings(n_shares)?;
     let mut segments = Vec::with_capacity(plan.metrics.len());
     for (grouping, states) in plan.groupings.iter().zip(states) {
         segments.extend(grouping.segments(interval, &states)?);

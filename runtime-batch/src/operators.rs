@@ -18,6 +18,7 @@ use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::stream;
 use metricc_compiler::{Grouping, StateColumn};
+use metricc_log::give_way;
 
 use crate::accumulate::MonoidAggregate;
 use crate::scan::Shares;
@@ -149,6 +150,7 @@ impl ExecutionPlan for PrepareExec {
             let plan = plan.clone();
             async move {
                 let batch = rows.next().await?;
+                give_way();
                 let prepared =
                     plan.prepare.apply(&batch).map_err(|error| DataFusionError::External(Box::new(error)));
                 Some((prepared, rows))

@@ -5,12 +5,16 @@
 //! one sets the pace, memory stays bounded by a few batches per grouping, and a plan of one grouping hands nothing
 //! from thread to thread.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use metricc_log::{Findings, Log, LogError, Reader, Slice, give_way};
+use metricc_log::{Findings, Log, LogError, Reader, Slice};
 use tokio::sync::mpsc;
+use tokio::task::coop::consume_budget;
+use tokio::task::yield_now;
+
+use crate::BatchError;
 
 /// Decoded batches that wait for one grouping: it is to take each while it is in the cache.
 const QUEUE_LENGTH: usize = 1;
@@ -32,6 +36,8 @@ pub(crate) struct Scan {
 pub(crate) struct Read {
     /// Positions read so far.
     n_positions: AtomicU64,
+    /// Shares of which all was read.
+    n_ended: AtomicUsize,
     outcome: Mutex<Outcome>,
 }
 
@@ -46,11 +52,17 @@ impl Read {
         self.n_positions.load(Ordering::Relaxed)
     }
 
-    /// What was found in all shares, once all of them were read.
-    pub(crate) fn take_findings(&self) -> Result<Findings, LogError> {
+    /// What was found in so many shares, each of them read to its end.
+    pub(crate) fn take_findings(&self, n_shares: usize) -> Result<Findings, BatchError> {
         let Outcome { findings, failed } =
             std::mem::take(&mut *self.outcome.lock().unwrap_or_else(PoisonError::into_inner));
-        failed.map_or(Ok(findings), Err)
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        if self.n_ended.load(Ordering::Relaxed) < n_shares {
+            return Err(BatchError::Thread("a share of the log was not read to its end".to_owned()));
+        }
+        Ok(findings)
     }
 
     fn add(&self, n_positions: u64, findings: Findings) {
@@ -107,7 +119,7 @@ pub(crate) struct ShareReader {
     others: Vec<mpsc::Sender<RecordBatch>>,
 }
 
-/// Lays every share out for every grouping. No share without groupings, and no grouping without shares.
+/// Lays every share out for every grouping. An interval without positions has no shares.
 pub(crate) fn connect(scan: &Scan, shares: Vec<Vec<Slice>>, n_groupings: usize) -> Vec<Arc<Shares>> {
     let mut ends: Vec<Vec<Mutex<Option<Rows>>>> = (0..n_groupings).map(|_| Vec::new()).collect();
     let Some((first, rest)) = ends.split_first_mut() else { return Vec::new() };
@@ -126,14 +138,25 @@ pub(crate) fn connect(scan: &Scan, shares: Vec<Vec<Slice>>, n_groupings: usize) 
 
 impl ShareReader {
     async fn next(&mut self) -> Option<RecordBatch> {
-        let rows = self.read().unwrap_or_else(|error| {
-            self.scan.read.fail(error);
-            None
-        })?;
-        // Whoever answers a reader may have the processor first.
-        give_way();
+        // Without others there is nothing to wait for, and so no moment at which the engine could stop this.
+        consume_budget().await;
+        let rows = match self.read() {
+            Ok(Some(rows)) => rows,
+            Ok(None) => {
+                self.scan.read.n_ended.fetch_add(1, Ordering::Relaxed);
+                return None;
+            }
+            Err(error) => {
+                self.scan.read.fail(error);
+                return None;
+            }
+        };
         for other in &self.others {
             other.send(rows.clone()).await.ok()?;
+        }
+        if !self.others.is_empty() {
+            // They run now, while the rows are still in the cache.
+            yield_now().await;
         }
         Some(rows)
     }

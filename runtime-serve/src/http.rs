@@ -112,9 +112,14 @@ async fn read(
     answered.unwrap_or_else(|error| problem(&error))
 }
 
-/// Rows that have no such form: that is a matter of the question, since they have another one.
+/// Why rows have no such form. Where it is for their names, that is a matter of the question, since they have another one.
 fn not_in_form(error: &ArrowError) -> ServingError {
-    ServingError::Request(format!("{error}, or ask for `format=json`"))
+    match error {
+        ArrowError::InvalidArgumentError(problem) => {
+            ServingError::Request(format!("{problem}, or ask for `format=json`"))
+        }
+        error => ServingError::Failed(error.to_string()),
+    }
 }
 
 /// What an answer says beside its rows, where these have no room for it.

@@ -118,16 +118,12 @@ fn csv_cell(text: &str) -> String {
 }
 
 /// Readers of tables find a column by its name.
-fn check_names<'a>(metric: &str, names: impl Iterator<Item = &'a String>) -> Result<(), ArrowError> {
-    let names: Vec<&str> = names.map(String::as_str).collect();
-    if names.iter().collect::<BTreeSet<_>>().len() == names.len() {
-        return Ok(());
-    }
-    let names = names.join("`, `");
-    let problem = format!(
-        "`{metric}` would have two columns of one name, `{names}`: give the key another one with `as`"
-    );
-    Err(ArrowError::SchemaError(problem))
+fn check_names<'a>(metric: &str, mut names: impl Iterator<Item = &'a String>) -> Result<(), ArrowError> {
+    let mut seen = BTreeSet::new();
+    let Some(twice) = names.find(|name| !seen.insert(name.as_str())) else { return Ok(()) };
+    let problem =
+        format!("`{metric}` would have two columns `{twice}`: give the key or the value another name");
+    Err(ArrowError::InvalidArgumentError(problem))
 }
 
 /// Rows as typed columns that others read: `window_start`, `window_end`, keys, outputs. Instants are in UTC, enums are

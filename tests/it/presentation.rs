@@ -71,8 +71,8 @@ fn columns_of_one_name_are_refused_where_they_would_be_confused() {
         assert_eq!(json_lines(&presented).count(), 3, "{key}: JSON has a place of its own for keys");
         let (csv, columns) = (csv(&presented), record_batch(&presented));
         assert_eq!((csv.is_err(), columns.is_err()), (is_refused, is_refused), "{key}");
-        if let Err(error) = csv {
-            assert!(error.to_string().contains(&format!("`{key}`")), "{error}");
+        for error in [csv.err(), columns.err()].into_iter().flatten() {
+            assert!(error.to_string().contains(&format!("two columns `{key}`")), "{error}");
         }
     }
 }

@@ -17,6 +17,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use super::events::{BodyError, BodyLimits, Events, Rejected};
 use crate::decode::{Problem, Reject, SharedRules};
 use crate::format_parquet::{accept, convert};
+use crate::turn::give_way;
 
 /// Decodes an Arrow IPC stream.
 pub(crate) fn decode(rules: &SharedRules, body: &[u8], limits: &BodyLimits) -> Result<Events, BodyError> {
@@ -43,6 +44,7 @@ fn decode_stream(rules: &SharedRules, body: &[u8], limits: &BodyLimits) -> Resul
         n_bytes += batch.columns().iter().map(n_bytes_said).sum::<usize>();
         limits.check_bytes(n_bytes)?;
         building.add(&batch).map_err(broken)?;
+        give_way();
     }
     decoder.finish().map_err(broken)?;
     match building {

@@ -193,21 +193,21 @@ fn too_little_memory_spills_or_is_an_error_and_never_another_answer() {
     let folder = Folder::new();
     let metric = folder.write(
         "keys.metric",
-        "source s { at: timestamp time  k: int }\nmetric m = { n: count(), d: distinct(k) } { from s  by k }\n",
+        "source s { at: timestamp time  k: int }\nmetric m = { n: count(), d: distinct(k) } { from s  by k }\n\
+         metric few = count() { from s  by k % 7 as rest }\n",
     );
     let rows: String =
         (0..120_000).map(|n| format!("2026-01-01T00:00:00Z,{}\n", n * 7919 % 100_003)).collect();
     let source = format!("s={}", folder.write("log.csv", format!("at,k\n{rows}")));
-    let run = |memory: &str| {
-        let fixed =
-            ["run", &metric, "--source", &source, "--engine", "batch", "--output", "json", "--workers", "2"];
-        metricc(&fixed.into_iter().chain(["--memory", memory]).collect::<Vec<_>>())
+    let run = |memory: &str, workers: &str| {
+        let fixed = ["run", &metric, "--source", &source, "--engine", "batch", "--output", "json"];
+        metricc(&fixed.into_iter().chain(["--workers", workers, "--memory", memory]).collect::<Vec<_>>())
     };
-    let plenty = run("4096");
+    let plenty = run("4096", "2");
     assert_eq!(code(&plenty), 0, "{}", stderr(&plenty));
-    assert_eq!(stdout(&plenty).lines().count(), 100_003);
-    for memory in ["8", "4", "2", "1"] {
-        let little = run(memory);
+    assert_eq!(stdout(&plenty).lines().count(), 100_003 + 7);
+    for (memory, workers) in [("8", "2"), ("4", "2"), ("2", "2"), ("1", "2"), ("2", "1"), ("1", "1")] {
+        let little = run(memory, workers);
         match code(&little) {
             0 => assert!(stdout(&little) == stdout(&plenty), "another answer with {memory} MiB"),
             2 => {
