@@ -1,9 +1,8 @@
 //! The shared scan: a share of the log is read and decoded once, for all metrics.
 //!
-//! The first grouping of a plan reads: it takes each decoded batch itself, on the thread that decoded it and while
-//! the rows are in its cache, after it has sent them to every other grouping over a channel of one. So the slowest
-//! one sets the pace, memory stays bounded by a few batches per grouping, and a plan of one grouping hands nothing
-//! from thread to thread.
+//! The first grouping of a plan reads: it takes each decoded batch itself, after it has sent it to every other grouping
+//! over a channel of one. So the slowest one sets the pace, memory stays bounded by a few batches per grouping, and a
+//! plan of one grouping hands nothing from thread to thread.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

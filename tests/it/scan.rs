@@ -1,10 +1,16 @@
 //! One scan for several groupings: all of the log reaches each of them, or none has a result.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use metricc::{Engine, evaluate_interval};
 use metricc_log::Interval;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 
 use crate::layers::{bound, options, package, whole};
 
@@ -64,6 +70,49 @@ fn a_log_that_cannot_be_read_to_its_end_gives_no_result() {
             let result = evaluate_interval(&bound, engine, &interval, &options(workers, 7), &|_| ());
             let error = result.expect_err("most of a file is missing").to_string();
             assert!(error.contains("1.ndjson` was changed"), "{engine:?} with {workers} workers: {error}");
+        }
+    }
+}
+
+/// 2,000 events in pages of 100, of which those behind the first half do not decompress.
+fn damaged(path: &Path) {
+    let at = TimestampMicrosecondArray::from_iter_values(0..2000).with_timezone_utc();
+    let user = Int64Array::from_iter_values((0..2000).map(|row| row * row * 7919 % 100_003));
+    let country = StringArray::from_iter_values((0..2000).map(|row| format!("C{}", row * row % 97)));
+    let columns: [(&str, ArrayRef, bool); 3] =
+        [("at", Arc::new(at), false), ("user", Arc::new(user), false), ("country", Arc::new(country), false)];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("columns");
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_data_page_row_count_limit(100)
+        .set_write_batch_size(100)
+        .set_max_row_group_row_count(Some(1000))
+        .build();
+    let file = File::create(path).expect("a file");
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).expect("a writer");
+    writer.write(&batch).expect("it is written");
+    let second = writer.close().expect("it is whole").row_groups()[1].column(1).data_page_offset() as usize;
+    let mut bytes = std::fs::read(path).expect("it is there");
+    bytes[second + 400..second + 900].fill(0xff);
+    std::fs::write(path, bytes).expect("it is damaged");
+}
+
+#[test]
+fn a_log_that_is_damaged_in_the_midst_of_a_file_gives_no_result() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("events.parquet");
+    damaged(&path);
+    let bound = bound(&package(PACKAGE), &path);
+    for engine in [Engine::Batch, Engine::Stream] {
+        for workers in 1..=3 {
+            let run = |to| {
+                let interval = Interval::new(bound.log.start(), bound.log.frontier_at(to)).expect("a prefix");
+                evaluate_interval(&bound, engine, &interval, &options(workers, 7), &|_| ())
+            };
+            run(1000).expect("the first half is sound");
+            let error = run(2000).expect_err("the second half is not").to_string();
+            assert!(error.contains("events.parquet"), "{engine:?} with {workers} workers: {error}");
         }
     }
 }

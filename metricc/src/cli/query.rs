@@ -196,9 +196,14 @@ fn table(metric: &str, rows: &[Value], limit: usize) -> String {
     let Some(first) = rows.first() else { return String::new() };
     let mut table = Table::new();
     table.load_preset(presets::UTF8_FULL_CONDENSED);
-    table.set_header(
-        cells(first).into_iter().map(|(name, _)| if name == "value" { metric.to_owned() } else { name }),
-    );
+    let mut names: Vec<String> = cells(first).into_iter().map(|(name, _)| name).collect();
+    // A value without a name has that of the metric; a key may be called `value`.
+    if !first["value"].is_object()
+        && let Some(last) = names.last_mut()
+    {
+        *last = metric.to_owned();
+    }
+    table.set_header(names);
     let shown = if limit == 0 { rows.len() } else { limit };
     for row in rows.iter().take(shown) {
         table.add_row(cells(row).into_iter().map(|(_, value)| text(value)));
@@ -232,4 +237,17 @@ pub(crate) fn cells(row: &Value) -> Vec<(String, Value)> {
         value => put("value", value),
     }
     cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_has_the_name_of_its_metric_and_a_key_its_own() {
+        let of_one = table("m", &[json!({ "key": { "value": "a" }, "window": null, "value": 1 })], 0);
+        assert!(of_one.contains("│ value ┆ m │"), "{of_one}");
+        let of_two = table("m", &[json!({ "key": {}, "window": null, "value": { "n": 1, "value": 2 } })], 0);
+        assert!(of_two.contains("│ n ┆ value │"), "{of_two}");
+    }
 }
