@@ -7,7 +7,7 @@ use arrow::array::{
     StringViewBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{DataType, TimeUnit};
-use metricc_client::event::Cell;
+use metricc_ir::user_defined::Cell;
 
 use crate::column::Column as _;
 use crate::values::Values;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::ArrayRef;
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::DataType;
-use metricc_client::own::{self, Aggregate, AnyState};
+use metricc_ir::user_defined::{Aggregate, AnyState, Laws as DeclaredLaws, State};
 
 use crate::cells::{CellBuilder, Cells};
 use crate::column::Column;
@@ -260,9 +260,9 @@ impl FloatSum {
     }
 }
 
-impl own::State for FloatSum {
-    const LAWS: own::Laws =
-        own::Laws { idempotent: false, invertible: true, max_bytes: Some(2 + 8 * 36), error_ppm: None };
+impl State for FloatSum {
+    const LAWS: DeclaredLaws =
+        DeclaredLaws { idempotent: false, invertible: true, max_bytes: Some(2 + 8 * 36), error_ppm: None };
 
     fn combine(&mut self, other: &Self) {
         // 2⁶³ floats fit; nobody has as many.

@@ -20,7 +20,8 @@ pub struct DecodeError {
 const SHOWN: usize = 200;
 
 impl DecodeError {
-    pub(crate) fn new(metric: &str, json: &str, source: serde_json::Error) -> Self {
+    /// An answer of `metric` whose text `json` does not decode.
+    pub fn new(metric: &str, json: &str, source: serde_json::Error) -> Self {
         let end = json.char_indices().nth(SHOWN).map_or(json.len(), |(place, _)| place);
         DecodeError { metric: metric.to_owned(), json: json[..end].to_owned(), source }
     }

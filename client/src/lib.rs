@@ -1,33 +1,21 @@
-//! What a crate needs to name events and metrics and to read results, without any engine.
+//! Asking what is served: requests, answers and errors, and the client of a node over HTTP.
 //!
-//! [`Event`] is a record that goes into a log, [`Definition`] a metric with the types of its keys and values,
-//! [`Metric`] the handle of one. The crate `metricc` re-exports all of it, beside the macros and the engines.
+//! [`Serving`] is one interface for metrics served in this process and by a node. The feature `http` adds
+//! [`HttpServing`], which asks a node.
 //!
-//! Invariant: builds no engine and no Arrow; a value is decoded from the JSON that serving writes, wherever it comes
-//! from, so an answer cannot depend on the way to it.
+//! Invariant: this crate builds no engine and no Arrow. A value is decoded from the JSON that serving writes, wherever
+//! it was computed.
 
-mod decimal;
 pub mod decode;
-pub mod event;
-mod metric;
-pub mod own;
-pub mod row;
-pub mod serving;
-mod value;
+#[cfg(feature = "http")]
+mod http;
+mod serving;
 
-pub use decimal::{Decimal, decimal_text};
-pub use event::{Event, Table};
 pub use futures::Stream;
+#[cfg(feature = "http")]
+pub use http::HttpServing;
 pub use jiff;
-pub use metric::{Definition, Metric, Row};
-pub use row::{Events, day, month, quarter, week, week_from, year};
 pub use serving::{
     Explained, ExplainedMetric, ExplainedPart, Layer, ReadReceipt, ReadRequest, Served, ServedMetric,
-    ServedPart, Serving, ServingError, TypedRows,
+    ServedPart, Serving, ServingError,
 };
-pub use value::{Cohort, Estimate, Ranked, Window};
-
-#[doc(hidden)]
-pub mod __private {
-    pub use serde;
-}

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
-use metricc_client::own::Imports;
-use metricc_dsl::ir;
+use metricc_ir as ir;
+use metricc_ir::user_defined::Imports;
 
 use crate::{CompileError, MetricHash, MetricPlan, scalar};
 

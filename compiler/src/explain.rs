@@ -3,8 +3,9 @@
 //! They are drawn from the plan that the runtimes render, so what is shown is what runs.
 
 use metricc_algebra::{Exactness, Growth, Size, WordOp, n_words};
-use metricc_dsl::explain::Node;
-use metricc_dsl::{ir, ir_text};
+use metricc_ir as ir;
+use metricc_ir::explain::Node;
+use metricc_ir::spelling;
 
 use crate::{Grouping, MetricPlan, SourcePlan, Spread, StateLayout};
 
@@ -108,11 +109,12 @@ pub fn serve(plan: &MetricPlan) -> Node {
     let merge = Node::new("merge").with("states", plan.state_hash).with("intervals", "adjacent");
     let merge = match &plan.spread {
         None => merge,
-        Some(Spread::Panes { step, n_panes }) => {
-            Node::new("put together").with("panes", n_panes).with("of", ir_text::duration(*step)).child(merge)
-        }
+        Some(Spread::Panes { step, n_panes }) => Node::new("put together")
+            .with("panes", n_panes)
+            .with("of", spelling::duration(*step))
+            .child(merge),
         Some(Spread::Sessions { gap, .. }) => {
-            let ends = format!("{} behind the last event", ir_text::duration(*gap));
+            let ends = format!("{} behind the last event", spelling::duration(*gap));
             Node::new("row per session").with("ends", ends).child(merge)
         }
     };
@@ -126,7 +128,7 @@ pub fn serve(plan: &MetricPlan) -> Node {
     let aggregate_name = |column: usize| format!("aggregate{column}");
     let outputs = metric.outputs.iter().map(|output| {
         Node::new(output.name.as_deref().unwrap_or("value"))
-            .with("is", ir_text::expression(&output.expr, &aggregate_name))
+            .with("is", spelling::expression(&output.expr, &aggregate_name))
             .with("type", &output.expr.ty)
     });
     let mut output = Node::new("output").with("metric", &metric.name);
@@ -149,17 +151,17 @@ fn prepare(source: &SourcePlan, plan: &MetricPlan) -> Node {
     let name = |column: usize| scope_name(metric, column);
     let mut node = Node::new("prepare");
     for each in &metric.each {
-        node = node.with("each", format!("{} in {}", each.name, ir_text::expression(&each.list, &name)));
+        node = node.with("each", format!("{} in {}", each.name, spelling::expression(&each.list, &name)));
     }
     if let Some(filter) = &metric.filter {
-        node = node.with("where", ir_text::expression(filter, &name));
+        node = node.with("where", spelling::expression(filter, &name));
     }
     for key in &metric.keys {
-        node = node.with("key", format!("{} as {}", ir_text::expression(&key.expr, &name), key.name));
+        node = node.with("key", format!("{} as {}", spelling::expression(&key.expr, &name), key.name));
     }
     if metric.window != ir::Window::AllTime {
         let time = &metric.source.fields[metric.source.time].name;
-        node = node.with("window", format!("{} of {time}", ir_text::window(&metric.window)));
+        node = node.with("window", format!("{} of {time}", spelling::window(&metric.window)));
     }
     let name =
         |&column: &usize| source.source.fields.get(column).map_or("position", |field| field.name.as_str());
@@ -189,7 +191,7 @@ fn scope_name(metric: &ir::Metric, column: usize) -> String {
 }
 
 pub(crate) fn aggregate_text(metric: &ir::Metric, index: usize) -> String {
-    ir_text::aggregate(&metric.aggregates[index], &|column| scope_name(metric, column))
+    spelling::aggregate(&metric.aggregates[index], &|column| scope_name(metric, column))
 }
 
 fn group_text(metric: &ir::Metric) -> String {

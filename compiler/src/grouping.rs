@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use metricc_algebra::{Layout, Monoid, WordOp, n_words};
-use metricc_dsl::ir;
+use metricc_ir as ir;
 use metricc_log::{Interval, POSITION_TYPE};
 
 use crate::form::StateForm;

@@ -11,7 +11,8 @@
 use std::fmt;
 
 use metricc_algebra::Monoid;
-use metricc_dsl::{calendar, ir};
+use metricc_ir as ir;
+use metricc_ir::calendar;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 

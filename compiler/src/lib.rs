@@ -31,4 +31,4 @@ pub use groups::{GroupRows, PackedGroup};
 pub use hash::{MetricHash, StateHash};
 pub use plan::{MetricPlan, PlannedAggregate, SourcePlan, Spread};
 pub use prepare::Prepare;
-pub use segment::{Segment, SegmentError};
+pub use segment::{Segment, SegmentError, to_parquet};

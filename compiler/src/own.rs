@@ -1,6 +1,6 @@
 //! What a metric imports against what the program brings.
 
-use metricc_dsl::ir::Import;
+use metricc_ir::Import;
 
 use crate::CompileError;
 

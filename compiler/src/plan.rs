@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
 use metricc_algebra::{Monoid, Op, SessionPart, Sessions, monoid, own_monoid, value_bytes};
-use metricc_client::own::Imports;
-use metricc_dsl::ir;
+use metricc_ir as ir;
+use metricc_ir::user_defined::Imports;
 use metricc_log::position_column;
 
 use crate::form::StateForm;

@@ -16,8 +16,8 @@ use arrow::array::{
 use arrow::compute::{cast, filter_record_batch, take, take_record_batch};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
-use metricc_client::own::Imports;
-use metricc_dsl::ir;
+use metricc_ir as ir;
+use metricc_ir::user_defined::Imports;
 use metricc_log::{POSITION_TYPE, position_column};
 
 use crate::CompileError;

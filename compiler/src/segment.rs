@@ -4,8 +4,12 @@
 //! canonical form is one sorted batch (by window start, then keys, none first), so two segments of one
 //! interval are equal if and only if their bytes are. [`Segment::merge`] is the ⊕ of the law.
 
+mod file;
+
 use arrow::array::RecordBatch;
 use metricc_log::{Frontier, Interval};
+
+pub use file::to_parquet;
 
 use crate::{CompileError, MetricPlan, StateHash};
 

@@ -2,8 +2,9 @@
 //! events would do to them, how exact the answer is. All of it follows from the laws that the monoids declare.
 
 use metricc_algebra::{Exactness, Growth, Size};
-use metricc_dsl::explain::Node;
-use metricc_dsl::{ir, ir_text};
+use metricc_ir as ir;
+use metricc_ir::explain::Node;
+use metricc_ir::spelling;
 
 use crate::explain::{aggregate_text, exactness_text};
 use crate::{MetricPlan, Spread};
@@ -29,10 +30,10 @@ fn kept_per(plan: &MetricPlan) -> String {
     let keys: Vec<&str> = metric.keys.iter().map(|key| key.name.as_str()).collect();
     let window = match (&metric.window, &plan.spread) {
         (_, Some(Spread::Panes { step, n_panes })) => {
-            Some(format!("pane of {}, {n_panes} of which make a window", ir_text::duration(*step)))
+            Some(format!("pane of {}, {n_panes} of which make a window", spelling::duration(*step)))
         }
         (ir::Window::AllTime, _) | (_, Some(Spread::Sessions { .. })) => None,
-        (window, _) => Some(format!("window ({})", ir_text::window(window))),
+        (window, _) => Some(format!("window ({})", spelling::window(window))),
     };
     let parts: Vec<String> =
         window.into_iter().chain((!keys.is_empty()).then(|| keys.join(" and "))).collect();

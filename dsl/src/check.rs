@@ -19,9 +19,10 @@ use std::sync::Arc;
 use crate::ast::{Item, MetricItem, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity, Span};
-use crate::ir::{self, AnyMetric};
 use crate::items::{ItemKind, RawItem};
 use derived::Derivations;
+use metricc_ir as ir;
+use metricc_ir::AnyMetric;
 
 mod aggregate;
 mod arguments;
@@ -54,7 +55,6 @@ mod uses;
 mod window;
 
 pub(crate) use aggregate::is_aggregate;
-pub(crate) use time::calendar_unit;
 pub(crate) use uses::Uses;
 
 /// Most metrics in a file, fields in a source or record, keys in a metric.

@@ -2,7 +2,7 @@
 //! before any name or type is looked up.
 
 use crate::ast::{Clause, ClauseKind, Every, Expr, ExprKind, MetricItem, MetricValue, Number, UnaryOperator};
-use crate::explain::Node;
+use metricc_ir::explain::Node;
 
 /// A metric as it was parsed.
 pub(crate) fn metric(item: &MetricItem) -> Node {

@@ -7,7 +7,7 @@ use crate::ast::Name;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::scan::{self, Scanned, Token, TokenKind};
-use crate::suggest;
+use metricc_ir::suggest;
 
 /// What an item claims to be by its first word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The metric language: text → syntax tree → typed metric ([`ir`]), with all diagnostics at once.
+//! The metric language: text → syntax tree → typed metric ([`metricc_ir`]), with all diagnostics at once.
 //!
 //! Pure: no files, no engine, no clock. The same bytes give the same answer, on every machine. The
 //! stages are
@@ -8,7 +8,7 @@
 //! | bytes → tokens | `scan` | UTF-8, characters, the limits that keep every later recursion shallow |
 //! | tokens → items | `items` | one broken item does not hide the errors of the next |
 //! | item → tree | `parse` | the grammar (`grammar.pest`) |
-//! | tree → [`ir::Metric`] | `check` | names and types |
+//! | tree → [`metricc_ir::Metric`] | `check` | names and types |
 //!
 //! ```
 //! use metricc_dsl::{SourceText, check};
@@ -22,36 +22,27 @@
 //! assert_eq!(checked.package.metrics[0].name, "revenue");
 //! ```
 
-pub mod calendar;
-pub mod explain;
 mod format;
-pub mod ir;
-pub mod ir_text;
 pub mod render;
-pub mod text;
 
 mod ast;
 mod check;
 mod code;
 mod diagnostic;
 mod explain_syntax;
-mod explain_typed;
 mod files;
-mod grain;
 mod items;
 mod parse;
 mod rust_spelling;
 mod scan;
-mod suggest;
 
-use explain::Node;
+use metricc_ir as ir;
+use metricc_ir::explain::Node;
 
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Label, Severity, Span};
-pub use explain_typed::{explain_derived, explain_typed};
 pub use files::{Files, NoFiles};
 pub use format::format;
-pub use grain::grain;
 
 /// The text of one `.metric` file. It may hold any bytes at all.
 #[derive(Debug, Clone, PartialEq, Eq)]

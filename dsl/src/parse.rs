@@ -16,8 +16,6 @@ mod literal;
 mod syntax_error;
 mod test;
 
-pub(crate) use literal::duration_micros;
-
 #[derive(pest_derive::Parser)]
 #[grammar = "grammar.pest"]
 struct Grammar;

@@ -10,8 +10,8 @@ use crate::ast::{
     UnaryOperator,
 };
 use crate::check::is_aggregate;
-use crate::ir::{Calendar, Package};
-use crate::ir_text;
+use metricc_ir::spelling;
+use metricc_ir::{Calendar, Package};
 
 /// The function, with `event` as the type of its events. `package` is what the names in it stand for.
 pub(crate) fn metric(metric: &MetricItem, package: &Package, event: &str) -> String {
@@ -204,7 +204,7 @@ impl Printer<'_> {
     fn calendar(&self, name: Option<&str>) -> (String, Option<&str>) {
         let calendar = self.calendars.iter().find(|(known, _)| Some(known.as_str()) == name);
         calendar.map_or_else(Default::default, |(_, calendar)| {
-            (calendar.zone.clone(), ir_text::week_start(calendar))
+            (calendar.zone.clone(), spelling::week_start(calendar))
         })
     }
 

@@ -8,7 +8,7 @@ use arrow::array::{
     Int64Array, ListArray, StringArray, StringViewArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use metricc_dsl::ir::{Kind, Type, Value};
+use metricc_ir::{Kind, Type, Value};
 
 use crate::schema::element_field;
 

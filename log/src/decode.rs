@@ -19,12 +19,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use metricc_dsl::ir::TimeUnit;
+use metricc_ir::TimeUnit;
 
 use crate::column::{Column, Scalar};
 use crate::rule::{FieldRule, Reading, Rules};
-use metricc_dsl::text::number;
-use metricc_dsl::text::{duration, timestamp};
+use metricc_ir::text::number;
+use metricc_ir::text::{duration, timestamp};
 
 /// The longest excerpt of a record that is kept, in characters.
 const MAX_EXCERPT: usize = 80;

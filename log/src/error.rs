@@ -103,11 +103,8 @@ pub enum LogError {
         path: String,
     },
     /// Two frontiers do not bound an interval.
-    #[error("this is no interval of the log: {problem}")]
-    Interval {
-        /// Why not.
-        problem: String,
-    },
+    #[error(transparent)]
+    Interval(#[from] metricc_ir::IntervalError),
     /// What was asked for is not in the log.
     #[error("this cannot be read from the log: {problem}")]
     Request {
@@ -152,7 +149,8 @@ impl LogError {
     }
 
     pub(crate) fn missing_column(path: &str, origin: &str, column: &str, columns: Vec<String>) -> Self {
-        let suggestion = suggestion(column, &columns).map(Into::into);
+        let names = columns.iter().map(String::as_str);
+        let suggestion = metricc_ir::suggest::nearest(column, names).map(Into::into);
         LogError::MissingColumn {
             path: path.into(),
             column: column.into(),
@@ -161,22 +159,6 @@ impl LogError {
             suggestion,
         }
     }
-}
-
-/// The name that was probably meant: the only one there is, one that differs in case, or the nearest by edits.
-fn suggestion(wanted: &str, names: &[String]) -> Option<String> {
-    if let [only] = names {
-        return Some(only.clone());
-    }
-    if let Some(name) = names.iter().find(|name| name.eq_ignore_ascii_case(wanted)) {
-        return Some(name.clone());
-    }
-    let limit = wanted.chars().count().div_ceil(3);
-    let distances = names.iter().map(|name| (strsim::damerau_levenshtein(wanted, name), name));
-    distances
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name.clone())
 }
 
 #[cfg(test)]

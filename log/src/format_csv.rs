@@ -1,6 +1,6 @@
 //! CSV with a header row: records as rows.
 
-use metricc_dsl::text::csv::{UNCLOSED, split};
+use metricc_ir::text::csv::{UNCLOSED, split};
 
 use crate::LogError;
 use crate::decode::{Problem, Raw, Reject, Rows, SharedRules, scalar};

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use metricc_dsl::text::number;
+use metricc_ir::text::number;
 
 /// How deep arrays and objects may be nested, the record itself included.
 pub(crate) const MAX_DEPTH: usize = 64;

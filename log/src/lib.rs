@@ -19,7 +19,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use metricc_dsl::ir::{Field, Kind, Source, Type};
+//! use metricc_ir::{Field, Kind, Source, Type};
 //! use metricc_log::{Binding, Interval, Log};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -61,7 +61,6 @@ mod json;
 mod log;
 mod memory;
 mod partition;
-mod position;
 mod reader;
 mod records;
 mod rule;
@@ -75,7 +74,7 @@ pub use error::LogError;
 pub use findings::{Findings, MAX_QUARANTINED_KEPT, Quarantined};
 pub use log::{Log, Progress};
 pub use memory::EventBuffer;
-pub use position::{Frontier, Interval, Position, Slice};
+pub use metricc_ir::{Frontier, Interval, Position, Slice};
 pub use reader::{Batch, Reader};
 pub use rule::parse_value;
 pub use schema::{POSITION_TYPE, arrow_type, position_column};

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use metricc_dsl::ir::Source;
+use metricc_ir::Source;
 
 use crate::decode::SharedRules;
 use crate::durable::{DurablePartition, Part};

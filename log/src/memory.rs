@@ -9,9 +9,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter;
-use metricc_client::decimal_text;
-use metricc_client::event::Cell;
-use metricc_dsl::ir::Source;
+use metricc_ir::Source;
+use metricc_ir::text::number::decimal_text;
+use metricc_ir::user_defined::Cell;
 
 use crate::column::{Column, Scalar};
 use crate::decode::{Problem, Reject, Rows, SharedRules, expected};
@@ -20,8 +20,8 @@ use crate::identity::{self, Duplicates, Identities};
 use crate::partition::{Decoded, Range, ReadRequest};
 use crate::rule::{Reading, Rule, Rules};
 use crate::{Batch, LogError, Position, Quarantined, schema};
-use metricc_dsl::text::number::Rescale;
-use metricc_dsl::text::timestamp;
+use metricc_ir::text::number::Rescale;
+use metricc_ir::text::timestamp;
 
 /// Rows after which a chunk of events is closed.
 const CHUNK_ROWS: u64 = 65_536;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use metricc_dsl::calendar::ZoneRules;
-use metricc_dsl::ir::{Field, Kind, Source, TimeUnit, Type, Value};
+use metricc_ir::calendar::ZoneRules;
+use metricc_ir::{Field, Kind, Source, TimeUnit, Type, Value};
 
 use crate::LogError;
 use crate::column::Column;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use metricc_dsl::ir::{Kind, Source, Type};
+use metricc_ir::{Kind, Source, Type};
 
 /// The Arrow type of a kind, as [`Kind`] documents it.
 pub fn arrow_type(kind: &Kind) -> DataType {
@@ -22,7 +22,7 @@ pub fn arrow_type(kind: &Kind) -> DataType {
         Kind::Duration => DataType::Duration(TimeUnit::Microsecond),
         Kind::List(element) => DataType::List(Arc::new(element_field(element))),
         Kind::Record(fields) => {
-            let field = |field: &metricc_dsl::ir::RecordField| {
+            let field = |field: &metricc_ir::RecordField| {
                 Field::new(&field.name, arrow_type(&field.ty.kind), field.ty.optional)
             };
             DataType::Struct(fields.iter().map(field).collect())

@@ -11,7 +11,7 @@ use arrow::array::{
     TimestampSecondArray,
 };
 use common::*;
-use metricc_dsl::ir::{Field, Kind, TimeUnit, Type, Value};
+use metricc_ir::{Field, Kind, TimeUnit, Type, Value};
 use metricc_log::LogError;
 
 fn v(ty: Type) -> Field {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, ListArray, StringArray};
 use arrow::datatypes::Int64Type;
 use common::*;
-use metricc_dsl::ir::{Kind, Source, Type};
+use metricc_ir::{Kind, Source, Type};
 use metricc_log::{Findings, Format, Log, LogError, MAX_QUARANTINED_KEPT};
 use proptest::prelude::*;
 
@@ -113,8 +113,7 @@ fn files_that_are_not_sound_are_named() {
     let error = open(&lists, &folder.write("a.csv", "v\n1\n")).unwrap_err();
     assert_eq!(error.help().as_deref(), Some("CSV has no lists: use NDJSON or Parquet"));
     assert!(matches!(open(&two_fields(), &folder.path().join("none.csv")), Err(LogError::NoFiles { .. })));
-    let nowhere =
-        source(vec![metricc_dsl::ir::Field { zone: Some("Mars/Phobos".into()), ..field("v", int()) }]);
+    let nowhere = source(vec![metricc_ir::Field { zone: Some("Mars/Phobos".into()), ..field("v", int()) }]);
     let error = open(&nowhere, folder.path()).unwrap_err();
     assert_eq!(error.to_string(), "field `v` of source `events`: there is no time zone `Mars/Phobos`");
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{Int64Array, StringArray};
 use common::*;
-use metricc_dsl::ir::{Kind, Source, Type};
+use metricc_ir::{Kind, Source, Type};
 use metricc_log::{Frontier, Interval, Position};
 use proptest::prelude::*;
 

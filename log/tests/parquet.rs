@@ -14,7 +14,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{Int32Type, Int64Type};
 use common::*;
-use metricc_dsl::ir::{Field, Kind, Type, Value};
+use metricc_ir::{Field, Kind, Type, Value};
 use metricc_log::LogError;
 use proptest::prelude::*;
 

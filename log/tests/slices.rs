@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMillisecondArray};
 use common::*;
-use metricc_dsl::ir::{Kind, Source, Type};
+use metricc_ir::{Kind, Source, Type};
 use metricc_log::{Frontier, Interval, Log, Position, Slice};
 use proptest::prelude::*;
 

@@ -25,7 +25,7 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::Parser;
-use metricc_client::own::Imports;
+use metricc_ir::user_defined::Imports;
 
 use arguments::{Arguments, Command};
 use terminal::Failure;

@@ -9,11 +9,12 @@ mod schema;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use metricc_client::own::Imports;
 use metricc_codegen::{stub_module, stub_root};
 use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, SourcePlan, explain};
-use metricc_dsl::explain_derived;
-use metricc_dsl::ir::{self, AnyMetric, RowType};
+use metricc_ir as ir;
+use metricc_ir::explain_typed::explain_derived;
+use metricc_ir::user_defined::Imports;
+use metricc_ir::{AnyMetric, RowType};
 use proc_macro2::TokenStream;
 
 use crate::{Package, PackageError, Selection};

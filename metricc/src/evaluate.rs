@@ -56,6 +56,9 @@ pub struct Evaluation {
 /// Why an evaluation gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
+    /// Two frontiers do not bound an interval.
+    #[error(transparent)]
+    Interval(#[from] metricc_ir::IntervalError),
     /// The batch layer failed.
     #[error(transparent)]
     Batch(#[from] BatchError),

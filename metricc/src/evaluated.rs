@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use metricc_client::own::Imports;
 use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, Segment, SourcePlan};
-use metricc_dsl::ir::AnyMetric;
+use metricc_ir::AnyMetric;
+use metricc_ir::user_defined::Imports;
 use metricc_runtime_serve::{Presented, Reading, ServeError, derive, read};
 
 /// Segments of metrics over events, one for each, up to one frontier of each source.

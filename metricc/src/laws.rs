@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use metricc_algebra::law_kit::{check_laws, samples, state_bytes};
 use metricc_algebra::{Layout, Size, own_monoid};
-use metricc_client::own::{Aggregate, Erased, Monoid};
 use metricc_dsl::{SourceText, check};
+use metricc_ir::user_defined::{Aggregate, Erased, Monoid};
 use metricc_log::arrow_type;
 
 /// Samples that are tried.

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `engines` | batch, stream and merge in this process |
 //! | `http` | reading from a node |
+//! | `http-server` | the routes of a serving layer in this process |
 //! | `macros` | `#[derive(Event)]`, `#[derive(Table)]`, `#[metric]`, `metrics!` |
 //! | `chrono`, `rust_decimal` | types of those crates as fields of events |
 //! | `cli` (default) | the command, and all of the above but the types of other crates |
@@ -23,8 +24,6 @@ pub mod diff;
 mod evaluate;
 #[cfg(feature = "engines")]
 mod evaluated;
-#[cfg(feature = "http")]
-mod http;
 #[cfg(feature = "engines")]
 mod laws;
 #[cfg(feature = "engines")]
@@ -46,19 +45,24 @@ pub use package::{Bound, Package, PackageError, Selection, bind, parse_binding};
 pub use typed::{Answer, EventLog, MetricStream, Run, RunError};
 
 #[cfg(feature = "http")]
-pub use http::HttpServing;
+pub use metricc_client::HttpServing;
+#[cfg(feature = "http-server")]
+pub use metricc_http_api as serving_http;
 #[cfg(feature = "engines")]
 pub use metricc_log::{Findings, Frontier};
 #[cfg(feature = "engines")]
-pub use metricc_runtime_serve::{LocalServing, http as serving_http};
+pub use metricc_runtime_serve::LocalServing;
 
 pub use metricc_client::{
-    Cohort, Decimal, Definition, Estimate, Event, Events, Explained, ExplainedMetric, ExplainedPart, Layer,
-    Metric, Ranked, ReadReceipt, ReadRequest, Row, Served, ServedMetric, ServedPart, Serving, ServingError,
-    Stream, Table, TypedRows, Window, day, decode, event, jiff, month, quarter, row, week, week_from, year,
+    Explained, ExplainedMetric, ExplainedPart, Layer, ReadReceipt, ReadRequest, Served, ServedMetric,
+    ServedPart, Serving, ServingError, Stream, decode, jiff,
 };
 #[cfg(feature = "macros")]
 pub use metricc_macros::{Event, Table, metric, metrics};
+pub use metricc_types::{
+    Cohort, Decimal, Definition, Estimate, Event, Events, Metric, Ranked, Row, Table, TypedRows, Window, day,
+    event, month, quarter, row, week, week_from, year,
+};
 
 /// Functions and aggregates of a crate's own, for metrics in the crate and in `.metric` files.
 pub mod own {
@@ -66,16 +70,16 @@ pub mod own {
     pub use crate::laws::check_monoid;
     #[cfg(feature = "engines")]
     pub use metricc_algebra::FloatSum;
-    pub use metricc_client::own::*;
+    pub use metricc_ir::user_defined::*;
     #[cfg(feature = "macros")]
     pub use metricc_macros::{State, monoid, scalar};
 }
 
 #[doc(hidden)]
 pub mod __private {
-    pub use metricc_client::__private::*;
     #[cfg(feature = "macros")]
     pub use metricc_macros::{event_stage, metric_stage, table_stage};
+    pub use metricc_types::__private::*;
 }
 
 /// The chapter *From Rust*, compiled and run.

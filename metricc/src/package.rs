@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use metricc_client::own::Imports;
 use metricc_compiler::{CompileError, SourcePlan};
-use metricc_dsl::ir::{self, AnyMetric};
 use metricc_dsl::{Checked, Files, NoFiles, SourceText, check_with};
+use metricc_ir as ir;
+use metricc_ir::AnyMetric;
+use metricc_ir::user_defined::Imports;
 use metricc_log::{Binding, Format, Log, LogError, Progress};
 
 /// A `.metric` file that was read and checked.

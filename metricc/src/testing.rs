@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use metricc_compiler::SourcePlan;
-use metricc_dsl::ir;
+use metricc_ir as ir;
 use metricc_log::{Binding, Format, Frontier, Interval, Log, Quarantined, position_column};
 use metricc_runtime_serve::Reading;
 use rand::seq::SliceRandom;

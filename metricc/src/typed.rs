@@ -10,13 +10,14 @@ use std::marker::PhantomData;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use metricc_client::decode::DecodeError;
-use metricc_client::{Definition, Event, Metric, Row};
 use metricc_compiler::{CompileError, DerivedPlan, MetricHash, MetricPlan, Segment, SourcePlan};
-use metricc_dsl::ir::{self, AnyMetric};
 use metricc_dsl::{SourceText, check};
+use metricc_ir as ir;
+use metricc_ir::AnyMetric;
 use metricc_log::{Binding, EventBuffer, Findings, Frontier, Log, LogError};
 use metricc_runtime_serve::{Reading, ServeError, json_lines};
 use metricc_runtime_stream::{Stream, StreamError, StreamOptions};
+use metricc_types::{Definition, Event, Metric, Row};
 
 use crate::{Bound, Engine, EngineOptions, EvaluateError, Evaluated, Package, PackageError, evaluate};
 

@@ -105,7 +105,7 @@ pub(crate) fn recomputed(
 ) -> Result<Vec<Segment>, AuditError> {
     let start = Frontier(vec![0; frontier.0.len()]);
     let log = source.log_from(&start)?;
-    let interval = Interval::new(start, frontier.clone())?;
+    let interval = Interval::new(start, frontier.clone()).map_err(LogError::from)?;
     Ok(evaluate(&source.plan, &log, &interval, options, &|_| ())?.segments)
 }
 

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use metricc_compiler::{Segment, SegmentError};
 use metricc_log::durable::{Disk, DurableError, DurableLog};
 use metricc_log::{Interval, LogError};
-use metricc_runtime_batch::{BatchError, BatchOptions, StoredSegment, View, ViewError, ViewStore, evaluate};
+use metricc_runtime_batch::{BatchError, BatchOptions, evaluate};
 use metricc_runtime_serve::IndexedSegment;
+use metricc_views::{StoredSegment, View, ViewError, ViewStore};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -184,7 +185,7 @@ impl Batch {
             (log, views::stamp(&durable, self.source.name()))
         };
         let Some(stamp) = stamp else { return Ok(()) };
-        let interval = Interval::new(self.loaded.frontier.clone(), log.end())?;
+        let interval = Interval::new(self.loaded.frontier.clone(), log.end()).map_err(LogError::from)?;
         let plan = self.source.plan.clone();
         let fresh = evaluate(&plan, &log, &interval, &self.schedule.options, &|_| ())?.segments;
         let merged = self.merged(&fresh)?;
@@ -239,7 +240,7 @@ impl Batch {
             }
             (durable.log(name, &from)?, from, to)
         };
-        for slice in Interval::new(from, to)?.slices() {
+        for slice in Interval::new(from, to).map_err(LogError::from)?.slices() {
             let seal = DurableLog::seal(&self.disk, &log, &slice)?;
             self.source.durable().adopt(&seal)?;
         }

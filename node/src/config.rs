@@ -149,7 +149,7 @@ fn default_listen() -> SocketAddr {
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let micros = metricc_dsl::text::duration::parse(&text).map_err(serde::de::Error::custom)?;
+    let micros = metricc_ir::text::duration::parse(&text).map_err(serde::de::Error::custom)?;
     match u64::try_from(micros) {
         Ok(micros @ 1..) => Ok(Duration::from_micros(micros)),
         _ => {
@@ -173,7 +173,7 @@ fn horizon<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Horizon, D::Err
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Horizon, E> {
-            let micros = metricc_dsl::text::duration::parse(text).map_err(E::custom)?;
+            let micros = metricc_ir::text::duration::parse(text).map_err(E::custom)?;
             let micros = u64::try_from(micros).map_err(|_| E::custom(format!("`{text}` goes backwards")))?;
             Ok(Horizon::EventTime { micros })
         }

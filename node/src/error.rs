@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use metricc_compiler::CompileError;
 use metricc_log::LogError;
 use metricc_log::durable::DurableError;
-use metricc_runtime_batch::ViewError;
+use metricc_views::ViewError;
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@
 //! | `POST /v1/sources/{source}/events` | ingest | takes events: NDJSON or a JSON array, plain, gzip or zstd |
 //! | `GET /v1/sources` | query | how far each source has come |
 //! | `GET /v1/sources/{source}/quarantine?partition=0&from=0&limit=100` | admin | records that did not decode, NDJSON |
-//! | `GET /v1/metrics…` | query | as [`metricc_runtime_serve::http`] has it |
+//! | `GET /v1/metrics…` | query | as [`metricc_http_api`] has it |
 //! | `GET /metrics` | query | counters, in the form of Prometheus |
 //! | `GET /healthz`, `GET /readyz` | none | whether it lives, and whether it can take events and answer |
 //!

@@ -6,16 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use metricc_client::own::Imports;
 use metricc_compiler::{DerivedPlan, MetricPlan, SourcePlan};
-use metricc_dsl::ir::AnyMetric;
+use metricc_ir::AnyMetric;
+use metricc_ir::user_defined::Imports;
 use metricc_log::Frontier;
 use metricc_log::durable::{
     Cut, Disk, DurableLog, DurableOptions, EventDecoder, LocalDisk, LogId, SourceOptions,
 };
-use metricc_runtime_batch::{BatchOptions, ViewStore};
+use metricc_runtime_batch::BatchOptions;
 use metricc_runtime_serve::LocalServing;
 use metricc_runtime_stream::StreamOptions;
+use metricc_views::ViewStore;
 
 use crate::audit::{self, AuditError, AuditLine};
 use crate::batch::Batch;
@@ -72,7 +73,7 @@ impl Node {
     pub fn start(config: &Config, metrics: &[AnyMetric], imports: &Imports) -> Result<Self, NodeError> {
         let runtime =
             tokio::runtime::Handle::try_current().map_err(|error| NodeError::Config(error.to_string()))?;
-        let mut of_events: Vec<Arc<metricc_dsl::ir::Metric>> = Vec::new();
+        let mut of_events: Vec<Arc<metricc_ir::Metric>> = Vec::new();
         for metric in metrics.iter().flat_map(AnyMetric::of_events) {
             if !of_events.iter().any(|known| Arc::ptr_eq(known, metric)) {
                 of_events.push(metric.clone());

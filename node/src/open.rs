@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use metricc_log::Frontier;
 use metricc_log::durable::Disk;
-use metricc_runtime_batch::{BatchOptions, ViewStore};
+use metricc_runtime_batch::BatchOptions;
+use metricc_views::ViewStore;
 use object_store::local::LocalFileSystem;
 
 use crate::batch::{Batch, Schedule};

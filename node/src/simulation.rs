@@ -27,9 +27,9 @@ mod world;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
-use metricc_client::own::Imports;
 use metricc_compiler::SourcePlan;
 use metricc_dsl::SourceText;
+use metricc_ir::user_defined::Imports;
 use metricc_log::durable::{Horizon, SourceOptions};
 use tokio::runtime::Runtime;
 

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use metricc_compiler::Segment;
+use metricc_log::LogError;
 use metricc_log::durable::DurableError;
 use metricc_log::{Frontier, Interval};
 use metricc_runtime_serve::ServeError;
@@ -69,7 +70,7 @@ impl Generation {
             return Ok(false);
         }
         let log = source.log_from(&at)?;
-        let rest = Interval::new(at, goal.clone()).map_err(StreamError::from)?;
+        let rest = Interval::new(at, goal.clone()).map_err(LogError::from).map_err(StreamError::from)?;
         let mut left = SLICE;
         for mut slice in rest.slices() {
             slice.to = slice.to.min(slice.from.saturating_add(left));

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use metricc_compiler::{MetricPlan, Segment};
-use metricc_runtime_batch::{TableStamp, View, ViewError, ViewStore};
 use metricc_runtime_serve::{ServeError, present, record_batch};
+use metricc_views::{TableStamp, View, ViewError, ViewStore};
 use tokio::runtime::Handle;
 
 use crate::source::{LoadedView, NodeSource};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use metricc_compiler::SourcePlan;
 use metricc_log::Frontier;
 use metricc_log::durable::DurableLog;
-use metricc_runtime_batch::{LogStamp, View, ViewError, ViewStore};
 use metricc_runtime_serve::{IndexedSegment, merge};
+use metricc_views::{LogStamp, View, ViewError, ViewStore};
 
 use crate::source::LoadedView;
 

@@ -14,9 +14,5 @@ mod accumulate;
 mod evaluate;
 mod operators;
 mod scan;
-mod tables;
-mod views;
 
 pub use evaluate::{BatchError, BatchOptions, BatchResult, evaluate};
-pub use tables::{Table, TableStamp};
-pub use views::{LogStamp, StoredSegment, View, ViewError, ViewStore};

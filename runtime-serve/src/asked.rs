@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use metricc_client::{ReadReceipt, ReadRequest, ServedPart, ServingError};
 use metricc_compiler::{DerivedPlan, MetricPlan, Segment};
-use metricc_dsl::grain;
-use metricc_dsl::ir::{RowType, Window};
+use metricc_ir::grain;
+use metricc_ir::{RowType, Window};
 use metricc_log::Frontier;
 
 use crate::published::{Published, PublishedMetric};

@@ -14,8 +14,8 @@ use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use arrow::row::{RowConverter, SortField};
 use metricc_compiler::scalar::{WindowRule, data_type};
 use metricc_compiler::{CompileError, DerivedPlan, Segment};
-use metricc_dsl::calendar::BucketRule;
-use metricc_dsl::ir::{Kind, Operand, RowType, Window};
+use metricc_ir::calendar::BucketRule;
+use metricc_ir::{Kind, Operand, RowType, Window};
 
 use crate::present::identity_outputs;
 use crate::{Presented, Reading, ServeError, read};

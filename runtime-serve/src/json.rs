@@ -6,8 +6,8 @@
 //! `YYYY-MM-DD`, durations µs, none is null, a list is an array, a record an object, no window is null.
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use metricc_dsl::calendar::instant_text;
-use metricc_dsl::ir;
+use metricc_ir as ir;
+use metricc_ir::calendar::instant_text;
 
 use crate::Presented;
 use crate::text::{cell_text, window_zone};

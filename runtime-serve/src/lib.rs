@@ -10,7 +10,6 @@
 
 mod asked;
 mod derive;
-pub mod http;
 mod indexed;
 mod json;
 mod local;

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use metricc_algebra::{Monoid, StateError};
 use metricc_compiler::scalar::WindowRule;
 use metricc_compiler::{CompileError, MetricPlan, Segment, SegmentError, Spread, StateForm};
-use metricc_dsl::ir;
+use metricc_ir as ir;
 
 use crate::reading::Reading;
 use crate::spread::{Windowed, windowed};

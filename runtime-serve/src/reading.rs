@@ -8,9 +8,9 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::TimestampMicrosecondType;
 use metricc_compiler::scalar::WindowRule;
 use metricc_compiler::{CompileError, MetricPlan};
-use metricc_dsl::calendar::instant_text;
-use metricc_dsl::ir::{Metric, Window};
-use metricc_dsl::ir_text;
+use metricc_ir::calendar::instant_text;
+use metricc_ir::spelling;
+use metricc_ir::{Metric, Window};
 
 use crate::ServeError;
 use crate::spread::{Form, Windowed};
@@ -55,7 +55,7 @@ impl Reading {
                 Err(Reading::refused(metric, "is put together to windows that do not overlap"))
             }
             Some(_) if !is_kept => {
-                let window = ir_text::window(window);
+                let window = spelling::window(window);
                 Err(Reading::refused(metric, format!("is `{window}`: such windows are not put together")))
             }
             _ => Ok(()),
@@ -142,7 +142,7 @@ fn coarser(metric: &Metric, fine: &ArrayRef, window: &Window) -> Result<ArrayRef
         }
         let is_border = |instant: &i64| own.start_of(*instant) == *instant;
         if let Some(border) = [start, rule.end_of(start)].into_iter().find(|instant| !is_border(instant)) {
-            let (own, coarse) = (ir_text::window(&metric.window), ir_text::window(window));
+            let (own, coarse) = (spelling::window(&metric.window), spelling::window(window));
             let at = instant_text(border, None);
             let problem =
                 format!("is `{own}`: one of its windows lies in two of `{coarse}`, which meet at {at}");

@@ -2,7 +2,7 @@
 
 use metricc_algebra::value_bytes;
 use metricc_client::{ReadRequest, ServingError};
-use metricc_dsl::ir::{Key, RecordField, Type};
+use metricc_ir::{Key, RecordField, Type};
 use metricc_log::parse_value;
 use serde_json::Value;
 
@@ -77,7 +77,7 @@ fn unknown_key(metric: &str, name: &str, keys: &[RecordField]) -> ServingError {
 
 #[cfg(test)]
 mod tests {
-    use metricc_dsl::ir::Kind;
+    use metricc_ir::Kind;
     use serde_json::json;
 
     use super::*;

@@ -10,7 +10,7 @@ use arrow::compute::take;
 use arrow::datatypes::TimestampMicrosecondType;
 use metricc_algebra::Sessions;
 use metricc_compiler::{CompileError, MetricPlan, Spread, StateForm};
-use metricc_dsl::ir::Metric;
+use metricc_ir::Metric;
 
 use crate::ServeError;
 use crate::reading::Reading;

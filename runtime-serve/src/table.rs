@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 use futures::future::BoxFuture;
 use metricc_client::{ReadReceipt, ReadRequest, Served, Serving, ServingError};
 use metricc_compiler::{CompileError, scalar};
-use metricc_dsl::ir;
+use metricc_ir as ir;
 use serde_json::value::RawValue;
 
 use crate::json::json_lines;

@@ -5,9 +5,9 @@ use arrow::datatypes::{
     Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type,
     TimestampMicrosecondType,
 };
-use metricc_client::decimal_text;
-use metricc_dsl::calendar::{ZoneRules, date_text, instant_text};
-use metricc_dsl::ir;
+use metricc_ir as ir;
+use metricc_ir::calendar::{ZoneRules, date_text, instant_text};
+use metricc_ir::text::number::decimal_text;
 
 use crate::{Presented, json};
 

@@ -5,7 +5,7 @@ use arrow::datatypes::{
     Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type,
     TimestampMicrosecondType,
 };
-use metricc_dsl::ir::{Kind, Value};
+use metricc_ir::{Kind, Value};
 
 /// The value in a row of a column of a kind.
 ///

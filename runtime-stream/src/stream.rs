@@ -211,7 +211,7 @@ impl Stream {
         }
         Ok(PendingRead {
             plan: self.plan.clone(),
-            interval: Interval::new(self.from.clone(), self.at.clone())?,
+            interval: Interval::new(self.from.clone(), self.at.clone()).map_err(LogError::from)?,
             replies,
             n_workers: self.workers.len(),
             failures: self.failures.clone(),

@@ -2,7 +2,7 @@
 
 use metricc::{Bound, Engine, EngineOptions, evaluate_interval};
 use metricc_compiler::{MetricPlan, Segment};
-use metricc_dsl::ir::Window;
+use metricc_ir::Window;
 use metricc_log::Interval;
 use metricc_runtime_serve::{Reading, json_lines, read};
 use metricc_tests::generate::files::{Layout, write_ndjson};
@@ -143,7 +143,7 @@ fn what_cannot_be_put_together_is_said() {
     let problem = |name: &str, grain: &str| {
         let place = bound.plan.metrics.iter().position(|plan| plan.metric.name == name).expect("a metric");
         let plan = &bound.plan.metrics[place];
-        let grain = metricc_dsl::grain(grain, &plan.metric.window).expect("a window");
+        let grain = metricc_ir::grain(grain, &plan.metric.window).expect("a window");
         let reading = Reading { grain: Some(grain), ..Reading::default() };
         lines(plan, &segments[place], &reading).expect_err(name)
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use metricc::own::Imports;
 use metricc::{Bound, Engine, Evaluated, evaluate, evaluate_interval};
-use metricc_dsl::ir::{AnyMetric, Value};
+use metricc_ir::{AnyMetric, Value};
 use metricc_log::Interval;
 use metricc_runtime_serve::{Presented, Reading, json_lines, value_at};
 use metricc_tests::generate::files::{Layout, write_ndjson};

@@ -27,8 +27,7 @@ fn assert_both_doors_agree(text: &str, files: &Files<'_>) {
         let from_rust = checked(&package, files);
         let found = from_rust.package.metrics.iter().find(|other| other.name == "from_rust");
         let found = found.unwrap_or_else(|| panic!("{:?}\n{package}", from_rust.diagnostics));
-        let typed =
-            |metric: &metricc_dsl::ir::Metric| serde_json::to_string(metric).expect("a metric is JSON");
+        let typed = |metric: &metricc_ir::Metric| serde_json::to_string(metric).expect("a metric is JSON");
         assert_eq!(typed(metric), typed(found), "{function}\n{package}");
         assert_eq!(metric.doc, found.doc);
     }
@@ -44,7 +43,7 @@ fn assert_both_doors_agree(text: &str, files: &Files<'_>) {
         let from_rust = checked(&package, &[&beside[..], files].concat());
         let found = from_rust.package.derived.iter().find(|other| other.name == "from_rust");
         let found = found.unwrap_or_else(|| panic!("{:?}\n{package}\n{function}", from_rust.diagnostics));
-        let typed = |derived: &metricc_dsl::ir::Derived| serde_json::to_string(derived).expect("JSON");
+        let typed = |derived: &metricc_ir::Derived| serde_json::to_string(derived).expect("JSON");
         assert_eq!(typed(derived), typed(found), "{function}\n{package}");
         assert_eq!(derived.doc, found.doc);
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use metricc::Package;
 use metricc::own::Imports;
 use metricc_compiler::{MetricPlan, SourcePlan, explain};
-use metricc_dsl::explain::Node;
-use metricc_dsl::explain_typed;
+use metricc_ir::explain::Node;
+use metricc_ir::explain_typed::explain_typed;
 
 fn stages<'a>(package: &Package, source: &SourcePlan, plan: &MetricPlan) -> [(&'a str, Node); 7] {
     let syntax = package.checked.explain_syntax(&plan.metric.name).expect("it has a syntax tree");

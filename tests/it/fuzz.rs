@@ -131,7 +131,7 @@ metric payment_count = count() { from payments  every day in india }
 )];
 
 /// Plans all metrics, for both layers.
-fn plan(package: &metricc_dsl::ir::Package) -> Result<(), metricc_compiler::CompileError> {
+fn plan(package: &metricc_ir::Package) -> Result<(), metricc_compiler::CompileError> {
     let mut of_events = package.metrics.clone();
     let operands = package.derived.iter().flat_map(|derived| &derived.operands);
     of_events.extend(operands.map(|operand| operand.metric.clone()));
@@ -149,7 +149,7 @@ fn problem(bytes: &[u8]) -> Option<String> {
     let files: Vec<(&str, &str)> = BESIDE.into_iter().chain(FILES.iter().copied()).collect();
     let check = |source: &SourceText| check_with(source, &files[..]);
     let checked = check(&source(bytes));
-    let typed = |package: &metricc_dsl::ir::Package| {
+    let typed = |package: &metricc_ir::Package| {
         let metrics = package.metrics.iter().map(|metric| serde_json::to_string(metric).expect("JSON"));
         let derived = package.derived.iter().map(|derived| serde_json::to_string(derived).expect("JSON"));
         metrics.chain(derived).collect::<Vec<_>>()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use metricc::{Bound, Engine};
-use metricc_dsl::ir;
+use metricc_ir as ir;
 use metricc_log::Frontier;
 use metricc_tests::generate::files::{Layout, write_csv, write_ndjson};
 use metricc_tests::generate::logs::{self, LogOptions};

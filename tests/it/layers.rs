@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use metricc::{Bound, Engine, EngineOptions, Package, bind, evaluate, evaluate_interval};
-use metricc_dsl::{SourceText, ir, render};
+use metricc_dsl::{SourceText, render};
+use metricc_ir as ir;
 use metricc_log::{Binding, Findings, Frontier, Interval};
 use metricc_runtime_serve::{json_lines, present};
 use metricc_tests::generate::metrics::FILES;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
-use metricc_dsl::ir::Kind;
+use metricc_ir::Kind;
 
 use super::decimal::{Digits, power_of_ten, rescale};
 use super::operand::{Body, one, unary_total};

@@ -14,7 +14,7 @@ use arrow::datatypes::{
     TimeUnit, TimestampMicrosecondType,
 };
 use arrow::error::ArrowError;
-use metricc_dsl::ir::Kind;
+use metricc_ir::Kind;
 
 use super::data_type;
 use super::operand::{Body, Operand, Result, finish, plain, two};

@@ -6,7 +6,7 @@ use arrow::array::{DynComparator, make_comparator};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::SortOptions;
 use arrow::compute::kernels::cmp;
-use metricc_dsl::ir::{Func, Kind};
+use metricc_ir::{Func, Kind};
 
 use super::data_type;
 use super::operand::{Body, Operand, Result, bools, plain, two};

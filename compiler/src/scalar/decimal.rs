@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Decimal128Type, i256};
-use metricc_dsl::ir::{Func, Kind};
+use metricc_ir::{Func, Kind};
 
 use super::data_type;
 use super::operand::{Body, binary_total, one, unary_total};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Float64Type};
-use metricc_dsl::ir::{Func, Kind};
+use metricc_ir::{Func, Kind};
 
 use super::operand::{Body, binary_total, one, unary_total};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion_physical_expr::PhysicalExpr;
-use metricc_dsl::ir::{Func, Kind, Type};
+use metricc_ir::{Func, Kind, Type};
 
 use super::operand::Body;
 use super::{

@@ -28,7 +28,7 @@ use arrow::datatypes::{
     Int64Type, TimestampMicrosecondType,
 };
 use metricc_algebra::hash64 as hash64_of;
-use metricc_dsl::ir::Kind;
+use metricc_ir::Kind;
 
 use super::operand::{Body, Operand, Result, unexpected};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{ArrowPrimitiveType, DurationMicrosecondType, Int64Type, TimestampMicrosecondType};
-use metricc_dsl::ir::{Func, Kind};
+use metricc_ir::{Func, Kind};
 
 use super::data_type;
 use super::operand::{Body, binary_total, one, unary_total};

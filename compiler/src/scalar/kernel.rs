@@ -10,7 +10,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion_common::{DataFusionError, Result as EngineResult, ScalarValue};
 use datafusion_expr::ColumnarValue;
 use datafusion_physical_expr::PhysicalExpr;
-use metricc_dsl::ir::{Func, Kind, Type};
+use metricc_ir::{Func, Kind, Type};
 
 use super::function::{self, Prepared};
 use super::operand::{Body, Operand};

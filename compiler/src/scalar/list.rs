@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array};
 use arrow::buffer::BooleanBuffer;
-use metricc_dsl::ir::Kind;
+use metricc_ir::Kind;
 
 use super::operand::{Body, Operand, Result, all_present, bools, one, two};
 use super::{compare, data_type};

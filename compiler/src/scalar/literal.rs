@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, ListArray, new_empty_array};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::ScalarValue;
-use metricc_dsl::ir::{Kind, Value};
+use metricc_ir::{Kind, Value};
 
 use super::data_type;
 use crate::CompileError;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
 use arrow::error::ArrowError;
-use metricc_dsl::ir::{Kind, Lookup, Table, Value};
+use metricc_ir::{Kind, Lookup, Table, Value};
 
 use super::function::alike;
 use super::hash::{Writer, writer};

@@ -11,7 +11,7 @@ use arrow::datatypes::{
     TimestampMicrosecondType,
 };
 use datafusion_physical_expr::PhysicalExpr;
-use metricc_dsl::ir::{Func, Kind};
+use metricc_ir::{Func, Kind};
 
 use super::operand::{Body, Operand, Result, bools, one};
 use super::{compare, data_type, function, literal_of};

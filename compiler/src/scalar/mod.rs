@@ -44,8 +44,8 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion_expr::ColumnarValue;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::expressions::{Column, Literal};
-use metricc_client::own::Imports;
-use metricc_dsl::ir::{Expr, ExprKind, Func, Type};
+use metricc_ir::user_defined::Imports;
+use metricc_ir::{Expr, ExprKind, Func, Type};
 
 use crate::CompileError;
 

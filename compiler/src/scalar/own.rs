@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::Array;
 use arrow::error::ArrowError;
 use metricc_algebra::{CellBuilder, Cells};
-use metricc_client::own::{Function, Imports};
-use metricc_dsl::ir::{Import, Type};
+use metricc_ir::user_defined::{Function, Imports};
+use metricc_ir::{Import, Type};
 
 use super::data_type;
 use super::operand::{Body, Operand};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use metricc_algebra::{ratio_i128_to_f64, ratio_to_f64};
-use metricc_dsl::ir::Kind;
+use metricc_ir::Kind;
 use num_bigint::BigInt;
 
 use super::decimal::{Digits, power_of_ten};

@@ -11,7 +11,7 @@ use arrow::buffer::{BooleanBuffer, OffsetBuffer};
 use arrow::compute::kernels::comparison;
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type};
 use arrow::error::ArrowError;
-use metricc_dsl::ir::{Func, Kind};
+use metricc_ir::{Func, Kind};
 use regex::Regex;
 
 use super::operand::{Body, Operand, Result, all_present, bools, one, plain, two};

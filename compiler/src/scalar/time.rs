@@ -1,12 +1,12 @@
-//! Functions of instants and dates. The calendar itself is in `metricc_dsl::calendar`; here it is
+//! Functions of instants and dates. The calendar itself is in `metricc_ir::calendar`; here it is
 //! applied to columns, remembering what the row before needed, since event times come nearly sorted.
 
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Date32Type, Int64Type, TimestampMicrosecondType};
-use metricc_dsl::calendar::{Bucket, BucketRule, LocalTime, MICROS_PER_DAY, Span, ZoneRules, floor_to};
-use metricc_dsl::ir::{Calendar, CalendarUnit, Func, Kind, Part};
+use metricc_ir::calendar::{Bucket, BucketRule, LocalTime, MICROS_PER_DAY, Span, ZoneRules, floor_to};
+use metricc_ir::{Calendar, CalendarUnit, Func, Kind, Part};
 
 use super::data_type;
 use super::operand::{Body, Operand, Result, finish, one};

@@ -2,8 +2,8 @@
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Date32Type, TimestampMicrosecondType};
-use metricc_dsl::calendar::{MICROS_PER_DAY, WindowCut};
-use metricc_dsl::ir::{Kind, Window};
+use metricc_ir::calendar::{MICROS_PER_DAY, WindowCut};
+use metricc_ir::{Kind, Window};
 
 use super::operand::{Operand, Result, unexpected};
 use super::{data_type, time};

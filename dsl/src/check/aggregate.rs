@@ -5,7 +5,7 @@ use super::import;
 use crate::ast::{Argument, Expr, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{Aggregate, AggregateOp, ExprKind as IrKind, Kind, RecordField, Type};
+use metricc_ir::{Aggregate, AggregateOp, ExprKind as IrKind, Kind, RecordField, Type};
 
 /// The aggregates. `min` and `max` are aggregates with one argument only.
 pub(super) const NAMES: [&str; 37] = [

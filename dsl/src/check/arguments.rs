@@ -8,7 +8,7 @@ use super::parameters::is_less;
 use crate::ast::{Argument, Expr, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{AggregateOp, Kind, Value};
+use metricc_ir::{AggregateOp, Kind, Value};
 
 /// The most items of a top, edges of a histogram, steps of a funnel, periods of retention.
 const MOST_ITEMS: i128 = 10_000;

@@ -1,11 +1,11 @@
 //! `calendar NAME { zone "…", week monday }`, and zone names.
 
 use crate::ast::{CalendarClause, CalendarItem, Expr, ExprKind, Name};
-use crate::calendar::zone_names;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, MOST_SHOWN, Span};
-use crate::ir::Calendar;
-use crate::suggest;
+use metricc_ir::Calendar;
+use metricc_ir::calendar::zone_names;
+use metricc_ir::suggest;
 
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 

@@ -10,7 +10,7 @@ use super::operand::Operands;
 use crate::ast;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{Aggregate, Expr, ExprKind, Func, Kind, Source, Type, Value};
+use metricc_ir::{Aggregate, Expr, ExprKind, Func, Kind, Source, Type, Value};
 
 /// Most nodes of a metric's IR, with its `let`s put in.
 const MOST_NODES: usize = 10_000;

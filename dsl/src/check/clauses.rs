@@ -10,8 +10,8 @@ use crate::ast::{
 };
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::Source;
-use crate::suggest;
+use metricc_ir::Source;
+use metricc_ir::suggest;
 
 /// The clauses of a body, by kind; those that stand once are taken once.
 #[derive(Default)]

@@ -12,7 +12,7 @@ use super::{Names, operand};
 use crate::ast::{Expr, ExprKind, MetricItem, MetricValue};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity, Span};
-use crate::ir::{AnyMetric, Derived};
+use metricc_ir::{AnyMetric, Derived};
 
 /// Whether an item is made of metrics.
 pub(super) fn is_derived(item: &MetricItem, names: &Names) -> bool {

@@ -9,8 +9,9 @@ use super::unify::open_literal;
 use crate::ast::{BinaryOperator, Expr, ExprKind, Name, UnaryOperator};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{self, Func, Kind, Value};
-use crate::suggest;
+use metricc_ir as ir;
+use metricc_ir::suggest;
+use metricc_ir::{Func, Kind, Value};
 
 impl Checker<'_> {
     /// Types an expression; all errors in it are reported.

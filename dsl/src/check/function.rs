@@ -11,8 +11,8 @@ use super::time;
 use crate::ast::{Argument, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{Func, Kind};
-use crate::suggest;
+use metricc_ir::suggest;
+use metricc_ir::{Func, Kind};
 
 /// Scalar functions that are not in `time`.
 const SCALARS: [&str; 22] = [

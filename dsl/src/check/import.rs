@@ -8,7 +8,7 @@ use super::{Names, function, types};
 use crate::ast::{Argument, Expr, ExprKind, ImportItem, Name, TypeRef};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{AggregateOp, Func, Import, Kind, Type};
+use metricc_ir::{AggregateOp, Func, Import, Kind, Type};
 
 /// Most arguments of own code.
 const MOST_ARGUMENTS: usize = 6;

@@ -3,9 +3,9 @@
 use crate::ast::{Expr, ExprKind, Number, UnaryOperator};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{Kind, Value};
-use crate::suggest;
-use crate::text::timestamp::{self, TimeProblem};
+use metricc_ir::suggest;
+use metricc_ir::text::timestamp::{self, TimeProblem};
+use metricc_ir::{Kind, Value};
 
 /// A literal whose kind is not settled.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use super::literal::Literal;
 use crate::ast::{self, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{Func, Kind, Type};
-use crate::suggest;
+use metricc_ir::suggest;
+use metricc_ir::{Func, Kind, Type};
 
 /// A `lookup`; its keys are checked when it is first needed.
 pub(super) struct LookedUp<'a> {

@@ -10,7 +10,7 @@ use super::{MOST_PARTS, Names, Places, duplicate, name, too_many};
 use crate::ast::{Expr, ExprKind, KeyItem, MetricItem, MetricValue, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity, Span};
-use crate::ir::{Each, ExprKind as IrKind, Func, Key, Kind, Metric, Output, Source, Window};
+use metricc_ir::{Each, ExprKind as IrKind, Func, Key, Kind, Metric, Output, Source, Window};
 
 /// The metric; what is wrong with it is in `found`.
 pub(super) fn check(
@@ -169,7 +169,7 @@ impl<'a> Checker<'a> {
     }
 
     /// All `where`s as one condition. Outer `None`: an error.
-    fn filters(&mut self, wheres: &[&Expr]) -> Option<Option<crate::ir::Expr>> {
+    fn filters(&mut self, wheres: &[&Expr]) -> Option<Option<metricc_ir::Expr>> {
         let mut all: Option<Typed> = None;
         let mut is_sound = true;
         for condition in wheres {
@@ -353,7 +353,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-fn reads_column(expr: &crate::ir::Expr) -> bool {
+fn reads_column(expr: &metricc_ir::Expr) -> bool {
     let mut todo = vec![expr];
     while let Some(expr) = todo.pop() {
         match &expr.kind {

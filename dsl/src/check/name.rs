@@ -3,7 +3,7 @@
 use crate::ast::Name;
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::suggest;
+use metricc_ir::suggest;
 
 /// Longest name, in bytes.
 const LONGEST_NAME: usize = 64;

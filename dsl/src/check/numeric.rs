@@ -6,7 +6,7 @@ use super::number::{is_number, is_ordered};
 use crate::ast::{Argument, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{Func, Kind};
+use metricc_ir::{Func, Kind};
 
 impl Checker<'_> {
     /// `abs`, `floor`, `ceil`.

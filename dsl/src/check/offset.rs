@@ -1,12 +1,12 @@
 //! `offset 7 day`: how many windows back a metric is read.
 
 use super::checker::Checker;
-use super::time::calendar_unit;
 use crate::ast::{Expr, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{CalendarUnit, Window};
-use crate::ir_text;
+use metricc_ir::spelling;
+use metricc_ir::spelling::calendar_unit;
+use metricc_ir::{CalendarUnit, Window};
 
 /// Most windows that an offset looks back.
 const MOST_WINDOWS: i64 = 1_000_000;
@@ -23,7 +23,7 @@ impl Checker<'_> {
     /// An offset as a number of windows.
     pub(super) fn windows_back(&mut self, back: Back<'_>, window: &Window) -> Option<i64> {
         let problem = |message: String| Diagnostic::new(Code::Offset, message, back.span, "");
-        let text = ir_text::window(window);
+        let text = spelling::window(window);
         let n_windows = match (window, &back.length.kind, back.unit) {
             (_, ExprKind::Poisoned, _) => return None,
             (Window::AllTime | Window::Session { .. }, ..) => {
@@ -52,11 +52,11 @@ impl Checker<'_> {
             _ => {
                 let help = match window {
                     Window::Calendar(unit, _) => {
-                        let unit = ir_text::unit_name(*unit);
+                        let unit = spelling::unit_name(*unit);
                         format!("look back by units of the calendar, such as `offset 7 {unit}`")
                     }
                     Window::Sliding { step, .. } | Window::Tumbling(step) => {
-                        format!("look back by a multiple of `{}`", ir_text::duration(*step))
+                        format!("look back by a multiple of `{}`", spelling::duration(*step))
                     }
                     _ => String::new(),
                 };

@@ -1,17 +1,18 @@
 //! One metric in the definition of another: which value it is, and how its rows fit those of the others.
 
+use metricc_ir as ir;
 use std::collections::BTreeMap;
 
 use super::checker::{Checker, NoneKind, Typed};
 use super::offset::{Back, units_in};
 use crate::ast::Name;
-use crate::calendar::{MICROS_PER_DAY, ZoneRules};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{
+use metricc_ir::calendar::{MICROS_PER_DAY, ZoneRules};
+use metricc_ir::{
     self, AnyMetric, CalendarUnit, Derived, Operand, OperandColumn, Output, RecordField, RowType, Window,
 };
-use crate::{ir_text, suggest};
+use metricc_ir::{spelling, suggest};
 
 /// What a metric is made of, as far as it has been checked.
 pub(super) struct Operands {
@@ -113,7 +114,7 @@ impl Checker<'_> {
             AnyMetric::OfMetrics(derived) => {
                 if window != derived.window && derived.operands.iter().any(|operand| operand.offset > 0) {
                     let message =
-                        format!("`{name}` looks back by windows of `{}`", ir_text::window(&derived.window));
+                        format!("`{name}` looks back by windows of `{}`", spelling::window(&derived.window));
                     let diagnostic = Diagnostic::new(Code::Operands, message, span, "");
                     self.report(diagnostic.help("make this one of the metrics that it is made of"));
                     return None;
@@ -183,7 +184,7 @@ impl Checker<'_> {
         let operands = self.operands.as_ref()?;
         let window = operands.window.clone().unwrap_or_else(|| row.window.clone());
         if !merges(&row.window, &window) {
-            let (own, wanted) = (ir_text::window(&row.window), ir_text::window(&window));
+            let (own, wanted) = (spelling::window(&row.window), spelling::window(&window));
             let message = format!("windows of `{own}` are not put together to `{wanted}`");
             let diagnostic =
                 Diagnostic::new(Code::Operands, message, span, format!("`{}` is `{own}`", row.name));
@@ -219,7 +220,7 @@ impl Checker<'_> {
         }
         let describe = |window: &Window, keys: &[RecordField]| {
             let keys: Vec<String> = keys.iter().map(|key| format!("{}: {}", key.name, key.ty)).collect();
-            let window = ir_text::window(window);
+            let window = spelling::window(window);
             if keys.is_empty() {
                 format!("`{window}`")
             } else {

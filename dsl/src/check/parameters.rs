@@ -6,7 +6,7 @@ use super::literal;
 use crate::ast::{Expr, ExprKind, Number};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Kind, Value};
+use metricc_ir::{Kind, Value};
 
 /// A quantile of one, in billionths.
 const ONE: i128 = 1_000_000_000;

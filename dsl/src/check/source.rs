@@ -8,8 +8,8 @@ use super::{MOST_PARTS, Places, literal, too_many, types};
 use crate::ast::{Expr, FieldItem, Marker, MarkerKind, Name, SourceItem};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity, Span};
-use crate::ir::{Field, Kind, Source, TimeUnit, Type, Value};
-use crate::suggest;
+use metricc_ir::suggest;
+use metricc_ir::{Field, Kind, Source, TimeUnit, Type, Value};
 
 const UNITS: [&str; 4] = ["s", "ms", "us", "ns"];
 

@@ -11,9 +11,9 @@ use super::{MOST_PARTS, Places, Uses, too_many, types};
 use crate::ast::{FieldItem, MarkerKind, TableItem};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity, Span};
-use crate::ir::{Held, Kind, Lookup, RecordField, Table, Value};
-use crate::text::{self, csv};
-use crate::{ir_text, suggest};
+use metricc_ir::text::{self, csv};
+use metricc_ir::{Held, Kind, Lookup, RecordField, Table, Value};
+use metricc_ir::{spelling, suggest};
 
 /// Most rows of a table.
 const MOST_ROWS: usize = 1_000_000;
@@ -328,7 +328,7 @@ impl Reader<'_> {
         for pair in rows.windows(2) {
             let [(first, (first_line, _)), (second, (line, row))] = pair else { continue };
             if first == second {
-                let values = keys.iter().map(|key| ir_text::value(&row[*key], &self.columns[*key].ty.kind));
+                let values = keys.iter().map(|key| spelling::value(&row[*key], &self.columns[*key].ty.kind));
                 let values = values.map(|value| shown(&value)).collect::<Vec<_>>().join(", ");
                 let message = format!("`{}` has two rows of the key {values}", self.file);
                 let help = format!(

@@ -9,8 +9,8 @@ use super::{MOST_PARTS, Names, clauses, too_many};
 use crate::ast::{Name, RowItem, TestClause, TestItem};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{AnyMetric, Expected, ExpectedRow, Given, RowType, Test, Window};
-use crate::suggest;
+use metricc_ir::suggest;
+use metricc_ir::{AnyMetric, Expected, ExpectedRow, Given, RowType, Test, Window};
 
 mod datum;
 mod expected;

@@ -7,7 +7,7 @@ use super::literal::Literal;
 use crate::ast::{Argument, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{ExprKind, Func, Kind, Type, Value};
+use metricc_ir::{ExprKind, Func, Kind, Type, Value};
 
 /// Longest regular expression program, in bytes.
 const LARGEST_PATTERN: usize = 1024 * 1024;

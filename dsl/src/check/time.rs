@@ -5,8 +5,9 @@ use super::literal::Literal;
 use crate::ast::{Argument, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{Calendar, CalendarUnit, Func, Kind, Part};
-use crate::suggest;
+use metricc_ir::spelling::calendar_unit;
+use metricc_ir::suggest;
+use metricc_ir::{Calendar, Func, Kind, Part};
 
 /// All but `truncate`.
 pub(super) const FUNCTIONS: [&str; 10] =
@@ -14,18 +15,6 @@ pub(super) const FUNCTIONS: [&str; 10] =
 
 /// The words that name a calendar bucket.
 pub(super) const CALENDAR_UNITS: [&str; 5] = ["day", "week", "month", "quarter", "year"];
-
-/// The unit that a word names.
-pub(crate) fn calendar_unit(word: &str) -> Option<CalendarUnit> {
-    Some(match word {
-        "day" => CalendarUnit::Day,
-        "week" => CalendarUnit::Week,
-        "month" => CalendarUnit::Month,
-        "quarter" => CalendarUnit::Quarter,
-        "year" => CalendarUnit::Year,
-        _ => return None,
-    })
-}
 
 fn part(word: &str) -> Option<Part> {
     Some(match word {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::ast::{Expr, ExprKind, TypeRef};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Kind, Type};
-use crate::suggest;
+use metricc_ir::suggest;
+use metricc_ir::{Kind, Type};
 
 const NAMES: [&str; 10] =
     ["bool", "int", "decimal", "float", "string", "enum", "date", "timestamp", "duration", "list"];

@@ -6,7 +6,7 @@ use super::literal::{self, Literal};
 use super::number::{Apart, is_number, join};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{Kind, Value};
+use metricc_ir::{Kind, Value};
 
 impl Checker<'_> {
     /// All values as one kind. With `clamp`, a decimal that would need more than 38 digits gets 38,

@@ -6,7 +6,7 @@
 use super::checker::{Checker, Typed};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::Func;
+use metricc_ir::Func;
 
 impl Checker<'_> {
     /// The unit of a function's result; `Err` where its arguments have two, which is reported.

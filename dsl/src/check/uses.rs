@@ -13,7 +13,9 @@ use super::{CalendarEntry, Names, Places};
 use crate::ast::{Item, Name, UseItem};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::{Checked, SourceText, check_file, ir, render, suggest};
+use crate::{Checked, SourceText, check_file, render};
+use metricc_ir as ir;
+use metricc_ir::suggest;
 
 /// Most files of which each uses the next.
 const MOST_FILES: usize = 64;

@@ -1,6 +1,7 @@
 //! Numbers, durations, percentages and strings as written → values. Literals that have no value are
 //! reported and leave [`ExprKind::Poisoned`], so that the rest of the item is still checked.
 
+use metricc_ir::text::duration::LANGUAGE_UNITS;
 use pest::iterators::Pair;
 
 use super::{Builder, Parts, Rule};
@@ -10,15 +11,6 @@ use crate::diagnostic::{Diagnostic, Span};
 
 /// Most digits of a number: what a decimal can hold.
 const MOST_DIGITS: usize = 38;
-/// What may stand behind a number, and how many µs it is.
-const DURATION_UNITS: [(&str, i64); 6] = [
-    ("us", 1),
-    ("ms", 1_000),
-    ("s", 1_000_000),
-    ("m", 60_000_000),
-    ("h", 3_600_000_000),
-    ("d", 86_400_000_000),
-];
 
 impl Builder<'_> {
     /// A number, or a duration if it has a unit.
@@ -77,15 +69,6 @@ impl Builder<'_> {
     }
 }
 
-/// The µs of a duration as it is written, such as `5m`.
-pub(crate) fn duration_micros(text: &str) -> Option<i64> {
-    let is_number = text.starts_with(|first: char| first.is_ascii_digit());
-    match number_kind(text, Span { start: 0, end: text.len() }) {
-        Ok(ExprKind::Duration { micros, .. }) if is_number => Some(micros),
-        _ => None,
-    }
-}
-
 fn number_kind(text: &str, span: Span) -> Result<ExprKind, Box<Diagnostic>> {
     let n_digits =
         text.find(|character: char| !matches!(character, '0'..='9' | '_' | '.')).unwrap_or(text.len());
@@ -103,7 +86,7 @@ fn number_kind(text: &str, span: Span) -> Result<ExprKind, Box<Diagnostic>> {
     let problem = |message: String, help: &str| {
         Box::new(Diagnostic::new(Code::NumberLiteral, message, suffix_span, "").help(help))
     };
-    let Some((_, micros)) = DURATION_UNITS.iter().find(|(unit, _)| *unit == suffix) else {
+    let Some((_, micros)) = LANGUAGE_UNITS.iter().find(|(unit, _)| *unit == suffix) else {
         let help = match suffix {
             "w" => "write days: a week is `7d`",
             _ if suffix.starts_with(['e', 'E']) => "write all digits; exponents are not in the language",

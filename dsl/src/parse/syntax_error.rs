@@ -6,7 +6,7 @@ use super::Rule;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::items::{ItemKind, RawItem};
-use crate::suggest;
+use metricc_ir::suggest;
 
 const RESERVED: [&str; 17] = [
     "and", "or", "not", "in", "if", "then", "else", "none", "true", "false", "from", "each", "let", "where",

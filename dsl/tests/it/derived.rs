@@ -1,6 +1,7 @@
 //! Metrics made of metrics: what they mean, and what does not fit together.
 
-use metricc_dsl::{Code, ir_text};
+use metricc_dsl::Code;
+use metricc_ir::spelling;
 
 use super::{checked, codes};
 
@@ -52,7 +53,7 @@ fn metrics_of_metrics_are_put_into_each_other() {
     assert_eq!(derived[1].unit.as_deref(), Some("EUR"));
     let output = &derived[0].outputs[0].expr;
     assert_eq!(
-        ir_text::expression(output, &|column| ["r", "p", "r7", "p7"][column].to_owned()),
+        spelling::expression(output, &|column| ["r", "p", "r7", "p7"][column].to_owned()),
         "r / p - r7 / p7"
     );
     assert_eq!(output.ty.to_string(), "float?");

@@ -1,6 +1,6 @@
 //! The examples of the language reference give the typed metrics that they mean.
 
-use metricc_dsl::explain_typed;
+use metricc_ir::explain_typed::explain_typed;
 
 use super::{checked, rendered};
 

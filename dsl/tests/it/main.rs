@@ -13,8 +13,8 @@ mod tables;
 mod test_blocks;
 mod uses;
 
-use metricc_dsl::ir::Metric;
 use metricc_dsl::{Checked, Code, SourceText, check, render};
+use metricc_ir::Metric;
 
 /// A file of this text.
 fn file(text: impl Into<Vec<u8>>) -> SourceText {

@@ -3,7 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use metricc_dsl::{check, explain_typed, render};
+use metricc_dsl::{check, render};
+use metricc_ir::explain_typed::explain_typed;
 
 use super::{EVENTS, checked, file, over_events};
 

@@ -2,9 +2,9 @@
 //! gives the right code.
 
 use metricc_dsl::Code;
-use metricc_dsl::explain_typed;
-use metricc_dsl::ir::{Kind, Metric, Type, Value, Window};
-use metricc_dsl::ir_text;
+use metricc_ir::explain_typed::explain_typed;
+use metricc_ir::spelling;
+use metricc_ir::{Kind, Metric, Type, Value, Window};
 
 use super::{EVENTS, checked, codes, event_codes, file, metric, over_events, rendered};
 
@@ -27,8 +27,8 @@ fn filter_codes(condition: &str) -> Vec<Code> {
     event_codes("count()", &format!("where {condition}"))
 }
 
-fn text(metric: &Metric, expr: &metricc_dsl::ir::Expr) -> String {
-    ir_text::expression(expr, &|index| match metric.source.fields.get(index) {
+fn text(metric: &Metric, expr: &metricc_ir::Expr) -> String {
+    spelling::expression(expr, &|index| match metric.source.fields.get(index) {
         Some(field) => field.name.clone(),
         None => metric.each[index - metric.source.fields.len()].name.clone(),
     })
@@ -38,7 +38,7 @@ fn text(metric: &Metric, expr: &metricc_dsl::ir::Expr) -> String {
 fn output(value: &str) -> String {
     let metric = metric(value, "");
     let expr = &metric.outputs[0].expr;
-    format!("{}: {}", ir_text::expression(expr, &|index| format!("a{index}")), expr.ty)
+    format!("{}: {}", spelling::expression(expr, &|index| format!("a{index}")), expr.ty)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tables and lookups: what is read, what a lookup means, and every way in which one can be wrong.
 
-use metricc_dsl::{Checked, Code, check_with, explain_typed};
+use metricc_dsl::{Checked, Code, check_with};
+use metricc_ir::explain_typed::explain_typed;
 
 use super::file;
 

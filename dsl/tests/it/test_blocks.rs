@@ -1,7 +1,7 @@
 //! `test` blocks: what is written in rows is checked against the types of sources and metrics.
 
 use metricc_dsl::Code;
-use metricc_dsl::ir::Value;
+use metricc_ir::Value;
 
 use super::{checked, codes};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use metricc_dsl::ir::{Field, Kind, Source, Type};
+use metricc_ir::{Field, Kind, Source, Type};
 
 use super::entry::{FieldState, SourceState};
 

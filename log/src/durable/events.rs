@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 use memchr::memchr_iter;
-use metricc_dsl::ir::Source;
+use metricc_ir::Source;
 
 use super::events_columns;
 use crate::decode::{Problem, Reject, Rows, SharedRules};

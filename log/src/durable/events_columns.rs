@@ -204,7 +204,7 @@ mod tests {
     };
     use arrow::datatypes::Int32Type;
     use arrow::ipc::writer::StreamWriter;
-    use metricc_dsl::ir::{Field, Kind, Source, Type};
+    use metricc_ir::{Field, Kind, Source, Type};
 
     use super::*;
     use crate::durable::{BodyForm, EventDecoder};

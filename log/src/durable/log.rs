@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use metricc_dsl::ir::Source;
+use metricc_ir::Source;
 
 use super::declared;
 use super::disk::Disk;

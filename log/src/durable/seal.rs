@@ -14,7 +14,7 @@ use arrow::array::{
 use arrow::datatypes::{
     DataType, Decimal128Type, Field, Int32Type, Schema, TimeUnit, TimestampMicrosecondType,
 };
-use metricc_dsl::ir::{Kind, Type};
+use metricc_ir::{Kind, Type};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -175,7 +175,7 @@ impl Write for Sink {
     }
 }
 
-fn readable_schema(fields: &[metricc_dsl::ir::Field]) -> Arc<Schema> {
+fn readable_schema(fields: &[metricc_ir::Field]) -> Arc<Schema> {
     let mut columns: Vec<Field> = fields
         .iter()
         .map(|field| Field::new(&field.name, readable_type(&field.ty), field.ty.optional))
@@ -200,11 +200,11 @@ fn readable_type(ty: &Type) -> DataType {
 /// Typed rows with their positions as what is written.
 fn readable(
     rows: &RecordBatch,
-    fields: &[metricc_dsl::ir::Field],
+    fields: &[metricc_ir::Field],
     schema: &Arc<Schema>,
 ) -> Result<RecordBatch, LogError> {
     let failed = |error: arrow::error::ArrowError| LogError::Request { problem: error.to_string() };
-    let convert = |(field, array): (&metricc_dsl::ir::Field, &ArrayRef)| readable_array(&field.ty, array);
+    let convert = |(field, array): (&metricc_ir::Field, &ArrayRef)| readable_array(&field.ty, array);
     let mut arrays: Vec<ArrayRef> =
         fields.iter().zip(rows.columns()).map(convert).collect::<Result<_, _>>().map_err(failed)?;
     if schema.fields().len() > arrays.len() {

@@ -4,12 +4,12 @@
 //! where a guess about meaning would be needed.
 
 use arrow::datatypes::{DataType, TimeUnit};
-use metricc_dsl::ir;
+use metricc_ir as ir;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
 
 use crate::rule::{FieldRule, Reading, Rule};
-use metricc_dsl::text::timestamp;
+use metricc_ir::text::timestamp;
 
 /// Whether a column of this type can be read by the rule; otherwise what to change.
 pub(crate) fn check(found: &DataType, rule: &Rule, name: &str) -> Result<(), String> {

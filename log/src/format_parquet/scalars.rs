@@ -11,13 +11,13 @@ use arrow::array::{
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, TimeUnit};
 use arrow::error::ArrowError;
-use metricc_dsl::calendar::ZoneRules;
-use metricc_dsl::ir;
+use metricc_ir as ir;
+use metricc_ir::calendar::ZoneRules;
 
 use crate::decode::Problem;
 use crate::rule::Places;
-use metricc_dsl::text::number::Rescale;
-use metricc_dsl::text::timestamp::{self, TimeProblem};
+use metricc_ir::text::number::Rescale;
+use metricc_ir::text::timestamp::{self, TimeProblem};
 
 type Rejects = Vec<(usize, Problem)>;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field as ArrowField, Schema};
 use arrow::util::display::array_value_to_string;
-use metricc_dsl::ir::{Field, Kind, Source, Type, Value};
+use metricc_ir::{Field, Kind, Source, Type, Value};
 use metricc_log::{Binding, Findings, Format, Interval, Log, LogError, Slice};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::AsArray;
 use arrow::datatypes::{Decimal128Type, Int64Type};
-use metricc_dsl::ir::{Kind, Source, Type};
+use metricc_ir::{Kind, Source, Type};
 use metricc_log::durable::{
     Cut, Disk, DurableError, DurableLog, DurableOptions, EventDecoder, Horizon, LogId, Receipt, Request,
     SourceOptions,

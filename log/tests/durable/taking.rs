@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metricc_dsl::ir::{Kind, Source, Type};
+use metricc_ir::{Kind, Source, Type};
 use metricc_log::durable::{
     Disk, DurableError, DurableLog, EventDecoder, Horizon, LogId, SourceOptions, Verdict,
 };

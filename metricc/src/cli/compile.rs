@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use metricc_client::own::Imports;
+use metricc_ir::user_defined::Imports;
 
 use super::arguments::CompileArguments;
 use super::terminal::{self, Failure};

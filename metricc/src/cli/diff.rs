@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use metricc_client::own::Imports;
 use metricc_dsl::{Files, SourceText};
+use metricc_ir::user_defined::Imports;
 
 use super::arguments::{DiffArguments, DiffFormat};
 use super::check::counted;

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use metricc_client::own::Imports;
 use metricc_compiler::{MetricPlan, SourcePlan, explain};
-use metricc_dsl::explain::Node;
-use metricc_dsl::ir::{self, AnyMetric};
-use metricc_dsl::{Code, explain_derived, explain_typed};
+use metricc_dsl::Code;
+use metricc_ir as ir;
+use metricc_ir::AnyMetric;
+use metricc_ir::explain::Node;
+use metricc_ir::explain_typed::{explain_derived, explain_typed};
+use metricc_ir::user_defined::Imports;
 
 use super::arguments::{ExplainArguments, ExplainFormat, Stage};
 use super::terminal::{self, Failure};

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use metricc_dsl::ir;
+use metricc_ir as ir;
 
 use super::terminal::Failure;
 use crate::{Bound, Package, bind};

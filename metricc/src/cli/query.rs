@@ -10,7 +10,7 @@ use metricc_client::{Explained, Layer, ReadRequest, Served, ServedPart, Serving,
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use metricc_runtime_serve::http::key_value;
+use metricc_http_api::key_value;
 
 use super::arguments::{QueryArguments, QueryFormat};
 use super::check::counted;

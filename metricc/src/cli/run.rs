@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use metricc_client::own::Imports;
-use metricc_dsl::ir::{AnyMetric, Window};
+use metricc_ir::user_defined::Imports;
+use metricc_ir::{AnyMetric, Window};
 use metricc_log::{Findings, Frontier, Log};
 use metricc_runtime_serve::Reading;
 
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
 
 /// Which windows of a metric are asked for.
 fn reading(arguments: &RunArguments, window: &Window) -> Result<Reading, Failure> {
-    let grain = arguments.range.grain.as_ref().map(|text| metricc_dsl::grain(text, window)).transpose();
+    let grain = arguments.range.grain.as_ref().map(|text| metricc_ir::grain(text, window)).transpose();
     let grain = grain.map_err(|problem| Failure::Message(format!("--grain: {problem}")))?;
     Ok(Reading { from: arguments.range.from, to: arguments.range.to, grain, keys: None })
 }

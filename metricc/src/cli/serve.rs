@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use metricc_client::own::Imports;
-use metricc_dsl::ir::AnyMetric;
+use metricc_ir::AnyMetric;
+use metricc_ir::user_defined::Imports;
 use metricc_node::{Config, Limits, Node, NodeError, Server};
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use metricc_client::own::Imports;
+use metricc_ir::user_defined::Imports;
 
 use super::arguments::TestArguments;
 use super::check::counted;

@@ -10,7 +10,7 @@ use super::run::{Opened, engine_options, open};
 use super::terminal::{self, Failure};
 use crate::Bound;
 use crate::verify::{CounterExample, RealLayers, Verdict, VerifyOptions, verify};
-use metricc_client::own::Imports;
+use metricc_ir::user_defined::Imports;
 
 /// Times that a trial reads the log: below, above, and the stream over all and above the cut.
 const READS_PER_TRIAL: u64 = 3;

@@ -1,6 +1,6 @@
 //! An OpenAPI 3.1 document of the reading side of a node that serves a package.
 
-use metricc_dsl::ir::{RowType, Window};
+use metricc_ir::{RowType, Window};
 use serde_json::{Map, Value, json};
 
 use super::schema;

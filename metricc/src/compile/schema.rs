@@ -2,7 +2,8 @@
 
 use metricc_algebra::{Exactness, Size};
 use metricc_compiler::MetricPlan;
-use metricc_dsl::ir::{self, Kind, OutputType, RowType, Window};
+use metricc_ir as ir;
+use metricc_ir::{Kind, OutputType, RowType, Window};
 use serde_json::{Map, Value, json};
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";

@@ -105,7 +105,7 @@ impl Server {
             .route("/healthz", get(sources::healthz))
             .route("/readyz", get(sources::readyz))
             .with_state(shared)
-            .merge(metricc_runtime_serve::http::router(serving))
+            .merge(metricc_http_api::router(serving))
             .fallback(sources::nowhere)
             .method_not_allowed_fallback(sources::other_method)
             .layer(axum::middleware::from_fn_with_state(access, access::check));

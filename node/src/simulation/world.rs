@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use metricc_log::Frontier;
 use metricc_log::durable::{Disk, DurableLog, DurableOptions, Horizon, LogId};
-use metricc_runtime_batch::ViewStore;
 use metricc_runtime_serve::LocalServing;
+use metricc_views::ViewStore;
 
 use super::ledger::Ledger;
 use super::recorder::{Operation, Recorder, Seen};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use metricc_dsl::ir::{Field, Kind, Source, Value};
+use metricc_ir::{Field, Kind, Source, Value};
 use rand::Rng;
 
 use super::hostile::hostile_records;

@@ -3,7 +3,7 @@
 //! They are made from a true event with its identity: a decoder that remembers the identity of a
 //! record before it has rejected it would lose the event that follows.
 
-use metricc_dsl::ir::{Kind, Source};
+use metricc_ir::{Kind, Source};
 
 use super::files::{json_value, quoted, value_of};
 use super::random;

@@ -1,6 +1,6 @@
 //! Random logs: events in log order, with duplicates, conflicts and late events.
 
-use metricc_dsl::ir::{Field, Source, Value};
+use metricc_ir::{Field, Source, Value};
 use rand::Rng;
 
 use super::values;
@@ -69,7 +69,7 @@ fn event(random: &mut Random, source: &Source, number: usize, years: Years) -> E
 
 /// A part of an identity: two parts together are different for each number.
 fn identity(field: &Field, number: usize) -> Value {
-    use metricc_dsl::ir::Kind;
+    use metricc_ir::Kind;
     match &field.ty.kind {
         Kind::String => Value::String(format!("e{}", number / 2)),
         _ => Value::Int(i64::try_from(number % 2).unwrap_or(0)),

@@ -11,7 +11,7 @@ use arrow::array::{
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use metricc_dsl::ir::{Kind, Source, Type, Value};
+use metricc_ir::{Kind, Source, Type, Value};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 

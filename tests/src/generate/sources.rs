@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use metricc_dsl::ir::{Field, Kind, Source, Type, Value};
+use metricc_ir::{Field, Kind, Source, Type, Value};
 
 /// Which variant of the source `events`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

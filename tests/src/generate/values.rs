@@ -1,7 +1,7 @@
 //! Values that sit where implementations differ: extremes, boundaries, look-alikes.
 
 use jiff::Timestamp;
-use metricc_dsl::ir::{Kind, Type, Value};
+use metricc_ir::{Kind, Type, Value};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 

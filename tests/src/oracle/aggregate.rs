@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use metricc_dsl::ir::{Aggregate, AggregateOp, Kind};
+use metricc_ir::{Aggregate, AggregateOp, Kind};
 use num_bigint::BigInt;
 use num_traits::One;
 

@@ -1,4 +1,4 @@
-use metricc_dsl::ir::{Expr, ExprKind, Type, Value};
+use metricc_ir::{Expr, ExprKind, Type, Value};
 
 use super::*;
 use crate::oracle::present::json;

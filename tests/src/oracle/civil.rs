@@ -7,7 +7,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use metricc_dsl::ir::{Calendar, CalendarUnit, Part};
+use metricc_ir::{Calendar, CalendarUnit, Part};
 
 /// µs of a second.
 const SECOND: i64 = 1_000_000;

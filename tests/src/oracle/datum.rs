@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use metricc_dsl::ir::{Field, Kind, Value};
+use metricc_ir::{Field, Kind, Value};
 use num_bigint::BigInt;
 
 use super::Event;

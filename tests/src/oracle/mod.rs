@@ -18,7 +18,7 @@ mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use metricc_dsl::ir::{Metric, Source, Value, Window};
+use metricc_ir::{Metric, Source, Value, Window};
 
 pub use civil::{date_text, utc_text};
 use datum::Datum;

@@ -1,6 +1,6 @@
 //! Arithmetic: exact first, then made to fit the type of the result, or none.
 
-use metricc_dsl::ir::{Func, Kind};
+use metricc_ir::{Func, Kind};
 use num_bigint::BigInt;
 use num_traits::{Signed, ToPrimitive, Zero};
 

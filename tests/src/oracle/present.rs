@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use metricc_dsl::ir::{AggregateOp, Expr, ExprKind, Kind, Metric, Window};
+use metricc_ir::{AggregateOp, Expr, ExprKind, Kind, Metric, Window};
 use serde_json::value::RawValue;
 
 use super::civil;

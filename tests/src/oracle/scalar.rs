@@ -1,6 +1,6 @@
 //! The meaning of a row expression, one row at a time.
 
-use metricc_dsl::ir::{Expr, ExprKind, Func, Kind, Lookup, Value};
+use metricc_ir::{Expr, ExprKind, Func, Kind, Lookup, Value};
 use num_bigint::BigInt;
 
 use super::datum::Datum;

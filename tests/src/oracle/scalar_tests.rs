@@ -1,4 +1,4 @@
-use metricc_dsl::ir::{Calendar, CalendarUnit, Part, Type, Value};
+use metricc_ir::{Calendar, CalendarUnit, Part, Type, Value};
 
 use super::*;
 use crate::oracle::present::json;

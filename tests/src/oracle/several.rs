@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use metricc_dsl::ir::{AggregateOp, Kind, Type};
+use metricc_ir::{AggregateOp, Kind, Type};
 use num_bigint::BigInt;
 use num_traits::{One, Signed, Zero};
 

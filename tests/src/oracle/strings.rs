@@ -1,6 +1,6 @@
 //! Functions of strings, on characters and bytes as the typed form says.
 
-use metricc_dsl::ir::Func;
+use metricc_ir::Func;
 use num_bigint::BigInt;
 use num_traits::{Signed, ToPrimitive};
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use metricc_dsl::ir::{
+use metricc_ir::{
     Aggregate, AggregateOp, Calendar, CalendarUnit, Each, Expr, ExprKind, Field, Func, Key, Kind, Output,
     Type,
 };

@@ -1,6 +1,6 @@
 //! Functions of instants and dates.
 
-use metricc_dsl::ir::Func;
+use metricc_ir::Func;
 use num_bigint::BigInt;
 
 use super::civil;

@@ -1,6 +1,6 @@
 //! Logic, equality, order, membership, choices: two-valued, with none as a value of its own.
 
-use metricc_dsl::ir::{Func, Kind, Type, Value};
+use metricc_ir::{Func, Kind, Type, Value};
 
 use super::harness::{
     NONE, array, at, batch, bool, call, check, column, constant, date, dec, decimal, evaluate, float, int,

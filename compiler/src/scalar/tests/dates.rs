@@ -1,6 +1,6 @@
 //! Functions of instants and dates.
 
-use metricc_dsl::ir::{Calendar, CalendarUnit, Func, Kind, Part, Value};
+use metricc_ir::{Calendar, CalendarUnit, Func, Kind, Part, Value};
 
 use super::harness::{NONE, apply, at, check, date, int};
 

@@ -1,6 +1,6 @@
 //! Decimals and 128-bit integers: exact, or rounded half even once, or none.
 
-use metricc_dsl::ir::{Func, Kind};
+use metricc_ir::{Func, Kind};
 
 use super::harness::{NONE, check, dec, decimal};
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::expressions::Literal;
-use metricc_client::own::Imports;
-use metricc_dsl::ir::{Calendar, CalendarUnit, Expr, Func, Kind, Part, Type};
+use metricc_ir::user_defined::Imports;
+use metricc_ir::{Calendar, CalendarUnit, Expr, Func, Kind, Part, Type};
 
 use super::harness::{NONE, array, batch, call, column, constant, decimal, evaluate, int, text};
 use crate::scalar::{compile, field};

@@ -6,8 +6,8 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 use datafusion_common::ScalarValue;
-use metricc_client::own::Imports;
-use metricc_dsl::ir::{Expr, ExprKind, Func, Kind, Type, Value};
+use metricc_ir::user_defined::Imports;
+use metricc_ir::{Expr, ExprKind, Func, Kind, Type, Value};
 
 use crate::CompileError;
 use crate::scalar::{compile, data_type, field, literal};

@@ -1,7 +1,7 @@
 //! Lists.
 
 use arrow::array::Array;
-use metricc_dsl::ir::{Func, Kind, Value};
+use metricc_ir::{Func, Kind, Value};
 
 use super::harness::{
     NONE, array, batch, bool, call, check, column, constant, evaluate, float, int, list, list_of, text,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metricc_dsl::ir::{Func, Held, Kind, Lookup, RecordField, Table, Type, Value};
+use metricc_ir::{Func, Held, Kind, Lookup, RecordField, Table, Type, Value};
 
 use super::harness::{
     NONE, apply, array, batch, call, check, column, dec, decimal, evaluate, float, int, text,

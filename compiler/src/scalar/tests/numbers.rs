@@ -1,6 +1,6 @@
 //! Integers, floats, and casts between numbers.
 
-use metricc_dsl::ir::{Func, Kind, Value};
+use metricc_ir::{Func, Kind, Value};
 
 use super::harness::{NONE, bool, call, check, column, constant, dec, decimal, evaluate, float, int};
 use super::harness::{array, batch};

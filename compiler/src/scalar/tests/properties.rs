@@ -1,6 +1,6 @@
 //! Random tables for every function, and arithmetic against plain big integers.
 
-use metricc_dsl::ir::{Calendar, CalendarUnit, Func, Kind, Part, Type, Value};
+use metricc_ir::{Calendar, CalendarUnit, Func, Kind, Part, Type, Value};
 use num_bigint::BigInt;
 use proptest::prelude::*;
 

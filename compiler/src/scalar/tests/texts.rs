@@ -1,6 +1,6 @@
 //! Texts, and the hash.
 
-use metricc_dsl::ir::{Func, Kind, Type, Value};
+use metricc_ir::{Func, Kind, Type, Value};
 
 use super::harness::{NONE, apply, bool, check, date, dec, decimal, float, int, list, text};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::TimestampMicrosecondType;
-use metricc_dsl::ir::{Calendar, CalendarUnit, Kind, Value, Window};
+use metricc_ir::{Calendar, CalendarUnit, Kind, Value, Window};
 use proptest::prelude::*;
 
 use super::harness::{array, date, micros};

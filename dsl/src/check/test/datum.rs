@@ -5,7 +5,7 @@ use crate::ast::{Datum, ExprKind, RowItem};
 use crate::check::literal;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::ir::{Kind, RecordField, Type, Value};
+use metricc_ir::{Kind, RecordField, Type, Value};
 
 /// `none` where there is always a value.
 pub(super) fn never_none(ty: &Type, span: Span) -> Diagnostic {
@@ -59,7 +59,9 @@ impl TestChecker<'_> {
             let Some((_, datum)) = row.cells.iter().find(|(name, _)| name.text == field.name) else {
                 let message = format!("the record lacks `{}`", field.name);
                 let diagnostic = Diagnostic::new(Code::TestRow, message, row.span, "");
-                self.report(diagnostic.help(format!("its fields are {}", crate::suggest::all_of(&known))));
+                self.report(
+                    diagnostic.help(format!("its fields are {}", metricc_ir::suggest::all_of(&known))),
+                );
                 return None;
             };
             values.push(self.value(datum, &field.ty)?);

@@ -6,8 +6,8 @@ use super::{TestChecker, datum, line_of};
 use crate::ast::{Datum, ExprKind, RowItem, UnaryOperator};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Field, GivenRow, Kind, Source, Type, Value};
-use crate::{calendar, ir_text};
+use metricc_ir::{Field, GivenRow, Kind, Source, Type, Value};
+use metricc_ir::{calendar, spelling};
 
 impl TestChecker<'_> {
     pub(super) fn given_row(&mut self, source: &Source, row: &RowItem) -> Option<GivenRow> {
@@ -97,6 +97,6 @@ fn json(value: &Value, kind: &Kind) -> String {
             format!("[{}]", elements.join(","))
         }
         // Numbers and truths are spelled as they are here.
-        _ => ir_text::value(value, kind),
+        _ => spelling::value(value, kind),
     }
 }

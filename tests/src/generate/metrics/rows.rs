@@ -37,7 +37,7 @@ pub(super) const SORTS: [Sort; 11] = [
 impl Scope<'_> {
     /// The scope with the scalar fields of the source.
     pub(super) fn new(random: &mut Random, shape: Shape) -> Scope<'_> {
-        use metricc_dsl::ir::Kind;
+        use metricc_ir::Kind;
         let source = shape.source();
         let names = source.fields.iter().filter_map(|field| {
             let sort = match &field.ty.kind {

@@ -1,0 +1,68 @@
+//! How windows cut event time: one rule for the engines, for serving, and for what tests expect.
+
+use super::BucketRule;
+use crate::Window;
+
+/// Cuts event time into windows, `[start, end)`; of sliding windows into their panes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WindowCut {
+    /// Multiples of a width in µs since the epoch; above zero.
+    Tumbling(i64),
+    /// Panes of `step` µs; a window that starts with one is `length` µs long. Both are above zero.
+    Sliding {
+        /// Length of the window.
+        length: i64,
+        /// Length of a pane.
+        step: i64,
+    },
+    /// Buckets of a calendar.
+    Calendar(BucketRule),
+}
+
+/// The greatest multiple of the width that is not after the instant; saturates at `i64::MIN`.
+pub fn floor_to(instant_us: i64, width_us: i64) -> i64 {
+    instant_us.saturating_sub(instant_us.rem_euclid(width_us))
+}
+
+impl WindowCut {
+    /// The cut of a window; none for windows that cut nothing, and for a zone or a width that was not checked.
+    pub fn new(window: &Window) -> Option<Self> {
+        match *window {
+            Window::AllTime | Window::Session { .. } => None,
+            Window::Tumbling(width) => (width > 0).then_some(WindowCut::Tumbling(width)),
+            Window::Sliding { length, step } => {
+                (length > 0 && step > 0).then_some(WindowCut::Sliding { length, step })
+            }
+            Window::Calendar(unit, ref calendar) => BucketRule::new(unit, calendar).map(WindowCut::Calendar),
+        }
+    }
+
+    /// Start of the window that holds an instant (µs); of sliding windows, of the pane.
+    pub fn start_of(&self, instant_us: i64) -> i64 {
+        match self {
+            WindowCut::Tumbling(width) | WindowCut::Sliding { step: width, .. } => {
+                floor_to(instant_us, *width)
+            }
+            WindowCut::Calendar(rule) => rule.bucket_at(instant_us).start_us,
+        }
+    }
+
+    /// The first instant (µs) behind the window that starts at `start_us`; saturates at `i64::MAX`.
+    pub fn end_of(&self, start_us: i64) -> i64 {
+        match self {
+            WindowCut::Tumbling(length) | WindowCut::Sliding { length, .. } => {
+                start_us.saturating_add(*length)
+            }
+            WindowCut::Calendar(rule) => rule.bucket_at(start_us).end_us,
+        }
+    }
+
+    /// Start of the window that ends at an instant (µs); none if none does.
+    pub fn start_before(&self, end_us: i64) -> Option<i64> {
+        let start = match self {
+            WindowCut::Tumbling(length) | WindowCut::Sliding { length, .. } => end_us.saturating_sub(*length),
+            WindowCut::Calendar(rule) => rule.bucket_at(end_us.saturating_sub(1)).start_us,
+        };
+        (self.start_of(start) == start && self.end_of(start) == end_us).then_some(start)
+    }
+}

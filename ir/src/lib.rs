@@ -1,0 +1,419 @@
+//! The typed metric: the one form in which a metric's meaning is written down.
+//!
+//! Everything downstream (compiler, both engines, serving, the metric hash) reads this form and
+//! nothing else of the language, so a thing that is not in here cannot differ between layers.
+//!
+//! **Normal form.** Names are resolved to indices, `let`s are inlined, clauses have one order
+//! (source, steps, filter, keys, window, aggregates, outputs), aggregates that occur twice are held
+//! once, literals have the type of their place, and the only implicit cast (int → decimal) is an
+//! explicit [`Func::Cast`]. Two spellings of one meaning give one normal form.
+//!
+//! **Totality.** Every [`Expr`] is total: an operation that has no result gives none. The type says
+//! whether none is possible.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+mod aggregate;
+pub mod calendar;
+mod derived;
+pub mod explain;
+pub mod explain_typed;
+mod expr;
+pub mod grain;
+mod position;
+mod row;
+pub mod spelling;
+pub mod suggest;
+mod table;
+mod test;
+pub mod text;
+pub mod user_defined;
+
+pub use aggregate::{Aggregate, AggregateOp};
+pub use derived::{AnyMetric, Derived, Operand, OperandColumn};
+pub use expr::{Expr, ExprKind, Func, Part, Value};
+pub use grain::grain;
+pub use position::{Frontier, Interval, IntervalError, Position, Slice};
+pub use row::{OutputType, RowType};
+pub use table::{Held, Lookup, Table};
+pub use test::{Expected, ExpectedRow, Given, GivenRow, Test};
+
+/// All that one `.metric` package defines, in source order. Only items that checked are in it.
+#[derive(Debug, Clone, Default)]
+pub struct Package {
+    /// Event sources.
+    pub sources: Vec<Arc<Source>>,
+    /// Calendars, by name.
+    pub calendars: Vec<(String, Calendar)>,
+    /// Functions and aggregates that the program brings.
+    pub imports: Vec<Arc<Import>>,
+    /// Static tables, with their rows.
+    pub tables: Vec<Arc<Table>>,
+    /// Metrics over events.
+    pub metrics: Vec<Arc<Metric>>,
+    /// Metrics made of metrics.
+    pub derived: Vec<Arc<Derived>>,
+    /// `test` blocks.
+    pub tests: Vec<Test>,
+}
+
+impl Package {
+    /// All metrics, those over events first.
+    pub fn all_metrics(&self) -> impl Iterator<Item = AnyMetric> + '_ {
+        let of_events = self.metrics.iter().cloned().map(AnyMetric::OfEvents);
+        of_events.chain(self.derived.iter().cloned().map(AnyMetric::OfMetrics))
+    }
+}
+
+/// A function or an aggregate of the program that runs the metrics.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Import {
+    /// Name in the language.
+    pub name: String,
+    /// Whether it is an aggregate.
+    pub is_aggregate: bool,
+    /// Types of its arguments, at least one.
+    pub arguments: Vec<Type>,
+    /// Type of its result.
+    pub result: Type,
+    /// Which version of it is meant.
+    pub version: u32,
+    /// Of an aggregate: whether its state merged with itself is the same.
+    pub idempotent: bool,
+}
+
+/// A kind of event, as it is decoded on its way into the log.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Source {
+    /// Name in the language.
+    pub name: String,
+    /// `///` text, without the slashes; not part of the meaning.
+    #[serde(skip)]
+    pub doc: String,
+    /// Declared fields, in source order. Columns that are not declared are ignored.
+    pub fields: Vec<Field>,
+    /// Index of the field marked `time` (a timestamp or a date, never none).
+    pub time: usize,
+    /// Indices of the fields marked `key`, ascending: the identity of an event. Empty: every event is its own.
+    pub identity: Vec<usize>,
+}
+
+/// A declared field of a source.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Field {
+    /// Name in the language and in the record (case matters).
+    pub name: String,
+    /// `///` text; not part of the meaning.
+    #[serde(skip)]
+    pub doc: String,
+    /// Type of the decoded value.
+    pub ty: Type,
+    /// Value for a record where the field is absent or null.
+    pub default: Option<Value>,
+    /// `zone "…"`: IANA zone in which timestamps without an offset are read. Timestamps only.
+    pub zone: Option<String>,
+    /// `unit ms`: integers are read as this many units since 1970-01-01T00:00Z. Timestamps only.
+    pub unit: Option<TimeUnit>,
+}
+
+/// Unit of an integer timestamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeUnit {
+    /// Seconds (`s`).
+    Second,
+    /// Milliseconds (`ms`).
+    Millisecond,
+    /// Microseconds (`us`).
+    Microsecond,
+    /// Nanoseconds (`ns`), floored to µs.
+    Nanosecond,
+}
+
+/// A type: a kind, and whether it may be none (`T?`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Type {
+    /// What the value is when it is there.
+    pub kind: Kind,
+    /// Whether the value may be none.
+    pub optional: bool,
+}
+
+/// The kinds of value. The Arrow type of typed rows stands behind each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// `bool`: Boolean.
+    Bool,
+    /// `int`: Int64.
+    Int,
+    /// `int128`: Decimal128(38, 0). Only the presented form of integer sums; no field has it.
+    Int128,
+    /// `decimal(p, s)`: Decimal128(p, s), 1 ≤ p ≤ 38, 0 ≤ s ≤ p.
+    Decimal {
+        /// Significant digits.
+        precision: u8,
+        /// Digits behind the point.
+        scale: u8,
+    },
+    /// `float`: Float64; always finite, never -0.0.
+    Float,
+    /// `string`: Utf8View.
+    String,
+    /// `enum("a", "b")`: Int32, the place in the list; ordered as declared.
+    Enum(Arc<[String]>),
+    /// `date`: Date32, days since 1970-01-01.
+    Date,
+    /// `timestamp`: Timestamp(µs, no zone), an instant in UTC.
+    Timestamp,
+    /// `duration`: Duration(µs).
+    Duration,
+    /// `list<T>`: List of the element type; elements may be none only if the element type says so.
+    List(Box<Type>),
+    /// `{ item: T, … }`: Struct of these fields. Only in the presented form of some aggregates; no field has it.
+    Record(Arc<[RecordField]>),
+}
+
+/// One field of a presented record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct RecordField {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// An IANA time zone by its name in the bundled database; checked to exist.
+pub type Zone = String;
+
+/// A calendar: a zone, and the day on which weeks start.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Calendar {
+    /// IANA zone.
+    pub zone: Zone,
+    /// First day of the week, 1 (Monday) to 7 (Sunday).
+    pub week_start: u8,
+}
+
+impl Calendar {
+    /// The normal form for buckets of a unit: where weeks start says something of weeks alone.
+    pub fn of(self, unit: CalendarUnit) -> Self {
+        Calendar { week_start: if unit == CalendarUnit::Week { self.week_start } else { 1 }, ..self }
+    }
+}
+
+/// Length of a calendar bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalendarUnit {
+    /// Local day.
+    Day,
+    /// Local week.
+    Week,
+    /// Local month.
+    Month,
+    /// Local quarter.
+    Quarter,
+    /// Local year.
+    Year,
+}
+
+/// The window of a metric: which bucket of event time an event lies in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    /// No `every`: one window for all time.
+    AllTime,
+    /// `every 5m`: [k·width, (k+1)·width) since the epoch, in µs; width > 0.
+    Tumbling(i64),
+    /// `every day in india`.
+    Calendar(CalendarUnit, Calendar),
+    /// `over last 24h step 5m`: [k·step − length, k·step) since the epoch, in µs; step > 0, length a multiple of it. States
+    /// are kept for panes of one step each.
+    Sliding {
+        /// Length of the window.
+        length: i64,
+        /// Distance from one window to the next, and length of a pane.
+        step: i64,
+    },
+    /// `session gap 30m`: events that follow one another within the gap (µs, above zero); from the first of them until
+    /// the gap behind the last has passed.
+    Session {
+        /// The gap.
+        gap: i64,
+    },
+}
+
+impl Window {
+    /// Whether groups are told apart by where their window starts; sessions are part of a group's state.
+    pub fn has_start(&self) -> bool {
+        !matches!(self, Window::AllTime | Window::Session { .. })
+    }
+}
+
+/// A metric in normal form.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Metric {
+    /// Name in the language; not part of the meaning.
+    #[serde(skip)]
+    pub name: String,
+    /// `///` text; not part of the meaning.
+    #[serde(skip)]
+    pub doc: String,
+    /// Where its events come from.
+    pub source: Arc<Source>,
+    /// `each tag in tags`: one row per element, in order; each adds one column to the row scope.
+    pub each: Vec<Each>,
+    /// `where`: bool, not optional. Rows for which it is false are not part of any group.
+    pub filter: Option<Expr>,
+    /// `by … as …`.
+    pub keys: Vec<Key>,
+    /// `every …`.
+    pub window: Window,
+    /// The product of aggregates, each once, in order of first use.
+    pub aggregates: Vec<Aggregate>,
+    /// What is presented: one output without a name (a plain value), or a record of named ones.
+    pub outputs: Vec<Output>,
+    /// `unit percent`; a label.
+    pub unit: Option<String>,
+}
+
+impl Metric {
+    /// The functions and aggregates of the program that it uses, each as often as it does.
+    pub fn imports(&self) -> impl Iterator<Item = &Import> {
+        let aggregates = self.aggregates.iter().filter_map(|aggregate| match &aggregate.op {
+            AggregateOp::Own(import) => Some(import.as_ref()),
+            _ => None,
+        });
+        let outputs = self.outputs.iter().map(|output| &output.expr);
+        let functions = self.row_expressions().chain(outputs).flat_map(Expr::functions);
+        aggregates.chain(functions.filter_map(|func| match func {
+            Func::Own(import) => Some(import.as_ref()),
+            _ => None,
+        }))
+    }
+
+    /// The columns of tables that it looks up, each once.
+    pub fn lookups(&self) -> Vec<&Lookup> {
+        let mut lookups: Vec<&Lookup> = Vec::new();
+        for func in self.row_expressions().flat_map(Expr::functions) {
+            if let Func::Lookup(lookup) = func
+                && !lookups.contains(&lookup.as_ref())
+            {
+                lookups.push(lookup);
+            }
+        }
+        lookups
+    }
+
+    /// All expressions over rows.
+    fn row_expressions(&self) -> impl Iterator<Item = &Expr> {
+        let row = self.each.iter().map(|each| &each.list).chain(&self.filter);
+        let row = row.chain(self.keys.iter().map(|key| &key.expr));
+        row.chain(self.aggregates.iter().flat_map(|aggregate| aggregate.args.iter().chain(&aggregate.filter)))
+    }
+
+    /// SHA-256, in hex, of what the definition means: the typed metric without names of locals and docs, and the time
+    /// zone database. How its states are held is not in it; the metric hash adds that.
+    pub fn definition_hash(&self) -> String {
+        definition_hash(self)
+    }
+}
+
+impl Derived {
+    /// As [`Metric::definition_hash`].
+    pub fn definition_hash(&self) -> String {
+        definition_hash(self)
+    }
+}
+
+fn definition_hash(definition: &impl Serialize) -> String {
+    use sha2::{Digest as _, Sha256};
+    let text =
+        serde_json::to_string(definition).expect("a typed metric has neither maps nor foreign serializers");
+    let mut hasher = Sha256::new();
+    hasher.update(b"metricc definition 1\n");
+    hasher.update(text.as_bytes());
+    hasher.update(format!("\ntzdb {}", calendar::tzdb_version()).as_bytes());
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One `each` step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Each {
+    /// Name of the element; not part of the meaning.
+    #[serde(skip)]
+    pub name: String,
+    /// The list, over the scope so far. An optional list that is none has no elements.
+    pub list: Expr,
+}
+
+/// One key of a metric.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Key {
+    /// Name in the result.
+    pub name: String,
+    /// The value, over the row scope. None is a group of its own. Not a list.
+    pub expr: Expr,
+}
+
+/// One presented value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Output {
+    /// Field name in a record; none for a metric that is a plain value.
+    pub name: Option<String>,
+    /// Over one column per aggregate (`Metric::aggregates`).
+    pub expr: Expr,
+}
+
+impl Type {
+    /// `kind`, always there.
+    pub fn of(kind: Kind) -> Self {
+        Type { kind, optional: false }
+    }
+
+    /// `kind?`.
+    pub fn optional(kind: Kind) -> Self {
+        Type { kind, optional: true }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.kind, if self.optional { "?" } else { "" })
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Bool => f.write_str("bool"),
+            Kind::Int => f.write_str("int"),
+            Kind::Int128 => f.write_str("int128"),
+            Kind::Decimal { precision, scale } => write!(f, "decimal({precision}, {scale})"),
+            Kind::Float => f.write_str("float"),
+            Kind::String => f.write_str("string"),
+            Kind::Enum(names) => {
+                f.write_str("enum(")?;
+                for (place, name) in names.iter().enumerate() {
+                    write!(f, "{}{name:?}", if place == 0 { "" } else { ", " })?;
+                }
+                f.write_str(")")
+            }
+            Kind::Date => f.write_str("date"),
+            Kind::Timestamp => f.write_str("timestamp"),
+            Kind::Duration => f.write_str("duration"),
+            Kind::List(element) => write!(f, "list<{element}>"),
+            Kind::Record(fields) => {
+                f.write_str("{ ")?;
+                for (place, field) in fields.iter().enumerate() {
+                    write!(f, "{}{}: {}", if place == 0 { "" } else { ", " }, field.name, field.ty)?;
+                }
+                f.write_str(" }")
+            }
+        }
+    }
+}

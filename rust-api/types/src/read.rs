@@ -1,0 +1,95 @@
+//! Typed reads: the rows of an answer as the types of a definition.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use metricc_client::decode::DecodeError;
+use metricc_client::{ReadRequest, Served, Serving, ServingError};
+use serde::Serialize;
+
+use crate::metric::{Definition, Metric, Row};
+
+/// Rows with their types, all of one frontier.
+#[derive(Debug)]
+pub struct TypedRows<D: Definition> {
+    /// By window, then keys.
+    pub rows: Vec<Row<D>>,
+    /// The frontier up to which they go: one offset per partition.
+    pub frontier: Vec<u64>,
+}
+
+impl<D: Definition> TypedRows<D> {
+    /// Reads an answer into the types of the definition.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if it is not of them.
+    pub fn of(served: &Served) -> Result<Self, DecodeError> {
+        let rows = served.rows.iter().map(|row| Row::from_json(row.get())).collect::<Result<_, _>>()?;
+        Ok(TypedRows { rows, frontier: served.frontier.clone() })
+    }
+}
+
+/// What all of a metric's typed questions share.
+fn request<D: Definition>(key: Option<&D::Key>) -> Result<ReadRequest, ServingError>
+where
+    D::Key: Serialize,
+{
+    let keys = match key {
+        None => BTreeMap::new(),
+        Some(key) => {
+            let json = serde_json::to_string(key).and_then(|json| serde_json::from_str(&json));
+            json.map_err(|error| ServingError::Request(format!("the key is no JSON: {error}")))?
+        }
+    };
+    let hash = D::HASH.map(str::to_owned);
+    Ok(ReadRequest { metric: D::NAME.to_owned(), hash, keys, ..ReadRequest::default() })
+}
+
+impl<D: Definition> Metric<D>
+where
+    D::Key: Serialize + Sync,
+{
+    /// The rows of one key: one per window.
+    ///
+    /// # Errors
+    /// [`ServingError`].
+    pub async fn get(self, serving: &dyn Serving, key: &D::Key) -> Result<TypedRows<D>, ServingError> {
+        Ok(TypedRows::of(&serving.read(request::<D>(Some(key))?).await?)?)
+    }
+
+    /// The rows of all keys whose windows start from one instant on and before another.
+    ///
+    /// # Errors
+    /// [`ServingError`].
+    pub async fn range(
+        self,
+        serving: &dyn Serving,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<TypedRows<D>, ServingError> {
+        let request = ReadRequest { from: Some(from), to: Some(to), ..request::<D>(None)? };
+        Ok(TypedRows::of(&serving.read(request).await?)?)
+    }
+
+    /// The rows of all keys in the latest window; of a metric of all time, all rows.
+    ///
+    /// # Errors
+    /// [`ServingError`].
+    pub async fn latest(self, serving: &dyn Serving) -> Result<TypedRows<D>, ServingError> {
+        let request = ReadRequest { latest: true, ..request::<D>(None)? };
+        Ok(TypedRows::of(&serving.read(request).await?)?)
+    }
+
+    /// All rows now, and again whenever the frontier has moved. An error is the last item.
+    pub fn subscribe(self, serving: &dyn Serving) -> BoxStream<'static, Result<TypedRows<D>, ServingError>> {
+        match request::<D>(None) {
+            Ok(request) => {
+                let served = serving.subscribe(request);
+                served.map(|served| Ok(TypedRows::of(&served?)?)).boxed()
+            }
+            Err(error) => futures::stream::once(async { Err(error) }).boxed(),
+        }
+    }
+}
