@@ -158,8 +158,9 @@ fn an_own_state() {
 fn a_table() {
     let shop = "#[table(name = \"shops\", file = \"tests/fixtures/shops.csv\")]
         struct Shop { #[table(key)] id: i64, city: String, opened: Option<Date> }";
-    let expansion = pretty(&derive_table(tokens(shop), "here", None));
-    insta::assert_snapshot!(expansion.replace(env!("CARGO_MANIFEST_DIR"), "FOLDER"));
+    // Without the path of the checkout, whose length would decide where lines are broken.
+    let expansion = derive_table(tokens(shop), "here", None).to_string();
+    insta::assert_snapshot!(pretty(&tokens(&expansion.replace(env!("CARGO_MANIFEST_DIR"), "FOLDER"))));
 }
 
 #[test]
