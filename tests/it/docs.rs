@@ -11,12 +11,12 @@ use metricc_tests::generate::logs::{self, LogOptions};
 
 use crate::layers::{options, whole};
 
-fn docs() -> PathBuf {
+pub(crate) fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
 }
 
 /// Paths of the pages that the summary names, in its order.
-fn pages() -> Vec<String> {
+pub(crate) fn pages() -> Vec<String> {
     let summary = std::fs::read_to_string(docs().join("SUMMARY.md")).expect("there is a summary");
     let links = summary.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     links.map(str::to_owned).collect()
@@ -45,12 +45,12 @@ fn every_page_is_in_the_summary_and_every_link_leads_somewhere() {
 }
 
 /// A fenced block of a page: what stands behind `metric` or `csv`, and its text.
-struct Block {
-    head: String,
-    text: String,
+pub(crate) struct Block {
+    pub(crate) head: String,
+    pub(crate) text: String,
 }
 
-fn blocks(page: &str) -> Vec<Block> {
+pub(crate) fn blocks(page: &str) -> Vec<Block> {
     let files = page.split("```csv").skip(1).filter_map(|rest| rest.split_once('\n'));
     let fences = page.split("```metric").skip(1).filter_map(|rest| rest.split_once('\n'));
     let block = |(head, rest): (&str, &str)| Block {

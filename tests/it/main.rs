@@ -8,6 +8,7 @@ mod docs;
 mod doors;
 mod explain;
 mod fuzz;
+mod golden;
 mod law;
 mod layers;
 mod layout;

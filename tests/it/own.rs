@@ -86,11 +86,11 @@ law_test!(a_bloom_filter_keeps_its_laws, Seen);
 
 const FILE: &str = include_str!("fixtures/own.metric");
 
-fn brought() -> Imports {
+pub(crate) fn brought() -> Imports {
     Imports::new().function(speed_class::Import).aggregate(GeometricMean).aggregate(Seen)
 }
 
-const TRIPS: [&str; 7] = [
+pub(crate) const TRIPS: [&str; 7] = [
     r#"{"id":"1","at":"2026-04-25T10:00:00Z","driver":"a","km":1.0}"#,
     r#"{"id":"2","at":"2026-04-25T10:10:00Z","driver":"a","km":4.0,"late":true}"#,
     r#"{"id":"3","at":"2026-04-25T10:20:00Z","driver":"b","km":0.25,"late":false}"#,
