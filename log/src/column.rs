@@ -51,7 +51,7 @@ enum Values {
 impl Column {
     pub(crate) fn new(ty: &Type) -> Self {
         let values = match &ty.kind {
-            // No field is a record: the rules of a source refuse one.
+            // No field is a record: `RecordDecoder::new` rejects one.
             Kind::Bool | Kind::Record(_) => Values::Bool(Vec::new()),
             Kind::Int | Kind::Timestamp | Kind::Duration => Values::Long(Vec::new()),
             Kind::Enum(_) | Kind::Date => Values::Short(Vec::new()),
@@ -74,7 +74,7 @@ impl Column {
         }
     }
 
-    /// Appends a value. The value has the layout of the column: rules and columns come from one type.
+    /// Appends a value. The value has the layout of the column: decoder and columns come from one type.
     pub(crate) fn push(&mut self, scalar: Scalar<'_>) {
         match (&mut self.values, scalar) {
             (Values::Bool(values), Scalar::Bool(value)) => values.push(value),

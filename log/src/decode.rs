@@ -22,7 +22,7 @@ use arrow::array::ArrayRef;
 use metricc_ir::TimeUnit;
 
 use crate::column::{Column, Scalar};
-use crate::rule::{FieldRule, Reading, Rules};
+use crate::record_decoder::{FieldDecoder, RecordDecoder, ValueFormat};
 use metricc_ir::text::number;
 use metricc_ir::text::{duration, timestamp};
 
@@ -76,8 +76,8 @@ impl Problem {
     }
 
     /// What is wrong with a record that has neither a value nor a default for a field.
-    pub(crate) fn missing(field: &FieldRule) -> Self {
-        Problem::new(format!("absent or null, and `{}` is not optional", field.rule.ty), "")
+    pub(crate) fn missing(field: &FieldDecoder) -> Self {
+        Problem::new(format!("absent or null, and `{}` is not optional", field.value.ty), "")
     }
 }
 
@@ -94,42 +94,42 @@ pub(crate) fn excerpt(text: &str) -> String {
 }
 
 /// Decodes a value that is there.
-pub(crate) fn scalar<'a>(raw: Raw<'a>, reading: &Reading) -> Result<Scalar<'a>, Problem> {
+pub(crate) fn scalar<'a>(raw: Raw<'a>, reading: &ValueFormat) -> Result<Scalar<'a>, Problem> {
     let problem = |value: &str, text: &dyn std::fmt::Display| Problem::new(text.to_string(), value);
     Ok(match (reading, raw) {
-        (Reading::Bool, Raw::Bool(value)) => Scalar::Bool(value),
-        (Reading::Bool, Raw::Cell("true")) => Scalar::Bool(true),
-        (Reading::Bool, Raw::Cell("false")) => Scalar::Bool(false),
-        (Reading::Int, Raw::Number(text) | Raw::Cell(text)) => {
+        (ValueFormat::Bool, Raw::Bool(value)) => Scalar::Bool(value),
+        (ValueFormat::Bool, Raw::Cell("true")) => Scalar::Bool(true),
+        (ValueFormat::Bool, Raw::Cell("false")) => Scalar::Bool(false),
+        (ValueFormat::Int, Raw::Number(text) | Raw::Cell(text)) => {
             Scalar::Long(number::int(text).map_err(|error| problem(text, &error))?)
         }
-        (Reading::Decimal { precision, scale }, Raw::Number(text) | Raw::Cell(text)) => {
+        (ValueFormat::Decimal { precision, scale }, Raw::Number(text) | Raw::Cell(text)) => {
             Scalar::Wide(number::decimal(text, *precision, *scale).map_err(|error| problem(text, &error))?)
         }
-        (Reading::Float, Raw::Number(text) | Raw::Cell(text)) => {
+        (ValueFormat::Float, Raw::Number(text) | Raw::Cell(text)) => {
             Scalar::Float(number::float(text).map_err(|error| problem(text, &error))?)
         }
-        (Reading::Text, Raw::Text(text) | Raw::Cell(text)) => Scalar::Text(text),
-        (Reading::Enum(places), Raw::Text(text) | Raw::Cell(text)) => Scalar::Short(
+        (ValueFormat::Text, Raw::Text(text) | Raw::Cell(text)) => Scalar::Text(text),
+        (ValueFormat::Enum(places), Raw::Text(text) | Raw::Cell(text)) => Scalar::Short(
             places.get(text).ok_or_else(|| Problem::new("not one of the names of the enum", text))?,
         ),
-        (Reading::Date, Raw::Text(text) | Raw::Cell(text)) => {
+        (ValueFormat::Date, Raw::Text(text) | Raw::Cell(text)) => {
             Scalar::Short(timestamp::parse_date(text).map_err(|error| problem(text, &error))?)
         }
-        (Reading::Timestamp { unit, .. }, Raw::Number(text)) => instant_of_digits(text, *unit)?,
-        (Reading::Timestamp { unit, .. }, Raw::Cell(text)) if is_integer(text) => {
+        (ValueFormat::Timestamp { unit, .. }, Raw::Number(text)) => instant_of_digits(text, *unit)?,
+        (ValueFormat::Timestamp { unit, .. }, Raw::Cell(text)) if is_integer(text) => {
             instant_of_digits(text, *unit)?
         }
-        (Reading::Timestamp { zone, .. }, Raw::Text(text) | Raw::Cell(text)) => {
+        (ValueFormat::Timestamp { zone, .. }, Raw::Text(text) | Raw::Cell(text)) => {
             Scalar::Long(timestamp::parse(text, zone.as_ref()).map_err(|error| problem(text, &error))?)
         }
-        (Reading::Duration, Raw::Number(text)) => {
+        (ValueFormat::Duration, Raw::Number(text)) => {
             Scalar::Long(number::int(text).map_err(|error| problem(text, &error))?)
         }
-        (Reading::Duration, Raw::Cell(text)) if is_integer(text) => {
+        (ValueFormat::Duration, Raw::Cell(text)) if is_integer(text) => {
             Scalar::Long(number::int(text).map_err(|error| problem(text, &error))?)
         }
-        (Reading::Duration, Raw::Text(text) | Raw::Cell(text)) => {
+        (ValueFormat::Duration, Raw::Text(text) | Raw::Cell(text)) => {
             Scalar::Long(duration::parse(text).map_err(|error| problem(text, &error))?)
         }
         _ => return Err(mismatch(raw, reading)),
@@ -151,7 +151,7 @@ fn instant_of_digits(text: &str, unit: Option<TimeUnit>) -> Result<Scalar<'stati
     Ok(Scalar::Long(instant))
 }
 
-fn mismatch(raw: Raw<'_>, reading: &Reading) -> Problem {
+fn mismatch(raw: Raw<'_>, reading: &ValueFormat) -> Problem {
     let (found, value) = match raw {
         Raw::Bool(value) => ("a bool", if value { "true" } else { "false" }),
         Raw::Number(text) => ("a number", text),
@@ -164,18 +164,18 @@ fn mismatch(raw: Raw<'_>, reading: &Reading) -> Problem {
 }
 
 /// What a reading reads, with its article.
-pub(crate) fn expected(reading: &Reading) -> &'static str {
+pub(crate) fn expected(reading: &ValueFormat) -> &'static str {
     match reading {
-        Reading::Bool => "a bool",
-        Reading::Int => "an int",
-        Reading::Decimal { .. } => "a decimal",
-        Reading::Float => "a float",
-        Reading::Text => "a string",
-        Reading::Enum(_) => "the name of an enum",
-        Reading::Date => "a date",
-        Reading::Timestamp { .. } => "a timestamp",
-        Reading::Duration => "a duration",
-        Reading::List(_) => "a list",
+        ValueFormat::Bool => "a bool",
+        ValueFormat::Int => "an int",
+        ValueFormat::Decimal { .. } => "a decimal",
+        ValueFormat::Float => "a float",
+        ValueFormat::Text => "a string",
+        ValueFormat::Enum(_) => "the name of an enum",
+        ValueFormat::Date => "a date",
+        ValueFormat::Timestamp { .. } => "a timestamp",
+        ValueFormat::Duration => "a duration",
+        ValueFormat::List(_) => "a list",
     }
 }
 
@@ -188,16 +188,16 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    pub(crate) fn new(rules: &Rules) -> Self {
-        Rows { columns: rules.fields.iter().map(|field| Column::new(&field.rule.ty)).collect(), n_rows: 0 }
+    pub(crate) fn new(decoder: &RecordDecoder) -> Self {
+        Rows { columns: decoder.fields.iter().map(|field| Column::new(&field.value.ty)).collect(), n_rows: 0 }
     }
 
     /// Fills in the field of a record that does not have it.
-    pub(crate) fn push_absent(&mut self, index: usize, field: &FieldRule) -> Result<(), Reject> {
+    pub(crate) fn push_absent(&mut self, index: usize, field: &FieldDecoder) -> Result<(), Reject> {
         let column = &mut self.columns[index];
         match &field.default {
             Some(default) if column.push_value(default) => Ok(()),
-            _ if field.rule.ty.optional => {
+            _ if field.value.ty.optional => {
                 column.push_none();
                 Ok(())
             }
@@ -224,7 +224,7 @@ impl Rows {
 }
 
 /// What reading text needs to know of its source.
-pub(crate) type SharedRules = Arc<Rules>;
+pub(crate) type SharedDecoder = Arc<RecordDecoder>;
 
 #[cfg(test)]
 mod tests {

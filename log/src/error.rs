@@ -102,6 +102,15 @@ pub enum LogError {
         /// The file.
         path: String,
     },
+    /// The records of a partition that is not a file of this log could not be read.
+    #[error("partition `{name}` is not readable: {cause}")]
+    Partition {
+        /// The partition.
+        name: String,
+        /// What its reader reported.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Two frontiers do not bound an interval.
     #[error(transparent)]
     Interval(#[from] metricc_ir::IntervalError),

@@ -1,5 +1,6 @@
 //! From a path, a folder or a glob to the files of a log, in the order of their partitions.
 
+use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
@@ -11,16 +12,62 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-use crate::durable::DiskFile;
 use crate::{Binding, Format, LogError};
 
 /// How deep folders are followed; deeper ones are a loop of links.
 const MAX_DEPTH: usize = 64;
 
+/// A file that is read from any position; it may lose its name while it is open.
+pub trait ReadAt: fmt::Debug + Send + Sync {
+    /// Its length in bytes.
+    fn n_bytes(&self) -> io::Result<u64>;
+
+    /// Reads some bytes from a position on: as many as there are, or fewer. 0 at the end.
+    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize>;
+
+    /// When it was written last, if that tells whether it was changed.
+    fn modified(&self) -> io::Result<Option<SystemTime>> {
+        Ok(None)
+    }
+}
+
+impl ReadAt for File {
+    fn n_bytes(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        FileExt::read_at(self, into, at)
+    }
+
+    fn modified(&self) -> io::Result<Option<SystemTime>> {
+        Ok(self.metadata()?.modified().ok())
+    }
+}
+
+impl dyn ReadAt + '_ {
+    /// Reads until the bytes are full or the file ends; goes on after short and interrupted reads.
+    ///
+    /// # Errors
+    /// The error of the file, except for [`io::ErrorKind::Interrupted`].
+    pub fn read_up_to(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        let mut n_read = 0;
+        while n_read < into.len() {
+            match self.read_at(at + n_read as u64, &mut into[n_read..]) {
+                Ok(0) => break,
+                Ok(n_more) => n_read += n_more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(n_read)
+    }
+}
+
 /// A file of a log, as it was when the log was opened.
 #[derive(Debug, Clone)]
 pub(crate) struct LogFile {
-    place: FilePlace,
+    location: Location,
     /// The path in messages.
     pub(crate) shown: Arc<str>,
     /// The path below the root of the pattern: what partitions are ordered by.
@@ -30,18 +77,14 @@ pub(crate) struct LogFile {
 }
 
 #[derive(Debug, Clone)]
-enum FilePlace {
+enum Location {
     Path(PathBuf),
-    /// One that the log wrote itself, and holds open: it may lose its name while it is read.
-    Open(Arc<dyn DiskFile>),
+    Open(Arc<dyn ReadAt>),
 }
 
-/// An open file, read from any place; clones share it.
+/// An open file for the Parquet library; clones share it.
 #[derive(Debug, Clone)]
-pub(crate) enum Handle {
-    Path(Arc<File>),
-    Open(Arc<dyn DiskFile>),
-}
+pub struct OpenFile(Arc<dyn ReadAt>);
 
 /// What tells whether a file was changed: its length in bytes and the time it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,20 +100,20 @@ impl Stamp {
 }
 
 impl LogFile {
-    /// A file that the log wrote itself, as Parquet.
+    /// A Parquet file that is open already.
     ///
     /// # Errors
     /// If its length is not known.
-    pub(crate) fn of_disk(file: Arc<dyn DiskFile>, shown: &str) -> io::Result<Self> {
-        let stamp = Stamp { n_bytes: file.n_bytes()?, modified: None };
+    pub(crate) fn of_open(file: Arc<dyn ReadAt>, shown: &str) -> io::Result<Self> {
+        let stamp = Stamp { n_bytes: file.n_bytes()?, modified: file.modified()? };
         let (name, format) = (shown.to_owned(), Format::Parquet);
-        Ok(LogFile { place: FilePlace::Open(file), shown: shown.into(), name, format, stamp })
+        Ok(LogFile { location: Location::Open(file), shown: shown.into(), name, format, stamp })
     }
 
     /// Opens a file that has a path, if it still is what it was.
     pub(crate) fn open(&self) -> Result<File, LogError> {
         let unreadable = |cause| LogError::unreadable(&self.shown, cause);
-        let FilePlace::Path(path) = &self.place else {
+        let Location::Path(path) = &self.location else {
             return Err(unreadable(io::ErrorKind::Unsupported.into()));
         };
         let file = File::open(path).map_err(unreadable)?;
@@ -78,110 +121,69 @@ impl LogFile {
         Ok(file)
     }
 
-    /// Opens the file to be read from any place.
-    pub(crate) fn open_handle(&self) -> Result<Handle, LogError> {
-        let handle = match &self.place {
-            FilePlace::Path(_) => Handle::Path(Arc::new(self.open()?)),
-            FilePlace::Open(file) => Handle::Open(file.clone()),
+    /// Opens the file to be read from any position.
+    pub(crate) fn open_at(&self) -> Result<OpenFile, LogError> {
+        let file = match &self.location {
+            Location::Path(_) => Arc::new(self.open()?),
+            Location::Open(file) => file.clone(),
         };
-        self.check_handle(&handle)?;
-        Ok(handle)
+        self.check(file.as_ref())?;
+        Ok(OpenFile(file))
     }
 
     /// An error if the open file was written since the log was opened. Called after each batch is
     /// read and before it is handed out, so that no answer mixes two states of a file.
-    pub(crate) fn check(&self, file: &File) -> Result<(), LogError> {
-        let metadata = file.metadata().map_err(|cause| LogError::unreadable(&self.shown, cause))?;
-        self.compare(Stamp::of(&metadata))
-    }
-
-    /// As [`LogFile::check`].
-    pub(crate) fn check_handle(&self, handle: &Handle) -> Result<(), LogError> {
-        match handle {
-            Handle::Path(file) => self.check(file),
-            Handle::Open(file) => {
-                let n_bytes = file.n_bytes().map_err(|cause| LogError::unreadable(&self.shown, cause))?;
-                self.compare(Stamp { n_bytes, modified: None })
-            }
-        }
-    }
-
-    fn compare(&self, stamp: Stamp) -> Result<(), LogError> {
+    pub(crate) fn check(&self, file: &dyn ReadAt) -> Result<(), LogError> {
+        let stamp = || Ok(Stamp { n_bytes: file.n_bytes()?, modified: file.modified()? });
+        let stamp = stamp().map_err(|cause| LogError::unreadable(&self.shown, cause))?;
         if stamp == self.stamp { Ok(()) } else { Err(LogError::Changed { path: self.shown.to_string() }) }
     }
 }
 
-impl Handle {
-    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Handle::Path(file) => FileExt::read_at(file.as_ref(), into, at),
-            Handle::Open(file) => file.read_at(at, into),
-        }
+impl OpenFile {
+    /// A file to be read by the Parquet library.
+    pub fn new(file: Arc<dyn ReadAt>) -> Self {
+        OpenFile(file)
     }
 
-    /// Reads until the bytes are full or the file ends; goes on after short and interrupted reads.
-    pub(crate) fn read_up_to(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
-        read_up_to(&|at, into: &mut [u8]| self.read_at(at, into), at, into)
-    }
-
-    fn n_bytes(&self) -> u64 {
-        match self {
-            Handle::Path(file) => file.metadata().map_or(0, |metadata| metadata.len()),
-            Handle::Open(file) => file.n_bytes().unwrap_or(0),
-        }
+    /// The file itself.
+    pub(crate) fn file(&self) -> &dyn ReadAt {
+        self.0.as_ref()
     }
 }
 
-/// Reads until the bytes are full or there are no more.
-pub(crate) fn read_up_to(
-    read: &dyn Fn(u64, &mut [u8]) -> io::Result<usize>,
-    at: u64,
-    into: &mut [u8],
-) -> io::Result<usize> {
-    let mut n_read = 0;
-    while n_read < into.len() {
-        match read(at + n_read as u64, &mut into[n_read..]) {
-            Ok(0) => break,
-            Ok(n_more) => n_read += n_more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(n_read)
-}
-
-impl Length for Handle {
+impl Length for OpenFile {
     fn len(&self) -> u64 {
-        self.n_bytes()
+        self.0.n_bytes().unwrap_or(0)
     }
 }
 
-impl ChunkReader for Handle {
-    type T = BufReader<FromPlace>;
+impl ChunkReader for OpenFile {
+    type T = BufReader<SequentialReader>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(BufReader::new(FromPlace { handle: self.clone(), at: start }))
+        Ok(BufReader::new(SequentialReader { file: self.0.clone(), at: start }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
         let mut bytes = vec![0; length];
-        if self.read_up_to(start, &mut bytes)? < length {
+        if self.0.read_up_to(start, &mut bytes)? < length {
             return Err(ParquetError::EOF(format!("the file ends before byte {}", start + length as u64)));
         }
         Ok(bytes.into())
     }
 }
 
-/// A file, read on from a place.
+/// Reads a file from a position on.
 #[derive(Debug)]
-pub(crate) struct FromPlace {
-    handle: Handle,
+pub struct SequentialReader {
+    file: Arc<dyn ReadAt>,
     at: u64,
 }
 
-impl Read for FromPlace {
+impl Read for SequentialReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let n_read = self.handle.read_at(self.at, into)?;
+        let n_read = self.file.read_at(self.at, into)?;
         self.at += n_read as u64;
         Ok(n_read)
     }
@@ -226,10 +228,10 @@ fn describe(path: PathBuf, root: &Path, format: Option<Format>) -> Result<LogFil
     let format = format.or_else(|| Format::from_path(&path));
     let format = format.ok_or_else(|| LogError::UnknownFormat { path: shown.to_string() })?;
     let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-    Ok(LogFile { stamp: Stamp::of(&metadata), place: FilePlace::Path(path), shown, name, format })
+    Ok(LogFile { stamp: Stamp::of(&metadata), location: Location::Path(path), shown, name, format })
 }
 
-/// All files below a folder, except those whose name starts with `.` or `_`: the marks and
+/// All files below a folder, except those whose name starts with `.` or `_`: the markers and
 /// unfinished files of other programs.
 fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), LogError> {
     let unreadable = |cause| LogError::unreadable(&folder.to_string_lossy(), cause);

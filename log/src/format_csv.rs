@@ -3,9 +3,9 @@
 use metricc_ir::text::csv::{UNCLOSED, split};
 
 use crate::LogError;
-use crate::decode::{Problem, Raw, Reject, Rows, SharedRules, scalar};
+use crate::decode::{Problem, Raw, Reject, Rows, SharedDecoder, scalar};
 use crate::files::LogFile;
-use crate::rule::{Reading, Rules};
+use crate::record_decoder::{RecordDecoder, ValueFormat};
 
 /// Where the fields of a source stand in the records of a file.
 #[derive(Debug, Clone)]
@@ -16,12 +16,12 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    pub(crate) fn read(file: &LogFile, rules: &Rules, record: &[u8]) -> Result<Self, LogError> {
-        Header::parse(&file.shown, rules, record)
+    pub(crate) fn read(file: &LogFile, decoder: &RecordDecoder, record: &[u8]) -> Result<Self, LogError> {
+        Header::parse(&file.shown, decoder, record)
     }
 
     /// Reads a header; `place` is where it stands, for messages.
-    pub(crate) fn parse(place: &str, rules: &Rules, record: &[u8]) -> Result<Self, LogError> {
+    pub(crate) fn parse(place: &str, decoder: &RecordDecoder, record: &[u8]) -> Result<Self, LogError> {
         let malformed =
             |problem: String| LogError::Malformed { path: place.to_owned(), format: "CSV", problem };
         let text =
@@ -29,14 +29,14 @@ impl Header {
         let mut cells = Vec::new();
         split(text, &mut cells).map_err(|problem| malformed(format!("in its header: {problem}")))?;
         let names: Vec<_> = cells.iter().map(|cell| cell.text().into_owned()).collect();
-        let places = rules.fields.iter().map(|field| {
-            if let Reading::List(_) = field.rule.reading {
+        let places = decoder.fields.iter().map(|field| {
+            if let ValueFormat::List(_) = field.value.format {
                 return Err(LogError::ColumnType {
                     path: place.into(),
                     column: field.name.as_str().into(),
-                    origin: rules.source.name.as_str().into(),
+                    origin: decoder.source.name.as_str().into(),
                     found: "text".into(),
-                    expected: field.rule.ty.to_string().into(),
+                    expected: field.value.ty.to_string().into(),
                     help: "CSV has no lists: use NDJSON or Parquet".into(),
                 });
             }
@@ -47,7 +47,7 @@ impl Header {
                     Err(LogError::RepeatedColumn { path: place.to_owned(), column: field.name.clone() })
                 }
                 (None, _) if !field.may_be_absent() => {
-                    Err(LogError::missing_column(place, &rules.source.name, &field.name, names.clone()))
+                    Err(LogError::missing_column(place, &decoder.source.name, &field.name, names.clone()))
                 }
                 (place, _) => Ok(place),
             }
@@ -58,14 +58,14 @@ impl Header {
 
 /// Decodes records behind the header.
 #[derive(Debug)]
-pub(crate) struct CsvDecoder {
-    rules: SharedRules,
+pub(crate) struct CsvParser {
+    decoder: SharedDecoder,
     header: Header,
 }
 
-impl CsvDecoder {
-    pub(crate) fn new(rules: &SharedRules, header: Header) -> Self {
-        CsvDecoder { rules: SharedRules::clone(rules), header }
+impl CsvParser {
+    pub(crate) fn new(decoder: &SharedDecoder, header: Header) -> Self {
+        CsvParser { decoder: SharedDecoder::clone(decoder), header }
     }
 
     /// Appends the record to the rows; the caller ends it there.
@@ -84,13 +84,13 @@ impl CsvDecoder {
             let problem = if ended { format!("{in_the_middle}: {problem}") } else { problem };
             return Err(Problem::new(problem, text).in_record());
         }
-        for (index, (field, place)) in self.rules.fields.iter().zip(&self.header.cells).enumerate() {
+        for (index, (field, place)) in self.decoder.fields.iter().zip(&self.header.cells).enumerate() {
             let cell = place.map(|place| cells[place]).filter(|cell| !cell.is_none());
             match cell {
                 None => rows.push_absent(index, field)?,
                 Some(cell) => {
                     let text = cell.text();
-                    let scalar = scalar(Raw::Cell(&text), &field.rule.reading);
+                    let scalar = scalar(Raw::Cell(&text), &field.value.format);
                     rows.columns[index].push(scalar.map_err(|problem| problem.in_field(index))?);
                 }
             }

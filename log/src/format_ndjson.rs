@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::column::Column;
-use crate::decode::{Problem, Raw, Reject, Rows, SharedRules, excerpt, scalar};
+use crate::decode::{Problem, Raw, Reject, Rows, SharedDecoder, excerpt, scalar};
 use crate::json::{Cursor, KeySet, Syntax, unescape};
-use crate::rule::{Reading, Rule};
+use crate::record_decoder::{ValueDecoder, ValueFormat};
 
 /// How many keys are remembered as the usual ones.
 const MAX_LAYOUT: usize = 256;
@@ -20,8 +20,8 @@ const MAX_LEAP: usize = 16;
 /// a record whose keys are some of it in its order needs neither a look-up nor a check for keys that occur
 /// twice: the keys of the layout differ, and it is walked in one direction.
 #[derive(Debug)]
-pub(crate) struct NdjsonDecoder {
-    rules: SharedRules,
+pub(crate) struct NdjsonParser {
+    decoder: SharedDecoder,
     by_name: HashMap<String, usize>,
     layout: Vec<(String, Option<usize>)>,
     /// For each field, the number of the last record that had it.
@@ -41,16 +41,16 @@ struct Keys<'a> {
     all: Option<KeySet<'a>>,
 }
 
-impl NdjsonDecoder {
-    pub(crate) fn new(rules: &SharedRules) -> Self {
-        let names = rules.fields.iter().enumerate();
-        NdjsonDecoder {
+impl NdjsonParser {
+    pub(crate) fn new(decoder: &SharedDecoder) -> Self {
+        let names = decoder.fields.iter().enumerate();
+        NdjsonParser {
             by_name: names.map(|(index, field)| (field.name.clone(), index)).collect(),
             layout: Vec::new(),
-            seen: vec![0; rules.fields.len()],
+            seen: vec![0; decoder.fields.len()],
             record: 0,
             scratch: String::new(),
-            rules: SharedRules::clone(rules),
+            decoder: SharedDecoder::clone(decoder),
         }
     }
 
@@ -62,8 +62,8 @@ impl NdjsonDecoder {
         {
             return Err(reject);
         }
-        let rules = SharedRules::clone(&self.rules);
-        for (index, field) in rules.fields.iter().enumerate() {
+        let decoder = SharedDecoder::clone(&self.decoder);
+        for (index, field) in decoder.fields.iter().enumerate() {
             if self.seen[index] != self.record {
                 rows.push_absent(index, field)?;
             }
@@ -149,12 +149,12 @@ impl NdjsonDecoder {
         index: usize,
         rows: &mut Rows,
     ) -> Result<Option<Reject>, Syntax> {
-        let field = &self.rules.fields[index];
+        let field = &self.decoder.fields[index];
         if cursor.peek() == Some(b'n') {
             cursor.literal("null")?;
             return Ok(rows.push_absent(index, field).err());
         }
-        let problem = push(cursor, &field.rule, &mut rows.columns[index], &mut self.scratch, 1)?;
+        let problem = push(cursor, &field.value, &mut rows.columns[index], &mut self.scratch, 1)?;
         Ok(problem.map(|problem| problem.in_field(index)))
     }
 }
@@ -163,7 +163,7 @@ impl NdjsonDecoder {
 /// cursor stands behind the value either way.
 fn push(
     cursor: &mut Cursor<'_>,
-    rule: &Rule,
+    rule: &ValueDecoder,
     column: &mut Column,
     scratch: &mut String,
     depth: usize,
@@ -171,7 +171,7 @@ fn push(
     cursor.peek();
     let start = cursor.at();
     let next = cursor.peek();
-    if let (Reading::List(element), Some(b'[')) = (&rule.reading, next) {
+    if let (ValueFormat::List(element), Some(b'[')) = (&rule.format, next) {
         return push_list(cursor, element, column, scratch, depth + 1);
     }
     let raw = match next {
@@ -183,7 +183,7 @@ fn push(
         Some(b'{') => cursor.skip(depth).map(|()| Raw::Object)?,
         _ => return Err(cursor.syntax("a JSON value is expected")),
     };
-    match scalar(raw, &rule.reading) {
+    match scalar(raw, &rule.format) {
         Ok(scalar) => {
             column.push(scalar);
             Ok(None)
@@ -194,7 +194,7 @@ fn push(
 
 fn push_list(
     cursor: &mut Cursor<'_>,
-    element: &Rule,
+    element: &ValueDecoder,
     column: &mut Column,
     scratch: &mut String,
     depth: usize,

@@ -1,28 +1,30 @@
 //! Which records are duplicates: found once when a log is opened, over the whole log, so that every
 //! interval of it agrees (C77).
 //!
-//! Identities are compared byte by byte. Whether a duplicate says something else than the record that
-//! won (C78) is decided by a 64-bit hash (XXH3) of all its fields.
+//! Identities are compared byte by byte. Whether a duplicate differs from the record that won (C78) is decided by a
+//! 64-bit hash (XXH3) of all its fields. An identity is hashed once per record, by [`RowKeys`]: every table and the
+//! choice of a partition use that hash.
+
+use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use hashbrown::HashTable;
 use twox_hash::XxHash3_64;
 
 use crate::LogError;
 use crate::canonical::Cells;
-use crate::decode::SharedRules;
-use crate::partition::{Decoded, Partition, Range, ReadRequest};
-use crate::rule::Rules;
-use std::sync::Arc;
+use crate::partition::{DecodedBatch, OffsetRange, Partition, ReadRequest};
+use crate::record_decoder::RecordDecoder;
 
 /// How many records are decoded at once while duplicates are looked for.
 const BATCH_ROWS: u64 = 8192;
 
-/// The duplicates of a partition.
+/// The duplicates of a partition, by their offsets.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Duplicates {
-    /// Their offsets, ascending.
+pub struct Duplicates {
+    /// All of them, ascending.
     offsets: Vec<u64>,
-    /// The offsets of those that are conflicts, ascending.
+    /// Those that are conflicts, ascending.
     conflicts: Vec<u64>,
 }
 
@@ -42,7 +44,7 @@ impl Duplicates {
         self.offsets.partition_point(|&duplicate| duplicate < offset)
     }
 
-    /// Whether an offset is a duplicate. `next` walks along: offsets are asked in ascending order.
+    /// Whether an offset is a duplicate. `next` walks along: callers look up ascending offsets.
     pub(crate) fn contains(&self, offset: u64, next: &mut usize) -> bool {
         let found = self.offsets.get(*next) == Some(&offset);
         *next += usize::from(found);
@@ -56,17 +58,35 @@ fn between(offsets: &[u64], from: u64, to: u64) -> &[u64] {
     &offsets[start..end.max(start)]
 }
 
-/// The identities seen so far, each with a hash of all that the first record with it says.
+/// The key of a record with an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowKey<'a> {
+    /// The canonical bytes of the identity.
+    pub identity: &'a [u8],
+    /// XXH3-64 of the identity.
+    pub hash: u64,
+    /// XXH3-64 of the canonical bytes of all fields.
+    pub payload: u64,
+}
+
+impl<'a> RowKey<'a> {
+    /// The key of an identity; hashes it.
+    pub fn new(identity: &'a [u8], payload: u64) -> Self {
+        RowKey { identity, hash: XxHash3_64::oneshot(identity), payload }
+    }
+}
+
+/// A set of identities, each with the payload hash of the record that had it first.
 ///
-/// A hash table with open addressing over an arena: 24 bytes an identity besides its own bytes and
-/// the table, which is what allows logs of many million keyed events.
+/// The table holds indices into an arena: 24 bytes an identity besides its own bytes and 5 to 10 bytes in the table,
+/// which is what allows logs of many million keyed events.
 #[derive(Debug, Default)]
-pub(crate) struct Identities {
+pub struct Identities {
     /// The bytes of all identities.
     arena: Vec<u8>,
     entries: Vec<Entry>,
-    /// Places in `entries`, plus 1; 0 is free. The length is a power of two, and at most half is taken.
-    table: Vec<u32>,
+    /// Indices into `entries`.
+    table: HashTable<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -77,81 +97,55 @@ struct Entry {
     payload: u64,
 }
 
+/// The hash by which the table is ordered. All identities of one partition agree in the low bits of theirs (they chose
+/// the partition), and those are the bits that a table looks at first.
+fn table_hash(hash: u64) -> u64 {
+    hash.rotate_left(20)
+}
+
 impl Identities {
-    /// Adds an identity if it is new; otherwise, whether the record that had it first says the same.
-    /// None if there are too many identities.
-    pub(crate) fn insert(&mut self, identity: &[u8], payload: u64) -> Option<Seen> {
-        if self.entries.len() * 2 >= self.table.len() {
-            self.grow();
+    /// Adds an identity if it is new; otherwise, whether the record that had it first had the same payload.
+    /// `None` if there are too many identities.
+    pub fn insert(&mut self, key: RowKey<'_>) -> Option<Seen> {
+        if let Some((_, payload)) = self.find(key) {
+            return Some(if payload == key.payload { Seen::Same } else { Seen::Conflict });
         }
-        let hash = XxHash3_64::oneshot(identity);
-        let mut slot = self.slot_of(hash);
-        while self.table[slot] != 0 {
-            let place = self.table[slot] as usize - 1;
-            let entry = self.entries[place];
-            if entry.hash == hash && self.bytes(place) == identity {
-                return Some(if entry.payload == payload { Seen::Same } else { Seen::Conflict });
-            }
-            slot = (slot + 1) & (self.table.len() - 1);
-        }
-        self.arena.extend_from_slice(identity);
-        self.entries.push(Entry { end: self.arena.len(), hash, payload });
-        self.table[slot] = u32::try_from(self.entries.len()).ok()?;
+        let index = u32::try_from(self.entries.len()).ok()?;
+        self.arena.extend_from_slice(key.identity);
+        self.entries.push(Entry { end: self.arena.len(), hash: key.hash, payload: key.payload });
+        let entries = &self.entries;
+        self.table
+            .insert_unique(table_hash(key.hash), index, |&index| table_hash(entries[index as usize].hash));
         Some(Seen::First)
     }
 
-    /// Which one an identity is, in the order in which they were added, and the payload that it came with.
-    pub(crate) fn find(&self, identity: &[u8]) -> Option<(usize, u64)> {
-        let hash = XxHash3_64::oneshot(identity);
-        let mut slot = self.slot_of(hash);
-        loop {
-            let place = (*self.table.get(slot)? as usize).checked_sub(1)?;
-            let entry = self.entries[place];
-            if entry.hash == hash && self.bytes(place) == identity {
-                return Some((place, entry.payload));
-            }
-            slot = (slot + 1) & (self.table.len() - 1);
-        }
+    /// The index of an identity, in the order in which they were added, and the payload that it came with.
+    pub fn find(&self, key: RowKey<'_>) -> Option<(usize, u64)> {
+        let is_it = |&index: &u32| {
+            self.entries[index as usize].hash == key.hash && self.bytes(index as usize) == key.identity
+        };
+        let index = *self.table.find(table_hash(key.hash), is_it)? as usize;
+        Some((index, self.entries[index].payload))
     }
 
-    /// Takes back the identity that was added last. Those before it stand where they stood without it, since a place in
-    /// the table depends on earlier ones alone.
-    pub(crate) fn pop(&mut self) {
-        let Some(entry) = self.entries.last().copied() else { return };
-        let number = self.entries.len() as u32;
-        let mut slot = self.slot_of(entry.hash);
-        while self.table[slot] != number {
-            slot = (slot + 1) & (self.table.len() - 1);
+    /// Removes the identity that was added last.
+    pub fn pop(&mut self) {
+        let Some(entry) = self.entries.pop() else { return };
+        let last = self.entries.len() as u32;
+        if let Ok(found) = self.table.find_entry(table_hash(entry.hash), |&index| index == last) {
+            found.remove();
         }
-        self.table[slot] = 0;
-        self.entries.pop();
         self.arena.truncate(self.entries.last().map_or(0, |entry| entry.end));
     }
 
-    fn bytes(&self, place: usize) -> &[u8] {
-        let start = place.checked_sub(1).map_or(0, |before| self.entries[before].end);
-        &self.arena[start..self.entries[place].end]
-    }
-
-    fn slot_of(&self, hash: u64) -> usize {
-        // Truncation is wanted: the low bits choose the slot.
-        hash as usize & self.table.len().wrapping_sub(1)
-    }
-
-    fn grow(&mut self) {
-        self.table = vec![0; (self.table.len() * 2).max(1024)];
-        for (place, entry) in (1u32..).zip(&self.entries) {
-            let mut slot = entry.hash as usize & (self.table.len() - 1);
-            while self.table[slot] != 0 {
-                slot = (slot + 1) & (self.table.len() - 1);
-            }
-            self.table[slot] = place;
-        }
+    fn bytes(&self, index: usize) -> &[u8] {
+        let start = index.checked_sub(1).map_or(0, |before| self.entries[before].end);
+        &self.arena[start..self.entries[index].end]
     }
 }
 
-/// Reads from typed rows, all fields of them, what tells events apart.
-pub(crate) struct RowKeys<'a> {
+/// Reads the keys of typed rows that have all fields of their source.
+pub struct RowKeys<'a> {
     cells: Vec<Cells<'a>>,
     /// The fields of the identity.
     fields: &'a [usize],
@@ -160,57 +154,65 @@ pub(crate) struct RowKeys<'a> {
 }
 
 impl<'a> RowKeys<'a> {
-    /// None if a column is of a type that typed rows do not have.
-    pub(crate) fn new(arrays: &'a [ArrayRef], rules: &'a Rules) -> Option<Self> {
+    /// `None` if a column is not of a type that typed rows have.
+    pub fn new(arrays: &'a [ArrayRef], decoder: &'a RecordDecoder) -> Option<Self> {
         let cells = arrays.iter().map(Cells::new).collect::<Option<_>>()?;
-        Some(RowKeys { cells, fields: &rules.source.identity, identity: Vec::new(), payload: Vec::new() })
+        Some(RowKeys { cells, fields: &decoder.source.identity, identity: Vec::new(), payload: Vec::new() })
     }
 
-    /// The bytes of the identity of a row, and a hash of all that it says.
-    pub(crate) fn at(&mut self, row: usize) -> (&[u8], u64) {
+    /// The key of a row.
+    pub fn at(&mut self, row: usize) -> RowKey<'_> {
         self.identity.clear();
         self.payload.clear();
         self.fields.iter().for_each(|&field| self.cells[field].append(row, &mut self.identity));
         self.cells.iter().for_each(|cells| cells.append(row, &mut self.payload));
-        (&self.identity, XxHash3_64::oneshot(&self.payload))
+        RowKey::new(&self.identity, XxHash3_64::oneshot(&self.payload))
+    }
+}
+
+impl std::fmt::Debug for RowKeys<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowKeys").field("fields", &self.fields).finish_non_exhaustive()
     }
 }
 
 /// What is known of an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub enum Seen {
+    /// No record has had it.
     First,
+    /// A record has had it, with the same payload.
     Same,
+    /// A record has had it, with another payload.
     Conflict,
 }
 
-/// Finds the duplicates of each partition, in the total order of positions. `progress` is told
-/// about how many bytes were read of each file.
+/// Finds the duplicates of each partition, in the total order of positions. Calls `progress` with
+/// about the number of bytes that were read of each file.
 pub(crate) fn find(
-    partitions: &[Partition],
-    rules: &SharedRules,
+    partitions: &[Arc<dyn Partition>],
+    decoder: &RecordDecoder,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Vec<Arc<Duplicates>>, LogError> {
-    if rules.source.identity.is_empty() {
+    if decoder.source.identity.is_empty() {
         return Ok(partitions.iter().map(|_| Arc::default()).collect());
     }
     let mut identities = Identities::default();
     let mut all = Vec::with_capacity(partitions.len());
     for (number, partition) in (0u32..).zip(partitions) {
-        let n_records = partition.n_records();
+        let n_records = partition.end();
         let request = ReadRequest {
             partition: number,
-            range: Range { from: 0, to: n_records },
-            columns: (0..rules.fields.len()).collect(),
+            range: OffsetRange { from: 0, to: n_records },
+            columns: (0..decoder.fields.len()).collect(),
             batch_rows: BATCH_ROWS,
             duplicates: Arc::default(),
-            next_duplicate: 0,
         };
         let (mut found, mut done) = (Duplicates::default(), 0);
-        let mut reader = partition.read(rules, request)?;
+        let mut reader = partition.read(request)?;
         while let Some(decoded) = reader.next_batch()? {
-            add(&mut identities, &decoded, rules, &mut found).ok_or_else(|| too_many(rules))?;
-            let share = u128::from(partition.n_bytes) * u128::from(decoded.range.to);
+            add(&mut identities, &decoded, decoder, &mut found).ok_or_else(|| too_many(decoder))?;
+            let share = u128::from(partition.n_bytes()) * u128::from(decoded.range.to);
             let now = u64::try_from(share / u128::from(n_records.max(1))).unwrap_or(done);
             progress(now - done);
             done = now;
@@ -220,25 +222,25 @@ pub(crate) fn find(
     Ok(all)
 }
 
-pub(crate) fn too_many(rules: &SharedRules) -> LogError {
-    let problem = format!("source `{}` has more than four thousand million identities", rules.source.name);
+/// The error of a source with too many identities.
+pub fn too_many(decoder: &RecordDecoder) -> LogError {
+    let problem = format!("source `{}` has more than four thousand million identities", decoder.source.name);
     LogError::Request { problem }
 }
 
-/// Adds the rows of a batch, and notes its duplicates. None if there are too many identities.
+/// Adds the rows of a batch, and notes its duplicates. `None` if there are too many identities.
 pub(crate) fn add(
     identities: &mut Identities,
-    decoded: &Decoded,
-    rules: &SharedRules,
+    decoded: &DecodedBatch,
+    decoder: &RecordDecoder,
     found: &mut Duplicates,
 ) -> Option<()> {
-    let mut keys = RowKeys::new(&decoded.arrays, rules)?;
+    let mut keys = RowKeys::new(&decoded.arrays, decoder)?;
     let mut rejected = decoded.rejected.iter().copied().peekable();
     let accepted =
         (decoded.range.from..decoded.range.to).filter(|offset| rejected.next_if_eq(offset).is_none());
     for (row, offset) in accepted.enumerate().take(decoded.n_rows) {
-        let (identity, payload) = keys.at(row);
-        match identities.insert(identity, payload)? {
+        match identities.insert(keys.at(row))? {
             Seen::First => {}
             Seen::Same => found.offsets.push(offset),
             Seen::Conflict => {
@@ -271,7 +273,7 @@ mod tests {
                     Some(_) => Seen::Conflict,
                 };
                 oracle.entry(identity.clone()).or_insert(payload);
-                prop_assert_eq!(identities.insert(&identity, payload), Some(seen));
+                prop_assert_eq!(identities.insert(RowKey::new(&identity, payload)), Some(seen));
             }
         }
     }
@@ -281,10 +283,25 @@ mod tests {
         let mut identities = Identities::default();
         for round in [Seen::First, Seen::Same] {
             for number in 0u32..5000 {
-                assert_eq!(identities.insert(&number.to_le_bytes(), 7), Some(round));
+                assert_eq!(identities.insert(RowKey::new(&number.to_le_bytes(), 7)), Some(round));
             }
         }
-        assert_eq!(identities.insert(&17u32.to_le_bytes(), 8), Some(Seen::Conflict));
+        assert_eq!(identities.insert(RowKey::new(&17u32.to_le_bytes(), 8)), Some(Seen::Conflict));
+    }
+
+    #[test]
+    fn identities_are_removed_from_the_last_on() {
+        let mut identities = Identities::default();
+        for number in 0u32..3000 {
+            identities.insert(RowKey::new(&number.to_le_bytes(), 7));
+        }
+        for number in (1000u32..3000).rev() {
+            assert_eq!(identities.find(RowKey::new(&number.to_le_bytes(), 0)), Some((number as usize, 7)));
+            identities.pop();
+            assert_eq!(identities.find(RowKey::new(&number.to_le_bytes(), 0)), None);
+        }
+        assert_eq!(identities.insert(RowKey::new(&2000u32.to_le_bytes(), 8)), Some(Seen::First));
+        assert_eq!(identities.insert(RowKey::new(&999u32.to_le_bytes(), 7)), Some(Seen::Same));
     }
 
     #[test]

@@ -46,36 +46,46 @@
 //! ```
 
 mod binding;
+mod body;
+mod body_columns;
 mod canonical;
 mod column;
 mod decode;
-pub mod durable;
 mod error;
+mod event_buffer;
+mod file_requests;
 mod files;
-mod findings;
 mod format_csv;
 mod format_ndjson;
 mod format_parquet;
-mod identity;
+pub mod identity;
 mod json;
 mod log;
-mod memory;
-mod partition;
+pub mod partition;
+mod read_stats;
 mod reader;
+mod record_decoder;
 mod records;
-mod rule;
 mod schema;
-mod share;
+mod splits;
 mod text_reader;
-mod turn;
+mod time_slice;
 
 pub use binding::{Binding, Format};
+pub use body::{BodyError, BodyFormat, BodyLimits, EventDecoder, Events, Rejected};
 pub use error::LogError;
-pub use findings::{Findings, MAX_QUARANTINED_KEPT, Quarantined};
+pub use event_buffer::EventBuffer;
+pub use file_requests::{FILE_RECORDS, FileRequest, FileRequests};
+pub use files::{OpenFile, ReadAt, SequentialReader};
+pub use format_parquet::ParquetPartition;
 pub use log::{Log, Progress};
-pub use memory::EventBuffer;
 pub use metricc_ir::{Frontier, Interval, Position, Slice};
+pub use read_stats::{MAX_QUARANTINED_KEPT, Quarantined, ReadStats};
 pub use reader::{Batch, Reader};
-pub use rule::parse_value;
-pub use schema::{POSITION_TYPE, arrow_type, position_column};
-pub use turn::{give_way, work_in_turns};
+pub use record_decoder::{RecordDecoder, parse_value};
+pub use schema::{POSITION_TYPE, arrow_type, position_column, row_schema};
+pub use time_slice::{enable_time_slices, yield_if_due};
+
+// Their former names, until no crate uses them.
+pub use read_stats::ReadStats as Findings;
+pub use time_slice::{enable_time_slices as work_in_turns, yield_if_due as give_way};

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use metricc_ir::Source;
 
-use crate::decode::SharedRules;
-use crate::durable::{DurablePartition, Part};
+use crate::decode::SharedDecoder;
+use crate::event_buffer::EventBuffer;
 use crate::files::{LogFile, resolve};
+use crate::format_parquet::ParquetPartition;
 use crate::identity::{Duplicates, find};
-use crate::memory::EventBuffer;
-use crate::partition::{Partition, Range, ReadRequest};
+use crate::partition::{OffsetRange, Partition, ReadRequest};
 use crate::reader::Reader;
-use crate::rule::Rules;
-use crate::{Binding, Frontier, Interval, LogError, Slice, schema, share};
+use crate::record_decoder::RecordDecoder;
+use crate::text_reader::TextPartition;
+use crate::{Binding, Format, Frontier, Interval, LogError, Slice, schema, splits};
 
 /// How far opening a log has come. Every file is read once, and once more where the source has an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +34,8 @@ pub struct Log {
 
 #[derive(Debug)]
 struct Inner {
-    rules: SharedRules,
-    partitions: Vec<Partition>,
+    decoder: SharedDecoder,
+    partitions: Vec<Arc<dyn Partition>>,
     duplicates: Vec<Arc<Duplicates>>,
 }
 
@@ -58,7 +59,7 @@ impl Log {
         binding: &Binding,
         progress: &dyn Fn(Progress),
     ) -> Result<Log, LogError> {
-        let rules = Rules::new(source)?;
+        let decoder = RecordDecoder::new(source)?;
         let files = resolve(binding)?;
         let n_bytes =
             files.iter().fold(0u64, |total, file: &LogFile| total.saturating_add(file.stamp.n_bytes));
@@ -68,10 +69,10 @@ impl Log {
             done.set(done.get().saturating_add(n_bytes).min(bytes_total));
             progress(Progress { bytes_done: done.get(), bytes_total });
         };
-        let partitions = files.into_iter().map(|file| Partition::open(file, &rules, &mut advance));
+        let partitions = files.into_iter().map(|file| open_file(file, &decoder, &mut advance));
         let partitions = partitions.collect::<Result<Vec<_>, _>>()?;
-        let duplicates = find(&partitions, &rules, &mut advance)?;
-        Ok(Log { inner: Arc::new(Inner { rules, partitions, duplicates }) })
+        let duplicates = find(&partitions, &decoder, &mut advance)?;
+        Ok(Log { inner: Arc::new(Inner { decoder, partitions, duplicates }) })
     }
 
     /// The log of events of this process, in the order in which they came, as one partition.
@@ -79,31 +80,21 @@ impl Log {
     /// # Errors
     /// [`LogError::Request`] if there are too many identities.
     pub fn of_events(events: EventBuffer) -> Result<Log, LogError> {
-        let (rules, events) = events.into_parts();
-        let partitions = vec![Partition::of_memory(events)];
-        let duplicates = find(&partitions, &rules, &mut |_| {})?;
-        Ok(Log { inner: Arc::new(Inner { rules, partitions, duplicates }) })
+        let (decoder, events) = events.into_parts();
+        let partitions: Vec<Arc<dyn Partition>> = vec![Arc::new(events)];
+        let duplicates = find(&partitions, &decoder, &mut |_| {})?;
+        Ok(Log { inner: Arc::new(Inner { decoder, partitions, duplicates }) })
     }
 
-    /// The log of partitions whose duplicates are known to them.
-    pub(crate) fn of_partitions(
-        rules: &SharedRules,
-        partitions: impl Iterator<Item = DurablePartition>,
-    ) -> Log {
-        let partitions: Vec<Partition> = partitions.map(Partition::of_durable).collect();
+    /// The log of partitions that leave out their duplicates themselves; they are numbered in this order.
+    pub fn of_partitions(decoder: &Arc<RecordDecoder>, partitions: Vec<Arc<dyn Partition>>) -> Log {
         let duplicates = partitions.iter().map(|_| Arc::default()).collect();
-        Log { inner: Arc::new(Inner { rules: rules.clone(), partitions, duplicates }) }
-    }
-
-    /// The parts of a partition of a durable log.
-    pub(crate) fn durable_parts(&self, partition: u32) -> Option<Vec<Arc<Part>>> {
-        let partition = self.inner.partitions.get(partition as usize)?.durable()?;
-        Some(partition.parts.clone())
+        Log { inner: Arc::new(Inner { decoder: decoder.clone(), partitions, duplicates }) }
     }
 
     /// The source that its events are of.
     pub fn source(&self) -> &Arc<Source> {
-        &self.inner.rules.source
+        &self.inner.decoder.source
     }
 
     /// The frontier before the first position of each partition.
@@ -113,7 +104,7 @@ impl Log {
 
     /// The frontier behind the last position of each partition.
     pub fn end(&self) -> Frontier {
-        Frontier(self.inner.partitions.iter().map(Partition::n_records).collect())
+        Frontier(self.inner.partitions.iter().map(|partition| partition.end()).collect())
     }
 
     /// The number of its positions, those of quarantined and duplicate records counted.
@@ -134,18 +125,18 @@ impl Log {
 
     /// The path of each partition, below the root that the binding names.
     pub fn partition_names(&self) -> Vec<String> {
-        self.inner.partitions.iter().map(|partition| partition.name.clone()).collect()
+        self.inner.partitions.iter().map(|partition| partition.name().to_owned()).collect()
     }
 
     /// The schema of some fields of the source, by ascending indices.
     pub fn schema(&self, columns: &[usize]) -> SchemaRef {
-        schema::schema(self.source(), columns)
+        schema::row_schema(self.source(), columns)
     }
 
     /// Divides an interval into at most `n` shares of about equal size for parallel reading. Together they
     /// cover it, each position once; none is empty.
     pub fn slices(&self, interval: &Interval, n: usize) -> Vec<Vec<Slice>> {
-        share::divide(&self.inner.partitions, interval, n)
+        splits::divide(&self.inner.partitions, interval, n)
     }
 
     /// Reads the wanted fields (ascending indices, perhaps none, perhaps the
@@ -162,8 +153,8 @@ impl Log {
         else {
             return Err(request(format!("there is no partition {place}")));
         };
-        if slice.from > slice.to || slice.to > partition.n_records() {
-            let (from, to, end) = (slice.from, slice.to, partition.n_records());
+        if slice.from > slice.to || slice.to > partition.end() {
+            let (from, to, end) = (slice.from, slice.to, partition.end());
             return Err(request(format!(
                 "offsets {from} to {to} are not among the 0 to {end} of partition {place}"
             )));
@@ -177,14 +168,28 @@ impl Log {
         }
         let read = ReadRequest {
             partition: slice.partition,
-            range: Range { from: slice.from, to: slice.to },
+            range: OffsetRange { from: slice.from, to: slice.to },
             columns: fields.to_vec(),
             batch_rows: u64::try_from(batch_rows.max(1)).unwrap_or(u64::MAX),
-            next_duplicate: duplicates.first_from(slice.from),
             duplicates: Arc::clone(duplicates),
         };
-        let reader = (slice.from < slice.to).then(|| partition.read(&self.inner.rules, read)).transpose()?;
+        let reader = (slice.from < slice.to).then(|| partition.read(read)).transpose()?;
         let duplicates = has_position.then(|| Arc::clone(duplicates));
         Ok(Reader::new(slice.partition, self.schema(columns), duplicates, reader))
+    }
+}
+
+fn open_file(
+    file: LogFile,
+    decoder: &SharedDecoder,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Arc<dyn Partition>, LogError> {
+    match file.format {
+        Format::Parquet => {
+            let partition = ParquetPartition::open(file, decoder)?;
+            progress(partition.n_bytes());
+            Ok(Arc::new(partition))
+        }
+        Format::Ndjson | Format::Csv => Ok(Arc::new(TextPartition::open(file, decoder, progress)?)),
     }
 }

@@ -6,8 +6,8 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
 use crate::identity::Duplicates;
-use crate::partition::{Decoded, PartitionReader};
-use crate::{Findings, LogError, Slice};
+use crate::partition::{DecodedBatch, PartitionReader};
+use crate::{LogError, ReadStats, Slice};
 
 /// Some contiguous positions of a log, decoded.
 #[derive(Debug, Clone)]
@@ -18,13 +18,13 @@ pub struct Batch {
     /// its number of rows.
     pub rows: RecordBatch,
     /// What was found besides.
-    pub findings: Findings,
+    pub findings: ReadStats,
 }
 
 impl Batch {
     /// With the duplicates of the partition, the rows get their positions as a last column.
     pub(crate) fn new(
-        mut decoded: Decoded,
+        mut decoded: DecodedBatch,
         partition: u32,
         schema: SchemaRef,
         duplicates: Option<&Duplicates>,
@@ -37,7 +37,7 @@ impl Batch {
         let rows = RecordBatch::try_new_with_options(schema, decoded.arrays, &options)
             .map_err(|error| LogError::Request { problem: error.to_string() })?;
         let slice = Slice { partition, from: decoded.range.from, to: decoded.range.to };
-        Ok(Batch { slice, rows, findings: decoded.findings })
+        Ok(Batch { slice, rows, findings: decoded.stats })
     }
 }
 
@@ -49,7 +49,7 @@ pub struct Reader {
     schema: SchemaRef,
     /// Known where the rows carry their positions.
     duplicates: Option<Arc<Duplicates>>,
-    reader: Option<PartitionReader>,
+    reader: Option<Box<dyn PartitionReader>>,
 }
 
 impl Reader {
@@ -58,7 +58,7 @@ impl Reader {
         partition: u32,
         schema: SchemaRef,
         duplicates: Option<Arc<Duplicates>>,
-        reader: Option<PartitionReader>,
+        reader: Option<Box<dyn PartitionReader>>,
     ) -> Self {
         Reader { partition, schema, duplicates, reader }
     }
@@ -68,7 +68,7 @@ impl Reader {
         SchemaRef::clone(&self.schema)
     }
 
-    fn batch(&self, decoded: Decoded) -> Result<Batch, LogError> {
+    fn batch(&self, decoded: DecodedBatch) -> Result<Batch, LogError> {
         Batch::new(decoded, self.partition, self.schema(), self.duplicates.as_deref())
     }
 }

@@ -45,7 +45,7 @@ pub fn position_column(source: &Source) -> usize {
 pub const POSITION_TYPE: DataType = DataType::Decimal128(38, 0);
 
 /// The schema of some fields of a source; indices that the source does not have are left out.
-pub(crate) fn schema(source: &Source, columns: &[usize]) -> SchemaRef {
+pub fn row_schema(source: &Source, columns: &[usize]) -> SchemaRef {
     let field = |&column: &usize| match source.fields.get(column) {
         Some(field) => Some(Field::new(&field.name, arrow_type(&field.ty.kind), field.ty.optional)),
         None if column == position_column(source) => Some(Field::new("position", POSITION_TYPE, false)),

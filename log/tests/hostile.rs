@@ -12,14 +12,14 @@ use arrow::array::{ArrayRef, Int64Array, ListArray, StringArray};
 use arrow::datatypes::Int64Type;
 use common::*;
 use metricc_ir::{Kind, Source, Type};
-use metricc_log::{Findings, Format, Log, LogError, MAX_QUARANTINED_KEPT};
+use metricc_log::{Format, Log, LogError, MAX_QUARANTINED_KEPT, ReadStats};
 use proptest::prelude::*;
 
 fn two_fields() -> Arc<Source> {
     source(vec![field("v", int()), field("s", Type::optional(Kind::String))])
 }
 
-fn findings(name: &str, content: impl AsRef<[u8]>) -> (Rows, Findings) {
+fn findings(name: &str, content: impl AsRef<[u8]>) -> (Rows, ReadStats) {
     let folder = Folder::new();
     folder.write(name, content);
     read_all(&folder.open(&two_fields()).unwrap())
@@ -87,7 +87,7 @@ fn empty_files_have_no_records() {
         [("a.ndjson", ""), ("a.ndjson", "\n\n"), ("a.csv", ""), ("a.csv", "v,s\n"), ("a.csv", "v,s")]
     {
         let (rows, findings) = findings(name, content);
-        assert_eq!((rows.len(), findings), (0, Findings::default()), "{content:?}");
+        assert_eq!((rows.len(), findings), (0, ReadStats::default()), "{content:?}");
     }
     let folder = Folder::new();
     let columns: Vec<(&str, ArrayRef)> = vec![("v", Arc::new(Int64Array::from(Vec::<i64>::new())))];

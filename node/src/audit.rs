@@ -10,7 +10,7 @@ use arrow::array::ArrayRef;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 use metricc_compiler::{MetricPlan, Segment};
-use metricc_log::durable::DurableError;
+use metricc_durable_log::DurableError;
 use metricc_log::{Frontier, Interval, LogError};
 use metricc_runtime_batch::{BatchError, BatchOptions, evaluate};
 use metricc_runtime_serve::{ServeError, merge};

@@ -1,4 +1,4 @@
-//! The batch layer of a source: now and then it evaluates what has come since the last time, and commits it.
+//! The batch layer of a source: from time to time it evaluates the new events, and commits a version of the view.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metricc_compiler::{Segment, SegmentError};
-use metricc_log::durable::{Disk, DurableError, DurableLog};
+use metricc_durable_log::{Disk, DurableError, Flush};
 use metricc_log::{Interval, LogError};
 use metricc_runtime_batch::{BatchError, BatchOptions, evaluate};
 use metricc_runtime_serve::IndexedSegment;
@@ -16,10 +16,11 @@ use tokio::sync::oneshot;
 
 use crate::audit::{self, AuditError, AuditLine, Audited};
 use crate::source::{FullAnswer, LoadedView, NodeSource};
+use crate::writer::{Ingest, IngestError};
 use crate::{tables, views};
 
-/// Rows up to which a view is always one segment: so small a file is written anew each time. Tests want several.
-const SMALL_ROWS: u64 = if cfg!(test) { 4 } else { 1_000_000 };
+/// Rows up to which a view is always one segment: so small a file is rewritten each time.
+pub(crate) const SMALL_ROWS: u64 = 1_000_000;
 
 /// Most segments of a view.
 const MAX_SEGMENTS: usize = 8;
@@ -32,18 +33,22 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Schedule {
     pub(crate) every: Duration,
     pub(crate) n_events: u64,
-    /// Positions in the journal from which on they are sealed.
-    pub(crate) seal_events: u64,
+    /// Positions in the journal from which on they are flushed to Parquet.
+    pub(crate) flush_events: u64,
+    /// See [`SMALL_ROWS`].
+    pub(crate) small_rows: u64,
     pub(crate) options: BatchOptions,
     /// Whether tables are written for other programs.
     pub(crate) has_tables: bool,
 }
 
-/// Why a batch came to nothing. What was committed before stays.
+/// Why a step of batch failed. What was committed before stays.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StepError {
     #[error(transparent)]
     Log(#[from] DurableError),
+    #[error(transparent)]
+    Commit(#[from] IngestError),
     #[error(transparent)]
     Interval(#[from] LogError),
     #[error(transparent)]
@@ -56,10 +61,10 @@ pub(crate) enum StepError {
     Audit(#[from] AuditError),
 }
 
-/// When batch last ran, and from when on it may seal.
-struct Turns {
+/// When batch last ran, and when it may flush next.
+struct Timing {
     last: Instant,
-    sealing_from: Instant,
+    next_flush: Instant,
 }
 
 /// The batch layer of a source.
@@ -69,18 +74,15 @@ pub(crate) struct Batch {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) runtime: Handle,
     pub(crate) schedule: Schedule,
-    /// The last committed version, if there is one, and what it says.
-    pub(crate) committed: Option<View>,
-    pub(crate) loaded: Arc<LoadedView>,
 }
 
 impl Batch {
-    /// Runs until the node goes down.
-    pub(crate) fn run(mut self) {
-        let (mut seen, mut turns) = (0, Turns { last: Instant::now(), sealing_from: Instant::now() });
-        while !self.source.is_over() {
-            // What is committed and loaded is only ever replaced as a whole; whatever else a panic left goes.
-            if catch_unwind(AssertUnwindSafe(|| self.turn(&mut turns))).is_err() {
+    /// Runs until the node is shutting down.
+    pub(crate) fn run(&self, ingest: &Ingest) {
+        let (mut seen, mut timing) = (0, Timing { last: Instant::now(), next_flush: Instant::now() });
+        while !self.source.is_stopping() {
+            // The view is only ever replaced as a whole, so a panic leaves the one that was there.
+            if catch_unwind(AssertUnwindSafe(|| self.run_due(&mut timing, ingest))).is_err() {
                 self.source.counters.batch_failed(self.source.name());
                 tracing::error!(source = self.source.name(), "batch panicked; the view stays as it is");
                 self.pause();
@@ -88,29 +90,30 @@ impl Batch {
             let left = self
                 .schedule
                 .every
-                .saturating_sub(turns.last.elapsed())
+                .saturating_sub(timing.last.elapsed())
                 .clamp(Duration::from_millis(50), PAUSE);
             seen = self.source.changed.wait(seen, left);
-            // Events come by the thousand a second; looking at each write would be for nothing.
+            // There may be a thousand writes a second, each of which wakes this thread.
             std::thread::sleep(Duration::from_millis(20));
         }
-        // Who still waits is told by that.
-        self.source.take_full();
+        // Dropping the requests tells those who wait.
+        self.source.take_full_requests();
     }
 
     /// Does what is due.
-    fn turn(&mut self, turns: &mut Turns) {
-        let n_new = self.source.end().n_positions().saturating_sub(self.loaded.frontier.n_positions());
-        let asked = self.source.take_full();
-        if !asked.is_empty() {
-            self.full(asked);
+    fn run_due(&self, timing: &mut Timing, ingest: &Ingest) {
+        let viewed = self.source.latest_view().frontier.n_positions();
+        let n_new = self.source.end().n_positions().saturating_sub(viewed);
+        let requests = self.source.take_full_requests();
+        if !requests.is_empty() {
+            self.rebuild(requests);
         }
         let is_due =
-            n_new >= self.schedule.n_events || n_new > 0 && turns.last.elapsed() >= self.schedule.every;
+            n_new >= self.schedule.n_events || n_new > 0 && timing.last.elapsed() >= self.schedule.every;
         if is_due {
-            turns.last = Instant::now();
+            timing.last = Instant::now();
             match self.step() {
-                Ok(()) => self.source.counters.batch_done(self.source.name(), turns.last.elapsed(), n_new),
+                Ok(()) => self.source.counters.batch_done(self.source.name(), timing.last.elapsed(), n_new),
                 Err(error) => {
                     self.source.counters.batch_failed(self.source.name());
                     tracing::error!(source = self.source.name(), %error, "batch failed; the view stays as it is");
@@ -118,13 +121,15 @@ impl Batch {
                 }
             }
         }
-        // What cannot be sealed keeps nothing from being folded.
-        if Instant::now() >= turns.sealing_from {
-            turns.sealing_from = Instant::now() + PAUSE;
-            match self.seal() {
-                Ok(()) => turns.sealing_from = Instant::now(),
+        // A flush that fails does not keep the next view from being made.
+        if Instant::now() >= timing.next_flush {
+            timing.next_flush = Instant::now() + PAUSE;
+            match self.flush(&|flush| ingest.commit_flush(flush)) {
+                Ok(()) => timing.next_flush = Instant::now(),
+                // The node is shutting down; the rows stay in the journal.
+                Err(StepError::Commit(IngestError::Closing)) => {}
                 Err(error) => {
-                    tracing::error!(source = self.source.name(), %error, "sealing failed, and is tried again");
+                    tracing::error!(source = self.source.name(), %error, "the flush to Parquet failed, and is tried again");
                 }
             }
         }
@@ -132,36 +137,42 @@ impl Batch {
 
     fn pause(&self) {
         let until = Instant::now() + PAUSE;
-        while !self.source.is_over() && Instant::now() < until {
+        while !self.source.is_stopping() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
-    /// Makes the view anew for those who asked, and tells them how it compares to the one that was there.
-    fn full(&mut self, asked: Vec<oneshot::Sender<FullAnswer>>) {
+    /// Rebuilds the view, and answers how it compares to the one that was there.
+    fn rebuild(&self, requests: Vec<oneshot::Sender<FullAnswer>>) {
         let started = Instant::now();
-        let compared = self.compared();
-        let answer = match compared.and_then(|(segments, lines)| Ok((self.commit_anew(segments)?, lines))) {
-            Ok(((), lines)) => {
+        let known = self.source.latest_view();
+        let rebuilt = self.compared(&known).and_then(|(segments, lines)| {
+            let segments = segments.into_iter().map(IndexedSegment::from).collect();
+            // Without a stored version, all of it is written.
+            let rebuilt = LoadedView { frontier: known.frontier.clone(), segments, stored: None };
+            self.step_from(&rebuilt).map(|()| lines)
+        });
+        let answer = match rebuilt {
+            Ok(lines) => {
                 audit::record(&self.source, &lines, started);
                 Ok(lines)
             }
             Err(error) => {
                 self.source.counters.batch_failed(self.source.name());
-                tracing::error!(source = self.source.name(), %error, "the view was not made anew; it stays as it is");
+                tracing::error!(source = self.source.name(), %error, "the view was not rebuilt; it stays as it is");
                 Err(error.to_string())
             }
         };
-        for who in asked {
-            // Whoever asked may have gone.
-            let _ = who.send(answer.clone());
+        for request in requests {
+            // The client may have gone.
+            let _ = request.send(answer.clone());
         }
     }
 
-    /// The view as it comes out of the log, and how that compares to the one that is there.
-    fn compared(&self) -> Result<(Vec<Segment>, Vec<AuditLine>), StepError> {
-        let recomputed = audit::recomputed(&self.source, &self.loaded.frontier, &self.schedule.options)?;
-        let pairs = self.loaded.segments.iter().zip(&recomputed);
+    /// A view as it comes out of the log, and how that compares to the one that is there.
+    fn compared(&self, known: &LoadedView) -> Result<(Vec<Segment>, Vec<AuditLine>), StepError> {
+        let recomputed = audit::recomputed(&self.source, &known.frontier, &self.schedule.options)?;
+        let pairs = known.segments.iter().zip(&recomputed);
         let lines = self.source.plan.metrics.iter().zip(pairs).map(|(metric, (kept, recomputed))| {
             audit::compare(Audited::View, metric, kept.segment(), recomputed)
         });
@@ -169,38 +180,32 @@ impl Batch {
         Ok((recomputed, lines))
     }
 
-    /// Goes on from a view that nothing is kept of in the store yet.
-    fn commit_anew(&mut self, segments: Vec<Segment>) -> Result<(), StepError> {
-        let segments = segments.into_iter().map(IndexedSegment::from).collect();
-        let anew = Arc::new(LoadedView { frontier: self.loaded.frontier.clone(), segments });
-        let (committed, loaded) = (self.committed.take(), std::mem::replace(&mut self.loaded, anew));
-        self.step().inspect_err(|_| (self.committed, self.loaded) = (committed, loaded))
+    /// Evaluates the events after the latest view, and commits the next version.
+    pub(crate) fn step(&self) -> Result<(), StepError> {
+        self.step_from(&self.source.latest_view())
     }
 
-    /// Evaluates what has come since the last version, commits the next one, and hands it to the speed layer.
-    pub(crate) fn step(&mut self) -> Result<(), StepError> {
-        let (log, stamp) = {
-            let durable = self.source.durable();
-            let log = durable.log(self.source.name(), &self.loaded.frontier)?;
-            (log, views::stamp(&durable, self.source.name()))
-        };
+    fn step_from(&self, known: &LoadedView) -> Result<(), StepError> {
+        let snapshot = self.source.log.snapshot();
+        let log = snapshot.log(self.source.name(), &known.frontier)?;
+        let stamp = views::stamp(&snapshot, self.source.name());
         let Some(stamp) = stamp else { return Ok(()) };
-        let interval = Interval::new(self.loaded.frontier.clone(), log.end()).map_err(LogError::from)?;
+        let interval = Interval::new(known.frontier.clone(), log.end()).map_err(LogError::from)?;
         let plan = self.source.plan.clone();
         let fresh = evaluate(&plan, &log, &interval, &self.schedule.options, &|_| ())?.segments;
-        let merged = self.merged(&fresh)?;
+        let merged = self.merged(known, &fresh)?;
         let version = self.runtime.block_on(self.store.next_version())?;
         let mut segments: BTreeMap<String, Vec<StoredSegment>> = BTreeMap::new();
-        for (place, metric) in plan.metrics.iter().enumerate() {
+        for (index, metric) in plan.metrics.iter().enumerate() {
             let hash = metric.state_hash.to_string();
             if segments.contains_key(&hash) {
                 continue;
             }
-            let stored = self.committed.as_ref().and_then(|view| view.segments.get(&hash));
+            let stored = known.stored.as_ref().and_then(|view| view.segments.get(&hash));
             let stored = stored.map_or(&[][..], Vec::as_slice);
-            let (segment, mut kept) = match keeps(stored, &fresh[place], &merged[place]) {
-                true => (&fresh[place], stored.to_vec()),
-                false => (&merged[place], Vec::new()),
+            let (segment, mut kept) = match self.keeps(stored, &fresh[index], &merged[index]) {
+                true => (&fresh[index], stored.to_vec()),
+                false => (&merged[index], Vec::new()),
             };
             kept.push(self.runtime.block_on(self.store.write(metric, segment))?);
             segments.insert(hash, kept);
@@ -208,49 +213,46 @@ impl Batch {
         let view = View { version, log: stamp, frontier: log.end(), segments };
         self.runtime.block_on(self.store.commit(&view))?;
         let segments = merged.into_iter().map(IndexedSegment::from).collect();
-        let loaded = Arc::new(LoadedView { frontier: view.frontier.clone(), segments });
-        self.source.offer(loaded.clone());
+        let frontier = view.frontier.clone();
+        let loaded = Arc::new(LoadedView { frontier, segments, stored: Some(view.clone()) });
+        self.source.set_latest_view(loaded.clone());
         if self.schedule.has_tables {
             tables::write(&self.runtime, &self.store, &self.source, &view, &loaded);
         }
-        (self.committed, self.loaded) = (Some(view), loaded);
         if let Err(error) = self.runtime.block_on(self.store.prune()) {
             tracing::warn!(source = self.source.name(), %error, "old views could not be removed");
         }
         Ok(())
     }
 
-    fn merged(&self, fresh: &[Segment]) -> Result<Vec<Segment>, SegmentError> {
-        if self.loaded.segments.is_empty() {
+    fn merged(&self, known: &LoadedView, fresh: &[Segment]) -> Result<Vec<Segment>, SegmentError> {
+        if known.segments.is_empty() {
             return Ok(fresh.to_vec());
         }
         let metrics = self.source.plan.metrics.iter();
-        let pairs = self.loaded.segments.iter().zip(fresh);
+        let pairs = known.segments.iter().zip(fresh);
         metrics.zip(pairs).map(|(metric, (known, fresh))| known.segment().merge(fresh, metric)).collect()
     }
 
-    /// Moves rows from the journal to Parquet when there are many.
-    pub(crate) fn seal(&self) -> Result<(), DurableError> {
+    /// Whether a fresh segment is stored beside the others, and not merged with them into one: then little is written for
+    /// large views, and segments stay few.
+    fn keeps(&self, stored: &[StoredSegment], fresh: &Segment, merged: &Segment) -> bool {
+        let (n_fresh, n_merged) = (fresh.states.num_rows() as u64, merged.states.num_rows() as u64);
+        let is_large = n_merged > self.schedule.small_rows;
+        !stored.is_empty() && stored.len() < MAX_SEGMENTS && is_large && n_fresh < n_merged / 4
+    }
+
+    /// Moves rows from the journal to Parquet when there are many. `commit` hands a flush to the writer of the log.
+    pub(crate) fn flush(&self, commit: &dyn Fn(Flush) -> Result<(), IngestError>) -> Result<(), StepError> {
         let name = self.source.name();
-        let (log, from, to) = {
-            let durable = self.source.durable();
-            let (from, to) = (durable.sealed_to(name), durable.end(name));
-            if to.n_positions() - from.n_positions() < self.schedule.seal_events {
-                return Ok(());
-            }
-            (durable.log(name, &from)?, from, to)
-        };
+        let snapshot = self.source.log.snapshot();
+        let (from, to) = (snapshot.flushed_to(name), snapshot.end(name));
+        if to.n_positions() - from.n_positions() < self.schedule.flush_events {
+            return Ok(());
+        }
         for slice in Interval::new(from, to).map_err(LogError::from)?.slices() {
-            let seal = DurableLog::seal(&self.disk, &log, &slice)?;
-            self.source.durable().adopt(&seal)?;
+            commit(snapshot.write_flush(&self.disk, name, &slice)?)?;
         }
         Ok(())
     }
-}
-
-/// Whether a fresh segment goes beside those that are stored, and not with them into one: then little is written for
-/// large views, and segments stay few.
-fn keeps(stored: &[StoredSegment], fresh: &Segment, merged: &Segment) -> bool {
-    let (n_fresh, n_merged) = (fresh.states.num_rows() as u64, merged.states.num_rows() as u64);
-    !stored.is_empty() && stored.len() < MAX_SEGMENTS && n_merged > SMALL_ROWS && n_fresh < n_merged / 4
 }

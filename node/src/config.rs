@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use metricc_log::durable::Horizon;
+use metricc_durable_log::DedupWindow;
 use serde::{Deserialize, Deserializer};
 
 /// What a node is told. Paths are relative to the folder of the file.
@@ -92,7 +92,7 @@ pub struct SourceConfig {
     /// For how long the key of an event is remembered: so many positions of its partition, or until an event is so much
     /// newer by its time.
     #[serde(deserialize_with = "horizon")]
-    pub duplicates_within: Horizon,
+    pub duplicates_within: DedupWindow,
     /// A folder of files with its events: what is put there is taken.
     pub watch: Option<PathBuf>,
 }
@@ -135,7 +135,7 @@ impl Default for IngestConfig {
 
 impl Default for SourceConfig {
     fn default() -> Self {
-        SourceConfig { partitions: 1, duplicates_within: Horizon::Positions(1_000_000), watch: None }
+        SourceConfig { partitions: 1, duplicates_within: DedupWindow::Positions(1_000_000), watch: None }
     }
 }
 
@@ -158,24 +158,24 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     }
 }
 
-fn horizon<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Horizon, D::Error> {
+fn horizon<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DedupWindow, D::Error> {
     struct Visitor;
     impl serde::de::Visitor<'_> for Visitor {
-        type Value = Horizon;
+        type Value = DedupWindow;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("a number of positions such as 1000000, or a time such as \"24h\"")
         }
 
-        fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Horizon, E> {
+        fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<DedupWindow, E> {
             let value = u64::try_from(value);
-            value.map(Horizon::Positions).map_err(|_| E::custom("a number of positions is not negative"))
+            value.map(DedupWindow::Positions).map_err(|_| E::custom("a number of positions is not negative"))
         }
 
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Horizon, E> {
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<DedupWindow, E> {
             let micros = metricc_ir::text::duration::parse(text).map_err(E::custom)?;
             let micros = u64::try_from(micros).map_err(|_| E::custom(format!("`{text}` goes backwards")))?;
-            Ok(Horizon::EventTime { micros })
+            Ok(DedupWindow::EventTime { micros })
         }
     }
     deserializer.deserialize_any(Visitor)
@@ -280,9 +280,9 @@ mod tests {
         assert_eq!(config.listen.to_string(), "127.0.0.1:7171");
         assert_eq!((config.batch.every.as_secs(), config.batch.events), (300, 1_000_000));
         assert_eq!(config.sources["clicks"].partitions, 2);
-        assert_eq!(config.sources["clicks"].duplicates_within, Horizon::Positions(1_000_000));
+        assert_eq!(config.sources["clicks"].duplicates_within, DedupWindow::Positions(1_000_000));
         let config = Config::parse("package = \"a\"\n[sources.s]\nduplicates_within = \"24h\"\n").unwrap();
-        let day = Horizon::EventTime { micros: 86_400_000_000 };
+        let day = DedupWindow::EventTime { micros: 86_400_000_000 };
         assert_eq!(config.sources["s"].duplicates_within, day);
     }
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use metricc_compiler::CompileError;
+use metricc_durable_log::DurableError;
 use metricc_log::LogError;
-use metricc_log::durable::DurableError;
 use metricc_views::ViewError;
 
 /// Why a node did not start.

@@ -1,33 +1,35 @@
 //! The node: one process that takes events, keeps them, computes metrics from them in both layers, and answers.
 //!
-//! - [`writer`](Ingest) puts requests into the durable log, many in one write.
+//! - The [writer](Ingest) owns the durable log, and appends many requests in one write.
 //! - The **speed layer** of each source follows the log with a dataflow that starts where the view ends.
-//! - The **batch layer** of each source evaluates what has come since, now and then, and commits a version of the view;
-//!   then the speed layer starts anew from there, catches up, and takes the place of the old one in one step.
+//! - The **batch layer** of each source evaluates the new events from time to time, and commits a version of the view.
+//!   Then a second dataflow starts from there, catches up, and replaces the first one in one step.
 //! - Readers get the ⊕ of view and tail, always of one frontier.
 //!
-//! Invariants: an event is acknowledged when it is durable, and never before. What is served is a pair of a view and a tail
-//! that meet at one frontier; it is replaced as a whole, and its frontier never goes back. View and tail own nothing that
-//! the log does not have: either is made anew from it, and comes out the same.
+//! Invariants: an event is acknowledged when it is durable, and never before. Nothing but another write waits for a write:
+//! everybody who reads the log reads a snapshot. A view and a tail that meet at one frontier are served as a pair, which
+//! is replaced as a whole; its frontier never goes back. View and tail own nothing that the log does not have: either can
+//! be rebuilt from it, and is then the same.
 
 mod audit;
 mod batch;
 mod config;
 mod error;
+mod folder_lock;
 mod http;
 mod node;
-mod open;
 mod priority;
 mod reading;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod slow_fsync;
 mod source;
 mod speed;
-mod start;
 mod status;
 mod tables;
 mod views;
-mod watch;
+mod watched_folder;
 mod writer;
 
 pub use audit::{AuditError, AuditLine, Audited};

@@ -7,12 +7,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use metricc_compiler::{DerivedPlan, MetricPlan, SourcePlan};
+use metricc_durable_log::{Disk, DurableLog, DurableOptions, LocalDisk, LogId, SourceOptions, TruncatedTail};
 use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
-use metricc_log::Frontier;
-use metricc_log::durable::{
-    Cut, Disk, DurableLog, DurableOptions, EventDecoder, LocalDisk, LogId, SourceOptions,
-};
+use metricc_log::{EventDecoder, Frontier};
 use metricc_runtime_batch::BatchOptions;
 use metricc_runtime_serve::LocalServing;
 use metricc_runtime_stream::StreamOptions;
@@ -22,14 +20,15 @@ use crate::audit::{self, AuditError, AuditLine};
 use crate::batch::Batch;
 use crate::config::{Config, SourceConfig};
 use crate::error::NodeError;
-use crate::open::{open_source, view_folder};
 use crate::priority::{Behind, Decoding, step_back};
 use crate::reading::NodeServing;
 use crate::source::{Changed, NodeSource};
+use crate::speed::TailOptions;
 use crate::status::{Counters, OfNow};
-use crate::watch::Watch;
+use crate::views::{open_source, view_folder};
+use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
-use crate::{speed, start};
+use crate::{folder_lock, speed};
 
 /// How long is waited for layers that are in the middle of something when the node stops.
 const STOP: Duration = Duration::from_secs(5);
@@ -45,10 +44,10 @@ pub struct Node {
     counters: Arc<Counters>,
     /// The writer first.
     threads: Mutex<Vec<JoinHandle<()>>>,
-    cut: Option<Cut>,
+    truncated_tail: Option<TruncatedTail>,
     audits: Arc<tokio::sync::Mutex<()>>,
     decoding: Decoding,
-    _lock: start::FolderLock,
+    _lock: folder_lock::FolderLock,
 }
 
 /// How far a source has come.
@@ -71,6 +70,18 @@ impl Node {
     /// # Errors
     /// [`NodeError`] if something is not as it has to be. Nothing is running then.
     pub fn start(config: &Config, metrics: &[AnyMetric], imports: &Imports) -> Result<Self, NodeError> {
+        folder_lock::allow_files();
+        let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(config.data.join("log")));
+        Node::start_on(&disk, config, metrics, imports)
+    }
+
+    /// As [`Node::start`], with the log on a given disk.
+    pub(crate) fn start_on(
+        disk: &Arc<dyn Disk>,
+        config: &Config,
+        metrics: &[AnyMetric],
+        imports: &Imports,
+    ) -> Result<Self, NodeError> {
         let runtime =
             tokio::runtime::Handle::try_current().map_err(|error| NodeError::Config(error.to_string()))?;
         let mut of_events: Vec<Arc<metricc_ir::Metric>> = Vec::new();
@@ -81,14 +92,11 @@ impl Node {
         }
         let plans: Vec<Arc<SourcePlan>> =
             SourcePlan::of_package(&of_events, imports)?.into_iter().map(Arc::new).collect();
-        start::allow_files();
-        let lock = start::lock(&config.data, &config.listen.to_string())?;
-        let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(config.data.join("log")));
+        let lock = folder_lock::lock(&config.data, &config.listen.to_string())?;
         let options = source_options(config, &plans)?;
         let fresh = LogId { id: rand::random(), seed: rand::random() };
-        let (log, cut) =
+        let (log, truncated_tail) =
             DurableLog::open(disk.clone(), DurableOptions::default(), &options, fresh, rand::random())?;
-        let log = Arc::new(Mutex::new(log));
         let (changed, counters) = (Arc::new(Changed::default()), Arc::new(Counters::default()));
         let serving = serving(&plans, metrics, imports)?;
         let store = view_folder(config)?;
@@ -96,17 +104,17 @@ impl Node {
         for plan in &plans {
             let source = NodeSource::new(
                 plan.clone(),
-                log.clone(),
+                log.reader().clone(),
                 serving.clone(),
                 changed.clone(),
                 counters.clone(),
             );
             let store = ViewStore::new(store.clone(), source.name());
-            batches.push(open_source(config, Arc::new(source), store, &disk, &runtime)?);
+            batches.push(open_source(config, Arc::new(source), store, disk, &runtime)?);
         }
         let decoders = plans.iter().map(|plan| EventDecoder::new(&plan.source)).collect::<Result<_, _>>()?;
         let sources: Vec<Arc<NodeSource>> = batches.iter().map(|batch| batch.source.clone()).collect();
-        let (ingest, writer) = Ingest::start(&log, config, &sources, &changed, &counters)?;
+        let (ingest, writer) = Ingest::start(log, config, &sources, &changed, &counters)?;
         let threads = Mutex::new(vec![writer]);
         let local = serving;
         let serving = NodeServing::new(local.clone(), sources.clone());
@@ -119,7 +127,7 @@ impl Node {
             ingest,
             counters,
             threads,
-            cut,
+            truncated_tail,
             audits,
             decoding,
             _lock: lock,
@@ -144,7 +152,7 @@ impl Node {
     ) -> Result<(), NodeError> {
         let source = self.sources.iter().find(|source| source.name() == name);
         let (Some(source), Some(decoder)) = (source, self.decoder(name)) else { return Ok(()) };
-        let watch = Watch {
+        let watch = WatchedFolder {
             folder: folder.to_owned(),
             source: source.clone(),
             decoder: decoder.clone(),
@@ -154,7 +162,7 @@ impl Node {
         };
         let failed = |error: std::io::Error| NodeError::Folder {
             path: folder.to_owned(),
-            problem: format!("it is to be watched, and cannot be: {error}"),
+            problem: format!("it cannot be watched: {error}"),
         };
         watch.prepare().map_err(failed)?;
         let thread = std::thread::Builder::new().name(format!("metricc-watch-{name}"));
@@ -167,19 +175,20 @@ impl Node {
     }
 
     fn start_layers(&self, config: &Config, batch: Batch) -> Result<(), NodeError> {
-        let (source, view, refresh) = (batch.source.clone(), batch.loaded.clone(), config.speed.refresh);
-        let options = StreamOptions { workers: config.speed.workers, ..StreamOptions::default() };
+        let source = batch.source.clone();
+        let stream = StreamOptions { workers: config.speed.workers, ..StreamOptions::default() };
+        let options = TailOptions { stream, refresh: config.speed.refresh, ..TailOptions::default() };
         let thread =
             |layer: &str| std::thread::Builder::new().name(format!("metricc-{layer}-{}", source.name()));
-        let own = source.clone();
+        let (own, ingest) = (source.clone(), self.ingest.clone());
         let layers = [
             thread("batch").spawn(move || {
                 step_back(Behind::Batch);
-                batch.run();
+                batch.run(&ingest);
             })?,
             thread("speed").spawn(move || {
                 step_back(Behind::Tail);
-                speed::run(&own, &view, &options, refresh);
+                speed::run(&own, &options);
             })?,
         ];
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).extend(layers);
@@ -211,9 +220,9 @@ impl Node {
         &self.sources
     }
 
-    /// The write that was cut off when the log was opened: one that was never acknowledged.
-    pub fn cut(&self) -> Option<&Cut> {
-        self.cut.as_ref()
+    /// The torn write that was truncated when the log was opened: one that was never acknowledged.
+    pub fn truncated_tail(&self) -> Option<&TruncatedTail> {
+        self.truncated_tail.as_ref()
     }
 
     /// How far each source has come.
@@ -234,7 +243,7 @@ impl Node {
 
     /// Why no events are taken, if so.
     pub fn stopped(&self) -> Option<String> {
-        self.sources.first().and_then(|source| source.durable().stopped().map(str::to_owned))
+        self.sources.first().and_then(|source| source.log.snapshot().stopped().map(str::to_owned))
     }
 
     /// Recomputes all that is served from the start of the log, and compares. With `full`, the views as well, and what comes
@@ -255,10 +264,10 @@ impl Node {
         let served = served.await.map_err(|error| AuditError::Failed(error.to_string()))??;
         let mut lines: Vec<AuditLine> = served.into_iter().flatten().collect();
         for source in self.sources.iter().filter(|_| full) {
-            match source.ask_full().await {
+            match source.request_full().await {
                 Ok(Ok(of_view)) => lines.extend(of_view),
                 Ok(Err(problem)) => return Err(AuditError::Failed(problem)),
-                Err(_) => return Err(AuditError::Failed("the node is going down".to_owned())),
+                Err(_) => return Err(AuditError::Failed("the node is shutting down".to_owned())),
             }
         }
         Ok(lines)
@@ -271,7 +280,7 @@ impl Node {
             .into_iter()
             .zip(&self.sources)
             .map(|(status, source)| OfNow {
-                unsealed: status.end.n_positions() - source.durable().sealed_to(source.name()).n_positions(),
+                unsealed: source.n_unflushed(),
                 end: status.end.n_positions(),
                 served: status.served.map_or(0, |served| served.n_positions()),
                 view: status.view.n_positions(),
@@ -292,7 +301,8 @@ impl Node {
         }
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let mut threads = threads.into_iter();
-        // The writer first, however long it takes: then all that was taken is durable.
+        // The writer first, however long it takes: then all that was taken is durable, and nothing writes to the log any
+        // more, which another node may open.
         threads.next().into_iter().for_each(join);
         let until = Instant::now() + STOP;
         for layer in threads {
@@ -306,10 +316,6 @@ impl Node {
                 let name = layer.thread().name().unwrap_or("a thread").to_owned();
                 tracing::warn!("`{name}` is left in the middle of its work");
             }
-        }
-        // What is left behind must not write to a log that another node has opened.
-        if let Some(source) = self.sources.first() {
-            source.durable().close();
         }
     }
 }
@@ -339,7 +345,7 @@ fn source_options(config: &Config, plans: &[Arc<SourcePlan>]) -> Result<Vec<Sour
     let options = |plan: &Arc<SourcePlan>| {
         let SourceConfig { partitions, duplicates_within, .. } =
             config.sources.get(&plan.source.name).cloned().unwrap_or_default();
-        SourceOptions { source: plan.source.clone(), n_partitions: partitions, horizon: duplicates_within }
+        SourceOptions { source: plan.source.clone(), n_partitions: partitions, window: duplicates_within }
     };
     Ok(plans.iter().map(options).collect())
 }

@@ -1,26 +1,23 @@
-//! The whole node, simulated: log, batch, tail and answers, on a disk and a store of views on which any operation can go
-//! wrong, in an order of steps that one seed decides.
+//! The whole node, simulated: log, batch, tail and answers, on a disk and a store of views on which any operation can
+//! fail, in an order of steps that one seed decides.
 //!
 //! The node is the real one, opened and driven through its own code; only its threads are not started: instead of them one
-//! loop does their steps one after the other. So what happens between threads is an order of steps here, every order can be
-//! had, and had again. There is no clock in it.
+//! loop does their steps one after the other. So what happens between threads is an order of steps here, and every order can
+//! be tried, and repeated. There is no clock in it.
 //!
-//! - [`sim_disk`] loses what was not durable when the power fails; [`store`] keeps the views. In both, an operation fails,
-//!   or everything from it on does, by its number.
-//! - [`ledger`] is the client: what it has sent, what it was told, and what then has to be in an answer.
-//! - [`world`] outlives the node: it starts it again, as somebody would, after a crash.
+//! - [`SimDisk`](metricc_durable_log::sim_disk::SimDisk) loses what was not durable when the power fails; [`store`] keeps
+//!   the views. In both, an operation fails, or everything from it on does, by its number.
+//! - [`ledger`] is the client: what it has sent, which answers it got, and what then has to be in an answer.
+//! - [`world`] outlives the node, and starts it again after a crash.
 //! - [`life`] is the node from one start to the next end, in steps of one letter each; [`answers`] are what is checked.
 //!
-//! `METRICC_SIMULATION_RUNS` is the number of random runs of a test; if it is set, faults that others stand for are tried, too.
-//! What is shown when a test fails is all that has to be known to see it again.
+//! `METRICC_SIMULATION_RUNS` is the number of random runs of a test; if it is set, faults that others stand for are tried,
+//! too. A failing test prints all that is needed to repeat its run.
 
 mod answers;
 mod ledger;
 mod life;
 mod recorder;
-#[allow(dead_code, unreachable_pub, reason = "it has what the tests of the log need, too")]
-#[path = "../../log/tests/durable/sim_disk.rs"]
-mod sim_disk;
 mod store;
 mod world;
 
@@ -29,13 +26,13 @@ use std::time::Instant;
 
 use metricc_compiler::SourcePlan;
 use metricc_dsl::SourceText;
+use metricc_durable_log::sim_disk::{Dice, FAULTS, Fault};
+use metricc_durable_log::{DedupWindow, SourceOptions};
 use metricc_ir::user_defined::Imports;
-use metricc_log::durable::{Horizon, SourceOptions};
 use tokio::runtime::Runtime;
 
 use self::life::run;
 use self::recorder::Operation;
-use self::sim_disk::{Dice, FAULTS, Fault};
 use self::store::{STORE_FAULTS, StoreFault};
 use self::world::{Ending, Tally, World};
 
@@ -51,9 +48,14 @@ const METRICS: [&str; 3] = ["seen", "by_shop", "per_minute"];
 const SHOPS: [&str; 4] = ["north", "east", "south", "west"];
 const N_PARTITIONS: u32 = 2;
 /// For how long names are remembered: shorter than a run is.
-const HORIZONS: [Horizon; 2] = [Horizon::Positions(24), Horizon::EventTime { micros: 180_000_000 }];
-/// Positions in the journal from which on they are sealed.
-const SEAL_EVENTS: u64 = 6;
+const WINDOWS: [DedupWindow; 2] =
+    [DedupWindow::Positions(24), DedupWindow::EventTime { micros: 180_000_000 }];
+/// Positions in the journal from which on they are flushed.
+const FLUSH_EVENTS: u64 = 6;
+/// Positions of a step of the tail, and rows of a view that is always one segment: in a run of few events there are then
+/// several steps, and views of several segments.
+const STEP_POSITIONS: u64 = 3;
+const SMALL_ROWS: u64 = 4;
 
 /// Lives of the node, one after the other, for trying every fault everywhere. See [`life`] for the letters.
 const CHAPTERS: [&str; 5] = ["ssffrsffr", "sbsfffarp", "sefsbffrs", "fsbsffrap", "sebffsffr"];
@@ -70,23 +72,23 @@ static PLAN: LazyLock<Arc<SourcePlan>> = LazyLock::new(|| {
     Arc::new(plans.into_iter().next().expect("one source"))
 });
 
-/// In which the store of views is asked, as by the node.
+/// Runs the requests to the store of views, as in the node.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime")
 });
 
-fn sources(horizon: Horizon) -> Vec<SourceOptions> {
-    vec![SourceOptions { source: PLAN.source.clone(), n_partitions: N_PARTITIONS, horizon }]
+fn sources(window: DedupWindow) -> Vec<SourceOptions> {
+    vec![SourceOptions { source: PLAN.source.clone(), n_partitions: N_PARTITIONS, window }]
 }
 
-/// What goes wrong, by the numbers of the operations.
+/// The faults, by the numbers of the operations.
 #[derive(Debug, Clone, Default)]
 struct Faults {
     disk: Vec<(u64, Fault)>,
     store: Vec<(u64, StoreFault)>,
 }
 
-/// Says how to see it again when a run fails, wherever that is.
+/// Prints how to repeat a run when it fails, wherever that is.
 struct Shown(String);
 
 impl Drop for Shown {
@@ -107,7 +109,7 @@ fn random_run(seed: u64, faults: Faults) -> Tally {
     let letter = |_| char::from(LETTERS[dice.below(LETTERS.len() as u64) as usize]);
     let steps: String = (0..N_STEPS).map(letter).chain("zKl".chars()).collect();
     let _shown = Shown(format!("seed {seed}, {faults:?}, steps {steps}"));
-    let mut world = World::new(seed, HORIZONS[(seed / 2 % 2) as usize], faults);
+    let mut world = World::new(seed, WINDOWS[(seed / 2 % 2) as usize], faults);
     run(&mut world, &steps);
     world.tally()
 }
@@ -123,7 +125,7 @@ struct Chapter {
 
 /// Goes through all chapters without a fault.
 fn chapters() -> Vec<Chapter> {
-    let mut world = World::new(0, HORIZONS[0], Faults::default());
+    let mut world = World::new(0, WINDOWS[0], Faults::default());
     let mut chapters = Vec::new();
     for (number, steps) in CHAPTERS.iter().enumerate() {
         let steps = format!("{steps}l");
@@ -158,12 +160,12 @@ fn f15_f16_f17_answers_are_the_log_up_to_their_frontier_in_every_order_of_steps(
         all.add(&random_run(seed, Faults::default()));
     }
     println!("no faults: {all}, {:?}", started.elapsed());
-    assert!(all.n_answers > all.n_runs && all.n_views > all.n_runs && all.n_seals > all.n_runs, "{all}");
+    assert!(all.n_answers > all.n_runs && all.n_views > all.n_runs && all.n_flushes > all.n_runs, "{all}");
     assert_eq!((all.n_faults, all.n_errors), (0, 0), "{all}");
 }
 
 /// Two partitions had records at the same offsets of one frame, and none of them was a row: what was quarantined in one of
-/// them was sealed as if it were of both.
+/// them was flushed as if it were of both.
 #[test]
 fn a_run_that_once_went_wrong() {
     random_run(1314, Faults::default());

@@ -1,20 +1,20 @@
-//! One source of a node: its plan, what of it is served, and how its layers tell each other what they have done.
+//! One source of a node: its plan, its log, its views, what is served, and how its layers tell each other of changes.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use metricc_compiler::{MetricPlan, Segment, SourcePlan};
-use metricc_log::Frontier;
-use metricc_log::Log;
-use metricc_log::durable::{DurableError, DurableLog};
-use metricc_runtime_serve::{IndexedSegment, LocalServing};
+use metricc_durable_log::{DurableError, LogReader};
+use metricc_log::{Frontier, Log};
+use metricc_runtime_serve::{IndexedSegment, LocalServing, ServeError};
+use metricc_views::View;
 use tokio::sync::oneshot;
 
 use crate::audit::AuditLine;
 use crate::status::Counters;
 
-/// What making a view anew came to.
+/// The outcome of rebuilding a view.
 pub(crate) type FullAnswer = Result<Vec<AuditLine>, String>;
 
 /// What all layers of a source share.
@@ -22,51 +22,65 @@ pub(crate) type FullAnswer = Result<Vec<AuditLine>, String>;
 pub struct NodeSource {
     /// The metrics of the source.
     pub plan: Arc<SourcePlan>,
-    pub(crate) log: Arc<Mutex<DurableLog>>,
+    pub(crate) log: LogReader,
     pub(crate) serving: LocalServing,
     pub(crate) changed: Arc<Changed>,
     pub(crate) counters: Arc<Counters>,
-    /// What batch has committed and the speed layer has not yet started from.
-    next_view: Mutex<Option<Arc<LoadedView>>>,
-    /// What batch has committed last.
-    latest: Mutex<Option<Arc<LoadedView>>>,
-    /// The view that is served, once there is one.
-    served: Mutex<Option<Arc<LoadedView>>>,
-    /// Who asks batch to make the view anew from the start of the log.
-    full_asked: Mutex<Vec<oneshot::Sender<FullAnswer>>>,
-    is_over: AtomicBool,
+    views: Mutex<Views>,
+    /// Requests to rebuild the view from the start of the log, until batch takes them.
+    full_requests: Mutex<Vec<oneshot::Sender<FullAnswer>>>,
+    is_stopping: AtomicBool,
     /// Groups that are served, of all metrics; those that view and tail both have count twice.
     n_groups: AtomicU64,
     pub(crate) n_generations: AtomicU64,
 }
 
-/// A view in memory: for each metric of the plan its segments, from the start of the log to one frontier.
+/// The views of a source. Batch replaces the latest one; the tail that continues from it catches up, and then that pair
+/// is served.
+#[derive(Debug)]
+struct Views {
+    latest: Arc<LoadedView>,
+    /// The view that is served and the frontier of the answers; `None` before there are any.
+    served: Option<(Arc<LoadedView>, Frontier)>,
+}
+
+/// A view in memory: for each metric of the plan its segment, from the start of the log to one frontier.
 #[derive(Debug)]
 pub(crate) struct LoadedView {
     pub(crate) frontier: Frontier,
-    /// In the order of the plan's metrics: each merged to one; none where the view is empty.
+    /// In the order of the plan's metrics; empty where the view is.
     pub(crate) segments: Vec<IndexedSegment>,
+    /// The version that was committed, unless there is none to build on.
+    pub(crate) stored: Option<View>,
+}
+
+impl LoadedView {
+    /// The view of the start of a log.
+    pub(crate) fn empty(n_partitions: usize) -> Self {
+        LoadedView { frontier: Frontier(vec![0; n_partitions]), segments: Vec::new(), stored: None }
+    }
 }
 
 impl NodeSource {
+    /// A source whose latest view is empty.
     pub(crate) fn new(
         plan: Arc<SourcePlan>,
-        log: Arc<Mutex<DurableLog>>,
+        log: LogReader,
         serving: LocalServing,
         changed: Arc<Changed>,
         counters: Arc<Counters>,
     ) -> Self {
+        let n_partitions = log.snapshot().end(&plan.source.name).0.len();
+        let latest = Arc::new(LoadedView::empty(n_partitions));
         NodeSource {
             plan,
             log,
             serving,
             changed,
             counters,
-            next_view: Mutex::new(None),
-            latest: Mutex::new(None),
-            served: Mutex::new(None),
-            full_asked: Mutex::default(),
-            is_over: AtomicBool::new(false),
+            views: Mutex::new(Views { latest, served: None }),
+            full_requests: Mutex::default(),
+            is_stopping: AtomicBool::new(false),
             n_groups: AtomicU64::new(0),
             n_generations: AtomicU64::new(0),
         }
@@ -77,33 +91,35 @@ impl NodeSource {
         &self.plan.source.name
     }
 
-    pub(crate) fn durable(&self) -> MutexGuard<'_, DurableLog> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The log as it stands, from a frontier on.
     pub(crate) fn log_from(&self, from: &Frontier) -> Result<Log, DurableError> {
-        self.durable().log(self.name(), from)
+        self.log.snapshot().log(self.name(), from)
+    }
+
+    /// Positions in the journal that are not flushed to Parquet.
+    pub(crate) fn n_unflushed(&self) -> u64 {
+        let log = self.log.snapshot();
+        log.end(self.name()).n_positions() - log.flushed_to(self.name()).n_positions()
     }
 
     pub(crate) fn end(&self) -> Frontier {
-        self.durable().end(self.name())
+        self.log.snapshot().end(self.name())
     }
 
-    /// Serves a view and the tail that starts where it ends.
-    pub(crate) fn publish(
-        &self,
-        view: &Arc<LoadedView>,
-        tail: Vec<Segment>,
-    ) -> Result<(), metricc_runtime_serve::ServeError> {
+    /// Serves a view and the tail that starts where it ends. A panic here ends the tail, which is then started again.
+    ///
+    /// # Panics
+    /// If the tail does not start where the view ends, or ends before the frontier that is served.
+    pub(crate) fn publish(&self, view: &Arc<LoadedView>, tail: Vec<Segment>) -> Result<(), ServeError> {
+        let frontier = self.check_publishable(view, &tail);
         let pairs: Vec<(&MetricPlan, Vec<IndexedSegment>)> = self
             .plan
             .metrics
             .iter()
             .zip(tail)
             .enumerate()
-            .map(|(place, (metric, tail))| {
-                let mut parts: Vec<IndexedSegment> = view.segments.get(place).cloned().into_iter().collect();
+            .map(|(index, (metric, tail))| {
+                let mut parts: Vec<IndexedSegment> = view.segments.get(index).cloned().into_iter().collect();
                 parts.push(tail.into());
                 (&**metric, parts)
             })
@@ -112,8 +128,26 @@ impl NodeSource {
             pairs.iter().flat_map(|(_, parts)| parts).map(|part| part.segment().states.num_rows() as u64);
         self.n_groups.store(rows.sum(), Ordering::Relaxed);
         self.serving.publish(&pairs)?;
-        *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some(view.clone());
+        self.views().served = Some((view.clone(), frontier));
         Ok(())
+    }
+
+    /// The frontier at which the tail ends, if nothing speaks against serving it.
+    fn check_publishable(&self, view: &LoadedView, tail: &[Segment]) -> Frontier {
+        let frontier = tail.first().map_or(&view.frontier, |segment| segment.interval.to()).clone();
+        for segment in tail {
+            let interval = &segment.interval;
+            assert!(
+                *interval.from() == view.frontier && *interval.to() == frontier,
+                "the tail {interval:?} does not continue the view up to {}",
+                view.frontier
+            );
+        }
+        if let Some((_, served)) = &self.views().served {
+            let goes_back = frontier.0.iter().zip(&served.0).any(|(next, served)| next < served);
+            assert!(!goes_back, "the frontier would go back from {served} to {frontier}");
+        }
+        frontier
     }
 
     /// Groups that are served, of all metrics: about what it takes in memory.
@@ -121,60 +155,59 @@ impl NodeSource {
         self.n_groups.load(Ordering::Relaxed)
     }
 
-    /// The view that is served; none before anything is.
-    pub(crate) fn view(&self) -> Option<Arc<LoadedView>> {
-        self.served.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn views(&self) -> MutexGuard<'_, Views> {
+        self.views.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a view to the speed layer.
-    pub(crate) fn offer(&self, view: Arc<LoadedView>) {
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(view.clone());
-        *self.next_view.lock().unwrap_or_else(PoisonError::into_inner) = Some(view);
+    /// The view that is served; `None` before anything is.
+    pub(crate) fn view(&self) -> Option<Arc<LoadedView>> {
+        self.views().served.as_ref().map(|(view, _)| view.clone())
+    }
+
+    /// The view that was opened or committed last, whether or not it is served already.
+    pub(crate) fn latest_view(&self) -> Arc<LoadedView> {
+        self.views().latest.clone()
+    }
+
+    /// Replaces the latest view.
+    pub(crate) fn set_latest_view(&self, view: Arc<LoadedView>) {
+        self.views().latest = view;
         self.changed.notify();
     }
 
-    /// What batch has committed last, whether or not the speed layer has taken it; none if batch has not run.
-    pub(crate) fn latest_view(&self) -> Option<Arc<LoadedView>> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// What batch has committed since the last call.
-    pub(crate) fn take_offer(&self) -> Option<Arc<LoadedView>> {
-        self.next_view.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Asks batch to make the view anew from the start of the log; what comes out is told.
-    pub(crate) fn ask_full(&self) -> oneshot::Receiver<FullAnswer> {
+    /// Lets batch rebuild the view from the start of the log. The receiver gets the outcome, or an error when the node is
+    /// shutting down.
+    pub(crate) fn request_full(&self) -> oneshot::Receiver<FullAnswer> {
         let (answer, answered) = oneshot::channel();
         self.lock_full().push(answer);
-        if self.is_over() {
-            // Nobody is left to do it.
-            self.take_full();
+        if self.is_stopping() {
+            // Batch may have ended.
+            self.take_full_requests();
         }
         self.changed.notify();
         answered
     }
 
-    /// Who has asked for that since the last call.
-    pub(crate) fn take_full(&self) -> Vec<oneshot::Sender<FullAnswer>> {
+    /// The requests since the last call.
+    pub(crate) fn take_full_requests(&self) -> Vec<oneshot::Sender<FullAnswer>> {
         std::mem::take(&mut *self.lock_full())
     }
 
     fn lock_full(&self) -> MutexGuard<'_, Vec<oneshot::Sender<FullAnswer>>> {
-        self.full_asked.lock().unwrap_or_else(PoisonError::into_inner)
+        self.full_requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn stop(&self) {
-        self.is_over.store(true, Ordering::Release);
+        self.is_stopping.store(true, Ordering::Release);
         self.changed.notify();
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Acquire)
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
     }
 }
 
-/// Tells threads that something has changed: the log has grown, a view was committed, the node goes down.
+/// Wakes threads when something has changed: the log has grown, a view was committed, the node is shutting down.
 #[derive(Debug, Default)]
 pub(crate) struct Changed {
     count: Mutex<u64>,
@@ -187,7 +220,7 @@ impl Changed {
         self.condition.notify_all();
     }
 
-    /// Waits until something has changed since `seen`, or for a time; says what is seen now.
+    /// Waits until something has changed since `seen`, at most for a time; returns what to pass next.
     pub(crate) fn wait(&self, seen: u64, most: Duration) -> u64 {
         let until = Instant::now() + most;
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);

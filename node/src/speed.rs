@@ -5,17 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use metricc_compiler::Segment;
-use metricc_log::LogError;
-use metricc_log::durable::DurableError;
-use metricc_log::{Frontier, Interval};
+use metricc_durable_log::DurableError;
+use metricc_log::{Frontier, Interval, LogError};
 use metricc_runtime_serve::ServeError;
 use metricc_runtime_stream::{Stream, StreamError, StreamOptions};
 
 use crate::source::{LoadedView, NodeSource};
-
-/// Positions that are fed before it is looked whether there is something else to do. Tests want several slices.
-const SLICE: u64 = if cfg!(test) { 3 } else { 262_144 };
 
 /// Most rows of a batch of the tail: between two of them, answers may have the processor.
 const BATCH_ROWS: usize = 2048;
@@ -25,6 +20,23 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Longest sleep.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// How a tail follows its log.
+#[derive(Debug, Clone)]
+pub(crate) struct TailOptions {
+    pub(crate) stream: StreamOptions,
+    /// The least time between two frontiers that are served.
+    pub(crate) refresh: Duration,
+    /// Positions that are fed in one step, before the tail looks for other work.
+    pub(crate) step_positions: u64,
+}
+
+impl Default for TailOptions {
+    fn default() -> Self {
+        let (stream, refresh) = (StreamOptions::default(), Duration::from_millis(200));
+        TailOptions { stream, refresh, step_positions: 262_144 }
+    }
+}
 
 /// Why a tail could not go on. Another one is started from the log.
 #[derive(Debug, thiserror::Error)]
@@ -37,66 +49,58 @@ pub(crate) enum SpeedError {
     Serve(#[from] ServeError),
 }
 
-/// A dataflow and the view that it goes on from.
-struct Generation {
+/// A dataflow and the view that it continues.
+struct TailGeneration {
     view: Arc<LoadedView>,
     stream: Stream,
 }
 
-impl Generation {
-    fn start(
-        source: &NodeSource,
-        view: Arc<LoadedView>,
-        options: &StreamOptions,
-    ) -> Result<Self, SpeedError> {
-        let stream = Stream::start(&source.plan, view.frontier.clone(), options)?;
+impl TailGeneration {
+    fn start(source: &NodeSource, view: Arc<LoadedView>, options: &TailOptions) -> Result<Self, SpeedError> {
+        let stream = Stream::start(&source.plan, view.frontier.clone(), &options.stream)?;
         source.n_generations.fetch_add(1, Ordering::Relaxed);
-        Ok(Generation { view, stream })
+        Ok(TailGeneration { view, stream })
     }
 
-    /// Feeds what is still missing up to a frontier, at most a slice of it. Whether that was all.
+    /// Feeds what is missing up to a frontier, at most so much of it as one step takes. Returns whether that was all.
     fn feed(
         &mut self,
         source: &NodeSource,
-        options: &StreamOptions,
-        goal: &Frontier,
+        options: &TailOptions,
+        target: &Frontier,
     ) -> Result<bool, SpeedError> {
         let at = self.stream.frontier().clone();
-        if at == *goal {
+        if at == *target {
             return Ok(true);
         }
-        // A view may be ahead of where the tail has come to; the next goal is beyond it.
-        if at.0.iter().zip(&goal.0).any(|(at, goal)| at > goal) {
+        // The view may end beyond the target of this tail; the next target is beyond the view.
+        if at.0.iter().zip(&target.0).any(|(at, target)| at > target) {
             return Ok(false);
         }
         let log = source.log_from(&at)?;
-        let rest = Interval::new(at, goal.clone()).map_err(LogError::from).map_err(StreamError::from)?;
-        let mut left = SLICE;
-        for mut slice in rest.slices() {
-            slice.to = slice.to.min(slice.from.saturating_add(left));
-            left -= slice.n_positions();
-            for batch in log
-                .read(&slice, &source.plan.columns, options.batch_rows.min(BATCH_ROWS))
-                .map_err(StreamError::from)?
-            {
-                self.stream.feed(&batch.map_err(StreamError::from)?)?;
-            }
-        }
-        Ok(self.stream.frontier() == goal)
-    }
-
-    fn read(&mut self) -> Result<Vec<Segment>, SpeedError> {
-        Ok(self.stream.read()?)
+        let step = Interval::new(at.clone(), at_most(&at, target, options.step_positions));
+        let step = step.map_err(LogError::from).map_err(StreamError::from)?;
+        self.stream.feed_from(&log, &step, options.stream.batch_rows.min(BATCH_ROWS), &|_| ())?;
+        Ok(self.stream.frontier() == target)
     }
 }
 
-/// Follows the log of a source and serves it, until the node goes down. A tail that fails is started again.
-pub(crate) fn run(source: &NodeSource, first: &Arc<LoadedView>, options: &StreamOptions, refresh: Duration) {
-    while !source.is_over() {
-        // Whatever a panic left behind goes with the generation; the view is only ever replaced as a whole.
-        let view = source.latest_view().unwrap_or_else(|| first.clone());
-        source.take_offer();
-        let followed = catch_unwind(AssertUnwindSafe(|| follow(source, view, options, refresh)));
+/// The frontier after the first positions from one frontier to another.
+fn at_most(from: &Frontier, to: &Frontier, n_positions: u64) -> Frontier {
+    let mut left = n_positions;
+    let offsets = from.0.iter().zip(&to.0).map(|(&from, &to)| {
+        let n_taken = (to - from).min(left);
+        left -= n_taken;
+        from + n_taken
+    });
+    Frontier(offsets.collect())
+}
+
+/// Follows the log of a source and serves it, until the node is shutting down. A tail that fails is started again.
+pub(crate) fn run(source: &NodeSource, options: &TailOptions) {
+    while !source.is_stopping() {
+        // A panic leaves nothing behind but the generation, which is dropped; views are replaced as a whole.
+        let followed = catch_unwind(AssertUnwindSafe(|| follow(source, options)));
         let error = match followed {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => error.to_string(),
@@ -108,15 +112,10 @@ pub(crate) fn run(source: &NodeSource, first: &Arc<LoadedView>, options: &Stream
     }
 }
 
-fn follow(
-    source: &NodeSource,
-    view: Arc<LoadedView>,
-    options: &StreamOptions,
-    refresh: Duration,
-) -> Result<(), SpeedError> {
-    let mut follower = Follower::start(source, view, options, refresh)?;
+fn follow(source: &NodeSource, options: &TailOptions) -> Result<(), SpeedError> {
+    let mut follower = Follower::start(source, options)?;
     let mut seen = 0;
-    while !source.is_over() {
+    while !source.is_stopping() {
         if let Some(most) = follower.step()? {
             seen = source.changed.wait(seen, most);
         }
@@ -126,72 +125,67 @@ fn follow(
 
 /// The speed layer, step by step.
 ///
-/// The tail goes from goal to goal: ends of the log as they were at some moment. What is served is always at a goal, so a
-/// request is in an answer as a whole or not at all. The first goal is all that was acknowledged before.
+/// The tail goes from target to target: ends of the log at some moment. It serves at targets only, so a request is in an
+/// answer as a whole or not at all. The first target is the end of all that was acknowledged before.
 pub(crate) struct Follower<'a> {
     source: &'a NodeSource,
-    options: &'a StreamOptions,
-    /// The least time between two frontiers that are served.
-    refresh: Duration,
-    current: Generation,
-    /// What takes the place of the current one when it has caught up.
-    next: Option<Generation>,
-    goal: Frontier,
+    options: &'a TailOptions,
+    current: TailGeneration,
+    /// Replaces the current one when it has caught up.
+    successor: Option<TailGeneration>,
+    target: Frontier,
     served: Option<Frontier>,
-    last: Instant,
+    served_at: Instant,
 }
 
 impl<'a> Follower<'a> {
-    pub(crate) fn start(
-        source: &'a NodeSource,
-        view: Arc<LoadedView>,
-        options: &'a StreamOptions,
-        refresh: Duration,
-    ) -> Result<Self, SpeedError> {
-        let current = Generation::start(source, view, options)?;
-        let goal = source.end();
-        let last = Instant::now();
-        Ok(Follower { source, options, refresh, current, next: None, goal, served: None, last })
+    /// Starts from the latest view.
+    pub(crate) fn start(source: &'a NodeSource, options: &'a TailOptions) -> Result<Self, SpeedError> {
+        let current = TailGeneration::start(source, source.latest_view(), options)?;
+        let (target, served_at) = (source.end(), Instant::now());
+        Ok(Follower { source, options, current, successor: None, target, served: None, served_at })
     }
 
-    /// Does a bit of what there is to do. The time for which there is nothing, unless something changes.
+    /// Does one step of the work that there is. Returns how long to wait for a change if there is none.
     pub(crate) fn step(&mut self) -> Result<Option<Duration>, SpeedError> {
-        let Follower { source, options, refresh, .. } = *self;
-        if let Some(offered) = source.take_offer() {
-            self.next = Some(Generation::start(source, offered, options)?);
+        let Follower { source, options, .. } = *self;
+        let latest = source.latest_view();
+        if !Arc::ptr_eq(&latest, &self.successor.as_ref().unwrap_or(&self.current).view) {
+            self.successor = Some(TailGeneration::start(source, latest, options)?);
         }
-        let is_level = self.current.feed(source, options, &self.goal)?;
-        let has_caught_up = match &mut self.next {
-            Some(successor) => successor.feed(source, options, &self.goal)?,
+        let is_level = self.current.feed(source, options, &self.target)?;
+        let has_caught_up = match &mut self.successor {
+            Some(successor) => successor.feed(source, options, &self.target)?,
             None => false,
         };
         if !is_level {
             return Ok(None);
         }
-        if has_caught_up && let Some(successor) = self.next.take() {
+        if has_caught_up && let Some(successor) = self.successor.take() {
             // The old dataflow is dropped, and its memory with it, when the new pair is served.
             let old = std::mem::replace(&mut self.current, successor);
             self.serve()?;
             drop(old);
         }
-        let is_behind = self.served.as_ref() != Some(&self.goal);
-        if is_behind && (self.served.is_none() || self.last.elapsed() >= refresh) {
+        let is_behind = self.served.as_ref() != Some(&self.target);
+        if is_behind && (self.served.is_none() || self.served_at.elapsed() >= options.refresh) {
             self.serve()?;
-            self.last = Instant::now();
+            self.served_at = Instant::now();
         }
         let end = source.end();
         let mut most = None;
-        if end == self.goal && self.next.is_none() {
-            let is_behind = self.served.as_ref() != Some(&self.goal);
-            most = Some(if is_behind { refresh.saturating_sub(self.last.elapsed()) } else { IDLE });
+        if end == self.target && self.successor.is_none() {
+            let is_behind = self.served.as_ref() != Some(&self.target);
+            let due = || options.refresh.saturating_sub(self.served_at.elapsed());
+            most = Some(if is_behind { due() } else { IDLE });
         }
-        self.goal = end;
+        self.target = end;
         Ok(most)
     }
 
     fn serve(&mut self) -> Result<(), SpeedError> {
         let frontier = self.current.stream.frontier().clone();
-        let tail = self.current.read()?;
+        let tail = self.current.stream.read()?;
         self.source.publish(&self.current.view, tail)?;
         self.served = Some(frontier);
         Ok(())

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use metricc_log::durable::{DurableError, Receipt};
+use metricc_durable_log::{DurableError, Receipt};
 
 /// The counters of a node.
 #[derive(Debug, Default)]

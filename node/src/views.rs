@@ -1,77 +1,126 @@
-//! A view from its store into memory, if it is one of this log and of these metrics.
+//! The views that a node finds when it starts.
+//!
+//! A view is discarded and rebuilt if it is corrupt, belongs to another or a rolled-back log, or was built for other
+//! metrics: it is a cache of the log, and what is missing in it, the tail reads from the log.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::sync::Arc;
+use std::time::Duration;
 
 use metricc_compiler::SourcePlan;
-use metricc_log::Frontier;
-use metricc_log::durable::DurableLog;
+use metricc_durable_log::{Disk, LogSnapshot};
+use metricc_runtime_batch::BatchOptions;
 use metricc_runtime_serve::{IndexedSegment, merge};
 use metricc_views::{LogStamp, View, ViewError, ViewStore};
+use object_store::local::LocalFileSystem;
 
-use crate::source::LoadedView;
+use crate::batch::{Batch, SMALL_ROWS, Schedule};
+use crate::config::Config;
+use crate::error::NodeError;
+use crate::source::{LoadedView, NodeSource};
 
-/// What is found when a view is looked for.
-pub(crate) enum Found {
-    /// It can be served.
-    View(View, Arc<LoadedView>),
-    /// There is none yet.
-    Nothing,
-    /// What there is says nothing about this log or these metrics; why.
-    Useless(String),
+/// The store of the views, which only their owner reads.
+pub(crate) fn view_folder(config: &Config) -> Result<Arc<LocalFileSystem>, NodeError> {
+    let path = config.data.join("views");
+    let failed = |problem: String| NodeError::Folder { path: path.clone(), problem };
+    // The folder of the node may have been there before, and be readable by others.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+    made.and_then(|()| std::fs::set_permissions(&path, Permissions::from_mode(0o700)))
+        .map_err(|error| failed(error.to_string()))?;
+    let store = LocalFileSystem::new_with_prefix(&path).map_err(|error| failed(error.to_string()))?;
+    // Empty folders are removed as well: other programs look for tables there.
+    Ok(Arc::new(store.with_automatic_cleanup(true)))
 }
 
-/// The stamp of what is now made from the log; none while nothing was ever written.
-pub(crate) fn stamp(log: &DurableLog, source: &str) -> Option<LogStamp> {
+/// Loads the view of a source, if there is one to use.
+pub(crate) fn open_source(
+    config: &Config,
+    source: Arc<NodeSource>,
+    store: ViewStore,
+    disk: &Arc<dyn Disk>,
+    runtime: &tokio::runtime::Handle,
+) -> Result<Batch, NodeError> {
+    let log = source.log.snapshot();
+    match block_on(runtime, find(&store, &source.plan, &log))? {
+        Found::View(view) => source.set_latest_view(Arc::new(view)),
+        Found::Nothing => {}
+        Found::Unusable(problem) => {
+            tracing::warn!(source = source.name(), %problem, "the view is discarded and rebuilt from the log");
+        }
+    }
+    let schedule = Schedule {
+        every: config.batch.every.max(Duration::from_millis(1)),
+        n_events: config.batch.events,
+        flush_events: config.ingest.seal_events,
+        small_rows: SMALL_ROWS,
+        options: BatchOptions { workers: config.batch.workers, ..BatchOptions::default() },
+        has_tables: config.batch.tables,
+    };
+    let runtime = runtime.clone();
+    Ok(Batch { source, store, disk: disk.clone(), runtime, schedule })
+}
+
+/// Blocks on a future of the runtime, from a thread that may be one of it.
+fn block_on<T: Send>(runtime: &tokio::runtime::Handle, work: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| runtime.block_on(work));
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// The stamp of a view that is now made from the log; `None` while nothing was ever written.
+pub(crate) fn stamp(log: &LogSnapshot, source: &str) -> Option<LogStamp> {
     let (epoch, _) = log.epochs(source).pop()?;
     Some(LogStamp { id: format!("{:032x}", log.id()), epoch })
 }
 
-/// Whether a view was made from this log; otherwise, why not.
-fn check(view: &View, id: u128, epochs: &[(String, Frontier)], end: &Frontier) -> Result<(), String> {
-    if view.log.id != format!("{id:032x}") {
+/// The outcome of looking for a view.
+enum Found {
+    View(LoadedView),
+    Nothing,
+    /// There is one, which cannot be used; why.
+    Unusable(String),
+}
+
+/// Checks that a view was made from this log; otherwise, why not.
+fn check(view: &View, log: &LogSnapshot, source: &str) -> Result<(), String> {
+    if view.log.id != format!("{:032x}", log.id()) {
         return Err("it is a view of another log".to_owned());
     }
-    let Some(place) = epochs.iter().position(|(epoch, _)| *epoch == view.log.epoch) else {
-        return Err("the log went another way since: an older state of it was brought back".to_owned());
+    let epochs = log.epochs(source);
+    let Some(index) = epochs.iter().position(|(epoch, _)| *epoch == view.log.epoch) else {
+        return Err("it was made after the state to which the log was rolled back".to_owned());
     };
-    let end = epochs.get(place + 1).map_or(end, |(_, from)| from);
+    let end = epochs.get(index + 1).map_or_else(|| log.end(source), |(_, from)| from.clone());
     let is_within = view.frontier.0.len() == end.0.len()
         && view.frontier.0.iter().zip(&end.0).all(|(offset, end)| offset <= end);
     if is_within {
         return Ok(());
     }
-    Err(format!(
-        "it goes to {}, where the log went to {end} then: an older state of the log was brought back",
-        view.frontier
-    ))
+    Err(format!("it ends at {}, and the log ended at {end} then: the log was rolled back", view.frontier))
 }
 
 /// Looks for the view of a source.
 ///
 /// # Errors
 /// When the store cannot be read at all.
-pub(crate) async fn find(
-    store: &ViewStore,
-    plan: &SourcePlan,
-    id: u128,
-    epochs: &[(String, Frontier)],
-    end: &Frontier,
-) -> Result<Found, ViewError> {
+async fn find(store: &ViewStore, plan: &SourcePlan, log: &LogSnapshot) -> Result<Found, ViewError> {
     let Some(view) = store.latest().await? else { return Ok(Found::Nothing) };
-    if let Err(problem) = check(&view, id, epochs, end) {
-        return Ok(Found::Useless(problem));
+    if let Err(problem) = check(&view, log, &plan.source.name) {
+        return Ok(Found::Unusable(problem));
     }
     let mut segments: Vec<IndexedSegment> = Vec::with_capacity(plan.metrics.len());
     for metric in &plan.metrics {
         let Some(stored) = view.segments.get(&metric.state_hash.to_string()) else {
-            return Ok(Found::Useless(format!("it does not have the states of `{}`", metric.metric.name)));
+            return Ok(Found::Unusable(format!("it does not have the states of `{}`", metric.metric.name)));
         };
         let mut parts = Vec::with_capacity(stored.len());
         for stored in stored {
             match store.read(metric, stored).await {
                 Ok(segment) => parts.push(segment),
                 Err(ViewError::Broken { path, problem }) => {
-                    return Ok(Found::Useless(format!("`{path}`: {problem}")));
+                    return Ok(Found::Unusable(format!("`{path}`: {problem}")));
                 }
                 Err(error) => return Err(error),
             }
@@ -80,11 +129,11 @@ pub(crate) async fn find(
             Ok(segment) if *segment.interval.to() == view.frontier => segments.push(segment.into()),
             Ok(segment) => {
                 let to = segment.interval.to();
-                return Ok(Found::Useless(format!("the segments of `{}` end at {to}", metric.metric.name)));
+                return Ok(Found::Unusable(format!("the segments of `{}` end at {to}", metric.metric.name)));
             }
-            Err(error) => return Ok(Found::Useless(error.to_string())),
+            Err(error) => return Ok(Found::Unusable(error.to_string())),
         }
     }
-    let loaded = LoadedView { frontier: view.frontier.clone(), segments };
-    Ok(Found::View(view, Arc::new(loaded)))
+    let frontier = view.frontier.clone();
+    Ok(Found::View(LoadedView { frontier, segments, stored: Some(view) }))
 }

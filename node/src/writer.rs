@@ -1,10 +1,14 @@
-//! Putting requests into the log: whoever waits is taken with the next write, and answered when it is durable.
+//! The writer: the one thread that owns the durable log.
+//!
+//! Group commit: queued requests are appended in one write and acknowledged after the fsync. Flushes to Parquet are
+//! written by batch, and committed here, between two groups. Everybody else reads snapshots of the log and never waits
+//! for this thread.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use metricc_log::durable::{DurableError, DurableLog, Receipt, Request};
+use metricc_durable_log::{DurableError, DurableLog, Flush, Receipt, Request};
 use tokio::sync::oneshot;
 
 use crate::config::Config;
@@ -17,7 +21,7 @@ const MAX_WRITE_BYTES: usize = 64 << 20;
 /// Why a request was not taken.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum IngestError {
-    /// Too many wait already.
+    /// Too many requests are queued already.
     #[error("the log is busy: {n_bytes} bytes of events wait to be written")]
     Busy {
         /// Bytes that wait.
@@ -36,8 +40,8 @@ pub enum IngestError {
         /// How many there may be.
         most: u64,
     },
-    /// The node is going down.
-    #[error("the node is going down")]
+    /// The node is shutting down.
+    #[error("the node is shutting down")]
     Closing,
     /// The log did not take it.
     #[error(transparent)]
@@ -53,7 +57,7 @@ pub struct Ingest {
 #[derive(Debug)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// Something waits, or it is over.
+    /// The queue is not empty, or was closed.
     filled: Condvar,
     max_bytes: usize,
     /// The sources, and the groups that each may have.
@@ -63,22 +67,29 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: VecDeque<Waiting>,
+    requests: VecDeque<Queued>,
     n_bytes: usize,
+    flushes: VecDeque<(Flush, oneshot::Sender<Result<(), DurableError>>)>,
     is_closed: bool,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct Queued {
     request: Request,
     n_bytes: usize,
     answer: oneshot::Sender<Result<Receipt, IngestError>>,
 }
 
+/// What the writer does next.
+enum Work {
+    Append(Vec<Queued>),
+    Commit(Flush, oneshot::Sender<Result<(), DurableError>>),
+}
+
 impl Ingest {
-    /// Starts the writer of a log. It ends when [`Ingest::close`] was called and all that waits is written.
+    /// Starts the writer of a log. It ends when [`Ingest::close`] was called and the queue is empty.
     pub(crate) fn start(
-        log: &Arc<Mutex<DurableLog>>,
+        log: DurableLog,
         config: &Config,
         sources: &[Arc<NodeSource>],
         changed: &Arc<Changed>,
@@ -87,14 +98,14 @@ impl Ingest {
         let (max_bytes, max_groups) = (config.ingest.max_waiting_bytes, config.speed.max_groups);
         let (queue, filled, sources) = (Mutex::default(), Condvar::new(), sources.to_vec());
         let shared = Arc::new(Shared { queue, filled, max_bytes, sources, max_groups });
-        let (log, changed, counters) = (log.clone(), changed.clone(), counters.clone());
-        let own = shared.clone();
+        let (changed, counters) = (changed.clone(), counters.clone());
+        let own = Closing(shared.clone());
         let thread = std::thread::Builder::new().name("metricc-writer".to_owned());
-        let thread = thread.spawn(move || own.run(&log, &changed, &counters))?;
+        let thread = thread.spawn(move || own.0.run(log, &changed, &counters))?;
         Ok((Ingest { shared }, thread))
     }
 
-    /// Puts a request into the log. Returns when it is durable.
+    /// Appends a request to the log. Returns when it is durable.
     ///
     /// # Errors
     /// [`IngestError`] if it was not taken. Nothing of it is in the log then.
@@ -111,16 +122,46 @@ impl Ingest {
                 return Err(IngestError::Busy { n_bytes: queue.n_bytes });
             }
             queue.n_bytes += n_bytes;
-            queue.waiting.push_back(Waiting { request, n_bytes, answer });
+            queue.requests.push_back(Queued { request, n_bytes, answer });
         }
         self.shared.filled.notify_one();
         answered.await.unwrap_or(Err(IngestError::Closing))
     }
 
-    /// Takes no more requests; those that wait are written.
+    /// Commits a flush. Blocks the calling thread until it is durable; not to be called on an async runtime.
+    ///
+    /// # Errors
+    /// [`IngestError`] if it was not committed; the rows then stay in the journal.
+    pub(crate) fn commit_flush(&self, flush: Flush) -> Result<(), IngestError> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut queue = self.shared.lock();
+            if queue.is_closed {
+                return Err(IngestError::Closing);
+            }
+            queue.flushes.push_back((flush, answer));
+        }
+        self.shared.filled.notify_one();
+        let committed = answered.blocking_recv().map_err(|_| IngestError::Closing)?;
+        committed.map_err(|error| IngestError::Log(Arc::new(error)))
+    }
+
+    /// Takes no more requests; those that are queued are written.
     pub(crate) fn close(&self) {
         self.shared.lock().is_closed = true;
         self.shared.filled.notify_all();
+    }
+}
+
+/// Closes the queue when the writer ends, also by a panic: nothing may wait for a writer that is not there.
+struct Closing(Arc<Shared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let mut queue = self.0.lock();
+        queue.is_closed = true;
+        queue.requests.clear();
+        queue.flushes.clear();
     }
 }
 
@@ -129,7 +170,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is served of a source has a limit; how much an event adds to it is known when it is served.
+    /// The number of served groups is limited; how many groups an event adds is known only when it is served.
     fn check_groups(&self, name: &str) -> Result<(), IngestError> {
         let most = self.max_groups;
         match self.sources.iter().find(|source| source.name() == name).map(|source| source.n_groups()) {
@@ -140,37 +181,50 @@ impl Shared {
         }
     }
 
-    fn run(&self, log: &Mutex<DurableLog>, changed: &Changed, counters: &Counters) {
-        while let Some(group) = self.next_group() {
-            let (requests, answers): (Vec<_>, Vec<_>) =
-                group.into_iter().map(|waiting| (waiting.request, waiting.answer)).unzip();
-            let results = log.lock().unwrap_or_else(PoisonError::into_inner).append(&requests);
-            changed.notify();
-            for (result, answer) in results.into_iter().zip(answers) {
-                counters.count_append(&result);
-                // Whoever asked may have gone; the events are in the log nevertheless.
-                let _ = answer.send(result.map_err(IngestError::Log));
+    fn run(&self, mut log: DurableLog, changed: &Changed, counters: &Counters) {
+        while let Some(work) = self.next_work() {
+            match work {
+                Work::Append(group) => {
+                    let (requests, answers): (Vec<_>, Vec<_>) =
+                        group.into_iter().map(|queued| (queued.request, queued.answer)).unzip();
+                    let results = log.append(&requests);
+                    changed.notify();
+                    for (result, answer) in results.into_iter().zip(answers) {
+                        counters.count_append(&result);
+                        // The client may have gone; its events are in the log nevertheless.
+                        let _ = answer.send(result.map_err(IngestError::Log));
+                    }
+                }
+                Work::Commit(flush, answer) => {
+                    let _ = answer.send(log.commit_flush(&flush));
+                }
             }
         }
     }
 
-    /// Waits for requests; none when it is over.
-    fn next_group(&self) -> Option<Vec<Waiting>> {
+    /// Waits for work; `None` when the queue is closed and empty.
+    fn next_work(&self) -> Option<Work> {
         let mut queue = self.lock();
-        while queue.waiting.is_empty() {
+        loop {
+            if let Some((flush, answer)) = queue.flushes.pop_front() {
+                return Some(Work::Commit(flush, answer));
+            }
+            if !queue.requests.is_empty() {
+                break;
+            }
             if queue.is_closed {
                 return None;
             }
             queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         let (mut group, mut n_bytes) = (Vec::new(), 0);
-        while let Some(waiting) =
-            queue.waiting.pop_front_if(|next| group.is_empty() || n_bytes + next.n_bytes <= MAX_WRITE_BYTES)
+        while let Some(queued) =
+            queue.requests.pop_front_if(|next| group.is_empty() || n_bytes + next.n_bytes <= MAX_WRITE_BYTES)
         {
-            n_bytes += waiting.n_bytes;
-            group.push(waiting);
+            n_bytes += queued.n_bytes;
+            group.push(queued);
         }
         queue.n_bytes -= n_bytes;
-        Some(group)
+        Some(Work::Append(group))
     }
 }

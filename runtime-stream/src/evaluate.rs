@@ -26,14 +26,6 @@ pub fn evaluate(
     progress: &dyn Fn(u64),
 ) -> Result<StreamResult, StreamError> {
     let mut stream = Stream::start(plan, interval.from().clone(), options)?;
-    let mut findings = Findings::default();
-    for slice in log.slices(interval, 1).iter().flatten() {
-        for batch in log.read(slice, &plan.columns, options.batch_rows.max(1))? {
-            let batch = batch?;
-            stream.feed(&batch)?;
-            progress(batch.slice.n_positions());
-            findings.merge(batch.findings);
-        }
-    }
+    let findings = stream.feed_from(log, interval, options.batch_rows, progress)?;
     Ok(StreamResult { segments: stream.read()?, findings })
 }

@@ -15,6 +15,7 @@ mod combine;
 mod dataflow;
 mod difference;
 mod evaluate;
+mod feed;
 mod key;
 mod read;
 mod stream;

@@ -89,6 +89,10 @@ pub struct Stream {
 }
 
 impl Stream {
+    pub(crate) fn plan(&self) -> &SourcePlan {
+        &self.plan
+    }
+
     /// Starts the dataflow; rows are to be fed from the frontier `from` on.
     pub fn start(
         plan: &Arc<SourcePlan>,

@@ -17,11 +17,11 @@ use metricc::own::Imports;
 use metricc::{Bound, Engine, EngineOptions, Package, bind, evaluate_interval};
 use metricc_compiler::{DerivedPlan, MetricPlan, Segment, SourcePlan};
 use metricc_dsl::{SourceText, render};
-use metricc_ir::Source;
-use metricc_log::durable::{
-    Disk, DurableLog, DurableOptions, EventDecoder, Horizon, LocalDisk, LogId, Request, SourceOptions,
+use metricc_durable_log::{
+    DedupWindow, Disk, DurableLog, DurableOptions, LocalDisk, LogId, Request, SourceOptions,
 };
-use metricc_log::{Binding, Interval, Slice};
+use metricc_ir::Source;
+use metricc_log::{Binding, EventDecoder, Interval, Slice};
 use metricc_runtime_serve::{present, record_batch};
 use metricc_views::{LogStamp, TableStamp, View, ViewStore};
 

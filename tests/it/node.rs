@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use metricc::own::{Imports, scalar};
 use metricc::{Package, ReadRequest, Serving};
 use metricc_dsl::SourceText;
-use metricc_log::durable::Request;
+use metricc_durable_log::Request;
 use metricc_node::{Config, Node};
 use serde_json::{Value, json};
 

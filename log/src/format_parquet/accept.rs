@@ -8,45 +8,47 @@ use metricc_ir as ir;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
 
-use crate::rule::{FieldRule, Reading, Rule};
+use crate::record_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use metricc_ir::text::timestamp;
 
 /// Whether a column of this type can be read by the rule; otherwise what to change.
-pub(crate) fn check(found: &DataType, rule: &Rule, name: &str) -> Result<(), String> {
-    let accepted = match (&rule.reading, found) {
+pub(crate) fn check(found: &DataType, rule: &ValueDecoder, name: &str) -> Result<(), String> {
+    let accepted = match (&rule.format, found) {
         (
-            Reading::List(element),
+            ValueFormat::List(element),
             DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _),
         ) => {
             return check(item.data_type(), element, name);
         }
-        (Reading::Timestamp { zone, .. }, DataType::Timestamp(_, None)) if zone.is_none() => {
+        (ValueFormat::Timestamp { zone, .. }, DataType::Timestamp(_, None)) if zone.is_none() => {
             return Err(format!(
                 "its timestamps are local times: say whose, as in `{name}: timestamp zone \"UTC\"`"
             ));
         }
-        (Reading::Timestamp { unit: None, .. }, found) if is_int(found) => {
+        (ValueFormat::Timestamp { unit: None, .. }, found) if is_int(found) => {
             return Err(format!("say what its integers count, as in `{name}: timestamp unit ms`"));
         }
-        (Reading::Decimal { .. }, DataType::Float16 | DataType::Float32 | DataType::Float64) => {
+        (ValueFormat::Decimal { .. }, DataType::Float16 | DataType::Float32 | DataType::Float64) => {
             return Err(format!(
                 "a float is no exact number: declare `{name}: float`, or write the column as a decimal"
             ));
         }
-        (Reading::Bool, DataType::Boolean) | (Reading::Timestamp { .. }, DataType::Timestamp(..)) => true,
-        (Reading::Float, DataType::Float16 | DataType::Float32 | DataType::Float64) => true,
-        (Reading::Float, found) => is_int(found) && *found != DataType::Int64,
-        (Reading::Decimal { .. }, found) => is_int(found) || is_decimal(found),
-        (Reading::Int | Reading::Timestamp { .. }, found) => is_int(found),
-        (Reading::Text | Reading::Enum(_), found) => is_text(found),
-        (Reading::Date, found) => matches!(found, DataType::Date32 | DataType::Date64),
-        (Reading::Duration, found) => matches!(found, DataType::Duration(_)) || is_int(found),
+        (ValueFormat::Bool, DataType::Boolean) | (ValueFormat::Timestamp { .. }, DataType::Timestamp(..)) => {
+            true
+        }
+        (ValueFormat::Float, DataType::Float16 | DataType::Float32 | DataType::Float64) => true,
+        (ValueFormat::Float, found) => is_int(found) && *found != DataType::Int64,
+        (ValueFormat::Decimal { .. }, found) => is_int(found) || is_decimal(found),
+        (ValueFormat::Int | ValueFormat::Timestamp { .. }, found) => is_int(found),
+        (ValueFormat::Text | ValueFormat::Enum(_), found) => is_text(found),
+        (ValueFormat::Date, found) => matches!(found, DataType::Date32 | DataType::Date64),
+        (ValueFormat::Duration, found) => matches!(found, DataType::Duration(_)) || is_int(found),
         _ => false,
     };
     if accepted { Ok(()) } else { Err(help(found, rule, name)) }
 }
 
-fn help(found: &DataType, rule: &Rule, name: &str) -> String {
+fn help(found: &DataType, rule: &ValueDecoder, name: &str) -> String {
     let kind = match found {
         DataType::Boolean => "bool".to_owned(),
         found if is_int(found) => "int".to_owned(),
@@ -100,7 +102,7 @@ fn is_bytes(found: &DataType) -> bool {
 }
 
 /// Whether a value of an accepted, flat column may not decode, as far as types and statistics tell.
-pub(super) fn may_reject(found: &DataType, field: &FieldRule, chunk: &ColumnChunkMetaData) -> bool {
+pub(super) fn may_reject(found: &DataType, field: &FieldDecoder, chunk: &ColumnChunkMetaData) -> bool {
     let statistics = chunk.statistics();
     let n_nulls = statistics.and_then(Statistics::null_count_opt);
     let is_required = chunk.column_descr().max_def_level() == 0;
@@ -111,15 +113,15 @@ pub(super) fn may_reject(found: &DataType, field: &FieldRule, chunk: &ColumnChun
         bounds(statistics)
             .is_some_and(|(least, greatest)| least <= greatest && in_range(least) && in_range(greatest))
     };
-    match (&field.rule.reading, found) {
-        (Reading::Bool | Reading::Int, _)
-        | (Reading::Duration, DataType::Duration(TimeUnit::Microsecond)) => false,
-        (Reading::Duration, found) if is_int(found) => false,
-        (Reading::Text, found) => !is_declared_text(found),
-        (Reading::Date, DataType::Date32) => !all_in_range(&|day| {
+    match (&field.value.format, found) {
+        (ValueFormat::Bool | ValueFormat::Int, _)
+        | (ValueFormat::Duration, DataType::Duration(TimeUnit::Microsecond)) => false,
+        (ValueFormat::Duration, found) if is_int(found) => false,
+        (ValueFormat::Text, found) => !is_declared_text(found),
+        (ValueFormat::Date, DataType::Date32) => !all_in_range(&|day| {
             (i64::from(timestamp::MIN_DAY)..=i64::from(timestamp::MAX_DAY)).contains(&day)
         }),
-        (Reading::Timestamp { .. }, DataType::Timestamp(unit, zone)) => match unit {
+        (ValueFormat::Timestamp { .. }, DataType::Timestamp(unit, zone)) => match unit {
             TimeUnit::Millisecond => {
                 !all_in_range(&|value| is_instant(value, ir::TimeUnit::Millisecond, zone.is_none()))
             }
@@ -128,7 +130,7 @@ pub(super) fn may_reject(found: &DataType, field: &FieldRule, chunk: &ColumnChun
             }
             _ => true,
         },
-        (Reading::Timestamp { unit: Some(unit), .. }, found) if is_int(found) => {
+        (ValueFormat::Timestamp { unit: Some(unit), .. }, found) if is_int(found) => {
             !all_in_range(&|value| is_instant(value, *unit, false))
         }
         _ => true,

@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 use super::scalars;
 use crate::column::Column;
 use crate::decode::Problem;
-use crate::rule::{FieldRule, Reading, Rule};
+use crate::record_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::schema::element_field;
 
 /// A typed column. What stands in the rows that are rejected is of no meaning.
@@ -24,19 +24,19 @@ pub(crate) struct Converted {
 }
 
 /// Converts the column of a field.
-pub(crate) fn field(array: &ArrayRef, field: &FieldRule) -> Result<Converted, ArrowError> {
+pub(crate) fn field(array: &ArrayRef, field: &FieldDecoder) -> Result<Converted, ArrowError> {
     let array = plain(array)?;
-    let mut converted = values(&array, &field.rule)?;
+    let mut converted = values(&array, &field.value)?;
     let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else {
         return Ok(converted);
     };
     if let Some(default) = &field.default {
-        let mut one = Column::new(&field.rule.ty);
+        let mut one = Column::new(&field.value.ty);
         if one.push_value(default) {
             let is_null = BooleanArray::new(!nulls.inner(), None);
             converted.array = zip(&is_null, &Scalar::new(one.take()), &converted.array)?;
         }
-    } else if !field.rule.ty.optional {
+    } else if !field.value.ty.optional {
         let rows = (0..array.len()).filter(|&row| nulls.is_null(row));
         converted.rejects.extend(rows.map(|row| (row, Problem::missing(field))));
         converted.rejects.sort_by_key(|(row, _)| *row);
@@ -45,8 +45,8 @@ pub(crate) fn field(array: &ArrayRef, field: &FieldRule) -> Result<Converted, Ar
 }
 
 /// The column of a field that the file does not have.
-pub(crate) fn absent(field: &FieldRule, n_rows: usize) -> ArrayRef {
-    let mut column = Column::new(&field.rule.ty);
+pub(crate) fn absent(field: &FieldDecoder, n_rows: usize) -> ArrayRef {
+    let mut column = Column::new(&field.value.ty);
     for _ in 0..n_rows {
         if !field.default.as_ref().is_some_and(|default| column.push_value(default)) {
             column.push_none();
@@ -72,59 +72,59 @@ fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
 }
 
 /// Converts the values that are there; the nulls stay, and nothing is said about them.
-fn values(array: &ArrayRef, rule: &Rule) -> Result<Converted, ArrowError> {
+fn values(array: &ArrayRef, rule: &ValueDecoder) -> Result<Converted, ArrowError> {
     let as_int = |array: &ArrayRef| cast(array, &DataType::Int64);
     let mut rejects = Vec::new();
-    let array: ArrayRef = match (&rule.reading, array.data_type()) {
-        (Reading::Bool, DataType::Boolean) => Arc::clone(array),
-        (Reading::Text, DataType::Utf8View) => Arc::clone(array),
-        (Reading::Text, DataType::BinaryView) => {
+    let array: ArrayRef = match (&rule.format, array.data_type()) {
+        (ValueFormat::Bool, DataType::Boolean) => Arc::clone(array),
+        (ValueFormat::Text, DataType::Utf8View) => Arc::clone(array),
+        (ValueFormat::Text, DataType::BinaryView) => {
             Arc::new(scalars::text(array.as_binary_view(), &mut rejects))
         }
-        (Reading::Enum(places), DataType::Utf8View) => {
+        (ValueFormat::Enum(places), DataType::Utf8View) => {
             Arc::new(scalars::places(array.as_string_view(), places, &mut rejects))
         }
-        (Reading::Enum(places), DataType::BinaryView) => {
+        (ValueFormat::Enum(places), DataType::BinaryView) => {
             let text = scalars::text(array.as_binary_view(), &mut rejects);
             let places = scalars::places(&text, places, &mut rejects);
             rejects.sort_by_key(|(row, _)| *row);
             Arc::new(places)
         }
-        (Reading::Int, _) => as_int(array)?,
-        (Reading::Float, _) => {
+        (ValueFormat::Int, _) => as_int(array)?,
+        (ValueFormat::Float, _) => {
             let floats = cast(array, &DataType::Float64)?;
             Arc::new(scalars::floats(floats.as_primitive(), rule.ty.optional, &mut rejects))
         }
-        (Reading::Decimal { precision, scale }, DataType::Decimal128(_, found)) => {
+        (ValueFormat::Decimal { precision, scale }, DataType::Decimal128(_, found)) => {
             let wanted = (*precision, *scale);
             Arc::new(scalars::decimals(array.as_primitive(), *found, wanted, &mut rejects)?)
         }
-        (Reading::Decimal { precision, scale }, _) => {
+        (ValueFormat::Decimal { precision, scale }, _) => {
             let ints = as_int(array)?;
             let wide = ints.as_primitive::<Int64Type>().unary(i128::from);
             Arc::new(scalars::decimals(&wide, 0, (*precision, *scale), &mut rejects)?)
         }
-        (Reading::Date, DataType::Date32) => Arc::new(scalars::days(array.as_primitive(), &mut rejects)),
-        (Reading::Date, DataType::Date64) => {
+        (ValueFormat::Date, DataType::Date32) => Arc::new(scalars::days(array.as_primitive(), &mut rejects)),
+        (ValueFormat::Date, DataType::Date64) => {
             Arc::new(scalars::days_of_milliseconds(array.as_primitive(), &mut rejects))
         }
-        (Reading::Timestamp { zone, .. }, DataType::Timestamp(unit, found)) => {
+        (ValueFormat::Timestamp { zone, .. }, DataType::Timestamp(unit, found)) => {
             let zone = zone.as_ref().filter(|_| found.is_none());
             let counts = cast(array, &DataType::Int64)?;
             Arc::new(scalars::instants(counts.as_primitive(), *unit, zone, &mut rejects))
         }
-        (Reading::Timestamp { unit: Some(unit), .. }, _) => {
+        (ValueFormat::Timestamp { unit: Some(unit), .. }, _) => {
             Arc::new(scalars::instants_of_ints(as_int(array)?.as_primitive(), *unit, &mut rejects))
         }
-        (Reading::Duration, DataType::Duration(unit)) => {
+        (ValueFormat::Duration, DataType::Duration(unit)) => {
             let counts = cast(array, &DataType::Int64)?;
             Arc::new(scalars::durations(counts.as_primitive(), *unit, &mut rejects))
         }
-        (Reading::Duration, _) => {
+        (ValueFormat::Duration, _) => {
             let unit = arrow::datatypes::TimeUnit::Microsecond;
             Arc::new(scalars::durations(as_int(array)?.as_primitive(), unit, &mut rejects))
         }
-        (Reading::List(element), DataType::List(_)) => return lists(array.as_list(), element),
+        (ValueFormat::List(element), DataType::List(_)) => return lists(array.as_list(), element),
         (_, found) => {
             return Err(ArrowError::SchemaError(format!("a column of `{found}` where none was expected")));
         }
@@ -132,7 +132,7 @@ fn values(array: &ArrayRef, rule: &Rule) -> Result<Converted, ArrowError> {
     Ok(Converted { array, rejects })
 }
 
-fn lists(array: &ListArray, element: &Rule) -> Result<Converted, ArrowError> {
+fn lists(array: &ListArray, element: &ValueDecoder) -> Result<Converted, ArrowError> {
     let ends: Vec<usize> =
         array.value_offsets().iter().map(|&offset| usize::try_from(offset).unwrap_or(0)).collect();
     let first = ends.first().copied().unwrap_or(0);

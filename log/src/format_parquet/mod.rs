@@ -17,6 +17,7 @@ mod views;
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
@@ -25,21 +26,21 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
 use crate::LogError;
-use crate::decode::SharedRules;
-use crate::files::{Handle, LogFile};
-use crate::partition::ReadRequest;
-use crate::rule::{FieldRule, Rules};
+use crate::decode::SharedDecoder;
+use crate::files::{LogFile, OpenFile, ReadAt};
+use crate::partition::{Partition, PartitionReader, ReadRequest};
+use crate::record_decoder::{FieldDecoder, RecordDecoder};
 
 mod read;
-pub(crate) use read::ParquetReader;
+use read::ParquetReader;
 
 /// Both ends of a Parquet file.
 const MAGIC: &[u8] = b"PAR1";
 
 /// What is known of a Parquet file.
 #[derive(Debug)]
-pub(crate) struct ParquetIndex {
-    pub(crate) n_records: u64,
+struct ParquetIndex {
+    n_records: u64,
     metadata: ArrowReaderMetadata,
     /// Offset of the first record of each row group, and the number of records at the end.
     starts: Vec<u64>,
@@ -57,25 +58,25 @@ struct FileColumn {
 }
 
 impl ParquetIndex {
-    pub(crate) fn build(file: &LogFile, rules: &Rules) -> Result<Self, LogError> {
-        let handle = file.open_handle()?;
+    fn build(file: &LogFile, decoder: &RecordDecoder) -> Result<Self, LogError> {
+        let handle = file.open_at()?;
         check_ends(file, &handle)?;
         let index = guarded(file, || {
             let broken = |error: ParquetError| malformed(file, error.to_string());
             let metadata = ArrowReaderMetadata::load(&handle, ArrowReaderOptions::new()).map_err(broken)?;
             let starts = group_starts(file, &metadata)?;
-            let columns = rules.fields.iter().map(|field| find_column(file, rules, field, &metadata));
+            let columns = decoder.fields.iter().map(|field| find_column(file, decoder, field, &metadata));
             let columns = columns.collect::<Result<Vec<_>, _>>()?;
             let n_records = starts.last().copied().unwrap_or(0);
             let metadata = views::read_as_views(&metadata);
             Ok(ParquetIndex { n_records, metadata, starts, columns })
         })?;
-        file.check_handle(&handle)?;
+        file.check(handle.file())?;
         Ok(index)
     }
 
     /// The start of a row group that is nearest to an offset.
-    pub(crate) fn nearest_start(&self, offset: u64) -> u64 {
+    fn nearest_start(&self, offset: u64) -> u64 {
         let above = self.starts.partition_point(|&start| start < offset);
         let candidates = [above.checked_sub(1), Some(above)]
             .into_iter()
@@ -90,15 +91,56 @@ impl ParquetIndex {
         let last = self.starts.partition_point(|&start| start < to);
         first..last.min(self.starts.len().saturating_sub(1))
     }
+}
 
-    /// A reader of some records. The caller has checked that they are in the file.
-    pub(crate) fn read(
-        &self,
-        file: &LogFile,
-        rules: &SharedRules,
-        request: ReadRequest,
-    ) -> Result<ParquetReader, LogError> {
-        ParquetReader::new(self, file, rules, request)
+/// A Parquet file as a partition.
+#[derive(Debug)]
+pub struct ParquetPartition {
+    file: LogFile,
+    index: ParquetIndex,
+    decoder: SharedDecoder,
+}
+
+impl ParquetPartition {
+    /// Reads the footer of an open file, and checks that the file has the fields of the source. `shown` is its path in
+    /// messages.
+    ///
+    /// # Errors
+    /// [`LogError`] if the file is not readable or not valid, or does not have the columns that the source declares.
+    pub fn of_open_file(
+        file: Arc<dyn ReadAt>,
+        shown: &str,
+        decoder: &SharedDecoder,
+    ) -> Result<Self, LogError> {
+        let file = LogFile::of_open(file, shown).map_err(|cause| LogError::unreadable(shown, cause))?;
+        Self::open(file, decoder)
+    }
+
+    pub(crate) fn open(file: LogFile, decoder: &SharedDecoder) -> Result<Self, LogError> {
+        let index = ParquetIndex::build(&file, decoder)?;
+        Ok(ParquetPartition { file, index, decoder: decoder.clone() })
+    }
+}
+
+impl Partition for ParquetPartition {
+    fn name(&self) -> &str {
+        &self.file.name
+    }
+
+    fn end(&self) -> u64 {
+        self.index.n_records
+    }
+
+    fn nearest_start(&self, offset: u64) -> u64 {
+        self.index.nearest_start(offset)
+    }
+
+    fn n_bytes(&self) -> u64 {
+        self.file.stamp.n_bytes
+    }
+
+    fn read(&self, request: ReadRequest) -> Result<Box<dyn PartitionReader>, LogError> {
+        Ok(Box::new(ParquetReader::new(&self.index, &self.file, &self.decoder, request)?))
     }
 }
 
@@ -113,7 +155,7 @@ fn malformed(file: &LogFile, problem: String) -> LogError {
 }
 
 /// Says in plain words what is wrong with a file that is empty, cut off, or something else.
-fn check_ends(file: &LogFile, handle: &Handle) -> Result<(), LogError> {
+fn check_ends(file: &LogFile, handle: &OpenFile) -> Result<(), LogError> {
     let n_bytes = file.stamp.n_bytes;
     if n_bytes == 0 {
         return Err(malformed(file, "it is empty".into()));
@@ -121,8 +163,8 @@ fn check_ends(file: &LogFile, handle: &Handle) -> Result<(), LogError> {
     let unreadable = |cause| LogError::unreadable(&file.shown, cause);
     let (mut start, mut end) = ([0; 4], [0; 4]);
     if n_bytes >= 12 {
-        handle.read_up_to(0, &mut start).map_err(unreadable)?;
-        handle.read_up_to(n_bytes - 4, &mut end).map_err(unreadable)?;
+        handle.file().read_up_to(0, &mut start).map_err(unreadable)?;
+        handle.file().read_up_to(n_bytes - 4, &mut end).map_err(unreadable)?;
     }
     match (start == MAGIC, end == MAGIC) {
         (true, true) => Ok(()),
@@ -150,8 +192,8 @@ fn group_starts(file: &LogFile, metadata: &ArrowReaderMetadata) -> Result<Vec<u6
 
 fn find_column(
     file: &LogFile,
-    rules: &Rules,
-    field: &FieldRule,
+    decoder: &RecordDecoder,
+    field: &FieldDecoder,
     metadata: &ArrowReaderMetadata,
 ) -> Result<Option<FileColumn>, LogError> {
     let fields = metadata.schema().fields();
@@ -166,7 +208,7 @@ fn find_column(
         (None, _) if field.may_be_absent() => return Ok(None),
         (None, _) => {
             let names = fields.iter().map(|column| column.name().clone()).collect();
-            return Err(LogError::missing_column(&file.shown, &rules.source.name, &field.name, names));
+            return Err(LogError::missing_column(&file.shown, &decoder.source.name, &field.name, names));
         }
         // A column of nothing but nulls may have no type.
         (Some((_, column)), None) if *column.data_type() == DataType::Null && field.may_be_absent() => {
@@ -174,13 +216,13 @@ fn find_column(
         }
         (Some(found), None) => found,
     };
-    if let Err(help) = accept::check(column.data_type(), &field.rule, &field.name) {
+    if let Err(help) = accept::check(column.data_type(), &field.value, &field.name) {
         return Err(LogError::ColumnType {
             path: (*file.shown).into(),
             column: field.name.as_str().into(),
-            origin: rules.source.name.as_str().into(),
+            origin: decoder.source.name.as_str().into(),
             found: format!("`{}`", column.data_type()).into(),
-            expected: field.rule.ty.to_string().into(),
+            expected: field.value.ty.to_string().into(),
             help: help.into(),
         });
     }

@@ -10,20 +10,20 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 
 use super::{ParquetIndex, convert, guarded, malformed};
 use crate::LogError;
-use crate::decode::{Reject, SharedRules};
-use crate::files::{Handle, LogFile};
-use crate::findings::Findings;
-use crate::partition::{Decoded, Range, ReadRequest};
+use crate::decode::{Reject, SharedDecoder};
+use crate::files::{LogFile, OpenFile};
+use crate::partition::{DecodedBatch, OffsetRange, PartitionReader, ReadRequest};
+use crate::read_stats::ReadStats;
 use crate::text_reader::quarantined;
 
 /// The most rows that a batch has, whatever is asked for.
 const MAX_BATCH_ROWS: u64 = 1 << 20;
 
 /// Reads typed rows from a Parquet file.
-pub(crate) struct ParquetReader {
+pub(super) struct ParquetReader {
     file: LogFile,
-    handle: Handle,
-    rules: SharedRules,
+    handle: OpenFile,
+    decoder: SharedDecoder,
     /// None where no column has to be looked at.
     batches: Option<ParquetRecordBatchReader>,
     /// The fields that are read, ascending, with the place of each in a batch.
@@ -46,11 +46,11 @@ impl ParquetReader {
     pub(super) fn new(
         index: &ParquetIndex,
         file: &LogFile,
-        rules: &SharedRules,
+        decoder: &SharedDecoder,
         request: ReadRequest,
     ) -> Result<Self, LogError> {
-        let handle = file.open_handle()?;
-        let Range { from, to } = request.range;
+        let handle = file.open_at()?;
+        let OffsetRange { from, to } = request.range;
         let groups = index.groups(from, to);
         let mut fields = Vec::new();
         for (field, column) in index.columns.iter().enumerate() {
@@ -81,32 +81,8 @@ impl ParquetReader {
         };
         let place = |root| roots.binary_search(root).unwrap_or(0);
         let fields = fields.iter().map(|(field, root)| (*field, place(root))).collect();
-        let rules = SharedRules::clone(rules);
-        Ok(ParquetReader { file: file.clone(), handle, rules, batches, fields, next: from, request })
-    }
-
-    /// The next rows; none at the end.
-    pub(crate) fn next_batch(&mut self) -> Result<Option<Decoded>, LogError> {
-        let Range { to, .. } = self.request.range;
-        let from = self.next;
-        if from >= to {
-            return Ok(None);
-        }
-        let file = self.file.clone();
-        let decoded = guarded(&file, || {
-            let batch = self.next_columns()?;
-            let n_rows = match &batch {
-                Some(batch) => batch.num_rows() as u64,
-                None => (to - from).min(self.request.batch_rows).min(MAX_BATCH_ROWS),
-            };
-            if n_rows == 0 || n_rows > to - from {
-                return Err(malformed(&file, "it has not as many rows as its footer says".into()));
-            }
-            self.decode(batch.as_ref(), Range { from, to: from + n_rows })
-        })?;
-        self.file.check_handle(&self.handle)?;
-        self.next = decoded.range.to;
-        Ok(Some(decoded))
+        let decoder = SharedDecoder::clone(decoder);
+        Ok(ParquetReader { file: file.clone(), handle, decoder, batches, fields, next: from, request })
     }
 
     /// The columns of the next rows; none where no column is read.
@@ -121,7 +97,7 @@ impl ParquetReader {
         }
     }
 
-    fn decode(&mut self, batch: Option<&RecordBatch>, range: Range) -> Result<Decoded, LogError> {
+    fn decode(&mut self, batch: Option<&RecordBatch>, range: OffsetRange) -> Result<DecodedBatch, LogError> {
         let n_records = usize::try_from(range.to - range.from).unwrap_or(usize::MAX);
         let mut rejects: BTreeMap<usize, Reject> = BTreeMap::new();
         let mut typed: BTreeMap<usize, ArrayRef> = BTreeMap::new();
@@ -129,7 +105,7 @@ impl ParquetReader {
             let column = batch.and_then(|batch| batch.columns().get(place));
             let column =
                 column.ok_or_else(|| malformed(&self.file, "a column is missing in its contents".into()))?;
-            let converted = convert::field(column, &self.rules.fields[index])
+            let converted = convert::field(column, &self.decoder.fields[index])
                 .map_err(|error| malformed(&self.file, error.to_string()))?;
             for (row, problem) in converted.rejects {
                 rejects.entry(row).or_insert_with(|| problem.in_field(index));
@@ -140,7 +116,7 @@ impl ParquetReader {
             typed
                 .get(index)
                 .cloned()
-                .unwrap_or_else(|| convert::absent(&self.rules.fields[*index], n_records))
+                .unwrap_or_else(|| convert::absent(&self.decoder.fields[*index], n_records))
         });
         let arrays: Vec<ArrayRef> = arrays.collect();
         let keep = self.rows_to_keep(&rejects, range, n_records);
@@ -154,21 +130,21 @@ impl ParquetReader {
         };
         let offsets = |row: usize| range.from + row as u64;
         let rejected = rejects.keys().map(|&row| offsets(row)).collect();
-        let mut findings = Findings { n_records: range.to - range.from, ..Findings::default() };
-        (findings.n_duplicates, findings.n_conflicts) = self.request.duplicates.count(range.from, range.to);
+        let mut stats = ReadStats { n_records: range.to - range.from, ..ReadStats::default() };
+        (stats.n_duplicates, stats.n_conflicts) = self.request.duplicates.count(range.from, range.to);
         for (row, reject) in rejects {
             let partition = self.request.partition;
-            findings
-                .quarantine(|| quarantined(&self.file, &self.rules, partition, offsets(row), None, reject));
+            stats
+                .quarantine(|| quarantined(&self.file, &self.decoder, partition, offsets(row), None, reject));
         }
-        Ok(Decoded { range, arrays, n_rows, findings, rejected })
+        Ok(DecodedBatch { range, arrays, n_rows, stats, rejected })
     }
 
     /// The rows that are neither rejected nor duplicates; none if that is all of them.
     fn rows_to_keep(
         &self,
         rejects: &BTreeMap<usize, Reject>,
-        range: Range,
+        range: OffsetRange,
         n_rows: usize,
     ) -> Option<BooleanArray> {
         let duplicates = Arc::clone(&self.request.duplicates);
@@ -186,5 +162,30 @@ impl ParquetReader {
             .filter(|&row| row < n_rows)
             .for_each(|row| keep.set_bit(row, false));
         Some(BooleanArray::new(keep.finish(), None))
+    }
+}
+
+impl PartitionReader for ParquetReader {
+    fn next_batch(&mut self) -> Result<Option<DecodedBatch>, LogError> {
+        let OffsetRange { to, .. } = self.request.range;
+        let from = self.next;
+        if from >= to {
+            return Ok(None);
+        }
+        let file = self.file.clone();
+        let decoded = guarded(&file, || {
+            let batch = self.next_columns()?;
+            let n_rows = match &batch {
+                Some(batch) => batch.num_rows() as u64,
+                None => (to - from).min(self.request.batch_rows).min(MAX_BATCH_ROWS),
+            };
+            if n_rows == 0 || n_rows > to - from {
+                return Err(malformed(&file, "it has not as many rows as its footer says".into()));
+            }
+            self.decode(batch.as_ref(), OffsetRange { from, to: from + n_rows })
+        })?;
+        self.file.check(self.handle.file())?;
+        self.next = decoded.range.to;
+        Ok(Some(decoded))
     }
 }

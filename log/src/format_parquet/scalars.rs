@@ -15,7 +15,7 @@ use metricc_ir as ir;
 use metricc_ir::calendar::ZoneRules;
 
 use crate::decode::Problem;
-use crate::rule::Places;
+use crate::record_decoder::EnumNames;
 use metricc_ir::text::number::Rescale;
 use metricc_ir::text::timestamp::{self, TimeProblem};
 
@@ -154,7 +154,7 @@ pub(super) fn durations(
 }
 
 /// The places of the names of an enum.
-pub(super) fn places(array: &StringViewArray, places: &Places, rejects: &mut Rejects) -> Int32Array {
+pub(super) fn places(array: &StringViewArray, places: &EnumNames, rejects: &mut Rejects) -> Int32Array {
     let mut values = vec![0; array.len()];
     for (row, slot) in values.iter_mut().enumerate().filter(|(row, _)| array.is_valid(*row)) {
         match places.get(array.value(row)) {

@@ -9,7 +9,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field as ArrowField, Schema};
 use arrow::util::display::array_value_to_string;
 use metricc_ir::{Field, Kind, Source, Type, Value};
-use metricc_log::{Binding, Findings, Format, Interval, Log, LogError, Slice};
+use metricc_log::{Binding, Format, Interval, Log, LogError, ReadStats, Slice};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
@@ -127,8 +127,8 @@ pub fn read_slices(
     slices: &[Slice],
     columns: &[usize],
     batch_rows: usize,
-) -> Result<(Rows, Findings), LogError> {
-    let (mut rows, mut findings) = (Vec::new(), Findings::default());
+) -> Result<(Rows, ReadStats), LogError> {
+    let (mut rows, mut findings) = (Vec::new(), ReadStats::default());
     for slice in slices {
         let mut next = slice.from;
         for batch in log.read(slice, columns, batch_rows)? {
@@ -149,12 +149,12 @@ pub fn read_slices(
 }
 
 /// Reads an interval.
-pub fn read(log: &Log, interval: &Interval, columns: &[usize]) -> (Rows, Findings) {
+pub fn read(log: &Log, interval: &Interval, columns: &[usize]) -> (Rows, ReadStats) {
     read_slices(log, &interval.slices().collect::<Vec<_>>(), columns, 1000).unwrap()
 }
 
 /// Reads all fields of all of a log.
-pub fn read_all(log: &Log) -> (Rows, Findings) {
+pub fn read_all(log: &Log) -> (Rows, ReadStats) {
     let columns: Vec<usize> = (0..log.source().fields.len()).collect();
     read(log, &whole(log), &columns)
 }

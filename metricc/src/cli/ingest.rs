@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use metricc_log::LogError;
-use metricc_log::durable::{BodyForm, FileRequest, FileRequests};
+use metricc_log::{BodyFormat, FileRequest, FileRequests};
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -92,7 +92,7 @@ impl Sender {
         for _ in 0..MAX_TRIES {
             let request = self.client.post(self.url.clone()).body(sent.body.clone());
             let request = request.header("Idempotency-Key", &sent.key);
-            let mut request = request.header("Content-Type", sent.form.media_type());
+            let mut request = request.header("Content-Type", sent.format.media_type());
             if let Some(token) = &self.token {
                 request = request.bearer_auth(token);
             }
@@ -144,8 +144,8 @@ impl Sums {
             self.n_shown += 1;
             let record = sent.first + exception["record"].as_u64().unwrap_or(0) + 1;
             // A record of NDJSON is a line, which editors find.
-            let place = match sent.form {
-                BodyForm::Ndjson => format!("{}:{record}", path.display()),
+            let place = match sent.format {
+                BodyFormat::Ndjson => format!("{}:{record}", path.display()),
                 _ => format!("{}: record {record}", path.display()),
             };
             let field =

@@ -66,7 +66,7 @@ async fn serve(config: &Config, metrics: &[AnyMetric], imports: &Imports) -> Res
     let (mut interrupted, mut terminated) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let node = Arc::new(Node::start(config, metrics, imports)?);
-    if let Some(cut) = node.cut() {
+    if let Some(cut) = node.truncated_tail() {
         terminal::warning(&format!(
             "`{}` ended in a write that was never acknowledged: cut off {} bytes behind byte {}",
             cut.path, cut.n_bytes, cut.at

@@ -107,13 +107,7 @@ impl Layers for RealLayers<'_> {
         let mut stream = Stream::start(plan, log.start(), &stream_options)?;
         let feed = |stream: &mut Stream, from: &Frontier, to: &Frontier| -> Result<(), EvaluateError> {
             let interval = Interval::new(from.clone(), to.clone())?;
-            for slice in log.slices(&interval, 1).iter().flatten() {
-                for batch in log.read(slice, &plan.columns, batch_rows)? {
-                    let batch = batch?;
-                    stream.feed(&batch)?;
-                    (self.progress)(batch.slice.n_positions());
-                }
-            }
+            stream.feed_from(log, &interval, batch_rows, self.progress)?;
             Ok(())
         };
         feed(&mut stream, &log.start(), cut)?;

@@ -7,9 +7,8 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use metricc_log::durable::{
-    BodyError, BodyForm, BodyLimits, DurableError, Exception, Receipt, Request, Verdict,
-};
+use metricc_durable_log::{DurableError, Exception, Receipt, Request, Verdict};
+use metricc_log::{BodyError, BodyFormat, BodyLimits};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -66,12 +65,12 @@ async fn take(
     shared.node.ingest().append(request).await.map_err(|error| refusal(&error))
 }
 
-fn form(headers: &HeaderMap) -> Result<BodyForm, Refusal> {
-    let Some(named) = headers.get(header::CONTENT_TYPE) else { return Ok(BodyForm::Ndjson) };
+fn form(headers: &HeaderMap) -> Result<BodyFormat, Refusal> {
+    let Some(named) = headers.get(header::CONTENT_TYPE) else { return Ok(BodyFormat::Ndjson) };
     let named = named.to_str().unwrap_or("?");
-    BodyForm::from_media_type(named).ok_or_else(|| {
-        let known =
-            [BodyForm::Ndjson, BodyForm::Json, BodyForm::Csv, BodyForm::Arrow].map(BodyForm::media_type);
+    BodyFormat::from_media_type(named).ok_or_else(|| {
+        let known = [BodyFormat::Ndjson, BodyFormat::Json, BodyFormat::Csv, BodyFormat::Arrow]
+            .map(BodyFormat::media_type);
         let message = format!("content type `{named}` is not known: send {}", known.join(", "));
         Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message)
     })

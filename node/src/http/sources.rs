@@ -7,8 +7,8 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use metricc_durable_log::{DurableError, QuarantinedRecord};
 use metricc_log::Slice;
-use metricc_log::durable::{DurableError, QuarantinedRecord};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -75,7 +75,7 @@ pub(crate) async fn quarantine(
         }
         let slice = Slice { partition: asked.partition, from: asked.from, to: u64::MAX };
         // The log goes on while they are read.
-        let quarantine = source.durable().quarantine(source.name(), &slice);
+        let quarantine = source.log.snapshot().quarantine(source.name(), &slice);
         Some(quarantine.read(asked.limit.min(MAX_RECORDS)))
     });
     match found.await {

@@ -113,7 +113,8 @@ impl Life<'_> {
         let whole = Interval::new(start, end.clone()).expect("an interval");
         let options = BatchOptions { workers: 1, ..BatchOptions::default() };
         let batch = metricc_runtime_batch::evaluate(&source.plan, &log, &whole, &options, &|_| ());
-        let stream = metricc_runtime_stream::evaluate(&source.plan, &log, &whole, self.options, &|_| ());
+        let stream =
+            metricc_runtime_stream::evaluate(&source.plan, &log, &whole, &self.options.stream, &|_| ());
         for segments in [batch.expect("batch").segments, stream.expect("a stream").segments] {
             let metrics = source.plan.metrics.iter().map(|metric| &**metric);
             let published: Vec<(&MetricPlan, Vec<Segment>)> =
@@ -127,7 +128,8 @@ impl Life<'_> {
         }
         for (partition, to) in (0u32..).zip(end.0) {
             let slice = Slice { partition, from: 0, to };
-            let kept = source.durable().quarantined(SOURCE, &slice, 10_000).expect("what did not decode");
+            let kept = source.log.snapshot().quarantine(SOURCE, &slice).read(10_000);
+            let kept = kept.expect("what did not decode");
             let kept: Vec<u64> = kept.iter().map(|record| record.position.offset).collect();
             assert_eq!(kept, self.world.ledger.quarantined(partition), "of partition {partition}");
         }

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
-use metricc_log::durable::{
-    Accepted, Disk, DurableError, DurableLog, DurableOptions, EventDecoder, Horizon, LogId, Receipt, Request,
+use metricc_durable_log::sim_disk::{Dice, SimDisk};
+use metricc_durable_log::{
+    Accepted, DedupWindow, Disk, DurableError, DurableLog, DurableOptions, LogId, Receipt, Request,
 };
-use metricc_log::{Frontier, Position, Slice};
+use metricc_log::{EventDecoder, Frontier, Position, Slice};
 use serde_json::{Value, json};
 
-use super::sim_disk::{Dice, SimDisk};
-use super::{HORIZONS, N_PARTITIONS, PLAN, SHOPS, sources};
+use super::{N_PARTITIONS, PLAN, SHOPS, WINDOWS, sources};
 
 /// Names that events may have; then the first come again.
 const N_IDS: u64 = 256;
@@ -23,7 +23,7 @@ static HOMES: LazyLock<Vec<u32>> = LazyLock::new(|| {
     let disk: Arc<dyn Disk> = Arc::new(SimDisk::default());
     let fresh = LogId { id: 1, seed: 2 };
     let (mut log, _) =
-        DurableLog::open(disk, DurableOptions::default(), &sources(HORIZONS[0]), fresh, 3).expect("a log");
+        DurableLog::open(disk, DurableOptions::default(), &sources(WINDOWS[0]), fresh, 3).expect("a log");
     let requests: Vec<Request> =
         (0..N_IDS).map(|id| Sent::new(format!("h{id}"), vec![Record::event(id)]).request).collect();
     let home = |answer: Result<Receipt, Arc<DurableError>>| {
@@ -93,8 +93,8 @@ struct Counted {
     /// The place of its request among those that were acknowledged.
     request: usize,
     position: Position,
-    /// Where it stands in the measure of the horizon.
-    mark: i64,
+    /// Its offset or event time, as the window is measured.
+    dedup_position: i64,
     id: u64,
     n: i64,
 }
@@ -102,7 +102,7 @@ struct Counted {
 /// What the client knows.
 #[derive(Debug, Clone)]
 pub(super) struct Ledger {
-    pub(super) horizon: Horizon,
+    pub(super) window: DedupWindow,
     /// What was acknowledged, in the order of the log.
     told: Vec<(Sent, Accepted)>,
     /// What was sent, all in one write, and not answered.
@@ -116,9 +116,9 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(horizon: Horizon) -> Self {
+    pub(super) fn new(window: DedupWindow) -> Self {
         Ledger {
-            horizon,
+            window,
             told: Vec::new(),
             waiting: Vec::new(),
             ends: vec![Frontier(vec![0; N_PARTITIONS as usize])],
@@ -227,14 +227,15 @@ impl Ledger {
             accepted.n_quarantined += 1;
             return false;
         };
-        let (mark, length) = match self.horizon {
-            Horizon::Positions(length) => (position.offset as i64, length),
-            Horizon::EventTime { micros } => (minute_of(id) as i64 * 60_000_000, micros),
+        let (dedup_position, length) = match self.window {
+            DedupWindow::Positions(length) => (position.offset as i64, length),
+            DedupWindow::EventTime { micros } => (minute_of(id) as i64 * 60_000_000, micros),
         };
         let here = self.counted.iter().filter(|known| known.position.partition == position.partition);
-        let newest = here.fold(mark, |newest, known| newest.max(known.mark));
-        let counts = |known: &&Counted| known.id == id && known.mark >= newest - length as i64;
-        let known = self.counted.iter().filter(counts).max_by_key(|known| known.mark).map(|known| known.n);
+        let newest = here.fold(dedup_position, |newest, known| newest.max(known.dedup_position));
+        let counts = |known: &&Counted| known.id == id && known.dedup_position >= newest - length as i64;
+        let known =
+            self.counted.iter().filter(counts).max_by_key(|known| known.dedup_position).map(|known| known.n);
         match known {
             Some(known) => {
                 accepted.n_duplicates += 1;
@@ -242,7 +243,7 @@ impl Ledger {
                 false
             }
             None => {
-                self.counted.push(Counted { request: self.told.len(), position, mark, id, n });
+                self.counted.push(Counted { request: self.told.len(), position, dedup_position, id, n });
                 accepted.n_accepted += 1;
                 true
             }

@@ -6,28 +6,30 @@
 //! | `a` | sends something again that was acknowledged |
 //! | `f` | a step of the tail |
 //! | `b` | a step of batch, if there is something new |
-//! | `e` | seals, if there is enough |
+//! | `e` | flushes to Parquet, if there is enough |
 //! | `r` | asks for all metrics, and for one key |
 //! | `p` | asks for a metric as it was |
 //! | `l` | sends what was not answered, follows the log to its end, and asks |
-//! | `z` | the same, then makes a view, seals, and compares with all of it made anew |
+//! | `z` | the same, then makes a view, flushes, and compares with all of it rebuilt |
 //! | `k` | the process is killed |
 //! | `K` | the power fails |
 //!
 //! A step may fail only when something goes wrong underneath; unless that was a crash, the node then goes on.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metricc_log::durable::{DurableError, Receipt, Request};
+use metricc_durable_log::{DurableError, DurableLog, Receipt, Request};
 use metricc_runtime_stream::StreamOptions;
 
 use super::world::{Ending, World};
-use super::{SEAL_EVENTS, SOURCE};
+use super::{FLUSH_EVENTS, SOURCE, STEP_POSITIONS};
 use crate::batch::Batch;
 use crate::reading::NodeServing;
-use crate::source::{LoadedView, NodeSource};
-use crate::speed::{Follower, SpeedError};
+use crate::source::NodeSource;
+use crate::speed::{Follower, SpeedError, TailOptions};
+use crate::writer::IngestError;
 
 /// A life goes on, or ends.
 pub(super) type Step = Result<(), Ending>;
@@ -36,11 +38,11 @@ pub(super) type Step = Result<(), Ending>;
 pub(super) struct Life<'a> {
     pub(super) world: &'a mut World,
     pub(super) source: &'a NodeSource,
-    pub(super) options: &'a StreamOptions,
+    pub(super) options: &'a TailOptions,
     pub(super) serving: NodeServing,
+    /// The writer. While batch flushes, it has to be borrowed beside it.
+    log: RefCell<DurableLog>,
     batch: Batch,
-    /// The view with which it was started.
-    first: Arc<LoadedView>,
     follower: Option<Follower<'a>>,
 }
 
@@ -68,8 +70,8 @@ fn live(world: &mut World, steps: &str) -> (usize, Ending) {
     if world.is_down() {
         return (0, Ending::Any);
     }
-    let batch = match opened {
-        Ok(batch) => batch,
+    let (log, batch) = match opened {
+        Ok(opened) => opened,
         Err(problem) => {
             assert!(
                 world.n_happened() > before,
@@ -80,10 +82,11 @@ fn live(world: &mut World, steps: &str) -> (usize, Ending) {
         }
     };
     let source = batch.source.clone();
-    let options = StreamOptions { workers: 1, batch_rows: world.batch_rows() };
+    let stream = StreamOptions { workers: 1, batch_rows: world.batch_rows() };
+    let options = TailOptions { stream, refresh: Duration::ZERO, step_positions: STEP_POSITIONS };
     let serving = NodeServing::new(source.serving.clone(), vec![source.clone()]);
-    let first = batch.loaded.clone();
-    let mut life = Life { world, source: &source, options: &options, serving, batch, first, follower: None };
+    let log = RefCell::new(log);
+    let mut life = Life { world, source: &source, options: &options, serving, log, batch, follower: None };
     for (place, letter) in steps.chars().enumerate() {
         if let Err(ending) = life.step(letter) {
             let is_done = !matches!(letter, 'l' | 'z');
@@ -100,7 +103,7 @@ impl Life<'_> {
             'a' => self.send_again(),
             'f' => self.follow(),
             'b' => self.make_view(),
-            'e' => self.seal(),
+            'e' => self.flush(),
             'r' => self.read(),
             'p' => self.read_past(),
             'l' => self.level(),
@@ -112,7 +115,7 @@ impl Life<'_> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.source.durable().stopped().is_some()
+        self.source.log.snapshot().stopped().is_some()
     }
 
     /// What a step came to. `before` is how many faults had come before it.
@@ -145,7 +148,7 @@ impl Life<'_> {
         let before = self.world.n_happened();
         let waiting = std::mem::take(&mut self.world.ledger.waiting);
         let requests: Vec<Request> = waiting.iter().map(|sent| sent.request.clone()).collect();
-        let answers = self.source.durable().append(&requests);
+        let answers = self.log.get_mut().append(&requests);
         let n_taken = answers.iter().filter(|answer| answer.is_ok()).count();
         assert!(n_taken == 0 || n_taken == requests.len(), "a write is taken in part: {answers:?}");
         let taken: Result<Vec<Receipt>, Arc<DurableError>> = answers.into_iter().collect();
@@ -174,7 +177,7 @@ impl Life<'_> {
         let Some((request, accepted)) = world.ledger.pick(&mut world.content) else { return Ok(()) };
         let n_operations = world.disk.n_operations();
         let other = Request { digest: !request.digest, ..request.clone() };
-        let mut answers = self.source.durable().append(&[request, other]);
+        let mut answers = self.log.get_mut().append(&[request, other]);
         let refused = answers.pop().and_then(Result::err).expect("a key is of one request");
         assert!(matches!(*refused, DurableError::Request(_)), "{refused}");
         let receipt = answers.remove(0).expect("what was acknowledged is answered");
@@ -184,7 +187,7 @@ impl Life<'_> {
         Ok(())
     }
 
-    /// A step of the tail. One that failed is started again, from the view that is served.
+    /// A step of the tail. One that failed is started again, from the latest view.
     fn follow(&mut self) -> Step {
         let before = self.world.n_happened();
         let outcome = self.follow_on().map_err(|error| error.to_string());
@@ -198,8 +201,7 @@ impl Life<'_> {
 
     fn follow_on(&mut self) -> Result<(), SpeedError> {
         if self.follower.is_none() {
-            let view = self.source.view().unwrap_or_else(|| self.first.clone());
-            self.follower = Some(Follower::start(self.source, view, self.options, Duration::ZERO)?);
+            self.follower = Some(Follower::start(self.source, self.options)?);
         }
         match &mut self.follower {
             Some(follower) => follower.step().map(|_| ()),
@@ -208,7 +210,7 @@ impl Life<'_> {
     }
 
     fn make_view(&mut self) -> Step {
-        if self.batch.loaded.frontier == self.source.end() {
+        if self.source.latest_view().frontier == self.source.end() {
             return Ok(());
         }
         let before = self.world.n_happened();
@@ -217,15 +219,14 @@ impl Life<'_> {
         self.came_to(before, outcome)
     }
 
-    fn n_unsealed(&self) -> u64 {
-        let sealed = self.source.durable().sealed_to(SOURCE).n_positions();
-        self.source.end().n_positions() - sealed
-    }
-
-    fn seal(&mut self) -> Step {
-        let (before, n_unsealed) = (self.world.n_happened(), self.n_unsealed());
-        let outcome = self.batch.seal().map_err(|error| error.to_string());
-        self.world.tally.n_seals += u64::from(self.n_unsealed() < n_unsealed);
+    fn flush(&mut self) -> Step {
+        let (before, n_unflushed) = (self.world.n_happened(), self.source.n_unflushed());
+        let outcome = self.batch.flush(&|flush| {
+            let committed = self.log.borrow_mut().commit_flush(&flush);
+            committed.map_err(|error| IngestError::Log(Arc::new(error)))
+        });
+        let outcome = outcome.map_err(|error| error.to_string());
+        self.world.tally.n_flushes += u64::from(self.source.n_unflushed() < n_unflushed);
         self.came_to(before, outcome)
     }
 
@@ -251,13 +252,14 @@ impl Life<'_> {
         for _ in 0..6 {
             self.make_view()?;
         }
-        assert_eq!(self.batch.loaded.frontier, self.source.end(), "batch comes to the end of the log");
+        let viewed = self.source.latest_view().frontier.clone();
+        assert_eq!(viewed, self.source.end(), "batch comes to the end of the log");
         self.level()?;
         for _ in 0..6 {
-            self.seal()?;
+            self.flush()?;
         }
         self.level()?;
-        assert!(self.n_unsealed() < SEAL_EVENTS, "sealing comes to its end");
+        assert!(self.source.n_unflushed() < FLUSH_EVENTS, "flushing comes to its end");
         // Nothing is to go wrong where it is only looked.
         let disk = self.world.disk.clone();
         disk.paused(|| self.check_anew());

@@ -1,11 +1,11 @@
-//! Which operation of the disk is which, so that faults that would come to nothing need not be tried.
+//! Which operation of the disk is which, so that faults without an effect need not be tried.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use metricc_log::durable::{Disk, DiskFile};
-
-use super::sim_disk::{FAULTS, Fault, SimDisk};
+use metricc_durable_log::sim_disk::{FAULTS, Fault, SimDisk};
+use metricc_durable_log::{Disk, DiskFile};
+use metricc_log::ReadAt;
 
 /// What an operation does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl Disk for Recorder {
     }
 }
 
-impl DiskFile for RecordedFile {
+impl ReadAt for RecordedFile {
     fn n_bytes(&self) -> io::Result<u64> {
         self.recorder.note(Operation::Look);
         self.file.n_bytes()
@@ -130,7 +130,9 @@ impl DiskFile for RecordedFile {
         self.recorder.note(Operation::Read);
         self.file.read_at(at, into)
     }
+}
 
+impl DiskFile for RecordedFile {
     fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<usize> {
         self.recorder.note(Operation::Write);
         self.file.write_at(at, bytes)

@@ -1,4 +1,4 @@
-//! A store of views in memory, on which every single operation can go wrong. What was put is there whole, and stays.
+//! A store of views in memory, on which every single operation can fail. What was put is there whole, and stays.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
+use metricc_durable_log::sim_disk::Dice;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -14,7 +15,6 @@ use object_store::{
 };
 
 use super::RUNTIME;
-use super::sim_disk::Dice;
 
 /// What goes wrong at an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

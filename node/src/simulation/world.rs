@@ -2,23 +2,23 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
+use metricc_durable_log::sim_disk::{Dice, SimDisk};
+use metricc_durable_log::{DedupWindow, Disk, DurableLog, DurableOptions, LogId};
 use metricc_log::Frontier;
-use metricc_log::durable::{Disk, DurableLog, DurableOptions, Horizon, LogId};
 use metricc_runtime_serve::LocalServing;
 use metricc_views::ViewStore;
 
 use super::ledger::Ledger;
 use super::recorder::{Operation, Recorder, Seen};
-use super::sim_disk::{Dice, SimDisk};
 use super::store::SimStore;
-use super::{Faults, N_PARTITIONS, PLAN, RUNTIME, SEAL_EVENTS, SOURCE, sources};
+use super::{FLUSH_EVENTS, Faults, N_PARTITIONS, PLAN, RUNTIME, SMALL_ROWS, SOURCE, sources};
 use crate::batch::Batch;
 use crate::config::Config;
-use crate::open::open_source;
 use crate::source::{Changed, NodeSource};
 use crate::status::Counters;
+use crate::views::open_source;
 
 /// How a life of the node ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(super) struct Tally {
     pub(super) n_errors: u64,
     pub(super) n_answers: u64,
     pub(super) n_views: u64,
-    pub(super) n_seals: u64,
+    pub(super) n_flushes: u64,
 }
 
 impl Tally {
@@ -52,17 +52,17 @@ impl Tally {
         self.n_errors += other.n_errors;
         self.n_answers += other.n_answers;
         self.n_views += other.n_views;
-        self.n_seals += other.n_seals;
+        self.n_flushes += other.n_flushes;
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { n_runs, n_lives, n_faults, n_errors, n_answers, n_views, n_seals } = self;
+        let Tally { n_runs, n_lives, n_faults, n_errors, n_answers, n_views, n_flushes } = self;
         write!(
             f,
             "{n_runs} runs, {n_lives} lives, {n_faults} faults came, {n_errors} steps failed, {n_views} views, \
-             {n_seals} seals, {n_answers} answers, 0 violations"
+             {n_flushes} flushes, {n_answers} answers, 0 violations"
         )
     }
 }
@@ -92,11 +92,11 @@ pub(super) struct World {
 
 impl World {
     /// An empty one. Where faults are to come, views are damaged, too.
-    pub(super) fn new(seed: u64, horizon: Horizon, faults: Faults) -> Self {
+    pub(super) fn new(seed: u64, window: DedupWindow, faults: Faults) -> Self {
         let disk = SimDisk::default().with_faults(&faults.disk);
         let store = SimStore::default().with_faults(&faults.store);
         let is_rough = !(faults.disk.is_empty() && faults.store.is_empty());
-        let ledger = Ledger::new(horizon);
+        let ledger = Ledger::new(window);
         World {
             dice: Dice::new(seed.wrapping_mul(3)),
             content: Dice::new(seed),
@@ -170,7 +170,7 @@ impl World {
         config.batch.workers = 1;
         // Every third start makes a view before anything is served.
         config.batch.events = if self.n_starts.is_multiple_of(3) { 2 } else { 1_000_000 };
-        config.ingest.seal_events = SEAL_EVENTS;
+        config.ingest.seal_events = FLUSH_EVENTS;
         config
     }
 
@@ -196,8 +196,8 @@ impl World {
         }
     }
 
-    /// Starts the node, up to where its layers would start; or says why it does not.
-    pub(super) fn open(&mut self) -> Result<Batch, String> {
+    /// Starts the node, without its threads; or returns why it does not start.
+    pub(super) fn open(&mut self) -> Result<(DurableLog, Batch), String> {
         self.n_starts += 1;
         self.tally.n_lives += 1;
         let disk: Arc<dyn Disk> = match &self.seen {
@@ -206,24 +206,28 @@ impl World {
         };
         let number = u128::from(self.n_starts);
         let fresh = LogId { id: number, seed: 0x5eed };
-        let options = DurableOptions { max_requests: 1000, file_bytes: 8000 };
-        let sources = sources(self.ledger.horizon);
+        // All rows are read from the disk, or some, or none: the client must not see a difference.
+        let recent_bytes = [0, 4000, usize::MAX][(self.n_starts % 3) as usize];
+        let options = DurableOptions { max_requests: 1000, file_bytes: 8000, recent_bytes };
+        let sources = sources(self.ledger.window);
         let opened = DurableLog::open(disk.clone(), options, &sources, fresh, number);
         let (mut log, _) = opened.map_err(|error| error.to_string())?;
         self.check_opened(&mut log);
-        let log = Arc::new(Mutex::new(log));
         let (changed, counters) = (Arc::new(Changed::default()), Arc::new(Counters::default()));
         let serving = LocalServing::new(&PLAN.metrics);
-        let source = Arc::new(NodeSource::new(PLAN.clone(), log, serving, changed, counters));
+        let source =
+            Arc::new(NodeSource::new(PLAN.clone(), log.reader().clone(), serving, changed, counters));
         let store = ViewStore::new(Arc::new(self.store.clone()), SOURCE);
         let opened = open_source(&self.config(), source, store, &disk, RUNTIME.handle());
-        opened.map_err(|error| error.to_string())
+        let mut batch = opened.map_err(|error| error.to_string())?;
+        batch.schedule.small_rows = SMALL_ROWS;
+        Ok((log, batch))
     }
 
     /// A log that was opened again has what was acknowledged, once and where it was; what was not answered is in it as a
     /// whole or not at all, and the client learns which by sending it again.
     fn check_opened(&mut self, log: &mut DurableLog) {
-        let (end, n_operations) = (log.end(SOURCE), self.disk.n_operations());
+        let (end, n_operations) = (log.snapshot().end(SOURCE), self.disk.n_operations());
         assert_eq!(end.0.len(), N_PARTITIONS as usize);
         if end != *self.ledger.end() {
             let waiting = std::mem::take(&mut self.ledger.waiting);

@@ -1,10 +1,10 @@
-//! What a durable log writes for fixed requests: its journal and its sealed files.
+//! What a durable log writes for fixed requests: its journal and its flushed files.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{
-    Disk, DurableLog, DurableOptions, EventDecoder, Horizon, LocalDisk, LogId, Request, Slice, Source,
+    DedupWindow, Disk, DurableLog, DurableOptions, EventDecoder, LocalDisk, LogId, Request, Slice, Source,
     SourceOptions, assert_golden, digest, files_below, package,
 };
 
@@ -55,7 +55,6 @@ fn a_log_keeps_the_bytes_of_its_files() {
     assert_eq!(accepted(&mut log, &again), [(2, 2, 2, true), (1, 0, 0, false)]);
     note("a request again");
 
-    log.close();
     drop(log);
     let mut log = open(&disk, 8);
     assert_eq!(
@@ -65,7 +64,7 @@ fn a_log_keeps_the_bytes_of_its_files() {
     note("opened again");
 
     for source in ["events", "pings", "ticks"] {
-        seal(&mut log, &disk, source);
+        flush(&mut log, &disk, source);
         note(&format!("{source} sealed"));
     }
     let n_before = journal_files(folder.path());
@@ -83,14 +82,14 @@ fn a_log_keeps_the_bytes_of_its_files() {
 }
 
 fn open(disk: &Arc<dyn Disk>, epoch: u128) -> DurableLog {
-    let day = Horizon::EventTime { micros: 86_400_000_000 };
-    let sources = [("events", 2, Horizon::Positions(100)), ("pings", 2, day), ("ticks", 1, day)];
-    let sources = sources.map(|(name, n_partitions, horizon)| SourceOptions {
+    let day = DedupWindow::EventTime { micros: 86_400_000_000 };
+    let sources = [("events", 2, DedupWindow::Positions(100)), ("pings", 2, day), ("ticks", 1, day)];
+    let sources = sources.map(|(name, n_partitions, window)| SourceOptions {
         source: source(name),
         n_partitions,
-        horizon,
+        window,
     });
-    let options = DurableOptions { max_requests: 8, file_bytes: 20_000 };
+    let options = DurableOptions { max_requests: 8, file_bytes: 20_000, ..DurableOptions::default() };
     let fresh = LogId { id: 0xfeed, seed: 0x5eed };
     let (log, cut) = DurableLog::open(disk.clone(), options, &sources, fresh, epoch).expect("it opens");
     assert!(cut.is_none(), "{cut:?}");
@@ -134,15 +133,14 @@ fn accepted(log: &mut DurableLog, requests: &[Request]) -> Vec<(u64, u64, u64, b
         .collect()
 }
 
-/// Seals all that is there, partition by partition.
-fn seal(log: &mut DurableLog, disk: &Arc<dyn Disk>, source: &str) {
-    let (from, end) = (log.sealed_to(source), log.end(source));
+/// Flushes all that is there, partition by partition.
+fn flush(log: &mut DurableLog, disk: &Arc<dyn Disk>, source: &str) {
+    let (from, end) = (log.snapshot().flushed_to(source), log.snapshot().end(source));
     for (partition, (&from, &to)) in from.0.iter().zip(&end.0).enumerate() {
         let slice = Slice { partition: partition as u32, from, to };
         assert!(from < to, "each partition has records");
-        let readable = log.log(source, &log.sealed_to(source)).expect("a log");
-        let seal = DurableLog::seal(disk, &readable, &slice).expect("it is sealed");
-        log.adopt(&seal).expect("it is adopted");
+        let flush = log.snapshot().write_flush(disk, source, &slice).expect("it is written");
+        log.commit_flush(&flush).expect("it is committed");
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use metricc_log::durable::FILE_RECORDS;
+use metricc_log::FILE_RECORDS;
 
 use super::RangeArguments;
 use crate::cli::terminal::Failure;

@@ -58,7 +58,7 @@ fn f6_a_disk_that_is_full_takes_nothing_loses_nothing_and_goes_on_by_itself() {
             200 => n_taken += 1,
             507 => {
                 assert!(
-                    answer.body.contains("no room") && answer.head.contains("retry-after"),
+                    answer.body.contains("no space left") && answer.head.contains("retry-after"),
                     "{}",
                     answer.body
                 );

@@ -143,8 +143,8 @@ fn f4_a_damaged_log_is_refused_with_its_place_and_nothing_is_changed() {
     let output = home.command().output().expect("it ends");
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("is damaged in bytes") && said.contains("sound events follow"), "{said}");
-    assert!(said.contains("bring the file back from a backup"), "{said}");
+    assert!(said.contains("is corrupt in bytes") && said.contains("valid events follow"), "{said}");
+    assert!(said.contains("restore the file from a backup"), "{said}");
     assert_eq!(std::fs::read(&file).expect("bytes"), bytes);
 }
 

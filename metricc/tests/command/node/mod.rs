@@ -8,6 +8,7 @@ mod full;
 mod kills;
 mod past;
 mod serving;
+mod slow_fsync;
 mod tables;
 mod watched;
 

@@ -1,0 +1,285 @@
+//! A chunk of a partition: contiguous positions in one frame of the journal, or in one flushed file.
+
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+use metricc_log::partition::OffsetRange;
+use metricc_log::{LogError, ParquetPartition, ReadAt, RecordDecoder, row_schema};
+use twox_hash::XxHash3_64;
+
+use crate::disk::DiskFile;
+use crate::entry::{self, Blob, Entry, FlushedFile, QuarantinedEntry, RowsEntry};
+use crate::error::DurableError;
+use crate::journal::Location;
+use crate::rejected;
+
+/// Contiguous positions and the records there.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    pub(crate) range: OffsetRange,
+    pub(crate) excluded: Excluded,
+    pub(crate) body: Body,
+}
+
+/// Where its rows are.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Journal(JournalRows),
+    Flushed(Box<FlushedRows>),
+}
+
+/// The records of a chunk that are not rows, by their offsets, ascending.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Excluded {
+    pub(crate) quarantined: Vec<u64>,
+    pub(crate) duplicates: Vec<u64>,
+    pub(crate) conflicts: Vec<u64>,
+    /// Quarantined records and duplicates.
+    all: Vec<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct JournalRows {
+    location: Location,
+    source: String,
+    partition: u32,
+    /// Where the blobs start in the file.
+    blobs: u64,
+    rows: Option<Blob>,
+    checksum: u64,
+    /// The same rows, as long as they are in memory.
+    recent: Weak<RecordBatch>,
+}
+
+#[derive(Debug)]
+pub(crate) struct FlushedRows {
+    file: Arc<dyn DiskFile>,
+    shown: Arc<str>,
+    /// The file as it was written.
+    stated: FlushedFile,
+    exceptions: Option<(Arc<dyn DiskFile>, Arc<str>)>,
+    /// The file, once it was checked. Readers of one file wait for each other here, since each needs the check.
+    rows: Mutex<Option<Arc<ParquetPartition>>>,
+}
+
+impl Excluded {
+    pub(crate) fn new(quarantined: Vec<u64>, duplicates: Vec<u64>, conflicts: Vec<u64>) -> Self {
+        let mut all: Vec<u64> = quarantined.iter().chain(&duplicates).copied().collect();
+        all.sort_unstable();
+        Excluded { quarantined, duplicates, conflicts, all }
+    }
+
+    /// The offsets of all records in a range that are not rows.
+    pub(crate) fn within(&self, range: OffsetRange) -> &[u64] {
+        &self.all[indices(&self.all, range)]
+    }
+
+    /// The numbers of quarantined records, duplicates and conflicts in a range.
+    pub(crate) fn counts(&self, range: OffsetRange) -> [u64; 3] {
+        [&self.quarantined, &self.duplicates, &self.conflicts].map(|all| indices(all, range).len() as u64)
+    }
+}
+
+fn indices(offsets: &[u64], range: OffsetRange) -> std::ops::Range<usize> {
+    let start = offsets.partition_point(|&offset| offset < range.from);
+    start..offsets.partition_point(|&offset| offset < range.to).max(start)
+}
+
+impl Chunk {
+    pub(crate) fn of_journal(
+        location: &Location,
+        blobs: u64,
+        entry: &RowsEntry,
+        recent: Weak<RecordBatch>,
+    ) -> Self {
+        let quarantined = entry.quarantined.iter().map(|record| record.offset).collect();
+        Chunk {
+            range: OffsetRange { from: entry.from, to: entry.to },
+            excluded: Excluded::new(quarantined, entry.duplicates.clone(), entry.conflicts.clone()),
+            body: Body::Journal(JournalRows {
+                location: location.clone(),
+                source: entry.source.clone(),
+                partition: entry.partition,
+                blobs: location.at + blobs,
+                rows: entry.rows,
+                checksum: entry.checksum,
+                recent,
+            }),
+        }
+    }
+
+    pub(crate) fn of_file(
+        range: OffsetRange,
+        excluded: Excluded,
+        (file, shown): (Arc<dyn DiskFile>, Arc<str>),
+        stated: FlushedFile,
+        exceptions: Option<(Arc<dyn DiskFile>, Arc<str>)>,
+    ) -> Self {
+        let rows = Mutex::new(None);
+        let rows = FlushedRows { file, shown, stated, exceptions, rows };
+        Chunk { range, excluded, body: Body::Flushed(Box::new(rows)) }
+    }
+
+    /// The file of the journal that holds its rows, if they are there.
+    pub(crate) fn journal_path(&self) -> Option<&Arc<str>> {
+        match &self.body {
+            Body::Journal(rows) => Some(&rows.location.path),
+            Body::Flushed(_) => None,
+        }
+    }
+
+    /// The index of the row at an offset, or of the next one.
+    pub(crate) fn row_of(&self, offset: u64) -> u64 {
+        let before = OffsetRange { from: self.range.from, to: offset };
+        (offset - self.range.from) - self.excluded.within(before).len() as u64
+    }
+
+    /// The offset of a row; after the last one, the end.
+    pub(crate) fn offset_of(&self, row: u64) -> u64 {
+        let all = &self.excluded.all;
+        // Of the excluded ones, the i-th has (offset - from - i) rows before it, which grows with i.
+        let mut below = (0, all.len());
+        while below.0 < below.1 {
+            let middle = (below.0 + below.1) / 2;
+            let n_rows = all[middle] - self.range.from - middle as u64;
+            if n_rows <= row { below.0 = middle + 1 } else { below.1 = middle }
+        }
+        (self.range.from + row + below.0 as u64).min(self.range.to)
+    }
+
+    /// The quarantined records of a range, at most `left` of them; each with its bytes if they are wanted.
+    pub(crate) fn quarantined(
+        &self,
+        range: OffsetRange,
+        with_raw: bool,
+        left: &Cell<usize>,
+    ) -> Result<Vec<(QuarantinedEntry, Vec<u8>)>, DurableError> {
+        if self.excluded.counts(range)[0] == 0 {
+            return Ok(Vec::new());
+        }
+        let is_wanted = |record: &QuarantinedEntry| {
+            let is_wanted = (range.from..range.to).contains(&record.offset) && left.get() > 0;
+            left.set(left.get() - usize::from(is_wanted));
+            is_wanted
+        };
+        match &self.body {
+            Body::Journal(rows) => rows.quarantined(self.range, with_raw, is_wanted),
+            Body::Flushed(rows) => match &rows.exceptions {
+                Some((file, path)) => rejected::quarantined(file, path, with_raw, is_wanted),
+                None => Ok(Vec::new()),
+            },
+        }
+    }
+}
+
+impl JournalRows {
+    /// The rows of the wanted columns: from memory, or read, checked and decoded.
+    pub(crate) fn read(
+        &self,
+        decoder: &RecordDecoder,
+        columns: &[usize],
+    ) -> Result<Option<RecordBatch>, LogError> {
+        let wanted = row_schema(decoder.source(), columns);
+        let rows = match self.recent.upgrade() {
+            Some(rows) => Some(RecordBatch::clone(&rows)),
+            None => self.read_file(&wanted)?,
+        };
+        rows.map(|rows| complete(decoder, columns, &wanted, &rows)).transpose()
+    }
+
+    fn read_file(&self, wanted: &SchemaRef) -> Result<Option<RecordBatch>, LogError> {
+        let Some(blob) = self.rows else { return Ok(None) };
+        let path = &self.location.path;
+        let mut bytes = vec![0; usize::try_from(blob.n_bytes).unwrap_or(usize::MAX)];
+        let read = self.location.file.read_exact_at(self.blobs + blob.at, &mut bytes);
+        read.map_err(|cause| LogError::Unreadable { path: path.to_string(), cause })?;
+        let malformed =
+            |problem: String| LogError::Malformed { path: path.to_string(), format: "journal", problem };
+        if XxHash3_64::oneshot(&bytes) != self.checksum {
+            let (at, n_bytes) = (self.blobs + blob.at, blob.n_bytes);
+            return Err(malformed(format!("checksum mismatch in the {n_bytes} bytes at {at}")));
+        }
+        entry::read_rows(bytes, wanted).map_err(|error| malformed(error.to_string()))
+    }
+
+    fn quarantined(
+        &self,
+        range: OffsetRange,
+        with_raw: bool,
+        is_wanted: impl Fn(&QuarantinedEntry) -> bool,
+    ) -> Result<Vec<(QuarantinedEntry, Vec<u8>)>, DurableError> {
+        let path = || self.location.path.to_string();
+        let mut head = vec![0; usize::try_from(self.blobs - self.location.at).unwrap_or(usize::MAX)];
+        let file = &self.location.file;
+        file.read_exact_at(self.location.at, &mut head).map_err(DurableError::io("reading", path()))?;
+        let (entries, _) = entry::parse(&self.location, &head)?;
+        let mut found = Vec::new();
+        for entry in entries {
+            let Entry::Rows(rows) = entry else { continue };
+            // One frame has at most one entry of a partition; another partition may have the same offsets.
+            let is_this = rows.source == self.source
+                && rows.partition == self.partition
+                && (rows.from, rows.to) == (range.from, range.to);
+            for record in rows.quarantined.into_iter().filter(|record| is_this && is_wanted(record)) {
+                let n_bytes = if with_raw { record.raw.n_bytes } else { 0 };
+                let mut raw = vec![0; usize::try_from(n_bytes).unwrap_or(usize::MAX)];
+                let at = self.blobs + record.raw.at;
+                file.read_exact_at(at, &mut raw).map_err(DurableError::io("reading", path()))?;
+                found.push((record, raw));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The wanted columns in their order; fields that the rows do not have are absent, as in any other record.
+fn complete(
+    decoder: &RecordDecoder,
+    columns: &[usize],
+    wanted: &SchemaRef,
+    rows: &RecordBatch,
+) -> Result<RecordBatch, LogError> {
+    let array = |&field: &usize| -> ArrayRef {
+        let name = &decoder.source().fields[field].name;
+        let found = rows.column_by_name(name).cloned();
+        found.unwrap_or_else(|| decoder.absent_column(field, rows.num_rows()))
+    };
+    let arrays: Vec<ArrayRef> = columns.iter().map(array).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    RecordBatch::try_new_with_options(wanted.clone(), arrays, &options)
+        .map_err(|error| LogError::Request { problem: error.to_string() })
+}
+
+impl FlushedRows {
+    /// The rows. The first call reads the file and compares its checksum with that of the file that was written.
+    pub(crate) fn rows(&self, decoder: &Arc<RecordDecoder>) -> Result<Arc<ParquetPartition>, LogError> {
+        let mut known = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rows) = &*known {
+            return Ok(rows.clone());
+        }
+        let shown = &self.shown;
+        let found = checksum(&*self.file);
+        let found = found.map_err(|cause| LogError::Unreadable { path: shown.to_string(), cause })?;
+        if found != self.stated.checksum {
+            let problem = "checksum mismatch: its bytes are not those that were written".to_owned();
+            return Err(LogError::Malformed { path: shown.to_string(), format: "Parquet", problem });
+        }
+        let rows = Arc::new(ParquetPartition::of_open_file(self.file.clone(), shown, decoder)?);
+        Ok(known.insert(rows).clone())
+    }
+}
+
+fn checksum(file: &dyn ReadAt) -> std::io::Result<u64> {
+    use std::hash::Hasher;
+    let (mut hasher, mut buffer, mut at) = (XxHash3_64::new(), vec![0; 1 << 20], 0);
+    loop {
+        let n_read = file.read_up_to(at, &mut buffer)?;
+        if n_read == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.write(&buffer[..n_read]);
+        at += n_read as u64;
+    }
+}

@@ -1,0 +1,117 @@
+//! Rebuilding the dedup index from the log when it is opened.
+//!
+//! Only flushed files whose latest event is within the window are read back, and the journal.
+
+use arrow::array::{ArrayRef, AsArray};
+use arrow::datatypes::{Decimal128Type, TimestampMicrosecondType};
+use metricc_log::identity::{RowKeys, too_many};
+use metricc_log::partition::OffsetRange;
+use metricc_log::{Frontier, Log, Position, RecordDecoder, Slice};
+
+use crate::dedup_index::{DedupIndex, DedupWindow};
+use crate::error::DurableError;
+use crate::log::DurableLog;
+use crate::staged::not_rows;
+
+/// Rows that are read at once.
+const BATCH_ROWS: usize = 65_536;
+
+impl DurableLog {
+    /// Reads the identities of a source that are within the window.
+    pub(crate) fn rebuild_dedup_index(
+        &mut self,
+        name: &str,
+        window: DedupWindow,
+    ) -> Result<(), DurableError> {
+        let ends = self.end(name);
+        let log = self.snapshot().log(name, &Frontier(vec![0; ends.0.len()]))?;
+        for (partition, end) in (0u32..).zip(ends.0) {
+            let mut index = DedupIndex::new(window);
+            let ranges = match window {
+                DedupWindow::Positions(length) => {
+                    index.advance(i64::try_from(end).unwrap_or(i64::MAX));
+                    vec![OffsetRange { from: end.saturating_sub(length), to: end }]
+                }
+                DedupWindow::EventTime { .. } => {
+                    self.ranges_by_time(name, partition, end, &log, &mut index)?
+                }
+            };
+            let Some(source) = self.sources.get_mut(name) else { continue };
+            let n_fields = source.decoder.source().fields.len();
+            let columns: Vec<usize> = (0..=n_fields).collect();
+            for OffsetRange { from, to } in ranges {
+                for batch in log.read(&Slice { partition, from, to }, &columns, BATCH_ROWS)? {
+                    let rows = batch?.rows;
+                    let (arrays, positions) = rows.columns().split_at(n_fields);
+                    put(&mut index, &source.decoder, arrays, positions)?;
+                }
+            }
+            index.evict();
+            if let Some(known) = source.dedup.get_mut(partition as usize) {
+                *known = index;
+            }
+        }
+        Ok(())
+    }
+
+    /// The positions that may hold events within a window of event time; advances the index to the watermark.
+    fn ranges_by_time(
+        &self,
+        name: &str,
+        partition: u32,
+        end: u64,
+        log: &Log,
+        index: &mut DedupIndex,
+    ) -> Result<Vec<OffsetRange>, DurableError> {
+        let state = self.replay.state.sources.get(name);
+        let state = state.and_then(|state| state.partitions.get(partition as usize));
+        let time = log.source().time;
+        // The latest event time of each flushed file, and of the journal that follows them.
+        let flushed = state.map_or(&[][..], |state| &state.flushed);
+        let mut known: Vec<(OffsetRange, Option<i64>)> = flushed
+            .iter()
+            .map(|flushed| (OffsetRange { from: flushed.from, to: flushed.to }, flushed.last_time))
+            .collect();
+        let flushed_to = flushed.last().map_or(0, |flushed| flushed.to);
+        known.push((OffsetRange { from: flushed_to, to: end }, None));
+        for (OffsetRange { from, to }, last) in &mut known {
+            if last.is_none() {
+                for batch in log.read(&Slice { partition, from: *from, to: *to }, &[time], BATCH_ROWS)? {
+                    *last = (*last).max(last_time(batch?.rows.column(0)));
+                }
+            }
+            if let Some(last) = last {
+                index.advance(*last);
+            }
+        }
+        let first_counted = index.first_counted();
+        let counts = |(_, last): &(OffsetRange, Option<i64>)| last.is_some_and(|last| last >= first_counted);
+        Ok(known.into_iter().filter(counts).map(|(range, _)| range).collect())
+    }
+}
+
+/// The latest of some event times, in µs; `None` if there are none.
+pub(crate) fn last_time(times: &ArrayRef) -> Option<i64> {
+    let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
+    arrow::compute::max(times)
+}
+
+/// Adds accepted rows: columns of all fields, and their positions.
+fn put(
+    index: &mut DedupIndex,
+    decoder: &RecordDecoder,
+    arrays: &[ArrayRef],
+    positions: &[ArrayRef],
+) -> Result<(), DurableError> {
+    let mut keys = RowKeys::new(arrays, decoder).ok_or_else(not_rows)?;
+    let times = arrays.get(decoder.source().time);
+    let times = times.and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>());
+    let positions = positions.first().and_then(|column| column.as_primitive_opt::<Decimal128Type>());
+    let (Some(times), Some(positions)) = (times, positions) else { return Err(not_rows()) };
+    for row in 0..times.len() {
+        let offset = Position::from_order(positions.value(row)).offset;
+        let position = index.window().position(offset, times.value(row));
+        index.put(position, keys.at(row)).ok_or_else(|| too_many(decoder))?;
+    }
+    Ok(())
+}

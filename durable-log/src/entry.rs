@@ -1,0 +1,271 @@
+//! The payload of a frame: a head in JSON, and the bytes that the head points to.
+//!
+//! `n (u32, little-endian) · head (n bytes of JSON) · blobs`. Blobs are rows as Arrow IPC streams and records as they came;
+//! their positions are counted from the end of the head.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::Cursor;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
+
+use crate::dedup_index::DedupWindow;
+use crate::error::DurableError;
+use crate::journal::Location;
+use crate::recent_rows::FrameRows;
+use crate::request::Accepted;
+
+/// A statement of a frame.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Entry {
+    /// The state after all frames before it, without rows that are not flushed.
+    Checkpoint(LogState),
+    /// The log was opened again.
+    Epoch(Epoch),
+    /// A source, as it is from now on.
+    Source(SourceEntry),
+    /// Records of one partition, contiguous.
+    Rows(RowsEntry),
+    /// A request that was taken.
+    Request(RequestEntry),
+    /// A file holds the rows of some positions from now on.
+    #[serde(rename = "sealed")]
+    Flushed(FlushedEntry),
+}
+
+/// A source whose events come from now on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourceEntry {
+    pub(crate) name: String,
+    pub(crate) n_partitions: u32,
+    #[serde(rename = "horizon")]
+    pub(crate) window: DedupWindow,
+    pub(crate) fields: BTreeMap<String, FieldState>,
+}
+
+/// Bytes after the head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Blob {
+    pub(crate) at: u64,
+    pub(crate) n_bytes: u64,
+}
+
+/// Positions of one partition and what became of the records there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RowsEntry {
+    pub(crate) source: String,
+    pub(crate) partition: u32,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// Offsets of the duplicates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) duplicates: Vec<u64>,
+    /// Offsets of those whose payload differs from that of the first event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) conflicts: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) quarantined: Vec<QuarantinedEntry>,
+    /// The accepted rows, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rows: Option<Blob>,
+    /// XXH3-64 of the accepted rows' bytes.
+    pub(crate) checksum: u64,
+}
+
+/// A record that did not decode.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuarantinedEntry {
+    pub(crate) offset: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) field: Option<String>,
+    pub(crate) problem: String,
+    pub(crate) excerpt: String,
+    pub(crate) raw: Blob,
+}
+
+/// A request, so that it is known when it comes again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RequestEntry {
+    pub(crate) source: String,
+    pub(crate) key: String,
+    /// A digest of its content.
+    pub(crate) digest: u64,
+    pub(crate) accepted: Accepted,
+}
+
+/// A file with the rows of some positions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FlushedEntry {
+    pub(crate) source: String,
+    pub(crate) partition: u32,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) n_rows: u64,
+    /// The latest event time of its rows, in µs; `None` if it has no rows, or was written before this was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) last_time: Option<i64>,
+    pub(crate) file: FlushedFile,
+    /// The records that are not rows, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exceptions: Option<FlushedFile>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FlushedFile {
+    pub(crate) path: String,
+    pub(crate) n_bytes: u64,
+    /// XXH3-64 of its bytes.
+    pub(crate) checksum: u64,
+}
+
+/// The time between two openings of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Epoch {
+    /// Random, so that what two logs with one past have written can be told apart.
+    pub(crate) id: String,
+    /// The end of each source when it began.
+    pub(crate) from: BTreeMap<String, Vec<u64>>,
+}
+
+/// The state of a log, without rows that are not flushed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogState {
+    pub(crate) epochs: Vec<Epoch>,
+    pub(crate) sources: BTreeMap<String, SourceState>,
+    /// The last requests with a key, oldest first.
+    pub(crate) requests: VecDeque<RequestEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourceState {
+    /// For how long identities are remembered.
+    #[serde(rename = "horizon")]
+    pub(crate) window: DedupWindow,
+    /// All fields that it has had.
+    pub(crate) fields: BTreeMap<String, FieldState>,
+    pub(crate) partitions: Vec<PartitionState>,
+}
+
+/// A field, as rows have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FieldState {
+    /// Its type, as the language writes it; of an enum, only that it is one.
+    #[serde(rename = "type")]
+    pub(crate) ty: String,
+    /// The names of an enum, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) names: Vec<String>,
+    pub(crate) optional: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PartitionState {
+    /// The offset after the last record.
+    pub(crate) end: u64,
+    /// In order, from the first record on without a gap.
+    #[serde(rename = "sealed")]
+    pub(crate) flushed: Vec<FlushedEntry>,
+}
+
+impl PartitionState {
+    /// The offset after the last record that is flushed.
+    pub(crate) fn flushed_to(&self) -> u64 {
+        self.flushed.last().map_or(0, |flushed| flushed.to)
+    }
+}
+
+/// A payload under construction.
+#[derive(Debug, Default)]
+pub(crate) struct Payload {
+    entries: Vec<Entry>,
+    blobs: Vec<u8>,
+    rows: FrameRows<RecordBatch>,
+}
+
+impl Payload {
+    pub(crate) fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    pub(crate) fn blob(&mut self, bytes: &[u8]) -> Blob {
+        let at = self.blobs.len() as u64;
+        self.blobs.extend_from_slice(bytes);
+        Blob { at, n_bytes: bytes.len() as u64 }
+    }
+
+    /// Adds rows of a partition as an Arrow IPC stream, and returns where it is and its checksum.
+    pub(crate) fn rows(
+        &mut self,
+        source: &str,
+        partition: u32,
+        rows: RecordBatch,
+    ) -> Result<(Blob, u64), ArrowError> {
+        let at = self.blobs.len();
+        let mut writer = StreamWriter::try_new(&mut self.blobs, &rows.schema())?;
+        writer.write(&rows)?;
+        writer.finish()?;
+        drop(writer);
+        let bytes = &self.blobs[at..];
+        let blob = Blob { at: at as u64, n_bytes: bytes.len() as u64 };
+        let checksum = XxHash3_64::oneshot(bytes);
+        self.rows.insert((source.to_owned(), partition), rows);
+        Ok((blob, checksum))
+    }
+
+    /// The rows that were added.
+    pub(crate) fn into_rows(self) -> FrameRows<RecordBatch> {
+        self.rows
+    }
+
+    /// The bytes, and where in them the blobs start.
+    pub(crate) fn to_bytes(&self) -> Result<(Vec<u8>, u64), DurableError> {
+        let mut bytes = vec![0; 4];
+        serde_json::to_writer(&mut bytes, &self.entries)?;
+        let n_head = (bytes.len() - 4) as u32;
+        bytes[..4].copy_from_slice(&n_head.to_le_bytes());
+        let start = bytes.len() as u64;
+        bytes.extend_from_slice(&self.blobs);
+        Ok((bytes, start))
+    }
+}
+
+/// The entries of a payload, and where its blobs start.
+pub(crate) fn parse(location: &Location, payload: &[u8]) -> Result<(Vec<Entry>, u64), DurableError> {
+    let foreign = |problem: String| DurableError::Foreign { path: location.path.to_string(), problem };
+    let parsed = payload.split_first_chunk::<4>().and_then(|(n_head, rest)| {
+        let n_head = u32::from_le_bytes(*n_head) as usize;
+        Some((rest.get(..n_head)?, 4 + n_head as u64))
+    });
+    let (head, start) = parsed.ok_or_else(|| foreign("holds a frame without a head".to_owned()))?;
+    let entries = serde_json::from_slice(head)
+        .map_err(|error| foreign(format!("holds an entry that this version does not know: {error}")))?;
+    Ok((entries, start))
+}
+
+/// The rows of an Arrow IPC stream; of the fields of `wanted` those that it has, by their names.
+pub(crate) fn read_rows(bytes: Vec<u8>, wanted: &SchemaRef) -> Result<Option<RecordBatch>, ArrowError> {
+    let schema = StreamReader::try_new(Cursor::new(&bytes), None)?.schema();
+    let is_wanted =
+        |(_, field): &(usize, &Arc<arrow::datatypes::Field>)| wanted.index_of(field.name()).is_ok();
+    let projection = schema.fields().iter().enumerate().filter(is_wanted).map(|(index, _)| index).collect();
+    let mut reader = StreamReader::try_new(Cursor::new(bytes), Some(projection))?;
+    reader.next().transpose()
+}

@@ -1,0 +1,367 @@
+//! The journal: files of [frames](crate::frame), one after the other, of which the last one grows.
+//!
+//! | bytes | start of a file |
+//! |---|---|
+//! | 7 + 1 | `metricc`, and the version of the format |
+//! | 16 | the identity of the log |
+//! | 8 | the seed of its checksums |
+//! | 8 | XXH3-64 of the bytes before |
+//!
+//! The first frame of a file is a checkpoint: the state after all files before it, without rows. A file gets its
+//! name, the number of that frame, only when the frame is durable. So files can be removed from the front.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use twox_hash::XxHash3_64;
+
+use crate::disk::{Disk, DiskFile};
+use crate::error::DurableError;
+use crate::frame::{self, Found, HEAD_BYTES, MAX_PAYLOAD_BYTES};
+
+const MAGIC: &[u8; 7] = b"metricc";
+
+/// Version of the files of a journal; another one is not read.
+pub const JOURNAL_VERSION: u8 = 1;
+
+const PREAMBLE_BYTES: usize = 40;
+const SUFFIX: &str = ".journal";
+const UNFINISHED: &str = ".unfinished";
+
+/// The identity of a log. Random: no two logs may have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogId {
+    /// Its name in views and receipts.
+    pub id: u128,
+    /// The seed of its checksums, which never leaves the log.
+    pub seed: u64,
+}
+
+/// Where the payload of a frame is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Location {
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) path: Arc<str>,
+    pub(crate) at: u64,
+}
+
+/// The end of a journal that was truncated when it was opened: a torn write that was never acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TruncatedTail {
+    /// The file.
+    pub path: String,
+    /// Its length now.
+    pub at: u64,
+    /// How many bytes were removed.
+    pub n_bytes: u64,
+}
+
+#[derive(Debug)]
+struct JournalFile {
+    first: u64,
+    name: String,
+    path: Arc<str>,
+    file: Arc<dyn DiskFile>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Journal {
+    disk: Arc<dyn Disk>,
+    folder: String,
+    id: LogId,
+    files: VecDeque<JournalFile>,
+    /// Length of the last file, and where its last frame starts.
+    end: u64,
+    last_frame: u64,
+    /// Where the checkpoint of the last file ends.
+    checkpoint_end: u64,
+    /// Number of the next frame.
+    next: u64,
+    /// Why nothing is written any more, if so.
+    stopped: Option<String>,
+}
+
+/// Called for each frame of a journal that is opened: whether it is the first of its file, its location and its payload.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(bool, &Location, &[u8]) -> Result<(), DurableError>;
+
+impl Journal {
+    /// Starts a journal in a folder without one.
+    pub(crate) fn create(
+        disk: &Arc<dyn Disk>,
+        folder: &str,
+        id: LogId,
+        checkpoint: &[u8],
+    ) -> Result<Self, DurableError> {
+        disk.create_folder(folder)
+            .and_then(|()| disk.sync_folder(""))
+            .map_err(DurableError::io("creating the folder", disk.shown(folder)))?;
+        let mut journal = Journal {
+            disk: disk.clone(),
+            folder: folder.to_owned(),
+            id,
+            files: VecDeque::new(),
+            end: 0,
+            last_frame: 0,
+            checkpoint_end: 0,
+            next: 0,
+            stopped: None,
+        };
+        journal.roll(checkpoint)?;
+        Ok(journal)
+    }
+
+    /// Opens the journal of a folder, if there is one, and passes every frame to `visit`. A torn write at the end,
+    /// which was never acknowledged, is truncated.
+    pub(crate) fn open(
+        disk: &Arc<dyn Disk>,
+        folder: &str,
+        visit: Visit<'_>,
+    ) -> Result<Option<(Self, Option<TruncatedTail>)>, DurableError> {
+        let names = disk.names(folder).map_err(DurableError::io("reading the folder", disk.shown(folder)))?;
+        let mut files = VecDeque::new();
+        for name in names {
+            let path = format!("{folder}/{name}");
+            if name.ends_with(UNFINISHED) {
+                disk.remove(&path).map_err(DurableError::io("removing", disk.shown(&path)))?;
+            } else if let Some(first) = name.strip_suffix(SUFFIX).and_then(|first| first.parse().ok()) {
+                let file = disk.open(&path).map_err(DurableError::io("opening", disk.shown(&path)))?;
+                files.push_back(JournalFile { first, name, path: disk.shown(&path).into(), file });
+            }
+        }
+        let Some(first) = files.front() else { return Ok(None) };
+        let (id, next) = (preamble(first)?, first.first);
+        let (disk, folder) = (disk.clone(), folder.to_owned());
+        let mut journal = Journal {
+            disk,
+            folder,
+            id,
+            files,
+            end: 0,
+            last_frame: 0,
+            checkpoint_end: 0,
+            next,
+            stopped: None,
+        };
+        let mut truncated = None;
+        for number in 0..journal.files.len() {
+            truncated = journal.walk(number, visit)?;
+        }
+        journal.resync()?;
+        Ok(Some((journal, truncated)))
+    }
+
+    /// Makes the last frame and the names of files durable. A process that was killed, or whose sync failed, may have left
+    /// them visible but not durable, and from here on the log relies on them. The frame is written again, since a system
+    /// may consider pages clean after their sync has failed.
+    fn resync(&self) -> Result<(), DurableError> {
+        let Some(last) = self.files.back() else { return Ok(()) };
+        let write_again = || {
+            let mut frame = vec![0; usize::try_from(self.end - self.last_frame).map_err(io::Error::other)?];
+            last.file.read_exact_at(self.last_frame, &mut frame)?;
+            last.file.write_all_at(self.last_frame, &frame)?;
+            last.file.sync()?;
+            self.disk.sync_folder(&self.folder)
+        };
+        write_again().map_err(DurableError::io("syncing the last frame of", last.path.to_string()))
+    }
+
+    /// Passes the frames of one file to `visit`. Only the end of the last file is ever truncated.
+    fn walk(&mut self, number: usize, visit: Visit<'_>) -> Result<Option<TruncatedTail>, DurableError> {
+        let is_last = number + 1 == self.files.len();
+        let JournalFile { first, path, file, .. } = &self.files[number];
+        let failed = |cause| DurableError::io("reading", path.to_string())(cause);
+        if preamble(&self.files[number])? != self.id {
+            let problem = "belongs to another log than the files before it".to_owned();
+            return Err(DurableError::Foreign { path: path.to_string(), problem });
+        }
+        // The next checkpoint, which knows the offsets, finds gaps between files.
+        self.next = *first;
+        let mut at = PREAMBLE_BYTES as u64;
+        loop {
+            let is_first = self.next == *first;
+            match frame::read(file, at, self.id.seed, self.next).map_err(failed)? {
+                Found::Frame(payload) => {
+                    let start = at + HEAD_BYTES as u64;
+                    self.last_frame = at;
+                    visit(
+                        is_first,
+                        &Location { file: file.clone(), path: path.clone(), at: start },
+                        &payload,
+                    )?;
+                    at = start + payload.len() as u64;
+                    if is_first {
+                        self.checkpoint_end = at;
+                    }
+                    self.next += 1;
+                }
+                Found::End if !is_first => {
+                    self.end = at;
+                    return Ok(None);
+                }
+                Found::End | Found::Corrupt => {
+                    let to = frame::next_valid(file, at, self.id.seed).map_err(failed)?;
+                    if is_first || !is_last || to.is_some() {
+                        let n_bytes = file.n_bytes().map_err(failed)?;
+                        let problem = match to {
+                            Some(_) => "valid events follow",
+                            None if is_first => "a journal file starts with a checkpoint",
+                            None => "another file follows",
+                        };
+                        let (to, problem) = (to.unwrap_or(n_bytes), problem.to_owned());
+                        return Err(DurableError::Corrupt { path: path.to_string(), from: at, to, problem });
+                    }
+                    let n_bytes = file.n_bytes().map_err(failed)? - at;
+                    let cut = file.set_n_bytes(at).and_then(|()| file.sync());
+                    cut.map_err(DurableError::io("truncating", path.to_string()))?;
+                    self.end = at;
+                    return Ok(Some(TruncatedTail { path: path.to_string(), at, n_bytes }));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn id(&self) -> LogId {
+        self.id
+    }
+
+    /// Bytes of the last file after the checkpoint with which it starts.
+    pub(crate) fn n_bytes_of_frames(&self) -> u64 {
+        self.end - self.checkpoint_end
+    }
+
+    /// Why nothing is written any more, if so.
+    pub(crate) fn stopped(&self) -> Option<&str> {
+        self.stopped.as_deref()
+    }
+
+    /// Writes nothing any more.
+    pub(crate) fn stop(&mut self, problem: String) {
+        self.stopped = Some(problem);
+    }
+
+    /// Writes a frame, and returns when it is durable. On an error nothing of it is in the journal.
+    pub(crate) fn append(&mut self, payload: &[u8]) -> Result<Location, DurableError> {
+        if let Some(problem) = &self.stopped {
+            return Err(DurableError::Stopped { problem: problem.clone() });
+        }
+        let Some(last) = self.files.back() else {
+            return Err(DurableError::Stopped { problem: "there is no journal".to_owned() });
+        };
+        if payload.is_empty() || payload.len() > MAX_PAYLOAD_BYTES {
+            return Err(DurableError::Request(format!(
+                "{} bytes cannot be written at once: at most {MAX_PAYLOAD_BYTES}",
+                payload.len()
+            )));
+        }
+        let (file, path) = (last.file.clone(), last.path.clone());
+        let bytes = frame::frame(self.id.seed, self.next, payload);
+        if let Err(cause) = file.write_all_at(self.end, &bytes) {
+            // What was written must not be there when the next frame, or the next file, becomes durable.
+            if let Err(error) = file.set_n_bytes(self.end).and_then(|()| file.sync()) {
+                self.stopped = Some(format!("truncating a failed write to `{path}`: {error}"));
+            }
+            return Err(match cause.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    DurableError::Full { path: path.to_string() }
+                }
+                _ => DurableError::Io { doing: "writing", path: path.to_string(), cause },
+            });
+        }
+        if let Err(error) = file.sync() {
+            // After a failed sync the system may drop dirty pages: trying again would prove nothing.
+            let problem = format!("making a write to `{path}` durable: {error}");
+            self.stopped = Some(problem.clone());
+            return Err(DurableError::Stopped { problem });
+        }
+        let at = self.end + HEAD_BYTES as u64;
+        self.end += bytes.len() as u64;
+        self.next += 1;
+        Ok(Location { file, path, at })
+    }
+
+    /// Starts the next file. On an error the last one goes on.
+    pub(crate) fn roll(&mut self, checkpoint: &[u8]) -> Result<Location, DurableError> {
+        if let Some(problem) = &self.stopped {
+            return Err(DurableError::Stopped { problem: problem.clone() });
+        }
+        if checkpoint.len() > MAX_PAYLOAD_BYTES {
+            let problem =
+                format!("its checkpoint is {} bytes, at most {MAX_PAYLOAD_BYTES}", checkpoint.len());
+            return Err(DurableError::Request(format!("the journal cannot start another file: {problem}")));
+        }
+        let name = format!("{:020}{SUFFIX}", self.next);
+        let path = format!("{}/{name}", self.folder);
+        let unfinished = format!("{path}{UNFINISHED}");
+        let shown = self.disk.shown(&path);
+        let mut bytes = self.preamble();
+        bytes.extend(frame::frame(self.id.seed, self.next, checkpoint));
+        // An earlier attempt may have left one.
+        let _ = self.disk.remove(&unfinished);
+        let write = || {
+            let file = self.disk.create(&unfinished)?;
+            file.write_all_at(0, &bytes)?;
+            file.sync()?;
+            Ok(file)
+        };
+        let file = write().map_err(DurableError::io("starting", shown.clone()))?;
+        // A rename that failed may have happened.
+        let renamed = self.disk.rename(&unfinished, &path);
+        if let Err(error) = renamed.and_then(|()| self.disk.sync_folder(&self.folder)) {
+            let problem = format!("renaming to `{shown}`: {error}");
+            self.stopped = Some(problem.clone());
+            return Err(DurableError::Stopped { problem });
+        }
+        let path: Arc<str> = shown.into();
+        self.files.push_back(JournalFile { first: self.next, name, path: path.clone(), file: file.clone() });
+        self.end = bytes.len() as u64;
+        self.checkpoint_end = self.end;
+        self.next += 1;
+        Ok(Location { file, path, at: (PREAMBLE_BYTES + HEAD_BYTES) as u64 })
+    }
+
+    /// Removes files from the front, up to the first that is needed or the last one. Readers that have them open can go on.
+    pub(crate) fn drop_files(&mut self, is_needed: impl Fn(&str) -> bool) -> Result<(), DurableError> {
+        while self.files.len() > 1
+            && let Some(first) = self.files.front().filter(|first| !is_needed(&first.path))
+        {
+            let path = format!("{}/{}", self.folder, first.name);
+            self.disk.remove(&path).map_err(DurableError::io("removing", self.disk.shown(&path)))?;
+            self.files.pop_front();
+        }
+        Ok(())
+    }
+
+    fn preamble(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(PREAMBLE_BYTES);
+        bytes.extend_from_slice(MAGIC);
+        bytes.push(JOURNAL_VERSION);
+        bytes.extend_from_slice(&self.id.id.to_le_bytes());
+        bytes.extend_from_slice(&self.id.seed.to_le_bytes());
+        bytes.extend_from_slice(&XxHash3_64::oneshot(&bytes).to_le_bytes());
+        bytes
+    }
+}
+
+/// The log that a file belongs to.
+fn preamble(file: &JournalFile) -> Result<LogId, DurableError> {
+    let mut bytes = [0; PREAMBLE_BYTES];
+    let path = file.path.to_string();
+    let n_read = file.file.read_up_to(0, &mut bytes).map_err(DurableError::io("reading", path.clone()))?;
+    if !bytes.starts_with(MAGIC) {
+        return Err(DurableError::Foreign { path, problem: "is not a journal of metricc".to_owned() });
+    }
+    if bytes[7] != JOURNAL_VERSION {
+        let problem = format!("is a journal of version {}; this is version {JOURNAL_VERSION}", bytes[7]);
+        return Err(DurableError::Foreign { path, problem });
+    }
+    let (content, checksum) = bytes.split_at(PREAMBLE_BYTES - 8);
+    if n_read < PREAMBLE_BYTES || XxHash3_64::oneshot(content).to_le_bytes() != checksum {
+        let problem = "checksum mismatch in the start of the journal".to_owned();
+        return Err(DurableError::Corrupt { path, from: 0, to: PREAMBLE_BYTES as u64, problem });
+    }
+    let (mut id, mut seed) = ([0; 16], [0; 8]);
+    id.copy_from_slice(&content[8..24]);
+    seed.copy_from_slice(&content[24..]);
+    Ok(LogId { id: u128::from_le_bytes(id), seed: u64::from_le_bytes(seed) })
+}

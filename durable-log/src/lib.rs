@@ -1,0 +1,61 @@
+//! The durable log: acknowledged events, in the order of their positions, kept for ever.
+//!
+//! One [`DurableLog`] owns the files and writes them; everybody else reads through a [`LogReader`].
+//!
+//! - [`DurableLog::append`] takes requests and returns when they are durable. It writes many requests at once, in one
+//!   frame of the journal: the whole frame is there after a crash, or none of it.
+//! - [`LogReader::snapshot`] is the log as of the last write, an immutable [`LogSnapshot`]. Taking and reading it never
+//!   waits for a write, an fsync or a flush, whatever the writer is doing.
+//! - [`LogSnapshot::log`] is a source as a [`Log`](metricc_log::Log), which both engines read like a log of files.
+//! - [`LogSnapshot::write_flush`] copies rows from the journal to Parquet files that other programs read, and
+//!   [`DurableLog::commit_flush`] makes them part of the log and removes the journal files that are not needed any more.
+//!
+//! The position of a record, whether it decodes and whether it is a duplicate are decided once, when it arrives, and
+//! written with it. So the answer cannot depend on when or by whom the log is read.
+//!
+//! Invariants:
+//! - A frame is written only after the one before it is durable. Only a torn write after the last valid frame is
+//!   truncated; any other corruption is an error that names file and bytes.
+//! - A request that failed left nothing behind. After a failed fsync nothing is written until the log is opened again.
+//! - Each position is in one chunk, the chunks of a partition have no gaps, and a file is removed only after another
+//!   one holds its rows.
+
+mod append;
+mod chunk;
+mod chunks;
+mod dedup_index;
+mod dedup_rebuild;
+mod disk;
+mod entry;
+mod error;
+mod flush;
+mod frame;
+mod journal;
+mod log;
+mod partition;
+mod quarantine;
+mod recent_rows;
+mod rejected;
+mod replay;
+mod request;
+mod schema_check;
+#[cfg(feature = "simulation")]
+pub mod sim_disk;
+mod snapshot;
+mod staged;
+
+pub use dedup_index::DedupWindow;
+pub use disk::{Disk, DiskFile, LocalDisk};
+pub use error::DurableError;
+pub use flush::Flush;
+pub use journal::{JOURNAL_VERSION, LogId, TruncatedTail};
+pub use log::{DurableLog, DurableOptions, SourceOptions};
+pub use quarantine::{Quarantine, QuarantinedRecord};
+pub use request::{Accepted, Exception, Receipt, Request, Verdict};
+pub use snapshot::{LogEpoch, LogReader, LogSnapshot};
+
+/// Folder of the journal.
+pub(crate) const JOURNAL_FOLDER: &str = "journal";
+
+/// Folder of flushed files: one folder for each source.
+pub(crate) const FLUSHED_FOLDER: &str = "events";

@@ -1,0 +1,295 @@
+//! The durable log as the one that writes it: open it, append, commit flushes.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use metricc_ir::Source;
+use metricc_log::{Frontier, RecordDecoder};
+
+use crate::dedup_index::{DedupIndex, DedupWindow};
+use crate::disk::Disk;
+use crate::entry::{Entry, Epoch, LogState, Payload, SourceEntry, SourceState};
+use crate::error::DurableError;
+use crate::flush::Flush;
+use crate::journal::{Journal, LogId, TruncatedTail};
+use crate::recent_rows::{FrameRows, RecentRows};
+use crate::replay::{Replay, flushed_chunk};
+use crate::schema_check;
+use crate::snapshot::{LogEpoch, LogReader, LogSnapshot, PartitionSnapshot, SourceSnapshot};
+use crate::{FLUSHED_FOLDER, JOURNAL_FOLDER};
+
+/// How a log is kept.
+#[derive(Debug, Clone)]
+pub struct DurableOptions {
+    /// Requests with a key that are remembered, of all sources together.
+    pub max_requests: usize,
+    /// Length, in bytes, after which a file of the journal is followed by the next.
+    pub file_bytes: u64,
+    /// Bytes of rows, as they are in memory, that are kept after they are written.
+    pub recent_bytes: usize,
+}
+
+impl Default for DurableOptions {
+    fn default() -> Self {
+        DurableOptions { max_requests: 100_000, file_bytes: 64 << 20, recent_bytes: 64 << 20 }
+    }
+}
+
+/// A source whose events a log takes.
+#[derive(Debug, Clone)]
+pub struct SourceOptions {
+    /// The source.
+    pub source: Arc<Source>,
+    /// Its partitions, fixed when it is first opened; at least 1.
+    pub n_partitions: u32,
+    /// For a source with an identity: for how long an event is remembered.
+    pub window: DedupWindow,
+}
+
+/// An open durable log, owned by its one writer. Only one may be open for a folder at a time: the caller sees to that.
+#[derive(Debug)]
+pub struct DurableLog {
+    pub(crate) disk: Arc<dyn Disk>,
+    options: DurableOptions,
+    pub(crate) journal: Journal,
+    /// What the frames of the journal say.
+    pub(crate) replay: Replay,
+    pub(crate) sources: BTreeMap<String, OpenSource>,
+    /// Entries that come first in the next frame.
+    pending: Vec<Entry>,
+    recent_rows: RecentRows,
+    reader: LogReader,
+}
+
+#[derive(Debug)]
+pub(crate) struct OpenSource {
+    pub(crate) decoder: Arc<RecordDecoder>,
+    /// One for each partition; they stay empty where the source has no identity.
+    pub(crate) dedup: Vec<DedupIndex>,
+    /// Requests taken, which go to the partitions in turn.
+    pub(crate) n_requests: u64,
+}
+
+impl DurableLog {
+    /// Opens the log of a disk, or starts one. `fresh` is the identity of a new log, `epoch` that of the epoch that
+    /// begins; both have to be random. Returns what was truncated: a write that was not acknowledged.
+    ///
+    /// # Errors
+    /// [`DurableError`] if something that was durable is corrupt or missing, is of another version, or if a source was
+    /// declared otherwise when its events came in.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        options: DurableOptions,
+        sources: &[SourceOptions],
+        fresh: LogId,
+        epoch: u128,
+    ) -> Result<(Self, Option<TruncatedTail>), DurableError> {
+        let mut replay = Replay::new(options.max_requests);
+        let visit = &mut |first, location: &_, payload: &[u8]| {
+            replay.frame(first, location, payload, &FrameRows::new())
+        };
+        let (journal, truncated) = match Journal::open(&disk, JOURNAL_FOLDER, visit)? {
+            Some(found) => found,
+            None => {
+                no_events_without_journal(&disk, sources)?;
+                (Journal::create(&disk, JOURNAL_FOLDER, fresh, &checkpoint(&LogState::default())?)?, None)
+            }
+        };
+        let replay = replay.finish(&disk)?;
+        let recent_rows = RecentRows::new(options.recent_bytes);
+        let (opened, pending, reader) = (BTreeMap::new(), Vec::new(), LogReader::default());
+        let mut log =
+            DurableLog { disk, options, journal, replay, sources: opened, pending, recent_rows, reader };
+        sources.iter().try_for_each(|source| log.open_source(source))?;
+        let snapshot = log.snapshot();
+        let from = log.replay.chunks.keys().map(|name| (name.clone(), snapshot.end(name).0)).collect();
+        log.pending.push(Entry::Epoch(Epoch { id: format!("{epoch:032x}"), from }));
+        log.remove_orphans()?;
+        log.publish();
+        Ok((log, truncated))
+    }
+
+    fn open_source(&mut self, options: &SourceOptions) -> Result<(), DurableError> {
+        let (source, window) = (&options.source, options.window);
+        let (name, n_partitions) = (source.name.clone(), options.n_partitions.max(1));
+        let decoder = RecordDecoder::new(source)?;
+        let fields = schema_check::fields(source);
+        let known = self.replay.state.sources.get(&name);
+        if let Some(known) = known {
+            let n_known = known.partitions.len();
+            let problem = if n_known == n_partitions as usize {
+                schema_check::check(known, source).err()
+            } else {
+                Some(format!("it has {n_known} partitions, and {n_partitions} are configured"))
+            };
+            if let Some(problem) = problem {
+                return Err(DurableError::Declaration { origin: name, problem });
+            }
+        }
+        let is_known = |known: &SourceState| {
+            known.window == window && fields.iter().all(|(name, field)| known.fields.get(name) == Some(field))
+        };
+        if !known.is_some_and(is_known) {
+            let name = name.clone();
+            self.pending.push(Entry::Source(SourceEntry { name, n_partitions, window, fields }));
+        }
+        let dedup = (0..n_partitions).map(|_| DedupIndex::new(window)).collect();
+        let empty = || vec![Default::default(); n_partitions as usize];
+        self.replay.chunks.entry(name.clone()).or_insert_with(empty);
+        self.sources.insert(name.clone(), OpenSource { decoder, dedup, n_requests: 0 });
+        if source.identity.is_empty() { Ok(()) } else { self.rebuild_dedup_index(&name, window) }
+    }
+
+    /// Where others read the log.
+    pub fn reader(&self) -> &LogReader {
+        &self.reader
+    }
+
+    /// The log as it stands.
+    pub fn snapshot(&self) -> LogSnapshot {
+        let state = &self.replay.state;
+        let known = self.reader.snapshot();
+        // An epoch is added once, and there may be many.
+        let epochs = if known.epochs.len() == state.epochs.len() {
+            known.epochs.clone()
+        } else {
+            let epoch = |epoch: &Epoch| LogEpoch { id: epoch.id.clone(), from: epoch.from.clone() };
+            state.epochs.iter().map(epoch).collect()
+        };
+        let source = |(name, chunks): (&String, &Vec<crate::chunks::Chunks>)| {
+            let known = state.sources.get(name).map_or(&[][..], |source| &source.partitions);
+            let partition = |(index, chunks): (usize, &crate::chunks::Chunks)| {
+                let (end, flushed_to) =
+                    known.get(index).map_or((0, 0), |known| (known.end, known.flushed_to()));
+                PartitionSnapshot { end, flushed_to, chunks: chunks.clone() }
+            };
+            let partitions = chunks.iter().enumerate().map(partition).collect();
+            let decoder = self.sources.get(name).map(|source| source.decoder.clone());
+            (name.clone(), SourceSnapshot { decoder, partitions })
+        };
+        LogSnapshot {
+            id: self.journal.id().id,
+            epochs,
+            sources: self.replay.chunks.iter().map(source).collect(),
+            stopped: self.journal.stopped().map(Into::into),
+        }
+    }
+
+    /// Shows readers what was written.
+    pub(crate) fn publish(&self) {
+        self.reader.publish(self.snapshot());
+    }
+
+    pub(crate) fn end(&self, source: &str) -> Frontier {
+        match self.replay.state.sources.get(source) {
+            Some(known) => Frontier(known.partitions.iter().map(|partition| partition.end).collect()),
+            None => Frontier(vec![0; self.replay.chunks.get(source).map_or(0, Vec::len)]),
+        }
+    }
+
+    /// Reads the rows of flushed positions from their file from now on, and removes the files of the journal that are not
+    /// needed any more.
+    ///
+    /// # Errors
+    /// [`DurableError`] if that, or the next file of the journal, could not be made durable. Nothing is lost then;
+    /// [`LogSnapshot::flushed_to`] shows whether the rows are flushed.
+    pub fn commit_flush(&mut self, flush: &Flush) -> Result<(), DurableError> {
+        let committed = self.commit_flush_unpublished(flush);
+        self.publish();
+        committed
+    }
+
+    fn commit_flush_unpublished(&mut self, flush: &Flush) -> Result<(), DurableError> {
+        let Flush { entry } = flush;
+        let (name, partition) = (entry.source.clone(), entry.partition as usize);
+        let chunk = Arc::new(flushed_chunk(&self.disk, entry)?);
+        let known = self.replay.state.sources.get(&name).and_then(|known| known.partitions.get(partition));
+        let chunks = self.replay.chunks.get(&name).and_then(|chunks| chunks.get(partition));
+        let fits = known.is_some_and(|known| known.flushed_to() == entry.from)
+            && chunks.is_some_and(|chunks| chunks.iter().any(|chunk| chunk.range.to == entry.to));
+        if !fits {
+            let problem = format!("offsets {} to {} are not the next to be flushed", entry.from, entry.to);
+            return Err(DurableError::Request(problem));
+        }
+        let mut payload = self.new_payload();
+        payload.push(Entry::Flushed(entry.clone()));
+        self.write(payload)?;
+        if let Some(chunks) = self.replay.chunks.get_mut(&name).and_then(|chunks| chunks.get_mut(partition)) {
+            chunks.replace(&chunk);
+        }
+        self.roll()
+    }
+
+    /// Starts the next file of the journal, and removes those that are not needed any more.
+    fn roll(&mut self) -> Result<(), DurableError> {
+        self.journal.roll(&checkpoint(&self.replay.state)?)?;
+        let chunks = self.replay.chunks.values().flatten().flat_map(|chunks| chunks.iter());
+        let needed: HashSet<&str> =
+            chunks.filter_map(|chunk| chunk.journal_path().map(|path| &**path)).collect();
+        self.journal.drop_files(|path| needed.contains(path))
+    }
+
+    /// Starts the next file of the journal where the last one is long.
+    pub(crate) fn roll_if_long(&mut self) -> Result<(), DurableError> {
+        if self.journal.n_bytes_of_frames() < self.options.file_bytes { Ok(()) } else { self.roll() }
+    }
+
+    /// A payload with the entries that come first.
+    pub(crate) fn new_payload(&self) -> Payload {
+        let mut payload = Payload::default();
+        self.pending.iter().for_each(|entry| payload.push(entry.clone()));
+        payload
+    }
+
+    /// Writes a payload, waits until it is durable, and applies it as it is applied when the log is opened again.
+    pub(crate) fn write(&mut self, payload: Payload) -> Result<(), DurableError> {
+        let (bytes, _) = payload.to_bytes()?;
+        let location = self.journal.append(&bytes)?;
+        self.pending.clear();
+        let rows = self.recent_rows.keep(payload.into_rows());
+        let applied = self.replay.frame(false, &location, &bytes, &rows);
+        if let Err(error) = &applied {
+            // It is durable: opening the log will apply it, or report why not. Nothing may follow it now.
+            self.journal.stop(error.to_string());
+        }
+        applied
+    }
+
+    /// Removes flushed files that are not part of the log: a crash came between writing and committing them.
+    fn remove_orphans(&self) -> Result<(), DurableError> {
+        for (name, source) in &self.replay.state.sources {
+            let folder = format!("{FLUSHED_FOLDER}/{name}");
+            let flushed = source.partitions.iter().flat_map(|partition| &partition.flushed);
+            let known: HashSet<&str> = flushed
+                .flat_map(|flushed| std::iter::once(&flushed.file).chain(&flushed.exceptions))
+                .map(|file| file.path.as_str())
+                .collect();
+            let names = self.disk.names(&folder);
+            for file in names.map_err(DurableError::io("reading the folder", self.disk.shown(&folder)))? {
+                let path = format!("{folder}/{file}");
+                if !known.contains(path.as_str()) {
+                    self.disk.remove(&path).map_err(DurableError::io("removing", self.disk.shown(&path)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An error if there are flushed events without a journal that knows them: it was lost, and a new one would disown them.
+fn no_events_without_journal(disk: &Arc<dyn Disk>, sources: &[SourceOptions]) -> Result<(), DurableError> {
+    for source in sources {
+        let folder = format!("{FLUSHED_FOLDER}/{}", source.source.name);
+        let shown = disk.shown(&folder);
+        if !disk.names(&folder).map_err(DurableError::io("reading the folder", shown.clone()))?.is_empty() {
+            return Err(DurableError::JournalMissing { path: shown, journal: disk.shown(JOURNAL_FOLDER) });
+        }
+    }
+    Ok(())
+}
+
+fn checkpoint(state: &LogState) -> Result<Vec<u8>, DurableError> {
+    let mut payload = Payload::default();
+    payload.push(Entry::Checkpoint(state.clone()));
+    Ok(payload.to_bytes()?.0)
+}

@@ -1,0 +1,167 @@
+//! The records of a flushed chunk that are not rows: a Parquet file beside that of the rows, which other programs can
+//! read as well.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::Int64Type;
+use metricc_log::{LogError, OpenFile};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::chunk::Excluded;
+use crate::disk::DiskFile;
+use crate::entry::{Blob, QuarantinedEntry};
+use crate::error::DurableError;
+
+const QUARANTINED: &str = "quarantined";
+const DUPLICATE: &str = "duplicate";
+const CONFLICT: &str = "conflict";
+
+/// The most bytes of records in one batch, unless one has more.
+const MAX_BATCH_BYTES: usize = 64 << 20;
+
+/// Offset, verdict, and the record with its bytes where it did not decode.
+type RejectedRow<'a> = (u64, &'static str, Option<&'a (QuarantinedEntry, Vec<u8>)>);
+
+/// The columns of the file: offset, verdict, field, problem, excerpt, raw. Bytes of `raw` are with each record. In several
+/// batches where there are many bytes: one has less than Arrow's offsets can count.
+pub(crate) fn to_batches(
+    excluded: &Excluded,
+    quarantined: &[(QuarantinedEntry, Vec<u8>)],
+) -> Result<Vec<RecordBatch>, DurableError> {
+    let mut rows: Vec<RejectedRow<'_>> = Vec::new();
+    rows.extend(quarantined.iter().map(|record| (record.0.offset, QUARANTINED, Some(record))));
+    let verdict = |offset: &u64| match excluded.conflicts.binary_search(offset) {
+        Ok(_) => CONFLICT,
+        Err(_) => DUPLICATE,
+    };
+    rows.extend(excluded.duplicates.iter().map(|offset| (*offset, verdict(offset), None)));
+    rows.sort_by_key(|(offset, ..)| *offset);
+    let mut batches = Vec::new();
+    let mut rest = &rows[..];
+    while !rest.is_empty() {
+        let mut n_bytes = 0;
+        let n_rows = rest.iter().take_while(|(.., record)| {
+            n_bytes += record.map_or(0, |(_, raw)| raw.len());
+            n_bytes <= MAX_BATCH_BYTES
+        });
+        let (batch, after) = rest.split_at(n_rows.count().max(1));
+        batches.push(to_batch(batch)?);
+        rest = after;
+    }
+    Ok(batches)
+}
+
+fn to_batch(rows: &[RejectedRow<'_>]) -> Result<RecordBatch, DurableError> {
+    let offsets = rows.iter().map(|(offset, ..)| i64::try_from(*offset).unwrap_or(i64::MAX));
+    let text = |of: fn(&QuarantinedEntry) -> Option<&str>| -> ArrayRef {
+        let texts = rows.iter().map(|(.., record)| record.and_then(|(entry, _)| of(entry)));
+        Arc::new(texts.collect::<StringArray>())
+    };
+    let raws = rows.iter().map(|(.., record)| record.map(|(_, raw)| raw.as_slice()));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("offset", Arc::new(Int64Array::from_iter_values(offsets))),
+        ("verdict", Arc::new(rows.iter().map(|(_, verdict, _)| Some(*verdict)).collect::<StringArray>())),
+        ("field", text(|entry| entry.field.as_deref())),
+        ("problem", text(|entry| Some(&entry.problem))),
+        ("excerpt", text(|entry| Some(&entry.excerpt))),
+        ("raw", Arc::new(raws.collect::<BinaryArray>())),
+    ];
+    let batch = RecordBatch::try_from_iter_with_nullable(
+        columns.into_iter().map(|(name, column)| (name, column, name != "offset" && name != "verdict")),
+    );
+    Ok(batch?)
+}
+
+/// The offsets of the records of a file.
+pub(crate) fn excluded(file: &Arc<dyn DiskFile>, path: &Arc<str>) -> Result<Excluded, DurableError> {
+    let (mut quarantined, mut duplicates, mut conflicts) = (Vec::new(), Vec::new(), Vec::new());
+    for batch in read(file, path, &["offset", "verdict"])? {
+        let batch = batch?;
+        let (offsets, verdicts) = (offsets(&batch, path)?, texts(&batch, "verdict", path)?);
+        for (offset, verdict) in offsets.into_iter().zip(verdicts) {
+            match verdict.as_deref() {
+                Some(QUARANTINED) => quarantined.push(offset),
+                Some(CONFLICT) => {
+                    duplicates.push(offset);
+                    conflicts.push(offset);
+                }
+                _ => duplicates.push(offset),
+            }
+        }
+    }
+    Ok(Excluded::new(quarantined, duplicates, conflicts))
+}
+
+/// The quarantined records of a file that are wanted; their bytes, if they are wanted too, are read as well.
+pub(crate) fn quarantined(
+    file: &Arc<dyn DiskFile>,
+    path: &Arc<str>,
+    with_raw: bool,
+    is_wanted: impl Fn(&QuarantinedEntry) -> bool,
+) -> Result<Vec<(QuarantinedEntry, Vec<u8>)>, DurableError> {
+    let mut found = Vec::new();
+    let columns: &[&str] = if with_raw {
+        &["offset", "verdict", "field", "problem", "excerpt", "raw"]
+    } else {
+        &["offset", "verdict", "field", "problem", "excerpt"]
+    };
+    for batch in read(file, path, columns)? {
+        let batch = batch?;
+        let raws = batch.column_by_name("raw").and_then(|column| column.as_binary_opt::<i32>());
+        if with_raw && raws.is_none() {
+            return Err(malformed(path, "it has no column `raw`"));
+        }
+        let columns = ["verdict", "field", "problem", "excerpt"].map(|name| texts(&batch, name, path));
+        let [verdicts, fields, problems, excerpts] = columns;
+        let (verdicts, fields, problems, excerpts) = (verdicts?, fields?, problems?, excerpts?);
+        for (row, offset) in offsets(&batch, path)?.into_iter().enumerate() {
+            let text = |texts: &[Option<String>]| texts[row].clone();
+            let entry = QuarantinedEntry {
+                offset,
+                field: text(&fields),
+                problem: text(&problems).unwrap_or_default(),
+                excerpt: text(&excerpts).unwrap_or_default(),
+                raw: Blob { at: 0, n_bytes: 0 },
+            };
+            if verdicts[row].as_deref() == Some(QUARANTINED) && is_wanted(&entry) {
+                found.push((entry, raws.map_or_else(Vec::new, |raws| raws.value(row).to_vec())));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn read(
+    file: &Arc<dyn DiskFile>,
+    path: &Arc<str>,
+    columns: &[&str],
+) -> Result<impl Iterator<Item = Result<RecordBatch, DurableError>>, DurableError> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(OpenFile::new(file.clone()))
+        .and_then(|builder| {
+            let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+            builder.with_projection(mask).build()
+        })
+        .map_err(|error| malformed(path, error.to_string()))?;
+    let path = path.clone();
+    Ok(reader.map(move |batch| batch.map_err(|error| malformed(&path, error.to_string()))))
+}
+
+fn offsets(batch: &RecordBatch, path: &str) -> Result<Vec<u64>, DurableError> {
+    let column = batch.column_by_name("offset").and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let offsets = column.map(|column| column.values().iter().map(|offset| u64::try_from(*offset)));
+    let offsets = offsets.ok_or_else(|| malformed(path, "it has no column `offset`"))?;
+    offsets.collect::<Result<_, _>>().map_err(|_| malformed(path, "an offset is negative"))
+}
+
+fn texts(batch: &RecordBatch, name: &str, path: &str) -> Result<Vec<Option<String>>, DurableError> {
+    let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+    let column = column.ok_or_else(|| malformed(path, format!("it has no column `{name}`")))?;
+    Ok((0..column.len()).map(|row| column.is_valid(row).then(|| column.value(row).to_owned())).collect())
+}
+
+fn malformed(path: &str, problem: impl Into<String>) -> DurableError {
+    let (path, problem) = (path.to_owned(), problem.into());
+    LogError::Malformed { path, format: "Parquet", problem }.into()
+}

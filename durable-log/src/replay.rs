@@ -1,0 +1,226 @@
+//! Replay: from the frames of a journal to the state of the log, and to the chunks that are not flushed.
+//!
+//! Opening a log replays all frames; writing applies each new frame by the same code. So the state in memory is what the
+//! next opening will find.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
+use std::sync::{Arc, Weak};
+
+use arrow::array::RecordBatch;
+use metricc_log::partition::OffsetRange;
+
+use crate::chunk::{Chunk, Excluded};
+use crate::chunks::Chunks;
+use crate::disk::Disk;
+use crate::entry::{
+    self, Entry, FlushedEntry, FlushedFile, LogState, PartitionState, RequestEntry, RowsEntry, SourceEntry,
+    SourceState,
+};
+use crate::error::DurableError;
+use crate::journal::Location;
+use crate::recent_rows::FrameRows;
+use crate::rejected;
+
+/// The state after the frames seen so far.
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    pub(crate) state: LogState,
+    /// The chunks of each partition of each source.
+    pub(crate) chunks: BTreeMap<String, Vec<Chunks>>,
+    is_begun: bool,
+    max_requests: usize,
+    /// For each source and key, the number of its request, counted from the first one that was replayed.
+    numbers: HashMap<(String, String), u64>,
+    /// The number of the first request in the state.
+    first_number: u64,
+    /// Slices of positions in all of them. A request that went to many partitions takes the memory of many.
+    n_slices: usize,
+}
+
+impl Replay {
+    pub(crate) fn new(max_requests: usize) -> Self {
+        Replay { max_requests, ..Replay::default() }
+    }
+
+    /// Applies the next frame. `in_memory` holds those of its rows that still are.
+    pub(crate) fn frame(
+        &mut self,
+        is_first: bool,
+        location: &Location,
+        payload: &[u8],
+        in_memory: &FrameRows<Weak<RecordBatch>>,
+    ) -> Result<(), DurableError> {
+        let (entries, blobs) = entry::parse(location, payload)?;
+        for entry in entries {
+            match entry {
+                Entry::Checkpoint(state) if is_first => self.checkpoint(location, state)?,
+                Entry::Rows(rows) => {
+                    let kept = in_memory.get(&(rows.source.clone(), rows.partition)).cloned();
+                    let chunk = Chunk::of_journal(location, blobs, &rows, kept.unwrap_or_default());
+                    self.rows(location, &rows, chunk)?;
+                }
+                entry => self.apply(location, entry)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Replay starts with the first checkpoint; later ones have to agree with the state.
+    fn checkpoint(&mut self, location: &Location, state: LogState) -> Result<(), DurableError> {
+        if !self.is_begun {
+            self.is_begun = true;
+            for (name, source) in &state.sources {
+                self.chunks.insert(name.clone(), vec![Chunks::default(); source.partitions.len()]);
+            }
+            let requests = (0u64..).zip(&state.requests);
+            let key = |request: &RequestEntry| (request.source.clone(), request.key.clone());
+            self.numbers = requests.map(|(number, request)| (key(request), number)).collect();
+            self.n_slices =
+                state.requests.iter().map(|request| request.accepted.positions.len().max(1)).sum();
+            self.state = state;
+            return Ok(());
+        }
+        for (origin, source) in &state.sources {
+            let known = self.state.sources.get(origin).map_or(&[][..], |known| &known.partitions);
+            for (partition, later) in (0u32..).zip(&source.partitions) {
+                let end = known.get(partition as usize).map_or(0, |known| known.end);
+                if end < later.end {
+                    let problem = format!("a file of the journal before `{}` is missing", location.path);
+                    let (origin, from, to) = (origin.clone(), end, later.end);
+                    return Err(DurableError::Hole { origin, partition, from, to, problem });
+                }
+            }
+        }
+        if state == self.state { Ok(()) } else { Err(contradiction(location, "its checkpoint")) }
+    }
+
+    /// Applies an entry without rows.
+    fn apply(&mut self, location: &Location, entry: Entry) -> Result<(), DurableError> {
+        match entry {
+            Entry::Checkpoint(_) | Entry::Rows(_) => {
+                return Err(contradiction(location, "a checkpoint or rows"));
+            }
+            Entry::Epoch(epoch) => self.state.epochs.push(epoch),
+            Entry::Source(source) => self.source(source),
+            Entry::Request(request) => {
+                let n_slices = request.accepted.positions.len().max(1);
+                let number = self.first_number + self.state.requests.len() as u64;
+                self.numbers.insert((request.source.clone(), request.key.clone()), number);
+                self.state.requests.push_back(request);
+                self.n_slices += n_slices;
+                while (self.state.requests.len() > self.max_requests || self.n_slices > 2 * self.max_requests)
+                    && let Some(oldest) = self.state.requests.pop_front()
+                {
+                    self.n_slices -= oldest.accepted.positions.len().max(1);
+                    self.numbers.remove(&(oldest.source, oldest.key));
+                    self.first_number += 1;
+                }
+            }
+            Entry::Flushed(flushed) => {
+                let known = self.state.sources.get_mut(&flushed.source);
+                let known = known.and_then(|source| source.partitions.get_mut(flushed.partition as usize));
+                let known =
+                    known.filter(|known| known.flushed_to() == flushed.from && flushed.to <= known.end);
+                let known = known.ok_or_else(|| contradiction(location, "a flushed file"))?;
+                known.flushed.push(flushed);
+            }
+        }
+        Ok(())
+    }
+
+    fn source(&mut self, entry: SourceEntry) {
+        let partitions: Vec<_> = (0..entry.n_partitions).map(|_| PartitionState::default()).collect();
+        let empty = || vec![Chunks::default(); partitions.len()];
+        self.chunks.entry(entry.name.clone()).or_insert_with(empty);
+        let new = || SourceState { window: entry.window, fields: BTreeMap::new(), partitions };
+        let source = self.state.sources.entry(entry.name).or_insert_with(new);
+        source.window = entry.window;
+        source.fields.extend(entry.fields);
+    }
+
+    /// The request of a source that had a key.
+    pub(crate) fn request(&self, source: &str, key: &str) -> Option<&RequestEntry> {
+        let number = self.numbers.get(&(source.to_owned(), key.to_owned()))?;
+        self.state.requests.get(usize::try_from(number - self.first_number).ok()?)
+    }
+
+    /// Adds rows, which have to follow those before them.
+    fn rows(&mut self, location: &Location, rows: &RowsEntry, chunk: Chunk) -> Result<(), DurableError> {
+        let partition = rows.partition as usize;
+        let known =
+            self.state.sources.get_mut(&rows.source).and_then(|known| known.partitions.get_mut(partition));
+        let chunks = self.chunks.get_mut(&rows.source).and_then(|chunks| chunks.get_mut(partition));
+        let (Some(known), Some(chunks)) = (known.filter(|known| known.end == rows.from), chunks) else {
+            return Err(contradiction(location, "rows"));
+        };
+        known.end = rows.to;
+        chunks.push(Arc::new(chunk));
+        Ok(())
+    }
+
+    /// Adds the flushed files, whose positions come before those of the journal, when all frames are applied.
+    pub(crate) fn finish(mut self, disk: &Arc<dyn Disk>) -> Result<Self, DurableError> {
+        for (origin, source) in &self.state.sources {
+            let Some(chunks) = self.chunks.get_mut(origin) else { continue };
+            for ((partition, state), chunks) in (0u32..).zip(&source.partitions).zip(chunks) {
+                let flushed = state.flushed.iter().map(|flushed| flushed_chunk(disk, flushed).map(Arc::new));
+                let mut all: Vec<Arc<Chunk>> = flushed.collect::<Result<_, _>>()?;
+                all.extend(chunks.from(state.flushed_to()).cloned());
+                let mut end = 0;
+                let bounds = all.iter().map(|chunk| (chunk.range.from, chunk.range.to));
+                for (from, to) in bounds.chain([(state.end, state.end)]) {
+                    if from != end {
+                        let problem = "no file of the journal holds them".to_owned();
+                        let origin = origin.clone();
+                        return Err(DurableError::Hole { origin, partition, from: end, to: from, problem });
+                    }
+                    end = to;
+                }
+                *chunks = all.into_iter().collect();
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn contradiction(location: &Location, what: &str) -> DurableError {
+    let problem = format!("contradicts the files before it: {what} at byte {} do not follow", location.at);
+    DurableError::Foreign { path: location.path.to_string(), problem }
+}
+
+/// The chunk of a flushed file, which has to be there and as long as it was.
+pub(crate) fn flushed_chunk(disk: &Arc<dyn Disk>, flushed: &FlushedEntry) -> Result<Chunk, DurableError> {
+    let open = |stated: &FlushedFile| {
+        let hole = |problem: String| DurableError::Hole {
+            origin: flushed.source.clone(),
+            partition: flushed.partition,
+            from: flushed.from,
+            to: flushed.to,
+            problem,
+        };
+        let shown = disk.shown(&stated.path);
+        let file = disk.open(&stated.path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => hole(format!("`{shown}`: {error}")),
+            _ => DurableError::io("opening", shown.clone())(error),
+        })?;
+        match file.n_bytes() {
+            Ok(n_bytes) if n_bytes == stated.n_bytes => Ok((file, Arc::<str>::from(shown))),
+            Ok(n_bytes) => {
+                Err(hole(format!("`{shown}` has {n_bytes} bytes, where {} were written", stated.n_bytes)))
+            }
+            Err(error) => Err(DurableError::io("reading the length of", shown)(error)),
+        }
+    };
+    let file = open(&flushed.file)?;
+    let (exceptions, excluded) = match &flushed.exceptions {
+        None => (None, Excluded::default()),
+        Some(stated) => {
+            let (file, shown) = open(stated)?;
+            let excluded = rejected::excluded(&file, &shown)?;
+            (Some((file, shown)), excluded)
+        }
+    };
+    let range = OffsetRange { from: flushed.from, to: flushed.to };
+    Ok(Chunk::of_file(range, excluded, file, flushed.file.clone(), exceptions))
+}

@@ -1,0 +1,158 @@
+//! What a durable log is at one moment, for everybody who reads it.
+//!
+//! The writer publishes a snapshot after each write. The lock around it is held for as long as it takes to copy or
+//! replace a pointer, so readers, also those on an async runtime, never wait for input or output.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use metricc_log::partition::Partition;
+use metricc_log::{Frontier, Log, RecordDecoder, Slice};
+
+use crate::chunks::Chunks;
+use crate::disk::Disk;
+use crate::error::DurableError;
+use crate::flush::{self, Flush};
+use crate::partition::DurablePartition;
+use crate::quarantine::Quarantine;
+
+/// The log as of some write. It does not change, and holds the files open that it needs.
+#[derive(Debug, Clone, Default)]
+pub struct LogSnapshot {
+    pub(crate) id: u128,
+    pub(crate) epochs: Arc<[LogEpoch]>,
+    pub(crate) sources: BTreeMap<String, SourceSnapshot>,
+    pub(crate) stopped: Option<Arc<str>>,
+}
+
+/// A time between two openings of a log in which something was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEpoch {
+    /// Random, so that what two logs with one past have written can be told apart.
+    pub id: String,
+    /// The end of each source when it began.
+    pub(crate) from: BTreeMap<String, Vec<u64>>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct SourceSnapshot {
+    /// `None` for a source that the log has and was not opened with.
+    pub(crate) decoder: Option<Arc<RecordDecoder>>,
+    pub(crate) partitions: Vec<PartitionSnapshot>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PartitionSnapshot {
+    pub(crate) end: u64,
+    pub(crate) flushed_to: u64,
+    pub(crate) chunks: Chunks,
+}
+
+impl LogSnapshot {
+    /// The identity of the log.
+    pub fn id(&self) -> u128 {
+        self.id
+    }
+
+    /// The epochs of the log, in order, and where a source ended when each began.
+    pub fn epochs(&self, source: &str) -> Vec<(String, Frontier)> {
+        let n_partitions = self.partitions(source).len();
+        let from = |epoch: &LogEpoch| {
+            Frontier(epoch.from.get(source).cloned().unwrap_or_else(|| vec![0; n_partitions]))
+        };
+        self.epochs.iter().map(|epoch| (epoch.id.clone(), from(epoch))).collect()
+    }
+
+    /// The frontier after the last position of a source; without partitions if the log does not have it.
+    pub fn end(&self, source: &str) -> Frontier {
+        Frontier(self.partitions(source).iter().map(|partition| partition.end).collect())
+    }
+
+    /// The frontier after the last position of a source that is flushed to Parquet.
+    pub fn flushed_to(&self, source: &str) -> Frontier {
+        Frontier(self.partitions(source).iter().map(|partition| partition.flushed_to).collect())
+    }
+
+    /// Why the log takes no events any more, if so.
+    pub fn stopped(&self) -> Option<&str> {
+        self.stopped.as_deref()
+    }
+
+    /// A source as a log whose positions can be read from a frontier on.
+    ///
+    /// # Errors
+    /// [`DurableError::Request`] if the log does not take the source, or the frontier is not one of it.
+    pub fn log(&self, source: &str, from: &Frontier) -> Result<Log, DurableError> {
+        let decoder = self.sources.get(source).and_then(|source| source.decoder.as_ref());
+        let decoder = decoder.ok_or_else(|| no_source(source))?;
+        let end = self.end(source);
+        if from.0.len() != end.0.len() || from.0.iter().zip(&end.0).any(|(from, end)| from > end) {
+            let problem = format!("frontier {from} is not one of source `{source}`, which ends at {end}");
+            return Err(DurableError::Request(problem));
+        }
+        let name: Arc<str> = source.into();
+        let partition = |(known, &start): (&PartitionSnapshot, &u64)| {
+            let PartitionSnapshot { end, chunks, .. } = known.clone();
+            let (name, decoder) = (name.clone(), decoder.clone());
+            Arc::new(DurablePartition { name, decoder, start, end, chunks }) as Arc<dyn Partition>
+        };
+        let partitions = self.partitions(source).iter().zip(&from.0).map(partition).collect();
+        Ok(Log::of_partitions(decoder, partitions))
+    }
+
+    /// The quarantined records of a slice, to be read later.
+    pub fn quarantine(&self, source: &str, slice: &Slice) -> Quarantine {
+        let partition = self.partitions(source).get(slice.partition as usize);
+        let chunks = partition.map(|partition| partition.chunks.from(slice.from));
+        let chunks = chunks.into_iter().flatten().take_while(|chunk| chunk.range.from < slice.to);
+        Quarantine { chunks: chunks.cloned().collect(), slice: *slice }
+    }
+
+    /// Writes the rows of a slice that is not flushed yet to Parquet, and makes the file durable. The log does not use it
+    /// before [`DurableLog::commit_flush`](crate::DurableLog::commit_flush).
+    ///
+    /// # Errors
+    /// [`DurableError`] if the file could not be written.
+    pub fn write_flush(
+        &self,
+        disk: &Arc<dyn Disk>,
+        source: &str,
+        slice: &Slice,
+    ) -> Result<Flush, DurableError> {
+        let log = self.log(source, &self.flushed_to(source))?;
+        let partition = self.partitions(source).get(slice.partition as usize);
+        let partition = partition.ok_or_else(|| {
+            DurableError::Request(format!("source `{source}` has no partition {}", slice.partition))
+        })?;
+        flush::write(disk, &log, &partition.chunks, slice)
+    }
+
+    fn partitions(&self, source: &str) -> &[PartitionSnapshot] {
+        self.sources.get(source).map_or(&[], |source| &source.partitions)
+    }
+}
+
+pub(crate) fn no_source(source: &str) -> DurableError {
+    DurableError::Request(format!("the log has no source `{source}`"))
+}
+
+/// Where readers of a log find its latest snapshot. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct LogReader {
+    latest: Arc<RwLock<Arc<LogSnapshot>>>,
+}
+
+impl LogReader {
+    /// The log as of its last write.
+    pub fn snapshot(&self) -> Arc<LogSnapshot> {
+        self.latest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn publish(&self, snapshot: LogSnapshot) {
+        let snapshot = Arc::new(snapshot);
+        let old =
+            std::mem::replace(&mut *self.latest.write().unwrap_or_else(PoisonError::into_inner), snapshot);
+        // Outside of the lock: it may be the last owner of many chunks.
+        drop(old);
+    }
+}

@@ -1,0 +1,107 @@
+//! Flushed files: read by anybody, and by the log as if nothing had happened.
+
+use std::sync::Arc;
+
+use metricc_durable_log::{Disk, DurableLog, LocalDisk};
+use metricc_log::{Frontier, Slice};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::ledger::{Ledger, Record, all_rows, event, flush, open, open_with, options, sources};
+use metricc_durable_log::sim_disk::SimDisk;
+
+#[test]
+fn the_journal_goes_when_its_rows_are_flushed_and_nothing_else_changes() {
+    let disk = SimDisk::default();
+    let mut ledger = Ledger::default();
+    let (mut log, _) = open(&disk).unwrap();
+    for round in 0..4i64 {
+        for number in 0..5i64 {
+            let key = format!("r{round}-{number}");
+            let id = format!("id{}", round * 3 + number);
+            assert!(
+                ledger.send(
+                    &mut log,
+                    &[(&key, vec![event(&id, number), Record::Broken, event("same", round)])]
+                )
+            );
+        }
+        let before = all_rows(&log);
+        let open_before = log.snapshot().log("events", &Frontier(vec![0])).unwrap();
+        flush(&mut log, &disk).unwrap();
+        ledger.check(&log);
+        assert_eq!(all_rows(&log), before);
+        // Who was reading goes on reading the files that have gone.
+        let end = open_before.end().0[0];
+        let rows = crate::ledger::rows_of(&open_before, &Slice { partition: 0, from: 0, to: end }, 100);
+        assert_eq!(rows, before);
+        let journals = disk.paths().iter().filter(|path| path.ends_with(".journal")).count();
+        assert_eq!(journals, 1, "{:?}", disk.paths());
+        ledger.check(&open(&disk).unwrap().0);
+    }
+    let records =
+        log.snapshot().quarantine("events", &Slice { partition: 0, from: 2, to: 9 }).read(10).unwrap();
+    let offsets: Vec<u64> = records.iter().map(|record| record.position.offset).collect();
+    assert_eq!(offsets, [4, 7]);
+    assert!(records.iter().all(|record| record.raw == b"{\"id\": 5}"));
+    assert!(
+        records.iter().all(|record| record.problem == "a number where a string is expected"),
+        "{records:?}"
+    );
+}
+
+#[test]
+fn sealed_files_are_a_log_of_their_own_for_anybody() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(folder.path()));
+    let fresh = metricc_durable_log::LogId { id: 1, seed: 2 };
+    let (mut log, _) = DurableLog::open(disk.clone(), options(), &sources(1), fresh, 3).unwrap();
+    let mut ledger = Ledger::default();
+    assert!(
+        ledger.send(&mut log, &[("r0", vec![event("a", 1), Record::Broken, event("b", 2), event("a", 5)])])
+    );
+    let slice = Slice { partition: 0, from: 0, to: 4 };
+    log.commit_flush(&log.snapshot().write_flush(&disk, "events", &slice).unwrap()).unwrap();
+    ledger.check(&log);
+    let name = format!("{:020}-{:020}.parquet", 0, 4);
+    let path = folder.path().join(format!("events/events/0-{name}"));
+    let file = std::fs::File::open(path).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let rows: Vec<_> = reader.map(Result::unwrap).collect();
+    let text = arrow::util::pretty::pretty_format_batches(&rows).unwrap().to_string();
+    insta::assert_snapshot!(text, @r"
+    +----------------------+----+---+-------+---------+
+    | at                   | id | n | kind  | _offset |
+    +----------------------+----+---+-------+---------+
+    | 2026-04-25T10:00:00Z | a  | 1 | large | 0       |
+    | 2026-04-25T10:00:00Z | b  | 2 | large | 2       |
+    +----------------------+----+---+-------+---------+
+    ");
+}
+
+#[test]
+fn partitions_hold_each_identity_in_one_place() {
+    let disk = SimDisk::default();
+    let (mut log, _) = open_with(&disk, 3).unwrap();
+    let records: Vec<Record> = (0..60).map(|n| event(&format!("id{}", n % 40), n % 40)).collect();
+    let mut n_accepted = 0;
+    for (number, chunk) in records.chunks(7).enumerate() {
+        let request = crate::ledger::request(&format!("r{number}"), chunk);
+        let receipt = log.append(&[request]).remove(0).unwrap();
+        n_accepted += receipt.accepted.n_accepted;
+        let n_positions: u64 = receipt.accepted.positions.iter().map(Slice::n_positions).sum();
+        assert_eq!(n_positions, chunk.len() as u64);
+    }
+    let rows = all_rows(&log);
+    assert_eq!(rows.len() as u64, n_accepted);
+    let mut places = std::collections::HashMap::new();
+    for (partition, _, id, _) in &rows {
+        assert_eq!(places.entry(id.clone()).or_insert(*partition), partition);
+    }
+    assert_eq!(places.len(), 40);
+    assert!(log.snapshot().end("events").0.iter().all(|end| *end > 0));
+    flush(&mut log, &disk).unwrap();
+    assert_eq!(all_rows(&log), rows);
+    assert_eq!(all_rows(&open_with(&disk, 3).unwrap().0), rows);
+    let error = open_with(&disk, 2).unwrap_err().to_string();
+    assert!(error.contains("it has 3 partitions, and 2 are configured"), "{error}");
+}

@@ -1,0 +1,11 @@
+//! The durable log: what it promises, on a disk on which every operation can fail.
+#![allow(unreachable_pub, clippy::unwrap_used, reason = "test code; modules share what they need")]
+
+mod append;
+mod crashes;
+mod damage;
+mod dedup_window;
+mod flush;
+mod ledger;
+mod recent_rows;
+mod snapshots;

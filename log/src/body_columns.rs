@@ -1,0 +1,318 @@
+//! Events that come as columns: Arrow IPC streams. The conversions of Parquet columns make them into typed rows.
+//!
+//! A stream can describe more values than it has bytes: views and dictionaries repeat what it holds once. So the size of
+//! its values is measured before anything is converted.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, OffsetSizeTrait, RecordBatch};
+use arrow::buffer::Buffer;
+use arrow::compute::{concat, filter};
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+use arrow::ipc::reader::StreamDecoder;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use crate::body::{BodyError, BodyLimits, Events, Rejected};
+use crate::decode::{Problem, Reject, SharedDecoder};
+use crate::format_parquet::{accept, convert};
+use crate::time_slice::yield_if_due;
+
+/// Decodes an Arrow IPC stream.
+pub(crate) fn decode(decoder: &SharedDecoder, body: &[u8], limits: &BodyLimits) -> Result<Events, BodyError> {
+    // The reader validates its input; should it panic nevertheless, only this request is lost.
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode_stream(decoder, body, limits)));
+    decoded.unwrap_or_else(|_| Err(BodyError::Body("the Arrow reader broke off on this stream".to_owned())))
+}
+
+fn decode_stream(decoder: &SharedDecoder, body: &[u8], limits: &BodyLimits) -> Result<Events, BodyError> {
+    let broken = |error: ArrowError| BodyError::Body(format!("no Arrow IPC stream: {error}"));
+    // Unlike the reader of files, this one does not allocate the lengths that a stream declares.
+    let (mut stream, mut rest) = (StreamDecoder::new(), Buffer::from(body));
+    let mut building = None;
+    let mut n_bytes = 0;
+    while !rest.is_empty() {
+        let batch = stream.decode(&mut rest).map_err(broken)?;
+        if building.is_none()
+            && let Some(schema) = stream.schema()
+        {
+            building = Some(Building::new(decoder, places(decoder, schema.fields())?));
+        }
+        let (Some(batch), Some(building)) = (batch, &mut building) else { continue };
+        limits.check_records(building.n_records.saturating_add(batch.num_rows() as u64))?;
+        n_bytes += batch.columns().iter().map(n_bytes_said).sum::<usize>();
+        limits.check_bytes(n_bytes)?;
+        building.add(&batch).map_err(broken)?;
+        yield_if_due();
+    }
+    stream.finish().map_err(broken)?;
+    match building {
+        Some(building) => building.finish().map_err(broken),
+        None => Err(BodyError::Body("no Arrow IPC stream: it is empty".to_owned())),
+    }
+}
+
+/// The column of each field; `None` for one that may be absent and is.
+fn places(
+    decoder: &SharedDecoder,
+    columns: &arrow::datatypes::Fields,
+) -> Result<Vec<Option<usize>>, BodyError> {
+    let place = |field: &crate::record_decoder::FieldDecoder| {
+        let mut found = columns.iter().enumerate().filter(|(_, column)| *column.name() == field.name);
+        let (place, column) = match (found.next(), found.next()) {
+            (Some(_), Some(_)) => {
+                return Err(BodyError::Columns(format!("there are two columns `{}`", field.name)));
+            }
+            (None, _) if field.may_be_absent() => return Ok(None),
+            (None, _) => {
+                let names: Vec<&str> = columns.iter().map(|column| column.name().as_str()).collect();
+                let problem =
+                    format!("there is no column `{}`; there are `{}`", field.name, names.join("`, `"));
+                return Err(BodyError::Columns(problem));
+            }
+            (Some((_, column)), None) if *column.data_type() == DataType::Null && field.may_be_absent() => {
+                return Ok(None);
+            }
+            (Some(found), None) => found,
+        };
+        accept::check(column.data_type(), &field.value, &field.name).map_err(|help| {
+            BodyError::Columns(format!(
+                "column `{}` is `{}`, where the source has `{}`: {help}",
+                field.name,
+                column.data_type(),
+                field.value.ty
+            ))
+        })?;
+        Ok(Some(place))
+    };
+    decoder.fields.iter().map(place).collect()
+}
+
+/// About the bytes of the values of a column, each counted as often as it occurs.
+fn n_bytes_said(column: &ArrayRef) -> usize {
+    let of_views = |views: &[u128]| views.iter().map(|view| *view as u32 as usize).sum();
+    match column.data_type() {
+        DataType::Utf8View => of_views(column.as_string_view().views()),
+        DataType::BinaryView => of_views(column.as_binary_view().views()),
+        DataType::List(_) => n_bytes_said(column.as_list::<i32>().values()),
+        DataType::LargeList(_) => n_bytes_said(column.as_list::<i64>().values()),
+        DataType::FixedSizeList(..) => n_bytes_said(column.as_fixed_size_list().values()),
+        DataType::Dictionary(..) => {
+            // As if all keys named the longest value.
+            let values = column.as_any_dictionary().values();
+            let longest = (0..values.len()).map(|place| n_bytes_said(&values.slice(place, 1))).max();
+            longest.unwrap_or(0).saturating_mul(column.len())
+        }
+        DataType::Utf8 => ends(column.as_string::<i32>().value_offsets()),
+        DataType::LargeUtf8 => ends(column.as_string::<i64>().value_offsets()),
+        DataType::Binary => ends(column.as_binary::<i32>().value_offsets()),
+        DataType::LargeBinary => ends(column.as_binary::<i64>().value_offsets()),
+        DataType::FixedSizeBinary(width) => column.len() * usize::try_from(*width).unwrap_or(0),
+        _ => column.len() * 8,
+    }
+}
+
+/// The bytes between the first offset and the last.
+fn ends<O: OffsetSizeTrait>(offsets: &[O]) -> usize {
+    match offsets {
+        [first, .., last] => last.as_usize() - first.as_usize(),
+        _ => 0,
+    }
+}
+
+struct Building<'a> {
+    decoder: &'a SharedDecoder,
+    /// The column of each field; none for one that may be absent and is.
+    places: Vec<Option<usize>>,
+    /// For each field its columns, one for each batch.
+    columns: Vec<Vec<ArrayRef>>,
+    rejected: Vec<Rejected>,
+    n_records: u64,
+}
+
+impl<'a> Building<'a> {
+    fn new(decoder: &'a SharedDecoder, places: Vec<Option<usize>>) -> Self {
+        let columns = vec![Vec::new(); decoder.fields.len()];
+        Building { decoder, places, columns, rejected: Vec::new(), n_records: 0 }
+    }
+
+    fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        let n_rows = batch.num_rows();
+        let mut rejects: BTreeMap<usize, Reject> = BTreeMap::new();
+        let mut arrays = Vec::with_capacity(self.places.len());
+        for (index, (place, field)) in self.places.iter().zip(&self.decoder.fields).enumerate() {
+            let Some(place) = place else {
+                arrays.push(convert::absent(field, n_rows));
+                continue;
+            };
+            let converted = convert::field(batch.column(*place), field)?;
+            for (row, problem) in converted.rejects {
+                rejects.entry(row).or_insert_with(|| problem.in_field(index));
+            }
+            arrays.push(converted.array);
+        }
+        let keep: BooleanArray = (0..n_rows).map(|row| Some(!rejects.contains_key(&row))).collect();
+        for (column, array) in self.columns.iter_mut().zip(arrays) {
+            column.push(if rejects.is_empty() { array } else { filter(&array, &keep)? });
+        }
+        for (row, Reject { field, problem: Problem { text, excerpt } }) in rejects {
+            self.rejected.push(Rejected {
+                record: self.n_records + row as u64,
+                field: field.and_then(|index| self.decoder.fields.get(index)).map(|field| field.name.clone()),
+                problem: text.into_owned(),
+                excerpt,
+                raw: shown(batch, row)?.into_bytes(),
+            });
+        }
+        self.n_records += n_rows as u64;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Events, ArrowError> {
+        let columns = self.columns.iter().zip(&self.decoder.fields).map(|(parts, field)| match &parts[..] {
+            [] => Ok(convert::absent(field, 0)),
+            parts => {
+                let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+                concat(&parts)
+            }
+        });
+        let rows = columns.collect::<Result<_, _>>()?;
+        let source = self.decoder.source.clone();
+        Ok(Events { source, n_records: self.n_records, rows, rejected: self.rejected })
+    }
+}
+
+/// A row as a JSON object of the texts of its values.
+fn shown(batch: &RecordBatch, row: usize) -> Result<String, ArrowError> {
+    let options = FormatOptions::new();
+    let mut members = serde_json::Map::new();
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let value = match column.is_null(row) {
+            true => serde_json::Value::Null,
+            false => ArrayFormatter::try_new(column, &options)?.value(row).to_string().into(),
+        };
+        members.insert(field.name().clone(), value);
+    }
+    Ok(serde_json::Value::Object(members).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{
+        DictionaryArray, Float64Array, Int32Array, Int64Array, StringArray, StringViewArray,
+        TimestampMillisecondArray,
+    };
+    use arrow::datatypes::Int32Type;
+    use arrow::ipc::writer::StreamWriter;
+    use metricc_ir::{Field, Kind, Source, Type};
+
+    use super::*;
+    use crate::body::{BodyFormat, EventDecoder};
+
+    fn field(name: &str, kind: Kind, optional: bool) -> Field {
+        let ty = Type { optional, ..Type::of(kind) };
+        Field { name: name.into(), doc: String::new(), ty, default: None, zone: None, unit: None }
+    }
+
+    fn decoder() -> EventDecoder {
+        let fields = vec![
+            field("at", Kind::Timestamp, false),
+            field("name", Kind::String, false),
+            field("x", Kind::Float, true),
+        ];
+        let source = Source { name: "s".into(), doc: String::new(), fields, time: 0, identity: Vec::new() };
+        EventDecoder::new(&Arc::new(source)).unwrap()
+    }
+
+    fn times(n: usize) -> ArrayRef {
+        Arc::new(TimestampMillisecondArray::from_iter_values(0..n as i64).with_timezone_utc())
+    }
+
+    fn stream(batches: &[RecordBatch]) -> Vec<u8> {
+        let mut writer = StreamWriter::try_new(Vec::new(), &batches[0].schema()).unwrap();
+        batches.iter().for_each(|batch| writer.write(batch).unwrap());
+        writer.finish().unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    fn decoded(columns: Vec<(&str, ArrayRef)>) -> Result<Events, BodyError> {
+        let batch = RecordBatch::try_from_iter_with_nullable(
+            columns.into_iter().map(|(name, column)| (name, column, true)),
+        )
+        .unwrap();
+        let limits = BodyLimits { records: 100, bytes: 1 << 16 };
+        decoder().decode(BodyFormat::Arrow, &stream(&[batch.clone(), batch]), &limits)
+    }
+
+    #[test]
+    fn columns_of_other_layouts_become_rows_and_those_that_do_not_fit_are_quarantined() {
+        let names = StringArray::from(vec![Some("a"), None, Some("c")]);
+        let x = Float64Array::from(vec![Some(1.5), Some(2.0), Some(f64::INFINITY)]);
+        let events = decoded(vec![
+            ("more", times(3)),
+            ("x", Arc::new(x)),
+            ("name", Arc::new(names)),
+            ("at", times(3)),
+        ]);
+        let events = events.unwrap();
+        assert_eq!(events.n_records, 6);
+        let told: Vec<_> =
+            events.rejected.iter().map(|r| (r.record, r.field.as_deref().unwrap_or(""))).collect();
+        assert_eq!(told, [(1, "name"), (2, "x"), (4, "name"), (5, "x")]);
+        let raw = String::from_utf8(events.rejected[1].raw.clone()).unwrap();
+        assert!(raw.contains("\"name\":\"c\"") && raw.contains("\"x\":\"inf\""), "{raw}");
+        assert_eq!(events.rows[1].as_string_view().iter().flatten().collect::<Vec<_>>(), ["a", "a"]);
+        assert_eq!(events.rows[2].len(), 2);
+    }
+
+    #[test]
+    fn f23_a_column_of_another_type_is_refused_with_what_to_change() {
+        let names: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        let error = decoded(vec![("at", times(2)), ("name", names)]).unwrap_err();
+        let BodyError::Columns(problem) = &error else { panic!("{error:?}") };
+        assert!(problem.contains("column `name` is `Int64`, where the source has `string`"), "{problem}");
+        let error = decoded(vec![("at", times(2))]).unwrap_err();
+        assert_eq!(error, BodyError::Columns("there is no column `name`; there are `at`".into()));
+    }
+
+    #[test]
+    fn what_stands_once_and_is_said_often_counts_as_often_as_it_is_said() {
+        let long = "x".repeat(40_000);
+        let views = StringViewArray::from(vec![long.as_str()]);
+        let places = arrow::array::UInt32Array::from(vec![0; 20]);
+        let said: ArrayRef = arrow::compute::take(&views, &places, None).unwrap();
+        let error = decoded(vec![("at", times(20)), ("name", said)]).unwrap_err();
+        assert!(matches!(error, BodyError::TooLarge(_)), "{error:?}");
+        let names = DictionaryArray::<Int32Type>::try_new(
+            Int32Array::from(vec![0; 20]),
+            Arc::new(StringArray::from(vec![long.as_str()])),
+        );
+        let error = decoded(vec![("at", times(20)), ("name", Arc::new(names.unwrap()))]).unwrap_err();
+        assert!(matches!(error, BodyError::TooLarge(_)), "{error:?}");
+        let names: ArrayRef = Arc::new(StringArray::from(vec!["a"; 60]));
+        let error = decoded(vec![("at", times(60)), ("name", names)]).unwrap_err();
+        assert!(error.to_string().contains("more than 100 events in one request"), "{error}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_stream_are_refused_wherever_they_are_cut_or_changed() {
+        let names: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+        let batch = RecordBatch::try_from_iter([("at", times(2)), ("name", names)]).unwrap();
+        let sound = stream(&[batch]);
+        let limits = BodyLimits { records: 100, bytes: 1 << 16 };
+        for end in 0..sound.len() {
+            let _ = decoder().decode(BodyFormat::Arrow, &sound[..end], &limits);
+        }
+        for place in 0..sound.len() * 8 {
+            let mut changed = sound.clone();
+            changed[place / 8] ^= [0x55, 0xff, 0x80, 0x01, 0x40, 0x7f, 0x10, 0x08][place % 8];
+            // Whatever it is, it is no panic; and no more rows than were there.
+            if let Ok(events) = decoder().decode(BodyFormat::Arrow, &changed, &limits) {
+                assert!(events.n_records <= 100);
+            }
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Events of this process: from the fields of a struct to typed rows, by the decoder of their source, without a
+//! detour through text.
+//!
+//! An event has a position like any other record. One whose values have no place in the language is quarantined, and
+//! one whose identity came before is a duplicate.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::filter;
+use metricc_ir::Source;
+use metricc_ir::text::number::decimal_text;
+use metricc_ir::user_defined::Cell;
+
+use crate::column::{Column, Scalar};
+use crate::decode::{Problem, Reject, Rows, SharedDecoder, expected};
+use crate::identity::{self, Duplicates, Identities};
+use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
+use crate::read_stats::ReadStats;
+use crate::record_decoder::{RecordDecoder, ValueDecoder, ValueFormat};
+use crate::{Batch, LogError, Position, Quarantined, schema};
+use metricc_ir::text::number::Rescale;
+use metricc_ir::text::timestamp;
+
+/// Rows after which a chunk of events is closed.
+const CHUNK_ROWS: u64 = 65_536;
+
+/// Events of one source on their way into a log or a stream.
+#[derive(Debug)]
+pub struct EventBuffer {
+    decoder: SharedDecoder,
+    closed: Vec<Chunk>,
+    rows: Rows,
+    rejected: Vec<(u64, Reject)>,
+    /// Offset of the first event that is not in a closed chunk.
+    from: u64,
+    /// Offset of the next event.
+    next: u64,
+    /// Of the events that were taken.
+    identities: Identities,
+}
+
+/// Some contiguous events, decoded: all fields of the accepted ones.
+#[derive(Debug)]
+struct Chunk {
+    range: OffsetRange,
+    arrays: Vec<ArrayRef>,
+    n_rows: usize,
+    rejected: Vec<u64>,
+    quarantined: Vec<Quarantined>,
+}
+
+impl EventBuffer {
+    /// An empty buffer; its first event has the offset 0.
+    ///
+    /// # Errors
+    /// [`LogError::Declaration`] if the source cannot be read as it is declared.
+    pub fn new(source: &Arc<Source>) -> Result<Self, LogError> {
+        let decoder = RecordDecoder::new(source)?;
+        Ok(EventBuffer {
+            rows: Rows::new(&decoder),
+            decoder,
+            closed: Vec::new(),
+            rejected: Vec::new(),
+            from: 0,
+            next: 0,
+            identities: Identities::default(),
+        })
+    }
+
+    /// The source that the events are of.
+    pub fn source(&self) -> &Arc<Source> {
+        &self.decoder.source
+    }
+
+    /// Number of events that were pushed.
+    pub fn n_events(&self) -> u64 {
+        self.next
+    }
+
+    /// Adds an event: the values of all fields of the source, in their order. One that does not decode is quarantined;
+    /// taking or reading the events says which and why.
+    pub fn push(&mut self, cells: &[Cell<'_>]) {
+        let outcome = self.decode(cells);
+        self.rows.end_record(outcome.is_ok());
+        if let Err(reject) = outcome {
+            self.rejected.push((self.next, reject));
+        }
+        self.next += 1;
+        if self.next - self.from >= CHUNK_ROWS {
+            self.close();
+        }
+    }
+
+    fn decode(&mut self, cells: &[Cell<'_>]) -> Result<(), Reject> {
+        let decoder = SharedDecoder::clone(&self.decoder);
+        if cells.len() != decoder.fields.len() {
+            let text = format!("{} values where the source has {} fields", cells.len(), decoder.fields.len());
+            return Err(Problem::new(text, "").in_record());
+        }
+        for (index, (field, cell)) in decoder.fields.iter().zip(cells).enumerate() {
+            let is_nan = matches!(cell, Cell::Float(value) if value.is_nan());
+            match cell {
+                Cell::None => self.rows.push_absent(index, field)?,
+                // As in Parquet: not a number is none where there may be none.
+                _ if is_nan && field.value.ty.optional => self.rows.columns[index].push_none(),
+                cell => put(&mut self.rows.columns[index], &field.value, cell)
+                    .map_err(|problem| problem.in_field(index))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the chunk of the events since the last one.
+    fn close(&mut self) {
+        if self.next == self.from {
+            return;
+        }
+        let all: Vec<usize> = (0..self.decoder.fields.len()).collect();
+        let (arrays, n_rows) = self.rows.take(&all);
+        let rejected = std::mem::take(&mut self.rejected);
+        let range = OffsetRange { from: self.from, to: self.next };
+        self.closed.push(Chunk {
+            range,
+            arrays,
+            n_rows,
+            rejected: rejected.iter().map(|(offset, _)| *offset).collect(),
+            quarantined: rejected
+                .into_iter()
+                .map(|(offset, reject)| self.quarantined(offset, reject))
+                .collect(),
+        });
+        self.from = self.next;
+    }
+
+    fn quarantined(&self, offset: u64, reject: Reject) -> Quarantined {
+        let field =
+            reject.field.and_then(|index| self.decoder.fields.get(index)).map(|field| field.name.clone());
+        Quarantined {
+            position: Position { partition: 0, offset },
+            path: "memory".into(),
+            line: None,
+            field,
+            problem: reject.problem.text.into_owned(),
+            excerpt: reject.problem.excerpt,
+        }
+    }
+
+    /// Takes the events since the last time out as batches of some fields (ascending indices). Events whose identity
+    /// was taken before are left out and counted.
+    ///
+    /// # Errors
+    /// [`LogError::Request`] if there are too many identities or no such fields.
+    pub fn take(&mut self, columns: &[usize]) -> Result<Vec<Batch>, LogError> {
+        self.close();
+        let chunks = std::mem::take(&mut self.closed);
+        chunks.iter().map(|chunk| self.batch(chunk, columns)).collect()
+    }
+
+    fn batch(&mut self, chunk: &Chunk, columns: &[usize]) -> Result<Batch, LogError> {
+        let mut duplicates = Duplicates::default();
+        if !self.decoder.source.identity.is_empty() {
+            let decoded =
+                chunk.part(chunk.range, &(0..chunk.arrays.len()).collect::<Vec<_>>(), &duplicates)?;
+            identity::add(&mut self.identities, &decoded, &self.decoder, &mut duplicates)
+                .ok_or_else(|| identity::too_many(&self.decoder))?;
+        }
+        let (fields, has_position) = schema::without_position(&self.decoder.source, columns);
+        let decoded = chunk.part(chunk.range, fields, &duplicates)?;
+        let schema = schema::row_schema(&self.decoder.source, columns);
+        Batch::new(decoded, 0, schema, has_position.then_some(&duplicates))
+    }
+
+    pub(crate) fn into_parts(mut self) -> (SharedDecoder, MemoryPartition) {
+        self.close();
+        (self.decoder, MemoryPartition { chunks: self.closed.into() })
+    }
+}
+
+/// A log of events of this process.
+#[derive(Debug)]
+pub(crate) struct MemoryPartition {
+    chunks: Arc<[Chunk]>,
+}
+
+impl Partition for MemoryPartition {
+    fn name(&self) -> &str {
+        "memory"
+    }
+
+    fn end(&self) -> u64 {
+        self.chunks.last().map_or(0, |chunk| chunk.range.to)
+    }
+
+    fn nearest_start(&self, offset: u64) -> u64 {
+        offset
+    }
+
+    fn read(&self, request: ReadRequest) -> Result<Box<dyn PartitionReader>, LogError> {
+        Ok(Box::new(MemoryReader { chunks: self.chunks.clone(), next: request.range.from, request }))
+    }
+}
+
+impl Chunk {
+    /// The accepted events of a part of the chunk without its duplicates.
+    fn part(
+        &self,
+        range: OffsetRange,
+        columns: &[usize],
+        duplicates: &Duplicates,
+    ) -> Result<DecodedBatch, LogError> {
+        let in_range = |offset: &&u64| (range.from..range.to).contains(*offset);
+        let rejected: Vec<u64> = self.rejected.iter().filter(in_range).copied().collect();
+        let mut kept = Vec::with_capacity(self.n_rows);
+        let (mut is_rejected, mut is_duplicate) = (
+            self.rejected.iter().peekable(),
+            duplicates.within(self.range.from, self.range.to).iter().peekable(),
+        );
+        for offset in self.range.from..self.range.to {
+            let duplicate = is_duplicate.next_if_eq(&&offset).is_some();
+            if is_rejected.next_if_eq(&&offset).is_none() {
+                kept.push(!duplicate && (range.from..range.to).contains(&offset));
+            }
+        }
+        let kept = BooleanArray::new(BooleanBuffer::from(kept), None);
+        let request = |problem: String| LogError::Request { problem };
+        let part = |column: &usize| {
+            let array =
+                self.arrays.get(*column).ok_or_else(|| request(format!("there is no field {column}")))?;
+            if kept.true_count() == kept.len() {
+                return Ok(Arc::clone(array));
+            }
+            filter(array, &kept).map_err(|error| request(error.to_string()))
+        };
+        let arrays = columns.iter().map(part).collect::<Result<Vec<_>, _>>()?;
+        let mut stats = ReadStats { n_records: range.to - range.from, ..ReadStats::default() };
+        (stats.n_duplicates, stats.n_conflicts) = duplicates.count(range.from, range.to);
+        for record in self.quarantined.iter().filter(|record| in_range(&&record.position.offset)) {
+            stats.quarantine(|| record.clone());
+        }
+        Ok(DecodedBatch { range, n_rows: kept.true_count(), arrays, stats, rejected })
+    }
+}
+
+/// Reads events of this process.
+#[derive(Debug)]
+struct MemoryReader {
+    chunks: Arc<[Chunk]>,
+    request: ReadRequest,
+    next: u64,
+}
+
+impl PartitionReader for MemoryReader {
+    fn next_batch(&mut self) -> Result<Option<DecodedBatch>, LogError> {
+        let (from, end) = (self.next, self.request.range.to);
+        let place = self.chunks.partition_point(|chunk| chunk.range.to <= from);
+        let Some(chunk) = self.chunks.get(place).filter(|_| from < end) else {
+            return Ok(None);
+        };
+        let to = chunk.range.to.min(end).min(from.saturating_add(self.request.batch_rows));
+        self.next = to;
+        let mut decoded =
+            chunk.part(OffsetRange { from, to }, &self.request.columns, &self.request.duplicates)?;
+        for record in &mut decoded.stats.quarantined {
+            record.position.partition = self.request.partition;
+        }
+        Ok(Some(decoded))
+    }
+}
+
+/// Appends a value that is there, if it has a place in the column's type.
+fn put(column: &mut Column, rule: &ValueDecoder, cell: &Cell<'_>) -> Result<(), Problem> {
+    if let (ValueFormat::List(element), Cell::List(cells)) = (&rule.format, cell) {
+        for cell in cells {
+            let Some(elements) = column.elements() else { break };
+            match cell {
+                Cell::None if element.ty.optional => elements.push_none(),
+                Cell::None => {
+                    return Err(Problem::new("null in a list whose elements are not optional", "null"));
+                }
+                cell => put(elements, element, cell)?,
+            }
+        }
+        column.end_list();
+        return Ok(());
+    }
+    let scalar = scalar(&rule.format, cell)?;
+    column.push(scalar);
+    Ok(())
+}
+
+fn scalar<'a>(reading: &ValueFormat, cell: &'a Cell<'a>) -> Result<Scalar<'a>, Problem> {
+    let problem = |error: timestamp::TimeProblem, value: &dyn std::fmt::Display| {
+        Problem::new(error.to_string(), &value.to_string())
+    };
+    Ok(match (reading, cell) {
+        (ValueFormat::Bool, Cell::Bool(value)) => Scalar::Bool(*value),
+        (ValueFormat::Int, Cell::Int(value)) => Scalar::Long(*value),
+        (ValueFormat::Decimal { precision, scale }, Cell::Int(value)) => {
+            Scalar::Wide(rescaled(i128::from(*value), 0, *precision, *scale)?)
+        }
+        (ValueFormat::Decimal { precision, scale }, Cell::Decimal(units, found)) => {
+            Scalar::Wide(rescaled(*units, *found, *precision, *scale)?)
+        }
+        (ValueFormat::Float, Cell::Float(value)) if value.is_finite() => Scalar::Float(*value + 0.0),
+        (ValueFormat::Float, Cell::Float(value)) => {
+            return Err(Problem::new("not a finite float", &value.to_string()));
+        }
+        (ValueFormat::Text, Cell::Text(text)) => Scalar::Text(text),
+        (ValueFormat::Enum(places), Cell::Enum(place)) if places.holds(*place) => Scalar::Short(*place),
+        (ValueFormat::Enum(places), Cell::Text(text)) => Scalar::Short(
+            places.get(text).ok_or_else(|| Problem::new("not one of the names of the enum", text))?,
+        ),
+        (ValueFormat::Date, Cell::Date(day)) => {
+            if !(timestamp::MIN_DAY..=timestamp::MAX_DAY).contains(day) {
+                return Err(problem(timestamp::TimeProblem::OutOfRange, day));
+            }
+            Scalar::Short(*day)
+        }
+        (ValueFormat::Timestamp { .. }, Cell::Timestamp(instant)) => {
+            Scalar::Long(timestamp::in_range(*instant).map_err(|error| problem(error, instant))?)
+        }
+        (ValueFormat::Timestamp { zone: Some(zone), .. }, Cell::LocalTime(local)) => {
+            Scalar::Long(timestamp::from_local(*local, zone).map_err(|error| problem(error, local))?)
+        }
+        (ValueFormat::Timestamp { zone: None, .. }, Cell::LocalTime(local)) => {
+            let text = "a time without an offset, and the field has no `zone`";
+            return Err(Problem::new(text, &local.to_string()));
+        }
+        (ValueFormat::Duration, Cell::Duration(micros)) => Scalar::Long(*micros),
+        (_, Cell::Improper(text)) => return Err(Problem::new(*text, "")),
+        (reading, cell) => {
+            let text = format!("another type where {} is expected", expected(reading));
+            return Err(Problem::new(text, &format!("{cell:?}")));
+        }
+    })
+}
+
+/// The same decimal in units of 10⁻ˢᶜᵃˡᵉ, by the rule of all records.
+fn rescaled(units: i128, found: u8, precision: u8, scale: u8) -> Result<i128, Problem> {
+    let rescale = Rescale::new(i8::try_from(found).unwrap_or(i8::MAX), precision, scale);
+    rescale
+        .apply(units)
+        .map_err(|problem| Problem::new(problem.to_string(), &decimal_text(units, usize::from(found))))
+}

@@ -1,0 +1,113 @@
+//! Read statistics: counts of the records read, and the records that do not decode. No record is dropped without a count.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Position;
+
+/// The most quarantined records that [`ReadStats`] holds in full; all are counted.
+pub const MAX_QUARANTINED_KEPT: usize = 1000;
+
+/// A record that did not decode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Its position in the log.
+    pub position: Position,
+    /// Its file.
+    pub path: Arc<str>,
+    /// The line it starts in, counted from 1; `None` for Parquet.
+    pub line: Option<u64>,
+    /// The field that did not decode; `None` if it is the record as a whole.
+    pub field: Option<String>,
+    /// What is wrong.
+    pub problem: String,
+    /// The value (or the record, without a field) as it was read, at most 80 characters.
+    pub excerpt: String,
+}
+
+impl fmt::Display for Quarantined {
+    /// `log/a.ndjson:12 (position [0, 11]): field `v`: not an int: "1.7"`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, " (position [{}, {}]): ", self.position.partition, self.position.offset)?;
+        if let Some(field) = &self.field {
+            write!(f, "field `{field}`: ")?;
+        }
+        f.write_str(&self.problem)?;
+        if self.excerpt.is_empty() { Ok(()) } else { write!(f, ": {}", self.excerpt) }
+    }
+}
+
+/// Statistics of the records of some positions of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReadStats {
+    /// All records: accepted, quarantined and duplicate ones.
+    pub n_records: u64,
+    /// Records that did not decode.
+    pub n_quarantined: u64,
+    /// The first [`MAX_QUARANTINED_KEPT`] of them, by position.
+    pub quarantined: Vec<Quarantined>,
+    /// Records whose identity an earlier record has.
+    pub n_duplicates: u64,
+    /// Those of the duplicates whose payload differs from that of the record that won.
+    pub n_conflicts: u64,
+}
+
+impl ReadStats {
+    /// Adds the statistics of other positions. The order in which they are merged does not matter.
+    pub fn merge(&mut self, other: ReadStats) {
+        self.n_records = self.n_records.saturating_add(other.n_records);
+        self.n_quarantined = self.n_quarantined.saturating_add(other.n_quarantined);
+        self.n_duplicates = self.n_duplicates.saturating_add(other.n_duplicates);
+        self.n_conflicts = self.n_conflicts.saturating_add(other.n_conflicts);
+        if !other.quarantined.is_empty() {
+            self.quarantined.extend(other.quarantined);
+            self.quarantined.sort_by_key(|record| record.position);
+            self.quarantined.truncate(MAX_QUARANTINED_KEPT);
+        }
+    }
+
+    /// Counts a quarantined record, and keeps it if there are not too many. Called in the order of positions.
+    pub(crate) fn quarantine(&mut self, record: impl FnOnce() -> Quarantined) {
+        self.n_quarantined += 1;
+        if self.quarantined.len() < MAX_QUARANTINED_KEPT {
+            self.quarantined.push(record());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quarantined(offset: u64) -> Quarantined {
+        Quarantined {
+            position: Position { partition: 0, offset },
+            path: "a.csv".into(),
+            line: Some(offset + 2),
+            field: None,
+            problem: "no".into(),
+            excerpt: String::new(),
+        }
+    }
+
+    #[test]
+    fn merged_findings_keep_the_first_records_whatever_the_order() {
+        let parts: Vec<ReadStats> = (0..4u64)
+            .map(|part| {
+                let mut stats = ReadStats { n_records: 400, ..ReadStats::default() };
+                (0..400).for_each(|index| stats.quarantine(|| quarantined(index * 4 + part)));
+                stats
+            })
+            .collect();
+        let (mut forward, mut backward) = (ReadStats::default(), ReadStats::default());
+        parts.iter().cloned().for_each(|part| forward.merge(part));
+        parts.into_iter().rev().for_each(|part| backward.merge(part));
+        assert_eq!(forward, backward);
+        assert_eq!((forward.n_records, forward.n_quarantined), (1600, 1600));
+        assert!(forward.quarantined.iter().map(|record| record.position.offset).eq(0..1000));
+    }
+}

@@ -1,0 +1,33 @@
+//! Feeding a dataflow from a log: the one loop from an interval to its slices, batches and the stream.
+
+use metricc_log::{Interval, Log, ReadStats};
+
+use crate::stream::{Stream, StreamError};
+
+impl Stream {
+    /// Reads an interval of a log, which starts where the stream is, and feeds it in micro-batches of at most
+    /// `batch_rows` positions. Calls `progress` after each with the number of its positions. Returns the counts of the
+    /// records read.
+    ///
+    /// # Errors
+    /// [`StreamError`] if the log could not be read or the dataflow has died. What was fed before stays fed.
+    pub fn feed_from(
+        &mut self,
+        log: &Log,
+        interval: &Interval,
+        batch_rows: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<ReadStats, StreamError> {
+        let mut stats = ReadStats::default();
+        let columns = self.plan().columns.clone();
+        for slice in interval.slices() {
+            for batch in log.read(&slice, &columns, batch_rows.max(1))? {
+                let batch = batch?;
+                self.feed(&batch)?;
+                progress(batch.slice.n_positions());
+                stats.merge(batch.findings);
+            }
+        }
+        Ok(stats)
+    }
+}
