@@ -1,4 +1,4 @@
-//! Values of columns as cells, and cells as columns: how code of a user's own reads rows and gives results.
+//! Values of columns as cells, and cells as columns: how user-defined code reads rows and gives results.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::values::Values;
 pub struct Cells(Vec<Values>);
 
 impl Cells {
-    /// None where a column is of a type that no own code takes.
+    /// None where a column is of a type that user-defined code cannot take.
     pub fn new(columns: &[ArrayRef]) -> Option<Self> {
         columns.iter().map(Values::of).collect::<Option<_>>().map(Cells)
     }
@@ -79,7 +79,7 @@ pub enum CellBuilder {
 }
 
 impl CellBuilder {
-    /// None for a type that own code does not give.
+    /// None for a type that user-defined code cannot return.
     pub fn new(data_type: &DataType) -> Option<Self> {
         Some(match data_type {
             DataType::Boolean => CellBuilder::Bool(BooleanBuilder::new()),

@@ -22,7 +22,7 @@ pub(crate) trait Column: Sized + 'static {
     fn item(&self, row: usize) -> Self::Item<'_>;
     /// Which rows are null: those that have a null in any argument.
     fn nulls(&self) -> Option<NullBuffer>;
-    /// Whether every selected row holds a value that may come in: floats have to be finite.
+    /// Whether every selected row has a valid value: floats have to be finite.
     fn is_proper(&self, _selected: Option<&BooleanBuffer>) -> bool {
         true
     }
@@ -139,8 +139,9 @@ impl<A: Column, B: Column> Column for (A, B) {
     }
 }
 
-/// How a value of a column comes into a state. A trait and no closure, so that it can be made a part of the loop for
-/// certain: called row by row, it keeps the processor from overlapping what it fetches for several rows.
+/// How a value of a column comes into a state. A trait and no closure, so that it can be made a part of the
+/// loop for certain: called row by row, it keeps the processor from overlapping what it fetches for several
+/// rows.
 pub(crate) trait AddValue<C: Column> {
     /// What values are added to.
     type State;
@@ -180,8 +181,8 @@ impl<'a, C: Column> Rows<'a, C> {
         Ok(Rows { monoid, column, groups, selected })
     }
 
-    /// Adds the value of every row that counts to the state of its group, in order. Fails where a group number is
-    /// beyond the states; the other rows are added nevertheless.
+    /// Adds the value of every row that counts to the state of its group, in order. Fails where a group
+    /// number is beyond the states; the other rows are added nevertheless.
     #[inline]
     pub(crate) fn add_to<A: AddValue<C>>(self, states: &mut [A::State], adding: &mut A) -> Result<()> {
         let mut are_below = true;

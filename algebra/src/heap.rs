@@ -1,17 +1,17 @@
-//! Heap states as one type: what the stream holds as the difference of a collection.
+//! The states on the heap as one type, which is the difference of the stream's collections.
 
 use std::fmt;
 
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::own::OwnState;
 use crate::sessions::SessionState;
 use crate::states::{
-    Chosen, CountMin, DecimalSet, ExactSum, FloatMean, FloatMoments, FloatPairs, FloatPowers, HeapValue,
+    ArgExtreme, CountMin, DecimalSet, ExactSum, FloatMean, FloatMoments, FloatPairs, FloatPowers, HeapValue,
     Histogram, HyperLogLog, ItemSum, Keyed, LogBuckets, MAX_PRECISION, MIN_PRECISION, Periods, Reader, Steps,
-    Tally, TextExtreme, TextSet, WideSum, WordSet, WordTallies,
+    TextExtreme, TextSet, ValueCount, WideSum, WordSet, WordValueCounts,
 };
+use crate::user_defined::UserState;
 use crate::values::Shape;
 use crate::{Checked, MAX_BUCKETS, MAX_WIDTH, Result, StateError};
 
@@ -36,12 +36,12 @@ pub enum HeapState {
     HyperLogLog(HyperLogLog),
     /// Quantiles.
     LogBuckets(LogBuckets),
-    /// The first or last row.
-    Chosen(Chosen),
-    /// How often each value came: exact quantiles, top k by count.
-    Tallies(Keyed<Tally>),
+    /// The row with the least or greatest value, or the first or last one.
+    ArgExtreme(ArgExtreme),
+    /// Rows by value: exact quantiles, top k by count.
+    ValueCounts(Keyed<ValueCount>),
     /// The same, of values of one word.
-    WordTallies(WordTallies),
+    WordValueCounts(WordValueCounts),
     /// A sum of integers or decimals for each item.
     WideSums(Keyed<WideSum>),
     /// A sum of floats for each item.
@@ -58,13 +58,13 @@ pub enum HeapState {
     FloatPowers(Box<FloatPowers>),
     /// Sums of two floats, their squares and products.
     FloatPairs(Box<FloatPairs>),
-    /// A user's own.
-    Own(OwnState),
+    /// The state of a user-defined aggregate.
+    UserDefined(UserState),
     /// Sessions.
     Sessions(SessionState),
 }
 
-/// Calls a method of [`HeapValue`] on whatever the state holds.
+/// Calls a method of [`HeapValue`] on the state's value.
 macro_rules! each_variant {
     ($state:expr, $value:ident => $body:expr) => {
         match $state {
@@ -77,9 +77,9 @@ macro_rules! each_variant {
             HeapState::TextSet($value) => $body,
             HeapState::HyperLogLog($value) => $body,
             HeapState::LogBuckets($value) => $body,
-            HeapState::Chosen($value) => $body,
-            HeapState::Tallies($value) => $body,
-            HeapState::WordTallies($value) => $body,
+            HeapState::ArgExtreme($value) => $body,
+            HeapState::ValueCounts($value) => $body,
+            HeapState::WordValueCounts($value) => $body,
             HeapState::WideSums($value) => $body,
             HeapState::FloatSums($value) => $body,
             HeapState::Steps($value) => $body,
@@ -88,7 +88,7 @@ macro_rules! each_variant {
             HeapState::CountMin($value) => $body,
             HeapState::FloatPowers($value) => $body,
             HeapState::FloatPairs($value) => $body,
-            HeapState::Own($value) => $body,
+            HeapState::UserDefined($value) => $body,
             HeapState::Sessions($value) => $body,
         }
     };
@@ -114,9 +114,9 @@ impl HeapState {
             (HeapState::TextSet(own), HeapState::TextSet(other)) => own.merge(other),
             (HeapState::HyperLogLog(own), HeapState::HyperLogLog(other)) => own.merge(other),
             (HeapState::LogBuckets(own), HeapState::LogBuckets(other)) => own.merge(other),
-            (HeapState::Chosen(own), HeapState::Chosen(other)) => own.merge(other),
-            (HeapState::Tallies(own), HeapState::Tallies(other)) => own.merge(other),
-            (HeapState::WordTallies(own), HeapState::WordTallies(other)) => own.merge(other),
+            (HeapState::ArgExtreme(own), HeapState::ArgExtreme(other)) => own.merge(other),
+            (HeapState::ValueCounts(own), HeapState::ValueCounts(other)) => own.merge(other),
+            (HeapState::WordValueCounts(own), HeapState::WordValueCounts(other)) => own.merge(other),
             (HeapState::WideSums(own), HeapState::WideSums(other)) => own.merge(other),
             (HeapState::FloatSums(own), HeapState::FloatSums(other)) => own.merge(other),
             (HeapState::Steps(own), HeapState::Steps(other)) => own.merge(other),
@@ -125,7 +125,7 @@ impl HeapState {
             (HeapState::CountMin(own), HeapState::CountMin(other)) => own.merge(other),
             (HeapState::FloatPowers(own), HeapState::FloatPowers(other)) => own.merge(other),
             (HeapState::FloatPairs(own), HeapState::FloatPairs(other)) => own.merge(other),
-            (HeapState::Own(own), HeapState::Own(other)) => own.merge(other),
+            (HeapState::UserDefined(own), HeapState::UserDefined(other)) => own.merge(other),
             (HeapState::Sessions(own), HeapState::Sessions(other)) => own.merge(other),
             _ => Err("states of different monoids do not merge"),
         };
@@ -160,8 +160,8 @@ impl HeapState {
             HeapState::TextSet(_) => "distinct(string)",
             HeapState::HyperLogLog(_) => "hyperloglog",
             HeapState::LogBuckets(_) => "log_buckets",
-            HeapState::Chosen(_) => "chosen row",
-            HeapState::Tallies(_) | HeapState::WordTallies(_) => "tallies",
+            HeapState::ArgExtreme(_) => "row of an extreme",
+            HeapState::ValueCounts(_) | HeapState::WordValueCounts(_) => "counts by value",
             HeapState::WideSums(_) => "sums by item",
             HeapState::FloatSums(_) => "float sums by item",
             HeapState::Steps(_) => "funnel",
@@ -170,12 +170,12 @@ impl HeapState {
             HeapState::CountMin(_) => "count_min",
             HeapState::FloatPowers(_) => "powers(float)",
             HeapState::FloatPairs(_) => "pairs(float)",
-            HeapState::Own(_) => "own",
+            HeapState::UserDefined(_) => "user-defined",
             HeapState::Sessions(_) => "sessions",
         }
     }
 
-    /// The canonical bytes behind a head that says of which monoid they are: the form between processes.
+    /// The canonical bytes after a tag of the kind of state: the encoding between processes.
     fn to_tagged(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         match self {
@@ -191,11 +191,11 @@ impl HeapState {
                 bytes.push(8);
                 bytes.extend(sketch.resolution().to_le_bytes());
             }
-            HeapState::Chosen(chosen) => {
-                let (least, by, shape) = chosen.head();
+            HeapState::ArgExtreme(extreme) => {
+                let (least, by, shape) = extreme.head();
                 bytes.extend([9, u8::from(least), by.map_or(NO_SHAPE, Shape::tag), shape.tag()]);
             }
-            HeapState::Tallies(keyed) => bytes.extend([10, keyed.shape().tag()]),
+            HeapState::ValueCounts(keyed) => bytes.extend([10, keyed.shape().tag()]),
             HeapState::WideSums(keyed) => bytes.extend([11, keyed.shape().tag()]),
             HeapState::FloatSums(keyed) => bytes.extend([12, keyed.shape().tag()]),
             HeapState::Steps(keyed) => bytes.extend([13, keyed.shape().tag()]),
@@ -210,11 +210,11 @@ impl HeapState {
             }
             HeapState::FloatPowers(_) => bytes.push(17),
             HeapState::FloatPairs(_) => bytes.push(18),
-            HeapState::Own(state) => {
+            HeapState::UserDefined(state) => {
                 bytes.push(19);
                 state.put_tagged(&mut bytes);
             }
-            HeapState::WordTallies(tallies) => bytes.extend([20, tallies.shape().tag()]),
+            HeapState::WordValueCounts(counts) => bytes.extend([20, counts.shape().tag()]),
             HeapState::Sessions(sessions) => {
                 bytes.push(21);
                 sessions.put_tagged(&mut bytes);
@@ -259,9 +259,10 @@ impl HeapState {
             9 => {
                 let [least, by, carried] = reader.array()?;
                 let by = if by == NO_SHAPE { None } else { Some(shape(by)?) };
-                Chosen::decode(truth(least)?, by, shape(carried)?, reader.rest()).map(HeapState::Chosen)
+                ArgExtreme::decode(truth(least)?, by, shape(carried)?, reader.rest())
+                    .map(HeapState::ArgExtreme)
             }
-            10 => Keyed::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::Tallies),
+            10 => Keyed::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::ValueCounts),
             11 => Keyed::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::WideSums),
             12 => Keyed::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::FloatSums),
             13 => Keyed::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::Steps),
@@ -278,8 +279,10 @@ impl HeapState {
             },
             17 => FloatPowers::decode(reader.rest()).map(Box::new).map(HeapState::FloatPowers),
             18 => FloatPairs::decode(reader.rest()).map(Box::new).map(HeapState::FloatPairs),
-            19 => OwnState::of_tagged(&mut reader).map(HeapState::Own),
-            20 => WordTallies::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::WordTallies),
+            19 => UserState::of_tagged(&mut reader).map(HeapState::UserDefined),
+            20 => {
+                WordValueCounts::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::WordValueCounts)
+            }
             21 => SessionState::of_tagged(&mut reader).map(HeapState::Sessions),
             _ => Err(UNKNOWN),
         }

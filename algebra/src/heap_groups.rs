@@ -24,7 +24,7 @@ pub(crate) trait HeapKernel: Clone + fmt::Debug + Send + Sync + 'static {
     fn group(&self) -> Self::Group;
     /// Adds a value.
     fn add(&self, group: &mut Self::Group, value: <Self::Column as Column>::Item<'_>);
-    /// Adds a value, and says by how many bytes the group has grown on the heap: wrapping, where it has shrunk.
+    /// Adds a value, and returns by how many bytes the group grew on the heap, wrapping if it shrank.
     #[inline]
     fn add_measured(&self, group: &mut Self::Group, value: <Self::Column as Column>::Item<'_>) -> usize {
         let before = Self::heap_size(group);

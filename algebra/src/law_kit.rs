@@ -2,7 +2,7 @@
 //!
 //! All layers rest on one property: however rows are ordered, cut into batches, grouped and merged, the
 //! canonical states are the same bytes. [`check_laws`] tries it on a sample, with cuts and orders drawn
-//! from a seed. It knows nothing of any particular monoid, so it serves the built-in ones and any other.
+//! from a seed. It does not depend on particular monoids, so it tests built-in and user-defined ones alike.
 
 use std::fmt::Debug;
 
@@ -28,7 +28,7 @@ pub struct Sample {
     pub n_groups: usize,
 }
 
-/// The result of a check: what broke.
+/// The result of a check: the law that does not hold.
 type Check<T> = Result<T, String>;
 
 /// Checks every law on the sample and gives its states.
@@ -154,7 +154,7 @@ fn check_emitting(monoid: &dyn Monoid, sample: &Sample, states: &ArrayRef, rando
     let size_before = groups.size();
     let early = groups.emit(n_early).map_err(text)?;
     same("number of states emitted early", &early.len(), &n_early)?;
-    // The others have moved to the front; the first come again behind them.
+    // The others have moved to the front; the first come again after them.
     let mut shifted = after;
     for group in &mut shifted.groups {
         *group = (*group + sample.n_groups - n_early) % sample.n_groups;

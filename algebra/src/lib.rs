@@ -13,9 +13,9 @@
 //!
 //! Invariants:
 //! - The canonical form of a state is one value of one Arrow column (`FixedSizeBinary(8·words)` or
-//!   `Binary`): equal states have equal bytes, whatever way they came about.
+//!   `Binary`): equal states have equal bytes, however they were computed.
 //! - Merging words never overflows: the widths leave room for 2⁶³ rows of the largest input.
-//! - Floats that come in are finite and never -0.0 (the decoder sees to it).
+//! - Argument floats are finite and never -0.0 (the decoder ensures it).
 
 use std::fmt;
 
@@ -32,12 +32,12 @@ mod heap_monoids;
 pub mod law_kit;
 mod lists;
 mod moments;
-mod ordered;
-mod own;
+mod ordered_words;
 mod rounding;
 mod scalar;
 mod sessions;
 mod states;
+mod user_defined;
 mod values;
 mod word_groups;
 mod word_monoids;
@@ -47,26 +47,26 @@ pub(crate) use catalogue::MAX_WIDTH;
 pub use catalogue::{MAX_BUCKETS, MAX_STEPS, Op, monoid};
 pub use cells::{CellBuilder, Cells};
 pub use heap::HeapState;
-pub use own::{FloatSum, OwnState, own_monoid};
 pub use rounding::{ratio_i128_to_f64, ratio_to_f64};
 pub use scalar::hash64;
 pub use sessions::{Exploded, SessionPart, SessionState, Sessions};
 pub use states::{
-    Chosen, CountMin, DecimalSet, Exact, ExactSum, ExactSumOfCubes, ExactSumOfFourths, ExactSumOfSquares,
+    ArgExtreme, CountMin, DecimalSet, Exact, ExactSum, ExactSumOfCubes, ExactSumOfFourths, ExactSumOfSquares,
     FloatMean, FloatMoments, FloatPairs, FloatPowers, Histogram, HyperLogLog, ItemSum, Keyed, LogBuckets,
-    Periods, SortedSet, Steps, Tally, TextExtreme, TextSet, WideSum, WordSet, WordTallies,
+    Periods, SortedSet, Steps, TextExtreme, TextSet, ValueCount, WideSum, WordSet, WordValueCounts,
 };
+pub use user_defined::{FloatSum, UserState, user_defined_monoid};
 pub use values::value_bytes;
 pub use words::{merge_words, n_words};
 
-/// What is known of a monoid beyond being associative and commutative, which all are.
+/// Properties of a monoid, beyond being associative and commutative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Laws {
-    /// `a ⊕ a = a`: duplicates do no harm.
+    /// `a ⊕ a = a`: duplicates change nothing.
     pub idempotent: bool,
-    /// There is an inverse: a deletion could be expressed.
+    /// There is an inverse: a deletion can be expressed.
     pub invertible: bool,
-    /// What the presented value is worth.
+    /// How exact the presented value is.
     pub exactness: Exactness,
     /// How large a state becomes.
     pub size: Size,
@@ -92,16 +92,16 @@ pub enum Size {
     Fixed(usize),
     /// Never more than this.
     Bounded(usize),
-    /// As large as the data demands: about what grows it, and by how much.
+    /// Unbounded: what it grows with, and by about how much.
     Growing(Growth),
 }
 
-/// What a growing state grows with.
+/// What a variable-size state grows with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Growth {
-    /// Canonical bytes for each of them. None where nobody knows.
+    /// Canonical bytes for each of them. None where it is unknown.
     pub bytes: Option<usize>,
-    /// Whether a text comes on top of these, with its own length.
+    /// Whether a text, of any length, is added to these.
     pub texts: bool,
     /// Of what, such as `distinct value`.
     pub per: &'static str,
@@ -149,10 +149,10 @@ impl StateError {
 /// The result of this crate.
 pub type Result<T> = std::result::Result<T, StateError>;
 
-/// A result inside of one monoid, whose name is added on the way out.
+/// A result inside one monoid; the caller adds the monoid's name to the error.
 type Checked<T> = std::result::Result<T, &'static str>;
 
-/// What a monoid says of itself.
+/// The description of a monoid.
 #[derive(Debug, Clone)]
 struct Description {
     name: String,
@@ -182,7 +182,8 @@ pub trait Monoid: fmt::Debug + Send + Sync {
     fn groups(&self) -> Box<dyn Groups>;
     /// Canonical states (a column of [`Monoid::state_type`]) → presented values, row by row.
     fn present(&self, states: &ArrayRef) -> Result<ArrayRef>;
-    /// One heap state from its canonical bytes. Errors for word layouts, and for bytes that are not canonical.
+    /// One heap state from its canonical bytes. Errors for word layouts, and for bytes that are not
+    /// canonical.
     fn heap_state(&self, bytes: &[u8]) -> Result<HeapState>;
 
     /// How many of the arguments, the first ones, have to be there for a row to count: all, but of sessions.

@@ -20,12 +20,12 @@ pub(crate) struct Lists {
 
 /// One list: its elements that are there.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct List<'a> {
+pub(crate) struct ListValue<'a> {
     column: &'a Lists,
     row: usize,
 }
 
-impl<'a> List<'a> {
+impl<'a> ListValue<'a> {
     /// The elements that are there.
     pub(crate) fn values(self) -> impl Iterator<Item = Value<'a>> {
         let offsets = self.column.lists.value_offsets();
@@ -37,18 +37,18 @@ impl<'a> List<'a> {
 }
 
 impl Column for Lists {
-    type Item<'a> = List<'a>;
+    type Item<'a> = ListValue<'a>;
 
     fn open(args: &[ArrayRef]) -> Option<Self> {
         let lists = args.first()?.as_list_opt::<i32>()?.clone();
         let elements = Values::of(lists.values())?;
         Some(Lists { lists, elements })
     }
-    fn items(&self) -> impl Iterator<Item = List<'_>> {
-        (0..self.lists.len()).map(|row| List { column: self, row })
+    fn items(&self) -> impl Iterator<Item = ListValue<'_>> {
+        (0..self.lists.len()).map(|row| ListValue { column: self, row })
     }
-    fn item(&self, row: usize) -> List<'_> {
-        List { column: self, row }
+    fn item(&self, row: usize) -> ListValue<'_> {
+        ListValue { column: self, row }
     }
     fn nulls(&self) -> Option<NullBuffer> {
         self.lists.nulls().cloned()

@@ -1,7 +1,8 @@
 //! What power sums present: skewness, kurtosis, covariance, correlation, regression.
 //!
-//! The sums are exact integers, so every figure is one ratio (or the root of one), rounded once. Sums of cubes and
-//! products look wide, but nothing is lost on the way, and the formulas of the textbook may be used as they are.
+//! The sums are exact integers, so every figure is one ratio (or the root of one), rounded once. Sums of
+//! cubes and products look wide, but nothing is lost on the way, and the formulas of the textbook may be used
+//! as they are.
 
 use num_bigint::BigInt;
 use num_traits::{Signed, Zero};
@@ -11,7 +12,8 @@ use crate::rounding::{scaled_ratio_to_f64, scaled_root_to_f64};
 
 const NO_SUCH_ROWS: &str = "the state holds power sums that no rows have";
 
-/// Number of rows, and the sums of x, x², x³ and x⁴. The unit of x does not matter: what is presented has none.
+/// Number of rows, and the sums of x, x², x³ and x⁴. The unit of x does not matter: what is presented has
+/// none.
 #[derive(Debug)]
 pub(crate) struct PowerSums {
     pub(crate) n_rows: u64,
@@ -28,8 +30,8 @@ pub(crate) enum Shape {
 }
 
 impl PowerSums {
-    /// Adjusted for the size of the sample (Joanes, Gill, "Comparing measures of sample skewness and kurtosis",
-    /// 1998); none for fewer than three, or four, rows, and for rows that are all the same.
+    /// Adjusted for the size of the sample (Joanes, Gill, "Comparing measures of sample skewness and
+    /// kurtosis", 1998); none for fewer than three, or four, rows, and for rows that are all the same.
     pub(crate) fn present(&self, shape: Shape) -> Checked<Option<f64>> {
         let n = BigInt::from(self.n_rows);
         let [sum, squares, cubes, fourths] = &self.sums;

@@ -2,12 +2,12 @@
 
 use twox_hash::XxHash3_64;
 
-/// A value that comes in from a column.
+/// A value of an argument column.
 pub(crate) trait Scalar: Copy {
-    /// Whether every value of the type may come in.
+    /// Whether every value of the type is valid.
     const ALWAYS_PROPER: bool = true;
 
-    /// Whether this value may come in.
+    /// Whether this value is valid.
     #[inline]
     fn is_proper(self) -> bool {
         true

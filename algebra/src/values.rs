@@ -1,4 +1,4 @@
-//! Values of any plain type as bytes: the one form in which growing states hold them.
+//! Values of any plain type as ordered bytes: the one encoding in which variable-size states hold them.
 //!
 //! The bytes of two values of one type are in the order of the values, and equal values have equal bytes:
 //! booleans and words big-endian with the sign turned, floats by the IEEE 754 total order of finite values,
@@ -56,7 +56,7 @@ impl Shape {
         })
     }
 
-    /// Bytes of a value; of a text its length comes on top.
+    /// Bytes of a value; a text has its length in addition.
     pub(crate) fn n_bytes(self) -> usize {
         match self {
             Shape::Bool => 1,
@@ -238,7 +238,7 @@ impl Column for Values {
 
 /// The bytes of one value of a plain column; none for a null, and for other types.
 ///
-/// They are what the parameters of an aggregate are made of: edges of a histogram, an item that is asked for.
+/// Parameters of aggregates are such bytes: edges of a histogram, the item of a frequency.
 pub fn value_bytes(column: &ArrayRef, row: usize) -> Option<Vec<u8>> {
     let values = Values::of(column)?;
     values.array().is_valid(row).then(|| values.item(row).with_bytes(<[u8]>::to_vec))

@@ -1,6 +1,6 @@
 //! Vectorised groups of word states, compiled for each monoid.
 //!
-//! A word monoid says how one value becomes a state of `N` words; adding a row is merging that state.
+//! A word monoid defines how one value becomes a state of `N` words; adding a row is merging that state.
 //! Lifting therefore is a homomorphism by construction, and [`merge_words`] is the only arithmetic.
 
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::{
     Checked, Description, Groups, HeapState, Laws, Layout, Monoid, Result, StateError, WordOp, merge_words,
 };
 
-/// What makes a word monoid: `N` words, a program, and what they mean.
+/// A word monoid: `N` words, their program, and how a value becomes words and words a value.
 pub(crate) trait WordKernel<const N: usize>: Clone + fmt::Debug + Send + Sync + 'static {
     /// How two states merge; covers exactly `N` words.
     const PROGRAM: &'static [WordOp];

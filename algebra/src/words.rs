@@ -25,8 +25,8 @@ pub fn n_words(program: &[WordOp]) -> usize {
 
 /// `into ⊕= from`, step by step. All zero is the identity of every program.
 ///
-/// Inlined everywhere, and the short programs spelled out: where the program is a constant, nothing of it is left
-/// but a few instructions. That decides the speed of all aggregates on words.
+/// Inlined everywhere, and the short programs spelled out: where the program is a constant, nothing of it is
+/// left but a few instructions. That decides the speed of all aggregates on words.
 ///
 /// # Panics
 /// When one of the slices is shorter than [`n_words`] of the program: a state of another monoid.
@@ -84,8 +84,8 @@ fn add<const N: usize>(into: &mut [u64], from: &[u64]) {
     add_slices(&mut into[..N], &from[..N]);
 }
 
-/// Two's complement addition of 128 bits. Sign and carry of a small number mostly cancel, so that the high word is
-/// seldom written: on sums of 64-bit values that is a sixth faster than always writing both.
+/// Two's complement addition of 128 bits. Sign and carry of a small number mostly cancel, so that the high
+/// word is seldom written: on sums of 64-bit values that is a sixth faster than always writing both.
 #[inline]
 fn add_two(into: &mut [u64], from: &[u64]) {
     let (sum, over) = into[0].overflowing_add(from[0]);

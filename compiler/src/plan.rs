@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
-use metricc_algebra::{Monoid, Op, SessionPart, Sessions, monoid, own_monoid, value_bytes};
+use metricc_algebra::{Monoid, Op, SessionPart, Sessions, monoid, user_defined_monoid, value_bytes};
 use metricc_ir as ir;
 use metricc_ir::user_defined::Imports;
 use metricc_log::position_column;
@@ -142,7 +142,7 @@ impl<'a> MetricStates<'a> {
             let args = args_of(aggregate);
             let inputs: Vec<DataType> = args.iter().map(Arg::data_type).collect();
             let monoid = match &aggregate.op {
-                ir::AggregateOp::Own(import) => own(import, &inputs, &aggregate.ty, imports)?,
+                ir::AggregateOp::UserDefined(import) => own(import, &inputs, &aggregate.ty, imports)?,
                 _ => make(&metric.name, &op_of(metric, aggregate)?, &inputs)?,
             };
             let filter = aggregate.filter.as_ref();
@@ -238,7 +238,7 @@ fn own(
         let problem = "declared is an idempotent aggregate, and what the program brings is none";
         return Err(CompileError::form(format!("`{}`", import.name), problem));
     }
-    own_monoid(aggregate, inputs, &scalar::data_type(&presented.kind))
+    user_defined_monoid(aggregate, inputs, &scalar::data_type(&presented.kind))
         .map_err(|error| CompileError::engine(&import.name, error))
 }
 
@@ -301,7 +301,7 @@ fn op_of(metric: &ir::Metric, aggregate: &ir::Aggregate) -> Result<Op, CompileEr
         ir::AggregateOp::BitsXor => Op::BitsXor,
         ir::AggregateOp::Funnel { within } => Op::Funnel { within },
         ir::AggregateOp::Retention { n_periods } => Op::Retention { n_periods },
-        ir::AggregateOp::Own(ref import) => {
+        ir::AggregateOp::UserDefined(ref import) => {
             return Err(CompileError::form(
                 &metric.name,
                 format!("`{}` is none of the language's", import.name),

@@ -1,9 +1,9 @@
-//! The syntax tree: what was written, with its places, before any name is looked up. Its depth is
+//! The syntax tree: the text as written, with its positions, before any name is resolved. Its depth is
 //! bounded by the limits of `scan`, so that recursion over it is safe.
 
 use crate::diagnostic::Span;
 
-/// A word with its place.
+/// A word with its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name {
     pub(crate) text: String,
@@ -30,7 +30,7 @@ pub(crate) struct UseItem {
     pub(crate) names: Vec<Name>,
 }
 
-/// A function or an aggregate that the program brings.
+/// An import of a user-defined function or aggregate.
 #[derive(Debug)]
 pub(crate) struct ImportItem {
     pub(crate) name: Name,
@@ -46,7 +46,7 @@ pub(crate) struct SourceItem {
     pub(crate) doc: String,
     pub(crate) name: Name,
     pub(crate) fields: Vec<FieldItem>,
-    /// Whether a literal in it could not be read, which is reported.
+    /// Whether it has an invalid literal, which is reported.
     pub(crate) damaged: bool,
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct TypeRef {
     pub(crate) span: Span,
 }
 
-/// What stands behind a field's type.
+/// A marker after a field's type.
 #[derive(Debug)]
 pub(crate) struct Marker {
     pub(crate) kind: MarkerKind,
@@ -102,7 +102,7 @@ pub(crate) struct TableItem {
     pub(crate) doc: String,
     pub(crate) name: Name,
     pub(crate) columns: Vec<FieldItem>,
-    /// Whether a literal in it could not be read, which is reported.
+    /// Whether it has an invalid literal, which is reported.
     pub(crate) damaged: bool,
 }
 
@@ -113,7 +113,7 @@ pub(crate) struct MetricItem {
     pub(crate) value: MetricValue,
     /// `None` where no `{ … }` was written.
     pub(crate) body: Option<Vec<Clause>>,
-    /// Whether a literal in it could not be read, which is reported.
+    /// Whether it has an invalid literal, which is reported.
     pub(crate) damaged: bool,
 }
 
@@ -126,16 +126,16 @@ pub(crate) enum MetricValue {
 /// `test "…" { given SOURCE [ … ] expect METRIC [ … ] }`.
 #[derive(Debug)]
 pub(crate) struct TestItem {
-    /// What stands in its quotes.
+    /// The text in its quotes.
     pub(crate) name: Name,
     pub(crate) clauses: Vec<TestClause>,
-    /// Whether a literal in it could not be read, which is reported.
+    /// Whether it has an invalid literal, which is reported.
     pub(crate) damaged: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct TestClause {
-    /// `expect` or, if not, `given`.
+    /// Whether it is an `expect`, else a `given`.
     pub(crate) is_expected: bool,
     /// Of the metric or the source.
     pub(crate) name: Name,
@@ -283,7 +283,7 @@ pub(crate) enum ExprKind {
         field: Name,
     },
     Paren(Box<Expr>),
-    /// Something that was reported already.
+    /// Something invalid that is already reported.
     Poisoned,
 }
 

@@ -1,16 +1,17 @@
-//! One finding about a text: what, where, and the way out. The words follow rustc: lower case, no
-//! full stop, code in backticks; the message never holds the fix, `help` does.
+//! A diagnostic about a text: what is wrong, where, and how to mend it. Messages follow rustc: lower case, no
+//! full stop, code in backticks; the message never has the fix, `help` does.
 
 use serde::Serialize;
 
 use crate::code::Code;
+pub(crate) use crate::code::Severity;
 
 /// A range of bytes in the text, `start ≤ end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Span {
     /// First byte.
     pub start: usize,
-    /// First byte behind.
+    /// The byte after the last one.
     pub end: usize,
 }
 
@@ -21,47 +22,27 @@ impl Span {
     }
 }
 
-/// Whether a finding stops the file from being used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// The item is not usable.
-    Error,
-    /// The item is usable, and probably not what was meant.
-    Warning,
-}
-
-impl Severity {
-    /// `error` or `warning`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        }
-    }
-}
-
-/// A place in the text, and what is to be said of it.
+/// A range of the text, and a remark on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Label {
     /// Where.
     pub span: Span,
     /// What; may be empty.
     pub text: String,
-    /// Whether this is the place of the finding itself; exactly one label of a diagnostic is.
+    /// Whether this is the range of the diagnostic itself; exactly one label is.
     pub primary: bool,
 }
 
-/// One finding.
+/// An error or a warning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// What kind of finding.
+    /// Its kind.
     pub code: Code,
     /// Error or warning.
     pub severity: Severity,
     /// One phrase.
     pub message: String,
-    /// Places, the primary one first.
+    /// Ranges of the text, the primary one first.
     pub labels: Vec<Label>,
     /// What to change.
     pub help: Vec<String>,
@@ -70,7 +51,7 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// A finding with its place; `label` says in a few words what is there.
+    /// A diagnostic for a range; `label` is a short remark on it.
     pub(crate) fn new(
         code: Code,
         message: impl Into<String>,
@@ -102,16 +83,16 @@ impl Diagnostic {
         self
     }
 
-    /// The place of the finding itself.
+    /// The range of the diagnostic itself.
     pub fn span(&self) -> Span {
         self.labels.iter().find(|label| label.primary).map_or(Span { start: 0, end: 0 }, |label| label.span)
     }
 }
 
-/// More findings than this are not shown: a file with so many has one cause, and a report must stay readable.
+/// Maximum number of diagnostics shown: a file with more has one cause, and a report must stay readable.
 pub(crate) const MOST_SHOWN: usize = 200;
 
-/// Sorts by place, removes repetitions, and cuts what nobody would read.
+/// Sorts by position, removes repetitions, and cuts the list at the maximum.
 pub(crate) fn arrange(found: &mut Vec<Diagnostic>) {
     found.sort_by(|left, right| {
         let key = |diagnostic: &Diagnostic| (diagnostic.span(), diagnostic.code);
@@ -121,7 +102,7 @@ pub(crate) fn arrange(found: &mut Vec<Diagnostic>) {
     let n_found = found.len();
     if n_found > MOST_SHOWN {
         let n_errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
-        // Errors go first, so that a cut never makes the file look usable.
+        // Errors are kept before warnings, so that a cut list never makes the file look usable.
         let mut n_warnings = MOST_SHOWN.saturating_sub(n_errors);
         found.retain(|diagnostic| {
             let kept = diagnostic.severity == Severity::Error || n_warnings > 0;
@@ -132,7 +113,7 @@ pub(crate) fn arrange(found: &mut Vec<Diagnostic>) {
         });
         found.truncate(MOST_SHOWN);
         if let Some(last) = found.last_mut() {
-            last.notes.push(format!("{} more findings are not shown", n_found - MOST_SHOWN));
+            last.notes.push(format!("{} more diagnostics are not shown", n_found - MOST_SHOWN));
         }
     }
 }

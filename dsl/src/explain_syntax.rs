@@ -1,10 +1,10 @@
-//! The syntax tree of a metric for people: `metricc explain METRIC --stage syntax`. What was written,
-//! before any name or type is looked up.
+//! The syntax tree of a metric as text, for `metricc explain METRIC --stage syntax`: the text as written,
+//! before names and types are resolved.
 
 use crate::ast::{Clause, ClauseKind, Every, Expr, ExprKind, MetricItem, MetricValue, Number, UnaryOperator};
 use metricc_ir::explain::Node;
 
-/// A metric as it was parsed.
+/// The tree of a parsed metric.
 pub(crate) fn metric(item: &MetricItem) -> Node {
     let mut node = Node::new("metric").with("name", &item.name.text);
     node = match &item.value {

@@ -1,8 +1,8 @@
-//! The files beside one that is checked: packages that it uses, and rows of its tables.
+//! Access to the files beside the checked one: the files that it uses, and the rows of its tables.
 
-/// Where the files are found that lie beside the one that is checked.
+/// The files beside the checked one.
 pub trait Files {
-    /// The content of a file beside it, such as `events.metric` or `shops.csv`.
+    /// The content of a file, such as `events.metric` or `shops.csv`.
     ///
     /// # Errors
     /// Why it cannot be read, as a phrase.

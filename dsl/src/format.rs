@@ -1,8 +1,9 @@
-//! The one layout of a file. There is nothing to choose: it depends on the tokens, on the comments, and on two wishes
-//! of the author, a blank line, and whether the first part in braces begins a new line.
+//! The formatter. It has no options: the layout depends on the tokens, the comments, and two choices of the
+//! author, blank lines, and whether the first part in braces begins a new line.
 //!
-//! Layout only moves white space, commas between fields, and clauses within a metric; it has no say in meaning. Comments
-//! stay with what they stand by. A part with a comment inside is left as it was written.
+//! Formatting only changes white space, commas between fields, and the order of clauses within a metric,
+//! never the meaning. Comments stay beside the tokens that they are about. A part with a comment inside is
+//! left as written.
 
 use std::ops::Range;
 
@@ -19,13 +20,13 @@ mod source;
 mod spacing;
 mod test;
 
-/// Longest line that is made; what does not fit is broken where there is a place for it.
+/// Maximum line length; longer parts are broken where possible.
 const WIDTH: usize = 110;
 
-/// The text in its one layout. Text that was laid out comes back as it is.
+/// Formats a text. Formatting is idempotent.
 ///
 /// # Errors
-/// What keeps the file from being read: characters, tokens, syntax. Names and types may be wrong.
+/// Errors of characters, tokens or syntax. Errors of names and types do not matter.
 pub fn format(text: &SourceText) -> Result<String, Vec<Diagnostic>> {
     let mut found = Vec::new();
     let Some(scanned) = scan::scan(&text.bytes, &mut found) else { return Err(found) };
@@ -56,7 +57,7 @@ pub fn format(text: &SourceText) -> Result<String, Vec<Diagnostic>> {
         let is_doc = |place: &usize| scanned.tokens[*place].kind == TokenKind::Doc;
         let n_docs = tokens.take_while(is_doc).count();
         let is_long = layout.lines.len() - first - n_docs > 1;
-        // What takes several lines stands apart, and so does what is described.
+        // Blank lines around items of several lines, and around documented items.
         if is_long || n_docs > 0 || was_long == Some(true) {
             layout.blank_at(n_before);
         }
@@ -68,10 +69,10 @@ pub fn format(text: &SourceText) -> Result<String, Vec<Diagnostic>> {
 
 struct Layout<'a> {
     scanned: &'a Scanned<'a>,
-    /// Before each token, and behind the last.
+    /// Before each token, and after the last.
     gaps: Vec<Gap<'a>>,
     lines: Vec<String>,
-    /// Lines with a comment behind them, and the length of what stands before it.
+    /// Lines that end in a comment, and their length before it.
     commented: Vec<(usize, usize)>,
 }
 
@@ -116,7 +117,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// A line; of what is left as it was written, the first one, and the others as they are.
+    /// Adds a line; for a part left as written, the first is indented and the others are unchanged.
     fn line(&mut self, indent: usize, text: &str) {
         let indents = std::iter::once(indent).chain(std::iter::repeat(0));
         self.lines.extend(
@@ -124,7 +125,7 @@ impl<'a> Layout<'a> {
         );
     }
 
-    /// What says something of the token before goes behind it; what is alone gets lines of its own.
+    /// A comment about the token before goes after it; any other gets its own line.
     fn comments_before(&mut self, token: usize, indent: usize) {
         let behind = self.take_behind(token);
         self.put_behind(&behind);
@@ -148,7 +149,7 @@ impl<'a> Layout<'a> {
         behind.into_iter().map(|comment| comment.text).collect()
     }
 
-    /// Puts comments behind the line that was written last; where one is there already, below it.
+    /// Puts comments after the last line, or below it if it has one already.
     fn put_behind(&mut self, comments: &[&str]) {
         for comment in comments {
             let number = self.lines.len().saturating_sub(1);
@@ -164,7 +165,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Puts the comments behind these lines in one column.
+    /// Aligns the comments after these lines.
     fn align_comments(&mut self, lines: Range<usize>) {
         let commented = std::mem::take(&mut self.commented);
         let commented: Vec<_> = commented.into_iter().filter(|(line, _)| lines.contains(line)).collect();
@@ -181,7 +182,7 @@ impl<'a> Layout<'a> {
         tokens.clone().skip(1).any(|token| !self.gaps[token].comments.is_empty())
     }
 
-    /// Tokens on one line; none if a comment is in the way, or documentation.
+    /// Tokens on one line; `None` if a comment or documentation is between them.
     fn one_line(&self, tokens: Range<usize>, is_type: bool) -> Option<String> {
         let has_doc = self.scanned.tokens[tokens.clone()].iter().any(|token| token.kind == TokenKind::Doc);
         if has_doc || self.has_comments_inside(&tokens) {
@@ -200,7 +201,7 @@ impl<'a> Layout<'a> {
         })
     }
 
-    /// Documentation, one line each; the tokens behind it.
+    /// Documentation, one line each; the tokens after it.
     fn docs(&mut self, tokens: Range<usize>, indent: usize) -> Range<usize> {
         let mut start = tokens.start;
         while start < tokens.end && self.scanned.tokens[start].kind == TokenKind::Doc {
@@ -310,7 +311,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Places of the loosest logical operators that stand in no brackets.
+    /// Positions of the loosest logical operators outside brackets.
     fn operators(&self, tokens: Range<usize>) -> Vec<usize> {
         let mut depth = 0_usize;
         let (mut ors, mut ands) = (Vec::new(), Vec::new());

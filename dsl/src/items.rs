@@ -1,5 +1,5 @@
 //! Tokens → top-level items. The split is tolerant: an item with unbalanced brackets ends where the
-//! next one plainly begins, so that one mistake costs one item.
+//! next one clearly begins, so that one mistake affects one item.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::scan::{self, Scanned, Token, TokenKind};
 use metricc_ir::suggest;
 
-/// What an item claims to be by its first word.
+/// The kind of an item, from its first word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ItemKind {
     Use,
@@ -23,11 +23,11 @@ pub(crate) enum ItemKind {
     Other,
 }
 
-/// An item that was not parsed yet.
+/// An item before it is parsed.
 #[derive(Debug)]
 pub(crate) struct RawItem {
     pub(crate) kind: ItemKind,
-    /// The word behind the first one, if there is one: names of broken items are known too.
+    /// The word after the first one, if there is one: names of broken items are known too.
     pub(crate) name: Option<Name>,
     pub(crate) span: Span,
     /// Whether the parser may see it; if not, the reason is reported.
@@ -45,7 +45,7 @@ pub(crate) fn split(scanned: &Scanned<'_>, found: &mut Vec<Diagnostic>) -> Vec<R
                     Span { start: 0, end: 0 },
                     "",
                 )
-                .help("a file holds sources and metrics: `source events { at: timestamp time }`"),
+                .help("a file has sources and metrics: `source events { at: timestamp time }`"),
             );
         }
         return Vec::new();
@@ -98,7 +98,7 @@ fn starts_item(scanned: &Scanned<'_>, index: usize, complete: bool) -> bool {
         |place: usize| scanned.tokens.get(place).map(|next| (next.kind, scanned.token_text(*next)));
     let word = scanned.token_text(token);
     let next = kind_and_text(index + 1);
-    // What was a name before there were tables stays one, unless it plainly begins an item.
+    // `table` is also a valid name, unless it clearly begins an item.
     let is_table = word == "table" && matches!(kind_and_text(index + 2), Some((_, "{")));
     let defines = is_table || matches!(word, "source" | "calendar" | "metric");
     let named = matches!(next, Some((TokenKind::Word, _)));
@@ -153,27 +153,22 @@ fn item(scanned: &Scanned<'_>, range: Range<usize>, found: &mut Vec<Diagnostic>)
     RawItem { kind, name, span, readable }
 }
 
-/// What to say of an item that is none of this version's.
+/// The diagnostic for an item of an unknown kind.
 fn other(scanned: &Scanned<'_>, first: Option<&Token>, span: Span) -> Diagnostic {
     let Some(first) = first else {
-        return Diagnostic::new(
-            Code::DocComment,
-            "a doc comment that describes nothing",
-            span,
-            "no item follows",
-        )
-        .help("put it before an item or a field, or use `//`");
+        return Diagnostic::new(Code::DocComment, "a doc comment without an item", span, "no item follows")
+            .help("put it before an item or a field, or use `//`");
     };
     let word = scanned.token_text(*first);
     let diagnostic = Diagnostic::new(
         Code::UnknownItem,
-        format!("`{word}` starts no item"),
+        format!("unknown item `{word}`"),
         first.span,
-        "a `use`, `source`, `calendar`, `table`, `import`, `metric` or `test` may begin here",
+        "expected `use`, `source`, `calendar`, `table`, `import`, `metric` or `test`",
     );
     match suggest::nearest(word, ["use", "source", "calendar", "table", "import", "metric", "test"]) {
         Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
         None => diagnostic
-            .help("a file holds `use`, `source`, `calendar`, `table`, `import`, `metric` and `test` items"),
+            .help("a file has `use`, `source`, `calendar`, `table`, `import`, `metric` and `test` items"),
     }
 }

@@ -1,9 +1,8 @@
 //! The metric language: text → syntax tree → typed metric ([`metricc_ir`]), with all diagnostics at once.
 //!
-//! Pure: no files, no engine, no clock. The same bytes give the same answer, on every machine. The
-//! stages are
+//! Pure: no files, no engine, no clock. The same bytes give the same result on every machine. The stages are
 //!
-//! | stage | module | what it guards |
+//! | stage | module | what it ensures |
 //! |---|---|---|
 //! | bytes → tokens | `scan` | UTF-8, characters, the limits that keep every later recursion shallow |
 //! | tokens → items | `items` | one broken item does not hide the errors of the next |
@@ -39,12 +38,12 @@ mod scan;
 use metricc_ir as ir;
 use metricc_ir::explain::Node;
 
-pub use code::Code;
-pub use diagnostic::{Diagnostic, Label, Severity, Span};
+pub use code::{Code, Severity};
+pub use diagnostic::{Diagnostic, Label, Span};
 pub use files::{Files, NoFiles};
 pub use format::format;
 
-/// The text of one `.metric` file. It may hold any bytes at all.
+/// The text of one `.metric` file. The bytes may be anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceText {
     /// Name as diagnostics show it, such as a path.
@@ -53,14 +52,14 @@ pub struct SourceText {
     pub bytes: Vec<u8>,
 }
 
-/// What [`check`] found.
+/// The result of [`check`].
 #[derive(Debug)]
 pub struct Checked {
-    /// All items that checked. A metric is in it only if its source is without errors too.
+    /// All items without errors. A metric is in it only if its source has no errors either.
     pub package: ir::Package,
-    /// Everything found, in the order of the text.
+    /// All diagnostics, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
-    /// The files that it uses, and those that they use, each once, by name.
+    /// The files that it uses, directly or through others, each once, by name.
     pub used: Vec<SourceText>,
     syntax: Vec<ast::Item>,
     /// Names of the items that could not be read.
@@ -73,7 +72,7 @@ impl Checked {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
-    /// The syntax tree of a metric, if there is one of that name that could be parsed.
+    /// The syntax tree of the metric with that name, if it could be parsed.
     pub fn explain_syntax(&self, metric: &str) -> Option<Node> {
         self.syntax.iter().find_map(|item| match item {
             ast::Item::Metric(item) if item.name.text == metric => Some(explain_syntax::metric(item)),
@@ -83,7 +82,7 @@ impl Checked {
 }
 
 impl Checked {
-    /// The `#[metric]` function that says the same as a metric of that name, over events of the type `event`. Enums
+    /// The `#[metric]` function equal to the metric with that name, over events of the type `event`. Enums
     /// are compared with their names as strings.
     pub fn rust_spelling(&self, metric: &str, event: &str) -> Option<String> {
         self.syntax.iter().find_map(|item| match item {
@@ -95,12 +94,13 @@ impl Checked {
     }
 }
 
-/// Reads, parses and checks a text that stands alone. Total: every input gives an answer, most of them diagnostics.
+/// Reads, parses and checks a text that uses no files. Total: every input gives a result; most give
+/// diagnostics.
 pub fn check(text: &SourceText) -> Checked {
     check_with(text, &NoFiles)
 }
 
-/// As [`check`], with the files beside the text, which it may `use`.
+/// As [`check`], with the files beside the text: those that it may `use`, and the rows of tables.
 pub fn check_with(text: &SourceText, files: &(impl Files + ?Sized)) -> Checked {
     let read = |name: &str| files.read(name);
     let mut uses = check::Uses::new(&read);
@@ -109,7 +109,7 @@ pub fn check_with(text: &SourceText, files: &(impl Files + ?Sized)) -> Checked {
     checked
 }
 
-/// One file of those that are checked together.
+/// Checks one file: the given text, or one that it uses.
 fn check_file(text: &SourceText, uses: &mut check::Uses<'_>) -> Checked {
     let mut found = Vec::new();
     uses.enter(&text.name);

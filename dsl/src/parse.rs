@@ -1,5 +1,5 @@
 //! One item → its tree. The grammar is `grammar.pest`; this module turns pest's pairs into the
-//! tree of `ast`, with places in the whole file.
+//! tree of `ast`, with positions in the whole file.
 
 use pest::Parser;
 use pest::iterators::{Pair, Pairs};
@@ -20,7 +20,7 @@ mod test;
 #[grammar = "grammar.pest"]
 struct Grammar;
 
-/// Parses one item; `None` if that is not possible, for a reason that is reported.
+/// Parses one item; `None` if it does not parse, which is reported.
 pub(crate) fn item(text: &str, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Option<Item> {
     if !raw.readable {
         return None;
@@ -58,7 +58,7 @@ pub(crate) fn item(text: &str, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Op
     }
 }
 
-/// The pairs inside of a pair, taken one after the other.
+/// A cursor over the pairs inside a pair.
 struct Parts<'i> {
     pairs: Pairs<'i, Rule>,
 }
@@ -68,7 +68,7 @@ impl<'i> Parts<'i> {
         Parts { pairs: pair.into_inner() }
     }
 
-    /// The next pair of this rule; pairs before it (keywords, brackets) are passed over.
+    /// The next pair of this rule; pairs before it (keywords, brackets) are skipped.
     fn next(&mut self, rule: Rule) -> Option<Pair<'i, Rule>> {
         self.pairs.find(|pair| pair.as_rule() == rule)
     }
@@ -83,7 +83,7 @@ impl<'i> Parts<'i> {
         self.pairs.by_ref().filter(move |pair| pair.as_rule() == rule)
     }
 
-    /// The documentation in front.
+    /// The documentation before the item.
     fn doc(&mut self) -> String {
         let mut lines = Vec::new();
         while self.peek(Rule::doc) {
@@ -96,11 +96,11 @@ impl<'i> Parts<'i> {
     }
 }
 
-/// Turns pairs into trees. Its methods give `None` only where the grammar would have to be another.
+/// Turns pairs into trees. Its methods return `None` only if the code does not match the grammar.
 struct Builder<'f> {
     /// Where the item starts in the file.
     base: usize,
-    /// How much had been found before the item.
+    /// Number of diagnostics before the item.
     n_before: usize,
     found: &'f mut Vec<Diagnostic>,
 }
@@ -108,7 +108,7 @@ struct Builder<'f> {
 impl Builder<'_> {
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
         let span = pair.as_span();
-        // pest ends a non-atomic rule behind the white space it skipped.
+        // pest ends a non-atomic rule after the white space it skipped.
         let text = span.as_str();
         let end = span.start() + text.trim_end().len();
         Span { start: self.base + span.start(), end: self.base + end.max(span.start()) }

@@ -1,4 +1,4 @@
-//! Diagnostics as text for people, as one line each for editors, and as data for tools.
+//! Diagnostics as text, as one line each for editors, and as data for tools.
 
 use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -7,14 +7,14 @@ use serde::Serialize;
 use crate::SourceText;
 use crate::diagnostic::{Diagnostic, Label, Severity, Span};
 
-/// One diagnostic with its places resolved: the form that `--message-format json` prints, a line each.
+/// One diagnostic with lines and columns: a line of `--message-format json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Record {
     /// Name of the file.
     pub file: String,
-    /// Line of the primary place, from 1.
+    /// Line of the primary label, from 1.
     pub line: usize,
-    /// Column of the primary place in characters, from 1.
+    /// Column of the primary label in characters, from 1.
     pub column: usize,
     /// Such as `M0012`.
     pub code: &'static str,
@@ -22,7 +22,7 @@ pub struct Record {
     pub severity: Severity,
     /// One phrase.
     pub message: String,
-    /// Places, the primary one first; bytes.
+    /// Labels, the primary one first; spans are in bytes.
     pub labels: Vec<Label>,
     /// What to change.
     pub help: Vec<String>,
@@ -30,7 +30,7 @@ pub struct Record {
     pub notes: Vec<String>,
 }
 
-/// Text whose bytes may be anything, as it can be shown.
+/// Any bytes as displayable text.
 struct Shown<'a> {
     name: &'a str,
     text: std::borrow::Cow<'a, str>,
@@ -46,7 +46,7 @@ impl<'a> Shown<'a> {
         Shown { name: &source.name, text, lines }
     }
 
-    /// The nearest place at or before `at` where a character starts.
+    /// The nearest character boundary at or before `at`.
     fn boundary(&self, at: usize) -> usize {
         let mut at = at.min(self.text.len());
         while !self.text.is_char_boundary(at) {
@@ -55,7 +55,7 @@ impl<'a> Shown<'a> {
         at
     }
 
-    /// Index of the line that holds a place.
+    /// Index of the line that holds an offset.
     fn line_of(&self, at: usize) -> usize {
         self.lines.partition_point(|start| *start <= at).saturating_sub(1)
     }
@@ -72,8 +72,8 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// In the style of rustc, with the lines of the source. `width` is that of the terminal, in columns; 0
-/// stands for the usual width.
+/// In the style of rustc, with the lines of the source. `width` is the width of the terminal in columns; 0
+/// means the default.
 pub fn full(diagnostics: &[Diagnostic], source: &SourceText, color: bool, width: usize) -> String {
     let shown = Shown::of(source);
     let width = if width == 0 { DEFAULT_TERM_WIDTH } else { width };

@@ -230,7 +230,11 @@ impl Printer<'_> {
             .map_or_else(String::new, |condition| format!(".filter(|{row}| {})", self.expr(condition)));
         if self.own.contains(&function.text.as_str()) {
             let values: Vec<String> = arguments.iter().map(|argument| self.expr(&argument.value)).collect();
-            return format!("e{filter}.own({}, |{row}| ({},))", type_name(&function.text), values.join(", "));
+            return format!(
+                "e{filter}.user_defined({}, |{row}| ({},))",
+                type_name(&function.text),
+                values.join(", ")
+            );
         }
         let of_row = |value: &Expr| format!("|{row}| {}", self.expr(value));
         let mut behind = String::new();

@@ -1,5 +1,5 @@
-//! Bytes → tokens, and the limits. Everything behind this module may recurse over what it is given,
-//! because nothing deep, long or unreadable comes through: the parser never sees it.
+//! Bytes → tokens, and the limits. Every later stage may recurse over its input, because nothing deep, long
+//! or unreadable gets past this module.
 //!
 //! The scan also finds what is wrong with single characters (control characters, names in other
 //! scripts, operators of other languages), where a parser could only say that it expected something else.
@@ -40,12 +40,12 @@ pub(crate) struct Token {
     pub(crate) span: Span,
 }
 
-/// What was read.
+/// The tokens of a file.
 #[derive(Debug)]
 pub(crate) struct Scanned<'a> {
     pub(crate) text: &'a str,
     pub(crate) tokens: Vec<Token>,
-    /// Places of characters that no parser can make sense of, ascending; they are reported already.
+    /// Positions of unreadable characters, ascending; they are reported already.
     pub(crate) unreadable: Vec<usize>,
 }
 
@@ -55,7 +55,7 @@ impl Scanned<'_> {
     }
 }
 
-/// Reads a file. `None` if it cannot be read at all, which is reported.
+/// Reads a file. `None` if it cannot be read at all; the reason is then reported.
 pub(crate) fn scan<'a>(bytes: &'a [u8], found: &mut Vec<Diagnostic>) -> Option<Scanned<'a>> {
     if bytes.len() > LARGEST_FILE {
         let span = Span { start: LARGEST_FILE, end: LARGEST_FILE };
@@ -141,7 +141,7 @@ impl<'a> Scanner<'a, '_> {
                         Code::UnreadableText,
                         format!("control character U+{:04X}", u32::from(character)),
                         span,
-                        "it does not show",
+                        "it is invisible",
                     )
                     .help("remove it, or write it as an escape in a string, such as `\\u{1F}`"),
                 );
@@ -212,7 +212,7 @@ impl<'a> Scanner<'a, '_> {
             self.reject(
                 Diagnostic::new(
                     Code::DocComment,
-                    "`//!` describes the file and stands at its start",
+                    "`//!` describes the file and must come first",
                     span,
                     "items come before it",
                 )
@@ -254,11 +254,11 @@ impl<'a> Scanner<'a, '_> {
         self.reject(
             Diagnostic::new(
                 Code::UnreadableText,
-                format!("`{word}` holds letters outside of `a` to `z`"),
+                format!("`{word}` has letters other than `a` to `z`"),
                 span,
                 "such letters may look like others",
             )
-            .help("names are `[a-z_][a-z0-9_]*`; other text stands in quotes"),
+            .help("names are `[a-z_][a-z0-9_]*`; put other text in quotes"),
         );
     }
 
@@ -276,8 +276,13 @@ impl<'a> Scanner<'a, '_> {
         let length = self.run_length(|character| character != '\n');
         let span = Span { start: self.at, end: self.at + self.rest()[..length].trim_end().len() };
         self.reject(
-            Diagnostic::new(Code::StringLiteral, "the string has no end on its line", span, "it begins here")
-                .help("close it with `\"`; a line break inside is written `\\n`"),
+            Diagnostic::new(
+                Code::StringLiteral,
+                "the string is not closed on its line",
+                span,
+                "it begins here",
+            )
+            .help("close it with `\"`; write a line break as `\\n`"),
         );
         self.push(TokenKind::String, length);
     }
@@ -326,7 +331,7 @@ impl<'a> Scanner<'a, '_> {
         let mut diagnostic = Diagnostic::new(Code::ForeignSpelling, "text in single quotes", span, "");
         diagnostic = match length {
             3..=80 => diagnostic.help(format!("write `\"{}\"`", &line[1..length - 1])),
-            _ => diagnostic.help("text stands in double quotes"),
+            _ => diagnostic.help("put text in double quotes"),
         };
         self.reject(diagnostic);
         self.push(TokenKind::String, length);
@@ -341,7 +346,7 @@ impl<'a> Scanner<'a, '_> {
             if first.is_ascii() { String::new() } else { format!("U+{:04X}", u32::from(first)) },
         );
         diagnostic = match first {
-            ';' => diagnostic.help("remove it: clauses need nothing between them, fields at most a `,`"),
+            ';' => diagnostic.help("remove it: clauses need no separator, fields at most a `,`"),
             '#' => diagnostic.help("a comment starts with `//`"),
             _ => diagnostic.help("remove it, or put it in quotes"),
         };

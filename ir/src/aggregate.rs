@@ -118,8 +118,9 @@ pub enum AggregateOp {
         /// How many periods, the first one included, 1 to 1,000.
         n_periods: u32,
     },
-    /// The program's own.
-    Own(Arc<Import>),
+    /// A user-defined aggregate.
+    #[serde(rename = "own")]
+    UserDefined(Arc<Import>),
 }
 
 impl AggregateOp {
@@ -144,7 +145,7 @@ impl AggregateOp {
             All, Any, ArgMax, ArgMin, BitsAnd, BitsOr, Distinct, DistinctWithin, First, Funnel, Last, Max,
             Min, Retention, Set, Union,
         };
-        if let AggregateOp::Own(import) = self {
+        if let AggregateOp::UserDefined(import) = self {
             return import.idempotent;
         }
         matches!(

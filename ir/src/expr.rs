@@ -164,8 +164,9 @@ pub enum Func {
     /// (the keys of a table …) → the column, optional: that of the row with these keys. Without such a row, and where a key
     /// is none: none.
     Lookup(std::sync::Arc<super::Lookup>),
-    /// The program's own: as its import declares it.
-    Own(std::sync::Arc<super::Import>),
+    /// A user-defined function, as its import declares it.
+    #[serde(rename = "own")]
+    UserDefined(std::sync::Arc<super::Import>),
 }
 
 /// A part of a local date and time, as an int.

@@ -285,13 +285,13 @@ impl Metric {
     /// The functions and aggregates of the program that it uses, each as often as it does.
     pub fn imports(&self) -> impl Iterator<Item = &Import> {
         let aggregates = self.aggregates.iter().filter_map(|aggregate| match &aggregate.op {
-            AggregateOp::Own(import) => Some(import.as_ref()),
+            AggregateOp::UserDefined(import) => Some(import.as_ref()),
             _ => None,
         });
         let outputs = self.outputs.iter().map(|output| &output.expr);
         let functions = self.row_expressions().chain(outputs).flat_map(Expr::functions);
         aggregates.chain(functions.filter_map(|func| match func {
-            Func::Own(import) => Some(import.as_ref()),
+            Func::UserDefined(import) => Some(import.as_ref()),
             _ => None,
         }))
     }

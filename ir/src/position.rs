@@ -1,13 +1,13 @@
-//! Positions, frontiers and intervals: where in a log one is.
+//! Positions, frontiers and intervals of a log.
 //!
-//! The boundary between the layers is a frontier and never a time, so these are the only words in
-//! which it can be said what has been read.
+//! The boundary between the layers is a frontier, never a time: everything that has been read is an interval
+//! between two frontiers.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The place of one record. Ordered by partition, then offset: the total order of a log.
+/// The position of one record. Ordered by partition, then offset: the total order of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// Which file, in the byte order of the paths.
@@ -17,8 +17,9 @@ pub struct Position {
 }
 
 impl Position {
-    /// The position as one number, in the order of the log. The lowest 32 bits are zero: they number the rows that
-    /// the list steps of a metric make of one event. Partitions fit into 31 bits, since each is a file or a queue's.
+    /// The position as one number, in the order of the log. The lowest 32 bits are zero: they number the rows
+    /// that the list steps of a metric make of one event. Partitions fit into 31 bits, since each is a file
+    /// or a queue's.
     pub fn to_order(self) -> i128 {
         i128::from(self.partition) << 96 | i128::from(self.offset) << 32
     }
@@ -65,7 +66,7 @@ pub struct IntervalError {
 
 /// The positions between two frontiers: `from` is in, `to` is not.
 ///
-/// Invariant: both have one offset per partition, and `from` is nowhere behind `to`.
+/// Invariant: both have one offset per partition, and `from` is nowhere after `to`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Interval {
     from: Frontier,
@@ -76,7 +77,7 @@ impl Interval {
     /// The interval from one frontier to another.
     ///
     /// # Errors
-    /// [`IntervalError`] if they differ in their number of partitions, or `from` is behind `to` in one.
+    /// [`IntervalError`] if they differ in their number of partitions, or `from` is after `to` in one.
     pub fn new(from: Frontier, to: Frontier) -> Result<Self, IntervalError> {
         if from.0.len() != to.0.len() {
             return Err(IntervalError {
@@ -99,7 +100,7 @@ impl Interval {
         &self.from
     }
 
-    /// The frontier behind the last position.
+    /// The frontier after the last position.
     pub fn to(&self) -> &Frontier {
         &self.to
     }
@@ -127,7 +128,7 @@ pub struct Slice {
     pub partition: u32,
     /// The first offset.
     pub from: u64,
-    /// The offset behind the last.
+    /// The offset after the last.
     pub to: u64,
 }
 

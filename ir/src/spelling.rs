@@ -88,7 +88,7 @@ pub fn aggregate(aggregate: &Aggregate, row: &dyn Fn(usize) -> String) -> String
             arguments.push(n_periods.to_string());
             "retention"
         }
-        AggregateOp::Own(import) => &import.name,
+        AggregateOp::UserDefined(import) => &import.name,
     };
     let call = format!("{name}({})", arguments.join(", "));
     match &aggregate.filter {
@@ -273,7 +273,7 @@ fn function(func: &Func, arguments: &[Expr], whole: &Expr, column: &dyn Fn(usize
             ("truncate".to_owned(), format!(" in {}", self::calendar(calendar)))
         }
         Func::Lookup(lookup) => return format!("{}[{text}].{}", lookup.table().name, lookup.column().name),
-        Func::Own(import) => (import.name.clone(), String::new()),
+        Func::UserDefined(import) => (import.name.clone(), String::new()),
         other => (function_name(other).to_owned(), String::new()),
     };
     format!("{name}({text}){suffix}")

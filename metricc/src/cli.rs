@@ -38,7 +38,7 @@ pub fn main() -> ExitCode {
 /// The command of a program that brings functions and aggregates of its own for the imports of `.metric` files:
 ///
 /// ```no_run
-/// use metricc::own::Imports;
+/// use metricc::user_defined::Imports;
 ///
 /// fn main() -> std::process::ExitCode {
 ///     metricc::cli::main_with(&Imports::new())

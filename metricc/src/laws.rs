@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use metricc_algebra::law_kit::{check_laws, samples, state_bytes};
-use metricc_algebra::{Layout, Size, own_monoid};
+use metricc_algebra::{Layout, Size, user_defined_monoid};
 use metricc_dsl::{SourceText, check};
 use metricc_ir::user_defined::{Aggregate, Erased, Monoid};
 use metricc_log::arrow_type;
@@ -22,7 +22,7 @@ pub fn check_monoid<M: Monoid>(seed: u64) -> Result<(), String> {
     let types = aggregate.arguments().iter().copied().chain([aggregate.result()]).map(data_type);
     let mut types = types.collect::<Option<Vec<_>>>().ok_or("a type that own code does not have")?;
     let presented = types.pop().ok_or("no result")?;
-    let monoid = own_monoid(&aggregate, &types, &presented).map_err(|error| error.to_string())?;
+    let monoid = user_defined_monoid(&aggregate, &types, &presented).map_err(|error| error.to_string())?;
     debug_assert_eq!(monoid.layout(), Layout::Heap);
     let all = samples(&types, N_SAMPLES, seed).ok_or("a type that own code does not have")?;
     for (place, sample) in all.iter().enumerate() {
@@ -54,7 +54,7 @@ macro_rules! law_test {
         #[test]
         fn $name() {
             for seed in 0..4 {
-                if let Err(law) = $crate::own::check_monoid::<$monoid>(seed) {
+                if let Err(law) = $crate::user_defined::check_monoid::<$monoid>(seed) {
                     panic!("seed {seed}: {law}");
                 }
             }

@@ -64,8 +64,8 @@ pub use metricc_types::{
     event, month, quarter, row, week, week_from, year,
 };
 
-/// Functions and aggregates of a crate's own, for metrics in the crate and in `.metric` files.
-pub mod own {
+/// User-defined functions and aggregates, for metrics in Rust and in `.metric` files.
+pub mod user_defined {
     #[cfg(feature = "engines")]
     pub use crate::laws::check_monoid;
     #[cfg(feature = "engines")]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use metricc::own::Imports;
+use metricc::user_defined::Imports;
 use metricc::{Bound, Engine, Evaluated, evaluate, evaluate_interval};
 use metricc_ir::{AnyMetric, Value};
 use metricc_log::Interval;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use metricc::Package;
-use metricc::own::Imports;
+use metricc::user_defined::Imports;
 use metricc_compiler::{MetricPlan, SourcePlan, explain};
 use metricc_ir::explain::Node;
 use metricc_ir::explain_typed::explain_typed;

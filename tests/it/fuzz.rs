@@ -8,7 +8,7 @@ use std::panic::catch_unwind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use metricc::own::Imports;
+use metricc::user_defined::Imports;
 use metricc_compiler::{DerivedPlan, SourcePlan};
 use metricc_dsl::{Code, SourceText, check_with, format};
 use metricc_tests::generate::metrics::{FILES, package};

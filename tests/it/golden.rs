@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 // All names of the product that the golden tests use.
-use metricc::own::Imports;
+use metricc::user_defined::Imports;
 use metricc::{Bound, Engine, EngineOptions, Package, bind, evaluate_interval};
 use metricc_compiler::{DerivedPlan, MetricPlan, Segment, SourcePlan};
 use metricc_dsl::{SourceText, render};

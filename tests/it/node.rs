@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use metricc::own::{Imports, scalar};
+use metricc::user_defined::{Imports, scalar};
 use metricc::{Package, ReadRequest, Serving};
 use metricc_dsl::SourceText;
 use metricc_durable_log::Request;

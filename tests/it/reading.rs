@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use metricc::jiff::Timestamp;
-use metricc::own::Imports;
+use metricc::user_defined::Imports;
 use metricc::{
     Bound, Engine, EngineOptions, Event, Events, HttpServing, LocalServing, Metric, ReadRequest, Serving,
     ServingError, day, evaluate_interval, metric,

@@ -79,7 +79,9 @@ fn the_hash_follows_the_meaning_and_not_the_spelling() {
     let hash = |text: &str| {
         let package = package(text);
         let metrics = package.metrics(&[]).expect("a metric");
-        metricc_compiler::SourcePlan::new(&metrics, &metricc::own::Imports::new()).expect("a plan").metrics[0]
+        metricc_compiler::SourcePlan::new(&metrics, &metricc::user_defined::Imports::new())
+            .expect("a plan")
+            .metrics[0]
             .hash
     };
     let spelled =

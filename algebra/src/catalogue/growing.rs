@@ -12,9 +12,9 @@ use crate::heap_monoids::{
     Top, TopByDecimals, TopByInts, TopWords, WordQuantile, cohort_fields, ranked_fields,
 };
 use crate::lists::element_field;
-use crate::ordered::n_words_of;
+use crate::ordered_words::n_words_of;
 use crate::scalar::hash64;
-use crate::states::{ItemSum, Tally, max_buckets, resolution_for};
+use crate::states::{ItemSum, ValueCount, max_buckets, resolution_for};
 use crate::{Exactness, Laws, Monoid, Result, Size, StateError};
 
 /// Buckets of the finest histogram: one more than edges.
@@ -116,7 +116,7 @@ pub(super) fn top(op: &Op, k: u32, inputs: &[DataType]) -> Result<Arc<dyn Monoid
     let item_type = item.clone();
     Ok(match (by, by.and_then(decimal_scale)) {
         (None, _) => {
-            let kernel: Top<Tally> =
+            let kernel: Top<ValueCount> =
                 Top { k, shape, item: item_type, weight: DataType::Int64, by: PhantomData };
             let description = describe(tallies(item), &DataType::Int64, false);
             match n_words_of(item) {

@@ -10,7 +10,7 @@ use arrow::datatypes::{
 use super::{Op, decimal_scale, describe, growing, set_laws, type_name};
 use crate::heap_groups::HeapMonoid;
 use crate::heap_monoids::{ByTime, ByValue, Choice, TextExtremeKernel};
-use crate::ordered::n_words_of;
+use crate::ordered_words::n_words_of;
 use crate::scalar::OneWord;
 use crate::values::Shape;
 use crate::word_groups::{WordKernel, WordMonoid};

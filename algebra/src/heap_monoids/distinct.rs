@@ -1,4 +1,4 @@
-//! Exact number of distinct values: the set of them.
+//! Exact number of distinct values: the state is the set of values.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -58,8 +58,8 @@ impl Hashed for &str {
     }
 }
 
-/// The hashes of a column, all of them made before the first is looked at: the loop over sketches is then nothing but
-/// memory accesses, which the processor overlaps.
+/// The hashes of a column, all of them made before the first is looked at: the loop over sketches is then
+/// nothing but memory accesses, which the processor overlaps.
 #[derive(Debug)]
 pub(crate) struct Hashes<C> {
     hashes: Vec<u64>,

@@ -1,27 +1,28 @@
 //! The monoids whose states live on the heap.
 
-mod actors;
-mod chosen;
+mod arg_extreme;
+mod bucket_counts;
 mod distinct;
 mod distinct_within;
 mod exact_quantile;
-mod float;
-mod listed;
-mod powers;
+mod float_moments;
+mod float_powers;
+mod funnel_retention;
+mod keyed_kernels;
 mod quantile;
-mod ranked;
-mod tallies;
-mod text;
+mod set_list;
+mod text_extreme;
+mod top_k;
 
-pub(crate) use actors::{Funnel, Retention, cohort_fields};
-pub(crate) use chosen::{ByTime, ByValue, Choice};
+pub(crate) use arg_extreme::{ByTime, ByValue, Choice};
+pub(crate) use bucket_counts::{Frequency, HistogramKernel};
 pub(crate) use distinct::{DistinctBooleans, DistinctDecimals, DistinctTexts, DistinctWords};
 pub(crate) use distinct_within::Sketch;
 pub(crate) use exact_quantile::{ExactQuantile, WordQuantile};
-pub(crate) use float::{FloatMeanKernel, FloatMomentsKernel, FloatSumKernel};
-pub(crate) use listed::{Listable, Listed, UnionDecimals, UnionTexts, UnionWords};
-pub(crate) use powers::{FloatPairsKernel, FloatPowersKernel};
+pub(crate) use float_moments::{FloatMeanKernel, FloatMomentsKernel, FloatSumKernel};
+pub(crate) use float_powers::{FloatPairsKernel, FloatPowersKernel};
+pub(crate) use funnel_retention::{Funnel, Retention, cohort_fields};
 pub(crate) use quantile::{DecimalQuantile, FloatQuantile, IntQuantile, Quantile};
-pub(crate) use ranked::{Top, TopByDecimals, TopByInts, TopWords, ranked_fields};
-pub(crate) use tallies::{Frequency, HistogramKernel};
-pub(crate) use text::TextExtremeKernel;
+pub(crate) use set_list::{Listable, Listed, UnionDecimals, UnionTexts, UnionWords};
+pub(crate) use text_extreme::TextExtremeKernel;
+pub(crate) use top_k::{Top, TopByDecimals, TopByInts, TopWords, ranked_fields};

@@ -2,7 +2,7 @@
 
 use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array};
 
-use super::float::floats;
+use super::float_moments::floats;
 use crate::heap_groups::HeapKernel;
 use crate::rounding::decimal_to_f64;
 use crate::states::{LogBuckets, LogBucketsBuilder};
@@ -24,7 +24,7 @@ pub(crate) struct IntQuantile(pub(crate) Quantile);
 /// Over decimals.
 #[derive(Debug, Clone)]
 pub(crate) struct DecimalQuantile {
-    /// Digits behind the point.
+    /// Digits after the decimal point.
     pub(crate) scale: u8,
     /// Which quantile.
     pub(crate) quantile: Quantile,

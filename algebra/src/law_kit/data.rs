@@ -1,4 +1,5 @@
-//! Rows to try laws on: few and many, in one group and in several, with the values that break naive arithmetic.
+//! Rows to try laws on: few and many, in one group and in several, with the values that break naive
+//! arithmetic.
 
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ const FLOATS: [f64; 14] =
 const TEXTS: [&str; 8] =
     ["", "a", "b", "ab", "ß", "e\u{301}", "a\u{0}b", "a rather long text that is no key"];
 
-/// Samples for arguments of these types, the same for the same seed; none for a type that own code does not take.
+/// Samples for arguments of these types, the same for the same seed; none for a type that user-defined code
+/// cannot take.
 pub fn samples(inputs: &[DataType], n_samples: usize, seed: u64) -> Option<Vec<Sample>> {
     let mut random = Random(seed);
     (0..n_samples).map(|place| sample(inputs, place, &mut random)).collect()

@@ -1,4 +1,4 @@
-//! Vectorised groups of sessions: each session is a group of its parts, whatever group it is in itself.
+//! Vectorised groups of sessions: for the parts, each session is one group.
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, UInt32Array};
 use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer, ScalarBuffer};
@@ -6,15 +6,15 @@ use arrow::compute::take;
 use arrow::datatypes::TimestampMicrosecondType;
 use std::sync::Arc;
 
-use super::state::{Table, encode};
-use super::{Kind, Sessions};
+use super::state::{SessionTable, encode};
+use super::{SessionMonoid, Sessions};
 use crate::column::{not_below, selection};
 use crate::heap_groups::binary;
 use crate::{Checked, Groups, Result};
 
 /// A session while it grows.
 #[derive(Debug)]
-struct Span {
+struct SessionSpan {
     /// First and last event, µs.
     first: i64,
     last: i64,
@@ -25,12 +25,12 @@ struct Span {
 }
 
 pub(super) struct SessionGroups {
-    kind: Arc<Kind>,
+    kind: Arc<SessionMonoid>,
     parts: Vec<Box<dyn Groups>>,
     /// Groups of the parts so far.
     n_ids: usize,
     /// The sessions of each group, in order of time, further apart than the gap.
-    groups: Vec<Vec<Span>>,
+    groups: Vec<Vec<SessionSpan>>,
     n_spans: usize,
 }
 
@@ -57,15 +57,15 @@ impl SessionGroups {
             }
             _ => spans.partition_point(|span| span.last.saturating_add(gap) < first),
         };
-        let touches = |span: &Span| span.first <= last.saturating_add(gap);
+        let touches = |span: &SessionSpan| span.first <= last.saturating_add(gap);
         let to = from + spans[from..].partition_point(touches);
         if from == to {
-            spans.insert(from, Span { first, last, id: self.n_ids, joined: Vec::new() });
+            spans.insert(from, SessionSpan { first, last, id: self.n_ids, joined: Vec::new() });
             self.n_ids += 1;
             self.n_spans += 1;
             return self.n_ids - 1;
         }
-        let others: Vec<Span> = spans.drain(from + 1..to).collect();
+        let others: Vec<SessionSpan> = spans.drain(from + 1..to).collect();
         self.n_spans -= others.len();
         let span = &mut spans[from];
         for other in others {
@@ -79,7 +79,7 @@ impl SessionGroups {
     }
 
     /// The states of the parts of these sessions, one row each.
-    fn states_of(&self, emitted: &[ArrayRef], spans: &[Span]) -> Result<Vec<ArrayRef>> {
+    fn states_of(&self, emitted: &[ArrayRef], spans: &[SessionSpan]) -> Result<Vec<ArrayRef>> {
         let (mut ids, mut session_of) = (Vec::new(), Vec::new());
         for (session, span) in spans.iter().enumerate() {
             for id in std::iter::once(&span.id).chain(&span.joined) {
@@ -102,7 +102,7 @@ impl SessionGroups {
     }
 
     /// Keeps these sessions alone, with the states of their parts.
-    fn keep(&mut self, groups: Vec<Vec<Span>>, states: &[ArrayRef]) -> Result<()> {
+    fn keep(&mut self, groups: Vec<Vec<SessionSpan>>, states: &[ArrayRef]) -> Result<()> {
         self.parts = part_groups(&self.kind);
         self.groups = groups;
         self.n_ids = 0;
@@ -117,7 +117,7 @@ impl SessionGroups {
     }
 }
 
-fn part_groups(kind: &Kind) -> Vec<Box<dyn Groups>> {
+fn part_groups(kind: &SessionMonoid) -> Vec<Box<dyn Groups>> {
     kind.parts.iter().map(|part| part.monoid.groups()).collect()
 }
 
@@ -175,7 +175,7 @@ impl Groups for SessionGroups {
         }
         self.grow(n_groups);
         let states = binary(states).map_err(error)?;
-        let mut table = Table::new(&kind.parts);
+        let mut table = SessionTable::new(&kind.parts);
         let mut ids = Vec::new();
         for (row, group) in groups.iter().enumerate() {
             if *group >= n_groups {
@@ -201,10 +201,10 @@ impl Groups for SessionGroups {
         let n_ids = self.n_ids;
         let emitted = self.parts.iter_mut().map(|part| part.emit(n_ids)).collect::<Result<Vec<_>>>()?;
         let lengths: Vec<usize> = first.iter().map(Vec::len).collect();
-        let spans: Vec<Span> = first.into_iter().flatten().collect();
+        let spans: Vec<SessionSpan> = first.into_iter().flatten().collect();
         let states = self.states_of(&emitted, &spans)?;
         let rest_lengths: Vec<usize> = rest.iter().map(Vec::len).collect();
-        let rest: Vec<Span> = rest.into_iter().flatten().collect();
+        let rest: Vec<SessionSpan> = rest.into_iter().flatten().collect();
         let rest_states = self.states_of(&emitted, &rest)?;
         let mut rest = rest.into_iter();
         let kept = rest_lengths.into_iter().map(|n_spans| rest.by_ref().take(n_spans).collect()).collect();
@@ -216,13 +216,18 @@ impl Groups for SessionGroups {
         let parts: usize = self.parts.iter().map(|part| part.size()).sum();
         size_of::<Self>()
             + parts
-            + self.groups.capacity() * size_of::<Vec<Span>>()
-            + self.n_spans * size_of::<Span>()
+            + self.groups.capacity() * size_of::<Vec<SessionSpan>>()
+            + self.n_spans * size_of::<SessionSpan>()
     }
 }
 
 /// The canonical column of groups with these numbers of sessions.
-fn column(kind: &Kind, lengths: &[usize], spans: &[Span], states: &[ArrayRef]) -> Checked<ArrayRef> {
+fn column(
+    kind: &SessionMonoid,
+    lengths: &[usize],
+    spans: &[SessionSpan],
+    states: &[ArrayRef],
+) -> Checked<ArrayRef> {
     let (mut bytes, mut offsets) = (Vec::new(), vec![0_i32]);
     let mut session = 0;
     for length in lengths {

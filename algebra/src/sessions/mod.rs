@@ -1,8 +1,9 @@
 //! Sessions: disjoint intervals of event time, each with the states of aggregates over its events.
 //!
-//! Events belong to one session when one follows the other within the gap. A state is the set of a group's sessions;
-//! merging it with another unites both sets and joins what touches, which is the closure of a relation: neither order
-//! nor grouping matter, and a late event may join two sessions. What a session holds merges as it does everywhere.
+//! Events belong to one session when one follows the other within the gap. A state is the set of a group's
+//! sessions; merging it with another unites both sets and joins what touches, which is the closure of a
+//! relation: neither order nor grouping matter, and a late event may join two sessions. What a session holds
+//! merges as it does everywhere.
 
 mod groups;
 mod state;
@@ -20,24 +21,25 @@ use crate::{
 };
 use groups::SessionGroups;
 pub use state::SessionState;
-use state::Table;
+use state::SessionTable;
 
 /// One aggregate over the events of a session.
 #[derive(Debug, Clone)]
 pub struct SessionPart {
     /// Its monoid.
     pub monoid: Arc<dyn Monoid>,
-    /// Whether a Boolean column behind its arguments says which events count.
+    /// Whether a Boolean column after its arguments filters the events.
     pub has_filter: bool,
 }
 
-/// The monoid of sessions. Its arguments: event time (Timestamp, µs), then those of each part in turn, a part's filter
-/// behind them. It presents when the sessions began and ended; [`Sessions::explode`] gives the states of their parts.
+/// The monoid of sessions. Its arguments: event time (Timestamp, µs), then those of each part in turn, a
+/// part's filter after them. It presents when the sessions began and ended; [`Sessions::explode`] gives the
+/// states of their parts.
 #[derive(Debug, Clone)]
-pub struct Sessions(Arc<Kind>);
+pub struct Sessions(Arc<SessionMonoid>);
 
 #[derive(Debug)]
-struct Kind {
+struct SessionMonoid {
     description: Description,
     /// µs, above zero.
     gap: i64,
@@ -81,7 +83,7 @@ impl Sessions {
             inputs,
             presented: DataType::List(element_field(&DataType::Struct(span_fields()))),
         };
-        let sessions = Sessions(Arc::new(Kind { description, gap, parts }));
+        let sessions = Sessions(Arc::new(SessionMonoid { description, gap, parts }));
         register(&sessions);
         Ok(sessions)
     }
@@ -94,14 +96,14 @@ impl Sessions {
     /// The sessions of a canonical column, with the states of their parts.
     ///
     /// # Errors
-    /// When a row is no state of this monoid.
+    /// When a row is not a state of this monoid.
     pub fn explode(&self, states: &ArrayRef) -> Result<Exploded> {
         self.table(states).map_err(|problem| self.0.error(problem))
     }
 
     fn table(&self, states: &ArrayRef) -> Checked<Exploded> {
         let states = binary(states)?;
-        let mut table = Table::new(&self.0.parts);
+        let mut table = SessionTable::new(&self.0.parts);
         let mut rows = Vec::new();
         for row in 0..states.len() {
             let n_sessions = table.decode(self.0.gap, states.value(row))?;
@@ -112,7 +114,7 @@ impl Sessions {
     }
 }
 
-impl Kind {
+impl SessionMonoid {
     fn error(&self, problem: &str) -> StateError {
         StateError::new(&self.description.name, problem)
     }
@@ -173,7 +175,7 @@ impl Monoid for Sessions {
     fn identity(&self) -> Vec<u8> {
         Vec::new()
     }
-    /// An event is part of its session whatever its parts make of it.
+    /// An event belongs to its session even if no part of the session counts it.
     fn n_required(&self) -> usize {
         1
     }
@@ -199,7 +201,7 @@ impl Monoid for Sessions {
     }
 }
 
-/// The kinds of session of this process, for states that come from another one.
+/// The session monoids of this process, to decode states that come from another process.
 static KNOWN: Mutex<Vec<Sessions>> = Mutex::new(Vec::new());
 
 fn register(sessions: &Sessions) {

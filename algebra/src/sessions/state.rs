@@ -13,7 +13,7 @@ use crate::{Checked, Monoid};
 
 /// Sessions one after the other: their spans, and the states of each part as bytes.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct SessionTable {
     /// First and last event, µs.
     pub(super) spans: Vec<(i64, i64)>,
     parts: Vec<PartBytes>,
@@ -27,7 +27,7 @@ struct PartBytes {
     lengths: Vec<usize>,
 }
 
-impl Table {
+impl SessionTable {
     pub(super) fn new(parts: &[SessionPart]) -> Self {
         let part = |part: &SessionPart| {
             let n_fixed = match part.monoid.state_type() {
@@ -36,11 +36,12 @@ impl Table {
             };
             PartBytes { n_fixed, bytes: Vec::new(), lengths: Vec::new() }
         };
-        Table { spans: Vec::new(), parts: parts.iter().map(part).collect() }
+        SessionTable { spans: Vec::new(), parts: parts.iter().map(part).collect() }
     }
 
-    /// Appends the sessions of canonical bytes, and says how many they are. For each in order of time: first and last
-    /// event (8 bytes each, little-endian), then the state of each part, behind its length where that is not fixed.
+    /// Appends the sessions of canonical bytes, and says how many they are. For each in order of time: first
+    /// and last event (8 bytes each, little-endian), then the state of each part, after its length where that
+    /// is not fixed.
     pub(super) fn decode(&mut self, gap: i64, bytes: &[u8]) -> Checked<usize> {
         let n_before = self.spans.len();
         let mut reader = Reader::new(bytes);

@@ -16,7 +16,8 @@ use num_bigint::BigInt;
 /// Sum of up to 2⁶³ floats: 2,240 bits from 2^-1120 on, the window from 2^-96 to 2^95.
 pub type ExactSum = Exact<3, 35, 16, -1120>;
 
-/// Sum of the squares, or products of two, of up to 2⁶³ floats: 4,352 bits from 2^-2176 on, the window from 2^-192 to 2^127.
+/// Sum of the squares, or products of two, of up to 2⁶³ floats: 4,352 bits from 2^-2176 on, the window from
+/// 2^-192 to 2^127.
 pub type ExactSumOfSquares = Exact<5, 68, 31, -2176>;
 
 /// A two's complement integer of `FULL` limbs times 2^`EXPONENT`, held in `WINDOW` limbs starting with limb

@@ -1,4 +1,4 @@
-//! Exact power sums of floats: what means, variances and standard deviations are presented from.
+//! Exact power sums of floats, for means, variances and standard deviations.
 
 use num_bigint::BigInt;
 use num_traits::Signed;

@@ -45,7 +45,7 @@ impl FloatPowers {
         let square = u128::from(mantissa) * u128::from(mantissa);
         let (low, high) = (square & u128::from(u64::MAX), square >> 64);
         let is_negative = value.is_sign_negative();
-        // Powers of more than 128 bits come in parts, each behind the last by 64 bits.
+        // Powers of more than 128 bits come in parts, each 64 bits above the last.
         self.cubes.add_scaled(low * u128::from(mantissa), 117, 3 * exponent, is_negative);
         self.cubes.add_scaled(high * u128::from(mantissa), 95, 3 * exponent + 64, is_negative);
         self.fourths.add_scaled(low * low, 128, 4 * exponent, false);
@@ -73,8 +73,8 @@ impl FloatPowers {
         PowerSums { n_rows: self.n_rows, sums }
     }
 
-    /// Reads canonical bytes: nothing for no rows, else the count (8 bytes) and the sums of the first to the fourth
-    /// power, each behind its length in bytes (LEB128).
+    /// Reads canonical bytes: nothing for no rows, else the count (8 bytes) and the sums of the first to the
+    /// fourth power, each after its length in bytes (LEB128).
     pub(crate) fn decode(bytes: &[u8]) -> Checked<Self> {
         if bytes.is_empty() {
             return Ok(Self::default());
@@ -136,8 +136,8 @@ impl FloatPairs {
         (sums, [a, b].map(|binary| Unit { binary, decimal: 0 }))
     }
 
-    /// Reads canonical bytes: nothing for no rows, else the count (8 bytes) and the sums of both arguments, of their
-    /// squares and of their product, each behind its length in bytes (LEB128).
+    /// Reads canonical bytes: nothing for no rows, else the count (8 bytes) and the sums of both arguments,
+    /// of their squares and of their product, each after its length in bytes (LEB128).
     pub(crate) fn decode(bytes: &[u8]) -> Checked<Self> {
         if bytes.is_empty() {
             return Ok(Self::default());

@@ -44,7 +44,7 @@ impl HyperLogLog {
         HyperLogLog { precision, registers: Registers::Sparse(Vec::new()) }
     }
 
-    /// The sparse entry of a hash: its register, and the rank of its first one bit behind the index.
+    /// The sparse entry of a hash: its register, and the rank of its first one bit after the index.
     #[inline]
     fn entry(precision: u8, hash: u64) -> u32 {
         let index = (hash >> (64 - precision)) as u32;
@@ -79,7 +79,7 @@ impl HyperLogLog {
         }
     }
 
-    /// Dense, whatever the canonical form is.
+    /// Makes it dense, even if that is not its canonical form.
     fn make_dense(&mut self) {
         if let Registers::Sparse(entries) = &self.registers {
             let mut ranks = vec![0; self.n_registers()].into_boxed_slice();
@@ -88,7 +88,7 @@ impl HyperLogLog {
         }
     }
 
-    /// The canonical form of what may be dense without need.
+    /// Restores the canonical form of a sketch that may be dense without need.
     fn normalize(&mut self) {
         let Registers::Dense(ranks) = &self.registers else { return };
         let n_set = n_set(ranks);
@@ -222,8 +222,8 @@ fn rank_of(entry: u32) -> u32 {
     entry & ((1 << RANK_BITS) - 1)
 }
 
-/// How many registers are not zero. Counted in bytes, of which the processor adds many at once; what it adds one by one,
-/// watching for an overflow that cannot be, takes far longer.
+/// How many registers are not zero. Counted in bytes, of which the processor adds many at once; what it adds
+/// one by one, watching for an overflow that cannot be, takes far longer.
 fn n_set(ranks: &[u8]) -> usize {
     let n_set = |ranks: &[u8]| ranks.iter().fold(0_u8, |n, rank| n.wrapping_add(u8::from(*rank != 0)));
     ranks.chunks(usize::from(u8::MAX)).map(|ranks| usize::from(n_set(ranks))).sum()

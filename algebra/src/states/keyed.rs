@@ -1,4 +1,4 @@
-//! A state per key: counts of values, sums of items, what each actor did. The keys are values of one type.
+//! States by key: counts by value, sums by item, steps and periods by actor. The keys are values of one type.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -58,7 +58,7 @@ impl<E: Entry> Keyed<E> {
         self.entries.is_empty()
     }
 
-    /// Reads canonical bytes: each key behind its length (LEB128), then its entry, in order of the keys.
+    /// Reads canonical bytes: each key after its length (LEB128), then its entry, in order of the keys.
     pub(crate) fn decode(shape: Shape, bytes: &[u8]) -> Checked<Self> {
         let mut reader = Reader::new(bytes);
         let mut keyed = Keyed::new(shape);

@@ -94,7 +94,7 @@ impl TextSet {
         *self = merged;
     }
 
-    /// Reads canonical bytes: each text behind its length (LEB128), in order.
+    /// Reads canonical bytes: each text after its length (LEB128), in order.
     pub(crate) fn decode(bytes: &[u8]) -> Checked<Self> {
         let mut reader = Reader::new(bytes);
         let mut set = TextSet::default();

@@ -1,4 +1,4 @@
-//! Bits of integers: in any, in all, in an odd number of the rows.
+//! Bitwise or, and, and exclusive or of integers.
 
 use std::sync::Arc;
 
@@ -7,15 +7,16 @@ use arrow::array::{ArrayRef, Int64Array};
 use crate::word_groups::WordKernel;
 use crate::{Checked, WordOp};
 
-/// Bits that some row has; of nothing: none of them.
+/// Bits that some row has; zero without rows.
 #[derive(Debug, Clone)]
 pub(crate) struct BitsOr;
 
-/// Bits that an odd number of rows has; of nothing: none of them.
+/// Bits that an odd number of rows has; zero without rows.
 #[derive(Debug, Clone)]
 pub(crate) struct BitsXor;
 
-/// Bits that every row has, held as whether there are rows, and the bits that some row lacks; of nothing: null.
+/// Bits that every row has; null without rows. The state is whether there are rows, and the bits that some
+/// row lacks.
 #[derive(Debug, Clone)]
 pub(crate) struct BitsAnd;
 

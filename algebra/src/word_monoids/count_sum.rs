@@ -55,7 +55,7 @@ impl WordKernel<2> for IntSum {
 /// Sum of decimals: 2⁶³ rows of 38 digits need 191 bits.
 #[derive(Debug, Clone)]
 pub(crate) struct DecimalSum {
-    /// Digits behind the point, of input and result.
+    /// Digits after the decimal point, of input and result.
     pub(crate) scale: u8,
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct BooleanExtreme<const LEAST: bool>;
 pub(crate) struct DecimalExtreme<const LEAST: bool> {
     /// Type of input and result.
     pub(crate) precision: u8,
-    /// Digits behind the point.
+    /// Digits after the decimal point.
     pub(crate) scale: i8,
 }
 

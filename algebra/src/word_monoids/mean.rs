@@ -38,12 +38,12 @@ impl WordKernel<3> for IntMean {
 /// Mean of decimals, with up to six more digits: count, sum.
 #[derive(Debug, Clone)]
 pub(crate) struct DecimalMean {
-    /// Digits behind the point of the input.
+    /// Digits after the decimal point of the input.
     pub(crate) scale: u8,
 }
 
 impl DecimalMean {
-    /// Digits behind the point of the result.
+    /// Digits after the decimal point of the result.
     pub(crate) fn presented_scale(&self) -> u8 {
         (self.scale + 6).min(38)
     }

@@ -1,22 +1,22 @@
 //! The monoids whose states are words.
 
+mod any_all;
+mod arg_extreme;
 mod bits;
-mod chosen;
 mod count_sum;
 mod extreme;
 mod mean;
 mod moments;
 mod powers;
-mod truth;
 
+pub(crate) use any_all::{AllTrue, AnyTrue};
+pub(crate) use arg_extreme::ChosenWords;
 pub(crate) use bits::{BitsAnd, BitsOr, BitsXor};
-pub(crate) use chosen::ChosenWords;
 pub(crate) use count_sum::{Count, DecimalSum, IntSum};
 pub(crate) use extreme::{BooleanExtreme, DecimalExtreme, Extreme};
 pub(crate) use mean::{DecimalMean, IntMean};
 pub(crate) use moments::{DecimalMoments, IntMoments};
 pub(crate) use powers::{DecimalPairs, DecimalPowers, IntPairs, IntPowers};
-pub(crate) use truth::{AllTrue, AnyTrue};
 
 use num_bigint::BigInt;
 

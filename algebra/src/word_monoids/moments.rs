@@ -45,7 +45,7 @@ impl WordKernel<6> for IntMoments {
 /// Variance of decimals: count, sum, sum of squares, all unscaled.
 #[derive(Debug, Clone)]
 pub(crate) struct DecimalMoments {
-    /// Digits behind the point of the input.
+    /// Digits after the decimal point of the input.
     pub(crate) scale: u8,
     /// Present the square root.
     pub(crate) root: bool,

@@ -27,7 +27,7 @@ pub(crate) struct IntPairs(pub(crate) Relation);
 #[derive(Debug, Clone)]
 pub(crate) struct DecimalPairs {
     pub(crate) relation: Relation,
-    /// Digits behind the point of both arguments.
+    /// Digits after the decimal point of both arguments.
     pub(crate) scales: [u8; 2],
 }
 
@@ -68,7 +68,7 @@ fn add_at(words: &mut [u64], value: u128) {
     }
 }
 
-/// One behind the other: the count, and a sum of each width.
+/// One after the other: the count, and a sum of each width.
 fn sums<const N: usize>(products: &[&[i128]], widths: &[usize]) -> [u64; N] {
     let mut state = [0; N];
     state[0] = 1;

@@ -40,8 +40,8 @@ pub(crate) fn assert_nearest(presented: Option<f64>, reference: &Exact) {
     }
 }
 
-/// Asserts that a presented float is the one nearest to the square root of the reference; none beyond all floats,
-/// where the deviation of a few values of both signs near the largest float is.
+/// Asserts that a presented float is the one nearest to the square root of the reference; none beyond all
+/// floats, where the deviation of a few values of both signs near the largest float is.
 pub(crate) fn assert_nearest_root(presented: Option<f64>, square: &Exact) {
     let Some(value) = presented else {
         assert!(*square >= beyond() * beyond(), "none presented for the root of {square}");

@@ -1,7 +1,8 @@
 //! The bytes of states, for ever: a change of them is a change of version.
 //!
-//! `tests/golden/states.txt` has a line per monoid: name, version, the bytes of one state, and what they present. With
-//! `METRICC_GOLDEN=write` lines of new monoids and versions are added; those that are there are never changed.
+//! `tests/golden/states.txt` has a line per monoid: name, version, the bytes of one state, and what they
+//! present. With `METRICC_GOLDEN=write` lines of new monoids and versions are added; those that are there are
+//! never changed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -169,7 +169,7 @@ pub(super) fn name(func: &Func) -> &str {
         Func::Hash64 => "hash64",
         Func::Cast => "cast",
         Func::Lookup(_) => "lookup",
-        Func::Own(import) => &import.name,
+        Func::UserDefined(import) => &import.name,
     }
 }
 

@@ -100,7 +100,7 @@ fn compile_at(
                 .map(|arg| compile_at(arg, schema, column, imports, depth + 1))
                 .collect::<Result<Vec<_>, _>>()?;
             let kinds = args.iter().map(|arg| arg.ty.kind.clone()).collect();
-            if let Func::Own(import) = func {
+            if let Func::UserDefined(import) = func {
                 let body = own::body(import, imports)?;
                 return Ok(Arc::new(Kernel::own(func.clone(), kinds, compiled, expr.ty.clone(), body)));
             }

@@ -170,7 +170,7 @@ impl Checker<'_> {
 fn presented(op: &AggregateOp, args: &[Typed]) -> Type {
     let kind = args.first().map_or(Kind::Int, |arg| arg.kind().clone());
     match op {
-        AggregateOp::Own(import) => import::presented(import),
+        AggregateOp::UserDefined(import) => import::presented(import),
         AggregateOp::Count
         | AggregateOp::Distinct
         | AggregateOp::DistinctWithin { .. }

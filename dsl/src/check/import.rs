@@ -134,7 +134,7 @@ impl Checker<'_> {
         let may_be_none = taken.iter().zip(&import.arguments).filter(|(_, ty)| !ty.optional);
         let of_arguments = may_be_none.map(|(typed, _)| typed.none).fold(NoneKind::Never, NoneKind::max);
         let own = if import.result.optional { NoneKind::Declared } else { of_result(&import.result.kind) };
-        let func = Func::Own(Arc::new(import.clone()));
+        let func = Func::UserDefined(Arc::new(import.clone()));
         let kind = import.result.kind.clone();
         let typed = self.apply(func, taken, kind, of_arguments.max(own), span)?;
         if *typed.kind() == Kind::Bool && typed.none == NoneKind::Silent {
@@ -170,7 +170,7 @@ impl Checker<'_> {
             None
         });
         let adapted: Vec<Option<Typed>> = adapted.collect();
-        Some((AggregateOp::Own(import.clone()), adapted.into_iter().collect::<Option<_>>()?))
+        Some((AggregateOp::UserDefined(import.clone()), adapted.into_iter().collect::<Option<_>>()?))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Comments, which no other stage sees: they lie between tokens, and each belongs to the token behind it or, on one
-//! line with it, to the one before.
+//! Comments, which no other stage sees. They are between tokens; each belongs to the token after it, or to
+//! the token before it on the same line.
 
 use crate::scan::Scanned;
 
@@ -7,7 +7,7 @@ use crate::scan::Scanned;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Comment<'a> {
     pub(super) text: &'a str,
-    /// Whether it begins its line; if not, it says something of the token before.
+    /// Whether it begins its line; if not, it is about the token before.
     pub(super) is_alone: bool,
     /// Whether a blank line is above it.
     pub(super) is_apart: bool,
@@ -23,7 +23,7 @@ pub(super) struct Gap<'a> {
     pub(super) has_line_end: bool,
 }
 
-/// The gaps before each token, and behind the last.
+/// The gaps before each token, and after the last.
 pub(super) fn gaps<'a>(scanned: &Scanned<'a>) -> Vec<Gap<'a>> {
     let ends = scanned.tokens.iter().map(|token| token.span.end);
     let starts = scanned.tokens.iter().map(|token| token.span.start);

@@ -1,4 +1,5 @@
-//! The layout of a metric: on one line if it fits and was, else a line for each field of a record and each clause.
+//! The layout of a metric: on one line if it fits and was, else a line for each field of a record and each
+//! clause.
 
 use std::ops::Range;
 
@@ -47,7 +48,7 @@ impl Layout<'_> {
         if body.is_none() { self.line(0, &head) } else { self.body(&head, clauses, tokens.end - 1) }
     }
 
-    /// `metric NAME = {`, a line for each field, and `}`. The lines whose comments stand in one column.
+    /// `metric NAME = {`, a line for each field, and `}`. Returns the lines whose comments are aligned.
     fn record(&mut self, fields: &[(Name, Expr)], tokens: Range<usize>) -> Range<usize> {
         let open = self.find(tokens.clone(), "{").unwrap_or(tokens.start);
         let start = self.part(tokens.start..open + 1, false);
@@ -81,8 +82,8 @@ impl Layout<'_> {
         self.close(close, 0);
     }
 
-    /// From, each, let and lookup, where, by, window, unit. What these define is used further down, so they stay in
-    /// their order.
+    /// From; each, let and lookup; where; by; window; unit. Later clauses use what each, let and lookup
+    /// define, so those keep their order.
     fn in_order(&self, clauses: &[Clause]) -> Vec<Range<usize>> {
         let class = |clause: &Clause| match clause.kind {
             ClauseKind::From(_) => 0,

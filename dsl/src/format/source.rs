@@ -1,4 +1,4 @@
-//! The layout of a source: types in one column, comments behind them in another.
+//! The layout of a source: types and comments are aligned.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::{Layout, WIDTH};
 use crate::scan::TokenKind;
 
 impl Layout<'_> {
-    /// Types stand in one column.
+    /// Types are aligned.
     pub(super) fn source(&mut self, tokens: Range<usize>) {
         let open = self.find(tokens.clone(), "{").unwrap_or(tokens.start);
         let close = tokens.end - 1;
@@ -69,7 +69,7 @@ impl Layout<'_> {
         fields
     }
 
-    /// Brackets that are open behind these tokens.
+    /// Brackets that are open after these tokens.
     fn depth(&self, tokens: Range<usize>) -> usize {
         tokens.fold(0, |depth, place| match self.token(place) {
             "(" | "[" | "{" => depth + 1,

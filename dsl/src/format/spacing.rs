@@ -1,8 +1,8 @@
-//! Which tokens stand apart: a run of tokens on one line.
+//! Spaces between the tokens of one line.
 
 use crate::scan::{Scanned, Token, TokenKind};
 
-/// Words of the language that are no functions: a bracket behind them begins an expression.
+/// Words of the language that are not functions: a bracket after them begins an expression.
 const KEYWORDS: [&str; 14] =
     ["and", "or", "not", "in", "if", "then", "else", "from", "each", "let", "where", "by", "every", "as"];
 
@@ -23,7 +23,7 @@ pub(super) fn joined(scanned: &Scanned<'_>, tokens: &[Token], is_type: bool) -> 
     line
 }
 
-/// Whether a space stands before the token at a place, which is not the first.
+/// Whether there is a space before the token at an index, which is not the first.
 fn is_apart(scanned: &Scanned<'_>, tokens: &[Token], place: usize, is_type: bool) -> bool {
     let text = |place: usize| tokens.get(place).map_or("", |token| scanned.token_text(*token));
     let (before, next) = (text(place - 1), text(place));
@@ -41,7 +41,7 @@ fn is_apart(scanned: &Scanned<'_>, tokens: &[Token], place: usize, is_type: bool
     }
 }
 
-/// Whether the `-` at a place has no left operand.
+/// Whether the `-` at an index is a prefix.
 fn is_sign(scanned: &Scanned<'_>, tokens: &[Token], place: usize) -> bool {
     let Some(before) = place.checked_sub(1).map(|before| tokens[before]) else { return true };
     match before.kind {

@@ -1,11 +1,11 @@
-//! The layout of a test: a line for each row, unless all of a short list stood on one.
+//! The layout of a test: a line for each row, unless a short list was on one line.
 
 use std::ops::Range;
 
 use super::{Layout, WIDTH};
 use crate::ast::{RowItem, TestClause, TestItem};
 
-/// Longest row that stays a line: rows are read as a table.
+/// Maximum length of a row on one line: rows are read as a table.
 const ROW_WIDTH: usize = 160;
 
 impl Layout<'_> {

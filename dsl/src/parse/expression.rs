@@ -2,7 +2,7 @@
 //!
 //! `or` · `and` · `not` · `== != < <= > >= in` · `+ -` · `* / %` · unary `-` · `??` · `… in CALENDAR`
 //!
-//! `??` binds tightest of the binary ones, so that `a ?? 0 + b ?? 0` adds two values that are there.
+//! `??` binds tightest of the binary ones, so that `a ?? 0 + b ?? 0` adds two values that are present.
 
 use pest::iterators::Pair;
 use pest::pratt_parser::{Assoc, ConstPrattParser, Op};

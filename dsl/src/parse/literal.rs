@@ -1,5 +1,5 @@
-//! Numbers, durations, percentages and strings as written → values. Literals that have no value are
-//! reported and leave [`ExprKind::Poisoned`], so that the rest of the item is still checked.
+//! Numbers, durations, percentages and strings as written → values. Invalid literals are
+//! reported and become [`ExprKind::Poisoned`], so that the rest of the item is still checked.
 
 use metricc_ir::text::duration::LANGUAGE_UNITS;
 use pest::iterators::Pair;
@@ -9,7 +9,7 @@ use crate::ast::{Expr, ExprKind, Number};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 
-/// Most digits of a number: what a decimal can hold.
+/// Maximum number of digits: as many as a decimal holds.
 const MOST_DIGITS: usize = 38;
 
 impl Builder<'_> {
@@ -75,7 +75,7 @@ fn number_kind(text: &str, span: Span) -> Result<ExprKind, Box<Diagnostic>> {
     let (digits, suffix) = text.split_at(n_digits);
     let number = decimal(digits).ok_or_else(|| {
         Box::new(
-            Diagnostic::new(Code::NumberLiteral, "a number of too many digits", span, "")
+            Diagnostic::new(Code::NumberLiteral, "a number with too many digits", span, "")
                 .help(format!("numbers have at most {MOST_DIGITS} digits")),
         )
     })?;
@@ -89,21 +89,24 @@ fn number_kind(text: &str, span: Span) -> Result<ExprKind, Box<Diagnostic>> {
     let Some((_, micros)) = LANGUAGE_UNITS.iter().find(|(unit, _)| *unit == suffix) else {
         let help = match suffix {
             "w" => "write days: a week is `7d`",
-            _ if suffix.starts_with(['e', 'E']) => "write all digits; exponents are not in the language",
+            _ if suffix.starts_with(['e', 'E']) => "write all digits; the language has no exponents",
             _ => "durations are written `250ms`, `30s`, `5m`, `24h` or `7d`",
         };
         return Err(problem(format!("`{suffix}` is not a unit of time"), help));
     };
     if number.point {
         return Err(problem(
-            "a duration of a fraction".to_owned(),
+            "a fractional duration".to_owned(),
             "use a smaller unit, such as `90m` for 1.5 hours",
         ));
     }
     let value = i64::try_from(number.digits).ok().and_then(|digits| digits.checked_mul(*micros));
     match value {
         Some(micros) => Ok(ExprKind::Duration { micros, text: text.to_owned() }),
-        None => Err(problem("a duration that is too long".to_owned(), "durations go to about 292,000 years")),
+        None => Err(problem(
+            "a duration that is too long".to_owned(),
+            "the longest duration is about 292,000 years",
+        )),
     }
 }
 
@@ -120,7 +123,7 @@ fn decimal(text: &str) -> Option<Number> {
     Some(Number { digits: value, scale: u8::try_from(scale).ok()?, point: text.contains('.') })
 }
 
-/// The text without escapes, or the range of one that means nothing.
+/// The text with its escapes resolved, or the range of an unknown escape.
 fn unescaped(text: &str) -> Result<String, (usize, usize)> {
     let mut value = String::with_capacity(text.len());
     let mut characters = text.char_indices();

@@ -1,4 +1,4 @@
-//! What pest expected → a diagnostic. Mistakes that people bring from other languages get words of their own.
+//! pest's error → a diagnostic. Common mistakes from other languages get their own messages.
 
 use pest::error::{Error, ErrorVariant, InputLocation};
 
@@ -50,7 +50,7 @@ fn item_word(kind: ItemKind) -> &'static str {
     }
 }
 
-/// The word, number, string or character at a place; empty at the end of the item.
+/// The word, number, string or character at an offset; empty at the end of the item.
 fn token_at(text: &str, item: Span, at: usize) -> Span {
     let rest = &text[at.min(item.end)..item.end];
     let start = item.end - rest.len();
@@ -75,13 +75,13 @@ fn special(text: &str, raw: &RawItem, span: Span, expected: &[Rule]) -> Option<D
     let behind = text[span.end..raw.span.end].trim_start();
     if let Some(doc) = lost_doc(text, raw, span) {
         return Some(
-            Diagnostic::new(Code::DocComment, "a doc comment that describes nothing", doc, "")
+            Diagnostic::new(Code::DocComment, "a doc comment without an item", doc, "")
                 .help("put it before an item or a field of a source, or use `//`"),
         );
     }
     if token == "=" && expects_operator(expected) {
         return Some(
-            Diagnostic::new(Code::ForeignSpelling, "`=` does not compare", span, "").help("write `==`"),
+            Diagnostic::new(Code::ForeignSpelling, "`=` is not a comparison", span, "").help("write `==`"),
         );
     }
     let before = text[raw.span.start..span.start].trim_end();
@@ -103,7 +103,7 @@ fn special(text: &str, raw: &RawItem, span: Span, expected: &[Rule]) -> Option<D
     let names_something = behind.starts_with(':') || (behind.starts_with('=') && !behind.starts_with("=="));
     if RESERVED.contains(&token) && names_something {
         return Some(
-            Diagnostic::new(Code::NameSpelling, format!("`{token}` is a word of the language"), span, "")
+            Diagnostic::new(Code::NameSpelling, format!("`{token}` is a reserved word"), span, "")
                 .help("choose another name; rename the column where the data is bound"),
         );
     }
@@ -121,7 +121,7 @@ fn last_word(text: &str) -> &str {
     &text[start.map_or(0, |place| place + 1)..]
 }
 
-/// A doc comment at the place, or the last line before a bracket that closes.
+/// A doc comment at the span, or on the last line before a closing bracket.
 fn lost_doc(text: &str, raw: &RawItem, span: Span) -> Option<Span> {
     let token = &text[span.start..span.end];
     if token.starts_with("///") {
@@ -145,9 +145,9 @@ fn expects_operator(expected: &[Rule]) -> bool {
 fn unknown_clause(token: &str, span: Span) -> Diagnostic {
     let diagnostic = Diagnostic::new(
         Code::Syntax,
-        format!("`{token}` starts no clause"),
+        format!("unknown clause `{token}`"),
         span,
-        "a clause of the metric may begin here",
+        "expected a clause of the metric",
     );
     let own = match token {
         "group" => Some("by"),
@@ -165,7 +165,7 @@ fn unknown_clause(token: &str, span: Span) -> Diagnostic {
 fn expectation(rules: &[Rule]) -> String {
     let mut words: Vec<&'static str> = rules.iter().filter_map(|rule| describe(*rule)).collect();
     if words.contains(&"an operator") {
-        // What could go on with the last operand; nobody looks for these here.
+        // These could continue the last operand, but are rarely meant.
         words.retain(|word| !matches!(*word, "`(`" | "`:`" | "`.`" | "`in`"));
     }
     if words.contains(&"a clause") {

@@ -1,6 +1,6 @@
 //! Depth and length limits of one item, checked on its tokens.
 //!
-//! Invariant for everything behind: the tree of an accepted expression is at most
+//! Invariant for every later stage: the tree of an accepted expression is at most
 //! `MOST_NESTED + MOST_OPERATORS` deep, the tree of a type at most `MOST_NESTED`.
 
 use super::{Scanned, Token, TokenKind};
@@ -12,7 +12,7 @@ const MOST_NESTED: usize = 64;
 /// Longest chain of operators in one expression, nested ones included.
 const MOST_OPERATORS: usize = 256;
 
-/// What was counted since the bracket was opened.
+/// Counts since a bracket was opened.
 #[derive(Clone, Copy, Default)]
 struct Level {
     /// Operators when the level was entered.
@@ -38,7 +38,7 @@ struct Counter {
     n_ifs: usize,
     n_prefixes: usize,
     n_lists: usize,
-    /// Whether the token before ends an operand, so that a `-` behind it is no prefix.
+    /// Whether the token before ends an operand, so that a `-` after it is not a prefix.
     behind_operand: bool,
     behind_list: bool,
 }

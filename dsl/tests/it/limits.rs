@@ -125,5 +125,5 @@ fn many_findings_are_cut_and_counted() {
     assert_eq!(checked.diagnostics.len(), 200);
     assert!(checked.has_errors());
     let notes = &checked.diagnostics.last().expect("a finding").notes;
-    assert_eq!(notes, &["50 more findings are not shown"]);
+    assert_eq!(notes, &["50 more diagnostics are not shown"]);
 }

@@ -89,11 +89,11 @@ fn findings_are_in_the_order_of_the_text() {
 #[test]
 fn a_word_that_starts_nothing_is_said_to_be_near_one_that_does() {
     for (text, message, help) in [
-        ("metric a = count() { form events }", "`form` starts no clause", "did you mean `from`?"),
-        ("metric a = count() { from events  group by id }", "`group` starts no clause", "did you mean `by`?"),
+        ("metric a = count() { form events }", "unknown clause `form`", "did you mean `from`?"),
+        ("metric a = count() { from events  group by id }", "unknown clause `group`", "did you mean `by`?"),
         (
             "metric a = count() { from events  filter n > 3 }",
-            "`filter` starts no clause",
+            "unknown clause `filter`",
             "did you mean `where`?",
         ),
         ("calendar x { zne \"UTC\" }", "unexpected `zne`", ""),

@@ -69,8 +69,8 @@ impl BucketRule {
         self.bucket_at(self.zone.first_instant_of_date(days))
     }
 
-    /// The bucket that lies `n` buckets behind the one that starts at an instant, or before it if `n` is negative; none where
-    /// its dates do not exist in the zone, or are out of range.
+    /// The bucket that lies `n` buckets after the one that starts at an instant, or before it if `n` is
+    /// negative; none where its dates do not exist in the zone, or are out of range.
     pub fn later(&self, start_us: i64, n: i64) -> Option<Bucket> {
         let (first, _) = self.days_around(self.zone.local_time(start_us).days);
         let wanted = self.first_day_later(first, n)?;
@@ -79,7 +79,7 @@ impl BucketRule {
         (found == wanted).then_some(bucket)
     }
 
-    /// The first day of the bucket that lies `n` behind the one with this first day.
+    /// The first day of the bucket that lies `n` after the one with this first day.
     fn first_day_later(&self, first: i64, n: i64) -> Option<i64> {
         let n_months = match self.unit {
             CalendarUnit::Day => return first.checked_add(n),

@@ -1,4 +1,4 @@
-//! How windows cut event time: one rule for the engines, for serving, and for what tests expect.
+//! How windows divide event time: one rule for the engines, serving and expectations of tests.
 
 use super::BucketRule;
 use crate::Window;
@@ -25,7 +25,8 @@ pub fn floor_to(instant_us: i64, width_us: i64) -> i64 {
 }
 
 impl WindowCut {
-    /// The cut of a window; none for windows that cut nothing, and for a zone or a width that was not checked.
+    /// The cut of a window; none for windows that cut nothing, and for a zone or a width that was not
+    /// checked.
     pub fn new(window: &Window) -> Option<Self> {
         match *window {
             Window::AllTime | Window::Session { .. } => None,
@@ -47,7 +48,7 @@ impl WindowCut {
         }
     }
 
-    /// The first instant (µs) behind the window that starts at `start_us`; saturates at `i64::MAX`.
+    /// The first instant (µs) after the window that starts at `start_us`; saturates at `i64::MAX`.
     pub fn end_of(&self, start_us: i64) -> i64 {
         match self {
             WindowCut::Tumbling(length) | WindowCut::Sliding { length, .. } => {

@@ -2,7 +2,7 @@
 //!
 //! The bundled database gives explicit transitions for the past and a yearly rule for the future.
 //! The Gregorian calendar repeats, weekdays included, every 400 years, and so does a yearly rule: one
-//! cycle behind the last explicit transition therefore describes all of the future, and the table
+//! cycle after the last explicit transition therefore describes all of the future, and the table
 //! covers every instant of `i64` without asking the database again.
 
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ pub fn zone_names() -> impl Iterator<Item = &'static str> {
 pub struct Span {
     /// First instant, in µs since the epoch.
     pub start_us: i64,
-    /// First instant behind it.
+    /// First instant after it.
     pub end_us: i64,
     /// Seconds that the local clock is ahead of UTC.
     pub offset_seconds: i32,

@@ -1,5 +1,5 @@
-//! CSV after RFC 4180. The cells are split here because libraries do not tell an empty cell (none) from an empty
-//! quoted one (an empty text).
+//! CSV as in RFC 4180. The cells are split here because libraries do not distinguish an empty cell (none) from
+//! an empty quoted one (an empty string).
 
 use std::borrow::Cow;
 
@@ -27,8 +27,8 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// The records of a text, each with the number of its first line, from 1 on. Line breaks end them, but for those in
-/// quotes; empty lines are none.
+/// The records of a text, each with the number of its first line, from 1 on. Line breaks end them, except
+/// inside quotes; empty lines are skipped.
 pub fn records(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (mut start, mut line) = (0, 1);
@@ -92,7 +92,7 @@ pub fn split<'a>(record: &'a str, cells: &mut Vec<Cell<'a>>) -> Result<(), &'sta
     }
 }
 
-/// A cell behind its opening quote, and what stands behind its closing one.
+/// A cell after its opening quote, and the rest after its closing one.
 fn quoted_cell(inner: &str) -> Result<(Cell<'_>, &str), &'static str> {
     let (mut at, mut escaped) = (0, false);
     loop {

@@ -7,8 +7,8 @@ pub mod duration;
 pub mod number;
 pub mod timestamp;
 
-/// The value that a cell of CSV says. Timestamps have an offset, durations are spelled as in the language or in µs;
-/// there are no lists.
+/// The value that a cell of CSV says. Timestamps have an offset, durations are spelled as in the language or
+/// in µs; there are no lists.
 ///
 /// # Errors
 /// Why it is none of that kind, as a phrase.

@@ -13,7 +13,7 @@ pub enum NumberProblem {
     NotPlain,
     /// Beyond 64 bits.
     BeyondInt,
-    /// More digits behind the point than these.
+    /// More digits after the decimal point than these.
     ScaleLost(u8),
     /// More digits before the point than these.
     TooManyDigits(u8),
@@ -168,7 +168,7 @@ fn unscaled(
 pub struct Rescale {
     precision: u8,
     scale: u8,
-    /// Digits behind the point that are added; those that are taken away are negative.
+    /// Digits after the decimal point that are added; those that are taken away are negative.
     shift: i16,
     factor: i128,
 }

@@ -1,11 +1,11 @@
-//! Instants and dates from text and from integers: pure functions, without a clock, a locale or the
-//! zone of the process.
+//! Instants and dates from text and from integers: pure functions, independent of the clock, the locale and
+//! the zone of the process.
 //!
 //! A timestamp is `YYYY-MM-DD`, `T` or a space, `HH:MM`, then perhaps `:SS`, perhaps a fraction, and an
 //! offset `Z`, `±HH:MM`, `±HHMM` or `±HH`. Without an offset it is a local time, and needs a zone.
-//! A local time that the zone skips is the first instant behind the gap; one that the zone has twice
+//! A local time that the zone skips is the first instant after the gap; one that the zone has twice
 //! is the earlier of the two. Digits beyond the microsecond have to be zero. `24:00`, leap seconds and
-//! years outside 0001 to 9999 are refused.
+//! years outside 0001 to 9999 are rejected.
 //!
 //! ```
 //! use metricc_ir::text::timestamp::parse;
@@ -17,7 +17,7 @@
 use std::fmt;
 
 use crate::TimeUnit;
-use crate::calendar::ZoneRules;
+use crate::calendar::{CivilDate, ZoneRules};
 
 /// 0001-01-01T00:00:00Z, in µs since 1970-01-01T00:00Z.
 pub const MIN: i64 = -62_135_596_800_000_000;
@@ -31,7 +31,7 @@ pub const MAX_DAY: i32 = 2_932_896;
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
-/// Why a value is no timestamp or date.
+/// Why a value is not a timestamp or a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeProblem {
@@ -64,10 +64,10 @@ impl fmt::Display for TimeProblem {
 
 impl std::error::Error for TimeProblem {}
 
-/// The instant that a text says, in µs since 1970-01-01T00:00Z.
+/// The instant of a text, in µs since 1970-01-01T00:00Z.
 ///
 /// # Errors
-/// [`TimeProblem`] if the text is no timestamp, or needs a `zone` that is not given.
+/// [`TimeProblem`] if the text is not a timestamp, or has no offset and `zone` is `None`.
 pub fn parse(text: &str, zone: Option<&ZoneRules>) -> Result<i64, TimeProblem> {
     let bytes = text.as_bytes();
     let (date, rest) = bytes.split_at_checked(10).ok_or(TimeProblem::NotATimestamp)?;
@@ -88,10 +88,10 @@ pub fn parse(text: &str, zone: Option<&ZoneRules>) -> Result<i64, TimeProblem> {
     }
 }
 
-/// The day that a text of the form `YYYY-MM-DD` says, in days since 1970-01-01.
+/// The day of a text of the form `YYYY-MM-DD`, in days since 1970-01-01.
 ///
 /// # Errors
-/// [`TimeProblem`] if the text is no date from 0001-01-01 to 9999-12-31.
+/// [`TimeProblem`] if the text is not a date from 0001-01-01 to 9999-12-31.
 pub fn parse_date(text: &str) -> Result<i32, TimeProblem> {
     civil_day(text.as_bytes())
 }
@@ -112,7 +112,7 @@ pub fn from_unit(value: i64, unit: TimeUnit) -> Result<i64, TimeProblem> {
 
 /// The instant of a local time, given as if it were UTC in µs since 1970-01-01T00:00.
 ///
-/// A time in a gap is the end of the gap; of a time that comes twice, the earlier instant.
+/// A time in a gap of the zone becomes the end of the gap; an ambiguous time the earlier instant.
 ///
 /// # Errors
 /// [`TimeProblem::OutOfRange`] if the time or the instant is outside of the years 0001 to 9999.
@@ -141,7 +141,7 @@ fn civil_day(text: &[u8]) -> Result<i32, TimeProblem> {
     if !(1..=12).contains(&month) || day < 1 || day > n_days(year, month) {
         return Err(TimeProblem::NoSuchTime);
     }
-    Ok(days_from_civil(year, month, day))
+    Ok(CivilDate { year: year.into(), month: month as u8, day: day as u8 }.to_days() as i32)
 }
 
 fn n_days(year: i32, month: i32) -> i32 {
@@ -153,16 +153,7 @@ fn n_days(year: i32, month: i32) -> i32 {
     }
 }
 
-/// Days since 1970-01-01 of a Gregorian date; Howard Hinnant, "chrono-Compatible Low-Level Date
-/// Algorithms", `days_from_civil`. The year is positive.
-fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year / 400, year % 400);
-    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-/// Microseconds since midnight, and what stands behind the time.
+/// Microseconds since midnight, and the rest of the text.
 fn time_of_day(text: &[u8]) -> Result<(i64, &[u8]), TimeProblem> {
     let (hour, rest) = number(text)?;
     let (minute, rest) = number(rest.strip_prefix(b":").ok_or(TimeProblem::NotATimestamp)?)?;
@@ -173,7 +164,7 @@ fn time_of_day(text: &[u8]) -> Result<(i64, &[u8]), TimeProblem> {
     if hour > 23 || minute > 59 || second > 59 {
         return Err(TimeProblem::NoSuchTime);
     }
-    // A fraction belongs to seconds: `10:00.5` is none.
+    // A fraction belongs to seconds: `10:00.5` is invalid.
     let has_seconds = text.get(5) == Some(&b':');
     let (fraction, rest) = match rest.strip_prefix(b".") {
         Some(digits) if has_seconds => fraction(digits)?,

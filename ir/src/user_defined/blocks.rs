@@ -1,4 +1,4 @@
-//! States to build others from.
+//! States to compose other states from.
 
 use super::{Laws, State};
 
@@ -27,11 +27,11 @@ impl State for Sum {
     }
 }
 
-/// The least of some ints; none of nothing.
+/// The least of the ints added; `None` without any.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Least(pub Option<i64>);
 
-/// The greatest of some ints; none of nothing.
+/// The greatest of the ints added; `None` without any.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Greatest(pub Option<i64>);
 
@@ -51,7 +51,7 @@ fn get(bytes: &mut &[u8]) -> Option<Option<i64>> {
 }
 
 impl Least {
-    /// Takes a number into account.
+    /// Adds a number.
     pub fn add(&mut self, value: i64) {
         self.0 = Some(self.0.map_or(value, |own| own.min(value)));
     }
@@ -72,7 +72,7 @@ impl State for Least {
 }
 
 impl Greatest {
-    /// Takes a number into account.
+    /// Adds a number.
     pub fn add(&mut self, value: i64) {
         self.0 = self.0.max(Some(value));
     }
@@ -106,7 +106,7 @@ impl<const N: usize> Bits<N> {
     /// Number of bits.
     pub const LEN: usize = 64 * N;
 
-    /// Sets a bit; one that is not there is left out.
+    /// Sets a bit; an index out of range is ignored.
     pub fn set(&mut self, bit: usize) {
         if let Some(word) = self.0.get_mut(bit / 64) {
             *word |= 1 << (bit % 64);
@@ -145,7 +145,7 @@ impl<const N: usize> State for Bits<N> {
     }
 }
 
-/// Takes so many bytes off the front.
+/// Reads `N` bytes from the front.
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (first, rest) = bytes.split_first_chunk::<N>()?;
     *bytes = rest;

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, civil};
 
-/// A value of one field on its way into a column. Nothing of it is text but text.
+/// A value of one field between a Rust type and a column, without going through text.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell<'a> {
     /// No value.
@@ -13,23 +13,23 @@ pub enum Cell<'a> {
     Int(i64),
     /// A decimal: units and scale.
     Decimal(i128, u8),
-    /// A float; one that is not finite is judged as in any other record.
+    /// A float; the decoder treats one that is not finite as in any other record.
     Float(f64),
     /// A string.
     Text(&'a str),
-    /// The place of an enum's value, in declared order.
+    /// The index of an enum's value, in declared order.
     Enum(i32),
     /// Days since 1970-01-01.
     Date(i32),
     /// Microseconds since 1970-01-01T00:00Z.
     Timestamp(i64),
-    /// A local time, in microseconds since 1970-01-01T00:00 of its zone: the field says which.
+    /// A local time, in microseconds since 1970-01-01T00:00 in the field's zone.
     LocalTime(i64),
     /// Microseconds.
     Duration(i64),
     /// A list.
     List(Vec<Cell<'a>>),
-    /// A value that has no place in the language, and why.
+    /// A value that the language cannot represent, and why.
     Improper(&'static str),
 }
 

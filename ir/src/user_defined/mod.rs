@@ -1,10 +1,10 @@
-//! Functions and aggregates of a user's own: what a crate hands to the engines, and what a `.metric` file imports.
+//! User-defined functions and aggregates, which metrics in Rust and in `.metric` files import.
 //!
-//! A function is total and depends on its arguments alone; `#[scalar]` makes one of a Rust function. An aggregate is a
-//! [`Monoid`]: a [`State`] that merges associatively and commutatively to the byte, how a row becomes one, and what is
-//! presented. The same code runs in batch, in the stream and where segments are merged.
+//! A function is total and depends on its arguments alone; `#[scalar]` makes one from a Rust function. An
+//! aggregate is a [`Monoid`]: a [`State`] that merges associatively and commutatively to the byte, how a row is
+//! added to it, and what is presented. The same code runs in batch, in the stream and where segments are merged.
 //!
-//! The engines know both without their types ([`Function`], [`Aggregate`]), and are given them by a program as
+//! The engines see both with their types erased ([`Function`], [`Aggregate`]); a program registers them in
 //! [`Imports`].
 
 use std::any::Any;
@@ -24,36 +24,37 @@ pub use value::{Arguments, Value};
 pub trait Function: fmt::Debug + Send + Sync {
     /// Name in the language.
     fn name(&self) -> &'static str;
-    /// Part of a metric's hash: another version is another meaning.
+    /// Part of the metric's hash: change it when the function's meaning changes.
     fn version(&self) -> u32;
     /// Types of the arguments in the language.
     fn arguments(&self) -> &'static [&'static str];
     /// Type of the result in the language.
     fn result(&self) -> &'static str;
-    /// The type that it is, to tell two of one name apart.
+    /// The name of the Rust type, which distinguishes two of one name.
     fn type_name(&self) -> &'static str {
         std::any::type_name::<Self>()
     }
-    /// Hands the result over. It depends on the arguments alone.
+    /// Calls `result` with the result, which depends on the arguments alone.
     fn call(&self, arguments: &[Cell<'_>], result: &mut dyn FnMut(Cell<'_>));
 }
 
 /// The result of an imported function in the closure of a metric.
 pub trait Typed {
-    /// The type that the language's own functions are methods of.
+    /// The type in a closure, with the language's functions as methods.
     type Row;
 }
 
-/// What is declared of a state beyond being associative and commutative; [`Monoid`]s are tested for it.
+/// Declared properties of a state, beyond being associative and commutative. The law kit tests [`Monoid`]s
+/// for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Laws {
-    /// `a ⊕ a = a`: duplicates do no harm.
+    /// `a ⊕ a = a`: duplicates change nothing.
     pub idempotent: bool,
-    /// There is an inverse: a deletion could be expressed.
+    /// There is an inverse: a deletion can be expressed.
     pub invertible: bool,
-    /// Most bytes of an encoded state; none if it grows with the data.
+    /// Maximum bytes of an encoded state; `None` for a variable-size state.
     pub max_bytes: Option<usize>,
-    /// What the presented value is worth: none if it is exact, else the relative error in millionths.
+    /// The relative error of the presented value, in millionths; `None` if it is exact.
     pub error_ppm: Option<u32>,
 }
 
@@ -81,18 +82,19 @@ impl Laws {
     pub const NONE: Laws = Laws { idempotent: true, invertible: true, max_bytes: Some(0), error_ppm: None };
 }
 
-/// A state that merges. `#[derive(State)]` makes one of a struct whose fields are states.
+/// A state that merges. `#[derive(State)]` implements it for a struct whose fields are states.
 ///
-/// `combine` is associative and commutative to the byte, with `Default` as its identity; `encode` is canonical: equal
-/// states have equal bytes, and `decode` reads nothing else. The law kit tests all of it.
+/// `combine` is associative and commutative to the byte, with `Default` as its identity; `encode` is
+/// canonical: equal states have equal bytes, and `decode` accepts no other bytes. The law kit tests all of
+/// it.
 pub trait State: Default + Clone + fmt::Debug + Send + Sync + 'static {
-    /// What holds besides.
+    /// Its other properties.
     const LAWS: Laws;
     /// `self ⊕= other`.
     fn combine(&mut self, other: &Self);
-    /// Appends the canonical bytes. They say where they end.
+    /// Appends the canonical bytes, which are self-delimiting.
     fn encode(&self, out: &mut Vec<u8>);
-    /// Takes what [`State::encode`] wrote off the front; none for other bytes.
+    /// Reads what [`State::encode`] wrote from the front of `bytes`, and advances it; `None` for other bytes.
     fn decode(bytes: &mut &[u8]) -> Option<Self>;
     /// Bytes in use, inline and on the heap.
     fn size(&self) -> usize {
@@ -100,7 +102,7 @@ pub trait State: Default + Clone + fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// An aggregate of a user's own. `#[monoid]` on the implementation makes it known to metrics.
+/// A user-defined aggregate. `#[monoid]` on the implementation lets metrics import it.
 ///
 /// ```
 /// use metricc_ir::user_defined::{Bits, Monoid, State};
@@ -133,16 +135,16 @@ pub trait State: Default + Clone + fmt::Debug + Send + Sync + 'static {
 pub trait Monoid: fmt::Debug + Send + Sync + 'static {
     /// The arguments: one [`Value`], or a tuple of them.
     type Input: Arguments;
-    /// What is kept.
+    /// The state.
     type State: State;
-    /// What is presented.
+    /// The type of the presented value.
     type Output: Value;
     /// Name in the language.
     const NAME: &'static str;
-    /// Version of the state's bytes and of what they mean; part of a metric's hash, and states of two versions never
-    /// merge.
+    /// Version of the state's bytes and their meaning. It is part of a metric's hash; states of different
+    /// versions never merge.
     const VERSION: u32 = 1;
-    /// What holds of the state: of its parts, unless said otherwise.
+    /// Properties of the state; by default those of its parts.
     const LAWS: Laws = <Self::State as State>::LAWS;
 
     /// Adds a row to a state: `state ⊕= the state of this row`.
@@ -153,11 +155,11 @@ pub trait Monoid: fmt::Debug + Send + Sync + 'static {
 
 /// A state of an [`Aggregate`] without its type.
 pub trait AnyState: Any + fmt::Debug + Send {
-    /// Itself, for its aggregate.
+    /// `self`, for downcasts.
     fn as_any(&self) -> &dyn Any;
-    /// Itself, for its aggregate.
+    /// `self`, for downcasts.
     fn as_any_mut(&mut self) -> &mut dyn Any;
-    /// `self ⊕= other`; false if that is a state of another aggregate.
+    /// `self ⊕= other`; false if `other` is a state of another aggregate.
     fn combine(&mut self, other: &dyn AnyState) -> bool;
     /// Appends the canonical bytes.
     fn encode(&self, out: &mut Vec<u8>);
@@ -184,7 +186,7 @@ impl<S: State> AnyState for S {
     }
 }
 
-/// An aggregate, as the engines see it: a [`Monoid`] without its types.
+/// A [`Monoid`] with its types erased, as the engines see it.
 pub trait Aggregate: fmt::Debug + Send + Sync {
     /// [`Monoid::NAME`].
     fn name(&self) -> &'static str;
@@ -196,7 +198,7 @@ pub trait Aggregate: fmt::Debug + Send + Sync {
     fn arguments(&self) -> &'static [&'static str];
     /// Type of the result in the language.
     fn result(&self) -> &'static str;
-    /// The type that it is, to tell two of one name apart.
+    /// The name of the Rust type, which distinguishes two of one name.
     fn type_name(&self) -> &'static str {
         std::any::type_name::<Self>()
     }
@@ -204,9 +206,9 @@ pub trait Aggregate: fmt::Debug + Send + Sync {
     fn identity(&self) -> Box<dyn AnyState>;
     /// Adds a row; false if the arguments are of other types.
     fn lift(&self, state: &mut dyn AnyState, arguments: &[Cell<'_>]) -> bool;
-    /// Reads a state; none for bytes that none has.
+    /// Reads a state; `None` for bytes that are not canonical.
     fn decode(&self, bytes: &[u8]) -> Option<Box<dyn AnyState>>;
-    /// Hands the value of a state over; false if that is a state of another aggregate.
+    /// Calls `result` with the value of a state; false for a state of another aggregate.
     fn present(&self, state: &dyn AnyState, result: &mut dyn FnMut(Cell<'_>)) -> bool;
 }
 
@@ -263,7 +265,7 @@ impl<M: Monoid> Aggregate for Erased<M> {
     }
 }
 
-/// The functions and aggregates that a program brings for the imports of its metrics.
+/// The functions and aggregates that a program provides for the imports of its metrics.
 #[derive(Debug, Clone, Default)]
 pub struct Imports {
     functions: Vec<Arc<dyn Function>>,
@@ -271,29 +273,29 @@ pub struct Imports {
 }
 
 impl Imports {
-    /// None.
+    /// Without any.
     pub fn new() -> Self {
         Imports::default()
     }
 
-    /// Brings a function; for `#[scalar] fn distance`, that is `distance::Import`.
+    /// Adds a function; for `#[scalar] fn distance`, that is `distance::Import`.
     #[must_use]
     pub fn function(mut self, function: impl Function + 'static) -> Self {
         self.functions.push(Arc::new(function));
         self
     }
 
-    /// Brings an aggregate.
+    /// Adds an aggregate.
     #[must_use]
     pub fn aggregate<M: Monoid>(mut self, _: M) -> Self {
         self.aggregates.push(Arc::new(Erased::<M>::default()));
         self
     }
 
-    /// Brings all that others bring, too.
+    /// Adds all of `others`.
     ///
     /// # Panics
-    /// If both bring different ones of one name: which of them would a metric mean?
+    /// If both have different functions or aggregates of one name.
     #[must_use]
     pub fn with(mut self, others: Imports) -> Self {
         let is_new = |name: &str, known: Option<&'static str>, other: &'static str| {

@@ -4,11 +4,11 @@ use jiff::{SignedDuration, Timestamp, civil};
 
 use super::cell::{self, Cell};
 
-/// A type of arguments and results.
+/// A Rust type of arguments and results.
 pub trait Value: Sized {
     /// Its name in the language, such as `float` or `string?`.
     const TYPE: &'static str;
-    /// Reads a value; none for one of another type.
+    /// Reads a value; `None` for a cell of another type.
     fn from_cell(cell: &Cell<'_>) -> Option<Self>;
     /// The value as a cell.
     fn to_cell(&self) -> Cell<'_>;
@@ -62,7 +62,7 @@ fn date_of(days: i32) -> Option<civil::Date> {
 pub trait Arguments: Sized {
     /// Their types in the language.
     const TYPES: &'static [&'static str];
-    /// Reads them; none for values of other types.
+    /// Reads them; `None` for cells of other types.
     fn from_cells(cells: &[Cell<'_>]) -> Option<Self>;
 }
 

@@ -1,4 +1,4 @@
-//! `#[event(…)]` on types, fields and variants.
+//! The attributes `#[event(…)]` and `#[table(…)]` on types, fields and variants.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -8,17 +8,17 @@ use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Path, UnOp};
 use crate::language_text::string_literal;
 use crate::problem::Problems;
 
-/// What an `#[event(…)]` on a struct or an enum says, or a `#[table(…)]` on a struct.
+/// An `#[event(…)]` on a struct or an enum, or a `#[table(…)]` on a struct.
 #[derive(Debug, Default)]
 pub(crate) struct TypeAttributes {
     pub(crate) name: Option<LitStr>,
-    /// Of a table: where its rows are.
+    /// Of a table: the file with its rows.
     pub(crate) file: Option<LitStr>,
     pub(crate) krate: Option<Path>,
     pub(crate) debug: bool,
 }
 
-/// What an `#[event(…)]` on a field or a variant says, or a `#[table(…)]` on a field.
+/// An `#[event(…)]` on a field or a variant, or a `#[table(…)]` on a field.
 #[derive(Debug, Default)]
 pub(crate) struct FieldAttributes {
     pub(crate) key: Option<Span>,
@@ -134,7 +134,7 @@ fn mark(to: &mut Option<Span>, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
 
 fn unknown(word: &str, found: &str, known: &[&str]) -> String {
     let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
-    format!("`{found}` says nothing to `#[{word}]`\n\nhelp: it knows {}", known.join(", "))
+    format!("unknown setting `{found}` of `#[{word}]`\n\nhelp: settings are {}", known.join(", "))
 }
 
 /// A default as text of the language.

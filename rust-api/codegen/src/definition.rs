@@ -1,12 +1,12 @@
-//! What a `#[derive(Event)]` says about its type to macros that come later.
+//! Definitions that one macro exports to macros that are expanded later.
 //!
-//! A macro sees tokens, not types, so the derive leaves a `macro_rules!` of the type's own name behind. Whoever
-//! wants to know the type calls it with a macro to call back and tokens to hand through:
+//! A macro sees tokens, not types. So `#[derive(Event)]` also defines a `macro_rules!` with the type's own
+//! name; another macro calls that with the path of a macro to call back and tokens to pass through:
 //!
 //! `Payment! { [::metricc::__private::metric_stage] anything }` becomes
 //! `::metricc::__private::metric_stage! { { the definition } anything }`.
 //!
-//! Types and macros have separate names, so an import of the type imports the macro, too.
+//! Types and macros have separate namespaces, so importing the type imports the macro as well.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
@@ -21,9 +21,9 @@ mod keyword {
     syn::custom_keyword!(table);
 }
 
-/// What was exported.
+/// An exported definition.
 #[derive(Debug, Clone)]
-pub(crate) enum Definition {
+pub(crate) enum ItemDefinition {
     /// A struct: a source.
     Event(EventDefinition),
     /// An enum: the type of fields.
@@ -36,7 +36,7 @@ pub(crate) enum Definition {
     Metric(MetricDefinition),
 }
 
-/// A metric that others are made of.
+/// A metric that derived metrics read.
 #[derive(Debug, Clone)]
 pub(crate) struct MetricDefinition {
     /// Its name in the language.
@@ -45,7 +45,7 @@ pub(crate) struct MetricDefinition {
     pub(crate) text: String,
     /// The files that the package uses.
     pub(crate) files: Vec<UsedFile>,
-    /// How far it is seen: see [`reach`].
+    /// How far it is visible: see [`reach`].
     pub(crate) reach: u8,
 }
 
@@ -53,21 +53,21 @@ pub(crate) struct MetricDefinition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UsedFile {
     pub(crate) name: String,
-    pub(crate) content: Content,
+    pub(crate) content: FileContent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Content {
+pub(crate) enum FileContent {
     Text(String),
-    /// Where it is: what is large is not handed from macro to macro.
+    /// Its path: large contents are not passed from macro to macro.
     Path(String),
 }
 
 impl UsedFile {
     pub(crate) fn read(&self) -> Result<Vec<u8>, String> {
         match &self.content {
-            Content::Text(text) => Ok(text.clone().into_bytes()),
-            Content::Path(path) => std::fs::read(path).map_err(|error| match error.kind() {
+            FileContent::Text(text) => Ok(text.clone().into_bytes()),
+            FileContent::Path(path) => std::fs::read(path).map_err(|error| match error.kind() {
                 std::io::ErrorKind::NotFound => {
                     "there is no such file beside this one or beside the crate's `Cargo.toml`".to_owned()
                 }
@@ -76,11 +76,11 @@ impl UsedFile {
         }
     }
 
-    /// The text as an expression of Rust; the compiler builds anew when a file changes.
+    /// The text as a Rust expression. `include_str!` makes the compiler rebuild when a file changes.
     pub(crate) fn expression(&self) -> TokenStream {
         match &self.content {
-            Content::Text(text) => quote!(#text),
-            Content::Path(path) => quote!(::core::include_str!(#path)),
+            FileContent::Text(text) => quote!(#text),
+            FileContent::Path(path) => quote!(::core::include_str!(#path)),
         }
     }
 }
@@ -89,8 +89,8 @@ impl ToTokens for UsedFile {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let name = &self.name;
         tokens.extend(match &self.content {
-            Content::Text(text) => quote!(#name text #text),
-            Content::Path(path) => quote!(#name path #path),
+            FileContent::Text(text) => quote!(#name text #text),
+            FileContent::Path(path) => quote!(#name path #path),
         });
     }
 }
@@ -100,12 +100,12 @@ impl Parse for UsedFile {
         let name = string(input)?;
         let is_path = input.parse::<Ident>()? == "path";
         let content = string(input)?;
-        let content = if is_path { Content::Path(content) } else { Content::Text(content) };
+        let content = if is_path { FileContent::Path(content) } else { FileContent::Text(content) };
         Ok(UsedFile { name, content })
     }
 }
 
-/// How far an item of a visibility is seen: 0 in its module, 3 everywhere.
+/// How far an item is visible: 0 in its module, 3 everywhere.
 pub(crate) fn reach(visibility: &Visibility) -> u8 {
     match visibility {
         Visibility::Inherited => 0,
@@ -124,7 +124,7 @@ pub(crate) struct TableDefinition {
     pub(crate) name: String,
     /// The `table` item; empty if it has errors.
     pub(crate) text: String,
-    /// Where its rows are.
+    /// The path of its rows.
     pub(crate) path: String,
     /// Rust name and language name of each field.
     pub(crate) fields: Vec<(Ident, String)>,
@@ -171,21 +171,21 @@ impl EventDefinition {
     }
 }
 
-impl ToTokens for Definition {
+impl ToTokens for ItemDefinition {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         tokens.extend(match self {
-            Definition::Enum(definition) => quote!(#definition),
-            Definition::Import(ImportDefinition { ident, name, is_aggregate, text }) => {
+            ItemDefinition::Enum(definition) => quote!(#definition),
+            ItemDefinition::Import(ImportDefinition { ident, name, is_aggregate, text }) => {
                 quote!(import #ident #name #is_aggregate #text)
             }
-            Definition::Metric(MetricDefinition { name, text, files, reach }) => {
+            ItemDefinition::Metric(MetricDefinition { name, text, files, reach }) => {
                 quote!(metric #name #text (#(#files),*) #reach)
             }
-            Definition::Table(TableDefinition { ident, name, text, path, fields, enums }) => {
+            ItemDefinition::Table(TableDefinition { ident, name, text, path, fields, enums }) => {
                 let fields = fields.iter().map(|(ident, name)| quote!(#ident = #name));
                 quote!(table #ident #name #text #path (#(#fields),*) (#(#enums),*))
             }
-            Definition::Event(EventDefinition { ident, name, text, fields, enums }) => {
+            ItemDefinition::Event(EventDefinition { ident, name, text, fields, enums }) => {
                 let fields = fields.iter().map(|(ident, name)| quote!(#ident = #name));
                 quote!(event #ident #name #text (#(#fields),*) (#(#enums),*))
             }
@@ -201,10 +201,10 @@ impl ToTokens for EnumDefinition {
     }
 }
 
-impl Parse for Definition {
+impl Parse for ItemDefinition {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         if input.peek(Token![enum]) {
-            return input.parse().map(Definition::Enum);
+            return input.parse().map(ItemDefinition::Enum);
         }
         if input.peek(keyword::import) {
             input.parse::<keyword::import>()?;
@@ -212,7 +212,7 @@ impl Parse for Definition {
             let (name, is_aggregate) =
                 (input.parse::<LitStr>()?.value(), input.parse::<syn::LitBool>()?.value());
             let text = input.parse::<LitStr>()?.value();
-            return Ok(Definition::Import(ImportDefinition { ident, name, is_aggregate, text }));
+            return Ok(ItemDefinition::Import(ImportDefinition { ident, name, is_aggregate, text }));
         }
         if input.peek(keyword::metric) {
             input.parse::<keyword::metric>()?;
@@ -221,19 +221,19 @@ impl Parse for Definition {
             parenthesized!(files in input);
             let files = Punctuated::<UsedFile, Token![,]>::parse_terminated(&files)?.into_iter().collect();
             let reach = input.parse::<syn::LitInt>()?.base10_parse()?;
-            return Ok(Definition::Metric(MetricDefinition { name, text, files, reach }));
+            return Ok(ItemDefinition::Metric(MetricDefinition { name, text, files, reach }));
         }
         if input.peek(keyword::table) {
             input.parse::<keyword::table>()?;
             let (ident, name, text) = (input.parse()?, string(input)?, string(input)?);
             let path = string(input)?;
             let (fields, enums) = (names(input)?, enumerations(input)?);
-            return Ok(Definition::Table(TableDefinition { ident, name, text, path, fields, enums }));
+            return Ok(ItemDefinition::Table(TableDefinition { ident, name, text, path, fields, enums }));
         }
         input.parse::<keyword::event>()?;
         let (ident, name, text) = (input.parse()?, string(input)?, string(input)?);
         let (fields, enums) = (names(input)?, enumerations(input)?);
-        Ok(Definition::Event(EventDefinition { ident, name, text, fields, enums }))
+        Ok(ItemDefinition::Event(EventDefinition { ident, name, text, fields, enums }))
     }
 }
 
@@ -266,9 +266,9 @@ fn names(input: ParseStream<'_>) -> syn::Result<Vec<(Ident, String)>> {
     Ok(Punctuated::<_, Token![,]>::parse_terminated_with(&names, one)?.into_iter().collect())
 }
 
-/// The definitions that a macro was called back with, in braces, and the tokens behind them.
+/// The input of a macro that is called back: definitions in braces, then the tokens passed through.
 pub(crate) struct Called {
-    pub(crate) definitions: Vec<Definition>,
+    pub(crate) definitions: Vec<ItemDefinition>,
     pub(crate) rest: TokenStream,
 }
 
@@ -284,13 +284,14 @@ impl Parse for Called {
     }
 }
 
-/// The macro by which the definition of `ident` is asked for. `place` tells types of one name apart: a macro of a
-/// public type is seen from other crates, and stands at the root of its own.
+/// The macro that returns the definition of `ident`. `place` makes its name unique: the macro of a public
+/// type is visible to other crates, and stands at the root of its crate, where types of one name would
+/// collide.
 pub(crate) fn export(
     ident: &Ident,
     visibility: &Visibility,
     place: &str,
-    definition: &Definition,
+    definition: &ItemDefinition,
 ) -> TokenStream {
     let name = format_ident!("__metricc_definition_of_{}_{}", ident, place, span = Span::call_site());
     let exported = matches!(visibility, Visibility::Public(_)).then(|| quote!(#[macro_export]));

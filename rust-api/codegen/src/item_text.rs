@@ -5,17 +5,17 @@ use syn::DeriveInput;
 
 use crate::attributes::{TypeAttributes, doc_lines};
 use crate::definition::EnumDefinition;
-use crate::event::{EventField, Role};
 use crate::language_text::LanguageText;
 use crate::problem::Problems;
 use crate::rust_type::{FieldType, last_name};
+use crate::struct_field::{Role, StructField};
 
 /// Writes the item.
 pub(crate) fn item_text(
     input: &DeriveInput,
     (name, role): (&str, Role<'_>),
     attributes: &TypeAttributes,
-    fields: &[EventField<'_>],
+    fields: &[StructField<'_>],
     enums: &[EnumDefinition],
     problems: &mut Problems,
     text: &mut LanguageText,
@@ -32,7 +32,7 @@ pub(crate) fn item_text(
 }
 
 fn field_text(
-    field: &EventField<'_>,
+    field: &StructField<'_>,
     enums: &[EnumDefinition],
     problems: &mut Problems,
     text: &mut LanguageText,
@@ -64,13 +64,13 @@ fn field_text(
     }
     text.push("\n", ident);
     if let (Some((.., span)), false) = (&field.attributes.decimal, field.ty.is_decimal()) {
-        problems.push(*span, "`decimal(p, s)` on a field that is no `Decimal`");
+        problems.push(*span, "`decimal(p, s)` on a field that is not a `Decimal`");
     }
 }
 
 fn type_text(
     ty: &FieldType,
-    field: &EventField<'_>,
+    field: &StructField<'_>,
     enums: &[EnumDefinition],
     problems: &mut Problems,
     text: &mut LanguageText,
@@ -83,8 +83,8 @@ fn type_text(
             None => problems.push(
                 *span,
                 &format!(
-                    "how many digits has this decimal?\n\nhelp: write `#[{}(decimal(12, 2))]` for 12 digits, 2 of them \
-                     behind the point",
+                    "the digits of the decimal are missing\n\nhelp: write `#[{}(decimal(12, 2))]` for 12 digits, 2 of them \
+                     after the point",
                     field.role.attribute()
                 ),
             ),

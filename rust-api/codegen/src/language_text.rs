@@ -1,7 +1,7 @@
-//! Text of the metric language that was written from Rust tokens, and the token behind each part of it.
+//! Text of the metric language written from Rust tokens, with the token that each part came from.
 //!
-//! The macros do not check anything themselves: they write what the tokens say as text, have `metricc-dsl`
-//! check it, and lead its findings back to the tokens.
+//! The macros check nothing themselves: `metricc-dsl` checks the text, and its errors are mapped back to the
+//! tokens.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ pub(crate) struct LanguageText {
 }
 
 impl LanguageText {
-    /// Appends what one token says.
+    /// Appends text that stands for one token.
     pub(crate) fn push(&mut self, text: &str, span: Span) {
         self.text.push_str(text);
         self.pieces.push((self.text.len(), span));
@@ -46,7 +46,8 @@ impl LanguageText {
         &self.text
     }
 
-    /// Checks the text, with the files beside it. Errors are led back to their tokens; none if there are any.
+    /// Checks the text, with the files that it uses. Errors are mapped to their tokens; `None` if there are
+    /// any.
     pub(crate) fn check(
         &self,
         name: &str,
@@ -79,7 +80,7 @@ impl LanguageText {
     }
 }
 
-/// A finding in one string: message and label, then help and notes.
+/// An error in one string: message and label, then help and notes.
 pub(crate) fn describe(error: &Diagnostic) -> String {
     let mut text = error.message.clone();
     if let Some(label) = error.labels.iter().find(|label| label.primary && !label.text.is_empty()) {
@@ -95,7 +96,7 @@ pub(crate) fn describe(error: &Diagnostic) -> String {
     text
 }
 
-/// A help, with the Rust spelling of what it says where there is another one.
+/// A help, with the Rust spelling where it differs.
 fn in_rust(help: &str) -> String {
     let spelling = match help {
         _ if help.contains("??") => ".unwrap_or(…)",

@@ -1,48 +1,46 @@
-//! Rust tokens ↔ the metric language: what stands behind `#[derive(Event)]`, `#[metric]` and `metrics!`, and
-//! the Rust items that are generated of a typed metric.
+//! The Rust front end: implements `#[derive(Event)]`, `#[metric]`, `metrics!` and the other macros, and
+//! generates the Rust items of a typed metric.
 //!
-//! The second door checks nothing itself. Tokens become text of the language (`language_text`), the same
-//! `metricc-dsl` checks it, and its findings go back to the tokens; so both doors give the same typed metric.
+//! This crate checks nothing itself. It writes Rust tokens as text of the metric language (`writer`),
+//! `metricc-dsl` checks the text, and `language_text` maps the errors back to the tokens. So both front ends,
+//! `.metric` text and the Rust API, give the same typed metric.
 //!
-//! Invariants: pure but for reading the file that `metrics!` names; never panics, whatever the tokens are; a
-//! finding is on the smallest token; generated paths are absolute.
+//! Invariants: the only effect is reading the files that the macros name; no input makes it panic; an error
+//! is reported on the smallest token; generated paths are absolute.
 //!
-//! A library of its own, and no `proc-macro` crate, so that expansions can be tested.
+//! It is an ordinary library, not a `proc-macro` crate, so that expansions can be tested.
 
 mod attributes;
-mod call;
-mod chain;
 mod debug;
 mod definition;
-mod derived;
+mod derive;
+mod derived_metric;
 mod event;
-mod file;
-mod handle;
 mod item_text;
 mod language_text;
-mod lookup;
 mod metric;
+mod metric_items;
+mod metrics_file;
 mod names;
-mod output;
-mod own;
 mod parameters;
 mod problem;
+mod rust_syntax;
 mod rust_type;
 mod scope;
+mod struct_field;
 mod stub;
 mod table;
 mod type_check;
-mod value;
-mod window;
+mod user_defined;
+mod writer;
 
-pub use event::{derive_event, event_stage};
-pub use file::metrics;
+pub use derive::{derive_event, derive_table, event_stage, table_stage};
 pub use metric::{metric, metric_stage};
-pub use own::{derive_state, monoid, scalar};
+pub use metrics_file::metrics;
 pub use stub::{stub_module, stub_root};
-pub use table::{derive_table, table_stage};
+pub use user_defined::{derive_state, monoid, scalar};
 
-/// For tests of both doors.
+/// For tests that compare both front ends.
 #[doc(hidden)]
 pub mod testing {
     use metricc_dsl::Files;
@@ -51,20 +49,20 @@ pub mod testing {
     use crate::definition::{EventDefinition, ImportDefinition, TableDefinition};
     use crate::names::{pascal_case, rust_name};
 
-    /// The package that a `#[metric]` function over metrics means, each of which is a file beside it.
+    /// The package of a `#[metric]` function over metrics; each of those is a file that the package uses.
     ///
     /// # Errors
-    /// All findings, one behind the other.
+    /// All errors, as one text.
     pub fn package_of_metrics(function: &str) -> Result<String, String> {
         let function = syn::parse_str(function).map_err(|error| format!("{error}: {function}"))?;
-        crate::derived::package_text(&function)
+        crate::derived_metric::package_text(&function)
     }
 
-    /// The package that a `#[metric]` function means over a source of a package with this `text` and these `files`, or
-    /// what is wrong with it.
+    /// The package of a `#[metric]` function over a source of another package, which has this `text` and
+    /// these `files`.
     ///
     /// # Errors
-    /// All findings, one behind the other.
+    /// All errors, as one text.
     pub fn package_of(
         source: &Source,
         package: &Package,

@@ -1,4 +1,4 @@
-//! `#[metric]`: a function whose body is a chain becomes a typed definition.
+//! `#[metric]`: turns a function whose body is a chain of calls into a typed definition.
 
 use metricc_dsl::Files;
 use proc_macro2::{Ident, TokenStream};
@@ -7,24 +7,24 @@ use syn::parse::{Parse, ParseStream};
 use syn::{ItemFn, Path, ReturnType, Type, parenthesized};
 
 use crate::attributes::doc_lines;
-use crate::chain::Writer;
-use crate::definition::{Called, Definition, EventDefinition, ImportDefinition, TableDefinition};
-use crate::derived;
-use crate::handle::{Handle, handle};
-use crate::lookup::{Table, tables_of};
-use crate::parameters::{Parameters, event_parameter, parameters};
+use crate::definition::{Called, EventDefinition, ImportDefinition, ItemDefinition, TableDefinition};
+use crate::derived_metric;
+use crate::metric_items::{MetricItems, metric_items};
+use crate::parameters::{MetricParameters, event_parameter, parameters};
 use crate::problem::Problems;
+use crate::rust_syntax::tables_of;
 use crate::table::TableFiles;
 use crate::type_check;
+use crate::writer::{Imported, LookedUpTable, Writer};
 
-/// Expands `#[metric]`: asks the event for its definition, to come back to [`metric_stage`]. `place` says where it stands,
-/// as a part of a name.
+/// Expands `#[metric]`: calls the event's macro, which calls [`metric_stage`] back with its definition.
+/// `place` is the call site, as a part of a name.
 pub fn metric(arguments: &TokenStream, item: &TokenStream, place: &str) -> TokenStream {
-    let expanded = syn::parse2::<Arguments>(arguments.clone()).and_then(|parsed| {
+    let expanded = syn::parse2::<MetricArguments>(arguments.clone()).and_then(|parsed| {
         let function = syn::parse2::<ItemFn>(item.clone())?;
         let first = match parameters(&function)? {
-            Parameters::Events(event) => event.to_token_stream(),
-            Parameters::Metrics(metrics) => metrics[0].to_token_stream(),
+            MetricParameters::Events(event) => event.to_token_stream(),
+            MetricParameters::Metrics(metrics) => metrics[0].to_token_stream(),
         };
         let krate = parsed.krate();
         Ok(quote!(#first! { [#krate::__private::metric_stage] (#arguments) #item }))
@@ -32,18 +32,18 @@ pub fn metric(arguments: &TokenStream, item: &TokenStream, place: &str) -> Token
     expanded.unwrap_or_else(|error| {
         let mut problems = Problems::default();
         problems.push_syn(&error);
-        // What the author has written stays, so that an editor goes on completing it.
+        // The written function stays, so that an editor can still complete it.
         let written = match syn::parse2::<ItemFn>(item.clone()) {
             Ok(function) => {
                 let (name, visibility) = (&function.sig.ident, &function.vis);
-                let krate = syn::parse2::<Arguments>(arguments.clone()).unwrap_or_default().krate();
+                let krate = syn::parse2::<MetricArguments>(arguments.clone()).unwrap_or_default().krate();
                 let checked = type_check::only_signature(&function, item);
-                let left = derived::left(name, visibility, place, "", &[]);
+                let exported = derived_metric::export_metric(name, visibility, place, "", &[]);
                 quote! {
                     #checked
                     #[allow(dead_code)]
                     #visibility fn #name() -> #krate::Metric { #krate::Metric::broken() }
-                    #left
+                    #exported
                 }
             }
             Err(_) => item.clone(),
@@ -52,8 +52,8 @@ pub fn metric(arguments: &TokenStream, item: &TokenStream, place: &str) -> Token
     })
 }
 
-/// Called back with the definition of the event or of the metrics that it is made of, the arguments of `#[metric]` and its
-/// function. `place` says where it stands, as a part of a name.
+/// Called back with the definition of the event, or those of the base metrics, then the arguments of
+/// `#[metric]` and its function.
 pub fn metric_stage(input: TokenStream, place: &str) -> TokenStream {
     let staged = syn::parse2::<Called>(input).and_then(|called| {
         let staged = syn::parse2::<Staged>(called.rest)?;
@@ -61,7 +61,7 @@ pub fn metric_stage(input: TokenStream, place: &str) -> TokenStream {
     });
     match staged {
         Ok((definitions, staged)) => match staged.to_ask(&definitions) {
-            // One after the other is asked for its definition; each puts it in front.
+            // Each item is asked for its definition in turn; it puts that before the earlier ones.
             Some(path) => {
                 let krate = staged.arguments.krate();
                 let known = definitions.iter().map(|definition| quote!({ #definition }));
@@ -75,21 +75,23 @@ pub fn metric_stage(input: TokenStream, place: &str) -> TokenStream {
 }
 
 struct Staged {
-    arguments: Arguments,
+    arguments: MetricArguments,
     function: ItemFn,
     /// Types of the tables that it looks up, each once.
     tables: Vec<Path>,
-    /// Arguments and function, as they were handed through.
+    /// Arguments and function, as they were passed through.
     tokens: TokenStream,
 }
 
 impl Staged {
-    /// Whose definition is asked for next: after the event the imports are, then the tables; or one metric after the
-    /// other. Each answer stands in front of those before it.
-    fn to_ask(&self, definitions: &[Definition]) -> Option<Path> {
+    /// The item whose definition is needed next: after the event the imports, then the tables; or metric by
+    /// metric. Each definition is put before the earlier ones.
+    fn to_ask(&self, definitions: &[ItemDefinition]) -> Option<Path> {
         let next = definitions.len();
         match parameters(&self.function) {
-            Ok(Parameters::Metrics(metrics)) => metrics.get(next).map(|metric| Path::from((*metric).clone())),
+            Ok(MetricParameters::Metrics(metrics)) => {
+                metrics.get(next).map(|metric| Path::from((*metric).clone()))
+            }
             _ => self.arguments.imports.iter().chain(&self.tables).nth(next.checked_sub(1)?).cloned(),
         }
     }
@@ -106,24 +108,24 @@ impl Parse for Staged {
     }
 }
 
-/// What stands in the parentheses of `#[metric(…)]`.
+/// The arguments of `#[metric(…)]`.
 #[derive(Default)]
-struct Arguments {
+struct MetricArguments {
     krate: Option<Path>,
     debug: bool,
-    /// `import(distance, GeometricMean)`: the crate's own functions and aggregates.
+    /// `import(distance, GeometricMean)`: user-defined functions and aggregates.
     imports: Vec<Path>,
 }
 
-impl Arguments {
+impl MetricArguments {
     fn krate(&self) -> TokenStream {
         self.krate.as_ref().map_or_else(|| quote!(::metricc), |path| quote!(#path))
     }
 }
 
-impl Parse for Arguments {
+impl Parse for MetricArguments {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut found = Arguments::default();
+        let mut found = MetricArguments::default();
         while !input.is_empty() {
             if input.peek(syn::Token![crate]) {
                 input.parse::<syn::Token![crate]>()?;
@@ -140,8 +142,8 @@ impl Parse for Arguments {
                         found.imports.extend(paths);
                     }
                     _ => {
-                        let help = "`#[metric]` knows `import(f, M)`, `crate = path` and `debug`\n\nhelp: what is measured \
-                                    stands in the function";
+                        let help = "unknown setting of `#[metric]`\n\nhelp: settings are `import(f, M)`, `crate = path` and \
+                                    `debug`";
                         return Err(syn::Error::new(name.span(), help));
                     }
                 }
@@ -152,23 +154,23 @@ impl Parse for Arguments {
     }
 }
 
-fn expand(definitions: &[Definition], staged: &Staged, place: &str) -> TokenStream {
+fn expand(definitions: &[ItemDefinition], staged: &Staged, place: &str) -> TokenStream {
     let Staged { arguments, function, .. } = staged;
     let mut problems = Problems::default();
-    if let Ok(Parameters::Metrics(metrics)) = parameters(function) {
-        let in_order: Vec<&Definition> = definitions.iter().rev().collect();
+    if let Ok(MetricParameters::Metrics(metrics)) = parameters(function) {
+        let in_order: Vec<&ItemDefinition> = definitions.iter().rev().collect();
         if let Some(import) = arguments.imports.first() {
-            let help =
-                "a metric of metrics imports nothing\n\nhelp: import it in the metrics that it is made of";
+            let help = "a derived metric imports nothing\n\nhelp: import it in the base metrics";
             problems.push_on(import, help);
         }
         signature(function, &mut problems);
-        let expansion = derived::expand(function, &metrics, &in_order, (&arguments.krate(), place), problems);
+        let expansion =
+            derived_metric::expand(function, &metrics, &in_order, (&arguments.krate(), place), problems);
         crate::debug::print(arguments.debug, &function.sig.ident, &expansion);
         return expansion;
     }
     let event_definition = definitions.last().and_then(|definition| match definition {
-        Definition::Event(event) => Some(event),
+        ItemDefinition::Event(event) => Some(event),
         _ => None,
     });
     let tables = looked_up(definitions, staged, &mut problems);
@@ -180,7 +182,7 @@ fn expand(definitions: &[Definition], staged: &Staged, place: &str) -> TokenStre
             let name = &function.sig.ident;
             let writer = Writer::new(definition, &imports, &tables, &mut problems);
             let text = writer.package(name, &docs, events, &function.block);
-            // Over a source with errors nothing more is to be said.
+            // The source's own errors are reported already; checking the metric would only repeat them.
             let is_whole =
                 !definition.text.is_empty() && tables.iter().all(|table| !table.definition.text.is_empty());
             let files = TableFiles::of(tables.iter().map(|table| table.definition));
@@ -192,8 +194,8 @@ fn expand(definitions: &[Definition], staged: &Staged, place: &str) -> TokenStre
             let checked = type_check::function(function, package.is_some(), &imports, &krate);
             let metric = package.as_ref().and_then(|package| package.all_metrics().next());
             let sound_text = metric.as_ref().map_or("", |_| text.as_str());
-            let left = derived::left(name, &function.vis, place, sound_text, &files.0);
-            let handle = handle(&Handle {
+            let exported = derived_metric::export_metric(name, &function.vis, place, sound_text, &files.0);
+            let items = metric_items(&MetricItems {
                 name,
                 visibility: &function.vis,
                 attributes: &function.attrs,
@@ -204,13 +206,13 @@ fn expand(definitions: &[Definition], staged: &Staged, place: &str) -> TokenStre
                 origin: "`#[metric]` from the function of this name",
                 krate: &krate,
             });
-            quote!(#problems #checked #handle #left)
+            quote!(#problems #checked #items #exported)
         }
         (_, Err(error)) => error.to_compile_error(),
         (_, Ok((_, event))) => {
             problems.push_on(
                 event,
-                "an enum is no event\n\nhelp: a metric is over a struct that derives `Event`",
+                "an enum is not an event\n\nhelp: a metric reads a struct that derives `Event`",
             );
             quote!(#problems)
         }
@@ -219,23 +221,18 @@ fn expand(definitions: &[Definition], staged: &Staged, place: &str) -> TokenStre
     expansion
 }
 
-/// An import of a metric: what it is, and by which path.
-pub(crate) struct Imported<'a> {
-    pub(crate) definition: &'a ImportDefinition,
-    pub(crate) path: &'a Path,
-}
-
 /// The imports in the order of their paths; the definitions come in the reverse one.
 fn imports_of<'a>(
-    definitions: &'a [Definition],
-    arguments: &'a Arguments,
+    definitions: &'a [ItemDefinition],
+    arguments: &'a MetricArguments,
     problems: &mut Problems,
 ) -> Vec<Imported<'a>> {
     let known = definitions.iter().rev().skip(1).zip(&arguments.imports);
-    let import = |(definition, path): (&'a Definition, &'a Path)| match definition {
-        Definition::Import(definition) => Some(Imported { definition, path }),
+    let import = |(definition, path): (&'a ItemDefinition, &'a Path)| match definition {
+        ItemDefinition::Import(definition) => Some(Imported { definition, path }),
         _ => {
-            let help = "neither a function nor an aggregate\n\nhelp: mark it with `#[scalar]` or `#[monoid]`";
+            let help =
+                "not a user-defined function or aggregate\n\nhelp: mark it with `#[scalar]` or `#[monoid]`";
             problems.push_on(path, help);
             None
         }
@@ -245,15 +242,15 @@ fn imports_of<'a>(
 
 /// The tables that a metric looks up.
 fn looked_up<'a>(
-    definitions: &'a [Definition],
+    definitions: &'a [ItemDefinition],
     staged: &'a Staged,
     problems: &mut Problems,
-) -> Vec<Table<'a>> {
+) -> Vec<LookedUpTable<'a>> {
     let known = definitions.iter().rev().skip(1 + staged.arguments.imports.len()).zip(&staged.tables);
-    let table = |(definition, path): (&'a Definition, &'a Path)| match definition {
-        Definition::Table(definition) => Some(Table { definition, path }),
+    let table = |(definition, path): (&'a ItemDefinition, &'a Path)| match definition {
+        ItemDefinition::Table(definition) => Some(LookedUpTable { definition, path }),
         _ => {
-            problems.push_on(path, "no table\n\nhelp: a table is a struct that derives `Table`");
+            problems.push_on(path, "not a table\n\nhelp: a table is a struct that derives `Table`");
             None
         }
     };
@@ -266,10 +263,10 @@ fn imports_expression(imports: &[Imported<'_>], krate: &TokenStream) -> TokenStr
         true => quote!(.aggregate(#path)),
         false => quote!(.function(#path::Import)),
     });
-    quote!(#krate::own::Imports::new() #(#each)*)
+    quote!(#krate::user_defined::Imports::new() #(#each)*)
 }
 
-/// The text of the package of a function, or all findings.
+/// The text of the package of a function, or all errors.
 pub(crate) fn package_text(
     definition: &EventDefinition,
     imports: &[ImportDefinition],
@@ -285,8 +282,8 @@ pub(crate) fn package_text(
     let imports: Vec<Imported<'_>> =
         imports.iter().zip(&paths).map(|(definition, path)| Imported { definition, path }).collect();
     let types: Vec<Path> = tables.iter().map(|table| Path::from(table.ident.clone())).collect();
-    let tables: Vec<Table<'_>> =
-        tables.iter().zip(&types).map(|(definition, path)| Table { definition, path }).collect();
+    let tables: Vec<LookedUpTable<'_>> =
+        tables.iter().zip(&types).map(|(definition, path)| LookedUpTable { definition, path }).collect();
     let writer = Writer::new(definition, &imports, &tables, &mut problems);
     let text = writer.package(name, &docs, events, &function.block);
     if problems.is_empty() {
@@ -310,7 +307,7 @@ fn signature(function: &ItemFn, problems: &mut Problems) {
         problems.push(span, "a metric is a plain function");
     }
     if let Some(parameter) = signature.generics.params.first() {
-        problems.push_on(parameter, "a metric has no parameters\n\nhelp: write out the event's type");
+        problems.push_on(parameter, "a metric cannot be generic\n\nhelp: write out the event's type");
     }
     let is_metric = match &signature.output {
         ReturnType::Type(_, ty) => match ty.as_ref() {
@@ -320,7 +317,7 @@ fn signature(function: &ItemFn, problems: &mut Problems) {
         ReturnType::Default => false,
     };
     if !is_metric {
-        let help = "the function gives a metric\n\nhelp: write `-> Metric`";
+        let help = "the function must return `Metric`\n\nhelp: write `-> Metric`";
         match &signature.output {
             ReturnType::Default => problems.push(signature.ident.span(), help),
             ReturnType::Type(_, ty) => problems.push_on(ty, help),

@@ -1,6 +1,7 @@
-//! Names of the language as names of Rust.
+//! Names of the language as Rust names, and the reverse.
 
 use proc_macro2::{Ident, Span};
+use syn::ext::IdentExt as _;
 
 /// A field of this name; a keyword becomes a raw name, and what cannot be raw gets a `_`.
 pub(crate) fn rust_name(name: &str) -> Ident {
@@ -21,4 +22,18 @@ pub(crate) fn pascal_case(name: &str) -> String {
         format!("{}{rest}", first.to_ascii_uppercase())
     });
     capitalised.collect()
+}
+
+/// `PaymentMethod` as `payment_method`.
+pub(crate) fn snake_case(ident: &Ident) -> String {
+    let mut name = String::new();
+    let mut was_lower = false;
+    for letter in ident.unraw().to_string().chars() {
+        if letter.is_uppercase() && was_lower {
+            name.push('_');
+        }
+        was_lower = !letter.is_uppercase() && letter != '_';
+        name.extend(letter.to_lowercase());
+    }
+    name
 }

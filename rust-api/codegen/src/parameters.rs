@@ -3,15 +3,15 @@
 use proc_macro2::Ident;
 use syn::{FnArg, GenericArgument, ItemFn, Pat, Path, PathArguments, Type};
 
-/// What a metric is over.
-pub(crate) enum Parameters<'a> {
+/// What a metric reads.
+pub(crate) enum MetricParameters<'a> {
     /// `payments: Events<Payment>`: the type.
     Events(&'a Path),
     /// `buyers: Metric, visitors: Metric`: their names; at least one.
     Metrics(Vec<&'a Ident>),
 }
 
-pub(crate) fn parameters(function: &ItemFn) -> syn::Result<Parameters<'_>> {
+pub(crate) fn parameters(function: &ItemFn) -> syn::Result<MetricParameters<'_>> {
     let is_metric = |input: &FnArg| match input {
         FnArg::Typed(typed) => match (typed.pat.as_ref(), typed.ty.as_ref()) {
             (Pat::Ident(_), Type::Path(ty)) => {
@@ -23,7 +23,7 @@ pub(crate) fn parameters(function: &ItemFn) -> syn::Result<Parameters<'_>> {
     };
     let inputs = &function.sig.inputs;
     if inputs.is_empty() || !inputs.iter().all(is_metric) {
-        return event_parameter(function).map(|(_, event)| Parameters::Events(event));
+        return event_parameter(function).map(|(_, event)| MetricParameters::Events(event));
     }
     let names = inputs.iter().filter_map(|input| match input {
         FnArg::Typed(typed) => match typed.pat.as_ref() {
@@ -34,15 +34,15 @@ pub(crate) fn parameters(function: &ItemFn) -> syn::Result<Parameters<'_>> {
     });
     let names: Vec<&Ident> = names.collect();
     if let Some(own) = names.iter().find(|name| ***name == function.sig.ident) {
-        let help = "a metric that is made of itself\n\nhelp: make it of events, with `events: Events<Event>`";
+        let help = "a metric cannot read itself\n\nhelp: read events, with `events: Events<Event>`";
         return Err(syn::Error::new(own.span(), help));
     }
-    Ok(Parameters::Metrics(names))
+    Ok(MetricParameters::Metrics(names))
 }
 
 /// Name and event type of the one parameter, `payments: Events<Payment>`.
 pub(crate) fn event_parameter(function: &ItemFn) -> syn::Result<(&Ident, &Path)> {
-    let help = "a metric is over the events of one source, or made of metrics\n\nhelp: write \
+    let help = "a metric reads the events of one source, or other metrics\n\nhelp: write \
                 `fn name(events: Events<Event>) -> Metric`, or `fn name(one: Metric, other: Metric) -> Metric`";
     let mut inputs = function.sig.inputs.iter();
     let parameter = match (inputs.next(), inputs.next()) {

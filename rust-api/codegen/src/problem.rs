@@ -1,9 +1,9 @@
-//! What is wrong with a user's tokens, as errors of the Rust compiler on those tokens.
+//! Errors in a user's tokens, as errors of the Rust compiler on those tokens.
 
 use proc_macro2::{Group, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 
-/// Findings, in the order in which they were made.
+/// Errors, in the order in which they were found.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Vec<(Span, Span, String)>);
 
@@ -16,12 +16,12 @@ impl Problems {
         self.0.is_empty()
     }
 
-    /// A finding on one token.
+    /// An error on one token.
     pub(crate) fn push(&mut self, span: Span, text: &str) {
         self.push_between(span, span, text);
     }
 
-    /// A finding on several tokens.
+    /// An error on several tokens.
     pub(crate) fn push_on(&mut self, tokens: &impl ToTokens, text: &str) {
         let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
         let first = spans.next().unwrap_or_else(Span::call_site);

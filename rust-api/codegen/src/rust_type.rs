@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{GenericArgument, Path, PathArguments, PathSegment, Type};
 
-/// What a field's type means, as far as its tokens tell.
+/// The type of a field, as far as its tokens show it.
 #[derive(Debug, Clone)]
 pub(crate) enum FieldType {
     /// `bool`, `int`, `float`, `string`, `date`, `timestamp` or `duration`.
@@ -40,8 +40,8 @@ const SCALARS: [(&str, &str); 19] = [
     ("TimeDelta", "duration"),
 ];
 
-/// Types that many would try, and what to write instead.
-const REFUSED: [(&str, &str); 10] = [
+/// Types that are often tried, and what to write instead.
+const UNSUPPORTED: [(&str, &str); 10] = [
     ("u64", "an `int` has 63 bits besides its sign: use `i64`"),
     ("usize", "an `int` has 64 bits on every machine: use `i64`"),
     ("isize", "an `int` has 64 bits on every machine: use `i64`"),
@@ -56,9 +56,9 @@ const REFUSED: [(&str, &str); 10] = [
 
 impl FieldType {
     /// # Errors
-    /// On the smallest type that no field may have.
+    /// On the smallest type that a field cannot have.
     pub(crate) fn of(ty: &Type) -> syn::Result<Self> {
-        let unknown = |help: &str| Err(syn::Error::new_spanned(ty, refusal(ty, help)));
+        let unknown = |help: &str| Err(syn::Error::new_spanned(ty, unsupported(ty, help)));
         let path = match ty {
             Type::Path(path) if path.qself.is_none() => &path.path,
             Type::Group(group) => return FieldType::of(&group.elem),
@@ -70,7 +70,7 @@ impl FieldType {
         };
         let Some(segment) = path.segments.last() else { return unknown("name a type") };
         let name = segment.ident.to_string();
-        if let Some((_, help)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
+        if let Some((_, help)) = UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) {
             return unknown(help);
         }
         Ok(match name.as_str() {
@@ -119,7 +119,7 @@ fn argument(segment: &PathSegment) -> syn::Result<&Type> {
     Err(syn::Error::new(name.span(), format!("`{name}` of what? write `{name}<…>`")))
 }
 
-fn refusal(ty: &Type, help: &str) -> String {
+fn unsupported(ty: &Type, help: &str) -> String {
     let mut ty = ty.to_token_stream().to_string();
     for (spaced, plain) in [(" :: ", "::"), (" <", "<"), ("< ", "<"), (" >", ">"), (" ,", ","), ("& ", "&")] {
         ty = ty.replace(spaced, plain);

@@ -1,4 +1,4 @@
-//! What names in a closure stand for.
+//! The names that a closure sees, and what they stand for.
 
 use proc_macro2::Ident;
 use syn::{Expr, Member, Pat};
@@ -15,12 +15,12 @@ pub(crate) enum Binding {
     Group(Box<Binding>),
     /// A field, an element or a `let`.
     Name(String),
-    /// A metric that another is made of, by its name.
+    /// A metric that a derived metric reads, by its name.
     Metric(String),
-    /// A row of a table: its name in the language, and those of its columns in Rust and in the language. Without columns
-    /// it is one of a table that is not known, which is reported.
+    /// A row of a table: its name in the language, and those of its columns in Rust and in the language.
+    /// Without columns the table is unknown, which is reported elsewhere.
     Found { name: String, fields: Vec<(Ident, String)> },
-    /// Several, by place.
+    /// Several, by index.
     Tuple(Vec<Binding>),
 }
 
@@ -61,7 +61,7 @@ impl Scope {
                 );
                 problems.push_on(other, &help);
             }
-            (other, _) => problems.push_on(other, "the event has one name here\n\nhelp: write `|p| …`"),
+            (other, _) => problems.push_on(other, "the event is one name here\n\nhelp: write `|p| …`"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! `#[derive(Table)]`: a struct is the row of a table, whose rows are in a CSV file.
+//! `#[derive(Table)]`: a struct is the row of a table whose rows are in a CSV file.
 
 use std::path::{Path, PathBuf};
 
@@ -8,23 +8,12 @@ use quote::quote;
 use syn::DeriveInput;
 
 use crate::attributes::{TypeAttributes, doc_lines};
-use crate::definition::{Content, Definition, EnumDefinition, TableDefinition, UsedFile, export};
-use crate::event::{EventField, Role, derive};
-use crate::file::located;
+use crate::definition::{EnumDefinition, FileContent, ItemDefinition, TableDefinition, UsedFile, export};
 use crate::language_text::LanguageText;
+use crate::metrics_file::located;
 use crate::problem::Problems;
 use crate::rust_type::FieldType;
-
-/// Expands `#[derive(Table)]`. `place` says where it stands, as a part of a name; `caller` is the file that it is in,
-/// where the compiler says so.
-pub fn derive_table(input: TokenStream, place: &str, caller: Option<&Path>) -> TokenStream {
-    derive(input, place, Role::Table(caller))
-}
-
-/// Called back with the definitions of the enums that a struct names, and the struct.
-pub fn table_stage(input: TokenStream, place: &str, caller: Option<&Path>) -> TokenStream {
-    derive(input, place, Role::Table(caller))
-}
+use crate::struct_field::StructField;
 
 /// The files of the tables that a definition looks up.
 pub(crate) struct TableFiles(pub(crate) Vec<UsedFile>);
@@ -33,8 +22,10 @@ impl TableFiles {
     pub(crate) fn of<'a>(tables: impl IntoIterator<Item = &'a TableDefinition>) -> Self {
         let mut files: Vec<UsedFile> = Vec::new();
         for table in tables {
-            let file =
-                UsedFile { name: format!("{}.csv", table.name), content: Content::Path(table.path.clone()) };
+            let file = UsedFile {
+                name: format!("{}.csv", table.name),
+                content: FileContent::Path(table.path.clone()),
+            };
             if !files.contains(&file) {
                 files.push(file);
             }
@@ -50,14 +41,14 @@ impl Files for TableFiles {
     }
 }
 
-/// A struct whose fields were read.
+/// A struct with its parsed fields.
 pub(crate) struct TableStruct<'a> {
     pub(crate) input: &'a DeriveInput,
     pub(crate) name: String,
     pub(crate) attributes: &'a TypeAttributes,
     /// The `table` item.
     pub(crate) text: LanguageText,
-    pub(crate) fields: &'a [EventField<'a>],
+    pub(crate) fields: &'a [StructField<'a>],
     pub(crate) enums: Vec<EnumDefinition>,
     pub(crate) place: &'a str,
 }
@@ -82,7 +73,7 @@ impl TableStruct<'_> {
         if problems.is_empty() {
             text.check(&ident.to_string(), &TableFiles::of([&definition]), problems);
         }
-        // The compiler builds anew when the file changes.
+        // The compiler rebuilds when the file changes.
         let tracked = path.exists().then(|| path.display().to_string());
         let tracked = tracked.map(|path| {
             quote!(
@@ -92,7 +83,7 @@ impl TableStruct<'_> {
         let implementation = if problems.is_empty() {
             implementation(input, &name, text.as_str(), fields, &krate)
         } else {
-            // What looks it up says nothing more.
+            // Metrics that look it up report no further errors.
             definition.text = String::new();
             quote! {
                 #[automatically_derived]
@@ -103,7 +94,7 @@ impl TableStruct<'_> {
                 }
             }
         };
-        let export = export(ident, &input.vis, place, &Definition::Table(definition));
+        let export = export(ident, &input.vis, place, &ItemDefinition::Table(definition));
         quote!(#tracked #implementation #export)
     }
 }
@@ -112,7 +103,7 @@ fn implementation(
     input: &DeriveInput,
     name: &str,
     text: &str,
-    fields: &[EventField<'_>],
+    fields: &[StructField<'_>],
     krate: &TokenStream,
 ) -> TokenStream {
     let ident = &input.ident;

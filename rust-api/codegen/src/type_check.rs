@@ -1,6 +1,7 @@
-//! The user's function as Rust that is compiled and never run: it keeps completion, rename and the types of
-//! closures working. What is no Rust (`5m`) or would need types that only the metric has (`Key { … }`) is
-//! replaced by something of the same shape, and literals by the language's own types.
+//! The user's function as Rust that is compiled and never run, so that completion, rename and the types of
+//! closures work in an editor. What is not Rust (`5m`), or would need types that only the metric has
+//! (`Key { … }`), is replaced by an expression of the same shape, and literals by values of the language's
+//! types.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -9,12 +10,11 @@ use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ItemFn, Lit, parse_quote_spanned};
 
-use crate::call::{listed, matched};
-use crate::lookup::table_path;
-use crate::metric::Imported;
-use crate::value::is_duration;
+use crate::rust_syntax::{is_duration, listed, matched, table_path};
+use crate::writer::Imported;
 
-/// The function, hidden. With errors only editors see its body: the compiler would say everything twice.
+/// The function, hidden. If it has errors, only editors see its body, since the compiler would report them
+/// twice.
 pub(crate) fn function(
     function: &ItemFn,
     is_sound: bool,
@@ -36,8 +36,8 @@ pub(crate) fn function(
     }
 }
 
-/// A function with errors: editors see what was written, the compiler the signature alone, so that what it names
-/// counts as used.
+/// A function with errors: editors see the body, the compiler only the signature, so that the names in it
+/// count as used.
 pub(crate) fn only_signature(function: &ItemFn, written: &TokenStream) -> TokenStream {
     let signature = &function.sig;
     quote! {
@@ -73,20 +73,20 @@ impl VisitMut for Rewrite<'_> {
             Expr::Macro(call) if call.mac.path.is_ident("dec") => {
                 Some(parse_quote_spanned!(span=> { let _ = #call; #krate::row::Num }))
             }
-            // A function of the crate takes Rust's own types: its place is taken by one value of its result.
+            // A user-defined function takes plain Rust types: a value of its result type replaces the call.
             Expr::Call(call) if self.is_imported(&call.func) => {
                 let (function, arguments) = (&call.func, &call.args);
                 Some(parse_quote_spanned!(span=> {
                     let _ = #function;
                     let _ = (#arguments,);
-                    <<#function::Import as #krate::own::Typed>::Row as #krate::row::Shape>::SHAPE
+                    <<#function::Import as #krate::user_defined::Typed>::Row as #krate::row::Shape>::SHAPE
                 }))
             }
             Expr::Struct(record) => {
                 let values = record.fields.iter().map(|field| &field.expr);
                 Some(parse_quote_spanned!(span=> (#(#values,)*)))
             }
-            // The type of the keys is the compiler's to find.
+            // The compiler infers the type of the keys.
             Expr::MethodCall(call) if table_path(call).is_some() => {
                 let mut call = call.clone();
                 if let Some(turbofish) = &mut call.turbofish {

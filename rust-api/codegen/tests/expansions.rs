@@ -32,7 +32,7 @@ pub struct Visit {
 }
 "#;
 
-/// The definition that a derive left behind, in the form in which it calls back.
+/// The definition that a derive left after, in the form in which it calls back.
 const VISITS: &str = r#"{ event Visit "visits" "source visits {\n  id: string key\n  at: timestamp time\n  kind: enum(\"human\", \"bot\")\n  spent: float\n}\n"
     (id = "id", at = "at", kind = "kind", spent = "spent") (enum Kind (Human = "human", Bot = "bot")) }"#;
 
@@ -132,13 +132,13 @@ fn nothing_panics() {
 }
 
 #[test]
-fn an_own_function() {
+fn a_user_defined_function() {
     let function = "/// Of the earth.\npub(crate) fn miles(km: f64, late: Option<bool>) -> f64 { km / 1.6 }";
     insta::assert_snapshot!(pretty(&scalar(tokens("version = 2"), &tokens(function), "here")));
 }
 
 #[test]
-fn an_own_aggregate() {
+fn a_user_defined_aggregate() {
     let implementation = r#"impl Monoid for Drivers {
     type Input = (String, i64);
     type State = Seen;
@@ -149,7 +149,7 @@ fn an_own_aggregate() {
 }
 
 #[test]
-fn an_own_state() {
+fn a_user_defined_state() {
     let product = "#[state(crate = other)] struct Seen { trips: Sum, drivers: Bits<16> }";
     insta::assert_snapshot!(pretty(&derive_state(tokens(product))));
 }
@@ -184,7 +184,7 @@ fn a_function_over_metrics() {
 #[test]
 fn a_function_with_imports() {
     let function = r#"fn far(visits: Events<Visit>) -> Metric {
-    visits.filter(|v| geo::miles(v.spent, None) > 5.0).own(Drivers, |v| (v.id, 1))
+    visits.filter(|v| geo::miles(v.spent, None) > 5.0).user_defined(Drivers, |v| (v.id, 1))
 }"#;
     let arguments = "(import(geo::miles, Drivers))";
     let first = metric_stage(tokens(&format!("{VISITS} {arguments} {function}")), "here");

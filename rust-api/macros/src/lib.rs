@@ -1,10 +1,10 @@
-//! The macros of `metricc`; see the chapter *From Rust* of its documentation. What they do is in `metricc-codegen`.
+//! The macros of `metricc`, implemented in `metricc-codegen`; see the chapter *From Rust* of the book.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use proc_macro::{Span, TokenStream};
 
-/// Where the macro is called, as a part of a name: the same in every build.
+/// The call site as a part of a name: the same in every build.
 fn place() -> String {
     let (span, mut hasher) = (Span::call_site(), DefaultHasher::new());
     (span.file(), span.line(), span.column()).hash(&mut hasher);
@@ -14,26 +14,28 @@ fn place() -> String {
 /// Makes a struct the event of a source, or an enum the type of its fields.
 ///
 /// On the type: `#[event(name = "payments")]` names the source (the type's name in snake case otherwise),
-/// `crate = path` says where `metricc` is, `debug` prints the expansion.
+/// `crate = path` is the path of `metricc`, `debug` prints the expansion.
 ///
-/// On a field: `key`, `time`, `default = …`, `rename = "…"`, `decimal(p, s)`, `zone = "…"`; on a variant: `rename = "…"`.
+/// On a field: `key`, `time`, `default = …`, `rename = "…"`, `decimal(p, s)`, `zone = "…"`; on a variant:
+/// `rename = "…"`.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     metricc_codegen::derive_event(input.into(), &place()).into()
 }
 
-/// Makes a struct the row of a static table, whose rows are in the file `NAME.csv` beside the file of the struct, or
-/// beside the crate's `Cargo.toml`: `.lookup::<Shop>(|p| p.shop_id)`.
+/// Makes a struct the row of a static table, whose rows are in the file `NAME.csv` beside the file of the
+/// struct, or beside the crate's `Cargo.toml`: `.lookup::<Shop>(|p| p.shop_id)`.
 ///
-/// On the type: `#[table(name = "shops")]` names the table (the type's name in snake case otherwise), `file = "…"` its
-/// file, `crate = path` says where `metricc` is, `debug` prints the expansion. On a field: `key`, `rename = "…"`, `decimal(p, s)`.
+/// On the type: `#[table(name = "shops")]` names the table (the type's name in snake case otherwise),
+/// `file = "…"` its file, `crate = path` is the path of `metricc`, `debug` prints the expansion. On a field:
+/// `key`, `rename = "…"`, `decimal(p, s)`.
 #[proc_macro_derive(Table, attributes(table))]
 pub fn derive_table(input: TokenStream) -> TokenStream {
     let caller = Span::call_site().local_file();
     metricc_codegen::derive_table(input.into(), &place(), caller.as_deref()).into()
 }
 
-/// Makes a function whose body is a chain a metric.
+/// Makes a metric from a function whose body is a chain of calls.
 ///
 /// `#[metric(crate = path)]` says where `metricc` is, `#[metric(debug)]` prints the expansion.
 #[proc_macro_attribute]
@@ -41,24 +43,26 @@ pub fn metric(arguments: TokenStream, item: TokenStream) -> TokenStream {
     metricc_codegen::metric(&arguments.into(), &item.into(), &place()).into()
 }
 
-/// Makes a function one that metrics may call: `#[metric(import(distance))]`, or an `import function` of a file.
+/// Makes a function available to metrics: `#[metric(import(distance))]`, or `import function` in a file.
 ///
-/// It takes one to six values by name and depends on them alone. `#[scalar(version = 2)]` says that it now means
-/// something else, `crate = path` where `metricc` is, `debug` prints the expansion.
+/// It takes one to six values by name and depends on them alone. `#[scalar(version = 2)]` marks a changed
+/// meaning, `crate = path` is the path of `metricc`, `debug` prints the expansion.
 #[proc_macro_attribute]
 pub fn scalar(arguments: TokenStream, item: TokenStream) -> TokenStream {
     metricc_codegen::scalar(arguments.into(), &item.into(), &place()).into()
 }
 
-/// Makes an `impl Monoid` known to metrics: `#[metric(import(GeometricMean))]`, or an `import aggregate` of a file.
+/// Makes an `impl Monoid` available to metrics: `#[metric(import(GeometricMean))]`, or `import aggregate` in
+/// a file.
 ///
-/// `#[monoid(pub)]` lets other crates import it; `crate = path` says where `metricc` is, `debug` prints the expansion.
+/// `#[monoid(pub)]` lets other crates import it; `crate = path` is the path of `metricc`, `debug` prints the
+/// expansion.
 #[proc_macro_attribute]
 pub fn monoid(arguments: TokenStream, item: TokenStream) -> TokenStream {
     metricc_codegen::monoid(arguments.into(), &item.into(), &place()).into()
 }
 
-/// Makes a struct of states a state: the product, which merges part by part.
+/// Implements `State` for a struct of states: the product, merged field by field.
 ///
 /// `#[state(crate = path)]` says where `metricc` is.
 #[proc_macro_derive(State, attributes(state))]

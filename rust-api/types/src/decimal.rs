@@ -35,7 +35,7 @@ impl Decimal {
         self.units
     }
 
-    /// Digits behind the point.
+    /// Digits after the decimal point.
     pub fn scale(self) -> u8 {
         self.scale
     }
@@ -133,7 +133,7 @@ impl<'de> Deserialize<'de> for Decimal {
 #[cfg(feature = "rust_decimal")]
 impl From<rust_decimal::Decimal> for Decimal {
     fn from(value: rust_decimal::Decimal) -> Self {
-        // 96 bits and at most 28 digits behind the point.
+        // 96 bits and at most 28 digits after the point.
         Decimal { units: value.mantissa(), scale: value.scale() as u8 }
     }
 }

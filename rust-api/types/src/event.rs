@@ -1,4 +1,4 @@
-//! Events of a program: a struct's fields as the values of a source.
+//! Events as Rust structs: the fields are the values of a source.
 
 use jiff::civil;
 use jiff::{SignedDuration, Timestamp, Zoned};
@@ -7,7 +7,7 @@ use metricc_ir::user_defined::cell;
 
 use crate::row;
 
-/// A record that goes into a log. `#[derive(Event)]` writes the implementation.
+/// A record of a log. `#[derive(Event)]` writes the implementation.
 pub trait Event {
     /// The event in a closure of a metric: its fields as the language sees them.
     type Row;
@@ -22,7 +22,7 @@ pub trait Event {
 
 /// A row of a static table. `#[derive(Table)]` writes the implementation.
 pub trait Table {
-    /// The row in a closure of a metric: its columns as the language sees them, each of which may be none.
+    /// The row in a closure of a metric: its columns as the language sees them, each of which may be `None`.
     type Row;
     /// Name of the table.
     const NAME: &'static str;

@@ -1,4 +1,4 @@
-//! Typed reads: the rows of an answer as the types of a definition.
+//! Typed reads: the rows of an answer, as the types of a definition.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::metric::{Definition, Metric, Row};
 pub struct TypedRows<D: Definition> {
     /// By window, then keys.
     pub rows: Vec<Row<D>>,
-    /// The frontier up to which they go: one offset per partition.
+    /// The frontier that they cover: one offset per partition.
     pub frontier: Vec<u64>,
 }
 
@@ -24,14 +24,14 @@ impl<D: Definition> TypedRows<D> {
     /// Reads an answer into the types of the definition.
     ///
     /// # Errors
-    /// [`DecodeError`] if it is not of them.
+    /// [`DecodeError`] if the answer does not fit them.
     pub fn of(served: &Served) -> Result<Self, DecodeError> {
         let rows = served.rows.iter().map(|row| Row::from_json(row.get())).collect::<Result<_, _>>()?;
         Ok(TypedRows { rows, frontier: served.frontier.clone() })
     }
 }
 
-/// What all of a metric's typed questions share.
+/// Reads the rows that typed requests of a metric return.
 fn request<D: Definition>(key: Option<&D::Key>) -> Result<ReadRequest, ServingError>
 where
     D::Key: Serialize,
@@ -54,15 +54,15 @@ where
     /// The rows of one key: one per window.
     ///
     /// # Errors
-    /// [`ServingError`].
+    /// [`ServingError`] if the request fails, or the answer is for another definition.
     pub async fn get(self, serving: &dyn Serving, key: &D::Key) -> Result<TypedRows<D>, ServingError> {
         Ok(TypedRows::of(&serving.read(request::<D>(Some(key))?).await?)?)
     }
 
-    /// The rows of all keys whose windows start from one instant on and before another.
+    /// The rows of all keys whose windows start at or after `from` and before `to`.
     ///
     /// # Errors
-    /// [`ServingError`].
+    /// [`ServingError`] if the request fails, or the answer is for another definition.
     pub async fn range(
         self,
         serving: &dyn Serving,
@@ -76,13 +76,13 @@ where
     /// The rows of all keys in the latest window; of a metric of all time, all rows.
     ///
     /// # Errors
-    /// [`ServingError`].
+    /// [`ServingError`] if the request fails, or the answer is for another definition.
     pub async fn latest(self, serving: &dyn Serving) -> Result<TypedRows<D>, ServingError> {
         let request = ReadRequest { latest: true, ..request::<D>(None)? };
         Ok(TypedRows::of(&serving.read(request).await?)?)
     }
 
-    /// All rows now, and again whenever the frontier has moved. An error is the last item.
+    /// All rows now, and again each time the frontier moves. An error ends the stream.
     pub fn subscribe(self, serving: &dyn Serving) -> BoxStream<'static, Result<TypedRows<D>, ServingError>> {
         match request::<D>(None) {
             Ok(request) => {

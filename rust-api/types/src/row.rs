@@ -1,8 +1,9 @@
-//! The language's types for Rust's type checker.
+//! The language's types, for Rust's type checker.
 //!
-//! The body of a `#[metric]` function is compiled for the sake of completion, rename and types, and never run. In its
-//! closures a field of an event has one of these types: they know the functions of the language, hold nothing, and
-//! compute nothing. They are more generous than the language: what it refuses, `metricc` says itself, on the token.
+//! The body of a `#[metric]` function is compiled for completion, rename and types in an editor, and never
+//! runs. In its closures a field of an event has one of these types: they have the functions of the language
+//! as methods, hold no data and compute nothing. They accept more than the language does; the macro reports
+//! the rest on the token.
 
 mod chain;
 mod functions;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Window {
     /// First instant.
     pub start: Timestamp,
-    /// First instant behind it.
+    /// First instant after it.
     pub end: Timestamp,
 }
 
@@ -24,8 +24,8 @@ impl Window {
 pub struct Estimate<T> {
     /// The estimate.
     pub value: T,
-    /// Relative error: of a quantile the greatest, of a number of distinct values the standard error. Of a frequency
-    /// the share of all rows by which it may be too high.
+    /// Relative error: of a quantile the greatest, of a number of distinct values the standard error. Of a
+    /// frequency the share of all rows by which it may be too high.
     pub error: f64,
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{DerivedPlan, Imports, MetricPlan, Package, SourcePlan, SourceText, assert_golden, render};
 use crate::docs::{blocks, docs, pages};
-use crate::own::brought;
+use crate::user_defined::brought;
 
 #[test]
 fn every_metric_keeps_its_hashes() {

@@ -12,7 +12,7 @@ use super::{
     evaluate_interval, package,
 };
 use crate::layers;
-use crate::own::{TRIPS, brought};
+use crate::user_defined::{TRIPS, brought};
 
 #[test]
 fn segments_keep_their_columns_and_bytes() {

@@ -44,7 +44,7 @@ fn of_values(aggregate: &Aggregate, columns: &[Vec<Datum>], times: &[i64]) -> Da
     let values: &[Datum] = columns.first().map_or(&[], Vec::as_slice);
     let second: &[Datum] = columns.get(1).map_or(&[], Vec::as_slice);
     match &aggregate.op {
-        AggregateOp::Own(import) => panic!("`{}` is not known to the interpreter", import.name),
+        AggregateOp::UserDefined(import) => panic!("`{}` is not known to the interpreter", import.name),
         AggregateOp::Count => count(times.len()),
         AggregateOp::First => chosen(values, times.iter(), true),
         AggregateOp::Last => chosen(values, times.iter(), false),

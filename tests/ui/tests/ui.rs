@@ -1,7 +1,8 @@
-//! Each file in `cases/` has a mistake, and beside it what the compiler says. `TRYBUILD=overwrite` accepts what it says now.
+//! Each file in `cases/` has a mistake; the `.stderr` file beside it is what the compiler prints.
+//! `TRYBUILD=overwrite` accepts the current output.
 
 #[test]
-fn mistakes_are_shown_on_their_token_with_the_way_out() {
+fn mistakes_are_reported_on_their_token_with_a_fix() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("cases/*.rs");
 }

@@ -1,4 +1,4 @@
-//! Sketches while values come in: what is kept depends on their order, what comes out of it does not.
+//! Sketches under construction: the layout depends on the order of the values, the finished state does not.
 
 use super::{HyperLogLog, OTHER_PRECISION, Registers, index_of, raise, raise_all};
 use crate::Checked;
@@ -7,24 +7,25 @@ use crate::Checked;
 #[derive(Debug)]
 pub(crate) struct HyperLogLogBuilder {
     precision: u8,
-    registers: Building,
+    registers: BuildingRegisters,
 }
 
 #[derive(Debug)]
-enum Building {
-    Few(Table),
+enum BuildingRegisters {
+    Few(SparseTable),
     Dense(Box<[u8]>),
 }
 
-/// Entries of registers that are not zero, at the place that the index asks for or the next free one; zero is free.
+/// Entries of registers that are not zero, at the place that the index asks for or the next free one; zero is
+/// free.
 #[derive(Debug, Default)]
-struct Table {
+struct SparseTable {
     /// Their number is zero or a power of two.
     places: Vec<u32>,
     n_entries: usize,
 }
 
-impl Table {
+impl SparseTable {
     const MIN_PLACES: usize = 16;
 
     /// Raises the entry's register to at least its rank.
@@ -61,7 +62,7 @@ impl Table {
 
 impl HyperLogLogBuilder {
     pub(crate) fn new(precision: u8) -> Self {
-        HyperLogLogBuilder { precision, registers: Building::Few(Table::default()) }
+        HyperLogLogBuilder { precision, registers: BuildingRegisters::Few(SparseTable::default()) }
     }
 
     /// Takes the value with this hash in; by how many bytes it has grown on the heap.
@@ -69,11 +70,11 @@ impl HyperLogLogBuilder {
     pub(crate) fn add(&mut self, hash: u64) -> usize {
         let entry = HyperLogLog::entry(self.precision, hash);
         match &mut self.registers {
-            Building::Dense(ranks) => {
+            BuildingRegisters::Dense(ranks) => {
                 raise(ranks, &[entry]);
                 0
             }
-            Building::Few(_) => self.add_to_few(entry),
+            BuildingRegisters::Few(_) => self.add_to_few(entry),
         }
     }
 
@@ -81,7 +82,7 @@ impl HyperLogLogBuilder {
     fn add_to_few(&mut self, entry: u32) -> usize {
         let before = self.heap_size();
         let max_few = self.max_few();
-        if let Building::Few(table) = &mut self.registers {
+        if let BuildingRegisters::Few(table) = &mut self.registers {
             table.raise(entry);
             if table.n_entries > max_few {
                 self.make_dense();
@@ -90,22 +91,22 @@ impl HyperLogLogBuilder {
         self.heap_size().wrapping_sub(before)
     }
 
-    /// Entries that are kept in a table: beyond, it takes half of the memory of all registers and several times their
-    /// work.
+    /// Entries that are kept in a table: beyond, it takes half of the memory of all registers and several
+    /// times their work.
     #[inline]
     fn max_few(&self) -> usize {
         (1 << self.precision) / 32
     }
 
     fn make_dense(&mut self) -> &mut [u8] {
-        if let Building::Few(table) = &self.registers {
+        if let BuildingRegisters::Few(table) = &self.registers {
             let mut ranks = vec![0; 1 << self.precision].into_boxed_slice();
             table.places.iter().filter(|entry| **entry != 0).for_each(|entry| raise(&mut ranks, &[*entry]));
-            self.registers = Building::Dense(ranks);
+            self.registers = BuildingRegisters::Dense(ranks);
         }
         match &mut self.registers {
-            Building::Dense(ranks) => ranks,
-            Building::Few(_) => &mut [],
+            BuildingRegisters::Dense(ranks) => ranks,
+            BuildingRegisters::Few(_) => &mut [],
         }
     }
 
@@ -115,7 +116,7 @@ impl HyperLogLogBuilder {
         }
         let max_few = self.max_few();
         match (&other.registers, &mut self.registers) {
-            (Registers::Sparse(entries), Building::Few(table))
+            (Registers::Sparse(entries), BuildingRegisters::Few(table))
                 if table.n_entries + entries.len() <= max_few =>
             {
                 entries.iter().for_each(|entry| table.raise(*entry));
@@ -128,8 +129,8 @@ impl HyperLogLogBuilder {
 
     pub(crate) fn finish(self) -> HyperLogLog {
         let registers = match self.registers {
-            Building::Dense(ranks) => Registers::Dense(ranks),
-            Building::Few(table) => {
+            BuildingRegisters::Dense(ranks) => Registers::Dense(ranks),
+            BuildingRegisters::Few(table) => {
                 let mut entries = table.places;
                 entries.retain(|entry| *entry != 0);
                 entries.sort_unstable();
@@ -144,8 +145,8 @@ impl HyperLogLogBuilder {
     #[inline(always)]
     pub(crate) fn heap_size(&self) -> usize {
         match &self.registers {
-            Building::Few(table) => table.places.capacity() * size_of::<u32>(),
-            Building::Dense(ranks) => ranks.len(),
+            BuildingRegisters::Few(table) => table.places.capacity() * size_of::<u32>(),
+            BuildingRegisters::Dense(ranks) => ranks.len(),
         }
     }
 }

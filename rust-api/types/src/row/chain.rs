@@ -47,7 +47,7 @@ impl<R> Copy for Group<R> {}
 pub struct Events<E: Event, R = <E as Event>::Row>(PhantomData<(E, R)>);
 
 impl<R> Group<R> {
-    /// Only the rows for which the condition holds.
+    /// Keeps the rows for which the condition is true.
     pub fn filter(self, _: impl FnOnce(R) -> bool) -> Self {
         self
     }
@@ -58,7 +58,7 @@ impl<E: Event, R> Events<E, R> {
         Events(PhantomData)
     }
 
-    /// Only the rows for which the condition holds.
+    /// Keeps the rows for which the condition is true.
     pub fn filter(self, _: impl FnOnce(R) -> bool) -> Self {
         self
     }
@@ -68,13 +68,13 @@ impl<E: Event, R> Events<E, R> {
         self.shaped()
     }
 
-    /// One row per element of a list: closures behind it are given `(row, element)`.
+    /// One row per element of a list: closures after it are given `(row, element)`.
     pub fn flat_map<T>(self, _: impl FnOnce(R) -> List<T>) -> Events<E, (R, T)> {
         self.shaped()
     }
 
-    /// The row of a table that has these keys: closures behind it are given `(row, found)`. Its columns are none where no
-    /// row has the keys.
+    /// The row of a table that has these keys: closures after it are given `(row, found)`. Its columns are
+    /// none where no row has the keys.
     pub fn lookup<T: Table, K>(self, _: impl FnOnce(R) -> K) -> Events<E, (R, T::Row)> {
         self.shaped()
     }
@@ -111,7 +111,8 @@ impl<E: Event, R> Events<E, R> {
 }
 
 impl Metric {
-    /// Allows an error of this share: `0.01` is one percent. Of a funnel: allows this time for all steps, such as `1h`.
+    /// The relative error allowed: `0.01` is one percent. For a funnel, the time allowed for all steps, such
+    /// as `1h`.
     pub fn within<W>(self, _: W) -> Self {
         self
     }
@@ -191,16 +192,16 @@ impl<E: Event, R> Events<E, R> {
 }
 
 impl<E: Event, R> Events<E, R> {
-    /// An aggregate of the crate, named in `#[metric(import(…))]`; a tuple is several arguments.
-    pub fn own<M: Monoid, V>(self, _: M, of: impl FnOnce(R) -> V) -> Metric {
+    /// A user-defined aggregate, named in `#[metric(import(…))]`; a tuple is several arguments.
+    pub fn user_defined<M: Monoid, V>(self, _: M, of: impl FnOnce(R) -> V) -> Metric {
         let _ = of;
         Metric::new()
     }
 }
 
 impl<R> Group<R> {
-    /// An aggregate of the crate, named in `#[metric(import(…))]`; a tuple is several arguments.
-    pub fn own<M: Monoid, V>(self, _: M, of: impl FnOnce(R) -> V) -> Out {
+    /// A user-defined aggregate, named in `#[metric(import(…))]`; a tuple is several arguments.
+    pub fn user_defined<M: Monoid, V>(self, _: M, of: impl FnOnce(R) -> V) -> Out {
         let _ = of;
         Out
     }

@@ -18,7 +18,7 @@ functions! {
     Num {
         /// Without its sign.
         abs() -> Num;
-        /// Half away from even digits: to so many behind the point.
+        /// Half away from even digits: to so many after the point.
         round(digits: Num) -> Num;
         /// The next int below.
         floor() -> Num;
@@ -60,7 +60,7 @@ functions! {
         substr(start: Num, length: Num) -> Text;
         /// The parts between separators.
         split(separator: Text) -> List<Text>;
-        /// Both, one behind the other.
+        /// Both, one after the other.
         concat(other: Text) -> Text;
         /// Its number of characters.
         length() -> Num;
@@ -148,7 +148,8 @@ impl<T> List<T> {
 }
 
 impl Out {
-    /// Allows an error of this share: `0.01` is one percent. Of a funnel: allows this time for all steps, such as `1h`.
+    /// Allows an error of this share: `0.01` is one percent. Of a funnel: allows this time for all steps,
+    /// such as `1h`.
     pub fn within<W>(self, _: W) -> Out {
         Out
     }
@@ -158,7 +159,7 @@ impl Out {
         Out
     }
 
-    /// To so many digits behind the point.
+    /// To so many digits after the point.
     pub fn round(self, _: Num) -> Out {
         Out
     }

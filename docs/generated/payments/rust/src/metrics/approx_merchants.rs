@@ -63,7 +63,7 @@ pub const METRIC: Metric<Definition> = Metric::new();
 /// The rows of one key: one per window.
 ///
 /// # Errors
-/// If nothing answers, or what answers serves another definition.
+/// If there is no answer, or the answer is for another definition.
 pub async fn get(
     serving: &dyn Serving,
     key: &Key,
@@ -71,10 +71,10 @@ pub async fn get(
     METRIC.get(serving, key).await
 }
 
-/// The rows of all keys whose windows start from one instant on and before another.
+/// The rows of all keys whose windows start at or after `from` and before `to`.
 ///
 /// # Errors
-/// If nothing answers, or what answers serves another definition.
+/// If there is no answer, or the answer is for another definition.
 pub async fn range(
     serving: &dyn Serving,
     from: Timestamp,
@@ -86,19 +86,19 @@ pub async fn range(
 /// The rows of all keys in the latest window; of a metric of all time, all rows.
 ///
 /// # Errors
-/// If nothing answers, or what answers serves another definition.
+/// If there is no answer, or the answer is for another definition.
 pub async fn latest(
     serving: &dyn Serving,
 ) -> Result<TypedRows<Definition>, ServingError> {
     METRIC.latest(serving).await
 }
 
-/// A stream of answers: all rows now, and again whenever the frontier has moved. An error is the last one.
+/// All rows now, and again each time the frontier moves. An error ends the stream.
 pub type Answers = Pin<
     Box<dyn ::metricc::Stream<Item = Result<TypedRows<Definition>, ServingError>> + Send>,
 >;
 
-/// All rows now, and again whenever the frontier has moved.
+/// All rows now, and again each time the frontier moves.
 pub fn subscribe(serving: &dyn Serving) -> Answers {
     METRIC.subscribe(serving)
 }

@@ -1,9 +1,0 @@
-use metricc::own::scalar;
-
-#[scalar(version = 2)]
-fn tax(amount: metricc::Decimal) -> f64 {
-    let _ = amount;
-    0.0
-}
-
-fn main() {}

@@ -1,8 +1,0 @@
-use metricc::own::scalar;
-
-#[scalar]
-fn nothing(_x: i64) {}
-
-fn main() {
-    nothing(1);
-}

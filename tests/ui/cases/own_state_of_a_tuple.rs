@@ -1,6 +1,0 @@
-use metricc::own::{State, Sum};
-
-#[derive(Debug, Clone, Default, State)]
-struct Both(Sum, Sum);
-
-fn main() {}
