@@ -1,4 +1,4 @@
-//! Aggregates at the edges of their values, through batch, stream and merged at every cut.
+//! Aggregates at the limits of their values, in batch, in stream and merged at every cut.
 
 use crate::layers::agreed;
 
@@ -9,7 +9,7 @@ source events {
 }
 ";
 
-/// Every aggregate in one record; the same arguments where they take the same.
+/// Every aggregate in one record, with the same arguments where possible.
 const ALL: &str = "{
   count: count(), sum_n: sum(n), sum_x: sum(x), sum_d: sum(d), mean_n: mean(n), mean_x: mean(x), mean_d: mean(d),
   min_n: min(n), max_s: max(s), min_kind: min(kind), var: variance(x), dev: stddev(n), skew: skewness(x), kurt: kurtosis(n),
@@ -34,7 +34,7 @@ fn field(record: &str, name: &str) -> String {
 }
 
 #[test]
-fn c22_c23_nothing_and_nothing_but_none_present_the_identities() {
+fn c22_c23_no_events_and_only_none_present_the_identities() {
     let none = r#"{"id":"1","at":"2026-04-25T10:00:00Z","tags":[]}"#;
     let (empty, nothing) = (all_over(&[]), all_over(&[none]));
     assert_eq!(empty.replace("\"count\":0", "\"count\":1"), nothing);
@@ -57,7 +57,7 @@ fn c22_c23_nothing_and_nothing_but_none_present_the_identities() {
 }
 
 #[test]
-fn c31_c34_the_largest_and_the_least_values_do_no_harm() {
+fn c31_c34_the_largest_and_smallest_values_are_exact() {
     let nines = "999999999999999999999999999999999999";
     let at = "\"at\":\"2026-04-25T10:00:00Z\"";
     let (least, most) = (i64::MIN, i64::MAX);
@@ -79,7 +79,7 @@ fn c31_c34_the_largest_and_the_least_values_do_no_harm() {
     let all = all_over(&records);
     assert_eq!(field(&all, "sum_n"), "-9223372036854775808");
     assert_eq!(field(&all, "sum_x"), "1e+308");
-    // 10^36 with two digits behind the point has one digit too many.
+    // 10^36 with two decimal places has one digit too many.
     assert_eq!(field(&all, "sum_d"), "null");
     assert_eq!(field(&all, "corr"), "1.0");
     assert_eq!(field(&all, "slope"), "1.0");
@@ -89,13 +89,13 @@ fn c31_c34_the_largest_and_the_least_values_do_no_harm() {
     assert_eq!(field(&all, "tags"), "[\"a\",\"b\"]");
     assert_eq!(field(&all, "hist"), "[2,1,1]");
     assert_eq!(field(&all, "ors"), "-1");
-    // Two of the largest sums are past 38 digits together, and so none; it still ranks first.
+    // The sum of the two largest values has more than 38 digits, so it is none; it still ranks first.
     assert!(field(&all, "dear").starts_with("[{\"item\":\"a\",\"value\":null}"), "{}", field(&all, "dear"));
     assert_eq!(field(&all, "last"), "1");
 }
 
 #[test]
-fn c70_the_order_of_events_is_their_time_and_then_their_place() {
+fn c70_events_are_ordered_by_time_and_then_by_position() {
     let record = |id: u32, minute: u32, s: &str, tags: &str| {
         format!(
             r#"{{"id":"{id}","at":"2026-04-25T10:{minute:02}:00Z","s":"{s}","n":{minute},"tags":[{tags}]}}"#

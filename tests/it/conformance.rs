@@ -1,6 +1,6 @@
-//! The traps in which a batch and a stream implementation of one metric drift apart, each through
-//! batch, stream, and merged at every cut. Traps of decoding alone are tested in `log/`, of kernels alone
-//! in `compiler/`, of states alone in `algebra/`; ids are those of the conformance corpus.
+//! Cases in which a batch and a stream implementation of one metric typically drift apart, each in batch, in stream and
+//! merged at every cut. The ids are those of the conformance corpus. Cases of decoding are tested in `log/`, of kernels in
+//! `compiler/`, of states in `algebra/`.
 
 use crate::layers::{agreed, agreed_at, package};
 
@@ -16,7 +16,7 @@ calendar utc { zone \"UTC\", week monday }
 
 const PAYMENTS: &str = "source payments { id: string key  at: timestamp time  amount: int }\n";
 
-/// The values of one metric over points, without the head of the line.
+/// The values of one metric over points, as text.
 fn values(metric: &str, records: &[&str]) -> Vec<String> {
     let lines = agreed(&format!("{POINTS}metric m = {metric}"), records);
     lines
@@ -273,7 +273,7 @@ fn c69_c89_a_group_whose_values_cancel_stays() {
 }
 
 #[test]
-fn c74_one_value_has_no_spread() {
+fn c74_one_value_has_no_variance() {
     assert_eq!(
         over("{ v: variance(v), s: stddev(v) } { from points }", &["\"v\":3"]),
         [r#"{"v":null,"s":null"#]
@@ -310,7 +310,7 @@ fn c79_a_late_event_lands_in_its_own_window() {
 }
 
 #[test]
-fn c80_c82_a_cut_is_a_vector_and_an_event_at_it_is_on_one_side() {
+fn c80_c82_a_cut_is_a_vector_and_every_event_is_on_one_side() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (name, count) in [("a.ndjson", 3), ("b.ndjson", 2), ("c.ndjson", 0)] {
         std::fs::write(folder.path().join(name), format!("{}\n", at("\"v\":1")).repeat(count))
@@ -330,7 +330,7 @@ fn c80_c82_a_cut_is_a_vector_and_an_event_at_it_is_on_one_side() {
 }
 
 #[test]
-fn c7_c9_what_does_not_decode_is_in_neither_layer() {
+fn c7_c9_records_that_cannot_be_decoded_are_in_neither_engine() {
     let lines = agreed(
         &format!("{POINTS}metric m = {{ n: count(), s: sum(v) }} {{ from points }}"),
         &[

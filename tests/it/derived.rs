@@ -1,4 +1,4 @@
-//! Metrics made of metrics: the same rows as one metric that says it at once, by every engine.
+//! Derived metrics give the same rows as one base metric with the whole formula, in every engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ const OPERANDS: [(&str, &str, &str); 6] = [
     ("lo", "min(x)", "where not b"),
     ("mf", "mean(f)", "where b"),
 ];
-/// What is said of the operands, and of the aggregates at once.
+/// Formulas, over operands and over aggregates.
 const FORMULAS: [(&str, &str); 6] = [
     ("sx / n", "sum(x) / count()"),
     ("sb / n", "(sum(d) where b) / count()"),
@@ -105,28 +105,28 @@ fn lines(evaluated: &Evaluated, metrics: &[AnyMetric], name: &str) -> Vec<String
 }
 
 #[test]
-fn a_metric_of_metrics_is_the_metric_that_says_it_at_once() {
+fn a_derived_metric_equals_one_metric_with_its_formula() {
     let mut n_rows = 0;
     for (seed, window) in WINDOWS.iter().enumerate() {
         for keys in KEYS {
             let mut text = format!("{SOURCE}{}", operands("", keys, window));
-            // Sessions of other events are other sessions.
-            let is_said = |place: &usize| !window.starts_with("session") || [0, 5].contains(place);
+            // Sessions over other events differ.
+            let is_said = |index: &usize| !window.starts_with("session") || [0, 5].contains(index);
             let said: Vec<usize> = (0..FORMULAS.len()).filter(is_said).collect();
-            for &place in &said {
-                let (of_metrics, at_once) = FORMULAS[place];
-                text.push_str(&format!("metric m{place} = {{ v: {of_metrics}, n: n }}\n"));
+            for &index in &said {
+                let (of_metrics, at_once) = FORMULAS[index];
+                text.push_str(&format!("metric m{index} = {{ v: {of_metrics}, n: n }}\n"));
                 text.push_str(&format!(
-                    "metric e{place} = {{ v: {at_once}, n: count() }} {{ from s  {keys}  {window} }}\n"
+                    "metric e{index} = {{ v: {at_once}, n: count() }} {{ from s  {keys}  {window} }}\n"
                 ));
             }
             let (metrics, layers) = evaluated(&text, seed as u64);
-            for place in said {
-                let expected = lines(&layers[0], &metrics, &format!("e{place}"));
+            for index in said {
+                let expected = lines(&layers[0], &metrics, &format!("e{index}"));
                 n_rows += expected.len();
                 for layer in &layers {
-                    let found = lines(layer, &metrics, &format!("m{place}"));
-                    assert_eq!(found, expected, "{} {keys} {window}", FORMULAS[place].0);
+                    let found = lines(layer, &metrics, &format!("m{index}"));
+                    assert_eq!(found, expected, "{} {keys} {window}", FORMULAS[index].0);
                 }
             }
         }
@@ -135,7 +135,7 @@ fn a_metric_of_metrics_is_the_metric_that_says_it_at_once() {
 }
 
 #[test]
-fn coarser_windows_and_fewer_keys_are_put_together_from_states() {
+fn coarser_windows_and_fewer_keys_are_rolled_up_from_states() {
     let cases = [
         ("every 1h", "by k", "every day in utc", "by k"),
         ("every 1h", "by b, k", "every 6h", "by k"),
@@ -147,16 +147,16 @@ fn coarser_windows_and_fewer_keys_are_put_together_from_states() {
     for (seed, (window, keys, coarse, kept)) in cases.iter().enumerate() {
         let body = if coarse == window { (*kept).to_owned() } else { format!("{kept}  {coarse}") };
         let mut text = format!("{SOURCE}{}{}", operands("", keys, window), operands("c_", kept, coarse));
-        for (place, (formula, _)) in FORMULAS.iter().enumerate() {
-            text.push_str(&format!("metric m{place} = {{ v: {formula}, n: n }} {{ {body} }}\n"));
-            text.push_str(&format!("metric e{place} = {{ v: {}, n: c_n }}\n", renamed(formula, "c_")));
+        for (index, (formula, _)) in FORMULAS.iter().enumerate() {
+            text.push_str(&format!("metric m{index} = {{ v: {formula}, n: n }} {{ {body} }}\n"));
+            text.push_str(&format!("metric e{index} = {{ v: {}, n: c_n }}\n", renamed(formula, "c_")));
         }
         let (metrics, layers) = evaluated(&text, seed as u64);
-        for place in 0..FORMULAS.len() {
-            let expected = lines(&layers[0], &metrics, &format!("e{place}"));
+        for index in 0..FORMULAS.len() {
+            let expected = lines(&layers[0], &metrics, &format!("e{index}"));
             assert!(!expected.is_empty());
             for layer in &layers {
-                assert_eq!(lines(layer, &metrics, &format!("m{place}")), expected, "{text}");
+                assert_eq!(lines(layer, &metrics, &format!("m{index}")), expected, "{text}");
             }
         }
     }
@@ -179,7 +179,7 @@ fn values(presented: &Presented) -> BTreeMap<(i64, String), i128> {
 #[test]
 fn an_offset_looks_back_by_windows_up_to_the_last_one() {
     const HOUR: i64 = 3_600_000_000;
-    // Ten instants, a window or more apart, so that windows meet others of the past.
+    // Ten instants, at least a window apart, so that windows meet past windows.
     let folder = tempfile::tempdir().expect("a temporary folder");
     let hours = [0, 1, 2, 5, 7, 8, 24, 25, 31, 49];
     let records = hours.iter().enumerate().map(|(id, hour)| {
@@ -221,7 +221,7 @@ fn an_offset_looks_back_by_windows_up_to_the_last_one() {
             now.iter().map(|(group, value)| (before(group), *value)).collect(),
             "{window} {offset}"
         );
-        // A range is one of the metric's own windows.
+        // A range selects windows of the derived metric, not of its operands.
         let middle = last - 3 * shift.min(8 * HOUR);
         let range = Reading { from: Some(middle), ..Reading::default() };
         let ranged = values(&read(&evaluated, &metrics, "c", &range));
@@ -254,8 +254,8 @@ metric both = in_a + in_b";
     }
     let package = package(text);
     let selection = package.select(&["share".to_owned(), "both".to_owned()]).expect("they are there");
-    assert_eq!(selection.of_events.len(), 2);
-    let bound = metricc::bind(&package, &selection.of_events, &bindings, &|_, _| ()).expect("they open");
+    assert_eq!(selection.base.len(), 2);
+    let bound = metricc::bind(&package, &selection.base, &bindings, &|_, _| ()).expect("they open");
     let mut evaluated = Evaluated::default();
     for bound in &bound {
         let whole = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
@@ -268,7 +268,7 @@ metric both = in_a + in_b";
         |key: &str, value: &str| format!("\"key\":{{\"k\":\"{key}\"}},\"window\":null,\"value\":{value}}}");
     assert_eq!(found[0], [row("x", "2.0"), row("y", "null"), row("z", "0.0")]);
     assert_eq!(found[1], [row("x", "3"), row("y", "1"), row("z", "2")]);
-    // What was not evaluated is said, not taken for empty.
+    // An operand that was not evaluated is an error, not empty.
     let other = Evaluated::default();
     assert!(other.read(&selection.wanted[0], &Imports::new(), &Reading::default()).is_err());
 }

@@ -1,4 +1,4 @@
-//! The book: every example is checked, planned, run by both engines and tested; every page is in the summary.
+//! The book: every example is checked, planned, run in both engines and tested; every page is in the summary.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub(crate) fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
 }
 
-/// Paths of the pages that the summary names, in its order.
+/// Paths of the pages, in the order of the summary.
 pub(crate) fn pages() -> Vec<String> {
     let summary = std::fs::read_to_string(docs().join("SUMMARY.md")).expect("there is a summary");
     let links = summary.split("](").skip(1).filter_map(|rest| rest.split(')').next());
@@ -23,7 +23,7 @@ pub(crate) fn pages() -> Vec<String> {
 }
 
 #[test]
-fn every_page_is_in_the_summary_and_every_link_leads_somewhere() {
+fn every_page_is_in_the_summary_and_every_link_works() {
     let pages = pages();
     for folder in ["", "language"] {
         for entry in std::fs::read_dir(docs().join(folder)).expect("a folder of pages") {
@@ -44,7 +44,7 @@ fn every_page_is_in_the_summary_and_every_link_leads_somewhere() {
     }
 }
 
-/// A fenced block of a page: what stands behind `metric` or `csv`, and its text.
+/// A fenced block of a page: the words after `metric` or `csv`, and its text.
 pub(crate) struct Block {
     pub(crate) head: String,
     pub(crate) text: String,
@@ -61,7 +61,7 @@ pub(crate) fn blocks(page: &str) -> Vec<Block> {
 }
 
 #[test]
-fn every_block_of_the_book_gives_what_the_page_says() {
+fn every_block_of_the_book_gives_the_result_on_its_page() {
     let (mut n_good, mut n_bad, mut n_tests) = (0, 0, 0);
     for page in pages() {
         let text = std::fs::read_to_string(docs().join(&page)).expect("a page");
@@ -92,13 +92,13 @@ fn every_block_of_the_book_gives_what_the_page_says() {
     );
 }
 
-/// The metrics of a block over random logs, by both engines, and its tests.
+/// Runs the metrics of a block over random logs in both engines, and its tests.
 fn run(page: &str, package: &Package) {
     for test in &package.checked.package.tests {
         let report = run_test(package, test).expect("the test runs");
         assert!(report.failures.is_empty(), "{page}, {}: {:?}", report.name, report.failures);
     }
-    // What a program has to bring is not there.
+    // User-defined functions are not available here.
     let of_events = package.checked.package.metrics.clone();
     let of_events: Vec<_> =
         of_events.into_iter().filter(|metric| metric.imports().next().is_none()).collect();
@@ -122,7 +122,7 @@ fn run(page: &str, package: &Package) {
 }
 
 #[test]
-fn the_table_of_codes_is_whole() {
+fn the_table_of_codes_is_complete() {
     let page = std::fs::read_to_string(docs().join("language/errors.md")).expect("the page is there");
     for code in metricc_dsl::Code::all() {
         let is_warning = code.severity() == metricc_dsl::Severity::Warning;

@@ -1,4 +1,4 @@
-//! Every stage of every example as text, and of one metric as JSON and as dot.
+//! Every compiler stage of every example as text, and of one metric as JSON and as dot.
 
 use std::path::Path;
 
@@ -104,7 +104,7 @@ metric c = count() where x > 5 { from events  where x > 0  by kind  every 1h }";
     assert_eq!(together, ["a, b, c", "other_filter", "other_window", "other_rows"]);
     let columns: Vec<&[usize]> =
         source.groupings[0].members.iter().map(|member| member.columns.as_slice()).collect();
-    // Window, key, rows; then the sum that two of them keep, the maximum, the count with a filter.
+    // Window, key, rows; then the sum that two metrics share, the maximum, and the count with a filter.
     assert_eq!(columns, [&[0, 1, 2, 3][..], &[0, 1, 2, 3, 4], &[0, 1, 2, 5]]);
     insta::assert_snapshot!(format!(
         "{}\n{}",

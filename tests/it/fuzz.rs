@@ -1,8 +1,8 @@
-//! The compiler under mutated packages, for a bounded time: it answers every input, lays out what it can read without
-//! changing it, and whatever it accepts both layers plan.
+//! The compiler on mutated packages, for a limited time: it never panics, the formatter keeps the meaning, and both engines
+//! can plan every accepted metric.
 //!
 //! `METRICC_FUZZ_SECONDS=600 cargo test -p metricc-tests --test it fuzz` searches longer; the seed is printed with a
-//! failure, and `METRICC_FUZZ_SEED` repeats it. The corpus are the examples, fixtures, pages and random packages.
+//! failure, and `METRICC_FUZZ_SEED` repeats it. The corpus consists of the examples, fixtures, pages and random packages.
 
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -17,7 +17,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Literals and brackets that have broken parsers.
+/// Literals and brackets that often break parsers.
 const HOSTILE: [&str; 20] = [
     "1e999999",
     "9223372036854775808",
@@ -64,7 +64,7 @@ fn corpus() -> Vec<String> {
     corpus
 }
 
-/// A text as words, runs of white space, and single characters.
+/// Splits a text into words, runs of white space, and single characters.
 fn pieces(text: &str) -> Vec<&str> {
     let kind = |character: char| match character {
         c if c.is_alphanumeric() || c == '_' => 0,
@@ -74,11 +74,11 @@ fn pieces(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut start = 0;
     let mut last = None;
-    for (place, character) in text.char_indices() {
+    for (index, character) in text.char_indices() {
         let kind = kind(character);
         if last.is_some_and(|last| last != kind || kind == 2) {
-            pieces.push(&text[start..place]);
-            start = place;
+            pieces.push(&text[start..index]);
+            start = index;
         }
         last = Some(kind);
     }
@@ -105,23 +105,23 @@ fn mutated(corpus: &[String], random: &mut ChaCha8Rng) -> Vec<u8> {
                 drop(text.splice(at..at, copied));
             }
             4 => text.insert(from, HOSTILE.choose(random).copied().unwrap_or_default()),
-            // One name, number or sign for another of the same text.
+            // Replace a name, number or sign by another one of the same text.
             _ => {
-                if let (Some(place), Some(new)) = (text.get_mut(from), some.first()) {
-                    *place = new;
+                if let (Some(piece), Some(new)) = (text.get_mut(from), some.first()) {
+                    *piece = new;
                 }
             }
         }
     }
     let mut bytes = text.concat().into_bytes();
     if random.random_bool(0.1) && !bytes.is_empty() {
-        let place = random.random_range(0..bytes.len());
-        bytes[place] ^= 1 << random.random_range(0..8);
+        let index = random.random_range(0..bytes.len());
+        bytes[index] ^= 1 << random.random_range(0..8);
     }
     bytes
 }
 
-/// A file that the text may use; the tables of random packages are beside it, too.
+/// The files that the text may use, including the tables of random packages.
 const BESIDE: [(&str, &str); 1] = [(
     "events.metric",
     "source payments { id: int key  at: timestamp time  amount: decimal(12, 2)  merchant_id: int }
@@ -130,7 +130,7 @@ metric payment_count = count() { from payments  every day in india }
 ",
 )];
 
-/// Plans all metrics, for both layers.
+/// Plans all metrics for both engines.
 fn plan(package: &metricc_ir::Package) -> Result<(), metricc_compiler::CompileError> {
     let mut of_events = package.metrics.clone();
     let operands = package.derived.iter().flat_map(|derived| &derived.operands);
@@ -143,7 +143,7 @@ fn plan(package: &metricc_ir::Package) -> Result<(), metricc_compiler::CompileEr
     Ok(())
 }
 
-/// What is found wrong; nothing if all is well.
+/// The problem with an input, if any.
 fn problem(bytes: &[u8]) -> Option<String> {
     let source = |bytes: &[u8]| SourceText { name: "fuzz.metric".to_owned(), bytes: bytes.to_vec() };
     let files: Vec<(&str, &str)> = BESIDE.into_iter().chain(FILES.iter().copied()).collect();
@@ -162,22 +162,22 @@ fn problem(bytes: &[u8]) -> Option<String> {
     }
     let laid_out = match format(&source(bytes)) {
         Ok(laid_out) => laid_out,
-        Err(found) if found.is_empty() => return Some("it is not laid out, for no reason".to_owned()),
-        Err(_) if !checked.has_errors() => return Some("it checks and is not laid out".to_owned()),
+        Err(found) if found.is_empty() => return Some("the formatter fails without a diagnostic".to_owned()),
+        Err(_) if !checked.has_errors() => return Some("it checks, but the formatter fails".to_owned()),
         Err(_) => return None,
     };
     if format(&source(laid_out.as_bytes())).ok().as_ref() != Some(&laid_out) {
-        return Some(format!("laid out, it is not laid out:\n{laid_out}"));
+        return Some(format!("the formatter fails on its own output:\n{laid_out}"));
     }
     let again = check(&source(laid_out.as_bytes()));
     if !checked.has_errors() && (again.has_errors() || typed(&again.package) != typed(&checked.package)) {
-        return Some(format!("laid out, it means something else:\n{laid_out}"));
+        return Some(format!("formatting changes the meaning:\n{laid_out}"));
     }
     None
 }
 
 #[test]
-fn mutated_packages_are_answered_laid_out_and_planned() {
+fn mutated_packages_are_checked_formatted_and_planned() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let end = Instant::now() + Duration::from_secs(number("METRICC_FUZZ_SECONDS").unwrap_or(10));
     let corpus = corpus();

@@ -1,8 +1,8 @@
-//! What is stored or named by hash stays as it is: hashes of metrics, bytes of segments, journal and views.
+//! Golden tests: hashes of metrics, and bytes of segments, journal and views do not change.
 //!
-//! Whoever has a log or a view keeps it over every version of the code, so none of these may change by accident. Each
-//! test writes down what it finds as lines and compares them with a text file beside it. `METRICC_BLESS=1` writes the
-//! files anew; a changed line there is a changed format or meaning, and has to be reviewed as one.
+//! Logs and views outlive versions of the code, so a change must not happen by accident. Each test compares lines with a
+//! text file. `METRICC_BLESS=1` rewrites the files; a changed line is a changed format or meaning, and must be reviewed as
+//! such.
 
 mod hashes;
 mod journal;
@@ -27,7 +27,7 @@ use metricc_views::{LogStamp, TableStamp, View, ViewStore};
 
 use twox_hash::XxHash3_64;
 
-/// The package whose states are held.
+/// The package whose states are tested.
 fn package() -> Package {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("it/fixtures/golden.metric");
     let package = Package::read(&path).expect("the fixture is there");
@@ -41,7 +41,7 @@ fn digest(bytes: &[u8]) -> String {
     format!("{:016x}", XxHash3_64::oneshot(bytes))
 }
 
-/// Compares what was found with the file of this name.
+/// Compares lines with the golden file of this name.
 fn assert_golden(name: &str, found: &[String]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("it/golden").join(name);
     let text: String = found.iter().map(|line| format!("{line}\n")).collect();
@@ -51,11 +51,11 @@ fn assert_golden(name: &str, found: &[String]) {
     }
     let golden = std::fs::read_to_string(&path).unwrap_or_default();
     if golden != text {
-        panic!("{name} differs (`METRICC_BLESS=1` writes it anew):\n{}", difference(&golden, &text));
+        panic!("{name} differs (`METRICC_BLESS=1` rewrites it):\n{}", difference(&golden, &text));
     }
 }
 
-/// The lines of one text that are not in the other, before `-` and after `+`.
+/// The lines that only one text has: `-` golden, `+` found.
 fn difference(golden: &str, found: &str) -> String {
     let lines = |text| -> BTreeSet<&str> { str::lines(text).collect() };
     let (before, after) = (lines(golden), lines(found));
@@ -67,7 +67,7 @@ fn difference(golden: &str, found: &str) -> String {
     if lines.is_empty() { "the same lines in another order or number".to_owned() } else { lines }
 }
 
-/// All files below a folder in the order of their paths: the path from there on, and the content.
+/// All files below a folder, sorted by path: relative path and content.
 fn files_below(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
     while let Some(next) = folders.pop() {

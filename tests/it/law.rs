@@ -1,4 +1,4 @@
-//! Random well-typed metrics over random logs: batch = stream = merged = the naive interpreter.
+//! The law: over random well-typed metrics and random logs, batch = stream = merged = the naive interpreter.
 
 use std::collections::BTreeSet;
 
@@ -16,20 +16,20 @@ use rand::Rng;
 
 use crate::layers::{bound, every_cut, merged, metrics, options, package, whole};
 
-/// Logs up to this length are cut at every position; longer ones at a few random frontiers.
+/// Logs of at most this length are cut at every position, longer ones at a few random frontiers.
 const SHORT_LOG: u64 = 8;
-/// Random cuts of a longer log.
+/// Number of random cuts of a longer log.
 const N_CUTS: usize = 2;
 
-/// Random packages that are checked before the gaps of the coverage table are filled.
+/// Number of random packages before gaps in the coverage table are filled.
 const N_PACKAGES: u64 = 120;
 const N_METRICS: usize = 16;
-/// Random metrics that are looked at, at the most, to fill the gaps; only those that fill one are checked.
+/// Maximum number of random metrics to generate for the gaps. Only metrics that fill a gap are tested.
 const N_CANDIDATES: u64 = 60_000;
-/// Windows in which each operator has to meet each aggregate, of nine.
+/// Number of windows (of nine) in which each operator must occur with each aggregate.
 const N_WINDOWS: usize = 4;
 
-/// One random package over one random log, in one format.
+/// Tests one random package over one random log in one format.
 fn check(seed: u64, generated: &Generated, coverage: &mut Coverage) {
     let shape = generated.shape;
     let mut random = generate::random(seed);
@@ -101,7 +101,7 @@ fn batch_rows(random: &mut Random) -> usize {
     [1, 2, 7, 64, 8192][random.random_range(0..5)]
 }
 
-/// Every prefix of a short log; a few random frontiers, mostly no prefixes, of a longer one.
+/// Every prefix of a short log; for a longer one a few random frontiers, most of which are not prefixes.
 fn cuts(bound: &Bound, random: &mut Random) -> Vec<Frontier> {
     if bound.log.n_positions() <= SHORT_LOG {
         return every_cut(bound).collect();
@@ -121,7 +121,7 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().and_then(|number| number.parse().ok())
 }
 
-/// `METRICC_LAW_SEED=7 METRICC_LAW_PACKAGES=1` repeats one package; other numbers search further.
+/// `METRICC_LAW_SEED=7 METRICC_LAW_PACKAGES=1` repeats one package. Other numbers search more.
 #[test]
 fn batch_stream_merged_and_the_interpreter_agree_on_random_metrics_and_logs() {
     let mut coverage = Coverage::default();
@@ -132,7 +132,7 @@ fn batch_stream_merged_and_the_interpreter_agree_on_random_metrics_and_logs() {
     if number("METRICC_LAW_PACKAGES").is_some() {
         return;
     }
-    // Rare combinations of operator and aggregate: of many more metrics, those that fill a gap.
+    // For rare combinations of operator and aggregate: generate more metrics, and test those that fill a gap.
     let mut missing: BTreeSet<_> = coverage.rare(N_WINDOWS).into_iter().collect();
     for seed in N_PACKAGES..N_PACKAGES + N_CANDIDATES {
         if missing.is_empty() {

@@ -1,4 +1,4 @@
-//! A package and a log through batch, stream, and merged at cuts, as JSON lines.
+//! Helpers: a package over a log in batch, in stream and merged at cuts, as JSON lines.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use metricc_log::{Binding, Findings, Frontier, Interval};
 use metricc_runtime_serve::{json_lines, present};
 use metricc_tests::generate::metrics::FILES;
 
-/// A checked package, which may have the tables of generated ones; panics with the findings if there are errors.
+/// Checks a package, which may use the tables of generated packages. Panics with the diagnostics if there are errors.
 pub(crate) fn package(text: &str) -> Package {
     let source = SourceText { name: "test.metric".to_owned(), bytes: text.into() };
     let package = Package::from_text_with(source, FILES);
@@ -32,12 +32,12 @@ pub(crate) fn bound(package: &Package, path: &Path) -> Bound {
     bound.remove(0)
 }
 
-/// How engines run in one comparison.
+/// The options of the engines in a comparison.
 pub(crate) fn options(workers: usize, batch_rows: usize) -> EngineOptions {
     EngineOptions { workers, batch_rows: Some(batch_rows), memory_bytes: None }
 }
 
-/// One list of JSON lines per metric, over the whole log, by one engine.
+/// The JSON lines of each metric, over the whole log, from one engine.
 pub(crate) fn whole(bound: &Bound, engine: Engine, options: &EngineOptions) -> (Vec<Vec<String>>, Findings) {
     let interval = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
     let evaluation =
@@ -45,7 +45,7 @@ pub(crate) fn whole(bound: &Bound, engine: Engine, options: &EngineOptions) -> (
     (lines(bound, &evaluation.segments), evaluation.findings)
 }
 
-/// The same, batch below the cut and stream above it, merged.
+/// The JSON lines of each metric: batch before the cut, stream after it, merged.
 pub(crate) fn merged(bound: &Bound, cut: &Frontier, options: &EngineOptions) -> Vec<Vec<String>> {
     let evaluation = evaluate(bound, None, cut, options, &|_| ()).expect("the engines evaluate");
     lines(bound, &evaluation.segments)
@@ -58,7 +58,7 @@ fn lines(bound: &Bound, segments: &[metricc_compiler::Segment]) -> Vec<Vec<Strin
         .collect()
 }
 
-/// Every prefix of the log's order.
+/// A cut after every prefix of the log.
 pub(crate) fn every_cut(bound: &Bound) -> impl Iterator<Item = Frontier> + '_ {
     (0..=bound.log.n_positions()).map(|n| bound.log.frontier_at(n))
 }
@@ -68,8 +68,8 @@ pub(crate) fn metrics(bound: &Bound) -> Vec<Arc<ir::Metric>> {
     bound.plan.metrics.iter().map(|plan| plan.metric.clone()).collect()
 }
 
-/// Evaluates `text` over NDJSON lines by batch, by stream, and merged at every cut, asserts that all
-/// agree, and returns the lines of all metrics.
+/// Evaluates `text` over NDJSON lines in batch, in stream and merged at every cut. Asserts that all agree, and returns the
+/// lines of all metrics.
 pub(crate) fn agreed(text: &str, records: &[&str]) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("events.ndjson");
@@ -78,7 +78,7 @@ pub(crate) fn agreed(text: &str, records: &[&str]) -> Vec<String> {
     agreed_at(text, &path)
 }
 
-/// The same over any path.
+/// As [`agreed`], over the log at a path.
 pub(crate) fn agreed_at(text: &str, path: &Path) -> Vec<String> {
     let package = package(text);
     let bound = bound(&package, path);

@@ -1,23 +1,23 @@
-//! What holds between the parts: the law, the conformance cases, the stages.
+//! Integration tests: the law, the conformance cases, the compiler stages, the front ends and the node.
 
 mod aggregates;
-mod coarse;
 mod conformance;
 mod derived;
+mod derived_from_rust;
 mod docs;
-mod doors;
 mod explain;
+mod formatter;
+mod front_ends;
 mod fuzz;
 mod golden;
 mod law;
 mod layers;
-mod layout;
-mod made;
 mod node;
 mod presentation;
 mod reading;
-mod scan;
+mod roll_up;
 mod serving;
+mod shared_scan;
 mod streaming;
 mod stub;
 mod tables;

@@ -1,4 +1,4 @@
-//! A node in this process: a dataflow that panics, and metrics over several sources.
+//! A node in this process: panics in the tail and in batch, and metrics over several sources.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use metricc_durable_log::Request;
 use metricc_node::{Config, Node};
 use serde_json::{Value, json};
 
-/// Whether the next value that it does not like makes [`fragile`] or [`brittle`] panic.
+/// Whether [`fragile`] or [`brittle`] panics at its next bad value.
 static IS_ARMED: AtomicBool = AtomicBool::new(false);
 static IS_ARMED_TOO: AtomicBool = AtomicBool::new(false);
 
-/// A function with a mistake that shows once.
+/// A function that panics once.
 #[scalar]
 fn fragile(n: i64) -> i64 {
     assert!(n != 13 || !IS_ARMED.swap(false, Ordering::SeqCst), "thirteen");
     n
 }
 
-/// Another one, of another test.
+/// As [`fragile`], for another test.
 #[scalar]
 fn brittle(n: i64) -> i64 {
     assert!(n != 13 || !IS_ARMED_TOO.swap(false, Ordering::SeqCst), "thirteen");
@@ -57,7 +57,7 @@ async fn send(node: &Node, source: &str, lines: &str) {
     assert_eq!(receipt.expect("it is taken").accepted.n_quarantined, 0);
 }
 
-fn settle(node: &Node) {
+fn catch_up(node: &Node) {
     until(|| node.status().iter().all(|source| source.served.as_ref() == Some(&source.end)));
 }
 
@@ -70,7 +70,7 @@ async fn read(node: &Node, metric: &str, at: Option<Vec<u64>>) -> (Vec<Value>, V
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f26_a_tail_that_panics_is_started_again_and_serves_what_the_log_says() {
+async fn f26_a_tail_that_panics_is_restarted_and_serves_the_log() {
     let text = "
         import function fragile(int): int
         source events { at: timestamp time  n: int }
@@ -80,28 +80,28 @@ async fn f26_a_tail_that_panics_is_started_again_and_serves_what_the_log_says() 
     let imports = Imports::new().function(fragile::Import);
     let node = start(text, folder.path(), &imports, Duration::from_secs(3600));
     send(&node, "events", "{\"at\":\"2026-04-25T10:00:00Z\",\"n\":1}\n").await;
-    settle(&node);
+    catch_up(&node);
     IS_ARMED.store(true, Ordering::SeqCst);
     send(&node, "events", "{\"at\":\"2026-04-25T10:00:00Z\",\"n\":13}\n").await;
     until(|| !IS_ARMED.load(Ordering::SeqCst));
-    // What is served meanwhile is what was served before, or all of it.
+    // Meanwhile the node serves the old rows, or all of them.
     let (rows, frontier) = read(&node, "total", None).await;
     assert!(
         [(1, 1), (14, 2)]
             .map(|(value, end)| (json!(value), end))
             .contains(&(rows[0]["value"].clone(), frontier[0]))
     );
-    settle(&node);
+    catch_up(&node);
     assert_eq!(read(&node, "total", None).await.0[0]["value"], json!(14));
     let counters = node.counters_text();
     assert!(counters.contains("metricc_tail_failures_total{source=\"events\"} 1"), "{counters}");
     send(&node, "events", "{\"at\":\"2026-04-25T10:00:00Z\",\"n\":13}\n").await;
-    settle(&node);
+    catch_up(&node);
     assert_eq!(read(&node, "total", None).await.0[0]["value"], json!(27));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f12_f26_a_batch_that_panics_is_done_again_and_commits_what_the_log_says() {
+async fn f12_f26_a_batch_that_panics_is_repeated_and_commits_the_log() {
     let text = "
         import function brittle(int): int
         source events { at: timestamp time  n: int }
@@ -111,8 +111,8 @@ async fn f12_f26_a_batch_that_panics_is_done_again_and_commits_what_the_log_says
     let imports = Imports::new().function(brittle::Import);
     let node = start(text, folder.path(), &imports, Duration::from_millis(1500));
     send(&node, "events", "{\"at\":\"2026-04-25T10:00:00Z\",\"n\":13}\n").await;
-    settle(&node);
-    // The tail has it; batch comes later.
+    catch_up(&node);
+    // The tail has the events; batch runs later.
     IS_ARMED_TOO.store(true, Ordering::SeqCst);
     until(|| node.status()[0].view == node.status()[0].end);
     assert!(!IS_ARMED_TOO.load(Ordering::SeqCst), "batch has met it");
@@ -123,7 +123,7 @@ async fn f12_f26_a_batch_that_panics_is_done_again_and_commits_what_the_log_says
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_of_metrics_over_several_sources_have_the_frontiers_of_all() {
+async fn derived_metrics_over_several_sources_have_the_frontiers_of_all() {
     let text = "
         source visits { at: timestamp time  page: string }
         source orders { at: timestamp time  page: string  amount: int }
@@ -142,7 +142,7 @@ async fn metrics_of_metrics_over_several_sources_have_the_frontiers_of_all() {
         if round % 2 == 0 {
             send(&node, "orders", order).await;
         }
-        settle(&node);
+        catch_up(&node);
         let (rows, frontier) = read(&node, "per_visit", None).await;
         // Sources in the order of their names: orders, visits.
         assert_eq!(frontier, [round / 2 + 1, round * 2 + 2]);

@@ -1,4 +1,4 @@
-//! Segments of one definition are good for every other of the same state hash, and for no other.
+//! The segments of a definition can be presented by every definition with the same state hash, and by no other.
 
 use metricc::{Engine, EngineOptions, evaluate_interval};
 use metricc_compiler::{MetricPlan, Segment};
@@ -49,7 +49,7 @@ fn a_changed_presentation_reads_the_old_segments() {
 }
 
 #[test]
-fn other_states_are_refused() {
+fn other_states_are_rejected() {
     for (old, new) in [
         ("p50(x, within: 1%) { from s }", "p50(x, within: 2%) { from s }"),
         ("count() { from s  by k }", "count() { from s  by upper(k) as k }"),
@@ -64,11 +64,11 @@ fn other_states_are_refused() {
 }
 
 #[test]
-fn columns_of_one_name_are_refused_where_they_would_be_confused() {
+fn columns_of_one_name_are_rejected_where_they_would_be_confused() {
     for (key, is_refused) in [("value", true), ("window_start", true), ("key", false)] {
         let (plan, segment) = evaluated(&format!("count() {{ from s  by k as {key}  every 1h }}"));
         let presented = present(&plan, &segment).expect("it presents");
-        assert_eq!(json_lines(&presented).count(), 3, "{key}: JSON has a place of its own for keys");
+        assert_eq!(json_lines(&presented).count(), 3, "{key}: JSON separates keys from outputs");
         let (csv, columns) = (csv(&presented), record_batch(&presented));
         assert_eq!((csv.is_err(), columns.is_err()), (is_refused, is_refused), "{key}");
         for error in [csv.err(), columns.err()].into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! The same questions of a serving layer in this process and of one behind a real HTTP server.
+//! The same requests to a serving layer in this process and to one behind an HTTP server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ fn views(visits: Events<Visit>) -> Metric {
         .aggregate(|e| Value { visits: e.count(), readers: e.distinct(|v| v.id).within(0.01) })
 }
 
-/// The same name, and another meaning.
+/// A metric of the same name with another meaning.
 mod changed {
     use super::*;
 
@@ -62,7 +62,7 @@ fn log() -> String {
     (0..24).map(line).collect()
 }
 
-/// The metrics over a log, with a way to publish what is below a cut and above it.
+/// The metrics over a log, with a method to publish the states before and after a cut.
 struct Node {
     bound: Bound,
     serving: LocalServing,
@@ -79,7 +79,7 @@ impl Node {
         Node { bound, serving, _folder: folder }
     }
 
-    /// Batch below the cut, stream from it to the end.
+    /// Publishes batch before the cut, and stream from the cut to `end`.
     fn publish(&self, cut: u64, end: u64) {
         let part = |engine, from: u64, to: u64| {
             let interval = Interval::new(Frontier(vec![from]), Frontier(vec![to])).expect("an interval");
@@ -93,7 +93,7 @@ impl Node {
         self.serving.publish(&segments).expect("published");
     }
 
-    /// An HTTP server on the loopback, which ends with the runtime.
+    /// Starts an HTTP server on the loopback address, which stops with the runtime.
     async fn listen(&self) -> HttpServing {
         let listener =
             tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
@@ -105,7 +105,7 @@ impl Node {
 }
 
 #[test]
-fn metrics_of_metrics_are_served_from_what_they_are_made_of() {
+fn derived_metrics_are_served_from_their_operands() {
     const SHARE: &str = "metric seen = count() { from visits  by page  every day in india }
 /// Of all visits.
 metric share = views.visits / seen
@@ -209,7 +209,7 @@ fn a_process_and_a_node_give_the_same_typed_rows() {
 }
 
 #[test]
-fn whoever_subscribes_sees_each_frontier_whole() {
+fn a_subscriber_gets_complete_answers_of_each_frontier() {
     block_on(async {
         let node = Node::new();
         node.publish(0, 3);
@@ -229,7 +229,7 @@ fn whoever_subscribes_sees_each_frontier_whole() {
 }
 
 #[test]
-fn what_cannot_be_answered_says_why() {
+fn rejected_requests_have_a_reason() {
     block_on(async {
         let node = Node::new();
         node.publish(10, 24);
@@ -263,7 +263,7 @@ fn what_cannot_be_answered_says_why() {
 }
 
 #[test]
-fn what_is_published_has_one_frontier_and_no_gap() {
+fn published_segments_have_one_frontier_and_no_gap() {
     let node = Node::new();
     let part = |from: u64, to: u64| {
         let interval = Interval::new(Frontier(vec![from]), Frontier(vec![to])).expect("an interval");

@@ -1,4 +1,4 @@
-//! What serving refuses: gaps, overlaps, other metrics (C84, C85).
+//! Merging rejects gaps, overlaps and segments of other metrics (C81, C84, C85).
 
 use metricc::{Bound, Engine, evaluate_interval};
 use metricc_compiler::{Segment, SegmentError};
@@ -25,7 +25,7 @@ fn segment(bound: &Bound, engine: Engine, from: u64, to: u64) -> Segment {
 }
 
 #[test]
-fn adjacent_segments_of_any_engine_merge_in_any_bracketing() {
+fn adjacent_segments_of_any_engine_merge_in_any_grouping() {
     with_bound(TEXT, |bound| {
         let plan = &bound.plan.metrics[0];
         let pieces = [
@@ -45,7 +45,7 @@ fn adjacent_segments_of_any_engine_merge_in_any_bracketing() {
 }
 
 #[test]
-fn c81_c85_a_gap_or_an_overlap_is_refused() {
+fn c81_c85_a_gap_or_an_overlap_is_rejected() {
     with_bound(TEXT, |bound| {
         let plan = &bound.plan.metrics[0];
         let merged = |from, to| {
@@ -59,7 +59,7 @@ fn c81_c85_a_gap_or_an_overlap_is_refused() {
 }
 
 #[test]
-fn c84_states_of_another_definition_are_refused() {
+fn c84_states_of_another_definition_are_rejected() {
     with_bound(TEXT, |old| {
         with_bound(&TEXT.replace("sum(v)", "sum(v + 1)"), |new| {
             let plan = &new.plan.metrics[0];
@@ -89,7 +89,7 @@ fn the_hash_follows_the_meaning_and_not_the_spelling() {
     assert_eq!(hash(TEXT), hash(&spelled));
     assert_ne!(hash(TEXT), hash(&TEXT.replace("sum(v)", "sum(v) where v > 0")));
     assert_ne!(hash(TEXT), hash(&TEXT.replace("from events }", "from events  every 1h }")));
-    // Where weeks start says something of weeks alone.
+    // The start of the week only matters for weeks.
     let by = |unit: &str, start: &str| {
         let calendar = format!("calendar c {{ zone \"UTC\", week {start} }}\n");
         hash(&(calendar + &TEXT.replace("from events }", &format!("from events  every {unit} in c }}"))))

@@ -1,4 +1,4 @@
-//! The speed layer while it runs.
+//! The stream engine while it runs.
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,9 @@ metric latest = max(v) { from events  every 1h }
 ";
 const N_EVENTS: u64 = 400;
 
-/// Reads are asked for after every micro-batch and answered while the next ones are under way.
+/// Reads are requested after every batch, and answered while the next batches are processed.
 #[test]
-fn reads_at_many_frontiers_while_rows_flow_on_equal_batch_up_to_each() {
+fn reads_while_rows_arrive_equal_batch_at_each_frontier() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("events.csv");
     let row = |n: u64| {
@@ -61,7 +61,7 @@ fn reads_at_many_frontiers_while_rows_flow_on_equal_batch_up_to_each() {
 }
 
 #[test]
-fn rows_that_do_not_continue_the_stream_are_refused() {
+fn rows_that_do_not_continue_the_stream_are_rejected() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("events.csv");
     std::fs::write(&path, "at,k,v\n2026-01-01T00:00:00Z,a,1\n2026-01-01T00:00:00Z,a,2\n").expect("the log");
@@ -84,9 +84,9 @@ fn rows_that_do_not_continue_the_stream_are_refused() {
     assert_eq!(*stream.frontier(), bound.log.end());
 }
 
-/// A worker sleeps up to 100 ms when it has nothing to do; a read that comes while it falls asleep is not to wait for that.
+/// An idle worker sleeps up to 100 ms. A read must wake it, also if it arrives just before the sleep.
 #[test]
-fn reads_of_a_stream_that_does_nothing_else_are_answered_at_once() {
+fn reads_of_an_idle_stream_are_answered_immediately() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("events.csv");
     std::fs::write(&path, "at,k,v\n2026-01-01T00:00:00Z,a,1\n").expect("the log");

@@ -1,4 +1,4 @@
-//! The stub that `metricc compile` writes, compiled and called: against this process, and against a real HTTP server.
+//! The client crate of `metricc compile`, compiled and used with a serving layer in this process and over HTTP.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const EVENTS: &str = r#"{"payment_id":"a","created_at":"2026-04-25T10:00:00Z","m
 {"payment_id":"c","created_at":"2026-04-25T19:30:00Z","merchant_id":2,"status":"captured","amount":250.55,"country":"IN"}
 "#;
 
-/// All metrics of a package over the events, from batch.
+/// Serves all metrics of a package over the events, from batch.
 fn serve(package: &Package) -> LocalServing {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("payments.ndjson");
@@ -65,7 +65,7 @@ fn example() -> String {
 }
 
 #[test]
-fn a_stub_reads_what_is_served() {
+fn a_client_crate_reads_the_served_rows() {
     let decimal = |text: &str| text.parse::<Decimal>().expect("a decimal");
     block_on(async {
         let local = serve(&crate::layers::package(&example()));
@@ -83,7 +83,7 @@ fn a_stub_reads_what_is_served() {
             assert_eq!((estimate.value, estimate.error), (2, 0.01));
             let rates = failure_rate::subscribe(serving).next().await.expect("an answer").expect("rows");
             assert_eq!(rates.rows.iter().map(|row| row.value).collect::<Vec<_>>(), [Some(1.0), Some(0.0)]);
-            // Made of metrics: the first day has none before it.
+            // A derived metric with an offset: the first day has no day before it.
             let rise = failure_rise::latest(serving).await.expect("rows");
             assert_eq!(rise.rows[0].value, Some(-1.0));
             let all = failure_rise::get(serving, &failure_rise::Key {}).await.expect("rows");
@@ -93,7 +93,7 @@ fn a_stub_reads_what_is_served() {
 }
 
 #[test]
-fn a_stub_of_another_definition_is_refused() {
+fn a_client_crate_of_another_definition_is_rejected() {
     let changed =
         example().replace("status == \"captured\"\n  by country", "status != \"failed\"\n  by country");
     assert_ne!(changed, example());
@@ -101,7 +101,7 @@ fn a_stub_of_another_definition_is_refused() {
         let local = serve(&crate::layers::package(&changed));
         let http = listen(&local).await;
         for serving in [&local as &dyn Serving, &http] {
-            // What did not change is answered.
+            // Unchanged metrics are answered.
             assert!(distinct_merchants::latest(serving).await.is_ok());
             let refused = revenue::latest(serving).await.expect_err("another definition");
             assert!(matches!(refused, ServingError::OtherDefinition { .. }), "{refused}");

@@ -1,4 +1,4 @@
-//! Tables from Rust: the same rows and the same meaning as in a file.
+//! Lookup tables in Rust: the same rows and meaning as in a file.
 
 use metricc::jiff::{Timestamp, civil};
 use metricc::{Decimal, Definition, Event, EventLog, Events, Metric, Run, Table, metric};
@@ -15,7 +15,7 @@ struct Sale {
     price: Decimal,
 }
 
-/// What a shop is.
+/// The kind of a shop.
 #[derive(Event, Debug, Clone, Copy, PartialEq)]
 enum Size {
     Branch,
@@ -36,7 +36,7 @@ struct Shop {
     size: Size,
 }
 
-/// What kiosks earn, by city.
+/// Income of kiosks by city.
 #[metric]
 fn earned(sales: Events<Sale>) -> Metric {
     sales
@@ -46,7 +46,7 @@ fn earned(sales: Events<Sale>) -> Metric {
         .sum(|(s, shop)| s.price * shop.commission.unwrap_or(0))
 }
 
-/// A second lookup by what the first one found, and one in a block.
+/// A lookup with a column of another lookup, and one in a block.
 #[metric]
 fn neighbours(sales: Events<Sale>) -> Metric {
     sales
@@ -56,7 +56,7 @@ fn neighbours(sales: Events<Sale>) -> Metric {
             next
         })
         .map(|((s, _), next)| (s.price, next))
-        .key_by(|(_, next)| Key { place: next.city.unwrap_or("nowhere") })
+        .key_by(|(_, next)| Key { index: next.city.unwrap_or("nowhere") })
         .aggregate(|e| Value {
             n: e.filter(|(price, next)| price > 1 && next.size != Size::Branch).count(),
             last: e.max(|(_, next)| next.opened),
@@ -83,7 +83,7 @@ fn rows_are_looked_up_in_both_engines_at_every_cut() {
         .iter()
         .map(|row| (row.key.city.as_deref(), row.value.map(|sum| sum.to_string())))
         .collect();
-    // Prices are a quarter of their number: 1, 6, 11, 16, 21 of the first shop, and so on; the second is a kiosk.
+    // A price is a quarter of its number: 1, 6, 11, 16, 21 for the first shop, and so on. The second shop is a kiosk.
     assert_eq!(
         cities,
         [(Some("Jena"), Some("1.50000".to_owned())), (Some("Pune"), Some("4.15625".to_owned()))]

@@ -1,10 +1,10 @@
-//! Metrics beside their types: events of this process through both engines, by the rules of any other log.
+//! Typed metrics in Rust: events in memory are treated like those of any other log, in both engines.
 
 use metricc::jiff::{SignedDuration, Timestamp, civil};
 use metricc::{Decimal, Event, EventLog, Events, Frontier, Metric, Run, day, metric};
 use rand::Rng;
 
-/// An attempt to pay.
+/// A payment attempt.
 #[derive(Event, Debug, Clone)]
 #[event(name = "payments")]
 struct Payment {
@@ -82,7 +82,7 @@ fn payment(number: u64) -> Payment {
         created_at: Timestamp::from_second(1_700_000_000 + 7_000 * number as i64).expect("in range"),
         merchant_id: number as i64 % 5,
         status: [Status::Captured, Status::Failed, Status::Refunded][number as usize % 3],
-        // Too many digits behind the point now and then.
+        // Sometimes too many decimal places.
         amount: Decimal::new(i128::from(number) * 37 - 200, if one_in(9) { 3 } else { 2 })
             .expect("a decimal"),
         score: if one_in(11) { f64::NAN } else { number as f64 / 3.0 },
@@ -117,7 +117,7 @@ fn batch_stream_and_merged_at_every_cut_agree() {
 }
 
 #[test]
-fn a_stream_gives_at_each_read_what_batch_gives_up_to_there() {
+fn each_read_of_a_stream_equals_batch_at_its_frontier() {
     let events = payments();
     let mut stream = by_channel().stream().expect("a stream");
     assert!(stream.read().expect("a read").rows.is_empty());
@@ -135,7 +135,7 @@ fn a_stream_gives_at_each_read_what_batch_gives_up_to_there() {
 }
 
 #[test]
-fn values_without_a_place_are_quarantined_and_repeated_keys_left_out() {
+fn values_out_of_range_are_quarantined_and_repeated_keys_skipped() {
     let sound = Payment { amount: "1.50".parse().expect("a decimal"), score: 1.0, ..payment(2) };
     let other = |name: &str| Payment { payment_id: name.to_owned(), ..sound.clone() };
     let events = [
@@ -251,7 +251,7 @@ fn events_and_metrics_may_be_local_to_a_function() {
     assert_eq!(bots().batch(&log).expect("batch").rows[0].value, 1);
 }
 
-/// Events of another crate; an import brings in what their metrics have to know.
+/// Events of another crate. Importing the type is enough for metrics over it.
 mod of_another_crate {
     use super::*;
     use metricc_tests::events::{Click, Device, elsewhere};
@@ -267,7 +267,7 @@ mod of_another_crate {
     }
 
     #[test]
-    fn are_measured_like_own_ones() {
+    fn events_work_like_local_ones() {
         let at = Timestamp::UNIX_EPOCH;
         let clicks = [Device::Phone, Device::Other].map(|device| Click { at, device });
         let log = EventLog::of_events(&clicks).expect("a log");

@@ -1,4 +1,4 @@
-//! `verify` finds broken layers, and shrinks what it finds.
+//! `verify` finds defective engines, and shrinks the difference.
 
 use metricc::verify::{Layers, RealLayers, Verdict, VerifyOptions, verify};
 use metricc::{Bound, Engine, EngineOptions, EvaluateError};
@@ -14,15 +14,15 @@ metric total = sum(v) { from events  by k  every 1h }
 ";
 const N_EVENTS: u64 = 60;
 
-/// A way in which a layer can be wrong.
+/// A defect of an engine.
 #[derive(Clone, Copy, PartialEq)]
 enum Defect {
     None,
     /// The stream starts one position too early: the event at the cut counts twice.
     CutIsInBoth,
-    /// The stream drops what lies at position 41, as one that is late is dropped by many.
+    /// The stream drops the event at position 41, as many engines drop late events.
     LosesAnEvent,
-    /// A read while the stream runs sees what was fed after the cut.
+    /// A read of the running stream includes events after its frontier.
     ReadsAhead,
 }
 
@@ -110,14 +110,14 @@ fn verdict(defect: Defect) -> Verdict {
 }
 
 #[test]
-fn sound_layers_are_equal() {
+fn correct_engines_have_no_differences() {
     let Verdict::Equal { n_comparisons, n_groups } = verdict(Defect::None) else { panic!("they differ") };
     // Eight cuts, two metrics, five comparisons each.
     assert_eq!((n_comparisons, n_groups), (80, vec![1, 10]));
 }
 
 #[test]
-fn c80_an_event_in_both_layers_is_found_and_shrunk() {
+fn c80_an_event_in_both_engines_is_found_and_shrunk() {
     let Verdict::Different(example) = verdict(Defect::CutIsInBoth) else { panic!("not found") };
     assert_eq!(example.difference.metric, "n");
     assert_eq!(example.difference.group, "all");
@@ -127,14 +127,14 @@ fn c80_an_event_in_both_layers_is_found_and_shrunk() {
 }
 
 #[test]
-fn a_lost_event_is_found_with_the_prefix_that_ends_in_it() {
+fn a_lost_event_is_found_with_the_prefix_that_ends_with_it() {
     let Verdict::Different(example) = verdict(Defect::LosesAnEvent) else { panic!("not found") };
     assert_eq!(example.prefix, Frontier(vec![42]));
     assert!(example.difference.expected.as_ref().is_some_and(|value| value.starts_with("value=")));
 }
 
 #[test]
-fn a_read_that_sees_too_much_is_found() {
+fn a_read_with_later_events_is_found() {
     let Verdict::Different(example) = verdict(Defect::ReadsAhead) else { panic!("not found") };
     assert_eq!(example.difference.found_by, "stream read at the cut");
 }

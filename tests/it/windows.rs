@@ -1,4 +1,4 @@
-//! Windows that overlap, and windows that events make up, through both engines and every cut.
+//! Sliding windows and sessions, in both engines and at every cut.
 
 use crate::layers::agreed;
 
@@ -32,7 +32,7 @@ fn expected(rows: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn an_event_lies_in_every_window_that_is_open_at_its_time() {
+fn an_event_is_in_every_window_that_contains_its_time() {
     let found = lines(
         "count() { from views  over last 15m step 5m }",
         &[("10:00:00", "a", "x"), ("10:04:59", "a", "x"), ("10:05:00", "b", "y"), ("11:00:00", "b", "y")],
@@ -50,14 +50,14 @@ fn an_event_lies_in_every_window_that_is_open_at_its_time() {
 }
 
 #[test]
-fn windows_of_many_panes_keep_sums_and_sets_apart() {
+fn windows_of_many_panes_have_correct_sums_and_sets() {
     // 24 hours by 5 minutes: 288 panes, which is 256 and 32.
     let found = lines(
         "{ n: count(), users: distinct(user), pages: set(page), ms: sum(ms) } { from views  over last 24h step 5m }",
         &[("00:00:00", "a", "x"), ("23:54:59", "", "y"), ("12:00:00", "a", "x")],
     );
     let all = found.iter().filter(|line| line.contains(r#""n":3,"#)).collect::<Vec<_>>();
-    // All three are in the windows that start at 23:55 of the day before, and at 00:00.
+    // All three events are in the windows that start at 23:55 of the day before and at 00:00.
     assert_eq!(all.len(), 2, "{all:?}");
     for line in all {
         assert!(
@@ -108,7 +108,7 @@ fn sessions_have_keys_filters_and_ordered_aggregates() {
 }
 
 #[test]
-fn no_events_make_no_sessions_and_no_windows() {
+fn no_events_give_no_sessions_and_no_windows() {
     assert_eq!(lines("count() { from views  session gap 1s }", &[]), [""; 0]);
     assert_eq!(lines("count() { from views  over last 1h step 1m }", &[]), [""; 0]);
 }

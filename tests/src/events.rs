@@ -1,4 +1,4 @@
-//! Events that other crates measure.
+//! Event types for metrics in other crates.
 
 use metricc::Event;
 use metricc::jiff::Timestamp;
@@ -9,20 +9,20 @@ pub struct Click {
     /// When.
     #[event(time)]
     pub at: Timestamp,
-    /// On what.
+    /// The device.
     pub device: Device,
 }
 
-/// What people click on.
+/// A device.
 #[derive(Event, Debug, Clone, Copy)]
 pub enum Device {
     /// A telephone.
     Phone,
-    /// All else.
+    /// Any other device.
     Other,
 }
 
-/// Types of one name in two places.
+/// Types of the same name in two modules.
 pub mod elsewhere {
     use super::{Event, Timestamp};
 

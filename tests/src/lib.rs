@@ -1,9 +1,8 @@
-//! What the integration tests judge the engines by: a naive interpreter of the typed metric, and
-//! generators of metrics and logs.
+//! The reference for the integration tests: a naive interpreter of typed metrics, and generators of metrics and logs.
 //!
-//! Nothing in [`generate`] and [`oracle`] may use an engine, a monoid, a kernel or a calendar of the product: it is
-//! written from the definitions alone, slowly and plainly, so that an agreement between the two is
-//! evidence and a difference is a finding. [`events`] is what another crate would publish for its users to measure.
+//! [`generate`] and [`oracle`] use no engine, monoid, kernel or calendar of the product. They are written from the
+//! definitions, slow and simple, so that agreement with the engines is evidence, and a difference is a bug in one of them.
+//! [`events`] plays the role of another crate that publishes event types.
 
 pub mod events;
 pub mod generate;

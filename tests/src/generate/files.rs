@@ -1,4 +1,4 @@
-//! Logs as files: NDJSON and CSV, in several files if asked, with hostile records in between.
+//! Logs as NDJSON or CSV, in one or several files, with hostile records between the events.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -11,18 +11,18 @@ use super::hostile::hostile_records;
 use super::{Random, random};
 use crate::oracle::{Event, date_text, utc_text};
 
-/// How a log is laid out in files.
+/// How a log is written to files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// Decides how values are spelled and where hostile records stand.
+    /// Seed of the spelling of values and the positions of hostile records.
     pub seed: u64,
-    /// Number of files; the log is cut into runs of about equal length, the last ones perhaps empty.
+    /// Number of files, of about equal length; the last ones may be empty.
     pub n_files: usize,
-    /// Whether to put a hostile record before about every fifth event (NDJSON only).
+    /// Whether to write a hostile record before about every fifth event (NDJSON only).
     pub is_hostile: bool,
 }
 
-/// What was written.
+/// The written files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// The files. The byte order of their names is log order.
@@ -31,10 +31,10 @@ pub struct Written {
     pub n_hostile: usize,
 }
 
-/// Writes one JSON object a line into `folder`.
+/// Writes one JSON object per line into `folder`.
 ///
-/// A field that is none is now absent and now null, an instant is now in UTC and now at an offset, and
-/// there are columns that no source names: none of it may matter.
+/// At random, a field that is none is absent or null, an instant is in UTC or has an offset, and there are columns that no
+/// source declares. This must not change any result.
 pub fn write_ndjson(
     folder: &Path,
     source: &Source,
@@ -46,9 +46,9 @@ pub fn write_ndjson(
     for (number, run) in runs(events, layout.n_files).enumerate() {
         let path = folder.join(format!("part-{number:03}.ndjson"));
         let mut file = BufWriter::new(File::create(&path)?);
-        for (place, event) in run.iter().enumerate() {
+        for (index, event) in run.iter().enumerate() {
             // A file may begin with a byte order mark, which one of the hostile records does too.
-            if layout.is_hostile && place > 0 && random.random_bool(0.2) {
+            if layout.is_hostile && index > 0 && random.random_bool(0.2) {
                 let records = hostile_records(source, event);
                 file.write_all(&records[random.random_range(0..records.len())].bytes)?;
                 file.write_all(b"\n")?;
@@ -62,11 +62,10 @@ pub fn write_ndjson(
     Ok(written)
 }
 
-/// Writes RFC 4180 with a header row into `folder`. A text is always quoted: an empty cell without
-/// quotes is none.
+/// Writes RFC 4180 with a header row into `folder`. Strings are always quoted; an empty cell without quotes is none.
 ///
 /// # Errors
-/// Of the file system, and for a source with lists.
+/// If a file cannot be written, or the source has lists.
 pub fn write_csv(folder: &Path, source: &Source, events: &[Event], layout: &Layout) -> io::Result<Written> {
     let mut random = random(layout.seed);
     if let Some(list) = source.fields.iter().find(|field| matches!(field.ty.kind, Kind::List(_))) {
@@ -92,7 +91,7 @@ pub fn write_csv(folder: &Path, source: &Source, events: &[Event], layout: &Layo
     Ok(written)
 }
 
-/// The log cut into so many runs.
+/// Divides the log into `n` runs.
 pub(super) fn runs(events: &[Event], n_files: usize) -> impl Iterator<Item = &[Event]> {
     let n_files = n_files.max(1);
     let length = events.len().div_ceil(n_files);
@@ -102,12 +101,12 @@ pub(super) fn runs(events: &[Event], n_files: usize) -> impl Iterator<Item = &[E
     })
 }
 
-/// What an event holds in a field before defaults are filled in.
+/// The value of a field before defaults are applied.
 pub(super) fn value_of<'a>(event: &'a Event, field: &Field) -> &'a Value {
     event.get(&field.name).unwrap_or(&Value::None)
 }
 
-/// An event as a JSON object with one column that no source names.
+/// An event as a JSON object with one column that no source declares.
 fn json_record(random: &mut Random, source: &Source, event: &Event) -> String {
     let mut parts = vec![r#""undeclared":{"id":[1,{"n":null}]}"#.to_owned()];
     for field in &source.fields {
@@ -157,7 +156,7 @@ fn plain_text(random: &mut Random, value: &Value, kind: &Kind) -> String {
         (Value::Decimal(digits), _) => digits.to_string(),
         (Value::Float(value), _) => format!("{value:?}"),
         (Value::String(text), _) => text.clone(),
-        (Value::Enum(place), Kind::Enum(names)) => names[*place as usize].clone(),
+        (Value::Enum(index), Kind::Enum(names)) => names[*index as usize].clone(),
         (Value::Date(days), _) => date_text(i64::from(*days)),
         (Value::Timestamp(micros), _) => timestamp_text(random, *micros),
         (Value::Duration(micros), _) => micros.to_string(),

@@ -1,7 +1,7 @@
 //! Records that must be quarantined, each for one reason.
 //!
-//! They are made from a true event with its identity: a decoder that remembers the identity of a
-//! record before it has rejected it would lose the event that follows.
+//! They have the identity of a valid event that follows: a decoder that stores the identity of a record before it rejects
+//! the record would lose that event.
 
 use metricc_ir::{Kind, Source};
 
@@ -9,19 +9,19 @@ use super::files::{json_value, quoted, value_of};
 use super::random;
 use crate::oracle::Event;
 
-/// A line of NDJSON that is no event of the source.
+/// A line of NDJSON that is not an event of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostileRecord {
     /// The line, without line feed. Not always UTF-8.
     pub bytes: Vec<u8>,
-    /// What is wrong with it, led by the id of the conformance case where there is one.
+    /// The defect, after the id of the conformance case if there is one.
     pub reason: &'static str,
 }
 
-/// Which fields are meant, the JSON text that stands there, and why it is no value of them.
+/// The fields to change, the JSON text of the value, and the reason why it is invalid.
 type WrongValue = (fn(&Kind) -> bool, &'static str, &'static str);
 
-/// What may stand where a value of a kind is wanted, and is none.
+/// Invalid values for the fields of each kind.
 const WRONG_VALUES: [WrongValue; 42] = [
     (is_int, "1.7", "C1: an int with a fraction"),
     (is_int, "\"1\"", "C2: a string for an int"),
@@ -37,7 +37,7 @@ const WRONG_VALUES: [WrongValue; 42] = [
     (is_money, "1e400", "C4: a decimal beyond its precision"),
     (is_money, "\"\"", "an empty string for a decimal"),
     (is_money, ".5", "no digit before the point"),
-    (is_money, "5.", "no digit behind the point"),
+    (is_money, "5.", "no digit after the point"),
     (is_float, "1e400", "C8: beyond the largest float"),
     (is_float, "-1e400", "C8: beyond the largest float"),
     (is_float, "NaN", "C8: not a number"),
@@ -61,7 +61,7 @@ const WRONG_VALUES: [WrongValue; 42] = [
     (is_bool, "1", "a number for a bool"),
     (is_bool, "\"true\"", "a string for a bool"),
     (is_enum, "\"capturd\"", "a name that the enum does not have"),
-    (is_enum, "0", "a place for a name of the enum"),
+    (is_enum, "0", "an index instead of a name of the enum"),
     (is_string, "7", "a number for a string"),
     (is_list, "\"a\"", "a string for a list"),
     (is_list, "[null]", "none in a list of values that are never none"),
@@ -81,7 +81,7 @@ pub fn hostile_records(source: &Source, event: &Event) -> Vec<HostileRecord> {
     records
 }
 
-/// Lines that are no JSON object, or more than one.
+/// Lines that are not exactly one JSON object.
 fn broken_lines(plain: &str) -> Vec<HostileRecord> {
     let inner = plain.trim_matches(['{', '}']);
     let lines = [
@@ -94,10 +94,10 @@ fn broken_lines(plain: &str) -> Vec<HostileRecord> {
         ("{}".to_owned(), "C9: no field at all"),
         (format!("{plain}{plain}"), "C6: two objects on one line"),
         (format!("{plain} {plain}"), "C6: two objects on one line"),
-        (format!("{plain},"), "C7: a comma behind the object"),
-        (format!("{{{inner},}}"), "C7: a comma behind the last field"),
+        (format!("{plain},"), "C7: a comma after the object"),
+        (format!("{{{inner},}}"), "C7: a comma after the last field"),
         (format!("[{plain}]"), "an object in an array"),
-        (format!("{plain}x"), "text behind the object"),
+        (format!("{plain}x"), "text after the object"),
         (format!("{plain} // comment"), "a comment"),
         (plain.replace('"', "'"), "single quotes"),
         (format!("{{{inner},\"undeclared\":\"a\u{1}b\"}}"), "a control character in a string"),
@@ -108,7 +108,7 @@ fn broken_lines(plain: &str) -> Vec<HostileRecord> {
     lines.into_iter().map(|(line, reason)| HostileRecord { bytes: line.into_bytes(), reason }).collect()
 }
 
-/// Objects whose fields are missing, twice there, or no text.
+/// Objects with missing or repeated fields, or with invalid text.
 fn broken_fields(source: &Source, event: &Event, plain: &str) -> Vec<HostileRecord> {
     let inner = &plain[1..plain.len() - 1];
     let time = &source.fields[source.time].name;
@@ -135,15 +135,15 @@ fn broken_fields(source: &Source, event: &Event, plain: &str) -> Vec<HostileReco
     records
 }
 
-/// The event as one line, with another text for the value of one field. Its strings are made plain, so
-/// that the line can be taken apart.
+/// The event as one line, with another text for the value of one field. Its strings are simplified, so that the line can be
+/// split.
 fn record(source: &Source, event: &Event, changed: Option<&str>, text: &str) -> String {
     let mut random = random(0);
-    let fields = source.fields.iter().enumerate().filter_map(|(place, field)| {
+    let fields = source.fields.iter().enumerate().filter_map(|(index, field)| {
         let value = value_of(event, field);
         let text = match &field.ty.kind {
             _ if changed == Some(field.name.as_str()) => text.to_owned(),
-            Kind::String if !source.identity.contains(&place) => "\"plain\"".to_owned(),
+            Kind::String if !source.identity.contains(&index) => "\"plain\"".to_owned(),
             Kind::List(_) => "[]".to_owned(),
             kind => json_value(&mut random, value, kind),
         };

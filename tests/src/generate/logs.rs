@@ -9,19 +9,19 @@ use crate::oracle::Event;
 
 pub use super::values::Years;
 
-/// How a random log is made.
+/// Options of a random log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogOptions {
-    /// Decides everything else.
+    /// The seed.
     pub seed: u64,
     /// Number of records, duplicates included.
     pub n_events: usize,
-    /// Which years instants lie in.
+    /// The range of years of instants.
     pub years: Years,
 }
 
 impl LogOptions {
-    /// A log of so many records, in the years in which every calendar bucket has a text.
+    /// A log of `n_events` records, in the years in which every calendar window has a text.
     pub fn new(seed: u64, n_events: usize) -> Self {
         LogOptions { seed, n_events, years: Years::Inner }
     }
@@ -29,9 +29,9 @@ impl LogOptions {
 
 /// A random log of a source.
 ///
-/// Of the records, about a tenth repeat an earlier one and about a twentieth repeat its identity with
-/// another payload; where the source has no identity, these count like all others. Event times are in
-/// no order. Fields with a default are absent now and then.
+/// About a tenth of the records repeat an earlier record, and about a twentieth repeat an identity with another payload. If
+/// the source has no identity, these count like all others. Event times are in no order. Fields with a default are sometimes
+/// absent.
 pub fn log(source: &Source, options: &LogOptions) -> Vec<Event> {
     let mut random = random(options.seed);
     let mut events: Vec<Event> = Vec::with_capacity(options.n_events);
@@ -56,9 +56,9 @@ fn earlier<'a>(random: &mut Random, events: &'a [Event]) -> &'a Event {
 /// A new event. Its identity is new too, though it may agree with others in all fields but one.
 fn event(random: &mut Random, source: &Source, number: usize, years: Years) -> Event {
     let mut event = Event::new();
-    for (place, field) in source.fields.iter().enumerate() {
+    for (index, field) in source.fields.iter().enumerate() {
         let value = match &field.ty.kind {
-            _ if source.identity.contains(&place) => identity(field, number),
+            _ if source.identity.contains(&index) => identity(field, number),
             _ if field.default.is_some() && random.random_bool(0.3) => continue,
             _ => values::of_type(random, &field.ty, years),
         };
@@ -79,8 +79,8 @@ fn identity(field: &Field, number: usize) -> Value {
 /// The identity of an event with another payload.
 fn conflicting(random: &mut Random, source: &Source, original: &Event, years: Years) -> Event {
     let mut other = event(random, source, 0, years);
-    for &place in &source.identity {
-        let name = &source.fields[place].name;
+    for &index in &source.identity {
+        let name = &source.fields[index].name;
         if let Some(value) = original.get(name) {
             other.insert(name.clone(), value.clone());
         }

@@ -1,5 +1,5 @@
-//! Random metrics as text: well typed by construction, so that the parser and the checker are put to
-//! the test as well. What a metric uses is noted, for a table of what a run of many has covered.
+//! Random metrics as text, which also test the parser and the checker. They are well typed by construction. Each records
+//! the functions that it uses, for a table of coverage.
 
 mod aggregates;
 mod clauses;
@@ -21,11 +21,11 @@ use clauses::Clauses;
 /// Random metrics over the source `events` in one package.
 #[derive(Debug, Clone)]
 pub struct Generated {
-    /// Which variant of the source.
+    /// The variant of the source.
     pub shape: Shape,
     /// The package: source, calendars, tables, metrics; the rows of the tables are in [`FILES`].
     pub text: String,
-    /// Names of the metrics in the order of the text, and what each uses.
+    /// Names of the metrics in the order of the text, and the functions that each uses.
     pub metrics: Vec<(String, Uses)>,
 }
 
@@ -44,8 +44,8 @@ pub(crate) const CALENDARS: [CalendarText; 8] = [
     ("london", "Europe/London", "monday"),
 ];
 
-/// A package of `n_metrics` random metrics, named `m0`, `m1` and so on. Some that follow one another have the
-/// same clauses: engines run those together.
+/// A package of `n_metrics` random metrics, named `m0`, `m1` and so on. Some consecutive metrics have the same clauses, so
+/// that engines run them together.
 pub fn package(seed: u64, shape: Shape, n_metrics: usize) -> Generated {
     let mut random = random(seed);
     let mut metrics = Vec::with_capacity(n_metrics);

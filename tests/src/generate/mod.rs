@@ -1,5 +1,4 @@
-//! Generators: random metrics as text, random logs, and files with hostile records, all decided by a
-//! seed alone.
+//! Generators of random metrics (as text), random logs, and files with hostile records. A seed decides everything.
 
 pub mod files;
 pub mod hostile;
@@ -12,10 +11,10 @@ mod values;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// The source of all randomness here: the same on every machine and in every version.
+/// The random number generator: the same on every machine and in every version.
 pub type Random = ChaCha8Rng;
 
-/// Randomness from a seed.
+/// A random number generator from a seed.
 pub fn random(seed: u64) -> Random {
     Random::seed_from_u64(seed)
 }

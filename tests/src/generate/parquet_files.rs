@@ -22,7 +22,7 @@ use crate::oracle::Event;
 /// timestamps are µs in UTC; fields that may be none, or have a default, are nullable.
 ///
 /// # Errors
-/// Of the file system.
+/// If a file cannot be written.
 pub fn write_parquet(
     folder: &Path,
     source: &Source,
@@ -79,7 +79,7 @@ fn element_field(element: &Type) -> Arc<Field> {
     Arc::new(Field::new("item", data_type(&element.kind), element.optional))
 }
 
-/// What `pick` finds in each value; none for no value.
+/// The result of `pick` for each value; `None` for values that are none.
 fn picked<T>(values: &[&Value], pick: impl Fn(&Value) -> Option<T>) -> Vec<Option<T>> {
     values.iter().map(|value| pick(value)).collect()
 }
@@ -122,7 +122,7 @@ fn long(value: &Value) -> Option<i64> {
 fn text(value: &Value, kind: &Kind) -> Option<String> {
     match (value, kind) {
         (Value::String(text), _) => Some(text.clone()),
-        (Value::Enum(place), Kind::Enum(names)) => Some(names[*place as usize].clone()),
+        (Value::Enum(index), Kind::Enum(names)) => Some(names[*index as usize].clone()),
         _ => None,
     }
 }

@@ -1,11 +1,11 @@
-//! The source that generated metrics and logs are about: a field of every type, with and without `?`.
+//! The source of generated metrics and logs: a field of every type, with and without `?`.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
 use metricc_ir::{Field, Kind, Source, Type, Value};
 
-/// Which variant of the source `events`.
+/// A variant of the source `events`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     /// Whether an event has an identity (two fields marked `key`).
@@ -28,14 +28,14 @@ impl Shape {
         shapes.collect()
     }
 
-    /// The source, as checking [`Shape::text`] must give it.
+    /// The typed source, which checking [`Shape::text`] must give.
     pub fn source(self) -> Arc<Source> {
         let fields = self.fields();
-        let place = |name: &str| fields.iter().position(|field| field.name == name);
-        let time = place(self.time_name()).unwrap_or_else(|| panic!("there is no event time"));
+        let index = |name: &str| fields.iter().position(|field| field.name == name);
+        let time = index(self.time_name()).unwrap_or_else(|| panic!("there is no event time"));
         let mut identity: Vec<usize> = Vec::new();
         if self.has_identity {
-            identity.extend(["id", "part"].into_iter().filter_map(place));
+            identity.extend(["id", "part"].into_iter().filter_map(index));
         }
         Arc::new(Source { name: "events".to_owned(), doc: String::new(), fields, time, identity })
     }
@@ -44,9 +44,9 @@ impl Shape {
     pub fn text(self) -> String {
         let source = self.source();
         let mut text = String::from("source events {\n");
-        for (place, field) in source.fields.iter().enumerate() {
-            let key = if source.identity.contains(&place) { " key" } else { "" };
-            let time = if source.time == place { " time" } else { "" };
+        for (index, field) in source.fields.iter().enumerate() {
+            let key = if source.identity.contains(&index) { " key" } else { "" };
+            let time = if source.time == index { " time" } else { "" };
             let default = match &field.default {
                 Some(Value::String(text)) => format!(" = {text:?}"),
                 Some(Value::Int(value)) => format!(" = {value}"),

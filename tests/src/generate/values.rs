@@ -1,4 +1,4 @@
-//! Values that sit where implementations differ: extremes, boundaries, look-alikes.
+//! Values on which implementations often differ: extremes, boundaries, look-alikes.
 
 use jiff::Timestamp;
 use metricc_ir::{Kind, Type, Value};
@@ -11,7 +11,7 @@ use super::Random;
 const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
 
-/// Where batch and stream implementations were seen to differ: changes of the offset (folds, gaps, a
+/// Instants on which batch and stream implementations often differ: changes of the offset (folds, gaps, a
 /// day that is skipped, a midnight that comes twice), local mean time, boundaries of every window.
 const INSTANTS: [&str; 24] = [
     "2024-11-03T05:30:00Z", // America/New_York: 01:30, the first time.
@@ -111,12 +111,12 @@ pub(super) fn of_type(random: &mut Random, ty: &Type, years: Years) -> Value {
     }
 }
 
-/// Which years instants and dates lie in.
+/// The range of years of instants and dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Years {
     /// From 1850 to 9998: every calendar bucket lies in the years 0001 to 9999.
     Inner,
-    /// From 0001 to 9999: a bucket may start before or end behind them.
+    /// From 0001 to 9999: a bucket may start before or end after them.
     All,
 }
 

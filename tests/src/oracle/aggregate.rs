@@ -1,4 +1,4 @@
-//! The meaning of an aggregate: a function of the whole list of a group's values.
+//! Aggregates, as functions of the list of all values of a group.
 
 use std::collections::BTreeSet;
 
@@ -32,11 +32,11 @@ pub(super) fn evaluate(aggregate: &Aggregate, rows: &[Vec<Datum>], time: usize) 
     of_values(aggregate, &columns, &times)
 }
 
-/// The value of the row that comes first by these keys and its place, or last.
+/// The value of the row that is first, or last, by these keys and its position.
 fn chosen<K: Ord>(values: &[Datum], keys: impl Iterator<Item = K>, first: bool) -> Datum {
     let places = keys.zip(0..);
-    let place = if first { places.min() } else { places.max() };
-    place.map_or(Datum::None, |(_, place): (K, usize)| values[place].clone())
+    let index = if first { places.min() } else { places.max() };
+    index.map_or(Datum::None, |(_, index): (K, usize)| values[index].clone())
 }
 
 fn of_values(aggregate: &Aggregate, columns: &[Vec<Datum>], times: &[i64]) -> Datum {
@@ -77,9 +77,9 @@ fn of_values(aggregate: &Aggregate, columns: &[Vec<Datum>], times: &[i64]) -> Da
             other => panic!("{other:?} is no list"),
         })),
         AggregateOp::Funnel { within } => {
-            let step = |place: usize| columns[1..].iter().map(|step| step[place].is_true()).collect();
+            let step = |index: usize| columns[1..].iter().map(|step| step[index].is_true()).collect();
             let rows: Vec<(Datum, i64, Vec<bool>)> =
-                (0..times.len()).map(|place| (values[place].clone(), times[place], step(place))).collect();
+                (0..times.len()).map(|index| (values[index].clone(), times[index], step(index))).collect();
             several::funnel(&rows, columns.len() - 1, *within)
         }
         AggregateOp::Retention { n_periods } => {

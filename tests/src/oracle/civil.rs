@@ -1,4 +1,4 @@
-//! Civil time: dates counted on the fingers, calendar buckets from their definition, texts of instants.
+//! Civil time: dates by counting days, calendar buckets by definition, texts of instants.
 //!
 //! The zone database is asked for two things only, the offset at an instant and the instants at which
 //! it changes. A bucket starts at *the first instant whose local date is not before its first day*; an
@@ -191,7 +191,7 @@ pub(super) fn bucket(micros: i64, unit: CalendarUnit, calendar: &Calendar) -> (i
     }
 }
 
-/// `2024-01-31`; behind the year 9999 with a sign and six digits, as ISO 8601 has it.
+/// `2024-01-31`; after the year 9999 with a sign and six digits, as ISO 8601 has it.
 pub fn date_text(days: i64) -> String {
     let date = date_of(days);
     if date.year > 9999 {

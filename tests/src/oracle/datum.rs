@@ -1,4 +1,4 @@
-//! The values the interpreter computes with, and their one order.
+//! The values of the interpreter, and their order.
 
 use std::cmp::Ordering;
 
@@ -17,13 +17,13 @@ pub(super) enum Datum {
     Bool(bool),
     /// `int` and `int128`.
     Int(BigInt),
-    /// `decimal`: digits, and how many of them stand behind the point.
+    /// `decimal`: digits, and the number of decimal places.
     Decimal(BigInt, u8),
     /// `float`; finite, not -0.0.
     Float(f64),
     /// `string`.
     Text(String),
-    /// `enum`: place in the declared list.
+    /// `enum`: index in the declared list.
     Enum(u32),
     /// `date`: days since 1970-01-01.
     Date(i64),
@@ -50,7 +50,7 @@ impl Datum {
             (Value::Decimal(digits), _) => Datum::Int(BigInt::from(*digits)),
             (Value::Float(value), _) => Datum::float(*value),
             (Value::String(text), _) => Datum::Text(text.clone()),
-            (Value::Enum(place), _) => Datum::Enum(*place),
+            (Value::Enum(index), _) => Datum::Enum(*index),
             (Value::Date(days), _) => Datum::Date(i64::from(*days)),
             (Value::Timestamp(micros), _) => Datum::Timestamp(*micros),
             (Value::Duration(micros), _) => Datum::Duration(*micros),
@@ -58,7 +58,7 @@ impl Datum {
                 Datum::List(elements.iter().map(|value| Datum::of(value, &element.kind)).collect())
             }
             (Value::List(_) | Value::Record(_), kind) => {
-                panic!("a list or record stands where `{kind}` is declared")
+                panic!("a list or record for the declared `{kind}`")
             }
         }
     }
@@ -96,7 +96,7 @@ impl Datum {
     }
 }
 
-/// What an event's field holds once it is decoded: its default stands in for an absent or null value.
+/// The decoded value of a field: its default replaces an absent or null value.
 pub(super) fn field_of(event: &Event, field: &Field) -> Datum {
     let given = event.get(&field.name).unwrap_or(&Value::None);
     match (given, &field.default) {

@@ -1,6 +1,6 @@
-//! Exact numbers: how a value of any width is rounded once to a float or to a decimal.
+//! Exact numbers, rounded once to a float or to a decimal.
 //!
-//! Nothing here is quick. A rounding is a search over the bit patterns of all floats with exact
+//! Nothing here is fast. A rounding is a search over the bit patterns of all floats with exact
 //! comparisons, so that it can be read against the definition of *nearest, ties to even*.
 
 use std::cmp::Ordering;
@@ -12,7 +12,7 @@ use num_traits::{One, Signed, Zero};
 /// An exact fraction.
 pub(super) type Rational = Ratio<BigInt>;
 
-/// The bit pattern behind the last finite float: infinity. Read as a number it would be 2¹⁰²⁴.
+/// The bit pattern after the last finite float: infinity. Read as a number it would be 2¹⁰²⁴.
 const INFINITY_BITS: u64 = 0x7ff0_0000_0000_0000;
 
 /// The exact value of a finite float.
@@ -56,7 +56,7 @@ pub(super) fn half_even(value: &Rational) -> BigInt {
     }
 }
 
-/// The digits of `value` with `scale` of them behind the point, half even.
+/// The digits of `value` with `scale` decimal places, half even.
 pub(super) fn at_scale(value: &Rational, scale: u8) -> BigInt {
     half_even(&(value * of_integer(power_of_ten(scale.into()))))
 }
@@ -87,8 +87,7 @@ fn of_bits(bits: u64) -> Rational {
     }
 }
 
-/// The float nearest to a target that is not negative, known only through `compare`, which says how a
-/// candidate stands to it.
+/// The float nearest to a target that is not negative. `compare` compares a candidate with the target.
 fn search(compare: impl Fn(&Rational) -> Ordering) -> Option<f64> {
     let (mut not_above, mut above) = (0_u64, INFINITY_BITS);
     while above - not_above > 1 {

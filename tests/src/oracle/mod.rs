@@ -1,8 +1,8 @@
-//! The naive interpreter: what a metric over a list of events is, by definition.
+//! The naive interpreter: evaluates a metric over a list of events by definition.
 //!
-//! It holds all rows in memory, groups them in an ordered map, computes every aggregate from the whole
-//! list of its group's values with exact numbers, and writes the result as the lines of
-//! `run --output json`. It panics on a metric that is not well typed: to a test that is a finding.
+//! It keeps all rows in memory, groups them in an ordered map, computes each aggregate from the list of all values of a
+//! group with exact numbers, and writes the result as the lines of `run --output json`. It panics on a metric that is not
+//! well typed, which fails the test.
 
 mod aggregate;
 mod civil;
@@ -24,15 +24,15 @@ pub use civil::{date_text, utc_text};
 use datum::Datum;
 pub use present::{Check, Mismatch, Presented, Row, compare};
 
-/// One logical event: its fields by name, as they are decoded. A field that is absent is none, or its default.
+/// An event: its decoded fields by name. An absent field is none, or has its default.
 pub type Event = BTreeMap<String, Value>;
 
-/// Where a group's rows lie: start and end of the window (none: all time), and the keys.
+/// A group: start and end of the window (`None`: all time), and the keys.
 type Place = (Option<(i64, i64)>, Vec<Datum>);
 
 /// The rows of the result, by window and then by keys.
 ///
-/// `events` are in log order and may hold duplicates: of events with one identity the first counts.
+/// `events` are in log order and may contain duplicates: of events with the same identity, the first counts.
 pub fn evaluate(metric: &Metric, events: &[Event]) -> Vec<Row> {
     let mut groups: BTreeMap<Place, Vec<Vec<Datum>>> = BTreeMap::new();
     if metric.keys.is_empty() && metric.window == Window::AllTime {
@@ -53,16 +53,16 @@ pub fn evaluate(metric: &Metric, events: &[Event]) -> Vec<Row> {
     if let Window::Session { gap } = metric.window {
         groups = sessions(groups, gap, metric.source.time);
     }
-    groups.iter().map(|(place, rows)| presented(metric, place, rows)).collect()
+    groups.iter().map(|(index, rows)| presented(metric, index, rows)).collect()
 }
 
-/// The fields of the events that are no duplicates.
+/// The fields of the events without duplicates.
 fn distinct_events(source: &Source, events: &[Event]) -> Vec<Vec<Datum>> {
     let mut seen = BTreeSet::new();
     let mut kept = Vec::new();
     for event in events {
         let fields: Vec<Datum> = source.fields.iter().map(|field| datum::field_of(event, field)).collect();
-        let identity: Vec<Datum> = source.identity.iter().map(|&place| fields[place].clone()).collect();
+        let identity: Vec<Datum> = source.identity.iter().map(|&index| fields[index].clone()).collect();
         if source.identity.is_empty() || seen.insert(identity) {
             kept.push(fields);
         }
@@ -85,7 +85,8 @@ fn exploded(metric: &Metric, fields: Vec<Datum>) -> Vec<Vec<Datum>> {
     rows
 }
 
-/// The sessions of each group: an event belongs to that of the one before unless more than the gap lies between.
+/// The sessions of each group: an event joins the session of the event before it unless the time between is more than the
+/// gap.
 fn sessions(
     groups: BTreeMap<Place, Vec<Vec<Datum>>>,
     gap: i64,
@@ -112,12 +113,12 @@ fn instant_of(time: &Datum) -> i64 {
     }
 }
 
-/// Start and end of the windows that an event of this time lies in. A date is its midnight: in the zone
-/// of a calendar, so that an event of the 10th is in the window of the 10th everywhere; else in UTC.
+/// Start and end of the windows that contain an event of this time. A date counts as its midnight: in the zone of a calendar
+/// (so that an event of the 10th is in the window of the 10th in every zone), otherwise in UTC.
 fn windows_of(window: &Window, time: &Datum) -> Vec<Option<(i64, i64)>> {
     match window {
         Window::Sliding { length, step } => {
-            // The window that starts last, and all that start before it and have not ended.
+            // The window that starts last, and all earlier ones that have not ended.
             let latest = times::floor_to(instant_of(time), *step);
             let starts = (0..length / step).map(|n_steps| latest - n_steps * step);
             starts.map(|start| Some((start, start + length))).collect()

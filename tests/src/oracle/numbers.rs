@@ -1,4 +1,4 @@
-//! Arithmetic: exact first, then made to fit the type of the result, or none.
+//! Arithmetic: exact, then fitted to the type of the result, or none.
 
 use metricc_ir::{Func, Kind};
 use num_bigint::BigInt;
@@ -10,7 +10,7 @@ use super::exact::{self, Rational};
 /// Digits of the widest numbers, `int128` and `decimal(38, _)`.
 const MAX_DIGITS: u8 = 38;
 
-/// Applies a function of numbers, of which none is none, giving the kind of the result.
+/// Applies a function to numbers that are not none. `result` is the kind of the result.
 pub(super) fn call(func: &Func, values: &[Datum], result: &Kind) -> Datum {
     match (func, values) {
         (Func::Ratio, [Datum::Float(left), Datum::Float(right)]) => divide_floats(*left, *right),

@@ -1,5 +1,4 @@
-//! A regular expression matcher by backtracking, for the part of the syntax that generated metrics
-//! use: literals, `\` before punctuation, `.`, `[a-z]`, `[^a-z]`, groups, `|`, `*`, `+`, `?`, `^`, `$`.
+//! A regular expression matcher by backtracking, for the syntax that generated metrics use: literals, `\` before punctuation, `.`, `[a-z]`, `[^a-z]`, groups, `|`, `*`, `+`, `?`, `^`, `$`.
 
 /// A parsed pattern.
 #[derive(Debug)]
@@ -67,7 +66,7 @@ fn repeat(
         return false;
     }
     let left = (least.saturating_sub(1), most.map(|most| most - 1));
-    // A round that matches nothing changes nothing: it may only serve to reach the least number.
+    // A repetition that matches the empty text only counts towards the minimum.
     matches_at(node, text, at, &|next| (next > at || least > 0) && repeat(node, left, text, next, rest))
 }
 

@@ -18,7 +18,7 @@ pub struct Row {
     pub key: Vec<(String, String)>,
     /// Start and end of the window as RFC 3339, without quotes. None: all time.
     pub window: Option<(String, String)>,
-    /// What is presented.
+    /// The presented value.
     pub value: Presented,
 }
 
@@ -31,7 +31,7 @@ pub enum Presented {
     Record(Vec<(String, Check)>),
 }
 
-/// What an engine's value must be.
+/// The admissible values of an engine.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Check {
     /// This JSON text, to the byte.
@@ -49,14 +49,14 @@ pub enum Check {
     Unchecked,
 }
 
-/// How an engine's result differs from the interpreter's.
+/// A difference between an engine and the interpreter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
     /// Number of the line, from 0.
     pub line: usize,
-    /// What the interpreter says; empty where it has no further row.
+    /// The interpreter's line; empty if it has no further row.
     pub expected: String,
-    /// What the engine says; empty where it has no further row.
+    /// The engine's line; empty if it has no further row.
     pub actual: String,
 }
 
@@ -186,10 +186,10 @@ fn instant(micros: i64, window: &Window) -> String {
     }
 }
 
-/// What an output must be: exact, unless it is a sketch's estimate or reads one.
+/// The admissible values of an output: exact, unless it is or reads a sketch's estimate.
 fn check(metric: &Metric, expr: &Expr, value: &Datum) -> Check {
-    let estimate = |place: usize| {
-        let op = &metric.aggregates[place].op;
+    let estimate = |index: usize| {
+        let op = &metric.aggregates[index].op;
         let is_estimate = matches!(
             op,
             AggregateOp::DistinctWithin { .. } | AggregateOp::Quantile { .. } | AggregateOp::Frequency { .. }
@@ -197,11 +197,11 @@ fn check(metric: &Metric, expr: &Expr, value: &Datum) -> Check {
         is_estimate.then_some(op)
     };
     match (&expr.kind, value) {
-        (ExprKind::Column(place), value) if !value.is_none() => match estimate(*place) {
+        (ExprKind::Column(index), value) if !value.is_none() => match estimate(*index) {
             Some(op) => admissible(op, value),
             None => Check::Exact(json(value, &expr.ty.kind)),
         },
-        (ExprKind::Call(..), _) if columns_of(expr).into_iter().any(|place| estimate(place).is_some()) => {
+        (ExprKind::Call(..), _) if columns_of(expr).into_iter().any(|index| estimate(index).is_some()) => {
             Check::Unchecked
         }
         (_, value) => Check::Exact(json(value, &expr.ty.kind)),
@@ -212,7 +212,7 @@ fn check(metric: &Metric, expr: &Expr, value: &Datum) -> Check {
 ///
 /// A quantile is within its relative error (and, among subnormal floats, which have no relative
 /// precision, a few units). A distinct count is within six standard errors, which no fixed seed of a
-/// sound hash is expected to leave; small counts, where rounding and single collisions rule, have ±2 more.
+/// good hash is expected to exceed; small counts, where rounding and single collisions rule, have ±2 more.
 fn admissible(op: &AggregateOp, value: &Datum) -> Check {
     match (op, value) {
         (AggregateOp::Quantile { error_ppm, .. }, Datum::Float(exact)) => {
@@ -236,7 +236,7 @@ fn admissible(op: &AggregateOp, value: &Datum) -> Check {
 
 fn columns_of(expr: &Expr) -> Vec<usize> {
     match &expr.kind {
-        ExprKind::Column(place) => vec![*place],
+        ExprKind::Column(index) => vec![*index],
         ExprKind::Literal(_) => Vec::new(),
         ExprKind::Call(_, args) => args.iter().flat_map(columns_of).collect(),
     }
@@ -251,7 +251,7 @@ pub(super) fn json(value: &Datum, kind: &Kind) -> String {
         (Datum::Decimal(digits, scale), _) => string(&decimal(&digits.to_string(), usize::from(*scale))),
         (Datum::Float(value), _) => float(*value),
         (Datum::Text(text), _) => string(text),
-        (Datum::Enum(place), Kind::Enum(names)) => string(&names[*place as usize]),
+        (Datum::Enum(index), Kind::Enum(names)) => string(&names[*index as usize]),
         (Datum::Date(days), _) => string(&civil::date_text(*days)),
         (Datum::Timestamp(micros), _) => string(&civil::utc_text(*micros)),
         (Datum::Duration(micros), _) => micros.to_string(),
@@ -319,9 +319,9 @@ fn is_of_number(letter: char) -> bool {
 /// Bytes of the JSON string at the start of a text.
 fn string_length(text: &str) -> usize {
     let mut is_escaped = true; // The opening quote does not close.
-    for (place, letter) in text.char_indices() {
+    for (index, letter) in text.char_indices() {
         match letter {
-            '"' if !is_escaped => return place + 1,
+            '"' if !is_escaped => return index + 1,
             '\\' => is_escaped = !is_escaped,
             _ => is_escaped = false,
         }

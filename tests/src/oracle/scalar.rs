@@ -1,4 +1,4 @@
-//! The meaning of a row expression, one row at a time.
+//! Row expressions, evaluated one row at a time.
 
 use metricc_ir::{Expr, ExprKind, Func, Kind, Lookup, Value};
 use num_bigint::BigInt;
@@ -9,7 +9,7 @@ use super::{numbers, strings, times};
 /// The value of an expression over the columns of its scope.
 pub(super) fn evaluate(expr: &Expr, scope: &[Datum]) -> Datum {
     match &expr.kind {
-        ExprKind::Column(place) => scope[*place].clone(),
+        ExprKind::Column(index) => scope[*index].clone(),
         ExprKind::Literal(value) => Datum::of(value, &expr.ty.kind),
         ExprKind::Call(func, args) => {
             let values: Vec<Datum> = args.iter().map(|arg| evaluate(arg, scope)).collect();
@@ -18,8 +18,8 @@ pub(super) fn evaluate(expr: &Expr, scope: &[Datum]) -> Datum {
     }
 }
 
-/// Applies a function: first the few that look at none, then the rule that none in an argument gives
-/// none, then the kinds of value.
+/// Applies a function: first the functions that test for none, then the rule that an argument that is none gives none,
+/// then the functions of each kind.
 fn call(func: &Func, values: &[Datum], args: &[Expr], result: &Kind) -> Datum {
     match (func, values) {
         (Func::Eq, [left, right]) => Datum::Bool(left == right),
@@ -30,7 +30,7 @@ fn call(func: &Func, values: &[Datum], args: &[Expr], result: &Kind) -> Datum {
         (Func::Contains, [Datum::List(elements), element]) => Datum::Bool(elements.contains(element)),
         (Func::Hash64, values) => hash(values),
         (Func::Lookup(table), keys) => looked_up(table, keys),
-        // Two-valued: nothing is before or behind none.
+        // Two-valued logic: no value is less or greater than none.
         (Func::Lt | Func::Le | Func::Gt | Func::Ge, values) if values.iter().any(Datum::is_none) => {
             Datum::Bool(false)
         }
@@ -50,7 +50,7 @@ fn looked_up(lookup: &Lookup, keys: &[Datum]) -> Datum {
     table.rows.iter().find(has_keys).map_or(Datum::None, |row| of(row, lookup.index()))
 }
 
-/// Applies a function to values none of which is none.
+/// Applies a function to values that are not none.
 fn call_on_values(func: &Func, values: &[Datum], args: &[Expr], result: &Kind) -> Datum {
     match (func, values) {
         (Func::And, [Datum::Bool(left), Datum::Bool(right)]) => Datum::Bool(*left && *right),
@@ -67,7 +67,7 @@ fn call_on_values(func: &Func, values: &[Datum], args: &[Expr], result: &Kind) -
             others.iter().fold(first, |greatest, other| greatest.max(other)).clone()
         }
         (Func::Length, [Datum::List(elements)]) => Datum::Int(BigInt::from(elements.len())),
-        (Func::Text, [Datum::Enum(place)]) => enum_text(*place, &args[0].ty.kind),
+        (Func::Text, [Datum::Enum(index)]) => enum_text(*index, &args[0].ty.kind),
         (Func::Part(..) | Func::DateIn(_) | Func::TruncateTo(_) | Func::TruncateIn(..), [value]) => {
             times::call(func, value)
         }
@@ -76,11 +76,11 @@ fn call_on_values(func: &Func, values: &[Datum], args: &[Expr], result: &Kind) -
     }
 }
 
-/// The name of the place in the declared list.
-fn enum_text(place: u32, kind: &Kind) -> Datum {
+/// The name at an index of the declared list.
+fn enum_text(index: u32, kind: &Kind) -> Datum {
     let Kind::Enum(names) = kind else { panic!("`text` of `{kind}`") };
-    let name = usize::try_from(place).ok().and_then(|place| names.get(place));
-    Datum::Text(name.unwrap_or_else(|| panic!("place {place} is beyond `{kind}`")).clone())
+    let name = usize::try_from(index).ok().and_then(|index| names.get(index));
+    Datum::Text(name.unwrap_or_else(|| panic!("index {index} is beyond `{kind}`")).clone())
 }
 
 /// A stand-in for `hash64`: equal for equal arguments, in all likelihood different for others. Its

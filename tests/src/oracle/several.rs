@@ -130,8 +130,8 @@ fn record(fields: [(&str, Datum); 2]) -> Datum {
 /// The items with the most rows or the greatest sums; `weights` is empty for rows.
 pub(super) fn top(k: u32, items: &[Datum], weights: &[Datum], value: &Type) -> Datum {
     let mut of_item: BTreeMap<&Datum, Vec<Datum>> = BTreeMap::new();
-    for (place, item) in items.iter().enumerate() {
-        of_item.entry(item).or_default().extend(weights.get(place).cloned());
+    for (index, item) in items.iter().enumerate() {
+        of_item.entry(item).or_default().extend(weights.get(index).cloned());
     }
     let total = |item: &Datum| match weights {
         [] => exact::of_integer(items.iter().filter(|other| *other == item).count()),
@@ -167,7 +167,7 @@ pub(super) fn funnel(rows: &[(Datum, i64, Vec<bool>)], n_steps: usize, within: i
             let mut at = *begin;
             let mut n_reached = 1;
             while n_reached < n_steps {
-                // The earliest next step leaves the most room for those behind it.
+                // The earliest next step leaves the most time for the steps after it.
                 let next = own.iter().filter(|(_, time, steps)| *time >= at && steps[n_reached]);
                 match next.map(|(_, time, _)| *time).min().filter(|time| time - begin <= within) {
                     Some(time) => at = time,

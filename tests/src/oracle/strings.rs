@@ -1,4 +1,4 @@
-//! Functions of strings, on characters and bytes as the typed form says.
+//! Functions of strings.
 
 use metricc_ir::Func;
 use num_bigint::BigInt;

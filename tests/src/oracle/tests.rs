@@ -27,8 +27,8 @@ fn source() -> Arc<Source> {
     Arc::new(Source { name: "events".to_owned(), doc: String::new(), fields, time: 0, identity: vec![1] })
 }
 
-fn column(place: usize, ty: Type) -> Expr {
-    Expr { kind: ExprKind::Column(place), ty }
+fn column(index: usize, ty: Type) -> Expr {
+    Expr { kind: ExprKind::Column(index), ty }
 }
 
 fn metric(keys: &[&str], window: Window, aggregates: Vec<Aggregate>) -> Metric {
@@ -36,9 +36,9 @@ fn metric(keys: &[&str], window: Window, aggregates: Vec<Aggregate>) -> Metric {
         "k" => Key { name: "k".to_owned(), expr: column(2, Type::optional(Kind::String)) },
         name => Key { name: name.to_owned(), expr: column(5, Type::of(Kind::String)) },
     });
-    let outputs = aggregates.iter().enumerate().map(|(place, aggregate)| Output {
-        name: (aggregates.len() > 1).then(|| format!("o{place}")),
-        expr: column(place, aggregate.ty.clone()),
+    let outputs = aggregates.iter().enumerate().map(|(index, aggregate)| Output {
+        name: (aggregates.len() > 1).then(|| format!("o{index}")),
+        expr: column(index, aggregate.ty.clone()),
     });
     Metric {
         name: "m".to_owned(),
@@ -218,6 +218,6 @@ fn an_event_of_a_date_is_in_the_window_of_that_date_in_every_zone() {
     assert_eq!(start(zone("America/New_York"), 19_792), "2024-03-10T05:00:00Z");
     assert_eq!(start(zone("Asia/Kolkata"), 19_792), "2024-03-09T18:30:00Z");
     assert_eq!(start(Window::Tumbling(3_600_000_000), 19_792), "2024-03-10T00:00:00Z");
-    // Apia had no 30 December 2011: the first instant behind it is that of the 31st.
+    // Apia had no 30 December 2011: the first instant after it is that of the 31st.
     assert_eq!(start(zone("Pacific/Apia"), 15_338), "2011-12-30T10:00:00Z");
 }

@@ -8,7 +8,7 @@ use super::rows::{SORTS, Scope};
 /// Depth of expressions in aggregates.
 const DEPTH: usize = 3;
 
-/// Aggregates that present one value and are no sketches: outputs compute with them.
+/// Aggregates with one exact value, which outputs can compute with.
 const EXACT: [&str; 24] = [
     "count",
     "sum",
@@ -44,7 +44,7 @@ const OTHERS: [&str; 9] =
 pub(super) struct AggregateText {
     /// Without its `where`.
     pub(super) call: String,
-    /// The condition behind `where`.
+    /// The condition after `where`.
     pub(super) filter: Option<String>,
     /// The presented sort; `Overflow` where an empty group presents none.
     pub(super) presented: Fragment,
@@ -61,7 +61,7 @@ impl AggregateText {
 }
 
 impl Scope<'_> {
-    /// An aggregate that is no sketch: outputs compute with it.
+    /// An exact aggregate, which outputs can compute with.
     pub(super) fn exact_aggregate(&mut self) -> AggregateText {
         let name = self.one_of(&EXACT);
         self.aggregate_of(name)

@@ -1,4 +1,4 @@
-//! The clauses behind `from`: steps, names, filter, keys, window.
+//! The clauses after `from`: steps, names, filter, keys, window.
 
 use rand::Rng;
 
@@ -69,11 +69,11 @@ impl Scope<'_> {
         }
     }
 
-    /// Keys as they are written: fields by themselves, others with `as`.
+    /// Keys as text: fields by name, other expressions with `as`.
     fn keys(&mut self) -> Vec<String> {
         let mut keys: Vec<String> = Vec::new();
         let n_keys = self.one_of(&[1, 1, 1, 2, 2, 3]);
-        for place in 0..n_keys {
+        for index in 0..n_keys {
             let field = self.one_of(&KEY_FIELDS).to_owned();
             if self.chance(0.6) && !keys.contains(&field) {
                 keys.push(field);
@@ -82,7 +82,7 @@ impl Scope<'_> {
             let sort = self.one_of(&SORTS);
             let depth = self.random.random_range(0..3);
             let value = self.expr(sort, depth);
-            keys.push(format!("{} as key{place}", value.text));
+            keys.push(format!("{} as key{index}", value.text));
         }
         keys
     }

@@ -1,9 +1,9 @@
-//! What generated metrics use: operators and functions × aggregates × windows.
+//! The coverage of generated metrics: operators and functions × aggregates × windows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// What one metric uses.
+/// The functions that one metric uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uses {
     /// Functions and operators in clauses and outputs: they touch all aggregates.
@@ -16,7 +16,7 @@ pub struct Uses {
     pub calendars: BTreeSet<&'static str>,
 }
 
-/// What many metrics use together: how many times each (feature, aggregate, window) occurred.
+/// The functions that many metrics use: the number of metrics with each (feature, aggregate, window).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Coverage {
     n_metrics: BTreeMap<(&'static str, &'static str, &'static str), usize>,
@@ -49,15 +49,15 @@ impl Coverage {
         found.map_or(0, |(_, count)| *count)
     }
 
-    /// Names that occur in one place of the combinations: 0 features, 1 aggregates, 2 windows.
-    pub fn names(&self, place: usize) -> BTreeSet<&'static str> {
+    /// All names in one dimension of the combinations: 0 features, 1 aggregates, 2 windows.
+    pub fn names(&self, dimension: usize) -> BTreeSet<&'static str> {
         self.n_metrics
             .keys()
-            .map(|(feature, aggregate, window)| [*feature, *aggregate, *window][place.min(2)])
+            .map(|(feature, aggregate, window)| [*feature, *aggregate, *window][dimension.min(2)])
             .collect()
     }
 
-    /// The missing combinations of a feature and an aggregate that met in fewer windows than these.
+    /// The missing combinations of features and aggregates that occurred together in fewer than `n_windows` windows.
     pub fn rare(&self, n_windows: usize) -> Vec<(&'static str, &'static str, &'static str)> {
         let mut missing = self.missing();
         let n_all = self.names(2).len();
@@ -84,7 +84,7 @@ impl Coverage {
 }
 
 impl fmt::Display for Coverage {
-    /// A table: a line per feature, a column per aggregate; in a cell, of how many windows there were metrics.
+    /// A table: a line per feature, a column per aggregate, and in each cell the number of windows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (aggregates, windows) = (self.names(1), self.names(2));
         writeln!(f, "| feature | {} |", aggregates.iter().copied().collect::<Vec<_>>().join(" | "))?;

@@ -1,6 +1,6 @@
-//! Pieces of expressions with what the checker will say of them: their type, and whether they may be none.
+//! Fragments of expressions with their type, and whether they may be none.
 
-/// The type of a piece.
+/// The type of a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sort {
     Bool,
@@ -20,18 +20,18 @@ pub(super) enum Sort {
     Duration,
 }
 
-/// Whether a piece may be none.
+/// Whether a fragment may be none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Absence {
-    /// It is always there.
+    /// Never none.
     Never,
-    /// It may overflow, which flows on by itself.
+    /// None after an overflow, which propagates.
     Overflow,
-    /// It may be none, and ordering, arithmetic and functions ask what that means.
+    /// Declared as optional: ordering, arithmetic and functions reject it without a default.
     Declared,
 }
 
-/// A piece of an expression that binds tighter than every operator.
+/// A fragment of an expression that binds tighter than every operator.
 #[derive(Debug, Clone)]
 pub(super) struct Fragment {
     pub(super) text: String,

@@ -5,7 +5,7 @@ use rand::Rng;
 use super::fragment::{Absence, Fragment, Sort};
 use super::rows::Scope;
 
-/// Parts of a date and, behind them, of a time of day.
+/// Parts of a date, followed by parts of a time of day.
 const PARTS: [&str; 9] = ["year", "quarter", "month", "week", "day", "weekday", "hour", "minute", "second"];
 const N_DATE_PARTS: usize = 6;
 

@@ -57,13 +57,13 @@ impl Scope<'_> {
         format!("({} {operator} {right})", left.text)
     }
 
-    /// Hashes are only compared: their values are no matter of the interpreter.
+    /// Hashes are only compared, since the interpreter does not know their values.
     fn hash_equality(&mut self, operator: &str, left: &Fragment) -> String {
         self.note("hash64");
         let same: Vec<String> =
             self.names.iter().filter(|name| name.sort == left.sort).map(|name| name.text.clone()).collect();
-        let place = self.random.random_range(0..same.len().max(1));
-        let right = same.get(place).unwrap_or(&left.text);
+        let index = self.random.random_range(0..same.len().max(1));
+        let right = same.get(index).unwrap_or(&left.text);
         format!("(hash64({}, label) {operator} hash64({right}, label))", left.text)
     }
 

@@ -1,19 +1,19 @@
-//! What a metric presents: an aggregate, arithmetic over aggregates, or a record of them.
+//! The outputs of a metric: an aggregate, arithmetic over aggregates, or a record of them.
 //!
-//! Arithmetic keeps away from sketches, whose estimates the interpreter does not follow.
+//! There is no arithmetic over sketches, because the interpreter does not compute the error of their estimates.
 
 use rand::Rng;
 
 use super::fragment::{Absence, Fragment, Sort};
 use super::rows::Scope;
 
-/// The text behind `metric NAME =`.
+/// The text after `metric NAME =`.
 pub(super) fn value(scope: &mut Scope<'_>) -> String {
     if scope.chance(0.5) {
         return output(scope);
     }
     let fields: Vec<String> =
-        (0..scope.n_fields()).map(|place| format!("f{place}: {}", output(scope))).collect();
+        (0..scope.n_fields()).map(|index| format!("f{index}: {}", output(scope))).collect();
     format!("{{ {} }}", fields.join(", "))
 }
 
@@ -117,8 +117,8 @@ impl Scope<'_> {
             (format!("(date(max(seen)){calendar})"), Sort::Date),
             ("year(max(due))".to_owned(), Sort::Int),
         ];
-        let place = self.random.random_range(0..texts.len());
-        let (text, sort) = texts[place].clone();
+        let index = self.random.random_range(0..texts.len());
+        let (text, sort) = texts[index].clone();
         Fragment::new(text, sort, Absence::Overflow)
     }
 

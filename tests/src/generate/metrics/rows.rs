@@ -8,7 +8,7 @@ use super::{CALENDARS, Uses};
 use crate::generate::Random;
 use crate::generate::sources::Shape;
 
-/// What expressions may refer to, and where they note what they use.
+/// The names that expressions may use, and the record of the functions that they use.
 pub(super) struct Scope<'a> {
     pub(super) random: &'a mut Random,
     pub(super) shape: Shape,
@@ -82,7 +82,7 @@ impl Scope<'_> {
             (found, wanted) => found == wanted,
         };
         let mut names: Vec<&Fragment> = self.names.iter().filter(is_meant).collect();
-        // What the metric itself defines stands last; it is there to be used.
+        // Names that the metric defines are last; they should be used.
         if let Some(last) = names.last()
             && self.random.random_bool(0.3)
         {

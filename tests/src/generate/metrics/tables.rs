@@ -1,4 +1,4 @@
-//! Tables that generated metrics look up: some keys of random events are in them, and some are not.
+//! Lookup tables of generated metrics. They contain some keys of random events, and not others.
 
 use super::fragment::{Absence, Fragment, Sort};
 use super::rows::Scope;
@@ -56,7 +56,7 @@ high,web,web,2026-04-25,12345.67,true,9
 ];
 
 impl Scope<'_> {
-    /// Rows that are looked up by expressions; their columns are names from here on.
+    /// Lookups by expressions. Their columns are names for later expressions.
     pub(super) fn lookups(&mut self, lines: &mut Vec<String>) {
         if self.chance(0.25) {
             let (city, level) = (self.expr(Sort::Text, 1), self.expr(Sort::Level, 0));

@@ -1,4 +1,4 @@
-//! One scan for several groupings: all of the log reaches each of them, or none has a result.
+//! One scan for several groupings: each grouping reads the whole log, or there is no result.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -14,7 +14,7 @@ use parquet::file::properties::WriterProperties;
 
 use crate::layers::{bound, options, package, whole};
 
-/// Three groupings, so that a reader has others to send to.
+/// Three groupings, so that a reader sends batches to others.
 const PACKAGE: &str = "
     source events { at: timestamp time  user: int  country: string }
     metric by_user = count() { from events  by user }
@@ -39,18 +39,18 @@ fn folder() -> tempfile::TempDir {
 }
 
 #[test]
-fn every_position_is_told_as_progress_and_counted_once_in_each_grouping() {
+fn every_position_is_reported_and_counted_once_in_each_grouping() {
     let folder = folder();
     let bound = bound(&package(PACKAGE), folder.path());
     let interval = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
     for engine in [Engine::Batch, Engine::Stream] {
         for workers in 1..=3 {
-            let told = AtomicU64::new(0);
+            let reported = AtomicU64::new(0);
             let progress = |n| {
-                told.fetch_add(n, Ordering::Relaxed);
+                reported.fetch_add(n, Ordering::Relaxed);
             };
             evaluate_interval(&bound, engine, &interval, &options(workers, 7), &progress).expect("it runs");
-            assert_eq!(told.into_inner(), 2000, "{engine:?} with {workers} workers");
+            assert_eq!(reported.into_inner(), 2000, "{engine:?} with {workers} workers");
         }
     }
     let (lines, _) = whole(&bound, Engine::Batch, &options(2, 7));
@@ -74,7 +74,7 @@ fn a_log_that_cannot_be_read_to_its_end_gives_no_result() {
     }
 }
 
-/// 2,000 events in pages of 100, of which those behind the first half do not decompress.
+/// 2,000 events in pages of 100. The pages of the second half do not decompress.
 fn damaged(path: &Path) {
     let at = TimestampMicrosecondArray::from_iter_values(0..2000).with_timezone_utc();
     let user = Int64Array::from_iter_values((0..2000).map(|row| row * row * 7919 % 100_003));
@@ -99,7 +99,7 @@ fn damaged(path: &Path) {
 }
 
 #[test]
-fn a_log_that_is_damaged_in_the_midst_of_a_file_gives_no_result() {
+fn a_log_that_is_corrupt_in_the_middle_of_a_file_gives_no_result() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("events.parquet");
     damaged(&path);

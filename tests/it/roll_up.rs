@@ -1,4 +1,4 @@
-//! Coarser windows put together from finer ones are those that the metric would have had.
+//! Windows that are rolled up from finer ones equal the windows of a metric with the coarser window.
 
 use metricc::{Bound, Engine, EngineOptions, evaluate_interval};
 use metricc_compiler::{MetricPlan, Segment};
@@ -23,7 +23,7 @@ fn lines(plan: &MetricPlan, segment: &Segment, reading: &Reading) -> Result<Vec<
     Ok(json_lines(&presented).collect())
 }
 
-/// A line of a window clause, as the generator writes it, with another one; none if it has no coarser one.
+/// The window clause of the generator's line with a coarser window; `None` if there is none.
 fn coarser(line: &str) -> Option<String> {
     let window = line.strip_prefix("  every ")?;
     Some(match window {
@@ -42,7 +42,7 @@ fn coarser(line: &str) -> Option<String> {
 }
 
 #[test]
-fn random_metrics_read_coarsely_are_those_of_coarser_windows() {
+fn random_metrics_rolled_up_equal_metrics_with_coarser_windows() {
     let mut n_read = 0;
     for seed in 0..120 {
         let shape = Shape::all()[seed as usize % 8];
@@ -56,13 +56,18 @@ fn random_metrics_read_coarsely_are_those_of_coarser_windows() {
         let [fine, coarse] = [&fine, &coarse].map(|text| bound(&package(text), folder.path()));
         let [of_fine, of_coarse] = [&fine, &coarse].map(segments);
         for (index, plan) in coarse.plan.metrics.iter().enumerate() {
-            let own = &fine.plan.metrics[index];
-            if own.metric.window == plan.metric.window {
+            let fine_plan = &fine.plan.metrics[index];
+            if fine_plan.metric.window == plan.metric.window {
                 continue;
             }
             let reading = Reading { grain: Some(plan.metric.window.clone()), ..Reading::default() };
             let expected = lines(plan, &of_coarse[index], &Reading::default());
-            assert_eq!(lines(own, &of_fine[index], &reading), expected, "seed {seed}, {}", own.metric.name);
+            assert_eq!(
+                lines(fine_plan, &of_fine[index], &reading),
+                expected,
+                "seed {seed}, {}",
+                fine_plan.metric.name
+            );
             n_read += 1;
         }
     }
@@ -104,11 +109,11 @@ const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 1_777_075_200_000_000;
 
 #[test]
-fn ranges_and_grains_go_together() {
+fn ranges_and_grains_can_be_combined() {
     let (bound, segments) = evaluated();
     let of = |name: &str, reading: &Reading| {
-        let place = bound.plan.metrics.iter().position(|plan| plan.metric.name == name).expect("a metric");
-        lines(&bound.plan.metrics[place], &segments[place], reading)
+        let index = bound.plan.metrics.iter().position(|plan| plan.metric.name == name).expect("a metric");
+        lines(&bound.plan.metrics[index], &segments[index], reading)
     };
     let days = Reading { grain: Some(Window::Tumbling(24 * HOUR)), ..Reading::default() };
     let first = r#"{"metric":"hourly","key":{"k":"a"},"window":{"start":"2026-04-25T00:00:00Z","end":"2026-04-26T00:00:00Z"},"value":{"n":3,"mean":4.666666666666667,"middle":6,"users":1}}"#;
@@ -133,19 +138,19 @@ fn ranges_and_grains_go_together() {
         &Reading { from: Some(DAY + 10 * HOUR), to: Some(DAY + 11 * HOUR), ..Reading::default() },
     );
     let line = r#"{"metric":"sliding","key":{},"window":{"start":"2026-04-25T10:00:00Z","end":"2026-04-25T12:00:00Z"},"value":3}"#;
-    assert_eq!(sliding, Ok(vec![line.to_owned()]), "panes behind the range are part of its windows");
+    assert_eq!(sliding, Ok(vec![line.to_owned()]), "panes after the range are part of its windows");
     assert_eq!(of("visits", &range).expect("sessions have ranges").len(), 1);
 }
 
 #[test]
-fn what_cannot_be_put_together_is_said() {
+fn impossible_roll_ups_are_errors() {
     let (bound, segments) = evaluated();
     let problem = |name: &str, grain: &str| {
-        let place = bound.plan.metrics.iter().position(|plan| plan.metric.name == name).expect("a metric");
-        let plan = &bound.plan.metrics[place];
+        let index = bound.plan.metrics.iter().position(|plan| plan.metric.name == name).expect("a metric");
+        let plan = &bound.plan.metrics[index];
         let grain = metricc_ir::grain(grain, &plan.metric.window).expect("a window");
         let reading = Reading { grain: Some(grain), ..Reading::default() };
-        lines(plan, &segments[place], &reading).expect_err(name)
+        lines(plan, &segments[index], &reading).expect_err(name)
     };
     let messages = [
         problem("hourly", "day in Asia/Kolkata"),

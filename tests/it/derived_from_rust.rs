@@ -1,4 +1,4 @@
-//! Metrics made of metrics, from Rust: typed, in both engines and as a stream.
+//! Derived metrics in Rust: typed rows from both engines and from a stream, and the same meaning as in a file.
 
 use metricc::jiff::{SignedDuration, Timestamp};
 use metricc::{EventLog, Run};
@@ -21,7 +21,7 @@ fn orders() -> Vec<Orders> {
 }
 
 #[test]
-fn a_metric_of_metrics_runs_in_both_engines_and_as_a_stream() {
+fn a_derived_metric_runs_in_both_engines_and_as_a_stream() {
     let log = EventLog::of_events(&orders()).expect("a log");
     let batch = summary().batch(&log).expect("batch");
     let values: Vec<_> = batch.rows.iter().map(|row| &row.value).collect();
@@ -83,7 +83,7 @@ mod in_rust {
         visits.every(day("Asia/Kolkata")).distinct(|v| v.visitor)
     }
 
-    /// What a day was like.
+    /// Orders of a day.
     #[metric]
     pub(super) fn summary(buyers: Metric, orders_made: Metric, longest: Metric) -> Metric {
         Value {
@@ -99,7 +99,7 @@ mod in_rust {
         buyers / visitors
     }
 
-    /// Made of one that is made of metrics, and of a part of it.
+    /// Derived from a derived metric and from one of its operands.
     #[metric]
     pub(super) fn rise(summary: Metric, orders_made: Metric) -> Metric {
         (orders_made - summary.before.unwrap_or(0)).unit("orders")
@@ -112,7 +112,7 @@ mod in_rust {
 }
 
 #[test]
-fn functions_over_metrics_say_what_a_file_says() {
+fn functions_over_metrics_mean_the_same_as_a_file() {
     let (in_file, in_rust) = (summary().hash().expect("a hash"), in_rust::summary().hash().expect("a hash"));
     assert_eq!(in_file, in_rust);
     assert_eq!(conversion().hash().expect("a hash"), in_rust::conversion().hash().expect("a hash"));

@@ -1,4 +1,4 @@
-//! Whatever is written in a `.metric` file means the same when it is written in Rust.
+//! Both front ends give the same typed metric: a metric of a `.metric` file, rewritten as a Rust function, means the same.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use metricc_tests::generate::sources::Shape;
 type Files<'a> = [(&'a str, &'a str)];
 
 fn checked(text: &str, files: &Files<'_>) -> Checked {
-    check_with(&SourceText { name: "door.metric".to_owned(), bytes: text.as_bytes().to_vec() }, files)
+    check_with(&SourceText { name: "front_end.metric".to_owned(), bytes: text.as_bytes().to_vec() }, files)
 }
 
-/// Pushes every metric of a package through the other door and compares what is typed.
-fn assert_both_doors_agree(text: &str, files: &Files<'_>) {
+/// Rewrites every metric of a package in Rust, and compares the typed metrics.
+fn assert_both_front_ends_agree(text: &str, files: &Files<'_>) {
     let file = checked(text, files);
     assert!(!file.has_errors(), "{:?}\n{text}", file.diagnostics);
     for metric in &file.package.metrics {
@@ -36,7 +36,7 @@ fn assert_both_doors_agree(text: &str, files: &Files<'_>) {
         let renamed = function.replacen(&format!("fn {}(", derived.name), "fn from_rust(", 1);
         let package = package_of_metrics(&renamed)
             .unwrap_or_else(|problem| panic!("{} in Rust: {problem}\n{function}", derived.name));
-        // Each metric that it is made of is a file of its own.
+        // Each operand is imported from a file of its name.
         let names: Vec<String> =
             file.package.all_metrics().map(|metric| format!("{}.metric", metric.name())).collect();
         let beside: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), text)).collect();
@@ -54,7 +54,7 @@ fn the_examples_mean_the_same_in_rust() {
     for example in ["flights", "payments", "requests", "views"] {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/{example}/{example}.metric"));
-        assert_both_doors_agree(&std::fs::read_to_string(path).expect("the example is there"), &[]);
+        assert_both_front_ends_agree(&std::fs::read_to_string(path).expect("the example is there"), &[]);
     }
 }
 
@@ -68,9 +68,9 @@ fn the_language_reference_means_the_same_in_rust() {
             page.split("```csv file=").skip(1).filter_map(|rest| rest.split("```").next()?.split_once('\n'));
         let files: Vec<(&str, &str)> = files.collect();
         let blocks = page.split("```metric\n").skip(1).filter_map(|rest| rest.split("```").next());
-        // What another file defines is there what it is here.
+        // Imported items are tested where they are defined.
         for block in blocks.filter(|block| !block.starts_with("use ")) {
-            assert_both_doors_agree(block, &files);
+            assert_both_front_ends_agree(block, &files);
             n_blocks += 1;
         }
     }
@@ -82,6 +82,6 @@ fn random_metrics_mean_the_same_in_rust() {
     let shapes = Shape::all();
     for seed in 0..200 {
         let generated = package(seed, shapes[seed as usize % shapes.len()], 8);
-        assert_both_doors_agree(&generated.text, FILES);
+        assert_both_front_ends_agree(&generated.text, FILES);
     }
 }

@@ -1,5 +1,5 @@
-//! Random packages with comments and line ends anywhere between their tokens: laying them out keeps what they mean, keeps
-//! every comment, and is done after once.
+//! The formatter on random packages with comments and line breaks between all tokens: it keeps the meaning and every
+//! comment, and formatting again changes nothing.
 
 use std::path::Path;
 
@@ -13,11 +13,12 @@ fn source(text: &str) -> SourceText {
     SourceText { name: "random.metric".to_owned(), bytes: text.as_bytes().to_vec() }
 }
 
-fn laid_out(text: &str) -> String {
+fn formatted(text: &str) -> String {
     format(&source(text)).unwrap_or_else(|found| panic!("{found:?}\n{text}"))
 }
 
-/// White space that stands in no string and no comment becomes other white space, some of it with a comment.
+/// Replaces white space outside of strings and comments by other white space, sometimes with a comment. Returns the
+/// comments.
 fn disturbed(text: &str, random: &mut ChaCha8Rng) -> (String, Vec<String>) {
     let (mut disturbed, mut comments) = (String::new(), Vec::new());
     let mut in_string = false;
@@ -27,9 +28,9 @@ fn disturbed(text: &str, random: &mut ChaCha8Rng) -> (String, Vec<String>) {
             continue;
         }
         let mut was_escape = false;
-        for (place, character) in line.char_indices().chain([(line.len(), '\n')]) {
-            if !in_string && line[place..].starts_with("//") {
-                disturbed.push_str(&format!("{}\n", &line[place..]));
+        for (index, character) in line.char_indices().chain([(line.len(), '\n')]) {
+            if !in_string && line[index..].starts_with("//") {
+                disturbed.push_str(&format!("{}\n", &line[index..]));
                 break;
             }
             if character == '"' && !was_escape {
@@ -65,13 +66,13 @@ fn typed(text: &str) -> Vec<String> {
 
 fn assert_kept(text: &str, random: &mut ChaCha8Rng) {
     let (disturbed, comments) = disturbed(text, random);
-    let once = laid_out(&disturbed);
-    let twice = laid_out(&once);
+    let once = formatted(&disturbed);
+    let twice = formatted(&once);
     let differs = twice.lines().zip(once.lines()).position(|(twice, once)| twice != once);
     if let Some(line) = differs {
         let around =
             |text: &str| text.lines().skip(line.saturating_sub(4)).take(9).collect::<Vec<_>>().join("\n");
-        panic!("not the same again:\n{}\n---\n{}", around(&once), around(&twice));
+        panic!("formatting again changes the text:\n{}\n---\n{}", around(&once), around(&twice));
     }
     assert_eq!(twice, once);
     assert_eq!(typed(text), typed(&once), "{disturbed}\n---\n{once}");
@@ -85,7 +86,7 @@ fn assert_kept(text: &str, random: &mut ChaCha8Rng) {
 }
 
 #[test]
-fn random_packages_with_comments_anywhere_are_laid_out_once_and_for_all() {
+fn random_packages_with_comments_are_formatted_once() {
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let shapes = Shape::all();
     for seed in 0..400 {
@@ -94,13 +95,13 @@ fn random_packages_with_comments_anywhere_are_laid_out_once_and_for_all() {
 }
 
 #[test]
-fn examples_are_laid_out_and_keep_comments_anywhere() {
+fn examples_are_formatted_and_keep_comments() {
     let mut random = ChaCha8Rng::seed_from_u64(6);
     for example in ["flights", "payments", "requests", "views"] {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/{example}/{example}.metric"));
         let text = std::fs::read_to_string(path).expect("the example is there");
-        assert_eq!(laid_out(&text), text, "`metricc fmt` has not been run on {example}");
+        assert_eq!(formatted(&text), text, "`metricc fmt` has not been run on {example}");
         for _ in 0..100 {
             assert_kept(&text, &mut random);
         }
