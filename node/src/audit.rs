@@ -1,6 +1,6 @@
-//! Audits: what is served, or kept, against what the log says when it is read anew from its start.
+//! Audits: compares the states that are served or stored with states recomputed from the start of the log.
 //!
-//! Both sides are segments of one interval in their canonical form, so they are equal if and only if their bytes are.
+//! Both are segments of one interval in canonical form, so they are equal if and only if their bytes are.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,69 +19,69 @@ use twox_hash::XxHash3_64;
 
 use crate::source::NodeSource;
 
-/// What is compared with the log.
+/// The states that are compared with the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Audited {
-    /// ⊕ of the view and the tail that are served.
+    /// The served states: view ⊕ tail.
     Served,
-    /// The view alone, which is replaced by what came out.
+    /// The view, which is then replaced by the recomputed states.
     View,
 }
 
-/// What an audit of one metric came to.
+/// The result of an audit of one metric.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditLine {
-    /// What was compared with the log.
+    /// The states that were compared with the log.
     pub audited: Audited,
-    /// The source of its events.
+    /// Its source.
     pub source: String,
     /// The metric.
     pub metric: String,
     /// Its hash.
     pub hash: String,
-    /// The frontier up to which both sides go, from the start of the log.
+    /// The frontier at which both end. They begin at the start of the log.
     pub frontier: Vec<u64>,
-    /// Groups that came out of the log.
+    /// Number of recomputed groups.
     pub rows: u64,
-    /// XXH3-64 of the states that were there, in hexadecimal digits.
+    /// XXH3-64 of the served or stored states, in hexadecimal.
     pub found: String,
-    /// XXH3-64 of the states that came out of the log.
+    /// XXH3-64 of the recomputed states, in hexadecimal.
     pub recomputed: String,
-    /// Groups that are on one side alone, or not the same on both.
+    /// Number of groups that differ or that only one of the two has.
     pub differences: u64,
 }
 
-/// Why there is no audit.
+/// Why an audit failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
-    /// Nothing is served yet.
-    #[error("source `{0}` is not served yet: its log is being read; ask again")]
+    /// The node does not serve the source yet.
+    #[error("source `{0}` is not served yet: the node is reading its log; try again later")]
     NotReady(String),
     /// The log could not be read.
     #[error(transparent)]
     Log(#[from] DurableError),
-    /// An interval of it is none.
+    /// The interval is not part of the log.
     #[error(transparent)]
     Interval(#[from] LogError),
-    /// It could not be evaluated.
+    /// The batch engine failed.
     #[error(transparent)]
     Batch(#[from] BatchError),
-    /// What is served could not be merged.
+    /// The served segments could not be merged.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// States could not be compared.
-    #[error("comparing states: {0}")]
+    /// The states could not be compared.
+    #[error("cannot compare states")]
     Compare(#[from] ArrowError),
-    /// The batch layer did not do it.
+    /// The batch layer did not recompute the view.
     #[error("{0}")]
     Failed(String),
 }
 
-/// Compares all that is served of a source with its log.
+/// Compares all served states of a source with its log.
 ///
 /// # Errors
-/// [`AuditError`] if the log could not be evaluated; differences are no error.
+/// [`AuditError`] if the log could not be evaluated. Differences are not an error.
 pub(crate) fn served(source: &NodeSource, options: &BatchOptions) -> Result<Vec<AuditLine>, AuditError> {
     let started = Instant::now();
     let served = source.serving.published_of(source.name());
@@ -97,7 +97,7 @@ pub(crate) fn served(source: &NodeSource, options: &BatchOptions) -> Result<Vec<
     Ok(lines)
 }
 
-/// The states of all metrics of a source, from the start of its log to a frontier.
+/// Computes the states of all metrics of a source, from the start of its log to a frontier.
 pub(crate) fn recomputed(
     source: &NodeSource,
     frontier: &Frontier,
@@ -132,7 +132,7 @@ pub(crate) fn compare(
     })
 }
 
-/// Counts what came out, and says it in the log of the node.
+/// Adds the results to the counters, and logs them.
 pub(crate) fn record(source: &NodeSource, lines: &[AuditLine], started: Instant) {
     let differences = lines.iter().map(|line| line.differences).sum();
     source.counters.audited(source.name(), differences);
@@ -157,7 +157,7 @@ pub(crate) fn record(source: &NodeSource, lines: &[AuditLine], started: Instant)
     tracing::info!(source = source.name(), differences, seconds, "audit done");
 }
 
-/// Rows as bytes that are equal if and only if the rows are.
+/// Encodes rows as bytes that are equal if and only if the rows are.
 fn encoded(columns: &[ArrayRef]) -> Result<Rows, ArrowError> {
     let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
     RowConverter::new(fields)?.convert_columns(columns)
@@ -179,13 +179,13 @@ fn n_differences(plan: &MetricPlan, left: &Segment, right: &Segment) -> Result<u
     let ((left_groups, left_states), (right_groups, right_states)) = (split(left)?, split(right)?);
     let mut found: HashMap<&[u8], usize> = HashMap::with_capacity(left_groups.num_rows());
     let left_rows: Vec<_> = left_groups.iter().collect();
-    for (place, group) in left_rows.iter().enumerate() {
-        found.insert(group.as_ref(), place);
+    for (row, group) in left_rows.iter().enumerate() {
+        found.insert(group.as_ref(), row);
     }
     let mut n_differences = 0;
-    for (place, group) in right_groups.iter().enumerate() {
+    for (row, group) in right_groups.iter().enumerate() {
         match found.remove(group.as_ref()) {
-            Some(other) if left_states.row(other) == right_states.row(place) => {}
+            Some(other) if left_states.row(other) == right_states.row(row) => {}
             _ => n_differences += 1,
         }
     }
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_the_same_bytes_only_if_they_are_the_same() {
+    fn only_equal_rows_have_equal_digests() {
         use arrow::array::{BinaryArray, Int64Array};
         let rows = |keys: Vec<Option<i64>>, states: Vec<&[u8]>| {
             let columns: [ArrayRef; 2] =

@@ -1,4 +1,4 @@
-//! `metricc.toml`: what a node is told. Unknown names and values without sense are errors that name their place.
+//! The configuration of a node, `metricc.toml`. Unknown keys and invalid values are errors with line and column.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,105 +8,104 @@ use std::time::Duration;
 use metricc_durable_log::DedupWindow;
 use serde::{Deserialize, Deserializer};
 
-/// What a node is told. Paths are relative to the folder of the file.
+/// The configuration of a node. Paths are relative to the folder of the file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The `.metric` file whose metrics are served.
+    /// The `.metric` file with the metrics to serve.
     pub package: PathBuf,
     /// The folder of the log and of the views.
     #[serde(default = "default_data")]
     pub data: PathBuf,
-    /// Where it is listened.
+    /// The address to listen at.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
-    /// Names under which clients may ask for this node, beside its addresses.
+    /// Host names that requests may use for this node, besides its addresses.
     #[serde(default)]
     pub hosts: Vec<String>,
     /// When batch runs.
     #[serde(default)]
     pub batch: BatchConfig,
-    /// How fresh answers are.
+    /// How the tail follows the log.
     #[serde(default)]
     pub speed: SpeedConfig,
-    /// How events come in.
+    /// Limits of ingestion.
     #[serde(default)]
     pub ingest: IngestConfig,
-    /// Who may do what.
+    /// Access tokens.
     #[serde(default)]
     pub tokens: Tokens,
-    /// What differs from source to source.
+    /// Settings per source.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,
 }
 
-/// When batch runs: whichever comes first.
+/// When batch runs: after `every` or `events`, whichever comes first.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchConfig {
-    /// After this time, if anything came.
+    /// Time after the last run, if there are new events.
     #[serde(deserialize_with = "duration")]
     pub every: Duration,
-    /// After so many events.
+    /// Number of new events.
     pub events: u64,
-    /// Threads.
+    /// Threads of the batch engine.
     pub workers: usize,
-    /// Whether each version also writes the presented values of all metrics as tables for other programs.
+    /// Whether each version of a view is also written as Delta tables of presented rows, for other programs.
     pub tables: bool,
 }
 
-/// How fresh answers are.
+/// How the tail follows the log.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SpeedConfig {
-    /// The least time between two frontiers that are served.
+    /// Minimum time between two served frontiers.
     #[serde(deserialize_with = "duration")]
     pub refresh: Duration,
-    /// Threads of each source.
+    /// Threads of the stream engine, per source.
     pub workers: usize,
-    /// Groups (windows and keys) of all metrics of a source, in view and tail together, from which on no more events of it
-    /// are taken.
+    /// Maximum number of groups (windows and keys) of all metrics of a source, in view and tail together. The source rejects
+    /// events when it has more.
     pub max_groups: u64,
 }
 
-/// How events come in.
+/// Limits of ingestion.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IngestConfig {
-    /// The most bytes of a request, before and after it is unpacked.
+    /// Maximum size of a request in bytes, before and after decompression.
     pub max_bytes: usize,
-    /// The most events of a request.
+    /// Maximum number of events in a request.
     pub max_events: u64,
-    /// Bytes of requests that wait to be written; more are told to come again.
+    /// Byte budget of the requests that wait to be written. Further requests get status 429.
     pub max_waiting_bytes: usize,
-    /// Positions of a source in the journal before they are sealed to Parquet.
+    /// Number of positions of a source in the journal after which they are flushed to Parquet.
     pub seal_events: u64,
 }
 
-/// What differs from source to source.
+/// Settings of a source.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SourceConfig {
-    /// Partitions of its log, fixed with the first event.
+    /// Number of partitions of its log. It cannot change after the first event.
     pub partitions: u32,
-    /// For how long the key of an event is remembered: so many positions of its partition, or until an event is so much
-    /// newer by its time.
-    #[serde(deserialize_with = "horizon")]
+    /// The dedup window: how long an event's key is kept, in positions of its partition or in event time.
+    #[serde(deserialize_with = "dedup_window")]
     pub duplicates_within: DedupWindow,
-    /// A folder of files with its events: what is put there is taken.
+    /// A watched folder: files that are moved into it are ingested.
     pub watch: Option<PathBuf>,
 }
 
-/// Who may do what: the names of files, or of variables of the environment, that hold a token each. Without any, everybody
-/// on this machine may do everything.
+/// Access tokens by scope, each as `file:PATH` or `env:VARIABLE`. Without any token, every user of this machine may do
+/// everything.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tokens {
-    /// May send events.
+    /// Tokens that may send events.
     pub ingest: Vec<String>,
-    /// May read metrics.
+    /// Tokens that may read metrics.
     pub query: Vec<String>,
-    /// May do all that, and see what was quarantined.
+    /// Tokens that may do both, and read quarantined records.
     pub admin: Vec<String>,
 }
 
@@ -153,12 +152,13 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     match u64::try_from(micros) {
         Ok(micros @ 1..) => Ok(Duration::from_micros(micros)),
         _ => {
-            Err(serde::de::Error::custom(format!("`{text}` is no time to wait: it has to be more than none")))
+            let problem = format!("`{text}` is not a valid interval: it must be greater than zero");
+            Err(serde::de::Error::custom(problem))
         }
     }
 }
 
-fn horizon<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DedupWindow, D::Error> {
+fn dedup_window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DedupWindow, D::Error> {
     struct Visitor;
     impl serde::de::Visitor<'_> for Visitor {
         type Value = DedupWindow;
@@ -169,42 +169,41 @@ fn horizon<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DedupWindow, D:
 
         fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<DedupWindow, E> {
             let value = u64::try_from(value);
-            value.map(DedupWindow::Positions).map_err(|_| E::custom("a number of positions is not negative"))
+            value.map(DedupWindow::Positions).map_err(|_| E::custom("the number of positions must not be negative"))
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<DedupWindow, E> {
             let micros = metricc_ir::text::duration::parse(text).map_err(E::custom)?;
-            let micros = u64::try_from(micros).map_err(|_| E::custom(format!("`{text}` goes backwards")))?;
+            let micros = u64::try_from(micros).map_err(|_| E::custom(format!("`{text}` must not be negative")))?;
             Ok(DedupWindow::EventTime { micros })
         }
     }
     deserializer.deserialize_any(Visitor)
 }
 
-/// Why a configuration is none.
+/// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file could not be read.
-    #[error("`{}` is not readable: {error}", .path.display())]
+    #[error("cannot read `{}`", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
-        #[source]
-        error: std::io::Error,
+        /// The error of the operating system.
+        source: std::io::Error,
     },
-    /// The file is not what a configuration is.
+    /// The configuration is invalid.
     #[error("{}: {problem}", .path.display())]
-    Form {
+    Invalid {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The problem, with line and column.
         problem: String,
     },
 }
 
 impl Config {
-    /// What a node is told if only its package is named.
+    /// The default configuration for a package.
     pub fn of_package(package: &Path) -> Self {
         Config {
             package: package.to_owned(),
@@ -222,12 +221,12 @@ impl Config {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`ConfigError`] with the line and column of what is wrong.
+    /// [`ConfigError`], with line and column if the file is invalid.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
-        let mut config =
-            Config::parse(&text).map_err(|problem| ConfigError::Form { path: path.to_owned(), problem })?;
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let mut config = Config::parse(&text)
+            .map_err(|problem| ConfigError::Invalid { path: path.to_owned(), problem })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.package = folder.join(&config.package);
         config.data = folder.join(&config.data);
@@ -235,9 +234,9 @@ impl Config {
             *watched = folder.join(&*watched);
         }
         let tokens = &mut config.tokens;
-        for place in [&mut tokens.ingest, &mut tokens.query, &mut tokens.admin].into_iter().flatten() {
-            if let Some(path) = place.strip_prefix("file:") {
-                *place = format!("file:{}", folder.join(path).display());
+        for token in [&mut tokens.ingest, &mut tokens.query, &mut tokens.admin].into_iter().flatten() {
+            if let Some(path) = token.strip_prefix("file:") {
+                *token = format!("file:{}", folder.join(path).display());
             }
         }
         Ok(config)
@@ -256,12 +255,12 @@ impl Config {
             ("ingest.seal_events", config.ingest.seal_events),
         ];
         if let Some((name, _)) = numbers.into_iter().find(|(_, value)| *value == 0) {
-            return Err(format!("`{name}` is 0: it has to be at least 1"));
+            return Err(format!("`{name}` is 0: it must be at least 1"));
         }
         for (name, source) in &config.sources {
             if !(1..=1024).contains(&source.partitions) {
                 return Err(format!(
-                    "`sources.{name}.partitions` is {}: it is from 1 to 1024",
+                    "`sources.{name}.partitions` is {}: it must be from 1 to 1024",
                     source.partitions
                 ));
             }
@@ -275,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_said_has_a_sense() {
+    fn missing_settings_have_defaults() {
         let config = Config::parse("package = \"a.metric\"\n[sources.clicks]\npartitions = 2\n").unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:7171");
         assert_eq!((config.batch.every.as_secs(), config.batch.events), (300, 1_000_000));
@@ -287,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_place() {
+    fn invalid_settings_are_reported_with_their_position() {
         for (text, parts) in [
             ("", &["missing field `package`"][..]),
             ("package = 5", &["line 1, column 11", "invalid type"]),
@@ -296,14 +295,17 @@ mod tests {
                 "package = \"a\"\n[batch]\nevery = \"5 minutes\"",
                 &["line 3, column 9", "not a duration such as `1h30m`"],
             ),
-            ("package = \"a\"\n[batch]\nevery = \"0s\"", &["line 3, column 9", "more than none"]),
+            ("package = \"a\"\n[batch]\nevery = \"0s\"", &["line 3, column 9", "greater than zero"]),
             ("package = \"a\"\n[batch]\nevents = -1", &["line 3, column 10", "invalid value"]),
             ("package = \"a\"\n[batch]\nevents = 0", &["`batch.events` is 0"]),
             (
                 "package = \"a\"\n[sources.s]\npartitions = 0",
-                &["`sources.s.partitions` is 0: it is from 1 to 1024"],
+                &["`sources.s.partitions` is 0: it must be from 1 to 1024"],
             ),
-            ("package = \"a\"\n[sources.s]\nduplicates_within = -1", &["line 3, column 21", "not negative"]),
+            (
+                "package = \"a\"\n[sources.s]\nduplicates_within = -1",
+                &["line 3, column 21", "must not be negative"],
+            ),
             ("package = \"a\"\n[sources.s]\nduplicates_within = \"-1h\"", &["line 3, column 21"]),
             ("package = \"a\"\n[sources.s]\nduplicates_within = true", &["such as \"24h\""]),
             ("package = \"a\"\nlisten = \"here\"", &["line 2, column 10", "invalid socket address"]),

@@ -10,51 +10,49 @@ use metricc_views::ViewError;
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The folder cannot be used.
+    /// A folder cannot be used.
     #[error("folder `{}`: {problem}", .path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         problem: String,
     },
-    /// Another node has the folder.
-    #[error("folder `{}` belongs to a node that is running: {holder}", .path.display())]
+    /// Another node uses the folder.
+    #[error("folder `{}` is in use by another node: {holder}", .path.display())]
     Taken {
         /// The folder.
         path: PathBuf,
-        /// Whose it is.
+        /// The process that uses it.
         holder: String,
     },
-    /// The configuration names something that is not there.
+    /// A setting cannot be applied.
     #[error("{0}")]
     Config(String),
     /// The log could not be opened.
     #[error(transparent)]
     Log(#[from] DurableError),
-    /// A source cannot be read as it is declared.
+    /// The events of a source cannot be decoded as declared.
     #[error(transparent)]
     Source(#[from] LogError),
-    /// A plan could not be made.
+    /// A metric could not be planned.
     #[error(transparent)]
     Compile(#[from] CompileError),
     /// The views could not be read.
     #[error(transparent)]
     View(#[from] ViewError),
     /// A thread could not be started.
-    #[error("starting a thread: {0}")]
+    #[error("cannot start a thread")]
     Thread(#[from] std::io::Error),
 }
 
 impl NodeError {
-    /// What to do, if that is known.
+    /// How to solve the problem, if known.
     pub fn help(&self) -> Option<String> {
         match self {
             NodeError::Log(error) => error.help(),
             NodeError::Source(error) => error.help(),
-            NodeError::Taken { .. } => {
-                Some("stop that node, or give this one another folder with `data`".to_owned())
-            }
+            NodeError::Taken { .. } => Some("stop that node, or set another folder with `data`".to_owned()),
             _ => None,
         }
     }

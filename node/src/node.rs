@@ -1,4 +1,4 @@
-//! A node as a value: start it, send events, ask, stop it.
+//! The node: starts all threads, gives access to ingestion, serving, status and audits, and stops.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -20,7 +20,7 @@ use crate::audit::{self, AuditError, AuditLine};
 use crate::batch::Batch;
 use crate::config::{Config, SourceConfig};
 use crate::error::NodeError;
-use crate::priority::{Behind, Decoding, step_back};
+use crate::priority::{Decoding, Priority, lower_priority};
 use crate::reading::NodeServing;
 use crate::source::{Changed, NodeSource};
 use crate::speed::TailOptions;
@@ -30,7 +30,7 @@ use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
 use crate::{folder_lock, speed};
 
-/// How long is waited for layers that are in the middle of something when the node stops.
+/// How long to wait for the layers when the node stops.
 const STOP: Duration = Duration::from_secs(5);
 
 /// A running node.
@@ -42,7 +42,7 @@ pub struct Node {
     local: LocalServing,
     ingest: Ingest,
     counters: Arc<Counters>,
-    /// The writer first.
+    /// The writer is the first.
     threads: Mutex<Vec<JoinHandle<()>>>,
     truncated_tail: Option<TruncatedTail>,
     audits: Arc<tokio::sync::Mutex<()>>,
@@ -50,25 +50,25 @@ pub struct Node {
     _lock: folder_lock::FolderLock,
 }
 
-/// How far a source has come.
+/// The frontiers of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceStatus {
     /// The source.
     pub name: String,
-    /// The frontier behind all that is durable.
+    /// The end of the durable log.
     pub end: Frontier,
-    /// The frontier of the answers; none before there are any.
+    /// The served frontier; `None` until the first answer.
     pub served: Option<Frontier>,
-    /// The frontier at which view and tail meet that are served; without partitions before there are any.
+    /// The frontier at which the served view ends and the tail begins; empty until the first answer.
     pub view: Frontier,
 }
 
 impl Node {
-    /// Starts a node for metrics. Returns when the log and the views are open; answers come when the tail has been read,
-    /// see [`Node::is_ready`]. Has to be called in a tokio runtime, in which the store of views is asked.
+    /// Starts a node for metrics. Returns when log and views are open. The node answers after it has read the tail, see
+    /// [`Node::is_ready`]. Must be called in a tokio runtime, which then does the I/O of the views.
     ///
     /// # Errors
-    /// [`NodeError`] if something is not as it has to be. Nothing is running then.
+    /// [`NodeError`]. No thread is left running.
     pub fn start(config: &Config, metrics: &[AnyMetric], imports: &Imports) -> Result<Self, NodeError> {
         folder_lock::allow_files();
         let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(config.data.join("log")));
@@ -84,14 +84,14 @@ impl Node {
     ) -> Result<Self, NodeError> {
         let runtime =
             tokio::runtime::Handle::try_current().map_err(|error| NodeError::Config(error.to_string()))?;
-        let mut of_events: Vec<Arc<metricc_ir::Metric>> = Vec::new();
+        let mut base: Vec<Arc<metricc_ir::Metric>> = Vec::new();
         for metric in metrics.iter().flat_map(AnyMetric::of_events) {
-            if !of_events.iter().any(|known| Arc::ptr_eq(known, metric)) {
-                of_events.push(metric.clone());
+            if !base.iter().any(|known| Arc::ptr_eq(known, metric)) {
+                base.push(metric.clone());
             }
         }
         let plans: Vec<Arc<SourcePlan>> =
-            SourcePlan::of_package(&of_events, imports)?.into_iter().map(Arc::new).collect();
+            SourcePlan::of_package(&base, imports)?.into_iter().map(Arc::new).collect();
         let lock = folder_lock::lock(&config.data, &config.listen.to_string())?;
         let options = source_options(config, &plans)?;
         let fresh = LogId { id: rand::random(), seed: rand::random() };
@@ -162,12 +162,12 @@ impl Node {
         };
         let failed = |error: std::io::Error| NodeError::Folder {
             path: folder.to_owned(),
-            problem: format!("it cannot be watched: {error}"),
+            problem: format!("cannot be watched: {error}"),
         };
         watch.prepare().map_err(failed)?;
         let thread = std::thread::Builder::new().name(format!("metricc-watch-{name}"));
         let thread = thread.spawn(move || {
-            step_back(Behind::Decoding);
+            lower_priority(Priority::Decoding);
             watch.run();
         })?;
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
@@ -180,37 +180,37 @@ impl Node {
         let options = TailOptions { stream, refresh: config.speed.refresh, ..TailOptions::default() };
         let thread =
             |layer: &str| std::thread::Builder::new().name(format!("metricc-{layer}-{}", source.name()));
-        let (own, ingest) = (source.clone(), self.ingest.clone());
+        let (tail_source, ingest) = (source.clone(), self.ingest.clone());
         let layers = [
             thread("batch").spawn(move || {
-                step_back(Behind::Batch);
+                lower_priority(Priority::Batch);
                 batch.run(&ingest);
             })?,
             thread("speed").spawn(move || {
-                step_back(Behind::Tail);
-                speed::run(&own, &options);
+                lower_priority(Priority::Tail);
+                speed::run(&tail_source, &options);
             })?,
         ];
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).extend(layers);
         Ok(())
     }
 
-    /// What serves the metrics.
+    /// The serving layer.
     pub fn serving(&self) -> &NodeServing {
         &self.serving
     }
 
-    /// The way into the log.
+    /// Appends requests to the log.
     pub fn ingest(&self) -> &Ingest {
         &self.ingest
     }
 
-    /// Decodes events of a source; none if the node has no such source.
+    /// The decoder of a source; `None` if the node has no such source.
     pub fn decoder(&self, source: &str) -> Option<&EventDecoder> {
         self.decoders.iter().find(|decoder| decoder.source().name == source)
     }
 
-    /// The threads for decoding requests.
+    /// The threads that decode requests.
     pub(crate) fn decoding(&self) -> &Decoding {
         &self.decoding
     }
@@ -225,7 +225,7 @@ impl Node {
         self.truncated_tail.as_ref()
     }
 
-    /// How far each source has come.
+    /// The frontiers of each source.
     pub fn status(&self) -> Vec<SourceStatus> {
         let status = |source: &Arc<NodeSource>| SourceStatus {
             name: source.name().to_owned(),
@@ -241,24 +241,25 @@ impl Node {
         self.sources.iter().all(|source| self.local.frontier(source.name()).is_some())
     }
 
-    /// Why no events are taken, if so.
+    /// Why the node rejects events, if it does.
     pub fn stopped(&self) -> Option<String> {
         self.sources.first().and_then(|source| source.log.snapshot().stopped().map(str::to_owned))
     }
 
-    /// Recomputes all that is served from the start of the log, and compares. With `full`, the views as well, and what comes
-    /// out takes their place.
+    /// Recomputes all served states from the start of the log, and compares them. With `full`, also recomputes the views and
+    /// replaces them by the results.
     ///
     /// # Errors
-    /// [`AuditError`] if that could not be done; differences are no error.
+    /// [`AuditError`] if states could not be recomputed. Differences are not an error.
     pub async fn audit(self: &Arc<Self>, full: bool) -> Result<Vec<AuditLine>, AuditError> {
-        // Each takes the memory of a whole view; one that nobody waits for any more is still at it.
-        let turn = self.audits.clone().lock_owned().await;
-        let own = self.clone();
+        // One audit at a time, since each needs the memory of a whole view. An audit keeps running after its client has
+        // disconnected.
+        let permit = self.audits.clone().lock_owned().await;
+        let node = self.clone();
         let served = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+            let _permit = permit;
             let options = BatchOptions { workers: 1, ..BatchOptions::default() };
-            let lines = own.sources.iter().map(|source| audit::served(source, &options));
+            let lines = node.sources.iter().map(|source| audit::served(source, &options));
             lines.collect::<Result<Vec<_>, _>>()
         });
         let served = served.await.map_err(|error| AuditError::Failed(error.to_string()))??;
@@ -273,7 +274,7 @@ impl Node {
         Ok(lines)
     }
 
-    /// The counters in the form of Prometheus.
+    /// The counters in the text format of Prometheus.
     pub fn counters_text(&self) -> String {
         let now: Vec<OfNow> = self
             .status()
@@ -292,7 +293,7 @@ impl Node {
         self.counters.text(&now)
     }
 
-    /// Stops: writes what waits, then ends the layers. All that was acknowledged is in the log.
+    /// Stops the node: writes waiting requests, then stops the layers. Every acknowledged event is in the log.
     pub fn stop(&self) {
         self.ingest.close();
         self.serving.close();
@@ -306,7 +307,7 @@ impl Node {
         threads.next().into_iter().for_each(join);
         let until = Instant::now() + STOP;
         for layer in threads {
-            // One that is in the middle of a long evaluation has nothing that the log does not have.
+            // A layer in a long evaluation may be abandoned: it holds nothing that the log does not have.
             while !layer.is_finished() && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -314,7 +315,7 @@ impl Node {
                 join(layer);
             } else {
                 let name = layer.thread().name().unwrap_or("a thread").to_owned();
-                tracing::warn!("`{name}` is left in the middle of its work");
+                tracing::warn!("thread `{name}` did not stop in time and is abandoned");
             }
         }
     }
@@ -322,7 +323,7 @@ impl Node {
 
 fn join(thread: JoinHandle<()>) {
     if thread.join().is_err() {
-        tracing::error!("a thread of the node had died");
+        tracing::error!("a thread of the node had panicked");
     }
 }
 
@@ -337,7 +338,7 @@ fn source_options(config: &Config, plans: &[Arc<SourcePlan>]) -> Result<Vec<Sour
         if !plans.iter().any(|plan| plan.source.name == *name) {
             let known: Vec<&str> = plans.iter().map(|plan| plan.source.name.as_str()).collect();
             return Err(NodeError::Config(format!(
-                "`sources.{name}`: no metric of the package is over a source `{name}`; there are `{}`",
+                "`sources.{name}`: no metric of the package reads source `{name}`; the sources are `{}`",
                 known.join("`, `")
             )));
         }

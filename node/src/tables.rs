@@ -1,8 +1,7 @@
-//! The presented values of a view as tables that other programs read: one Delta Lake table for each metric over the events
-//! of a source.
+//! Writes the presented rows of a view as Delta Lake tables for other programs, one table per base metric.
 //!
-//! They are written after the view, from what was committed, and nothing of the node reads them. So a table that could not
-//! be written is behind until the next version, and no answer depends on it.
+//! Tables are written after the view is committed, and the node never reads them. If a table cannot be written, it stays at
+//! its old version until the next view; no answer depends on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +23,7 @@ enum TableError {
     Arrow(#[from] arrow::error::ArrowError),
 }
 
-/// Writes the tables of all metrics of a source as a version of its view has them.
+/// Writes the tables of all metrics of a source from a version of its view.
 pub(crate) fn write(
     runtime: &Handle,
     store: &ViewStore,
@@ -35,13 +34,13 @@ pub(crate) fn write(
     let metrics = &source.plan.metrics;
     let names: BTreeSet<String> = metrics.iter().map(|metric| metric.metric.name.clone()).collect();
     if let Err(error) = runtime.block_on(store.drop_other_tables(&names)) {
-        tracing::warn!(source = source.name(), %error, "tables of other metrics could not be removed");
+        tracing::warn!(source = source.name(), %error, "could not remove the tables of metrics that no longer exist");
     }
     for (metric, segment) in metrics.iter().zip(&loaded.segments) {
         if let Err(error) = write_one(runtime, store, metric, segment.segment(), view) {
             source.counters.table_failed(source.name());
             let metric = &metric.metric.name;
-            tracing::warn!(source = source.name(), metric, %error, "its table stays as it was");
+            tracing::warn!(source = source.name(), metric, %error, "could not write the table; it keeps its old version");
         }
     }
 }
