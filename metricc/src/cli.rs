@@ -1,6 +1,6 @@
-//! The command line: arguments, terminal, exit codes. Human text goes to stderr, data to stdout.
+//! The `metricc` command: arguments, terminal, exit codes. Data goes to stdout, everything else to stderr.
 //!
-//! Exit codes: 0 clean, 1 findings (diagnostics of the language, a difference), 2 usage or failure.
+//! Exit codes: 0 success; 1 errors in a `.metric` file, or a difference; 2 wrong usage, or another failure.
 
 mod arguments;
 mod audit;
@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
     main_with(&Imports::new())
 }
 
-/// The command of a program that brings functions and aggregates of its own for the imports of `.metric` files:
+/// Runs the command with user-defined functions and aggregates, which `.metric` files of this program can import:
 ///
 /// ```no_run
 /// use metricc::user_defined::Imports;

@@ -1,7 +1,7 @@
-//! What `metricc compile` writes for a package: a serving stub in Rust, an OpenAPI document, schemas of states and
-//! results, and the plans.
+//! Generates the files of `metricc compile`: a client crate in Rust, an OpenAPI document, schemas of states and rows, and
+//! the plans.
 //!
-//! Pure: files as paths and contents. The same package gives the same bytes.
+//! Pure: returns paths and contents. The same package gives the same bytes.
 
 mod openapi;
 mod schema;
@@ -19,43 +19,43 @@ use proc_macro2::TokenStream;
 
 use crate::{Package, PackageError, Selection};
 
-/// A file to be written.
+/// A generated file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputFile {
-    /// Below the folder of the output.
+    /// Path relative to the output folder.
     pub path: PathBuf,
-    /// Its whole content.
+    /// Content.
     pub content: String,
 }
 
-/// How the stub finds `metricc`.
+/// The dependency of the generated crate on `metricc`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StubDependency {
-    /// A version of the registry.
+    /// A version in the registry.
     Version(String),
-    /// A folder.
+    /// A path.
     Path(String),
 }
 
 /// A metric of the package, with its plan.
 enum Planned<'a> {
-    OfEvents(&'a SourcePlan, &'a MetricPlan),
-    OfMetrics(DerivedPlan),
+    Base(&'a SourcePlan, &'a MetricPlan),
+    Derived(DerivedPlan),
 }
 
 impl Planned<'_> {
     fn row_type(&self) -> RowType {
         match self {
-            Planned::OfEvents(_, plan) => plan.metric.row_type(),
-            Planned::OfMetrics(plan) => plan.derived.row_type(),
+            Planned::Base(_, plan) => plan.metric.row_type(),
+            Planned::Derived(plan) => plan.derived.row_type(),
         }
     }
 
     /// The metric hash.
     fn hash(&self) -> String {
         match self {
-            Planned::OfEvents(_, plan) => plan.hash.to_string(),
-            Planned::OfMetrics(plan) => plan.hash.to_string(),
+            Planned::Base(_, plan) => plan.hash.to_string(),
+            Planned::Derived(plan) => plan.hash.to_string(),
         }
     }
 
@@ -63,7 +63,7 @@ impl Planned<'_> {
     fn plans(&self) -> Vec<OutputFile> {
         let plan_file = |name: &str, kind: &str, text: String| file(format!("plans/{name}.{kind}"), text);
         match self {
-            Planned::OfEvents(source, plan) => {
+            Planned::Base(source, plan) => {
                 let name = plan.metric.name.as_str();
                 vec![
                     file(format!("schemas/{name}.state.json"), json(&schema::state(plan))),
@@ -73,26 +73,26 @@ impl Planned<'_> {
                     plan_file(name, "serve.txt", explain::serve(plan).to_text()),
                 ]
             }
-            // It keeps nothing: what is computed are the metrics that it is made of.
-            Planned::OfMetrics(plan) => {
+            // A derived metric has no states or engine plans of its own.
+            Planned::Derived(plan) => {
                 vec![plan_file(&plan.derived.name, "derived.txt", explain_derived(&plan.derived).to_text())]
             }
         }
     }
 }
 
-/// All files of a package. `origin` is the name of its file, `name` that of the stub's crate.
+/// Generates all files of a package. `origin` is the name of its file, `name` the name of the generated crate.
 ///
 /// # Errors
-/// If there is no metric, or one has no plan.
+/// If the package has no metrics, or a metric cannot be planned.
 pub fn compile(
     package: &Package,
     origin: &str,
     name: &str,
     dependency: &StubDependency,
 ) -> Result<Vec<OutputFile>, PackageError> {
-    let Selection { wanted, of_events } = package.select(&[])?;
-    let sources = SourcePlan::of_package(&of_events, &package.imports)?;
+    let Selection { wanted, base } = package.select(&[])?;
+    let sources = SourcePlan::of_package(&base, &package.imports)?;
     let mut metrics = planned(&sources, &wanted, &package.imports)?;
     metrics.sort_by_key(|metric| metric.row_type().name);
     let (text, used) = (String::from_utf8_lossy(&package.text.bytes), &package.checked.used);
@@ -123,16 +123,16 @@ fn planned<'a>(
     imports: &Imports,
 ) -> Result<Vec<Planned<'a>>, CompileError> {
     let plans: Vec<&Arc<MetricPlan>> = sources.iter().flat_map(|source| &source.metrics).collect();
-    let of_events = |metric: &Arc<ir::Metric>| {
+    let base = |metric: &Arc<ir::Metric>| {
         let with_source =
             sources.iter().flat_map(|source| source.metrics.iter().map(move |plan| (source, plan)));
         let mut found = with_source.filter(|(_, plan)| plan.metric == *metric);
         let (source, plan) = found.next().ok_or_else(|| CompileError::form(&metric.name, "has no plan"))?;
-        Ok(Planned::OfEvents(source, plan))
+        Ok(Planned::Base(source, plan))
     };
     let one = |metric: &AnyMetric| match metric {
-        AnyMetric::OfEvents(metric) => of_events(metric),
-        AnyMetric::OfMetrics(derived) => DerivedPlan::new(derived, &plans, imports).map(Planned::OfMetrics),
+        AnyMetric::OfEvents(metric) => base(metric),
+        AnyMetric::OfMetrics(derived) => DerivedPlan::new(derived, &plans, imports).map(Planned::Derived),
     };
     wanted.iter().map(one).collect()
 }
@@ -145,8 +145,8 @@ fn json(value: &serde_json::Value) -> String {
     format!("{value:#}\n")
 }
 
-/// Formatted source, with a blank line between items. What does not parse would be a defect of the generator; it is
-/// written as it is, to be seen.
+/// Formats source, with a blank line between items. Tokens that do not parse (a bug of the generator) are written
+/// unformatted, so that the bug is visible.
 fn rust(tokens: TokenStream) -> String {
     let text = tokens.to_string();
     let Ok(mut file) = syn::parse2::<syn::File>(tokens) else { return text };
@@ -178,9 +178,9 @@ fn manifest(name: &str, origin: &str, dependency: &StubDependency) -> String {
         StubDependency::Path(path) => format!("path = {path:?}"),
     };
     format!(
-        "# Generated by `metricc compile` from `{origin}`: change the package and generate it anew.\n\
+        "# Generated by `metricc compile` from `{origin}`. Do not edit: change the package and generate again.\n\
          [package]\nname = {name:?}\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n\
-         # Only what reading from a node takes: no engine is built.\n\
+         # Only the HTTP client; the engines are not built.\n\
          [dependencies]\nmetricc = {{ {found}, default-features = false, features = [\"http\"] }}\n"
     )
 }

@@ -1,7 +1,7 @@
-//! What changed between two versions of a package, metric by metric, and what has to be computed anew.
+//! Compares two versions of a package, metric by metric, and decides which metrics must be recomputed.
 //!
-//! Meaning is compared by hash, so spelling, layout and order of items do not count. The state hash says whether segments
-//! of the old version can be presented as the new one.
+//! Meanings are compared by hash, so formatting and the order of items do not count. If the state hashes are equal, the
+//! segments of the old version can be presented as the new one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,26 +14,26 @@ use parts::{derived_parts, parts};
 
 mod parts;
 
-/// What became of a metric.
+/// The kind of change of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// It means the same.
+    /// The meaning is the same.
     Same,
-    /// It means the same under another name.
+    /// The meaning is the same under a new name.
     Renamed,
-    /// Its states are the same and are presented otherwise: segments stay good.
+    /// The states are the same and are presented differently: old segments stay valid.
     Presentation,
-    /// Its states are others: they have to be computed from the log.
+    /// The states differ: they must be recomputed from the log.
     States,
-    /// It is new: it has to be computed from the log.
+    /// The metric is new: it must be computed from the log.
     Added,
-    /// It is gone.
+    /// The metric is only in the old version.
     Removed,
 }
 
 impl Change {
-    /// Whether its segments have to be computed from the log.
+    /// Whether the segments must be computed from the log.
     pub fn needs_log(self) -> bool {
         matches!(self, Change::States | Change::Added)
     }
@@ -42,13 +42,13 @@ impl Change {
 /// One metric of either version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MetricChange {
-    /// Its name, in the new version if it is in both.
+    /// Its name; the new name if it was renamed.
     pub metric: String,
-    /// Its old name, if that is another.
+    /// Its old name, if it was renamed.
     pub was: Option<String>,
-    /// What became of it.
+    /// The kind of change.
     pub change: Change,
-    /// Whether its segments have to be computed from the log.
+    /// Whether the segments must be computed from the log.
     pub recompute: bool,
     /// The parts that differ.
     pub parts: Vec<PartChange>,
@@ -57,11 +57,11 @@ pub struct MetricChange {
 /// One part of a definition in both versions, as text of the language.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PartChange {
-    /// Which part, such as `where` or `by country`.
+    /// The name of the part, such as `where` or `by country`.
     pub part: String,
-    /// What it was; none where it is new.
+    /// The old text; `None` if the part is new.
     pub old: Option<String>,
-    /// What it is; none where it is gone.
+    /// The new text; `None` if the part was removed.
     pub new: Option<String>,
 }
 
@@ -69,83 +69,83 @@ pub struct PartChange {
 #[derive(Debug)]
 pub struct Version {
     metrics: Vec<Planned>,
-    /// Of all metrics over events, also of those that the package itself does not list.
+    /// State hashes of all base metrics, including those that only derived metrics read.
     states: BTreeSet<StateHash>,
 }
 
 /// A planned metric.
 #[derive(Debug)]
 enum Planned {
-    OfEvents(Arc<MetricPlan>),
-    OfMetrics(DerivedPlan),
+    Base(Arc<MetricPlan>),
+    Derived(DerivedPlan),
 }
 
 impl Planned {
     fn name(&self) -> &str {
         match self {
-            Planned::OfEvents(plan) => &plan.metric.name,
-            Planned::OfMetrics(plan) => &plan.derived.name,
+            Planned::Base(plan) => &plan.metric.name,
+            Planned::Derived(plan) => &plan.derived.name,
         }
     }
 
     fn hash(&self) -> MetricHash {
         match self {
-            Planned::OfEvents(plan) => plan.hash,
-            Planned::OfMetrics(plan) => plan.hash,
+            Planned::Base(plan) => plan.hash,
+            Planned::Derived(plan) => plan.hash,
         }
     }
 }
 
 impl Version {
-    /// The version that a package is.
+    /// Plans the metrics of a package.
     ///
     /// # Errors
-    /// When its metrics cannot be planned.
+    /// If a metric cannot be planned.
     pub fn of(package: &Package) -> Result<Self, PackageError> {
         let imports = &package.imports;
         let definitions = &package.checked.package;
-        let mut of_events = definitions.metrics.clone();
-        of_events.extend(
+        let mut base = definitions.metrics.clone();
+        base.extend(
             definitions
                 .derived
                 .iter()
                 .flat_map(|derived| derived.operands.iter().map(|operand| operand.metric.clone())),
         );
-        let plans = SourcePlan::of_package(&of_events, imports)?;
+        let plans = SourcePlan::of_package(&base, imports)?;
         let plans: Vec<&Arc<MetricPlan>> = plans.iter().flat_map(|source| &source.metrics).collect();
-        let is_own = |plan: &&&Arc<MetricPlan>| definitions.metrics.contains(&plan.metric);
-        // What a metric is made of is planned again for it.
+        let is_listed = |plan: &&&Arc<MetricPlan>| definitions.metrics.contains(&plan.metric);
+        // Operands of derived metrics are planned as well; a metric of the package is listed once.
         let mut metrics: Vec<Planned> = Vec::new();
-        for plan in plans.iter().filter(is_own) {
+        for plan in plans.iter().filter(is_listed) {
             if !metrics.iter().any(|known| known.name() == plan.metric.name) {
-                metrics.push(Planned::OfEvents((*plan).clone()));
+                metrics.push(Planned::Base((*plan).clone()));
             }
         }
         for derived in &definitions.derived {
-            metrics.push(Planned::OfMetrics(DerivedPlan::new(derived, &plans, imports)?));
+            metrics.push(Planned::Derived(DerivedPlan::new(derived, &plans, imports)?));
         }
         let states = plans.iter().map(|plan| plan.state_hash).collect();
         Ok(Version { metrics, states })
     }
 }
 
-/// Compares the metrics of two packages: those of the new one by name, then those that are gone.
+/// Compares two versions: first the metrics of the new one, sorted by name, then the removed ones.
 pub fn diff(old: &Version, new: &Version) -> Vec<MetricChange> {
     let (old_states, listed) = (&old.states, &new.metrics);
     let (old, new) = (by_name(old), by_name(new));
-    // What a metric is made of, and no entry of its own speaks of, may have to be computed for it.
+    // An operand that is not listed may have to be computed for the derived metric that reads it.
     let is_listed = |operand: &MetricPlan| {
-        listed.iter().any(|known| matches!(known, Planned::OfEvents(plan) if plan.metric == operand.metric))
+        listed.iter().any(|known| matches!(known, Planned::Base(plan) if plan.metric == operand.metric))
     };
     let needs_log = |plan: &Planned| match plan {
-        Planned::OfEvents(_) => false,
-        Planned::OfMetrics(plan) => plan
+        Planned::Base(_) => false,
+        Planned::Derived(plan) => plan
             .operands
             .iter()
             .any(|operand| !is_listed(operand) && !old_states.contains(&operand.state_hash)),
     };
-    let is_gone = |name: &&&str| !new.contains_key(**name);
-    let mut gone: Vec<&str> = old.keys().filter(is_gone).copied().collect();
+    let is_removed = |name: &&&str| !new.contains_key(**name);
+    let mut removed: Vec<&str> = old.keys().filter(is_removed).copied().collect();
     let mut changes = Vec::with_capacity(new.len());
     for (name, plan) in &new {
         let renamed = |other: &&str| old[*other].hash() == plan.hash();
@@ -154,20 +154,20 @@ pub fn diff(old: &Version, new: &Version) -> Vec<MetricChange> {
                 MetricChange { change: Change::States, recompute: true, ..changed(before, plan) }
             }
             Some(before) => changed(before, plan),
-            None => match gone.iter().copied().find(renamed) {
+            None => match removed.iter().copied().find(renamed) {
                 Some(was) => {
-                    gone.retain(|other| *other != was);
+                    removed.retain(|other| *other != was);
                     change(name, Some(was), Change::Renamed, Vec::new())
                 }
-                // Made of what is there, it has nothing of its own to compute.
+                // A new derived metric has no states of its own.
                 None => MetricChange {
-                    recompute: matches!(plan, Planned::OfEvents(_)) || needs_log(plan),
+                    recompute: matches!(plan, Planned::Base(_)) || needs_log(plan),
                     ..change(name, None, Change::Added, Vec::new())
                 },
             },
         });
     }
-    changes.extend(gone.into_iter().map(|name| change(name, None, Change::Removed, Vec::new())));
+    changes.extend(removed.into_iter().map(|name| change(name, None, Change::Removed, Vec::new())));
     changes
 }
 
@@ -192,17 +192,15 @@ fn changed(old: &Planned, new: &Planned) -> MetricChange {
     }
     let mut parts = part_changes(&parts_of(old), &parts_of(new));
     let kind = match (old, new) {
-        (Planned::OfEvents(old), Planned::OfEvents(new)) if old.state_hash == new.state_hash => {
-            Change::Presentation
-        }
-        // It keeps nothing.
-        (_, Planned::OfMetrics(_)) => Change::Presentation,
+        (Planned::Base(old), Planned::Base(new)) if old.state_hash == new.state_hash => Change::Presentation,
+        // Derived metrics have no states.
+        (_, Planned::Derived(_)) => Change::Presentation,
         _ => Change::States,
     };
     if parts.is_empty() {
         let part = match new {
-            Planned::OfEvents(_) => "format of the states",
-            Planned::OfMetrics(_) => "what it is made of",
+            Planned::Base(_) => "format of the states",
+            Planned::Derived(_) => "operands",
         };
         parts.push(PartChange { part: part.to_owned(), old: None, new: None });
     }
@@ -211,8 +209,8 @@ fn changed(old: &Planned, new: &Planned) -> MetricChange {
 
 fn parts_of(plan: &Planned) -> Vec<(String, String)> {
     match plan {
-        Planned::OfEvents(plan) => parts(&plan.metric),
-        Planned::OfMetrics(plan) => derived_parts(&plan.derived),
+        Planned::Base(plan) => parts(&plan.metric),
+        Planned::Derived(plan) => derived_parts(&plan.derived),
     }
 }
 
@@ -244,7 +242,7 @@ mod tests {
     const SOURCE: &str = "calendar utc { zone \"UTC\" }\ncalendar paris { zone \"Europe/Paris\" }\n\
          source s { id: int key  at: timestamp time  x: int  y: float?  k: string  tags: list<string> }\n";
 
-    /// What became of one metric, and which parts differ.
+    /// The change of one metric, and the parts that differ.
     fn one(old: &str, new: &str) -> (Change, Vec<String>) {
         let unused = "metric u = count() { from s  every day in utc }\nmetric v = count() { from s  every day in paris }\n";
         let plans = |metric: &str| plans(&format!("{SOURCE}{unused}metric m = {metric}"));
@@ -287,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_decides_the_states_needs_the_log() {
+    fn a_change_of_the_states_needs_the_log() {
         for (old, new, part) in [
             ("count() { from s  where x > 3 }", "count() { from s  where x > 4 }", "where"),
             ("count() { from s }", "count() { from s  where x > 4 }", "where"),
@@ -320,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_of_metrics_have_nothing_to_compute() {
+    fn derived_metrics_have_nothing_to_compute() {
         let text = |metrics: &str| {
             format!(
                 "{SOURCE}metric a = max(x) {{ from s  every 1h }}\nmetric b = min(x) {{ from s  every 1h }}\n{metrics}"
@@ -353,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_come_go_and_change_their_names() {
+    fn metrics_are_added_removed_and_renamed() {
         let text = |metrics: &str| format!("source s {{ at: timestamp time  x: int }}\n{metrics}");
         let old = plans(&text("metric a = max(x) { from s }\nmetric gone = min(x) { from s }"));
         let new = plans(&text("metric b = max(x) { from s }\nmetric fresh = any(x > 3) { from s }"));

@@ -1,18 +1,18 @@
-//! metricc: a metric is written once and computed by two engines that cannot disagree.
+//! metricc: define a metric once; a batch and a stream engine compute it, identical to the byte.
 //!
-//! This crate is the outermost one: it is what user crates depend on and what the `metricc` command
-//! is made of. A crate writes metrics beside its types ([`macro@Event`], [`macro@metric`]) or brings in those of a file
-//! ([`metrics!`]); a [`Metric`] runs in batch, in a stream and merged. [`Package`] → plans → logs → segments →
-//! presented rows, and [`verify`] checks the law on real data. It computes nothing itself.
+//! Users depend on this crate, and it contains the `metricc` command. Metrics are defined in Rust ([`macro@Event`],
+//! [`macro@metric`]) or in a `.metric` file ([`metrics!`]); [`Run`] evaluates a [`Metric`] in batch, in a stream and merged.
+//! A [`Package`] is planned and bound to logs; engines turn logs into segments, which are merged and presented as rows.
+//! [`verify`] checks the law on real data. The crate only connects the parts; all computation is in other crates.
 //!
 //! | feature | what it adds |
 //! |---|---|
 //! | `engines` | batch, stream and merge in this process |
-//! | `http` | reading from a node |
-//! | `http-server` | the routes of a serving layer in this process |
+//! | `http` | the client for reading from a node |
+//! | `http-server` | HTTP routes for a serving layer in this process |
 //! | `macros` | `#[derive(Event)]`, `#[derive(Table)]`, `#[metric]`, `metrics!` |
 //! | `chrono`, `rust_decimal` | types of those crates as fields of events |
-//! | `cli` (default) | the command, and all of the above but the types of other crates |
+//! | `cli` (default) | the command; includes all of the above except the types of other crates |
 
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -82,7 +82,7 @@ pub mod __private {
     pub use metricc_types::__private::*;
 }
 
-/// The chapter *From Rust*, compiled and run.
+/// The chapter *From Rust* of the book; its examples are doc tests.
 #[cfg(all(doctest, feature = "engines"))]
 #[doc = include_str!("../../docs/from-rust.md")]
 pub mod from_rust {}

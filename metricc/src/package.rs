@@ -1,4 +1,4 @@
-//! A `.metric` file as plans, and its sources bound to data.
+//! A checked `.metric` file, its plans, and the logs of its sources.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use metricc_log::{Binding, Format, Log, LogError, Progress};
 pub struct Package {
     /// Its text.
     pub text: SourceText,
-    /// What the checker found in it.
+    /// The typed metrics and the diagnostics.
     pub checked: Checked,
-    /// What the program brings for its imports.
+    /// The user-defined functions and aggregates of the program.
     pub imports: Imports,
 }
 
@@ -25,89 +25,104 @@ pub struct Package {
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     /// The file could not be read.
-    #[error("{}: {error}", .path.display())]
+    #[error("cannot read {}", .path.display())]
     Read {
         /// Its path.
         path: PathBuf,
         /// The system's error.
-        error: std::io::Error,
+        source: std::io::Error,
     },
-    /// A metric or source that is not in the package, or has no data.
-    #[error("{problem}{}", help_text(.help))]
+    /// A metric or source is not in the package, or has no data.
+    #[error("{problem}")]
     Name {
-        /// What is wrong.
+        /// The problem.
         problem: String,
-        /// The way out.
+        /// How to solve it, if known.
         help: Option<String>,
     },
-    /// A plan could not be made.
+    /// A metric could not be planned.
     #[error(transparent)]
     Compile(#[from] CompileError),
     /// A log could not be opened.
-    #[error("source `{name}`: {error}{}", help_text(&.error.help()))]
+    #[error("source `{name}`")]
     Log {
-        /// The source.
+        /// The name of the source.
         name: String,
-        /// The error.
-        error: Box<LogError>,
+        /// The reason.
+        source: Box<LogError>,
     },
 }
 
-fn help_text(help: &Option<String>) -> String {
-    help.as_ref().map_or_else(String::new, |help| format!("\n  help: {help}"))
+impl PackageError {
+    /// How to solve the problem, if known.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            PackageError::Name { help, .. } => help.clone(),
+            PackageError::Log { source, .. } => source.help(),
+            PackageError::Read { .. } | PackageError::Compile(_) => None,
+        }
+    }
 }
 
-/// The files in a folder, which `use` finds there.
+/// The folder in which `use` finds files.
 struct Folder<'a>(&'a Path);
 
 impl Files for Folder<'_> {
     fn read(&self, name: &str) -> Result<Vec<u8>, String> {
         std::fs::read(self.0.join(name)).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => "there is no such file beside this one".to_owned(),
+            std::io::ErrorKind::NotFound => "there is no such file in this folder".to_owned(),
             _ => error.to_string(),
         })
     }
 }
 
 impl Package {
-    /// Reads and checks a file, and the files beside it that it uses. Findings of the checker are in
-    /// [`Package::checked`].
+    /// Reads and checks a file and the files that it uses. The diagnostics are in [`Package::checked`].
+    ///
+    /// # Errors
+    /// [`PackageError::Read`].
     pub fn read(path: &Path) -> Result<Self, PackageError> {
         let bytes =
-            std::fs::read(path).map_err(|error| PackageError::Read { path: path.to_owned(), error })?;
+            std::fs::read(path).map_err(|source| PackageError::Read { path: path.to_owned(), source })?;
         let folder = Folder(path.parent().unwrap_or(Path::new("")));
         Ok(Package::from_text_with(SourceText { name: path.display().to_string(), bytes }, &folder))
     }
 
-    /// Checks a text that stands alone.
+    /// Checks a text that uses no files.
     pub fn from_text(text: SourceText) -> Self {
         Package::from_text_with(text, &NoFiles)
     }
 
-    /// Checks a text, and the files beside it that it uses.
+    /// Checks a text and the files that it uses.
     pub fn from_text_with(text: SourceText, files: &(impl Files + ?Sized)) -> Self {
         let checked = check_with(&text, files);
         Package { text, checked, imports: Imports::default() }
     }
 
-    /// The same package, with functions and aggregates that the program brings.
+    /// The same package with user-defined functions and aggregates.
     #[must_use]
     pub fn bringing(self, imports: &Imports) -> Self {
         Package { imports: imports.clone(), ..self }
     }
 
-    /// The metrics over events that have to be computed for those of these names, or for all of them if no name is given.
+    /// The base metrics that must be computed for the metrics of these names, or for all metrics if there are no names.
+    ///
+    /// # Errors
+    /// As [`Package::select`].
     pub fn metrics(&self, names: &[String]) -> Result<Vec<Arc<ir::Metric>>, PackageError> {
-        Ok(self.select(names)?.of_events)
+        Ok(self.select(names)?.base)
     }
 
-    /// The metrics of these names, in the order of the file; all of them if no name is given.
+    /// The metrics of these names in the order of the file, or all metrics if there are no names.
+    ///
+    /// # Errors
+    /// [`PackageError::Name`] if a name is unknown, or the package has no metrics.
     pub fn select(&self, names: &[String]) -> Result<Selection, PackageError> {
         let metrics: Vec<AnyMetric> = self.checked.package.all_metrics().collect();
         for name in names {
             if !metrics.iter().any(|metric| metric.name() == name) {
                 let known: Vec<&str> = metrics.iter().map(AnyMetric::name).collect();
-                let problem = format!("there is no metric `{name}` in {}", self.text.name);
+                let problem = format!("{} has no metric `{name}`", self.text.name);
                 return Err(PackageError::Name { problem, help: one_of("metric", &known) });
             }
         }
@@ -115,35 +130,35 @@ impl Package {
             |metric: &AnyMetric| names.is_empty() || names.iter().any(|name| name == metric.name());
         let wanted: Vec<_> = metrics.into_iter().filter(is_wanted).collect();
         if wanted.is_empty() && self.checked.has_errors() {
-            let problem = format!("{} has errors, so that it has no metrics", self.text.name);
-            let help = Some("`metricc check` says what they are".to_owned());
+            let problem = format!("{} has no metrics because of its errors", self.text.name);
+            let help = Some("`metricc check` shows them".to_owned());
             return Err(PackageError::Name { problem, help });
         }
         if wanted.is_empty() {
-            let problem = format!("there is no metric in {}", self.text.name);
+            let problem = format!("{} has no metrics", self.text.name);
             let help = Some("write one: `metric events = count() { from SOURCE }`".to_owned());
             return Err(PackageError::Name { problem, help });
         }
-        let mut of_events: Vec<Arc<ir::Metric>> = Vec::new();
+        let mut base: Vec<Arc<ir::Metric>> = Vec::new();
         for metric in wanted.iter().flat_map(AnyMetric::of_events) {
-            if !of_events.iter().any(|known| Arc::ptr_eq(known, metric)) {
-                of_events.push(metric.clone());
+            if !base.iter().any(|known| Arc::ptr_eq(known, metric)) {
+                base.push(metric.clone());
             }
         }
-        Ok(Selection { wanted, of_events })
+        Ok(Selection { wanted, base })
     }
 }
 
-/// What is asked of a package, and what has to be computed for it.
+/// Metrics of a package, and the base metrics to compute for them.
 #[derive(Debug, Clone)]
 pub struct Selection {
-    /// The metrics that are asked for.
+    /// The requested metrics.
     pub wanted: Vec<AnyMetric>,
-    /// Those over events among them, and those that others among them are made of; each once.
-    pub of_events: Vec<Arc<ir::Metric>>,
+    /// The base metrics among them, and the base metrics that derived metrics among them read; each once.
+    pub base: Vec<Arc<ir::Metric>>,
 }
 
-/// The plan of all chosen metrics over one source, and the log that holds its events.
+/// The plan of the selected metrics over one source, and the log of its events.
 #[derive(Debug, Clone)]
 pub struct Bound {
     /// The plan.
@@ -152,24 +167,30 @@ pub struct Bound {
     pub log: Log,
 }
 
-/// Reads `NAME=PATH`, or `NAME=PATH,format=parquet|ndjson|csv`.
+/// Parses `NAME=PATH` or `NAME=PATH,format=parquet|ndjson|csv`.
+///
+/// # Errors
+/// A message, if the argument has another form.
 pub fn parse_binding(argument: &str) -> Result<(String, Binding), String> {
     let (name, path) = argument
         .split_once('=')
         .filter(|(name, path)| !name.is_empty() && !path.is_empty())
-        .ok_or_else(|| format!("`{argument}` is not of the form NAME=PATH"))?;
+        .ok_or_else(|| format!("`{argument}` does not have the form NAME=PATH"))?;
     let (path, format) = match path.rsplit_once(",format=") {
         None => (path, None),
         Some((path, "parquet")) => (path, Some(Format::Parquet)),
         Some((path, "ndjson")) => (path, Some(Format::Ndjson)),
         Some((path, "csv")) => (path, Some(Format::Csv)),
-        Some((_, other)) => return Err(format!("`{other}` is not a format: parquet, ndjson or csv")),
+        Some((_, other)) => return Err(format!("unknown format `{other}`: use parquet, ndjson or csv")),
     };
     Ok((name.to_owned(), Binding { path: path.to_owned(), format }))
 }
 
-/// Plans the metrics and opens the log of each source that they read. `progress` is told what was
-/// read of a source's files while they are indexed.
+/// Plans the metrics and opens the log of each source that they read. Calls `progress` with the source and the bytes
+/// read so far while its files are indexed.
+///
+/// # Errors
+/// [`PackageError`] if a name is unknown, a source has no data, or a log cannot be opened.
 pub fn bind(
     package: &Package,
     metrics: &[Arc<ir::Metric>],
@@ -178,13 +199,13 @@ pub fn bind(
 ) -> Result<Vec<Bound>, PackageError> {
     let sources: Vec<&str> =
         package.checked.package.sources.iter().map(|source| source.name.as_str()).collect();
-    for (place, (name, _)) in bindings.iter().enumerate() {
+    for (index, (name, _)) in bindings.iter().enumerate() {
         if !sources.contains(&name.as_str()) {
-            let problem = format!("there is no source `{name}` in {}", package.text.name);
+            let problem = format!("{} has no source `{name}`", package.text.name);
             return Err(PackageError::Name { problem, help: one_of("source", &sources) });
         }
-        if bindings[..place].iter().any(|(other, _)| other == name) {
-            let problem = format!("source `{name}` is given twice");
+        if bindings[..index].iter().any(|(other, _)| other == name) {
+            let problem = format!("source `{name}` is given more than once");
             let help = Some("to read several files, give a folder or a glob".to_owned());
             return Err(PackageError::Name { problem, help });
         }
@@ -194,21 +215,21 @@ pub fn bind(
         let name = &plan.source.name;
         let Some((_, binding)) = bindings.iter().find(|(bound, _)| bound == name) else {
             let problem = format!("source `{name}` has no data");
-            let help = Some(format!("say where its events are: `--source {name}=PATH`"));
+            let help = Some(format!("give the path of its events: `--source {name}=PATH`"));
             return Err(PackageError::Name { problem, help });
         };
         let log = Log::open_with_progress(&plan.source, binding, &|done| progress(name, done))
-            .map_err(|error| PackageError::Log { name: name.clone(), error: Box::new(error) })?;
+            .map_err(|error| PackageError::Log { name: name.clone(), source: Box::new(error) })?;
         bound.push(Bound { plan: Arc::new(plan), log });
     }
     Ok(bound)
 }
 
-fn one_of(what: &str, names: &[&str]) -> Option<String> {
+fn one_of(noun: &str, names: &[&str]) -> Option<String> {
     match names {
         [] => None,
-        [only] => Some(format!("the {what} is `{only}`")),
-        many => Some(format!("the {what}s are `{}`", many.join("`, `"))),
+        [only] => Some(format!("the {noun} is `{only}`")),
+        many => Some(format!("the {noun}s are `{}`", many.join("`, `"))),
     }
 }
 
@@ -222,11 +243,11 @@ mod tests {
     }
 
     #[test]
-    fn a_package_without_metrics_says_whether_errors_are_the_reason() {
+    fn a_package_without_metrics_reports_whether_errors_are_the_reason() {
         assert_eq!(metrics_of("source s { at: timestamp time }\nmetric n = count() { from s }"), "1");
         let none = metrics_of("source s { at: timestamp time }");
-        assert!(none.starts_with("there is no metric in a.metric"), "{none}");
+        assert!(none.starts_with("a.metric has no metrics"), "{none}");
         let broken = metrics_of("source s { at: timestamp time }\nmetric n = count() { from t }");
-        assert!(broken.starts_with("a.metric has errors"), "{broken}");
+        assert!(broken.starts_with("a.metric has no metrics because of its errors"), "{broken}");
     }
 }

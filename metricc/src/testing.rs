@@ -1,9 +1,9 @@
-//! `test` blocks, run through batch, stream and their merge.
+//! Runs `test` blocks in batch, in stream and merged.
 //!
-//! The records of a test go through the decoder that all records go through. Every cut of its log has to give the same
-//! states in all layers, in the order that was written and in shuffled ones, and what the states present has to be what
-//! the test expects. In a shuffled order that is asked of the metrics that order says nothing to: of a `first` among
-//! events of one instant, and of duplicates that contradict one another, the position in the log decides.
+//! The given records are decoded like those of any log. At every cut of the log, all engines must give the same states, and
+//! the presented rows must be the expected ones. The same holds for shuffled logs, with one exception: the rows of a metric
+//! that depends on positions are then not compared. Positions decide `first` among events of one instant, and which of two
+//! contradicting duplicates counts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,54 +26,54 @@ use rows::differences;
 
 mod rows;
 
-/// Shuffled orders of a log, beside the one that was written.
+/// Number of shuffled orders of a log that are tested.
 const N_SHUFFLED: usize = 3;
 
-/// What became of a test.
+/// The result of a test.
 #[derive(Debug)]
 pub struct TestReport {
-    /// What stands in its quotes.
+    /// Its name.
     pub name: String,
-    /// Line on which it begins.
+    /// Its first line in the file.
     pub line: usize,
-    /// Cuts that were tried, over all orders.
+    /// Number of cuts that were tested, over all orders.
     pub n_cuts: usize,
-    /// Orders of its logs that were tried, the one that was written among them.
+    /// Number of orders of its logs that were tested, including the written order.
     pub n_orders: usize,
-    /// What is wrong; nothing if it passed.
+    /// Empty if the test passed.
     pub failures: Vec<TestFailure>,
 }
 
 /// Why a test failed.
 #[derive(Debug)]
 pub enum TestFailure {
-    /// A given record does not decode.
+    /// A given record cannot be decoded.
     Quarantined {
         /// The source.
         source: String,
         /// Line of the row.
         line: usize,
-        /// What the decoder says.
+        /// The error of the decoder.
         problem: String,
     },
-    /// Other rows came out than are expected.
+    /// The rows differ from the expected ones.
     Rows {
         /// The metric.
         metric: String,
-        /// Line on which its rows are expected.
+        /// Line of the `expect`.
         line: usize,
-        /// Whether the order of the log was shuffled.
+        /// Whether the log was shuffled.
         is_shuffled: bool,
-        /// The differences, by the place of the rows.
+        /// The rows that differ.
         rows: Vec<RowDifference>,
     },
-    /// Two layers differ: a defect of this program.
+    /// Two engines differ, which is a bug in metricc.
     Layers {
-        /// Where the log was cut.
+        /// The cut of the log.
         cut: Frontier,
-        /// Whether the order of the log was shuffled.
+        /// Whether the log was shuffled.
         is_shuffled: bool,
-        /// What differs.
+        /// The states that differ.
         difference: Box<Difference>,
     },
 }
@@ -88,18 +88,17 @@ pub enum TestError {
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
     /// The records could not be written to a temporary folder.
-    #[error("temporary folder: {0}")]
+    #[error("cannot write the records to a temporary folder")]
     Folder(#[from] std::io::Error),
 }
 
 /// Runs one test of a package.
 ///
 /// # Errors
-/// Where it cannot be run; that it fails is no error.
+/// If the test cannot run. A failing test is not an error.
 pub fn run_test(package: &Package, test: &ir::Test) -> Result<TestReport, TestError> {
-    let of_events: Vec<_> = test.expected.iter().flat_map(|expected| expected.metric.of_events()).collect();
     let mut metrics: Vec<Arc<ir::Metric>> = Vec::new();
-    for metric in of_events {
+    for metric in test.expected.iter().flat_map(|expected| expected.metric.of_events()) {
         if !metrics.iter().any(|known| Arc::ptr_eq(known, metric)) {
             metrics.push(metric.clone());
         }
@@ -112,8 +111,8 @@ pub fn run_test(package: &Package, test: &ir::Test) -> Result<TestReport, TestEr
         }
     }
     let is_ordered = |expected: &ir::Expected| {
-        let mut of_events = expected.metric.of_events().into_iter();
-        of_events.try_fold(false, |any, metric| Ok(any || looks_at_position(package, metric)?))
+        let mut base = expected.metric.of_events().into_iter();
+        base.try_fold(false, |any, metric| Ok(any || reads_position(package, metric)?))
     };
     let is_ordered = test.expected.iter().map(is_ordered).collect::<Result<Vec<bool>, PackageError>>()?;
     let folder = tempfile::tempdir()?;
@@ -121,24 +120,24 @@ pub fn run_test(package: &Package, test: &ir::Test) -> Result<TestReport, TestEr
     run.run()
 }
 
-/// Whether the position of an event in the log can decide what a metric presents.
-fn looks_at_position(package: &Package, metric: &Arc<ir::Metric>) -> Result<bool, PackageError> {
+/// Whether the rows of a metric can depend on the positions of events in the log.
+fn reads_position(package: &Package, metric: &Arc<ir::Metric>) -> Result<bool, PackageError> {
     let plans = SourcePlan::of_package(std::slice::from_ref(metric), &package.imports)?;
     Ok(plans.iter().any(|plan| plan.columns.contains(&position_column(&plan.source))))
 }
 
-/// A log that is given, and what reads it.
+/// The given log of a source, and the plan that reads it.
 struct SourceTest<'a> {
     given: &'a ir::Given,
     plan: Arc<SourcePlan>,
 }
 
-/// A test that is run.
+/// A test while it runs.
 struct TestRun<'a> {
     package: &'a Package,
     test: &'a ir::Test,
     sources: Vec<SourceTest<'a>>,
-    /// For each metric that is expected, whether the order of the log may decide it.
+    /// For each expected metric, whether its rows can depend on the order of the log.
     is_ordered: Vec<bool>,
     folder: &'a Path,
 }
@@ -154,7 +153,7 @@ impl TestRun<'_> {
         if !self.sources.iter().any(|source| n_rows(source) > 1) {
             return Ok(report);
         }
-        // What shuffling would find depends on the test alone, so that it can be seen again.
+        // A fixed seed, so that a failure repeats.
         let mut random = ChaCha8Rng::seed_from_u64(self.sources.iter().map(n_rows).sum::<usize>() as u64);
         for _ in 0..N_SHUFFLED {
             if !report.failures.is_empty() {
@@ -168,7 +167,7 @@ impl TestRun<'_> {
         Ok(report)
     }
 
-    /// One order of each log: at a random cut of each, or at every one.
+    /// Tests one order of each log: at every cut, or at a random cut if `random` is given.
     fn order(
         &self,
         orders: &[Vec<usize>],
@@ -212,7 +211,7 @@ impl TestRun<'_> {
 }
 
 impl SourceTest<'_> {
-    /// All layers over the log in an order, cut at each of `cuts`; what batch gives of all of it.
+    /// Compares the engines over the log in this order, cut at each of `cuts`. Returns the batch result of the whole log.
     fn layers(
         &self,
         order: &[usize],
@@ -232,7 +231,7 @@ impl SourceTest<'_> {
         }
         let layers = RealLayers { bound: &bound, progress: &|_| () };
         for n_below in cuts {
-            // Batches of a row or two, more where there are many rows: what is put together is put together from small parts.
+            // Batches of one or two rows (more for long logs), so that states are merged from many small parts.
             let least = (order.len() / 32).max(1);
             let rows = EngineOptions { batch_rows: Some(least + n_below as usize % 2), ..options.clone() };
             let trial = Trial { cut: bound.log.frontier_at(n_below), batch: rows.clone(), stream: rows };
@@ -258,7 +257,7 @@ impl SourceTest<'_> {
         }
     }
 
-    /// The given rows in an order, as a file of records that was decoded.
+    /// The given rows in this order, written to a file and opened as a log.
     fn log(&self, order: &[usize], folder: &Path) -> Result<Log, TestError> {
         let path = folder.join(format!("{}.ndjson", self.plan.source.name));
         let mut records = String::new();
@@ -269,6 +268,7 @@ impl SourceTest<'_> {
         std::fs::write(&path, records)?;
         let binding = Binding { path: path.to_string_lossy().into_owned(), format: Some(Format::Ndjson) };
         let (name, source) = (self.plan.source.name.clone(), &self.plan.source);
-        Ok(Log::open(source, &binding).map_err(|error| PackageError::Log { name, error: Box::new(error) })?)
+        Ok(Log::open(source, &binding)
+            .map_err(|error| PackageError::Log { name, source: Box::new(error) })?)
     }
 }

@@ -1,7 +1,6 @@
-//! Metrics with types: the handle of a metric runs in batch, in a stream, and merged.
+//! Typed metrics: [`Run`] evaluates a metric in batch, in a stream and merged, and returns rows of Rust types.
 //!
-//! Rows come out through the same presentation and the same JSON as everywhere else, and are then read into the types
-//! of the definition.
+//! Rows are presented as the JSON of all other outputs, which is then decoded into the types of the definition.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -21,20 +20,22 @@ use metricc_types::{Definition, Event, Metric, Row};
 
 use crate::{Bound, Engine, EngineOptions, EvaluateError, Evaluated, Package, PackageError, evaluate};
 
-/// Why a metric gave no answer.
+/// Why a metric could not be evaluated.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The definition is not one that this version of metricc takes.
+    /// This version of metricc does not accept the definition.
     #[error(transparent)]
     Package(#[from] PackageError),
     /// An engine failed, or its states could not be presented.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
-    /// The answer is not of the types of the definition.
+    /// The rows do not have the types of the definition.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The events are of another source than the metric's.
-    #[error("metric `{metric}` is over `{expected}`, and the events are of another definition of `{found}`")]
+    /// The events belong to another source than the metric's.
+    #[error(
+        "metric `{metric}` reads source `{expected}`, but the events have another definition of `{found}`"
+    )]
     OtherSource {
         /// The metric.
         metric: &'static str,
@@ -43,9 +44,6 @@ pub enum RunError {
         /// The source of the events.
         found: String,
     },
-    /// A share of a log that is none.
-    #[error("{0} is no share of a log: it lies between 0 and 1")]
-    Share(f64),
 }
 
 impl From<CompileError> for RunError {
@@ -72,7 +70,7 @@ impl From<ServeError> for RunError {
     }
 }
 
-/// A log of events of one type: files, or events of this process.
+/// A log of events of one type, from files or from memory.
 pub struct EventLog<E> {
     log: Log,
     event: PhantomData<fn() -> E>,
@@ -93,19 +91,19 @@ impl<E: Event> EventLog<E> {
     /// ```
     ///
     /// # Errors
-    /// If the files cannot be read, or have not the columns of the event.
+    /// If the files cannot be read, or lack a column of the event.
     pub fn open(path: impl Into<String>) -> Result<Self, RunError> {
         let source = source_of::<E>()?;
         let log = Log::open(&source, &Binding { path: path.into(), format: None })
-            .map_err(|error| PackageError::Log { name: source.name.clone(), error: Box::new(error) })?;
+            .map_err(|error| PackageError::Log { name: source.name.clone(), source: Box::new(error) })?;
         Ok(EventLog { log, event: PhantomData })
     }
 
-    /// Events of this process, in this order. An event whose values have no place in the language is quarantined, as
-    /// it is in a file: see [`Answer::findings`].
+    /// Events in memory, in this order. An event with a value that the language cannot represent is quarantined, as in
+    /// a file: see [`Answer::findings`].
     ///
     /// # Errors
-    /// If the source is not one that this version of metricc takes.
+    /// If this version of metricc does not accept the source.
     pub fn of_events<'a>(events: impl IntoIterator<Item = &'a E>) -> Result<Self, RunError>
     where
         E: 'a,
@@ -115,12 +113,12 @@ impl<E: Event> EventLog<E> {
         Ok(EventLog { log: Log::of_events(buffer)?, event: PhantomData })
     }
 
-    /// The frontier behind the last event.
+    /// The frontier after the last event.
     pub fn end(&self) -> Frontier {
         self.log.end()
     }
 
-    /// The frontier behind the first events of the log.
+    /// The frontier after the first `n_events` events of the log.
     pub fn frontier_at(&self, n_events: u64) -> Frontier {
         self.log.frontier_at(n_events)
     }
@@ -138,13 +136,13 @@ impl<E> fmt::Debug for EventLog<E> {
     }
 }
 
-/// The rows of a metric, and what they are of.
+/// The rows of a metric at a frontier of its log.
 pub struct Answer<D: Definition> {
-    /// By window, then keys.
+    /// Sorted by window, then keys.
     pub rows: Vec<Row<D>>,
-    /// The frontier of the log up to which they go.
+    /// The rows include all events before this frontier.
     pub frontier: Frontier,
-    /// What was read, quarantined and left out as a duplicate.
+    /// Numbers of records read, quarantined and skipped as duplicates.
     pub findings: Findings,
 }
 
@@ -161,9 +159,9 @@ impl<D: Definition> fmt::Debug for Answer<D> {
     }
 }
 
-/// Running a metric in this process.
+/// Evaluates a metric in this process.
 pub trait Run<D: Definition>: Sized {
-    /// The hash of what the metric means.
+    /// The hash of the metric's meaning.
     ///
     /// # Errors
     /// As [`Run::batch`].
@@ -172,13 +170,13 @@ pub trait Run<D: Definition>: Sized {
     /// Evaluates the metric over the whole log with the batch engine.
     ///
     /// # Errors
-    /// [`RunError`]: a log that cannot be read, or too large a state.
+    /// [`RunError`], for example if the log cannot be read or a state is too large.
     fn batch(self, log: &EventLog<D::Event>) -> Result<Answer<D>, RunError> {
         self.run(log, Some(Engine::Batch), &log.log.start(), &EngineOptions::default())
     }
 
-    /// Evaluates the metric with batch below the cut and the stream above it, merged. The answer is that of
-    /// [`Run::batch`], whatever the cut. A frontier is got from [`EventLog::frontier_at`].
+    /// Evaluates the metric with the batch engine before the cut and the stream engine after it, and merges. The answer
+    /// equals that of [`Run::batch`] for every cut. See [`EventLog::frontier_at`].
     ///
     /// # Errors
     /// As [`Run::batch`].
@@ -186,7 +184,7 @@ pub trait Run<D: Definition>: Sized {
         self.run(log, None, cut, &EngineOptions::default())
     }
 
-    /// Evaluates the metric with an engine, or with both around a cut.
+    /// Evaluates the metric with one engine, or with both around a cut if `engine` is `None`.
     ///
     /// # Errors
     /// As [`Run::batch`].
@@ -198,7 +196,7 @@ pub trait Run<D: Definition>: Sized {
         options: &EngineOptions,
     ) -> Result<Answer<D>, RunError>;
 
-    /// Starts the metric as a stream, to which events are pushed.
+    /// Starts the metric as a stream, which takes events with [`MetricStream::push`].
     ///
     /// # Errors
     /// If the stream engine cannot be started.
@@ -220,8 +218,8 @@ pub trait Run<D: Definition>: Sized {
 
 impl<D: Definition> Run<D> for Metric<D> {
     fn hash(self) -> Result<MetricHash, RunError> {
-        let (metric, of_events) = selected::<D>()?;
-        let sources = SourcePlan::of_package(&of_events, &D::imports())?;
+        let (metric, base) = selected::<D>()?;
+        let sources = SourcePlan::of_package(&base, &D::imports())?;
         let plans: Vec<&Arc<MetricPlan>> = sources.iter().flat_map(|source| &source.metrics).collect();
         match &metric {
             AnyMetric::OfEvents(_) => Ok(plans[0].hash),
@@ -262,7 +260,7 @@ impl<D: Definition> Run<D> for Metric<D> {
     }
 }
 
-/// A metric that is kept up to date while events come in. Dropping it stops its workers.
+/// A metric that is updated as events are pushed. Dropping it stops its workers.
 pub struct MetricStream<D: Definition> {
     planned: Planned,
     buffer: EventBuffer,
@@ -271,14 +269,14 @@ pub struct MetricStream<D: Definition> {
     metric: PhantomData<D>,
 }
 
-/// Events that wait before they are handed to the workers.
+/// Number of events to collect before they are sent to the workers.
 const BATCH_EVENTS: u64 = 16_384;
 
 impl<D: Definition> MetricStream<D>
 where
     D::Event: Event,
 {
-    /// Adds an event at the end of the log. It is in the next [`MetricStream::read`].
+    /// Adds an event at the end of the log. The next [`MetricStream::read`] includes it.
     ///
     /// # Errors
     /// If the stream engine has failed.
@@ -288,7 +286,7 @@ where
         if n_waiting >= BATCH_EVENTS { self.feed() } else { Ok(()) }
     }
 
-    /// Adds events in their order.
+    /// Adds events in this order.
     ///
     /// # Errors
     /// As [`MetricStream::push`].
@@ -299,7 +297,7 @@ where
         events.into_iter().try_for_each(|event| self.push(event))
     }
 
-    /// The rows over all events that were pushed.
+    /// The rows over all events pushed so far.
     ///
     /// # Errors
     /// If the stream engine has failed.
@@ -310,7 +308,7 @@ where
         Ok(Answer { rows, frontier: self.stream.frontier().clone(), findings: self.findings.clone() })
     }
 
-    /// The frontier behind the last event that was pushed.
+    /// The frontier after the last pushed event.
     pub fn frontier(&self) -> Frontier {
         Frontier(vec![self.buffer.n_events()])
     }
@@ -336,10 +334,10 @@ fn push<E: Event>(buffer: &mut EventBuffer, event: &E) {
     buffer.push(&cells);
 }
 
-/// A metric, and the metrics over events that it is, or is made of.
+/// A metric and its base metrics.
 type Selected = (AnyMetric, Vec<Arc<ir::Metric>>);
 
-/// What was read of each definition: its package is read once, tables with all their rows included.
+/// Checked definitions. A package is checked once, because it may contain large tables.
 static SELECTED: LazyLock<Mutex<HashMap<TypeId, Selected>>> = LazyLock::new(Mutex::default);
 
 fn selected<D: Definition>() -> Result<Selected, RunError> {
@@ -357,11 +355,11 @@ fn read_definition<D: Definition>() -> Result<Selected, RunError> {
     let text = SourceText { name: format!("the package of `{}`", D::NAME), bytes: D::PACKAGE.into() };
     let selection = Package::from_text_with(text, D::FILES).select(&[D::NAME.to_owned()])?;
     let metric = selection.wanted.into_iter().next();
-    let metric = metric.ok_or_else(|| CompileError::form(D::NAME, "is no metric of its package"))?;
-    Ok((metric, selection.of_events))
+    let metric = metric.ok_or_else(|| CompileError::form(D::NAME, "is not in its package"))?;
+    Ok((metric, selection.base))
 }
 
-/// The metric of a definition, and the plan of all that has to be computed for it.
+/// The metric of a definition, and the plan of its base metrics.
 struct Planned {
     metric: AnyMetric,
     plan: Arc<SourcePlan>,
@@ -369,14 +367,14 @@ struct Planned {
 
 impl Planned {
     /// # Errors
-    /// If there is no such metric, or it reads events of several sources.
+    /// If the package has no such metric, or the metric reads several sources.
     fn of<D: Definition>() -> Result<Self, RunError> {
-        let (metric, of_events) = selected::<D>()?;
-        let plan = Arc::new(SourcePlan::new(&of_events, &D::imports())?);
+        let (metric, base) = selected::<D>()?;
+        let plan = Arc::new(SourcePlan::new(&base, &D::imports())?);
         Ok(Planned { metric, plan })
     }
 
-    /// The rows of the metric, from the segments of the plan.
+    /// Presents the metric from the segments of its plan.
     fn rows<D: Definition>(&self, segments: Vec<Segment>) -> Result<Vec<Row<D>>, RunError> {
         let mut evaluated = Evaluated::default();
         evaluated.add(&self.plan, segments);
@@ -390,7 +388,7 @@ fn source_of<E: Event>() -> Result<Arc<ir::Source>, RunError> {
     let checked = check(&SourceText { name: name.clone(), bytes: E::SOURCE.into() });
     let source = checked.package.sources.into_iter().find(|source| source.name == E::NAME);
     source.ok_or_else(|| {
-        let problem = format!("there is no source `{}` in {name}", E::NAME);
+        let problem = format!("{name} has no source `{}`", E::NAME);
         PackageError::Name { problem, help: None }.into()
     })
 }

@@ -8,20 +8,22 @@ use super::arguments::{CheckArguments, MessageFormat};
 use super::terminal::{self, Failure};
 use crate::Package;
 
-/// All findings of all files; a file that cannot be read does not hide those of the others.
+/// Reports the diagnostics of all files. A file that cannot be read does not stop the check of the others.
 pub(crate) fn run(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
     let (mut n_errors, mut n_warnings, mut n_metrics, mut n_unread) = (0, 0, 0, 0);
     for file in &arguments.files {
         let package = match Package::read(file) {
             Ok(package) => package,
             Err(error) => {
-                terminal::error(&error.to_string());
+                if let Failure::Message(message) = Failure::from(error) {
+                    terminal::error(&message);
+                }
                 n_unread += 1;
                 continue;
             }
         };
         let diagnostics = &package.checked.diagnostics;
-        terminal::findings(diagnostics, &package.text, arguments.message_format)?;
+        terminal::diagnostics(diagnostics, &package.text, arguments.message_format)?;
         let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
         n_errors += errors;
         n_warnings += diagnostics.len() - errors;
@@ -29,7 +31,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
     }
     if arguments.message_format != MessageFormat::Json {
         terminal::note(format!(
-            "{}: {n_errors} {}, {n_warnings} {}, {n_metrics} usable {}",
+            "{}: {n_errors} {}, {n_warnings} {}, {n_metrics} valid {}",
             counted(arguments.files.len() - n_unread, "file checked", "files checked"),
             plural(n_errors, "error", "errors"),
             plural(n_warnings, "warning", "warnings"),

@@ -11,7 +11,7 @@ use super::terminal::{self, Failure};
 use crate::Package;
 use crate::compile::{StubDependency, compile};
 
-/// Writes all files of a package.
+/// Writes all generated files of a package.
 pub(crate) fn run(arguments: &CompileArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let package = Package::read(&arguments.file)?.bringing(imports);
     if package.checked.has_errors() {
@@ -30,11 +30,11 @@ pub(crate) fn run(arguments: &CompileArguments, imports: &Imports) -> Result<Exi
     for file in &files {
         write(&arguments.out.join(&file.path), &file.content)?;
     }
-    terminal::note(format!("{} files in {}", files.len(), arguments.out.display()));
+    terminal::note(format!("generated {} files in {}", files.len(), arguments.out.display()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a file if its content is another one, so that builds which depend on it are not woken.
+/// Writes a file if its content differs: an unchanged file keeps its time, so that builds do not rerun.
 fn write(path: &Path, content: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::Message(format!("{}: {error}", path.display()));
     if fs::read(path).is_ok_and(|found| found == content.as_bytes()) {
@@ -46,7 +46,7 @@ fn write(path: &Path, content: &str) -> Result<(), Failure> {
     fs::write(path, content).map_err(failed)
 }
 
-/// A name that Cargo takes.
+/// A valid name of a crate.
 fn crate_name(stem: &str) -> String {
     let letters = stem
         .chars()

@@ -1,4 +1,4 @@
-//! `metricc demo`: real flights, the whole path, one minute.
+//! `metricc demo`: real flights through batch, stream, merge and `verify`, in a few seconds.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,9 +24,9 @@ const FILES: [(&str, &[u8]); 3] = [
     ("2001-04-01.parquet", include_bytes!("../../../examples/flights/log/2001-04-01.parquet")),
     ("2001-04-03.parquet", include_bytes!("../../../examples/flights/log/2001-04-03.parquet")),
 ];
-/// The metrics whose answers are shown.
+/// The metrics whose rows are printed.
 const SHOWN: [&str; 2] = ["punctuality", "destinations"];
-/// The log is cut in the middle of a day, so that windows lie on both sides.
+/// Fraction of the log before the cut. It lies in the middle of a day, so that a window has events on both sides.
 const CUT: f64 = 0.6;
 
 pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
     let bound = &unpack(folder)?[0];
     let log = &bound.log;
     terminal::note(format!(
-        "1. The log: {} flights in {} files, {} metrics in flights.metric, one scan for all of them.\n",
+        "1. The log: {} flights in {} files. flights.metric defines {} metrics; one scan computes all of them.\n",
         log.n_positions(),
         FILES.len(),
         bound.plan.metrics.len()
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
     let shown = bound.plan.metrics.iter().find(|plan| plan.metric.name == SHOWN[0]);
     if let Some(plan) = shown {
         terminal::note(format!(
-            "2. What the compiler makes of `{}` for both engines:\n\n{}",
+            "2. The dataflow of `{}` (metricc explain --stage stream):\n\n{}",
             SHOWN[0],
             indented(&explain::stream(&bound.plan, plan).to_text())
         ));
@@ -53,9 +53,11 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
     let above = Interval::new(cut.clone(), log.end())?;
     let batch = timed("3. Batch (DataFusion)", bound, Engine::Batch, &below)?;
     let stream = timed("4. Stream (timely/differential)", bound, Engine::Stream, &above)?;
-    terminal::note(format!("5. Merged at the frontier {cut}, presented:\n"));
+    terminal::note(format!("5. Batch and stream, merged at the frontier {cut}:\n"));
     output::write(&answers(bound, &batch, &stream)?, OutputFormat::Table, None, 0)?;
-    terminal::note("6. The law: states of batch, stream and merged, compared to the byte at random cuts:\n");
+    terminal::note(
+        "6. The law (metricc verify): the states of batch, stream and merged are equal to the byte at random cuts:\n",
+    );
     let options = VerifyOptions { n_cuts: 5, seed: 2001, max_workers: 3 };
     let is_equal = verify_source(bound, &options)?;
     let next = match &arguments.keep {
@@ -63,13 +65,13 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
             "\nNext: metricc run {0}/flights.metric --source flights={0}/log --output json",
             folder.display()
         ),
-        None => "\nNext: `metricc demo --keep DIR` keeps the data and the metrics to play with.".to_owned(),
+        None => "\nNext: `metricc demo --keep DIR` keeps the data and the metrics in a folder, for your own experiments.".to_owned(),
     };
     terminal::note(next);
     Ok(if is_equal { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Lays the demo's files down and binds its metrics to them.
+/// Writes the files of the demo, and opens its metrics over them.
 fn unpack(folder: &Path) -> Result<Vec<Bound>, Failure> {
     let log = folder.join("log");
     std::fs::create_dir_all(&log)?;
@@ -80,20 +82,20 @@ fn unpack(folder: &Path) -> Result<Vec<Bound>, Failure> {
     let package = Package::from_text(SourceText { name: "flights.metric".to_owned(), bytes: METRICS.into() });
     if package.checked.has_errors() {
         terminal::report(&package)?;
-        return Err(Failure::Message("the demo's metrics do not check".to_owned()));
+        return Err(Failure::Message("the metrics of the demo have errors".to_owned()));
     }
     let binding = Binding { path: log.display().to_string(), format: None };
     progress::open(&package, &package.metrics(&[])?, &[("flights".to_owned(), binding)])
 }
 
-fn timed(what: &str, bound: &Bound, engine: Engine, interval: &Interval) -> Result<Evaluation, Failure> {
-    let bar = progress::bar(interval.n_positions(), "events", what);
+fn timed(label: &str, bound: &Bound, engine: Engine, interval: &Interval) -> Result<Evaluation, Failure> {
+    let bar = progress::bar(interval.n_positions(), "events", label);
     let start = Instant::now();
     let evaluation = evaluate_interval(bound, engine, interval, &EngineOptions::default(), &|n| bar.inc(n))?;
     bar.finish_and_clear();
     let n_groups: usize = evaluation.segments.iter().map(|segment| segment.states.num_rows()).sum();
     terminal::note(format!(
-        "{what}: positions {} to {}, {} events, {n_groups} states, {:.2} s\n",
+        "{label}: positions {} to {}, {} events, {n_groups} states, {:.2} s\n",
         interval.from(),
         interval.to(),
         interval.n_positions(),

@@ -17,19 +17,21 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
         ([file], Some(revision)) => (at_revision(file, revision)?, Package::read(file)?),
         ([old, new], None) => (Package::read(old)?, Package::read(new)?),
         (_, Some(_)) => {
-            return Err(Failure::Message("`--against` compares one file with its older self".to_owned()));
+            return Err(Failure::Message(
+                "`--against` compares one file with its older version\n  help: give one file".to_owned(),
+            ));
         }
         (_, None) => {
             return Err(Failure::Message(
-                "there is nothing to compare with\n  help: give two files, or one and `--against REVISION`"
+                "there is only one version\n  help: give two files, or one file and `--against REVISION`"
                     .to_owned(),
             ));
         }
     };
     let (old, new) = (old.bringing(imports), new.bringing(imports));
-    let (is_old_sound, is_new_sound) = (terminal::report(&old)?, terminal::report(&new)?);
-    if !is_old_sound || !is_new_sound {
-        return Err(Failure::Message("packages with errors are not compared".to_owned()));
+    let (is_old_valid, is_new_valid) = (terminal::report(&old)?, terminal::report(&new)?);
+    if !is_old_valid || !is_new_valid {
+        return Err(Failure::Message("files with errors cannot be compared".to_owned()));
     }
     let changes = diff(&Version::of(&old)?, &Version::of(&new)?);
     match arguments.output {
@@ -41,29 +43,29 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
         }
     }
     let n_changed = changes.iter().filter(|change| change.change != Change::Same).count();
-    let n_anew = changes.iter().filter(|change| change.recompute).count();
+    let n_recomputed = changes.iter().filter(|change| change.recompute).count();
     terminal::note(format!(
-        "{}: {n_changed} changed, {n_anew} to be computed from the log",
+        "{}: {n_changed} differ, {n_recomputed} to compute from the log",
         counted(changes.len(), "metric", "metrics")
     ));
     Ok(if n_changed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// The file as it was in a revision of the repository in which it lies, with the files beside it.
+/// The file in a revision of its repository, with the files that it uses.
 fn at_revision(file: &Path, revision: &str) -> Result<Package, Failure> {
     let failed = |problem: String| Failure::Message(format!("{} at {revision}: {problem}", file.display()));
-    let place = file.canonicalize().map_err(|error| failed(error.to_string()))?;
-    let (Some(folder), Some(name)) = (place.parent(), place.file_name()) else {
-        return Err(failed("this is no file".to_owned()));
+    let path = file.canonicalize().map_err(|error| failed(error.to_string()))?;
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(failed("not a file".to_owned()));
     };
     let files = Revision { folder, revision };
     let bytes = files.read(&name.to_string_lossy()).map_err(failed)?;
-    // As git names it; behind the last slash stands the file, by which `use` knows it.
+    // The name in git's syntax. `use` takes the file's name after the last slash.
     let name = format!("{revision}:./{}", name.to_string_lossy());
     Ok(Package::from_text_with(SourceText { name, bytes }, &files))
 }
 
-/// A folder as it was in a revision.
+/// A folder in a revision.
 struct Revision<'a> {
     folder: &'a Path,
     revision: &'a str,
@@ -71,14 +73,14 @@ struct Revision<'a> {
 
 impl Files for Revision<'_> {
     fn read(&self, name: &str) -> Result<Vec<u8>, String> {
-        // A revision is no option, whatever it begins with.
+        // `--end-of-options`: a revision may start with `-`.
         let object = format!("{}:./{name}", self.revision);
         let output = Command::new("git")
             .arg("-C")
             .arg(self.folder)
             .args(["cat-file", "--end-of-options", "blob", &object])
             .output()
-            .map_err(|error| format!("git does not start: {error}"))?;
+            .map_err(|error| format!("cannot run git: {error}"))?;
         if output.status.success() {
             return Ok(output.stdout);
         }
@@ -93,11 +95,11 @@ fn text(changes: &[MetricChange]) -> String {
     for change in changes {
         let (word, what_to_do) = match change.change {
             Change::Same => ("same", ""),
-            Change::Renamed => ("renamed", "nothing is computed anew"),
-            Change::Presentation => ("presentation", "nothing is computed anew"),
-            Change::States => ("changed", "computed from the log"),
+            Change::Renamed => ("renamed", "nothing to recompute"),
+            Change::Presentation => ("presentation", "nothing to recompute"),
+            Change::States => ("changed", "recomputed from the log"),
             Change::Added if change.recompute => ("added", "computed from the log"),
-            Change::Added => ("added", "nothing is computed anew"),
+            Change::Added => ("added", "nothing to recompute"),
             Change::Removed => ("removed", ""),
         };
         let was = change.was.as_ref().map_or_else(String::new, |was| format!(" (was {was})"));

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::ValueEnum;
 use metricc_compiler::{MetricPlan, SourcePlan, explain};
 use metricc_dsl::Code;
 use metricc_ir as ir;
@@ -17,91 +18,106 @@ use super::arguments::{ExplainArguments, ExplainFormat, Stage};
 use super::terminal::{self, Failure};
 use crate::{Package, PackageError};
 
-const STAGES: [Stage; 7] =
-    [Stage::Summary, Stage::Syntax, Stage::Typed, Stage::Algebra, Stage::Batch, Stage::Stream, Stage::Serve];
-
-/// A page about an error code, or the stages of metrics.
+/// Prints the explanation of an error code, or the stages of metrics.
 pub(crate) fn run(arguments: &ExplainArguments, imports: &Imports) -> Result<ExitCode, Failure> {
-    if let Some(code) = Code::parse(&arguments.subject) {
-        terminal::data(&format!("{}: {}\n\n{}\n", code.id(), code.title(), code.explanation().trim_end()))?;
+    if let Some(page) = code_page(&arguments.subject)? {
+        terminal::data(&page)?;
         return Ok(ExitCode::SUCCESS);
-    }
-    let is_code = |text: &str| {
-        let digits = text.strip_prefix(['M', 'm']).unwrap_or_default();
-        digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    if is_code(&arguments.subject) && !Path::new(&arguments.subject).exists() {
-        let last = Code::all().last().map_or("", |code| code.id());
-        return Err(Failure::Message(format!(
-            "there is no code {}\n  help: they go from M0001 to {last}",
-            arguments.subject
-        )));
     }
     let package = Package::read(Path::new(&arguments.subject))?.bringing(imports);
     let wanted: Vec<String> = arguments.metric.iter().cloned().collect();
     if package.checked.has_errors() {
         terminal::report(&package)?;
-        // Metrics without errors can be explained all the same.
+        // A valid metric can be explained although others have errors.
         if wanted.is_empty() || package.metrics(&wanted).is_err() {
             return Ok(ExitCode::from(1));
         }
     }
     let metrics = package.select(&wanted)?.wanted;
-    let stages = arguments.stage.map_or(STAGES.to_vec(), |stage| vec![stage]);
-    // What was written and typed needs no plan, and so nothing that a program would have to bring.
+    let stages = arguments.stage.as_ref().map_or(Stage::value_variants(), std::slice::from_ref);
+    // The first stages need no plan, and so no user-defined functions of the program.
     let is_planned = stages.iter().any(|stage| !matches!(stage, Stage::Syntax | Stage::Typed));
-    let of_events: Vec<_> = metrics
-        .iter()
-        .filter_map(|metric| match metric {
-            AnyMetric::OfEvents(metric) => Some(metric.clone()),
-            AnyMetric::OfMetrics(_) => None,
-        })
-        .collect();
-    let plans = if is_planned { SourcePlan::of_package(&of_events, imports)? } else { Vec::new() };
+    let base = metrics.iter().filter_map(|metric| match metric {
+        AnyMetric::OfEvents(metric) => Some(metric.clone()),
+        AnyMetric::OfMetrics(_) => None,
+    });
+    let base: Vec<_> = base.collect();
+    let plans = if is_planned { SourcePlan::of_package(&base, imports)? } else { Vec::new() };
+    let is_single = metrics.len() * stages.len() == 1;
     for metric in &metrics {
-        for &stage in &stages {
-            // What another file defines was parsed there.
-            let is_elsewhere = package.checked.explain_syntax(metric.name()).is_none();
-            if stage == Stage::Syntax && is_elsewhere && arguments.stage.is_none() {
-                continue;
-            }
-            let node = match (stage, metric) {
-                (Stage::Syntax, _) => {
-                    package.checked.explain_syntax(metric.name()).ok_or_else(|| PackageError::Name {
-                        problem: format!("`{}` is written in another file", metric.name()),
-                        help: Some("explain that file to see its syntax".to_owned()),
-                    })?
-                }
-                (Stage::Typed, AnyMetric::OfEvents(metric)) => explain_typed(metric),
-                (Stage::Typed, AnyMetric::OfMetrics(derived)) => explain_derived(derived),
-                (stage, AnyMetric::OfEvents(metric)) => {
-                    let (source, plan) = plan_of(&plans, metric)?;
-                    planned(source, plan, stage)
-                }
-                // It keeps nothing: the stages are those of the metrics that it is made of.
-                (_, AnyMetric::OfMetrics(_)) if arguments.stage.is_none() => continue,
-                (_, AnyMetric::OfMetrics(derived)) => {
-                    let of: BTreeSet<&str> =
-                        derived.operands.iter().map(|operand| operand.metric.name.as_str()).collect();
-                    let of: Vec<String> = of.into_iter().map(|name| format!("`{name}`")).collect();
-                    return Err(Failure::Message(format!(
-                        "`{}` is made of metrics, and keeps nothing itself\n  help: explain {}",
-                        derived.name,
-                        of.join(", ")
-                    )));
-                }
+        for &stage in stages {
+            let node = match explained(&package, &plans, metric, stage)? {
+                Explained::Stage(node) => node,
+                Explained::Missing(_) if arguments.stage.is_none() => continue,
+                Explained::Missing(error) => return Err(error.into()),
             };
-            let title = format!("# {} {}\n", metric.name(), format!("{stage:?}").to_lowercase());
-            let is_single = metrics.len() * stages.len() == 1;
+            let name = stage.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
             terminal::data(&match arguments.format {
                 ExplainFormat::Text if is_single => node.to_text(),
-                ExplainFormat::Text => format!("{title}{}\n", node.to_text()),
+                ExplainFormat::Text => format!("# {} {name}\n{}\n", metric.name(), node.to_text()),
                 ExplainFormat::Json => format!("{}\n", serde_json::to_string(&node)?),
                 ExplainFormat::Dot => node.to_dot(),
             })?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The explanation of an error code; `None` if the subject is not a code.
+fn code_page(subject: &str) -> Result<Option<String>, Failure> {
+    if let Some(code) = Code::parse(subject) {
+        let text = code.explanation().trim_end();
+        return Ok(Some(format!("{}: {}\n\n{text}\n", code.id(), code.title())));
+    }
+    let digits = subject.strip_prefix(['M', 'm']).unwrap_or_default();
+    let is_code = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_code && !Path::new(subject).exists() {
+        let last = Code::all().last().map_or("", |code| code.id());
+        let problem = format!("there is no error code {subject}\n  help: codes are M0001 to {last}");
+        return Err(Failure::Message(problem));
+    }
+    Ok(None)
+}
+
+/// One stage of one metric.
+enum Explained {
+    Stage(Node),
+    /// The metric does not have this stage.
+    Missing(PackageError),
+}
+
+fn explained(
+    package: &Package,
+    plans: &[SourcePlan],
+    metric: &AnyMetric,
+    stage: Stage,
+) -> Result<Explained, Failure> {
+    let missing =
+        |problem: String, help: String| Explained::Missing(PackageError::Name { problem, help: Some(help) });
+    Ok(match (stage, metric) {
+        (Stage::Syntax, _) => match package.checked.explain_syntax(metric.name()) {
+            Some(node) => Explained::Stage(node),
+            None => missing(
+                format!("`{}` is defined in another file", metric.name()),
+                "explain that file to see its syntax".to_owned(),
+            ),
+        },
+        (Stage::Typed, AnyMetric::OfEvents(metric)) => Explained::Stage(explain_typed(metric)),
+        (Stage::Typed, AnyMetric::OfMetrics(derived)) => Explained::Stage(explain_derived(derived)),
+        (stage, AnyMetric::OfEvents(metric)) => {
+            let (source, plan) = plan_of(plans, metric)?;
+            Explained::Stage(planned(source, plan, stage))
+        }
+        (_, AnyMetric::OfMetrics(derived)) => {
+            let operands: BTreeSet<&str> =
+                derived.operands.iter().map(|operand| operand.metric.name.as_str()).collect();
+            let operands: Vec<String> = operands.into_iter().map(|name| format!("`{name}`")).collect();
+            missing(
+                format!("`{}` is a derived metric, which has no states of its own", derived.name),
+                format!("explain {}", operands.join(", ")),
+            )
+        }
+    })
 }
 
 fn plan_of<'a>(

@@ -11,22 +11,22 @@ use super::arguments::{FmtArguments, MessageFormat};
 use super::check::counted;
 use super::terminal::{self, Failure};
 
-/// What became of a file.
+/// The result for one file.
 enum Outcome {
-    Same,
+    Unchanged,
     Changed,
-    /// It cannot be laid out; the reason has been reported.
-    Unreadable,
+    /// The file has syntax errors, which have been reported.
+    Invalid,
 }
 
-/// Lays out all files; one that cannot be read does not keep the others from it.
+/// Formats all files. A file that cannot be read does not stop the others.
 pub(crate) fn run(arguments: &FmtArguments) -> Result<ExitCode, Failure> {
-    let (mut n_changed, mut n_unreadable, mut n_failed) = (0, 0, 0);
+    let (mut n_changed, mut n_invalid, mut n_failed) = (0, 0, 0);
     for file in &arguments.files {
         match file_outcome(file, arguments) {
-            Ok(Outcome::Same) => {}
+            Ok(Outcome::Unchanged) => {}
             Ok(Outcome::Changed) => n_changed += 1,
-            Ok(Outcome::Unreadable) => n_unreadable += 1,
+            Ok(Outcome::Invalid) => n_invalid += 1,
             Err(Failure::Message(message)) => {
                 terminal::error(&message);
                 n_failed += 1;
@@ -34,13 +34,13 @@ pub(crate) fn run(arguments: &FmtArguments) -> Result<ExitCode, Failure> {
             Err(closed) => return Err(closed),
         }
     }
-    let is_kept = arguments.check || arguments.diff;
+    let is_dry_run = arguments.check || arguments.diff;
     if !is_stdin(&arguments.files[0]) {
-        let would = if is_kept { "would change" } else { "changed" };
+        let would = if is_dry_run { "would change" } else { "changed" };
         terminal::note(format!("{}, {n_changed} {would}", counted(arguments.files.len(), "file", "files")));
     }
     Ok(match n_failed {
-        0 if n_unreadable > 0 || (is_kept && n_changed > 0) => ExitCode::from(1),
+        0 if n_invalid > 0 || (is_dry_run && n_changed > 0) => ExitCode::from(1),
         0 => ExitCode::SUCCESS,
         _ => ExitCode::from(2),
     })
@@ -52,28 +52,28 @@ fn is_stdin(file: &Path) -> bool {
 
 fn file_outcome(file: &Path, arguments: &FmtArguments) -> Result<Outcome, Failure> {
     let text = read(file)?;
-    let laid_out = match format(&text) {
-        Ok(laid_out) => laid_out,
+    let formatted = match format(&text) {
+        Ok(formatted) => formatted,
         Err(found) => {
-            terminal::findings(&found, &text, MessageFormat::Full)?;
-            return Ok(Outcome::Unreadable);
+            terminal::diagnostics(&found, &text, MessageFormat::Full)?;
+            return Ok(Outcome::Invalid);
         }
     };
-    let is_same = laid_out.as_bytes() == text.bytes;
+    let is_same = formatted.as_bytes() == text.bytes;
     if arguments.diff {
-        terminal::data(&difference(&text, &laid_out))?;
+        terminal::data(&difference(&text, &formatted))?;
     }
     if arguments.check && !is_same {
-        terminal::note(format!("{} is not laid out: `metricc fmt` changes it", text.name));
+        terminal::note(format!("{} is not formatted: run `metricc fmt {0}`", text.name));
     }
     if !(arguments.check || arguments.diff) {
         if is_stdin(file) {
-            terminal::data(&laid_out)?;
+            terminal::data(&formatted)?;
         } else if !is_same {
-            write(file, &laid_out)?;
+            write(file, &formatted)?;
         }
     }
-    Ok(if is_same { Outcome::Same } else { Outcome::Changed })
+    Ok(if is_same { Outcome::Unchanged } else { Outcome::Changed })
 }
 
 fn read(file: &Path) -> Result<SourceText, Failure> {
@@ -88,21 +88,21 @@ fn read(file: &Path) -> Result<SourceText, Failure> {
     Ok(SourceText { name, bytes })
 }
 
-/// Replaces the file as a whole: a crash leaves the old one or the new one. A link stays a link.
+/// Replaces the file atomically: after a crash there is the old or the new content. A link stays a link.
 fn write(file: &Path, text: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::Message(format!("{}: {error}", file.display()));
-    let place = file.canonicalize().map_err(failed)?;
-    let folder = place.parent().unwrap_or(Path::new("."));
-    let mut beside = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    std::io::Write::write_all(&mut beside, text.as_bytes()).map_err(failed)?;
-    let permissions = std::fs::metadata(&place).map_err(failed)?.permissions();
-    beside.as_file().set_permissions(permissions).map_err(failed)?;
-    beside.persist(&place).map_err(|error| failed(error.error))?;
+    let target = file.canonicalize().map_err(failed)?;
+    let folder = target.parent().unwrap_or(Path::new("."));
+    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    std::io::Write::write_all(&mut temporary, text.as_bytes()).map_err(failed)?;
+    let permissions = std::fs::metadata(&target).map_err(failed)?.permissions();
+    temporary.as_file().set_permissions(permissions).map_err(failed)?;
+    temporary.persist(&target).map_err(|error| failed(error.error))?;
     Ok(())
 }
 
-fn difference(text: &SourceText, laid_out: &str) -> String {
+fn difference(text: &SourceText, formatted: &str) -> String {
     let before = String::from_utf8_lossy(&text.bytes);
-    let diff = TextDiff::from_lines(before.as_ref(), laid_out);
-    diff.unified_diff().header(&text.name, &format!("{} (laid out)", text.name)).to_string()
+    let diff = TextDiff::from_lines(before.as_ref(), formatted);
+    diff.unified_diff().header(&text.name, &format!("{} (formatted)", text.name)).to_string()
 }

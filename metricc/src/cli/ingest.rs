@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use metricc_log::LogError;
 use metricc_log::{BodyFormat, FileRequest, FileRequests};
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -72,10 +71,10 @@ impl Sender {
     }
 
     async fn file(&self, path: &PathBuf, bar: &ProgressBar, sums: &mut Sums) -> Result<(), Failure> {
-        let mut requests = FileRequests::open(path, self.events).map_err(with_help)?;
+        let mut requests = FileRequests::open(path, self.events)?;
         let (n_bytes, start) =
             (std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len(), bar.position());
-        while let Some(request) = requests.next_request().map_err(with_help)? {
+        while let Some(request) = requests.next_request()? {
             self.send(path, &request, sums).await?;
             if let Some(n_done) = request.n_bytes_done {
                 bar.set_position(start + n_done);
@@ -144,14 +143,14 @@ impl Sums {
             self.n_shown += 1;
             let record = sent.first + exception["record"].as_u64().unwrap_or(0) + 1;
             // A record of NDJSON is a line, which editors find.
-            let place = match sent.format {
+            let location = match sent.format {
                 BodyFormat::Ndjson => format!("{}:{record}", path.display()),
                 _ => format!("{}: record {record}", path.display()),
             };
             let field =
                 exception["field"].as_str().map(|field| format!("field `{field}`: ")).unwrap_or_default();
             let problem = exception["problem"].as_str().unwrap_or_default();
-            terminal::warning(&format!("{place}: quarantined: {field}{problem}"));
+            terminal::warning(&format!("{location}: quarantined: {field}{problem}"));
         }
     }
 }
@@ -168,14 +167,6 @@ fn report(sums: &Sums, source: &str) {
     add(sums.quarantined, "quarantined");
     add(sums.repeated, "requests that the node had already");
     terminal::note(format!("{source}: {}", parts.join(", ")));
-}
-
-fn with_help(error: LogError) -> Failure {
-    let help = error.help();
-    match (Failure::from(error), help) {
-        (Failure::Message(message), Some(help)) => Failure::Message(format!("{message}\n  help: {help}")),
-        (failure, _) => failure,
-    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

@@ -1,4 +1,4 @@
-//! Progress of long work, on stderr, only where that is a terminal.
+//! Progress bars on stderr, if stderr is a terminal.
 
 use std::sync::Mutex;
 
@@ -10,16 +10,16 @@ use crate::{Bound, Package, bind};
 use metricc_log::Binding;
 use std::sync::Arc;
 
-/// A bar over `n` units of work. Hidden where stderr is no terminal.
-pub(crate) fn bar(n: u64, unit: &'static str, what: &str) -> ProgressBar {
+/// A progress bar over `n` units of work.
+pub(crate) fn bar(n: u64, unit: &'static str, label: &str) -> ProgressBar {
     let template = format!("{{msg:28}} {{bar:32}} {{human_pos}}/{{human_len}} {unit} {{eta}}");
     let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(n).with_style(style);
-    bar.set_message(what.to_owned());
+    bar.set_message(label.to_owned());
     bar
 }
 
-/// Opens the logs of all sources, showing how far the indexing of files is.
+/// Opens the logs of all sources, with a progress bar while their files are indexed.
 pub(crate) fn open(
     package: &Package,
     metrics: &[Arc<ir::Metric>],

@@ -14,7 +14,7 @@ use super::{output, progress};
 use crate::{Bound, Engine, EngineOptions, EvaluateError, Evaluated, Package, Selection, evaluate};
 use metricc_runtime_batch::BatchError;
 
-/// Quarantined records that are shown one by one.
+/// Maximum number of quarantined records to print.
 const SHOWN_QUARANTINED: usize = 5;
 
 pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCode, Failure> {
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     for bound in &bound {
         let bar = progress::bar(bound.log.n_positions(), "events", &bound.plan.source.name);
         let cut = cut_at(&bound.log, arguments.cut);
-        let evaluation = evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_way_out)?;
+        let evaluation = evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_help)?;
         bar.finish_and_clear();
         report_findings(&bound.plan.source.name, &bound.log, &evaluation.findings);
         evaluated.add(&bound.plan, evaluation.segments);
@@ -58,7 +58,7 @@ fn reading(arguments: &RunArguments, window: &Window) -> Result<Reading, Failure
     Ok(Reading { from: arguments.range.from, to: arguments.range.to, grain, keys: None })
 }
 
-fn with_way_out(error: EvaluateError) -> Failure {
+fn with_help(error: EvaluateError) -> Failure {
     let is_memory = matches!(error, EvaluateError::Batch(BatchError::Memory { .. }));
     match Failure::from(error) {
         Failure::Message(message) if is_memory => Failure::Message(format!(
@@ -71,13 +71,14 @@ fn with_way_out(error: EvaluateError) -> Failure {
 /// A package whose logs are open.
 pub(crate) struct Opened {
     pub(crate) package: Package,
-    /// The metrics that are asked for.
+    /// The requested metrics.
     pub(crate) wanted: Vec<AnyMetric>,
-    /// What they are computed from.
+    /// The plan and the log of each source that they read.
     pub(crate) bound: Vec<Bound>,
 }
 
-/// Reads the package and opens its logs, with the metrics that are asked for; none if the package has errors, which have been reported.
+/// Reads the package and opens the logs of the requested metrics. If the package has errors, they are reported and the
+/// result is `None`.
 pub(crate) fn open(
     arguments: &InputArguments,
     imports: &Imports,
@@ -87,9 +88,9 @@ pub(crate) fn open(
     if !terminal::report(&package)? {
         return Ok(None);
     }
-    let Selection { wanted, of_events } = package.select(&arguments.metrics)?;
+    let Selection { wanted, base } = package.select(&arguments.metrics)?;
     check(wanted.len())?;
-    let bound = progress::open(&package, &of_events, &arguments.sources)?;
+    let bound = progress::open(&package, &base, &arguments.sources)?;
     Ok(Some(Opened { package, wanted, bound }))
 }
 
@@ -98,17 +99,17 @@ pub(crate) fn engine_options(arguments: &InputArguments) -> EngineOptions {
     EngineOptions { workers: arguments.workers.map_or(defaults.workers, usize::from), ..defaults }
 }
 
-/// The frontier below which a share of the log lies.
-pub(crate) fn cut_at(log: &Log, share: f64) -> Frontier {
-    log.frontier_at((log.n_positions() as f64 * share).round() as u64)
+/// The frontier after a fraction of the log.
+pub(crate) fn cut_at(log: &Log, fraction: f64) -> Frontier {
+    log.frontier_at((log.n_positions() as f64 * fraction).round() as u64)
 }
 
-/// Says what of the log did not become an event, so that no result looks more whole than it is.
+/// Reports quarantined records and duplicates, which count in no result.
 pub(crate) fn report_findings(source: &str, log: &Log, findings: &Findings) {
     if findings.n_quarantined > 0 {
         let n = findings.n_quarantined as usize;
         terminal::warning(&format!(
-            "source `{source}`: {} of {} quarantined, in no result",
+            "source `{source}`: {} of {} quarantined: not in the results",
             counted(n, "record", "records"),
             findings.n_records
         ));
@@ -123,9 +124,9 @@ pub(crate) fn report_findings(source: &str, log: &Log, findings: &Findings) {
         let duplicates = counted(findings.n_duplicates as usize, "duplicate", "duplicates");
         let conflicts = match findings.n_conflicts {
             0 => String::new(),
-            n => format!(", {n} of them with another payload than the first"),
+            n => format!(", {n} of them with a different payload"),
         };
-        terminal::note(format!("source `{source}`: left out {duplicates}{conflicts}"));
+        terminal::note(format!("source `{source}`: skipped {duplicates}{conflicts}"));
     }
     if log.n_positions() == 0 {
         terminal::warning(&format!("source `{source}`: the log is empty"));

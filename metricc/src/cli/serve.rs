@@ -21,22 +21,22 @@ pub(crate) fn run(arguments: &ServeArguments, imports: &Imports) -> Result<ExitC
         return Ok(ExitCode::from(1));
     }
     let metrics = package.select(&[])?.wanted;
-    Server::check(&config).map_err(with_help)?;
+    Server::check(&config)?;
     write_logs(arguments.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve(&config, &metrics, imports));
-    // What still evaluates has nothing that the log does not have.
+    // An evaluation that is still running holds nothing that the log does not have.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match served {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        // The only failure that is about another node, and not about this one.
+        // Exit code 1: another node uses the folder, nothing is wrong with this one.
         Err(error @ NodeError::Taken { .. }) => {
-            if let Failure::Message(message) = with_help(error) {
+            if let Failure::Message(message) = Failure::from(error) {
                 terminal::error(&message);
             }
             Ok(ExitCode::from(1))
         }
-        Err(error) => Err(with_help(error)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -46,7 +46,7 @@ fn config(arguments: &ServeArguments) -> Result<Config, Failure> {
         Config::of_package(&arguments.config)
     } else if arguments.config == Path::new("metricc.toml") && !arguments.config.exists() {
         return Err(Failure::Message(
-            "there is no `metricc.toml` here\n  help: name a configuration, or a `.metric` file to serve as it is: \
+            "there is no `metricc.toml` in this folder\n  help: name a configuration file, or a `.metric` file to serve with the defaults: \
              `metricc serve payments.metric`"
                 .to_owned(),
         ));
@@ -68,7 +68,7 @@ async fn serve(config: &Config, metrics: &[AnyMetric], imports: &Imports) -> Res
     let node = Arc::new(Node::start(config, metrics, imports)?);
     if let Some(cut) = node.truncated_tail() {
         terminal::warning(&format!(
-            "`{}` ended in a write that was never acknowledged: cut off {} bytes behind byte {}",
+            "`{}` ended with an incomplete write, which was never acknowledged: truncated {} bytes after byte {}",
             cut.path, cut.n_bytes, cut.at
         ));
     }
@@ -82,24 +82,16 @@ async fn serve(config: &Config, metrics: &[AnyMetric], imports: &Imports) -> Res
     ));
     let stop = async {
         tokio::select! { _ = interrupted.recv() => {}, _ = terminated.recv() => {} }
-        terminal::note("stopping: what was acknowledged is in the log");
+        terminal::note("stopping: every acknowledged event is in the log");
     };
     server.run(stop).await;
-    // What still answers a client holds the node too; it is told to stop, whoever holds it.
+    // Connections that are still open share the node, so it is stopped here and not when it is dropped.
     let ended = tokio::task::spawn_blocking(move || node.stop()).await;
     ended.map_err(|error| NodeError::Config(error.to_string()))
 }
 
-fn with_help(error: NodeError) -> Failure {
-    let help = error.help();
-    match (Failure::from(error), help) {
-        (Failure::Message(message), Some(help)) => Failure::Message(format!("{message}\n  help: {help}")),
-        (failure, _) => failure,
-    }
-}
-
 fn write_logs(format: LogFormat) {
-    // Who reads stderr may go; the node does not go with it.
+    // The node keeps running if the reader of stderr closes the pipe.
     let builder =
         tracing_subscriber::fmt().with_writer(std::io::stderr).log_internal_errors(false).with_target(false);
     match format {

@@ -1,35 +1,52 @@
-//! The only place that writes to the terminal.
+//! Writing to stdout and stderr. No other module does.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
 use metricc_dsl::{Diagnostic, Severity, SourceText, render};
+use metricc_log::LogError;
+use metricc_node::NodeError;
 
 use super::arguments::MessageFormat;
-use crate::Package;
+use crate::{Package, PackageError};
 
 /// Why a command stopped.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// What to tell the user; exit code 2.
+    /// Error message; exit code 2.
     Message(String),
-    /// The reader of stdout has gone; nothing is wrong.
+    /// The reader of stdout closed the pipe, which is not an error.
     ClosedPipe,
 }
 
-impl<E: std::error::Error> From<E> for Failure {
+/// The messages of the error and of its causes, and the help of the first of them that has one. A cause whose message its
+/// parent already contains is left out: errors of other libraries often include their causes.
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let mut message = error.to_string();
+        let mut help = help(&error);
         let mut cause = error.source();
         while let Some(error) = cause {
             let text = error.to_string();
             if !message.contains(&text) {
                 message.push_str(&format!(": {text}"));
             }
+            help = help.or_else(|| self::help(error));
             cause = error.source();
+        }
+        if let Some(help) = help {
+            message.push_str(&format!("\n  help: {help}"));
         }
         Failure::Message(message)
     }
+}
+
+/// How to solve the problem, if the error knows.
+fn help(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let package = error.downcast_ref::<PackageError>().and_then(PackageError::help);
+    let node = || error.downcast_ref::<NodeError>().and_then(NodeError::help);
+    let log = || error.downcast_ref::<LogError>().and_then(LogError::help);
+    package.or_else(node).or_else(log)
 }
 
 /// Writes data to stdout.
@@ -37,7 +54,7 @@ pub(crate) fn data(text: &str) -> Result<(), Failure> {
     bytes(text.as_bytes())
 }
 
-/// Writes data that is no text to stdout.
+/// Writes binary data to stdout.
 pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
@@ -46,10 +63,10 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// Writes a line for people to stderr.
+/// Writes a line of text to stderr.
 pub(crate) fn note(text: impl Display) {
     let mut stderr = anstream::stderr().lock();
-    // A closed stderr is no reason to stop.
+    // The command goes on if stderr is closed.
     let _ = writeln!(stderr, "{text}");
 }
 
@@ -63,8 +80,8 @@ pub(crate) fn warning(message: &str) {
     note(format!("\u{1b}[1;33mwarning\u{1b}[0m: {message}"));
 }
 
-/// Writes findings about a file: JSON to stdout, the other forms to stderr.
-pub(crate) fn findings(
+/// Writes the diagnostics of a file: JSON to stdout, text to stderr.
+pub(crate) fn diagnostics(
     diagnostics: &[Diagnostic],
     text: &SourceText,
     format: MessageFormat,
@@ -87,11 +104,15 @@ pub(crate) fn findings(
     Ok(())
 }
 
-/// Reports the errors of a package; false if there are any. Warnings are counted only: `check` shows them.
+/// Reports the errors of a package, and the number of its warnings. Returns whether the package has no errors.
 pub(crate) fn report(package: &Package) -> Result<bool, Failure> {
-    let (errors, warnings): (Vec<_>, Vec<_>) =
-        package.checked.diagnostics.iter().cloned().partition(|found| found.severity == Severity::Error);
-    findings(&errors, &package.text, MessageFormat::Full)?;
+    let (errors, warnings): (Vec<_>, Vec<_>) = package
+        .checked
+        .diagnostics
+        .iter()
+        .cloned()
+        .partition(|diagnostic| diagnostic.severity == Severity::Error);
+    diagnostics(&errors, &package.text, MessageFormat::Full)?;
     if !warnings.is_empty() {
         let (n, name) = (warnings.len(), &package.text.name);
         note(format!(
@@ -102,7 +123,7 @@ pub(crate) fn report(package: &Package) -> Result<bool, Failure> {
     Ok(errors.is_empty())
 }
 
-/// Columns of the terminal, as far as known.
+/// Width of the terminal in columns: `COLUMNS`, or 100.
 pub(crate) fn terminal_width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100).clamp(40, 200)
 }

@@ -12,32 +12,32 @@ use super::terminal::{self, Failure};
 use crate::Package;
 use crate::testing::{RowDifference, TestFailure, TestReport, run_test};
 
-/// How often watched files are looked at.
+/// Time between two looks at watched files.
 const WATCH_EVERY: Duration = Duration::from_millis(300);
 
-/// What became of all tests of all files.
+/// Results of all tests of all files.
 #[derive(Default)]
 struct Tally {
     n_passed: usize,
     n_failed: usize,
-    /// Files that could not be read, or have errors.
-    n_broken: usize,
+    /// Files with errors.
+    n_invalid: usize,
 }
 
 pub(crate) fn run(arguments: &TestArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     if !arguments.watch {
         let tally = all_files(arguments, imports)?;
-        return Ok(ExitCode::from(u8::from(tally.n_failed + tally.n_broken > 0)));
+        return Ok(ExitCode::from(u8::from(tally.n_failed + tally.n_invalid > 0)));
     }
     loop {
         let files = with_used(&arguments.files);
         let before = stamps(&files);
-        // What fails is shown, and may be mended while this goes on.
+        // The user may mend the error while the command watches.
         if let Err(Failure::Message(message)) = all_files(arguments, imports) {
             terminal::error(&message);
         }
         terminal::note(format!(
-            "watching {}; end with Ctrl-C",
+            "watching {}; stop with Ctrl-C",
             counted(arguments.files.len(), "file", "files")
         ));
         while stamps(&files) == before {
@@ -58,7 +58,7 @@ fn with_used(files: &[PathBuf]) -> Vec<PathBuf> {
     all
 }
 
-/// When each file was changed, and how long it is.
+/// Time of the last change and length of each file.
 fn stamps(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
     let stamp = |file: &PathBuf| {
         let metadata = std::fs::metadata(file).ok()?;
@@ -74,16 +74,16 @@ fn all_files(arguments: &TestArguments, imports: &Imports) -> Result<Tally, Fail
         if terminal::report(&package)? {
             one_file(&package, arguments.filter.as_deref(), &mut tally)?;
         } else {
-            tally.n_broken += 1;
+            tally.n_invalid += 1;
         }
     }
-    let Tally { n_passed, n_failed, n_broken } = tally;
-    let broken = if n_broken == 0 {
+    let Tally { n_passed, n_failed, n_invalid } = tally;
+    let invalid = if n_invalid == 0 {
         String::new()
     } else {
-        format!(", {} with errors", counted(n_broken, "file", "files"))
+        format!(", {} with errors", counted(n_invalid, "file", "files"))
     };
-    terminal::note(format!("{} passed, {n_failed} failed{broken}", counted(n_passed, "test", "tests")));
+    terminal::note(format!("{} passed, {n_failed} failed{invalid}", counted(n_passed, "test", "tests")));
     Ok(tally)
 }
 
@@ -91,17 +91,18 @@ fn one_file(package: &Package, filter: Option<&str>, tally: &mut Tally) -> Resul
     let tests = &package.checked.package.tests;
     let wanted = |name: &str| filter.is_none_or(|filter| name.contains(filter));
     if !tests.iter().any(|test| wanted(&test.name)) {
-        let which = if tests.is_empty() { "no tests" } else { "no test of that name" };
+        let which = if tests.is_empty() { "no tests" } else { "no test with that text in its name" };
         terminal::note(format!("{}: {which}", package.text.name));
     }
     for test in tests.iter().filter(|test| wanted(&test.name)) {
         let report = match run_test(package, test) {
             Ok(report) => report,
-            // The other tests are run all the same.
+            // The other tests still run.
             Err(error) => {
                 tally.n_failed += 1;
-                let (place, name) = (format!("{}:{}", package.text.name, test.line), shown(&test.name));
-                terminal::data(&format!("FAILED  {place}  {name}\n  it cannot be run: {error}\n"))?;
+                let (location, name) = (format!("{}:{}", package.text.name, test.line), shown(&test.name));
+                let Failure::Message(problem) = Failure::from(error) else { continue };
+                terminal::data(&format!("FAILED  {location}  {name}\n  the test cannot run: {problem}\n"))?;
                 continue;
             }
         };
@@ -115,7 +116,7 @@ fn one_file(package: &Package, filter: Option<&str>, tally: &mut Tally) -> Resul
     Ok(())
 }
 
-/// A name on one line, with nothing that a terminal would obey.
+/// A name on one line, without control characters.
 fn shown(name: &str) -> String {
     let is_plain = |letter: &char| {
         !letter.is_control() && !matches!(letter, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
@@ -128,13 +129,13 @@ fn shown(name: &str) -> String {
 }
 
 fn text(file: &str, report: &TestReport) -> String {
-    let (place, name) = (format!("{file}:{}", report.line), shown(&report.name));
+    let (location, name) = (format!("{file}:{}", report.line), shown(&report.name));
     if report.failures.is_empty() {
         let cuts = counted(report.n_cuts, "cut", "cuts");
         let orders = counted(report.n_orders, "order", "orders");
-        return format!("ok      {place}  {name}  ({cuts}, {orders})\n");
+        return format!("ok      {location}  {name}  ({cuts}, {orders})\n");
     }
-    let mut text = format!("FAILED  {place}  {name}\n");
+    let mut text = format!("FAILED  {location}  {name}\n");
     for failure in &report.failures {
         for line in failure_lines(file, failure) {
             text.push_str(&format!("  {line}\n"));
@@ -144,10 +145,10 @@ fn text(file: &str, report: &TestReport) -> String {
 }
 
 fn failure_lines(file: &str, failure: &TestFailure) -> Vec<String> {
-    let shuffled = |is_shuffled: bool| if is_shuffled { ", with the log in another order" } else { "" };
+    let shuffled = |is_shuffled: bool| if is_shuffled { ", with the log in a random order" } else { "" };
     match failure {
         TestFailure::Quarantined { source, line, problem } => {
-            vec![format!("{file}:{line}  this record of `{source}` is quarantined: {problem}")]
+            vec![format!("{file}:{line}  a record of `{source}` cannot be decoded: {problem}")]
         }
         TestFailure::Rows { metric, line, is_shuffled, rows } => {
             let mut lines = vec![format!("{file}:{line}  {metric}{}", shuffled(*is_shuffled))];
@@ -158,7 +159,7 @@ fn failure_lines(file: &str, failure: &TestFailure) -> Vec<String> {
         TestFailure::Layers { cut, is_shuffled, difference } => {
             let missing = || "the group is missing".to_owned();
             vec![
-                format!("the layers differ at the cut {cut}{}", shuffled(*is_shuffled)),
+                format!("the engines differ at the cut {cut}{}", shuffled(*is_shuffled)),
                 format!("  {}, {}", difference.metric, difference.group),
                 format!(
                     "  {}: {}",
@@ -166,7 +167,7 @@ fn failure_lines(file: &str, failure: &TestFailure) -> Vec<String> {
                     difference.expected.clone().unwrap_or_else(missing)
                 ),
                 format!("  {}: {}", difference.found_by, difference.found.clone().unwrap_or_else(missing)),
-                "  this is a defect of metricc: please report it with the file".to_owned(),
+                "  this is a bug in metricc: please report it, with the file".to_owned(),
             ]
         }
     }

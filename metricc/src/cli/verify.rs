@@ -12,7 +12,8 @@ use crate::Bound;
 use crate::verify::{CounterExample, RealLayers, Verdict, VerifyOptions, verify};
 use metricc_ir::user_defined::Imports;
 
-/// Times that a trial reads the log: below, above, and the stream over all and above the cut.
+/// Times that a trial reads the log: batch before and after the cut, each about half; the stream over all of it and
+/// after the cut.
 const READS_PER_TRIAL: u64 = 3;
 
 pub(crate) fn run(arguments: &VerifyArguments, imports: &Imports) -> Result<ExitCode, Failure> {
@@ -31,7 +32,7 @@ pub(crate) fn run(arguments: &VerifyArguments, imports: &Imports) -> Result<Exit
     Ok(if is_equal { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Verifies the metrics of one source; false if they differ, which has been reported.
+/// Verifies the metrics of one source. Reports a difference, and returns whether there is none.
 pub(crate) fn verify_source(bound: &Bound, options: &VerifyOptions) -> Result<bool, Failure> {
     let source = &bound.plan.source.name;
     let n_positions = bound.log.n_positions();
@@ -60,8 +61,8 @@ pub(crate) fn verify_source(bound: &Bound, options: &VerifyOptions) -> Result<bo
         Verdict::Different(example) => {
             terminal::data(&report(options.seed, &example))?;
             terminal::error(&format!(
-                "the layers differ on `{}`; this is a defect of metricc: please report the lines above \
-                 with the metric and, if you can, the log's prefix",
+                "the engines differ on `{}`; this is a bug in metricc: please report the lines above with the \
+                 metric and, if possible, the prefix of the log",
                 example.difference.metric
             ));
             Ok(false)

@@ -1,4 +1,4 @@
-//! JSON schemas (draft 2020-12) of what a metric presents, and a description of its states.
+//! JSON schemas (draft 2020-12) of the rows of a metric, and a description of its states.
 
 use metricc_algebra::{Exactness, Size};
 use metricc_compiler::MetricPlan;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// The schema of one row, as in `run --output json` and in answers of a node; `hash` is the metric hash.
+/// The schema of one row, as in `run --output json` and in answers of a node. `hash` is the metric hash.
 pub(super) fn result(row: &RowType, hash: &str) -> Value {
     let mut schema = of_row(row);
     schema["$schema"] = json!(DRAFT);
@@ -20,7 +20,7 @@ pub(super) fn result(row: &RowType, hash: &str) -> Value {
     schema
 }
 
-/// The schema of a row without its head.
+/// The schema of a row without title and description.
 fn of_row(row: &RowType) -> Value {
     let window = match row.window {
         Window::AllTime => json!({ "type": "null" }),
@@ -28,7 +28,7 @@ fn of_row(row: &RowType) -> Value {
             ("start", json!({ "type": "string", "format": "date-time", "description": "first instant" })),
             (
                 "end",
-                json!({ "type": "string", "format": "date-time", "description": "first instant behind it" }),
+                json!({ "type": "string", "format": "date-time", "description": "first instant after the window" }),
             ),
         ]),
     };
@@ -54,7 +54,7 @@ fn object<'a>(members: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
     json!({ "type": "object", "required": required, "properties": members, "additionalProperties": false })
 }
 
-/// The schema of a value as it is presented.
+/// The schema of a presented value.
 pub(super) fn of_type(ty: &ir::Type) -> Value {
     let schema = of_kind(&ty.kind);
     if ty.optional { json!({ "anyOf": [schema, { "type": "null" }] }) } else { schema }
@@ -80,7 +80,7 @@ fn of_kind(kind: &Kind) -> Value {
     }
 }
 
-/// The columns of a segment: what is kept, merged, and never shown.
+/// A description of the columns of a segment, which store the states.
 pub(super) fn state(plan: &MetricPlan) -> Value {
     let (groups, states) = plan.form.schema.fields().split_at(plan.form.n_group_columns);
     let groups = groups.iter().map(|field| {

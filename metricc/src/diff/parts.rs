@@ -1,13 +1,13 @@
-//! The parts of a definition as text, which is how people see what changed.
+//! The parts of a definition as text, to show what changed.
 
 use metricc_ir as ir;
 use metricc_ir::spelling;
 
-/// The parts of a definition, each with its name and its text.
+/// The parts of a base metric: name and text of each.
 pub(super) fn parts(metric: &ir::Metric) -> Vec<(String, String)> {
     let source = &metric.source;
     let row = |column: usize| {
-        let element = column.checked_sub(source.fields.len()).and_then(|place| metric.each.get(place));
+        let element = column.checked_sub(source.fields.len()).and_then(|index| metric.each.get(index));
         element.map_or_else(
             || source.fields[column.min(source.fields.len() - 1)].name.clone(),
             |each| each.name.clone(),
@@ -23,8 +23,8 @@ pub(super) fn parts(metric: &ir::Metric) -> Vec<(String, String)> {
         let rows = format!("{} rows, content {}", table.rows.len(), &lookup.content()[..12]);
         (format!("rows of {}.{}", table.name, column.name), rows)
     }));
-    parts.extend(metric.each.iter().enumerate().map(|(place, each)| {
-        let number = if metric.each.len() > 1 { format!(" {}", place + 1) } else { String::new() };
+    parts.extend(metric.each.iter().enumerate().map(|(index, each)| {
+        let number = if metric.each.len() > 1 { format!(" {}", index + 1) } else { String::new() };
         (format!("each{number}"), spelling::expression(&each.list, &row))
     }));
     parts.extend(metric.filter.iter().map(|filter| ("where".to_owned(), spelling::expression(filter, &row))));
@@ -43,12 +43,12 @@ pub(super) fn parts(metric: &ir::Metric) -> Vec<(String, String)> {
 }
 
 fn field_text(source: &ir::Source, field: &ir::Field) -> String {
-    let place = source.fields.iter().position(|other| std::ptr::eq(other, field));
+    let index = source.fields.iter().position(|other| std::ptr::eq(other, field));
     let mut text = field.ty.to_string();
-    if place == Some(source.time) {
+    if index == Some(source.time) {
         text.push_str(" time");
     }
-    if place.is_some_and(|place| source.identity.contains(&place)) {
+    if index.is_some_and(|index| source.identity.contains(&index)) {
         text.push_str(" key");
     }
     if let Some(zone) = &field.zone {
@@ -63,7 +63,7 @@ fn field_text(source: &ir::Source, field: &ir::Field) -> String {
     text
 }
 
-/// The parts of a metric that is made of others.
+/// The parts of a derived metric.
 pub(super) fn derived_parts(derived: &ir::Derived) -> Vec<(String, String)> {
     let column = |column: usize| {
         let ir::OperandColumn { operand, output } = derived.columns[column];
@@ -89,7 +89,7 @@ pub(super) fn derived_parts(derived: &ir::Derived) -> Vec<(String, String)> {
     parts
 }
 
-/// The name of an output, told apart from the parts that every definition has.
+/// The name of the part of an output, different from the names of other parts.
 fn output_part(output: &ir::Output) -> String {
     const PARTS: [&str; 5] = ["from", "where", "window", "unit", "each"];
     match output.name.as_deref() {

@@ -1,37 +1,37 @@
-//! Expected rows against those that came out.
+//! Comparison of expected and found rows.
 
 use metricc_ir::calendar::{BucketRule, date_text, instant_text};
 use metricc_ir::spelling;
 use metricc_ir::{Expected, ExpectedRow, RowType, Value, Window};
 use metricc_runtime_serve::{Presented, value_at};
 
-/// A row on which the two sides do not agree, as the test would write it.
+/// An expected and a found row of one group that differ, in the syntax of tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowDifference {
-    /// Line of the expected row.
+    /// Line of the expected row in the file.
     pub line: Option<usize>,
-    /// The expected row; none if none is expected of this group.
+    /// The expected row; `None` if the group is not expected.
     pub expected: Option<String>,
-    /// The row that came out; none if there is none of this group.
+    /// The found row; `None` if the group was not found.
     pub found: Option<String>,
 }
 
-/// A row that came out.
+/// A presented row.
 struct FoundRow {
     window: Option<(i64, i64)>,
     keys: Vec<Value>,
     outputs: Vec<Value>,
 }
 
-/// Expected rows that did not come out so, in their order, then rows that came out and are not expected.
+/// First the expected rows that were not found, in their order, then the found rows that are not expected.
 pub(super) fn differences(expected: &Expected, presented: &Presented) -> Vec<RowDifference> {
     let metric = &presented.row_type;
     let mut found: Vec<Option<FoundRow>> =
         (0..presented.n_rows).map(|row| Some(found_row(presented, row))).collect();
     let mut different = Vec::new();
     for row in &expected.rows {
-        let place = found.iter().position(|found| found.as_ref().is_some_and(|found| is_group(row, found)));
-        let found = place.and_then(|place| found[place].take());
+        let index = found.iter().position(|found| found.as_ref().is_some_and(|found| is_group(row, found)));
+        let found = index.and_then(|index| found[index].take());
         let is_equal = |found: &FoundRow| {
             let pairs = row.outputs.iter().zip(&found.outputs);
             pairs
@@ -78,11 +78,11 @@ fn expected_text(metric: &RowType, row: &ExpectedRow) -> String {
     row_text(metric, (row.start, row.end), &row.keys, row.outputs.iter().map(Option::as_ref))
 }
 
-/// With the columns that the expected row names, if there is one.
+/// With the outputs that the expected row names; with all if there is no expected row.
 fn found_text(metric: &RowType, found: &FoundRow, expected: Option<&ExpectedRow>) -> String {
     let (start, end) = found.window.unzip();
-    let is_named = |place: usize| expected.is_none_or(|row| row.outputs[place].is_some());
-    let outputs = found.outputs.iter().enumerate().map(|(place, value)| is_named(place).then_some(value));
+    let is_named = |index: usize| expected.is_none_or(|row| row.outputs[index].is_some());
+    let outputs = found.outputs.iter().enumerate().map(|(index, value)| is_named(index).then_some(value));
     let ends = match (expected, &metric.window) {
         (Some(row), _) => (start.filter(|_| row.start.is_some()), end.filter(|_| row.end.is_some())),
         (None, Window::Sliding { .. } | Window::Session { .. }) => (start, end),
@@ -110,7 +110,7 @@ fn row_text<'a>(
     format!("{{ {} }}", cells.join(", "))
 }
 
-/// Buckets of a calendar are called by their first date.
+/// Calendar windows are named by their first date.
 fn start_text(metric: &RowType, start: i64) -> String {
     let date = match &metric.window {
         Window::Calendar(unit, calendar) => BucketRule::new(*unit, calendar)

@@ -1,5 +1,5 @@
-//! Bad input: a clear message that names the thing and the place, the right exit code, never a panic
-//! and never a partial result.
+//! Bad input: the message names the input and the position, the exit code is right, and there is neither a panic nor a
+//! partial result.
 
 use std::path::Path;
 
@@ -25,8 +25,8 @@ impl Folder {
     }
 }
 
-/// Runs the count over a log that cannot be opened or read; the message.
-fn refused(folder: &Folder, log: &str) -> String {
+/// Runs the count over a log that cannot be opened or read, by all engines. Returns stderr.
+fn rejected(folder: &Folder, log: &str) -> String {
     let metric = folder.write("events.metric", EVENTS);
     let mut said = String::new();
     for engine in ["batch", "stream", "merged"] {
@@ -52,12 +52,12 @@ fn check(text: impl AsRef<[u8]>) -> (i32, String) {
 #[test]
 fn wrong_paths_are_named() {
     let folder = Folder::new();
-    let said = refused(&folder, &folder.path("nowhere.ndjson"));
+    let said = rejected(&folder, &folder.path("nowhere.ndjson"));
     assert!(said.contains("source `events`") && said.contains("nowhere.ndjson"), "{said}");
     let output = metricc(&["check", &folder.path("nowhere.metric")]);
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("nowhere.metric"), "{}", stderr(&output));
-    let said = refused(&folder, &folder.path("*.csv"));
+    let said = rejected(&folder, &folder.path("*.csv"));
     assert!(said.contains("*.csv"), "{said}");
 }
 
@@ -65,7 +65,7 @@ fn wrong_paths_are_named() {
 fn missing_and_mistyped_columns_are_named() {
     let folder = Folder::new();
     let log = folder.write("log.csv", "at,w\n2026-01-01T00:00:00Z,1\n");
-    let said = refused(&folder, &log);
+    let said = rejected(&folder, &log);
     assert!(said.contains("`v`") && said.contains("log.csv"), "{said}");
     let slice = Path::new("examples/flights/log/2001-03-30.parquet");
     let metric = folder.write(
@@ -78,7 +78,7 @@ fn missing_and_mistyped_columns_are_named() {
 }
 
 #[test]
-fn truncated_and_empty_parquet_files_are_refused() {
+fn truncated_and_empty_parquet_files_are_rejected() {
     let folder = Folder::new();
     let whole =
         std::fs::read(super::top().join("examples/flights/log/2001-03-30.parquet")).expect("the slice");
@@ -88,13 +88,13 @@ fn truncated_and_empty_parquet_files_are_refused() {
         ("text.parquet", b"PAR1 hello"),
     ] {
         let log = folder.write(name, bytes);
-        let said = refused(&folder, &log);
+        let said = rejected(&folder, &log);
         assert!(said.contains(name), "{said}");
     }
 }
 
 #[test]
-fn empty_logs_have_an_answer_and_say_that_they_are_empty() {
+fn an_empty_log_gives_a_result_and_a_warning() {
     let folder = Folder::new();
     let metric = folder.write("events.metric", EVENTS);
     let log = folder.write("log.ndjson", "");
@@ -107,7 +107,7 @@ fn empty_logs_have_an_answer_and_say_that_they_are_empty() {
 }
 
 #[test]
-fn a_record_cut_off_at_the_end_is_quarantined_aloud() {
+fn a_truncated_last_record_is_quarantined_with_a_warning() {
     let folder = Folder::new();
     let metric = folder.write("events.metric", EVENTS);
     let log =
@@ -120,7 +120,7 @@ fn a_record_cut_off_at_the_end_is_quarantined_aloud() {
 }
 
 #[test]
-fn metric_files_of_any_bytes_get_findings() {
+fn metric_files_of_any_bytes_get_diagnostics() {
     let chain = format!("{EVENTS}metric m = sum(v{}) {{ from events }}", " + 1".repeat(10_000));
     let nested =
         format!("{EVENTS}metric m = sum({}v{}) {{ from events }}", "(".repeat(10_000), ")".repeat(10_000));
@@ -138,7 +138,7 @@ fn metric_files_of_any_bytes_get_findings() {
 }
 
 #[test]
-fn errors_of_meaning_name_the_thing() {
+fn type_errors_name_the_item() {
     for (text, thing) in [
         ("source s { v: int }\nmetric m = count() { from s }", "time"),
         ("source s { at: timestamp time zone \"Europe/Berln\" }", "Europe/Berlin"),
@@ -158,7 +158,7 @@ fn errors_of_meaning_name_the_thing() {
 }
 
 #[test]
-fn one_bad_metric_does_not_hide_the_next() {
+fn an_error_in_one_metric_does_not_hide_errors_in_the_next() {
     let (code, said) =
         check(format!("{EVENTS}metric a = sum(w) {{ from events }}\nmetric b = count() {{ from event }}\n"));
     assert_eq!(code, 1);
@@ -167,12 +167,12 @@ fn one_bad_metric_does_not_hide_the_next() {
 }
 
 #[test]
-fn usage_errors_exit_with_2_and_say_the_way_out() {
+fn usage_errors_exit_with_2_and_help() {
     let folder = Folder::new();
     let metric = folder.write("events.metric", EVENTS);
     let log = folder.write("log.ndjson", "");
     let source = format!("events={log}");
-    for (arguments, way_out) in [
+    for (arguments, help) in [
         (vec!["run", &metric], "--source events=PATH"),
         (vec!["run", &metric, "--source", "event=x"], "`events`"),
         (vec!["run", &metric, "--source", "events"], "NAME=PATH"),
@@ -184,19 +184,19 @@ fn usage_errors_exit_with_2_and_say_the_way_out() {
     ] {
         let output = metricc(&arguments);
         assert_eq!(code(&output), 2, "{arguments:?}");
-        assert!(stderr(&output).contains(way_out), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(help), "{arguments:?}: {}", stderr(&output));
     }
 }
 
 #[test]
-fn too_little_memory_spills_or_is_an_error_and_never_another_answer() {
+fn too_little_memory_spills_or_is_an_error_and_never_changes_the_result() {
     let folder = Folder::new();
     let rows: String =
         (0..120_000).map(|n| format!("2026-01-01T00:00:00Z,{}\n", n * 7919 % 100_003)).collect();
     let source = format!("s={}", folder.write("log.csv", format!("at,k\n{rows}")));
     let (many, few) =
         ("m = { n: count(), d: distinct(k) } { from s  by k }", "few = count() { from s  by k % 7 as rest }");
-    // Whichever of them reads the log for the other.
+    // In both orders, since the first metric reads the log for the second.
     for (first, second) in [(many, few), (few, many)] {
         let text = format!("source s {{ at: timestamp time  k: int }}\nmetric {first}\nmetric {second}\n");
         let metric = folder.write("keys.metric", text);
@@ -210,7 +210,7 @@ fn too_little_memory_spills_or_is_an_error_and_never_another_answer() {
         for (memory, workers) in [("8", "2"), ("4", "2"), ("2", "2"), ("1", "2"), ("2", "1"), ("1", "1")] {
             let little = run(memory, workers);
             match code(&little) {
-                0 => assert!(stdout(&little) == stdout(&plenty), "another answer with {memory} MiB"),
+                0 => assert!(stdout(&little) == stdout(&plenty), "another result with {memory} MiB"),
                 2 => {
                     assert_eq!(stdout(&little), "");
                     assert!(stderr(&little).contains("--memory"), "{}", stderr(&little));

@@ -17,7 +17,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_is_committed_is_what_is_generated() {
+fn the_committed_files_are_up_to_date() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().to_string_lossy().into_owned();
     let arguments = ["compile", PACKAGE, "--out", &out, "--metricc", "../../../../metricc"];
@@ -38,7 +38,7 @@ fn what_is_committed_is_what_is_generated() {
 }
 
 #[test]
-fn a_file_that_says_the_same_is_not_touched() {
+fn an_unchanged_file_is_not_written() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().to_string_lossy().into_owned();
     let compile = || assert_eq!(code(&metricc(&["compile", PACKAGE, "--out", &out])), 0);
@@ -61,7 +61,7 @@ fn nothing_is_written_for_a_package_with_errors() {
     assert_eq!(code(&output), 1);
     assert!(stderr(&output).contains("did you mean `count`?"), "{}", stderr(&output));
     assert!(!out.exists());
-    // A file where the folder should be.
+    // A file instead of the output folder.
     let output = metricc(&["compile", PACKAGE, "--out", &file.to_string_lossy()]);
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("broken.metric/"), "{}", stderr(&output));

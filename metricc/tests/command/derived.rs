@@ -1,4 +1,4 @@
-//! Metrics made of metrics, through every command.
+//! Derived metrics in every command.
 
 use super::{code, metricc, stderr, stdout, succeed};
 
@@ -115,14 +115,14 @@ fn package() -> (tempfile::TempDir, String, String) {
 }
 
 #[test]
-fn tests_of_metrics_of_metrics_pass_at_every_cut() {
+fn tests_of_derived_metrics_pass_at_every_cut() {
     let (_folder, file, _) = package();
     let output = metricc(&["test", &file]);
     assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
 }
 
 #[test]
-fn one_is_run_with_only_what_it_is_made_of() {
+fn only_the_operands_of_a_derived_metric_are_computed() {
     let (_folder, file, source) = package();
     let ticket = |engine: &str| {
         succeed(&[
@@ -156,7 +156,7 @@ fn one_is_run_with_only_what_it_is_made_of() {
 }
 
 #[test]
-fn its_operands_are_explained() {
+fn explain_shows_the_operands() {
     let (_folder, file, _) = package();
     let typed = succeed(&["explain", &file, "growth", "--stage", "typed"]);
     assert_eq!(
@@ -174,7 +174,7 @@ fn its_operands_are_explained() {
 }
 
 #[test]
-fn a_stub_has_a_module_and_a_schema_of_each() {
+fn a_client_crate_has_a_module_and_a_schema_for_each_derived_metric() {
     let (folder, file, _) = package();
     let out = folder.path().join("out");
     succeed(&["compile", &file, "--out", &out.to_string_lossy()]);
@@ -185,7 +185,7 @@ fn a_stub_has_a_module_and_a_schema_of_each() {
         assert!(read("openapi.json").contains(&format!("\"/v1/metrics/{name}\"")), "{name}");
         assert!(read(&format!("schemas/{name}.result.json")).contains("x-metric-hash"), "{name}");
         assert!(read(&format!("plans/{name}.derived.txt")).starts_with("derived: "), "{name}");
-        assert!(!out.join(format!("schemas/{name}.state.json")).exists(), "{name} keeps nothing");
+        assert!(!out.join(format!("schemas/{name}.state.json")).exists(), "{name} has no states");
     }
     assert!(read("rust/src/metrics/monthly.rs").contains("pub orders: i64"));
 }

@@ -20,7 +20,7 @@ metric kept = count() {
   from s
 }
 ";
-const REPORT: &str = "changed       filtered                   computed from the log
+const REPORT: &str = "changed       filtered                   recomputed from the log
   where
     - x > 3
     + x > 4
@@ -29,7 +29,7 @@ const REPORT: &str = "changed       filtered                   computed from the
     + every 1h
 added         fresh                      computed from the log
 same          kept
-presentation  shown                      nothing is computed anew
+presentation  shown                      nothing to recompute
   value
     - quantile(x, 0.5, within: 1%): float?
     + quantile(x, 0.99, within: 1%): float?
@@ -44,7 +44,7 @@ fn git(folder: &Path, arguments: &[&str]) {
 }
 
 #[test]
-fn changes_are_named_with_what_has_to_be_computed_anew() {
+fn changes_are_listed_with_the_states_to_recompute() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [old, new] = [("old.metric", OLD), ("new.metric", NEW)].map(|(name, text)| {
         let file = folder.path().join(name);
@@ -54,7 +54,7 @@ fn changes_are_named_with_what_has_to_be_computed_anew() {
     let output = metricc(&["diff", &old, &new]);
     assert_eq!((code(&output), stdout(&output).as_str()), (1, REPORT));
     assert!(
-        stderr(&output).ends_with("5 metrics: 4 changed, 2 to be computed from the log\n"),
+        stderr(&output).ends_with("5 metrics: 4 differ, 2 to compute from the log\n"),
         "{}",
         stderr(&output)
     );
@@ -64,15 +64,15 @@ fn changes_are_named_with_what_has_to_be_computed_anew() {
     let first: serde_json::Value = serde_json::from_str(json.lines().next().expect("a line")).expect("JSON");
     assert_eq!((&first["change"], &first["recompute"]), (&"states".into(), &true.into()));
     assert_eq!(first["parts"][0]["old"], "x > 3");
-    let alone = metricc(&["diff", &old]);
-    assert_eq!(code(&alone), 2);
-    assert!(stderr(&alone).contains("--against REVISION"));
+    let single = metricc(&["diff", &old]);
+    assert_eq!(code(&single), 2);
+    assert!(stderr(&single).contains("--against REVISION"));
     std::fs::write(&old, "metric m = count( { from s }").expect("it is written");
     assert_eq!(code(&metricc(&["diff", &old, &new])), 2);
 }
 
 #[test]
-fn a_file_is_compared_with_its_older_self() {
+fn a_file_is_compared_with_a_git_revision() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("m.metric");
     std::fs::write(&file, OLD).expect("it is written");

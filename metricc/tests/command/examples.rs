@@ -1,4 +1,4 @@
-//! The examples through all engines.
+//! The examples in all engines.
 
 use metricc_examples::{Case, generate};
 
@@ -12,7 +12,7 @@ fn flights(rest: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn flights_are_the_same_by_every_engine_at_every_cut_and_worker_count() {
+fn flights_are_the_same_in_every_engine_at_every_cut_and_worker_count() {
     let batch = flights(&["--output", "json", "--engine", "batch"]);
     assert!(batch.len() > 10_000, "{} rows", batch.len());
     assert_eq!(batch, flights(&["--output", "json", "--engine", "stream", "--workers", "3"]));
@@ -40,7 +40,7 @@ fn flights_add_up() {
 }
 
 #[test]
-fn windows_are_read_over_a_range_and_coarser() {
+fn windows_are_read_over_a_range_and_rolled_up() {
     let lost = |rest: &[&str]| flights(&[&["--metric", "minutes_lost", "--output", "json"], rest].concat());
     let total = |lines: &[String]| -> i64 {
         let value =
@@ -51,7 +51,7 @@ fn windows_are_read_over_a_range_and_coarser() {
     assert!(days.len() * 4 < hours.len() && total(&days) == total(&hours));
     let all = lost(&["--grain", "all", "--from", "2001-04-01", "--to", "2001-04-03T00:00:00Z"]);
     assert!(all.iter().all(|line| line.contains(r#""window":null"#)) && total(&all) < total(&hours));
-    // The airports' total of one range does not depend on how finely it is read.
+    // The total of the airports over one range does not depend on the grain.
     let fine = lost(&["--from", "2001-04-01", "--to", "2001-04-03"]);
     assert_eq!(total(&all), total(&fine));
     let week = flights(&["--metric", "punctuality", "--grain", "year", "--output", "json"]);
@@ -60,7 +60,7 @@ fn windows_are_read_over_a_range_and_coarser() {
         (["--grain", "day"], "where a day begins depends on the place"),
         (["--grain", "7h30m"], "is no window"),
         (["--grain", "day in Asia/Kolkata"], "lies in two of"),
-        (["--from", "yesterday"], "no instant, such as"),
+        (["--from", "yesterday"], "not an instant such as"),
     ] {
         let output = metricc(&[&["run"][..], &FLIGHTS, &["--metric", "minutes_lost"], &rest].concat());
         assert_eq!(code(&output), 2, "{rest:?}");
@@ -69,7 +69,7 @@ fn windows_are_read_over_a_range_and_coarser() {
 }
 
 #[test]
-fn the_three_cases_agree_with_hostile_events_and_say_what_was_left_out() {
+fn engines_agree_on_hostile_events_and_report_skipped_records() {
     for case in Case::ALL {
         let name = case.name();
         let log = generate(case, 600, 11);
@@ -87,7 +87,7 @@ fn the_three_cases_agree_with_hostile_events_and_say_what_was_left_out() {
         assert_eq!(stdout(&batch), stdout(&merged), "{name}");
         let said = stderr(&batch);
         assert!(said.contains(&format!("{} records of 600 quarantined", log.n_hostile)), "{name}: {said}");
-        assert!(said.contains(&format!("left out {} duplicates", log.n_duplicates)), "{name}: {said}");
+        assert!(said.contains(&format!("skipped {} duplicates", log.n_duplicates)), "{name}: {said}");
         let verified = metricc(&["verify", &file, "--source", &source, "--cuts", "4", "--seed", "3"]);
         assert_eq!(code(&verified), 0, "{}", stderr(&verified));
         assert!(stderr(&verified).contains("0 differences (seed 3)"));
@@ -115,7 +115,7 @@ fn results_go_to_files() {
 }
 
 #[test]
-fn stages_are_explained_in_three_forms() {
+fn stages_are_explained_in_three_formats() {
     let file = "examples/flights/flights.metric";
     let all = succeed(&["explain", file, "punctuality"]);
     for stage in ["syntax", "typed", "algebra", "batch", "stream", "serve"] {

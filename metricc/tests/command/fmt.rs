@@ -1,4 +1,4 @@
-//! `metricc fmt` on files and streams.
+//! `metricc fmt` on files and on stdin.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -6,18 +6,18 @@ use std::process::{Command, Stdio};
 use super::{code, metricc, stderr, stdout, succeed};
 
 const MESSY: &str = "source s{at:timestamp time,x:int}\nmetric n=count(){by x from s} // twice\n";
-const LAID_OUT: &str =
+const FORMATTED: &str =
     "source s { at: timestamp time  x: int }\nmetric n = count() { from s  by x }  // twice\n";
 
 #[test]
-fn a_file_is_changed_once_and_only_when_it_should_be() {
+fn a_file_is_formatted_once_and_then_not_written() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("a.metric");
     let path = file.to_string_lossy();
     std::fs::write(&file, MESSY).expect("it is written");
     let check = metricc(&["fmt", "--check", &path]);
     assert_eq!(code(&check), 1);
-    assert!(stderr(&check).contains("is not laid out") && stderr(&check).contains("1 would change"));
+    assert!(stderr(&check).contains("is not formatted") && stderr(&check).contains("1 would change"));
     let diff = metricc(&["fmt", "--diff", &path]);
     assert_eq!(code(&diff), 1);
     let shown = stdout(&diff);
@@ -25,19 +25,23 @@ fn a_file_is_changed_once_and_only_when_it_should_be() {
         shown.contains("-source s{at:timestamp time,x:int}") && shown.contains("+metric n = count()"),
         "{shown}"
     );
-    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), MESSY, "neither changes it");
+    assert_eq!(
+        std::fs::read_to_string(&file).expect("it is there"),
+        MESSY,
+        "neither --check nor --diff changes it"
+    );
     succeed(&["fmt", &path]);
-    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), LAID_OUT);
+    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), FORMATTED);
     let written = std::fs::metadata(&file).and_then(|data| data.modified()).expect("a time");
     for arguments in [&["fmt", &path][..], &["fmt", "--check", &path], &["fmt", "--diff", &path]] {
         assert_eq!(succeed(arguments), "");
     }
     let again = std::fs::metadata(&file).and_then(|data| data.modified()).expect("a time");
-    assert_eq!(written, again, "a file that is laid out is not written");
+    assert_eq!(written, again, "a formatted file is not written");
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_not_touched_and_does_not_hide_the_next() {
+fn a_file_with_errors_is_not_changed_and_does_not_stop_the_next() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [broken, messy, missing] = ["broken", "messy", "missing"].map(|name| folder.path().join(name));
     std::fs::write(&broken, "metric m = count( { from s }").expect("it is written");
@@ -48,13 +52,13 @@ fn a_file_that_cannot_be_read_is_not_touched_and_does_not_hide_the_next() {
     assert_eq!(code(&output), 1);
     assert!(stderr(&output).contains("error[M"), "{}", stderr(&output));
     assert_eq!(std::fs::read_to_string(&broken).expect("it is there"), "metric m = count( { from s }");
-    assert_eq!(std::fs::read_to_string(&messy).expect("it is there"), LAID_OUT);
+    assert_eq!(std::fs::read_to_string(&messy).expect("it is there"), FORMATTED);
     assert_eq!(code(&metricc(&["fmt", &missing_path, &messy_path])), 2);
 }
 
 #[cfg(unix)]
 #[test]
-fn links_and_permissions_stay() {
+fn links_and_permissions_are_kept() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (file, link) = (folder.path().join("a.metric"), folder.path().join("link.metric"));
@@ -63,7 +67,7 @@ fn links_and_permissions_stay() {
     symlink("a.metric", &link).expect("a link");
     succeed(&["fmt", &link.to_string_lossy()]);
     assert!(link.symlink_metadata().expect("it is there").is_symlink());
-    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), LAID_OUT);
+    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), FORMATTED);
     assert_eq!(std::fs::metadata(&file).expect("it is there").permissions().mode() & 0o777, 0o640);
 }
 
@@ -77,5 +81,5 @@ fn stdin_goes_to_stdout() {
         .expect("the command starts");
     process.stdin.take().expect("a pipe").write_all(MESSY.as_bytes()).expect("it is read");
     let output = process.wait_with_output().expect("it ends");
-    assert_eq!((code(&output), stdout(&output).as_str()), (0, LAID_OUT));
+    assert_eq!((code(&output), stdout(&output).as_str()), (0, FORMATTED));
 }

@@ -1,4 +1,4 @@
-//! The command as its users meet it: through the binary.
+//! Tests of the `metricc` binary.
 
 mod bad_input;
 mod compile;
@@ -16,12 +16,12 @@ mod uses;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Top folder of the repository.
+/// The root folder of the repository.
 fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository").to_owned()
 }
 
-/// Runs `metricc` in the top folder.
+/// Runs `metricc` in the root folder.
 fn metricc(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_metricc"))
         .args(arguments)
@@ -43,7 +43,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("stderr is text")
 }
 
-/// Runs a command that must succeed; its stdout.
+/// Runs a command that must succeed. Returns its stdout.
 fn succeed(arguments: &[&str]) -> String {
     let output = metricc(arguments);
     assert_eq!(code(&output), 0, "{arguments:?}\n{}", stderr(&output));

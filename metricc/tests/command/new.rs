@@ -1,4 +1,4 @@
-//! `metricc new`: what it makes is sound as it is.
+//! `metricc new`: the new package checks, passes its tests and runs.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ fn a_new_package_checks_tests_runs_and_verifies() {
 }
 
 #[test]
-fn nothing_is_written_over() {
+fn files_are_not_overwritten() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("metrics.metric");
     std::fs::write(&file, "mine").expect("it is written");

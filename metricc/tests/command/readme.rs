@@ -1,4 +1,4 @@
-//! Every command of the README is run here, as it stands there.
+//! Runs every command of the README, and compares quoted output.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
@@ -28,7 +28,7 @@ fn every_command_of_the_readme_works() {
     let (mut n_run, mut node) = (0, None);
     for command in commands() {
         if command == "cargo test --workspace" {
-            // This is the command that is running now.
+            // This test runs in it.
             continue;
         }
         if let Some(rest) = command.strip_prefix("cargo run -p metricc-examples -- payments ") {
@@ -45,16 +45,16 @@ fn every_command_of_the_readme_works() {
             .iter()
             .any(|name| command.starts_with(&format!("cargo run -- {name}")))
         {
-            let node = node.as_ref().expect("a node is served before");
+            let node = node.as_ref().expect("a `serve` command before it");
             let rest = command.trim_start_matches("cargo run -- ").replace("payments.ndjson", &log);
-            let output = ask(node, &rest.split(' ').collect::<Vec<_>>());
-            // Some of the records are broken on purpose, and `ingest` says so.
+            let output = run_at(node, &rest.split(' ').collect::<Vec<_>>());
+            // The log contains invalid records, so that `ingest` exits with 1.
             let expected = i32::from(rest.starts_with("ingest"));
             assert_eq!(code(&output), expected, "{command}\n{}", stderr(&output));
         } else {
             let rest = command
                 .strip_prefix("cargo run -- ")
-                .unwrap_or_else(|| panic!("not known how to run: {command}"));
+                .unwrap_or_else(|| panic!("this test cannot run: {command}"));
             let rest = rest.replace("payments=payments.ndjson", &format!("payments={log}"));
             let own = folder.path().join("my-metrics").display().to_string();
             let rest = rest.replace("my-metrics", &own);
@@ -76,7 +76,7 @@ fn every_command_of_the_readme_works() {
     assert!(n_run >= 12, "{n_run} commands");
 }
 
-/// A node in a process of its own, which ends with the test.
+/// A node in a process, which is killed at the end of the test.
 struct Served(std::process::Child, String);
 
 impl Drop for Served {
@@ -101,7 +101,7 @@ fn serve(arguments: &[&str]) -> Served {
     Served(process, url.trim_end_matches(',').to_owned())
 }
 
-fn ask(node: &Served, arguments: &[&str]) -> Output {
+fn run_at(node: &Served, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_metricc"));
     command
         .args(arguments)
@@ -112,7 +112,7 @@ fn ask(node: &Served, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn the_demo_shows_both_layers_and_the_law() {
+fn the_demo_runs_both_engines_and_verifies_the_law() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = metricc(&["demo", "--keep", &folder.path().display().to_string()]);
     let (out, said) = (stdout(&output), stderr(&output));
@@ -123,7 +123,7 @@ fn the_demo_shows_both_layers_and_the_law() {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(out.contains("2001-04-01T00:00:00-05:00") && out.contains("equal  punctuality"), "{out}");
-    // What it keeps can be run as it says.
+    // The files that it keeps run with the command that it prints.
     let kept = Command::new(env!("CARGO_BIN_EXE_metricc"))
         .args([
             "run",

@@ -1,4 +1,4 @@
-//! Tables, through every command that reads them.
+//! Lookup tables in every command that reads them.
 
 use super::{code, metricc, stderr, stdout, succeed};
 
@@ -53,7 +53,7 @@ fn metrics_with_lookups_are_checked_tested_run_verified_and_explained() {
 }
 
 #[test]
-fn a_changed_row_is_a_changed_metric_and_what_nobody_looks_up_is_not() {
+fn a_changed_row_changes_the_metric_only_if_its_column_is_used() {
     let (_folder, path) = package();
     let new = path("new");
     std::fs::create_dir(&new).expect("a folder");
@@ -70,7 +70,7 @@ fn a_changed_row_is_a_changed_metric_and_what_nobody_looks_up_is_not() {
 }
 
 #[test]
-fn a_table_that_is_wrong_stops_every_command_with_its_line() {
+fn an_invalid_table_is_an_error_with_its_line() {
     let (_folder, path) = package();
     std::fs::write(path("shops.csv"), format!("{SHOPS}2,Gera,\n")).expect("it is written");
     let output = metricc(&["check", &path("sold.metric")]);
@@ -81,12 +81,12 @@ fn a_table_that_is_wrong_stops_every_command_with_its_line() {
     std::fs::remove_file(path("shops.csv")).expect("it is removed");
     let output = metricc(&["check", &path("sold.metric")]);
     let said = format!("{}{}", stdout(&output), stderr(&output));
-    assert!(said.contains("`shops.csv` cannot be read: there is no such file beside this one"), "{said}");
+    assert!(said.contains("`shops.csv` cannot be read: there is no such file in this folder"), "{said}");
     assert!(said.contains("with the header `shop_id,city,note`"), "{said}");
 }
 
 #[test]
-fn a_stub_has_the_rows_beside_its_package() {
+fn a_client_crate_contains_the_tables() {
     let (_folder, path) = package();
     succeed(&["compile", &path("sold.metric"), "--out", &path("out")]);
     let read = |name: &str| std::fs::read_to_string(path(name)).expect("it is there");

@@ -1,4 +1,4 @@
-//! `metricc test`: the blocks of a file in both engines, and what a failure looks like.
+//! `metricc test`: passing and failing tests, in both engines.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -66,7 +66,7 @@ fn every_test_runs_at_every_cut_and_in_shuffled_orders() {
 }
 
 #[test]
-fn a_failure_shows_the_rows_as_the_test_would_write_them() {
+fn a_failure_shows_rows_in_the_syntax_of_tests() {
     let text = PACKAGE
         .replace("value: 3.50", "value: 3.51")
         .replace(
@@ -96,7 +96,7 @@ fn a_failure_shows_the_rows_as_the_test_would_write_them() {
 }
 
 #[test]
-fn a_record_that_does_not_decode_fails_its_test() {
+fn a_record_that_cannot_be_decoded_fails_its_test() {
     let text = "source s { id: int key  at: timestamp time zone \"Europe/London\" }
 metric n = count() { from s }
 test \"a time\" { given s [{ id: 1, at: \"noon\" }]  expect n [{ value: 1 }] }\n";
@@ -104,14 +104,14 @@ test \"a time\" { given s [{ id: 1, at: \"noon\" }]  expect n [{ value: 1 }] }\n
     let output = metricc(&["test", &file]);
     assert_eq!(code(&output), 1);
     assert!(
-        stdout(&output).contains("orders.metric:3  this record of `s` is quarantined: `at` "),
+        stdout(&output).contains("orders.metric:3  a record of `s` cannot be decoded: `at` "),
         "{}",
         stdout(&output)
     );
 }
 
 #[test]
-fn a_name_is_shown_on_one_line() {
+fn a_name_is_printed_on_one_line_without_control_characters() {
     let text = "source s { id: int key  at: timestamp time }
 metric n = count() { from s }
 test \"a\\nb \\u{202E}c\" { given s []  expect n [{ value: 0 }] }\n";
@@ -121,7 +121,7 @@ test \"a\\nb \\u{202E}c\" { given s []  expect n [{ value: 0 }] }\n";
 }
 
 #[test]
-fn files_without_tests_or_with_errors_are_told_apart() {
+fn files_without_tests_and_files_with_errors_are_reported() {
     let (_folder, none) =
         written("source s { id: int key  at: timestamp time }\nmetric n = count() { from s }\n");
     let output = metricc(&["test", &none]);
@@ -151,7 +151,7 @@ fn a_watched_file_is_tested_again_when_it_changes() {
     let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
     let mut until = |wanted: &str| {
         let found = lines.by_ref().map(|line| line.expect("text")).find(|line| line.starts_with(wanted));
-        assert!(found.is_some(), "{wanted} does not come");
+        assert!(found.is_some(), "no line starts with {wanted}");
     };
     until("1 test passed, 0 failed");
     until("watching 1 file");

@@ -1,4 +1,4 @@
-//! Packages of several files, through every command that reads them.
+//! Packages of several files in every command that reads them.
 
 use super::{code, metricc, stderr, stdout, succeed};
 
@@ -23,7 +23,7 @@ fn package() -> (tempfile::TempDir, impl Fn(&str) -> String) {
 }
 
 #[test]
-fn metrics_over_taken_sources_run_and_are_explained() {
+fn metrics_over_imported_sources_run_and_are_explained() {
     let (_folder, path) = package();
     let (metrics, source) = (path("metrics.metric"), format!("orders={}", path("orders.ndjson")));
     let rows = succeed(&["run", &metrics, "--source", &source, "--output", "json"]);
@@ -35,11 +35,11 @@ fn metrics_over_taken_sources_run_and_are_explained() {
     assert!(succeed(&["explain", &metrics]).contains("# order_count typed"));
     let syntax = metricc(&["explain", &metrics, "order_count", "--stage", "syntax"]);
     assert_eq!(code(&syntax), 2);
-    assert!(stderr(&syntax).contains("`order_count` is written in another file"), "{}", stderr(&syntax));
+    assert!(stderr(&syntax).contains("`order_count` is defined in another file"), "{}", stderr(&syntax));
 }
 
 #[test]
-fn a_stub_has_the_used_files_beside_its_package() {
+fn a_client_crate_contains_the_used_files() {
     let (_folder, path) = package();
     succeed(&["compile", &path("metrics.metric"), "--out", &path("out")]);
     let read = |name: &str| std::fs::read_to_string(path(name)).expect("it is there");
@@ -50,7 +50,7 @@ fn a_stub_has_the_used_files_beside_its_package() {
 }
 
 #[test]
-fn what_changes_in_a_used_file_is_a_change() {
+fn a_change_in_a_used_file_changes_the_metrics() {
     let (_folder, path) = package();
     let (metrics, old) = (path("metrics.metric"), path("old.metric"));
     std::fs::write(path("old_events.metric"), EVENTS.replace("(8, 2)", "(9, 2)")).expect("it is written");
@@ -61,7 +61,7 @@ fn what_changes_in_a_used_file_is_a_change() {
 }
 
 #[test]
-fn what_a_taken_metric_is_made_of_may_have_to_be_computed_anew() {
+fn an_operand_of_an_imported_metric_may_need_recomputation() {
     let (_folder, path) = package();
     let made = format!("{EVENTS}metric twice = order_count * 2\n");
     std::fs::write(path("old_events.metric"), &made).expect("it is written");

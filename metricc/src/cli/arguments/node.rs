@@ -1,4 +1,4 @@
-//! Arguments of the commands that are, or talk to, a node.
+//! Arguments of the commands that run a node or send requests to one.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,72 +10,75 @@ use metricc_log::FILE_RECORDS;
 use super::RangeArguments;
 use crate::cli::terminal::Failure;
 
-/// Form of the logs of a node.
+/// Format of the log lines of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// A line each
+    /// One line of text per log line
     Text,
-    /// One JSON object each
+    /// One JSON object per log line
     Json,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  metricc serve payments.metric                 all defaults: 127.0.0.1:7171, data in ./metricc-data
-  metricc serve                                 as ./metricc.toml says
-  metricc serve node.toml --listen 127.0.0.1:0  any free port
+  metricc serve payments.metric                 with defaults: 127.0.0.1:7171, data in ./metricc-data
+  metricc serve                                 with the configuration ./metricc.toml
+  metricc serve node.toml --listen 127.0.0.1:0  on any free port
 
-A metricc.toml, with the defaults:
+A metricc.toml with the defaults (`package` is required; watch and tokens are examples):
   package = \"payments.metric\"
   data = \"metricc-data\"
   listen = \"127.0.0.1:7171\"
   [batch]
-  every = \"5m\"            # or after so many events:
-  events = 1000000
-  tables = true           # views as Delta Lake tables, for DuckDB, Polars and others
+  every = \"5m\"            # batch runs after this time,
+  events = 1000000        # or after this number of new events
+  tables = true           # also write Delta Lake tables, for DuckDB, Polars and others
   [speed]
-  refresh = \"200ms\"       # least time between two frontiers that are served
+  refresh = \"200ms\"       # minimum time between two served frontiers
   [ingest]
-  max_bytes = 8388608     # of a request
-  max_events = 10000
+  max_bytes = 8388608     # maximum size of a request
+  max_events = 10000      # maximum number of events in a request
   [sources.payments]
   partitions = 1
-  duplicates_within = 1000000   # positions; or \"24h\", by event time
-  watch = \"inbox\"         # a folder whose files are taken; none unless given
-  [tokens]                # needed where others can reach the node
+  duplicates_within = 1000000   # dedup window in positions; \"24h\" is one in event time
+  watch = \"inbox\"         # ingest files that are moved into this folder
+  [tokens]                # required if the node listens on other than loopback addresses
   ingest = [\"file:ingest.token\"]
   query = [\"env:QUERY_TOKEN\"]
 
-Exit codes: 0 stopped, 1 the package has errors or another node has the folder, 2 usage or failure.")]
+SIGINT and SIGTERM stop the node. Every acknowledged event is already on disk.
+
+Exit codes: 0 stopped; 1 the package has errors, or another node uses the data folder; 2 wrong usage, or another failure.")]
 pub(crate) struct ServeArguments {
-    /// The configuration, or a `.metric` file to be served with the defaults
+    /// Configuration file, or a `.metric` file to serve with the defaults
     #[arg(value_name = "CONFIG", default_value = "metricc.toml")]
     pub(crate) config: PathBuf,
-    /// Address and port, instead of those of the configuration
+    /// Address and port; overrides the configuration
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Folder of log and views, instead of that of the configuration
+    /// Folder of the log and the views; overrides the configuration
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// Form of the logs on stderr
+    /// Format of the log lines on stderr
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
 }
 
-/// Which node is meant.
+/// The node to send requests to.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArguments {
     /// URL of the node
     #[arg(long, value_name = "URL", env = "METRICC_NODE", default_value = "http://127.0.0.1:7171")]
     pub(crate) node: String,
-    /// File with the token for it [env: METRICC_TOKEN holds the token itself]
+    /// File that contains the access token [default: the token in the variable METRICC_TOKEN, if set]
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
 }
 
 impl NodeArguments {
-    /// The token, from a file or the environment: never from the arguments, which others can see.
+    /// The token, from a file or the environment; never from the command line, which other users of the machine
+    /// can read.
     pub(crate) fn token(&self) -> Result<Option<String>, Failure> {
         match &self.token_file {
             Some(path) => match std::fs::read_to_string(path) {
@@ -94,18 +97,18 @@ Examples:
   metricc ingest --source payments april.parquet may.csv
   metricc ingest --source payments events.ndjson --node http://127.0.0.1:7171
 
-Requests carry keys made of the name of the file, the place in it and what it says there. So after a break the same
-command goes on where it was: what the node has is not taken again.
+Each request has an idempotency key made of the file's name, the position in the file and the records. Run the same
+command again after an interruption: the node skips the requests that it already has.
 
-Exit codes: 0 all are events, 1 some were quarantined, 2 usage or failure.")]
+Exit codes: 0 all records are events; 1 some were quarantined; 2 the node or a file cannot be read, or wrong usage.")]
 pub(crate) struct IngestArguments {
     /// Files of events: `.ndjson`, `.jsonl`, `.csv` with a header, or `.parquet`
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Source that the events are of
+    /// Source of the events
     #[arg(long, value_name = "NAME")]
     pub(crate) source: String,
-    /// Events of a request; with another number, requests have other keys
+    /// Events per request; another number gives the requests other idempotency keys
     #[arg(long, value_name = "N", default_value_t = FILE_RECORDS as u32, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) events: u32,
     #[command(flatten)]
@@ -115,32 +118,32 @@ pub(crate) struct IngestArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  metricc audit          what is served, against the log read anew from its start
-  metricc audit --full   the views as well, which are made anew from the log
-  metricc audit --json   one JSON object per line
+  metricc audit          compare the served states with the log
+  metricc audit --full   also rebuild the views from the log and compare them
+  metricc audit --json   print JSON lines
 
-Both sides are states, compared by their bytes.
+The node recomputes all states from the start of its log, and compares their bytes with the states that it serves.
 
-Exit codes: 0 no difference, 1 differences, 2 usage or failure.")]
+Exit codes: 0 no differences; 1 differences; 2 the node cannot be reached, or wrong usage.")]
 pub(crate) struct AuditArguments {
-    /// Make the views anew from the start of the log, and compare them with those that were there
+    /// Also rebuild the views from the log, and compare them with the old ones
     #[arg(long)]
     pub(crate) full: bool,
-    /// One JSON object per metric, on stdout
+    /// Print one JSON object per metric, on stdout
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) node: NodeArguments,
 }
 
-/// Form of an answer.
+/// Output format of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum QueryFormat {
-    /// For people
+    /// A table for reading
     Table,
     /// One JSON object per row
     Json,
-    /// With a header
+    /// With a header line
     Csv,
     /// An Arrow IPC stream
     Arrow,
@@ -149,18 +152,22 @@ pub(crate) enum QueryFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  metricc query                                          the metrics of the node
+  metricc query                                          list the metrics of the node
   metricc query revenue --key country=IN --from 2026-04-01
   metricc query revenue --grain 24h --output json
   metricc query revenue --output csv > revenue.csv
-  metricc query revenue --latest --live                  again whenever it changes
-  metricc query revenue --key country=IN --plot          as a chart
-  metricc query revenue --key country=IN --explain       what of it is from batch, what from the tail
-  metricc query revenue --at 120                         as it was at that frontier, to the byte")]
+  metricc query revenue --latest --live                  print the rows again after each change
+  metricc query revenue --key country=IN --plot          draw a chart
+  metricc query revenue --key country=IN --explain       show the parts from batch and from the tail
+  metricc query revenue --at 120                         the same rows as were served at that frontier
+
+A node that has just started reads its log first; the command waits up to two minutes for it.
+
+Exit codes: 0 answered; 2 the node cannot be reached or rejects the request, or wrong usage.")]
 pub(crate) struct QueryArguments {
-    /// The metric; all are listed unless given
+    /// Metric to read; without it, the metrics are listed
     pub(crate) metric: Option<String>,
-    /// Only rows with this key; may be given several times
+    /// Only rows with this value of a key; repeatable
     #[arg(long = "key", value_name = "NAME=VALUE", value_parser = parse_key)]
     pub(crate) keys: Vec<(String, String)>,
     #[command(flatten)]
@@ -168,25 +175,25 @@ pub(crate) struct QueryArguments {
     /// Only the latest window
     #[arg(long)]
     pub(crate) latest: bool,
-    /// Go on, and show the rows whenever they have changed
+    /// Keep running, and print the rows again after each change
     #[arg(long)]
     pub(crate) live: bool,
-    /// As it was at this frontier: one offset for each partition of its sources
+    /// Read at this past frontier: one offset per partition of its sources
     #[arg(long, value_name = "OFFSET,…", value_delimiter = ',', conflicts_with = "live")]
     pub(crate) at: Option<Vec<u64>>,
-    /// Show what was merged: which parts of the log, and how far it went then
+    /// Also show the merged parts of the log, and the end of the log at that time
     #[arg(long)]
     pub(crate) receipt: bool,
-    /// Show the rows that each part of the log would give by itself
+    /// Also show the rows that each part of the log gives on its own
     #[arg(long, conflicts_with_all = ["live", "plot", "latest"])]
     pub(crate) explain: bool,
-    /// Draw the rows: a line over the windows of each key, bars where there are none
+    /// Draw a chart: a line over the windows for each key, or bars if the metric has no windows
     #[arg(long, conflicts_with = "output")]
     pub(crate) plot: bool,
-    /// Form of the answer
+    /// Output format
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) output: QueryFormat,
-    /// Most rows of a table that are shown; 0 shows all
+    /// Maximum number of rows in a table; 0 shows all
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub(crate) limit: usize,
     #[command(flatten)]

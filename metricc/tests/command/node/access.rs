@@ -1,4 +1,4 @@
-//! Who may do what, and what is not waited for.
+//! Access control, and limits against slow and oversized requests.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ fn token(letter: char) -> String {
 }
 
 #[test]
-fn others_can_reach_a_node_only_with_a_token() {
+fn a_node_that_others_can_reach_needs_a_token() {
     let home = Home::new(PACKAGE, "");
     let output = home.command().args(["--listen", "0.0.0.0:0"]).output().expect("it ends");
     assert_eq!(output.status.code(), Some(2));
@@ -63,7 +63,7 @@ fn each_token_has_its_scope() {
 }
 
 #[test]
-fn files_of_tokens_are_found_beside_the_configuration() {
+fn token_files_are_relative_to_the_configuration() {
     let home = Home::new(PACKAGE, "[tokens]\nquery = [\"file:query.token\"]\n");
     std::fs::write(home.path().join("query.token"), token('q') + "\n").expect("a token");
     let mut command = home.command();
@@ -76,7 +76,7 @@ fn files_of_tokens_are_found_beside_the_configuration() {
 }
 
 #[test]
-fn a_token_that_could_be_guessed_is_refused() {
+fn a_short_token_is_rejected() {
     let home = Home::new(PACKAGE, "[tokens]\nquery = [\"env:Q\"]\n");
     let output = home.command().env("Q", "secret").output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -85,7 +85,7 @@ fn a_token_that_could_be_guessed_is_refused() {
 }
 
 #[test]
-fn a_node_is_asked_for_under_its_names_alone_and_its_answers_are_marked() {
+fn only_requests_for_known_hosts_are_answered_with_security_headers() {
     let home = Home::new(PACKAGE, "hosts = [\"metrics.example\"]\n");
     let node = home.ready();
     for (host, status) in [
@@ -106,7 +106,7 @@ fn a_node_is_asked_for_under_its_names_alone_and_its_answers_are_marked() {
 }
 
 #[test]
-fn a_client_that_sends_its_headers_slowly_is_not_waited_for() {
+fn a_client_that_sends_its_headers_slowly_is_disconnected() {
     let home = Home::new(PACKAGE, "");
     let node = home.ready();
     for sent in ["", "GET /healthz HTTP/1.1\r\nHost: loc"] {
@@ -122,7 +122,7 @@ fn a_client_that_sends_its_headers_slowly_is_not_waited_for() {
 }
 
 #[test]
-fn a_request_that_unpacks_to_too_much_is_refused() {
+fn a_request_that_decompresses_to_too_many_bytes_is_rejected() {
     let home = Home::new(PACKAGE, "");
     let node = home.ready();
     let zeros = vec![b'\n'; 9 << 20];

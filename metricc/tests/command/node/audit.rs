@@ -1,4 +1,4 @@
-//! A node that compares what it serves with its log.
+//! `metricc audit`: a node compares its states with its log.
 
 use serde_json::{Value, json};
 use twox_hash::XxHash3_64;
@@ -25,14 +25,14 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn what_is_right_has_no_differences_and_a_full_audit_makes_the_same_view() {
+fn a_correct_node_has_no_differences_and_a_full_audit_rebuilds_the_same_view() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"60s\"\nevents = 30\n[ingest]\nseal_events = 40\n");
     let node = home.ready();
     for request in 0..7u64 {
         let body: String = (request * 10..request * 10 + 10).map(line).collect();
         node.post(&format!("r{request}"), &body).expect("an answer");
     }
-    node.settle();
+    node.catch_up();
     node.until(|node| node.source()["view"] != json!([0]));
     let before = node.rows("by_n");
     let (code, said, noted) = node.run(&["audit", "--full", "--json"]);
@@ -48,8 +48,8 @@ fn what_is_right_has_no_differences_and_a_full_audit_makes_the_same_view() {
     for line in &said {
         assert_eq!((&line["found"], &line["rows"]), (&line["recomputed"], &json!(3)), "{line}");
     }
-    assert_ne!(said[0]["found"], said[1]["found"], "the states of different metrics are told apart");
-    // The view that was made anew goes up to the end, and nothing has changed.
+    assert_ne!(said[0]["found"], said[1]["found"], "states of different metrics have different digests");
+    // The rebuilt view ends at the end of the log, and no row has changed.
     node.until(|node| node.source()["view"] == json!([70]));
     assert_eq!(node.rows("by_n"), before);
     let counters = node.get("/metrics").body;
@@ -57,7 +57,7 @@ fn what_is_right_has_no_differences_and_a_full_audit_makes_the_same_view() {
     assert!(counters.contains("metricc_audit_differences_total{source=\"events\"} 0"), "{counters}");
 }
 
-/// Makes a version of the view in which two metrics have each other's states, sound in every other way.
+/// Swaps the states of two metrics in the newest version of the view, with a valid checksum.
 fn swap_states(home: &Home) {
     let folder = home.path().join("metricc-data/views/events/versions");
     let last = std::fs::read_dir(folder).expect("versions").map(|entry| entry.expect("a file").path()).max();
@@ -69,12 +69,12 @@ fn swap_states(home: &Home) {
     std::mem::swap(*first, *second);
     let text = version["view"].to_string();
     let checksum = XxHash3_64::oneshot(text.as_bytes());
-    let sealed = format!("{{\"format\":{},\"checksum\":{checksum},\"view\":{text}}}", version["format"]);
-    std::fs::write(&path, sealed).expect("written");
+    let manifest = format!("{{\"format\":{},\"checksum\":{checksum},\"view\":{text}}}", version["format"]);
+    std::fs::write(&path, manifest).expect("written");
 }
 
 #[test]
-fn a_view_that_says_something_else_than_the_log_is_found_and_made_anew() {
+fn a_view_that_contradicts_the_log_is_found_and_rebuilt() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"50ms\"\n");
     let node = home.ready();
     let body: String = (1..31).map(line).collect();

@@ -1,5 +1,5 @@
-//! The bank: money goes from account to account, a request a transfer. Whatever happens, all balances together are nothing,
-//! in every answer.
+//! The bank test: each request transfers money between two accounts, while nodes are killed. The balances sum to zero in
+//! every answer.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ fn sum(rows: &[Value]) -> i64 {
 }
 
 #[test]
-fn all_balances_together_are_nothing_in_every_answer() {
+fn balances_sum_to_zero_in_every_answer() {
     let home = Home::new(
         PACKAGE,
         "[batch]\nevery = \"30ms\"\n[ingest]\nseal_events = 300\n[speed]\nrefresh = \"5ms\"\n",

@@ -1,4 +1,4 @@
-//! F1, F12, F17, F31: a node that is killed again and again while a client writes.
+//! F1, F2, F4, F27, F31: a node that is killed while clients write, and a damaged log.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -23,7 +23,7 @@ fn body(request: u64) -> String {
 }
 
 #[test]
-fn f1_what_was_acknowledged_is_there_once_whatever_is_killed_when() {
+fn f1_every_acknowledged_event_is_stored_exactly_once_after_kills() {
     let home = Home::new(
         PACKAGE,
         "[batch]\nevery = \"50ms\"\n[ingest]\nseal_events = 200\n[speed]\nrefresh = \"10ms\"\n",
@@ -35,7 +35,7 @@ fn f1_what_was_acknowledged_is_there_once_whatever_is_killed_when() {
         let node = home.ready();
         let (_, frontier) = node.rows("total");
         assert!(frontier >= least, "the frontier went back from {least} to {frontier}");
-        // What was not acknowledged is sent again; then more, from two clients, until the node dies.
+        // Two clients send requests that were not acknowledged again, and then new ones, until the node is killed.
         let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             for client in 0..2u64 {
@@ -49,7 +49,7 @@ fn f1_what_was_acknowledged_is_there_once_whatever_is_killed_when() {
                             let positions = answer.json()["positions"].to_string();
                             let mut acknowledged = acknowledged.lock().expect("a lock");
                             let known = acknowledged.entry(request).or_insert_with(|| positions.clone());
-                            assert_eq!(*known, positions, "request {request} is where it was");
+                            assert_eq!(*known, positions, "request {request} keeps its positions");
                             request += 2;
                         }
                     }
@@ -69,8 +69,8 @@ fn f1_what_was_acknowledged_is_there_once_whatever_is_killed_when() {
         drop(node);
         next = acknowledged.lock().expect("a lock").keys().last().map_or(0, |last| last + 1);
     }
-    // The end: all requests are sent once more, so that none is missing. Each client had at most
-    // one that the log may hold though its answer never came: it is no further than the next but one.
+    // All requests are sent once more, so that none is missing. Each client has at most one request that may be in the log
+    // without an answer: its number is less than `next + 2`.
     next += 2;
     let node = home.ready();
     for request in 0..next {
@@ -78,11 +78,11 @@ fn f1_what_was_acknowledged_is_there_once_whatever_is_killed_when() {
         assert_eq!(answer.status, 200, "{}", answer.body);
         let positions = answer.json()["positions"].to_string();
         if let Some(known) = acknowledged.lock().expect("a lock").get(&request) {
-            assert_eq!(*known, positions, "request {request} is where it was");
+            assert_eq!(*known, positions, "request {request} keeps its positions");
         }
     }
-    assert!(next > 50, "only {next} requests came through");
-    node.settle();
+    assert!(next > 50, "only {next} requests were sent");
+    node.catch_up();
     let (rows, _) = node.rows("events_seen");
     assert_eq!(rows[0]["value"], serde_json::json!(next * 5));
     let file = home.path().join("all.ndjson");
@@ -93,7 +93,7 @@ fn f1_what_was_acknowledged_is_there_once_whatever_is_killed_when() {
 }
 
 #[test]
-fn f31_a_node_that_is_told_to_stop_ends_well_and_has_everything() {
+fn f31_a_stopped_node_exits_with_0_and_keeps_every_event() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"100ms\"\n");
     let node = home.ready();
     for request in 0..40 {
@@ -105,7 +105,7 @@ fn f31_a_node_that_is_told_to_stop_ends_well_and_has_everything() {
 }
 
 #[test]
-fn f2_a_journal_that_ends_in_half_a_write_is_cut_and_that_is_said() {
+fn f2_an_incomplete_write_at_the_end_of_the_journal_is_truncated_with_a_warning() {
     let home = Home::new(PACKAGE, "");
     let node = home.ready();
     node.post("r0", &body(0)).expect("an answer");
@@ -122,12 +122,15 @@ fn f2_a_journal_that_ends_in_half_a_write_is_cut_and_that_is_said() {
     process.kill().expect("kill");
     let output = process.wait_with_output().expect("output");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("ended in a write that was never acknowledged: cut off 33 bytes"), "{said}");
+    assert!(
+        said.contains("ended with an incomplete write, which was never acknowledged: truncated 33 bytes"),
+        "{said}"
+    );
     assert_eq!(home.ready().rows("events_seen").0[0]["value"], serde_json::json!(5));
 }
 
 #[test]
-fn f4_a_damaged_log_is_refused_with_its_place_and_nothing_is_changed() {
+fn f4_a_corrupt_log_is_rejected_with_its_position_and_not_changed() {
     let home = Home::new(PACKAGE, "");
     let node = home.ready();
     for request in 0..3 {
@@ -149,14 +152,11 @@ fn f4_a_damaged_log_is_refused_with_its_place_and_nothing_is_changed() {
 }
 
 #[test]
-fn f27_a_second_node_on_one_folder_is_refused_and_told_of_the_first() {
+fn f27_a_second_node_on_a_folder_is_rejected_and_names_the_first() {
     let home = Home::new(PACKAGE, "");
     let node = home.ready();
     let output = home.command().output().expect("it ends");
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        said.contains(&format!("belongs to a node that is running: process {}", node.process.id())),
-        "{said}"
-    );
+    assert!(said.contains(&format!("is in use by another node: process {}", node.process.id())), "{said}");
 }

@@ -1,16 +1,16 @@
-//! `metricc serve` as its clients meet it: a process of its own, asked over HTTP.
+//! Tests of `metricc serve`: a node in its own process, accessed over HTTP.
 
 mod access;
 mod audit;
 mod bank;
-mod forms;
-mod full;
+mod disk_full;
+mod formats;
 mod kills;
-mod past;
+mod past_frontiers;
 mod serving;
 mod slow_fsync;
 mod tables;
-mod watched;
+mod watched_folder;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Longest that anything may take here.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time limit of every wait.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running node, which is killed when it is dropped.
 struct Node {
@@ -43,7 +43,7 @@ impl Answer {
     }
 }
 
-/// A folder with a package and a configuration; the node's data go below it.
+/// A folder with a package, a configuration, and the data of the node.
 struct Home(TempDir);
 
 impl Home {
@@ -81,12 +81,12 @@ impl Home {
             }
             said.push(line);
         };
-        // Whoever reads nothing fills the pipe.
+        // Read the rest, so that the pipe does not fill up and block the node.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         Node { process, address }
     }
 
-    /// Starts the node and waits until it answers from all that it has.
+    /// Starts the node and waits until it serves all sources.
     fn ready(&self) -> Node {
         let node = self.start();
         node.until(|node| node.get("/readyz").status == 200);
@@ -97,8 +97,8 @@ impl Home {
     fn run(&self, files: &[PathBuf]) -> Vec<Value> {
         let folder = self.path().join("all");
         std::fs::create_dir_all(&folder).expect("a folder");
-        for (place, file) in files.iter().enumerate() {
-            std::fs::copy(file, folder.join(format!("{place:03}.ndjson"))).expect("a copy");
+        for (index, file) in files.iter().enumerate() {
+            std::fs::copy(file, folder.join(format!("{index:03}.ndjson"))).expect("a copy");
         }
         let output = Command::new(env!("CARGO_BIN_EXE_metricc"))
             .current_dir(self.path())
@@ -112,7 +112,7 @@ impl Home {
 }
 
 impl Node {
-    /// Sends a request on a connection of its own.
+    /// Sends a request on a new connection.
     fn send(
         &self,
         method: &str,
@@ -121,7 +121,7 @@ impl Node {
         body: &[u8],
     ) -> std::io::Result<Answer> {
         let mut stream = TcpStream::connect(&self.address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         let mut head =
             format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
         if headers.iter().all(|(name, _)| !name.eq_ignore_ascii_case("host")) {
@@ -132,7 +132,7 @@ impl Node {
         }
         head.push_str("\r\n");
         stream.write_all(head.as_bytes())?;
-        // One that is refused early may stop reading.
+        // The node may close the connection after it rejects a request early.
         let _ = stream.write_all(body);
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes)?;
@@ -143,7 +143,7 @@ impl Node {
         Ok(Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
     }
 
-    /// Runs a command that talks to it: exit code, stdout, stderr.
+    /// Runs a command with this node. Returns exit code, stdout and stderr.
     fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_metricc"))
             .args(arguments)
@@ -159,7 +159,7 @@ impl Node {
         self.send("GET", path, &[], b"").expect("an answer")
     }
 
-    /// Sends events under a key; none if the node went away.
+    /// Sends events with an idempotency key. `None` if the node is not running.
     fn post(&self, key: &str, body: &str) -> Option<Answer> {
         self.send("POST", "/v1/sources/events/events", &[("Idempotency-Key", key)], body.as_bytes()).ok()
     }
@@ -179,29 +179,29 @@ impl Node {
     }
 
     fn until(&self, is_so: impl Fn(&Node) -> bool) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while !is_so(self) {
-            assert!(Instant::now() < end, "it takes too long; the source is {}", self.source());
+            assert!(Instant::now() < end, "timeout; the source is {}", self.source());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// Waits until answers go up to the end of the log.
-    fn settle(&self) {
+    /// Waits until the served frontier is the end of the log.
+    fn catch_up(&self) {
         self.until(|node| {
             let source = node.source();
             source["served"] == source["end"]
         });
     }
 
-    /// Stops it as a system does; its exit code.
+    /// Stops the node with SIGTERM. Returns the exit code.
     fn stop(mut self) -> Option<i32> {
         let pid = self.process.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
         self.process.wait().expect("it ends").code()
     }
 
-    /// Stops it at once, wherever it is.
+    /// Kills the node.
     fn kill(mut self) {
         self.process.kill().expect("kill");
         self.process.wait().expect("it ends");

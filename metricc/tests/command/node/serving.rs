@@ -1,4 +1,4 @@
-//! A node and its client: events go in, the same numbers come out as from `metricc run`.
+//! A node gives the same rows as `metricc run`; damaged and outdated views; invalid requests.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ metric users = distinct(user) { from events every 1h }
 metric mean_amount = mean(amount) { from events }
 ";
 
-/// Some lines; identities repeat, and some do not decode.
+/// Lines with repeated identities and records that cannot be decoded.
 fn lines(from: u64, n: u64) -> String {
     let mut text = String::new();
     for number in from..from + n {
@@ -68,13 +68,13 @@ fn ingest(home: &Home, address: &str, file: &str) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// The rows of all metrics of the node, in the order of `run`.
+/// The rows of all metrics of the node, in the order of `metricc run`.
 fn served(node: &super::Node) -> Vec<Value> {
     ["revenue", "users", "mean_amount"].iter().flat_map(|metric| node.rows(metric).0).collect()
 }
 
 #[test]
-fn answers_are_those_of_run_while_batch_takes_over_and_after_a_restart() {
+fn rows_equal_those_of_run_before_and_after_batch_and_after_a_restart() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"200ms\"\n[ingest]\nseal_events = 1500\n");
     let node = home.ready();
     let first = write(&home, "first.ndjson", &lines(0, 3000));
@@ -84,9 +84,9 @@ fn answers_are_those_of_run_while_batch_takes_over_and_after_a_restart() {
         said.contains("first.ndjson:1: quarantined: field `id`: a number where a string is expected"),
         "{said}"
     );
-    node.settle();
+    node.catch_up();
     assert_eq!(served(&node), home.run(std::slice::from_ref(&first)));
-    // What is served comes from the view in the end, and is the same.
+    // Later all rows come from the view, and are the same.
     node.until(|node| node.source()["view"] == node.source()["end"]);
     assert_eq!(served(&node), home.run(std::slice::from_ref(&first)));
     let (_, said) = ingest(&home, &node.address, "first.ndjson");
@@ -98,20 +98,20 @@ fn answers_are_those_of_run_while_batch_takes_over_and_after_a_restart() {
     assert_eq!(served(&node), home.run(std::slice::from_ref(&first)));
     let second = write(&home, "second.ndjson", &lines(2500, 1500));
     ingest(&home, &node.address, "second.ndjson");
-    node.settle();
+    node.catch_up();
     let all = home.run(&[first, second]);
     assert_eq!(served(&node), all);
     node.until(|node| node.source()["view"] == node.source()["end"]);
     assert_eq!(served(&node), all);
-    // The views gone, all of it comes from the log.
+    // Without views, all rows come from the log.
     assert_eq!(node.stop(), Some(0));
     std::fs::remove_dir_all(home.path().join("metricc-data/views")).expect("views");
     let node = home.ready();
     assert_eq!(served(&node), all);
 }
 
-/// A node took these events, folded them into a view, and ended.
-fn folded(home: &Home) -> PathBuf {
+/// Runs a node until the events are in a view, and stops it.
+fn with_view(home: &Home) -> PathBuf {
     let node = home.ready();
     let file = write(home, "events.ndjson", &lines(0, 700));
     ingest(home, &node.address, "events.ndjson");
@@ -121,9 +121,9 @@ fn folded(home: &Home) -> PathBuf {
 }
 
 #[test]
-fn f11_a_damaged_view_is_made_anew_and_no_part_of_it_is_served() {
+fn f11_a_corrupt_view_is_rebuilt_and_never_served() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"100ms\"\n");
-    let file = folded(&home);
+    let file = with_view(&home);
     let expected = home.run(&[file]);
     let mut files: Vec<PathBuf> = Vec::new();
     for folder in ["segments/revenue", "segments/users", "versions"] {
@@ -144,7 +144,7 @@ fn f11_a_damaged_view_is_made_anew_and_no_part_of_it_is_served() {
 }
 
 #[test]
-fn f10_an_older_log_brought_back_is_not_mixed_with_newer_views() {
+fn f10_a_restored_older_log_is_not_mixed_with_newer_views() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"100ms\"\n");
     let (log, kept) = (home.path().join("metricc-data/log"), home.path().join("backup"));
     let copy = |from: &PathBuf, to: &PathBuf| {
@@ -154,7 +154,7 @@ fn f10_an_older_log_brought_back_is_not_mixed_with_newer_views() {
     let node = home.ready();
     let first = write(&home, "first.ndjson", &lines(0, 500));
     ingest(&home, &node.address, "first.ndjson");
-    node.settle();
+    node.catch_up();
     node.stop();
     copy(&log, &kept);
     let node = home.ready();
@@ -166,7 +166,7 @@ fn f10_an_older_log_brought_back_is_not_mixed_with_newer_views() {
     copy(&kept, &log);
     let node = home.ready();
     assert_eq!(served(&node), home.run(std::slice::from_ref(&first)));
-    // Other events at the positions that the views know.
+    // Other events at positions that the views contain.
     let third = write(&home, "third.ndjson", &lines(9000, 500));
     ingest(&home, &node.address, "third.ndjson");
     node.until(|node| node.source()["view"] == serde_json::json!([1000]));
@@ -177,9 +177,9 @@ fn f10_an_older_log_brought_back_is_not_mixed_with_newer_views() {
 }
 
 #[test]
-fn f30_a_changed_metric_is_computed_from_the_log_and_its_old_states_are_not_used() {
+fn f30_a_changed_metric_is_recomputed_from_the_log() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"100ms\"\n");
-    let file = folded(&home);
+    let file = with_view(&home);
     let changed = PACKAGE.replace("distinct(user)", "max(user)");
     std::fs::write(home.path().join("events.metric"), changed).expect("the package");
     let node = home.ready();
@@ -190,7 +190,7 @@ fn f30_a_changed_metric_is_computed_from_the_log_and_its_old_states_are_not_used
 type Case<'a> = (&'a str, Vec<(&'a str, &'a str)>, &'a [u8], u16, &'a str);
 
 #[test]
-fn requests_that_make_no_sense_are_told_so() {
+fn invalid_requests_are_rejected_with_status_and_message() {
     let home = Home::new(PACKAGE, "[ingest]\nmax_bytes = 20000\nmax_events = 100\n");
     let node = home.ready();
     let line = lines(1, 1);
@@ -228,10 +228,10 @@ fn requests_that_make_no_sense_are_told_so() {
     for (path, headers, body, status, message) in cases {
         let answer = node.send("POST", path, &headers, body).expect("an answer");
         assert_eq!(answer.status, status, "{}", answer.body);
-        let told = answer.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
-        assert!(told.contains(message), "{told}");
+        let found = answer.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(found.contains(message), "{found}");
     }
-    assert_eq!(node.source()["end"], serde_json::json!([0]), "nothing of it was taken");
+    assert_eq!(node.source()["end"], serde_json::json!([0]), "no event was accepted");
     for (method, path, status, code) in [
         ("GET", "/v1/metrics/nothing", 404, "unknown_metric"),
         ("GET", "/nowhere", 404, "unknown_path"),
@@ -256,7 +256,7 @@ fn requests_that_make_no_sense_are_told_so() {
 }
 
 #[test]
-fn f24_more_groups_than_allowed_are_an_error_and_not_the_end_of_memory() {
+fn f24_more_groups_than_allowed_reject_events() {
     let package =
         "source events { at: timestamp time  user: int }\nmetric by_user = count() { from events by user }\n";
     let home = Home::new(package, "[speed]\nmax_groups = 500\nrefresh = \"5ms\"\n");
@@ -265,10 +265,10 @@ fn f24_more_groups_than_allowed_are_an_error_and_not_the_end_of_memory() {
         let users = request * 100..request * 100 + 100;
         users.map(|user| format!("{{\"at\":\"2026-04-25T10:00:00Z\",\"user\":{user}}}\n")).collect()
     };
-    let mut taken = 0;
+    let mut n_accepted = 0;
     for request in 0..10 {
         let answer = node.post(&format!("r{request}"), &body(request)).expect("an answer");
-        node.settle();
+        node.catch_up();
         if answer.status == 507 {
             assert!(
                 answer.body.contains("600 groups, where `speed.max_groups` allows 500"),
@@ -278,9 +278,9 @@ fn f24_more_groups_than_allowed_are_an_error_and_not_the_end_of_memory() {
             continue;
         }
         assert_eq!(answer.status, 200, "{}", answer.body);
-        taken += 1;
+        n_accepted += 1;
     }
-    assert_eq!(taken, 6);
+    assert_eq!(n_accepted, 6);
     assert_eq!(node.rows("by_user").0.len(), 600);
     assert!(node.get("/metrics").body.contains("metricc_groups{source=\"events\"} 600"));
 }

@@ -1,4 +1,4 @@
-//! Tables of presented values that other programs read: what the node answers, as of the view.
+//! Delta Lake tables: they contain the rows that the node answered at the frontier of the view.
 
 use std::path::{Path, PathBuf};
 
@@ -53,7 +53,7 @@ fn until_view(node: &Node, end: u64) {
 }
 
 #[test]
-fn a_view_is_also_a_table_of_what_its_metrics_present() {
+fn a_view_is_also_written_as_tables_of_rows() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"50ms\"\n");
     let node = home.ready();
     for (request, end) in [(0, 5), (1, 10)] {
@@ -81,7 +81,7 @@ fn a_view_is_also_a_table_of_what_its_metrics_present() {
     assert!(commit["txn"]["appId"].as_str().is_some_and(|app| app.starts_with("metricc-")), "{commit}");
     assert_eq!(node.stop(), Some(0));
 
-    // A table that is damaged is made anew; one of a metric that is gone goes.
+    // A corrupt table is rebuilt; the table of a removed metric is deleted.
     let log = money.join("_delta_log");
     for commit in std::fs::read_dir(&log).expect("a log") {
         std::fs::write(commit.expect("a file").path(), "{").expect("written");

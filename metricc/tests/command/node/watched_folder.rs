@@ -1,4 +1,4 @@
-//! A folder that is watched is a source like any other.
+//! A watched folder, as a source of events.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,14 +17,14 @@ fn lines(from: u64, n: u64) -> String {
     (from..from + n).map(|n| format!("{{\"at\":\"2026-04-25T10:00:00Z\",\"n\":{n}}}\n")).collect()
 }
 
-/// Records of a file that is more than a few requests.
+/// Number of records in a file of several requests.
 const N: u64 = 60_000;
 
 fn config() -> &'static str {
     "[batch]\nevery = \"100ms\"\n[sources.events]\nwatch = \"inbox\"\n"
 }
 
-/// Puts a file into the folder, whole.
+/// Moves a complete file into the folder.
 fn put(home: &Home, name: &str, text: &str) {
     let outside = home.path().join("unfinished");
     std::fs::write(&outside, text).expect("a file");
@@ -45,11 +45,11 @@ fn names(folder: &Path) -> Vec<String> {
 fn until_done(home: &Home, node: &Node, n: usize) {
     let inbox = home.path().join("inbox");
     node.until(|_| names(&inbox.join("done")).len() + names(&inbox.join("refused")).len() >= n);
-    node.settle();
+    node.catch_up();
 }
 
 #[test]
-fn files_of_all_forms_are_taken_once_and_moved_aside() {
+fn files_of_all_formats_are_ingested_once_and_moved() {
     let home = Home::new(PACKAGE, config());
     let node = home.ready();
     put(&home, "a.ndjson", &lines(0, 120));
@@ -64,7 +64,7 @@ fn files_of_all_forms_are_taken_once_and_moved_aside() {
     assert_eq!(names(&inbox), [".hidden.ndjson", "notes.txt"]);
     assert_eq!(node.rows("seen").0[0]["value"], json!(121));
     assert_eq!(node.rows("total").0[0]["value"], json!(119 * 60 + 1000));
-    // The same file once more is known; another one of that name is not.
+    // The same file again is a repetition; another file of the same name is not.
     put(&home, "a.ndjson", &lines(0, 120));
     until_done(&home, &node, 4);
     assert_eq!(node.rows("seen").0[0]["value"], json!(121));
@@ -78,7 +78,7 @@ fn files_of_all_forms_are_taken_once_and_moved_aside() {
 }
 
 #[test]
-fn a_node_that_is_killed_in_the_middle_of_a_file_takes_the_rest_once() {
+fn a_node_that_is_killed_in_the_middle_of_a_file_ingests_the_rest_once() {
     let home = Home::new(PACKAGE, config());
     let mut n_cut = 0;
     for round in 0..4u64 {
@@ -92,11 +92,11 @@ fn a_node_that_is_killed_in_the_middle_of_a_file_takes_the_rest_once() {
         assert_eq!(node.rows("seen").0[0]["value"], json!((round + 1) * N), "round {round}");
         node.kill();
     }
-    assert!(n_cut > 0, "no file was cut");
+    assert!(n_cut > 0, "no file was interrupted");
 }
 
 #[test]
-fn a_node_that_stops_leaves_the_rest_for_the_next_one() {
+fn a_node_ingests_the_rest_of_a_file_after_a_restart() {
     let home = Home::new(PACKAGE, config());
     let node = home.ready();
     put(&home, "a.ndjson", &lines(0, N));
@@ -108,7 +108,7 @@ fn a_node_that_stops_leaves_the_rest_for_the_next_one() {
 }
 
 #[test]
-fn a_command_and_a_folder_that_are_given_the_same_file_take_it_once() {
+fn a_file_sent_by_command_and_by_folder_is_ingested_once() {
     let home = Home::new(PACKAGE, config());
     let node = home.ready();
     let path = home.path().join("a.ndjson");

@@ -1,4 +1,4 @@
-//! Answers at frontiers of the past, receipts, and several metrics at once.
+//! Answers at past frontiers, receipts, and answers of several metrics.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ fn line(number: u64) -> String {
 }
 
 #[test]
-fn an_answer_at_a_frontier_is_the_same_whenever_it_is_asked_for() {
+fn an_answer_at_a_frontier_never_changes() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"60s\"\nevents = 30\n[ingest]\nseal_events = 40\n");
     let node = home.ready();
     let mut answers: Vec<(u64, String)> = Vec::new();
@@ -24,7 +24,7 @@ fn an_answer_at_a_frontier_is_the_same_whenever_it_is_asked_for() {
     for request in 0..10u64 {
         let body: String = (request * 7..request * 7 + 7).map(line).collect();
         assert_eq!(node.post(&format!("r{request}"), &body).expect("an answer").status, 200);
-        node.settle();
+        node.catch_up();
         let now = node.get("/v1/metrics/total");
         let frontier = now.json()["frontier"][0].as_u64().expect("an offset");
         assert_eq!(frontier, request * 7 + 7);
@@ -56,7 +56,7 @@ fn an_answer_at_a_frontier_is_the_same_whenever_it_is_asked_for() {
 }
 
 #[test]
-fn a_receipt_says_what_was_merged_and_how_complete_it_is() {
+fn a_receipt_lists_the_merged_parts_and_the_end_of_the_log() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"60s\"\nevents = 7\n");
     let node = home.ready();
     let receipt = |node: &super::Node| node.get("/v1/metrics/total?receipt=true").json()["receipt"].clone();
@@ -64,7 +64,7 @@ fn a_receipt_says_what_was_merged_and_how_complete_it_is() {
     node.post("r0", &body).expect("an answer");
     node.until(|node| node.source()["view"] == json!([7]));
     node.post("r1", &line(8)).expect("an answer");
-    node.settle();
+    node.catch_up();
     let parts = json!([
         { "source": "events", "from": [0], "to": [7], "layer": "batch" },
         { "source": "events", "from": [7], "to": [8], "layer": "tail" },
@@ -79,7 +79,7 @@ fn several_metrics_are_answered_at_one_frontier() {
     let node = home.ready();
     let body: String = (0..7).map(line).collect();
     node.post("r0", &body).expect("an answer");
-    node.settle();
+    node.catch_up();
     let answer = node.get("/v1/read?metric=total&metric=most").json();
     let answers = answer["answers"].as_array().expect("answers");
     let names: Vec<&Value> = answers.iter().map(|answer| &answer["metric"]).collect();
@@ -91,14 +91,14 @@ fn several_metrics_are_answered_at_one_frontier() {
 }
 
 #[test]
-fn one_key_is_answered_as_among_all_rows() {
+fn an_answer_for_one_key_equals_its_rows_among_all() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"60s\"\nevents = 20\n");
     let node = home.ready();
     for request in 0..6u64 {
         let body: String = (request * 7..request * 7 + 7).map(line).collect();
         node.post(&format!("r{request}"), &body).expect("an answer");
     }
-    node.settle();
+    node.catch_up();
     let (all, _) = node.rows("total");
     for country in ["IN", "DE", "FR"] {
         let rows = node.get(&format!("/v1/metrics/total?key.country={country}")).json()["rows"].clone();
@@ -111,23 +111,23 @@ fn one_key_is_answered_as_among_all_rows() {
 }
 
 #[test]
-fn ranges_and_latest_windows_are_answered_as_among_all_rows() {
+fn answers_for_ranges_and_latest_windows_equal_their_rows_among_all() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"60s\"\nevents = 20\n");
     let node = home.ready();
     let lines = |numbers: std::ops::Range<u64>| numbers.map(line).collect::<String>();
     node.post("r0", &lines(0..23)).expect("an answer");
     node.until(|node| node.source()["view"] == json!([23]));
-    // In the tail there are windows that the view has, and others; not all keys are in all of them.
+    // The tail has windows that are in the view and others; not every key is in every window.
     node.post("r1", "{\"at\":\"2026-04-25T09:00:00Z\",\"country\":\"IN\",\"n\":1}\n").expect("an answer");
     node.post("r2", &lines(23..29)).expect("an answer");
-    node.settle();
+    node.catch_up();
     let start = |row: &Value| row["window"]["start"].as_str().expect("an instant").to_owned();
-    // What was published is read anew each time, so that nothing is merged already.
+    // A new reader for each request, so that no merged state is reused.
     for hours in [(0, 24), (3, 10), (4, 9), (2, 3), (5, 9), (7, 8), (9, 24), (12, 24)] {
         let (from, to) =
             (format!("2026-04-25T{:02}:00:00Z", hours.0), format!("2026-04-25T{:02}:59:59Z", hours.1 - 1));
         node.post(&format!("again {hours:?}"), &lines(hours.0..hours.0 + 1)).expect("an answer");
-        node.settle();
+        node.catch_up();
         let rows = |path: &str| node.get(path).json()["rows"].as_array().expect("rows").clone();
         let some = rows(&format!("/v1/metrics/total?from={from}&to={to}"));
         let latest = rows(&format!("/v1/metrics/total?latest=true&to={to}"));

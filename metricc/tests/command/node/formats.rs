@@ -1,4 +1,4 @@
-//! Forms in which events come and answers go, and what an answer is made of.
+//! Formats of events and answers, and explained answers.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ fn post(node: &Node, form: &str, body: &[u8]) -> super::Answer {
     node.send("POST", "/v1/sources/events/events", &[("Content-Type", form)], body).expect("an answer")
 }
 
-/// A home with a CSV file and the Parquet file that the node seals of it.
+/// A home with a CSV file and the Parquet file to which the node flushes its events.
 fn with_files() -> (Home, Node) {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"60s\"\nevents = 100\n[ingest]\nseal_events = 100\n");
     std::fs::write(home.path().join("events.csv"), csv(0, 120)).expect("a file");
@@ -40,12 +40,12 @@ fn with_files() -> (Home, Node) {
     let path = home.path().join("events.csv");
     let (code, _, said) = node.run(&["ingest", "--source", "events", path.to_str().expect("a path")]);
     assert_eq!((code, said.as_str()), (Some(0), "events: 120 events\n"));
-    node.settle();
+    node.catch_up();
     (home, node)
 }
 
 #[test]
-fn csv_and_parquet_come_in_as_the_same_events() {
+fn csv_and_parquet_files_give_the_same_events() {
     let (home, node) = with_files();
     let sealed = home.path().join("metricc-data/log/events/events");
     let find = || {
@@ -61,18 +61,18 @@ fn csv_and_parquet_come_in_as_the_same_events() {
     let (code, _, said) =
         copy.run(&["ingest", "--source", "events", "--events", "50", path.to_str().expect("a path")]);
     assert_eq!((code, said.as_str()), (Some(0), "events: 120 events\n"));
-    copy.settle();
+    copy.catch_up();
     for metric in ["money", "n", "share"] {
         assert_eq!(copy.rows(metric).0, node.rows(metric).0, "{metric}");
     }
-    // The same file once more is three requests that are known.
+    // Sending the file again repeats three known requests.
     let (_, _, said) =
         copy.run(&["ingest", "--source", "events", "--events", "50", path.to_str().expect("a path")]);
     assert!(said.contains("3 requests that the node had already"), "{said}");
 }
 
 #[test]
-fn f23_columns_that_are_not_those_of_the_source_are_refused_as_a_whole() {
+fn f23_a_file_without_the_columns_of_the_source_is_rejected_as_a_whole() {
     let home = Home::new(PACKAGE, "");
     let node = home.ready();
     for (form, body, status, part) in [
@@ -86,7 +86,7 @@ fn f23_columns_that_are_not_those_of_the_source_are_refused_as_a_whole() {
         assert_eq!(answer.status, status, "{}", answer.body);
         assert!(answer.body.contains(part), "{}", answer.body);
     }
-    // Records that do not decode are another matter.
+    // Records that cannot be decoded are quarantined.
     let answer = post(
         &node,
         "text/csv",
@@ -99,7 +99,7 @@ fn f23_columns_that_are_not_those_of_the_source_are_refused_as_a_whole() {
 }
 
 #[test]
-fn answers_come_as_csv_and_arrow_with_their_frontier() {
+fn answers_are_available_as_csv_and_arrow_with_their_frontier() {
     let (_home, node) = with_files();
     let csv = "window_start,window_end,kind,total,n\n\
                2026-04-25T00:00:00Z,2026-04-25T01:00:00Z,low,1150.00,20\n\
@@ -114,7 +114,7 @@ fn answers_come_as_csv_and_arrow_with_their_frontier() {
     let (code, said, noted) =
         node.run(&["query", "money", "--to", "2026-04-25T01:00:00Z", "--output", "csv"]);
     assert_eq!((code, said.as_str(), noted.as_str()), (Some(0), csv, ""));
-    // No rows still have their columns.
+    // An answer without rows has columns.
     let answer = node.get("/v1/metrics/money?from=2030-01-01T00:00:00Z&format=csv");
     assert_eq!(answer.body, "window_start,window_end,kind,total,n\n");
     let answer = node.get("/v1/metrics/money?format=xml");
@@ -125,7 +125,7 @@ fn answers_come_as_csv_and_arrow_with_their_frontier() {
     assert_eq!((code, rows), (Some(0), 6));
 }
 
-/// Runs a command that writes an Arrow IPC stream; its exit code, and the rows of the stream.
+/// Runs a command that writes an Arrow IPC stream. Returns its exit code and the number of rows.
 fn arrow(node: &Node, arguments: &[&str]) -> (Option<i32>, usize) {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_metricc"))
         .args(arguments)
@@ -139,24 +139,24 @@ fn arrow(node: &Node, arguments: &[&str]) -> (Option<i32>, usize) {
 }
 
 #[test]
-fn an_explanation_says_which_part_of_the_log_a_value_comes_from() {
+fn an_explanation_shows_the_part_of_the_log_of_each_value() {
     let (_home, node) = with_files();
     node.until(|node| node.source()["view"] == json!([120]));
     let more = csv(120, 6);
     assert_eq!(post(&node, "text/csv", more.as_bytes()).status, 200);
-    node.settle();
+    node.catch_up();
     let explained = node.get("/v1/metrics/money/explain-value?key.kind=low&to=2026-04-25T01:00:00Z").json();
     let rows = &explained["answer"]["rows"];
     assert_eq!(rows[0]["value"], json!({"total": "1270.50", "n": 21}));
     let parts = explained["of"][0]["parts"].as_array().expect("parts");
-    let told: Vec<_> = parts
+    let found: Vec<_> = parts
         .iter()
         .map(|part| {
             (&part["part"]["layer"], &part["part"]["to"], &part["positions"], &part["rows"][0]["value"]["n"])
         })
         .collect();
     assert_eq!(
-        told,
+        found,
         [
             (&json!("batch"), &json!([120]), &json!(120), &json!(20)),
             (&json!("tail"), &json!([126]), &json!(6), &json!(1)),
@@ -165,10 +165,10 @@ fn an_explanation_says_which_part_of_the_log_a_value_comes_from() {
     let receipt = &explained["answer"]["receipt"];
     assert_eq!(receipt["parts"][1]["layer"], json!("tail"));
     assert_eq!(receipt["ends"]["events"], json!([126]));
-    // Of the past it comes from the log; a metric of metrics is explained by those that it is made of.
+    // Past frontiers are explained from the log; derived metrics by their operands.
     let explained = node.get("/v1/metrics/share/explain-value?at=60").json();
-    let told: Vec<_> = explained["of"].as_array().expect("metrics").iter().map(|of| &of["metric"]).collect();
-    assert_eq!(told, [&json!("money"), &json!("hourly")]);
+    let found: Vec<_> = explained["of"].as_array().expect("metrics").iter().map(|of| &of["metric"]).collect();
+    assert_eq!(found, [&json!("money"), &json!("hourly")]);
     assert_eq!(explained["of"][1]["parts"][0]["part"]["layer"], json!("log"));
     assert_eq!(explained["of"][1]["parts"][0]["rows"][0]["value"], json!(10));
 
@@ -183,7 +183,7 @@ fn an_explanation_says_which_part_of_the_log_a_value_comes_from() {
 }
 
 #[test]
-fn who_listens_does_not_keep_the_node_from_stopping() {
+fn a_subscriber_does_not_keep_the_node_from_stopping() {
     let home = Home::new(PACKAGE, "");
     let node = home.ready();
     let mut stream = std::net::TcpStream::connect(&node.address).expect("a connection");
@@ -197,7 +197,7 @@ fn who_listens_does_not_keep_the_node_from_stopping() {
 }
 
 #[test]
-fn a_page_of_another_site_gets_nothing_done() {
+fn a_page_of_another_site_cannot_send_requests() {
     let home = Home::new(PACKAGE, "");
     let node = home.ready();
     let own = format!("http://{}", node.address);
@@ -218,7 +218,7 @@ fn a_page_of_another_site_gets_nothing_done() {
 }
 
 #[test]
-fn keys_are_taken_as_they_are_written_however_much_they_look_like_numbers() {
+fn keys_that_look_like_numbers_are_used_as_written() {
     let package = "source events { at: timestamp time  version: string }\nmetric n = count() { from events by version }\n";
     let home = Home::new(package, "");
     let node = home.ready();
@@ -228,7 +228,7 @@ fn keys_are_taken_as_they_are_written_however_much_they_look_like_numbers() {
         .map(|version| json!({ "at": "2026-04-25T10:00:00Z", "version": version }).to_string() + "\n")
         .collect();
     assert_eq!(node.post("r", &body).expect("an answer").status, 200);
-    node.settle();
+    node.catch_up();
     for version in versions {
         let quoted = json!(version).to_string();
         let asked = if ["null", "\"x\""].contains(&version) { &quoted } else { version };

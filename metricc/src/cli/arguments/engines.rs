@@ -1,0 +1,139 @@
+//! Arguments of the commands that compute metrics over files: `run` and `verify`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use metricc_log::Binding;
+
+use crate::parse_binding;
+
+/// The package, its logs, and the metrics to compute.
+#[derive(Debug, Args)]
+pub(crate) struct InputArguments {
+    /// The `.metric` file
+    pub(crate) file: PathBuf,
+    /// Events of a source: a file, folder or glob of .parquet, .ndjson, .jsonl or .csv files
+    /// (for other file names, append `,format=ndjson`)
+    #[arg(long = "source", value_name = "NAME=PATH", value_parser = parse_binding)]
+    pub(crate) sources: Vec<(String, Binding)>,
+    /// Compute only this metric; repeatable [default: all]
+    #[arg(long = "metric", value_name = "METRIC")]
+    pub(crate) metrics: Vec<String>,
+    /// Threads of each engine [default: number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) workers: Option<u16>,
+}
+
+/// The range of windows, and their grain.
+#[derive(Debug, Args)]
+pub(crate) struct RangeArguments {
+    /// Only windows that start at or after this instant: 2026-04-25 (00:00 UTC) or 2026-04-25T10:00:00+05:30
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    pub(crate) from: Option<i64>,
+    /// Only windows that start before this instant
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    pub(crate) to: Option<i64>,
+    /// Roll windows up to coarser ones: `6h`, `month`, `day in Europe/London`, or `all` for one row over the range
+    #[arg(long, value_name = "WINDOW")]
+    pub(crate) grain: Option<String>,
+}
+
+/// The engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineChoice {
+    /// DataFusion only
+    Batch,
+    /// timely and differential dataflow only
+    Stream,
+    /// Batch before the cut, stream after it, merged
+    Merged,
+}
+
+/// Output format of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// A table for reading
+    Table,
+    /// One JSON object per row
+    Json,
+    /// With a header line
+    Csv,
+    /// Typed columns; requires --out
+    Parquet,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc run flights.metric --source flights=flights.parquet
+  metricc run flights.metric --source flights='log/*.ndjson' --metric delays --output json
+  metricc run flights.metric --source flights=log/ --engine stream --workers 2
+  metricc run flights.metric --source flights=log/ --metric minutes_lost --from 2001-04-01 --grain 24h
+  metricc run flights.metric --source flights=log/ --output parquet --out results/
+
+Records that cannot be decoded are quarantined: they are reported on stderr and count in no result.
+
+Exit codes: 0 computed; 1 the package has errors; 2 a log cannot be read, or wrong usage.")]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
+    /// Engine that computes the metrics
+    #[arg(long, value_enum, default_value = "merged")]
+    pub(crate) engine: EngineChoice,
+    /// Fraction of the log before the cut, from 0 to 1; only for `--engine merged`
+    #[arg(long, value_name = "FRACTION", default_value = "0.5", value_parser = parse_fraction)]
+    pub(crate) cut: f64,
+    #[command(flatten)]
+    pub(crate) range: RangeArguments,
+    /// Output format
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) output: OutputFormat,
+    /// Write one file per metric to this folder instead of stdout
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Maximum number of rows in a table; 0 shows all
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub(crate) limit: usize,
+    /// Memory in MiB that batch aggregation may use before it spills to disk [default: 4096]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) memory: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc verify flights.metric --source flights=flights.parquet
+  metricc verify flights.metric --source flights=log/ --cuts 50 --seed 7
+
+For each cut, batch, stream and their merges compute the states of all metrics, with random numbers of workers and
+batch sizes. All states must be identical to the byte. A difference is shrunk to the shortest log that shows it.
+
+Exit codes: 0 no differences; 1 the engines differ, or the package has errors; 2 a log cannot be read, or wrong usage.")]
+pub(crate) struct VerifyArguments {
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
+    /// Number of random cuts of the log
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) cuts: u32,
+    /// Seed of all random choices, to repeat a run [default: from the clock; it is printed]
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+}
+
+/// An RFC 3339 instant, or midnight UTC of a date, in µs.
+fn parse_instant(text: &str) -> Result<i64, String> {
+    let instant = text.parse::<metricc_client::jiff::Timestamp>().ok().or_else(|| {
+        let date = text.parse::<metricc_client::jiff::civil::Date>().ok()?;
+        date.to_zoned(metricc_client::jiff::tz::TimeZone::UTC).ok().map(|midnight| midnight.timestamp())
+    });
+    instant
+        .map(metricc_client::jiff::Timestamp::as_microsecond)
+        .ok_or_else(|| "not an instant such as 2026-04-25 or 2026-04-25T10:00:00Z".to_owned())
+}
+
+fn parse_fraction(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(fraction) if (0.0..=1.0).contains(&fraction) => Ok(fraction),
+        _ => Err("not a number from 0 to 1".to_owned()),
+    }
+}
