@@ -102,3 +102,14 @@ impl AnyMetric {
         }
     }
 }
+
+/// The base metrics of all these metrics, each once, in their order.
+pub fn base_metrics<'a>(metrics: impl IntoIterator<Item = &'a AnyMetric>) -> Vec<Arc<Metric>> {
+    let mut base: Vec<Arc<Metric>> = Vec::new();
+    for metric in metrics.into_iter().flat_map(AnyMetric::of_events) {
+        if !base.iter().any(|known| Arc::ptr_eq(known, metric)) {
+            base.push(metric.clone());
+        }
+    }
+    base
+}

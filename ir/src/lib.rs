@@ -33,7 +33,7 @@ pub mod text;
 pub mod user_defined;
 
 pub use aggregate::{Aggregate, AggregateOp};
-pub use derived::{AnyMetric, Derived, Operand, OperandColumn};
+pub use derived::{AnyMetric, Derived, Operand, OperandColumn, base_metrics};
 pub use expr::{Expr, ExprKind, Func, Part, Value};
 pub use grain::grain;
 pub use position::{Frontier, Interval, IntervalError, Position, Slice};

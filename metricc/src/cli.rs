@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
     main_with(&Imports::new())
 }
 
-/// Runs the command with user-defined functions and aggregates, which `.metric` files of this program can import:
+/// Runs the command with user-defined functions and aggregates, which `.metric` files can import:
 ///
 /// ```no_run
 /// use metricc::user_defined::Imports;

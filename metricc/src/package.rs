@@ -139,12 +139,7 @@ impl Package {
             let help = Some("write one: `metric events = count() { from SOURCE }`".to_owned());
             return Err(PackageError::Name { problem, help });
         }
-        let mut base: Vec<Arc<ir::Metric>> = Vec::new();
-        for metric in wanted.iter().flat_map(AnyMetric::of_events) {
-            if !base.iter().any(|known| Arc::ptr_eq(known, metric)) {
-                base.push(metric.clone());
-            }
-        }
+        let base = ir::base_metrics(&wanted);
         Ok(Selection { wanted, base })
     }
 }

@@ -97,13 +97,8 @@ pub enum TestError {
 /// # Errors
 /// If the test cannot run. A failing test is not an error.
 pub fn run_test(package: &Package, test: &ir::Test) -> Result<TestReport, TestError> {
-    let mut metrics: Vec<Arc<ir::Metric>> = Vec::new();
-    for metric in test.expected.iter().flat_map(|expected| expected.metric.of_events()) {
-        if !metrics.iter().any(|known| Arc::ptr_eq(known, metric)) {
-            metrics.push(metric.clone());
-        }
-    }
-    let plans = SourcePlan::of_package(&metrics, &package.imports).map_err(PackageError::from)?;
+    let base = ir::base_metrics(test.expected.iter().map(|expected| &expected.metric));
+    let plans = SourcePlan::of_package(&base, &package.imports).map_err(PackageError::from)?;
     let mut sources = Vec::with_capacity(plans.len());
     for plan in plans {
         if let Some(given) = test.given.iter().find(|given| given.source.name == plan.source.name) {

@@ -71,11 +71,17 @@ pub enum AuditError {
     #[error(transparent)]
     Serve(#[from] ServeError),
     /// The states could not be compared.
-    #[error("cannot compare states")]
+    #[error("cannot compare states: {0}")]
     Compare(#[from] ArrowError),
     /// The batch layer did not recompute the view.
     #[error("{0}")]
     Failed(String),
+    /// The thread of the audit panicked.
+    #[error("the audit failed")]
+    Panic(#[from] tokio::task::JoinError),
+    /// The node stops before the audit ends.
+    #[error("the node is shutting down")]
+    ShuttingDown,
 }
 
 /// Compares all served states of a source with its log.

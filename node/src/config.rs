@@ -169,12 +169,15 @@ fn dedup_window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DedupWindo
 
         fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<DedupWindow, E> {
             let value = u64::try_from(value);
-            value.map(DedupWindow::Positions).map_err(|_| E::custom("the number of positions must not be negative"))
+            value
+                .map(DedupWindow::Positions)
+                .map_err(|_| E::custom("the number of positions must not be negative"))
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<DedupWindow, E> {
             let micros = metricc_ir::text::duration::parse(text).map_err(E::custom)?;
-            let micros = u64::try_from(micros).map_err(|_| E::custom(format!("`{text}` must not be negative")))?;
+            let micros =
+                u64::try_from(micros).map_err(|_| E::custom(format!("`{text}` must not be negative")))?;
             Ok(DedupWindow::EventTime { micros })
         }
     }

@@ -41,6 +41,9 @@ pub enum NodeError {
     /// The views could not be read.
     #[error(transparent)]
     View(#[from] ViewError),
+    /// There is no tokio runtime.
+    #[error("a node must be started in a tokio runtime")]
+    Runtime(#[from] tokio::runtime::TryCurrentError),
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[from] std::io::Error),

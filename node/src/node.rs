@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use metricc_compiler::{DerivedPlan, MetricPlan, SourcePlan};
 use metricc_durable_log::{Disk, DurableLog, DurableOptions, LocalDisk, LogId, SourceOptions, TruncatedTail};
-use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
+use metricc_ir::{AnyMetric, base_metrics};
 use metricc_log::{EventDecoder, Frontier};
 use metricc_runtime_batch::BatchOptions;
 use metricc_runtime_serve::LocalServing;
@@ -82,14 +82,8 @@ impl Node {
         metrics: &[AnyMetric],
         imports: &Imports,
     ) -> Result<Self, NodeError> {
-        let runtime =
-            tokio::runtime::Handle::try_current().map_err(|error| NodeError::Config(error.to_string()))?;
-        let mut base: Vec<Arc<metricc_ir::Metric>> = Vec::new();
-        for metric in metrics.iter().flat_map(AnyMetric::of_events) {
-            if !base.iter().any(|known| Arc::ptr_eq(known, metric)) {
-                base.push(metric.clone());
-            }
-        }
+        let runtime = tokio::runtime::Handle::try_current()?;
+        let base = base_metrics(metrics);
         let plans: Vec<Arc<SourcePlan>> =
             SourcePlan::of_package(&base, imports)?.into_iter().map(Arc::new).collect();
         let lock = folder_lock::lock(&config.data, &config.listen.to_string())?;
@@ -262,13 +256,13 @@ impl Node {
             let lines = node.sources.iter().map(|source| audit::served(source, &options));
             lines.collect::<Result<Vec<_>, _>>()
         });
-        let served = served.await.map_err(|error| AuditError::Failed(error.to_string()))??;
+        let served = served.await??;
         let mut lines: Vec<AuditLine> = served.into_iter().flatten().collect();
         for source in self.sources.iter().filter(|_| full) {
             match source.request_full().await {
                 Ok(Ok(of_view)) => lines.extend(of_view),
                 Ok(Err(problem)) => return Err(AuditError::Failed(problem)),
-                Err(_) => return Err(AuditError::Failed("the node is shutting down".to_owned())),
+                Err(_) => return Err(AuditError::ShuttingDown),
             }
         }
         Ok(lines)

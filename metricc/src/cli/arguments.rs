@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  metricc demo                                            both engines and their merge on real flight data
+  metricc demo                                            both engines on real flight data
   metricc new my-metrics                                  create a package to start from
   metricc check payments.metric                           report all errors and warnings
   metricc test payments.metric                            run the `test` blocks in both engines
@@ -38,7 +38,10 @@ Examples:
 
 `metricc COMMAND --help` shows the options, examples and exit codes of a command.
 
-Exit codes: 0 success; 1 errors in a `.metric` file, or a difference; 2 wrong usage, or another failure.";
+Exit codes:
+  0  success
+  1  errors in a `.metric` file, or a difference
+  2  wrong usage, or another failure";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -84,7 +87,9 @@ Examples:
   cd orders
   metricc test metrics.metric
 
-Exit codes: 0 created; 2 the folder is not empty, or cannot be written.")]
+Exit codes:
+  0  created
+  2  the folder is not empty, or cannot be written")]
 pub(crate) struct NewArguments {
     /// Folder of the new package; it must be empty if it exists
     #[arg(value_name = "DIR")]
@@ -111,7 +116,10 @@ Examples:
 
 `metricc explain CODE` explains the code of a diagnostic.
 
-Exit codes: 0 no errors (warnings are allowed); 1 errors; 2 a file cannot be read, or wrong usage.")]
+Exit codes:
+  0  no errors (warnings are allowed)
+  1  errors
+  2  a file cannot be read, or wrong usage")]
 pub(crate) struct CheckArguments {
     /// Files to check
     #[arg(required = true, value_name = "FILE")]
@@ -131,8 +139,10 @@ Examples:
 
 Formatting keeps the meaning of the file and all its comments.
 
-Exit codes: 0 all files are formatted; 1 a file has syntax errors, or would change (--check, --diff);
-2 a file cannot be read or written, or wrong usage.")]
+Exit codes:
+  0  all files are formatted
+  1  a file has syntax errors, or would change (--check, --diff)
+  2  a file cannot be read or written, or wrong usage")]
 pub(crate) struct FmtArguments {
     /// Files to format; `-` reads stdin and writes stdout
     #[arg(required = true, value_name = "FILE")]
@@ -152,10 +162,14 @@ Examples:
   metricc test metrics/*.metric --filter refund
   metricc test payments.metric --watch     run again each time the file is saved
 
-Each test runs in batch, in stream and merged, with its log cut at every position. It then runs three times with
-the log in a random order, cut at a random position. A failure lists expected rows after `-`, found rows after `+`.
+Each test runs in batch, in stream and merged, with its log cut at every position. It then runs
+three times with the log in a random order, cut at a random position. A failure lists expected rows
+after `-` and found rows after `+`.
 
-Exit codes: 0 all tests passed; 1 a test failed, or a file has errors; 2 a file cannot be read, or wrong usage.")]
+Exit codes:
+  0  all tests passed
+  1  a test failed, or a file has errors
+  2  a file cannot be read, or wrong usage")]
 pub(crate) struct TestArguments {
     /// Files with `test` blocks
     #[arg(required = true, value_name = "FILE")]
@@ -180,7 +194,10 @@ Contents of the output folder:
   schemas/        JSON schemas of the rows, and descriptions of the stored states
   plans/          the plans that the engines run
 
-Exit codes: 0 generated; 1 the package has errors; 2 the output cannot be written, or wrong usage.")]
+Exit codes:
+  0  generated
+  1  the package has errors
+  2  the output cannot be written, or wrong usage")]
 pub(crate) struct CompileArguments {
     /// The `.metric` file
     pub(crate) file: PathBuf,
@@ -190,7 +207,7 @@ pub(crate) struct CompileArguments {
     /// Name of the generated crate [default: name of the file with `-metrics`]
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// Path of the `metricc` crate that the generated crate depends on [default: this version, from the registry]
+    /// Path of the `metricc` crate to depend on [default: this version, from the registry]
     #[arg(long, value_name = "PATH")]
     pub(crate) metricc: Option<String>,
 }
@@ -219,7 +236,10 @@ Each metric is one of
   added          new; computed from the log
   removed        only in the old version
 
-Exit codes: 0 all metrics are the same; 1 some differ; 2 a version cannot be read or has errors, or wrong usage.")]
+Exit codes:
+  0  all metrics are the same
+  1  some differ
+  2  a version cannot be read or has errors, or wrong usage")]
 pub(crate) struct DiffArguments {
     /// The old and the new file; with --against only the new one
     #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
@@ -270,7 +290,10 @@ Examples:
   metricc explain payments.metric revenue --stage batch --format dot | dot -Tsvg > batch.svg
   metricc explain M0012
 
-Exit codes: 0 explained; 1 the file has errors; 2 there is no such metric or code, or wrong usage.")]
+Exit codes:
+  0  explained
+  1  the file has errors
+  2  there is no such metric or code, or wrong usage")]
 pub(crate) struct ExplainArguments {
     /// A `.metric` file, or an error code such as M0012
     #[arg(value_name = "FILE|CODE")]
@@ -291,7 +314,10 @@ Examples:
   metricc demo                    takes a few seconds
   metricc demo --keep demo        also leaves the data and the metrics in `demo`
 
-Exit codes: 0 the engines agree; 1 they differ; 2 wrong usage, or another failure.")]
+Exit codes:
+  0  the engines agree
+  1  they differ
+  2  wrong usage, or another failure")]
 pub(crate) struct DemoArguments {
     /// Keep the data and the `.metric` file in this folder
     #[arg(long, value_name = "DIR")]

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
     }
     if arguments.message_format != MessageFormat::Json {
         terminal::note(format!(
-            "{}: {n_errors} {}, {n_warnings} {}, {n_metrics} valid {}",
+            "{}: {n_errors} {}, {n_warnings} {}, {n_metrics} usable {}",
             counted(arguments.files.len() - n_unread, "file checked", "files checked"),
             plural(n_errors, "error", "errors"),
             plural(n_warnings, "warning", "warnings"),

@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Which windows of a metric are asked for.
+/// The windows of a metric to read.
 fn reading(arguments: &RunArguments, window: &Window) -> Result<Reading, Failure> {
     let grain = arguments.range.grain.as_ref().map(|text| metricc_ir::grain(text, window)).transpose();
     let grain = grain.map_err(|problem| Failure::Message(format!("--grain: {problem}")))?;

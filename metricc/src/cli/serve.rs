@@ -86,8 +86,8 @@ async fn serve(config: &Config, metrics: &[AnyMetric], imports: &Imports) -> Res
     };
     server.run(stop).await;
     // Connections that are still open share the node, so it is stopped here and not when it is dropped.
-    let ended = tokio::task::spawn_blocking(move || node.stop()).await;
-    ended.map_err(|error| NodeError::Config(error.to_string()))
+    tokio::task::block_in_place(|| node.stop());
+    Ok(())
 }
 
 fn write_logs(format: LogFormat) {

@@ -33,7 +33,7 @@ pub(crate) struct RangeArguments {
     /// Only windows that start before this instant
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     pub(crate) to: Option<i64>,
-    /// Roll windows up to coarser ones: `6h`, `month`, `day in Europe/London`, or `all` for one row over the range
+    /// Roll windows up to coarser ones: `6h`, `month`, `day in Europe/London`, or `all` (one row)
     #[arg(long, value_name = "WINDOW")]
     pub(crate) grain: Option<String>,
 }
@@ -73,7 +73,10 @@ Examples:
 
 Records that cannot be decoded are quarantined: they are reported on stderr and count in no result.
 
-Exit codes: 0 computed; 1 the package has errors; 2 a log cannot be read, or wrong usage.")]
+Exit codes:
+  0  computed
+  1  the package has errors
+  2  a log cannot be read, or wrong usage")]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) input: InputArguments,
@@ -105,10 +108,14 @@ Examples:
   metricc verify flights.metric --source flights=flights.parquet
   metricc verify flights.metric --source flights=log/ --cuts 50 --seed 7
 
-For each cut, batch, stream and their merges compute the states of all metrics, with random numbers of workers and
-batch sizes. All states must be identical to the byte. A difference is shrunk to the shortest log that shows it.
+For each cut, batch, stream and their merges compute the states of all metrics, with random numbers
+of workers and batch sizes. All states must be identical to the byte. A difference is shrunk to the
+shortest prefix of the log that shows it.
 
-Exit codes: 0 no differences; 1 the engines differ, or the package has errors; 2 a log cannot be read, or wrong usage.")]
+Exit codes:
+  0  no differences
+  1  the engines differ, or the package has errors
+  2  a log cannot be read, or wrong usage")]
 pub(crate) struct VerifyArguments {
     #[command(flatten)]
     pub(crate) input: InputArguments,

@@ -49,7 +49,10 @@ A metricc.toml with the defaults (`package` is required; watch and tokens are ex
 
 SIGINT and SIGTERM stop the node. Every acknowledged event is already on disk.
 
-Exit codes: 0 stopped; 1 the package has errors, or another node uses the data folder; 2 wrong usage, or another failure.")]
+Exit codes:
+  0  stopped
+  1  the package has errors, or another node uses the data folder
+  2  wrong usage, or another failure")]
 pub(crate) struct ServeArguments {
     /// Configuration file, or a `.metric` file to serve with the defaults
     #[arg(value_name = "CONFIG", default_value = "metricc.toml")]
@@ -97,10 +100,13 @@ Examples:
   metricc ingest --source payments april.parquet may.csv
   metricc ingest --source payments events.ndjson --node http://127.0.0.1:7171
 
-Each request has an idempotency key made of the file's name, the position in the file and the records. Run the same
-command again after an interruption: the node skips the requests that it already has.
+Each request has an idempotency key made of the file's name, the position in the file and the records.
+Run the same command again after an interruption: the node skips the requests that it already has.
 
-Exit codes: 0 all records are events; 1 some were quarantined; 2 the node or a file cannot be read, or wrong usage.")]
+Exit codes:
+  0  all records are events
+  1  some were quarantined
+  2  the node or a file cannot be read, or wrong usage")]
 pub(crate) struct IngestArguments {
     /// Files of events: `.ndjson`, `.jsonl`, `.csv` with a header, or `.parquet`
     #[arg(required = true, value_name = "FILE")]
@@ -122,9 +128,13 @@ Examples:
   metricc audit --full   also rebuild the views from the log and compare them
   metricc audit --json   print JSON lines
 
-The node recomputes all states from the start of its log, and compares their bytes with the states that it serves.
+The node recomputes all states from the start of its log, and compares them with the states that it
+serves, to the byte.
 
-Exit codes: 0 no differences; 1 differences; 2 the node cannot be reached, or wrong usage.")]
+Exit codes:
+  0  no differences
+  1  differences
+  2  the node cannot be reached, or wrong usage")]
 pub(crate) struct AuditArguments {
     /// Also rebuild the views from the log, and compare them with the old ones
     #[arg(long)]
@@ -163,7 +173,9 @@ Examples:
 
 A node that has just started reads its log first; the command waits up to two minutes for it.
 
-Exit codes: 0 answered; 2 the node cannot be reached or rejects the request, or wrong usage.")]
+Exit codes:
+  0  answered
+  2  the node cannot be reached or rejects the request, or wrong usage")]
 pub(crate) struct QueryArguments {
     /// Metric to read; without it, the metrics are listed
     pub(crate) metric: Option<String>,
