@@ -49,7 +49,7 @@ pub use metricc_client::HttpServing;
 #[cfg(feature = "http-server")]
 pub use metricc_http_api as serving_http;
 #[cfg(feature = "engines")]
-pub use metricc_log::{Findings, Frontier};
+pub use metricc_log::{Frontier, ReadStats};
 #[cfg(feature = "engines")]
 pub use metricc_runtime_serve::LocalServing;
 

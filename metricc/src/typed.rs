@@ -13,7 +13,7 @@ use metricc_compiler::{CompileError, DerivedPlan, MetricHash, MetricPlan, Segmen
 use metricc_dsl::{SourceText, check};
 use metricc_ir as ir;
 use metricc_ir::AnyMetric;
-use metricc_log::{Binding, EventBuffer, Findings, Frontier, Log, LogError};
+use metricc_log::{Binding, EventBuffer, Frontier, Log, LogError, ReadStats};
 use metricc_runtime_serve::{Reading, ServeError, json_lines};
 use metricc_runtime_stream::{Stream, StreamError, StreamOptions};
 use metricc_types::{Definition, Event, Metric, Row};
@@ -100,7 +100,7 @@ impl<E: Event> EventLog<E> {
     }
 
     /// Events in memory, in this order. An event with a value that the language cannot represent is quarantined, as in
-    /// a file: see [`Answer::findings`].
+    /// a file: see [`Answer::read_stats`].
     ///
     /// # Errors
     /// If this version of metricc does not accept the source.
@@ -143,7 +143,7 @@ pub struct Answer<D: Definition> {
     /// The rows include all events before this frontier.
     pub frontier: Frontier,
     /// Numbers of records read, quarantined and skipped as duplicates.
-    pub findings: Findings,
+    pub read_stats: ReadStats,
 }
 
 impl<D: Definition> Answer<D> {
@@ -246,7 +246,7 @@ impl<D: Definition> Run<D> for Metric<D> {
         let bound = Bound { plan, log: log.log.clone() };
         let evaluation = evaluate(&bound, engine, cut, options, &|_| {})?;
         let rows = planned.rows::<D>(evaluation.segments)?;
-        Ok(Answer { rows, frontier: log.log.end(), findings: evaluation.findings })
+        Ok(Answer { rows, frontier: log.log.end(), read_stats: evaluation.findings })
     }
 
     fn stream_with(self, options: &StreamOptions) -> Result<MetricStream<D>, RunError>
@@ -256,7 +256,7 @@ impl<D: Definition> Run<D> for Metric<D> {
         let planned = Planned::of::<D>()?;
         let buffer = EventBuffer::new(&planned.plan.source)?;
         let stream = Stream::start(&planned.plan, Frontier(vec![0]), options)?;
-        Ok(MetricStream { planned, buffer, stream, findings: Findings::default(), metric: PhantomData })
+        Ok(MetricStream { planned, buffer, stream, read_stats: ReadStats::default(), metric: PhantomData })
     }
 }
 
@@ -265,7 +265,7 @@ pub struct MetricStream<D: Definition> {
     planned: Planned,
     buffer: EventBuffer,
     stream: Stream,
-    findings: Findings,
+    read_stats: ReadStats,
     metric: PhantomData<D>,
 }
 
@@ -305,7 +305,7 @@ where
         self.feed()?;
         let segments = self.stream.read()?;
         let rows = self.planned.rows::<D>(segments)?;
-        Ok(Answer { rows, frontier: self.stream.frontier().clone(), findings: self.findings.clone() })
+        Ok(Answer { rows, frontier: self.stream.frontier().clone(), read_stats: self.read_stats.clone() })
     }
 
     /// The frontier after the last pushed event.
@@ -316,7 +316,7 @@ where
     fn feed(&mut self) -> Result<(), RunError> {
         for batch in self.buffer.take(&self.planned.plan.columns)? {
             self.stream.feed(&batch)?;
-            self.findings.merge(batch.findings);
+            self.read_stats.merge(batch.findings);
         }
         Ok(())
     }

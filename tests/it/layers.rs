@@ -6,7 +6,7 @@ use std::sync::Arc;
 use metricc::{Bound, Engine, EngineOptions, Package, bind, evaluate, evaluate_interval};
 use metricc_dsl::{SourceText, render};
 use metricc_ir as ir;
-use metricc_log::{Binding, Findings, Frontier, Interval};
+use metricc_log::{Binding, Frontier, Interval, ReadStats};
 use metricc_runtime_serve::{json_lines, present};
 use metricc_tests::generate::metrics::FILES;
 
@@ -38,7 +38,7 @@ pub(crate) fn options(workers: usize, batch_rows: usize) -> EngineOptions {
 }
 
 /// The JSON lines of each metric, over the whole log, from one engine.
-pub(crate) fn whole(bound: &Bound, engine: Engine, options: &EngineOptions) -> (Vec<Vec<String>>, Findings) {
+pub(crate) fn whole(bound: &Bound, engine: Engine, options: &EngineOptions) -> (Vec<Vec<String>>, ReadStats) {
     let interval = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
     let evaluation =
         evaluate_interval(bound, engine, &interval, options, &|_| ()).expect("the engine evaluates");

@@ -128,7 +128,7 @@ fn each_read_of_a_stream_equals_batch_at_its_frontier() {
                 by_channel().batch(&EventLog::of_events(&events[..=n]).expect("a log")).expect("batch");
             let read = stream.read().expect("a read");
             assert_eq!(read.rows, batch.rows);
-            assert_eq!(read.findings, batch.findings);
+            assert_eq!(read.read_stats, batch.read_stats);
             assert_eq!(read.frontier, Frontier(vec![n as u64 + 1]));
         }
     }
@@ -149,9 +149,9 @@ fn values_out_of_range_are_quarantined_and_repeated_keys_skipped() {
         Payment { weight: Some(f64::NAN), ..other("nan is none") },
     ];
     let answer = by_channel().batch(&EventLog::of_events(&events).expect("a log")).expect("batch");
-    let findings = &answer.findings;
-    assert_eq!((findings.n_records, findings.n_duplicates, findings.n_conflicts), (8, 2, 1));
-    let shown: Vec<String> = findings.quarantined.iter().map(ToString::to_string).collect();
+    let stats = &answer.read_stats;
+    assert_eq!((stats.n_records, stats.n_duplicates, stats.n_conflicts), (8, 2, 1));
+    let shown: Vec<String> = stats.quarantined.iter().map(ToString::to_string).collect();
     assert_eq!(
         shown,
         [

@@ -119,7 +119,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("after {}: {}", answer.frontier, read.join(", "));
     }
     let answer = stream.read()?;
-    println!("left out as repeated: {}", answer.findings.n_duplicates);
+    println!("left out as repeated: {}", answer.read_stats.n_duplicates);
     println!("{:#?}", answer.rows[0].value);
     Ok(())
 }

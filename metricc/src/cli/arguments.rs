@@ -99,7 +99,7 @@ pub(crate) struct NewArguments {
 /// How diagnostics are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MessageFormat {
-    /// With source lines, for reading
+    /// With source lines
     Full,
     /// One line per diagnostic
     Short,
@@ -215,7 +215,7 @@ pub(crate) struct CompileArguments {
 /// Output format of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DiffFormat {
-    /// Text for reading
+    /// Text
     Text,
     /// One JSON object per metric
     Json,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use metricc_ir::user_defined::Imports;
 use metricc_ir::{AnyMetric, Window};
-use metricc_log::{Findings, Frontier, Log};
+use metricc_log::{Frontier, Log, ReadStats};
 use metricc_runtime_serve::Reading;
 
 use super::arguments::{EngineChoice, InputArguments, RunArguments};
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
         let cut = cut_at(&bound.log, arguments.cut);
         let evaluation = evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_help)?;
         bar.finish_and_clear();
-        report_findings(&bound.plan.source.name, &bound.log, &evaluation.findings);
+        report_rejected(&bound.plan.source.name, &bound.log, &evaluation.findings);
         evaluated.add(&bound.plan, evaluation.segments);
     }
     let results = wanted.iter().map(|metric| {
@@ -105,24 +105,24 @@ pub(crate) fn cut_at(log: &Log, fraction: f64) -> Frontier {
 }
 
 /// Reports quarantined records and duplicates, which count in no result.
-pub(crate) fn report_findings(source: &str, log: &Log, findings: &Findings) {
-    if findings.n_quarantined > 0 {
-        let n = findings.n_quarantined as usize;
+pub(crate) fn report_rejected(source: &str, log: &Log, stats: &ReadStats) {
+    if stats.n_quarantined > 0 {
+        let n = stats.n_quarantined as usize;
         terminal::warning(&format!(
             "source `{source}`: {} of {} quarantined: not in the results",
             counted(n, "record", "records"),
-            findings.n_records
+            stats.n_records
         ));
-        for record in findings.quarantined.iter().take(SHOWN_QUARANTINED) {
+        for record in stats.quarantined.iter().take(SHOWN_QUARANTINED) {
             terminal::note(format!("  {record}"));
         }
         if n > SHOWN_QUARANTINED {
             terminal::note(format!("  … and {} more", n - SHOWN_QUARANTINED));
         }
     }
-    if findings.n_duplicates > 0 {
-        let duplicates = counted(findings.n_duplicates as usize, "duplicate", "duplicates");
-        let conflicts = match findings.n_conflicts {
+    if stats.n_duplicates > 0 {
+        let duplicates = counted(stats.n_duplicates as usize, "duplicate", "duplicates");
+        let conflicts = match stats.n_conflicts {
             0 => String::new(),
             n => format!(", {n} of them with a different payload"),
         };

@@ -41,9 +41,9 @@ pub(crate) struct RangeArguments {
 /// The engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EngineChoice {
-    /// DataFusion only
+    /// The batch engine (DataFusion)
     Batch,
-    /// timely and differential dataflow only
+    /// The stream engine (timely and differential dataflow)
     Stream,
     /// Batch before the cut, stream after it, merged
     Merged,
@@ -52,13 +52,13 @@ pub(crate) enum EngineChoice {
 /// Output format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
-    /// A table for reading
+    /// A table
     Table,
     /// One JSON object per row
     Json,
-    /// With a header line
+    /// CSV with a header line
     Csv,
-    /// Typed columns; requires --out
+    /// Parquet with typed columns; requires --out
     Parquet,
 }
 
@@ -68,7 +68,7 @@ Examples:
   metricc run flights.metric --source flights=flights.parquet
   metricc run flights.metric --source flights='log/*.ndjson' --metric delays --output json
   metricc run flights.metric --source flights=log/ --engine stream --workers 2
-  metricc run flights.metric --source flights=log/ --metric minutes_lost --from 2001-04-01 --grain 24h
+  metricc run flights.metric --source flights=log/ --metric minutes_lost --grain 24h
   metricc run flights.metric --source flights=log/ --output parquet --out results/
 
 Records that cannot be decoded are quarantined: they are reported on stderr and count in no result.

@@ -13,16 +13,16 @@ use crate::cli::terminal::Failure;
 /// Format of the log lines of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// One line of text per log line
+    /// One line of text per entry
     Text,
-    /// One JSON object per log line
+    /// One JSON object per entry
     Json,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  metricc serve payments.metric                 with defaults: 127.0.0.1:7171, data in ./metricc-data
+  metricc serve payments.metric                 on 127.0.0.1:7171, data in ./metricc-data
   metricc serve                                 with the configuration ./metricc.toml
   metricc serve node.toml --listen 127.0.0.1:0  on any free port
 
@@ -100,8 +100,9 @@ Examples:
   metricc ingest --source payments april.parquet may.csv
   metricc ingest --source payments events.ndjson --node http://127.0.0.1:7171
 
-Each request has an idempotency key made of the file's name, the position in the file and the records.
-Run the same command again after an interruption: the node skips the requests that it already has.
+Each request has an idempotency key made of the name of the file, the position in it and the
+records. After an interruption, run the same command again: the node skips the requests that it
+already has.
 
 Exit codes:
   0  all records are events
@@ -149,11 +150,11 @@ pub(crate) struct AuditArguments {
 /// Output format of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum QueryFormat {
-    /// A table for reading
+    /// A table
     Table,
     /// One JSON object per row
     Json,
-    /// With a header line
+    /// CSV with a header line
     Csv,
     /// An Arrow IPC stream
     Arrow,
@@ -169,7 +170,7 @@ Examples:
   metricc query revenue --latest --live                  print the rows again after each change
   metricc query revenue --key country=IN --plot          draw a chart
   metricc query revenue --key country=IN --explain       show the parts from batch and from the tail
-  metricc query revenue --at 120                         the same rows as were served at that frontier
+  metricc query revenue --at 120                         the rows as of that frontier
 
 A node that has just started reads its log first; the command waits up to two minutes for it.
 

@@ -102,7 +102,7 @@ fn reads_and_the_tail_do_not_wait_for_an_fsync_that_takes_a_second() {
     node.until(|node| node.get("/readyz").status == 200);
     let first: String = (0..500).map(event).collect();
     assert_eq!(node.post("first", &first).expect("an answer").status, 200);
-    node.settle();
+    node.catch_up();
     let idle = percentiles(&node, || true);
 
     std::fs::write(&marker, "").expect("the marker");
@@ -116,7 +116,7 @@ fn reads_and_the_tail_do_not_wait_for_an_fsync_that_takes_a_second() {
                 assert!(started.elapsed() >= Duration::from_secs(1), "the fsync is slow");
                 // The tail serves what was acknowledged while the next write is under way.
                 let shown = Instant::now();
-                node.settle();
+                node.catch_up();
                 assert!(shown.elapsed() < Duration::from_secs(5), "{:?}", shown.elapsed());
             }
             is_done.store(true, Ordering::Release);
