@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
     let above = Interval::new(cut.clone(), log.end())?;
     let batch = timed("3. Batch (DataFusion)", bound, Engine::Batch, &below)?;
     let stream = timed("4. Stream (timely/differential)", bound, Engine::Stream, &above)?;
-    terminal::note(format!("5. Batch and stream, merged at the frontier {cut}:\n"));
+    terminal::note(format!("5. Merged at the frontier {cut}, and presented:\n"));
     output::write(&answers(bound, &batch, &stream)?, OutputFormat::Table, None, 0)?;
     terminal::note(
         "6. The law (metricc verify): the states of batch, stream and merged are equal to the byte at random cuts:\n",
