@@ -1,7 +1,7 @@
 //! One interval of a log through an engine, or through both with a merge at a cut.
 
 use metricc_compiler::Segment;
-use metricc_log::{Frontier, Interval, LogError, ReadStats};
+use metricc_log::{Findings, Frontier, Interval, LogError};
 use metricc_runtime_batch::{BatchError, BatchOptions};
 use metricc_runtime_serve::ServeError;
 use metricc_runtime_stream::{StreamError, StreamOptions};
@@ -50,7 +50,7 @@ pub struct Evaluation {
     /// One segment per metric.
     pub segments: Vec<Segment>,
     /// Records read, quarantined, left out.
-    pub findings: ReadStats,
+    pub findings: Findings,
 }
 
 /// Why an evaluation gave no result.

@@ -1,13 +1,13 @@
-//! Checks the law on a user's data.
+//! The law, checked on the user's own data.
 //!
-//! Each trial cuts the log at a random frontier (which need not be a prefix: it has an offset per partition), picks random
-//! numbers of workers and batch sizes, and compares *states* to the byte:
+//! Each trial cuts the log at a random frontier (also one that is no prefix, with an offset per
+//! partition), picks engines' workers and batch sizes at random, and compares *states* to the byte:
 //!
-//! - the running stream, read at the cut, with batch before the cut;
-//! - the stream, read at the end, with batch over the whole log;
-//! - batch before ⊕ stream after the cut, and stream before ⊕ batch after, with batch over the whole log.
+//! - the stream read at the cut, while it runs, against batch below the cut;
+//! - the stream read at the end against batch over the whole log;
+//! - batch below ⊕ stream above, and stream below ⊕ batch above, against batch over the whole log.
 //!
-//! A difference is shrunk to the shortest prefix of the log that still shows one.
+//! A difference is shrunk to the smallest prefix of the log that still shows it.
 
 mod compare;
 mod shrink;

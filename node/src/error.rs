@@ -1,6 +1,6 @@
 //! Why a node does not start.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use metricc_compiler::CompileError;
 use metricc_durable_log::DurableError;
@@ -11,12 +11,12 @@ use metricc_views::ViewError;
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// A folder cannot be used.
-    #[error("folder `{}`: {problem}", .path.display())]
+    #[error("folder `{}` cannot be used", .path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
         /// The reason.
-        problem: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Another node uses the folder.
     #[error("folder `{}` is in use by another node: {holder}", .path.display())]
@@ -50,6 +50,11 @@ pub enum NodeError {
 }
 
 impl NodeError {
+    /// For `map_err`: the folder cannot be used.
+    pub(crate) fn folder<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl Fn(E) -> Self {
+        move |error| NodeError::Folder { path: path.to_owned(), source: Box::new(error) }
+    }
+
     /// How to solve the problem, if known.
     pub fn help(&self) -> Option<String> {
         match self {

@@ -24,9 +24,8 @@ pub(crate) fn allow_files() {
 
 /// Creates the folder if it is missing, and locks it.
 pub(crate) fn lock(folder: &Path, address: &str) -> Result<FolderLock, NodeError> {
-    let failed =
-        |error: std::io::Error| NodeError::Folder { path: folder.to_owned(), problem: error.to_string() };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    let failed = NodeError::folder(folder);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(&failed)?;
     let mut options = OpenOptions::new();
     let mut file = options
         .read(true)
@@ -35,7 +34,7 @@ pub(crate) fn lock(folder: &Path, address: &str) -> Result<FolderLock, NodeError
         .truncate(false)
         .mode(0o600)
         .open(folder.join("lock"))
-        .map_err(failed)?;
+        .map_err(&failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -51,7 +50,7 @@ pub(crate) fn lock(folder: &Path, address: &str) -> Result<FolderLock, NodeError
         }
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-    file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
-    writeln!(file, "process {} at {address}", std::process::id()).map_err(failed)?;
+    file.set_len(0).and_then(|()| file.rewind()).map_err(&failed)?;
+    writeln!(file, "process {} at {address}", std::process::id()).map_err(&failed)?;
     Ok(FolderLock { _file: file })
 }

@@ -154,11 +154,7 @@ impl Node {
             runtime: runtime.clone(),
             max_bytes: config.ingest.max_bytes,
         };
-        let failed = |error: std::io::Error| NodeError::Folder {
-            path: folder.to_owned(),
-            problem: format!("cannot be watched: {error}"),
-        };
-        watch.prepare().map_err(failed)?;
+        watch.prepare().map_err(NodeError::folder(folder))?;
         let thread = std::thread::Builder::new().name(format!("metricc-watch-{name}"));
         let thread = thread.spawn(move || {
             lower_priority(Priority::Decoding);

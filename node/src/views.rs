@@ -23,12 +23,11 @@ use crate::source::{LoadedView, NodeSource};
 /// The store of the views, which only their owner reads.
 pub(crate) fn view_folder(config: &Config) -> Result<Arc<LocalFileSystem>, NodeError> {
     let path = config.data.join("views");
-    let failed = |problem: String| NodeError::Folder { path: path.clone(), problem };
     // The folder of the node may have been there before, and be readable by others.
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
     made.and_then(|()| std::fs::set_permissions(&path, Permissions::from_mode(0o700)))
-        .map_err(|error| failed(error.to_string()))?;
-    let store = LocalFileSystem::new_with_prefix(&path).map_err(|error| failed(error.to_string()))?;
+        .map_err(NodeError::folder(&path))?;
+    let store = LocalFileSystem::new_with_prefix(&path).map_err(NodeError::folder(&path))?;
     // Empty folders are removed as well: other programs look for tables there.
     Ok(Arc::new(store.with_automatic_cleanup(true)))
 }

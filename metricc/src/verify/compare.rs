@@ -1,30 +1,30 @@
-//! Comparison of two segments of one interval.
+//! Two segments of one interval, and where they differ.
 
 use arrow::array::{Array, AsArray};
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_runtime_serve::{present, text_table};
 
-/// Maximum number of bytes of a state to print.
+/// Bytes of a state that are shown.
 const SHOWN_BYTES: usize = 64;
 
-/// The first difference of two segments.
+/// What the two sides of a comparison disagree on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The metric.
     pub metric: String,
-    /// Name of the expected side, such as `batch over all`.
+    /// What the expected side is, such as `batch over all`.
     pub expected_by: String,
-    /// Name of the other side.
+    /// What the other side is.
     pub found_by: String,
     /// Window and keys of the first group that differs, as `name=value`.
     pub group: String,
-    /// Presented value and state bytes on the expected side; `None` if it lacks the group.
+    /// Presented value and state bytes on the expected side; none if the group is missing there.
     pub expected: Option<String>,
     /// The same on the other side.
     pub found: Option<String>,
 }
 
-/// Compares two segments to the byte. `None` if they are equal.
+/// Compares two segments to the byte; none if they are equal.
 pub(super) fn compare(
     plan: &MetricPlan,
     (expected_by, expected): (&str, &Segment),
@@ -39,7 +39,7 @@ pub(super) fn compare(
         expected,
         found,
     };
-    // Up to this row both sides hold the same groups, so a group that only one side has is missing on the other.
+    // Up to this row both sides hold the same groups, so a group that stands on one side only is missing.
     if let Some(left) = one_group(expected, row) {
         let (group, value) = describe(plan, &left);
         let Some(right) = find_group(plan, found, &left, row) else {
@@ -61,7 +61,7 @@ fn one_group(segment: &Segment, row: usize) -> Option<Segment> {
         .then(|| Segment { states: segment.states.slice(row, 1), ..segment.clone() })
 }
 
-/// The row of a group in a segment, searched from a row on.
+/// The group of `wanted` in a segment, searched from a row on.
 fn find_group(plan: &MetricPlan, segment: &Segment, wanted: &Segment, from: usize) -> Option<Segment> {
     let groups = |segment: &Segment| segment.states.columns()[..plan.form.n_group_columns].to_vec();
     let wanted = groups(wanted);
@@ -93,7 +93,7 @@ fn describe(plan: &MetricPlan, group: &Segment) -> (String, String) {
     (group, format!("{}; states {states}", value.join(", ")))
 }
 
-/// The state of the first row in hexadecimal.
+/// The first row's state as hex.
 fn state_bytes(column: &dyn Array) -> String {
     let bytes = match column.as_fixed_size_binary_opt() {
         Some(states) => states.value(0),

@@ -1,12 +1,13 @@
-//! Shrinks a difference to a short prefix of the log.
+//! The smallest prefix of a log that still shows a difference.
 
 use metricc_log::{Frontier, Log};
 
 use super::Difference;
 use crate::EvaluateError;
 
-/// Bisects the prefixes of the log, starting from the difference `seen` over the whole log. Returns the shortest prefix that
-/// was found to differ. A longer prefix usually differs if a shorter one does, which bisection relies on.
+/// Bisects the prefixes of the log's order, starting from the difference `seen` over all of it. A longer
+/// prefix mostly shows what a shorter one shows, so the shortest found by halving is taken; it is always
+/// one that was seen to differ.
 pub(super) fn smallest_prefix(
     log: &Log,
     seen: Difference,

@@ -12,21 +12,21 @@ use super::compare::{Difference, compare};
 use super::shrink::smallest_prefix;
 use crate::{Bound, Engine, EngineOptions, EvaluateError, evaluate_interval};
 
-/// Options of a verification.
+/// What is tried.
 #[derive(Debug, Clone)]
 pub struct VerifyOptions {
     /// Number of random cuts.
     pub n_cuts: usize,
-    /// Seed of all random choices. Equal seeds give equal trials on equal data.
+    /// Seed of all random choices; equal seeds give equal trials on equal data.
     pub seed: u64,
-    /// Maximum number of workers of each engine.
+    /// Most workers of either engine.
     pub max_workers: usize,
 }
 
-/// One trial: a cut of the log, and options of the engines.
+/// One trial: where the log is cut, and how the engines run.
 #[derive(Debug, Clone)]
 pub struct Trial {
-    /// The cut, for batch before and stream after it, and the reverse.
+    /// The cut: batch below, stream above, and the other way round.
     pub cut: Frontier,
     /// Workers and batch size of batch runs.
     pub batch: EngineOptions,
@@ -34,32 +34,32 @@ pub struct Trial {
     pub stream: EngineOptions,
 }
 
-/// The result of a verification.
+/// What came out.
 #[derive(Debug)]
 pub enum Verdict {
     /// All comparisons were equal to the byte.
     Equal {
-        /// Number of comparisons of two segments.
+        /// Comparisons of two segments.
         n_comparisons: usize,
-        /// Number of groups of each metric over the whole log, in the order of the plan.
+        /// Groups of each metric over the whole log, in the order of the plan.
         n_groups: Vec<usize>,
     },
-    /// Two segments differ.
+    /// Two sides differ.
     Different(Box<CounterExample>),
 }
 
-/// A difference, and how to reproduce it.
+/// A difference, and how to see it again.
 #[derive(Debug)]
 pub struct CounterExample {
-    /// The trial that found it.
+    /// The trial that showed it.
     pub trial: Trial,
-    /// The difference over the shortest prefix that still shows one.
+    /// The difference over the smallest prefix that still shows one.
     pub difference: Difference,
-    /// The end of that prefix.
+    /// End of that prefix.
     pub prefix: Frontier,
 }
 
-/// The engines under test: the real ones, or defective ones in tests of this module.
+/// The layers under test; real ones, or, to test the test, broken ones.
 pub trait Layers {
     /// Segments of all metrics over an interval.
     fn evaluate(
@@ -68,7 +68,7 @@ pub trait Layers {
         interval: &Interval,
         options: &EngineOptions,
     ) -> Result<Vec<Segment>, EvaluateError>;
-    /// One stream over `[start, end)`, read twice: at the cut while it runs, and at the end.
+    /// One stream over `[start, end)`, read twice: while it runs, at the cut, and at the end.
     fn stream_with_cut(
         &self,
         cut: &Frontier,
@@ -77,11 +77,11 @@ pub trait Layers {
     ) -> Result<[Vec<Segment>; 2], EvaluateError>;
 }
 
-/// The real engines.
+/// The engines themselves.
 pub struct RealLayers<'a> {
     /// Plan and log.
     pub bound: &'a Bound,
-    /// Called with the number of positions read since the last call.
+    /// Told the positions read since its last call.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
 
@@ -118,7 +118,7 @@ impl Layers for RealLayers<'_> {
     }
 }
 
-/// Runs a trial for each of `n_cuts` random cuts of the log. Stops at the first difference and shrinks it. Calls `tried`
+/// Tries `n_cuts` random cuts of the log; stops at the first difference and shrinks it. `tried` is told
 /// after each trial.
 pub fn verify(
     plans: &[Arc<MetricPlan>],
@@ -149,8 +149,8 @@ pub fn verify(
     Ok(Verdict::Equal { n_comparisons, n_groups })
 }
 
-/// Runs one trial over the prefix up to `end`. Returns the number of comparisons, or the first difference. `expected` is the
-/// result of batch over the whole prefix, if known.
+/// One trial over the prefix up to `end`; the number of comparisons, or the first difference. `expected` is batch over
+/// all of it, where that is known.
 pub(crate) fn run(
     plans: &[Arc<MetricPlan>],
     log: &Log,
@@ -193,8 +193,8 @@ pub(crate) fn run(
     Ok(Ok(n_comparisons))
 }
 
-/// The first two cuts are the ends of the log. Of the others, every second has a random offset in each partition, so that it
-/// is usually not a prefix of the log.
+/// The first two cuts are the ends of the log; of the others, every second is no prefix of the log's
+/// order but has a random offset in each partition.
 fn draw(random: &mut ChaCha8Rng, index: usize, log: &Log, max_workers: usize) -> Trial {
     let end = log.end();
     let cut = match index {
@@ -212,7 +212,7 @@ fn draw(random: &mut ChaCha8Rng, index: usize, log: &Log, max_workers: usize) ->
     }
 }
 
-/// Batches small enough to cross every boundary, and large enough that a trial ends.
+/// Batches small enough to cross every boundary, and few enough to end.
 fn draw_options(random: &mut ChaCha8Rng, log: &Log, max_workers: usize) -> EngineOptions {
     let least = (log.n_positions() / 500).max(1) as usize;
     let most = (least * 50).max(64);
