@@ -20,7 +20,8 @@ const N_SAMPLES: usize = 240;
 pub fn check_monoid<M: Monoid>(seed: u64) -> Result<(), String> {
     let aggregate: Arc<dyn Aggregate> = Arc::new(Erased::<M>::default());
     let types = aggregate.arguments().iter().copied().chain([aggregate.result()]).map(data_type);
-    let mut types = types.collect::<Option<Vec<_>>>().ok_or("a type that user-defined aggregates do not support")?;
+    let mut types =
+        types.collect::<Option<Vec<_>>>().ok_or("a type that user-defined aggregates do not support")?;
     let presented = types.pop().ok_or("the aggregate has no result type")?;
     let monoid = user_defined_monoid(&aggregate, &types, &presented).map_err(|error| error.to_string())?;
     debug_assert_eq!(monoid.layout(), Layout::Heap);

@@ -101,7 +101,7 @@ impl Package {
 
     /// The same package with user-defined functions and aggregates.
     #[must_use]
-    pub fn bringing(self, imports: &Imports) -> Self {
+    pub fn with_imports(self, imports: &Imports) -> Self {
         Package { imports: imports.clone(), ..self }
     }
 

@@ -107,7 +107,7 @@ fn imports_of_a_file_agree_in_every_engine_at_every_cut() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("trips.ndjson");
     std::fs::write(&path, TRIPS.join("\n")).expect("it is written");
-    let bound = bound(&package(FILE).bringing(&brought()), &path);
+    let bound = bound(&package(FILE).with_imports(&brought()), &path);
     let (batch, _) = whole(&bound, Engine::Batch, &options(2, 2));
     let (stream, _) = whole(&bound, Engine::Stream, &options(2, 1));
     assert_eq!(batch, stream);

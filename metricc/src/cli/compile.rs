@@ -13,7 +13,7 @@ use crate::compile::{StubDependency, compile};
 
 /// Writes all generated files of a package.
 pub(crate) fn run(arguments: &CompileArguments, imports: &Imports) -> Result<ExitCode, Failure> {
-    let package = Package::read(&arguments.file)?.bringing(imports);
+    let package = Package::read(&arguments.file)?.with_imports(imports);
     if package.checked.has_errors() {
         terminal::report(&package)?;
         return Ok(ExitCode::from(1));

@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
             ));
         }
     };
-    let (old, new) = (old.bringing(imports), new.bringing(imports));
+    let (old, new) = (old.with_imports(imports), new.with_imports(imports));
     let (is_old_valid, is_new_valid) = (terminal::report(&old)?, terminal::report(&new)?);
     if !is_old_valid || !is_new_valid {
         return Err(Failure::Message("files with errors cannot be compared".to_owned()));

@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &ExplainArguments, imports: &Imports) -> Result<Exi
         terminal::data(&page)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let package = Package::read(Path::new(&arguments.subject))?.bringing(imports);
+    let package = Package::read(Path::new(&arguments.subject))?.with_imports(imports);
     let wanted: Vec<String> = arguments.metric.iter().cloned().collect();
     if package.checked.has_errors() {
         terminal::report(&package)?;

@@ -84,7 +84,7 @@ pub(crate) fn open(
     imports: &Imports,
     check: impl Fn(usize) -> Result<(), Failure>,
 ) -> Result<Option<Opened>, Failure> {
-    let package = Package::read(&arguments.file)?.bringing(imports);
+    let package = Package::read(&arguments.file)?.with_imports(imports);
     if !terminal::report(&package)? {
         return Ok(None);
     }

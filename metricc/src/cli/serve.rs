@@ -16,7 +16,7 @@ use crate::Package;
 
 pub(crate) fn run(arguments: &ServeArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let config = config(arguments)?;
-    let package = Package::read(&config.package)?.bringing(imports);
+    let package = Package::read(&config.package)?.with_imports(imports);
     if !terminal::report(&package)? {
         return Ok(ExitCode::from(1));
     }

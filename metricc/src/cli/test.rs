@@ -70,7 +70,7 @@ fn stamps(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
 fn all_files(arguments: &TestArguments, imports: &Imports) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
     for file in &arguments.files {
-        let package = Package::read(file)?.bringing(imports);
+        let package = Package::read(file)?.with_imports(imports);
         if terminal::report(&package)? {
             one_file(&package, arguments.filter.as_deref(), &mut tally)?;
         } else {

@@ -33,7 +33,7 @@ fn add_files(lines: &mut BTreeSet<String>) -> usize {
         }
         let imports = if name == "fixtures/own.metric" { brought() } else { Imports::new() };
         let n_lines = lines.len();
-        let found = hashes(&name, &package.bringing(&imports));
+        let found = hashes(&name, &package.with_imports(&imports));
         let n_found = found.len();
         lines.extend(found);
         assert_eq!(lines.len(), n_lines + n_found, "there are two files {name}");

@@ -46,7 +46,7 @@ metric own = seen(driver, id) { from trips  by driver }";
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("trips.ndjson");
     std::fs::write(&path, TRIPS.join("\n")).expect("the log is written");
-    let bound = layers::bound(&layers::package(text).bringing(&brought()), &path);
+    let bound = layers::bound(&layers::package(text).with_imports(&brought()), &path);
     (bound.plan.metrics[0].clone(), whole(&bound).remove(0))
 }
 
