@@ -1,4 +1,4 @@
-//! The bytes of states, for ever: a change of them is a change of version.
+//! The bytes of states are permanent: changed bytes need a new version.
 //!
 //! `tests/golden/states.txt` has a line per monoid: name, version, the bytes of one state, and what they
 //! present. With `METRICC_GOLDEN=write` lines of new monoids and versions are added; those that are there are

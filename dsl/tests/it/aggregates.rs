@@ -1,4 +1,4 @@
-//! Aggregates with arguments that they do not take: each has one message, on the argument, with the way out.
+//! Aggregates with wrong arguments: each gives one message, on the argument, with a fix.
 
 use super::rendered;
 

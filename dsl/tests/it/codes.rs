@@ -1,4 +1,4 @@
-//! Every code: its explanation holds, and its rendering is reviewed.
+//! Every code: its examples are checked, and its rendering is a reviewed snapshot.
 
 use std::collections::BTreeSet;
 

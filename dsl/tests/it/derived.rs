@@ -1,4 +1,4 @@
-//! Metrics made of metrics: what they mean, and what does not fit together.
+//! Derived metrics: their typed meaning, and operands that do not fit together.
 
 use metricc_dsl::Code;
 use metricc_ir::spelling;

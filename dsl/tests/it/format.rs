@@ -1,4 +1,4 @@
-//! The one layout: it keeps meaning and comments, and what is laid out stays as it is.
+//! The formatter: it keeps meaning and comments, and is idempotent.
 
 use std::path::Path;
 

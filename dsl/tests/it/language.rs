@@ -1,4 +1,4 @@
-//! The examples of the language reference give the typed metrics that they mean.
+//! The examples of the language reference check, and give the documented typed metrics.
 
 use metricc_ir::explain_typed::explain_typed;
 

@@ -1,4 +1,4 @@
-//! Limits: whatever is too large, too deep or unreadable gives one clear error, at once.
+//! Limits: input that is too large, too deep or unreadable gives one clear error, quickly.
 
 use metricc_dsl::{Code, check, render};
 

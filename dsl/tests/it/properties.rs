@@ -1,4 +1,4 @@
-//! Whatever the bytes are: an answer, always the same, and no panic.
+//! Any bytes give the same result each time, and never a panic.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,5 +1,4 @@
-//! The typing rules, one by one: what is accepted gives the right typed expression, what is not
-//! gives the right code.
+//! The typing rules, one by one: valid expressions give the right typed expression, others the right code.
 
 use metricc_dsl::Code;
 use metricc_ir::explain_typed::explain_typed;

@@ -1,4 +1,4 @@
-//! Tables and lookups: what is read, what a lookup means, and every way in which one can be wrong.
+//! Tables and lookups: reading, meaning, and every error.
 
 use metricc_dsl::{Checked, Code, check_with};
 use metricc_ir::explain_typed::explain_typed;

@@ -1,4 +1,4 @@
-//! `test` blocks: what is written in rows is checked against the types of sources and metrics.
+//! `test` blocks: rows are checked against the types of sources and metrics.
 
 use metricc_dsl::Code;
 use metricc_ir::Value;

@@ -1,4 +1,4 @@
-//! `use`: what another file defines has its meaning here, and its errors stay there.
+//! `use`: items of another file keep their meaning, and their errors are reported in that file.
 
 use metricc_dsl::{Checked, Code, check_with};
 
