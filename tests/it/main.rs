@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod conformance;
+mod conformance_index;
 mod derived;
 mod derived_from_rust;
 mod docs;
