@@ -126,15 +126,26 @@ impl Node {
             decoding,
             _lock: lock,
         };
+        node.start_threads(config, batches, &runtime)?;
+        Ok(node)
+    }
+
+    /// Starts the layers of each source, and the watched folders.
+    fn start_threads(
+        &self,
+        config: &Config,
+        batches: Vec<Batch>,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<(), NodeError> {
         for batch in batches {
-            node.start_layers(config, batch)?;
+            self.start_layers(config, batch)?;
         }
-        for (name, watched) in &config.sources {
-            if let Some(folder) = &watched.watch {
-                node.start_watch(config, name, folder, &runtime)?;
+        for (name, source) in &config.sources {
+            if let Some(folder) = &source.watch {
+                self.start_watch(config, name, folder, runtime)?;
             }
         }
-        Ok(node)
+        Ok(())
     }
 
     fn start_watch(
