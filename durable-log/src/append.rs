@@ -24,8 +24,8 @@ enum Sorted {
 }
 
 impl DurableLog {
-    /// Appends requests, all in one write: those answered with a receipt are durable. The answers are in the order of the
-    /// requests. Those that failed left nothing behind.
+    /// Appends requests, all in one write: those answered with a receipt are durable. The answers are in the
+    /// order of the requests. Those that failed left nothing behind.
     pub fn append(&mut self, requests: &[Request]) -> Vec<Result<Receipt, Arc<DurableError>>> {
         let sorted = self.sort(requests);
         let fresh: Vec<&Request> = requests

@@ -60,7 +60,8 @@ pub(crate) struct FlushedRows {
     /// The file as it was written.
     stated: FlushedFile,
     exceptions: Option<(Arc<dyn DiskFile>, Arc<str>)>,
-    /// The file, once it was checked. Readers of one file wait for each other here, since each needs the check.
+    /// The file, once it was checked. Readers of one file wait for each other here, since each needs the
+    /// check.
     rows: Mutex<Option<Arc<ParquetPartition>>>,
 }
 
@@ -253,7 +254,8 @@ fn complete(
 }
 
 impl FlushedRows {
-    /// The rows. The first call reads the file and compares its checksum with that of the file that was written.
+    /// The rows. The first call reads the file and compares its checksum with that of the file that was
+    /// written.
     pub(crate) fn rows(&self, decoder: &Arc<RecordDecoder>) -> Result<Arc<ParquetPartition>, LogError> {
         let mut known = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rows) = &*known {

@@ -1,7 +1,8 @@
 //! The chunks of a partition, as a list of which copies are cheap: each write publishes one.
 //!
-//! A node with small requests has a chunk per write, so a list of a million of them is copied hundreds of times a
-//! second. Copies share all blocks; adding a chunk copies the last block and the list of blocks alone.
+//! A node with small requests has a chunk per write, so a list of a million of them is copied hundreds of
+//! times a second. Copies share all blocks; adding a chunk copies the last block and the list of blocks
+//! alone.
 
 use std::sync::Arc;
 

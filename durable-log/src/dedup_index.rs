@@ -1,9 +1,9 @@
 //! The dedup index: the identities of a partition's last events, so that a repeated event is recognised.
 //!
-//! An accepted event has a **dedup position**: its offset or its event time, as its window is measured. A record is a
-//! duplicate if an accepted event has its identity and a position at most one window before the **watermark**, the
-//! largest position so far, that of the record included. That is a function of the log alone; the decision is written
-//! to the log with the events.
+//! An accepted event has a **dedup position**: its offset or its event time, as its window is measured. A
+//! record is a duplicate if an accepted event has its identity and a position at most one window before the
+//! **watermark**, the largest position so far, that of the record included. That is a function of the log
+//! alone; the decision is written to the log with the events.
 
 use std::collections::VecDeque;
 
@@ -87,8 +87,8 @@ impl DedupIndex {
         self.watermark = self.watermark.max(position);
     }
 
-    /// Adds the identity of a record if it is new; otherwise, whether the event that had it has the same payload.
-    /// `None` if there are too many identities.
+    /// Adds the identity of a record if it is new; otherwise, whether the event that had it has the same
+    /// payload. `None` if there are too many identities.
     pub(crate) fn add(&mut self, position: i64, key: RowKey<'_>) -> Option<Seen> {
         let before = self.watermark;
         self.advance(position);

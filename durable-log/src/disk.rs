@@ -1,7 +1,8 @@
 //! The disk as the durable log sees it: few operations, each of which can fail.
 //!
-//! Nothing is durable before it is synced: the bytes of a file by [`DiskFile::sync`], its name by [`Disk::sync_folder`].
-//! The log does all its input and output through this trait, so that tests can crash it at every single operation.
+//! Nothing is durable before it is synced: the bytes of a file by [`DiskFile::sync`], its name by
+//! [`Disk::sync_folder`]. The log does all its input and output through this trait, so that tests can crash
+//! it at every single operation.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};

@@ -1,7 +1,7 @@
 //! The payload of a frame: a head in JSON, and the bytes that the head points to.
 //!
-//! `n (u32, little-endian) · head (n bytes of JSON) · blobs`. Blobs are rows as Arrow IPC streams and records as they came;
-//! their positions are counted from the end of the head.
+//! `n (u32, little-endian) · head (n bytes of JSON) · blobs`. Blobs are rows as Arrow IPC streams and records
+//! as they came; their positions are counted from the end of the head.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Cursor;
@@ -113,7 +113,8 @@ pub(crate) struct FlushedEntry {
     pub(crate) from: u64,
     pub(crate) to: u64,
     pub(crate) n_rows: u64,
-    /// The latest event time of its rows, in µs; `None` if it has no rows, or was written before this was noted.
+    /// The latest event time of its rows, in µs; `None` if it has no rows, or was written before this was
+    /// noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last_time: Option<i64>,
     pub(crate) file: FlushedFile,
@@ -135,7 +136,7 @@ pub(crate) struct FlushedFile {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Epoch {
-    /// Random, so that what two logs with one past have written can be told apart.
+    /// Random, so that the writes of two logs with one past can be distinguished.
     pub(crate) id: String,
     /// The end of each source when it began.
     pub(crate) from: BTreeMap<String, Vec<u64>>,

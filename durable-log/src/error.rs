@@ -6,7 +6,8 @@ use arrow::error::ArrowError;
 use metricc_log::LogError;
 use parquet::errors::ParquetError;
 
-/// Why a durable log could not be opened, or did not take a request. [`DurableError::help`] suggests what to do.
+/// Why a durable log could not be opened, or did not take a request. [`DurableError::help`] suggests what to
+/// do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DurableError {

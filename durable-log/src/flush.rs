@@ -1,7 +1,8 @@
 //! Flushing: the rows of some positions as a Parquet file that other programs read.
 //!
-//! The file has the fields of the source under their names, in the types that people expect (names for enums, UTC for
-//! timestamps), and `_offset`, the offset of each row in its partition. The log reads it like any other Parquet file.
+//! The file has the fields of the source under their names, in the types that people expect (names for enums,
+//! UTC for timestamps), and `_offset`, the offset of each row in its partition. The log reads it like any
+//! other Parquet file.
 
 use std::cell::Cell;
 use std::hash::Hasher;
@@ -137,7 +138,8 @@ fn write_file(
     written
 }
 
-/// Dictionaries only for texts: for numbers, looking up values in a dictionary takes longer than all the rest.
+/// Dictionaries only for texts: for numbers, looking up values in a dictionary takes longer than all the
+/// rest.
 fn properties(schema: &Schema) -> WriterProperties {
     let level = ZstdLevel::try_new(1).unwrap_or_default();
     let mut builder = WriterProperties::builder()

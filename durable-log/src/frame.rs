@@ -8,9 +8,9 @@
 //! | 8 | XXH3-64 of the 12 bytes before and the payload, with the seed of the log |
 //! | n | the payload |
 //!
-//! Numbers are little-endian. A frame is written only after the one before it is durable. So
-//! whatever follows the last valid frame was never acknowledged, unless a valid frame follows: then durable bytes are
-//! corrupt. The seed is random and never leaves the log, so that no record can be taken for a frame.
+//! Numbers are little-endian. A frame is written only after the one before it is durable. So whatever follows
+//! the last valid frame was never acknowledged, unless a valid frame follows: then durable bytes are corrupt.
+//! The seed is random and never leaves the log, so that no record can be taken for a frame.
 
 use std::io;
 use std::sync::Arc;
@@ -103,8 +103,8 @@ impl Head {
     }
 }
 
-/// The position of the first valid frame after a position, whatever its number: proof that the bytes at the position
-/// were durable once.
+/// The position of the first valid frame after a position, whatever its number: proof that the bytes at the
+/// position were durable once.
 pub(crate) fn next_valid(file: &Arc<dyn DiskFile>, at: u64, seed: u64) -> io::Result<Option<u64>> {
     let n_bytes = file.n_bytes()?;
     let from = at.saturating_add(1).min(n_bytes);

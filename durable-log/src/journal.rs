@@ -7,8 +7,9 @@
 //! | 8 | the seed of its checksums |
 //! | 8 | XXH3-64 of the bytes before |
 //!
-//! The first frame of a file is a checkpoint: the state after all files before it, without rows. A file gets its
-//! name, the number of that frame, only when the frame is durable. So files can be removed from the front.
+//! The first frame of a file is a checkpoint: the state after all files before it, without rows. A file gets
+//! its name, the number of that frame, only when the frame is durable. So files can be removed from the
+//! front.
 
 use std::collections::VecDeque;
 use std::io;
@@ -82,7 +83,8 @@ pub(crate) struct Journal {
     stopped: Option<String>,
 }
 
-/// Called for each frame of a journal that is opened: whether it is the first of its file, its location and its payload.
+/// Called for each frame of a journal that is opened: whether it is the first of its file, its location and
+/// its payload.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(bool, &Location, &[u8]) -> Result<(), DurableError>;
 
 impl Journal {
@@ -111,8 +113,8 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Opens the journal of a folder, if there is one, and passes every frame to `visit`. A torn write at the end,
-    /// which was never acknowledged, is truncated.
+    /// Opens the journal of a folder, if there is one, and passes every frame to `visit`. A torn write at the
+    /// end, which was never acknowledged, is truncated.
     pub(crate) fn open(
         disk: &Arc<dyn Disk>,
         folder: &str,
@@ -151,9 +153,9 @@ impl Journal {
         Ok(Some((journal, truncated)))
     }
 
-    /// Makes the last frame and the names of files durable. A process that was killed, or whose sync failed, may have left
-    /// them visible but not durable, and from here on the log relies on them. The frame is written again, since a system
-    /// may consider pages clean after their sync has failed.
+    /// Makes the last frame and the names of files durable. A process that was killed, or whose sync failed,
+    /// may have left them visible but not durable, and from here on the log relies on them. The frame is
+    /// written again, since a system may consider pages clean after their sync has failed.
     fn resync(&self) -> Result<(), DurableError> {
         let Some(last) = self.files.back() else { return Ok(()) };
         let write_again = || {
@@ -320,7 +322,8 @@ impl Journal {
         Ok(Location { file, path, at: (PREAMBLE_BYTES + HEAD_BYTES) as u64 })
     }
 
-    /// Removes files from the front, up to the first that is needed or the last one. Readers that have them open can go on.
+    /// Removes files from the front, up to the first that is needed or the last one. Readers that have them
+    /// open can go on.
     pub(crate) fn drop_files(&mut self, is_needed: impl Fn(&str) -> bool) -> Result<(), DurableError> {
         while self.files.len() > 1
             && let Some(first) = self.files.front().filter(|first| !is_needed(&first.path))

@@ -2,23 +2,26 @@
 //!
 //! One [`DurableLog`] owns the files and writes them; everybody else reads through a [`LogReader`].
 //!
-//! - [`DurableLog::append`] takes requests and returns when they are durable. It writes many requests at once, in one
-//!   frame of the journal: the whole frame is there after a crash, or none of it.
-//! - [`LogReader::snapshot`] is the log as of the last write, an immutable [`LogSnapshot`]. Taking and reading it never
-//!   waits for a write, an fsync or a flush, whatever the writer is doing.
-//! - [`LogSnapshot::log`] is a source as a [`Log`](metricc_log::Log), which both engines read like a log of files.
+//! - [`DurableLog::append`] takes requests and returns when they are durable. It writes many requests at
+//!   once, in one frame of the journal: the whole frame is there after a crash, or none of it.
+//! - [`LogReader::snapshot`] is the log as of the last write, an immutable [`LogSnapshot`]. Taking and
+//!   reading it never waits for a write, an fsync or a flush, whatever the writer is doing.
+//! - [`LogSnapshot::log`] is a source as a [`Log`](metricc_log::Log), which both engines read like a log of
+//!   files.
 //! - [`LogSnapshot::write_flush`] copies rows from the journal to Parquet files that other programs read, and
-//!   [`DurableLog::commit_flush`] makes them part of the log and removes the journal files that are not needed any more.
+//!   [`DurableLog::commit_flush`] makes them part of the log and removes the journal files that are not
+//!   needed any more.
 //!
-//! The position of a record, whether it decodes and whether it is a duplicate are decided once, when it arrives, and
-//! written with it. So the answer cannot depend on when or by whom the log is read.
+//! The position of a record, whether it decodes and whether it is a duplicate are decided once, when it
+//! arrives, and written with it. So the answer cannot depend on when or by whom the log is read.
 //!
 //! Invariants:
-//! - A frame is written only after the one before it is durable. Only a torn write after the last valid frame is
-//!   truncated; any other corruption is an error that names file and bytes.
-//! - A request that failed left nothing behind. After a failed fsync nothing is written until the log is opened again.
-//! - Each position is in one chunk, the chunks of a partition have no gaps, and a file is removed only after another
-//!   one holds its rows.
+//! - A frame is written only after the one before it is durable. Only a torn write after the last valid frame
+//!   is truncated; any other corruption is an error that names file and bytes.
+//! - A request that failed left nothing behind. After a failed fsync nothing is written until the log is
+//!   opened again.
+//! - Each position is in one chunk, the chunks of a partition have no gaps, and a file is removed only after
+//!   another one holds its rows.
 
 mod append;
 mod chunk;

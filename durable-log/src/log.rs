@@ -46,7 +46,8 @@ pub struct SourceOptions {
     pub window: DedupWindow,
 }
 
-/// An open durable log, owned by its one writer. Only one may be open for a folder at a time: the caller sees to that.
+/// An open durable log, owned by its one writer. Only one may be open for a folder at a time: the caller sees
+/// to that.
 #[derive(Debug)]
 pub struct DurableLog {
     pub(crate) disk: Arc<dyn Disk>,
@@ -71,12 +72,13 @@ pub(crate) struct OpenSource {
 }
 
 impl DurableLog {
-    /// Opens the log of a disk, or starts one. `fresh` is the identity of a new log, `epoch` that of the epoch that
-    /// begins; both have to be random. Returns what was truncated: a write that was not acknowledged.
+    /// Opens the log of a disk, or starts one. `fresh` is the identity of a new log, `epoch` that of the
+    /// epoch that begins; both have to be random. Returns what was truncated: a write that was not
+    /// acknowledged.
     ///
     /// # Errors
-    /// [`DurableError`] if something that was durable is corrupt or missing, is of another version, or if a source was
-    /// declared otherwise when its events came in.
+    /// [`DurableError`] if something that was durable is corrupt or missing, is of another version, or if a
+    /// source was declared otherwise when its events came in.
     pub fn open(
         disk: Arc<dyn Disk>,
         options: DurableOptions,
@@ -187,12 +189,12 @@ impl DurableLog {
         }
     }
 
-    /// Reads the rows of flushed positions from their file from now on, and removes the files of the journal that are not
-    /// needed any more.
+    /// Reads the rows of flushed positions from their file from now on, and removes the files of the journal
+    /// that are not needed any more.
     ///
     /// # Errors
-    /// [`DurableError`] if that, or the next file of the journal, could not be made durable. Nothing is lost then;
-    /// [`LogSnapshot::flushed_to`] shows whether the rows are flushed.
+    /// [`DurableError`] if that, or the next file of the journal, could not be made durable. Nothing is lost
+    /// then; [`LogSnapshot::flushed_to`] shows whether the rows are flushed.
     pub fn commit_flush(&mut self, flush: &Flush) -> Result<(), DurableError> {
         let committed = self.commit_flush_unpublished(flush);
         self.publish();
@@ -241,7 +243,8 @@ impl DurableLog {
         payload
     }
 
-    /// Writes a payload, waits until it is durable, and applies it as it is applied when the log is opened again.
+    /// Writes a payload, waits until it is durable, and applies it as it is applied when the log is opened
+    /// again.
     pub(crate) fn write(&mut self, payload: Payload) -> Result<(), DurableError> {
         let (bytes, _) = payload.to_bytes()?;
         let location = self.journal.append(&bytes)?;
@@ -276,7 +279,8 @@ impl DurableLog {
     }
 }
 
-/// An error if there are flushed events without a journal that knows them: it was lost, and a new one would disown them.
+/// An error if there are flushed events without a journal that knows them: it was lost, and a new one would
+/// disown them.
 fn no_events_without_journal(disk: &Arc<dyn Disk>, sources: &[SourceOptions]) -> Result<(), DurableError> {
     for source in sources {
         let folder = format!("{FLUSHED_FOLDER}/{}", source.source.name);

@@ -1,8 +1,9 @@
 //! The rows of the last writes, which are still in memory.
 //!
-//! The tail of a node usually reads rows that were written a moment ago. The batches that were encoded for the journal
-//! are kept within a byte budget, so that they need not be read, checked and decoded again. A chunk holds a weak
-//! reference: when the budget drops a batch, its readers read the journal, by the same code from there on.
+//! The tail of a node usually reads rows that were written a moment ago. The batches that were encoded for
+//! the journal are kept within a byte budget, so that they need not be read, checked and decoded again. A
+//! chunk holds a weak reference: when the budget drops a batch, its readers read the journal, by the same
+//! code from there on.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};

@@ -1,5 +1,5 @@
-//! The records of a flushed chunk that are not rows: a Parquet file beside that of the rows, which other programs can
-//! read as well.
+//! The records of a flushed chunk that are not rows: a Parquet file beside that of the rows, which other
+//! programs can read as well.
 
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ const MAX_BATCH_BYTES: usize = 64 << 20;
 /// Offset, verdict, and the record with its bytes where it did not decode.
 type RejectedRow<'a> = (u64, &'static str, Option<&'a (QuarantinedEntry, Vec<u8>)>);
 
-/// The columns of the file: offset, verdict, field, problem, excerpt, raw. Bytes of `raw` are with each record. In several
-/// batches where there are many bytes: one has less than Arrow's offsets can count.
+/// The columns of the file: offset, verdict, field, problem, excerpt, raw. Bytes of `raw` are with each
+/// record. In several batches where there are many bytes: one has less than Arrow's offsets can count.
 pub(crate) fn to_batches(
     excluded: &Excluded,
     quarantined: &[(QuarantinedEntry, Vec<u8>)],

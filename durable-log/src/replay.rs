@@ -1,7 +1,7 @@
 //! Replay: from the frames of a journal to the state of the log, and to the chunks that are not flushed.
 //!
-//! Opening a log replays all frames; writing applies each new frame by the same code. So the state in memory is what the
-//! next opening will find.
+//! Opening a log replays all frames; writing applies each new frame by the same code. So the state in memory
+//! is what the next opening will find.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 pub struct Request {
     /// The events, decoded.
     pub events: Events,
-    /// The idempotency key: a request that is sent again under its key is answered with the same positions, and nothing
-    /// is added.
+    /// The idempotency key: a request that is sent again under its key is answered with the same positions,
+    /// and nothing is added.
     pub key: Option<String>,
-    /// A digest of the bytes that the client sent, which tells a repeated request from another one under its key.
+    /// A digest of the bytes that the client sent, which tells a repeated request from another one under its
+    /// key.
     pub digest: u64,
 }
 

@@ -1,4 +1,4 @@
-//! A disk in memory that loses what was not synced, and on which every single operation can go wrong.
+//! A disk in memory that loses what was not synced, and on which every single operation can fail.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,11 +14,11 @@ use crate::disk::{Disk, DiskFile};
 pub enum Fault {
     /// The machine stops before it.
     CrashBefore,
-    /// The machine stops after it, before anybody is told.
+    /// The machine stops after it, before it returns.
     CrashAfter,
     /// It fails, and has not happened.
     Error,
-    /// There is no room for a new file, or for more than half of a write.
+    /// There is no space for a new file, or for more than half of a write.
     Full,
     /// Only a part of it happens, which is no error.
     Short,
@@ -153,7 +153,8 @@ impl SimDisk {
         self.world().is_down
     }
 
-    /// The disk as the machine finds it when it comes up again: what was synced, and a random part of the rest.
+    /// The disk as the machine finds it when it comes up again: what was synced, and a random part of the
+    /// rest.
     pub fn after_crash(&self, dice: &mut Dice) -> SimDisk {
         let world = self.world();
         let mut names = world.durable_names.clone();
@@ -171,7 +172,8 @@ impl SimDisk {
             .map(|file| {
                 let mut bytes = file.durable.clone();
                 for change in &file.changes {
-                    // Each change reaches the disk whole, in part, or not at all, whatever becomes of the others.
+                    // Each change reaches the disk whole, in part, or not at all, whatever becomes of the
+                    // others.
                     match (dice.below(3), change) {
                         (0, _) => {}
                         (1, Change::Write(at, written)) => {
@@ -241,7 +243,8 @@ impl SimDisk {
 }
 
 impl World {
-    /// Counts an operation, and lets it fail if it is its turn. Returns a fault that the operation itself has to act out.
+    /// Counts an operation, and lets it fail if it is its turn. Returns a fault that the operation itself has
+    /// to act out.
     fn begin(&mut self) -> io::Result<Option<Fault>> {
         if self.is_paused {
             return Ok(None);

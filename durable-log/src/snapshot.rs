@@ -1,7 +1,7 @@
 //! What a durable log is at one moment, for everybody who reads it.
 //!
-//! The writer publishes a snapshot after each write. The lock around it is held for as long as it takes to copy or
-//! replace a pointer, so readers, also those on an async runtime, never wait for input or output.
+//! The writer publishes a snapshot after each write. The lock around it is held for as long as it takes to
+//! copy or replace a pointer, so readers, also those on an async runtime, never wait for input or output.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -28,7 +28,7 @@ pub struct LogSnapshot {
 /// A time between two openings of a log in which something was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEpoch {
-    /// Random, so that what two logs with one past have written can be told apart.
+    /// Random, so that the writes of two logs with one past can be distinguished.
     pub id: String,
     /// The end of each source when it began.
     pub(crate) from: BTreeMap<String, Vec<u64>>,
@@ -108,8 +108,8 @@ impl LogSnapshot {
         Quarantine { chunks: chunks.cloned().collect(), slice: *slice }
     }
 
-    /// Writes the rows of a slice that is not flushed yet to Parquet, and makes the file durable. The log does not use it
-    /// before [`DurableLog::commit_flush`](crate::DurableLog::commit_flush).
+    /// Writes the rows of a slice that is not flushed yet to Parquet, and makes the file durable. The log
+    /// does not use it before [`DurableLog::commit_flush`](crate::DurableLog::commit_flush).
     ///
     /// # Errors
     /// [`DurableError`] if the file could not be written.

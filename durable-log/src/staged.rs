@@ -1,5 +1,5 @@
-//! Staging: which position each record of a group of requests gets, and which records are duplicates, before the group is
-//! written.
+//! Staging: which position each record of a group of requests gets, and which records are duplicates, before
+//! the group is written.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,8 +41,8 @@ impl<'a> StagedSource<'a> {
         StagedSource { decoder, dedup, partitions: BTreeMap::new(), ends }
     }
 
-    /// Gives positions to the records of a request. `number` is that of the request: requests take turns on the
-    /// partitions.
+    /// Gives positions to the records of a request. `number` is that of the request: requests take turns on
+    /// the partitions.
     pub(crate) fn add(
         &mut self,
         events: &Events,
@@ -90,7 +90,8 @@ impl<'a> StagedSource<'a> {
         Ok(Some(keys))
     }
 
-    /// Assigns records to partitions: those of one identity always to the same one, a request without identities as a whole.
+    /// Assigns records to partitions: those of one identity always to the same one, a request without
+    /// identities as a whole.
     fn assign(&self, events: &Events, keys: Option<&Keys>, number: u64) -> BTreeMap<u32, Vec<Record>> {
         let n_partitions = self.ends.len().max(1) as u64;
         let mut rejected = (0usize..).zip(events.rejected()).peekable();

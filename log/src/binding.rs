@@ -1,8 +1,8 @@
-//! What a source is bound to: a path, and how its files are written.
+//! What a source is bound to: a path, and the format of its files.
 
 use std::path::Path;
 
-/// How a file is written.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Apache Parquet.
@@ -14,7 +14,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a name says: `parquet`, `ndjson`, `jsonl` or `csv`.
+    /// The format of a name: `parquet`, `ndjson`, `jsonl` or `csv`.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "parquet" => Some(Format::Parquet),
@@ -24,7 +24,7 @@ impl Format {
         }
     }
 
-    /// The format that the suffix of a path says, in any case of letters.
+    /// The format of the suffix of a path, in any case of letters.
     pub fn from_path(path: &Path) -> Option<Self> {
         Self::from_name(&path.extension()?.to_str()?.to_ascii_lowercase())
     }
@@ -44,12 +44,12 @@ impl Format {
 pub struct Binding {
     /// A file, a folder (with all that is below it) or a glob.
     pub path: String,
-    /// The format of all its files; without it, each file's suffix says it.
+    /// The format of all its files; without it, each file's suffix tells it.
     pub format: Option<Format>,
 }
 
 impl Binding {
-    /// A binding whose files say their format by their suffix.
+    /// A binding of files whose suffix tells their format.
     pub fn new(path: impl Into<String>) -> Self {
         Binding { path: path.into(), format: None }
     }

@@ -174,8 +174,8 @@ impl EventDecoder {
             if rest.is_empty() {
                 return None;
             }
-            let (record, behind) = rest.split_at(splitter.find_end(rest).unwrap_or(rest.len()));
-            rest = behind;
+            let (record, after) = rest.split_at(splitter.find_end(rest).unwrap_or(rest.len()));
+            rest = after;
             splitter.take_n_lines();
             let record = record.strip_suffix(b"\n").unwrap_or(record);
             Some(record.strip_suffix(b"\r").unwrap_or(record))

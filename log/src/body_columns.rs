@@ -1,7 +1,8 @@
-//! Events that come as columns: Arrow IPC streams. The conversions of Parquet columns make them into typed rows.
+//! Events that come as columns: Arrow IPC streams. The conversions of Parquet columns make them into typed
+//! rows.
 //!
-//! A stream can describe more values than it has bytes: views and dictionaries repeat what it holds once. So the size of
-//! its values is measured before anything is converted.
+//! A stream can describe more values than it has bytes: views and dictionaries repeat what it holds once. So
+//! the size of its values is measured before anything is converted.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,11 +38,11 @@ fn decode_stream(decoder: &SharedDecoder, body: &[u8], limits: &BodyLimits) -> R
         if building.is_none()
             && let Some(schema) = stream.schema()
         {
-            building = Some(Building::new(decoder, places(decoder, schema.fields())?));
+            building = Some(Building::new(decoder, columns_of(decoder, schema.fields())?));
         }
         let (Some(batch), Some(building)) = (batch, &mut building) else { continue };
         limits.check_records(building.n_records.saturating_add(batch.num_rows() as u64))?;
-        n_bytes += batch.columns().iter().map(n_bytes_said).sum::<usize>();
+        n_bytes += batch.columns().iter().map(n_bytes_of).sum::<usize>();
         limits.check_bytes(n_bytes)?;
         building.add(&batch).map_err(broken)?;
         yield_if_due();
@@ -54,13 +55,13 @@ fn decode_stream(decoder: &SharedDecoder, body: &[u8], limits: &BodyLimits) -> R
 }
 
 /// The column of each field; `None` for one that may be absent and is.
-fn places(
+fn columns_of(
     decoder: &SharedDecoder,
     columns: &arrow::datatypes::Fields,
 ) -> Result<Vec<Option<usize>>, BodyError> {
-    let place = |field: &crate::record_decoder::FieldDecoder| {
+    let index = |field: &crate::record_decoder::FieldDecoder| {
         let mut found = columns.iter().enumerate().filter(|(_, column)| *column.name() == field.name);
-        let (place, column) = match (found.next(), found.next()) {
+        let (index, column) = match (found.next(), found.next()) {
             (Some(_), Some(_)) => {
                 return Err(BodyError::Columns(format!("there are two columns `{}`", field.name)));
             }
@@ -84,24 +85,24 @@ fn places(
                 field.value.ty
             ))
         })?;
-        Ok(Some(place))
+        Ok(Some(index))
     };
-    decoder.fields.iter().map(place).collect()
+    decoder.fields.iter().map(index).collect()
 }
 
 /// About the bytes of the values of a column, each counted as often as it occurs.
-fn n_bytes_said(column: &ArrayRef) -> usize {
+fn n_bytes_of(column: &ArrayRef) -> usize {
     let of_views = |views: &[u128]| views.iter().map(|view| *view as u32 as usize).sum();
     match column.data_type() {
         DataType::Utf8View => of_views(column.as_string_view().views()),
         DataType::BinaryView => of_views(column.as_binary_view().views()),
-        DataType::List(_) => n_bytes_said(column.as_list::<i32>().values()),
-        DataType::LargeList(_) => n_bytes_said(column.as_list::<i64>().values()),
-        DataType::FixedSizeList(..) => n_bytes_said(column.as_fixed_size_list().values()),
+        DataType::List(_) => n_bytes_of(column.as_list::<i32>().values()),
+        DataType::LargeList(_) => n_bytes_of(column.as_list::<i64>().values()),
+        DataType::FixedSizeList(..) => n_bytes_of(column.as_fixed_size_list().values()),
         DataType::Dictionary(..) => {
             // As if all keys named the longest value.
             let values = column.as_any_dictionary().values();
-            let longest = (0..values.len()).map(|place| n_bytes_said(&values.slice(place, 1))).max();
+            let longest = (0..values.len()).map(|index| n_bytes_of(&values.slice(index, 1))).max();
             longest.unwrap_or(0).saturating_mul(column.len())
         }
         DataType::Utf8 => ends(column.as_string::<i32>().value_offsets()),
@@ -123,8 +124,8 @@ fn ends<O: OffsetSizeTrait>(offsets: &[O]) -> usize {
 
 struct Building<'a> {
     decoder: &'a SharedDecoder,
-    /// The column of each field; none for one that may be absent and is.
-    places: Vec<Option<usize>>,
+    /// The index of the column of each field; `None` for one that may be absent and is.
+    indices: Vec<Option<usize>>,
     /// For each field its columns, one for each batch.
     columns: Vec<Vec<ArrayRef>>,
     rejected: Vec<Rejected>,
@@ -132,21 +133,21 @@ struct Building<'a> {
 }
 
 impl<'a> Building<'a> {
-    fn new(decoder: &'a SharedDecoder, places: Vec<Option<usize>>) -> Self {
+    fn new(decoder: &'a SharedDecoder, indices: Vec<Option<usize>>) -> Self {
         let columns = vec![Vec::new(); decoder.fields.len()];
-        Building { decoder, places, columns, rejected: Vec::new(), n_records: 0 }
+        Building { decoder, indices, columns, rejected: Vec::new(), n_records: 0 }
     }
 
     fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         let n_rows = batch.num_rows();
         let mut rejects: BTreeMap<usize, Reject> = BTreeMap::new();
-        let mut arrays = Vec::with_capacity(self.places.len());
-        for (index, (place, field)) in self.places.iter().zip(&self.decoder.fields).enumerate() {
-            let Some(place) = place else {
+        let mut arrays = Vec::with_capacity(self.indices.len());
+        for (index, (column, field)) in self.indices.iter().zip(&self.decoder.fields).enumerate() {
+            let Some(column) = column else {
                 arrays.push(convert::absent(field, n_rows));
                 continue;
             };
-            let converted = convert::field(batch.column(*place), field)?;
+            let converted = convert::field(batch.column(*column), field)?;
             for (row, problem) in converted.rejects {
                 rejects.entry(row).or_insert_with(|| problem.in_field(index));
             }

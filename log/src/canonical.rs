@@ -1,8 +1,8 @@
 //! Canonical bytes of typed rows: equal rows have equal bytes and different rows different ones,
 //! whatever format they came from.
 //!
-//! A value is a byte 0 for none, or 1 and then the value: fixed widths little-endian, texts and lists
-//! with their length in front.
+//! A value is a byte 0 for null, or 1 and then the value: fixed widths little-endian, texts and lists
+//! after their length.
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringViewArray};
 use arrow::buffer::NullBuffer;
@@ -28,7 +28,7 @@ enum Values<'a> {
 }
 
 impl<'a> Cells<'a> {
-    /// None for an Arrow type that typed rows do not have.
+    /// `None` for an Arrow type that typed rows do not have.
     pub(crate) fn new(array: &'a ArrayRef) -> Option<Self> {
         let values = match array.data_type() {
             DataType::Boolean => Values::Bool(array.as_boolean_opt()?),
@@ -73,8 +73,8 @@ impl<'a> Cells<'a> {
             }
             Values::List(lists, elements) => {
                 let offsets = lists.value_offsets();
-                let place = |offset: i32| usize::try_from(offset).unwrap_or(0);
-                let range = place(offsets[row])..place(offsets[row + 1]);
+                let index = |offset: i32| usize::try_from(offset).unwrap_or(0);
+                let range = index(offsets[row])..index(offsets[row + 1]);
                 bytes.extend((range.len() as u64).to_le_bytes());
                 range.for_each(|element| elements.append(element, bytes));
             }

@@ -18,7 +18,7 @@ pub(crate) enum Scalar<'a> {
     Bool(bool),
     /// int, timestamp, duration.
     Long(i64),
-    /// The place of an enum, a date.
+    /// The index of an enum name, or a date.
     Short(i32),
     /// decimal.
     Wide(i128),
@@ -91,7 +91,7 @@ impl Column {
         self.mark(true);
     }
 
-    /// Appends none. What stands in its place is never seen.
+    /// Appends null. Its value is never read.
     pub(crate) fn push_none(&mut self) {
         match &mut self.values {
             Values::Bool(values) => values.push(false),
@@ -139,9 +139,9 @@ impl Column {
             (Value::Timestamp(value), Kind::Timestamp) => Scalar::Long(*value),
             (Value::Duration(value), Kind::Duration) => Scalar::Long(*value),
             (Value::Date(value), Kind::Date) => Scalar::Short(*value),
-            (Value::Enum(place), Kind::Enum(names)) if (*place as usize) < names.len() => {
-                match i32::try_from(*place) {
-                    Ok(place) => Scalar::Short(place),
+            (Value::Enum(index), Kind::Enum(names)) if (*index as usize) < names.len() => {
+                match i32::try_from(*index) {
+                    Ok(index) => Scalar::Short(index),
                     Err(_) => return false,
                 }
             }
@@ -200,8 +200,8 @@ impl Column {
             }
             (Values::Float(values), _) => Arc::new(Float64Array::new(scalars(values), nulls)),
             (Values::Text(text, ends), _) => {
-                let room = String::with_capacity(text.len());
-                let text = std::mem::replace(text, room).into_bytes();
+                let next = String::with_capacity(text.len());
+                let text = std::mem::replace(text, next).into_bytes();
                 let texts = StringArray::new(offsets(ends), Buffer::from_vec(text), nulls);
                 Arc::new(StringViewArray::from(&texts))
             }
@@ -222,10 +222,10 @@ fn last_end(ends: &[i32]) -> usize {
     ends.last().map_or(0, |&end| usize::try_from(end).unwrap_or(0))
 }
 
-/// Takes a vector and leaves an empty one with as much room.
+/// Takes a vector and leaves an empty one of the same capacity.
 fn renew<T>(values: &mut Vec<T>) -> Vec<T> {
-    let room = Vec::with_capacity(values.len());
-    std::mem::replace(values, room)
+    let next = Vec::with_capacity(values.len());
+    std::mem::replace(values, next)
 }
 
 fn scalars<T: arrow::datatypes::ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<T> {

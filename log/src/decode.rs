@@ -13,7 +13,7 @@
 //! | list | an array | none: the log does not open |
 //!
 //! A field that is absent or null (in CSV, an empty cell without quotes) has its default; without one it
-//! is none, if it is optional; otherwise the record is rejected.
+//! is null, if it is optional; otherwise the record is rejected.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub(crate) struct Problem {
 /// Why a record does not decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reject {
-    /// Index of the field; none if it is the record as a whole.
+    /// Index of the field; `None` if it is the record as a whole.
     pub(crate) field: Option<usize>,
     pub(crate) problem: Problem,
 }
@@ -93,10 +93,10 @@ pub(crate) fn excerpt(text: &str) -> String {
     shown
 }
 
-/// Decodes a value that is there.
-pub(crate) fn scalar<'a>(raw: Raw<'a>, reading: &ValueFormat) -> Result<Scalar<'a>, Problem> {
+/// Decodes a value that is present.
+pub(crate) fn scalar<'a>(raw: Raw<'a>, format: &ValueFormat) -> Result<Scalar<'a>, Problem> {
     let problem = |value: &str, text: &dyn std::fmt::Display| Problem::new(text.to_string(), value);
-    Ok(match (reading, raw) {
+    Ok(match (format, raw) {
         (ValueFormat::Bool, Raw::Bool(value)) => Scalar::Bool(value),
         (ValueFormat::Bool, Raw::Cell("true")) => Scalar::Bool(true),
         (ValueFormat::Bool, Raw::Cell("false")) => Scalar::Bool(false),
@@ -110,8 +110,8 @@ pub(crate) fn scalar<'a>(raw: Raw<'a>, reading: &ValueFormat) -> Result<Scalar<'
             Scalar::Float(number::float(text).map_err(|error| problem(text, &error))?)
         }
         (ValueFormat::Text, Raw::Text(text) | Raw::Cell(text)) => Scalar::Text(text),
-        (ValueFormat::Enum(places), Raw::Text(text) | Raw::Cell(text)) => Scalar::Short(
-            places.get(text).ok_or_else(|| Problem::new("not one of the names of the enum", text))?,
+        (ValueFormat::Enum(names), Raw::Text(text) | Raw::Cell(text)) => Scalar::Short(
+            names.get(text).ok_or_else(|| Problem::new("not one of the names of the enum", text))?,
         ),
         (ValueFormat::Date, Raw::Text(text) | Raw::Cell(text)) => {
             Scalar::Short(timestamp::parse_date(text).map_err(|error| problem(text, &error))?)
@@ -132,7 +132,7 @@ pub(crate) fn scalar<'a>(raw: Raw<'a>, reading: &ValueFormat) -> Result<Scalar<'
         (ValueFormat::Duration, Raw::Text(text) | Raw::Cell(text)) => {
             Scalar::Long(duration::parse(text).map_err(|error| problem(text, &error))?)
         }
-        _ => return Err(mismatch(raw, reading)),
+        _ => return Err(mismatch(raw, format)),
     })
 }
 
@@ -151,7 +151,7 @@ fn instant_of_digits(text: &str, unit: Option<TimeUnit>) -> Result<Scalar<'stati
     Ok(Scalar::Long(instant))
 }
 
-fn mismatch(raw: Raw<'_>, reading: &ValueFormat) -> Problem {
+fn mismatch(raw: Raw<'_>, format: &ValueFormat) -> Problem {
     let (found, value) = match raw {
         Raw::Bool(value) => ("a bool", if value { "true" } else { "false" }),
         Raw::Number(text) => ("a number", text),
@@ -160,12 +160,12 @@ fn mismatch(raw: Raw<'_>, reading: &ValueFormat) -> Problem {
         Raw::Array => ("an array", ""),
         Raw::Object => ("an object", ""),
     };
-    Problem::new(format!("{found} where {} is expected", expected(reading)), value)
+    Problem::new(format!("{found} where {} is expected", expected(format)), value)
 }
 
-/// What a reading reads, with its article.
-pub(crate) fn expected(reading: &ValueFormat) -> &'static str {
-    match reading {
+/// The value that a format has, with its article.
+pub(crate) fn expected(format: &ValueFormat) -> &'static str {
+    match format {
         ValueFormat::Bool => "a bool",
         ValueFormat::Int => "an int",
         ValueFormat::Decimal { .. } => "a decimal",
@@ -205,7 +205,7 @@ impl Rows {
         }
     }
 
-    /// Ends a record: keeps what was pushed since the last one, or takes it all back.
+    /// Ends a record: keeps what was pushed since the last one, or removes it.
     pub(crate) fn end_record(&mut self, accepted: bool) {
         if accepted {
             self.n_rows += 1;
@@ -223,7 +223,7 @@ impl Rows {
     }
 }
 
-/// What reading text needs to know of its source.
+/// A decoder, as readers share it.
 pub(crate) type SharedDecoder = Arc<RecordDecoder>;
 
 #[cfg(test)]

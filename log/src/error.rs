@@ -1,5 +1,5 @@
-//! What can stand in the way of opening or reading a log. A record that does not decode is none of
-//! these: it is quarantined, and reading goes on.
+//! The errors of opening or reading a log. A record that does not decode is not an error: it is
+//! quarantined, and reading goes on.
 
 use std::io;
 
@@ -16,30 +16,30 @@ pub enum LogError {
         pattern: String,
     },
     /// The glob pattern has a mistake.
-    #[error("`{pattern}` is no glob pattern: {problem}")]
+    #[error("`{pattern}` is not a glob pattern: {problem}")]
     Pattern {
         /// The pattern as it was given.
         pattern: String,
         /// What is wrong with it.
         problem: String,
     },
-    /// The name of the file does not say its format.
+    /// The name of the file does not tell its format.
     #[error("the format of `{path}` is not known")]
     UnknownFormat {
         /// The file.
         path: String,
     },
-    /// The operating system did not let the file be read.
+    /// The operating system could not read the file.
     #[error("`{path}` is not readable: {cause}")]
     Unreadable {
         /// The file or folder.
         path: String,
-        /// What the operating system said.
+        /// What the operating system reported.
         #[source]
         cause: io::Error,
     },
-    /// The file as a whole is not what its format asks for.
-    #[error("`{path}` is no sound {format} file: {problem}")]
+    /// The file as a whole is not valid in its format.
+    #[error("`{path}` is not a valid {format} file: {problem}")]
     Malformed {
         /// The file.
         path: String,
@@ -114,7 +114,7 @@ pub enum LogError {
     /// Two frontiers do not bound an interval.
     #[error(transparent)]
     Interval(#[from] metricc_ir::IntervalError),
-    /// What was asked for is not in the log.
+    /// A request for something that is not in the log.
     #[error("this cannot be read from the log: {problem}")]
     Request {
         /// Why not.

@@ -1,8 +1,8 @@
-//! Events of this process: from the fields of a struct to typed rows, by the decoder of their source, without a
-//! detour through text.
+//! Events of this process: from the fields of a struct to typed rows, by the decoder of their source, without
+//! a detour through text.
 //!
-//! An event has a position like any other record. One whose values have no place in the language is quarantined, and
-//! one whose identity came before is a duplicate.
+//! An event has a position like any other record. One with a value that its type does not have is
+//! quarantined, and one whose identity came before is a duplicate.
 
 use std::sync::Arc;
 
@@ -79,8 +79,8 @@ impl EventBuffer {
         self.next
     }
 
-    /// Adds an event: the values of all fields of the source, in their order. One that does not decode is quarantined;
-    /// taking or reading the events says which and why.
+    /// Adds an event: the values of all fields of the source, in their order. One that does not decode is
+    /// quarantined; taking or reading the events says which and why.
     pub fn push(&mut self, cells: &[Cell<'_>]) {
         let outcome = self.decode(cells);
         self.rows.end_record(outcome.is_ok());
@@ -103,7 +103,7 @@ impl EventBuffer {
             let is_nan = matches!(cell, Cell::Float(value) if value.is_nan());
             match cell {
                 Cell::None => self.rows.push_absent(index, field)?,
-                // As in Parquet: not a number is none where there may be none.
+                // As in Parquet: NaN is null in an optional field.
                 _ if is_nan && field.value.ty.optional => self.rows.columns[index].push_none(),
                 cell => put(&mut self.rows.columns[index], &field.value, cell)
                     .map_err(|problem| problem.in_field(index))?,
@@ -147,8 +147,8 @@ impl EventBuffer {
         }
     }
 
-    /// Takes the events since the last time out as batches of some fields (ascending indices). Events whose identity
-    /// was taken before are left out and counted.
+    /// Takes the events since the last call, as batches of some fields (ascending indices). Events whose
+    /// identity was taken before are left out and counted.
     ///
     /// # Errors
     /// [`LogError::Request`] if there are too many identities or no such fields.
@@ -254,8 +254,8 @@ struct MemoryReader {
 impl PartitionReader for MemoryReader {
     fn next_batch(&mut self) -> Result<Option<DecodedBatch>, LogError> {
         let (from, end) = (self.next, self.request.range.to);
-        let place = self.chunks.partition_point(|chunk| chunk.range.to <= from);
-        let Some(chunk) = self.chunks.get(place).filter(|_| from < end) else {
+        let index = self.chunks.partition_point(|chunk| chunk.range.to <= from);
+        let Some(chunk) = self.chunks.get(index).filter(|_| from < end) else {
             return Ok(None);
         };
         let to = chunk.range.to.min(end).min(from.saturating_add(self.request.batch_rows));
@@ -269,9 +269,9 @@ impl PartitionReader for MemoryReader {
     }
 }
 
-/// Appends a value that is there, if it has a place in the column's type.
-fn put(column: &mut Column, rule: &ValueDecoder, cell: &Cell<'_>) -> Result<(), Problem> {
-    if let (ValueFormat::List(element), Cell::List(cells)) = (&rule.format, cell) {
+/// Appends a value that is present, if the column's type has it.
+fn put(column: &mut Column, decoder: &ValueDecoder, cell: &Cell<'_>) -> Result<(), Problem> {
+    if let (ValueFormat::List(element), Cell::List(cells)) = (&decoder.format, cell) {
         for cell in cells {
             let Some(elements) = column.elements() else { break };
             match cell {
@@ -285,16 +285,16 @@ fn put(column: &mut Column, rule: &ValueDecoder, cell: &Cell<'_>) -> Result<(), 
         column.end_list();
         return Ok(());
     }
-    let scalar = scalar(&rule.format, cell)?;
+    let scalar = scalar(&decoder.format, cell)?;
     column.push(scalar);
     Ok(())
 }
 
-fn scalar<'a>(reading: &ValueFormat, cell: &'a Cell<'a>) -> Result<Scalar<'a>, Problem> {
+fn scalar<'a>(format: &ValueFormat, cell: &'a Cell<'a>) -> Result<Scalar<'a>, Problem> {
     let problem = |error: timestamp::TimeProblem, value: &dyn std::fmt::Display| {
         Problem::new(error.to_string(), &value.to_string())
     };
-    Ok(match (reading, cell) {
+    Ok(match (format, cell) {
         (ValueFormat::Bool, Cell::Bool(value)) => Scalar::Bool(*value),
         (ValueFormat::Int, Cell::Int(value)) => Scalar::Long(*value),
         (ValueFormat::Decimal { precision, scale }, Cell::Int(value)) => {
@@ -308,9 +308,9 @@ fn scalar<'a>(reading: &ValueFormat, cell: &'a Cell<'a>) -> Result<Scalar<'a>, P
             return Err(Problem::new("not a finite float", &value.to_string()));
         }
         (ValueFormat::Text, Cell::Text(text)) => Scalar::Text(text),
-        (ValueFormat::Enum(places), Cell::Enum(place)) if places.holds(*place) => Scalar::Short(*place),
-        (ValueFormat::Enum(places), Cell::Text(text)) => Scalar::Short(
-            places.get(text).ok_or_else(|| Problem::new("not one of the names of the enum", text))?,
+        (ValueFormat::Enum(names), Cell::Enum(index)) if names.holds(*index) => Scalar::Short(*index),
+        (ValueFormat::Enum(names), Cell::Text(text)) => Scalar::Short(
+            names.get(text).ok_or_else(|| Problem::new("not one of the names of the enum", text))?,
         ),
         (ValueFormat::Date, Cell::Date(day)) => {
             if !(timestamp::MIN_DAY..=timestamp::MAX_DAY).contains(day) {
@@ -330,14 +330,14 @@ fn scalar<'a>(reading: &ValueFormat, cell: &'a Cell<'a>) -> Result<Scalar<'a>, P
         }
         (ValueFormat::Duration, Cell::Duration(micros)) => Scalar::Long(*micros),
         (_, Cell::Improper(text)) => return Err(Problem::new(*text, "")),
-        (reading, cell) => {
-            let text = format!("another type where {} is expected", expected(reading));
+        (format, cell) => {
+            let text = format!("another type where {} is expected", expected(format));
             return Err(Problem::new(text, &format!("{cell:?}")));
         }
     })
 }
 
-/// The same decimal in units of 10⁻ˢᶜᵃˡᵉ, by the rule of all records.
+/// The same decimal in units of 10⁻ˢᶜᵃˡᵉ, by the same rule as in files.
 fn rescaled(units: i128, found: u8, precision: u8, scale: u8) -> Result<i128, Problem> {
     let rescale = Rescale::new(i8::try_from(found).unwrap_or(i8::MAX), precision, scale);
     rescale

@@ -1,7 +1,8 @@
 //! A file of events as requests, for clients that send it and for watched folders.
 //!
-//! The same file is always split into the same requests, and the key of each is made of the name of the file, the index of
-//! its first record and a hash of its content. So sending a file again repeats the same requests, and adds nothing twice.
+//! The same file is always split into the same requests, and the key of each is made of the name of the file,
+//! the index of its first record and a hash of its content. So sending a file again repeats the same
+//! requests, and adds nothing twice.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -77,8 +78,9 @@ struct Text {
 }
 
 impl FileRequests {
-    /// Opens a file whose suffix says how it is written. Requests get at most so many records ([`FILE_RECORDS`], so that who
-    /// sends a file again sends the same requests) and, unless a single record is longer, at most about 4 MiB.
+    /// Opens a file whose suffix says how it is written. Requests get at most so many records
+    /// ([`FILE_RECORDS`], so that who sends a file again sends the same requests) and, unless a single record
+    /// is longer, at most about 4 MiB.
     ///
     /// # Errors
     /// [`LogError`] if the file cannot be read, or is of no known format.
@@ -195,7 +197,7 @@ impl Text {
 fn line(records: &Records, record: &Record) -> Vec<u8> {
     let mut bytes = records.bytes(record).to_vec();
     if record.too_long {
-        // A quote that is opened in what is left of it would not be closed before the records behind it.
+        // A quote that is opened in its head would not be closed before the next records.
         bytes.iter_mut().filter(|byte| **byte == b'"').for_each(|byte| *byte = b'\'');
         bytes.resize(crate::records::MAX_RECORD_BYTES + 1, b' ');
         // Blanks at the end could be taken for none.
@@ -237,7 +239,7 @@ fn malformed(path: &Path, problem: String) -> LogError {
     LogError::Malformed { path: path.display().to_string(), format: "Parquet", problem }
 }
 
-/// Runs a piece of work of the Parquet library. It may panic on a file that is not sound.
+/// Runs a call of the Parquet library, which may panic on a corrupt file.
 fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, LogError>) -> Result<T, LogError> {
     let broke_off = |_| Err(malformed(path, "the Parquet reader broke off on its contents".to_owned()));
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(broke_off)

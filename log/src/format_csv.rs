@@ -10,7 +10,7 @@ use crate::record_decoder::{RecordDecoder, ValueFormat};
 /// Where the fields of a source stand in the records of a file.
 #[derive(Debug, Clone)]
 pub(crate) struct Header {
-    /// The cell of each field; none for one that the file does not have and may be without.
+    /// The cell of each field; `None` for one that may be absent and is.
     cells: Vec<Option<usize>>,
     n_cells: usize,
 }
@@ -20,19 +20,19 @@ impl Header {
         Header::parse(&file.shown, decoder, record)
     }
 
-    /// Reads a header; `place` is where it stands, for messages.
-    pub(crate) fn parse(place: &str, decoder: &RecordDecoder, record: &[u8]) -> Result<Self, LogError> {
+    /// Reads a header; `origin` names the file or request in messages.
+    pub(crate) fn parse(origin: &str, decoder: &RecordDecoder, record: &[u8]) -> Result<Self, LogError> {
         let malformed =
-            |problem: String| LogError::Malformed { path: place.to_owned(), format: "CSV", problem };
+            |problem: String| LogError::Malformed { path: origin.to_owned(), format: "CSV", problem };
         let text =
             std::str::from_utf8(record).map_err(|_| malformed("its header is no UTF-8 text".into()))?;
         let mut cells = Vec::new();
         split(text, &mut cells).map_err(|problem| malformed(format!("in its header: {problem}")))?;
         let names: Vec<_> = cells.iter().map(|cell| cell.text().into_owned()).collect();
-        let places = decoder.fields.iter().map(|field| {
+        let cells = decoder.fields.iter().map(|field| {
             if let ValueFormat::List(_) = field.value.format {
                 return Err(LogError::ColumnType {
-                    path: place.into(),
+                    path: origin.into(),
                     column: field.name.as_str().into(),
                     origin: decoder.source.name.as_str().into(),
                     found: "text".into(),
@@ -40,23 +40,23 @@ impl Header {
                     help: "CSV has no lists: use NDJSON or Parquet".into(),
                 });
             }
-            let mut places =
-                names.iter().enumerate().filter(|(_, name)| **name == field.name).map(|(place, _)| place);
-            match (places.next(), places.next()) {
+            let mut found =
+                names.iter().enumerate().filter(|(_, name)| **name == field.name).map(|(index, _)| index);
+            match (found.next(), found.next()) {
                 (Some(_), Some(_)) => {
-                    Err(LogError::RepeatedColumn { path: place.to_owned(), column: field.name.clone() })
+                    Err(LogError::RepeatedColumn { path: origin.to_owned(), column: field.name.clone() })
                 }
                 (None, _) if !field.may_be_absent() => {
-                    Err(LogError::missing_column(place, &decoder.source.name, &field.name, names.clone()))
+                    Err(LogError::missing_column(origin, &decoder.source.name, &field.name, names.clone()))
                 }
-                (place, _) => Ok(place),
+                (index, _) => Ok(index),
             }
         });
-        Ok(Header { cells: places.collect::<Result<_, _>>()?, n_cells: names.len() })
+        Ok(Header { cells: cells.collect::<Result<_, _>>()?, n_cells: names.len() })
     }
 }
 
-/// Decodes records behind the header.
+/// Decodes records after the header.
 #[derive(Debug)]
 pub(crate) struct CsvParser {
     decoder: SharedDecoder,
@@ -84,8 +84,8 @@ impl CsvParser {
             let problem = if ended { format!("{in_the_middle}: {problem}") } else { problem };
             return Err(Problem::new(problem, text).in_record());
         }
-        for (index, (field, place)) in self.decoder.fields.iter().zip(&self.header.cells).enumerate() {
-            let cell = place.map(|place| cells[place]).filter(|cell| !cell.is_none());
+        for (index, (field, cell)) in self.decoder.fields.iter().zip(&self.header.cells).enumerate() {
+            let cell = cell.map(|cell| cells[cell]).filter(|cell| !cell.is_none());
             match cell {
                 None => rows.push_absent(index, field)?,
                 Some(cell) => {

@@ -1,5 +1,5 @@
-//! NDJSON: one JSON object a line. A blank line at the very end is no record; elsewhere it is one that
-//! does not decode.
+//! NDJSON: one JSON object a line. A blank line at the very end is not a record; elsewhere it is one
+//! that does not decode.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use crate::record_decoder::{ValueDecoder, ValueFormat};
 
 /// How many keys are remembered as the usual ones.
 const MAX_LAYOUT: usize = 256;
-/// How many of the usual keys a record may leave out in one place.
+/// How many of the usual keys a record may leave out at once.
 const MAX_LEAP: usize = 16;
 
 /// Decodes lines.
@@ -33,7 +33,7 @@ pub(crate) struct NdjsonParser {
 /// The keys of the present record.
 #[derive(Default)]
 struct Keys<'a> {
-    /// Place in the layout behind the last key found there.
+    /// Index in the layout after the last key found there.
     at: usize,
     /// Ignored keys found in the layout.
     usual: Vec<usize>,
@@ -78,7 +78,7 @@ impl NdjsonParser {
         cursor.begin_object(1)?;
         while cursor.next_member(&mut first)? {
             let target = self.key(&mut cursor, &mut keys)?;
-            cursor.expect(b':', "a `:` is expected behind a key")?;
+            cursor.expect(b':', "a `:` is expected after a key")?;
             let found = match target {
                 Some(index) => self.field(&mut cursor, index, rows)?,
                 None => cursor.skip(1).map(|()| None)?,
@@ -106,18 +106,18 @@ impl NdjsonParser {
         };
         let ahead = self.layout.iter().enumerate().skip(keys.at).take(MAX_LEAP);
         let usual =
-            ahead.into_iter().find(|(_, (name, _))| *name == key).map(|(place, (_, field))| (place, *field));
+            ahead.into_iter().find(|(_, (name, _))| *name == key).map(|(index, (_, field))| (index, *field));
         let field = match usual {
-            Some((place, field)) => {
-                keys.at = place + 1;
+            Some((index, field)) => {
+                keys.at = index + 1;
                 field
             }
             None => self.unusual_key(&key, keys),
         };
         let is_new = match (field, usual) {
             (Some(index), _) => std::mem::replace(&mut self.seen[index], self.record) != self.record,
-            (None, Some((place, _))) if keys.all.is_none() => {
-                keys.usual.push(place);
+            (None, Some((index, _))) if keys.all.is_none() => {
+                keys.usual.push(index);
                 true
             }
             (None, _) => keys.all.get_or_insert_default().insert(key),
@@ -131,8 +131,8 @@ impl NdjsonParser {
         let layout = &self.layout;
         keys.all.get_or_insert_with(|| {
             let mut all = KeySet::default();
-            keys.usual.iter().for_each(|&place| {
-                all.insert(Cow::Owned(layout[place].0.clone()));
+            keys.usual.iter().for_each(|&index| {
+                all.insert(Cow::Owned(layout[index].0.clone()));
             });
             all
         });
@@ -160,10 +160,10 @@ impl NdjsonParser {
 }
 
 /// Reads a value that is not null and appends it, or gives the reason why it does not decode. The
-/// cursor stands behind the value either way.
+/// cursor stands after the value either way.
 fn push(
     cursor: &mut Cursor<'_>,
-    rule: &ValueDecoder,
+    decoder: &ValueDecoder,
     column: &mut Column,
     scratch: &mut String,
     depth: usize,
@@ -171,7 +171,7 @@ fn push(
     cursor.peek();
     let start = cursor.at();
     let next = cursor.peek();
-    if let (ValueFormat::List(element), Some(b'[')) = (&rule.format, next) {
+    if let (ValueFormat::List(element), Some(b'[')) = (&decoder.format, next) {
         return push_list(cursor, element, column, scratch, depth + 1);
     }
     let raw = match next {
@@ -183,7 +183,7 @@ fn push(
         Some(b'{') => cursor.skip(depth).map(|()| Raw::Object)?,
         _ => return Err(cursor.syntax("a JSON value is expected")),
     };
-    match scalar(raw, &rule.format) {
+    match scalar(raw, &decoder.format) {
         Ok(scalar) => {
             column.push(scalar);
             Ok(None)

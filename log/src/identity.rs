@@ -1,9 +1,9 @@
 //! Which records are duplicates: found once when a log is opened, over the whole log, so that every
 //! interval of it agrees (C77).
 //!
-//! Identities are compared byte by byte. Whether a duplicate differs from the record that won (C78) is decided by a
-//! 64-bit hash (XXH3) of all its fields. An identity is hashed once per record, by [`RowKeys`]: every table and the
-//! choice of a partition use that hash.
+//! Identities are compared byte by byte. Whether a duplicate differs from the record that won (C78) is
+//! decided by a 64-bit hash (XXH3) of all its fields. An identity is hashed once per record, by [`RowKeys`]:
+//! every table and the choice of a partition use that hash.
 
 use std::sync::Arc;
 
@@ -78,8 +78,8 @@ impl<'a> RowKey<'a> {
 
 /// A set of identities, each with the payload hash of the record that had it first.
 ///
-/// The table holds indices into an arena: 24 bytes an identity besides its own bytes and 5 to 10 bytes in the table,
-/// which is what allows logs of many million keyed events.
+/// The table holds indices into an arena: 24 bytes an identity besides its own bytes and 5 to 10 bytes in the
+/// table, which is what allows logs of many million keyed events.
 #[derive(Debug, Default)]
 pub struct Identities {
     /// The bytes of all identities.
@@ -97,8 +97,8 @@ struct Entry {
     payload: u64,
 }
 
-/// The hash by which the table is ordered. All identities of one partition agree in the low bits of theirs (they chose
-/// the partition), and those are the bits that a table looks at first.
+/// The hash by which the table is ordered. All identities of one partition agree in the low bits of theirs
+/// (they chose the partition), and those are the bits that a table looks at first.
 fn table_hash(hash: u64) -> u64 {
     hash.rotate_left(20)
 }

@@ -1,7 +1,7 @@
 //! A cursor over one JSON text: strict RFC 8259, and stricter where that leaves a choice.
 //!
 //! It is written by hand since a decoder needs what general parsers do not give together: numbers by
-//! their digits, keys that occur twice refused at every depth (fields that are ignored included),
+//! their digits, keys that occur twice rejected at every depth (fields that are ignored included),
 //! surrogates checked in what is skipped, a limit on depth, and to know that the text ended too
 //! early. A property test compares it with `serde_json`.
 
@@ -30,7 +30,7 @@ pub(crate) struct Quoted<'a> {
     pub(crate) escaped: bool,
 }
 
-/// A place in a JSON text.
+/// A position in a JSON text.
 #[derive(Debug)]
 pub(crate) struct Cursor<'a> {
     text: &'a str,
@@ -64,7 +64,7 @@ impl<'a> Cursor<'a> {
         bytes.get(self.at).copied()
     }
 
-    /// Steps over the byte if it comes next behind white space.
+    /// Steps over the byte if it comes next after white space.
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
@@ -79,7 +79,7 @@ impl<'a> Cursor<'a> {
     pub(crate) fn end(&mut self) -> Result<(), Syntax> {
         match self.peek() {
             None => Ok(()),
-            Some(_) => Err(self.syntax("more behind the end of the object: one object a line")),
+            Some(_) => Err(self.syntax("more after the end of the object: one object a line")),
         }
     }
 
@@ -195,7 +195,7 @@ impl<'a> Cursor<'a> {
             if !keys.insert(key) {
                 return Err(self.repeated_key());
             }
-            self.expect(b':', "a `:` is expected behind a key")?;
+            self.expect(b':', "a `:` is expected after a key")?;
             self.skip(depth)?;
         }
         Ok(())
@@ -233,7 +233,7 @@ impl<'a> Cursor<'a> {
         if !is_first {
             self.expect(b',', problem)?;
             if self.peek() == Some(close) {
-                return Err(self.syntax("a comma with nothing behind it"));
+                return Err(self.syntax("a comma with nothing after it"));
             }
         }
         Ok(true)
@@ -275,15 +275,15 @@ pub(crate) fn unescape(inner: &str, out: &mut String) -> Result<(), &'static str
     let mut rest = inner;
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
         out.push_str(&rest[..at]);
-        let (character, behind) = escape(&rest[at + 1..])?;
+        let (character, after) = escape(&rest[at + 1..])?;
         out.push(character);
-        rest = behind;
+        rest = after;
     }
     out.push_str(rest);
     Ok(())
 }
 
-/// The character of an escape, without its backslash, and what stands behind it.
+/// The character of an escape, without its backslash, and the text after it.
 fn escape(text: &str) -> Result<(char, &str), &'static str> {
     let unknown = "an escape that JSON does not have";
     let (name, rest) = text.split_at_checked(1).ok_or(unknown)?;

@@ -3,10 +3,11 @@
 //! A raw record becomes a typed row here, once, by one strict decoder; both engines read only the
 //! typed rows, so no rule about numbers, times or text can differ between them.
 //!
-//! - A **partition** is a file; partitions are numbered in the byte order of their paths.
-//! - An **offset** is the place of a record in its file, counted over all records, so that a position
+//! - A **partition** is a file, or whatever else implements [`Partition`](partition::Partition); files are
+//!   numbered in the byte order of their paths.
+//! - An **offset** is the number of a record in its file, counted over all records, so that a position
 //!   names one record for ever. A [`Frontier`] is one offset per partition, an [`Interval`] lies between two.
-//! - A record that does not decode is **quarantined**: counted, reported with its place and its reason,
+//! - A record that does not decode is **quarantined**: counted, reported with its position and its reason,
 //!   and never part of any answer.
 //! - Where the source has an identity, the first position with it wins; later ones are **duplicates**
 //!   and are not yielded, whatever interval is read.

@@ -1,4 +1,4 @@
-//! Opening a log, and what is known of it then.
+//! Opening a log, and reading slices of it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct Progress {
     pub bytes_total: u64,
 }
 
-/// An immutable log of typed events. Clones share what is known of it; files are opened by each reader.
+/// An immutable log of typed events. Clones share its index; files are opened by each reader.
 #[derive(Debug, Clone)]
 pub struct Log {
     inner: Arc<Inner>,
@@ -44,13 +44,13 @@ impl Log {
     /// source has an identity.
     ///
     /// # Errors
-    /// [`LogError`] if there are no files, one is not readable or sound, or does not have the columns
+    /// [`LogError`] if there are no files, one is not readable or valid, or does not have the columns
     /// that the source declares. Records that do not decode are no error.
     pub fn open(source: &Arc<Source>, binding: &Binding) -> Result<Log, LogError> {
         Self::open_with_progress(source, binding, &|_| {})
     }
 
-    /// As [`Log::open`], telling now and then how far it has come.
+    /// As [`Log::open`]; calls `progress` from time to time.
     ///
     /// # Errors
     /// As [`Log::open`].
@@ -102,7 +102,7 @@ impl Log {
         Frontier(vec![0; self.inner.partitions.len()])
     }
 
-    /// The frontier behind the last position of each partition.
+    /// The frontier after the last position of each partition.
     pub fn end(&self) -> Frontier {
         Frontier(self.inner.partitions.iter().map(|partition| partition.end()).collect())
     }
@@ -112,7 +112,7 @@ impl Log {
         self.end().n_positions()
     }
 
-    /// The frontier behind the first positions in the total order; the end, if there are not so many.
+    /// The frontier after the first positions in the total order; the end, if there are not so many.
     pub fn frontier_at(&self, n_positions: u64) -> Frontier {
         let mut left = n_positions;
         let offsets = self.end().0.into_iter().map(|n_records| {
@@ -133,37 +133,37 @@ impl Log {
         schema::row_schema(self.source(), columns)
     }
 
-    /// Divides an interval into at most `n` shares of about equal size for parallel reading. Together they
+    /// Divides an interval into at most `n` splits of about equal size for parallel reading. Together they
     /// cover it, each position once; none is empty.
     pub fn slices(&self, interval: &Interval, n: usize) -> Vec<Vec<Slice>> {
         splits::divide(&self.inner.partitions, interval, n)
     }
 
     /// Reads the wanted fields (ascending indices, perhaps none, perhaps the
-    /// [position column](crate::position_column) behind them) of the accepted records of a slice. A
+    /// [position column](crate::position_column) after them) of the accepted records of a slice. A
     /// batch covers at most `batch_rows` positions, and fewer where records are large.
     ///
     /// # Errors
     /// [`LogError`] if the slice or a field is not in the log, or the file was changed or is not readable.
     pub fn read(&self, slice: &Slice, columns: &[usize], batch_rows: usize) -> Result<Reader, LogError> {
         let request = |problem: String| LogError::Request { problem };
-        let place = slice.partition as usize;
+        let index = slice.partition as usize;
         let (Some(partition), Some(duplicates)) =
-            (self.inner.partitions.get(place), self.inner.duplicates.get(place))
+            (self.inner.partitions.get(index), self.inner.duplicates.get(index))
         else {
-            return Err(request(format!("there is no partition {place}")));
+            return Err(request(format!("there is no partition {index}")));
         };
         if slice.from > slice.to || slice.to > partition.end() {
             let (from, to, end) = (slice.from, slice.to, partition.end());
             return Err(request(format!(
-                "offsets {from} to {to} are not among the 0 to {end} of partition {place}"
+                "offsets {from} to {to} are not among the 0 to {end} of partition {index}"
             )));
         }
         let n_fields = self.source().fields.len();
         let (fields, has_position) = schema::without_position(self.source(), columns);
         if fields.iter().any(|&column| column >= n_fields) || !columns.is_sorted_by(|a, b| a < b) {
             let problem =
-                format!("{columns:?} are no ascending indices of fields of source `{}`", self.source().name);
+                format!("{columns:?} are not ascending indices of fields of source `{}`", self.source().name);
             return Err(request(problem));
         }
         let read = ReadRequest {

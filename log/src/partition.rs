@@ -1,8 +1,8 @@
 //! What a log is made of: partitions, each a sequence of records that never changes once it is written.
 //!
-//! A file is a partition, and so are the events of a process. Whatever else keeps records by offset, such as a durable
-//! log or a topic of a broker, becomes part of a [`Log`](crate::Log) by implementing [`Partition`]; both engines
-//! then read it like a file, since all they see are decoded batches.
+//! A file is a partition, and so are the events of a process. Whatever else keeps records by offset, such as
+//! a durable log or a topic of a broker, becomes part of a [`Log`](crate::Log) by implementing [`Partition`];
+//! both engines then read it like a file, since all they see are decoded batches.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use crate::identity::Duplicates;
 use crate::read_stats::ReadStats;
 use crate::{LogError, POSITION_TYPE, Position};
 
-/// The records of one partition, by their offsets, as they are known at one moment: [`Partition::end`] does not move.
+/// The records of one partition, by their offsets, as they are known at one moment: [`Partition::end`] does
+/// not move.
 pub trait Partition: fmt::Debug + Send + Sync {
     /// Its name in listings.
     fn name(&self) -> &str;
@@ -21,8 +22,8 @@ pub trait Partition: fmt::Debug + Send + Sync {
     /// The offset after the last record.
     fn end(&self) -> u64;
 
-    /// The offset nearest to the given one from which records are read without decoding others before them. Splits
-    /// for parallel reading start there.
+    /// The offset nearest to the given one from which records are read without decoding others before them.
+    /// Splits for parallel reading start there.
     fn nearest_start(&self, offset: u64) -> u64;
 
     /// Bytes that reading all of it reads, for showing progress; 0 if that is not known.
@@ -81,13 +82,14 @@ pub struct DecodedBatch {
     pub n_rows: usize,
     /// Counts of the records, and those that did not decode.
     pub stats: ReadStats,
-    /// The offsets of all records that are not rows for a reason of their own, ascending: those that did not decode,
-    /// and in partitions that know their duplicates, those.
+    /// The offsets of all records that are not rows for a reason of their own, ascending: those that did not
+    /// decode, and in partitions that know their duplicates, those.
     pub rejected: Vec<u64>,
 }
 
 impl DecodedBatch {
-    /// The positions of the accepted records in the order of the log, one per row: see [`Position::to_order`].
+    /// The positions of the accepted records in the order of the log, one per row: see
+    /// [`Position::to_order`].
     pub(crate) fn positions(&self, partition: u32, duplicates: &Duplicates) -> ArrayRef {
         let OffsetRange { from, to } = self.range;
         let mut rejected = self.rejected.iter().peekable();

@@ -1,4 +1,5 @@
-//! Read statistics: counts of the records read, and the records that do not decode. No record is dropped without a count.
+//! Read statistics: counts of the records read, and the records that do not decode. No record is dropped
+//! without a count.
 
 use std::fmt;
 use std::sync::Arc;

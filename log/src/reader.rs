@@ -17,7 +17,7 @@ pub struct Batch {
     /// The wanted fields of its accepted records, in the order of offsets. Without fields it still has
     /// its number of rows.
     pub rows: RecordBatch,
-    /// What was found besides.
+    /// Counts of its records, and those that did not decode.
     pub findings: ReadStats,
 }
 

@@ -62,22 +62,22 @@ pub(crate) struct EnumNames {
 
 impl EnumNames {
     fn new(names: &Arc<[String]>) -> Self {
-        let places = || names.iter().enumerate().map(|(place, name)| (name.clone(), place)).collect();
-        EnumNames { names: Arc::clone(names), by_name: (names.len() > 12).then(places) }
+        let indices = || names.iter().enumerate().map(|(index, name)| (name.clone(), index)).collect();
+        EnumNames { names: Arc::clone(names), by_name: (names.len() > 12).then(indices) }
     }
 
     /// Whether a name has this index.
-    pub(crate) fn holds(&self, place: i32) -> bool {
-        usize::try_from(place).is_ok_and(|place| place < self.names.len())
+    pub(crate) fn holds(&self, index: i32) -> bool {
+        usize::try_from(index).is_ok_and(|index| index < self.names.len())
     }
 
     /// The index of a name in the declared list.
     pub(crate) fn get(&self, name: &str) -> Option<i32> {
-        let place = match &self.by_name {
+        let index = match &self.by_name {
             Some(by_name) => by_name.get(name).copied(),
             None => self.names.iter().position(|known| known == name),
         };
-        place.and_then(|place| i32::try_from(place).ok())
+        index.and_then(|index| i32::try_from(index).ok())
     }
 }
 
@@ -85,7 +85,8 @@ impl RecordDecoder {
     /// Resolves the declaration of a source.
     ///
     /// # Errors
-    /// [`LogError::Declaration`] if a zone is not known, a field is a record, or a default is of another type than its field.
+    /// [`LogError::Declaration`] if a zone is not known, a field is a record, or a default is of another type
+    /// than its field.
     pub fn new(source: &Arc<Source>) -> Result<Arc<Self>, LogError> {
         let fields = source
             .fields

@@ -15,12 +15,13 @@ const HEAD_BYTES: usize = 512;
 const CHUNK_BYTES: usize = 256 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// How records are told apart.
+/// How records are separated.
 #[derive(Debug)]
 pub(crate) enum Splitter {
     /// A record a line.
     Lines,
-    /// A line break inside of a quoted cell is none. `n_inner` counts these in the present record.
+    /// A line break inside of a quoted cell does not end a record. `n_inner` counts these in the present
+    /// record.
     Csv { state: CsvState, n_inner: u64 },
 }
 
@@ -31,7 +32,7 @@ pub(crate) enum CsvState {
     CellStart,
     Unquoted,
     Quoted,
-    /// Behind a quote inside of a quoted cell: its end, or the first half of an escaped quote.
+    /// After a quote inside of a quoted cell: its end, or the first half of an escaped quote.
     QuoteSeen,
 }
 
@@ -40,8 +41,8 @@ impl Splitter {
         Splitter::Csv { state: CsvState::RecordStart, n_inner: 0 }
     }
 
-    /// The byte behind the line end of the present record, if the text goes so far. The text goes on
-    /// where that of the last call ended, or behind the end that it found.
+    /// The byte after the line end of the present record, if the text goes so far. The text goes on
+    /// where that of the last call ended, or after the end that it found.
     pub(crate) fn find_end(&mut self, text: &[u8]) -> Option<usize> {
         match self {
             Splitter::Lines => memchr(b'\n', text).map(|at| at + 1),
@@ -151,7 +152,7 @@ impl Records {
         Ok(records)
     }
 
-    /// Byte of the file behind what was handed out.
+    /// Byte of the file after what was handed out.
     pub(crate) fn n_bytes_done(&self) -> u64 {
         self.byte
     }
@@ -222,7 +223,7 @@ impl Records {
         self.byte += n_bytes as u64;
     }
 
-    /// Reads more behind what is ahead. The buffer grows no further than one record needs, since
+    /// Reads more after what is ahead. The buffer grows no further than one record needs, since
     /// [`Records::next`] gives up on longer ones.
     fn fill(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.ahead.clone(), 0);

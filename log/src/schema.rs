@@ -1,4 +1,4 @@
-//! The Arrow form of typed rows.
+//! The Arrow schema of typed rows.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(crate) fn element_field(element: &Type) -> Field {
     Field::new("item", arrow_type(&element.kind), element.optional)
 }
 
-/// The column that stands behind the fields of a source: the place of each row in the order of the log, as
+/// The index of the column after the fields of a source: the position of each row in the order of the log, as
 /// [`Position::to_order`](crate::Position::to_order) has it. It is read like a field.
 pub fn position_column(source: &Source) -> usize {
     source.fields.len()
@@ -54,7 +54,7 @@ pub fn row_schema(source: &Source, columns: &[usize]) -> SchemaRef {
     Arc::new(Schema::new(columns.iter().filter_map(field).collect::<Vec<_>>()))
 }
 
-/// The fields among some columns, and whether the position stands behind them.
+/// The fields among some columns, and whether the position follows them.
 pub(crate) fn without_position<'a>(source: &Source, columns: &'a [usize]) -> (&'a [usize], bool) {
     match columns.split_last() {
         Some((last, fields)) if *last == position_column(source) => (fields, true),

@@ -13,13 +13,13 @@ use crate::record_decoder::RecordDecoder;
 use crate::records::{MAX_RECORD_BYTES, Record, Records, Splitter};
 use crate::{Format, LogError, Position};
 
-/// Every how many records their place in the file is noted.
+/// Records between two whose position in the file is noted.
 const SAMPLE_EVERY: u64 = 1024;
 /// A batch is closed when its records have this many bytes, whatever their number. It keeps the
 /// offsets of Arrow's texts and lists far below their limit, since a value is no longer than its text.
 const MAX_BATCH_BYTES: usize = 16 << 20;
 
-/// What is known of a text file: how many records it has, and where some of them start.
+/// The index of a text file: the number of its records, and where some of them start.
 #[derive(Debug)]
 struct TextIndex {
     n_records: u64,
@@ -34,7 +34,7 @@ fn splitter(format: Format) -> Splitter {
 }
 
 impl TextIndex {
-    /// Counts the records of a file. Blank lines at its very end are none.
+    /// Counts the records of a file. Blank lines at its very end are not records.
     fn build(
         file: &LogFile,
         decoder: &RecordDecoder,
@@ -228,7 +228,7 @@ fn decode(parser: &mut Parser, bytes: &[u8], record: &Record, rows: &mut Rows) -
     }
 }
 
-/// What is wrong with a record that is no text.
+/// What is wrong with a record that is not UTF-8.
 pub(crate) fn utf8_problem(bytes: &[u8], error: Utf8Error) -> Problem {
     let problem = format!("no UTF-8 text at byte {}", error.valid_up_to());
     Problem { text: problem.into(), excerpt: excerpt(&String::from_utf8_lossy(bytes)) }

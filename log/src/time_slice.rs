@@ -1,9 +1,9 @@
 //! Time slices: long work yields the processor now and then.
 //!
-//! A kernel lets a thread that computes keep its processor for some milliseconds, even if a thread of a higher priority
-//! wakes up: an answer would wait for thousands of records. A thread that yields more often than necessary loses the
-//! rest of its share, so beside busy processes it would hardly progress. And where no thread has a higher priority, as in
-//! a command that only computes, yielding costs time for nothing.
+//! A kernel lets a thread that computes keep its processor for some milliseconds, even if a thread of a
+//! higher priority wakes up: an answer would wait for thousands of records. A thread that yields more often
+//! than necessary loses the rest of its share, so beside busy processes it would hardly progress. And where
+//! no thread has a higher priority, as in a command that only computes, yielding costs time for nothing.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,8 +27,8 @@ pub fn enable_time_slices() {
     IS_ENABLED.store(true, Ordering::Relaxed);
 }
 
-/// Yields the processor if time slices are enabled and this thread has used a millisecond since it last yielded. Long
-/// loops call this every tenth of a millisecond or so.
+/// Yields the processor if time slices are enabled and this thread has used a millisecond since it last
+/// yielded. Long loops call this every tenth of a millisecond or so.
 pub fn yield_if_due() {
     if !IS_ENABLED.load(Ordering::Relaxed) {
         return;

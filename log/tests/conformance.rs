@@ -127,7 +127,7 @@ fn c6_two_objects_on_one_line_are_rejected() {
     for line in [r#"{"v":1}{"v":2}"#, r#"{"v":1} {"v":2}"#, r#"{"v":1},"#, r#"{"v":1} x"#] {
         let problem = ndjson_record(v(int()), line).unwrap_err();
         assert!(
-            problem.ends_with("more behind the end of the object: one object a line"),
+            problem.ends_with("more after the end of the object: one object a line"),
             "{line}: {problem}"
         );
     }

@@ -97,11 +97,11 @@ fn empty_files_have_no_records() {
 
 #[test]
 fn files_that_are_not_sound_are_named() {
-    assert_eq!(open_error("a.parquet", ""), "is no sound Parquet file: it is empty");
+    assert_eq!(open_error("a.parquet", ""), "is not a valid Parquet file: it is empty");
     assert!(open_error("a.parquet", "v,s\n1,2\n3,4\n5,6\n").contains("it is another kind of file"));
     assert_eq!(
         open_error("a.csv", "v,\"s\n1,2\n"),
-        "is no sound CSV file: in its header: a quote is opened and not closed"
+        "is not a valid CSV file: in its header: a quote is opened and not closed"
     );
     assert_eq!(open_error("a.csv", "v,s,v\n"), "has more than one column `v`");
     assert_eq!(open_error("a.csv", "x,s\n1,2\n"), "has no column `v`, which source `events` needs");

@@ -63,7 +63,7 @@ fn narrower_numbers_are_read_as_the_declared_type() {
     let help = refused(v(Type::of(Kind::Float)), Arc::new(Int64Array::from(vec![1])));
     assert_eq!(help, "declare `v: int`, or write the column as `float`");
     let help = refused(v(decimal(4, 2)), Arc::new(Float64Array::from(vec![1.0])));
-    assert!(help.starts_with("a float is no exact number"), "{help}");
+    assert!(help.starts_with("a float is not an exact number"), "{help}");
     let help =
         refused(v(Type::of(Kind::Timestamp)), Arc::new(StringArray::from(vec!["2024-01-01T00:00:00Z"])));
     assert_eq!(help, "declare `v: string`, or write the column as `timestamp`");

@@ -73,9 +73,9 @@ pub enum AuditError {
     /// The states could not be compared.
     #[error("cannot compare states: {0}")]
     Compare(#[from] ArrowError),
-    /// The batch layer did not recompute the view.
-    #[error("{0}")]
-    Failed(String),
+    /// The batch layer could not rebuild the view.
+    #[error("rebuilding the view: {0}")]
+    Rebuild(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The thread of the audit panicked.
     #[error("the audit failed")]
     Panic(#[from] tokio::task::JoinError),

@@ -1,4 +1,5 @@
-//! The batch layer of a source: from time to time it evaluates the new events, and commits a version of the view.
+//! The batch layer of a source: from time to time it evaluates the new events, and commits a version of the
+//! view.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -152,7 +153,7 @@ impl Batch {
             let rebuilt = LoadedView { frontier: known.frontier.clone(), segments, stored: None };
             self.step_from(&rebuilt).map(|()| lines)
         });
-        let answer = match rebuilt {
+        let answer: FullAnswer = match rebuilt {
             Ok(lines) => {
                 audit::record(&self.source, &lines, started);
                 Ok(lines)
@@ -160,7 +161,7 @@ impl Batch {
             Err(error) => {
                 self.source.counters.batch_failed(self.source.name());
                 tracing::error!(source = self.source.name(), %error, "the view was not rebuilt; it stays as it is");
-                Err(error.to_string())
+                Err(Arc::new(error))
             }
         };
         for request in requests {
@@ -234,15 +235,16 @@ impl Batch {
         metrics.zip(pairs).map(|(metric, (known, fresh))| known.segment().merge(fresh, metric)).collect()
     }
 
-    /// Whether a fresh segment is stored beside the others, and not merged with them into one: then little is written for
-    /// large views, and segments stay few.
+    /// Whether a fresh segment is stored beside the others, and not merged with them into one: then little is
+    /// written for large views, and segments stay few.
     fn keeps(&self, stored: &[StoredSegment], fresh: &Segment, merged: &Segment) -> bool {
         let (n_fresh, n_merged) = (fresh.states.num_rows() as u64, merged.states.num_rows() as u64);
         let is_large = n_merged > self.schedule.small_rows;
         !stored.is_empty() && stored.len() < MAX_SEGMENTS && is_large && n_fresh < n_merged / 4
     }
 
-    /// Moves rows from the journal to Parquet when there are many. `commit` hands a flush to the writer of the log.
+    /// Moves rows from the journal to Parquet when there are many. `commit` hands a flush to the writer of
+    /// the log.
     pub(crate) fn flush(&self, commit: &dyn Fn(Flush) -> Result<(), IngestError>) -> Result<(), StepError> {
         let name = self.source.name();
         let snapshot = self.source.log.snapshot();

@@ -1,15 +1,16 @@
-//! The node: one process that takes events, keeps them, computes metrics from them in both layers, and answers.
+//! The node: one process that takes events, keeps them, computes metrics from them in both layers, and
+//! answers.
 //!
 //! - The [writer](Ingest) owns the durable log, and appends many requests in one write.
 //! - The **speed layer** of each source follows the log with a dataflow that starts where the view ends.
-//! - The **batch layer** of each source evaluates the new events from time to time, and commits a version of the view.
-//!   Then a second dataflow starts from there, catches up, and replaces the first one in one step.
+//! - The **batch layer** of each source evaluates the new events from time to time, and commits a version of
+//!   the view. Then a second dataflow starts from there, catches up, and replaces the first one in one step.
 //! - Readers get the ⊕ of view and tail, always of one frontier.
 //!
-//! Invariants: an event is acknowledged when it is durable, and never before. Nothing but another write waits for a write:
-//! everybody who reads the log reads a snapshot. A view and a tail that meet at one frontier are served as a pair, which
-//! is replaced as a whole; its frontier never goes back. View and tail own nothing that the log does not have: either can
-//! be rebuilt from it, and is then the same.
+//! Invariants: an event is acknowledged when it is durable, and never before. Nothing but another write waits
+//! for a write: everybody who reads the log reads a snapshot. A view and a tail that meet at one frontier are
+//! served as a pair, which is replaced as a whole; its frontier never goes back. View and tail own nothing
+//! that the log does not have: either can be rebuilt from it, and is then the same.
 
 mod audit;
 mod batch;

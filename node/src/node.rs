@@ -268,7 +268,7 @@ impl Node {
         for source in self.sources.iter().filter(|_| full) {
             match source.request_full().await {
                 Ok(Ok(of_view)) => lines.extend(of_view),
-                Ok(Err(problem)) => return Err(AuditError::Failed(problem)),
+                Ok(Err(error)) => return Err(AuditError::Rebuild(error)),
                 Err(_) => return Err(AuditError::ShuttingDown),
             }
         }

@@ -1,18 +1,19 @@
-//! The whole node, simulated: log, batch, tail and answers, on a disk and a store of views on which any operation can
-//! fail, in an order of steps that one seed decides.
+//! The whole node, simulated: log, batch, tail and answers, on a disk and a store of views on which any
+//! operation can fail, in an order of steps that one seed decides.
 //!
-//! The node is the real one, opened and driven through its own code; only its threads are not started: instead of them one
-//! loop does their steps one after the other. So what happens between threads is an order of steps here, and every order can
-//! be tried, and repeated. There is no clock in it.
+//! The node is the real one, opened and driven through its own code; only its threads are not started:
+//! instead of them one loop does their steps one after the other. So what happens between threads is an order
+//! of steps here, and every order can be tried, and repeated. There is no clock in it.
 //!
-//! - [`SimDisk`](metricc_durable_log::sim_disk::SimDisk) loses what was not durable when the power fails; [`store`] keeps
-//!   the views. In both, an operation fails, or everything from it on does, by its number.
+//! - [`SimDisk`](metricc_durable_log::sim_disk::SimDisk) loses what was not durable when the power fails;
+//!   [`store`] keeps the views. In both, an operation fails, or everything from it on does, by its number.
 //! - [`ledger`] is the client: what it has sent, which answers it got, and what then has to be in an answer.
 //! - [`world`] outlives the node, and starts it again after a crash.
-//! - [`life`] is the node from one start to the next end, in steps of one letter each; [`answers`] are what is checked.
+//! - [`life`] is the node from one start to the next end, in steps of one letter each; [`answers`] are what
+//!   is checked.
 //!
-//! `METRICC_SIMULATION_RUNS` is the number of random runs of a test; if it is set, faults that others stand for are tried,
-//! too. A failing test prints all that is needed to repeat its run.
+//! `METRICC_SIMULATION_RUNS` is the number of random runs of a test; if it is set, faults that others stand
+//! for are tried, too. A failing test prints all that is needed to repeat its run.
 
 mod answers;
 mod ledger;
@@ -36,7 +37,8 @@ use self::recorder::Operation;
 use self::store::{STORE_FAULTS, StoreFault};
 use self::world::{Ending, Tally, World};
 
-/// One metric without keys, one in which the order of events counts, one with windows and more rows than batch writes anew.
+/// One metric without keys, one in which the order of events counts, one with windows and more rows than
+/// batch rewrites.
 const PACKAGE: &str = "
 source events { at: timestamp time  id: string key  shop: string  n: int }
 metric seen = count() { from events }
@@ -52,8 +54,8 @@ const WINDOWS: [DedupWindow; 2] =
     [DedupWindow::Positions(24), DedupWindow::EventTime { micros: 180_000_000 }];
 /// Positions in the journal from which on they are flushed.
 const FLUSH_EVENTS: u64 = 6;
-/// Positions of a step of the tail, and rows of a view that is always one segment: in a run of few events there are then
-/// several steps, and views of several segments.
+/// Positions of a step of the tail, and rows of a view that is always one segment: in a run of few events
+/// there are then several steps, and views of several segments.
 const STEP_POSITIONS: u64 = 3;
 const SMALL_ROWS: u64 = 4;
 
@@ -103,7 +105,8 @@ fn wanted_runs() -> Option<u64> {
     std::env::var("METRICC_SIMULATION_RUNS").ok()?.parse().ok()
 }
 
-/// A run of steps that the seed chooses. At its end everything is sent, and found once more after the power has failed.
+/// A run of steps that the seed chooses. At its end everything is sent, and found once more after the power
+/// has failed.
 fn random_run(seed: u64, faults: Faults) -> Tally {
     let mut dice = Dice::new(seed);
     let letter = |_| char::from(LETTERS[dice.below(LETTERS.len() as u64) as usize]);
@@ -114,7 +117,7 @@ fn random_run(seed: u64, faults: Faults) -> Tally {
     world.tally()
 }
 
-/// A chapter as it begins, and the operations that it does when nothing goes wrong.
+/// A chapter as it begins, and its operations without a fault.
 struct Chapter {
     start: World,
     steps: String,
@@ -164,8 +167,8 @@ fn f15_f16_f17_answers_are_the_log_up_to_their_frontier_in_every_order_of_steps(
     assert_eq!((all.n_faults, all.n_errors), (0, 0), "{all}");
 }
 
-/// Two partitions had records at the same offsets of one frame, and none of them was a row: what was quarantined in one of
-/// them was flushed as if it were of both.
+/// Two partitions had records at the same offsets of one frame, and none of them was a row: what was
+/// quarantined in one of them was flushed as if it were of both.
 #[test]
 fn a_run_that_once_went_wrong() {
     random_run(1314, Faults::default());

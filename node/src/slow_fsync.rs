@@ -58,7 +58,8 @@ async fn send(node: &Node, from: usize, n: usize) -> Result<Receipt, IngestError
     node.ingest().append(Request { events, key: None, digest: 0 }).await
 }
 
-/// The 99th percentile of reads without a receipt, and of reads with one, until there are enough and it is time.
+/// The 99th percentile of reads without a receipt, and of reads with one, until there are enough and it is
+/// time.
 async fn percentiles(node: &Node, is_time: impl Fn() -> bool) -> [Duration; 2] {
     let mut times = [Vec::new(), Vec::new()];
     while times[0].len() < N_READS || !is_time() {

@@ -1,4 +1,5 @@
-//! One source of a node: its plan, its log, its views, what is served, and how its layers tell each other of changes.
+//! One source of a node: its plan, its log, its views, what is served, and how its layers tell each other of
+//! changes.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,7 @@ use crate::audit::AuditLine;
 use crate::status::Counters;
 
 /// The outcome of rebuilding a view.
-pub(crate) type FullAnswer = Result<Vec<AuditLine>, String>;
+pub(crate) type FullAnswer = Result<Vec<AuditLine>, Arc<dyn std::error::Error + Send + Sync>>;
 
 /// What all layers of a source share.
 #[derive(Debug)]
@@ -35,8 +36,8 @@ pub struct NodeSource {
     pub(crate) n_generations: AtomicU64,
 }
 
-/// The views of a source. Batch replaces the latest one; the tail that continues from it catches up, and then that pair
-/// is served.
+/// The views of a source. Batch replaces the latest one; the tail that continues from it catches up, and then
+/// that pair is served.
 #[derive(Debug)]
 struct Views {
     latest: Arc<LoadedView>,
@@ -106,7 +107,8 @@ impl NodeSource {
         self.log.snapshot().end(self.name())
     }
 
-    /// Serves a view and the tail that starts where it ends. A panic here ends the tail, which is then started again.
+    /// Serves a view and the tail that starts where it ends. A panic here ends the tail, which is then
+    /// started again.
     ///
     /// # Panics
     /// If the tail does not start where the view ends, or ends before the frontier that is served.
@@ -175,8 +177,8 @@ impl NodeSource {
         self.changed.notify();
     }
 
-    /// Lets batch rebuild the view from the start of the log. The receiver gets the outcome, or an error when the node is
-    /// shutting down.
+    /// Lets batch rebuild the view from the start of the log. The receiver gets the outcome, or an error when
+    /// the node is shutting down.
     pub(crate) fn request_full(&self) -> oneshot::Receiver<FullAnswer> {
         let (answer, answered) = oneshot::channel();
         self.lock_full().push(answer);
@@ -207,7 +209,8 @@ impl NodeSource {
     }
 }
 
-/// Wakes threads when something has changed: the log has grown, a view was committed, the node is shutting down.
+/// Wakes threads when something has changed: the log has grown, a view was committed, the node is shutting
+/// down.
 #[derive(Debug, Default)]
 pub(crate) struct Changed {
     count: Mutex<u64>,

@@ -1,4 +1,5 @@
-//! The speed layer of a source: a dataflow from the end of the view on, and its successor when batch has committed.
+//! The speed layer of a source: a dataflow from the end of the view on, and its successor when batch has
+//! committed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -62,7 +63,8 @@ impl TailGeneration {
         Ok(TailGeneration { view, stream })
     }
 
-    /// Feeds what is missing up to a frontier, at most so much of it as one step takes. Returns whether that was all.
+    /// Feeds what is missing up to a frontier, at most so much of it as one step takes. Returns whether that
+    /// was all.
     fn feed(
         &mut self,
         source: &NodeSource,
@@ -96,7 +98,8 @@ fn at_most(from: &Frontier, to: &Frontier, n_positions: u64) -> Frontier {
     Frontier(offsets.collect())
 }
 
-/// Follows the log of a source and serves it, until the node is shutting down. A tail that fails is started again.
+/// Follows the log of a source and serves it, until the node is shutting down. A tail that fails is started
+/// again.
 pub(crate) fn run(source: &NodeSource, options: &TailOptions) {
     while !source.is_stopping() {
         // A panic leaves nothing behind but the generation, which is dropped; views are replaced as a whole.
@@ -125,8 +128,9 @@ fn follow(source: &NodeSource, options: &TailOptions) -> Result<(), SpeedError> 
 
 /// The speed layer, step by step.
 ///
-/// The tail goes from target to target: ends of the log at some moment. It serves at targets only, so a request is in an
-/// answer as a whole or not at all. The first target is the end of all that was acknowledged before.
+/// The tail goes from target to target: ends of the log at some moment. It serves at targets only, so a
+/// request is in an answer as a whole or not at all. The first target is the end of all that was acknowledged
+/// before.
 pub(crate) struct Follower<'a> {
     source: &'a NodeSource,
     options: &'a TailOptions,

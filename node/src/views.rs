@@ -1,7 +1,7 @@
 //! The views that a node finds when it starts.
 //!
-//! A view is discarded and rebuilt if it is corrupt, belongs to another or a rolled-back log, or was built for other
-//! metrics: it is a cache of the log, and what is missing in it, the tail reads from the log.
+//! A view is discarded and rebuilt if it is corrupt, belongs to another or a rolled-back log, or was built
+//! for other metrics: it is a cache of the log, and what is missing in it, the tail reads from the log.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};

@@ -1,8 +1,8 @@
 //! A watched folder: its files are appended to the log, and then moved to its subfolder `done`.
 //!
-//! A file is read when it has not changed from one scan to the next; so it is best moved there when it is complete. Its
-//! requests have the keys that the same file always has: a node that is killed in the middle of a file reads it again
-//! and appends nothing twice, and neither does a file that comes again.
+//! A file is read when it has not changed from one scan to the next; so it is best moved there when it is
+//! complete. Its requests have the keys that the same file always has: a node that is killed in the middle of
+//! a file reads it again and appends nothing twice, and neither does a file that comes again.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

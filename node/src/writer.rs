@@ -1,8 +1,8 @@
 //! The writer: the one thread that owns the durable log.
 //!
-//! Group commit: queued requests are appended in one write and acknowledged after the fsync. Flushes to Parquet are
-//! written by batch, and committed here, between two groups. Everybody else reads snapshots of the log and never waits
-//! for this thread.
+//! Group commit: queued requests are appended in one write and acknowledged after the fsync. Flushes to
+//! Parquet are written by batch, and committed here, between two groups. Everybody else reads snapshots of
+//! the log and never waits for this thread.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

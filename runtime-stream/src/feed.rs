@@ -6,8 +6,8 @@ use crate::stream::{Stream, StreamError};
 
 impl Stream {
     /// Reads an interval of a log, which starts where the stream is, and feeds it in micro-batches of at most
-    /// `batch_rows` positions. Calls `progress` after each with the number of its positions. Returns the counts of the
-    /// records read.
+    /// `batch_rows` positions. Calls `progress` after each with the number of its positions. Returns the
+    /// counts of the records read.
     ///
     /// # Errors
     /// [`StreamError`] if the log could not be read or the dataflow has died. What was fed before stays fed.

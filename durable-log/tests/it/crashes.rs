@@ -1,4 +1,5 @@
-//! F1, F5, F6, F7, F12, F17, F18: one run of a client and a log, with every fault at every operation of the disk.
+//! F1, F5, F6, F7, F12, F17, F18: one run of a client and a log, with every fault at every operation of the
+//! disk.
 
 use crate::ledger::{Ledger, Record, event, flush, open};
 use metricc_durable_log::sim_disk::{Dice, FAULTS, Fault, SimDisk};
@@ -10,7 +11,8 @@ enum Step {
     Flush,
 }
 
-/// Requests of one and of several events, broken ones, duplicates within and behind the window, groups, flushes between.
+/// Requests of one and of several events, broken ones, duplicates within and before the window, groups,
+/// flushes between.
 fn steps() -> Vec<Step> {
     vec![
         Step::Send(vec![("r0", vec![event("a", 1), event("b", 2), event("c", 3)])]),
@@ -27,7 +29,8 @@ fn steps() -> Vec<Step> {
     ]
 }
 
-/// Does the steps; a step that fails is done again, as a client would, until the log says that it takes no more.
+/// Does the steps; a step that fails is done again, as a client would, until the log says that it takes no
+/// more.
 fn run(disk: &SimDisk, ledger: &mut Ledger) -> bool {
     let Ok((mut log, _)) = open(disk) else { return false };
     for step in steps() {
@@ -127,7 +130,7 @@ fn f6_a_full_disk_refuses_events_and_goes_on_by_itself() {
     let mut ledger = Ledger::default();
     let (mut log, _) = open(&disk).unwrap();
     ledger.send(&mut log, &[("r0", vec![event("a", 1)])]);
-    // The disk stays full for a while: every operation fails that needs room.
+    // The disk stays full for a while: every operation fails that needs space.
     let start = disk.n_operations();
     let full: Vec<(u64, Fault)> = (start..start + 20).map(|at| (at, Fault::Full)).collect();
     let disk = disk.with_faults(&full);

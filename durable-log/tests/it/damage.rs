@@ -80,7 +80,7 @@ fn f4_a_flipped_bit_with_sound_records_behind_it_is_refused_with_its_place() {
         let copy = disk.copy();
         copy.put(&path, &damaged);
         if byte >= ends[1] {
-            // In the last record it cannot be told from a write that was not finished.
+            // In the last record it cannot be distinguished from a torn write.
             opens_with(&copy, &ledger, 2);
             continue;
         }
@@ -217,7 +217,7 @@ fn f6_many_requests_to_many_partitions_do_not_make_a_checkpoint_that_fills_the_j
             flush(&mut log, &disk).unwrap();
         }
     }
-    // Each request has a slice in each partition; of 1000 requests, 250 such take the room.
+    // Each request has a slice in each partition; 250 of them take the memory of 1000 requests.
     let receipts = |number: u64| {
         let events: Vec<_> = (0..12).map(|n| event(&format!("{number}-{n}"), n)).collect();
         request(&format!("r{number}"), &events)

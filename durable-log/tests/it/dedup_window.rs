@@ -1,4 +1,5 @@
-//! Duplicates by event time: recognised while no event is so much newer, also after a restart and from flushed files.
+//! Duplicates by event time: recognised while no event is so much newer, also after a restart and from
+//! flushed files.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Flushed files: read by anybody, and by the log as if nothing had happened.
+//! Flushed files: other programs read them, and the log reads the same rows as before.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ fn the_journal_goes_when_its_rows_are_flushed_and_nothing_else_changes() {
         flush(&mut log, &disk).unwrap();
         ledger.check(&log);
         assert_eq!(all_rows(&log), before);
-        // Who was reading goes on reading the files that have gone.
+        // A reader that has them open goes on reading files that were removed.
         let end = open_before.end().0[0];
         let rows = crate::ledger::rows_of(&open_before, &Slice { partition: 0, from: 0, to: end }, 100);
         assert_eq!(rows, before);

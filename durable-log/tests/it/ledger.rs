@@ -1,4 +1,5 @@
-//! What the tests of the durable log share: a client that notes what was acknowledged, and an oracle of what is then in the log.
+//! What the tests of the durable log share: a client that notes what was acknowledged, and an oracle of what
+//! is then in the log.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub fn enumeration(names: &[&str]) -> Kind {
     Kind::Enum(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
-/// A source whose events are told apart by their second field.
+/// A source whose events have their second field as their identity.
 pub fn keyed(fields: Vec<Field>) -> Arc<Source> {
     Arc::new(Source { name: "events".into(), doc: String::new(), fields, time: 0, identity: vec![1] })
 }
@@ -98,7 +99,7 @@ pub fn request(key: &str, records: &[Record]) -> Request {
     Request { events, key: Some(key.to_owned()), digest }
 }
 
-/// Rows of a log: place, identity, what they say.
+/// Rows of a log: partition, offset, identity, number.
 pub type Rows = Vec<(u32, u64, String, i64)>;
 
 pub fn rows_of(log: &Log, slice: &Slice, batch_rows: usize) -> Rows {
@@ -178,7 +179,8 @@ impl Ledger {
         self.receipts.insert(key.to_owned(), receipt);
     }
 
-    /// The log has what was acknowledged, each once and where it was said to be, and nothing else but whole requests.
+    /// The log has what was acknowledged, each once and where it was said to be, and nothing else but whole
+    /// requests.
     pub fn check(&self, log: &DurableLog) {
         let mut placed: Vec<(&Slice, &Vec<Record>, &Receipt)> = self
             .receipts

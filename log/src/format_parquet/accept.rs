@@ -11,9 +11,9 @@ use parquet::file::statistics::Statistics;
 use crate::record_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use metricc_ir::text::timestamp;
 
-/// Whether a column of this type can be read by the rule; otherwise what to change.
-pub(crate) fn check(found: &DataType, rule: &ValueDecoder, name: &str) -> Result<(), String> {
-    let accepted = match (&rule.format, found) {
+/// Whether a column of this type can be decoded; otherwise what to change.
+pub(crate) fn check(found: &DataType, decoder: &ValueDecoder, name: &str) -> Result<(), String> {
+    let accepted = match (&decoder.format, found) {
         (
             ValueFormat::List(element),
             DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _),
@@ -30,7 +30,7 @@ pub(crate) fn check(found: &DataType, rule: &ValueDecoder, name: &str) -> Result
         }
         (ValueFormat::Decimal { .. }, DataType::Float16 | DataType::Float32 | DataType::Float64) => {
             return Err(format!(
-                "a float is no exact number: declare `{name}: float`, or write the column as a decimal"
+                "a float is not an exact number: declare `{name}: float`, or write the column as a decimal"
             ));
         }
         (ValueFormat::Bool, DataType::Boolean) | (ValueFormat::Timestamp { .. }, DataType::Timestamp(..)) => {
@@ -45,10 +45,10 @@ pub(crate) fn check(found: &DataType, rule: &ValueDecoder, name: &str) -> Result
         (ValueFormat::Duration, found) => matches!(found, DataType::Duration(_)) || is_int(found),
         _ => false,
     };
-    if accepted { Ok(()) } else { Err(help(found, rule, name)) }
+    if accepted { Ok(()) } else { Err(help(found, decoder, name)) }
 }
 
-fn help(found: &DataType, rule: &ValueDecoder, name: &str) -> String {
+fn help(found: &DataType, decoder: &ValueDecoder, name: &str) -> String {
     let kind = match found {
         DataType::Boolean => "bool".to_owned(),
         found if is_int(found) => "int".to_owned(),
@@ -64,9 +64,9 @@ fn help(found: &DataType, rule: &ValueDecoder, name: &str) -> String {
         DataType::Date32 | DataType::Date64 => "date".to_owned(),
         DataType::Timestamp(..) => "timestamp".to_owned(),
         DataType::Duration(_) => "duration".to_owned(),
-        _ => return format!("write the column as `{}`", rule.ty),
+        _ => return format!("write the column as `{}`", decoder.ty),
     };
-    format!("declare `{name}: {kind}`, or write the column as `{}`", rule.ty)
+    format!("declare `{name}: {kind}`, or write the column as `{}`", decoder.ty)
 }
 
 /// Whether every value of the type is an `int`; 64 bits without a sign are not.

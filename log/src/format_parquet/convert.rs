@@ -16,7 +16,7 @@ use crate::decode::Problem;
 use crate::record_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::schema::element_field;
 
-/// A typed column. What stands in the rows that are rejected is of no meaning.
+/// A typed column. The values of rejected rows have no meaning.
 pub(crate) struct Converted {
     pub(crate) array: ArrayRef,
     /// By row, each row at most once.
@@ -72,28 +72,28 @@ fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
 }
 
 /// Converts the values that are there; the nulls stay, and nothing is said about them.
-fn values(array: &ArrayRef, rule: &ValueDecoder) -> Result<Converted, ArrowError> {
+fn values(array: &ArrayRef, decoder: &ValueDecoder) -> Result<Converted, ArrowError> {
     let as_int = |array: &ArrayRef| cast(array, &DataType::Int64);
     let mut rejects = Vec::new();
-    let array: ArrayRef = match (&rule.format, array.data_type()) {
+    let array: ArrayRef = match (&decoder.format, array.data_type()) {
         (ValueFormat::Bool, DataType::Boolean) => Arc::clone(array),
         (ValueFormat::Text, DataType::Utf8View) => Arc::clone(array),
         (ValueFormat::Text, DataType::BinaryView) => {
             Arc::new(scalars::text(array.as_binary_view(), &mut rejects))
         }
-        (ValueFormat::Enum(places), DataType::Utf8View) => {
-            Arc::new(scalars::places(array.as_string_view(), places, &mut rejects))
+        (ValueFormat::Enum(names), DataType::Utf8View) => {
+            Arc::new(scalars::enum_indices(array.as_string_view(), names, &mut rejects))
         }
-        (ValueFormat::Enum(places), DataType::BinaryView) => {
+        (ValueFormat::Enum(names), DataType::BinaryView) => {
             let text = scalars::text(array.as_binary_view(), &mut rejects);
-            let places = scalars::places(&text, places, &mut rejects);
+            let indices = scalars::enum_indices(&text, names, &mut rejects);
             rejects.sort_by_key(|(row, _)| *row);
-            Arc::new(places)
+            Arc::new(indices)
         }
         (ValueFormat::Int, _) => as_int(array)?,
         (ValueFormat::Float, _) => {
             let floats = cast(array, &DataType::Float64)?;
-            Arc::new(scalars::floats(floats.as_primitive(), rule.ty.optional, &mut rejects))
+            Arc::new(scalars::floats(floats.as_primitive(), decoder.ty.optional, &mut rejects))
         }
         (ValueFormat::Decimal { precision, scale }, DataType::Decimal128(_, found)) => {
             let wanted = (*precision, *scale);
@@ -141,21 +141,21 @@ fn lists(array: &ListArray, element: &ValueDecoder) -> Result<Converted, ArrowEr
     let converted = values(&elements, element)?;
 
     let missing = |_| Problem::new("null in a list whose elements are not optional", "null");
-    let nulls = (0..n_elements).filter(|&place| !element.ty.optional && elements.is_null(place));
+    let nulls = (0..n_elements).filter(|&index| !element.ty.optional && elements.is_null(index));
     let mut in_elements: Vec<_> =
-        nulls.map(|place| (place, missing(place))).chain(converted.rejects).collect();
-    in_elements.sort_by_key(|(place, _)| *place);
+        nulls.map(|index| (index, missing(index))).chain(converted.rejects).collect();
+    in_elements.sort_by_key(|(index, _)| *index);
     let mut rejects: Vec<(usize, Problem)> = Vec::new();
-    for (place, problem) in in_elements {
-        let row = ends.partition_point(|&start| start <= place + first) - 1;
-        // What stands under a list that is none is of no meaning.
+    for (index, problem) in in_elements {
+        let row = ends.partition_point(|&start| start <= index + first) - 1;
+        // The elements of a null list have no meaning.
         if array.is_valid(row) && rejects.last().is_none_or(|(last, _)| *last != row) {
             rejects.push((row, problem));
         }
     }
     let mut elements = converted.array;
     if !element.ty.optional && elements.null_count() > 0 {
-        // All nulls are in rejected lists or under nulls; Arrow wants them gone all the same.
+        // All nulls are in rejected lists or under nulls; Arrow does not accept them all the same.
         elements = make_array(elements.to_data().into_builder().nulls(None).build()?);
     }
     let lengths = ends.windows(2).map(|pair| pair[1] - pair[0]);

@@ -1,14 +1,14 @@
-//! Parquet files as partitions: what opening finds out, and reading typed rows.
+//! Parquet files as partitions: their index, and reading typed rows.
 //!
-//! The typed columns of Parquet spare the parsing, not the checking: a float that is not finite or a
+//! The typed columns of Parquet need no parsing, but the same checks: a float that is not finite or a
 //! time that loses digits is quarantined here as it is in text. A column that is not wanted is only
 //! left unread where its type and its statistics prove that it cannot reject a record, so what is
 //! quarantined never depends on what is read.
 //!
-//! Not a number is none in an optional float; a default stands for absent and null values alone.
+//! NaN is null in an optional float; a default replaces absent and null values alone.
 //!
-//! What the file itself declares (that its strings are UTF-8, its statistics) is believed until it is
-//! read; where it then turns out wrong, the file is no sound one and reading ends with an error.
+//! What the file itself declares (that its strings are UTF-8, its statistics) is trusted until it is
+//! read; where it then turns out wrong, the file is not valid and reading ends with an error.
 
 pub(crate) mod accept;
 pub(crate) mod convert;
@@ -37,14 +37,14 @@ use read::ParquetReader;
 /// Both ends of a Parquet file.
 const MAGIC: &[u8] = b"PAR1";
 
-/// What is known of a Parquet file.
+/// The index of a Parquet file.
 #[derive(Debug)]
 struct ParquetIndex {
     n_records: u64,
     metadata: ArrowReaderMetadata,
     /// Offset of the first record of each row group, and the number of records at the end.
     starts: Vec<u64>,
-    /// Where each field of the source stands; none for one that the file does not have and may be without.
+    /// The column of each field of the source; `None` for one that may be absent and is.
     columns: Vec<Option<FileColumn>>,
 }
 
@@ -81,7 +81,7 @@ impl ParquetIndex {
         let candidates = [above.checked_sub(1), Some(above)]
             .into_iter()
             .flatten()
-            .filter_map(|place| self.starts.get(place));
+            .filter_map(|index| self.starts.get(index));
         candidates.copied().min_by_key(|start| start.abs_diff(offset)).unwrap_or(0)
     }
 
@@ -102,11 +102,12 @@ pub struct ParquetPartition {
 }
 
 impl ParquetPartition {
-    /// Reads the footer of an open file, and checks that the file has the fields of the source. `shown` is its path in
-    /// messages.
+    /// Reads the footer of an open file, and checks that the file has the fields of the source. `shown` is
+    /// its path in messages.
     ///
     /// # Errors
-    /// [`LogError`] if the file is not readable or not valid, or does not have the columns that the source declares.
+    /// [`LogError`] if the file is not readable or not valid, or does not have the columns that the source
+    /// declares.
     pub fn of_open_file(
         file: Arc<dyn ReadAt>,
         shown: &str,
@@ -144,7 +145,7 @@ impl Partition for ParquetPartition {
     }
 }
 
-/// Runs a piece of work of the Parquet library. It may panic on a file that is not sound.
+/// Runs a call of the Parquet library, which may panic on a corrupt file.
 fn guarded<T>(file: &LogFile, work: impl FnOnce() -> Result<T, LogError>) -> Result<T, LogError> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(malformed(file, "the Parquet reader broke off on its contents".into())))

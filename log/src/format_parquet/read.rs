@@ -24,9 +24,9 @@ pub(super) struct ParquetReader {
     file: LogFile,
     handle: OpenFile,
     decoder: SharedDecoder,
-    /// None where no column has to be looked at.
+    /// `None` where no column has to be read.
     batches: Option<ParquetRecordBatchReader>,
-    /// The fields that are read, ascending, with the place of each in a batch.
+    /// The fields that are read, ascending, with the index of its column in a batch.
     fields: Vec<(usize, usize)>,
     request: ReadRequest,
     /// Offset of the next record.
@@ -79,13 +79,13 @@ impl ParquetReader {
                 reader.map_err(|error| malformed(file, error.to_string()))
             })?)
         };
-        let place = |root| roots.binary_search(root).unwrap_or(0);
-        let fields = fields.iter().map(|(field, root)| (*field, place(root))).collect();
+        let index = |root| roots.binary_search(root).unwrap_or(0);
+        let fields = fields.iter().map(|(field, root)| (*field, index(root))).collect();
         let decoder = SharedDecoder::clone(decoder);
         Ok(ParquetReader { file: file.clone(), handle, decoder, batches, fields, next: from, request })
     }
 
-    /// The columns of the next rows; none where no column is read.
+    /// The columns of the next rows; `None` where no column is read.
     fn next_columns(&mut self) -> Result<Option<RecordBatch>, LogError> {
         let Some(batches) = &mut self.batches else {
             return Ok(None);
@@ -101,8 +101,8 @@ impl ParquetReader {
         let n_records = usize::try_from(range.to - range.from).unwrap_or(usize::MAX);
         let mut rejects: BTreeMap<usize, Reject> = BTreeMap::new();
         let mut typed: BTreeMap<usize, ArrayRef> = BTreeMap::new();
-        for &(index, place) in &self.fields {
-            let column = batch.and_then(|batch| batch.columns().get(place));
+        for &(index, column) in &self.fields {
+            let column = batch.and_then(|batch| batch.columns().get(column));
             let column =
                 column.ok_or_else(|| malformed(&self.file, "a column is missing in its contents".into()))?;
             let converted = convert::field(column, &self.decoder.fields[index])
@@ -140,7 +140,7 @@ impl ParquetReader {
         Ok(DecodedBatch { range, arrays, n_rows, stats, rejected })
     }
 
-    /// The rows that are neither rejected nor duplicates; none if that is all of them.
+    /// The rows that are neither rejected nor duplicates; `None` if that is all of them.
     fn rows_to_keep(
         &self,
         rejects: &BTreeMap<usize, Reject>,

@@ -41,7 +41,7 @@ fn map<From: ArrowPrimitiveType, To: ArrowPrimitiveType, E: Display>(
     PrimitiveArray::new(ScalarBuffer::from(values), array.nulls().cloned())
 }
 
-/// Finite floats without -0.0. Not a number is none in an optional field, and rejected elsewhere.
+/// Finite floats without -0.0. NaN is null in an optional field, and rejected elsewhere.
 pub(super) fn floats(array: &Float64Array, optional: bool, rejects: &mut Rejects) -> Float64Array {
     let is_there = |row: usize| array.is_valid(row);
     if array.values().iter().all(|value| value.is_finite()) {
@@ -153,19 +153,19 @@ pub(super) fn durations(
     map(array, rejects, |value| value.to_string(), microseconds)
 }
 
-/// The places of the names of an enum.
-pub(super) fn places(array: &StringViewArray, places: &EnumNames, rejects: &mut Rejects) -> Int32Array {
+/// The indices of names of an enum.
+pub(super) fn enum_indices(array: &StringViewArray, names: &EnumNames, rejects: &mut Rejects) -> Int32Array {
     let mut values = vec![0; array.len()];
     for (row, slot) in values.iter_mut().enumerate().filter(|(row, _)| array.is_valid(*row)) {
-        match places.get(array.value(row)) {
-            Some(place) => *slot = place,
+        match names.get(array.value(row)) {
+            Some(index) => *slot = index,
             None => rejects.push((row, Problem::new("not one of the names of the enum", array.value(row)))),
         }
     }
     Int32Array::new(values.into(), array.nulls().cloned())
 }
 
-/// Bytes that the file does not declare to be text, as text. What is none becomes null.
+/// Bytes that the file does not declare to be text, as text. What is not UTF-8 becomes null.
 pub(super) fn text(array: &BinaryViewArray, rejects: &mut Rejects) -> StringViewArray {
     if let Ok(text) = array.clone().to_string_view() {
         return text;

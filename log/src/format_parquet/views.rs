@@ -1,4 +1,5 @@
-//! Texts as views: the reader then points into the pages of the file, dictionaries among them, and copies nothing.
+//! Texts as views: the reader then points into the pages of the file, dictionaries among them, and copies
+//! nothing.
 
 use std::sync::Arc;
 

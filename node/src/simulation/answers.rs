@@ -1,4 +1,4 @@
-//! What is asked, and what has to come back.
+//! Reads, and what has to come back.
 
 use metricc_client::{ReadRequest, Served, Serving};
 use metricc_compiler::{MetricPlan, Segment};
@@ -22,8 +22,8 @@ fn rows_of(answer: &Served) -> Vec<Value> {
 }
 
 impl Life<'_> {
-    /// What is served is whole requests, and never less than was seen before. How many requests; none before anything is
-    /// served.
+    /// Whole requests are served, and never fewer than before. Returns their number; `None` before anything
+    /// is served.
     pub(super) fn look(&mut self) -> Option<usize> {
         let served = self.source.serving.frontier(SOURCE)?;
         let least = &self.world.least;
@@ -35,7 +35,7 @@ impl Life<'_> {
         n_requests
     }
 
-    /// Asks for all metrics at once, and for the rows of one key.
+    /// Reads all metrics at once, and the rows of one key.
     pub(super) fn read(&mut self) -> Step {
         let Some(n_requests) = self.look() else { return Ok(()) };
         let asked = METRICS.map(|metric| ReadRequest { receipt: true, ..request(metric) });
@@ -58,7 +58,7 @@ impl Life<'_> {
         Ok(())
     }
 
-    /// Asks for a metric as it was behind one of the requests.
+    /// Reads a metric as it was after one of the requests.
     pub(super) fn read_past(&mut self) -> Step {
         if self.look().is_none() {
             return Ok(());
@@ -86,8 +86,8 @@ impl Life<'_> {
         assert_eq!(rows_of(answer), expected, "`{}` behind {n_requests} requests", answer.metric);
     }
 
-    /// The parts of an answer follow one another from the start of the log to its frontier: the view, if there is one, and
-    /// the tail that goes on from it.
+    /// The parts of an answer follow one another from the start of the log to its frontier: the view, if
+    /// there is one, and the tail that goes on from it.
     fn check_parts(&self, answer: &Served) {
         let receipt = answer.receipt.as_ref().expect("it was asked for");
         let mut end = vec![0; N_PARTITIONS as usize];
@@ -105,7 +105,8 @@ impl Life<'_> {
         assert_eq!(receipt.ends.get(SOURCE), Some(&self.source.end().0));
     }
 
-    /// What both layers make of the whole log anew, without any view, is what is served; and what did not decode is kept.
+    /// Both layers compute from the whole log, without any view, what is served; and records that did not
+    /// decode are kept.
     pub(super) fn check_anew(&self) {
         let source = self.source;
         let (start, end) = (Frontier(vec![0; N_PARTITIONS as usize]), source.end());

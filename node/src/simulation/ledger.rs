@@ -1,7 +1,7 @@
-//! The client: what it has sent, what it was told, and what every answer has to be.
+//! The client: the requests that it has sent, their receipts, and what every answer has to be.
 //!
-//! Written from the promises alone, with nothing but lists and maps: no engine, no monoid and no log is asked. Of the log
-//! one thing is taken over, since it is a hash: to which partition an identity belongs.
+//! Written from the promises alone, with nothing but lists and maps: no engine, no monoid and no log is
+//! asked. Of the log one thing is taken over, since it is a hash: to which partition an identity belongs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -90,7 +90,7 @@ impl Sent {
 /// An event that counts.
 #[derive(Debug, Clone)]
 struct Counted {
-    /// The place of its request among those that were acknowledged.
+    /// The index of its request among those that were acknowledged.
     request: usize,
     position: Position,
     /// Its offset or event time, as the window is measured.
@@ -107,7 +107,7 @@ pub(super) struct Ledger {
     told: Vec<(Sent, Accepted)>,
     /// What was sent, all in one write, and not answered.
     pub(super) waiting: Vec<Sent>,
-    /// The start of the log, and the frontier behind each request that was acknowledged.
+    /// The start of the log, and the frontier after each request that was acknowledged.
     ends: Vec<Frontier>,
     counted: Vec<Counted>,
     quarantined: Vec<Position>,
@@ -129,12 +129,12 @@ impl Ledger {
         }
     }
 
-    /// The frontier behind all that was acknowledged.
+    /// The frontier after all that was acknowledged.
     pub(super) fn end(&self) -> &Frontier {
         &self.ends[self.ends.len() - 1]
     }
 
-    /// The start of the log, and the frontier behind each request.
+    /// The start of the log, and the frontier after each request.
     pub(super) fn ends(&self) -> &[Frontier] {
         &self.ends
     }
@@ -171,7 +171,8 @@ impl Ledger {
         }
     }
 
-    /// Mostly an event with a new name; or one with a name that was there, which says the same or something else.
+    /// Mostly an event with a new name; or one with a name that was there, which says the same or something
+    /// else.
     fn record(&mut self, dice: &mut Dice) -> Record {
         let n_back = if dice.below(2) == 0 { 8 } else { self.n_ids };
         let known = self.n_ids.saturating_sub(1 + dice.below(n_back)) % N_IDS;
@@ -186,8 +187,8 @@ impl Ledger {
         }
     }
 
-    /// Notes an answer, after making sure that it is the one that is due: the request follows the one before it, and each
-    /// of its records is what it is.
+    /// Notes an answer, after making sure that it is the one that is due: the request follows the one before
+    /// it, and each of its records is what it is.
     pub(super) fn note(&mut self, sent: Sent, receipt: &Receipt) {
         let start = self.end().clone();
         let mut turns = (0..N_PARTITIONS).map(|turn| places(&sent.records, turn, &start));
@@ -263,7 +264,8 @@ impl Ledger {
     }
 }
 
-/// Where the records of a request are, if those that do not decode go to partition `turn`; and the frontier behind them.
+/// The positions of the records of a request, if those that do not decode go to partition `turn`; and the
+/// frontier after them.
 fn places(records: &[Record], turn: u32, start: &Frontier) -> (Vec<Position>, Frontier) {
     let mut end = start.clone();
     let mut positions = Vec::with_capacity(records.len());
@@ -289,7 +291,8 @@ fn row(metric: &str, key: &Value, window: &Value, value: &Value) -> Value {
     json!({ "metric": metric, "key": key, "window": window, "value": value })
 }
 
-/// Of each shop the sum, and what the latest event says; of those at one instant, the one that stands last in the log.
+/// Of each shop the sum, and what the latest event says; of those at one instant, the one that stands last in
+/// the log.
 fn by_shop(counted: &[&Counted]) -> Vec<Value> {
     let mut shops: BTreeMap<&str, (i64, (u64, Position), i64)> = BTreeMap::new();
     for event in counted {

@@ -7,14 +7,14 @@
 //! | `f` | a step of the tail |
 //! | `b` | a step of batch, if there is something new |
 //! | `e` | flushes to Parquet, if there is enough |
-//! | `r` | asks for all metrics, and for one key |
-//! | `p` | asks for a metric as it was |
-//! | `l` | sends what was not answered, follows the log to its end, and asks |
+//! | `r` | reads all metrics, and one key |
+//! | `p` | reads a metric as it was |
+//! | `l` | sends what was not answered, follows the log to its end, and reads |
 //! | `z` | the same, then makes a view, flushes, and compares with all of it rebuilt |
 //! | `k` | the process is killed |
 //! | `K` | the power fails |
 //!
-//! A step may fail only when something goes wrong underneath; unless that was a crash, the node then goes on.
+//! A step may fail only after a fault of disk or store; unless that was a crash, the node then goes on.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -62,8 +62,8 @@ pub(super) fn run(world: &mut World, steps: &str) {
     }
 }
 
-/// Starts the node and does steps until it ends: how many were done, and how it ended. What has to come to its end is done
-/// only then.
+/// Starts the node and does steps until it ends: how many were done, and how it ended. What has to come to
+/// its end is done only then.
 fn live(world: &mut World, steps: &str) -> (usize, Ending) {
     let before = world.n_happened();
     let opened = world.open();
@@ -167,7 +167,7 @@ impl Life<'_> {
         };
         self.came_to(before, outcome)?;
         assert_eq!(self.source.end(), *self.world.ledger.end(), "what is refused leaves nothing behind");
-        // Whoever looks after the node starts it again, at once or later: answers go on.
+        // An operator restarts the node, at once or later: answers go on.
         if self.is_stopped() && self.world.dice.below(2) == 0 { Err(Ending::Any) } else { Ok(()) }
     }
 
@@ -260,7 +260,7 @@ impl Life<'_> {
         }
         self.level()?;
         assert!(self.source.n_unflushed() < FLUSH_EVENTS, "flushing comes to its end");
-        // Nothing is to go wrong where it is only looked.
+        // These reads are checks, and not to fail.
         let disk = self.world.disk.clone();
         disk.paused(|| self.check_anew());
         Ok(())

@@ -33,9 +33,10 @@ impl Operation {
 
     /// The faults that are tried at the operation of a number, and with how many seeds.
     ///
-    /// A crash at one that changes nothing leaves what a crash at the next one leaves, and all readings that are short or
-    /// interrupted go through one loop: unless it is to be thorough, each of them is tried at every third such operation. A
-    /// change that failed is met by a node whose machine went on, and by one whose power failed: that takes seeds.
+    /// A crash at one that changes nothing leaves what a crash at the next one leaves, and all readings that
+    /// are short or interrupted go through one loop: unless it is to be thorough, each of them is tried at
+    /// every third such operation. A change that failed is met by a node whose machine went on, and by one
+    /// whose power failed: that takes seeds.
     pub(super) fn tried(self, at: u64, is_thorough: bool) -> Vec<(Fault, u64)> {
         let all = self.faults();
         match self {

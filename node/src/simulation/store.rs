@@ -1,4 +1,5 @@
-//! A store of views in memory, on which every single operation can fail. What was put is there whole, and stays.
+//! A store of views in memory, on which every single operation can fail. What was put is there whole, and
+//! stays.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,7 @@ use object_store::{
 
 use super::RUNTIME;
 
-/// What goes wrong at an operation.
+/// How an operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StoreFault {
     /// It fails, and has not happened.
@@ -25,7 +26,7 @@ pub(super) enum StoreFault {
     ErrorAfter,
     /// The machine stops before it.
     Crash,
-    /// The machine stops after it, before anybody is told.
+    /// The machine stops after it, before it returns.
     CrashAfter,
 }
 
@@ -65,7 +66,7 @@ impl SimStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets operations go wrong, by their numbers.
+    /// Lets operations fail, by their numbers.
     pub(super) fn with_faults(self, faults: &[(u64, StoreFault)]) -> Self {
         self.state().faults = faults.to_vec();
         self
@@ -114,7 +115,7 @@ impl SimStore {
         });
     }
 
-    /// Counts an operation, and lets it go wrong before it has happened, if it is its turn.
+    /// Counts an operation, and lets it fail before it has happened, if it has such a fault.
     fn begin(&self, is_change: bool) -> Result<Option<StoreFault>> {
         let mut state = self.state();
         if state.is_down {

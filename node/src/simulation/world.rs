@@ -1,4 +1,4 @@
-//! What outlives the node: the disk, the store of views, the client; and whoever starts the node again.
+//! What outlives the node: the disk, the store of views and the client; and how the node is started again.
 
 use std::fmt;
 use std::path::Path;
@@ -23,7 +23,8 @@ use crate::views::open_source;
 /// How a life of the node ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// The process is killed, and the machine goes on: what was written is seen, whether it is durable or not.
+    /// The process is killed, and the machine goes on: what was written is seen, whether it is durable or
+    /// not.
     Killed,
     /// The power fails: what was durable is there, and of the rest what chance has written.
     PowerLost,
@@ -69,14 +70,14 @@ impl fmt::Display for Tally {
 
 /// All that is there without the node.
 pub(super) struct World {
-    /// What is chance when something went wrong.
+    /// Chance after a fault.
     pub(super) dice: Dice,
-    /// What is sent and asked, which is the same whatever goes wrong.
+    /// Chance in what is sent and read, which does not depend on faults.
     pub(super) content: Dice,
     pub(super) disk: SimDisk,
     pub(super) store: SimStore,
     pub(super) ledger: Ledger,
-    /// The greatest frontier that anybody has seen, or has to see next.
+    /// The greatest frontier that a client has seen, or has to see next.
     pub(super) least: Frontier,
     pub(super) tally: Tally,
     faults: Faults,
@@ -224,8 +225,8 @@ impl World {
         Ok((log, batch))
     }
 
-    /// A log that was opened again has what was acknowledged, once and where it was; what was not answered is in it as a
-    /// whole or not at all, and the client learns which by sending it again.
+    /// A log that was opened again has what was acknowledged, once and where it was; what was not answered is
+    /// in it as a whole or not at all, and the client learns which by sending it again.
     fn check_opened(&mut self, log: &mut DurableLog) {
         let (end, n_operations) = (log.snapshot().end(SOURCE), self.disk.n_operations());
         assert_eq!(end.0.len(), N_PARTITIONS as usize);

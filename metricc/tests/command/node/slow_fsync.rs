@@ -1,6 +1,7 @@
 //! A disk on which each fsync takes a second: only those who write wait for it.
 //!
-//! The node runs with a preloaded library that delays `fsync` and `fdatasync` as long as a marker file exists.
+//! The node runs with a preloaded library that delays `fsync` and `fdatasync` as long as a marker file
+//! exists.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -78,7 +79,8 @@ fn read(node: &Node, path: &str) -> Duration {
     started.elapsed()
 }
 
-/// The 99th percentile of reads without a receipt, and of reads with one, until there are enough and it is time.
+/// The 99th percentile of reads without a receipt, and of reads with one, until there are enough and it is
+/// time.
 fn percentiles(node: &Node, is_time: impl Fn() -> bool) -> [Duration; 2] {
     let mut times = [Vec::new(), Vec::new()];
     while times[0].len() < N_READS || !is_time() {
