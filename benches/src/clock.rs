@@ -4,14 +4,14 @@ use cpu_time::ProcessTime;
 
 use crate::Failure;
 
-/// Rounds of which the best counts: noise only ever adds.
+/// Rounds, of which the best one counts, since noise only adds time.
 const ROUNDS: usize = 5;
 
-/// Something that is timed.
+/// A run that is timed.
 pub(crate) type Run<'a> = &'a dyn Fn() -> Result<(), Failure>;
 
-/// Least CPU-seconds of each run, all threads, user and system. The runs take turns, so that noise on the machine hits
-/// all of them alike.
+/// The least CPU-seconds of each run, over all threads, user and system. The runs alternate, so that noise of
+/// the machine affects all of them alike.
 pub(crate) fn best<const N: usize>(runs: [Run<'_>; N]) -> Result<[f64; N], Failure> {
     let mut best = [f64::INFINITY; N];
     for _ in 0..ROUNDS {
@@ -24,7 +24,7 @@ pub(crate) fn best<const N: usize>(runs: [Run<'_>; N]) -> Result<[f64; N], Failu
     Ok(best)
 }
 
-/// Most mebibytes that this process has had resident.
+/// Peak resident memory of this process, in MiB.
 pub(crate) fn peak_mebibytes() -> Result<f64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;

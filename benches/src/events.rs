@@ -1,4 +1,4 @@
-//! The events that all questions are asked of.
+//! The events of all benchmarks.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,7 +16,7 @@ const START_US: i64 = 1_774_569_600_000_000;
 const DAYS_US: i64 = 30 * 86_400_000_000;
 const N_ROWS: usize = 1 << 17;
 
-/// Thirty days of payments, in order of time: 20 countries, 1,000 regions, 2.6 million customers,
+/// Thirty days of payments, in order of their time: 20 countries, 1,000 regions, 2.6 million customers,
 /// 100,000 merchants.
 pub(crate) fn write(path: &Path, n_events: usize) -> Result<(), Failure> {
     let mut random = ChaCha8Rng::seed_from_u64(42);

@@ -1,15 +1,15 @@
-//! What a node does under load: events in, answers out, and a restart; the node is a process of its own.
+//! A node under load: events in, answers out, and a restart. The node is a separate process.
 //!
 //! ```sh
 //! cargo build --release -p metricc
 //! cargo run --release -p metricc-bench --bin load                      # 20 s
-//! cargo run --release -p metricc-bench --bin load -- 60 5000 200000    # s, answers a second, events a second (0: all that go)
-//! cargo run --release -p metricc-bench --bin load -- 30 1 0 3600       # and seconds between batches, 7 unless given
+//! cargo run --release -p metricc-bench --bin load -- SECONDS ANSWERS EVENTS    # a second; 0: as many as possible
+//! cargo run --release -p metricc-bench --bin load -- 30 1 0 3600    # seconds between batches (default 7)
 //! ```
 //!
-//! Events come in NDJSON, in requests of 8,000, over two connections. While they do, single rows are asked for at a fixed
-//! rate by a thread of its own, and now and then an event of its own is sent and asked for until it shows. Then the node is killed with
-//! all that has come since its last batch, and started again.
+//! Two connections send events as NDJSON, in requests of 8,000. Meanwhile one thread reads single rows at a
+//! fixed rate, and another one sends an event now and then and reads until the event is in the answer. Then
+//! the node is killed with all events since its last batch, and started again.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -30,7 +30,7 @@ metric users = distinct(user, within: 1%) { from events  by country  every 1h }
 metric by_user = { n: count(), money: sum(amount) } { from events  by user }
 ";
 
-/// Users at random; one more is the probe's.
+/// Number of random users; one more is the probe's.
 const N_USERS: u64 = 10_000;
 /// Events of a request.
 const N_EVENTS: u64 = 8000;
@@ -92,11 +92,11 @@ async fn of_user(client: &Client, url: &str, user: u64) -> Result<u64, Failure> 
     Ok(answer["rows"][0]["value"]["n"].as_u64().unwrap_or(0))
 }
 
-/// Times in order; the smallest that a share of them does not exceed, in milliseconds.
+/// A quantile of sorted times, in milliseconds.
 fn quantile(times: &mut [Duration], share: f64) -> f64 {
     times.sort_unstable();
-    let place = ((times.len() as f64 * share).ceil() as usize).clamp(1, times.len().max(1)) - 1;
-    times.get(place).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+    let index = ((times.len() as f64 * share).ceil() as usize).clamp(1, times.len().max(1)) - 1;
+    times.get(index).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -138,7 +138,7 @@ async fn main() -> Result<(), Failure> {
         }));
     }
     let (url, own) = (node.url.clone(), is_over.clone());
-    // What the writers do must not be part of what is measured.
+    // The writers' work must not be part of the measurement.
     let reader = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(read(url, rate, own))
@@ -179,7 +179,7 @@ async fn main() -> Result<(), Failure> {
     restart(node, home.path()).await
 }
 
-/// What a process holds in memory, in kB, twice a second.
+/// The resident memory of a process, in kB, twice a second.
 async fn memory(process: u32, is_over: Arc<AtomicBool>) -> Result<Vec<u64>, Failure> {
     let mut all = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
@@ -191,7 +191,7 @@ async fn memory(process: u32, is_over: Arc<AtomicBool>) -> Result<Vec<u64>, Fail
     Ok(all)
 }
 
-/// Asks for single rows at a rate, each when its time has come whether or not the one before is answered.
+/// Reads single rows at a rate. Each read starts on time, whether or not the previous one is answered.
 async fn read(url: String, rate: u64, is_over: Arc<AtomicBool>) -> Result<Vec<Duration>, Failure> {
     let client = Client::new();
     let mut ticks = tokio::time::interval(Duration::from_millis(1));
@@ -217,7 +217,7 @@ async fn read(url: String, rate: u64, is_over: Arc<AtomicBool>) -> Result<Vec<Du
     Ok(times)
 }
 
-/// Sends an event of its own and asks until it shows; the time since it was acknowledged.
+/// Sends an event and reads until it is in the answer; the time since it was acknowledged.
 async fn probe(url: String, is_over: Arc<AtomicBool>) -> Result<Vec<Duration>, Failure> {
     let client = Client::new();
     let mut times = Vec::new();

@@ -1,15 +1,15 @@
-//! What a million events cost, in batch, in stream, and by hand-written SQL.
+//! The cost of a million events: in batch, in stream, and with hand-written SQL.
 //!
 //! ```sh
 //! cargo run --release -p metricc-bench                          # metricc alone
-//! cargo run --release -p metricc-bench --features sql           # beside DataFusion SQL, on the same file
+//! cargo run --release -p metricc-bench --features sql           # compared with DataFusion SQL, on the same file
 //! cargo run --release -p metricc-bench -- 20000000 customer     # 20 M events, questions with that word
 //! cargo run --release -p metricc-bench --features sql -- 5000000 aggregates   # single aggregates by 1,000 keys
 //! ```
 //!
-//! The number of events is 5,000,000 unless given. Figures of one run are comparable with one another and
-//! with nothing else: CPU-seconds of the whole process per million events, best of five rounds. Memory is the peak of
-//! a process of its own.
+//! The number of events is 5,000,000 by default. Figures are CPU-seconds of the whole process per million
+//! events, best of five rounds; only figures of the same run are comparable. Memory is the peak of a separate
+//! process.
 
 mod clock;
 mod events;
@@ -24,10 +24,10 @@ use clock::{Run, best, peak_mebibytes};
 use metricc::{Bound, Engine, EngineOptions, Package, bind, evaluate_interval};
 use metricc_dsl::SourceText;
 use metricc_log::{Batch, Binding, Interval};
-use metricc_runtime_stream::{Stream, StreamOptions};
+use metricc_runtime_stream::Stream;
 use questions::{AGGREGATES, QUESTIONS, Question, SOURCE};
 
-/// That of the `metricc` command, for all that is compared.
+/// The allocator of the `metricc` command, for everything that is compared.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -92,7 +92,7 @@ fn compare(name: &str, questions: &[&Question], path: &Path, millions: f64) -> R
     Ok(())
 }
 
-/// Peak memory of a process that streams a quarter, a half and all of the file; with one worker.
+/// Peak memory of a process that streams a quarter, a half and all of the file, with one worker.
 fn memory(questions: &[&Question], path: &Path, n_events: usize) -> Result<(), Failure> {
     out("| question | MiB, ¼ of the events | ½ | all |");
     out("|---|---|---|---|");
@@ -112,7 +112,7 @@ fn memory(questions: &[&Question], path: &Path, n_events: usize) -> Result<(), F
     Ok(())
 }
 
-/// The other end of [`memory`]: streams the first events of the file and says what that took.
+/// The process that [`memory`] starts: streams the first events of the file and prints its peak memory.
 fn stream(mut args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let (Some(name), Some(n_events), Some(path)) = (args.next(), args.next(), args.next()) else {
         return Err(format!("{STREAM} QUESTION EVENTS FILE").into());
@@ -147,22 +147,24 @@ fn whole(bound: &Bound, engine: Engine) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Rows of a micro-batch: the stream's own default.
+const BATCH_ROWS: usize = 65_536;
+
 /// All batches of the log, decoded.
 fn decode(bound: &Bound) -> Result<Vec<Batch>, Failure> {
     let interval = Interval::new(bound.log.start(), bound.log.end())?;
     let mut batches = Vec::new();
     for slice in bound.log.slices(&interval, 1).iter().flatten() {
-        let rows = StreamOptions::default().batch_rows;
-        for batch in bound.log.read(slice, &bound.plan.columns, rows)? {
+        for batch in bound.log.read(slice, &bound.plan.columns, BATCH_ROWS)? {
             batches.push(batch?);
         }
     }
     Ok(batches)
 }
 
-/// One worker, fed from memory until all of it is in the segments.
+/// Feeds one worker from memory until all rows are in the segments.
 fn feed(bound: &Bound, batches: &[Batch]) -> Result<(), Failure> {
-    let options = StreamOptions { workers: 1, ..StreamOptions::default() };
+    let options = EngineOptions { workers: 1, ..EngineOptions::default() };
     let mut stream = Stream::start(&Arc::clone(&bound.plan), bound.log.start(), &options)?;
     for batch in batches {
         stream.feed(batch)?;

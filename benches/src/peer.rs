@@ -6,8 +6,8 @@ use datafusion::prelude::{ParquetReadOptions, SessionContext};
 
 use crate::Failure;
 
-/// Runs a query over the file to its end. `at` is given as its microseconds, so that buckets are integer
-/// arithmetic, the fastest formulation we know.
+/// Runs a query over the whole file. `at` is an integer of microseconds, so that buckets are integer
+/// arithmetic, the fastest formulation that we know.
 pub(crate) fn run(path: &Path, query: &str) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
     runtime.block_on(async {

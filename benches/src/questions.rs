@@ -1,6 +1,6 @@
-//! The questions: each as a metric, and as the best SQL we know for it.
+//! The benchmarked questions: each as a metric, and as the best SQL for it that we know.
 
-/// The source that all questions are asked of; see `events`.
+/// The source of all questions; see `events`.
 pub(crate) const SOURCE: &str = "\
 source events {
   at: timestamp time
@@ -11,7 +11,7 @@ source events {
 /// A question in both languages.
 pub(crate) struct Question {
     pub(crate) name: &'static str,
-    /// Behind `metric NAME =`.
+    /// The text after `metric NAME =`.
     pub(crate) metric: &'static str,
     /// `at` is an integer of microseconds, so that a bucket is one division.
     pub(crate) sql: &'static str,
@@ -59,7 +59,7 @@ pub(crate) const QUESTIONS: [Question; 7] = [
     },
 ];
 
-/// Single aggregates by 1,000 regions, beside the engine's own; asked for with the word `aggregates`.
+/// Single aggregates by 1,000 regions, compared with the engine's own; run with the argument `aggregates`.
 pub(crate) const AGGREGATES: [Question; 13] = [
     Question {
         name: "count",

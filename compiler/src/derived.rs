@@ -1,4 +1,5 @@
-//! The plan of a metric that is made of metrics: it keeps nothing; it is computed from what they present.
+//! The plan of a derived metric: it has no state of its own, and is computed from the presented values of its
+//! operands.
 
 use std::sync::Arc;
 
@@ -14,9 +15,10 @@ use crate::{CompileError, MetricHash, MetricPlan, scalar};
 pub struct DerivedPlan {
     /// The typed metric.
     pub derived: Arc<ir::Derived>,
-    /// What it means.
+    /// The hash of its meaning.
     pub hash: MetricHash,
-    /// The plan of each operand, in their order; one that is read at several offsets is there several times.
+    /// The plan of each operand, in their order; a metric that is read at several offsets occurs several
+    /// times.
     pub operands: Vec<Arc<MetricPlan>>,
     /// One column per column of the metric; the scope of `outputs`.
     pub schema: SchemaRef,
@@ -25,10 +27,10 @@ pub struct DerivedPlan {
 }
 
 impl DerivedPlan {
-    /// Plans a derived metric over the plans of those that it is made of, which are among `plans`.
+    /// Plans a derived metric. `plans` must contain the plans of its operands.
     ///
     /// # Errors
-    /// When one of them is not there, or the outputs cannot be compiled.
+    /// If an operand has no plan, or an output cannot be compiled.
     pub fn new(
         derived: &Arc<ir::Derived>,
         plans: &[&Arc<MetricPlan>],
@@ -39,14 +41,14 @@ impl DerivedPlan {
             plan.map(|plan| (*plan).clone()).ok_or_else(|| {
                 CompileError::form(
                     &derived.name,
-                    format!("`{}`, which it is made of, has no plan", operand.metric.name),
+                    format!("its operand `{}` has no plan", operand.metric.name),
                 )
             })
         };
         let operands = derived.operands.iter().map(plan_of).collect::<Result<Vec<_>, _>>()?;
-        let field = |(place, column): (usize, &ir::OperandColumn)| -> Field {
+        let field = |(index, column): (usize, &ir::OperandColumn)| -> Field {
             let output = &derived.operands[column.operand].metric.outputs[column.output];
-            scalar::field(&format!("operand{place}"), &output.expr.ty)
+            scalar::field(&format!("operand{index}"), &output.expr.ty)
         };
         let fields: Vec<Field> = derived.columns.iter().enumerate().map(field).collect();
         let schema = Arc::new(Schema::new(fields));

@@ -1,13 +1,16 @@
-//! The stages behind the typed metric as trees: summary, algebra, batch, stream, serve.
+//! The plan as trees: the stages *summary*, *algebra* and *serve*, and the parts that *batch* and *stream*
+//! share.
 //!
-//! They are drawn from the plan that the runtimes render, so what is shown is what runs.
+//! Each engine shows its own operators, from the code that builds them, and puts them between [`segment`] and
+//! [`scan`].
 
 use metricc_algebra::{Exactness, Growth, Size, WordOp, n_words};
 use metricc_ir as ir;
 use metricc_ir::explain::Node;
 use metricc_ir::spelling;
 
-use crate::{Grouping, MetricPlan, SourcePlan, Spread, StateLayout};
+use crate::segment::columns;
+use crate::{MetricPlan, SourcePlan, Spread, StateLayout};
 
 pub use crate::summary::summary;
 
@@ -24,7 +27,7 @@ pub fn algebra(plan: &MetricPlan) -> Node {
         let aggregates = presented.map(|(aggregate, _)| aggregate_text(&plan.metric, aggregate));
         let of: Vec<String> = rows.into_iter().chain(aggregates).collect();
         Node::new(monoid.name())
-            .with("column", state_name(index))
+            .with("column", columns::state(index))
             .with("of", of.join("; "))
             .with("version", monoid.version())
             .with("idempotent", laws.idempotent)
@@ -39,82 +42,44 @@ pub fn algebra(plan: &MetricPlan) -> Node {
         .children(states)
 }
 
-/// The batch plan, leaves last: what DataFusion runs.
+/// The metric's segment, and the table of its grouping that it is a part of. Both engines end with these;
+/// `operators` are the engine's own, and feed the table.
 ///
 /// # Panics
 /// If the metric is not of the source plan.
-pub fn batch(source: &SourcePlan, plan: &MetricPlan) -> Node {
-    let grouping = grouping_of(source, plan);
-    let groups = group_text(&plan.metric);
-    let states: Vec<String> = grouping.form.monoids.iter().map(|monoid| monoid.name()).collect();
-    let partial = Node::new("aggregate partial")
-        .with("groups", &groups)
-        .with("states", format!("[{}]", states.join("; ")))
-        .child(prepare(source, plan));
-    let exchange = Node::new("repartition").with("by", format!("hash({groups})")).child(partial);
-    let aggregate =
-        Node::new("aggregate final").with("groups", groups).with("emit", "states").child(exchange);
-    segment(grouping, plan).child(shared(grouping, aggregate))
-}
-
-/// The dataflow, leaves last: what timely and differential run.
-///
-/// # Panics
-/// If the metric is not of the source plan.
-pub fn stream(source: &SourcePlan, plan: &MetricPlan) -> Node {
-    let grouping = grouping_of(source, plan);
-    let groups = group_text(&plan.metric);
-    let combine =
-        Node::new("combine").with("per", "epoch").with("groups", &groups).child(prepare(source, plan));
-    let exchange = Node::new("exchange").with("by", format!("hash({groups})")).child(combine);
-    let arrange = Node::new("arrange")
-        .with("difference", layout_text(&grouping.layout))
-        .with("zero", "rows = 0")
-        .child(exchange);
-    let read = Node::new("read").with("at", "frontier").child(arrange);
-    segment(grouping, plan).child(shared(grouping, read))
-}
-
-fn grouping_of<'a>(source: &'a SourcePlan, plan: &MetricPlan) -> &'a Grouping {
-    let is_of = |grouping: &Grouping| {
-        grouping.members.iter().any(|member| std::ptr::eq(member.metric.as_ref(), plan))
-    };
-    let found = source.groupings.iter().find(|grouping| is_of(grouping));
-    found.expect("every metric of a source plan is a member of a grouping")
-}
-
-/// The metric's columns of the grouping's table, if it has others.
-fn segment(grouping: &Grouping, plan: &MetricPlan) -> Node {
-    let node = Node::new("segment").with("metric", &plan.metric.name).with("sort", "groups");
-    let member = grouping.members.iter().find(|member| std::ptr::eq(member.metric.as_ref(), plan));
-    match member.filter(|_| grouping.members.len() > 1) {
-        None => node,
+pub fn segment(source: &SourcePlan, plan: &MetricPlan, operators: Node) -> Node {
+    let grouping = source.grouping_of(plan);
+    let states = grouping.states.iter().enumerate();
+    let states: Vec<String> =
+        states.map(|(index, state)| format!("{}: {}", columns::state(index), state.monoid.name())).collect();
+    let table = Node::new("merge and sort")
+        .with("by", group_text(&plan.metric))
+        .with("states", format!("[{}]", states.join("; ")));
+    let node = Node::new("segment").with("metric", &plan.metric.name);
+    match grouping.member(plan).filter(|_| grouping.members.len() > 1) {
+        None => node.child(table.child(operators)),
         Some(member) => {
-            let states =
+            let own =
                 member.columns.iter().filter_map(|column| column.checked_sub(plan.form.n_group_columns));
-            let states: Vec<String> = states.map(state_name).collect();
-            node.with("states", format!("[{}]", states.join(", ")))
+            let own: Vec<String> = own.map(columns::state).collect();
+            node.with("states", format!("[{}]", own.join(", ")))
+                .child(table.with("metrics", format!("[{}]", grouping.form.place)).child(operators))
         }
     }
 }
 
-/// Says which metrics the node below works for, if they are several.
-fn shared(grouping: &Grouping, node: Node) -> Node {
-    if grouping.members.len() == 1 { node } else { node.with("shared by", &grouping.form.place) }
-}
-
-/// What serving does with segments: merge, present, output.
+/// The steps of serving: merge segments, present states, compute outputs.
 pub fn serve(plan: &MetricPlan) -> Node {
     let metric = &plan.metric;
     let merge = Node::new("merge").with("states", plan.state_hash).with("intervals", "adjacent");
     let merge = match &plan.spread {
         None => merge,
-        Some(Spread::Panes { step, n_panes }) => Node::new("put together")
+        Some(Spread::Panes { step, n_panes }) => Node::new("assemble windows")
             .with("panes", n_panes)
             .with("of", spelling::duration(*step))
             .child(merge),
         Some(Spread::Sessions { gap, .. }) => {
-            let ends = format!("{} behind the last event", spelling::duration(*gap));
+            let ends = format!("{} after the last event", spelling::duration(*gap));
             Node::new("row per session").with("ends", ends).child(merge)
         }
     };
@@ -122,7 +87,7 @@ pub fn serve(plan: &MetricPlan) -> Node {
         Node::new("present").children(metric.aggregates.iter().enumerate().map(|(index, aggregate)| {
             Node::new(format!("aggregate{index}"))
                 .with("of", aggregate_text(metric, index))
-                .with("from", state_name(plan.aggregates[index].state))
+                .with("from", columns::state(plan.aggregates[index].state))
                 .with("type", &aggregate.ty)
         }));
     let aggregate_name = |column: usize| format!("aggregate{column}");
@@ -141,15 +106,10 @@ pub fn serve(plan: &MetricPlan) -> Node {
         .child(present.child(merge))
 }
 
-/// Name of a state column in segments.
-pub(crate) fn state_name(index: usize) -> String {
-    index.checked_sub(1).map_or_else(|| "rows".to_owned(), |index| format!("state{index}"))
-}
-
-fn prepare(source: &SourcePlan, plan: &MetricPlan) -> Node {
-    let metric = &plan.metric;
+/// The row part of the metric's grouping, under the name of the operator that runs it.
+pub fn prepare(operator: &str, metric: &ir::Metric) -> Node {
     let name = |column: usize| scope_name(metric, column);
-    let mut node = Node::new("prepare");
+    let mut node = Node::new(operator);
     for each in &metric.each {
         node = node.with("each", format!("{} in {}", each.name, spelling::expression(&each.list, &name)));
     }
@@ -163,21 +123,25 @@ fn prepare(source: &SourcePlan, plan: &MetricPlan) -> Node {
         let time = &metric.source.fields[metric.source.time].name;
         node = node.with("window", format!("{} of {time}", spelling::window(&metric.window)));
     }
-    let name =
-        |&column: &usize| source.source.fields.get(column).map_or("position", |field| field.name.as_str());
-    let columns: Vec<&str> = source.columns.iter().map(name).collect();
-    let mut scan = Node::new("scan")
-        .with("source", &source.source.name)
-        .with("columns", format!("[{}]", columns.join(", ")));
-    if !source.source.identity.is_empty() {
-        let identity: Vec<&str> =
-            source.source.identity.iter().map(|&field| source.source.fields[field].name.as_str()).collect();
-        scan = scan.with("first by", format!("[{}]", identity.join(", ")));
+    node
+}
+
+/// Reading the log of a source, once for all its metrics.
+pub fn scan(plan: &SourcePlan) -> Node {
+    let source = &plan.source;
+    let name = |column: usize| source.fields.get(column).map_or("position", |field| field.name.as_str());
+    let names = |columns: &[usize]| {
+        let names: Vec<&str> = columns.iter().map(|column| name(*column)).collect();
+        format!("[{}]", names.join(", "))
+    };
+    let mut scan = Node::new("scan").with("source", &source.name).with("columns", names(&plan.columns));
+    if !source.identity.is_empty() {
+        scan = scan.with("first by", names(&source.identity));
     }
-    if source.metrics.len() > 1 {
-        scan = scan.with("shared by", format!("{} metrics", source.metrics.len()));
+    if plan.metrics.len() > 1 {
+        scan = scan.with("shared by", format!("{} metrics", plan.metrics.len()));
     }
-    node.child(scan)
+    scan
 }
 
 fn scope_name(metric: &ir::Metric, column: usize) -> String {
@@ -206,7 +170,8 @@ fn names_text(metric: &ir::Metric, has_window: bool) -> String {
     if names.is_empty() { "all".to_owned() } else { names.join(", ") }
 }
 
-fn layout_text(layout: &StateLayout) -> String {
+/// How the stream holds the product of a group's states.
+pub fn layout(layout: &StateLayout) -> String {
     match layout {
         StateLayout::Heap => "heap".to_owned(),
         StateLayout::Words(program) => {
@@ -244,8 +209,8 @@ fn size_text(size: Size) -> String {
         Size::Fixed(bytes) => format!("{bytes} B"),
         Size::Bounded(bytes) => format!("≤ {bytes} B"),
         Size::Growing(Growth { bytes: Some(bytes), texts, per }) => {
-            format!("growing, {}{bytes} B per {per}", if texts { "a text and " } else { "" })
+            format!("variable, {}{bytes} B per {per}", if texts { "a text and " } else { "" })
         }
-        Size::Growing(Growth { bytes: None, per, .. }) => format!("growing with {per}"),
+        Size::Growing(Growth { bytes: None, per, .. }) => format!("variable, by {per}"),
     }
 }

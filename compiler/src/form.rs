@@ -1,6 +1,7 @@
-//! The form of a table of states: group columns, then one column of canonical states per monoid.
+//! The schema of a table of states: group columns, then one column of canonical states per monoid.
 //!
-//! Segments have it, and so has what an engine emits for a grouping; one function makes either canonical.
+//! Segments have it, and so have the tables that an engine emits for a grouping. [`StateForm::collect`] makes
+//! either canonical, and [`StateForm::check`] tells whether a table is.
 
 use std::sync::Arc;
 
@@ -9,13 +10,16 @@ use arrow::compute::{concat_batches, take};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use metricc_algebra::Monoid;
 
-use crate::explain::state_name;
+use crate::segment::columns;
 use crate::{CompileError, GroupRows};
 
-/// What the columns of a table of states are, and how its states merge.
+/// Rows that are compared at a time: few, so that checking takes little memory.
+const CHECKED_ROWS: usize = 8192;
+
+/// The columns of a table of states, and the monoids that merge them.
 #[derive(Debug)]
 pub struct StateForm {
-    /// Whose states they are, for errors.
+    /// The metric, or the metrics of a grouping, for errors.
     pub place: String,
     /// Number of group columns (at least one); they come first.
     pub n_group_columns: usize,
@@ -37,16 +41,16 @@ impl StateForm {
         let n_group_columns = group_fields.len();
         let mut fields = group_fields;
         for (index, monoid) in monoids.iter().enumerate() {
-            fields.push(Field::new(state_name(index), monoid.state_type(), false));
+            fields.push(Field::new(columns::state(index), monoid.state_type(), false));
         }
         Ok(StateForm { place, n_group_columns, groups, monoids, schema: Arc::new(Schema::new(fields)) })
     }
 
-    /// Puts partial tables, in any order and with any number of partial states per group, into the canonical
-    /// one: a row per group, sorted by the group columns, none first.
+    /// Merges partial tables, in any order and with any number of partial states per group, into the
+    /// canonical one: a row per group, sorted by the group columns, nulls first.
     ///
     /// # Errors
-    /// When the tables have another form, or hold what is no state.
+    /// If the tables have another schema, or a state is malformed.
     pub fn collect(&self, partial: &[RecordBatch]) -> Result<RecordBatch, CompileError> {
         let states = concat_batches(&self.schema, partial).map_err(|error| self.failed(error))?;
         if u32::try_from(states.num_rows()).is_err() {
@@ -84,6 +88,27 @@ impl StateForm {
             });
         }
         RecordBatch::try_new(self.schema.clone(), columns).map_err(|error| self.failed(error))
+    }
+
+    /// Checks that a table is canonical: of this schema, one row per group, sorted by the group columns.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn check(&self, states: &RecordBatch) -> Result<(), CompileError> {
+        if states.schema() != self.schema {
+            let problem = format!("states have the columns {}, not {}", states.schema(), self.schema);
+            return Err(CompileError::form(&self.place, problem));
+        }
+        for start in (0..states.num_rows()).step_by(CHECKED_ROWS) {
+            // One row more, to compare the last of these rows with the first of the next ones.
+            let chunk = states.slice(start, (CHECKED_ROWS + 1).min(states.num_rows() - start));
+            let groups = &chunk.columns()[..self.n_group_columns];
+            let rows = self.groups.rows(groups).map_err(|error| self.failed(error))?;
+            if (1..rows.num_rows()).any(|row| rows.row(row - 1) >= rows.row(row)) {
+                return Err(CompileError::form(&self.place, "the groups of a segment are not sorted"));
+            }
+        }
+        Ok(())
     }
 
     fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CompileError {

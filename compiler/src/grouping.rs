@@ -1,26 +1,26 @@
-//! Metrics that look at the same rows in the same groups: one row part, one table of groups, all their states.
+//! Metrics over the same rows and groups: one row part, one table of groups, and the states of all of them.
 //!
-//! What the engines run is a grouping, never a metric: metrics with equal `each`, `where`, window and keys have
-//! the same groups, so each one's segment is some columns of the grouping's table. A state that several of them
+//! Engines run groupings, never single metrics: metrics with equal `each`, `where`, window and keys have the
+//! same groups, so the segment of each is some columns of the grouping's table. A state that several of them
 //! keep is kept once.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::DataType;
 use metricc_algebra::{Layout, Monoid, WordOp, n_words};
 use metricc_ir as ir;
-use metricc_log::{Interval, POSITION_TYPE};
+use metricc_log::Interval;
 
 use crate::form::StateForm;
 use crate::plan::{MetricPlan, MetricStates};
 use crate::prepare::{Prepare, Scope, group_fields};
-use crate::{CompileError, Segment, scalar};
+use crate::state::{Arg, ROW_COUNT, State, index_of};
+use crate::{CompileError, Segment};
 
 /// Words of a state that a difference holds in place; larger products go to the heap.
 const MAX_WORDS: usize = 16;
 
-/// What the engines run for metrics of equal `each`, `where`, window and keys.
+/// Metrics of equal `each`, `where`, window and keys, as the engines run them.
 #[derive(Debug)]
 pub struct Grouping {
     /// The row part.
@@ -40,8 +40,8 @@ pub struct Grouping {
 pub struct Member {
     /// Its plan.
     pub metric: Arc<MetricPlan>,
-    /// Its place in [`SourcePlan::metrics`](crate::SourcePlan::metrics).
-    pub place: usize,
+    /// Its index in [`SourcePlan::metrics`](crate::SourcePlan::metrics).
+    pub index: usize,
     /// Which columns of the grouping's table are its segment, in its order.
     pub columns: Vec<usize>,
 }
@@ -51,9 +51,9 @@ pub struct Member {
 pub struct StateColumn {
     /// Its monoid.
     pub monoid: Arc<dyn Monoid>,
-    /// Prepared columns of the arguments; none for counts.
+    /// Prepared columns of the arguments; empty for counts.
     pub args: Vec<usize>,
-    /// Prepared column of `where` behind the aggregate.
+    /// Prepared column of the aggregate's own `where`.
     pub filter: Option<usize>,
 }
 
@@ -66,51 +66,6 @@ pub enum StateLayout {
     Heap,
 }
 
-/// A state before its expressions are columns: the monoid over the rows that pass the filter.
-#[derive(Debug, Clone)]
-pub(crate) struct State<'a> {
-    pub(crate) monoid: Arc<dyn Monoid>,
-    pub(crate) args: Vec<Arg<'a>>,
-    pub(crate) filter: Option<&'a ir::Expr>,
-}
-
-/// One column that a monoid takes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Arg<'a> {
-    /// A value of the row.
-    Value(&'a ir::Expr),
-    /// Event time, as a timestamp; of a date its midnight in UTC.
-    Time,
-    /// Place in the order of the log, one for every row that `each` makes.
-    Position,
-}
-
-impl Arg<'_> {
-    pub(crate) fn data_type(&self) -> DataType {
-        match self {
-            Arg::Value(expr) => scalar::data_type(&expr.ty.kind),
-            Arg::Time => scalar::data_type(&ir::Kind::Timestamp),
-            Arg::Position => POSITION_TYPE,
-        }
-    }
-}
-
-impl State<'_> {
-    /// Whether both hold the same states over the same rows.
-    fn is_same(&self, other: &State<'_>) -> bool {
-        let identity = |state: &State<'_>| (state.monoid.name(), state.monoid.version());
-        (&self.args, self.filter) == (&other.args, other.filter) && identity(self) == identity(other)
-    }
-}
-
-/// Place of a state among the distinct ones, which it joins if it is new.
-pub(crate) fn place_of<'a>(states: &mut Vec<State<'a>>, state: State<'a>) -> usize {
-    states.iter().position(|known| known.is_same(&state)).unwrap_or_else(|| {
-        states.push(state);
-        states.len() - 1
-    })
-}
-
 impl Grouping {
     /// Gathers the metrics into groupings, in the order of their first members.
     pub(crate) fn of_metrics(
@@ -119,16 +74,16 @@ impl Grouping {
         scope: &Scope<'_>,
     ) -> Result<Vec<Arc<Self>>, CompileError> {
         let mut together: Vec<Vec<usize>> = Vec::new();
-        for (place, metric) in metrics.iter().enumerate() {
+        for (index, metric) in metrics.iter().enumerate() {
             let same_rows = |other: &Vec<usize>| has_same_rows(&metrics[other[0]].metric, &metric.metric);
             match together.iter_mut().find(|other| same_rows(other)) {
-                Some(places) => places.push(place),
-                None => together.push(vec![place]),
+                Some(indices) => indices.push(index),
+                None => together.push(vec![index]),
             }
         }
-        let grouping = |places: &Vec<usize>| {
+        let grouping = |indices: &Vec<usize>| {
             let members: Vec<_> =
-                places.iter().map(|&place| (place, &metrics[place], &states[place])).collect();
+                indices.iter().map(|&index| (index, &metrics[index], &states[index])).collect();
             Ok(Arc::new(Grouping::new(&members, scope)?))
         };
         together.iter().map(grouping).collect()
@@ -143,10 +98,10 @@ impl Grouping {
         let n_group_columns = group_fields.len();
         let mut states: Vec<State<'_>> = Vec::new();
         let mut members = Vec::with_capacity(metrics.len());
-        for (place, metric, own) in metrics {
-            let own = own.states.iter().map(|state| n_group_columns + place_of(&mut states, state.clone()));
+        for (index, metric, own) in metrics {
+            let own = own.states.iter().map(|state| n_group_columns + index_of(&mut states, state.clone()));
             let columns = (0..n_group_columns).chain(own).collect();
-            members.push(Member { metric: (*metric).clone(), place: *place, columns });
+            members.push(Member { metric: (*metric).clone(), index: *index, columns });
         }
         let mut values: Vec<Arg<'_>> = Vec::new();
         let mut columns: Vec<StateColumn> = Vec::with_capacity(states.len());
@@ -155,6 +110,10 @@ impl Grouping {
             let args = state.args.into_iter().map(&mut column).collect();
             let filter = state.filter.map(|filter| column(Arg::Value(filter)));
             columns.push(StateColumn { monoid: state.monoid, args, filter });
+        }
+        // The stream drops a group for its row count alone, so no product may begin with another state.
+        if columns.get(ROW_COUNT).is_none_or(|state| !is_row_count(state)) {
+            return Err(CompileError::form(&first.name, "its first state is not the row count"));
         }
         let names: Vec<&str> = members.iter().map(|member| member.metric.metric.name.as_str()).collect();
         let monoids = columns.iter().map(|state| state.monoid.clone()).collect();
@@ -167,8 +126,13 @@ impl Grouping {
         })
     }
 
-    /// The segments of the members, each with its place, from tables of states that came about anywhere,
-    /// in any order, with any number of partial states per group. Each has the grouping's form.
+    /// The member that a metric is, if it is one.
+    pub fn member(&self, metric: &MetricPlan) -> Option<&Member> {
+        self.members.iter().find(|member| std::ptr::eq(member.metric.as_ref(), metric))
+    }
+
+    /// The segments of the members, each with the index of its metric, from tables of states in any order,
+    /// with any number of partial states per group. Each table has the grouping's schema.
     pub fn segments(
         &self,
         interval: &Interval,
@@ -180,13 +144,13 @@ impl Grouping {
             let states = RecordBatch::try_new(member.metric.form.schema.clone(), columns)
                 .map_err(|error| CompileError::engine(&member.metric.form.place, error))?;
             let segment = Segment { hash: member.metric.state_hash, interval: interval.clone(), states };
-            Ok((member.place, segment))
+            Ok((member.index, segment))
         };
         self.members.iter().map(segment).collect()
     }
 }
 
-/// Whether both metrics look at the same rows in the same groups. Names of elements and keys do not count.
+/// Whether both metrics have the same rows in the same groups. Names of elements and keys do not count.
 fn has_same_rows(left: &ir::Metric, right: &ir::Metric) -> bool {
     let each = |metric: &ir::Metric| metric.each.iter().map(|each| each.list.clone()).collect::<Vec<_>>();
     let keys = |metric: &ir::Metric| metric.keys.iter().map(|key| key.expr.clone()).collect::<Vec<_>>();
@@ -196,12 +160,18 @@ fn has_same_rows(left: &ir::Metric, right: &ir::Metric) -> bool {
         && each(left) == each(right)
 }
 
-/// Place of a column among the distinct ones, which it joins if it is new.
+/// Index of a column among the distinct ones; a new column is added.
 fn value_column<'a>(values: &mut Vec<Arg<'a>>, arg: Arg<'a>) -> usize {
     values.iter().position(|value| *value == arg).unwrap_or_else(|| {
         values.push(arg);
         values.len() - 1
     })
+}
+
+/// Whether a state counts all rows, in one word.
+fn is_row_count(state: &StateColumn) -> bool {
+    let is_all_rows = state.args.is_empty() && state.filter.is_none();
+    is_all_rows && state.monoid.layout() == Layout::Words(vec![WordOp::Add(1)])
 }
 
 fn layout_of(states: &[StateColumn]) -> StateLayout {

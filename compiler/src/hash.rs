@@ -1,12 +1,13 @@
 //! Hashes of meaning: when two definitions are the same metric, and when they have the same states.
 //!
-//! The *metric hash* covers the hash of the definition (the typed metric without names of locals and docs, and the time
-//! zone database), and the name and state version of each monoid, since all of them decide what is presented.
-//! Reformatting does not change it; meaning does.
+//! The *metric hash* covers the hash of the definition (the typed metric without names of locals and docs,
+//! and the time zone database), and the name and state version of each monoid, since all of them decide what
+//! is presented. Reformatting does not change it; meaning does.
 //!
-//! The *state hash* covers what decides the states of a segment and nothing of how they are presented: two metrics
-//! that differ in an output, the name of a key, a unit, the quantile of a sketch or the length of a sliding window have
-//! one. Segments of different state hashes never merge; whoever has the segments of one can present the other.
+//! The *state hash* covers what decides the states of a segment and nothing of how they are presented: two
+//! metrics that differ in an output, the name of a key, a unit, the quantile of a sketch or the length of a
+//! sliding window have one. Segments of different state hashes never merge; metrics of equal state hash
+//! present each other's segments.
 
 use std::fmt;
 
@@ -16,7 +17,7 @@ use metricc_ir::calendar;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::grouping::{Arg, State};
+use crate::state::{Arg, State};
 
 macro_rules! hash {
     ($(#[$doc:meta])* $name:ident) => {
@@ -44,7 +45,7 @@ hash! {
 }
 
 hash! {
-    /// SHA-256 of what the states of a metric's segments mean.
+    /// SHA-256 of the meaning of the states in a metric's segments.
     StateHash
 }
 
@@ -60,7 +61,7 @@ impl MetricHash {
         MetricHash(hasher.finalize().into())
     }
 
-    /// Hashes a metric that is made of others, with their hashes.
+    /// Hashes a derived metric with the hashes of its operands.
     pub(crate) fn of_derived(derived: &ir::Derived, operands: impl Iterator<Item = MetricHash>) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(b"metricc derived 1\n");
@@ -72,7 +73,7 @@ impl MetricHash {
     }
 }
 
-/// What decides which rows are in which group.
+/// The rows, and their division into groups.
 #[derive(Serialize)]
 struct Rows<'a> {
     source: &'a ir::Source,
@@ -82,7 +83,7 @@ struct Rows<'a> {
     window: ir::Window,
 }
 
-/// A state of the product, and what comes into it.
+/// A state of the product, and its arguments.
 #[derive(Serialize)]
 struct Kept<'a> {
     monoid: String,

@@ -1,34 +1,40 @@
 //! Typed metric → plan.
 //!
-//! The compiler decides; the runtimes render what it decided without a decision of their own. A
-//! [`SourcePlan`] holds, for all metrics of a package over one source, which columns are read, what
-//! is grouped how (a [`Grouping`]: the one [`Prepare`] step and all states of the metrics that share
-//! it), and per metric what its segments are and how they are presented (a [`MetricPlan`]). Batch and
-//! stream are two renderings of the same groupings; neither has anything that the other does not read.
+//! The compiler makes all decisions; the runtimes only render its plans. A [`SourcePlan`] has, for all
+//! metrics of a package over one source, the columns to read; the [`Grouping`]s, each with one [`Prepare`]
+//! step and all states of the metrics that share it; and a [`MetricPlan`] per metric, with its segments and
+//! their presentation. Batch and stream render the same groupings, and take nothing else from the plan.
+//! [`EngineOptions`], [`Evaluation`] and [`EvaluateError`] are the options, results and errors of both.
 //!
-//! Invariants: pure (no I/O, no clock, no environment); the same metric gives the same plan and the
-//! same [`MetricHash`] on every machine; whatever the checker accepts, plans.
+//! Invariants: pure (no I/O, no clock, no environment); the same metric gives the same plan and the same
+//! [`MetricHash`] on every machine; every metric that the checker accepts has a plan.
 
 mod derived;
 mod error;
+mod evaluation;
 pub mod explain;
 mod form;
+mod group_keys;
 mod grouping;
-mod groups;
 mod hash;
-mod own;
 mod plan;
 mod prepare;
 pub mod scalar;
 mod segment;
+mod source_plan;
+mod state;
 mod summary;
+mod user_defined;
 
 pub use derived::DerivedPlan;
 pub use error::CompileError;
+pub use evaluation::{Engine, EngineOptions, EvaluateError, Evaluation};
 pub use form::StateForm;
+pub use group_keys::{GroupRows, PackedGroup};
 pub use grouping::{Grouping, Member, StateColumn, StateLayout};
-pub use groups::{GroupRows, PackedGroup};
 pub use hash::{MetricHash, StateHash};
-pub use plan::{MetricPlan, PlannedAggregate, SourcePlan, Spread};
+pub use plan::{MetricPlan, PlannedAggregate, Spread};
 pub use prepare::Prepare;
-pub use segment::{Segment, SegmentError, to_parquet};
+pub use segment::{Segment, SegmentError, SegmentFileError, to_parquet};
+pub use source_plan::SourcePlan;
+pub use state::ROW_COUNT;

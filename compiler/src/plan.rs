@@ -1,4 +1,4 @@
-//! The plan of a package: what is read once for all metrics of a source, and what each one keeps.
+//! The plan of a metric: the states that its segments keep, and how they are presented.
 
 use std::sync::Arc;
 
@@ -7,43 +7,29 @@ use datafusion_physical_expr::PhysicalExpr;
 use metricc_algebra::{Monoid, Op, SessionPart, Sessions, monoid, user_defined_monoid, value_bytes};
 use metricc_ir as ir;
 use metricc_ir::user_defined::Imports;
-use metricc_log::position_column;
 
 use crate::form::StateForm;
-use crate::grouping::{Arg, Grouping, State, place_of};
-use crate::own::{check_signature, not_brought};
-use crate::prepare::{Scope, columns_of, group_fields};
+use crate::prepare::group_fields;
+use crate::segment::columns;
+use crate::state::{Arg, State, index_of};
+use crate::user_defined::{check_signature, not_brought};
 use crate::{CompileError, MetricHash, StateHash, scalar};
 
-/// All metrics over one source: they share one scan and one decode.
-#[derive(Debug)]
-pub struct SourcePlan {
-    /// The source.
-    pub source: Arc<ir::Source>,
-    /// Source fields that at least one metric reads, ascending, and behind them the
-    /// [position column](metricc_log::position_column) if one looks at it. Batches have exactly these columns.
-    pub columns: Vec<usize>,
-    /// The metrics, in the order given.
-    pub metrics: Vec<Arc<MetricPlan>>,
-    /// What the engines run; every metric is a member of one.
-    pub groupings: Vec<Arc<Grouping>>,
-}
-
-/// The plan of one metric: what its segments are, and how they are presented.
+/// The plan of one metric: its segments, and how they are presented.
 #[derive(Debug)]
 pub struct MetricPlan {
     /// The typed metric.
     pub metric: Arc<ir::Metric>,
-    /// What it means.
+    /// The hash of its meaning.
     pub hash: MetricHash,
-    /// What its segments mean: definitions of one state hash present each other's segments.
+    /// The hash of its segments' meaning: metrics of equal state hash present each other's segments.
     pub state_hash: StateHash,
-    /// Its segments: the row count first, then the distinct states of the aggregates. `count()` without a filter
-    /// is the row count, and quantiles of one argument are one sketch.
+    /// Its segments: the row count first, then the distinct states of the aggregates. `count()` without a
+    /// filter is the row count, and quantiles of one argument are one sketch.
     pub form: StateForm,
-    /// The states as they are presented, where that is not how segments keep them.
+    /// How states of segments become those of presented windows, if they are not the same.
     pub spread: Option<Spread>,
-    /// Which state each aggregate of the metric presents, and how: of `spread`, or else of `form`.
+    /// The state that each aggregate of the metric presents, of `spread` if there is one, else of `form`.
     pub aggregates: Vec<PlannedAggregate>,
     /// One column per aggregate, as presented; the scope of `outputs`.
     pub presented_schema: SchemaRef,
@@ -63,7 +49,7 @@ pub enum Spread {
     },
     /// Every session becomes a row.
     Sessions {
-        /// The state that holds them; the column behind the row count.
+        /// The state that holds them; the column after the row count.
         sessions: Sessions,
         /// From the last event of a session to its end, µs.
         gap: i64,
@@ -75,9 +61,9 @@ pub enum Spread {
 /// An aggregate of a metric on its way from state to value.
 #[derive(Debug, Clone)]
 pub struct PlannedAggregate {
-    /// Presents the state; of the same name and version as the state's own monoid.
+    /// Presents the state; has the same name and version as the state's monoid.
     pub monoid: Arc<dyn Monoid>,
-    /// Index of the state in what is presented.
+    /// Index of the state among those that are presented.
     pub state: usize,
 }
 
@@ -88,53 +74,8 @@ pub(crate) struct MetricStates<'a> {
     sessions: Option<Sessions>,
 }
 
-impl SourcePlan {
-    /// Plans the metrics, which must all be over one source; none gives an error.
-    /// `imports` are the functions and aggregates that the program brings.
-    pub fn new(metrics: &[Arc<ir::Metric>], imports: &Imports) -> Result<Self, CompileError> {
-        let Some(first) = metrics.first() else {
-            return Err(CompileError::form("plan", "there is no metric to plan"));
-        };
-        let source = first.source.clone();
-        if let Some(other) = metrics.iter().find(|metric| metric.source != source) {
-            return Err(CompileError::form(
-                &other.name,
-                format!("is over `{}`, not over `{}`", other.source.name, source.name),
-            ));
-        }
-        let columns = read_columns(&source, metrics);
-        let states =
-            metrics.iter().map(|metric| MetricStates::of(metric, imports)).collect::<Result<Vec<_>, _>>()?;
-        let plans = metrics
-            .iter()
-            .zip(&states)
-            .map(|(metric, states)| Ok(Arc::new(MetricPlan::new(metric, states, imports)?)))
-            .collect::<Result<Vec<_>, CompileError>>()?;
-        let groupings = Grouping::of_metrics(&plans, &states, &Scope::new(&source, &columns, imports))?;
-        Ok(SourcePlan { source, columns, metrics: plans, groupings })
-    }
-
-    /// Plans a whole package: one plan per source that has metrics, in source order.
-    pub fn of_package(metrics: &[Arc<ir::Metric>], imports: &Imports) -> Result<Vec<Self>, CompileError> {
-        let mut by_source: Vec<Vec<Arc<ir::Metric>>> = Vec::new();
-        for metric in metrics {
-            match by_source.iter_mut().find(|group| group[0].source == metric.source) {
-                Some(group) => group.push(metric.clone()),
-                None => by_source.push(vec![metric.clone()]),
-            }
-        }
-        by_source.iter().map(|group| SourcePlan::new(group, imports)).collect()
-    }
-
-    /// What the groupings' members gave, each with its place, in the order of the metrics.
-    pub fn in_order<T>(&self, mut by_place: Vec<(usize, T)>) -> Vec<T> {
-        by_place.sort_by_key(|(place, _)| *place);
-        by_place.into_iter().map(|(_, of_metric)| of_metric).collect()
-    }
-}
-
 impl<'a> MetricStates<'a> {
-    fn of(metric: &'a ir::Metric, imports: &Imports) -> Result<Self, CompileError> {
+    pub(crate) fn of(metric: &'a ir::Metric, imports: &Imports) -> Result<Self, CompileError> {
         let rows = State { monoid: make(&metric.name, &Op::Count, &[])?, args: Vec::new(), filter: None };
         let mut states = vec![rows];
         let mut aggregates = Vec::with_capacity(metric.aggregates.len());
@@ -146,7 +87,7 @@ impl<'a> MetricStates<'a> {
                 _ => make(&metric.name, &op_of(metric, aggregate)?, &inputs)?,
             };
             let filter = aggregate.filter.as_ref();
-            let state = place_of(&mut states, State { monoid: monoid.clone(), args, filter });
+            let state = index_of(&mut states, State { monoid: monoid.clone(), args, filter });
             aggregates.push(PlannedAggregate { monoid, state });
         }
         let mut sessions = None;
@@ -172,15 +113,15 @@ fn session_part(state: &State<'_>) -> SessionPart {
 }
 
 impl MetricPlan {
-    /// The form of the same states by the groups of another metric: one with other windows.
+    /// The schema of the same states by the groups of another metric, one with other windows.
     ///
     /// # Errors
-    /// When its groups have no form.
+    /// If its group columns have types that cannot be compared.
     pub fn form_of(&self, metric: &ir::Metric) -> Result<StateForm, CompileError> {
         StateForm::new(metric.name.clone(), group_fields(metric), self.form.monoids.clone())
     }
 
-    fn new(
+    pub(crate) fn new(
         metric: &Arc<ir::Metric>,
         states: &MetricStates<'_>,
         imports: &Imports,
@@ -214,7 +155,7 @@ impl Spread {
             }
             (ir::Window::Session { gap }, Some(sessions)) => {
                 let instant = |name: &str| Field::new(name, scalar::data_type(&ir::Kind::Timestamp), false);
-                let mut groups = vec![instant("window"), instant("window_end")];
+                let mut groups = vec![instant(columns::WINDOW), instant(columns::WINDOW_END)];
                 groups.extend(group_fields(metric).into_iter().filter(|_| !metric.keys.is_empty()));
                 let monoids = sessions.parts().iter().map(|part| part.monoid.clone()).collect();
                 let form = Box::new(StateForm::new(metric.name.clone(), groups, monoids)?);
@@ -246,8 +187,9 @@ fn make(metric: &str, op: &Op, inputs: &[DataType]) -> Result<Arc<dyn Monoid>, C
     monoid(op, inputs).map_err(|error| CompileError::engine(metric, error))
 }
 
-/// The columns that an aggregate's monoid takes: its arguments, and where it looks at their order, the moment.
-fn args_of(aggregate: &ir::Aggregate) -> Vec<Arg<'_>> {
+/// The columns that an aggregate's monoid takes: its arguments, and time and position where their order
+/// matters.
+pub(crate) fn args_of(aggregate: &ir::Aggregate) -> Vec<Arg<'_>> {
     let mut args: Vec<Arg<'_>> = aggregate.args.iter().map(Arg::Value).collect();
     if aggregate.op.is_ordered() {
         args.extend([Arg::Time, Arg::Position]);
@@ -308,28 +250,6 @@ fn op_of(metric: &ir::Metric, aggregate: &ir::Aggregate) -> Result<Op, CompileEr
             ));
         }
     })
-}
-
-/// Source fields that the metrics read, ascending, and behind them the position, where one of them looks at it.
-fn read_columns(source: &ir::Source, metrics: &[Arc<ir::Metric>]) -> Vec<usize> {
-    let (mut columns, mut reads_position) = (Vec::new(), false);
-    for metric in metrics {
-        let aggregates = metric.aggregates.iter().flat_map(|a| a.args.iter().chain(&a.filter));
-        let exprs = metric.each.iter().map(|each| &each.list);
-        let exprs = exprs.chain(&metric.filter).chain(metric.keys.iter().map(|key| &key.expr));
-        exprs.chain(aggregates).for_each(|expr| columns_of(expr, &mut columns));
-        let looks_at = |arg| metric.aggregates.iter().any(|aggregate| args_of(aggregate).contains(&arg));
-        if metric.window != ir::Window::AllTime || looks_at(Arg::Time) {
-            columns.push(source.time);
-        }
-        reads_position |= looks_at(Arg::Position);
-    }
-    // What lies behind the fields are elements of `each` steps.
-    columns.retain(|&column| column < source.fields.len());
-    columns.extend(reads_position.then(|| position_column(source)));
-    columns.sort_unstable();
-    columns.dedup();
-    columns
 }
 
 fn presentation(

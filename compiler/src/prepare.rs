@@ -1,11 +1,11 @@
 //! The row part of a metric: typed rows in, groups and arguments out.
 //!
-//! `each`, `where`, the window, the keys and the arguments of all aggregates are evaluated here, once,
-//! for both engines: the batch plan calls [`Prepare::apply`] in its scan, the dataflow in its first
-//! operator. Equal expressions are evaluated once.
+//! `each`, `where`, the window, the keys and the arguments of all aggregates are evaluated here, once, for
+//! both engines: the batch plan calls [`Prepare::apply`] in its scan, the dataflow in its first operator.
+//! Equal expressions are evaluated once.
 //!
-//! Output columns: the group columns (window start, then keys; a constant for a metric that has
-//! neither, so that no engine needs an ungrouped path), then the distinct value columns.
+//! Output columns: the group columns (window start, then keys; a constant for a metric that has neither, so
+//! that no engine needs an ungrouped path), then the distinct value columns.
 
 use std::sync::Arc;
 
@@ -21,13 +21,14 @@ use metricc_ir::user_defined::Imports;
 use metricc_log::{POSITION_TYPE, position_column};
 
 use crate::CompileError;
-use crate::grouping::Arg;
 use crate::scalar::{self, WindowRule};
+use crate::segment::columns;
+use crate::state::Arg;
 
 /// The compiled row part of one metric.
 #[derive(Debug)]
 pub struct Prepare {
-    place: String,
+    metric: String,
     each: Vec<EachStep>,
     filter: Option<Arc<dyn PhysicalExpr>>,
     /// Columns of the scope that the outputs read; only these survive the filter.
@@ -35,19 +36,19 @@ pub struct Prepare {
     window: Option<(WindowRule, usize)>,
     keys: Vec<Arc<dyn PhysicalExpr>>,
     values: Vec<PreparedValue>,
-    /// Column of the positions behind the `each` steps, where the rows of one event need places of their own.
+    /// Column of the positions after the `each` steps, if the rows of one event need positions of their own.
     exploded_position: Option<usize>,
     is_ungrouped: bool,
     schema: SchemaRef,
 }
 
-/// How a value column comes about; the columns that it names are those that survive the filter.
+/// How a value column is computed, from the columns that survive the filter.
 #[derive(Debug)]
 enum PreparedValue {
     Expr(Arc<dyn PhysicalExpr>),
     /// The event time, as a timestamp.
     Time(usize),
-    /// The place in the order of the log.
+    /// The position in the order of the log.
     Position(usize),
 }
 
@@ -57,7 +58,7 @@ struct EachStep {
     schema: SchemaRef,
 }
 
-/// Where a scope column stands in the batches that are read.
+/// Maps columns of the scope to columns of the batches that are read.
 pub(crate) struct Scope<'a> {
     source: &'a ir::Source,
     /// Source fields that are read, ascending.
@@ -78,13 +79,13 @@ impl<'a> Scope<'a> {
         Schema::new(self.columns.iter().map(field).collect::<Vec<_>>())
     }
 
-    /// Where the position stands, if it is read: behind the fields.
+    /// The column of the position, if it is read: the one after the fields.
     fn position(&self) -> Option<usize> {
         let last = self.columns.len().checked_sub(1)?;
         (self.columns[last] == position_column(self.source)).then_some(last)
     }
 
-    fn place(&self, column: usize) -> usize {
+    fn index(&self, column: usize) -> usize {
         let n_fields = self.source.fields.len();
         match column.checked_sub(n_fields) {
             Some(element) => self.columns.len() + element,
@@ -101,17 +102,17 @@ impl Prepare {
         values: &[Arg<'_>],
     ) -> Result<Self, CompileError> {
         let mut schema = scope.schema();
-        let place = |column: usize| scope.place(column);
+        let index = |column: usize| scope.index(column);
         let mut each = Vec::with_capacity(metric.each.len());
-        for (index, step) in metric.each.iter().enumerate() {
-            let list = scalar::compile(&step.list, &schema, &place, scope.imports)?;
+        for (number, step) in metric.each.iter().enumerate() {
+            let list = scalar::compile(&step.list, &schema, &index, scope.imports)?;
             let ir::Kind::List(element) = &step.list.ty.kind else {
                 return Err(CompileError::form(
                     &metric.name,
                     format!("`each {}` is not over a list", step.name),
                 ));
             };
-            let element = scalar::field(&format!("each{index}"), element);
+            let element = scalar::field(&format!("each{number}"), element);
             let mut fields = schema.fields().to_vec();
             fields.push(Arc::new(element));
             schema = Schema::new(fields);
@@ -120,22 +121,22 @@ impl Prepare {
         let filter = metric
             .filter
             .as_ref()
-            .map(|filter| scalar::compile(filter, &schema, &place, scope.imports))
+            .map(|filter| scalar::compile(filter, &schema, &index, scope.imports))
             .transpose()?;
-        let window_column = metric.window.has_start().then(|| place(metric.source.time));
-        let time = place(metric.source.time);
+        let window_column = metric.window.has_start().then(|| index(metric.source.time));
+        let time = index(metric.source.time);
         let position = scope.position();
-        let kept = kept_columns(metric, values, window_column, position, &place);
+        let kept = kept_columns(metric, values, window_column, position, &index);
         let kept_schema = schema.project(&kept).map_err(|error| CompileError::engine(&metric.name, error))?;
         let kept_column = |column: usize| kept.partition_point(|&kept| kept < column);
-        let kept_place = |column: usize| kept_column(place(column));
-        let compile = |expr: &ir::Expr| scalar::compile(expr, &kept_schema, &kept_place, scope.imports);
+        let kept_index = |column: usize| kept_column(index(column));
+        let compile = |expr: &ir::Expr| scalar::compile(expr, &kept_schema, &kept_index, scope.imports);
         let window = match window_column {
             None => None,
-            Some(_) => Some((WindowRule::new(&metric.window)?, kept_place(metric.source.time))),
+            Some(_) => Some((WindowRule::new(&metric.window)?, kept_index(metric.source.time))),
         };
         Ok(Prepare {
-            place: metric.name.clone(),
+            metric: metric.name.clone(),
             each,
             filter,
             window,
@@ -147,7 +148,7 @@ impl Prepare {
                         Arg::Value(expr) => PreparedValue::Expr(compile(expr)?),
                         Arg::Time => PreparedValue::Time(kept_column(time)),
                         Arg::Position => PreparedValue::Position(kept_column(position.ok_or_else(|| {
-                            CompileError::form(&metric.name, "the position is looked at and not read")
+                            CompileError::form(&metric.name, "the position is used and not read")
                         })?)),
                     })
                 })
@@ -166,14 +167,14 @@ impl Prepare {
         &self.schema
     }
 
-    /// Evaluates the row part. Rows that `where` excludes are gone; the order of the others is kept.
+    /// Evaluates the row part. The rows that `where` keeps stay in their order.
     pub fn apply(&self, rows: &RecordBatch) -> Result<RecordBatch, CompileError> {
         let mut rows = rows.clone();
         for step in &self.each {
             rows = self.explode(step, &rows)?;
         }
         if let Some(position) = self.exploded_position {
-            rows = self.with_places(&rows, position)?;
+            rows = self.with_own_positions(&rows, position)?;
         }
         let mask = match &self.filter {
             None => None,
@@ -216,7 +217,7 @@ impl Prepare {
         let lists = self.evaluate(&step.list, rows)?;
         let lists = lists
             .as_list_opt::<i32>()
-            .ok_or_else(|| CompileError::form(&self.place, "`each` is not over a list column"))?;
+            .ok_or_else(|| CompileError::form(&self.metric, "`each` is not over a list column"))?;
         let mut parents = Vec::new();
         let mut elements = Vec::new();
         for row in 0..lists.len() {
@@ -238,30 +239,31 @@ impl Prepare {
             .map_err(|error| self.failed(error))
     }
 
-    /// The rows with places of their own: those of one event, which follow each other, are numbered in the lowest bits.
-    fn with_places(&self, rows: &RecordBatch, position: usize) -> Result<RecordBatch, CompileError> {
+    /// Gives each row its own position: the rows of one event, which are adjacent, are numbered in the lowest
+    /// bits.
+    fn with_own_positions(&self, rows: &RecordBatch, position: usize) -> Result<RecordBatch, CompileError> {
         let positions = rows
             .column(position)
             .as_primitive_opt::<Decimal128Type>()
-            .ok_or_else(|| CompileError::form(&self.place, "the positions are of another type"))?;
+            .ok_or_else(|| CompileError::form(&self.metric, "the positions are of another type"))?;
         let (mut event, mut n_rows) = (None, 0);
-        let places = positions.values().iter().map(|place| {
-            n_rows = if event == Some(*place) { n_rows + 1 } else { 0 };
-            event = Some(*place);
-            place + n_rows
+        let numbered = positions.values().iter().map(|position| {
+            n_rows = if event == Some(*position) { n_rows + 1 } else { 0 };
+            event = Some(*position);
+            position + n_rows
         });
-        let places = Decimal128Array::from_iter_values(places).with_data_type(POSITION_TYPE);
+        let numbered = Decimal128Array::from_iter_values(numbered).with_data_type(POSITION_TYPE);
         let mut columns = rows.columns().to_vec();
-        columns[position] = Arc::new(places);
+        columns[position] = Arc::new(numbered);
         RecordBatch::try_new(rows.schema(), columns).map_err(|error| self.failed(error))
     }
 
-    /// A none in it counts as false, here as in Arrow's filter.
+    /// A null counts as false, as in Arrow's filter.
     fn mask(&self, filter: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<BooleanArray, CompileError> {
         let mask = self.evaluate(filter, rows)?;
         let mask = mask
             .as_boolean_opt()
-            .ok_or_else(|| CompileError::form(&self.place, "`where` is not a bool column"))?;
+            .ok_or_else(|| CompileError::form(&self.metric, "`where` is not a bool column"))?;
         Ok(mask.clone())
     }
 
@@ -272,7 +274,7 @@ impl Prepare {
     }
 
     fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CompileError {
-        CompileError::engine(&self.place, error)
+        CompileError::engine(&self.metric, error)
     }
 }
 
@@ -280,13 +282,13 @@ impl Prepare {
 pub(crate) fn group_fields(metric: &ir::Metric) -> Vec<Field> {
     let mut fields = Vec::with_capacity(metric.keys.len() + 1);
     if metric.window.has_start() {
-        fields.push(Field::new("window", scalar::data_type(&ir::Kind::Timestamp), false));
+        fields.push(Field::new(columns::WINDOW, scalar::data_type(&ir::Kind::Timestamp), false));
     }
     for (index, key) in metric.keys.iter().enumerate() {
-        fields.push(scalar::field(&format!("key{index}"), &key.expr.ty));
+        fields.push(scalar::field(&columns::key(index), &key.expr.ty));
     }
     if fields.is_empty() {
-        fields.push(Field::new("all", DataType::Boolean, false));
+        fields.push(Field::new(columns::ALL, DataType::Boolean, false));
     }
     fields
 }
@@ -301,13 +303,13 @@ fn prepared_schema(metric: &ir::Metric, values: &[Arg<'_>]) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// Columns of the scope, by their place in the batch, that keys, values and window read; ascending.
+/// Columns of the batch that keys, values and window read; ascending.
 fn kept_columns(
     metric: &ir::Metric,
     values: &[Arg<'_>],
     window: Option<usize>,
     position: Option<usize>,
-    place: &dyn Fn(usize) -> usize,
+    index: &dyn Fn(usize) -> usize,
 ) -> Vec<usize> {
     let mut scope_columns = Vec::new();
     metric.keys.iter().for_each(|key| columns_of(&key.expr, &mut scope_columns));
@@ -319,7 +321,7 @@ fn kept_columns(
         }
     }
     let position = position.filter(|_| values.contains(&Arg::Position));
-    let mut kept: Vec<usize> = scope_columns.into_iter().map(place).chain(window).chain(position).collect();
+    let mut kept: Vec<usize> = scope_columns.into_iter().map(index).chain(window).chain(position).collect();
     kept.sort_unstable();
     kept.dedup();
     kept

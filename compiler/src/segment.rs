@@ -1,23 +1,25 @@
 //! A segment: the table of a metric's states over one interval of the log, by window and keys.
 //!
-//! Segments are what batch commits, what the speed layer keeps open and what serving merges. Their
-//! canonical form is one sorted batch (by window start, then keys, none first), so two segments of one
-//! interval are equal if and only if their bytes are. [`Segment::merge`] is the ⊕ of the law.
+//! Batch commits segments, the stream keeps the last one open, and serving merges them. A segment is
+//! canonical: one batch, sorted by window start and keys, nulls first, so two segments of one interval are
+//! equal if and only if their bytes are. [`Segment::merge`] is the ⊕ of the law.
 
+pub(crate) mod columns;
 mod file;
 
 use arrow::array::RecordBatch;
 use metricc_log::{Frontier, Interval};
 
-pub use file::to_parquet;
+pub use file::{SegmentFileError, to_parquet};
 
 use crate::{CompileError, MetricPlan, StateHash};
 
 impl MetricPlan {
-    /// Whether a segment has the states of this plan and starts at a frontier, and where it then ends.
+    /// Checks that a segment has the states of this plan and starts at a frontier; the frontier at which it
+    /// ends.
     ///
     /// # Errors
-    /// [`SegmentError`] if it is of other states, or leaves a gap, or overlaps with what is before the frontier.
+    /// [`SegmentError`] if it has other states, or starts after the frontier or before it.
     pub fn follows(&self, end: &Frontier, segment: &Segment) -> Result<Frontier, SegmentError> {
         if segment.hash != self.state_hash {
             return Err(SegmentError::Hash { left: self.state_hash, right: segment.hash });
@@ -35,11 +37,11 @@ impl MetricPlan {
 /// The states of one metric over one interval; canonical.
 #[derive(Debug, Clone)]
 pub struct Segment {
-    /// What the states mean.
+    /// The hash of the states' meaning.
     pub hash: StateHash,
     /// The interval of the log that they cover.
     pub interval: Interval,
-    /// In the form of the metric's plan, one row per window and key, sorted by them.
+    /// One row per window and key, sorted by them, with the columns of the metric's plan.
     pub states: RecordBatch,
 }
 
@@ -89,8 +91,8 @@ impl Segment {
         Ok(Segment { hash: plan.state_hash, interval, states })
     }
 
-    /// The first row in which two segments of one interval differ: window and key columns stand first.
-    /// None if they are equal to the byte.
+    /// The index of the first row in which two segments of one interval differ; `None` if they are equal to
+    /// the byte.
     pub fn first_difference(&self, other: &Segment) -> Option<usize> {
         if self.states == other.states {
             return None;

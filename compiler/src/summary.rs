@@ -1,5 +1,5 @@
-//! What the user of a metric wants to know of its states: how many there are and how large, what repeated and deleted
-//! events would do to them, how exact the answer is. All of it follows from the laws that the monoids declare.
+//! The properties of a metric's states that matter to its users: number and size, the effect of repeated and
+//! deleted events, and exactness. All of them follow from the laws that the monoids declare.
 
 use metricc_algebra::{Exactness, Growth, Size};
 use metricc_ir as ir;
@@ -20,11 +20,11 @@ pub fn summary(plan: &MetricPlan) -> Node {
         .child(Node::new("value").with("is", exactness(plan)))
 }
 
-fn answer(what: &str, (is_safe, why): (bool, String)) -> Node {
-    Node::new(what).with("safe", is_safe).with("because", why)
+fn answer(what: &str, (is_safe, reason): (bool, String)) -> Node {
+    Node::new(what).with("safe", is_safe).with("because", reason)
 }
 
-/// What there is one product of states for.
+/// The groups that have one product of states each.
 fn kept_per(plan: &MetricPlan) -> String {
     let metric = &plan.metric;
     let keys: Vec<&str> = metric.keys.iter().map(|key| key.name.as_str()).collect();
@@ -44,9 +44,9 @@ fn kept_per(plan: &MetricPlan) -> String {
     }
 }
 
-/// Bytes of one product, and what it grows with.
+/// Bytes of one product, and the quantities that it grows with.
 fn size(plan: &MetricPlan) -> String {
-    let (mut n_bytes, mut is_exact, mut growing) = (0, true, Vec::new());
+    let (mut n_bytes, mut is_exact, mut variable) = (0, true, Vec::new());
     for monoid in &plan.form.monoids {
         match monoid.laws().size {
             Size::Fixed(bytes) => n_bytes += bytes,
@@ -55,9 +55,9 @@ fn size(plan: &MetricPlan) -> String {
                 is_exact = false;
             }
             Size::Growing(Growth { bytes, texts, per }) => {
-                growing.push(match bytes {
+                variable.push(match bytes {
                     Some(bytes) => {
-                        format!("{bytes} B{} for each {per}", if texts { " and a text" } else { "" })
+                        format!("{bytes} B{} per {per}", if texts { " and a text" } else { "" })
                     }
                     None => per.to_owned(),
                 });
@@ -65,9 +65,9 @@ fn size(plan: &MetricPlan) -> String {
         }
     }
     let bounded = format!("{}{n_bytes} B", if is_exact { "" } else { "at most " });
-    match growing.is_empty() {
+    match variable.is_empty() {
         true => format!("{bounded}, bounded"),
-        false => format!("{bounded}, and growing by {}", growing.join(", and ")),
+        false => format!("{bounded}, and variable: {}", variable.join(", and ")),
     }
 }
 
@@ -78,22 +78,28 @@ fn duplicates(plan: &MetricPlan) -> (bool, String) {
             source.identity.iter().map(|field| source.fields[*field].name.as_str()).collect();
         return (
             true,
-            format!("`{}` is identified by {}, and counts once", source.name, names.join(" and ")),
+            format!(
+                "{} identifies an event of `{}`, and duplicates are left out",
+                names.join(" and "),
+                source.name
+            ),
         );
     }
     match offender(plan, |laws| laws.idempotent) {
         None => (true, "its states are idempotent".to_owned()),
-        Some(text) => (false, format!("`{}` has no key, and {text} counts an event again", source.name)),
+        Some(text) => {
+            (false, format!("`{}` has no key, so {text} counts a repeated event again", source.name))
+        }
     }
 }
 
 fn deletes(plan: &MetricPlan) -> (bool, String) {
     if let Some(Spread::Sessions { .. }) = plan.spread {
-        return (false, "a session does not know which events hold it together".to_owned());
+        return (false, "the state of a session does not hold the events that join it".to_owned());
     }
     match offender(plan, |laws| laws.invertible) {
         None => (true, "its states have inverses".to_owned()),
-        Some(text) => (false, format!("{text} does not keep what it would have to fall back to")),
+        Some(text) => (false, format!("the state of {text} does not hold the other values")),
     }
 }
 

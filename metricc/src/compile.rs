@@ -19,6 +19,9 @@ use proc_macro2::TokenStream;
 
 use crate::{Package, PackageError, Selection};
 
+/// Splits of the log for which batch plans are written: the plans are the same on every machine.
+const N_SPLITS: usize = 2;
+
 /// A generated file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputFile {
@@ -59,23 +62,26 @@ impl Planned<'_> {
         }
     }
 
-    /// What says how it is computed, and what is kept.
-    fn plans(&self) -> Vec<OutputFile> {
+    /// The plans, and the schema of the states.
+    fn plans(&self) -> Result<Vec<OutputFile>, CompileError> {
         let plan_file = |name: &str, kind: &str, text: String| file(format!("plans/{name}.{kind}"), text);
         match self {
             Planned::Base(source, plan) => {
                 let name = plan.metric.name.as_str();
-                vec![
+                let batch = metricc_runtime_batch::explain(source, plan, N_SPLITS)?;
+                let stream = metricc_runtime_stream::explain(source, plan)?;
+                Ok(vec![
                     file(format!("schemas/{name}.state.json"), json(&schema::state(plan))),
-                    plan_file(name, "batch.txt", explain::batch(source, plan).to_text()),
-                    plan_file(name, "stream.txt", explain::stream(source, plan).to_text()),
-                    plan_file(name, "stream.dot", explain::stream(source, plan).to_dot()),
+                    plan_file(name, "batch.txt", batch.to_text()),
+                    plan_file(name, "stream.txt", stream.to_text()),
+                    plan_file(name, "stream.dot", stream.to_dot()),
                     plan_file(name, "serve.txt", explain::serve(plan).to_text()),
-                ]
+                ])
             }
             // A derived metric has no states or engine plans of its own.
             Planned::Derived(plan) => {
-                vec![plan_file(&plan.derived.name, "derived.txt", explain_derived(&plan.derived).to_text())]
+                let text = explain_derived(&plan.derived).to_text();
+                Ok(vec![plan_file(&plan.derived.name, "derived.txt", text)])
             }
         }
     }
@@ -112,7 +118,7 @@ pub fn compile(
         let module = stub_module(row, hash, &text, used, origin);
         files.push(file(format!("rust/src/metrics/{}.rs", row.name), rust(module)));
         files.push(file(format!("schemas/{}.result.json", row.name), json(&schema::result(row, hash))));
-        files.extend(metric.plans());
+        files.extend(metric.plans()?);
     }
     Ok(files)
 }

@@ -1,4 +1,4 @@
-//! What engines gave for metrics over events, and all that can be read from it.
+//! Evaluated segments of base metrics, and reading any metric that they suffice for.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
 use metricc_runtime_serve::{Presented, Reading, ServeError, derive, read};
 
-/// Segments of metrics over events, one for each, up to one frontier of each source.
+/// Segments of base metrics, one each, up to one frontier per source.
 #[derive(Debug, Default)]
 pub struct Evaluated {
     segments: Vec<(Arc<MetricPlan>, Segment)>,
@@ -19,10 +19,11 @@ impl Evaluated {
         self.segments.extend(plan.metrics.iter().cloned().zip(segments));
     }
 
-    /// Presents a metric that was added, or is made of ones that were. `reading` says by which windows.
+    /// Presents a base metric that was added, or a metric derived from such ones. `reading` gives windows and
+    /// range.
     ///
     /// # Errors
-    /// When it is neither, or cannot be read so.
+    /// If it is neither, or cannot be read by these windows.
     pub fn read(
         &self,
         metric: &AnyMetric,

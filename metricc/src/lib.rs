@@ -36,7 +36,7 @@ mod typed;
 pub mod verify;
 
 #[cfg(feature = "engines")]
-pub use evaluate::{Engine, EngineOptions, EvaluateError, Evaluation, evaluate, evaluate_interval};
+pub use evaluate::{evaluate, evaluate_interval};
 #[cfg(feature = "engines")]
 pub use evaluated::Evaluated;
 #[cfg(feature = "engines")]
@@ -46,6 +46,8 @@ pub use typed::{Answer, EventLog, MetricStream, Run, RunError};
 
 #[cfg(feature = "http")]
 pub use metricc_client::HttpServing;
+#[cfg(feature = "engines")]
+pub use metricc_compiler::{Engine, EngineOptions, EvaluateError, Evaluation};
 #[cfg(feature = "http-server")]
 pub use metricc_http_api as serving_http;
 #[cfg(feature = "engines")]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use metricc_compiler::SourcePlan;
 use metricc_ir as ir;
 use metricc_log::{Binding, Format, Frontier, Interval, Log, Quarantined, position_column};
-use metricc_runtime_serve::Reading;
+use metricc_runtime_serve::{Reading, ServeError};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -87,6 +87,9 @@ pub enum TestError {
     /// An engine failed.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// The states could not be presented.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// The records could not be written to a temporary folder.
     #[error("cannot write the records to a temporary folder")]
     Folder(#[from] std::io::Error),
@@ -185,16 +188,14 @@ impl TestRun<'_> {
             if report.failures.len() > n_before {
                 return Ok(());
             }
-            has_conflicts |= all.1.findings.n_conflicts > 0;
+            has_conflicts |= all.1.read_stats.n_conflicts > 0;
             evaluated.add(&all.0.plan, all.1.segments);
         }
         for (expected, is_ordered) in self.test.expected.iter().zip(&self.is_ordered) {
             if is_shuffled && (*is_ordered || has_conflicts) {
                 continue;
             }
-            let presented = evaluated
-                .read(&expected.metric, &self.package.imports, &Reading::default())
-                .map_err(EvaluateError::from)?;
+            let presented = evaluated.read(&expected.metric, &self.package.imports, &Reading::default())?;
             let rows = differences(expected, &presented);
             if !rows.is_empty() {
                 let (metric, line) = (expected.metric.name().to_owned(), expected.line);
@@ -220,8 +221,10 @@ impl SourceTest<'_> {
         let whole = Interval::new(start, end.clone()).map_err(EvaluateError::from)?;
         let options = EngineOptions { workers: 2, ..EngineOptions::default() };
         let all = evaluate_interval(&bound, Engine::Batch, &whole, &options, &|_| ())?;
-        report.failures.extend(all.findings.quarantined.iter().map(|record| self.quarantined(order, record)));
-        if all.findings.n_quarantined > 0 {
+        report
+            .failures
+            .extend(all.read_stats.quarantined.iter().map(|record| self.quarantined(order, record)));
+        if all.read_stats.n_quarantined > 0 {
             return Ok((bound, all));
         }
         let layers = RealLayers { bound: &bound, progress: &|_| () };

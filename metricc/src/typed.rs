@@ -15,7 +15,7 @@ use metricc_ir as ir;
 use metricc_ir::AnyMetric;
 use metricc_log::{Binding, EventBuffer, Frontier, Log, LogError, ReadStats};
 use metricc_runtime_serve::{Reading, ServeError, json_lines};
-use metricc_runtime_stream::{Stream, StreamError, StreamOptions};
+use metricc_runtime_stream::Stream;
 use metricc_types::{Definition, Event, Metric, Row};
 
 use crate::{Bound, Engine, EngineOptions, EvaluateError, Evaluated, Package, PackageError, evaluate};
@@ -26,9 +26,12 @@ pub enum RunError {
     /// This version of metricc does not accept the definition.
     #[error(transparent)]
     Package(#[from] PackageError),
-    /// An engine failed, or its states could not be presented.
+    /// An engine failed.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// The states could not be presented.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// The rows do not have the types of the definition.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -54,18 +57,6 @@ impl From<CompileError> for RunError {
 
 impl From<LogError> for RunError {
     fn from(error: LogError) -> Self {
-        RunError::Evaluate(error.into())
-    }
-}
-
-impl From<StreamError> for RunError {
-    fn from(error: StreamError) -> Self {
-        RunError::Evaluate(error.into())
-    }
-}
-
-impl From<ServeError> for RunError {
-    fn from(error: ServeError) -> Self {
         RunError::Evaluate(error.into())
     }
 }
@@ -204,14 +195,14 @@ pub trait Run<D: Definition>: Sized {
     where
         D::Event: Event,
     {
-        self.stream_with(&StreamOptions::default())
+        self.stream_with(&EngineOptions::default())
     }
 
     /// As [`Run::stream`], with options.
     ///
     /// # Errors
     /// As [`Run::stream`].
-    fn stream_with(self, options: &StreamOptions) -> Result<MetricStream<D>, RunError>
+    fn stream_with(self, options: &EngineOptions) -> Result<MetricStream<D>, RunError>
     where
         D::Event: Event;
 }
@@ -246,10 +237,10 @@ impl<D: Definition> Run<D> for Metric<D> {
         let bound = Bound { plan, log: log.log.clone() };
         let evaluation = evaluate(&bound, engine, cut, options, &|_| {})?;
         let rows = planned.rows::<D>(evaluation.segments)?;
-        Ok(Answer { rows, frontier: log.log.end(), read_stats: evaluation.findings })
+        Ok(Answer { rows, frontier: log.log.end(), read_stats: evaluation.read_stats })
     }
 
-    fn stream_with(self, options: &StreamOptions) -> Result<MetricStream<D>, RunError>
+    fn stream_with(self, options: &EngineOptions) -> Result<MetricStream<D>, RunError>
     where
         D::Event: Event,
     {

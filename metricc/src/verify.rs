@@ -1,13 +1,14 @@
-//! The law, checked on the user's own data.
+//! The law, checked on the user's data.
 //!
-//! Each trial cuts the log at a random frontier (also one that is no prefix, with an offset per
-//! partition), picks engines' workers and batch sizes at random, and compares *states* to the byte:
+//! Each trial cuts the log at a random frontier (which may have any offset in each partition, so it need not
+//! be a prefix of the log's order), draws workers and batch sizes of the engines, and compares *states* to
+//! the byte:
 //!
 //! - the stream read at the cut, while it runs, against batch below the cut;
 //! - the stream read at the end against batch over the whole log;
 //! - batch below ⊕ stream above, and stream below ⊕ batch above, against batch over the whole log.
 //!
-//! A difference is shrunk to the smallest prefix of the log that still shows it.
+//! A difference is shrunk to the smallest prefix of the log that still has one.
 
 mod compare;
 mod shrink;

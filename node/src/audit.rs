@@ -9,10 +9,10 @@ use std::time::Instant;
 use arrow::array::ArrayRef;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
-use metricc_compiler::{MetricPlan, Segment};
+use metricc_compiler::{EngineOptions, EvaluateError, MetricPlan, Segment};
 use metricc_durable_log::DurableError;
 use metricc_log::{Frontier, Interval, LogError};
-use metricc_runtime_batch::{BatchError, BatchOptions, evaluate};
+use metricc_runtime_batch::evaluate;
 use metricc_runtime_serve::{ServeError, merge};
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
@@ -66,7 +66,7 @@ pub enum AuditError {
     Interval(#[from] LogError),
     /// The batch engine failed.
     #[error(transparent)]
-    Batch(#[from] BatchError),
+    Batch(#[from] EvaluateError),
     /// The served segments could not be merged.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -88,7 +88,7 @@ pub enum AuditError {
 ///
 /// # Errors
 /// [`AuditError`] if the log could not be evaluated. Differences are not an error.
-pub(crate) fn served(source: &NodeSource, options: &BatchOptions) -> Result<Vec<AuditLine>, AuditError> {
+pub(crate) fn served(source: &NodeSource, options: &EngineOptions) -> Result<Vec<AuditLine>, AuditError> {
     let started = Instant::now();
     let served = source.serving.published_of(source.name());
     let (frontier, parts) = served.ok_or_else(|| AuditError::NotReady(source.name().to_owned()))?;
@@ -107,7 +107,7 @@ pub(crate) fn served(source: &NodeSource, options: &BatchOptions) -> Result<Vec<
 pub(crate) fn recomputed(
     source: &NodeSource,
     frontier: &Frontier,
-    options: &BatchOptions,
+    options: &EngineOptions,
 ) -> Result<Vec<Segment>, AuditError> {
     let start = Frontier(vec![0; frontier.0.len()]);
     let log = source.log_from(&start)?;

@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use metricc_compiler::{Segment, SegmentError};
+use metricc_compiler::{EngineOptions, EvaluateError, Segment, SegmentError};
 use metricc_durable_log::{Disk, DurableError, Flush};
 use metricc_log::{Interval, LogError};
-use metricc_runtime_batch::{BatchError, BatchOptions, evaluate};
+use metricc_runtime_batch::evaluate;
 use metricc_runtime_serve::IndexedSegment;
 use metricc_views::{StoredSegment, View, ViewError, ViewStore};
 use tokio::runtime::Handle;
@@ -38,7 +38,7 @@ pub(crate) struct Schedule {
     pub(crate) flush_events: u64,
     /// See [`SMALL_ROWS`].
     pub(crate) small_rows: u64,
-    pub(crate) options: BatchOptions,
+    pub(crate) options: EngineOptions,
     /// Whether tables are written for other programs.
     pub(crate) has_tables: bool,
 }
@@ -53,7 +53,7 @@ pub(crate) enum StepError {
     #[error(transparent)]
     Interval(#[from] LogError),
     #[error(transparent)]
-    Batch(#[from] BatchError),
+    Batch(#[from] EvaluateError),
     #[error(transparent)]
     Merge(#[from] SegmentError),
     #[error(transparent)]

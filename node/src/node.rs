@@ -6,14 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use metricc_compiler::{DerivedPlan, MetricPlan, SourcePlan};
+use metricc_compiler::{DerivedPlan, EngineOptions, MetricPlan, SourcePlan};
 use metricc_durable_log::{Disk, DurableLog, DurableOptions, LocalDisk, LogId, SourceOptions, TruncatedTail};
 use metricc_ir::user_defined::Imports;
 use metricc_ir::{AnyMetric, base_metrics};
 use metricc_log::{EventDecoder, Frontier};
-use metricc_runtime_batch::BatchOptions;
 use metricc_runtime_serve::LocalServing;
-use metricc_runtime_stream::StreamOptions;
 use metricc_views::ViewStore;
 
 use crate::audit::{self, AuditError, AuditLine};
@@ -177,7 +175,7 @@ impl Node {
 
     fn start_layers(&self, config: &Config, batch: Batch) -> Result<(), NodeError> {
         let source = batch.source.clone();
-        let stream = StreamOptions { workers: config.speed.workers, ..StreamOptions::default() };
+        let stream = EngineOptions { workers: config.speed.workers, ..EngineOptions::default() };
         let options = TailOptions { stream, refresh: config.speed.refresh, ..TailOptions::default() };
         let thread =
             |layer: &str| std::thread::Builder::new().name(format!("metricc-{layer}-{}", source.name()));
@@ -259,7 +257,7 @@ impl Node {
         let node = self.clone();
         let served = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let options = BatchOptions { workers: 1, ..BatchOptions::default() };
+            let options = EngineOptions { workers: 1, ..EngineOptions::default() };
             let lines = node.sources.iter().map(|source| audit::served(source, &options));
             lines.collect::<Result<Vec<_>, _>>()
         });

@@ -9,9 +9,9 @@ use futures::{FutureExt, StreamExt};
 use metricc_client::{
     Explained, Layer, ReadReceipt, ReadRequest, Served, ServedMetric, ServedPart, Serving, ServingError,
 };
-use metricc_compiler::MetricPlan;
+use metricc_compiler::{EngineOptions, MetricPlan};
 use metricc_log::{Frontier, Interval};
-use metricc_runtime_batch::{BatchOptions, evaluate};
+use metricc_runtime_batch::evaluate;
 use metricc_runtime_serve::{IndexedSegment, LocalServing, ServedTable, ServingTables};
 use tokio::sync::{Semaphore, watch};
 
@@ -161,7 +161,7 @@ fn segments_at<'a>(
     let from = view.as_ref().map_or_else(|| Frontier(vec![0; at.0.len()]), |view| view.frontier.clone());
     let log = source.log_from(&from).map_err(|error| failed(&error))?;
     let interval = Interval::new(from, at.clone()).map_err(|error| failed(&error))?;
-    let options = BatchOptions { workers: 1, ..BatchOptions::default() };
+    let options = EngineOptions { workers: 1, ..EngineOptions::default() };
     let fresh = evaluate(&source.plan, &log, &interval, &options, &|_| ()).map_err(|error| failed(&error))?;
     let parts = |(place, fresh): (usize, _)| {
         let known = view.as_ref().and_then(|view| view.segments.get(place)).cloned();

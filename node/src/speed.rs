@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use metricc_compiler::{EngineOptions, EvaluateError};
 use metricc_durable_log::DurableError;
 use metricc_log::{Frontier, Interval, LogError};
 use metricc_runtime_serve::ServeError;
-use metricc_runtime_stream::{Stream, StreamError, StreamOptions};
+use metricc_runtime_stream::Stream;
 
 use crate::source::{LoadedView, NodeSource};
 
@@ -25,7 +26,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// How a tail follows its log.
 #[derive(Debug, Clone)]
 pub(crate) struct TailOptions {
-    pub(crate) stream: StreamOptions,
+    pub(crate) stream: EngineOptions,
     /// The least time between two frontiers that are served.
     pub(crate) refresh: Duration,
     /// Positions that are fed in one step, before the tail looks for other work.
@@ -34,7 +35,7 @@ pub(crate) struct TailOptions {
 
 impl Default for TailOptions {
     fn default() -> Self {
-        let (stream, refresh) = (StreamOptions::default(), Duration::from_millis(200));
+        let (stream, refresh) = (EngineOptions::default(), Duration::from_millis(200));
         TailOptions { stream, refresh, step_positions: 262_144 }
     }
 }
@@ -43,7 +44,7 @@ impl Default for TailOptions {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SpeedError {
     #[error(transparent)]
-    Stream(#[from] StreamError),
+    Stream(#[from] EvaluateError),
     #[error(transparent)]
     Log(#[from] DurableError),
     #[error(transparent)]
@@ -81,8 +82,13 @@ impl TailGeneration {
         }
         let log = source.log_from(&at)?;
         let step = Interval::new(at.clone(), at_most(&at, target, options.step_positions));
-        let step = step.map_err(LogError::from).map_err(StreamError::from)?;
-        self.stream.feed_from(&log, &step, options.stream.batch_rows.min(BATCH_ROWS), &|_| ())?;
+        let step = step.map_err(LogError::from).map_err(EvaluateError::from)?;
+        self.stream.feed_from(
+            &log,
+            &step,
+            options.stream.batch_rows.unwrap_or(BATCH_ROWS).min(BATCH_ROWS),
+            &|_| (),
+        )?;
         Ok(self.stream.frontier() == target)
     }
 }

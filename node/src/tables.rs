@@ -62,8 +62,8 @@ fn write_one(
     let stamp = TableStamp { app: format!("metricc-{}", view.log.id), version: view.version, info };
     let name = &metric.metric.name;
     match runtime.block_on(store.table(name).replace(&rows, &stamp)) {
-        Err(ViewError::Broken { path, problem }) => {
-            tracing::warn!(metric = name, %path, %problem, "the table is damaged, and is made anew");
+        Err(ViewError::Corrupt { path, source }) => {
+            tracing::warn!(metric = name, %path, problem = %source, "the table is corrupt and is rebuilt");
             runtime.block_on(store.drop_table(name))?;
             runtime.block_on(store.table(name).replace(&rows, &stamp))?;
             Ok(())

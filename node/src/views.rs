@@ -8,9 +8,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::sync::Arc;
 use std::time::Duration;
 
-use metricc_compiler::SourcePlan;
+use metricc_compiler::{EngineOptions, SourcePlan};
 use metricc_durable_log::{Disk, LogSnapshot};
-use metricc_runtime_batch::BatchOptions;
 use metricc_runtime_serve::{IndexedSegment, merge};
 use metricc_views::{LogStamp, View, ViewError, ViewStore};
 use object_store::local::LocalFileSystem;
@@ -53,7 +52,7 @@ pub(crate) fn open_source(
         n_events: config.batch.events,
         flush_events: config.ingest.seal_events,
         small_rows: SMALL_ROWS,
-        options: BatchOptions { workers: config.batch.workers, ..BatchOptions::default() },
+        options: EngineOptions { workers: config.batch.workers, ..EngineOptions::default() },
         has_tables: config.batch.tables,
     };
     let runtime = runtime.clone();
@@ -118,8 +117,8 @@ async fn find(store: &ViewStore, plan: &SourcePlan, log: &LogSnapshot) -> Result
         for stored in stored {
             match store.read(metric, stored).await {
                 Ok(segment) => parts.push(segment),
-                Err(ViewError::Broken { path, problem }) => {
-                    return Ok(Found::Unusable(format!("`{path}`: {problem}")));
+                Err(ViewError::Corrupt { path, source }) => {
+                    return Ok(Found::Unusable(format!("`{path}`: {source}")));
                 }
                 Err(error) => return Err(error),
             }

@@ -1,4 +1,4 @@
-//! A monoid as DataFusion's aggregate: adapters without arithmetic of their own.
+//! A monoid as a DataFusion aggregate: adapters without arithmetic of their own.
 //!
 //! The result of the aggregate *is* its state, so partial and final aggregation emit the same column.
 

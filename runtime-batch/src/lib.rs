@@ -1,18 +1,20 @@
 //! The batch layer: evaluates the metrics of a source over an interval of its log with DataFusion.
 //!
-//! [`evaluate`] renders a [`SourcePlan`](metricc_compiler::SourcePlan) to DataFusion's physical
-//! operators: one scan and one decode per share of the log feed, for every metric, *prepare → partial
-//! aggregate → repartition by group → final aggregate*. Results are the canonical states, not
-//! presented values, since only states merge.
+//! [`evaluate`] renders a [`SourcePlan`](metricc_compiler::SourcePlan) to DataFusion's physical operators.
+//! Each split of the log is scanned and decoded once, and feeds every grouping of metrics: *prepare → partial
+//! aggregate → repartition by group → final aggregate*. Results are canonical states, not presented values,
+//! since only states merge. [`explain()`] shows the operators.
 //!
-//! Invariants: the operators are put together here and nowhere rewritten: there is no optimizer, so
-//! none of its rules can change an answer. The arithmetic is that of
-//! [`metricc_algebra::Monoid`]; the row part that of [`metricc_compiler::Prepare`]. Memory is bounded
-//! by a pool; what does not fit is spilled, and what cannot be spilled is an error.
+//! Invariants: the operators are built here and never rewritten; there is no optimizer whose rules could
+//! change an answer. The arithmetic is in [`metricc_algebra::Monoid`], the row part in
+//! [`metricc_compiler::Prepare`]. A pool bounds memory; states that do not fit are spilled, and states that
+//! cannot be spilled are an error.
 
 mod accumulate;
 mod evaluate;
+mod explain;
 mod operators;
 mod scan;
 
-pub use evaluate::{BatchError, BatchOptions, BatchResult, evaluate};
+pub use evaluate::evaluate;
+pub use explain::explain;

@@ -1,4 +1,4 @@
-//! One grouping's physical plan, put together from DataFusion's operators.
+//! The physical plan of one grouping, built from DataFusion's operators.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::stream;
 use metricc_compiler::{Grouping, StateColumn};
-use metricc_log::give_way;
+use metricc_log::yield_if_due;
 
 use crate::accumulate::MonoidAggregate;
-use crate::scan::Shares;
+use crate::scan::Splits;
 
-/// *prepare → partial aggregate → repartition by group → final aggregate*; output partitions hold
-/// disjoint groups, in the grouping's form.
-pub(crate) fn physical_plan(plan: &Arc<Grouping>, shares: Arc<Shares>) -> Result<Arc<dyn ExecutionPlan>> {
-    let n_shares = shares.len();
+/// *prepare → aggregate* for one split; *prepare → partial aggregate → repartition by group → final
+/// aggregate* for several. Output partitions hold disjoint groups, with the grouping's columns.
+pub(crate) fn physical_plan(plan: &Arc<Grouping>, splits: Arc<Splits>) -> Result<Arc<dyn ExecutionPlan>> {
+    let n_splits = splits.len();
     let prepared = plan.prepare.schema().clone();
-    let scan: Arc<dyn ExecutionPlan> = Arc::new(PrepareExec::new(plan.clone(), shares));
+    let scan: Arc<dyn ExecutionPlan> = Arc::new(PrepareExec::new(plan.clone(), splits));
     let group_by = group_by(&prepared, plan.form.n_group_columns);
     let aggregates = plan
         .states
@@ -37,7 +37,7 @@ pub(crate) fn physical_plan(plan: &Arc<Grouping>, shares: Arc<Shares>) -> Result
         .map(|(index, state)| aggregate(plan, &prepared, plan.form.n_group_columns + index, state))
         .collect::<Result<Vec<_>>>()?;
     let filters = plan.states.iter().map(|state| state.filter.map(|filter| column(&prepared, filter)));
-    let mode = if n_shares == 1 { AggregateMode::Single } else { AggregateMode::Partial };
+    let mode = if n_splits == 1 { AggregateMode::Single } else { AggregateMode::Partial };
     let aggregated: Arc<dyn ExecutionPlan> = Arc::new(AggregateExec::try_new(
         mode,
         group_by,
@@ -46,13 +46,13 @@ pub(crate) fn physical_plan(plan: &Arc<Grouping>, shares: Arc<Shares>) -> Result
         scan,
         prepared.clone(),
     )?);
-    if n_shares == 1 {
+    if n_splits == 1 {
         return Ok(aggregated);
     }
     let partial = aggregated.schema();
     let groups = (0..plan.form.n_group_columns).map(|index| column(&partial, index)).collect();
     let exchange: Arc<dyn ExecutionPlan> =
-        Arc::new(RepartitionExec::try_new(aggregated, Partitioning::Hash(groups, n_shares))?);
+        Arc::new(RepartitionExec::try_new(aggregated, Partitioning::Hash(groups, n_splits))?);
     Ok(Arc::new(AggregateExec::try_new(
         AggregateMode::FinalPartitioned,
         self::group_by(&partial, plan.form.n_group_columns),
@@ -79,7 +79,7 @@ fn aggregate(
     state: &StateColumn,
 ) -> Result<Arc<AggregateFunctionExpr>> {
     let function = AggregateUDF::from(MonoidAggregate::new(state.monoid.clone()));
-    // The engine wants an argument, also for those that have none.
+    // The engine requires an argument, also for an aggregate that has none.
     let args = if state.args.is_empty() { &[0][..] } else { &state.args };
     let args = args.iter().map(|&arg| column(prepared, arg)).collect();
     let name = plan.form.schema.field(segment_column).name();
@@ -92,19 +92,19 @@ fn aggregate(
 #[derive(Debug)]
 struct PrepareExec {
     plan: Arc<Grouping>,
-    shares: Arc<Shares>,
+    splits: Arc<Splits>,
     properties: Arc<PlanProperties>,
 }
 
 impl PrepareExec {
-    fn new(plan: Arc<Grouping>, shares: Arc<Shares>) -> Self {
+    fn new(plan: Arc<Grouping>, splits: Arc<Splits>) -> Self {
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(plan.prepare.schema().clone()),
-            Partitioning::UnknownPartitioning(shares.len()),
+            Partitioning::UnknownPartitioning(splits.len()),
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        PrepareExec { plan, shares, properties }
+        PrepareExec { plan, splits, properties }
     }
 }
 
@@ -142,15 +142,15 @@ impl ExecutionPlan for PrepareExec {
     }
 
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let Some(rows) = self.shares.take(partition) else {
-            return internal_err!("share {partition} of the scan was read twice");
+        let Some(rows) = self.splits.take(partition) else {
+            return internal_err!("split {partition} of the log was read twice, or has no rows");
         };
         let plan = self.plan.clone();
         let batches = stream::unfold(rows, move |mut rows| {
             let plan = plan.clone();
             async move {
                 let batch = rows.next().await?;
-                give_way();
+                yield_if_due();
                 let prepared =
                     plan.prepare.apply(&batch).map_err(|error| DataFusionError::External(Box::new(error)));
                 Some((prepared, rows))

@@ -1,24 +1,23 @@
-//! The shared scan: a share of the log is read and decoded once, for all metrics.
+//! The shared scan: each split of the log is read and decoded once, for all metrics.
 //!
-//! The first grouping of a plan reads: it takes each decoded batch itself, after it has sent it to every other grouping
-//! over a channel of one. So the slowest one sets the pace, memory stays bounded by a few batches per grouping, and a
-//! plan of one grouping hands nothing from thread to thread.
+//! The first grouping of a plan reads. It sends each decoded batch to every other grouping over a channel of
+//! one, then takes the batch itself. So the slowest grouping sets the pace, memory stays bounded by a few
+//! batches per grouping, and a plan of one grouping passes nothing from thread to thread.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use metricc_log::{Findings, Log, LogError, Reader, Slice};
+use metricc_compiler::{Engine, EvaluateError};
+use metricc_log::{Log, LogError, ReadStats, Reader, Slice};
 use tokio::sync::mpsc;
 use tokio::task::coop::consume_budget;
 use tokio::task::yield_now;
 
-use crate::BatchError;
-
-/// Decoded batches that wait for one grouping: it is to take each while it is in the cache.
+/// Decoded batches that wait for one grouping. Few, so that each is still in the cache when it is taken.
 const QUEUE_LENGTH: usize = 1;
 
-/// What all shares are read with.
+/// The log, and how its splits are read.
 #[derive(Debug, Clone)]
 pub(crate) struct Scan {
     pub(crate) log: Log,
@@ -26,47 +25,46 @@ pub(crate) struct Scan {
     pub(crate) columns: Arc<[usize]>,
     /// Most rows of a batch; at least 1.
     pub(crate) batch_rows: usize,
-    /// What came of the reading.
-    pub(crate) read: Arc<Read>,
+    pub(crate) progress: Arc<ScanProgress>,
 }
 
-/// What reading has come to, over all shares.
+/// How far reading has come, over all splits.
 #[derive(Debug, Default)]
-pub(crate) struct Read {
+pub(crate) struct ScanProgress {
     /// Positions read so far.
     n_positions: AtomicU64,
-    /// Shares of which all was read.
+    /// Splits that were read to their end.
     n_ended: AtomicUsize,
     outcome: Mutex<Outcome>,
 }
 
 #[derive(Debug, Default)]
 struct Outcome {
-    findings: Findings,
+    stats: ReadStats,
     failed: Option<LogError>,
 }
 
-impl Read {
+impl ScanProgress {
     pub(crate) fn n_positions(&self) -> u64 {
         self.n_positions.load(Ordering::Relaxed)
     }
 
-    /// What was found in so many shares, each of them read to its end.
-    pub(crate) fn take_findings(&self, n_shares: usize) -> Result<Findings, BatchError> {
-        let Outcome { findings, failed } =
+    /// Statistics of all splits; an error unless each of them was read to its end.
+    pub(crate) fn take_stats(&self, n_splits: usize) -> Result<ReadStats, EvaluateError> {
+        let Outcome { stats, failed } =
             std::mem::take(&mut *self.outcome.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(error) = failed {
             return Err(error.into());
         }
-        if self.n_ended.load(Ordering::Relaxed) < n_shares {
-            return Err(BatchError::Thread("a share of the log was not read to its end".to_owned()));
+        if self.n_ended.load(Ordering::Relaxed) < n_splits {
+            return Err(EvaluateError::thread(Engine::Batch, "a split of the log was not read to its end"));
         }
-        Ok(findings)
+        Ok(stats)
     }
 
-    fn add(&self, n_positions: u64, findings: Findings) {
+    fn add(&self, n_positions: u64, stats: ReadStats) {
         self.n_positions.fetch_add(n_positions, Ordering::Relaxed);
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).findings.merge(findings);
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).stats.merge(stats);
     }
 
     fn fail(&self, error: LogError) {
@@ -74,32 +72,37 @@ impl Read {
     }
 }
 
-/// The reading ends of one grouping, one per share; each is taken once.
+/// Where one grouping gets its rows, one source per split; each is taken once.
 #[derive(Debug)]
-pub(crate) struct Shares(Vec<Mutex<Option<Rows>>>);
+pub(crate) struct Splits(Vec<Mutex<Option<Rows>>>);
 
-impl Shares {
+impl Splits {
+    /// Splits without rows, for a plan that is shown and not run.
+    pub(crate) fn unread(n_splits: usize) -> Self {
+        Splits((0..n_splits).map(|_| Mutex::new(None)).collect())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(crate) fn take(&self, share: usize) -> Option<Rows> {
-        self.0.get(share)?.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) fn take(&self, split: usize) -> Option<Rows> {
+        self.0.get(split)?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// One share of the log as a grouping gets it.
+/// The rows of one split, as a grouping gets them.
 #[derive(Debug)]
 pub(crate) enum Rows {
-    /// Reads it, and sends it to the others.
-    Reader(ShareReader),
-    /// Is sent it.
+    /// The grouping reads the split, and sends each batch to the others.
+    Reader(SplitReader),
+    /// Another grouping reads and sends.
     Receiver(mpsc::Receiver<RecordBatch>),
 }
 
 impl Rows {
-    /// The next decoded batch. None at the end, and where the log could not be read or a grouping has gone: what
-    /// went wrong is then found in [`Read`] or with that grouping.
+    /// The next decoded batch; `None` at the end, or if the log could not be read or another grouping failed.
+    /// That error is kept in [`ScanProgress`], or returned by the other grouping.
     pub(crate) async fn next(&mut self) -> Option<RecordBatch> {
         match self {
             Rows::Reader(reader) => reader.next().await,
@@ -108,9 +111,9 @@ impl Rows {
     }
 }
 
-/// Reads one share.
+/// Reads one split.
 #[derive(Debug)]
-pub(crate) struct ShareReader {
+pub(crate) struct SplitReader {
     scan: Scan,
     slices: std::vec::IntoIter<Slice>,
     /// The slice that is being read.
@@ -118,35 +121,35 @@ pub(crate) struct ShareReader {
     others: Vec<mpsc::Sender<RecordBatch>>,
 }
 
-/// Lays every share out for every grouping. An interval without positions has no shares.
-pub(crate) fn connect(scan: &Scan, shares: Vec<Vec<Slice>>, n_groupings: usize) -> Vec<Arc<Shares>> {
+/// Connects every grouping with every split. An interval without positions has no splits.
+pub(crate) fn connect(scan: &Scan, splits: Vec<Vec<Slice>>, n_groupings: usize) -> Vec<Arc<Splits>> {
     let mut ends: Vec<Vec<Mutex<Option<Rows>>>> = (0..n_groupings).map(|_| Vec::new()).collect();
     let Some((first, rest)) = ends.split_first_mut() else { return Vec::new() };
-    for slices in shares {
+    for slices in splits {
         let mut others = Vec::with_capacity(rest.len());
         for end in rest.iter_mut() {
             let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
             others.push(sender);
             end.push(Mutex::new(Some(Rows::Receiver(receiver))));
         }
-        let reader = ShareReader { scan: scan.clone(), slices: slices.into_iter(), slice: None, others };
+        let reader = SplitReader { scan: scan.clone(), slices: slices.into_iter(), slice: None, others };
         first.push(Mutex::new(Some(Rows::Reader(reader))));
     }
-    ends.into_iter().map(|end| Arc::new(Shares(end))).collect()
+    ends.into_iter().map(|end| Arc::new(Splits(end))).collect()
 }
 
-impl ShareReader {
+impl SplitReader {
     async fn next(&mut self) -> Option<RecordBatch> {
-        // Without others there is nothing to wait for, and so no moment at which the engine could stop this.
+        // Without other groupings nothing here waits, so nothing else lets the engine cancel the task.
         consume_budget().await;
         let rows = match self.read() {
             Ok(Some(rows)) => rows,
             Ok(None) => {
-                self.scan.read.n_ended.fetch_add(1, Ordering::Relaxed);
+                self.scan.progress.n_ended.fetch_add(1, Ordering::Relaxed);
                 return None;
             }
             Err(error) => {
-                self.scan.read.fail(error);
+                self.scan.progress.fail(error);
                 return None;
             }
         };
@@ -154,17 +157,17 @@ impl ShareReader {
             other.send(rows.clone()).await.ok()?;
         }
         if !self.others.is_empty() {
-            // They run now, while the rows are still in the cache.
+            // The others run now, while the rows are still in the cache.
             yield_now().await;
         }
         Some(rows)
     }
 
-    /// Decodes the next batch; none at the end of the share.
+    /// Decodes the next batch; `None` at the end of the split.
     fn read(&mut self) -> Result<Option<RecordBatch>, LogError> {
         loop {
             if let Some(batch) = self.slice.as_mut().and_then(Iterator::next).transpose()? {
-                self.scan.read.add(batch.slice.n_positions(), batch.findings);
+                self.scan.progress.add(batch.slice.n_positions(), batch.findings);
                 return Ok(Some(batch.rows));
             }
             let Some(slice) = self.slices.next() else { return Ok(None) };

@@ -1,8 +1,8 @@
 //! Pre-combining: the rows of one epoch become few differences per group.
 //!
-//! The group table is DataFusion's, the states are the monoids' own [`Groups`]: the same parts that
-//! the batch layer's aggregate runs on. The table lives as long as the epoch, so rows of a group that
-//! comes back meet their state here, before any exchange; it is emptied early only when it grows large.
+//! The group table is DataFusion's, and the states are the monoids' own [`Groups`]: the batch engine
+//! aggregates with the same parts. The table lives as long as the epoch, so rows of a group that occurs again
+//! meet their state here, before any exchange. It is emptied early only when it grows large.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use metricc_compiler::{CompileError, Grouping};
 use crate::difference::Difference;
 use crate::key::GroupKey;
 
-/// Groups, in full micro-batches, and bytes of their states that a table holds before it is emptied.
+/// Limits of a table: groups, in full micro-batches, and bytes of their states.
 const TABLE_BATCHES: usize = 4;
 const TABLE_BYTES: usize = 64 << 20;
 
@@ -64,7 +64,7 @@ impl<K: GroupKey, D: Difference> Combiner<K, D> {
         Ok(())
     }
 
-    /// Whether the table is to be emptied although the epoch goes on.
+    /// Whether the table has to be emptied before the epoch ends.
     pub(crate) fn is_full(&self) -> bool {
         let bytes: usize = self.states.iter().map(|groups| groups.size()).sum();
         self.table.len() >= self.max_groups || bytes >= TABLE_BYTES

@@ -1,7 +1,8 @@
-//! One grouping's dataflow: *combine → exchange → arrange*, and reading its trace at a time.
+//! The dataflow of one grouping: *combine → exchange → arrange*, and reading its trace at a time.
 //!
-//! A time is an epoch: the rows fed between two moments at which somebody may read. Within one, rows only meet in the
-//! combiner's table, so that what the collection has to sort and merge depends on groups and reads, not on rows.
+//! The time of the dataflow is an epoch: the rows fed between two moments at which a read is possible. Within
+//! an epoch, rows only meet in the combiner's table, so the work of sorting and merging in the collection
+//! depends on the number of groups and reads, not on the number of rows.
 
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ use differential_dataflow::trace::chunk::vec::{ChunkBatcher, ChunkSpine};
 use differential_dataflow::trace::cursor::cursor_list;
 use differential_dataflow::trace::{Cursor, TraceReader};
 use metricc_algebra::n_words;
-use metricc_compiler::{CompileError, Grouping, PackedGroup, StateLayout};
-use metricc_log::give_way;
+use metricc_compiler::{CompileError, Grouping, PackedGroup, StateLayout, explain};
+use metricc_log::yield_if_due;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::{Capability, Operator, Probe};
 use timely::dataflow::{ProbeHandle, Stream};
@@ -25,27 +26,29 @@ use crate::difference::{Difference, HeapProduct, Words};
 use crate::key::{GroupKey, RowKey, ShortKey};
 use crate::worker::Failures;
 
-/// Index of an epoch.
+/// Index of an epoch of the dataflow.
 pub(crate) type Time = u64;
 
 /// A group, an epoch, and the product of the group's states in it.
 type Update<K, D> = ((K, ()), Time, D);
 
-/// Groups in a batch of states that is read out.
+/// Groups in a batch of states that a read returns.
 const READ_ROWS: usize = 8192;
 
-/// Groups that are read before others may have the processor.
+/// Groups that are read between two checks of the time slice.
 const GROUPS_AT_A_TIME: usize = 1024;
 
 /// The trace of one grouping on one worker.
 pub(crate) trait GroupingTrace {
     /// The states of this worker's groups over all epochs before `time`, in the grouping's form.
     fn read(&mut self, time: Time) -> Result<Vec<RecordBatch>, CompileError>;
-    /// Gives up the distinction of times before `time`: no read will ask for less.
+    /// Allows times before `time` to be merged: no later read is before it.
     fn compact(&mut self, time: Time);
+    /// The types of keys and differences, for `explain`.
+    fn types(&self) -> Vec<(&'static str, String)>;
 }
 
-/// Adds a grouping to the dataflow of this worker. The forms of key and difference follow from the plan.
+/// Adds a grouping to the dataflow of this worker. The plan decides the types of key and difference.
 pub(crate) fn attach<'scope>(
     plan: &Arc<Grouping>,
     rows: &Stream<'scope, Time, Vec<RecordBatch>>,
@@ -89,14 +92,20 @@ fn arrange<'scope, K: GroupKey, D: Difference>(
     let arranged = arrange_core::<_, _, ChunkBatcher<K, (), Time, D>, ChunkSpine<K, (), Time, D>>(
         combined,
         by_group,
-        &format!("arrange {}", plan.form.place),
+        &format!("exchange and arrange {}", plan.form.place),
         ChunkBatcher::new,
     );
     arranged.stream.probe_with(probe);
     Ok(Box::new(Trace { plan: plan.clone(), agent: arranged.trace }))
 }
 
-/// The first operator: holds the table of an epoch and sends it on when the epoch ends, or the table is full.
+/// Name of the first operator.
+pub(crate) fn combine_name(plan: &Grouping) -> String {
+    format!("prepare and combine {}", plan.form.place)
+}
+
+/// The first operator: fills the table of an epoch, and sends its groups when the epoch ends or the table is
+/// full.
 fn combine<'scope, K: GroupKey, D: Difference>(
     plan: &Arc<Grouping>,
     rows: &Stream<'scope, Time, Vec<RecordBatch>>,
@@ -105,8 +114,7 @@ fn combine<'scope, K: GroupKey, D: Difference>(
 ) -> Result<Stream<'scope, Time, Vec<Update<K, D>>>, CompileError> {
     let mut combiner = Combiner::<K, D>::new(plan.clone(), batch_rows)?;
     let failures = failures.clone();
-    let name = format!("combine {}", plan.form.place);
-    Ok(rows.clone().unary_frontier(Pipeline, &name, move |_, _| {
+    Ok(rows.clone().unary_frontier(Pipeline, &combine_name(plan), move |_, _| {
         // The epoch whose rows are in the table.
         let mut held: Option<Capability<Time>> = None;
         move |(input, frontier), output| {
@@ -126,7 +134,7 @@ fn combine<'scope, K: GroupKey, D: Difference>(
                 }
                 for rows in batches.drain(..) {
                     combiner.add(&rows).unwrap_or_else(|error| failures.report(error));
-                    give_way();
+                    yield_if_due();
                     if combiner.is_full() {
                         send(&mut combiner, &epoch);
                     }
@@ -163,7 +171,7 @@ impl<K: GroupKey, D: Difference> GroupingTrace for Trace<K, D> {
             });
             groups.extend(sum.filter(|sum| !sum.is_zero()).map(|sum| (key, sum)));
             if groups.len().is_multiple_of(GROUPS_AT_A_TIME) {
-                give_way();
+                yield_if_due();
             }
             if groups.len() == READ_ROWS {
                 read.push(self.batch(std::mem::take(&mut groups))?);
@@ -177,6 +185,11 @@ impl<K: GroupKey, D: Difference> GroupingTrace for Trace<K, D> {
     fn compact(&mut self, time: Time) {
         self.agent.set_logical_compaction(AntichainRef::new(&[time]));
         self.agent.set_physical_compaction(AntichainRef::new(&[time]));
+    }
+
+    fn types(&self) -> Vec<(&'static str, String)> {
+        let held = format!("{}, {}", explain::layout(&self.plan.layout), D::held());
+        vec![("key", K::TYPE.to_owned()), ("difference", held), ("absent if", "rows = 0".to_owned())]
     }
 }
 

@@ -1,8 +1,10 @@
 //! The product of a grouping's states as the difference of a differential collection.
 //!
-//! Merging two differences is merging two states, by the same functions that both engines use. A
-//! difference counts as zero only if its row count, its first word, is zero: values may cancel, the
-//! group stays (C69).
+//! Merging two differences is merging two states, by the same functions that both engines use. A difference
+//! is zero only if its row count is ([`ROW_COUNT`]): where values cancel, the group stays (C69).
+//!
+//! Within one process differences move between workers as values. Serialisation is for streams that span
+//! several processes, where timely exchanges bytes; no test or command runs such a stream yet.
 
 use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +13,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, FixedSizeBinaryBuild
 use differential_dataflow::ExchangeData;
 use differential_dataflow::difference::{IsZero, Semigroup};
 use metricc_algebra::{HeapState, Layout, StateError, WordOp, merge_words, n_words};
-use metricc_compiler::Grouping;
+use metricc_compiler::{Grouping, ROW_COUNT};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A difference that holds the product of a grouping's states.
@@ -20,6 +22,8 @@ pub(crate) trait Difference: ExchangeData + Semigroup {
     fn from_columns(plan: &Grouping, columns: &[ArrayRef]) -> Result<Vec<Self>, StateError>;
     /// The canonical state columns of these differences.
     fn to_columns(plan: &Grouping, differences: &[Self]) -> Result<Vec<ArrayRef>, StateError>;
+    /// Where the states are, for `explain`.
+    fn held() -> String;
 }
 
 /// A word program that lives as long as the process, as a thin pointer: every difference holds one.
@@ -70,7 +74,7 @@ impl<'de> Deserialize<'de> for Program {
     }
 }
 
-/// Up to N words of state, in place; words behind the program's are zero.
+/// Up to N words of state, in place; the words after the program's are zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Words<const N: usize> {
     program: Program,
@@ -93,7 +97,7 @@ impl<const N: usize> Ord for Words<N> {
 impl<const N: usize> IsZero for Words<N> {
     #[inline]
     fn is_zero(&self) -> bool {
-        self.words[0] == 0
+        self.words[ROW_COUNT] == 0
     }
 }
 
@@ -152,6 +156,10 @@ impl<const N: usize> Difference for Words<N> {
         }
         Ok(columns)
     }
+
+    fn held() -> String {
+        format!("up to {N} in place")
+    }
 }
 
 /// A product with at least one state on the heap. Shared, so that the spine copies pointers.
@@ -181,7 +189,7 @@ impl Ord for Parts {
 
 impl IsZero for HeapProduct {
     fn is_zero(&self) -> bool {
-        self.0.words[0] == 0
+        self.0.words[ROW_COUNT] == 0
     }
 }
 
@@ -250,6 +258,10 @@ impl Difference for HeapProduct {
             }
         }
         Ok(columns)
+    }
+
+    fn held() -> String {
+        "shared".to_owned()
     }
 }
 

@@ -2,30 +2,22 @@
 
 use std::sync::Arc;
 
-use metricc_compiler::{Segment, SourcePlan};
-use metricc_log::{Findings, Interval, Log};
+use metricc_compiler::{EngineOptions, EvaluateError, Evaluation, SourcePlan};
+use metricc_log::{Interval, Log};
 
-use crate::stream::{Stream, StreamError, StreamOptions};
+use crate::stream::Stream;
 
-/// The segments of an interval, and what the decoder found on the way.
-#[derive(Debug)]
-pub struct StreamResult {
-    /// One segment per metric of the plan, in its order.
-    pub segments: Vec<Segment>,
-    /// Counts of the records read, quarantined and left out as duplicates.
-    pub findings: Findings,
-}
-
-/// Feeds `interval` of `log` to a fresh dataflow, in micro-batches, and reads it at the end.
-/// `progress` is told the number of positions fed since its last call.
+/// Feeds `interval` of `log` to a new dataflow, in micro-batches, and reads it at the end.
+///
+/// Calls `progress` after every micro-batch with the number of positions that it covers.
 pub fn evaluate(
     plan: &Arc<SourcePlan>,
     log: &Log,
     interval: &Interval,
-    options: &StreamOptions,
+    options: &EngineOptions,
     progress: &dyn Fn(u64),
-) -> Result<StreamResult, StreamError> {
+) -> Result<Evaluation, EvaluateError> {
     let mut stream = Stream::start(plan, interval.from().clone(), options)?;
-    let findings = stream.feed_from(log, interval, options.batch_rows, progress)?;
-    Ok(StreamResult { segments: stream.read()?, findings })
+    let read_stats = stream.feed_from(log, interval, stream.batch_rows(), progress)?;
+    Ok(Evaluation { segments: stream.read()?, read_stats })
 }

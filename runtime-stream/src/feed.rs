@@ -1,8 +1,9 @@
 //! Feeding a dataflow from a log: the one loop from an interval to its slices, batches and the stream.
 
+use metricc_compiler::EvaluateError;
 use metricc_log::{Interval, Log, ReadStats};
 
-use crate::stream::{Stream, StreamError};
+use crate::stream::Stream;
 
 impl Stream {
     /// Reads an interval of a log, which starts where the stream is, and feeds it in micro-batches of at most
@@ -10,14 +11,14 @@ impl Stream {
     /// counts of the records read.
     ///
     /// # Errors
-    /// [`StreamError`] if the log could not be read or the dataflow has died. What was fed before stays fed.
+    /// [`EvaluateError`] if the log could not be read or the dataflow has died. What was fed before stays fed.
     pub fn feed_from(
         &mut self,
         log: &Log,
         interval: &Interval,
         batch_rows: usize,
         progress: &dyn Fn(u64),
-    ) -> Result<ReadStats, StreamError> {
+    ) -> Result<ReadStats, EvaluateError> {
         let mut stats = ReadStats::default();
         let columns = self.plan().columns.clone();
         for slice in interval.slices() {

@@ -1,7 +1,10 @@
 //! Groups as keys of a collection: the bytes of [`GroupRows`], which compare like the values.
 //!
-//! Three forms, chosen by the plan's types: groups that pack are one integer of 8 or 16 bytes; all
-//! others hold rows of up to 23 bytes in place, longer ones on the heap.
+//! The plan's types choose one of three representations: groups that pack are one integer of 8 or 16 bytes;
+//! all others hold rows of up to 23 bytes in place, longer ones on the heap.
+//!
+//! Within one process keys move between workers as values. Serialisation is for streams that span several
+//! processes, where timely exchanges bytes; no test or command runs such a stream yet.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -16,6 +19,8 @@ const INLINE_BYTES: usize = 23;
 
 /// A group as a key.
 pub(crate) trait GroupKey: ExchangeData + Hash {
+    /// What holds it, for `explain`.
+    const TYPE: &'static str;
     fn from_row(groups: &GroupRows, row: &[u8]) -> Self;
     /// Appends the row's bytes.
     fn append_to(&self, groups: &GroupRows, row: &mut Vec<u8>);
@@ -25,6 +30,8 @@ pub(crate) trait GroupKey: ExchangeData + Hash {
 pub(crate) type ShortKey = u64;
 
 impl GroupKey for ShortKey {
+    const TYPE: &'static str = "8 bytes";
+
     #[inline]
     fn from_row(groups: &GroupRows, row: &[u8]) -> Self {
         (groups.pack(row) >> 64) as u64
@@ -37,6 +44,8 @@ impl GroupKey for ShortKey {
 
 /// Groups that pack into 16 bytes, such as a window and an int.
 impl GroupKey for PackedGroup {
+    const TYPE: &'static str = "16 bytes";
+
     #[inline]
     fn from_row(groups: &GroupRows, row: &[u8]) -> Self {
         groups.pack(row)
@@ -76,6 +85,8 @@ impl RowKey {
 }
 
 impl GroupKey for RowKey {
+    const TYPE: &'static str = "row";
+
     #[inline]
     fn from_row(_: &GroupRows, row: &[u8]) -> Self {
         RowKey::of(row)

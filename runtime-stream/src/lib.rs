@@ -1,26 +1,28 @@
 //! The speed layer: keeps the last, still open segment in a timely/differential dataflow.
 //!
-//! [`Stream::start`] renders a [`SourcePlan`](metricc_compiler::SourcePlan) to one dataflow per worker:
-//! for every metric *prepare → combine the epoch → exchange by group → arrange*, with the product of
-//! states as the difference of the collection. Rows are fed in micro-batches with the positions they
-//! cover; [`Stream::read`] ends the epoch and gives the segment at the current frontier while later rows
-//! flow on.
+//! [`Stream::start`] renders a [`SourcePlan`](metricc_compiler::SourcePlan) to one dataflow per worker: for
+//! every grouping of metrics *prepare → combine → exchange by group → arrange*, with the product of states as
+//! the difference of the collection. Rows are fed in micro-batches with the positions that they cover.
+//! [`Stream::read`] ends the epoch and returns the segments at the current frontier; rows fed later flow on.
+//! [`explain()`] shows the operators.
 //!
-//! Invariants: the row part is [`metricc_compiler::Prepare`], the arithmetic that of
-//! [`metricc_algebra`]; nothing here computes. The stream owns no state that the log does not have:
-//! dropping it loses nothing. A difference is absent only when its row count is zero, so values that
-//! cancel keep their key. Memory grows with groups, not with events.
+//! Invariants: the row part is [`metricc_compiler::Prepare`], the arithmetic [`metricc_algebra`]; nothing
+//! here computes. The stream owns no state that the log does not have: dropping it loses nothing. A
+//! difference is absent only when its row count is zero, so values that cancel keep their key. Memory grows
+//! with groups, not with events.
 
 mod combine;
 mod dataflow;
 mod difference;
 mod evaluate;
+mod explain;
 mod feed;
 mod key;
 mod read;
 mod stream;
 mod worker;
 
-pub use evaluate::{StreamResult, evaluate};
+pub use evaluate::evaluate;
+pub use explain::explain;
 pub use read::PendingRead;
-pub use stream::{Stream, StreamError, StreamOptions};
+pub use stream::Stream;

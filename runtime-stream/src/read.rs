@@ -1,33 +1,33 @@
-//! A read at a frontier, asked for while the stream runs.
+//! A read at a frontier, begun while the stream runs.
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use arrow::array::RecordBatch;
-use metricc_compiler::{Segment, SourcePlan};
+use metricc_compiler::{EvaluateError, Segment, SourcePlan};
 use metricc_log::Interval;
 
-use crate::stream::StreamError;
-use crate::worker::{Failures, Reading};
+use crate::stream::worker_died;
+use crate::worker::{Failures, WorkerStates};
 
-/// A read that has been asked for: rows that are fed after it flow on and are not in it.
+/// A read that has begun. Rows fed later are not in it.
 #[derive(Debug)]
 pub struct PendingRead {
     pub(crate) plan: Arc<SourcePlan>,
     pub(crate) interval: Interval,
-    pub(crate) replies: Receiver<Reading>,
+    pub(crate) replies: Receiver<WorkerStates>,
     pub(crate) n_workers: usize,
     pub(crate) failures: Failures,
 }
 
 impl PendingRead {
-    /// Waits until everything below the read's frontier is complete, and gives the segments up to it, one
+    /// Waits until everything before the read's frontier is complete, and returns the segments up to it, one
     /// per metric of the plan.
-    pub fn wait(self) -> Result<Vec<Segment>, StreamError> {
+    pub fn wait(self) -> Result<Vec<Segment>, EvaluateError> {
         let mut states: Vec<Vec<RecordBatch>> = vec![Vec::new(); self.plan.groupings.len()];
         let mut n_replies = 0;
-        for reading in self.replies {
-            for (states, read) in states.iter_mut().zip(reading?) {
+        for worker_states in self.replies {
+            for (states, read) in states.iter_mut().zip(worker_states?) {
                 states.extend(read);
             }
             n_replies += 1;
@@ -36,7 +36,7 @@ impl PendingRead {
             return Err(error.into());
         }
         if n_replies < self.n_workers {
-            return Err(StreamError::died());
+            return Err(worker_died());
         }
         let mut segments = Vec::with_capacity(self.plan.metrics.len());
         for (grouping, states) in self.plan.groupings.iter().zip(states) {

@@ -6,65 +6,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 
 use arrow::array::RecordBatch;
-use metricc_compiler::{CompileError, Segment, SourcePlan};
-use metricc_log::{Batch, Frontier, Interval, LogError};
+use metricc_compiler::{Engine, EngineOptions, EvaluateError, Segment, SourcePlan};
+use metricc_log::{Batch, Frontier, Interval};
 use timely::communication::WorkerGuards;
 
 use crate::dataflow::Time;
 use crate::read::PendingRead;
 use crate::worker::{Command, Failures, Progress, run};
 
+/// Rows of a full micro-batch, unless the options give a number.
+const BATCH_ROWS: usize = 65_536;
+
 /// Micro-batches that wait to be combined before feeding waits.
 const IN_FLIGHT: u64 = 8;
 
-/// Full micro-batches after which an epoch ends although nobody reads, so that a read never has much left to do.
+/// Full micro-batches after which an epoch ends without a read, so that a read never has much left to do.
 const EPOCH_BATCHES: usize = 64;
 
-/// How to run; never what comes out.
-#[derive(Debug, Clone)]
-pub struct StreamOptions {
-    /// Timely workers, one thread each; at least 1.
-    pub workers: usize,
-    /// Rows of a full micro-batch; at least 1. What is kept before it goes on is a small multiple of it.
-    pub batch_rows: usize,
-}
-
-impl Default for StreamOptions {
-    fn default() -> Self {
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        StreamOptions { workers, batch_rows: 65_536 }
-    }
-}
-
-/// Why the stream layer gave no result.
-#[derive(Debug, thiserror::Error)]
-pub enum StreamError {
-    /// The log could not be read.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// A metric could not be rendered or evaluated.
-    #[error(transparent)]
-    Compile(#[from] CompileError),
-    /// A batch was fed that does not continue its partition.
-    #[error("partition {partition} is fed from offset {from}, but {position}")]
-    Order {
-        /// Its partition.
-        partition: u32,
-        /// Its first offset.
-        from: u64,
-        /// Where the stream is instead.
-        position: String,
-    },
-    /// A worker could not be started, or has died. The dataflow owns nothing that the log does not
-    /// have: start another one from the same frontier.
-    #[error("stream engine: {0}")]
-    Worker(String),
-}
-
-impl StreamError {
-    pub(crate) fn died() -> Self {
-        StreamError::Worker("a worker has died".to_owned())
-    }
+pub(crate) fn worker_died() -> EvaluateError {
+    EvaluateError::thread(Engine::Stream, "a worker has died")
 }
 
 /// A dataflow that holds the open segments of all metrics of one source, from a frontier on.
@@ -74,12 +34,13 @@ pub struct Stream {
     plan: Arc<SourcePlan>,
     from: Frontier,
     at: Frontier,
-    /// The epoch of the next micro-batch, and the rows that it has already.
+    /// The epoch of the next micro-batch, and the rows that it already has.
     epoch: Time,
     epoch_rows: usize,
+    batch_rows: usize,
     /// Rows after which an epoch ends.
     max_epoch_rows: usize,
-    /// Micro-batches that were fed.
+    /// Micro-batches fed.
     n_fed: u64,
     workers: Vec<(Sender<Command>, Thread)>,
     progress: Arc<Progress>,
@@ -93,14 +54,14 @@ impl Stream {
         &self.plan
     }
 
-    /// Starts the dataflow; rows are to be fed from the frontier `from` on.
+    /// Starts the dataflow. The first rows fed must start at the frontier `from`.
     pub fn start(
         plan: &Arc<SourcePlan>,
         from: Frontier,
-        options: &StreamOptions,
-    ) -> Result<Self, StreamError> {
+        options: &EngineOptions,
+    ) -> Result<Self, EvaluateError> {
         let n_workers = options.workers.max(1);
-        let batch_rows = options.batch_rows.max(1);
+        let batch_rows = options.batch_rows.unwrap_or(BATCH_ROWS).max(1);
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..n_workers).map(|_| channel()).unzip();
         let receivers: Mutex<Vec<Option<Receiver<Command>>>> =
             Mutex::new(receivers.into_iter().map(Some).collect());
@@ -121,11 +82,11 @@ impl Stream {
                     run(worker, &plan, batch_rows, &commands, &progress, &failures);
                 }
             })
-            .map_err(StreamError::Worker)?
+            .map_err(|error| EvaluateError::thread(Engine::Stream, error))?
         };
         let mut threads: Vec<(usize, Thread)> = threads.iter().take(n_workers).collect();
         if threads.len() < n_workers {
-            return Err(StreamError::Worker("a worker did not start".to_owned()));
+            return Err(EvaluateError::thread(Engine::Stream, "a worker did not start"));
         }
         threads.sort_by_key(|(index, _)| *index);
         let workers = senders.into_iter().zip(threads.into_iter().map(|(_, thread)| thread)).collect();
@@ -136,6 +97,7 @@ impl Stream {
             at,
             epoch: 0,
             epoch_rows: 0,
+            batch_rows,
             max_epoch_rows: batch_rows.saturating_mul(EPOCH_BATCHES),
             n_fed: 0,
             workers,
@@ -150,30 +112,37 @@ impl Stream {
         &self.at
     }
 
-    /// Feeds one decoded batch: its rows, and the positions that it covers, which must be the next ones
-    /// of their partition. Returns at once while few batches are under way, else waits for the workers.
-    pub fn feed(&mut self, batch: &Batch) -> Result<(), StreamError> {
+    /// Rows of a full micro-batch. Memory for rows that are not combined yet is a small multiple of it.
+    pub fn batch_rows(&self) -> usize {
+        self.batch_rows
+    }
+
+    /// Feeds one decoded batch. The positions that it covers must be the next ones of their partition.
+    /// Returns at once while few batches are in flight, else waits for the workers.
+    pub fn feed(&mut self, batch: &Batch) -> Result<(), EvaluateError> {
         let slice = &batch.slice;
         match self.at.0.get_mut(slice.partition as usize) {
             Some(at) if *at == slice.from => *at = slice.to,
             at => {
-                let position =
-                    at.map_or_else(|| "no such partition".to_owned(), |at| format!("it is at {at}"));
+                let expected = at.map_or_else(
+                    || "the log has no such partition".to_owned(),
+                    |at| format!("it is at {at}"),
+                );
                 let (partition, from) = (slice.partition, slice.from);
-                return Err(StreamError::Order { partition, from, position });
+                return Err(EvaluateError::Order { partition, from, expected });
             }
         }
         self.feed_rows(batch.rows.clone())
     }
 
-    fn feed_rows(&mut self, rows: RecordBatch) -> Result<(), StreamError> {
+    fn feed_rows(&mut self, rows: RecordBatch) -> Result<(), EvaluateError> {
         if rows.num_rows() == 0 {
             return self.failed();
         }
-        let turn = (self.n_fed % self.workers.len() as u64) as usize;
+        let worker = (self.n_fed % self.workers.len() as u64) as usize;
         self.epoch_rows += rows.num_rows();
         self.n_fed += 1;
-        self.send(turn, Command::Rows(rows))?;
+        self.send(worker, Command::Rows(rows))?;
         if self.epoch_rows >= self.max_epoch_rows {
             self.end_epoch()?;
         }
@@ -182,8 +151,8 @@ impl Stream {
         if is_combined { Ok(()) } else { Err(self.died()) }
     }
 
-    /// Lets the rows fed so far be read; nothing to do if there are none that cannot be.
-    fn end_epoch(&mut self) -> Result<(), StreamError> {
+    /// Ends the epoch, so that its rows can be read; does nothing if it has none.
+    fn end_epoch(&mut self) -> Result<(), EvaluateError> {
         if self.epoch_rows == 0 {
             return Ok(());
         }
@@ -192,8 +161,8 @@ impl Stream {
         (0..self.workers.len()).try_for_each(|worker| self.send(worker, Command::Advance(self.epoch)))
     }
 
-    /// Waits until everything that was fed is in the segments.
-    pub fn wait(&mut self) -> Result<(), StreamError> {
+    /// Waits until all rows fed are in the segments.
+    pub fn wait(&mut self) -> Result<(), EvaluateError> {
         self.end_epoch()?;
         let is_complete = self.progress.wait_complete(self.epoch);
         self.failed()?;
@@ -202,12 +171,12 @@ impl Stream {
 
     /// The segments from the start to the current frontier, one per metric of the plan. Rows fed later
     /// are not in them.
-    pub fn read(&mut self) -> Result<Vec<Segment>, StreamError> {
+    pub fn read(&mut self) -> Result<Vec<Segment>, EvaluateError> {
         self.begin_read()?.wait()
     }
 
-    /// Asks for the segments up to the current frontier, without waiting for them: feeding can go on.
-    pub fn begin_read(&mut self) -> Result<PendingRead, StreamError> {
+    /// Begins to read the segments up to the current frontier without waiting for them: feeding can go on.
+    pub fn begin_read(&mut self) -> Result<PendingRead, EvaluateError> {
         self.end_epoch()?;
         let (reply, replies) = channel();
         for worker in 0..self.workers.len() {
@@ -215,28 +184,28 @@ impl Stream {
         }
         Ok(PendingRead {
             plan: self.plan.clone(),
-            interval: Interval::new(self.from.clone(), self.at.clone()).map_err(LogError::from)?,
+            interval: Interval::new(self.from.clone(), self.at.clone())?,
             replies,
             n_workers: self.workers.len(),
             failures: self.failures.clone(),
         })
     }
 
-    fn send(&self, worker: usize, command: Command) -> Result<(), StreamError> {
+    fn send(&self, worker: usize, command: Command) -> Result<(), EvaluateError> {
         let (commands, thread) = &self.workers[worker];
         let sent = commands.send(command);
         thread.unpark();
         sent.map_err(|_| self.died())
     }
 
-    fn failed(&self) -> Result<(), StreamError> {
+    fn failed(&self) -> Result<(), EvaluateError> {
         self.failures.take().map_or(Ok(()), |error| Err(error.into()))
     }
 
-    fn died(&self) -> StreamError {
+    fn died(&self) -> EvaluateError {
         match self.failures.take() {
             Some(error) => error.into(),
-            None => StreamError::died(),
+            None => worker_died(),
         }
     }
 }
@@ -259,7 +228,7 @@ impl Drop for Stream {
             thread.unpark();
         }
         if let Some(guards) = self.guards.take() {
-            // A panic of a worker has been reported to whoever fed or read.
+            // The call that fed or read has returned the panic of a worker as an error.
             for ended in guards.join() {
                 let _ = ended;
             }

@@ -1,6 +1,6 @@
 //! One timely worker: takes commands, steps the dataflow, answers reads.
 //!
-//! A worker never spins: with nothing to do it parks, and whoever sends a command unparks it.
+//! A worker never spins: it parks when it has nothing to do, and is unparked with every command.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use metricc_compiler::{CompileError, SourcePlan};
+use metricc_compiler::{CompileError, Grouping, SourcePlan};
 use timely::dataflow::operators::Input;
 use timely::dataflow::{InputHandleVec, ProbeHandle};
 use timely::worker::Worker;
@@ -18,18 +18,18 @@ use crate::dataflow::{GroupingTrace, Time, attach};
 /// Longest sleep of an idle worker; it is woken earlier when there is work.
 const PARK: Duration = Duration::from_millis(100);
 
-/// What a worker is told, in order.
+/// A command to a worker; each worker carries out its commands in order.
 pub(crate) enum Command {
     /// A micro-batch of typed rows for this worker, of the current epoch.
     Rows(RecordBatch),
-    /// The epochs before this one are over.
+    /// The epochs before this one have ended.
     Advance(Time),
-    /// Answer with the states of all groupings over the epochs before this one, once they are complete.
-    Read(Time, Sender<Reading>),
+    /// Send the states of all groupings over the epochs before this one, once these are complete.
+    Read(Time, Sender<WorkerStates>),
 }
 
 /// The states of one worker, one list of batches per grouping.
-pub(crate) type Reading = Result<Vec<Vec<RecordBatch>>, CompileError>;
+pub(crate) type WorkerStates = Result<Vec<Vec<RecordBatch>>, CompileError>;
 
 /// The first error of any worker; later ones are consequences.
 #[derive(Debug, Clone, Default)]
@@ -45,7 +45,7 @@ impl Failures {
     }
 }
 
-/// How far all workers have come; the feeding thread waits on it.
+/// How far all workers have come; the thread that feeds waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     state: Mutex<ProgressState>,
@@ -58,8 +58,8 @@ struct ProgressState {
     complete: Time,
     /// Micro-batches whose rows are combined, by all workers.
     n_combined: u64,
-    /// A worker has ended, by itself or by a panic.
-    is_over: bool,
+    /// A worker has ended, with or without a panic.
+    has_ended: bool,
 }
 
 impl Progress {
@@ -84,21 +84,38 @@ impl Progress {
 
     fn wait(&self, is_reached: impl Fn(&ProgressState) -> bool) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while !is_reached(&state) && !state.is_over {
+        while !is_reached(&state) && !state.has_ended {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         is_reached(&state)
     }
 }
 
-/// Says that this worker has ended, also when it unwinds.
+/// Reports on drop that this worker has ended, also when it unwinds.
 struct Ending(Arc<Progress>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).is_over = true;
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).has_ended = true;
         self.0.changed.notify_all();
     }
+}
+
+type RowInput = InputHandleVec<Time, RecordBatch>;
+
+/// Builds the dataflow of some groupings on this worker: its input, and the trace of each grouping.
+pub(crate) fn build(
+    worker: &mut Worker,
+    groupings: &[Arc<Grouping>],
+    batch_rows: usize,
+    probe: &ProbeHandle<Time>,
+    failures: &Failures,
+) -> Result<(RowInput, Vec<Box<dyn GroupingTrace>>), CompileError> {
+    worker.dataflow::<Time, _, _>(|scope| {
+        let (input, rows) = scope.new_input::<Vec<RecordBatch>>();
+        let traces = groupings.iter().map(|grouping| attach(grouping, &rows, batch_rows, probe, failures));
+        Ok((input, traces.collect::<Result<_, CompileError>>()?))
+    })
 }
 
 /// Runs one worker until its commands end.
@@ -112,21 +129,13 @@ pub(crate) fn run(
 ) {
     let _ending = Ending(progress.clone());
     let probe = ProbeHandle::new();
-    let built = worker.dataflow::<Time, _, _>(|scope| {
-        let (input, rows) = scope.new_input::<Vec<RecordBatch>>();
-        let traces: Result<Vec<_>, CompileError> = plan
-            .groupings
-            .iter()
-            .map(|grouping| attach(grouping, &rows, batch_rows, &probe, failures))
-            .collect();
-        traces.map(|traces| (input, traces))
-    });
-    match built {
+    match build(worker, &plan.groupings, batch_rows, &probe, failures) {
         Ok((input, traces)) => {
             let reads = VecDeque::new();
             let mut state = State { input, traces, probe, reads, fed: 0 };
             while let Some(n_batches) = state.obey(commands) {
-                // A read of what is complete already gives the dataflow nothing to do: it is answered before the sleep.
+                // A read of a complete epoch gives the dataflow nothing to do: it is answered before the
+                // sleep.
                 state.answer();
                 worker.step_or_park(Some(PARK));
                 state.answer();
@@ -138,18 +147,18 @@ pub(crate) fn run(
 }
 
 struct State {
-    input: InputHandleVec<Time, RecordBatch>,
+    input: RowInput,
     traces: Vec<Box<dyn GroupingTrace>>,
     probe: ProbeHandle<Time>,
     /// Reads that wait for their epochs, oldest first.
-    reads: VecDeque<(Time, Sender<Reading>)>,
+    reads: VecDeque<(Time, Sender<WorkerStates>)>,
     /// Epoch to which the input has been advanced.
     fed: Time,
 }
 
 impl State {
-    /// Carries out all waiting commands and counts the micro-batches among them, which the next step combines; none
-    /// when there will be no more commands.
+    /// Carries out all waiting commands; the number of micro-batches among them, which the next step
+    /// combines. `None` if there will be no more commands.
     fn obey(&mut self, commands: &Receiver<Command>) -> Option<u64> {
         let mut n_batches = 0;
         loop {
@@ -182,14 +191,14 @@ impl State {
             && self.complete() >= *time
             && let Some((time, reply)) = self.reads.pop_front()
         {
-            let reading = self.traces.iter_mut().map(|trace| trace.read(time)).collect();
-            // A reader that has gone needs no answer.
-            let _ = reply.send(reading);
+            let states = self.traces.iter_mut().map(|trace| trace.read(time)).collect();
+            // The reader may have been dropped.
+            let _ = reply.send(states);
             self.compact();
         }
     }
 
-    /// Reads come at the time of their command, so none asks for less than the oldest that waits.
+    /// Reads are of the epoch of their command, so no later read is before the oldest that waits.
     fn compact(&mut self) {
         let oldest = self.reads.front().map_or(self.fed, |(time, _)| *time);
         for trace in &mut self.traces {

@@ -15,10 +15,18 @@ fn stages<'a>(package: &Package, source: &SourcePlan, plan: &MetricPlan) -> [(&'
         ("syntax", syntax),
         ("typed", explain_typed(&plan.metric)),
         ("algebra", explain::algebra(plan)),
-        ("batch", explain::batch(source, plan)),
-        ("stream", explain::stream(source, plan)),
+        ("batch", batch(source, plan)),
+        ("stream", stream(source, plan)),
         ("serve", explain::serve(plan)),
     ]
+}
+
+fn batch(source: &SourcePlan, plan: &MetricPlan) -> Node {
+    metricc_runtime_batch::explain(source, plan, 2).expect("a plan")
+}
+
+fn stream(source: &SourcePlan, plan: &MetricPlan) -> Node {
+    metricc_runtime_stream::explain(source, plan).expect("a dataflow")
 }
 
 fn stages_of(example: &str) -> String {
@@ -108,7 +116,26 @@ metric c = count() where x > 5 { from events  where x > 0  by kind  every 1h }";
     assert_eq!(columns, [&[0, 1, 2, 3][..], &[0, 1, 2, 3, 4], &[0, 1, 2, 5]]);
     insta::assert_snapshot!(format!(
         "{}\n{}",
-        explain::batch(&source, &source.metrics[1]).to_text(),
-        explain::stream(&source, &source.metrics[1]).to_text()
+        batch(&source, &source.metrics[1]).to_text(),
+        stream(&source, &source.metrics[1]).to_text()
     ));
+}
+
+#[test]
+fn one_split_is_aggregated_by_one_operator() {
+    let package = crate::layers::package(ONE);
+    let source = SourcePlan::new(&package.metrics(&[]).expect("a metric"), &Imports::new()).expect("a plan");
+    let names = |n_splits: usize| {
+        let mut node = metricc_runtime_batch::explain(&source, &source.metrics[0], n_splits).expect("a plan");
+        let mut names = Vec::new();
+        while let Some(child) = node.children.pop() {
+            names.push(node.name);
+            node = child;
+        }
+        names
+    };
+    assert_eq!(names(1), ["segment", "merge and sort", "AggregateExec", "PrepareExec"]);
+    let several =
+        ["segment", "merge and sort", "AggregateExec", "RepartitionExec", "AggregateExec", "PrepareExec"];
+    assert_eq!(names(3), several);
 }

@@ -34,7 +34,7 @@ pub(crate) fn bound(package: &Package, path: &Path) -> Bound {
 
 /// The options of the engines in a comparison.
 pub(crate) fn options(workers: usize, batch_rows: usize) -> EngineOptions {
-    EngineOptions { workers, batch_rows: Some(batch_rows), memory_bytes: None }
+    EngineOptions { workers, batch_rows: Some(batch_rows), ..EngineOptions::default() }
 }
 
 /// The JSON lines of each metric, over the whole log, from one engine.
@@ -42,7 +42,7 @@ pub(crate) fn whole(bound: &Bound, engine: Engine, options: &EngineOptions) -> (
     let interval = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
     let evaluation =
         evaluate_interval(bound, engine, &interval, options, &|_| ()).expect("the engine evaluates");
-    (lines(bound, &evaluation.segments), evaluation.findings)
+    (lines(bound, &evaluation.segments), evaluation.read_stats)
 }
 
 /// The JSON lines of each metric: batch before the cut, stream after it, merged.

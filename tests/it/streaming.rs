@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use metricc::Engine;
+use metricc::{Engine, EngineOptions, EvaluateError};
 use metricc_compiler::Segment;
 use metricc_log::{Frontier, Interval};
-use metricc_runtime_stream::{Stream, StreamError, StreamOptions};
+use metricc_runtime_stream::Stream;
 
 use crate::layers::{bound, options, package};
 
@@ -34,8 +34,7 @@ fn reads_while_rows_arrive_equal_batch_at_each_frontier() {
     let bound = bound(&package(TEXT), &path);
     for workers in 1..=3 {
         let mut stream =
-            Stream::start(&bound.plan, bound.log.start(), &StreamOptions { workers, batch_rows: 13 })
-                .expect("it starts");
+            Stream::start(&bound.plan, bound.log.start(), &options(workers, 13)).expect("it starts");
         let whole = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
         let mut reads = vec![(stream.frontier().clone(), stream.begin_read().expect("it reads"))];
         for slice in bound.log.slices(&whole, 1).iter().flatten() {
@@ -74,12 +73,10 @@ fn rows_that_do_not_continue_the_stream_are_rejected() {
         .flat_map(|slice| bound.log.read(slice, &bound.plan.columns, 1).expect("it reads"))
         .map(|batch| batch.expect("it decodes"))
         .collect();
-    let mut stream =
-        Stream::start(&bound.plan, bound.log.start(), &StreamOptions { workers: 2, batch_rows: 1 })
-            .expect("it starts");
-    assert!(matches!(stream.feed(&batches[1]), Err(StreamError::Order { partition: 0, from: 1, .. })));
+    let mut stream = Stream::start(&bound.plan, bound.log.start(), &options(2, 1)).expect("it starts");
+    assert!(matches!(stream.feed(&batches[1]), Err(EvaluateError::Order { partition: 0, from: 1, .. })));
     stream.feed(&batches[0]).expect("the first comes first");
-    assert!(matches!(stream.feed(&batches[0]), Err(StreamError::Order { .. })), "no position twice");
+    assert!(matches!(stream.feed(&batches[0]), Err(EvaluateError::Order { .. })), "no position twice");
     stream.feed(&batches[1]).expect("then the second");
     assert_eq!(*stream.frontier(), bound.log.end());
 }
@@ -92,7 +89,7 @@ fn reads_of_an_idle_stream_are_answered_immediately() {
     std::fs::write(&path, "at,k,v\n2026-01-01T00:00:00Z,a,1\n").expect("the log");
     let bound = bound(&package(TEXT), &path);
     let mut stream =
-        Stream::start(&bound.plan, bound.log.start(), &StreamOptions::default()).expect("it starts");
+        Stream::start(&bound.plan, bound.log.start(), &EngineOptions::default()).expect("it starts");
     stream.read().expect("it reads");
     let mut slow = 0;
     for _ in 0..200 {

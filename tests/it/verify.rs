@@ -53,9 +53,7 @@ impl Broken<'_> {
                     .map(|(plan, (below, above))| {
                         let interval =
                             Interval::new(below.interval.to().clone(), above.interval.to().clone())?;
-                        below
-                            .merge(&Segment { interval, ..above }, plan)
-                            .map_err(|error| EvaluateError::Serve(error.into()))
+                        below.merge(&Segment { interval, ..above }, plan).map_err(EvaluateError::from)
                     })
                     .collect::<Result<_, _>>()?
             }

@@ -1,15 +1,17 @@
-//! Presented values as tables that other programs read by themselves: DuckDB, Spark, Trino, Polars.
+//! Presented values as Delta Lake tables, for DuckDB, Spark, Trino and Polars.
 //!
-//! A table is a Delta Lake table (reader version 1, writer version 2) on an object store: a folder with one Parquet file of
-//! all its rows, and a log in `_delta_log` that says which file that is. Each version replaces all rows, since presented
-//! values come from states as a whole. It also says how far the writing application has come (`txn`), so doing a version
-//! again does nothing, and a reader can tell from the table alone which state of the metric it sees.
+//! A table (reader version 1, writer version 2) is a folder on an object store: one Parquet file with all its
+//! rows, and a log in `_delta_log` that names the file. Each version replaces all rows, since presented
+//! values are computed from whole states. It also records the last version of the writing application
+//! (`txn`), so writing a version again does nothing, and a reader of the table alone knows which state of the
+//! metric it sees.
 //!
-//! Invariants: a version is a numbered file that is only ever made, never changed; whoever makes the next number first
-//! has committed, and anybody else starts over. Data is written before the commit that names it. The last commit alone is
-//! enough to write the next one, so the state of a table costs a list and a read, however long it lives; the log before
-//! it is for readers, who need a checkpoint for what is deleted. A table is a cache: if its log is damaged, the folder can
-//! be deleted, and the next version starts it anew.
+//! Invariants: a version is a numbered file that is created once and never changed; the writer that creates
+//! the next number first has committed, and every other writer starts over. Data is written before the commit
+//! that names it. The last commit alone is enough to write the next one, so a commit costs one list and one
+//! read, however old the table is; the earlier log is for readers, and a checkpoint replaces its deleted
+//! commits. A table is a cache: if its log is corrupt, the folder can be deleted, and the next version
+//! rebuilds it.
 
 mod actions;
 mod checkpoint;
@@ -29,20 +31,20 @@ use twox_hash::XxHash3_64;
 
 use metricc_compiler::to_parquet;
 
-use crate::store::ViewError;
-use actions::{Action, Add, CommitInfo, MetaData, Own, Protocol, Remove, Snapshot, Txn};
+use crate::store::{ViewError, corrupt};
+use actions::{Action, Add, CommitInfo, MetaData, Protocol, Remove, Snapshot, TableState, Txn};
 use schema::Columns;
 
 /// The folder of the log, below the root of a table.
 const LOG: &str = "_delta_log";
 
-/// How many versions before the last keep their data, for readers that are still at it.
+/// Versions before the last one that keep their data, for readers of an older version.
 const N_DATA_KEPT: u64 = 8;
 
-/// How many versions lie between two checkpoints.
+/// Versions from one checkpoint to the next.
 const N_BETWEEN_CHECKPOINTS: u64 = 10;
 
-/// How many versions before the last keep their commits.
+/// Versions before the last one that keep their commits.
 const N_COMMITS_KEPT: u64 = 20;
 
 /// The table of one metric's presented values.
@@ -52,14 +54,14 @@ pub struct Table {
     root: Path,
 }
 
-/// What a version of a table says of itself.
+/// The writer of a version of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableStamp {
-    /// The application that writes it.
+    /// The application that writes.
     pub app: String,
-    /// How far the application has come with it.
+    /// The application's own number of the version.
     pub version: u64,
-    /// What else readers are shown in the history of the table, such as the hash of the metric and the frontier.
+    /// More for the history of the table, such as the hash of the metric and the frontier.
     pub info: BTreeMap<String, String>,
 }
 
@@ -67,7 +69,7 @@ pub struct TableStamp {
 #[derive(Debug, Clone)]
 struct Head {
     version: u64,
-    own: Own,
+    state: TableState,
     /// The files of the table: one, or none if it has no rows.
     paths: Vec<String>,
 }
@@ -87,19 +89,19 @@ impl Table {
         Table { store, root }
     }
 
-    /// Replaces all rows by these, in one version of the table, and returns its number. If the application has already
-    /// come as far, nothing is done, and the number of the last version is returned.
+    /// Replaces all rows in one version of the table, and returns its number. Does nothing if the application
+    /// has already written this version or a later one, and returns the number of the last version.
     ///
     /// # Errors
-    /// [`ViewError::Lost`] if somebody else has committed meanwhile; [`ViewError::Broken`] if the rows have columns that
-    /// tables do not have, or the last commit cannot be read: then the folder has to be deleted. After
-    /// [`ViewError::Store`] the version may or may not be there; doing it again is right in both cases.
+    /// [`ViewError::Lost`] if another writer has committed meanwhile; [`ViewError::Corrupt`] if the rows have
+    /// columns that tables cannot have, or the last commit cannot be read: then the folder has to be deleted.
+    /// After [`ViewError::Store`] the version may or may not exist; calling again is right in both cases.
     pub async fn replace(&self, rows: &RecordBatch, stamp: &TableStamp) -> Result<u64, ViewError> {
         let head = self.head().await?;
         self.replace_after(head.as_ref(), rows, stamp).await
     }
 
-    /// The version behind the head, which may have been overtaken.
+    /// Writes the version after the head. Another writer may have committed since the head was read.
     async fn replace_after(
         &self,
         head: Option<&Head>,
@@ -107,57 +109,58 @@ impl Table {
         stamp: &TableStamp,
     ) -> Result<u64, ViewError> {
         let app_version = i64::try_from(stamp.version);
-        let app_version = app_version.map_err(|error| self.broken(format!("{}: {error}", stamp.version)))?;
+        let app_version = app_version.map_err(|error| self.corrupt(error))?;
         if let Some(head) = head
-            && head.own.apps.get(&stamp.app).is_some_and(|done| *done >= app_version)
+            && head.state.apps.get(&stamp.app).is_some_and(|done| *done >= app_version)
         {
             return Ok(head.version);
         }
         let (version, now) = (head.map_or(0, |head| head.version + 1), now());
-        let columns = Columns::of(rows.schema_ref()).map_err(|problem| self.broken(problem))?;
-        let rows = columns.plain(rows).map_err(|error| self.broken(error.to_string()))?;
+        let columns = Columns::of(rows.schema_ref()).map_err(|problem| self.corrupt(problem))?;
+        let rows = columns.plain(rows).map_err(|error| self.corrupt(error))?;
         let add = self.write(version, &rows, now).await?;
 
         let (id, created) = match head {
-            Some(head) => (head.own.table.clone(), head.own.created),
+            Some(head) => (head.state.table.clone(), head.state.created),
             None => (actions::table_id(&self.root, now), now),
         };
-        let mut apps = head.map(|head| head.own.apps.clone()).unwrap_or_default();
+        let mut apps = head.map(|head| head.state.apps.clone()).unwrap_or_default();
         apps.insert(stamp.app.clone(), app_version);
         let snapshot = Snapshot { meta: MetaData::new(id, columns.text, created), apps, add };
         let txn = Txn { app_id: stamp.app.clone(), version: app_version, last_updated: Some(now) };
         let actions = changes(head, &snapshot, txn, now);
-        let info = serde_json::to_string(&stamp.info).map_err(|error| self.broken(error.to_string()))?;
-        let own = Own::of(&snapshot, actions.len() + 1);
-        let files = self.commit(version, CommitInfo::replaced(now, info, own), &actions).await?;
-        // The version is made, so this cannot fail it. What is left to do is done with the next one.
+        let info = serde_json::to_string(&stamp.info).map_err(|error| self.corrupt(error))?;
+        let state = TableState::of(&snapshot, actions.len() + 1);
+        let files = self.commit(version, CommitInfo::replaced(now, info, state), &actions).await?;
+        // The version is committed; the next one tidies up whatever this fails to.
         let _ = self.tidy(version, &files, &snapshot).await;
         Ok(version)
     }
 
-    /// The last commit; none if there is no table.
+    /// The last commit, if the table exists.
     async fn head(&self) -> Result<Option<Head>, ViewError> {
         let files = self.files(&self.root.clone().join(LOG)).await?;
         let (commit, checkpoint) = (files.commits.last().copied(), files.checkpoints.last().copied());
         if let Some(checkpoint) = checkpoint.filter(|checkpoint| commit < Some(*checkpoint)) {
-            let problem = "the commit of this version and those behind it are gone".to_owned();
-            return Err(ViewError::Broken { path: self.checkpoint_path(checkpoint).to_string(), problem });
+            let problem = "the commit of this version and later ones are missing";
+            return Err(corrupt(&self.checkpoint_path(checkpoint), problem));
         }
         let Some(version) = commit else { return Ok(None) };
         let path = self.commit_path(version);
         let bytes = self.store.get(&path).await?.bytes().await?;
         match actions::read_commit(&bytes) {
-            Ok((own, paths)) => Ok(Some(Head { version, own, paths })),
-            Err(problem) => Err(ViewError::Broken { path: path.to_string(), problem }),
+            Ok((state, paths)) => Ok(Some(Head { version, state, paths })),
+            Err(problem) => Err(corrupt(&path, problem)),
         }
     }
 
-    /// Writes the data of a version; nobody sees it before a commit names it. No rows are no file.
+    /// Writes the data of a version; it becomes visible when a commit names it. Without rows there is no
+    /// file.
     async fn write(&self, version: u64, rows: &RecordBatch, now: i64) -> Result<Option<Add>, ViewError> {
         if rows.num_rows() == 0 {
             return Ok(None);
         }
-        let bytes = to_parquet(rows).map_err(|problem| self.broken(problem))?;
+        let bytes = to_parquet(rows).map_err(|problem| self.corrupt(problem))?;
         let path = format!("part-{version:020}-{:016x}.parquet", XxHash3_64::oneshot(&bytes));
         let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
         self.store.put(&self.root.clone().join(path.as_str()), PutPayload::from(bytes)).await?;
@@ -171,12 +174,12 @@ impl Table {
         }))
     }
 
-    /// Makes a version: all of it, or nothing. Returns the files that the table has then.
+    /// Commits a version atomically. Returns the files that the table then has.
     async fn commit(&self, version: u64, info: CommitInfo, rest: &[Action]) -> Result<Files, ViewError> {
         let path = self.commit_path(version);
         let mut text = String::new();
         for action in [Action::CommitInfo(info)].iter().chain(rest) {
-            let line = serde_json::to_string(action).map_err(|error| self.broken(error.to_string()))?;
+            let line = serde_json::to_string(action).map_err(|error| self.corrupt(error))?;
             text.push_str(&line);
             text.push('\n');
         }
@@ -187,8 +190,9 @@ impl Table {
             Err(error) => return Err(error.into()),
         }
         let files = self.files(&self.root).await?;
-        // Whoever slept so long that the number was taken, and deleted with the old commits, has made it again, behind
-        // the checkpoints, where nobody reads it. Even if not, its rows were replaced long ago.
+        // A writer that was paused until its number was taken, and deleted with the old commits, has created
+        // it again, before the checkpoints, where it is never read. In any case its rows were replaced long
+        // ago.
         if files.commits.last().is_some_and(|last| *last > version.saturating_add(N_COMMITS_KEPT)) {
             return Err(ViewError::Lost { version });
         }
@@ -221,17 +225,17 @@ impl Table {
         Ok(())
     }
 
-    /// Writes all that the log says up to a version as one file, and that readers may start there.
+    /// Writes the log up to a version as one file, and tells readers that they may start there.
     async fn checkpoint(&self, version: u64, snapshot: &Snapshot) -> Result<(), ViewError> {
-        let rows = checkpoint::rows(&snapshot.actions()).map_err(|error| self.broken(error.to_string()))?;
-        let bytes = to_parquet(&rows).map_err(|problem| self.broken(problem))?;
+        let rows = checkpoint::rows(&snapshot.actions()).map_err(|error| self.corrupt(error))?;
+        let bytes = to_parquet(&rows).map_err(|problem| self.corrupt(problem))?;
         self.store.put(&self.checkpoint_path(version), PutPayload::from(bytes)).await?;
         let last = format!("{{\"version\":{version},\"size\":{}}}", rows.num_rows());
         self.store.put(&self.log_path("_last_checkpoint"), PutPayload::from(last)).await?;
         Ok(())
     }
 
-    /// What there is in a folder of the table. Files that are none of ours are not looked at.
+    /// The table's files in a folder. Files with other names are ignored.
     async fn files(&self, folder: &Path) -> Result<Files, ViewError> {
         let found: Vec<_> = self.store.list(Some(folder)).try_collect().await?;
         let mut files = Files::default();
@@ -262,16 +266,16 @@ impl Table {
         self.root.clone().join(LOG).join(name)
     }
 
-    fn broken(&self, problem: String) -> ViewError {
-        ViewError::Broken { path: self.root.to_string(), problem }
+    fn corrupt(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ViewError {
+        corrupt(&self.root, source)
     }
 }
 
-/// What a commit changes, beside who has made it.
+/// The actions of a commit, without its `commitInfo`.
 fn changes(head: Option<&Head>, snapshot: &Snapshot, txn: Txn, now: i64) -> Vec<Action> {
     let mut actions = Vec::new();
     let schema = actions::schema_hash(&snapshot.meta.schema_string);
-    if head.is_none_or(|head| head.own.schema != schema) {
+    if head.is_none_or(|head| head.state.schema != schema) {
         actions.extend([Action::Protocol(Protocol::PLAIN), Action::MetaData(snapshot.meta.clone())]);
     }
     actions.push(Action::Txn(txn));

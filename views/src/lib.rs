@@ -1,10 +1,11 @@
-//! Views: the segments that batch has committed, on an object store, and the same rows as Delta Lake tables.
+//! Views: committed segments on an object store, and their presented values as Delta Lake tables.
 //!
-//! A view is a cache of the log. A version of it is a numbered file, created if absent and never changed, that names
-//! the segments from the start of the log to one frontier. Each version also writes one Delta Lake table per metric
-//! with its presented values, which DuckDB, Polars and Spark read.
+//! A view is a cache of the log. A version of it is a numbered file, created if absent and never changed,
+//! that names the segments from the start of the log to one frontier. Each version also writes one Delta Lake
+//! table per metric with its presented values, for DuckDB, Polars and Spark.
 //!
-//! Invariant: nothing is lost with a view but time; whatever does not match its checksum is not used.
+//! Invariant: a lost view costs only time, since it is rebuilt from the log; a file that does not match its
+//! checksum is never used.
 
 mod delta;
 mod store;

@@ -1,13 +1,14 @@
-//! The view store: the segments that batch has committed, as Parquet files on an object store, and which of them are the view.
+//! The view store: committed segments as Parquet files on an object store, and the versions that name them.
 //!
-//! A **version** of a view says of one source up to which frontier it goes, and in which files the segments of each state
-//! lie that cover the log from its start to there. Versions are numbered files that are only ever made, never changed:
-//! whoever makes the next number first has committed, for all metrics at once, and anybody else starts over from what is
-//! there then. That is also the fence: a batch that was paused and wakes up finds its number taken.
+//! A **version** of a view names, for one source and one frontier, the files with the segments of each state
+//! that cover the log from its start to that frontier. Versions are numbered files that are created once and
+//! never changed. The writer that creates the next number first has committed, for all metrics at once; every
+//! other writer starts over from that version. This is also the fence: a batch that was paused and resumes
+//! finds its number taken.
 //!
-//! Each file is named after what it holds and its checksum, so doing a batch again writes the same files. A version carries
-//! a checksum of itself and of each file: what does not fit is not used, an older version is. A view is a cache of the log;
-//! nothing is lost with it but time.
+//! Each file is named after its content and its checksum, so repeating a batch writes the same files. A
+//! version has a checksum of itself and of each file; where one does not match, an older version is used. A
+//! view is a cache of the log: if it is lost, only time is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,13 +24,13 @@ use twox_hash::XxHash3_64;
 
 use crate::delta::Table;
 
-/// Version of the form of these files; others are not read.
+/// Version of the file format; no other is read.
 const FORMAT: u32 = 1;
 
-/// How many versions before the last are kept, with their files.
+/// Versions before the last one that are kept, with their files.
 const N_KEPT: u64 = 8;
 
-/// Folder of the tables for other programs, below that of the source.
+/// Folder of the Delta Lake tables, below the source's folder.
 const TABLES: &str = "tables";
 
 /// The views of one source on an object store.
@@ -43,17 +44,18 @@ pub struct ViewStore {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct View {
-    /// Its number.
+    /// The number of the version.
     pub version: u64,
-    /// The log that it is a view of, and the last epoch of it that was known: without both it says nothing.
+    /// The log that it is a view of, and the last epoch of that log. The view is only valid for a log that
+    /// has both.
     pub log: LogStamp,
-    /// Up to where it goes.
+    /// The end of its segments.
     pub frontier: Frontier,
     /// For each state hash, the segments from the start to the frontier, in order, without a gap.
     pub segments: BTreeMap<String, Vec<StoredSegment>>,
 }
 
-/// What tells the log that a view was made from.
+/// The log that a view was built from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogStamp {
@@ -67,15 +69,15 @@ pub struct LogStamp {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoredSegment {
-    /// The metric for which it was made; others of the same states read it too.
+    /// The metric that it was computed for. Other metrics with the same state hash read it too.
     pub metric: String,
-    /// Its first frontier.
+    /// The start of its interval.
     pub from: Frontier,
-    /// The frontier behind it.
+    /// The end of its interval.
     pub to: Frontier,
     /// The file, below the root of the store.
     pub path: String,
-    /// Groups in it.
+    /// Number of groups.
     pub n_rows: u64,
     /// Length of the file.
     pub n_bytes: u64,
@@ -86,29 +88,29 @@ pub struct StoredSegment {
 /// Why a view could not be read or committed.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
-    /// The store did not do what was asked.
+    /// The object store failed.
     #[error("view store: {0}")]
     Store(#[from] object_store::Error),
-    /// A file is not what was committed: it has to be made anew from the log.
-    #[error("view file `{path}`: {problem}")]
-    Broken {
+    /// A file is corrupt, or cannot be written as it is: it has to be rebuilt from the log.
+    #[error("view file `{path}`: {source}")]
+    Corrupt {
         /// The file.
         path: String,
         /// What is wrong with it.
-        problem: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Somebody else has committed this version.
-    #[error("version {version} of the view was committed by somebody else")]
+    /// Another writer has committed this version.
+    #[error("version {version} of the view was committed by another writer")]
     Lost {
         /// The version.
         version: u64,
     },
 }
 
-/// A version, and the checksum of its text.
+/// The file of a version: the version as JSON, with a checksum of that text.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sealed<'a> {
+struct VersionFile<'a> {
     format: u32,
     checksum: u64,
     #[serde(borrow)]
@@ -116,12 +118,12 @@ struct Sealed<'a> {
 }
 
 impl ViewStore {
-    /// The views of a source. Its files lie in folders named after it.
+    /// The views of a source, in folders named after it.
     pub fn new(store: Arc<dyn ObjectStore>, source: &str) -> Self {
         ViewStore { store, source: source.to_owned() }
     }
 
-    /// The last version that can be read; none if there is none. Segments are not looked at.
+    /// The last version that can be read, if there is one. Its segments are not checked.
     ///
     /// # Errors
     /// [`ViewError::Store`] if the store cannot be read.
@@ -144,14 +146,14 @@ impl ViewStore {
         Ok(numbers)
     }
 
-    /// A version; none if it is gone, damaged or of another form.
+    /// A version; `None` if it is missing, corrupt or of another format.
     async fn version(&self, number: u64) -> Result<Option<View>, ViewError> {
         let bytes = match self.store.get(&self.version_path(number)).await {
             Ok(found) => found.bytes().await?,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let sealed: Option<Sealed<'_>> = serde_json::from_slice(&bytes).ok();
+        let sealed: Option<VersionFile<'_>> = serde_json::from_slice(&bytes).ok();
         let sealed = sealed.filter(|sealed| {
             sealed.format == FORMAT && XxHash3_64::oneshot(sealed.view.get().as_bytes()) == sealed.checksum
         });
@@ -163,7 +165,7 @@ impl ViewStore {
         Path::from_iter([self.source.clone(), "versions".to_owned(), format!("{number:020}.json")])
     }
 
-    /// The number that the next version has to have.
+    /// The number of the next version.
     ///
     /// # Errors
     /// [`ViewError::Store`] if the store cannot be read.
@@ -171,21 +173,18 @@ impl ViewStore {
         Ok(self.versions().await?.last().map_or(0, |last| last + 1))
     }
 
-    /// Makes a version: all of it, or nothing. Its files have to be written.
+    /// Commits a version atomically. Its files must have been written.
     ///
     /// # Errors
-    /// [`ViewError::Lost`] if there is such a version.
+    /// [`ViewError::Lost`] if this version exists.
     pub async fn commit(&self, view: &View) -> Result<(), ViewError> {
         let path = self.version_path(view.version);
-        let broken = |error: serde_json::Error| ViewError::Broken {
-            path: path.to_string(),
-            problem: error.to_string(),
-        };
-        let text = serde_json::to_string(view).map_err(broken)?;
+        let failed = |error: serde_json::Error| corrupt(&path, error);
+        let text = serde_json::to_string(view).map_err(failed)?;
         let checksum = XxHash3_64::oneshot(text.as_bytes());
-        let view_text = RawValue::from_string(text).map_err(broken)?;
-        let sealed = Sealed { format: FORMAT, checksum, view: &view_text };
-        let payload = PutPayload::from(serde_json::to_vec(&sealed).map_err(broken)?);
+        let view_text = RawValue::from_string(text).map_err(failed)?;
+        let sealed = VersionFile { format: FORMAT, checksum, view: &view_text };
+        let payload = PutPayload::from(serde_json::to_vec(&sealed).map_err(failed)?);
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let lost = || Err(ViewError::Lost { version: view.version });
         match self.store.put_opts(&path, payload, options).await {
@@ -193,11 +192,12 @@ impl ViewStore {
             Err(object_store::Error::AlreadyExists { .. }) => return lost(),
             Err(error) => return Err(error.into()),
         }
-        // Who has slept through many versions finds its number free again, since old ones are removed.
+        // Old versions are removed, so a writer that was paused for many versions finds its number free
+        // again.
         if self.versions().await?.last().is_some_and(|last| *last > view.version) { lost() } else { Ok(()) }
     }
 
-    /// The table of the presented values of a metric, for other programs.
+    /// The Delta Lake table of a metric's presented values.
     pub fn table(&self, metric: &str) -> Table {
         Table::new(self.store.clone(), Path::from_iter([&self.source, TABLES, metric]))
     }
@@ -205,7 +205,7 @@ impl ViewStore {
     /// Removes the tables of metrics that are not among these.
     ///
     /// # Errors
-    /// [`ViewError::Store`] if the store refuses.
+    /// [`ViewError::Store`] if the store fails.
     pub async fn drop_other_tables(&self, metrics: &BTreeSet<String>) -> Result<(), ViewError> {
         let folder = Path::from_iter([&self.source, TABLES]);
         for table in self.store.list_with_delimiter(Some(&folder)).await?.common_prefixes {
@@ -217,10 +217,10 @@ impl ViewStore {
         Ok(())
     }
 
-    /// Removes the table of a metric, so that it is made anew.
+    /// Removes the table of a metric, so that the next version rebuilds it.
     ///
     /// # Errors
-    /// [`ViewError::Store`] if the store refuses.
+    /// [`ViewError::Store`] if the store fails.
     pub async fn drop_table(&self, metric: &str) -> Result<(), ViewError> {
         self.remove_below(&Path::from_iter([&self.source, TABLES, metric])).await
     }
@@ -233,14 +233,12 @@ impl ViewStore {
         Ok(())
     }
 
-    /// Writes a segment of a plan; nobody sees it before a version names it.
+    /// Writes a segment of a plan. It becomes visible when a version names it.
     ///
     /// # Errors
     /// [`ViewError`] if it could not be written.
     pub async fn write(&self, plan: &MetricPlan, segment: &Segment) -> Result<StoredSegment, ViewError> {
-        let bytes = segment
-            .to_file()
-            .map_err(|problem| ViewError::Broken { path: plan.metric.name.clone(), problem })?;
+        let bytes = segment.to_file(plan).map_err(|error| corrupt(&plan.metric.name, error))?;
         let (n_bytes, checksum) = (bytes.len() as u64, XxHash3_64::oneshot(&bytes));
         let (from, to) = (segment.interval.from().clone(), segment.interval.to().clone());
         let offsets = |frontier: &Frontier| {
@@ -254,29 +252,31 @@ impl ViewStore {
         Ok(StoredSegment { metric, from, to, path: path.to_string(), n_rows, n_bytes, checksum })
     }
 
-    /// Reads a segment of a plan, and makes sure that it is what was committed.
+    /// Reads a segment of a plan and checks it against its checksum.
     ///
     /// # Errors
-    /// [`ViewError::Broken`] if it is not.
+    /// [`ViewError::Corrupt`] if it is missing, or not the segment that was committed.
     pub async fn read(&self, plan: &MetricPlan, stored: &StoredSegment) -> Result<Segment, ViewError> {
-        let broken = |problem: String| ViewError::Broken { path: stored.path.clone(), problem };
         let bytes = match self.store.get(&Path::from(stored.path.as_str())).await {
             Ok(found) => found.bytes().await?,
-            Err(object_store::Error::NotFound { .. }) => return Err(broken("it is gone".to_owned())),
+            Err(object_store::Error::NotFound { .. }) => {
+                return Err(corrupt(&stored.path, "the file is missing"));
+            }
             Err(error) => return Err(error.into()),
         };
         if bytes.len() as u64 != stored.n_bytes || XxHash3_64::oneshot(&bytes) != stored.checksum {
-            return Err(broken("its bytes are not those that were committed".to_owned()));
+            return Err(corrupt(&stored.path, "checksum mismatch"));
         }
         let interval = Interval::new(stored.from.clone(), stored.to.clone());
-        let interval = interval.map_err(|error| broken(error.to_string()))?;
-        Segment::from_file(bytes, plan, interval).map_err(broken)
+        let interval = interval.map_err(|error| corrupt(&stored.path, error))?;
+        Segment::from_file(bytes, plan, interval).map_err(|error| corrupt(&stored.path, error))
     }
 
-    /// Removes old versions, and the files that none of the others names. To be called by who has committed the last one.
+    /// Removes old versions, and files that no kept version names. Only the writer of the last version may
+    /// call it.
     ///
     /// # Errors
-    /// [`ViewError::Store`] if the store refuses; what is left goes the next time.
+    /// [`ViewError::Store`] if the store fails; the next call removes the rest.
     pub async fn prune(&self) -> Result<(), ViewError> {
         let versions = self.versions().await?;
         let first_kept = versions.last().map_or(0, |last| last.saturating_sub(N_KEPT));
@@ -295,6 +295,14 @@ impl ViewStore {
         }
         Ok(())
     }
+}
+
+/// A file that is corrupt, or that cannot be written.
+pub(crate) fn corrupt(
+    path: &impl ToString,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> ViewError {
+    ViewError::Corrupt { path: path.to_string(), source: source.into() }
 }
 
 #[cfg(test)]
@@ -341,15 +349,15 @@ mod tests {
         store.commit(&view(0, 10)).await.unwrap();
         store.commit(&view(1, 20)).await.unwrap();
         let path = store.version_path(1);
-        let sound = memory.get(&path).await.unwrap().bytes().await.unwrap();
-        for place in 0..sound.len() {
-            let mut changed = sound.to_vec();
-            changed[place] ^= 1;
+        let valid = memory.get(&path).await.unwrap().bytes().await.unwrap();
+        for index in 0..valid.len() {
+            let mut changed = valid.to_vec();
+            changed[index] ^= 1;
             memory.put(&path, PutPayload::from(changed)).await.unwrap();
             let latest = store.latest().await.unwrap();
-            assert!(latest == Some(view(0, 10)) || latest == Some(view(1, 20)), "byte {place}: {latest:?}");
-            memory.put(&path, PutPayload::from(sound.slice(..place))).await.unwrap();
-            assert_eq!(store.latest().await.unwrap(), Some(view(0, 10)), "cut at {place}");
+            assert!(latest == Some(view(0, 10)) || latest == Some(view(1, 20)), "byte {index}: {latest:?}");
+            memory.put(&path, PutPayload::from(valid.slice(..index))).await.unwrap();
+            assert_eq!(store.latest().await.unwrap(), Some(view(0, 10)), "cut at {index}");
         }
     }
 }

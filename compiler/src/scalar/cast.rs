@@ -1,4 +1,4 @@
-//! The one cast function: what does not fit is none.
+//! The one cast function: a value that does not fit becomes null.
 
 use std::sync::Arc;
 

@@ -19,7 +19,7 @@ use metricc_ir::Kind;
 use super::data_type;
 use super::operand::{Body, Operand, Result, finish, plain, two};
 
-/// The first argument that is not none.
+/// The first argument that is not null.
 pub(super) fn coalesce(result: &Kind) -> Body {
     let wanted = data_type(result);
     Arc::new(move |operands, n_rows| {
@@ -45,7 +45,7 @@ pub(super) fn if_else(result: &Kind) -> Body {
     })
 }
 
-/// The least or the greatest of the arguments; none if one of them is none. Lists have no order.
+/// The least or the greatest of the arguments; null if one of them is null. Lists have no order.
 pub(super) fn extreme(result: &Kind, greatest: bool) -> Option<Body> {
     if let Kind::List(_) | Kind::Record(_) = result {
         return None;

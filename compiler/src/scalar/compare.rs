@@ -11,7 +11,7 @@ use metricc_ir::{Func, Kind};
 use super::data_type;
 use super::operand::{Body, Operand, Result, bools, plain, two};
 
-/// `==` or `!=` of values of one kind: none equals none and nothing else.
+/// `==` or `!=` of values of one kind: null equals null and nothing else.
 pub(super) fn equality(kind: &Kind, negated: bool) -> Body {
     let kind = kind.clone();
     Arc::new(move |operands, n_rows| {
@@ -21,7 +21,7 @@ pub(super) fn equality(kind: &Kind, negated: bool) -> Body {
     })
 }
 
-/// Row by row, whether two operands of one kind are equal, where none equals none.
+/// Row by row, whether two operands of one kind are equal, where null equals null.
 pub(super) fn equal(left: &Operand, right: &Operand, kind: &Kind, n_rows: usize) -> Result<BooleanBuffer> {
     if left.is_scalar() && right.is_scalar() {
         let left = Operand::column(left.array().clone());
@@ -31,7 +31,7 @@ pub(super) fn equal(left: &Operand, right: &Operand, kind: &Kind, n_rows: usize)
     if let Kind::List(_) | Kind::Record(_) = kind {
         let compare = comparator(left, right)?;
         return Ok(BooleanBuffer::collect_bool(n_rows, |row| {
-            compare(left.place(row), right.place(row)).is_eq()
+            compare(left.index(row), right.index(row)).is_eq()
         }));
     }
     let compared = if left.array().data_type() == right.array().data_type() {
@@ -43,12 +43,12 @@ pub(super) fn equal(left: &Operand, right: &Operand, kind: &Kind, n_rows: usize)
     Ok(plain(&compared))
 }
 
-/// Compares by places in the two arrays; none equals none, inside of lists too.
+/// Compares by indices in the two arrays; null equals null, also within lists.
 pub(super) fn comparator(left: &Operand, right: &Operand) -> Result<DynComparator> {
     make_comparator(left.array().as_ref(), right.array().as_ref(), SortOptions::default())
 }
 
-/// `<`, `<=`, `>`, `>=` of values of one kind: false if one is none. Lists have no order.
+/// `<`, `<=`, `>`, `>=` of values of one kind: false if one is null. Lists have no order.
 pub(super) fn order(func: &Func, kind: &Kind) -> Option<Body> {
     let compare = match func {
         Func::Lt => cmp::lt,
@@ -70,4 +70,13 @@ pub(super) fn order(func: &Func, kind: &Kind) -> Option<Body> {
         };
         Ok(bools(plain(&compared)))
     }))
+}
+
+/// Whether two kinds are one, but for the precision of decimals: values compare by their digits.
+pub(super) fn alike(left: &Kind, right: &Kind) -> bool {
+    match (left, right) {
+        (Kind::Decimal { scale: left, .. }, Kind::Decimal { scale: right, .. }) => left == right,
+        (Kind::List(left), Kind::List(right)) => alike(&left.kind, &right.kind),
+        (left, right) => left == right,
+    }
 }

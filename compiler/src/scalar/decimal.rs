@@ -1,5 +1,5 @@
 //! Arithmetic on decimals and `int128`: digits in an `i128`, a scale in the type. A result with more
-//! digits than its type has is none; what must be rounded is rounded half even, once.
+//! digits than its type has is null; a result that must be rounded is rounded half even, once.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::operand::{Body, binary_total, one, unary_total};
 /// The most digits that an `i128` holds of any number.
 const MAX_DIGITS: u32 = 38;
 
-/// How a number is written: significant digits, and digits behind the point.
+/// How a number is written: significant digits, and digits after the point.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Digits {
     /// 1 to 38.
@@ -118,7 +118,8 @@ pub(super) fn power_of_ten(exponent: u32) -> i128 {
     10_i128.checked_pow(exponent).unwrap_or(i128::MAX)
 }
 
-/// left · 10^`raise_left` / (right · 10^`raise_right`), half even; none by zero or beyond `i128`.
+/// left · 10^`raise_left` / (right · 10^`raise_right`), half even; `None` for division by zero or a result
+/// beyond `i128`.
 fn divide(left: i128, raise_left: u32, right: i128, raise_right: u32) -> Option<i128> {
     if right == 0 {
         return None;
@@ -139,7 +140,8 @@ fn divide(left: i128, raise_left: u32, right: i128, raise_right: u32) -> Option<
     }
 }
 
-/// The integer nearest to the quotient; of two, the even one. None by zero, and where it is 2^127.
+/// The integer nearest to the quotient; of two, the even one. `None` for division by zero, and if it is
+/// 2^127.
 pub(super) fn divide_half_even(left: i128, right: i128) -> Option<i128> {
     let quotient = left.checked_div(right)?;
     let rest = left.wrapping_rem(right).unsigned_abs();

@@ -1,4 +1,4 @@
-//! Arithmetic on floats: IEEE, except that a result which is not finite is none and -0.0 is 0.0.
+//! Arithmetic on floats: IEEE, except that a result which is not finite is null and -0.0 is 0.0.
 
 use std::sync::Arc;
 
@@ -23,12 +23,12 @@ pub(super) fn body(func: &Func, kinds: &[Kind], result: &Kind) -> Option<Body> {
     }
 }
 
-/// Division; by zero it gives infinity or NaN, and so none.
+/// Division; by zero it gives infinity or NaN, and so null.
 pub(super) fn quotient() -> Body {
     binary(|left, right| left / right)
 }
 
-/// The value with one zero, and whether it is no finite number.
+/// The value with one zero, and whether it is not finite.
 pub(super) fn canonical(value: f64) -> (f64, bool) {
     (value + 0.0, !value.is_finite())
 }

@@ -1,10 +1,11 @@
-//! Which kernel a function is on which kinds: the table that ties [`Func`] to the files beside it.
+//! The kernel of each function on each kind of argument: the table from [`Func`] to the files of this folder.
 
 use std::sync::Arc;
 
 use datafusion_physical_expr::PhysicalExpr;
 use metricc_ir::{Func, Kind, Type};
 
+use super::compare::alike;
 use super::operand::Body;
 use super::{
     cast, choose, compare, decimal, float, hash, integer, list, logic, lookup, member, ratio, text, time,
@@ -21,7 +22,7 @@ pub(super) enum Prepared {
     },
     /// Evaluates the first `n_evaluated` arguments, then the body on them.
     Body {
-        /// Arguments behind these are constants that the body holds already.
+        /// The arguments after these are constants that the body already holds.
         n_evaluated: usize,
         /// The kernel.
         body: Body,
@@ -54,7 +55,7 @@ pub(super) fn prepare(
     }
 }
 
-/// None: the function is not defined on these kinds.
+/// `None` if the function is not defined on these kinds.
 fn body(func: &Func, kinds: &[Kind], result: &Kind) -> Result<Option<Body>, CompileError> {
     Ok(match (func, kinds) {
         (Func::Not, [Kind::Bool]) => Some(logic::not()),
@@ -114,15 +115,6 @@ fn arithmetic(func: &Func, kinds: &[Kind], result: &Kind) -> Option<Body> {
     }
 }
 
-/// Whether two kinds are one, but for the precision of decimals: values compare by their digits.
-pub(super) fn alike(left: &Kind, right: &Kind) -> bool {
-    match (left, right) {
-        (Kind::Decimal { scale: left, .. }, Kind::Decimal { scale: right, .. }) => left == right,
-        (Kind::List(left), Kind::List(right)) => alike(&left.kind, &right.kind),
-        (left, right) => left == right,
-    }
-}
-
 /// The function as the language spells it.
 pub(super) fn name(func: &Func) -> &str {
     match func {
@@ -173,7 +165,7 @@ pub(super) fn name(func: &Func) -> &str {
     }
 }
 
-/// What stands before, between and behind the arguments of a function in readable text.
+/// The text before, between and after the arguments of a function.
 pub(super) fn punctuation(func: &Func, result: &Type) -> (String, String, String) {
     let name = name(func);
     let call = |start: String, end: String| (format!("{start}("), ", ".to_owned(), format!("{end})"));

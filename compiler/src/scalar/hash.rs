@@ -1,12 +1,11 @@
 //! `hash64`: XXH3 with 64 bits and seed 0 over canonical bytes.
 //!
-//! The bytes are those of the arguments one behind the other, each as a tag byte, the length of its
-//! payload (`u32`, little endian), and the payload, so that neither types nor neighbours can be
-//! mistaken for each other:
+//! The bytes are those of the arguments in their order, each as a tag byte, the length of its payload (`u32`,
+//! little endian), and the payload, so that neither types nor adjacent arguments can be confused:
 //!
 //! | argument | tag | payload |
 //! |---|---|---|
-//! | none, of any type | 0 | empty |
+//! | null, of any type | 0 | empty |
 //! | `bool` | 1 | one byte, 0 or 1 |
 //! | `int` | 2 | 8 bytes, two's complement, little endian |
 //! | `int128` | 3 | 16 bytes, two's complement, little endian |
@@ -18,7 +17,7 @@
 //! | `timestamp` | 9 | µs since the epoch, 8 bytes, two's complement, little endian |
 //! | `duration` | 10 | µs, 8 bytes, two's complement, little endian |
 //!
-//! The layout is a contract: hashes are stored in states. The precision of a decimal is no part of it.
+//! The layout is a contract: hashes are stored in states. The precision of a decimal is not part of it.
 
 use std::sync::Arc;
 
@@ -54,13 +53,13 @@ pub(super) fn hash64(kinds: &[Kind]) -> Option<Body> {
     }))
 }
 
-/// Writes the canonical bytes of an argument. Lists have none.
+/// Writes the canonical bytes of an argument. Lists have no such bytes.
 pub(super) fn writer<'a>(operand: &'a Operand, kind: &'a Kind) -> Result<Writer<'a>> {
     match kind {
         Kind::Bool => {
             let bools =
                 operand.array().as_boolean_opt().ok_or_else(|| unexpected(operand.array(), "Boolean"))?;
-            Ok(present(operand, move |place, bytes| append(bytes, 1, &[bools.value(place).into()])))
+            Ok(present(operand, move |index, bytes| append(bytes, 1, &[bools.value(index).into()])))
         }
         Kind::Int => primitive::<Int64Type>(operand, |value, bytes| append(bytes, 2, &value.to_le_bytes())),
         Kind::Int128 => {
@@ -79,10 +78,10 @@ pub(super) fn writer<'a>(operand: &'a Operand, kind: &'a Kind) -> Result<Writer<
                 .array()
                 .as_string_view_opt()
                 .ok_or_else(|| unexpected(operand.array(), "Utf8View"))?;
-            Ok(present(operand, move |place, bytes| append(bytes, 6, texts.value(place).as_bytes())))
+            Ok(present(operand, move |index, bytes| append(bytes, 6, texts.value(index).as_bytes())))
         }
         Kind::Enum(names) => primitive::<Int32Type>(operand, move |value, bytes| {
-            match usize::try_from(value).ok().and_then(|place| names.get(place)) {
+            match usize::try_from(value).ok().and_then(|index| names.get(index)) {
                 Some(name) => append(bytes, 7, name.as_bytes()),
                 None => append(bytes, 0, &[]),
             }
@@ -103,14 +102,14 @@ fn primitive<'a, T: ArrowPrimitiveType>(
     write: impl Fn(T::Native, &mut Vec<u8>) + 'a,
 ) -> Result<Writer<'a>> {
     let values = operand.primitive::<T>()?;
-    Ok(present(operand, move |place, bytes| write(values.values()[place], bytes)))
+    Ok(present(operand, move |index, bytes| write(values.values()[index], bytes)))
 }
 
-/// Writes none where there is none, and else the value at its place.
+/// Writes the value of a row, or null.
 fn present<'a>(operand: &'a Operand, write: impl Fn(usize, &mut Vec<u8>) + 'a) -> Writer<'a> {
     Box::new(move |row, bytes| {
-        let place = operand.place(row);
-        if operand.array().is_null(place) { append(bytes, 0, &[]) } else { write(place, bytes) }
+        let index = operand.index(row);
+        if operand.array().is_null(index) { append(bytes, 0, &[]) } else { write(index, bytes) }
     })
 }
 

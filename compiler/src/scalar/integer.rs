@@ -1,4 +1,5 @@
-//! Arithmetic on 64-bit integers: `int`, and µs of timestamps and durations. What does not fit is none.
+//! Arithmetic on 64-bit integers: `int`, and µs of timestamps and durations. A result that does not fit is
+//! null.
 
 use std::sync::Arc;
 

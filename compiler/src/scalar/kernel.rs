@@ -42,8 +42,8 @@ impl Kernel {
         Ok(Kernel { func, kinds, args, result, prepared })
     }
 
-    /// A function that the program brings.
-    pub(super) fn own(
+    /// A user-defined function.
+    pub(super) fn user_defined(
         func: Func,
         kinds: Vec<Kind>,
         args: Vec<Arc<dyn PhysicalExpr>>,

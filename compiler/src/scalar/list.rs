@@ -18,7 +18,7 @@ pub(super) fn length() -> Body {
     })
 }
 
-/// Whether a list has an element equal to a value, where none equals none. False if the list is none.
+/// Whether a list has an element equal to a value, where null equals null. False if the list is null.
 pub(super) fn contains(element: &Kind) -> Body {
     let element = element.clone();
     Arc::new(move |args, n_rows| {
@@ -35,7 +35,7 @@ pub(super) fn contains(element: &Kind) -> Body {
     })
 }
 
-/// Compares all elements with the value at once, then looks at each list's share.
+/// Compares all elements with the value at once, then looks for a match within each list.
 fn contains_constant(list: &Operand, value: &Operand, kind: &Kind, n_rows: usize) -> Result<BooleanBuffer> {
     let lists = list.lists()?;
     let offsets = lists.value_offsets();
@@ -45,7 +45,7 @@ fn contains_constant(list: &Operand, value: &Operand, kind: &Kind, n_rows: usize
     let equal = compare::equal(&elements, value, kind, end - first)?;
     Ok(BooleanBuffer::collect_bool(n_rows, |row| {
         let (from, to) = (offsets[row] as usize - first, offsets[row + 1] as usize - first);
-        (from..to).any(|place| equal.value(place))
+        (from..to).any(|index| equal.value(index))
     }))
 }
 
@@ -57,8 +57,8 @@ fn contains_value(list: &Operand, value: &Operand, kind: &Kind, n_rows: usize) -
     let (elements, value) = (Operand::column(elements).conformed(&wanted)?, value.conformed(&wanted)?);
     let comparator = compare::comparator(&elements, &value)?;
     Ok(BooleanBuffer::collect_bool(n_rows, |row| {
-        let list = list.place(row);
-        let mut places = offsets[list] as usize..offsets[list + 1] as usize;
-        places.any(|place| comparator(place, value.place(row)).is_eq())
+        let list = list.index(row);
+        let mut indices = offsets[list] as usize..offsets[list + 1] as usize;
+        indices.any(|index| comparator(index, value.index(row)).is_eq())
     }))
 }

@@ -1,4 +1,4 @@
-//! `and`, `or`, `not`: two-valued, with none as false.
+//! `and`, `or`, `not`: two-valued, with null as false.
 
 use std::sync::Arc;
 

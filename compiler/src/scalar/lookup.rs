@@ -1,4 +1,4 @@
-//! Columns of static tables: a hash map from the canonical bytes of the keys to the place of the row.
+//! Columns of static tables: a hash map from the canonical bytes of the keys to the index of the row.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use arrow::compute::take;
 use arrow::error::ArrowError;
 use metricc_ir::{Kind, Lookup, Table, Value};
 
-use super::function::alike;
+use super::compare::alike;
 use super::hash::{Writer, writer};
 use super::literal;
 use super::operand::{Body, Operand, Result, all_present};
 use crate::CompileError;
 
-/// The kernel; none if the keys are of other kinds than those of the table.
+/// The kernel; `None` if the keys are of other kinds than those of the table.
 pub(super) fn lookup(
     lookup: &Lookup,
     kinds: &[Kind],
@@ -43,7 +43,7 @@ pub(super) fn lookup(
     })))
 }
 
-/// Places of rows by the canonical bytes of their keys.
+/// Indices of rows by the canonical bytes of their keys.
 type Index = HashMap<Box<[u8]>, u32>;
 
 fn index_of(table: &Table, kinds: &[Kind]) -> std::result::Result<Index, CompileError> {

@@ -14,10 +14,10 @@ use datafusion_physical_expr::PhysicalExpr;
 use metricc_ir::{Func, Kind};
 
 use super::operand::{Body, Operand, Result, bools, one};
-use super::{compare, data_type, function, literal_of};
+use super::{compare, data_type, literal_of};
 use crate::CompileError;
 
-/// Up to so many constants are compared one after the other, which is vectorised; more are looked up.
+/// Up to this many constants are compared one by one, which is vectorised; more are looked up in a set.
 const MAX_COMPARED: usize = 8;
 
 /// `in` over constants, if this is one: how many arguments to evaluate, and the body that holds the rest.
@@ -29,7 +29,7 @@ pub(super) fn of_constants(
     let ([kind, others @ ..], Func::In, [_, constants @ ..]) = (kinds, func, args) else {
         return Ok(None);
     };
-    if !others.iter().all(|other| function::alike(kind, other)) {
+    if !others.iter().all(|other| compare::alike(kind, other)) {
         return Ok(None);
     }
     let Some(literals) = constants.iter().map(literal_of).collect::<Option<Vec<_>>>() else {
@@ -69,7 +69,7 @@ fn any_equal(value: &Operand, others: &[Operand], kind: &Kind, n_rows: usize) ->
     Ok(found)
 }
 
-/// A body that looks values up in a hash set; none for kinds that are few-valued or lists.
+/// A body that looks values up in a hash set; `None` for kinds that are few-valued or lists.
 fn lookup(kind: &Kind, constants: &[Operand]) -> Result<Option<Body>> {
     Ok(match data_type(kind) {
         DataType::Utf8View => {
@@ -118,7 +118,7 @@ fn has_none(constants: &[Operand]) -> bool {
     constants.iter().any(|constant| constant.array().is_null(0))
 }
 
-/// `found` where there is a value, `has_none` where there is none.
+/// `found` where there is a value, `has_none` where it is null.
 fn present_and(
     operand: &Operand,
     n_rows: usize,

@@ -1,16 +1,17 @@
 //! Row expressions as DataFusion physical expressions.
 //!
-//! An expression of the typed metric is compiled once, and both engines evaluate the same object on
-//! Arrow batches: that is why they cannot disagree on a cast, a null or a rounding. DataFusion's own
-//! operators are not used, since theirs wrap, raise errors or follow three-valued logic; here each
-//! [`Func`] is one [`Kernel`] over Arrow arrays that does exactly what the function's doc comment says.
+//! An expression of the typed metric is compiled once, and both engines evaluate the same object on Arrow
+//! batches, so they cannot disagree on a cast, a null or a rounding. DataFusion's own operators are not used,
+//! since they wrap, raise errors or follow three-valued logic; here each [`Func`] is one [`Kernel`] over
+//! Arrow arrays that does exactly what the function's doc comment says.
 //!
 //! Invariants:
-//! - **Total.** No row makes a kernel fail or panic; an operation without a result gives none. The one
-//!   error at run time is a batch of texts larger than Arrow's 2 GiB, a limit of memory and not of a value.
-//! - **Row by row.** The result for a row depends on that row alone: batches may be cut anywhere.
-//! - **Canonical.** Floats that come out are finite and never -0.0; logic and comparisons never give none.
-//! - A constant argument stays one value (a scalar), it is not repeated for every row.
+//! - **Total.** No row makes a kernel fail or panic; an operation without a result gives null. The one error
+//!   at run time is a batch of texts larger than Arrow's 2 GiB, which is a limit of memory and not of a
+//!   value.
+//! - **Row by row.** The result for a row depends on that row alone: batches may be split anywhere.
+//! - **Canonical.** Results that are floats are finite and never -0.0; logic and comparisons never give null.
+//! - A constant argument stays one value (a scalar) and is not repeated for every row.
 
 mod cast;
 mod choose;
@@ -27,10 +28,10 @@ mod logic;
 mod lookup;
 mod member;
 mod operand;
-mod own;
 mod ratio;
 mod text;
 mod time;
+mod user_defined;
 mod window;
 
 #[cfg(test)]
@@ -62,8 +63,8 @@ pub fn field(name: &str, ty: &Type) -> Field {
     Field::new(name, data_type(&ty.kind), ty.optional)
 }
 
-/// Compiles an expression. `column` maps a column of the expression's scope to its index in `schema`; `imports` has the
-/// functions that the program brings.
+/// Compiles an expression. `column` maps a column of the expression's scope to its index in `schema`;
+/// `imports` has the functions that the program brings.
 ///
 /// Fails if the expression is not of the form that a checked metric has: a column that is not there
 /// or of another type, a function on kinds it is not defined for, a pattern or a zone that was not
@@ -101,8 +102,14 @@ fn compile_at(
                 .collect::<Result<Vec<_>, _>>()?;
             let kinds = args.iter().map(|arg| arg.ty.kind.clone()).collect();
             if let Func::UserDefined(import) = func {
-                let body = own::body(import, imports)?;
-                return Ok(Arc::new(Kernel::own(func.clone(), kinds, compiled, expr.ty.clone(), body)));
+                let body = user_defined::body(import, imports)?;
+                return Ok(Arc::new(Kernel::user_defined(
+                    func.clone(),
+                    kinds,
+                    compiled,
+                    expr.ty.clone(),
+                    body,
+                )));
             }
             folded(Kernel::try_new(func.clone(), kinds, compiled, expr.ty.clone())?)
         }

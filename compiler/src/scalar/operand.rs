@@ -15,8 +15,8 @@ use datafusion_expr::ColumnarValue;
 /// The result of a kernel's body.
 pub(super) type Result<T> = std::result::Result<T, ArrowError>;
 
-/// What a kernel does: arguments and number of rows → one array of so many rows. Arguments are all
-/// arrays of that length, or scalars. A body never fails for the value of a row.
+/// A kernel: arguments and number of rows → one array of that many rows. Arguments are arrays of that length,
+/// or scalars. A body never fails for the value of a row.
 pub(super) type Body = Arc<dyn Fn(&[Operand], usize) -> Result<ArrayRef> + Send + Sync>;
 
 /// An evaluated argument: one value per row, or one value for all rows.
@@ -42,7 +42,7 @@ impl Operand {
         Operand { array, is_scalar: true }
     }
 
-    /// From what DataFusion evaluated.
+    /// Wraps a value that DataFusion evaluated.
     pub(super) fn of(value: ColumnarValue) -> EngineResult<Self> {
         Ok(match value {
             ColumnarValue::Array(array) => Operand::column(array),
@@ -63,12 +63,12 @@ impl Operand {
         &self.array
     }
 
-    /// Where in the array the value of a row is.
-    pub(super) fn place(&self, row: usize) -> usize {
+    /// Index in the array of the value of a row.
+    pub(super) fn index(&self, row: usize) -> usize {
         if self.is_scalar { 0 } else { row }
     }
 
-    /// Validity over all rows; none if all are there.
+    /// Validity over all rows; `None` if no row is null.
     pub(super) fn nulls(&self, n_rows: usize) -> Option<NullBuffer> {
         if !self.is_scalar {
             return self.array.nulls().filter(|nulls| nulls.null_count() > 0).cloned();
@@ -94,7 +94,7 @@ impl Operand {
         self.array.as_list_opt().ok_or_else(|| unexpected(&self.array, "List"))
     }
 
-    /// Bools over all rows, with none as false.
+    /// Bools over all rows, with null as false.
     pub(super) fn plain_bools(&self, n_rows: usize) -> Result<BooleanBuffer> {
         let bools = self.array.as_boolean_opt().ok_or_else(|| unexpected(&self.array, "Boolean"))?;
         if !self.is_scalar {
@@ -112,7 +112,7 @@ pub(super) struct Primitive<'a, T: ArrowPrimitiveType> {
 }
 
 impl<T: ArrowPrimitiveType> Primitive<'_, T> {
-    /// The value of a row; unspecified where it is none.
+    /// The value of a row; unspecified where it is null.
     pub(super) fn value(&self, row: usize) -> T::Native {
         self.array.values()[if self.is_scalar { 0 } else { row }]
     }
@@ -134,7 +134,7 @@ pub(super) struct Strings<'a> {
 }
 
 impl<'a> Strings<'a> {
-    /// The text of a row; unspecified where it is none.
+    /// The text of a row; unspecified where it is null.
     pub(super) fn value(&self, row: usize) -> &'a str {
         self.array.value(if self.is_scalar { 0 } else { row })
     }
@@ -145,12 +145,12 @@ pub(super) fn primitive<T: ArrowPrimitiveType>(array: &ArrayRef) -> Result<&Prim
     array.as_primitive_opt().ok_or_else(|| unexpected(array, &T::DATA_TYPE.to_string()))
 }
 
-/// A column that is not what the metric's types promise.
+/// A column that contradicts the types of the metric.
 pub(super) fn unexpected(array: &ArrayRef, wanted: &str) -> ArrowError {
     ArrowError::InvalidArgumentError(format!("a column is {} where {wanted} is expected", array.data_type()))
 }
 
-/// Bools with none as false.
+/// Bools with null as false.
 pub(super) fn plain(bools: &BooleanArray) -> BooleanBuffer {
     match bools.nulls() {
         Some(nulls) if nulls.null_count() > 0 => bools.values() & nulls.inner(),
@@ -163,15 +163,15 @@ pub(super) fn bools(values: BooleanBuffer) -> ArrayRef {
     Arc::new(BooleanArray::new(values, None))
 }
 
-/// Validity of the rows in which every operand is there.
+/// Validity of the rows in which no operand is null.
 pub(super) fn all_present(operands: &[Operand], n_rows: usize) -> Option<NullBuffer> {
     operands
         .iter()
         .fold(None, |nulls, operand| NullBuffer::union(nulls.as_ref(), operand.nulls(n_rows).as_ref()))
 }
 
-/// Row by row `op(value) → (result, failed)`: none where the argument is none or the operation failed.
-/// `op` also sees unspecified values behind nulls and must not panic on any.
+/// Row by row `op(value) → (result, failed)`: null where the argument is null or the operation failed.
+/// `op` also sees unspecified values of nulls and must not panic on any.
 pub(super) fn unary_total<A: ArrowPrimitiveType, O: ArrowPrimitiveType>(
     operand: &Operand,
     n_rows: usize,
@@ -230,7 +230,7 @@ pub(super) fn binary_total<A: ArrowPrimitiveType, B: ArrowPrimitiveType, O: Arro
     finish::<O>(values, nulls, data_type)
 }
 
-/// Validity of the result, or nothing at all if a scalar is none and with it every row.
+/// Validity of the result; `None` if a scalar is null, and with it every row.
 fn some_present(operands: &[Operand], n_rows: usize) -> Option<Option<NullBuffer>> {
     let is_none = |operand: &Operand| operand.is_scalar && operand.array.is_null(0);
     if operands.iter().any(is_none) { None } else { Some(all_present(operands, n_rows)) }

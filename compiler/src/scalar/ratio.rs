@@ -52,7 +52,7 @@ fn widened(operand: &Operand) -> Result<Operand> {
     Ok(if operand.is_scalar() { Operand::scalar(wide) } else { Operand::column(wide) })
 }
 
-/// (left / 10^`left_scale`) / (right / 10^`right_scale`), correctly rounded; none by zero.
+/// (left / 10^`left_scale`) / (right / 10^`right_scale`), correctly rounded; `None` for division by zero.
 pub(super) fn quotient(left: i128, left_scale: u32, right: i128, right_scale: u32) -> Option<f64> {
     if right == 0 {
         return None;

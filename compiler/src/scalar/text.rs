@@ -1,4 +1,4 @@
-//! Functions of texts: by bytes where only equality matters, by Unicode characters where parts are cut,
+//! Functions of texts: by bytes where only equality matters, by Unicode characters where parts are cut out,
 //! never by locale.
 
 use std::sync::Arc;
@@ -20,7 +20,8 @@ use crate::CompileError;
 /// Arrow's texts of one array have at most this many bytes together.
 const MAX_BYTES: usize = i32::MAX as usize;
 
-/// The kernel for a function of texts, or of the names of an enum. None: not defined on these kinds.
+/// The kernel for a function of texts, or of the names of an enum. `None` if it is not defined on these
+/// kinds.
 pub(super) fn body(
     func: &Func,
     kinds: &[Kind],
@@ -58,7 +59,7 @@ pub(super) fn body(
     })
 }
 
-/// Whether one text is in another, byte by byte; false where one is none.
+/// Whether one text is in another, byte by byte; false where one is null.
 pub(super) fn contains() -> Body {
     Arc::new(|args, _| {
         let (text, part) = two(args)?;
@@ -75,7 +76,7 @@ pub(super) fn length() -> Body {
     })
 }
 
-/// Changes the bytes of an ASCII text in place, builds any other anew.
+/// Changes an ASCII text byte by byte in the output; any other text is converted as a whole.
 fn change_case(of_ascii: fn(&mut str), of_text: fn(&str) -> String) -> Body {
     Arc::new(move |args, n_rows| {
         let texts = one(args)?.strings()?;
@@ -112,7 +113,7 @@ fn substr() -> Body {
     })
 }
 
-/// `length` characters from the one at `start` on; both are clamped to what there is.
+/// `length` characters from the one at `start` on; both are clamped to the text.
 fn substring(text: &str, start: i64, length: i64) -> &str {
     let clamped = |count: i64| usize::try_from(count.max(0)).unwrap_or(usize::MAX);
     let (start, length) = (clamped(start), clamped(length));
@@ -163,7 +164,7 @@ fn concat() -> Body {
     })
 }
 
-/// The name of an enum's value. A place that the enum does not have gives none.
+/// The name of an enum's value; null for an index that the enum does not have.
 fn enum_text(names: Arc<[String]>) -> Body {
     Arc::new(move |args, n_rows| {
         let places = one(args)?.primitive::<Int32Type>()?;
@@ -200,7 +201,7 @@ impl Text<'_> {
     }
 }
 
-/// Texts row by row; none where an argument is none.
+/// Texts row by row; null where an argument is null.
 fn build(
     args: &[Operand],
     n_rows: usize,
@@ -221,7 +222,7 @@ fn build(
     Ok(Arc::new(StringViewArray::from(&texts)))
 }
 
-/// Whether so many more bytes fit one array: the one limit that is not a row's but a batch's.
+/// Whether this many more bytes fit one array: the one limit of a batch and not of a row.
 fn check_room(n_bytes: usize, n_more: usize) -> Result<()> {
     if n_bytes.saturating_add(n_more) <= MAX_BYTES {
         return Ok(());

@@ -1,5 +1,5 @@
 //! Functions of instants and dates. The calendar itself is in `metricc_ir::calendar`; here it is
-//! applied to columns, remembering what the row before needed, since event times come nearly sorted.
+//! applied to columns, with a cache of the previous row's result, since event times come nearly sorted.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::data_type;
 use super::operand::{Body, Operand, Result, finish, one};
 use crate::CompileError;
 
-/// The kernel for a function of a timestamp or a date. None: not defined on this kind.
+/// The kernel for a function of a timestamp or a date. `None` if it is not defined on this kind.
 pub(super) fn body(
     func: &Func,
     kind: &Kind,
@@ -134,7 +134,7 @@ fn moment() -> DataType {
     data_type(&Kind::Timestamp)
 }
 
-/// Row by row, keeping nulls. `op` also sees the unspecified values behind them.
+/// Row by row, keeping nulls. `op` also sees the unspecified values of nulls.
 pub(super) fn each<A: ArrowPrimitiveType, O: ArrowPrimitiveType>(
     operand: &Operand,
     n_rows: usize,
@@ -187,7 +187,7 @@ impl Dates {
     }
 }
 
-/// Calendar buckets that remember the last one, and behind it one per day of a direct-mapped cache:
+/// Calendar buckets that remember the last one, and one per day in a direct-mapped cache:
 /// sorted times cost two comparisons, random ones a division more.
 struct Buckets<'a> {
     rule: &'a BucketRule,

@@ -17,7 +17,7 @@ pub struct WindowRule {
 
 impl WindowRule {
     /// The rule for a window; of sliding windows that for their panes. Fails for [`Window::AllTime`] and
-    /// [`Window::Session`], which cut nothing, and for a zone or a width that was not checked.
+    /// [`Window::Session`], which have no such windows, and for a zone or a width that was not checked.
     pub fn new(window: &Window) -> std::result::Result<Self, CompileError> {
         if let Window::AllTime | Window::Session { .. } = window {
             return Err(CompileError::form("window", "events lie in no window before they are grouped"));
@@ -37,7 +37,7 @@ impl WindowRule {
         self.starts_of(event_time).map_err(|error| CompileError::engine("window", error))
     }
 
-    /// The first instant (µs) behind the window that starts at `start_us`; saturates at `i64::MAX`.
+    /// The first instant (µs) after the window that starts at `start_us`; saturates at `i64::MAX`.
     pub fn end_of(&self, start_us: i64) -> i64 {
         self.cut.end_of(start_us)
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use metricc_compiler::{MetricPlan, Segment, explain};
+use metricc_compiler::{MetricPlan, Segment};
 use metricc_dsl::SourceText;
 use metricc_log::{Binding, Interval};
 use metricc_runtime_serve::{Presented, merge, present};
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
         terminal::note(format!(
             "2. The dataflow of `{}` (metricc explain --stage stream):\n\n{}",
             SHOWN[0],
-            indented(&explain::stream(&bound.plan, plan).to_text())
+            indented(&metricc_runtime_stream::explain(&bound.plan, plan)?.to_text())
         ));
     }
     let cut = cut_at(log, CUT);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use metricc_compiler::{MetricPlan, SourcePlan, explain};
+use metricc_compiler::{CompileError, EngineOptions, MetricPlan, SourcePlan, explain};
 use metricc_dsl::Code;
 use metricc_ir as ir;
 use metricc_ir::AnyMetric;
@@ -106,7 +106,7 @@ fn explained(
         (Stage::Typed, AnyMetric::OfMetrics(derived)) => Explained::Stage(explain_derived(derived)),
         (stage, AnyMetric::OfEvents(metric)) => {
             let (source, plan) = plan_of(plans, metric)?;
-            Explained::Stage(planned(source, plan, stage))
+            Explained::Stage(planned(source, plan, stage)?)
         }
         (_, AnyMetric::OfMetrics(derived)) => {
             let operands: BTreeSet<&str> =
@@ -131,12 +131,13 @@ fn plan_of<'a>(
         .ok_or_else(|| Failure::Message(format!("`{}` has no plan", metric.name)))
 }
 
-fn planned(source: &SourcePlan, plan: &MetricPlan, stage: Stage) -> Node {
-    match stage {
+/// The batch stage is that of a log with a split for each processor of this machine.
+fn planned(source: &SourcePlan, plan: &MetricPlan, stage: Stage) -> Result<Node, CompileError> {
+    Ok(match stage {
         Stage::Summary => explain::summary(plan),
-        Stage::Batch => explain::batch(source, plan),
-        Stage::Stream => explain::stream(source, plan),
+        Stage::Batch => metricc_runtime_batch::explain(source, plan, EngineOptions::default().workers)?,
+        Stage::Stream => metricc_runtime_stream::explain(source, plan)?,
         Stage::Serve => explain::serve(plan),
         Stage::Algebra | Stage::Syntax | Stage::Typed => explain::algebra(plan),
-    }
+    })
 }

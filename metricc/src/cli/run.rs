@@ -12,7 +12,6 @@ use super::check::counted;
 use super::terminal::{self, Failure};
 use super::{output, progress};
 use crate::{Bound, Engine, EngineOptions, EvaluateError, Evaluated, Package, Selection, evaluate};
-use metricc_runtime_batch::BatchError;
 
 /// Maximum number of quarantined records to print.
 const SHOWN_QUARANTINED: usize = 5;
@@ -29,17 +28,17 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
         EngineChoice::Stream => Some(Engine::Stream),
         EngineChoice::Merged => None,
     };
-    let options = EngineOptions {
-        memory_bytes: arguments.memory.map(|mib| mib as usize * (1 << 20)),
-        ..engine_options(&arguments.input)
-    };
+    let mut options = engine_options(&arguments.input);
+    if let Some(mib) = arguments.memory {
+        options.memory_bytes = mib as usize * (1 << 20);
+    }
     let mut evaluated = Evaluated::default();
     for bound in &bound {
         let bar = progress::bar(bound.log.n_positions(), "events", &bound.plan.source.name);
         let cut = cut_at(&bound.log, arguments.cut);
         let evaluation = evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_help)?;
         bar.finish_and_clear();
-        report_rejected(&bound.plan.source.name, &bound.log, &evaluation.findings);
+        report_rejected(&bound.plan.source.name, &bound.log, &evaluation.read_stats);
         evaluated.add(&bound.plan, evaluation.segments);
     }
     let results = wanted.iter().map(|metric| {
@@ -59,7 +58,7 @@ fn reading(arguments: &RunArguments, window: &Window) -> Result<Reading, Failure
 }
 
 fn with_help(error: EvaluateError) -> Failure {
-    let is_memory = matches!(error, EvaluateError::Batch(BatchError::Memory { .. }));
+    let is_memory = matches!(error, EvaluateError::Memory { .. });
     match Failure::from(error) {
         Failure::Message(message) if is_memory => Failure::Message(format!(
             "{message}\n  help: allow more with `--memory MIB`, or use fewer `--workers`"

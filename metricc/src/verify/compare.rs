@@ -7,24 +7,24 @@ use metricc_runtime_serve::{present, text_table};
 /// Bytes of a state that are shown.
 const SHOWN_BYTES: usize = 64;
 
-/// What the two sides of a comparison disagree on.
+/// A group on which the two sides of a comparison differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The metric.
     pub metric: String,
-    /// What the expected side is, such as `batch over all`.
+    /// The expected side, such as `batch over all`.
     pub expected_by: String,
-    /// What the other side is.
+    /// The other side.
     pub found_by: String,
     /// Window and keys of the first group that differs, as `name=value`.
     pub group: String,
-    /// Presented value and state bytes on the expected side; none if the group is missing there.
+    /// Presented value and state bytes on the expected side; `None` if the group is missing there.
     pub expected: Option<String>,
     /// The same on the other side.
     pub found: Option<String>,
 }
 
-/// Compares two segments to the byte; none if they are equal.
+/// Compares two segments to the byte; `None` if they are equal.
 pub(super) fn compare(
     plan: &MetricPlan,
     (expected_by, expected): (&str, &Segment),
@@ -39,7 +39,8 @@ pub(super) fn compare(
         expected,
         found,
     };
-    // Up to this row both sides hold the same groups, so a group that stands on one side only is missing.
+    // Before this row both sides have the same groups, so a group that only one side has is missing on the
+    // other.
     if let Some(left) = one_group(expected, row) {
         let (group, value) = describe(plan, &left);
         let Some(right) = find_group(plan, found, &left, row) else {

@@ -5,9 +5,9 @@ use metricc_log::{Frontier, Log};
 use super::Difference;
 use crate::EvaluateError;
 
-/// Bisects the prefixes of the log's order, starting from the difference `seen` over all of it. A longer
-/// prefix mostly shows what a shorter one shows, so the shortest found by halving is taken; it is always
-/// one that was seen to differ.
+/// Bisects the prefixes of the log's order, starting from the difference `seen` over the whole log. A
+/// difference in a prefix mostly remains in longer ones, so the shortest prefix found by bisection is taken;
+/// it was always seen to differ.
 pub(super) fn smallest_prefix(
     log: &Log,
     seen: Difference,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_log::{Frontier, Interval, Log};
-use metricc_runtime_stream::{Stream, StreamOptions};
+use metricc_runtime_stream::Stream;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -12,7 +12,7 @@ use super::compare::{Difference, compare};
 use super::shrink::smallest_prefix;
 use crate::{Bound, Engine, EngineOptions, EvaluateError, evaluate_interval};
 
-/// What is tried.
+/// How many trials, and their limits.
 #[derive(Debug, Clone)]
 pub struct VerifyOptions {
     /// Number of random cuts.
@@ -23,10 +23,10 @@ pub struct VerifyOptions {
     pub max_workers: usize,
 }
 
-/// One trial: where the log is cut, and how the engines run.
+/// One trial: the cut of the log, and the options of the engines.
 #[derive(Debug, Clone)]
 pub struct Trial {
-    /// The cut: batch below, stream above, and the other way round.
+    /// The cut: batch before it and stream after it, and the other way round.
     pub cut: Frontier,
     /// Workers and batch size of batch runs.
     pub batch: EngineOptions,
@@ -34,7 +34,7 @@ pub struct Trial {
     pub stream: EngineOptions,
 }
 
-/// What came out.
+/// The result of all trials.
 #[derive(Debug)]
 pub enum Verdict {
     /// All comparisons were equal to the byte.
@@ -48,18 +48,18 @@ pub enum Verdict {
     Different(Box<CounterExample>),
 }
 
-/// A difference, and how to see it again.
+/// A difference, and the trial that reproduces it.
 #[derive(Debug)]
 pub struct CounterExample {
     /// The trial that showed it.
     pub trial: Trial,
-    /// The difference over the smallest prefix that still shows one.
+    /// The difference over the smallest prefix of the log that still has one.
     pub difference: Difference,
     /// End of that prefix.
     pub prefix: Frontier,
 }
 
-/// The layers under test; real ones, or, to test the test, broken ones.
+/// The layers under test: the real ones or, to test the test, defective ones.
 pub trait Layers {
     /// Segments of all metrics over an interval.
     fn evaluate(
@@ -68,7 +68,7 @@ pub trait Layers {
         interval: &Interval,
         options: &EngineOptions,
     ) -> Result<Vec<Segment>, EvaluateError>;
-    /// One stream over `[start, end)`, read twice: while it runs, at the cut, and at the end.
+    /// One stream over `[start, end)`, read twice: at the cut, while it runs, and at the end.
     fn stream_with_cut(
         &self,
         cut: &Frontier,
@@ -81,7 +81,7 @@ pub trait Layers {
 pub struct RealLayers<'a> {
     /// Plan and log.
     pub bound: &'a Bound,
-    /// Told the positions read since its last call.
+    /// Called with the positions read since the previous call.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
 
@@ -102,24 +102,22 @@ impl Layers for RealLayers<'_> {
         options: &EngineOptions,
     ) -> Result<[Vec<Segment>; 2], EvaluateError> {
         let Bound { plan, log } = self.bound;
-        let batch_rows = options.batch_rows.unwrap_or(StreamOptions::default().batch_rows);
-        let stream_options = StreamOptions { workers: options.workers, batch_rows };
-        let mut stream = Stream::start(plan, log.start(), &stream_options)?;
+        let mut stream = Stream::start(plan, log.start(), options)?;
         let feed = |stream: &mut Stream, from: &Frontier, to: &Frontier| -> Result<(), EvaluateError> {
             let interval = Interval::new(from.clone(), to.clone())?;
-            stream.feed_from(log, &interval, batch_rows, self.progress)?;
+            stream.feed_from(log, &interval, stream.batch_rows(), self.progress)?;
             Ok(())
         };
         feed(&mut stream, &log.start(), cut)?;
-        // What is fed from here on is under way while the read at the cut is answered.
+        // The rows fed from here on are in flight while the read at the cut is answered.
         let at_cut = stream.begin_read()?;
         feed(&mut stream, cut, end)?;
         Ok([at_cut.wait()?, stream.read()?])
     }
 }
 
-/// Tries `n_cuts` random cuts of the log; stops at the first difference and shrinks it. `tried` is told
-/// after each trial.
+/// Tries `n_cuts` random cuts of the log; stops at the first difference and shrinks it. Calls `tried` after
+/// each trial with the number of trials so far.
 pub fn verify(
     plans: &[Arc<MetricPlan>],
     log: &Log,
@@ -149,8 +147,8 @@ pub fn verify(
     Ok(Verdict::Equal { n_comparisons, n_groups })
 }
 
-/// One trial over the prefix up to `end`; the number of comparisons, or the first difference. `expected` is batch over
-/// all of it, where that is known.
+/// One trial over the prefix up to `end`; the number of comparisons, or the first difference. `expected` is
+/// the result of batch over the whole prefix, if it is known.
 pub(crate) fn run(
     plans: &[Arc<MetricPlan>],
     log: &Log,
@@ -172,10 +170,8 @@ pub(crate) fn run(
     let [stream_below, stream_all] = layers.stream_with_cut(&trial.cut, end, &trial.stream)?;
     let mut n_comparisons = 0;
     for (index, plan) in plans.iter().enumerate() {
-        let merged =
-            metricc_runtime_serve::merge(plan, &[batch_below[index].clone(), stream_above[index].clone()])?;
-        let turned =
-            metricc_runtime_serve::merge(plan, &[stream_below[index].clone(), batch_above[index].clone()])?;
+        let merged = batch_below[index].merge(&stream_above[index], plan)?;
+        let turned = stream_below[index].merge(&batch_above[index], plan)?;
         let pairs = [
             (("batch below the cut", &batch_below[index]), ("stream read at the cut", &stream_below[index])),
             (("batch above the cut", &batch_above[index]), ("stream above the cut", &stream_above[index])),
@@ -193,8 +189,8 @@ pub(crate) fn run(
     Ok(Ok(n_comparisons))
 }
 
-/// The first two cuts are the ends of the log; of the others, every second is no prefix of the log's
-/// order but has a random offset in each partition.
+/// The first two cuts are the start and the end of the log. Of the others, every second one is not a prefix
+/// of the log's order, but has a random offset in each partition.
 fn draw(random: &mut ChaCha8Rng, index: usize, log: &Log, max_workers: usize) -> Trial {
     let end = log.end();
     let cut = match index {
@@ -212,14 +208,14 @@ fn draw(random: &mut ChaCha8Rng, index: usize, log: &Log, max_workers: usize) ->
     }
 }
 
-/// Batches small enough to cross every boundary, and few enough to end.
+/// Batches small enough to cross every boundary, but few enough for a short run.
 fn draw_options(random: &mut ChaCha8Rng, log: &Log, max_workers: usize) -> EngineOptions {
     let least = (log.n_positions() / 500).max(1) as usize;
     let most = (least * 50).max(64);
     EngineOptions {
         workers: random.random_range(1..=max_workers.max(1)),
         batch_rows: Some(random.random_range(least..=most)),
-        memory_bytes: None,
+        ..EngineOptions::default()
     }
 }
 

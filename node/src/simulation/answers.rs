@@ -1,9 +1,9 @@
 //! Reads, and what has to come back.
 
 use metricc_client::{ReadRequest, Served, Serving};
+use metricc_compiler::EngineOptions;
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_log::{Frontier, Interval, Slice};
-use metricc_runtime_batch::BatchOptions;
 use serde_json::{Value, json};
 
 use super::life::{Life, Step};
@@ -112,7 +112,7 @@ impl Life<'_> {
         let (start, end) = (Frontier(vec![0; N_PARTITIONS as usize]), source.end());
         let log = source.log_from(&start).expect("the log");
         let whole = Interval::new(start, end.clone()).expect("an interval");
-        let options = BatchOptions { workers: 1, ..BatchOptions::default() };
+        let options = EngineOptions { workers: 1, ..EngineOptions::default() };
         let batch = metricc_runtime_batch::evaluate(&source.plan, &log, &whole, &options, &|_| ());
         let stream =
             metricc_runtime_stream::evaluate(&source.plan, &log, &whole, &self.options.stream, &|_| ());

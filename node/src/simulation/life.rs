@@ -20,8 +20,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metricc_compiler::EngineOptions;
 use metricc_durable_log::{DurableError, DurableLog, Receipt, Request};
-use metricc_runtime_stream::StreamOptions;
 
 use super::world::{Ending, World};
 use super::{FLUSH_EVENTS, SOURCE, STEP_POSITIONS};
@@ -82,7 +82,8 @@ fn live(world: &mut World, steps: &str) -> (usize, Ending) {
         }
     };
     let source = batch.source.clone();
-    let stream = StreamOptions { workers: 1, batch_rows: world.batch_rows() };
+    let stream =
+        EngineOptions { workers: 1, batch_rows: Some(world.batch_rows()), ..EngineOptions::default() };
     let options = TailOptions { stream, refresh: Duration::ZERO, step_positions: STEP_POSITIONS };
     let serving = NodeServing::new(source.serving.clone(), vec![source.clone()]);
     let log = RefCell::new(log);

@@ -52,12 +52,12 @@ metric own = seen(driver, id) { from trips  by driver }";
 
 /// The segments of a whole log, by batch.
 fn whole(bound: &Bound) -> Vec<Segment> {
-    let options = EngineOptions { workers: 2, batch_rows: Some(7), memory_bytes: None };
+    let options = EngineOptions { workers: 2, batch_rows: Some(7), ..EngineOptions::default() };
     let interval = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
     let evaluation = evaluate_interval(bound, Engine::Batch, &interval, &options, &|_| ());
     let evaluation = evaluation.expect("it evaluates");
-    let n_quarantined = evaluation.findings.n_quarantined;
-    assert!(n_quarantined <= 1, "{}: {:?}", bound.plan.source.name, evaluation.findings);
+    let n_quarantined = evaluation.read_stats.n_quarantined;
+    assert!(n_quarantined <= 1, "{}: {:?}", bound.plan.source.name, evaluation.read_stats);
     evaluation.segments
 }
 

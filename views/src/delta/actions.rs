@@ -1,7 +1,7 @@
-//! What a line of a table's log says: the actions of the Delta protocol that are used here, as they are written.
+//! The lines of a table's log: the actions of the Delta protocol that are used here, as they are written.
 //!
-//! Nothing is read but the last commit, and that was written here. So what other writers may say is not known: a line of
-//! theirs is an error, and never half understood.
+//! Only the last commit is ever read, and this module has written it. So a line of any other writer is an
+//! error, and never half understood.
 
 use std::collections::BTreeMap;
 
@@ -9,28 +9,28 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
-/// Version of the form of [`Own`]; others are not read.
+/// Version of the format of [`TableState`]; no other is read.
 const FORMAT: u32 = 1;
 
 /// A line of a commit, or a row of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Action {
-    /// Who has committed, and why. Readers show it and do nothing with it.
+    /// Who committed, and why. Readers only show it.
     CommitInfo(CommitInfo),
-    /// What a reader and a writer have to know.
+    /// The features that readers and writers must support.
     Protocol(Protocol),
     /// The identity of the table, and its columns.
     MetaData(MetaData),
-    /// How far an application has come.
+    /// The last version that an application has written.
     Txn(Txn),
-    /// The file is not of the table any more.
+    /// The file no longer belongs to the table.
     Remove(Remove),
-    /// The file is of the table.
+    /// The file belongs to the table.
     Add(Add),
 }
 
-/// Who has committed, and what the next commit has to know.
+/// Who committed, and the state that the next commit needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CommitInfo {
@@ -39,29 +39,29 @@ pub(super) struct CommitInfo {
     pub(super) operation_parameters: BTreeMap<String, String>,
     pub(super) engine_info: String,
     pub(super) is_blind_append: bool,
-    /// What the caller says, as JSON: the field that readers show in a table's history.
+    /// The caller's information as JSON: the field that readers show in a table's history.
     pub(super) user_metadata: String,
-    pub(super) metricc: Own,
+    pub(super) metricc: TableState,
 }
 
-/// What makes the last commit enough to write the next one.
+/// The state of the table, so that the last commit alone is enough to write the next one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Own {
+pub(super) struct TableState {
     pub(super) format: u32,
     /// The identity of the table.
     pub(super) table: String,
-    /// When it was made.
+    /// When it was created.
     pub(super) created: i64,
     /// XXH3-64 of its schema, in hexadecimal.
     pub(super) schema: String,
-    /// How far each application has come.
+    /// The last version that each application has written.
     pub(super) apps: BTreeMap<String, i64>,
     /// Lines of the commit, this one included.
     pub(super) n_actions: usize,
 }
 
-/// What a reader and a writer have to know.
+/// The features that readers and writers must support.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Protocol {
@@ -83,7 +83,7 @@ pub(super) struct MetaData {
     pub(super) created_time: i64,
 }
 
-/// The form of the data files.
+/// The format of the data files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Format {
     pub(super) provider: String,
@@ -91,7 +91,7 @@ pub(super) struct Format {
     pub(super) options: BTreeMap<String, String>,
 }
 
-/// How far an application has come.
+/// The last version that an application has written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Txn {
@@ -101,7 +101,7 @@ pub(super) struct Txn {
     pub(super) last_updated: Option<i64>,
 }
 
-/// The file is not of the table any more.
+/// The file no longer belongs to the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Remove {
@@ -110,7 +110,7 @@ pub(super) struct Remove {
     pub(super) data_change: bool,
 }
 
-/// The file is of the table.
+/// The file belongs to the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Add {
@@ -125,13 +125,13 @@ pub(super) struct Add {
     pub(super) stats: String,
 }
 
-/// All that a table is at a version, without its rows.
+/// A version of the table, without its rows.
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot {
     pub(super) meta: MetaData,
-    /// How far each application has come.
+    /// The last version that each application has written.
     pub(super) apps: BTreeMap<String, i64>,
-    /// Its file; none if it has no rows.
+    /// Its file; `None` if it has no rows.
     pub(super) add: Option<Add>,
 }
 
@@ -151,7 +151,7 @@ impl MetaData {
 
 impl CommitInfo {
     /// All rows were replaced.
-    pub(super) fn replaced(timestamp: i64, user_metadata: String, metricc: Own) -> Self {
+    pub(super) fn replaced(timestamp: i64, user_metadata: String, metricc: TableState) -> Self {
         let parameters = [("mode", "Overwrite"), ("partitionBy", "[]")];
         CommitInfo {
             timestamp,
@@ -165,10 +165,10 @@ impl CommitInfo {
     }
 }
 
-impl Own {
-    /// What the commit of a snapshot says of it.
+impl TableState {
+    /// The state after a snapshot's commit.
     pub(super) fn of(snapshot: &Snapshot, n_actions: usize) -> Self {
-        Own {
+        TableState {
             format: FORMAT,
             table: snapshot.meta.id.clone(),
             created: snapshot.meta.created_time,
@@ -185,19 +185,19 @@ impl Snapshot {
         let txn = |(app_id, version): (&String, &i64)| {
             Action::Txn(Txn { app_id: app_id.clone(), version: *version, last_updated: None })
         };
-        // A checkpoint is no change, so the file is not data that came with it.
+        // A checkpoint changes nothing, so its file is not a change of data.
         let add = self.add.clone().map(|add| Action::Add(Add { data_change: false, ..add }));
         let head = [Action::Protocol(Protocol::PLAIN), Action::MetaData(self.meta.clone())];
         head.into_iter().chain(self.apps.iter().map(txn)).chain(add).collect()
     }
 }
 
-/// What tells a schema from others.
+/// A hash of the schema, in hexadecimal.
 pub(super) fn schema_hash(schema_string: &str) -> String {
     format!("{:016x}", XxHash3_64::oneshot(schema_string.as_bytes()))
 }
 
-/// A UUID (version 8: its bits are a hash) for a table made now.
+/// A UUID (version 8: its bits are a hash) for a new table.
 pub(super) fn table_id(root: &Path, created: i64) -> String {
     let text = format!("{root} {created}");
     let half = |seed: u64| XxHash3_64::oneshot_with_seed(seed, text.as_bytes());
@@ -213,26 +213,26 @@ pub(super) fn table_id(root: &Path, created: i64) -> String {
     )
 }
 
-/// What a commit says, and the files that it adds.
-pub(super) fn read_commit(bytes: &[u8]) -> Result<(Own, Vec<String>), String> {
+/// The state of the table after a commit, and the files that the commit adds.
+pub(super) fn read_commit(bytes: &[u8]) -> Result<(TableState, Vec<String>), String> {
     let actions = serde_json::Deserializer::from_slice(bytes).into_iter::<Action>();
     let actions = actions.collect::<Result<Vec<_>, _>>();
-    let actions = actions.map_err(|error| format!("it is no commit of metricc: {error}"))?;
+    let actions = actions.map_err(|error| format!("it is not a commit of metricc: {error}"))?;
     let n_actions = actions.len();
-    let (mut own, mut paths) = (None, Vec::new());
+    let (mut state, mut paths) = (None, Vec::new());
     for action in actions {
         match action {
-            Action::CommitInfo(info) => own = Some(info.metricc),
+            Action::CommitInfo(info) => state = Some(info.metricc),
             Action::Add(add) => paths.push(add.path),
             Action::Protocol(_) | Action::MetaData(_) | Action::Txn(_) | Action::Remove(_) => {}
         }
     }
-    match own {
-        Some(own) if own.format != FORMAT => Err(format!("it has form {}, not {FORMAT}", own.format)),
-        Some(own) if own.n_actions != n_actions => {
-            Err(format!("it has {n_actions} lines, and {} were committed", own.n_actions))
+    match state {
+        Some(state) if state.format != FORMAT => Err(format!("it has format {}, not {FORMAT}", state.format)),
+        Some(state) if state.n_actions != n_actions => {
+            Err(format!("it has {n_actions} lines, and {} were committed", state.n_actions))
         }
-        Some(own) => Ok((own, paths)),
-        None => Err("it does not say who has committed it".to_owned()),
+        Some(state) => Ok((state, paths)),
+        None => Err("it has no `commitInfo`".to_owned()),
     }
 }

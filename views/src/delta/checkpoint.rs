@@ -1,7 +1,7 @@
-//! A checkpoint: all that the log says up to a version as one Parquet file, so that what is older can be deleted.
+//! A checkpoint: the log up to a version as one Parquet file, so that earlier commits can be deleted.
 //!
-//! It has a column for each kind of action and a row for each action, null in the columns of the other kinds. That is
-//! the classic form, which every reader knows.
+//! It has a column for each kind of action and a row for each action, null in the columns of the other kinds.
+//! This is the classic format, which every reader supports.
 
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ impl<'a, T> Kind<'a, T> {
         Arc::new(values)
     }
 
-    /// Maps of strings, of which all that are written here are empty.
+    /// Maps of strings; all of them are empty.
     fn maps(&self) -> Result<ArrayRef, ArrowError> {
         let names =
             MapFieldNames { entry: "key_value".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
@@ -67,7 +67,7 @@ impl<'a, T> Kind<'a, T> {
         Ok(Arc::new(maps.finish()))
     }
 
-    /// Lists of strings, of which all that are written here are empty.
+    /// Lists of strings; all of them are empty.
     fn lists(&self) -> ArrayRef {
         let element = Field::new("element", DataType::Utf8, true);
         let mut lists = ListBuilder::new(StringBuilder::new()).with_field(element);
@@ -114,7 +114,7 @@ fn adds(actions: &[Action]) -> Result<ArrayRef, ArrowError> {
     ])
 }
 
-/// Files that are not of the table any more are not in a checkpoint, but some readers want the column.
+/// A checkpoint has no removed files, but some readers require the column.
 fn removes(actions: &[Action]) -> Result<ArrayRef, ArrowError> {
     let kind: Kind<'_, Remove> = Kind::of(actions, |action| match action {
         Action::Remove(remove) => Some(remove),

@@ -1,7 +1,8 @@
-//! What the columns of a table are: to the Delta protocol, and in its Parquet files.
+//! The columns of a table: in the Delta protocol, and in its Parquet files.
 //!
-//! A reader takes the types from the log and the values from the files, so both are made here at once: views of strings
-//! and dictionaries become plain strings, spans of time become counts of microseconds, for which the protocol has no type.
+//! A reader takes the types from the log and the values from the files, so both are decided here at once.
+//! String views and dictionaries become plain strings. Durations, for which the protocol has no type, become
+//! counts of microseconds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,18 +13,18 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, Tim
 use arrow::error::ArrowError;
 use serde::Serialize;
 
-/// What a name must not have in it, since names are those of the Parquet columns.
+/// Characters that names of columns cannot have, since Parquet columns have the same names.
 const NOT_IN_NAMES: [char; 10] = [' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '='];
 
 /// The columns of a table.
 pub(super) struct Columns {
-    /// As they are in a file.
+    /// The columns in a file.
     schema: SchemaRef,
-    /// As the log says it.
+    /// The schema in the log, as JSON.
     pub(super) text: String,
 }
 
-/// The type of a column or of a value in one, as the log says it.
+/// The type of a column, or of a value within one, in the log.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum DeltaType {
@@ -59,7 +60,7 @@ impl Columns {
         Ok(Columns { schema: Arc::new(Schema::new(fields)), text })
     }
 
-    /// The rows as they are in a file.
+    /// The rows with the columns of a file.
     pub(super) fn plain(&self, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let fields = self.schema.fields().iter();
         let columns =
@@ -77,7 +78,7 @@ fn columns(path: &str, fields: &Fields) -> Result<(Fields, Nested), String> {
         if name.is_empty() || name.contains(NOT_IN_NAMES) {
             return Err(format!("`{path}{name}` cannot be the name of a column of a table"));
         }
-        // Most readers take no notice of case.
+        // Most readers ignore case.
         if !names.insert(name.to_lowercase()) {
             return Err(format!("there are two columns `{path}{name}`, apart from upper and lower case"));
         }
@@ -89,7 +90,7 @@ fn columns(path: &str, fields: &Fields) -> Result<(Fields, Nested), String> {
     Ok((plain.into(), Nested::Struct { fields: delta }))
 }
 
-/// A type as it is in a file, and as the log says it.
+/// A type in a file, and in the log.
 fn value(path: &str, data_type: &DataType) -> Result<(DataType, DeltaType), String> {
     let name = match data_type {
         DataType::Boolean => "boolean",
@@ -111,7 +112,7 @@ fn value(path: &str, data_type: &DataType) -> Result<(DataType, DeltaType), Stri
             return Ok((data_type.clone(), DeltaType::Plain(format!("decimal({precision},{scale})"))));
         }
         DataType::List(element) => return list(path, element),
-        // Parquet has no groups of no fields.
+        // Parquet has no groups without fields.
         DataType::Struct(fields) if !fields.is_empty() => {
             let (plain, delta) = columns(&format!("{path}."), fields)?;
             return Ok((DataType::Struct(plain), DeltaType::Nested(delta)));

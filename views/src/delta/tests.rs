@@ -1,4 +1,5 @@
-//! What a table is after many versions, and what becomes of writers that are late, repeat themselves or find it damaged.
+//! What a table is after many versions, and what becomes of writers that are late, repeat themselves or find
+//! it damaged.
 
 mod columns;
 mod reader;
@@ -178,13 +179,13 @@ async fn a_damaged_log_names_the_file() {
     for damaged in [text[..text.len() / 2].to_owned(), short, theirs, headless, String::new()] {
         table.store.put(&last, PutPayload::from(damaged.clone())).await.unwrap();
         match table.replace(&totals(&[2]), &stamp("batch", 11)).await {
-            Err(ViewError::Broken { path, .. }) => assert_eq!(path, last.to_string()),
+            Err(ViewError::Corrupt { path, .. }) => assert_eq!(path, last.to_string()),
             other => panic!("{damaged}: {other:?}"),
         }
     }
     table.store.delete(&last).await.unwrap();
     match table.replace(&totals(&[2]), &stamp("batch", 11)).await {
-        Err(ViewError::Broken { path, .. }) => assert_eq!(path, table.checkpoint_path(10).to_string()),
+        Err(ViewError::Corrupt { path, .. }) => assert_eq!(path, table.checkpoint_path(10).to_string()),
         other => panic!("{other:?}"),
     }
     for meta in table.store.list(None).try_collect::<Vec<_>>().await.unwrap() {
@@ -194,7 +195,7 @@ async fn a_damaged_log_names_the_file() {
     assert_eq!(values(&table).await, [2]);
 }
 
-/// To look at the table with other readers, say where it shall be: `METRICC_TABLE=/tmp/table`.
+/// `METRICC_TABLE=/tmp/table` keeps the table there, to read it with other programs.
 #[tokio::test]
 async fn on_a_disk_it_is_the_same() {
     let temporary = tempfile::tempdir().unwrap();

@@ -31,16 +31,16 @@ async fn columns_that_tables_do_not_have_are_told() {
     for (rows, expected) in cases {
         let table = table();
         match table.replace(&rows, &stamp("batch", 1)).await {
-            Err(ViewError::Broken { path, problem }) => {
+            Err(ViewError::Corrupt { path, source }) => {
                 assert_eq!(path, ROOT);
-                assert!(problem.contains(expected), "{problem}");
+                assert!(source.to_string().contains(expected), "{source}");
             }
             other => panic!("{expected}: {other:?}"),
         }
         assert_eq!(names(&table).await, BTreeSet::new());
     }
     let far = table().replace(&totals(&[1]), &stamp("batch", u64::MAX)).await;
-    assert!(matches!(far, Err(ViewError::Broken { .. })), "{far:?}");
+    assert!(matches!(far, Err(ViewError::Corrupt { .. })), "{far:?}");
 }
 
 fn array(values: impl Array + 'static) -> ArrayRef {

@@ -1,4 +1,4 @@
-//! A reader that knows nothing but the protocol: it starts at the last checkpoint and plays the commits behind it.
+//! A reader that knows only the protocol: it starts at the last checkpoint and replays the commits after it.
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StructArray};
 use arrow::compute::concat_batches;

@@ -1,4 +1,5 @@
-//! Functions that the program brings, over Arrow arrays: row by row, through the same cells that events come in as.
+//! User-defined functions over Arrow arrays: called row by row, with the same cells that events of a process
+//! have.
 
 use std::sync::Arc;
 
@@ -11,9 +12,9 @@ use metricc_ir::{Import, Type};
 use super::data_type;
 use super::operand::{Body, Operand};
 use crate::CompileError;
-use crate::own::{check_signature, not_brought};
+use crate::user_defined::{check_signature, not_brought};
 
-/// What an imported function does. None in an argument that is not optional gives none, without a call.
+/// The body of an imported function. A null in an argument that is not optional gives null, without a call.
 pub(super) fn body(import: &Arc<Import>, imports: &Imports) -> Result<Body, CompileError> {
     let function = imports.function_named(&import.name).ok_or_else(|| not_brought(import))?.clone();
     check_signature(import, function.version(), function.arguments(), function.result())?;
@@ -36,18 +37,18 @@ fn call(
         .iter()
         .map(read)
         .collect::<Option<_>>()
-        .ok_or_else(|| failed("an argument is of a type that own code does not take"))?;
+        .ok_or_else(|| failed("an argument is of a type that user-defined functions do not take"))?;
     let mut built =
         CellBuilder::new(&data_type(&result.kind)).ok_or_else(|| failed("a result of another type"))?;
     let mut cells = Vec::with_capacity(columns.len());
     for row in 0..n_rows {
         cells.clear();
         cells
-            .extend(columns.iter().zip(operands).map(|(column, operand)| column.cell(0, operand.place(row))));
+            .extend(columns.iter().zip(operands).map(|(column, operand)| column.cell(0, operand.index(row))));
         let is_skipped = operands
             .iter()
             .zip(takes_none)
-            .any(|(operand, takes_none)| !takes_none && operand.array().is_null(operand.place(row)));
+            .any(|(operand, takes_none)| !takes_none && operand.array().is_null(operand.index(row)));
         if is_skipped {
             built.append_none();
             continue;

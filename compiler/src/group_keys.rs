@@ -1,13 +1,19 @@
-//! Groups as bytes that compare like them: Arrow's row format without what all rows have in common.
+//! Groups as bytes that compare like their values: rows of `arrow::row`, packed into an integer where they
+//! fit.
 //!
-//! Sorting groups and finding them by key is what both layers do most with many keys. Rows of one
-//! width of up to 16 bytes, after the markers of columns that hold no none are left out, are packed
-//! into one integer: a window start and an int key fit. All others stay rows.
+//! With many keys, both engines spend most of their time sorting groups and looking them up. Rows of one
+//! width of up to 16 bytes, without the null markers of columns that have no nulls, are packed into one
+//! integer: a window start and an int key fit. All others stay rows.
+//!
+//! The bytes are Arrow's own. Packing relies on two properties of that format, and nothing else of it is
+//! repeated here: a value of fixed width has the same width in every row, and its first byte is the null
+//! marker.
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayData, ArrayRef, make_array};
+use arrow::buffer::MutableBuffer;
 use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
@@ -18,7 +24,7 @@ const PACKED_BYTES: usize = 16;
 /// Ends of sorted runs up to which merging the runs is the better way to sort.
 const FEW_RUNS: usize = 64;
 
-/// The packed bytes of a row, most significant first, behind them zeros: integers compare like rows.
+/// The packed bytes of a row, most significant first, then zeros: integers compare like rows.
 pub type PackedGroup = u128;
 
 /// The row format of a metric's group columns.
@@ -31,9 +37,9 @@ pub struct GroupRows {
 /// How rows of one width become packed bytes.
 #[derive(Debug)]
 struct Packing {
-    /// What of a row distinguishes it from others.
+    /// The bytes in which rows differ.
     kept: Vec<Range<usize>>,
-    /// A row; its bytes that are not kept are those of all rows.
+    /// Any row; the bytes that are not kept are the same in all rows.
     pattern: Vec<u8>,
     /// Bytes that are kept, at most [`PACKED_BYTES`].
     width: usize,
@@ -42,10 +48,10 @@ struct Packing {
 impl GroupRows {
     pub(crate) fn new(fields: &[Field]) -> Result<Self, ArrowError> {
         let sort_fields = fields.iter().map(|field| SortField::new(field.data_type().clone())).collect();
-        Ok(GroupRows { converter: RowConverter::new(sort_fields)?, packing: Packing::of(fields) })
+        Ok(GroupRows { converter: RowConverter::new(sort_fields)?, packing: Packing::of(fields)? })
     }
 
-    /// Bytes of a packed group; none if the groups of this metric do not pack.
+    /// Bytes of a packed group; `None` if the groups of this metric do not pack.
     pub fn packed_width(&self) -> Option<usize> {
         self.packing.as_ref().map(|packing| packing.width)
     }
@@ -92,8 +98,8 @@ impl GroupRows {
         }
     }
 
-    /// The order of at most 2³² rows, as indices, and for each place whether a new group begins there. Equal rows
-    /// stand in any order: the states of a group merge to the same bytes in each.
+    /// The order of at most 2³² rows, as indices, and for each of them whether a new group begins there.
+    /// Equal rows come in any order: the states of a group merge to the same bytes in each.
     pub fn order(&self, rows: &Rows) -> (Vec<u32>, Vec<bool>) {
         let indices = 0..rows.num_rows() as u32;
         match self.packed_width() {
@@ -114,34 +120,44 @@ fn order_of<K>(keys: impl Iterator<Item = K>, compare: impl Fn(&K, &K) -> Orderi
     let by_key = |(left, _): &(K, u32), (right, _): &(K, u32)| compare(left, right);
     let ends_run = |pair: &&[(K, u32)]| by_key(&pair[0], &pair[1]).is_gt();
     if keyed.windows(2).filter(ends_run).nth(FEW_RUNS).is_none() {
-        // The stable sort finds runs and merges them; the other is faster on all else.
+        // The stable sort finds runs and merges them; the unstable sort is faster on everything else.
         keyed.sort_by(by_key);
     } else {
         keyed.sort_unstable_by(by_key);
     }
-    let is_first = |place: usize| place == 0 || by_key(&keyed[place - 1], &keyed[place]).is_ne();
+    let is_first = |index: usize| index == 0 || by_key(&keyed[index - 1], &keyed[index]).is_ne();
     let firsts = (0..keyed.len()).map(is_first).collect();
     (keyed.into_iter().map(|(_, row)| row).collect(), firsts)
 }
 
 impl Packing {
-    fn of(fields: &[Field]) -> Option<Self> {
+    fn of(fields: &[Field]) -> Result<Option<Self>, ArrowError> {
         let (mut kept, mut pattern, mut width): (Vec<Range<usize>>, _, _) = (Vec::new(), Vec::new(), 0);
         for field in fields {
-            // Arrow's row format of a fixed-width value: a marker, 1 if there is one, and its bytes.
-            let n_bytes = match field.data_type() {
-                DataType::Boolean => 1,
-                data_type => data_type.primitive_width()?,
-            };
+            let Some(row) = zero_row(field.data_type())? else { return Ok(None) };
             let marker = pattern.len();
+            pattern.extend_from_slice(&row);
             let from = if field.is_nullable() { marker } else { marker + 1 };
-            pattern.push(1);
-            pattern.resize(marker + 1 + n_bytes, 0);
             kept.push(from..pattern.len());
             width += pattern.len() - from;
         }
-        (width <= PACKED_BYTES).then_some(Packing { kept, pattern, width })
+        Ok((width <= PACKED_BYTES).then_some(Packing { kept, pattern, width }))
     }
+}
+
+/// The row of a zero of this type; `None` if its values have no fixed width, or a width that does not fit.
+fn zero_row(data_type: &DataType) -> Result<Option<Vec<u8>>, ArrowError> {
+    let is_fixed = match data_type {
+        DataType::Boolean => true,
+        data_type => data_type.primitive_width().is_some_and(|width| width <= PACKED_BYTES),
+    };
+    if !is_fixed {
+        return Ok(None);
+    }
+    let zeros = MutableBuffer::from_len_zeroed(PACKED_BYTES).into();
+    let zero = make_array(ArrayData::builder(data_type.clone()).len(1).add_buffer(zeros).build()?);
+    let converter = RowConverter::new(vec![SortField::new(data_type.clone())])?;
+    Ok(Some(converter.convert_columns(&[zero])?.row(0).data().to_vec()))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! What a metric imports against what the program brings.
+//! Checks imports of a metric against the user-defined functions and aggregates of the program.
 
 use metricc_ir::Import;
 
 use crate::CompileError;
 
-/// The program lacks something that a metric imports.
+/// The program lacks a function or an aggregate that a metric imports.
 pub(crate) fn not_brought(import: &Import) -> CompileError {
     let what = if import.is_aggregate { "aggregate" } else { "function" };
     CompileError::form(
@@ -16,7 +16,7 @@ pub(crate) fn not_brought(import: &Import) -> CompileError {
     )
 }
 
-/// Fails unless what is brought has the declared version and types.
+/// Fails unless the user-defined function has the declared version and types.
 pub(crate) fn check_signature(
     import: &Import,
     version: u32,
