@@ -32,7 +32,10 @@ impl CompileError {
     }
 
     /// Wraps an engine's error with the metric, clause or function.
-    pub fn engine(subject: impl Display, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn engine(
+        subject: impl Display,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         CompileError::Engine { subject: subject.to_string(), source: source.into() }
     }
 }
