@@ -1,19 +1,25 @@
-//! Reading from a node over HTTP.
+//! The client of a node.
 
 use std::time::Duration;
 
-use crate::{Explained, ReadRequest, Served, ServedMetric, Serving, ServingError};
+use eventsource_stream::{EventStreamError, Eventsource};
 use futures::future::BoxFuture;
-use futures::stream::{self, BoxStream};
-use futures::{FutureExt, StreamExt};
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, TryFutureExt};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Client, RequestBuilder, Response, Url};
-use serde_json::Value;
+use reqwest::{Client, Response, Url};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-/// Longest time to connect, and to wait for the next bytes of an answer.
+use crate::{
+    ErrorBody, ErrorFields, Explained, Format, Parameters, ReadRequest, Served, ServedMetric, Serving,
+    ServingError, with_causes,
+};
+
+/// Time limit for connecting, and for the next bytes of an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A node, asked over HTTP.
+/// A node, read over HTTP.
 #[derive(Debug, Clone)]
 pub struct HttpServing {
     client: Client,
@@ -21,277 +27,171 @@ pub struct HttpServing {
     token: Option<HeaderValue>,
 }
 
+/// The URL of a path below `v1` at a node such as `http://127.0.0.1:7171`.
+///
+/// # Errors
+/// [`ServingError::Request`] if `base` is not the URL of a node.
+pub fn node_url(base: &str, path: &[&str]) -> Result<Url, ServingError> {
+    let invalid = |problem: &str| {
+        let help = "write it as `http://127.0.0.1:7171`";
+        ServingError::Request(format!("`{base}` is not the URL of a node: {problem}; {help}"))
+    };
+    let mut url = Url::parse(base).map_err(|error| invalid(&error.to_string()))?;
+    if url.scheme() != "http" {
+        return Err(invalid("the scheme is not `http`"));
+    }
+    match url.path_segments_mut() {
+        Ok(mut segments) => segments.pop_if_empty().push("v1").extend(path),
+        Err(()) => return Err(invalid("it cannot have a path")),
+    };
+    Ok(url)
+}
+
+/// The body of `GET /v1/metrics`.
+#[derive(Deserialize)]
+struct Metrics {
+    metrics: Vec<ServedMetric>,
+}
+
+/// The body of `GET /v1/read`.
+#[derive(Deserialize)]
+struct Answers {
+    answers: Vec<Served>,
+}
+
 impl HttpServing {
     /// The node at a URL such as `http://127.0.0.1:7171`.
     ///
     /// # Errors
-    /// [`ServingError::Request`] if it is no URL.
+    /// [`ServingError::Request`] if it is not the URL of a node.
     pub fn new(url: &str) -> Result<Self, ServingError> {
-        let wrong =
-            |problem: String| ServingError::Request(format!("`{url}` is no URL of a node: {problem}"));
-        let base = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
-        if base.cannot_be_a_base() || base.scheme() != "http" {
-            return Err(wrong("write it as `http://127.0.0.1:7171`".to_owned()));
-        }
+        let base = node_url(url, &[])?;
         let client = Client::builder().connect_timeout(TIMEOUT).read_timeout(TIMEOUT).build();
-        Ok(HttpServing { client: client.map_err(|error| wrong(error.to_string()))?, base, token: None })
+        let client = client.map_err(|error| ServingError::Failed(with_causes(&error)))?;
+        Ok(HttpServing { client, base, token: None })
     }
 
-    /// The same node, asked with a token.
+    /// The same node, with a token for each request.
     ///
     /// # Errors
-    /// [`ServingError::Request`] if the token has characters that no token has.
+    /// [`ServingError::Request`] if the token has characters that a header cannot have.
     pub fn with_token(self, token: &str) -> Result<Self, ServingError> {
         let mut header = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| ServingError::Request("the token is no text of visible characters".to_owned()))?;
+            .map_err(|_| ServingError::Request("the token has characters that are not visible".to_owned()))?;
         header.set_sensitive(true);
         Ok(HttpServing { token: Some(header), ..self })
     }
 
-    /// The rows of a metric in a form that the node has beside JSON: `csv`, or `arrow` (an IPC stream).
+    /// The rows of a metric in some format, as the node sends them.
     ///
     /// # Errors
     /// [`ServingError`], as for [`Serving::read`].
-    pub async fn read_as(&self, request: &ReadRequest, format: &str) -> Result<Vec<u8>, ServingError> {
-        let mut url = self.question(request, &[]);
-        url.query_pairs_mut().append_pair("format", format);
-        let response = Self::ask(self.get(url.clone()), url.clone(), request.metric.clone()).await?;
+    pub async fn read_as(&self, request: &ReadRequest, format: Format) -> Result<Vec<u8>, ServingError> {
+        let mut url = self.metric_url(request, &[]);
+        url.query_pairs_mut().append_pair("format", format.name());
+        let response = self.get(url.clone()).await?;
         Ok(response.bytes().await.map_err(|error| unreachable(&url, &error))?.to_vec())
     }
 
-    fn get(&self, url: Url) -> RequestBuilder {
-        let request = self.client.get(url);
-        match &self.token {
-            Some(token) => request.header(AUTHORIZATION, token.clone()),
-            None => request,
-        }
-    }
-
-    fn url(&self, path: &[&str]) -> Url {
+    fn url(&self, path: &[&str], parameters: &Parameters) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(["v1"]).extend(path);
+            segments.extend(path);
+        }
+        if !parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(parameters);
         }
         url
     }
 
-    fn question(&self, request: &ReadRequest, last: &[&str]) -> Url {
-        let mut path = vec!["metrics", request.metric.as_str()];
-        path.extend(last);
-        let mut url = self.url(&path);
-        append(&mut url, request);
-        if let Some(hash) = &request.hash {
-            url.query_pairs_mut().append_pair("hash", hash);
-        }
-        url
+    /// The URL of a metric, or of something below it.
+    fn metric_url(&self, request: &ReadRequest, below: &[&str]) -> Url {
+        let path: Vec<&str> = ["metrics", request.metric.as_str()].iter().chain(below).copied().collect();
+        self.url(&path, &request.parameters())
     }
 
-    /// One question of several metrics; none if they are asked in different ways.
-    fn many(&self, requests: &[ReadRequest]) -> Option<Url> {
-        let first = requests.first()?;
-        let mut url = self.url(&["read"]);
-        for request in requests {
-            let of_first =
-                ReadRequest { metric: first.metric.clone(), hash: first.hash.clone(), ..request.clone() };
-            if of_first != *first {
-                return None;
-            }
-            let hash = request.hash.as_ref().map(|hash| format!("@{hash}")).unwrap_or_default();
-            url.query_pairs_mut().append_pair("metric", &format!("{}{hash}", request.metric));
+    async fn get(&self, url: Url) -> Result<Response, ServingError> {
+        let mut request = self.client.get(url.clone());
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token.clone());
         }
-        append(&mut url, first);
-        Some(url)
-    }
-
-    async fn ask(request: RequestBuilder, url: Url, metric: String) -> Result<Response, ServingError> {
         let failed = |error: reqwest::Error| unreachable(&url, &error);
         let response = request.send().await.map_err(failed)?;
         if response.status().is_success() {
             return Ok(response);
         }
-        let status = response.status();
+        let status = response.status().as_u16();
         let body = response.text().await.map_err(failed)?;
-        Err(refusal(&url, &metric, status.as_u16(), &body))
+        Err(match serde_json::from_str::<ErrorBody>(&body) {
+            Ok(body) => body.into(),
+            Err(_) => ServingError::Unreachable {
+                url: url.to_string(),
+                problem: format!(
+                    "the server there is not a node of metricc; it answered with status {status}"
+                ),
+            },
+        })
     }
-}
 
-/// Which rows are asked for.
-fn append(url: &mut Url, request: &ReadRequest) {
-    let mut pairs = url.query_pairs_mut();
-    for (key, value) in &request.keys {
-        pairs.append_pair(&format!("key.{key}"), &value.to_string());
-    }
-    for (name, instant) in [("from", request.from), ("to", request.to)] {
-        if let Some(instant) = instant {
-            pairs.append_pair(name, &instant.to_string());
-        }
-    }
-    if let Some(grain) = &request.grain {
-        pairs.append_pair("grain", grain);
-    }
-    if let Some(at) = &request.at {
-        let offsets: Vec<String> = at.iter().map(u64::to_string).collect();
-        pairs.append_pair("at", &offsets.join(","));
-    }
-    for (name, is_set) in [("latest", request.latest), ("receipt", request.receipt)] {
-        if is_set {
-            pairs.append_pair(name, "true");
-        }
+    async fn get_json<T: DeserializeOwned>(&self, url: Url) -> Result<T, ServingError> {
+        let response = self.get(url.clone()).await?;
+        let body = response.bytes().await.map_err(|error| unreachable(&url, &error))?;
+        serde_json::from_slice(&body).map_err(|error| unreachable(&url, &error))
     }
 }
 
 fn unreachable(url: &Url, error: &dyn std::error::Error) -> ServingError {
-    let mut problem = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        problem = format!("{problem}: {error}");
-        cause = error.source();
-    }
-    ServingError::Unreachable { url: url.to_string(), problem }
-}
-
-/// What a node said instead of rows.
-fn refusal(url: &Url, metric: &str, status: u16, body: &str) -> ServingError {
-    let parsed: Value = serde_json::from_str(body).unwrap_or_default();
-    let error = &parsed["error"];
-    let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
-    match error["code"].as_str() {
-        Some("unknown_metric") => {
-            let known = error["known"].as_array().into_iter().flatten();
-            let known = known.filter_map(|name| name.as_str().map(str::to_owned)).collect();
-            ServingError::UnknownMetric { name: metric.to_owned(), known }
-        }
-        Some("other_definition") => ServingError::OtherDefinition {
-            metric: metric.to_owned(),
-            served: text("served"),
-            wanted: text("wanted"),
-        },
-        Some("request") => ServingError::Request(text("message")),
-        Some("starting") => ServingError::NotReady { origin: text("origin") },
-        Some(_) => ServingError::Failed(text("message")),
-        None => ServingError::Unreachable {
-            url: url.to_string(),
-            problem: format!("no node of metricc answers there, but something with status {status}"),
-        },
-    }
+    ServingError::Unreachable { url: url.to_string(), problem: with_causes(error) }
 }
 
 impl Serving for HttpServing {
     fn metrics(&self) -> BoxFuture<'_, Result<Vec<ServedMetric>, ServingError>> {
-        #[derive(serde::Deserialize)]
-        struct Metrics {
-            metrics: Vec<ServedMetric>,
-        }
-        let url = self.url(&["metrics"]);
-        async move {
-            let response = Self::ask(self.get(url.clone()), url.clone(), String::new()).await?;
-            let body = response.text().await.map_err(|error| unreachable(&url, &error))?;
-            let answer: Metrics = serde_json::from_str(&body).map_err(|error| unreachable(&url, &error))?;
-            Ok(answer.metrics)
-        }
-        .boxed()
+        let url = self.url(&["metrics"], &Vec::new());
+        async move { Ok(self.get_json::<Metrics>(url).await?.metrics) }.boxed()
     }
 
     fn read(&self, request: ReadRequest) -> BoxFuture<'_, Result<Served, ServingError>> {
-        let url = self.question(&request, &[]);
-        async move {
-            let response = Self::ask(self.get(url.clone()), url.clone(), request.metric).await?;
-            let body = response.text().await.map_err(|error| unreachable(&url, &error))?;
-            serde_json::from_str(&body).map_err(|error| unreachable(&url, &error))
-        }
-        .boxed()
+        self.get_json(self.metric_url(&request, &[])).boxed()
     }
 
     fn read_many(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<Served>, ServingError>> {
-        #[derive(serde::Deserialize)]
-        struct Answers {
-            answers: Vec<Served>,
-        }
         async move {
-            let url = self.many(&requests);
-            let Some(url) = url else {
-                let problem = "several metrics are asked for in one way: keys, windows, grain and frontier are the same";
-                return Err(ServingError::Request(problem.to_owned()));
-            };
-            let name = requests.first().map(|request| request.metric.clone()).unwrap_or_default();
-            let response = Self::ask(self.get(url.clone()), url.clone(), name).await?;
-            let body = response.text().await.map_err(|error| unreachable(&url, &error))?;
-            let answers: Answers = serde_json::from_str(&body).map_err(|error| unreachable(&url, &error))?;
-            Ok(answers.answers)
+            let parameters = ReadRequest::several_parameters(&requests).ok_or_else(|| {
+                let problem = "requests that are sent together differ in the metric alone: keys, range, grain and \
+                               frontier are the same";
+                ServingError::Request(problem.to_owned())
+            })?;
+            Ok(self.get_json::<Answers>(self.url(&["read"], &parameters)).await?.answers)
         }
         .boxed()
     }
 
     fn explain(&self, request: ReadRequest) -> BoxFuture<'_, Result<Explained, ServingError>> {
-        let url = self.question(&request, &["explain-value"]);
-        async move {
-            let response = Self::ask(self.get(url.clone()), url.clone(), request.metric).await?;
-            let body = response.text().await.map_err(|error| unreachable(&url, &error))?;
-            serde_json::from_str(&body).map_err(|error| unreachable(&url, &error))
-        }
-        .boxed()
+        self.get_json(self.metric_url(&request, &["explain-value"])).boxed()
     }
 
     fn subscribe(&self, request: ReadRequest) -> BoxStream<'static, Result<Served, ServingError>> {
-        let url = self.question(&request, &["live"]);
-        let asked = Self::ask(self.get(url.clone()), url.clone(), request.metric);
-        stream::once(asked)
-            .flat_map(move |response| match response {
-                Err(error) => stream::once(async { Err(error) }).boxed(),
-                Ok(response) => events(url.clone(), response),
-            })
-            .boxed()
+        let (client, url) = (self.clone(), self.metric_url(&request, &["live"]));
+        async move { Ok(answers(url.clone(), client.get(url).await?)) }.try_flatten_stream().boxed()
     }
 }
 
-/// The rows of server-sent events, as they arrive.
-fn events(url: Url, response: Response) -> BoxStream<'static, Result<Served, ServingError>> {
-    struct State {
-        bytes: BoxStream<'static, reqwest::Result<Vec<u8>>>,
-        /// What has arrived of the next line, and of the event before it.
-        pending: Vec<u8>,
-        url: Url,
-        is_over: bool,
-    }
-    let bytes = response.bytes_stream().map(|chunk| chunk.map(|bytes| bytes.to_vec())).boxed();
-    let state = State { bytes, pending: Vec::new(), url, is_over: false };
-    stream::unfold(state, |mut state| async move {
-        loop {
-            if state.is_over {
-                return None;
-            }
-            if let Some(end) = state.pending.windows(2).position(|pair| pair == b"\n\n") {
-                let event: Vec<u8> = state.pending.drain(..end + 2).collect();
-                match event_of(&state.url, &String::from_utf8_lossy(&event)) {
-                    None => continue,
-                    Some(answer) => {
-                        state.is_over = answer.is_err();
-                        return Some((answer, state));
-                    }
-                }
-            }
-            match state.bytes.next().await {
-                None => return None,
-                Some(Ok(bytes)) => state.pending.extend(bytes),
-                Some(Err(error)) => {
-                    state.is_over = true;
-                    return Some((Err(unreachable(&state.url, &error)), state));
-                }
-            }
-        }
-    })
-    .boxed()
-}
-
-/// What one event says; none for a sign of life.
-fn event_of(url: &Url, event: &str) -> Option<Result<Served, ServingError>> {
-    let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name).map(str::trim_start));
-    let data = field("data:")?;
-    Some(match field("event:") {
-        Some("error") => {
-            let parsed: Value = serde_json::from_str(data).unwrap_or_default();
-            Err(ServingError::Failed(parsed["message"].as_str().unwrap_or(data).to_owned()))
-        }
-        _ => serde_json::from_str(data).map_err(|error| unreachable(url, &error)),
-    })
+/// The answers in a stream of server-sent events. An error is the last item.
+fn answers(url: Url, response: Response) -> BoxStream<'static, Result<Served, ServingError>> {
+    let events = response.bytes_stream().eventsource();
+    let answers = events.map(move |event| match event {
+        Ok(event) if event.event == "error" => Err(match serde_json::from_str::<ErrorFields>(&event.data) {
+            Ok(error) => ErrorBody { error }.into(),
+            Err(error) => unreachable(&url, &error),
+        }),
+        Ok(event) => serde_json::from_str(&event.data).map_err(|error| unreachable(&url, &error)),
+        Err(EventStreamError::Transport(error)) => Err(unreachable(&url, &error)),
+        Err(error) => Err(unreachable(&url, &error)),
+    });
+    let until_error = answers.scan(false, |has_failed, answer| {
+        let answer = (!*has_failed).then_some(answer);
+        *has_failed = matches!(answer, Some(Err(_)));
+        std::future::ready(answer)
+    });
+    until_error.boxed()
 }

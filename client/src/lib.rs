@@ -1,21 +1,24 @@
-//! Asking what is served: requests, answers and errors, and the client of a node over HTTP.
+//! Reading from a serving layer: requests, answers, errors, and how they travel over HTTP.
 //!
-//! [`Serving`] is one interface for metrics served in this process and by a node. The feature `http` adds
-//! [`HttpServing`], which asks a node.
+//! [`Serving`] is one interface to metrics that are served in this process or by a node. The query parameters and the
+//! errors of HTTP are defined here, for both sides. The feature `http` adds [`HttpServing`], the client of a node.
 //!
-//! Invariant: this crate builds no engine and no Arrow. A value is decoded from the JSON that serving writes, wherever
-//! it was computed.
+//! Invariant: this crate depends on neither the engines nor Arrow, so a program that only reads does not build them.
 
 pub mod decode;
+mod error;
 #[cfg(feature = "http")]
 mod http;
+mod parameters;
 mod serving;
 
+pub use error::{ErrorBody, ErrorFields, ServingError, with_causes};
 pub use futures::Stream;
 #[cfg(feature = "http")]
-pub use http::HttpServing;
+pub use http::{HttpServing, node_url};
 pub use jiff;
+pub use parameters::{Format, Parameters, key_value};
 pub use serving::{
-    Explained, ExplainedMetric, ExplainedPart, Layer, ReadReceipt, ReadRequest, Served, ServedMetric,
-    ServedPart, Serving, ServingError,
+    Explained, ExplainedMetric, ExplainedPart, JsonRows, Layer, ReadReceipt, ReadRequest, Served,
+    ServedMetric, ServedPart, Serving,
 };

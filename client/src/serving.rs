@@ -1,7 +1,7 @@
-//! Asking a serving layer: the same questions of one in this process and of a node.
+//! Reading from a serving layer: the same requests and answers, in this process and from a node.
 //!
-//! An answer comes as the JSON rows that serving writes, and is read into the types of a definition here, so that where
-//! it was computed cannot show.
+//! An answer has its rows as JSON, and they are decoded into the types of a definition on the caller's side. So an answer
+//! does not depend on where it was computed. A server that has the rows as columns uses the same types with other rows.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::decode::DecodeError;
+use crate::ServingError;
 
-/// What is asked.
+/// A read of one metric.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadRequest {
     /// The metric.
     pub metric: String,
-    /// Hash of the metric that the asker was made for, or of its definition: another one is refused.
+    /// Hash of the metric, or of its definition, that the caller was generated for: a request for another one is rejected.
     pub hash: Option<String>,
     /// Only rows with these keys.
     pub keys: BTreeMap<String, serde_json::Value>,
@@ -26,41 +26,43 @@ pub struct ReadRequest {
     pub from: Option<Timestamp>,
     /// Only windows that start before this instant.
     pub to: Option<Timestamp>,
-    /// Windows that are put together from those of the metric, such as `6h`, `day in Europe/London`, or `all` for one row of
-    /// the whole range.
+    /// Roll the metric's windows up to coarser ones: `6h`, `day in Europe/London`, or `all` for one row of the whole range.
     pub grain: Option<String>,
     /// Only the latest window among those.
     pub latest: bool,
-    /// At this frontier, not at that of now: one offset per partition of the metric's sources, those in the order of
-    /// their names. An answer at a frontier is the same whenever it is asked for.
+    /// Read at this frontier instead of the newest one: one offset per partition of the metric's sources, in the order of
+    /// their names. An answer at a frontier never changes.
     pub at: Option<Vec<u64>>,
-    /// With a receipt.
+    /// Whether the answer has a receipt.
     pub receipt: bool,
 }
 
-/// What is answered: all rows are of one frontier.
+/// An answer: all rows are of one frontier.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Served {
+pub struct Served<R = JsonRows> {
     /// The metric.
     pub metric: String,
     /// Its hash.
     pub hash: String,
-    /// The frontier of its source's log up to which the rows go: one offset per partition.
+    /// The frontier of the rows: one offset per partition of the metric's sources.
     pub frontier: Vec<u64>,
     /// Rows by window, then keys: `{"metric": …, "key": {…}, "window": {…}, "value": …}`.
-    pub rows: Vec<Box<RawValue>>,
-    /// Where the rows came from, if that was asked for.
+    pub rows: R,
+    /// Where the rows come from, if the request asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ReadReceipt>,
 }
 
-/// Where the rows of an answer came from.
+/// Rows as JSON, one object each.
+pub type JsonRows = Vec<Box<RawValue>>;
+
+/// Where the rows of an answer come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadReceipt {
     /// The parts that were merged, for each source from the start of the log to the frontier of the answer.
     pub parts: Vec<ServedPart>,
-    /// For each source, the end of its log when the answer was given: what lies between the frontier and it is not in the
-    /// answer yet. Empty where nobody knows, since there is no log beside what is served.
+    /// For each source, the end of its log at the time of the answer: positions between the frontier and it are not in the
+    /// answer yet. Empty if the serving layer has no log.
     #[serde(default)]
     pub ends: BTreeMap<String, Vec<u64>>,
 }
@@ -72,52 +74,52 @@ pub struct ServedPart {
     pub source: String,
     /// The first frontier.
     pub from: Vec<u64>,
-    /// The frontier behind it.
+    /// The frontier after it.
     pub to: Vec<u64>,
-    /// Who has computed it, if that is known.
+    /// The layer that computed it, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<Layer>,
 }
 
-/// Who has computed states.
+/// A layer that computes states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layer {
-    /// The batch layer, which has committed them to the view.
+    /// The batch layer: the states are in the committed view.
     Batch,
-    /// The speed layer, which follows the log from the end of the view on.
+    /// The speed layer, which follows the log from the end of the view.
     Tail,
-    /// The batch plan, from the log, for this answer.
+    /// The batch plan, which read the log for this answer.
     Log,
 }
 
-/// An answer, and what each part of the log says by itself.
+/// An answer, and the rows of each part of the log alone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Explained {
+pub struct Explained<R = JsonRows> {
     /// The answer.
-    pub answer: Served,
-    /// The metrics over events that it is made of.
-    pub of: Vec<ExplainedMetric>,
+    pub answer: Served<R>,
+    /// The base metrics of the answer.
+    pub of: Vec<ExplainedMetric<R>>,
 }
 
-/// What each part of the log says of a metric over events.
+/// A base metric, by parts of the log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ExplainedMetric {
+pub struct ExplainedMetric<R = JsonRows> {
     /// The metric.
     pub metric: String,
     /// From the start of the log to the frontier of the answer.
-    pub parts: Vec<ExplainedPart>,
+    pub parts: Vec<ExplainedPart<R>>,
 }
 
-/// What one part of the log says.
+/// The rows of one part of the log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ExplainedPart {
+pub struct ExplainedPart<R = JsonRows> {
     /// The part.
     pub part: ServedPart,
     /// Positions in it.
     pub positions: u64,
     /// The rows that the metric would have if the log were this part alone.
-    pub rows: Vec<Box<RawValue>>,
+    pub rows: R,
 }
 
 /// A metric that is served.
@@ -127,64 +129,8 @@ pub struct ServedMetric {
     pub name: String,
     /// Its hash.
     pub hash: String,
-    /// What it is, in its author's words.
+    /// Its `///` text.
     pub doc: String,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ServingError {
-    /// No metric of that name is served.
-    #[error("no metric `{name}` is served; there {}", listed(.known))]
-    UnknownMetric {
-        /// The name.
-        name: String,
-        /// Those that are.
-        known: Vec<String>,
-    },
-    /// The asker was made for another definition.
-    #[error(
-        "metric `{metric}` is served as {served}, and this was made for {wanted}; generate it anew, or ask a node that serves that definition"
-    )]
-    OtherDefinition {
-        /// The metric.
-        metric: String,
-        /// Hash of the metric that is served.
-        served: String,
-        /// Hash that the asker has.
-        wanted: String,
-    },
-    /// The question makes no sense.
-    #[error("{0}")]
-    Request(String),
-    /// There are no answers yet: what was acknowledged before is still being read.
-    #[error("source `{origin}` is not served yet: its log is being read; ask again")]
-    NotReady {
-        /// The source.
-        origin: String,
-    },
-    /// The other side could not be reached, or did not answer in its own words.
-    #[error("{url}: {problem}")]
-    Unreachable {
-        /// Where it was looked for.
-        url: String,
-        /// What happened.
-        problem: String,
-    },
-    /// The serving layer itself failed.
-    #[error("{0}")]
-    Failed(String),
-    /// The answer is not of the types of its metric.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-}
-
-fn listed(known: &[String]) -> String {
-    match known {
-        [] => "are none".to_owned(),
-        [one] => format!("is `{one}`"),
-        many => format!("are `{}`", many.join("`, `")),
-    }
 }
 
 /// A serving layer: one in this process, or a node.
@@ -195,12 +141,12 @@ pub trait Serving: Send + Sync {
     /// The rows of a metric.
     fn read(&self, request: ReadRequest) -> BoxFuture<'_, Result<Served, ServingError>>;
 
-    /// The answers to several requests, all of one frontier where they do not say `at`.
+    /// The answers to several requests; those without [`ReadRequest::at`] are all of one frontier.
     fn read_many(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<Served>, ServingError>>;
 
-    /// The rows of a metric, and what each part of the log has to do with them.
+    /// The rows of a metric, and what each part of the log contributes.
     fn explain(&self, request: ReadRequest) -> BoxFuture<'_, Result<Explained, ServingError>>;
 
-    /// The rows of a metric now, and again whenever the frontier has moved. An error is the last item.
+    /// The rows of a metric now, and again each time the frontier moves. An error is the last item.
     fn subscribe(&self, request: ReadRequest) -> BoxStream<'static, Result<Served, ServingError>>;
 }

@@ -12,6 +12,7 @@ mod explain;
 mod fmt;
 mod ingest;
 mod new;
+mod node_client;
 mod output;
 mod plot;
 mod progress;

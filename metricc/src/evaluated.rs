@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, Segment, SourcePlan};
 use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
-use metricc_runtime_serve::{Presented, Reading, ServeError, derive, read};
+use metricc_runtime_serve::{Presented, ReadOptions, ServeError, derive, read};
 
 /// Segments of base metrics, one each, up to one frontier per source.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ impl Evaluated {
         self.segments.extend(plan.metrics.iter().cloned().zip(segments));
     }
 
-    /// Presents a base metric that was added, or a metric derived from such ones. `reading` gives windows and
+    /// Presents a base metric that was added, or a metric derived from such ones. `options` choose windows and
     /// range.
     ///
     /// # Errors
@@ -28,14 +28,14 @@ impl Evaluated {
         &self,
         metric: &AnyMetric,
         imports: &Imports,
-        reading: &Reading,
+        options: &ReadOptions,
     ) -> Result<Presented, ServeError> {
         let missing = || CompileError::form(metric.name(), "was not evaluated");
         match metric {
             AnyMetric::OfEvents(metric) => {
                 let found = self.segments.iter().find(|(plan, _)| plan.metric == *metric);
                 let (plan, segment) = found.ok_or_else(missing)?;
-                read(plan, segment, reading)
+                read(plan, segment, options)
             }
             AnyMetric::OfMetrics(derived) => {
                 let plans: Vec<&Arc<MetricPlan>> = self.segments.iter().map(|(plan, _)| plan).collect();
@@ -45,7 +45,7 @@ impl Evaluated {
                     found.map(|(_, segment)| segment).ok_or_else(missing)
                 };
                 let segments = plan.operands.iter().map(segment_of).collect::<Result<Vec<_>, _>>()?;
-                derive(&plan, &segments, reading)
+                derive(&plan, &segments, options)
             }
         }
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use metricc_compiler::SourcePlan;
 use metricc_ir as ir;
 use metricc_log::{Binding, Format, Frontier, Interval, Log, Quarantined, position_column};
-use metricc_runtime_serve::{Reading, ServeError};
+use metricc_runtime_serve::{ReadOptions, ServeError};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -195,7 +195,8 @@ impl TestRun<'_> {
             if is_shuffled && (*is_ordered || has_conflicts) {
                 continue;
             }
-            let presented = evaluated.read(&expected.metric, &self.package.imports, &Reading::default())?;
+            let presented =
+                evaluated.read(&expected.metric, &self.package.imports, &ReadOptions::default())?;
             let rows = differences(expected, &presented);
             if !rows.is_empty() {
                 let (metric, line) = (expected.metric.name().to_owned(), expected.line);

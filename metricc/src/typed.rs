@@ -14,7 +14,7 @@ use metricc_dsl::{SourceText, check};
 use metricc_ir as ir;
 use metricc_ir::AnyMetric;
 use metricc_log::{Binding, EventBuffer, Frontier, Log, LogError, ReadStats};
-use metricc_runtime_serve::{Reading, ServeError, json_lines};
+use metricc_runtime_serve::{ReadOptions, ServeError, json_lines};
 use metricc_runtime_stream::Stream;
 use metricc_types::{Definition, Event, Metric, Row};
 
@@ -369,7 +369,7 @@ impl Planned {
     fn rows<D: Definition>(&self, segments: Vec<Segment>) -> Result<Vec<Row<D>>, RunError> {
         let mut evaluated = Evaluated::default();
         evaluated.add(&self.plan, segments);
-        let presented = evaluated.read(&self.metric, &D::imports(), &Reading::default())?;
+        let presented = evaluated.read(&self.metric, &D::imports(), &ReadOptions::default())?;
         Ok(json_lines(&presented).map(|line| Row::from_json(&line)).collect::<Result<_, _>>()?)
     }
 }

@@ -22,7 +22,7 @@ use crate::priority::{Decoding, Priority, lower_priority};
 use crate::reading::NodeServing;
 use crate::source::{Changed, NodeSource};
 use crate::speed::TailOptions;
-use crate::status::{Counters, OfNow};
+use crate::status::{Counters, SourceGauges};
 use crate::views::{open_source, view_folder};
 use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
@@ -275,11 +275,11 @@ impl Node {
 
     /// The counters in the text format of Prometheus.
     pub fn counters_text(&self) -> String {
-        let now: Vec<OfNow> = self
+        let now: Vec<SourceGauges> = self
             .status()
             .into_iter()
             .zip(&self.sources)
-            .map(|(status, source)| OfNow {
+            .map(|(status, source)| SourceGauges {
                 unsealed: source.n_unflushed(),
                 end: status.end.n_positions(),
                 served: status.served.map_or(0, |served| served.n_positions()),

@@ -1,174 +1,165 @@
-//! The reading side of a node: what is served now, and what was served at any frontier before.
+//! The reading side of a node: answers at the newest frontier, and at any frontier before it.
+//!
+//! A request is resolved once, and answered from one published version: the newest one, which is held until the answer is
+//! complete, or one of the past, which is computed from the log. Both give their answers by the same code.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use metricc_client::{
-    Explained, Layer, ReadReceipt, ReadRequest, Served, ServedMetric, ServedPart, Serving, ServingError,
+    Explained, Layer, ReadReceipt, ReadRequest, Served, ServedMetric, Serving, ServingError, with_causes,
 };
 use metricc_compiler::{EngineOptions, MetricPlan};
 use metricc_log::{Frontier, Interval};
 use metricc_runtime_batch::evaluate;
-use metricc_runtime_serve::{IndexedSegment, LocalServing, ServedTable, ServingTables};
+use metricc_runtime_serve::{
+    IndexedSegment, LocalServing, Presented, Published, Query, ServedTable, ServingTables, explained, served,
+    until_error,
+};
 use tokio::sync::{Semaphore, watch};
 
 use crate::source::NodeSource;
 
-/// Groups from which on an answer takes so long that it does not stand in the way of others.
-const MANY_ROWS: usize = 20_000;
+/// Groups from which on an answer is computed beside others, since it takes long.
+const MANY_GROUPS: usize = 20_000;
 
 /// What a node serves.
 #[derive(Debug, Clone)]
 pub struct NodeServing {
     local: LocalServing,
     sources: Vec<Arc<NodeSource>>,
-    /// Answers about the past are computed from the log, one at a time.
+    /// Versions of the past are computed one at a time.
     past: Arc<Semaphore>,
-    /// Whether the node goes down: then who listens is told nothing more.
-    over: watch::Sender<bool>,
+    /// Whether the node is shutting down: subscriptions end then.
+    is_closed: watch::Sender<bool>,
 }
 
 impl NodeServing {
     pub(crate) fn new(local: LocalServing, sources: Vec<Arc<NodeSource>>) -> Self {
-        NodeServing { local, sources, past: Arc::new(Semaphore::new(1)), over: watch::Sender::new(false) }
+        let (past, is_closed) = (Arc::new(Semaphore::new(1)), watch::Sender::new(false));
+        NodeServing { local, sources, past, is_closed }
     }
 
-    /// Ends all answers that go on.
+    /// Ends all subscriptions.
     pub fn close(&self) {
-        self.over.send_replace(true);
+        self.is_closed.send_replace(true);
     }
 
-    /// Says in the receipt of an answer who has computed its parts, and how far the log of each of its sources went when
-    /// it was given. `last` is the layer behind the view.
-    fn complete(&self, metric: &str, receipt: Option<&mut ReadReceipt>, last: Layer) {
-        let Some(receipt) = receipt else { return };
-        let of_answer = self.local.sources_of(metric);
-        let sources = self.sources.iter().filter(|source| of_answer.contains(source.name()));
-        receipt.ends = sources.map(|source| (source.name().to_owned(), source.end().0)).collect();
-        for source in &of_answer {
-            name_layers(receipt.parts.iter_mut().filter(|part| part.source == *source), last);
+    /// The sources of a query, in their order.
+    fn sources_of<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = &'a Arc<NodeSource>> {
+        let source = |name: &String| self.sources.iter().find(|source| source.name() == name);
+        query.sources().iter().filter_map(source)
+    }
+
+    /// An answer from the version of the query's frontier.
+    async fn answer<T: Answer>(&self, query: Arc<Query>, newest: Arc<Published>) -> Result<T, ServingError> {
+        // The sources of a node that has just started are not served yet.
+        if let Some(origin) = query.sources().iter().find(|source| newest.frontier(source).is_none()) {
+            return Err(ServingError::NotReady { origin: origin.clone() });
         }
-    }
-
-    fn complete_explained(&self, explained: &mut Explained, last: Layer) {
-        self.complete(&explained.answer.metric, explained.answer.receipt.as_mut(), last);
-        for metric in &mut explained.of {
-            name_layers(metric.parts.iter_mut().map(|part| &mut part.part), last);
-        }
-    }
-
-    /// Whether all sources of a metric are served: those of a node that has just started are not.
-    fn check_ready(&self, metric: &str) -> Result<(), ServingError> {
-        match self.local.sources_of(metric).into_iter().find(|origin| self.local.frontier(origin).is_none()) {
-            Some(origin) => Err(ServingError::NotReady { origin }),
-            None => Ok(()),
-        }
-    }
-
-    /// The same metrics as they were at a frontier: view, if it ends before, and what follows it in the log.
-    fn past(&self, metric: &str, at: &[u64]) -> Result<LocalServing, ServingError> {
-        let names = self.local.sources_of(metric);
-        let sources: Vec<&Arc<NodeSource>> =
-            self.sources.iter().filter(|source| names.contains(source.name())).collect();
-        let past = self.local.detached();
-        let mut rest = at;
-        for source in by_name(sources).into_values() {
-            let n_partitions = source.end().0.len();
-            let Some((own, others)) = rest.split_at_checked(n_partitions) else {
-                return Err(wrong_length(at));
-            };
-            rest = others;
-            let segments = segments_at(source, &Frontier(own.to_vec()))?;
-            past.publish(&segments).map_err(|error| ServingError::Failed(error.to_string()))?;
-        }
-        if rest.is_empty() { Ok(past) } else { Err(wrong_length(at)) }
-    }
-
-    /// Whether it looks as if the frontier of now were asked for; it may have moved on by the time of the answer.
-    fn is_now(&self, request: &ReadRequest) -> bool {
-        is_at(request, &self.local.frontier_of(&request.metric))
-    }
-
-    /// The rows of now. Where they are many, others are answered meanwhile.
-    async fn table_now(&self, request: ReadRequest) -> Result<ServedTable, ServingError> {
-        if self.local.n_rows(&request) < MANY_ROWS {
-            return self.local.table_now(&request);
-        }
-        let local = self.local.clone();
-        let answered = tokio::task::spawn_blocking(move || local.table_now(&request)).await;
-        answered.map_err(|error| ServingError::Failed(error.to_string()))?
-    }
-
-    /// Does something at a frontier of the past, when it is its turn.
-    async fn at_past<T: Send + 'static>(
-        &self,
-        request: ReadRequest,
-        answer: impl FnOnce(&Self, &LocalServing, &ReadRequest) -> Result<T, ServingError> + Send + 'static,
-    ) -> Result<T, ServingError> {
-        let failed = |error: &dyn std::error::Error| ServingError::Failed(error.to_string());
-        let permit = self.past.clone().acquire_owned().await.map_err(|error| failed(&error))?;
         let own = self.clone();
-        let answered = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let at = request.at.clone().unwrap_or_default();
-            let past = own.past(&request.metric, &at)?;
-            answer(&own, &past, &request)
-        });
-        answered.await.map_err(|error| failed(&error))?
+        let mut answer = if !query.is_at(&newest) {
+            let permit = self.past.clone().acquire_owned().await;
+            let permit = permit.map_err(|error| ServingError::Failed(with_causes(&error)))?;
+            let query = query.clone();
+            blocking(move || {
+                let _permit = permit;
+                T::from_version(&query, &own.past(&query)?)
+            })
+            .await?
+        } else if query.n_groups(&newest) < MANY_GROUPS {
+            T::from_version(&query, &newest)?
+        } else {
+            let query = query.clone();
+            blocking(move || T::from_version(&query, &newest)).await?
+        };
+        if let Some(receipt) = answer.receipt() {
+            let end = |source: &Arc<NodeSource>| (source.name().to_owned(), source.end().0);
+            receipt.ends = self.sources_of(&query).map(end).collect();
+        }
+        Ok(answer)
+    }
+
+    /// The version of the frontier that a query asks for: the view, if it ends before, and what follows it in the log.
+    fn past(&self, query: &Query) -> Result<Published, ServingError> {
+        let at = query.at().unwrap_or_default();
+        let wrong_length = || {
+            let problem = "`at` takes one offset for each partition of the metric's sources";
+            ServingError::Request(format!("{problem}, and has {}", at.len()))
+        };
+        let (mut past, mut rest) = (Published::default(), at);
+        for source in self.sources_of(query) {
+            let n_partitions = source.end().0.len();
+            let (of_source, others) = rest.split_at_checked(n_partitions).ok_or_else(wrong_length)?;
+            rest = others;
+            past.extend(published_at(source, &Frontier(of_source.to_vec()))?);
+        }
+        if rest.is_empty() { Ok(past) } else { Err(wrong_length()) }
     }
 }
 
-fn is_at(request: &ReadRequest, frontier: &[u64]) -> bool {
-    request.at.as_ref().is_none_or(|at| at == frontier)
+/// Something that is computed from one version.
+trait Answer: Sized + Send + 'static {
+    fn from_version(query: &Query, published: &Published) -> Result<Self, ServingError>;
+
+    fn receipt(&mut self) -> Option<&mut ReadReceipt>;
 }
 
-/// Of the parts of a source, in order, the last one is of the layer behind the view, the others are the view.
-fn name_layers<'a>(parts: impl Iterator<Item = &'a mut ServedPart>, last: Layer) {
-    let mut parts: Vec<&mut ServedPart> = parts.collect();
-    parts.iter_mut().for_each(|part| part.layer = Some(Layer::Batch));
-    if let Some(part) = parts.last_mut() {
-        part.layer = Some(last);
+impl Answer for ServedTable {
+    fn from_version(query: &Query, published: &Published) -> Result<Self, ServingError> {
+        query.answer(published)
+    }
+
+    fn receipt(&mut self) -> Option<&mut ReadReceipt> {
+        self.receipt.as_mut()
     }
 }
 
-fn by_name(sources: Vec<&Arc<NodeSource>>) -> BTreeMap<&str, &Arc<NodeSource>> {
-    sources.into_iter().map(|source| (source.name(), source)).collect()
+impl Answer for Explained<Presented> {
+    fn from_version(query: &Query, published: &Published) -> Result<Self, ServingError> {
+        query.explain(published)
+    }
+
+    fn receipt(&mut self) -> Option<&mut ReadReceipt> {
+        self.answer.receipt.as_mut()
+    }
 }
 
-fn wrong_length(at: &[u64]) -> ServingError {
-    ServingError::Request(format!(
-        "`at` has {} offsets: it takes one for each partition of the metric's sources",
-        at.len()
-    ))
+/// Runs long work beside the answers of others.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ServingError> + Send + 'static,
+) -> Result<T, ServingError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| ServingError::Failed(with_causes(&error)))?
 }
 
-/// View, if it ends before the frontier, and what follows it up to there.
-fn segments_at<'a>(
-    source: &'a NodeSource,
-    at: &Frontier,
-) -> Result<Vec<(&'a MetricPlan, Vec<IndexedSegment>)>, ServingError> {
+/// A source at a frontier: its view, if that ends before, and the states of the log from there on.
+fn published_at(source: &NodeSource, at: &Frontier) -> Result<Published, ServingError> {
     let end = source.end();
     if at.0.iter().zip(&end.0).any(|(offset, end)| offset > end) {
         let problem = format!("`at` is {at}, and the log of source `{}` ends at {end}", source.name());
         return Err(ServingError::Request(problem));
     }
-    let failed = |error: &dyn std::error::Error| ServingError::Failed(error.to_string());
+    let failed = |error: &dyn std::error::Error| ServingError::Failed(with_causes(error));
     let view = source.view();
     let view = view.filter(|view| view.frontier.0.iter().zip(&at.0).all(|(offset, at)| offset <= at));
     let from = view.as_ref().map_or_else(|| Frontier(vec![0; at.0.len()]), |view| view.frontier.clone());
     let log = source.log_from(&from).map_err(|error| failed(&error))?;
     let interval = Interval::new(from, at.clone()).map_err(|error| failed(&error))?;
     let options = EngineOptions { workers: 1, ..EngineOptions::default() };
-    let fresh = evaluate(&source.plan, &log, &interval, &options, &|_| ()).map_err(|error| failed(&error))?;
-    let parts = |(place, fresh): (usize, _)| {
-        let known = view.as_ref().and_then(|view| view.segments.get(place)).cloned();
-        known.into_iter().chain([IndexedSegment::from(fresh)]).collect()
+    let from_log = evaluate(&source.plan, &log, &interval, &options, &|_| ());
+    let from_log = from_log.map_err(|error| failed(&error))?.segments;
+    let parts = |(index, from_log): (usize, _)| {
+        let in_view = view.as_ref().and_then(|view| view.segments.get(index)).cloned();
+        let in_view = in_view.map(|segment| segment.with_layer(Layer::Batch));
+        in_view.into_iter().chain([IndexedSegment::from(from_log).with_layer(Layer::Log)]).collect()
     };
-    let parts = fresh.segments.into_iter().enumerate().map(parts);
-    Ok(source.plan.metrics.iter().map(|metric| &**metric).zip(parts).collect())
+    let parts = from_log.into_iter().enumerate().map(parts);
+    let segments: Vec<(&MetricPlan, Vec<IndexedSegment>)> =
+        source.plan.metrics.iter().map(|metric| &**metric).zip(parts).collect();
+    Published::new(&segments).map_err(|error| failed(&error))
 }
 
 impl Serving for NodeServing {
@@ -177,96 +168,59 @@ impl Serving for NodeServing {
     }
 
     fn read(&self, request: ReadRequest) -> BoxFuture<'_, Result<Served, ServingError>> {
-        async move { self.table(request).await?.into_served() }.boxed()
+        self.table(request).map(|table| served(table?)).boxed()
     }
 
     fn read_many(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<Served>, ServingError>> {
-        async move {
-            if requests.iter().all(|request| request.at.is_none()) {
-                requests.iter().try_for_each(|request| self.check_ready(&request.metric))?;
-                let n_rows: usize = requests.iter().map(|request| self.local.n_rows(request)).sum();
-                let local = self.local.clone();
-                let mut served = if n_rows < MANY_ROWS {
-                    local.read_many(requests).await?
-                } else {
-                    let read = move || futures::executor::block_on(local.read_many(requests));
-                    let answered = tokio::task::spawn_blocking(read).await;
-                    answered.map_err(|error| ServingError::Failed(error.to_string()))??
-                };
-                for served in &mut served {
-                    self.complete(&served.metric, served.receipt.as_mut(), Layer::Tail);
-                }
-                return Ok(served);
-            }
-            let mut all = Vec::with_capacity(requests.len());
-            for request in requests {
-                all.push(self.read(request).await?);
-            }
-            Ok(all)
-        }
-        .boxed()
+        self.tables(requests).map(|tables| tables?.into_iter().map(served).collect()).boxed()
     }
 
     fn explain(&self, request: ReadRequest) -> BoxFuture<'_, Result<Explained, ServingError>> {
-        async move {
-            self.check_ready(&request.metric)?;
-            if self.is_now(&request) {
-                let (local, asked) = (self.local.clone(), ReadRequest { at: None, ..request.clone() });
-                let explained = tokio::task::spawn_blocking(move || local.explain_now(&asked)).await;
-                let mut explained = explained.map_err(|error| ServingError::Failed(error.to_string()))??;
-                if is_at(&request, &explained.answer.frontier) {
-                    self.complete_explained(&mut explained, Layer::Tail);
-                    return Ok(explained);
-                }
-            }
-            let explain = |own: &Self, past: &LocalServing, request: &ReadRequest| {
-                let mut explained = past.explain_now(request)?;
-                own.complete_explained(&mut explained, Layer::Log);
-                Ok(explained)
-            };
-            self.at_past(request, explain).await
-        }
-        .boxed()
+        self.explain_table(request).map(|answer| explained(answer?)).boxed()
     }
 
     fn subscribe(&self, request: ReadRequest) -> BoxStream<'static, Result<Served, ServingError>> {
-        let refused = match &request.at {
-            Some(_) => Err(ServingError::Request(
-                "`at` is one frontier: what is live has none to stay at".to_owned(),
-            )),
-            None => self.check_ready(&request.metric),
-        };
-        if let Err(error) = refused {
-            return futures::stream::once(async { Err(error) }).boxed();
-        }
-        let over = self.over.subscribe();
-        let is_over = async move {
-            let mut over = over;
-            // Also when nobody is left who could say so.
-            let _ = over.wait_for(|is_over| *is_over).await;
-        };
-        self.local.subscribe(request).take_until(is_over).boxed()
+        self.subscribe_table(request).map(|table| served(table?)).boxed()
     }
 }
 
 impl ServingTables for NodeServing {
-    fn table(&self, request: ReadRequest) -> BoxFuture<'_, Result<ServedTable, ServingError>> {
+    fn tables(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<ServedTable>, ServingError>> {
         async move {
-            self.check_ready(&request.metric)?;
-            if self.is_now(&request) {
-                let mut table = self.table_now(ReadRequest { at: None, ..request.clone() }).await?;
-                if is_at(&request, &table.frontier) {
-                    self.complete(&table.metric, table.receipt.as_mut(), Layer::Tail);
-                    return Ok(table);
-                }
+            let newest = self.local.published();
+            let queries = requests.into_iter().map(|request| self.local.query(request));
+            let queries: Vec<Query> = queries.collect::<Result<_, _>>()?;
+            let mut tables = Vec::with_capacity(queries.len());
+            for query in queries {
+                tables.push(self.answer(Arc::new(query), newest.clone()).await?);
             }
-            let read = |own: &Self, past: &LocalServing, request: &ReadRequest| {
-                let mut table = past.table_now(request)?;
-                own.complete(&table.metric, table.receipt.as_mut(), Layer::Log);
-                Ok(table)
-            };
-            self.at_past(request, read).await
+            Ok(tables)
         }
         .boxed()
+    }
+
+    fn explain_table(
+        &self,
+        request: ReadRequest,
+    ) -> BoxFuture<'_, Result<Explained<Presented>, ServingError>> {
+        async move { self.answer(Arc::new(self.local.query(request)?), self.local.published()).await }.boxed()
+    }
+
+    fn subscribe_table(&self, request: ReadRequest) -> BoxStream<'static, Result<ServedTable, ServingError>> {
+        let versions = match self.local.subscribe_query(request) {
+            Ok(versions) => versions,
+            Err(error) => return futures::stream::once(async { Err(error) }).boxed(),
+        };
+        let own = self.clone();
+        let answers = versions.then(move |(query, published)| {
+            let own = own.clone();
+            async move { own.answer(query, published).await }
+        });
+        let mut is_closed = self.is_closed.subscribe();
+        let closed = async move {
+            // An error means that the node is gone.
+            let _ = is_closed.wait_for(|is_closed| *is_closed).await;
+        };
+        until_error(answers).take_until(closed).boxed()
     }
 }

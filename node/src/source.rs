@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use metricc_client::Layer;
 use metricc_compiler::{MetricPlan, Segment, SourcePlan};
 use metricc_durable_log::{DurableError, LogReader};
 use metricc_log::{Frontier, Log};
@@ -121,9 +122,10 @@ impl NodeSource {
             .zip(tail)
             .enumerate()
             .map(|(index, (metric, tail))| {
-                let mut parts: Vec<IndexedSegment> = view.segments.get(index).cloned().into_iter().collect();
-                parts.push(tail.into());
-                (&**metric, parts)
+                let in_view = view.segments.get(index).cloned();
+                let in_view = in_view.map(|segment| segment.with_layer(Layer::Batch));
+                let tail = IndexedSegment::from(tail).with_layer(Layer::Tail);
+                (&**metric, in_view.into_iter().chain([tail]).collect())
             })
             .collect();
         let rows =

@@ -1,4 +1,4 @@
-//! What a node counts, in the form of Prometheus (text format 0.0.4).
+//! The counters of a node, in the text format 0.0.4 of Prometheus.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -23,11 +23,11 @@ struct Inner {
     n_duplicates: u64,
     n_conflicts: u64,
     n_quarantined: u64,
-    sources: BTreeMap<String, OfSource>,
+    sources: BTreeMap<String, SourceCounters>,
 }
 
 #[derive(Debug, Default)]
-struct OfSource {
+struct SourceCounters {
     n_batches: u64,
     n_batches_failed: u64,
     n_tables_failed: u64,
@@ -40,8 +40,8 @@ struct OfSource {
     n_files_refused: u64,
 }
 
-/// The state of a source at the moment of counting.
-pub(crate) struct OfNow {
+/// The state of a source when the counters are read.
+pub(crate) struct SourceGauges {
     pub(crate) name: String,
     pub(crate) end: u64,
     pub(crate) served: u64,
@@ -99,136 +99,95 @@ impl Counters {
         source.n_differences += n_differences;
     }
 
-    pub(crate) fn file_done(&self, source: &str, is_taken: bool) {
+    pub(crate) fn file_done(&self, source: &str, is_ingested: bool) {
         let mut inner = self.lock();
         let source = inner.sources.entry(source.to_owned()).or_default();
-        *if is_taken { &mut source.n_files } else { &mut source.n_files_refused } += 1;
+        *if is_ingested { &mut source.n_files } else { &mut source.n_files_refused } += 1;
     }
 
-    /// All counters as text.
-    pub(crate) fn text(&self, now: &[OfNow]) -> String {
+    /// All counters and gauges as text.
+    pub(crate) fn text(&self, gauges: &[SourceGauges]) -> String {
         let inner = self.lock();
         let mut text = String::new();
-        let mut family = |name: &str, kind: &str, help: &str, rows: &[(String, f64)]| {
-            let _ = writeln!(text, "# HELP metricc_{name} {help}\n# TYPE metricc_{name} {kind}");
-            for (labels, value) in rows {
-                let _ = writeln!(text, "metricc_{name}{labels} {value}");
-            }
-        };
-        let one = |value: u64| vec![(String::new(), value as f64)];
-        family("ingest_requests_total", "counter", "Requests with events.", &one(inner.n_requests));
-        family("ingest_repeated_total", "counter", "Requests that had come before.", &one(inner.n_repeated));
-        family("ingest_refused_total", "counter", "Requests that made no sense.", &one(inner.n_refused));
-        family("ingest_failed_total", "counter", "Requests that could not be written.", &one(inner.n_failed));
-        family("events_accepted_total", "counter", "Records that are events.", &one(inner.n_accepted));
-        family(
-            "events_duplicate_total",
-            "counter",
-            "Records whose key an event had.",
-            &one(inner.n_duplicates),
-        );
-        family(
-            "events_conflict_total",
-            "counter",
-            "Duplicates that said something else.",
-            &one(inner.n_conflicts),
-        );
-        family(
-            "events_quarantined_total",
-            "counter",
-            "Records that did not decode.",
-            &one(inner.n_quarantined),
-        );
-        let each = |value: &dyn Fn(&OfNow) -> u64| -> Vec<(String, f64)> {
-            now.iter().map(|source| (label(&source.name), value(source) as f64)).collect()
-        };
-        family("log_positions", "gauge", "Positions of the log.", &each(&|source| source.end));
-        family(
-            "served_positions",
-            "gauge",
-            "Positions that answers contain.",
-            &each(&|source| source.served),
-        );
-        family(
-            "lag_positions",
-            "gauge",
-            "Positions that answers do not contain yet.",
-            &each(&|source| source.end.saturating_sub(source.served)),
-        );
-        family(
-            "view_positions",
-            "gauge",
-            "Positions in the view that is served.",
-            &each(&|source| source.view),
-        );
-        family("groups", "gauge", "Groups in view and tail, of all metrics.", &each(&|source| source.groups));
-        family("unsealed_positions", "gauge", "Positions in the journal.", &each(&|source| source.unsealed));
-        family(
-            "tail_generations_total",
-            "counter",
-            "Dataflows started.",
-            &each(&|source| source.generations),
-        );
-        let kept = |value: &dyn Fn(&OfSource) -> f64| -> Vec<(String, f64)> {
-            let default = OfSource::default();
-            let of = |source: &OfNow| value(inner.sources.get(&source.name).unwrap_or(&default));
-            now.iter().map(|source| (label(&source.name), of(source))).collect()
-        };
-        family(
-            "tail_failures_total",
-            "counter",
-            "Dataflows that died.",
-            &kept(&|source| source.n_tails_failed as f64),
-        );
-        family(
-            "files_total",
-            "counter",
-            "Files of the watched folder that are in the log.",
-            &kept(&|source| source.n_files as f64),
-        );
-        family(
-            "files_refused_total",
-            "counter",
-            "Files of the watched folder that could not be taken.",
-            &kept(&|source| source.n_files_refused as f64),
-        );
-        family("audits_total", "counter", "Audits against the log.", &kept(&|source| source.n_audits as f64));
-        family(
-            "audit_differences_total",
-            "counter",
-            "Groups that were not what the log says.",
-            &kept(&|source| source.n_differences as f64),
-        );
-        family("batches_total", "counter", "Versions committed.", &kept(&|source| source.n_batches as f64));
-        family(
-            "batch_failures_total",
-            "counter",
-            "Batches that failed.",
-            &kept(&|source| source.n_batches_failed as f64),
-        );
-        family(
-            "table_failures_total",
-            "counter",
-            "Tables for other programs that could not be written.",
-            &kept(&|source| source.n_tables_failed as f64),
-        );
-        family(
-            "batch_seconds_total",
-            "counter",
-            "Time of all batches.",
-            &kept(&|source| source.batch_seconds),
-        );
-        family(
-            "batch_positions_total",
-            "counter",
-            "Positions of all batches.",
-            &kept(&|source| source.batch_positions as f64),
-        );
+        for (name, help, value) in NODE_COUNTERS {
+            family(&mut text, name, "counter", help, [(String::new(), value(&inner) as f64)]);
+        }
+        for (name, kind, help, value) in SOURCE_GAUGES {
+            let samples = gauges.iter().map(|source| (label(&source.name), value(source) as f64));
+            family(&mut text, name, kind, help, samples);
+        }
+        let none = SourceCounters::default();
+        for (name, help, value) in SOURCE_COUNTERS {
+            let samples = gauges
+                .iter()
+                .map(|source| (label(&source.name), value(inner.sources.get(&source.name).unwrap_or(&none))));
+            family(&mut text, name, "counter", help, samples);
+        }
         text
     }
 }
 
-/// Names of sources have no character that would have to be escaped.
+type Family<T, V> = (&'static str, &'static str, fn(&T) -> V);
+
+const NODE_COUNTERS: [Family<Inner, u64>; 8] = [
+    ("ingest_requests_total", "Requests with events.", |node| node.n_requests),
+    ("ingest_repeated_total", "Requests that were in the log already.", |node| node.n_repeated),
+    ("ingest_refused_total", "Requests that were not valid.", |node| node.n_refused),
+    ("ingest_failed_total", "Requests that could not be written.", |node| node.n_failed),
+    ("events_accepted_total", "Records that are events.", |node| node.n_accepted),
+    ("events_duplicate_total", "Records with the key of an earlier event.", |node| node.n_duplicates),
+    ("events_conflict_total", "Duplicates that differ from the earlier event.", |node| node.n_conflicts),
+    ("events_quarantined_total", "Records that did not decode.", |node| node.n_quarantined),
+];
+
+type GaugeFamily = (&'static str, &'static str, &'static str, fn(&SourceGauges) -> u64);
+
+const SOURCE_GAUGES: [GaugeFamily; 7] = [
+    ("log_positions", "gauge", "Positions of the log.", |source| source.end),
+    ("served_positions", "gauge", "Positions that answers contain.", |source| source.served),
+    ("lag_positions", "gauge", "Positions that answers do not contain yet.", |source| {
+        source.end.saturating_sub(source.served)
+    }),
+    ("view_positions", "gauge", "Positions in the view that is served.", |source| source.view),
+    ("groups", "gauge", "Groups in view and tail, of all metrics.", |source| source.groups),
+    ("unsealed_positions", "gauge", "Positions in the journal.", |source| source.unsealed),
+    ("tail_generations_total", "counter", "Dataflows started.", |source| source.generations),
+];
+
+const SOURCE_COUNTERS: [Family<SourceCounters, f64>; 10] = [
+    ("tail_failures_total", "Dataflows that failed.", |source| source.n_tails_failed as f64),
+    ("files_total", "Files of the watched folder that are in the log.", |source| source.n_files as f64),
+    ("files_refused_total", "Files of the watched folder that were rejected.", |source| {
+        source.n_files_refused as f64
+    }),
+    ("audits_total", "Audits against the log.", |source| source.n_audits as f64),
+    ("audit_differences_total", "Groups that differed from the log in an audit.", |source| {
+        source.n_differences as f64
+    }),
+    ("batches_total", "Versions of the view that were committed.", |source| source.n_batches as f64),
+    ("batch_failures_total", "Batches that failed.", |source| source.n_batches_failed as f64),
+    ("table_failures_total", "Delta tables that could not be written.", |source| {
+        source.n_tables_failed as f64
+    }),
+    ("batch_seconds_total", "Time of all batches.", |source| source.batch_seconds),
+    ("batch_positions_total", "Positions of all batches.", |source| source.batch_positions as f64),
+];
+
+/// Adds a family of samples, each with its labels.
+fn family(
+    text: &mut String,
+    name: &str,
+    kind: &str,
+    help: &str,
+    samples: impl IntoIterator<Item = (String, f64)>,
+) {
+    let _ = writeln!(text, "# HELP metricc_{name} {help}\n# TYPE metricc_{name} {kind}");
+    for (labels, value) in samples {
+        let _ = writeln!(text, "metricc_{name}{labels} {value}");
+    }
+}
+
+/// The label of a source. Its name has no character that needs escaping.
 fn label(source: &str) -> String {
     format!("{{source=\"{source}\"}}")
 }

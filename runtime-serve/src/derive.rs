@@ -1,7 +1,7 @@
-//! Metrics made of metrics: the presented rows of each, joined by window and keys.
+//! Derived metrics: the presented rows of their operands, joined by window and keys.
 //!
-//! Every operand is presented from its segment by the windows and keys that the metric asks for, so what is merged is
-//! merged as states. A row of any operand makes a row; where another has none, it counts as one of no events.
+//! Every operand is presented from its segment by the windows and keys of the derived metric, so merging happens on states.
+//! There is a row wherever any operand has one; an operand without a row there has the outputs of no events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,21 +18,25 @@ use metricc_ir::calendar::BucketRule;
 use metricc_ir::{Kind, Operand, RowType, Window};
 
 use crate::present::identity_outputs;
-use crate::{Presented, Reading, ServeError, read};
+use crate::{Presented, ReadOptions, ServeError, read};
 
-/// Presents a metric that is made of metrics. `segments` has one for each operand of the plan, in their order, all of
-/// them up to one frontier of each source.
+/// Presents a derived metric. `segments` has one for each operand of the plan, in their order, all of them up to one
+/// frontier of each source.
 ///
 /// # Errors
-/// As [`read`], and where the metric cannot be read so.
-pub fn derive(plan: &DerivedPlan, segments: &[&Segment], reading: &Reading) -> Result<Presented, ServeError> {
+/// As [`read`].
+pub fn derive(
+    plan: &DerivedPlan,
+    segments: &[&Segment],
+    options: &ReadOptions,
+) -> Result<Presented, ServeError> {
     let derived = &plan.derived;
-    reading.check(&derived.name, &derived.window)?;
-    let grain = reading.grain.clone().filter(|grain| *grain != derived.window);
+    options.check(&derived.name, &derived.window)?;
+    let grain = options.grain.clone().filter(|grain| *grain != derived.window);
     let is_plain = |operand: &Operand| operand.offset == 0 && operand.metric.window == derived.window;
     if grain.is_some() && !derived.operands.iter().all(is_plain) {
-        let problem = "looks back or is put together already: read it by its own windows";
-        return Err(Reading::refused(&derived.name, problem));
+        let problem = "looks back, or is rolled up already: read it by its own windows";
+        return Err(ServeError::options(&derived.name, problem));
     }
     let window = grain.clone().unwrap_or_else(|| derived.window.clone());
     let row_type = RowType { window: window.clone(), ..derived.row_type() };
@@ -40,16 +44,16 @@ pub fn derive(plan: &DerivedPlan, segments: &[&Segment], reading: &Reading) -> R
     let mut presented = Vec::with_capacity(segments.len());
     let reached = derived.operands.iter().map(|operand| operand.offset).min().unwrap_or(0);
     let mut last = None;
-    for (place, (operand, segment)) in derived.operands.iter().zip(segments).enumerate() {
-        let own = (window != operand.metric.window).then(|| window.clone());
-        let range = grain.is_some();
-        let of_operand = Reading {
-            from: reading.from.filter(|_| range),
-            to: reading.to.filter(|_| range),
-            grain: own,
+    for (index, (operand, segment)) in derived.operands.iter().zip(segments).enumerate() {
+        // A range is one of the metric's own windows, which a roll-up leaves no trace of.
+        let has_grain = grain.is_some();
+        let of_operand = ReadOptions {
+            from: options.from.filter(|_| has_grain),
+            to: options.to.filter(|_| has_grain),
+            grain: (window != operand.metric.window).then(|| window.clone()),
             keys: (operand.keys.len() < operand.metric.keys.len()).then(|| operand.keys.clone()),
         };
-        let mut rows = read(&plan.operands[place], segment, &of_operand)?;
+        let mut rows = read(&plan.operands[index], segment, &of_operand)?;
         if of_operand.keys.is_none() {
             rows.keys = operand.keys.iter().map(|key| rows.keys[*key].clone()).collect();
         }
@@ -58,32 +62,31 @@ pub fn derive(plan: &DerivedPlan, segments: &[&Segment], reading: &Reading) -> R
             let starts = windows.iter().flatten().flatten().map(|(start, _)| *start);
             last = last.max(starts.max());
         }
-        join.add(place, &rows, windows.as_deref())?;
+        join.add(index, &rows, windows.as_deref())?;
         presented.push(rows);
     }
     let in_range = |start: i64| {
-        // A grain has chosen its windows already.
-        let is_asked = grain.is_some()
-            || (reading.from.is_none_or(|from| from <= start) && reading.to.is_none_or(|to| start < to));
-        is_asked && last.is_none_or(|last| start <= last)
+        let is_in_range = grain.is_some()
+            || (options.from.is_none_or(|from| from <= start) && options.to.is_none_or(|to| start < to));
+        is_in_range && last.is_none_or(|last| start <= last)
     };
-    // Windows that no operand has reached without looking back are not begun.
-    let is_over = window != Window::AllTime && last.is_none();
-    let (keys, windows, rows) = join.rows(|start| !is_over && start.is_none_or(in_range))?;
+    // Without an operand that has reached a window, there is no window: one that looks back does not begin any.
+    let is_empty = window != Window::AllTime && last.is_none();
+    let (keys, windows, rows) = join.rows(|start| !is_empty && start.is_none_or(in_range))?;
     let outputs = outputs(plan, &presented, &rows)?;
     let n_rows = rows.len();
     Ok(Presented { row_type: Arc::new(row_type), n_rows, windows, keys, outputs })
 }
 
-/// Which row of each operand belongs to each row.
-type Places = Vec<Option<u32>>;
+/// For each operand the index of its row, if it has one.
+type OperandRows = Vec<Option<u32>>;
 
 /// Rows by window and keys, in the order of their bytes.
 struct Join<'a> {
     row_type: &'a RowType,
     shift: Shift,
     converter: RowConverter,
-    rows: BTreeMap<Box<[u8]>, Places>,
+    rows: BTreeMap<Box<[u8]>, OperandRows>,
     n_operands: usize,
 }
 
@@ -107,7 +110,7 @@ impl<'a> Join<'a> {
         windows.iter().map(|window| self.shift.later(*window, n_windows)).collect()
     }
 
-    /// Adds the rows of an operand, with the window that each has here; none where there is no such window.
+    /// Adds the rows of an operand, with the window of each in the derived metric; `None` if there is no such window.
     fn add(
         &mut self,
         operand: usize,
@@ -128,12 +131,12 @@ impl<'a> Join<'a> {
         }
         let failed = |error| CompileError::engine(&self.row_type.name, error);
         let converted = self.converter.convert_columns(&columns).map_err(failed)?;
-        for (place, row) in converted.iter().enumerate() {
-            if windows.is_some_and(|windows| windows[place].is_none()) {
+        for (index, row) in converted.iter().enumerate() {
+            if windows.is_some_and(|windows| windows[index].is_none()) {
                 continue;
             }
-            let places = self.rows.entry(row.as_ref().into()).or_insert_with(|| vec![None; self.n_operands]);
-            if places[operand].replace(place as u32).is_some() {
+            let rows = self.rows.entry(row.as_ref().into()).or_insert_with(|| vec![None; self.n_operands]);
+            if rows[operand].replace(index as u32).is_some() {
                 return Err(CompileError::form(
                     &self.row_type.name,
                     "an operand has two rows of one window and key",
@@ -148,7 +151,7 @@ impl<'a> Join<'a> {
     fn rows(
         &self,
         is_kept: impl Fn(Option<i64>) -> bool,
-    ) -> Result<(Vec<ArrayRef>, Option<Vec<(i64, i64)>>, Vec<&Places>), CompileError> {
+    ) -> Result<(Vec<ArrayRef>, Option<Vec<(i64, i64)>>, Vec<&OperandRows>), CompileError> {
         let failed = |error| CompileError::engine(&self.row_type.name, error);
         let parser = self.converter.parser();
         let all = self.rows.keys().map(|row| parser.parse(row));
@@ -168,17 +171,17 @@ impl<'a> Join<'a> {
         let kept: Vec<usize> = (0..self.rows.len()).filter(|row| is_kept(start(*row))).collect();
         let indices = UInt32Array::from_iter_values(kept.iter().map(|row| *row as u32));
         let keys = columns.iter().map(|column| take(column, &indices, None)).collect::<Result<_, _>>();
-        let places: Vec<&Places> = self.rows.values().collect();
+        let places: Vec<&OperandRows> = self.rows.values().collect();
         let windows = windows.map(|windows| kept.iter().map(|row| windows[*row]).collect());
         Ok((keys.map_err(failed)?, windows, kept.iter().map(|row| places[*row]).collect()))
     }
 }
 
-/// The outputs over the rows: each column is what its operand presents there, or presents of no events.
+/// The outputs over the rows: each column has the outputs of its operand there, or its outputs of no events.
 fn outputs(
     plan: &DerivedPlan,
     presented: &[Presented],
-    rows: &[&Places],
+    rows: &[&OperandRows],
 ) -> Result<Vec<ArrayRef>, ServeError> {
     let failed = |error| CompileError::engine(&plan.derived.name, error);
     let mut columns = Vec::with_capacity(plan.derived.columns.len());
@@ -187,8 +190,8 @@ fn outputs(
         let missing = &identity_outputs(&plan.operands[column.operand])?[column.output];
         let both = concat(&[found.outputs[column.output].as_ref(), missing.as_ref()]).map_err(failed)?;
         let identity = u32::try_from(found.n_rows).unwrap_or(u32::MAX);
-        let places = rows.iter().map(|places| places[column.operand].unwrap_or(identity));
-        columns.push(take(&both, &UInt32Array::from_iter_values(places), None).map_err(failed)?);
+        let indices = rows.iter().map(|rows| rows[column.operand].unwrap_or(identity));
+        columns.push(take(&both, &UInt32Array::from_iter_values(indices), None).map_err(failed)?);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     let scope = RecordBatch::try_new_with_options(plan.schema.clone(), columns, &options).map_err(failed)?;
@@ -200,7 +203,7 @@ fn outputs(
     Ok(outputs.collect::<Result<_, CompileError>>()?)
 }
 
-/// How windows lie behind one another.
+/// How windows follow one another.
 enum Shift {
     Fixed { step: i64, rule: WindowRule },
     Calendar(BucketRule),
@@ -220,7 +223,7 @@ impl Shift {
         })
     }
 
-    /// The window that lies so many behind one; none where there is none.
+    /// The window that follows another one after so many; `None` if there is no such window.
     fn later(&self, window: (i64, i64), n_windows: i64) -> Option<(i64, i64)> {
         if n_windows == 0 {
             return Some(window);

@@ -1,86 +1,137 @@
-//! The JSON lines of `run --output json`: one object per row, a contract with readers.
+//! Rows as JSON, a contract with readers: an object per row.
 //!
 //! `{"metric":"revenue","key":{"country":"IN"},"window":{"start":"…","end":"…"},"value":"10.00"}`:
 //! ints are numbers with all digits, decimals are strings with their scale, floats are the shortest
 //! that reads back, timestamps are RFC 3339 (windows in the calendar's zone, all else in UTC), dates
-//! `YYYY-MM-DD`, durations µs, none is null, a list is an array, a record an object, no window is null.
+//! `YYYY-MM-DD`, durations µs, a value that is none is null, a list is an array, a record an object,
+//! no window is null.
+//!
+//! Rows are written from their columns into the bytes of the answer, and are not parsed again.
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use metricc_ir as ir;
-use metricc_ir::calendar::instant_text;
+use std::io::{self, Write};
+
+use arrow::array::Array;
+use metricc_ir::calendar::{ZoneRules, date_text, instant_text};
+use metricc_ir::text::number::decimal_text;
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter};
 
 use crate::Presented;
-use crate::text::{cell_text, window_zone};
+use crate::cell::{Cell, float_text};
+
+/// An answer as JSON: anything with [`Presented`] rows in it.
+///
+/// # Errors
+/// If a value cannot be serialized.
+pub fn to_json(value: &impl Serialize) -> serde_json::Result<String> {
+    let mut bytes = Vec::with_capacity(256);
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Json(CompactFormatter)))?;
+    String::from_utf8(bytes).map_err(serde::ser::Error::custom)
+}
 
 /// One JSON object per row, without line ends, in row order.
 pub fn json_lines(presented: &Presented) -> impl Iterator<Item = String> + '_ {
-    let metric = &presented.row_type;
-    let zone = window_zone(metric);
-    let head = format!("{{\"metric\":{}", quoted(&metric.name));
+    let zone = presented.window_zone();
     (0..presented.n_rows).map(move |row| {
-        let mut line = head.clone();
-        let keys = metric.keys.iter().zip(&presented.keys);
-        let keys = keys.map(|(key, column)| (key.name.as_str(), value(&key.ty.kind, column, row)));
-        line.push_str(&format!(",\"key\":{}", object(keys)));
-        match presented.windows.as_ref().map(|windows| windows[row]) {
-            None => line.push_str(",\"window\":null"),
-            Some((start, end)) => {
-                let instant = |at| quoted(&instant_text(at, zone.as_ref()));
-                line.push_str(&format!(
-                    ",\"window\":{{\"start\":{},\"end\":{}}}",
-                    instant(start),
-                    instant(end)
-                ));
-            }
-        }
-        let outputs = metric.outputs.iter().zip(&presented.outputs);
-        let mut outputs = outputs.map(|(output, column)| (&output.name, value(&output.ty.kind, column, row)));
-        let text = match metric.outputs.as_slice() {
-            [ir::OutputType { name: None, .. }] => outputs.next().map(|(_, value)| value).unwrap_or_default(),
-            _ => object(outputs.map(|(name, value)| (name.as_deref().unwrap_or("value"), value))),
-        };
-        line.push_str(&format!(",\"value\":{text}}}"));
-        line
+        to_json(&Row { presented, zone: zone.as_ref(), row }).expect("a row has nothing but names and values")
     })
 }
 
-fn object<'a>(members: impl Iterator<Item = (&'a str, String)>) -> String {
-    let members: Vec<String> = members.map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
-    format!("{{{}}}", members.join(","))
-}
+/// JSON without spaces, with floats as the language spells them.
+struct Json(CompactFormatter);
 
-/// One value as JSON.
-pub(crate) fn value(kind: &ir::Kind, column: &ArrayRef, row: usize) -> String {
-    if column.is_null(row) {
-        return "null".to_owned();
-    }
-    match kind {
-        ir::Kind::List(element) => {
-            let elements = column.as_list::<i32>().value(row);
-            let all: Vec<String> =
-                (0..elements.len()).map(|place| value(&element.kind, &elements, place)).collect();
-            return format!("[{}]", all.join(","));
-        }
-        ir::Kind::Record(fields) => {
-            let columns = fields.iter().zip(column.as_struct().columns());
-            let member = |(field, column): (&'_ ir::RecordField, &ArrayRef)| {
-                (field.name.clone(), value(&field.ty.kind, column, row))
-            };
-            let members: Vec<(String, String)> = columns.map(member).collect();
-            return object(members.iter().map(|(name, value)| (name.as_str(), value.clone())));
-        }
-        _ => {}
-    }
-    match (kind, cell_text(kind, column, row)) {
-        (_, None) => "null".to_owned(),
-        (
-            ir::Kind::Bool | ir::Kind::Int | ir::Kind::Int128 | ir::Kind::Float | ir::Kind::Duration,
-            Some(text),
-        ) => text,
-        (_, Some(text)) => quoted(&text),
+impl Formatter for Json {
+    fn write_f64<W: Write + ?Sized>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        writer.write_all(float_text(value).as_bytes())
     }
 }
 
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+impl Serialize for Presented {
+    /// An array of rows. Written by [`to_json`], since other serializers spell some floats differently.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let zone = self.window_zone();
+        let mut rows = serializer.serialize_seq(Some(self.n_rows))?;
+        for row in 0..self.n_rows {
+            rows.serialize_element(&Row { presented: self, zone: zone.as_ref(), row })?;
+        }
+        rows.end()
+    }
+}
+
+struct Row<'a> {
+    presented: &'a Presented,
+    /// The zone of its window's instants.
+    zone: Option<&'a ZoneRules>,
+    row: usize,
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Row { presented, zone, row } = *self;
+        let metric = &presented.row_type;
+        let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.ty.kind));
+        let outputs = metric.outputs.iter().map(|output| (output.name.as_deref(), &output.ty.kind));
+        let mut object = serializer.serialize_map(Some(4))?;
+        object.serialize_entry("metric", &metric.name)?;
+        let keys =
+            keys.zip(&presented.keys).map(|((name, kind), column)| (name, Cell::of(kind, column, row)));
+        object.serialize_entry("key", &Object(keys.collect()))?;
+        let window = presented.windows.as_ref().map(|windows| {
+            let (start, end) = windows[row];
+            Object(vec![("start", instant_text(start, zone)), ("end", instant_text(end, zone))])
+        });
+        object.serialize_entry("window", &window)?;
+        let outputs: Vec<_> = outputs
+            .zip(&presented.outputs)
+            .map(|((name, kind), column)| (name, Cell::of(kind, column, row)))
+            .collect();
+        match &outputs[..] {
+            [(None, value)] => object.serialize_entry("value", value)?,
+            _ => {
+                let named = outputs.into_iter().map(|(name, value)| (name.unwrap_or("value"), value));
+                object.serialize_entry("value", &Object(named.collect()))?;
+            }
+        }
+        object.end()
+    }
+}
+
+/// Members by name, in this order.
+struct Object<'a, T>(Vec<(&'a str, T)>);
+
+impl<T: Serialize> Serialize for Object<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl Serialize for Cell<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match *self {
+            Cell::Null => serializer.serialize_unit(),
+            Cell::Bool(value) => serializer.serialize_bool(value),
+            Cell::Int(value) | Cell::Duration(value) => serializer.serialize_i64(value),
+            Cell::Int128(value) => serializer.serialize_i128(value),
+            Cell::Decimal(value, scale) => serializer.serialize_str(&decimal_text(value, scale)),
+            Cell::Float(value) => serializer.serialize_f64(value),
+            Cell::String(value) => serializer.serialize_str(value),
+            Cell::Enum(index, names) => match names.get(index as usize) {
+                Some(name) => serializer.serialize_str(name),
+                None => serializer.serialize_str(&index.to_string()),
+            },
+            Cell::Date(value) => serializer.serialize_str(&date_text(i64::from(value))),
+            Cell::Timestamp(value) => serializer.serialize_str(&instant_text(value, None)),
+            Cell::List(kind, ref elements) => {
+                let cells = (0..elements.len()).map(|row| Cell::of(kind, elements, row));
+                serializer.collect_seq(cells)
+            }
+            Cell::Record(fields, record, row) => {
+                let columns = fields.iter().zip(record.columns());
+                let member =
+                    columns.map(|(field, column)| (&field.name, Cell::of(&field.ty.kind, column, row)));
+                serializer.collect_map(member)
+            }
+        }
+    }
 }

@@ -1,35 +1,54 @@
 //! Serving: ⊕ of the segments that cover an interval, then `present`.
 //!
-//! Batch and stream both hand over states; this is the one place where states of several segments
-//! become one, and where a state becomes a number. It merges with
-//! [`Segment::merge`](metricc_compiler::Segment::merge) and presents with the monoids and the compiled
-//! output expressions; it has no arithmetic of its own.
+//! Batch and stream both give states. This is the one place where states of several segments become one, and where a state
+//! becomes a value. It merges with [`Segment::merge`](metricc_compiler::Segment::merge) and presents with the monoids and
+//! the compiled output expressions; it has no arithmetic of its own.
 //!
-//! Invariants: an answer covers its interval without gap or overlap, or there is no answer. Rows are
-//! sorted by window, then keys. The JSON lines of [`json_lines`] are a contract with readers.
+//! To follow a read, start at [`LocalServing`]: a request is resolved to a [`Query`], which is answered from one
+//! [`Published`] version. Inside, every module uses those above it in this list:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `read_options`, `roll_up`, `window_assembly` | states that segments keep → states of the windows and keys that are read |
+//! | `present`, `derive` | states → rows, of base metrics and of derived ones |
+//! | `cell`, `json`, `text_table`, `export` | rows → JSON, text, CSV, Arrow |
+//! | `merge`, `indexed_segment`, `published` | one version of what is served |
+//! | `catalogue`, `selection`, `query` | a request, resolved, and its answer |
+//! | `served_table`, `local_serving` | the serving layer |
+//!
+//! Invariants: an answer covers its interval without gap or overlap, or there is no answer. Rows are sorted by window, then
+//! keys. The JSON of rows is a contract with readers.
 
-mod asked;
+mod catalogue;
+mod cell;
 mod derive;
-mod indexed;
+mod error;
+mod export;
+mod indexed_segment;
 mod json;
-mod local;
+mod local_serving;
 mod merge;
 mod present;
 mod published;
-mod reading;
-mod select;
-mod spread;
-mod table;
-mod text;
-mod value;
+mod query;
+mod read_options;
+mod roll_up;
+mod selection;
+mod served_table;
+mod text_table;
+mod window_assembly;
 
+pub use cell::value_at;
 pub use derive::derive;
-pub use indexed::IndexedSegment;
-pub use json::json_lines;
-pub use local::LocalServing;
+pub use error::ServeError;
+pub use export::{csv, record_batch};
+pub use indexed_segment::IndexedSegment;
+pub use json::{json_lines, to_json};
+pub use local_serving::{LocalServing, until_error};
 pub use merge::merge;
-pub use present::{Presented, ServeError, present, read};
-pub use reading::Reading;
-pub use table::{ServedTable, ServingTables, csv, record_batch};
-pub use text::{TextTable, text_table};
-pub use value::value_at;
+pub use present::{Presented, present, read};
+pub use published::Published;
+pub use query::Query;
+pub use read_options::ReadOptions;
+pub use served_table::{ServedTable, ServingTables, explained, served};
+pub use text_table::{TextTable, text_table};

@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BinaryArray, FixedSizeBinaryArray, RecordBatch, RecordBatchOptions};
-use arrow::array::{BooleanArray, TimestampMicrosecondArray};
-use arrow::datatypes::{DataType, TimestampMicrosecondType};
-use metricc_algebra::{Monoid, StateError};
-use metricc_compiler::scalar::WindowRule;
+use arrow::array::{
+    ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, RecordBatch, RecordBatchOptions,
+};
+use arrow::compute::filter;
+use arrow::datatypes::DataType;
+use metricc_algebra::Monoid;
+use metricc_compiler::scalar::{WindowRule, data_type};
 use metricc_compiler::{CompileError, MetricPlan, Segment, SegmentError, Spread, StateForm};
 use metricc_ir as ir;
+use metricc_ir::calendar::ZoneRules;
 
-use crate::reading::Reading;
-use crate::spread::{Windowed, windowed};
+use crate::roll_up::{Grouped, starts};
+use crate::window_assembly::assemble;
+use crate::{ReadOptions, ServeError};
 
 /// The presented rows of one metric, sorted by window, then keys. All columns have one length.
 #[derive(Debug, Clone)]
@@ -20,7 +24,7 @@ pub struct Presented {
     pub row_type: Arc<ir::RowType>,
     /// Number of rows.
     pub n_rows: usize,
-    /// Start and end of each row's window, µs; none for a metric of all time.
+    /// Start and end of each row's window, µs; `None` for a metric of all time.
     pub windows: Option<Vec<(i64, i64)>>,
     /// One column per key of the metric.
     pub keys: Vec<ArrayRef>,
@@ -28,61 +32,63 @@ pub struct Presented {
     pub outputs: Vec<ArrayRef>,
 }
 
-/// Why segments could not be merged or presented.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// Nothing to merge.
-    #[error("there is no segment of `{metric}` to read from")]
-    NoSegment {
-        /// The metric.
-        metric: String,
-    },
-    /// Metrics that are published together reach different frontiers.
-    #[error(
-        "the segments of `{metric}` end at {end}, those of another metric at {other}: one answer has one frontier"
-    )]
-    Frontiers {
-        /// The metric.
-        metric: String,
-        /// Where its segments end.
-        end: metricc_log::Frontier,
-        /// Where the others end.
-        other: metricc_log::Frontier,
-    },
-    /// A metric cannot be read at these windows.
-    #[error("metric `{metric}` {problem}")]
-    Reading {
-        /// The metric.
-        metric: String,
-        /// Why not.
-        problem: String,
-    },
-    /// Segments that do not follow one another, or are of different metrics.
-    #[error(transparent)]
-    Segment(#[from] SegmentError),
-    /// A state that its monoid does not accept.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// An output that could not be evaluated.
-    #[error(transparent)]
-    Compile(#[from] CompileError),
+impl Presented {
+    /// No rows of these types.
+    pub(crate) fn empty(row_type: ir::RowType) -> Self {
+        let column = |ty: &ir::Type| arrow::array::new_empty_array(&data_type(&ty.kind));
+        Presented {
+            n_rows: 0,
+            windows: (row_type.window != ir::Window::AllTime).then(Vec::new),
+            keys: row_type.keys.iter().map(|key| column(&key.ty)).collect(),
+            outputs: row_type.outputs.iter().map(|output| column(&output.ty)).collect(),
+            row_type: Arc::new(row_type),
+        }
+    }
+
+    /// The time zone of the windows' instants: that of the metric's calendar; `None` is UTC.
+    pub(crate) fn window_zone(&self) -> Option<ZoneRules> {
+        match &self.row_type.window {
+            ir::Window::Calendar(_, calendar) => ZoneRules::named(&calendar.zone),
+            _ => None,
+        }
+    }
+
+    /// Some of the rows: one flag for each.
+    pub(crate) fn filtered(self, selected: &[bool]) -> Result<Self, ServeError> {
+        if selected.iter().all(|is_selected| *is_selected) {
+            return Ok(self);
+        }
+        let flags = BooleanArray::from(selected.to_vec());
+        let columns = |columns: &[ArrayRef]| -> Result<Vec<ArrayRef>, CompileError> {
+            let filtered = columns.iter().map(|column| filter(column, &flags));
+            filtered
+                .collect::<Result<_, _>>()
+                .map_err(|error| CompileError::engine(&self.row_type.name, error))
+        };
+        let (keys, outputs) = (columns(&self.keys)?, columns(&self.outputs)?);
+        let windows = self.windows.as_ref().map(|windows| {
+            let kept = windows.iter().zip(selected).filter(|(_, is_selected)| **is_selected);
+            kept.map(|(window, _)| *window).collect()
+        });
+        Ok(Presented { n_rows: flags.true_count(), row_type: self.row_type, windows, keys, outputs })
+    }
 }
 
-/// Presents a segment. An ungrouped metric of all time has one row, also over no events; all others
-/// have a row per group that events were seen of.
+/// Presents a segment. An ungrouped metric of all time has one row, even over no events; all others have a row for each
+/// group with events.
 pub fn present(plan: &MetricPlan, segment: &Segment) -> Result<Presented, ServeError> {
-    read(plan, segment, &Reading::default())
+    read(plan, segment, &ReadOptions::default())
 }
 
 /// Presents some windows of a segment, or coarser ones.
 ///
 /// # Errors
-/// As [`present`], and where the metric cannot be read so.
-pub fn read(plan: &MetricPlan, segment: &Segment, reading: &Reading) -> Result<Presented, ServeError> {
+/// As [`present`], and [`ServeError::Options`] where the metric does not have such rows.
+pub fn read(plan: &MetricPlan, segment: &Segment, options: &ReadOptions) -> Result<Presented, ServeError> {
     if segment.hash != plan.state_hash {
         return Err(SegmentError::Hash { left: plan.state_hash, right: segment.hash }.into());
     }
-    let Windowed { metric, form, states } = windowed(plan, &segment.states, reading)?;
+    let Grouped { metric, form, states } = assemble(plan, &segment.states, options)?;
     let form = form.as_ref();
     let is_windowed = metric.window != ir::Window::AllTime;
     let is_ungrouped = metric.keys.is_empty() && !is_windowed;
@@ -96,7 +102,7 @@ pub fn read(plan: &MetricPlan, segment: &Segment, reading: &Reading) -> Result<P
     Ok(Presented { row_type: Arc::new(metric.row_type()), n_rows, windows, keys, outputs })
 }
 
-/// What a metric presents of states, one column for each of the presented form.
+/// The outputs of a metric over states, given as one column for each of the presented form.
 fn outputs(plan: &MetricPlan, states: &[ArrayRef], n_rows: usize) -> Result<Vec<ArrayRef>, ServeError> {
     let aggregates = plan
         .aggregates
@@ -115,7 +121,7 @@ fn outputs(plan: &MetricPlan, states: &[ArrayRef], n_rows: usize) -> Result<Vec<
     Ok(outputs.collect::<Result<_, CompileError>>()?)
 }
 
-/// What a metric presents of no events; columns of one row.
+/// The outputs of a metric over no events, as columns of one row.
 pub(crate) fn identity_outputs(plan: &MetricPlan) -> Result<Vec<ArrayRef>, ServeError> {
     let form = match &plan.spread {
         Some(Spread::Sessions { form, .. }) => form,
@@ -125,27 +131,23 @@ pub(crate) fn identity_outputs(plan: &MetricPlan) -> Result<Vec<ArrayRef>, Serve
     outputs(plan, &identities.collect::<Result<Vec<_>, _>>()?, 1)
 }
 
-/// Start and end of each window: from the column of starts, and that of ends where they do not follow.
+/// Start and end of each window: from the column of starts, and that of ends where the starts do not give them.
 fn windows(metric: &ir::Metric, columns: &[ArrayRef]) -> Result<Vec<(i64, i64)>, CompileError> {
-    let times = |column: &ArrayRef| -> Result<TimestampMicrosecondArray, CompileError> {
-        let times = column.as_primitive_opt::<TimestampMicrosecondType>().cloned();
-        times.ok_or_else(|| CompileError::form(&metric.name, "the window column holds no timestamps"))
-    };
+    let times = |column| starts(&metric.name, column);
     match columns {
         [starts, ends] => {
             let (starts, ends) = (times(starts)?, times(ends)?);
-            Ok(starts.values().iter().copied().zip(ends.values().iter().copied()).collect())
+            Ok(starts.iter().copied().zip(ends.iter().copied()).collect())
         }
         columns => {
             let rule = WindowRule::new(&metric.window)?;
-            let starts = columns.first().map(times).transpose()?;
-            let starts = starts.iter().flat_map(|starts| starts.values());
-            Ok(starts.map(|&start| (start, rule.end_of(start))).collect())
+            let starts = columns.first().map(times).transpose()?.unwrap_or_default();
+            Ok(starts.iter().map(|&start| (start, rule.end_of(start))).collect())
         }
     }
 }
 
-/// The states of an ungrouped metric that has seen nothing: the identity of each.
+/// The states of an ungrouped metric over no events: the identity of each.
 fn identity_row(form: &StateForm) -> Result<RecordBatch, CompileError> {
     let mut columns: Vec<ArrayRef> = vec![Arc::new(BooleanArray::from(vec![false]))];
     for monoid in &form.monoids {

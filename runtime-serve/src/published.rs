@@ -1,30 +1,31 @@
-//! What was published last of each source, and ⊕ of it where it is asked for.
+//! One published version: the segments of each source up to a frontier, and their ⊕ from the first read on.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::AsArray;
-use arrow::datatypes::TimestampMicrosecondType;
 use metricc_client::ServedPart;
 use metricc_compiler::{MetricPlan, Segment};
-use metricc_log::{Frontier, Interval};
+use metricc_log::Frontier;
 
-use crate::{IndexedSegment, Reading, ServeError, merge};
+use crate::roll_up::{in_range, starts};
+use crate::{IndexedSegment, ReadOptions, ServeError, merge};
 
-/// What readers see: of each source what was published last.
+/// A version of what is served: of each source its segments up to one frontier. It never changes, so an answer from it is
+/// of one frontier.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Published {
-    pub(crate) sources: BTreeMap<String, Arc<PublishedSource>>,
+pub struct Published {
+    sources: BTreeMap<String, Arc<PublishedSource>>,
 }
 
 /// For each metric of a source the segments up to one frontier.
 #[derive(Debug)]
-pub(crate) struct PublishedSource {
-    pub(crate) frontier: Frontier,
-    pub(crate) metrics: BTreeMap<String, PublishedMetric>,
+struct PublishedSource {
+    frontier: Frontier,
+    metrics: BTreeMap<String, PublishedMetric>,
 }
 
+/// The segments of a base metric.
 #[derive(Debug)]
 pub(crate) struct PublishedMetric {
     /// They cover the log from its start to the frontier, in order.
@@ -34,18 +35,66 @@ pub(crate) struct PublishedMetric {
 }
 
 impl Published {
-    /// What was published of a metric.
+    /// A version with nothing but these metrics: for each the segments that cover the log of its source from the start to
+    /// a frontier, in order.
+    ///
+    /// # Errors
+    /// [`ServeError`] if segments of a source leave a gap, overlap, end at different frontiers or are of other
+    /// definitions.
+    pub fn new<S: Clone + Into<IndexedSegment>>(
+        segments: &[(&MetricPlan, Vec<S>)],
+    ) -> Result<Self, ServeError> {
+        let mut sources: BTreeMap<String, PublishedSource> = BTreeMap::new();
+        for (plan, parts) in segments {
+            let parts: Vec<IndexedSegment> = parts.iter().cloned().map(Into::into).collect();
+            let frontier = end_of(plan, &parts)?;
+            let source = sources
+                .entry(plan.metric.source.name.clone())
+                .or_insert_with(|| PublishedSource { frontier: frontier.clone(), metrics: BTreeMap::new() });
+            if source.frontier != frontier {
+                let (metric, other) = (plan.metric.name.clone(), source.frontier.clone());
+                return Err(ServeError::Frontiers { metric, end: frontier, other });
+            }
+            let metric = PublishedMetric { parts, merged: OnceLock::new() };
+            source.metrics.insert(plan.metric.name.clone(), metric);
+        }
+        let sources = sources.into_iter().map(|(name, source)| (name, Arc::new(source)));
+        Ok(Published { sources: sources.collect() })
+    }
+
+    /// Takes the sources of another version in place of its own.
+    pub fn extend(&mut self, other: Published) {
+        self.sources.extend(other.sources);
+    }
+
+    /// The frontier of a source; `None` if nothing of it was published.
+    pub fn frontier(&self, source: &str) -> Option<&Frontier> {
+        self.sources.get(source).map(|source| &source.frontier)
+    }
+
+    /// The segments of each metric of a source, by its name.
+    pub(crate) fn parts_of(&self, source: &str) -> BTreeMap<String, Vec<IndexedSegment>> {
+        let metrics = self.sources.get(source).into_iter().flat_map(|source| &source.metrics);
+        metrics.map(|(name, metric)| (name.clone(), metric.parts.clone())).collect()
+    }
+
     pub(crate) fn metric(&self, plan: &MetricPlan) -> Option<&PublishedMetric> {
-        let source = self.sources.get(&plan.metric.source.name)?;
-        source.metrics.get(&plan.metric.name)
+        self.sources.get(&plan.metric.source.name)?.metrics.get(&plan.metric.name)
     }
 }
 
-impl PublishedMetric {
-    pub(crate) fn new(parts: Vec<IndexedSegment>) -> Self {
-        PublishedMetric { parts, merged: OnceLock::new() }
+/// The frontier at which segments of a metric end, which follow one another from the start of the log.
+fn end_of(plan: &MetricPlan, parts: &[IndexedSegment]) -> Result<Frontier, ServeError> {
+    let missing = || ServeError::NoSegment { metric: plan.metric.name.clone() };
+    let mut end = Frontier(vec![0; parts.first().ok_or_else(missing)?.segment().interval.from().0.len()]);
+    for part in parts {
+        end = plan.follows(&end, part.segment())?;
     }
+    Ok(end)
+}
 
+impl PublishedMetric {
+    /// ⊕ of all parts.
     pub(crate) fn merged(&self, plan: &MetricPlan) -> Result<&Segment, ServeError> {
         if let [only] = &self.parts[..] {
             return Ok(only.segment());
@@ -58,66 +107,65 @@ impl PublishedMetric {
         Ok(self.merged.get_or_init(|| merged))
     }
 
-    pub(crate) fn stated(&self, source: &str) -> Vec<ServedPart> {
-        let parts = self.parts.iter().map(|part| &part.segment().interval);
-        let part = |interval: &Interval| ServedPart {
-            source: source.to_owned(),
-            from: interval.from().0.clone(),
-            to: interval.to().0.clone(),
-            layer: None,
+    /// The parts, as receipts state them.
+    pub(crate) fn served_parts(&self, source: &str) -> Vec<ServedPart> {
+        let part = |part: &IndexedSegment| {
+            let interval = &part.segment().interval;
+            let (from, to) = (interval.from().0.clone(), interval.to().0.clone());
+            ServedPart { source: source.to_owned(), from, to, layer: part.layer() }
         };
-        parts.map(part).collect()
+        self.parts.iter().map(part).collect()
     }
 
-    /// ⊕ of the rows that a reading is about; of all where it is not only about some windows, and where that is made already.
+    /// ⊕ of the parts, or at least of the rows that a read with these options needs.
     pub(crate) fn of_windows<'a>(
         &'a self,
         plan: &MetricPlan,
-        reading: &Reading,
+        options: &ReadOptions,
     ) -> Result<Cow<'a, Segment>, ServeError> {
-        let is_some = reading.from.is_some() || reading.to.is_some();
-        if !is_some || !has_starts(plan) || self.parts.len() == 1 || self.merged.get().is_some() {
+        let has_range = options.from.is_some() || options.to.is_some();
+        if !has_range || !has_starts(plan) || self.parts.len() == 1 || self.merged.get().is_some() {
             return Ok(Cow::Borrowed(self.merged(plan)?));
         }
         let parts = self.parts.iter().map(|part| {
             let Segment { hash, interval, states } = part.segment();
-            let starts = starts(part.segment());
-            let place = |at: Option<i64>, other: usize| {
-                at.map_or(other, |at| starts.partition_point(|start| *start < at))
-            };
-            let (first, end) = (place(reading.from, 0), place(reading.to, starts.len()));
-            let states = states.slice(first, end.saturating_sub(first));
-            Segment { hash: *hash, interval: interval.clone(), states }
+            let states = in_range(&plan.metric.name, states, options.from, options.to)?;
+            Ok::<_, ServeError>(Segment { hash: *hash, interval: interval.clone(), states })
         });
-        let parts: Vec<Segment> = parts.collect();
-        Ok(Cow::Owned(merge(plan, &parts)?))
+        Ok(Cow::Owned(merge(plan, &parts.collect::<Result<Vec<_>, _>>()?)?))
     }
 
-    /// The start of the last window before an instant, µs; none where there is none, or windows are not what is kept.
-    pub(crate) fn last_start(&self, plan: &MetricPlan, before: Option<i64>) -> Option<i64> {
+    /// The start of the last window before an instant, µs; `None` if there is no such window, or groups are not windows.
+    pub(crate) fn last_start(
+        &self,
+        plan: &MetricPlan,
+        before: Option<i64>,
+    ) -> Result<Option<i64>, ServeError> {
         if !has_starts(plan) {
-            return None;
+            return Ok(None);
         }
-        let last = self.parts.iter().filter_map(|part| {
-            let starts = starts(part.segment());
+        let mut last = None;
+        for part in &self.parts {
+            let starts = starts(&plan.metric.name, part.segment().states.column(0))?;
             let end = before.map_or(starts.len(), |before| starts.partition_point(|start| *start < before));
-            starts[..end].last().copied()
-        });
-        last.max()
+            last = last.max(starts[..end].last().copied());
+        }
+        Ok(last)
     }
 
     /// Groups of all parts.
-    pub(crate) fn n_rows(&self) -> usize {
+    pub(crate) fn n_groups(&self) -> usize {
         self.parts.iter().map(|part| part.segment().states.num_rows()).sum()
     }
 
+    /// Whether the rows of a key are found without reading all rows.
+    pub(crate) fn is_indexed(&self) -> bool {
+        self.parts.iter().all(IndexedSegment::is_indexed)
+    }
+
     /// ⊕ of the rows of one combination of keys.
-    pub(crate) fn of_keys(
-        &self,
-        plan: &MetricPlan,
-        wanted: &[Option<Vec<u8>>],
-    ) -> Result<Segment, ServeError> {
-        let parts = self.parts.iter().map(|part| part.of_keys(plan, wanted));
+    pub(crate) fn of_keys(&self, plan: &MetricPlan, keys: &[Option<Vec<u8>>]) -> Result<Segment, ServeError> {
+        let parts = self.parts.iter().map(|part| part.of_keys(plan, keys));
         merge(plan, &parts.collect::<Result<Vec<_>, _>>()?)
     }
 }
@@ -125,11 +173,4 @@ impl PublishedMetric {
 /// Whether the groups of a plan are windows as they are read, which start in the first column.
 fn has_starts(plan: &MetricPlan) -> bool {
     plan.spread.is_none() && plan.metric.window.has_start()
-}
-
-/// When the windows of a segment start, µs, ascending.
-fn starts(segment: &Segment) -> &[i64] {
-    let column = segment.states.columns().first();
-    let starts = column.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
-    starts.map_or(&[][..], |starts| starts.values())
 }

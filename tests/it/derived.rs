@@ -6,7 +6,7 @@ use metricc::user_defined::Imports;
 use metricc::{Bound, Engine, Evaluated, evaluate, evaluate_interval};
 use metricc_ir::{AnyMetric, Value};
 use metricc_log::Interval;
-use metricc_runtime_serve::{Presented, Reading, json_lines, value_at};
+use metricc_runtime_serve::{Presented, ReadOptions, json_lines, value_at};
 use metricc_tests::generate::files::{Layout, write_ndjson};
 use metricc_tests::generate::logs::{self, LogOptions};
 
@@ -92,14 +92,14 @@ fn added(bound: &Bound, segments: Vec<metricc_compiler::Segment>) -> Evaluated {
     evaluated
 }
 
-fn read(evaluated: &Evaluated, metrics: &[AnyMetric], name: &str, reading: &Reading) -> Presented {
+fn read(evaluated: &Evaluated, metrics: &[AnyMetric], name: &str, reading: &ReadOptions) -> Presented {
     let metric = metrics.iter().find(|metric| metric.name() == name).expect("a metric of the package");
     evaluated.read(metric, &Imports::new(), reading).expect("it is read")
 }
 
 /// The rows of a metric without its name.
 fn lines(evaluated: &Evaluated, metrics: &[AnyMetric], name: &str) -> Vec<String> {
-    let presented = read(evaluated, metrics, name, &Reading::default());
+    let presented = read(evaluated, metrics, name, &ReadOptions::default());
     let head = format!("{{\"metric\":\"{name}\",");
     json_lines(&presented).map(|line| line.strip_prefix(&head).expect("its name").to_owned()).collect()
 }
@@ -204,7 +204,7 @@ fn an_offset_looks_back_by_windows_up_to_the_last_one() {
             evaluate_interval(&bound, Engine::Stream, &whole, &options(2, 3), &|_| ()).expect("it evaluates");
         let evaluated = added(&bound, found.segments);
         let metrics: Vec<AnyMetric> = package.checked.package.all_metrics().collect();
-        let now = values(&read(&evaluated, &metrics, "n", &Reading::default()));
+        let now = values(&read(&evaluated, &metrics, "n", &ReadOptions::default()));
         let last = now.keys().map(|(start, _)| *start).max().expect("a window");
         let before = |(start, key): &(i64, String)| (start + shift, key.clone());
         let groups: BTreeSet<(i64, String)> = now.keys().cloned().chain(now.keys().map(before)).collect();
@@ -213,9 +213,9 @@ fn an_offset_looks_back_by_windows_up_to_the_last_one() {
             .iter()
             .filter(|(start, _)| *start <= last)
             .map(|group| (group.clone(), of(group) - of(&(group.0 - shift, group.1.clone()))));
-        let change = values(&read(&evaluated, &metrics, "c", &Reading::default()));
+        let change = values(&read(&evaluated, &metrics, "c", &ReadOptions::default()));
         assert_eq!(change, expected.collect(), "{window} {offset}");
-        let back = values(&read(&evaluated, &metrics, "back", &Reading::default()));
+        let back = values(&read(&evaluated, &metrics, "back", &ReadOptions::default()));
         assert_eq!(
             back,
             now.iter().map(|(group, value)| (before(group), *value)).collect(),
@@ -223,7 +223,7 @@ fn an_offset_looks_back_by_windows_up_to_the_last_one() {
         );
         // A range selects windows of the derived metric, not of its operands.
         let middle = last - 3 * shift.min(8 * HOUR);
-        let range = Reading { from: Some(middle), ..Reading::default() };
+        let range = ReadOptions { from: Some(middle), ..ReadOptions::default() };
         let ranged = values(&read(&evaluated, &metrics, "c", &range));
         assert_eq!(
             ranged,
@@ -270,5 +270,5 @@ metric both = in_a + in_b";
     assert_eq!(found[1], [row("x", "3"), row("y", "1"), row("z", "2")]);
     // An operand that was not evaluated is an error, not empty.
     let other = Evaluated::default();
-    assert!(other.read(&selection.wanted[0], &Imports::new(), &Reading::default()).is_err());
+    assert!(other.read(&selection.wanted[0], &Imports::new(), &ReadOptions::default()).is_err());
 }

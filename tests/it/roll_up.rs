@@ -4,7 +4,7 @@ use metricc::{Bound, Engine, EngineOptions, evaluate_interval};
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_ir::Window;
 use metricc_log::Interval;
-use metricc_runtime_serve::{Reading, json_lines, read};
+use metricc_runtime_serve::{ReadOptions, json_lines, read};
 use metricc_tests::generate::files::{Layout, write_ndjson};
 use metricc_tests::generate::logs::{LogOptions, log};
 use metricc_tests::generate::metrics::package as random_package;
@@ -18,7 +18,7 @@ fn segments(bound: &Bound) -> Vec<Segment> {
     evaluation.expect("it evaluates").segments
 }
 
-fn lines(plan: &MetricPlan, segment: &Segment, reading: &Reading) -> Result<Vec<String>, String> {
+fn lines(plan: &MetricPlan, segment: &Segment, reading: &ReadOptions) -> Result<Vec<String>, String> {
     let presented = read(plan, segment, reading).map_err(|error| error.to_string())?;
     Ok(json_lines(&presented).collect())
 }
@@ -60,8 +60,8 @@ fn random_metrics_rolled_up_equal_metrics_with_coarser_windows() {
             if fine_plan.metric.window == plan.metric.window {
                 continue;
             }
-            let reading = Reading { grain: Some(plan.metric.window.clone()), ..Reading::default() };
-            let expected = lines(plan, &of_coarse[index], &Reading::default());
+            let reading = ReadOptions { grain: Some(plan.metric.window.clone()), ..ReadOptions::default() };
+            let expected = lines(plan, &of_coarse[index], &ReadOptions::default());
             assert_eq!(
                 lines(fine_plan, &of_fine[index], &reading),
                 expected,
@@ -111,31 +111,33 @@ const DAY: i64 = 1_777_075_200_000_000;
 #[test]
 fn ranges_and_grains_can_be_combined() {
     let (bound, segments) = evaluated();
-    let of = |name: &str, reading: &Reading| {
+    let of = |name: &str, reading: &ReadOptions| {
         let index = bound.plan.metrics.iter().position(|plan| plan.metric.name == name).expect("a metric");
         lines(&bound.plan.metrics[index], &segments[index], reading)
     };
-    let days = Reading { grain: Some(Window::Tumbling(24 * HOUR)), ..Reading::default() };
+    let days = ReadOptions { grain: Some(Window::Tumbling(24 * HOUR)), ..ReadOptions::default() };
     let first = r#"{"metric":"hourly","key":{"k":"a"},"window":{"start":"2026-04-25T00:00:00Z","end":"2026-04-26T00:00:00Z"},"value":{"n":3,"mean":4.666666666666667,"middle":6,"users":1}}"#;
     let found = of("hourly", &days).expect("hours are read as days");
     assert_eq!((found.len(), found[0].as_str()), (4, first));
-    let range = Reading { from: Some(DAY + 11 * HOUR), to: Some(DAY + 24 * HOUR), ..Reading::default() };
+    let range =
+        ReadOptions { from: Some(DAY + 11 * HOUR), to: Some(DAY + 24 * HOUR), ..ReadOptions::default() };
     assert_eq!(of("hourly", &range).expect("a range").len(), 2);
-    let whole = Reading { grain: Some(Window::AllTime), ..range.clone() };
+    let whole = ReadOptions { grain: Some(Window::AllTime), ..range.clone() };
     let line = r#"{"metric":"total","key":{},"window":null,"value":6.5}"#;
     assert_eq!(of("total", &whole), Ok(vec![line.to_owned()]));
-    let nothing = Reading { from: Some(0), to: Some(1), grain: Some(Window::AllTime), ..Reading::default() };
+    let nothing =
+        ReadOptions { from: Some(0), to: Some(1), grain: Some(Window::AllTime), ..ReadOptions::default() };
     assert_eq!(
         of("total", &nothing),
         Ok(vec![line.replace("6.5", "null")]),
         "a range without events has a row too"
     );
     assert_eq!(of("hourly", &nothing), Ok(vec![]));
-    let sliding = of("sliding", &Reading { to: Some(DAY + 11 * HOUR), ..range.clone() });
+    let sliding = of("sliding", &ReadOptions { to: Some(DAY + 11 * HOUR), ..range.clone() });
     assert_eq!(sliding.expect("sliding windows have ranges"), [""; 0]);
     let sliding = of(
         "sliding",
-        &Reading { from: Some(DAY + 10 * HOUR), to: Some(DAY + 11 * HOUR), ..Reading::default() },
+        &ReadOptions { from: Some(DAY + 10 * HOUR), to: Some(DAY + 11 * HOUR), ..ReadOptions::default() },
     );
     let line = r#"{"metric":"sliding","key":{},"window":{"start":"2026-04-25T10:00:00Z","end":"2026-04-25T12:00:00Z"},"value":3}"#;
     assert_eq!(sliding, Ok(vec![line.to_owned()]), "panes after the range are part of its windows");
@@ -149,7 +151,7 @@ fn impossible_roll_ups_are_errors() {
         let index = bound.plan.metrics.iter().position(|plan| plan.metric.name == name).expect("a metric");
         let plan = &bound.plan.metrics[index];
         let grain = metricc_ir::grain(grain, &plan.metric.window).expect("a window");
-        let reading = Reading { grain: Some(grain), ..Reading::default() };
+        let reading = ReadOptions { grain: Some(grain), ..ReadOptions::default() };
         lines(plan, &segments[index], &reading).expect_err(name)
     };
     let messages = [
@@ -161,7 +163,7 @@ fn impossible_roll_ups_are_errors() {
         problem("ever", "24h"),
     ];
     insta::assert_snapshot!(messages.join("\n"));
-    let backwards = Reading { from: Some(DAY), to: Some(DAY - 1), ..Reading::default() };
+    let backwards = ReadOptions { from: Some(DAY), to: Some(DAY - 1), ..ReadOptions::default() };
     let found = lines(&bound.plan.metrics[0], &segments[0], &backwards).expect_err("a range");
     assert!(found.ends_with("the range ends before it begins"), "{found}");
 }

@@ -14,7 +14,7 @@ pub(crate) use engines::{
     EngineChoice, InputArguments, OutputFormat, RangeArguments, RunArguments, VerifyArguments,
 };
 pub(crate) use node::{
-    AuditArguments, IngestArguments, LogFormat, QueryArguments, QueryFormat, ServeArguments,
+    AuditArguments, IngestArguments, LogFormat, NodeArguments, QueryArguments, QueryFormat, ServeArguments,
 };
 
 /// Define a metric once; a batch and a stream engine compute it, identical to the byte

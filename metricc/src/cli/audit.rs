@@ -1,21 +1,23 @@
-//! `metricc audit`: a node recomputes what it serves, and says how that compares.
+//! `metricc audit`: a node recomputes what it serves from its log, and compares the states.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
+use metricc_client::ServingError;
 use metricc_node::{AuditLine, Audited};
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::arguments::AuditArguments;
 use super::check::counted;
+use super::node_client::{NodeClient, error_of};
 use super::terminal::{self, Failure};
 
 pub(crate) fn run(arguments: &AuditArguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let spinner = ProgressBar::new_spinner().with_message("the node reads its log from the start");
+    let spinner = ProgressBar::new_spinner().with_message("the node is reading its log from the start");
     spinner.enable_steady_tick(Duration::from_millis(120));
-    let lines = runtime.block_on(ask(arguments));
+    let lines = runtime.block_on(audit(arguments));
     spinner.finish_and_clear();
     let lines = lines?;
     for line in &lines {
@@ -32,52 +34,42 @@ pub(crate) fn run(arguments: &AuditArguments) -> Result<ExitCode, Failure> {
     }
     let differences = counted(usize::try_from(n_differences)?, "difference", "differences");
     let help = if arguments.full {
-        "the views are made anew now: ask again whether what is served has become right"
+        "the views have been rebuilt: run `metricc audit` again to check what is served now"
     } else {
-        "`metricc audit --full` makes the views anew from the log"
+        "`metricc audit --full` rebuilds the views from the log"
     };
     terminal::error(&format!(
-        "{compared}, {differences}\n  help: {help}; please report it, with these lines"
+        "{compared}, {differences}\n  help: {help}; please report this as a bug, with these lines"
     ));
     Ok(ExitCode::from(1))
 }
 
-async fn ask(arguments: &AuditArguments) -> Result<Vec<AuditLine>, Failure> {
-    let base = &arguments.node.node;
-    let wrong = |problem: String| Failure::Message(format!("`{base}` is no URL of a node: {problem}"));
-    let mut url = reqwest::Url::parse(base).map_err(|error| wrong(error.to_string()))?;
-    match url.path_segments_mut() {
-        Ok(mut path) => path.pop_if_empty().extend(["v1", "audit"]),
-        Err(()) => return Err(wrong("it has no paths".to_owned())),
-    };
+/// The body of the answer.
+#[derive(Deserialize)]
+struct Audit {
+    lines: Vec<AuditLine>,
+}
+
+async fn audit(arguments: &AuditArguments) -> Result<Vec<AuditLine>, Failure> {
+    let mut node = NodeClient::new(&arguments.node, &["audit"], None)?;
     if arguments.full {
-        url.query_pairs_mut().append_pair("full", "true");
+        node.url.query_pairs_mut().append_pair("full", "true");
     }
-    // However long the log is.
-    let client = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).build()?;
-    let token = arguments.node.token()?;
-    let response = loop {
-        let mut request = client.post(url.clone());
-        if let Some(token) = &token {
-            request = request.bearer_auth(token);
+    loop {
+        let response = node.post().send().await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(serde_json::from_str::<Audit>(&response.text().await?)?.lines);
         }
-        let response = request.send().await?;
-        // One that has just started reads its log first.
-        let is_starting = response.status() == reqwest::StatusCode::SERVICE_UNAVAILABLE
-            && response.headers().contains_key(reqwest::header::RETRY_AFTER);
-        if !is_starting {
-            break response;
+        match error_of(response).await {
+            // A node that has just started reads its log first.
+            ServingError::NotReady { .. } => tokio::time::sleep(Duration::from_secs(1)).await,
+            error => {
+                let base = &arguments.node.node;
+                return Err(Failure::Message(format!("{base}: {error} (status {status})")));
+            }
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    };
-    let status = response.status();
-    let text = response.text().await?;
-    let mut answer: Value = serde_json::from_str(&text).unwrap_or_default();
-    if !status.is_success() {
-        let message = answer["error"]["message"].as_str().map_or(text, str::to_owned);
-        return Err(Failure::Message(format!("{base}: {message} (status {status})")));
     }
-    Ok(serde_json::from_value(answer["lines"].take())?)
 }
 
 fn shown(line: &AuditLine) -> String {

@@ -1,25 +1,27 @@
-//! `metricc ingest`: the client that sends files to a node, and neither loses nor repeats an event on the way.
+//! `metricc ingest`: sends files to a node, without losing or repeating an event.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
+use metricc_client::with_causes;
 use metricc_log::{BodyFormat, FileRequest, FileRequests};
 use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::arguments::IngestArguments;
 use super::check::counted;
+use super::node_client::{NodeClient, error_of};
 use super::terminal::{self, Failure};
 
-/// How often a request is sent before that is given up.
+/// How often a request is sent before the command gives up.
 const MAX_TRIES: u32 = 12;
 
-/// Exceptions that are shown one by one.
+/// Rejected records that are shown one by one.
 const SHOWN: usize = 5;
 
-/// What the node said of all requests.
+/// The receipts of all requests, added up.
 #[derive(Debug, Default)]
 struct Sums {
     accepted: u64,
@@ -48,30 +50,20 @@ pub(crate) fn run(arguments: &IngestArguments) -> Result<ExitCode, Failure> {
 }
 
 struct Sender {
-    client: reqwest::Client,
-    url: reqwest::Url,
-    token: Option<String>,
-    events: usize,
+    node: NodeClient,
+    /// Events of a request.
+    n_events: usize,
 }
 
 impl Sender {
     fn new(arguments: &IngestArguments) -> Result<Self, Failure> {
-        let base = &arguments.node.node;
-        let mut url = reqwest::Url::parse(base)
-            .map_err(|error| Failure::Message(format!("`{base}` is no URL of a node: {error}")))?;
-        match url.path_segments_mut() {
-            Ok(mut path) => path.pop_if_empty().extend(["v1", "sources", &arguments.source, "events"]),
-            Err(()) => return Err(Failure::Message(format!("`{base}` is no URL of a node"))),
-        };
-        let client = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .timeout(Duration::from_secs(60))
-            .build()?;
-        Ok(Sender { client, url, token: arguments.node.token()?, events: arguments.events as usize })
+        let path = ["sources", &arguments.source, "events"];
+        let node = NodeClient::new(&arguments.node, &path, Some(Duration::from_secs(60)))?;
+        Ok(Sender { node, n_events: arguments.events as usize })
     }
 
     async fn file(&self, path: &PathBuf, bar: &ProgressBar, sums: &mut Sums) -> Result<(), Failure> {
-        let mut requests = FileRequests::open(path, self.events)?;
+        let mut requests = FileRequests::open(path, self.n_events)?;
         let (n_bytes, start) =
             (std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len(), bar.position());
         while let Some(request) = requests.next_request()? {
@@ -89,39 +81,34 @@ impl Sender {
         let mut pause = Duration::from_millis(200);
         let mut last = String::new();
         for _ in 0..MAX_TRIES {
-            let request = self.client.post(self.url.clone()).body(sent.body.clone());
+            let request = self.node.post().body(sent.body.clone());
             let request = request.header("Idempotency-Key", &sent.key);
-            let mut request = request.header("Content-Type", sent.format.media_type());
-            if let Some(token) = &self.token {
-                request = request.bearer_auth(token);
-            }
+            let request = request.header("Content-Type", sent.format.media_type());
             match request.send().await {
                 Ok(response) if response.status().is_success() => {
-                    let answer: Value = serde_json::from_str(&response.text().await?)?;
-                    sums.add(&answer, path, sent);
+                    let receipt: Value = serde_json::from_str(&response.text().await?)?;
+                    sums.add(&receipt, path, sent);
                     return Ok(());
                 }
                 Ok(response) => {
                     let status = response.status();
-                    let text = response.text().await.unwrap_or_default();
-                    let answer: Value = serde_json::from_str(&text).unwrap_or_default();
-                    last = answer["error"]["message"].as_str().map_or(text, str::to_owned);
-                    let is_passing = status == StatusCode::TOO_MANY_REQUESTS
+                    last = error_of(response).await.to_string();
+                    let is_temporary = status == StatusCode::TOO_MANY_REQUESTS
                         || status.is_server_error()
                         || status == StatusCode::REQUEST_TIMEOUT;
-                    if !is_passing {
-                        return Err(Failure::Message(format!("{}: {last} (status {status})", self.url)));
+                    if !is_temporary {
+                        return Err(Failure::Message(format!("{}: {last} (status {status})", self.node.url)));
                     }
                 }
-                Err(error) => last = error.to_string(),
+                Err(error) => last = with_causes(&error),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(10));
         }
         Err(Failure::Message(format!(
-            "{}: given up at record {} of {} after {MAX_TRIES} tries: {last}\n  help: run the same command again when the \
-             node is back: what it has is not sent twice",
-            self.url,
+            "{}: gave up at record {} of {} after {MAX_TRIES} tries: {last}\n  help: run the same command again when the \
+             node is back: it does not take an event twice",
+            self.node.url,
             sent.first + 1,
             path.display()
         )))
@@ -129,20 +116,20 @@ impl Sender {
 }
 
 impl Sums {
-    fn add(&mut self, answer: &Value, path: &Path, sent: &FileRequest) {
-        let number = |name: &str| answer[name].as_u64().unwrap_or(0);
+    fn add(&mut self, receipt: &Value, path: &Path, sent: &FileRequest) {
+        let number = |name: &str| receipt[name].as_u64().unwrap_or(0);
         self.accepted += number("accepted");
         self.duplicates += number("duplicates");
         self.conflicts += number("conflicts");
         self.quarantined += number("quarantined");
-        self.repeated += u64::from(answer["repeated"] == true);
-        for exception in answer["exceptions"].as_array().into_iter().flatten() {
+        self.repeated += u64::from(receipt["repeated"] == true);
+        for exception in receipt["exceptions"].as_array().into_iter().flatten() {
             if exception["verdict"] != "quarantined" || self.n_shown >= SHOWN {
                 continue;
             }
             self.n_shown += 1;
             let record = sent.first + exception["record"].as_u64().unwrap_or(0) + 1;
-            // A record of NDJSON is a line, which editors find.
+            // A record of NDJSON is a line, which an editor can go to.
             let location = match sent.format {
                 BodyFormat::Ndjson => format!("{}:{record}", path.display()),
                 _ => format!("{}: record {record}", path.display()),
@@ -163,7 +150,7 @@ fn report(sums: &Sums, source: &str) {
         }
     };
     add(sums.duplicates, "duplicates left out");
-    add(sums.conflicts, "of them in conflict with the first");
+    add(sums.conflicts, "of them in conflict with the first event");
     add(sums.quarantined, "quarantined");
     add(sums.repeated, "requests that the node had already");
     terminal::note(format!("{source}: {}", parts.join(", ")));

@@ -23,12 +23,12 @@ pub(crate) fn write(
     }
 }
 
-/// Complains about what cannot be written, before any work is done.
+/// Checks that the results can be written in a format, before anything is computed.
 pub(crate) fn check(format: OutputFormat, folder: Option<&Path>, n_metrics: usize) -> Result<(), Failure> {
     let problem = match (format, folder) {
-        (OutputFormat::Parquet, None) => "parquet goes to files: add `--out DIR`",
+        (OutputFormat::Parquet, None) => "Parquet is written to files: add `--out DIR`",
         (OutputFormat::Csv, None) if n_metrics > 1 => {
-            "metrics have columns of their own: choose one with `--metric`, or add `--out DIR` for a file each"
+            "every metric has its own columns: choose one with `--metric`, or add `--out DIR` for a file each"
         }
         _ => return Ok(()),
     };
@@ -58,7 +58,7 @@ fn write_files(results: &[Presented], format: OutputFormat, folder: &Path) -> Re
     };
     for presented in results {
         let path = folder.join(format!("{}.{suffix}", presented.row_type.name));
-        // Written beside its target and renamed, so that no reader sees a part.
+        // Written to a temporary file and renamed, so that no reader sees half of it.
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(named)?;
         let mut writer = BufWriter::new(file.as_file_mut());
         match format {

@@ -15,10 +15,10 @@ const MAX_BARS: usize = 40;
 /// Height of a chart, in dots of which four make a line of text.
 const HEIGHT: u32 = 40;
 
-/// From when on instants are counted here.
+/// The instant from which seconds are counted.
 const EPOCH: civil::DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
-/// Draws rows. Values that are no numbers, or none, are left out.
+/// Draws rows. Values that are null or not numbers are left out.
 pub(crate) fn plot(metric: &str, rows: &[Value], width: usize) -> String {
     let mut series: BTreeMap<String, Vec<(Option<f64>, f64)>> = BTreeMap::new();
     for row in rows {
@@ -32,7 +32,7 @@ pub(crate) fn plot(metric: &str, rows: &[Value], width: usize) -> String {
         }
     }
     if series.is_empty() {
-        return "nothing to draw: there are no numbers in these rows\n".to_owned();
+        return "nothing to draw: these rows have no numbers\n".to_owned();
     }
     let is_over_time = series.values().flatten().all(|(at, _)| at.is_some());
     if is_over_time { lines(&series, width) } else { bars(&series, width) }
@@ -51,7 +51,7 @@ fn lines(series: &BTreeMap<String, Vec<(Option<f64>, f64)>>, width: usize) -> St
 fn line(points: &[(Option<f64>, f64)], width: usize) -> String {
     let first = points.iter().filter_map(|(at, _)| *at).fold(f64::INFINITY, f64::min);
     let last = points.iter().filter_map(|(at, _)| *at).fold(f64::NEG_INFINITY, f64::max);
-    // One point has no width; an hour on both sides shows it.
+    // One point has no width: an hour is added on both sides.
     let (first, last) = if last > first { (first, last) } else { (first - 3600.0, last + 3600.0) };
     let near = |at: &Option<f64>, value: &f64| ((at.unwrap_or(first) - first) as f32, *value as f32);
     let points: Vec<(f32, f32)> = points.iter().map(|(at, value)| near(at, value)).collect();
@@ -70,12 +70,12 @@ fn bars(series: &BTreeMap<String, Vec<(Option<f64>, f64)>>, width: usize) -> Str
     let all: Vec<(&String, f64)> = named.collect();
     let most = all.iter().map(|(_, value)| value.abs()).fold(0.0, f64::max);
     let longest = all.iter().take(MAX_BARS).map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let room = width.saturating_sub(longest + 18).clamp(10, 100);
+    let n_columns = width.saturating_sub(longest + 18).clamp(10, 100);
     let mut text = String::new();
     for (name, value) in all.iter().take(MAX_BARS) {
         let share = if most > 0.0 { value.abs() / most } else { 0.0 };
         let sign = if *value < 0.0 { "-" } else { "" };
-        let bar = "█".repeat((share * room as f64).round() as usize);
+        let bar = "█".repeat((share * n_columns as f64).round() as usize);
         text.push_str(&format!("{name:longest$} {sign}{bar} {value}\n"));
     }
     more(&mut text, all.len(), MAX_BARS, "bars");
@@ -84,7 +84,7 @@ fn bars(series: &BTreeMap<String, Vec<(Option<f64>, f64)>>, width: usize) -> Str
 
 fn more(text: &mut String, n: usize, shown: usize, what: &str) {
     if n > shown {
-        text.push_str(&format!("… and {} more {what}; choose with `--key`\n", n - shown));
+        text.push_str(&format!("… and {} more {what}; choose some with `--key`\n", n - shown));
     }
 }
 
@@ -99,14 +99,14 @@ fn named_keys(row: &Value) -> String {
 fn number(value: &Value) -> Option<f64> {
     let value = match value {
         Value::Number(number) => number.as_f64(),
-        // Decimals are text, so that no digit is lost.
+        // Decimals are strings, so that no digit is lost.
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
     value.filter(|value| value.is_finite())
 }
 
-/// What the clocks of the window's zone show, as if it were UTC.
+/// The local time of the window's zone, in seconds.
 fn seconds(text: &str) -> Option<f64> {
     let clock: civil::DateTime = text.get(..19)?.parse().ok()?;
     Some(clock.duration_since(EPOCH).as_secs_f64())
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_numbers_is_said() {
+    fn rows_without_numbers_give_a_message() {
         let row = json!({"metric":"m","key":{},"window":null,"value":"IN"});
         assert!(plot("m", &[row], 80).contains("nothing to draw"));
     }

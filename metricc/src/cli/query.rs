@@ -6,45 +6,73 @@ use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, Table, presets};
 use futures::StreamExt;
-use metricc_client::{Explained, Layer, ReadRequest, Served, ServedPart, Serving, ServingError};
+use metricc_client::{
+    Explained, Format, HttpServing, Layer, ReadRequest, Served, ServedPart, Serving, ServingError, key_value,
+};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-
-use metricc_http_api::key_value;
 
 use super::arguments::{QueryArguments, QueryFormat};
 use super::check::counted;
 use super::plot::plot;
 use super::terminal::{self, Failure};
-use crate::HttpServing;
 
-/// How long is waited for a node that reads its log.
+/// How long the command waits for a node that is reading its log.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(ask(arguments))
+    runtime.block_on(query(arguments))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn ask(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
+async fn query(arguments: &QueryArguments) -> Result<(), Failure> {
     let mut node = HttpServing::new(&arguments.node.node)?;
     if let Some(token) = arguments.node.token()? {
         node = node.with_token(&token)?;
     }
-    let Some(metric) = &arguments.metric else {
-        let metrics = node.metrics().await?;
-        for metric in &metrics {
-            let doc = metric.doc.lines().next().unwrap_or_default();
-            terminal::data(format!("{:<24} {doc}", metric.name).trim_end())?;
-            terminal::data("\n")?;
-        }
-        return Ok(ExitCode::SUCCESS);
+    let Some(metric) = &arguments.metric else { return list(&node).await };
+    let request = request(metric, arguments)?;
+    let format = match arguments.output {
+        QueryFormat::Csv => Some(Format::Csv),
+        QueryFormat::Arrow => Some(Format::Arrow),
+        QueryFormat::Table | QueryFormat::Json => None,
     };
-    let keys = arguments.keys.iter().map(|(name, value)| (name.clone(), key_value(value.clone())));
+    if let Some(format) = format {
+        if arguments.live || arguments.explain || arguments.receipt {
+            let problem = "`--live`, `--explain` and `--receipt` need `--output table` or `--output json`";
+            return Err(Failure::Message(problem.to_owned()));
+        }
+        return terminal::bytes(&when_ready(|| node.read_as(&request, format)).await?);
+    }
+    if arguments.explain {
+        return explain(&when_ready(|| node.explain(request.clone())).await?, arguments);
+    }
+    if !arguments.live {
+        return show(&when_ready(|| node.read(request.clone())).await?, arguments);
+    }
+    let mut answers = node.subscribe(request);
+    while let Some(answer) = answers.next().await {
+        show(&answer?, arguments)?;
+    }
+    Err(Failure::Message("the node has shut down".to_owned()))
+}
+
+/// Prints the metrics of a node.
+async fn list(node: &HttpServing) -> Result<(), Failure> {
+    for metric in node.metrics().await? {
+        let doc = metric.doc.lines().next().unwrap_or_default();
+        terminal::data(&format!("{}\n", format!("{:<24} {doc}", metric.name).trim_end()))?;
+    }
+    Ok(())
+}
+
+fn request(metric: &str, arguments: &QueryArguments) -> Result<ReadRequest, Failure> {
+    let keys = arguments.keys.iter().map(|(name, value)| (name.clone(), key_value(value)));
     let instant =
         |micros: Option<i64>| micros.map(metricc_client::jiff::Timestamp::from_microsecond).transpose();
-    let request = ReadRequest {
-        metric: metric.clone(),
+    Ok(ReadRequest {
+        metric: metric.to_owned(),
         keys: keys.collect(),
         from: instant(arguments.range.from)?,
         to: instant(arguments.range.to)?,
@@ -53,46 +81,22 @@ async fn ask(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
         at: arguments.at.clone(),
         receipt: arguments.receipt,
         hash: None,
-    };
-    let raw = match arguments.output {
-        QueryFormat::Csv => Some("csv"),
-        QueryFormat::Arrow => Some("arrow"),
-        QueryFormat::Table | QueryFormat::Json => None,
-    };
-    if let Some(format) = raw {
-        if arguments.live || arguments.explain || arguments.receipt {
-            let problem = "`--live`, `--explain` and `--receipt` go with `--output table` or `json`";
-            return Err(Failure::Message(problem.to_owned()));
-        }
-        terminal::bytes(&when_ready(|| node.read_as(&request, format)).await?)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if arguments.explain {
-        explain(&when_ready(|| node.explain(request.clone())).await?, arguments)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if !arguments.live {
-        show(&when_ready(|| node.read(request.clone())).await?, arguments)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut answers = node.subscribe(request);
-    while let Some(answer) = answers.next().await {
-        show(&answer?, arguments)?;
-    }
-    Err(Failure::Message("the node has ended".to_owned()))
+    })
 }
 
-/// Asks a node that has just started again, until it has read its log.
+/// Repeats a request to a node that has just started, until the node has read its log.
 async fn when_ready<T, A: Future<Output = Result<T, ServingError>>>(
-    ask: impl Fn() -> A,
+    send: impl Fn() -> A,
 ) -> Result<T, ServingError> {
     let mut pause = Duration::from_millis(100);
     let end = Instant::now() + PATIENCE;
     loop {
-        match ask().await {
+        match send().await {
             Err(ServingError::NotReady { origin }) if Instant::now() < end => {
                 if pause > Duration::from_millis(500) {
-                    terminal::note(format!("source `{origin}` is not served yet: its log is being read"));
+                    terminal::note(format!(
+                        "source `{origin}` is not served yet: the node is reading its log"
+                    ));
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
@@ -122,7 +126,7 @@ fn show(served: &Served, arguments: &QueryArguments) -> Result<(), Failure> {
             terminal::note(format!("  {}: {}", part.source, shown_part(part)));
         }
         for (source, end) in &receipt.ends {
-            terminal::note(format!("  {source}: the log ended at {end:?} then"));
+            terminal::note(format!("  {source}: the log ended at {end:?}"));
         }
     }
     Ok(())
@@ -142,7 +146,7 @@ fn shown_part(part: &ServedPart) -> String {
     format!("{layer}{:?} to {:?}", part.from, part.to)
 }
 
-/// A table for each metric over events: its rows, with a column for each part of the log.
+/// A table for each base metric: its rows, with a column for each part of the log.
 fn explain(explained: &Explained, arguments: &QueryArguments) -> Result<(), Failure> {
     if arguments.output == QueryFormat::Json {
         return terminal::data(&format!("{}\n", serde_json::to_string(explained)?));
@@ -150,11 +154,11 @@ fn explain(explained: &Explained, arguments: &QueryArguments) -> Result<(), Fail
     show(&explained.answer, arguments)?;
     for metric in &explained.of {
         let mut sums: BTreeMap<String, (Value, Vec<String>)> = BTreeMap::new();
-        for (place, part) in metric.parts.iter().enumerate() {
+        for (index, part) in metric.parts.iter().enumerate() {
             for row in parsed(&part.rows)? {
                 let named = format!("{}{}", row["window"], row["key"]);
                 let (_, values) = sums.entry(named).or_insert_with(|| (row.clone(), Vec::new()));
-                values.resize(place, String::new());
+                values.resize(index, String::new());
                 values.push(text(row["value"].clone()));
             }
         }
@@ -197,7 +201,7 @@ fn table(metric: &str, rows: &[Value], limit: usize) -> String {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_FULL_CONDENSED);
     let mut names: Vec<String> = cells(first).into_iter().map(|(name, _)| name).collect();
-    // A value without a name has that of the metric; a key may be called `value`.
+    // A value without a name is called like its metric; a key may be called `value`.
     if !first["value"].is_object()
         && let Some(last) = names.last_mut()
     {
@@ -208,9 +212,9 @@ fn table(metric: &str, rows: &[Value], limit: usize) -> String {
     for row in rows.iter().take(shown) {
         table.add_row(cells(row).into_iter().map(|(_, value)| text(value)));
     }
-    for (place, (_, value)) in cells(first).iter().enumerate() {
+    for (index, (_, value)) in cells(first).iter().enumerate() {
         let is_decimal = value.as_str().is_some_and(|text| text.parse::<f64>().is_ok());
-        if let (true, Some(column)) = (value.is_number() || is_decimal, table.column_mut(place)) {
+        if let (true, Some(column)) = (value.is_number() || is_decimal, table.column_mut(index)) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }

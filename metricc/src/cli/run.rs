@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use metricc_ir::user_defined::Imports;
 use metricc_ir::{AnyMetric, Window};
 use metricc_log::{Frontier, Log, ReadStats};
-use metricc_runtime_serve::Reading;
+use metricc_runtime_serve::ReadOptions;
 
 use super::arguments::{EngineChoice, InputArguments, RunArguments};
 use super::check::counted;
@@ -42,8 +42,8 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
         evaluated.add(&bound.plan, evaluation.segments);
     }
     let results = wanted.iter().map(|metric| {
-        let reading = reading(arguments, &metric.row_type().window)?;
-        Ok(evaluated.read(metric, &package.imports, &reading)?)
+        let options = read_options(arguments, &metric.row_type().window)?;
+        Ok(evaluated.read(metric, &package.imports, &options)?)
     });
     let results = results.collect::<Result<Vec<_>, Failure>>()?;
     output::write(&results, arguments.output, arguments.out.as_deref(), arguments.limit)?;
@@ -51,10 +51,10 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
 }
 
 /// The windows of a metric to read.
-fn reading(arguments: &RunArguments, window: &Window) -> Result<Reading, Failure> {
+fn read_options(arguments: &RunArguments, window: &Window) -> Result<ReadOptions, Failure> {
     let grain = arguments.range.grain.as_ref().map(|text| metricc_ir::grain(text, window)).transpose();
     let grain = grain.map_err(|problem| Failure::Message(format!("--grain: {problem}")))?;
-    Ok(Reading { from: arguments.range.from, to: arguments.range.to, grain, keys: None })
+    Ok(ReadOptions { from: arguments.range.from, to: arguments.range.to, grain, keys: None })
 }
 
 fn with_help(error: EvaluateError) -> Failure {

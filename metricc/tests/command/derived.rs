@@ -148,7 +148,7 @@ fn only_the_operands_of_a_derived_metric_are_computed() {
     let refused = metricc(&[&["run", &file, "--source", &source][..], &refused].concat());
     assert_eq!(code(&refused), 2);
     assert!(
-        stderr(&refused).contains("`growth` looks back or is put together already"),
+        stderr(&refused).contains("`growth` looks back, or is rolled up already"),
         "{}",
         stderr(&refused)
     );

@@ -1,4 +1,4 @@
-//! Who may do what: tokens with scopes, and names under which the node may be asked for.
+//! Access control: tokens with scopes, and the host names under which the node answers.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,16 +7,17 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use metricc_http_api::ApiError;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
-use super::Refusal;
 use crate::config::Tokens;
 use crate::error::NodeError;
 
 /// Shortest token, in characters: 32 random bytes in base64.
 const MIN_TOKEN: usize = 43;
 
-/// What a token lets do.
+/// What a token permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     Ingest,
@@ -24,13 +25,13 @@ pub(crate) enum Scope {
     Admin,
 }
 
-/// Who may do what. Tokens are kept as hashes.
+/// Tokens, which are kept as hashes, and host names.
 #[derive(Debug)]
 pub(crate) struct Access {
     tokens: Vec<([u8; 32], Scope)>,
-    /// Lower case, without a port; empty where any name is as good.
+    /// Lower case, without a port; empty if any name will do.
     hosts: Vec<String>,
-    /// Whether it is listened at all addresses of the machine.
+    /// Whether the node listens at all addresses of the machine.
     is_everywhere: bool,
 }
 
@@ -40,15 +41,15 @@ impl Access {
         let mut known = Vec::new();
         let scopes =
             [(&tokens.ingest, Scope::Ingest), (&tokens.query, Scope::Query), (&tokens.admin, Scope::Admin)];
-        for (places, scope) in scopes {
-            for place in places {
-                known.push((Sha256::digest(token_at(place)?).into(), scope));
+        for (references, scope) in scopes {
+            for reference in references {
+                known.push((Sha256::digest(token_of(reference)?).into(), scope));
             }
         }
         let is_local = address.ip().is_loopback();
         if known.is_empty() && !is_local {
             return Err(NodeError::Config(format!(
-                "`listen` is {address}, which others can reach, and there is no token: name some under `[tokens]`, as in \
+                "`listen` is {address}, which others can reach, and there is no token: add one under `[tokens]`, as in \
                  `query = [\"file:query.token\"]`, or listen on 127.0.0.1"
             )));
         }
@@ -62,16 +63,15 @@ impl Access {
         Ok(Access { tokens: known, hosts, is_everywhere: address.ip().is_unspecified() })
     }
 
-    /// Whether a token gives a scope; none where there is no such token.
+    /// Whether the token of a request permits a scope; `None` if there is no such token.
     fn grants(&self, headers: &HeaderMap, scope: Scope) -> Option<bool> {
         let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let digest: [u8; 32] = Sha256::digest(given.strip_prefix("Bearer ")?.trim()).into();
         let mut found: Option<bool> = None;
-        for (known, of) in &self.tokens {
-            // Every token is looked at, and every byte of it: how long it takes says nothing.
-            let difference = known.iter().zip(&digest).fold(0, |all, (known, given)| all | (known ^ given));
-            if difference == 0 {
-                let is_granted = *of == scope || *of == Scope::Admin;
+        for (known, granted) in &self.tokens {
+            // Every token is compared, and in constant time, so that the duration gives nothing away.
+            if known.ct_eq(&digest).into() {
+                let is_granted = *granted == scope || *granted == Scope::Admin;
                 found = Some(found.unwrap_or(false) || is_granted);
             }
         }
@@ -89,13 +89,13 @@ impl Access {
         };
         let is_address =
             || name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok();
-        // Names can be made to lead here; addresses cannot.
+        // Anybody can make a name resolve to this address. An address is what it is.
         self.hosts.contains(&name.to_ascii_lowercase()) || self.is_everywhere && is_address()
     }
 }
 
-/// Whether a browser sends this on behalf of a page of another site. A page cannot keep its browser from saying so, and a
-/// node without tokens would otherwise do what any page asks of it.
+/// Whether a browser sends this on behalf of a page of another site. A page cannot keep its browser from sending these
+/// headers, and a node without tokens would otherwise do what any page tells it.
 fn is_of_another_site(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(origin) = text("origin") {
@@ -105,24 +105,26 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
     matches!(text("sec-fetch-site"), Some("cross-site" | "same-site"))
 }
 
-fn token_at(place: &str) -> Result<String, NodeError> {
-    let read = match place.split_once(':') {
+/// The token that `file:PATH` or `env:NAME` refers to.
+fn token_of(reference: &str) -> Result<String, NodeError> {
+    let read = match reference.split_once(':') {
         Some(("file", path)) => std::fs::read_to_string(Path::new(path)).map_err(|error| error.to_string()),
         Some(("env", name)) => std::env::var(name).map_err(|error| error.to_string()),
-        _ => Err("write it as `file:PATH` or `env:NAME`: tokens themselves do not belong here".to_owned()),
+        _ => Err("write it as `file:PATH` or `env:NAME`: a configuration must not contain the token itself"
+            .to_owned()),
     };
-    let token = read.map_err(|problem| NodeError::Config(format!("token `{place}`: {problem}")))?;
+    let token = read.map_err(|problem| NodeError::Config(format!("token `{reference}`: {problem}")))?;
     let token = token.trim().to_owned();
     if token.len() < MIN_TOKEN {
         return Err(NodeError::Config(format!(
-            "token `{place}` has {} characters: it takes at least {MIN_TOKEN}, as from `openssl rand -base64 32`",
+            "token `{reference}` has {} characters: it takes at least {MIN_TOKEN}, as from `openssl rand -base64 32`",
             token.len()
         )));
     }
     Ok(token)
 }
 
-/// What a request needs; none if it needs nothing.
+/// The scope that a request needs; `None` if it needs no token.
 fn scope_of(path: &str) -> Option<Scope> {
     match path {
         "/healthz" | "/readyz" => None,
@@ -133,38 +135,13 @@ fn scope_of(path: &str) -> Option<Scope> {
     }
 }
 
-/// Lets through what is allowed, and marks every answer.
+/// Rejects requests that are not permitted, and adds headers to every response.
 pub(crate) async fn check(
     State(access): State<std::sync::Arc<Access>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let headers = request.headers();
-    let refused = if !access.is_known_host(headers) {
-        let message = "this node is not known by that name: add it to `hosts` in its configuration";
-        Some(Refusal::new(StatusCode::MISDIRECTED_REQUEST, "host", message).into_response())
-    } else if is_of_another_site(headers) {
-        let message = "this node does nothing for pages of other sites";
-        Some(Refusal::new(StatusCode::FORBIDDEN, "other_site", message).into_response())
-    } else if access.tokens.is_empty() {
-        None
-    } else {
-        scope_of(request.uri().path()).and_then(|scope| match access.grants(headers, scope) {
-            Some(true) => None,
-            Some(false) => {
-                let message = "the token does not allow this";
-                Some(Refusal::new(StatusCode::FORBIDDEN, "forbidden", message).into_response())
-            }
-            None => {
-                let message = "a token is needed: send it as `Authorization: Bearer TOKEN`";
-                let mut response =
-                    Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message).into_response();
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-                Some(response)
-            }
-        })
-    };
-    let mut response = match refused {
+    let mut response = match access.rejection(&request) {
         Some(response) => response,
         None => next.run(request).await,
     };
@@ -172,4 +149,39 @@ pub(crate) async fn check(
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+impl Access {
+    /// The response to a request that is not permitted.
+    fn rejection(&self, request: &Request) -> Option<Response> {
+        let headers = request.headers();
+        let reject = |status, code, message: &str| Some(ApiError::new(status, code, message).into_response());
+        if !self.is_known_host(headers) {
+            let message =
+                "the node does not answer under this host name: add it to `hosts` in the configuration";
+            return reject(StatusCode::MISDIRECTED_REQUEST, "host", message);
+        }
+        if is_of_another_site(headers) {
+            let message = "requests from pages of other sites are rejected";
+            return reject(StatusCode::FORBIDDEN, "other_site", message);
+        }
+        if self.tokens.is_empty() {
+            return None;
+        }
+        let scope = scope_of(request.uri().path())?;
+        match self.grants(headers, scope) {
+            Some(true) => None,
+            Some(false) => reject(
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "the token does not have the scope of this request",
+            ),
+            None => {
+                let message = "a token is required: send it as `Authorization: Bearer TOKEN`";
+                let mut response = reject(StatusCode::UNAUTHORIZED, "unauthorized", message)?;
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                Some(response)
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
-//! The server: an accept loop whose waits all end.
+//! The server: an accept loop in which every wait has a time limit.
 //!
-//! `axum::serve` sets no timer, so that hyper's limit on the time for headers would not hold; here hyper has one.
+//! `axum::serve` gives hyper no timer, so hyper could not limit the time for headers; here it has one.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::error::NodeError;
 use crate::node::Node;
 
-/// What a client may take.
+/// Limits for clients.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Time for the headers of a request, also of the next one on a connection.
@@ -31,9 +31,9 @@ pub struct Limits {
     pub idle: Duration,
     /// Time for a body in all, and for a client to take a piece of an answer.
     pub request: Duration,
-    /// Time for requests that run when the node is told to stop.
+    /// Time for running requests when the node shuts down.
     pub drain: Duration,
-    /// Connections at a time; more wait.
+    /// Connections at a time; others wait.
     pub connections: usize,
     /// Bytes of a body, before and after it is unpacked.
     pub body_bytes: usize,
@@ -56,12 +56,12 @@ impl Limits {
     }
 }
 
-/// What handlers share.
+/// The state that handlers share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) node: Arc<Node>,
     pub(crate) limits: Limits,
-    /// Bytes of bodies that may be on their way at a time, of all connections.
+    /// The byte budget of the bodies of all connections.
     pub(crate) bodies: Arc<Semaphore>,
 }
 
@@ -75,23 +75,23 @@ pub struct Server {
 }
 
 impl Server {
-    /// Whether the address and the tokens of a configuration go together. To be asked before anything is opened.
+    /// Checks the address and the tokens of a configuration, before anything is opened.
     ///
     /// # Errors
-    /// [`NodeError::Config`] if others could reach the node without a token, or a token is not there.
+    /// [`NodeError::Config`] if others could reach the node without a token, or a token is missing.
     pub fn check(config: &Config) -> Result<(), NodeError> {
         Access::new(&config.tokens, &config.hosts, config.listen).map(|_| ())
     }
 
-    /// Listens at the address of the configuration, with the port that the system gives if it is 0.
+    /// Listens at the address of the configuration; for port 0 the system chooses one.
     ///
     /// # Errors
-    /// [`NodeError`] if the address is taken or not allowed, or a token is not there.
+    /// [`NodeError`] if the address is taken or not allowed, or a token is missing.
     pub async fn bind(config: &Config, node: Arc<Node>, limits: Limits) -> Result<Self, NodeError> {
         let access = Arc::new(Access::new(&config.tokens, &config.hosts, config.listen)?);
         let listener = TcpListener::bind(config.listen)
             .await
-            .map_err(|error| NodeError::Config(format!("listening at {}: {error}", config.listen)))?;
+            .map_err(|error| NodeError::Config(format!("cannot listen at {}: {error}", config.listen)))?;
         let serving = Arc::new(node.serving().clone());
         let bodies = config.ingest.max_waiting_bytes.max(limits.body_bytes).min(Semaphore::MAX_PERMITS);
         let bodies = Arc::new(Semaphore::new(bodies));
@@ -106,7 +106,7 @@ impl Server {
             .route("/readyz", get(sources::readyz))
             .with_state(shared)
             .merge(metricc_http_api::router(serving))
-            .fallback(sources::nowhere)
+            .fallback(sources::unknown_path)
             .method_not_allowed_fallback(sources::other_method)
             .layer(axum::middleware::from_fn_with_state(access, access::check));
         Ok(Server { listener, node, router, limits })
@@ -115,13 +115,13 @@ impl Server {
     /// The address at which it listens.
     ///
     /// # Errors
-    /// What the system says, if it does not know.
+    /// The error of the system.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Answers requests until `stop` is done; then takes no more connections, and lets those go on that have a request,
-    /// for a while.
+    /// Answers requests until `stop` is ready. Then it accepts no more connections, and waits for running requests within
+    /// a time limit.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let connections = Arc::new(Semaphore::new(self.limits.connections));
         let graceful = GracefulShutdown::new();
@@ -135,33 +135,33 @@ impl Server {
             let stream = match stream {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Too many open files, say: others will be closed.
+                    // For example too many open files, until other connections are closed.
                     tracing::warn!(%error, "a connection was not accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             };
-            // An answer is small, and written at once.
+            // An answer is small, and is written at once.
             let _ = stream.set_nodelay(true);
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(self.limits.headers).max_buf_size(64 << 10);
             let service = TowerToHyperService::new(self.router.clone());
-            // A client that does not read its answer is not waited for either.
+            // A client that does not read its answer has a time limit as well.
             let mut stream = TimeoutStream::new(stream);
             stream.set_write_timeout(Some(self.limits.request));
             let stream = TokioIo::new(Box::pin(stream));
             let connection = graceful.watch(builder.serve_connection(stream, service));
             tokio::spawn(async move {
-                // What goes wrong with a connection is the client's to see.
+                // The client sees what is wrong with its connection.
                 let _ = connection.await;
                 drop(permit);
             });
         }
         drop(self.listener);
-        // Answers that go on by themselves end here; all others have an end.
+        // Subscriptions end here; all other answers end by themselves.
         self.node.serving().close();
         if tokio::time::timeout(self.limits.drain, graceful.shutdown()).await.is_err() {
-            tracing::warn!("connections that did not end were cut");
+            tracing::warn!("connections that did not end in time were closed");
         }
     }
 }

@@ -1,31 +1,44 @@
-//! How far sources have come, and what was quarantined.
+//! The state of sources, quarantined records, audits, and health.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderName, StatusCode, header};
 use metricc_durable_log::{DurableError, QuarantinedRecord};
+use metricc_http_api::ApiError;
 use metricc_log::Slice;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Refusal;
 use super::server::Shared;
-use crate::AuditError;
+use crate::{AuditError, Node};
 
 /// Most quarantined records of one answer.
 const MAX_RECORDS: usize = 10_000;
 
-pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Response {
+/// A body with its media type.
+type Typed = ([(HeaderName, &'static str); 1], String);
+
+fn failed(error: &dyn std::error::Error) -> ApiError {
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", metricc_client::with_causes(error))
+}
+
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "request", message)
+}
+
+pub(crate) fn unknown_source(node: &Node, name: &str) -> ApiError {
+    let known: Vec<&str> = node.sources().iter().map(|source| source.name()).collect();
+    let message = format!("there is no source `{name}`; there are `{}`", known.join("`, `"));
+    ApiError::new(StatusCode::NOT_FOUND, "unknown_source", message)
+}
+
+pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, ApiError> {
     let status = tokio::task::spawn_blocking(move || shared.node.status()).await;
-    let Ok(status) = status else {
-        return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the state could not be read")
-            .into_response();
-    };
     let sources: Vec<_> = status
+        .map_err(|error| failed(&error))?
         .into_iter()
         .map(|status| {
             json!({
@@ -36,95 +49,66 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Response {
             })
         })
         .collect();
-    Json(json!({ "sources": sources })).into_response()
+    Ok(Json(json!({ "sources": sources })))
 }
 
-/// Which quarantined records are asked for.
+/// Which quarantined records a request is for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Asked {
+pub(crate) struct QuarantineParameters {
     partition: u32,
     from: u64,
     limit: usize,
 }
 
-impl Default for Asked {
+impl Default for QuarantineParameters {
     fn default() -> Self {
-        Asked { partition: 0, from: 0, limit: 100 }
+        QuarantineParameters { partition: 0, from: 0, limit: 100 }
     }
 }
 
 pub(crate) async fn quarantine(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
-    asked: Result<Query<Asked>, QueryRejection>,
-) -> Response {
-    let asked = match asked {
-        Ok(Query(asked)) => asked,
-        Err(error) => {
-            return Refusal::new(StatusCode::BAD_REQUEST, "request", error.body_text()).into_response();
+    parameters: Result<Query<QuarantineParameters>, QueryRejection>,
+) -> Result<Typed, ApiError> {
+    let Query(QuarantineParameters { partition, from, limit }) =
+        parameters.map_err(|error| invalid(error.body_text()))?;
+    let read = move || {
+        let source = shared.node.sources().iter().find(|source| source.name() == name);
+        let source = source.ok_or_else(|| unknown_source(&shared.node, &name))?;
+        let n_partitions = source.end().0.len();
+        if n_partitions <= partition as usize {
+            return Err(invalid(format!("source `{name}` has {n_partitions} partitions, counted from 0")));
         }
-    };
-    let found = tokio::task::spawn_blocking(move || {
-        let source = shared.node.sources().iter().find(|source| source.name() == name)?;
-        if source.end().0.len() <= asked.partition as usize {
-            return Some(Err(DurableError::Request(format!(
-                "source `{name}` has {} partitions, counted from 0",
-                source.end().0.len()
-            ))));
-        }
-        let slice = Slice { partition: asked.partition, from: asked.from, to: u64::MAX };
-        // The log goes on while they are read.
+        let slice = Slice { partition, from, to: u64::MAX };
         let quarantine = source.log.snapshot().quarantine(source.name(), &slice);
-        Some(quarantine.read(asked.limit.min(MAX_RECORDS)))
-    });
-    match found.await {
-        Ok(Some(Ok(records))) => {
-            let lines: String = records.iter().map(line).collect();
-            ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
-        }
-        Ok(Some(Err(error @ DurableError::Request(_)))) => {
-            Refusal::new(StatusCode::BAD_REQUEST, "request", error.to_string()).into_response()
-        }
-        Ok(Some(Err(error))) => {
-            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", error.to_string()).into_response()
-        }
-        Ok(None) => {
-            Refusal::new(StatusCode::NOT_FOUND, "unknown_source", "there is no such source").into_response()
-        }
-        Err(error) => {
-            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", error.to_string()).into_response()
-        }
-    }
+        quarantine.read(limit.min(MAX_RECORDS)).map_err(|error| match error {
+            error @ DurableError::Request(_) => invalid(error.to_string()),
+            error => failed(&error),
+        })
+    };
+    let records = tokio::task::spawn_blocking(read).await.map_err(|error| failed(&error))??;
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], records.iter().map(line).collect()))
 }
 
-/// Which audit is asked for.
+/// Which audit a request is for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct AskedAudit {
+pub(crate) struct AuditParameters {
     full: bool,
 }
 
 pub(crate) async fn audit(
     State(shared): State<Arc<Shared>>,
-    asked: Result<Query<AskedAudit>, QueryRejection>,
-) -> Response {
-    let asked = match asked {
-        Ok(Query(asked)) => asked,
-        Err(error) => {
-            return Refusal::new(StatusCode::BAD_REQUEST, "request", error.body_text()).into_response();
-        }
-    };
-    match shared.node.audit(asked.full).await {
-        Ok(lines) => Json(json!({ "lines": lines })).into_response(),
-        Err(error @ AuditError::NotReady(_)) => {
-            let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "starting", error.to_string());
-            refusal.retry("1").into_response()
-        }
-        Err(error) => {
-            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", error.to_string()).into_response()
-        }
-    }
+    parameters: Result<Query<AuditParameters>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Query(AuditParameters { full }) = parameters.map_err(|error| invalid(error.body_text()))?;
+    let lines = shared.node.audit(full).await.map_err(|error| match error {
+        AuditError::NotReady(origin) => metricc_client::ServingError::NotReady { origin }.into(),
+        error => failed(&error),
+    })?;
+    Ok(Json(json!({ "lines": lines })))
 }
 
 fn line(record: &QuarantinedRecord) -> String {
@@ -138,40 +122,32 @@ fn line(record: &QuarantinedRecord) -> String {
     format!("{value}\n")
 }
 
-pub(crate) async fn nowhere() -> Refusal {
-    Refusal::new(
-        StatusCode::NOT_FOUND,
-        "unknown_path",
-        "there is nothing at this path: docs/node.md lists what there is",
-    )
+pub(crate) async fn unknown_path() -> ApiError {
+    let message = "there is nothing at this path; docs/node.md lists all paths";
+    ApiError::new(StatusCode::NOT_FOUND, "unknown_path", message)
 }
 
-pub(crate) async fn other_method() -> Refusal {
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this path is asked with another method")
+pub(crate) async fn other_method() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this path has another method")
 }
 
-pub(crate) async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
-    // The log may be in the middle of a write, and others are answered meanwhile.
+pub(crate) async fn healthz(State(shared): State<Arc<Shared>>) -> Result<&'static str, ApiError> {
     let stopped = tokio::task::spawn_blocking(move || shared.node.stopped()).await;
     match stopped.unwrap_or_else(|error| Some(error.to_string())) {
-        None => "ok\n".into_response(),
-        Some(reason) => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", reason).into_response(),
+        None => Ok("ok\n"),
+        Some(reason) => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", reason)),
     }
 }
 
-pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
+pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Result<&'static str, ApiError> {
     if shared.node.is_ready() {
-        return "ready\n".into_response();
+        return Ok("ready\n");
     }
-    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "the tail of the log is being read")
-        .into_response()
+    let message = "the node is still reading its log";
+    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message))
 }
 
-pub(crate) async fn counters(State(shared): State<Arc<Shared>>) -> Response {
-    match tokio::task::spawn_blocking(move || shared.node.counters_text()).await {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
-        Err(error) => {
-            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", error.to_string()).into_response()
-        }
-    }
+pub(crate) async fn counters(State(shared): State<Arc<Shared>>) -> Result<Typed, ApiError> {
+    let text = tokio::task::spawn_blocking(move || shared.node.counters_text()).await;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text.map_err(|error| failed(&error))?))
 }

@@ -4,6 +4,7 @@ use metricc_client::{ReadRequest, Served, Serving};
 use metricc_compiler::EngineOptions;
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_log::{Frontier, Interval, Slice};
+use metricc_runtime_serve::LocalServing;
 use serde_json::{Value, json};
 
 use super::life::{Life, Step};
@@ -120,7 +121,7 @@ impl Life<'_> {
             let metrics = source.plan.metrics.iter().map(|metric| &**metric);
             let published: Vec<(&MetricPlan, Vec<Segment>)> =
                 metrics.zip(segments.into_iter().map(|segment| vec![segment])).collect();
-            let anew = source.serving.detached();
+            let anew = LocalServing::new(&source.plan.metrics);
             anew.publish(&published).expect("it is served");
             for metric in METRICS {
                 let answer = RUNTIME.block_on(anew.read(request(metric))).expect("an answer");

@@ -119,7 +119,7 @@ fn answers_are_available_as_csv_and_arrow_with_their_frontier() {
     assert_eq!(answer.body, "window_start,window_end,kind,total,n\n");
     let answer = node.get("/v1/metrics/money?format=xml");
     assert_eq!(answer.status, 400);
-    assert!(answer.body.contains("none of `json`, `csv` and `arrow`"), "{}", answer.body);
+    assert!(answer.body.contains("not a format: `json`, `csv` or `arrow`"), "{}", answer.body);
 
     let (code, rows) = arrow(&node, &["query", "money", "--output", "arrow"]);
     assert_eq!((code, rows), (Some(0), 6));
@@ -241,7 +241,12 @@ fn keys_that_look_like_numbers_are_used_as_written() {
     }
     assert!(node.run(&["query", "n", "--key", "version=null"]).1.trim().is_empty(), "none has no version");
     let live = node.get("/v1/metrics/n/live?at=3");
-    assert_eq!((live.status, live.body.contains("what is live has none")), (400, true), "{}", live.body);
+    assert_eq!(
+        (live.status, live.body.contains("a subscription follows the newest one")),
+        (400, true),
+        "{}",
+        live.body
+    );
     let mode = |path: &str| {
         let metadata = std::fs::metadata(home.path().join("metricc-data").join(path)).expect("a folder");
         std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777

@@ -1,4 +1,4 @@
-//! A segment that is served: with an index from keys to rows, so that a question about one key looks at its rows alone.
+//! A segment that is served. It has an index from keys to rows, so that a read of one key touches only its rows.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -6,24 +6,26 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::UInt32Array;
 use arrow::compute::take_record_batch;
 use metricc_algebra::value_bytes;
+use metricc_client::Layer;
 use metricc_compiler::{CompileError, MetricPlan, Segment};
 
-/// A segment and its index; clones share both.
+/// A segment, its index, and the layer that computed it; clones share segment and index.
 #[derive(Debug, Clone)]
 pub struct IndexedSegment {
     inner: Arc<Inner>,
+    layer: Option<Layer>,
 }
 
 #[derive(Debug)]
 struct Inner {
     segment: Segment,
-    /// The rows of each combination of keys, ascending; made when it is first asked for.
+    /// The rows of each combination of keys, ascending; built by the first read that needs it.
     rows: OnceLock<HashMap<Vec<u8>, Vec<u32>>>,
 }
 
 impl From<Segment> for IndexedSegment {
     fn from(segment: Segment) -> Self {
-        IndexedSegment { inner: Arc::new(Inner { segment, rows: OnceLock::new() }) }
+        IndexedSegment { inner: Arc::new(Inner { segment, rows: OnceLock::new() }), layer: None }
     }
 }
 
@@ -33,17 +35,28 @@ impl IndexedSegment {
         &self.inner.segment
     }
 
-    /// Whether somebody has asked for rows by their keys.
+    /// The same segment, computed by a layer. Receipts name it.
+    #[must_use]
+    pub fn with_layer(self, layer: Layer) -> Self {
+        IndexedSegment { layer: Some(layer), ..self }
+    }
+
+    /// The layer that computed it, if that is known.
+    pub(crate) fn layer(&self) -> Option<Layer> {
+        self.layer
+    }
+
+    /// Whether the index is built.
     pub(crate) fn is_indexed(&self) -> bool {
         self.inner.rows.get().is_some()
     }
 
-    /// Makes the index, so that nobody who asks has to wait for it.
+    /// Builds the index, so that no read has to wait for it.
     pub(crate) fn prepare(&self, plan: &MetricPlan) {
         self.inner.rows.get_or_init(|| index(&self.inner.segment, plan));
     }
 
-    /// The rows of one combination of all keys of the metric, given as the bytes of their values, none for the group of none.
+    /// The rows of one combination of all keys of the metric, given as the bytes of their values; `None` is null.
     pub(crate) fn of_keys(
         &self,
         plan: &MetricPlan,
@@ -70,7 +83,7 @@ fn index(segment: &Segment, plan: &MetricPlan) -> HashMap<Vec<u8>, Vec<u32>> {
     index
 }
 
-/// The values one behind the other, each with its length in front, or with a mark for none.
+/// The values one after the other, each after its length; null is a length that no value has.
 fn joined<'a>(values: impl Iterator<Item = Option<&'a [u8]>>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for value in values {

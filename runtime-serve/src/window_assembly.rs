@@ -1,7 +1,7 @@
-//! States as segments keep them to states of the windows that are presented.
+//! Window assembly: the states that segments keep, as states of the windows that are presented.
 //!
-//! Segments keep what is disjoint, so that segments merge: panes of sliding windows, and sessions as part of a group's
-//! state. Windows that overlap come about here, by merging panes.
+//! Segments keep what is disjoint, so that they merge: panes of sliding windows, and the sessions of a group as one state.
+//! Windows that overlap exist only here, where panes are merged.
 
 use std::sync::Arc;
 
@@ -10,73 +10,55 @@ use arrow::compute::take;
 use arrow::datatypes::TimestampMicrosecondType;
 use metricc_algebra::Sessions;
 use metricc_compiler::{CompileError, MetricPlan, Spread, StateForm};
-use metricc_ir::Metric;
 
-use crate::ServeError;
-use crate::reading::Reading;
+use crate::roll_up::{Form, Grouped, by_keys, by_window, in_range};
+use crate::{ReadOptions, ServeError};
 
-/// Presented states: of which metric, in which form, one row per window and key.
-pub(crate) struct Windowed<'a> {
-    pub(crate) metric: Arc<Metric>,
-    pub(crate) form: Form<'a>,
-    pub(crate) states: RecordBatch,
-}
-
-/// The plan's own form, or one of other groups.
-pub(crate) enum Form<'a> {
-    Own(&'a StateForm),
-    Other(Box<StateForm>),
-}
-
-impl AsRef<StateForm> for Form<'_> {
-    fn as_ref(&self) -> &StateForm {
-        match self {
-            Form::Own(form) => form,
-            Form::Other(form) => form,
-        }
-    }
-}
-
-/// The states of the plan's segment by the windows that are presented.
-pub(crate) fn windowed<'a>(
+/// The states of a plan's segment, by the windows and keys that are read.
+pub(crate) fn assemble<'a>(
     plan: &'a MetricPlan,
     states: &RecordBatch,
-    reading: &Reading,
-) -> Result<Windowed<'a>, ServeError> {
-    reading.check(&plan.metric.name, &plan.metric.window)?;
-    let own =
-        || Windowed { metric: plan.metric.clone(), form: Form::Own(&plan.form), states: states.clone() };
-    let by_keys: Windowed<'a> = reading.fewer_keys(plan, states)?.unwrap_or_else(own);
-    let metric = by_keys.metric.clone();
+    options: &ReadOptions,
+) -> Result<Grouped<'a>, ServeError> {
+    let ReadOptions { from, to, grain, keys } = options;
+    options.check(&plan.metric.name, &plan.metric.window)?;
+    let grouped = match keys {
+        Some(keys) => by_keys(plan, states, keys)?,
+        None => {
+            Grouped { metric: plan.metric.clone(), form: Form::Planned(&plan.form), states: states.clone() }
+        }
+    };
+    let metric = grouped.metric.clone();
     match &plan.spread {
         Some(Spread::Panes { step, n_panes }) => {
-            // The windows of the range are made of its panes and those up to a window's length behind it.
-            let behind = |to: i64| to.saturating_add(step.saturating_mul(*n_panes));
-            let of_windows = Reading { to: reading.to.map(behind), ..reading.clone() };
-            let panes = of_windows.in_range(&metric, by_keys.states)?;
-            let windows = windows_of_panes(by_keys.form.as_ref(), &panes, *step, *n_panes)?;
-            Ok(Windowed { states: reading.in_range(&metric, windows)?, ..by_keys })
+            // A window of the range has panes in the range, and after it up to a window's length.
+            let to_last_pane = to.map(|to| to.saturating_add(step.saturating_mul(*n_panes)));
+            let panes = in_range(&metric.name, &grouped.states, *from, to_last_pane)?;
+            let windows = windows_of_panes(grouped.form.as_ref(), &panes, *step, *n_panes)?;
+            Ok(Grouped { states: in_range(&metric.name, &windows, *from, *to)?, ..grouped })
         }
         Some(Spread::Sessions { .. }) if metric.keys.len() < plan.metric.keys.len() => {
-            let problem = "has sessions of each key: they are not merged";
-            Err(Reading::refused(&metric.name, problem))
+            let problem = "has sessions of each key, which cannot be merged";
+            Err(ServeError::options(&metric.name, problem))
         }
         Some(Spread::Sessions { sessions, gap, form }) => {
             let rows = rows_of_sessions(plan, sessions, *gap, form, states)?;
-            let states = reading.in_range(&metric, rows)?;
-            Ok(Windowed { metric: plan.metric.clone(), form: Form::Own(form), states })
+            let states = in_range(&metric.name, &rows, *from, *to)?;
+            Ok(Grouped { metric, form: Form::Planned(form), states })
         }
         None if metric.window.has_start() => {
-            let states = reading.in_range(&metric, by_keys.states)?;
-            let coarse = reading.coarse(plan, &metric, &states)?;
-            Ok(coarse.unwrap_or(Windowed { states, ..by_keys }))
+            let states = in_range(&metric.name, &grouped.states, *from, *to)?;
+            match grain.as_ref().filter(|window| **window != metric.window) {
+                Some(window) => by_window(plan, &metric, &states, window),
+                None => Ok(Grouped { states, ..grouped }),
+            }
         }
-        None => Ok(by_keys),
+        None => Ok(grouped),
     }
 }
 
-/// A window of n panes is one of a panes and one of n − a panes behind it. Starting from single panes, lengths double,
-/// and those that are bits of n are put together: some 2·log₂(n) merges of all windows at once.
+/// A window of n panes is one of a panes, followed by one of n − a panes. Starting from single panes, lengths double, and
+/// those that are bits of n are merged: some 2·log₂(n) merges of all windows at once.
 fn windows_of_panes(
     form: &StateForm,
     panes: &RecordBatch,
@@ -91,16 +73,16 @@ fn windows_of_panes(
             windows = Some(match windows {
                 None => (states.clone(), *length),
                 Some((first, n_first)) => {
-                    let behind = earlier(form, states, n_first.saturating_mul(step))?;
-                    (form.collect(&[first, behind])?, n_first + length)
+                    let later = earlier(form, states, n_first.saturating_mul(step))?;
+                    (form.collect(&[first, later])?, n_first + length)
                 }
             });
         }
         if length.saturating_mul(2) > n_panes {
             return Ok(windows.map_or_else(|| panes.clone(), |(windows, _)| windows));
         }
-        let behind = earlier(form, states, length.saturating_mul(step))?;
-        doubled = (form.collect(&[states.clone(), behind])?, 2 * length);
+        let later = earlier(form, states, length.saturating_mul(step))?;
+        doubled = (form.collect(&[states.clone(), later])?, 2 * length);
     }
 }
 
@@ -116,6 +98,7 @@ fn earlier(form: &StateForm, states: &RecordBatch, by: i64) -> Result<RecordBatc
         .map_err(|error| CompileError::engine(&form.place, error))
 }
 
+/// A row for each session of each group.
 fn rows_of_sessions(
     plan: &MetricPlan,
     sessions: &Sessions,

@@ -1,98 +1,21 @@
-//! Answers as typed columns: as JSON, as CSV and as Arrow.
+//! Rows for other programs: as CSV, and as a typed Arrow batch.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, ListArray, RecordBatch, StringArray, StructArray,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, ListArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray,
 };
-use arrow::compute::{filter, take};
+use arrow::compute::take;
 use arrow::datatypes::{Field, Schema, TimestampMicrosecondType};
 use arrow::error::ArrowError;
-use futures::future::BoxFuture;
-use metricc_client::{ReadReceipt, ReadRequest, Served, Serving, ServingError};
-use metricc_compiler::{CompileError, scalar};
+use metricc_compiler::scalar;
 use metricc_ir as ir;
-use serde_json::value::RawValue;
 
-use crate::json::json_lines;
-use crate::{Presented, ServeError, text_table};
+use crate::{Presented, text_table};
 
-/// An answer whose rows are columns: those of [`Served`] before they are written as JSON.
-#[derive(Debug, Clone)]
-pub struct ServedTable {
-    /// The metric.
-    pub metric: String,
-    /// Its hash.
-    pub hash: String,
-    /// The frontier up to which the rows go: one offset per partition of its sources.
-    pub frontier: Vec<u64>,
-    /// The rows that were asked for.
-    pub rows: Presented,
-    /// Where they came from, if that was asked for.
-    pub receipt: Option<ReadReceipt>,
-}
-
-/// A serving layer that has the types of its rows.
-pub trait ServingTables: Serving {
-    /// The rows of a metric, as [`Serving::read`] has them.
-    fn table(&self, request: ReadRequest) -> BoxFuture<'_, Result<ServedTable, ServingError>>;
-}
-
-impl ServedTable {
-    /// The answer with its rows as JSON.
-    ///
-    /// # Errors
-    /// [`ServingError::Failed`] if a row is no JSON.
-    pub fn into_served(self) -> Result<Served, ServingError> {
-        let rows = json_rows(&self.rows)?;
-        let ServedTable { metric, hash, frontier, receipt, .. } = self;
-        Ok(Served { metric, hash, frontier, rows, receipt })
-    }
-}
-
-/// The rows as JSON, one object for each.
-pub(crate) fn json_rows(presented: &Presented) -> Result<Vec<Box<RawValue>>, ServingError> {
-    let rows = json_lines(presented).map(RawValue::from_string);
-    rows.collect::<Result<_, _>>().map_err(|error| ServingError::Failed(error.to_string()))
-}
-
-impl Presented {
-    /// No rows of these types.
-    pub(crate) fn empty(row_type: ir::RowType) -> Self {
-        let column = |ty: &ir::Type| arrow::array::new_empty_array(&scalar::data_type(&ty.kind));
-        Presented {
-            n_rows: 0,
-            windows: (row_type.window != ir::Window::AllTime).then(Vec::new),
-            keys: row_type.keys.iter().map(|key| column(&key.ty)).collect(),
-            outputs: row_type.outputs.iter().map(|output| column(&output.ty)).collect(),
-            row_type: Arc::new(row_type),
-        }
-    }
-
-    /// Some of the rows: one flag for each.
-    pub(crate) fn chosen(self, selected: &[bool]) -> Result<Self, ServeError> {
-        if selected.iter().all(|is_selected| *is_selected) {
-            return Ok(self);
-        }
-        let flags = BooleanArray::from(selected.to_vec());
-        let failed = |error: ArrowError| CompileError::engine(&self.row_type.name, error);
-        let columns = |columns: &[ArrayRef]| -> Result<Vec<ArrayRef>, CompileError> {
-            columns.iter().map(|column| filter(column, &flags).map_err(failed)).collect()
-        };
-        let (keys, outputs) = (columns(&self.keys)?, columns(&self.outputs)?);
-        let windows = self.windows.as_ref().map(|windows| {
-            let chosen = windows.iter().zip(selected).filter(|(_, is_selected)| **is_selected);
-            chosen.map(|(window, _)| *window).collect()
-        });
-        let n_rows = flags.true_count();
-        Ok(Presented { row_type: self.row_type, n_rows, windows, keys, outputs })
-    }
-}
-
-/// Rows as CSV with a header (RFC 4180, lines end with LF): `window_start`, `window_end`, keys, outputs. None is an empty
-/// cell, an empty text is `""`, as the reader of logs has it.
+/// Rows as CSV with a header (RFC 4180, lines end with LF): `window_start`, `window_end`, keys, outputs. Null is an empty
+/// cell and an empty text is `""`, as in the CSV of logs.
 ///
 /// # Errors
 /// [`ArrowError`] if two columns would have one name.
@@ -117,7 +40,7 @@ fn csv_cell(text: &str) -> String {
     }
 }
 
-/// Readers of tables find a column by its name.
+/// Checks that all columns have different names: readers of tables find a column by its name.
 fn check_names<'a>(metric: &str, mut names: impl Iterator<Item = &'a String>) -> Result<(), ArrowError> {
     let mut seen = BTreeSet::new();
     let Some(twice) = names.find(|name| !seen.insert(name.as_str())) else { return Ok(()) };
@@ -126,8 +49,7 @@ fn check_names<'a>(metric: &str, mut names: impl Iterator<Item = &'a String>) ->
     Err(ArrowError::InvalidArgumentError(problem))
 }
 
-/// Rows as typed columns that others read: `window_start`, `window_end`, keys, outputs. Instants are in UTC, enums are
-/// written as text.
+/// Rows as typed columns: `window_start`, `window_end`, keys, outputs. Instants are in UTC, enums are text.
 ///
 /// # Errors
 /// [`ArrowError`] if a column is not of its type, or two would have one name.

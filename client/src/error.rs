@@ -1,0 +1,194 @@
+//! Errors of a serving layer, and how they travel over HTTP: one table of statuses, codes and fields for both sides.
+
+use serde::{Deserialize, Serialize};
+
+use crate::decode::DecodeError;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ServingError {
+    /// No metric of that name is served.
+    #[error("no metric `{name}` is served; there {}", listed(.known))]
+    UnknownMetric {
+        /// The name.
+        name: String,
+        /// The metrics that are served.
+        known: Vec<String>,
+    },
+    /// The caller was generated for another definition.
+    #[error(
+        "metric `{metric}` is served as {served}, but the caller was generated for {wanted}; generate it again, or use \
+         a node that serves that definition"
+    )]
+    OtherDefinition {
+        /// The metric.
+        metric: String,
+        /// Hash of the metric that is served.
+        served: String,
+        /// Hash that the caller was generated for.
+        wanted: String,
+    },
+    /// The request is not valid.
+    #[error("{0}")]
+    Request(String),
+    /// The node has just started, and is still reading what it acknowledged before.
+    #[error("source `{origin}` is not served yet: the node is still reading its log; try again")]
+    NotReady {
+        /// The source.
+        origin: String,
+    },
+    /// The node could not be reached, or something else answers at its address.
+    #[error("{url}: {problem}")]
+    Unreachable {
+        /// The URL of the request.
+        url: String,
+        /// What happened.
+        problem: String,
+    },
+    /// The serving layer itself failed.
+    #[error("{0}")]
+    Failed(String),
+    /// The answer does not have the types of its metric.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+fn listed(known: &[String]) -> String {
+    match known {
+        [] => "are none".to_owned(),
+        [one] => format!("is `{one}`"),
+        many => format!("are `{}`", many.join("`, `")),
+    }
+}
+
+/// An error with all its causes: `error: cause: cause`. A cause that an error's own text ends with is not repeated.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| match cause.to_string() {
+        cause if text.ends_with(&cause) => text,
+        cause => format!("{text}: {cause}"),
+    })
+}
+
+/// The body of every HTTP response that is an error: `{"error": {"code": …, "message": …}}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// The error.
+    pub error: ErrorFields,
+}
+
+/// An error, as JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ErrorFields {
+    /// A stable name of the kind of error.
+    pub code: String,
+    /// `unknown_metric`: the metrics that are served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<Vec<String>>,
+    /// What is wrong, for people.
+    pub message: String,
+    /// The metric that the error is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
+    /// `starting`: the source that is not served yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// `other_definition`: hash of the metric that is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub served: Option<String>,
+    /// `other_definition`: hash that the caller was generated for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<String>,
+}
+
+const UNKNOWN_METRIC: &str = "unknown_metric";
+const OTHER_DEFINITION: &str = "other_definition";
+const REQUEST: &str = "request";
+const NOT_READY: &str = "starting";
+const UNREACHABLE: &str = "unreachable";
+const FAILED: &str = "failed";
+
+impl ServingError {
+    /// The HTTP status and the code of this error.
+    pub fn status_and_code(&self) -> (u16, &'static str) {
+        match self {
+            ServingError::UnknownMetric { .. } => (404, UNKNOWN_METRIC),
+            ServingError::OtherDefinition { .. } => (409, OTHER_DEFINITION),
+            ServingError::Request(_) => (400, REQUEST),
+            ServingError::NotReady { .. } => (503, NOT_READY),
+            ServingError::Unreachable { .. } => (502, UNREACHABLE),
+            ServingError::Failed(_) | ServingError::Decode(_) => (500, FAILED),
+        }
+    }
+
+    /// The body of an HTTP response with this error.
+    pub fn body(&self) -> ErrorBody {
+        let code = self.status_and_code().1.to_owned();
+        let fields = ErrorFields { code, message: self.to_string(), ..ErrorFields::default() };
+        let error = match self {
+            ServingError::UnknownMetric { name, known } => {
+                ErrorFields { metric: Some(name.clone()), known: Some(known.clone()), ..fields }
+            }
+            ServingError::OtherDefinition { metric, served, wanted } => ErrorFields {
+                metric: Some(metric.clone()),
+                served: Some(served.clone()),
+                wanted: Some(wanted.clone()),
+                ..fields
+            },
+            ServingError::NotReady { origin } => ErrorFields { origin: Some(origin.clone()), ..fields },
+            _ => fields,
+        };
+        ErrorBody { error }
+    }
+}
+
+impl From<ErrorBody> for ServingError {
+    /// The error of a response; one with a code that is not of reads is [`ServingError::Failed`].
+    fn from(body: ErrorBody) -> Self {
+        let ErrorFields { code, known, message, metric, origin, served, wanted } = body.error;
+        let metric = metric.unwrap_or_default();
+        match code.as_str() {
+            UNKNOWN_METRIC => ServingError::UnknownMetric { name: metric, known: known.unwrap_or_default() },
+            OTHER_DEFINITION => ServingError::OtherDefinition {
+                metric,
+                served: served.unwrap_or_default(),
+                wanted: wanted.unwrap_or_default(),
+            },
+            REQUEST => ServingError::Request(message),
+            NOT_READY => ServingError::NotReady { origin: origin.unwrap_or_default() },
+            _ => ServingError::Failed(message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_the_same_on_both_sides_of_http() {
+        for error in [
+            ServingError::UnknownMetric { name: "a".to_owned(), known: vec!["b".to_owned(), "c".to_owned()] },
+            ServingError::UnknownMetric { name: "a".to_owned(), known: Vec::new() },
+            ServingError::OtherDefinition {
+                metric: "a".to_owned(),
+                served: "1f".to_owned(),
+                wanted: "2e".to_owned(),
+            },
+            ServingError::Request("`from=x` is not an instant".to_owned()),
+            ServingError::NotReady { origin: "payments".to_owned() },
+            ServingError::Failed("the disk is full".to_owned()),
+        ] {
+            let json = serde_json::to_string(&error.body()).unwrap();
+            let read = ServingError::from(serde_json::from_str::<ErrorBody>(&json).unwrap());
+            assert_eq!(format!("{read:?}"), format!("{error:?}"), "{json}");
+        }
+    }
+
+    #[test]
+    fn fields_that_an_error_does_not_have_are_left_out() {
+        let json = serde_json::to_string(&ServingError::Request("no".to_owned()).body()).unwrap();
+        assert_eq!(json, r#"{"error":{"code":"request","message":"no"}}"#);
+    }
+}

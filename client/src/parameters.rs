@@ -1,0 +1,357 @@
+//! The query parameters of a read, written and read back by the same table.
+//!
+//! | parameter | of |
+//! |---|---|
+//! | `key.NAME=VALUE` | [`ReadRequest::keys`] |
+//! | `from=INSTANT`, `to=INSTANT` | RFC 3339, as `2026-04-25T00:00:00Z` |
+//! | `grain=WINDOW` | as in the language: `6h`, `day in Europe/London`, `all` |
+//! | `latest=true`, `receipt=true` | `true`, `false`; without a value it is `true` |
+//! | `at=120,7` | one offset per partition |
+//! | `hash=HASH` | of one metric |
+//! | `metric=NAME`, `metric=NAME@HASH` | of several metrics: one for each |
+//! | `format=csv` | [`Format`], of one metric |
+//!
+//! `VALUE` is text and is taken literally, so `key.version=1.10` loses no digit and `key.active=true` is a bool where
+//! the key is one. There are two exceptions: `null` is the group without a value, and a JSON string stands for its
+//! content, so `"null"` in quotes is that text. A JSON array or object is rejected: no key has such values.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{ReadRequest, ServingError};
+
+/// Encoding of the rows of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object with the rows in it.
+    Json,
+    /// CSV with a header.
+    Csv,
+    /// An Arrow IPC stream.
+    Arrow,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Format; 3] = [Format::Json, Format::Csv, Format::Arrow];
+
+    /// Its name, as in `format=csv`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Json => "json",
+            Format::Csv => "csv",
+            Format::Arrow => "arrow",
+        }
+    }
+
+    /// Its media type, without parameters.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Format::Json => "application/json",
+            Format::Csv => "text/csv",
+            Format::Arrow => "application/vnd.apache.arrow.stream",
+        }
+    }
+
+    fn parse(name: &str) -> Result<Format, ServingError> {
+        let known = Format::ALL.into_iter().find(|format| format.name() == name);
+        known.ok_or_else(|| invalid("format", name, "not a format: `json`, `csv` or `arrow`"))
+    }
+
+    /// The first format of an `Accept` header; JSON if it names none of them.
+    pub fn accepted(accept: &str) -> Format {
+        let types = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
+        let format = |media_type: &str| match media_type {
+            "*/*" => Some(Format::Json),
+            _ => Format::ALL.into_iter().find(|format| format.media_type() == media_type),
+        };
+        types.into_iter().find_map(format).unwrap_or(Format::Json)
+    }
+}
+
+/// Query parameters, decoded.
+pub type Parameters = Vec<(String, String)>;
+
+const HELP: &str = "the parameters are `key.NAME`, `from`, `to`, `grain`, `latest`, `at` and `receipt`";
+
+impl ReadRequest {
+    /// The request for one metric: its name stands in the path, the rest in the parameters. The format is `None` if
+    /// they do not name one.
+    ///
+    /// # Errors
+    /// [`ServingError::Request`] for an unknown parameter or an invalid value.
+    pub fn of_parameters(
+        metric: String,
+        parameters: Parameters,
+    ) -> Result<(Self, Option<Format>), ServingError> {
+        let mut request = ReadRequest { metric, ..ReadRequest::default() };
+        let mut format = None;
+        for (name, text) in parameters {
+            match name.as_str() {
+                "hash" => request.hash = Some(text),
+                "format" => format = Some(Format::parse(&text)?),
+                _ if request.set(&name, &text)? => {}
+                _ => return Err(unknown(&name, ", `hash` and `format`")),
+            }
+        }
+        Ok((request, format))
+    }
+
+    /// The requests for several metrics, which differ in nothing else.
+    ///
+    /// # Errors
+    /// [`ServingError::Request`] for an unknown parameter, an invalid value, or no metric at all.
+    pub fn several_of_parameters(parameters: Parameters) -> Result<Vec<Self>, ServingError> {
+        let mut common = ReadRequest::default();
+        let mut metrics = Vec::new();
+        for (name, text) in parameters {
+            match name.as_str() {
+                "metric" => metrics.push(match text.split_once('@') {
+                    Some((name, hash)) => (name.to_owned(), Some(hash.to_owned())),
+                    None => (text, None),
+                }),
+                _ if common.set(&name, &text)? => {}
+                _ => return Err(unknown(&name, " and `metric=NAME` or `metric=NAME@HASH`")),
+            }
+        }
+        if metrics.is_empty() {
+            let problem =
+                "no `metric` is given: name at least one, as in `/v1/read?metric=revenue&metric=users`";
+            return Err(ServingError::Request(problem.to_owned()));
+        }
+        let request = |(metric, hash)| ReadRequest { metric, hash, ..common.clone() };
+        Ok(metrics.into_iter().map(request).collect())
+    }
+
+    /// Sets a parameter that reads of one and of several metrics share; `false` if there is no such parameter.
+    fn set(&mut self, name: &str, text: &str) -> Result<bool, ServingError> {
+        match name {
+            "from" => self.from = Some(instant(name, text)?),
+            "to" => self.to = Some(instant(name, text)?),
+            "grain" => self.grain = Some(text.to_owned()),
+            "latest" => self.latest = boolean(name, text)?,
+            "receipt" => self.receipt = boolean(name, text)?,
+            "at" => self.at = Some(frontier(name, text)?),
+            _ => match name.strip_prefix("key.") {
+                Some(key) => {
+                    self.keys.insert(key.to_owned(), key_value(text));
+                }
+                None => return Ok(false),
+            },
+        }
+        Ok(true)
+    }
+
+    /// The parameters of a request for this metric.
+    pub fn parameters(&self) -> Parameters {
+        let mut parameters = self.common_parameters();
+        parameters.extend(self.hash.iter().map(|hash| ("hash".to_owned(), hash.clone())));
+        parameters
+    }
+
+    /// The parameters of one request for several metrics; `None` if the requests differ in more than the metric.
+    pub fn several_parameters(requests: &[ReadRequest]) -> Option<Parameters> {
+        let (first, others) = requests.split_first()?;
+        let is_alike = |other: &ReadRequest| {
+            let (metric, hash) = (first.metric.clone(), first.hash.clone());
+            ReadRequest { metric, hash, ..other.clone() } == *first
+        };
+        if !others.iter().all(is_alike) {
+            return None;
+        }
+        let named = |request: &ReadRequest| match &request.hash {
+            Some(hash) => format!("{}@{hash}", request.metric),
+            None => request.metric.clone(),
+        };
+        let metrics = requests.iter().map(|request| ("metric".to_owned(), named(request)));
+        Some(metrics.chain(first.common_parameters()).collect())
+    }
+
+    fn common_parameters(&self) -> Parameters {
+        let keys = self.keys.iter().map(|(name, value)| (format!("key.{name}"), value.to_string()));
+        let mut parameters: Parameters = keys.collect();
+        let mut add = |name: &str, text: Option<String>| {
+            parameters.extend(text.map(|text| (name.to_owned(), text)));
+        };
+        add("from", self.from.map(|instant| instant.to_string()));
+        add("to", self.to.map(|instant| instant.to_string()));
+        add("grain", self.grain.clone());
+        let offsets = |at: &Vec<u64>| at.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        add("at", self.at.as_ref().map(offsets));
+        add("latest", self.latest.then(|| "true".to_owned()));
+        add("receipt", self.receipt.then(|| "true".to_owned()));
+        parameters
+    }
+}
+
+/// The value of a key, from its text in a parameter or on the command line.
+pub fn key_value(text: &str) -> Value {
+    match serde_json::from_str(text) {
+        Ok(value @ (Value::String(_) | Value::Null | Value::Array(_) | Value::Object(_))) => value,
+        _ => Value::String(text.to_owned()),
+    }
+}
+
+fn instant(name: &str, text: &str) -> Result<Timestamp, ServingError> {
+    text.parse().map_err(|_| invalid(name, text, "not an instant: write it as `2026-04-25T00:00:00Z`"))
+}
+
+fn frontier(name: &str, text: &str) -> Result<Vec<u64>, ServingError> {
+    let offsets: Result<Vec<u64>, _> = text.split(',').map(|offset| offset.trim().parse()).collect();
+    offsets
+        .map_err(|_| invalid(name, text, "not a frontier: write one offset per partition, as in `at=120,7`"))
+}
+
+fn boolean(name: &str, text: &str) -> Result<bool, ServingError> {
+    match text {
+        "true" | "" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(invalid(name, text, "neither `true` nor `false`")),
+    }
+}
+
+fn invalid(name: &str, text: &str, problem: &str) -> ServingError {
+    ServingError::Request(format!("`{name}={text}` is {problem}"))
+}
+
+fn unknown(name: &str, more: &str) -> ServingError {
+    ServingError::Request(format!("there is no parameter `{name}`: {HELP}{more}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn instants() -> impl Strategy<Value = Option<Timestamp>> {
+        let range = Timestamp::MIN.as_nanosecond()..=Timestamp::MAX.as_nanosecond();
+        proptest::option::of(range.prop_map(|n| Timestamp::from_nanosecond(n).expect("in range")))
+    }
+
+    fn key_values() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<String>().prop_map(Value::from),
+            prop::sample::select(vec!["null", "true", "7", "1.10", "\"a\"", "[1]", "{", ""])
+                .prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<bool>().prop_map(Value::from),
+            Just(Value::Null),
+            Just(json!([1])),
+        ]
+    }
+
+    prop_compose! {
+        fn requests()(
+            metric in "[a-z_]{1,8}",
+            hash in proptest::option::of("[0-9a-f]{1,8}"),
+            keys in prop::collection::btree_map(any::<String>(), key_values(), 0..4),
+            (from, to) in (instants(), instants()),
+            grain in proptest::option::of(any::<String>()),
+            at in proptest::option::of(prop::collection::vec(any::<u64>(), 1..4)),
+            (latest, receipt) in any::<(bool, bool)>(),
+        ) -> ReadRequest {
+            ReadRequest { metric, hash, keys, from, to, grain, latest, at, receipt }
+        }
+    }
+
+    /// A number or a bool is sent as its text, which means the same to every key.
+    fn sent(request: ReadRequest) -> ReadRequest {
+        let as_text = |value: Value| match value {
+            Value::Number(_) | Value::Bool(_) => Value::String(value.to_string()),
+            value => value,
+        };
+        let keys = request.keys.into_iter().map(|(name, value)| (name, as_text(value))).collect();
+        ReadRequest { keys, ..request }
+    }
+
+    proptest! {
+        #[test]
+        fn a_request_is_read_back_from_its_parameters(request in requests()) {
+            let (read, format) = ReadRequest::of_parameters(request.metric.clone(), request.parameters()).unwrap();
+            prop_assert_eq!(format, None);
+            prop_assert_eq!(read, sent(request));
+        }
+
+        #[test]
+        fn requests_for_several_metrics_are_read_back(
+            common in requests(),
+            named in prop::collection::vec(("[a-z_]{1,8}", proptest::option::of("[0-9a-f]{1,8}")), 1..4),
+        ) {
+            let request = |(metric, hash)| ReadRequest { metric, hash, ..common.clone() };
+            let requests: Vec<ReadRequest> = named.into_iter().map(request).collect();
+            let parameters = ReadRequest::several_parameters(&requests).expect("they are alike");
+            let read = ReadRequest::several_of_parameters(parameters).unwrap();
+            prop_assert_eq!(read, requests.into_iter().map(sent).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn the_text_of_a_key_means_the_same_after_a_client_has_passed_it_on(text in any::<String>()) {
+            let value = key_value(&text);
+            prop_assert_eq!(key_value(&value.to_string()), value);
+        }
+    }
+
+    #[test]
+    fn requests_that_differ_are_not_one() {
+        let one = ReadRequest { metric: "a".to_owned(), ..ReadRequest::default() };
+        let other = ReadRequest { latest: true, ..one.clone() };
+        assert_eq!(ReadRequest::several_parameters(&[one, other]), None);
+        assert_eq!(ReadRequest::several_parameters(&[]), None);
+    }
+
+    #[test]
+    fn keys_are_text_but_for_null_and_quotes() {
+        for (text, value) in [
+            ("IN", json!("IN")),
+            ("1.10", json!("1.10")),
+            ("true", json!("true")),
+            ("null", Value::Null),
+            ("\"null\"", json!("null")),
+            ("\"a", json!("\"a")),
+            ("[1]", json!([1])),
+            ("", json!("")),
+        ] {
+            assert_eq!(key_value(text), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_parameter_or_a_value_is_an_error_that_names_it() {
+        let problem = |name: &str, text: &str| {
+            let parameters = vec![(name.to_owned(), text.to_owned())];
+            ReadRequest::of_parameters("m".to_owned(), parameters).expect_err(name).to_string()
+        };
+        for (name, text, expected) in [
+            (
+                "form",
+                "2026-04-25T00:00:00Z",
+                "there is no parameter `form`: the parameters are `key.NAME`, `from`",
+            ),
+            ("from", "yesterday", "`from=yesterday` is not an instant: write it as `2026-04-25T00:00:00Z`"),
+            ("at", "1,x", "`at=1,x` is not a frontier: write one offset per partition, as in `at=120,7`"),
+            ("latest", "yes", "`latest=yes` is neither `true` nor `false`"),
+            ("format", "xml", "`format=xml` is not a format: `json`, `csv` or `arrow`"),
+            ("metric", "a", "there is no parameter `metric`"),
+        ] {
+            assert!(problem(name, text).starts_with(expected), "{}", problem(name, text));
+        }
+        // A hash belongs to one metric.
+        let parameters =
+            [("metric", "a"), ("hash", "1f")].map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let problem = ReadRequest::several_of_parameters(parameters.into()).expect_err("a hash").to_string();
+        assert!(
+            problem.contains("there is no parameter `hash`") && problem.contains("NAME@HASH"),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn the_first_known_media_type_is_taken() {
+        assert_eq!(Format::accepted("text/html, text/csv;q=0.9, */*"), Format::Csv);
+        assert_eq!(Format::accepted("*/*"), Format::Json);
+        assert_eq!(Format::accepted("text/html"), Format::Json);
+        assert_eq!(Format::accepted(Format::Arrow.media_type()), Format::Arrow);
+    }
+}

@@ -1,0 +1,49 @@
+//! Requests to a node that are not reads.
+
+use std::time::Duration;
+
+use metricc_client::{ErrorBody, ServingError, node_url};
+use reqwest::{Client, RequestBuilder, Response, Url};
+
+use super::arguments::NodeArguments;
+use super::terminal::Failure;
+
+/// One path of a node.
+pub(crate) struct NodeClient {
+    client: Client,
+    pub(crate) url: Url,
+    token: Option<String>,
+}
+
+impl NodeClient {
+    /// The path below `v1`. Without a time limit, a request takes as long as the node does.
+    pub(crate) fn new(
+        node: &NodeArguments,
+        path: &[&str],
+        time_limit: Option<Duration>,
+    ) -> Result<Self, Failure> {
+        let mut client = Client::builder().connect_timeout(Duration::from_secs(5));
+        if let Some(limit) = time_limit {
+            client = client.timeout(limit);
+        }
+        Ok(NodeClient { client: client.build()?, url: node_url(&node.node, path)?, token: node.token()? })
+    }
+
+    pub(crate) fn post(&self) -> RequestBuilder {
+        let request = self.client.post(self.url.clone());
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+}
+
+/// The error of a response without success.
+pub(crate) async fn error_of(response: Response) -> ServingError {
+    let status = response.status();
+    let body = response.text().await.unwrap_or_default();
+    match serde_json::from_str::<ErrorBody>(&body) {
+        Ok(body) => body.into(),
+        Err(_) => ServingError::Failed(format!("status {status}: {}", body.trim())),
+    }
+}

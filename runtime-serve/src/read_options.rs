@@ -1,0 +1,47 @@
+//! Which windows and keys of a segment are read.
+
+use metricc_ir::calendar::instant_text;
+use metricc_ir::{Window, spelling};
+
+use crate::ServeError;
+
+/// Which windows are read, how coarsely, and by which keys.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadOptions {
+    /// Only windows of the metric that start at this instant (µs) or later.
+    pub from: Option<i64>,
+    /// Only windows of the metric that start before this instant (µs).
+    pub to: Option<i64>,
+    /// Windows to which those of the metric are rolled up; all time gives one row for the range.
+    pub grain: Option<Window>,
+    /// Indices of the keys that are kept, in the order of the rows; the others are merged. `None` keeps all.
+    pub keys: Option<Vec<usize>>,
+}
+
+impl ReadOptions {
+    /// Checks that a metric with a window has such rows.
+    pub(crate) fn check(&self, metric: &str, window: &Window) -> Result<(), ServeError> {
+        let has_range = self.from.is_some() || self.to.is_some() || self.grain.is_some();
+        if *window == Window::AllTime && has_range {
+            return Err(ServeError::options(metric, "is of all time: it has no windows to choose from"));
+        }
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from > to
+        {
+            let (from, to) = (instant_text(from, None), instant_text(to, None));
+            let problem = format!("cannot be read from {from} to {to}: the range ends before it begins");
+            return Err(ServeError::options(metric, problem));
+        }
+        let is_disjoint = matches!(window, Window::Tumbling(_) | Window::Calendar(..));
+        match &self.grain {
+            Some(Window::Sliding { .. } | Window::Session { .. }) => {
+                Err(ServeError::options(metric, "cannot be rolled up to windows that overlap"))
+            }
+            Some(_) if !is_disjoint => {
+                let window = spelling::window(window);
+                Err(ServeError::options(metric, format!("is `{window}`: such windows cannot be rolled up")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
