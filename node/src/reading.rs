@@ -86,8 +86,8 @@ impl NodeServing {
     fn past(&self, query: &Query) -> Result<Published, ServingError> {
         let at = query.at().unwrap_or_default();
         let wrong_length = || {
-            let problem = "`at` takes one offset for each partition of the metric's sources";
-            ServingError::Request(format!("{problem}, and has {}", at.len()))
+            let problem = "offsets: it takes one for each partition of the metric's sources";
+            ServingError::Request(format!("`at` has {} {problem}", at.len()))
         };
         let (mut past, mut rest) = (Published::default(), at);
         for source in self.sources_of(query) {

@@ -106,7 +106,7 @@ fn a_client_crate_of_another_definition_is_rejected() {
             let refused = revenue::latest(serving).await.expect_err("another definition");
             assert!(matches!(refused, ServingError::OtherDefinition { .. }), "{refused}");
             let shown = refused.to_string();
-            assert!(shown.contains("generate it anew"), "{shown}");
+            assert!(shown.contains("generate it again"), "{shown}");
         }
     });
 }

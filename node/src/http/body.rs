@@ -40,7 +40,7 @@ fn late(limit: Duration) -> ApiError {
 }
 
 fn too_long(most: usize) -> ApiError {
-    let message = format!("the body is longer than {most} bytes: send several requests");
+    let message = format!("more than {most} bytes in one request: send several");
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
 }
 
