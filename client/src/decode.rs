@@ -1,18 +1,18 @@
-//! Values from the JSON that serving writes.
+//! Values of a definition, from the JSON of an answer.
 
 use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-/// An answer that is not of the types of its metric: the other side has another definition, or is none of ours.
+/// An answer that does not have the types of its metric: the serving layer has another definition.
 #[derive(Debug, thiserror::Error)]
-#[error("metric `{metric}`: the answer is not of its types: {source}; it was: {json}")]
+#[error("metric `{metric}`: the answer does not have its types: {source}; it is: {json}")]
 pub struct DecodeError {
     /// The metric.
     pub metric: String,
-    /// The start of what was read.
+    /// The start of the answer.
     pub json: String,
-    /// What does not fit.
+    /// Why it does not decode.
     pub source: serde_json::Error,
 }
 
@@ -22,7 +22,7 @@ const SHOWN: usize = 200;
 impl DecodeError {
     /// An answer of `metric` whose text `json` does not decode.
     pub fn new(metric: &str, json: &str, source: serde_json::Error) -> Self {
-        let end = json.char_indices().nth(SHOWN).map_or(json.len(), |(place, _)| place);
+        let end = json.char_indices().nth(SHOWN).map_or(json.len(), |(end, _)| end);
         DecodeError { metric: metric.to_owned(), json: json[..end].to_owned(), source }
     }
 }
@@ -37,7 +37,7 @@ pub fn micros(json: &str) -> Result<SignedDuration, DecodeError> {
     value(json).map(SignedDuration::from_micros)
 }
 
-/// A duration that may be none.
+/// A duration that may be null.
 pub fn optional_micros(json: &str) -> Result<Option<SignedDuration>, DecodeError> {
     value::<Option<i64>>(json).map(|value| value.map(SignedDuration::from_micros))
 }

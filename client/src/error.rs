@@ -1,4 +1,7 @@
-//! Errors of a serving layer, and how they travel over HTTP: one table of statuses, codes and fields for both sides.
+//! Errors of a serving layer, and how they travel over HTTP: one table of statuses, codes and fields for both
+//! sides.
+
+use std::error::Error;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,16 +41,16 @@ pub enum ServingError {
         origin: String,
     },
     /// The node could not be reached, or something else answers at its address.
-    #[error("{url}: {problem}")]
+    #[error("{url}: {}", with_causes(.source.as_ref()))]
     Unreachable {
         /// The URL of the request.
         url: String,
         /// What happened.
-        problem: String,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The serving layer itself failed.
-    #[error("{0}")]
-    Failed(String),
+    #[error(transparent)]
+    Failed(Box<dyn Error + Send + Sync>),
     /// The answer does not have the types of its metric.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -61,13 +64,18 @@ fn listed(known: &[String]) -> String {
     }
 }
 
-/// An error with all its causes: `error: cause: cause`. A cause that an error's own text ends with is not repeated.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| match cause.to_string() {
-        cause if text.ends_with(&cause) => text,
-        cause => format!("{text}: {cause}"),
-    })
+/// An error with all its causes: `error: cause: cause`. A cause whose text is there already is not repeated.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let problem = error.to_string();
+        if !text.contains(&problem) {
+            text = format!("{text}: {problem}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// The body of every HTTP response that is an error: `{"error": {"code": …, "message": …}}`.
@@ -125,7 +133,7 @@ impl ServingError {
     /// The body of an HTTP response with this error.
     pub fn body(&self) -> ErrorBody {
         let code = self.status_and_code().1.to_owned();
-        let fields = ErrorFields { code, message: self.to_string(), ..ErrorFields::default() };
+        let fields = ErrorFields { code, message: with_causes(self), ..ErrorFields::default() };
         let error = match self {
             ServingError::UnknownMetric { name, known } => {
                 ErrorFields { metric: Some(name.clone()), known: Some(known.clone()), ..fields }
@@ -157,7 +165,7 @@ impl From<ErrorBody> for ServingError {
             },
             REQUEST => ServingError::Request(message),
             NOT_READY => ServingError::NotReady { origin: origin.unwrap_or_default() },
-            _ => ServingError::Failed(message),
+            _ => ServingError::Failed(message.into()),
         }
     }
 }
@@ -178,7 +186,7 @@ mod tests {
             },
             ServingError::Request("`from=x` is not an instant".to_owned()),
             ServingError::NotReady { origin: "payments".to_owned() },
-            ServingError::Failed("the disk is full".to_owned()),
+            ServingError::Failed("the disk is full".into()),
         ] {
             let json = serde_json::to_string(&error.body()).unwrap();
             let read = ServingError::from(serde_json::from_str::<ErrorBody>(&json).unwrap());

@@ -1,5 +1,6 @@
 //! The client of a node.
 
+use std::error::Error;
 use std::time::Duration;
 
 use eventsource_stream::{EventStreamError, Eventsource};
@@ -13,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     ErrorBody, ErrorFields, Explained, Format, Parameters, ReadRequest, Served, ServedMetric, Serving,
-    ServingError, with_causes,
+    ServingError,
 };
 
 /// Time limit for connecting, and for the next bytes of an answer.
@@ -67,7 +68,7 @@ impl HttpServing {
     pub fn new(url: &str) -> Result<Self, ServingError> {
         let base = node_url(url, &[])?;
         let client = Client::builder().connect_timeout(TIMEOUT).read_timeout(TIMEOUT).build();
-        let client = client.map_err(|error| ServingError::Failed(with_causes(&error)))?;
+        let client = client.map_err(|error| ServingError::Failed(error.into()))?;
         Ok(HttpServing { client, base, token: None })
     }
 
@@ -90,7 +91,7 @@ impl HttpServing {
         let mut url = self.metric_url(request, &[]);
         url.query_pairs_mut().append_pair("format", format.name());
         let response = self.get(url.clone()).await?;
-        Ok(response.bytes().await.map_err(|error| unreachable(&url, &error))?.to_vec())
+        Ok(response.bytes().await.map_err(|error| unreachable(&url, error))?.to_vec())
     }
 
     fn url(&self, path: &[&str], parameters: &Parameters) -> Url {
@@ -115,7 +116,7 @@ impl HttpServing {
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token.clone());
         }
-        let failed = |error: reqwest::Error| unreachable(&url, &error);
+        let failed = |error: reqwest::Error| unreachable(&url, error);
         let response = request.send().await.map_err(failed)?;
         if response.status().is_success() {
             return Ok(response);
@@ -126,22 +127,23 @@ impl HttpServing {
             Ok(body) => body.into(),
             Err(_) => ServingError::Unreachable {
                 url: url.to_string(),
-                problem: format!(
+                source: format!(
                     "the server there is not a node of metricc; it answered with status {status}"
-                ),
+                )
+                .into(),
             },
         })
     }
 
     async fn get_json<T: DeserializeOwned>(&self, url: Url) -> Result<T, ServingError> {
         let response = self.get(url.clone()).await?;
-        let body = response.bytes().await.map_err(|error| unreachable(&url, &error))?;
-        serde_json::from_slice(&body).map_err(|error| unreachable(&url, &error))
+        let body = response.bytes().await.map_err(|error| unreachable(&url, error))?;
+        serde_json::from_slice(&body).map_err(|error| unreachable(&url, error))
     }
 }
 
-fn unreachable(url: &Url, error: &dyn std::error::Error) -> ServingError {
-    ServingError::Unreachable { url: url.to_string(), problem: with_causes(error) }
+fn unreachable(url: &Url, error: impl Into<Box<dyn Error + Send + Sync>>) -> ServingError {
+    ServingError::Unreachable { url: url.to_string(), source: error.into() }
 }
 
 impl Serving for HttpServing {
@@ -182,11 +184,11 @@ fn answers(url: Url, response: Response) -> BoxStream<'static, Result<Served, Se
     let answers = events.map(move |event| match event {
         Ok(event) if event.event == "error" => Err(match serde_json::from_str::<ErrorFields>(&event.data) {
             Ok(error) => ErrorBody { error }.into(),
-            Err(error) => unreachable(&url, &error),
+            Err(error) => unreachable(&url, error),
         }),
-        Ok(event) => serde_json::from_str(&event.data).map_err(|error| unreachable(&url, &error)),
-        Err(EventStreamError::Transport(error)) => Err(unreachable(&url, &error)),
-        Err(error) => Err(unreachable(&url, &error)),
+        Ok(event) => serde_json::from_str(&event.data).map_err(|error| unreachable(&url, error)),
+        Err(EventStreamError::Transport(error)) => Err(unreachable(&url, error)),
+        Err(error) => Err(unreachable(&url, error)),
     });
     let until_error = answers.scan(false, |has_failed, answer| {
         let answer = (!*has_failed).then_some(answer);

@@ -10,10 +10,10 @@
 //! | `hash=HASH` | of one metric |
 //! | `metric=NAME`, `metric=NAME@HASH` | of several metrics: one for each |
 //! | `format=csv` | [`Format`], of one metric |
-//!
-//! `VALUE` is text and is taken literally, so `key.version=1.10` loses no digit and `key.active=true` is a bool where
-//! the key is one. There are two exceptions: `null` is the group without a value, and a JSON string stands for its
-//! content, so `"null"` in quotes is that text. A JSON array or object is rejected: no key has such values.
+//! `VALUE` is text and is taken literally, so `key.version=1.10` loses no digit and `key.active=true` is a
+//! bool where the key is one. There are two exceptions: `null` is the group without a value, and a JSON
+//! string stands for its content, so `"null"` in quotes is that text. A JSON array or object is rejected: no
+//! key has such values.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -75,9 +75,8 @@ pub type Parameters = Vec<(String, String)>;
 const HELP: &str = "the parameters are `key.NAME`, `from`, `to`, `grain`, `latest`, `at` and `receipt`";
 
 impl ReadRequest {
-    /// The request for one metric: its name stands in the path, the rest in the parameters. The format is `None` if
-    /// they do not name one.
-    ///
+    /// The request for one metric: its name stands in the path, the rest in the parameters. The format is
+    /// `None` if they do not name one.
     /// # Errors
     /// [`ServingError::Request`] for an unknown parameter or an invalid value.
     pub fn of_parameters(
@@ -123,7 +122,8 @@ impl ReadRequest {
         Ok(metrics.into_iter().map(request).collect())
     }
 
-    /// Sets a parameter that reads of one and of several metrics share; `false` if there is no such parameter.
+    /// Sets a parameter that reads of one and of several metrics share; `false` if there is no such
+    /// parameter.
     fn set(&mut self, name: &str, text: &str) -> Result<bool, ServingError> {
         match name {
             "from" => self.from = Some(instant(name, text)?),
@@ -149,7 +149,8 @@ impl ReadRequest {
         parameters
     }
 
-    /// The parameters of one request for several metrics; `None` if the requests differ in more than the metric.
+    /// The parameters of one request for several metrics; `None` if the requests differ in more than the
+    /// metric.
     pub fn several_parameters(requests: &[ReadRequest]) -> Option<Parameters> {
         let (first, others) = requests.split_first()?;
         let is_alike = |other: &ReadRequest| {

@@ -1,7 +1,7 @@
-//! Reading from a serving layer: the same requests and answers, in this process and from a node.
-//!
-//! An answer has its rows as JSON, and they are decoded into the types of a definition on the caller's side. So an answer
-//! does not depend on where it was computed. A server that has the rows as columns uses the same types with other rows.
+//! Reading from a serving layer: the same requests and answers, in this process and from a node.  An answer
+//! has its rows as JSON, and they are decoded into the types of a definition on the caller's side. So an
+//! answer does not depend on where it was computed. A server that has the rows as columns uses the same types
+//! with other rows.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,8 @@ use crate::ServingError;
 pub struct ReadRequest {
     /// The metric.
     pub metric: String,
-    /// Hash of the metric, or of its definition, that the caller was generated for: a request for another one is rejected.
+    /// Hash of the metric, or of its definition, that the caller was generated for: a request for another one
+    /// is rejected.
     pub hash: Option<String>,
     /// Only rows with these keys.
     pub keys: BTreeMap<String, serde_json::Value>,
@@ -26,12 +27,13 @@ pub struct ReadRequest {
     pub from: Option<Timestamp>,
     /// Only windows that start before this instant.
     pub to: Option<Timestamp>,
-    /// Roll the metric's windows up to coarser ones: `6h`, `day in Europe/London`, or `all` for one row of the whole range.
+    /// Roll the metric's windows up to coarser ones: `6h`, `day in Europe/London`, or `all` for one row of
+    /// the whole range.
     pub grain: Option<String>,
     /// Only the latest window among those.
     pub latest: bool,
-    /// Read at this frontier instead of the newest one: one offset per partition of the metric's sources, in the order of
-    /// their names. An answer at a frontier never changes.
+    /// Read at this frontier instead of the newest one: one offset per partition of the metric's sources, in
+    /// the order of their names. An answer at a frontier never changes.
     pub at: Option<Vec<u64>>,
     /// Whether the answer has a receipt.
     pub receipt: bool,
@@ -61,8 +63,8 @@ pub type JsonRows = Vec<Box<RawValue>>;
 pub struct ReadReceipt {
     /// The parts that were merged, for each source from the start of the log to the frontier of the answer.
     pub parts: Vec<ServedPart>,
-    /// For each source, the end of its log at the time of the answer: positions between the frontier and it are not in the
-    /// answer yet. Empty if the serving layer has no log.
+    /// For each source, the end of its log at the time of the answer: positions between the frontier and it
+    /// are not in the answer yet. Empty if the serving layer has no log.
     #[serde(default)]
     pub ends: BTreeMap<String, Vec<u64>>,
 }

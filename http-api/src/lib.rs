@@ -63,12 +63,12 @@ async fn read(
     Ok(match format {
         Format::Json => json_response(&table)?,
         Format::Csv => {
-            let text = csv(&table.rows).map_err(|error| not_in_format(&error))?;
+            let text = csv(&table.rows).map_err(not_in_format)?;
             let media_type = format!("{}; charset=utf-8", format.media_type());
             (stated(&table), [(header::CONTENT_TYPE, media_type)], text).into_response()
         }
         Format::Arrow => {
-            let bytes = arrow_stream(&table).map_err(|error| not_in_format(&error))?;
+            let bytes = arrow_stream(&table).map_err(not_in_format)?;
             (stated(&table), [(header::CONTENT_TYPE, format.media_type())], bytes).into_response()
         }
     })
@@ -102,7 +102,7 @@ async fn live(
 ) -> Result<Response, ApiError> {
     let mut answers = serving.subscribe_table(request(metric, parameters)?);
     // If the request is not valid, the response is an error, and not an event.
-    let ended = || ServingError::Failed("the serving layer is closed".to_owned());
+    let ended = || ServingError::Failed("the serving layer is closed".into());
     let first = answers.next().await.ok_or_else(ended)??;
     let events = futures::stream::once(async { Ok(first) }).chain(answers).map(|answer| event(&answer));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
@@ -127,7 +127,7 @@ fn event(answer: &Result<ServedTable, ServingError>) -> Result<Event, Infallible
     Ok(match answer {
         Ok(table) => match to_json(table) {
             Ok(text) => Event::default().event("rows").data(text),
-            Err(error) => failed(&ServingError::Failed(error.to_string())),
+            Err(error) => failed(&ServingError::Failed(error.into())),
         },
         Err(error) => failed(error),
     })
@@ -135,17 +135,17 @@ fn event(answer: &Result<ServedTable, ServingError>) -> Result<Event, Infallible
 
 /// An answer as JSON, written from its columns.
 fn json_response(answer: &impl Serialize) -> Result<Response, ApiError> {
-    let text = to_json(answer).map_err(|error| ServingError::Failed(error.to_string()))?;
+    let text = to_json(answer).map_err(|error| ServingError::Failed(error.into()))?;
     Ok(([(header::CONTENT_TYPE, Format::Json.media_type())], text).into_response())
 }
 
 /// Why rows do not have a format. If it is for their names, the request can be mended.
-fn not_in_format(error: &ArrowError) -> ServingError {
+fn not_in_format(error: ArrowError) -> ServingError {
     match error {
         ArrowError::InvalidArgumentError(problem) => {
             ServingError::Request(format!("{problem}, or use `format=json`"))
         }
-        error => ServingError::Failed(error.to_string()),
+        error => ServingError::Failed(error.into()),
     }
 }
 

@@ -56,7 +56,7 @@ pub use metricc_log::{Frontier, ReadStats};
 pub use metricc_runtime_serve::LocalServing;
 
 pub use metricc_client::{
-    Explained, ExplainedMetric, ExplainedPart, Layer, ReadReceipt, ReadRequest, Served, ServedMetric,
+    Explained, ExplainedMetric, ExplainedPart, Format, Layer, ReadReceipt, ReadRequest, Served, ServedMetric,
     ServedPart, Serving, ServingError, Stream, decode, jiff,
 };
 #[cfg(feature = "macros")]

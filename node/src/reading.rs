@@ -1,15 +1,15 @@
-//! The reading side of a node: answers at the newest frontier, and at any frontier before it.
-//!
-//! A request is resolved once, and answered from one published version: the newest one, which is held until the answer is
+//! The reading side of a node: answers at the newest frontier, and at any frontier before it.  A request is
+//! resolved once, and answered from one published version: the newest one, which is held until the answer is
 //! complete, or one of the past, which is computed from the log. Both give their answers by the same code.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use metricc_client::{
-    Explained, Layer, ReadReceipt, ReadRequest, Served, ServedMetric, Serving, ServingError, with_causes,
+    Explained, Layer, ReadReceipt, ReadRequest, Served, ServedMetric, Serving, ServingError,
 };
 use metricc_compiler::{EngineOptions, MetricPlan};
 use metricc_log::{Frontier, Interval};
@@ -53,36 +53,56 @@ impl NodeServing {
         query.sources().iter().filter_map(source)
     }
 
-    /// An answer from the version of the query's frontier.
-    async fn answer<T: Answer>(&self, query: Arc<Query>, newest: Arc<Published>) -> Result<T, ServingError> {
+    /// Computes an answer from the version of the query's frontier. `n_groups` counts the groups of all
+    /// answers to one request.
+    async fn answer<T: Send + 'static>(
+        &self,
+        query: &Arc<Query>,
+        newest: &Arc<Published>,
+        n_groups: usize,
+        compute: fn(&Query, &Published) -> Result<T, ServingError>,
+    ) -> Result<T, ServingError> {
         // The sources of a node that has just started are not served yet.
         if let Some(origin) = query.sources().iter().find(|source| newest.frontier(source).is_none()) {
             return Err(ServingError::NotReady { origin: origin.clone() });
         }
-        let own = self.clone();
-        let mut answer = if !query.is_at(&newest) {
-            let permit = self.past.clone().acquire_owned().await;
-            let permit = permit.map_err(|error| ServingError::Failed(with_causes(&error)))?;
-            let query = query.clone();
-            blocking(move || {
+        let (own, query, newest) = (self.clone(), query.clone(), newest.clone());
+        if !query.is_at(&newest) {
+            let permit = self.past.clone().acquire_owned().await.map_err(failed)?;
+            let from_log = move || {
                 let _permit = permit;
-                T::from_version(&query, &own.past(&query)?)
-            })
-            .await?
-        } else if query.n_groups(&newest) < MANY_GROUPS {
-            T::from_version(&query, &newest)?
-        } else {
-            let query = query.clone();
-            blocking(move || T::from_version(&query, &newest)).await?
-        };
-        if let Some(receipt) = answer.receipt() {
-            let end = |source: &Arc<NodeSource>| (source.name().to_owned(), source.end().0);
-            receipt.ends = self.sources_of(&query).map(end).collect();
+                compute(&query, &own.past(&query)?)
+            };
+            return blocking(from_log).await;
         }
-        Ok(answer)
+        if n_groups < MANY_GROUPS {
+            compute(&query, &newest)
+        } else {
+            blocking(move || compute(&query, &newest)).await
+        }
     }
 
-    /// The version of the frontier that a query asks for: the view, if it ends before, and what follows it in the log.
+    async fn table_of(
+        &self,
+        query: &Arc<Query>,
+        newest: &Arc<Published>,
+        n_groups: usize,
+    ) -> Result<ServedTable, ServingError> {
+        let mut table = self.answer(query, newest, n_groups, Query::answer).await?;
+        self.complete(query, table.receipt.as_mut());
+        Ok(table)
+    }
+
+    /// Adds the ends of the logs to a receipt.
+    fn complete(&self, query: &Query, receipt: Option<&mut ReadReceipt>) {
+        if let Some(receipt) = receipt {
+            let end = |source: &Arc<NodeSource>| (source.name().to_owned(), source.end().0);
+            receipt.ends = self.sources_of(query).map(end).collect();
+        }
+    }
+
+    /// The version of the frontier that a query asks for: the view, if it ends before, and what follows it in
+    /// the log.
     fn past(&self, query: &Query) -> Result<Published, ServingError> {
         let at = query.at().unwrap_or_default();
         let wrong_length = || {
@@ -100,31 +120,8 @@ impl NodeServing {
     }
 }
 
-/// Something that is computed from one version.
-trait Answer: Sized + Send + 'static {
-    fn from_version(query: &Query, published: &Published) -> Result<Self, ServingError>;
-
-    fn receipt(&mut self) -> Option<&mut ReadReceipt>;
-}
-
-impl Answer for ServedTable {
-    fn from_version(query: &Query, published: &Published) -> Result<Self, ServingError> {
-        query.answer(published)
-    }
-
-    fn receipt(&mut self) -> Option<&mut ReadReceipt> {
-        self.receipt.as_mut()
-    }
-}
-
-impl Answer for Explained<Presented> {
-    fn from_version(query: &Query, published: &Published) -> Result<Self, ServingError> {
-        query.explain(published)
-    }
-
-    fn receipt(&mut self) -> Option<&mut ReadReceipt> {
-        self.answer.receipt.as_mut()
-    }
+fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> ServingError {
+    ServingError::Failed(error.into())
 }
 
 /// Runs long work beside the answers of others.
@@ -132,7 +129,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ServingError> + Send + 'static,
 ) -> Result<T, ServingError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| ServingError::Failed(with_causes(&error)))?
+    done.map_err(failed)?
 }
 
 /// A source at a frontier: its view, if that ends before, and the states of the log from there on.
@@ -142,15 +139,14 @@ fn published_at(source: &NodeSource, at: &Frontier) -> Result<Published, Serving
         let problem = format!("`at` is {at}, and the log of source `{}` ends at {end}", source.name());
         return Err(ServingError::Request(problem));
     }
-    let failed = |error: &dyn std::error::Error| ServingError::Failed(with_causes(error));
     let view = source.view();
     let view = view.filter(|view| view.frontier.0.iter().zip(&at.0).all(|(offset, at)| offset <= at));
     let from = view.as_ref().map_or_else(|| Frontier(vec![0; at.0.len()]), |view| view.frontier.clone());
-    let log = source.log_from(&from).map_err(|error| failed(&error))?;
-    let interval = Interval::new(from, at.clone()).map_err(|error| failed(&error))?;
+    let log = source.log_from(&from).map_err(failed)?;
+    let interval = Interval::new(from, at.clone()).map_err(failed)?;
     let options = EngineOptions { workers: 1, ..EngineOptions::default() };
     let from_log = evaluate(&source.plan, &log, &interval, &options, &|_| ());
-    let from_log = from_log.map_err(|error| failed(&error))?.segments;
+    let from_log = from_log.map_err(failed)?.segments;
     let parts = |(index, from_log): (usize, _)| {
         let in_view = view.as_ref().and_then(|view| view.segments.get(index)).cloned();
         let in_view = in_view.map(|segment| segment.with_layer(Layer::Batch));
@@ -159,7 +155,7 @@ fn published_at(source: &NodeSource, at: &Frontier) -> Result<Published, Serving
     let parts = from_log.into_iter().enumerate().map(parts);
     let segments: Vec<(&MetricPlan, Vec<IndexedSegment>)> =
         source.plan.metrics.iter().map(|metric| &**metric).zip(parts).collect();
-    Published::new(&segments).map_err(|error| failed(&error))
+    Published::new(&segments).map_err(failed)
 }
 
 impl Serving for NodeServing {
@@ -189,10 +185,12 @@ impl ServingTables for NodeServing {
         async move {
             let newest = self.local.published();
             let queries = requests.into_iter().map(|request| self.local.query(request));
-            let queries: Vec<Query> = queries.collect::<Result<_, _>>()?;
+            let queries =
+                queries.map(|query| Ok(Arc::new(query?))).collect::<Result<Vec<_>, ServingError>>()?;
+            let n_groups = queries.iter().map(|query| query.n_groups(&newest)).sum();
             let mut tables = Vec::with_capacity(queries.len());
-            for query in queries {
-                tables.push(self.answer(Arc::new(query), newest.clone()).await?);
+            for query in &queries {
+                tables.push(self.table_of(query, &newest, n_groups).await?);
             }
             Ok(tables)
         }
@@ -203,7 +201,14 @@ impl ServingTables for NodeServing {
         &self,
         request: ReadRequest,
     ) -> BoxFuture<'_, Result<Explained<Presented>, ServingError>> {
-        async move { self.answer(Arc::new(self.local.query(request)?), self.local.published()).await }.boxed()
+        async move {
+            let (query, newest) = (Arc::new(self.local.query(request)?), self.local.published());
+            let n_groups = query.n_groups(&newest);
+            let mut explained = self.answer(&query, &newest, n_groups, Query::explain).await?;
+            self.complete(&query, explained.answer.receipt.as_mut());
+            Ok(explained)
+        }
+        .boxed()
     }
 
     fn subscribe_table(&self, request: ReadRequest) -> BoxStream<'static, Result<ServedTable, ServingError>> {
@@ -214,7 +219,7 @@ impl ServingTables for NodeServing {
         let own = self.clone();
         let answers = versions.then(move |(query, published)| {
             let own = own.clone();
-            async move { own.answer(query, published).await }
+            async move { own.table_of(&query, &published, query.n_groups(&published)).await }
         });
         let mut is_closed = self.is_closed.subscribe();
         let closed = async move {

@@ -86,7 +86,8 @@ impl Catalogue {
     /// The metric of a request.
     ///
     /// # Errors
-    /// [`ServingError::UnknownMetric`], or [`ServingError::OtherDefinition`] if the request is for another definition.
+    /// [`ServingError::UnknownMetric`], or [`ServingError::OtherDefinition`] if the request is for another
+    /// definition.
     pub(crate) fn entry(&self, request: &ReadRequest) -> Result<&Arc<CatalogueEntry>, ServingError> {
         let entry = self.base.get(&request.metric).or_else(|| self.derived.get(&request.metric));
         let entry = entry.ok_or_else(|| ServingError::UnknownMetric {

@@ -1,5 +1,5 @@
-//! Presented cells: the one place that reads a value of the language from an Arrow column. Text, JSON and values of the
-//! language are made from it.
+//! Presented cells: the one place that reads a value of the language from an Arrow column. Text, JSON and
+//! values of the language are made from it.
 
 use arrow::array::{Array, ArrayRef, AsArray, StructArray};
 use arrow::datatypes::{

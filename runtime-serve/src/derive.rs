@@ -1,6 +1,5 @@
-//! Derived metrics: the presented rows of their operands, joined by window and keys.
-//!
-//! Every operand is presented from its segment by the windows and keys of the derived metric, so merging happens on states.
+//! Derived metrics: the presented rows of their operands, joined by window and keys.  Every operand is
+//! presented from its segment by the windows and keys of the derived metric, so merging happens on states.
 //! There is a row wherever any operand has one; an operand without a row there has the outputs of no events.
 
 use std::collections::BTreeMap;
@@ -20,9 +19,8 @@ use metricc_ir::{Kind, Operand, RowType, Window};
 use crate::present::identity_outputs;
 use crate::{Presented, ReadOptions, ServeError, read};
 
-/// Presents a derived metric. `segments` has one for each operand of the plan, in their order, all of them up to one
-/// frontier of each source.
-///
+/// Presents a derived metric. `segments` has one for each operand of the plan, in their order, all of them up
+/// to one frontier of each source.
 /// # Errors
 /// As [`read`].
 pub fn derive(
@@ -70,7 +68,8 @@ pub fn derive(
             || (options.from.is_none_or(|from| from <= start) && options.to.is_none_or(|to| start < to));
         is_in_range && last.is_none_or(|last| start <= last)
     };
-    // Without an operand that has reached a window, there is no window: one that looks back does not begin any.
+    // Without an operand that has reached a window, there is no window: one that looks back does not begin
+    // any.
     let is_empty = window != Window::AllTime && last.is_none();
     let (keys, windows, rows) = join.rows(|start| !is_empty && start.is_none_or(in_range))?;
     let outputs = outputs(plan, &presented, &rows)?;
@@ -110,7 +109,8 @@ impl<'a> Join<'a> {
         windows.iter().map(|window| self.shift.later(*window, n_windows)).collect()
     }
 
-    /// Adds the rows of an operand, with the window of each in the derived metric; `None` if there is no such window.
+    /// Adds the rows of an operand, with the window of each in the derived metric; `None` if there is no such
+    /// window.
     fn add(
         &mut self,
         operand: usize,

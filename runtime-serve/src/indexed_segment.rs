@@ -1,4 +1,5 @@
-//! A segment that is served. It has an index from keys to rows, so that a read of one key touches only its rows.
+//! A segment that is served. It has an index from keys to rows, so that a read of one key touches only its
+//! rows.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -56,7 +57,8 @@ impl IndexedSegment {
         self.inner.rows.get_or_init(|| index(&self.inner.segment, plan));
     }
 
-    /// The rows of one combination of all keys of the metric, given as the bytes of their values; `None` is null.
+    /// The rows of one combination of all keys of the metric, given as the bytes of their values; `None` is
+    /// null.
     pub(crate) fn of_keys(
         &self,
         plan: &MetricPlan,

@@ -135,3 +135,17 @@ impl Serialize for Cell<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_are_the_shortest_that_read_back_and_have_a_point_or_an_exponent() {
+        for (value, text) in [(3.0, "3.0"), (1e-5, "1e-5"), (1e16, "1e16"), (0.1, "0.1"), (5e-324, "5e-324")]
+        {
+            assert_eq!(to_json(&Cell::Float(value)).unwrap(), text);
+        }
+        assert_eq!(to_json(&Cell::Int128(i128::MIN)).unwrap(), i128::MIN.to_string());
+    }
+}

@@ -1,12 +1,9 @@
-//! Serving: ⊕ of the segments that cover an interval, then `present`.
-//!
-//! Batch and stream both give states. This is the one place where states of several segments become one, and where a state
-//! becomes a value. It merges with [`Segment::merge`](metricc_compiler::Segment::merge) and presents with the monoids and
-//! the compiled output expressions; it has no arithmetic of its own.
-//!
-//! To follow a read, start at [`LocalServing`]: a request is resolved to a [`Query`], which is answered from one
-//! [`Published`] version. Inside, every module uses those above it in this list:
-//!
+//! Serving: ⊕ of the segments that cover an interval, then `present`.  Batch and stream both give states.
+//! This is the one place where states of several segments become one, and where a state becomes a value. It
+//! merges with [`Segment::merge`](metricc_compiler::Segment::merge) and presents with the monoids and the
+//! compiled output expressions; it has no arithmetic of its own.  To follow a read, start at
+//! [`LocalServing`]: a request is resolved to a [`Query`], which is answered from one [`Published`] version.
+//! Inside, every module uses those above it in this list:
 //! | module | what it does |
 //! |---|---|
 //! | `read_options`, `roll_up`, `window_assembly` | states that segments keep → states of the windows and keys that are read |
@@ -15,9 +12,8 @@
 //! | `merge`, `indexed_segment`, `published` | one version of what is served |
 //! | `catalogue`, `selection`, `query` | a request, resolved, and its answer |
 //! | `served_table`, `local_serving` | the serving layer |
-//!
-//! Invariants: an answer covers its interval without gap or overlap, or there is no answer. Rows are sorted by window, then
-//! keys. The JSON of rows is a contract with readers.
+//! Invariants: an answer covers its interval without gap or overlap, or there is no answer. Rows are sorted
+//! by window, then keys. The JSON of rows is a contract with readers.
 
 mod catalogue;
 mod cell;

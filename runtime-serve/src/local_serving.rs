@@ -1,7 +1,6 @@
-//! A serving layer in this process: segments are published, readers get rows of one frontier.
-//!
-//! The newest version is one value that is replaced as a whole, so no reader sees a mixture of two frontiers. A request is
-//! resolved to a [`Query`] once, and answered from the version that was the newest at that time.
+//! A serving layer in this process: segments are published, readers get rows of one frontier.  The newest
+//! version is one value that is replaced as a whole, so no reader sees a mixture of two frontiers. A request
+//! is resolved to a [`Query`] once, and answered from the version that was the newest at that time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,8 +22,8 @@ use crate::{IndexedSegment, Presented, Published, Query, ServeError};
 pub struct LocalServing {
     catalogue: Arc<Catalogue>,
     published: watch::Sender<Arc<Published>>,
-    /// The version before the newest one. It is kept until the next one is published, so that the publisher frees its
-    /// memory, and not the reader that happens to hold it last.
+    /// The version before the newest one. It is kept until the next one is published, so that the publisher
+    /// frees its memory, and not the reader that happens to hold it last.
     retired: Arc<Mutex<Arc<Published>>>,
 }
 
@@ -43,10 +42,9 @@ impl LocalServing {
         }
     }
 
-    /// Replaces what is served of the sources of these metrics: for each metric the segments that cover the log of its source
-    /// from the start to a frontier, in order. Readers see all of it or nothing. Metrics of the same source that are not
-    /// among these are no longer served.
-    ///
+    /// Replaces what is served of the sources of these metrics: for each metric the segments that cover the
+    /// log of its source from the start to a frontier, in order. Readers see all of it or nothing. Metrics of
+    /// the same source that are not among these are no longer served.
     /// # Errors
     /// As [`Published::new`]; the newest version stays.
     pub fn publish<S: Clone + Into<IndexedSegment>>(

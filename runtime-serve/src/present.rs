@@ -74,8 +74,8 @@ impl Presented {
     }
 }
 
-/// Presents a segment. An ungrouped metric of all time has one row, even over no events; all others have a row for each
-/// group with events.
+/// Presents a segment. An ungrouped metric of all time has one row, even over no events; all others have a
+/// row for each group with events.
 pub fn present(plan: &MetricPlan, segment: &Segment) -> Result<Presented, ServeError> {
     read(plan, segment, &ReadOptions::default())
 }
@@ -131,7 +131,8 @@ pub(crate) fn identity_outputs(plan: &MetricPlan) -> Result<Vec<ArrayRef>, Serve
     outputs(plan, &identities.collect::<Result<Vec<_>, _>>()?, 1)
 }
 
-/// Start and end of each window: from the column of starts, and that of ends where the starts do not give them.
+/// Start and end of each window: from the column of starts, and that of ends where the starts do not give
+/// them.
 fn windows(metric: &ir::Metric, columns: &[ArrayRef]) -> Result<Vec<(i64, i64)>, CompileError> {
     let times = |column| starts(&metric.name, column);
     match columns {

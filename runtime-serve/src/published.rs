@@ -11,8 +11,8 @@ use metricc_log::Frontier;
 use crate::roll_up::{in_range, starts};
 use crate::{IndexedSegment, ReadOptions, ServeError, merge};
 
-/// A version of what is served: of each source its segments up to one frontier. It never changes, so an answer from it is
-/// of one frontier.
+/// A version of what is served: of each source its segments up to one frontier. It never changes, so an
+/// answer from it is of one frontier.
 #[derive(Debug, Clone, Default)]
 pub struct Published {
     sources: BTreeMap<String, Arc<PublishedSource>>,
@@ -35,12 +35,11 @@ pub(crate) struct PublishedMetric {
 }
 
 impl Published {
-    /// A version with nothing but these metrics: for each the segments that cover the log of its source from the start to
-    /// a frontier, in order.
-    ///
+    /// A version with nothing but these metrics: for each the segments that cover the log of its source from
+    /// the start to a frontier, in order.
     /// # Errors
-    /// [`ServeError`] if segments of a source leave a gap, overlap, end at different frontiers or are of other
-    /// definitions.
+    /// [`ServeError`] if segments of a source leave a gap, overlap, end at different frontiers or are of
+    /// other definitions.
     pub fn new<S: Clone + Into<IndexedSegment>>(
         segments: &[(&MetricPlan, Vec<S>)],
     ) -> Result<Self, ServeError> {
@@ -135,7 +134,8 @@ impl PublishedMetric {
         Ok(Cow::Owned(merge(plan, &parts.collect::<Result<Vec<_>, _>>()?)?))
     }
 
-    /// The start of the last window before an instant, µs; `None` if there is no such window, or groups are not windows.
+    /// The start of the last window before an instant, µs; `None` if there is no such window, or groups are
+    /// not windows.
     pub(crate) fn last_start(
         &self,
         plan: &MetricPlan,

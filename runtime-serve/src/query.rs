@@ -1,12 +1,11 @@
-//! A read request, resolved once, and its answer from one published version. A version of the past is answered from by the
-//! same code.
+//! A read request, resolved once, and its answer from one published version. A version of the past is
+//! answered from by the same code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use metricc_client::{
     Explained, ExplainedMetric, ExplainedPart, ReadReceipt, ReadRequest, Served, ServedPart, ServingError,
-    with_causes,
 };
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_ir::grain;
@@ -163,6 +162,6 @@ impl Query {
 fn failed(error: ServeError) -> ServingError {
     match error {
         ServeError::Options { .. } => ServingError::Request(error.to_string()),
-        error => ServingError::Failed(with_causes(&error)),
+        error => ServingError::Failed(error.into()),
     }
 }

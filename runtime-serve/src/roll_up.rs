@@ -1,6 +1,6 @@
-//! Coarser windows and fewer keys than a metric has. States merge, so means, quantiles and distinct counts of a day come
-//! from those of its hours as exactly as sums do: the groups get the coarser window's start, and the form that makes every
-//! table of states canonical merges them.
+//! Coarser windows and fewer keys than a metric has. States merge, so means, quantiles and distinct counts of
+//! a day come from those of its hours as exactly as sums do: the groups get the coarser window's start, and
+//! the form that makes every table of states canonical merges them.
 
 use std::sync::Arc;
 
@@ -87,8 +87,9 @@ fn regrouped(
     Ok(Grouped { metric: Arc::new(metric), form: Form::Other(Box::new(form)), states })
 }
 
-/// The start of the coarser window of each row. Both ends of a coarser window have to be borders of the metric's windows,
-/// also where no events are: whether a metric can be rolled up does not depend on its events alone.
+/// The start of the coarser window of each row. Both ends of a coarser window have to be borders of the
+/// metric's windows, also where no events are: whether a metric can be rolled up does not depend on its
+/// events alone.
 fn coarser(metric: &Metric, fine: &ArrayRef, window: &Window) -> Result<ArrayRef, ServeError> {
     let (of_metric, rule) = (WindowRule::new(&metric.window)?, WindowRule::new(window)?);
     let fine = starts(&metric.name, fine)?;

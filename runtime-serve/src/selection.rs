@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::{Presented, ServeError};
 
-/// A selection of rows, resolved against the keys of a metric. The range of windows is not part of it: reads have it
-/// already.
+/// A selection of rows, resolved against the keys of a metric. The range of windows is not part of it: reads
+/// have it already.
 #[derive(Debug)]
 pub(crate) struct Selection {
     keys: Keys,

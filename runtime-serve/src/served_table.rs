@@ -31,7 +31,7 @@ pub trait ServingTables: Serving {
     fn table(&self, request: ReadRequest) -> BoxFuture<'_, Result<ServedTable, ServingError>> {
         let answers = self.tables(vec![request]);
         async move {
-            let none = || ServingError::Failed("a request has no answer".to_owned());
+            let none = || ServingError::Failed("a request has no answer".into());
             answers.await?.pop().ok_or_else(none)
         }
         .boxed()
@@ -66,5 +66,5 @@ pub fn explained(explained: Explained<Presented>) -> Result<Explained, ServingEr
 
 fn json_rows(presented: &Presented) -> Result<JsonRows, ServingError> {
     let rows = json_lines(presented).map(RawValue::from_string);
-    rows.collect::<Result<_, _>>().map_err(|error| ServingError::Failed(error.to_string()))
+    rows.collect::<Result<_, _>>().map_err(|error| ServingError::Failed(error.into()))
 }

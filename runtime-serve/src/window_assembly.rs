@@ -1,7 +1,6 @@
-//! Window assembly: the states that segments keep, as states of the windows that are presented.
-//!
-//! Segments keep what is disjoint, so that they merge: panes of sliding windows, and the sessions of a group as one state.
-//! Windows that overlap exist only here, where panes are merged.
+//! Window assembly: the states that segments keep, as states of the windows that are presented.  Segments
+//! keep what is disjoint, so that they merge: panes of sliding windows, and the sessions of a group as one
+//! state. Windows that overlap exist only here, where panes are merged.
 
 use std::sync::Arc;
 
@@ -57,8 +56,8 @@ pub(crate) fn assemble<'a>(
     }
 }
 
-/// A window of n panes is one of a panes, followed by one of n − a panes. Starting from single panes, lengths double, and
-/// those that are bits of n are merged: some 2·log₂(n) merges of all windows at once.
+/// A window of n panes is one of a panes, followed by one of n − a panes. Starting from single panes, lengths
+/// double, and those that are bits of n are merged: some 2·log₂(n) merges of all windows at once.
 fn windows_of_panes(
     form: &StateForm,
     panes: &RecordBatch,

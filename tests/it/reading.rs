@@ -7,8 +7,8 @@ use futures::StreamExt;
 use metricc::jiff::Timestamp;
 use metricc::user_defined::Imports;
 use metricc::{
-    Bound, Engine, EngineOptions, Event, Events, HttpServing, LocalServing, Metric, ReadRequest, Serving,
-    ServingError, day, evaluate_interval, metric,
+    Bound, Engine, EngineOptions, Event, Events, Format, HttpServing, LocalServing, Metric, ReadRequest,
+    Serving, ServingError, day, evaluate_interval, metric,
 };
 use metricc_compiler::{DerivedPlan, Segment};
 use metricc_log::{Frontier, Interval};
@@ -204,6 +204,40 @@ fn a_process_and_a_node_give_the_same_typed_rows() {
                 assert!(matches!(refused, ServingError::Request(_)), "{refused:?}");
                 assert!(refused.to_string().contains(problem), "{refused}");
             }
+        }
+    });
+}
+
+#[test]
+fn the_bytes_of_http_are_the_json_of_the_answer() {
+    block_on(async {
+        let node = Node::new();
+        node.publish(10, 24);
+        let http = node.listen().await;
+        for (metric, receipt) in [("views", false), ("views", true), ("total", true)] {
+            let request = ReadRequest { metric: metric.to_owned(), receipt, ..ReadRequest::default() };
+            let bytes = http.read_as(&request, Format::Json).await.expect("an answer");
+            let served = node.serving.read(request.clone()).await.expect("an answer");
+            assert_eq!(String::from_utf8_lossy(&bytes), serde_json::to_string(&served).expect("JSON"));
+            let explained = node.serving.explain(request.clone()).await.expect("an answer");
+            let over_http = http.explain(ReadRequest { receipt: true, ..request }).await.expect("an answer");
+            let rows = |of: &metricc::Explained| serde_json::to_string(&of.of).expect("JSON");
+            assert_eq!(rows(&over_http), rows(&explained));
+        }
+    });
+}
+
+#[test]
+fn an_error_of_the_second_metric_names_it() {
+    block_on(async {
+        let node = Node::new();
+        node.publish(10, 24);
+        let http = node.listen().await;
+        for serving in [&node.serving as &dyn Serving, &http] {
+            let request = |metric: &str| ReadRequest { metric: metric.to_owned(), ..ReadRequest::default() };
+            let error =
+                serving.read_many(vec![request("views"), request("veiws")]).await.expect_err("a typo");
+            assert_eq!(error.to_string(), "no metric `veiws` is served; there are `total`, `views`");
         }
     });
 }

@@ -44,6 +44,6 @@ pub(crate) async fn error_of(response: Response) -> ServingError {
     let body = response.text().await.unwrap_or_default();
     match serde_json::from_str::<ErrorBody>(&body) {
         Ok(body) => body.into(),
-        Err(_) => ServingError::Failed(format!("status {status}: {}", body.trim())),
+        Err(_) => ServingError::Failed(format!("status {status}: {}", body.trim()).into()),
     }
 }

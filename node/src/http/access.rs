@@ -94,8 +94,8 @@ impl Access {
     }
 }
 
-/// Whether a browser sends this on behalf of a page of another site. A page cannot keep its browser from sending these
-/// headers, and a node without tokens would otherwise do what any page tells it.
+/// Whether a browser sends this on behalf of a page of another site. A page cannot keep its browser from
+/// sending these headers, and a node without tokens would otherwise do what any page tells it.
 fn is_of_another_site(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(origin) = text("origin") {

@@ -81,8 +81,8 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// Takes the bytes of a body from the budget of all bodies, from its first byte until it is in the log: by its
-/// `Content-Length`, or as many as a body may have.
+/// Takes the bytes of a body from the budget of all bodies, from its first byte until it is in the log: by
+/// its `Content-Length`, or as many as a body may have.
 fn reserve_bytes(shared: &Shared, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, ApiError> {
     let most = shared.limits.body_bytes;
     let stated = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());

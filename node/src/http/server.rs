@@ -120,8 +120,8 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Answers requests until `stop` is ready. Then it accepts no more connections, and waits for running requests within
-    /// a time limit.
+    /// Answers requests until `stop` is ready. Then it accepts no more connections, and waits for running
+    /// requests within a time limit.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let connections = Arc::new(Semaphore::new(self.limits.connections));
         let graceful = GracefulShutdown::new();

@@ -21,7 +21,7 @@ const MAX_RECORDS: usize = 10_000;
 /// A body with its media type.
 type Typed = ([(HeaderName, &'static str); 1], String);
 
-fn failed(error: &dyn std::error::Error) -> ApiError {
+fn failed(error: &(dyn std::error::Error + 'static)) -> ApiError {
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", metricc_client::with_causes(error))
 }
 
