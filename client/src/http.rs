@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     ErrorBody, ErrorFields, Explained, Format, Parameters, ReadRequest, Served, ServedMetric, Serving,
-    ServingError,
+    ServingError, until_error,
 };
 
 /// Time limit for connecting, and for the next bytes of an answer.
@@ -190,10 +190,5 @@ fn answers(url: Url, response: Response) -> BoxStream<'static, Result<Served, Se
         Err(EventStreamError::Transport(error)) => Err(unreachable(&url, error)),
         Err(error) => Err(unreachable(&url, error)),
     });
-    let until_error = answers.scan(false, |has_failed, answer| {
-        let answer = (!*has_failed).then_some(answer);
-        *has_failed = matches!(answer, Some(Err(_)));
-        std::future::ready(answer)
-    });
-    until_error.boxed()
+    until_error(answers)
 }

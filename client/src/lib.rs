@@ -1,6 +1,9 @@
-//! Reading from a serving layer: requests, answers, errors, and how they travel over HTTP.  [`Serving`] is
-//! one interface to metrics that are served in this process or by a node. The query parameters and the errors
-//! of HTTP are defined here, for both sides. The feature `http` adds [`HttpServing`], the client of a node.
+//! Reading from a serving layer: requests, answers, errors, and how they travel over HTTP.
+//!
+//! [`Serving`] is one interface to metrics that are served in this process or by a node. The query parameters
+//! and the errors of HTTP are defined here, for both sides. The feature `http` adds [`HttpServing`], the
+//! client of a node.
+//!
 //! Invariant: this crate depends on neither the engines nor Arrow, so a program that only reads does not
 //! build them.
 
@@ -19,5 +22,5 @@ pub use jiff;
 pub use parameters::{Format, Parameters, key_value};
 pub use serving::{
     Explained, ExplainedMetric, ExplainedPart, JsonRows, Layer, ReadReceipt, ReadRequest, Served,
-    ServedMetric, ServedPart, Serving,
+    ServedMetric, ServedPart, Serving, until_error,
 };

@@ -77,6 +77,7 @@ const HELP: &str = "the parameters are `key.NAME`, `from`, `to`, `grain`, `lates
 impl ReadRequest {
     /// The request for one metric: its name stands in the path, the rest in the parameters. The format is
     /// `None` if they do not name one.
+    ///
     /// # Errors
     /// [`ServingError::Request`] for an unknown parameter or an invalid value.
     pub fn of_parameters(

@@ -1,12 +1,14 @@
-//! Reading from a serving layer: the same requests and answers, in this process and from a node.  An answer
-//! has its rows as JSON, and they are decoded into the types of a definition on the caller's side. So an
-//! answer does not depend on where it was computed. A server that has the rows as columns uses the same types
-//! with other rows.
+//! Reading from a serving layer: the same requests and answers, in this process and from a node.
+//!
+//! An answer has its rows as JSON, and they are decoded into the types of a definition on the caller's side.
+//! So an answer does not depend on where it was computed. A server that has the rows as columns uses the same
+//! types with other rows.
 
 use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -151,4 +153,16 @@ pub trait Serving: Send + Sync {
 
     /// The rows of a metric now, and again each time the frontier moves. An error is the last item.
     fn subscribe(&self, request: ReadRequest) -> BoxStream<'static, Result<Served, ServingError>>;
+}
+
+/// The items up to the first error.
+pub fn until_error<T: Send + 'static>(
+    items: impl Stream<Item = Result<T, ServingError>> + Send + 'static,
+) -> BoxStream<'static, Result<T, ServingError>> {
+    let items = items.scan(false, |has_failed, item| {
+        let item = (!*has_failed).then_some(item);
+        *has_failed = matches!(item, Some(Err(_)));
+        std::future::ready(item)
+    });
+    items.boxed()
 }

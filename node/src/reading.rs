@@ -1,6 +1,8 @@
-//! The reading side of a node: answers at the newest frontier, and at any frontier before it.  A request is
-//! resolved once, and answered from one published version: the newest one, which is held until the answer is
-//! complete, or one of the past, which is computed from the log. Both give their answers by the same code.
+//! The reading side of a node: answers at the newest frontier, and at any frontier before it.
+//!
+//! A request is resolved once, and answered from one published version: the newest one, which is held until
+//! the answer is complete, or one of the past, which is computed from the log. Both give their answers by the
+//! same code.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -9,14 +11,13 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use metricc_client::{
-    Explained, Layer, ReadReceipt, ReadRequest, Served, ServedMetric, Serving, ServingError,
+    Explained, Layer, ReadReceipt, ReadRequest, Served, ServedMetric, Serving, ServingError, until_error,
 };
 use metricc_compiler::{EngineOptions, MetricPlan};
 use metricc_log::{Frontier, Interval};
 use metricc_runtime_batch::evaluate;
 use metricc_runtime_serve::{
     IndexedSegment, LocalServing, Presented, Published, Query, ServedTable, ServingTables, explained, served,
-    until_error,
 };
 use tokio::sync::{Semaphore, watch};
 

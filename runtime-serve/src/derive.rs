@@ -1,6 +1,8 @@
-//! Derived metrics: the presented rows of their operands, joined by window and keys.  Every operand is
-//! presented from its segment by the windows and keys of the derived metric, so merging happens on states.
-//! There is a row wherever any operand has one; an operand without a row there has the outputs of no events.
+//! Derived metrics: the presented rows of their operands, joined by window and keys.
+//!
+//! Every operand is presented from its segment by the windows and keys of the derived metric, so merging
+//! happens on states. There is a row wherever any operand has one; an operand without a row there has the
+//! outputs of no events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use crate::{Presented, ReadOptions, ServeError, read};
 
 /// Presents a derived metric. `segments` has one for each operand of the plan, in their order, all of them up
 /// to one frontier of each source.
+///
 /// # Errors
 /// As [`read`].
 pub fn derive(

@@ -16,6 +16,7 @@ use crate::{Presented, text_table};
 
 /// Rows as CSV with a header (RFC 4180, lines end with LF): `window_start`, `window_end`, keys, outputs. Null
 /// is an empty cell and an empty text is `""`, as in the CSV of logs.
+///
 /// # Errors
 /// [`ArrowError`] if two columns would have one name.
 pub fn csv(presented: &Presented) -> Result<String, ArrowError> {

@@ -1,9 +1,12 @@
-//! Serving: ⊕ of the segments that cover an interval, then `present`.  Batch and stream both give states.
-//! This is the one place where states of several segments become one, and where a state becomes a value. It
-//! merges with [`Segment::merge`](metricc_compiler::Segment::merge) and presents with the monoids and the
-//! compiled output expressions; it has no arithmetic of its own.  To follow a read, start at
-//! [`LocalServing`]: a request is resolved to a [`Query`], which is answered from one [`Published`] version.
-//! Inside, every module uses those above it in this list:
+//! Serving: ⊕ of the segments that cover an interval, then `present`.
+//!
+//! Batch and stream both give states. This is the one place where states of several segments become one, and
+//! where a state becomes a value. It merges with [`Segment::merge`](metricc_compiler::Segment::merge) and
+//! presents with the monoids and the compiled output expressions; it has no arithmetic of its own.
+//!
+//! To follow a read, start at [`LocalServing`]: a request is resolved to a [`Query`], which is answered from
+//! one [`Published`] version. Inside, every module uses those above it in this list:
+//!
 //! | module | what it does |
 //! |---|---|
 //! | `read_options`, `roll_up`, `window_assembly` | states that segments keep → states of the windows and keys that are read |
@@ -40,7 +43,7 @@ pub use error::ServeError;
 pub use export::{csv, record_batch};
 pub use indexed_segment::IndexedSegment;
 pub use json::{json_lines, to_json};
-pub use local_serving::{LocalServing, until_error};
+pub use local_serving::LocalServing;
 pub use merge::merge;
 pub use present::{Presented, present, read};
 pub use published::Published;

@@ -1,6 +1,7 @@
-//! A serving layer in this process: segments are published, readers get rows of one frontier.  The newest
-//! version is one value that is replaced as a whole, so no reader sees a mixture of two frontiers. A request
-//! is resolved to a [`Query`] once, and answered from the version that was the newest at that time.
+//! A serving layer in this process: segments are published, readers get rows of one frontier.
+//!
+//! The newest version is one value that is replaced as a whole, so no reader sees a mixture of two frontiers.
+//! A request is resolved to a [`Query`] once, and answered from the version that was the newest at that time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
-use metricc_client::{Explained, ReadRequest, Served, ServedMetric, Serving, ServingError};
+use metricc_client::{Explained, ReadRequest, Served, ServedMetric, Serving, ServingError, until_error};
 use metricc_compiler::{DerivedPlan, MetricPlan};
 use metricc_log::Frontier;
 use tokio::sync::watch;
@@ -45,6 +46,7 @@ impl LocalServing {
     /// Replaces what is served of the sources of these metrics: for each metric the segments that cover the
     /// log of its source from the start to a frontier, in order. Readers see all of it or nothing. Metrics of
     /// the same source that are not among these are no longer served.
+    ///
     /// # Errors
     /// As [`Published::new`]; the newest version stays.
     pub fn publish<S: Clone + Into<IndexedSegment>>(
@@ -148,18 +150,6 @@ impl LocalServing {
             format!("frontier {at:?} is not served: the newest one is {newest:?}, and no log is kept here");
         Err(ServingError::Request(problem))
     }
-}
-
-/// The items up to the first error.
-pub fn until_error<T: Send + 'static>(
-    items: impl futures::Stream<Item = Result<T, ServingError>> + Send + 'static,
-) -> BoxStream<'static, Result<T, ServingError>> {
-    let items = items.scan(false, |has_failed, item| {
-        let item = (!*has_failed).then_some(item);
-        *has_failed = matches!(item, Some(Err(_)));
-        std::future::ready(item)
-    });
-    items.boxed()
 }
 
 impl Serving for LocalServing {

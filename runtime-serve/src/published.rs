@@ -37,6 +37,7 @@ pub(crate) struct PublishedMetric {
 impl Published {
     /// A version with nothing but these metrics: for each the segments that cover the log of its source from
     /// the start to a frontier, in order.
+    ///
     /// # Errors
     /// [`ServeError`] if segments of a source leave a gap, overlap, end at different frontiers or are of
     /// other definitions.

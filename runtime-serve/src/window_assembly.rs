@@ -1,6 +1,7 @@
-//! Window assembly: the states that segments keep, as states of the windows that are presented.  Segments
-//! keep what is disjoint, so that they merge: panes of sliding windows, and the sessions of a group as one
-//! state. Windows that overlap exist only here, where panes are merged.
+//! Window assembly: the states that segments keep, as states of the windows that are presented.
+//!
+//! Segments keep what is disjoint, so that they merge: panes of sliding windows, and the sessions of a group
+//! as one state. Windows that overlap exist only here, where panes are merged.
 
 use std::sync::Arc;
 
