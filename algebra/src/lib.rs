@@ -44,7 +44,7 @@ mod word_monoids;
 mod words;
 
 pub(crate) use catalogue::MAX_WIDTH;
-pub use catalogue::{MAX_BUCKETS, MAX_STEPS, Op, monoid};
+pub use catalogue::{MAX_BUCKETS, MAX_STEPS, monoid};
 pub use cells::{CellBuilder, Cells};
 pub use heap::HeapState;
 pub use rounding::{ratio_i128_to_f64, ratio_to_f64};

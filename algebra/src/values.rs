@@ -236,9 +236,29 @@ impl Column for Values {
     }
 }
 
+/// The bytes of a constant as a value of a plain type: a parameter of an aggregate, such as an edge of a histogram.
+/// None where it is not of the type.
+pub(crate) fn constant_bytes(value: &metricc_ir::Value, data_type: &DataType) -> Option<Vec<u8>> {
+    use metricc_ir::Value as Constant;
+    Some(match (value, data_type) {
+        (Constant::Bool(value), DataType::Boolean) => vec![u8::from(*value)],
+        (Constant::Enum(place), DataType::Int32) => short_bytes(place.cast_signed()).to_vec(),
+        (Constant::Date(days), DataType::Date32) => short_bytes(*days).to_vec(),
+        (Constant::Int(value), DataType::Int64)
+        | (Constant::Timestamp(value), DataType::Timestamp(TimeUnit::Microsecond, None))
+        | (Constant::Duration(value), DataType::Duration(TimeUnit::Microsecond)) => {
+            value.to_word().to_be_bytes().to_vec()
+        }
+        (Constant::Float(value), DataType::Float64) if value.is_finite() => {
+            (value + 0.0).to_word().to_be_bytes().to_vec()
+        }
+        (Constant::Decimal(digits), DataType::Decimal128(..)) => wide_word(*digits).to_be_bytes().to_vec(),
+        (Constant::String(text), DataType::Utf8View) => text.clone().into_bytes(),
+        _ => return None,
+    })
+}
+
 /// The bytes of one value of a plain column; none for a null, and for other types.
-///
-/// Parameters of aggregates are such bytes: edges of a histogram, the item of a frequency.
 pub fn value_bytes(column: &ArrayRef, row: usize) -> Option<Vec<u8>> {
     let values = Values::of(column)?;
     values.array().is_valid(row).then(|| values.item(row).with_bytes(<[u8]>::to_vec))

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
-use metricc_algebra::{Monoid, Op, SessionPart, Sessions, monoid, user_defined_monoid, value_bytes};
+use metricc_algebra::{Monoid, SessionPart, Sessions, monoid, user_defined_monoid};
 use metricc_ir as ir;
+use metricc_ir::catalogue::Reads;
 use metricc_ir::user_defined::Imports;
 
 use crate::form::StateForm;
@@ -76,7 +77,11 @@ pub(crate) struct MetricStates<'a> {
 
 impl<'a> MetricStates<'a> {
     pub(crate) fn of(metric: &'a ir::Metric, imports: &Imports) -> Result<Self, CompileError> {
-        let rows = State { monoid: make(&metric.name, &Op::Count, &[])?, args: Vec::new(), filter: None };
+        let rows = State {
+            monoid: make(&metric.name, &ir::AggregateOp::Count, &[])?,
+            args: Vec::new(),
+            filter: None,
+        };
         let mut states = vec![rows];
         let mut aggregates = Vec::with_capacity(metric.aggregates.len());
         for aggregate in &metric.aggregates {
@@ -84,7 +89,7 @@ impl<'a> MetricStates<'a> {
             let inputs: Vec<DataType> = args.iter().map(Arg::data_type).collect();
             let monoid = match &aggregate.op {
                 ir::AggregateOp::UserDefined(import) => own(import, &inputs, &aggregate.ty, imports)?,
-                _ => make(&metric.name, &op_of(metric, aggregate)?, &inputs)?,
+                op => make(&metric.name, op, &inputs)?,
             };
             let filter = aggregate.filter.as_ref();
             let state = index_of(&mut states, State { monoid: monoid.clone(), args, filter });
@@ -183,73 +188,19 @@ fn own(
         .map_err(|error| CompileError::engine(&import.name, error))
 }
 
-fn make(metric: &str, op: &Op, inputs: &[DataType]) -> Result<Arc<dyn Monoid>, CompileError> {
+fn make(metric: &str, op: &ir::AggregateOp, inputs: &[DataType]) -> Result<Arc<dyn Monoid>, CompileError> {
     monoid(op, inputs).map_err(|error| CompileError::engine(metric, error))
 }
 
-/// The columns that an aggregate's monoid takes: its arguments, and time and position where their order
-/// matters.
+/// The columns that an aggregate's monoid takes: its arguments, and what else it reads of a row.
 pub(crate) fn args_of(aggregate: &ir::Aggregate) -> Vec<Arg<'_>> {
     let mut args: Vec<Arg<'_>> = aggregate.args.iter().map(Arg::Value).collect();
-    if aggregate.op.is_ordered() {
-        args.extend([Arg::Time, Arg::Position]);
-    }
-    if let ir::AggregateOp::Funnel { .. } = aggregate.op {
-        args.insert(1, Arg::Time);
+    match aggregate.op.reads() {
+        Reads::Nothing => {}
+        Reads::Time => args.insert(1, Arg::Time),
+        Reads::TimeAndPosition => args.extend([Arg::Time, Arg::Position]),
     }
     args
-}
-
-fn op_of(metric: &ir::Metric, aggregate: &ir::Aggregate) -> Result<Op, CompileError> {
-    let bytes = |value: &ir::Value| {
-        let kind = aggregate.args.first().map_or(&ir::Kind::Int, |arg| &arg.ty.kind);
-        let column = scalar::constant(value, kind)?;
-        value_bytes(&column, 0)
-            .ok_or_else(|| CompileError::form(&metric.name, "a parameter of an aggregate is no plain value"))
-    };
-    Ok(match aggregate.op {
-        ir::AggregateOp::Count => Op::Count,
-        ir::AggregateOp::Sum => Op::Sum,
-        ir::AggregateOp::Mean => Op::Mean,
-        ir::AggregateOp::Min => Op::Min,
-        ir::AggregateOp::Max => Op::Max,
-        ir::AggregateOp::Variance => Op::Variance,
-        ir::AggregateOp::Stddev => Op::Stddev,
-        ir::AggregateOp::Skewness => Op::Skewness,
-        ir::AggregateOp::Kurtosis => Op::Kurtosis,
-        ir::AggregateOp::Covariance => Op::Covariance,
-        ir::AggregateOp::Correlation => Op::Correlation,
-        ir::AggregateOp::Slope => Op::Slope,
-        ir::AggregateOp::Intercept => Op::Intercept,
-        ir::AggregateOp::Any => Op::Any,
-        ir::AggregateOp::All => Op::All,
-        ir::AggregateOp::First => Op::First,
-        ir::AggregateOp::Last => Op::Last,
-        ir::AggregateOp::ArgMin => Op::ArgMin,
-        ir::AggregateOp::ArgMax => Op::ArgMax,
-        ir::AggregateOp::Distinct => Op::Distinct,
-        ir::AggregateOp::Set => Op::Set,
-        ir::AggregateOp::Union => Op::Union,
-        ir::AggregateOp::DistinctWithin { error_ppm } => Op::DistinctWithin { error_ppm },
-        ir::AggregateOp::Quantile { q_ppb, error_ppm } => Op::Quantile { q_ppb, error_ppm },
-        ir::AggregateOp::ExactQuantile { q_ppb } => Op::ExactQuantile { q_ppb },
-        ir::AggregateOp::Histogram { ref edges } => {
-            Op::Histogram { edges: edges.iter().map(bytes).collect::<Result<_, _>>()? }
-        }
-        ir::AggregateOp::Top { k } => Op::Top { k },
-        ir::AggregateOp::Frequency { error_ppm, ref item } => Op::Frequency { error_ppm, item: bytes(item)? },
-        ir::AggregateOp::BitsOr => Op::BitsOr,
-        ir::AggregateOp::BitsAnd => Op::BitsAnd,
-        ir::AggregateOp::BitsXor => Op::BitsXor,
-        ir::AggregateOp::Funnel { within } => Op::Funnel { within },
-        ir::AggregateOp::Retention { n_periods } => Op::Retention { n_periods },
-        ir::AggregateOp::UserDefined(ref import) => {
-            return Err(CompileError::form(
-                &metric.name,
-                format!("`{}` is none of the language's", import.name),
-            ));
-        }
-    })
 }
 
 fn presentation(

@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::ast::{Item, MetricItem, Name};
-use crate::code::Code;
-use crate::diagnostic::{Diagnostic, Severity, Span};
+use crate::code::{Code, Severity};
+use crate::diagnostic::{Diagnostic, Span};
 use crate::items::{ItemKind, RawItem};
 use derived::Derivations;
 use metricc_ir as ir;
@@ -38,23 +38,21 @@ mod lookup;
 mod metric;
 mod name;
 mod number;
-mod numeric;
 mod offset;
 mod operand;
+mod operands;
 mod operator;
 mod parameters;
+mod scalar;
 mod source;
 mod table;
 mod test;
-mod text;
-mod time;
 mod types;
 mod unify;
 mod units;
 mod uses;
 mod window;
 
-pub(crate) use aggregate::is_aggregate;
 pub(crate) use uses::Uses;
 
 /// Most metrics in a file, fields in a source or record, keys in a metric.

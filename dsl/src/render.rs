@@ -5,7 +5,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
 use crate::SourceText;
-use crate::diagnostic::{Diagnostic, Label, Severity, Span};
+use crate::code::Severity;
+use crate::diagnostic::{Diagnostic, Label, Span};
 
 /// One diagnostic with lines and columns: a line of `--message-format json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -9,7 +9,7 @@ use crate::ast::{
     BinaryOperator, Clause, ClauseKind, Every, Expr, ExprKind, KeyItem, MetricItem, MetricValue, Number,
     UnaryOperator,
 };
-use crate::check::is_aggregate;
+use metricc_ir::catalogue::{self, AggregateSpec, Param};
 use metricc_ir::spelling;
 use metricc_ir::{Calendar, Package};
 
@@ -213,7 +213,7 @@ impl Printer<'_> {
         match &expr.kind {
             ExprKind::Where { value, condition, .. } => self.aggregate(value, Some(condition)),
             ExprKind::Call { function, arguments }
-                if is_aggregate(&function.text, arguments.len())
+                if catalogue::is_aggregate(&function.text, arguments.len())
                     || self.own.contains(&function.text.as_str()) =>
             {
                 self.aggregate(expr, None)
@@ -236,6 +236,7 @@ impl Printer<'_> {
                 values.join(", ")
             );
         }
+        let spec = catalogue::aggregate(&function.text);
         let of_row = |value: &Expr| format!("|{row}| {}", self.expr(value));
         let mut behind = String::new();
         let mut all = Vec::new();
@@ -246,17 +247,23 @@ impl Printer<'_> {
                     behind = format!(".within({})", number_text(hundredth(*share)));
                 }
                 (Some(_), ExprKind::Duration { text, .. }) => behind = format!(".within({text})"),
-                (Some(_), ExprKind::Call { function: weight, arguments }) if function.text == "top" => {
+                (Some(_), ExprKind::Call { function: weight, arguments })
+                    if spec.and_then(AggregateSpec::named) == Some(&Param::Ranking) =>
+                {
                     if let ("sum", [of]) = (weight.text.as_str(), arguments.as_slice()) {
                         behind = format!(".by_sum({})", of_row(&of.value));
                     }
                 }
-                _ if is_parameter(&function.text, place) => all.push(self.expr(value)),
+                _ if spec.and_then(|spec| spec.params.get(place)).is_some_and(Param::is_literal) => {
+                    all.push(self.expr(value))
+                }
                 (_, ExprKind::Number(number)) => all.push(number_text(*number)),
                 _ => all.push(of_row(value)),
             }
         }
-        if function.text == "funnel" && !all.is_empty() {
+        let has_steps =
+            spec.is_some_and(|spec| spec.params.iter().any(|param| matches!(param, Param::Steps(_))));
+        if has_steps && !all.is_empty() {
             // The steps are one closure's array.
             let head = format!("|{row}| ");
             let steps: Vec<&str> =
@@ -353,11 +360,6 @@ fn binary(operator: BinaryOperator, left: &Expr, right: &Expr, inner: &dyn Fn(&E
 fn type_name(name: &str) -> String {
     let words = name.split('_').filter(|word| !word.is_empty());
     words.map(|word| format!("{}{}", word[..1].to_ascii_uppercase(), &word[1..])).collect()
-}
-
-/// Whether an argument of an aggregate is a literal of its own, not a value of rows.
-fn is_parameter(function: &str, place: usize) -> bool {
-    matches!((function, place), ("top", 0) | ("quantile" | "histogram" | "frequency", 1) | ("retention", 2))
 }
 
 fn hundredth(percent: Number) -> Number {

@@ -19,103 +19,103 @@ pub struct Aggregate {
     pub ty: Type,
 }
 
-/// The aggregates. Presented types in brackets; `?` where an empty group has none.
+/// The aggregates. What each takes, presents and obeys stands in its row of the [catalogue](crate::catalogue).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AggregateOp {
-    /// Rows (int).
+    /// `count()`.
     Count,
-    /// int → int128, decimal(_, s) → decimal(38, s)? (none past 38 digits), float → float? (none past the largest).
+    /// `sum(x)`.
     Sum,
-    /// int → float?, decimal(_, s) → decimal(38, min(s + 6, 38))? half even, float → float?, correctly rounded.
+    /// `mean(x)`; of a decimal half even.
     Mean,
-    /// Of an ordered kind: the same kind?.
+    /// `min(x)`.
     Min,
-    /// Of an ordered kind: the same kind?.
+    /// `max(x)`.
     Max,
-    /// Of the sample, n - 1 (float?; none for fewer than two values), correctly rounded.
+    /// `variance(x)`; none for fewer than two values.
     Variance,
-    /// Square root of [`AggregateOp::Variance`] (float?).
+    /// `stddev(x)`: the square root of the exact variance, rounded once.
     Stddev,
-    /// bool → bool; empty: false.
+    /// `any(b)`.
     Any,
-    /// bool → bool; empty: true.
+    /// `all(b)`.
     All,
-    /// Exact number of distinct values (int).
+    /// `distinct(x)`, exact.
     Distinct,
-    /// HyperLogLog estimate of the number of distinct values (int).
+    /// `distinct(x, within: e)`: a HyperLogLog estimate.
     DistinctWithin {
         /// Relative standard error, in millionths (1 % = 10,000).
         error_ppm: u32,
     },
-    /// Log-bucket sketch over int, decimal or float (float?).
+    /// `quantile(x, q, within: e)`: a log-bucket sketch over numbers.
     Quantile {
-        /// The quantile in billionths, 0 to 10⁹.
+        /// The quantile in billionths, 0 to 10⁹; not part of the state.
         q_ppb: u32,
         /// Guaranteed relative error, in millionths.
         error_ppm: u32,
     },
-    /// Exact, over an ordered kind: the same kind?, the value of rank ⌊q·(n − 1)⌋.
+    /// `quantile(x, q)`, exact.
     ExactQuantile {
-        /// The quantile in billionths, 0 to 10⁹.
+        /// The quantile in billionths, 0 to 10⁹; not part of the state.
         q_ppb: u32,
     },
-    /// Of the row that is first by event time, then place in the log: the same kind?.
+    /// `first(x)`: of the row that is first by event time, then by position in the log.
     First,
-    /// Of the row that is last: the same kind?.
+    /// `last(x)`: of the row that is last.
     Last,
-    /// (x, by) → of the row with the least `by`, the first among equal ones: the kind of x?.
+    /// `arg_min(x, by: y)`: of the row with the least `y`, the first among equal ones.
     ArgMin,
-    /// (x, by) → of the row with the greatest `by`, the last among equal ones: the kind of x?.
+    /// `arg_max(x, by: y)`: of the row with the greatest `y`, the last among equal ones.
     ArgMax,
-    /// Of the sample, adjusted for its size (float?; none for fewer than three values, or equal ones).
+    /// `skewness(x)`: G₁; none for fewer than three values, or equal ones.
     Skewness,
-    /// Excess of the sample, adjusted for its size (float?; none for fewer than four values, or equal ones).
+    /// `kurtosis(x)`: G₂; none for fewer than four values, or equal ones.
     Kurtosis,
-    /// (a, b) of one kind of number → of the sample (float?; none for fewer than two rows).
+    /// `covariance(a, b)`; none for fewer than two rows.
     Covariance,
-    /// (a, b) → Pearson's (float?; none where one does not vary).
+    /// `correlation(a, b)`; none where one does not vary.
     Correlation,
-    /// (y, x) → of the regression line of y over x (float?; none where x does not vary).
+    /// `slope(y, x)`; none where x does not vary.
     Slope,
-    /// (y, x) → the value of that line at x = 0 (float?).
+    /// `intercept(y, x)`; none where x does not vary.
     Intercept,
-    /// int → int; empty: 0.
+    /// `bits_or(n)`.
     BitsOr,
-    /// int → int?.
+    /// `bits_and(n)`.
     BitsAnd,
-    /// int → int; empty: 0.
+    /// `bits_xor(n)`.
     BitsXor,
-    /// Of an ordered kind → `list<int>`: rows below the first edge, from each edge to the next, from the last on.
+    /// `histogram(x, edges)`.
     Histogram {
-        /// Of the argument's kind, ascending.
+        /// Of the argument's kind, ascending; 1 to 256 of them.
         edges: Vec<Value>,
     },
-    /// (item) by rows, (item, number) by sum → `list<{ item, value }>`, the greatest first, then by item.
+    /// `top(k, item)` by rows, `top(k, item, by: sum(x))` by sums.
     Top {
-        /// How many, 1 to 10,000.
+        /// How many, 1 to 10,000; not part of the state.
         k: u32,
     },
-    /// Count-Min estimate of the rows with one value (int).
+    /// `frequency(x, item, within: e)`: a Count-Min estimate, above the truth by more than the error with a chance
+    /// below e⁻⁵.
     Frequency {
         /// By how much it may be too high, as a share of all rows, in millionths.
         error_ppm: u32,
-        /// The value, of the argument's kind.
+        /// The value, of the argument's kind; not part of the state.
         item: Value,
     },
-    /// The distinct values in order (list).
+    /// `set(x)`.
     Set,
-    /// Of a list: the distinct elements in order (list).
+    /// `union(list)`.
     Union,
-    /// (actor, step, …) → `list<int>`: how many actors did each step, in order, within a time from their first.
+    /// `funnel(actor, step, …, within: t)`.
     Funnel {
-        /// In µs; the steps (bool) are the arguments behind the actor.
+        /// In µs; not part of the state. The steps (bool) are the arguments after the actor.
         within: i64,
     },
-    /// (actor, period) → `list<{ cohort, actors: list<int> }>`: by the actors' first period, how many were active 0, 1, …
-    /// periods later. A period is an int or a date.
+    /// `retention(actor, period, n)`.
     Retention {
-        /// How many periods, the first one included, 1 to 1,000.
+        /// How many periods, the first one included, 1 to 1,000; not part of the state.
         n_periods: u32,
     },
     /// A user-defined aggregate.
@@ -132,39 +132,5 @@ impl AggregateOp {
             | AggregateOp::Frequency { error_ppm, .. } => Some(*error_ppm),
             _ => None,
         }
-    }
-
-    /// Whether it looks at the event time and the place in the log of its rows.
-    pub fn is_ordered(&self) -> bool {
-        matches!(self, AggregateOp::First | AggregateOp::Last | AggregateOp::ArgMin | AggregateOp::ArgMax)
-    }
-
-    /// Whether the second copy of an event changes nothing.
-    pub fn is_idempotent(&self) -> bool {
-        use AggregateOp::{
-            All, Any, ArgMax, ArgMin, BitsAnd, BitsOr, Distinct, DistinctWithin, First, Funnel, Last, Max,
-            Min, Retention, Set, Union,
-        };
-        if let AggregateOp::UserDefined(import) = self {
-            return import.idempotent;
-        }
-        matches!(
-            self,
-            Min | Max
-                | Any
-                | All
-                | First
-                | Last
-                | ArgMin
-                | ArgMax
-                | BitsOr
-                | BitsAnd
-                | Distinct
-                | DistinctWithin { .. }
-                | Set
-                | Union
-                | Funnel { .. }
-                | Retention { .. }
-        )
     }
 }

@@ -7,10 +7,11 @@ use serde::Serialize;
 use super::{Calendar, CalendarUnit, Type, Zone};
 
 /// A constant. Equality is by bits, so that it can be compared and hashed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
     /// No value.
+    #[default]
     None,
     /// `bool`.
     Bool(bool),

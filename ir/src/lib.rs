@@ -18,6 +18,7 @@ use serde::Serialize;
 
 mod aggregate;
 pub mod calendar;
+pub mod catalogue;
 mod derived;
 pub mod explain;
 pub mod explain_typed;
@@ -196,6 +197,13 @@ pub struct Calendar {
     pub zone: Zone,
     /// First day of the week, 1 (Monday) to 7 (Sunday).
     pub week_start: u8,
+}
+
+impl Default for Calendar {
+    /// UTC, with weeks from Monday on.
+    fn default() -> Self {
+        Calendar { zone: "UTC".to_owned(), week_start: 1 }
+    }
 }
 
 impl Calendar {

@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::calendar::{date_text, instant_text};
+use crate::catalogue::Param;
 use crate::text::number::decimal_text;
-use crate::{
-    Aggregate, AggregateOp, Calendar, CalendarUnit, Expr, ExprKind, Func, Kind, Part, Value, Window,
-};
+use crate::{Aggregate, AggregateOp, Calendar, CalendarUnit, Expr, ExprKind, Func, Kind, Value, Window};
 
 /// An expression, with the names that `column` gives to the columns of its scope.
 ///
@@ -21,80 +20,44 @@ pub fn expression(expr: &Expr, column: &dyn Fn(usize) -> String) -> String {
 
 /// An aggregate with its argument and filter, with the names that `row` gives to the columns of the row scope.
 pub fn aggregate(aggregate: &Aggregate, row: &dyn Fn(usize) -> String) -> String {
-    let mut arguments: Vec<String> = aggregate.args.iter().map(|arg| expression(arg, row)).collect();
+    let mut values = aggregate.args.iter().map(|arg| expression(arg, row));
     let kind = aggregate.args.first().map_or(&Kind::Int, |arg| &arg.ty.kind);
-    let percent = |ppm: u32| format!("within: {}%", f64::from(ppm) / 10_000.0);
-    let name = match &aggregate.op {
-        AggregateOp::Count => "count",
-        AggregateOp::Sum => "sum",
-        AggregateOp::Mean => "mean",
-        AggregateOp::Min => "min",
-        AggregateOp::Max => "max",
-        AggregateOp::Variance => "variance",
-        AggregateOp::Stddev => "stddev",
-        AggregateOp::Any => "any",
-        AggregateOp::All => "all",
-        AggregateOp::Distinct => "distinct",
-        AggregateOp::DistinctWithin { error_ppm } => {
-            arguments.push(percent(*error_ppm));
-            "distinct"
+    let mut arguments: Vec<String> = Vec::new();
+    for param in aggregate.op.spec().map_or(&[][..], |spec| spec.params) {
+        match param {
+            Param::Value(_) | Param::Alike(_) | Param::By(_) => arguments.extend(values.next()),
+            Param::Steps(_) => arguments.extend(&mut values),
+            Param::Ranking => arguments.extend(values.next().map(|by| format!("by: sum({by})"))),
+            literal => arguments.extend(self::literal(literal, &aggregate.op, kind)),
         }
-        AggregateOp::Quantile { q_ppb, error_ppm } => {
-            arguments.push(format!("{}", f64::from(*q_ppb) / 1_000_000_000.0));
-            arguments.push(percent(*error_ppm));
-            "quantile"
-        }
-        AggregateOp::ExactQuantile { q_ppb } => {
-            arguments.push(format!("{}", f64::from(*q_ppb) / 1_000_000_000.0));
-            "quantile"
-        }
-        AggregateOp::First => "first",
-        AggregateOp::Last => "last",
-        AggregateOp::ArgMin => "arg_min",
-        AggregateOp::ArgMax => "arg_max",
-        AggregateOp::Skewness => "skewness",
-        AggregateOp::Kurtosis => "kurtosis",
-        AggregateOp::Covariance => "covariance",
-        AggregateOp::Correlation => "correlation",
-        AggregateOp::Slope => "slope",
-        AggregateOp::Intercept => "intercept",
-        AggregateOp::BitsOr => "bits_or",
-        AggregateOp::BitsAnd => "bits_and",
-        AggregateOp::BitsXor => "bits_xor",
-        AggregateOp::Histogram { edges } => {
-            let edges: Vec<String> = edges.iter().map(|edge| value(edge, kind)).collect();
-            arguments.push(format!("[{}]", edges.join(", ")));
-            "histogram"
-        }
-        AggregateOp::Top { k } => {
-            arguments.insert(0, k.to_string());
-            if let [_, _, by] = arguments.as_mut_slice() {
-                *by = format!("by: sum({by})");
-            }
-            "top"
-        }
-        AggregateOp::Frequency { error_ppm, item } => {
-            arguments.push(value(item, kind));
-            arguments.push(percent(*error_ppm));
-            "frequency"
-        }
-        AggregateOp::Set => "set",
-        AggregateOp::Union => "union",
-        AggregateOp::Funnel { within } => {
-            arguments.push(format!("within: {}", duration(*within)));
-            "funnel"
-        }
-        AggregateOp::Retention { n_periods } => {
-            arguments.push(n_periods.to_string());
-            "retention"
-        }
-        AggregateOp::UserDefined(import) => &import.name,
-    };
-    let call = format!("{name}({})", arguments.join(", "));
+    }
+    arguments.extend(values);
+    let call = format!("{}({})", aggregate.op.name(), arguments.join(", "));
     match &aggregate.filter {
         Some(filter) => format!("{call} where {}", expression(filter, row)),
         None => call,
     }
+}
+
+/// A parameter of an operation over values of a kind; `None` if it is left out.
+fn literal(param: &Param, op: &AggregateOp, kind: &Kind) -> Option<String> {
+    Some(match (param, op) {
+        (Param::Within { .. }, op) => format!("within: {}%", f64::from(op.error_ppm()?) / 10_000.0),
+        (Param::Time { .. }, AggregateOp::Funnel { within }) => format!("within: {}", duration(*within)),
+        (Param::Quantile, AggregateOp::Quantile { q_ppb, .. } | AggregateOp::ExactQuantile { q_ppb }) => {
+            format!("{}", f64::from(*q_ppb) / 1_000_000_000.0)
+        }
+        (Param::Edges(_), AggregateOp::Histogram { edges }) => {
+            let edges: Vec<String> = edges.iter().map(|edge| value(edge, kind)).collect();
+            format!("[{}]", edges.join(", "))
+        }
+        (
+            Param::Count { .. },
+            AggregateOp::Top { k: count } | AggregateOp::Retention { n_periods: count },
+        ) => count.to_string(),
+        (Param::Item, AggregateOp::Frequency { item, .. }) => value(item, kind),
+        _ => return None,
+    })
 }
 
 /// A constant of a kind, as the language writes it.
@@ -180,6 +143,9 @@ pub fn unit_name(unit: CalendarUnit) -> &'static str {
     }
 }
 
+/// The words that name a calendar's units.
+pub const CALENDAR_UNITS: [&str; 5] = ["day", "week", "month", "quarter", "year"];
+
 /// The unit that a word names.
 pub fn calendar_unit(word: &str) -> Option<CalendarUnit> {
     Some(match word {
@@ -262,8 +228,7 @@ fn function(func: &Func, arguments: &[Expr], whole: &Expr, column: &dyn Fn(usize
             let _ = write!(text, ", {digits}");
             ("round".to_owned(), String::new())
         }
-        Func::Part(part, zone) => (part_name(*part).to_owned(), format!(" in {zone}")),
-        Func::DateIn(zone) => ("date".to_owned(), format!(" in {zone}")),
+        Func::Part(_, zone) | Func::DateIn(zone) => (function_name(func).to_owned(), format!(" in {zone}")),
         Func::TruncateTo(width) => {
             let _ = write!(text, ", {}", duration(*width));
             ("truncate".to_owned(), String::new())
@@ -279,41 +244,13 @@ fn function(func: &Func, arguments: &[Expr], whole: &Expr, column: &dyn Fn(usize
     format!("{name}({text}){suffix}")
 }
 
-fn part_name(part: Part) -> &'static str {
-    match part {
-        Part::Year => "year",
-        Part::Quarter => "quarter",
-        Part::Month => "month",
-        Part::Week => "week",
-        Part::Day => "day",
-        Part::Hour => "hour",
-        Part::Minute => "minute",
-        Part::Second => "second",
-        Part::Weekday => "weekday",
-    }
-}
-
 fn function_name(func: &Func) -> &'static str {
     match func {
-        Func::Lower => "lower",
-        Func::Upper => "upper",
-        Func::Trim => "trim",
-        Func::StartsWith => "starts_with",
-        Func::EndsWith => "ends_with",
-        Func::Contains => "contains",
-        Func::Substr => "substr",
-        Func::Split => "split",
-        Func::Concat => "concat",
-        Func::Length => "length",
-        Func::Text => "text",
-        Func::Abs => "abs",
-        Func::Floor => "floor",
-        Func::Ceil => "ceil",
-        Func::Least => "min",
-        Func::Greatest => "max",
-        Func::Hash64 => "hash64",
         Func::Coalesce => "coalesce",
-        // The others carry parameters or are operators, and have their own text.
-        other => operator(other, 2).map_or("call", |(symbol, _)| symbol),
+        // Operators have their own text, unless they have more operands than they are written with.
+        other => match other.spec() {
+            Some(spec) => spec.name,
+            None => operator(other, 2).map_or("call", |(symbol, _)| symbol),
+        },
     }
 }

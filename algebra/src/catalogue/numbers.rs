@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 
-use super::{Op, decimal_scale, describe, sum_laws, type_name};
+use metricc_ir::AggregateOp;
+
+use super::{decimal_scale, describe, does_not_fit, laws_of, over, refused, type_name};
 use crate::heap_groups::HeapMonoid;
 use crate::heap_monoids::{
     FloatMeanKernel, FloatMomentsKernel, FloatPairsKernel, FloatPowersKernel, FloatSumKernel,
@@ -15,15 +17,15 @@ use crate::word_monoids::{
     BitsAnd, BitsOr, BitsXor, DecimalMean, DecimalMoments, DecimalPairs, DecimalPowers, DecimalSum, IntMean,
     IntMoments, IntPairs, IntPowers, IntSum,
 };
-use crate::{Laws, Monoid, Result, Size};
+use crate::{Monoid, Result, Size};
 
 /// Canonical bytes of the widest exact sum of floats, and of squares: an index and the limbs.
 const MAX_SUM_SIZE: usize = 1 + 8 * 35;
 const MAX_SQUARES_SIZE: usize = 1 + 8 * 68;
 
-pub(super) fn sum(input: &DataType) -> Result<Arc<dyn Monoid>> {
+pub(super) fn sum(op: &AggregateOp, input: &DataType) -> Result<Arc<dyn Monoid>> {
     let describe = |size, presented| {
-        describe(Op::Sum.over(input), sum_laws(size), std::slice::from_ref(input), presented)
+        describe(over(op, input), laws_of(op, size), std::slice::from_ref(input), presented)
     };
     match (input, decimal_scale(input)) {
         (DataType::Int64, _) => {
@@ -37,13 +39,13 @@ pub(super) fn sum(input: &DataType) -> Result<Arc<dyn Monoid>> {
             let description = describe(Size::Bounded(MAX_SUM_SIZE), DataType::Float64);
             Ok(HeapMonoid::boxed(description, FloatSumKernel))
         }
-        _ => Op::Sum.does_not_fit(input),
+        _ => does_not_fit(op, input),
     }
 }
 
-pub(super) fn mean(input: &DataType) -> Result<Arc<dyn Monoid>> {
+pub(super) fn mean(op: &AggregateOp, input: &DataType) -> Result<Arc<dyn Monoid>> {
     let describe = |size, presented| {
-        describe(Op::Mean.over(input), sum_laws(size), std::slice::from_ref(input), presented)
+        describe(over(op, input), laws_of(op, size), std::slice::from_ref(input), presented)
     };
     match (input, decimal_scale(input)) {
         (DataType::Int64, _) => Ok(WordMonoid::boxed(describe(Size::Fixed(24), DataType::Float64), IntMean)),
@@ -56,15 +58,15 @@ pub(super) fn mean(input: &DataType) -> Result<Arc<dyn Monoid>> {
             let description = describe(Size::Bounded(8 + MAX_SUM_SIZE), DataType::Float64);
             Ok(HeapMonoid::boxed(description, FloatMeanKernel))
         }
-        _ => Op::Mean.does_not_fit(input),
+        _ => does_not_fit(op, input),
     }
 }
 
-pub(super) fn moments(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
-    let root = *op == Op::Stddev;
+pub(super) fn moments(op: &AggregateOp, input: &DataType) -> Result<Arc<dyn Monoid>> {
+    let root = *op == AggregateOp::Stddev;
     // Variance and deviation have one state, hence one name.
     let name = format!("moments({})", type_name(input));
-    let describe = |size| describe(name, sum_laws(size), std::slice::from_ref(input), DataType::Float64);
+    let describe = |size| describe(name, laws_of(op, size), std::slice::from_ref(input), DataType::Float64);
     match (input, decimal_scale(input)) {
         (DataType::Int64, _) => Ok(WordMonoid::boxed(describe(Size::Fixed(48)), IntMoments { root })),
         (_, Some(scale)) => Ok(WordMonoid::boxed(describe(Size::Fixed(72)), DecimalMoments { scale, root })),
@@ -72,7 +74,7 @@ pub(super) fn moments(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
             let size = Size::Bounded(10 + MAX_SUM_SIZE + MAX_SQUARES_SIZE);
             Ok(HeapMonoid::boxed(describe(size), FloatMomentsKernel { root }))
         }
-        _ => op.does_not_fit(input),
+        _ => does_not_fit(op, input),
     }
 }
 
@@ -80,11 +82,11 @@ pub(super) fn moments(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
 const MAX_CUBES_SIZE: usize = 1 + 8 * 100;
 const MAX_FOURTHS_SIZE: usize = 1 + 8 * 133;
 
-pub(super) fn powers(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
-    let shape = if *op == Op::Skewness { Shape::Skewness } else { Shape::Kurtosis };
+pub(super) fn powers(op: &AggregateOp, input: &DataType) -> Result<Arc<dyn Monoid>> {
+    let shape = if *op == AggregateOp::Skewness { Shape::Skewness } else { Shape::Kurtosis };
     // Skewness and kurtosis have one state, hence one name.
     let name = format!("powers({})", type_name(input));
-    let describe = |size| describe(name, sum_laws(size), std::slice::from_ref(input), DataType::Float64);
+    let describe = |size| describe(name, laws_of(op, size), std::slice::from_ref(input), DataType::Float64);
     match (input, decimal_scale(input)) {
         (DataType::Int64, _) => Ok(WordMonoid::boxed(describe(Size::Fixed(120)), IntPowers(shape))),
         (_, Some(_)) => Ok(WordMonoid::boxed(describe(Size::Fixed(200)), DecimalPowers(shape))),
@@ -92,20 +94,20 @@ pub(super) fn powers(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
             let sums = MAX_SUM_SIZE + MAX_SQUARES_SIZE + MAX_CUBES_SIZE + MAX_FOURTHS_SIZE;
             Ok(HeapMonoid::boxed(describe(Size::Bounded(16 + sums)), FloatPowersKernel(shape)))
         }
-        _ => op.does_not_fit(input),
+        _ => does_not_fit(op, input),
     }
 }
 
-pub(super) fn pairs(op: &Op, inputs: &[DataType]) -> Result<Arc<dyn Monoid>> {
+pub(super) fn pairs(op: &AggregateOp, inputs: &[DataType]) -> Result<Arc<dyn Monoid>> {
     let relation = match op {
-        Op::Covariance => Relation::Covariance,
-        Op::Correlation => Relation::Correlation,
-        Op::Slope => Relation::Slope,
+        AggregateOp::Covariance => Relation::Covariance,
+        AggregateOp::Correlation => Relation::Correlation,
+        AggregateOp::Slope => Relation::Slope,
         _ => Relation::Intercept,
     };
     let names: Vec<String> = inputs.iter().map(type_name).collect();
     let name = format!("pairs({})", names.join(", "));
-    let describe = |size| describe(name.clone(), sum_laws(size), inputs, DataType::Float64);
+    let describe = |size| describe(name.clone(), laws_of(op, size), inputs, DataType::Float64);
     let scales: Vec<u8> = inputs.iter().filter_map(decimal_scale).collect();
     match (inputs, scales.as_slice()) {
         ([DataType::Int64, DataType::Int64], _) => {
@@ -119,21 +121,20 @@ pub(super) fn pairs(op: &Op, inputs: &[DataType]) -> Result<Arc<dyn Monoid>> {
             let size = 18 + 2 * MAX_SUM_SIZE + 3 * MAX_SQUARES_SIZE;
             Ok(HeapMonoid::boxed(describe(Size::Bounded(size)), FloatPairsKernel(relation)))
         }
-        _ => Err(op.refused(format!("is not defined over {}", names.join(" and ")))),
+        _ => Err(refused(op, format!("is not defined over {}", names.join(" and ")))),
     }
 }
 
-pub(super) fn bits(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
+pub(super) fn bits(op: &AggregateOp, input: &DataType) -> Result<Arc<dyn Monoid>> {
     if *input != DataType::Int64 {
-        return op.does_not_fit(input);
+        return does_not_fit(op, input);
     }
-    let is_xor = *op == Op::BitsXor;
-    let size = Size::Fixed(if *op == Op::BitsAnd { 16 } else { 8 });
-    let laws = Laws { idempotent: !is_xor, invertible: is_xor, ..sum_laws(size) };
-    let description = describe(op.over(input), laws, std::slice::from_ref(input), DataType::Int64);
+    let size = Size::Fixed(if *op == AggregateOp::BitsAnd { 16 } else { 8 });
+    let description =
+        describe(over(op, input), laws_of(op, size), std::slice::from_ref(input), DataType::Int64);
     Ok(match op {
-        Op::BitsOr => WordMonoid::boxed(description, BitsOr),
-        Op::BitsAnd => WordMonoid::boxed(description, BitsAnd),
+        AggregateOp::BitsOr => WordMonoid::boxed(description, BitsOr),
+        AggregateOp::BitsAnd => WordMonoid::boxed(description, BitsAnd),
         _ => WordMonoid::boxed(description, BitsXor),
     })
 }

@@ -7,7 +7,9 @@ use arrow::datatypes::{
     TimeUnit, TimestampMicrosecondType,
 };
 
-use super::{Op, decimal_scale, describe, growing, set_laws, type_name};
+use metricc_ir::AggregateOp;
+
+use super::{decimal_scale, describe, does_not_fit, growing, laws_of, over, refused, shape_of, type_name};
 use crate::heap_groups::HeapMonoid;
 use crate::heap_monoids::{ByTime, ByValue, Choice, TextExtremeKernel};
 use crate::ordered_words::n_words_of;
@@ -15,12 +17,11 @@ use crate::scalar::OneWord;
 use crate::values::Shape;
 use crate::word_groups::{WordKernel, WordMonoid};
 use crate::word_monoids::{AllTrue, AnyTrue, BooleanExtreme, ChosenWords, DecimalExtreme, Extreme};
-use crate::{Description, Monoid, Result, Size};
+use crate::{Description, Laws, Monoid, Result, Size};
 
-pub(super) fn extreme<const LEAST: bool>(input: &DataType) -> Result<Arc<dyn Monoid>> {
-    let op = if LEAST { Op::Min } else { Op::Max };
+pub(super) fn extreme<const LEAST: bool>(op: &AggregateOp, input: &DataType) -> Result<Arc<dyn Monoid>> {
     let describe =
-        |size| describe(op.over(input), set_laws(size), std::slice::from_ref(input), input.clone());
+        |size| describe(over(op, input), laws_of(op, size), std::slice::from_ref(input), input.clone());
     if let (Some(scale), DataType::Decimal128(precision, _)) = (decimal_scale(input), input) {
         let kernel = DecimalExtreme::<LEAST> { precision: *precision, scale: scale as i8 };
         return Ok(WordMonoid::boxed(describe(Size::Fixed(24)), kernel));
@@ -41,7 +42,7 @@ pub(super) fn extreme<const LEAST: bool>(input: &DataType) -> Result<Arc<dyn Mon
         DataType::Utf8View => {
             HeapMonoid::boxed(describe(growing(Shape::Text, 1, "group")), TextExtremeKernel { least: LEAST })
         }
-        _ => return op.does_not_fit(input),
+        _ => return does_not_fit(op, input),
     })
 }
 
@@ -52,14 +53,18 @@ where
     WordMonoid::boxed(description, Extreme::<T, LEAST>::new())
 }
 
-pub(super) fn truth(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
+pub(super) fn truth(op: &AggregateOp, input: &DataType) -> Result<Arc<dyn Monoid>> {
     if *input != DataType::Boolean {
-        return op.does_not_fit(input);
+        return does_not_fit(op, input);
     }
-    let description =
-        describe(op.over(input), set_laws(Size::Fixed(8)), std::slice::from_ref(input), DataType::Boolean);
+    let description = describe(
+        over(op, input),
+        laws_of(op, Size::Fixed(8)),
+        std::slice::from_ref(input),
+        DataType::Boolean,
+    );
     Ok(match op {
-        Op::Any => WordMonoid::boxed(description, AnyTrue),
+        AggregateOp::Any => WordMonoid::boxed(description, AnyTrue),
         _ => WordMonoid::boxed(description, AllTrue),
     })
 }
@@ -70,12 +75,12 @@ const MOMENT: [DataType; 2] = [DataType::Timestamp(TimeUnit::Microsecond, None),
 /// Canonical bytes of event time and place.
 const MOMENT_SIZE: usize = 24;
 
-fn choice(op: &Op, value: &DataType, moment: &[DataType]) -> Result<Choice> {
+fn choice(op: &AggregateOp, value: &DataType, moment: &[DataType]) -> Result<Choice> {
     if *moment != MOMENT {
-        return Err(op.refused("is not told event time and place in the log"));
+        return Err(refused(op, "is not told event time and place in the log"));
     }
-    let least = matches!(op, Op::First | Op::ArgMin);
-    Ok(Choice { least, shape: op.shape(value)?, presented: value.clone() })
+    let least = matches!(op, AggregateOp::First | AggregateOp::ArgMin);
+    Ok(Choice { least, shape: shape_of(op, value)?, presented: value.clone() })
 }
 
 /// A row chosen among values of fixed width.
@@ -90,7 +95,9 @@ where
     ChosenWords<BY, VALUE, false>: WordKernel<N>,
 {
     // The first version held event time, place and values as bytes.
-    let description = Description { laws: set_laws(Size::Fixed(8 * N)), ..description }.with_version(2);
+    let description =
+        Description { laws: Laws { size: Size::Fixed(8 * N), ..description.laws }, ..description }
+            .with_version(2);
     let (by, value) = (by.clone(), value.clone());
     if least {
         WordMonoid::boxed(description, ChosenWords::<BY, VALUE, true> { by, value })
@@ -99,11 +106,11 @@ where
     }
 }
 
-pub(super) fn by_time(op: &Op, value: &DataType, moment: &[DataType]) -> Result<Arc<dyn Monoid>> {
+pub(super) fn by_time(op: &AggregateOp, value: &DataType, moment: &[DataType]) -> Result<Arc<dyn Monoid>> {
     let choice = choice(op, value, moment)?;
     let inputs = [std::slice::from_ref(value), moment].concat();
-    let laws = set_laws(growing(Shape::Text, MOMENT_SIZE + 1, "group"));
-    let description = describe(op.over(value), laws, &inputs, value.clone());
+    let laws = laws_of(op, growing(Shape::Text, MOMENT_SIZE + 1, "group"));
+    let description = describe(over(op, value), laws, &inputs, value.clone());
     Ok(match n_words_of(value) {
         Some(1) => chosen_words::<0, 1, 4>(description, choice.least, &DataType::Null, value),
         Some(_) => chosen_words::<0, 2, 5>(description, choice.least, &DataType::Null, value),
@@ -112,18 +119,18 @@ pub(super) fn by_time(op: &Op, value: &DataType, moment: &[DataType]) -> Result<
 }
 
 pub(super) fn by_value(
-    op: &Op,
+    op: &AggregateOp,
     value: &DataType,
     by: &DataType,
     moment: &[DataType],
 ) -> Result<Arc<dyn Monoid>> {
     let choice = choice(op, value, moment)?;
-    let by_shape = op.shape(by)?;
+    let by_shape = shape_of(op, by)?;
     // One of them is a text where this is the size.
     let n_bytes = MOMENT_SIZE + 1 + choice.shape.n_bytes() + by_shape.n_bytes();
     let inputs = [&[value.clone(), by.clone()], moment].concat();
     let name = format!("{}({}, by {})", op.name(), type_name(value), type_name(by));
-    let laws = set_laws(growing(Shape::Text, n_bytes, "group"));
+    let laws = laws_of(op, growing(Shape::Text, n_bytes, "group"));
     let description = describe(name, laws, &inputs, value.clone());
     let least = choice.least;
     Ok(match (n_words_of(by), n_words_of(value)) {

@@ -11,7 +11,9 @@ use arrow::datatypes::{
     TimestampMicrosecondType,
 };
 
-use super::{Op, decimal_scale, describe, growing, set_laws, sum_laws, type_name};
+use metricc_ir::{AggregateOp, Value};
+
+use super::{decimal_scale, describe, does_not_fit, growing, laws_of, over, refused, shape_of, type_name};
 use crate::heap_groups::{HeapKernel, HeapMonoid};
 use crate::heap_monoids::{
     DistinctBooleans, DistinctDecimals, DistinctTexts, DistinctWords, Frequency, Listable, Listed, Sketch,
@@ -20,19 +22,19 @@ use crate::heap_monoids::{
 use crate::lists::element_field;
 use crate::scalar::{OneWord, hash64};
 use crate::states::{DEPTH, MAX_PRECISION, MIN_PRECISION, width_for};
-use crate::values::Shape;
+use crate::values::{Shape, constant_bytes};
 use crate::{Description, Exactness, Laws, Monoid, Result, Size, StateError};
 
 /// The number of distinct values, or the values; both have one state, hence one name.
-pub(super) fn distinct(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
-    let shape = op.shape(input)?;
+pub(super) fn distinct(op: &AggregateOp, input: &DataType) -> Result<Arc<dyn Monoid>> {
+    let shape = shape_of(op, input)?;
     let presented = match op {
-        Op::Set => DataType::List(element_field(input)),
+        AggregateOp::Set => DataType::List(element_field(input)),
         _ => DataType::Int64,
     };
     let size = if *input == DataType::Boolean { Size::Bounded(16) } else { set_growth(shape) };
-    let name = Op::Distinct.over(input);
-    let description = describe(name, set_laws(size), std::slice::from_ref(input), presented);
+    let name = format!("distinct({})", type_name(input));
+    let description = describe(name, laws_of(op, size), std::slice::from_ref(input), presented);
     Ok(match input {
         DataType::Boolean => set(op, description, DistinctBooleans, shape, input),
         DataType::Int64 => words::<Int64Type>(op, description, shape, input),
@@ -47,7 +49,7 @@ pub(super) fn distinct(op: &Op, input: &DataType) -> Result<Arc<dyn Monoid>> {
 }
 
 fn words<T: ArrowPrimitiveType>(
-    op: &Op,
+    op: &AggregateOp,
     description: Description,
     shape: Shape,
     element: &DataType,
@@ -59,7 +61,7 @@ where
 }
 
 fn set<K: HeapKernel>(
-    op: &Op,
+    op: &AggregateOp,
     description: Description,
     counted: K,
     shape: Shape,
@@ -69,7 +71,9 @@ where
     K::State: Listable,
 {
     match op {
-        Op::Set => HeapMonoid::boxed(description, Listed { counted, shape, element: element.clone() }),
+        AggregateOp::Set => {
+            HeapMonoid::boxed(description, Listed { counted, shape, element: element.clone() })
+        }
         _ => HeapMonoid::boxed(description, counted),
     }
 }
@@ -83,14 +87,13 @@ fn set_growth(shape: Shape) -> Size {
     growing(shape, more, "distinct value")
 }
 
-pub(super) fn union(input: &DataType) -> Result<Arc<dyn Monoid>> {
-    let op = &Op::Union;
-    let DataType::List(field) = input else { return op.does_not_fit(input) };
+pub(super) fn union(op: &AggregateOp, input: &DataType) -> Result<Arc<dyn Monoid>> {
+    let DataType::List(field) = input else { return does_not_fit(op, input) };
     let element = field.data_type().clone();
-    let shape = op.shape(&element)?;
+    let shape = shape_of(op, &element)?;
     let presented = DataType::List(element_field(&element));
     let description =
-        describe(op.over(&element), set_laws(set_growth(shape)), std::slice::from_ref(input), presented);
+        describe(over(op, &element), laws_of(op, set_growth(shape)), std::slice::from_ref(input), presented);
     Ok(match shape {
         Shape::Wide => HeapMonoid::boxed(description, UnionDecimals { element }),
         Shape::Text => HeapMonoid::boxed(description, UnionTexts),
@@ -106,13 +109,13 @@ fn precision_for(error_ppm: u32) -> Option<u8> {
         .filter(|_| error_ppm < 1_000_000)
 }
 
-pub(super) fn distinct_within(op: &Op, error_ppm: u32, input: &DataType) -> Result<Arc<dyn Monoid>> {
+pub(super) fn distinct_within(op: &AggregateOp, error_ppm: u32, input: &DataType) -> Result<Arc<dyn Monoid>> {
     let precision = precision_for(error_ppm)
         .ok_or_else(|| StateError::new(op.name(), "the relative error is not between 0.2032 % and 100 %"))?;
     let n_registers = 1_usize << precision;
     let laws = Laws {
         exactness: Exactness::StandardError(standard_error_ppm(n_registers)),
-        ..set_laws(Size::Bounded(n_registers))
+        ..laws_of(op, Size::Bounded(n_registers))
     };
     let name = format!("hll(p={precision}, {})", type_name(input));
     let description = describe(name, laws, std::slice::from_ref(input), DataType::Int64);
@@ -132,7 +135,7 @@ pub(super) fn distinct_within(op: &Op, error_ppm: u32, input: &DataType) -> Resu
         _ if decimal_scale(input).is_some() => {
             HeapMonoid::boxed(description, Sketch::<Decimal128Array>::new(precision))
         }
-        _ => return op.does_not_fit(input),
+        _ => return does_not_fit(op, input),
     })
 }
 
@@ -147,16 +150,22 @@ const FREQUENCY_ERRORS: std::ops::RangeInclusive<u32> = 100..=500_000;
 /// Counters in a row of the widest sketch.
 pub(crate) const MAX_WIDTH: u32 = 27_183;
 
-pub(super) fn frequency(op: &Op, error_ppm: u32, item: &[u8], input: &DataType) -> Result<Arc<dyn Monoid>> {
+pub(super) fn frequency(
+    op: &AggregateOp,
+    error_ppm: u32,
+    item: &Value,
+    input: &DataType,
+) -> Result<Arc<dyn Monoid>> {
     if !FREQUENCY_ERRORS.contains(&error_ppm) {
-        return Err(op.refused("the error is not between 0.01 % and 50 % of all rows"));
+        return Err(refused(op, "the error is not between 0.01 % and 50 % of all rows"));
     }
-    op.shape(input)?.check(item).map_err(|_| op.refused("the value that is asked for is of another type"))?;
+    let item = constant_bytes(item, input)
+        .ok_or_else(|| refused(op, "the value that is asked for is of another type"))?;
     let width = width_for(error_ppm);
     // A counter's distance to the last takes up to 3 bytes, its count up to 9.
     let size = Size::Bounded(width as usize * DEPTH as usize * 12);
-    let laws = Laws { exactness: Exactness::ShareOfRows(error_ppm), ..sum_laws(size) };
+    let laws = Laws { exactness: Exactness::ShareOfRows(error_ppm), ..laws_of(op, size) };
     let name = format!("count_min({width} by {DEPTH}, {})", type_name(input));
     let description = describe(name, laws, std::slice::from_ref(input), DataType::Int64);
-    Ok(HeapMonoid::boxed(description, Frequency { width, item: hash64(item) }))
+    Ok(HeapMonoid::boxed(description, Frequency { width, item: hash64(&item) }))
 }

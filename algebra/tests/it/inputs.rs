@@ -9,7 +9,8 @@ use arrow::array::{
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use metricc_algebra::law_kit::Sample;
-use metricc_algebra::{Monoid, Op, SessionPart, Sessions, monoid};
+use metricc_algebra::{Monoid, SessionPart, Sessions, monoid};
+use metricc_ir::{AggregateOp as Op, Value};
 use proptest::prelude::*;
 
 const LARGEST_DECIMAL: i128 = 10_i128.pow(38) - 1;
@@ -65,19 +66,19 @@ fn moment() -> [DataType; 2] {
 }
 
 /// A few values of a type, ascending, as the parameters of aggregates hold them.
-pub(crate) fn parameters(data_type: &DataType) -> Vec<Vec<u8>> {
-    let column: ArrayRef = match data_type {
-        DataType::Boolean => Arc::new(BooleanArray::from(vec![false, true])),
-        DataType::Int64 => Arc::new(Int64Array::from(vec![-2, 0, 3])),
-        DataType::Float64 => Arc::new(Float64Array::from(vec![-1.5, 0.0, 1e16])),
-        DataType::Utf8View => Arc::new(StringViewArray::from(vec!["", "a", "ab"])),
-        DataType::Int32 => Arc::new(Int32Array::from(vec![-1, 5])),
-        DataType::Date32 => Arc::new(Date32Array::from(vec![-1, 5])),
-        DataType::Timestamp(..) => Arc::new(TimestampMicrosecondArray::from(vec![-1, 2])),
-        DataType::Duration(_) => Arc::new(DurationMicrosecondArray::from(vec![-1, 2])),
-        other => Arc::new(Decimal128Array::from(vec![-2, 0, 3]).with_data_type(other.clone())),
-    };
-    (0..column.len()).filter_map(|row| metricc_algebra::value_bytes(&column, row)).collect()
+pub(crate) fn parameters(data_type: &DataType) -> Vec<Value> {
+    let all = |longs: [i64; 2], make: fn(i64) -> Value| longs.map(make).to_vec();
+    match data_type {
+        DataType::Boolean => vec![Value::Bool(false), Value::Bool(true)],
+        DataType::Int64 => [-2, 0, 3].map(Value::Int).to_vec(),
+        DataType::Float64 => [-1.5, 0.0, 1e16].map(Value::Float).to_vec(),
+        DataType::Utf8View => ["", "a", "ab"].map(|text| Value::String(text.to_owned())).to_vec(),
+        DataType::Int32 => [-1_i32, 5].map(|place| Value::Enum(place.cast_unsigned())).to_vec(),
+        DataType::Date32 => [-1, 5].map(Value::Date).to_vec(),
+        DataType::Timestamp(..) => all([-1, 2], Value::Timestamp),
+        DataType::Duration(_) => all([-1, 2], Value::Duration),
+        _ => [-2, 0, 3].map(Value::Decimal).to_vec(),
+    }
 }
 
 /// Every aggregate of several arguments, or with parameters of its type, over one type.

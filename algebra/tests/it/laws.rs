@@ -3,7 +3,8 @@
 use arrow::array::{Array, AsArray, BooleanArray, Float64Array, Int64Array};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use metricc_algebra::law_kit::{Sample, check_laws};
-use metricc_algebra::{Layout, Monoid, Op, Size, monoid, n_words};
+use metricc_algebra::{Layout, Monoid, Size, monoid, n_words};
+use metricc_ir::AggregateOp as Op;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::sync::Arc;

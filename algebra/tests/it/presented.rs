@@ -7,7 +7,8 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringViewArray,
 };
 use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
-use metricc_algebra::{Op, monoid};
+use metricc_algebra::monoid;
+use metricc_ir::AggregateOp as Op;
 use num_bigint::BigInt;
 use num_rational::Ratio;
 use num_traits::{Signed, ToPrimitive, Zero};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, StringViewArray};
 use arrow::datatypes::{Float64Type, Int64Type};
-use metricc_algebra::{Exactness, Op, monoid};
+use metricc_algebra::{Exactness, monoid};
+use metricc_ir::{AggregateOp as Op, Value};
 use num_bigint::BigInt;
 use num_rational::Ratio;
 use num_traits::Signed;
@@ -181,9 +182,7 @@ fn frequencies_are_never_too_low_and_rarely_too_high() {
             let column: ArrayRef = Arc::new(Int64Array::from(rows.clone()));
             // The state of many merged parts, asked for many items.
             let of_item = |item: i64| {
-                let bytes =
-                    metricc_algebra::value_bytes(&(Arc::new(Int64Array::from(vec![item])) as ArrayRef), 0);
-                let op = Op::Frequency { error_ppm, item: bytes.unwrap() };
+                let op = Op::Frequency { error_ppm, item: Value::Int(item) };
                 monoid(&op, &[arrow::datatypes::DataType::Int64]).unwrap()
             };
             let any = of_item(0);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BinaryArray, FixedSizeBinaryArray};
 use arrow::datatypes::DataType;
 use metricc_algebra::law_kit::{Sample, state_bytes};
-use metricc_algebra::{HeapState, Layout, Monoid, Op, monoid};
+use metricc_algebra::{HeapState, Layout, Monoid, monoid};
+use metricc_ir::AggregateOp as Op;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 

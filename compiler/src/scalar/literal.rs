@@ -11,11 +11,6 @@ use metricc_ir::{Kind, Value};
 use super::data_type;
 use crate::CompileError;
 
-/// A column of one row that holds a value of a kind.
-pub(crate) fn constant(value: &Value, kind: &Kind) -> Result<ArrayRef, CompileError> {
-    scalar(value, kind)?.to_array().map_err(|error| CompileError::engine("constant", error))
-}
-
 /// The scalar for a value of a kind.
 pub(super) fn scalar(value: &Value, kind: &Kind) -> Result<ScalarValue, CompileError> {
     Ok(match (value, kind) {

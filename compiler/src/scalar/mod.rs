@@ -51,7 +51,6 @@ use metricc_ir::{Expr, ExprKind, Func, Type};
 use crate::CompileError;
 
 pub use kernel::Kernel;
-pub(crate) use literal::constant;
 pub use metricc_log::arrow_type as data_type;
 pub use window::WindowRule;
 

@@ -1,57 +1,12 @@
-//! Aggregates: where they stand, and the type that each presents.
+//! Aggregates: where they stand, and the column that each becomes.
 
 use super::checker::{Checker, NoneKind, Place, Typed};
 use super::import;
 use crate::ast::{Argument, Expr, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::{Aggregate, AggregateOp, ExprKind as IrKind, Kind, RecordField, Type};
-
-/// The aggregates. `min` and `max` are aggregates with one argument only.
-pub(super) const NAMES: [&str; 37] = [
-    "count",
-    "sum",
-    "mean",
-    "min",
-    "max",
-    "variance",
-    "stddev",
-    "skewness",
-    "kurtosis",
-    "covariance",
-    "correlation",
-    "slope",
-    "intercept",
-    "any",
-    "all",
-    "first",
-    "last",
-    "arg_min",
-    "arg_max",
-    "distinct",
-    "set",
-    "union",
-    "quantile",
-    "median",
-    "p50",
-    "p90",
-    "p95",
-    "p99",
-    "p999",
-    "histogram",
-    "top",
-    "frequency",
-    "bits_or",
-    "bits_and",
-    "bits_xor",
-    "funnel",
-    "retention",
-];
-
-/// Whether a call is one of an aggregate.
-pub(crate) fn is_aggregate(name: &str, n_arguments: usize) -> bool {
-    NAMES.contains(&name) && !(matches!(name, "min" | "max") && n_arguments > 1)
-}
+use metricc_ir::catalogue;
+use metricc_ir::{Aggregate, AggregateOp, ExprKind as IrKind, Kind, Type};
 
 impl Checker<'_> {
     /// `value where condition` behind an aggregate.
@@ -153,11 +108,11 @@ impl Checker<'_> {
                     function.span,
                     "clauses speak of single events",
                 );
-                match name.as_str() {
-                    "min" | "max" => diagnostic.help(format!(
+                match catalogue::scalar(name) {
+                    Some(_) => diagnostic.help(format!(
                         "aggregates stand in the metric's value; `{name}(a, b)` compares two values"
                     )),
-                    _ => diagnostic.help("aggregates stand in the metric's value, behind `=`"),
+                    None => diagnostic.help("aggregates stand in the metric's value, behind `=`"),
                 }
             }
             Place::Output => return,
@@ -166,75 +121,13 @@ impl Checker<'_> {
     }
 }
 
-/// The presented type, as the documentation of [`AggregateOp`] has it.
 fn presented(op: &AggregateOp, args: &[Typed]) -> Type {
-    let kind = args.first().map_or(Kind::Int, |arg| arg.kind().clone());
-    match op {
-        AggregateOp::UserDefined(import) => import::presented(import),
-        AggregateOp::Count
-        | AggregateOp::Distinct
-        | AggregateOp::DistinctWithin { .. }
-        | AggregateOp::Frequency { .. }
-        | AggregateOp::BitsOr
-        | AggregateOp::BitsXor => Type::of(Kind::Int),
-        AggregateOp::Any | AggregateOp::All => Type::of(Kind::Bool),
-        AggregateOp::Min
-        | AggregateOp::Max
-        | AggregateOp::First
-        | AggregateOp::Last
-        | AggregateOp::ArgMin
-        | AggregateOp::ArgMax
-        | AggregateOp::BitsAnd
-        | AggregateOp::ExactQuantile { .. } => Type::optional(kind),
-        AggregateOp::Variance
-        | AggregateOp::Stddev
-        | AggregateOp::Skewness
-        | AggregateOp::Kurtosis
-        | AggregateOp::Covariance
-        | AggregateOp::Correlation
-        | AggregateOp::Slope
-        | AggregateOp::Intercept
-        | AggregateOp::Quantile { .. } => Type::optional(Kind::Float),
-        AggregateOp::Sum => sum_of(&kind),
-        AggregateOp::Mean => match kind {
-            Kind::Decimal { scale, .. } => {
-                Type::optional(Kind::Decimal { precision: 38, scale: scale.saturating_add(6).min(38) })
-            }
-            _ => Type::optional(Kind::Float),
-        },
-        AggregateOp::Histogram { .. } | AggregateOp::Funnel { .. } => list_of(Kind::Int),
-        AggregateOp::Set => list_of(kind),
-        AggregateOp::Union => match kind {
-            Kind::List(element) => list_of(element.kind),
-            kind => list_of(kind),
-        },
-        AggregateOp::Top { .. } => {
-            // Within a list, a sum that does not fit its type is none.
-            let value = match args.get(1) {
-                None => Type::of(Kind::Int),
-                Some(by) => Type { optional: true, ..sum_of(by.kind()) },
-            };
-            list_of(record([("item", Type::of(kind)), ("value", value)]))
+    match (op, op.spec()) {
+        (AggregateOp::UserDefined(import), _) => import::presented(import),
+        (_, Some(spec)) => {
+            let kinds: Vec<&Kind> = args.iter().map(Typed::kind).collect();
+            spec.presents.ty(&kinds, op.error_ppm().is_some())
         }
-        AggregateOp::Retention { .. } => {
-            let period = args.get(1).map_or(Kind::Int, |period| period.kind().clone());
-            list_of(record([("cohort", Type::of(period)), ("actors", list_of(Kind::Int))]))
-        }
+        (_, None) => Type::of(Kind::Int),
     }
-}
-
-fn sum_of(kind: &Kind) -> Type {
-    match kind {
-        Kind::Int => Type::of(Kind::Int128),
-        Kind::Decimal { scale, .. } => Type::optional(Kind::Decimal { precision: 38, scale: *scale }),
-        _ => Type::optional(Kind::Float),
-    }
-}
-
-fn list_of(kind: Kind) -> Type {
-    Type::of(Kind::List(Box::new(Type::of(kind))))
-}
-
-fn record(fields: [(&str, Type); 2]) -> Kind {
-    Kind::Record(fields.map(|(name, ty)| RecordField { name: name.to_owned(), ty }).into())
 }

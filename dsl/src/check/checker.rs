@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::Names;
 use super::literal::Literal;
-use super::lookup::LookedUp;
-use super::operand::Operands;
+use super::operands::Operands;
 use crate::ast;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
@@ -90,6 +89,21 @@ pub(super) enum LetState {
     Waiting,
     Checking,
     Done(Option<Box<Typed>>),
+}
+
+/// A `lookup`; its keys are checked when it is first needed.
+pub(super) struct LookedUp<'a> {
+    pub(super) name: &'a ast::Name,
+    pub(super) table: &'a ast::Name,
+    pub(super) keys: &'a [ast::Expr],
+    pub(super) state: KeyState,
+    pub(super) used: bool,
+}
+
+pub(super) enum KeyState {
+    Waiting,
+    Checking,
+    Done(Option<Vec<Typed>>),
 }
 
 /// Checks the expressions of one metric. Methods that return an option have reported what is wrong

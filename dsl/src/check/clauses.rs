@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Names;
-use super::aggregate::is_aggregate;
 use crate::ast::{
     Argument, Clause, ClauseKind, Every, Expr, ExprKind, KeyItem, MetricItem, MetricValue, Name,
 };
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::Source;
+use metricc_ir::catalogue;
 use metricc_ir::suggest;
 
 /// The clauses of a body, by kind; those that stand once are taken once.
@@ -129,7 +129,7 @@ fn has_aggregate(expr: &Expr) -> bool {
         match &expr.kind {
             ExprKind::Call { function, arguments } => {
                 let plain = |argument: &&Argument| argument.name.is_none();
-                if is_aggregate(&function.text, arguments.iter().filter(plain).count()) {
+                if catalogue::is_aggregate(&function.text, arguments.iter().filter(plain).count()) {
                     return true;
                 }
                 todo.extend(arguments.iter().map(|argument| &argument.value));

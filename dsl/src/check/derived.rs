@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Names;
 use super::checker::Checker;
 use super::clauses::{self, Clauses, WindowClause};
-use super::{Names, operand};
+use super::operands::Operands;
 use crate::ast::{Expr, ExprKind, MetricItem, MetricValue};
-use crate::code::Code;
-use crate::diagnostic::{Diagnostic, Severity, Span};
+use crate::code::{Code, Severity};
+use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::{AnyMetric, Derived};
 
 /// Whether an item is made of metrics.
@@ -108,7 +109,7 @@ impl<'a> Derivations<'a> {
             Some(clause @ WindowClause::Every { .. }) => Some(checker.window(clause)?),
             _ => None,
         };
-        checker.operands = Some(operand::Operands::new(operands, window, kept_keys(&clauses)));
+        checker.operands = Some(Operands::new(operands, window, kept_keys(&clauses)));
         let outputs = checker.outputs(&item.value, &mut clauses.unit);
         let operands = checker.operands.take()?;
         let is_sound = found[n_before..].iter().all(|diagnostic| diagnostic.severity != Severity::Error);

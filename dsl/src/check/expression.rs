@@ -1,7 +1,6 @@
 //! Expressions: names, literals, conditions; the rest is handed on.
 
 use super::checker::{Checker, Column, LetState, NoneKind, Place, Typed};
-use super::function;
 use super::literal::Literal;
 use super::lookup::fact;
 use super::offset::Back;
@@ -10,6 +9,7 @@ use crate::ast::{BinaryOperator, Expr, ExprKind, Name, UnaryOperator};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir as ir;
+use metricc_ir::catalogue;
 use metricc_ir::suggest;
 use metricc_ir::{Func, Kind, Value};
 
@@ -303,7 +303,7 @@ impl Checker<'_> {
 
     fn in_calendar(&mut self, value: &Expr, calendar: &Name, span: Span) -> Option<Typed> {
         match &value.bare().kind {
-            ExprKind::Call { function, arguments } if function::takes_calendar(&function.text) => {
+            ExprKind::Call { function, arguments } if catalogue::takes_calendar(&function.text) => {
                 self.call(function, arguments, Some(calendar), span)
             }
             _ => {

@@ -3,11 +3,14 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use super::arguments::Parts;
 use super::checker::{Checker, NoneKind, Typed};
-use super::{Names, function, types};
+use super::function::Callee;
+use super::{Names, literal, types};
 use crate::ast::{Argument, Expr, ExprKind, ImportItem, Name, TypeRef};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
+use metricc_ir::catalogue;
 use metricc_ir::{AggregateOp, Func, Import, Kind, Type};
 
 /// Most arguments of own code.
@@ -24,7 +27,7 @@ pub(super) struct ImportEntry {
 /// Checks an import; `None` if it has errors, which are reported.
 pub(super) fn check(item: &ImportItem, found: &mut Vec<Diagnostic>) -> Option<Arc<Import>> {
     let name = &item.name;
-    if function::is_known(&name.text) {
+    if catalogue::names().contains(&name.text.as_str()) {
         let message = format!("`{}` is a function of the language", name.text);
         found
             .push(Diagnostic::new(Code::Import, message, name.span, "").help("import it under another name"));
@@ -84,7 +87,7 @@ fn is_there(ty: &TypeRef, found: &mut Vec<Diagnostic>) -> bool {
 
 fn version(item: &ImportItem, found: &mut Vec<Diagnostic>) -> Option<u32> {
     let Some(version) = &item.version else { return Some(1) };
-    let number = function::number_literal(&version.kind).filter(|number| !number.point);
+    let number = literal::number(&version.kind).filter(|number| !number.point);
     let number = number.and_then(|number| u32::try_from(number.digits).ok()).filter(|number| *number > 0);
     if number.is_none() && !matches!(version.kind, ExprKind::Poisoned) {
         let diagnostic = Diagnostic::new(Code::Import, "not a version", version.span, "");
@@ -112,7 +115,7 @@ impl Checker<'_> {
     /// Whether a call is one of an aggregate, the program's own included.
     pub(super) fn is_aggregate_call(&self, name: &str, n_arguments: usize) -> bool {
         let own = self.names.imports.get(name).and_then(|entry| entry.import.as_ref());
-        own.map_or_else(|| super::is_aggregate(name, n_arguments), |own| own.is_aggregate)
+        own.map_or_else(|| catalogue::is_aggregate(name, n_arguments), |own| own.is_aggregate)
     }
 
     /// A call of an imported function.
@@ -123,12 +126,17 @@ impl Checker<'_> {
         arguments: &[Argument],
         span: Span,
     ) -> Option<Typed> {
+        let usage = usage(import);
+        let callee = Callee { name: function, usage: &usage };
+        // All are checked before any is missed.
+        let given: Vec<Option<Typed>> = arguments.iter().map(|argument| self.expr(&argument.value)).collect();
         let n_wanted = import.arguments.len();
-        let given = self.positional(function, arguments, n_wanted..=n_wanted)?;
+        self.counted(callee, arguments, n_wanted..=n_wanted)?;
+        let given = given.into_iter().collect::<Option<Vec<_>>>()?;
         let taken: Vec<Option<Typed>> = given
             .into_iter()
             .zip(&import.arguments)
-            .map(|(given, ty)| self.own_argument(given, ty, function))
+            .map(|(given, ty)| self.own_argument(callee, given, ty))
             .collect();
         let taken = taken.into_iter().collect::<Option<Vec<_>>>()?;
         let may_be_none = taken.iter().zip(&import.arguments).filter(|(_, ty)| !ty.optional);
@@ -144,11 +152,11 @@ impl Checker<'_> {
         }
     }
 
-    fn own_argument(&mut self, given: Typed, ty: &Type, function: &Name) -> Option<Typed> {
+    fn own_argument(&mut self, callee: Callee<'_>, given: Typed, ty: &Type) -> Option<Typed> {
         if ty.optional && (given.literal.is_some() || *given.kind() == ty.kind) {
             return self.adapt(given, &ty.kind);
         }
-        self.take(given, &ty.kind, function)
+        self.take(callee, given, &ty.kind)
     }
 
     /// Operation and arguments of an imported aggregate.
@@ -157,21 +165,29 @@ impl Checker<'_> {
         import: &Arc<Import>,
         function: &Name,
         plain: &[&Expr],
-    ) -> Option<super::arguments::Parts> {
+    ) -> Option<Parts> {
+        let usage = usage(import);
+        let callee = Callee { name: function, usage: &usage };
         let given: Vec<Option<Typed>> = plain.iter().map(|value| self.expr(value)).collect();
-        self.n_arguments(function, plain, import.arguments.len()..=import.arguments.len())?;
+        self.n_arguments(callee, plain.len(), import.arguments.len()..=import.arguments.len())?;
         let given = given.into_iter().collect::<Option<Vec<_>>>()?;
         let adapted = given.into_iter().zip(&import.arguments).map(|(given, ty)| {
             // None is skipped, so only the kind counts.
             if given.literal.is_some() || *given.kind() == ty.kind {
                 return self.adapt(given, &ty.kind);
             }
-            self.wrong_kind(function, &given, &format!("`{}`", ty.kind), "");
+            self.wrong_kind(callee, &given, &format!("`{}`", ty.kind), "");
             None
         });
         let adapted: Vec<Option<Typed>> = adapted.collect();
         Some((AggregateOp::UserDefined(import.clone()), adapted.into_iter().collect::<Option<_>>()?))
     }
+}
+
+/// How an import is called.
+fn usage(import: &Import) -> String {
+    let types: Vec<String> = import.arguments.iter().map(ToString::to_string).collect();
+    format!("{}({})", import.name, types.join(", "))
 }
 
 /// Whether own code may fail to give a value of the kind: a float that is not finite, a time beyond all years.

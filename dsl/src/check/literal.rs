@@ -3,6 +3,7 @@
 use crate::ast::{Expr, ExprKind, Number, UnaryOperator};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
+use metricc_ir::catalogue::Sort;
 use metricc_ir::suggest;
 use metricc_ir::text::timestamp::{self, TimeProblem};
 use metricc_ir::{Kind, Value};
@@ -27,6 +28,14 @@ impl Literal {
     }
 }
 
+/// The number literal of an expression, unless it is something else.
+pub(super) fn number(kind: &ExprKind) -> Option<Number> {
+    match kind {
+        ExprKind::Number(number) => Some(*number),
+        _ => None,
+    }
+}
+
 /// The decimal of exactly the digits of a number.
 pub(super) fn decimal_kind(number: Number) -> Kind {
     let n_digits = number.digits.unsigned_abs().checked_ilog10().map_or(1, |log| log + 1);
@@ -39,7 +48,7 @@ pub(super) fn value_as(literal: &Literal, kind: &Kind, span: Span) -> Result<Val
     match literal {
         Literal::None => Ok(Value::None),
         Literal::Number(number) => number_as(*number, kind).ok_or_else(|| {
-            let is_number = matches!(kind, Kind::Int | Kind::Int128 | Kind::Decimal { .. } | Kind::Float);
+            let is_number = Sort::AnyNumber.fits(kind);
             let diagnostic = if is_number {
                 Diagnostic::new(Code::NumberLiteral, format!("this number is no `{kind}`"), span, "")
                     .help(fitting(kind))

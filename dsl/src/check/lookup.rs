@@ -1,27 +1,12 @@
 //! `lookup m = merchants[merchant_id]`, and `m.category` for a column of the row that has the key.
 
-use super::checker::{Checker, NoneKind, Place, Typed};
+use super::checker::{Checker, KeyState, LookedUp, NoneKind, Place, Typed};
 use super::literal::Literal;
 use crate::ast::{self, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::suggest;
 use metricc_ir::{Func, Kind, Type};
-
-/// A `lookup`; its keys are checked when it is first needed.
-pub(super) struct LookedUp<'a> {
-    pub(super) name: &'a Name,
-    pub(super) table: &'a Name,
-    pub(super) keys: &'a [ast::Expr],
-    pub(super) state: KeyState,
-    pub(super) used: bool,
-}
-
-pub(super) enum KeyState {
-    Waiting,
-    Checking,
-    Done(Option<Vec<Typed>>),
-}
 
 /// The name of `value.field` among the facts.
 pub(super) fn fact(value: &Name, field: &Name) -> String {

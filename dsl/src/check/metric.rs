@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::checker::{Checker, Column, Let, LetState, NoneKind, Place, Typed};
+use super::checker::{Checker, Column, KeyState, Let, LetState, LookedUp, NoneKind, Place, Typed};
 use super::clauses::{self, Clauses};
 use super::expression::learn;
-use super::lookup::{KeyState, LookedUp};
 use super::{MOST_PARTS, Names, Places, duplicate, name, too_many};
 use crate::ast::{Expr, ExprKind, KeyItem, MetricItem, MetricValue, Name};
-use crate::code::Code;
-use crate::diagnostic::{Diagnostic, Severity, Span};
+use crate::code::{Code, Severity};
+use crate::diagnostic::{Diagnostic, Span};
+use metricc_ir::catalogue::AGGREGATES;
+use metricc_ir::suggest;
 use metricc_ir::{Each, ExprKind as IrKind, Func, Key, Kind, Metric, Output, Source, Window};
 
 /// The metric; what is wrong with it is in `found`.
@@ -323,6 +324,8 @@ impl<'a> Checker<'a> {
         if is_harmless || !source.identity.is_empty() {
             return;
         }
+        let idempotent = AGGREGATES.iter().filter(|spec| spec.idempotent).map(|spec| spec.name);
+        let idempotent: Vec<&str> = idempotent.collect();
         let message = format!("`{}` counts an event again each time it arrives", item.name.text);
         self.report(
             Diagnostic::new(
@@ -332,7 +335,7 @@ impl<'a> Checker<'a> {
                 format!("`{}` does not say what identifies an event", source.name),
             )
             .help("mark the fields that identify an event with `key`")
-            .note("`min`, `max`, `any`, `all` and `distinct` give the same for repeated events"),
+            .note(format!("{} give the same for repeated events", suggest::all_of(&idempotent))),
         );
     }
 

@@ -1,6 +1,7 @@
 //! The kinds of number: what two of them have in common, and casts between them.
 
 use super::checker::{Checker, NoneKind, Typed};
+use metricc_ir::catalogue::Sort;
 use metricc_ir::{Func, Kind};
 
 /// Digits of an `int` as a decimal.
@@ -19,15 +20,6 @@ pub(super) enum Apart {
     Other,
 }
 
-pub(super) fn is_number(kind: &Kind) -> bool {
-    matches!(kind, Kind::Int | Kind::Int128 | Kind::Decimal { .. } | Kind::Float)
-}
-
-/// Kinds that `<` and `min` understand.
-pub(super) fn is_ordered(kind: &Kind) -> bool {
-    !matches!(kind, Kind::Bool | Kind::List(_) | Kind::Record(_))
-}
-
 /// Precision and scale of an exact number as a decimal.
 pub(super) fn as_decimal(kind: &Kind) -> Option<(u8, u8)> {
     match kind {
@@ -44,7 +36,7 @@ pub(super) fn join(left: &Kind, right: &Kind, is_output: bool, clamp: bool) -> R
     if left == right {
         return Ok(left.clone());
     }
-    if !is_number(left) || !is_number(right) {
+    if !Sort::AnyNumber.fits(left) || !Sort::AnyNumber.fits(right) {
         return Err(Apart::Other);
     }
     match (left, right) {

@@ -1,7 +1,6 @@
 //! One metric in the definition of another: which value it is, and how its rows fit those of the others.
 
 use metricc_ir as ir;
-use std::collections::BTreeMap;
 
 use super::checker::{Checker, NoneKind, Typed};
 use super::offset::{Back, units_in};
@@ -9,67 +8,8 @@ use crate::ast::Name;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::calendar::{MICROS_PER_DAY, ZoneRules};
-use metricc_ir::{
-    self, AnyMetric, CalendarUnit, Derived, Operand, OperandColumn, Output, RecordField, RowType, Window,
-};
+use metricc_ir::{AnyMetric, CalendarUnit, Operand, RecordField, RowType, Window};
 use metricc_ir::{spelling, suggest};
-
-/// What a metric is made of, as far as it has been checked.
-pub(super) struct Operands {
-    /// What names stand for; `None` where that has errors.
-    made: BTreeMap<String, Option<AnyMetric>>,
-    /// `every`: the window that all are read by.
-    window: Option<Window>,
-    /// `by`: the keys that are kept.
-    kept: Option<Vec<(Option<String>, Span)>>,
-    /// Window and keys of all rows, and where they come from.
-    shape: Option<(Window, Vec<RecordField>, Span)>,
-    operands: Vec<Operand>,
-    columns: Vec<OperandColumn>,
-}
-
-impl Operands {
-    pub(super) fn new(
-        made: BTreeMap<String, Option<AnyMetric>>,
-        window: Option<Window>,
-        kept: Option<Vec<(Option<String>, Span)>>,
-    ) -> Self {
-        Operands { made, window, kept, shape: None, operands: Vec::new(), columns: Vec::new() }
-    }
-
-    pub(super) fn derived(
-        self,
-        name: String,
-        doc: String,
-        outputs: Vec<Output>,
-        unit: Option<String>,
-    ) -> Option<Derived> {
-        let (window, keys, _) = self.shape?;
-        Some(Derived {
-            name,
-            doc,
-            operands: self.operands,
-            columns: self.columns,
-            keys,
-            window,
-            outputs,
-            unit,
-        })
-    }
-
-    /// The column of an output of a metric over events, read so many windows back.
-    fn column(&mut self, operand: Operand, output: usize) -> usize {
-        let place = self.operands.iter().position(|known| *known == operand).unwrap_or_else(|| {
-            self.operands.push(operand);
-            self.operands.len() - 1
-        });
-        let column = OperandColumn { operand: place, output };
-        self.columns.iter().position(|known| *known == column).unwrap_or_else(|| {
-            self.columns.push(column);
-            self.columns.len() - 1
-        })
-    }
-}
 
 impl Checker<'_> {
     /// `metric`, `metric.field`, each perhaps with an offset.

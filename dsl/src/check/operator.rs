@@ -3,11 +3,12 @@
 
 use super::checker::{Checker, NoneKind, Typed};
 use super::literal::{self, Literal};
-use super::number::{MOST_DIGITS, as_decimal, is_number, is_ordered};
+use super::number::{MOST_DIGITS, as_decimal};
 use super::unify::open_literal;
 use crate::ast::{BinaryOperator, Expr, ExprKind, Number};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
+use metricc_ir::catalogue::Sort;
 use metricc_ir::{Func, Kind};
 
 /// Digits that a division adds.
@@ -126,7 +127,7 @@ impl Checker<'_> {
     fn ordering(&mut self, func: Func, left: Typed, right: Typed, what: &str, span: Span) -> Option<Typed> {
         let (left, right) = (self.need_value(left, what), self.need_value(right, what));
         let (left, right) = self.unify_pair(left?, right?, what, false)?;
-        if !is_ordered(left.kind()) {
+        if !Sort::Ordered.fits(left.kind()) {
             let kind = left.kind().clone();
             self.report(
                 Diagnostic::new(Code::TypeMismatch, format!("{what} on `{kind}`"), span, "it has no order")
@@ -144,7 +145,7 @@ impl Checker<'_> {
             return Some(open_literal(Literal::Number(Number { digits: -number.digits, ..number }), span));
         }
         let typed = self.need_value(typed, "unary `-`")?;
-        if !is_number(typed.kind()) && *typed.kind() != Kind::Duration {
+        if !Sort::AnyNumber.fits(typed.kind()) && *typed.kind() != Kind::Duration {
             self.operand_kinds("unary `-`", "a number or a duration", &[&typed], "");
             return None;
         }
@@ -178,7 +179,7 @@ impl Checker<'_> {
         if is_time(&left) || is_time(&right) {
             return self.time_arithmetic(operator, left, right, what, span);
         }
-        if !is_number(left.kind()) || !is_number(right.kind()) {
+        if !Sort::AnyNumber.fits(left.kind()) || !Sort::AnyNumber.fits(right.kind()) {
             let texts = *left.kind() == Kind::String && *right.kind() == Kind::String;
             let help = match operator {
                 BinaryOperator::Add if texts => "join texts with `concat(a, b)`",

@@ -1,19 +1,82 @@
-//! Parameters of aggregates: literals within limits, that are no values of rows.
+//! Parameters of aggregates: literals within limits.
 
 use super::checker::Checker;
-use super::function::number_literal;
-use super::literal;
+use super::literal::{self, number};
 use crate::ast::{Expr, ExprKind, Number};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
+use metricc_ir::catalogue::{Param, Parameters};
 use metricc_ir::{Kind, Value};
 
 /// A quantile of one, in billionths.
 const ONE: i128 = 1_000_000_000;
 
 impl Checker<'_> {
+    /// Notes a literal in `given`; `of` is the kind of the aggregate's value.
+    pub(super) fn literal(
+        &mut self,
+        param: &Param,
+        expr: &Expr,
+        of: Option<&Kind>,
+        given: &mut Parameters,
+    ) -> Option<()> {
+        match *param {
+            Param::Count { most, what } => given.count = self.whole_number(expr, most, what)?,
+            Param::Quantile => given.q_ppb = self.quantile(expr)?,
+            Param::Within { least_ppm, most_ppm, .. } => {
+                given.error_ppm = Some(self.relative_error(expr, least_ppm.into(), most_ppm.into())?);
+            }
+            Param::Time { .. } => given.time = self.time(expr)?,
+            Param::Item => given.item = self.parameter(expr, of?)?,
+            Param::Edges(most) => given.edges = self.edges(expr, of, most)?,
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// How long something may take.
+    fn time(&mut self, expr: &Expr) -> Option<i64> {
+        match expr.bare().kind {
+            ExprKind::Duration { micros, .. } if micros >= 0 => Some(micros),
+            _ => {
+                self.report(
+                    Diagnostic::new(Code::LiteralArgument, "not a time for the steps", expr.span, "")
+                        .help("write a duration, such as `within: 1h`"),
+                );
+                None
+            }
+        }
+    }
+
+    /// `[10, 100]`, ascending.
+    fn edges(&mut self, expr: &Expr, of: Option<&Kind>, most: usize) -> Option<Vec<Value>> {
+        let problem = |message: String, span| Diagnostic::new(Code::LiteralArgument, message, span, "");
+        let ExprKind::List(elements) = &expr.bare().kind else {
+            let help = "write ascending literals in brackets: `histogram(ms, [10, 100, 1000])`";
+            self.report(problem("not a list of edges".to_owned(), expr.span).help(help));
+            return None;
+        };
+        let of = of?;
+        let known: Vec<Option<Value>> = elements.iter().map(|element| self.parameter(element, of)).collect();
+        let known = known.into_iter().collect::<Option<Vec<Value>>>()?;
+        if known.is_empty() || known.len() > most {
+            let message = format!("a histogram with {} edges", known.len());
+            self.report(problem(message, expr.span).help(format!("write 1 to {most} edges")));
+            return None;
+        }
+        if let Some(place) = known.windows(2).position(|pair| !is_less(&pair[0], &pair[1])) {
+            let (message, span) = ("edges that are not ascending", elements[place + 1].span);
+            self.report(
+                Diagnostic::new(Code::LiteralArgument, message, span, "this is not above the one before")
+                    .help("sort the edges, and write each once"),
+            );
+            return None;
+        }
+        Some(known)
+    }
+
     /// A literal of a kind.
-    pub(super) fn parameter(&mut self, expr: &Expr, kind: &Kind) -> Option<Value> {
+    fn parameter(&mut self, expr: &Expr, kind: &Kind) -> Option<Value> {
         match literal::constant(expr.bare(), kind) {
             Ok(Value::None) | Err(None) => None,
             Ok(value) => Some(value),
@@ -25,9 +88,9 @@ impl Checker<'_> {
     }
 
     /// A whole number from one on.
-    pub(super) fn whole_number(&mut self, expr: &Expr, most: i128, what: &str) -> Option<u32> {
-        let number = number_literal(&expr.bare().kind).and_then(|number| scaled(number, 0));
-        let number = number.filter(|number| (1..=most).contains(number));
+    fn whole_number(&mut self, expr: &Expr, most: u32, what: &str) -> Option<u32> {
+        let number = number(&expr.bare().kind).and_then(|number| scaled(number, 0));
+        let number = number.filter(|number| (1..=i128::from(most)).contains(number));
         if number.is_none() && !matches!(expr.kind, ExprKind::Poisoned) {
             let message = format!("not a whole number from 1 to {most}");
             self.report(
@@ -38,8 +101,8 @@ impl Checker<'_> {
     }
 
     /// `0.99` → billionths.
-    pub(super) fn quantile(&mut self, expr: &Expr) -> Option<u32> {
-        let number = number_literal(&expr.bare().kind);
+    fn quantile(&mut self, expr: &Expr) -> Option<u32> {
+        let number = number(&expr.bare().kind);
         let q_ppb = number.and_then(|number| scaled(number, 9)).filter(|q_ppb| (0..=ONE).contains(q_ppb));
         if q_ppb.is_none() && !matches!(expr.kind, ExprKind::Poisoned) {
             self.report(
@@ -51,7 +114,7 @@ impl Checker<'_> {
     }
 
     /// `1%` → millionths, within limits in millionths.
-    pub(super) fn relative_error(&mut self, expr: &Expr, least: i128, most: i128) -> Option<u32> {
+    fn relative_error(&mut self, expr: &Expr, least: i128, most: i128) -> Option<u32> {
         let ppm = match expr.bare().kind {
             ExprKind::Percent(number) => scaled(number, 4),
             ExprKind::Poisoned => return None,
@@ -82,7 +145,7 @@ fn scaled(number: Number, digits: u8) -> Option<i128> {
 }
 
 /// Whether one literal is below another of its kind.
-pub(super) fn is_less(left: &Value, right: &Value) -> bool {
+fn is_less(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Bool(left), Value::Bool(right)) => left < right,
         (Value::Int(left), Value::Int(right)) => left < right,

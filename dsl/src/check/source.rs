@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::calendar::zone_name;
 use super::{MOST_PARTS, Places, literal, too_many, types};
 use crate::ast::{Expr, FieldItem, Marker, MarkerKind, Name, SourceItem};
-use crate::code::Code;
-use crate::diagnostic::{Diagnostic, Severity, Span};
+use crate::code::{Code, Severity};
+use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::suggest;
 use metricc_ir::{Field, Kind, Source, TimeUnit, Type, Value};
 

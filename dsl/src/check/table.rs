@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::{MOST_PARTS, Places, Uses, too_many, types};
 use crate::ast::{FieldItem, MarkerKind, TableItem};
-use crate::code::Code;
-use crate::diagnostic::{Diagnostic, Severity, Span};
+use crate::code::{Code, Severity};
+use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::text::{self, csv};
 use metricc_ir::{Held, Kind, Lookup, RecordField, Table, Value};
 use metricc_ir::{spelling, suggest};

@@ -3,9 +3,10 @@
 
 use super::checker::{Checker, NoneKind, Typed};
 use super::literal::{self, Literal};
-use super::number::{Apart, is_number, join};
+use super::number::{Apart, join};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
+use metricc_ir::catalogue::Sort;
 use metricc_ir::{Kind, Value};
 
 impl Checker<'_> {
@@ -52,7 +53,7 @@ impl Checker<'_> {
 
     /// The kind with room for all digits of number literals, where it is an exact one.
     fn widened(&mut self, kind: Kind, span: Span, values: &[Typed], what: &str, clamp: bool) -> Option<Kind> {
-        if !is_number(&kind) || kind == Kind::Float {
+        if !Sort::AnyNumber.fits(&kind) || kind == Kind::Float {
             return Some(kind);
         }
         let mut kind = kind;

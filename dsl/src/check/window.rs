@@ -2,12 +2,11 @@
 
 use super::checker::Checker;
 use super::clauses::WindowClause;
-use super::time::CALENDAR_UNITS;
 use crate::ast::{Every, Expr, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::Window;
-use metricc_ir::spelling::calendar_unit;
+use metricc_ir::spelling::{CALENDAR_UNITS, calendar_unit};
 use metricc_ir::suggest;
 
 /// Most windows that one event lies in.

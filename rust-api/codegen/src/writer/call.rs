@@ -1,5 +1,6 @@
 //! Calls over a row: Rust methods, functions and macros as functions of the language.
 
+use metricc_ir::catalogue;
 use proc_macro2::Span;
 use syn::parse::Parser as _;
 use syn::spanned::Spanned;
@@ -17,10 +18,6 @@ const RENAMED: [(&str, &str); 4] =
 /// Methods without a meaning in a language without references.
 const SILENT: [&str; 9] =
     ["clone", "to_owned", "to_string", "as_str", "as_ref", "as_deref", "copied", "cloned", "into"];
-
-/// Functions of a time that may be computed in a zone, as `…_in("zone")`.
-const OF_TIME: [&str; 10] =
-    ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "weekday", "date"];
 
 impl Writer<'_> {
     pub(crate) fn method(&mut self, call: &ExprMethodCall, scope: &Scope, out: &mut LanguageText) {
@@ -114,7 +111,7 @@ impl Writer<'_> {
     ) {
         let mut calendar = None;
         // `hour_in("Asia/Kolkata")` is `hour(…) in CALENDAR`.
-        let in_zone = function.strip_suffix("_in").filter(|function| OF_TIME.contains(function));
+        let in_zone = function.strip_suffix("_in").filter(|function| catalogue::takes_calendar(function));
         let function = in_zone.unwrap_or(function);
         out.push("(", span);
         out.push(function, span);

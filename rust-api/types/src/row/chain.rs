@@ -146,49 +146,70 @@ macro_rules! aggregates {
 }
 
 aggregates! {
-    sum<V>(of: row V) "The sum.";
-    mean<V>(of: row V) "The mean; none of nothing.";
-    min<V>(of: row V) "The least; none of nothing.";
-    max<V>(of: row V) "The greatest; none of nothing.";
-    variance<V>(of: row V) "The variance of the sample.";
-    stddev<V>(of: row V) "The standard deviation of the sample.";
-    skewness<V>(of: row V) "The skewness of the sample.";
-    kurtosis<V>(of: row V) "The excess kurtosis of the sample.";
-    covariance<V, W>(of: row V, and: row W) "The covariance of the sample.";
-    correlation<V, W>(of: row V, and: row W) "Pearson's correlation.";
-    slope<V, W>(y: row V, x: row W) "The slope of the regression line of `y` over `x`.";
-    intercept<V, W>(y: row V, x: row W) "The value of the regression line of `y` over `x` at zero.";
-    any<V>(of: row V) "Whether it holds for a row.";
-    all<V>(of: row V) "Whether it holds for all rows.";
+    count<>() "The number of rows.";
+    sum<V>(of: row V) "The sum: exact, and of floats rounded once.";
+    mean<V>(of: row V) "The arithmetic mean, rounded once.";
+    min<V>(of: row V) "The least value.";
+    max<V>(of: row V) "The greatest value.";
+    variance<V>(of: row V) "The variance of the sample (n − 1), rounded once.";
+    stddev<V>(of: row V) "The standard deviation of the sample (n − 1), rounded once.";
+    skewness<V>(of: row V) "The skewness of the sample, adjusted for its size.";
+    kurtosis<V>(of: row V)
+        "The excess kurtosis of the sample, adjusted for its size: 0 for a normal distribution.";
+    covariance<V, W>(of: row V, and: row W) "The covariance of the sample (n − 1).";
+    correlation<V, W>(of: row V, and: row W) "Pearson's correlation coefficient.";
+    slope<V, W>(y: row V, x: row W) "The slope of the least-squares line of y over x.";
+    intercept<V, W>(y: row V, x: row W) "The value of the least-squares line of y over x at x = 0.";
+    any<V>(of: row V) "Whether the condition holds for at least one row.";
+    all<V>(of: row V) "Whether the condition holds for every row.";
     first<V>(of: row V) "The value of the earliest event.";
     last<V>(of: row V) "The value of the latest event.";
-    arg_min<V, W>(of: row V, by: row W) "The value of the event with the least of another.";
-    arg_max<V, W>(of: row V, by: row W) "The value of the event with the greatest of another.";
-    distinct<V>(of: row V) "The number of distinct values: exact, or an estimate with `.within(0.01)`.";
-    set<V>(of: row V) "The distinct values, in order.";
-    union<V>(of: list V) "The distinct elements of lists, in order.";
-    quantile<V>(of: row V, q: given Num) "A quantile: exact, or with `.within(0.01)`.";
-    median<V>(of: row V) "The median: exact, or with `.within(0.01)`.";
-    p50<V>(of: row V) "The median: exact, or with `.within(0.01)`.";
-    p90<V>(of: row V) "The 0.9 quantile: exact, or with `.within(0.01)`.";
-    p95<V>(of: row V) "The 0.95 quantile: exact, or with `.within(0.01)`.";
-    p99<V>(of: row V) "The 0.99 quantile: exact, or with `.within(0.01)`.";
-    p999<V>(of: row V) "The 0.999 quantile: exact, or with `.within(0.01)`.";
-    histogram<V, W>(of: row V, edges: given W) "The number of rows below the first edge, from each to the next, from the last on.";
-    top<V>(k: given Num, item: row V) "The items with the most rows, or the greatest sums with `.by_sum(|p| p.amount)`.";
-    frequency<V, W>(of: row V, value: given W) "An estimate of the rows with a value, with `.within(0.01)` of all rows.";
-    bits_or<V>(of: row V) "The bits that some row has.";
-    bits_and<V>(of: row V) "The bits that every row has.";
-    bits_xor<V>(of: row V) "The bits that an odd number of rows has.";
-    funnel<V, W>(actor: row V, steps: row W) "How many actors did each step of `|p| [p.a == …, p.b == …]`, `.within(1h)` of their first.";
-    retention<V, W>(actor: row V, period: row W, n_periods: given Num) "How many actors of each first period came back how many periods later.";
-}
-
-impl<E: Event, R> Events<E, R> {
-    /// The number of rows.
-    pub fn count(self) -> Metric {
-        Metric::new()
-    }
+    arg_min<V, W>(of: row V, by: row W)
+        "The value of the event with the least of another value, of the earliest among equal ones.";
+    arg_max<V, W>(of: row V, by: row W)
+        "The value of the event with the greatest of another value, of the latest among equal ones.";
+    distinct<V>(of: row V)
+        "The number of distinct values: exact, or a HyperLogLog estimate within a standard error. An \
+         estimate is asked for with `.within(0.01)`.";
+    set<V>(of: row V) "The distinct values, in ascending order.";
+    union<V>(of: list V) "The distinct elements of all lists, in ascending order.";
+    quantile<V>(of: row V, q: given Num)
+        "The value of rank ⌊q·(n − 1)⌋: exact, or within a relative error. An estimate is asked for with \
+         `.within(0.01)`.";
+    median<V>(of: row V)
+        "The 0.5 quantile: exact, or within a relative error. An estimate is asked for with \
+         `.within(0.01)`.";
+    p50<V>(of: row V)
+        "The 0.5 quantile: exact, or within a relative error. An estimate is asked for with \
+         `.within(0.01)`.";
+    p90<V>(of: row V)
+        "The 0.9 quantile: exact, or within a relative error. An estimate is asked for with \
+         `.within(0.01)`.";
+    p95<V>(of: row V)
+        "The 0.95 quantile: exact, or within a relative error. An estimate is asked for with \
+         `.within(0.01)`.";
+    p99<V>(of: row V)
+        "The 0.99 quantile: exact, or within a relative error. An estimate is asked for with \
+         `.within(0.01)`.";
+    p999<V>(of: row V)
+        "The 0.999 quantile: exact, or within a relative error. An estimate is asked for with \
+         `.within(0.01)`.";
+    histogram<V, W>(of: row V, edges: given W)
+        "The number of rows below the first edge, from each edge to the next, and from the last edge on.";
+    top<V>(k: given Num, item: row V)
+        "The items with the most rows, or with the greatest sums of a value: the greatest first, then by \
+         item. `.by_sum(|p| p.amount)` ranks by sums.";
+    frequency<V, W>(of: row V, value: given W)
+        "An estimate of the number of rows with a value: never too low, and too high by at most a share \
+         of all rows, but for a chance of 1 %. The share is given with `.within(0.01)`.";
+    bits_or<V>(of: row V) "The bits that are set in at least one row.";
+    bits_and<V>(of: row V) "The bits that are set in every row.";
+    bits_xor<V>(of: row V) "The bits that are set in an odd number of rows.";
+    funnel<V, W>(actor: row V, steps: row W)
+        "How many actors did each step, in order, within a time from their first step. The steps are an \
+         array, `|p| [p.a == …, p.b == …]`, the time is given with `.within(1h)`.";
+    retention<V, W>(actor: row V, period: row W, n_periods: given Num)
+        "By the first period of the actors: how many were active in it and in each of the following ones.";
 }
 
 impl<E: Event, R> Events<E, R> {
@@ -203,13 +224,6 @@ impl<R> Group<R> {
     /// A user-defined aggregate, named in `#[metric(import(…))]`; a tuple is several arguments.
     pub fn user_defined<M: Monoid, V>(self, _: M, of: impl FnOnce(R) -> V) -> Out {
         let _ = of;
-        Out
-    }
-}
-
-impl<R> Group<R> {
-    /// The number of rows.
-    pub fn count(self) -> Out {
         Out
     }
 }

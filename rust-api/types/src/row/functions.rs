@@ -16,65 +16,65 @@ macro_rules! functions {
 
 functions! {
     Num {
-        /// Without its sign.
+        /// The number without its sign.
         abs() -> Num;
-        /// Half away from even digits: to so many after the point.
+        /// The number rounded half to even: to a number of digits after the point, or to a whole number.
         round(digits: Num) -> Num;
-        /// The next int below.
+        /// The greatest whole number that is not above the number.
         floor() -> Num;
-        /// The next int above.
+        /// The least whole number that is not below the number.
         ceil() -> Num;
-        /// The lesser.
+        /// The least of several values.
         min(other: Num) -> Num;
-        /// The greater.
+        /// The greatest of several values.
         max(other: Num) -> Num;
-        /// As `int`, toward zero.
+        /// The number as an `int`, without its fraction.
         int() -> Num;
-        /// As `float`.
+        /// The nearest `float`.
         float() -> Num;
         /// The value, or this one where there is none: of an operation that may fail, such as `/`.
         unwrap_or(other: Num) -> Num;
-        /// A hash that never changes.
+        /// A hash of 64 bits that is the same in every version.
         hash64() -> Num;
     }
     Text {
-        /// In lower case.
+        /// The text in lower case.
         lower() -> Text;
-        /// In upper case.
+        /// The text in upper case.
         upper() -> Text;
-        /// In lower case.
+        /// The text in lower case.
         to_lowercase() -> Text;
-        /// In upper case.
+        /// The text in upper case.
         to_uppercase() -> Text;
-        /// Without white space at its ends.
+        /// The text without white space at its ends.
         trim() -> Text;
-        /// Whether it starts so.
+        /// Whether the text starts with another.
         starts_with(start: Text) -> bool;
-        /// Whether it ends so.
+        /// Whether the text ends with another.
         ends_with(end: Text) -> bool;
-        /// Whether this is in it.
+        /// Whether the text contains another, or the list an element.
         contains(part: Text) -> bool;
-        /// Whether a regular expression is found in it.
+        /// Whether a regular expression is found in the text.
         matches(pattern: Text) -> bool;
-        /// So many characters from a place on.
+        /// A number of characters from a position on; positions count from 0.
         substr(start: Num, length: Num) -> Text;
-        /// The parts between separators.
+        /// The parts of the text between separators.
         split(separator: Text) -> List<Text>;
-        /// Both, one after the other.
+        /// The texts, one after the other.
         concat(other: Text) -> Text;
-        /// Its number of characters.
+        /// The number of characters of a text, or of elements of a list.
         length() -> Num;
-        /// Its number of characters.
+        /// The number of characters of a text, or of elements of a list.
         len() -> Num;
         /// The same; a metric has no references.
         as_str() -> Text;
-        /// A hash that never changes.
+        /// A hash of 64 bits that is the same in every version.
         hash64() -> Num;
     }
     Length {
-        /// Without its sign.
+        /// The number without its sign.
         abs() -> Length;
-        /// A hash that never changes.
+        /// A hash of 64 bits that is the same in every version.
         hash64() -> Num;
     }
 }
@@ -83,12 +83,12 @@ macro_rules! of_time {
     ($($ty:ty: $($name:ident $in_zone:ident $what:literal),*;)*) => {
         $(impl $ty {
             $(#[doc = $what]
-            #[doc = ", in UTC."]
+            #[doc = " In UTC."]
             pub fn $name(self) -> Num {
                 Num
             }
             #[doc = $what]
-            #[doc = ", in a zone by its IANA name."]
+            #[doc = " In a zone by its IANA name."]
             pub fn $in_zone(self, _: Text) -> Num {
                 Num
             })*
@@ -98,21 +98,31 @@ macro_rules! of_time {
 
 of_time! {
     Instant:
-        year year_in "The year", quarter quarter_in "The quarter", month month_in "The month",
-        week week_in "The ISO week", day day_in "The day of the month", hour hour_in "The hour",
-        minute minute_in "The minute", second second_in "The second", weekday weekday_in "The weekday, 1 for Monday";
+        year year_in "The year.",
+        quarter quarter_in "The quarter of the year, 1 to 4.",
+        month month_in "The month, 1 to 12.",
+        week week_in "The ISO week, 1 to 53.",
+        day day_in "The day of the month, 1 to 31.",
+        hour hour_in "The hour, 0 to 23.",
+        minute minute_in "The minute, 0 to 59.",
+        second second_in "The second, 0 to 59.",
+        weekday weekday_in "The day of the week, 1 for Monday to 7 for Sunday.";
     Day:
-        year year_in "The year", quarter quarter_in "The quarter", month month_in "The month",
-        week week_in "The ISO week", day day_in "The day of the month", weekday weekday_in "The weekday, 1 for Monday";
+        year year_in "The year.",
+        quarter quarter_in "The quarter of the year, 1 to 4.",
+        month month_in "The month, 1 to 12.",
+        week week_in "The ISO week, 1 to 53.",
+        day day_in "The day of the month, 1 to 31.",
+        weekday weekday_in "The day of the week, 1 for Monday to 7 for Sunday.";
 }
 
 impl Instant {
-    /// The start of its bucket: of a duration, such as `1h`, or of a calendar's unit, such as `day("UTC")`.
+    /// The start of the bucket that a timestamp lies in: of a duration, or of a unit such as `day` in a calendar.
     pub fn truncate<W>(self, _: W) -> Instant {
         self
     }
 
-    /// The date, in UTC.
+    /// The date of a timestamp.
     pub fn date(self) -> Day {
         Day
     }
@@ -124,24 +134,24 @@ impl Instant {
 }
 
 impl<E> Choice<E> {
-    /// The name.
+    /// The name of an enum's value.
     pub fn text(self) -> Text {
         Text
     }
 }
 
 impl<T> List<T> {
-    /// Its number of elements.
+    /// The number of characters of a text, or of elements of a list.
     pub fn len(self) -> Num {
         Num
     }
 
-    /// Its number of elements.
+    /// The number of characters of a text, or of elements of a list.
     pub fn length(self) -> Num {
         Num
     }
 
-    /// Whether this is among its elements.
+    /// Whether the text contains another, or the list an element.
     pub fn contains<U>(self, _: U) -> bool {
         false
     }
@@ -159,22 +169,22 @@ impl Out {
         Out
     }
 
-    /// To so many digits after the point.
+    /// The number rounded half to even: to a number of digits after the point, or to a whole number.
     pub fn round(self, _: Num) -> Out {
         Out
     }
 
-    /// Without its sign.
+    /// The number without its sign.
     pub fn abs(self) -> Out {
         Out
     }
 
-    /// The lesser.
+    /// The least of several values.
     pub fn min<T>(self, _: T) -> Out {
         Out
     }
 
-    /// The greater.
+    /// The greatest of several values.
     pub fn max<T>(self, _: T) -> Out {
         Out
     }
