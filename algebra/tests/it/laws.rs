@@ -1,10 +1,11 @@
 //! Every law for every aggregate over every type.
 
 use arrow::array::{Array, AsArray, BooleanArray, Float64Array, Int64Array};
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit};
 use metricc_algebra::law_kit::{Sample, check_laws};
 use metricc_algebra::{Layout, Monoid, Size, monoid, n_words};
-use metricc_ir::AggregateOp as Op;
+use metricc_ir::catalogue::{AGGREGATES, Param, Parameters, Reads, Sort};
+use metricc_ir::{AggregateOp as Op, Value};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::sync::Arc;
@@ -285,5 +286,39 @@ impl Monoid for Broken {
     }
     fn heap_state(&self, bytes: &[u8]) -> metricc_algebra::Result<metricc_algebra::HeapState> {
         self.0.heap_state(bytes)
+    }
+}
+
+#[test]
+fn every_aggregate_of_the_catalogue_has_a_monoid() {
+    let number = DataType::Int64;
+    let [time, position] = [DataType::Timestamp(TimeUnit::Microsecond, None), DataType::Decimal128(38, 0)];
+    let edges = vec![Value::Int(1)];
+    let exact = Parameters { count: 1, edges, item: Value::Int(0), ..Parameters::default() };
+    let estimated = Parameters { error_ppm: Some(10_000), ..exact.clone() };
+    for spec in AGGREGATES {
+        let needs_error = matches!(spec.named(), Some(Param::Within { needed: [_, ..], .. }));
+        let mut inputs = Vec::new();
+        for param in spec.params {
+            match param {
+                Param::Value(Sort::Bool) => inputs.push(DataType::Boolean),
+                Param::Value(Sort::List) => {
+                    inputs.push(DataType::List(Arc::new(Field::new("item", number.clone(), true))));
+                }
+                Param::Value(_) | Param::Alike(_) | Param::By(_) => inputs.push(number.clone()),
+                Param::Steps(_) => inputs.extend([DataType::Boolean, DataType::Boolean]),
+                _ => {}
+            }
+        }
+        match spec.reads {
+            Reads::Nothing => {}
+            Reads::Time => inputs.insert(1, time.clone()),
+            Reads::TimeAndPosition => inputs.extend([time.clone(), position.clone()]),
+        }
+        for parameters in [&exact, &estimated].into_iter().skip(usize::from(needs_error)) {
+            let monoid = monoid(&(spec.op)(parameters), &inputs);
+            let monoid = monoid.unwrap_or_else(|error| panic!("{}: {error}", spec.name));
+            assert_eq!(monoid.laws().idempotent, spec.idempotent, "{}", spec.name);
+        }
     }
 }
