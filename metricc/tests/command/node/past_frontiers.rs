@@ -46,8 +46,8 @@ fn an_answer_at_a_frontier_never_changes() {
     for (asked, message) in [
         ("71", "the log of source `events` ends at [70]"),
         ("5,5", "`at` has 2 offsets"),
-        ("", "`at=` is no frontier"),
-        ("x", "`at=x` is no frontier"),
+        ("", "`at=` is not a frontier"),
+        ("x", "`at=x` is not a frontier"),
     ] {
         let answer = node.get(&format!("/v1/metrics/total?at={asked}"));
         assert_eq!(answer.status, 400, "{}", answer.body);
