@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 /// Fields of all types.
 const SOURCE: &str = "source events {
   id: string key  at: timestamp time unit ms  i: int = 3  f: float?  d: decimal(12, 2)?  b: bool?  on: date?  t: string?
-  len: duration?  kind: \"small\" | \"large\"?
+  len: duration?  kind: enum(\"small\", \"large\")?
 }
 ";
 
