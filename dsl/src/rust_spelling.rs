@@ -255,7 +255,7 @@ impl Printer<'_> {
                     }
                 }
                 _ if spec.and_then(|spec| spec.params.get(place)).is_some_and(Param::is_literal) => {
-                    all.push(self.expr(value))
+                    all.push(self.expr(value));
                 }
                 (_, ExprKind::Number(number)) => all.push(number_text(*number)),
                 _ => all.push(of_row(value)),

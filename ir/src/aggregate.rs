@@ -1,4 +1,4 @@
-//! Aggregates in the typed metric: which there are, what they take and what they present.
+//! Aggregates in the typed metric: the operations, their arguments and the types they present.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub struct Aggregate {
     pub op: AggregateOp,
     /// Its arguments, over the row scope (count has none). Rows where one of them is none are skipped.
     pub args: Vec<Expr>,
-    /// `where` behind the aggregate: bool, not optional, over the row scope.
+    /// `where` after the aggregate: bool, not optional, over the row scope.
     pub filter: Option<Expr>,
     /// The presented type.
     pub ty: Type,

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
-/// One node of a stage: what it is, its properties in a fixed order, what it is made from.
+/// One node of a stage: its name, its properties in a fixed order, its inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Node {
     /// What the node is, in one or two words.

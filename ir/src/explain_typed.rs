@@ -57,7 +57,7 @@ pub fn explain_typed(metric: &Metric) -> Node {
     node
 }
 
-/// A metric that is made of metrics: what it reads, then its keys and outputs.
+/// A derived metric: its operands, then its keys and outputs.
 pub fn explain_derived(derived: &Derived) -> Node {
     let mut node =
         Node::new("derived").with("name", &derived.name).with("window", spelling::window(&derived.window));

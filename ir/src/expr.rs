@@ -23,7 +23,7 @@ pub enum Value {
     Float(#[serde(serialize_with = "as_text")] f64),
     /// `string`.
     String(String),
-    /// `enum`: place in the declared list.
+    /// `enum`: index in the declared list.
     Enum(u32),
     /// `date`: days since 1970-01-01.
     Date(i32),

@@ -9,7 +9,7 @@ use crate::{Calendar, Window};
 /// another zone names it, and its weeks start on Monday.
 ///
 /// # Errors
-/// What is wrong with it, and what it may be.
+/// The problem, and what to write instead.
 pub fn grain(text: &str, of: &Window) -> Result<Window, String> {
     let text = text.trim();
     if text == "all" {

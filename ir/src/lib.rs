@@ -5,7 +5,7 @@
 //!
 //! **Normal form.** Names are resolved to indices, `let`s are inlined, clauses have one order
 //! (source, steps, filter, keys, window, aggregates, outputs), aggregates that occur twice are held
-//! once, literals have the type of their place, and the only implicit cast (int → decimal) is an
+//! once, literals have the type that their context demands, and the only implicit cast (int → decimal) is an
 //! explicit [`Func::Cast`]. Two spellings of one meaning give one normal form.
 //!
 //! **Totality.** Every [`Expr`] is total: an operation that has no result gives none. The type says
@@ -55,7 +55,7 @@ pub struct Package {
     pub tables: Vec<Arc<Table>>,
     /// Metrics over events.
     pub metrics: Vec<Arc<Metric>>,
-    /// Metrics made of metrics.
+    /// Derived metrics.
     pub derived: Vec<Arc<Derived>>,
     /// `test` blocks.
     pub tests: Vec<Test>,
@@ -64,8 +64,8 @@ pub struct Package {
 impl Package {
     /// All metrics, those over events first.
     pub fn all_metrics(&self) -> impl Iterator<Item = AnyMetric> + '_ {
-        let of_events = self.metrics.iter().cloned().map(AnyMetric::OfEvents);
-        of_events.chain(self.derived.iter().cloned().map(AnyMetric::OfMetrics))
+        let base = self.metrics.iter().cloned().map(AnyMetric::Base);
+        base.chain(self.derived.iter().cloned().map(AnyMetric::Derived))
     }
 }
 
@@ -143,7 +143,7 @@ pub struct Type {
     pub optional: bool,
 }
 
-/// The kinds of value. The Arrow type of typed rows stands behind each.
+/// The kinds of value, each with the Arrow type that typed rows use.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -157,14 +157,14 @@ pub enum Kind {
     Decimal {
         /// Significant digits.
         precision: u8,
-        /// Digits behind the point.
+        /// Digits after the point.
         scale: u8,
     },
     /// `float`: Float64; always finite, never -0.0.
     Float,
     /// `string`: Utf8View.
     String,
-    /// `enum("a", "b")`: Int32, the place in the list; ordered as declared.
+    /// `enum("a", "b")`: Int32, the index in the list; ordered as declared.
     Enum(Arc<[String]>),
     /// `date`: Date32, days since 1970-01-01.
     Date,
@@ -248,7 +248,7 @@ pub enum Window {
         step: i64,
     },
     /// `session gap 30m`: events that follow one another within the gap (µs, above zero); from the first of them until
-    /// the gap behind the last has passed.
+    /// the gap after the last has passed.
     Session {
         /// The gap.
         gap: i64,

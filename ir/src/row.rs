@@ -1,4 +1,4 @@
-//! What the rows of an answer are made of, whatever gives them.
+//! The types of a metric's rows, the same for every engine and answer.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ pub struct RowType {
     pub keys: Vec<RecordField>,
     /// Its window.
     pub window: Window,
-    /// What it presents: one value without a name, or a record of named ones.
+    /// Its values: one without a name, or a record of named ones.
     pub outputs: Vec<OutputType>,
     /// Its unit.
     pub unit: Option<String>,
@@ -24,11 +24,11 @@ pub struct RowType {
 /// One presented value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct OutputType {
-    /// Field name in a record; none for a plain value.
+    /// Field name in a record; `None` for a plain value.
     pub name: Option<String>,
     /// Its type.
     pub ty: Type,
-    /// Of a sketch's estimate and nothing else: its relative error, in millionths.
+    /// The relative error in millionths, if the output is the estimate of one sketch.
     pub error_ppm: Option<u32>,
 }
 

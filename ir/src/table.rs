@@ -19,20 +19,21 @@ pub struct Table {
     pub doc: String,
     /// Declared columns, in source order; no lists. Columns of the file that are not declared are ignored.
     pub columns: Vec<RecordField>,
-    /// Indices of the columns marked `key`, ascending, at least one. They are never none and no floats.
+    /// Indices of the columns marked `key`, ascending, at least one. They are never none, and never floats.
     pub keys: Vec<usize>,
-    /// One value per column; in an order of their keys, which are all different.
+    /// One value per column; rows are sorted by their keys, which are unique.
     pub rows: Vec<Vec<Value>>,
-    /// Rows by key, as a layer holds them.
+    /// An index of the rows by key, built once and shared by all layers.
     pub index: Held,
 }
 
-/// What a layer has made of a table, kept with it so that it is made once. It is no part of what the table means.
+/// An index built from a table, kept with it so that it is built once. It is not part of the table's meaning.
 #[derive(Default)]
 pub struct Held(OnceLock<Arc<dyn Any + Send + Sync>>);
 
 impl Held {
-    /// What is held, or is made now. A table is held in one form: another one is made anew each time.
+    /// The index that is held, or the one that `make` builds now. A table holds an index of one type; one of another
+    /// type is built again on each call.
     ///
     /// # Errors
     /// As `make`.
@@ -70,10 +71,10 @@ impl fmt::Debug for Held {
     }
 }
 
-/// A column of a table, by the table's keys: a function from keys to a value, or none where no row has the keys.
+/// A column of a table as a function from keys to a value; the value is none where no row has the keys.
 ///
-/// What it means is its content: the keys and the column, not the table's name, the order of its rows, or what else is
-/// in it. So a metric stays the same while only other columns change.
+/// Its meaning is its content, that is the keys and this column. The table's name, the order of its rows and other
+/// columns do not matter, so a metric keeps its hash while they change.
 #[derive(Clone)]
 pub struct Lookup {
     table: Arc<Table>,

@@ -1,4 +1,4 @@
-//! `test` blocks: logs that are written out, and the whole results that are expected over them.
+//! `test` blocks: given logs, and the complete results expected of them.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::{AnyMetric, Source, Value};
 /// A `test` block.
 #[derive(Debug, Clone)]
 pub struct Test {
-    /// What stands in its quotes.
+    /// Its name, without the quotes.
     pub name: String,
     /// Line of the text on which it begins, from 1.
     pub line: usize,
@@ -31,7 +31,7 @@ pub struct Given {
 pub struct GivenRow {
     /// Line of the text, from 1.
     pub line: usize,
-    /// The record as NDJSON, without a line end. Only the decoder says what it is worth.
+    /// The record as NDJSON, without a line end. The decoder accepts or rejects it, as it does for users.
     pub json: String,
 }
 
@@ -42,11 +42,11 @@ pub struct Expected {
     pub metric: AnyMetric,
     /// Line of the text, from 1.
     pub line: usize,
-    /// Its rows; their order says nothing.
+    /// Its rows, in any order.
     pub rows: Vec<ExpectedRow>,
 }
 
-/// One row: what it is of, and what is expected of it.
+/// One expected row: its window, keys and values.
 #[derive(Debug, Clone)]
 pub struct ExpectedRow {
     /// Line of the text, from 1.
@@ -57,6 +57,6 @@ pub struct ExpectedRow {
     pub end: Option<i64>,
     /// One value per key of the metric.
     pub keys: Vec<Value>,
-    /// One value per output of the metric; none for an output of which nothing is expected.
+    /// One value per output of the metric; `None` for an output that the test does not mention.
     pub outputs: Vec<Option<Value>>,
 }

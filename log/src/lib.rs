@@ -39,7 +39,7 @@
 //! for slice in log.slices(&all, 4).into_iter().flatten() {
 //!     for batch in log.read(&slice, &[0], 8192)? {
 //!         let batch = batch?;
-//!         println!("{} rows, {} quarantined", batch.rows.num_rows(), batch.findings.n_quarantined);
+//!         println!("{} rows, {} quarantined", batch.rows.num_rows(), batch.read_stats.n_quarantined);
 //!     }
 //! }
 //! # Ok(())
@@ -86,7 +86,3 @@ pub use reader::{Batch, Reader};
 pub use record_decoder::{RecordDecoder, parse_value};
 pub use schema::{POSITION_TYPE, arrow_type, position_column, row_schema};
 pub use time_slice::{enable_time_slices, yield_if_due};
-
-// Their former names, until no crate uses them.
-pub use read_stats::ReadStats as Findings;
-pub use time_slice::{enable_time_slices as work_in_turns, yield_if_due as give_way};

@@ -18,7 +18,7 @@ pub struct Batch {
     /// its number of rows.
     pub rows: RecordBatch,
     /// Counts of its records, and those that did not decode.
-    pub findings: ReadStats,
+    pub read_stats: ReadStats,
 }
 
 impl Batch {
@@ -37,7 +37,7 @@ impl Batch {
         let rows = RecordBatch::try_new_with_options(schema, decoded.arrays, &options)
             .map_err(|error| LogError::Request { problem: error.to_string() })?;
         let slice = Slice { partition, from: decoded.range.from, to: decoded.range.to };
-        Ok(Batch { slice, rows, findings: decoded.stats })
+        Ok(Batch { slice, rows, read_stats: decoded.stats })
     }
 }
 

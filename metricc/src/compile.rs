@@ -137,8 +137,8 @@ fn planned<'a>(
         Ok(Planned::Base(source, plan))
     };
     let one = |metric: &AnyMetric| match metric {
-        AnyMetric::OfEvents(metric) => base(metric),
-        AnyMetric::OfMetrics(derived) => DerivedPlan::new(derived, &plans, imports).map(Planned::Derived),
+        AnyMetric::Base(metric) => base(metric),
+        AnyMetric::Derived(derived) => DerivedPlan::new(derived, &plans, imports).map(Planned::Derived),
     };
     wanted.iter().map(one).collect()
 }

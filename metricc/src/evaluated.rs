@@ -32,12 +32,12 @@ impl Evaluated {
     ) -> Result<Presented, ServeError> {
         let missing = || CompileError::form(metric.name(), "was not evaluated");
         match metric {
-            AnyMetric::OfEvents(metric) => {
+            AnyMetric::Base(metric) => {
                 let found = self.segments.iter().find(|(plan, _)| plan.metric == *metric);
                 let (plan, segment) = found.ok_or_else(missing)?;
                 read(plan, segment, options)
             }
-            AnyMetric::OfMetrics(derived) => {
+            AnyMetric::Derived(derived) => {
                 let plans: Vec<&Arc<MetricPlan>> = self.segments.iter().map(|(plan, _)| plan).collect();
                 let plan = DerivedPlan::new(derived, &plans, imports)?;
                 let segment_of = |plan: &Arc<MetricPlan>| {

@@ -109,7 +109,7 @@ pub fn run_test(package: &Package, test: &ir::Test) -> Result<TestReport, TestEr
         }
     }
     let is_ordered = |expected: &ir::Expected| {
-        let mut base = expected.metric.of_events().into_iter();
+        let mut base = expected.metric.base().into_iter();
         base.try_fold(false, |any, metric| Ok(any || reads_position(package, metric)?))
     };
     let is_ordered = test.expected.iter().map(is_ordered).collect::<Result<Vec<bool>, PackageError>>()?;

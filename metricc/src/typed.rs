@@ -213,8 +213,8 @@ impl<D: Definition> Run<D> for Metric<D> {
         let sources = SourcePlan::of_package(&base, &D::imports())?;
         let plans: Vec<&Arc<MetricPlan>> = sources.iter().flat_map(|source| &source.metrics).collect();
         match &metric {
-            AnyMetric::OfEvents(_) => Ok(plans[0].hash),
-            AnyMetric::OfMetrics(derived) => Ok(DerivedPlan::new(derived, &plans, &D::imports())?.hash),
+            AnyMetric::Base(_) => Ok(plans[0].hash),
+            AnyMetric::Derived(derived) => Ok(DerivedPlan::new(derived, &plans, &D::imports())?.hash),
         }
     }
 
@@ -307,7 +307,7 @@ where
     fn feed(&mut self) -> Result<(), RunError> {
         for batch in self.buffer.take(&self.planned.plan.columns)? {
             self.stream.feed(&batch)?;
-            self.read_stats.merge(batch.findings);
+            self.read_stats.merge(batch.read_stats);
         }
         Ok(())
     }

@@ -358,8 +358,8 @@ fn serving(
     let all: Vec<Arc<MetricPlan>> = plans.iter().flat_map(|plan| plan.metrics.iter().cloned()).collect();
     let known: Vec<&Arc<MetricPlan>> = all.iter().collect();
     let derived = metrics.iter().filter_map(|metric| match metric {
-        AnyMetric::OfMetrics(derived) => Some(derived),
-        AnyMetric::OfEvents(_) => None,
+        AnyMetric::Derived(derived) => Some(derived),
+        AnyMetric::Base(_) => None,
     });
     let derived = derived.map(|derived| DerivedPlan::new(derived, &known, imports).map(Arc::new));
     Ok(LocalServing::with_derived(&all, &derived.collect::<Result<Vec<_>, _>>()?))

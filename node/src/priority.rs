@@ -18,7 +18,7 @@ pub(crate) enum Priority {
 
 /// Lowers the priority of this thread and of the threads that it starts, and makes their long work yield in time slices.
 pub(crate) fn lower_priority(priority: Priority) {
-    metricc_log::work_in_turns();
+    metricc_log::enable_time_slices();
     #[cfg(target_os = "linux")]
     {
         // On Linux the priority of "the calling process" is that of the calling thread. If it cannot be set, all threads

@@ -31,7 +31,7 @@ fn start(disk: &SimDisk, folder: &Path) -> Arc<Node> {
     let text = SourceText { name: "slow.metric".to_owned(), bytes: PACKAGE.as_bytes().to_vec() };
     let checked = metricc_dsl::check(&text);
     assert!(!checked.has_errors(), "{:?}", checked.diagnostics);
-    let metrics: Vec<AnyMetric> = checked.package.metrics.iter().cloned().map(AnyMetric::OfEvents).collect();
+    let metrics: Vec<AnyMetric> = checked.package.metrics.iter().cloned().map(AnyMetric::Base).collect();
     let mut config = Config::of_package(Path::new("slow.metric"));
     config.data = folder.to_owned();
     config.speed.refresh = Duration::from_millis(5);

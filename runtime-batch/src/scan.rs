@@ -167,7 +167,7 @@ impl SplitReader {
     fn read(&mut self) -> Result<Option<RecordBatch>, LogError> {
         loop {
             if let Some(batch) = self.slice.as_mut().and_then(Iterator::next).transpose()? {
-                self.scan.progress.add(batch.slice.n_positions(), batch.findings);
+                self.scan.progress.add(batch.slice.n_positions(), batch.read_stats);
                 return Ok(Some(batch.rows));
             }
             let Some(slice) = self.slices.next() else { return Ok(None) };

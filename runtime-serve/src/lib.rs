@@ -43,7 +43,7 @@ pub use error::ServeError;
 pub use export::{csv, record_batch};
 pub use indexed_segment::IndexedSegment;
 pub use json::{json_lines, to_json};
-pub use local_serving::LocalServing;
+pub use local_serving::{LocalServing, Versions};
 pub use merge::merge;
 pub use present::{Presented, present, read};
 pub use published::Published;

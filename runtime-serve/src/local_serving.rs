@@ -28,6 +28,9 @@ pub struct LocalServing {
     retired: Arc<Mutex<Arc<Published>>>,
 }
 
+/// A query, with each version that answers it.
+pub type Versions = BoxStream<'static, (Arc<Query>, Arc<Published>)>;
+
 impl LocalServing {
     /// Serves these metrics; they have no rows until something is published.
     pub fn new(plans: &[Arc<MetricPlan>]) -> Self {
@@ -104,10 +107,7 @@ impl LocalServing {
     ///
     /// # Errors
     /// As [`LocalServing::query`], and for a request that names a frontier.
-    pub fn subscribe_query(
-        &self,
-        request: ReadRequest,
-    ) -> Result<BoxStream<'static, (Arc<Query>, Arc<Published>)>, ServingError> {
+    pub fn subscribe_query(&self, request: ReadRequest) -> Result<Versions, ServingError> {
         let query = Arc::new(self.query(request)?);
         if query.at().is_some() {
             let problem = "`at` names one frontier: a subscription follows the newest one";

@@ -26,7 +26,7 @@ impl Stream {
                 let batch = batch?;
                 self.feed(&batch)?;
                 progress(batch.slice.n_positions());
-                stats.merge(batch.findings);
+                stats.merge(batch.read_stats);
             }
         }
         Ok(stats)

@@ -133,7 +133,7 @@ impl<'a> Derivations<'a> {
             );
             return None;
         }
-        self.derived(name, found).map(AnyMetric::OfMetrics)
+        self.derived(name, found).map(AnyMetric::Derived)
     }
 }
 

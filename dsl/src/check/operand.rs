@@ -45,13 +45,13 @@ impl Checker<'_> {
             depth,
         };
         match &made {
-            AnyMetric::OfEvents(metric) => {
+            AnyMetric::Base(metric) => {
                 let operand = Operand { metric: metric.clone(), keys, offset };
                 let column = operands.column(operand, output);
                 self.spend(1, 1, span)?;
                 Some(typed(ir::ExprKind::Column(column), &row.outputs[output].ty, 1, 1))
             }
-            AnyMetric::OfMetrics(derived) => {
+            AnyMetric::Derived(derived) => {
                 if window != derived.window && derived.operands.iter().any(|operand| operand.offset > 0) {
                     let message =
                         format!("`{name}` looks back by windows of `{}`", spelling::window(&derived.window));
@@ -188,7 +188,7 @@ impl Checker<'_> {
     fn same_sessions(&mut self, made: &AnyMetric, window: &Window, span: Span) -> Option<()> {
         let operands = self.operands.as_ref()?;
         let (Window::Session { .. }, Some(metric), Some(first)) =
-            (window, made.of_events().first().copied(), operands.operands.first())
+            (window, made.base().first().copied(), operands.operands.first())
         else {
             return Some(());
         };

@@ -75,7 +75,7 @@ impl Checker<'_> {
                 typed.none = NoneKind::Never;
                 Some(Some(typed))
             }
-            Param::Member => self.member(callee, first??, typed).map(Some),
+            Param::Member => self.member(callee, &first??, typed).map(Some),
             Param::Separator => self.separator(callee, typed).map(Some),
             Param::Pattern => {
                 given.pattern = self.pattern(callee, &typed)?;
@@ -172,7 +172,7 @@ impl Checker<'_> {
     }
 
     /// What is looked for in a text or a list. By equality: an element that is none may be looked for.
-    fn member(&mut self, callee: Callee<'_>, container: Typed, sought: Typed) -> Option<Typed> {
+    fn member(&mut self, callee: Callee<'_>, container: &Typed, sought: Typed) -> Option<Typed> {
         let Kind::List(element) = container.kind().clone() else {
             return self.take(callee, sought, &Kind::String);
         };

@@ -38,7 +38,7 @@ pub(super) fn check(
     // A source of another name was meant, perhaps.
     let is_known = given.len() == of_kind(false).count();
     for (clause, expected) in of_kind(true).zip(&expected).filter(|_| is_known) {
-        let sources = expected.metric.of_events().into_iter().map(|metric| &metric.source.name);
+        let sources = expected.metric.base().into_iter().map(|metric| &metric.source.name);
         let is_missing = |source: &&String| !of_kind(false).any(|clause| clause.name.text == **source);
         if let Some(source) = sources.into_iter().find(is_missing) {
             let message = format!("the test gives no `{source}`, which `{}` reads", clause.name.text);

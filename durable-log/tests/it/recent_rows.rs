@@ -59,7 +59,7 @@ proptest! {
                     for (read, other) in read.iter().zip(&other) {
                         prop_assert_eq!(&read.slice, &other.slice);
                         prop_assert_eq!(&read.rows, &other.rows);
-                        prop_assert_eq!(&read.findings, &other.findings);
+                        prop_assert_eq!(&read.read_stats, &other.read_stats);
                     }
                 }
             }

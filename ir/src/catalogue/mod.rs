@@ -30,7 +30,7 @@ use crate::{AggregateOp, Func};
 pub struct AggregateSpec {
     /// Name in the language.
     pub name: &'static str,
-    /// What SQL, pandas, PromQL and others call it: whoever writes that is shown the name.
+    /// Its names in SQL, pandas, PromQL and others: a message that meets one of them suggests this aggregate.
     pub aliases: &'static [&'static str],
     /// How it is written, for messages and the book.
     pub usage: &'static str,
@@ -158,7 +158,7 @@ impl AggregateOp {
 }
 
 impl Func {
-    /// Its row; `None` for operators and what else is no function of the language.
+    /// Its row; `None` for operators and other operations that are not functions of the language.
     pub fn spec(&self) -> Option<&'static ScalarSpec> {
         SCALARS.iter().find(|spec| match (self, (spec.func)(&Parameters::default())) {
             (Func::Part(part, _), Func::Part(made, _)) => *part == made,

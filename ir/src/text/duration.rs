@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-/// Why a text is no duration.
+/// Why a text is not a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DurationProblem {
@@ -34,7 +34,7 @@ const UNITS: [(&str, i128); 5] =
 /// The duration that a text says, in µs.
 ///
 /// # Errors
-/// [`DurationProblem`] if the text is no duration, or too long a one.
+/// [`DurationProblem`] if the text is not a duration, or is too long.
 pub fn parse(text: &str) -> Result<i64, DurationProblem> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

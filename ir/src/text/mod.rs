@@ -11,7 +11,7 @@ pub mod timestamp;
 /// in µs; there are no lists.
 ///
 /// # Errors
-/// Why it is none of that kind, as a phrase.
+/// Why the text is not a value of that kind, as a phrase.
 pub fn cell(text: &str, kind: &Kind) -> Result<Value, String> {
     let is_integer =
         || !text.is_empty() && text.strip_prefix('-').unwrap_or(text).bytes().all(|b| b.is_ascii_digit());

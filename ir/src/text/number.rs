@@ -7,7 +7,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NumberProblem {
-    /// The text is no number.
+    /// The text is not a number.
     NotANumber,
     /// An int with a fraction or an exponent.
     NotPlain,
@@ -37,7 +37,7 @@ impl fmt::Display for NumberProblem {
 
 impl std::error::Error for NumberProblem {}
 
-/// The number of bytes at the start of the text that are a JSON number; none if there is no number.
+/// The number of bytes at the start of the text that are a JSON number; `None` if there is no number.
 ///
 /// Grammar: RFC 8259, section 6.
 pub fn scan(text: &[u8]) -> Option<usize> {
@@ -109,7 +109,7 @@ pub fn float(text: &str) -> Result<f64, NumberProblem> {
 /// The unscaled digits of a decimal, exactly. An exponent and trailing zeros are fine if nothing is lost.
 ///
 /// # Errors
-/// [`NumberProblem`] if the text is none of that precision and scale.
+/// [`NumberProblem`] if the text is not a number of that precision and scale.
 pub fn decimal(text: &str, precision: u8, scale: u8) -> Result<i128, NumberProblem> {
     check(text)?;
     let (negative, rest) = match text.strip_prefix('-') {

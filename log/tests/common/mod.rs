@@ -136,12 +136,12 @@ pub fn read_slices(
             assert_eq!((batch.slice.partition, batch.slice.from), (slice.partition, next));
             assert!(batch.slice.to > next && batch.slice.to - next <= batch_rows as u64);
             next = batch.slice.to;
-            assert_eq!(batch.findings.n_records, batch.slice.n_positions());
-            let n_left_out = batch.findings.n_quarantined + batch.findings.n_duplicates;
+            assert_eq!(batch.read_stats.n_records, batch.slice.n_positions());
+            let n_left_out = batch.read_stats.n_quarantined + batch.read_stats.n_duplicates;
             assert_eq!(batch.rows.num_rows() as u64, batch.slice.n_positions() - n_left_out);
             assert_eq!(batch.rows.schema(), log.schema(columns));
             rows.extend(texts(&batch.rows));
-            findings.merge(batch.findings);
+            findings.merge(batch.read_stats);
         }
         assert_eq!(next, slice.to);
     }

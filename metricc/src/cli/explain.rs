@@ -38,8 +38,8 @@ pub(crate) fn run(arguments: &ExplainArguments, imports: &Imports) -> Result<Exi
     // The first stages need no plan, and so no user-defined functions of the program.
     let is_planned = stages.iter().any(|stage| !matches!(stage, Stage::Syntax | Stage::Typed));
     let base = metrics.iter().filter_map(|metric| match metric {
-        AnyMetric::OfEvents(metric) => Some(metric.clone()),
-        AnyMetric::OfMetrics(_) => None,
+        AnyMetric::Base(metric) => Some(metric.clone()),
+        AnyMetric::Derived(_) => None,
     });
     let base: Vec<_> = base.collect();
     let plans = if is_planned { SourcePlan::of_package(&base, imports)? } else { Vec::new() };
@@ -102,13 +102,13 @@ fn explained(
                 "explain that file to see its syntax".to_owned(),
             ),
         },
-        (Stage::Typed, AnyMetric::OfEvents(metric)) => Explained::Stage(explain_typed(metric)),
-        (Stage::Typed, AnyMetric::OfMetrics(derived)) => Explained::Stage(explain_derived(derived)),
-        (stage, AnyMetric::OfEvents(metric)) => {
+        (Stage::Typed, AnyMetric::Base(metric)) => Explained::Stage(explain_typed(metric)),
+        (Stage::Typed, AnyMetric::Derived(derived)) => Explained::Stage(explain_derived(derived)),
+        (stage, AnyMetric::Base(metric)) => {
             let (source, plan) = plan_of(plans, metric)?;
             Explained::Stage(planned(source, plan, stage)?)
         }
-        (_, AnyMetric::OfMetrics(derived)) => {
+        (_, AnyMetric::Derived(derived)) => {
             let operands: BTreeSet<&str> =
                 derived.operands.iter().map(|operand| operand.metric.name.as_str()).collect();
             let operands: Vec<String> = operands.into_iter().map(|name| format!("`{name}`")).collect();
