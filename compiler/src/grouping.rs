@@ -11,10 +11,10 @@ use metricc_algebra::{Layout, Monoid, WordOp, n_words};
 use metricc_ir as ir;
 use metricc_log::Interval;
 
-use crate::form::StateForm;
 use crate::plan::{MetricPlan, MetricStates};
 use crate::prepare::{Prepare, Scope, group_fields};
 use crate::state::{Arg, ROW_COUNT, State, index_of};
+use crate::state_form::StateForm;
 use crate::{CompileError, Segment};
 
 /// Words of a state that a difference holds in place; larger products go to the heap.

@@ -9,10 +9,10 @@ use metricc_ir as ir;
 use metricc_ir::catalogue::Reads;
 use metricc_ir::user_defined::Imports;
 
-use crate::form::StateForm;
 use crate::prepare::group_fields;
 use crate::segment::columns;
 use crate::state::{Arg, State, index_of};
+use crate::state_form::StateForm;
 use crate::user_defined::{check_signature, not_brought};
 use crate::{CompileError, MetricHash, StateHash, scalar};
 

@@ -9,7 +9,7 @@ use metricc_client::{ErrorBody, ErrorFields, ServingError};
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
-    body: ErrorBody,
+    body: Box<ErrorBody>,
     retry_after: Option<u32>,
 }
 
@@ -17,7 +17,7 @@ impl ApiError {
     /// An error with a code and a message for people.
     pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         let error = ErrorFields { code: code.to_owned(), message: message.into(), ..ErrorFields::default() };
-        ApiError { status, body: ErrorBody { error }, retry_after: None }
+        ApiError { status, body: Box::new(ErrorBody { error }), retry_after: None }
     }
 
     /// The same error, for a request that may be sent again after some seconds.
@@ -32,7 +32,7 @@ impl From<ServingError> for ApiError {
         let status = StatusCode::from_u16(error.status_and_code().0);
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = matches!(error, ServingError::NotReady { .. }).then_some(1);
-        ApiError { status, body: error.body(), retry_after }
+        ApiError { status, body: Box::new(error.body()), retry_after }
     }
 }
 

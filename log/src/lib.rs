@@ -46,7 +46,6 @@
 //! # }
 //! ```
 
-mod binding;
 mod body;
 mod body_columns;
 mod canonical;
@@ -54,6 +53,7 @@ mod column;
 mod decode;
 mod error;
 mod event_buffer;
+mod file_format;
 mod file_requests;
 mod files;
 mod format_csv;
@@ -72,10 +72,10 @@ mod splits;
 mod text_reader;
 mod time_slice;
 
-pub use binding::{Binding, Format};
 pub use body::{BodyError, BodyFormat, BodyLimits, EventDecoder, Events, Rejected};
 pub use error::LogError;
 pub use event_buffer::EventBuffer;
+pub use file_format::{Binding, Format};
 pub use file_requests::{FILE_RECORDS, FileRequest, FileRequests};
 pub use files::{OpenFile, ReadAt, SequentialReader};
 pub use format_parquet::ParquetPartition;

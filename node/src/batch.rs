@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::audit::{self, AuditError, AuditLine, Audited};
 use crate::source::{FullAnswer, LoadedView, NodeSource};
 use crate::writer::{Ingest, IngestError};
-use crate::{tables, views};
+use crate::{tables, views_at_start};
 
 /// Rows up to which a view is always one segment: so small a file is rewritten each time.
 pub(crate) const SMALL_ROWS: u64 = 1_000_000;
@@ -189,7 +189,7 @@ impl Batch {
     fn step_from(&self, known: &LoadedView) -> Result<(), StepError> {
         let snapshot = self.source.log.snapshot();
         let log = snapshot.log(self.source.name(), &known.frontier)?;
-        let stamp = views::stamp(&snapshot, self.source.name());
+        let stamp = views_at_start::stamp(&snapshot, self.source.name());
         let Some(stamp) = stamp else { return Ok(()) };
         let interval = Interval::new(known.frontier.clone(), log.end()).map_err(LogError::from)?;
         let plan = self.source.plan.clone();

@@ -26,10 +26,10 @@ mod simulation;
 #[cfg(test)]
 mod slow_fsync;
 mod source;
-mod speed;
 mod status;
 mod tables;
-mod views;
+mod tail;
+mod views_at_start;
 mod watched_folder;
 mod writer;
 

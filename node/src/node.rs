@@ -21,12 +21,12 @@ use crate::error::NodeError;
 use crate::priority::{Decoding, Priority, lower_priority};
 use crate::reading::NodeServing;
 use crate::source::{Changed, NodeSource};
-use crate::speed::TailOptions;
 use crate::status::{Counters, SourceGauges};
-use crate::views::{open_source, view_folder};
+use crate::tail::TailOptions;
+use crate::views_at_start::{open_source, view_folder};
 use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
-use crate::{folder_lock, speed};
+use crate::{folder_lock, tail};
 
 /// How long to wait for the layers when the node stops.
 const STOP: Duration = Duration::from_secs(5);
@@ -187,7 +187,7 @@ impl Node {
             })?,
             thread("speed").spawn(move || {
                 lower_priority(Priority::Tail);
-                speed::run(&tail_source, &options);
+                tail::run(&tail_source, &options);
             })?,
         ];
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).extend(layers);

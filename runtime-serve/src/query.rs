@@ -12,7 +12,7 @@ use metricc_ir::grain;
 
 use crate::catalogue::{Catalogue, CatalogueEntry, ServedPlan};
 use crate::published::PublishedMetric;
-use crate::selection::Selection;
+use crate::row_selection::Selection;
 use crate::served_table::ServedTable;
 use crate::{Presented, Published, ReadOptions, ServeError, derive, read};
 

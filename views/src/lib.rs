@@ -7,8 +7,8 @@
 //! Invariant: a lost view costs only time, since it is rebuilt from the log; a file that does not match its
 //! checksum is never used.
 
-mod delta;
+mod delta_lake;
 mod store;
 
-pub use delta::{Table, TableStamp};
+pub use delta_lake::{Table, TableStamp};
 pub use store::{LogStamp, StoredSegment, View, ViewError, ViewStore};

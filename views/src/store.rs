@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use twox_hash::XxHash3_64;
 
-use crate::delta::Table;
+use crate::delta_lake::Table;
 
 /// Version of the file format; no other is read.
 const FORMAT: u32 = 1;

@@ -28,7 +28,7 @@ use super::{FLUSH_EVENTS, SOURCE, STEP_POSITIONS};
 use crate::batch::Batch;
 use crate::reading::NodeServing;
 use crate::source::NodeSource;
-use crate::speed::{Follower, SpeedError, TailOptions};
+use crate::tail::{Follower, SpeedError, TailOptions};
 use crate::writer::IngestError;
 
 /// A life goes on, or ends.

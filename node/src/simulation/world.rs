@@ -18,7 +18,7 @@ use crate::batch::Batch;
 use crate::config::Config;
 use crate::source::{Changed, NodeSource};
 use crate::status::Counters;
-use crate::views::open_source;
+use crate::views_at_start::open_source;
 
 /// How a life of the node ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
