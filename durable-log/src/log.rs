@@ -60,6 +60,8 @@ pub struct DurableLog {
     pending: Vec<Entry>,
     recent_rows: RecentRows,
     reader: LogReader,
+    /// Why a durable frame was not applied whole. Readers then keep the snapshot before it.
+    half_applied: Option<String>,
 }
 
 #[derive(Debug)]
@@ -99,9 +101,17 @@ impl DurableLog {
         };
         let replay = replay.finish(&disk)?;
         let recent_rows = RecentRows::new(options.recent_bytes);
-        let (opened, pending, reader) = (BTreeMap::new(), Vec::new(), LogReader::default());
-        let mut log =
-            DurableLog { disk, options, journal, replay, sources: opened, pending, recent_rows, reader };
+        let mut log = DurableLog {
+            disk,
+            options,
+            journal,
+            replay,
+            sources: BTreeMap::new(),
+            pending: Vec::new(),
+            recent_rows,
+            reader: LogReader::default(),
+            half_applied: None,
+        };
         sources.iter().try_for_each(|source| log.open_source(source))?;
         let snapshot = log.snapshot();
         let from = log.replay.chunks.keys().map(|name| (name.clone(), snapshot.end(name).0)).collect();
@@ -179,7 +189,10 @@ impl DurableLog {
 
     /// Shows readers what was written.
     pub(crate) fn publish(&self) {
-        self.reader.publish(self.snapshot());
+        match &self.half_applied {
+            Some(problem) => self.reader.stop(problem),
+            None => self.reader.publish(self.snapshot()),
+        }
     }
 
     pub(crate) fn end(&self, source: &str) -> Frontier {
@@ -254,6 +267,7 @@ impl DurableLog {
         if let Err(error) = &applied {
             // It is durable: opening the log will apply it, or report why not. Nothing may follow it now.
             self.journal.stop(error.to_string());
+            self.half_applied = Some(error.to_string());
         }
         applied
     }
@@ -296,4 +310,28 @@ fn checkpoint(state: &LogState) -> Result<Vec<u8>, DurableError> {
     let mut payload = Payload::default();
     payload.push(Entry::Checkpoint(state.clone()));
     Ok(payload.to_bytes()?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim_disk::SimDisk;
+
+    #[test]
+    fn readers_never_see_half_of_a_frame() {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::default());
+        let (mut log, _) =
+            DurableLog::open(disk, DurableOptions::default(), &[], LogId { id: 1, seed: 2 }, 3).unwrap();
+        let before = log.reader().snapshot();
+        let mut payload = Payload::default();
+        payload.push(Entry::Epoch(Epoch { id: "first half".to_owned(), from: BTreeMap::new() }));
+        // A checkpoint inside of a file contradicts the journal.
+        payload.push(Entry::Checkpoint(LogState::default()));
+        let error = log.write(payload).unwrap_err();
+        log.publish();
+        assert_eq!(log.replay.state.epochs.len(), 1, "the first half is applied");
+        let shown = log.reader().snapshot();
+        assert_eq!(shown.epochs.len(), before.epochs.len());
+        assert_eq!(shown.stopped(), Some(error.to_string().as_str()));
+    }
 }

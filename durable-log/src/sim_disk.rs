@@ -102,6 +102,8 @@ struct World {
     n_happened: u64,
     /// How long each sync takes.
     sync_delay: Duration,
+    /// Whether a sync panics: a bug in the code of the writer.
+    syncs_panic: bool,
 }
 
 /// Clones are the same disk.
@@ -138,6 +140,11 @@ impl SimDisk {
     /// Lets each sync of a file take so long from now on.
     pub fn delay_syncs(&self, delay: Duration) {
         self.world().sync_delay = delay;
+    }
+
+    /// Lets each sync of a file panic from now on.
+    pub fn let_syncs_panic(&self) {
+        self.world().syncs_panic = true;
     }
 
     /// Runs something that only reads the disk, without counting its operations and without faults.
@@ -412,7 +419,11 @@ impl DiskFile for SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let delay = self.disk.world().sync_delay;
+        let (delay, panics) = {
+            let world = self.disk.world();
+            (world.sync_delay, world.syncs_panic)
+        };
+        assert!(!panics, "the simulated disk was told to panic");
         // As on a real disk, other operations go on meanwhile.
         std::thread::sleep(delay);
         let mut world = self.disk.world();

@@ -155,4 +155,14 @@ impl LogReader {
         // Outside of the lock: it may be the last owner of many chunks.
         drop(old);
     }
+
+    /// Publishes the latest snapshot once more, as that of a log that takes no events: for when the state of
+    /// the writer is not to be shown. A reason that was given before stays.
+    pub fn stop(&self, problem: &str) {
+        let mut last = LogSnapshot::clone(&self.snapshot());
+        if last.stopped.is_none() {
+            last.stopped = Some(problem.into());
+            self.publish(last);
+        }
+    }
 }

@@ -23,8 +23,6 @@ mod priority;
 mod reading;
 #[cfg(test)]
 mod simulation;
-#[cfg(test)]
-mod slow_fsync;
 mod source;
 mod status;
 mod tables;
@@ -32,6 +30,8 @@ mod tail;
 mod views_at_start;
 mod watched_folder;
 mod writer;
+#[cfg(test)]
+mod writer_tests;
 
 pub use audit::{AuditError, AuditLine, Audited};
 pub use config::{Config, ConfigError, SourceConfig, Tokens};

@@ -106,11 +106,13 @@ impl Node {
         }
         let decoders = plans.iter().map(|plan| EventDecoder::new(&plan.source)).collect::<Result<_, _>>()?;
         let sources: Vec<Arc<NodeSource>> = batches.iter().map(|batch| batch.source.clone()).collect();
+        // Before the writer: a failure from here on would leave its thread running.
+        let decoding = Decoding::start()?;
         let (ingest, writer) = Ingest::start(log, config, &sources, &changed, &counters)?;
         let threads = Mutex::new(vec![writer]);
         let local = serving;
         let serving = NodeServing::new(local.clone(), sources.clone());
-        let (audits, decoding) = (Arc::default(), Decoding::start()?);
+        let audits = Arc::default();
         let node = Node {
             sources,
             decoders,

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use metricc_durable_log::{DurableError, DurableLog, Flush, Receipt, Request};
+use metricc_durable_log::{DurableError, DurableLog, Flush, LogReader, Receipt, Request};
 use tokio::sync::oneshot;
 
 use crate::config::Config;
@@ -71,6 +71,18 @@ struct Queue {
     n_bytes: usize,
     flushes: VecDeque<(Flush, oneshot::Sender<Result<(), DurableError>>)>,
     is_closed: bool,
+    has_panicked: bool,
+}
+
+impl Queue {
+    /// Why a request has no answer. An open queue without one is that of a writer that panics just now.
+    fn unanswered(&self) -> IngestError {
+        if self.has_panicked || !self.is_closed {
+            IngestError::Log(Arc::new(DurableError::Stopped { problem: PANICKED.to_owned() }))
+        } else {
+            IngestError::Closing
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -98,10 +110,11 @@ impl Ingest {
         let (max_bytes, max_groups) = (config.ingest.max_waiting_bytes, config.speed.max_groups);
         let (queue, filled, sources) = (Mutex::default(), Condvar::new(), sources.to_vec());
         let shared = Arc::new(Shared { queue, filled, max_bytes, sources, max_groups });
-        let (changed, counters) = (changed.clone(), counters.clone());
-        let own = Closing(shared.clone());
+        let counters = counters.clone();
+        let closing =
+            Closing { shared: shared.clone(), reader: log.reader().clone(), changed: changed.clone() };
         let thread = std::thread::Builder::new().name("metricc-writer".to_owned());
-        let thread = thread.spawn(move || own.0.run(log, &changed, &counters))?;
+        let thread = thread.spawn(move || closing.shared.run(log, &closing.changed, &counters))?;
         Ok((Ingest { shared }, thread))
     }
 
@@ -116,7 +129,7 @@ impl Ingest {
         {
             let mut queue = self.shared.lock();
             if queue.is_closed {
-                return Err(IngestError::Closing);
+                return Err(queue.unanswered());
             }
             if queue.n_bytes > 0 && queue.n_bytes + n_bytes > self.shared.max_bytes {
                 return Err(IngestError::Busy { n_bytes: queue.n_bytes });
@@ -125,7 +138,7 @@ impl Ingest {
             queue.requests.push_back(Queued { request, n_bytes, answer });
         }
         self.shared.filled.notify_one();
-        answered.await.unwrap_or(Err(IngestError::Closing))
+        answered.await.unwrap_or_else(|_| Err(self.shared.lock().unanswered()))
     }
 
     /// Commits a flush. Blocks the calling thread until it is durable; not to be called on an async runtime.
@@ -137,12 +150,12 @@ impl Ingest {
         {
             let mut queue = self.shared.lock();
             if queue.is_closed {
-                return Err(IngestError::Closing);
+                return Err(queue.unanswered());
             }
             queue.flushes.push_back((flush, answer));
         }
         self.shared.filled.notify_one();
-        let committed = answered.blocking_recv().map_err(|_| IngestError::Closing)?;
+        let committed = answered.blocking_recv().map_err(|_| self.shared.lock().unanswered())?;
         committed.map_err(|error| IngestError::Log(Arc::new(error)))
     }
 
@@ -153,13 +166,26 @@ impl Ingest {
     }
 }
 
-/// Closes the queue when the writer ends, also by a panic: nothing may wait for a writer that is not there.
-struct Closing(Arc<Shared>);
+/// Why the log takes no events after a panic of its writer.
+const PANICKED: &str = "the writer of the log panicked; its message is in the log of the node";
+
+/// Closes the queue when the writer ends, also by a panic: nothing may wait for a writer that is not there,
+/// and readers must see that the log takes no events.
+struct Closing {
+    shared: Arc<Shared>,
+    reader: LogReader,
+    changed: Arc<Changed>,
+}
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        let mut queue = self.0.lock();
+        let mut queue = self.shared.lock();
         queue.is_closed = true;
+        if std::thread::panicking() {
+            queue.has_panicked = true;
+            self.reader.stop(PANICKED);
+            self.changed.notify();
+        }
         queue.requests.clear();
         queue.flushes.clear();
     }

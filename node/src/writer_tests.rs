@@ -1,4 +1,5 @@
-//! On a disk whose fsync takes a second, reads are as fast as on an idle node, and the tail goes on.
+//! The node while its writer waits, or after it ended: on a disk whose fsync takes a second, reads are as fast
+//! as on an idle node, and the tail goes on; after a panic of the writer, the node says that it takes no events.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 use metricc_client::{ReadRequest, Serving};
 use metricc_dsl::SourceText;
 use metricc_durable_log::sim_disk::SimDisk;
-use metricc_durable_log::{Disk, Receipt, Request};
+use metricc_durable_log::{Disk, DurableError, Receipt, Request};
 use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
 
@@ -120,4 +121,24 @@ async fn the_tail_serves_what_was_acknowledged_while_the_next_write_is_under_way
     assert!(!writing.is_finished(), "the write is under way");
     writing.await.expect("a task").expect("it is taken");
     assert_eq!(end(), 11);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_writer_panicked_takes_no_events_says_so_and_answers() {
+    let (disk, folder) = (SimDisk::default(), tempfile::tempdir().expect("a folder"));
+    let node = start(&disk, folder.path());
+    send(&node, 0, 10).await.expect("it is taken");
+    assert_eq!(node.stopped(), None);
+    disk.let_syncs_panic();
+    // The request that the writer had in hand, and one that comes after.
+    for number in 10..12 {
+        let refused = send(&node, number, 1).await.expect_err("the writer panicked");
+        let is_stopped =
+            matches!(&refused, IngestError::Log(error) if matches!(**error, DurableError::Stopped { .. }));
+        assert!(is_stopped, "{refused}");
+    }
+    until(|| node.stopped().is_some());
+    until(|| node.status()[0].served.as_ref().is_some_and(|served| served.n_positions() == 10));
+    let request = ReadRequest { metric: "by_shop".to_owned(), receipt: true, ..ReadRequest::default() };
+    node.serving().read(request).await.expect("answers go on");
 }
