@@ -70,6 +70,23 @@ pub enum DurableError {
         /// The folder of the journal.
         journal: String,
     },
+    /// A flushed file has positions that the journal does not have: an older copy of the journal was put back.
+    #[error(
+        "`{path}` holds events of source `{origin}` up to offset {to} of partition {partition}, and the journal ends \
+         at {end}: it is an older copy"
+    )]
+    OlderJournal {
+        /// The file.
+        path: String,
+        /// The source.
+        origin: String,
+        /// The partition.
+        partition: usize,
+        /// The end of the positions in the file.
+        to: u64,
+        /// The end of the partition in the journal.
+        end: u64,
+    },
     /// A source was declared otherwise when its events came in.
     #[error("source `{origin}` was declared otherwise when its events came in: {problem}")]
     Declaration {
@@ -122,6 +139,11 @@ impl DurableError {
             }
             DurableError::JournalMissing { .. } => {
                 "restore the journal from a backup, or move the flushed events elsewhere to start a new log".into()
+            }
+            DurableError::OlderJournal { .. } => {
+                "put the newest journal back; to go on from the older one, move the file elsewhere: events that only it \
+                 holds are lost then"
+                    .into()
             }
             DurableError::Stopped { .. } => "check the disk, then restart the node".into(),
             DurableError::Log(error) => return error.help(),

@@ -257,6 +257,7 @@ impl Journal {
             )));
         }
         let (file, path) = (last.file.clone(), last.path.clone());
+        self.only_writer(&file, &path)?;
         let bytes = frame::frame(self.id.seed, self.next, payload);
         if let Err(cause) = file.write_all_at(self.end, &bytes) {
             // What was written must not be there when the next frame, or the next file, becomes durable.
@@ -282,6 +283,21 @@ impl Journal {
         Ok(Location { file, path, at })
     }
 
+    /// Stops if the last file is not as this journal left it: another process writes to it, and the frames of
+    /// both would destroy each other.
+    fn only_writer(&mut self, file: &Arc<dyn DiskFile>, path: &str) -> Result<(), DurableError> {
+        let n_bytes = file.n_bytes().map_err(DurableError::io("reading the length of", path.to_owned()))?;
+        if n_bytes == self.end {
+            return Ok(());
+        }
+        let problem = format!(
+            "another process has changed `{path}`: it has {n_bytes} bytes, and this one left it with {}",
+            self.end
+        );
+        self.stopped = Some(problem.clone());
+        Err(DurableError::Stopped { problem })
+    }
+
     /// Starts the next file. On an error the last one goes on.
     pub(crate) fn roll(&mut self, checkpoint: &[u8]) -> Result<Location, DurableError> {
         if let Some(problem) = &self.stopped {
@@ -291,6 +307,9 @@ impl Journal {
             let problem =
                 format!("its checkpoint is {} bytes, at most {MAX_PAYLOAD_BYTES}", checkpoint.len());
             return Err(DurableError::Request(format!("the journal cannot start another file: {problem}")));
+        }
+        if let Some((file, path)) = self.files.back().map(|last| (last.file.clone(), last.path.clone())) {
+            self.only_writer(&file, &path)?;
         }
         let name = format!("{:020}{SUFFIX}", self.next);
         let path = format!("{}/{name}", self.folder);

@@ -35,6 +35,7 @@ mod flush;
 mod frame;
 mod journal;
 mod log;
+mod orphans;
 mod partition;
 mod quarantine;
 mod recent_rows;

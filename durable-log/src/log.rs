@@ -12,6 +12,7 @@ use crate::entry::{Entry, Epoch, LogState, Payload, SourceEntry, SourceState};
 use crate::error::DurableError;
 use crate::flush::Flush;
 use crate::journal::{Journal, LogId, TruncatedTail};
+use crate::orphans;
 use crate::recent_rows::{FrameRows, RecentRows};
 use crate::replay::{Replay, flushed_chunk};
 use crate::schema_check;
@@ -116,7 +117,7 @@ impl DurableLog {
         let snapshot = log.snapshot();
         let from = log.replay.chunks.keys().map(|name| (name.clone(), snapshot.end(name).0)).collect();
         log.pending.push(Entry::Epoch(Epoch { id: format!("{epoch:032x}"), from }));
-        log.remove_orphans()?;
+        orphans::set_aside(&log.disk, &log.replay.state)?;
         log.publish();
         Ok((log, truncated))
     }
@@ -270,26 +271,6 @@ impl DurableLog {
             self.half_applied = Some(error.to_string());
         }
         applied
-    }
-
-    /// Removes flushed files that are not part of the log: a crash came between writing and committing them.
-    fn remove_orphans(&self) -> Result<(), DurableError> {
-        for (name, source) in &self.replay.state.sources {
-            let folder = format!("{FLUSHED_FOLDER}/{name}");
-            let flushed = source.partitions.iter().flat_map(|partition| &partition.flushed);
-            let known: HashSet<&str> = flushed
-                .flat_map(|flushed| std::iter::once(&flushed.file).chain(&flushed.exceptions))
-                .map(|file| file.path.as_str())
-                .collect();
-            let names = self.disk.names(&folder);
-            for file in names.map_err(DurableError::io("reading the folder", self.disk.shown(&folder)))? {
-                let path = format!("{folder}/{file}");
-                if !known.contains(path.as_str()) {
-                    self.disk.remove(&path).map_err(DurableError::io("removing", self.disk.shown(&path)))?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 

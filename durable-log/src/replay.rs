@@ -19,6 +19,7 @@ use crate::entry::{
 };
 use crate::error::DurableError;
 use crate::journal::Location;
+use crate::orphans;
 use crate::recent_rows::FrameRows;
 use crate::rejected;
 
@@ -200,7 +201,14 @@ pub(crate) fn flushed_chunk(disk: &Arc<dyn Disk>, flushed: &FlushedEntry) -> Res
             problem,
         };
         let shown = disk.shown(&stated.path);
-        let file = disk.open(&stated.path).map_err(|error| match error.kind() {
+        let opened = disk.open(&stated.path).or_else(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                orphans::put_back(disk, &flushed.source, &stated.path)?;
+                disk.open(&stated.path)
+            }
+            _ => Err(error),
+        });
+        let file = opened.map_err(|error| match error.kind() {
             ErrorKind::NotFound => hole(format!("`{shown}`: {error}")),
             _ => DurableError::io("opening", shown.clone())(error),
         })?;

@@ -38,6 +38,10 @@ pub struct Config {
     /// Settings per source.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,
+    /// Whether to start although the log has lost events that a view contains. Not a setting of the file: it
+    /// is meant for one start.
+    #[serde(skip)]
+    pub accept_loss: bool,
 }
 
 /// When batch runs: after `every` or `events`, whichever comes first.
@@ -218,6 +222,7 @@ impl Config {
             ingest: IngestConfig::default(),
             tokens: Tokens::default(),
             sources: BTreeMap::new(),
+            accept_loss: false,
         }
     }
 

@@ -26,6 +26,16 @@ pub enum NodeError {
         /// The process that uses it.
         holder: String,
     },
+    /// The log does not have positions that a view was made from: acknowledged events are lost.
+    #[error("the log in `{}` has lost events of source `{origin}` that its view contains: {loss}", .path.display())]
+    Loss {
+        /// The source.
+        origin: String,
+        /// The folder of the log.
+        path: PathBuf,
+        /// What is lost.
+        loss: String,
+    },
     /// A setting cannot be applied.
     #[error("{0}")]
     Config(String),
@@ -61,6 +71,10 @@ impl NodeError {
             NodeError::Log(error) => error.help(),
             NodeError::Source(error) => error.help(),
             NodeError::Taken { .. } => Some("stop that node, or set another folder with `data`".to_owned()),
+            NodeError::Loss { .. } => Some(
+                "restore the log, or mount its disk; to go on without these events: `metricc serve --accept-loss`"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

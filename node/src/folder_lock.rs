@@ -1,16 +1,40 @@
 //! The lock of a node's folder: only one process may use it.
+//!
+//! Two things are locked: the file `lock`, which names its holder, and the folder itself, whose lock nobody can
+//! delete by removing a file that looks stale. A file system that cannot lock folders leaves the file, and the
+//! journal, which stops when another process has written to it.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::NodeError;
 
 /// Locks the folder for this process, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct FolderLock {
-    _file: File,
+    path: PathBuf,
+    file: File,
+    _folder: Option<File>,
+    is_noticed: AtomicBool,
+}
+
+impl FolderLock {
+    /// Says once, in the log of the node, that somebody has deleted or replaced the lock file. Nothing is at
+    /// risk while the folder itself is locked, and the journal stops if another process writes to it.
+    pub(crate) fn notice_replacement(&self) {
+        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let held = self.file.metadata().map(identity).ok();
+        let there = std::fs::metadata(&self.path).map(identity).ok();
+        if held != there && !self.is_noticed.swap(true, Ordering::Relaxed) {
+            let path = self.path.display();
+            tracing::warn!(
+                "`{path}` was deleted or replaced while this node runs: only one node may use a folder"
+            );
+        }
+    }
 }
 
 /// Raises the limit of open files to what the system allows: each flushed file of the log stays open.
@@ -35,22 +59,37 @@ pub(crate) fn lock(folder: &Path, address: &str) -> Result<FolderLock, NodeError
         .mode(0o600)
         .open(folder.join("lock"))
         .map_err(&failed)?;
+    let taken = |holder: String| NodeError::Taken { path: folder.to_owned(), holder };
+    let locked_folder = match File::open(folder).and_then(|opened| Ok((opened.try_lock(), opened))) {
+        Ok((Ok(()), opened)) => Some(opened),
+        Ok((Err(TryLockError::WouldBlock), _)) => return Err(taken(holder(&mut file))),
+        Ok((Err(TryLockError::Error(error)), _)) | Err(error) => {
+            tracing::warn!(%error, "the file system cannot lock folders; only the file `lock` protects this one");
+            None
+        }
+    };
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // Its holder wrote its name; without one the folder is taken nevertheless.
-            let _ = file.read_to_string(&mut holder);
-            let holder = if holder.trim().is_empty() {
-                "another process".to_owned()
-            } else {
-                holder.trim().to_owned()
-            };
-            return Err(NodeError::Taken { path: folder.to_owned(), holder });
-        }
+        Err(TryLockError::WouldBlock) => return Err(taken(holder(&mut file))),
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
     file.set_len(0).and_then(|()| file.rewind()).map_err(&failed)?;
     writeln!(file, "process {} at {address}", std::process::id()).map_err(&failed)?;
-    Ok(FolderLock { _file: file })
+    Ok(FolderLock {
+        path: folder.join("lock"),
+        file,
+        _folder: locked_folder,
+        is_noticed: AtomicBool::new(false),
+    })
+}
+
+/// What the holder of the lock wrote about itself.
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    // The folder is taken whether or not this can be read.
+    let _ = file.read_to_string(&mut text);
+    match text.trim() {
+        "" => "another process".to_owned(),
+        holder => holder.to_owned(),
+    }
 }

@@ -45,7 +45,7 @@ pub struct Node {
     truncated_tail: Option<TruncatedTail>,
     audits: Arc<tokio::sync::Mutex<()>>,
     decoding: Decoding,
-    _lock: folder_lock::FolderLock,
+    _lock: Arc<folder_lock::FolderLock>,
 }
 
 /// The frontiers of a source.
@@ -84,7 +84,7 @@ impl Node {
         let base = base_metrics(metrics);
         let plans: Vec<Arc<SourcePlan>> =
             SourcePlan::of_package(&base, imports)?.into_iter().map(Arc::new).collect();
-        let lock = folder_lock::lock(&config.data, &config.listen.to_string())?;
+        let lock = Arc::new(folder_lock::lock(&config.data, &config.listen.to_string())?);
         let options = source_options(config, &plans)?;
         let fresh = LogId { id: rand::random(), seed: rand::random() };
         let (log, truncated_tail) =
@@ -108,7 +108,7 @@ impl Node {
         let sources: Vec<Arc<NodeSource>> = batches.iter().map(|batch| batch.source.clone()).collect();
         // Before the writer: a failure from here on would leave its thread running.
         let decoding = Decoding::start()?;
-        let (ingest, writer) = Ingest::start(log, config, &sources, &changed, &counters)?;
+        let (ingest, writer) = Ingest::start(log, &lock, config, &sources, &changed, &counters)?;
         let threads = Mutex::new(vec![writer]);
         let local = serving;
         let serving = NodeServing::new(local.clone(), sources.clone());

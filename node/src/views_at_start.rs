@@ -1,7 +1,8 @@
 //! The views that a node finds when it starts.
 //!
-//! A view is discarded and rebuilt if it is corrupt, belongs to another or a rolled-back log, or was built
-//! for other metrics: it is a cache of the log, and what is missing in it, the tail reads from the log.
+//! A view is discarded and rebuilt if it is corrupt, or was built for other metrics: it is a cache of the log,
+//! and what is missing in it, the tail reads from the log. A view of positions that the log does not have
+//! proves that acknowledged events are lost; the node then starts only if it is told to accept the loss.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use metricc_compiler::{EngineOptions, SourcePlan};
 use metricc_durable_log::{Disk, LogSnapshot};
+use metricc_log::Frontier;
 use metricc_runtime_serve::{IndexedSegment, merge};
 use metricc_views::{LogStamp, View, ViewError, ViewStore};
 use object_store::local::LocalFileSystem;
@@ -43,6 +45,13 @@ pub(crate) fn open_source(
     match block_on(runtime, find(&store, &source.plan, &log))? {
         Found::View(view) => source.set_latest_view(Arc::new(view)),
         Found::Nothing => {}
+        Found::LogIsShorter(loss) if !config.accept_loss => {
+            let (origin, path) = (source.name().to_owned(), config.data.join("log"));
+            return Err(NodeError::Loss { origin, path, loss });
+        }
+        Found::LogIsShorter(loss) => {
+            tracing::warn!(source = source.name(), %loss, "the loss is accepted; the view is rebuilt from the log");
+        }
         Found::Unusable(problem) => {
             tracing::warn!(source = source.name(), %problem, "the view is discarded and rebuilt from the log");
         }
@@ -79,24 +88,36 @@ enum Found {
     Nothing,
     /// There is one, which cannot be used; why.
     Unusable(String),
+    /// There is one that has positions which the log has lost; which ones.
+    LogIsShorter(String),
 }
 
-/// Checks that a view was made from this log; otherwise, why not.
+/// Checks that the log has all that a view was made from; otherwise, what it has lost.
 fn check(view: &View, log: &LogSnapshot, source: &str) -> Result<(), String> {
+    let n_positions = view.frontier.n_positions();
     if view.log.id != format!("{:032x}", log.id()) {
-        return Err("it is a view of another log".to_owned());
+        let found = if log.end(source).n_positions() == 0 { "an empty log" } else { "another log" };
+        return Err(format!("all {n_positions} positions up to {}; {found} is in its place", view.frontier));
     }
     let epochs = log.epochs(source);
     let Some(index) = epochs.iter().position(|(epoch, _)| *epoch == view.log.epoch) else {
-        return Err("it was made after the state to which the log was rolled back".to_owned());
+        let end = log.end(source);
+        return Err(format!(
+            "what was written after the log ended at {end}, which includes the view up to {}: the log is an older copy",
+            view.frontier
+        ));
     };
     let end = epochs.get(index + 1).map_or_else(|| log.end(source), |(_, from)| from.clone());
-    let is_within = view.frontier.0.len() == end.0.len()
-        && view.frontier.0.iter().zip(&end.0).all(|(offset, end)| offset <= end);
-    if is_within {
-        return Ok(());
-    }
-    Err(format!("it ends at {}, and the log ended at {end} then: the log was rolled back", view.frontier))
+    let lost = lost_positions(&view.frontier, &end);
+    if lost.is_empty() { Ok(()) } else { Err(format!("{}: the log ends at {end}", lost.join(", "))) }
+}
+
+/// The offsets of each partition before a frontier that a log with this end does not have.
+fn lost_positions(frontier: &Frontier, end: &Frontier) -> Vec<String> {
+    let ends = end.0.iter().copied().chain(std::iter::repeat(0));
+    let partitions = frontier.0.iter().zip(ends).enumerate();
+    let lost = partitions.filter(|(_, (to, end))| *to > end);
+    lost.map(|(partition, (to, end))| format!("offsets {end} to {to} of partition {partition}")).collect()
 }
 
 /// Looks for the view of a source.
@@ -106,7 +127,7 @@ fn check(view: &View, log: &LogSnapshot, source: &str) -> Result<(), String> {
 async fn find(store: &ViewStore, plan: &SourcePlan, log: &LogSnapshot) -> Result<Found, ViewError> {
     let Some(view) = store.latest().await? else { return Ok(Found::Nothing) };
     if let Err(problem) = check(&view, log, &plan.source.name) {
-        return Ok(Found::Unusable(problem));
+        return Ok(Found::LogIsShorter(problem));
     }
     let mut segments: Vec<IndexedSegment> = Vec::with_capacity(plan.metrics.len());
     for metric in &plan.metrics {

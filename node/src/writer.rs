@@ -12,6 +12,7 @@ use metricc_durable_log::{DurableError, DurableLog, Flush, LogReader, Receipt, R
 use tokio::sync::oneshot;
 
 use crate::config::Config;
+use crate::folder_lock::FolderLock;
 use crate::source::{Changed, NodeSource};
 use crate::status::Counters;
 
@@ -102,6 +103,7 @@ impl Ingest {
     /// Starts the writer of a log. It ends when [`Ingest::close`] was called and the queue is empty.
     pub(crate) fn start(
         log: DurableLog,
+        lock: &Arc<FolderLock>,
         config: &Config,
         sources: &[Arc<NodeSource>],
         changed: &Arc<Changed>,
@@ -110,11 +112,11 @@ impl Ingest {
         let (max_bytes, max_groups) = (config.ingest.max_waiting_bytes, config.speed.max_groups);
         let (queue, filled, sources) = (Mutex::default(), Condvar::new(), sources.to_vec());
         let shared = Arc::new(Shared { queue, filled, max_bytes, sources, max_groups });
-        let counters = counters.clone();
+        let (lock, counters) = (lock.clone(), counters.clone());
         let closing =
             Closing { shared: shared.clone(), reader: log.reader().clone(), changed: changed.clone() };
         let thread = std::thread::Builder::new().name("metricc-writer".to_owned());
-        let thread = thread.spawn(move || closing.shared.run(log, &closing.changed, &counters))?;
+        let thread = thread.spawn(move || closing.shared.run(log, &lock, &closing.changed, &counters))?;
         Ok((Ingest { shared }, thread))
     }
 
@@ -207,10 +209,11 @@ impl Shared {
         }
     }
 
-    fn run(&self, mut log: DurableLog, changed: &Changed, counters: &Counters) {
+    fn run(&self, mut log: DurableLog, lock: &FolderLock, changed: &Changed, counters: &Counters) {
         while let Some(work) = self.next_work() {
             match work {
                 Work::Append(group) => {
+                    lock.notice_replacement();
                     let (requests, answers): (Vec<_>, Vec<_>) =
                         group.into_iter().map(|queued| (queued.request, queued.answer)).unzip();
                     let results = log.append(&requests);

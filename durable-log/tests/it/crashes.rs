@@ -106,8 +106,8 @@ fn f5_after_a_failed_sync_nothing_is_taken_until_the_log_is_opened_again() {
     let mut ledger = Ledger::default();
     let (mut log, _) = open(&disk).unwrap();
     ledger.send(&mut log, &[("r0", vec![event("a", 1)])]);
-    // A write is an operation, and its sync the next one.
-    let disk = disk.clone().with_faults(&[(disk.n_operations() + 1, Fault::Error)]);
+    // Reading the length of the file is an operation, the write another one, and its sync the next.
+    let disk = disk.clone().with_faults(&[(disk.n_operations() + 2, Fault::Error)]);
     assert!(!ledger.send(&mut log, &[("r1", vec![event("b", 2)])]));
     let stopped = log.snapshot().stopped().unwrap().to_owned();
     assert!(stopped.contains("durable"), "{stopped}");

@@ -7,5 +7,6 @@ mod damage;
 mod dedup_window;
 mod flush;
 mod ledger;
+mod older_copies;
 mod recent_rows;
 mod snapshots;

@@ -59,6 +59,7 @@ fn config(arguments: &ServeArguments) -> Result<Config, Failure> {
     if let Some(data) = &arguments.data {
         config.data.clone_from(data);
     }
+    config.accept_loss = arguments.accept_loss;
     Ok(config)
 }
 

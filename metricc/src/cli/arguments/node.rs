@@ -63,6 +63,9 @@ pub(crate) struct ServeArguments {
     /// Folder of the log and the views; overrides the configuration
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Start although the log has lost acknowledged events; says which, and rebuilds the views without them
+    #[arg(long)]
+    pub(crate) accept_loss: bool,
     /// Format of the log lines on stderr
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,

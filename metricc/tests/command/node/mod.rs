@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod bank;
 mod disk_full;
+mod folder_at_risk;
 mod formats;
 mod kills;
 mod past_frontiers;

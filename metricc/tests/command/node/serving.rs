@@ -164,7 +164,13 @@ fn f10_a_restored_older_log_is_not_mixed_with_newer_views() {
     node.stop();
     std::fs::remove_dir_all(&log).expect("the log");
     copy(&kept, &log);
-    let node = home.ready();
+    let refused = home.command().output().expect("the command starts");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("which includes the view up to [1000]: the log is an older copy"), "{said}");
+    let mut command = home.command();
+    command.arg("--accept-loss");
+    let node = home.start_with(command);
+    node.until(|node| node.get("/readyz").status == 200);
     assert_eq!(served(&node), home.run(std::slice::from_ref(&first)));
     // Other events at positions that the views contain.
     let third = write(&home, "third.ndjson", &lines(9000, 500));

@@ -1,0 +1,71 @@
+//! An older journal beside newer files, and a second process that writes to the same log.
+
+use metricc_durable_log::DurableError;
+use metricc_durable_log::sim_disk::SimDisk;
+
+use crate::ledger::{Ledger, all_rows, event, flush, open_long, request};
+
+/// The bytes of the files in a folder.
+fn files(disk: &SimDisk, folder: &str) -> Vec<(String, Vec<u8>)> {
+    let paths = disk.paths().into_iter().filter(|path| path.starts_with(folder));
+    paths.map(|path| (path.clone(), disk.bytes(&path))).collect()
+}
+
+/// Replaces the files of a folder.
+fn put(disk: &SimDisk, folder: &str, with: &[(String, Vec<u8>)]) {
+    files(disk, folder).iter().for_each(|(path, _)| disk.lose(path));
+    with.iter().for_each(|(path, bytes)| disk.put(path, bytes));
+}
+
+#[test]
+fn f34_an_older_journal_is_refused_where_flushed_files_have_later_events() {
+    let (disk, mut ledger) = (SimDisk::default(), Ledger::default());
+    let (mut log, _) = open_long(&disk).unwrap();
+    assert!(ledger.send(&mut log, &[("r0", vec![event("a", 1)])]));
+    let older = files(&disk, "journal");
+    assert!(ledger.send(&mut log, &[("r1", vec![event("b", 2), event("c", 3)])]));
+    flush(&mut log, &disk).unwrap();
+    drop(log);
+    let (newer, flushed) = (files(&disk, "journal"), files(&disk, "events"));
+    put(&disk, "journal", &older);
+    let error = open_long(&disk).unwrap_err();
+    assert!(matches!(error, DurableError::OlderJournal { to: 3, end: 1, .. }), "{error}");
+    assert_eq!(files(&disk, "events"), flushed, "nothing is removed");
+    put(&disk, "journal", &newer);
+    ledger.check(&open_long(&disk).unwrap().0);
+}
+
+#[test]
+fn f34_a_file_that_an_older_journal_does_not_know_is_there_again_for_the_newer_one() {
+    let (disk, mut ledger) = (SimDisk::default(), Ledger::default());
+    let (mut log, _) = open_long(&disk).unwrap();
+    assert!(ledger.send(&mut log, &[("r0", vec![event("a", 1), event("b", 2)])]));
+    let older = files(&disk, "journal");
+    flush(&mut log, &disk).unwrap();
+    let rows = all_rows(&log);
+    drop(log);
+    let (newer, flushed) = (files(&disk, "journal"), files(&disk, "events"));
+    // The older journal has all events of the file itself.
+    put(&disk, "journal", &older);
+    assert_eq!(all_rows(&open_long(&disk).unwrap().0), rows);
+    assert_eq!(files(&disk, "events"), []);
+    put(&disk, "journal", &newer);
+    assert_eq!(all_rows(&open_long(&disk).unwrap().0), rows);
+    assert_eq!(files(&disk, "events"), flushed);
+}
+
+#[test]
+fn f33_a_log_stops_when_another_process_has_written_to_it() {
+    let (disk, mut ledger) = (SimDisk::default(), Ledger::default());
+    let (mut first, _) = open_long(&disk).unwrap();
+    assert!(ledger.send(&mut first, &[("r0", vec![event("a", 1)])]));
+    let (mut second, _) = open_long(&disk).unwrap();
+    assert!(ledger.send(&mut second, &[("r1", vec![event("b", 2)])]));
+    let error = first.append(&[request("r2", &[event("c", 3)])]).remove(0).unwrap_err();
+    assert!(matches!(*error, DurableError::Stopped { .. }), "{error}");
+    assert!(error.to_string().contains("another process has changed"), "{error}");
+    assert!(first.reader().snapshot().stopped().is_some());
+    // Nothing that the second acknowledged is destroyed.
+    drop((first, second));
+    ledger.check(&open_long(&disk).unwrap().0);
+}

@@ -1,0 +1,114 @@
+//! A data folder that somebody has touched: a deleted lock, an older journal, a log that is missing or cut.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use super::Home;
+
+const PACKAGE: &str = "
+source events { at: timestamp time  id: string key  n: int }
+metric total = sum(n) { from events }
+";
+
+const CONFIG: &str = "[batch]\nevery = \"50ms\"\n[ingest]\nseal_events = 3\n[speed]\nrefresh = \"10ms\"\n";
+
+fn body(from: u64, to: u64) -> String {
+    let line = |n: u64| format!("{{\"at\":\"2026-04-25T10:00:00Z\",\"id\":\"e{n}\",\"n\":{n}}}\n");
+    (from..to).map(line).collect()
+}
+
+/// Runs `metricc serve` until it ends.
+fn serve(home: &Home) -> (Output, String) {
+    let output = home.command().output().expect("the command starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output, said)
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-r").args([from, to]).status().expect("cp").success());
+}
+
+/// A home whose view covers nine events, without a running node.
+fn with_view() -> Home {
+    let home = Home::new(PACKAGE, CONFIG);
+    let node = home.ready();
+    for part in 0..3u64 {
+        let (from, to) = (part * 3, part * 3 + 3);
+        assert_eq!(node.post(&format!("r{part}"), &body(from, to)).expect("an answer").status, 200);
+    }
+    node.until(|node| node.source()["view"] == serde_json::json!([9]));
+    assert_eq!(node.stop(), Some(0));
+    home
+}
+
+#[test]
+fn f33_a_second_node_does_not_start_when_the_lock_file_was_deleted() {
+    let home = Home::new(PACKAGE, CONFIG);
+    let node = home.ready();
+    node.post("r0", &body(0, 3)).expect("an answer");
+    std::fs::remove_file(home.path().join("metricc-data/lock")).expect("the lock");
+    let (output, said) = serve(&home);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("is in use by another node"), "{said}");
+    assert_eq!(node.post("r1", &body(3, 6)).expect("an answer").status, 200);
+}
+
+#[test]
+fn f34_a_missing_log_beside_its_views_is_refused_and_the_loss_is_named() {
+    let home = with_view();
+    let (log, elsewhere) = (home.path().join("metricc-data/log"), home.path().join("elsewhere"));
+    std::fs::rename(&log, &elsewhere).expect("moved");
+    let (output, said) = serve(&home);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("all 9 positions up to [9]; an empty log is in its place"), "{said}");
+    assert!(said.contains("--accept-loss"), "{said}");
+    // The disk is mounted again.
+    std::fs::remove_dir_all(&log).expect("what the start left");
+    std::fs::rename(&elsewhere, &log).expect("moved back");
+    let node = home.ready();
+    assert_eq!(node.rows("total").0[0]["value"], 36);
+}
+
+#[test]
+fn f34_a_log_that_is_shorter_than_its_view_starts_only_when_the_loss_is_accepted() {
+    let home = with_view();
+    let journal = home.path().join("metricc-data/log/journal");
+    std::fs::remove_dir_all(&journal).expect("the journal");
+    std::fs::remove_dir_all(home.path().join("metricc-data/log/events")).expect("the events");
+    let (output, said) = serve(&home);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let mut command = home.command();
+    command.arg("--accept-loss");
+    let node = home.start_with(command);
+    node.until(|node| node.get("/readyz").status == 200);
+    assert_eq!(node.rows("total").1, 0, "nothing is left, and this is said");
+    assert_eq!(node.post("r9", &body(20, 22)).expect("an answer").status, 200);
+    node.until(|node| node.rows("total").0.first().is_some_and(|row| row["value"] == 41));
+    assert_eq!(node.stop(), Some(0));
+    // The loss was accepted once; the log and its new view agree from then on.
+    home.ready();
+}
+
+#[test]
+fn f34_an_older_journal_is_refused_and_the_newer_one_can_come_back() {
+    let home = Home::new(PACKAGE, CONFIG);
+    let (journal, older, newer) =
+        (home.path().join("metricc-data/log/journal"), home.path().join("older"), home.path().join("newer"));
+    let node = home.ready();
+    node.post("r0", &body(0, 3)).expect("an answer");
+    assert_eq!(node.stop(), Some(0));
+    copy(&journal, &older);
+    let node = home.ready();
+    node.post("r1", &body(3, 9)).expect("an answer");
+    node.until(|node| node.source()["view"] == serde_json::json!([9]));
+    assert_eq!(node.stop(), Some(0));
+    std::fs::rename(&journal, &newer).expect("moved");
+    copy(&older, &journal);
+    let (output, said) = serve(&home);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("it is an older copy") || said.contains("the log is an older copy"), "{said}");
+    std::fs::remove_dir_all(&journal).expect("removed");
+    std::fs::rename(&newer, &journal).expect("moved back");
+    let node = home.ready();
+    assert_eq!(node.rows("total").0[0]["value"], 36);
+}
