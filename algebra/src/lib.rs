@@ -23,6 +23,7 @@ use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
+mod beyond;
 mod catalogue;
 mod cells;
 mod column;
@@ -43,6 +44,7 @@ mod word_groups;
 mod word_monoids;
 mod words;
 
+pub use beyond::beyond_type;
 pub(crate) use catalogue::MAX_WIDTH;
 pub use catalogue::{MAX_BUCKETS, MAX_STEPS, monoid};
 pub use cells::{CellBuilder, Cells};

@@ -1,5 +1,8 @@
 //! Values of a definition, from the JSON of an answer.
 
+mod exact_ints;
+
+use exact_ints::ExactInts;
 use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -27,9 +30,11 @@ impl DecodeError {
     }
 }
 
-/// Any value.
+/// Any value. An int is a number, or a string of its digits.
 pub fn value<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError> {
-    serde_json::from_str(json).map_err(|error| DecodeError::new("", json, error))
+    let mut from = serde_json::Deserializer::from_str(json);
+    let value = T::deserialize(ExactInts(&mut from)).and_then(|value| from.end().map(|()| value));
+    value.map_err(|error| DecodeError::new("", json, error))
 }
 
 /// A duration.
@@ -71,5 +76,44 @@ pub mod optional_micros_field {
     /// Writes microseconds, or null.
     pub fn serialize<S: Serializer>(value: &Option<SignedDuration>, to: S) -> Result<S::Ok, S::Error> {
         value.map(|value| value.as_micros()).serialize(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Ranked {
+        item: i64,
+        value: Option<i128>,
+        name: String,
+    }
+
+    #[test]
+    fn ints_are_numbers_or_strings_wherever_they_stand() {
+        assert_eq!(value::<i64>("9007199254740991").unwrap(), (1 << 53) - 1);
+        assert_eq!(value::<i64>("\"-9223372036854775808\"").unwrap(), i64::MIN);
+        assert_eq!(value::<i128>("\"15000000000000000006\"").unwrap(), 15_000_000_000_000_000_006);
+        assert_eq!(value::<Option<u64>>("null").unwrap(), None);
+        let json = r#"[{"item":"738529527931269425","value":"-18446744073709551616","name":"7"},
+                       {"item":1,"value":null,"name":""}]"#;
+        let ranked = value::<Vec<Ranked>>(json).unwrap();
+        let large = Ranked {
+            item: 738_529_527_931_269_425,
+            value: Some(-18_446_744_073_709_551_616),
+            name: "7".to_owned(),
+        };
+        assert_eq!(ranked, [large, Ranked { item: 1, value: None, name: String::new() }]);
+        assert_eq!(micros("\"9007199254740993\"").unwrap().as_micros(), 9_007_199_254_740_993);
+    }
+
+    #[test]
+    fn what_is_no_int_is_an_error() {
+        for json in ["\"x\"", "1.5", "\"1.5\"", "true", "[1", "1 2"] {
+            assert!(value::<i64>(json).is_err(), "{json}");
+        }
+        assert!(value::<i64>("\"9223372036854775808\"").is_err());
+        assert!(value::<String>("7").is_err());
     }
 }

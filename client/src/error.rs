@@ -20,7 +20,7 @@ pub enum ServingError {
     },
     /// The caller was generated for another definition.
     #[error(
-        "metric `{metric}` is served as {served}, but the caller was generated for {wanted}; generate it again, or use \
+        "metric `{metric}` is served as {served:.12}, but the caller was generated for {wanted:.12}; generate it again, or use \
          a node that serves that definition"
     )]
     OtherDefinition {
@@ -40,10 +40,21 @@ pub enum ServingError {
         /// The source.
         origin: String,
     },
+    /// What the caller wants to see is not readable yet.
+    #[error(
+        "answers are at frontier {}, and {} is asked for: the events up to it are not readable yet; try again",
+        offsets(.frontier), offsets(.wanted)
+    )]
+    Behind {
+        /// The frontier that the answer has to cover.
+        wanted: Vec<u64>,
+        /// The frontier of the answers.
+        frontier: Vec<u64>,
+    },
     /// The node could not be reached, or something else answers at its address.
     #[error("{url}: {}", with_causes(.source.as_ref()))]
     Unreachable {
-        /// The URL of the request.
+        /// The URL of the node.
         url: String,
         /// What happened.
         source: Box<dyn Error + Send + Sync>,
@@ -62,6 +73,11 @@ fn listed(known: &[String]) -> String {
         [one] => format!("is `{one}`"),
         many => format!("are `{}`", many.join("`, `")),
     }
+}
+
+/// A frontier as parameters have it.
+pub(crate) fn offsets(frontier: &[u64]) -> String {
+    frontier.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// An error with all its causes: `error: cause: cause`. A cause whose text is there already is not repeated.
@@ -91,6 +107,9 @@ pub struct ErrorBody {
 pub struct ErrorFields {
     /// A stable name of the kind of error.
     pub code: String,
+    /// `behind`: the frontier of the answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frontier: Option<Vec<u64>>,
     /// `unknown_metric`: the metrics that are served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known: Option<Vec<String>>,
@@ -99,6 +118,9 @@ pub struct ErrorFields {
     /// The metric that the error is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
+    /// `behind`: the frontier that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_frontier: Option<Vec<u64>>,
     /// `starting`: the source that is not served yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
@@ -114,6 +136,7 @@ const UNKNOWN_METRIC: &str = "unknown_metric";
 const OTHER_DEFINITION: &str = "other_definition";
 const REQUEST: &str = "request";
 const NOT_READY: &str = "starting";
+const BEHIND: &str = "behind";
 const UNREACHABLE: &str = "unreachable";
 const FAILED: &str = "failed";
 
@@ -125,6 +148,7 @@ impl ServingError {
             ServingError::OtherDefinition { .. } => (409, OTHER_DEFINITION),
             ServingError::Request(_) => (400, REQUEST),
             ServingError::NotReady { .. } => (503, NOT_READY),
+            ServingError::Behind { .. } => (503, BEHIND),
             ServingError::Unreachable { .. } => (502, UNREACHABLE),
             ServingError::Failed(_) | ServingError::Decode(_) => (500, FAILED),
         }
@@ -145,6 +169,9 @@ impl ServingError {
                 ..fields
             },
             ServingError::NotReady { origin } => ErrorFields { origin: Some(origin.clone()), ..fields },
+            ServingError::Behind { wanted, frontier } => {
+                ErrorFields { min_frontier: Some(wanted.clone()), frontier: Some(frontier.clone()), ..fields }
+            }
             _ => fields,
         };
         ErrorBody { error }
@@ -154,7 +181,8 @@ impl ServingError {
 impl From<ErrorBody> for ServingError {
     /// The error of a response; one with a code that is not of reads is [`ServingError::Failed`].
     fn from(body: ErrorBody) -> Self {
-        let ErrorFields { code, known, message, metric, origin, served, wanted } = body.error;
+        let ErrorFields { code, frontier, known, message, metric, min_frontier, origin, served, wanted } =
+            body.error;
         let metric = metric.unwrap_or_default();
         match code.as_str() {
             UNKNOWN_METRIC => ServingError::UnknownMetric { name: metric, known: known.unwrap_or_default() },
@@ -164,6 +192,10 @@ impl From<ErrorBody> for ServingError {
                 wanted: wanted.unwrap_or_default(),
             },
             REQUEST => ServingError::Request(message),
+            BEHIND => ServingError::Behind {
+                wanted: min_frontier.unwrap_or_default(),
+                frontier: frontier.unwrap_or_default(),
+            },
             NOT_READY => ServingError::NotReady { origin: origin.unwrap_or_default() },
             _ => ServingError::Failed(message.into()),
         }
@@ -186,6 +218,7 @@ mod tests {
             },
             ServingError::Request("`from=x` is not an instant".to_owned()),
             ServingError::NotReady { origin: "payments".to_owned() },
+            ServingError::Behind { wanted: vec![3, 4], frontier: vec![3, 2] },
             ServingError::Failed("the disk is full".into()),
         ] {
             let json = serde_json::to_string(&error.body()).unwrap();

@@ -1,6 +1,7 @@
 //! The client of a node.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use eventsource_stream::{EventStreamError, Eventsource};
@@ -13,8 +14,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    ErrorBody, ErrorFields, Explained, Format, Parameters, ReadRequest, Served, ServedMetric, Serving,
-    ServingError, until_error,
+    ErrorBody, ErrorFields, Explained, Format, NOTE_HEADER, OVERFLOW_HEADER, Parameters, ReadRequest, Served,
+    ServedMetric, Serving, ServingError, until_error,
 };
 
 /// Time limit for connecting, and for the next bytes of an answer.
@@ -26,6 +27,17 @@ pub struct HttpServing {
     client: Client,
     base: Url,
     token: Option<HeaderValue>,
+}
+
+/// Rows in some [`Format`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedRows {
+    /// The rows.
+    pub bytes: Vec<u8>,
+    /// As [`Served::notes`], of formats that have rows alone.
+    pub notes: Vec<String>,
+    /// What could not be computed: the text of [`OVERFLOW_HEADER`].
+    pub overflow: Option<String>,
 }
 
 /// The URL of a path below `v1` at a node such as `http://127.0.0.1:7171`.
@@ -83,15 +95,21 @@ impl HttpServing {
         Ok(HttpServing { token: Some(header), ..self })
     }
 
-    /// The rows of a metric in some format, as the node sends them.
+    /// The rows of a metric in some format, as the node sends them, with the notes on the request.
     ///
     /// # Errors
     /// [`ServingError`], as for [`Serving::read`].
-    pub async fn read_as(&self, request: &ReadRequest, format: Format) -> Result<Vec<u8>, ServingError> {
+    pub async fn read_as(&self, request: &ReadRequest, format: Format) -> Result<EncodedRows, ServingError> {
         let mut url = self.metric_url(request, &[]);
         url.query_pairs_mut().append_pair("format", format.name());
         let response = self.get(url.clone()).await?;
-        Ok(response.bytes().await.map_err(|error| unreachable(&url, error))?.to_vec())
+        let header = |name: &str| {
+            let values = response.headers().get_all(name).iter();
+            values.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let (notes, overflow) = (header(NOTE_HEADER), header(OVERFLOW_HEADER).into_iter().next());
+        let bytes = response.bytes().await.map_err(|error| unreachable(&url, error))?.to_vec();
+        Ok(EncodedRows { bytes, notes, overflow })
     }
 
     fn url(&self, path: &[&str], parameters: &Parameters) -> Url {
@@ -126,7 +144,7 @@ impl HttpServing {
         Err(match serde_json::from_str::<ErrorBody>(&body) {
             Ok(body) => body.into(),
             Err(_) => ServingError::Unreachable {
-                url: url.to_string(),
+                url: node_of(&url),
                 source: format!(
                     "the server there is not a node of metricc; it answered with status {status}"
                 )
@@ -142,8 +160,46 @@ impl HttpServing {
     }
 }
 
-fn unreachable(url: &Url, error: impl Into<Box<dyn Error + Send + Sync>>) -> ServingError {
-    ServingError::Unreachable { url: url.to_string(), source: error.into() }
+fn unreachable(url: &Url, error: impl Error + Send + Sync + 'static) -> ServingError {
+    ServingError::Unreachable { url: node_of(url), source: problem(&error).into() }
+}
+
+/// The URL of the node alone: what follows it is not what cannot be reached.
+pub fn node_of(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+/// What is wrong with a connection, in words: libraries speak of their own layers.
+pub fn problem(error: &(dyn Error + 'static)) -> String {
+    let request = error.downcast_ref::<reqwest::Error>();
+    let is = |test: fn(&reqwest::Error) -> bool| request.is_some_and(test);
+    match io_kind(error) {
+        Some(ErrorKind::ConnectionRefused) => {
+            "no node answers (connection refused); is it running? `metricc serve` starts one".to_owned()
+        }
+        Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof) => {
+            "the connection was closed before the answer was complete".to_owned()
+        }
+        _ if is(reqwest::Error::is_timeout) => "no answer within the time limit".to_owned(),
+        _ if is(reqwest::Error::is_connect) => {
+            "no connection: the name of the host is not known, or the network is down".to_owned()
+        }
+        _ if is(reqwest::Error::is_decode) || request.is_none() => {
+            "the answer is not one of a node of this version of metricc".to_owned()
+        }
+        _ => "the connection was closed before the answer was complete".to_owned(),
+    }
+}
+
+/// The kind of the error of the system among the causes of an error.
+fn io_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
+    let mut cause = Some(error);
+    let mut found = None;
+    while let Some(error) = cause {
+        found = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind).or(found);
+        cause = error.source();
+    }
+    found
 }
 
 impl Serving for HttpServing {
@@ -188,7 +244,10 @@ fn answers(url: Url, response: Response) -> BoxStream<'static, Result<Served, Se
         }),
         Ok(event) => serde_json::from_str(&event.data).map_err(|error| unreachable(&url, error)),
         Err(EventStreamError::Transport(error)) => Err(unreachable(&url, error)),
-        Err(error) => Err(unreachable(&url, error)),
+        Err(_) => Err(ServingError::Unreachable {
+            url: node_of(&url),
+            source: "the events that it sends are not those of a node".into(),
+        }),
     });
     until_error(answers)
 }

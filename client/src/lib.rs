@@ -12,15 +12,18 @@ mod error;
 #[cfg(feature = "http")]
 mod http;
 mod parameters;
+mod range;
 mod serving;
+pub mod wire;
 
 pub use error::{ErrorBody, ErrorFields, ServingError, with_causes};
 pub use futures::Stream;
 #[cfg(feature = "http")]
-pub use http::{HttpServing, node_url};
+pub use http::{EncodedRows, HttpServing, node_of, node_url, problem};
 pub use jiff;
-pub use parameters::{Format, Parameters, key_value};
+pub use parameters::{Format, NOTE_HEADER, Parameters, key_value};
+pub use range::{RangeBound, RangeBoundError};
 pub use serving::{
-    Explained, ExplainedMetric, ExplainedPart, JsonRows, Layer, ReadReceipt, ReadRequest, Served,
-    ServedMetric, ServedPart, Serving, until_error,
+    Explained, ExplainedMetric, ExplainedPart, JsonRows, Layer, OVERFLOW_HEADER, ReadReceipt, ReadRequest,
+    Served, ServedMetric, ServedPart, Serving, until_error,
 };

@@ -3,10 +3,10 @@
 //! | parameter | of |
 //! |---|---|
 //! | `key.NAME=VALUE` | [`ReadRequest::keys`] |
-//! | `from=INSTANT`, `to=INSTANT` | RFC 3339, as `2026-04-25T00:00:00Z` |
-//! | `grain=WINDOW` | as in the language: `6h`, `day in Europe/London`, `all` |
+//! | `from=BOUND`, `to=BOUND` | [`RangeBound`]: a date, as `2026-04-25`, or RFC 3339, as `2026-04-25T00:00:00Z` |
+//! | `grain=WINDOW` | as in the language: `6h`, `day in Europe/London`, `week in us_east`, `all` |
 //! | `latest=true`, `receipt=true` | `true`, `false`; without a value it is `true` |
-//! | `at=120,7` | one offset per partition |
+//! | `at=120,7`, `min_frontier=120,7` | one offset per partition |
 //! | `hash=HASH` | of one metric |
 //! | `metric=NAME`, `metric=NAME@HASH` | of several metrics: one for each |
 //! | `format=csv` | [`Format`], of one metric |
@@ -15,10 +15,11 @@
 //! string stands for its content, so `"null"` in quotes is that text. A JSON array or object is rejected: no
 //! key has such values.
 
-use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{ReadRequest, ServingError};
+use crate::error::offsets;
+use crate::wire::{PARAMETERS, ParameterOf};
+use crate::{RangeBound, RangeBoundError, ReadRequest, ServingError};
 
 /// Encoding of the rows of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,10 +70,16 @@ impl Format {
     }
 }
 
+/// The parameters of a read of one metric, and of several.
+const OF_ONE: [ParameterOf; 4] =
+    [ParameterOf::Any, ParameterOf::Windows, ParameterOf::One, ParameterOf::Rows];
+const OF_SEVERAL: [ParameterOf; 3] = [ParameterOf::Any, ParameterOf::Windows, ParameterOf::Several];
+
+/// The header of each of an answer's notes ([`Served::notes`](crate::Served::notes)) where the body has rows alone.
+pub const NOTE_HEADER: &str = "metricc-note";
+
 /// Query parameters, decoded.
 pub type Parameters = Vec<(String, String)>;
-
-const HELP: &str = "the parameters are `key.NAME`, `from`, `to`, `grain`, `latest`, `at` and `receipt`";
 
 impl ReadRequest {
     /// The request for one metric: its name stands in the path, the rest in the parameters. The format is
@@ -91,7 +98,7 @@ impl ReadRequest {
                 "hash" => request.hash = Some(text),
                 "format" => format = Some(Format::parse(&text)?),
                 _ if request.set(&name, &text)? => {}
-                _ => return Err(unknown(&name, ", `hash` and `format`")),
+                _ => return Err(unknown(&name, &OF_ONE)),
             }
         }
         Ok((request, format))
@@ -111,7 +118,7 @@ impl ReadRequest {
                     None => (text, None),
                 }),
                 _ if common.set(&name, &text)? => {}
-                _ => return Err(unknown(&name, " and `metric=NAME` or `metric=NAME@HASH`")),
+                _ => return Err(unknown(&name, &OF_SEVERAL)),
             }
         }
         if metrics.is_empty() {
@@ -127,12 +134,13 @@ impl ReadRequest {
     /// parameter.
     fn set(&mut self, name: &str, text: &str) -> Result<bool, ServingError> {
         match name {
-            "from" => self.from = Some(instant(name, text)?),
-            "to" => self.to = Some(instant(name, text)?),
+            "from" => self.from = Some(bound(name, text)?),
+            "to" => self.to = Some(bound(name, text)?),
             "grain" => self.grain = Some(text.to_owned()),
             "latest" => self.latest = boolean(name, text)?,
             "receipt" => self.receipt = boolean(name, text)?,
             "at" => self.at = Some(frontier(name, text)?),
+            "min_frontier" => self.min_frontier = Some(frontier(name, text)?),
             _ => match name.strip_prefix("key.") {
                 Some(key) => {
                     self.keys.insert(key.to_owned(), key_value(text));
@@ -175,11 +183,11 @@ impl ReadRequest {
         let mut add = |name: &str, text: Option<String>| {
             parameters.extend(text.map(|text| (name.to_owned(), text)));
         };
-        add("from", self.from.map(|instant| instant.to_string()));
-        add("to", self.to.map(|instant| instant.to_string()));
+        add("from", self.from.map(|bound| bound.to_string()));
+        add("to", self.to.map(|bound| bound.to_string()));
         add("grain", self.grain.clone());
-        let offsets = |at: &Vec<u64>| at.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-        add("at", self.at.as_ref().map(offsets));
+        add("at", self.at.as_deref().map(offsets));
+        add("min_frontier", self.min_frontier.as_deref().map(offsets));
         add("latest", self.latest.then(|| "true".to_owned()));
         add("receipt", self.receipt.then(|| "true".to_owned()));
         parameters
@@ -194,14 +202,13 @@ pub fn key_value(text: &str) -> Value {
     }
 }
 
-fn instant(name: &str, text: &str) -> Result<Timestamp, ServingError> {
-    text.parse().map_err(|_| invalid(name, text, "not an instant: write it as `2026-04-25T00:00:00Z`"))
+fn bound(name: &str, text: &str) -> Result<RangeBound, ServingError> {
+    text.parse().map_err(|problem: RangeBoundError| invalid(name, text, &problem.to_string()))
 }
 
 fn frontier(name: &str, text: &str) -> Result<Vec<u64>, ServingError> {
     let offsets: Result<Vec<u64>, _> = text.split(',').map(|offset| offset.trim().parse()).collect();
-    offsets
-        .map_err(|_| invalid(name, text, "not a frontier: write one offset per partition, as in `at=120,7`"))
+    offsets.map_err(|_| invalid(name, text, "not a frontier: write one offset per partition, as in `120,7`"))
 }
 
 fn boolean(name: &str, text: &str) -> Result<bool, ServingError> {
@@ -216,20 +223,29 @@ fn invalid(name: &str, text: &str, problem: &str) -> ServingError {
     ServingError::Request(format!("`{name}={text}` is {problem}"))
 }
 
-fn unknown(name: &str, more: &str) -> ServingError {
-    ServingError::Request(format!("there is no parameter `{name}`: {HELP}{more}"))
+fn unknown(name: &str, of: &[ParameterOf]) -> ServingError {
+    let known = PARAMETERS.iter().filter(|spec| of.contains(&spec.of)).map(|spec| spec.name);
+    let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+    let help = "the parameters are `key.NAME`";
+    let several =
+        if of.contains(&ParameterOf::Several) { "; a hash is given as `metric=NAME@HASH`" } else { "" };
+    ServingError::Request(format!("there is no parameter `{name}`: {help}, {}{several}", known.join(", ")))
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::Date;
+    use jiff::{Timestamp, ToSpan};
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
 
-    fn instants() -> impl Strategy<Value = Option<Timestamp>> {
-        let range = Timestamp::MIN.as_nanosecond()..=Timestamp::MAX.as_nanosecond();
-        proptest::option::of(range.prop_map(|n| Timestamp::from_nanosecond(n).expect("in range")))
+    fn bounds() -> impl Strategy<Value = Option<RangeBound>> {
+        let instants = Timestamp::MIN.as_nanosecond()..=Timestamp::MAX.as_nanosecond();
+        let instant = |n| RangeBound::Instant(Timestamp::from_nanosecond(n).expect("in range"));
+        let date = |n_days: i64| RangeBound::Date(Date::MIN + n_days.days());
+        proptest::option::of(prop_oneof![instants.prop_map(instant), (0..7_304_484_i64).prop_map(date)])
     }
 
     fn key_values() -> impl Strategy<Value = Value> {
@@ -249,12 +265,13 @@ mod tests {
             metric in "[a-z_]{1,8}",
             hash in proptest::option::of("[0-9a-f]{1,8}"),
             keys in prop::collection::btree_map(any::<String>(), key_values(), 0..4),
-            (from, to) in (instants(), instants()),
+            (from, to) in (bounds(), bounds()),
             grain in proptest::option::of(any::<String>()),
             at in proptest::option::of(prop::collection::vec(any::<u64>(), 1..4)),
+            min_frontier in proptest::option::of(prop::collection::vec(any::<u64>(), 1..4)),
             (latest, receipt) in any::<(bool, bool)>(),
         ) -> ReadRequest {
-            ReadRequest { metric, hash, keys, from, to, grain, latest, at, receipt }
+            ReadRequest { metric, hash, keys, from, to, grain, latest, at, min_frontier, receipt }
         }
     }
 
@@ -331,8 +348,18 @@ mod tests {
                 "2026-04-25T00:00:00Z",
                 "there is no parameter `form`: the parameters are `key.NAME`, `from`",
             ),
-            ("from", "yesterday", "`from=yesterday` is not an instant: write it as `2026-04-25T00:00:00Z`"),
-            ("at", "1,x", "`at=1,x` is not a frontier: write one offset per partition, as in `at=120,7`"),
+            (
+                "from",
+                "yesterday",
+                "`from=yesterday` is neither a date nor an instant: write it as `2026-04-25` or",
+            ),
+            (
+                "to",
+                "2026-04-25T10:00:00",
+                "`to=2026-04-25T10:00:00` is a time without an offset: write it as",
+            ),
+            ("at", "1,x", "`at=1,x` is not a frontier: write one offset per partition, as in `120,7`"),
+            ("min_frontier", "-1", "`min_frontier=-1` is not a frontier: write one offset per partition"),
             ("latest", "yes", "`latest=yes` is neither `true` nor `false`"),
             ("format", "xml", "`format=xml` is not a format: `json`, `csv` or `arrow`"),
             ("metric", "a", "there is no parameter `metric`"),

@@ -9,11 +9,10 @@ use std::collections::BTreeMap;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::ServingError;
+use crate::{RangeBound, ServingError};
 
 /// A read of one metric.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,18 +24,21 @@ pub struct ReadRequest {
     pub hash: Option<String>,
     /// Only rows with these keys.
     pub keys: BTreeMap<String, serde_json::Value>,
-    /// Only windows that start at this instant or later.
-    pub from: Option<Timestamp>,
-    /// Only windows that start before this instant.
-    pub to: Option<Timestamp>,
-    /// Roll the metric's windows up to coarser ones: `6h`, `day in Europe/London`, or `all` for one row of
-    /// the whole range.
+    /// Only windows of the metric that start at this date or instant, or later.
+    pub from: Option<RangeBound>,
+    /// Only windows of the metric that start before this date or instant.
+    pub to: Option<RangeBound>,
+    /// Roll the metric's windows up to coarser ones: `6h`, `month`, `day in Europe/London`, `week in us_east`
+    /// for a calendar of the package, or `all` for one row of the whole range.
     pub grain: Option<String>,
     /// Only the latest window among those.
     pub latest: bool,
     /// Read at this frontier instead of the newest one: one offset per partition of the metric's sources, in
     /// the order of their names. An answer at a frontier never changes.
     pub at: Option<Vec<u64>>,
+    /// The newest answer, but not one before this frontier: the reader waits for a time until the events up to
+    /// it are readable. One offset per partition, as in `at`.
+    pub min_frontier: Option<Vec<u64>>,
     /// Whether the answer has a receipt.
     pub receipt: bool,
 }
@@ -50,12 +52,22 @@ pub struct Served<R = JsonRows> {
     pub hash: String,
     /// The frontier of the rows: one offset per partition of the metric's sources.
     pub frontier: Vec<u64>,
-    /// Rows by window, then keys: `{"metric": …, "key": {…}, "window": {…}, "value": …}`.
+    /// The unit of its values, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// What the reader should know of the request: a bound at which no window starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Rows by window, then keys: `{"metric": …, "key": {…}, "window": {…}, "value": …}`. A row of which a value could not be
+    /// computed has `"overflow": {"value": 2}` as well: the name of the value, and how many events left their types.
     pub rows: R,
     /// Where the rows come from, if the request asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ReadReceipt>,
 }
+
+/// The header of an answer that has rows alone: what could not be computed, as `{"s":{"rows":1,"events":2}}`.
+pub const OVERFLOW_HEADER: &str = "metricc-overflow";
 
 /// Rows as JSON, one object each.
 pub type JsonRows = Vec<Box<RawValue>>;

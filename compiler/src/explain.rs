@@ -121,7 +121,7 @@ pub fn prepare(operator: &str, metric: &ir::Metric) -> Node {
     }
     if metric.window != ir::Window::AllTime {
         let time = &metric.source.fields[metric.source.time].name;
-        node = node.with("window", format!("{} of {time}", spelling::window(&metric.window)));
+        node = node.with("window", format!("{} of {time}", spelling::window(&metric.window.cut())));
     }
     node
 }

@@ -154,7 +154,7 @@ impl Grouping {
 fn has_same_rows(left: &ir::Metric, right: &ir::Metric) -> bool {
     let each = |metric: &ir::Metric| metric.each.iter().map(|each| each.list.clone()).collect::<Vec<_>>();
     let keys = |metric: &ir::Metric| metric.keys.iter().map(|key| key.expr.clone()).collect::<Vec<_>>();
-    left.window == right.window
+    left.window.is_cut_as(&right.window)
         && left.filter == right.filter
         && keys(left) == keys(right)
         && each(left) == each(right)

@@ -5,9 +5,9 @@
 //! is presented. Reformatting does not change it; meaning does.
 //!
 //! The *state hash* covers what decides the states of a segment and nothing of how they are presented: two
-//! metrics that differ in an output, the name of a key, a unit, the quantile of a sketch or the length of a
-//! sliding window have one. Segments of different state hashes never merge; metrics of equal state hash
-//! present each other's segments.
+//! metrics that differ in an output, the name of a key, a unit, the quantile of a sketch, the length of a
+//! sliding window or the weeks of a calendar whose days they keep have one. Segments of different state
+//! hashes never merge; metrics of equal state hash present each other's segments.
 
 use std::fmt;
 
@@ -106,7 +106,7 @@ impl StateHash {
         let window = match metric.window {
             // How many panes make a window is decided when they are presented.
             ir::Window::Sliding { step, .. } => ir::Window::Tumbling(step),
-            ref window => window.clone(),
+            ref window => window.cut(),
         };
         let keys = metric.keys.iter().map(|key| &key.expr).collect();
         let rows = Rows { source: &metric.source, each: &metric.each, filter: &metric.filter, keys, window };

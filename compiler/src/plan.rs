@@ -26,7 +26,8 @@ pub struct MetricPlan {
     /// The hash of its segments' meaning: metrics of equal state hash present each other's segments.
     pub state_hash: StateHash,
     /// Its segments: the row count first, then the distinct states of the aggregates. `count()` without a
-    /// filter is the row count, and quantiles of one argument are one sketch.
+    /// filter is the row count, and quantiles of one argument are one sketch. An aggregate that may lose rows has their
+    /// count after it.
     pub form: StateForm,
     /// How states of segments become those of presented windows, if they are not the same.
     pub spread: Option<Spread>,
@@ -66,6 +67,9 @@ pub struct PlannedAggregate {
     pub monoid: Arc<dyn Monoid>,
     /// Index of the state among those that are presented.
     pub state: usize,
+    /// Index of the count of rows that could not be computed, if there may be any: where it is not zero, the aggregate
+    /// is none.
+    pub lost: Option<usize>,
 }
 
 /// The distinct states of one metric, the row count first, and which of them each aggregate presents.
@@ -82,7 +86,7 @@ impl<'a> MetricStates<'a> {
             args: Vec::new(),
             filter: None,
         };
-        let mut states = vec![rows];
+        let mut states = vec![rows.clone()];
         let mut aggregates = Vec::with_capacity(metric.aggregates.len());
         for aggregate in &metric.aggregates {
             let args = args_of(aggregate);
@@ -93,7 +97,11 @@ impl<'a> MetricStates<'a> {
             };
             let filter = aggregate.filter.as_ref();
             let state = index_of(&mut states, State { monoid: monoid.clone(), args, filter });
-            aggregates.push(PlannedAggregate { monoid, state });
+            let lost = aggregate.lost.as_ref().map(|lost| {
+                let filter = Some(lost);
+                index_of(&mut states, State { monoid: rows.monoid.clone(), args: Vec::new(), filter })
+            });
+            aggregates.push(PlannedAggregate { monoid, state, lost });
         }
         let mut sessions = None;
         if let ir::Window::Session { gap } = metric.window {

@@ -46,6 +46,9 @@ pub struct Prepare {
 #[derive(Debug)]
 enum PreparedValue {
     Expr(Arc<dyn PhysicalExpr>),
+    /// Whether a row is lost; on the way its arguments are computed, some of which are other values: which argument
+    /// is which value.
+    Lost(Arc<dyn PhysicalExpr>, Vec<(usize, usize)>),
     /// The event time, as a timestamp.
     Time(usize),
     /// The position in the order of the log.
@@ -73,7 +76,7 @@ impl<'a> Scope<'a> {
 
     fn schema(&self) -> Schema {
         let field = |&column: &usize| match self.source.fields.get(column) {
-            Some(field) => scalar::field(&field.name, &field.ty),
+            Some(field) => scalar::field(&field.name, &field.row_type()),
             None => Field::new("position", POSITION_TYPE, false),
         };
         Schema::new(self.columns.iter().map(field).collect::<Vec<_>>())
@@ -145,7 +148,10 @@ impl Prepare {
                 .iter()
                 .map(|value| {
                     Ok(match value {
-                        Arg::Value(expr) => PreparedValue::Expr(compile(expr)?),
+                        Arg::Value(expr) => match shared(expr, values) {
+                            Some(shared) => PreparedValue::Lost(compile(expr)?, shared),
+                            None => PreparedValue::Expr(compile(expr)?),
+                        },
                         Arg::Time => PreparedValue::Time(kept_column(time)),
                         Arg::Position => PreparedValue::Position(kept_column(position.ok_or_else(|| {
                             CompileError::form(&metric.name, "the position is used and not read")
@@ -197,9 +203,33 @@ impl Prepare {
         for key in &self.keys {
             columns.push(self.evaluate(key, &rows)?);
         }
-        for value in &self.values {
+        self.push_values(&rows, &mut columns)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+        RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Appends the value columns. An argument that `lost` computes as well is taken from there.
+    fn push_values(&self, rows: &RecordBatch, columns: &mut Vec<ArrayRef>) -> Result<(), CompileError> {
+        let mut computed: Vec<Option<ArrayRef>> = vec![None; self.values.len()];
+        for (index, value) in self.values.iter().enumerate() {
+            if let PreparedValue::Lost(expr, shared) = value
+                && let Some(evaluated) = scalar::lost_with_values(expr, rows)
+            {
+                let (lost, values) = evaluated.map_err(|error| self.failed(error))?;
+                computed[index] = Some(lost);
+                for (argument, value) in shared {
+                    computed[*value] = values.get(*argument).cloned();
+                }
+            }
+        }
+        for (value, computed) in self.values.iter().zip(computed) {
+            if let Some(computed) = computed {
+                columns.push(computed);
+                continue;
+            }
             columns.push(match value {
-                PreparedValue::Expr(expr) => self.evaluate(expr, &rows)?,
+                PreparedValue::Expr(expr) | PreparedValue::Lost(expr, _) => self.evaluate(expr, rows)?,
                 PreparedValue::Time(time) => {
                     let timestamp = scalar::data_type(&ir::Kind::Timestamp);
                     cast(rows.column(*time), &timestamp).map_err(|error| self.failed(error))?
@@ -207,9 +237,7 @@ impl Prepare {
                 PreparedValue::Position(position) => rows.column(*position).clone(),
             });
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
-        RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
-            .map_err(|error| self.failed(error))
+        Ok(())
     }
 
     /// One row per element of the list; the element is the new last column.
@@ -276,6 +304,13 @@ impl Prepare {
     fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CompileError {
         CompileError::engine(&self.metric, error)
     }
+}
+
+/// The arguments of `lost` that are values, too: those of an aggregate are computed once.
+fn shared(expr: &ir::Expr, values: &[Arg<'_>]) -> Option<Vec<(usize, usize)>> {
+    let ir::ExprKind::Call(ir::Func::Lost, args) = &expr.kind else { return None };
+    let place = |arg: &ir::Expr| values.iter().position(|value| *value == Arg::Value(arg));
+    Some(args.iter().enumerate().filter_map(|(argument, arg)| Some((argument, place(arg)?))).collect())
 }
 
 /// Fields of the group columns: window start and keys, or the constant of an ungrouped metric.

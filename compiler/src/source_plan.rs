@@ -83,7 +83,7 @@ impl SourcePlan {
 fn read_columns(source: &ir::Source, metrics: &[Arc<ir::Metric>]) -> Vec<usize> {
     let (mut columns, mut reads_position) = (Vec::new(), false);
     for metric in metrics {
-        let aggregates = metric.aggregates.iter().flat_map(|a| a.args.iter().chain(&a.filter));
+        let aggregates = metric.aggregates.iter().flat_map(|a| a.args.iter().chain(&a.filter).chain(&a.lost));
         let exprs = metric.each.iter().map(|each| &each.list);
         let exprs = exprs.chain(&metric.filter).chain(metric.keys.iter().map(|key| &key.expr));
         exprs.chain(aggregates).for_each(|expr| columns_of(expr, &mut columns));

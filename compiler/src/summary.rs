@@ -33,7 +33,7 @@ fn kept_per(plan: &MetricPlan) -> String {
             Some(format!("pane of {}, {n_panes} of which make a window", spelling::duration(*step)))
         }
         (ir::Window::AllTime, _) | (_, Some(Spread::Sessions { .. })) => None,
-        (window, _) => Some(format!("window ({})", spelling::window(window))),
+        (window, _) => Some(format!("window ({})", spelling::window(&window.cut()))),
     };
     let parts: Vec<String> =
         window.into_iter().chain((!keys.is_empty()).then(|| keys.join(" and "))).collect();

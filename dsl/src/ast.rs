@@ -45,6 +45,8 @@ pub(crate) struct ImportItem {
 pub(crate) struct SourceItem {
     pub(crate) doc: String,
     pub(crate) name: Name,
+    /// `null "NA", "-"` before the fields.
+    pub(crate) nulls: Vec<Expr>,
     pub(crate) fields: Vec<FieldItem>,
     /// Whether it has an invalid literal, which is reported.
     pub(crate) damaged: bool,
@@ -58,12 +60,15 @@ pub(crate) struct FieldItem {
     pub(crate) markers: Vec<Marker>,
 }
 
-/// A type as written: `decimal(12, 2)`, `list<string>?`.
+/// A type as written: `decimal(12, 2)`, `list<string>?`, `{ sku: string }`.
 #[derive(Debug)]
 pub(crate) struct TypeRef {
+    /// Of a record, its brackets.
     pub(crate) name: Name,
     pub(crate) arguments: Option<Vec<Expr>>,
     pub(crate) element: Option<Box<TypeRef>>,
+    /// The fields of a record.
+    pub(crate) fields: Option<Vec<FieldItem>>,
     pub(crate) optional: bool,
     pub(crate) span: Span,
 }
@@ -79,9 +84,52 @@ pub(crate) struct Marker {
 pub(crate) enum MarkerKind {
     Key,
     Time,
+    From(PathItem),
     Zone(Expr),
     Unit(Name),
+    /// `null none` has no texts.
+    Null(Vec<Expr>),
+    Format(Vec<Expr>),
+    True(Vec<Expr>),
+    False(Vec<Expr>),
+    Thousands(Expr),
+    Point(Expr),
+    InvalidAsNone,
     Default(Expr),
+}
+
+impl MarkerKind {
+    /// The word by which it is known.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            MarkerKind::Key => "key",
+            MarkerKind::Time => "time",
+            MarkerKind::From(_) => "from",
+            MarkerKind::Zone(_) => "zone",
+            MarkerKind::Unit(_) => "unit",
+            MarkerKind::Null(_) => "null",
+            MarkerKind::Format(_) => "format",
+            MarkerKind::True(_) => "true",
+            MarkerKind::False(_) => "false",
+            MarkerKind::Thousands(_) => "thousands",
+            MarkerKind::Point(_) => "point",
+            MarkerKind::InvalidAsNone => "invalid as none",
+            MarkerKind::Default(_) => "=",
+        }
+    }
+}
+
+/// `properties."order total"[0]`: where a value stands in the data.
+#[derive(Debug)]
+pub(crate) struct PathItem {
+    pub(crate) steps: Vec<(PathStep, Span)>,
+}
+
+#[derive(Debug)]
+pub(crate) enum PathStep {
+    /// A name: a string, or a word.
+    Name(Expr),
+    Index(Expr),
 }
 
 #[derive(Debug)]
@@ -101,6 +149,8 @@ pub(crate) enum CalendarClause {
 pub(crate) struct TableItem {
     pub(crate) doc: String,
     pub(crate) name: Name,
+    /// As in [`SourceItem`].
+    pub(crate) nulls: Vec<Expr>,
     pub(crate) columns: Vec<FieldItem>,
     /// Whether it has an invalid literal, which is reported.
     pub(crate) damaged: bool,
@@ -277,10 +327,10 @@ pub(crate) enum ExprKind {
         unit: Option<Name>,
         span: Span,
     },
-    /// `value.field`.
+    /// `value.field`, `value.field.field`; at least one field.
     Member {
         value: Name,
-        field: Name,
+        fields: Vec<Name>,
     },
     Paren(Box<Expr>),
     /// Something invalid that is already reported.

@@ -5,8 +5,8 @@
 //! - *declared*: a `T?` field or element, `none`, an `if` with `none` in it, a division by something
 //!   other than a non-zero literal. The author has to say what is meant: ordering, arithmetic and
 //!   functions on it ask for `??` or a test (`x != none and x > 3`).
-//! - *silent*: overflow of an operator or a cast, and whatever is known to be tested. It flows on by
-//!   itself: none in, none out, and a `bool` made from it is false.
+//! - *silent*: overflow of an operator or a cast, a `float` of a record that is NaN or infinite, and whatever
+//!   is known to be tested. It flows on by itself: none in, none out, and a `bool` made from it is false.
 //!
 //! In the IR both are `T?`, which is the truth. Conditions are plain `bool` always: where a `bool`
 //! function meets a silent none, the checker writes `?? false` into the IR. Over aggregates (in what a
@@ -16,7 +16,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::ast::{Item, MetricItem, Name};
+use crate::ast::{FieldItem, Item, MetricItem, Name};
 use crate::code::{Code, Severity};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::items::{ItemKind, RawItem};
@@ -30,11 +30,13 @@ mod calendar;
 mod checker;
 mod clauses;
 mod derived;
+mod exact;
 mod expression;
 mod function;
 mod import;
 mod literal;
 mod lookup;
+mod member;
 mod metric;
 mod name;
 mod number;
@@ -43,8 +45,11 @@ mod operand;
 mod operands;
 mod operator;
 mod parameters;
+mod period;
+mod record;
 mod scalar;
 mod source;
+mod spelled;
 mod table;
 mod test;
 mod types;
@@ -257,6 +262,22 @@ impl Places {
     /// Notes a definition and checks its spelling; false if the name is taken, which is reported.
     fn define(&mut self, what: &'static str, name: &Name, found: &mut Vec<Diagnostic>) -> bool {
         name::check_spelling(name, found);
+        self.note(what, name, found)
+    }
+
+    /// As [`Places::define`], of something in the data, which may be called otherwise there.
+    fn define_field(
+        &mut self,
+        what: &'static str,
+        field: &FieldItem,
+        ty: Option<&ir::Type>,
+        found: &mut Vec<Diagnostic>,
+    ) -> bool {
+        name::check_field(field, ty, found);
+        self.note(what, &field.name, found)
+    }
+
+    fn note(&mut self, what: &'static str, name: &Name, found: &mut Vec<Diagnostic>) -> bool {
         let key = (what, name.text.clone());
         if let Some(first) = self.places.get(&key) {
             found.push(duplicate(what, name, *first));

@@ -107,6 +107,9 @@ codes! {
     TableFile = "M0061", "a table that cannot be read";
     TableKey = "M0062", "keys that do not identify the rows of a table";
     Lookup = "M0063", "a lookup that does not match its table";
+    Format = "M0064", "a format that does not say what a value looks like";
+    WrappingPeriod = "M0065", "a period whose numbers begin anew";
+    YearOfWeek = "M0066", "an ISO week beside another year";
 }
 
 impl Code {
@@ -118,7 +121,7 @@ impl Code {
     /// Whether it makes an item unusable.
     pub fn severity(self) -> Severity {
         match self {
-            Code::CountsDuplicates | Code::Unused | Code::NeverNone => Severity::Warning,
+            Code::CountsDuplicates | Code::Unused | Code::NeverNone | Code::YearOfWeek => Severity::Warning,
             _ => Severity::Error,
         }
     }

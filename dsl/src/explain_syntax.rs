@@ -101,7 +101,10 @@ fn expr(tree: &Expr) -> Node {
             let unit = unit.iter().map(|unit| Node::new(&unit.text));
             Node::new("offset").children([expr(value), expr(length)].into_iter().chain(unit))
         }
-        ExprKind::Member { value, field } => Node::new(format!("{}.{}", value.text, field.text)),
+        ExprKind::Member { value, fields } => {
+            let fields = fields.iter().map(|field| format!(".{}", field.text));
+            Node::new(format!("{}{}", value.text, fields.collect::<String>()))
+        }
         ExprKind::Paren(inner) => Node::new("paren").child(expr(inner)),
         ExprKind::Poisoned => Node::new("unreadable"),
     }

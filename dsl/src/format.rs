@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use crate::ast::{CalendarClause, Item, UseItem};
+use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::scan::{self, Scanned, TokenKind};
 use crate::{Severity, SourceText, items, parse};
@@ -38,7 +39,7 @@ pub fn format(text: &SourceText) -> Result<String, Vec<Diagnostic>> {
     }
     let mut parsed = Vec::new();
     for raw in items::split(&scanned, &mut found) {
-        parsed.push(parse::item(scanned.text, &raw, &mut found).map(|item| (raw.span, item)));
+        parsed.push(parse::item(&scanned, &raw, &mut found).map(|item| (raw.span, item)));
     }
     if found.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         crate::diagnostic::arrange(&mut found);
@@ -64,7 +65,24 @@ pub fn format(text: &SourceText) -> Result<String, Vec<Diagnostic>> {
         was_long = Some(is_long);
     }
     layout.comments_before(scanned.tokens.len(), 0);
-    Ok(layout.text())
+    within_limits(layout.text(), text)
+}
+
+/// The formatted text, unless it is too large to be read again.
+fn within_limits(formatted: String, text: &SourceText) -> Result<String, Vec<Diagnostic>> {
+    let mut found = Vec::new();
+    scan::scan(formatted.as_bytes(), &mut found);
+    found.retain(|diagnostic| diagnostic.code == Code::LimitExceeded);
+    if found.is_empty() {
+        return Ok(formatted);
+    }
+    let end = Span { start: text.bytes.len(), end: text.bytes.len() };
+    let exceeded = |limit: Diagnostic| {
+        let message = format!("formatted, {}", limit.message);
+        let diagnostic = Diagnostic::new(Code::LimitExceeded, message, end, "the file is left as it is");
+        limit.help.into_iter().fold(diagnostic, Diagnostic::help)
+    };
+    Err(found.into_iter().map(exceeded).collect())
 }
 
 struct Layout<'a> {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::ast::Name;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
+use crate::phrase_book::{self, ITEMS};
 use crate::scan::{self, Scanned, Token, TokenKind};
 use metricc_ir::suggest;
 
@@ -144,6 +145,10 @@ fn item(scanned: &Scanned<'_>, range: Range<usize>, found: &mut Vec<Diagnostic>)
     };
     let n_before = scanned.unreadable.partition_point(|place| *place < span.start);
     let mut readable = scanned.unreadable.get(n_before).is_none_or(|place| *place >= span.end);
+    let word = first.map_or("", |first| scanned.token_text(*first));
+    if !readable && kind == ItemKind::Other && phrase_book::row(ITEMS, word).is_some() {
+        found.push(other(scanned, first, span));
+    }
     if readable {
         let problem = scan::check_limits(scanned, tokens)
             .or_else(|| (kind == ItemKind::Other).then(|| other(scanned, first, span)));
@@ -166,6 +171,9 @@ fn other(scanned: &Scanned<'_>, first: Option<&Token>, span: Span) -> Diagnostic
         first.span,
         "expected `use`, `source`, `calendar`, `table`, `import`, `metric` or `test`",
     );
+    if let Some(foreign) = phrase_book::row(ITEMS, word) {
+        return diagnostic.help(foreign.help);
+    }
     match suggest::nearest(word, ["use", "source", "calendar", "table", "import", "metric", "test"]) {
         Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
         None => diagnostic

@@ -32,6 +32,7 @@ mod explain_syntax;
 mod files;
 mod items;
 mod parse;
+mod phrase_book;
 mod rust_spelling;
 mod scan;
 
@@ -42,6 +43,8 @@ pub use code::{Code, Severity};
 pub use diagnostic::{Diagnostic, Label, Span};
 pub use files::{Files, NoFiles};
 pub use format::format;
+#[doc(hidden)]
+pub use phrase_book::{Foreign, ITEMS, OPERATORS, Phrase, VALUES, phrases};
 
 /// The text of one `.metric` file. The bytes may be anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +134,7 @@ fn read(
     let mut syntax = Vec::new();
     let mut unread = Vec::new();
     for item in split {
-        match parse::item(scanned.text, &item, found) {
+        match parse::item(scanned, &item, found) {
             Some(parsed) => syntax.push(parsed),
             None => unread.push(item),
         }

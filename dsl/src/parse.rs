@@ -5,13 +5,16 @@ use pest::Parser;
 use pest::iterators::{Pair, Pairs};
 
 use crate::ast::{
-    CalendarClause, CalendarItem, Clause, ClauseKind, Every, Expr, FieldItem, ImportItem, Item, KeyItem,
-    Marker, MarkerKind, MetricItem, MetricValue, Name, SourceItem, TableItem, TypeRef, UseItem,
+    CalendarClause, CalendarItem, Clause, ClauseKind, Every, Expr, ImportItem, Item, KeyItem, MetricItem,
+    MetricValue, Name, SourceItem, TableItem, UseItem,
 };
 use crate::diagnostic::{Diagnostic, Span};
 use crate::items::{ItemKind, RawItem};
+use crate::phrase_book::{self, Book};
+use crate::scan::Scanned;
 
 mod expression;
+mod field;
 mod literal;
 mod syntax_error;
 mod test;
@@ -21,10 +24,20 @@ mod test;
 struct Grammar;
 
 /// Parses one item; `None` if it does not parse, which is reported.
-pub(crate) fn item(text: &str, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Option<Item> {
+pub(crate) fn item(scanned: &Scanned<'_>, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Option<Item> {
+    let book = match raw.kind {
+        ItemKind::Metric => Some(Book::Metric),
+        ItemKind::Source | ItemKind::Table => Some(Book::Fields),
+        _ => None,
+    };
     if !raw.readable {
+        // What cannot be read has been reported; its phrases are reported beside it.
+        found.extend(
+            book.iter().flat_map(|book| phrase_book::meet(*book, scanned, raw.span, None).diagnostics),
+        );
         return None;
     }
+    let text = scanned.text;
     let rule = match raw.kind {
         ItemKind::Use => Rule::use_item,
         ItemKind::Source => Rule::source_item,
@@ -52,7 +65,12 @@ pub(crate) fn item(text: &str, raw: &RawItem, found: &mut Vec<Diagnostic>) -> Op
             }
         }
         Err(error) => {
-            found.push(syntax_error::diagnose(text, raw, &error));
+            let stopped = syntax_error::stopped(text, raw, &error);
+            let met = book.map(|book| phrase_book::meet(book, scanned, raw.span, Some(stopped)));
+            if !met.as_ref().is_some_and(|met| met.explain_stop) {
+                found.push(syntax_error::diagnose(text, raw, &error));
+            }
+            found.extend(met.into_iter().flat_map(|met| met.diagnostics));
             None
         }
     }
@@ -135,60 +153,27 @@ impl Builder<'_> {
     fn source(&mut self, parts: &mut Parts<'_>) -> Option<SourceItem> {
         let doc = parts.doc();
         let name = self.name(parts)?;
-        let fields = parts.all(Rule::field).filter_map(|pair| self.field(&mut Parts::of(pair))).collect();
-        let damaged = self.found.len() > self.n_before;
-        Some(SourceItem { doc, name, fields, damaged })
-    }
-
-    fn table(&mut self, parts: &mut Parts<'_>) -> Option<TableItem> {
-        let SourceItem { doc, name, fields: columns, damaged } = self.source(parts)?;
-        Some(TableItem { doc, name, columns, damaged })
-    }
-
-    fn field(&mut self, parts: &mut Parts<'_>) -> Option<FieldItem> {
-        let doc = parts.doc();
-        let name = self.name(parts)?;
-        let ty = parts.next(Rule::type_ref).and_then(|pair| self.type_ref(pair))?;
-        let markers = parts.all(Rule::marker).filter_map(|pair| self.marker(pair)).collect();
-        Some(FieldItem { doc, name, ty, markers })
-    }
-
-    fn type_ref(&mut self, pair: Pair<'_, Rule>) -> Option<TypeRef> {
-        let span = self.span(&pair);
-        let mut parts = Parts::of(pair);
-        let name = self.name(&mut parts)?;
-        let mut ty = TypeRef { name, arguments: None, element: None, optional: false, span };
-        for part in parts.pairs {
-            match part.as_rule() {
-                Rule::type_arguments => {
-                    let mut inner = Parts::of(part);
-                    ty.arguments =
-                        Some(inner.all(Rule::expr).filter_map(|expr| self.expression(expr)).collect());
-                }
-                Rule::type_element => {
-                    let element = Parts::of(part).next(Rule::type_ref)?;
-                    ty.element = Some(Box::new(self.type_ref(element)?));
-                }
-                Rule::question => ty.optional = true,
+        let (mut nulls, mut fields) = (Vec::new(), Vec::new());
+        for pair in parts.pairs.by_ref() {
+            match pair.as_rule() {
+                Rule::null_clause => nulls.extend(self.texts(&mut Parts::of(pair))),
+                Rule::field => fields.extend(self.field(&mut Parts::of(pair))),
                 _ => {}
             }
         }
-        Some(ty)
+        let damaged = self.found.len() > self.n_before;
+        Some(SourceItem { doc, name, nulls, fields, damaged })
     }
 
-    fn marker(&mut self, pair: Pair<'_, Rule>) -> Option<Marker> {
-        let span = self.span(&pair);
-        let inner = pair.into_inner().next()?;
-        let rule = inner.as_rule();
-        let mut parts = Parts::of(inner);
-        let kind = match rule {
-            Rule::marker_key => MarkerKind::Key,
-            Rule::marker_time => MarkerKind::Time,
-            Rule::marker_zone => MarkerKind::Zone(parts.next(Rule::string).map(|text| self.string(&text))?),
-            Rule::marker_unit => MarkerKind::Unit(self.name(&mut parts)?),
-            _ => MarkerKind::Default(self.expr(&mut parts)?),
-        };
-        Some(Marker { kind, span })
+    fn table(&mut self, parts: &mut Parts<'_>) -> Option<TableItem> {
+        let SourceItem { doc, name, nulls, fields: columns, damaged } = self.source(parts)?;
+        Some(TableItem { doc, name, nulls, columns, damaged })
+    }
+
+    /// The strings of a list; none of `none`.
+    fn texts(&mut self, parts: &mut Parts<'_>) -> Vec<Expr> {
+        let Some(texts) = parts.next(Rule::texts) else { return Vec::new() };
+        Parts::of(texts).all(Rule::string).map(|text| self.string(&text)).collect()
     }
 
     fn calendar(&mut self, parts: &mut Parts<'_>) -> Option<CalendarItem> {

@@ -2,6 +2,7 @@
 
 use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use metricc_ir::text::{visible, visible_lines};
 use serde::Serialize;
 
 use crate::SourceText;
@@ -105,19 +106,19 @@ fn one(diagnostic: &Diagnostic, shown: &Shown<'_>, renderer: &Renderer) -> Strin
     let annotations = diagnostic.labels.iter().zip(&spans).map(|(label, span)| {
         let kind = if label.primary { AnnotationKind::Primary } else { AnnotationKind::Context };
         let annotation = kind.span(span.start - start..span.end - start);
-        if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
+        if label.text.is_empty() { annotation } else { annotation.label(visible(&label.text)) }
     });
     let snippet = Snippet::source(&shown.text[start..end])
         .line_start(first_line + 1)
-        .path(shown.name)
+        .path(visible(shown.name))
         .annotations(annotations);
-    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.id());
+    let title = level.primary_title(visible(&diagnostic.message)).id(diagnostic.code.id());
     let mut group = Group::with_title(title).element(snippet);
     for help in &diagnostic.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+        group = group.element(Level::HELP.message(visible_lines(help)));
     }
     for note in &diagnostic.notes {
-        group = group.element(Level::NOTE.message(note.as_str()));
+        group = group.element(Level::NOTE.message(visible_lines(note)));
     }
     renderer.render(&[group])
 }
@@ -129,13 +130,14 @@ pub fn short(diagnostics: &[Diagnostic], source: &SourceText) -> String {
     for diagnostic in diagnostics {
         let (line, column) = shown.position(diagnostic.span().start);
         let help = match diagnostic.help.first() {
-            Some(help) => format!(" ({help})"),
+            Some(help) => format!(" ({})", visible(help)),
             None => String::new(),
         };
         let (severity, code) = (diagnostic.severity.as_str(), diagnostic.code.id());
         out.push_str(&format!(
             "{}:{line}:{column}: {severity}[{code}]: {}{help}\n",
-            shown.name, diagnostic.message
+            visible(shown.name),
+            visible(&diagnostic.message)
         ));
     }
     out

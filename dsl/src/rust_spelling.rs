@@ -146,6 +146,7 @@ impl Printer<'_> {
                     format!("({})", values.join(", "))
                 };
                 let step = format!("lookup::<{}>(|{row}| {values})", type_name(&table.text));
+                self.names.push(name.text.clone());
                 self.row = format!("({row}, {})", raw(&name.text));
                 step
             }
@@ -185,7 +186,7 @@ impl Printer<'_> {
         let name = match (&key.name, &key.value.bare().kind) {
             (Some(name), _) => name.text.as_str(),
             (None, ExprKind::Name(name)) => name,
-            (None, ExprKind::Member { field, .. }) => &field.text,
+            (None, ExprKind::Member { fields, .. }) => fields.last().map_or("key", |field| &field.text),
             _ => "key",
         };
         format!("{}: {}", raw(name), self.expr(&key.value))
@@ -196,6 +197,7 @@ impl Printer<'_> {
         let (zone, week) = self.calendar(calendar);
         match week {
             Some(start) if unit == "week" => format!("week_from({zone:?}, {start:?})"),
+            Some(start) => format!("{unit}({zone:?}).weeks_from({start:?})"),
             _ => format!("{unit}({zone:?})"),
         }
     }
@@ -290,12 +292,15 @@ impl Printer<'_> {
             ExprKind::None => "None".to_owned(),
             ExprKind::Paren(nested) => format!("({})", inner(nested)),
             // Without a calendar, a unit is one of UTC.
-            ExprKind::Call { function, arguments } if function.text == "truncate" && arguments.len() == 2 => {
+            ExprKind::Call { function, arguments }
+                if catalogue::is_width(&function.text, 1) && arguments.len() == 2 =>
+            {
+                let name = &function.text;
                 match &arguments[1].value.bare().kind {
                     ExprKind::Name(unit) => {
-                        format!("truncate({}, {unit}(\"UTC\"))", inner(&arguments[0].value))
+                        format!("{name}({}, {unit}(\"UTC\"))", inner(&arguments[0].value))
                     }
-                    _ => format!("truncate({}, {})", inner(&arguments[0].value), inner(&arguments[1].value)),
+                    _ => format!("{name}({}, {})", inner(&arguments[0].value), inner(&arguments[1].value)),
                 }
             }
             ExprKind::Call { function, arguments } => {
@@ -320,7 +325,11 @@ impl Printer<'_> {
                 format!("[{}]", elements.join(", "))
             }
             ExprKind::Where { value, .. } | ExprKind::Offset { value, .. } => inner(value),
-            ExprKind::Member { value, field } => format!("{}.{}", raw(&value.text), raw(&field.text)),
+            ExprKind::Member { value, fields } => {
+                let of_row = if self.names.contains(&value.text) { "" } else { "p." };
+                let fields = fields.iter().map(|field| format!(".{}", raw(&field.text)));
+                format!("{of_row}{}{}", raw(&value.text), fields.collect::<String>())
+            }
             ExprKind::Percent(share) => number_text(hundredth(*share)),
             ExprKind::Poisoned => String::new(),
         }

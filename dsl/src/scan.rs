@@ -6,7 +6,10 @@
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
+use crate::phrase_book::OPERATORS;
+use metricc_ir::quoted;
 
+mod characters;
 mod limits;
 
 pub(crate) use limits::check as check_limits;
@@ -103,15 +106,6 @@ struct Scanner<'a, 'f> {
     found: &'f mut Vec<Diagnostic>,
 }
 
-/// Characters that change how a line is shown, or end it for some tools.
-fn is_forbidden(character: char) -> bool {
-    match character {
-        '\t' | '\n' | '\r' => false,
-        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => true,
-        _ => character.is_control(),
-    }
-}
-
 fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
@@ -134,12 +128,12 @@ impl<'a> Scanner<'a, '_> {
 
     fn forbidden_characters(&mut self) {
         for (start, character) in self.text.char_indices() {
-            if is_forbidden(character) {
+            if characters::is_forbidden(character) {
                 let span = Span { start, end: start + character.len_utf8() };
                 self.reject(
                     Diagnostic::new(
                         Code::UnreadableText,
-                        format!("control character U+{:04X}", u32::from(character)),
+                        format!("control character {}", characters::named(character)),
                         span,
                         "it is invisible",
                     )
@@ -154,10 +148,12 @@ impl<'a> Scanner<'a, '_> {
             self.at = '\u{FEFF}'.len_utf8();
         }
         while let Some(first) = self.rest().chars().next() {
-            if matches!(first, ' ' | '\t' | '\r' | '\n') || is_forbidden(first) {
+            if matches!(first, ' ' | '\t' | '\r' | '\n') || characters::is_forbidden(first) {
                 self.at += first.len_utf8();
             } else if self.rest().starts_with("//") {
                 self.comment();
+            } else if let Some(length) = self.foreign_comment() {
+                self.at += length;
             } else if first.is_ascii_digit() {
                 self.number();
             } else if is_word(first) {
@@ -222,6 +218,37 @@ impl<'a> Scanner<'a, '_> {
         self.at = span.end;
     }
 
+    /// Reports a comment of another language, and returns its length: nothing in it is read.
+    fn foreign_comment(&mut self) -> Option<usize> {
+        let rest = self.rest();
+        let line = rest.find('\n').unwrap_or(rest.len());
+        let (sign, length) = if rest.starts_with('#') {
+            ("#", line)
+        } else if self.is_dashes() {
+            ("--", line)
+        } else if rest.starts_with("/*") {
+            ("/*", rest.find("*/").map_or(line, |end| end + 2))
+        } else {
+            return None;
+        };
+        let span = Span { start: self.at, end: self.at + sign.len() };
+        let message = format!("a comment that begins with `{sign}`");
+        let help = match sign {
+            "/*" => "begin each line of it with `//`, and end none with `*/`",
+            _ => "begin it with `//`",
+        };
+        self.reject(Diagnostic::new(Code::ForeignSpelling, message, span, "").help(help));
+        Some(length)
+    }
+
+    /// Whether a comment of SQL begins here. Two minus signs before an operand are two minus signs.
+    fn is_dashes(&self) -> bool {
+        let Some(behind) = self.rest().strip_prefix("--") else { return false };
+        let before = &self.text[..self.at];
+        let is_first = before.trim_end_matches([' ', '\t']).ends_with('\n') || before.trim().is_empty();
+        is_first || behind.starts_with([' ', '\t', '\r', '\n', '-']) || behind.is_empty()
+    }
+
     fn number(&mut self) {
         let mut length = self.run_length(|character| character.is_ascii_digit() || character == '_');
         let behind = &self.rest()[length..];
@@ -258,7 +285,8 @@ impl<'a> Scanner<'a, '_> {
                 span,
                 "such letters may look like others",
             )
-            .help("names are `[a-z_][a-z0-9_]*`; put other text in quotes"),
+            .help("names are `[a-z_][a-z0-9_]*`; put other text in quotes")
+            .help(format!("a field says where it stands in the data: `name: type from {}`", quoted(word))),
         );
     }
 
@@ -289,10 +317,12 @@ impl<'a> Scanner<'a, '_> {
 
     fn punctuation(&mut self, first: char) {
         let rest = self.rest();
-        for (foreign, own) in [("&&", "and"), ("||", "or"), ("<>", "!=")] {
-            if rest.starts_with(foreign) {
-                return self.foreign(foreign.len(), own);
-            }
+        let mut words = OPERATORS.iter().flat_map(|row| row.words.iter().map(move |word| (row, *word)));
+        if let Some((row, word)) = words.find(|(_, word)| rest.starts_with(word)) {
+            let span = Span { start: self.at, end: self.at + word.len() };
+            let message = format!("`{word}` {}", row.problem);
+            self.reject(Diagnostic::new(Code::ForeignSpelling, message, span, "").help(row.help));
+            return self.push(TokenKind::Punctuation, word.len());
         }
         for operator in ["==", "!=", "<=", ">=", "??"] {
             if rest.starts_with(operator) {
@@ -302,25 +332,9 @@ impl<'a> Scanner<'a, '_> {
         match first {
             '{' | '}' | '(' | ')' | '[' | ']' | '<' | '>' | ',' | ':' | '=' | '+' | '-' | '*' | '/' | '%'
             | '?' | '.' => self.push(TokenKind::Punctuation, 1),
-            '!' => self.foreign(1, "not"),
             '\'' => self.single_quotes(),
             _ => self.stray(first),
         }
-    }
-
-    fn foreign(&mut self, length: usize, own: &str) {
-        let span = Span { start: self.at, end: self.at + length };
-        let foreign = &self.text[span.start..span.end];
-        self.reject(
-            Diagnostic::new(
-                Code::ForeignSpelling,
-                format!("`{foreign}` is not an operator of this language"),
-                span,
-                "",
-            )
-            .help(format!("write `{own}`")),
-        );
-        self.push(TokenKind::Punctuation, length);
     }
 
     fn single_quotes(&mut self) {
@@ -339,18 +353,20 @@ impl<'a> Scanner<'a, '_> {
 
     fn stray(&mut self, first: char) {
         let span = Span { start: self.at, end: self.at + first.len_utf8() };
-        let mut diagnostic = Diagnostic::new(
-            Code::UnreadableText,
-            format!("`{first}` has no meaning here"),
-            span,
-            if first.is_ascii() { String::new() } else { format!("U+{:04X}", u32::from(first)) },
-        );
-        diagnostic = match first {
-            ';' => diagnostic.help("remove it: clauses need no separator, fields at most a `,`"),
-            '#' => diagnostic.help("a comment starts with `//`"),
-            _ => diagnostic.help("remove it, or put it in quotes"),
+        let named = characters::named(first);
+        let (message, label, help) = match () {
+            () if first.is_ascii() => {
+                (format!("`{first}` has no meaning here"), String::new(), "remove it, or put it in quotes")
+            }
+            () if characters::is_space(first) => {
+                (format!("{named} between words"), "it looks like a space".to_owned(), "write a plain space")
+            }
+            () if characters::is_invisible(first) => {
+                (format!("{named} has no meaning here"), "it is invisible".to_owned(), "remove it")
+            }
+            () => (format!("`{first}` has no meaning here"), named, "remove it, or put it in quotes"),
         };
-        self.reject(diagnostic);
+        self.reject(Diagnostic::new(Code::UnreadableText, message, span, label).help(help));
         self.push(TokenKind::Punctuation, first.len_utf8());
     }
 }

@@ -268,7 +268,7 @@ impl FlushedRows {
             let problem = "checksum mismatch: its bytes are not those that were written".to_owned();
             return Err(LogError::Malformed { path: shown.to_string(), format: "Parquet", problem });
         }
-        let rows = Arc::new(ParquetPartition::of_open_file(self.file.clone(), shown, decoder)?);
+        let rows = Arc::new(ParquetPartition::of_typed_rows(self.file.clone(), shown, decoder)?);
         Ok(known.insert(rows).clone())
     }
 }

@@ -10,13 +10,13 @@ use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, Int64Array, ListArray, RecordBatch, StringArray,
+    Array, ArrayRef, AsArray, DictionaryArray, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
 };
 use arrow::datatypes::{
-    DataType, Decimal128Type, Field, Int32Type, Schema, TimeUnit, TimestampMicrosecondType,
+    DataType, Decimal128Type, Field, Fields, Int32Type, Schema, TimeUnit, TimestampMicrosecondType,
 };
 use arrow::error::ArrowError;
-use metricc_ir::{Kind, Type};
+use metricc_ir::{Kind, RecordField, Type};
 use metricc_log::{Log, Position, Slice, arrow_type};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -181,7 +181,7 @@ impl Write for Sink {
 fn readable_schema(fields: &[metricc_ir::Field]) -> Arc<Schema> {
     let mut columns: Vec<Field> = fields
         .iter()
-        .map(|field| Field::new(&field.name, readable_type(&field.ty), field.ty.optional))
+        .map(|field| Field::new(&field.name, readable_type(&field.ty), field.row_type().optional))
         .collect();
     if fields.iter().all(|field| field.name != OFFSET) {
         columns.push(Field::new(OFFSET, DataType::Int64, false));
@@ -196,8 +196,13 @@ fn readable_type(ty: &Type) -> DataType {
         Kind::List(element) => {
             DataType::List(Arc::new(Field::new("item", readable_type(element), element.optional)))
         }
+        Kind::Record(fields) => DataType::Struct(readable_fields(fields)),
         kind => arrow_type(kind),
     }
+}
+
+fn readable_fields(fields: &[RecordField]) -> Fields {
+    fields.iter().map(|field| Field::new(&field.name, readable_type(&field.ty), field.ty.optional)).collect()
 }
 
 /// Typed rows with their positions as they are written.
@@ -237,6 +242,13 @@ fn readable_array(ty: &Type, array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
                 values,
                 list.nulls().cloned(),
             )?)
+        }
+        Kind::Record(fields) => {
+            let records = array.as_struct();
+            let parts = fields.iter().zip(records.columns());
+            let parts =
+                parts.map(|(field, part)| readable_array(&field.ty, part)).collect::<Result<_, _>>()?;
+            Arc::new(StructArray::try_new(readable_fields(fields), parts, records.nulls().cloned())?)
         }
         _ => array.clone(),
     })

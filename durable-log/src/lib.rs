@@ -55,7 +55,7 @@ pub use flush::Flush;
 pub use journal::{JOURNAL_VERSION, LogId, TruncatedTail};
 pub use log::{DurableLog, DurableOptions, SourceOptions};
 pub use quarantine::{Quarantine, QuarantinedRecord};
-pub use request::{Accepted, Exception, Receipt, Request, Verdict};
+pub use request::{Accepted, Exception, KnownRequest, Receipt, Request, Verdict};
 pub use snapshot::{LogEpoch, LogReader, LogSnapshot};
 
 /// Folder of the journal.

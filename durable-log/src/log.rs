@@ -8,13 +8,14 @@ use metricc_log::{Frontier, RecordDecoder};
 
 use crate::dedup_index::{DedupIndex, DedupWindow};
 use crate::disk::Disk;
-use crate::entry::{Entry, Epoch, LogState, Payload, SourceEntry, SourceState};
+use crate::entry::{Entry, Epoch, LogState, Payload, RequestEntry, SourceEntry, SourceState};
 use crate::error::DurableError;
 use crate::flush::Flush;
 use crate::journal::{Journal, LogId, TruncatedTail};
 use crate::orphans;
 use crate::recent_rows::{FrameRows, RecentRows};
 use crate::replay::{Replay, flushed_chunk};
+use crate::request::KnownRequest;
 use crate::schema_check;
 use crate::snapshot::{LogEpoch, LogReader, LogSnapshot, PartitionSnapshot, SourceSnapshot};
 use crate::{FLUSHED_FOLDER, JOURNAL_FOLDER};
@@ -133,7 +134,8 @@ impl DurableLog {
             let problem = if n_known == n_partitions as usize {
                 schema_check::check(known, source).err()
             } else {
-                Some(format!("it has {n_known} partitions, and {n_partitions} are configured"))
+                let plural = if n_known == 1 { "" } else { "s" };
+                Some(format!("it has {n_known} partition{plural}, and {n_partitions} are configured"))
             };
             if let Some(problem) = problem {
                 return Err(DurableError::Declaration { origin: name, problem });
@@ -201,6 +203,15 @@ impl DurableLog {
             Some(known) => Frontier(known.partitions.iter().map(|partition| partition.end).collect()),
             None => Frontier(vec![0; self.replay.chunks.get(source).map_or(0, Vec::len)]),
         }
+    }
+
+    /// The requests of a source that are remembered and whose keys begin with a text, oldest first.
+    pub fn known_requests(&self, source: &str, prefix: &str) -> Vec<KnownRequest> {
+        let known = |request: &RequestEntry| KnownRequest {
+            key: request.key.clone(),
+            positions: request.accepted.positions.clone(),
+        };
+        self.replay.requests(source, prefix).map(known).collect()
     }
 
     /// Reads the rows of flushed positions from their file from now on, and removes the files of the journal

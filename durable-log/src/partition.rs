@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::concat;
 use metricc_log::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
-use metricc_log::{LogError, MAX_QUARANTINED_KEPT, Position, Quarantined, ReadStats, RecordDecoder};
+use metricc_log::{LogError, Position, Quarantined, ReadStats, RecordDecoder};
 
 use crate::chunk::{Body, Chunk};
 use crate::chunks::Chunks;
@@ -179,24 +179,25 @@ impl DurableReader {
             stats.n_duplicates += n_duplicates;
             stats.n_conflicts += n_conflicts;
             rejected.extend_from_slice(chunk.excluded.within(range));
-            stats.n_quarantined += n_quarantined;
-            let n_wanted = MAX_QUARANTINED_KEPT.saturating_sub(stats.quarantined.len());
-            if n_quarantined == 0 || n_wanted == 0 {
+            if n_quarantined == 0 {
                 continue;
             }
-            let records = chunk.quarantined(range, false, &Cell::new(n_wanted));
+            let records = chunk.quarantined(range, false, &Cell::new(usize::MAX));
             let records = records.map_err(|error| LogError::Partition {
                 name: self.partition.name.to_string(),
                 cause: Box::new(error),
             })?;
-            stats.quarantined.extend(records.into_iter().map(|(record, _)| Quarantined {
-                position: Position { partition: self.request.partition, offset: record.offset },
-                path: self.partition.name.clone(),
-                line: None,
-                field: record.field,
-                problem: record.problem,
-                excerpt: record.excerpt,
-            }));
+            let partition = self.request.partition;
+            records.into_iter().for_each(|(record, _)| {
+                stats.quarantine(Quarantined {
+                    position: Position { partition, offset: record.offset },
+                    path: self.partition.name.clone(),
+                    line: None,
+                    field: record.field,
+                    problem: record.problem,
+                    excerpt: record.excerpt,
+                });
+            });
         }
         Ok((stats, rejected))
     }

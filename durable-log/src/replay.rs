@@ -146,6 +146,18 @@ impl Replay {
         self.state.requests.get(usize::try_from(number - self.first_number).ok()?)
     }
 
+    /// The remembered requests of a source whose keys begin with a text, oldest first.
+    pub(crate) fn requests<'a>(
+        &'a self,
+        source: &'a str,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = &'a RequestEntry> {
+        self.state
+            .requests
+            .iter()
+            .filter(move |known| known.source == source && known.key.starts_with(prefix))
+    }
+
     /// Adds rows, which have to follow those before them.
     fn rows(&mut self, location: &Location, rows: &RowsEntry, chunk: Chunk) -> Result<(), DurableError> {
         let partition = rows.partition as usize;

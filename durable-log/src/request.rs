@@ -27,6 +27,22 @@ pub struct Receipt {
     pub exceptions: Vec<Exception>,
 }
 
+/// A request that is in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KnownRequest {
+    /// Its idempotency key.
+    pub key: String,
+    /// Its positions, at most one slice of each partition.
+    pub positions: Vec<Slice>,
+}
+
+impl KnownRequest {
+    /// Its records.
+    pub fn n_records(&self) -> u64 {
+        self.positions.iter().map(|slice| slice.to.saturating_sub(slice.from)).sum()
+    }
+}
+
 /// The positions of a request, and counts of its records.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,7 @@ use crate::instant_text;
 
 /// Records that the strict decoder must not accept.
 pub(crate) const HOSTILE: &[&str] = &[
-    r#"{"payment_id":"x1","created_at":"2026-03-28T10:00:00Z","merchant_id":"7","status":"captured","amount":"1.00"}"#,
+    r#"{"payment_id":"x1","created_at":"2026-03-28T10:00:00Z","merchant_id":"seven","status":"captured","amount":"1.00"}"#,
     r#"{"payment_id":"x2","created_at":"2026-03-28 10:00:00","merchant_id":7,"status":"captured","amount":1.00}"#,
     r#"{"payment_id":"x3","created_at":"2026-03-28T10:00:00Z","merchant_id":7.5,"status":"captured","amount":1.00}"#,
     r#"{"payment_id":"x4","created_at":"2026-03-28T10:00:00Z","merchant_id":7,"status":"capturd","amount":1.00}"#,

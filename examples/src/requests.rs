@@ -7,10 +7,10 @@ use rand_chacha::ChaCha8Rng;
 pub(crate) const HOSTILE: &[&str] = &[
     r#"{"request_id":"x1","at":"2026-03-28 10:00:00","endpoint":"/","ms":1.5,"code":200}"#,
     r#"{"request_id":"x2","at":1774692000000,"endpoint":"/","ms":1e400,"code":200}"#,
-    r#"{"request_id":"x3","at":1774692000000,"endpoint":"/","ms":NaN,"code":200}"#,
-    r#"{"request_id":"x4","at":1774692000000.5,"endpoint":"/","ms":1.5,"code":200}"#,
+    r#"{"request_id":"x3","at":1774692000000,"endpoint":"/","ms":nan,"code":200}"#,
+    r#"{"request_id":"x4","at":"tomorrow","endpoint":"/","ms":1.5,"code":200}"#,
     r#"{"request_id":"x5","at":1774692000000,"Endpoint":"/","ms":1.5,"code":200}"#,
-    r#"{"request_id":"x6","at":1774692000000,"endpoint":"/","ms":"1.5","code":200}"#,
+    r#"{"request_id":"x6","at":1774692000000,"endpoint":"/","ms":"1,5","code":200}"#,
     r#"{"request_id":"x7","at":1774692000000,"endpoint":"/","ms":1.5,"code":0200}"#,
     r#"{"request_id":"x8","at":1774692000000,"endpoint":"\ud800","ms":1.5,"code":200}"#,
 ];

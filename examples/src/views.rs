@@ -8,7 +8,7 @@ use crate::instant_text;
 
 /// Records that the strict decoder must not accept.
 pub(crate) const HOSTILE: &[&str] = &[
-    r#"{"view_id":"x1","at":"2026-03-28T24:00:00Z","article":"rust","tags":[]}"#,
+    r#"{"view_id":"x1","at":"2026-03-28T25:00:00Z","article":"rust","tags":[]}"#,
     r#"{"view_id":"x2","at":"2026-02-30T10:00:00Z","article":"rust","tags":[]}"#,
     r#"{"view_id":"x3","at":"2026-03-28T10:00:00Z","article":null,"tags":[]}"#,
     r#"{"view_id":"x4","at":"2026-03-28T10:00:00Z","article":"rust","tags":"news"}"#,

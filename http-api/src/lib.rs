@@ -18,7 +18,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use arrow::error::ArrowError;
-use arrow::ipc::writer::StreamWriter;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -26,8 +25,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use futures::StreamExt;
-use metricc_client::{Format, Parameters, ReadRequest, ServingError};
-use metricc_runtime_serve::{ServedTable, ServingTables, csv, record_batch, to_json};
+use metricc_client::{Format, NOTE_HEADER, OVERFLOW_HEADER, Parameters, ReadRequest, ServingError};
+use metricc_runtime_serve::{ServedTable, ServingTables, arrow_stream, csv, to_json};
 use serde::Serialize;
 use serde_json::json;
 
@@ -68,7 +67,7 @@ async fn read(
             (stated(&table), [(header::CONTENT_TYPE, media_type)], text).into_response()
         }
         Format::Arrow => {
-            let bytes = arrow_stream(&table).map_err(not_in_format)?;
+            let bytes = arrow_stream(&table.rows).map_err(not_in_format)?;
             (stated(&table), [(header::CONTENT_TYPE, format.media_type())], bytes).into_response()
         }
     })
@@ -149,20 +148,14 @@ fn not_in_format(error: ArrowError) -> ServingError {
     }
 }
 
-/// Hash and frontier of an answer, as headers: CSV and Arrow have rows alone.
+/// Hash, frontier and notes of an answer, and what could not be computed, as headers: CSV and Arrow have rows alone.
 fn stated(table: &ServedTable) -> HeaderMap {
     let offsets: Vec<String> = table.frontier.iter().map(u64::to_string).collect();
     let stated = [("metricc-hash", table.hash.clone()), ("metricc-frontier", offsets.join(","))];
+    let notes = table.notes.iter().map(|note| (NOTE_HEADER, note.clone()));
+    let notes = notes.chain(table.rows.overflow_json().map(|overflow| (OVERFLOW_HEADER, overflow)));
     let header = |(name, text): (&'static str, String)| {
         Some((HeaderName::from_static(name), HeaderValue::from_str(&text).ok()?))
     };
-    stated.into_iter().filter_map(header).collect()
-}
-
-fn arrow_stream(table: &ServedTable) -> Result<Vec<u8>, ArrowError> {
-    let batch = record_batch(&table.rows)?;
-    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
-    writer.write(&batch)?;
-    writer.finish()?;
-    writer.into_inner()
+    stated.into_iter().chain(notes).filter_map(header).collect()
 }

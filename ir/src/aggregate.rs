@@ -15,6 +15,10 @@ pub struct Aggregate {
     pub args: Vec<Expr>,
     /// `where` after the aggregate: bool, not optional, over the row scope.
     pub filter: Option<Expr>,
+    /// The rows that it would count or skip if they could be computed ([`crate::exact`]): a bool, over the row scope.
+    /// A group that has any presents none. `None`: there is no such row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Expr>,
     /// The presented type.
     pub ty: Type,
 }
@@ -29,6 +33,8 @@ pub enum AggregateOp {
     Sum,
     /// `mean(x)`; of a decimal half even.
     Mean,
+    /// `mean(x)` of an `int128`: a float, as of an `int`.
+    WideMean,
     /// `min(x)`.
     Min,
     /// `max(x)`.

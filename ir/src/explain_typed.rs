@@ -2,7 +2,7 @@
 
 use crate::explain::Node;
 use crate::spelling;
-use crate::{Derived, Expr, Metric};
+use crate::{Derived, Expr, Field, Metric};
 
 /// The normal form of a metric: source, steps, filter, keys, window, aggregates, outputs.
 pub fn explain_typed(metric: &Metric) -> Node {
@@ -24,7 +24,11 @@ pub fn explain_typed(metric: &Metric) -> Node {
     if !identity.is_empty() {
         source = source.with("identity", identity.join(" "));
     }
-    node = node.child(source);
+    for field in metric.source.fields.iter().filter(|field| !field.spelling.is_default()) {
+        let markers = field.spelling.markers();
+        source = source.child(Node::new("field").with("name", &field.name).with("spelled", markers.trim()));
+    }
+    node = node.child(source.children(paths(metric)));
     for lookup in metric.lookups() {
         let (table, column) = (lookup.table(), lookup.column());
         let child = Node::new("table").with("name", &table.name).with("column", &column.name);
@@ -42,9 +46,12 @@ pub fn explain_typed(metric: &Metric) -> Node {
     for (index, aggregate) in metric.aggregates.iter().enumerate() {
         let name = format!("a{index}");
         let described = spelling::aggregate(aggregate, &row);
-        node = node.child(
-            Node::new("aggregate").with("name", name).with("expr", described).with("type", &aggregate.ty),
-        );
+        let mut child =
+            Node::new("aggregate").with("name", name).with("expr", described).with("type", &aggregate.ty);
+        if let Some(lost) = &aggregate.lost {
+            child = child.with("none where", spelling::expression(lost, &row));
+        }
+        node = node.child(child);
     }
     let aggregate = |index: usize| format!("a{index}");
     for output in &metric.outputs {
@@ -55,6 +62,17 @@ pub fn explain_typed(metric: &Metric) -> Node {
         node = node.child(typed(child, &output.expr, &aggregate));
     }
     node
+}
+
+/// The fields that it reads from elsewhere than under their own names.
+fn paths(metric: &Metric) -> impl Iterator<Item = Node> {
+    let read = metric.columns();
+    let fields = metric.source.fields.iter().enumerate();
+    let elsewhere = fields.filter(move |(index, field)| {
+        let has_path = |field: &Field| !field.path.is_own();
+        read.contains(index) && (has_path(field) || field.fields.iter().any(has_path))
+    });
+    elsewhere.map(|(_, field)| Node::new("field").with("name", &field.name).with("is", field.type_and_path()))
 }
 
 /// A derived metric: its operands, then its keys and outputs.
@@ -75,7 +93,7 @@ pub fn explain_derived(derived: &Derived) -> Node {
         if operand.offset > 0 {
             child = child.with("windows before", operand.offset);
         }
-        if operand.metric.window != derived.window {
+        if !operand.metric.window.is_cut_as(&derived.window) {
             child = child.with("put together from", spelling::window(&operand.metric.window));
         }
         let merged = operand.metric.keys.len() - operand.keys.len();

@@ -33,7 +33,7 @@ pub enum Value {
     Duration(i64),
     /// `list<T>`.
     List(Vec<Value>),
-    /// `{ … }`: the values of its fields in their order; only in results that a test expects.
+    /// `{ … }`: the values of its fields in their order.
     Record(Vec<Value>),
 }
 
@@ -145,6 +145,12 @@ pub enum Func {
     TruncateTo(i64),
     /// (timestamp) → timestamp: start of the calendar bucket it lies in.
     TruncateIn(CalendarUnit, Calendar),
+    /// (timestamp|date) → int: how many widths (µs, > 0) lie between the epoch and the one it lies in; a date is its
+    /// midnight in UTC.
+    PeriodTo(i64),
+    /// (timestamp|date) → int: how many calendar buckets lie between that of 1970-01-01 and the one it lies in. A date
+    /// ignores the zone.
+    PeriodIn(CalendarUnit, Calendar),
     /// (int|decimal|float) → the same kind, optional.
     Abs,
     /// (decimal(p, s)) → decimal(p, digits)?; (float) → float, digits = 0. Half even.
@@ -162,9 +168,14 @@ pub enum Func {
     /// To the expression's type: int → int128|decimal|float, int128 → decimal|float, decimal → decimal of another
     /// scale (half even), decimal → float, float|decimal → int (toward zero). Does not fit: none.
     Cast,
+    /// (record) → its field at this index; none where the record is none.
+    Field(usize),
     /// (the keys of a table …) → the column, optional: that of the row with these keys. Without such a row, and where a key
     /// is none: none.
     Lookup(std::sync::Arc<super::Lookup>),
+    /// (bool, any? …) → bool: the row passes the condition and has all of the values, or might if they could be
+    /// computed, and one of them, or the condition, left its type ([`crate::exact`]).
+    Lost,
     /// A user-defined function, as its import declares it.
     #[serde(rename = "own")]
     UserDefined(std::sync::Arc<super::Import>),
@@ -182,6 +193,8 @@ pub enum Part {
     Month,
     /// ISO 8601 week, 1 to 53.
     Week,
+    /// The year that the ISO 8601 week belongs to.
+    IsoYear,
     /// Day of the month, 1 to 31.
     Day,
     /// 0 to 23.
@@ -194,9 +207,31 @@ pub enum Part {
     Weekday,
 }
 
+impl Part {
+    /// Whether it begins anew, so that the distance of two of its values says nothing of the time between.
+    pub fn wraps(self) -> bool {
+        !matches!(self, Part::Year | Part::IsoYear)
+    }
+}
+
 impl Expr {
+    /// The columns that it reads, ascending.
+    pub fn columns(&self) -> Vec<usize> {
+        let (mut todo, mut columns) = (vec![self], Vec::new());
+        while let Some(expr) = todo.pop() {
+            match &expr.kind {
+                ExprKind::Column(column) => columns.push(*column),
+                ExprKind::Literal(_) => {}
+                ExprKind::Call(_, arguments) => todo.extend(arguments),
+            }
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        columns
+    }
+
     /// The functions that it applies.
-    pub(super) fn functions(&self) -> Vec<&Func> {
+    pub fn functions(&self) -> Vec<&Func> {
         let (mut todo, mut functions) = (vec![self], Vec::new());
         while let Some(expr) = todo.pop() {
             if let ExprKind::Call(func, arguments) = &expr.kind {

@@ -11,6 +11,7 @@
 //! **Totality.** Every [`Expr`] is total: an operation that has no result gives none. The type says
 //! whether none is possible.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,11 +20,15 @@ use serde::Serialize;
 mod aggregate;
 pub mod calendar;
 pub mod catalogue;
+mod data_spelling;
 mod derived;
+pub mod exact;
 pub mod explain;
 pub mod explain_typed;
 mod expr;
 pub mod grain;
+mod path;
+pub mod plain_file;
 mod position;
 mod row;
 pub mod spelling;
@@ -32,15 +37,19 @@ mod table;
 mod test;
 pub mod text;
 pub mod user_defined;
+mod window;
 
 pub use aggregate::{Aggregate, AggregateOp};
+pub use data_spelling::Spelling;
 pub use derived::{AnyMetric, Derived, Operand, OperandColumn, base_metrics};
 pub use expr::{Expr, ExprKind, Func, Part, Value};
 pub use grain::grain;
+pub use path::{Path, Step, quoted};
 pub use position::{Frontier, Interval, IntervalError, Position, Slice};
 pub use row::{OutputType, RowType};
 pub use table::{Held, Lookup, Table};
 pub use test::{Expected, ExpectedRow, Given, GivenRow, Test};
+pub use window::{Calendar, CalendarUnit, Window, Zone};
 
 /// All that one `.metric` package defines, in source order. Only items that checked are in it.
 #[derive(Debug, Clone, Default)]
@@ -102,10 +111,10 @@ pub struct Source {
     pub identity: Vec<usize>,
 }
 
-/// A declared field of a source.
+/// A declared field of a source, or of a record in it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Field {
-    /// Name in the language and in the record (case matters).
+    /// Name in the language.
     pub name: String,
     /// `///` text; not part of the meaning.
     #[serde(skip)]
@@ -118,6 +127,15 @@ pub struct Field {
     pub zone: Option<String>,
     /// `unit ms`: integers are read as this many units since 1970-01-01T00:00Z. Timestamps only.
     pub unit: Option<TimeUnit>,
+    /// How values are spelled, where that is declared.
+    #[serde(skip_serializing_if = "Spelling::is_default")]
+    pub spelling: Spelling,
+    /// `from …`: where the value stands in a record of the data; relative to its record, if it is the field of one.
+    #[serde(skip_serializing_if = "Path::is_own")]
+    pub path: Path,
+    /// Of a record or a list of records: how each field of the record is read, in the order of the type.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
 }
 
 /// Unit of an integer timestamp.
@@ -151,9 +169,9 @@ pub enum Kind {
     Bool,
     /// `int`: Int64.
     Int,
-    /// `int128`: Decimal128(38, 0). Only the presented form of integer sums; no field has it.
+    /// `int128`: Decimal128(38, 0). Integer arithmetic of aggregates, and what they present; no field has it.
     Int128,
-    /// `decimal(p, s)`: Decimal128(p, s), 1 ≤ p ≤ 38, 0 ≤ s ≤ p.
+    /// `decimal(p, s)`: Decimal128(p, s), 1 ≤ p ≤ 38, 0 ≤ s ≤ p. Between two operations of a row also Decimal256(76, s).
     Decimal {
         /// Significant digits.
         precision: u8,
@@ -174,92 +192,17 @@ pub enum Kind {
     Duration,
     /// `list<T>`: List of the element type; elements may be none only if the element type says so.
     List(Box<Type>),
-    /// `{ item: T, … }`: Struct of these fields. Only in the presented form of some aggregates; no field has it.
+    /// `{ item: T, … }`: Struct of these fields, at least one.
     Record(Arc<[RecordField]>),
 }
 
-/// One field of a presented record.
+/// One field of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct RecordField {
     /// Its name.
     pub name: String,
     /// Its type.
     pub ty: Type,
-}
-
-/// An IANA time zone by its name in the bundled database; checked to exist.
-pub type Zone = String;
-
-/// A calendar: a zone, and the day on which weeks start.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-pub struct Calendar {
-    /// IANA zone.
-    pub zone: Zone,
-    /// First day of the week, 1 (Monday) to 7 (Sunday).
-    pub week_start: u8,
-}
-
-impl Default for Calendar {
-    /// UTC, with weeks from Monday on.
-    fn default() -> Self {
-        Calendar { zone: "UTC".to_owned(), week_start: 1 }
-    }
-}
-
-impl Calendar {
-    /// The normal form for buckets of a unit: where weeks start says something of weeks alone.
-    pub fn of(self, unit: CalendarUnit) -> Self {
-        Calendar { week_start: if unit == CalendarUnit::Week { self.week_start } else { 1 }, ..self }
-    }
-}
-
-/// Length of a calendar bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CalendarUnit {
-    /// Local day.
-    Day,
-    /// Local week.
-    Week,
-    /// Local month.
-    Month,
-    /// Local quarter.
-    Quarter,
-    /// Local year.
-    Year,
-}
-
-/// The window of a metric: which bucket of event time an event lies in.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Window {
-    /// No `every`: one window for all time.
-    AllTime,
-    /// `every 5m`: [k·width, (k+1)·width) since the epoch, in µs; width > 0.
-    Tumbling(i64),
-    /// `every day in india`.
-    Calendar(CalendarUnit, Calendar),
-    /// `over last 24h step 5m`: [k·step − length, k·step) since the epoch, in µs; step > 0, length a multiple of it. States
-    /// are kept for panes of one step each.
-    Sliding {
-        /// Length of the window.
-        length: i64,
-        /// Distance from one window to the next, and length of a pane.
-        step: i64,
-    },
-    /// `session gap 30m`: events that follow one another within the gap (µs, above zero); from the first of them until
-    /// the gap after the last has passed.
-    Session {
-        /// The gap.
-        gap: i64,
-    },
-}
-
-impl Window {
-    /// Whether groups are told apart by where their window starts; sessions are part of a group's state.
-    pub fn has_start(&self) -> bool {
-        !matches!(self, Window::AllTime | Window::Session { .. })
-    }
 }
 
 /// A metric in normal form.
@@ -322,6 +265,20 @@ impl Metric {
         let row = self.each.iter().map(|each| &each.list).chain(&self.filter);
         let row = row.chain(self.keys.iter().map(|key| &key.expr));
         row.chain(self.aggregates.iter().flat_map(|aggregate| aggregate.args.iter().chain(&aggregate.filter)))
+    }
+
+    /// The columns of the row scope that its expressions read, and the event time.
+    pub fn columns(&self) -> BTreeSet<usize> {
+        let mut columns = BTreeSet::from([self.source.time]);
+        let mut todo: Vec<&Expr> = self.row_expressions().collect();
+        while let Some(expr) = todo.pop() {
+            match &expr.kind {
+                ExprKind::Column(column) => columns.extend([*column]),
+                ExprKind::Literal(_) => {}
+                ExprKind::Call(_, arguments) => todo.extend(arguments),
+            }
+        }
+        columns
     }
 
     /// SHA-256, in hex, of what the definition means: the typed metric without names of locals and docs, and the time

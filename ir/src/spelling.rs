@@ -126,10 +126,20 @@ pub fn calendar(calendar: &Calendar) -> String {
     }
 }
 
+/// The days of the week, from the first (Monday) on.
+pub const WEEKDAYS: [&str; 7] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+/// The day of the week that a word names: 1 (Monday) to 7 (Sunday).
+pub fn weekday(word: &str) -> Option<u8> {
+    let place = WEEKDAYS.iter().position(|day| *day == word)?;
+    u8::try_from(place + 1).ok()
+}
+
 /// The first day of its weeks, unless that is Monday.
 pub fn week_start(calendar: &Calendar) -> Option<&'static str> {
-    const LATER: [&str; 6] = ["tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-    usize::from(calendar.week_start).checked_sub(2).and_then(|place| LATER.get(place)).copied()
+    let place = usize::from(calendar.week_start).checked_sub(1).filter(|place| *place > 0)?;
+    WEEKDAYS.get(place).copied()
 }
 
 /// `day`, `week` and so on.
@@ -237,6 +247,15 @@ fn function(func: &Func, arguments: &[Expr], whole: &Expr, column: &dyn Fn(usize
             let _ = write!(text, ", {}", unit_name(*unit));
             ("truncate".to_owned(), format!(" in {}", self::calendar(calendar)))
         }
+        Func::Field(index) => return format!("{text}.{}", field_name(arguments, *index)),
+        Func::PeriodTo(width) => {
+            let _ = write!(text, ", {}", duration(*width));
+            ("period".to_owned(), String::new())
+        }
+        Func::PeriodIn(unit, calendar) => {
+            let _ = write!(text, ", {}", unit_name(*unit));
+            ("period".to_owned(), format!(" in {}", self::calendar(calendar)))
+        }
         Func::Lookup(lookup) => return format!("{}[{text}].{}", lookup.table().name, lookup.column().name),
         Func::UserDefined(import) => (import.name.clone(), String::new()),
         other => (function_name(other).to_owned(), String::new()),
@@ -244,9 +263,19 @@ fn function(func: &Func, arguments: &[Expr], whole: &Expr, column: &dyn Fn(usize
     format!("{name}({text}){suffix}")
 }
 
+/// The name of a field of the record that the first argument is.
+fn field_name(arguments: &[Expr], index: usize) -> &str {
+    let record = arguments.first().and_then(|record| match &record.ty.kind {
+        Kind::Record(fields) => fields.get(index),
+        _ => None,
+    });
+    record.map_or("?", |field| &field.name)
+}
+
 fn function_name(func: &Func) -> &'static str {
     match func {
         Func::Coalesce => "coalesce",
+        Func::Lost => "lost",
         // Operators have their own text, unless they have more operands than they are written with.
         other => match other.spec() {
             Some(spec) => spec.name,

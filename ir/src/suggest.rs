@@ -12,6 +12,11 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     if candidates.len() == 1 {
         return candidates.into_iter().next();
     }
+    similar(word, candidates)
+}
+
+/// The nearest candidate within a third of the word's length.
+fn similar<'a>(word: &str, candidates: BTreeSet<&'a str>) -> Option<&'a str> {
     if let Some(same) = candidates.iter().find(|candidate| candidate.eq_ignore_ascii_case(word)) {
         return Some(same);
     }
@@ -28,6 +33,41 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter(|(distance, candidate)| *distance <= most && *distance < candidate.chars().count())
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// The candidate that is written alike but for case, blanks and punctuation (`userId` for `user_id`), else the
+/// nearest within a third of the word's length.
+pub fn lookalike<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let bare = |text: &str| {
+        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
+    };
+    let candidates: BTreeSet<&str> = candidates.into_iter().filter(|candidate| *candidate != word).collect();
+    let wanted = bare(word);
+    let alike = candidates.iter().find(|candidate| !wanted.is_empty() && bare(candidate) == wanted);
+    alike.copied().or_else(|| similar(word, candidates))
+}
+
+/// Candidates that may have been meant, the most likely first: those that differ in case only, then those within a
+/// third of the word's length or, of words of at least four letters, that contain it or are contained in it.
+pub fn several<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let lower = word.to_ascii_lowercase();
+    let length = lower.chars().count();
+    let most = (length / 3).max(1);
+    let is_part = |candidate: &str| {
+        let shorter = length.min(candidate.len());
+        shorter >= 4 && (lower.contains(candidate) || candidate.contains(lower.as_str()))
+    };
+    let mut near: Vec<(usize, &str)> = candidates
+        .into_iter()
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= most || is_part(candidate))
+        .map(|candidate| (strsim::osa_distance(&lower, candidate), candidate))
+        .filter(|(distance, candidate)| {
+            (*distance <= most && *distance < candidate.chars().count()) || is_part(candidate)
+        })
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 /// `word` as a name of the language: lower case, words joined by `_`.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use metricc_ir::catalogue::{AGGREGATES, AggregateSpec, Param, SCALARS, ScalarSpec};
+use metricc_ir::catalogue::{AGGREGATES, AggregateSpec, FOREIGN, Param, SCALARS, ScalarSpec, UNLAWFUL};
 
 #[test]
 fn the_table_of_aggregates_is_the_catalogue() {
@@ -15,6 +15,19 @@ fn the_table_of_aggregates_is_the_catalogue() {
 fn the_table_of_scalar_functions_is_the_catalogue() {
     let head = ["function", "computes"];
     assert_table("expressions.md", "functions", &table(&head.map(str::to_owned), SCALARS.iter().map(scalar)));
+}
+
+#[test]
+fn the_table_of_foreign_functions_is_the_catalogue() {
+    let names = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let aliases = SCALARS.iter().map(|spec| (spec.aliases, spec.usage));
+    let aliases = aliases.chain(AGGREGATES.iter().map(|spec| (spec.aliases, spec.usage)));
+    let aliases = aliases.filter(|(aliases, _)| !aliases.is_empty());
+    let rows = aliases.map(|(aliases, usage)| [names(aliases), format!("`{usage}`")]);
+    let rows = rows.chain(FOREIGN.iter().map(|row| [names(row.names), row.help.to_owned()]));
+    let rows = rows.chain(UNLAWFUL.iter().map(|row| [names(row.names), row.help.to_owned()]));
+    let head = ["elsewhere", "here"];
+    assert_table("from-sql.md", "foreign functions", &table(&head.map(str::to_owned), rows));
 }
 
 fn aggregate(spec: &AggregateSpec) -> [String; 5] {

@@ -7,15 +7,17 @@ use memchr::memchr_iter;
 use metricc_ir::Source;
 
 use crate::body_columns;
+use crate::body_format::BodyFormat;
+use crate::contents::{OtherKind, diagnose, json_separation};
 use crate::decode::{Problem, Reject, Rows, SharedDecoder};
-use crate::format_csv::{CsvParser, Header};
+use crate::format_csv::{CsvParser, Header, HeaderError};
 use crate::format_ndjson::NdjsonParser;
-use crate::json::{Cursor, Syntax};
+use crate::read_stats::{FieldStats, Quarantined, ReadStats};
 use crate::record_decoder::RecordDecoder;
-use crate::records::{MAX_RECORD_BYTES, Splitter};
-use crate::text_reader::utf8_problem;
+use crate::records::{MAX_RECORD_BYTES, Records, Separation};
+use crate::text_reader::{SAMPLED_RECORDS, json_keys, utf8_problem};
 use crate::time_slice::yield_if_due;
-use crate::{LogError, schema};
+use crate::{LogError, NoneValues, Position, schema};
 
 /// Records that are decoded between two calls of [`yield_if_due`].
 const RECORDS_AT_A_TIME: u64 = 256;
@@ -28,19 +30,11 @@ pub struct Events {
     /// All fields of the accepted records, in order.
     pub(crate) rows: Vec<ArrayRef>,
     pub(crate) rejected: Vec<Rejected>,
-}
-
-/// The format of a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyFormat {
-    /// One JSON object a line.
-    Ndjson,
-    /// A JSON array of objects.
-    Json,
-    /// RFC 4180, with a header row.
-    Csv,
-    /// An Arrow IPC stream.
-    Arrow,
+    pub(crate) none_values: NoneValues,
+    /// What was seen of each field.
+    pub(crate) fields: Vec<FieldStats>,
+    /// Names of columns, or keys of the first records.
+    pub(crate) names: Vec<String>,
 }
 
 /// Limits of one request.
@@ -64,32 +58,6 @@ pub enum BodyError {
     /// It exceeds a limit.
     #[error("{0}")]
     TooLarge(String),
-}
-
-impl BodyFormat {
-    /// The media types of the formats, the usual one of each first.
-    const TYPES: [(&str, BodyFormat); 7] = [
-        ("application/x-ndjson", BodyFormat::Ndjson),
-        ("application/json", BodyFormat::Json),
-        ("text/csv", BodyFormat::Csv),
-        ("application/vnd.apache.arrow.stream", BodyFormat::Arrow),
-        ("application/ndjson", BodyFormat::Ndjson),
-        ("application/jsonl", BodyFormat::Ndjson),
-        ("application/csv", BodyFormat::Csv),
-    ];
-
-    /// The format of a media type, whose parameters are ignored.
-    pub fn from_media_type(named: &str) -> Option<Self> {
-        let named = named.split(';').next().unwrap_or_default().trim();
-        let mut types = BodyFormat::TYPES.iter();
-        types.find(|(known, _)| known.eq_ignore_ascii_case(named)).map(|(_, format)| *format)
-    }
-
-    /// Its usual media type.
-    pub fn media_type(self) -> &'static str {
-        let mut types = BodyFormat::TYPES.iter();
-        types.find(|(_, format)| *format == self).map_or("application/octet-stream", |(name, _)| name)
-    }
 }
 
 impl BodyLimits {
@@ -151,10 +119,13 @@ impl EventDecoder {
     /// # Errors
     /// [`BodyError`] if the body as a whole is rejected. Single records that do not decode are not an error.
     pub fn decode(&self, format: BodyFormat, body: &[u8], limits: &BodyLimits) -> Result<Events, BodyError> {
+        if let Some(OtherKind { found, help }) = format.of_file().and_then(|format| diagnose(body, format)) {
+            return Err(BodyError::Body(format!("the body is not {}: it is {found}: {help}", format.name())));
+        }
         let events = match format {
             BodyFormat::Ndjson => self.ndjson_up_to(body, limits.records),
-            BodyFormat::Json => self.json_up_to(body, limits.records).map_err(BodyError::Body)?,
-            BodyFormat::Csv => self.csv_up_to(body, limits.records)?,
+            BodyFormat::Json => self.json_up_to(body, limits.records)?,
+            BodyFormat::Csv { delimiter } => self.csv_up_to(without_mark(body), delimiter, limits.records)?,
             BodyFormat::Arrow => body_columns::decode(&self.decoder, body, limits)?,
         };
         limits.check_records(events.n_records)?;
@@ -162,31 +133,17 @@ impl EventDecoder {
     }
 
     /// CSV: a header, then one record a row. Empty lines at the end are no records.
-    fn csv_up_to(&self, body: &[u8], most: u64) -> Result<Events, BodyError> {
-        let mut body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    fn csv_up_to(&self, body: &[u8], delimiter: u8, most: u64) -> Result<Events, BodyError> {
+        let mut body = body;
         // Blanks may be the last cell of a record; empty lines are not records.
         while let Some(rest) = body.strip_suffix(b"\n") {
             body = rest.strip_suffix(b"\r").unwrap_or(rest);
         }
-        let mut splitter = Splitter::csv();
-        let mut rest = body;
-        let mut next = || {
-            if rest.is_empty() {
-                return None;
-            }
-            let (record, after) = rest.split_at(splitter.find_end(rest).unwrap_or(rest.len()));
-            rest = after;
-            splitter.take_n_lines();
-            let record = record.strip_suffix(b"\n").unwrap_or(record);
-            Some(record.strip_suffix(b"\r").unwrap_or(record))
-        };
-        let Some(header) = next() else { return Ok(Building::new(&self.decoder).finish()) };
-        let header = Header::parse("the request", &self.decoder, header)
-            .map_err(|error| BodyError::Columns(error.to_string()))?;
+        let mut records = BodyRecords::new(body, Separation::Csv(delimiter))?;
+        let Some(header) = records.next()? else { return Ok(Building::new(&self.decoder).finish()) };
+        let header = Header::parse(&self.decoder, header, delimiter).map_err(HeaderError::in_request)?;
         let mut building = Building::of(&self.decoder, Parser::Csv(CsvParser::new(&self.decoder, header)));
-        while let Some(record) = next().filter(|_| building.n_records <= most) {
-            building.record(record);
-        }
+        building.all(&mut records, most)?;
         Ok(building.finish())
     }
 
@@ -197,7 +154,7 @@ impl EventDecoder {
 
     /// As [`EventDecoder::ndjson`]; stops one record after the limit.
     fn ndjson_up_to(&self, body: &[u8], most: u64) -> Events {
-        let body = body.trim_ascii_end();
+        let body = without_mark(body).trim_ascii_end();
         let mut building = Building::new(&self.decoder);
         let mut start = 0;
         let ends = memchr_iter(b'\n', body).chain((!body.is_empty()).then_some(body.len()));
@@ -212,42 +169,55 @@ impl EventDecoder {
         building.finish()
     }
 
-    /// A JSON array of objects.
+    /// A JSON array of objects, or objects one after the other.
     ///
     /// # Errors
-    /// What is wrong with the array, if it is not one: then nothing of it is an event.
-    pub fn json(&self, body: &[u8]) -> Result<Events, String> {
+    /// What is wrong with it as a whole: then nothing of it is an event.
+    pub fn json(&self, body: &[u8]) -> Result<Events, BodyError> {
         self.json_up_to(body, u64::MAX)
     }
 
     /// As [`EventDecoder::json`]; stops one record after the limit.
-    fn json_up_to(&self, body: &[u8], most: u64) -> Result<Events, String> {
-        let text = std::str::from_utf8(body).map_err(|error| format!("no UTF-8 text: {error}"))?;
+    fn json_up_to(&self, body: &[u8], most: u64) -> Result<Events, BodyError> {
+        let separation = json_separation(body);
+        if separation == Separation::Lines {
+            return Ok(self.ndjson_up_to(body, most));
+        }
         let mut building = Building::new(&self.decoder);
-        let mut cursor = Cursor::new(text);
-        let mut walk = || -> Result<(), Syntax> {
-            if cursor.peek() != Some(b'[') {
-                return Err(cursor.syntax("an array of events is expected"));
-            }
-            cursor.begin_array(0)?;
-            let mut first = true;
-            while cursor.next_element(&mut first)? {
-                if building.n_records > most {
-                    return Ok(());
-                }
-                cursor.peek();
-                let start = cursor.at();
-                cursor.skip(0)?;
-                building.record(cursor.since(start).as_bytes());
-            }
-            match cursor.peek() {
-                None => Ok(()),
-                Some(_) => Err(cursor.syntax("more after the end of the array")),
-            }
-        };
-        walk().map_err(|syntax| format!("no JSON at byte {}: {}", syntax.at, syntax.problem))?;
+        building.all(&mut BodyRecords::new(without_mark(body), separation)?, most)?;
         Ok(building.finish())
     }
+}
+
+/// A text without its byte order mark.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+/// The records of a body, whole, however long.
+struct BodyRecords<'a> {
+    body: &'a [u8],
+    records: Records<&'a [u8]>,
+}
+
+impl<'a> BodyRecords<'a> {
+    fn new(body: &'a [u8], separation: Separation) -> Result<Self, BodyError> {
+        let records = Records::new(body, separation.splitter(), 0, 1);
+        Ok(BodyRecords { body, records: records.map_err(undivided)? })
+    }
+
+    fn next(&mut self) -> Result<Option<&'a [u8]>, BodyError> {
+        let Some(record) = self.records.next().map_err(undivided)? else { return Ok(None) };
+        let place = |byte: u64| usize::try_from(byte).unwrap_or(usize::MAX);
+        let bytes = &self.body[place(record.byte)..place(self.records.n_bytes_done())];
+        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        Ok(Some(bytes.strip_suffix(b"\r").unwrap_or(bytes)))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn undivided(error: std::io::Error) -> BodyError {
+    BodyError::Body(format!("the body cannot be divided into events: {error}"))
 }
 
 impl Events {
@@ -273,9 +243,43 @@ impl Events {
         &self.rows
     }
 
+    /// Values of the records that decoded that are none although something is there.
+    pub fn none_values(&self) -> &NoneValues {
+        &self.none_values
+    }
+
     /// The records that did not decode, in order.
     pub fn rejected(&self) -> &[Rejected] {
         &self.rejected
+    }
+
+    /// The records that did not decode, as reports have them: their positions are their indices, and `line_of`
+    /// tells where each stands in what is named `shown`, if it can.
+    pub fn quarantined(&self, shown: &Arc<str>, line_of: impl Fn(u64) -> Option<u64>) -> Vec<Quarantined> {
+        let quarantined = |rejected: &Rejected| Quarantined {
+            position: Position { partition: 0, offset: rejected.record },
+            path: Arc::clone(shown),
+            line: line_of(rejected.record),
+            field: rejected.field.clone(),
+            problem: rejected.problem.clone(),
+            excerpt: rejected.excerpt.clone(),
+        };
+        self.rejected.iter().map(quarantined).collect()
+    }
+
+    /// Statistics of the records, with those that did not decode as they are to be reported.
+    pub fn read_stats(&self, quarantined: &[Quarantined]) -> ReadStats {
+        let (n_records, fields) = (self.n_records, self.fields.clone());
+        let mut stats = ReadStats { n_records, fields, ..ReadStats::default() };
+        quarantined.iter().for_each(|record| stats.quarantine(record.clone()));
+        stats
+    }
+
+    /// The names of columns, or keys of the first records, that the source does not declare.
+    pub fn undeclared_names(&self) -> impl Iterator<Item = &str> {
+        let is_declared =
+            |name: &str| self.source.fields.iter().any(|field| field.full_path().root() == name);
+        self.names.iter().map(String::as_str).filter(move |name| !is_declared(name))
     }
 }
 
@@ -290,6 +294,7 @@ struct Building {
     rows: Rows,
     n_records: u64,
     rejected: Vec<Rejected>,
+    names: Vec<String>,
 }
 
 impl Building {
@@ -304,18 +309,32 @@ impl Building {
             decoder: decoder.clone(),
             n_records: 0,
             rejected: Vec::new(),
+            names: Vec::new(),
         }
     }
 
+    /// Takes the records up to one after the limit.
+    fn all(&mut self, records: &mut BodyRecords<'_>, most: u64) -> Result<(), BodyError> {
+        while self.n_records <= most
+            && let Some(record) = records.next()?
+        {
+            self.record(record);
+        }
+        Ok(())
+    }
+
     fn record(&mut self, bytes: &[u8]) {
+        if self.n_records < SAMPLED_RECORDS && matches!(self.parser, Parser::Ndjson(_)) {
+            json_keys(bytes, &mut self.names);
+        }
         let outcome = self.decode(bytes);
         self.rows.end_record(outcome.is_ok());
-        if let Err(Reject { field, problem }) = outcome {
+        if let Err(reject) = outcome {
             self.rejected.push(Rejected {
                 record: self.n_records,
-                field: field.and_then(|index| self.decoder.fields.get(index)).map(|field| field.name.clone()),
-                problem: problem.text.into_owned(),
-                excerpt: problem.excerpt,
+                field: self.decoder.field_name(&reject),
+                problem: self.decoder.problem_text(&reject),
+                excerpt: reject.problem.excerpt,
                 raw: bytes.to_vec(),
             });
         }
@@ -339,9 +358,15 @@ impl Building {
 
     fn finish(mut self) -> Events {
         let all: Vec<usize> = (0..self.decoder.fields.len()).collect();
+        let none_values = self.rows.count_none_values(&self.decoder, &all);
         let (rows, _) = self.rows.take(&all);
         let source = self.decoder.source.clone();
         debug_assert_eq!(rows.len(), schema::row_schema(&source, &all).fields().len());
-        Events { source, n_records: self.n_records, rows, rejected: self.rejected }
+        let (fields, names) = match self.parser {
+            Parser::Ndjson(parser) => (parser.fields_seen(), self.names),
+            Parser::Csv(parser) => (parser.fields_seen(), parser.into_names()),
+        };
+        let (n_records, rejected) = (self.n_records, self.rejected);
+        Events { source, n_records, rows, rejected, none_values, fields, names }
     }
 }

@@ -15,10 +15,17 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamDecoder;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use crate::NoneValues;
 use crate::body::{BodyError, BodyLimits, Events, Rejected};
-use crate::decode::{Problem, Reject, SharedDecoder};
+use crate::decode::{Reject, SharedDecoder};
+use crate::format_parquet::place::{self, Nowhere};
 use crate::format_parquet::{accept, convert};
+use crate::read_stats::FieldStats;
+use crate::record_decoder::FieldDecoder;
 use crate::time_slice::yield_if_due;
+
+/// How much larger typed values may be than what a body says.
+const MOST_EXPANSION: usize = 64;
 
 /// Decodes an Arrow IPC stream.
 pub(crate) fn decode(decoder: &SharedDecoder, body: &[u8], limits: &BodyLimits) -> Result<Events, BodyError> {
@@ -32,19 +39,22 @@ fn decode_stream(decoder: &SharedDecoder, body: &[u8], limits: &BodyLimits) -> R
     // Unlike the reader of files, this one does not allocate the lengths that a stream declares.
     let (mut stream, mut rest) = (StreamDecoder::new(), Buffer::from(body));
     let mut building = None;
-    let mut n_bytes = 0;
+    let (mut n_bytes, mut n_typed) = (0, 0);
     while !rest.is_empty() {
         let batch = stream.decode(&mut rest).map_err(broken)?;
         if building.is_none()
             && let Some(schema) = stream.schema()
         {
-            building = Some(Building::new(decoder, columns_of(decoder, schema.fields())?));
+            let names = schema.fields().iter().map(|column| column.name().clone()).collect();
+            building = Some(Building::new(decoder, columns_of(decoder, schema.fields())?, names));
         }
         let (Some(batch), Some(building)) = (batch, &mut building) else { continue };
         limits.check_records(building.n_records.saturating_add(batch.num_rows() as u64))?;
         n_bytes += batch.columns().iter().map(n_bytes_of).sum::<usize>();
         limits.check_bytes(n_bytes)?;
-        building.add(&batch).map_err(broken)?;
+        n_typed += building.add(&batch).map_err(broken)?;
+        // Fields of records that a body does not have cost memory and no bytes of it.
+        limits.check_bytes(n_typed / MOST_EXPANSION)?;
         yield_if_due();
     }
     stream.finish().map_err(broken)?;
@@ -59,29 +69,23 @@ fn columns_of(
     decoder: &SharedDecoder,
     columns: &arrow::datatypes::Fields,
 ) -> Result<Vec<Option<usize>>, BodyError> {
-    let index = |field: &crate::record_decoder::FieldDecoder| {
-        let mut found = columns.iter().enumerate().filter(|(_, column)| *column.name() == field.name);
-        let (index, column) = match (found.next(), found.next()) {
-            (Some(_), Some(_)) => {
-                return Err(BodyError::Columns(format!("there are two columns `{}`", field.name)));
+    let index = |field: &FieldDecoder| {
+        let (index, found) = match place::type_at(columns, &field.path) {
+            Ok((_, DataType::Null)) | Err(Nowhere::Missing(..)) if field.may_be_absent() => return Ok(None),
+            Ok(found) => found,
+            Err(Nowhere::Repeated(name)) => {
+                return Err(BodyError::Columns(format!("there are two columns `{name}`")));
             }
-            (None, _) if field.may_be_absent() => return Ok(None),
-            (None, _) => {
-                let names: Vec<&str> = columns.iter().map(|column| column.name().as_str()).collect();
-                let problem =
-                    format!("there is no column `{}`; there are `{}`", field.name, names.join("`, `"));
-                return Err(BodyError::Columns(problem));
+            Err(Nowhere::Missing(name, there)) if field.path.steps().len() == 1 => {
+                let told = accept::no_way(&Nowhere::Missing(name, there), field);
+                return Err(BodyError::Columns(told.replacen("no `", "no column `", 1)));
             }
-            (Some((_, column)), None) if *column.data_type() == DataType::Null && field.may_be_absent() => {
-                return Ok(None);
-            }
-            (Some(found), None) => found,
+            Err(nowhere) => return Err(BodyError::Columns(accept::no_way(&nowhere, field))),
         };
-        accept::check(column.data_type(), &field.value, &field.name).map_err(|help| {
+        accept::check(found, &field.value, &field.name).map_err(|help| {
             BodyError::Columns(format!(
-                "column `{}` is `{}`, where the source has `{}`: {help}",
-                field.name,
-                column.data_type(),
+                "column `{}` is `{found}`, where the source has `{}`: {help}",
+                field.path.header(),
                 field.value.ty
             ))
         })?;
@@ -99,6 +103,8 @@ fn n_bytes_of(column: &ArrayRef) -> usize {
         DataType::List(_) => n_bytes_of(column.as_list::<i32>().values()),
         DataType::LargeList(_) => n_bytes_of(column.as_list::<i64>().values()),
         DataType::FixedSizeList(..) => n_bytes_of(column.as_fixed_size_list().values()),
+        DataType::Struct(_) => column.as_struct().columns().iter().map(n_bytes_of).sum(),
+        DataType::Map(..) => n_bytes_of(column.as_map().keys()) + n_bytes_of(column.as_map().values()),
         DataType::Dictionary(..) => {
             // As if all keys named the longest value.
             let values = column.as_any_dictionary().values();
@@ -129,45 +135,57 @@ struct Building<'a> {
     /// For each field its columns, one for each batch.
     columns: Vec<Vec<ArrayRef>>,
     rejected: Vec<Rejected>,
+    none_values: NoneValues,
     n_records: u64,
+    /// The names of all columns.
+    names: Vec<String>,
 }
 
 impl<'a> Building<'a> {
-    fn new(decoder: &'a SharedDecoder, indices: Vec<Option<usize>>) -> Self {
+    fn new(decoder: &'a SharedDecoder, indices: Vec<Option<usize>>, names: Vec<String>) -> Self {
         let columns = vec![Vec::new(); decoder.fields.len()];
-        Building { decoder, indices, columns, rejected: Vec::new(), n_records: 0 }
+        let none_values = NoneValues::default();
+        Building { decoder, indices, columns, rejected: Vec::new(), none_values, n_records: 0, names }
     }
 
-    fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+    /// Adds a batch; gives about the bytes of its typed values.
+    fn add(&mut self, batch: &RecordBatch) -> Result<usize, ArrowError> {
         let n_rows = batch.num_rows();
         let mut rejects: BTreeMap<usize, Reject> = BTreeMap::new();
         let mut arrays = Vec::with_capacity(self.indices.len());
+        let mut none_values = Vec::new();
         for (index, (column, field)) in self.indices.iter().zip(&self.decoder.fields).enumerate() {
             let Some(column) = column else {
                 arrays.push(convert::absent(field, n_rows));
                 continue;
             };
-            let converted = convert::field(batch.column(*column), field)?;
-            for (row, problem) in converted.rejects {
+            let converted = convert::column(batch.column(*column), field)?;
+            for (row, problem) in converted.findings.rejects {
                 rejects.entry(row).or_insert_with(|| problem.in_field(index));
             }
+            let found = converted.findings.none_values.into_iter();
+            none_values.extend(found.map(|(row, reason)| (row, index, reason)));
             arrays.push(converted.array);
         }
+        for (_, field, reason) in none_values.into_iter().filter(|(row, ..)| !rejects.contains_key(row)) {
+            self.none_values.add(self.decoder, field, reason);
+        }
+        let n_bytes = arrays.iter().map(n_bytes_of).sum();
         let keep: BooleanArray = (0..n_rows).map(|row| Some(!rejects.contains_key(&row))).collect();
         for (column, array) in self.columns.iter_mut().zip(arrays) {
             column.push(if rejects.is_empty() { array } else { filter(&array, &keep)? });
         }
-        for (row, Reject { field, problem: Problem { text, excerpt } }) in rejects {
+        for (row, reject) in rejects {
             self.rejected.push(Rejected {
                 record: self.n_records + row as u64,
-                field: field.and_then(|index| self.decoder.fields.get(index)).map(|field| field.name.clone()),
-                problem: text.into_owned(),
-                excerpt,
+                field: self.decoder.field_name(&reject),
+                problem: self.decoder.problem_text(&reject),
+                excerpt: reject.problem.excerpt,
                 raw: shown(batch, row)?.into_bytes(),
             });
         }
         self.n_records += n_rows as u64;
-        Ok(())
+        Ok(n_bytes)
     }
 
     fn finish(self) -> Result<Events, ArrowError> {
@@ -180,7 +198,9 @@ impl<'a> Building<'a> {
         });
         let rows = columns.collect::<Result<_, _>>()?;
         let source = self.decoder.source.clone();
-        Ok(Events { source, n_records: self.n_records, rows, rejected: self.rejected })
+        let fields = self.indices.iter().map(|column| FieldStats { seen: column.is_some() }).collect();
+        let Building { n_records, rejected, none_values, names, .. } = self;
+        Ok(Events { source, n_records, rows, rejected, none_values, fields, names })
     }
 }
 
@@ -203,19 +223,21 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{
-        DictionaryArray, Float64Array, Int32Array, Int64Array, StringArray, StringViewArray,
-        TimestampMillisecondArray,
+        DictionaryArray, Float64Array, Int8Array, Int32Array, Int64Array, ListArray, StringArray,
+        StringViewArray, StructArray, TimestampMillisecondArray,
     };
+    use arrow::buffer::OffsetBuffer;
     use arrow::datatypes::Int32Type;
     use arrow::ipc::writer::StreamWriter;
-    use metricc_ir::{Field, Kind, Source, Type};
+    use metricc_ir::{Field, Kind, RecordField, Source, Type};
 
     use super::*;
-    use crate::body::{BodyFormat, EventDecoder};
+    use crate::body::EventDecoder;
+    use crate::body_format::BodyFormat;
 
     fn field(name: &str, kind: Kind, optional: bool) -> Field {
         let ty = Type { optional, ..Type::of(kind) };
-        Field { name: name.into(), doc: String::new(), ty, default: None, zone: None, unit: None }
+        Field::new(name, ty)
     }
 
     fn decoder() -> EventDecoder {
@@ -262,11 +284,13 @@ mod tests {
         assert_eq!(events.n_records, 6);
         let told: Vec<_> =
             events.rejected.iter().map(|r| (r.record, r.field.as_deref().unwrap_or(""))).collect();
-        assert_eq!(told, [(1, "name"), (2, "x"), (4, "name"), (5, "x")]);
+        assert_eq!(told, [(1, "name"), (4, "name")]);
         let raw = String::from_utf8(events.rejected[1].raw.clone()).unwrap();
-        assert!(raw.contains("\"name\":\"c\"") && raw.contains("\"x\":\"inf\""), "{raw}");
-        assert_eq!(events.rows[1].as_string_view().iter().flatten().collect::<Vec<_>>(), ["a", "a"]);
-        assert_eq!(events.rows[2].len(), 2);
+        assert!(raw.contains("\"name\":null") && raw.contains("\"x\":\"2.0\""), "{raw}");
+        let names = events.rows[1].as_string_view().iter().flatten();
+        assert_eq!(names.collect::<Vec<_>>(), ["a", "c", "a", "c"]);
+        assert_eq!((events.rows[2].len(), events.rows[2].null_count()), (4, 2));
+        assert_eq!(events.none_values.to_string(), "2 NaN or infinite values of `x` are none");
     }
 
     #[test]
@@ -296,6 +320,32 @@ mod tests {
         let names: ArrayRef = Arc::new(StringArray::from(vec!["a"; 60]));
         let error = decoded(vec![("at", times(60)), ("name", names)]).unwrap_err();
         assert!(error.to_string().contains("more than 100 events in one request"), "{error}");
+    }
+
+    #[test]
+    fn fields_that_the_records_of_a_body_do_not_have_count_too() {
+        let parts =
+            (0..200).map(|part| RecordField { name: format!("f{part}"), ty: Type::optional(Kind::Int) });
+        let records = Kind::List(Box::new(Type::of(Kind::Record(parts.collect()))));
+        let fields = vec![field("at", Kind::Timestamp, false), field("v", records, false)];
+        let source = Source { name: "s".into(), doc: String::new(), fields, time: 0, identity: Vec::new() };
+        let decode = |n_records: usize| {
+            let numbers: ArrayRef = Arc::new(Int8Array::from(vec![1; n_records]));
+            let records = StructArray::from(vec![(
+                Arc::new(arrow::datatypes::Field::new("f0", DataType::Int8, true)),
+                numbers,
+            )]);
+            let item = arrow::datatypes::Field::new("item", records.data_type().clone(), true);
+            let offsets = OffsetBuffer::from_lengths([n_records]);
+            let lists = ListArray::new(Arc::new(item), offsets, Arc::new(records), None);
+            let batch = RecordBatch::try_from_iter([("at", times(1)), ("v", Arc::new(lists) as ArrayRef)]);
+            let limits = BodyLimits { records: 100, bytes: 1 << 20 };
+            let decoder = EventDecoder::new(&Arc::new(source.clone())).unwrap();
+            decoder.decode(BodyFormat::Arrow, &stream(&[batch.unwrap()]), &limits)
+        };
+        assert_eq!(decode(1_000).unwrap().n_records, 1);
+        let error = decode(100_000).unwrap_err();
+        assert!(matches!(error, BodyError::TooLarge(_)), "{error:?}");
     }
 
     #[test]

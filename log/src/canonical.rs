@@ -2,7 +2,7 @@
 //! whatever format they came from.
 //!
 //! A value is a byte 0 for null, or 1 and then the value: fixed widths little-endian, texts and lists
-//! after their length.
+//! after their length, records as their fields one after another.
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringViewArray};
 use arrow::buffer::NullBuffer;
@@ -25,6 +25,7 @@ enum Values<'a> {
     Float(&'a [f64]),
     Text(&'a StringViewArray),
     List(&'a ListArray, Box<Cells<'a>>),
+    Record(Vec<Cells<'a>>),
 }
 
 impl<'a> Cells<'a> {
@@ -47,6 +48,10 @@ impl<'a> Cells<'a> {
             DataType::List(_) => {
                 let list: &ListArray = array.as_list_opt()?;
                 Values::List(list, Box::new(Cells::new(list.values())?))
+            }
+            DataType::Struct(_) => {
+                let parts = array.as_struct_opt()?.columns();
+                Values::Record(parts.iter().map(Cells::new).collect::<Option<_>>()?)
             }
             _ => return None,
         };
@@ -78,6 +83,7 @@ impl<'a> Cells<'a> {
                 bytes.extend((range.len() as u64).to_le_bytes());
                 range.for_each(|element| elements.append(element, bytes));
             }
+            Values::Record(parts) => parts.iter().for_each(|part| part.append(row, bytes)),
         }
     }
 }

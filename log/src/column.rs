@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float64Array, Int32Array,
-    Int64Array, ListArray, StringArray, StringViewArray, TimestampMicrosecondArray,
+    Int64Array, ListArray, StringArray, StringViewArray, StructArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::DataType;
 use metricc_ir::{Kind, Type, Value};
 
 use crate::schema::element_field;
@@ -46,19 +47,23 @@ enum Values {
     Text(String, Vec<i32>),
     /// All elements, and where each list ends.
     List(Box<Column>, Vec<i32>),
+    /// The fields of the records, and how many records there are.
+    Record(Vec<Column>, usize),
 }
 
 impl Column {
     pub(crate) fn new(ty: &Type) -> Self {
         let values = match &ty.kind {
-            // No field is a record: `RecordDecoder::new` rejects one.
-            Kind::Bool | Kind::Record(_) => Values::Bool(Vec::new()),
+            Kind::Bool => Values::Bool(Vec::new()),
             Kind::Int | Kind::Timestamp | Kind::Duration => Values::Long(Vec::new()),
             Kind::Enum(_) | Kind::Date => Values::Short(Vec::new()),
             Kind::Int128 | Kind::Decimal { .. } => Values::Wide(Vec::new()),
             Kind::Float => Values::Float(Vec::new()),
             Kind::String => Values::Text(String::new(), Vec::new()),
             Kind::List(element) => Values::List(Box::new(Column::new(element)), Vec::new()),
+            Kind::Record(fields) => {
+                Values::Record(fields.iter().map(|field| Column::new(&field.ty)).collect(), 0)
+            }
         };
         Column { ty: ty.clone(), values, valid: Vec::new() }
     }
@@ -71,6 +76,7 @@ impl Column {
             Values::Wide(values) => values.len(),
             Values::Float(values) => values.len(),
             Values::Text(_, ends) | Values::List(_, ends) => ends.len(),
+            Values::Record(_, length) => *length,
         }
     }
 
@@ -91,7 +97,7 @@ impl Column {
         self.mark(true);
     }
 
-    /// Appends null. Its value is never read.
+    /// Appends null, also where the type has none: such a value is never read.
     pub(crate) fn push_none(&mut self) {
         match &mut self.values {
             Values::Bool(values) => values.push(false),
@@ -101,6 +107,10 @@ impl Column {
             Values::Float(values) => values.push(0.0),
             Values::Text(text, ends) => ends.push(end(text.len())),
             Values::List(child, ends) => ends.push(end(child.len())),
+            Values::Record(parts, length) => {
+                parts.iter_mut().for_each(Column::push_none);
+                *length += 1;
+            }
         }
         self.mark(false);
     }
@@ -121,6 +131,22 @@ impl Column {
         }
     }
 
+    /// The fields of a record column; a record is written by pushing to each and then [`Column::end_record`].
+    pub(crate) fn parts(&mut self) -> Option<&mut [Column]> {
+        match &mut self.values {
+            Values::Record(parts, _) => Some(parts),
+            _ => None,
+        }
+    }
+
+    /// Ends the record of the values that were pushed to the fields since the last.
+    pub(crate) fn end_record(&mut self) {
+        if let Values::Record(_, length) = &mut self.values {
+            *length += 1;
+            self.mark(true);
+        }
+    }
+
     /// Appends a constant; false, with the column in an unknown state, if it is of another type.
     pub(crate) fn push_value(&mut self, value: &Value) -> bool {
         let scalar = match (value, &self.ty.kind) {
@@ -132,6 +158,14 @@ impl Column {
                 let all =
                     self.elements().is_some_and(|child| values.iter().all(|value| child.push_value(value)));
                 self.end_list();
+                return all;
+            }
+            (Value::Record(values), Kind::Record(_)) => {
+                let all = self.parts().is_some_and(|parts| {
+                    parts.len() == values.len()
+                        && parts.iter_mut().zip(values).all(|(part, value)| part.push_value(value))
+                });
+                self.end_record();
                 return all;
             }
             (Value::Bool(value), Kind::Bool) => Scalar::Bool(*value),
@@ -176,6 +210,10 @@ impl Column {
                 ends.truncate(length);
                 child.truncate(last_end(ends));
             }
+            Values::Record(parts, n_records) => {
+                *n_records = (*n_records).min(length);
+                parts.iter_mut().for_each(|part| part.truncate(*n_records));
+            }
         }
         self.valid.truncate(length);
     }
@@ -208,6 +246,13 @@ impl Column {
             (Values::List(child, ends), _) => {
                 let field = Arc::new(element_field(&child.ty));
                 Arc::new(ListArray::new(field, offsets(ends), child.take(), nulls))
+            }
+            (Values::Record(parts, length), kind) => {
+                *length = 0;
+                let DataType::Struct(fields) = crate::arrow_type(kind) else {
+                    unreachable!("a column of records is of a record type")
+                };
+                Arc::new(StructArray::new(fields, parts.iter_mut().map(Column::take).collect(), nulls))
             }
         }
     }

@@ -3,28 +3,31 @@
 //!
 //! | type | JSON | CSV |
 //! |---|---|---|
-//! | bool | `true`, `false` | the same |
-//! | int | a number without fraction and exponent | the same |
-//! | decimal, float | a number | the same |
+//! | bool | `true`, `false`; declared texts | the same |
+//! | int, decimal, float | a number, or a string of one, see [`number`] | the same text |
 //! | string, enum | a string | any text; an empty one in quotes |
-//! | date | a string, `2026-04-25` | the same text |
-//! | timestamp | a string, see [`timestamp`]; with `unit`, also an integer | the same text, or the digits |
-//! | duration | an integer of µs, or a string, see [`duration`] | the digits, or the same text |
+//! | date | a string, `2026-04-25`; declared formats | the same text |
+//! | timestamp | a string, see [`timestamp`]; declared formats; with `unit`, also a number | the same text |
+//! | duration | an integer of µs, or a string, see [`duration`](metricc_ir::text::duration) | the same text |
 //! | list | an array | none: the log does not open |
+//! | record | an object | none: the log does not open |
 //!
-//! A field that is absent or null (in CSV, an empty cell without quotes) has its default; without one it
-//! is null, if it is optional; otherwise the record is rejected.
+//! A field that is absent or null (in CSV, an empty cell without quotes; a declared spelling of none) has its
+//! default; without one it is null, if it is optional; otherwise the record is rejected. A float that is NaN or
+//! infinite is none in any field, and counted.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use metricc_ir::TimeUnit;
 
+use crate::NoneReason;
 use crate::column::{Column, Scalar};
-use crate::record_decoder::{FieldDecoder, RecordDecoder, ValueFormat};
+use crate::none_values::NoneValues;
+use crate::record_decoder::{FieldDecoder, RecordDecoder, ValueDecoder, ValueFormat};
 use metricc_ir::text::number;
-use metricc_ir::text::{duration, timestamp};
+#[cfg(doc)]
+use metricc_ir::text::timestamp;
 
 /// The longest excerpt of a record that is kept, in characters.
 const MAX_EXCERPT: usize = 80;
@@ -36,6 +39,8 @@ pub(crate) enum Raw<'a> {
     Bool(bool),
     /// A JSON number, by its digits.
     Number(&'a str),
+    /// `NaN`, `Infinity` or `-Infinity` as a value of JSON, which some writers of it write.
+    NotFinite(&'a str),
     /// A JSON string, without escapes.
     Text(&'a str),
     /// A CSV cell, without its quotes. It does not say its type.
@@ -46,12 +51,27 @@ pub(crate) enum Raw<'a> {
     Object,
 }
 
+/// What a value that is there decodes to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Decoded<'a> {
+    Value(Scalar<'a>),
+    /// A spelling of none: as if it were not there.
+    Absent,
+    /// A float that is none in arithmetic.
+    NotFinite,
+}
+
+/// What is wrong with NaN or an infinity where there has to be a value.
+pub(crate) const NOT_FINITE: &str = "not a finite number";
+
 /// Why a value does not decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) text: Cow<'static, str>,
     /// The value as it was read.
     pub(crate) excerpt: String,
+    /// Below a field: the indices of the fields of records that lead to the value.
+    pub(crate) below: Vec<usize>,
 }
 
 /// Why a record does not decode.
@@ -64,7 +84,7 @@ pub(crate) struct Reject {
 
 impl Problem {
     pub(crate) fn new(text: impl Into<Cow<'static, str>>, value: &str) -> Self {
-        Problem { text: text.into(), excerpt: excerpt(value) }
+        Problem { text: text.into(), excerpt: excerpt(value), below: Vec::new() }
     }
 
     pub(crate) fn in_field(self, field: usize) -> Reject {
@@ -81,6 +101,14 @@ impl Problem {
     }
 }
 
+impl Reject {
+    /// What is wrong with a value of a field whose record this is about.
+    pub(crate) fn within(mut self) -> Problem {
+        self.problem.below.splice(0..0, self.field);
+        self.problem
+    }
+}
+
 /// The start of a text in one line of at most 80 characters.
 pub(crate) fn excerpt(text: &str) -> String {
     let mut shown: String =
@@ -93,74 +121,94 @@ pub(crate) fn excerpt(text: &str) -> String {
     shown
 }
 
+impl<'a> Raw<'a> {
+    /// What it is, with its article.
+    pub(crate) fn with_article(self) -> &'a str {
+        match self {
+            Raw::Bool(_) => "a bool",
+            Raw::Number(_) => "a number",
+            Raw::NotFinite(text) => text,
+            Raw::Text(_) => "a string",
+            Raw::Cell(_) => "a text",
+            Raw::Array => "an array",
+            Raw::Object => "an object",
+        }
+    }
+}
+
 /// Decodes a value that is present.
-pub(crate) fn scalar<'a>(raw: Raw<'a>, format: &ValueFormat) -> Result<Scalar<'a>, Problem> {
-    let problem = |value: &str, text: &dyn std::fmt::Display| Problem::new(text.to_string(), value);
-    Ok(match (format, raw) {
-        (ValueFormat::Bool, Raw::Bool(value)) => Scalar::Bool(value),
-        (ValueFormat::Bool, Raw::Cell("true")) => Scalar::Bool(true),
-        (ValueFormat::Bool, Raw::Cell("false")) => Scalar::Bool(false),
-        (ValueFormat::Int, Raw::Number(text) | Raw::Cell(text)) => {
-            Scalar::Long(number::int(text).map_err(|error| problem(text, &error))?)
+#[inline]
+pub(crate) fn scalar<'a>(raw: Raw<'a>, decoder: &ValueDecoder) -> Result<Decoded<'a>, Problem> {
+    let (format, rules) = (&decoder.format, &decoder.rules);
+    if let Raw::Text(text) | Raw::Cell(text) = raw
+        && rules.is_null(text)
+    {
+        return Ok(Decoded::Absent);
+    }
+    let decoded = match (format, raw) {
+        (ValueFormat::Bool, Raw::Bool(value)) => Ok(Scalar::Bool(value)),
+        (ValueFormat::Bool, Raw::Cell(text)) => rules.bool(text).map(Scalar::Bool),
+        (ValueFormat::Bool, Raw::Text(text) | Raw::Number(text)) if rules.has_bools() => {
+            rules.bool(text).map(Scalar::Bool)
         }
-        (ValueFormat::Decimal { precision, scale }, Raw::Number(text) | Raw::Cell(text)) => {
-            Scalar::Wide(number::decimal(text, *precision, *scale).map_err(|error| problem(text, &error))?)
+        (ValueFormat::Int | ValueFormat::Duration, Raw::Number(text)) => {
+            number::int(text).map(Scalar::Long).map_err(phrase)
         }
-        (ValueFormat::Float, Raw::Number(text) | Raw::Cell(text)) => {
-            Scalar::Float(number::float(text).map_err(|error| problem(text, &error))?)
+        (ValueFormat::Int, Raw::Text(text) | Raw::Cell(text)) => rules.int(text).map(Scalar::Long),
+        (ValueFormat::Decimal { precision, scale }, Raw::Number(text)) => {
+            number::decimal(text, *precision, *scale).map(Scalar::Wide).map_err(phrase)
         }
-        (ValueFormat::Text, Raw::Text(text) | Raw::Cell(text)) => Scalar::Text(text),
-        (ValueFormat::Enum(names), Raw::Text(text) | Raw::Cell(text)) => Scalar::Short(
-            names.get(text).ok_or_else(|| Problem::new("not one of the names of the enum", text))?,
-        ),
-        (ValueFormat::Date, Raw::Text(text) | Raw::Cell(text)) => {
-            Scalar::Short(timestamp::parse_date(text).map_err(|error| problem(text, &error))?)
+        (ValueFormat::Decimal { precision, scale }, Raw::Text(text) | Raw::Cell(text)) => {
+            rules.decimal(text, *precision, *scale).map(Scalar::Wide)
         }
-        (ValueFormat::Timestamp { unit, .. }, Raw::Number(text)) => instant_of_digits(text, *unit)?,
-        (ValueFormat::Timestamp { unit, .. }, Raw::Cell(text)) if is_integer(text) => {
-            instant_of_digits(text, *unit)?
+        (ValueFormat::Float, Raw::Number(text) | Raw::Text(text) | Raw::Cell(text)) => {
+            let is_number = matches!(raw, Raw::Number(_));
+            let value = if is_number { number::float(text).map_err(phrase) } else { rules.float(text) };
+            match value {
+                Ok(None) => return Ok(Decoded::NotFinite),
+                Ok(Some(value)) => Ok(Scalar::Float(value)),
+                Err(problem) => Err(problem),
+            }
         }
-        (ValueFormat::Timestamp { zone, .. }, Raw::Text(text) | Raw::Cell(text)) => {
-            Scalar::Long(timestamp::parse(text, zone.as_ref()).map_err(|error| problem(text, &error))?)
+        (ValueFormat::Float | ValueFormat::Int | ValueFormat::Decimal { .. }, Raw::NotFinite(_)) => {
+            return Ok(Decoded::NotFinite);
         }
-        (ValueFormat::Duration, Raw::Number(text)) => {
-            Scalar::Long(number::int(text).map_err(|error| problem(text, &error))?)
+        (ValueFormat::Text, Raw::Text(text) | Raw::Cell(text)) => Ok(Scalar::Text(text)),
+        (ValueFormat::Enum(names), Raw::Text(text) | Raw::Cell(text)) => {
+            names.get(text).map(Scalar::Short).ok_or("not one of the names of the enum".into())
         }
-        (ValueFormat::Duration, Raw::Cell(text)) if is_integer(text) => {
-            Scalar::Long(number::int(text).map_err(|error| problem(text, &error))?)
+        (ValueFormat::Date, Raw::Text(text) | Raw::Cell(text)) => rules.date(text).map(Scalar::Short),
+        (ValueFormat::Timestamp, Raw::Number(text)) => rules.timestamp_of_number(text).map(Scalar::Long),
+        (ValueFormat::Timestamp, Raw::Text(text) | Raw::Cell(text)) => {
+            rules.timestamp(text).map(Scalar::Long)
         }
-        (ValueFormat::Duration, Raw::Text(text) | Raw::Cell(text)) => {
-            Scalar::Long(duration::parse(text).map_err(|error| problem(text, &error))?)
-        }
+        (ValueFormat::Duration, Raw::Text(text) | Raw::Cell(text)) => rules.duration(text).map(Scalar::Long),
         _ => return Err(mismatch(raw, format)),
-    })
+    };
+    decoded.map(Decoded::Value).map_err(|problem| Problem::new(problem, shown(raw)))
 }
 
-/// Whether a CSV cell is the digits of an integer, and so not the text of a time.
-fn is_integer(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+fn phrase(problem: number::NumberProblem) -> Cow<'static, str> {
+    problem.to_string().into()
 }
 
-fn instant_of_digits(text: &str, unit: Option<TimeUnit>) -> Result<Scalar<'static>, Problem> {
-    let unit = unit.ok_or_else(|| {
-        Problem::new("a number where a timestamp is expected, and the field has no `unit`", text)
-    })?;
-    let value = number::int(text).map_err(|error| Problem::new(error.to_string(), text))?;
-    let instant = timestamp::from_unit(value, unit).map_err(|error| Problem::new(error.to_string(), text))?;
-    Ok(Scalar::Long(instant))
+/// The text of a value.
+fn shown(raw: Raw<'_>) -> &str {
+    match raw {
+        Raw::Bool(value) => {
+            if value {
+                "true"
+            } else {
+                "false"
+            }
+        }
+        Raw::Number(text) | Raw::NotFinite(text) | Raw::Text(text) | Raw::Cell(text) => text,
+        Raw::Array | Raw::Object => "",
+    }
 }
 
 fn mismatch(raw: Raw<'_>, format: &ValueFormat) -> Problem {
-    let (found, value) = match raw {
-        Raw::Bool(value) => ("a bool", if value { "true" } else { "false" }),
-        Raw::Number(text) => ("a number", text),
-        Raw::Text(text) => ("a string", text),
-        Raw::Cell(text) => ("a text", text),
-        Raw::Array => ("an array", ""),
-        Raw::Object => ("an object", ""),
-    };
-    Problem::new(format!("{found} where {} is expected", expected(format)), value)
+    Problem::new(format!("{} where {} is expected", raw.with_article(), expected(format)), shown(raw))
 }
 
 /// The value that a format has, with its article.
@@ -173,9 +221,113 @@ pub(crate) fn expected(format: &ValueFormat) -> &'static str {
         ValueFormat::Text => "a string",
         ValueFormat::Enum(_) => "the name of an enum",
         ValueFormat::Date => "a date",
-        ValueFormat::Timestamp { .. } => "a timestamp",
+        ValueFormat::Timestamp => "a timestamp",
         ValueFormat::Duration => "a duration",
         ValueFormat::List(_) => "a list",
+        ValueFormat::Record(_) => "a record",
+    }
+}
+
+/// Fills in a field of a record that does not have it.
+pub(crate) fn absent(field: &FieldDecoder, column: &mut Column) -> Result<(), Problem> {
+    match &field.default {
+        Some(default) if column.push_value(default) => Ok(()),
+        _ if field.value.ty.optional => {
+            column.push_none();
+            Ok(())
+        }
+        _ => Err(Problem::missing(field)),
+    }
+}
+
+/// Where a value goes: to a field of a record, or into a list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Slot<'d> {
+    Field(&'d FieldDecoder),
+    Element(&'d ValueDecoder),
+}
+
+/// The values of a record that are none although something is there: the index of the field, and why.
+pub(crate) type Notes = Vec<(usize, NoneReason)>;
+
+impl<'d> Slot<'d> {
+    pub(crate) fn decoder(self) -> &'d ValueDecoder {
+        match self {
+            Slot::Field(field) => &field.value,
+            Slot::Element(element) => element,
+        }
+    }
+
+    /// Whether a float that is not finite may stand there.
+    fn has_none(self) -> bool {
+        match self {
+            Slot::Field(field) => field.row_type.optional,
+            Slot::Element(element) => element.ty.optional,
+        }
+    }
+
+    /// Appends what stands for a value that is absent or null.
+    pub(crate) fn absent(self, column: &mut Column) -> Result<(), Problem> {
+        match self {
+            Slot::Field(field) => absent(field, column),
+            Slot::Element(element) if element.ty.optional => {
+                column.push_none();
+                Ok(())
+            }
+            Slot::Element(_) => Err(Problem::new("null in a list whose elements are not optional", "null")),
+        }
+    }
+
+    /// Appends what a value decodes to. The note of one that is none is of no field yet, see [`Before::settle`].
+    pub(crate) fn put(
+        self,
+        column: &mut Column,
+        decoded: Decoded<'_>,
+        notes: &mut Notes,
+    ) -> Result<(), Problem> {
+        match decoded {
+            Decoded::Value(scalar) => column.push(scalar),
+            Decoded::Absent => return self.absent(column),
+            Decoded::NotFinite if self.has_none() => {
+                column.push_none();
+                notes.push((0, NoneReason::NotFinite));
+            }
+            Decoded::NotFinite => return Err(Problem::new(NOT_FINITE, "")),
+        }
+        Ok(())
+    }
+}
+
+/// Where a column and its notes ended before a value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Before {
+    length: usize,
+    n_notes: usize,
+}
+
+impl Before {
+    pub(crate) fn of(column: &Column, notes: &Notes) -> Self {
+        Before { length: column.len(), n_notes: notes.len() }
+    }
+
+    /// Ends the value of a field: its notes are those of the field, and one that does not decode is none where
+    /// that is declared.
+    pub(crate) fn settle(
+        self,
+        (index, field): (usize, &FieldDecoder),
+        column: &mut Column,
+        notes: &mut Notes,
+        problem: Option<Problem>,
+    ) -> Option<Problem> {
+        if problem.is_some() && field.value.rules.invalid_is_none() {
+            column.truncate(self.length);
+            column.push_none();
+            notes.truncate(self.n_notes);
+            notes.push((index, NoneReason::Invalid));
+            return None;
+        }
+        notes.iter_mut().skip(self.n_notes).for_each(|(field, _)| *field = index);
+        problem
     }
 }
 
@@ -185,31 +337,83 @@ pub(crate) fn expected(format: &ValueFormat) -> &'static str {
 pub(crate) struct Rows {
     pub(crate) columns: Vec<Column>,
     n_rows: usize,
+    /// Fields whose value is none although something is there: of the record that is not ended yet, and of the rows.
+    pending: Notes,
+    none_values: Notes,
 }
 
 impl Rows {
     pub(crate) fn new(decoder: &RecordDecoder) -> Self {
-        Rows { columns: decoder.fields.iter().map(|field| Column::new(&field.value.ty)).collect(), n_rows: 0 }
+        let columns = decoder.fields.iter().map(|field| Column::new(&field.row_type)).collect();
+        Rows { columns, n_rows: 0, pending: Vec::new(), none_values: Vec::new() }
+    }
+
+    /// Appends what a value decodes to.
+    #[inline]
+    pub(crate) fn put(
+        &mut self,
+        index: usize,
+        field: &FieldDecoder,
+        decoded: Result<Decoded<'_>, Problem>,
+    ) -> Result<(), Reject> {
+        match decoded {
+            Ok(Decoded::Value(scalar)) => {
+                self.columns[index].push(scalar);
+                Ok(())
+            }
+            Ok(Decoded::Absent) => self.push_absent(index, field),
+            decoded => self.put_by((index, field), |column, notes| {
+                decoded.and_then(|decoded| Slot::Field(field).put(column, decoded, notes))
+            }),
+        }
+    }
+
+    /// Counts values of the present record that are none although something is there.
+    pub(crate) fn note_all(&mut self, notes: &mut Notes) {
+        self.pending.append(notes);
+    }
+
+    /// Appends a value of a field that `put` writes.
+    pub(crate) fn put_by(
+        &mut self,
+        (index, field): (usize, &FieldDecoder),
+        put: impl FnOnce(&mut Column, &mut Notes) -> Result<(), Problem>,
+    ) -> Result<(), Reject> {
+        let (column, notes) = (&mut self.columns[index], &mut self.pending);
+        let before = Before::of(column, notes);
+        let problem = put(column, notes).err();
+        let problem = before.settle((index, field), column, notes, problem);
+        problem.map_or(Ok(()), |problem| Err(problem.in_field(index)))
+    }
+
+    /// The values of the rows that are none although something is there.
+    pub(crate) fn take_none_values(&mut self) -> Notes {
+        std::mem::take(&mut self.none_values)
+    }
+
+    /// Those of the wanted fields, counted.
+    pub(crate) fn count_none_values(&mut self, decoder: &RecordDecoder, wanted: &[usize]) -> NoneValues {
+        let mut counts = NoneValues::default();
+        for (field, reason) in self.take_none_values().into_iter().filter(|(field, _)| wanted.contains(field))
+        {
+            counts.add(decoder, field, reason);
+        }
+        counts
     }
 
     /// Fills in the field of a record that does not have it.
+    #[inline]
     pub(crate) fn push_absent(&mut self, index: usize, field: &FieldDecoder) -> Result<(), Reject> {
-        let column = &mut self.columns[index];
-        match &field.default {
-            Some(default) if column.push_value(default) => Ok(()),
-            _ if field.value.ty.optional => {
-                column.push_none();
-                Ok(())
-            }
-            _ => Err(Problem::missing(field).in_field(index)),
-        }
+        absent(field, &mut self.columns[index]).map_err(|problem| problem.in_field(index))
     }
 
     /// Ends a record: keeps what was pushed since the last one, or removes it.
     pub(crate) fn end_record(&mut self, accepted: bool) {
         if accepted {
             self.n_rows += 1;
+            self.none_values.append(&mut self.pending);
         } else {
+            self.pending.clear();
             self.columns.iter_mut().for_each(|column| column.truncate(self.n_rows));
         }
         debug_assert!(self.columns.iter().all(|column| column.len() == self.n_rows));

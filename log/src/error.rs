@@ -5,6 +5,13 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::Format;
+use crate::record_decoder::FieldDecoder;
+
+fn and_more(n: usize) -> String {
+    if n == 0 { String::new() } else { format!(" and of {n} more") }
+}
+
 /// Why a log could not be opened or read. [`LogError::help`] says what to change.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -24,10 +31,56 @@ pub enum LogError {
         problem: String,
     },
     /// The name of the file does not tell its format.
-    #[error("the format of `{path}` is not known")]
+    #[error("the format of `{path}`{} is not known", and_more(*n_more))]
     UnknownFormat {
         /// The file.
         path: String,
+        /// The number of other files of which it is not known either.
+        n_more: usize,
+    },
+    /// The file holds something else than its format says.
+    #[error("`{path}` is not read as {format}: it is {found}")]
+    OtherKind {
+        /// The file.
+        path: String,
+        /// The name of the format.
+        format: &'static str,
+        /// What it is.
+        found: String,
+        /// What to change.
+        help: String,
+    },
+    /// The value that a folder says is none of its field.
+    #[error("the folder `{key}={value}` of `{path}` is not a value of field `{key}`: {problem}")]
+    FolderKey {
+        /// The file.
+        path: String,
+        /// The field.
+        key: String,
+        /// The value.
+        value: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The folder is a table whose rows cannot be told here.
+    #[error("`{path}` is a table of {table}: {problem}")]
+    Table {
+        /// The folder.
+        path: String,
+        /// The kind of table.
+        table: &'static str,
+        /// Why it is not read.
+        problem: String,
+    },
+    /// The files are some of a table.
+    #[error("the files of `{path}` are part of the {table} table `{folder}`: not all of them are rows of it")]
+    PartOfTable {
+        /// The folder of the files.
+        path: String,
+        /// The kind of table.
+        table: &'static str,
+        /// The folder of the table.
+        folder: String,
     },
     /// The operating system could not read the file.
     #[error("`{path}` is not readable: {cause}")]
@@ -53,14 +106,30 @@ pub enum LogError {
     MissingColumn {
         /// The file.
         path: Box<str>,
-        /// The field.
+        /// Where the field is read: a column, or a path into one.
         column: Box<str>,
+        /// The field as it is declared: `user_id: int`.
+        field: Box<str>,
         /// The source.
         origin: Box<str>,
-        /// The columns of the file, in its order.
+        /// The columns of the file, in its order; of a path, what there is where it ends.
         columns: Vec<String>,
         /// The column that was probably meant.
         suggestion: Option<Box<str>>,
+    },
+    /// A path into an object, and a file of cells that has no column of this name.
+    #[error(
+        "`{path}` has no column `{column}`, and CSV has no objects that field `{field}` could be read from"
+    )]
+    NoObjects {
+        /// The file.
+        path: Box<str>,
+        /// The header that a column would need.
+        column: Box<str>,
+        /// The field as it is declared: `revenue: decimal(8, 2)`.
+        field: Box<str>,
+        /// The columns of the file, in its order.
+        columns: Vec<String>,
     },
     /// The file has more than one column for a field.
     #[error("`{path}` has more than one column `{column}`")]
@@ -130,18 +199,34 @@ impl LogError {
                 "name a file, a folder that has files in it, or a glob such as `data/*.parquet`".into()
             }
             LogError::UnknownFormat { .. } => {
-                "give it the suffix `.parquet`, `.ndjson`, `.jsonl` or `.csv`, or \
-                 name the format of the binding; in a folder with other files, use a glob"
+                "give it one of the suffixes `.parquet`, `.ndjson`, `.jsonl`, `.json`, `.csv` and `.tsv` \
+                 (`.gz`, `.zst` or `.bz2` may follow), or say the format, such as `format=csv`; in a folder with \
+                 other files, use a glob such as `folder/*.csv`"
                     .into()
             }
-            LogError::MissingColumn { suggestion: Some(name), .. } => format!("did you mean `{name}`?"),
-            LogError::MissingColumn { column, columns, .. } => {
-                let names: Vec<_> = columns.iter().map(|name| format!("`{name}`")).collect();
+            LogError::MissingColumn { suggestion: Some(name), field, .. } => {
+                format!("did you mean `{name}`? write `{field} from {name}`")
+            }
+            LogError::MissingColumn { field, columns, .. } => {
+                let name = field.split(':').next().unwrap_or_default();
                 format!(
-                    "its columns are {}; make `{column}` optional (`?`) or give it a default",
-                    names.join(", ")
+                    "its columns are {}; say which is meant, such as `{field} from \"…\"`, make `{name}` optional (`?`), \
+                     or give it a default",
+                    listed(columns)
                 )
             }
+            LogError::NoObjects { field, columns, .. } => format!(
+                "its columns are {}; name one, such as `{field} from \"…\"`, or use NDJSON or Parquet",
+                listed(columns)
+            ),
+            LogError::OtherKind { help, .. } => help.clone(),
+            LogError::FolderKey { .. } => "rename the folder, or give the field another name".into(),
+            LogError::Table { .. } => {
+                "write its rows to files with a program that reads it, such as Spark or DuckDB: \
+                 `COPY (FROM delta_scan('TABLE')) TO 'rows.parquet'` (or `iceberg_scan`)"
+                    .into()
+            }
+            LogError::PartOfTable { folder, .. } => format!("name the folder of the table: `{folder}`"),
             LogError::RepeatedColumn { column, .. } => {
                 format!("rename or remove all columns `{column}` but one")
             }
@@ -153,16 +238,35 @@ impl LogError {
         })
     }
 
+    /// The error of a text that could not be read on: that of the file, or that the text is not sound.
+    pub(crate) fn of_text(path: &str, format: Format, cause: io::Error) -> Self {
+        match cause.kind() {
+            io::ErrorKind::InvalidData => {
+                LogError::Malformed { path: path.into(), format: format.name(), problem: cause.to_string() }
+            }
+            _ => LogError::unreadable(path, cause),
+        }
+    }
+
     pub(crate) fn unreadable(path: &str, cause: io::Error) -> Self {
         LogError::Unreadable { path: path.into(), cause }
     }
 
-    pub(crate) fn missing_column(path: &str, origin: &str, column: &str, columns: Vec<String>) -> Self {
+    /// `columns` is what there is where the name `missing` was looked for.
+    pub(crate) fn missing_column(
+        path: &str,
+        origin: &str,
+        field: &FieldDecoder,
+        missing: &str,
+        columns: Vec<String>,
+    ) -> Self {
         let names = columns.iter().map(String::as_str);
-        let suggestion = metricc_ir::suggest::nearest(column, names).map(Into::into);
+        let suggestion = metricc_ir::suggest::lookalike(missing, names);
+        let suggestion = suggestion.map(|meant| field.path_by(missing, meant).to_string().into());
         LogError::MissingColumn {
             path: path.into(),
-            column: column.into(),
+            column: field.path.header().into(),
+            field: field.declared().into(),
             origin: origin.into(),
             columns,
             suggestion,
@@ -170,21 +274,52 @@ impl LogError {
     }
 }
 
+/// The first of some names.
+fn listed(names: &[String]) -> String {
+    let shown: Vec<_> = names.iter().take(20).map(|name| format!("`{name}`")).collect();
+    let more = if names.len() > 20 { format!(" and {} more", names.len() - 20) } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use metricc_ir::{Field, Kind, Path, Source, Step, Type};
+
     use super::*;
+    use crate::RecordDecoder;
+
+    /// The help where a field is missing from a file with these columns.
+    fn help(field: Field, missing: &str, columns: &[&str]) -> String {
+        let fields = vec![Field::new("at", Type::of(Kind::Timestamp)), field];
+        let source = Source { name: "s".into(), doc: String::new(), fields, time: 0, identity: Vec::new() };
+        let decoder = RecordDecoder::new(&Arc::new(source)).unwrap();
+        let columns = columns.iter().map(|&name| name.to_owned()).collect();
+        LogError::missing_column("a.csv", "s", &decoder.fields[1], missing, columns).help().unwrap()
+    }
 
     #[test]
-    fn a_missing_column_is_answered_with_the_name_that_was_probably_meant() {
-        let names = ["Amount", "merchant"].map(String::from).to_vec();
-        let error = LogError::missing_column("a.csv", "payments", "amount", names.clone());
-        assert_eq!(error.help().as_deref(), Some("did you mean `Amount`?"));
-        let error = LogError::missing_column("a.csv", "payments", "mrechant", names.clone());
-        assert_eq!(error.help().as_deref(), Some("did you mean `merchant`?"));
-        let error = LogError::missing_column("a.csv", "payments", "country", names);
+    fn a_missing_column_is_answered_with_the_path_to_write() {
+        let int = |name: &str| Field::new(name, Type::of(Kind::Int));
+        let columns = ["userId", "order total", "from", "merchant"];
+        for (name, told) in [
+            ("user_id", "did you mean `userId`? write `user_id: int from userId`"),
+            ("order_total", "did you mean `\"order total\"`? write `order_total: int from \"order total\"`"),
+            ("mrechant", "did you mean `merchant`? write `mrechant: int from merchant`"),
+        ] {
+            assert_eq!(help(int(name), name, &columns), told);
+        }
         assert_eq!(
-            error.help().as_deref(),
-            Some("its columns are `Amount`, `merchant`; make `country` optional (`?`) or give it a default")
+            help(int("country"), "country", &columns),
+            "its columns are `userId`, `order total`, `from`, `merchant`; say which is meant, such as \
+             `country: int from \"…\"`, make `country` optional (`?`), or give it a default"
+        );
+        let path = Path::new(vec![Step::Name("a".into()), Step::Name("Total".into())]);
+        let deep = Field { path, ..int("total") };
+        assert_eq!(
+            help(deep, "Total", &["total", "x"]),
+            "did you mean `a.total`? write `total: int from a.total`"
         );
     }
 }

@@ -14,12 +14,12 @@ use metricc_ir::text::number::decimal_text;
 use metricc_ir::user_defined::Cell;
 
 use crate::column::{Column, Scalar};
-use crate::decode::{Problem, Reject, Rows, SharedDecoder, expected};
+use crate::decode::{Decoded, Notes, Problem, Reject, Rows, SharedDecoder, Slot, expected};
 use crate::identity::{self, Duplicates, Identities};
 use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
 use crate::read_stats::ReadStats;
 use crate::record_decoder::{RecordDecoder, ValueDecoder, ValueFormat};
-use crate::{Batch, LogError, Position, Quarantined, schema};
+use crate::{Batch, LogError, NoneReason, NoneValues, Position, Quarantined, schema};
 use metricc_ir::text::number::Rescale;
 use metricc_ir::text::timestamp;
 
@@ -33,6 +33,7 @@ pub struct EventBuffer {
     closed: Vec<Chunk>,
     rows: Rows,
     rejected: Vec<(u64, Reject)>,
+    none_values: Vec<(u64, usize, NoneReason)>,
     /// Offset of the first event that is not in a closed chunk.
     from: u64,
     /// Offset of the next event.
@@ -49,6 +50,8 @@ struct Chunk {
     n_rows: usize,
     rejected: Vec<u64>,
     quarantined: Vec<Quarantined>,
+    /// Offsets and fields of values that are none although something is there.
+    none_values: Vec<(u64, usize, NoneReason)>,
 }
 
 impl EventBuffer {
@@ -63,6 +66,7 @@ impl EventBuffer {
             decoder,
             closed: Vec::new(),
             rejected: Vec::new(),
+            none_values: Vec::new(),
             from: 0,
             next: 0,
             identities: Identities::default(),
@@ -84,6 +88,8 @@ impl EventBuffer {
     pub fn push(&mut self, cells: &[Cell<'_>]) {
         let outcome = self.decode(cells);
         self.rows.end_record(outcome.is_ok());
+        let of_event = self.rows.take_none_values().into_iter();
+        self.none_values.extend(of_event.map(|(field, reason)| (self.next, field, reason)));
         if let Err(reject) = outcome {
             self.rejected.push((self.next, reject));
         }
@@ -100,14 +106,8 @@ impl EventBuffer {
             return Err(Problem::new(text, "").in_record());
         }
         for (index, (field, cell)) in decoder.fields.iter().zip(cells).enumerate() {
-            let is_nan = matches!(cell, Cell::Float(value) if value.is_nan());
-            match cell {
-                Cell::None => self.rows.push_absent(index, field)?,
-                // As in Parquet: NaN is null in an optional field.
-                _ if is_nan && field.value.ty.optional => self.rows.columns[index].push_none(),
-                cell => put(&mut self.rows.columns[index], &field.value, cell)
-                    .map_err(|problem| problem.in_field(index))?,
-            }
+            let slot = Slot::Field(field);
+            self.rows.put_by((index, field), |column, notes| put(column, slot, cell, notes))?;
         }
         Ok(())
     }
@@ -121,8 +121,10 @@ impl EventBuffer {
         let (arrays, n_rows) = self.rows.take(&all);
         let rejected = std::mem::take(&mut self.rejected);
         let range = OffsetRange { from: self.from, to: self.next };
+        let none_values = std::mem::take(&mut self.none_values);
         self.closed.push(Chunk {
             range,
+            none_values,
             arrays,
             n_rows,
             rejected: rejected.iter().map(|(offset, _)| *offset).collect(),
@@ -135,13 +137,11 @@ impl EventBuffer {
     }
 
     fn quarantined(&self, offset: u64, reject: Reject) -> Quarantined {
-        let field =
-            reject.field.and_then(|index| self.decoder.fields.get(index)).map(|field| field.name.clone());
         Quarantined {
             position: Position { partition: 0, offset },
             path: "memory".into(),
             line: None,
-            field,
+            field: self.decoder.field_name(&reject),
             problem: reject.problem.text.into_owned(),
             excerpt: reject.problem.excerpt,
         }
@@ -162,25 +162,28 @@ impl EventBuffer {
         let mut duplicates = Duplicates::default();
         if !self.decoder.source.identity.is_empty() {
             let decoded =
-                chunk.part(chunk.range, &(0..chunk.arrays.len()).collect::<Vec<_>>(), &duplicates)?;
+                chunk.part(chunk.range, &(0..chunk.arrays.len()).collect::<Vec<_>>(), &duplicates, 0)?;
             identity::add(&mut self.identities, &decoded, &self.decoder, &mut duplicates)
                 .ok_or_else(|| identity::too_many(&self.decoder))?;
         }
         let (fields, has_position) = schema::without_position(&self.decoder.source, columns);
-        let decoded = chunk.part(chunk.range, fields, &duplicates)?;
+        let mut decoded = chunk.part(chunk.range, fields, &duplicates, 0)?;
+        decoded.stats.none_values = chunk.none_values(&self.decoder, chunk.range, fields, &duplicates);
         let schema = schema::row_schema(&self.decoder.source, columns);
         Batch::new(decoded, 0, schema, has_position.then_some(&duplicates))
     }
 
     pub(crate) fn into_parts(mut self) -> (SharedDecoder, MemoryPartition) {
         self.close();
-        (self.decoder, MemoryPartition { chunks: self.closed.into() })
+        let partition = MemoryPartition { decoder: self.decoder.clone(), chunks: self.closed.into() };
+        (self.decoder, partition)
     }
 }
 
 /// A log of events of this process.
 #[derive(Debug)]
 pub(crate) struct MemoryPartition {
+    decoder: SharedDecoder,
     chunks: Arc<[Chunk]>,
 }
 
@@ -198,17 +201,38 @@ impl Partition for MemoryPartition {
     }
 
     fn read(&self, request: ReadRequest) -> Result<Box<dyn PartitionReader>, LogError> {
-        Ok(Box::new(MemoryReader { chunks: self.chunks.clone(), next: request.range.from, request }))
+        let (decoder, chunks) = (self.decoder.clone(), self.chunks.clone());
+        Ok(Box::new(MemoryReader { decoder, chunks, next: request.range.from, request }))
     }
 }
 
 impl Chunk {
+    /// The values of some fields of the events of a range that are none although something is there.
+    fn none_values(
+        &self,
+        decoder: &RecordDecoder,
+        range: OffsetRange,
+        columns: &[usize],
+        duplicates: &Duplicates,
+    ) -> NoneValues {
+        let duplicates = duplicates.within(range.from, range.to);
+        let mut counts = NoneValues::default();
+        for (offset, field, reason) in &self.none_values {
+            let is_row = (range.from..range.to).contains(offset) && duplicates.binary_search(offset).is_err();
+            if is_row && columns.contains(field) {
+                counts.add(decoder, *field, *reason);
+            }
+        }
+        counts
+    }
+
     /// The accepted events of a part of the chunk without its duplicates.
     fn part(
         &self,
         range: OffsetRange,
         columns: &[usize],
         duplicates: &Duplicates,
+        partition: u32,
     ) -> Result<DecodedBatch, LogError> {
         let in_range = |offset: &&u64| (range.from..range.to).contains(*offset);
         let rejected: Vec<u64> = self.rejected.iter().filter(in_range).copied().collect();
@@ -237,7 +261,8 @@ impl Chunk {
         let mut stats = ReadStats { n_records: range.to - range.from, ..ReadStats::default() };
         (stats.n_duplicates, stats.n_conflicts) = duplicates.count(range.from, range.to);
         for record in self.quarantined.iter().filter(|record| in_range(&&record.position.offset)) {
-            stats.quarantine(|| record.clone());
+            let position = Position { partition, ..record.position };
+            stats.quarantine(Quarantined { position, ..record.clone() });
         }
         Ok(DecodedBatch { range, n_rows: kept.true_count(), arrays, stats, rejected })
     }
@@ -246,6 +271,7 @@ impl Chunk {
 /// Reads events of this process.
 #[derive(Debug)]
 struct MemoryReader {
+    decoder: SharedDecoder,
     chunks: Arc<[Chunk]>,
     request: ReadRequest,
     next: u64,
@@ -260,41 +286,53 @@ impl PartitionReader for MemoryReader {
         };
         let to = chunk.range.to.min(end).min(from.saturating_add(self.request.batch_rows));
         self.next = to;
-        let mut decoded =
-            chunk.part(OffsetRange { from, to }, &self.request.columns, &self.request.duplicates)?;
-        for record in &mut decoded.stats.quarantined {
-            record.position.partition = self.request.partition;
-        }
+        let ReadRequest { partition, columns, duplicates, .. } = &self.request;
+        let mut decoded = chunk.part(OffsetRange { from, to }, columns, duplicates, *partition)?;
+        decoded.stats.none_values =
+            chunk.none_values(&self.decoder, OffsetRange { from, to }, columns, duplicates);
         Ok(Some(decoded))
     }
 }
 
-/// Appends a value that is present, if the column's type has it.
-fn put(column: &mut Column, decoder: &ValueDecoder, cell: &Cell<'_>) -> Result<(), Problem> {
-    if let (ValueFormat::List(element), Cell::List(cells)) = (&decoder.format, cell) {
-        for cell in cells {
-            let Some(elements) = column.elements() else { break };
-            match cell {
-                Cell::None if element.ty.optional => elements.push_none(),
-                Cell::None => {
-                    return Err(Problem::new("null in a list whose elements are not optional", "null"));
-                }
-                cell => put(elements, element, cell)?,
+/// Appends a value of an event, if it is of the column's type.
+fn put(column: &mut Column, slot: Slot<'_>, cell: &Cell<'_>, notes: &mut Notes) -> Result<(), Problem> {
+    match (&slot.decoder().format, cell) {
+        (_, Cell::None) => return slot.absent(column),
+        (ValueFormat::List(element), Cell::List(cells)) => {
+            for cell in cells {
+                let Some(elements) = column.elements() else { break };
+                put(elements, Slot::Element(element), cell, notes)?;
             }
+            column.end_list();
         }
-        column.end_list();
-        return Ok(());
+        (ValueFormat::Record(fields), Cell::Record(cells)) if cells.len() == fields.len() => {
+            let parts = column.parts().into_iter().flatten();
+            for (index, ((part, field), cell)) in parts.zip(fields).zip(cells).enumerate() {
+                put(part, Slot::Field(field), cell, notes)
+                    .map_err(|problem| problem.in_field(index).within())?;
+            }
+            column.end_record();
+        }
+        (_, cell) => return slot.put(column, scalar(slot.decoder(), cell)?, notes),
     }
-    let scalar = scalar(&decoder.format, cell)?;
-    column.push(scalar);
     Ok(())
 }
 
-fn scalar<'a>(format: &ValueFormat, cell: &'a Cell<'a>) -> Result<Scalar<'a>, Problem> {
+/// A value that is present.
+fn scalar<'a>(decoder: &ValueDecoder, cell: &'a Cell<'a>) -> Result<Decoded<'a>, Problem> {
+    if let (ValueFormat::Float, Cell::Float(value)) = (&decoder.format, cell)
+        && !value.is_finite()
+    {
+        return Ok(Decoded::NotFinite);
+    }
+    finite(decoder, cell).map(Decoded::Value)
+}
+
+fn finite<'a>(decoder: &ValueDecoder, cell: &'a Cell<'a>) -> Result<Scalar<'a>, Problem> {
     let problem = |error: timestamp::TimeProblem, value: &dyn std::fmt::Display| {
         Problem::new(error.to_string(), &value.to_string())
     };
-    Ok(match (format, cell) {
+    Ok(match (&decoder.format, cell) {
         (ValueFormat::Bool, Cell::Bool(value)) => Scalar::Bool(*value),
         (ValueFormat::Int, Cell::Int(value)) => Scalar::Long(*value),
         (ValueFormat::Decimal { precision, scale }, Cell::Int(value)) => {
@@ -303,10 +341,7 @@ fn scalar<'a>(format: &ValueFormat, cell: &'a Cell<'a>) -> Result<Scalar<'a>, Pr
         (ValueFormat::Decimal { precision, scale }, Cell::Decimal(units, found)) => {
             Scalar::Wide(rescaled(*units, *found, *precision, *scale)?)
         }
-        (ValueFormat::Float, Cell::Float(value)) if value.is_finite() => Scalar::Float(*value + 0.0),
-        (ValueFormat::Float, Cell::Float(value)) => {
-            return Err(Problem::new("not a finite float", &value.to_string()));
-        }
+        (ValueFormat::Float, Cell::Float(value)) => Scalar::Float(*value + 0.0),
         (ValueFormat::Text, Cell::Text(text)) => Scalar::Text(text),
         (ValueFormat::Enum(names), Cell::Enum(index)) if names.holds(*index) => Scalar::Short(*index),
         (ValueFormat::Enum(names), Cell::Text(text)) => Scalar::Short(
@@ -318,16 +353,18 @@ fn scalar<'a>(format: &ValueFormat, cell: &'a Cell<'a>) -> Result<Scalar<'a>, Pr
             }
             Scalar::Short(*day)
         }
-        (ValueFormat::Timestamp { .. }, Cell::Timestamp(instant)) => {
+        (ValueFormat::Timestamp, Cell::Timestamp(instant)) => {
             Scalar::Long(timestamp::in_range(*instant).map_err(|error| problem(error, instant))?)
         }
-        (ValueFormat::Timestamp { zone: Some(zone), .. }, Cell::LocalTime(local)) => {
-            Scalar::Long(timestamp::from_local(*local, zone).map_err(|error| problem(error, local))?)
-        }
-        (ValueFormat::Timestamp { zone: None, .. }, Cell::LocalTime(local)) => {
-            let text = "a time without an offset, and the field has no `zone`";
-            return Err(Problem::new(text, &local.to_string()));
-        }
+        (ValueFormat::Timestamp, Cell::LocalTime(local)) => match decoder.rules.zone() {
+            Some(zone) => {
+                Scalar::Long(timestamp::from_local(*local, zone).map_err(|error| problem(error, local))?)
+            }
+            None => {
+                let text = "a time without an offset, and the field has no `zone`";
+                return Err(Problem::new(text, &local.to_string()));
+            }
+        },
         (ValueFormat::Duration, Cell::Duration(micros)) => Scalar::Long(*micros),
         (_, Cell::Improper(text)) => return Err(Problem::new(*text, "")),
         (format, cell) => {

@@ -1,10 +1,10 @@
-//! From a path, a folder or a glob to the files of a log, in the order of their partitions.
+//! The files of a log, as they were when the log was opened.
 
 use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -12,10 +12,11 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-use crate::{Binding, Format, LogError};
-
-/// How deep folders are followed; deeper ones are a loop of links.
-const MAX_DEPTH: usize = 64;
+use crate::LogError;
+use crate::contents::{Compression, HEAD_BYTES};
+use crate::file_format::Shape;
+use crate::folder_keys::FolderKey;
+use crate::unpacked::{self, UnpackError};
 
 /// A file that is read from any position; it may lose its name while it is open.
 pub trait ReadAt: fmt::Debug + Send + Sync {
@@ -72,7 +73,9 @@ pub(crate) struct LogFile {
     pub(crate) shown: Arc<str>,
     /// The path below the root of the pattern: what partitions are ordered by.
     pub(crate) name: String,
-    pub(crate) format: Format,
+    pub(crate) shape: Shape,
+    /// The values that its folders say.
+    pub(crate) keys: Vec<FolderKey>,
     pub(crate) stamp: Stamp,
 }
 
@@ -100,31 +103,54 @@ impl Stamp {
 }
 
 impl LogFile {
-    /// A Parquet file that is open already.
+    /// A file that has a path.
+    ///
+    /// # Errors
+    /// If it is not a plain file.
+    pub(crate) fn of_path(path: PathBuf, name: String, shape: Shape) -> Result<Self, LogError> {
+        let shown: Arc<str> = path.to_string_lossy().into();
+        let metadata = fs::metadata(&path).map_err(|cause| LogError::unreadable(&shown, cause))?;
+        if !metadata.is_file() {
+            let cause = io::Error::new(io::ErrorKind::InvalidInput, "it is not a plain file");
+            return Err(LogError::unreadable(&shown, cause));
+        }
+        let (location, stamp) = (Location::Path(path), Stamp::of(&metadata));
+        Ok(LogFile { location, shown, name, shape, keys: Vec::new(), stamp })
+    }
+
+    /// A file that is open already.
     ///
     /// # Errors
     /// If its length is not known.
-    pub(crate) fn of_open(file: Arc<dyn ReadAt>, shown: &str) -> io::Result<Self> {
+    pub(crate) fn of_open(file: Arc<dyn ReadAt>, shown: &str, shape: Shape) -> io::Result<Self> {
         let stamp = Stamp { n_bytes: file.n_bytes()?, modified: file.modified()? };
-        let (name, format) = (shown.to_owned(), Format::Parquet);
-        Ok(LogFile { location: Location::Open(file), shown: shown.into(), name, format, stamp })
+        let (name, location) = (shown.to_owned(), Location::Open(file));
+        Ok(LogFile { location, shown: shown.into(), name, shape, keys: Vec::new(), stamp })
     }
 
-    /// Opens a file that has a path, if it still is what it was.
-    pub(crate) fn open(&self) -> Result<File, LogError> {
-        let unreadable = |cause| LogError::unreadable(&self.shown, cause);
-        let Location::Path(path) = &self.location else {
-            return Err(unreadable(io::ErrorKind::Unsupported.into()));
-        };
-        let file = File::open(path).map_err(unreadable)?;
-        self.check(&file)?;
-        Ok(file)
+    /// The file without the compression around it, whatever its name says of that.
+    ///
+    /// # Errors
+    /// If it is not readable, not sound, or becomes too long.
+    pub(crate) fn unpacked(self, progress: &mut dyn FnMut(u64)) -> Result<Self, LogError> {
+        let file = self.open_at()?;
+        let head = file.head(16).map_err(|cause| LogError::unreadable(&self.shown, cause))?;
+        let Some(compression) = Compression::of(&head) else { return Ok(self) };
+        let unpacked = unpacked::unpack(&file, compression, progress);
+        let unpacked = unpacked.map_err(|error| unpack_error(&self.shown, compression.name(), error))?;
+        self.check(file.file())?;
+        let LogFile { shown, name, shape, keys, .. } = self;
+        let file = LogFile::of_open(unpacked.shared(), &shown, shape);
+        let file = file.map_err(|cause| LogError::unreadable(&shown, cause))?;
+        Ok(LogFile { name, keys, ..file })
     }
 
     /// Opens the file to be read from any position.
     pub(crate) fn open_at(&self) -> Result<OpenFile, LogError> {
-        let file = match &self.location {
-            Location::Path(_) => Arc::new(self.open()?),
+        let file: Arc<dyn ReadAt> = match &self.location {
+            Location::Path(path) => {
+                Arc::new(File::open(path).map_err(|cause| LogError::unreadable(&self.shown, cause))?)
+            }
             Location::Open(file) => file.clone(),
         };
         self.check(file.as_ref())?;
@@ -150,6 +176,32 @@ impl OpenFile {
     pub(crate) fn file(&self) -> &dyn ReadAt {
         self.0.as_ref()
     }
+
+    /// The file, to be kept elsewhere.
+    pub(crate) fn shared(&self) -> Arc<dyn ReadAt> {
+        self.0.clone()
+    }
+
+    /// Reads the file from a byte on.
+    pub(crate) fn reader(&self, at: u64) -> SequentialReader {
+        SequentialReader { file: self.0.clone(), at }
+    }
+
+    /// Its first bytes; fewer if it is shorter.
+    pub(crate) fn head(&self, n_bytes: usize) -> io::Result<Vec<u8>> {
+        let mut head = vec![0; n_bytes.min(HEAD_BYTES)];
+        let n_read = self.0.read_up_to(0, &mut head)?;
+        head.truncate(n_read);
+        Ok(head)
+    }
+}
+
+/// The error of a file that could not be unpacked.
+pub(crate) fn unpack_error(shown: &str, format: &'static str, error: UnpackError) -> LogError {
+    match error {
+        UnpackError::Read(cause) => LogError::unreadable(shown, cause),
+        error => LogError::Malformed { path: shown.to_owned(), format, problem: error.to_string() },
+    }
 }
 
 impl Length for OpenFile {
@@ -162,7 +214,7 @@ impl ChunkReader for OpenFile {
     type T = BufReader<SequentialReader>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(BufReader::new(SequentialReader { file: self.0.clone(), at: start }))
+        Ok(BufReader::new(self.reader(start)))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
@@ -186,145 +238,5 @@ impl Read for SequentialReader {
         let n_read = self.file.read_at(self.at, into)?;
         self.at += n_read as u64;
         Ok(n_read)
-    }
-}
-
-/// The files of a binding, ordered by the bytes of their paths below its root.
-pub(crate) fn resolve(binding: &Binding) -> Result<Vec<LogFile>, LogError> {
-    let given = Path::new(&binding.path);
-    let mut paths = Vec::new();
-    let root = match fs::metadata(given) {
-        Ok(metadata) if metadata.is_dir() => {
-            walk(given, 0, &mut paths)?;
-            given.to_path_buf()
-        }
-        Ok(_) => {
-            paths.push(given.to_path_buf());
-            given.parent().map(Path::to_path_buf).unwrap_or_default()
-        }
-        Err(_) if is_pattern(&binding.path) => {
-            expand(&binding.path, &mut paths)?;
-            pattern_root(given)
-        }
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => PathBuf::new(),
-        Err(cause) => return Err(LogError::unreadable(&binding.path, cause)),
-    };
-    if paths.is_empty() {
-        return Err(LogError::NoFiles { pattern: binding.path.clone() });
-    }
-    let below =
-        |path: &PathBuf| path.strip_prefix(&root).unwrap_or(path).as_os_str().as_encoded_bytes().to_vec();
-    paths.sort_by_cached_key(below);
-    paths.into_iter().map(|path| describe(path, &root, binding.format)).collect()
-}
-
-fn describe(path: PathBuf, root: &Path, format: Option<Format>) -> Result<LogFile, LogError> {
-    let shown: Arc<str> = path.to_string_lossy().into();
-    let metadata = fs::metadata(&path).map_err(|cause| LogError::unreadable(&shown, cause))?;
-    if !metadata.is_file() {
-        let cause = io::Error::new(io::ErrorKind::InvalidInput, "it is not a plain file");
-        return Err(LogError::unreadable(&shown, cause));
-    }
-    let format = format.or_else(|| Format::from_path(&path));
-    let format = format.ok_or_else(|| LogError::UnknownFormat { path: shown.to_string() })?;
-    let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-    Ok(LogFile { stamp: Stamp::of(&metadata), location: Location::Path(path), shown, name, format })
-}
-
-/// All files below a folder, except those whose name starts with `.` or `_`: the markers and
-/// unfinished files of other programs.
-fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), LogError> {
-    let unreadable = |cause| LogError::unreadable(&folder.to_string_lossy(), cause);
-    if depth > MAX_DEPTH {
-        return Err(unreadable(io::Error::other("its folders are nested too deep, or are a loop of links")));
-    }
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if is_hidden(&path) {
-            continue;
-        }
-        let metadata =
-            fs::metadata(&path).map_err(|cause| LogError::unreadable(&path.to_string_lossy(), cause))?;
-        if metadata.is_dir() {
-            walk(&path, depth + 1, paths)?;
-        } else {
-            paths.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(['.', '_']))
-}
-
-fn is_pattern(path: &str) -> bool {
-    path.contains(['*', '?', '['])
-}
-
-/// The files (not the folders) that match a pattern. A `*` does not match a leading `.`.
-fn expand(pattern: &str, paths: &mut Vec<PathBuf>) -> Result<(), LogError> {
-    let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
-    let matches = glob::glob_with(pattern, options)
-        .map_err(|error| LogError::Pattern { pattern: pattern.into(), problem: error.to_string() })?;
-    for path in matches {
-        let path = path.map_err(|error| {
-            let shown = error.path().to_string_lossy().into_owned();
-            LogError::Unreadable { path: shown, cause: error.into() }
-        })?;
-        if !path.is_dir() {
-            paths.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// The folders of a pattern up to the first part with a wildcard.
-fn pattern_root(pattern: &Path) -> PathBuf {
-    pattern.components().take_while(|part| !is_pattern(&part.as_os_str().to_string_lossy())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(path: &Path, below: &str) -> Vec<String> {
-        let binding = Binding::new(path.join(below).to_string_lossy());
-        resolve(&binding).unwrap().into_iter().map(|file| file.name).collect()
-    }
-
-    #[test]
-    fn files_are_ordered_by_the_bytes_of_their_path_below_the_root() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("b")).unwrap();
-        for name in ["a10.csv", "a2.csv", "B.csv", "b/z.csv", "é.csv", ".hidden.csv", "_SUCCESS"] {
-            fs::write(folder.path().join(name), "").unwrap();
-        }
-        assert_eq!(names(folder.path(), ""), ["B.csv", "a10.csv", "a2.csv", "b/z.csv", "é.csv"]);
-        assert_eq!(names(folder.path(), "a*.csv"), ["a10.csv", "a2.csv"]);
-        assert_eq!(names(folder.path(), "**/*.csv"), ["B.csv", "a10.csv", "a2.csv", "b/z.csv", "é.csv"]);
-        assert_eq!(names(folder.path(), "b/z.csv"), ["z.csv"]);
-    }
-
-    #[test]
-    fn a_file_whose_name_looks_like_a_pattern_is_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("a[1].csv"), "").unwrap();
-        assert_eq!(names(folder.path(), "a[1].csv"), ["a[1].csv"]);
-    }
-
-    #[test]
-    fn what_matches_nothing_or_has_no_format_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |below: &str| Binding::new(folder.path().join(below).to_string_lossy());
-        for below in ["", "nothing.csv", "*.csv"] {
-            let error = resolve(&at(below)).unwrap_err();
-            assert!(matches!(&error, LogError::NoFiles { pattern } if *pattern == at(below).path), "{error}");
-        }
-        assert!(matches!(resolve(&at("a[.csv")).unwrap_err(), LogError::Pattern { .. }));
-        fs::write(folder.path().join("data.ndjson.gz"), "").unwrap();
-        let error = resolve(&at("")).unwrap_err();
-        assert!(error.to_string().ends_with("data.ndjson.gz` is not known"), "{error}");
-        assert!(resolve(&Binding { format: Some(Format::Ndjson), ..at("") }).is_ok());
     }
 }

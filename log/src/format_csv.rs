@@ -1,59 +1,169 @@
 //! CSV with a header row: records as rows.
 
-use metricc_ir::text::csv::{UNCLOSED, split};
+use metricc_ir::text::csv::{UNCLOSED, split_at};
 
-use crate::LogError;
+use crate::contents::OtherKind;
 use crate::decode::{Problem, Raw, Reject, Rows, SharedDecoder, scalar};
-use crate::files::LogFile;
-use crate::record_decoder::{RecordDecoder, ValueFormat};
+use crate::read_stats::FieldStats;
+use crate::record_decoder::{FieldDecoder, RecordDecoder, ValueFormat};
+use crate::{BodyError, Format, LogError};
 
-/// Where the fields of a source stand in the records of a file.
+/// Where the fields of a source stand in the records of a text.
 #[derive(Debug, Clone)]
 pub(crate) struct Header {
     /// The cell of each field; `None` for one that may be absent and is.
     cells: Vec<Option<usize>>,
-    n_cells: usize,
+    /// The names of all cells.
+    pub(crate) names: Vec<String>,
+    delimiter: u8,
 }
 
-impl Header {
-    pub(crate) fn read(file: &LogFile, decoder: &RecordDecoder, record: &[u8]) -> Result<Self, LogError> {
-        Header::parse(&file.shown, decoder, record)
+/// Why a header is not one of the source.
+#[derive(Debug)]
+pub(crate) enum HeaderError {
+    /// It is no row of CSV.
+    Malformed(String),
+    /// The text is of another kind.
+    OtherKind(OtherKind),
+    /// A field is of this type, which is lists or records.
+    Several { column: String, ty: String, several: &'static str },
+    /// The path of a field, as declared, goes on where a cell has one value.
+    NoObjects { column: String, field: String, names: Vec<String> },
+    /// There is more than one column for a field.
+    Repeated(String),
+    /// There is no column for a field.
+    Missing { field: Box<FieldDecoder>, names: Vec<String> },
+}
+
+impl HeaderError {
+    /// The error of a file of the source `origin`.
+    pub(crate) fn in_file(self, path: &str, origin: &str) -> LogError {
+        let format = Format::Csv.name();
+        match self {
+            HeaderError::Malformed(problem) => LogError::Malformed { path: path.to_owned(), format, problem },
+            HeaderError::OtherKind(OtherKind { found, help }) => {
+                LogError::OtherKind { path: path.to_owned(), format, found, help }
+            }
+            HeaderError::Several { column, ty, several } => LogError::ColumnType {
+                path: path.into(),
+                column: column.into(),
+                origin: origin.into(),
+                found: "text".into(),
+                expected: ty.into(),
+                help: format!("CSV has no {several}: use NDJSON or Parquet").into(),
+            },
+            HeaderError::NoObjects { column, field, names } => LogError::NoObjects {
+                path: path.into(),
+                column: column.into(),
+                field: field.into(),
+                columns: names,
+            },
+            HeaderError::Repeated(column) => LogError::RepeatedColumn { path: path.to_owned(), column },
+            HeaderError::Missing { field, names } => {
+                LogError::missing_column(path, origin, &field, &field.path.header(), names)
+            }
+        }
     }
 
-    /// Reads a header; `origin` names the file or request in messages.
-    pub(crate) fn parse(origin: &str, decoder: &RecordDecoder, record: &[u8]) -> Result<Self, LogError> {
-        let malformed =
-            |problem: String| LogError::Malformed { path: origin.to_owned(), format: "CSV", problem };
-        let text =
-            std::str::from_utf8(record).map_err(|_| malformed("its header is no UTF-8 text".into()))?;
-        let mut cells = Vec::new();
-        split(text, &mut cells).map_err(|problem| malformed(format!("in its header: {problem}")))?;
-        let names: Vec<_> = cells.iter().map(|cell| cell.text().into_owned()).collect();
+    /// The error of a request.
+    pub(crate) fn in_request(self) -> BodyError {
+        match self {
+            HeaderError::Malformed(problem) => {
+                BodyError::Columns(format!("the body is not valid CSV: {problem}"))
+            }
+            HeaderError::OtherKind(OtherKind { found, help }) => {
+                BodyError::Columns(format!("the body is {found}: {help}"))
+            }
+            HeaderError::Several { column, ty, several } => BodyError::Columns(format!(
+                "`{column}` is a `{ty}`, and CSV has no {several}: send JSON or Arrow"
+            )),
+            error @ HeaderError::NoObjects { .. } => {
+                let error = error.in_file("the body", "");
+                BodyError::Columns(
+                    error.help().map_or_else(|| error.to_string(), |help| format!("{error}; {help}")),
+                )
+            }
+            HeaderError::Repeated(column) => {
+                BodyError::Columns(format!("there is more than one column `{column}`"))
+            }
+            HeaderError::Missing { field, names } => {
+                let column = field.path.header();
+                let error = LogError::missing_column("the body", "", &field, &column, names);
+                let help = error.help().unwrap_or_default();
+                BodyError::Columns(format!("there is no column `{column}`; {help}"))
+            }
+        }
+    }
+}
+
+/// Bytes that stand between cells in files that are called CSV, with what `delimiter=` says for them.
+const DELIMITERS: [(u8, &str); 4] = [(b',', ","), (b';', ";"), (b'\t', "tab"), (b'|', "|")];
+
+impl Header {
+    /// Reads a header.
+    ///
+    /// # Errors
+    /// [`HeaderError`] if the source cannot be read from records under it.
+    pub(crate) fn parse(decoder: &RecordDecoder, record: &[u8], delimiter: u8) -> Result<Self, HeaderError> {
+        let text = std::str::from_utf8(record);
+        let text = text.map_err(|_| HeaderError::Malformed("its header is no UTF-8 text".to_owned()))?;
+        if let Some(kind) = other_kind(decoder, text, delimiter) {
+            return Err(HeaderError::OtherKind(kind));
+        }
+        let names = names(text, delimiter);
+        let names = names.map_err(|problem| HeaderError::Malformed(format!("in its header: {problem}")))?;
         let cells = decoder.fields.iter().map(|field| {
-            if let ValueFormat::List(_) = field.value.format {
-                return Err(LogError::ColumnType {
-                    path: origin.into(),
-                    column: field.name.as_str().into(),
-                    origin: decoder.source.name.as_str().into(),
-                    found: "text".into(),
-                    expected: field.value.ty.to_string().into(),
-                    help: "CSV has no lists: use NDJSON or Parquet".into(),
-                });
+            let header = field.path.header();
+            let several = match field.value.format {
+                ValueFormat::List(_) => Some("lists"),
+                ValueFormat::Record(_) => Some("records"),
+                _ => None,
+            };
+            if let Some(several) = several {
+                let (column, ty) = (header, field.value.ty.to_string());
+                return Err(HeaderError::Several { column, ty, several });
             }
             let mut found =
-                names.iter().enumerate().filter(|(_, name)| **name == field.name).map(|(index, _)| index);
+                names.iter().enumerate().filter(|(_, name)| **name == header).map(|(index, _)| index);
             match (found.next(), found.next()) {
-                (Some(_), Some(_)) => {
-                    Err(LogError::RepeatedColumn { path: origin.to_owned(), column: field.name.clone() })
+                (Some(_), Some(_)) => Err(HeaderError::Repeated(header)),
+                // It would be absent from every record, and nobody would know why.
+                (None, _) if field.path.steps().len() > 1 => {
+                    let field = field.declared();
+                    Err(HeaderError::NoObjects { column: header, field, names: names.clone() })
                 }
                 (None, _) if !field.may_be_absent() => {
-                    Err(LogError::missing_column(origin, &decoder.source.name, &field.name, names.clone()))
+                    Err(HeaderError::Missing { field: Box::new(field.clone()), names: names.clone() })
                 }
                 (index, _) => Ok(index),
             }
         });
-        Ok(Header { cells: cells.collect::<Result<_, _>>()?, n_cells: names.len() })
+        let cells = cells.collect::<Result<_, _>>()?;
+        Ok(Header { cells, names, delimiter })
     }
+}
+
+fn names(header: &str, delimiter: u8) -> Result<Vec<String>, &'static str> {
+    let mut cells = Vec::new();
+    split_at(header, delimiter, &mut cells)?;
+    Ok(cells.iter().map(|cell| cell.text().into_owned()).collect())
+}
+
+/// What a text is whose header has none of the fields because something else separates its cells.
+fn other_kind(decoder: &RecordDecoder, header: &str, delimiter: u8) -> Option<OtherKind> {
+    let n_fields =
+        |names: &[String]| decoder.fields.iter().filter(|field| names.contains(&field.path.header())).count();
+    let own = names(header, delimiter).unwrap_or_default();
+    if n_fields(&own) > 0 {
+        return None;
+    }
+    let others = DELIMITERS.into_iter().filter(|(other, _)| *other != delimiter);
+    let mut splits = others.filter_map(|(other, name)| Some((name, names(header, other).ok()?)));
+    let is_it = |split: &Vec<String>| split.len() > 1 && (n_fields(split) > 0 || own.len() == 1);
+    splits.find(|(_, split)| is_it(split)).map(|(name, _)| OtherKind {
+        found: format!("text with `{name}` between its cells"),
+        help: format!("say `delimiter={name}`"),
+    })
 }
 
 /// Decodes records after the header.
@@ -68,19 +178,31 @@ impl CsvParser {
         CsvParser { decoder: SharedDecoder::clone(decoder), header }
     }
 
+    /// The names in the header.
+    pub(crate) fn into_names(self) -> Vec<String> {
+        self.header.names
+    }
+
+    /// Whether the header has each field.
+    pub(crate) fn fields_seen(&self) -> Vec<FieldStats> {
+        let seen = self.header.cells.iter().zip(&self.decoder.fields);
+        seen.map(|(cell, field)| FieldStats { seen: cell.is_some() || field.is_in_folder }).collect()
+    }
+
     /// Appends the record to the rows; the caller ends it there.
     pub(crate) fn decode(&self, text: &str, unfinished: bool, rows: &mut Rows) -> Result<(), Reject> {
         let in_the_middle = "the file ends in the middle of the record";
-        let mut cells = Vec::with_capacity(self.header.n_cells);
-        split(text, &mut cells).map_err(|problem| {
+        let n_in_header = self.header.names.len();
+        let mut cells = Vec::with_capacity(n_in_header);
+        split_at(text, self.header.delimiter, &mut cells).map_err(|problem| {
             let ended = unfinished && problem == UNCLOSED;
             let problem = if ended { format!("{in_the_middle}: {problem}") } else { problem.into() };
             Problem::new(problem, text).in_record()
         })?;
-        if cells.len() != self.header.n_cells {
+        if cells.len() != n_in_header {
             let n_cells = |n: usize| if n == 1 { "1 cell".to_owned() } else { format!("{n} cells") };
-            let problem = format!("{} where the header has {}", n_cells(cells.len()), self.header.n_cells);
-            let ended = unfinished && cells.len() < self.header.n_cells;
+            let problem = format!("{} where the header has {}", n_cells(cells.len()), n_in_header);
+            let ended = unfinished && cells.len() < n_in_header;
             let problem = if ended { format!("{in_the_middle}: {problem}") } else { problem };
             return Err(Problem::new(problem, text).in_record());
         }
@@ -90,8 +212,7 @@ impl CsvParser {
                 None => rows.push_absent(index, field)?,
                 Some(cell) => {
                     let text = cell.text();
-                    let scalar = scalar(Raw::Cell(&text), &field.value.format);
-                    rows.columns[index].push(scalar.map_err(|problem| problem.in_field(index))?);
+                    rows.put(index, field, scalar(Raw::Cell(&text), &field.value))?;
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! A cursor over one JSON text: strict RFC 8259, and stricter where that leaves a choice.
+//! A cursor over one JSON text: strict RFC 8259, and stricter where that leaves a choice; but for `NaN` and
+//! `Infinity` as values.
 //!
 //! It is written by hand since a decoder needs what general parsers do not give together: numbers by
 //! their digits, keys that occur twice rejected at every depth (fields that are ignored included),
@@ -31,7 +32,7 @@ pub(crate) struct Quoted<'a> {
 }
 
 /// A position in a JSON text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Cursor<'a> {
     text: &'a str,
     at: usize,
@@ -92,6 +93,16 @@ impl<'a> Cursor<'a> {
         let cut_off = word.as_bytes().starts_with(rest);
         self.at += if cut_off { rest.len() } else { 0 };
         Err(self.syntax("no JSON value"))
+    }
+
+    /// Steps over `NaN`, `Infinity` or `-Infinity`, which is what some writers make of floats that JSON has no
+    /// spelling for.
+    pub(crate) fn not_finite(&mut self) -> Option<&'static str> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let found =
+            ["NaN", "Infinity", "-Infinity"].into_iter().find(|name| rest.starts_with(name.as_bytes()));
+        self.at += found.map_or(0, str::len);
+        found
     }
 
     pub(crate) fn number(&mut self) -> Result<&'a str, Syntax> {
@@ -173,7 +184,10 @@ impl<'a> Cursor<'a> {
             Some(b't') => self.literal("true"),
             Some(b'f') => self.literal("false"),
             Some(b'n') => self.literal("null"),
-            Some(b'-' | b'0'..=b'9') => self.number().map(drop),
+            Some(b'-' | b'0'..=b'9' | b'N' | b'I') => match self.not_finite() {
+                Some(_) => Ok(()),
+                None => self.number().map(drop),
+            },
             _ => Err(self.syntax("a JSON value is expected")),
         }
     }
@@ -183,6 +197,18 @@ impl<'a> Cursor<'a> {
         let mut first = true;
         while self.next_element(&mut first)? {
             self.skip(depth)?;
+        }
+        Ok(())
+    }
+
+    /// The keys of an object, up to the first thing that is not JSON.
+    pub(crate) fn keys(&mut self, mut each: impl FnMut(Cow<'a, str>)) -> Result<(), Syntax> {
+        self.begin_object(1)?;
+        let mut first = true;
+        while self.next_member(&mut first)? {
+            each(self.key()?);
+            self.expect(b':', "a `:` is expected after a key")?;
+            self.skip(1)?;
         }
         Ok(())
     }

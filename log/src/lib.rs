@@ -27,9 +27,7 @@
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("clicks.ndjson");
 //! std::fs::write(&path, "{\"at\":\"2026-04-25T10:00:00Z\"}\n{\"at\":\"yesterday\"}\n")?;
-//! let at = Field {
-//!     name: "at".into(), doc: String::new(), ty: Type::of(Kind::Timestamp), default: None, zone: None, unit: None,
-//! };
+//! let at = Field::new("at", Type::of(Kind::Timestamp));
 //! let source = Arc::new(Source {
 //!     name: "clicks".into(), doc: String::new(), fields: vec![at], time: 0, identity: vec![],
 //! });
@@ -48,41 +46,56 @@
 
 mod body;
 mod body_columns;
+mod body_format;
 mod canonical;
 mod column;
+mod contents;
+mod csv_splitter;
 mod decode;
 mod error;
 mod event_buffer;
 mod file_format;
 mod file_requests;
 mod files;
+mod folder_keys;
+mod folders;
 mod format_csv;
 mod format_ndjson;
 mod format_parquet;
 pub mod identity;
 mod json;
+mod json_object;
+mod json_splitter;
+mod known_requests;
+mod lake;
 mod log;
+mod none_values;
 pub mod partition;
 mod read_stats;
 mod reader;
 mod record_decoder;
 mod records;
+mod rejections;
 mod schema;
 mod splits;
 mod text_reader;
 mod time_slice;
+mod unpacked;
 
-pub use body::{BodyError, BodyFormat, BodyLimits, EventDecoder, Events, Rejected};
+pub use body::{BodyError, BodyLimits, EventDecoder, Events, Rejected};
+pub use body_format::{BodyFormat, MediaTypeError};
 pub use error::LogError;
 pub use event_buffer::EventBuffer;
-pub use file_format::{Binding, Format};
+pub use file_format::{Binding, FileOptions, Format};
 pub use file_requests::{FILE_RECORDS, FileRequest, FileRequests};
 pub use files::{OpenFile, ReadAt, SequentialReader};
 pub use format_parquet::ParquetPartition;
-pub use log::{Log, Progress};
+pub use log::{Log, Progress, lookalike};
 pub use metricc_ir::{Frontier, Interval, Position, Slice};
-pub use read_stats::{MAX_QUARANTINED_KEPT, Quarantined, ReadStats};
+pub use none_values::{NoneReason, NoneValues};
+pub use read_stats::{FieldStats, MAX_QUARANTINED_KEPT, Quarantined, ReadStats};
 pub use reader::{Batch, Reader};
 pub use record_decoder::{RecordDecoder, parse_value};
+pub use rejections::{MAX_GROUPS, RejectionGroup, Rejections};
 pub use schema::{POSITION_TYPE, arrow_type, position_column, row_schema};
 pub use time_slice::{enable_time_slices, yield_if_due};

@@ -1,21 +1,24 @@
 //! Opening a log, and reading slices of it.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use metricc_ir::Source;
+use metricc_ir::suggest::{as_name, nearest};
 
 use crate::decode::SharedDecoder;
 use crate::event_buffer::EventBuffer;
-use crate::files::{LogFile, resolve};
+use crate::files::LogFile;
+use crate::folders::resolve;
 use crate::format_parquet::ParquetPartition;
 use crate::identity::{Duplicates, find};
 use crate::partition::{OffsetRange, Partition, ReadRequest};
 use crate::reader::Reader;
 use crate::record_decoder::RecordDecoder;
 use crate::text_reader::TextPartition;
-use crate::{Binding, Format, Frontier, Interval, LogError, Slice, schema, splits};
+use crate::{Binding, Format, Frontier, Interval, LogError, Slice, folder_keys, schema, splits};
 
 /// How far opening a log has come. Every file is read once, and once more where the source has an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +131,17 @@ impl Log {
         self.inner.partitions.iter().map(|partition| partition.name().to_owned()).collect()
     }
 
+    /// The names of columns and keys that its files have and the source does not declare, as far as opening the
+    /// log has shown them.
+    pub fn undeclared_names(&self) -> BTreeSet<&str> {
+        let declared = &self.inner.decoder.fields;
+        let names = self.inner.partitions.iter().flat_map(|partition| partition.column_names());
+        names
+            .map(String::as_str)
+            .filter(|name| declared.iter().all(|field| field.path.root() != *name))
+            .collect()
+    }
+
     /// The schema of some fields of the source, by ascending indices.
     pub fn schema(&self, columns: &[usize]) -> SchemaRef {
         schema::row_schema(self.source(), columns)
@@ -179,17 +193,50 @@ impl Log {
     }
 }
 
+/// The name among those that records have that a field was probably meant to be: it differs in case, in blanks or
+/// underscores, or by few letters.
+pub fn lookalike<'a>(field: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let names: BTreeSet<&str> = names.into_iter().collect();
+    let same = names.iter().find(|name| as_name(name) == field);
+    // The only name is no likely one for that; the empty one is near to none.
+    let near = || nearest(field, names.iter().copied().chain([""])).filter(|name| !name.is_empty());
+    same.copied().or_else(near)
+}
+
 fn open_file(
     file: LogFile,
     decoder: &SharedDecoder,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Arc<dyn Partition>, LogError> {
-    match file.format {
+    let file = file.unpacked(progress)?;
+    let decoder = &folder_keys::decoder(decoder, &file.keys, &file.shown)?;
+    match file.shape.format {
         Format::Parquet => {
             let partition = ParquetPartition::open(file, decoder)?;
             progress(partition.n_bytes());
             Ok(Arc::new(partition))
         }
-        Format::Ndjson | Format::Csv => Ok(Arc::new(TextPartition::open(file, decoder, progress)?)),
+        Format::Ndjson | Format::Json | Format::Csv => {
+            Ok(Arc::new(TextPartition::open(file, decoder, progress)?))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lookalike_is_near() {
+        for (field, names, wanted) in [
+            ("user_id", &["userId", "V"][..], Some("userId")),
+            ("v", &["userId", "V"], Some("V")),
+            ("amount", &["amout"], Some("amout")),
+            ("amount", &["note"], None),
+            ("order_total", &["order total", "id"], Some("order total")),
+            ("v", &[], None),
+        ] {
+            assert_eq!(lookalike(field, names.iter().copied()), wanted, "{field}");
+        }
     }
 }

@@ -26,6 +26,12 @@ pub trait Partition: fmt::Debug + Send + Sync {
     /// Splits for parallel reading start there.
     fn nearest_start(&self, offset: u64) -> u64;
 
+    /// The names of columns or keys that its records have, as far as opening it has shown them: to tell how a
+    /// field that no record has is spelled there.
+    fn column_names(&self) -> &[String] {
+        &[]
+    }
+
     /// Bytes that reading all of it reads, for showing progress; 0 if that is not known.
     fn n_bytes(&self) -> u64 {
         0

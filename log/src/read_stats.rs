@@ -1,10 +1,11 @@
-//! Read statistics: counts of the records read, and the records that do not decode. No record is dropped
-//! without a count.
+//! Read statistics: counts of the records read, the records that do not decode, and what was seen of each field.
+//! No record is dropped without a count.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::Position;
+use crate::rejections::Rejections;
+use crate::{NoneValues, Position};
 
 /// The most quarantined records that [`ReadStats`] holds in full; all are counted.
 pub const MAX_QUARANTINED_KEPT: usize = 1000;
@@ -51,10 +52,30 @@ pub struct ReadStats {
     pub n_quarantined: u64,
     /// The first [`MAX_QUARANTINED_KEPT`] of them, by position.
     pub quarantined: Vec<Quarantined>,
+    /// All of them, by field and reason.
+    pub rejections: Rejections,
+    /// What was seen of each field of the source, in its order; empty where that is not known.
+    pub fields: Vec<FieldStats>,
     /// Records whose identity an earlier record has.
     pub n_duplicates: u64,
     /// Those of the duplicates whose payload differs from that of the record that won.
     pub n_conflicts: u64,
+    /// Values of accepted records that are none although something is there.
+    pub none_values: NoneValues,
+}
+
+/// What was seen of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FieldStats {
+    /// Whether a record, or the columns of its file, had the field, be it with null.
+    pub seen: bool,
+}
+
+impl FieldStats {
+    /// Adds what was seen at other positions.
+    pub fn merge(&mut self, other: FieldStats) {
+        self.seen |= other.seen;
+    }
 }
 
 impl ReadStats {
@@ -64,6 +85,9 @@ impl ReadStats {
         self.n_quarantined = self.n_quarantined.saturating_add(other.n_quarantined);
         self.n_duplicates = self.n_duplicates.saturating_add(other.n_duplicates);
         self.n_conflicts = self.n_conflicts.saturating_add(other.n_conflicts);
+        self.none_values.merge(other.none_values);
+        self.rejections.merge(other.rejections);
+        self.add_fields(&other.fields);
         if !other.quarantined.is_empty() {
             self.quarantined.extend(other.quarantined);
             self.quarantined.sort_by_key(|record| record.position);
@@ -71,12 +95,21 @@ impl ReadStats {
         }
     }
 
+    /// Adds what was seen of the fields at other positions.
+    pub(crate) fn add_fields(&mut self, fields: &[FieldStats]) {
+        if self.fields.len() < fields.len() {
+            self.fields.resize(fields.len(), FieldStats::default());
+        }
+        self.fields.iter_mut().zip(fields).for_each(|(own, other)| own.merge(*other));
+    }
+
     /// Counts a quarantined record, and keeps it if there are not too many. Called in the order of positions.
-    pub(crate) fn quarantine(&mut self, record: impl FnOnce() -> Quarantined) {
+    pub fn quarantine(&mut self, record: Quarantined) {
         self.n_quarantined += 1;
         if self.quarantined.len() < MAX_QUARANTINED_KEPT {
-            self.quarantined.push(record());
+            self.quarantined.push(record.clone());
         }
+        self.rejections.add(record);
     }
 }
 
@@ -100,7 +133,7 @@ mod tests {
         let parts: Vec<ReadStats> = (0..4u64)
             .map(|part| {
                 let mut stats = ReadStats { n_records: 400, ..ReadStats::default() };
-                (0..400).for_each(|index| stats.quarantine(|| quarantined(index * 4 + part)));
+                (0..400).for_each(|index| stats.quarantine(quarantined(index * 4 + part)));
                 stats
             })
             .collect();
@@ -109,6 +142,7 @@ mod tests {
         parts.into_iter().rev().for_each(|part| backward.merge(part));
         assert_eq!(forward, backward);
         assert_eq!((forward.n_records, forward.n_quarantined), (1600, 1600));
+        assert_eq!(forward.rejections.groups()[0].n_records, 1600);
         assert!(forward.quarantined.iter().map(|record| record.position.offset).eq(0..1000));
     }
 }

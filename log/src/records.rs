@@ -1,11 +1,14 @@
-//! Where the records of a text file begin and end. Opening a log and reading it split with this one
-//! splitter, so an offset means the same record to both.
+//! Where the records of a text begin and end. Opening a log, reading it, dividing a file into requests and decoding
+//! the body of a request split with this one splitter, so an offset means the same record to all.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::memchr;
+
+use crate::csv_splitter::CsvSplitter;
+use crate::files::{OpenFile, SequentialReader};
+use crate::json_splitter::{Between, JsonSplitter};
 
 /// The longest record, in bytes without its line end; a longer one is quarantined.
 pub(crate) const MAX_RECORD_BYTES: usize = 1 << 20;
@@ -15,94 +18,105 @@ const HEAD_BYTES: usize = 512;
 const CHUNK_BYTES: usize = 256 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// How records are separated.
-#[derive(Debug)]
-pub(crate) enum Splitter {
+/// How the records of a text are separated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Separation {
     /// A record a line.
     Lines,
-    /// A line break inside of a quoted cell does not end a record. `n_inner` counts these in the present
-    /// record.
-    Csv { state: CsvState, n_inner: u64 },
+    /// A row a record, its cells separated by this byte.
+    Csv(u8),
+    /// The elements of one JSON array.
+    JsonArray,
+    /// JSON objects one after the other, over any number of lines.
+    JsonObjects,
 }
 
-/// Where in a CSV record a byte stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CsvState {
-    RecordStart,
-    CellStart,
-    Unquoted,
-    Quoted,
-    /// After a quote inside of a quoted cell: its end, or the first half of an escaped quote.
-    QuoteSeen,
+/// Finds where records begin and end.
+#[derive(Debug)]
+pub(crate) enum Splitter {
+    Lines,
+    Csv(CsvSplitter),
+    Json(JsonSplitter),
+}
+
+impl Separation {
+    /// Splits a text from its start on.
+    pub(crate) fn splitter(self) -> Splitter {
+        match self {
+            Separation::Lines => Splitter::Lines,
+            Separation::Csv(delimiter) => Splitter::Csv(CsvSplitter::new(delimiter)),
+            Separation::JsonArray => Splitter::Json(JsonSplitter::new(true)),
+            Separation::JsonObjects => Splitter::Json(JsonSplitter::new(false)),
+        }
+    }
+
+    /// Splits a text from the start of one of its records on.
+    fn splitter_at_record(self) -> Splitter {
+        match self {
+            Separation::JsonArray => Splitter::Json(JsonSplitter::at_record(true)),
+            other => other.splitter(),
+        }
+    }
+
+    /// Whether a record says nothing: such records at the very end of a text are none.
+    pub(crate) fn is_blank(self, record: &[u8]) -> bool {
+        record.is_empty() || (self == Separation::Lines && record.trim_ascii().is_empty())
+    }
 }
 
 impl Splitter {
-    pub(crate) fn csv() -> Self {
-        Splitter::Csv { state: CsvState::RecordStart, n_inner: 0 }
-    }
-
-    /// The byte after the line end of the present record, if the text goes so far. The text goes on
-    /// where that of the last call ended, or after the end that it found.
-    pub(crate) fn find_end(&mut self, text: &[u8]) -> Option<usize> {
+    /// What stands before the next record.
+    fn between(&mut self, text: &[u8]) -> Result<Between, (u64, &'static str)> {
         match self {
-            Splitter::Lines => memchr(b'\n', text).map(|at| at + 1),
-            Splitter::Csv { state, n_inner } => find_csv_end(text, state, n_inner),
+            Splitter::Lines | Splitter::Csv(_) => {
+                Ok(Between { n_bytes: 0, n_lines: 0, is_record: !text.is_empty() })
+            }
+            Splitter::Json(json) => json.between(text),
         }
     }
 
-    /// The number of lines of the record that has just ended.
-    pub(crate) fn take_n_lines(&mut self) -> u64 {
+    /// The length of the present record with its line end, if the text goes so far. The text starts where the
+    /// record does; its first `n_seen` bytes were there at the last call.
+    fn find_end(&mut self, text: &[u8], n_seen: usize) -> Result<Option<usize>, &'static str> {
+        match self {
+            Splitter::Lines => Ok(memchr(b'\n', &text[n_seen..]).map(|at| n_seen + at + 1)),
+            Splitter::Csv(csv) => Ok(csv.find_end(text, n_seen)),
+            Splitter::Json(json) => json.find_end(text, n_seen),
+        }
+    }
+
+    /// The length of the present record, where it cannot go on: see [`CsvSplitter::give_up`].
+    fn give_up(&mut self) -> Option<usize> {
+        match self {
+            Splitter::Csv(csv) => csv.give_up(),
+            Splitter::Lines | Splitter::Json(_) => None,
+        }
+    }
+
+    /// The length up to the end of a record that is too long to be kept, from some place in it on.
+    fn find_end_of_long(&mut self, text: &[u8]) -> Result<Option<usize>, &'static str> {
+        match self {
+            Splitter::Lines | Splitter::Csv(_) => Ok(memchr(b'\n', text).map(|at| at + 1)),
+            Splitter::Json(json) => json.find_end(text, 0),
+        }
+    }
+
+    /// Ends a record. Returns the number of lines that it took.
+    fn take_n_lines(&mut self) -> u64 {
         match self {
             Splitter::Lines => 1,
-            Splitter::Csv { state, n_inner } => {
-                *state = CsvState::RecordStart;
-                1 + std::mem::take(n_inner)
-            }
+            Splitter::Csv(csv) => csv.take_n_lines(),
+            Splitter::Json(json) => json.take_n_lines(),
         }
     }
-}
 
-fn find_csv_end(text: &[u8], state: &mut CsvState, n_inner: &mut u64) -> Option<usize> {
-    if *state == CsvState::RecordStart && !text.is_empty() {
-        // Most records have no quotes, and then the first line end is theirs.
-        match memchr(b'\n', text) {
-            Some(end) if memchr(b'"', &text[..end]).is_none() => return Some(end + 1),
-            _ => *state = CsvState::CellStart,
+    /// Whether a text may end after the last record, or in it.
+    fn check_end(&self, is_in_record: bool) -> Result<(), &'static str> {
+        match self {
+            Splitter::Lines | Splitter::Csv(_) => Ok(()),
+            Splitter::Json(json) => json.check_end(is_in_record),
         }
     }
-    let mut at = 0;
-    while at < text.len() {
-        let rest = &text[at..];
-        match *state {
-            CsvState::RecordStart | CsvState::CellStart if rest[0] == b'"' => {
-                *state = CsvState::Quoted;
-                at += 1;
-            }
-            CsvState::RecordStart | CsvState::CellStart => *state = CsvState::Unquoted,
-            CsvState::Unquoted => match memchr2(b',', b'\n', rest) {
-                None => return None,
-                Some(length) if rest[length] == b'\n' => return Some(at + length + 1),
-                Some(length) => {
-                    *state = CsvState::CellStart;
-                    at += length + 1;
-                }
-            },
-            CsvState::Quoted => {
-                let length = memchr(b'"', rest).unwrap_or(rest.len());
-                *n_inner += memchr_iter(b'\n', &rest[..length]).count() as u64;
-                at += length + 1;
-                if length < rest.len() {
-                    *state = CsvState::QuoteSeen;
-                }
-            }
-            CsvState::QuoteSeen if rest[0] == b'"' => {
-                *state = CsvState::Quoted;
-                at += 1;
-            }
-            CsvState::QuoteSeen => *state = CsvState::Unquoted,
-        }
-    }
-    None
 }
 
 /// One record of a text file.
@@ -120,29 +134,34 @@ pub(crate) struct Record {
     pub(crate) too_long: bool,
 }
 
-/// The records of a text file, one after the other, in bounded memory.
+/// The records of a text, one after the other, in bounded memory.
 #[derive(Debug)]
-pub(crate) struct Records {
-    file: File,
+pub(crate) struct Records<R> {
+    text: R,
     splitter: Splitter,
     buffer: Vec<u8>,
     /// The bytes of the buffer that are read and not yet handed out.
     ahead: Range<usize>,
     at_end: bool,
-    /// Byte of the file where `ahead` starts.
+    /// Byte of the text where `ahead` starts.
     byte: u64,
     line: u64,
 }
 
-impl Records {
-    /// The records from a byte of the file on, where a record starts. A byte order mark at the start
-    /// of the file is stepped over.
-    pub(crate) fn new(mut file: File, splitter: Splitter, byte: u64, line: u64) -> io::Result<Self> {
-        if byte > 0 {
-            file.seek(SeekFrom::Start(byte))?;
-        }
+impl Records<SequentialReader> {
+    /// The records of a file from a byte of it on, where a record starts.
+    pub(crate) fn of_file(file: &OpenFile, separation: Separation, byte: u64, line: u64) -> io::Result<Self> {
+        let splitter = if byte > 0 { separation.splitter_at_record() } else { separation.splitter() };
+        Records::new(file.reader(byte), splitter, byte, line)
+    }
+}
+
+impl<R: Read> Records<R> {
+    /// The records of a text that starts at a byte of a file. A byte order mark at the start of the file is
+    /// stepped over.
+    pub(crate) fn new(text: R, splitter: Splitter, byte: u64, line: u64) -> io::Result<Self> {
         let buffer = vec![0; CHUNK_BYTES];
-        let mut records = Records { file, splitter, buffer, ahead: 0..0, at_end: false, byte, line };
+        let mut records = Records { text, splitter, buffer, ahead: 0..0, at_end: false, byte, line };
         while byte == 0 && !records.at_end && records.ahead.len() < BYTE_ORDER_MARK.len() {
             records.fill()?;
         }
@@ -152,13 +171,9 @@ impl Records {
         Ok(records)
     }
 
-    /// Byte of the file after what was handed out.
+    /// Byte of the text after what was handed out.
     pub(crate) fn n_bytes_done(&self) -> u64 {
         self.byte
-    }
-
-    pub(crate) fn file(&self) -> &File {
-        &self.file
     }
 
     /// The bytes of the record that [`Records::next`] gave last.
@@ -166,25 +181,57 @@ impl Records {
         &self.buffer[record.range.clone()]
     }
 
-    /// The next record; none at the end of the file.
+    /// The next record; none at the end of the text.
+    ///
+    /// # Errors
+    /// That of the reader; [`io::ErrorKind::InvalidData`] where the text cannot be divided into records.
     pub(crate) fn next(&mut self) -> io::Result<Option<Record>> {
+        if !self.skip_to_record()? {
+            self.splitter.check_end(false).map_err(|problem| self.undivided(problem))?;
+            return Ok(None);
+        }
         let (byte, line) = (self.byte, self.line);
-        let mut n_scanned = 0;
+        let mut n_seen = 0;
         loop {
-            let unseen = &self.buffer[self.ahead.start + n_scanned..self.ahead.end];
-            if let Some(length) = self.splitter.find_end(unseen) {
-                return Ok(Some(self.hand_out(n_scanned + length, byte, line, true)));
+            let text = &self.buffer[self.ahead.clone()];
+            let end = self.splitter.find_end(text, n_seen).map_err(|problem| undivided(line, problem))?;
+            if let Some(length) = end {
+                return Ok(Some(self.hand_out(length, byte, line, true)));
             }
-            n_scanned = self.ahead.len();
+            n_seen = self.ahead.len();
+            let is_too_long = n_seen > MAX_RECORD_BYTES + 2;
+            if (self.at_end || is_too_long)
+                && let Some(length) = self.splitter.give_up()
+            {
+                return Ok(Some(self.hand_out(length, byte, line, true)));
+            }
             if self.at_end {
-                let rest = (n_scanned > 0).then(|| self.hand_out(n_scanned, byte, line, false));
-                return Ok(rest);
+                self.splitter.check_end(true).map_err(|problem| undivided(line, problem))?;
+                return Ok(Some(self.hand_out(n_seen, byte, line, false)));
             }
-            if n_scanned > MAX_RECORD_BYTES + 2 {
+            if is_too_long {
                 return self.step_over(byte, line).map(Some);
             }
             self.fill()?;
         }
+    }
+
+    /// Steps over what stands before the next record. Whether there is one.
+    fn skip_to_record(&mut self) -> io::Result<bool> {
+        loop {
+            let between = self.splitter.between(&self.buffer[self.ahead.clone()]);
+            let between = between.map_err(|(n_lines, problem)| undivided(self.line + n_lines, problem))?;
+            self.step(between.n_bytes);
+            self.line += between.n_lines;
+            if between.is_record || self.at_end {
+                return Ok(between.is_record);
+            }
+            self.fill()?;
+        }
+    }
+
+    fn undivided(&self, problem: &str) -> io::Error {
+        undivided(self.line, problem)
     }
 
     fn hand_out(&mut self, length: usize, byte: u64, line: u64, finished: bool) -> Record {
@@ -207,12 +254,16 @@ impl Records {
         while !self.at_end {
             self.ahead = HEAD_BYTES..HEAD_BYTES;
             self.read_on()?;
-            if let Some(length) = self.splitter.find_end(&self.buffer[self.ahead.clone()]) {
+            let end = self.splitter.find_end_of_long(&self.buffer[self.ahead.clone()]);
+            if let Some(length) = end.map_err(|problem| undivided(line, problem))? {
                 self.step(length);
                 unfinished = false;
                 break;
             }
             self.step(self.ahead.len());
+        }
+        if unfinished {
+            self.splitter.check_end(true).map_err(|problem| undivided(line, problem))?;
         }
         self.line += self.splitter.take_n_lines();
         Ok(Record { range: 0..HEAD_BYTES, byte, line, unfinished, too_long: true })
@@ -236,7 +287,7 @@ impl Records {
 
     fn read_on(&mut self) -> io::Result<()> {
         loop {
-            match self.file.read(&mut self.buffer[self.ahead.end..]) {
+            match self.text.read(&mut self.buffer[self.ahead.end..]) {
                 Ok(n_read) => {
                     self.ahead.end += n_read;
                     self.at_end = n_read == 0;
@@ -249,86 +300,10 @@ impl Records {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn split(text: &[u8], splitter: Splitter) -> Vec<(String, u64, u64, bool, bool)> {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(text).unwrap();
-        file.rewind().unwrap();
-        let mut records = Records::new(file, splitter, 0, 1).unwrap();
-        let mut all = Vec::new();
-        while let Some(record) = records.next().unwrap() {
-            let text = String::from_utf8_lossy(records.bytes(&record)).into_owned();
-            all.push((text, record.byte, record.line, record.unfinished, record.too_long));
-        }
-        all
-    }
-
-    fn row(text: &str, byte: u64, line: u64, unfinished: bool) -> (String, u64, u64, bool, bool) {
-        (text.into(), byte, line, unfinished, false)
-    }
-
-    #[test]
-    fn c12_a_byte_order_mark_is_stripped_at_the_start_of_the_file_only() {
-        let rows = split(b"\xef\xbb\xbfa\r\n\xef\xbb\xbfb", Splitter::Lines);
-        assert_eq!(rows, [row("a", 3, 1, false), row("\u{feff}b", 6, 2, true)]);
-        assert_eq!(split(b"\xef\xbb\xbf", Splitter::Lines), []);
-        assert_eq!(split(b"", Splitter::csv()), []);
-    }
-
-    #[test]
-    fn a_line_break_in_a_quoted_cell_is_part_of_the_record() {
-        let rows = split(b"a,\"b\nc\"\"\n,\"\r\nd\"e,f\n\"open\n", Splitter::csv());
-        let wanted =
-            [row("a,\"b\nc\"\"\n,\"", 0, 1, false), row("d\"e,f", 13, 4, false), row("\"open", 19, 5, true)];
-        assert_eq!(rows, wanted);
-    }
-
-    #[test]
-    fn a_record_that_is_too_long_is_stepped_over() {
-        for (length, too_long) in
-            [(MAX_RECORD_BYTES, false), (MAX_RECORD_BYTES + 1, true), (5 * MAX_RECORD_BYTES, true)]
-        {
-            for (splitter, quote) in [(Splitter::Lines, ""), (Splitter::csv(), "\"")] {
-                let long = format!("{quote}{}{quote}", "x".repeat(length - 2 * quote.len()));
-                let rows = split(format!("a\n{long}\nb\n").as_bytes(), splitter);
-                assert_eq!((rows.len(), rows[1].4), (3, too_long), "{length}");
-                assert_eq!(rows[2], row("b", length as u64 + 3, 3, false));
-                assert!(long.starts_with(&rows[1].0) && !rows[1].0.is_empty());
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn splitting_does_not_depend_on_where_reads_end(text in "[ab,\"\r\n]{0,60}", cuts in prop::collection::vec(1usize..9, 60)) {
-            let whole = |text: &[u8]| {
-                let (mut splitter, mut ends, mut at) = (Splitter::csv(), Vec::new(), 0);
-                while let Some(length) = splitter.find_end(&text[at..]) {
-                    splitter.take_n_lines();
-                    at += length;
-                    ends.push(at);
-                }
-                ends
-            };
-            let (mut splitter, mut ends, mut at) = (Splitter::csv(), Vec::new(), 0);
-            for cut in cuts {
-                let to = (at + cut).min(text.len());
-                while let Some(length) = splitter.find_end(&text.as_bytes()[at..to]) {
-                    splitter.take_n_lines();
-                    at += length;
-                    ends.push(at);
-                }
-                at = to;
-            }
-            let reachable = whole(text.as_bytes()).into_iter().filter(|&end| end <= at);
-            prop_assert!(ends.iter().copied().eq(reachable));
-        }
-    }
+fn undivided(line: u64, problem: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {problem}"))
 }
+
+#[cfg(test)]
+#[path = "records_tests.rs"]
+mod tests;

@@ -12,7 +12,11 @@ pub fn arrow_type(kind: &Kind) -> DataType {
         Kind::Int => DataType::Int64,
         Kind::Int128 => DataType::Decimal128(38, 0),
         Kind::Decimal { precision, scale } => {
-            DataType::Decimal128(*precision, i8::try_from(*scale).unwrap_or(i8::MAX))
+            let scale = i8::try_from(*scale).unwrap_or(i8::MAX);
+            match *precision {
+                precision @ ..=38 => DataType::Decimal128(precision, scale),
+                precision => DataType::Decimal256(precision, scale),
+            }
         }
         Kind::Float => DataType::Float64,
         Kind::String => DataType::Utf8View,
@@ -47,7 +51,10 @@ pub const POSITION_TYPE: DataType = DataType::Decimal128(38, 0);
 /// The schema of some fields of a source; indices that the source does not have are left out.
 pub fn row_schema(source: &Source, columns: &[usize]) -> SchemaRef {
     let field = |&column: &usize| match source.fields.get(column) {
-        Some(field) => Some(Field::new(&field.name, arrow_type(&field.ty.kind), field.ty.optional)),
+        Some(field) => {
+            let ty = field.row_type();
+            Some(Field::new(&field.name, arrow_type(&ty.kind), ty.optional))
+        }
         None if column == position_column(source) => Some(Field::new("position", POSITION_TYPE, false)),
         None => None,
     };

@@ -1,16 +1,19 @@
-//! NDJSON and CSV files as partitions: what opening notes of them, and reading typed rows from them.
+//! NDJSON, JSON and CSV files as partitions: what opening notes of them, and reading typed rows from them.
 
 use std::str::Utf8Error;
 use std::sync::Arc;
 
-use crate::decode::{Problem, Reject, Rows, SharedDecoder, excerpt};
-use crate::files::LogFile;
+use crate::contents::{HEAD_BYTES, OtherKind, diagnose, json_separation};
+use crate::decode::{Problem, Reject, Rows, SharedDecoder};
+use crate::file_format::Shape;
+use crate::files::{LogFile, OpenFile, SequentialReader};
 use crate::format_csv::{CsvParser, Header};
 use crate::format_ndjson::NdjsonParser;
+use crate::json::Cursor;
 use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
-use crate::read_stats::{Quarantined, ReadStats};
+use crate::read_stats::{FieldStats, Quarantined, ReadStats};
 use crate::record_decoder::RecordDecoder;
-use crate::records::{MAX_RECORD_BYTES, Record, Records, Splitter};
+use crate::records::{MAX_RECORD_BYTES, Record, Records, Separation};
 use crate::{Format, LogError, Position};
 
 /// Records between two whose position in the file is noted.
@@ -19,18 +22,37 @@ const SAMPLE_EVERY: u64 = 1024;
 /// offsets of Arrow's texts and lists far below their limit, since a value is no longer than its text.
 const MAX_BATCH_BYTES: usize = 16 << 20;
 
+/// Records of a file whose keys are looked at when it is opened, and the most of their names that are kept.
+pub(crate) const SAMPLED_RECORDS: u64 = 64;
+const SAMPLED_NAMES: usize = 512;
+
 /// The index of a text file: the number of its records, and where some of them start.
 #[derive(Debug)]
 struct TextIndex {
+    separation: Separation,
     n_records: u64,
     /// Byte and line of the records 0, [`SAMPLE_EVERY`], 2 · [`SAMPLE_EVERY`] …
     samples: Vec<(u64, u64)>,
     /// CSV files that are not empty have one.
     header: Option<Header>,
+    /// The names in the header, or the keys of the first records; those of the folders.
+    names: Vec<String>,
 }
 
-fn splitter(format: Format) -> Splitter {
-    if format == Format::Csv { Splitter::csv() } else { Splitter::Lines }
+/// How the records of a text are separated.
+///
+/// # Errors
+/// [`LogError::OtherKind`] if it is not of its format.
+pub(crate) fn separation(path: &str, shape: Shape, head: &[u8]) -> Result<Separation, LogError> {
+    let format = shape.format;
+    if let Some(OtherKind { found, help }) = diagnose(head, format) {
+        return Err(LogError::OtherKind { path: path.to_owned(), format: format.name(), found, help });
+    }
+    Ok(match format {
+        Format::Csv => Separation::Csv(shape.delimiter),
+        Format::Json => json_separation(head),
+        Format::Ndjson | Format::Parquet => Separation::Lines,
+    })
 }
 
 impl TextIndex {
@@ -40,16 +62,20 @@ impl TextIndex {
         decoder: &RecordDecoder,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, LogError> {
-        let unreadable = |cause| LogError::unreadable(&file.shown, cause);
-        let mut records = Records::new(file.open()?, splitter(file.format), 0, 1).map_err(unreadable)?;
-        let mut index = TextIndex { n_records: 0, samples: Vec::new(), header: None };
-        if file.format == Format::Csv {
+        let unreadable = |cause| LogError::of_text(&file.shown, file.shape.format, cause);
+        let handle = file.open_at()?;
+        let head = handle.head(HEAD_BYTES).map_err(unreadable)?;
+        let separation = separation(&file.shown, file.shape, &head)?;
+        let mut records = Records::of_file(&handle, separation, 0, 1).map_err(unreadable)?;
+        let names = file.keys.iter().map(|key| key.name.clone()).collect();
+        let mut index = TextIndex { separation, n_records: 0, samples: Vec::new(), header: None, names };
+        if file.shape.format == Format::Csv {
             match records.next().map_err(unreadable)? {
                 Some(record) if record.too_long => {
                     let problem = format!("its header has more than {MAX_RECORD_BYTES} bytes");
                     return Err(LogError::Malformed { path: file.shown.to_string(), format: "CSV", problem });
                 }
-                Some(record) => index.header = Some(Header::read(file, decoder, records.bytes(&record))?),
+                Some(record) => index.read_header(file, decoder, records.bytes(&record))?,
                 None => return Ok(index),
             }
         }
@@ -60,15 +86,42 @@ impl TextIndex {
                 progress(record.byte - done);
                 done = record.byte;
             }
+            if n_seen < SAMPLED_RECORDS && index.header.is_none() {
+                json_keys(records.bytes(&record), &mut index.names);
+            }
             n_seen += 1;
-            if !is_blank(records.bytes(&record), file.format) {
+            if !separation.is_blank(records.bytes(&record)) {
                 index.n_records = n_seen;
             }
         }
-        file.check(records.file())?;
+        file.check(handle.file())?;
         progress(file.stamp.n_bytes.saturating_sub(done));
         Ok(index)
     }
+
+    fn read_header(
+        &mut self,
+        file: &LogFile,
+        decoder: &RecordDecoder,
+        record: &[u8],
+    ) -> Result<(), LogError> {
+        let header = Header::parse(decoder, record, file.shape.delimiter);
+        let header = header.map_err(|error| error.in_file(&file.shown, &decoder.source.name))?;
+        self.names.extend_from_slice(&header.names);
+        self.header = Some(header);
+        Ok(())
+    }
+}
+
+/// Adds the keys of a JSON object that are not there yet.
+pub(crate) fn json_keys(record: &[u8], names: &mut Vec<String>) {
+    let Ok(text) = std::str::from_utf8(record) else { return };
+    // What is not JSON is the decoder's to say.
+    let _ = Cursor::new(text).keys(|key| {
+        if names.len() < SAMPLED_NAMES && !names.iter().any(|name| *name == *key) {
+            names.push(key.into_owned());
+        }
+    });
 }
 
 /// A text file as a partition.
@@ -103,6 +156,10 @@ impl Partition for TextPartition {
         (offset + SAMPLE_EVERY / 2) / SAMPLE_EVERY * SAMPLE_EVERY
     }
 
+    fn column_names(&self) -> &[String] {
+        &self.index.names
+    }
+
     fn n_bytes(&self) -> u64 {
         self.file.stamp.n_bytes
     }
@@ -112,14 +169,16 @@ impl Partition for TextPartition {
         let sample = usize::try_from(request.range.from / SAMPLE_EVERY).unwrap_or(usize::MAX);
         let start = index.samples.get(sample).or(index.samples.last());
         let (byte, line) = start.copied().unwrap_or((0, 1));
-        let unreadable = |cause| LogError::unreadable(&file.shown, cause);
-        let records = Records::new(file.open()?, splitter(file.format), byte, line).map_err(unreadable)?;
+        let handle = file.open_at()?;
+        let records = Records::of_file(&handle, index.separation, byte, line);
+        let records = records.map_err(|cause| LogError::of_text(&file.shown, file.shape.format, cause))?;
         let parser = match &index.header {
             Some(header) => Parser::Csv(CsvParser::new(&self.decoder, header.clone())),
             None => Parser::Ndjson(Box::new(NdjsonParser::new(&self.decoder))),
         };
         let mut reader = TextReader {
             file: file.clone(),
+            handle,
             rows: Rows::new(&self.decoder),
             decoder: self.decoder.clone(),
             records,
@@ -135,22 +194,29 @@ impl Partition for TextPartition {
     }
 }
 
-fn is_blank(record: &[u8], format: Format) -> bool {
-    record.is_empty() || (format == Format::Ndjson && record.trim_ascii().is_empty())
-}
-
 #[derive(Debug)]
 enum Parser {
     Ndjson(Box<NdjsonParser>),
     Csv(CsvParser),
 }
 
+impl Parser {
+    /// Whether each field was in a record that was decoded, or in the header.
+    fn fields_seen(&self) -> Vec<FieldStats> {
+        match self {
+            Parser::Ndjson(parser) => parser.fields_seen(),
+            Parser::Csv(parser) => parser.fields_seen(),
+        }
+    }
+}
+
 /// Reads typed rows from a text file.
 #[derive(Debug)]
 struct TextReader {
     file: LogFile,
+    handle: OpenFile,
     decoder: SharedDecoder,
-    records: Records,
+    records: Records<SequentialReader>,
     parser: Parser,
     rows: Rows,
     request: ReadRequest,
@@ -163,7 +229,8 @@ struct TextReader {
 impl TextReader {
     /// The next record. There is one: the file had it when it was counted.
     fn record(&mut self) -> Result<Record, LogError> {
-        let record = self.records.next().map_err(|cause| LogError::unreadable(&self.file.shown, cause))?;
+        let LogFile { shown, shape, .. } = &self.file;
+        let record = self.records.next().map_err(|cause| LogError::of_text(shown, shape.format, cause))?;
         record.ok_or_else(|| LogError::Changed { path: self.file.shown.to_string() })
     }
 }
@@ -190,22 +257,17 @@ impl PartitionReader for TextReader {
             self.rows.end_record(result.is_ok());
             if let Err(reject) = result {
                 rejected.push(offset);
-                stats.quarantine(|| {
-                    quarantined(
-                        &self.file,
-                        &self.decoder,
-                        self.request.partition,
-                        offset,
-                        Some(record.line),
-                        reject,
-                    )
-                });
+                let partition = self.request.partition;
+                let line = Some(record.line);
+                stats.quarantine(quarantined(&self.file, &self.decoder, partition, offset, line, reject));
             }
         }
-        self.file.check(self.records.file())?;
+        self.file.check(self.handle.file())?;
         let range = OffsetRange { from, to: self.next };
+        stats.fields = self.parser.fields_seen();
         stats.n_records = range.to - range.from;
         (stats.n_duplicates, stats.n_conflicts) = duplicates.count(range.from, range.to);
+        stats.none_values = self.rows.count_none_values(&self.decoder, &self.request.columns);
         let (arrays, n_rows) = self.rows.take(&self.request.columns);
         Ok(Some(DecodedBatch { range, arrays, n_rows, stats, rejected }))
     }
@@ -220,7 +282,7 @@ fn decode(parser: &mut Parser, bytes: &[u8], record: &Record, rows: &mut Rows) -
         let problem = utf8_problem(bytes, error);
         let is_cut_off = record.unfinished && error.error_len().is_none();
         let text = if is_cut_off { "the file ends in the middle of the record".into() } else { problem.text };
-        Problem { text, excerpt: problem.excerpt }.in_record()
+        Problem { text, ..problem }.in_record()
     })?;
     match parser {
         Parser::Ndjson(parser) => parser.decode(text, record.unfinished, rows),
@@ -231,7 +293,7 @@ fn decode(parser: &mut Parser, bytes: &[u8], record: &Record, rows: &mut Rows) -
 /// What is wrong with a record that is not UTF-8.
 pub(crate) fn utf8_problem(bytes: &[u8], error: Utf8Error) -> Problem {
     let problem = format!("no UTF-8 text at byte {}", error.valid_up_to());
-    Problem { text: problem.into(), excerpt: excerpt(&String::from_utf8_lossy(bytes)) }
+    Problem::new(problem, &String::from_utf8_lossy(bytes))
 }
 
 /// The report of a record that did not decode.
@@ -247,8 +309,8 @@ pub(crate) fn quarantined(
         position: Position { partition, offset },
         path: Arc::clone(&file.shown),
         line,
-        field: reject.field.and_then(|index| decoder.fields.get(index)).map(|field| field.name.clone()),
-        problem: reject.problem.text.into_owned(),
+        field: decoder.field_name(&reject),
+        problem: decoder.problem_text(&reject),
         excerpt: reject.problem.excerpt,
     }
 }

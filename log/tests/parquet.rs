@@ -7,10 +7,10 @@ mod common;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date64Array, Decimal32Array, Decimal64Array, DictionaryArray, DurationMillisecondArray,
-    DurationNanosecondArray, FixedSizeListArray, Float64Array, Int8Array, Int32Array, Int64Array,
-    LargeListArray, LargeStringArray, ListArray, NullArray, StringArray, StringViewArray,
-    TimestampMicrosecondArray, UInt32Array, UInt64Array,
+    ArrayRef, BooleanArray, Date32Array, Date64Array, Decimal32Array, Decimal64Array, DictionaryArray,
+    DurationMillisecondArray, DurationNanosecondArray, FixedSizeListArray, Float64Array, Int8Array,
+    Int32Array, Int64Array, LargeListArray, LargeStringArray, ListArray, NullArray, StringArray,
+    StringViewArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{Int32Type, Int64Type};
 use common::*;
@@ -58,15 +58,18 @@ fn narrower_numbers_are_read_as_the_declared_type() {
     assert_eq!(values(v(decimal(38, 3)), Arc::new(small)), ["-1.250", "0.050"]);
     let medium = Decimal64Array::from(vec![120]).with_precision_and_scale(12, 2).unwrap();
     assert_eq!(values(v(decimal(4, 1)), Arc::new(medium)), ["1.2"]);
-    let help = refused(v(int()), Arc::new(UInt64Array::from(vec![1])));
-    assert_eq!(help, "write the column as `int`");
+    let help = refused(v(int()), Arc::new(BooleanArray::from(vec![true])));
+    assert_eq!(help, "declare `v: bool`, or write the column as `int`");
+    let help = refused(v(Type::of(Kind::Float)), Arc::new(UInt64Array::from(vec![1])));
+    assert_eq!(help, "declare `v: int`, or write the column as `float`");
     let help = refused(v(Type::of(Kind::Float)), Arc::new(Int64Array::from(vec![1])));
     assert_eq!(help, "declare `v: int`, or write the column as `float`");
     let help = refused(v(decimal(4, 2)), Arc::new(Float64Array::from(vec![1.0])));
     assert!(help.starts_with("a float is not an exact number"), "{help}");
-    let help =
-        refused(v(Type::of(Kind::Timestamp)), Arc::new(StringArray::from(vec!["2024-01-01T00:00:00Z"])));
-    assert_eq!(help, "declare `v: string`, or write the column as `timestamp`");
+    let help = refused(v(Type::of(Kind::Bool)), Arc::new(StringArray::from(vec!["yes"])));
+    assert_eq!(help, "say which are which, as in `v: bool true \"1\" false \"0\"`");
+    let help = refused(v(list(int())), Arc::new(StringArray::from(vec!["[1]"])));
+    assert_eq!(help, "declare `v: string`, or write the column as `list<int>`");
 }
 
 #[test]
@@ -168,17 +171,17 @@ fn a_column_of_nothing_is_one_that_is_absent() {
 fn the_first_field_that_does_not_decode_is_the_reason() {
     let folder = Folder::new();
     let columns: Vec<(&str, ArrayRef)> = vec![
-        ("b", Arc::new(Float64Array::from(vec![f64::NAN, f64::NAN, 1.0]))),
+        ("b", Arc::new(Date32Array::from(vec![i32::MAX, i32::MAX, 1]))),
         ("a", Arc::new(Int64Array::from(vec![None, Some(1), Some(2)]))),
     ];
     let path = folder.parquet("a.parquet", columns, 10);
-    let log = open(&source(vec![field("a", int()), field("b", Type::of(Kind::Float))]), &path).unwrap();
+    let log = open(&source(vec![field("a", int()), field("b", Type::of(Kind::Date))]), &path).unwrap();
     let (rows, findings) = read(&log, &whole(&log), &[0]);
     assert_eq!(rows, [["2"]]);
     let fields: Vec<_> =
         findings.quarantined.iter().map(|record| (record.field.as_deref(), record.line)).collect();
     assert_eq!(fields, [(Some("a"), None), (Some("b"), None)]);
-    assert_eq!(findings.quarantined[1].excerpt, "NaN");
+    assert_eq!(findings.quarantined[1].excerpt, i32::MAX.to_string());
 }
 
 proptest! {

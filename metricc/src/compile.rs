@@ -104,12 +104,14 @@ pub fn compile(
     let (text, used) = (String::from_utf8_lossy(&package.text.bytes), &package.checked.used);
     let rows: Vec<(RowType, String)> =
         metrics.iter().map(|metric| (metric.row_type(), metric.hash())).collect();
+    let mut events: Vec<&ir::Source> = sources.iter().map(|plan| plan.source.as_ref()).collect();
+    events.sort_by_key(|source| &source.name);
     let names: Vec<&str> = rows.iter().map(|(row, _)| row.name.as_str()).collect();
     let mut files = vec![
         file("rust/Cargo.toml", manifest(name, origin, dependency)),
         file("rust/src/lib.rs", rust(stub_root(&names, origin))),
         file("rust/src/package.metric", text.clone().into_owned()),
-        file("openapi.json", json(&openapi::document(&rows, name, origin))),
+        file("openapi.json", json(&openapi::document(&rows, &events, origin))),
     ];
     files.extend(used.iter().map(|used| {
         file(format!("rust/src/used/{}", used.name), String::from_utf8_lossy(&used.bytes).into_owned())

@@ -240,6 +240,7 @@ mod tests {
     }
 
     const SOURCE: &str = "calendar utc { zone \"UTC\" }\ncalendar paris { zone \"Europe/Paris\" }\n\
+         calendar sundays { zone \"UTC\", week sunday }\n\
          source s { id: int key  at: timestamp time  x: int  y: float?  k: string  tags: list<string> }\n";
 
     /// The change of one metric, and the parts that differ.
@@ -274,6 +275,7 @@ mod tests {
                 "count() { from s  over last 24h step 5m }",
                 "window",
             ),
+            ("count() { from s  every day in utc }", "count() { from s  every day in sundays }", "window"),
         ] {
             assert_eq!(one(old, new), (Change::Presentation, vec![part.to_owned()]), "{old} | {new}");
         }
@@ -292,6 +294,7 @@ mod tests {
             ("count() { from s  by k }", "count() { from s  by lower(k) as k }", "by k"),
             ("count() { from s  every 1h }", "count() { from s  every 5m }", "window"),
             ("count() { from s  every day in utc }", "count() { from s  every day in paris }", "window"),
+            ("count() { from s  every week in utc }", "count() { from s  every week in sundays }", "window"),
             (
                 "count() { from s  over last 1h step 5m }",
                 "count() { from s  over last 1h step 10m }",

@@ -45,7 +45,7 @@ pub use package::{Bound, Package, PackageError, Selection, bind, parse_binding};
 pub use typed::{Answer, EventLog, MetricStream, Run, RunError};
 
 #[cfg(feature = "http")]
-pub use metricc_client::HttpServing;
+pub use metricc_client::{EncodedRows, HttpServing};
 #[cfg(feature = "engines")]
 pub use metricc_compiler::{Engine, EngineOptions, EvaluateError, Evaluation};
 #[cfg(feature = "http-server")]
@@ -56,8 +56,8 @@ pub use metricc_log::{Frontier, ReadStats};
 pub use metricc_runtime_serve::LocalServing;
 
 pub use metricc_client::{
-    Explained, ExplainedMetric, ExplainedPart, Format, Layer, ReadReceipt, ReadRequest, Served, ServedMetric,
-    ServedPart, Serving, ServingError, Stream, decode, jiff,
+    Explained, ExplainedMetric, ExplainedPart, Format, Layer, RangeBound, ReadReceipt, ReadRequest, Served,
+    ServedMetric, ServedPart, Serving, ServingError, Stream, decode, jiff,
 };
 #[cfg(feature = "macros")]
 pub use metricc_macros::{Event, Table, metric, metrics};

@@ -7,8 +7,9 @@ use metricc_compiler::{CompileError, SourcePlan};
 use metricc_dsl::{Checked, Files, NoFiles, SourceText, check_with};
 use metricc_ir as ir;
 use metricc_ir::AnyMetric;
+use metricc_ir::plain_file;
 use metricc_ir::user_defined::Imports;
-use metricc_log::{Binding, Format, Log, LogError, Progress};
+use metricc_log::{Binding, Log, LogError, Progress};
 
 /// A `.metric` file that was read and checked.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ struct Folder<'a>(&'a Path);
 
 impl Files for Folder<'_> {
     fn read(&self, name: &str) -> Result<Vec<u8>, String> {
-        std::fs::read(self.0.join(name)).map_err(|error| match error.kind() {
+        plain_file::read(&self.0.join(name), plain_file::MOST_TABLE).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => "there is no such file in this folder".to_owned(),
             _ => error.to_string(),
         })
@@ -82,8 +83,8 @@ impl Package {
     /// # Errors
     /// [`PackageError::Read`].
     pub fn read(path: &Path) -> Result<Self, PackageError> {
-        let bytes =
-            std::fs::read(path).map_err(|source| PackageError::Read { path: path.to_owned(), source })?;
+        let bytes = plain_file::read(path, plain_file::MOST_TEXT)
+            .map_err(|source| PackageError::Read { path: path.to_owned(), source })?;
         let folder = Folder(path.parent().unwrap_or(Path::new("")));
         Ok(Package::from_text_with(SourceText { name: path.display().to_string(), bytes }, &folder))
     }
@@ -162,7 +163,7 @@ pub struct Bound {
     pub log: Log,
 }
 
-/// Parses `NAME=PATH` or `NAME=PATH,format=parquet|ndjson|csv`.
+/// Parses `NAME=PATH`, with `,format=…` and `,delimiter=…` after it.
 ///
 /// # Errors
 /// A message, if the argument has another form.
@@ -171,14 +172,27 @@ pub fn parse_binding(argument: &str) -> Result<(String, Binding), String> {
         .split_once('=')
         .filter(|(name, path)| !name.is_empty() && !path.is_empty())
         .ok_or_else(|| format!("`{argument}` does not have the form NAME=PATH"))?;
-    let (path, format) = match path.rsplit_once(",format=") {
-        None => (path, None),
-        Some((path, "parquet")) => (path, Some(Format::Parquet)),
-        Some((path, "ndjson")) => (path, Some(Format::Ndjson)),
-        Some((path, "csv")) => (path, Some(Format::Csv)),
-        Some((_, other)) => return Err(format!("unknown format `{other}`: use parquet, ndjson or csv")),
-    };
-    Ok((name.to_owned(), Binding { path: path.to_owned(), format }))
+    let (mut path, mut options) = (path, Vec::new());
+    // A path may have commas; what follows it are options alone.
+    while let Some((before, option, value)) = last_option(path) {
+        options.push((option, value));
+        path = before;
+    }
+    let mut binding = Binding::new(path);
+    for (option, value) in options.into_iter().rev() {
+        binding.options.set(option, value)?;
+    }
+    Ok((name.to_owned(), binding))
+}
+
+/// The path, the name and the value of the last option.
+fn last_option(path: &str) -> Option<(&str, &str, &str)> {
+    let found = ["format", "delimiter"].map(|name| {
+        let at = path.rfind(&format!(",{name}="))?;
+        Some((at, name))
+    });
+    let (at, name) = found.into_iter().flatten().max()?;
+    Some((&path[..at], name, &path[at + name.len() + 2..]))
 }
 
 /// Plans the metrics and opens the log of each source that they read. Calls `progress` with the source and the bytes
@@ -198,6 +212,11 @@ pub fn bind(
         if !sources.contains(&name.as_str()) {
             let problem = format!("{} has no source `{name}`", package.text.name);
             return Err(PackageError::Name { problem, help: one_of("source", &sources) });
+        }
+        if bindings[..index].iter().any(|(_, other)| other.path == "-" && bindings[index].1.path == "-") {
+            let problem = format!("source `{name}` cannot be read from `-` as well");
+            let help = Some("standard input has the events of one source".to_owned());
+            return Err(PackageError::Name { problem, help });
         }
         if bindings[..index].iter().any(|(other, _)| other == name) {
             let problem = format!("source `{name}` is given more than once");
@@ -235,6 +254,22 @@ mod tests {
     fn metrics_of(text: &str) -> String {
         let package = Package::from_text(SourceText { name: "a.metric".to_owned(), bytes: text.into() });
         package.metrics(&[]).map_or_else(|error| error.to_string(), |metrics| metrics.len().to_string())
+    }
+
+    #[test]
+    fn options_of_a_binding_follow_its_path() {
+        let parsed = |argument: &str| {
+            parse_binding(argument)
+                .map(|(_, binding)| (binding.path, binding.options.format, binding.options.delimiter))
+        };
+        let csv = Some(metricc_log::Format::Csv);
+        assert_eq!(parsed("s=a,b.csv"), Ok(("a,b.csv".to_owned(), None, None)));
+        assert_eq!(parsed("s=a.txt,format=csv"), Ok(("a.txt".to_owned(), csv, None)));
+        assert_eq!(parsed("s=a.txt,delimiter=;,format=csv"), Ok(("a.txt".to_owned(), csv, Some(b';'))));
+        assert_eq!(parsed("s=-,format=csv,delimiter=,"), Ok(("-".to_owned(), csv, Some(b','))));
+        assert_eq!(parsed("s=k=v/a.csv,delimiter=tab"), Ok(("k=v/a.csv".to_owned(), None, Some(b'\t'))));
+        assert!(parsed("s=a,format=xml").unwrap_err().contains("parquet, ndjson, jsonl, json, csv, tsv"));
+        assert!(parsed("s").is_err() && parsed("s=").is_err());
     }
 
     #[test]

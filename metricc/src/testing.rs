@@ -11,7 +11,7 @@ use std::sync::Arc;
 use metricc_compiler::SourcePlan;
 use metricc_ir as ir;
 use metricc_log::{Binding, Format, Frontier, Interval, Log, Quarantined, position_column};
-use metricc_runtime_serve::{ReadOptions, ServeError};
+use metricc_runtime_serve::{OverflowSummary, ReadOptions, ServeError};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -42,6 +42,8 @@ pub struct TestReport {
     pub n_orders: usize,
     /// Empty if the test passed.
     pub failures: Vec<TestFailure>,
+    /// What could not be computed.
+    pub overflows: Vec<OverflowSummary>,
 }
 
 /// Why a test failed.
@@ -143,7 +145,8 @@ struct TestRun<'a> {
 impl TestRun<'_> {
     fn run(&self) -> Result<TestReport, TestError> {
         let (name, line) = (self.test.name.clone(), self.test.line);
-        let mut report = TestReport { name, line, n_cuts: 0, n_orders: 1, failures: Vec::new() };
+        let mut report =
+            TestReport { name, line, n_cuts: 0, n_orders: 1, failures: Vec::new(), overflows: Vec::new() };
         let n_rows = |source: &SourceTest<'_>| source.given.rows.len();
         let written: Vec<Vec<usize>> =
             self.sources.iter().map(|source| (0..n_rows(source)).collect()).collect();
@@ -197,6 +200,9 @@ impl TestRun<'_> {
             }
             let presented =
                 evaluated.read(&expected.metric, &self.package.imports, &ReadOptions::default())?;
+            if !is_shuffled {
+                report.overflows.extend(presented.overflows());
+            }
             let rows = differences(expected, &presented);
             if !rows.is_empty() {
                 let (metric, line) = (expected.metric.name().to_owned(), expected.line);
@@ -265,9 +271,9 @@ impl SourceTest<'_> {
             records.push('\n');
         }
         std::fs::write(&path, records)?;
-        let binding = Binding { path: path.to_string_lossy().into_owned(), format: Some(Format::Ndjson) };
-        let (name, source) = (self.plan.source.name.clone(), &self.plan.source);
-        Ok(Log::open(source, &binding)
+        let binding = Binding::new(path.to_string_lossy()).with_format(Format::Ndjson);
+        let (name, source) = (self.plan.source.name.clone(), Arc::new(self.plan.source.of_rows()));
+        Ok(Log::open(&source, &binding)
             .map_err(|error| PackageError::Log { name, source: Box::new(error) })?)
     }
 }

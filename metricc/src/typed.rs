@@ -85,7 +85,7 @@ impl<E: Event> EventLog<E> {
     /// If the files cannot be read, or lack a column of the event.
     pub fn open(path: impl Into<String>) -> Result<Self, RunError> {
         let source = source_of::<E>()?;
-        let log = Log::open(&source, &Binding { path: path.into(), format: None })
+        let log = Log::open(&source, &Binding::new(path))
             .map_err(|error| PackageError::Log { name: source.name.clone(), source: Box::new(error) })?;
         Ok(EventLog { log, event: PhantomData })
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use metricc_durable_log::DedupWindow;
+use metricc_ir::plain_file;
+use metricc_log::FileOptions;
 use serde::{Deserialize, Deserializer};
 
 /// The configuration of a node. Paths are relative to the folder of the file.
@@ -18,7 +20,7 @@ pub struct Config {
     #[serde(default = "default_data")]
     pub data: PathBuf,
     /// The address to listen at.
-    #[serde(default = "default_listen")]
+    #[serde(default = "default_listen", deserialize_with = "listen")]
     pub listen: SocketAddr,
     /// Host names that requests may use for this node, besides its addresses.
     #[serde(default)]
@@ -98,6 +100,26 @@ pub struct SourceConfig {
     pub duplicates_within: DedupWindow,
     /// A watched folder: files that are moved into it are ingested.
     pub watch: Option<PathBuf>,
+    /// The format of the files in it, where their names do not tell it.
+    pub format: Option<String>,
+    /// The character between the cells of CSV files in it, or `tab`.
+    pub delimiter: Option<String>,
+}
+
+impl SourceConfig {
+    /// How the files of the watched folder are read.
+    ///
+    /// # Errors
+    /// What an option may be.
+    pub fn file_options(&self) -> Result<FileOptions, String> {
+        let mut options = FileOptions::default();
+        for (option, value) in [("format", &self.format), ("delimiter", &self.delimiter)] {
+            if let Some(value) = value {
+                options.set(option, value)?;
+            }
+        }
+        Ok(options)
+    }
 }
 
 /// Access tokens by scope, each as `file:PATH` or `env:VARIABLE`. Without any token, every user of this machine may do
@@ -138,7 +160,8 @@ impl Default for IngestConfig {
 
 impl Default for SourceConfig {
     fn default() -> Self {
-        SourceConfig { partitions: 1, duplicates_within: DedupWindow::Positions(1_000_000), watch: None }
+        let duplicates_within = DedupWindow::Positions(1_000_000);
+        SourceConfig { partitions: 1, duplicates_within, watch: None, format: None, delimiter: None }
     }
 }
 
@@ -148,6 +171,27 @@ fn default_data() -> PathBuf {
 
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7171))
+}
+
+fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    listen_address(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+/// An address and port to listen at. Of names only `localhost` is one: others may be of another machine.
+///
+/// # Errors
+/// What to write instead.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let address = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    address.parse().map_err(|_| {
+        format!(
+            "`{text}` is not an address to listen at: write an IP address and a port, such as `127.0.0.1:7171`, or \
+             `localhost:7171`; `0.0.0.0:7171` is every address of this machine"
+        )
+    })
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -231,7 +275,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], with line and column if the file is invalid.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
+        let text = plain_file::read_text(path, plain_file::MOST_TEXT)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let mut config = Config::parse(&text)
             .map_err(|problem| ConfigError::Invalid { path: path.to_owned(), problem })?;
@@ -272,6 +316,7 @@ impl Config {
                     source.partitions
                 ));
             }
+            source.file_options().map_err(|problem| format!("`sources.{name}`: {problem}"))?;
         }
         Ok(config)
     }
@@ -285,6 +330,8 @@ mod tests {
     fn missing_settings_have_defaults() {
         let config = Config::parse("package = \"a.metric\"\n[sources.clicks]\npartitions = 2\n").unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:7171");
+        assert_eq!(listen_address("localhost:7373").unwrap().to_string(), "127.0.0.1:7373");
+        assert!(listen_address("example.org:80").unwrap_err().contains("an IP address and a port"));
         assert_eq!((config.batch.every.as_secs(), config.batch.events), (300, 1_000_000));
         assert_eq!(config.sources["clicks"].partitions, 2);
         assert_eq!(config.sources["clicks"].duplicates_within, DedupWindow::Positions(1_000_000));
@@ -316,7 +363,12 @@ mod tests {
             ),
             ("package = \"a\"\n[sources.s]\nduplicates_within = \"-1h\"", &["line 3, column 21"]),
             ("package = \"a\"\n[sources.s]\nduplicates_within = true", &["such as \"24h\""]),
-            ("package = \"a\"\nlisten = \"here\"", &["line 2, column 10", "invalid socket address"]),
+            (
+                "package = \"a\"\nlisten = \"here\"",
+                &["line 2, column 10", "`here` is not an address to listen at"],
+            ),
+            ("package = \"a\"\n[sources.s]\ndelimiter = \"ab\"", &["`sources.s`: `ab` is not a delimiter"]),
+            ("package = \"a\"\n[sources.s]\nformat = \"xml\"", &["`sources.s`: unknown format `xml`"]),
         ] {
             let problem = Config::parse(text).unwrap_err();
             for part in parts {

@@ -60,7 +60,7 @@ pub(crate) fn lock(folder: &Path, address: &str) -> Result<FolderLock, NodeError
         .open(folder.join("lock"))
         .map_err(&failed)?;
     let taken = |holder: String| NodeError::Taken { path: folder.to_owned(), holder };
-    let locked_folder = match File::open(folder).and_then(|opened| Ok((opened.try_lock(), opened))) {
+    let locked_folder = match File::open(folder).map(|opened| (opened.try_lock(), opened)) {
         Ok((Ok(()), opened)) => Some(opened),
         Ok((Err(TryLockError::WouldBlock), _)) => return Err(taken(holder(&mut file))),
         Ok((Err(TryLockError::Error(error)), _)) | Err(error) => {

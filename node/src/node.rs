@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use metricc_compiler::{DerivedPlan, EngineOptions, MetricPlan, SourcePlan};
 use metricc_durable_log::{Disk, DurableLog, DurableOptions, LocalDisk, LogId, SourceOptions, TruncatedTail};
 use metricc_ir::user_defined::Imports;
-use metricc_ir::{AnyMetric, base_metrics};
-use metricc_log::{EventDecoder, Frontier};
+use metricc_ir::{AnyMetric, Calendar, base_metrics};
+use metricc_log::{EventDecoder, FileOptions, Frontier, ReadStats};
 use metricc_runtime_serve::LocalServing;
 use metricc_views::ViewStore;
 
@@ -18,6 +18,7 @@ use crate::audit::{self, AuditError, AuditLine};
 use crate::batch::Batch;
 use crate::config::{Config, SourceConfig};
 use crate::error::NodeError;
+use crate::intake::AbsentField;
 use crate::priority::{Decoding, Priority, lower_priority};
 use crate::reading::NodeServing;
 use crate::source::{Changed, NodeSource};
@@ -59,18 +60,28 @@ pub struct SourceStatus {
     pub served: Option<Frontier>,
     /// The frontier at which the served view ends and the tail begins; empty until the first answer.
     pub view: Frontier,
+    /// The records that came in since the node started, and those of them that did not decode.
+    pub intake: ReadStats,
+    /// Declared fields that none of them has.
+    pub absent: Vec<AbsentField>,
 }
 
 impl Node {
-    /// Starts a node for metrics. Returns when log and views are open. The node answers after it has read the tail, see
-    /// [`Node::is_ready`]. Must be called in a tokio runtime, which then does the I/O of the views.
+    /// Starts a node for metrics; `calendars` are those that a `grain` may name. Returns when log and views are open. The
+    /// node answers after it has read the tail, see [`Node::is_ready`]. Must be called in a tokio runtime, which then
+    /// does the I/O of the views.
     ///
     /// # Errors
     /// [`NodeError`]. No thread is left running.
-    pub fn start(config: &Config, metrics: &[AnyMetric], imports: &Imports) -> Result<Self, NodeError> {
+    pub fn start(
+        config: &Config,
+        metrics: &[AnyMetric],
+        calendars: &[(String, Calendar)],
+        imports: &Imports,
+    ) -> Result<Self, NodeError> {
         folder_lock::allow_files();
         let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(config.data.join("log")));
-        Node::start_on(&disk, config, metrics, imports)
+        Node::start_on(&disk, config, metrics, calendars, imports)
     }
 
     /// As [`Node::start`], with the log on a given disk.
@@ -78,6 +89,7 @@ impl Node {
         disk: &Arc<dyn Disk>,
         config: &Config,
         metrics: &[AnyMetric],
+        calendars: &[(String, Calendar)],
         imports: &Imports,
     ) -> Result<Self, NodeError> {
         let runtime = tokio::runtime::Handle::try_current()?;
@@ -90,7 +102,7 @@ impl Node {
         let (log, truncated_tail) =
             DurableLog::open(disk.clone(), DurableOptions::default(), &options, fresh, rand::random())?;
         let (changed, counters) = (Arc::new(Changed::default()), Arc::new(Counters::default()));
-        let serving = serving(&plans, metrics, imports)?;
+        let serving = serving(&plans, metrics, imports)?.with_calendars(calendars);
         let store = view_folder(config)?;
         let mut batches = Vec::new();
         for plan in &plans {
@@ -142,7 +154,8 @@ impl Node {
         }
         for (name, source) in &config.sources {
             if let Some(folder) = &source.watch {
-                self.start_watch(config, name, folder, runtime)?;
+                let options = source.file_options().map_err(NodeError::Config)?;
+                self.start_watch(config, name, folder, options, runtime)?;
             }
         }
         Ok(())
@@ -153,12 +166,14 @@ impl Node {
         config: &Config,
         name: &str,
         folder: &Path,
+        options: FileOptions,
         runtime: &tokio::runtime::Handle,
     ) -> Result<(), NodeError> {
         let source = self.sources.iter().find(|source| source.name() == name);
         let (Some(source), Some(decoder)) = (source, self.decoder(name)) else { return Ok(()) };
         let watch = WatchedFolder {
             folder: folder.to_owned(),
+            options,
             source: source.clone(),
             decoder: decoder.clone(),
             ingest: self.ingest.clone(),
@@ -228,11 +243,16 @@ impl Node {
 
     /// The frontiers of each source.
     pub fn status(&self) -> Vec<SourceStatus> {
-        let status = |source: &Arc<NodeSource>| SourceStatus {
-            name: source.name().to_owned(),
-            end: source.end(),
-            served: self.local.frontier(source.name()),
-            view: source.view().map_or_else(Frontier::default, |view| view.frontier.clone()),
+        let status = |source: &Arc<NodeSource>| {
+            let (intake, absent) = source.intake();
+            SourceStatus {
+                name: source.name().to_owned(),
+                end: source.end(),
+                served: self.local.frontier(source.name()),
+                view: source.view().map_or_else(Frontier::default, |view| view.frontier.clone()),
+                intake,
+                absent,
+            }
         };
         self.sources.iter().map(status).collect()
     }

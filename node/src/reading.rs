@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -22,6 +23,9 @@ use metricc_runtime_serve::{
 use tokio::sync::{Semaphore, watch};
 
 use crate::source::NodeSource;
+
+/// How long a request waits for the frontier that it wants to be covered. Clients wait longer for an answer.
+const COVER_WITHIN: Duration = Duration::from_secs(20);
 
 /// Groups from which on an answer is computed beside others, since it takes long.
 const MANY_GROUPS: usize = 20_000;
@@ -46,6 +50,43 @@ impl NodeServing {
     /// Ends all subscriptions.
     pub fn close(&self) {
         self.is_closed.send_replace(true);
+    }
+
+    /// The newest version, once it covers what all queries want to see.
+    async fn covering(&self, queries: &[Arc<Query>]) -> Result<Arc<Published>, ServingError> {
+        let is_behind = |published: &Arc<Published>| {
+            queries
+                .iter()
+                .any(|query| matches!(query.check_covered(published), Err(ServingError::Behind { .. })))
+        };
+        let mut newest = self.local.published();
+        if is_behind(&newest) {
+            self.wait_until(|published| !is_behind(published)).await;
+            newest = self.local.published();
+        }
+        queries.iter().try_for_each(|query| query.check_covered(&newest))?;
+        Ok(newest)
+    }
+
+    /// Waits until the answers of a source cover a frontier; returns theirs.
+    pub(crate) async fn served_from(&self, source: &str, wanted: &[u64]) -> Option<Frontier> {
+        let covers = |frontier: Option<&Frontier>| {
+            frontier
+                .is_some_and(|served| served.0.iter().zip(wanted).all(|(served, wanted)| served >= wanted))
+        };
+        self.wait_until(|published| covers(published.frontier(source))).await;
+        // The caller compares what is served with what it wants.
+        self.local.frontier(source)
+    }
+
+    /// Waits for a version, for a time, and not beyond the node's shutdown.
+    async fn wait_until(&self, is_wanted: impl FnMut(&Arc<Published>) -> bool) {
+        let mut is_closed = self.is_closed.subscribe();
+        tokio::select! {
+            _ = self.local.published_when(is_wanted) => {}
+            () = tokio::time::sleep(COVER_WITHIN) => {}
+            _ = is_closed.wait_for(|is_closed| *is_closed) => {}
+        }
     }
 
     /// The sources of a query, in their order.
@@ -184,10 +225,10 @@ impl Serving for NodeServing {
 impl ServingTables for NodeServing {
     fn tables(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<ServedTable>, ServingError>> {
         async move {
-            let newest = self.local.published();
             let queries = requests.into_iter().map(|request| self.local.query(request));
             let queries =
                 queries.map(|query| Ok(Arc::new(query?))).collect::<Result<Vec<_>, ServingError>>()?;
+            let newest = self.covering(&queries).await?;
             let n_groups = queries.iter().map(|query| query.n_groups(&newest)).sum();
             let mut tables = Vec::with_capacity(queries.len());
             for query in &queries {
@@ -203,7 +244,8 @@ impl ServingTables for NodeServing {
         request: ReadRequest,
     ) -> BoxFuture<'_, Result<Explained<Presented>, ServingError>> {
         async move {
-            let (query, newest) = (Arc::new(self.local.query(request)?), self.local.published());
+            let query = Arc::new(self.local.query(request)?);
+            let newest = self.covering(std::slice::from_ref(&query)).await?;
             let n_groups = query.n_groups(&newest);
             let mut explained = self.answer(&query, &newest, n_groups, Query::explain).await?;
             self.complete(&query, explained.answer.receipt.as_mut());

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use metricc_client::Layer;
 use metricc_compiler::{MetricPlan, Segment, SourcePlan};
 use metricc_durable_log::{DurableError, LogReader};
-use metricc_log::{Frontier, Log};
+use metricc_log::{Frontier, Log, ReadStats};
 use metricc_runtime_serve::{IndexedSegment, LocalServing, ServeError};
 use metricc_views::View;
 use tokio::sync::oneshot;
 
 use crate::audit::AuditLine;
+use crate::intake::{AbsentField, Intake, SourceIntake};
 use crate::status::Counters;
 
 /// The outcome of rebuilding a view.
@@ -31,6 +32,8 @@ pub struct NodeSource {
     views: Mutex<Views>,
     /// Requests to rebuild the view from the start of the log, until batch takes them.
     full_requests: Mutex<Vec<oneshot::Sender<FullAnswer>>>,
+    /// What came in since the node started.
+    intake: Mutex<SourceIntake>,
     is_stopping: AtomicBool,
     /// Groups that are served, of all metrics; those that view and tail both have count twice.
     n_groups: AtomicU64,
@@ -82,6 +85,7 @@ impl NodeSource {
             counters,
             views: Mutex::new(Views { latest, served: None }),
             full_requests: Mutex::default(),
+            intake: Mutex::default(),
             is_stopping: AtomicBool::new(false),
             n_groups: AtomicU64::new(0),
             n_generations: AtomicU64::new(0),
@@ -91,6 +95,17 @@ impl NodeSource {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.plan.source.name
+    }
+
+    /// Adds a request that is in the log to what came in.
+    pub(crate) fn take_in(&self, intake: &Intake) {
+        self.intake.lock().unwrap_or_else(PoisonError::into_inner).add(intake);
+    }
+
+    /// The records that came in since the node started, and the fields that none of them has.
+    pub(crate) fn intake(&self) -> (ReadStats, Vec<AbsentField>) {
+        let intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
+        (intake.stats.clone(), intake.absent(&self.plan.source))
     }
 
     /// The log as it stands, from a frontier on.

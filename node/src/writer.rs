@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use metricc_durable_log::{DurableError, DurableLog, Flush, LogReader, Receipt, Request};
+use metricc_durable_log::{DurableError, DurableLog, Flush, KnownRequest, LogReader, Receipt, Request};
 use tokio::sync::oneshot;
 
 use crate::config::Config;
@@ -71,6 +71,7 @@ struct Queue {
     requests: VecDeque<Queued>,
     n_bytes: usize,
     flushes: VecDeque<(Flush, oneshot::Sender<Result<(), DurableError>>)>,
+    questions: VecDeque<Question>,
     is_closed: bool,
     has_panicked: bool,
 }
@@ -93,8 +94,17 @@ struct Queued {
     answer: oneshot::Sender<Result<Receipt, IngestError>>,
 }
 
+/// Which requests of a source are in the log.
+#[derive(Debug)]
+struct Question {
+    source: String,
+    prefix: String,
+    answer: oneshot::Sender<Vec<KnownRequest>>,
+}
+
 /// What the writer does next.
 enum Work {
+    Answer(Question),
     Append(Vec<Queued>),
     Commit(Flush, oneshot::Sender<Result<(), DurableError>>),
 }
@@ -141,6 +151,28 @@ impl Ingest {
         }
         self.shared.filled.notify_one();
         answered.await.unwrap_or_else(|_| Err(self.shared.lock().unanswered()))
+    }
+
+    /// The requests of a source that the log remembers and whose keys begin with a text, oldest first.
+    ///
+    /// # Errors
+    /// [`IngestError`] if the writer has ended.
+    pub(crate) async fn known_requests(
+        &self,
+        source: &str,
+        prefix: &str,
+    ) -> Result<Vec<KnownRequest>, IngestError> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut queue = self.shared.lock();
+            if queue.is_closed {
+                return Err(queue.unanswered());
+            }
+            let (source, prefix) = (source.to_owned(), prefix.to_owned());
+            queue.questions.push_back(Question { source, prefix, answer });
+        }
+        self.shared.filled.notify_one();
+        answered.await.map_err(|_| self.shared.lock().unanswered())
     }
 
     /// Commits a flush. Blocks the calling thread until it is durable; not to be called on an async runtime.
@@ -190,6 +222,7 @@ impl Drop for Closing {
         }
         queue.requests.clear();
         queue.flushes.clear();
+        queue.questions.clear();
     }
 }
 
@@ -224,6 +257,9 @@ impl Shared {
                         let _ = answer.send(result.map_err(IngestError::Log));
                     }
                 }
+                Work::Answer(Question { source, prefix, answer }) => {
+                    let _ = answer.send(log.known_requests(&source, &prefix));
+                }
                 Work::Commit(flush, answer) => {
                     let _ = answer.send(log.commit_flush(&flush));
                 }
@@ -237,6 +273,9 @@ impl Shared {
         loop {
             if let Some((flush, answer)) = queue.flushes.pop_front() {
                 return Some(Work::Commit(flush, answer));
+            }
+            if let Some(question) = queue.questions.pop_front() {
+                return Some(Work::Answer(question));
             }
             if !queue.requests.is_empty() {
                 break;

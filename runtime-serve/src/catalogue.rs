@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use metricc_client::{ReadRequest, ServedMetric, ServingError};
 use metricc_compiler::{DerivedPlan, MetricPlan};
-use metricc_ir::{RowType, Window};
+use metricc_ir::{Calendar, RowType, Window, grain};
 
 /// A metric that is served, with all that a request is checked against.
 #[derive(Debug)]
@@ -59,11 +59,12 @@ impl CatalogueEntry {
     }
 }
 
-/// All metrics that are served.
-#[derive(Debug)]
+/// All metrics that are served, and the calendars that requests name.
+#[derive(Debug, Clone)]
 pub(crate) struct Catalogue {
     base: BTreeMap<String, Arc<CatalogueEntry>>,
     derived: BTreeMap<String, Arc<CatalogueEntry>>,
+    calendars: Vec<(String, Calendar)>,
 }
 
 impl Catalogue {
@@ -75,7 +76,26 @@ impl Catalogue {
         Catalogue {
             base: base.iter().cloned().map(ServedPlan::Base).map(by_name).collect(),
             derived: derived.iter().cloned().map(ServedPlan::Derived).map(by_name).collect(),
+            calendars: Vec::new(),
         }
+    }
+
+    /// The same metrics, with the calendars of a package.
+    pub(crate) fn with_calendars(&self, calendars: &[(String, Calendar)]) -> Self {
+        Catalogue { calendars: calendars.to_vec(), ..self.clone() }
+    }
+
+    /// The grain that a request asks for.
+    ///
+    /// # Errors
+    /// [`ServingError::Request`] if its text is no window.
+    pub(crate) fn grain(
+        &self,
+        request: &ReadRequest,
+        window: &Window,
+    ) -> Result<Option<Window>, ServingError> {
+        let grain = request.grain.as_ref().map(|text| grain(text, window, &self.calendars)).transpose();
+        grain.map_err(|problem| ServingError::Request(format!("`grain`: {problem}")))
     }
 
     /// Base metrics by name, then derived ones.

@@ -18,7 +18,8 @@ use metricc_compiler::{CompileError, DerivedPlan, Segment};
 use metricc_ir::calendar::BucketRule;
 use metricc_ir::{Kind, Operand, RowType, Window};
 
-use crate::present::identity_outputs;
+use crate::overflow;
+use crate::present::{Outputs, identity_outputs};
 use crate::{Presented, ReadOptions, ServeError, read};
 
 /// Presents a derived metric. `segments` has one for each operand of the plan, in their order, all of them up
@@ -33,8 +34,9 @@ pub fn derive(
 ) -> Result<Presented, ServeError> {
     let derived = &plan.derived;
     options.check(&derived.name, &derived.window)?;
-    let grain = options.grain.clone().filter(|grain| *grain != derived.window);
-    let is_plain = |operand: &Operand| operand.offset == 0 && operand.metric.window == derived.window;
+    let grain = options.grain.clone().filter(|grain| !grain.is_cut_as(&derived.window));
+    let is_plain =
+        |operand: &Operand| operand.offset == 0 && operand.metric.window.is_cut_as(&derived.window);
     if grain.is_some() && !derived.operands.iter().all(is_plain) {
         let problem = "looks back, or is rolled up already: read it by its own windows";
         return Err(ServeError::options(&derived.name, problem));
@@ -51,7 +53,7 @@ pub fn derive(
         let of_operand = ReadOptions {
             from: options.from.filter(|_| has_grain),
             to: options.to.filter(|_| has_grain),
-            grain: (window != operand.metric.window).then(|| window.clone()),
+            grain: (!window.is_cut_as(&operand.metric.window)).then(|| window.clone()),
             keys: (operand.keys.len() < operand.metric.keys.len()).then(|| operand.keys.clone()),
         };
         let mut rows = read(&plan.operands[index], segment, &of_operand)?;
@@ -75,9 +77,10 @@ pub fn derive(
     // any.
     let is_empty = window != Window::AllTime && last.is_none();
     let (keys, windows, rows) = join.rows(|start| !is_empty && start.is_none_or(in_range))?;
-    let outputs = outputs(plan, &presented, &rows)?;
+    let (outputs, overflow) = outputs(plan, &presented, &rows)?;
     let n_rows = rows.len();
-    Ok(Presented { row_type: Arc::new(row_type), n_rows, windows, keys, outputs })
+    let partial = options.partial(&derived.window, windows.as_deref());
+    Ok(Presented { row_type: Arc::new(row_type), n_rows, windows, partial, keys, outputs, overflow })
 }
 
 /// For each operand the index of its row, if it has one.
@@ -185,16 +188,19 @@ fn outputs(
     plan: &DerivedPlan,
     presented: &[Presented],
     rows: &[&OperandRows],
-) -> Result<Vec<ArrayRef>, ServeError> {
+) -> Result<Outputs, ServeError> {
     let failed = |error| CompileError::engine(&plan.derived.name, error);
     let mut columns = Vec::with_capacity(plan.derived.columns.len());
+    let mut lost = Vec::with_capacity(plan.derived.columns.len());
     for column in &plan.derived.columns {
         let found = &presented[column.operand];
         let missing = &identity_outputs(&plan.operands[column.operand])?[column.output];
         let both = concat(&[found.outputs[column.output].as_ref(), missing.as_ref()]).map_err(failed)?;
         let identity = u32::try_from(found.n_rows).unwrap_or(u32::MAX);
         let indices = rows.iter().map(|rows| rows[column.operand].unwrap_or(identity));
-        columns.push(take(&both, &UInt32Array::from_iter_values(indices), None).map_err(failed)?);
+        let indices = UInt32Array::from_iter_values(indices);
+        lost.push(overflow::taken(&found.overflow[column.output], &indices).map_err(failed)?);
+        columns.push(take(&both, &indices, None).map_err(failed)?);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     let scope = RecordBatch::try_new_with_options(plan.schema.clone(), columns, &options).map_err(failed)?;
@@ -203,7 +209,8 @@ fn outputs(
         .outputs
         .iter()
         .map(|output| output.evaluate(&scope).and_then(|value| value.into_array(rows.len())).map_err(engine));
-    Ok(outputs.collect::<Result<_, CompileError>>()?)
+    let overflow = plan.derived.outputs.iter().map(|output| overflow::of_output(&output.expr, &lost));
+    Ok((outputs.collect::<Result<_, CompileError>>()?, overflow.collect()))
 }
 
 /// How windows follow one another.

@@ -4,18 +4,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, ListArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, ListArray, RecordBatch, StringArray, StructArray,
+    TimestampMicrosecondArray,
 };
 use arrow::compute::take;
-use arrow::datatypes::{Field, Schema, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
 use arrow::error::ArrowError;
+use arrow::ipc::writer::StreamWriter;
 use metricc_compiler::scalar;
 use metricc_ir as ir;
 
 use crate::{Presented, text_table};
 
-/// Rows as CSV with a header (RFC 4180, lines end with LF): `window_start`, `window_end`, keys, outputs. Null
-/// is an empty cell and an empty text is `""`, as in the CSV of logs.
+/// Key of the schema's metadata that says what could not be computed, as [`Presented::overflow_json`] has it.
+pub const OVERFLOW_METADATA: &str = "metricc.overflow";
+
+/// Rows as CSV with a header (RFC 4180, lines end with LF): `window_start`, `window_end`, `partial` if a range may
+/// cut windows, keys, outputs. Null is an empty cell and an empty text is `""`, as in the CSV of logs.
 ///
 /// # Errors
 /// [`ArrowError`] if two columns would have one name.
@@ -49,7 +54,7 @@ fn check_names<'a>(metric: &str, mut names: impl Iterator<Item = &'a String>) ->
     Err(ArrowError::InvalidArgumentError(problem))
 }
 
-/// Rows as typed columns: `window_start`, `window_end`, keys, outputs. Instants are in UTC, enums are text.
+/// Rows as typed columns: `window_start`, `window_end`, `partial` if a range may cut windows, keys, outputs. Instants are in UTC, enums are text.
 ///
 /// # Errors
 /// [`ArrowError`] if a column is not of its type, or two would have one name.
@@ -66,6 +71,10 @@ pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
             columns.push(column);
         }
     }
+    if let Some(partial) = &presented.partial {
+        fields.push(Field::new("partial", DataType::Boolean, false));
+        columns.push(Arc::new(BooleanArray::from(partial.clone())));
+    }
     let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.ty));
     let outputs = metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.ty));
     for ((name, ty), column) in keys.chain(outputs).zip(presented.keys.iter().chain(&presented.outputs)) {
@@ -75,7 +84,23 @@ pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
     }
     check_names(&metric.name, fields.iter().map(Field::name))?;
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(presented.n_rows));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+    let mut schema = Schema::new(fields);
+    if let Some(overflow) = presented.overflow_json() {
+        schema.metadata.insert(OVERFLOW_METADATA.to_owned(), overflow);
+    }
+    RecordBatch::try_new_with_options(Arc::new(schema), columns, &options)
+}
+
+/// Rows as an Arrow IPC stream.
+///
+/// # Errors
+/// As [`record_batch`].
+pub fn arrow_stream(presented: &Presented) -> Result<Vec<u8>, ArrowError> {
+    let batch = record_batch(presented)?;
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+    writer.write(&batch)?;
+    writer.finish()?;
+    writer.into_inner()
 }
 
 fn typed_column(kind: &ir::Kind, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {

@@ -1,10 +1,12 @@
 //! Rows as JSON, a contract with readers: an object per row.
 //!
 //! `{"metric":"revenue","key":{"country":"IN"},"window":{"start":"…","end":"…"},"value":"10.00"}`:
-//! ints are numbers with all digits, decimals are strings with their scale, floats are the shortest
-//! that reads back, timestamps are RFC 3339 (windows in the calendar's zone, all else in UTC), dates
+//! ints are numbers up to ±(2⁵³ − 1), beyond which readers that have only floats would round them, and strings from
+//! there on; decimals are strings with their scale, floats are the shortest that reads back, timestamps are RFC 3339 (windows in the calendar's zone, all else in UTC), dates
 //! `YYYY-MM-DD`, durations µs, a value that is none is null, a list is an array, a record an object,
-//! no window is null.
+//! no window is null. A window of which the range of the request leaves out a part has `"partial":true`.
+//! `"overflow":{"s":2}` follows where `s` depends on an aggregate that could not be computed: expressions over
+//! 2 events left their types; 0 where the result does.
 //!
 //! Rows are written from their columns into the bytes of the answer, and are not parsed again.
 
@@ -78,8 +80,8 @@ impl Serialize for Row<'_> {
             keys.zip(&presented.keys).map(|((name, kind), column)| (name, Cell::of(kind, column, row)));
         object.serialize_entry("key", &Object(keys.collect()))?;
         let window = presented.windows.as_ref().map(|windows| {
-            let (start, end) = windows[row];
-            Object(vec![("start", instant_text(start, zone)), ("end", instant_text(end, zone))])
+            let is_partial = presented.partial.as_ref().is_some_and(|partial| partial[row]);
+            Window { span: windows[row], zone, is_partial }
         });
         object.serialize_entry("window", &window)?;
         let outputs: Vec<_> = outputs
@@ -93,7 +95,32 @@ impl Serialize for Row<'_> {
                 object.serialize_entry("value", &Object(named.collect()))?;
             }
         }
+        let names = metric.output_names().enumerate();
+        let lost = names.filter_map(|(output, name)| Some((name, presented.overflow_at(output, row)?)));
+        let lost: Vec<_> = lost.collect();
+        if !lost.is_empty() {
+            object.serialize_entry("overflow", &Object(lost))?;
+        }
         object.end()
+    }
+}
+
+/// The window of a row. It says that it is partial only if it is.
+struct Window<'a> {
+    span: (i64, i64),
+    zone: Option<&'a ZoneRules>,
+    is_partial: bool,
+}
+
+impl Serialize for Window<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut window = serializer.serialize_map(Some(2 + usize::from(self.is_partial)))?;
+        window.serialize_entry("start", &instant_text(self.span.0, self.zone))?;
+        window.serialize_entry("end", &instant_text(self.span.1, self.zone))?;
+        if self.is_partial {
+            window.serialize_entry("partial", &true)?;
+        }
+        window.end()
     }
 }
 
@@ -106,13 +133,24 @@ impl<T: Serialize> Serialize for Object<'_, T> {
     }
 }
 
+/// The greatest int that every reader of JSON has exactly: browsers read numbers as floats.
+const MOST_EXACT: i128 = (1 << 53) - 1;
+
+/// A number, or beyond ±(2⁵³ − 1) a string.
+fn exact_int<S: Serializer>(value: i128, serializer: S) -> Result<S::Ok, S::Error> {
+    match i64::try_from(value) {
+        Ok(number) if value.abs() <= MOST_EXACT => serializer.serialize_i64(number),
+        _ => serializer.serialize_str(&value.to_string()),
+    }
+}
+
 impl Serialize for Cell<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
             Cell::Null => serializer.serialize_unit(),
             Cell::Bool(value) => serializer.serialize_bool(value),
-            Cell::Int(value) | Cell::Duration(value) => serializer.serialize_i64(value),
-            Cell::Int128(value) => serializer.serialize_i128(value),
+            Cell::Int(value) | Cell::Duration(value) => exact_int(value.into(), serializer),
+            Cell::Int128(value) => exact_int(value, serializer),
             Cell::Decimal(value, scale) => serializer.serialize_str(&decimal_text(value, scale)),
             Cell::Float(value) => serializer.serialize_f64(value),
             Cell::String(value) => serializer.serialize_str(value),
@@ -146,6 +184,21 @@ mod tests {
         {
             assert_eq!(to_json(&Cell::Float(value)).unwrap(), text);
         }
-        assert_eq!(to_json(&Cell::Int128(i128::MIN)).unwrap(), i128::MIN.to_string());
+    }
+
+    #[test]
+    fn ints_that_a_browser_would_round_are_strings() {
+        for (value, text) in [
+            (0, "0".to_owned()),
+            (MOST_EXACT, MOST_EXACT.to_string()),
+            (-MOST_EXACT, (-MOST_EXACT).to_string()),
+            (MOST_EXACT + 1, format!("\"{}\"", MOST_EXACT + 1)),
+            (-MOST_EXACT - 1, format!("\"{}\"", -MOST_EXACT - 1)),
+            (i128::MIN, format!("\"{}\"", i128::MIN)),
+        ] {
+            assert_eq!(to_json(&Cell::Int128(value)).unwrap(), text);
+        }
+        assert_eq!(to_json(&Cell::Int(i64::MAX)).unwrap(), format!("\"{}\"", i64::MAX));
+        assert_eq!(to_json(&Cell::Duration(-7)).unwrap(), "-7");
     }
 }

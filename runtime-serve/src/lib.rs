@@ -9,7 +9,8 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `read_options`, `roll_up`, `window_assembly` | states that segments keep → states of the windows and keys that are read |
+//! | `read_options`, `range`, `roll_up`, `window_assembly` | states that segments keep → states of the windows and keys that are read |
+//! | `overflow` | what could not be computed |
 //! | `present`, `derive` | states → rows, of base metrics and of derived ones |
 //! | `cell`, `json`, `text_table`, `export` | rows → JSON, text, CSV, Arrow |
 //! | `merge`, `indexed_segment`, `published` | one version of what is served |
@@ -27,9 +28,11 @@ mod indexed_segment;
 mod json;
 mod local_serving;
 mod merge_segments;
+mod overflow;
 mod present;
 mod published;
 mod query;
+mod range;
 mod read_options;
 mod roll_up;
 mod row_selection;
@@ -40,11 +43,12 @@ mod window_assembly;
 pub use cell::value_at;
 pub use derive::derive;
 pub use error::ServeError;
-pub use export::{csv, record_batch};
+pub use export::{OVERFLOW_METADATA, arrow_stream, csv, record_batch};
 pub use indexed_segment::IndexedSegment;
 pub use json::{json_lines, to_json};
 pub use local_serving::{LocalServing, Versions};
 pub use merge_segments::merge;
+pub use overflow::{Overflow, OverflowSummary};
 pub use present::{Presented, present, read};
 pub use published::Published;
 pub use query::Query;

@@ -11,6 +11,7 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use metricc_client::{Explained, ReadRequest, Served, ServedMetric, Serving, ServingError, until_error};
 use metricc_compiler::{DerivedPlan, MetricPlan};
+use metricc_ir::Calendar;
 use metricc_log::Frontier;
 use tokio::sync::watch;
 
@@ -44,6 +45,11 @@ impl LocalServing {
             published: watch::Sender::new(Arc::default()),
             retired: Arc::default(),
         }
+    }
+
+    /// The same metrics, with the calendars that a `grain` may name. Without them it names zones alone.
+    pub fn with_calendars(self, calendars: &[(String, Calendar)]) -> Self {
+        LocalServing { catalogue: Arc::new(self.catalogue.with_calendars(calendars)), ..self }
     }
 
     /// Replaces what is served of the sources of these metrics: for each metric the segments that cover the
@@ -84,6 +90,16 @@ impl LocalServing {
         self.published.borrow().clone()
     }
 
+    /// The first version from now on that is as wanted; it never comes if nothing more is published.
+    pub async fn published_when(&self, is_wanted: impl FnMut(&Arc<Published>) -> bool) -> Arc<Published> {
+        let mut versions = self.published.subscribe();
+        match versions.wait_for(is_wanted).await {
+            Ok(published) => published.clone(),
+            // The sender is this value's.
+            Err(_) => self.published(),
+        }
+    }
+
     /// The frontier up to which a source is served; `None` if nothing of it was published.
     pub fn frontier(&self, source: &str) -> Option<Frontier> {
         self.published.borrow().frontier(source).cloned()
@@ -113,6 +129,9 @@ impl LocalServing {
             let problem = "`at` names one frontier: a subscription follows the newest one";
             return Err(ServingError::Request(problem.to_owned()));
         }
+        if let Err(error @ ServingError::Request(_)) = query.check_covered(&self.published()) {
+            return Err(error);
+        }
         let mut versions = self.published.subscribe();
         // The newest version is the first item.
         versions.mark_changed();
@@ -125,7 +144,9 @@ impl LocalServing {
                     let published = versions.borrow_and_update().clone();
                     let frontier = Some(query.frontier(&published));
                     // Another source may have moved, or batch may have taken over what the tail had.
-                    if frontier != seen {
+                    if frontier != seen
+                        && !matches!(query.check_covered(&published), Err(ServingError::Behind { .. }))
+                    {
                         seen = frontier;
                         return Some(((query, published), (versions, seen)));
                     }
@@ -142,6 +163,7 @@ impl LocalServing {
     /// A query that the newest version answers.
     fn at_newest(&self, published: &Published, request: ReadRequest) -> Result<Query, ServingError> {
         let query = self.query(request)?;
+        query.check_covered(published)?;
         if query.is_at(published) {
             return Ok(query);
         }

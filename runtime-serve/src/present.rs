@@ -13,6 +13,8 @@ use metricc_compiler::{CompileError, MetricPlan, Segment, SegmentError, Spread, 
 use metricc_ir as ir;
 use metricc_ir::calendar::ZoneRules;
 
+use crate::overflow::{self, Overflow};
+use crate::range::zone_of;
 use crate::roll_up::{Grouped, starts};
 use crate::window_assembly::assemble;
 use crate::{ReadOptions, ServeError};
@@ -26,10 +28,15 @@ pub struct Presented {
     pub n_rows: usize,
     /// Start and end of each row's window, µs; `None` for a metric of all time.
     pub windows: Option<Vec<(i64, i64)>>,
+    /// Whether each window lacks some of the metric's windows, since the range of the request leaves them out;
+    /// `None` if no range can cut a window.
+    pub partial: Option<Vec<bool>>,
     /// One column per key of the metric.
     pub keys: Vec<ArrayRef>,
     /// One column per output of the metric.
     pub outputs: Vec<ArrayRef>,
+    /// For each output, the rows that depend on what could not be computed; `None`: no row does.
+    pub overflow: Vec<Option<Overflow>>,
 }
 
 impl Presented {
@@ -39,18 +46,17 @@ impl Presented {
         Presented {
             n_rows: 0,
             windows: (row_type.window != ir::Window::AllTime).then(Vec::new),
+            partial: None,
             keys: row_type.keys.iter().map(|key| column(&key.ty)).collect(),
             outputs: row_type.outputs.iter().map(|output| column(&output.ty)).collect(),
+            overflow: vec![None; row_type.outputs.len()],
             row_type: Arc::new(row_type),
         }
     }
 
     /// The time zone of the windows' instants: that of the metric's calendar; `None` is UTC.
     pub(crate) fn window_zone(&self) -> Option<ZoneRules> {
-        match &self.row_type.window {
-            ir::Window::Calendar(_, calendar) => ZoneRules::named(&calendar.zone),
-            _ => None,
-        }
+        zone_of(&self.row_type.window)
     }
 
     /// Some of the rows: one flag for each.
@@ -66,12 +72,18 @@ impl Presented {
                 .map_err(|error| CompileError::engine(&self.row_type.name, error))
         };
         let (keys, outputs) = (columns(&self.keys)?, columns(&self.outputs)?);
-        let windows = self.windows.as_ref().map(|windows| {
-            let kept = windows.iter().zip(selected).filter(|(_, is_selected)| **is_selected);
-            kept.map(|(window, _)| *window).collect()
-        });
-        Ok(Presented { n_rows: flags.true_count(), row_type: self.row_type, windows, keys, outputs })
+        let windows = self.windows.as_ref().map(|windows| kept(windows, selected));
+        let partial = self.partial.as_ref().map(|partial| kept(partial, selected));
+        let overflow = overflow::filtered(&self.overflow, &flags)
+            .map_err(|error| CompileError::engine(&self.row_type.name, error))?;
+        let (n_rows, row_type) = (flags.true_count(), self.row_type);
+        Ok(Presented { n_rows, row_type, windows, partial, keys, outputs, overflow })
     }
+}
+
+fn kept<T: Copy>(values: &[T], selected: &[bool]) -> Vec<T> {
+    let kept = values.iter().zip(selected).filter(|(_, is_selected)| **is_selected);
+    kept.map(|(value, _)| *value).collect()
 }
 
 /// Presents a segment. An ungrouped metric of all time has one row, even over no events; all others have a
@@ -95,20 +107,22 @@ pub fn read(plan: &MetricPlan, segment: &Segment, options: &ReadOptions) -> Resu
     let states = if is_ungrouped && states.num_rows() == 0 { identity_row(form)? } else { states };
     let n_rows = states.num_rows();
     let (groups, states) = states.columns().split_at(form.n_group_columns);
-    let outputs = outputs(plan, states, n_rows)?;
+    let (outputs, overflow) = outputs(plan, states, n_rows)?;
     let (window, keys) = groups.split_at(groups.len() - metric.keys.len());
     let windows = if is_windowed { Some(windows(&metric, window)?) } else { None };
-    let keys = keys.to_vec();
-    Ok(Presented { row_type: Arc::new(metric.row_type()), n_rows, windows, keys, outputs })
+    let partial = options.partial(&plan.metric.window, windows.as_deref());
+    let (row_type, keys) = (Arc::new(metric.row_type()), keys.to_vec());
+    Ok(Presented { row_type, n_rows, windows, partial, keys, outputs, overflow })
 }
 
+/// Outputs, and for each of them the rows that could not be computed.
+pub(crate) type Outputs = (Vec<ArrayRef>, Vec<Option<Overflow>>);
+
 /// The outputs of a metric over states, given as one column for each of the presented form.
-fn outputs(plan: &MetricPlan, states: &[ArrayRef], n_rows: usize) -> Result<Vec<ArrayRef>, ServeError> {
-    let aggregates = plan
-        .aggregates
-        .iter()
-        .map(|aggregate| aggregate.monoid.present(&states[aggregate.state]))
-        .collect::<Result<Vec<_>, _>>()?;
+fn outputs(plan: &MetricPlan, states: &[ArrayRef], n_rows: usize) -> Result<Outputs, ServeError> {
+    let presented = (0..plan.aggregates.len()).map(|index| overflow::presented(plan, index, states));
+    let (aggregates, lost): (Vec<ArrayRef>, Vec<Option<Overflow>>) =
+        presented.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     let name = &plan.metric.name;
     let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
     let scope = RecordBatch::try_new_with_options(plan.presented_schema.clone(), aggregates, &options)
@@ -118,7 +132,8 @@ fn outputs(plan: &MetricPlan, states: &[ArrayRef], n_rows: usize) -> Result<Vec<
         .outputs
         .iter()
         .map(|output| output.evaluate(&scope).and_then(|value| value.into_array(n_rows)).map_err(failed));
-    Ok(outputs.collect::<Result<_, CompileError>>()?)
+    let overflow = plan.metric.outputs.iter().map(|output| overflow::of_output(&output.expr, &lost));
+    Ok((outputs.collect::<Result<_, CompileError>>()?, overflow.collect()))
 }
 
 /// The outputs of a metric over no events, as columns of one row.
@@ -128,7 +143,7 @@ pub(crate) fn identity_outputs(plan: &MetricPlan) -> Result<Vec<ArrayRef>, Serve
         _ => &plan.form,
     };
     let identities = form.monoids.iter().map(|monoid| identity_column(monoid.as_ref()));
-    outputs(plan, &identities.collect::<Result<Vec<_>, _>>()?, 1)
+    Ok(outputs(plan, &identities.collect::<Result<Vec<_>, _>>()?, 1)?.0)
 }
 
 /// Start and end of each window: from the column of starts, and that of ends where the starts do not give

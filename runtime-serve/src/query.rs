@@ -8,7 +8,6 @@ use metricc_client::{
     Explained, ExplainedMetric, ExplainedPart, ReadReceipt, ReadRequest, Served, ServedPart, ServingError,
 };
 use metricc_compiler::{MetricPlan, Segment};
-use metricc_ir::grain;
 
 use crate::catalogue::{Catalogue, CatalogueEntry, ServedPlan};
 use crate::published::PublishedMetric;
@@ -28,11 +27,8 @@ pub struct Query {
 impl Query {
     pub(crate) fn new(catalogue: &Catalogue, request: ReadRequest) -> Result<Self, ServingError> {
         let entry = catalogue.entry(&request)?.clone();
-        let grain = request.grain.as_ref().map(|text| grain(text, entry.window())).transpose();
-        let grain = grain.map_err(|problem| ServingError::Request(format!("`grain`: {problem}")))?;
-        let micros = |instant: metricc_client::jiff::Timestamp| instant.as_microsecond();
-        let (from, to) = (request.from.map(micros), request.to.map(micros));
-        let options = ReadOptions { from, to, grain, keys: None };
+        let grain = catalogue.grain(&request, entry.window())?;
+        let options = ReadOptions::of_range(entry.window(), request.from, request.to, grain);
         let selection = Selection::new(&request.metric, &entry.row_type.keys, &request.keys, request.latest)?;
         Ok(Query { entry, request, options, selection })
     }
@@ -51,6 +47,27 @@ impl Query {
     pub fn frontier(&self, published: &Published) -> Vec<u64> {
         let frontiers = self.sources().iter().filter_map(|name| published.frontier(name));
         frontiers.flat_map(|frontier| frontier.0.iter().copied()).collect()
+    }
+
+    /// Checks that a version covers the frontier that the request asks for at least.
+    ///
+    /// # Errors
+    /// [`ServingError::Behind`] if it ends before, [`ServingError::Request`] if it has another number of partitions.
+    pub fn check_covered(&self, published: &Published) -> Result<(), ServingError> {
+        let Some(wanted) = &self.request.min_frontier else { return Ok(()) };
+        let frontier = self.frontier(published);
+        let is_whole = self.sources().iter().all(|source| published.frontier(source).is_some());
+        if is_whole && frontier.len() != wanted.len() {
+            let problem = "offsets: it takes one for each partition of the metric's sources";
+            let (given, known) = (wanted.len(), frontier.len());
+            return Err(ServingError::Request(format!(
+                "`min_frontier` has {given} {problem}, which are {known}"
+            )));
+        }
+        if is_whole && frontier.iter().zip(wanted).all(|(served, wanted)| served >= wanted) {
+            return Ok(());
+        }
+        Err(ServingError::Behind { wanted: wanted.clone(), frontier })
     }
 
     /// Whether a version is of the frontier that the request asks for.
@@ -78,6 +95,8 @@ impl Query {
             metric: self.entry.metric.name.clone(),
             hash: self.entry.metric.hash.clone(),
             frontier: self.frontier(published),
+            unit: self.entry.row_type.unit.clone(),
+            notes: self.options.notes(&self.entry.metric.name, self.entry.window()),
             rows: self.rows(published).map_err(failed)?,
             receipt: self.request.receipt.then(|| self.receipt(published)),
         })
@@ -89,7 +108,10 @@ impl Query {
     /// [`ServingError`].
     pub fn explain(&self, published: &Published) -> Result<Explained<Presented>, ServingError> {
         let answer = self.answer(published)?;
-        let of = self.entry.plan.base().iter().map(|plan| self.explain_base(plan, published));
+        // A metric that is read at several offsets is an operand several times.
+        let mut seen = BTreeSet::new();
+        let base = self.entry.plan.base().iter().filter(|plan| seen.insert(&plan.metric.name));
+        let of = base.map(|plan| self.explain_base(plan, published));
         Ok(Explained { answer, of: of.collect::<Result<_, _>>()? })
     }
 

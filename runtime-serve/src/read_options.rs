@@ -21,8 +21,9 @@ pub struct ReadOptions {
 impl ReadOptions {
     /// Checks that a metric with a window has such rows.
     pub(crate) fn check(&self, metric: &str, window: &Window) -> Result<(), ServeError> {
-        let has_range = self.from.is_some() || self.to.is_some() || self.grain.is_some();
-        if *window == Window::AllTime && has_range {
+        let has_windows = self.grain.as_ref().is_some_and(|grain| *grain != Window::AllTime);
+        let chooses = self.from.is_some() || self.to.is_some() || has_windows;
+        if *window == Window::AllTime && chooses {
             return Err(ServeError::options(metric, "is of all time: it has no windows to choose from"));
         }
         if let (Some(from), Some(to)) = (self.from, self.to)
@@ -37,8 +38,8 @@ impl ReadOptions {
             Some(Window::Sliding { .. } | Window::Session { .. }) => {
                 Err(ServeError::options(metric, "cannot be rolled up to windows that overlap"))
             }
-            Some(_) if !is_disjoint => {
-                let window = spelling::window(window);
+            Some(grain) if !is_disjoint && grain != window => {
+                let window = spelling::window(&window.cut());
                 Err(ServeError::options(metric, format!("is `{window}`: such windows cannot be rolled up")))
             }
             _ => Ok(()),

@@ -9,7 +9,7 @@ use arrow::datatypes::TimestampMicrosecondType;
 use metricc_compiler::scalar::WindowRule;
 use metricc_compiler::{CompileError, MetricPlan, StateForm};
 use metricc_ir::calendar::instant_text;
-use metricc_ir::{Metric, Window, spelling};
+use metricc_ir::{CalendarUnit, Metric, Window, spelling};
 
 use crate::ServeError;
 
@@ -103,14 +103,35 @@ fn coarser(metric: &Metric, fine: &ArrayRef, window: &Window) -> Result<ArrayRef
         }
         let is_border = |instant: &i64| of_metric.start_of(*instant) == *instant;
         if let Some(border) = [start, rule.end_of(start)].into_iter().find(|instant| !is_border(instant)) {
-            let (fine, coarse) = (spelling::window(&metric.window), spelling::window(window));
+            let [fine, coarse] = [&metric.window, window].map(|window| spelling::window(&window.cut()));
             let at = instant_text(border, None);
-            let problem =
-                format!("is `{fine}`: one of its windows lies in two of `{coarse}`, which meet at {at}");
+            let way_out = fitting(&metric.window, window, border)
+                .map_or_else(String::new, |fitting| format!("; a metric that is `{fitting}` can be read so"));
+            let problem = format!(
+                "is `{fine}`: one of its windows lies in two of `{coarse}`, which meet at {at}{way_out}"
+            );
             return Err(ServeError::options(&metric.name, problem));
         }
     }
     Ok(Arc::new(TimestampMicrosecondArray::from(coarse)))
+}
+
+/// Windows with a border where those of a metric have none, as the language writes them.
+fn fitting(of_metric: &Window, coarse: &Window, border: i64) -> Option<String> {
+    let shorter = match (of_metric, coarse) {
+        (Window::Tumbling(width), _) => {
+            let (mut width, mut rest) = (*width, border.rem_euclid(*width));
+            while rest > 0 {
+                (width, rest) = (rest, width % rest);
+            }
+            Window::Tumbling(width)
+        }
+        (Window::Calendar(_, of_metric), Window::Calendar(_, coarse)) if of_metric.zone == coarse.zone => {
+            Window::Calendar(CalendarUnit::Day, of_metric.clone())
+        }
+        _ => return None,
+    };
+    Some(spelling::window(&shorter.cut()))
 }
 
 /// The starts of windows, µs. In a canonical table of states they ascend.

@@ -10,7 +10,7 @@ use crate::{Presented, to_json};
 /// Rows of text with a header, ready to be laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextTable {
-    /// Column names: `window_start`, `window_end`, keys, outputs.
+    /// Column names: `window_start`, `window_end`, `partial` if a range may cut windows, keys, outputs.
     pub header: Vec<String>,
     /// Per column, whether it holds numbers.
     pub is_number: Vec<bool>,
@@ -28,6 +28,10 @@ pub fn text_table(presented: &Presented) -> TextTable {
         header.extend(["window_start".to_owned(), "window_end".to_owned()]);
         is_number.extend([false, false]);
     }
+    if presented.partial.is_some() {
+        header.push("partial".to_owned());
+        is_number.push(false);
+    }
     let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.ty.kind));
     let outputs =
         metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.ty.kind));
@@ -41,8 +45,9 @@ pub fn text_table(presented: &Presented) -> TextTable {
             let (start, end) = windows[row];
             [Some(instant_text(start, zone.as_ref())), Some(instant_text(end, zone.as_ref()))]
         });
+        let partial = presented.partial.iter().map(|partial| Some(partial[row].to_string()));
         let cells = columns.iter().map(|((_, kind), column)| Cell::of(kind, column, row).text());
-        window.chain(cells).collect()
+        window.chain(partial).chain(cells).collect()
     });
     TextTable { rows: rows.collect(), header, is_number }
 }

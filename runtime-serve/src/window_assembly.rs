@@ -48,7 +48,7 @@ pub(crate) fn assemble<'a>(
         }
         None if metric.window.has_start() => {
             let states = in_range(&metric.name, &grouped.states, *from, *to)?;
-            match grain.as_ref().filter(|window| **window != metric.window) {
+            match grain.as_ref().filter(|window| !window.is_cut_as(&metric.window)) {
                 Some(window) => by_window(plan, &metric, &states, window),
                 None => Ok(Grouped { states, ..grouped }),
             }

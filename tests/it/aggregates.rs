@@ -24,7 +24,9 @@ const ALL: &str = "{
 fn all_over(records: &[&str]) -> String {
     let lines = agreed(&format!("{SOURCE}metric m = {ALL} {{ from events }}\n"), records);
     assert_eq!(lines.len(), 1, "{lines:?}");
-    lines[0].split_once("\"value\":").expect("a value").1.trim_end_matches('}').to_owned() + "}"
+    let value = lines[0].split_once("\"value\":").expect("a value").1;
+    let value = value.split_once(",\"overflow\":").map_or(value, |(value, _)| value);
+    value.trim_end_matches('}').to_owned() + "}"
 }
 
 /// The value of a field in the text of a record.
@@ -77,7 +79,7 @@ fn c31_c34_the_largest_and_smallest_values_are_exact() {
     ];
     let records: Vec<&str> = records.iter().map(String::as_str).collect();
     let all = all_over(&records);
-    assert_eq!(field(&all, "sum_n"), "-9223372036854775808");
+    assert_eq!(field(&all, "sum_n"), "\"-9223372036854775808\"");
     assert_eq!(field(&all, "sum_x"), "1e+308");
     // 10^36 with two decimal places has one digit too many.
     assert_eq!(field(&all, "sum_d"), "null");

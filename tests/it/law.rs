@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use metricc::{Bound, Engine};
 use metricc_ir as ir;
 use metricc_log::Frontier;
-use metricc_tests::generate::files::{Layout, write_csv, write_ndjson};
+use metricc_tests::generate::files::{Layout, write_csv, write_json, write_ndjson};
 use metricc_tests::generate::logs::{self, LogOptions};
 use metricc_tests::generate::metrics::{self as generated_metrics, Coverage, Generated};
 use metricc_tests::generate::parquet_files::write_parquet;
@@ -39,12 +39,13 @@ fn check(seed: u64, generated: &Generated, coverage: &mut Coverage) {
     };
     let events = logs::log(&shape.source(), &LogOptions::new(seed, n_events));
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let format = random.random_range(0..3);
+    let format = random.random_range(0..4);
     let layout = Layout { seed, n_files: random.random_range(1..4), is_hostile: format == 0 };
     let source = shape.source();
     let written = match format {
         0 => write_ndjson(folder.path(), &source, &events, &layout),
         1 if !shape.has_lists => write_csv(folder.path(), &source, &events, &layout),
+        2 => write_json(folder.path(), &source, &events, &layout),
         _ => write_parquet(folder.path(), &source, &events, &layout, random.random_range(1..40)),
     }
     .expect("the log is written");

@@ -1,11 +1,13 @@
 //! Integration tests: the law, the conformance cases, the compiler stages, the front ends and the node.
 
 mod aggregates;
+mod cases;
 mod conformance;
 mod conformance_index;
 mod derived;
 mod derived_from_rust;
 mod docs;
+mod exact;
 mod explain;
 mod formatter;
 mod front_ends;
@@ -13,12 +15,15 @@ mod fuzz;
 mod golden;
 mod law;
 mod layers;
+mod names_and_paths;
 mod node;
 mod presentation;
+mod ranges;
 mod reading;
 mod roll_up;
 mod serving;
 mod shared_scan;
+mod spelled;
 mod streaming;
 mod stub;
 mod tables;

@@ -38,7 +38,9 @@ fn start(text: &str, folder: &Path, imports: &Imports, every: Duration) -> Arc<N
     config.data = folder.to_owned();
     config.batch.every = every;
     config.speed.refresh = Duration::from_millis(5);
-    let node = Arc::new(Node::start(&config, &metrics, imports).expect("it starts"));
+    let node = Arc::new(
+        Node::start(&config, &metrics, &package.checked.package.calendars, imports).expect("it starts"),
+    );
     until(|| node.is_ready());
     node
 }

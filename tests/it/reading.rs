@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use metricc::jiff::Timestamp;
+use metricc::jiff::civil::date;
 use metricc::user_defined::Imports;
 use metricc::{
     Bound, Engine, EngineOptions, Event, Events, Format, HttpServing, LocalServing, Metric, ReadRequest,
@@ -39,7 +40,7 @@ struct Visit {
 fn views(visits: Events<Visit>) -> Metric {
     visits
         .key_by(|v| v.page)
-        .every(day("Asia/Kolkata"))
+        .every(day("Asia/Kolkata").weeks_from("sunday"))
         .aggregate(|e| Value { visits: e.count(), readers: e.distinct(|v| v.id).within(0.01) })
 }
 
@@ -209,6 +210,46 @@ fn a_process_and_a_node_give_the_same_typed_rows() {
 }
 
 #[test]
+fn dates_of_a_range_are_those_of_the_calendar_and_cut_windows_are_partial() {
+    block_on(async {
+        let node = Node::new();
+        node.publish(10, 24);
+        let http = node.listen().await;
+        for serving in [&node.serving as &dyn Serving, &http] {
+            let at = |text: &str| text.parse::<Timestamp>().expect("a timestamp");
+            let by_date = views().range(serving, date(2026, 4, 25), date(2026, 4, 26)).await.expect("rows");
+            let by_instant = views().range(serving, at("2026-04-24T18:30:00Z"), at("2026-04-25T18:30:00Z"));
+            assert_eq!(by_date.rows, by_instant.await.expect("rows").rows);
+            assert!(by_date.notes.is_empty() && by_date.rows.iter().all(|row| !row.window.partial));
+            let cut =
+                views().range(serving, at("2026-04-24T18:30:01Z"), date(2026, 4, 27)).await.expect("rows");
+            assert!(cut.rows.iter().all(|row| row.window.start == at("2026-04-25T18:30:00Z")));
+            assert_eq!(cut.notes.len(), 1, "{:?}", cut.notes);
+
+            // 2026-04-26 is a Sunday, on which the weeks of the calendar start.
+            let weeks = |grain: &str| ReadRequest {
+                metric: "views".to_owned(),
+                from: Some(date(2026, 4, 25).into()),
+                grain: Some(grain.to_owned()),
+                ..ReadRequest::default()
+            };
+            let served = serving.read(weeks("week")).await.expect("rows");
+            let seen = serving.subscribe(weeks("week in Asia/Kolkata")).next().await.expect("an answer");
+            let starts = |served: &metricc::Served| {
+                let rows = metricc::TypedRows::<views::Definition>::of(served).expect("rows").rows;
+                let mut starts: Vec<_> =
+                    rows.iter().map(|row| (row.window.start.to_string(), row.window.partial)).collect();
+                starts.dedup();
+                starts
+            };
+            let start = |day: &str, partial: bool| (format!("2026-04-{day}T18:30:00Z"), partial);
+            assert_eq!(starts(&served), [start("18", true), start("25", false)]);
+            assert_eq!(starts(&seen.expect("rows")), [start("19", true)]);
+        }
+    });
+}
+
+#[test]
 fn the_bytes_of_http_are_the_json_of_the_answer() {
     block_on(async {
         let node = Node::new();
@@ -216,7 +257,7 @@ fn the_bytes_of_http_are_the_json_of_the_answer() {
         let http = node.listen().await;
         for (metric, receipt) in [("views", false), ("views", true), ("total", true)] {
             let request = ReadRequest { metric: metric.to_owned(), receipt, ..ReadRequest::default() };
-            let bytes = http.read_as(&request, Format::Json).await.expect("an answer");
+            let bytes = http.read_as(&request, Format::Json).await.expect("an answer").bytes;
             let served = node.serving.read(request.clone()).await.expect("an answer");
             assert_eq!(String::from_utf8_lossy(&bytes), serde_json::to_string(&served).expect("JSON"));
             let explained = node.serving.explain(request.clone()).await.expect("an answer");
@@ -282,7 +323,7 @@ fn rejected_requests_have_a_reason() {
             assert_eq!(unknown, "no metric `veiws` is served; there are `total`, `views`");
             let key = ask("views", Some("pgae")).await.expect_err("no such key").to_string();
             assert_eq!(key, "metric `views` has no key `pgae`; it has `page`");
-            let from = Some(Timestamp::UNIX_EPOCH);
+            let from = Some(Timestamp::UNIX_EPOCH.into());
             let request = ReadRequest { metric: "total".to_owned(), from, ..ReadRequest::default() };
             let windows = serving.read(request).await.expect_err("no windows").to_string();
             assert_eq!(windows, "metric `total` is of all time: it has no windows to choose from");
@@ -291,7 +332,10 @@ fn rejected_requests_have_a_reason() {
         }
         let nobody = HttpServing::new("http://127.0.0.1:1").expect("a URL");
         let error = nobody.metrics().await.expect_err("nobody").to_string();
-        assert!(error.starts_with("http://127.0.0.1:1/v1/metrics: ") && error.contains("refused"), "{error}");
+        assert!(
+            error.starts_with("http://127.0.0.1:1: no node answers") && error.contains("refused"),
+            "{error}"
+        );
         assert!(HttpServing::new("ftp://x").is_err());
     });
 }

@@ -150,7 +150,7 @@ fn impossible_roll_ups_are_errors() {
     let problem = |name: &str, grain: &str| {
         let index = bound.plan.metrics.iter().position(|plan| plan.metric.name == name).expect("a metric");
         let plan = &bound.plan.metrics[index];
-        let grain = metricc_ir::grain(grain, &plan.metric.window).expect("a window");
+        let grain = metricc_ir::grain(grain, &plan.metric.window, &[]).expect("a window");
         let reading = ReadOptions { grain: Some(grain), ..ReadOptions::default() };
         lines(plan, &segments[index], &reading).expect_err(name)
     };

@@ -41,6 +41,7 @@ pub fn monoid(op: &AggregateOp, inputs: &[DataType]) -> Result<Arc<dyn Monoid>> 
         }
         (AggregateOp::Sum, [input]) => numbers::sum(op, input),
         (AggregateOp::Mean, [input]) => numbers::mean(op, input),
+        (AggregateOp::WideMean, [input]) => numbers::wide_mean(op, input),
         (AggregateOp::Variance | AggregateOp::Stddev, [input]) => numbers::moments(op, input),
         (AggregateOp::Skewness | AggregateOp::Kurtosis, [input]) => numbers::powers(op, input),
         (

@@ -15,7 +15,7 @@ use crate::moments::{Relation, Shape};
 use crate::word_groups::WordMonoid;
 use crate::word_monoids::{
     BitsAnd, BitsOr, BitsXor, DecimalMean, DecimalMoments, DecimalPairs, DecimalPowers, DecimalSum, IntMean,
-    IntMoments, IntPairs, IntPowers, IntSum,
+    IntMoments, IntPairs, IntPowers, IntSum, WideMean,
 };
 use crate::{Monoid, Result, Size};
 
@@ -60,6 +60,16 @@ pub(super) fn mean(op: &AggregateOp, input: &DataType) -> Result<Arc<dyn Monoid>
         }
         _ => does_not_fit(op, input),
     }
+}
+
+/// Of ints of 128 bits: a float, as of those of 64.
+pub(super) fn wide_mean(op: &AggregateOp, input: &DataType) -> Result<Arc<dyn Monoid>> {
+    if *input != DataType::Decimal128(38, 0) {
+        return does_not_fit(op, input);
+    }
+    let (name, laws) = (format!("{}(int128)", op.name()), laws_of(op, Size::Fixed(32)));
+    let description = describe(name, laws, std::slice::from_ref(input), DataType::Float64);
+    Ok(WordMonoid::boxed(description, WideMean))
 }
 
 pub(super) fn moments(op: &AggregateOp, input: &DataType) -> Result<Arc<dyn Monoid>> {

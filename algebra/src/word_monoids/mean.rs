@@ -8,7 +8,7 @@ use num_traits::ToPrimitive;
 
 use super::count_sum::decimals;
 use super::{big, check_count, narrow, sign_word, two_words, within_38_digits};
-use crate::rounding::{ratio_i128_to_f64, round_half_even};
+use crate::rounding::{ratio_i128_to_f64, ratio_to_f64, round_half_even};
 use crate::word_groups::WordKernel;
 use crate::{Checked, WordOp};
 
@@ -83,6 +83,30 @@ impl WordKernel<4> for DecimalMean {
     }
     fn present(&self, states: &[[u64; 4]]) -> Checked<ArrayRef> {
         decimals(states.iter().map(|state| self.mean(state)), self.presented_scale())
+    }
+}
+
+/// Mean of ints of 128 bits, as a float: count, sum.
+#[derive(Debug, Clone)]
+pub(crate) struct WideMean;
+
+impl WordKernel<4> for WideMean {
+    const PROGRAM: &'static [WordOp] = DecimalMean::PROGRAM;
+    type Column = Decimal128Array;
+
+    #[inline]
+    fn state(value: i128) -> [u64; 4] {
+        DecimalMean::state(value)
+    }
+    fn check(&self, state: &[u64; 4]) -> Checked<()> {
+        check_sum(state[0], &state[1..])
+    }
+    fn present(&self, states: &[[u64; 4]]) -> Checked<ArrayRef> {
+        let mean = |[count, sum @ ..]: &[u64; 4]| match narrow(sum) {
+            Some(sum) => ratio_i128_to_f64(sum, i128::from(*count)),
+            None => ratio_to_f64(&big(sum), &BigInt::from(*count)),
+        };
+        Ok(Arc::new(states.iter().map(mean).collect::<Float64Array>()))
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) use arg_extreme::ChosenWords;
 pub(crate) use bits::{BitsAnd, BitsOr, BitsXor};
 pub(crate) use count_sum::{Count, DecimalSum, IntSum};
 pub(crate) use extreme::{BooleanExtreme, DecimalExtreme, Extreme};
-pub(crate) use mean::{DecimalMean, IntMean};
+pub(crate) use mean::{DecimalMean, IntMean, WideMean};
 pub(crate) use moments::{DecimalMoments, IntMoments};
 pub(crate) use powers::{DecimalPairs, DecimalPowers, IntPairs, IntPowers};
 

@@ -38,6 +38,7 @@ pub(crate) fn ops() -> Vec<Op> {
         Op::Count,
         Op::Sum,
         Op::Mean,
+        Op::WideMean,
         Op::Min,
         Op::Max,
         Op::Variance,

@@ -90,6 +90,10 @@ fn binary_body(func: &Func, left: Digits, right: Digits, to: Digits, result: &Ki
         Func::Mul if left.scale + right.scale == to.scale => {
             Some(binary(result, move |left, right| to.checked(left.checked_mul(right))))
         }
+        // Ints are truncated; of a division of decimals there are digits after the point.
+        Func::Div if one_scale && to.scale == 0 => Some(binary(result, move |left, right| {
+            to.checked(if right == 0 { None } else { left.checked_div(right) })
+        })),
         Func::Div => {
             // (l / 10^ls) / (r / 10^rs) in units of 10^-ts is l · 10^(ts + rs - ls) / r.
             let (raise_left, raise_right) = (

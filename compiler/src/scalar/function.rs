@@ -8,7 +8,8 @@ use metricc_ir::{Func, Kind, Type};
 use super::compare::alike;
 use super::operand::Body;
 use super::{
-    cast, choose, compare, decimal, float, hash, integer, list, logic, lookup, member, ratio, text, time,
+    cast, choose, compare, decimal, float, hash, integer, list, logic, lookup, member, ratio, record, text,
+    time, wide,
 };
 use crate::CompileError;
 
@@ -20,6 +21,8 @@ pub(super) enum Prepared {
         /// `or`.
         is_or: bool,
     },
+    /// `lost`: evaluates its arguments with the rows that they lose.
+    Lost,
     /// Evaluates the first `n_evaluated` arguments, then the body on them.
     Body {
         /// The arguments after these are constants that the body already holds.
@@ -41,6 +44,9 @@ pub(super) fn prepare(
         && *result == Kind::Bool
     {
         return Ok(Prepared::Chain { is_or: *func == Func::Or });
+    }
+    if let (Func::Lost, [Kind::Bool, ..], Kind::Bool) = (func, kinds, result) {
+        return Ok(Prepared::Lost);
     }
     if let Some((n_evaluated, body)) = member::of_constants(func, kinds, args)? {
         return Ok(Prepared::Body { n_evaluated, body });
@@ -77,6 +83,7 @@ fn body(func: &Func, kinds: &[Kind], result: &Kind) -> Result<Option<Body>, Comp
             choose::extreme(result, *func == Func::Greatest)
         }
         (Func::Hash64, [_, ..]) if *result == Kind::Int => hash::hash64(kinds),
+        (Func::Field(index), [record]) => record::field(*index, record, result),
         (Func::Lookup(table), kinds) => lookup::lookup(table, kinds, result)?,
         (Func::Cast, [from]) => cast::cast(from, result),
         (Func::Ratio, [left, right]) if *result == Kind::Float => ratio::ratio(left, right),
@@ -99,14 +106,23 @@ fn body(func: &Func, kinds: &[Kind], result: &Kind) -> Result<Option<Body>, Comp
             Some(list::contains(other))
         }
         (Func::Length, [Kind::List(_)]) => Some(list::length()),
-        (Func::Part(..) | Func::DateIn(_) | Func::TruncateTo(_) | Func::TruncateIn(..), [kind]) => {
-            time::body(func, kind, result)?
-        }
+        (
+            Func::Part(..)
+            | Func::DateIn(_)
+            | Func::TruncateTo(_)
+            | Func::TruncateIn(..)
+            | Func::PeriodTo(_)
+            | Func::PeriodIn(..),
+            [kind],
+        ) => time::body(func, kind, result)?,
         _ => arithmetic(func, kinds, result),
     })
 }
 
 fn arithmetic(func: &Func, kinds: &[Kind], result: &Kind) -> Option<Body> {
+    if kinds.iter().chain([result]).any(wide::is_wide) {
+        return wide::body(func, kinds, result);
+    }
     match kinds.first()? {
         Kind::Int | Kind::Timestamp | Kind::Duration => integer::body(func, kinds, result),
         Kind::Float => float::body(func, kinds, result),
@@ -152,6 +168,7 @@ pub(super) fn name(func: &Func) -> &str {
         Func::Part(..) => "part",
         Func::DateIn(_) => "date",
         Func::TruncateTo(_) | Func::TruncateIn(..) => "truncate",
+        Func::PeriodTo(_) | Func::PeriodIn(..) => "period",
         Func::Abs => "abs",
         Func::Round(_) => "round",
         Func::Floor => "floor",
@@ -160,7 +177,9 @@ pub(super) fn name(func: &Func) -> &str {
         Func::Greatest => "max",
         Func::Hash64 => "hash64",
         Func::Cast => "cast",
+        Func::Field(_) => "field",
         Func::Lookup(_) => "lookup",
+        Func::Lost => "lost",
         Func::UserDefined(import) => &import.name,
     }
 }
@@ -175,12 +194,15 @@ pub(super) fn punctuation(func: &Func, result: &Type) -> (String, String, String
         Func::Matches(pattern) => call(name.into(), format!(", {pattern:?}")),
         Func::Part(part, zone) => call(format!("{part:?}").to_lowercase(), format!(", {zone:?}")),
         Func::DateIn(zone) => call(name.into(), format!(", {zone:?}")),
-        Func::TruncateTo(width_us) => call(name.into(), format!(", {width_us} µs")),
-        Func::TruncateIn(unit, calendar) => {
+        Func::TruncateTo(width_us) | Func::PeriodTo(width_us) => {
+            call(name.into(), format!(", {width_us} µs"))
+        }
+        Func::TruncateIn(unit, calendar) | Func::PeriodIn(unit, calendar) => {
             let unit = format!("{unit:?}").to_lowercase();
             call(name.into(), format!(", {unit}, {:?}, week {}", calendar.zone, calendar.week_start))
         }
         Func::Round(digits) => call(name.into(), format!(", {digits}")),
+        Func::Field(index) => (String::new(), String::new(), format!(".{index}")),
         Func::Lookup(lookup) => {
             let (start, end) = (format!("{}[", lookup.table().name), format!("].{}", lookup.column().name));
             (start, ", ".to_owned(), end)

@@ -1,9 +1,11 @@
 //! Arithmetic on 64-bit integers: `int`, and µs of timestamps and durations. A result that does not fit is
-//! null.
+//! null; one of 128 bits always fits.
 
 use std::sync::Arc;
 
-use arrow::datatypes::{ArrowPrimitiveType, DurationMicrosecondType, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{
+    ArrowPrimitiveType, Decimal128Type, DurationMicrosecondType, Int64Type, TimestampMicrosecondType,
+};
 use metricc_ir::{Func, Kind};
 
 use super::data_type;
@@ -16,6 +18,8 @@ pub(super) fn body(func: &Func, kinds: &[Kind], result: &Kind) -> Option<Body> {
 
     match (func, kinds, result) {
         (Func::Neg | Func::Abs, [Kind::Int], Kind::Int) => unary::<Int64Type>(func, result),
+        (_, [Kind::Int], Kind::Int128) => wide_unary(func, result),
+        (_, [Kind::Int, Kind::Int], Kind::Int128) => wide_binary(func, result),
         (Func::Neg | Func::Abs, [Kind::Duration], Kind::Duration) => unary::<Span>(func, result),
         (_, [Kind::Int, Kind::Int], Kind::Int) => binary::<Int64Type, Int64Type, Int64Type>(func, result),
         (Func::Add | Func::Sub, [Kind::Timestamp, Kind::Duration], Kind::Timestamp) => {
@@ -29,6 +33,46 @@ pub(super) fn body(func: &Func, kinds: &[Kind], result: &Kind) -> Option<Body> {
         }
         _ => None,
     }
+}
+
+/// Of an `int`, as an `int128`.
+fn wide_unary(func: &Func, result: &Kind) -> Option<Body> {
+    let op: fn(i128) -> i128 = match func {
+        Func::Neg => |value| -value,
+        Func::Abs => i128::abs,
+        _ => return None,
+    };
+    let wanted = data_type(result);
+    Some(Arc::new(move |args, n_rows| {
+        unary_total::<Int64Type, Decimal128Type>(one(args)?, n_rows, &wanted, |value| {
+            (op(value.into()), false)
+        })
+    }))
+}
+
+/// Of two `int`s, as an `int128`: no product has more than 38 digits.
+fn wide_binary(func: &Func, result: &Kind) -> Option<Body> {
+    match func {
+        Func::Add => Some(wide(result, |left, right| (left + right, false))),
+        Func::Sub => Some(wide(result, |left, right| (left - right, false))),
+        Func::Mul => Some(wide(result, |left, right| (left * right, false))),
+        Func::Div => {
+            Some(wide(result, |left, right| if right == 0 { (0, true) } else { (left / right, false) }))
+        }
+        Func::Rem => {
+            Some(wide(result, |left, right| if right == 0 { (0, true) } else { (left % right, false) }))
+        }
+        _ => None,
+    }
+}
+
+fn wide(result: &Kind, op: impl Fn(i128, i128) -> (i128, bool) + Send + Sync + 'static) -> Body {
+    let wanted = data_type(result);
+    Arc::new(move |args, n_rows| {
+        binary_total::<Int64Type, Int64Type, Decimal128Type>(args, n_rows, &wanted, |left, right| {
+            op(left.into(), right.into())
+        })
+    })
 }
 
 fn unary<T: ArrowPrimitiveType<Native = i64>>(func: &Func, result: &Kind) -> Option<Body> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::Array;
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
 use datafusion_common::{DataFusionError, Result as EngineResult, ScalarValue};
@@ -14,7 +14,7 @@ use metricc_ir::{Func, Kind, Type};
 
 use super::function::{self, Prepared};
 use super::operand::{Body, Operand};
-use super::{data_type, logic};
+use super::{data_type, logic, lost};
 use crate::CompileError;
 
 /// A function of the language applied to physical expressions.
@@ -60,26 +60,53 @@ impl Kernel {
     }
 
     fn apply(&self, n_evaluated: usize, body: &Body, batch: &RecordBatch) -> EngineResult<ColumnarValue> {
-        let mut operands = self
+        let operands = self
             .args
             .iter()
             .take(n_evaluated)
             .map(|arg| arg.evaluate(batch).and_then(Operand::of))
             .collect::<EngineResult<Vec<_>>>()?;
-        let is_scalar = operands.iter().all(Operand::is_scalar);
-        if is_scalar {
-            operands = operands.into_iter().map(Operand::into_column).collect();
-        }
-        let n_rows = if is_scalar { 1 } else { batch.num_rows() };
-        let array = body(&operands, n_rows)?;
-        if array.len() != n_rows {
-            return Err(DataFusionError::Internal(format!("{self} gave {} of {n_rows} rows", array.len())));
-        }
-        Ok(if is_scalar {
-            ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
+        let (value, _) = self.applied(operands, body, batch.num_rows())?;
+        let array = value.array();
+        Ok(if value.is_scalar() {
+            ColumnarValue::Scalar(ScalarValue::try_from_array(array, 0)?)
         } else {
-            ColumnarValue::Array(array)
+            ColumnarValue::Array(array.clone())
         })
+    }
+
+    /// The body on evaluated arguments: what it gives, one value for all rows if they are, and the arguments again.
+    pub(super) fn applied(
+        &self,
+        operands: Vec<Operand>,
+        body: &Body,
+        n_rows: usize,
+    ) -> EngineResult<(Operand, Vec<Operand>)> {
+        if !operands.iter().all(Operand::is_scalar) {
+            let array = self.checked(body(&operands, n_rows)?, n_rows)?;
+            return Ok((Operand::column(array), operands));
+        }
+        let columns: Vec<Operand> = operands.into_iter().map(Operand::into_column).collect();
+        let array = self.checked(body(&columns, 1)?, 1)?;
+        let scalars = columns.into_iter().map(|column| Operand::scalar(column.array().clone()));
+        Ok((Operand::scalar(array), scalars.collect()))
+    }
+
+    fn checked(&self, array: ArrayRef, n_rows: usize) -> EngineResult<ArrayRef> {
+        if array.len() == n_rows {
+            return Ok(array);
+        }
+        Err(DataFusionError::Internal(format!("{self} gave {} of {n_rows} rows", array.len())))
+    }
+
+    /// Its arguments.
+    pub(super) fn args(&self) -> &[Arc<dyn PhysicalExpr>] {
+        &self.args
+    }
+
+    /// The function made ready for them.
+    pub(super) fn prepared(&self) -> &Prepared {
+        &self.prepared
     }
 
     fn render(
@@ -111,6 +138,7 @@ impl PhysicalExpr for Kernel {
     fn evaluate(&self, batch: &RecordBatch) -> EngineResult<ColumnarValue> {
         match &self.prepared {
             Prepared::Chain { is_or } => logic::chain(&self.args, *is_or, batch),
+            Prepared::Lost => lost::lost_rows(&self.args, batch),
             Prepared::Body { n_evaluated, body } => self.apply(*n_evaluated, body, batch),
         }
     }

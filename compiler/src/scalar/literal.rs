@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, ListArray, new_empty_array};
+use arrow::array::{ArrayRef, ListArray, StructArray, new_empty_array};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::ScalarValue;
-use metricc_ir::{Kind, Value};
+use metricc_ir::{Kind, RecordField, Value};
 
 use super::data_type;
 use crate::CompileError;
@@ -32,6 +32,9 @@ pub(super) fn scalar(value: &Value, kind: &Kind) -> Result<ScalarValue, CompileE
         (Value::Timestamp(micros), Kind::Timestamp) => ScalarValue::TimestampMicrosecond(Some(*micros), None),
         (Value::Duration(micros), Kind::Duration) => ScalarValue::DurationMicrosecond(Some(*micros)),
         (Value::List(elements), Kind::List(element)) => list(elements, &element.kind, element.optional)?,
+        (Value::Record(values), Kind::Record(fields)) if values.len() == fields.len() => {
+            record(values, fields, kind)?
+        }
         (value, kind) => return Err(CompileError::form("constant", format!("{value:?} is not of `{kind}`"))),
     })
 }
@@ -44,6 +47,19 @@ pub(super) fn column(values: &[&Value], kind: &Kind) -> Result<ArrayRef, Compile
     let scalars = values.iter().map(|value| scalar(value, kind)).collect::<Result<Vec<_>, _>>()?;
     let column = ScalarValue::iter_to_array(scalars);
     column.map_err(|error| CompileError::engine(format!("column of `{kind}`"), error))
+}
+
+fn record(values: &[Value], fields: &[RecordField], kind: &Kind) -> Result<ScalarValue, CompileError> {
+    let failed = |error| CompileError::engine("constant record", error);
+    let parts = values
+        .iter()
+        .zip(fields)
+        .map(|(value, field)| scalar(value, &field.ty.kind)?.to_array().map_err(failed));
+    let DataType::Struct(types) = data_type(kind) else {
+        return Err(CompileError::form("constant record", format!("`{kind}` is no record")));
+    };
+    let record = StructArray::try_new(types, parts.collect::<Result<_, _>>()?, None);
+    Ok(ScalarValue::Struct(Arc::new(record.map_err(|error| failed(error.into()))?)))
 }
 
 fn list(elements: &[Value], kind: &Kind, optional: bool) -> Result<ScalarValue, CompileError> {

@@ -26,12 +26,15 @@ mod list;
 mod literal;
 mod logic;
 mod lookup;
+mod lost;
 mod member;
 mod operand;
 mod ratio;
+mod record;
 mod text;
 mod time;
 mod user_defined;
+mod wide;
 mod window;
 
 #[cfg(test)]
@@ -45,17 +48,19 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion_expr::ColumnarValue;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::expressions::{Column, Literal};
+use metricc_ir::exact::may_leave_its_type;
 use metricc_ir::user_defined::Imports;
 use metricc_ir::{Expr, ExprKind, Func, Type};
 
 use crate::CompileError;
 
 pub use kernel::Kernel;
+pub(crate) use lost::with_values as lost_with_values;
 pub use metricc_log::arrow_type as data_type;
 pub use window::WindowRule;
 
-/// How deep an expression may nest. `and` and `or` chains count as one level.
-const MAX_DEPTH: usize = 512;
+/// How deep an expression may nest: a text's 512 levels, with a cast at each. `and` and `or` chains count as one level.
+const MAX_DEPTH: usize = 1040;
 
 /// A column of typed rows: it may hold nulls only if the type is optional.
 pub fn field(name: &str, ty: &Type) -> Field {
@@ -140,7 +145,7 @@ fn chain<'a>(func: &Func, args: &'a [Expr]) -> Vec<&'a Expr> {
     operands
 }
 
-/// A kernel over constants is a constant.
+/// A kernel over constants is a constant, unless it leaves its type, which is seen at run time.
 fn folded(kernel: Kernel) -> Result<Arc<dyn PhysicalExpr>, CompileError> {
     let is_literal = |arg: &&Arc<dyn PhysicalExpr>| literal_of(arg).is_some();
     if !kernel.children().iter().all(is_literal) {
@@ -152,6 +157,9 @@ fn folded(kernel: Kernel) -> Result<Arc<dyn PhysicalExpr>, CompileError> {
         .and_then(|batch| kernel.evaluate(&batch))
         .map_err(|error| CompileError::engine(&kernel, error))?;
     match value {
+        ColumnarValue::Scalar(value) if value.is_null() && may_leave_its_type(kernel.func()) => {
+            Ok(Arc::new(kernel))
+        }
         ColumnarValue::Scalar(value) => Ok(Arc::new(Literal::new(value))),
         ColumnarValue::Array(_) => Ok(Arc::new(kernel)),
     }

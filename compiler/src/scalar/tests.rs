@@ -10,5 +10,6 @@ mod lists;
 mod lookups;
 mod numbers;
 mod properties;
+mod records;
 mod texts;
 mod windows;

@@ -30,6 +30,18 @@ pub(super) fn body(
         (Func::TruncateIn(unit, calendar), Kind::Timestamp, Kind::Timestamp) => {
             Some(truncate_in(bucket_rule(*unit, calendar)?))
         }
+        (Func::PeriodTo(width_us), Kind::Timestamp, Kind::Int) => {
+            Some(number_of_width::<TimestampMicrosecondType>(check_width(*width_us)?, 1))
+        }
+        (Func::PeriodTo(width_us), Kind::Date, Kind::Int) => {
+            Some(number_of_width::<Date32Type>(check_width(*width_us)?, MICROS_PER_DAY))
+        }
+        (Func::PeriodIn(unit, calendar), Kind::Timestamp, Kind::Int) => {
+            Some(number_at(bucket_rule(*unit, calendar)?))
+        }
+        (Func::PeriodIn(unit, calendar), Kind::Date, Kind::Int) => {
+            Some(number_of_date(bucket_rule(*unit, calendar)?))
+        }
         _ => None,
     })
 }
@@ -70,7 +82,7 @@ fn part_of_instant(part: Part, rules: ZoneRules) -> Body {
                     |instant_us| clock.local_time(instant_us).part(part),
                 )
             }
-            Part::Year | Part::Quarter | Part::Month | Part::Week | Part::Day => {
+            Part::Year | Part::Quarter | Part::Month | Part::Week | Part::IsoYear | Part::Day => {
                 let mut dates = Dates::new(part);
                 each::<TimestampMicrosecondType, Int64Type>(
                     one(args)?,
@@ -106,6 +118,41 @@ fn truncate_to(width_us: i64) -> Body {
 
 fn truncate_in(rule: BucketRule) -> Body {
     Arc::new(move |args, n_rows| bucket_starts(one(args)?, n_rows, &rule))
+}
+
+/// Numbers of widths, of values that are this many µs each.
+fn number_of_width<A: ArrowPrimitiveType>(width_us: i64, micros: i64) -> Body
+where
+    A::Native: Into<i64>,
+{
+    Arc::new(move |args, n_rows| {
+        each::<A, Int64Type>(one(args)?, n_rows, &DataType::Int64, |value| {
+            // A date is an i32 of days, which an i64 of µs does not hold at the far ends.
+            value.into().saturating_mul(micros).div_euclid(width_us)
+        })
+    })
+}
+
+/// Numbers of the calendar buckets that hold the instants.
+fn number_at(rule: BucketRule) -> Body {
+    Arc::new(move |args, n_rows| {
+        let (mut bucket, mut number) = (NO_BUCKET, 0);
+        each::<TimestampMicrosecondType, Int64Type>(one(args)?, n_rows, &DataType::Int64, |instant_us| {
+            if !bucket.contains(instant_us) {
+                (bucket, number) = rule.bucket_and_number_at(instant_us);
+            }
+            number
+        })
+    })
+}
+
+/// Numbers of the calendar buckets of dates.
+fn number_of_date(rule: BucketRule) -> Body {
+    Arc::new(move |args, n_rows| {
+        each::<Date32Type, Int64Type>(one(args)?, n_rows, &DataType::Int64, |days| {
+            rule.number_of_date(days.into())
+        })
+    })
 }
 
 /// Instants floored to a multiple of the width since the epoch.

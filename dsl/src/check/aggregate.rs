@@ -1,16 +1,21 @@
 //! Aggregates: where they stand, and the column that each becomes.
 
 use super::checker::{Checker, NoneKind, Place, Typed};
-use super::import;
-use crate::ast::{Argument, Expr, ExprKind, Name};
+use super::exact;
+use crate::ast::{self, Argument, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::catalogue;
-use metricc_ir::{Aggregate, AggregateOp, ExprKind as IrKind, Kind, Type};
+use metricc_ir::{Aggregate, Expr, ExprKind as IrKind};
 
 impl Checker<'_> {
     /// `value where condition` behind an aggregate.
-    pub(super) fn filtered(&mut self, value: &Expr, condition: &Expr, keyword: Span) -> Option<Typed> {
+    pub(super) fn filtered(
+        &mut self,
+        value: &ast::Expr,
+        condition: &ast::Expr,
+        keyword: Span,
+    ) -> Option<Typed> {
         if let ExprKind::Call { function, arguments } = &value.bare().kind
             && self.is_aggregate_call(&function.text, arguments.len())
         {
@@ -29,16 +34,30 @@ impl Checker<'_> {
         None
     }
 
+    /// The first argument that is a metric, with its place.
+    fn metric_among<'e>(&self, arguments: &'e [Argument]) -> Option<(&'e str, Span)> {
+        arguments.iter().find_map(|argument| match &argument.value.bare().kind {
+            ExprKind::Name(name) if self.names.metrics.contains(name) => {
+                Some((name.as_str(), argument.value.span))
+            }
+            _ => None,
+        })
+    }
+
     /// One aggregate; what it gives is a column of the outputs' scope.
     pub(super) fn aggregate(
         &mut self,
         function: &Name,
         arguments: &[Argument],
-        condition: Option<&Expr>,
+        condition: Option<&ast::Expr>,
         span: Span,
     ) -> Option<Typed> {
         if self.operands.is_some() {
-            self.report(super::expression::mixed(function.span));
+            let diagnostic = match self.metric_among(arguments) {
+                Some(metric) => of_rows(function, metric),
+                None => super::expression::mixed(function.span),
+            };
+            self.report(diagnostic);
             return None;
         }
         if !self.is_output() {
@@ -63,9 +82,8 @@ impl Checker<'_> {
             Some(filter) => filter,
             None => None,
         };
-        let ty = presented(&op, &args);
-        let args = args.into_iter().map(|typed| typed.expr).collect();
-        let aggregate = Aggregate { op, args, filter, ty };
+        let args: Vec<Expr> = args.into_iter().map(|typed| typed.expr).collect();
+        let aggregate = exact::aggregate(op, &args, filter.as_ref(), self.lost_rows.as_ref());
         self.column_of(function, aggregate, span)
     }
 
@@ -121,13 +139,11 @@ impl Checker<'_> {
     }
 }
 
-fn presented(op: &AggregateOp, args: &[Typed]) -> Type {
-    match (op, op.spec()) {
-        (AggregateOp::UserDefined(import), _) => import::presented(import),
-        (_, Some(spec)) => {
-            let kinds: Vec<&Kind> = args.iter().map(Typed::kind).collect();
-            spec.presents.ty(&kinds, op.error_ppm().is_some())
-        }
-        (_, None) => Type::of(Kind::Int),
-    }
+/// An aggregate of what a metric presents.
+fn of_rows(function: &Name, (metric, place): (&str, Span)) -> Diagnostic {
+    let message =
+        format!("`{}` of the rows of metric `{metric}` is not supported in this version", function.text);
+    Diagnostic::new(Code::NotSupported, message, function.span.to(place), "")
+        .help("an aggregate is of events: `{ from SOURCE }`")
+        .help(format!("coarser windows of the metric are read by its name alone: `{metric} {{ every month in CALENDAR }}`"))
 }

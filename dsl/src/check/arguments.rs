@@ -171,9 +171,10 @@ impl Checker<'_> {
             return None;
         }
         if sort.fits(typed.kind()) {
-            return Some(typed);
+            return if sort == Sort::Period { self.running(callee, typed) } else { Some(typed) };
         }
         let help = match (typed.kind(), sort) {
+            (Kind::Record(_), _) => "a record has no order and no sum: name a field of it",
             (Kind::List(_), _) => "`each x in list` makes a row of each element",
             (Kind::Bool, Sort::Number) => "count the cases: `count() where …`",
             (Kind::Timestamp, Sort::Period) => "write the day: `date(at) in CALENDAR`",

@@ -5,9 +5,8 @@ use crate::code::Code;
 use crate::diagnostic::{Diagnostic, MOST_SHOWN, Span};
 use metricc_ir::Calendar;
 use metricc_ir::calendar::zone_names;
+use metricc_ir::spelling::{self, WEEKDAYS};
 use metricc_ir::suggest;
-
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// The calendar; `None` if it has errors.
 pub(super) fn check(item: &CalendarItem, found: &mut Vec<Diagnostic>) -> Option<Calendar> {
@@ -47,8 +46,8 @@ fn twice(what: &str, span: Span, first: Span) -> Diagnostic {
 }
 
 fn weekday(day: &Name, found: &mut Vec<Diagnostic>) -> Option<u8> {
-    let place = WEEKDAYS.iter().position(|name| *name == day.text);
-    if place.is_none() {
+    let known = spelling::weekday(&day.text);
+    if known.is_none() {
         let diagnostic = Diagnostic::new(
             Code::CalendarClause,
             format!("`{}` is not a day of the week", day.text),
@@ -64,7 +63,7 @@ fn weekday(day: &Name, found: &mut Vec<Diagnostic>) -> Option<u8> {
             None => diagnostic.help(format!("days are {}", suggest::one_of(&WEEKDAYS))),
         });
     }
-    place.and_then(|place| u8::try_from(place + 1).ok())
+    known
 }
 
 /// The name of a zone that exists; `None` if it does not, which is reported.

@@ -123,6 +123,8 @@ pub(super) struct Checker<'a> {
     /// Names that are known not to be none.
     pub(super) facts: Vec<String>,
     pub(super) aggregates: Vec<Aggregate>,
+    /// Rows that `where` and `by` let into a group although they could not be computed.
+    pub(super) lost_rows: Option<Expr>,
     /// For messages: how the aggregates were written.
     pub(super) aggregate_names: BTreeSet<String>,
     pub(super) n_nodes: usize,
@@ -146,6 +148,7 @@ impl<'a> Checker<'a> {
             before: None,
             facts: Vec::new(),
             aggregates: Vec::new(),
+            lost_rows: None,
             aggregate_names: BTreeSet::new(),
             n_nodes: 0,
             limit_reported: false,

@@ -61,7 +61,10 @@ pub(super) fn clauses<'a>(item: &'a MetricItem, found: &mut Vec<Diagnostic>) -> 
                 clauses.window = Some(WindowClause::Over { length, step: step.as_ref(), span: clause.span });
             }
             ClauseKind::Session { gap } => clauses.window = Some(WindowClause::Session { gap }),
-            ClauseKind::Unit(unit) => clauses.unit = Some((unit.clone(), clause.span)),
+            ClauseKind::Unit(unit) => {
+                super::name::check_label("a unit", unit, clause.span, found);
+                clauses.unit = Some((unit.clone(), clause.span));
+            }
         }
     }
     clauses

@@ -2,12 +2,13 @@
 
 use super::checker::{Checker, Column, LetState, NoneKind, Place, Typed};
 use super::literal::Literal;
-use super::lookup::fact;
+use super::member::{fact, is_plain};
 use super::offset::Back;
 use super::unify::open_literal;
 use crate::ast::{BinaryOperator, Expr, ExprKind, Name, UnaryOperator};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
+use crate::phrase_book::{self, VALUES};
 use metricc_ir as ir;
 use metricc_ir::catalogue;
 use metricc_ir::suggest;
@@ -45,10 +46,7 @@ impl Checker<'_> {
             ExprKind::Offset { value, length, unit, span: offset } => {
                 self.offset(value, Back { length, unit: unit.as_ref(), span: *offset }, span)
             }
-            ExprKind::Member { value, field } if self.operands.is_some() => {
-                self.operand(&value.text, Some(field), None, span)
-            }
-            ExprKind::Member { value, field } => self.looked_up(value, field, span),
+            ExprKind::Member { value, fields } => self.dotted(value, fields, span),
             ExprKind::Paren(inner) => self.expr(inner),
             ExprKind::Poisoned => None,
         }
@@ -58,8 +56,8 @@ impl Checker<'_> {
     fn offset(&mut self, value: &Expr, back: Back<'_>, span: Span) -> Option<Typed> {
         match (&value.bare().kind, self.operands.is_some()) {
             (ExprKind::Name(name), true) => self.operand(name, None, Some(back), span),
-            (ExprKind::Member { value, field }, true) => {
-                self.operand(&value.text, Some(field), Some(back), span)
+            (ExprKind::Member { value, fields }, true) if fields.len() == 1 => {
+                self.operand(&value.text, fields.first(), Some(back), span)
             }
             _ => {
                 self.report(
@@ -96,7 +94,7 @@ impl Checker<'_> {
     }
 
     /// A column, a `let`, or the reason why the name means nothing here.
-    fn name(&mut self, name: &str, span: Span) -> Option<Typed> {
+    pub(super) fn name(&mut self, name: &str, span: Span) -> Option<Typed> {
         if self.is_output() {
             return self.name_in_output(name, span);
         }
@@ -115,7 +113,10 @@ impl Checker<'_> {
             return None;
         }
         let ty = ty.clone()?;
+        let is_field = self.source.as_ref().is_some_and(|source| index < source.fields.len());
         let none = match ty.optional {
+            // One that is not a number is none, as the result of an overflow is.
+            false if is_field && ty.kind == Kind::Float => NoneKind::Silent,
             false => NoneKind::Never,
             true if self.facts.iter().any(|fact| fact == name) => NoneKind::Silent,
             true => NoneKind::Declared,
@@ -174,16 +175,9 @@ impl Checker<'_> {
     }
 
     fn unknown_name(&mut self, name: &str, span: Span) -> Option<Typed> {
-        if matches!(name, "null" | "NULL" | "nil" | "None" | "Null" | "undefined") {
-            self.report(
-                Diagnostic::new(
-                    Code::ForeignSpelling,
-                    format!("`{name}` is not a value of this language"),
-                    span,
-                    "",
-                )
-                .help("write `none`"),
-            );
+        if let Some(foreign) = phrase_book::row(VALUES, name) {
+            let message = format!("`{name}` {}", foreign.problem);
+            self.report(Diagnostic::new(Code::ForeignSpelling, message, span, "").help(foreign.help));
             return None;
         }
         if let Some(lookup) = self.lookups.iter_mut().find(|lookup| lookup.name.text == name) {
@@ -283,22 +277,14 @@ impl Checker<'_> {
             return None;
         }
         let values = self.unify(values.into_iter().collect::<Option<Vec<_>>>()?, "`in`", false)?;
-        if values.iter().any(|value| matches!(value.kind(), Kind::List(_))) {
-            return self.no_lists("`in`", span);
+        if let Some(several) = values.iter().find(|value| !is_plain(value.kind())) {
+            return self.no_lists("`in`", several);
         }
         let found = self.apply(Func::In, values, Kind::Bool, NoneKind::Never, span)?;
         match negated {
             true => self.apply(Func::Not, vec![found], Kind::Bool, NoneKind::Never, span),
             false => Some(found),
         }
-    }
-
-    pub(super) fn no_lists(&mut self, what: &str, span: Span) -> Option<Typed> {
-        self.report(
-            Diagnostic::new(Code::TypeMismatch, format!("{what} on a list"), span, "")
-                .help("`contains(list, x)` looks into a list; `each x in list` makes a row of each element"),
-        );
-        None
     }
 
     fn in_calendar(&mut self, value: &Expr, calendar: &Name, span: Span) -> Option<Typed> {
@@ -367,8 +353,8 @@ pub(super) fn learn(condition: &Expr, outcome: bool, facts: &mut Vec<String>) {
                 (ExprKind::Name(name), ExprKind::None) | (ExprKind::None, ExprKind::Name(name)) => {
                     Some(name.clone())
                 }
-                (ExprKind::Member { value, field }, ExprKind::None)
-                | (ExprKind::None, ExprKind::Member { value, field }) => Some(fact(value, field)),
+                (ExprKind::Member { value, fields }, ExprKind::None)
+                | (ExprKind::None, ExprKind::Member { value, fields }) => Some(fact(value, fields)),
                 _ => None,
             };
             if *operator == wanted {
@@ -382,6 +368,7 @@ pub(super) fn learn(condition: &Expr, outcome: bool, facts: &mut Vec<String>) {
 /// Aggregates and metrics in one value.
 pub(super) fn mixed(span: Span) -> Diagnostic {
     let message = "aggregates and metrics in one metric are not supported in this version";
-    Diagnostic::new(Code::NotSupported, message, span, "")
-        .help("make the aggregate a metric of its own, and this one of both")
+    Diagnostic::new(Code::NotSupported, message, span, "").help(
+        "make each aggregate a metric of its own, and this one of metrics alone, without `from`: `a / b`",
+    )
 }

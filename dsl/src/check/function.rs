@@ -67,15 +67,16 @@ impl Checker<'_> {
         }
         let message = format!("there is no function `{name}`");
         let diagnostic = Diagnostic::new(Code::UnknownFunction, message, function.span, "");
-        self.report(match catalogue::meant(name) {
+        self.report(match (catalogue::instead(name), &catalogue::meant(name)[..]) {
             _ if catalogue::reads_the_clock(name) => {
                 diagnostic.help("a metric gives the same for ever: compare with the event's own times")
             }
-            Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-            None => {
-                let all = suggest::all_of(&catalogue::names());
-                diagnostic.help(format!("functions and aggregates are {all}"))
-            }
+            (Some(help), _) => diagnostic.help(help),
+            (None, []) => diagnostic.help(
+                "`metricc explain M0018` says where the functions are listed; one of your own is imported: `import \
+                 function`",
+            ),
+            (None, meant) => diagnostic.help(format!("did you mean {}?", suggest::one_of(meant))),
         });
     }
 

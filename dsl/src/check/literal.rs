@@ -131,7 +131,7 @@ fn instant(text: &str) -> Result<i64, &'static str> {
     if timestamp::parse_date(text).is_ok() {
         return Err("add the time and an offset: `T00:00:00Z`");
     }
-    timestamp::parse(text, None).map_err(|problem| match problem {
+    timestamp::parse_exact(text).map_err(|problem| match problem {
         TimeProblem::NoOffset => "add an offset: `Z` for UTC, or such as `+05:30`",
         TimeProblem::BeyondMicroseconds => "there are at most six digits behind the second",
         _ => "write it as `\"2026-04-25T10:00:00Z\"` or `\"2026-04-25T10:00:00+05:30\"`",

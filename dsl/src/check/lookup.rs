@@ -2,26 +2,20 @@
 
 use super::checker::{Checker, KeyState, LookedUp, NoneKind, Place, Typed};
 use super::literal::Literal;
+use super::member::fact;
 use crate::ast::{self, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::suggest;
 use metricc_ir::{Func, Kind, Type};
 
-/// The name of `value.field` among the facts.
-pub(super) fn fact(value: &Name, field: &Name) -> String {
-    format!("{}.{}", value.text, field.text)
-}
-
 impl Checker<'_> {
     /// `value.field` in a metric over events.
     pub(super) fn looked_up(&mut self, value: &Name, field: &Name, span: Span) -> Option<Typed> {
-        let Some(index) = self.lookups.iter().position(|lookup| lookup.name.text == value.text) else {
-            return self.no_member(value, field);
-        };
+        let index = self.lookups.iter().position(|lookup| lookup.name.text == value.text)?;
         self.lookups[index].used = true;
         if self.is_output() {
-            self.outside_of_aggregates(&fact(value, field), span);
+            self.outside_of_aggregates(&fact(value, std::slice::from_ref(field)), span);
             return None;
         }
         let keys = self.lookup_keys(index, span)?;
@@ -40,7 +34,7 @@ impl Checker<'_> {
         };
         let lookup = entry.lookup(table, column);
         let kind = lookup.column().ty.kind.clone();
-        let is_tested = self.facts.contains(&fact(value, field));
+        let is_tested = self.facts.contains(&fact(value, std::slice::from_ref(field)));
         let none = if is_tested { NoneKind::Silent } else { NoneKind::Declared };
         self.apply(Func::Lookup(lookup), keys, kind, none, span)
     }
@@ -148,19 +142,25 @@ impl Checker<'_> {
         });
     }
 
-    fn no_member(&mut self, value: &Name, field: &Name) -> Option<Typed> {
+    pub(super) fn no_member(&mut self, value: &Name, field: &Name) -> Option<Typed> {
         let message = format!("`{}` has no `{}`", value.text, field.text);
         let known = self.lookups.iter().map(|lookup| lookup.name.text.as_str());
         let diagnostic = Diagnostic::new(Code::UnknownName, message, value.span, "");
         let nearest = suggest::nearest(&value.text, known).map(str::to_owned);
+        let is_source = self.source.as_ref().is_some_and(|source| source.name == value.text);
         self.report(match nearest {
+            _ if is_source => {
+                diagnostic.help(format!("fields of the source stand alone: write `{}`", field.text))
+            }
             _ if self.names.tables.contains_key(&value.text) => diagnostic.help(format!(
                 "say which row is meant: `lookup row = {}[…]`, then `row.{}`",
                 value.text, field.text
             )),
             Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-            None => diagnostic
-                .help("rows that are looked up have columns, and metrics that present records have parts"),
+            None => diagnostic.help(
+                "records have fields, rows that are looked up have columns, and metrics that present records \
+                     have parts",
+            ),
         });
         None
     }

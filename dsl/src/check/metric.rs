@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use super::checker::{Checker, Column, KeyState, Let, LetState, LookedUp, NoneKind, Place, Typed};
 use super::clauses::{self, Clauses};
+use super::exact;
 use super::expression::learn;
+use super::member::is_plain;
 use super::{MOST_PARTS, Names, Places, duplicate, name, too_many};
 use crate::ast::{Expr, ExprKind, KeyItem, MetricItem, MetricValue, Name};
 use crate::code::{Code, Severity};
 use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::catalogue::AGGREGATES;
+use metricc_ir::exact::{either, widened_to};
 use metricc_ir::suggest;
 use metricc_ir::{Each, ExprKind as IrKind, Func, Key, Kind, Metric, Output, Source, Window};
 
@@ -31,8 +34,8 @@ pub(super) fn check(
     let mut checker =
         Checker { source: source.clone(), columns, ..Checker::over_metrics(text, names, found) };
     let each = checker.definitions(&clauses);
-    let filter = checker.filters(&clauses.wheres);
-    let keys = checker.keys(&clauses.keys);
+    let filter = checker.filters(&clauses.wheres).map(|filter| checker.exact_filter(filter.as_ref()));
+    let keys = checker.keys(&clauses.keys).map(|keys| checker.exact_keys(&keys));
     let window = match clauses.window {
         None => Some(Window::AllTime),
         Some(clause) => checker.window(clause),
@@ -47,6 +50,7 @@ pub(super) fn check(
     if is_sound(&checker) {
         checker.unused_lets();
     }
+    checker.years_of_weeks(item, &clauses, keys.as_deref(), filter.as_ref().and_then(Option::as_ref));
     Some(Metric {
         name: item.name.text.clone(),
         doc: item.doc.clone(),
@@ -107,7 +111,7 @@ impl<'a> Checker<'a> {
             match list {
                 Some(typed) => {
                     if let Some(eaches) = &mut eaches {
-                        eaches.push(Each { name: name.text.clone(), list: typed.expr });
+                        eaches.push(Each { name: name.text.clone(), list: widened_to(&typed.expr) });
                     }
                 }
                 None => eaches = None,
@@ -196,6 +200,21 @@ impl<'a> Checker<'a> {
         is_sound.then(|| all.map(|typed| typed.expr))
     }
 
+    fn exact_filter(&mut self, filter: Option<&metricc_ir::Expr>) -> Option<metricc_ir::Expr> {
+        let (filter, lost) = exact::filter(filter);
+        self.lost_rows = lost;
+        filter
+    }
+
+    fn exact_keys(&mut self, keys: &[Key]) -> Vec<Key> {
+        let mut exact_key = |key| {
+            let (key, lost) = exact::key(key);
+            self.lost_rows = either(self.lost_rows.take(), lost);
+            key
+        };
+        keys.iter().map(&mut exact_key).collect()
+    }
+
     fn keys(&mut self, items: &[&KeyItem]) -> Option<Vec<Key>> {
         if let Some(item) = items.get(MOST_PARTS) {
             let diagnostic = too_many("keys in a metric", item.value.span).help("use fewer keys");
@@ -225,7 +244,7 @@ impl<'a> Checker<'a> {
         let name = match (&item.name, &item.value.bare().kind) {
             (Some(name), _) => Some(name.clone()),
             (None, ExprKind::Name(name)) => Some(Name { text: name.clone(), span: item.value.span }),
-            (None, ExprKind::Member { field, .. }) => Some(field.clone()),
+            (None, ExprKind::Member { fields, .. }) => fields.last().cloned(),
             (None, ExprKind::Poisoned) => None,
             (None, _) => {
                 self.report(
@@ -237,10 +256,8 @@ impl<'a> Checker<'a> {
         };
         let is_new = name.as_ref().is_some_and(|name| places.define("key", name, self.found));
         let typed = typed?;
-        if matches!(typed.kind(), Kind::List(_)) {
-            return self
-                .no_lists("`by`", typed.span)
-                .map(|typed| Key { name: String::new(), expr: typed.expr });
+        if !is_plain(typed.kind()) {
+            return self.no_lists("`by`", &typed).map(|typed| Key { name: String::new(), expr: typed.expr });
         }
         if typed.literal.is_some() {
             self.report(

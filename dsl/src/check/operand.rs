@@ -2,6 +2,7 @@
 
 use metricc_ir as ir;
 
+use super::Names;
 use super::checker::{Checker, NoneKind, Typed};
 use super::offset::{Back, units_in};
 use crate::ast::Name;
@@ -52,7 +53,9 @@ impl Checker<'_> {
                 Some(typed(ir::ExprKind::Column(column), &row.outputs[output].ty, 1, 1))
             }
             AnyMetric::Derived(derived) => {
-                if window != derived.window && derived.operands.iter().any(|operand| operand.offset > 0) {
+                if !window.is_cut_as(&derived.window)
+                    && derived.operands.iter().any(|operand| operand.offset > 0)
+                {
                     let message =
                         format!("`{name}` looks back by windows of `{}`", spelling::window(&derived.window));
                     let diagnostic = Diagnostic::new(Code::Operands, message, span, "");
@@ -152,7 +155,7 @@ impl Checker<'_> {
             operands.shape = Some((window.clone(), keys, span));
             return Some((window, places));
         };
-        if *first_window == window
+        if first_window.is_cut_as(&window)
             && first_keys.len() == keys.len()
             && let Some(places) = places(first_keys)
         {
@@ -167,14 +170,12 @@ impl Checker<'_> {
                 format!("`{window}` by `{}`", keys.join(", "))
             }
         };
-        let is_window = *first_window != window;
+        let is_window = !first_window.is_cut_as(&window);
         let (this, other) = (describe(&window, &keys), describe(first_window, first_keys));
         let what = if is_window { "windows" } else { "keys" };
-        let is_ever = [&window, first_window].contains(&&Window::AllTime);
         let help = match is_window {
-            true if is_ever => "one of them has a single value for all time: give it windows with `every`",
-            true => "read both by the coarser windows, such as `{ every month in CALENDAR }`",
-            false => "keep the keys that both have: `{ by KEY }`",
+            true => windows_for_both(self.names, &window, first_window),
+            false => keys_for_both(&keys, first_keys),
         };
         let diagnostic =
             Diagnostic::new(Code::Operands, format!("metrics with different {what}"), span, this)
@@ -248,10 +249,46 @@ impl Checker<'_> {
     }
 }
 
+/// How metrics of two windows come to one.
+fn windows_for_both(names: &Names, one: &Window, other: &Window) -> String {
+    if [one, other].contains(&&Window::AllTime) {
+        return "one of them has a single value for all time: give it windows with `every`".to_owned();
+    }
+    let coarser = match (merges(one, other), merges(other, one)) {
+        (true, _) => other,
+        (_, true) => one,
+        _ => return "neither can be put together from the other: give both the same windows".to_owned(),
+    };
+    let every = match coarser {
+        Window::Calendar(unit, calendar) => {
+            let known = names.calendars.iter().find(|(_, entry)| {
+                entry.calendar.as_ref().is_some_and(|known| known.clone().of(*unit) == *calendar)
+            });
+            let name = known.map_or("CALENDAR", |(name, _)| name.as_str());
+            format!("every {} in {name}", spelling::unit_name(*unit))
+        }
+        coarser => spelling::window(coarser),
+    };
+    format!("read both by the coarser windows: `{{ {every} }}`")
+}
+
+/// How metrics of different keys come to the same.
+fn keys_for_both(one: &[RecordField], other: &[RecordField]) -> String {
+    let common: Vec<&str> =
+        one.iter().filter(|key| other.contains(key)).map(|key| key.name.as_str()).collect();
+    match common.is_empty() {
+        false => format!("keep the keys that both have: `{{ by {} }}`", common.join(", ")),
+        true if one.is_empty() || other.is_empty() => {
+            "one of them has one row for all: give it the keys of the other with `by`".to_owned()
+        }
+        true => "they have no key in common: give both the same `by`".to_owned(),
+    }
+}
+
 /// Whether windows are put together to others.
 fn merges(own: &Window, wanted: &Window) -> bool {
     match (own, wanted) {
-        (own, wanted) if own == wanted => true,
+        (own, wanted) if own.is_cut_as(wanted) => true,
         (Window::Tumbling(own), Window::Tumbling(wanted)) => wanted % own == 0,
         (Window::Tumbling(width), Window::Calendar(_, calendar)) => {
             // Summer and winter of a year of this century; the borders themselves are looked at when rows are read.

@@ -38,7 +38,7 @@ impl Checker<'_> {
         let mut width = Some(());
         for (argument, param) in arguments.iter().zip(&params) {
             match param {
-                Param::Width => width = self.width(&argument.value, calendar, &mut given),
+                Param::Width => width = self.width(callee, &argument.value, calendar, &mut given),
                 param => checked.push(self.expr(&argument.value).map(|typed| (*param, typed))),
             }
         }
@@ -110,11 +110,29 @@ impl Checker<'_> {
             Sort::Fraction if is_whole => {
                 self.wrong_kind(callee, &typed, sort.text(), "an int is whole already");
             }
+            Sort::Number | Sort::AnyNumber | Sort::Fraction if *kind == Kind::String => {
+                let help = self.number_of_text(&typed, is_text);
+                self.wrong_kind(callee, &typed, Sort::Number.text(), &help);
+            }
             Sort::Fraction => self.wrong_kind(callee, &typed, Sort::Number.text(), ""),
             Sort::Enum => self.wrong_kind(callee, &typed, sort.text(), "only enums are made into texts"),
             sort => self.wrong_kind(callee, &typed, sort.text(), ""),
         }
         None
+    }
+
+    /// Where a text becomes a number: a row has no room for texts that are none.
+    fn number_of_text(&self, typed: &Typed, is_literal: bool) -> String {
+        let quoted = self.quote(typed.span);
+        let name = quoted.trim_matches('`');
+        let is_field = self.columns.iter().any(|column| column.name == name);
+        match (is_literal, is_field) {
+            (true, _) => "write the number without quotes".to_owned(),
+            (_, true) => format!(
+                "texts become numbers where records are decoded: declare `{name}: float` in the source"
+            ),
+            _ => "texts become numbers where records are decoded: declare the field as a number".to_owned(),
+        }
     }
 
     /// Applies the function, or what stands for it.
@@ -132,6 +150,10 @@ impl Checker<'_> {
             Gives::Int => (Kind::Int, NoneKind::Never),
             Gives::Text => (Kind::String, NoneKind::Never),
             Gives::Texts => (Kind::List(Box::new(Type::of(Kind::String))), NoneKind::Never),
+            // A date lies in no zone.
+            Gives::Date if first == Kind::Date => {
+                return values.into_iter().next().map(|value| Typed { span, ..value });
+            }
             Gives::Date => (Kind::Date, NoneKind::Never),
             Gives::Timestamp => (Kind::Timestamp, NoneKind::Never),
             Gives::Same => (first, NoneKind::Silent),
@@ -246,7 +268,13 @@ impl Checker<'_> {
     }
 
     /// `1h`, or `day` of a calendar.
-    fn width(&mut self, expr: &Expr, calendar: Option<&Name>, given: &mut Parameters) -> Option<()> {
+    fn width(
+        &mut self,
+        callee: Callee<'_>,
+        expr: &Expr,
+        calendar: Option<&Name>,
+        given: &mut Parameters,
+    ) -> Option<()> {
         let units = suggest::one_of(&CALENDAR_UNITS);
         given.width = match (&expr.bare().kind, calendar) {
             (ExprKind::Duration { text, .. }, Some(calendar)) => {
@@ -261,7 +289,7 @@ impl Checker<'_> {
             (ExprKind::Name(word), _) if calendar_unit(word).is_some() => Width::Unit(calendar_unit(word)?),
             (ExprKind::Poisoned, _) => return None,
             _ => {
-                let message = "not a width to truncate to";
+                let message = format!("not a width for {}", callee.quoted());
                 self.report(
                     Diagnostic::new(Code::LiteralArgument, message, expr.span, "")
                         .help(format!("write a duration such as `1h`, or {units}")),

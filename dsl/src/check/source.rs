@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::calendar::zone_name;
-use super::{MOST_PARTS, Places, literal, too_many, types};
+use super::spelled::{self, Declared};
+use super::{Places, literal, record};
 use crate::ast::{Expr, FieldItem, Marker, MarkerKind, Name, SourceItem};
 use crate::code::{Code, Severity};
 use crate::diagnostic::{Diagnostic, Span};
@@ -20,16 +21,14 @@ pub(super) fn check(item: &SourceItem, found: &mut Vec<Diagnostic>) -> Option<Ar
     let mut fields = Vec::new();
     let mut identity = Vec::new();
     let mut times: Vec<(usize, Span)> = Vec::new();
-    if let Some(field) = item.fields.get(MOST_PARTS) {
-        found.push(
-            too_many("fields in a source", field.name.span).help("columns that are not named are ignored"),
-        );
+    let nulls = spelled::texts(&item.nulls);
+    if !record::within_limits(&item.fields, found) {
         return None;
     }
     for (index, field) in item.fields.iter().enumerate() {
-        places.define("field", &field.name, found);
-        let Some(checked) = FieldChecker { field, ty: types::resolve(&field.ty, found), found }.check()
-        else {
+        let resolved = record::resolve(&field.ty, &nulls, found);
+        places.define_field("field", field, resolved.as_ref().map(|(ty, _)| ty), found);
+        let Some(checked) = FieldChecker::new(field, resolved, &nulls, found).check() else {
             if let Some(span) = marker(field, |kind| matches!(kind, MarkerKind::Time)) {
                 times.push((index, span));
             }
@@ -86,36 +85,85 @@ fn one_time(item: &SourceItem, times: &[(usize, Span)], found: &mut Vec<Diagnost
     }
 }
 
-struct CheckedField {
-    field: Field,
-    is_key: bool,
-    time: Option<Span>,
+/// A column of a table as far as its cells are concerned: the field without what only events have.
+pub(super) fn column(
+    column: &FieldItem,
+    ty: &Type,
+    nulls: &[String],
+    found: &mut Vec<Diagnostic>,
+) -> Option<Field> {
+    let mut checker = FieldChecker::new(column, Some((ty.clone(), Vec::new())), nulls, found);
+    checker.repeated_markers();
+    let field = Field::new(&column.name.text, ty.clone());
+    let mut checked = CheckedField { field, is_key: false, time: None, mark: None };
+    let mut is_sound = true;
+    let of_cells = |marker: &&Marker| matches!(marker.kind, MarkerKind::Zone(_) | MarkerKind::Unit(_));
+    for marker in column.markers.iter().filter(of_cells) {
+        is_sound &= checker.marker(marker, &mut checked).is_some();
+    }
+    is_sound &= checker.spelling(&mut checked.field).is_some();
+    is_sound.then_some(checked.field)
 }
 
-struct FieldChecker<'a> {
+pub(super) struct CheckedField {
+    pub(super) field: Field,
+    is_key: bool,
+    time: Option<Span>,
+    /// Where it is marked `key` or `time`.
+    pub(super) mark: Option<Span>,
+}
+
+pub(super) struct FieldChecker<'a> {
     field: &'a FieldItem,
     ty: Option<Type>,
+    /// What is none in all fields of the source or table.
+    nulls: &'a [String],
+    /// How the fields of its record are read.
+    fields: Vec<Field>,
     found: &'a mut Vec<Diagnostic>,
 }
 
-impl FieldChecker<'_> {
-    fn check(mut self) -> Option<CheckedField> {
+impl<'a> FieldChecker<'a> {
+    pub(super) fn new(
+        field: &'a FieldItem,
+        resolved: Option<(Type, Vec<Field>)>,
+        nulls: &'a [String],
+        found: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        let (ty, fields) = resolved.map_or_else(Default::default, |(ty, fields)| (Some(ty), fields));
+        FieldChecker { field, ty, nulls, fields, found }
+    }
+
+    pub(super) fn check(mut self) -> Option<CheckedField> {
         self.repeated_markers();
         let ty = self.ty.clone()?;
-        let name = self.field.name.text.clone();
-        let field = Field { name, doc: self.field.doc.clone(), ty, default: None, zone: None, unit: None };
-        let mut checked = CheckedField { field, is_key: false, time: None };
+        let (doc, fields) = (self.field.doc.clone(), std::mem::take(&mut self.fields));
+        let field = Field { doc, fields, ..Field::new(self.field.name.text.clone(), ty) };
+        let mut checked = CheckedField { field, is_key: false, time: None, mark: None };
         let mut is_sound = true;
         for marker in &self.field.markers {
             is_sound &= self.marker(marker, &mut checked).is_some();
         }
+        is_sound &= self.spelling(&mut checked.field).is_some();
         is_sound.then_some(checked)
+    }
+
+    fn spelling(&mut self, field: &mut Field) -> Option<()> {
+        let declared = Declared {
+            name: &field.name,
+            ty: &field.ty,
+            has_zone: field.zone.is_some(),
+            has_unit: field.unit.is_some(),
+            markers: &self.field.markers,
+        };
+        field.spelling = spelled::check(&declared, self.nulls, self.found)?;
+        Some(())
     }
 
     fn repeated_markers(&mut self) {
         let mut seen: BTreeMap<&'static str, Span> = BTreeMap::new();
         for marker in &self.field.markers {
-            let word = marker_word(&marker.kind);
+            let word = marker.kind.word();
             if let Some(first) = seen.insert(word, marker.span) {
                 self.found.push(
                     Diagnostic::new(
@@ -134,12 +182,16 @@ impl FieldChecker<'_> {
     fn marker(&mut self, marker: &Marker, checked: &mut CheckedField) -> Option<()> {
         match &marker.kind {
             MarkerKind::Key => {
+                checked.mark = Some(marker.span);
                 self.key(marker.span)?;
                 checked.is_key = true;
             }
             MarkerKind::Time => {
-                checked.time = Some(marker.span);
+                (checked.time, checked.mark) = (Some(marker.span), Some(marker.span));
                 self.time(marker.span)?;
+            }
+            MarkerKind::From(path) => {
+                checked.field.path = record::path(path, &self.field.name.text, self.found)?;
             }
             MarkerKind::Zone(zone) => {
                 self.timestamps_only("zone", marker.span)?;
@@ -150,6 +202,9 @@ impl FieldChecker<'_> {
                 checked.field.unit = Some(self.unit(unit)?);
             }
             MarkerKind::Default(value) => checked.field.default = Some(self.default(value, marker.span)?),
+            // What values look like is checked when all of it is known.
+            MarkerKind::Null(_) | MarkerKind::Format(_) | MarkerKind::True(_) | MarkerKind::False(_) => {}
+            MarkerKind::Thousands(_) | MarkerKind::Point(_) | MarkerKind::InvalidAsNone => {}
         }
         if let (Some(_), Some(_)) = (&checked.field.zone, checked.field.unit) {
             self.report(
@@ -173,13 +228,16 @@ impl FieldChecker<'_> {
 
     fn key(&mut self, span: Span) -> Option<()> {
         let ty = self.ty.as_ref()?;
-        if !ty.optional && !matches!(ty.kind, Kind::Float | Kind::List(_)) {
+        if !ty.optional && !matches!(ty.kind, Kind::Float | Kind::List(_) | Kind::Record(_)) {
             return Some(());
         }
         let text = self.type_text();
         let help = match &ty.kind {
             Kind::Float => "floats that look equal may differ: use an `int`, a `decimal` or a `string`",
             Kind::List(_) => "a key is one value",
+            Kind::Record(_) => {
+                "a key is one value: read it with `from`, such as `id: int key from payload.id`"
+            }
             _ => "an identity is always there: remove the `?`",
         };
         let diagnostic = Diagnostic::new(Code::KeyField, format!("a key of type `{text}`"), span, "")
@@ -244,6 +302,9 @@ impl FieldChecker<'_> {
             self.report(Code::DefaultValue, "a default on a field that may be none", span, help);
             return None;
         }
+        if record::has_no_default(&ty, span, self.found) {
+            return None;
+        }
         match literal::constant(value, &ty.kind) {
             Ok(value) => Some(value),
             Err(None) => None,
@@ -254,15 +315,5 @@ impl FieldChecker<'_> {
                 None
             }
         }
-    }
-}
-
-fn marker_word(kind: &MarkerKind) -> &'static str {
-    match kind {
-        MarkerKind::Key => "key",
-        MarkerKind::Time => "time",
-        MarkerKind::Zone(_) => "zone",
-        MarkerKind::Unit(_) => "unit",
-        MarkerKind::Default(_) => "=",
     }
 }

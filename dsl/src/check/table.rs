@@ -7,12 +7,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{MOST_PARTS, Places, Uses, too_many, types};
+use super::{MOST_PARTS, Places, Uses, record, source, spelled, too_many, types};
 use crate::ast::{FieldItem, MarkerKind, TableItem};
 use crate::code::{Code, Severity};
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::text::{self, csv};
-use metricc_ir::{Held, Kind, Lookup, RecordField, Table, Value};
+use metricc_ir::text::{self, TextRules, csv};
+use metricc_ir::{Held, Kind, Lookup, Path, RecordField, Table, Value};
 use metricc_ir::{spelling, suggest};
 
 /// Most rows of a table.
@@ -56,13 +56,13 @@ pub(super) fn check(
     found: &mut Vec<Diagnostic>,
 ) -> Option<Arc<Table>> {
     let n_before = found.len();
-    let (columns, keys) = columns(item, found)?;
+    let (columns, rules, keys) = columns(item, found)?;
     let is_sound = found[n_before..].iter().all(|diagnostic| diagnostic.severity != Severity::Error);
     if !is_sound || item.damaged {
         return None;
     }
     let file = format!("{}.csv", item.name.text);
-    let mut reader = Reader { item, file: &file, columns: &columns, n_findings: 0, found };
+    let mut reader = Reader { item, file: &file, columns: &columns, rules: &rules, n_findings: 0, found };
     let content = uses.data(&file);
     let rows = reader.rows(content)?;
     let rows = reader.by_key(rows, &keys)?;
@@ -70,18 +70,22 @@ pub(super) fn check(
     Some(Arc::new(Table { name, doc, columns, keys, rows, index: Held::default() }))
 }
 
-/// The declared columns, and which of them are keys.
-fn columns(item: &TableItem, found: &mut Vec<Diagnostic>) -> Option<(Vec<RecordField>, Vec<usize>)> {
+/// The declared columns, how their cells are read, and which of them are keys.
+type Columns = (Vec<RecordField>, Vec<TextRules>, Vec<usize>);
+
+fn columns(item: &TableItem, found: &mut Vec<Diagnostic>) -> Option<Columns> {
     if let Some(column) = item.columns.get(MOST_PARTS) {
         let diagnostic = too_many("columns in a table", column.name.span);
         found.push(diagnostic.help("columns that are not named are ignored"));
         return None;
     }
     let mut places = Places::default();
-    let (mut columns, mut keys) = (Vec::new(), Vec::new());
+    let (mut columns, mut rules, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    let nulls = spelled::texts(&item.nulls);
     for (index, column) in item.columns.iter().enumerate() {
-        places.define("column", &column.name, found);
-        let Some(ty) = types::resolve(&column.ty, found) else { continue };
+        let ty = types::resolve(&column.ty, found);
+        places.define_field("column", column, ty.as_ref(), found);
+        let Some(ty) = ty else { continue };
         if matches!(ty.kind, Kind::List(_)) {
             let message = format!("a column of type `{ty}`");
             let diagnostic = Diagnostic::new(Code::TableFile, message, column.ty.span, "");
@@ -99,6 +103,10 @@ fn columns(item: &TableItem, found: &mut Vec<Diagnostic>) -> Option<(Vec<RecordF
             }
             keys.push(index);
         }
+        let field = source::column(column, &ty, &nulls, found);
+        rules.extend(field.and_then(|field| {
+            TextRules::new(&field.ty.kind, &field.spelling, field.zone.as_deref(), field.unit).ok()
+        }));
         columns.push(RecordField { name: column.name.text.clone(), ty });
     }
     if keys.is_empty() {
@@ -109,24 +117,26 @@ fn columns(item: &TableItem, found: &mut Vec<Diagnostic>) -> Option<(Vec<RecordF
         );
         return None;
     }
-    (columns.len() == item.columns.len()).then_some((columns, keys))
+    let n_sound = columns.len().min(rules.len());
+    (n_sound == item.columns.len()).then_some((columns, rules, keys))
 }
 
-/// Whether the column is marked `key`; it has no other marks.
+/// Whether the column is marked `key`; what events alone have is reported.
 fn is_key(column: &FieldItem, found: &mut Vec<Diagnostic>) -> bool {
     let mut is_key = false;
     for marker in &column.markers {
         match marker.kind {
             MarkerKind::Key => is_key = true,
-            _ => found.push(
+            MarkerKind::Time | MarkerKind::Default(_) => found.push(
                 Diagnostic::new(
                     Code::FieldMarker,
                     "a marker that only fields of sources have",
                     marker.span,
                     "",
                 )
-                .help("a column of a table is marked `key`, or not at all"),
+                .help("a column of a table has no `time` and no default: remove it"),
             ),
+            _ => {}
         }
     }
     is_key
@@ -140,6 +150,7 @@ struct Reader<'a> {
     item: &'a TableItem,
     file: &'a str,
     columns: &'a [RecordField],
+    rules: &'a [TextRules],
     n_findings: usize,
     found: &'a mut Vec<Diagnostic>,
 }
@@ -161,7 +172,7 @@ impl Reader<'_> {
             Ok(bytes) => bytes,
             Err(problem) => {
                 let message = format!("`{file}` cannot be read: {problem}");
-                let header: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+                let header = self.headers()?;
                 let help =
                     format!("the rows of a table are a CSV file, with the header `{}`", header.join(","));
                 return self.problem(Code::TableFile, message, name, help);
@@ -219,28 +230,36 @@ impl Reader<'_> {
             let help = "save it with the line breaks of Unix or of Windows";
             return self.problem(Code::TableFile, message, name, help);
         }
+        let headers = self.headers()?;
         if let ([only], Some(mark)) =
             (names.as_slice(), record.chars().find(|mark| matches!(mark, ';' | '\t')))
-            && self.columns.iter().all(|column| column.name != **only)
+            && headers.iter().all(|header| **header != **only)
         {
             let message = format!("the cells of `{file}` are separated by {mark:?}");
             return self.problem(Code::TableFile, message, name, "save it with commas between them");
         }
         let mut places = Some(Vec::new());
-        for (column, declared) in self.columns.iter().zip(&self.item.columns) {
-            let mut with_name = names.iter().enumerate().filter(|(_, name)| **name == column.name);
+        for ((column, declared), header) in self.columns.iter().zip(&self.item.columns).zip(&headers) {
+            let mut with_name = names.iter().enumerate().filter(|(_, name)| **name == *header);
             let place = match (with_name.next(), with_name.next()) {
                 (Some((place, _)), None) => Some(place),
                 (Some(_), Some(_)) => {
-                    let message = format!("`{file}` has two columns `{}`", column.name);
+                    let message = format!("`{file}` has two columns `{header}`");
                     self.problem(Code::TableFile, message, declared.name.span, "rename one of them")
                 }
                 (None, _) => {
-                    let message = format!("`{file}` has no column `{}`", column.name);
+                    let message = format!("`{file}` has no column `{header}`");
                     let known: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-                    let help = match suggest::nearest(&column.name, known.iter().copied()) {
-                        Some(meant) => format!("did you mean `{meant}`?"),
-                        None => format!("its columns are {}", columns_text(&known)),
+                    let RecordField { name, ty } = column;
+                    let help = match suggest::lookalike(header, known.iter().copied()) {
+                        Some(meant) => format!(
+                            "did you mean `{meant}`? write `{name}: {ty} from {}`",
+                            Path::of_name(meant)
+                        ),
+                        None => format!(
+                            "its columns are {}; say which is meant, such as `{name}: {ty} from \"…\"`",
+                            columns_text(&known)
+                        ),
                     };
                     self.problem(Code::TableFile, message, declared.name.span, help)
                 }
@@ -251,6 +270,16 @@ impl Reader<'_> {
             }
         }
         Some((places?, names.len()))
+    }
+
+    /// The header of each declared column.
+    fn headers(&mut self) -> Option<Vec<String>> {
+        let header = |column: &FieldItem| match column.path() {
+            Some(path) => record::path(path, &column.name.text, self.found)
+                .map(|path| if path.is_own() { column.name.text.clone() } else { path.header() }),
+            None => Some(column.name.text.clone()),
+        };
+        self.item.columns.iter().map(header).collect()
     }
 
     fn row(&mut self, line: usize, record: &str, places: &[usize], n_cells: usize) -> Option<Vec<Value>> {
@@ -270,7 +299,7 @@ impl Reader<'_> {
                 "a cell with a comma in it stands in quotes",
             );
         }
-        let columns = self.columns.iter().zip(&self.item.columns).zip(places);
+        let columns = self.columns.iter().zip(self.rules).zip(&self.item.columns).zip(places);
         let values: Vec<Option<Value>> = columns
             .map(|((column, declared), place)| self.value(line, &cells[*place], column, declared))
             .collect();
@@ -281,12 +310,12 @@ impl Reader<'_> {
         &mut self,
         line: usize,
         cell: &csv::Cell<'_>,
-        column: &RecordField,
+        (RecordField { name, ty }, rules): (&RecordField, &TextRules),
         declared: &FieldItem,
     ) -> Option<Value> {
-        let RecordField { name, ty } = column;
         let place = format!("`{}`, line {line}", self.file);
-        if cell.is_none() {
+        let text = cell.text();
+        if cell.is_none() || rules.is_null(&text) {
             if ty.optional {
                 return Some(Value::None);
             }
@@ -300,13 +329,13 @@ impl Reader<'_> {
             };
             return self.problem(Code::TableFile, format!("{place}: no `{name}`"), declared.name.span, help);
         }
-        let text = cell.text();
-        match text::cell(&text, &ty.kind) {
+        match text::cell(&text, &ty.kind, rules) {
             Ok(value) => Some(value),
+            Err(_) if rules.invalid_is_none() => Some(Value::None),
             Err(problem) => {
                 let message = format!("{place}: `{name}` is `{}`, {problem}", shown(&text));
                 let help = match ty.kind {
-                    Kind::Timestamp => {
+                    Kind::Timestamp if !rules.has_formats() => {
                         "write a value such as `2026-04-25T10:00:00Z`, with an offset".to_owned()
                     }
                     _ => format!("write a value of type `{}`", ty.kind),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{MOST_PARTS, Names, clauses, too_many};
+use super::{MOST_PARTS, Names, clauses, name, too_many};
 use crate::ast::{Name, RowItem, TestClause, TestItem};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
@@ -25,6 +25,7 @@ pub(super) fn check(
     found: &mut Vec<Diagnostic>,
 ) -> Option<Test> {
     let mut checker = TestChecker { text, names, metrics, found, is_sound: !item.damaged };
+    name::check_label("the name of a test", &item.name.text, item.name.span, checker.found);
     checker.once(item);
     let of_kind = |is_expected| item.clauses.iter().filter(move |clause| clause.is_expected == is_expected);
     let given: Vec<Given> = of_kind(false).filter_map(|clause| checker.given(clause)).collect();

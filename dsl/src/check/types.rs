@@ -13,7 +13,7 @@ const NAMES: [&str; 10] =
     ["bool", "int", "decimal", "float", "string", "enum", "date", "timestamp", "duration", "list"];
 
 /// Names that other languages give to our types.
-const FOREIGN: [(&str, &str); 20] = [
+const FOREIGN: &[(&str, &str)] = &[
     ("boolean", "bool"),
     ("integer", "int"),
     ("bigint", "int"),
@@ -34,10 +34,36 @@ const FOREIGN: [(&str, &str); 20] = [
     ("datetime", "timestamp"),
     ("interval", "duration"),
     ("array", "list"),
+    ("smallint", "int"),
+    ("tinyint", "int"),
+    ("uint64", "int"),
+    ("u64", "int"),
+    ("i32", "int"),
+    ("serial", "int"),
+    ("float8", "float"),
+    ("float32", "float"),
+    ("f32", "float"),
+    ("str", "string"),
+    ("char", "string"),
+    ("character", "string"),
+    ("nvarchar", "string"),
+    ("uuid", "string"),
+    ("object", "string"),
+    ("timestamptz", "timestamp"),
+    ("timestamp_ntz", "timestamp"),
+    ("instant", "timestamp"),
+    ("time", "timestamp"),
+    ("timedelta", "duration"),
+    ("category", "enum"),
+    ("vec", "list"),
 ];
 
-/// The type; `None` if it is not one, which is reported.
+/// The type; `None` if it is not one, which is reported. A record is none: `record::resolve` knows them.
 pub(super) fn resolve(ty: &TypeRef, found: &mut Vec<Diagnostic>) -> Option<Type> {
+    if ty.fields.is_some() {
+        found.push(problem(ty, "a record outside of a source", "only fields of sources are records"));
+        return None;
+    }
     let kind = match ty.name.text.as_str() {
         "decimal" => decimal(ty, found)?,
         "enum" => enumeration(ty, found)?,
@@ -82,32 +108,43 @@ fn plain(ty: &TypeRef, kind: Kind, found: &mut Vec<Diagnostic>) -> Option<Kind> 
 }
 
 fn decimal(ty: &TypeRef, found: &mut Vec<Diagnostic>) -> Option<Kind> {
-    let number = |expr: &Expr| match &expr.kind {
-        ExprKind::Number(number) if !number.point => u8::try_from(number.digits).ok(),
+    const HELP: &str = "write `decimal(12, 2)` for twelve digits, two of them behind the point";
+    let arguments = ty.arguments.as_deref().unwrap_or_default();
+    if arguments.iter().any(|argument| matches!(argument.kind, ExprKind::Poisoned)) {
+        return None;
+    }
+    let whole = |expr: &Expr| match &expr.kind {
+        ExprKind::Number(number) if !number.point => Some(number.digits),
         _ => None,
     };
-    let arguments: Option<Vec<u8>> =
-        ty.arguments.as_deref().map(|list| list.iter().filter_map(number).collect());
-    match arguments.as_deref() {
-        Some(&[precision, scale]) if ty.element.is_none() && n_arguments(ty) == 2 => {
-            if (1..=38).contains(&precision) && scale <= precision {
+    let problem = match arguments {
+        [] => problem(ty, "a decimal without its two sizes", HELP),
+        _ if ty.element.is_some() || arguments.len() != 2 => {
+            let message = format!("a decimal has two sizes, and {} given", are(arguments.len()));
+            problem(ty, &message, HELP)
+        }
+        [precision, scale] => match (whole(precision), whole(scale)) {
+            (Some(precision @ 1..=38), Some(scale)) if scale <= precision => {
+                let (precision, scale) = (u8::try_from(precision).ok()?, u8::try_from(scale).ok()?);
                 return Some(Kind::Decimal { precision, scale });
             }
-            let message =
-                format!("there is no decimal of {precision} digits, {scale} of them behind the point");
-            found.push(problem(
-                ty,
-                &message,
-                "it has 1 to 38 digits, of which none to all are behind the point",
-            ));
-        }
-        _ => found.push(problem(
-            ty,
-            "a decimal without its two sizes",
-            "write `decimal(12, 2)` for twelve digits, two of them behind the point",
-        )),
-    }
+            (Some(precision), Some(scale)) => {
+                let message =
+                    format!("there is no decimal of {precision} digits, {scale} of them behind the point");
+                let help = "it has 1 to 38 digits, of which 0 up to all are behind the point";
+                problem(ty, &message, help)
+            }
+            _ => problem(ty, "the sizes of a decimal are numbers of digits, such as `12` and `2`", HELP),
+        },
+        _ => problem(ty, "a decimal without its two sizes", HELP),
+    };
+    found.push(problem);
     None
+}
+
+/// `1 is`, `3 are`.
+fn are(n: usize) -> String {
+    if n == 1 { "1 is".to_owned() } else { format!("{n} are") }
 }
 
 fn n_arguments(ty: &TypeRef) -> usize {
@@ -150,9 +187,20 @@ fn list(ty: &TypeRef, found: &mut Vec<Diagnostic>) -> Option<Kind> {
         return None;
     };
     let element_type = resolve(element, found)?;
-    if matches!(element_type.kind, Kind::List(_)) {
-        found.push(problem(element, "a list of lists", "elements are plain values, such as `list<string>`"));
+    list_of(ty, element_type, found)
+}
+
+/// A list of elements of this type.
+pub(super) fn list_of(ty: &TypeRef, element: Type, found: &mut Vec<Diagnostic>) -> Option<Kind> {
+    if ty.arguments.is_some() {
+        found.push(problem(ty, "a list without the type of its elements", "write `list<string>`"));
         return None;
     }
-    Some(Kind::List(Box::new(element_type)))
+    if matches!(element.kind, Kind::List(_)) {
+        let place = ty.element.as_deref().unwrap_or(ty);
+        let help = "elements are plain values or records, such as `list<string>` or `list<{ sku: string }>`";
+        found.push(problem(place, "a list of lists", help));
+        return None;
+    }
+    Some(Kind::List(Box::new(element)))
 }

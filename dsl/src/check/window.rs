@@ -162,7 +162,7 @@ impl Checker<'_> {
             self.report(diagnostic.help(help));
             return None;
         };
-        Some(Window::Calendar(unit, self.calendar(calendar)?.of(unit)))
+        Some(Window::Calendar(unit, self.calendar(calendar)?))
     }
 
     fn calendar_help(&self, unit: &str) -> String {

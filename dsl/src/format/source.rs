@@ -10,11 +10,13 @@ impl Layout<'_> {
     pub(super) fn source(&mut self, tokens: Range<usize>) {
         let open = self.find(tokens.clone(), "{").unwrap_or(tokens.start);
         let close = tokens.end - 1;
-        let fields = self.fields(open + 1..close);
+        let nulls = self.null_clauses(open + 1..close);
+        let first = nulls.last().map_or(open + 1, |(_, clause)| clause.end);
+        let fields = self.fields(first + usize::from(self.token(first) == ",")..close);
         let head = self.part(tokens.start..open + 1, false);
         let has_line_end = self.gaps[open + 1].has_line_end || self.has_comments_inside(&tokens);
-        let on_line =
-            fields.iter().map(|(_, field)| self.one_line(field.clone(), true)).collect::<Option<Vec<_>>>();
+        let on_line: Option<Vec<_>> =
+            nulls.iter().chain(&fields).map(|(_, part)| self.one_line(part.clone(), true)).collect();
         let has_docs = fields.iter().any(|(docs, _)| !docs.is_empty());
         if let (Some(on_line), false, false) = (on_line, has_line_end, has_docs) {
             let line = format!("{head} {} }}", on_line.join("  "));
@@ -23,6 +25,11 @@ impl Layout<'_> {
             }
         }
         self.line(0, &head);
+        for (comments, clause) in &nulls {
+            self.comments_before(comments.start, 2);
+            let text = self.part(clause.clone(), true);
+            self.line(2, &text);
+        }
         let (first, mut is_plain) = (self.lines.len(), true);
         let width = fields.iter().map(|(_, field)| self.token(field.start).len()).max().unwrap_or(0) + 1;
         for (place, (docs, field)) in fields.iter().enumerate() {
@@ -47,6 +54,22 @@ impl Layout<'_> {
         if is_plain {
             self.align_comments(first..self.lines.len() - 1);
         }
+    }
+
+    /// Where each `null` clause before the fields starts, and its tokens without the comma behind it.
+    fn null_clauses(&self, tokens: Range<usize>) -> Vec<(Range<usize>, Range<usize>)> {
+        let mut clauses = Vec::new();
+        let mut from = tokens.start;
+        while from + 1 < tokens.end && self.token(from) == "null" && self.token(from + 1) != ":" {
+            let is_text = |place: usize| place < tokens.end && self.token(place).starts_with('"');
+            let mut end = from + 2;
+            while end < tokens.end && self.token(end) == "," && is_text(end + 1) {
+                end += 2;
+            }
+            clauses.push((from..from, from..end));
+            from = if end < tokens.end && self.token(end) == "," { end + 1 } else { end };
+        }
+        clauses
     }
 
     /// Documentation and tokens of each field, without the comma between two.

@@ -30,8 +30,12 @@ fn is_apart(scanned: &Scanned<'_>, tokens: &[Token], place: usize, is_type: bool
     let is_name = tokens[place - 1].kind == TokenKind::Word && !KEYWORDS.contains(&before);
     match (before, next) {
         ("(" | "[" | ".", _) | (_, ")" | "]" | "," | ":" | "?" | ".") => false,
-        (_, "(" | "[") => !(is_name || before == ">" && is_type),
+        // In a type, `[` is the index of a path, unless it begins a list of a default.
+        (_, "[") if is_type => matches!(before, "=" | ","),
+        (_, "(" | "[") => !is_name,
         ("<", _) | (_, "<" | ">") if is_type => false,
+        // Two of them without a space could begin a comment of SQL.
+        ("-", "-") => true,
         ("-", _) => !is_sign(scanned, tokens, place - 1),
         // `1%` is a percentage where nothing follows that it could be the remainder of.
         (_, "%") => {

@@ -113,7 +113,9 @@ impl Builder<'_> {
             Rule::name => ExprKind::Name(pair.as_str().to_owned()),
             Rule::member => {
                 let mut parts = Parts::of(pair);
-                ExprKind::Member { value: self.name(&mut parts)?, field: self.name(&mut parts)? }
+                let value = self.name(&mut parts)?;
+                let fields = parts.all(Rule::name).map(|pair| self.name_of(&pair)).collect();
+                ExprKind::Member { value, fields }
             }
             Rule::paren => {
                 let inner = Parts::of(pair).next(Rule::filtered)?;

@@ -47,18 +47,10 @@ impl Builder<'_> {
         let inner = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
         match unescaped(inner) {
             Ok(value) => Expr { kind: ExprKind::String(value), span },
-            Err((start, end)) => {
+            Err(Escape { problem, help, range: (start, end) }) => {
                 let place = Span { start: span.start + 1 + start, end: span.start + 1 + end };
-                let diagnostic = Diagnostic::new(
-                    Code::StringLiteral,
-                    format!("`{}` is not an escape", &inner[start..end]),
-                    place,
-                    "",
-                )
-                .help(
-                    "escapes are `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\` and `\\u{1F600}`; a backslash is `\\\\`",
-                );
-                self.poisoned(diagnostic, span)
+                let message = format!("`{}` {problem}", &inner[start..end]);
+                self.poisoned(Diagnostic::new(Code::StringLiteral, message, place, "").help(help), span)
             }
         }
     }
@@ -87,12 +79,7 @@ fn number_kind(text: &str, span: Span) -> Result<ExprKind, Box<Diagnostic>> {
         Box::new(Diagnostic::new(Code::NumberLiteral, message, suffix_span, "").help(help))
     };
     let Some((_, micros)) = LANGUAGE_UNITS.iter().find(|(unit, _)| *unit == suffix) else {
-        let help = match suffix {
-            "w" => "write days: a week is `7d`",
-            _ if suffix.starts_with(['e', 'E']) => "write all digits; the language has no exponents",
-            _ => "durations are written `250ms`, `30s`, `5m`, `24h` or `7d`",
-        };
-        return Err(problem(format!("`{suffix}` is not a unit of time"), help));
+        return Err(problem(not_a_unit(suffix), unit_meant(suffix)));
     };
     if number.point {
         return Err(problem(
@@ -110,6 +97,39 @@ fn number_kind(text: &str, span: Span) -> Result<ExprKind, Box<Diagnostic>> {
     }
 }
 
+fn not_a_unit(suffix: &str) -> String {
+    match suffix.as_bytes() {
+        [b'e' | b'E'] | [b'e' | b'E', b'0'..=b'9', ..] => "a number with an exponent".to_owned(),
+        [b'x' | b'X' | b'b' | b'B' | b'o', b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..] => {
+            "a number that is not in base ten".to_owned()
+        }
+        _ => format!("`{suffix}` is not a unit of time"),
+    }
+}
+
+/// What to write instead of a suffix that is no unit.
+fn unit_meant(suffix: &str) -> &'static str {
+    match suffix.to_ascii_lowercase().as_str() {
+        "w" | "week" | "weeks" => "write days: a week is `7d`; by the calendar, `every week in CALENDAR`",
+        "mo" | "month" | "months" | "q" | "quarter" | "quarters" | "y" | "yr" | "year" | "years" => {
+            "months, quarters and years are not equally long: write `every month in CALENDAR`"
+        }
+        "min" | "mins" | "minute" | "minutes" => "minutes are `m`, as in `5m`",
+        "sec" | "secs" | "second" | "seconds" => "seconds are `s`, as in `30s`",
+        "hr" | "hrs" | "hour" | "hours" => "hours are `h`, as in `24h`",
+        "day" | "days" => "days are `d`, as in `7d`",
+        "us" | "ns" | "micros" | "nanos" => "the shortest duration is `1ms`",
+        suffix
+            if suffix.starts_with(['e', 'x', 'o'])
+                || suffix.starts_with("b0")
+                || suffix.starts_with("b1") =>
+        {
+            "write all digits in base ten: `1500000`, `0.00015`"
+        }
+        _ => "durations are written `250ms`, `30s`, `5m`, `24h` or `7d`; other numbers have no suffix",
+    }
+}
+
 /// Digits with at most one point; `None` if there are too many.
 fn decimal(text: &str) -> Option<Number> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -123,8 +143,21 @@ fn decimal(text: &str) -> Option<Number> {
     Some(Number { digits: value, scale: u8::try_from(scale).ok()?, point: text.contains('.') })
 }
 
-/// The text with its escapes resolved, or the range of an unknown escape.
-fn unescaped(text: &str) -> Result<String, (usize, usize)> {
+/// Why a text after a backslash is no escape.
+struct Escape {
+    problem: &'static str,
+    help: String,
+    /// Where, in bytes from the start of the text.
+    range: (usize, usize),
+}
+
+const ESCAPES: &str =
+    "escapes are `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\` and `\\u{1F600}`; a backslash is `\\\\`";
+
+/// The text with its escapes resolved.
+fn unescaped(text: &str) -> Result<String, Escape> {
+    let unknown =
+        |start, end| Escape { problem: "is not an escape", help: ESCAPES.to_owned(), range: (start, end) };
     let mut value = String::with_capacity(text.len());
     let mut characters = text.char_indices();
     while let Some((start, character)) = characters.next() {
@@ -132,32 +165,48 @@ fn unescaped(text: &str) -> Result<String, (usize, usize)> {
             value.push(character);
             continue;
         }
-        let (place, escape) = characters.next().ok_or((start, text.len()))?;
+        let (place, escape) = characters.next().ok_or_else(|| unknown(start, text.len()))?;
         match escape {
             'n' => value.push('\n'),
             'r' => value.push('\r'),
             't' => value.push('\t'),
             '"' | '\\' => value.push(escape),
             'u' => {
-                let (decoded, length) = unicode_escape(&text[place + 1..]).ok_or((start, place + 1))?;
+                let (decoded, length) = unicode_escape(&text[place + 1..])
+                    .map_err(|wrong| Escape { range: (start, place + 1 + wrong.range.1), ..wrong })?;
                 value.push(decoded);
                 for _ in 0..length {
                     characters.next();
                 }
             }
-            _ => return Err((start, place + escape.len_utf8())),
+            _ => return Err(unknown(start, place + escape.len_utf8())),
         }
     }
     Ok(value)
 }
 
 /// `{1F600}` → the character, and the length of the text (ASCII only).
-fn unicode_escape(text: &str) -> Option<(char, usize)> {
-    let end = text.find('}')?;
-    let digits = text.get(..end)?.strip_prefix('{')?;
-    if digits.is_empty() || digits.len() > 6 || !digits.chars().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
+fn unicode_escape(text: &str) -> Result<(char, usize), Escape> {
+    let n_digits = |text: &str| text.bytes().take_while(u8::is_ascii_hexdigit).count();
+    let Some(inner) = text.strip_prefix('{') else {
+        let n_digits = n_digits(text).min(4);
+        let help = match n_digits {
+            4 => format!("put the digits in braces: `\\u{{{}}}`", &text[..4]),
+            _ => ESCAPES.to_owned(),
+        };
+        return Err(Escape { problem: "is not an escape", help, range: (0, n_digits) });
+    };
+    let n_digits = n_digits(inner);
+    if !(1..=6).contains(&n_digits) || !inner[n_digits..].starts_with('}') {
+        let help = "write 1 to 6 hexadecimal digits in braces: `\\u{1F600}`".to_owned();
+        return Err(Escape { problem: "is not an escape", help, range: (0, 1 + n_digits) });
     }
-    let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
-    Some((character, end + 1))
+    let character = u32::from_str_radix(&inner[..n_digits], 16).ok().and_then(char::from_u32);
+    character.map(|character| (character, n_digits + 2)).ok_or_else(|| Escape {
+        problem: "is not a character",
+        help: "characters are `\\u{0}` to `\\u{10FFFF}`, without the surrogates `\\u{D800}` to `\\u{DFFF}`; write \
+               the character itself, or its code point"
+            .to_owned(),
+        range: (0, n_digits + 2),
+    })
 }

@@ -6,28 +6,46 @@ use super::Rule;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::items::{ItemKind, RawItem};
-use metricc_ir::suggest;
+use crate::phrase_book::Stopped;
+use metricc_ir::{quoted, suggest};
 
 const RESERVED: [&str; 17] = [
     "and", "or", "not", "in", "if", "then", "else", "none", "true", "false", "from", "each", "let", "where",
     "by", "every", "as",
 ];
-const CLAUSES: [&str; 8] = ["from", "each", "let", "lookup", "where", "by", "every", "unit"];
+const CLAUSES: [&str; 10] =
+    ["from", "each", "let", "lookup", "where", "by", "every", "over", "session", "unit"];
 
-/// The diagnostic for an item that does not parse.
-pub(super) fn diagnose(text: &str, raw: &RawItem, error: &Error<Rule>) -> Diagnostic {
+/// Where parsing stopped.
+pub(super) fn stopped(text: &str, raw: &RawItem, error: &Error<Rule>) -> Stopped {
+    let (at, expected) = (stop(text, raw, error).start, expected(error));
+    Stopped { at, wants_operator: expected.iter().any(|rule| describe(*rule) == Some("an operator")) }
+}
+
+/// The token at which parsing stopped.
+fn stop(text: &str, raw: &RawItem, error: &Error<Rule>) -> Span {
     let offset = match error.location {
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     };
-    let span = token_at(text, raw.span, raw.span.start + offset);
-    let token = &text[span.start..span.end];
-    let expected: &[Rule] = match &error.variant {
+    token_at(text, raw.span, raw.span.start + offset)
+}
+
+fn expected(error: &Error<Rule>) -> &[Rule] {
+    match &error.variant {
         ErrorVariant::ParsingError { positives, .. } => positives,
-        ErrorVariant::CustomError { message } => {
-            return Diagnostic::new(Code::LimitExceeded, message.clone(), span, "parsing stopped here")
-                .help("give inner parts a name with `let`");
-        }
-    };
+        ErrorVariant::CustomError { .. } => &[],
+    }
+}
+
+/// The diagnostic for an item that does not parse.
+pub(super) fn diagnose(text: &str, raw: &RawItem, error: &Error<Rule>) -> Diagnostic {
+    let span = stop(text, raw, error);
+    let token = &text[span.start..span.end];
+    if let ErrorVariant::CustomError { message } = &error.variant {
+        return Diagnostic::new(Code::LimitExceeded, message.clone(), span, "parsing stopped here")
+            .help("give inner parts a name with `let`");
+    }
+    let expected = expected(error);
     special(text, raw, span, expected).unwrap_or_else(|| {
         let message = if token.is_empty() {
             format!("the {} ends too early", item_word(raw.kind))
@@ -79,11 +97,6 @@ fn special(text: &str, raw: &RawItem, span: Span, expected: &[Rule]) -> Option<D
                 .help("put it before an item or a field of a source, or use `//`"),
         );
     }
-    if token == "=" && expects_operator(expected) {
-        return Some(
-            Diagnostic::new(Code::ForeignSpelling, "`=` is not a comparison", span, "").help("write `==`"),
-        );
-    }
     let before = text[raw.span.start..span.start].trim_end();
     if token == "[" && last_word(before) == "in" {
         return Some(
@@ -101,10 +114,15 @@ fn special(text: &str, raw: &RawItem, span: Span, expected: &[Rule]) -> Option<D
         }
     }
     let names_something = behind.starts_with(':') || (behind.starts_with('=') && !behind.starts_with("=="));
+    if let ItemKind::Source | ItemKind::Table = raw.kind
+        && let Some(diagnostic) = name_of_data(text, raw, span)
+    {
+        return Some(diagnostic);
+    }
     if RESERVED.contains(&token) && names_something {
         return Some(
             Diagnostic::new(Code::NameSpelling, format!("`{token}` is a reserved word"), span, "")
-                .help("choose another name; rename the column where the data is bound"),
+                .help("choose another name"),
         );
     }
     // Of the rules that begin with one word each, pest may say the words.
@@ -113,6 +131,71 @@ fn special(text: &str, raw: &RawItem, span: Span, expected: &[Rule]) -> Option<D
         return Some(unknown_clause(token, span));
     }
     None
+}
+
+/// A name of the data that is no name of the language: `from: string`, `"order total": float`, `a.b: int`.
+fn name_of_data(text: &str, raw: &RawItem, span: Span) -> Option<Diagnostic> {
+    let token = &text[span.start..span.end];
+    let behind = &text[span.end..raw.span.end];
+    let is_path = token == "." || token == "[";
+    if !(is_path || token.starts_with('"') || RESERVED.contains(&token) || !token.is_ascii()) {
+        return None;
+    }
+    let start =
+        if is_path { span.start - last_word(&text[raw.span.start..span.start]).len() } else { span.start };
+    // A name ends before its colon, on the line where it begins.
+    let line = text[start..raw.span.end].lines().next().unwrap_or_default();
+    let end = (span.end - start..line.len()).find(|place| line[*place..].starts_with(':'))?;
+    let written = line[..end].trim_end();
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '[' | ']' | '"' | ' ' | '@' | '-');
+    if written.is_empty()
+        || written.starts_with('.')
+        || !written.chars().all(is_word) && !token.starts_with('"')
+    {
+        return None;
+    }
+    let behind_colon = &behind[(end + start + 1).saturating_sub(span.end).min(behind.len())..];
+    let unquoted = written.trim_matches('"');
+    let last =
+        if is_path { unquoted.rsplit(['.', '"', ']']).find(|step| !step.is_empty())? } else { unquoted };
+    let mut name = suggest::as_name(&last.replace([' ', '-', '@'], "_")).trim_matches('_').to_owned();
+    if name.is_empty() {
+        name = "name".to_owned();
+    }
+    if RESERVED.contains(&name.as_str()) {
+        name.push('_');
+    }
+    let place = if is_path || written.starts_with('"') { written.to_owned() } else { quoted(written) };
+    let whole = Span { start, end: start + written.len() };
+    let message = match RESERVED.contains(&token) {
+        true => format!("`{token}` is a reserved word"),
+        false => "a name of the data in place of a name of the language".to_owned(),
+    };
+    let help = format!(
+        "choose a name, and say where the value stands in the data: `{name}: {} from {place}`",
+        type_text(behind_colon)
+    );
+    Some(Diagnostic::new(Code::NameSpelling, message, whole, "").help(help))
+}
+
+/// The type at the start of a text, as it is written; `…` if there is none.
+fn type_text(text: &str) -> &str {
+    let text = text.trim_start();
+    let mut depth = 0_usize;
+    let end = text.find(|character: char| {
+        match character {
+            '(' | '<' | '{' => depth += 1,
+            ')' | '>' | '}' if depth > 0 => depth -= 1,
+            '}' | '\n' => return true,
+            ' ' | '\t' | ',' if depth == 0 => return true,
+            _ => {}
+        }
+        false
+    });
+    match &text[..end.unwrap_or(text.len())] {
+        "" => "…",
+        ty => ty,
+    }
 }
 
 /// The word at the end of a text.
@@ -138,10 +221,6 @@ fn is_word(token: &str) -> bool {
     token.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
 }
 
-fn expects_operator(expected: &[Rule]) -> bool {
-    expected.iter().any(|rule| describe(*rule) == Some("an operator"))
-}
-
 fn unknown_clause(token: &str, span: Span) -> Diagnostic {
     let diagnostic = Diagnostic::new(
         Code::Syntax,
@@ -149,13 +228,7 @@ fn unknown_clause(token: &str, span: Span) -> Diagnostic {
         span,
         "expected a clause of the metric",
     );
-    let own = match token {
-        "group" => Some("by"),
-        "filter" | "having" | "when" => Some("where"),
-        "window" => Some("every"),
-        _ => suggest::nearest(token, CLAUSES),
-    };
-    match own {
+    match suggest::nearest(token, CLAUSES) {
         Some(own) => diagnostic.help(format!("did you mean `{own}`?")),
         None => diagnostic.help(format!("clauses are {}", suggest::one_of(&CLAUSES))),
     }
@@ -198,9 +271,17 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::string => "a string",
         Rule::field => "a field",
         Rule::record | Rule::record_field => "a record",
-        Rule::type_ref => "a type",
+        Rule::type_ref | Rule::record_type => "a type",
+        Rule::part => "a field",
+        Rule::path | Rule::path_name => "a name of the data",
         Rule::marker | Rule::marker_key | Rule::marker_time | Rule::marker_zone => "a field marker",
-        Rule::marker_unit | Rule::marker_default => "a field marker",
+        Rule::marker_unit | Rule::marker_default | Rule::marker_null | Rule::marker_format => {
+            "a field marker"
+        }
+        Rule::marker_true | Rule::marker_false | Rule::marker_invalid => "a field marker",
+        Rule::marker_thousands | Rule::marker_point | Rule::marker_from => "a field marker",
+        Rule::null_clause => "`null`",
+        Rule::texts => "a string",
         Rule::body => "`{`",
         Rule::key => "a key",
         Rule::from_clause | Rule::each_clause | Rule::let_clause | Rule::where_clause => "a clause",

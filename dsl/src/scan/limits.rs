@@ -22,6 +22,8 @@ struct Level {
     /// Most operators in one of the parts that a comma separates.
     n_most: usize,
     n_ifs: usize,
+    /// `list<` that are open.
+    n_lists: usize,
 }
 
 impl Level {
@@ -41,6 +43,8 @@ struct Counter {
     /// Whether the token before ends an operand, so that a `-` after it is not a prefix.
     behind_operand: bool,
     behind_list: bool,
+    /// Behind `list<`: what follows is part of a type.
+    in_list: bool,
 }
 
 /// The first limit that an item exceeds, if it does.
@@ -79,25 +83,37 @@ impl Counter {
     fn count(&mut self, kind: TokenKind, text: &str) {
         let behind_operand = std::mem::replace(&mut self.behind_operand, true);
         let behind_list = std::mem::replace(&mut self.behind_list, false);
+        let in_list = std::mem::replace(&mut self.in_list, false);
         match (kind, text) {
             (TokenKind::Punctuation, "(" | "[") => self.open(),
             (TokenKind::Punctuation, ")" | "]") => self.close(),
-            // Braces hold clauses and fields: no expression goes through them.
+            // Braces hold clauses and fields: no expression goes through them, but types do.
             (TokenKind::Punctuation, "{") => {
-                self.boundary();
+                if !in_list {
+                    self.boundary();
+                }
                 self.open();
             }
             (TokenKind::Punctuation, "}") => {
                 self.close();
-                self.boundary();
+                if self.levels.last().is_none_or(|level| level.n_lists == 0) {
+                    self.boundary();
+                }
             }
             (TokenKind::Punctuation, "," | ":") => self.boundary(),
             (TokenKind::Punctuation, "<") if behind_list => {
                 self.n_lists += 1;
+                if let Some(level) = self.levels.last_mut() {
+                    level.n_lists += 1;
+                }
                 self.operator();
+                self.in_list = true;
             }
             (TokenKind::Punctuation, ">") => {
-                self.n_lists = self.n_lists.saturating_sub(1);
+                if let Some(level) = self.levels.last_mut().filter(|level| level.n_lists > 0) {
+                    level.n_lists -= 1;
+                    self.n_lists -= 1;
+                }
                 self.operator();
             }
             (TokenKind::Punctuation, "-") if !behind_operand => self.prefix(),
@@ -143,10 +159,10 @@ impl Counter {
 
     fn boundary(&mut self) {
         self.n_prefixes = 0;
-        self.n_lists = 0;
         self.behind_operand = false;
         if let Some(level) = self.levels.last_mut() {
             self.n_ifs -= level.n_ifs;
+            self.n_lists -= std::mem::take(&mut level.n_lists);
             level.start_expression();
         }
     }
@@ -154,7 +170,7 @@ impl Counter {
     fn open(&mut self) {
         self.behind_operand = false;
         let n_before = self.levels.last().map_or(0, |level| level.n_operators);
-        self.levels.push(Level { n_before, n_operators: n_before, n_most: n_before, n_ifs: 0 });
+        self.levels.push(Level { n_before, n_operators: n_before, n_most: n_before, n_ifs: 0, n_lists: 0 });
     }
 
     fn close(&mut self) {
@@ -164,6 +180,7 @@ impl Counter {
         }
         if let Some(level) = self.levels.pop() {
             self.n_ifs -= level.n_ifs;
+            self.n_lists -= level.n_lists;
             if let Some(outer) = self.levels.last_mut() {
                 outer.n_operators = level.n_most.max(level.n_operators);
             }

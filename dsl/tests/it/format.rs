@@ -144,6 +144,18 @@ test "long" { // why
 }
 
 #[test]
+fn a_file_that_would_grow_beyond_the_limit_is_left_as_it_is() {
+    let fields: String = (0..1000).map(|n| format!("f{n}:int,")).collect();
+    let long = "a_name_to_align_the_others_with_that_is_rather_long";
+    let comment = |n| format!("// {}\nsource s{{at:timestamp time,{long}:int,{fields}}}", "x".repeat(n));
+    assert!(format(&source(&comment(100_000))).is_ok());
+    let found = format(&source(&comment(250_000))).expect_err("it is too large");
+    assert_eq!(found.len(), 1);
+    assert!(found[0].message.starts_with("formatted, the file has "), "{}", found[0].message);
+    assert!(found[0].help[0].contains("split the file"), "{:?}", found[0].help);
+}
+
+#[test]
 fn what_cannot_be_read_is_said_and_not_touched() {
     for text in
         ["metric m = count( { from s }", "metric m = 'a'", "source s { at timestamp }", "\u{0}", "use a.b"]
@@ -153,4 +165,15 @@ fn what_cannot_be_read_is_said_and_not_touched() {
     assert_eq!(formatted(""), "");
     assert_eq!(formatted("\n\n// alone\n\n\n// again\n"), "// alone\n\n// again\n");
     assert_eq!(formatted("\u{FEFF}source s { at: timestamp time }\r\n"), "source s { at: timestamp time }\n");
+}
+
+#[test]
+fn minus_signs_in_a_row_stay_apart_and_are_no_comment() {
+    let of = |value: &str| {
+        assert_kept(&format!(
+            "source s {{ at: timestamp time  v: int }}\nmetric m = sum(v) {{ from s  where {value} > 3 }}\n"
+        ))
+    };
+    assert!(of("- - - - v").contains("- - - -v > 3"), "{}", of("- - - - v"));
+    assert!(of("v - - v").contains("v - -v > 3"), "{}", of("v - - v"));
 }

@@ -90,11 +90,11 @@ fn findings_are_in_the_order_of_the_text() {
 fn a_word_that_starts_nothing_is_said_to_be_near_one_that_does() {
     for (text, message, help) in [
         ("metric a = count() { form events }", "unknown clause `form`", "did you mean `from`?"),
-        ("metric a = count() { from events  group by id }", "unknown clause `group`", "did you mean `by`?"),
+        ("metric a = count() { from events  evry 1h }", "unknown clause `evry`", "did you mean `every`?"),
         (
-            "metric a = count() { from events  filter n > 3 }",
-            "unknown clause `filter`",
-            "did you mean `where`?",
+            "metric a = count() { from events  sesion gap 1h }",
+            "unknown clause `sesion`",
+            "did you mean `session`?",
         ),
         ("calendar x { zne \"UTC\" }", "unexpected `zne`", ""),
         ("test \"t\" { gven events [] }", "unexpected `gven`", ""),

@@ -3,7 +3,7 @@
 use metricc_dsl::Code;
 use metricc_ir::explain_typed::explain_typed;
 use metricc_ir::spelling;
-use metricc_ir::{Kind, Metric, Type, Value, Window};
+use metricc_ir::{Calendar, CalendarUnit, Kind, Metric, Type, Value, Window};
 
 use super::{EVENTS, checked, codes, event_codes, file, metric, over_events, rendered};
 
@@ -42,15 +42,33 @@ fn output(value: &str) -> String {
 
 #[test]
 fn operators_bind_as_the_reference_says() {
-    assert_eq!(filter("flag or flag and not n + m * 2 == 3"), "flag or flag and not n + m * 2 == 3");
+    assert_eq!(filter("flag or flag and not n + m * 2 == 3"), "flag or flag and not int128(n) + m * 2 == 3");
     assert_eq!(filter("(flag or flag) and flag"), "(flag or flag) and flag");
-    assert_eq!(argument("n - (m - 1) - 2", ""), "n - (m - 1) - 2: int?");
-    assert_eq!(argument("maybe ?? 0 + maybe ?? 1", ""), "maybe ?? 0 + maybe ?? 1: int?");
-    assert_eq!(argument("-maybe ?? 1", ""), "-maybe ?? 1: int?");
-    assert_eq!(argument("if flag then n else m + 1", ""), "if flag then n else m + 1: int?");
+    assert_eq!(argument("n - (m - 1) - 2", ""), "int128(n) - (m - 1) - 2: int128?");
+    assert_eq!(argument("maybe ?? 0 + maybe ?? 1", ""), "maybe ?? 0 + maybe ?? 1: int128?");
+    assert_eq!(argument("-maybe ?? 1", ""), "-maybe ?? 1: int128?");
+    assert_eq!(argument("if flag then n else m + 1", ""), "if flag then int128(n) else m + 1: int128?");
     assert_eq!(filter("not flag == flag"), "not flag == flag");
     assert_eq!(filter("n + 1 in (1, -2) and flag"), "n + 1 in (1, -2) and flag");
     assert_eq!(filter("n not in (1, 2)"), "not n in (1, 2)");
+}
+
+#[test]
+fn labels_can_be_read_and_zones_are_places() {
+    for unit in ["\"\"", "\" \"", "\"a\\nb\"", "\"\\u{1b}[31m\"", "\"\\u{202e}\""] {
+        assert_eq!(event_codes("count()", &format!("unit {unit}")), [Code::NameSpelling], "{unit}");
+    }
+    metric("count()", "unit \"1/s\"");
+    metric("count()", "unit \"€ je Stück\"");
+    let test = |name: &str| {
+        format!(
+            "source s {{ at: timestamp time }}\nmetric m = any(at == at) {{ from s }}\ntest {name} {{ given s []  expect m [{{ value: false }}] }}\n"
+        )
+    };
+    assert_eq!(codes(&test("\"\"")), [Code::NameSpelling]);
+    assert_eq!(codes(&test("\"a\\r\"")), [Code::NameSpelling]);
+    assert_eq!(codes(&test("\"a\"")), []);
+    assert_eq!(codes("calendar c { zone \"Factory\" }\n"), [Code::UnknownZone]);
 }
 
 #[test]
@@ -99,7 +117,7 @@ fn exact_numbers_meet_at_the_larger_scale() {
     assert_eq!(argument("price / 3", ""), "price / 3: decimal(38, 8)?");
     assert_eq!(argument("n / 2", ""), "n / 2: int?");
     assert_eq!(argument("n / 2.0", ""), "decimal(19, 0)(n) / 2.0: decimal(38, 7)?");
-    assert_eq!(argument("(n / m) ?? 0", ""), "(n / m) ?? 0: int");
+    assert_eq!(argument("(n / m) ?? 0", ""), "(n / m) ?? 0: int128");
     assert_eq!(argument("n % 7", ""), "n % 7: int?");
     assert_eq!(filter("price == fee"), "decimal(14, 4)(price) == decimal(14, 4)(fee)");
 }
@@ -138,7 +156,7 @@ fn a_declared_none_has_to_be_handled_and_an_overflow_flows_on() {
     ] {
         assert_eq!(filter_codes(wrong), [Code::MayBeNone], "{wrong}");
     }
-    assert_eq!(filter("n + m * 2 > -n"), "n + m * 2 > -n");
+    assert_eq!(filter("n + m * 2 > -n"), "int128(n) + m * 2 > -n");
     assert_eq!(filter("abs(n + m) / 2 > 1"), "abs(n + m) / 2 > 1");
     assert_eq!(
         filter("maybe == 1 and nick != name and unsure == true"),
@@ -161,10 +179,10 @@ fn a_test_for_none_is_understood() {
     assert_eq!(filter("unsure != none and unsure"), "unsure != none and unsure ?? false");
     assert_eq!(
         argument("if maybe == none then 0 else maybe + 1", ""),
-        "if maybe == none then 0 else maybe + 1: int?"
+        "if maybe == none then 0 else maybe + 1: int128?"
     );
     assert_eq!(filter("hints != none and length(hints) > 1"), "hints != none and length(hints) > 1");
-    assert_eq!(argument("maybe + 1", "where maybe != none"), "maybe + 1: int?");
+    assert_eq!(argument("maybe + 1", "where maybe != none"), "maybe + 1: int128?");
     metric("count()", "where nick != none by lower(nick) as nick");
     metric("distinct(lower(nick)) where nick != none", "");
     metric("max(x)", "let x = maybe ?? 1 where x > 1");
@@ -194,7 +212,8 @@ fn functions_have_the_types_of_the_reference() {
         ("1h + at", "at + 1h: timestamp?"),
         ("took - 90s", "took - 90s: duration?"),
         ("round(price, 1)", "round(price, 1): decimal(12, 1)?"),
-        ("floor(ratio)", "floor(ratio): float"),
+        // A float of a record may be NaN, which is none.
+        ("floor(ratio)", "floor(ratio): float?"),
         ("ceil(price)", "ceil(price): decimal(12, 0)?"),
         ("int(price)", "int(price): int?"),
         ("float(price)", "float(price): float"),
@@ -355,10 +374,67 @@ fn windows_are_what_they_say() {
         panic!("not a calendar window");
     };
     assert_eq!((calendar.zone.as_str(), calendar.week_start), ("Asia/Kolkata", 7));
+    // Readers put days together to weeks of the calendar.
+    let of_days = metric("count()", "every day in india").window.clone();
+    assert_eq!(of_days, Window::Calendar(CalendarUnit::Day, calendar.clone()));
+    let from_monday = Window::Calendar(CalendarUnit::Day, Calendar { week_start: 1, ..calendar.clone() });
+    assert!(of_days != from_monday && of_days.is_cut_as(&from_monday));
     for wrong in ["every 1d", "every 0s", "every 5", "every day", "every hour", "every 1h in india"] {
         assert_eq!(event_codes("count()", wrong), [Code::Window], "{wrong}");
     }
     assert_eq!(event_codes("count()", "every day in mars"), [Code::UnknownCalendar]);
+}
+
+#[test]
+fn periods_of_retention_run_on() {
+    for right in [
+        "n",
+        "date(at) in india",
+        "year(at)",
+        "year(at) * 12 + month(at)",
+        "period(at, week) in india",
+        "period(at, 1h)",
+        "period(at, day) * 2 + (if hour(at) < 12 then 0 else 1)",
+        "(n - n % 7) / 7",
+        "period(at, month) * 2 + (if day(at) > 15 then 1 else 0)",
+    ] {
+        let codes = event_codes(&format!("retention(id, {right}, 4)"), "");
+        assert!(codes.is_empty(), "{right}: {codes:?}");
+    }
+    for wrong in [
+        "week(at)",
+        "month(at) in india",
+        "hour(at) + 1",
+        "month(at) * 31 + weekday(at)",
+        "if quarter(at) > 2 then 1 else 0",
+        "year(at) * 53 + week(at)",
+        "iso_year(at) * 53 + week(at)",
+        "period(at, month) * 31 + day(at)",
+        "-second(at)",
+        "minute(at)",
+    ] {
+        let codes = event_codes(&format!("retention(id, {wrong}, 4)"), "");
+        let is_found = |code: &Code| *code != Code::YearOfWeek;
+        assert_eq!(codes.into_iter().filter(is_found).collect::<Vec<_>>(), [Code::WrappingPeriod], "{wrong}");
+    }
+}
+
+#[test]
+fn a_week_beside_another_year_is_warned_of() {
+    let year_of_week = [Code::YearOfWeek];
+    for (body, expected) in [
+        ("by year(at) as y, week(at) as w", &year_of_week[..]),
+        ("let w = week(at) by year(at) * 100 + w as week", &year_of_week),
+        ("where year(at) == 2025 where week(at) == 1", &year_of_week),
+        ("by iso_year(at) as y, week(at) as w", &[]),
+        ("by year(at) as y, iso_year(at) as iso, week(at) as w", &[]),
+        ("by year(at) as y, month(at) as m", &[]),
+        ("where year(at) == 2025 by week(at) as w", &year_of_week),
+        ("where iso_year(at) == 2025 by week(at) as w", &[]),
+    ] {
+        assert_eq!(event_codes("count()", body), expected, "{body}");
+    }
+    assert_eq!(event_codes("count() where year(at) == 2025 and week(at) == 1", ""), year_of_week);
 }
 
 #[test]

@@ -86,11 +86,22 @@ fn requests_are_lines_or_an_array() {
         let events = decoder.json(body.as_bytes()).unwrap();
         assert_eq!((events.n_records(), events.rejected().len()), (n_records, n_rejected), "{body:?}");
     }
-    for body in ["", "{}", "[", "[1,]", "[] []", "[{\"a\":1,\"a\":2}]", "\u{feff}[]"] {
-        let problem = decoder.json(body.as_bytes()).unwrap_err();
-        assert!(problem.starts_with("no JSON at byte"), "{body:?}: {problem}");
+    // What is no JSON within the brackets of a record is rejected alone.
+    for (body, n_records, n_rejected) in [
+        ("".to_owned(), 0, 0),
+        ("{}".to_owned(), 1, 1),
+        (format!("\u{feff}[{line}]"), 1, 0),
+        (format!("[{line},{{\"a\":1,\"a\":2}},{{\"a\" 1}}]"), 3, 2),
+        (format!("{{\n}}\n{line} {line}"), 3, 1),
+    ] {
+        let events = decoder.json(body.as_bytes()).unwrap();
+        assert_eq!((events.n_records(), events.rejected().len()), (n_records, n_rejected), "{body:?}");
     }
-    assert!(decoder.json(b"[\xff]").unwrap_err().starts_with("no UTF-8 text"));
+    for body in ["[", "[1,]", "[] []", "[{]", "[}]", "{\n"] {
+        let problem = decoder.json(body.as_bytes()).unwrap_err().to_string();
+        assert!(problem.starts_with("the body cannot be divided into events: line "), "{body:?}: {problem}");
+    }
+    assert_eq!(decoder.json(b"[\xff]").unwrap().rejected()[0].problem, "no UTF-8 text at byte 0");
 }
 
 fn open_as(disk: &SimDisk, source: &Arc<Source>) -> Result<DurableLog, DurableError> {

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use metricc_durable_log::{Disk, DurableLog, LocalDisk};
-use metricc_log::{Frontier, Slice};
+use metricc_durable_log::{DedupWindow, Disk, DurableLog, LocalDisk, LogId, Request, SourceOptions};
+use metricc_ir::{Field, Kind, Spelling, Type, Value};
+use metricc_log::{EventDecoder, Frontier, Slice};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::ledger::{Ledger, Record, all_rows, event, flush, open, open_with, options, sources};
+use crate::ledger::{
+    Ledger, Record, all_rows, event, field, flush, keyed, open, open_with, options, sources,
+};
 use metricc_durable_log::sim_disk::SimDisk;
 
 #[test]
@@ -53,7 +56,7 @@ fn the_journal_goes_when_its_rows_are_flushed_and_nothing_else_changes() {
 fn sealed_files_are_a_log_of_their_own_for_anybody() {
     let folder = tempfile::tempdir().unwrap();
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(folder.path()));
-    let fresh = metricc_durable_log::LogId { id: 1, seed: 2 };
+    let fresh = LogId { id: 1, seed: 2 };
     let (mut log, _) = DurableLog::open(disk.clone(), options(), &sources(1), fresh, 3).unwrap();
     let mut ledger = Ledger::default();
     assert!(
@@ -104,4 +107,51 @@ fn partitions_hold_each_identity_in_one_place() {
     assert_eq!(all_rows(&open_with(&disk, 3).unwrap().0), rows);
     let error = open_with(&disk, 2).unwrap_err().to_string();
     assert!(error.contains("it has 3 partitions, and 2 are configured"), "{error}");
+}
+
+#[test]
+fn floats_that_are_none_and_texts_that_are_spelled_are_the_same_rows_after_a_flush() {
+    let spelled = |nulls: &[&str]| Spelling {
+        nulls: nulls.iter().map(|null| (*null).to_owned()).collect(),
+        ..Spelling::default()
+    };
+    let source = |spelling: Spelling| {
+        let text = Field { spelling, ..field("id", Type::of(Kind::String)) };
+        let score = Field { default: Some(Value::Float(1.0)), ..field("score", Type::of(Kind::Float)) };
+        keyed(vec![field("at", Type::of(Kind::Timestamp)), text, field("v", Type::of(Kind::Float)), score])
+    };
+    let sources = |spelling| {
+        vec![SourceOptions { source: source(spelling), n_partitions: 1, window: DedupWindow::Positions(8) }]
+    };
+    let disk = SimDisk::default();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let fresh = LogId { id: 1, seed: 2 };
+    let (mut log, _) =
+        DurableLog::open(shared.clone(), options(), &sources(spelled(&["NA"])), fresh, 3).unwrap();
+    let body = br#"{"at":"2026-04-25T10:00:00Z","id":"-","v":NaN,"score":-Infinity}
+{"at":"2026-04-25T10:00:01Z","id":"NA","v":2,"score":3}
+{"at":"2026-04-25T10:00:02Z","id":"x","v":"2.5"}
+"#;
+    let events = EventDecoder::new(&source(spelled(&["NA"]))).unwrap().ndjson(body);
+    assert_eq!(events.none_values().iter().map(|(field, ..)| field).collect::<Vec<_>>(), ["score", "v"]);
+    log.append(&[Request { events, key: None, digest: 7 }]).remove(0).unwrap();
+    let rows = |log: &DurableLog| -> Vec<String> {
+        let slice = Slice { partition: 0, from: 0, to: log.snapshot().end("events").0[0] };
+        let log = log.snapshot().log("events", &Frontier(vec![0])).unwrap();
+        let shown = |batch: metricc_log::Batch| {
+            arrow::util::pretty::pretty_format_batches(&[batch.rows]).unwrap().to_string()
+        };
+        log.read(&slice, &[1, 2, 3], 10).unwrap().map(|batch| shown(batch.unwrap())).collect()
+    };
+    let before = rows(&log);
+    assert!(
+        before[0].contains("| -  |     |       |") && before[0].contains("| x  | 2.5 | 1.0   |"),
+        "{before:?}"
+    );
+    flush(&mut log, &disk).unwrap();
+    assert_eq!(rows(&log), before);
+    // What is declared later is about later records.
+    drop(log);
+    let (log, _) = DurableLog::open(shared, options(), &sources(spelled(&["-"])), fresh, 3).unwrap();
+    assert_eq!(rows(&log), before);
 }

@@ -18,7 +18,7 @@ use metricc_durable_log::sim_disk::SimDisk;
 pub const WINDOW: u64 = 6;
 
 pub fn field(name: &str, ty: Type) -> Field {
-    Field { name: name.into(), doc: String::new(), ty, default: None, zone: None, unit: None }
+    Field::new(name, ty)
 }
 
 pub fn optional(kind: Kind) -> Type {

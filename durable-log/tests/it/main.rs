@@ -9,4 +9,5 @@ mod flush;
 mod ledger;
 mod older_copies;
 mod recent_rows;
+mod records;
 mod snapshots;

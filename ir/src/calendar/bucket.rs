@@ -52,15 +52,39 @@ impl BucketRule {
 
     /// The bucket that holds an instant.
     pub fn bucket_at(&self, instant_us: i64) -> Bucket {
+        self.bucket_and_number_at(instant_us).0
+    }
+
+    /// The bucket that holds an instant, and its number: see [`BucketRule::number_of_date`].
+    pub fn bucket_and_number_at(&self, instant_us: i64) -> (Bucket, i64) {
         let (mut first_day, mut next_day) = self.days_around(self.zone.local_time(instant_us).days);
         loop {
             let end_us = self.zone.first_instant_of_date(next_day);
             // Where the clock is set back over midnight, an instant can show the date of a bucket
             // that has ended already: it belongs to the one that has begun.
             if instant_us < end_us || end_us == i64::MAX {
-                return Bucket { start_us: self.zone.first_instant_of_date(first_day), end_us };
+                let bucket = Bucket { start_us: self.zone.first_instant_of_date(first_day), end_us };
+                return (bucket, self.number_of_date(first_day));
             }
             (first_day, next_day) = self.days_around(next_day);
+        }
+    }
+
+    /// How many buckets lie between that of 1970-01-01 and that of a local date (days since then), by the calendar
+    /// alone: a date that the zone skips has its number, too.
+    pub fn number_of_date(&self, days: i64) -> i64 {
+        let CivilDate { year, month, .. } = CivilDate::from_days(days);
+        let n_years = year - 1970;
+        match self.unit {
+            CalendarUnit::Day => days,
+            CalendarUnit::Week => {
+                let (first, _) = self.days_around(days);
+                let (first_of_epoch, _) = self.days_around(0);
+                (first - first_of_epoch).div_euclid(7)
+            }
+            CalendarUnit::Month => n_years * 12 + i64::from(month) - 1,
+            CalendarUnit::Quarter => n_years * 4 + (i64::from(month) - 1) / 3,
+            CalendarUnit::Year => n_years,
         }
     }
 
@@ -115,5 +139,48 @@ impl BucketRule {
             month => CivilDate { year, month, day: 1 },
         };
         (CivilDate { year, month: first_month, day: 1 }.to_days(), next.to_days())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::timestamp::parse;
+
+    fn rule(unit: CalendarUnit, zone: &str) -> BucketRule {
+        BucketRule::new(unit, &Calendar { zone: zone.into(), week_start: 1 }).expect("a known zone")
+    }
+
+    fn instant(text: &str) -> i64 {
+        parse(text, None).expect("an instant")
+    }
+
+    #[test]
+    fn numbers_of_buckets_run_on_from_that_of_the_epoch() {
+        for (unit, at, expected) in [
+            (CalendarUnit::Day, "1970-01-01T23:59:59Z", 0),
+            (CalendarUnit::Day, "1969-12-31T23:59:59Z", -1),
+            (CalendarUnit::Week, "1970-01-04T23:59:59Z", 0),
+            (CalendarUnit::Week, "1970-01-05T00:00:00Z", 1),
+            (CalendarUnit::Week, "1969-12-28T23:59:59Z", -1),
+            (CalendarUnit::Week, "2025-12-27T00:00:00Z", 2_921),
+            (CalendarUnit::Month, "1969-12-31T00:00:00Z", -1),
+            (CalendarUnit::Month, "2026-04-25T00:00:00Z", 675),
+            (CalendarUnit::Quarter, "1969-09-30T00:00:00Z", -2),
+            (CalendarUnit::Quarter, "2026-04-25T00:00:00Z", 225),
+            (CalendarUnit::Year, "2026-04-25T00:00:00Z", 56),
+        ] {
+            assert_eq!(rule(unit, "UTC").bucket_and_number_at(instant(at)).1, expected, "{unit:?} {at}");
+        }
+        for zone in ["America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "America/Sao_Paulo"] {
+            for unit in [CalendarUnit::Day, CalendarUnit::Week, CalendarUnit::Month, CalendarUnit::Quarter] {
+                let rule = rule(unit, zone);
+                let (first, number) = rule.bucket_and_number_at(instant("2011-10-01T00:00:00Z"));
+                for n in (0..3_000).filter_map(|n| Some((n, rule.later(first.start_us, n)?))) {
+                    let (n, bucket) = n;
+                    assert_eq!(rule.bucket_and_number_at(bucket.start_us), (bucket, number + n), "{zone}");
+                }
+            }
+        }
     }
 }

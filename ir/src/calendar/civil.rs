@@ -133,6 +133,7 @@ impl LocalTime {
             Part::Quarter => self.date().quarter().into(),
             Part::Month => self.date().month.into(),
             Part::Week => self.iso_week().1.into(),
+            Part::IsoYear => self.iso_week().0,
             Part::Day => self.date().day.into(),
             Part::Hour => self.hour().into(),
             Part::Minute => self.minute().into(),

@@ -48,6 +48,17 @@ impl WindowCut {
         }
     }
 
+    /// Start of the first window that starts at an instant (µs) or later, of sliding windows of the pane; saturates at
+    /// `i64::MAX`.
+    pub fn next_start(&self, instant_us: i64) -> i64 {
+        let start = self.start_of(instant_us);
+        match self {
+            _ if start == instant_us => start,
+            WindowCut::Tumbling(step) | WindowCut::Sliding { step, .. } => start.saturating_add(*step),
+            WindowCut::Calendar(rule) => rule.bucket_at(start).end_us,
+        }
+    }
+
     /// The first instant (µs) after the window that starts at `start_us`; saturates at `i64::MAX`.
     pub fn end_of(&self, start_us: i64) -> i64 {
         match self {

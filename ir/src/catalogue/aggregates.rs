@@ -84,7 +84,7 @@ impl AggregateSpec {
 /// All aggregates, in the order of the book.
 pub static AGGREGATES: &[AggregateSpec] = &[
     STATISTIC
-        .called("count", &["count_star", "size", "count_over_time"], "count()")
+        .called("count", &["count_star", "size", "count_rows", "count_over_time"], "count()")
         .computes("The number of rows.", |_| AggregateOp::Count)
         .takes(&[])
         .presents(Presents::Int, "0"),
@@ -93,8 +93,11 @@ pub static AGGREGATES: &[AggregateSpec] = &[
         .computes("The sum: exact, and of floats rounded once.", |_| AggregateOp::Sum)
         .presents(Presents::Sum, "0"),
     STATISTIC
-        .called("mean", &["avg", "average", "avg_over_time"], "mean(number)")
-        .computes("The arithmetic mean, rounded once.", |_| AggregateOp::Mean)
+        .called("mean", &["avg", "average", "mean_value", "avg_over_time"], "mean(number)")
+        .computes("The arithmetic mean, rounded once.", |given| match given.is_wide {
+            true => AggregateOp::WideMean,
+            false => AggregateOp::Mean,
+        })
         .presents(Presents::Mean, "none"),
     EXTREME
         .called("min", &["minimum", "min_over_time"], "min(value)")
@@ -103,10 +106,14 @@ pub static AGGREGATES: &[AggregateSpec] = &[
         .called("max", &["maximum", "max_over_time"], "max(value)")
         .computes("The greatest value.", |_| AggregateOp::Max),
     STATISTIC
-        .called("variance", &["var", "var_samp", "stdvar"], "variance(number)")
+        .called("variance", &["var", "var_samp", "varsamp", "stdvar"], "variance(number)")
         .computes("The variance of the sample (n − 1), rounded once.", |_| AggregateOp::Variance),
     STATISTIC
-        .called("stddev", &["std", "stddev_samp"], "stddev(number)")
+        .called(
+            "stddev",
+            &["std", "stdev", "stddev_samp", "stddevsamp", "standard_deviation"],
+            "stddev(number)",
+        )
         .computes("The standard deviation of the sample (n − 1), rounded once.", |_| AggregateOp::Stddev),
     STATISTIC
         .called("skewness", &["skew"], "skewness(number)")
@@ -128,18 +135,18 @@ pub static AGGREGATES: &[AggregateSpec] = &[
         .called("intercept", &["regr_intercept"], "intercept(y, x)")
         .computes("The value of the least-squares line of y over x at x = 0.", |_| AggregateOp::Intercept),
     TRUTH
-        .called("any", &["bool_or", "some"], "any(condition)")
+        .called("any", &["bool_or", "logical_or", "some"], "any(condition)")
         .computes("Whether the condition holds for at least one row.", |_| AggregateOp::Any)
         .presents(Presents::Bool, "false"),
     TRUTH
-        .called("all", &["bool_and"], "all(condition)")
+        .called("all", &["bool_and", "logical_and", "every"], "all(condition)")
         .computes("Whether the condition holds for every row.", |_| AggregateOp::All)
         .presents(Presents::Bool, "true"),
     CHOSEN
-        .called("first", &["first_value"], "first(value)")
+        .called("first", &["first_value", "earliest"], "first(value)")
         .computes("The value of the earliest event.", |_| AggregateOp::First),
     CHOSEN
-        .called("last", &["last_value", "last_over_time"], "last(value)")
+        .called("last", &["last_value", "latest", "last_over_time"], "last(value)")
         .computes("The value of the latest event.", |_| AggregateOp::Last),
     CHOSEN
         .called("arg_min", &["min_by", "argmin"], "arg_min(value, by: other)")
@@ -158,7 +165,17 @@ pub static AGGREGATES: &[AggregateSpec] = &[
     STATISTIC
         .called(
             "distinct",
-            &["count_distinct", "approx_count_distinct", "uniq", "nunique"],
+            &[
+                "count_distinct",
+                "countdistinct",
+                "approx_count_distinct",
+                "approx_distinct",
+                "uniq",
+                "uniqexact",
+                "nunique",
+                "n_distinct",
+                "dcount",
+            ],
             "distinct(value)",
         )
         .computes(
@@ -186,7 +203,15 @@ pub static AGGREGATES: &[AggregateSpec] = &[
     QUANTILE
         .called(
             "quantile",
-            &["percentile", "percentile_disc", "percentile_cont", "approx_percentile", "quantile_over_time"],
+            &[
+                "percentile",
+                "percentile_disc",
+                "percentile_cont",
+                "approx_percentile",
+                "approx_quantile",
+                "quantile_cont",
+                "quantile_over_time",
+            ],
             "quantile(number, 0.99)",
         )
         .computes("The value of rank ⌊q·(n − 1)⌋: exact, or within a relative error.", |given| {

@@ -21,7 +21,7 @@ pub use param::{Param, Parameters, Width};
 pub use presents::{Gives, Number, Presents};
 pub use scalars::SCALARS;
 pub use sort::Sort;
-pub use unknown::{Unlawful, meant, reads_the_clock, unlawful};
+pub use unknown::{FOREIGN, ForeignFunction, UNLAWFUL, Unlawful, instead, meant, reads_the_clock, unlawful};
 
 use crate::{AggregateOp, Func};
 
@@ -99,6 +99,11 @@ pub fn takes_calendar(function: &str) -> bool {
     scalar(function).is_some_and(|spec| spec.takes_calendar)
 }
 
+/// Whether an argument of a function is a width: a duration, or a unit of a calendar.
+pub fn is_width(function: &str, place: usize) -> bool {
+    scalar(function).is_some_and(|spec| spec.params.get(place) == Some(&Param::Width))
+}
+
 /// Whether a call is one of an aggregate. `min` and `max` are scalar functions where they have several arguments.
 pub fn is_aggregate(name: &str, n_arguments: usize) -> bool {
     let is_scalar = |spec: &ScalarSpec| n_arguments >= *spec.n_arguments.start();
@@ -119,12 +124,14 @@ impl AggregateSpec {
     }
 }
 
-/// Operations, each with the first row that makes it; with an error bound an operation may be another one.
+/// Operations, each with the first row that makes it; with an error bound, or of an `int128`, an operation may be
+/// another one.
 static BY_OPERATION: LazyLock<Vec<(Discriminant<AggregateOp>, &AggregateSpec)>> = LazyLock::new(|| {
     let exact = Parameters::default();
     let estimated = Parameters { error_ppm: Some(1), ..Parameters::default() };
+    let wide = Parameters { is_wide: true, ..Parameters::default() };
     let made = |spec: &'static AggregateSpec| {
-        [&exact, &estimated].map(|parameters| (discriminant(&(spec.op)(parameters)), spec))
+        [&exact, &estimated, &wide].map(|parameters| (discriminant(&(spec.op)(parameters)), spec))
     };
     AGGREGATES.iter().flat_map(made).collect()
 });
@@ -183,8 +190,14 @@ mod tests {
             .collect();
         for (alias, name) in aliases {
             assert!(known.insert(alias), "{alias} is an alias of {name} and something else");
-            assert_eq!(meant(alias), Some(name));
+            assert_eq!(meant(alias), [name]);
             assert!(unlawful(alias).is_none() && !reads_the_clock(alias), "{alias}");
+        }
+        let foreign =
+            FOREIGN.iter().flat_map(|row| row.names).chain(UNLAWFUL.iter().flat_map(|row| row.names));
+        for name in foreign {
+            assert!(known.insert(name), "{name} means something else too");
+            assert!(!reads_the_clock(name) && name.to_ascii_lowercase() == *name, "{name}");
         }
     }
 

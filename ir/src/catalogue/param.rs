@@ -81,6 +81,8 @@ impl Param {
 pub struct Parameters {
     /// [`Param::Count`].
     pub count: u32,
+    /// Whether the first value is an `int128`.
+    pub is_wide: bool,
     /// [`Param::Quantile`], in billionths.
     pub q_ppb: u32,
     /// [`Param::Edges`].

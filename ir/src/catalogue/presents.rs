@@ -89,6 +89,7 @@ impl Presents {
 fn sum_of(kind: &Kind) -> Type {
     match kind {
         Kind::Int => Type::of(Kind::Int128),
+        Kind::Int128 => Type::optional(Kind::Int128),
         Kind::Decimal { scale, .. } => Type::optional(Kind::Decimal { precision: 38, scale: *scale }),
         _ => Type::optional(Kind::Float),
     }

@@ -143,7 +143,7 @@ pub static SCALARS: &[ScalarSpec] = &[
         .takes(&[Param::Optional(Sort::Plain)], 1..=MANY)
         .gives(Gives::Int),
     OF_TIME
-        .called("truncate", &["date_trunc", "time_bucket"], "truncate(timestamp, 1h)")
+        .called("truncate", &["time_bucket", "trunc_date"], "truncate(timestamp, 1h)")
         .computes(
             "The start of the bucket that a timestamp lies in: of a duration, or of a unit such as \
              `day` in a calendar.",
@@ -154,6 +154,17 @@ pub static SCALARS: &[ScalarSpec] = &[
         )
         .takes(&[Param::Value(Sort::Timestamp), Param::Width], 2..=2)
         .gives(Gives::Timestamp),
+    OF_DATE
+        .called("period", &["period_index", "date_diff", "datediff"], "period(timestamp, week) in CALENDAR")
+        .computes(
+            "The number of a period, of a width or of a unit in a calendar, counted from that of \
+             1970-01-01.",
+            |given| match given.width {
+                Width::Duration(micros) => Func::PeriodTo(micros),
+                Width::Unit(unit) => Func::PeriodIn(unit, given.calendar.clone().of(unit)),
+            },
+        )
+        .takes(&[Param::Value(Sort::Instant), Param::Width], 2..=2),
     OF_DATE
         .called("year", &[], "year(timestamp) in CALENDAR")
         .computes("The year.", |given| part(Part::Year, given)),
@@ -166,6 +177,15 @@ pub static SCALARS: &[ScalarSpec] = &[
     OF_DATE
         .called("week", &["weekofyear", "iso_week"], "week(timestamp) in CALENDAR")
         .computes("The ISO week, 1 to 53.", |given| part(Part::Week, given)),
+    OF_DATE
+        .called(
+            "iso_year",
+            &["week_year", "isoyear", "yearofweek", "weekyear"],
+            "iso_year(timestamp) in CALENDAR",
+        )
+        .computes("The year of the ISO week, which at New Year may differ from `year`.", |given| {
+            part(Part::IsoYear, given)
+        }),
     OF_DATE
         .called("day", &["dayofmonth", "day_of_month"], "day(timestamp) in CALENDAR")
         .computes("The day of the month, 1 to 31.", |given| part(Part::Day, given)),
@@ -183,7 +203,10 @@ pub static SCALARS: &[ScalarSpec] = &[
         .computes("The day of the week, 1 for Monday to 7 for Sunday.", |given| part(Part::Weekday, given)),
     OF_TIME
         .called("date", &["to_date"], "date(timestamp) in CALENDAR")
-        .computes("The date of a timestamp.", |given| Func::DateIn(given.calendar.zone.clone()))
+        .computes("The date of a timestamp; a date is its own.", |given| {
+            Func::DateIn(given.calendar.zone.clone())
+        })
+        .takes(&[Param::Value(Sort::Instant)], 1..=1)
         .gives(Gives::Date),
 ];
 

@@ -55,15 +55,23 @@ pub fn records(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// Why a record ends too early.
 pub const UNCLOSED: &str = "a quote is opened and not closed";
 
-/// Splits a record, without its line break, into its cells.
+/// Splits a record, without its line break, into its cells at commas.
 ///
 /// # Errors
 /// A phrase, where a quote is misplaced.
 pub fn split<'a>(record: &'a str, cells: &mut Vec<Cell<'a>>) -> Result<(), &'static str> {
+    split_at(record, b',', cells)
+}
+
+/// As [`split`], at another ASCII character.
+///
+/// # Errors
+/// As [`split`].
+pub fn split_at<'a>(record: &'a str, delimiter: u8, cells: &mut Vec<Cell<'a>>) -> Result<(), &'static str> {
     let plain = |text| Cell { text, quoted: false, escaped: false };
     if memchr(b'"', record.as_bytes()).is_none() {
         let mut start = 0;
-        for end in memchr_iter(b',', record.as_bytes()) {
+        for end in memchr_iter(delimiter, record.as_bytes()) {
             cells.push(plain(&record[start..end]));
             start = end + 1;
         }
@@ -75,7 +83,7 @@ pub fn split<'a>(record: &'a str, cells: &mut Vec<Cell<'a>>) -> Result<(), &'sta
         let (cell, behind) = match rest.strip_prefix('"') {
             Some(inner) => quoted_cell(inner)?,
             None => {
-                let length = memchr(b',', rest.as_bytes()).unwrap_or(rest.len());
+                let length = memchr(delimiter, rest.as_bytes()).unwrap_or(rest.len());
                 let (text, behind) = rest.split_at(length);
                 if text.contains('"') {
                     return Err("a quote inside of a cell that does not start with one");
@@ -84,7 +92,7 @@ pub fn split<'a>(record: &'a str, cells: &mut Vec<Cell<'a>>) -> Result<(), &'sta
             }
         };
         cells.push(cell);
-        match behind.strip_prefix(',') {
+        match behind.strip_prefix(char::from(delimiter)) {
             Some(behind) => rest = behind,
             None if behind.is_empty() => return Ok(()),
             None => return Err("text behind the closing quote of a cell"),
@@ -136,6 +144,17 @@ mod tests {
         assert_eq!(cells("a\"b\",c"), Err("a quote inside of a cell that does not start with one"));
         assert_eq!(cells("\"a\"b,c"), Err("text behind the closing quote of a cell"));
         assert_eq!(cells("\"a,\"\""), Err(UNCLOSED));
+    }
+
+    #[test]
+    fn cells_are_split_at_the_delimiter_alone() {
+        for record in ["a;b,c;;\"d;e\"", "a;b,c;;d"] {
+            let mut cells = Vec::new();
+            split_at(record, b';', &mut cells).unwrap();
+            let texts: Vec<_> = cells.iter().map(Cell::text).collect();
+            assert_eq!(texts[..3], ["a", "b,c", ""]);
+            assert_eq!((texts.len(), cells[2].is_none()), (4, true));
+        }
     }
 
     #[test]

@@ -5,42 +5,36 @@ use crate::{Kind, Value};
 pub mod csv;
 pub mod duration;
 pub mod number;
+mod rules;
+mod thousands;
+pub mod time_format;
 pub mod timestamp;
+mod visible;
 
-/// The value that a cell of CSV says. Timestamps have an offset, durations are spelled as in the language or
-/// in µs; there are no lists.
+pub use visible::{visible, visible_lines};
+
+pub use rules::{TextProblem, TextRules};
+
+/// The value that a cell of CSV says, by the rules of its column; there are no lists. A float that is no finite
+/// number is none.
 ///
 /// # Errors
 /// Why the text is not a value of that kind, as a phrase.
-pub fn cell(text: &str, kind: &Kind) -> Result<Value, String> {
-    let is_integer =
-        || !text.is_empty() && text.strip_prefix('-').unwrap_or(text).bytes().all(|b| b.is_ascii_digit());
-    let problem = |error: &dyn std::fmt::Display| error.to_string();
-    match kind {
-        Kind::Bool => match text {
-            "true" => Ok(Value::Bool(true)),
-            "false" => Ok(Value::Bool(false)),
-            _ => Err("neither true nor false".to_owned()),
-        },
-        Kind::Int => number::int(text).map(Value::Int).map_err(|error| problem(&error)),
-        Kind::Decimal { precision, scale } => {
-            number::decimal(text, *precision, *scale).map(Value::Decimal).map_err(|error| problem(&error))
-        }
-        Kind::Float => number::float(text).map(Value::Float).map_err(|error| problem(&error)),
-        Kind::String => Ok(Value::String(text.to_owned())),
+pub fn cell(text: &str, kind: &Kind, rules: &TextRules) -> Result<Value, TextProblem> {
+    Ok(match kind {
+        Kind::Bool => Value::Bool(rules.bool(text)?),
+        Kind::Int => Value::Int(rules.int(text)?),
+        Kind::Decimal { precision, scale } => Value::Decimal(rules.decimal(text, *precision, *scale)?),
+        Kind::Float => rules.float(text)?.map_or(Value::None, Value::Float),
+        Kind::String => Value::String(text.to_owned()),
         Kind::Enum(names) => {
             let place =
                 names.iter().position(|name| name == text).and_then(|place| u32::try_from(place).ok());
-            place.map(Value::Enum).ok_or_else(|| "not one of the names of the enum".to_owned())
+            Value::Enum(place.ok_or("not one of the names of the enum")?)
         }
-        Kind::Date => timestamp::parse_date(text).map(Value::Date).map_err(|error| problem(&error)),
-        Kind::Timestamp => {
-            timestamp::parse(text, None).map(Value::Timestamp).map_err(|error| problem(&error))
-        }
-        Kind::Duration if is_integer() => {
-            number::int(text).map(Value::Duration).map_err(|error| problem(&error))
-        }
-        Kind::Duration => duration::parse(text).map(Value::Duration).map_err(|error| problem(&error)),
-        Kind::Int128 | Kind::List(_) | Kind::Record(_) => Err("CSV has no such values".to_owned()),
-    }
+        Kind::Date => Value::Date(rules.date(text)?),
+        Kind::Timestamp => Value::Timestamp(rules.timestamp(text)?),
+        Kind::Duration => Value::Duration(rules.duration(text)?),
+        Kind::Int128 | Kind::List(_) | Kind::Record(_) => return Err("CSV has no such values".into()),
+    })
 }

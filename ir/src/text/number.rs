@@ -1,7 +1,10 @@
-//! Numbers, from their digits. One grammar, that of JSON, holds for every text format, and no integer
-//! or decimal ever goes through a float.
+//! Numbers, from their digits. One grammar holds for every text: that of JSON, a `+` before it, digits on one side
+//! of the point alone, and blanks around it. Texts of one number are equal: `3.0` and `1e3` are ints, `1010e-2` is
+//! a decimal. What is not exactly the number is refused, and no integer or decimal ever goes through a float.
 
 use std::fmt;
+
+use super::timestamp::trimmed;
 
 /// Why a text is not a number of the kind that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,8 +12,8 @@ use std::fmt;
 pub enum NumberProblem {
     /// The text is not a number.
     NotANumber,
-    /// An int with a fraction or an exponent.
-    NotPlain,
+    /// An int with a fraction.
+    NotWhole,
     /// Beyond 64 bits.
     BeyondInt,
     /// More digits after the decimal point than these.
@@ -25,7 +28,7 @@ impl fmt::Display for NumberProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NumberProblem::NotANumber => f.write_str("not a number"),
-            NumberProblem::NotPlain => f.write_str("not an int: it has a fraction or an exponent"),
+            NumberProblem::NotWhole => f.write_str("not an int: it has a fraction"),
             NumberProblem::BeyondInt => f.write_str("beyond the 64 bits of an int"),
             NumberProblem::ScaleLost(0) => f.write_str("digits behind the point would be lost"),
             NumberProblem::ScaleLost(scale) => write!(f, "more than {scale} digits behind the point"),
@@ -65,8 +68,50 @@ fn some_digits(text: &[u8]) -> Option<usize> {
     Some(n_digits(text)).filter(|&digits| digits > 0)
 }
 
-fn check(text: &str) -> Result<(), NumberProblem> {
-    if scan(text.as_bytes()) == Some(text.len()) { Ok(()) } else { Err(NumberProblem::NotANumber) }
+/// A number in its parts.
+struct Parts<'t> {
+    negative: bool,
+    /// Digits before the point and behind it, one of them at least.
+    whole: &'t str,
+    fraction: &'t str,
+    exponent: i64,
+}
+
+impl<'t> Parts<'t> {
+    fn of(text: &'t str) -> Result<Self, NumberProblem> {
+        let text = trimmed(text);
+        let (negative, rest) = match text.as_bytes().first() {
+            Some(b'-') => (true, &text[1..]),
+            Some(b'+') => (false, &text[1..]),
+            _ => (false, text),
+        };
+        let (whole, behind) = rest.split_at(n_digits(rest.as_bytes()));
+        let (fraction, behind) = match behind.strip_prefix('.') {
+            Some(behind) => behind.split_at(n_digits(behind.as_bytes())),
+            None => ("", behind),
+        };
+        let exponent = match behind.strip_prefix(['e', 'E']) {
+            Some(text) => exponent_of(text)?,
+            None if behind.is_empty() => 0,
+            None => return Err(NumberProblem::NotANumber),
+        };
+        let is_padded = whole.len() > 1 && whole.starts_with('0');
+        match is_padded || whole.len() + fraction.len() == 0 {
+            true => Err(NumberProblem::NotANumber),
+            false => Ok(Parts { negative, whole, fraction, exponent }),
+        }
+    }
+
+    /// The exact number times 10^`scale`.
+    fn unscaled(&self, precision: u8, scale: u8) -> Result<i128, NumberProblem> {
+        let magnitude = unscaled(self.whole, self.fraction, self.exponent, precision, scale)?;
+        Ok(if self.negative { -magnitude } else { magnitude })
+    }
+}
+
+/// Whether a text is a number, whatever its size.
+pub fn is_number(text: &str) -> bool {
+    Parts::of(text).is_ok()
 }
 
 /// An integer of 64 bits.
@@ -74,36 +119,88 @@ fn check(text: &str) -> Result<(), NumberProblem> {
 /// # Errors
 /// [`NumberProblem`] if the text is none.
 pub fn int(text: &str) -> Result<i64, NumberProblem> {
-    check(text)?;
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
-    let mut magnitude = 0u64;
-    for byte in digits.bytes() {
-        if !byte.is_ascii_digit() {
-            return Err(NumberProblem::NotPlain);
-        }
-        let next = magnitude.checked_mul(10).and_then(|value| value.checked_add(u64::from(byte - b'0')));
-        // A number with a fraction says so even where its digits are too many.
-        magnitude = match next {
-            Some(next) => next,
-            None if digits.bytes().all(|byte| byte.is_ascii_digit()) => return Err(NumberProblem::BeyondInt),
-            None => return Err(NumberProblem::NotPlain),
-        };
+    if let Some(value) = plain_int(text.as_bytes()) {
+        return Ok(value);
     }
-    let value = if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() };
-    value.ok_or(NumberProblem::BeyondInt)
+    let value = Parts::of(text)?.unscaled(38, 0).map_err(|problem| match problem {
+        NumberProblem::ScaleLost(_) => NumberProblem::NotWhole,
+        _ => NumberProblem::BeyondInt,
+    })?;
+    i64::try_from(value).map_err(|_| NumberProblem::BeyondInt)
 }
 
-/// A finite float: the nearest to the digits, half even; -0.0 becomes 0.0.
+/// An integer of at most 18 digits without anything else, which is what nearly all are.
+#[inline]
+fn plain_int(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > 18 || (digits[0] == b'0' && digits.len() > 1) {
+        return None;
+    }
+    let mut value = 0i64;
+    for byte in digits {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        value = value * 10 + i64::from(byte - b'0');
+    }
+    Some(if negative { -value } else { value })
+}
+
+/// The units of at most 18 digits with a point and without anything else, which is what nearly all decimals are.
+#[inline]
+fn plain_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.len() > 18 || matches!(digits, [] | [b'0', b'0'..=b'9', ..] | [b'.', ..]) {
+        return None;
+    }
+    let (mut value, mut n_behind, mut has_point) = (0i64, 0, false);
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                value = value * 10 + i64::from(byte - b'0');
+                n_behind += u32::from(has_point);
+            }
+            b'.' if !has_point => has_point = true,
+            _ => return None,
+        }
+    }
+    let missing = u32::from(scale).checked_sub(n_behind)?;
+    let units = value.checked_mul(10i64.checked_pow(missing)?)?;
+    let fits = precision > 18 || units < 10i64.pow(u32::from(precision));
+    fits.then_some(if negative { -units } else { units })
+}
+
+/// A finite float: the nearest to the digits, half even; -0.0 becomes 0.0. `NaN` and infinities, by any of their
+/// names, are `None`.
 ///
 /// # Errors
-/// [`NumberProblem`] if the text is none.
-pub fn float(text: &str) -> Result<f64, NumberProblem> {
-    check(text)?;
+/// [`NumberProblem`] if the text is no float.
+pub fn float(text: &str) -> Result<Option<f64>, NumberProblem> {
+    // A number that starts so has one grammar here and in Rust.
+    if let [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..] | [b'0', b'.', ..] = text.as_bytes()
+        && let Ok(value) = text.parse::<f64>()
+        && value.is_finite()
+    {
+        return Ok(Some(value + 0.0));
+    }
+    let text = trimmed(text);
+    if Parts::of(text).is_err() {
+        return if is_special(text) { Ok(None) } else { Err(NumberProblem::NotANumber) };
+    }
     let value: f64 = text.parse().map_err(|_| NumberProblem::NotANumber)?;
-    if value.is_finite() { Ok(value + 0.0) } else { Err(NumberProblem::NotFinite) }
+    if value.is_finite() { Ok(Some(value + 0.0)) } else { Err(NumberProblem::NotFinite) }
+}
+
+/// Whether a text is the name of a float that is no finite number.
+fn is_special(text: &str) -> bool {
+    let name = text.strip_prefix(['-', '+']).unwrap_or(text);
+    ["nan", "inf", "infinity"].iter().any(|special| name.eq_ignore_ascii_case(special))
 }
 
 /// The unscaled digits of a decimal, exactly. An exponent and trailing zeros are fine if nothing is lost.
@@ -111,26 +208,47 @@ pub fn float(text: &str) -> Result<f64, NumberProblem> {
 /// # Errors
 /// [`NumberProblem`] if the text is not a number of that precision and scale.
 pub fn decimal(text: &str, precision: u8, scale: u8) -> Result<i128, NumberProblem> {
-    check(text)?;
-    let (negative, rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent_of(exponent)),
-        None => (rest, 0),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let magnitude = unscaled(whole, fraction, exponent, precision, scale)?;
-    Ok(if negative { -magnitude } else { magnitude })
+    if let Some(units) = plain_decimal(text.as_bytes(), precision, scale) {
+        return Ok(units.into());
+    }
+    Parts::of(text)?.unscaled(precision, scale)
+}
+
+/// The number times 10^`scale`, floored: `1769787246.5` is 1769787246500 of the scale 3.
+///
+/// # Errors
+/// [`NumberProblem`] if the text is no number, or it does not fit 64 bits.
+pub fn floored(text: &str, scale: u8) -> Result<i64, NumberProblem> {
+    let Parts { negative, whole, fraction, exponent } = Parts::of(text)?;
+    let length = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let digits = || whole.bytes().chain(fraction.bytes());
+    // Digits before the point, once it is moved.
+    let n_kept = length(whole.len()) + exponent + i64::from(scale);
+    let n_all = whole.len() + fraction.len();
+    if n_kept >= length(n_all) {
+        let value = unscaled(whole, fraction, exponent, 38, scale)?;
+        let value = i64::try_from(value).map_err(|_| NumberProblem::BeyondInt)?;
+        return Ok(if negative { -value } else { value });
+    }
+    let n_kept = usize::try_from(n_kept).unwrap_or(0);
+    let is_floored = digits().skip(n_kept).any(|byte| byte != b'0');
+    let mut value = 0i64;
+    for byte in digits().take(n_kept) {
+        let next = value.checked_mul(10).and_then(|value| value.checked_add(i64::from(byte - b'0')));
+        value = next.ok_or(NumberProblem::BeyondInt)?;
+    }
+    Ok(if negative { -value - i64::from(is_floored) } else { value })
 }
 
 /// Exponents past a billion are cut to it: no text is long enough for that to change an answer.
-fn exponent_of(text: &str) -> i64 {
+fn exponent_of(text: &str) -> Result<i64, NumberProblem> {
     let limit = 1_000_000_000;
-    let digits = text.trim_start_matches(['+', '-']);
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || n_digits(digits.as_bytes()) != digits.len() {
+        return Err(NumberProblem::NotANumber);
+    }
     let size = digits.bytes().fold(0i64, |size, byte| (size * 10 + i64::from(byte - b'0')).min(limit));
-    if text.starts_with('-') { -size } else { size }
+    Ok(if text.starts_with('-') { -size } else { size })
 }
 
 fn unscaled(
@@ -215,79 +333,5 @@ pub fn decimal_text(units: i128, scale: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn an_int_is_its_plain_digits() {
-        assert_eq!(int("0"), Ok(0));
-        assert_eq!(int("-0"), Ok(0));
-        assert_eq!(int("9223372036854775807"), Ok(i64::MAX));
-        assert_eq!(int("-9223372036854775808"), Ok(i64::MIN));
-        assert_eq!(int("9223372036854775808"), Err(NumberProblem::BeyondInt));
-        assert_eq!(int("-9223372036854775809"), Err(NumberProblem::BeyondInt));
-        assert_eq!(int("99999999999999999999999"), Err(NumberProblem::BeyondInt));
-        for text in ["1.0", "1e3", "1E0", "99999999999999999999999.5"] {
-            assert_eq!(int(text), Err(NumberProblem::NotPlain), "{text}");
-        }
-        for text in ["", "-", "01", "+1", " 1", "1 ", "1.", ".5", "0x10", "1_000", "١", "1e", "1e+", "--1"] {
-            assert_eq!(int(text), Err(NumberProblem::NotANumber), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_decimal_keeps_every_digit_or_is_refused() {
-        assert_eq!(decimal("123456789012345678.995", 38, 3), Ok(123_456_789_012_345_678_995));
-        assert_eq!(decimal("0.135", 20, 2), Err(NumberProblem::ScaleLost(2)));
-        assert_eq!(decimal("0.130", 20, 2), Ok(13));
-        assert_eq!(decimal("-0.00", 20, 2), Ok(0));
-        assert_eq!(decimal("1.5e1", 4, 2), Ok(1500));
-        assert_eq!(decimal("1500e-3", 4, 2), Ok(150));
-        assert_eq!(decimal("1505e-3", 4, 2), Err(NumberProblem::ScaleLost(2)));
-        assert_eq!(decimal("99.99", 4, 2), Ok(9999));
-        assert_eq!(decimal("100", 4, 2), Err(NumberProblem::TooManyDigits(2)));
-        assert_eq!(decimal("0e999999999999999999999", 4, 2), Ok(0));
-        assert_eq!(decimal("1e999999999999999999999", 4, 2), Err(NumberProblem::TooManyDigits(2)));
-        assert_eq!(decimal("1e-999999999999999999999", 4, 2), Err(NumberProblem::ScaleLost(2)));
-        assert_eq!(decimal(&"9".repeat(38), 38, 0), Ok(10i128.pow(38) - 1));
-        assert_eq!(decimal(&"9".repeat(39), 38, 0), Err(NumberProblem::TooManyDigits(38)));
-        assert_eq!(decimal(&format!("1{}", "0".repeat(100)), 38, 0), Err(NumberProblem::TooManyDigits(38)));
-        assert_eq!(decimal(&format!("1.5{}", "0".repeat(100)), 2, 1), Ok(15));
-    }
-
-    #[test]
-    fn a_float_is_finite_and_never_minus_zero() {
-        assert_eq!(float("1e400"), Err(NumberProblem::NotFinite));
-        assert_eq!(float("-0.0").map(f64::to_bits), Ok(0));
-        assert_eq!(float("-1e-400").map(f64::to_bits), Ok(0));
-        assert_eq!(float("9007199254740993"), Ok(9_007_199_254_740_992.0));
-        for text in ["NaN", "inf", "Infinity", "1f", ".5", "+1", ""] {
-            assert_eq!(float(text), Err(NumberProblem::NotANumber), "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn integers_read_as_themselves(value: i64, wide in -10i128.pow(38) + 1..10i128.pow(38)) {
-            prop_assert_eq!(int(&value.to_string()), Ok(value));
-            prop_assert_eq!(decimal(&wide.to_string(), 38, 0), Ok(wide));
-        }
-
-        #[test]
-        fn a_shifted_point_and_an_exponent_mean_the_same(digits in 1u64.., shift in 0u32..15) {
-            let power = 10u64.pow(shift);
-            let text = format!("{}.{:0width$}", digits / power, digits % power, width = shift as usize);
-            let text = if shift == 0 { digits.to_string() } else { text };
-            let with_exponent = format!("{digits}e-{shift}");
-            prop_assert_eq!(decimal(&text, 38, 15), decimal(&with_exponent, 38, 15));
-            prop_assert_eq!(decimal(&text, 38, 15), Ok(i128::from(digits) * 10i128.pow(15 - shift)));
-        }
-
-        #[test]
-        fn no_text_makes_the_parsers_panic(text in "[-+0-9.eE]{0,60}|\\PC{0,20}", precision in 1u8..=38) {
-            let _ = (int(&text), float(&text), decimal(&text, precision, precision / 2));
-        }
-    }
-}
+#[path = "number_tests.rs"]
+mod tests;

@@ -29,6 +29,8 @@ pub enum Cell<'a> {
     Duration(i64),
     /// A list.
     List(Vec<Cell<'a>>),
+    /// A record: the values of its fields, in their order.
+    Record(Vec<Cell<'a>>),
     /// A value that the language cannot represent, and why.
     Improper(&'static str),
 }

@@ -1,52 +1,128 @@
 //! From a column as the Parquet library reads it to a typed column, and the rows that do not decode.
 //! Whole columns are checked at once; rows are looked at one by one only where a check fails.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, Scalar, make_array};
-use arrow::buffer::OffsetBuffer;
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, ListArray, Scalar, StringViewArray,
+    StructArray, TimestampMicrosecondArray, make_array, new_null_array,
+};
+use arrow::buffer::{BooleanBuffer, OffsetBuffer};
 use arrow::compute::cast;
+use arrow::compute::kernels::nullif::nullif;
 use arrow::compute::kernels::zip::zip;
-use arrow::datatypes::{DataType, Field, Int64Type};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use arrow::error::ArrowError;
+use metricc_ir::{Step, Type};
 
-use super::scalars;
+use super::scalars::{self, Rejects};
+use super::{accept, place};
+use crate::NoneReason;
 use crate::column::Column;
-use crate::decode::Problem;
+use crate::decode::{Decoded, NOT_FINITE, Problem, Raw, scalar};
 use crate::record_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
-use crate::schema::element_field;
+use crate::schema::{arrow_type, element_field};
 
 /// A typed column. The values of rejected rows have no meaning.
 pub(crate) struct Converted {
     pub(crate) array: ArrayRef,
-    /// By row, each row at most once.
-    pub(crate) rejects: Vec<(usize, Problem)>,
+    pub(crate) findings: Findings,
 }
 
-/// Converts the column of a field.
-pub(crate) fn field(array: &ArrayRef, field: &FieldDecoder) -> Result<Converted, ArrowError> {
-    let array = plain(array)?;
-    let mut converted = values(&array, &field.value)?;
+/// What was found in a column.
+#[derive(Default)]
+pub(crate) struct Findings {
+    /// By row, each row at most once.
+    pub(crate) rejects: Vec<(usize, Problem)>,
+    /// Rows whose value is none although something is there; those of lists as often as they have such elements.
+    pub(crate) none_values: Vec<(usize, NoneReason)>,
+}
+
+/// Converts what stands at the path of a field in its column.
+pub(crate) fn column(column: &ArrayRef, decoder: &FieldDecoder) -> Result<Converted, ArrowError> {
+    match decoder.path.steps() {
+        [] | [_] => field(column, decoder),
+        [_, steps @ ..] => at(column, steps, decoder),
+    }
+}
+
+/// Converts what stands behind these steps.
+fn at(array: &ArrayRef, steps: &[Step], decoder: &FieldDecoder) -> Result<Converted, ArrowError> {
+    let place::Followed { array, rejects } = place::follow(array, steps)?;
+    let mut converted = field(&array, decoder)?;
+    if !rejects.is_empty() {
+        let known = std::mem::take(&mut converted.findings.rejects).into_iter().chain(rejects);
+        let known: BTreeMap<usize, Problem> = known.collect();
+        converted.findings.rejects = known.into_iter().collect();
+    }
+    Ok(converted)
+}
+
+/// Converts the values of a field.
+fn field(array: &ArrayRef, field: &FieldDecoder) -> Result<Converted, ArrowError> {
+    let array = without_spelled_nulls(plain(array)?, &field.value)?;
+    let mut converted = values(&array, &field.value, field.row_type.optional)?;
+    if field.is_typed {
+        return Ok(converted);
+    }
+    if field.value.rules.invalid_is_none() && !converted.findings.rejects.is_empty() {
+        converted = with_invalid_as_none(converted)?;
+    }
     let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else {
         return Ok(converted);
     };
     if let Some(default) = &field.default {
-        let mut one = Column::new(&field.value.ty);
+        let mut one = Column::new(&field.row_type);
         if one.push_value(default) {
             let is_null = BooleanArray::new(!nulls.inner(), None);
             converted.array = zip(&is_null, &Scalar::new(one.take()), &converted.array)?;
         }
     } else if !field.value.ty.optional {
         let rows = (0..array.len()).filter(|&row| nulls.is_null(row));
-        converted.rejects.extend(rows.map(|row| (row, Problem::missing(field))));
-        converted.rejects.sort_by_key(|(row, _)| *row);
+        let rejects = &mut converted.findings.rejects;
+        rejects.extend(rows.map(|row| (row, Problem::missing(field))));
+        rejects.sort_by_key(|(row, _)| *row);
     }
     Ok(converted)
 }
 
+/// The texts of a column without those that are spellings of none.
+fn without_spelled_nulls(array: ArrayRef, decoder: &ValueDecoder) -> Result<ArrayRef, ArrowError> {
+    let rules = &decoder.rules;
+    if !rules.has_nulls() {
+        return Ok(array);
+    }
+    let is_null: BooleanBuffer = match (array.as_string_view_opt(), array.as_binary_view_opt()) {
+        (Some(texts), _) => texts.iter().map(|text| text.is_some_and(|text| rules.is_null(text))).collect(),
+        (_, Some(bytes)) => {
+            let is_null = |bytes| std::str::from_utf8(bytes).is_ok_and(|text| rules.is_null(text));
+            bytes.iter().map(|bytes| bytes.is_some_and(is_null)).collect()
+        }
+        _ => return Ok(array),
+    };
+    nullif(&array, &BooleanArray::new(is_null, None))
+}
+
+/// The column with none for what does not decode.
+fn with_invalid_as_none(converted: Converted) -> Result<Converted, ArrowError> {
+    let Converted { array, mut findings } = converted;
+    let rejects = std::mem::take(&mut findings.rejects);
+    let mut is_invalid = BooleanBufferBuilder::new(array.len());
+    is_invalid.append_n(array.len(), false);
+    rejects.iter().for_each(|(row, _)| is_invalid.set_bit(*row, true));
+    let array = nullif(&array, &BooleanArray::new(is_invalid.finish(), None))?;
+    findings.none_values.retain(|(row, _)| rejects.binary_search_by_key(row, |(row, _)| *row).is_err());
+    findings.none_values.extend(rejects.into_iter().map(|(row, _)| (row, NoneReason::Invalid)));
+    Ok(Converted { array, findings })
+}
+
 /// The column of a field that the file does not have.
 pub(crate) fn absent(field: &FieldDecoder, n_rows: usize) -> ArrayRef {
-    let mut column = Column::new(&field.value.ty);
+    if field.default.is_none() && field.value.ty.optional && field.value.record().is_none() {
+        return new_null_array(&arrow_type(&field.value.ty.kind), n_rows);
+    }
+    let mut column = Column::new(&field.row_type);
     for _ in 0..n_rows {
         if !field.default.as_ref().is_some_and(|default| column.push_value(default)) {
             column.push_none();
@@ -56,7 +132,7 @@ pub(crate) fn absent(field: &FieldDecoder, n_rows: usize) -> ArrayRef {
 }
 
 /// The array without dictionaries and without the larger layouts.
-fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let list = |item: &Arc<Field>| DataType::List(Arc::clone(item));
     match array.data_type() {
         DataType::Dictionary(_, inner) => plain(&cast(array, inner)?),
@@ -71,65 +147,129 @@ fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     }
 }
 
-/// Converts the values that are there; the nulls stay, and nothing is said about them.
-fn values(array: &ArrayRef, decoder: &ValueDecoder) -> Result<Converted, ArrowError> {
-    let as_int = |array: &ArrayRef| cast(array, &DataType::Int64);
-    let mut rejects = Vec::new();
+/// Converts the values that are there; the nulls stay, and nothing is said about them. `nullable`: whether a value
+/// that is there may be none.
+fn values(array: &ArrayRef, decoder: &ValueDecoder, nullable: bool) -> Result<Converted, ArrowError> {
+    let mut findings = Findings::default();
+    let rejects = &mut findings.rejects;
+    let text = array.as_binary_view_opt().map(|bytes| Arc::new(scalars::text(bytes, rejects)) as ArrayRef);
+    let array = text.as_ref().unwrap_or(array);
     let array: ArrayRef = match (&decoder.format, array.data_type()) {
         (ValueFormat::Bool, DataType::Boolean) => Arc::clone(array),
         (ValueFormat::Text, DataType::Utf8View) => Arc::clone(array),
-        (ValueFormat::Text, DataType::BinaryView) => {
-            Arc::new(scalars::text(array.as_binary_view(), &mut rejects))
-        }
         (ValueFormat::Enum(names), DataType::Utf8View) => {
-            Arc::new(scalars::enum_indices(array.as_string_view(), names, &mut rejects))
-        }
-        (ValueFormat::Enum(names), DataType::BinaryView) => {
-            let text = scalars::text(array.as_binary_view(), &mut rejects);
-            let indices = scalars::enum_indices(&text, names, &mut rejects);
+            let indices = scalars::enum_indices(array.as_string_view(), names, rejects);
             rejects.sort_by_key(|(row, _)| *row);
             Arc::new(indices)
         }
-        (ValueFormat::Int, _) => as_int(array)?,
+        (ValueFormat::List(element), DataType::List(_)) => return lists(array.as_list(), element),
+        (_, DataType::Utf8View) => spelled(array.as_string_view(), decoder, nullable, &mut findings),
+        (ValueFormat::Bool, _) => {
+            let digits = cast(array, &DataType::Utf8View)?;
+            spelled(digits.as_string_view(), decoder, nullable, &mut findings)
+        }
         (ValueFormat::Float, _) => {
             let floats = cast(array, &DataType::Float64)?;
-            Arc::new(scalars::floats(floats.as_primitive(), decoder.ty.optional, &mut rejects))
+            Arc::new(scalars::floats(floats.as_primitive(), nullable, &mut findings))
         }
-        (ValueFormat::Decimal { precision, scale }, DataType::Decimal128(_, found)) => {
-            let wanted = (*precision, *scale);
-            Arc::new(scalars::decimals(array.as_primitive(), *found, wanted, &mut rejects)?)
+        (ValueFormat::Int, found) if accept::is_float(found) => {
+            let floats = cast(array, &DataType::Float64)?;
+            Arc::new(scalars::ints_of_floats(floats.as_primitive(), nullable, &mut findings))
+        }
+        (ValueFormat::Int, found) if accept::is_decimal(found) => {
+            let whole = scalars::decimals(&scalars::wide(array)?, (38, 0), rejects)?;
+            Arc::new(scalars::ints_of_decimals(&whole, rejects))
         }
         (ValueFormat::Decimal { precision, scale }, _) => {
-            let ints = as_int(array)?;
-            let wide = ints.as_primitive::<Int64Type>().unary(i128::from);
-            Arc::new(scalars::decimals(&wide, 0, (*precision, *scale), &mut rejects)?)
+            Arc::new(scalars::decimals(&scalars::wide(array)?, (*precision, *scale), rejects)?)
         }
-        (ValueFormat::Date, DataType::Date32) => Arc::new(scalars::days(array.as_primitive(), &mut rejects)),
+        (ValueFormat::Date, DataType::Date32) => Arc::new(scalars::days(array.as_primitive(), rejects)),
         (ValueFormat::Date, DataType::Date64) => {
-            Arc::new(scalars::days_of_milliseconds(array.as_primitive(), &mut rejects))
+            Arc::new(scalars::days_of_milliseconds(array.as_primitive(), rejects))
         }
-        (ValueFormat::Timestamp { zone, .. }, DataType::Timestamp(unit, found)) => {
-            let zone = zone.as_ref().filter(|_| found.is_none());
-            let counts = cast(array, &DataType::Int64)?;
-            Arc::new(scalars::instants(counts.as_primitive(), *unit, zone, &mut rejects))
-        }
-        (ValueFormat::Timestamp { unit: Some(unit), .. }, _) => {
-            Arc::new(scalars::instants_of_ints(as_int(array)?.as_primitive(), *unit, &mut rejects))
-        }
+        (ValueFormat::Timestamp, found) => Arc::new(instants(array, found, decoder, rejects)?),
         (ValueFormat::Duration, DataType::Duration(unit)) => {
             let counts = cast(array, &DataType::Int64)?;
-            Arc::new(scalars::durations(counts.as_primitive(), *unit, &mut rejects))
+            Arc::new(scalars::durations(counts.as_primitive(), *unit, rejects))
         }
         (ValueFormat::Duration, _) => {
-            let unit = arrow::datatypes::TimeUnit::Microsecond;
-            Arc::new(scalars::durations(as_int(array)?.as_primitive(), unit, &mut rejects))
+            let counts = scalars::ints(array, rejects)?;
+            Arc::new(scalars::durations(&counts, TimeUnit::Microsecond, rejects))
         }
-        (ValueFormat::List(element), DataType::List(_)) => return lists(array.as_list(), element),
+        (ValueFormat::Int, _) => Arc::new(scalars::ints(array, rejects)?),
+        (ValueFormat::Record(parts), DataType::Struct(_) | DataType::Map(..)) => {
+            return records(array, parts, decoder);
+        }
         (_, found) => {
             return Err(ArrowError::SchemaError(format!("a column of `{found}` where none was expected")));
         }
     };
-    Ok(Converted { array, rejects })
+    Ok(Converted { array, findings })
+}
+
+/// The instants of a column of times, dates, or numbers of the field's unit.
+fn instants(
+    array: &ArrayRef,
+    found: &DataType,
+    decoder: &ValueDecoder,
+    rejects: &mut Rejects,
+) -> Result<TimestampMicrosecondArray, ArrowError> {
+    let zone = decoder.rules.zone();
+    Ok(match (found, decoder.rules.unit()) {
+        (DataType::Timestamp(unit, found), _) => {
+            let counts = cast(array, &DataType::Int64)?;
+            scalars::instants(counts.as_primitive(), *unit, zone.filter(|_| found.is_none()), rejects)
+        }
+        (DataType::Date32, _) => {
+            scalars::midnights(&scalars::days(array.as_primitive(), rejects), zone, rejects)
+        }
+        (DataType::Date64, _) => {
+            scalars::midnights(&scalars::days_of_milliseconds(array.as_primitive(), rejects), zone, rejects)
+        }
+        (found, Some(_)) if accept::is_float(found) => {
+            let floats = cast(array, &DataType::Float64)?;
+            scalars::instants_of_floats(floats.as_primitive(), &decoder.rules, rejects)
+        }
+        (_, Some(unit)) => scalars::instants_of_ints(&scalars::ints(array, rejects)?, unit, rejects),
+        (found, None) => {
+            return Err(ArrowError::SchemaError(format!("a column of `{found}` where none was expected")));
+        }
+    })
+}
+
+/// The values of texts, by the rules of all other texts.
+fn spelled(
+    texts: &StringViewArray,
+    decoder: &ValueDecoder,
+    nullable: bool,
+    findings: &mut Findings,
+) -> ArrayRef {
+    let mut column = Column::new(&Type { optional: true, ..decoder.ty.clone() });
+    for (row, text) in texts.iter().enumerate() {
+        match text.map(|text| scalar(Raw::Text(text), decoder)) {
+            None | Some(Ok(Decoded::Absent)) => column.push_none(),
+            Some(Ok(Decoded::Value(scalar))) => column.push(scalar),
+            Some(Ok(Decoded::NotFinite)) => {
+                column.push_none();
+                findings.not_finite(row, nullable);
+            }
+            Some(Err(problem)) => {
+                column.push_none();
+                findings.rejects.push((row, problem));
+            }
+        }
+    }
+    column.take()
+}
+
+impl Findings {
+    /// A float that is not finite: none where that may be, otherwise the row is rejected.
+    pub(super) fn not_finite(&mut self, row: usize, nullable: bool) {
+        match nullable {
+            true => self.none_values.push((row, NoneReason::NotFinite)),
+            false => self.rejects.push((row, Problem::new(NOT_FINITE, ""))),
+        }
+    }
 }
 
 fn lists(array: &ListArray, element: &ValueDecoder) -> Result<Converted, ArrowError> {
@@ -137,30 +277,69 @@ fn lists(array: &ListArray, element: &ValueDecoder) -> Result<Converted, ArrowEr
         array.value_offsets().iter().map(|&offset| usize::try_from(offset).unwrap_or(0)).collect();
     let first = ends.first().copied().unwrap_or(0);
     let n_elements = ends.last().copied().unwrap_or(0) - first;
-    let elements = plain(&array.values().slice(first, n_elements))?;
-    let converted = values(&elements, element)?;
+    let elements = without_spelled_nulls(plain(&array.values().slice(first, n_elements))?, element)?;
+    let Converted { array: typed, findings } = values(&elements, element, element.ty.optional)?;
 
     let missing = |_| Problem::new("null in a list whose elements are not optional", "null");
     let nulls = (0..n_elements).filter(|&index| !element.ty.optional && elements.is_null(index));
     let mut in_elements: Vec<_> =
-        nulls.map(|index| (index, missing(index))).chain(converted.rejects).collect();
+        nulls.map(|index| (index, missing(index))).chain(findings.rejects).collect();
     in_elements.sort_by_key(|(index, _)| *index);
+    let row_of = |index: usize| ends.partition_point(|&start| start <= index + first) - 1;
     let mut rejects: Vec<(usize, Problem)> = Vec::new();
     for (index, problem) in in_elements {
-        let row = ends.partition_point(|&start| start <= index + first) - 1;
+        let row = row_of(index);
         // The elements of a null list have no meaning.
         if array.is_valid(row) && rejects.last().is_none_or(|(last, _)| *last != row) {
             rejects.push((row, problem));
         }
     }
-    let mut elements = converted.array;
-    if !element.ty.optional && elements.null_count() > 0 {
-        // All nulls are in rejected lists or under nulls; Arrow does not accept them all the same.
-        elements = make_array(elements.to_data().into_builder().nulls(None).build()?);
-    }
+    let none_values = findings.none_values.into_iter().map(|(index, reason)| (row_of(index), reason));
+    let none_values = none_values.filter(|(row, _)| array.is_valid(*row)).collect();
+    let elements = settled(typed, element.ty.optional)?;
     let lengths = ends.windows(2).map(|pair| pair[1] - pair[0]);
     let offsets = OffsetBuffer::from_lengths(lengths);
     let array =
         ListArray::try_new(Arc::new(element_field(&element.ty)), offsets, elements, array.nulls().cloned())?;
-    Ok(Converted { array: Arc::new(array), rejects })
+    Ok(Converted { array: Arc::new(array), findings: Findings { rejects, none_values } })
+}
+
+/// Records of structs, or of maps by their keys.
+fn records(
+    array: &ArrayRef,
+    parts: &[FieldDecoder],
+    decoder: &ValueDecoder,
+) -> Result<Converted, ArrowError> {
+    let mut arrays = Vec::with_capacity(parts.len());
+    let (mut rejects, mut none_values) = (BTreeMap::new(), Vec::new());
+    for (index, part) in parts.iter().enumerate() {
+        let is_there = place::type_below(array.data_type(), part.path.steps()).is_ok();
+        if !is_there {
+            arrays.push(absent(part, array.len()));
+            continue;
+        }
+        let converted = at(array, part.path.steps(), part)?;
+        // What is in a record that is null has no meaning.
+        let Findings { rejects: found, none_values: none } = converted.findings;
+        for (row, problem) in found.into_iter().filter(|(row, _)| array.is_valid(*row)) {
+            rejects.entry(row).or_insert_with(|| problem.in_field(index).within());
+        }
+        none_values.extend(none.into_iter().filter(|(row, _)| array.is_valid(*row)));
+        arrays.push(settled(converted.array, part.value.ty.optional)?);
+    }
+    let DataType::Struct(fields) = arrow_type(&decoder.ty.kind) else {
+        return Err(ArrowError::SchemaError(format!("records where `{}` is declared", decoder.ty)));
+    };
+    let records = StructArray::try_new(fields, arrays, array.nulls().cloned())?;
+    let findings = Findings { rejects: rejects.into_iter().collect(), none_values };
+    Ok(Converted { array: Arc::new(records), findings })
+}
+
+/// Values of a list or record, without nulls where their type has none: those that there are belong to what is
+/// rejected, or is null itself, and Arrow does not accept them all the same.
+fn settled(values: ArrayRef, optional: bool) -> Result<ArrayRef, ArrowError> {
+    if optional || values.null_count() == 0 {
+        return Ok(values);
+    }
+    Ok(make_array(values.to_data().into_builder().nulls(None).build()?))
 }

@@ -5,13 +5,15 @@
 //! left unread where its type and its statistics prove that it cannot reject a record, so what is
 //! quarantined never depends on what is read.
 //!
-//! NaN is null in an optional float; a default replaces absent and null values alone.
+//! A float that is not finite is none, whatever its field declares; a default replaces absent and null values
+//! alone.
 //!
 //! What the file itself declares (that its strings are UTF-8, its statistics) is trusted until it is
 //! read; where it then turns out wrong, the file is not valid and reading ends with an error.
 
 pub(crate) mod accept;
 pub(crate) mod convert;
+pub(crate) mod place;
 mod scalars;
 mod views;
 
@@ -19,17 +21,19 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Fields};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
-use crate::LogError;
 use crate::decode::SharedDecoder;
+use crate::file_format::Shape;
 use crate::files::{LogFile, OpenFile, ReadAt};
 use crate::partition::{Partition, PartitionReader, ReadRequest};
-use crate::record_decoder::{FieldDecoder, RecordDecoder};
+use crate::record_decoder::{FieldDecoder, RecordDecoder, ValueDecoder, ValueFormat};
+use crate::{Format, LogError};
+use place::Nowhere;
 
 mod read;
 use read::ParquetReader;
@@ -46,6 +50,8 @@ struct ParquetIndex {
     starts: Vec<u64>,
     /// The column of each field of the source; `None` for one that may be absent and is.
     columns: Vec<Option<FileColumn>>,
+    /// The names of all columns, and of the folder keys.
+    names: Vec<String>,
 }
 
 /// The column of a field.
@@ -53,6 +59,8 @@ struct ParquetIndex {
 struct FileColumn {
     /// Index of the top-level column.
     root: usize,
+    /// The leaf columns that it is read from, ascending.
+    leaves: Vec<usize>,
     /// For each row group, whether a value of it may not decode.
     may_reject: Vec<bool>,
 }
@@ -69,7 +77,9 @@ impl ParquetIndex {
             let columns = columns.collect::<Result<Vec<_>, _>>()?;
             let n_records = starts.last().copied().unwrap_or(0);
             let metadata = views::read_as_views(&metadata);
-            Ok(ParquetIndex { n_records, metadata, starts, columns })
+            let names = metadata.schema().fields().iter().map(|column| column.name().clone());
+            let names = names.chain(file.keys.iter().map(|key| key.name.clone())).collect();
+            Ok(ParquetIndex { n_records, metadata, starts, columns, names })
         })?;
         file.check(handle.file())?;
         Ok(index)
@@ -102,19 +112,21 @@ pub struct ParquetPartition {
 }
 
 impl ParquetPartition {
-    /// Reads the footer of an open file, and checks that the file has the fields of the source. `shown` is
-    /// its path in messages.
+    /// Reads the footer of an open file of rows that are typed already, and checks that the file has the fields of
+    /// the source. Nothing in it is spelled, and a null is a value that is none. `shown` is its path in messages.
     ///
     /// # Errors
     /// [`LogError`] if the file is not readable or not valid, or does not have the columns that the source
     /// declares.
-    pub fn of_open_file(
+    pub fn of_typed_rows(
         file: Arc<dyn ReadAt>,
         shown: &str,
         decoder: &SharedDecoder,
     ) -> Result<Self, LogError> {
-        let file = LogFile::of_open(file, shown).map_err(|cause| LogError::unreadable(shown, cause))?;
-        Self::open(file, decoder)
+        let shape = Shape { format: Format::Parquet, delimiter: b',' };
+        let file = LogFile::of_open(file, shown, shape);
+        let file = file.map_err(|cause| LogError::unreadable(shown, cause))?;
+        Self::open(file, &decoder.typed_rows()?)
     }
 
     pub(crate) fn open(file: LogFile, decoder: &SharedDecoder) -> Result<Self, LogError> {
@@ -134,6 +146,10 @@ impl Partition for ParquetPartition {
 
     fn nearest_start(&self, offset: u64) -> u64 {
         self.index.nearest_start(offset)
+    }
+
+    fn column_names(&self) -> &[String] {
+        &self.index.names
     }
 
     fn n_bytes(&self) -> u64 {
@@ -197,49 +213,71 @@ fn find_column(
     field: &FieldDecoder,
     metadata: &ArrowReaderMetadata,
 ) -> Result<Option<FileColumn>, LogError> {
-    let fields = metadata.schema().fields();
-    let mut found = fields.iter().enumerate().filter(|(_, column)| *column.name() == field.name);
-    let (root, column) = match (found.next(), found.next()) {
-        (Some(_), Some(_)) => {
-            return Err(LogError::RepeatedColumn {
-                path: file.shown.to_string(),
-                column: field.name.clone(),
-            });
-        }
-        (None, _) if field.may_be_absent() => return Ok(None),
-        (None, _) => {
-            let names = fields.iter().map(|column| column.name().clone()).collect();
-            return Err(LogError::missing_column(&file.shown, &decoder.source.name, &field.name, names));
-        }
+    let columns = metadata.schema().fields();
+    let (root, found) = match place::type_at(columns, &field.path) {
         // A column of nothing but nulls may have no type.
-        (Some((_, column)), None) if *column.data_type() == DataType::Null && field.may_be_absent() => {
-            return Ok(None);
+        Ok((_, DataType::Null)) | Err(Nowhere::Missing(..)) if field.may_be_absent() => return Ok(None),
+        Ok(found) => found,
+        Err(Nowhere::Missing(name, there)) => {
+            return Err(LogError::missing_column(&file.shown, &decoder.source.name, field, &name, there));
         }
-        (Some(found), None) => found,
+        Err(Nowhere::Repeated(column)) => {
+            return Err(LogError::RepeatedColumn { path: file.shown.to_string(), column });
+        }
+        Err(nowhere) => return Err(column_type(file, decoder, field, &nowhere)),
     };
-    if let Err(help) = accept::check(column.data_type(), &field.value, &field.name) {
+    if let Err(help) = accept::check(found, &field.value, &field.name) {
         return Err(LogError::ColumnType {
             path: (*file.shown).into(),
-            column: field.name.as_str().into(),
+            column: field.path.to_string().into(),
             origin: decoder.source.name.as_str().into(),
-            found: format!("`{}`", column.data_type()).into(),
+            found: format!("`{found}`").into(),
             expected: field.value.ty.to_string().into(),
             help: help.into(),
         });
     }
-    let leaf = only_leaf(metadata.parquet_schema(), root);
+    let leaves = leaves(columns, metadata.parquet_schema(), root, field);
+    let leaf = only_leaf(metadata.parquet_schema(), &leaves, &field.value);
     let groups = metadata.metadata().row_groups().iter();
     let may_reject =
         groups.map(|group: &RowGroupMetaData| match leaf.and_then(|leaf| group.columns().get(leaf)) {
-            Some(chunk) => accept::may_reject(column.data_type(), field, chunk),
+            Some(chunk) => accept::may_reject(found, field, chunk),
             None => true,
         });
-    Ok(Some(FileColumn { root, may_reject: may_reject.collect() }))
+    Ok(Some(FileColumn { root, may_reject: may_reject.collect(), leaves }))
 }
 
-/// The leaf column of a top-level column that has only one and is not repeated.
-fn only_leaf(schema: &SchemaDescriptor, root: usize) -> Option<usize> {
-    let mut leaves = (0..schema.num_columns()).filter(|&leaf| schema.get_column_root_idx(leaf) == root);
-    let leaf = leaves.next().filter(|_| leaves.next().is_none())?;
-    (schema.column(leaf).max_rep_level() == 0 && schema.column(leaf).max_def_level() <= 1).then_some(leaf)
+/// A path that goes on where there is one value.
+fn column_type(file: &LogFile, decoder: &RecordDecoder, field: &FieldDecoder, nowhere: &Nowhere) -> LogError {
+    let (column, found) = match nowhere {
+        Nowhere::Barred(n_steps, found) => (place::start_of(&field.path, *n_steps), format!("`{found}`")),
+        _ => (field.path.to_string(), "nothing".to_owned()),
+    };
+    LogError::ColumnType {
+        path: (*file.shown).into(),
+        column: column.into(),
+        origin: decoder.source.name.as_str().into(),
+        found: found.into(),
+        expected: format!("{} from {}", field.declared(), field.path).into(),
+        help: accept::no_way(nowhere, field).into(),
+    }
+}
+
+/// The leaf columns of a field.
+fn leaves(columns: &Fields, schema: &SchemaDescriptor, root: usize, field: &FieldDecoder) -> Vec<usize> {
+    let before = columns.iter().take(root).map(|column| place::n_leaves(column.data_type())).sum();
+    let found = place::leaves(columns[root].data_type(), before, field);
+    let is_known = |leaf: &usize| *leaf < schema.num_columns() && schema.get_column_root_idx(*leaf) == root;
+    if !found.is_empty() && found.iter().all(is_known) {
+        return found;
+    }
+    // Columns of Arrow and leaves of Parquet do not correspond: all that the column has.
+    (0..schema.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == root).collect()
+}
+
+/// The leaf column of a field that is read from one alone, is one value and not repeated.
+fn only_leaf(schema: &SchemaDescriptor, leaves: &[usize], value: &ValueDecoder) -> Option<usize> {
+    let [leaf] = leaves else { return None };
+    let is_plain = !matches!(value.format, ValueFormat::List(_) | ValueFormat::Record(_));
+    (is_plain && schema.column(*leaf).max_rep_level() == 0).then_some(*leaf)
 }

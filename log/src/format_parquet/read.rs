@@ -9,12 +9,12 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::{ParquetIndex, convert, guarded, malformed};
-use crate::LogError;
 use crate::decode::{Reject, SharedDecoder};
 use crate::files::{LogFile, OpenFile};
 use crate::partition::{DecodedBatch, OffsetRange, PartitionReader, ReadRequest};
-use crate::read_stats::ReadStats;
+use crate::read_stats::{FieldStats, ReadStats};
 use crate::text_reader::quarantined;
+use crate::{LogError, NoneReason};
 
 /// The most rows that a batch has, whatever is asked for.
 const MAX_BATCH_ROWS: u64 = 1 << 20;
@@ -28,6 +28,8 @@ pub(super) struct ParquetReader {
     batches: Option<ParquetRecordBatchReader>,
     /// The fields that are read, ascending, with the index of its column in a batch.
     fields: Vec<(usize, usize)>,
+    /// Whether the file has a column for each field.
+    seen: Vec<FieldStats>,
     request: ReadRequest,
     /// Offset of the next record.
     next: u64,
@@ -51,17 +53,22 @@ impl ParquetReader {
     ) -> Result<Self, LogError> {
         let handle = file.open_at()?;
         let OffsetRange { from, to } = request.range;
+        let seen = index.columns.iter().zip(&decoder.fields);
+        let seen =
+            seen.map(|(column, field)| FieldStats { seen: column.is_some() || field.is_in_folder }).collect();
         let groups = index.groups(from, to);
-        let mut fields = Vec::new();
+        let (mut fields, mut leaves) = (Vec::new(), Vec::new());
         for (field, column) in index.columns.iter().enumerate() {
             if let Some(column) = column
                 && (request.columns.contains(&field) || column.may_reject[groups.clone()].contains(&true))
             {
                 fields.push((field, column.root));
+                leaves.extend_from_slice(&column.leaves);
             }
         }
         let mut roots: Vec<usize> = fields.iter().map(|(_, root)| *root).collect();
         roots.sort_unstable();
+        roots.dedup();
         let batches = if roots.is_empty() || from >= to {
             None
         } else {
@@ -70,7 +77,7 @@ impl ParquetReader {
             Some(guarded(file, || {
                 let builder =
                     ParquetRecordBatchReaderBuilder::new_with_metadata(clone, index.metadata.clone());
-                let mask = ProjectionMask::roots(index.metadata.parquet_schema(), roots.iter().copied());
+                let mask = ProjectionMask::leaves(index.metadata.parquet_schema(), leaves);
                 let to_usize = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
                 let batch_rows = request.batch_rows.min(to - from).min(MAX_BATCH_ROWS);
                 let builder = builder.with_projection(mask).with_row_groups(groups.collect());
@@ -82,7 +89,8 @@ impl ParquetReader {
         let index = |root| roots.binary_search(root).unwrap_or(0);
         let fields = fields.iter().map(|(field, root)| (*field, index(root))).collect();
         let decoder = SharedDecoder::clone(decoder);
-        Ok(ParquetReader { file: file.clone(), handle, decoder, batches, fields, next: from, request })
+        let file = file.clone();
+        Ok(ParquetReader { file, handle, decoder, batches, fields, seen, next: from, request })
     }
 
     /// The columns of the next rows; `None` where no column is read.
@@ -101,15 +109,18 @@ impl ParquetReader {
         let n_records = usize::try_from(range.to - range.from).unwrap_or(usize::MAX);
         let mut rejects: BTreeMap<usize, Reject> = BTreeMap::new();
         let mut typed: BTreeMap<usize, ArrayRef> = BTreeMap::new();
+        let mut none_values: Vec<(usize, usize, NoneReason)> = Vec::new();
         for &(index, column) in &self.fields {
             let column = batch.and_then(|batch| batch.columns().get(column));
             let column =
                 column.ok_or_else(|| malformed(&self.file, "a column is missing in its contents".into()))?;
-            let converted = convert::field(column, &self.decoder.fields[index])
+            let converted = convert::column(column, &self.decoder.fields[index])
                 .map_err(|error| malformed(&self.file, error.to_string()))?;
-            for (row, problem) in converted.rejects {
+            for (row, problem) in converted.findings.rejects {
                 rejects.entry(row).or_insert_with(|| problem.in_field(index));
             }
+            let found = converted.findings.none_values.into_iter();
+            none_values.extend(found.map(|(row, reason)| (row, index, reason)));
             typed.insert(index, converted.array);
         }
         let arrays = self.request.columns.iter().map(|index| {
@@ -130,12 +141,18 @@ impl ParquetReader {
         };
         let offsets = |row: usize| range.from + row as u64;
         let rejected = rejects.keys().map(|&row| offsets(row)).collect();
-        let mut stats = ReadStats { n_records: range.to - range.from, ..ReadStats::default() };
+        let (n_records, fields) = (range.to - range.from, self.seen.clone());
+        let mut stats = ReadStats { n_records, fields, ..ReadStats::default() };
         (stats.n_duplicates, stats.n_conflicts) = self.request.duplicates.count(range.from, range.to);
+        let is_kept = |row: usize| keep.as_ref().is_none_or(|keep| keep.value(row));
+        for (row, field, reason) in none_values {
+            if is_kept(row) && self.request.columns.contains(&field) {
+                stats.none_values.add(&self.decoder, field, reason);
+            }
+        }
         for (row, reject) in rejects {
             let partition = self.request.partition;
-            stats
-                .quarantine(|| quarantined(&self.file, &self.decoder, partition, offsets(row), None, reject));
+            stats.quarantine(quarantined(&self.file, &self.decoder, partition, offsets(row), None, reject));
         }
         Ok(DecodedBatch { range, arrays, n_rows, stats, rejected })
     }

@@ -4,22 +4,25 @@
 use std::fmt::Display;
 
 use arrow::array::{
-    Array, ArrowPrimitiveType, BinaryViewArray, Date32Array, Date64Array, Decimal128Array,
-    DurationMicrosecondArray, Float64Array, Int32Array, Int64Array, PrimitiveArray, StringViewArray,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryViewArray, Date32Array, Date64Array, Decimal128Array,
+    Decimal256Array, DurationMicrosecondArray, Float64Array, Int32Array, Int64Array, PrimitiveArray,
+    StringViewArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, Int64Type, TimeUnit, UInt64Type, i256};
 use arrow::error::ArrowError;
 use metricc_ir as ir;
 use metricc_ir::calendar::ZoneRules;
+use metricc_ir::text::TextRules;
 
-use crate::decode::Problem;
+use super::convert::Findings;
+use crate::decode::{NOT_FINITE, Problem};
 use crate::record_decoder::EnumNames;
-use metricc_ir::text::number::Rescale;
+use metricc_ir::text::number::{NumberProblem, Rescale};
 use metricc_ir::text::timestamp::{self, TimeProblem};
 
-type Rejects = Vec<(usize, Problem)>;
+pub(super) type Rejects = Vec<(usize, Problem)>;
 
 /// Maps the values that are there; the others become 0 and stay null.
 fn map<From: ArrowPrimitiveType, To: ArrowPrimitiveType, E: Display>(
@@ -41,40 +44,115 @@ fn map<From: ArrowPrimitiveType, To: ArrowPrimitiveType, E: Display>(
     PrimitiveArray::new(ScalarBuffer::from(values), array.nulls().cloned())
 }
 
-/// Finite floats without -0.0. NaN is null in an optional field, and rejected elsewhere.
-pub(super) fn floats(array: &Float64Array, optional: bool, rejects: &mut Rejects) -> Float64Array {
-    let is_there = |row: usize| array.is_valid(row);
+/// Finite floats without -0.0; others are none where that may be, and rejected elsewhere.
+pub(super) fn floats(array: &Float64Array, nullable: bool, findings: &mut Findings) -> Float64Array {
     if array.values().iter().all(|value| value.is_finite()) {
         return array.unary(|value| value + 0.0);
     }
-    for (row, value) in array.values().iter().enumerate() {
-        if is_there(row) && !value.is_finite() && !(optional && value.is_nan()) {
-            let text = if value.is_nan() {
-                "not a number, and the field is not optional"
-            } else {
-                "not a finite number"
-            };
-            rejects.push((row, Problem::new(text, &value.to_string())));
-        }
+    let is_finite = |row: usize| array.is_valid(row) && array.value(row).is_finite();
+    for row in (0..array.len()).filter(|row| array.is_valid(*row) && !is_finite(*row)) {
+        findings.not_finite(row, nullable);
     }
-    let valid = BooleanBuffer::collect_bool(array.len(), |row| is_there(row) && !array.value(row).is_nan());
+    let valid = BooleanBuffer::collect_bool(array.len(), is_finite);
     let values: Vec<f64> =
         array.values().iter().map(|value| if value.is_finite() { value + 0.0 } else { 0.0 }).collect();
     Float64Array::new(values.into(), Some(NullBuffer::new(valid)))
 }
 
+/// Whole numbers that are written as floats. NaN stands for a missing one.
+pub(super) fn ints_of_floats(array: &Float64Array, nullable: bool, findings: &mut Findings) -> Int64Array {
+    // 2⁶³, and floats below it are whole numbers of 64 bits or have a fraction.
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    let finite = floats(array, nullable, findings);
+    let int = |value: f64| match value {
+        _ if value.fract() != 0.0 => Err(NumberProblem::NotWhole),
+        _ if !(-END..END).contains(&value) => Err(NumberProblem::BeyondInt),
+        _ => Ok(value as i64),
+    };
+    let ints = map(&finite, &mut findings.rejects, |value| value.to_string(), int);
+    findings.rejects.sort_by_key(|(row, _)| *row);
+    ints
+}
+
+/// Ints of integers of any width.
+pub(super) fn ints(array: &ArrayRef, rejects: &mut Rejects) -> Result<Int64Array, ArrowError> {
+    match array.as_primitive_opt::<UInt64Type>() {
+        Some(array) => Ok(map(
+            array,
+            rejects,
+            |value| value.to_string(),
+            |value| i64::try_from(value).map_err(|_| NumberProblem::BeyondInt),
+        )),
+        None => Ok(cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone()),
+    }
+}
+
+/// Ints of decimals of the scale 0.
+pub(super) fn ints_of_decimals(array: &Decimal128Array, rejects: &mut Rejects) -> Int64Array {
+    let int = |value: i128| i64::try_from(value).map_err(|_| NumberProblem::BeyondInt);
+    let ints = map(array, rejects, |value| value.to_string(), int);
+    rejects.sort_by_key(|(row, _)| *row);
+    rejects.dedup_by_key(|(row, _)| *row);
+    ints
+}
+
+/// Exact numbers of any width: decimals, with their scale.
+pub(super) enum Wide {
+    Of128(Decimal128Array, i8),
+    Of256(Decimal256Array, i8),
+}
+
+/// Integers and decimals as decimals.
+pub(super) fn wide(array: &ArrayRef) -> Result<Wide, ArrowError> {
+    Ok(match array.data_type() {
+        DataType::Decimal128(_, scale) => Wide::Of128(array.as_primitive::<Decimal128Type>().clone(), *scale),
+        DataType::Decimal256(_, scale) => Wide::Of256(array.as_primitive::<Decimal256Type>().clone(), *scale),
+        DataType::UInt64 => Wide::Of128(array.as_primitive::<UInt64Type>().unary(i128::from), 0),
+        _ => {
+            let ints = cast(array, &DataType::Int64)?;
+            Wide::Of128(ints.as_primitive::<Int64Type>().unary(i128::from), 0)
+        }
+    })
+}
+
 /// Decimals of another scale, if no digit is lost and all fit the precision.
 pub(super) fn decimals(
-    array: &Decimal128Array,
-    found: i8,
+    array: &Wide,
     (precision, scale): (u8, u8),
     rejects: &mut Rejects,
 ) -> Result<Decimal128Array, ArrowError> {
-    let rescale = Rescale::new(found, precision, scale);
-    let shown =
-        |value: i128| if found == 0 { value.to_string() } else { format!("{value}e{}", -i16::from(found)) };
-    let array: Decimal128Array = map(array, rejects, shown, |value| rescale.apply(value));
+    let digits = |value: String, found: i8| match found {
+        0 => value,
+        _ => format!("{value}e{}", -i16::from(found)),
+    };
+    let array: Decimal128Array = match array {
+        Wide::Of128(array, found) => {
+            let rescale = Rescale::new(*found, precision, scale);
+            map(array, rejects, |value| digits(value.to_string(), *found), |value| rescale.apply(value))
+        }
+        Wide::Of256(array, found) => {
+            let rescale = |value| narrowed(value, *found, precision, scale);
+            map(array, rejects, |value: i256| digits(value.to_string(), *found), rescale)
+        }
+    };
     Ok(array.with_data_type(DataType::Decimal128(precision, i8::try_from(scale).unwrap_or(i8::MAX))))
+}
+
+/// A decimal of 256 bits as units of a scale.
+fn narrowed(value: i256, found: i8, precision: u8, scale: u8) -> Result<i128, NumberProblem> {
+    let too_long = NumberProblem::TooManyDigits(precision.saturating_sub(scale));
+    let shift = i16::from(found) - i16::from(scale);
+    if shift <= 0 {
+        let value = value.to_i128().ok_or(too_long)?;
+        return Rescale::new(found, precision, scale).apply(value);
+    }
+    // A scale is at most 76, and 10⁷⁶ is within 256 bits.
+    let factor = i256::from_i128(10).checked_pow(u32::from(shift.unsigned_abs())).ok_or(too_long)?;
+    if value.wrapping_rem(factor) != i256::ZERO {
+        return Err(NumberProblem::ScaleLost(scale));
+    }
+    let units = value.wrapping_div(factor).to_i128().ok_or(too_long)?;
+    Rescale::new(i8::try_from(scale).unwrap_or(i8::MAX), precision, scale).apply(units)
 }
 
 /// Dates in range.
@@ -118,7 +196,6 @@ pub(super) fn instants(
             TimeUnit::Second => ir::TimeUnit::Second,
             TimeUnit::Millisecond => ir::TimeUnit::Millisecond,
             TimeUnit::Microsecond => ir::TimeUnit::Microsecond,
-            TimeUnit::Nanosecond if value % 1000 != 0 => return Err(TimeProblem::BeyondMicroseconds),
             TimeUnit::Nanosecond => ir::TimeUnit::Nanosecond,
         };
         let instant = timestamp::from_unit(value, unit)?;
@@ -134,6 +211,35 @@ pub(super) fn instants_of_ints(
     rejects: &mut Rejects,
 ) -> TimestampMicrosecondArray {
     map(array, rejects, |value| value.to_string(), |value| timestamp::from_unit(value, unit))
+}
+
+/// Instants of floats of the unit of the field: a float is its shortest text, as in other formats.
+pub(super) fn instants_of_floats(
+    array: &Float64Array,
+    rules: &TextRules,
+    rejects: &mut Rejects,
+) -> TimestampMicrosecondArray {
+    let instant = |value: f64| match value.is_finite() {
+        true => rules.timestamp_of_number(&format!("{value:e}")),
+        false => Err(NOT_FINITE.into()),
+    };
+    map(array, rejects, |value| value.to_string(), instant)
+}
+
+/// The midnights of dates in a zone.
+pub(super) fn midnights(
+    array: &Date32Array,
+    zone: Option<&ZoneRules>,
+    rejects: &mut Rejects,
+) -> TimestampMicrosecondArray {
+    let midnight = |day: i32| match zone {
+        Some(zone) => timestamp::from_local(i64::from(day) * 86_400_000_000, zone),
+        None => Err(TimeProblem::NoOffset),
+    };
+    let instants = map(array, rejects, |day| day.to_string(), midnight);
+    rejects.sort_by_key(|(row, _)| *row);
+    rejects.dedup_by_key(|(row, _)| *row);
+    instants
 }
 
 /// Durations in µs.

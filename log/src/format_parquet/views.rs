@@ -30,6 +30,7 @@ fn view_type(found: &DataType) -> DataType {
         },
         DataType::List(item) => DataType::List(viewed(item)),
         DataType::LargeList(item) => DataType::LargeList(viewed(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(viewed).collect()),
         _ => found.clone(),
     }
 }

@@ -168,7 +168,7 @@ after `-` and found rows after `+`.
 
 Exit codes:
   0  all tests passed
-  1  a test failed, or a file has errors
+  1  a test failed, a file has errors, or no test has the text of --filter in its name
   2  a file cannot be read, or wrong usage")]
 pub(crate) struct TestArguments {
     /// Files with `test` blocks
@@ -189,8 +189,10 @@ Examples:
   metricc compile payments.metric --out generated --name payments-client --metricc ../metricc
 
 Contents of the output folder:
-  rust/           a client crate: typed `get`, `range`, `latest` and `subscribe` for each metric
-  openapi.json    the HTTP API of a node that serves the package, for clients in other languages
+  rust/           a client crate: typed `get`, `range`, `latest` and `subscribe` for each metric;
+                  `src/package.metric` and `src/used` are the texts that it was generated from
+  openapi.json    the HTTP API of a node that serves the package, for clients in other languages:
+                  reads, ingestion, errors and tokens
   schemas/        JSON schemas of the rows, and descriptions of the stored states
   plans/          the plans that the engines run
 
@@ -297,7 +299,7 @@ Exit codes:
 pub(crate) struct ExplainArguments {
     /// A `.metric` file, or an error code such as M0012
     #[arg(value_name = "FILE|CODE")]
-    pub(crate) subject: String,
+    pub(crate) subject: PathBuf,
     /// A metric of the file [default: all]
     pub(crate) metric: Option<String>,
     /// Only this stage [default: all]

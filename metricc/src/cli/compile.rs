@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+use metricc_ir::plain_file;
 use metricc_ir::user_defined::Imports;
 
 use super::arguments::CompileArguments;
@@ -37,7 +38,7 @@ pub(crate) fn run(arguments: &CompileArguments, imports: &Imports) -> Result<Exi
 /// Writes a file if its content differs: an unchanged file keeps its time, so that builds do not rerun.
 fn write(path: &Path, content: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::Message(format!("{}: {error}", path.display()));
-    if fs::read(path).is_ok_and(|found| found == content.as_bytes()) {
+    if plain_file::read(path, plain_file::MOST_TABLE).is_ok_and(|found| found == content.as_bytes()) {
         return Ok(());
     }
     if let Some(folder) = path.parent() {

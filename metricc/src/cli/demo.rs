@@ -84,7 +84,7 @@ fn unpack(folder: &Path) -> Result<Vec<Bound>, Failure> {
         terminal::report(&package)?;
         return Err(Failure::Message("the metrics of the demo have errors".to_owned()));
     }
-    let binding = Binding { path: log.display().to_string(), format: None };
+    let binding = Binding::new(log.display().to_string());
     progress::open(&package, &package.metrics(&[])?, &[("flights".to_owned(), binding)])
 }
 

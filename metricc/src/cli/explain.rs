@@ -20,11 +20,11 @@ use crate::{Package, PackageError};
 
 /// Prints the explanation of an error code, or the stages of metrics.
 pub(crate) fn run(arguments: &ExplainArguments, imports: &Imports) -> Result<ExitCode, Failure> {
-    if let Some(page) = code_page(&arguments.subject)? {
+    if let Some(page) = arguments.subject.to_str().map(code_page).transpose()?.flatten() {
         terminal::data(&page)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let package = Package::read(Path::new(&arguments.subject))?.with_imports(imports);
+    let package = Package::read(&arguments.subject)?.with_imports(imports);
     let wanted: Vec<String> = arguments.metric.iter().cloned().collect();
     if package.checked.has_errors() {
         terminal::report(&package)?;
@@ -33,16 +33,16 @@ pub(crate) fn run(arguments: &ExplainArguments, imports: &Imports) -> Result<Exi
             return Ok(ExitCode::from(1));
         }
     }
-    let metrics = package.select(&wanted)?.wanted;
+    let selection = package.select(&wanted)?;
     let stages = arguments.stage.as_ref().map_or(Stage::value_variants(), std::slice::from_ref);
     // The first stages need no plan, and so no user-defined functions of the program.
     let is_planned = stages.iter().any(|stage| !matches!(stage, Stage::Syntax | Stage::Typed));
-    let base = metrics.iter().filter_map(|metric| match metric {
-        AnyMetric::Base(metric) => Some(metric.clone()),
-        AnyMetric::Derived(_) => None,
-    });
-    let base: Vec<_> = base.collect();
+    let base = selection.base;
     let plans = if is_planned { SourcePlan::of_package(&base, imports)? } else { Vec::new() };
+    let metrics = match arguments.stage {
+        Some(_) if is_planned => with_states(&selection.wanted, base),
+        _ => selection.wanted,
+    };
     let is_single = metrics.len() * stages.len() == 1;
     for metric in &metrics {
         for &stage in stages {
@@ -61,6 +61,22 @@ pub(crate) fn run(arguments: &ExplainArguments, imports: &Imports) -> Result<Exi
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The metrics that have states, each once: for a derived metric those that it reads.
+fn with_states(wanted: &[AnyMetric], base: Vec<Arc<ir::Metric>>) -> Vec<AnyMetric> {
+    for metric in wanted {
+        if let AnyMetric::Derived(derived) = metric {
+            let operands: BTreeSet<String> =
+                derived.operands.iter().map(|operand| format!("`{}`", operand.metric.name)).collect();
+            let operands = operands.into_iter().collect::<Vec<_>>().join(", ");
+            terminal::note(format!(
+                "`{}` is derived and has no states of its own, but those of {operands}",
+                derived.name
+            ));
+        }
+    }
+    base.into_iter().map(AnyMetric::Base).collect()
 }
 
 /// The explanation of an error code; `None` if the subject is not a code.
@@ -108,15 +124,10 @@ fn explained(
             let (source, plan) = plan_of(plans, metric)?;
             Explained::Stage(planned(source, plan, stage)?)
         }
-        (_, AnyMetric::Derived(derived)) => {
-            let operands: BTreeSet<&str> =
-                derived.operands.iter().map(|operand| operand.metric.name.as_str()).collect();
-            let operands: Vec<String> = operands.into_iter().map(|name| format!("`{name}`")).collect();
-            missing(
-                format!("`{}` is a derived metric, which has no states of its own", derived.name),
-                format!("explain {}", operands.join(", ")),
-            )
-        }
+        (_, AnyMetric::Derived(derived)) => missing(
+            format!("`{}` is a derived metric, which has no states of its own", derived.name),
+            "explain the metrics that it reads".to_owned(),
+        ),
     })
 }
 

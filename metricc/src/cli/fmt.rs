@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use metricc_dsl::{SourceText, format};
+use metricc_ir::plain_file;
 use similar::TextDiff;
 
 use super::arguments::{FmtArguments, MessageFormat};
@@ -84,7 +85,8 @@ fn read(file: &Path) -> Result<SourceText, Failure> {
         return Ok(SourceText { name: "stdin".to_owned(), bytes });
     }
     let name = file.display().to_string();
-    let bytes = std::fs::read(file).map_err(|error| Failure::Message(format!("{name}: {error}")))?;
+    let bytes = plain_file::read(file, plain_file::MOST_TEXT)
+        .map_err(|error| Failure::Message(format!("{name}: {error}")))?;
     Ok(SourceText { name, bytes })
 }
 

@@ -1,159 +1,235 @@
-//! `metricc ingest`: sends files to a node, without losing or repeating an event.
+//! `metricc ingest`: sends files to a node, without losing or repeating an event, and returns when they are readable.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
 
 use indicatif::ProgressBar;
-use metricc_client::with_causes;
-use metricc_log::{BodyFormat, FileRequest, FileRequests};
-use reqwest::StatusCode;
+use metricc_log::{FileOptions, FileRequest, FileRequests, NoneReason, Position, Quarantined, ReadStats};
 use serde_json::Value;
 
 use super::arguments::IngestArguments;
 use super::check::counted;
-use super::node_client::{NodeClient, error_of};
+use super::ingest_client::{IngestClient, Readable};
+use super::rejections::{self, RejectedFile};
 use super::terminal::{self, Failure};
 
-/// How often a request is sent before the command gives up.
-const MAX_TRIES: u32 = 12;
-
-/// Rejected records that are shown one by one.
-const SHOWN: usize = 5;
-
 /// The receipts of all requests, added up.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Sums {
     accepted: u64,
     duplicates: u64,
     conflicts: u64,
-    quarantined: u64,
-    repeated: u64,
-    n_shown: usize,
+    /// The records of all requests, and those that were rejected.
+    stats: ReadStats,
+    /// Fields that no record of the requests so far has; `None` before the first.
+    absent: Option<BTreeSet<String>>,
+    /// Names beside the declared ones.
+    undeclared: BTreeSet<String>,
+    listed: Option<RejectedFile>,
+    /// Records that the log had already, and the requests that they were in.
+    known: u64,
+    n_known_requests: usize,
+    /// For each partition the offset behind the last event of the files.
+    frontier: Vec<u64>,
 }
 
 pub(crate) fn run(arguments: &IngestArguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let total = arguments.files.iter().try_fold(0, |total, path| {
-        let length = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
-        Ok::<u64, Failure>(total + length)
+    let total =
+        arguments.files.iter().try_fold(0, |total, path| Ok::<u64, Failure>(total + n_bytes(path)?))?;
+    let client = IngestClient::new(arguments)?;
+    let mut sums = Sums { listed: RejectedFile::create(&arguments.rejections)?, ..Sums::default() };
+    let options = file_options(arguments)?;
+    runtime.block_on(async {
+        let bar = super::progress::bar(total, "bytes", &arguments.source);
+        for path in &arguments.files {
+            send_file(&client, arguments, &options, path, &bar, &mut sums).await?;
+        }
+        bar.finish_and_clear();
+        sums.listed.take().map(RejectedFile::finish).transpose()?;
+        let readable = match arguments.no_wait {
+            true => None,
+            false => Some(client.wait_until_readable(&sums.frontier).await?),
+        };
+        report(&sums, &arguments.source, readable.as_ref());
+        Ok::<(), Failure>(())
     })?;
-    let bar = super::progress::bar(total, "bytes", &arguments.source);
-    let sender = Sender::new(arguments)?;
-    let mut sums = Sums::default();
-    for path in &arguments.files {
-        runtime.block_on(sender.file(path, &bar, &mut sums))?;
-    }
-    bar.finish_and_clear();
-    report(&sums, &arguments.source);
-    Ok(if sums.quarantined > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    let is_sound = rejections::check(&arguments.source, &sums.stats, arguments.rejections.max_rejected);
+    Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-struct Sender {
-    node: NodeClient,
-    /// Events of a request.
-    n_events: usize,
+/// The length of a file; 0 for standard input.
+fn n_bytes(path: &Path) -> Result<u64, Failure> {
+    if path == Path::new("-") {
+        return Ok(0);
+    }
+    Ok(std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len())
 }
 
-impl Sender {
-    fn new(arguments: &IngestArguments) -> Result<Self, Failure> {
-        let path = ["sources", &arguments.source, "events"];
-        let node = NodeClient::new(&arguments.node, &path, Some(Duration::from_secs(60)))?;
-        Ok(Sender { node, n_events: arguments.events as usize })
-    }
-
-    async fn file(&self, path: &PathBuf, bar: &ProgressBar, sums: &mut Sums) -> Result<(), Failure> {
-        let mut requests = FileRequests::open(path, self.n_events)?;
-        let (n_bytes, start) =
-            (std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len(), bar.position());
-        while let Some(request) = requests.next_request()? {
-            self.send(path, &request, sums).await?;
-            if let Some(n_done) = request.n_bytes_done {
-                bar.set_position(start + n_done);
-            }
+/// How the files are read, where their names do not tell it.
+fn file_options(arguments: &IngestArguments) -> Result<FileOptions, Failure> {
+    let mut options = FileOptions::default();
+    for (option, value) in [("format", &arguments.format), ("delimiter", &arguments.delimiter)] {
+        if let Some(value) = value {
+            options.set(option, value).map_err(Failure::Message)?;
         }
-        bar.set_position(start + n_bytes);
-        Ok(())
     }
+    Ok(options)
+}
 
-    /// Sends one request until the node has it.
-    async fn send(&self, path: &Path, sent: &FileRequest, sums: &mut Sums) -> Result<(), Failure> {
-        let mut pause = Duration::from_millis(200);
-        let mut last = String::new();
-        for _ in 0..MAX_TRIES {
-            let request = self.node.post().body(sent.body.clone());
-            let request = request.header("Idempotency-Key", &sent.key);
-            let request = request.header("Content-Type", sent.format.media_type());
-            match request.send().await {
-                Ok(response) if response.status().is_success() => {
-                    let receipt: Value = serde_json::from_str(&response.text().await?)?;
-                    sums.add(&receipt, path, sent);
-                    return Ok(());
-                }
-                Ok(response) => {
-                    let status = response.status();
-                    last = error_of(response).await.to_string();
-                    let is_temporary = status == StatusCode::TOO_MANY_REQUESTS
-                        || status.is_server_error()
-                        || status == StatusCode::REQUEST_TIMEOUT;
-                    if !is_temporary {
-                        return Err(Failure::Message(format!("{}: {last} (status {status})", self.node.url)));
-                    }
-                }
-                Err(error) => last = with_causes(&error),
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(10));
-        }
-        Err(Failure::Message(format!(
-            "{}: gave up at record {} of {} after {MAX_TRIES} tries: {last}\n  help: run the same command again when the \
-             node is back: it does not take an event twice",
-            self.node.url,
-            sent.first + 1,
-            path.display()
-        )))
+/// Sends what the node does not have of a file.
+async fn send_file(
+    client: &IngestClient,
+    arguments: &IngestArguments,
+    options: &FileOptions,
+    path: &Path,
+    bar: &ProgressBar,
+    sums: &mut Sums,
+) -> Result<(), Failure> {
+    let mut requests = FileRequests::open(path, options, arguments.events as usize)?;
+    for (key, positions) in client.known(&requests.key_prefix()).await? {
+        requests.know(&key, positions.iter().map(|slice| slice.to - slice.from).sum());
+        sums.reach(&positions);
     }
+    let (n_bytes, start) = (n_bytes(path)?, bar.position());
+    while let Some(request) = requests.next_request()? {
+        if request.is_known {
+            sums.add_known(request.n_records);
+        } else {
+            let receipt = client.send(path, &request).await?;
+            sums.add(&receipt, &arguments.source, path, &request)?;
+        }
+        if let Some(done) = request.done {
+            bar.set_position(start + (n_bytes as f64 * done.min(1.0)) as u64);
+        }
+    }
+    bar.set_position(start + n_bytes);
+    Ok(())
 }
 
 impl Sums {
-    fn add(&mut self, receipt: &Value, path: &Path, sent: &FileRequest) {
+    fn reach(&mut self, positions: &[metricc_log::Slice]) {
+        for slice in positions {
+            let partition = slice.partition as usize;
+            if self.frontier.len() <= partition {
+                self.frontier.resize(partition + 1, 0);
+            }
+            self.frontier[partition] = self.frontier[partition].max(slice.to);
+        }
+    }
+
+    fn add_known(&mut self, n_records: u64) {
+        self.known += n_records;
+        self.stats.n_records += n_records;
+        self.n_known_requests += 1;
+    }
+
+    fn add(&mut self, receipt: &Value, source: &str, path: &Path, sent: &FileRequest) -> Result<(), Failure> {
+        let positions: Vec<metricc_log::Slice> =
+            serde_json::from_value(receipt["positions"].clone()).unwrap_or_default();
+        self.reach(&positions);
+        // Counts of a repeated request are those of the first time.
+        if receipt["repeated"] == true {
+            self.add_known(sent.n_records);
+            return Ok(());
+        }
         let number = |name: &str| receipt[name].as_u64().unwrap_or(0);
         self.accepted += number("accepted");
         self.duplicates += number("duplicates");
         self.conflicts += number("conflicts");
-        self.quarantined += number("quarantined");
-        self.repeated += u64::from(receipt["repeated"] == true);
+        let shown: Arc<str> = path.to_string_lossy().into();
+        let mut stats = ReadStats { n_records: sent.n_records, ..ReadStats::default() };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        for found in receipt["none_values"].as_array().into_iter().flatten() {
+            let reason =
+                if found["reason"] == "not_finite" { NoneReason::NotFinite } else { NoneReason::Invalid };
+            stats.none_values.add_n(&text(&found["field"]), reason, found["count"].as_u64().unwrap_or(0));
+        }
         for exception in receipt["exceptions"].as_array().into_iter().flatten() {
-            if exception["verdict"] != "quarantined" || self.n_shown >= SHOWN {
+            if exception["verdict"] != "quarantined" {
                 continue;
             }
-            self.n_shown += 1;
-            let record = sent.first + exception["record"].as_u64().unwrap_or(0) + 1;
-            // A record of NDJSON is a line, which an editor can go to.
-            let location = match sent.format {
-                BodyFormat::Ndjson => format!("{}:{record}", path.display()),
-                _ => format!("{}: record {record}", path.display()),
+            let record = exception["record"].as_u64().unwrap_or(0);
+            let rejected = Quarantined {
+                position: Position { partition: 0, offset: sent.first + record },
+                path: Arc::clone(&shown),
+                line: sent.line_of(record),
+                field: exception["field"].as_str().map(str::to_owned),
+                problem: text(&exception["problem"]),
+                excerpt: text(&exception["value"]),
             };
-            let field =
-                exception["field"].as_str().map(|field| format!("field `{field}`: ")).unwrap_or_default();
-            let problem = exception["problem"].as_str().unwrap_or_default();
-            terminal::warning(&format!("{location}: quarantined: {field}{problem}"));
+            if let Some(listed) = &mut self.listed {
+                listed.write(source, &rejected)?;
+            }
+            stats.quarantine(rejected);
         }
+        // A long list of exceptions is cut.
+        stats.n_quarantined = stats.n_quarantined.max(number("quarantined"));
+        self.stats.merge(stats);
+        let names = |name: &str| -> BTreeSet<String> {
+            receipt[name].as_array().into_iter().flatten().map(text).collect()
+        };
+        if sent.n_records > 0 {
+            let absent = names("absent");
+            self.absent = Some(match self.absent.take() {
+                Some(so_far) => so_far.intersection(&absent).cloned().collect(),
+                None => absent,
+            });
+        }
+        self.undeclared.extend(names("undeclared"));
+        Ok(())
     }
 }
 
-fn report(sums: &Sums, source: &str) {
+fn report(sums: &Sums, source: &str, readable: Option<&Readable>) {
+    rejections::report_rejected(source, &sums.stats);
+    for field in sums.absent.iter().flatten() {
+        let help = match metricc_log::lookalike(field, sums.undeclared.iter().map(String::as_str)) {
+            Some(name) => format!("\n  help: did you mean `{name}`? `{field}: … from {name:?}` reads it"),
+            None => String::new(),
+        };
+        terminal::warning(&format!("source `{source}`: no record has field `{field}`{help}"));
+    }
+    if sums.stats.n_records == 0 {
+        terminal::warning(&format!("source `{source}`: there is no record in what was sent"));
+    }
     let mut parts = vec![counted(sums.accepted as usize, "event", "events")];
-    let mut add = |n: u64, what: &str| {
+    let mut add = |n: u64, one: &str, many: &str| {
         if n > 0 {
-            parts.push(format!("{n} {what}"));
+            parts.push(counted(n as usize, one, many));
         }
     };
-    add(sums.duplicates, "duplicates left out");
-    add(sums.conflicts, "of them in conflict with the first event");
-    add(sums.quarantined, "quarantined");
-    add(sums.repeated, "requests that the node had already");
-    terminal::note(format!("{source}: {}", parts.join(", ")));
+    add(sums.duplicates, "duplicate left out", "duplicates left out");
+    add(
+        sums.conflicts,
+        "of them in conflict with the first event",
+        "of them in conflict with the first event",
+    );
+    add(sums.stats.n_quarantined, "record rejected", "records rejected");
+    let mut text = format!("{source}: {}", parts.join(", "));
+    if sums.known > 0 {
+        let records = counted(sums.known as usize, "record", "records");
+        let requests = counted(sums.n_known_requests, "request", "requests");
+        let verb = if sums.known == 1 { "was" } else { "were" };
+        text.push_str(&format!(
+            "; {records} {verb} in the log already ({requests}): files of the same name and content are one"
+        ));
+    }
+    terminal::note(text);
+    let frontier = sums.frontier.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+    match readable {
+        _ if sums.frontier.is_empty() => {}
+        None => terminal::note(format!(
+            "frontier {frontier}: `metricc query METRIC --wait {frontier}` waits for it"
+        )),
+        Some(Readable::Yes) => terminal::note(format!("readable at frontier {frontier}")),
+        Some(Readable::NotYet { served }) => terminal::warning(&format!(
+            "the events are durable, but not readable yet: answers are at frontier {}, and these events end at {frontier}",
+            served.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
+        )),
+    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metricc_client::{ErrorBody, ServingError, node_url};
+use metricc_client::{ErrorBody, ServingError, node_url, problem};
 use reqwest::{Client, RequestBuilder, Response, Url};
 
 use super::arguments::NodeArguments;
@@ -26,11 +26,25 @@ impl NodeClient {
         if let Some(limit) = time_limit {
             client = client.timeout(limit);
         }
-        Ok(NodeClient { client: client.build()?, url: node_url(&node.node, path)?, token: node.token()? })
+        let client = client.build().map_err(|error| Failure::Message(problem(&error)))?;
+        Ok(NodeClient { client, url: node_url(&node.node, path)?, token: node.token()? })
     }
 
     pub(crate) fn post(&self) -> RequestBuilder {
-        let request = self.client.post(self.url.clone());
+        self.with_token(self.client.post(self.url.clone()))
+    }
+
+    /// A request for another path beside the one of this client.
+    pub(crate) fn get(&self, name: &str, parameters: &[(&str, &str)]) -> RequestBuilder {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop().push(name);
+        }
+        url.query_pairs_mut().extend_pairs(parameters);
+        self.with_token(self.client.get(url))
+    }
+
+    fn with_token(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -1,13 +1,13 @@
-//! Presented rows as table, JSON lines, CSV or Parquet.
+//! Presented rows as table, JSON lines, CSV, Arrow or Parquet.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use comfy_table::{CellAlignment, Table, presets};
-use metricc_runtime_serve::{Presented, csv, json_lines, record_batch, text_table};
+use metricc_runtime_serve::{Presented, arrow_stream, csv, json_lines, record_batch, text_table};
 use parquet::arrow::ArrowWriter;
 
 use super::arguments::OutputFormat;
+use super::table::{self, Rows};
 use super::terminal::{self, Failure};
 
 /// Writes the rows of all metrics to stdout, or to one file per metric in `folder`.
@@ -27,7 +27,7 @@ pub(crate) fn write(
 pub(crate) fn check(format: OutputFormat, folder: Option<&Path>, n_metrics: usize) -> Result<(), Failure> {
     let problem = match (format, folder) {
         (OutputFormat::Parquet, None) => "Parquet is written to files: add `--out DIR`",
-        (OutputFormat::Csv, None) if n_metrics > 1 => {
+        (OutputFormat::Csv | OutputFormat::Arrow, None) if n_metrics > 1 => {
             "every metric has its own columns: choose one with `--metric`, or add `--out DIR` for a file each"
         }
         _ => return Ok(()),
@@ -41,6 +41,7 @@ fn write_stdout(results: &[Presented], format: OutputFormat, limit: usize) -> Re
             OutputFormat::Table => terminal::data(&table(presented, limit))?,
             OutputFormat::Csv => terminal::data(&csv(presented)?)?,
             OutputFormat::Json => terminal::data(&lines(presented))?,
+            OutputFormat::Arrow => terminal::bytes(&arrow_stream(presented)?)?,
             OutputFormat::Parquet => check(format, None, results.len())?,
         }
     }
@@ -54,6 +55,7 @@ fn write_files(results: &[Presented], format: OutputFormat, folder: &Path) -> Re
         OutputFormat::Table => "txt",
         OutputFormat::Json => "ndjson",
         OutputFormat::Csv => "csv",
+        OutputFormat::Arrow => "arrows",
         OutputFormat::Parquet => "parquet",
     };
     for presented in results {
@@ -67,6 +69,9 @@ fn write_files(results: &[Presented], format: OutputFormat, folder: &Path) -> Re
             OutputFormat::Csv => {
                 csv(presented).map_err(std::io::Error::other).and_then(|csv| writer.write_all(csv.as_bytes()))
             }
+            OutputFormat::Arrow => arrow_stream(presented)
+                .map_err(std::io::Error::other)
+                .and_then(|bytes| writer.write_all(&bytes)),
             OutputFormat::Parquet => parquet(presented, &mut writer),
         }
         .and_then(|()| writer.flush())
@@ -89,27 +94,15 @@ fn lines(presented: &Presented) -> String {
 fn table(presented: &Presented, limit: usize) -> String {
     let metric = &presented.row_type;
     let text = text_table(presented);
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(&text.header);
-    let n_shown = if limit == 0 { text.rows.len() } else { limit.min(text.rows.len()) };
-    for row in &text.rows[..n_shown] {
-        table.add_row(row.iter().map(|cell| cell.as_deref().unwrap_or("none")));
-    }
-    for (column, &is_number) in table.column_iter_mut().zip(&text.is_number) {
-        if is_number {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    let unit = metric.unit.as_ref().map_or_else(String::new, |unit| format!(" [{unit}]"));
-    let first_line = metric.doc.lines().next().unwrap_or_default();
-    let doc = if first_line.is_empty() { String::new() } else { format!(": {first_line}") };
-    let n_hidden = text.rows.len() - n_shown;
-    let more = if n_hidden == 0 {
-        String::new()
-    } else {
-        format!("… {n_hidden} more rows; --limit 0 shows all\n")
+    let rows = Rows {
+        name: &metric.name,
+        unit: metric.unit.as_deref(),
+        doc: metric.doc.lines().next().unwrap_or_default(),
+        header: &text.header,
+        is_number: &text.is_number,
+        rows: &text.rows,
     };
-    format!("{}{unit}{doc}\n{table}\n{more}\n", metric.name)
+    format!("{}\n", table::table(&rows, limit))
 }
 
 fn parquet(presented: &Presented, writer: &mut (impl Write + Send)) -> std::io::Result<()> {

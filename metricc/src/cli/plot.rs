@@ -1,12 +1,13 @@
 //! Rows drawn in the terminal: a line over the windows of each key; bars where there are no windows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use metricc_client::jiff::{SignedDuration, civil};
+use metricc_ir::text::visible;
 use serde_json::Value;
 use textplots::{Chart, LabelBuilder, LabelFormat, Plot, Shape};
 
-use super::query::cells;
+use super::query::values;
 
 /// Most charts of one answer, and most bars of one chart.
 const MAX_CHARTS: usize = 8;
@@ -23,19 +24,29 @@ pub(crate) fn plot(metric: &str, rows: &[Value], width: usize) -> String {
     let mut series: BTreeMap<String, Vec<(Option<f64>, f64)>> = BTreeMap::new();
     for row in rows {
         let at = row["window"]["start"].as_str().and_then(seconds);
-        let n_keys = row["key"].as_object().map_or(0, serde_json::Map::len);
-        let n_before = n_keys + if row["window"].is_object() { 2 } else { 0 };
-        for (name, value) in cells(row).into_iter().skip(n_before) {
+        for (name, value) in values(row) {
             let Some(value) = number(&value) else { continue };
             let output = if name == "value" { metric.to_owned() } else { format!("{metric}.{name}") };
-            series.entry(format!("{output}{}", named_keys(row))).or_default().push((at, value));
+            series
+                .entry(visible(&format!("{output}{}", named_keys(row))).into_owned())
+                .or_default()
+                .push((at, value));
         }
     }
     if series.is_empty() {
         return "nothing to draw: these rows have no numbers\n".to_owned();
     }
     let is_over_time = series.values().flatten().all(|(at, _)| at.is_some());
-    if is_over_time { lines(&series, width) } else { bars(&series, width) }
+    let drawn = if is_over_time { lines(&series, width) } else { bars(&series, width) };
+    let partial = rows.iter().filter(|row| row["window"]["partial"] == true);
+    let partial: BTreeSet<&str> = partial.filter_map(|row| row["window"]["start"].as_str()).collect();
+    match partial.is_empty() {
+        true => drawn,
+        false => {
+            let starts = partial.into_iter().collect::<Vec<_>>().join(", ");
+            format!("{drawn}partial, since the range cuts them: the windows from {starts} on\n")
+        }
+    }
 }
 
 fn lines(series: &BTreeMap<String, Vec<(Option<f64>, f64)>>, width: usize) -> String {

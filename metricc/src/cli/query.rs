@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{Table, presets};
 use futures::StreamExt;
 use metricc_client::{
     Explained, Format, HttpServing, Layer, ReadRequest, Served, ServedPart, Serving, ServingError, key_value,
 };
+use metricc_ir::text::visible;
+use metricc_runtime_serve::OverflowSummary;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::arguments::{QueryArguments, QueryFormat};
 use super::check::counted;
 use super::plot::plot;
+use super::table::{self, Rows};
 use super::terminal::{self, Failure};
 
 /// How long the command waits for a node that is reading its log.
@@ -22,17 +25,47 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(query(arguments))?;
-    Ok(ExitCode::SUCCESS)
+    match runtime.block_on(query(arguments)) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(QueryError::Behind(problem)) => {
+            terminal::error(&problem);
+            Ok(ExitCode::from(1))
+        }
+        Err(QueryError::Other(failure)) => Err(failure),
+    }
 }
 
-async fn query(arguments: &QueryArguments) -> Result<(), Failure> {
+/// Why there is no answer.
+enum QueryError {
+    /// The events that the caller wants to see are not readable yet.
+    Behind(String),
+    Other(Failure),
+}
+
+impl From<ServingError> for QueryError {
+    fn from(error: ServingError) -> Self {
+        match error {
+            ServingError::Behind { .. } => QueryError::Behind(error.to_string()),
+            error => QueryError::Other(error.into()),
+        }
+    }
+}
+
+impl From<Failure> for QueryError {
+    fn from(failure: Failure) -> Self {
+        QueryError::Other(failure)
+    }
+}
+
+async fn query(arguments: &QueryArguments) -> Result<(), QueryError> {
     let mut node = HttpServing::new(&arguments.node.node)?;
     if let Some(token) = arguments.node.token()? {
         node = node.with_token(&token)?;
     }
-    let Some(metric) = &arguments.metric else { return list(&node).await };
+    let Some(metric) = &arguments.metric else { return Ok(list(&node).await?) };
     let request = request(metric, arguments)?;
+    let cover = Duration::from_micros(arguments.wait_for.unsigned_abs());
+    let waiting = Waiting { start: Instant::now(), cover: arguments.wait.is_some().then_some(cover) };
     let format = match arguments.output {
         QueryFormat::Csv => Some(Format::Csv),
         QueryFormat::Arrow => Some(Format::Arrow),
@@ -41,21 +74,27 @@ async fn query(arguments: &QueryArguments) -> Result<(), Failure> {
     if let Some(format) = format {
         if arguments.live || arguments.explain || arguments.receipt {
             let problem = "`--live`, `--explain` and `--receipt` need `--output table` or `--output json`";
-            return Err(Failure::Message(problem.to_owned()));
+            return Err(Failure::Message(problem.to_owned()).into());
         }
-        return terminal::bytes(&when_ready(|| node.read_as(&request, format)).await?);
+        let rows = when_ready(waiting, || node.read_as(&request, format)).await?;
+        rows.notes.iter().for_each(|note| terminal::warning(note));
+        terminal::bytes(&rows.bytes)?;
+        if let Some(overflow) = rows.overflow {
+            terminal::warning(&format!("`{metric}`: some rows could not be computed: {overflow}"));
+        }
+        return Ok(());
     }
     if arguments.explain {
-        return explain(&when_ready(|| node.explain(request.clone())).await?, arguments);
+        return Ok(explain(&when_ready(waiting, || node.explain(request.clone())).await?, arguments)?);
     }
     if !arguments.live {
-        return show(&when_ready(|| node.read(request.clone())).await?, arguments);
+        return Ok(show(&when_ready(waiting, || node.read(request.clone())).await?, arguments)?);
     }
     let mut answers = node.subscribe(request);
     while let Some(answer) = answers.next().await {
         show(&answer?, arguments)?;
     }
-    Err(Failure::Message("the node has shut down".to_owned()))
+    Err(Failure::Message("the node has shut down".to_owned()).into())
 }
 
 /// Prints the metrics of a node.
@@ -68,38 +107,76 @@ async fn list(node: &HttpServing) -> Result<(), Failure> {
 }
 
 fn request(metric: &str, arguments: &QueryArguments) -> Result<ReadRequest, Failure> {
-    let keys = arguments.keys.iter().map(|(name, value)| (name.clone(), key_value(value)));
-    let instant =
-        |micros: Option<i64>| micros.map(metricc_client::jiff::Timestamp::from_microsecond).transpose();
+    let mut keys = BTreeMap::new();
+    for (name, value) in &arguments.keys {
+        if keys.insert(name.clone(), key_value(value)).is_some() {
+            let problem = format!("`--key {name}` is given twice: a row has one value of a key");
+            return Err(Failure::Message(problem));
+        }
+    }
     Ok(ReadRequest {
         metric: metric.to_owned(),
-        keys: keys.collect(),
-        from: instant(arguments.range.from)?,
-        to: instant(arguments.range.to)?,
+        keys,
+        from: arguments.range.from,
+        to: arguments.range.to,
         grain: arguments.range.grain.clone(),
         latest: arguments.latest,
         at: arguments.at.clone(),
+        min_frontier: arguments.wait.clone(),
         receipt: arguments.receipt,
         hash: None,
     })
 }
 
-/// Repeats a request to a node that has just started, until the node has read its log.
+/// How long the command waits.
+#[derive(Clone, Copy)]
+struct Waiting {
+    /// For a node that is reading its log.
+    start: Instant,
+    /// For the frontier that an answer has to cover; none where it need not cover one.
+    cover: Option<Duration>,
+}
+
+/// Repeats a request until the node has read its log, and answers cover the frontier that is waited for.
 async fn when_ready<T, A: Future<Output = Result<T, ServingError>>>(
+    waiting: Waiting,
     send: impl Fn() -> A,
-) -> Result<T, ServingError> {
+) -> Result<T, QueryError> {
     let mut pause = Duration::from_millis(100);
-    let end = Instant::now() + PATIENCE;
+    let Some(cover) = waiting.cover else { return Ok(when_started(waiting, &mut pause, &send).await?) };
+    let covered = async {
+        loop {
+            match when_started(waiting, &mut pause, &send).await {
+                // The node has waited for a time already.
+                Err(ServingError::Behind { .. }) => tokio::time::sleep(pause).await,
+                answer => return answer,
+            }
+        }
+    };
+    match tokio::time::timeout(cover, covered).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(QueryError::Behind(format!(
+            "the frontier was not reached within {} s: the events up to it are not readable yet, or not sent",
+            cover.as_secs_f64()
+        ))),
+    }
+}
+
+async fn when_started<T, A: Future<Output = Result<T, ServingError>>>(
+    waiting: Waiting,
+    pause: &mut Duration,
+    send: &impl Fn() -> A,
+) -> Result<T, ServingError> {
     loop {
         match send().await {
-            Err(ServingError::NotReady { origin }) if Instant::now() < end => {
-                if pause > Duration::from_millis(500) {
+            Err(ServingError::NotReady { origin }) if waiting.start.elapsed() < PATIENCE => {
+                if *pause > Duration::from_millis(500) {
                     terminal::note(format!(
                         "source `{origin}` is not served yet: the node is reading its log"
                     ));
                 }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(5));
+                tokio::time::sleep(*pause).await;
+                *pause = (*pause * 2).min(Duration::from_secs(5));
             }
             answer => return answer,
         }
@@ -107,20 +184,23 @@ async fn when_ready<T, A: Future<Output = Result<T, ServingError>>>(
 }
 
 fn show(served: &Served, arguments: &QueryArguments) -> Result<(), Failure> {
-    if arguments.output == QueryFormat::Json {
-        for row in &served.rows {
-            terminal::data(&format!("{}\n", row.get()))?;
+    let rows = parsed(&served.rows)?;
+    match arguments.output {
+        QueryFormat::Json => {
+            for row in &served.rows {
+                terminal::data(&format!("{}\n", row.get()))?;
+            }
         }
-    } else {
-        let rows = parsed(&served.rows)?;
-        let text = match arguments.plot {
-            true => plot(&served.metric, &rows, terminal::terminal_width()),
-            false => table(&served.metric, &rows, arguments.limit),
-        };
-        terminal::data(&text)?;
+        _ if arguments.plot => terminal::data(&plot(&served.metric, &rows, terminal::terminal_width()))?,
+        _ => terminal::data(&table_of(served, &rows, arguments.limit))?,
     }
+    for overflow in overflows(&served.metric, &rows) {
+        terminal::warning(&overflow.to_string());
+    }
+    served.notes.iter().for_each(|note| terminal::warning(note));
     let n_rows = counted(served.rows.len(), "row", "rows");
-    terminal::note(format!("{n_rows} at frontier {:?} of {}", served.frontier, served.hash));
+    let hash = terminal::hash(&served.hash, arguments.full_hashes);
+    terminal::note(format!("{n_rows} at frontier {:?} of {hash}", served.frontier));
     if let Some(receipt) = &served.receipt {
         for part in &receipt.parts {
             terminal::note(format!("  {}: {}", part.source, shown_part(part)));
@@ -159,14 +239,15 @@ fn explain(explained: &Explained, arguments: &QueryArguments) -> Result<(), Fail
                 let named = format!("{}{}", row["window"], row["key"]);
                 let (_, values) = sums.entry(named).or_insert_with(|| (row.clone(), Vec::new()));
                 values.resize(index, String::new());
-                values.push(text(row["value"].clone()));
+                values.push(table::shown(text(row["value"].clone()).as_deref()).into_owned());
             }
         }
         let mut table = Table::new();
         table.load_preset(presets::UTF8_FULL_CONDENSED);
+        let is_partial = has_partial(sums.values().map(|(row, _)| row));
         let groups = |row: &Value| {
             let row = json!({ "window": row["window"], "key": row["key"], "value": {} });
-            cells(&row)
+            cells(&row, is_partial)
         };
         let first = sums.values().next().map(|(row, _)| groups(row)).unwrap_or_default();
         let parts = metric.parts.iter().map(|part| {
@@ -176,82 +257,135 @@ fn explain(explained: &Explained, arguments: &QueryArguments) -> Result<(), Fail
                 counted(part.positions as usize, "position", "positions")
             )
         });
-        table.set_header(first.into_iter().map(|(name, _)| name).chain(parts));
+        table.set_header(first.into_iter().map(|(name, _)| visible(&name).into_owned()).chain(parts));
         let shown = if arguments.limit == 0 { sums.len() } else { arguments.limit };
         for (row, values) in sums.values().take(shown) {
             let mut values = values.clone();
             values.resize(metric.parts.len(), String::new());
-            table.add_row(groups(row).into_iter().map(|(_, value)| text(value)).chain(values));
+            let groups =
+                groups(row).into_iter().map(|(_, value)| table::shown(text(value).as_deref()).into_owned());
+            table.add_row(groups.chain(values));
         }
         terminal::data(&format!("{} by parts of the log\n{table}\n", metric.metric))?;
     }
     Ok(())
 }
 
-fn text(value: Value) -> String {
+/// A value as text; `None` if there is none.
+fn text(value: Value) -> Option<String> {
     match value {
-        Value::Null => String::new(),
-        Value::String(text) => text,
-        value => value.to_string(),
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        value => Some(value.to_string()),
     }
 }
 
-fn table(metric: &str, rows: &[Value], limit: usize) -> String {
+fn table_of(served: &Served, rows: &[Value], limit: usize) -> String {
     let Some(first) = rows.first() else { return String::new() };
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED);
-    let mut names: Vec<String> = cells(first).into_iter().map(|(name, _)| name).collect();
-    // A value without a name is called like its metric; a key may be called `value`.
-    if !first["value"].is_object()
-        && let Some(last) = names.last_mut()
-    {
-        *last = metric.to_owned();
-    }
-    table.set_header(names);
-    let shown = if limit == 0 { rows.len() } else { limit };
-    for row in rows.iter().take(shown) {
-        table.add_row(cells(row).into_iter().map(|(_, value)| text(value)));
-    }
-    for (index, (_, value)) in cells(first).iter().enumerate() {
-        let is_decimal = value.as_str().is_some_and(|text| text.parse::<f64>().is_ok());
-        if let (true, Some(column)) = (value.is_number() || is_decimal, table.column_mut(index)) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    let more = match rows.len().saturating_sub(shown) {
-        0 => String::new(),
-        n => format!("… and {n} more; `--limit 0` shows all\n"),
+    let is_partial = has_partial(rows);
+    let (header, values): (Vec<String>, Vec<Value>) = cells(first, is_partial).into_iter().unzip();
+    let is_number =
+        |value: &Value| value.is_number() || value.as_str().is_some_and(|text| text.parse::<f64>().is_ok());
+    let is_number: Vec<bool> = values.iter().map(is_number).collect();
+    let rows: Vec<Vec<Option<String>>> = rows
+        .iter()
+        .map(|row| cells(row, is_partial).into_iter().map(|(_, value)| text(value)).collect())
+        .collect();
+    let rows = Rows {
+        name: &served.metric,
+        unit: served.unit.as_deref(),
+        doc: "",
+        header: &header,
+        is_number: &is_number,
+        rows: &rows,
     };
-    format!("{table}\n{more}")
+    table::table(&rows, limit)
 }
 
-/// Window, keys and values of a row, by their names.
-pub(crate) fn cells(row: &Value) -> Vec<(String, Value)> {
+/// What could not be computed: for each value the number of rows, and of events.
+fn overflows(metric: &str, rows: &[Value]) -> Vec<OverflowSummary> {
+    let mut sums: BTreeMap<&str, (usize, i64)> = BTreeMap::new();
+    for (output, n_events) in rows.iter().filter_map(|row| row["overflow"].as_object()).flatten() {
+        let sum = sums.entry(output).or_default();
+        sum.0 += 1;
+        sum.1 = sum.1.saturating_add(n_events.as_i64().unwrap_or_default());
+    }
+    let summary = |(output, (n_rows, n_events)): (&str, (usize, i64))| {
+        let (metric, output) = (metric.to_owned(), output.to_owned());
+        OverflowSummary { metric, output, n_rows, n_events }
+    };
+    sums.into_iter().map(summary).collect()
+}
+
+/// Whether the range cuts the window of some row.
+fn has_partial<'a>(rows: impl IntoIterator<Item = &'a Value>) -> bool {
+    rows.into_iter().any(|row| row["window"]["partial"] == true)
+}
+
+/// Window, keys and values of a row, by their names; `is_partial` adds whether the range cuts its window.
+fn cells(row: &Value, is_partial: bool) -> Vec<(String, Value)> {
     let mut cells = Vec::new();
     let mut put = |name: &str, value: &Value| cells.push((name.to_owned(), value.clone()));
     if let Some(window) = row["window"].as_object() {
         put("window_start", &window["start"]);
         put("window_end", &window["end"]);
     }
+    if is_partial {
+        put("partial", &json!(row["window"]["partial"] == true));
+    }
     for (name, value) in row["key"].as_object().into_iter().flatten() {
         put(name, value);
     }
-    match &row["value"] {
-        Value::Object(outputs) => outputs.iter().for_each(|(name, value)| put(name, value)),
-        value => put("value", value),
-    }
+    cells.extend(values(row));
     cells
+}
+
+/// The values of a row, by their names.
+pub(crate) fn values(row: &Value) -> Vec<(String, Value)> {
+    match &row["value"] {
+        Value::Object(outputs) => outputs.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        value => vec![("value".to_owned(), value.clone())],
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn served(unit: Option<&str>) -> Served {
+        let (metric, hash) = ("m".to_owned(), String::new());
+        Served {
+            metric,
+            hash,
+            frontier: Vec::new(),
+            unit: unit.map(str::to_owned),
+            notes: Vec::new(),
+            rows: Vec::new(),
+            receipt: None,
+        }
+    }
+
     #[test]
-    fn a_value_has_the_name_of_its_metric_and_a_key_its_own() {
-        let of_one = table("m", &[json!({ "key": { "value": "a" }, "window": null, "value": 1 })], 0);
-        assert!(of_one.contains("│ value ┆ m │"), "{of_one}");
-        let of_two = table("m", &[json!({ "key": {}, "window": null, "value": { "n": 1, "value": 2 } })], 0);
+    fn columns_are_called_as_everywhere_and_none_is_no_text() {
+        let row = json!({ "key": { "k": "none" }, "window": null, "value": null });
+        let of_one = table_of(&served(Some("EUR")), &[row], 0);
+        assert!(of_one.starts_with("m [EUR]\n"), "{of_one}");
+        assert!(of_one.contains("│ k      ┆ value │"), "{of_one}");
+        assert!(of_one.contains("│ \"none\" ┆ none  │"), "{of_one}");
+        let row = json!({ "key": {}, "window": null, "value": { "n": 1, "value": 2 } });
+        let of_two = table_of(&served(None), &[row], 0);
         assert!(of_two.contains("│ n ┆ value │"), "{of_two}");
+    }
+
+    #[test]
+    fn what_could_not_be_computed_is_summed_up() {
+        let rows = [
+            json!({ "value": { "s": null }, "overflow": { "s": 2 } }),
+            json!({ "value": { "s": null }, "overflow": { "s": 0 } }),
+            json!({ "value": { "s": "1" } }),
+        ];
+        let found = overflows("m", &rows);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].output.as_str(), found[0].n_rows, found[0].n_events), ("s", 2, 2));
     }
 }

@@ -2,19 +2,16 @@
 
 use std::process::ExitCode;
 
+use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
-use metricc_ir::{AnyMetric, Window};
-use metricc_log::{Frontier, Log, ReadStats};
-use metricc_runtime_serve::ReadOptions;
+use metricc_log::{Frontier, Log};
+use metricc_runtime_serve::{Presented, ReadOptions, ServeError};
 
-use super::arguments::{EngineChoice, InputArguments, RunArguments};
-use super::check::counted;
+use super::arguments::{EngineChoice, InputArguments, RangeArguments, RunArguments};
+use super::rejections::{self, RejectedFile};
 use super::terminal::{self, Failure};
 use super::{output, progress};
 use crate::{Bound, Engine, EngineOptions, EvaluateError, Evaluated, Package, Selection, evaluate};
-
-/// Maximum number of quarantined records to print.
-const SHOWN_QUARANTINED: usize = 5;
 
 pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let Some(Opened { package, wanted, bound }) = open(&arguments.input, imports, |n_metrics| {
@@ -32,29 +29,78 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     if let Some(mib) = arguments.memory {
         options.memory_bytes = mib as usize * (1 << 20);
     }
-    let mut evaluated = Evaluated::default();
+    let (mut evaluated, mut is_sound) = (Evaluated::default(), true);
+    let mut listed = RejectedFile::create(&arguments.input.rejections)?;
     for bound in &bound {
         let bar = progress::bar(bound.log.n_positions(), "events", &bound.plan.source.name);
         let cut = cut_at(&bound.log, arguments.cut);
         let evaluation = evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_help)?;
         bar.finish_and_clear();
-        report_rejected(&bound.plan.source.name, &bound.log, &evaluation.read_stats);
+        let name = &bound.plan.source.name;
+        let input = &arguments.input;
+        let (stats, limit) = (&evaluation.read_stats, input.rejections.max_rejected);
+        is_sound &= rejections::report(name, &bound.log, stats, limit, input.allow_empty);
+        if let Some(listed) = &mut listed {
+            listed.write_log(name, &bound.log)?;
+        }
         evaluated.add(&bound.plan, evaluation.segments);
     }
-    let results = wanted.iter().map(|metric| {
-        let options = read_options(arguments, &metric.row_type().window)?;
-        Ok(evaluated.read(metric, &package.imports, &options)?)
-    });
-    let results = results.collect::<Result<Vec<_>, Failure>>()?;
+    listed.map(RejectedFile::finish).transpose()?;
+    if !is_sound {
+        return Ok(ExitCode::from(1));
+    }
+    let read = |metric: &AnyMetric| read(metric, &evaluated, &package, &arguments.range);
+    let results = wanted.iter().map(read).collect();
+    let results = if arguments.input.metrics.is_empty() { readable(results)? } else { all(results)? };
     output::write(&results, arguments.output, arguments.out.as_deref(), arguments.limit)?;
+    results
+        .iter()
+        .flat_map(Presented::overflows)
+        .for_each(|overflow| terminal::warning(&overflow.to_string()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// The windows of a metric to read.
-fn read_options(arguments: &RunArguments, window: &Window) -> Result<ReadOptions, Failure> {
-    let grain = arguments.range.grain.as_ref().map(|text| metricc_ir::grain(text, window)).transpose();
-    let grain = grain.map_err(|problem| Failure::Message(format!("--grain: {problem}")))?;
-    Ok(ReadOptions { from: arguments.range.from, to: arguments.range.to, grain, keys: None })
+/// The rows of a metric, or why it does not have such rows. Outer error: the rows could not be computed.
+type Read = Result<Result<Presented, String>, Failure>;
+
+/// The rows of a metric by the windows that are asked for.
+fn read(metric: &AnyMetric, evaluated: &Evaluated, package: &Package, range: &RangeArguments) -> Read {
+    let (name, window) = (metric.name(), metric.row_type().window);
+    let calendars = &package.checked.package.calendars;
+    let grain = range.grain.as_ref().map(|text| metricc_ir::grain(text, &window, calendars)).transpose();
+    let grain = match grain {
+        Ok(grain) => grain,
+        Err(problem) => return Ok(Err(format!("metric `{name}`: --grain: {problem}"))),
+    };
+    let options = ReadOptions::of_range(&window, range.from, range.to, grain);
+    match evaluated.read(metric, &package.imports, &options) {
+        Ok(presented) => {
+            options.notes(name, &window).iter().for_each(|note| terminal::warning(note));
+            Ok(Ok(presented))
+        }
+        Err(error @ ServeError::Options { .. }) => Ok(Err(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The rows of metrics that were asked for by name: each of them has such rows.
+fn all(results: Vec<Read>) -> Result<Vec<Presented>, Failure> {
+    results.into_iter().map(|result| result?.map_err(Failure::Message)).collect()
+}
+
+/// The rows of those metrics of a package that have such rows. The others are named, unless none is left.
+fn readable(results: Vec<Read>) -> Result<Vec<Presented>, Failure> {
+    let results = results.into_iter().collect::<Result<Vec<_>, Failure>>()?;
+    let has_rows = results.iter().any(Result::is_ok);
+    let mut readable = Vec::with_capacity(results.len());
+    for result in results {
+        match result {
+            Ok(presented) => readable.push(presented),
+            Err(problem) if has_rows => terminal::warning(&format!("{problem}: left out")),
+            Err(problem) => return Err(Failure::Message(problem)),
+        }
+    }
+    Ok(readable)
 }
 
 fn with_help(error: EvaluateError) -> Failure {
@@ -101,33 +147,4 @@ pub(crate) fn engine_options(arguments: &InputArguments) -> EngineOptions {
 /// The frontier after a fraction of the log.
 pub(crate) fn cut_at(log: &Log, fraction: f64) -> Frontier {
     log.frontier_at((log.n_positions() as f64 * fraction).round() as u64)
-}
-
-/// Reports quarantined records and duplicates, which count in no result.
-pub(crate) fn report_rejected(source: &str, log: &Log, stats: &ReadStats) {
-    if stats.n_quarantined > 0 {
-        let n = stats.n_quarantined as usize;
-        terminal::warning(&format!(
-            "source `{source}`: {} of {} quarantined: not in the results",
-            counted(n, "record", "records"),
-            stats.n_records
-        ));
-        for record in stats.quarantined.iter().take(SHOWN_QUARANTINED) {
-            terminal::note(format!("  {record}"));
-        }
-        if n > SHOWN_QUARANTINED {
-            terminal::note(format!("  … and {} more", n - SHOWN_QUARANTINED));
-        }
-    }
-    if stats.n_duplicates > 0 {
-        let duplicates = counted(stats.n_duplicates as usize, "duplicate", "duplicates");
-        let conflicts = match stats.n_conflicts {
-            0 => String::new(),
-            n => format!(", {n} of them with a different payload"),
-        };
-        terminal::note(format!("source `{source}`: skipped {duplicates}{conflicts}"));
-    }
-    if log.n_positions() == 0 {
-        terminal::warning(&format!("source `{source}`: the log is empty"));
-    }
 }

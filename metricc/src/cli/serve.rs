@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
+use metricc_ir::{AnyMetric, Calendar};
 use metricc_node::{Config, Limits, Node, NodeError, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,7 +24,8 @@ pub(crate) fn run(arguments: &ServeArguments, imports: &Imports) -> Result<ExitC
     Server::check(&config)?;
     write_logs(arguments.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(serve(&config, &metrics, imports));
+    let calendars = &package.checked.package.calendars;
+    let served = runtime.block_on(serve(&config, &metrics, calendars, imports));
     // An evaluation that is still running holds nothing that the log does not have.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match served {
@@ -63,10 +64,15 @@ fn config(arguments: &ServeArguments) -> Result<Config, Failure> {
     Ok(config)
 }
 
-async fn serve(config: &Config, metrics: &[AnyMetric], imports: &Imports) -> Result<(), NodeError> {
+async fn serve(
+    config: &Config,
+    metrics: &[AnyMetric],
+    calendars: &[(String, Calendar)],
+    imports: &Imports,
+) -> Result<(), NodeError> {
     let (mut interrupted, mut terminated) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let node = Arc::new(Node::start(config, metrics, imports)?);
+    let node = Arc::new(Node::start(config, metrics, calendars, imports)?);
     if let Some(cut) = node.truncated_tail() {
         terminal::warning(&format!(
             "`{}` ended with an incomplete write, which was never acknowledged: truncated {} bytes after byte {}",
@@ -93,8 +99,10 @@ async fn serve(config: &Config, metrics: &[AnyMetric], imports: &Imports) -> Res
 
 fn write_logs(format: LogFormat) {
     // The node keeps running if the reader of stderr closes the pipe.
-    let builder =
-        tracing_subscriber::fmt().with_writer(std::io::stderr).log_internal_errors(false).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_writer(|| terminal::LogLines)
+        .log_internal_errors(false)
+        .with_target(false);
     match format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

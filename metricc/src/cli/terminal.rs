@@ -1,9 +1,14 @@
 //! Writing to stdout and stderr. No other module does.
+//!
+//! Names, values and messages may come from strangers. What would act on a terminal is written as an escape: always on
+//! stderr and in tables, and in all data if stdout is a terminal.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
+use metricc_client::{node_of, problem};
 use metricc_dsl::{Diagnostic, Severity, SourceText, render};
+use metricc_ir::text::{visible, visible_lines};
 use metricc_log::LogError;
 use metricc_node::NodeError;
 
@@ -23,6 +28,10 @@ pub(crate) enum Failure {
 /// parent already contains is left out: errors of other libraries often include their causes.
 impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
+        if let Some(error) = (&error as &(dyn std::error::Error + 'static)).downcast_ref::<reqwest::Error>() {
+            let node = error.url().map(|url| format!("{}: ", node_of(url))).unwrap_or_default();
+            return Failure::Message(format!("{node}{}", problem(error)));
+        }
         let mut message = error.to_string();
         let mut help = help(&error);
         let mut cause = error.source();
@@ -49,8 +58,16 @@ fn help(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     package.or_else(node).or_else(log)
 }
 
-/// Writes data to stdout.
+/// A hash for people: its first twelve digits, unless they want all.
+pub(crate) fn hash(hash: &str, is_full: bool) -> &str {
+    if is_full { hash } else { hash.get(..12).unwrap_or(hash) }
+}
+
+/// Writes text to stdout: as it is to a file or a pipe.
 pub(crate) fn data(text: &str) -> Result<(), Failure> {
+    if std::io::stdout().is_terminal() {
+        return bytes(visible_lines(text).as_bytes());
+    }
     bytes(text.as_bytes())
 }
 
@@ -63,8 +80,13 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// Writes a line of text to stderr.
+/// Writes lines of text to stderr.
 pub(crate) fn note(text: impl Display) {
+    styled(visible_lines(&text.to_string()));
+}
+
+/// Writes lines to stderr that have colors of this program, and nothing else that acts on a terminal.
+fn styled(text: impl Display) {
     let mut stderr = anstream::stderr().lock();
     // The command goes on if stderr is closed.
     let _ = writeln!(stderr, "{text}");
@@ -72,12 +94,12 @@ pub(crate) fn note(text: impl Display) {
 
 /// Writes an error to stderr.
 pub(crate) fn error(message: &str) {
-    note(format!("\u{1b}[1;31merror\u{1b}[0m: {message}"));
+    styled(format!("\u{1b}[1;31merror\u{1b}[0m: {}", visible_lines(message)));
 }
 
 /// Writes a warning to stderr.
 pub(crate) fn warning(message: &str) {
-    note(format!("\u{1b}[1;33mwarning\u{1b}[0m: {message}"));
+    styled(format!("\u{1b}[1;33mwarning\u{1b}[0m: {}", visible_lines(message)));
 }
 
 /// Writes the diagnostics of a file: JSON to stdout, text to stderr.
@@ -92,7 +114,7 @@ pub(crate) fn diagnostics(
     match format {
         MessageFormat::Full => {
             let width = if std::io::stderr().is_terminal() { terminal_width() } else { 100 };
-            note(render::full(diagnostics, text, true, width).trim_end());
+            styled(render::full(diagnostics, text, true, width).trim_end());
         }
         MessageFormat::Short => note(render::short(diagnostics, text).trim_end()),
         MessageFormat::Json => {
@@ -126,4 +148,20 @@ pub(crate) fn report(package: &Package) -> Result<bool, Failure> {
 /// Width of the terminal in columns: `COLUMNS`, or 100.
 pub(crate) fn terminal_width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100).clamp(40, 200)
+}
+
+/// A writer for the lines of a log: one event per call, which ends with a line feed.
+pub(crate) struct LogLines;
+
+impl Write for LogLines {
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        writeln!(std::io::stderr(), "{}", visible(line))?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
 }

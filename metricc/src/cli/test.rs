@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+use metricc_ir::suggest;
+use metricc_ir::text::{visible, visible_lines};
 use metricc_ir::user_defined::Imports;
 
 use super::arguments::TestArguments;
@@ -27,7 +29,10 @@ struct Tally {
 pub(crate) fn run(arguments: &TestArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     if !arguments.watch {
         let tally = all_files(arguments, imports)?;
-        return Ok(ExitCode::from(u8::from(tally.n_failed + tally.n_invalid > 0)));
+        let Tally { n_passed, n_failed, n_invalid } = tally;
+        // Success of tests that were not run would be none.
+        let is_filter_wrong = arguments.filter.is_some() && n_passed + n_failed == 0;
+        return Ok(ExitCode::from(u8::from(n_failed + n_invalid > 0 || is_filter_wrong)));
     }
     loop {
         let files = with_used(&arguments.files);
@@ -87,12 +92,25 @@ fn all_files(arguments: &TestArguments, imports: &Imports) -> Result<Tally, Fail
     Ok(tally)
 }
 
+/// Why no test of a file is run.
+fn no_test(filter: Option<&str>, names: &[&str]) -> String {
+    let Some(filter) = filter.filter(|_| !names.is_empty()) else { return "no tests".to_owned() };
+    let filter_shown = visible(filter);
+    let words = names.iter().flat_map(|name| name.split_whitespace()).filter(|word| word.len() > 2);
+    match suggest::nearest(filter, names.iter().copied().chain(words)) {
+        Some(meant) => {
+            format!("no test has `{filter_shown}` in its name; did you mean `{}`?", visible(meant))
+        }
+        None => format!("no test has `{filter_shown}` in its name"),
+    }
+}
+
 fn one_file(package: &Package, filter: Option<&str>, tally: &mut Tally) -> Result<(), Failure> {
     let tests = &package.checked.package.tests;
     let wanted = |name: &str| filter.is_none_or(|filter| name.contains(filter));
     if !tests.iter().any(|test| wanted(&test.name)) {
-        let which = if tests.is_empty() { "no tests" } else { "no test with that text in its name" };
-        terminal::note(format!("{}: {which}", package.text.name));
+        let names: Vec<&str> = tests.iter().map(|test| test.name.as_str()).collect();
+        terminal::note(format!("{}: {}", package.text.name, no_test(filter, &names)));
     }
     for test in tests.iter().filter(|test| wanted(&test.name)) {
         let report = match run_test(package, test) {
@@ -100,7 +118,7 @@ fn one_file(package: &Package, filter: Option<&str>, tally: &mut Tally) -> Resul
             // The other tests still run.
             Err(error) => {
                 tally.n_failed += 1;
-                let (location, name) = (format!("{}:{}", package.text.name, test.line), shown(&test.name));
+                let (location, name) = (format!("{}:{}", package.text.name, test.line), visible(&test.name));
                 let Failure::Message(problem) = Failure::from(error) else { continue };
                 terminal::data(&format!("FAILED  {location}  {name}\n  the test cannot run: {problem}\n"))?;
                 continue;
@@ -116,32 +134,25 @@ fn one_file(package: &Package, filter: Option<&str>, tally: &mut Tally) -> Resul
     Ok(())
 }
 
-/// A name on one line, without control characters.
-fn shown(name: &str) -> String {
-    let is_plain = |letter: &char| {
-        !letter.is_control() && !matches!(letter, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
-    name.chars()
-        .map(
-            |letter| if is_plain(&letter) { letter.to_string() } else { letter.escape_unicode().to_string() },
-        )
-        .collect()
-}
-
 fn text(file: &str, report: &TestReport) -> String {
-    let (location, name) = (format!("{file}:{}", report.line), shown(&report.name));
+    let (location, name) = (format!("{file}:{}", report.line), visible(&report.name));
     if report.failures.is_empty() {
         let cuts = counted(report.n_cuts, "cut", "cuts");
         let orders = counted(report.n_orders, "order", "orders");
-        return format!("ok      {location}  {name}  ({cuts}, {orders})\n");
+        return format!("ok      {location}  {name}  ({cuts}, {orders})\n{}", overflow_lines(report));
     }
-    let mut text = format!("FAILED  {location}  {name}\n");
+    let mut text = format!("FAILED  {location}  {name}\n{}", overflow_lines(report));
     for failure in &report.failures {
         for line in failure_lines(file, failure) {
-            text.push_str(&format!("  {line}\n"));
+            text.push_str(&format!("  {}\n", visible_lines(&line)));
         }
     }
     text
+}
+
+/// What could not be computed, which a test may expect.
+fn overflow_lines(report: &TestReport) -> String {
+    report.overflows.iter().map(|overflow| format!("  note: {overflow}\n")).collect()
 }
 
 fn failure_lines(file: &str, failure: &TestFailure) -> Vec<String> {

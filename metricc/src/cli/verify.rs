@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::arguments::VerifyArguments;
 use super::check::counted;
 use super::progress;
+use super::rejections::{self, RejectedFile};
 use super::run::{Opened, engine_options, open};
 use super::terminal::{self, Failure};
 use crate::Bound;
@@ -26,9 +27,21 @@ pub(crate) fn run(arguments: &VerifyArguments, imports: &Imports) -> Result<Exit
         max_workers: engine_options(&arguments.input).workers.max(2),
     };
     let mut is_equal = true;
+    let mut listed = RejectedFile::create(&arguments.input.rejections)?;
     for bound in &bound {
+        let (name, input) = (&bound.plan.source.name, &arguments.input);
+        let stats = rejections::stats_of(&bound.log)?;
+        if let Some(listed) = &mut listed {
+            listed.write_log(name, &bound.log)?;
+        }
+        let limit = input.rejections.max_rejected;
+        if !rejections::report(name, &bound.log, &stats, limit, input.allow_empty) {
+            is_equal = false;
+            continue;
+        }
         is_equal &= verify_source(bound, &options)?;
     }
+    listed.map(RejectedFile::finish).transpose()?;
     Ok(if is_equal { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -45,7 +58,7 @@ pub(crate) fn verify_source(bound: &Bound, options: &VerifyOptions) -> Result<bo
     let verdict = verify(&bound.plan.metrics, &bound.log, &layers, options, &|_| ())?;
     bar.finish_and_clear();
     match verdict {
-        Verdict::Equal { n_comparisons, n_groups } => {
+        Verdict::Equal { n_comparisons, n_groups, overflows } => {
             for (plan, n_groups) in bound.plan.metrics.iter().zip(n_groups) {
                 let groups = counted(n_groups, "group", "groups");
                 terminal::data(&format!("equal  {}: {groups}\n", plan.metric.name))?;
@@ -56,6 +69,7 @@ pub(crate) fn verify_source(bound: &Bound, options: &VerifyOptions) -> Result<bo
                 counted(options.n_cuts, "cut", "cuts"),
                 options.seed
             ));
+            overflows.iter().for_each(|overflow| terminal::warning(&overflow.to_string()));
             Ok(true)
         }
         Verdict::Different(example) => {

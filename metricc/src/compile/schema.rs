@@ -24,13 +24,7 @@ pub(super) fn result(row: &RowType, hash: &str) -> Value {
 fn of_row(row: &RowType) -> Value {
     let window = match row.window {
         Window::AllTime => json!({ "type": "null" }),
-        _ => object([
-            ("start", json!({ "type": "string", "format": "date-time", "description": "first instant" })),
-            (
-                "end",
-                json!({ "type": "string", "format": "date-time", "description": "first instant after the window" }),
-            ),
-        ]),
+        _ => window(),
     };
     let mut value = match row.outputs.as_slice() {
         [OutputType { name: None, ty, .. }] => of_type(ty),
@@ -39,12 +33,29 @@ fn of_row(row: &RowType) -> Value {
     if let Some(unit) = &row.unit {
         value["x-unit"] = json!(unit);
     }
-    object([
+    let mut schema = object([
         ("metric", json!({ "const": row.name })),
         ("key", object(row.keys.iter().map(|key| (key.name.as_str(), of_type(&key.ty))))),
         ("window", window),
         ("value", value),
-    ])
+    ]);
+    schema["properties"]["overflow"] = json!({
+        "type": "object",
+        "description": "values that could not be computed, each with the number of events that left their types; 0 \
+                        where the result does",
+        "additionalProperties": { "type": "integer", "minimum": 0 },
+    });
+    schema
+}
+
+/// The schema of a window.
+fn window() -> Value {
+    let instant = |text: &str| json!({ "type": "string", "format": "date-time", "description": text });
+    let mut window =
+        object([("start", instant("first instant")), ("end", instant("first instant after the window"))]);
+    let text = "there if the range of the request leaves out a part of the window";
+    window["properties"]["partial"] = json!({ "const": true, "description": text });
+    window
 }
 
 fn object<'a>(members: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
@@ -60,11 +71,23 @@ pub(super) fn of_type(ty: &ir::Type) -> Value {
     if ty.optional { json!({ "anyOf": [schema, { "type": "null" }] }) } else { schema }
 }
 
+/// The schema of an int: a number, or beyond ±(2⁵³ − 1) a string.
+fn exact_int(what: &str) -> Value {
+    const MOST: i64 = (1 << 53) - 1;
+    json!({
+        "anyOf": [
+            { "type": "integer", "minimum": -MOST, "maximum": MOST },
+            { "type": "string", "pattern": "^-?[0-9]{16,}$" },
+        ],
+        "description": format!("{what}; beyond 2^53 - 1 on either side a string of its digits"),
+    })
+}
+
 fn of_kind(kind: &Kind) -> Value {
     match kind {
         Kind::Bool => json!({ "type": "boolean" }),
-        Kind::Int => json!({ "type": "integer", "format": "int64" }),
-        Kind::Int128 => json!({ "type": "integer", "description": "128 bits, all digits" }),
+        Kind::Int => exact_int("64 bits"),
+        Kind::Int128 => exact_int("128 bits"),
         Kind::Decimal { scale, .. } => {
             let fraction = if *scale == 0 { String::new() } else { format!("\\.[0-9]{{{scale}}}") };
             json!({ "type": "string", "pattern": format!("^-?[0-9]+{fraction}$"), "description": "exact decimal" })
@@ -74,7 +97,7 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::Enum(names) => json!({ "enum": names.as_ref() }),
         Kind::Date => json!({ "type": "string", "format": "date" }),
         Kind::Timestamp => json!({ "type": "string", "format": "date-time" }),
-        Kind::Duration => json!({ "type": "integer", "format": "int64", "description": "microseconds" }),
+        Kind::Duration => exact_int("microseconds"),
         Kind::List(element) => json!({ "type": "array", "items": of_type(element) }),
         Kind::Record(fields) => object(fields.iter().map(|field| (field.name.as_str(), of_type(&field.ty)))),
     }

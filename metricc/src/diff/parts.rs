@@ -44,7 +44,7 @@ pub(super) fn parts(metric: &ir::Metric) -> Vec<(String, String)> {
 
 fn field_text(source: &ir::Source, field: &ir::Field) -> String {
     let index = source.fields.iter().position(|other| std::ptr::eq(other, field));
-    let mut text = field.ty.to_string();
+    let mut text = field.type_and_path();
     if index == Some(source.time) {
         text.push_str(" time");
     }
@@ -57,6 +57,7 @@ fn field_text(source: &ir::Source, field: &ir::Field) -> String {
     if let Some(unit) = &field.unit {
         text.push_str(&format!(" unit {unit:?}").to_lowercase());
     }
+    text.push_str(&field.spelling.markers());
     if let Some(default) = &field.default {
         text.push_str(&format!(" = {}", spelling::value(default, &field.ty.kind)));
     }

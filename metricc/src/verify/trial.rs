@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use metricc_compiler::{MetricPlan, Segment};
+use metricc_compiler::{CompileError, MetricPlan, Segment};
 use metricc_log::{Frontier, Interval, Log};
+use metricc_runtime_serve::{OverflowSummary, present};
 use metricc_runtime_stream::Stream;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -43,6 +44,8 @@ pub enum Verdict {
         n_comparisons: usize,
         /// Groups of each metric over the whole log, in the order of the plan.
         n_groups: Vec<usize>,
+        /// What could not be computed, which all layers agree on.
+        overflows: Vec<OverflowSummary>,
     },
     /// Two sides differ.
     Different(Box<CounterExample>),
@@ -144,7 +147,13 @@ pub fn verify(
         tried(index + 1);
     }
     let n_groups = expected.iter().map(|segment| segment.states.num_rows()).collect();
-    Ok(Verdict::Equal { n_comparisons, n_groups })
+    let mut overflows = Vec::new();
+    for (plan, segment) in plans.iter().zip(&expected) {
+        let presented =
+            present(plan, segment).map_err(|error| CompileError::engine(&plan.metric.name, error))?;
+        overflows.extend(presented.overflows());
+    }
+    Ok(Verdict::Equal { n_comparisons, n_groups, overflows })
 }
 
 /// One trial over the prefix up to `end`; the number of comparisons, or the first difference. `expected` is

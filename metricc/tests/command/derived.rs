@@ -168,9 +168,12 @@ fn explain_shows_the_operands() {
          output: expr=m0 - m1, type=decimal(38, 2)?\n"
     );
     assert!(succeed(&["explain", &file, "growth"]).contains("# growth syntax"));
+    // Its states are those of its operands, each once.
     let stage = metricc(&["explain", &file, "growth", "--stage", "stream"]);
-    assert_eq!(code(&stage), 2);
-    assert!(stderr(&stage).contains("help: explain `revenue`"), "{}", stderr(&stage));
+    assert_eq!(stdout(&stage), succeed(&["explain", &file, "revenue", "--stage", "stream"]));
+    assert!(stderr(&stage).contains("no states of its own, but those of `revenue`"), "{}", stderr(&stage));
+    let all = succeed(&["explain", &file, "--stage", "summary"]);
+    assert_eq!(all.matches("# revenue summary").count(), 1, "{all}");
 }
 
 #[test]

@@ -111,13 +111,14 @@ test \"a time\" { given s [{ id: 1, at: \"noon\" }]  expect n [{ value: 1 }] }\n
 }
 
 #[test]
-fn a_name_is_printed_on_one_line_without_control_characters() {
+fn a_name_with_control_characters_is_refused() {
     let text = "source s { id: int key  at: timestamp time }
 metric n = count() { from s }
 test \"a\\nb \\u{202E}c\" { given s []  expect n [{ value: 0 }] }\n";
     let (_folder, file) = written(text);
     let output = metricc(&["test", &file]);
-    assert_eq!(stdout(&output), format!("ok      {file}:3  a\\u{{a}}b \\u{{202e}}c  (1 cut, 1 order)\n"));
+    assert_eq!((code(&output), stdout(&output)), (1, String::new()));
+    assert!(stderr(&output).contains("the name of a test has control characters"), "{}", stderr(&output));
 }
 
 #[test]
@@ -136,6 +137,23 @@ fn files_without_tests_and_files_with_errors_are_reported() {
         stderr(&output)
     );
     assert_eq!(code(&metricc(&["test", "nowhere.metric"])), 2);
+}
+
+#[test]
+fn a_filter_that_no_test_has_is_no_success() {
+    let text = "source s { id: int key  at: timestamp time }
+metric n = count() { from s }
+test \"a refund\" { given s []  expect n [{ value: 0 }] }\n";
+    let (_folder, file) = written(text);
+    assert_eq!(code(&metricc(&["test", &file, "--filter", "refund"])), 0);
+    let output = metricc(&["test", &file, "--filter", "refnud"]);
+    assert_eq!(code(&output), 1);
+    let said = stderr(&output);
+    assert!(said.contains("no test has `refnud` in its name; did you mean `refund`?"), "{said}");
+    // One file of several may have none.
+    let (_other, none) =
+        written("source s { id: int key  at: timestamp time }\nmetric n = count() { from s }\n");
+    assert_eq!(code(&metricc(&["test", &file, &none, "--filter", "refund"])), 0);
 }
 
 #[test]

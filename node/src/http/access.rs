@@ -7,7 +7,9 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use metricc_client::wire::code;
 use metricc_http_api::ApiError;
+use metricc_ir::plain_file;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -108,7 +110,9 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
 /// The token that `file:PATH` or `env:NAME` refers to.
 fn token_of(reference: &str) -> Result<String, NodeError> {
     let read = match reference.split_once(':') {
-        Some(("file", path)) => std::fs::read_to_string(Path::new(path)).map_err(|error| error.to_string()),
+        Some(("file", path)) => {
+            plain_file::read_text(Path::new(path), plain_file::MOST_TEXT).map_err(|error| error.to_string())
+        }
         Some(("env", name)) => std::env::var(name).map_err(|error| error.to_string()),
         _ => Err("write it as `file:PATH` or `env:NAME`: a configuration must not contain the token itself"
             .to_owned()),
@@ -128,11 +132,16 @@ fn token_of(reference: &str) -> Result<String, NodeError> {
 fn scope_of(path: &str) -> Option<Scope> {
     match path {
         "/healthz" | "/readyz" => None,
-        path if path.starts_with("/v1/sources/") && path.ends_with("/events") => Some(Scope::Ingest),
+        path if path.starts_with("/v1/sources/") && is_of_ingestion(path) => Some(Scope::Ingest),
         path if path.starts_with("/v1/sources/") => Some(Scope::Admin),
         "/v1/audit" => Some(Scope::Admin),
         _ => Some(Scope::Query),
     }
+}
+
+/// Whether a client that sends events needs this path of a source.
+fn is_of_ingestion(path: &str) -> bool {
+    ["/events", "/requests", "/served"].iter().any(|end| path.ends_with(end))
 }
 
 /// Rejects requests that are not permitted, and adds headers to every response.
@@ -159,11 +168,11 @@ impl Access {
         if !self.is_known_host(headers) {
             let message =
                 "the node does not answer under this host name: add it to `hosts` in the configuration";
-            return reject(StatusCode::MISDIRECTED_REQUEST, "host", message);
+            return reject(StatusCode::MISDIRECTED_REQUEST, code::HOST, message);
         }
         if is_of_another_site(headers) {
             let message = "requests from pages of other sites are rejected";
-            return reject(StatusCode::FORBIDDEN, "other_site", message);
+            return reject(StatusCode::FORBIDDEN, code::OTHER_SITE, message);
         }
         if self.tokens.is_empty() {
             return None;
@@ -173,12 +182,12 @@ impl Access {
             Some(true) => None,
             Some(false) => reject(
                 StatusCode::FORBIDDEN,
-                "forbidden",
+                code::FORBIDDEN,
                 "the token does not have the scope of this request",
             ),
             None => {
                 let message = "a token is required: send it as `Authorization: Bearer TOKEN`";
-                let mut response = reject(StatusCode::UNAUTHORIZED, "unauthorized", message)?;
+                let mut response = reject(StatusCode::UNAUTHORIZED, code::UNAUTHORIZED, message)?;
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
                 Some(response)
             }

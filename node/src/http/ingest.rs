@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use metricc_durable_log::{DurableError, Exception, Receipt, Request, Verdict};
 use metricc_http_api::ApiError;
-use metricc_log::{BodyError, BodyFormat, BodyLimits};
+use metricc_log::{BodyError, BodyFormat, BodyLimits, NoneReason, RejectionGroup, Rejections};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::body;
 use super::server::Shared;
-use super::sources::unknown_source;
+use super::sources::{invalid, unknown_source};
+use crate::intake::Intake;
 use crate::writer::IngestError;
 
 /// The header in which a client names a request, so that it may send it again.
@@ -29,7 +32,51 @@ pub(crate) async fn events(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    Ok(Json(receipt_json(&append(&shared, &source, &headers, body).await?)))
+    let (receipt, read) = append(&shared, &source, &headers, body).await?;
+    Ok(Json(receipt_json(&receipt, &read)))
+}
+
+/// Which requests are asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RequestsParameters {
+    prefix: String,
+}
+
+/// The requests with an idempotency key that the log remembers, so that a client goes on where it was.
+pub(crate) async fn requests(
+    State(shared): State<Arc<Shared>>,
+    Path(source): Path<String>,
+    parameters: Result<Query<RequestsParameters>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    shared.node.decoder(&source).ok_or_else(|| unknown_source(&shared.node, &source))?;
+    let Query(RequestsParameters { prefix }) = parameters.map_err(|error| invalid(error.body_text()))?;
+    let known = shared.node.ingest().known_requests(&source, &prefix).await;
+    Ok(Json(json!({ "requests": known.map_err(|error| not_appended(&error))? })))
+}
+
+/// Which frontier is waited for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ServedParameters {
+    min_frontier: Option<String>,
+}
+
+/// The frontier of the answers of a source, once it covers another one or a time has passed.
+pub(crate) async fn served(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+    parameters: Result<Query<ServedParameters>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let source = shared.node.sources().iter().find(|source| source.name() == name).cloned();
+    let source = source.ok_or_else(|| unknown_source(&shared.node, &name))?;
+    let Query(ServedParameters { min_frontier }) = parameters.map_err(|error| invalid(error.body_text()))?;
+    let offsets = min_frontier.iter().flat_map(|text| text.split(',')).map(|offset| offset.trim().parse());
+    let wanted: Vec<u64> = offsets.collect::<Result<_, _>>().map_err(|_| {
+        invalid("`min_frontier` is not a frontier: write one offset per partition, as in `120,7`")
+    })?;
+    let served = shared.node.serving().served_from(&name, &wanted).await;
+    Ok(Json(json!({ "served": served.map(|served| served.0), "end": source.end().0 })))
 }
 
 async fn append(
@@ -37,7 +84,7 @@ async fn append(
     source: &str,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Receipt, ApiError> {
+) -> Result<(Receipt, Intake), ApiError> {
     let decoder = shared.node.decoder(source).cloned().ok_or_else(|| unknown_source(&shared.node, source))?;
     let format = format(headers)?;
     let key = key(headers)?;
@@ -49,25 +96,35 @@ async fn append(
         let digest = crate::digest(&bytes);
         let limits = BodyLimits { records: own.limits.events, bytes: own.limits.body_bytes };
         let events = decoder.decode(format, &bytes, &limits).map_err(|error| undecodable(&error))?;
-        Ok::<_, ApiError>((events, digest))
+        let intake = Intake::of(&events, &shown(&own_headers), |_| None);
+        Ok::<_, ApiError>((events, digest, intake))
     };
     let failed = |error: String| {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", format!("decoding stopped: {error}"))
     };
-    let (events, digest) = shared.node.decoding().run(decode).await.map_err(failed)??;
+    let (events, digest, intake) = shared.node.decoding().run(decode).await.map_err(failed)??;
     let request = Request { events, key, digest };
-    shared.node.ingest().append(request).await.map_err(|error| not_appended(&error))
+    let receipt = shared.node.ingest().append(request).await.map_err(|error| not_appended(&error))?;
+    if !receipt.is_repeated
+        && let Some(source) = shared.node.sources().iter().find(|known| known.name() == source)
+    {
+        source.take_in(&intake);
+    }
+    Ok((receipt, intake))
+}
+
+/// What a request is called in the status of its source.
+fn shown(headers: &HeaderMap) -> Arc<str> {
+    match headers.get(KEY).and_then(|key| key.to_str().ok()) {
+        Some(key) => format!("request `{key}`").into(),
+        None => "request".into(),
+    }
 }
 
 fn format(headers: &HeaderMap) -> Result<BodyFormat, ApiError> {
     let Some(named) = headers.get(header::CONTENT_TYPE) else { return Ok(BodyFormat::Ndjson) };
-    let named = named.to_str().unwrap_or("?");
-    BodyFormat::from_media_type(named).ok_or_else(|| {
-        let known = [BodyFormat::Ndjson, BodyFormat::Json, BodyFormat::Csv, BodyFormat::Arrow]
-            .map(BodyFormat::media_type);
-        let message = format!("content type `{named}` is not supported: send {}", known.join(", "));
-        ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message)
-    })
+    BodyFormat::from_media_type(named.to_str().unwrap_or("?"))
+        .map_err(|error| ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", error.to_string()))
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
@@ -128,27 +185,68 @@ fn not_appended(error: &IngestError) -> ApiError {
     }
 }
 
-fn receipt_json(receipt: &Receipt) -> Value {
+fn receipt_json(receipt: &Receipt, intake: &Intake) -> Value {
     let accepted = &receipt.accepted;
-    json!({
+    let mut values = intake.rejected.iter().map(|record| record.excerpt.as_str());
+    let mut exception = |exception: &Exception| {
+        let value = match exception.verdict {
+            Verdict::Quarantined { .. } => values.next(),
+            Verdict::Duplicate | Verdict::Conflict => None,
+        };
+        exception_json(exception, value)
+    };
+    let mut json = json!({
         "positions": accepted.positions,
         "accepted": accepted.n_accepted,
         "duplicates": accepted.n_duplicates,
         "conflicts": accepted.n_conflicts,
         "quarantined": accepted.n_quarantined,
         "repeated": receipt.is_repeated,
-        "exceptions": receipt.exceptions.iter().map(exception_json).collect::<Vec<_>>(),
-    })
+        "exceptions": receipt.exceptions.iter().map(&mut exception).collect::<Vec<_>>(),
+        "rejections": reasons_json(&intake.stats.rejections, "record"),
+        "absent": intake.absent,
+        "undeclared": intake.undeclared,
+    });
+    if !intake.stats.none_values.is_empty() {
+        json["none_values"] = intake.stats.none_values.iter().map(none_value_json).collect();
+    }
+    json
 }
 
-fn exception_json(exception: &Exception) -> Value {
+/// Values of a field that are none although the records have something there.
+fn none_value_json((field, reason, count): (&str, NoneReason, u64)) -> Value {
+    let reason = match reason {
+        NoneReason::NotFinite => "not_finite",
+        NoneReason::Invalid => "invalid",
+    };
+    json!({ "field": field, "reason": reason, "count": count })
+}
+
+/// Rejected records by field and reason, with an example; its offset is that of a record in the request, or in
+/// its partition.
+pub(super) fn reasons_json(rejections: &Rejections, offset: &str) -> Vec<Value> {
+    let reason = |group: &RejectionGroup| {
+        let first = &group.first;
+        json!({
+            "records": group.n_records,
+            "field": first.field,
+            "problem": first.problem,
+            "value": first.excerpt,
+            offset: first.position.offset,
+        })
+    };
+    rejections.groups().into_iter().map(reason).collect()
+}
+
+/// An exception; the value is what was read of a record that did not decode.
+fn exception_json(exception: &Exception, value: Option<&str>) -> Value {
     let (partition, offset) = (exception.position.partition, exception.position.offset);
     let position = json!({ "record": exception.record, "partition": partition, "offset": offset });
     let verdict = match &exception.verdict {
         Verdict::Duplicate => json!({ "verdict": "duplicate" }),
         Verdict::Conflict => json!({ "verdict": "conflict" }),
         Verdict::Quarantined { field, problem } => {
-            json!({ "verdict": "quarantined", "field": field, "problem": problem })
+            json!({ "verdict": "quarantined", "field": field, "problem": problem, "value": value })
         }
     };
     match (position, verdict) {

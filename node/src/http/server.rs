@@ -99,6 +99,8 @@ impl Server {
         let router = Router::new()
             .route("/v1/sources", get(sources::sources))
             .route("/v1/sources/{source}/events", post(ingest::events))
+            .route("/v1/sources/{source}/requests", get(ingest::requests))
+            .route("/v1/sources/{source}/served", get(ingest::served))
             .route("/v1/sources/{source}/quarantine", get(sources::quarantine))
             .route("/v1/audit", post(sources::audit))
             .route("/metrics", get(sources::counters))

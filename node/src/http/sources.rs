@@ -8,15 +8,19 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderName, StatusCode, header};
 use metricc_durable_log::{DurableError, QuarantinedRecord};
 use metricc_http_api::ApiError;
-use metricc_log::Slice;
+use metricc_log::{Frontier, Rejections, Slice};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::ingest::reasons_json;
 use super::server::Shared;
-use crate::{AuditError, Node};
+use crate::{AbsentField, AuditError, Node, NodeSource};
 
 /// Most quarantined records of one answer.
 const MAX_RECORDS: usize = 10_000;
+
+/// Positions that are read at once where records are counted by reason.
+const ROWS_AT_A_TIME: usize = 8192;
 
 /// A body with its media type.
 type Typed = ([(HeaderName, &'static str); 1], String);
@@ -25,7 +29,7 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> ApiError {
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", metricc_client::with_causes(error))
 }
 
-fn invalid(message: impl Into<String>) -> ApiError {
+pub(crate) fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "request", message)
 }
 
@@ -46,6 +50,12 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Va
                 "end": status.end.0,
                 "served": status.served.map(|served| served.0),
                 "view": status.view.0,
+                "since_start": {
+                    "records": status.intake.n_records,
+                    "quarantined": status.intake.n_quarantined,
+                    "rejections": reasons_json(&status.intake.rejections, "offset"),
+                    "absent": status.absent.iter().map(absent_json).collect::<Vec<_>>(),
+                },
             })
         })
         .collect();
@@ -59,11 +69,13 @@ pub(crate) struct QuarantineParameters {
     partition: u32,
     from: u64,
     limit: usize,
+    /// Whether they are counted by field and reason instead.
+    grouped: bool,
 }
 
 impl Default for QuarantineParameters {
     fn default() -> Self {
-        QuarantineParameters { partition: 0, from: 0, limit: 100 }
+        QuarantineParameters { partition: 0, from: 0, limit: 100, grouped: false }
     }
 }
 
@@ -72,24 +84,47 @@ pub(crate) async fn quarantine(
     Path(name): Path<String>,
     parameters: Result<Query<QuarantineParameters>, QueryRejection>,
 ) -> Result<Typed, ApiError> {
-    let Query(QuarantineParameters { partition, from, limit }) =
+    let Query(QuarantineParameters { partition, from, limit, grouped }) =
         parameters.map_err(|error| invalid(error.body_text()))?;
     let read = move || {
         let source = shared.node.sources().iter().find(|source| source.name() == name);
         let source = source.ok_or_else(|| unknown_source(&shared.node, &name))?;
         let n_partitions = source.end().0.len();
         if n_partitions <= partition as usize {
-            return Err(invalid(format!("source `{name}` has {n_partitions} partitions, counted from 0")));
+            let plural = if n_partitions == 1 { "" } else { "s" };
+            let problem = format!("source `{name}` has {n_partitions} partition{plural}, counted from 0");
+            return Err(invalid(problem));
+        }
+        if grouped {
+            return grouped_lines(source, partition, from, limit);
         }
         let slice = Slice { partition, from, to: u64::MAX };
         let quarantine = source.log.snapshot().quarantine(source.name(), &slice);
-        quarantine.read(limit.min(MAX_RECORDS)).map_err(|error| match error {
+        let records = quarantine.read(limit.min(MAX_RECORDS)).map_err(|error| match error {
             error @ DurableError::Request(_) => invalid(error.to_string()),
             error => failed(&error),
-        })
+        })?;
+        Ok(records.iter().map(line).collect())
     };
-    let records = tokio::task::spawn_blocking(read).await.map_err(|error| failed(&error))??;
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], records.iter().map(line).collect()))
+    let text = tokio::task::spawn_blocking(read).await.map_err(|error| failed(&error))??;
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], text))
+}
+
+/// The quarantined records of a partition by field and reason, a line each, the most frequent first.
+fn grouped_lines(source: &NodeSource, partition: u32, from: u64, limit: usize) -> Result<String, ApiError> {
+    let log = source.log_from(&Frontier(vec![0; source.end().0.len()])).map_err(|error| failed(&error))?;
+    let to = log.end().0.get(partition as usize).copied().unwrap_or(0);
+    let slice = Slice { partition, from: from.min(to), to };
+    let mut rejections = Rejections::default();
+    for batch in log.read(&slice, &[], ROWS_AT_A_TIME).map_err(|error| failed(&error))? {
+        rejections.merge(batch.map_err(|error| failed(&error))?.read_stats.rejections);
+    }
+    let reasons = reasons_json(&rejections, "offset");
+    Ok(reasons.iter().take(limit).map(|reason| format!("{reason}\n")).collect())
+}
+
+fn absent_json(absent: &AbsentField) -> Value {
+    json!({ "field": absent.field, "lookalike": absent.lookalike })
 }
 
 /// Which audit a request is for.

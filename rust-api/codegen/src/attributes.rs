@@ -2,8 +2,10 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
+use syn::ext::IdentExt as _;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Path, UnOp};
+use syn::parse::ParseStream;
+use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Path, Token, UnOp};
 
 use crate::language_text::string_literal;
 use crate::problem::Problems;
@@ -14,6 +16,8 @@ pub(crate) struct TypeAttributes {
     pub(crate) name: Option<LitStr>,
     /// Of a table: the file with its rows.
     pub(crate) file: Option<LitStr>,
+    /// What is none in all fields.
+    pub(crate) null: Option<SpelledAttribute>,
     pub(crate) krate: Option<Path>,
     pub(crate) debug: bool,
 }
@@ -28,7 +32,30 @@ pub(crate) struct FieldAttributes {
     pub(crate) default: Option<(String, Span)>,
     pub(crate) decimal: Option<(u8, u8, Span)>,
     pub(crate) zone: Option<LitStr>,
+    /// What its values look like, in the order of the attributes.
+    pub(crate) spelled: Vec<SpelledAttribute>,
+    /// Where the value stands in the data: the parts of a path of the language, each with its token.
+    pub(crate) from: Option<Vec<(String, Span)>>,
 }
+
+/// A marker that says what values look like: its text in the language, and its strings.
+#[derive(Debug)]
+pub(crate) struct SpelledAttribute {
+    pub(crate) word: &'static str,
+    pub(crate) span: Span,
+    pub(crate) texts: Vec<LitStr>,
+}
+
+/// The settings that say what values look like, as they are in the language.
+const SPELLED: [(&str, &str); 7] = [
+    ("null", "null"),
+    ("format", "format"),
+    ("true_as", "true"),
+    ("false_as", "false"),
+    ("thousands", "thousands"),
+    ("point", "point"),
+    ("invalid_as_none", "invalid as none"),
+];
 
 impl TypeAttributes {
     pub(crate) fn of(attributes: &[Attribute], word: &'static str, problems: &mut Problems) -> Self {
@@ -36,14 +63,18 @@ impl TypeAttributes {
         parse(attributes, word, problems, |meta| match name_of(&meta).as_str() {
             "name" => set(&mut found.name, &meta),
             "file" if word == "table" => set(&mut found.file, &meta),
+            "null" => {
+                found.null = Some(spelled(&meta, "null")?);
+                Ok(())
+            }
             "crate" => set_path(&mut found.krate, &meta),
             "debug" => {
                 found.debug = true;
                 Ok(())
             }
             other => {
-                let all = ["name = \"…\"", "crate = path", "debug", "file = \"…\""];
-                let known = if word == "table" { &all[..] } else { &all[..3] };
+                let all = ["name = \"…\"", "crate = path", "debug", "null(\"…\")", "file = \"…\""];
+                let known = if word == "table" { &all[..] } else { &all[..4] };
                 Err(meta.error(unknown(word, other, known)))
             }
         });
@@ -63,7 +94,16 @@ impl FieldAttributes {
             "key" => mark(&mut found.key, &meta),
             "time" if word == "event" => mark(&mut found.time, &meta),
             "rename" => set(&mut found.rename, &meta),
-            "zone" if word == "event" => set(&mut found.zone, &meta),
+            "zone" => set(&mut found.zone, &meta),
+            "from" => {
+                found.from = Some(path(meta.value()?)?);
+                Ok(())
+            }
+            name if SPELLED.iter().any(|(known, _)| *known == name) => {
+                let word = SPELLED.iter().find(|(known, _)| *known == name).map_or("", |(_, word)| word);
+                found.spelled.push(spelled(&meta, word)?);
+                Ok(())
+            }
             "default" if word == "event" => {
                 let value: Expr = meta.value()?.parse()?;
                 found.default = Some(default(&value)?);
@@ -83,8 +123,23 @@ impl FieldAttributes {
                 Ok(())
             }
             other => {
-                let all = ["key", "rename = \"…\"", "decimal(p, s)", "time", "default = …", "zone = \"…\""];
-                Err(meta.error(unknown(word, other, if word == "table" { &all[..3] } else { &all })))
+                let all = [
+                    "key",
+                    "rename = \"…\"",
+                    "from = \"…\"",
+                    "decimal(p, s)",
+                    "zone = \"…\"",
+                    "null(\"…\")",
+                    "format(\"…\")",
+                    "true_as(\"…\")",
+                    "false_as(\"…\")",
+                    "thousands = \"…\"",
+                    "point = \"…\"",
+                    "invalid_as_none",
+                    "time",
+                    "default = …",
+                ];
+                Err(meta.error(unknown(word, other, if word == "table" { &all[..12] } else { &all })))
             }
         });
         found
@@ -122,6 +177,22 @@ fn set(to: &mut Option<LitStr>, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
     Ok(())
 }
 
+/// The strings of `name("…", "…")` or `name = "…"`; none of a name alone.
+fn spelled(meta: &ParseNestedMeta<'_>, word: &'static str) -> syn::Result<SpelledAttribute> {
+    let span = meta.path.segments[0].ident.span();
+    let texts = if meta.input.peek(syn::token::Paren) {
+        let content;
+        syn::parenthesized!(content in meta.input);
+        let texts = syn::punctuated::Punctuated::<LitStr, syn::Token![,]>::parse_terminated(&content)?;
+        texts.into_iter().collect()
+    } else if word == "invalid as none" {
+        Vec::new()
+    } else {
+        vec![meta.value()?.parse()?]
+    };
+    Ok(SpelledAttribute { word, span, texts })
+}
+
 fn set_path(to: &mut Option<Path>, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
     *to = Some(meta.value()?.call(Path::parse_mod_style)?);
     Ok(())
@@ -135,6 +206,38 @@ fn mark(to: &mut Option<Span>, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
 fn unknown(word: &str, found: &str, known: &[&str]) -> String {
     let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
     format!("unknown setting `{found}` of `#[{word}]`\n\nhelp: settings are {}", known.join(", "))
+}
+
+/// `"order total"`, `properties.revenue` or `"line items"[0].sku`: as the language writes it.
+fn path(input: ParseStream<'_>) -> syn::Result<Vec<(String, Span)>> {
+    let name = |parts: &mut Vec<(String, Span)>| -> syn::Result<()> {
+        parts.push(if input.peek(LitStr) {
+            let text: LitStr = input.parse()?;
+            (string_literal(&text.value()), text.span())
+        } else {
+            let word = input.call(Ident::parse_any).map_err(|error| {
+                syn::Error::new(error.span(), "a name of the data is expected\n\nhelp: write it in quotes")
+            })?;
+            (word.unraw().to_string(), word.span())
+        });
+        Ok(())
+    };
+    let mut parts = Vec::new();
+    name(&mut parts)?;
+    loop {
+        if input.peek(Token![.]) {
+            let dot: Token![.] = input.parse()?;
+            parts.push((".".to_owned(), dot.spans[0]));
+            name(&mut parts)?;
+        } else if input.peek(syn::token::Bracket) {
+            let content;
+            syn::bracketed!(content in input);
+            let index: syn::LitInt = content.parse()?;
+            parts.push((format!("[{}]", index.base10_digits()), index.span()));
+        } else {
+            return Ok(parts);
+        }
+    }
 }
 
 /// A default as text of the language.

@@ -8,6 +8,9 @@
 //!
 //! Types and macros have separate namespaces, so importing the type imports the macro as well.
 
+use std::path::Path;
+
+use metricc_ir::plain_file;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::parse::{Parse, ParseStream};
@@ -67,12 +70,17 @@ impl UsedFile {
     pub(crate) fn read(&self) -> Result<Vec<u8>, String> {
         match &self.content {
             FileContent::Text(text) => Ok(text.clone().into_bytes()),
-            FileContent::Path(path) => std::fs::read(path).map_err(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => {
-                    "there is no such file beside this one or beside the crate's `Cargo.toml`".to_owned()
-                }
-                _ => error.to_string(),
-            }),
+            FileContent::Path(path) => {
+                plain_file::read(Path::new(path), plain_file::MOST_TABLE).map_err(|error| {
+                    match error.kind() {
+                        std::io::ErrorKind::NotFound => {
+                            "there is no such file beside this one or beside the crate's `Cargo.toml`"
+                                .to_owned()
+                        }
+                        _ => error.to_string(),
+                    }
+                })
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use proc_macro2::Ident;
 use syn::DeriveInput;
 
-use crate::attributes::{TypeAttributes, doc_lines};
+use crate::attributes::{SpelledAttribute, TypeAttributes, doc_lines};
 use crate::definition::EnumDefinition;
 use crate::language_text::LanguageText;
 use crate::problem::Problems;
@@ -25,6 +25,10 @@ pub(crate) fn item_text(
     text.push(&format!("{} ", role.item()), span);
     text.push(name, span);
     text.push(" {\n", input.ident.span());
+    if let Some(null) = &attributes.null {
+        spelled_text(null, text);
+        text.push("\n", null.span);
+    }
     for field in fields {
         field_text(field, enums, problems, text);
     }
@@ -54,10 +58,16 @@ fn field_text(
     if let Some(span) = field.attributes.time {
         text.push(" time", span);
     }
+    if let Some(parts) = &field.attributes.from {
+        let first = parts.first().map_or(ident, |(_, span)| *span);
+        text.push(" from ", first);
+        parts.iter().for_each(|(part, span)| text.push(part, *span));
+    }
     if let Some(zone) = &field.attributes.zone {
         text.push(" zone ", zone.span());
         text.push_string(&zone.value(), zone.span());
     }
+    field.attributes.spelled.iter().for_each(|attribute| spelled_text(attribute, text));
     if let Some((default, span)) = &field.attributes.default {
         text.push(" = ", *span);
         text.push(default, *span);
@@ -65,6 +75,18 @@ fn field_text(
     text.push("\n", ident);
     if let (Some((.., span)), false) = (&field.attributes.decimal, field.ty.is_decimal()) {
         problems.push(*span, "`decimal(p, s)` on a field that is not a `Decimal`");
+    }
+}
+
+/// ` word "…", "…"`.
+fn spelled_text(attribute: &SpelledAttribute, text: &mut LanguageText) {
+    text.push(&format!(" {}", attribute.word), attribute.span);
+    if attribute.texts.is_empty() && attribute.word == "null" {
+        text.push(" none", attribute.span);
+    }
+    for (place, string) in attribute.texts.iter().enumerate() {
+        text.push(if place == 0 { " " } else { ", " }, attribute.span);
+        text.push_string(&string.value(), string.span());
     }
 }
 

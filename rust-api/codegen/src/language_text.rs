@@ -101,6 +101,7 @@ fn in_rust(help: &str) -> String {
     let spelling = match help {
         _ if help.contains("??") => ".unwrap_or(…)",
         _ if help.contains("{ every ") => ".every(…)",
+        _ if help.contains("stands in the data") => "#[event(rename = \"…\", from = \"…\")]",
         _ => return help.to_owned(),
     };
     format!("{help} (in Rust: `{spelling}`)")

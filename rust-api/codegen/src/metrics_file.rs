@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use metricc_dsl::{Checked, Files, Severity, SourceText, check, check_with, render};
-use metricc_ir::{Field, Kind, Package, Source};
+use metricc_ir::{Field, Kind, Package, Source, plain_file};
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::parse::{Parse, ParseStream};
@@ -37,7 +37,7 @@ struct Folder<'a>(&'a Path);
 
 impl Files for Folder<'_> {
     fn read(&self, name: &str) -> Result<Vec<u8>, String> {
-        std::fs::read(self.0.join(name)).map_err(|error| error.to_string())
+        plain_file::read(&self.0.join(name), plain_file::MOST_TABLE).map_err(|error| error.to_string())
     }
 }
 
@@ -60,7 +60,7 @@ pub fn metrics(input: TokenStream, caller: Option<&Path>) -> TokenStream {
         Err(error) => return error.to_compile_error(),
     };
     let path = located(&input.path.value(), caller);
-    let bytes = match std::fs::read(&path) {
+    let bytes = match plain_file::read(&path, plain_file::MOST_TEXT) {
         Ok(bytes) => bytes,
         Err(error) => {
             let mut problems = Problems::default();
@@ -176,7 +176,7 @@ fn source_items(source: &Source, text: &str, origin: &str, krate: &TokenStream) 
     let mut names = Vec::new();
     for field in &source.fields {
         let name = rust_name(&field.name);
-        let ty = field_type(source, field, &mut enums, krate);
+        let ty = field_type(&pascal_case(&source.name), field, &mut enums, krate);
         let doc = if field.doc.is_empty() {
             format!("`{}`, of type `{}`.", field.name, field.ty)
         } else {
@@ -207,39 +207,64 @@ fn source_items(source: &Source, text: &str, origin: &str, krate: &TokenStream) 
     }
 }
 
-fn field_type(
-    source: &Source,
-    field: &Field,
-    enums: &mut Vec<TokenStream>,
-    krate: &TokenStream,
-) -> TokenStream {
-    let rust = kind_type(source, &field.name, &field.ty.kind, enums, krate);
+/// `owner` is the type that the field is in; enums and records of it are named after both.
+fn field_type(owner: &str, field: &Field, enums: &mut Vec<TokenStream>, krate: &TokenStream) -> TokenStream {
+    let rust = kind_type(owner, field, &field.ty.kind, enums, krate);
     // Without a value, a field with a default has that.
     if field.ty.optional || field.default.is_some() { quote!(::core::option::Option<#rust>) } else { rust }
 }
 
 fn kind_type(
-    source: &Source,
-    field: &str,
+    owner: &str,
+    field: &Field,
     kind: &Kind,
     enums: &mut Vec<TokenStream>,
     krate: &TokenStream,
 ) -> TokenStream {
     match kind {
         Kind::Enum(names) => {
-            let ident = format_ident!("{}{}", pascal_case(&source.name), pascal_case(field));
-            enums.push(enumeration(&ident, field, names, krate));
+            let ident = format_ident!("{}{}", owner, pascal_case(&field.name));
+            enums.push(enumeration(&ident, &field.name, names, krate));
             quote!(#ident)
         }
         Kind::List(element) => {
-            let inner = kind_type(source, field, &element.kind, enums, krate);
+            let inner = kind_type(owner, field, &element.kind, enums, krate);
             if element.optional {
                 quote!(::std::vec::Vec<::core::option::Option<#inner>>)
             } else {
                 quote!(::std::vec::Vec<#inner>)
             }
         }
+        Kind::Record(_) => {
+            let ident = format_ident!("{}{}", owner, pascal_case(&field.name));
+            let item = record(&ident, field, enums, krate);
+            enums.push(item);
+            quote!(#ident)
+        }
         kind => scalar_type(kind, krate),
+    }
+}
+
+/// The struct of the records of a field.
+fn record(ident: &Ident, of: &Field, items: &mut Vec<TokenStream>, krate: &TokenStream) -> TokenStream {
+    let names: Vec<Ident> = of.fields.iter().map(|field| rust_name(&field.name)).collect();
+    let owner = ident.to_string();
+    let types: Vec<TokenStream> =
+        of.fields.iter().map(|field| field_type(&owner, field, items, krate)).collect();
+    let lines = of.fields.iter().map(|field| docs(&format!("`{}`, of type `{}`.", field.name, field.ty)));
+    let doc = docs(&format!("A record of `{}`.", of.name));
+    quote! {
+        #doc
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct #ident { #(#lines pub #names: #types),* }
+
+        #[automatically_derived]
+        impl #krate::event::Field for #ident {
+            type Row = ();
+            fn cell(&self) -> #krate::event::Cell<'_> {
+                #krate::event::Cell::Record(::std::vec![#(#krate::event::Field::cell(&self.#names)),*])
+            }
+        }
     }
 }
 

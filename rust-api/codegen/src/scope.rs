@@ -1,6 +1,7 @@
 //! The names that a closure sees, and what they stand for.
 
 use proc_macro2::Ident;
+use syn::ext::IdentExt as _;
 use syn::{Expr, Member, Pat};
 
 use crate::definition::EventDefinition;
@@ -74,6 +75,9 @@ impl Scope {
             Expr::Field(field) => match (self.binding_of(&field.base, definition)?, &field.member) {
                 (Binding::Row, Member::Named(name)) => {
                     definition.field(name).map(|name| Binding::Name(name.to_owned()))
+                }
+                (Binding::Name(record), Member::Named(name)) => {
+                    Some(Binding::Name(format!("{record}.{}", name.unraw())))
                 }
                 (Binding::Found { name, fields }, Member::Named(member)) => {
                     let known =

@@ -26,7 +26,8 @@ pub fn stub_root(metrics: &[&str], origin: &str) -> TokenStream {
     quote! {
         #about
         pub use metricc::{
-            Cohort, Decimal, Estimate, HttpServing, Ranked, Row, Serving, ServingError, TypedRows, Window, jiff,
+            Cohort, Decimal, Estimate, HttpServing, RangeBound, Ranked, Row, Serving, ServingError, TypedRows, Window,
+            jiff,
         };
 
         /// One module per metric, apart from the rest, so that a metric may have any name.
@@ -70,30 +71,31 @@ pub fn stub_module(
     let windows = match metric.window {
         Window::AllTime => TokenStream::new(),
         _ => quote! {
-            /// The rows of all keys whose windows start at or after `from` and before `to`.
+            /// The rows of all keys whose windows start at or after `from` and before `to`: dates of the metric's own
+            /// calendar (UTC if it has none), or instants.
             ///
             /// # Errors
             /// If there is no answer, or the answer is for another definition.
             pub async fn range(
                 serving: &dyn Serving,
-                from: Timestamp,
-                to: Timestamp,
+                from: impl Into<RangeBound>,
+                to: impl Into<RangeBound>,
             ) -> Result<TypedRows<Definition>, ServingError> {
                 METRIC.range(serving, from, to).await
             }
         },
     };
-    let timestamp = match metric.window {
+    let bound = match metric.window {
         Window::AllTime => TokenStream::new(),
         _ => quote!(
-            use ::metricc::jiff::Timestamp;
+            use ::metricc::RangeBound;
         ),
     };
     quote! {
         #about
         use std::pin::Pin;
 
-        #timestamp
+        #bound
         use ::metricc::{Metric, Serving, ServingError, TypedRows};
 
         #types

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use jiff::Timestamp;
 use metricc_client::decode::DecodeError;
-use metricc_client::{ReadRequest, Served, Serving, ServingError};
+use metricc_client::{RangeBound, ReadRequest, Served, Serving, ServingError};
 use serde::Serialize;
 
 use crate::metric::{Definition, Metric, Row};
@@ -18,6 +17,8 @@ pub struct TypedRows<D: Definition> {
     pub rows: Vec<Row<D>>,
     /// The frontier that they cover: one offset per partition.
     pub frontier: Vec<u64>,
+    /// As [`Served::notes`].
+    pub notes: Vec<String>,
 }
 
 impl<D: Definition> TypedRows<D> {
@@ -27,7 +28,7 @@ impl<D: Definition> TypedRows<D> {
     /// [`DecodeError`] if the answer does not fit them.
     pub fn of(served: &Served) -> Result<Self, DecodeError> {
         let rows = served.rows.iter().map(|row| Row::from_json(row.get())).collect::<Result<_, _>>()?;
-        Ok(TypedRows { rows, frontier: served.frontier.clone() })
+        Ok(TypedRows { rows, frontier: served.frontier.clone(), notes: served.notes.clone() })
     }
 }
 
@@ -59,17 +60,19 @@ where
         Ok(TypedRows::of(&serving.read(request::<D>(Some(key))?).await?)?)
     }
 
-    /// The rows of all keys whose windows start at or after `from` and before `to`.
+    /// The rows of all keys whose windows start at or after `from` and before `to`: dates of the metric's own
+    /// calendar (UTC if it has none), or instants.
     ///
     /// # Errors
     /// [`ServingError`] if the request fails, or the answer is for another definition.
     pub async fn range(
         self,
         serving: &dyn Serving,
-        from: Timestamp,
-        to: Timestamp,
+        from: impl Into<RangeBound>,
+        to: impl Into<RangeBound>,
     ) -> Result<TypedRows<D>, ServingError> {
-        let request = ReadRequest { from: Some(from), to: Some(to), ..request::<D>(None)? };
+        let (from, to) = (Some(from.into()), Some(to.into()));
+        let request = ReadRequest { from, to, ..request::<D>(None)? };
         Ok(TypedRows::of(&serving.read(request).await?)?)
     }
 

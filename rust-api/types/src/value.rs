@@ -10,6 +10,9 @@ pub struct Window {
     pub start: Timestamp,
     /// First instant after it.
     pub end: Timestamp,
+    /// Whether the range of the request leaves out a part of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 impl Window {

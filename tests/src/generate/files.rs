@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use metricc_ir::{Field, Kind, Source, Value};
+use metricc_ir::{Field, Kind, Source, Step, Value};
 use rand::Rng;
 
 use super::hostile::hostile_records;
+use super::json_tree::Tree;
 use super::{Random, random};
 use crate::oracle::{Event, date_text, utc_text};
 
@@ -62,16 +63,39 @@ pub fn write_ndjson(
     Ok(written)
 }
 
-/// Writes RFC 4180 with a header row into `folder`. Strings are always quoted; an empty cell without quotes is none.
+/// Writes JSON arrays into `folder`, their elements over any number of lines; spelled as [`write_ndjson`] does.
+pub fn write_json(folder: &Path, source: &Source, events: &[Event], layout: &Layout) -> io::Result<Written> {
+    let mut random = random(layout.seed);
+    let mut written = Written { paths: Vec::new(), n_hostile: 0 };
+    for (number, run) in runs(events, layout.n_files).enumerate() {
+        let path = folder.join(format!("part-{number:03}.json"));
+        let mut text = String::from("[");
+        for (index, event) in run.iter().enumerate() {
+            text.push_str(if index > 0 { "," } else { "" });
+            text.push_str(if random.random_bool(0.7) { "\n  " } else { " " });
+            let record = json_record(&mut random, source, event);
+            let is_pretty = random.random_bool(0.3);
+            text.push_str(&if is_pretty { record.replacen('{', "{\n\t", 1) } else { record });
+        }
+        text.push_str("\n]\n");
+        std::fs::write(&path, text)?;
+        written.paths.push(path);
+    }
+    Ok(written)
+}
+
+/// Writes RFC 4180 with a header row into `folder`. Names and strings are always quoted; an empty cell without quotes is none.
 ///
 /// # Errors
 /// If a file cannot be written, or the source has lists.
 pub fn write_csv(folder: &Path, source: &Source, events: &[Event], layout: &Layout) -> io::Result<Written> {
     let mut random = random(layout.seed);
-    if let Some(list) = source.fields.iter().find(|field| matches!(field.ty.kind, Kind::List(_))) {
-        return Err(io::Error::other(format!("`{}` is a list, which CSV cannot hold", list.name)));
+    let is_several = |field: &&Field| matches!(field.ty.kind, Kind::List(_) | Kind::Record(_));
+    if let Some(field) = source.fields.iter().find(is_several) {
+        return Err(io::Error::other(format!("`{}` is a `{}`, which CSV cannot hold", field.name, field.ty)));
     }
-    let header: Vec<&str> = source.fields.iter().map(|field| field.name.as_str()).collect();
+    let header: Vec<String> =
+        source.fields.iter().map(|field| csv_quoted(&field.full_path().header())).collect();
     let mut written = Written { paths: Vec::new(), n_hostile: 0 };
     for (number, run) in runs(events, layout.n_files).enumerate() {
         let path = folder.join(format!("part-{number:03}.csv"));
@@ -108,43 +132,68 @@ pub(super) fn value_of<'a>(event: &'a Event, field: &Field) -> &'a Value {
 
 /// An event as a JSON object with one column that no source declares.
 fn json_record(random: &mut Random, source: &Source, event: &Event) -> String {
-    let mut parts = vec![r#""undeclared":{"id":[1,{"n":null}]}"#.to_owned()];
-    for field in &source.fields {
-        match value_of(event, field) {
-            Value::None if random.random_bool(0.5) => {}
+    let values = source.fields.iter().map(|field| (field, value_of(event, field)));
+    json_object(random, values.collect())
+}
+
+/// A record by the paths of its fields. At random, a field that is none is absent or null, or what is around it is.
+fn json_object(random: &mut Random, values: Vec<(&Field, &Value)>) -> String {
+    let mut tree = Tree::object();
+    let mut absent = Vec::new();
+    for (field, value) in values {
+        match value {
+            Value::None if random.random_bool(0.5) => absent.push(field.full_path()),
             value => {
-                let text = json_value(random, value, &field.ty.kind);
-                parts.push(format!("{}:{text}", quoted(&field.name)));
+                let text = json_value(random, value, &field.ty.kind, &field.fields);
+                tree.put(&field.full_path(), text);
             }
         }
     }
-    let n_parts = parts.len();
-    parts.rotate_left(random.random_range(0..n_parts));
-    format!("{{{}}}", parts.join(","))
+    let Tree::Object(members) = &mut tree else { panic!("it is an object") };
+    for path in absent.iter().filter(|path| path.steps().len() > 1) {
+        let Some(Step::Name(root)) = path.steps().first() else { continue };
+        if members.iter().all(|(known, _)| known != root) && random.random_bool(0.5) {
+            members.push((root.clone(), Tree::Text("null".to_owned())));
+        }
+    }
+    tree.text(&mut Some(random))
 }
 
-/// A value as JSON.
-pub(super) fn json_value(random: &mut Random, value: &Value, kind: &Kind) -> String {
+/// A value as JSON; `fields` is how the records in it are read.
+pub(super) fn json_value(random: &mut Random, value: &Value, kind: &Kind, fields: &[Field]) -> String {
     match (value, kind) {
         (Value::None, _) => "null".to_owned(),
         (Value::List(values), Kind::List(element)) => {
             let elements: Vec<String> =
-                values.iter().map(|value| json_value(random, value, &element.kind)).collect();
+                values.iter().map(|value| json_value(random, value, &element.kind, fields)).collect();
             format!("[{}]", elements.join(", "))
         }
+        (Value::Record(values), Kind::Record(_)) => json_object(random, fields.iter().zip(values).collect()),
         (Value::String(_) | Value::Enum(_) | Value::Date(_) | Value::Timestamp(_), _) => {
             quoted(&plain_text(random, value, kind))
         }
+        (Value::Float(value), _) if !value.is_finite() => json_not_finite(random, *value),
         _ => plain_text(random, value, kind),
     }
+}
+
+/// As writers of JSON write it that have floats: a word, or a string of it.
+fn json_not_finite(random: &mut Random, value: f64) -> String {
+    let sign = if value < 0.0 { "-" } else { "" };
+    let word = if value.is_nan() { "NaN".to_owned() } else { format!("{sign}Infinity") };
+    if random.random_bool(0.5) { word } else { quoted(&word) }
 }
 
 fn csv_cell(random: &mut Random, value: &Value, field: &Field) -> String {
     match value {
         Value::None => String::new(),
-        Value::String(text) => format!("\"{}\"", text.replace('"', "\"\"")),
+        Value::String(text) => csv_quoted(text),
         value => plain_text(random, value, &field.ty.kind),
     }
+}
+
+fn csv_quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
 }
 
 /// A scalar without quotes.

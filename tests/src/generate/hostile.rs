@@ -3,9 +3,10 @@
 //! They have the identity of a valid event that follows: a decoder that stores the identity of a record before it rejects
 //! the record would lose that event.
 
-use metricc_ir::{Kind, Source};
+use metricc_ir::{Kind, Source, Value};
 
 use super::files::{json_value, quoted, value_of};
+use super::json_tree::Tree;
 use super::random;
 use crate::oracle::Event;
 
@@ -22,9 +23,9 @@ pub struct HostileRecord {
 type WrongValue = (fn(&Kind) -> bool, &'static str, &'static str);
 
 /// Invalid values for the fields of each kind.
-const WRONG_VALUES: [WrongValue; 42] = [
+const WRONG_VALUES: [WrongValue; 48] = [
     (is_int, "1.7", "C1: an int with a fraction"),
-    (is_int, "\"1\"", "C2: a string for an int"),
+    (is_int, "\"1,0\"", "C2: a string of no number for an int"),
     (is_int, "true", "a bool for an int"),
     (is_int, "01", "C7: a leading zero"),
     (is_int, "+1", "a plus sign"),
@@ -40,16 +41,16 @@ const WRONG_VALUES: [WrongValue; 42] = [
     (is_money, "5.", "no digit after the point"),
     (is_float, "1e400", "C8: beyond the largest float"),
     (is_float, "-1e400", "C8: beyond the largest float"),
-    (is_float, "NaN", "C8: not a number"),
-    (is_float, "\"NaN\"", "C8: not a number, as a string"),
-    (is_float, "Infinity", "C8: infinite"),
+    (is_int, "NaN", "C8: not a number, for an int"),
+    (is_float, "\"NA\"", "a spelling of none that is not declared"),
+    (is_money, "Infinity", "C8: infinite, for a decimal"),
     (is_float, "1_000.0", "an underscore in a number"),
     (is_timestamp, "1704067200", "C10: a number for a timestamp without unit"),
     (is_timestamp, "\"2024-01-01T00:00:00\"", "C16: no offset and no zone"),
     (is_timestamp, "\"2024-01-01 00:00:00\"", "C16: no offset and no zone"),
     (is_timestamp, "\"2024-06-30T23:59:60Z\"", "C17: a leap second"),
-    (is_timestamp, "\"2024-01-01T24:00:00Z\"", "C18: hour 24"),
-    (is_timestamp, "\"2024-01-01T00:00:00.0000001Z\"", "C20: digits beyond the microsecond"),
+    (is_timestamp, "\"2024-01-01T24:00:01Z\"", "C18: a time after the end of the day"),
+    (is_timestamp, "\"2024-01-01T00:00:00.Z\"", "C20: a point without digits"),
     (is_timestamp, "\"2023-02-29T00:00:00Z\"", "a day that does not exist"),
     (is_timestamp, "\"2023-13-01T00:00:00Z\"", "a month that does not exist"),
     (is_timestamp, "\"10000-01-01T00:00:00Z\"", "C19: the year 10000"),
@@ -64,6 +65,16 @@ const WRONG_VALUES: [WrongValue; 42] = [
     (is_enum, "0", "an index instead of a name of the enum"),
     (is_string, "7", "a number for a string"),
     (is_list, "\"a\"", "a string for a list"),
+    (is_records, "[{\"SKU\":\"a\"}]", "a record in a list without a field that it needs"),
+    (is_records, "[{\"SKU\":1,\"detail\":{\"unit price\":1.00}}]", "a number for a string in a record"),
+    (is_records, "[{\"SKU\":\"a\",\"detail\":[1.00]}]", "an array on the way to a field"),
+    (
+        is_records,
+        "[{\"SKU\":\"a\",\"SKU\":\"b\",\"detail\":{\"unit price\":1.00}}]",
+        "C5: a key of a record twice",
+    ),
+    (is_record, "{\"town\":\"a\"}", "a record without a field that it needs"),
+    (is_record, "[]", "a list for a record"),
     (is_list, "[null]", "none in a list of values that are never none"),
 ];
 
@@ -83,7 +94,7 @@ pub fn hostile_records(source: &Source, event: &Event) -> Vec<HostileRecord> {
 
 /// Lines that are not exactly one JSON object.
 fn broken_lines(plain: &str) -> Vec<HostileRecord> {
-    let inner = plain.trim_matches(['{', '}']);
+    let inner = &plain[1..plain.len() - 1];
     let lines = [
         ("{".to_owned(), "an object that does not end"),
         (plain[..plain.len() / 2].trim_end_matches('}').to_owned(), "half of a line"),
@@ -145,12 +156,16 @@ fn record(source: &Source, event: &Event, changed: Option<&str>, text: &str) -> 
             _ if changed == Some(field.name.as_str()) => text.to_owned(),
             Kind::String if !source.identity.contains(&index) => "\"plain\"".to_owned(),
             Kind::List(_) => "[]".to_owned(),
-            kind => json_value(&mut random, value, kind),
+            Kind::Float if matches!(value, Value::Float(value) if !value.is_finite()) => "1.5".to_owned(),
+            Kind::Record(_) => "null".to_owned(),
+            kind => json_value(&mut random, value, kind, &field.fields),
         };
         let is_absent = text == "null" && changed != Some(field.name.as_str());
-        (!is_absent).then(|| format!("{}:{text}", quoted(&field.name)))
+        (!is_absent).then(|| (field.full_path(), text))
     });
-    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+    let mut tree = Tree::object();
+    fields.for_each(|(path, text)| tree.put(&path, text));
+    tree.text(&mut None)
 }
 
 fn is_int(kind: &Kind) -> bool {
@@ -187,6 +202,14 @@ fn is_string(kind: &Kind) -> bool {
 
 fn is_list(kind: &Kind) -> bool {
     matches!(kind, Kind::List(_))
+}
+
+fn is_records(kind: &Kind) -> bool {
+    matches!(kind, Kind::List(element) if is_record(&element.kind))
+}
+
+fn is_record(kind: &Kind) -> bool {
+    matches!(kind, Kind::Record(_))
 }
 
 #[cfg(test)]

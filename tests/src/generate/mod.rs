@@ -1,11 +1,15 @@
 //! Generators of random metrics (as text), random logs, and files with hostile records. A seed decides everything.
 
+mod column_tree;
 pub mod files;
 pub mod hostile;
+mod json_tree;
 pub mod logs;
 pub mod metrics;
+pub mod nested_sources;
 pub mod parquet_files;
 pub mod sources;
+pub mod spelled;
 mod values;
 
 use rand_chacha::ChaCha8Rng;

@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float64Array, Int64Array,
-    ListArray, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ListArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use metricc_ir::{Kind, Source, Type, Value};
+use metricc_ir::{self as ir, Kind, Source, Type, Value};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
+use super::column_tree::Columns;
 use super::files::{Layout, Written, runs, value_of};
 use crate::oracle::Event;
 
@@ -46,16 +47,17 @@ pub fn write_parquet(
     Ok(written)
 }
 
-/// The events as columns.
-fn batch(source: &Source, events: &[Event]) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let mut fields = Vec::new();
-    let mut columns = Vec::new();
+/// The events as columns, as [`write_parquet`] writes them.
+///
+/// # Errors
+/// If the columns do not make a batch.
+pub fn batch(source: &Source, events: &[Event]) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let mut columns = Columns::default();
     for field in &source.fields {
         let values: Vec<&Value> = events.iter().map(|event| value_of(event, field)).collect();
-        let is_nullable = field.ty.optional || field.default.is_some();
-        fields.push(Field::new(&field.name, data_type(&field.ty.kind), is_nullable));
-        columns.push(column(&values, &field.ty));
+        put(&mut columns, field, &values, field.ty.optional || field.default.is_some());
     }
+    let (fields, columns) = columns.finish();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
@@ -71,7 +73,7 @@ fn data_type(kind: &Kind) -> DataType {
         Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         Kind::Duration => DataType::Duration(TimeUnit::Microsecond),
         Kind::List(element) => DataType::List(element_field(element)),
-        Kind::Record(_) => panic!("no field is a record"),
+        Kind::Record(_) => panic!("records are built of columns"),
     }
 }
 
@@ -84,7 +86,8 @@ fn picked<T>(values: &[&Value], pick: impl Fn(&Value) -> Option<T>) -> Vec<Optio
     values.iter().map(|value| pick(value)).collect()
 }
 
-fn column(values: &[&Value], ty: &Type) -> ArrayRef {
+/// `fields` is how the records among the values are read.
+fn column(values: &[&Value], ty: &Type, fields: &[ir::Field]) -> ArrayRef {
     match &ty.kind {
         Kind::Bool => Arc::new(BooleanArray::from(picked(values, |value| match value {
             Value::Bool(value) => Some(*value),
@@ -107,8 +110,8 @@ fn column(values: &[&Value], ty: &Type) -> ArrayRef {
             TimestampMicrosecondArray::from(picked(values, long)).with_data_type(data_type(&ty.kind)),
         ),
         Kind::Duration => Arc::new(DurationMicrosecondArray::from(picked(values, long))),
-        Kind::List(element) => lists(values, element),
-        Kind::Record(_) => panic!("no field is a record"),
+        Kind::List(element) => lists(values, element, fields),
+        Kind::Record(_) => records(values, fields),
     }
 }
 
@@ -135,7 +138,7 @@ fn decimals(values: &[&Value], kind: &Kind) -> ArrayRef {
     Arc::new(Decimal128Array::from(digits).with_data_type(data_type(kind)))
 }
 
-fn lists(values: &[&Value], element: &Type) -> ArrayRef {
+fn lists(values: &[&Value], element: &Type, fields: &[ir::Field]) -> ArrayRef {
     let elements = |value: &&Value| match value {
         Value::List(elements) => elements.len(),
         _ => 0,
@@ -147,7 +150,31 @@ fn lists(values: &[&Value], element: &Type) -> ArrayRef {
         .collect();
     let offsets = OffsetBuffer::from_lengths(values.iter().map(elements));
     let nulls: NullBuffer = values.iter().map(|value| matches!(value, Value::List(_))).collect();
-    Arc::new(ListArray::new(element_field(element), offsets, column(&all, element), Some(nulls)))
+    let all = column(&all, element, fields);
+    let item = Arc::new(Field::new("item", all.data_type().clone(), element.optional));
+    Arc::new(ListArray::new(item, offsets, all, Some(nulls)))
+}
+
+/// Structs of the fields by their paths.
+fn records(values: &[&Value], fields: &[ir::Field]) -> ArrayRef {
+    let nulls: NullBuffer = values.iter().map(|value| matches!(value, Value::Record(_))).collect();
+    let mut columns = Columns::default();
+    for (index, field) in fields.iter().enumerate() {
+        let part = |value: &&'_ Value| match value {
+            Value::Record(parts) => parts[index].clone(),
+            _ => Value::None,
+        };
+        let parts: Vec<Value> = values.iter().map(part).collect();
+        put(&mut columns, field, &parts.iter().collect::<Vec<_>>(), true);
+    }
+    let (fields, arrays) = columns.finish();
+    Arc::new(StructArray::new(fields.into(), arrays, Some(nulls)))
+}
+
+fn put(columns: &mut Columns, field: &ir::Field, values: &[&Value], is_nullable: bool) {
+    let array = column(values, &field.ty, &field.fields);
+    let arrow = Field::new(&field.name, array.data_type().clone(), is_nullable);
+    columns.put(field.full_path().steps(), arrow, array);
 }
 
 #[cfg(test)]

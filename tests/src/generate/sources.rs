@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use metricc_ir::{Field, Kind, Source, Type, Value};
+use metricc_ir::{Field, Kind, Path, RecordField, Source, Step, Type, Value};
 
 /// A variant of the source `events`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +52,32 @@ impl Shape {
                 Some(Value::Int(value)) => format!(" = {value}"),
                 _ => String::new(),
             };
-            let written = writeln!(text, "  {}: {}{key}{time}{default}", field.name, field.ty);
+            let ty = field.type_and_path();
+            let written = writeln!(text, "  {}: {ty}{key}{time}{default}", field.name);
             written.unwrap_or_else(|error| panic!("a string takes all text: {error}"));
         }
         text.push_str("}\n");
         text
+    }
+
+    /// Some fields stand elsewhere than under their own name: in objects, in an array; of CSV, in other columns.
+    fn paths(self, fields: &mut [Field]) {
+        let name = |name: &str| Step::Name(name.to_owned());
+        let nested: [(&str, &[Step]); 8] = [
+            ("m", &[name("context"), name("counts"), name("M")]),
+            ("retries", &[name("context"), name("retries")]),
+            ("city", &[name("context"), name("order.city")]),
+            ("exact", &[name("line items"), Step::Index(1), name("exact")]),
+            ("status", &[name("Status")]),
+            ("tags", &[name("context"), name("tags")]),
+            ("spot", &[name("context"), name("spot")]),
+            ("pause", &[name("pauses"), Step::Index(0)]),
+        ];
+        for field in fields {
+            let Some((_, steps)) = nested.iter().find(|(name, _)| *name == field.name) else { continue };
+            let flat = Path::of_name(Path::new(steps.to_vec()).header());
+            field.path = if self.has_lists { Path::new(steps.to_vec()) } else { flat };
+        }
     }
 
     fn time_name(self) -> &'static str {
@@ -98,7 +119,10 @@ impl Shape {
         if self.has_lists {
             fields.push(field("tags", Type::of(list(Kind::String))));
             fields.push(field("codes", Type::optional(list(Kind::Int))));
+            fields.push(field("items", Type::of(list(item()))));
+            fields.push(field("spot", Type::optional(spot())));
         }
+        self.paths(&mut fields);
         for field in &mut fields {
             field.default = match field.name.as_str() {
                 "channel" => Some(Value::String("web".to_owned())),
@@ -111,7 +135,37 @@ impl Shape {
 }
 
 fn field(name: &str, ty: Type) -> Field {
-    Field { name: name.to_owned(), doc: String::new(), ty, default: None, zone: None, unit: None }
+    let mut field = Field::new(name, ty);
+    for part in &mut field.fields {
+        part.path = match part.name.as_str() {
+            "sku" => Path::of_name("SKU"),
+            "price" => Path::new(["detail", "unit price"].map(|step| Step::Name(step.to_owned())).to_vec()),
+            _ => Path::default(),
+        };
+    }
+    field
+}
+
+/// The records of the field `items`.
+fn item() -> Kind {
+    record([
+        ("sku", Type::of(Kind::String)),
+        ("price", Type::of(Kind::Decimal { precision: 12, scale: 2 })),
+        ("bonus", Type::optional(Kind::Int)),
+    ])
+}
+
+/// The record of the field `spot`.
+fn spot() -> Kind {
+    record([
+        ("town", Type::of(Kind::String)),
+        ("zip", Type::optional(Kind::String)),
+        ("floor", Type::of(Kind::Int)),
+    ])
+}
+
+fn record<const N: usize>(fields: [(&str, Type); N]) -> Kind {
+    Kind::Record(fields.map(|(name, ty)| RecordField { name: name.to_owned(), ty }).into())
 }
 
 #[cfg(test)]
@@ -126,10 +180,12 @@ mod tests {
             "  part: int key\n",
             "  on_day: date time\n",
             "  at: timestamp\n",
-            "  city: string?\n",
+            "  city: string? from context.\"order.city\"\n",
             "  channel: string = \"web\"\n",
-            "  retries: int = 3\n",
-            "  status: enum(\"captured\", \"failed\", \"refunded\")\n",
+            "  retries: int from context.retries = 3\n",
+            "  status: enum(\"captured\", \"failed\", \"refunded\") from Status\n",
+            "  exact: decimal(38, 10)? from \"line items\"[1].exact\n",
+            "  items: list<{ sku: string from SKU, price: decimal(12, 2) from detail.\"unit price\", bonus: int? }>\n",
             "  amount: decimal(12, 2)\n",
             "  codes: list<int>?\n",
         ] {

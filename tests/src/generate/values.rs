@@ -105,9 +105,19 @@ pub(super) fn of_type(random: &mut Random, ty: &Type, years: Years) -> Value {
         Kind::Duration => Value::Duration(duration(random)),
         Kind::List(element) => {
             let n_elements = *[0, 0, 1, 1, 2, 3, 5].choose(random).unwrap_or(&0);
-            Value::List((0..n_elements).map(|_| of_type(random, element, years)).collect())
+            Value::List((0..n_elements).map(|_| of_part(random, element, years)).collect())
         }
-        Kind::Record(_) => panic!("no field is a record"),
+        Kind::Record(fields) => {
+            Value::Record(fields.iter().map(|field| of_part(random, &field.ty, years)).collect())
+        }
+    }
+}
+
+/// A random value within a list or a record, where only an optional float may be none.
+fn of_part(random: &mut Random, ty: &Type, years: Years) -> Value {
+    match of_type(random, ty, years) {
+        Value::Float(value) if !value.is_finite() && !ty.optional => Value::Float(0.25),
+        value => value,
     }
 }
 
@@ -156,6 +166,9 @@ fn digits(random: &mut Random, precision: u8) -> i128 {
 
 fn float(random: &mut Random) -> f64 {
     match random.random_range(0..10) {
+        _ if random.random_bool(0.05) => {
+            *[f64::NAN, f64::INFINITY, f64::NEG_INFINITY].choose(random).unwrap_or(&f64::NAN)
+        }
         0..4 => f64::from(random.random_range(-20..40)) * 0.25,
         4..6 => *[0.1, 0.2, 0.3, 1e16, -1e16, 1.0, 3.0, 1.0 / 3.0].choose(random).unwrap_or(&0.0),
         6..8 => {

@@ -8,19 +8,29 @@ use num_traits::One;
 
 use super::datum::Datum;
 use super::exact::{self, Rational};
+use super::lost;
 use super::numbers::fit;
 use super::scalar;
 use super::several;
 
 /// The presented value over the rows (scopes, in the order of the log) of one group; `time` is the column of the event
-/// time. Sketches present what they estimate.
-pub(super) fn evaluate(aggregate: &Aggregate, rows: &[Vec<Datum>], time: usize) -> Datum {
+/// time. Sketches present what they estimate. With it, if it could not be computed, the number of rows that left their
+/// types, or 0 if the result alone does.
+pub(super) fn evaluate(aggregate: &Aggregate, rows: &[Vec<Datum>], time: usize) -> (Datum, Option<usize>) {
     let mut columns: Vec<Vec<Datum>> = vec![Vec::new(); aggregate.args.len()];
-    let mut times = Vec::new();
+    let (mut times, mut n_lost) = (Vec::new(), 0);
     for row in rows {
-        let passes = aggregate.filter.as_ref().is_none_or(|filter| scalar::evaluate(filter, row).is_true());
-        let values: Vec<Datum> = aggregate.args.iter().map(|arg| scalar::evaluate(arg, row)).collect();
-        if passes && !values.iter().any(Datum::is_none) {
+        let condition =
+            aggregate.filter.as_ref().map_or(Datum::Bool(true), |filter| lost::evaluate(filter, row));
+        let values: Vec<Datum> = aggregate.args.iter().map(|arg| lost::evaluate(arg, row)).collect();
+        let is_lost = |value: &Datum| matches!(value, Datum::Lost);
+        let is_left_out = !(condition.is_true() || is_lost(&condition)) || values.iter().any(Datum::is_none);
+        let is_own = !is_left_out && (is_lost(&condition) || values.iter().any(is_lost));
+        // What the metric lets into the group without knowing.
+        let is_given = aggregate.lost.as_ref().is_some_and(|lost| scalar::evaluate(lost, row).is_true());
+        if is_own || is_given {
+            n_lost += 1;
+        } else if !is_left_out {
             columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
             times.push(match row[time] {
                 Datum::Date(days) => days * super::civil::DAY,
@@ -29,7 +39,19 @@ pub(super) fn evaluate(aggregate: &Aggregate, rows: &[Vec<Datum>], time: usize) 
             });
         }
     }
-    of_values(aggregate, &columns, &times)
+    if n_lost > 0 {
+        return (Datum::None, Some(n_lost));
+    }
+    let value = of_values(aggregate, &columns, &times);
+    // A statistic of enough values that is none has no place in its type.
+    let n_needed = match aggregate.op {
+        AggregateOp::Sum => Some(0),
+        AggregateOp::Mean | AggregateOp::WideMean => Some(1),
+        AggregateOp::Variance | AggregateOp::Stddev | AggregateOp::Covariance => Some(2),
+        _ => None,
+    };
+    let is_beyond = value.is_none() && n_needed.is_some_and(|n_needed| times.len() >= n_needed);
+    (value, is_beyond.then_some(0))
 }
 
 /// The value of the row that is first, or last, by these keys and its position.
@@ -87,7 +109,7 @@ fn of_values(aggregate: &Aggregate, columns: &[Vec<Datum>], times: &[i64]) -> Da
             several::retention(&rows, *n_periods)
         }
         AggregateOp::Sum => fit(&sum(values), kind),
-        AggregateOp::Mean => mean(values, kind),
+        AggregateOp::Mean | AggregateOp::WideMean => mean(values, kind),
         AggregateOp::Min => values.iter().min().cloned().unwrap_or(Datum::None),
         AggregateOp::Max => values.iter().max().cloned().unwrap_or(Datum::None),
         AggregateOp::Variance => match variance(values) {

@@ -127,6 +127,8 @@ pub(super) fn part_of(part: Part, days: i64, seconds_of_day: i64) -> i64 {
         Part::Quarter => (date.month - 1) / 3 + 1,
         Part::Month => date.month,
         Part::Week => iso_week(days),
+        // The week belongs to the year that has most of its days: that of its Thursday.
+        Part::IsoYear => date_of(days - weekday(days) + 4).year,
         Part::Day => date.day,
         Part::Hour => seconds_of_day / 3_600,
         Part::Minute => seconds_of_day / 60 % 60,
@@ -179,16 +181,42 @@ fn next_first_day(first: i64, unit: CalendarUnit, week_start: u8) -> i64 {
 
 /// Start and end of the calendar bucket an instant lies in.
 pub(super) fn bucket(micros: i64, unit: CalendarUnit, calendar: &Calendar) -> (i64, i64) {
+    let (_, start, end) = bucket_of(micros, unit, calendar);
+    (start, end)
+}
+
+/// First day, start and end of the calendar bucket an instant lies in.
+fn bucket_of(micros: i64, unit: CalendarUnit, calendar: &Calendar) -> (i64, i64, i64) {
     let zone = zone(&calendar.zone);
     let mut first = first_day(local_days(micros, &zone) - 3, unit, calendar.week_start);
     loop {
         let next = next_first_day(first, unit, calendar.week_start);
         let end = first_instant(next, &zone);
         if micros < end {
-            return (first_instant(first, &zone), end);
+            return (first, first_instant(first, &zone), end);
         }
         first = next;
     }
+}
+
+/// The number of the bucket that an instant lies in; that of 1970-01-01 is 0.
+pub(super) fn number_of_bucket(micros: i64, unit: CalendarUnit, calendar: &Calendar) -> i64 {
+    number_of_day(bucket_of(micros, unit, calendar).0, unit, calendar.week_start)
+}
+
+/// The number of the unit that a day lies in: the distance of two first days is so many mean lengths of the unit,
+/// rounded.
+pub(super) fn number_of_day(days: i64, unit: CalendarUnit, week_start: u8) -> i64 {
+    let distance = first_day(days, unit, week_start) - first_day(0, unit, week_start);
+    // Days in 400 years, and units in them.
+    let n_units = match unit {
+        CalendarUnit::Day => 146_097,
+        CalendarUnit::Week => 146_097 / 7,
+        CalendarUnit::Month => 4_800,
+        CalendarUnit::Quarter => 1_600,
+        CalendarUnit::Year => 400,
+    };
+    (2 * distance * n_units + 146_097).div_euclid(2 * 146_097)
 }
 
 /// `2024-01-31`; after the year 9999 with a sign and six digits, as ISO 8601 has it.

@@ -13,6 +13,8 @@ use super::exact::{self, Rational};
 pub(super) enum Datum {
     /// No value.
     None,
+    /// A value that left its type, where that is told apart from none ([`super::lost`]).
+    Lost,
     /// `bool`.
     Bool(bool),
     /// `int` and `int128`.
@@ -33,7 +35,7 @@ pub(super) enum Datum {
     Duration(i64),
     /// `list<T>`.
     List(Vec<Datum>),
-    /// A presented record: names and values.
+    /// A record: names and values.
     Record(Vec<(String, Datum)>),
 }
 
@@ -56,6 +58,14 @@ impl Datum {
             (Value::Duration(micros), _) => Datum::Duration(*micros),
             (Value::List(elements), Kind::List(element)) => {
                 Datum::List(elements.iter().map(|value| Datum::of(value, &element.kind)).collect())
+            }
+            (Value::Record(values), Kind::Record(fields)) if values.len() == fields.len() => {
+                let named = fields.iter().zip(values);
+                Datum::Record(
+                    named
+                        .map(|(field, value)| (field.name.clone(), Datum::of(value, &field.ty.kind)))
+                        .collect(),
+                )
             }
             (Value::List(_) | Value::Record(_), kind) => {
                 panic!("a list or record for the declared `{kind}`")

@@ -8,11 +8,14 @@ mod aggregate;
 mod civil;
 mod datum;
 mod exact;
+mod lost;
 mod numbers;
 mod pattern;
 mod present;
+pub mod ranges;
 mod scalar;
 mod several;
+mod spelled;
 mod strings;
 mod times;
 
@@ -23,6 +26,7 @@ use metricc_ir::{Metric, Source, Value, Window};
 pub use civil::{date_text, utc_text};
 use datum::Datum;
 pub use present::{Check, Mismatch, Presented, Row, compare};
+pub use spelled::read_text;
 
 /// An event: its decoded fields by name. An absent field is none, or has its default.
 pub type Event = BTreeMap<String, Value>;
@@ -146,14 +150,14 @@ fn window_of(window: &Window, time: &Datum) -> Option<(i64, i64)> {
 }
 
 fn presented(metric: &Metric, (window, keys): &Place, rows: &[Vec<Datum>]) -> Row {
-    let aggregates: Vec<Datum> = metric
+    let (aggregates, overflow): (Vec<Datum>, Vec<Option<usize>>) = metric
         .aggregates
         .iter()
         .map(|aggregate| aggregate::evaluate(aggregate, rows, metric.source.time))
-        .collect();
+        .unzip();
     let outputs: Vec<Datum> =
         metric.outputs.iter().map(|output| scalar::evaluate(&output.expr, &aggregates)).collect();
-    present::row(metric, *window, keys, &outputs)
+    present::row(metric, *window, keys, &outputs, &overflow)
 }
 
 #[cfg(test)]

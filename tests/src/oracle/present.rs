@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use metricc_ir::{AggregateOp, Expr, ExprKind, Kind, Metric, Window};
+use num_bigint::BigInt;
 use serde_json::value::RawValue;
 
 use super::civil;
@@ -18,8 +19,14 @@ pub struct Row {
     pub key: Vec<(String, String)>,
     /// Start and end of the window as RFC 3339, without quotes. None: all time.
     pub window: Option<(String, String)>,
+    /// The same in µs.
+    pub span: Option<(i64, i64)>,
+    /// Whether a range leaves out a part of the window.
+    pub is_partial: bool,
     /// The presented value.
     pub value: Presented,
+    /// Outputs that could not be computed, and how many events each lost.
+    pub overflow: Vec<(String, usize)>,
 }
 
 /// The presented value of a row.
@@ -91,7 +98,10 @@ impl Row {
         let keys = self.key.iter().map(|(name, text)| (name.as_str(), text.clone()));
         let window = match &self.window {
             None => "null".to_owned(),
-            Some((start, end)) => object([("start", string(start)), ("end", string(end))].into_iter()),
+            Some((start, end)) => {
+                let partial = self.is_partial.then(|| ("partial", "true".to_owned()));
+                object([("start", string(start)), ("end", string(end))].into_iter().chain(partial))
+            }
         };
         let value = match &self.value {
             Presented::Plain(check) => text_of(None, check),
@@ -99,9 +109,11 @@ impl Row {
                 object(fields.iter().map(|(name, check)| (name.as_str(), text_of(Some(name), check))))
             }
         };
+        let overflow = self.overflow.iter().map(|(name, n_lost)| (name.as_str(), n_lost.to_string()));
+        let overflow = (!self.overflow.is_empty()).then(|| ("overflow", object(overflow)));
         let parts =
             [("metric", string(&self.metric)), ("key", object(keys)), ("window", window), ("value", value)];
-        object(parts.into_iter())
+        object(parts.into_iter().chain(overflow))
     }
 
     /// Whether an engine's line is this row: the estimates of sketches are taken over from the line
@@ -153,8 +165,14 @@ pub fn compare(expected: &[Row], actual: &[impl AsRef<str>]) -> Result<(), Misma
     Ok(())
 }
 
-/// Presents one group.
-pub(super) fn row(metric: &Metric, window: Option<(i64, i64)>, keys: &[Datum], outputs: &[Datum]) -> Row {
+/// Presents one group. `overflow` has, for each aggregate that could not be computed, how many events it lost.
+pub(super) fn row(
+    metric: &Metric,
+    window: Option<(i64, i64)>,
+    keys: &[Datum],
+    outputs: &[Datum],
+    overflow: &[Option<usize>],
+) -> Row {
     let key =
         metric.keys.iter().zip(keys).map(|(key, value)| (key.name.clone(), json(value, &key.expr.ty.kind)));
     let checks: Vec<Check> = metric
@@ -163,11 +181,18 @@ pub(super) fn row(metric: &Metric, window: Option<(i64, i64)>, keys: &[Datum], o
         .zip(outputs)
         .map(|(output, value)| check(metric, &output.expr, value))
         .collect();
+    let lost_of = |expr: &Expr| columns_of(expr).into_iter().filter_map(|column| overflow[column]).max();
+    let lost = metric.outputs.iter().filter_map(|output| {
+        Some((output.name.clone().unwrap_or("value".to_owned()), lost_of(&output.expr)?))
+    });
     let names: Option<Vec<String>> = metric.outputs.iter().map(|output| output.name.clone()).collect();
     Row {
         metric: metric.name.clone(),
         key: key.collect(),
         window: window.map(|(start, end)| (instant(start, &metric.window), instant(end, &metric.window))),
+        span: window,
+        is_partial: false,
+        overflow: lost.collect(),
         value: match (names, checks.as_slice()) {
             (Some(names), _) => Presented::Record(names.into_iter().zip(checks).collect()),
             (None, [check]) => Presented::Plain(check.clone()),
@@ -247,14 +272,14 @@ pub(super) fn json(value: &Datum, kind: &Kind) -> String {
     match (value, kind) {
         (Datum::None, _) => "null".to_owned(),
         (Datum::Bool(value), _) => value.to_string(),
-        (Datum::Int(value), _) => value.to_string(),
+        (Datum::Int(value), _) => int(value),
         (Datum::Decimal(digits, scale), _) => string(&decimal(&digits.to_string(), usize::from(*scale))),
         (Datum::Float(value), _) => float(*value),
         (Datum::Text(text), _) => string(text),
         (Datum::Enum(index), Kind::Enum(names)) => string(&names[*index as usize]),
         (Datum::Date(days), _) => string(&civil::date_text(*days)),
         (Datum::Timestamp(micros), _) => string(&civil::utc_text(*micros)),
-        (Datum::Duration(micros), _) => micros.to_string(),
+        (Datum::Duration(micros), _) => int(&BigInt::from(*micros)),
         (Datum::List(elements), Kind::List(element)) => {
             let elements: Vec<String> = elements.iter().map(|value| json(value, &element.kind)).collect();
             format!("[{}]", elements.join(","))
@@ -267,6 +292,11 @@ pub(super) fn json(value: &Datum, kind: &Kind) -> String {
         ),
         (value, kind) => panic!("{value:?} of `{kind}` is not presented"),
     }
+}
+
+/// A string where a float would not have it exactly.
+fn int(value: &BigInt) -> String {
+    if value.magnitude().bits() > 53 { string(&value.to_string()) } else { value.to_string() }
 }
 
 /// Digits with a point before the last `scale` of them.

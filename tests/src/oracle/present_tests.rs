@@ -1,7 +1,9 @@
 use super::*;
 
 fn row(value: Presented) -> Row {
-    Row { metric: "m".to_owned(), key: vec![("k".to_owned(), "\"a\"".to_owned())], window: None, value }
+    let key = vec![("k".to_owned(), "\"a\"".to_owned())];
+    let (window, span) = (None, None);
+    Row { metric: "m".to_owned(), key, window, span, is_partial: false, value, overflow: Vec::new() }
 }
 
 fn near_ten() -> Check {

@@ -4,13 +4,14 @@ use metricc_ir::{Expr, ExprKind, Func, Kind, Lookup, Value};
 use num_bigint::BigInt;
 
 use super::datum::Datum;
-use super::{numbers, strings, times};
+use super::{lost, numbers, strings, times};
 
 /// The value of an expression over the columns of its scope.
 pub(super) fn evaluate(expr: &Expr, scope: &[Datum]) -> Datum {
     match &expr.kind {
         ExprKind::Column(index) => scope[*index].clone(),
         ExprKind::Literal(value) => Datum::of(value, &expr.ty.kind),
+        ExprKind::Call(Func::Lost, args) => Datum::Bool(lost::is_lost(args, scope)),
         ExprKind::Call(func, args) => {
             let values: Vec<Datum> = args.iter().map(|arg| evaluate(arg, scope)).collect();
             call(func, &values, args, &expr.ty.kind)
@@ -20,7 +21,7 @@ pub(super) fn evaluate(expr: &Expr, scope: &[Datum]) -> Datum {
 
 /// Applies a function: first the functions that test for none, then the rule that an argument that is none gives none,
 /// then the functions of each kind.
-fn call(func: &Func, values: &[Datum], args: &[Expr], result: &Kind) -> Datum {
+pub(super) fn call(func: &Func, values: &[Datum], args: &[Expr], result: &Kind) -> Datum {
     match (func, values) {
         (Func::Eq, [left, right]) => Datum::Bool(left == right),
         (Func::Ne, [left, right]) => Datum::Bool(left != right),
@@ -67,10 +68,17 @@ fn call_on_values(func: &Func, values: &[Datum], args: &[Expr], result: &Kind) -
             others.iter().fold(first, |greatest, other| greatest.max(other)).clone()
         }
         (Func::Length, [Datum::List(elements)]) => Datum::Int(BigInt::from(elements.len())),
+        (Func::Field(index), [Datum::Record(parts)]) => parts[*index].1.clone(),
         (Func::Text, [Datum::Enum(index)]) => enum_text(*index, &args[0].ty.kind),
-        (Func::Part(..) | Func::DateIn(_) | Func::TruncateTo(_) | Func::TruncateIn(..), [value]) => {
-            times::call(func, value)
-        }
+        (
+            Func::Part(..)
+            | Func::DateIn(_)
+            | Func::TruncateTo(_)
+            | Func::TruncateIn(..)
+            | Func::PeriodTo(_)
+            | Func::PeriodIn(..),
+            [value],
+        ) => times::call(func, value),
         (_, [Datum::Text(_), ..]) => strings::call(func, values),
         _ => numbers::call(func, values, result),
     }

@@ -11,7 +11,7 @@ const DAY_IN_INDIA: fn() -> Window =
     || Window::Calendar(CalendarUnit::Day, Calendar { zone: "Asia/Kolkata".to_owned(), week_start: 1 });
 
 fn field(name: &str, ty: Type) -> Field {
-    Field { name: name.to_owned(), doc: String::new(), ty, default: None, zone: None, unit: None }
+    Field::new(name, ty)
 }
 
 /// `at: timestamp time, id: int key, k: string?, tags: list<string>, x: int = 7`.
@@ -55,7 +55,7 @@ fn metric(keys: &[&str], window: Window, aggregates: Vec<Aggregate>) -> Metric {
 }
 
 fn count() -> Aggregate {
-    Aggregate { op: AggregateOp::Count, args: Vec::new(), filter: None, ty: Type::of(Kind::Int) }
+    Aggregate { op: AggregateOp::Count, args: Vec::new(), filter: None, lost: None, ty: Type::of(Kind::Int) }
 }
 
 fn sum_of_x() -> Aggregate {
@@ -64,6 +64,7 @@ fn sum_of_x() -> Aggregate {
         op: AggregateOp::Sum,
         args: arg.into_iter().collect(),
         filter: None,
+        lost: None,
         ty: Type::of(Kind::Int128),
     }
 }

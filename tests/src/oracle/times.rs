@@ -20,6 +20,20 @@ pub(super) fn call(func: &Func, value: &Datum) -> Datum {
         (Func::TruncateIn(unit, calendar), Datum::Timestamp(micros)) => {
             Datum::Timestamp(civil::bucket(*micros, *unit, calendar).0)
         }
+        (Func::PeriodTo(width), Datum::Timestamp(micros)) => {
+            Datum::Int(BigInt::from(floor_to(*micros, *width) / width))
+        }
+        (Func::PeriodTo(width), Datum::Date(days)) => {
+            let micros = i128::from(*days) * 86_400_000_000;
+            let micros = micros.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
+            Datum::Int(BigInt::from(micros.div_euclid(i128::from(*width))))
+        }
+        (Func::PeriodIn(unit, calendar), Datum::Timestamp(micros)) => {
+            Datum::Int(BigInt::from(civil::number_of_bucket(*micros, *unit, calendar)))
+        }
+        (Func::PeriodIn(unit, calendar), Datum::Date(days)) => {
+            Datum::Int(BigInt::from(civil::number_of_day(*days, *unit, calendar.week_start)))
+        }
         (func, value) => panic!("{func:?} is not defined on {value:?}"),
     }
 }

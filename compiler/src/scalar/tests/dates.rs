@@ -187,6 +187,7 @@ fn parts_of_an_instant_are_local_and_those_of_a_date_ignore_the_zone() {
         (Part::Quarter, 2, 1),
         (Part::Month, 4, 3),
         (Part::Week, 14, 13),
+        (Part::IsoYear, 2024, 2024),
         (Part::Day, 1, 31),
         (Part::Hour, 4, 0),
         (Part::Minute, 29, 0),
@@ -198,4 +199,33 @@ fn parts_of_an_instant_are_local_and_those_of_a_date_ignore_the_zone() {
         check(&func, &MOMENT, &Kind::Int, &[(&[at("2024-03-31T22:59:07.999999Z")], int(of_instant))]);
         check(&func, &[Kind::Date], &Kind::Int, &[(&[date("2024-03-31")], int(of_date))]);
     }
+}
+
+#[test]
+fn periods_are_numbered_from_that_of_the_epoch_on() {
+    let weeks = |week_start| {
+        Func::PeriodIn(CalendarUnit::Week, Calendar { zone: "Asia/Kolkata".to_owned(), week_start })
+    };
+    // Sunday in India.
+    let sunday = || at("2025-12-27T18:30:00Z");
+    check(&weeks(1), &MOMENT, &Kind::Int, &[(&[sunday()], int(2921)), (&[NONE], NONE)]);
+    check(
+        &weeks(7),
+        &MOMENT,
+        &Kind::Int,
+        &[(&[sunday()], int(2922)), (&[at("1970-01-01T00:00:00Z")], int(0))],
+    );
+    check(&weeks(7), &[Kind::Date], &Kind::Int, &[(&[date("2025-12-28")], int(2922)), (&[NONE], NONE)]);
+    check(
+        &Func::PeriodTo(HOUR_US),
+        &MOMENT,
+        &Kind::Int,
+        &[(&[at("1970-01-01T01:59:59Z")], int(1)), (&[Value::Timestamp(-1)], int(-1)), (&[NONE], NONE)],
+    );
+    check(
+        &Func::PeriodTo(36 * HOUR_US),
+        &[Kind::Date],
+        &Kind::Int,
+        &[(&[date("1970-01-04")], int(2)), (&[date("1969-12-31")], int(-1))],
+    );
 }

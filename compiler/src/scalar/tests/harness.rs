@@ -7,7 +7,7 @@ use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 use datafusion_common::ScalarValue;
 use metricc_ir::user_defined::Imports;
-use metricc_ir::{Expr, ExprKind, Func, Kind, Type, Value};
+use metricc_ir::{Expr, ExprKind, Func, Kind, RecordField, Type, Value};
 
 use crate::CompileError;
 use crate::scalar::{compile, data_type, field, literal};
@@ -36,6 +36,19 @@ pub(super) fn text(value: &str) -> Value {
 
 pub(super) fn list(values: &[Value]) -> Value {
     Value::List(values.to_vec())
+}
+
+pub(super) fn record(values: &[Value]) -> Value {
+    Value::Record(values.to_vec())
+}
+
+/// A record of these kinds, each of which may be none.
+pub(super) fn record_of(kinds: &[Kind]) -> Kind {
+    let field = |(place, kind): (usize, &Kind)| RecordField {
+        name: format!("f{place}"),
+        ty: Type::optional(kind.clone()),
+    };
+    Kind::Record(kinds.iter().enumerate().map(field).collect())
 }
 
 pub(super) fn at(text: &str) -> Value {
@@ -93,6 +106,10 @@ pub(super) fn value(kind: &Kind, array: &dyn Array, row: usize) -> Value {
         let elements = array.as_list::<i32>().value(row);
         let values = (0..elements.len()).map(|row| value(&element.kind, elements.as_ref(), row));
         return Value::List(values.collect());
+    }
+    if let Kind::Record(fields) = kind {
+        let parts = fields.iter().zip(array.as_struct().columns());
+        return Value::Record(parts.map(|(field, part)| value(&field.ty.kind, part.as_ref(), row)).collect());
     }
     match ScalarValue::try_from_array(array, row).expect("a value") {
         ScalarValue::Boolean(Some(value)) => Value::Bool(value),

@@ -4,7 +4,7 @@ use metricc_ir::{Calendar, CalendarUnit, Func, Kind, Part, Type, Value};
 use num_bigint::BigInt;
 use proptest::prelude::*;
 
-use super::harness::{NONE, apply, decimal, int, list_of};
+use super::harness::{NONE, apply, decimal, int, list_of, record_of};
 
 fn enumeration() -> Kind {
     Kind::Enum(["a".to_owned(), "b".to_owned(), "ç".to_owned()].into())
@@ -105,6 +105,7 @@ fn of_texts() -> Vec<(Func, Vec<Kind>, Kind)> {
         (Func::Concat, vec![text(), text(), text()], text()),
         (Func::Length, vec![text()], Kind::Int),
         (Func::Length, vec![list_of(Kind::Int)], Kind::Int),
+        (Func::Field(1), vec![record_of(&[Kind::Int, text()])], text()),
         (Func::Text, vec![enumeration()], text()),
         (Func::Matches("^a.*ß?".to_owned()), vec![text()], Kind::Bool),
     ];
@@ -131,6 +132,7 @@ fn of_times() -> Vec<(Func, Vec<Kind>, Kind)> {
         Part::Quarter,
         Part::Month,
         Part::Week,
+        Part::IsoYear,
         Part::Day,
         Part::Hour,
         Part::Minute,
@@ -148,8 +150,12 @@ fn of_times() -> Vec<(Func, Vec<Kind>, Kind)> {
         CalendarUnit::Year,
     ] {
         let calendar = Calendar { zone: zone.clone(), week_start: 7 };
+        all.push((Func::PeriodIn(unit, calendar.clone()), vec![moment.clone()], Kind::Int));
+        all.push((Func::PeriodIn(unit, calendar.clone()), vec![Kind::Date], Kind::Int));
         all.push((Func::TruncateIn(unit, calendar), vec![moment.clone()], moment.clone()));
     }
+    all.push((Func::PeriodTo(300_000_000), vec![moment.clone()], Kind::Int));
+    all.push((Func::PeriodTo(300_000_000), vec![Kind::Date], Kind::Int));
     all
 }
 
@@ -189,7 +195,10 @@ fn value(kind: &Kind) -> BoxedStrategy<Value> {
         Kind::List(element) => {
             prop::collection::vec(value(&element.kind), 0..4).prop_map(Value::List).boxed()
         }
-        Kind::Record(_) => panic!("no expression reads a record"),
+        Kind::Record(fields) => {
+            let parts: Vec<BoxedStrategy<Value>> = fields.iter().map(|field| value(&field.ty.kind)).collect();
+            parts.prop_map(Value::Record).boxed()
+        }
     };
     prop_oneof![8 => present, 1 => Just(NONE)].boxed()
 }

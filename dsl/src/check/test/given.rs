@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{TestChecker, datum, line_of};
-use crate::ast::{Datum, ExprKind, RowItem, UnaryOperator};
+use crate::ast::{Datum, Expr, ExprKind, RowItem, UnaryOperator};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use metricc_ir::{Field, GivenRow, Kind, Source, Type, Value};
@@ -11,13 +11,19 @@ use metricc_ir::{calendar, spelling};
 
 impl TestChecker<'_> {
     pub(super) fn given_row(&mut self, source: &Source, row: &RowItem) -> Option<GivenRow> {
+        let json = self.object(&source.fields, &format!("source `{}`", source.name), row)?;
+        Some(GivenRow { line: line_of(self.text, row.span), json })
+    }
+
+    /// The JSON of a row or of a record in it, by the names of the language.
+    fn object(&mut self, fields: &[Field], what: &str, row: &RowItem) -> Option<String> {
         self.names_once(row)?;
         let mut members = Vec::with_capacity(row.cells.len());
         let mut is_sound = true;
         for (name, value) in &row.cells {
-            let Some(field) = source.fields.iter().find(|field| field.name == name.text) else {
-                let known: Vec<&str> = source.fields.iter().map(|field| field.name.as_str()).collect();
-                self.unknown(name, format!("source `{}` has no field `{}`", source.name, name.text), &known);
+            let Some(field) = fields.iter().find(|field| field.name == name.text) else {
+                let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+                self.unknown(name, format!("{what} has no field `{}`", name.text), &known);
                 is_sound = false;
                 continue;
             };
@@ -30,20 +36,15 @@ impl TestChecker<'_> {
             let is_given = row.cells.iter().any(|(name, _)| name.text == field.name);
             !is_given && !field.ty.optional && field.default.is_none()
         };
-        let missing: Vec<String> = source
-            .fields
-            .iter()
-            .filter(is_missing)
-            .map(|field| format!("`{}: {}`", field.name, field.ty))
-            .collect();
+        let missing = fields.iter().filter(is_missing);
+        let missing: Vec<String> = missing.map(|field| format!("`{}: {}`", field.name, field.ty)).collect();
         if !missing.is_empty() {
             let message = format!("the row lacks {}", missing.join(", "));
             let diagnostic = Diagnostic::new(Code::TestRow, message, row.span, "");
             self.report(diagnostic.help("give a value, or let the field be optional or have a default"));
             is_sound = false;
         }
-        let json = format!("{{{}}}", members.join(","));
-        is_sound.then(|| GivenRow { line: line_of(self.text, row.span), json })
+        is_sound.then(|| format!("{{{}}}", members.join(",")))
     }
 
     /// The JSON of a value of a field, or of an element of its list.
@@ -61,6 +62,15 @@ impl TestChecker<'_> {
                     elements.iter().map(|value| self.record_value(field, element, value)).collect();
                 Some(format!("[{}]", elements.into_iter().collect::<Option<Vec<_>>>()?.join(",")))
             }
+            // How a field spells its values, only the decoder knows.
+            (Datum::Value(Expr { kind: ExprKind::String(text), .. }), kind)
+                if is_spelled(field, kind, text) =>
+            {
+                Some(Json::from(text.as_str()).to_string())
+            }
+            (Datum::Record(row), Kind::Record(_)) => {
+                self.object(&field.fields, &format!("`{}`", field.name), row)
+            }
             (Datum::Value(expr), Kind::Timestamp) => match &expr.kind {
                 ExprKind::Number(number) if field.unit.is_some() && !number.point => {
                     Some(number.digits.to_string())
@@ -71,12 +81,25 @@ impl TestChecker<'_> {
                         _ => self.value(value, ty).map(|value| json(&value, &ty.kind)),
                     }
                 }
-                // How a text without an offset is read, only the decoder knows.
-                ExprKind::String(text) if field.zone.is_some() => Some(Json::from(text.as_str()).to_string()),
                 _ => self.value(value, ty).map(|value| json(&value, &ty.kind)),
             },
             _ => self.value(value, ty).map(|value| json(&value, &ty.kind)),
         }
+    }
+}
+
+/// Whether a text may be a value of the kind in another spelling than that of the language.
+fn is_spelled(field: &Field, kind: &Kind, text: &str) -> bool {
+    let spelling = &field.spelling;
+    match kind {
+        _ if spelling.invalid_is_none || spelling.nulls.iter().any(|null| null == text) => true,
+        Kind::Timestamp => field.zone.is_some() || !spelling.formats.is_empty(),
+        Kind::Date => !spelling.formats.is_empty(),
+        Kind::Bool => !spelling.truths.is_empty(),
+        Kind::Int | Kind::Decimal { .. } | Kind::Float => {
+            spelling.thousands.is_some() || spelling.point.is_some()
+        }
+        _ => false,
     }
 }
 

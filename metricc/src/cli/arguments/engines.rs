@@ -2,19 +2,32 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use metricc_client::RangeBound;
 use metricc_log::Binding;
 
+use crate::cli::rejections::RejectionArguments;
 use crate::parse_binding;
+
+/// A binding of a source; its path is text.
+fn binding(argument: std::ffi::OsString) -> Result<(String, Binding), String> {
+    let argument = argument.into_string().map_err(|argument| {
+        let shown = argument.to_string_lossy().into_owned();
+        format!("the path in `{shown}` is not UTF-8: rename the file, or give a link to it")
+    })?;
+    parse_binding(&argument)
+}
 
 /// The package, its logs, and the metrics to compute.
 #[derive(Debug, Args)]
 pub(crate) struct InputArguments {
     /// The `.metric` file
     pub(crate) file: PathBuf,
-    /// Events of a source: a file, folder or glob of .parquet, .ndjson, .jsonl or .csv files
-    /// (for other file names, append `,format=ndjson`)
-    #[arg(long = "source", value_name = "NAME=PATH", value_parser = parse_binding)]
+    /// Events of a source: a file, folder or glob of .parquet, .ndjson, .jsonl, .json, .csv or .tsv files, which
+    /// may be compressed (.gz, .zst, .bz2), or `-` for stdin. For other file names append `,format=ndjson`, for
+    /// other separators of CSV `,delimiter=;`
+    #[arg(long = "source", value_name = "NAME=PATH", value_parser = OsStringValueParser::new().try_map(binding))]
     pub(crate) sources: Vec<(String, Binding)>,
     /// Compute only this metric; repeatable [default: all]
     #[arg(long = "metric", value_name = "METRIC")]
@@ -22,18 +35,25 @@ pub(crate) struct InputArguments {
     /// Threads of each engine [default: number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,
+    #[command(flatten)]
+    pub(crate) rejections: RejectionArguments,
+    /// Succeed if a log has no records at all
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
 }
 
 /// The range of windows, and their grain.
 #[derive(Debug, Args)]
 pub(crate) struct RangeArguments {
-    /// Only windows that start at or after this instant: 2026-04-25 (00:00 UTC) or 2026-04-25T10:00:00+05:30
-    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
-    pub(crate) from: Option<i64>,
-    /// Only windows that start before this instant
-    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
-    pub(crate) to: Option<i64>,
-    /// Roll windows up to coarser ones: `6h`, `month`, `day in Europe/London`, or `all` (one row)
+    /// Only windows that start at or after this: 2026-04-25, which begins in the zone of the grain's calendar or else of
+    /// the metric's (otherwise in UTC), or 2026-04-25T10:00:00+05:30
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<RangeBound>,
+    /// Only windows that start before this; so 2026-05-01 ends April
+    #[arg(long, value_name = "DATE")]
+    pub(crate) to: Option<RangeBound>,
+    /// Roll windows up to coarser ones: `6h`, `month`, `day in Europe/London`, `week in CALENDAR`, or `all` (one row);
+    /// windows of which the range has only a part are marked `partial`
     #[arg(long, value_name = "WINDOW")]
     pub(crate) grain: Option<String>,
 }
@@ -58,6 +78,8 @@ pub(crate) enum OutputFormat {
     Json,
     /// CSV with a header line
     Csv,
+    /// An Arrow IPC stream
+    Arrow,
     /// Parquet with typed columns; requires --out
     Parquet,
 }
@@ -71,11 +93,13 @@ Examples:
   metricc run flights.metric --source flights=log/ --metric minutes_lost --grain 24h
   metricc run flights.metric --source flights=log/ --output parquet --out results/
 
-Records that cannot be decoded are quarantined: they are reported on stderr and count in no result.
+  zcat log.csv.gz | metricc run flights.metric --source flights=-,format=csv
+
+Records that cannot be decoded are rejected: they are reported on stderr and count in no result.
 
 Exit codes:
   0  computed
-  1  the package has errors
+  1  the package has errors, too many records are rejected, or a log is empty
   2  a log cannot be read, or wrong usage")]
 pub(crate) struct RunArguments {
     #[command(flatten)]
@@ -114,7 +138,7 @@ shortest prefix of the log that shows it.
 
 Exit codes:
   0  no differences
-  1  the engines differ, or the package has errors
+  1  the engines differ, the package has errors, too many records are rejected, or a log is empty
   2  a log cannot be read, or wrong usage")]
 pub(crate) struct VerifyArguments {
     #[command(flatten)]
@@ -125,17 +149,6 @@ pub(crate) struct VerifyArguments {
     /// Seed of all random choices, to repeat a run [default: from the clock; it is printed]
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-}
-
-/// An RFC 3339 instant, or midnight UTC of a date, in µs.
-fn parse_instant(text: &str) -> Result<i64, String> {
-    let instant = text.parse::<metricc_client::jiff::Timestamp>().ok().or_else(|| {
-        let date = text.parse::<metricc_client::jiff::civil::Date>().ok()?;
-        date.to_zoned(metricc_client::jiff::tz::TimeZone::UTC).ok().map(|midnight| midnight.timestamp())
-    });
-    instant
-        .map(metricc_client::jiff::Timestamp::as_microsecond)
-        .ok_or_else(|| "not an instant such as 2026-04-25 or 2026-04-25T10:00:00Z".to_owned())
 }
 
 fn parse_fraction(text: &str) -> Result<f64, String> {

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use metricc_ir::plain_file;
 use metricc_log::FILE_RECORDS;
 
 use super::RangeArguments;
+use crate::cli::rejections::RejectionArguments;
 use crate::cli::terminal::Failure;
 
 /// Format of the log lines of a node.
@@ -58,7 +60,7 @@ pub(crate) struct ServeArguments {
     #[arg(value_name = "CONFIG", default_value = "metricc.toml")]
     pub(crate) config: PathBuf,
     /// Address and port; overrides the configuration
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = metricc_node::listen_address)]
     pub(crate) listen: Option<SocketAddr>,
     /// Folder of the log and the views; overrides the configuration
     #[arg(long, value_name = "DIR")]
@@ -87,7 +89,7 @@ impl NodeArguments {
     /// can read.
     pub(crate) fn token(&self) -> Result<Option<String>, Failure> {
         match &self.token_file {
-            Some(path) => match std::fs::read_to_string(path) {
+            Some(path) => match plain_file::read_text(path, plain_file::MOST_TEXT) {
                 Ok(token) => Ok(Some(token.trim().to_owned())),
                 Err(error) => Err(Failure::Message(format!("{}: {error}", path.display()))),
             },
@@ -102,23 +104,44 @@ Examples:
   metricc ingest --source payments log/*.ndjson
   metricc ingest --source payments april.parquet may.csv
   metricc ingest --source payments events.ndjson --node http://127.0.0.1:7171
+  metricc ingest --source payments events.ndjson --retry-for 60s   wait for a node that is starting
+
+The command returns when answers of the node include the events, and prints their frontier.
 
 Each request has an idempotency key made of the name of the file, the position in it and the
-records. After an interruption, run the same command again: the node skips the requests that it
-already has.
+records, and the node says which requests of the file it has. So run the same command again after
+an interruption, or when the file has grown: only what is new is sent.
+
+Records that do not decode are rejected: the node keeps them in quarantine, and the command reports
+them.
 
 Exit codes:
-  0  all records are events
-  1  some were quarantined
+  0  sent
+  1  all records or more than `--max-rejected` were rejected
   2  the node or a file cannot be read, or wrong usage")]
 pub(crate) struct IngestArguments {
-    /// Files of events: `.ndjson`, `.jsonl`, `.csv` with a header, or `.parquet`
+    /// Files of events: `.ndjson`, `.jsonl`, `.json`, `.csv` or `.tsv` with a header, or `.parquet`; they may be
+    /// compressed (.gz, .zst, .bz2). `-` reads stdin
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Source of the events
     #[arg(long, value_name = "NAME")]
     pub(crate) source: String,
-    /// Events per request; another number gives the requests other idempotency keys
+    /// Format of all files, where their names do not tell it: parquet, ndjson, json, csv or tsv
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// Character between the cells of CSV, such as `;`, or `tab` [default: `,`]
+    #[arg(long, value_name = "CHARACTER")]
+    pub(crate) delimiter: Option<String>,
+    #[command(flatten)]
+    pub(crate) rejections: RejectionArguments,
+    /// Return when the events are durable, without waiting until they are readable
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Wait so long for a node that does not answer yet, such as `60s`
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_time)]
+    pub(crate) retry_for: i64,
+    /// Events per request
     #[arg(long, value_name = "N", default_value_t = FILE_RECORDS as u32, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) events: u32,
     #[command(flatten)]
@@ -174,11 +197,14 @@ Examples:
   metricc query revenue --key country=IN --plot          draw a chart
   metricc query revenue --key country=IN --explain       show the parts from batch and from the tail
   metricc query revenue --at 120                         the rows as of that frontier
+  metricc query revenue --wait 120                       the newest rows, from that frontier on
 
 A node that has just started reads its log first; the command waits up to two minutes for it.
+`metricc ingest` prints the frontier that `--wait` takes.
 
 Exit codes:
   0  answered
+  1  the frontier of `--wait` was not reached in the time of `--wait-for`
   2  the node cannot be reached or rejects the request, or wrong usage")]
 pub(crate) struct QueryArguments {
     /// Metric to read; without it, the metrics are listed
@@ -197,6 +223,12 @@ pub(crate) struct QueryArguments {
     /// Read at this past frontier: one offset per partition of its sources
     #[arg(long, value_name = "OFFSET,…", value_delimiter = ',', conflicts_with = "live")]
     pub(crate) at: Option<Vec<u64>>,
+    /// Wait until the answer covers this frontier: one offset per partition of its sources
+    #[arg(long, value_name = "OFFSET,…", value_delimiter = ',', conflicts_with = "at")]
+    pub(crate) wait: Option<Vec<u64>>,
+    /// How long to wait for the frontier of `--wait`
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time)]
+    pub(crate) wait_for: i64,
     /// Also show the merged parts of the log, and the end of the log at that time
     #[arg(long)]
     pub(crate) receipt: bool,
@@ -209,11 +241,19 @@ pub(crate) struct QueryArguments {
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) output: QueryFormat,
+    /// Print hashes in full, not their first twelve digits
+    #[arg(long)]
+    pub(crate) full_hashes: bool,
     /// Maximum number of rows in a table; 0 shows all
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub(crate) limit: usize,
     #[command(flatten)]
     pub(crate) node: NodeArguments,
+}
+
+/// A time that is written as in the language, in microseconds.
+fn parse_time(text: &str) -> Result<i64, String> {
+    metricc_ir::text::duration::parse(text).map_err(|problem| problem.to_string())
 }
 
 fn parse_key(text: &str) -> Result<(String, String), String> {

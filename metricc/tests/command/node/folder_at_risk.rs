@@ -84,8 +84,9 @@ fn f34_a_log_that_is_shorter_than_its_view_starts_only_when_the_loss_is_accepted
     assert_eq!(node.rows("total").1, 0, "nothing is left, and this is said");
     assert_eq!(node.post("r9", &body(20, 22)).expect("an answer").status, 200);
     node.until(|node| node.rows("total").0.first().is_some_and(|row| row["value"] == 41));
+    node.until(|node| node.source()["view"] == serde_json::json!([2]));
     assert_eq!(node.stop(), Some(0));
-    // The loss was accepted once; the log and its new view agree from then on.
+    // The log and its new view agree from then on.
     home.ready();
 }
 

@@ -39,7 +39,7 @@ fn with_files() -> (Home, Node) {
     let node = home.ready();
     let path = home.path().join("events.csv");
     let (code, _, said) = node.run(&["ingest", "--source", "events", path.to_str().expect("a path")]);
-    assert_eq!((code, said.as_str()), (Some(0), "events: 120 events\n"));
+    assert_eq!((code, said.as_str()), (Some(0), "events: 120 events\nreadable at frontier 120\n"));
     node.catch_up();
     (home, node)
 }
@@ -60,7 +60,7 @@ fn csv_and_parquet_files_give_the_same_events() {
     let path = find().expect("a file");
     let (code, _, said) =
         copy.run(&["ingest", "--source", "events", "--events", "50", path.to_str().expect("a path")]);
-    assert_eq!((code, said.as_str()), (Some(0), "events: 120 events\n"));
+    assert_eq!((code, said.as_str()), (Some(0), "events: 120 events\nreadable at frontier 120\n"));
     copy.catch_up();
     for metric in ["money", "n", "share"] {
         assert_eq!(copy.rows(metric).0, node.rows(metric).0, "{metric}");
@@ -68,7 +68,7 @@ fn csv_and_parquet_files_give_the_same_events() {
     // Sending the file again repeats three known requests.
     let (_, _, said) =
         copy.run(&["ingest", "--source", "events", "--events", "50", path.to_str().expect("a path")]);
-    assert!(said.contains("3 requests that the node had already"), "{said}");
+    assert!(said.contains("120 records were in the log already (3 requests)"), "{said}");
 }
 
 #[test]
@@ -79,7 +79,10 @@ fn f23_a_file_without_the_columns_of_the_source_is_rejected_as_a_whole() {
         ("text/csv", "at,kind\n", 422, "no column `amount`"),
         ("text/csv; charset=utf-8", "at,kind,amount,amount\n", 422, "amount"),
         ("application/vnd.apache.arrow.stream", "PAR1", 400, "no Arrow IPC stream"),
-        ("application/json", "{}", 400, "an array of events is expected"),
+        ("application/json", "[{}", 400, "line 1: it ends in the middle of an element of the array"),
+        ("application/x-ndjson", "[{}]", 400, "it is a JSON array"),
+        ("text/csv; charset=latin1", "at,kind,amount\n", 415, "charset `latin1` is not supported"),
+        ("text/csv", "at;kind;amount\n", 422, "`;` between its cells: say `delimiter=;`"),
         ("text/plain", "{}", 415, "application/vnd.apache.arrow.stream"),
     ] {
         let answer = post(&node, form, body.as_bytes());
@@ -252,4 +255,35 @@ fn keys_that_look_like_numbers_are_used_as_written() {
         std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777
     };
     assert_eq!((mode("views"), mode("log/journal")), (0o700, 0o700));
+}
+
+#[test]
+fn what_could_not_be_computed_is_said_in_every_format() {
+    let package = "source events { at: timestamp time  a: int  k: string }\n\
+                   metric m = { n: count(), s: sum(a * a * a) } { from events  by k  unit EUR }\n";
+    let home = Home::new(package, "");
+    let node = home.ready();
+    let record = |k: &str, a: i64| format!("{{\"at\":\"2026-04-25T00:00:00Z\",\"a\":{a},\"k\":\"{k}\"}}\n");
+    let body = record("none", i64::MAX) + &record("\\u001b[2J", 2);
+    assert_eq!(post(&node, "application/x-ndjson", body.as_bytes()).status, 200);
+    node.catch_up();
+    let answer = node.get("/v1/metrics/m").json();
+    assert_eq!(answer["rows"][1]["overflow"], json!({ "s": 1 }), "{answer}");
+    assert_eq!((&answer["rows"][1]["value"]["s"], &answer["unit"]), (&json!(null), &json!("EUR")));
+    let stated = "metricc-overflow: {\"s\":{\"rows\":1,\"events\":1}}";
+    for format in ["csv", "arrow"] {
+        let head = node.get(&format!("/v1/metrics/m?format={format}")).head;
+        assert!(head.contains(stated), "{format}: {head}");
+        let (code, _, said) = node.run(&["query", "m", "--output", format]);
+        assert_eq!(code, Some(0));
+        assert!(said.contains("{\"s\":{\"rows\":1,\"events\":1}}"), "{format}: {said}");
+    }
+    let (code, table, said) = node.run(&["query", "m"]);
+    assert_eq!(code, Some(0));
+    assert!(said.contains("`m.s`: 1 row could not be computed"), "{said}");
+    assert!(table.starts_with("m [EUR]\n"), "{table}");
+    assert!(
+        table.contains("\"none\"") && table.contains("\\u001b[2J") && !table.contains('\u{1b}'),
+        "{table}"
+    );
 }

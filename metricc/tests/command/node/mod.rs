@@ -6,8 +6,10 @@ mod bank;
 mod disk_full;
 mod folder_at_risk;
 mod formats;
+mod ingest;
 mod kills;
 mod past_frontiers;
+mod ranges;
 mod serving;
 mod slow_fsync;
 mod tables;
@@ -104,6 +106,7 @@ impl Home {
         let output = Command::new(env!("CARGO_BIN_EXE_metricc"))
             .current_dir(self.path())
             .args(["run", "events.metric", "--source", "events=all", "--output", "json"])
+            .args(["--max-rejected", "100%"])
             .output()
             .expect("the command starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -78,6 +78,55 @@ fn files_of_all_formats_are_ingested_once_and_moved() {
 }
 
 #[test]
+fn files_are_taken_by_what_they_hold_and_what_is_wrong_with_them_is_said() {
+    let home = Home::new(PACKAGE, &format!("{}delimiter = \";\"\n", config()));
+    let node = home.ready();
+    let time = "2026-04-25T10:00:00Z";
+    put(&home, "a.json", &format!("[\n{{\"at\":\"{time}\",\n\"n\":1}},\n{{\"at\":\"{time}\",\"n\":2}}\n]"));
+    put(&home, "b.csv", &format!("at;n\n{time};10\n{time};x\n\"{time}\n{time};20\n"));
+    // Neither has records; the header of the one is not that of the source.
+    put(&home, "garbage.csv", "when;what\n");
+    put(&home, "header.csv", "at;n\n");
+    put(&home, "array.ndjson", "[\n{}\n]\n");
+    until_done(&home, &node, 5);
+    let inbox = home.path().join("inbox");
+    assert_eq!(names(&inbox.join("done")), ["a.json", "b.csv", "header.csv"]);
+    assert_eq!(names(&inbox.join("refused")), ["array.ndjson", "garbage.csv"]);
+    assert_eq!(node.rows("total").0[0]["value"], json!(33));
+    let status = &node.source()["since_start"];
+    assert_eq!((&status["records"], &status["quarantined"]), (&json!(6), &json!(2)), "{status}");
+    let problems: Vec<&str> = status["rejections"]
+        .as_array()
+        .expect("reasons")
+        .iter()
+        .map(|reason| reason["problem"].as_str().expect("a text"))
+        .collect();
+    assert!(problems.contains(&"a quote is opened and not closed"), "{problems:?}");
+    let grouped = node.get("/v1/sources/events/quarantine?grouped=true").body;
+    assert_eq!(grouped.lines().count(), 2, "{grouped}");
+    assert!(grouped.contains("\"field\":\"n\"") && grouped.contains("\"value\":\"x\""), "{grouped}");
+}
+
+#[test]
+fn fields_that_no_record_has_are_in_the_answer_and_in_the_status() {
+    let home = Home::new(
+        "source events { at: timestamp time  user_id: string? }\nmetric users = distinct(user_id ?? \"?\") { from events }\n",
+        "",
+    );
+    let node = home.ready();
+    let path = home.path().join("a.ndjson");
+    std::fs::write(&path, "{\"at\":\"2026-04-25T10:00:00Z\",\"userId\":\"a\"}\n".repeat(3)).expect("a file");
+    let (code, _, said) = node.run(&["ingest", "--source", "events", path.to_str().expect("a path")]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("no record has field `user_id`") && said.contains("did you mean `userId`?"),
+        "{said}"
+    );
+    let absent = &node.source()["since_start"]["absent"];
+    assert_eq!(*absent, json!([{ "field": "user_id", "lookalike": "userId" }]));
+}
+
+#[test]
 fn a_node_that_is_killed_in_the_middle_of_a_file_ingests_the_rest_once() {
     let home = Home::new(PACKAGE, config());
     let mut n_cut = 0;
@@ -118,4 +167,21 @@ fn a_file_sent_by_command_and_by_folder_is_ingested_once() {
     put(&home, "a.ndjson", &lines(0, 12_000));
     until_done(&home, &node, 1);
     assert_eq!(node.rows("seen").0[0]["value"], json!(12_000));
+}
+
+#[test]
+fn a_file_that_comes_again_with_more_lines_adds_those() {
+    let home = Home::new(PACKAGE, config());
+    let node = home.ready();
+    put(&home, "a.ndjson", &lines(0, 3));
+    until_done(&home, &node, 1);
+    put(&home, "a.ndjson", &lines(0, 5));
+    until_done(&home, &node, 2);
+    assert_eq!(node.rows("seen").0[0]["value"], json!(5));
+    // The command has the same requests as the folder.
+    let path = home.path().join("a.ndjson");
+    std::fs::write(&path, lines(0, 6)).expect("a file");
+    let (_, _, said) = node.run(&["ingest", "--source", "events", path.to_str().expect("a path")]);
+    assert!(said.starts_with("events: 1 event; 5 records were in the log already (2 requests)"), "{said}");
+    assert_eq!(node.rows("total").0[0]["value"], json!(15));
 }

@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprMethodCall, Lit};
 
 use super::Writer;
+use super::window::is_calendar_unit;
 use crate::language_text::LanguageText;
 use crate::rust_syntax::{listed, matched, range};
 use crate::scope::Scope;
@@ -126,7 +127,7 @@ impl Writer<'_> {
                 _ => {}
             }
             match argument {
-                Expr::Call(unit) if function == "truncate" && place == 1 => {
+                unit if catalogue::is_width(function, place) && is_calendar_unit(unit) => {
                     let Some((unit, name)) = self.calendar_unit(unit) else { continue };
                     out.push(&unit.to_string(), unit.span());
                     calendar = Some(name);

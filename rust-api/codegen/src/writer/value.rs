@@ -193,6 +193,10 @@ impl Writer<'_> {
                 let known = self.definition.field(name).unwrap_or(&text);
                 out.push(known, name.span());
             }
+            // Only the checker knows which values are records.
+            (Some(Binding::Name(record)), Member::Named(name)) => {
+                out.push(&format!("{record}.{}", name.unraw()), name.span());
+            }
             (Some(Binding::Metric(metric)), Member::Named(name)) => {
                 out.push(&format!("{metric}.{}", name.unraw()), name.span());
             }

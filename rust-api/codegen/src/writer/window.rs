@@ -10,6 +10,17 @@ use crate::language_text::LanguageText;
 /// Calendar units, which are functions of a zone in Rust.
 const CALENDAR_UNITS: [&str; 6] = ["day", "week", "week_from", "month", "quarter", "year"];
 
+/// Whether it is a unit of a calendar: a call of a function, perhaps with another first day of the week.
+pub(crate) fn is_calendar_unit(expr: &Expr) -> bool {
+    match expr {
+        Expr::Call(_) => true,
+        Expr::MethodCall(steps) => {
+            steps.method == "weeks_from" && matches!(steps.receiver.as_ref(), Expr::Call(_))
+        }
+        _ => false,
+    }
+}
+
 impl Writer<'_> {
     pub(crate) fn every(&mut self, call: &ExprMethodCall) {
         let Some(argument) = self.only_argument(call) else { return };
@@ -21,14 +32,12 @@ impl Writer<'_> {
 
     /// A duration, or a unit of a calendar: `1h`, `day("Asia/Kolkata")`.
     pub(crate) fn width(&mut self, expr: &Expr, out: &mut LanguageText) {
-        match expr {
-            Expr::Call(unit) => {
-                let Some((name, calendar)) = self.calendar_unit(unit) else { return };
-                out.push(&name.to_string(), name.span());
-                out.push(&format!(" in {calendar}"), unit.span());
-            }
-            other => self.literal_only(other, out),
+        if !is_calendar_unit(expr) {
+            return self.literal_only(expr, out);
         }
+        let Some((name, calendar)) = self.calendar_unit(expr) else { return };
+        out.push(&name.to_string(), name.span());
+        out.push(&format!(" in {calendar}"), expr.span());
     }
 
     pub(crate) fn sliding(&mut self, call: &ExprMethodCall, first: &str, second: &str) {
@@ -65,8 +74,10 @@ impl Writer<'_> {
         self.unit = Some(text);
     }
 
-    /// `day("Asia/Kolkata")`, `week_from("America/New_York", "sunday")`: the unit, and the calendar's name.
-    pub(crate) fn calendar_unit(&mut self, call: &syn::ExprCall) -> Option<(Ident, String)> {
+    /// `day("Asia/Kolkata")`, `day("Asia/Kolkata").weeks_from("sunday")`, `week_from("America/New_York", "sunday")`: the
+    /// unit, and the calendar's name.
+    pub(crate) fn calendar_unit(&mut self, expr: &Expr) -> Option<(Ident, String)> {
+        let (call, start) = self.unit_call(expr)?;
         let unit = match call.func.as_ref() {
             Expr::Path(path) => path.path.segments.last().map(|segment| segment.ident.clone()),
             _ => None,
@@ -88,8 +99,13 @@ impl Writer<'_> {
         let is_from = unit == "week_from";
         let unit = if is_from { Ident::new("week", unit.span()) } else { unit };
         let (zone, week) = match strings.as_slice() {
-            [zone] if !is_from => (*zone, "monday".to_owned()),
-            [zone, week] if is_from => (*zone, week.value()),
+            [zone] if !is_from => (*zone, start.map_or_else(|| "monday".to_owned(), syn::LitStr::value)),
+            [zone, week] if is_from && start.is_none() => (*zone, week.value()),
+            [_, _] if is_from => {
+                let help = "the first day of the week is given twice\n\nhelp: remove `.weeks_from(…)`";
+                self.problems.push(unit.span(), help);
+                return None;
+            }
             _ if is_from => {
                 let help = "the zone or the first day of the week is missing\n\nhelp: write `week_from(\"America/New_York\", \"sunday\")`";
                 self.problems.push(unit.span(), help);
@@ -102,6 +118,24 @@ impl Writer<'_> {
             }
         };
         Some((unit, self.calendar(&zone.value(), &week, zone.span())))
+    }
+
+    /// The call that names a unit, and the day of `weeks_from`.
+    fn unit_call<'b>(&mut self, expr: &'b Expr) -> Option<(&'b syn::ExprCall, Option<&'b syn::LitStr>)> {
+        let steps = match expr {
+            Expr::Call(call) => return Some((call, None)),
+            Expr::MethodCall(steps) => steps,
+            _ => return None,
+        };
+        let Expr::Call(call) = steps.receiver.as_ref() else { return None };
+        match self.only_argument(steps)? {
+            Expr::Lit(syn::ExprLit { lit: Lit::Str(day), .. }) => Some((call, Some(day))),
+            other => {
+                let help = "the first day of the week is a string\n\nhelp: write `.weeks_from(\"sunday\")`";
+                self.problems.push_on(other, help);
+                None
+            }
+        }
     }
 
     /// The name of the calendar of a zone.

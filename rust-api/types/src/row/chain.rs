@@ -30,6 +30,14 @@ pub fn week_from(_: Text, _: Text) -> Calendar {
     Calendar
 }
 
+impl Calendar {
+    /// The same, of a calendar whose weeks start on another day than Monday, such as `"sunday"`: readers may roll its
+    /// days up to weeks.
+    pub fn weeks_from(self, _: Text) -> Calendar {
+        self
+    }
+}
+
 /// The rows of a group, of which aggregates are taken.
 #[derive(Debug)]
 pub struct Group<R>(PhantomData<R>);

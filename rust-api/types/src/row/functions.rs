@@ -102,6 +102,7 @@ of_time! {
         quarter quarter_in "The quarter of the year, 1 to 4.",
         month month_in "The month, 1 to 12.",
         week week_in "The ISO week, 1 to 53.",
+        iso_year iso_year_in "The year of the ISO week, which at New Year may differ from `year`.",
         day day_in "The day of the month, 1 to 31.",
         hour hour_in "The hour, 0 to 23.",
         minute minute_in "The minute, 0 to 59.",
@@ -112,17 +113,30 @@ of_time! {
         quarter quarter_in "The quarter of the year, 1 to 4.",
         month month_in "The month, 1 to 12.",
         week week_in "The ISO week, 1 to 53.",
+        iso_year iso_year_in "The year of the ISO week, which at New Year may differ from `year`.",
         day day_in "The day of the month, 1 to 31.",
         weekday weekday_in "The day of the week, 1 for Monday to 7 for Sunday.";
 }
 
+impl Day {
+    /// The number of a period, of a width or of a unit in a calendar, counted from that of 1970-01-01.
+    pub fn period<W>(self, _: W) -> Num {
+        Num
+    }
+}
+
 impl Instant {
+    /// The number of a period, of a width or of a unit in a calendar, counted from that of 1970-01-01.
+    pub fn period<W>(self, _: W) -> Num {
+        Num
+    }
+
     /// The start of the bucket that a timestamp lies in: of a duration, or of a unit such as `day` in a calendar.
     pub fn truncate<W>(self, _: W) -> Instant {
         self
     }
 
-    /// The date of a timestamp.
+    /// The date of a timestamp; a date is its own.
     pub fn date(self) -> Day {
         Day
     }

@@ -207,8 +207,9 @@ impl Scope<'_> {
                 format!("funnel({text}, {}, within: {within})", steps.join(", "))
             }
             "retention" => {
-                let period = self.one_of(&[Sort::Int, Sort::Date]);
-                let period = self.expr(period, DEPTH).text;
+                // Numbers that begin anew are refused.
+                let period = if self.chance(0.5) { self.period(DEPTH) } else { self.expr(Sort::Date, DEPTH) };
+                let period = period.text;
                 let n_periods = self.one_of(&["1", "3", "7"]);
                 format!("retention({text}, {period}, {n_periods})")
             }

@@ -1,9 +1,10 @@
 //! The clauses after `from`: steps, names, filter, keys, window.
 
+use metricc_ir::Kind;
 use rand::Rng;
 
 use super::fragment::{Absence, Fragment, Sort};
-use super::rows::{SORTS, Scope};
+use super::rows::{SORTS, Scope, add_names};
 use crate::generate::Random;
 use crate::generate::sources::Shape;
 
@@ -41,9 +42,20 @@ impl Scope<'_> {
     fn steps(&mut self, lines: &mut Vec<String>) {
         let n_steps = self.one_of(&[0, 0, 0, 0, 1, 1, 2]);
         for step in 0..n_steps {
-            let (list, sort) = match self.random.random_range(0..3) {
+            let name = format!("element{step}");
+            let (list, sort) = match self.random.random_range(0..4) {
                 0 if self.shape.has_lists => ("tags".to_owned(), Sort::Text),
                 1 if self.shape.has_lists => ("codes".to_owned(), Sort::Int),
+                2 if self.shape.has_lists => {
+                    let source = self.shape.source();
+                    let items = source.fields.iter().find(|field| field.name == "items");
+                    let items = items.unwrap_or_else(|| panic!("there are items"));
+                    let Kind::List(item) = &items.ty.kind else { panic!("`items` is a list") };
+                    self.note("each");
+                    lines.push(format!("each {name} in items"));
+                    add_names(&name, item, &mut self.names);
+                    continue;
+                }
                 _ => {
                     self.note("split");
                     let text = self.value(Sort::Text, 1);
@@ -51,7 +63,6 @@ impl Scope<'_> {
                 }
             };
             self.note("each");
-            let name = format!("element{step}");
             lines.push(format!("each {name} in {list}"));
             self.names.push(Fragment::new(name, sort, Absence::Never));
         }

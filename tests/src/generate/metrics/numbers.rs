@@ -6,12 +6,13 @@ use super::fragment::{Absence, Fragment, Sort};
 use super::rows::Scope;
 
 /// Parts of a date, followed by parts of a time of day.
-const PARTS: [&str; 9] = ["year", "quarter", "month", "week", "day", "weekday", "hour", "minute", "second"];
-const N_DATE_PARTS: usize = 6;
+const PARTS: [&str; 10] =
+    ["year", "quarter", "month", "week", "iso_year", "day", "weekday", "hour", "minute", "second"];
+const N_DATE_PARTS: usize = 7;
 
 impl Scope<'_> {
     pub(super) fn int(&mut self, depth: usize) -> Fragment {
-        match self.random.random_range(0..13) {
+        match self.random.random_range(0..15) {
             0..4 => {
                 let (left, right) = (self.value(Sort::Int, depth), self.value(Sort::Int, depth));
                 self.arithmetic(&left, &right)
@@ -21,6 +22,7 @@ impl Scope<'_> {
             6 => self.length(depth),
             7..11 => self.part(depth),
             11 => self.whole(depth),
+            12 | 13 => self.period(depth),
             _ => self.tested(),
         }
     }
@@ -155,6 +157,21 @@ impl Scope<'_> {
         let value = self.value(sort, depth);
         let calendar = self.in_calendar();
         Fragment::new(format!("({part}({}){calendar})", value.text), Sort::Int, value.absence)
+    }
+
+    /// The number of a period.
+    pub(super) fn period(&mut self, depth: usize) -> Fragment {
+        let sort = self.one_of(&[Sort::Timestamp, Sort::Timestamp, Sort::Date]);
+        let value = self.value(sort, depth);
+        let text = if self.chance(0.3) {
+            self.note("period of a width");
+            format!("period({}, {})", value.text, self.one_of(&["1h", "90m", "7d", "36h", "250ms"]))
+        } else {
+            self.note("period in a calendar");
+            let unit = self.one_of(&["day", "week", "month", "quarter", "year"]);
+            format!("(period({}, {unit}){})", value.text, self.in_calendar())
+        };
+        Fragment::new(text, Sort::Int, value.absence)
     }
 
     /// `int` of a decimal or a float.

@@ -1,5 +1,6 @@
 //! Expressions over the fields of an event: the scope, and what all types have in common.
 
+use metricc_ir::{Kind, Type};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
@@ -17,6 +18,38 @@ pub(super) struct Scope<'a> {
     pub(super) uses: Uses,
     /// The aggregate whose argument or filter is being written.
     pub(super) aggregate: Option<&'static str>,
+}
+
+/// Adds a name with its sort; of a record, its fields.
+pub(super) fn add_names(name: &str, ty: &Type, names: &mut Vec<Fragment>) {
+    let sort = match &ty.kind {
+        Kind::Bool => Sort::Bool,
+        Kind::Int => Sort::Int,
+        Kind::Decimal { precision, scale } => Sort::Decimal(*precision, *scale),
+        Kind::Float => Sort::Float,
+        Kind::String => Sort::Text,
+        Kind::Enum(names) if names[0] == "low" => Sort::Level,
+        Kind::Enum(_) => Sort::Status,
+        Kind::Date => Sort::Date,
+        Kind::Timestamp => Sort::Timestamp,
+        Kind::Duration => Sort::Duration,
+        Kind::Record(fields) => {
+            for field in fields.iter() {
+                let optional = ty.optional || field.ty.optional;
+                let part = Type { optional, ..field.ty.clone() };
+                add_names(&format!("{name}.{}", field.name), &part, names);
+            }
+            return;
+        }
+        Kind::Int128 | Kind::List(_) => return,
+    };
+    let absence = match (ty.optional, sort) {
+        (true, _) => Absence::Declared,
+        // The field of a source may be NaN; that of a record may not.
+        (false, Sort::Float) if !name.contains('.') => Absence::Overflow,
+        (false, _) => Absence::Never,
+    };
+    names.push(Fragment::new(name, sort, absence));
 }
 
 /// All sorts that fields have.
@@ -37,26 +70,10 @@ pub(super) const SORTS: [Sort; 11] = [
 impl Scope<'_> {
     /// The scope with the scalar fields of the source.
     pub(super) fn new(random: &mut Random, shape: Shape) -> Scope<'_> {
-        use metricc_ir::Kind;
         let source = shape.source();
-        let names = source.fields.iter().filter_map(|field| {
-            let sort = match &field.ty.kind {
-                Kind::Bool => Sort::Bool,
-                Kind::Int => Sort::Int,
-                Kind::Decimal { precision, scale } => Sort::Decimal(*precision, *scale),
-                Kind::Float => Sort::Float,
-                Kind::String => Sort::Text,
-                Kind::Enum(names) if names[0] == "low" => Sort::Level,
-                Kind::Enum(_) => Sort::Status,
-                Kind::Date => Sort::Date,
-                Kind::Timestamp => Sort::Timestamp,
-                Kind::Duration => Sort::Duration,
-                Kind::Int128 | Kind::List(_) | Kind::Record(_) => return None,
-            };
-            let absence = if field.ty.optional { Absence::Declared } else { Absence::Never };
-            Some(Fragment::new(field.name.clone(), sort, absence))
-        });
-        Scope { random, shape, names: names.collect(), uses: Uses::default(), aggregate: None }
+        let mut names = Vec::new();
+        source.fields.iter().for_each(|field| add_names(&field.name, &field.ty, &mut names));
+        Scope { random, shape, names, uses: Uses::default(), aggregate: None }
     }
 
     /// Notes that a function or operator is used here.

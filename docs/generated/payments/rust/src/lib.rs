@@ -6,8 +6,8 @@
 //! `subscribe` over a [`Serving`]: one of this process, or a node ([`HttpServing`]).
 
 pub use metricc::{
-    Cohort, Decimal, Estimate, HttpServing, Ranked, Row, Serving, ServingError,
-    TypedRows, Window, jiff,
+    Cohort, Decimal, Estimate, HttpServing, RangeBound, Ranked, Row, Serving,
+    ServingError, TypedRows, Window, jiff,
 };
 
 /// One module per metric, apart from the rest, so that a metric may have any name.

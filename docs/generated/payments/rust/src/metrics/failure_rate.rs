@@ -6,12 +6,12 @@
 //! metric failure_rate = (count() where status == "failed") / count() {
 //!   from payments
 //!   every day in india
-//!   unit percent
+//!   unit ratio
 //! }
 //! ```
 
 use std::pin::Pin;
-use ::metricc::jiff::Timestamp;
+use ::metricc::RangeBound;
 use ::metricc::{Metric, Serving, ServingError, TypedRows};
 
 /// The metric has no keys.
@@ -44,7 +44,7 @@ impl ::metricc::Definition for Definition {
     const NAME: &'static str = "failure_rate";
     const PACKAGE: &'static str = include_str!("../package.metric");
     const HASH: Option<&'static str> = Some(
-        "12a1f7d3401367d0e975a2ce897bdc5bc3cc674870886e0e0a99f2a8047e6844",
+        "e75022c1e2b577d35a5fc06eee24b5d13fedd053e5cbcd1ce7227372493c98d5",
     );
     fn value(
         json: &str,
@@ -67,14 +67,15 @@ pub async fn get(
     METRIC.get(serving, key).await
 }
 
-/// The rows of all keys whose windows start at or after `from` and before `to`.
+/// The rows of all keys whose windows start at or after `from` and before `to`: dates of the metric's own
+/// calendar (UTC if it has none), or instants.
 ///
 /// # Errors
 /// If there is no answer, or the answer is for another definition.
 pub async fn range(
     serving: &dyn Serving,
-    from: Timestamp,
-    to: Timestamp,
+    from: impl Into<RangeBound>,
+    to: impl Into<RangeBound>,
 ) -> Result<TypedRows<Definition>, ServingError> {
     METRIC.range(serving, from, to).await
 }

@@ -12,7 +12,7 @@
 //! ```
 
 use std::pin::Pin;
-use ::metricc::jiff::Timestamp;
+use ::metricc::RangeBound;
 use ::metricc::{Metric, Serving, ServingError, TypedRows};
 
 /// One value of each key.
@@ -72,14 +72,15 @@ pub async fn get(
     METRIC.get(serving, key).await
 }
 
-/// The rows of all keys whose windows start at or after `from` and before `to`.
+/// The rows of all keys whose windows start at or after `from` and before `to`: dates of the metric's own
+/// calendar (UTC if it has none), or instants.
 ///
 /// # Errors
 /// If there is no answer, or the answer is for another definition.
 pub async fn range(
     serving: &dyn Serving,
-    from: Timestamp,
-    to: Timestamp,
+    from: impl Into<RangeBound>,
+    to: impl Into<RangeBound>,
 ) -> Result<TypedRows<Definition>, ServingError> {
     METRIC.range(serving, from, to).await
 }

@@ -1,0 +1,350 @@
+//! What a client has to know of the HTTP API, as data: parameters, errors and their fields. The node's answers, the
+//! messages about wrong parameters, and the OpenAPI document of `metricc compile` are made of it.
+
+use crate::Format;
+
+/// The address that `metricc serve` listens at unless it is configured.
+pub const DEFAULT_NODE: &str = "http://127.0.0.1:7171";
+
+/// The values of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterValue {
+    /// A date, such as `2026-04-25`, or RFC 3339, such as `2026-04-25T00:00:00Z`.
+    Bound,
+    /// `true` or `false`.
+    Bool,
+    /// Offsets, separated by commas.
+    Frontier,
+    /// The name of a [`Format`].
+    Format,
+    /// Any text.
+    Text,
+}
+
+/// Which reads a parameter is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterOf {
+    /// All reads.
+    Any,
+    /// Reads of metrics with windows.
+    Windows,
+    /// The read of one metric.
+    One,
+    /// The rows of one metric, which have formats.
+    Rows,
+    /// The read of several metrics.
+    Several,
+}
+
+/// A query parameter of reads. Keys are parameters too, `key.NAME`, and depend on the metric.
+#[derive(Debug, Clone, Copy)]
+pub struct ParameterSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// Its values.
+    pub value: ParameterValue,
+    /// Which reads have it.
+    pub of: ParameterOf,
+    /// What it says, in one phrase.
+    pub doc: &'static str,
+}
+
+const fn parameter(
+    name: &'static str,
+    value: ParameterValue,
+    of: ParameterOf,
+    doc: &'static str,
+) -> ParameterSpec {
+    ParameterSpec { name, value, of, doc }
+}
+
+/// All parameters but keys.
+pub static PARAMETERS: &[ParameterSpec] = &[
+    parameter(
+        "from",
+        ParameterValue::Bound,
+        ParameterOf::Windows,
+        "only windows of the metric that start at or after this date or instant; dates are those of the grain's \
+         calendar, or else of the metric's, or UTC",
+    ),
+    parameter(
+        "to",
+        ParameterValue::Bound,
+        ParameterOf::Windows,
+        "only windows of the metric that start before this date or instant",
+    ),
+    parameter(
+        "grain",
+        ParameterValue::Text,
+        ParameterOf::Windows,
+        "coarser windows, such as `6h`, `week in CALENDAR`, `day in Europe/London`, or `all` for one row of the range",
+    ),
+    parameter("latest", ParameterValue::Bool, ParameterOf::Windows, "only the latest window"),
+    parameter(
+        "at",
+        ParameterValue::Frontier,
+        ParameterOf::Any,
+        "the rows at this frontier: one offset for each partition of the metric's sources",
+    ),
+    parameter(
+        "min_frontier",
+        ParameterValue::Frontier,
+        ParameterOf::Any,
+        "wait until the answer covers this frontier, such as the end of the positions of a receipt",
+    ),
+    parameter(
+        "receipt",
+        ParameterValue::Bool,
+        ParameterOf::Any,
+        "also which parts of the log were merged, and where the log ended",
+    ),
+    parameter(
+        "hash",
+        ParameterValue::Text,
+        ParameterOf::One,
+        "hash of the metric, or of its definition, that the caller was made for",
+    ),
+    parameter(
+        "format",
+        ParameterValue::Format,
+        ParameterOf::Rows,
+        "encoding of the rows; the header `Accept` names it too",
+    ),
+    parameter(
+        "metric",
+        ParameterValue::Text,
+        ParameterOf::Several,
+        "a metric, `NAME` or `NAME@HASH`; repeated for each",
+    ),
+];
+
+impl ParameterValue {
+    /// Names of the values, where there are few.
+    pub fn names(self) -> Vec<&'static str> {
+        match self {
+            ParameterValue::Format => Format::ALL.iter().map(|format| format.name()).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// To read metrics.
+    Read,
+    /// To add events.
+    Ingest,
+}
+
+/// An HTTP status that is no success.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorResponse {
+    /// The status.
+    pub status: u16,
+    /// The values of `error.code`.
+    pub codes: &'static [&'static str],
+    /// When it is given, in one phrase.
+    pub doc: &'static str,
+    /// The requests that may get it.
+    pub of: &'static [Operation],
+}
+
+/// Codes of errors that are not those of reads.
+pub mod code {
+    /// No token, or one that is not known.
+    pub const UNAUTHORIZED: &str = "unauthorized";
+    /// A token without the scope of the request.
+    pub const FORBIDDEN: &str = "forbidden";
+    /// A request of a web page of another site.
+    pub const OTHER_SITE: &str = "other_site";
+    /// A name of the host that is not configured.
+    pub const HOST: &str = "host";
+}
+
+const READ: &[Operation] = &[Operation::Read];
+const INGEST: &[Operation] = &[Operation::Ingest];
+const ALL: &[Operation] = &[Operation::Read, Operation::Ingest];
+
+/// All of them, by status.
+pub static RESPONSES: &[ErrorResponse] = &[
+    ErrorResponse {
+        status: 400,
+        codes: &["request", "body", "encoding", "key"],
+        doc: "invalid request",
+        of: ALL,
+    },
+    ErrorResponse {
+        status: 401,
+        codes: &[code::UNAUTHORIZED],
+        doc: "a token is required, and none or an unknown one was sent",
+        of: ALL,
+    },
+    ErrorResponse {
+        status: 403,
+        codes: &[code::FORBIDDEN, code::OTHER_SITE],
+        doc: "the token does not have the scope, or a page of another site sent the request",
+        of: ALL,
+    },
+    ErrorResponse {
+        status: 404,
+        codes: &["unknown_metric", "unknown_source", "unknown_path"],
+        doc: "the node has no such metric or source",
+        of: ALL,
+    },
+    ErrorResponse { status: 408, codes: &["late"], doc: "the body did not arrive in time", of: INGEST },
+    ErrorResponse {
+        status: 409,
+        codes: &["other_definition"],
+        doc: "the node serves another definition of the metric",
+        of: READ,
+    },
+    ErrorResponse {
+        status: 413,
+        codes: &["too_large"],
+        doc: "more bytes or events than a request may have",
+        of: INGEST,
+    },
+    ErrorResponse {
+        status: 415,
+        codes: &["content_type", "encoding"],
+        doc: "a media type or encoding that the node does not read",
+        of: INGEST,
+    },
+    ErrorResponse {
+        status: 421,
+        codes: &[code::HOST],
+        doc: "the node does not answer under this host name",
+        of: ALL,
+    },
+    ErrorResponse {
+        status: 422,
+        codes: &["columns", "request"],
+        doc: "columns that are not those of the source, or another content under a known `Idempotency-Key`",
+        of: INGEST,
+    },
+    ErrorResponse {
+        status: 429,
+        codes: &["busy"],
+        doc: "too many bytes wait to be written; send again after `Retry-After`",
+        of: INGEST,
+    },
+    ErrorResponse { status: 500, codes: &["failed"], doc: "the node failed", of: ALL },
+    ErrorResponse {
+        status: 503,
+        codes: &["starting", "behind", "closing", "stopped"],
+        doc: "the node is reading its log, is behind `min_frontier`, shuts down, or has stopped writing; send again \
+              after `Retry-After`",
+        of: ALL,
+    },
+    ErrorResponse {
+        status: 507,
+        codes: &["full", "groups"],
+        doc: "no space on disk, or as many groups as are allowed",
+        of: INGEST,
+    },
+];
+
+/// The type of a field of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorField {
+    /// A text.
+    Text,
+    /// A list of texts.
+    Texts,
+    /// One offset for each partition.
+    Frontier,
+}
+
+/// The fields of an error, by name. The first two are always there.
+pub static ERROR_FIELDS: &[(&str, ErrorField, &str)] = &[
+    ("code", ErrorField::Text, "a stable name of the kind of error"),
+    ("message", ErrorField::Text, "what is wrong, for people"),
+    ("frontier", ErrorField::Frontier, "`behind`: the frontier of the answers"),
+    ("known", ErrorField::Texts, "`unknown_metric`: the metrics that are served"),
+    ("metric", ErrorField::Text, "the metric that the error is about"),
+    ("min_frontier", ErrorField::Frontier, "`behind`: the frontier that was asked for"),
+    ("origin", ErrorField::Text, "`starting`: the source that is not served yet"),
+    ("served", ErrorField::Text, "`other_definition`: hash of the metric that is served"),
+    ("wanted", ErrorField::Text, "`other_definition`: hash that the caller was made for"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{ErrorFields, ReadRequest, ServingError};
+
+    #[test]
+    fn every_parameter_of_the_table_is_read_and_no_other() {
+        for spec in PARAMETERS {
+            let text = match spec.value {
+                ParameterValue::Bound => "2026-04-25T00:00:00Z",
+                ParameterValue::Bool => "true",
+                ParameterValue::Frontier => "3,4",
+                ParameterValue::Format => "csv",
+                ParameterValue::Text => "a",
+            };
+            let parameters = vec![(spec.name.to_owned(), text.to_owned())];
+            let read = match spec.of {
+                ParameterOf::Several => ReadRequest::several_of_parameters(parameters).map(drop),
+                _ => ReadRequest::of_parameters("m".to_owned(), parameters).map(drop),
+            };
+            assert!(read.is_ok(), "{}: {read:?}", spec.name);
+        }
+        let all = ReadRequest {
+            from: Some("2026-04-25T00:00:00Z".parse().unwrap()),
+            to: Some("2026-04-25T00:00:00Z".parse().unwrap()),
+            grain: Some("day".to_owned()),
+            latest: true,
+            at: Some(vec![1]),
+            min_frontier: Some(vec![1]),
+            receipt: true,
+            hash: Some("1f".to_owned()),
+            ..ReadRequest::default()
+        };
+        for (name, _) in all.parameters() {
+            assert!(PARAMETERS.iter().any(|spec| spec.name == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_error_of_reads_is_in_the_table() {
+        let errors = [
+            ServingError::UnknownMetric { name: String::new(), known: Vec::new() },
+            ServingError::OtherDefinition {
+                metric: String::new(),
+                served: String::new(),
+                wanted: String::new(),
+            },
+            ServingError::Request(String::new()),
+            ServingError::NotReady { origin: String::new() },
+            ServingError::Behind { wanted: Vec::new(), frontier: Vec::new() },
+            ServingError::Failed("".into()),
+        ];
+        for (status, code) in errors.iter().map(ServingError::status_and_code) {
+            let row = RESPONSES.iter().find(|row| row.status == status && row.codes.contains(&code));
+            assert!(row.is_some_and(|row| row.of.contains(&Operation::Read)), "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn the_fields_of_an_error_are_those_of_the_table() {
+        let text = || Some(String::new());
+        let fields = ErrorFields {
+            code: String::new(),
+            message: String::new(),
+            frontier: Some(Vec::new()),
+            known: Some(Vec::new()),
+            metric: text(),
+            min_frontier: Some(Vec::new()),
+            origin: text(),
+            served: text(),
+            wanted: text(),
+        };
+        let json = serde_json::to_value(fields).unwrap();
+        let names: BTreeSet<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, ERROR_FIELDS.iter().map(|(name, ..)| *name).collect());
+    }
+}

@@ -1,0 +1,441 @@
+//! JSON objects as the fields of a record, in one pass: of the record of a source, and of records within it.
+//!
+//! The paths of all fields make one tree, which is walked along with the object. So a path costs what a member
+//! costs, and what nobody declared is skipped, checked and never built.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use metricc_ir::Step;
+
+use crate::column::Column;
+use crate::decode::{Before, Notes, Problem, Raw, Reject, Slot, absent, excerpt, scalar};
+use crate::json::{Cursor, KeySet, Syntax, unescape};
+use crate::read_stats::FieldStats;
+use crate::record_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
+
+/// How many keys of an object are remembered as the usual ones.
+const MAX_LAYOUT: usize = 256;
+/// How many of the usual keys an object may leave out at once.
+const MAX_LEAP: usize = 16;
+
+/// Reads objects as the fields of one kind of record.
+#[derive(Debug)]
+pub(crate) struct ObjectParser {
+    tree: Members,
+    fields: FieldStates,
+}
+
+/// What is known of the fields while an object is read.
+#[derive(Debug)]
+struct FieldStates {
+    /// For each field, the number of the last object that had it.
+    seen: Vec<u64>,
+    object: u64,
+    /// For each field, the parser of the records that it consists of.
+    inner: Vec<Option<ObjectParser>>,
+}
+
+/// What the parsers of one record share.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub(crate) text: String,
+    /// Values of records in lists that the present record may still have: absent ones cost memory, and no text.
+    pub(crate) n_values_left: usize,
+    /// Values of the present record that are none although something is there.
+    pub(crate) notes: Notes,
+}
+
+/// The members of an object that are read.
+///
+/// Objects mostly have the same keys in the same order. `layout` learns this order, and an object whose keys are some of
+/// it in its order needs neither a look-up nor a check for keys that occur twice: the keys of the layout differ,
+/// and it is walked in one direction.
+#[derive(Debug, Default)]
+struct Members {
+    by_name: HashMap<String, usize>,
+    nodes: Vec<Node>,
+    layout: Vec<(String, Option<usize>)>,
+    /// For each node, the number of the last object that had it.
+    seen: Vec<u64>,
+    object: u64,
+    /// Ignored keys of the present object that were found in the layout.
+    usual: Vec<usize>,
+}
+
+/// A place in the record at which fields are read, or below which they are.
+#[derive(Debug, Default)]
+struct Node {
+    /// The fields that are read here.
+    fields: Vec<usize>,
+    members: Option<Members>,
+    /// By their index, ascending.
+    elements: Vec<(u32, Node)>,
+}
+
+/// The keys of the present object.
+#[derive(Default)]
+struct Keys<'a> {
+    /// Index in the layout after the last key found there.
+    at: usize,
+    /// All ignored keys, once one was not found there.
+    all: Option<KeySet<'a>>,
+}
+
+/// Where the fields of a record are read to.
+struct Target<'t> {
+    decoders: &'t [FieldDecoder],
+    columns: &'t mut [Column],
+    states: &'t mut FieldStates,
+    scratch: &'t mut Scratch,
+}
+
+impl Scratch {
+    /// How many values the records in the lists of a record of this size may have.
+    pub(crate) fn n_values_of(n_bytes: usize) -> usize {
+        10_000 + 4 * n_bytes
+    }
+}
+
+impl ObjectParser {
+    pub(crate) fn new(decoders: &[FieldDecoder]) -> Self {
+        let mut tree = Members::default();
+        for (index, field) in decoders.iter().enumerate() {
+            tree.insert(field.path.steps(), index);
+        }
+        let inner = decoders.iter().map(|field| field.value.record().map(ObjectParser::new)).collect();
+        ObjectParser { tree, fields: FieldStates { seen: vec![0; decoders.len()], object: 0, inner } }
+    }
+
+    /// Reads an object to its end, so that a mistake in its form is found before one in a value counts. `depth`
+    /// counts the arrays and objects around it, itself included.
+    pub(crate) fn walk(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        decoders: &[FieldDecoder],
+        columns: &mut [Column],
+        scratch: &mut Scratch,
+        depth: usize,
+    ) -> Result<Option<Reject>, Syntax> {
+        self.fields.object += 1;
+        let mut target = Target { decoders, columns, states: &mut self.fields, scratch };
+        self.tree.read(cursor, &mut target, depth)
+    }
+
+    /// Whether each field was in an object, be it with null.
+    pub(crate) fn fields_seen(&self, decoders: &[FieldDecoder]) -> Vec<FieldStats> {
+        let seen = self.fields.seen.iter().zip(decoders);
+        seen.map(|(last, field)| FieldStats { seen: *last > 0 || field.is_in_folder }).collect()
+    }
+
+    /// Fills in the fields that the object which was read last does not have.
+    pub(crate) fn fill(&self, decoders: &[FieldDecoder], columns: &mut [Column]) -> Result<(), Reject> {
+        for (index, (field, column)) in decoders.iter().zip(columns).enumerate() {
+            if self.fields.seen[index] != self.fields.object {
+                absent(field, column).map_err(|problem| problem.in_field(index))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads an object as a value of a column of records.
+    fn record(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        decoders: &[FieldDecoder],
+        column: &mut Column,
+        scratch: &mut Scratch,
+        depth: usize,
+    ) -> Result<Option<Problem>, Syntax> {
+        let Some(n_left) = scratch.n_values_left.checked_sub(decoders.len()) else {
+            cursor.skip(depth - 1)?;
+            return Ok(Some(Problem::new("more values than a record of this size may have", "")));
+        };
+        scratch.n_values_left = n_left;
+        let parts = column.parts().expect("a record is read into a column of records");
+        let reject = self.walk(cursor, decoders, parts, scratch, depth)?;
+        let reject = reject.or_else(|| self.fill(decoders, parts).err());
+        column.end_record();
+        Ok(reject.map(Reject::within))
+    }
+}
+
+impl Members {
+    /// Adds a field that stands below the object by these steps, of which the first is a name.
+    fn insert(&mut self, steps: &[Step], field: usize) {
+        let [Step::Name(name), rest @ ..] = steps else { return };
+        let node = match self.by_name.get(name) {
+            Some(&node) => node,
+            None => {
+                self.by_name.insert(name.clone(), self.nodes.len());
+                self.nodes.push(Node::default());
+                self.seen.push(0);
+                self.nodes.len() - 1
+            }
+        };
+        self.nodes[node].insert(rest, field);
+    }
+
+    fn read<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        target: &mut Target<'_>,
+        depth: usize,
+    ) -> Result<Option<Reject>, Syntax> {
+        let (mut first, mut keys, mut reject) = (true, Keys::default(), None);
+        self.object += 1;
+        self.usual.clear();
+        cursor.begin_object(depth)?;
+        while cursor.next_member(&mut first)? {
+            let node = self.key(cursor, &mut keys)?;
+            cursor.expect(b':', "a `:` is expected after a key")?;
+            let found = match node {
+                Some(node) => self.nodes[node].read(cursor, target, depth)?,
+                None => cursor.skip(depth).map(|()| None)?,
+            };
+            reject = reject.or(found);
+        }
+        Ok(reject)
+    }
+
+    /// Reads a key: the node that it names, or none for one that is ignored.
+    fn key<'a>(&mut self, cursor: &mut Cursor<'a>, keys: &mut Keys<'a>) -> Result<Option<usize>, Syntax> {
+        let start = cursor.at();
+        let quoted = cursor.string()?;
+        let key: Cow<'a, str> = if quoted.escaped {
+            let mut key = String::new();
+            unescape(quoted.inner, &mut key).map_err(|problem| Syntax {
+                problem,
+                at: start,
+                ended: false,
+            })?;
+            Cow::Owned(key)
+        } else {
+            Cow::Borrowed(quoted.inner)
+        };
+        let ahead = self.layout.iter().enumerate().skip(keys.at).take(MAX_LEAP);
+        let usual =
+            ahead.into_iter().find(|(_, (name, _))| *name == key).map(|(index, (_, node))| (index, *node));
+        let node = match usual {
+            Some((index, node)) => {
+                keys.at = index + 1;
+                node
+            }
+            None => self.unusual_key(&key, keys),
+        };
+        let is_new = match (node, usual) {
+            (Some(index), _) => std::mem::replace(&mut self.seen[index], self.object) != self.object,
+            (None, Some((index, _))) if keys.all.is_none() => {
+                self.usual.push(index);
+                true
+            }
+            (None, _) => keys.all.get_or_insert_default().insert(key),
+        };
+        if is_new { Ok(node) } else { Err(cursor.repeated_key()) }
+    }
+
+    /// Looks up a key that the layout does not have next, and teaches it to the layout if it has it nowhere.
+    fn unusual_key(&mut self, key: &str, keys: &mut Keys<'_>) -> Option<usize> {
+        let node = self.by_name.get(key).copied();
+        let (layout, usual) = (&self.layout, &self.usual);
+        keys.all.get_or_insert_with(|| {
+            let mut all = KeySet::default();
+            usual.iter().for_each(|&index| {
+                all.insert(Cow::Owned(layout[index].0.clone()));
+            });
+            all
+        });
+        if self.layout.len() < MAX_LAYOUT && self.layout.iter().all(|(name, _)| name != key) {
+            self.layout.insert(keys.at, (key.to_owned(), node));
+            keys.at += 1;
+        }
+        node
+    }
+}
+
+impl Node {
+    fn insert(&mut self, steps: &[Step], field: usize) {
+        match steps {
+            [] => self.fields.push(field),
+            [Step::Name(_), ..] => self.members.get_or_insert_default().insert(steps, field),
+            [Step::Index(index), rest @ ..] => {
+                let place = match self.elements.binary_search_by_key(index, |(index, _)| *index) {
+                    Ok(place) => place,
+                    Err(place) => {
+                        self.elements.insert(place, (*index, Node::default()));
+                        place
+                    }
+                };
+                self.elements[place].1.insert(rest, field);
+            }
+        }
+    }
+
+    /// Reads a value in an object or array at a depth.
+    fn read(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        target: &mut Target<'_>,
+        depth: usize,
+    ) -> Result<Option<Reject>, Syntax> {
+        let is_leaf = self.members.is_none() && self.elements.is_empty();
+        if let ([field], true) = (self.fields.as_slice(), is_leaf) {
+            return target.read(cursor, *field, depth);
+        }
+        let mut reject = None;
+        for field in &self.fields {
+            // Several fields at one place, or one around others, each read it for themselves.
+            reject = reject.or(target.read(&mut cursor.clone(), *field, depth)?);
+        }
+        let below =
+            if is_leaf { cursor.skip(depth).map(|()| None)? } else { self.descend(cursor, target, depth)? };
+        Ok(reject.or(below))
+    }
+
+    /// Reads what is below; where the value is null, that is absent.
+    fn descend(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        target: &mut Target<'_>,
+        depth: usize,
+    ) -> Result<Option<Reject>, Syntax> {
+        match (cursor.peek(), &mut self.members) {
+            (Some(b'{'), Some(members)) => return members.read(cursor, target, depth + 1),
+            (Some(b'['), _) if !self.elements.is_empty() => return self.elements(cursor, target, depth + 1),
+            _ => {}
+        }
+        let start = cursor.at();
+        let raw = raw_of(cursor, &mut target.scratch.text, depth)?;
+        let Some(found) = raw.map(Raw::with_article) else { return Ok(None) };
+        // A field that takes the value as it is says what it is.
+        if !self.fields.is_empty() {
+            return Ok(None);
+        }
+        let wanted = if self.members.is_some() { "an object" } else { "an array" };
+        let problem = format!("{found} where {wanted} is expected on the way");
+        let problem = Problem::new(problem, cursor.since(start));
+        Ok(self.first_field().map(|field| problem.in_field(field)))
+    }
+
+    fn elements(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        target: &mut Target<'_>,
+        depth: usize,
+    ) -> Result<Option<Reject>, Syntax> {
+        cursor.begin_array(depth)?;
+        let (mut first, mut index, mut reject) = (true, 0, None);
+        let mut wanted = self.elements.iter_mut().peekable();
+        while cursor.next_element(&mut first)? {
+            let found = match wanted.next_if(|(wanted, _)| *wanted == index) {
+                Some((_, node)) => node.read(cursor, target, depth)?,
+                None => cursor.skip(depth).map(|()| None)?,
+            };
+            (index, reject) = (index.saturating_add(1), reject.or(found));
+        }
+        Ok(reject)
+    }
+
+    /// The first field that is read here or below.
+    fn first_field(&self) -> Option<usize> {
+        let members = self.members.iter().flat_map(|members| &members.nodes);
+        let below = members.chain(self.elements.iter().map(|(_, node)| node)).filter_map(Node::first_field);
+        self.fields.iter().copied().chain(below).min()
+    }
+}
+
+impl Target<'_> {
+    /// Reads a value to the column of a field.
+    fn read(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        index: usize,
+        depth: usize,
+    ) -> Result<Option<Reject>, Syntax> {
+        let (field, column) = (&self.decoders[index], &mut self.columns[index]);
+        self.states.seen[index] = self.states.object;
+        if cursor.peek() == Some(b'n') {
+            cursor.literal("null")?;
+            return Ok(absent(field, column).err().map(|problem| problem.in_field(index)));
+        }
+        let before = Before::of(column, &self.scratch.notes);
+        let inner = &mut self.states.inner[index];
+        let problem = push(cursor, Slot::Field(field), column, inner, self.scratch, depth)?;
+        let problem = before.settle((index, field), column, &mut self.scratch.notes, problem);
+        Ok(problem.map(|problem| problem.in_field(index)))
+    }
+}
+
+/// Reads a value that is not null and appends it, or gives the reason why it does not decode. The
+/// cursor stands after the value either way.
+fn push(
+    cursor: &mut Cursor<'_>,
+    slot: Slot<'_>,
+    column: &mut Column,
+    inner: &mut Option<ObjectParser>,
+    scratch: &mut Scratch,
+    depth: usize,
+) -> Result<Option<Problem>, Syntax> {
+    let next = cursor.peek();
+    let start = cursor.at();
+    match (&slot.decoder().format, next, &mut *inner) {
+        (ValueFormat::List(element), Some(b'['), _) => {
+            return push_list(cursor, element, column, inner, scratch, depth + 1);
+        }
+        (ValueFormat::Record(fields), Some(b'{'), Some(parser)) => {
+            return parser.record(cursor, fields, column, scratch, depth + 1);
+        }
+        _ => {}
+    }
+    let Scratch { text, notes, .. } = scratch;
+    let Some(raw) = raw_of(cursor, text, depth)? else {
+        return Err(cursor.syntax("a JSON value is expected"));
+    };
+    let put = scalar(raw, slot.decoder()).and_then(|decoded| slot.put(column, decoded, notes));
+    Ok(put.err().map(|problem| Problem { excerpt: excerpt(cursor.since(start)), ..problem }))
+}
+
+/// Reads a value as it stands; `None` for null.
+fn raw_of<'s, 'a: 's>(
+    cursor: &mut Cursor<'a>,
+    text: &'s mut String,
+    depth: usize,
+) -> Result<Option<Raw<'s>>, Syntax> {
+    Ok(Some(match cursor.peek() {
+        Some(b'"') => Raw::Text(cursor.text(text)?),
+        Some(b't') => cursor.literal("true").map(|()| Raw::Bool(true))?,
+        Some(b'f') => cursor.literal("false").map(|()| Raw::Bool(false))?,
+        Some(b'-' | b'0'..=b'9' | b'N' | b'I') => match cursor.not_finite() {
+            Some(name) => Raw::NotFinite(name),
+            None => Raw::Number(cursor.number()?),
+        },
+        Some(b'[') => cursor.skip(depth).map(|()| Raw::Array)?,
+        Some(b'{') => cursor.skip(depth).map(|()| Raw::Object)?,
+        Some(b'n') => return cursor.literal("null").map(|()| None),
+        _ => return Err(cursor.syntax("a JSON value is expected")),
+    }))
+}
+
+fn push_list(
+    cursor: &mut Cursor<'_>,
+    element: &ValueDecoder,
+    column: &mut Column,
+    inner: &mut Option<ObjectParser>,
+    scratch: &mut Scratch,
+    depth: usize,
+) -> Result<Option<Problem>, Syntax> {
+    cursor.begin_array(depth)?;
+    let elements = column.elements().expect("a list is read into a column of lists");
+    let (mut first, mut problem) = (true, None);
+    while cursor.next_element(&mut first)? {
+        let found = if cursor.peek() == Some(b'n') {
+            cursor.literal("null")?;
+            Slot::Element(element).absent(elements).err()
+        } else {
+            push(cursor, Slot::Element(element), elements, inner, scratch, depth)?
+        };
+        problem = problem.or(found);
+    }
+    column.end_list();
+    Ok(problem)
+}

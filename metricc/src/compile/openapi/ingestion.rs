@@ -1,0 +1,130 @@
+//! The paths that take events.
+
+use std::collections::BTreeSet;
+
+use metricc_client::wire::Operation;
+use metricc_ir::Source;
+use metricc_log::BodyFormat;
+use serde_json::{Map, Value, json};
+
+use super::{frontier, in_json, object, operation, reference};
+
+/// The paths of a source.
+pub(super) fn paths(source: &Source) -> [(String, Value); 3] {
+    let name = &source.name;
+    let path = |end: &str| format!("/v1/sources/{name}/{end}");
+    let query = |name: &str, schema: Value, description: &str| json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema });
+    let text = json!({ "type": "string" });
+    let request = object(json!({ "key": text, "positions": positions() }));
+    let requests = object(json!({ "requests": { "type": "array", "items": request } }));
+    let requests = operation(
+        &format!("{name}_requests"),
+        "The requests with an idempotency key that the node remembers, oldest first",
+        Operation::Ingest,
+        vec![query("prefix", text.clone(), "only keys that begin with this text")],
+        in_json(requests),
+    );
+    let of_answers = json!({ "anyOf": [frontier("the frontier of answers"), { "type": "null" }], "description": "null while the \
+                node reads its log" });
+    let served = object(json!({ "served": of_answers, "end": frontier("the end of the log") }));
+    let pattern = json!({ "type": "string", "pattern": "^[0-9]+(,[0-9]+)*$" });
+    let served = operation(
+        &format!("{name}_served"),
+        "The frontier of answers, once it covers `min_frontier` or 20 s have passed",
+        Operation::Ingest,
+        vec![query("min_frontier", pattern, "one offset for each partition of the source")],
+        in_json(served),
+    );
+    [
+        (path("events"), json!({ "post": events(source) })),
+        (path("requests"), json!({ "get": requests })),
+        (path("served"), json!({ "get": served })),
+    ]
+}
+
+fn events(source: &Source) -> Value {
+    let event = reference(&format!("{}_event", source.name));
+    let formats =
+        [BodyFormat::Ndjson, BodyFormat::Json, BodyFormat::Csv { delimiter: b',' }, BodyFormat::Arrow];
+    let content: Map<String, Value> = formats
+        .iter()
+        .map(|format| {
+            let schema = match format {
+                BodyFormat::Json => json!({ "type": "array", "items": event }),
+                BodyFormat::Arrow => json!({ "type": "string", "format": "binary" }),
+                BodyFormat::Csv { .. } => {
+                    json!({ "type": "string", "description": "lines of cells, with a header" })
+                }
+                _ => json!({ "type": "string", "description": "one JSON object a line" }),
+            };
+            (format.media_type().to_owned(), json!({ "schema": schema }))
+        })
+        .collect();
+    let header = |name: &str, schema: Value, description: &str| json!({ "name": name, "in": "header", "required": false, "description": description, "schema": schema });
+    let key = json!({ "type": "string", "minLength": 1, "maxLength": 256 });
+    let parameters = vec![
+        header("Idempotency-Key", key, "a request that is sent again under its key adds nothing"),
+        header("Content-Encoding", json!({ "enum": ["gzip", "zstd", "identity"] }), "how the body is packed"),
+    ];
+    let summary = format!("Add events of `{}`; they are durable when the answer comes", source.name);
+    let id = format!("{}_events", source.name);
+    let mut post = operation(&id, &summary, Operation::Ingest, parameters, in_json(reference("receipt")));
+    post["description"] = json!(source.doc);
+    post["requestBody"] = json!({ "required": true, "content": content });
+    post
+}
+
+/// An event as JSON; what spellings of its fields are read is said in words.
+pub(super) fn event(source: &Source) -> Value {
+    let fields = source.fields.iter().map(|field| {
+        let ty = format!("`{}`", field.ty);
+        let doc = if field.doc.is_empty() { ty } else { format!("{} ({ty})", field.doc) };
+        (field.full_path().root().to_owned(), json!({ "description": doc }))
+    });
+    let properties: Map<String, Value> = fields.collect();
+    let required = source.fields.iter().filter(|field| !field.ty.optional && field.default.is_none());
+    let required: BTreeSet<String> = required.map(|field| field.full_path().root().to_owned()).collect();
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn positions() -> Value {
+    let offset = json!({ "type": "integer", "format": "int64" });
+    let slice = object(json!({ "partition": { "type": "integer" }, "from": offset, "to": offset }));
+    json!({ "type": "array", "items": slice, "description": "where the records are in the log" })
+}
+
+/// The answer to events.
+pub(super) fn receipt() -> Value {
+    let number = |doc: &str| json!({ "type": "integer", "format": "int64", "description": doc });
+    let mut exception = object(json!({
+        "record": number("index of the record in the request, from 0"),
+        "partition": { "type": "integer" },
+        "offset": number("its position in the log"),
+        "verdict": { "enum": ["duplicate", "conflict", "quarantined"] },
+    }));
+    for name in ["field", "problem", "value"] {
+        exception["properties"][name] = json!({ "type": ["string", "null"] });
+    }
+    object(json!({
+        "positions": positions(),
+        "accepted": number("records that decoded and are new"),
+        "duplicates": number("records whose identity an earlier event has"),
+        "conflicts": number("those of the duplicates whose contents differ from those of the event"),
+        "quarantined": number("records that did not decode"),
+        "repeated": { "type": "boolean", "description": "whether the request was in the log already: nothing was added" },
+        "exceptions": { "type": "array", "items": exception },
+    }))
+}
+
+/// `GET /v1/sources`.
+pub(super) fn sources() -> Value {
+    let source = object(json!({
+        "name": { "type": "string" },
+        "end": frontier("the end of the log"),
+        "served": { "anyOf": [frontier("the frontier of answers"), { "type": "null" }] },
+        "view": frontier("the frontier of the view"),
+    }));
+    let body = object(json!({ "sources": { "type": "array", "items": source } }));
+    let summary = "For each source, the ends of the log, of the answers and of the view";
+    json!({ "get": operation("sources", summary, Operation::Read, Vec::new(), in_json(body)) })
+}

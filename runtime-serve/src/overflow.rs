@@ -1,0 +1,138 @@
+//! What could not be computed, beside the rows of an answer.
+//!
+//! An aggregate is none for a group if a row of it left its type, or if the result itself does. That is not the none of
+//! a group without values, so an answer says which outputs depend on such an aggregate, and how many events it lost.
+
+use std::fmt;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Array};
+use arrow::compute::{concat, filter, nullif, take};
+use arrow::datatypes::Int64Type;
+use arrow::error::ArrowError;
+use metricc_algebra::beyond_type;
+use metricc_compiler::{CompileError, MetricPlan, PlannedAggregate};
+use metricc_ir::{AggregateOp, Expr};
+
+use crate::{Presented, ServeError};
+
+/// For each row the number of events that could not be computed; 0 where all could, and the result has no place in its
+/// type; null where nothing is amiss.
+pub type Overflow = Int64Array;
+
+/// An output of which some rows depend on what could not be computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverflowSummary {
+    /// The metric.
+    pub metric: String,
+    /// The output; `value` is a plain one.
+    pub output: String,
+    /// Rows of the answer.
+    pub n_rows: usize,
+    /// Events that left their types, of all these rows.
+    pub n_events: i64,
+}
+
+impl fmt::Display for OverflowSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OverflowSummary { metric, output, n_rows, n_events } = self;
+        let output = if output == "value" { String::new() } else { format!(".{output}") };
+        let rows = if *n_rows == 1 { "row" } else { "rows" };
+        write!(f, "`{metric}{output}`: {n_rows} {rows} could not be computed: ")?;
+        match n_events {
+            0 => f.write_str("the result has no place in its type"),
+            1 => f.write_str("an expression over 1 event has no place in its type"),
+            n => write!(f, "expressions over {n} events have no place in their types"),
+        }
+    }
+}
+
+impl Presented {
+    /// The outputs that depend on what could not be computed.
+    pub fn overflows(&self) -> Vec<OverflowSummary> {
+        let outputs = self.row_type.output_names().zip(&self.overflow);
+        let summary = |(output, overflow): (&str, &Option<Overflow>)| {
+            let overflow = overflow.as_ref()?;
+            let n_rows = overflow.len() - overflow.null_count();
+            let n_events = overflow.iter().flatten().fold(0_i64, i64::saturating_add);
+            let (metric, output) = (self.row_type.name.clone(), output.to_owned());
+            (n_rows > 0).then_some(OverflowSummary { metric, output, n_rows, n_events })
+        };
+        outputs.filter_map(summary).collect()
+    }
+
+    /// The same as a JSON object, `{"s":{"rows":1,"events":2}}`, for forms that have rows alone; `None`: nothing is amiss.
+    pub fn overflow_json(&self) -> Option<String> {
+        let overflows = self.overflows();
+        let members = overflows.iter().map(|overflow| {
+            let OverflowSummary { output, n_rows, n_events, .. } = overflow;
+            format!("\"{output}\":{{\"rows\":{n_rows},\"events\":{n_events}}}")
+        });
+        let members: Vec<String> = members.collect();
+        (!members.is_empty()).then(|| format!("{{{}}}", members.join(",")))
+    }
+
+    /// What is amiss with an output in a row.
+    pub(crate) fn overflow_at(&self, output: usize, row: usize) -> Option<i64> {
+        let overflow = self.overflow.get(output)?.as_ref()?;
+        overflow.is_valid(row).then(|| overflow.value(row))
+    }
+}
+
+/// A presented aggregate, none where it could not be computed, and where that is.
+pub(crate) fn presented(
+    plan: &MetricPlan,
+    index: usize,
+    states: &[ArrayRef],
+) -> Result<(ArrayRef, Option<Overflow>), ServeError> {
+    let PlannedAggregate { monoid, state, lost } = &plan.aggregates[index];
+    let op: &AggregateOp = &plan.metric.aggregates[index].op;
+    let states_of = &states[*state];
+    let values = monoid.present(states_of)?;
+    let beyond = beyond_type(op, states_of, &values);
+    let n_lost = match lost {
+        Some(lost) => Some(plan.form.monoids[metricc_compiler::ROW_COUNT].present(&states[*lost])?),
+        None => None,
+    };
+    let lost = |row: usize| n_lost.as_ref().map_or(0, |counts| counts.as_primitive::<Int64Type>().value(row));
+    let overflow: Overflow = (0..values.len())
+        .map(|row| match lost(row) {
+            0 => beyond.as_ref().filter(|beyond| beyond.value(row)).map(|_| 0),
+            n => Some(n),
+        })
+        .collect();
+    if overflow.null_count() == overflow.len() {
+        return Ok((values, None));
+    }
+    let is_lost = BooleanArray::from_iter((0..overflow.len()).map(|row| Some(overflow.is_valid(row))));
+    let values = nullif(&values, &is_lost).map_err(|error| CompileError::engine(&plan.metric.name, error))?;
+    Ok((values, Some(overflow)))
+}
+
+/// Of an output, from those of the columns that it reads: most events of one of them, which may be the same ones.
+pub(crate) fn of_output(expr: &Expr, columns: &[Option<Overflow>]) -> Option<Overflow> {
+    let read: Vec<&Overflow> =
+        expr.columns().into_iter().filter_map(|column| columns.get(column)?.as_ref()).collect();
+    let n_rows = read.first()?.len();
+    let most =
+        |row: usize| read.iter().filter(|column| column.is_valid(row)).map(|column| column.value(row)).max();
+    Some((0..n_rows).map(most).collect())
+}
+
+/// Some of the rows.
+pub(crate) fn filtered(
+    overflow: &[Option<Overflow>],
+    flags: &BooleanArray,
+) -> Result<Vec<Option<Overflow>>, ArrowError> {
+    let filtered = |column: &Option<Overflow>| match column {
+        Some(column) => Ok(Some(filter(column, flags)?.as_primitive::<Int64Type>().clone())),
+        None => Ok(None),
+    };
+    overflow.iter().map(filtered).collect()
+}
+
+/// The rows of these indices; the index after the last row is one in which nothing is amiss.
+pub(crate) fn taken(overflow: &Option<Overflow>, rows: &UInt32Array) -> Result<Option<Overflow>, ArrowError> {
+    let Some(column) = overflow else { return Ok(None) };
+    let extended = concat(&[column, &Overflow::new_null(1)])?;
+    Ok(Some(take(&extended, rows, None)?.as_primitive::<Int64Type>().clone()))
+}
