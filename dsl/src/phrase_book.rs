@@ -28,7 +28,7 @@ pub(crate) enum Place {
     AtError,
     /// Where parsing stopped and could have gone on with an operator.
     AtOperator,
-    /// Behind a type, at or next to the token where parsing stopped: a word there is taken for the name of a field.
+    /// After a type, at or next to the token where parsing stopped: a word there is taken for the name of a field.
     BehindType,
 }
 

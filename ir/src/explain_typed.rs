@@ -94,7 +94,7 @@ pub fn explain_derived(derived: &Derived) -> Node {
             child = child.with("windows before", operand.offset);
         }
         if !operand.metric.window.is_cut_as(&derived.window) {
-            child = child.with("put together from", spelling::window(&operand.metric.window));
+            child = child.with("rolled up from", spelling::window(&operand.metric.window));
         }
         let merged = operand.metric.keys.len() - operand.keys.len();
         if merged > 0 {

@@ -74,7 +74,7 @@ fn c2_a_string_is_the_number_that_it_says_exactly() {
 
 #[test]
 fn c3_a_decimal_whose_scale_would_be_lost_is_rejected() {
-    let problem = err("more than 2 digits behind the point");
+    let problem = err("more than 2 digits after the point");
     assert_eq!(json(v(decimal(20, 2)), "0.135"), problem);
     assert_eq!(csv(v(decimal(20, 2)), "0.135"), problem);
     assert_eq!(json(v(decimal(20, 2)), "0.130"), ok("0.13"));

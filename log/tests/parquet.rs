@@ -193,7 +193,7 @@ proptest! {
         rows in prop::collection::vec((prop::option::weighted(0.9, -3i64..3), prop::option::weighted(0.9, -3i64..3)), 1..30),
         group_rows in 1usize..6,
     ) {
-        // Most instants are near the end of the range, some behind it.
+        // Most instants are near the end of the range, some after it.
         let instant = |n: i64| 253_402_300_799_999_998 + n;
         let times = rows.iter().map(|(time, _)| time.map(instant));
         let columns: Vec<(&str, ArrayRef)> = vec![

@@ -194,12 +194,12 @@ fn integers_and_decimals_of_any_width_are_read_where_they_are_exactly_the_value(
     );
     assert_eq!(
         parquet(field("v", decimal(10, 2)), wide(huge.wrapping_add(i256::ONE), 60)),
-        err("more than 2 digits behind the point")
+        err("more than 2 digits after the point")
     );
     let whole = Decimal128Array::from(vec![300]).with_precision_and_scale(38, 2).unwrap();
     assert_eq!(parquet(field("v", int()), Arc::new(whole)), ok("3"));
     let part = Decimal128Array::from(vec![310]).with_precision_and_scale(38, 2).unwrap();
-    assert_eq!(parquet(field("v", int()), Arc::new(part)), err("digits behind the point would be lost"));
+    assert_eq!(parquet(field("v", int()), Arc::new(part)), err("digits after the point would be lost"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Ranges of windows: from the bounds of a request to instants, and what a range leaves of coarser windows.
 //!
 //! A range selects windows of the metric, each as a whole. So a bound inside of one is not met to the letter,
-//! which a note says, and a coarser window may be put together from some of its windows alone, which marks it
+//! which a note says, and a coarser window may be rolled up from some of its windows alone, which marks it
 //! as partial. Both follow from the range and the windows, never from the events that there are.
 
 use metricc_client::RangeBound;

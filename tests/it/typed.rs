@@ -177,7 +177,7 @@ fn values_out_of_range_are_quarantined_and_repeated_keys_skipped() {
     assert_eq!(
         shown,
         [
-            "memory (position [0, 3]): field `amount`: more than 2 digits behind the point: 1.505",
+            "memory (position [0, 3]): field `amount`: more than 2 digits after the point: 1.505",
             "memory (position [0, 4]): field `amount`: more than 10 digits before the point: 12345678901.00",
             "memory (position [0, 6]): field `took`: digits beyond the microsecond would be lost",
         ]

@@ -119,7 +119,7 @@ fn type_name(input: &DataType) -> String {
     }
 }
 
-/// Digits behind the point, if the type is a decimal of the language: 0 ≤ s ≤ p ≤ 38.
+/// Digits after the point, if the type is a decimal of the language: 0 ≤ s ≤ p ≤ 38.
 fn decimal_scale(input: &DataType) -> Option<u8> {
     match input {
         DataType::Decimal128(precision @ 1..=38, scale) => {

@@ -78,7 +78,7 @@ where
     }
 }
 
-/// A set holds words of 8 or 16 bytes, or texts behind their length.
+/// A set holds words of 8 or 16 bytes, or texts after their length.
 fn set_growth(shape: Shape) -> Size {
     let more = match shape {
         Shape::Text => 1,

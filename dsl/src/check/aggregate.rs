@@ -9,7 +9,7 @@ use metricc_ir::catalogue;
 use metricc_ir::{Aggregate, Expr, ExprKind as IrKind};
 
 impl Checker<'_> {
-    /// `value where condition` behind an aggregate.
+    /// `value where condition` after an aggregate.
     pub(super) fn filtered(
         &mut self,
         value: &ast::Expr,
@@ -22,13 +22,13 @@ impl Checker<'_> {
             return self.aggregate(function, arguments, Some(condition), value.span.to(condition.span));
         }
         let diagnostic =
-            Diagnostic::new(Code::FilterPlace, "`where` behind something that is no aggregate", keyword, "")
+            Diagnostic::new(Code::FilterPlace, "`where` after something that is no aggregate", keyword, "")
                 .also(value.span, "this is what it would filter");
         self.report(match &value.bare().kind {
             ExprKind::Where { .. } => diagnostic.help("join conditions with `and`"),
             _ if self.is_output() => diagnostic
                 .help("put the aggregate and its `where` in parentheses: `(count() where …) / count()`"),
-            _ => diagnostic.help("write it behind the aggregate: `sum(amount) where …`"),
+            _ => diagnostic.help("write it after the aggregate: `sum(amount) where …`"),
         });
         self.expr(value);
         None
@@ -130,7 +130,7 @@ impl Checker<'_> {
                     Some(_) => diagnostic.help(format!(
                         "aggregates stand in the metric's value; `{name}(a, b)` compares two values"
                     )),
-                    None => diagnostic.help("aggregates stand in the metric's value, behind `=`"),
+                    None => diagnostic.help("aggregates stand in the metric's value, after `=`"),
                 }
             }
             Place::Output => return,

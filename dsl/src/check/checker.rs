@@ -64,7 +64,7 @@ pub(super) enum Place {
     Clause(&'static str),
     /// The argument of an aggregate.
     Argument,
-    /// The `where` behind an aggregate.
+    /// The `where` after an aggregate.
     AggregateFilter,
     /// What the metric presents.
     Output,
@@ -118,7 +118,7 @@ pub(super) struct Checker<'a> {
     pub(super) lets: Vec<Let<'a>>,
     pub(super) lookups: Vec<LookedUp<'a>>,
     pub(super) place: Place,
-    /// `let`s and elements that stand behind this place of the body may not be used yet.
+    /// `let`s and elements that stand after this place of the body may not be used yet.
     pub(super) before: Option<usize>,
     /// Names that are known not to be none.
     pub(super) facts: Vec<String>,

@@ -61,9 +61,9 @@ impl Checker<'_> {
             }
             _ => {
                 self.report(
-                    Diagnostic::new(Code::Offset, "`offset` behind something that is no metric", back.span, "")
+                    Diagnostic::new(Code::Offset, "`offset` after something that is no metric", back.span, "")
                         .also(value.span, "this is not looked back for")
-                        .help("it stands behind the name of a metric, in one that is made of metrics: `a - a offset 7 day`"),
+                        .help("it stands after the name of a metric, in one that is made of metrics: `a - a offset 7 day`"),
                 );
                 None
             }
@@ -297,7 +297,7 @@ impl Checker<'_> {
                 let is_name = self.columns.iter().any(|column| column.name == calendar.text);
                 let diagnostic = Diagnostic::new(
                     Code::TypeMismatch,
-                    format!("`in {}` behind something that is no time function", calendar.text),
+                    format!("`in {}` after something that is no time function", calendar.text),
                     span,
                     "",
                 );

@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::catalogue;
 use metricc_ir::{AggregateOp, Func, Import, Kind, Type};
 
-/// Most arguments of own code.
+/// Most arguments of user-defined code.
 const MOST_ARGUMENTS: usize = 6;
 
 /// What a name stands for.
@@ -36,7 +36,7 @@ pub(super) fn check(item: &ImportItem, found: &mut Vec<Diagnostic>) -> Option<Ar
     if item.arguments.len() > MOST_ARGUMENTS {
         let message = format!("an import with {} arguments", item.arguments.len());
         let diagnostic = Diagnostic::new(Code::Import, message, name.span, "");
-        found.push(diagnostic.help(format!("own code takes up to {MOST_ARGUMENTS}")));
+        found.push(diagnostic.help(format!("user-defined code takes up to {MOST_ARGUMENTS}")));
         return None;
     }
     let arguments: Vec<Option<Type>> = item
@@ -61,7 +61,7 @@ pub(super) fn check(item: &ImportItem, found: &mut Vec<Diagnostic>) -> Option<Ar
     }))
 }
 
-/// A type that own code takes and gives.
+/// A type that user-defined code takes and gives.
 fn plain(ty: &TypeRef, found: &mut Vec<Diagnostic>) -> Option<Type> {
     let resolved = types::resolve(ty, found)?;
     if !matches!(resolved.kind, Kind::List(_) | Kind::Enum(_) | Kind::Decimal { .. }) {
@@ -71,7 +71,7 @@ fn plain(ty: &TypeRef, found: &mut Vec<Diagnostic>) -> Option<Type> {
     let help = match resolved.kind {
         Kind::Enum(_) => "take a `string`, and call it with `text(…)`",
         Kind::Decimal { .. } => "take a `float`, and call it with `float(…)`",
-        _ => "own code takes bool, int, float, string, date, timestamp and duration",
+        _ => "user-defined code takes bool, int, float, string, date, timestamp and duration",
     };
     found.push(Diagnostic::new(Code::Import, message, ty.span, "").help(help));
     None
@@ -190,7 +190,7 @@ fn usage(import: &Import) -> String {
     format!("{}({})", import.name, types.join(", "))
 }
 
-/// Whether own code may fail to give a value of the kind: a float that is not finite, a time beyond all years.
+/// Whether user-defined code may fail to give a value of the kind: a float that is not finite, a time beyond all years.
 fn of_result(kind: &Kind) -> NoneKind {
     match kind {
         Kind::Float | Kind::Date | Kind::Timestamp | Kind::Duration => NoneKind::Silent,

@@ -83,7 +83,7 @@ pub(super) fn value_as(literal: &Literal, kind: &Kind, span: Span) -> Result<Val
 fn fitting(kind: &Kind) -> String {
     match kind {
         Kind::Decimal { precision, scale } => {
-            format!("it has at most {} digits before the point and {scale} behind it", precision - scale)
+            format!("it has at most {} digits before the point and {scale} after it", precision - scale)
         }
         _ => "an `int` is whole and has 64 bits".to_owned(),
     }
@@ -133,7 +133,7 @@ fn instant(text: &str) -> Result<i64, &'static str> {
     }
     timestamp::parse_exact(text).map_err(|problem| match problem {
         TimeProblem::NoOffset => "add an offset: `Z` for UTC, or such as `+05:30`",
-        TimeProblem::BeyondMicroseconds => "there are at most six digits behind the second",
+        TimeProblem::BeyondMicroseconds => "there are at most six digits after the second",
         _ => "write it as `\"2026-04-25T10:00:00Z\"` or `\"2026-04-25T10:00:00+05:30\"`",
     })
 }

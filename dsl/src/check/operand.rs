@@ -128,7 +128,7 @@ impl Checker<'_> {
         let window = operands.window.clone().unwrap_or_else(|| row.window.clone());
         if !merges(&row.window, &window) {
             let (own, wanted) = (spelling::window(&row.window), spelling::window(&window));
-            let message = format!("windows of `{own}` are not put together to `{wanted}`");
+            let message = format!("windows of `{own}` cannot be rolled up to `{wanted}`");
             let diagnostic =
                 Diagnostic::new(Code::Operands, message, span, format!("`{}` is `{own}`", row.name));
             self.report(diagnostic.help("ask for windows that begin and end where these do"));
@@ -257,7 +257,7 @@ fn windows_for_both(names: &Names, one: &Window, other: &Window) -> String {
     let coarser = match (merges(one, other), merges(other, one)) {
         (true, _) => other,
         (_, true) => one,
-        _ => return "neither can be put together from the other: give both the same windows".to_owned(),
+        _ => return "neither can be rolled up to the other: give both the same windows".to_owned(),
     };
     let every = match coarser {
         Window::Calendar(unit, calendar) => {
@@ -285,7 +285,7 @@ fn keys_for_both(one: &[RecordField], other: &[RecordField]) -> String {
     }
 }
 
-/// Whether windows are put together to others.
+/// Whether windows can be rolled up to others.
 fn merges(own: &Window, wanted: &Window) -> bool {
     match (own, wanted) {
         (own, wanted) if own.is_cut_as(wanted) => true,

@@ -264,7 +264,7 @@ impl Checker<'_> {
         let kind = match (left.kind(), right.kind()) {
             (Kind::Decimal { scale: s1, .. }, Kind::Decimal { scale: s2, .. }) => {
                 if s1 + s2 > MOST_DIGITS {
-                    let message = format!("a product with {} digits behind the point", s1 + s2);
+                    let message = format!("a product with {} digits after the point", s1 + s2);
                     self.report(
                         Diagnostic::new(Code::DecimalScale, message, span, "a decimal has at most 38")
                             .help("round a factor with `round(x, digits)`"),

@@ -108,7 +108,7 @@ fn plain(ty: &TypeRef, kind: Kind, found: &mut Vec<Diagnostic>) -> Option<Kind> 
 }
 
 fn decimal(ty: &TypeRef, found: &mut Vec<Diagnostic>) -> Option<Kind> {
-    const HELP: &str = "write `decimal(12, 2)` for twelve digits, two of them behind the point";
+    const HELP: &str = "write `decimal(12, 2)` for twelve digits, two of them after the point";
     let arguments = ty.arguments.as_deref().unwrap_or_default();
     if arguments.iter().any(|argument| matches!(argument.kind, ExprKind::Poisoned)) {
         return None;
@@ -130,8 +130,8 @@ fn decimal(ty: &TypeRef, found: &mut Vec<Diagnostic>) -> Option<Kind> {
             }
             (Some(precision), Some(scale)) => {
                 let message =
-                    format!("there is no decimal of {precision} digits, {scale} of them behind the point");
-                let help = "it has 1 to 38 digits, of which 0 up to all are behind the point";
+                    format!("there is no decimal of {precision} digits, {scale} of them after the point");
+                let help = "it has 1 to 38 digits, of which 0 up to all are after the point";
                 problem(ty, &message, help)
             }
             _ => problem(ty, "the sizes of a decimal are numbers of digits, such as `12` and `2`", HELP),

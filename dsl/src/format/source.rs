@@ -56,7 +56,7 @@ impl Layout<'_> {
         }
     }
 
-    /// Where each `null` clause before the fields starts, and its tokens without the comma behind it.
+    /// Where each `null` clause before the fields starts, and its tokens without the comma after it.
     fn null_clauses(&self, tokens: Range<usize>) -> Vec<(Range<usize>, Range<usize>)> {
         let mut clauses = Vec::new();
         let mut from = tokens.start;

@@ -16,7 +16,7 @@ pub(super) const PHRASES: &[Phrase] = &[
     Phrase {
         name: "null",
         pattern: "null|nullable|optional",
-        help: "write `?` behind the type: `int?`",
+        help: "write `?` after the type: `int?`",
         example: "source s { at: timestamp time  n: int null }",
         ..BEHIND_TYPE
     },
@@ -30,7 +30,7 @@ pub(super) const PHRASES: &[Phrase] = &[
     Phrase {
         name: "unique",
         pattern: "unique",
-        help: "write `key` behind the fields that identify an event",
+        help: "write `key` after the fields that identify an event",
         example: "source s { at: timestamp time  n: int unique }",
         ..BEHIND_TYPE
     },

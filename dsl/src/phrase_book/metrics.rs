@@ -31,7 +31,7 @@ pub(super) const PHRASES: &[Phrase] = &[
         "metric m = sum(distinct n) { from events }",
     ),
     ANYWHERE.of("filter (where …)", "filter ( where A.. )").says(
-        "write `where {A}` behind the aggregate",
+        "write `where {A}` after the aggregate",
         "metric m = count() filter (where n > 1) { from events }",
     ),
     AT_ERROR.of("within group (…)", "within group ( order by A.. )").says(
@@ -98,7 +98,7 @@ pub(super) const PHRASES: &[Phrase] = &[
         "metric m = sum(case when n > 1 then price else 0 end) { from events }",
     ),
     ANYWHERE.of("case when … end", "case when A.. then B.. end").says(
-        "write `if {A} then {B} else none`; in an aggregate rather `where {A}` behind it",
+        "write `if {A} then {B} else none`; in an aggregate rather `where {A}` after it",
         "metric m = sum(case when flag then n end) { from events }",
     ),
     ANYWHERE.of("case x when", "case A when").says(
@@ -166,7 +166,7 @@ pub(super) const PHRASES: &[Phrase] = &[
         "metric m = count() { from events join shops on name == id }",
     ),
     AT_ERROR.of("union", "union|intersect|except").says(
-        "a metric reads one source; metrics of several sources are put together in a derived one: `a + b`",
+        "a metric reads one source; metrics of several sources are combined in a derived one: `a + b`",
         "metric m = count() { from events union others }",
     ),
     ANYWHERE.of("select", "select A").says(

@@ -161,7 +161,7 @@ fn operand_before<'t>(
     Some(start..end)
 }
 
-/// The place behind the bracket that closes the one at `at`.
+/// The place after the bracket that closes the one at `at`.
 fn closed<'t>(tokens: &[Token], text: &impl Fn(usize) -> &'t str, at: usize) -> Option<usize> {
     let mut n_open = 0_usize;
     for place in at..tokens.len().min(at + MOST_TOKENS) {

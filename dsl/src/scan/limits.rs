@@ -43,7 +43,7 @@ struct Counter {
     /// Whether the token before ends an operand, so that a `-` after it is not a prefix.
     behind_operand: bool,
     behind_list: bool,
-    /// Behind `list<`: what follows is part of a type.
+    /// After `list<`: what follows is part of a type.
     in_list: bool,
 }
 

@@ -95,7 +95,7 @@ source   payments{payment_id:string key, // identity
 
   status: enum("captured",   "failed")
   // the end
-} // behind
+} // after
 calendar   india{zone "Asia/Kolkata" week monday}
 source few{at:timestamp time,x:int}
 import function   miles( float,bool? ):float version 2

@@ -6,7 +6,7 @@ use metricc_ir::catalogue::{AGGREGATES, FOREIGN, SCALARS, UNLAWFUL};
 
 use super::{EVENTS, checked, codes, event_codes, file, over_events, rendered};
 
-/// An example behind [`EVENTS`], which it need not use.
+/// An example after [`EVENTS`], which it need not use.
 fn with_events(example: &str) -> String {
     match example.starts_with("source") {
         true => example.to_owned(),
@@ -181,7 +181,7 @@ fn mistakes_of_a_first_day_are_answered_as_reviewed() {
         ("no sizes", "source s { at: timestamp time  x: decimal }".to_owned()),
         ("too many digits", "source s { at: timestamp time  x: decimal(300, 2) }".to_owned()),
         (
-            "more digits behind the point than there are",
+            "more digits after the point than there are",
             "source s { at: timestamp time  x: decimal(2, 3) }".to_owned(),
         ),
     ];

@@ -55,7 +55,7 @@ fn an_event_is_remembered_until_one_is_so_much_newer() {
         drop(log);
         let mut log = open(&disk, 60);
         assert_eq!(send(&mut log, &[("b", 30), ("d", 61), ("e", 2)]), [false, false, true]);
-        assert_eq!(send(&mut log, &[("e", 2)]), [false], "it is less than an hour behind the newest");
+        assert_eq!(send(&mut log, &[("e", 2)]), [false], "it is less than an hour older than the newest");
     }
 }
 

@@ -95,7 +95,7 @@ pub fn split_at<'a>(record: &'a str, delimiter: u8, cells: &mut Vec<Cell<'a>>) -
         match behind.strip_prefix(char::from(delimiter)) {
             Some(behind) => rest = behind,
             None if behind.is_empty() => return Ok(()),
-            None => return Err("text behind the closing quote of a cell"),
+            None => return Err("text after the closing quote of a cell"),
         }
     }
 }
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn misplaced_quotes_are_refused() {
         assert_eq!(cells("a\"b\",c"), Err("a quote inside of a cell that does not start with one"));
-        assert_eq!(cells("\"a\"b,c"), Err("text behind the closing quote of a cell"));
+        assert_eq!(cells("\"a\"b,c"), Err("text after the closing quote of a cell"));
         assert_eq!(cells("\"a,\"\""), Err(UNCLOSED));
     }
 

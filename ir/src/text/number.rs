@@ -30,8 +30,8 @@ impl fmt::Display for NumberProblem {
             NumberProblem::NotANumber => f.write_str("not a number"),
             NumberProblem::NotWhole => f.write_str("not an int: it has a fraction"),
             NumberProblem::BeyondInt => f.write_str("beyond the 64 bits of an int"),
-            NumberProblem::ScaleLost(0) => f.write_str("digits behind the point would be lost"),
-            NumberProblem::ScaleLost(scale) => write!(f, "more than {scale} digits behind the point"),
+            NumberProblem::ScaleLost(0) => f.write_str("digits after the point would be lost"),
+            NumberProblem::ScaleLost(scale) => write!(f, "more than {scale} digits after the point"),
             NumberProblem::TooManyDigits(digits) => write!(f, "more than {digits} digits before the point"),
             NumberProblem::NotFinite => f.write_str("beyond the largest 64-bit float"),
         }
@@ -71,7 +71,7 @@ fn some_digits(text: &[u8]) -> Option<usize> {
 /// A number in its parts.
 struct Parts<'t> {
     negative: bool,
-    /// Digits before the point and behind it, one of them at least.
+    /// Digits before the point and after it, one of them at least.
     whole: &'t str,
     fraction: &'t str,
     exponent: i64,

@@ -3,7 +3,7 @@
 //!
 //! A timestamp is `YYYY-MM-DD`, `T` (or `t`, or a space), `HH:MM`, then perhaps `:SS`, perhaps a fraction after
 //! a point or a comma, and an offset: `Z` (or `z`, `UTC`, `GMT`), `±HH`, `±HHMM`, `±HH:MM` or `±HH:MM:SS`, perhaps
-//! after a space, and perhaps with the name of a zone in brackets behind it, which says nothing more. The basic
+//! after a space, and perhaps with the name of a zone in brackets after it, which says nothing more. The basic
 //! form `YYYYMMDDTHHMMSS` is read as well, and so is `24:00`, the midnight at the end of a day. Blanks around all
 //! of it have no meaning.
 //!
@@ -268,7 +268,7 @@ pub(super) fn micros_of_day(hour: i32, minute: i32, second: i32, fraction: i64) 
     Ok((i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second)) * SECOND + fraction)
 }
 
-/// The microseconds of the digits behind a point, whether digits were lost, and the rest of the text.
+/// The microseconds of the digits after a point, whether digits were lost, and the rest of the text.
 pub(super) fn fraction(text: &[u8]) -> Result<(i64, bool, &[u8]), TimeProblem> {
     let n_digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if n_digits == 0 {

@@ -47,7 +47,7 @@ pub(crate) fn column(column: &ArrayRef, decoder: &FieldDecoder) -> Result<Conver
     }
 }
 
-/// Converts what stands behind these steps.
+/// Converts what stands after these steps.
 fn at(array: &ArrayRef, steps: &[Step], decoder: &FieldDecoder) -> Result<Converted, ArrowError> {
     let place::Followed { array, rejects } = place::follow(array, steps)?;
     let mut converted = field(&array, decoder)?;

@@ -37,7 +37,7 @@ pub(crate) fn type_at<'a>(columns: &'a Fields, path: &Path) -> Result<(usize, &'
     }
 }
 
-/// The type of the values behind some steps into a column.
+/// The type of the values after some steps into a column.
 pub(crate) fn type_below<'a>(column: &'a DataType, steps: &[Step]) -> Result<&'a DataType, Nowhere> {
     let mut found = column;
     for (place, step) in steps.iter().enumerate() {

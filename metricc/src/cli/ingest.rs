@@ -31,7 +31,7 @@ struct Sums {
     /// Records that the log had already, and the requests that they were in.
     known: u64,
     n_known_requests: usize,
-    /// For each partition the offset behind the last event of the files.
+    /// For each partition the offset after the last event of the files.
     frontier: Vec<u64>,
 }
 

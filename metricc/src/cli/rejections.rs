@@ -236,7 +236,7 @@ pub(crate) fn report_unseen(source: &Source, seen: &[FieldStats], names: &BTreeS
         let value = match (&field.default, field.ty.optional) {
             (Some(_), _) => "it has its default in all of them",
             (None, true) => "it is none in all of them",
-            (None, false) => "and it is not optional",
+            (None, false) => "every record is rejected for it",
         };
         let lookalike = metricc_log::lookalike(&field.full_path().header(), names.iter().copied());
         let help = match lookalike {

@@ -54,7 +54,7 @@ impl Life<'_> {
         let answer = RUNTIME.block_on(self.serving.read(asked)).expect("what is served can be read");
         let mut expected = self.world.ledger.rows("by_shop", n_requests);
         expected.retain(|row| row["key"]["shop"] == shop);
-        assert_eq!(rows_of(&answer), expected, "`by_shop` of {shop} behind {n_requests} requests");
+        assert_eq!(rows_of(&answer), expected, "`by_shop` of {shop} after {n_requests} requests");
         self.world.tally.n_answers += answers.len() as u64 + 1;
         Ok(())
     }
@@ -84,7 +84,7 @@ impl Life<'_> {
 
     fn check_rows(&self, answer: &Served, n_requests: usize) {
         let expected = self.world.ledger.rows(&answer.metric, n_requests);
-        assert_eq!(rows_of(answer), expected, "`{}` behind {n_requests} requests", answer.metric);
+        assert_eq!(rows_of(answer), expected, "`{}` after {n_requests} requests", answer.metric);
     }
 
     /// The parts of an answer follow one another from the start of the log to its frontier: the view, if

@@ -195,7 +195,7 @@ impl Ledger {
         let stated = &receipt.accepted.positions;
         let Some((positions, end)) = turns.find(|(_, end)| slices(&start, end) == *stated) else {
             panic!(
-                "request {} with {:?}, behind {start}, is said to be at {stated:?}",
+                "request {} with {:?}, after {start}, is said to be at {stated:?}",
                 sent.key, sent.records
             );
         };

@@ -102,7 +102,7 @@ fn scalar(field: &Field, text: &str) -> Option<Value> {
     })
 }
 
-/// Digits and the number of them behind the point.
+/// Digits and the number of them after the point.
 fn number(field: &Field, text: &str) -> Option<(BigInt, i64)> {
     let other = if field.spelling.thousands == Some('.') { ',' } else { '.' };
     let point = field.spelling.point.unwrap_or(other);
