@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -26,7 +26,7 @@ pub(crate) struct RejectionArguments {
     /// them, or if all are rejected, the exit code is 1 and no result is written
     #[arg(long, value_name = "N|N%", default_value = "1%", value_parser = MaxRejected::parse)]
     pub(crate) max_rejected: MaxRejected,
-    /// List all rejected records in this file, as NDJSON
+    /// List all rejected records in this new file, as NDJSON
     #[arg(long, value_name = "FILE")]
     pub(crate) rejected: Option<PathBuf>,
 }
@@ -80,7 +80,14 @@ impl RejectedFile {
     /// Creates the file, if one is wanted.
     pub(crate) fn create(arguments: &RejectionArguments) -> Result<Option<Self>, Failure> {
         let Some(path) = &arguments.rejected else { return Ok(None) };
-        let file = File::create(path).map_err(|error| unwritable(path, &error))?;
+        // An existing file may be the log itself, or the package.
+        let file = File::create_new(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Failure::Message(format!(
+                "{}: there is such a file already\n  help: `--rejected` writes a new file: remove that one, or name another",
+                path.display()
+            )),
+            _ => unwritable(path, &error),
+        })?;
         Ok(Some(RejectedFile { path: path.clone(), file: BufWriter::new(file) }))
     }
 

@@ -236,6 +236,13 @@ fn rejected_records_can_be_listed() {
         );
         assert_eq!((&third["field"], &third["value"]), (&"v".into(), &"\"x4\"".into()));
         assert!(third["file"].as_str().is_some_and(|file| file.ends_with("log.ndjson")), "{third}");
+        // A file that exists is not written: it may be the log.
+        let before = std::fs::read_to_string(&log).expect("the log");
+        let (code, _, said) = folder.command(name, &log, &["--rejected", &log, "--max-rejected", "50%"]);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("there is such a file already"), "{said}");
+        assert_eq!(std::fs::read_to_string(&log).expect("the log"), before);
+        std::fs::remove_file(&listed).expect("removed");
     }
 }
 
