@@ -116,7 +116,7 @@ impl RejectedFile {
     }
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
     Failure::Message(format!("{}: {error}", path.display()))
 }
 
