@@ -27,7 +27,9 @@ pub(crate) struct FolderKey {
 impl FolderKey {
     fn parse(folder: &str) -> Option<Self> {
         let (name, value) = folder.split_once('=').filter(|(name, _)| !name.is_empty())?;
-        let (name, value) = (percent_decoded(name)?, percent_decoded(value)?);
+        // What is no text when it is decoded stays as it is written: as none, it would be in a group that means nothing.
+        let decoded = |text: &str| percent_decoded(text).unwrap_or_else(|| text.to_owned());
+        let (name, value) = (decoded(name), decoded(value));
         Some(FolderKey { name, value: (value != NONE).then_some(value) })
     }
 }
@@ -138,6 +140,7 @@ mod tests {
         assert_eq!(keys("c=__HIVE_DEFAULT_PARTITION__/d=/a.csv"), [key("c", None), key("d", Some(""))]);
         assert_eq!(keys("c=a=b/=x/plain/a.csv"), [key("c", Some("a=b"))]);
         assert_eq!(keys("c=100%/a.csv"), [key("c", Some("100%"))]);
-        assert_eq!(keys("c=%ff/a.csv"), []);
+        // Two such folders are two groups, and none of them is lost.
+        assert_eq!(keys("c=%ff/c=%E9/a.csv"), [key("c", Some("%ff")), key("c", Some("%E9"))]);
     }
 }
