@@ -1,8 +1,9 @@
 //! Presented rows as table, JSON lines, CSV, Arrow or Parquet.
 
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use metricc_log::Binding;
 use metricc_runtime_serve::{Presented, arrow_stream, csv, json_lines, record_batch, text_table};
 use parquet::arrow::ArrowWriter;
 
@@ -35,6 +36,46 @@ pub(crate) fn check(format: OutputFormat, folder: Option<&Path>, n_metrics: usiz
     Err(Failure::Message(problem.to_owned()))
 }
 
+/// Refuses a folder in which a result would replace a file of a log.
+pub(crate) fn keep_logs(
+    format: OutputFormat,
+    folder: Option<&Path>,
+    metrics: &[&str],
+    sources: &[(String, Binding)],
+) -> Result<(), Failure> {
+    let targets =
+        folder.into_iter().flat_map(|folder| metrics.iter().map(|name| target(folder, name, format)));
+    // A file that is not there yet is of no log.
+    for target in targets.filter_map(|target| target.canonicalize().ok()) {
+        for (name, Binding { path, .. }) in sources {
+            // Of a glob, the folder before its first wildcard.
+            let fixed = path.split(['*', '?', '[']).next().unwrap_or_default();
+            let is_glob = fixed.len() < path.len();
+            let below = if is_glob { fixed.rsplit_once('/').map_or(".", |(folder, _)| folder) } else { path };
+            if Path::new(below).canonicalize().is_ok_and(|source| target.starts_with(source)) {
+                return Err(Failure::Message(format!(
+                    "`{}` would be replaced, which the log of source `{name}` (`{path}`) has or may have\n  help: write the \
+                     results to another folder",
+                    target.display()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The file of a metric's rows.
+fn target(folder: &Path, metric: &str, format: OutputFormat) -> PathBuf {
+    let suffix = match format {
+        OutputFormat::Table => "txt",
+        OutputFormat::Json => "ndjson",
+        OutputFormat::Csv => "csv",
+        OutputFormat::Arrow => "arrows",
+        OutputFormat::Parquet => "parquet",
+    };
+    folder.join(format!("{metric}.{suffix}"))
+}
+
 fn write_stdout(results: &[Presented], format: OutputFormat, limit: usize) -> Result<(), Failure> {
     for presented in results {
         match format {
@@ -51,15 +92,8 @@ fn write_stdout(results: &[Presented], format: OutputFormat, limit: usize) -> Re
 fn write_files(results: &[Presented], format: OutputFormat, folder: &Path) -> Result<(), Failure> {
     let named = |error: std::io::Error| Failure::Message(format!("{}: {error}", folder.display()));
     std::fs::create_dir_all(folder).map_err(named)?;
-    let suffix = match format {
-        OutputFormat::Table => "txt",
-        OutputFormat::Json => "ndjson",
-        OutputFormat::Csv => "csv",
-        OutputFormat::Arrow => "arrows",
-        OutputFormat::Parquet => "parquet",
-    };
     for presented in results {
-        let path = folder.join(format!("{}.{suffix}", presented.row_type.name));
+        let path = target(folder, &presented.row_type.name, format);
         // Written to a temporary file and renamed, so that no reader sees half of it.
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(named)?;
         let mut writer = BufWriter::new(file.as_file_mut());

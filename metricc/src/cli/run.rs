@@ -20,6 +20,8 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     else {
         return Ok(ExitCode::from(1));
     };
+    let names: Vec<&str> = wanted.iter().map(AnyMetric::name).collect();
+    output::keep_logs(arguments.output, arguments.out.as_deref(), &names, &arguments.input.sources)?;
     let engine = match arguments.engine {
         EngineChoice::Batch => Some(Engine::Batch),
         EngineChoice::Stream => Some(Engine::Stream),

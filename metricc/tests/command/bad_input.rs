@@ -222,3 +222,27 @@ fn too_little_memory_spills_or_is_an_error_and_never_changes_the_result() {
         }
     }
 }
+
+#[test]
+fn results_do_not_replace_the_log_that_they_are_of() {
+    let folder = Folder::new();
+    let record = "{\"at\":\"2026-01-01T00:00:00Z\"}\n";
+    let metric = folder
+        .write("m.metric", "source events { at: timestamp time }\nmetric n = count() { from events }\n");
+    let log = folder.write("n.ndjson", record);
+    let out = folder.path(".");
+    for source in [&log, &out, &folder.path("*.ndjson")] {
+        let source = format!("events={source},format=ndjson");
+        let arguments = ["run", &metric, "--source", &source, "--output", "json", "--out", &out];
+        let output = metricc(&arguments);
+        assert_eq!(code(&output), 2, "{source}");
+        assert_eq!(std::fs::read_to_string(&log).expect("the log"), record);
+    }
+    // Beside the log, in a file of its own, and again over that.
+    let source = format!("events={log}");
+    for _ in 0..2 {
+        let arguments = ["run", &metric, "--source", &source, "--output", "csv", "--out", &out];
+        let output = metricc(&arguments);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+    }
+}
