@@ -108,7 +108,7 @@ codes! {
     TableKey = "M0062", "keys that do not identify the rows of a table";
     Lookup = "M0063", "a lookup that does not match its table";
     Format = "M0064", "a format that does not say what a value looks like";
-    WrappingPeriod = "M0065", "a period whose numbers begin anew";
+    WrappingPeriod = "M0065", "a period whose numbers start over";
     YearOfWeek = "M0066", "an ISO week beside another year";
 }
 

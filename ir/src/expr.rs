@@ -208,7 +208,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// Whether it begins anew, so that the distance of two of its values says nothing of the time between.
+    /// Whether it starts over, so that the distance of two of its values says nothing of the time between.
     pub fn wraps(self) -> bool {
         !matches!(self, Part::Year | Part::IsoYear)
     }

@@ -1,4 +1,4 @@
-//! Numbers of periods: those that run on, and parts of dates, which begin anew.
+//! Numbers of periods: those that run on, and parts of dates, which start over.
 
 use super::checker::{Checker, Typed};
 use super::clauses::Clauses;
@@ -26,9 +26,9 @@ impl Checker<'_> {
             Part::Year | Part::IsoYear => return Some(period),
         };
         let message =
-            format!("{} counts from one period to another, and `{name}` begins anew", callee.quoted());
+            format!("{} counts from one period to another, and `{name}` starts over", callee.quoted());
         self.report(
-            Diagnostic::new(Code::WrappingPeriod, message, period.span, format!("anew in each {each}"))
+            Diagnostic::new(Code::WrappingPeriod, message, period.span, format!("over again in each {each}"))
                 .help(format!("number the periods of all time: `{way_out}`")),
         );
         None
@@ -76,7 +76,7 @@ impl Checker<'_> {
     }
 }
 
-/// A part that begins anew, if rows are read through such parts alone: then so does the expression.
+/// A part that starts over, if rows are read through such parts alone: then so does the expression.
 fn wrapping(expr: &Expr) -> Option<Part> {
     let (mut todo, mut found) = (vec![expr], None);
     while let Some(expr) = todo.pop() {

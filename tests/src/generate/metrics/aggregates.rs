@@ -207,7 +207,7 @@ impl Scope<'_> {
                 format!("funnel({text}, {}, within: {within})", steps.join(", "))
             }
             "retention" => {
-                // Numbers that begin anew are refused.
+                // Numbers that start over are refused.
                 let period = if self.chance(0.5) { self.period(DEPTH) } else { self.expr(Sort::Date, DEPTH) };
                 let period = period.text;
                 let n_periods = self.one_of(&["1", "3", "7"]);
