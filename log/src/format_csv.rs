@@ -159,10 +159,13 @@ fn other_kind(decoder: &RecordDecoder, header: &str, delimiter: u8) -> Option<Ot
     }
     let others = DELIMITERS.into_iter().filter(|(other, _)| *other != delimiter);
     let mut splits = others.filter_map(|(other, name)| Some((name, names(header, other).ok()?)));
-    let is_it = |split: &Vec<String>| split.len() > 1 && (n_fields(split) > 0 || own.len() == 1);
+    let is_it = |split: &Vec<String>| split.len() > 1 && (n_fields(split) > 0 || own.len() <= 1);
     splits.find(|(_, split)| is_it(split)).map(|(name, _)| OtherKind {
         found: format!("text with `{name}` between its cells"),
-        help: format!("say `delimiter={name}`"),
+        help: format!(
+            "say `delimiter={name}`: after the path of a source, in quotes (`--source 'NAME=PATH,delimiter={name}'`), \
+             as `--delimiter '{name}'` of `ingest`, or in the content type (`text/csv; delimiter=…`)"
+        ),
     })
 }
 

@@ -52,6 +52,7 @@ fn files_of_another_kind_are_refused_with_what_they_are_and_the_way_out() {
         ("a.csv", utf_16("id,c\n1,x\n"), "UTF-16LE text", "iconv -f UTF-16LE"),
         ("a.csv", b"\xef\xbb\xbfid;c\r\n1;x\r\n".to_vec(), "`;` between its cells", "delimiter=;"),
         ("a.csv", b"id\tc\n1\tx\n".to_vec(), "`tab` between its cells", "delimiter=tab"),
+        ("a.csv", b"\"x\";\"y\"\n\"1\";\"2\"\n".to_vec(), "`;` between its cells", "delimiter=;"),
         ("a.csv", b"id,c\r1,x\r2,y\r".to_vec(), "CR alone", "tr "),
         ("a.csv", b"PAR1\x15".to_vec(), "a Parquet file", "format=parquet"),
         ("a.csv", b"PK\x03\x04".to_vec(), "ZIP", "export"),

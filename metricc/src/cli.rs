@@ -18,6 +18,7 @@ mod output;
 mod plot;
 mod progress;
 mod query;
+mod rejection_hints;
 mod rejections;
 mod run;
 mod serve;

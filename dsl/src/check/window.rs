@@ -12,6 +12,8 @@ use metricc_ir::suggest;
 /// Most windows that one event lies in.
 const MOST_STEPS: i64 = 50_000;
 
+const HOUR_US: i64 = 3_600_000_000;
+
 impl Checker<'_> {
     pub(super) fn window(&mut self, clause: WindowClause<'_>) -> Option<Window> {
         match clause {
@@ -112,10 +114,23 @@ impl Checker<'_> {
             let message = format!("`every {text}` has no calendar");
             let diagnostic =
                 Diagnostic::new(Code::Window, message, width.span, "where a day begins depends on the place");
-            let help = self.calendar_help("day");
-            self.report(
-                diagnostic.help(help).note("`every 24h` gives windows of 24 hours that begin at 00:00 UTC"),
-            );
+            let hours = micros / HOUR_US;
+            let since = if hours == 24 { "" } else { ", counted from 1970-01-01, a Thursday" };
+            let note =
+                format!("`every {hours}h` gives windows of {hours} hours that begin at 00:00 UTC{since}");
+            let unit = match hours {
+                24 => Some("day"),
+                168 => Some("week"),
+                _ => None,
+            };
+            let help = match unit {
+                Some(unit) => self.calendar_help(unit),
+                None => {
+                    "a calendar has days, weeks, months, quarters and years, such as `every week in CALENDAR`"
+                        .to_owned()
+                }
+            };
+            self.report(diagnostic.help(help).note(note));
             return None;
         }
         if micros <= 0 {

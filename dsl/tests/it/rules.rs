@@ -556,3 +556,18 @@ fn findings_have_a_short_form_and_a_form_for_tools() {
     let records = metricc_dsl::render::to_json(&found, &file);
     assert_eq!((records[0].line, records[0].column, records[0].code), (23, 16, "M0013"));
 }
+
+#[test]
+fn windows_of_days_lead_to_the_calendar_of_their_length() {
+    for (width, help) in [
+        ("1d", "write `every day in utc`"),
+        ("7d", "write `every week in utc`"),
+        ("14d", "such as `every week in CALENDAR`"),
+    ] {
+        let text = format!(
+            "source s {{ id: int key  at: timestamp time }}\ncalendar utc {{ zone \"UTC\" }}\nmetric m = count() {{ from s  every {width} }}"
+        );
+        let found = rendered(&text);
+        assert!(found.contains("M0028") && found.contains(help), "{found}");
+    }
+}

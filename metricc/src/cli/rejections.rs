@@ -11,6 +11,7 @@ use metricc_log::{FieldStats, Interval, Log, Quarantined, ReadStats};
 use serde_json::json;
 
 use super::check::counted;
+use super::rejection_hints;
 use super::terminal::{self, Failure};
 
 /// Reasons that are shown.
@@ -211,6 +212,9 @@ pub(crate) fn report_rejected(source: &str, stats: &ReadStats) {
     let mut n_shown = 0;
     for group in groups.iter().take(SHOWN_REASONS) {
         terminal::note(format!("  {} of {all} {records}: {group}", group.n_records));
+        if let Some(hint) = rejection_hints::hint(&group.first) {
+            terminal::note(format!("    help: {hint}"));
+        }
         n_shown += group.n_records;
     }
     let n_more = n.saturating_sub(n_shown);
