@@ -110,7 +110,9 @@ fn not_a_unit(suffix: &str) -> String {
 /// What to write instead of a suffix that is no unit.
 fn unit_meant(suffix: &str) -> &'static str {
     match suffix.to_ascii_lowercase().as_str() {
-        "w" | "week" | "weeks" => "write days: a week is `7d`; by the calendar, `every week in CALENDAR`",
+        "w" | "week" | "weeks" => {
+            "windows of weeks are `every week in CALENDAR`; as a duration, a week is `7d`"
+        }
         "mo" | "month" | "months" | "q" | "quarter" | "quarters" | "y" | "yr" | "year" | "years" => {
             "months, quarters and years are not equally long: write `every month in CALENDAR`"
         }

@@ -25,8 +25,12 @@ pub(crate) fn hint(record: &Quarantined) -> Option<String> {
             "declare what is true and what is false: `{field}: bool true {value:?} false \"…\"`"
         ));
     }
-    let is_time = problem.starts_with("not a timestamp") || problem.starts_with("not a date");
-    is_time.then(|| format!("declare how it is written, such as `{field}: … format \"%d.%m.%Y %H:%M\"`"))
+    let format = match problem {
+        problem if problem.starts_with("not a timestamp") => "%d.%m.%Y %H:%M",
+        problem if problem.starts_with("not a date") => "%d.%m.%Y",
+        _ => return None,
+    };
+    Some(format!("declare how it is written, such as `{field}: … format {format:?}`"))
 }
 
 /// The hint for a text that is a number with other marks.
