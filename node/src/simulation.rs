@@ -1,7 +1,7 @@
 //! The whole node, simulated: log, batch, tail and answers, on a disk and a store of views on which any
 //! operation can fail, in an order of steps that one seed decides.
 //!
-//! The node is the real one, opened and driven through its user-defined code; only its threads are not started:
+//! The node is the real one, opened and driven through its own code; only its threads are not started:
 //! instead of them one loop does their steps one after the other. So what happens between threads is an order
 //! of steps here, and every order can be tried, and repeated. There is no clock in it.
 //!

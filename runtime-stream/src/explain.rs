@@ -16,7 +16,7 @@ use crate::worker::{Failures, build};
 /// Length of the address of an operator that lies in no scope but the dataflow.
 const DEPTH: usize = 2;
 
-/// The operators that run for a metric. They are built, with their workers' user-defined code, and run on no rows.
+/// The operators that run for a metric. They are built, with their workers' own code, and run on no rows.
 ///
 /// # Errors
 /// If the dataflow cannot be built.
