@@ -118,8 +118,7 @@ pub(crate) fn meet(book: Book, scanned: &Scanned<'_>, item: Span, stopped: Optio
             });
             met.diagnostics.push(diagnostic(phrase, own, |letter| {
                 let (_, range) = found.captured.iter().find(|(known, _)| *known == letter)?;
-                let span = span_of(&tokens, range);
-                Some(&scanned.text[span.start..span.end])
+                Some(spelled_here(scanned, &tokens[range.clone()]))
             }));
         }
     }
@@ -149,10 +148,31 @@ fn span_of(tokens: &[Token], range: &Range<usize>) -> Span {
     }
 }
 
+/// Tokens as they stand in the text, with the quotes and comparisons of SQL as they are written here.
+fn spelled_here(scanned: &Scanned<'_>, tokens: &[Token]) -> String {
+    let mut spelled = String::new();
+    let mut end = tokens.first().map_or(0, |token| token.span.start);
+    for token in tokens {
+        spelled.push_str(&scanned.text[end..token.span.start]);
+        end = token.span.end;
+        match scanned.token_text(*token) {
+            "=" => spelled.push_str("=="),
+            "<>" => spelled.push_str("!="),
+            text => match text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+                Some(inner) => {
+                    spelled.extend(["\"", &inner.replace('\\', "\\\\").replace('"', "\\\""), "\""])
+                }
+                None => spelled.push_str(text),
+            },
+        }
+    }
+    spelled
+}
+
 /// Longest part of the text that a help repeats, in bytes.
 const LONGEST_PART: usize = 48;
 
-fn diagnostic<'t>(phrase: &Phrase, span: Span, captured: impl Fn(char) -> Option<&'t str>) -> Diagnostic {
+fn diagnostic(phrase: &Phrase, span: Span, captured: impl Fn(char) -> Option<String>) -> Diagnostic {
     let mut help = String::new();
     let mut rest = phrase.help;
     while let Some((before, after)) = rest.split_once('{') {
@@ -163,9 +183,9 @@ fn diagnostic<'t>(phrase: &Phrase, span: Span, captured: impl Fn(char) -> Option
             rest = after;
             continue;
         };
-        let part = captured(letter).unwrap_or("…");
+        let part = captured(letter).unwrap_or_else(|| "…".to_owned());
         let is_short = part.len() <= LONGEST_PART && !part.contains('\n');
-        help.push_str(if is_short { part } else { "…" });
+        help.push_str(if is_short { &part } else { "…" });
         rest = &after[2..];
     }
     help.push_str(rest);

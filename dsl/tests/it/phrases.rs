@@ -189,6 +189,16 @@ fn mistakes_of_a_first_day_are_answered_as_reviewed() {
 }
 
 #[test]
+fn what_a_help_repeats_is_spelled_as_the_language_spells_it() {
+    let help = |aggregate: &str| checked(&over_events(aggregate, "")).diagnostics[0].help[0].clone();
+    assert_eq!(help("sum(case when name = 'a' then n else 0 end)"), "write `if name == \"a\" then n else 0`");
+    assert_eq!(
+        help("sum(case when name <> 'say \"a\"' then n else 0 end)"),
+        "write `if name != \"say \\\"a\\\"\" then n else 0`"
+    );
+}
+
+#[test]
 fn the_date_of_a_date_is_itself() {
     assert_eq!(event_codes("count()", "by date(day_of) as on_day"), []);
     assert_eq!(event_codes("count()", "where date(day_of) in india == \"2026-04-25\""), []);
