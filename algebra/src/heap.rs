@@ -225,20 +225,14 @@ impl HeapState {
     }
 
     fn from_tagged(bytes: &[u8]) -> Checked<Self> {
-        const UNKNOWN: &str = "the bytes are not those of a state";
         let mut reader = Reader::new(bytes);
-        let truth = |byte: u8| match byte {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(UNKNOWN),
-        };
         let shape = |tag: u8| Shape::of_tag(tag).ok_or(UNKNOWN);
         match reader.byte()? {
             0 => ExactSum::decode(reader.rest()).map(HeapState::FloatSum),
             1 => FloatMean::decode(reader.rest()).map(HeapState::FloatMean),
             2 => FloatMoments::decode(reader.rest()).map(Box::new).map(HeapState::FloatMoments),
             3 => {
-                let least = truth(reader.byte()?)?;
+                let least = flag(reader.byte()?)?;
                 TextExtreme::decode(least, reader.rest()).map(HeapState::TextExtreme)
             }
             4 => WordSet::decode(reader.rest()).map(HeapState::WordSet),
@@ -259,7 +253,7 @@ impl HeapState {
             9 => {
                 let [least, by, carried] = reader.array()?;
                 let by = if by == NO_SHAPE { None } else { Some(shape(by)?) };
-                ArgExtreme::decode(truth(least)?, by, shape(carried)?, reader.rest())
+                ArgExtreme::decode(flag(least)?, by, shape(carried)?, reader.rest())
                     .map(HeapState::ArgExtreme)
             }
             10 => Keyed::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::ValueCounts),
@@ -286,6 +280,16 @@ impl HeapState {
             21 => SessionState::of_tagged(&mut reader).map(HeapState::Sessions),
             _ => Err(UNKNOWN),
         }
+    }
+}
+
+const UNKNOWN: &str = "the bytes are not those of a state";
+
+fn flag(byte: u8) -> Checked<bool> {
+    match byte {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(UNKNOWN),
     }
 }
 

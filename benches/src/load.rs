@@ -151,8 +151,14 @@ async fn main() -> Result<(), Failure> {
         writer.await??;
     }
     let took = begin.elapsed().as_secs_f64();
-    let (mut reads, mut shown) = (reader.join().map_err(|_| "the reader died")??, probe.await??);
-    out(&format!("events acknowledged a second: {:.0}", n_sent.load(Ordering::Relaxed) as f64 / took));
+    let reads = reader.join().map_err(|_| "the reader died")??;
+    let (shown, memory) = (probe.await??, memory.await??);
+    report(took, n_sent.load(Ordering::Relaxed), reads, shown, &memory);
+    restart(node, home.path()).await
+}
+
+fn report(took: f64, n_sent: u64, mut reads: Vec<Duration>, mut shown: Vec<Duration>, memory: &[u64]) {
+    out(&format!("events acknowledged a second: {:.0}", n_sent as f64 / took));
     out(&format!(
         "answers a second: {:.0}; p50 {:.2} ms, p99 {:.2} ms, most {:.2} ms",
         reads.len() as f64 / took,
@@ -167,7 +173,6 @@ async fn main() -> Result<(), Failure> {
         quantile(&mut shown, 1.0),
         shown.len()
     ));
-    let memory = memory.await??;
     let mean = |part: &[u64]| part.iter().sum::<u64>() as f64 / part.len().max(1) as f64 / 1024.0;
     let fifth = (memory.len() / 5).max(1);
     out(&format!(
@@ -176,7 +181,6 @@ async fn main() -> Result<(), Failure> {
         mean(&memory[memory.len() - fifth.min(memory.len())..]),
         memory.iter().max().copied().unwrap_or(0) as f64 / 1024.0
     ));
-    restart(node, home.path()).await
 }
 
 /// The resident memory of a process, in kB, twice a second.

@@ -12,8 +12,6 @@ use metricc_ir::spelling;
 use crate::segment::columns;
 use crate::{MetricPlan, SourcePlan, Spread, StateLayout};
 
-pub use crate::summary::summary;
-
 /// The monoids of a metric's state, their laws and their size.
 pub fn algebra(plan: &MetricPlan) -> Node {
     let has_sessions = matches!(plan.spread, Some(Spread::Sessions { .. }));

@@ -38,3 +38,4 @@ pub use segment::{Segment, SegmentError, SegmentFileError, to_parquet};
 pub use source_plan::SourcePlan;
 pub use state::ROW_COUNT;
 pub use state_form::StateForm;
+pub use summary::summary;

@@ -97,6 +97,25 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// The lists that `each` goes over, and the columns after the last of them.
+fn each_steps(metric: &ir::Metric, scope: &Scope<'_>) -> Result<(Vec<EachStep>, Schema), CompileError> {
+    let mut schema = scope.schema();
+    let mut each = Vec::with_capacity(metric.each.len());
+    for (number, step) in metric.each.iter().enumerate() {
+        let list = scalar::compile(&step.list, &schema, &|column| scope.index(column), scope.imports)?;
+        let ir::Kind::List(element) = &step.list.ty.kind else {
+            let problem = format!("`each {}` is not over a list", step.name);
+            return Err(CompileError::form(&metric.name, problem));
+        };
+        let element = scalar::field(&format!("each{number}"), element);
+        let mut fields = schema.fields().to_vec();
+        fields.push(Arc::new(element));
+        schema = Schema::new(fields);
+        each.push(EachStep { list, schema: Arc::new(schema.clone()) });
+    }
+    Ok((each, schema))
+}
+
 impl Prepare {
     /// Compiles the row part of `metric` over batches with the given columns of its source.
     pub(crate) fn new(
@@ -104,23 +123,8 @@ impl Prepare {
         scope: &Scope<'_>,
         values: &[Arg<'_>],
     ) -> Result<Self, CompileError> {
-        let mut schema = scope.schema();
+        let (each, schema) = each_steps(metric, scope)?;
         let index = |column: usize| scope.index(column);
-        let mut each = Vec::with_capacity(metric.each.len());
-        for (number, step) in metric.each.iter().enumerate() {
-            let list = scalar::compile(&step.list, &schema, &index, scope.imports)?;
-            let ir::Kind::List(element) = &step.list.ty.kind else {
-                return Err(CompileError::form(
-                    &metric.name,
-                    format!("`each {}` is not over a list", step.name),
-                ));
-            };
-            let element = scalar::field(&format!("each{number}"), element);
-            let mut fields = schema.fields().to_vec();
-            fields.push(Arc::new(element));
-            schema = Schema::new(fields);
-            each.push(EachStep { list, schema: Arc::new(schema.clone()) });
-        }
         let filter = metric
             .filter
             .as_ref()
@@ -138,27 +142,24 @@ impl Prepare {
             None => None,
             Some(_) => Some((WindowRule::new(&metric.window)?, kept_index(metric.source.time))),
         };
+        let unread = || CompileError::form(&metric.name, "the position is used and not read");
+        let value = |value: &Arg<'_>| {
+            Ok(match value {
+                Arg::Value(expr) => match shared(expr, values) {
+                    Some(shared) => PreparedValue::Lost(compile(expr)?, shared),
+                    None => PreparedValue::Expr(compile(expr)?),
+                },
+                Arg::Time => PreparedValue::Time(kept_column(time)),
+                Arg::Position => PreparedValue::Position(kept_column(position.ok_or_else(unread)?)),
+            })
+        };
         Ok(Prepare {
             metric: metric.name.clone(),
             each,
             filter,
             window,
             keys: metric.keys.iter().map(|key| compile(&key.expr)).collect::<Result<_, _>>()?,
-            values: values
-                .iter()
-                .map(|value| {
-                    Ok(match value {
-                        Arg::Value(expr) => match shared(expr, values) {
-                            Some(shared) => PreparedValue::Lost(compile(expr)?, shared),
-                            None => PreparedValue::Expr(compile(expr)?),
-                        },
-                        Arg::Time => PreparedValue::Time(kept_column(time)),
-                        Arg::Position => PreparedValue::Position(kept_column(position.ok_or_else(|| {
-                            CompileError::form(&metric.name, "the position is used and not read")
-                        })?)),
-                    })
-                })
-                .collect::<Result<_, CompileError>>()?,
+            values: values.iter().map(value).collect::<Result<_, CompileError>>()?,
             exploded_position: position
                 .filter(|_| !metric.each.is_empty() && values.contains(&Arg::Position)),
             is_ungrouped: group_fields(metric).len()

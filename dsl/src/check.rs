@@ -32,6 +32,7 @@ mod clauses;
 mod derived;
 mod exact;
 mod expression;
+mod field;
 mod function;
 mod import;
 mod literal;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::ast::Name;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::phrase_book::{self, ITEMS};
+use crate::foreign_words::{self, ITEMS};
 use crate::scan::{self, Scanned, Token, TokenKind};
 use metricc_ir::suggest;
 
@@ -146,7 +146,7 @@ fn item(scanned: &Scanned<'_>, range: Range<usize>, found: &mut Vec<Diagnostic>)
     let n_before = scanned.unreadable.partition_point(|place| *place < span.start);
     let mut readable = scanned.unreadable.get(n_before).is_none_or(|place| *place >= span.end);
     let word = first.map_or("", |first| scanned.token_text(*first));
-    if !readable && kind == ItemKind::Other && phrase_book::row(ITEMS, word).is_some() {
+    if !readable && kind == ItemKind::Other && foreign_words::row(ITEMS, word).is_some() {
         found.push(other(scanned, first, span));
     }
     if readable {
@@ -171,7 +171,7 @@ fn other(scanned: &Scanned<'_>, first: Option<&Token>, span: Span) -> Diagnostic
         first.span,
         "expected `use`, `source`, `calendar`, `table`, `import`, `metric` or `test`",
     );
-    if let Some(foreign) = phrase_book::row(ITEMS, word) {
+    if let Some(foreign) = foreign_words::row(ITEMS, word) {
         return diagnostic.help(foreign.help);
     }
     match suggest::nearest(word, ["use", "source", "calendar", "table", "import", "metric", "test"]) {

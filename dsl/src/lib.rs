@@ -30,6 +30,7 @@ mod code;
 mod diagnostic;
 mod explain_syntax;
 mod files;
+mod foreign_words;
 mod items;
 mod parse;
 mod phrase_book;
@@ -42,9 +43,11 @@ use metricc_ir::explain::Node;
 pub use code::{Code, Severity};
 pub use diagnostic::{Diagnostic, Label, Span};
 pub use files::{Files, NoFiles};
+#[doc(hidden)]
+pub use foreign_words::{Foreign, ITEMS, OPERATORS, VALUES};
 pub use format::format;
 #[doc(hidden)]
-pub use phrase_book::{Foreign, ITEMS, OPERATORS, Phrase, VALUES, phrases};
+pub use phrase_book::{Phrase, phrases};
 
 /// The text of one `.metric` file. The bytes may be anything.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,10 +14,6 @@ use pattern::Element;
 mod fields;
 mod metrics;
 mod pattern;
-mod words;
-
-pub(crate) use words::row;
-pub use words::{Foreign, ITEMS, OPERATORS, VALUES};
 
 /// Where a phrase is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +156,8 @@ fn spelled_here(scanned: &Scanned<'_>, tokens: &[Token]) -> String {
             "<>" => spelled.push_str("!="),
             text => match text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
                 Some(inner) => {
-                    spelled.extend(["\"", &inner.replace('\\', "\\\\").replace('"', "\\\""), "\""])
+                    let inner = inner.replace('\\', "\\\\").replace('"', "\\\"");
+                    spelled.extend(["\"", &inner, "\""]);
                 }
                 None => spelled.push_str(text),
             },

@@ -6,7 +6,7 @@
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::phrase_book::OPERATORS;
+use crate::foreign_words::OPERATORS;
 use metricc_ir::quoted;
 
 mod characters;

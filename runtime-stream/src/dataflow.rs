@@ -23,8 +23,8 @@ use timely::progress::frontier::AntichainRef;
 
 use crate::combine::Combiner;
 use crate::difference::{Difference, HeapProduct, Words};
+use crate::failure::Failures;
 use crate::key::{GroupKey, RowKey, ShortKey};
-use crate::worker::Failures;
 
 /// Index of an epoch of the dataflow.
 pub(crate) type Time = u64;

@@ -11,7 +11,8 @@ use timely::logging::{OperatesEvent, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
 use crate::dataflow::combine_name;
-use crate::worker::{Failures, build};
+use crate::failure::Failures;
+use crate::worker::build;
 
 /// Length of the address of an operator that lies in no scope but the dataflow.
 const DEPTH: usize = 2;

@@ -16,6 +16,7 @@ mod dataflow;
 mod difference;
 mod evaluate;
 mod explain;
+mod failure;
 mod feed;
 mod key;
 mod read;

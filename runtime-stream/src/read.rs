@@ -7,8 +7,8 @@ use arrow::array::RecordBatch;
 use metricc_compiler::{EvaluateError, Segment, SourcePlan};
 use metricc_log::Interval;
 
-use crate::stream::worker_died;
-use crate::worker::{Failures, WorkerStates};
+use crate::failure::{Failures, worker_died};
+use crate::worker::WorkerStates;
 
 /// A read that has begun. Rows fed later are not in it.
 #[derive(Debug)]

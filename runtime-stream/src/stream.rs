@@ -11,8 +11,9 @@ use metricc_log::{Batch, Frontier, Interval};
 use timely::communication::WorkerGuards;
 
 use crate::dataflow::Time;
+use crate::failure::{Failures, worker_died};
 use crate::read::PendingRead;
-use crate::worker::{Command, Failures, Progress, run};
+use crate::worker::{Command, Progress, run};
 
 /// Rows of a full micro-batch, unless the options give a number.
 const BATCH_ROWS: usize = 65_536;
@@ -22,10 +23,6 @@ const IN_FLIGHT: u64 = 8;
 
 /// Full micro-batches after which an epoch ends without a read, so that a read never has much left to do.
 const EPOCH_BATCHES: usize = 64;
-
-pub(crate) fn worker_died() -> EvaluateError {
-    EvaluateError::thread(Engine::Stream, "a worker has died")
-}
 
 /// A dataflow that holds the open segments of all metrics of one source, from a frontier on.
 ///

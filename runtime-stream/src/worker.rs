@@ -14,6 +14,7 @@ use timely::dataflow::{InputHandleVec, ProbeHandle};
 use timely::worker::Worker;
 
 use crate::dataflow::{GroupingTrace, Time, attach};
+use crate::failure::Failures;
 
 /// Longest sleep of an idle worker; it is woken earlier when there is work.
 const PARK: Duration = Duration::from_millis(100);
@@ -30,20 +31,6 @@ pub(crate) enum Command {
 
 /// The states of one worker, one list of batches per grouping.
 pub(crate) type WorkerStates = Result<Vec<Vec<RecordBatch>>, CompileError>;
-
-/// The first error of any worker; later ones are consequences.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Failures(Arc<Mutex<Option<CompileError>>>);
-
-impl Failures {
-    pub(crate) fn report(&self, error: CompileError) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-    }
-
-    pub(crate) fn take(&self) -> Option<CompileError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
 
 /// How far all workers have come; the thread that feeds waits for it.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use metricc_ir::explain_typed::explain_typed;
 fn stages<'a>(package: &Package, source: &SourcePlan, plan: &MetricPlan) -> [(&'a str, Node); 7] {
     let syntax = package.checked.explain_syntax(&plan.metric.name).expect("it has a syntax tree");
     [
-        ("summary", explain::summary(plan)),
+        ("summary", metricc_compiler::summary(plan)),
         ("syntax", syntax),
         ("typed", explain_typed(&plan.metric)),
         ("algebra", explain::algebra(plan)),

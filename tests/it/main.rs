@@ -1,5 +1,7 @@
 //! Integration tests: the law, the conformance cases, the compiler stages, the front ends and the node.
 
+#![allow(clippy::too_many_lines, reason = "a test is one story, told in order")]
+
 mod aggregates;
 mod cases;
 mod conformance;

@@ -8,7 +8,7 @@ use super::unify::open_literal;
 use crate::ast::{BinaryOperator, Expr, ExprKind, Name, UnaryOperator};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::phrase_book::{self, VALUES};
+use crate::foreign_words::{self, VALUES};
 use metricc_ir as ir;
 use metricc_ir::catalogue;
 use metricc_ir::suggest;
@@ -175,7 +175,7 @@ impl Checker<'_> {
     }
 
     fn unknown_name(&mut self, name: &str, span: Span) -> Option<Typed> {
-        if let Some(foreign) = phrase_book::row(VALUES, name) {
+        if let Some(foreign) = foreign_words::row(VALUES, name) {
             let message = format!("`{name}` {}", foreign.problem);
             self.report(Diagnostic::new(Code::ForeignSpelling, message, span, "").help(foreign.help));
             return None;

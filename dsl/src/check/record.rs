@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::source::FieldChecker;
+use super::field::FieldChecker;
 use super::{MOST_PARTS, Places, too_many, types};
-use crate::ast::{Expr, ExprKind, FieldItem, MarkerKind, PathItem, PathStep, TypeRef};
+use crate::ast::{FieldItem, MarkerKind, PathItem, TypeRef};
 use crate::code::Code;
-use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::{Field, Kind, Path, RecordField, Step, Type};
+use crate::diagnostic::Diagnostic;
+use metricc_ir::{Field, Kind, RecordField, Type};
 
 /// How many steps a value may stand below its record: names, indices and lists.
 const MOST_LEVELS: usize = 32;
@@ -87,30 +87,6 @@ fn parts_of(
     (fields.len() == parts.len()).then_some(fields)
 }
 
-/// The path that is written; that of the field's own name is the usual one.
-pub(super) fn path(item: &PathItem, name: &str, found: &mut Vec<Diagnostic>) -> Option<Path> {
-    let steps = item.steps.iter().map(|(step, span)| match step {
-        PathStep::Name(Expr { kind: ExprKind::String(name), .. }) => Some(Step::Name(name.clone())),
-        PathStep::Name(_) => None,
-        PathStep::Index(index) => self::index(index, *span, found),
-    });
-    let path = Path::new(steps.collect::<Option<Vec<_>>>()?);
-    Some(if path == Path::of_name(name) { Path::default() } else { path })
-}
-
-fn index(index: &Expr, span: Span, found: &mut Vec<Diagnostic>) -> Option<Step> {
-    let whole = match &index.kind {
-        ExprKind::Number(number) if !number.point => u32::try_from(number.digits).ok(),
-        ExprKind::Poisoned => return None,
-        _ => None,
-    };
-    if whole.is_none() {
-        let diagnostic = Diagnostic::new(Code::FieldMarker, "this is no index of an element", span, "");
-        found.push(diagnostic.help("elements of a list are counted from 0: `from items[0]`"));
-    }
-    whole.map(Step::Index)
-}
-
 /// Whether the fields of a source, those of records included, are few enough and not too far below their record.
 pub(super) fn within_limits(items: &[FieldItem], found: &mut Vec<Diagnostic>) -> bool {
     let mut n_fields = 0;
@@ -153,16 +129,4 @@ impl FieldItem {
             _ => None,
         })
     }
-}
-
-/// A default of a record cannot be written.
-pub(super) fn has_no_default(ty: &Type, span: Span, found: &mut Vec<Diagnostic>) -> bool {
-    if !matches!(ty.kind, Kind::Record(_)) {
-        return false;
-    }
-    found.push(
-        Diagnostic::new(Code::DefaultValue, "a default of a record", span, "")
-            .help("give its fields defaults, or let it be none with `?`"),
-    );
-    true
 }

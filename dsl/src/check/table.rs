@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{MOST_PARTS, Places, Uses, record, source, spelled, too_many, types};
+use super::{MOST_PARTS, Places, Uses, field, spelled, too_many, types};
 use crate::ast::{FieldItem, MarkerKind, TableItem};
 use crate::code::{Code, Severity};
 use crate::diagnostic::{Diagnostic, Span};
@@ -103,7 +103,7 @@ fn columns(item: &TableItem, found: &mut Vec<Diagnostic>) -> Option<Columns> {
             }
             keys.push(index);
         }
-        let field = source::column(column, &ty, &nulls, found);
+        let field = field::column(column, &ty, &nulls, found);
         rules.extend(field.and_then(|field| {
             TextRules::new(&field.ty.kind, &field.spelling, field.zone.as_deref(), field.unit).ok()
         }));
@@ -275,7 +275,7 @@ impl Reader<'_> {
     /// The header of each declared column.
     fn headers(&mut self) -> Option<Vec<String>> {
         let header = |column: &FieldItem| match column.path() {
-            Some(path) => record::path(path, &column.name.text, self.found)
+            Some(path) => field::path_of(path, &column.name.text, self.found)
                 .map(|path| if path.is_own() { column.name.text.clone() } else { path.header() }),
             None => Some(column.name.text.clone()),
         };

@@ -289,6 +289,12 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::over_clause | Rule::session_clause | Rule::lookup_clause => "a clause",
         Rule::kw_from | Rule::kw_each | Rule::kw_let | Rule::kw_by | Rule::kw_every => "a clause",
         Rule::kw_over | Rule::kw_session | Rule::kw_lookup => "a clause",
+        _ => return describe_token(rule),
+    })
+}
+
+fn describe_token(rule: Rule) -> Option<&'static str> {
+    Some(match rule {
         Rule::kw_zone => "`zone`",
         Rule::kw_week => "`week`",
         Rule::kw_given => "`given`",

@@ -1,5 +1,7 @@
 //! The language from outside: text in, diagnostics and typed metrics out.
 
+#![allow(clippy::too_many_lines, reason = "a test is one story, told in order")]
+
 mod aggregates;
 mod codes;
 mod derived;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use super::terminal::Failure;
+use super::terminal::{Failure, MessageFormat};
 
 mod engines;
 mod node;
@@ -94,17 +94,6 @@ pub(crate) struct NewArguments {
     /// Folder of the new package; it must be empty if it exists
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
-}
-
-/// How diagnostics are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MessageFormat {
-    /// With source lines
-    Full,
-    /// One line per diagnostic
-    Short,
-    /// One JSON object per diagnostic, on stdout
-    Json,
 }
 
 #[derive(Debug, Args)]

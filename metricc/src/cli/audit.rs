@@ -9,9 +9,8 @@ use metricc_node::{AuditLine, Audited};
 use serde::Deserialize;
 
 use super::arguments::AuditArguments;
-use super::check::counted;
 use super::node_client::{NodeClient, error_of};
-use super::terminal::{self, Failure};
+use super::terminal::{self, Failure, counted};
 
 pub(crate) fn run(arguments: &AuditArguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

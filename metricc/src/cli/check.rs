@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use metricc_dsl::Severity;
 
-use super::arguments::{CheckArguments, MessageFormat};
-use super::terminal::{self, Failure};
+use super::arguments::CheckArguments;
+use super::terminal::{self, Failure, MessageFormat, counted, plural};
 use crate::Package;
 
 /// Reports the diagnostics of all files. A file that cannot be read does not stop the check of the others.
@@ -43,13 +43,4 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
         (0, _) => ExitCode::from(1),
         _ => ExitCode::from(2),
     })
-}
-
-/// `1 file`, `2 files`.
-pub(crate) fn counted(n: usize, one: &str, many: &str) -> String {
-    format!("{n} {}", plural(n, one, many))
-}
-
-fn plural<'a>(n: usize, one: &'a str, many: &'a str) -> &'a str {
-    if n == 1 { one } else { many }
 }

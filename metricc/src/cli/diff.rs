@@ -7,8 +7,7 @@ use metricc_dsl::{Files, SourceText};
 use metricc_ir::user_defined::Imports;
 
 use super::arguments::{DiffArguments, DiffFormat};
-use super::check::counted;
-use super::terminal::{self, Failure};
+use super::terminal::{self, Failure, counted};
 use crate::Package;
 use crate::diff::{Change, MetricChange, Version, diff};
 

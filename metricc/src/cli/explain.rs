@@ -145,7 +145,7 @@ fn plan_of<'a>(
 /// The batch stage is that of a log with a split for each processor of this machine.
 fn planned(source: &SourcePlan, plan: &MetricPlan, stage: Stage) -> Result<Node, CompileError> {
     Ok(match stage {
-        Stage::Summary => explain::summary(plan),
+        Stage::Summary => metricc_compiler::summary(plan),
         Stage::Batch => metricc_runtime_batch::explain(source, plan, EngineOptions::default().workers)?,
         Stage::Stream => metricc_runtime_stream::explain(source, plan)?,
         Stage::Serve => explain::serve(plan),

@@ -8,9 +8,8 @@ use metricc_dsl::{SourceText, format};
 use metricc_ir::plain_file;
 use similar::TextDiff;
 
-use super::arguments::{FmtArguments, MessageFormat};
-use super::check::counted;
-use super::terminal::{self, Failure};
+use super::arguments::FmtArguments;
+use super::terminal::{self, Failure, MessageFormat, counted};
 
 /// The result for one file.
 enum Outcome {

@@ -10,10 +10,9 @@ use metricc_log::{FileOptions, FileRequest, FileRequests, NoneReason, Position, 
 use serde_json::Value;
 
 use super::arguments::IngestArguments;
-use super::check::counted;
 use super::ingest_client::{IngestClient, Readable};
 use super::rejections::{self, RejectedFile};
-use super::terminal::{self, Failure};
+use super::terminal::{self, Failure, counted};
 
 /// The receipts of all requests, added up.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use metricc_ir::text::visible;
 use serde_json::Value;
 use textplots::{Chart, LabelBuilder, LabelFormat, Plot, Shape};
 
-use super::query::values;
+use super::table::values;
 
 /// Most charts of one answer, and most bars of one chart.
 const MAX_CHARTS: usize = 8;

@@ -15,10 +15,9 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::arguments::{QueryArguments, QueryFormat};
-use super::check::counted;
 use super::plot::plot;
-use super::table::{self, Rows};
-use super::terminal::{self, Failure};
+use super::table::{self, Rows, values};
+use super::terminal::{self, Failure, counted};
 
 /// How long the command waits for a node that is reading its log.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -338,14 +337,6 @@ fn cells(row: &Value, is_partial: bool) -> Vec<(String, Value)> {
     }
     cells.extend(values(row));
     cells
-}
-
-/// The values of a row, by their names.
-pub(crate) fn values(row: &Value) -> Vec<(String, Value)> {
-    match &row["value"] {
-        Value::Object(outputs) => outputs.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-        value => vec![("value".to_owned(), value.clone())],
-    }
 }
 
 #[cfg(test)]

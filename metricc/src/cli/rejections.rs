@@ -10,9 +10,8 @@ use metricc_ir::Source;
 use metricc_log::{FieldStats, Interval, Log, Quarantined, ReadStats};
 use serde_json::json;
 
-use super::check::counted;
 use super::rejection_hints;
-use super::terminal::{self, Failure};
+use super::terminal::{self, Failure, counted};
 
 /// Reasons that are shown.
 const SHOWN_REASONS: usize = 10;

@@ -10,8 +10,7 @@ use metricc_node::{Config, Limits, Node, NodeError, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::arguments::{LogFormat, ServeArguments};
-use super::check::counted;
-use super::terminal::{self, Failure};
+use super::terminal::{self, Failure, counted};
 use crate::Package;
 
 pub(crate) fn run(arguments: &ServeArguments, imports: &Imports) -> Result<ExitCode, Failure> {

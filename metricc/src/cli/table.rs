@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use comfy_table::{CellAlignment, Table, presets};
 use metricc_ir::text::visible;
+use serde_json::Value;
 
 /// A table of text.
 pub(crate) struct Rows<'a> {
@@ -50,6 +51,14 @@ pub(crate) fn shown(cell: Option<&str>) -> Cow<'_, str> {
     match is_misread {
         true => Cow::Owned(format!("\"{}\"", visible(&text.replace('\\', "\\\\").replace('"', "\\\"")))),
         false => visible(text),
+    }
+}
+
+/// The values of a row, by their names.
+pub(crate) fn values(row: &Value) -> Vec<(String, Value)> {
+    match &row["value"] {
+        Value::Object(outputs) => outputs.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        value => vec![("value".to_owned(), value.clone())],
     }
 }
 

@@ -6,14 +6,25 @@
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
+use clap::ValueEnum;
 use metricc_client::{node_of, problem};
 use metricc_dsl::{Diagnostic, Severity, SourceText, render};
 use metricc_ir::text::{visible, visible_lines};
 use metricc_log::LogError;
 use metricc_node::NodeError;
 
-use super::arguments::MessageFormat;
 use crate::{Package, PackageError};
+
+/// How diagnostics are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MessageFormat {
+    /// With source lines
+    Full,
+    /// One line per diagnostic
+    Short,
+    /// One JSON object per diagnostic, on stdout
+    Json,
+}
 
 /// Why a command stopped.
 #[derive(Debug)]
@@ -164,4 +175,13 @@ impl Write for LogLines {
     fn flush(&mut self) -> std::io::Result<()> {
         std::io::stderr().flush()
     }
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", plural(n, one, many))
+}
+
+pub(crate) fn plural<'a>(n: usize, one: &'a str, many: &'a str) -> &'a str {
+    if n == 1 { one } else { many }
 }

@@ -9,8 +9,7 @@ use metricc_ir::text::{visible, visible_lines};
 use metricc_ir::user_defined::Imports;
 
 use super::arguments::TestArguments;
-use super::check::counted;
-use super::terminal::{self, Failure};
+use super::terminal::{self, Failure, counted};
 use crate::Package;
 use crate::testing::{RowDifference, TestFailure, TestReport, run_test};
 

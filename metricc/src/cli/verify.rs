@@ -4,11 +4,10 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::arguments::VerifyArguments;
-use super::check::counted;
 use super::progress;
 use super::rejections::{self, RejectedFile};
 use super::run::{Opened, engine_options, open};
-use super::terminal::{self, Failure};
+use super::terminal::{self, Failure, counted};
 use crate::Bound;
 use crate::verify::{CounterExample, RealLayers, Verdict, VerifyOptions, verify};
 use metricc_ir::user_defined::Imports;

@@ -1,5 +1,7 @@
 //! Tests of the `metricc` binary.
 
+#![allow(clippy::too_many_lines, reason = "a test is one story, told in order")]
+
 mod bad_input;
 mod compile;
 mod derived;

@@ -156,25 +156,40 @@ impl Parse for MetricArguments {
 
 fn expand(definitions: &[ItemDefinition], staged: &Staged, place: &str) -> TokenStream {
     let Staged { arguments, function, .. } = staged;
+    let expansion = match parameters(function) {
+        Ok(MetricParameters::Metrics(metrics)) => expand_derived(definitions, staged, &metrics, place),
+        _ => expand_over_events(definitions, staged, place),
+    };
+    crate::debug::print(arguments.debug, &function.sig.ident, &expansion);
+    expansion
+}
+
+fn expand_derived(
+    definitions: &[ItemDefinition],
+    staged: &Staged,
+    metrics: &[&Ident],
+    place: &str,
+) -> TokenStream {
+    let Staged { arguments, function, .. } = staged;
     let mut problems = Problems::default();
-    if let Ok(MetricParameters::Metrics(metrics)) = parameters(function) {
-        let in_order: Vec<&ItemDefinition> = definitions.iter().rev().collect();
-        if let Some(import) = arguments.imports.first() {
-            let help = "a derived metric imports nothing\n\nhelp: import it in the base metrics";
-            problems.push_on(import, help);
-        }
-        signature(function, &mut problems);
-        let expansion =
-            derived_metric::expand(function, &metrics, &in_order, (&arguments.krate(), place), problems);
-        crate::debug::print(arguments.debug, &function.sig.ident, &expansion);
-        return expansion;
+    let in_order: Vec<&ItemDefinition> = definitions.iter().rev().collect();
+    if let Some(import) = arguments.imports.first() {
+        let help = "a derived metric imports nothing\n\nhelp: import it in the base metrics";
+        problems.push_on(import, help);
     }
+    signature(function, &mut problems);
+    derived_metric::expand(function, metrics, &in_order, (&arguments.krate(), place), problems)
+}
+
+fn expand_over_events(definitions: &[ItemDefinition], staged: &Staged, place: &str) -> TokenStream {
+    let Staged { arguments, function, .. } = staged;
+    let mut problems = Problems::default();
     let event_definition = definitions.last().and_then(|definition| match definition {
         ItemDefinition::Event(event) => Some(event),
         _ => None,
     });
     let tables = looked_up(definitions, staged, &mut problems);
-    let expansion = match (event_definition, event_parameter(function)) {
+    match (event_definition, event_parameter(function)) {
         (Some(definition), Ok((events, event))) => {
             let imports = imports_of(definitions, arguments, &mut problems);
             signature(function, &mut problems);
@@ -216,9 +231,7 @@ fn expand(definitions: &[ItemDefinition], staged: &Staged, place: &str) -> Token
             );
             quote!(#problems)
         }
-    };
-    crate::debug::print(arguments.debug, &function.sig.ident, &expansion);
-    expansion
+    }
 }
 
 /// The imports in the order of their paths; the definitions come in the reverse one.

@@ -37,6 +37,31 @@ pub fn stub_root(metrics: &[&str], origin: &str) -> TokenStream {
     }
 }
 
+/// What a metric with windows has: the bound that its module uses, and its function `range`.
+fn range_function(window: &Window) -> (TokenStream, TokenStream) {
+    if matches!(window, Window::AllTime) {
+        return (TokenStream::new(), TokenStream::new());
+    }
+    let bound = quote!(
+        use ::metricc::RangeBound;
+    );
+    let range = quote! {
+        /// The rows of all keys whose windows start at or after `from` and before `to`: dates of the metric's own
+        /// calendar (UTC if it has none), or instants.
+        ///
+        /// # Errors
+        /// If there is no answer, or the answer is for another definition.
+        pub async fn range(
+            serving: &dyn Serving,
+            from: impl Into<RangeBound>,
+            to: impl Into<RangeBound>,
+        ) -> Result<TypedRows<Definition>, ServingError> {
+            METRIC.range(serving, from, to).await
+        }
+    };
+    (bound, range)
+}
+
 /// The module of a metric with such rows; `hash` is the metric hash, `package` the text that defines it,
 /// which stands in the folder above the module as `package.metric`; the `files` that it uses stand there in
 /// `used`.
@@ -68,29 +93,7 @@ pub fn stub_module(
     let used = (!files.is_empty())
         .then(|| quote!(const FILES: &'static [(&'static str, &'static str)] = &[#(#used),*];));
     let name = &metric.name;
-    let windows = match metric.window {
-        Window::AllTime => TokenStream::new(),
-        _ => quote! {
-            /// The rows of all keys whose windows start at or after `from` and before `to`: dates of the metric's own
-            /// calendar (UTC if it has none), or instants.
-            ///
-            /// # Errors
-            /// If there is no answer, or the answer is for another definition.
-            pub async fn range(
-                serving: &dyn Serving,
-                from: impl Into<RangeBound>,
-                to: impl Into<RangeBound>,
-            ) -> Result<TypedRows<Definition>, ServingError> {
-                METRIC.range(serving, from, to).await
-            }
-        },
-    };
-    let bound = match metric.window {
-        Window::AllTime => TokenStream::new(),
-        _ => quote!(
-            use ::metricc::RangeBound;
-        ),
-    };
+    let (bound, windows) = range_function(&metric.window);
     quote! {
         #about
         use std::pin::Pin;

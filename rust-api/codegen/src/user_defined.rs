@@ -122,8 +122,7 @@ fn scalar_items(settings: &Settings, function: &ItemFn, place: &str) -> TokenStr
         text,
     });
     let exported = export(name, visibility, place, &definition);
-    let given: Vec<Ident> = (0..types.len()).map(|place| format_ident!("argument{}", place)).collect();
-    let own = quote!(#krate::user_defined);
+    let implementation = scalar_impl(name, &types, result, version, &krate);
     quote! {
         #function
 
@@ -135,6 +134,23 @@ fn scalar_items(settings: &Settings, function: &ItemFn, place: &str) -> TokenStr
             pub struct Import;
         }
 
+        #implementation
+        #exported
+    }
+}
+
+/// What the engines call, for the type `Import` in the module of the function.
+fn scalar_impl(
+    name: &Ident,
+    types: &[&Type],
+    result: &Type,
+    version: u32,
+    krate: &TokenStream,
+) -> TokenStream {
+    let spoken = name.to_string();
+    let given: Vec<Ident> = (0..types.len()).map(|place| format_ident!("argument{}", place)).collect();
+    let own = quote!(#krate::user_defined);
+    quote! {
         #[automatically_derived]
         impl #own::Typed for #name::Import {
             type Row = <#result as #krate::event::Field>::Row;
@@ -161,8 +177,6 @@ fn scalar_items(settings: &Settings, function: &ItemFn, place: &str) -> TokenStr
                 }
             }
         }
-
-        #exported
     }
 }
 

@@ -80,15 +80,6 @@ fn of_values(aggregate: &Aggregate, columns: &[Vec<Datum>], times: &[i64]) -> Da
         | AggregateOp::Intercept) => several::relation(op, values, second),
         op @ (AggregateOp::BitsOr | AggregateOp::BitsAnd | AggregateOp::BitsXor) => several::bits(op, values),
         AggregateOp::ExactQuantile { q_ppb } => ranked(values, *q_ppb).cloned().unwrap_or(Datum::None),
-        AggregateOp::Histogram { edges } => {
-            let of = &aggregate.args[0].ty.kind;
-            several::histogram(&edges.iter().map(|edge| Datum::of(edge, of)).collect::<Vec<_>>(), values)
-        }
-        AggregateOp::Top { k } => {
-            let Kind::List(entry) = kind else { panic!("`top` presents a list") };
-            let Kind::Record(fields) = &entry.kind else { panic!("`top` presents records") };
-            several::top(*k, values, second, &fields[1].ty)
-        }
         AggregateOp::Frequency { item, .. } => {
             let item = Datum::of(item, &aggregate.args[0].ty.kind);
             count(values.iter().filter(|value| **value == item).count())
@@ -98,16 +89,10 @@ fn of_values(aggregate: &Aggregate, columns: &[Vec<Datum>], times: &[i64]) -> Da
             Datum::List(elements) => elements.iter(),
             other => panic!("{other:?} is no list"),
         })),
-        AggregateOp::Funnel { within } => {
-            let step = |index: usize| columns[1..].iter().map(|step| step[index].is_true()).collect();
-            let rows: Vec<(Datum, i64, Vec<bool>)> =
-                (0..times.len()).map(|index| (values[index].clone(), times[index], step(index))).collect();
-            several::funnel(&rows, columns.len() - 1, *within)
-        }
-        AggregateOp::Retention { n_periods } => {
-            let rows: Vec<(Datum, Datum)> = values.iter().cloned().zip(second.iter().cloned()).collect();
-            several::retention(&rows, *n_periods)
-        }
+        AggregateOp::Histogram { .. }
+        | AggregateOp::Top { .. }
+        | AggregateOp::Funnel { .. }
+        | AggregateOp::Retention { .. } => table(aggregate, columns, times),
         AggregateOp::Sum => fit(&sum(values), kind),
         AggregateOp::Mean | AggregateOp::WideMean => mean(values, kind),
         AggregateOp::Min => values.iter().min().cloned().unwrap_or(Datum::None),
@@ -128,6 +113,34 @@ fn of_values(aggregate: &Aggregate, columns: &[Vec<Datum>], times: &[i64]) -> Da
             count(values.iter().collect::<BTreeSet<_>>().len())
         }
         AggregateOp::Quantile { q_ppb, .. } => quantile(values, *q_ppb),
+    }
+}
+
+/// The aggregates that present several numbers.
+fn table(aggregate: &Aggregate, columns: &[Vec<Datum>], times: &[i64]) -> Datum {
+    let values: &[Datum] = columns.first().map_or(&[], Vec::as_slice);
+    let second: &[Datum] = columns.get(1).map_or(&[], Vec::as_slice);
+    match &aggregate.op {
+        AggregateOp::Histogram { edges } => {
+            let of = &aggregate.args[0].ty.kind;
+            several::histogram(&edges.iter().map(|edge| Datum::of(edge, of)).collect::<Vec<_>>(), values)
+        }
+        AggregateOp::Top { k } => {
+            let Kind::List(entry) = &aggregate.ty.kind else { panic!("`top` presents a list") };
+            let Kind::Record(fields) = &entry.kind else { panic!("`top` presents records") };
+            several::top(*k, values, second, &fields[1].ty)
+        }
+        AggregateOp::Funnel { within } => {
+            let step = |index: usize| columns[1..].iter().map(|step| step[index].is_true()).collect();
+            let rows: Vec<(Datum, i64, Vec<bool>)> =
+                (0..times.len()).map(|index| (values[index].clone(), times[index], step(index))).collect();
+            several::funnel(&rows, columns.len() - 1, *within)
+        }
+        AggregateOp::Retention { n_periods } => {
+            let rows: Vec<(Datum, Datum)> = values.iter().cloned().zip(second.iter().cloned()).collect();
+            several::retention(&rows, *n_periods)
+        }
+        other => panic!("{other:?} presents one value"),
     }
 }
 

@@ -74,16 +74,7 @@ fn scalar(field: &Field, text: &str) -> Option<Value> {
             let (day, micros, _) = by_formats(&spelling.formats, trimmed)?;
             (micros == 0).then(|| i32::try_from(day).ok().map(Value::Date))??
         }
-        Kind::Date => {
-            let characters: Vec<char> = trimmed.chars().collect();
-            let extended = trimmed.replace('-', "");
-            let is_extended = characters.len() == 10 && characters[4] == '-' && characters[7] == '-';
-            if !(is_extended || characters.len() == 8) || extended.len() != 8 {
-                return None;
-            }
-            let digits = number_of(&extended.chars().collect::<Vec<_>>(), 8)?;
-            Value::Date(i32::try_from(day_of(digits / 10_000, digits / 100 % 100, digits % 100)?).ok()?)
-        }
+        Kind::Date => date(trimmed)?,
         Kind::Timestamp if !spelling.formats.is_empty() => {
             let (day, micros, offset) = by_formats(&spelling.formats, trimmed)?;
             Value::Timestamp(instant(field, day * DAY + micros, offset)?)
@@ -100,6 +91,19 @@ fn scalar(field: &Field, text: &str) -> Option<Value> {
         }
         kind => panic!("no texts of `{kind}` are generated"),
     })
+}
+
+/// `2026-04-25` or `20260425`.
+fn date(text: &str) -> Option<Value> {
+    let characters: Vec<char> = text.chars().collect();
+    let extended = text.replace('-', "");
+    let is_extended = characters.len() == 10 && characters[4] == '-' && characters[7] == '-';
+    if !(is_extended || characters.len() == 8) || extended.len() != 8 {
+        return None;
+    }
+    let digits = number_of(&extended.chars().collect::<Vec<_>>(), 8)?;
+    let day = day_of(digits / 10_000, digits / 100 % 100, digits % 100)?;
+    Some(Value::Date(i32::try_from(day).ok()?))
 }
 
 /// Digits and the number of them after the point.
@@ -201,9 +205,7 @@ fn by_format(format: &str, text: &str) -> Option<(i64, i64, Option<i64>)> {
         longer.iter().fold(format.to_owned(), |format, (name, meaning)| format.replace(name, meaning));
     let mut format: Vec<char> = format.chars().collect();
     let mut text: Vec<char> = text.chars().collect();
-    let (mut year, mut month, mut day) = (0, 1, 1);
-    let (mut hour, mut minute, mut second, mut micros) = (0, 0, 0, 0);
-    let (mut afternoon, mut weekday, mut offset, mut of_year) = (None, None, None, None);
+    let mut said = Said { month: 1, day: 1, ..Said::default() };
     let mut is_after_digits = false;
     while !format.is_empty() {
         let first = format.remove(0);
@@ -220,58 +222,84 @@ fn by_format(format: &str, text: &str) -> Option<(i64, i64, Option<i64>)> {
         };
         let is_fixed = before_digits || is_after_digits;
         is_after_digits = !"bBaApzZ".contains(name);
+        said.take(name, is_fixed, &mut text)?;
+    }
+    if text.is_empty() { said.instant() } else { None }
+}
+
+/// What the fields of a format say.
+#[derive(Default)]
+struct Said {
+    year: i64,
+    month: i64,
+    day: i64,
+    hour: i64,
+    minute: i64,
+    second: i64,
+    micros: i64,
+    afternoon: Option<bool>,
+    weekday: Option<i64>,
+    offset: Option<i64>,
+    of_year: Option<i64>,
+}
+
+impl Said {
+    fn take(&mut self, name: char, is_fixed: bool, text: &mut Vec<char>) -> Option<()> {
         match name {
-            'Y' => year = taken(&mut text, 4, 4)?,
+            'Y' => self.year = taken(text, 4, 4)?,
             'y' => {
-                let short = taken(&mut text, 2, 2)?;
-                year = if short < 69 { 2000 + short } else { 1900 + short };
+                let short = taken(text, 2, 2)?;
+                self.year = if short < 69 { 2000 + short } else { 1900 + short };
             }
-            'm' => month = taken(&mut text, if is_fixed { 2 } else { 1 }, 2)?,
-            'd' => day = taken(&mut text, if is_fixed { 2 } else { 1 }, 2)?,
-            'j' => of_year = Some(taken(&mut text, if is_fixed { 3 } else { 1 }, 3)?),
-            'H' | 'I' => hour = taken(&mut text, if is_fixed { 2 } else { 1 }, 2)?,
-            'M' => minute = taken(&mut text, if is_fixed { 2 } else { 1 }, 2)?,
-            'S' => second = taken(&mut text, if is_fixed { 2 } else { 1 }, 2)?,
+            'm' => self.month = taken(text, if is_fixed { 2 } else { 1 }, 2)?,
+            'd' => self.day = taken(text, if is_fixed { 2 } else { 1 }, 2)?,
+            'j' => self.of_year = Some(taken(text, if is_fixed { 3 } else { 1 }, 3)?),
+            'H' | 'I' => self.hour = taken(text, if is_fixed { 2 } else { 1 }, 2)?,
+            'M' => self.minute = taken(text, if is_fixed { 2 } else { 1 }, 2)?,
+            'S' => self.second = taken(text, if is_fixed { 2 } else { 1 }, 2)?,
             'f' => {
                 let digits: String = text.iter().take_while(|c| c.is_ascii_digit()).collect();
                 text.drain(..digits.len());
-                micros = format!("{digits:0<6}")[..6].parse().ok().filter(|_| !digits.is_empty())?;
+                self.micros = format!("{digits:0<6}")[..6].parse().ok().filter(|_| !digits.is_empty())?;
             }
-            'b' | 'B' => month = named(&mut text, &MONTHS)?,
-            'a' | 'A' => weekday = Some(named(&mut text, &WEEKDAYS)?),
+            'b' | 'B' => self.month = named(text, &MONTHS)?,
+            'a' | 'A' => self.weekday = Some(named(text, &WEEKDAYS)?),
             'p' => {
                 let half: String = text.get(..2)?.iter().collect::<String>().to_ascii_lowercase();
                 text.drain(..2);
-                afternoon = Some(match half.as_str() {
+                self.afternoon = Some(match half.as_str() {
                     "am" => false,
                     "pm" => true,
                     _ => return None,
                 });
             }
-            'z' => offset = Some(offset_taken(&mut text)?),
+            'z' => self.offset = Some(offset_taken(text)?),
             other => panic!("%{other} is not generated"),
         }
+        Some(())
     }
-    let day = match of_year {
-        Some(day) => {
-            let first = day_of(year, 1, 1)?;
-            let next = civil::days_to(civil::Day { year: year + 1, month: 1, day: 1 });
-            (day >= 1 && first + day - 1 < next).then_some(first + day - 1)?
+
+    /// The day, the µs of the day, the offset in seconds; `None` if they do not exist.
+    fn instant(self) -> Option<(i64, i64, Option<i64>)> {
+        let Said { year, month, day, mut hour, minute, second, micros, .. } = self;
+        let Said { afternoon, weekday, offset, of_year, .. } = self;
+        let day = match of_year {
+            Some(day) => {
+                let first = day_of(year, 1, 1)?;
+                let next = civil::days_to(civil::Day { year: year + 1, month: 1, day: 1 });
+                (day >= 1 && first + day - 1 < next).then_some(first + day - 1)?
+            }
+            None => day_of(year, month, day)?,
+        };
+        if let Some(afternoon) = afternoon {
+            (1..=12).contains(&hour).then_some(())?;
+            hour = hour % 12 + if afternoon { 12 } else { 0 };
         }
-        None => day_of(year, month, day)?,
-    };
-    if let Some(afternoon) = afternoon {
-        (1..=12).contains(&hour).then_some(())?;
-        hour = hour % 12 + if afternoon { 12 } else { 0 };
+        let is_end = (hour, minute, second, micros) == (24, 0, 0, 0);
+        let exists = (hour < 24 || is_end) && minute < 60 && second < 60;
+        let is_day = weekday.is_none_or(|weekday| weekday == (day + 3).rem_euclid(7) + 1);
+        (exists && is_day).then_some((day, ((hour * 60 + minute) * 60 + second) * 1_000_000 + micros, offset))
     }
-    let is_end = (hour, minute, second, micros) == (24, 0, 0, 0);
-    let exists = (hour < 24 || is_end) && minute < 60 && second < 60;
-    let is_day = weekday.is_none_or(|weekday| weekday == (day + 3).rem_euclid(7) + 1);
-    (text.is_empty() && exists && is_day).then_some((
-        day,
-        ((hour * 60 + minute) * 60 + second) * 1_000_000 + micros,
-        offset,
-    ))
 }
 
 /// A number of some digits, which are removed.
