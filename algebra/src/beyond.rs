@@ -1,13 +1,15 @@
 //! Results that their type has no place for: a sum of more than 38 digits, a variance beyond the floats.
 //!
-//! They are presented as null, as a result is that no rows, or too few, have. The difference is in the states: those of
-//! all statistics begin with the number of their values, in 8 bytes, little-endian, and are empty or zero without any.
+//! They are presented as null, as a result is that no rows, or too few, have. The difference is in the
+//! states: those of all statistics begin with the number of their values, in 8 bytes, little-endian, and are
+//! empty or zero without any.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::BooleanBuffer;
 use metricc_ir::AggregateOp;
 
-/// The rows of presented states that are null although there are enough values; `None` if there is no such row.
+/// The rows of presented states that are null although there are enough values; `None` if there is no such
+/// row.
 pub fn beyond_type(op: &AggregateOp, states: &ArrayRef, presented: &ArrayRef) -> Option<BooleanBuffer> {
     let least = match op {
         AggregateOp::Sum => 0,

@@ -205,7 +205,8 @@ pub trait Monoid: fmt::Debug + Send + Sync {
 /// into hold the identity. After an error their states are not to be used.
 pub trait Groups: Send {
     /// Adds rows: row `i` of `args` (empty for `count`) goes to group `groups[i]`. Rows where a
-    /// [required](Monoid::n_required) argument is null, or `filter` is not true, are skipped. Every group number is `< n_groups`.
+    /// [required](Monoid::n_required) argument is null, or `filter` is not true, are skipped. Every group
+    /// number is `< n_groups`.
     fn lift(
         &mut self,
         args: &[ArrayRef],

@@ -236,8 +236,8 @@ impl Column for Values {
     }
 }
 
-/// The bytes of a constant as a value of a plain type: a parameter of an aggregate, such as an edge of a histogram.
-/// None where it is not of the type.
+/// The bytes of a constant as a value of a plain type: a parameter of an aggregate, such as an edge of a
+/// histogram. None where it is not of the type.
 pub(crate) fn constant_bytes(value: &metricc_ir::Value, data_type: &DataType) -> Option<Vec<u8>> {
     use metricc_ir::Value as Constant;
     Some(match (value, data_type) {

@@ -26,8 +26,8 @@ pub struct MetricPlan {
     /// The hash of its segments' meaning: metrics of equal state hash present each other's segments.
     pub state_hash: StateHash,
     /// Its segments: the row count first, then the distinct states of the aggregates. `count()` without a
-    /// filter is the row count, and quantiles of one argument are one sketch. An aggregate that may lose rows has their
-    /// count after it.
+    /// filter is the row count, and quantiles of one argument are one sketch. An aggregate that may lose rows
+    /// has their count after it.
     pub form: StateForm,
     /// How states of segments become those of presented windows, if they are not the same.
     pub spread: Option<Spread>,
@@ -67,8 +67,8 @@ pub struct PlannedAggregate {
     pub monoid: Arc<dyn Monoid>,
     /// Index of the state among those that are presented.
     pub state: usize,
-    /// Index of the count of rows that could not be computed, if there may be any: where it is not zero, the aggregate
-    /// is none.
+    /// Index of the count of rows that could not be computed, if there may be any: where it is not zero, the
+    /// aggregate is none.
     pub lost: Option<usize>,
 }
 

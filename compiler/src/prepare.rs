@@ -46,8 +46,8 @@ pub struct Prepare {
 #[derive(Debug)]
 enum PreparedValue {
     Expr(Arc<dyn PhysicalExpr>),
-    /// Whether a row is lost; on the way its arguments are computed, some of which are other values: which argument
-    /// is which value.
+    /// Whether a row is lost; on the way its arguments are computed, some of which are other values: which
+    /// argument is which value.
     Lost(Arc<dyn PhysicalExpr>, Vec<(usize, usize)>),
     /// The event time, as a timestamp.
     Time(usize),

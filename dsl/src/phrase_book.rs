@@ -1,8 +1,8 @@
 //! What other languages call what this one has too: the phrase book of the messages, as data.
 //!
-//! A phrase is looked for in an item that does not parse, among its tokens. So a pattern may only match what no
-//! sound item has, unless it is [`Place::AtError`]: then it has to begin with the token where parsing stopped.
-//! Names of functions are not here: `metricc_ir::catalogue` has them.
+//! A phrase is looked for in an item that does not parse, among its tokens. So a pattern may only match what
+//! no sound item has, unless it is [`Place::AtError`]: then it has to begin with the token where parsing
+//! stopped. Names of functions are not here: `metricc_ir::catalogue` has them.
 
 use std::ops::Range;
 
@@ -24,7 +24,8 @@ pub(crate) enum Place {
     AtError,
     /// Where parsing stopped and could have gone on with an operator.
     AtOperator,
-    /// After a type, at or next to the token where parsing stopped: a word there is taken for the name of a field.
+    /// After a type, at or next to the token where parsing stopped: a word there is taken for the name of a
+    /// field.
     BehindType,
 }
 
@@ -122,7 +123,8 @@ pub(crate) fn meet(book: Book, scanned: &Scanned<'_>, item: Span, stopped: Optio
 }
 
 impl Place {
-    /// Whether a phrase of this place may be at a span, between what is before it and where the next token begins.
+    /// Whether a phrase of this place may be at a span, between what is before it and where the next token
+    /// begins.
     fn is_met(self, stopped: Option<Stopped>, own: Span, before: Option<&str>, after: usize) -> bool {
         let Some(stopped) = stopped else { return self == Place::Anywhere };
         match self {

@@ -1,7 +1,7 @@
 //! A metric as the `#[metric]` function that says the same in Rust.
 //!
-//! The other direction, from Rust tokens to text, is in `metricc-codegen`; together they are how tests push whatever
-//! has been written in one spelling through the other door.
+//! The other direction, from Rust tokens to text, is in `metricc-codegen`; together they are how tests push
+//! whatever has been written in one spelling through the other door.
 
 use std::fmt::Write as _;
 

@@ -15,15 +15,16 @@ pub struct Aggregate {
     pub args: Vec<Expr>,
     /// `where` after the aggregate: bool, not optional, over the row scope.
     pub filter: Option<Expr>,
-    /// The rows that it would count or skip if they could be computed ([`crate::exact`]): a bool, over the row scope.
-    /// A group that has any presents none. `None`: there is no such row.
+    /// The rows that it would count or skip if they could be computed ([`crate::exact`]): a bool, over the
+    /// row scope. A group that has any presents none. `None`: there is no such row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<Expr>,
     /// The presented type.
     pub ty: Type,
 }
 
-/// The aggregates. What each takes, presents and obeys stands in its row of the [catalogue](crate::catalogue).
+/// The aggregates. What each takes, presents and obeys stands in its row of the
+/// [catalogue](crate::catalogue).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AggregateOp {
@@ -102,8 +103,8 @@ pub enum AggregateOp {
         /// How many, 1 to 10,000; not part of the state.
         k: u32,
     },
-    /// `frequency(x, item, within: e)`: a Count-Min estimate, above the truth by more than the error with a chance
-    /// below e⁻⁵.
+    /// `frequency(x, item, within: e)`: a Count-Min estimate, above the truth by more than the error with a
+    /// chance below e⁻⁵.
     Frequency {
         /// By how much it may be too high, as a share of all rows, in millionths.
         error_ppm: u32,

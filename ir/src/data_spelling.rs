@@ -54,8 +54,8 @@ impl Spelling {
 }
 
 impl Field {
-    /// Type of the field's column in typed rows. A float that is not a number, or infinite, is none there, as the
-    /// result of an operator that overflows is; so a column of floats may always be none.
+    /// Type of the field's column in typed rows. A float that is not a number, or infinite, is none there, as
+    /// the result of an operator that overflows is; so a column of floats may always be none.
     pub fn row_type(&self) -> Type {
         Type { optional: self.ty.optional || self.ty.kind == Kind::Float, ..self.ty.clone() }
     }

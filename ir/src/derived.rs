@@ -9,9 +9,9 @@ use super::{Metric, Output, RecordField, RowType, Source, Window};
 /// A metric over the presented values of others, row by row, joined by window and keys. Its operands are base
 /// metrics: a derived metric among them is replaced by its own operands.
 ///
-/// It has one row for each window and key in which some operand has a row. An operand without a row there has the
-/// value of an empty group. Offsets look back from windows that an operand without an offset has reached, so rows end
-/// where the events end.
+/// It has one row for each window and key in which some operand has a row. An operand without a row there has
+/// the value of an empty group. Offsets look back from windows that an operand without an offset has reached,
+/// so rows end where the events end.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Derived {
     /// Name in the language; not part of the meaning.
@@ -95,7 +95,8 @@ impl AnyMetric {
         }
     }
 
-    /// The base metrics that it reads: itself, or its operands. A metric read at several offsets occurs several times.
+    /// The base metrics that it reads: itself, or its operands. A metric read at several offsets occurs
+    /// several times.
     pub fn base(&self) -> Vec<&Arc<Metric>> {
         match self {
             AnyMetric::Base(metric) => vec![metric],

@@ -91,8 +91,8 @@ pub enum Func {
     Ge,
     /// (T?, T? …) → bool: the first equals ([`Func::Eq`]) one of the others.
     In,
-    /// (int, int) → int?, decimals of one scale → decimal?, (float, float) → float?,
-    /// (timestamp, duration) → timestamp?, (duration, duration) → duration?, int128 likewise. Overflow gives none.
+    /// (int, int) → int?, decimals of one scale → decimal?, (float, float) → float?, (timestamp, duration) →
+    /// timestamp?, (duration, duration) → duration?, int128 likewise. Overflow gives none.
     Add,
     /// As [`Func::Add`]; also (timestamp, timestamp) → duration?.
     Sub,
@@ -102,7 +102,8 @@ pub enum Func {
     /// (int, int) → int?, truncated toward zero; decimals → decimal(38, result scale)?, half even;
     /// (float, float) → float?. By zero, and overflow: none.
     Div,
-    /// (int, int) → int?, decimals of one scale → decimal?: the remainder has the dividend's sign. By zero: none.
+    /// (int, int) → int?, decimals of one scale → decimal?: the remainder has the dividend's sign. By zero:
+    /// none.
     Rem,
     /// The exact quotient of two numbers (int, int128, decimal, in any mix) rounded once to float, half
     /// even; or of two floats. By zero: none. What `/` means between aggregates.
@@ -127,7 +128,8 @@ pub enum Func {
     Contains,
     /// (string) → bool: the regular expression (syntax of the `regex` crate, checked) is found in it.
     Matches(String),
-    /// (string, int start, int length) → string, in characters; start counts from 0, is clamped to the text; length < 0 gives "".
+    /// (string, int start, int length) → string, in characters; start counts from 0, is clamped to the text;
+    /// length < 0 gives "".
     Substr,
     /// (string, string literal separator, not empty) → `list<string>`.
     Split,
@@ -145,11 +147,11 @@ pub enum Func {
     TruncateTo(i64),
     /// (timestamp) → timestamp: start of the calendar bucket it lies in.
     TruncateIn(CalendarUnit, Calendar),
-    /// (timestamp|date) → int: how many widths (µs, > 0) lie between the epoch and the one it lies in; a date is its
-    /// midnight in UTC.
+    /// (timestamp|date) → int: how many widths (µs, > 0) lie between the epoch and the one it lies in; a date
+    /// is its midnight in UTC.
     PeriodTo(i64),
-    /// (timestamp|date) → int: how many calendar buckets lie between that of 1970-01-01 and the one it lies in. A date
-    /// ignores the zone.
+    /// (timestamp|date) → int: how many calendar buckets lie between that of 1970-01-01 and the one it lies
+    /// in. A date ignores the zone.
     PeriodIn(CalendarUnit, Calendar),
     /// (int|decimal|float) → the same kind, optional.
     Abs,
@@ -165,16 +167,16 @@ pub enum Func {
     Greatest,
     /// (any scalar …) → int: a fixed 64-bit hash (XXH3, seed 0, of the canonical bytes); none is hashed too.
     Hash64,
-    /// To the expression's type: int → int128|decimal|float, int128 → decimal|float, decimal → decimal of another
-    /// scale (half even), decimal → float, float|decimal → int (toward zero). Does not fit: none.
+    /// To the expression's type: int → int128|decimal|float, int128 → decimal|float, decimal → decimal of
+    /// another scale (half even), decimal → float, float|decimal → int (toward zero). Does not fit: none.
     Cast,
     /// (record) → its field at this index; none where the record is none.
     Field(usize),
-    /// (the keys of a table …) → the column, optional: that of the row with these keys. Without such a row, and where a key
-    /// is none: none.
+    /// (the keys of a table …) → the column, optional: that of the row with these keys. Without such a row,
+    /// and where a key is none: none.
     Lookup(std::sync::Arc<super::Lookup>),
-    /// (bool, any? …) → bool: the row passes the condition and has all of the values, or might if they could be
-    /// computed, and one of them, or the condition, left its type ([`crate::exact`]).
+    /// (bool, any? …) → bool: the row passes the condition and has all of the values, or might if they could
+    /// be computed, and one of them, or the condition, left its type ([`crate::exact`]).
     Lost,
     /// A user-defined function, as its import declares it.
     #[serde(rename = "own")]

@@ -8,8 +8,9 @@ use crate::{Calendar, CalendarUnit, Window};
 
 /// The window that a reader asks for of a metric with windows.
 ///
-/// A unit alone goes by the metric's own calendar, with its first day of the week. Another calendar is one of the
-/// package's `calendars`, or a zone, whose weeks start on Monday. A day after `week` says where weeks start instead.
+/// A unit alone goes by the metric's own calendar, with its first day of the week. Another calendar is one of
+/// the package's `calendars`, or a zone, whose weeks start on Monday. A day after `week` says where weeks
+/// start instead.
 ///
 /// # Errors
 /// The problem, and what to write instead.

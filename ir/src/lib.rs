@@ -107,7 +107,8 @@ pub struct Source {
     pub fields: Vec<Field>,
     /// Index of the field marked `time` (a timestamp or a date, never none).
     pub time: usize,
-    /// Indices of the fields marked `key`, ascending: the identity of an event. Empty: every event is its own.
+    /// Indices of the fields marked `key`, ascending: the identity of an event. Empty: every event is its
+    /// own.
     pub identity: Vec<usize>,
 }
 
@@ -130,7 +131,8 @@ pub struct Field {
     /// How values are spelled, where that is declared.
     #[serde(skip_serializing_if = "Spelling::is_default")]
     pub spelling: Spelling,
-    /// `from …`: where the value stands in a record of the data; relative to its record, if it is the field of one.
+    /// `from …`: where the value stands in a record of the data; relative to its record, if it is the field
+    /// of one.
     #[serde(skip_serializing_if = "Path::is_own")]
     pub path: Path,
     /// Of a record or a list of records: how each field of the record is read, in the order of the type.
@@ -171,7 +173,8 @@ pub enum Kind {
     Int,
     /// `int128`: Decimal128(38, 0). Integer arithmetic of aggregates, and what they present; no field has it.
     Int128,
-    /// `decimal(p, s)`: Decimal128(p, s), 1 ≤ p ≤ 38, 0 ≤ s ≤ p. Between two operations of a row also Decimal256(76, s).
+    /// `decimal(p, s)`: Decimal128(p, s), 1 ≤ p ≤ 38, 0 ≤ s ≤ p. Between two operations of a row also
+    /// Decimal256(76, s).
     Decimal {
         /// Significant digits.
         precision: u8,
@@ -281,8 +284,8 @@ impl Metric {
         columns
     }
 
-    /// SHA-256, in hex, of what the definition means: the typed metric without names of locals and docs, and the time
-    /// zone database. How its states are held is not in it; the metric hash adds that.
+    /// SHA-256, in hex, of what the definition means: the typed metric without names of locals and docs, and
+    /// the time zone database. How its states are held is not in it; the metric hash adds that.
     pub fn definition_hash(&self) -> String {
         definition_hash(self)
     }

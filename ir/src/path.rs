@@ -1,7 +1,7 @@
 //! Where the value of a field stands in the data.
 //!
-//! A field is read under its own name unless it says otherwise. One spelling serves objects of JSON, structs and
-//! maps of Parquet and Arrow, and columns of CSV; names are compared exactly.
+//! A field is read under its own name unless it says otherwise. One spelling serves objects of JSON, structs
+//! and maps of Parquet and Arrow, and columns of CSV; names are compared exactly.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -133,13 +133,15 @@ impl Field {
         Field { name, doc, ty, default: None, zone: None, unit: None, spelling, path, fields }
     }
 
-    /// The field as rows that were decoded once have it: under its own name, and nothing of how records spelled it.
+    /// The field as rows that were decoded once have it: under its own name, and nothing of how records
+    /// spelled it.
     fn of_rows(&self) -> Self {
         let (path, fields) = (Path::default(), self.fields.iter().map(Field::of_rows).collect());
         Field { path, fields, ..self.clone() }
     }
 
-    /// The type with the paths of the fields of its records, and the field's own path, as the language writes them.
+    /// The type with the paths of the fields of its records, and the field's own path, as the language writes
+    /// them.
     pub fn type_and_path(&self) -> String {
         let mut text = type_text(&self.ty, &self.fields);
         if !self.path.is_own() {

@@ -1,8 +1,8 @@
 //! Opening the files that a user names: definitions, tables, configurations, tokens, logs.
 //!
-//! A name may lead to a FIFO, which blocks until somebody writes, to a device, or to something without an end. Such
-//! files are refused before they are opened, and what is read as a whole has a limit. Every crate that opens a user's
-//! file knows this one, so that there is one rule.
+//! A name may lead to a FIFO, which blocks until somebody writes, to a device, or to something without an
+//! end. Such files are refused before they are opened, and what is read as a whole has a limit. Every crate
+//! that opens a user's file knows this one, so that there is one rule.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};

@@ -18,7 +18,8 @@ pub fn expression(expr: &Expr, column: &dyn Fn(usize) -> String) -> String {
     }
 }
 
-/// An aggregate with its argument and filter, with the names that `row` gives to the columns of the row scope.
+/// An aggregate with its argument and filter, with the names that `row` gives to the columns of the row
+/// scope.
 pub fn aggregate(aggregate: &Aggregate, row: &dyn Fn(usize) -> String) -> String {
     let mut values = aggregate.args.iter().map(|arg| expression(arg, row));
     let kind = aggregate.args.first().map_or(&Kind::Int, |arg| &arg.ty.kind);

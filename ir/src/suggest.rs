@@ -35,8 +35,8 @@ fn similar<'a>(word: &str, candidates: BTreeSet<&'a str>) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// The candidate that is written alike but for case, blanks and punctuation (`userId` for `user_id`), else the
-/// nearest within a third of the word's length.
+/// The candidate that is written alike but for case, blanks and punctuation (`userId` for `user_id`), else
+/// the nearest within a third of the word's length.
 pub fn lookalike<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let bare = |text: &str| {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
@@ -47,8 +47,9 @@ pub fn lookalike<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) 
     alike.copied().or_else(|| similar(word, candidates))
 }
 
-/// Candidates that may have been meant, the most likely first: those that differ in case only, then those within a
-/// third of the word's length or, of words of at least four letters, that contain it or are contained in it.
+/// Candidates that may have been meant, the most likely first: those that differ in case only, then those
+/// within a third of the word's length or, of words of at least four letters, that contain it or are
+/// contained in it.
 pub fn several<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let lower = word.to_ascii_lowercase();
     let length = lower.chars().count();

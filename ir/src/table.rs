@@ -32,8 +32,8 @@ pub struct Table {
 pub struct Held(OnceLock<Arc<dyn Any + Send + Sync>>);
 
 impl Held {
-    /// The index that is held, or the one that `make` builds now. A table holds an index of one type; one of another
-    /// type is built again on each call.
+    /// The index that is held, or the one that `make` builds now. A table holds an index of one type; one of
+    /// another type is built again on each call.
     ///
     /// # Errors
     /// As `make`.
@@ -73,8 +73,8 @@ impl fmt::Debug for Held {
 
 /// A column of a table as a function from keys to a value; the value is none where no row has the keys.
 ///
-/// Its meaning is its content, that is the keys and this column. The table's name, the order of its rows and other
-/// columns do not matter, so a metric keeps its hash while they change.
+/// Its meaning is its content, that is the keys and this column. The table's name, the order of its rows and
+/// other columns do not matter, so a metric keeps its hash while they change.
 #[derive(Clone)]
 pub struct Lookup {
     table: Arc<Table>,

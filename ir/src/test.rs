@@ -31,8 +31,8 @@ pub struct Given {
 pub struct GivenRow {
     /// Line of the text, from 1.
     pub line: usize,
-    /// The record as NDJSON, without a line end, by the names of the language ([`Source::of_rows`]). The decoder accepts or
-    /// rejects it, as it does for users.
+    /// The record as NDJSON, without a line end, by the names of the language ([`Source::of_rows`]). The
+    /// decoder accepts or rejects it, as it does for users.
     pub json: String,
 }
 

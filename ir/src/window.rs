@@ -22,8 +22,8 @@ impl Default for Calendar {
 }
 
 impl Calendar {
-    /// The normal form for buckets of a unit that are not read in coarser ones: where weeks start says something of
-    /// weeks alone.
+    /// The normal form for buckets of a unit that are not read in coarser ones: where weeks start says
+    /// something of weeks alone.
     pub fn of(self, unit: CalendarUnit) -> Self {
         Calendar { week_start: if unit == CalendarUnit::Week { self.week_start } else { 1 }, ..self }
     }
@@ -55,16 +55,16 @@ pub enum Window {
     Tumbling(i64),
     /// `every day in india`, with all that the calendar says: readers of days ask for its weeks.
     Calendar(CalendarUnit, Calendar),
-    /// `over last 24h step 5m`: [k·step − length, k·step) since the epoch, in µs; step > 0, length a multiple of it. States
-    /// are kept for panes of one step each.
+    /// `over last 24h step 5m`: [k·step − length, k·step) since the epoch, in µs; step > 0, length a multiple
+    /// of it. States are kept for panes of one step each.
     Sliding {
         /// Length of the window.
         length: i64,
         /// Distance from one window to the next, and length of a pane.
         step: i64,
     },
-    /// `session gap 30m`: events that follow one another within the gap (µs, above zero); from the first of them until
-    /// the gap after the last has passed.
+    /// `session gap 30m`: events that follow one another within the gap (µs, above zero); from the first of
+    /// them until the gap after the last has passed.
     Session {
         /// The gap.
         gap: i64,
@@ -77,8 +77,8 @@ impl Window {
         !matches!(self, Window::AllTime | Window::Session { .. })
     }
 
-    /// What divides event time, without what is only said to readers of coarser windows: where weeks start, unless the
-    /// windows are weeks. States know nothing else of a calendar.
+    /// What divides event time, without what is only said to readers of coarser windows: where weeks start,
+    /// unless the windows are weeks. States know nothing else of a calendar.
     pub fn cut(&self) -> Window {
         match self {
             Window::Calendar(unit, calendar) => Window::Calendar(*unit, calendar.clone().of(*unit)),

@@ -1,5 +1,5 @@
-//! How fast declared formats are read. Not part of the checks: `cargo test --release -p metricc-ir --test speed --
-//! --ignored --nocapture`.
+//! How fast declared formats are read. Not part of the checks:
+//! `cargo test --release -p metricc-ir --test speed -- --ignored --nocapture`.
 #![allow(clippy::print_stdout, reason = "it prints what it measures")]
 
 use std::hint::black_box;

@@ -19,8 +19,9 @@ use crate::{Presented, text_table};
 /// Key of the schema's metadata that says what could not be computed, as [`Presented::overflow_json`] has it.
 pub const OVERFLOW_METADATA: &str = "metricc.overflow";
 
-/// Rows as CSV with a header (RFC 4180, lines end with LF): `window_start`, `window_end`, `partial` if a range may
-/// cut windows, keys, outputs. Null is an empty cell and an empty text is `""`, as in the CSV of logs.
+/// Rows as CSV with a header (RFC 4180, lines end with LF): `window_start`, `window_end`, `partial` if a
+/// range may cut windows, keys, outputs. Null is an empty cell and an empty text is `""`, as in the CSV of
+/// logs.
 ///
 /// # Errors
 /// [`ArrowError`] if two columns would have one name.
@@ -54,7 +55,8 @@ fn check_names<'a>(metric: &str, mut names: impl Iterator<Item = &'a String>) ->
     Err(ArrowError::InvalidArgumentError(problem))
 }
 
-/// Rows as typed columns: `window_start`, `window_end`, `partial` if a range may cut windows, keys, outputs. Instants are in UTC, enums are text.
+/// Rows as typed columns: `window_start`, `window_end`, `partial` if a range may cut windows, keys, outputs.
+/// Instants are in UTC, enums are text.
 ///
 /// # Errors
 /// [`ArrowError`] if a column is not of its type, or two would have one name.
@@ -106,7 +108,8 @@ pub fn arrow_stream(presented: &Presented) -> Result<Vec<u8>, ArrowError> {
 fn typed_column(kind: &ir::Kind, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match kind {
         ir::Kind::Enum(names) => take(&StringArray::from_iter_values(names.iter()), column, None),
-        // Views of equal texts may point into any buffers; built from the texts alone, equal rows have equal bytes.
+        // Views of equal texts may point into any buffers; built from the texts alone, equal rows have equal
+        // bytes.
         ir::Kind::String => {
             let texts = column.as_string_view_opt().ok_or_else(|| wrong(column, "texts"))?;
             Ok(Arc::new(texts.iter().collect::<StringViewArray>()))

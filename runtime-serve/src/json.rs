@@ -1,12 +1,12 @@
 //! Rows as JSON, a contract with readers: an object per row.
 //!
-//! `{"metric":"revenue","key":{"country":"IN"},"window":{"start":"…","end":"…"},"value":"10.00"}`:
-//! ints are numbers up to ±(2⁵³ − 1), beyond which readers that have only floats would round them, and strings from
-//! there on; decimals are strings with their scale, floats are the shortest that reads back, timestamps are RFC 3339 (windows in the calendar's zone, all else in UTC), dates
-//! `YYYY-MM-DD`, durations µs, a value that is none is null, a list is an array, a record an object,
-//! no window is null. A window of which the range of the request leaves out a part has `"partial":true`.
-//! `"overflow":{"s":2}` follows where `s` depends on an aggregate that could not be computed: expressions over
-//! 2 events left their types; 0 where the result does.
+//! `{"metric":"revenue","key":{"country":"IN"},"window":{"start":"…","end":"…"},"value":"10.00"}`: ints are
+//! numbers up to ±(2⁵³ − 1), beyond which readers that have only floats would round them, and strings from
+//! there on; decimals are strings with their scale, floats are the shortest that reads back, timestamps are
+//! RFC 3339 (windows in the calendar's zone, all else in UTC), dates `YYYY-MM-DD`, durations µs, a value that
+//! is none is null, a list is an array, a record an object, no window is null. A window of which the range of
+//! the request leaves out a part has `"partial":true`. `"overflow":{"s":2}` follows where `s` depends on an
+//! aggregate that could not be computed: expressions over 2 events left their types; 0 where the result does.
 //!
 //! Rows are written from their columns into the bytes of the answer, and are not parsed again.
 

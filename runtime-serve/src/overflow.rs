@@ -1,7 +1,8 @@
 //! What could not be computed, beside the rows of an answer.
 //!
-//! An aggregate is none for a group if a row of it left its type, or if the result itself does. That is not the none of
-//! a group without values, so an answer says which outputs depend on such an aggregate, and how many events it lost.
+//! An aggregate is none for a group if a row of it left its type, or if the result itself does. That is not
+//! the none of a group without values, so an answer says which outputs depend on such an aggregate, and how
+//! many events it lost.
 
 use std::fmt;
 
@@ -15,8 +16,8 @@ use metricc_ir::{AggregateOp, Expr};
 
 use crate::{Presented, ServeError};
 
-/// For each row the number of events that could not be computed; 0 where all could, and the result has no place in its
-/// type; null where nothing is amiss.
+/// For each row the number of events that could not be computed; 0 where all could, and the result has no
+/// place in its type; null where nothing is amiss.
 pub type Overflow = Int64Array;
 
 /// An output of which some rows depend on what could not be computed.
@@ -60,7 +61,8 @@ impl Presented {
         outputs.filter_map(summary).collect()
     }
 
-    /// The same as a JSON object, `{"s":{"rows":1,"events":2}}`, for forms that have rows alone; `None`: nothing is amiss.
+    /// The same as a JSON object, `{"s":{"rows":1,"events":2}}`, for forms that have rows alone; `None`:
+    /// nothing is amiss.
     pub fn overflow_json(&self) -> Option<String> {
         let overflows = self.overflows();
         let members = overflows.iter().map(|overflow| {
@@ -108,7 +110,8 @@ pub(crate) fn presented(
     Ok((values, Some(overflow)))
 }
 
-/// Of an output, from those of the columns that it reads: most events of one of them, which may be the same ones.
+/// Of an output, from those of the columns that it reads: most events of one of them, which may be the same
+/// ones.
 pub(crate) fn of_output(expr: &Expr, columns: &[Option<Overflow>]) -> Option<Overflow> {
     let read: Vec<&Overflow> =
         expr.columns().into_iter().filter_map(|column| columns.get(column)?.as_ref()).collect();

@@ -28,8 +28,8 @@ pub struct Presented {
     pub n_rows: usize,
     /// Start and end of each row's window, µs; `None` for a metric of all time.
     pub windows: Option<Vec<(i64, i64)>>,
-    /// Whether each window lacks some of the metric's windows, since the range of the request leaves them out;
-    /// `None` if no range can cut a window.
+    /// Whether each window lacks some of the metric's windows, since the range of the request leaves them
+    /// out; `None` if no range can cut a window.
     pub partial: Option<Vec<bool>>,
     /// One column per key of the metric.
     pub keys: Vec<ArrayRef>,

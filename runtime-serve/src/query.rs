@@ -52,7 +52,8 @@ impl Query {
     /// Checks that a version covers the frontier that the request asks for at least.
     ///
     /// # Errors
-    /// [`ServingError::Behind`] if it ends before, [`ServingError::Request`] if it has another number of partitions.
+    /// [`ServingError::Behind`] if it ends before, [`ServingError::Request`] if it has another number of
+    /// partitions.
     pub fn check_covered(&self, published: &Published) -> Result<(), ServingError> {
         let Some(wanted) = &self.request.min_frontier else { return Ok(()) };
         let frontier = self.frontier(published);

@@ -81,8 +81,8 @@ impl ReadOptions {
         from.into_iter().chain(to).collect()
     }
 
-    /// For each window to which those of a metric are rolled up whether the range leaves out some of them; `None`
-    /// if no range can: without one, or if no window is rolled up.
+    /// For each window to which those of a metric are rolled up whether the range leaves out some of them;
+    /// `None` if no range can: without one, or if no window is rolled up.
     pub(crate) fn partial(&self, of_metric: &Window, windows: Option<&[(i64, i64)]>) -> Option<Vec<bool>> {
         let is_rolled_up = self.grain.as_ref().is_some_and(|grain| !grain.is_cut_as(of_metric));
         if !is_rolled_up || (self.from.is_none() && self.to.is_none()) {

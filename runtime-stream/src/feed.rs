@@ -11,7 +11,8 @@ impl Stream {
     /// counts of the records read.
     ///
     /// # Errors
-    /// [`EvaluateError`] if the log could not be read or the dataflow has died. What was fed before stays fed.
+    /// [`EvaluateError`] if the log could not be read or the dataflow has died. What was fed before stays
+    /// fed.
     pub fn feed_from(
         &mut self,
         log: &Log,

@@ -145,8 +145,8 @@ fn growing(shape: Shape, more: usize, per: &'static str) -> Size {
     Size::Growing(Growth { bytes: Some(shape.n_bytes() + more), texts: shape == Shape::Text, per })
 }
 
-/// The laws of an exact aggregate: a state is a set or an extreme, which repeated rows do not change, or a sum, which
-/// has an inverse.
+/// The laws of an exact aggregate: a state is a set or an extreme, which repeated rows do not change, or a
+/// sum, which has an inverse.
 fn laws_of(op: &AggregateOp, size: Size) -> Laws {
     let idempotent = op.is_idempotent();
     Laws { idempotent, invertible: !idempotent, exactness: Exactness::Exact, size }

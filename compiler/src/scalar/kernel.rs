@@ -75,7 +75,8 @@ impl Kernel {
         })
     }
 
-    /// The body on evaluated arguments: what it gives, one value for all rows if they are, and the arguments again.
+    /// The body on evaluated arguments: what it gives, one value for all rows if they are, and the arguments
+    /// again.
     pub(super) fn applied(
         &self,
         operands: Vec<Operand>,

@@ -1,14 +1,15 @@
 //! `lost`: whether a row could not be computed.
 //!
-//! A kernel gives null both for a value that is not there and for one that has no place in its type. Here a tree of
-//! kernels is evaluated with the difference: beside each result, the rows that are *lost*, since something that they
-//! depend on left its type. The rules, which the interpreter of the tests has as well:
+//! A kernel gives null both for a value that is not there and for one that has no place in its type. Here a
+//! tree of kernels is evaluated with the difference: beside each result, the rows that are *lost*, since
+//! something that they depend on left its type. The rules, which the interpreter of the tests has as well:
 //!
-//! - An operation with a value that is not there is none, whatever the others are. Else it is lost where an operand is,
-//!   or where it has no result itself. A division by zero is none.
-//! - Conditions are three-valued: `false and lost` is false, `true or lost` is true, a comparison with a lost value is
-//!   lost unless the other one is none.
-//! - `if` and `??` are lost where what they choose is, or what decides is. `??` does not replace what is lost.
+//! - An operation with a value that is not there is none, whatever the others are. Else it is lost where an
+//!   operand is, or where it has no result itself. A division by zero is none.
+//! - Conditions are three-valued: `false and lost` is false, `true or lost` is true, a comparison with a lost
+//!   value is lost unless the other one is none.
+//! - `if` and `??` are lost where what they choose is, or what decides is. `??` does not replace what is
+//!   lost.
 
 use arrow::array::{Array, ArrayRef};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
@@ -72,8 +73,8 @@ pub(super) fn lost_rows(args: &[Arc<dyn PhysicalExpr>], batch: &RecordBatch) -> 
     Ok(ColumnarValue::Array(rows_of(&traced, batch.num_rows())?))
 }
 
-/// The same for an expression that is `lost`, with the values that it has computed on the way: of its condition and of
-/// each argument. `None`: it is another expression.
+/// The same for an expression that is `lost`, with the values that it has computed on the way: of its
+/// condition and of each argument. `None`: it is another expression.
 pub(crate) fn with_values(
     expr: &Arc<dyn PhysicalExpr>,
     batch: &RecordBatch,

@@ -59,7 +59,8 @@ pub(crate) use lost::with_values as lost_with_values;
 pub use metricc_log::arrow_type as data_type;
 pub use window::WindowRule;
 
-/// How deep an expression may nest: a text's 512 levels, with a cast at each. `and` and `or` chains count as one level.
+/// How deep an expression may nest: a text's 512 levels, with a cast at each. `and` and `or` chains count as
+/// one level.
 const MAX_DEPTH: usize = 1040;
 
 /// A column of typed rows: it may hold nulls only if the type is optional.

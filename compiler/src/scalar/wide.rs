@@ -1,8 +1,8 @@
-//! Arithmetic on numbers of more than 38 digits, which stand between two operations of a row: digits in an `i256`, at
-//! most 76 of them.
+//! Arithmetic on numbers of more than 38 digits, which stand between two operations of a row: digits in an
+//! `i256`, at most 76 of them.
 //!
-//! One kernel takes ints and decimals of any width, in any mix. It is slower than those of one width, and runs only
-//! where bounds do not show that 38 digits suffice.
+//! One kernel takes ints and decimals of any width, in any mix. It is slower than those of one width, and
+//! runs only where bounds do not show that 38 digits suffice.
 
 use std::sync::Arc;
 

@@ -208,7 +208,8 @@ impl Checker<'_> {
     }
 }
 
-/// Each argument with its parameter; those that are too many have none. `by` may come after the value without its name.
+/// Each argument with its parameter; those that are too many have none. `by` may come after the value without
+/// its name.
 fn paired<'e>(spec: &'static AggregateSpec, plain: &[&'e Expr], named: Option<&'e Expr>) -> Paired<'e> {
     let mut plain = plain.iter().copied();
     let mut paired = Vec::new();

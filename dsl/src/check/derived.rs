@@ -1,7 +1,7 @@
 //! Metrics made of metrics: which ones, in which order they are checked, and circles.
 //!
-//! A metric without `from` that names a metric is one. What it names is checked first, whichever stands first in the
-//! file; `operand` says how its rows fit those of the others.
+//! A metric without `from` that names a metric is one. What it names is checked first, whichever stands first
+//! in the file; `operand` says how its rows fit those of the others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

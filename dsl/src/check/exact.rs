@@ -1,15 +1,15 @@
 //! The row part of a metric with exact arithmetic: what the checker has typed, made as wide as it needs to be
 //! ([`metricc_ir::exact`]).
 //!
-//! Types of the language are checked before, so a wider result never makes an error. It shows in what an aggregate
-//! presents: `max(price * qty)` is an `int128`.
+//! Types of the language are checked before, so a wider result never makes an error. It shows in what an
+//! aggregate presents: `max(price * qty)` is an `int128`.
 
 use super::import;
 use metricc_ir::exact::{either, lost, widened, widened_to};
 use metricc_ir::{Aggregate, AggregateOp, Expr, ExprKind, Func, Key, Kind, Type, Value};
 
-/// An aggregate over rows; `lost_rows` are those that the clauses of the metric let in without knowing that they belong
-/// to their group.
+/// An aggregate over rows; `lost_rows` are those that the clauses of the metric let in without knowing that
+/// they belong to their group.
 pub(super) fn aggregate(
     op: AggregateOp,
     args: &[Expr],

@@ -190,7 +190,8 @@ fn usage(import: &Import) -> String {
     format!("{}({})", import.name, types.join(", "))
 }
 
-/// Whether user-defined code may fail to give a value of the kind: a float that is not finite, a time beyond all years.
+/// Whether user-defined code may fail to give a value of the kind: a float that is not finite, a time beyond
+/// all years.
 fn of_result(kind: &Kind) -> NoneKind {
     match kind {
         Kind::Float | Kind::Date | Kind::Timestamp | Kind::Duration => NoneKind::Silent,

@@ -1,4 +1,5 @@
-//! `item.price`, `address.city`: fields of records, columns of rows that were looked up, and parts of metrics.
+//! `item.price`, `address.city`: fields of records, columns of rows that were looked up, and parts of
+//! metrics.
 
 use super::checker::{Checker, NoneKind, Typed};
 use crate::ast::Name;

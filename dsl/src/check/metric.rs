@@ -270,7 +270,8 @@ impl<'a> Checker<'a> {
         Some(Key { name: name.text, expr: typed.expr })
     }
 
-    /// What is presented. `unit` is the one that it is given; the one that a plain value has goes there otherwise.
+    /// What is presented. `unit` is the one that it is given; the one that a plain value has goes there
+    /// otherwise.
     pub(super) fn outputs(
         &mut self,
         value: &MetricValue,

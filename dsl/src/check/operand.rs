@@ -291,7 +291,8 @@ fn merges(own: &Window, wanted: &Window) -> bool {
         (own, wanted) if own.is_cut_as(wanted) => true,
         (Window::Tumbling(own), Window::Tumbling(wanted)) => wanted % own == 0,
         (Window::Tumbling(width), Window::Calendar(_, calendar)) => {
-            // Summer and winter of a year of this century; the borders themselves are looked at when rows are read.
+            // Summer and winter of a year of this century; the borders themselves are looked at when rows are
+            // read.
             const SEASONS: [i64; 2] = [1_578_000_000_000_000, 1_594_000_000_000_000];
             MICROS_PER_DAY % width == 0
                 && ZoneRules::named(&calendar.zone).is_some_and(|zone| {

@@ -34,8 +34,8 @@ impl Checker<'_> {
         None
     }
 
-    /// Warns of an ISO week beside the year of its day, which at New Year is not the year of the week: in what decides
-    /// the groups of a metric, and in each of its aggregates.
+    /// Warns of an ISO week beside the year of its day, which at New Year is not the year of the week: in
+    /// what decides the groups of a metric, and in each of its aggregates.
     pub(super) fn years_of_weeks(
         &mut self,
         item: &MetricItem,
@@ -91,8 +91,8 @@ fn wrapping(expr: &Expr) -> Option<Part> {
     found
 }
 
-/// A week of the year or a day of the month that is a term of a sum. Years have 52 or 53 weeks and months 28 to 31
-/// days, so there is no factor by which such a sum would run on.
+/// A week of the year or a day of the month that is a term of a sum. Years have 52 or 53 weeks and months 28
+/// to 31 days, so there is no factor by which such a sum would run on.
 fn irregular_term(expr: &Expr) -> Option<Part> {
     let mut todo = vec![expr];
     while let Some(expr) = todo.pop() {

@@ -87,7 +87,8 @@ fn parts_of(
     (fields.len() == parts.len()).then_some(fields)
 }
 
-/// Whether the fields of a source, those of records included, are few enough and not too far below their record.
+/// Whether the fields of a source, those of records included, are few enough and not too far below their
+/// record.
 pub(super) fn within_limits(items: &[FieldItem], found: &mut Vec<Diagnostic>) -> bool {
     let mut n_fields = 0;
     for item in items {

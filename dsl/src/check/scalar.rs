@@ -1,7 +1,7 @@
 //! Scalar functions: one interpreter of the rows of the [catalogue].
 //!
-//! A value has to be there: if it may be none, its author says what that means. Literals among the arguments become
-//! [`Parameters`] of the function.
+//! A value has to be there: if it may be none, its author says what that means. Literals among the arguments
+//! become [`Parameters`] of the function.
 
 use super::checker::{Checker, NoneKind, Typed};
 use super::function::Callee;
@@ -55,7 +55,8 @@ impl Checker<'_> {
         self.given(spec, callee, values, &given, span).filter(|_| is_known)
     }
 
-    /// An argument as its parameter has it. Inner `None`: it is a literal, and in `given`. `first` is the first value.
+    /// An argument as its parameter has it. Inner `None`: it is a literal, and in `given`. `first` is the
+    /// first value.
     fn taken(
         &mut self,
         callee: Callee<'_>,

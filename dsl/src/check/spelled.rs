@@ -1,5 +1,5 @@
-//! What the values of a field look like: `null`, `format`, `true`, `false`, `thousands`, `point` and `invalid as
-//! none`. Fields of sources and columns of tables have the same markers.
+//! What the values of a field look like: `null`, `format`, `true`, `false`, `thousands`, `point` and
+//! `invalid as none`. Fields of sources and columns of tables have the same markers.
 
 use crate::ast::{Expr, ExprKind, Marker, MarkerKind};
 use crate::code::Code;
@@ -20,8 +20,8 @@ pub(super) struct Declared<'a> {
     pub(super) markers: &'a [Marker],
 }
 
-/// The spelling that markers declare; `nulls` are those of the source, for fields without their own. `None` if
-/// something is wrong, which is reported.
+/// The spelling that markers declare; `nulls` are those of the source, for fields without their own. `None`
+/// if something is wrong, which is reported.
 pub(super) fn check(
     declared: &Declared<'_>,
     nulls: &[String],

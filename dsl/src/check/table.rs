@@ -1,7 +1,8 @@
 //! `table NAME { … }` and the file `NAME.csv` beside it → [`Table`].
 //!
-//! The rows are read when the package is checked, so that what a metric means is known from its files alone: the same
-//! files are the same metric, and whatever is wrong with a row is found here and not while events are read.
+//! The rows are read when the package is checked, so that what a metric means is known from its files alone:
+//! the same files are the same metric, and whatever is wrong with a row is found here and not while events
+//! are read.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! `test "…" { given … expect … }` → [`Test`]: names and types of what is written out.
 //!
-//! Records of `given` stay text: only the decoder of the log says what they are worth, so that a test sees what users
-//! see. What is plainly no value of its field is found here already.
+//! Records of `given` stay text: only the decoder of the log says what they are worth, so that a test sees
+//! what users see. What is plainly no value of its field is found here already.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Units: labels of metrics that say what their values count, such as `EUR` or `percent`.
 //!
-//! What is added, subtracted, compared or chosen between has one unit; a product or a ratio has none that is known. A
-//! value without a unit goes with any: numbers that are written out have none.
+//! What is added, subtracted, compared or chosen between has one unit; a product or a ratio has none that is
+//! known. A value without a unit goes with any: numbers that are written out have none.
 
 use super::checker::{Checker, Typed};
 use crate::code::Code;

@@ -1,7 +1,7 @@
 //! `use FILE.{…}`: items of the files beside.
 //!
-//! A used file is checked by itself, once, whoever uses it; what it defines has the names that it gives them there. Its
-//! errors are its own: here stands only that it has some.
+//! A used file is checked by itself, once, whoever uses it; what it defines has the names that it gives them
+//! there. Its errors are its own: here stands only that it has some.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,8 @@ pub(crate) struct Uses<'a> {
     known: BTreeMap<String, Arc<UsedFile>>,
     /// Files of tables, by name.
     data: BTreeMap<String, SourceText>,
-    /// A circle that was found and is reported by each of its files, the one that was checked first at its start.
+    /// A circle that was found and is reported by each of its files, the one that was checked first at its
+    /// start.
     circle: Option<Vec<String>>,
 }
 
@@ -231,7 +232,8 @@ fn take_one(
     }
 }
 
-/// The sources of taken metrics are part of the package, and mean there what they mean where the metric was defined.
+/// The sources of taken metrics are part of the package, and mean there what they mean where the metric was
+/// defined.
 pub(super) fn sources_of_metrics(names: &mut Names, package: &mut ir::Package, found: &mut Vec<Diagnostic>) {
     for (metric, name) in &names.taken {
         let source = &metric.source;

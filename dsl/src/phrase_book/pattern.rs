@@ -1,8 +1,9 @@
 //! Patterns of tokens: `A not between B and C`.
 //!
-//! A word or sign matches itself, in any case, and `a|b` one of several. `S` is a string, `N` a word. Another capital letter is an
-//! operand (a name, number, string, call, or something in brackets), which may stand before the first word too.
-//! `A..` is everything up to what follows it in the pattern, at the same depth of brackets.
+//! A word or sign matches itself, in any case, and `a|b` one of several. `S` is a string, `N` a word. Another
+//! capital letter is an operand (a name, number, string, call, or something in brackets), which may stand
+//! before the first word too. `A..` is everything up to what follows it in the pattern, at the same depth of
+//! brackets.
 
 use std::ops::Range;
 

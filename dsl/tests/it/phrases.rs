@@ -1,5 +1,5 @@
-//! The phrase book: what people write who come from another language, and what they are told. Each phrase is a
-//! snapshot of its own, of the text and the diagnostic.
+//! The phrase book: what people write who come from another language, and what they are told. Each phrase is
+//! a snapshot of its own, of the text and the diagnostic.
 
 use metricc_dsl::{Code, ITEMS, OPERATORS, VALUES, phrases, render};
 use metricc_ir::catalogue::{AGGREGATES, FOREIGN, SCALARS, UNLAWFUL};

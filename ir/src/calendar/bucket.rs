@@ -70,8 +70,8 @@ impl BucketRule {
         }
     }
 
-    /// How many buckets lie between that of 1970-01-01 and that of a local date (days since then), by the calendar
-    /// alone: a date that the zone skips has its number, too.
+    /// How many buckets lie between that of 1970-01-01 and that of a local date (days since then), by the
+    /// calendar alone: a date that the zone skips has its number, too.
     pub fn number_of_date(&self, days: i64) -> i64 {
         let CivilDate { year, month, .. } = CivilDate::from_days(days);
         let n_years = year - 1970;

@@ -48,8 +48,8 @@ impl WindowCut {
         }
     }
 
-    /// Start of the first window that starts at an instant (µs) or later, of sliding windows of the pane; saturates at
-    /// `i64::MAX`.
+    /// Start of the first window that starts at an instant (µs) or later, of sliding windows of the pane;
+    /// saturates at `i64::MAX`.
     pub fn next_start(&self, instant_us: i64) -> i64 {
         let start = self.start_of(instant_us);
         match self {

@@ -1,9 +1,10 @@
-//! The catalogue of functions: one row per aggregate and one per scalar function, and nothing about them elsewhere.
+//! The catalogue of functions: one row per aggregate and one per scalar function, and nothing about them
+//! elsewhere.
 //!
-//! Everything that knows a function by its name reads its row: the checker interprets [`Param`]s, messages take usage
-//! and aliases from it, [`AggregateOp::is_idempotent`] and the monoids' laws its `idempotent`, the book and the Rust
-//! API its doc. Arithmetic is not here: an aggregate's is a monoid of the crate `algebra`, a scalar function's a kernel
-//! of the compiler.
+//! Everything that knows a function by its name reads its row: the checker interprets [`Param`]s, messages
+//! take usage and aliases from it, [`AggregateOp::is_idempotent`] and the monoids' laws its `idempotent`, the
+//! book and the Rust API its doc. Arithmetic is not here: an aggregate's is a monoid of the crate `algebra`,
+//! a scalar function's a kernel of the compiler.
 
 mod aggregates;
 mod param;
@@ -61,7 +62,8 @@ pub enum Reads {
     TimeAndPosition,
 }
 
-/// A scalar function of the language. Operators and forms such as `if` are not functions: the grammar has them.
+/// A scalar function of the language. Operators and forms such as `if` are not functions: the grammar has
+/// them.
 #[derive(Debug)]
 pub struct ScalarSpec {
     /// Name in the language.
@@ -104,7 +106,8 @@ pub fn is_width(function: &str, place: usize) -> bool {
     scalar(function).is_some_and(|spec| spec.params.get(place) == Some(&Param::Width))
 }
 
-/// Whether a call is one of an aggregate. `min` and `max` are scalar functions where they have several arguments.
+/// Whether a call is one of an aggregate. `min` and `max` are scalar functions where they have several
+/// arguments.
 pub fn is_aggregate(name: &str, n_arguments: usize) -> bool {
     let is_scalar = |spec: &ScalarSpec| n_arguments >= *spec.n_arguments.start();
     aggregate(name).is_some() && !scalar(name).is_some_and(is_scalar)
@@ -124,8 +127,8 @@ impl AggregateSpec {
     }
 }
 
-/// Operations, each with the first row that makes it; with an error bound, or of an `int128`, an operation may be
-/// another one.
+/// Operations, each with the first row that makes it; with an error bound, or of an `int128`, an operation
+/// may be another one.
 static BY_OPERATION: LazyLock<Vec<(Discriminant<AggregateOp>, &AggregateSpec)>> = LazyLock::new(|| {
     let exact = Parameters::default();
     let estimated = Parameters { error_ppm: Some(1), ..Parameters::default() };

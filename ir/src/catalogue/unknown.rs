@@ -55,8 +55,8 @@ const fn foreign(names: &'static [&'static str], help: &'static str) -> ForeignF
     ForeignFunction { names, help }
 }
 
-/// Functions of SQL, pandas, PromQL, dbt and spreadsheets that are no functions here. Those that are one under another
-/// name are aliases of its row.
+/// Functions of SQL, pandas, PromQL, dbt and spreadsheets that are no functions here. Those that are one
+/// under another name are aliases of its row.
 pub static FOREIGN: &[ForeignFunction] = &[
     // None and conditions.
     foreign(&["coalesce", "ifnull", "nvl", "isnull_or", "fillna", "zeroifnull"], "write `a ?? b`"),
@@ -292,8 +292,8 @@ pub fn reads_the_clock(name: &str) -> bool {
 /// The most names that a message suggests.
 const MOST_MEANT: usize = 3;
 
-/// What was probably meant by an unknown name: what has it as an alias, or else the names that are spelled like it,
-/// or that it is a part of, the nearest first.
+/// What was probably meant by an unknown name: what has it as an alias, or else the names that are spelled
+/// like it, or that it is a part of, the nearest first.
 pub fn meant(name: &str) -> Vec<&'static str> {
     let scalars = SCALARS.iter().map(|spec| (spec.aliases, spec.name));
     let aggregates = AGGREGATES.iter().map(|spec| (spec.aliases, spec.name));

@@ -1,6 +1,7 @@
 //! How far a value may reach, and whether an expression may leave its type.
 //!
-//! Bounds come from types, literals and functions alone, so that the same text gives the same answer for any data.
+//! Bounds come from types, literals and functions alone, so that the same text gives the same answer for any
+//! data.
 
 use crate::text::timestamp;
 use crate::{Expr, ExprKind, Func, Kind, Part, Value};
@@ -81,8 +82,8 @@ pub(super) fn scale_of(kind: &Kind) -> u8 {
     if let Kind::Decimal { scale, .. } = kind { *scale } else { 0 }
 }
 
-/// Whether a function may have no result although its arguments are there, because its type has no place for it. A
-/// division by zero, a lookup and what the program brings have no result for reasons of the data.
+/// Whether a function may have no result although its arguments are there, because its type has no place for
+/// it. A division by zero, a lookup and what the program brings have no result for reasons of the data.
 pub fn may_leave_its_type(func: &Func) -> bool {
     matches!(
         func,

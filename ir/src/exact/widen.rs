@@ -3,8 +3,8 @@
 use super::reach::{self, DIGITS, Reach, WIDE_DIGITS, scale_of};
 use crate::{Expr, ExprKind, Func, Kind, Type, Value};
 
-/// A row expression whose arithmetic is exact: an `int` result becomes an `int128` where 64 bits may not hold it, and
-/// what stands inside has up to 76 digits. Floats are as they were.
+/// A row expression whose arithmetic is exact: an `int` result becomes an `int128` where 64 bits may not hold
+/// it, and what stands inside has up to 76 digits. Floats are as they were.
 pub fn widened(expr: &Expr) -> Expr {
     let (wide, reach) = widen(expr, false);
     let declared = &expr.ty.kind;
@@ -26,7 +26,8 @@ pub fn widened_to(expr: &Expr) -> Expr {
     narrowed(wide, reach, &expr.ty.kind)
 }
 
-/// The kind of a number with this many digits. Beyond 128 bits, ints are decimals without digits after the point.
+/// The kind of a number with this many digits. Beyond 128 bits, ints are decimals without digits after the
+/// point.
 fn of_digits(declared: &Kind, precision: u8) -> Kind {
     match declared {
         Kind::Int | Kind::Int128 if precision <= DIGITS => Kind::Int128,
@@ -38,8 +39,8 @@ fn is_number(kind: &Kind) -> bool {
     matches!(kind, Kind::Int | Kind::Int128 | Kind::Decimal { .. })
 }
 
-/// The expression, perhaps of a wider kind of the same scale, and how far it reaches. `is_inside` says whether the
-/// result is an operand of arithmetic, which need not fit 38 digits.
+/// The expression, perhaps of a wider kind of the same scale, and how far it reaches. `is_inside` says
+/// whether the result is an operand of arithmetic, which need not fit 38 digits.
 fn widen(expr: &Expr, is_inside: bool) -> (Expr, Reach) {
     match &expr.kind {
         ExprKind::Column(_) => (expr.clone(), reach::of_column(&expr.ty.kind)),
@@ -114,7 +115,8 @@ fn is_whole(kind: &Kind) -> bool {
     matches!(kind, Kind::Int | Kind::Int128)
 }
 
-/// The narrowest kind, from the declared one on, that holds the reach; between two operations also more than 38 digits.
+/// The narrowest kind, from the declared one on, that holds the reach; between two operations also more than
+/// 38 digits.
 fn room(declared: &Kind, reach: Reach, is_inside: bool) -> Kind {
     let most = of_digits(declared, DIGITS);
     if reach.fits(declared) {
@@ -126,8 +128,8 @@ fn room(declared: &Kind, reach: Reach, is_inside: bool) -> Kind {
     }
 }
 
-/// Brings the operands of an operation on ints to the kernels that exist: all `int`, or all `int128`. Beyond 38 digits
-/// one kernel takes any. The kind of the result.
+/// Brings the operands of an operation on ints to the kernels that exist: all `int`, or all `int128`. Beyond
+/// 38 digits one kernel takes any. The kind of the result.
 fn whole_operands(args: &mut [Expr], kind: Kind) -> Kind {
     let is_narrow = |arg: &Expr| arg.ty.kind == Kind::Int;
     if args.iter().all(is_narrow) || args.iter().any(|arg| matches!(arg.ty.kind, Kind::Decimal { .. })) {
@@ -151,8 +153,8 @@ fn join(args: &mut [Expr]) -> Option<Kind> {
     Some(widest)
 }
 
-/// Whether a number of one kind has the form of the other. Decimals of up to 38 digits have one form, in which digits are
-/// not counted again.
+/// Whether a number of one kind has the form of the other. Decimals of up to 38 digits have one form, in
+/// which digits are not counted again.
 fn is_alike(from: &Kind, to: &Kind) -> bool {
     let is_narrow = |precision: u8| precision <= DIGITS;
     match (from, to) {

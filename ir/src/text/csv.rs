@@ -1,5 +1,5 @@
-//! CSV as in RFC 4180. The cells are split here because libraries do not distinguish an empty cell (none) from
-//! an empty quoted one (an empty string).
+//! CSV as in RFC 4180. The cells are split here because libraries do not distinguish an empty cell (none)
+//! from an empty quoted one (an empty string).
 
 use std::borrow::Cow;
 

@@ -15,8 +15,8 @@ pub use visible::{visible, visible_lines};
 
 pub use rules::{TextProblem, TextRules};
 
-/// The value that a cell of CSV says, by the rules of its column; there are no lists. A float that is no finite
-/// number is none.
+/// The value that a cell of CSV says, by the rules of its column; there are no lists. A float that is no
+/// finite number is none.
 ///
 /// # Errors
 /// Why the text is not a value of that kind, as a phrase.

@@ -1,6 +1,7 @@
-//! Numbers, from their digits. One grammar holds for every text: that of JSON, a `+` before it, digits on one side
-//! of the point alone, and blanks around it. Texts of one number are equal: `3.0` and `1e3` are ints, `1010e-2` is
-//! a decimal. What is not exactly the number is refused, and no integer or decimal ever goes through a float.
+//! Numbers, from their digits. One grammar holds for every text: that of JSON, a `+` before it, digits on one
+//! side of the point alone, and blanks around it. Texts of one number are equal: `3.0` and `1e3` are ints,
+//! `1010e-2` is a decimal. What is not exactly the number is refused, and no integer or decimal ever goes
+//! through a float.
 
 use std::fmt;
 
@@ -149,7 +150,8 @@ fn plain_int(text: &[u8]) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// The units of at most 18 digits with a point and without anything else, which is what nearly all decimals are.
+/// The units of at most 18 digits with a point and without anything else, which is what nearly all decimals
+/// are.
 #[inline]
 fn plain_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i64> {
     let (negative, digits) = match text {
@@ -176,8 +178,8 @@ fn plain_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i64> {
     fits.then_some(if negative { -units } else { units })
 }
 
-/// A finite float: the nearest to the digits, half even; -0.0 becomes 0.0. `NaN` and infinities, by any of their
-/// names, are `None`.
+/// A finite float: the nearest to the digits, half even; -0.0 becomes 0.0. `NaN` and infinities, by any of
+/// their names, are `None`.
 ///
 /// # Errors
 /// [`NumberProblem`] if the text is no float.

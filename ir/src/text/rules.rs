@@ -1,5 +1,5 @@
-//! How texts are read as values of a field: the rules of this module's siblings, and what the field declares. Cells
-//! of CSV, strings of JSON and texts in columns are read here, for events and for tables.
+//! How texts are read as values of a field: the rules of this module's siblings, and what the field declares.
+//! Cells of CSV, strings of JSON and texts in columns are read here, for events and for tables.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! Numbers with separators between groups of digits, and with another decimal point: only where a field declares
-//! them, since `1,234` is two numbers to two readers.
+//! Numbers with separators between groups of digits, and with another decimal point: only where a field
+//! declares them, since `1,234` is two numbers to two readers.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,8 @@ use super::timestamp::trimmed;
 
 /// The number without separators and with `.` for the point.
 ///
-/// The groups are those of most of the world (`1,234,567`) or of India (`12,34,567`); anything else may be another
-/// decimal point.
+/// The groups are those of most of the world (`1,234,567`) or of India (`12,34,567`); anything else may be
+/// another decimal point.
 ///
 /// # Errors
 /// [`NumberProblem::NotANumber`] if the groups are no such groups, or another point is in it.

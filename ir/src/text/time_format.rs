@@ -1,8 +1,9 @@
 //! Times and dates in a declared format: the directives of `strftime`, compiled once per field.
 //!
-//! A format says the whole text. It gives each part of a time once, and all that an instant or a date needs, so
-//! a text has one meaning or none; whatever else is in a format is refused when it is compiled. Names of months
-//! and days are English, in any case. Numbers of one digit need no zero before them, except next to digits.
+//! A format says the whole text. It gives each part of a time once, and all that an instant or a date needs,
+//! so a text has one meaning or none; whatever else is in a format is refused when it is compiled. Names of
+//! months and days are English, in any case. Numbers of one digit need no zero before them, except next to
+//! digits.
 
 use std::fmt;
 
@@ -136,7 +137,8 @@ impl TimeFormat {
         &self.text
     }
 
-    /// The instant of a text, in µs since 1970-01-01T00:00Z; without an offset it is a local time of the zone.
+    /// The instant of a text, in µs since 1970-01-01T00:00Z; without an offset it is a local time of the
+    /// zone.
     ///
     /// # Errors
     /// [`TimeProblem`] if the text is not of the format, or there is no such time.
@@ -148,7 +150,8 @@ impl TimeFormat {
     /// The date of a text, in days since 1970-01-01. If it has a time of day, that is midnight.
     ///
     /// # Errors
-    /// [`TimeProblem`] if the text is not of the format, there is no such date, or a time of day would be lost.
+    /// [`TimeProblem`] if the text is not of the format, there is no such date, or a time of day would be
+    /// lost.
     pub fn date(&self, text: &str) -> Result<i32, TimeProblem> {
         let (day, of_day, _) = self.read(text)?;
         if of_day == 0 { Ok(day) } else { Err(TimeProblem::TimeOfDay) }

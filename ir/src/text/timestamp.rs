@@ -1,16 +1,16 @@
 //! Instants and dates from text and from integers: pure functions, independent of the clock, the locale and
 //! the zone of the process.
 //!
-//! A timestamp is `YYYY-MM-DD`, `T` (or `t`, or a space), `HH:MM`, then perhaps `:SS`, perhaps a fraction after
-//! a point or a comma, and an offset: `Z` (or `z`, `UTC`, `GMT`), `±HH`, `±HHMM`, `±HH:MM` or `±HH:MM:SS`, perhaps
-//! after a space, and perhaps with the name of a zone in brackets after it, which says nothing more. The basic
-//! form `YYYYMMDDTHHMMSS` is read as well, and so is `24:00`, the midnight at the end of a day. Blanks around all
-//! of it have no meaning.
+//! A timestamp is `YYYY-MM-DD`, `T` (or `t`, or a space), `HH:MM`, then perhaps `:SS`, perhaps a fraction
+//! after a point or a comma, and an offset: `Z` (or `z`, `UTC`, `GMT`), `±HH`, `±HHMM`, `±HH:MM` or
+//! `±HH:MM:SS`, perhaps after a space, and perhaps with the name of a zone in brackets after it, which says
+//! nothing more. The basic form `YYYYMMDDTHHMMSS` is read as well, and so is `24:00`, the midnight at the end
+//! of a day. Blanks around all of it have no meaning.
 //!
 //! Without an offset it is a local time, and needs a zone; there, a date alone is its midnight. A local time
-//! that the zone skips is the first instant after the gap; one that the zone has twice is the earlier of the two.
-//! What is finer than a microsecond is floored, in every format. Leap seconds and years outside 0001 to 9999 are
-//! rejected.
+//! that the zone skips is the first instant after the gap; one that the zone has twice is the earlier of the
+//! two. What is finer than a microsecond is floored, in every format. Leap seconds and years outside 0001 to
+//! 9999 are rejected.
 //!
 //! ```
 //! use metricc_ir::text::timestamp::parse;
@@ -83,8 +83,8 @@ pub fn parse(text: &str, zone: Option<&ZoneRules>) -> Result<i64, TimeProblem> {
     read(trimmed(text))?.instant(zone)
 }
 
-/// As [`parse`] of a text with an offset, which the author of a metric writes: nothing is lost, and no `24:00` is the
-/// next day.
+/// As [`parse`] of a text with an offset, which the author of a metric writes: nothing is lost, and no
+/// `24:00` is the next day.
 ///
 /// # Errors
 /// As [`parse`], and [`TimeProblem::BeyondMicroseconds`].
@@ -236,7 +236,8 @@ pub(super) fn is_leap(year: i32) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
-/// Microseconds since midnight, whether digits were lost, and the rest of the text. The basic form has no colons.
+/// Microseconds since midnight, whether digits were lost, and the rest of the text. The basic form has no
+/// colons.
 fn time_of_day(text: &[u8], is_basic: bool) -> Result<(i64, bool, &[u8]), TimeProblem> {
     let after_colon = |rest: &'_ [u8]| -> Option<usize> {
         match (is_basic, rest.first()) {

@@ -1,13 +1,15 @@
 //! Text from outside, for eyes: what would act on a terminal, or hide, is written as an escape.
 //!
-//! Values of a log may hold escape sequences that clear a screen, marks that reverse the order of letters, and line
-//! breaks that make one row look like two. Escapes are those of JSON (`\u001b`, `\n`), so that JSON stays JSON.
+//! Values of a log may hold escape sequences that clear a screen, marks that reverse the order of letters,
+//! and line breaks that make one row look like two. Escapes are those of JSON (`\u001b`, `\n`), so that JSON
+//! stays JSON.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Whether a character acts on a terminal, breaks a line or cannot be seen: controls (C0, DEL, C1), marks of
-/// direction, separators of lines, and spaces without width. Joiners are not among them: scripts and emoji need them.
+/// direction, separators of lines, and spaces without width. Joiners are not among them: scripts and emoji
+/// need them.
 fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(

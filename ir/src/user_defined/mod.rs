@@ -1,8 +1,9 @@
 //! User-defined functions and aggregates, which metrics in Rust and in `.metric` files import.
 //!
 //! A function is total and depends on its arguments alone; `#[scalar]` makes one from a Rust function. An
-//! aggregate is a [`Monoid`]: a [`State`] that merges associatively and commutatively to the byte, how a row is
-//! added to it, and what is presented. The same code runs in batch, in the stream and where segments are merged.
+//! aggregate is a [`Monoid`]: a [`State`] that merges associatively and commutatively to the byte, how a row
+//! is added to it, and what is presented. The same code runs in batch, in the stream and where segments are
+//! merged.
 //!
 //! The engines see both with their types erased ([`Function`], [`Aggregate`]); a program registers them in
 //! [`Imports`].

@@ -75,8 +75,8 @@ fn items(input: &DeriveInput, definitions: Vec<ItemDefinition>, place: &str, rol
     expansion
 }
 
-/// Expands `#[derive(Table)]`. `place` is the call site, as a part of a name; `caller` is the file that it is in,
-/// if the compiler knows it.
+/// Expands `#[derive(Table)]`. `place` is the call site, as a part of a name; `caller` is the file that it is
+/// in, if the compiler knows it.
 pub fn derive_table(input: TokenStream, place: &str, caller: Option<&Path>) -> TokenStream {
     derive(input, place, Role::Table(caller))
 }

@@ -14,12 +14,12 @@ fn place() -> String {
 /// Makes a struct the event of a source, or an enum the type of its fields.
 ///
 /// On the type: `#[event(name = "payments")]` names the source (the type's name in snake case otherwise),
-/// `crate = path` is the path of `metricc`, `debug` prints the expansion, `null("NA", …)` says which texts are none in
-/// all fields.
+/// `crate = path` is the path of `metricc`, `debug` prints the expansion, `null("NA", …)` says which texts
+/// are none in all fields.
 ///
-/// On a field: `key`, `time`, `default = …`, `rename = "…"`, `decimal(p, s)`, `zone = "…"`; what its texts look like in
-/// logs: `null("NA", …)`, `format("%d.%m.%Y", …)`, `true_as("yes", …)`, `false_as("no", …)`, `thousands = ","`,
-/// `point = ","`, `invalid_as_none`. On a variant: `rename = "…"`.
+/// On a field: `key`, `time`, `default = …`, `rename = "…"`, `decimal(p, s)`, `zone = "…"`; what its texts
+/// look like in logs: `null("NA", …)`, `format("%d.%m.%Y", …)`, `true_as("yes", …)`, `false_as("no", …)`,
+/// `thousands = ","`, `point = ","`, `invalid_as_none`. On a variant: `rename = "…"`.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     metricc_codegen::derive_event(input.into(), &place()).into()

@@ -97,8 +97,8 @@ pub struct Row<D: Definition> {
     pub window: D::Window,
     /// The value.
     pub value: D::Value,
-    /// What could not be computed, and is none: the name of the value (`value` for a plain one), and how many events
-    /// left their types; 0 where the result alone has no place. Empty, but for such rows.
+    /// What could not be computed, and is none: the name of the value (`value` for a plain one), and how many
+    /// events left their types; 0 where the result alone has no place. Empty, but for such rows.
     pub overflow: BTreeMap<String, u64>,
 }
 
@@ -114,8 +114,8 @@ struct RawRow<'a, W> {
 }
 
 impl<D: Definition> Row<D> {
-    /// Reads a row as serving writes it: `{"metric": …, "key": {…}, "window": {…}, "value": …}`, perhaps with an
-    /// `"overflow"`.
+    /// Reads a row as serving writes it: `{"metric": …, "key": {…}, "window": {…}, "value": …}`, perhaps with
+    /// an `"overflow"`.
     pub fn from_json(json: &str) -> Result<Self, DecodeError> {
         let of_metric = |error: DecodeError| DecodeError { metric: D::NAME.to_owned(), ..error };
         let raw: RawRow<'_, D::Window> =

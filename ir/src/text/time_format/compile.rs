@@ -1,4 +1,5 @@
-//! A format as text → its steps. Each part of a time is given once, and none is missing or contradicts another.
+//! A format as text → its steps. Each part of a time is given once, and none is missing or contradicts
+//! another.
 
 use super::super::timestamp::trimmed;
 use super::{Fixed, FormatProblem, Part, Reads, Step, TimeFormat};

@@ -2,8 +2,8 @@
 
 use super::{Part, Step};
 
-/// A layout of fixed places: nothing is looked for, and each pair of digits is read where it stands. A text of the full
-/// length can be read in no other way, so this and the steps agree.
+/// A layout of fixed places: nothing is looked for, and each pair of digits is read where it stands. A text
+/// of the full length can be read in no other way, so this and the steps agree.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fixed {
     pub(super) length: usize,

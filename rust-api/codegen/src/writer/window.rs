@@ -74,8 +74,8 @@ impl Writer<'_> {
         self.unit = Some(text);
     }
 
-    /// `day("Asia/Kolkata")`, `day("Asia/Kolkata").weeks_from("sunday")`, `week_from("America/New_York", "sunday")`: the
-    /// unit, and the calendar's name.
+    /// `day("Asia/Kolkata")`, `day("Asia/Kolkata").weeks_from("sunday")`,
+    /// `week_from("America/New_York", "sunday")`: the unit, and the calendar's name.
     pub(crate) fn calendar_unit(&mut self, expr: &Expr) -> Option<(Ident, String)> {
         let (call, start) = self.unit_call(expr)?;
         let unit = match call.func.as_ref() {

@@ -31,8 +31,8 @@ pub fn week_from(_: Text, _: Text) -> Calendar {
 }
 
 impl Calendar {
-    /// The same, of a calendar whose weeks start on another day than Monday, such as `"sunday"`: readers may roll its
-    /// days up to weeks.
+    /// The same, of a calendar whose weeks start on another day than Monday, such as `"sunday"`: readers may
+    /// roll its days up to weeks.
     pub fn weeks_from(self, _: Text) -> Calendar {
         self
     }

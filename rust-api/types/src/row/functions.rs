@@ -131,7 +131,8 @@ impl Instant {
         Num
     }
 
-    /// The start of the bucket that a timestamp lies in: of a duration, or of a unit such as `day` in a calendar.
+    /// The start of the bucket that a timestamp lies in: of a duration, or of a unit such as `day` in a
+    /// calendar.
     pub fn truncate<W>(self, _: W) -> Instant {
         self
     }
