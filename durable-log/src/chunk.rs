@@ -6,20 +6,22 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use metricc_log::partition::OffsetRange;
-use metricc_log::{LogError, ParquetPartition, ReadAt, RecordDecoder, row_schema};
+use metricc_log::{LogError, ParquetPartition, RecordDecoder, row_schema};
 use twox_hash::XxHash3_64;
 
-use crate::disk::DiskFile;
-use crate::entry::{self, Blob, Entry, FlushedFile, QuarantinedEntry, RowsEntry};
+use crate::checked_file::CheckedFile;
+use crate::entry::{self, Blob, Entry, QuarantinedEntry, RowsEntry};
 use crate::error::DurableError;
 use crate::journal::Location;
 use crate::rejected;
+use crate::request_ends::{RequestEnd, RequestEnds};
 
 /// Contiguous positions and the records there.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     pub(crate) range: OffsetRange,
     pub(crate) excluded: Excluded,
+    pub(crate) ends: RequestEnds,
     pub(crate) body: Body,
 }
 
@@ -49,19 +51,41 @@ pub(crate) struct JournalRows {
     blobs: u64,
     rows: Option<Blob>,
     checksum: u64,
+    /// Of the frame, where it is read for more than its rows.
+    sums: Option<FrameSums>,
     /// The same rows, as long as they are in memory.
     recent: Weak<RecordBatch>,
 }
 
+/// What the payload of a frame has to be when it is read again: XXH3-64 of its head, and of all of it.
+#[derive(Debug, Clone, Copy)]
+struct FrameSums {
+    head: u64,
+    n_bytes: u64,
+    all: u64,
+}
+
+/// A payload as it was written or read, and where in it the blobs start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written<'a> {
+    pub(crate) location: &'a Location,
+    pub(crate) payload: &'a [u8],
+    pub(crate) blobs: u64,
+}
+
+impl Written<'_> {
+    fn sums(&self) -> FrameSums {
+        let head = self.payload.get(..self.blobs as usize).unwrap_or_default();
+        let (head, all) = (XxHash3_64::oneshot(head), XxHash3_64::oneshot(self.payload));
+        FrameSums { head, n_bytes: self.payload.len() as u64, all }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct FlushedRows {
-    file: Arc<dyn DiskFile>,
-    shown: Arc<str>,
-    /// The file as it was written.
-    stated: FlushedFile,
-    exceptions: Option<(Arc<dyn DiskFile>, Arc<str>)>,
-    /// The file, once it was checked. Readers of one file wait for each other here, since each needs the
-    /// check.
+    file: Arc<CheckedFile>,
+    exceptions: Option<Arc<CheckedFile>>,
+    /// The file, once it was opened. Readers of one file wait for each other here, since each needs it.
     rows: Mutex<Option<Arc<ParquetPartition>>>,
 }
 
@@ -90,22 +114,30 @@ fn indices(offsets: &[u64], range: OffsetRange) -> std::ops::Range<usize> {
 
 impl Chunk {
     pub(crate) fn of_journal(
-        location: &Location,
-        blobs: u64,
+        written: Written<'_>,
         entry: &RowsEntry,
+        total: u64,
         recent: Weak<RecordBatch>,
     ) -> Self {
+        let location = written.location;
+        let has_more = !entry.quarantined.is_empty();
+        let ends = match &entry.requests[..] {
+            [] => Box::from([RequestEnd { offset: entry.to, total }]),
+            several => Box::from(several),
+        };
         let quarantined = entry.quarantined.iter().map(|record| record.offset).collect();
         Chunk {
             range: OffsetRange { from: entry.from, to: entry.to },
             excluded: Excluded::new(quarantined, entry.duplicates.clone(), entry.conflicts.clone()),
+            ends: RequestEnds::Known(ends),
             body: Body::Journal(JournalRows {
                 location: location.clone(),
                 source: entry.source.clone(),
                 partition: entry.partition,
-                blobs: location.at + blobs,
+                blobs: location.at + written.blobs,
                 rows: entry.rows,
                 checksum: entry.checksum,
+                sums: has_more.then(|| written.sums()),
                 recent,
             }),
         }
@@ -114,13 +146,12 @@ impl Chunk {
     pub(crate) fn of_file(
         range: OffsetRange,
         excluded: Excluded,
-        (file, shown): (Arc<dyn DiskFile>, Arc<str>),
-        stated: FlushedFile,
-        exceptions: Option<(Arc<dyn DiskFile>, Arc<str>)>,
+        ends: RequestEnds,
+        file: Arc<CheckedFile>,
+        exceptions: Option<Arc<CheckedFile>>,
     ) -> Self {
-        let rows = Mutex::new(None);
-        let rows = FlushedRows { file, shown, stated, exceptions, rows };
-        Chunk { range, excluded, body: Body::Flushed(Box::new(rows)) }
+        let rows = FlushedRows { file, exceptions, rows: Mutex::new(None) };
+        Chunk { range, excluded, ends, body: Body::Flushed(Box::new(rows)) }
     }
 
     /// The file of the journal that holds its rows, if they are there.
@@ -168,7 +199,7 @@ impl Chunk {
         match &self.body {
             Body::Journal(rows) => rows.quarantined(self.range, with_raw, is_wanted),
             Body::Flushed(rows) => match &rows.exceptions {
-                Some((file, path)) => rejected::quarantined(file, path, with_raw, is_wanted),
+                Some(file) => rejected::quarantined(file, with_raw, is_wanted),
                 None => Ok(Vec::new()),
             },
         }
@@ -211,11 +242,8 @@ impl JournalRows {
         with_raw: bool,
         is_wanted: impl Fn(&QuarantinedEntry) -> bool,
     ) -> Result<Vec<(QuarantinedEntry, Vec<u8>)>, DurableError> {
-        let path = || self.location.path.to_string();
-        let mut head = vec![0; usize::try_from(self.blobs - self.location.at).unwrap_or(usize::MAX)];
-        let file = &self.location.file;
-        file.read_exact_at(self.location.at, &mut head).map_err(DurableError::io("reading", path()))?;
-        let (entries, _) = entry::parse(&self.location, &head)?;
+        let payload = self.read_frame(with_raw)?;
+        let (entries, blobs) = entry::parse(&self.location, &payload)?;
         let mut found = Vec::new();
         for entry in entries {
             let Entry::Rows(rows) = entry else { continue };
@@ -224,14 +252,30 @@ impl JournalRows {
                 && rows.partition == self.partition
                 && (rows.from, rows.to) == (range.from, range.to);
             for record in rows.quarantined.into_iter().filter(|record| is_this && is_wanted(record)) {
-                let n_bytes = if with_raw { record.raw.n_bytes } else { 0 };
-                let mut raw = vec![0; usize::try_from(n_bytes).unwrap_or(usize::MAX)];
-                let at = self.blobs + record.raw.at;
-                file.read_exact_at(at, &mut raw).map_err(DurableError::io("reading", path()))?;
+                let at = (blobs + record.raw.at) as usize;
+                let raw = at..at + record.raw.n_bytes as usize;
+                let raw = payload.get(raw).filter(|_| with_raw).unwrap_or_default().to_vec();
                 found.push((record, raw));
             }
         }
         Ok(found)
+    }
+
+    /// The payload of the frame, or its head alone, as it was written.
+    fn read_frame(&self, is_whole: bool) -> Result<Vec<u8>, DurableError> {
+        let Location { file, path, at } = &self.location;
+        let n_head = self.blobs - at;
+        let (n_bytes, checksum) = match &self.sums {
+            Some(sums) if is_whole => (sums.n_bytes, Some(sums.all)),
+            sums => (n_head, sums.map(|sums| sums.head)),
+        };
+        let mut payload = vec![0; usize::try_from(n_bytes).unwrap_or(usize::MAX)];
+        file.read_exact_at(*at, &mut payload).map_err(DurableError::io("reading", path.to_string()))?;
+        if checksum == Some(XxHash3_64::oneshot(&payload)) {
+            return Ok(payload);
+        }
+        let (path, problem) = (path.to_string(), "checksum mismatch".to_owned());
+        Err(DurableError::Corrupt { path, from: *at, to: at + n_bytes, problem })
     }
 }
 
@@ -254,34 +298,15 @@ fn complete(
 }
 
 impl FlushedRows {
-    /// The rows. The first call reads the file and compares its checksum with that of the file that was
-    /// written.
+    /// The rows. The first call opens the file.
     pub(crate) fn rows(&self, decoder: &Arc<RecordDecoder>) -> Result<Arc<ParquetPartition>, LogError> {
         let mut known = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rows) = &*known {
             return Ok(rows.clone());
         }
-        let shown = &self.shown;
-        let found = checksum(&*self.file);
-        let found = found.map_err(|cause| LogError::Unreadable { path: shown.to_string(), cause })?;
-        if found != self.stated.checksum {
-            let problem = "checksum mismatch: its bytes are not those that were written".to_owned();
-            return Err(LogError::Malformed { path: shown.to_string(), format: "Parquet", problem });
-        }
-        let rows = Arc::new(ParquetPartition::of_typed_rows(self.file.clone(), shown, decoder)?);
+        self.file.check()?;
+        let rows = ParquetPartition::of_typed_rows(self.file.clone(), &self.file.shown, decoder)?;
+        let rows = Arc::new(rows);
         Ok(known.insert(rows).clone())
-    }
-}
-
-fn checksum(file: &dyn ReadAt) -> std::io::Result<u64> {
-    use std::hash::Hasher;
-    let (mut hasher, mut buffer, mut at) = (XxHash3_64::new(), vec![0; 1 << 20], 0);
-    loop {
-        let n_read = file.read_up_to(at, &mut buffer)?;
-        if n_read == 0 {
-            return Ok(hasher.finish());
-        }
-        hasher.write(&buffer[..n_read]);
-        at += n_read as u64;
     }
 }

@@ -20,6 +20,7 @@ use crate::error::DurableError;
 use crate::journal::Location;
 use crate::recent_rows::FrameRows;
 use crate::request::Accepted;
+use crate::request_ends::RequestEnd;
 
 /// A statement of a frame.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -79,6 +80,10 @@ pub(crate) struct RowsEntry {
     pub(crate) rows: Option<Blob>,
     /// XXH3-64 of the accepted rows' bytes.
     pub(crate) checksum: u64,
+    /// The ends of the requests that it holds records of. Without them, it is of one request, which is all that
+    /// the frame has of the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) requests: Vec<RequestEnd>,
 }
 
 /// A record that did not decode.
@@ -121,6 +126,16 @@ pub(crate) struct FlushedEntry {
     /// The records that are not rows, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) exceptions: Option<FlushedFile>,
+    /// The ends of its requests; `None` if it was written before these were noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) requests: Option<FlushedFile>,
+}
+
+impl FlushedEntry {
+    /// All of its files.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &FlushedFile> {
+        std::iter::once(&self.file).chain(&self.exceptions).chain(&self.requests)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,6 +32,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::entry::{FlushedEntry, FlushedFile, QuarantinedEntry};
 use crate::error::DurableError;
 use crate::rejected;
+use crate::request_ends::{RequestEnd, to_bytes};
 
 /// Name of the column with the offset of each row.
 const OFFSET: &str = "_offset";
@@ -81,10 +82,16 @@ pub(crate) fn write(
             batches.iter().try_for_each(writer)
         })?),
     };
+    let ends = to_bytes(&ends_within(chunks, slice)?);
+    let requests = Some(write_whole(disk, &name(".requests"), |mut sink| {
+        let path = disk.shown(&name(".requests"));
+        sink.write_all(&ends).map_err(DurableError::io("writing", path))?;
+        Ok(sink)
+    })?);
     disk.sync_folder(&folder).map_err(DurableError::io("syncing the folder", disk.shown(&folder)))?;
     let Slice { partition, from, to } = *slice;
     let (source, last_time) = (source.name.clone(), last_event);
-    let entry = FlushedEntry { source, partition, from, to, n_rows, last_time, file, exceptions };
+    let entry = FlushedEntry { source, partition, from, to, n_rows, last_time, file, exceptions, requests };
     Ok(Flush { entry })
 }
 
@@ -103,21 +110,26 @@ fn not_rows(chunks: &Chunks, slice: &Slice) -> Result<(Excluded, Records), Durab
     Ok((Excluded::new(quarantined, duplicates, conflicts), records))
 }
 
-/// Writes a Parquet file under another name first, so that one with this name is always whole.
+/// The ends of the requests of a slice. Chunks that are not flushed know them.
+fn ends_within(chunks: &Chunks, slice: &Slice) -> Result<Vec<RequestEnd>, DurableError> {
+    let mut ends = Vec::new();
+    for chunk in chunks.from(slice.from).take_while(|chunk| chunk.range.from < slice.to) {
+        let known = chunk.ends.read()?.unwrap_or_default();
+        ends.extend(known.iter().filter(|end| slice.from < end.offset && end.offset <= slice.to));
+    }
+    Ok(ends)
+}
+
+/// Writes a Parquet file.
 fn write_file(
     disk: &Arc<dyn Disk>,
     path: &str,
     schema: &Arc<Schema>,
     rows: impl FnOnce(&mut dyn FnMut(&RecordBatch) -> Result<(), DurableError>) -> Result<(), DurableError>,
 ) -> Result<FlushedFile, DurableError> {
-    let unfinished = format!("{path}.unfinished");
     let shown = disk.shown(path);
-    // A crash may have left one.
-    let _ = disk.remove(&unfinished);
-    let file = disk.create(&unfinished).map_err(DurableError::io("creating", shown.clone()))?;
-    let written = (|| {
-        let failed = |cause: ParquetError| DurableError::Parquet { path: shown.clone(), cause };
-        let sink = Sink { file: file.clone(), at: 0, hasher: XxHash3_64::new() };
+    let failed = |cause: ParquetError| DurableError::Parquet { path: shown.clone(), cause };
+    write_whole(disk, path, |sink| {
         let mut writer = ArrowWriter::try_new(
             BufWriter::with_capacity(1 << 20, sink),
             schema.clone(),
@@ -127,7 +139,23 @@ fn write_file(
         rows(&mut |batch| writer.write(batch).map_err(failed))?;
         let buffered = writer.into_inner().map_err(failed)?;
         let sink = buffered.into_inner().map_err(|error| error.into_error());
-        let sink = sink.map_err(DurableError::io("writing", shown.clone()))?;
+        sink.map_err(DurableError::io("writing", shown.clone()))
+    })
+}
+
+/// Writes a file under another name first, so that one with this name is always whole.
+fn write_whole(
+    disk: &Arc<dyn Disk>,
+    path: &str,
+    write: impl FnOnce(Sink) -> Result<Sink, DurableError>,
+) -> Result<FlushedFile, DurableError> {
+    let unfinished = format!("{path}.unfinished");
+    let shown = disk.shown(path);
+    // A crash may have left one.
+    let _ = disk.remove(&unfinished);
+    let file = disk.create(&unfinished).map_err(DurableError::io("creating", shown.clone()))?;
+    let written = (|| {
+        let sink = write(Sink { file: file.clone(), at: 0, hasher: XxHash3_64::new() })?;
         file.sync().map_err(DurableError::io("writing", shown.clone()))?;
         disk.rename(&unfinished, path).map_err(DurableError::io("renaming", shown.clone()))?;
         Ok(FlushedFile { path: path.to_owned(), n_bytes: sink.at, checksum: sink.hasher.finish() })

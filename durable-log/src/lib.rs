@@ -24,6 +24,7 @@
 //!   another one holds its rows.
 
 mod append;
+mod checked_file;
 mod chunk;
 mod chunks;
 mod dedup_index;
@@ -42,6 +43,7 @@ mod recent_rows;
 mod rejected;
 mod replay;
 mod request;
+mod request_ends;
 mod schema_check;
 #[cfg(feature = "simulation")]
 pub mod sim_disk;

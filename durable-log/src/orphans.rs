@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::FLUSHED_FOLDER;
 use crate::disk::Disk;
-use crate::entry::{LogState, SourceState};
+use crate::entry::{FlushedEntry, LogState, SourceState};
 use crate::error::DurableError;
 
 /// Where such files are moved, beside the folder of flushed events.
@@ -80,7 +80,7 @@ fn unknown_files(
 ) -> Result<Vec<String>, DurableError> {
     let flushed = source.partitions.iter().flat_map(|partition| &partition.flushed);
     let known: HashSet<&str> = flushed
-        .flat_map(|flushed| std::iter::once(&flushed.file).chain(&flushed.exceptions))
+        .flat_map(FlushedEntry::files)
         .map(|file| file.path.as_str())
         .collect();
     let names = disk.names(folder).map_err(DurableError::io("reading the folder", disk.shown(folder)))?;

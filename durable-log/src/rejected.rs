@@ -9,8 +9,8 @@ use metricc_log::{LogError, OpenFile};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use crate::checked_file::CheckedFile;
 use crate::chunk::Excluded;
-use crate::disk::DiskFile;
 use crate::entry::{Blob, QuarantinedEntry};
 use crate::error::DurableError;
 
@@ -75,9 +75,10 @@ fn to_batch(rows: &[RejectedRow<'_>]) -> Result<RecordBatch, DurableError> {
 }
 
 /// The offsets of the records of a file.
-pub(crate) fn excluded(file: &Arc<dyn DiskFile>, path: &Arc<str>) -> Result<Excluded, DurableError> {
+pub(crate) fn excluded(file: &Arc<CheckedFile>) -> Result<Excluded, DurableError> {
+    let path = &file.shown;
     let (mut quarantined, mut duplicates, mut conflicts) = (Vec::new(), Vec::new(), Vec::new());
-    for batch in read(file, path, &["offset", "verdict"])? {
+    for batch in read(file, &["offset", "verdict"])? {
         let batch = batch?;
         let (offsets, verdicts) = (offsets(&batch, path)?, texts(&batch, "verdict", path)?);
         for (offset, verdict) in offsets.into_iter().zip(verdicts) {
@@ -96,18 +97,17 @@ pub(crate) fn excluded(file: &Arc<dyn DiskFile>, path: &Arc<str>) -> Result<Excl
 
 /// The quarantined records of a file that are wanted; their bytes, if they are wanted too, are read as well.
 pub(crate) fn quarantined(
-    file: &Arc<dyn DiskFile>,
-    path: &Arc<str>,
+    file: &Arc<CheckedFile>,
     with_raw: bool,
     is_wanted: impl Fn(&QuarantinedEntry) -> bool,
 ) -> Result<Vec<(QuarantinedEntry, Vec<u8>)>, DurableError> {
-    let mut found = Vec::new();
+    let (path, mut found) = (&file.shown, Vec::new());
     let columns: &[&str] = if with_raw {
         &["offset", "verdict", "field", "problem", "excerpt", "raw"]
     } else {
         &["offset", "verdict", "field", "problem", "excerpt"]
     };
-    for batch in read(file, path, columns)? {
+    for batch in read(file, columns)? {
         let batch = batch?;
         let raws = batch.column_by_name("raw").and_then(|column| column.as_binary_opt::<i32>());
         if with_raw && raws.is_none() {
@@ -134,17 +134,17 @@ pub(crate) fn quarantined(
 }
 
 fn read(
-    file: &Arc<dyn DiskFile>,
-    path: &Arc<str>,
+    file: &Arc<CheckedFile>,
     columns: &[&str],
 ) -> Result<impl Iterator<Item = Result<RecordBatch, DurableError>>, DurableError> {
+    file.check()?;
+    let path = file.shown.clone();
     let reader = ParquetRecordBatchReaderBuilder::try_new(OpenFile::new(file.clone()))
         .and_then(|builder| {
             let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
             builder.with_projection(mask).build()
         })
-        .map_err(|error| malformed(path, error.to_string()))?;
-    let path = path.clone();
+        .map_err(|error| malformed(&path, error.to_string()))?;
     Ok(reader.map(move |batch| batch.map_err(|error| malformed(&path, error.to_string()))))
 }
 

@@ -10,7 +10,8 @@ use std::sync::{Arc, Weak};
 use arrow::array::RecordBatch;
 use metricc_log::partition::OffsetRange;
 
-use crate::chunk::{Chunk, Excluded};
+use crate::checked_file::CheckedFile;
+use crate::chunk::{Chunk, Written};
 use crate::chunks::Chunks;
 use crate::disk::Disk;
 use crate::entry::{
@@ -21,6 +22,7 @@ use crate::error::DurableError;
 use crate::journal::Location;
 use crate::orphans;
 use crate::recent_rows::FrameRows;
+use crate::request_ends::RequestEnds;
 use crate::rejected;
 
 /// The state after the frames seen so far.
@@ -53,18 +55,34 @@ impl Replay {
         in_memory: &FrameRows<Weak<RecordBatch>>,
     ) -> Result<(), DurableError> {
         let (entries, blobs) = entry::parse(location, payload)?;
+        let totals = self.totals_after(&entries);
         for entry in entries {
             match entry {
                 Entry::Checkpoint(state) if is_first => self.checkpoint(location, state)?,
                 Entry::Rows(rows) => {
                     let kept = in_memory.get(&(rows.source.clone(), rows.partition)).cloned();
-                    let chunk = Chunk::of_journal(location, blobs, &rows, kept.unwrap_or_default());
+                    let total = totals.get(&rows.source).copied().unwrap_or(0);
+                    let written = Written { location, payload, blobs };
+                    let chunk = Chunk::of_journal(written, &rows, total, kept.unwrap_or_default());
                     self.rows(location, &rows, chunk)?;
                 }
                 entry => self.apply(location, entry)?,
             }
         }
         Ok(())
+    }
+
+    /// The positions of each source that a frame adds to, after it.
+    fn totals_after(&self, entries: &[Entry]) -> BTreeMap<String, u64> {
+        let mut totals: BTreeMap<String, u64> = BTreeMap::new();
+        for entry in entries {
+            let Entry::Rows(rows) = entry else { continue };
+            let known = self.state.sources.get(&rows.source).map_or(&[][..], |known| &known.partitions);
+            let before = || known.iter().map(|partition| partition.end).sum();
+            let total = totals.entry(rows.source.clone()).or_insert_with(before);
+            *total = total.saturating_add(rows.to.saturating_sub(rows.from));
+        }
+        totals
     }
 
     /// Replay starts with the first checkpoint; later ones have to agree with the state.
@@ -225,7 +243,9 @@ pub(crate) fn flushed_chunk(disk: &Arc<dyn Disk>, flushed: &FlushedEntry) -> Res
             _ => DurableError::io("opening", shown.clone())(error),
         })?;
         match file.n_bytes() {
-            Ok(n_bytes) if n_bytes == stated.n_bytes => Ok((file, Arc::<str>::from(shown))),
+            Ok(n_bytes) if n_bytes == stated.n_bytes => {
+                Ok(Arc::new(CheckedFile::new(file, shown.into(), stated.clone())))
+            }
             Ok(n_bytes) => {
                 Err(hole(format!("`{shown}` has {n_bytes} bytes, where {} were written", stated.n_bytes)))
             }
@@ -233,14 +253,10 @@ pub(crate) fn flushed_chunk(disk: &Arc<dyn Disk>, flushed: &FlushedEntry) -> Res
         }
     };
     let file = open(&flushed.file)?;
-    let (exceptions, excluded) = match &flushed.exceptions {
-        None => (None, Excluded::default()),
-        Some(stated) => {
-            let (file, shown) = open(stated)?;
-            let excluded = rejected::excluded(&file, &shown)?;
-            (Some((file, shown)), excluded)
-        }
-    };
+    let exceptions = flushed.exceptions.as_ref().map(open).transpose()?;
+    let excluded = exceptions.as_ref().map(rejected::excluded).transpose()?;
+    let requests = flushed.requests.as_ref().map(open).transpose()?;
+    let ends = requests.map_or(RequestEnds::Unknown, RequestEnds::File);
     let range = OffsetRange { from: flushed.from, to: flushed.to };
-    Ok(Chunk::of_file(range, excluded, file, flushed.file.clone(), exceptions))
+    Ok(Chunk::of_file(range, excluded.unwrap_or_default(), ends, file, exceptions))
 }

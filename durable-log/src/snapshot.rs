@@ -15,6 +15,7 @@ use crate::error::DurableError;
 use crate::flush::{self, Flush};
 use crate::partition::DurablePartition;
 use crate::quarantine::Quarantine;
+use crate::request_ends;
 
 /// The log as of some write. It does not change, and holds the files open that it needs.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +99,18 @@ impl LogSnapshot {
         };
         let partitions = self.partitions(source).iter().zip(&from.0).map(partition).collect();
         Ok(Log::of_partitions(decoder, partitions))
+    }
+
+    /// The frontiers between two requests that are next to a frontier: the last one not after it, and the first
+    /// one not before it. Both are the frontier itself if it is one, and also where it is in files that were
+    /// written before the ends of requests were noted.
+    ///
+    /// # Errors
+    /// [`DurableError`] if the ends of requests could not be read.
+    pub fn ends_around(&self, source: &str, at: &Frontier) -> Result<(Frontier, Frontier), DurableError> {
+        let chunks: Vec<&Chunks> = self.partitions(source).iter().map(|partition| &partition.chunks).collect();
+        let found = request_ends::around(&chunks, at)?;
+        Ok(found.unwrap_or_else(|| (at.clone(), at.clone())))
     }
 
     /// The quarantined records of a slice, to be read later.

@@ -15,6 +15,7 @@ use crate::dedup_index::DedupIndex;
 use crate::entry::{Entry, Payload, QuarantinedEntry, RowsEntry};
 use crate::error::DurableError;
 use crate::request::{Accepted, Exception, Verdict};
+use crate::request_ends::RequestEnd;
 
 /// What a group of requests adds to one partition.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ struct StagedPartition {
     duplicates: Vec<u64>,
     conflicts: Vec<u64>,
     quarantined: Vec<(u64, Rejected)>,
+    /// The ends of the requests that have added to it.
+    requests: Vec<RequestEnd>,
 }
 
 /// What a group of requests adds to one source.
@@ -34,11 +37,13 @@ pub(crate) struct StagedSource<'a> {
     dedup: &'a mut [DedupIndex],
     partitions: BTreeMap<u32, StagedPartition>,
     ends: Vec<u64>,
+    /// Requests that have added something.
+    n_requests: usize,
 }
 
 impl<'a> StagedSource<'a> {
     pub(crate) fn new(decoder: &'a Arc<RecordDecoder>, dedup: &'a mut [DedupIndex], ends: Vec<u64>) -> Self {
-        StagedSource { decoder, dedup, partitions: BTreeMap::new(), ends }
+        StagedSource { decoder, dedup, partitions: BTreeMap::new(), ends, n_requests: 0 }
     }
 
     /// Gives positions to the records of a request. `number` is that of the request: requests take turns on
@@ -59,6 +64,7 @@ impl<'a> StagedSource<'a> {
             accepted.positions.push(slice);
             exceptions.extend(found);
         }
+        self.note_end(&accepted.positions);
         exceptions.sort_by_key(|exception| exception.record);
         for exception in &exceptions {
             match exception.verdict {
@@ -72,6 +78,17 @@ impl<'a> StagedSource<'a> {
         }
         accepted.n_accepted = events.n_records() - accepted.n_duplicates - accepted.n_quarantined;
         Ok((accepted, exceptions))
+    }
+
+    /// Notes that a request ends after some positions.
+    fn note_end(&mut self, positions: &[Slice]) {
+        self.n_requests += usize::from(!positions.is_empty());
+        let total = self.ends.iter().sum();
+        for slice in positions {
+            if let Some(staged) = self.partitions.get_mut(&slice.partition) {
+                staged.requests.push(RequestEnd { offset: slice.to, total });
+            }
+        }
     }
 
     fn schema(&self) -> arrow::datatypes::SchemaRef {
@@ -205,6 +222,7 @@ impl<'a> StagedSource<'a> {
                 quarantined,
                 rows,
                 checksum,
+                requests: if self.n_requests > 1 { staged.requests } else { Vec::new() },
             }));
         }
         Ok(())

@@ -181,6 +181,7 @@ fn published_at(source: &NodeSource, at: &Frontier) -> Result<Published, Serving
         let problem = format!("`at` is {at}, and the log of source `{}` ends at {end}", source.name());
         return Err(ServingError::Request(problem));
     }
+    between_requests(source, at)?;
     let view = source.view();
     let view = view.filter(|view| view.frontier.0.iter().zip(&at.0).all(|(offset, at)| offset <= at));
     let from = view.as_ref().map_or_else(|| Frontier(vec![0; at.0.len()]), |view| view.frontier.clone());
@@ -198,6 +199,18 @@ fn published_at(source: &NodeSource, at: &Frontier) -> Result<Published, Serving
     let segments: Vec<(&MetricPlan, Vec<IndexedSegment>)> =
         source.plan.metrics.iter().map(|metric| &**metric).zip(parts).collect();
     Published::new(&segments).map_err(failed)
+}
+
+/// There are answers only between two requests: each is in one as a whole, or not at all.
+fn between_requests(source: &NodeSource, at: &Frontier) -> Result<(), ServingError> {
+    let (before, after) = source.log.snapshot().ends_around(source.name(), at).map_err(failed)?;
+    if before == *at {
+        return Ok(());
+    }
+    let name = source.name();
+    let problem = format!("in the middle of a request of source `{name}`: its events are in an answer all together");
+    let nearest = format!("the nearest frontiers are {before} before it and {after} after it");
+    Err(ServingError::Request(format!("`at` is {at}, {problem}; {nearest}")))
 }
 
 impl Serving for NodeServing {

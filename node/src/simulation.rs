@@ -62,7 +62,7 @@ const SMALL_ROWS: u64 = 4;
 /// Lives of the node, one after the other, for trying every fault everywhere. See [`life`] for the letters.
 const CHAPTERS: [&str; 5] = ["ssffrsffr", "sbsfffarp", "sefsbffrs", "fsbsffrap", "sebffsffr"];
 /// Steps of random runs, each as often as it is to come.
-const LETTERS: &[u8] = b"ssssssssfffffffffffbbbeerrrrpakK";
+const LETTERS: &[u8] = b"ssssssssfffffffffffbbbeerrrrpiakK";
 /// Steps of a random run.
 const N_STEPS: usize = 60;
 
@@ -164,6 +164,7 @@ fn f15_f16_f17_answers_are_the_log_up_to_their_frontier_in_every_order_of_steps(
     }
     println!("no faults: {all}, {:?}", started.elapsed());
     assert!(all.n_answers > all.n_runs && all.n_views > all.n_runs && all.n_flushes > all.n_runs, "{all}");
+    assert!(all.n_refused > all.n_runs / 2, "{all}");
     assert_eq!((all.n_faults, all.n_errors), (0, 0), "{all}");
 }
 

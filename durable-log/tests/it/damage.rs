@@ -192,7 +192,7 @@ fn f9_flushed_events_without_their_journal_are_not_disowned() {
     assert!(ledger.send(&mut log, &[("r0", vec![event("a", 1), event("b", 2)])]));
     flush(&mut log, &disk).unwrap();
     drop(log);
-    let flushed: Vec<String> = disk.paths().into_iter().filter(|path| path.ends_with(".parquet")).collect();
+    let flushed: Vec<String> = disk.paths().into_iter().filter(|path| path.starts_with("events/")).collect();
     for path in disk.paths().into_iter().filter(|path| path.ends_with(".journal")) {
         disk.remove(&path).unwrap();
     }

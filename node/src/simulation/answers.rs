@@ -1,6 +1,6 @@
 //! Reads, and what has to come back.
 
-use metricc_client::{ReadRequest, Served, Serving};
+use metricc_client::{ReadRequest, Served, Serving, ServingError};
 use metricc_compiler::EngineOptions;
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_log::{Frontier, Interval, Slice};
@@ -75,6 +75,36 @@ impl Life<'_> {
                 assert_eq!(answer.frontier, at, "it is of the frontier that was asked for");
                 self.check_rows(&answer, n_requests);
                 self.world.tally.n_answers += 1;
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        self.came_to(before, outcome)
+    }
+
+    /// Reads at a frontier that chance chooses. If it is none between two requests, that is refused, and the
+    /// nearest ones are named.
+    pub(super) fn read_between(&mut self) -> Step {
+        if self.look().is_none() {
+            return Ok(());
+        }
+        let (before, end) = (self.world.n_happened(), self.source.end());
+        let at = Frontier(end.0.iter().map(|end| self.world.content.below(end + 1)).collect());
+        let is_up_to = |a: &Frontier, b: &Frontier| a.0.iter().zip(&b.0).all(|(a, b)| a <= b);
+        let ends = self.world.ledger.ends();
+        let below = ends.iter().rev().find(|end| is_up_to(end, &at)).expect("the start").clone();
+        let above = ends.iter().find(|end| is_up_to(&at, end)).expect("the end").clone();
+        let asked = ReadRequest { at: Some(at.0.clone()), ..request(METRICS[0]) };
+        let outcome = match RUNTIME.block_on(self.serving.read(asked)) {
+            Ok(answer) => {
+                assert_eq!((&below, &answer.frontier), (&at, &at.0), "it is one between two requests");
+                self.world.tally.n_answers += 1;
+                Ok(())
+            }
+            Err(ServingError::Request(problem)) => {
+                let nearest = format!("the nearest frontiers are {below} before it and {above} after it");
+                assert!(below != at && problem.contains(&nearest), "{problem}: {nearest}");
+                self.world.tally.n_refused += 1;
                 Ok(())
             }
             Err(error) => Err(error.to_string()),

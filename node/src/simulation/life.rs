@@ -9,6 +9,7 @@
 //! | `e` | flushes to Parquet, if there is enough |
 //! | `r` | reads all metrics, and one key |
 //! | `p` | reads a metric as it was |
+//! | `i` | reads at any frontier, perhaps in the middle of a request |
 //! | `l` | sends what was not answered, follows the log to its end, and reads |
 //! | `z` | the same, then makes a view, flushes, and compares with all of it rebuilt |
 //! | `k` | the process is killed |
@@ -107,6 +108,7 @@ impl Life<'_> {
             'e' => self.flush(),
             'r' => self.read(),
             'p' => self.read_past(),
+            'i' => self.read_between(),
             'l' => self.level(),
             'z' => self.finish(),
             'k' => Err(Ending::Killed),

@@ -43,6 +43,8 @@ pub(super) struct Tally {
     pub(super) n_answers: u64,
     pub(super) n_views: u64,
     pub(super) n_flushes: u64,
+    /// Reads in the middle of a request.
+    pub(super) n_refused: u64,
 }
 
 impl Tally {
@@ -54,16 +56,17 @@ impl Tally {
         self.n_answers += other.n_answers;
         self.n_views += other.n_views;
         self.n_flushes += other.n_flushes;
+        self.n_refused += other.n_refused;
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { n_runs, n_lives, n_faults, n_errors, n_answers, n_views, n_flushes } = self;
+        let Tally { n_runs, n_lives, n_faults, n_errors, n_answers, n_views, n_flushes, n_refused } = self;
         write!(
             f,
             "{n_runs} runs, {n_lives} lives, {n_faults} faults came, {n_errors} steps failed, {n_views} views, \
-             {n_flushes} flushes, {n_answers} answers, 0 violations"
+             {n_flushes} flushes, {n_answers} answers, {n_refused} refused, 0 violations"
         )
     }
 }

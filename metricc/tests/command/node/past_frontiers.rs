@@ -44,6 +44,8 @@ fn an_answer_at_a_frontier_never_changes() {
     }
     assert_eq!(at(&node, 0).json()["rows"], json!([]));
     for (asked, message) in [
+        ("10", "`at` is [10], in the middle of a request of source `events`"),
+        ("41", "the nearest frontiers are [35] before it and [42] after it"),
         ("71", "the log of source `events` ends at [70]"),
         ("5,5", "`at` has 2 offsets"),
         ("", "`at=` is not a frontier"),
