@@ -15,6 +15,7 @@ use crate::error::DurableError;
 use crate::journal::Location;
 use crate::rejected;
 use crate::request_ends::{RequestEnd, RequestEnds};
+use crate::verdicts::DuplicateKey;
 
 /// Contiguous positions and the records there.
 #[derive(Debug)]
@@ -120,7 +121,7 @@ impl Chunk {
         recent: Weak<RecordBatch>,
     ) -> Self {
         let location = written.location;
-        let has_more = !entry.quarantined.is_empty();
+        let has_more = !(entry.quarantined.is_empty() && entry.duplicates.is_empty());
         let ends = match &entry.requests[..] {
             [] => Box::from([RequestEnd { offset: entry.to, total }]),
             several => Box::from(several),
@@ -206,6 +207,26 @@ impl Chunk {
     }
 }
 
+impl Chunk {
+    /// What is kept of its duplicates, by their offsets. Those that an older version has written are left out.
+    pub(crate) fn duplicate_keys(&self) -> Result<Vec<(u64, DuplicateKey)>, DurableError> {
+        if self.excluded.duplicates.is_empty() {
+            return Ok(Vec::new());
+        }
+        match &self.body {
+            Body::Journal(rows) => {
+                let (entry, ..) = rows.entry(self.range, false)?;
+                let keys = entry.map(|entry| entry.duplicates.into_iter().zip(entry.duplicate_keys));
+                Ok(keys.into_iter().flatten().collect())
+            }
+            Body::Flushed(rows) => match &rows.exceptions {
+                Some(file) => rejected::duplicate_keys(file),
+                None => Ok(Vec::new()),
+            },
+        }
+    }
+}
+
 impl JournalRows {
     /// The rows of the wanted columns: from memory, or read, checked and decoded.
     pub(crate) fn read(
@@ -242,23 +263,37 @@ impl JournalRows {
         with_raw: bool,
         is_wanted: impl Fn(&QuarantinedEntry) -> bool,
     ) -> Result<Vec<(QuarantinedEntry, Vec<u8>)>, DurableError> {
-        let payload = self.read_frame(with_raw)?;
+        let (entry, blobs, payload) = self.entry(range, with_raw)?;
+        let records = entry.into_iter().flat_map(|entry| entry.quarantined).filter(is_wanted);
+        let with_bytes = |record: QuarantinedEntry| {
+            let at = (blobs + record.raw.at) as usize;
+            let raw = at..at + record.raw.n_bytes as usize;
+            let raw = payload.get(raw).filter(|_| with_raw).unwrap_or_default().to_vec();
+            (record, raw)
+        };
+        Ok(records.map(with_bytes).collect())
+    }
+
+    /// The entry of the rows as it stands in the frame, where in the payload the blobs start, and the payload,
+    /// with its blobs if they are wanted.
+    fn entry(
+        &self,
+        range: OffsetRange,
+        with_blobs: bool,
+    ) -> Result<(Option<RowsEntry>, u64, Vec<u8>), DurableError> {
+        let payload = self.read_frame(with_blobs)?;
         let (entries, blobs) = entry::parse(&self.location, &payload)?;
-        let mut found = Vec::new();
-        for entry in entries {
-            let Entry::Rows(rows) = entry else { continue };
-            // One frame has at most one entry of a partition; another partition may have the same offsets.
-            let is_this = rows.source == self.source
-                && rows.partition == self.partition
-                && (rows.from, rows.to) == (range.from, range.to);
-            for record in rows.quarantined.into_iter().filter(|record| is_this && is_wanted(record)) {
-                let at = (blobs + record.raw.at) as usize;
-                let raw = at..at + record.raw.n_bytes as usize;
-                let raw = payload.get(raw).filter(|_| with_raw).unwrap_or_default().to_vec();
-                found.push((record, raw));
+        // One frame has at most one entry of a partition; another partition may have the same offsets.
+        let this = entries.into_iter().find_map(|entry| match entry {
+            Entry::Rows(rows) => {
+                let is_this = rows.source == self.source
+                    && rows.partition == self.partition
+                    && (rows.from, rows.to) == (range.from, range.to);
+                is_this.then_some(rows)
             }
-        }
-        Ok(found)
+            _ => None,
+        });
+        Ok((this, blobs, payload))
     }
 
     /// The payload of the frame, or its head alone, as it was written.

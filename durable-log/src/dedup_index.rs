@@ -32,6 +32,11 @@ impl DedupWindow {
         i64::try_from(length).unwrap_or(i64::MAX)
     }
 
+    /// The first dedup position within the window that ends at a watermark.
+    pub(crate) fn first_counted(self, watermark: i64) -> i64 {
+        watermark.saturating_sub(self.length())
+    }
+
     /// The dedup position of a record: its offset, or its event time in µs.
     pub(crate) fn position(self, offset: u64, time: i64) -> i64 {
         match self {
@@ -79,7 +84,7 @@ impl DedupIndex {
 
     /// The first position within the window now.
     pub(crate) fn first_counted(&self) -> i64 {
-        self.watermark.saturating_sub(self.window.length())
+        self.window.first_counted(self.watermark)
     }
 
     /// Raises the watermark to a position.

@@ -21,6 +21,7 @@ use crate::journal::Location;
 use crate::recent_rows::FrameRows;
 use crate::request::Accepted;
 use crate::request_ends::RequestEnd;
+use crate::verdicts::{DuplicateKey, WindowSince};
 
 /// A statement of a frame.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ pub(crate) struct SourceEntry {
     #[serde(rename = "horizon")]
     pub(crate) window: DedupWindow,
     pub(crate) fields: BTreeMap<String, FieldState>,
+    /// The fields by which its events are told apart; `None` if this was written before they were noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<Vec<String>>,
 }
 
 /// Bytes after the head.
@@ -73,6 +77,9 @@ pub(crate) struct RowsEntry {
     /// Offsets of those whose payload differs from that of the first event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) conflicts: Vec<u64>,
+    /// What is kept of each of the duplicates, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) duplicate_keys: Vec<DuplicateKey>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) quarantined: Vec<QuarantinedEntry>,
     /// The accepted rows, if there are any.
@@ -175,6 +182,12 @@ pub(crate) struct SourceState {
     pub(crate) window: DedupWindow,
     /// All fields that it has had.
     pub(crate) fields: BTreeMap<String, FieldState>,
+    /// The fields by which its events are told apart, once they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<Vec<String>>,
+    /// All windows that it has had since this is noted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) windows: Vec<WindowSince>,
     pub(crate) partitions: Vec<PartitionState>,
 }
 

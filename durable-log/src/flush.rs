@@ -33,6 +33,7 @@ use crate::entry::{FlushedEntry, FlushedFile, QuarantinedEntry};
 use crate::error::DurableError;
 use crate::rejected;
 use crate::request_ends::{RequestEnd, to_bytes};
+use crate::verdicts::DuplicateKey;
 
 /// Name of the column with the offset of each row.
 const OFFSET: &str = "_offset";
@@ -74,8 +75,8 @@ pub(crate) fn write(
         }
         Ok(())
     })?;
-    let (excluded, records) = not_rows(chunks, slice)?;
-    let batches = rejected::to_batches(&excluded, &records)?;
+    let (excluded, records, keys) = not_rows(chunks, slice)?;
+    let batches = rejected::to_batches(&excluded, &records, &keys)?;
     let exceptions = match batches.first().map(RecordBatch::schema) {
         None => None,
         Some(schema) => Some(write_file(disk, &name(".exceptions.parquet"), &schema, |writer| {
@@ -96,18 +97,20 @@ pub(crate) fn write(
 }
 
 type Records = Vec<(QuarantinedEntry, Vec<u8>)>;
+type Keys = Vec<(u64, DuplicateKey)>;
 
 /// The records of a slice that are not rows.
-fn not_rows(chunks: &Chunks, slice: &Slice) -> Result<(Excluded, Records), DurableError> {
+fn not_rows(chunks: &Chunks, slice: &Slice) -> Result<(Excluded, Records, Keys), DurableError> {
     let (mut quarantined, mut duplicates, mut conflicts) = (Vec::new(), Vec::new(), Vec::new());
-    let mut records = Vec::new();
+    let (mut records, mut keys) = (Vec::new(), Vec::new());
     for chunk in chunks.from(slice.from).take_while(|chunk| chunk.range.from < slice.to) {
         quarantined.extend_from_slice(&chunk.excluded.quarantined);
         duplicates.extend_from_slice(&chunk.excluded.duplicates);
         conflicts.extend_from_slice(&chunk.excluded.conflicts);
         records.extend(chunk.quarantined(chunk.range, true, &Cell::new(usize::MAX))?);
+        keys.extend(chunk.duplicate_keys()?);
     }
-    Ok((Excluded::new(quarantined, duplicates, conflicts), records))
+    Ok((Excluded::new(quarantined, duplicates, conflicts), records, keys))
 }
 
 /// The ends of the requests of a slice. Chunks that are not flushed know them.

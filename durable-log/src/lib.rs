@@ -49,6 +49,7 @@ mod schema_check;
 pub mod sim_disk;
 mod snapshot;
 mod staged;
+mod verdicts;
 
 pub use dedup_index::DedupWindow;
 pub use disk::{Disk, DiskFile, LocalDisk};
@@ -59,6 +60,7 @@ pub use log::{DurableLog, DurableOptions, SourceOptions};
 pub use quarantine::{Quarantine, QuarantinedRecord};
 pub use request::{Accepted, Exception, KnownRequest, Receipt, Request, Verdict};
 pub use snapshot::{LogEpoch, LogReader, LogSnapshot};
+pub use verdicts::DerivedVerdicts;
 
 /// Folder of the journal.
 pub(crate) const JOURNAL_FOLDER: &str = "journal";

@@ -127,7 +127,7 @@ impl DurableLog {
         let (source, window) = (&options.source, options.window);
         let (name, n_partitions) = (source.name.clone(), options.n_partitions.max(1));
         let decoder = RecordDecoder::new(source)?;
-        let fields = schema_check::fields(source);
+        let (fields, identity) = (schema_check::fields(source), schema_check::identity(source));
         let known = self.replay.state.sources.get(&name);
         if let Some(known) = known {
             let n_known = known.partitions.len();
@@ -142,11 +142,14 @@ impl DurableLog {
             }
         }
         let is_known = |known: &SourceState| {
-            known.window == window && fields.iter().all(|(name, field)| known.fields.get(name) == Some(field))
+            known.window == window
+                && known.identity.as_ref() == Some(&identity)
+                && fields.iter().all(|(name, field)| known.fields.get(name) == Some(field))
         };
         if !known.is_some_and(is_known) {
             let name = name.clone();
-            self.pending.push(Entry::Source(SourceEntry { name, n_partitions, window, fields }));
+            let identity = Some(identity);
+            self.pending.push(Entry::Source(SourceEntry { name, n_partitions, window, fields, identity }));
         }
         let dedup = (0..n_partitions).map(|_| DedupIndex::new(window)).collect();
         let empty = || vec![Default::default(); n_partitions as usize];
@@ -180,7 +183,8 @@ impl DurableLog {
             };
             let partitions = chunks.iter().enumerate().map(partition).collect();
             let decoder = self.sources.get(name).map(|source| source.decoder.clone());
-            (name.clone(), SourceSnapshot { decoder, partitions })
+            let windows = state.sources.get(name).map_or_else(Vec::new, |known| known.windows.clone());
+            (name.clone(), SourceSnapshot { decoder, windows, partitions })
         };
         LogSnapshot {
             id: self.journal.id().id,

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::Int64Type;
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
+};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType, UInt64Type};
 use metricc_log::{LogError, OpenFile};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -13,6 +15,7 @@ use crate::checked_file::CheckedFile;
 use crate::chunk::Excluded;
 use crate::entry::{Blob, QuarantinedEntry};
 use crate::error::DurableError;
+use crate::verdicts::DuplicateKey;
 
 const QUARANTINED: &str = "quarantined";
 const DUPLICATE: &str = "duplicate";
@@ -21,29 +24,47 @@ const CONFLICT: &str = "conflict";
 /// The most bytes of records in one batch, unless one has more.
 const MAX_BATCH_BYTES: usize = 64 << 20;
 
-/// Offset, verdict, and the record with its bytes where it did not decode.
-type RejectedRow<'a> = (u64, &'static str, Option<&'a (QuarantinedEntry, Vec<u8>)>);
+/// A row of the file.
+struct RejectedRow<'a> {
+    offset: u64,
+    verdict: &'static str,
+    /// The record with its bytes, where it did not decode.
+    record: Option<&'a (QuarantinedEntry, Vec<u8>)>,
+    /// Of a duplicate.
+    key: Option<DuplicateKey>,
+}
 
-/// The columns of the file: offset, verdict, field, problem, excerpt, raw. Bytes of `raw` are with each
+/// The columns of the file: offset, verdict, field, problem, excerpt, raw, and of duplicates `key_hash` and `time`.
+/// Bytes of `raw` are with each
 /// record. In several batches where there are many bytes: one has less than Arrow's offsets can count.
 pub(crate) fn to_batches(
     excluded: &Excluded,
     quarantined: &[(QuarantinedEntry, Vec<u8>)],
+    keys: &[(u64, DuplicateKey)],
 ) -> Result<Vec<RecordBatch>, DurableError> {
     let mut rows: Vec<RejectedRow<'_>> = Vec::new();
-    rows.extend(quarantined.iter().map(|record| (record.0.offset, QUARANTINED, Some(record))));
+    rows.extend(quarantined.iter().map(|record| RejectedRow {
+        offset: record.0.offset,
+        verdict: QUARANTINED,
+        record: Some(record),
+        key: None,
+    }));
     let verdict = |offset: &u64| match excluded.conflicts.binary_search(offset) {
         Ok(_) => CONFLICT,
         Err(_) => DUPLICATE,
     };
-    rows.extend(excluded.duplicates.iter().map(|offset| (*offset, verdict(offset), None)));
-    rows.sort_by_key(|(offset, ..)| *offset);
+    rows.extend(excluded.duplicates.iter().map(|offset| {
+        let key = keys.binary_search_by_key(offset, |(offset, _)| *offset);
+        let key = key.ok().map(|index| keys[index].1);
+        RejectedRow { offset: *offset, verdict: verdict(offset), record: None, key }
+    }));
+    rows.sort_by_key(|row| row.offset);
     let mut batches = Vec::new();
     let mut rest = &rows[..];
     while !rest.is_empty() {
         let mut n_bytes = 0;
-        let n_rows = rest.iter().take_while(|(.., record)| {
-            n_bytes += record.map_or(0, |(_, raw)| raw.len());
+        let n_rows = rest.iter().take_while(|row| {
+            n_bytes += row.record.map_or(0, |(_, raw)| raw.len());
             n_bytes <= MAX_BATCH_BYTES
         });
         let (batch, after) = rest.split_at(n_rows.count().max(1));
@@ -54,19 +75,23 @@ pub(crate) fn to_batches(
 }
 
 fn to_batch(rows: &[RejectedRow<'_>]) -> Result<RecordBatch, DurableError> {
-    let offsets = rows.iter().map(|(offset, ..)| i64::try_from(*offset).unwrap_or(i64::MAX));
+    let offsets = rows.iter().map(|row| i64::try_from(row.offset).unwrap_or(i64::MAX));
     let text = |of: fn(&QuarantinedEntry) -> Option<&str>| -> ArrayRef {
-        let texts = rows.iter().map(|(.., record)| record.and_then(|(entry, _)| of(entry)));
+        let texts = rows.iter().map(|row| row.record.and_then(|(entry, _)| of(entry)));
         Arc::new(texts.collect::<StringArray>())
     };
-    let raws = rows.iter().map(|(.., record)| record.map(|(_, raw)| raw.as_slice()));
+    let key_hashes = rows.iter().map(|row| row.key.map(|key| key.hash));
+    let times = rows.iter().map(|row| row.key.map(|key| key.time));
+    let raws = rows.iter().map(|row| row.record.map(|(_, raw)| raw.as_slice()));
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("offset", Arc::new(Int64Array::from_iter_values(offsets))),
-        ("verdict", Arc::new(rows.iter().map(|(_, verdict, _)| Some(*verdict)).collect::<StringArray>())),
+        ("verdict", Arc::new(rows.iter().map(|row| Some(row.verdict)).collect::<StringArray>())),
         ("field", text(|entry| entry.field.as_deref())),
         ("problem", text(|entry| Some(&entry.problem))),
         ("excerpt", text(|entry| Some(&entry.excerpt))),
         ("raw", Arc::new(raws.collect::<BinaryArray>())),
+        ("key_hash", Arc::new(key_hashes.collect::<UInt64Array>())),
+        ("time", Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))),
     ];
     let batch = RecordBatch::try_from_iter_with_nullable(
         columns.into_iter().map(|(name, column)| (name, column, name != "offset" && name != "verdict")),
@@ -93,6 +118,24 @@ pub(crate) fn excluded(file: &Arc<CheckedFile>) -> Result<Excluded, DurableError
         }
     }
     Ok(Excluded::new(quarantined, duplicates, conflicts))
+}
+
+/// What is kept of the duplicates of a file, by their offsets. There is nothing in a file of an older version.
+pub(crate) fn duplicate_keys(file: &Arc<CheckedFile>) -> Result<Vec<(u64, DuplicateKey)>, DurableError> {
+    let mut keys = Vec::new();
+    for batch in read(file, &["offset", "key_hash", "time"])? {
+        let batch = batch?;
+        let hashes = batch.column_by_name("key_hash").and_then(|column| column.as_primitive_opt::<UInt64Type>());
+        let times = batch.column_by_name("time");
+        let times = times.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+        let (Some(hashes), Some(times)) = (hashes, times) else { return Ok(Vec::new()) };
+        for (row, offset) in offsets(&batch, &file.shown)?.into_iter().enumerate() {
+            if hashes.is_valid(row) && times.is_valid(row) {
+                keys.push((offset, DuplicateKey { hash: hashes.value(row), time: times.value(row) }));
+            }
+        }
+    }
+    Ok(keys)
 }
 
 /// The quarantined records of a file that are wanted; their bytes, if they are wanted too, are read as well.

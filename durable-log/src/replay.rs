@@ -23,6 +23,7 @@ use crate::journal::Location;
 use crate::orphans;
 use crate::recent_rows::FrameRows;
 use crate::request_ends::RequestEnds;
+use crate::verdicts::WindowSince;
 use crate::rejected;
 
 /// The state after the frames seen so far.
@@ -152,10 +153,18 @@ impl Replay {
         let partitions: Vec<_> = (0..entry.n_partitions).map(|_| PartitionState::default()).collect();
         let empty = || vec![Chunks::default(); partitions.len()];
         self.chunks.entry(entry.name.clone()).or_insert_with(empty);
-        let new = || SourceState { window: entry.window, fields: BTreeMap::new(), partitions };
+        let (identity, windows) = (None, Vec::new());
+        let new = || SourceState { window: entry.window, fields: BTreeMap::new(), identity, windows, partitions };
         let source = self.state.sources.entry(entry.name).or_insert_with(new);
         source.window = entry.window;
         source.fields.extend(entry.fields);
+        // A version that does not note the one does not note the other.
+        let Some(identity) = entry.identity else { return };
+        source.identity = Some(identity);
+        if source.windows.last().is_none_or(|last| last.window != entry.window) {
+            let from = source.partitions.iter().map(|partition| partition.end).collect();
+            source.windows.push(WindowSince { from, window: entry.window });
+        }
     }
 
     /// The request of a source that had a key.

@@ -11,6 +11,11 @@ pub(crate) fn fields(source: &Source) -> BTreeMap<String, FieldState> {
     source.fields.iter().map(|field| (field.name.clone(), state_of(field))).collect()
 }
 
+/// The names of the fields by which the events of a source are told apart.
+pub(crate) fn identity(source: &Source) -> Vec<String> {
+    source.identity.iter().map(|&field| source.fields[field].name.clone()).collect()
+}
+
 fn state_of(field: &Field) -> FieldState {
     let (ty, names) = match &field.ty.kind {
         Kind::Enum(names) => ("enum".to_owned(), names.to_vec()),
@@ -19,8 +24,23 @@ fn state_of(field: &Field) -> FieldState {
     FieldState { ty, names, optional: field.ty.optional }
 }
 
-/// Checks that rows in the log can be read as the source is declared now; otherwise, what has changed.
+/// Checks that rows in the log, if there are any, can be read as the source is declared now, and that their
+/// verdicts are those of its identity; otherwise, what has changed.
 pub(crate) fn check(known: &SourceState, source: &Source) -> Result<(), String> {
+    if known.partitions.iter().all(|partition| partition.end == 0) {
+        return Ok(());
+    }
+    let now = identity(source);
+    if let Some(before) = known.identity.as_ref().filter(|before| **before != now) {
+        let shown = |names: &[String]| match names {
+            [] => "none".to_owned(),
+            names => format!("`{}`", names.join("`, `")),
+        };
+        let (before, now) = (shown(before), shown(&now));
+        return Err(format!(
+            "its `key` was {before} and is {now}; it was decided by the key which of its records are duplicates"
+        ));
+    }
     for field in &source.fields {
         let (name, now) = (&field.name, state_of(field));
         let Some(before) = known.fields.get(name) else {

@@ -16,6 +16,7 @@ use crate::flush::{self, Flush};
 use crate::partition::DurablePartition;
 use crate::quarantine::Quarantine;
 use crate::request_ends;
+use crate::verdicts::WindowSince;
 
 /// The log as of some write. It does not change, and holds the files open that it needs.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +40,7 @@ pub struct LogEpoch {
 pub(crate) struct SourceSnapshot {
     /// `None` for a source that the log has and was not opened with.
     pub(crate) decoder: Option<Arc<RecordDecoder>>,
+    pub(crate) windows: Vec<WindowSince>,
     pub(crate) partitions: Vec<PartitionSnapshot>,
 }
 

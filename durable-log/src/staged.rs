@@ -16,6 +16,7 @@ use crate::entry::{Entry, Payload, QuarantinedEntry, RowsEntry};
 use crate::error::DurableError;
 use crate::request::{Accepted, Exception, Verdict};
 use crate::request_ends::RequestEnd;
+use crate::verdicts::DuplicateKey;
 
 /// What a group of requests adds to one partition.
 #[derive(Debug, Default)]
@@ -25,9 +26,26 @@ struct StagedPartition {
     batches: Vec<RecordBatch>,
     duplicates: Vec<u64>,
     conflicts: Vec<u64>,
+    duplicate_keys: Vec<DuplicateKey>,
     quarantined: Vec<(u64, Rejected)>,
     /// The ends of the requests that have added to it.
     requests: Vec<RequestEnd>,
+}
+
+impl StagedPartition {
+    /// Notes a record with an identity, if it is a duplicate.
+    fn verdict(&mut self, offset: u64, seen: Seen, key: DuplicateKey) -> Option<Verdict> {
+        if seen == Seen::First {
+            return None;
+        }
+        self.duplicates.push(offset);
+        self.duplicate_keys.push(key);
+        if seen == Seen::Same {
+            return Some(Verdict::Duplicate);
+        }
+        self.conflicts.push(offset);
+        Some(Verdict::Conflict)
+    }
 }
 
 /// What a group of requests adds to one source.
@@ -156,23 +174,15 @@ impl<'a> StagedSource<'a> {
                 }
                 (Content::Row(row), Some(keys)) => {
                     let index = &mut self.dedup[partition as usize];
-                    let position = index.window().position(offset, times.map_or(0, |times| times.value(row)));
-                    let seen = index.add(position, keys.get(row)).ok_or_else(|| too_many(self.decoder))?;
-                    match seen {
-                        Seen::First => {
-                            kept.push(row as u64);
-                            None
-                        }
-                        Seen::Same => {
-                            staged.duplicates.push(offset);
-                            Some(Verdict::Duplicate)
-                        }
-                        Seen::Conflict => {
-                            staged.duplicates.push(offset);
-                            staged.conflicts.push(offset);
-                            Some(Verdict::Conflict)
-                        }
+                    let time = times.map_or(0, |times| times.value(row));
+                    let position = index.window().position(offset, time);
+                    let key = keys.get(row);
+                    let seen = index.add(position, key).ok_or_else(|| too_many(self.decoder))?;
+                    let verdict = staged.verdict(offset, seen, DuplicateKey { hash: key.hash, time });
+                    if verdict.is_none() {
+                        kept.push(row as u64);
                     }
+                    verdict
                 }
             };
             if let Some(verdict) = verdict {
@@ -219,6 +229,7 @@ impl<'a> StagedSource<'a> {
                 to: staged.to,
                 duplicates: staged.duplicates,
                 conflicts: staged.conflicts,
+                duplicate_keys: staged.duplicate_keys,
                 quarantined,
                 rows,
                 checksum,

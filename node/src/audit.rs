@@ -1,4 +1,5 @@
-//! Audits: compares the states that are served or stored with states recomputed from the start of the log.
+//! Audits: compares the states that are served or stored with states recomputed from the start of the log, and
+//! the verdicts about duplicates in the log with those that its records give.
 //!
 //! Both are segments of one interval in canonical form, so they are equal if and only if their bytes are.
 
@@ -27,6 +28,8 @@ pub enum Audited {
     Served,
     /// The view, which is then replaced by the recomputed states.
     View,
+    /// The verdicts about duplicates, which are in the log.
+    Verdicts,
 }
 
 /// The result of an audit of one metric.
@@ -36,19 +39,19 @@ pub struct AuditLine {
     pub audited: Audited,
     /// Its source.
     pub source: String,
-    /// The metric.
+    /// The metric; empty for verdicts, which are of the source.
     pub metric: String,
-    /// Its hash.
+    /// Its hash; empty for verdicts.
     pub hash: String,
     /// The frontier at which both end. They begin at the start of the log.
     pub frontier: Vec<u64>,
-    /// Number of recomputed groups.
+    /// Number of recomputed groups, or of records whose verdicts were derived.
     pub rows: u64,
-    /// XXH3-64 of the served or stored states, in hexadecimal.
+    /// XXH3-64 of the served or stored states, or of the positions of the duplicates in the log, in hexadecimal.
     pub found: String,
-    /// XXH3-64 of the recomputed states, in hexadecimal.
+    /// XXH3-64 of the recomputed states or positions, in hexadecimal.
     pub recomputed: String,
-    /// Number of groups that differ or that only one of the two has.
+    /// Number of groups that differ or that only one of the two has, or of records with another verdict.
     pub differences: u64,
 }
 
@@ -99,8 +102,30 @@ pub(crate) fn served(source: &NodeSource, options: &EngineOptions) -> Result<Vec
         let parts: Vec<Segment> = parts.iter().map(|part| part.segment().clone()).collect();
         lines.push(compare(Audited::Served, metric, &merge(metric, &parts)?, recomputed)?);
     }
+    lines.extend(verdicts(source, &frontier)?);
     record(source, &lines, started);
     Ok(lines)
+}
+
+/// Derives the verdicts about duplicates again, and compares them with those in the log. `None` for a source
+/// without an identity and without duplicates.
+fn verdicts(source: &NodeSource, frontier: &Frontier) -> Result<Option<AuditLine>, AuditError> {
+    let Some(verdicts) = source.log.snapshot().derive_verdicts(source.name(), frontier)? else { return Ok(None) };
+    let (n_unknown, first) = (verdicts.n_unknown, verdicts.first_difference);
+    if n_unknown > 0 || first.is_some() {
+        tracing::warn!(source = source.name(), n_unknown, ?first, "verdicts about duplicates that are not derived, or differ");
+    }
+    Ok(Some(AuditLine {
+        audited: Audited::Verdicts,
+        source: source.name().to_owned(),
+        metric: String::new(),
+        hash: String::new(),
+        frontier: frontier.0.clone(),
+        rows: verdicts.n_records,
+        found: format!("{:016x}", verdicts.stated),
+        recomputed: format!("{:016x}", verdicts.derived),
+        differences: verdicts.n_differences,
+    }))
 }
 
 /// Computes the states of all metrics of a source, from the start of its log to a frontier.

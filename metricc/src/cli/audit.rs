@@ -32,7 +32,11 @@ pub(crate) fn run(arguments: &AuditArguments) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let differences = counted(usize::try_from(n_differences)?, "difference", "differences");
-    let help = if arguments.full {
+    let is_of_verdicts = |line: &AuditLine| line.audited == Audited::Verdicts && line.differences > 0;
+    let help = if lines.iter().any(is_of_verdicts) {
+        "other records of the log are duplicates than its declaration gives, and no rebuilt view changes that: \
+         declare another source, and send the events to it"
+    } else if arguments.full {
         "the views have been rebuilt: run `metricc audit` again to check what is served now"
     } else {
         "`metricc audit --full` rebuilds the views from the log"
@@ -76,8 +80,15 @@ fn shown(line: &AuditLine) -> String {
     let audited = match line.audited {
         Audited::Served => "served",
         Audited::View => "view",
+        Audited::Verdicts => "verdicts",
     };
     let AuditLine { source, metric, hash, frontier, rows, found, recomputed, differences, .. } = line;
+    if line.audited == Audited::Verdicts {
+        return format!(
+            "{verdict}  {audited}  {source}  frontier {frontier:?}  {rows} records  duplicates {found}  \
+             derived {recomputed}  differences {differences}"
+        );
+    }
     let hash: String = hash.chars().take(12).collect();
     format!(
         "{verdict}  {audited:6}  {source}/{metric}@{hash}  frontier {frontier:?}  {rows} groups  \

@@ -158,6 +158,9 @@ impl Life<'_> {
                 self.check_rows(&answer, self.world.ledger.ends().len() - 1);
             }
         }
+        let verdicts = source.log.snapshot().derive_verdicts(SOURCE, &end).expect("the log").expect("a key");
+        assert_eq!((verdicts.n_records + verdicts.n_unknown, verdicts.n_differences), (self.world.ledger.n_decoded(), 0));
+        assert_eq!((verdicts.n_unknown, verdicts.stated), (0, verdicts.derived), "verdicts that are derived again");
         for (partition, to) in (0u32..).zip(end.0) {
             let slice = Slice { partition, from: 0, to };
             let kept = source.log.snapshot().quarantine(SOURCE, &slice).read(10_000);

@@ -150,6 +150,11 @@ impl Ledger {
         self.told.get(place).map(|(sent, accepted)| (sent.request.clone(), accepted.clone()))
     }
 
+    /// Records that decoded, duplicates included.
+    pub(super) fn n_decoded(&self) -> u64 {
+        self.end().n_positions() - self.quarantined.len() as u64
+    }
+
     /// The offsets of a partition that hold no record that decoded.
     pub(super) fn quarantined(&self, partition: u32) -> Vec<u64> {
         let here = self.quarantined.iter().filter(|position| position.partition == partition);

@@ -113,3 +113,32 @@ fn f34_an_older_journal_is_refused_and_the_newer_one_can_come_back() {
     let node = home.ready();
     assert_eq!(node.rows("total").0[0]["value"], 36);
 }
+
+#[test]
+fn f35_a_key_that_was_added_moved_or_dropped_is_refused_while_the_log_has_events() {
+    let home = Home::new(PACKAGE, CONFIG);
+    let node = home.ready();
+    node.post("r0", &format!("{}{}", body(0, 5), body(3, 4))).expect("an answer");
+    node.catch_up();
+    let (code, said, noted) = node.run(&["audit"]);
+    assert_eq!(code, Some(0), "{noted}");
+    assert!(said.contains("same  verdicts  events  frontier [6]  6 records"), "{said}");
+    assert_eq!(node.stop(), Some(0));
+    for (package, change) in [
+        (PACKAGE.replace("string key", "string").replace("n: int", "n: int key"), "was `id` and is `n`"),
+        (PACKAGE.replace("string key", "string"), "was `id` and is none"),
+        (PACKAGE.replace("n: int", "n: int key"), "was `id` and is `id`, `n`"),
+    ] {
+        std::fs::write(home.path().join("events.metric"), package).expect("the package");
+        let (output, said) = serve(&home);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(&format!("its `key` {change}")) && said.contains("declare another source"), "{said}");
+    }
+    std::fs::write(home.path().join("events.metric"), PACKAGE).expect("the package");
+    assert_eq!(home.ready().rows("total").0[0]["value"], 10);
+    // Without events there is nothing that a key has decided.
+    let home = Home::new(PACKAGE, CONFIG);
+    assert_eq!(home.ready().stop(), Some(0));
+    std::fs::write(home.path().join("events.metric"), PACKAGE.replace("n: int", "n: int key")).expect("the package");
+    home.ready().post("r0", &body(0, 1)).expect("an answer");
+}
