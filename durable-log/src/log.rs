@@ -62,6 +62,8 @@ pub struct DurableLog {
     pending: Vec<Entry>,
     recent_rows: RecentRows,
     reader: LogReader,
+    /// Whether something was written since it was opened.
+    has_written: bool,
     /// Why a durable frame was not applied whole. Readers then keep the snapshot before it.
     half_applied: Option<String>,
 }
@@ -112,6 +114,7 @@ impl DurableLog {
             pending: Vec::new(),
             recent_rows,
             reader: LogReader::default(),
+            has_written: false,
             half_applied: None,
         };
         sources.iter().try_for_each(|source| log.open_source(source))?;
@@ -265,6 +268,19 @@ impl DurableLog {
         if self.journal.n_bytes_of_frames() < self.options.file_bytes { Ok(()) } else { self.roll() }
     }
 
+    /// Ends the journal with a frame that says nothing, if something was written since the log was opened: what
+    /// comes before a frame was durable, so damage to it is not taken for a torn write.
+    ///
+    /// # Errors
+    /// [`DurableError`] if it could not be written. Nothing is lost then.
+    pub fn close(&mut self) -> Result<(), DurableError> {
+        if std::mem::take(&mut self.has_written) && self.journal.n_bytes_of_frames() > 0 {
+            let (nothing, _) = Payload::default().to_bytes()?;
+            self.journal.append(&nothing)?;
+        }
+        Ok(())
+    }
+
     /// A payload with the entries that come first.
     pub(crate) fn new_payload(&self) -> Payload {
         let mut payload = Payload::default();
@@ -278,6 +294,7 @@ impl DurableLog {
         let (bytes, _) = payload.to_bytes()?;
         let location = self.journal.append(&bytes)?;
         self.pending.clear();
+        self.has_written = true;
         let rows = self.recent_rows.keep(payload.into_rows());
         let applied = self.replay.frame(false, &location, &bytes, &rows);
         if let Err(error) = &applied {

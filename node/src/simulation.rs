@@ -9,6 +9,7 @@
 //!   [`store`] keeps the views. In both, an operation fails, or everything from it on does, by its number.
 //! - [`ledger`] is the client: what it has sent, which answers it got, and what then has to be in an answer.
 //! - [`world`] outlives the node, and starts it again after a crash.
+//! - [`damage`] flips bits of all files of a node that was stopped.
 //! - [`life`] is the node from one start to the next end, in steps of one letter each; [`answers`] are what
 //!   is checked.
 //!
@@ -16,6 +17,7 @@
 //! for are tried, too. A failing test prints all that is needed to repeat its run.
 
 mod answers;
+mod damage;
 mod ledger;
 mod life;
 mod recorder;

@@ -265,6 +265,9 @@ impl Shared {
                 }
             }
         }
+        if let Err(error) = log.close() {
+            tracing::warn!(%error, "the end of the log could not be marked");
+        }
     }
 
     /// Waits for work; `None` when the queue is closed and empty.

@@ -112,7 +112,7 @@ impl Life<'_> {
         self.came_to(before, outcome)
     }
 
-    fn check_rows(&self, answer: &Served, n_requests: usize) {
+    pub(super) fn check_rows(&self, answer: &Served, n_requests: usize) {
         let expected = self.world.ledger.rows(&answer.metric, n_requests);
         assert_eq!(rows_of(answer), expected, "`{}` after {n_requests} requests", answer.metric);
     }
@@ -159,8 +159,15 @@ impl Life<'_> {
             }
         }
         let verdicts = source.log.snapshot().derive_verdicts(SOURCE, &end).expect("the log").expect("a key");
-        assert_eq!((verdicts.n_records + verdicts.n_unknown, verdicts.n_differences), (self.world.ledger.n_decoded(), 0));
-        assert_eq!((verdicts.n_unknown, verdicts.stated), (0, verdicts.derived), "verdicts that are derived again");
+        assert_eq!(
+            (verdicts.n_records + verdicts.n_unknown, verdicts.n_differences),
+            (self.world.ledger.n_decoded(), 0)
+        );
+        assert_eq!(
+            (verdicts.n_unknown, verdicts.stated),
+            (0, verdicts.derived),
+            "verdicts that are derived again"
+        );
         for (partition, to) in (0u32..).zip(end.0) {
             let slice = Slice { partition, from: 0, to };
             let kept = source.log.snapshot().quarantine(SOURCE, &slice).read(10_000);

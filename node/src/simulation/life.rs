@@ -12,6 +12,7 @@
 //! | `i` | reads at any frontier, perhaps in the middle of a request |
 //! | `l` | sends what was not answered, follows the log to its end, and reads |
 //! | `z` | the same, then makes a view, flushes, and compares with all of it rebuilt |
+//! | `c` | closes the log, as the last step of a node that is told to stop |
 //! | `k` | the process is killed |
 //! | `K` | the power fails |
 //!
@@ -82,6 +83,31 @@ fn live(world: &mut World, steps: &str) -> (usize, Ending) {
             return (0, Ending::Any);
         }
     };
+    with_life(world, log, batch, |life| {
+        for (place, letter) in steps.chars().enumerate() {
+            if let Err(ending) = life.step(letter) {
+                let is_done = !matches!(letter, 'l' | 'z');
+                return (place + usize::from(is_done), ending);
+            }
+        }
+        (steps.len(), Ending::Any)
+    })
+}
+
+/// Starts the node, lets something happen to its files, and reads all that it answers. Returns the error that it
+/// starts or answers with, if it does.
+pub(super) fn probe(world: &mut World, meanwhile: impl FnOnce(&World)) -> Result<(), String> {
+    let (log, batch) = world.open()?;
+    meanwhile(world);
+    with_life(world, log, batch, |life| life.read_all())
+}
+
+fn with_life<T>(
+    world: &mut World,
+    log: DurableLog,
+    batch: Batch,
+    live: impl FnOnce(&mut Life<'_>) -> T,
+) -> T {
     let source = batch.source.clone();
     let stream =
         EngineOptions { workers: 1, batch_rows: Some(world.batch_rows()), ..EngineOptions::default() };
@@ -89,13 +115,7 @@ fn live(world: &mut World, steps: &str) -> (usize, Ending) {
     let serving = NodeServing::new(source.serving.clone(), vec![source.clone()]);
     let log = RefCell::new(log);
     let mut life = Life { world, source: &source, options: &options, serving, log, batch, follower: None };
-    for (place, letter) in steps.chars().enumerate() {
-        if let Err(ending) = life.step(letter) {
-            let is_done = !matches!(letter, 'l' | 'z');
-            return (place + usize::from(is_done), ending);
-        }
-    }
-    (steps.len(), Ending::Any)
+    live(&mut life)
 }
 
 impl Life<'_> {
@@ -111,6 +131,7 @@ impl Life<'_> {
             'i' => self.read_between(),
             'l' => self.level(),
             'z' => self.finish(),
+            'c' => self.close(),
             'k' => Err(Ending::Killed),
             'K' => Err(Ending::PowerLost),
             _ => panic!("`{letter}` is no step"),
@@ -202,7 +223,7 @@ impl Life<'_> {
         Ok(())
     }
 
-    fn follow_on(&mut self) -> Result<(), SpeedError> {
+    pub(super) fn follow_on(&mut self) -> Result<(), SpeedError> {
         if self.follower.is_none() {
             self.follower = Some(Follower::start(self.source, self.options)?);
         }
@@ -230,6 +251,12 @@ impl Life<'_> {
         });
         let outcome = outcome.map_err(|error| error.to_string());
         self.world.tally.n_flushes += u64::from(self.source.n_unflushed() < n_unflushed);
+        self.came_to(before, outcome)
+    }
+
+    fn close(&mut self) -> Step {
+        let before = self.world.n_happened();
+        let outcome = self.log.get_mut().close().map_err(|error| error.to_string());
         self.came_to(before, outcome)
     }
 
@@ -263,6 +290,7 @@ impl Life<'_> {
         }
         self.level()?;
         assert!(self.source.n_unflushed() < FLUSH_EVENTS, "flushing comes to its end");
+        self.check_tables()?;
         // These reads are checks, and not to fail.
         let disk = self.world.disk.clone();
         disk.paused(|| self.check_anew());

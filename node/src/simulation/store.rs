@@ -115,6 +115,25 @@ impl SimStore {
         });
     }
 
+    /// All objects, by their paths.
+    pub(super) fn objects(&self) -> Vec<(String, Vec<u8>)> {
+        RUNTIME.block_on(async {
+            let all: Vec<ObjectMeta> = self.objects.list(None).try_collect().await.expect("a list");
+            let mut objects = Vec::with_capacity(all.len());
+            for object in all {
+                let found = self.objects.get(&object.location).await.expect("an object");
+                objects.push((object.location.to_string(), found.bytes().await.expect("its bytes").to_vec()));
+            }
+            objects
+        })
+    }
+
+    /// Replaces an object: something outside of the node does that.
+    pub(super) fn replace(&self, path: &str, bytes: &[u8]) {
+        let (path, bytes) = (Path::from(path), PutPayload::from(bytes.to_vec()));
+        RUNTIME.block_on(self.objects.put(&path, bytes)).expect("it is replaced");
+    }
+
     /// Counts an operation, and lets it fail before it has happened, if it has such a fault.
     fn begin(&self, is_change: bool) -> Result<Option<StoreFault>> {
         let mut state = self.state();
