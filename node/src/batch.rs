@@ -17,8 +17,9 @@ use tokio::sync::oneshot;
 
 use crate::audit::{self, AuditError, AuditLine, Audited};
 use crate::source::{FullAnswer, LoadedView, NodeSource};
+use crate::tables::{self, ViewOfTables};
+use crate::views_at_start;
 use crate::writer::{Ingest, IngestError};
-use crate::{tables, views_at_start};
 
 /// Rows up to which a view is always one segment: so small a file is rewritten each time.
 pub(crate) const SMALL_ROWS: u64 = 1_000_000;
@@ -65,6 +66,8 @@ pub(crate) enum StepError {
 /// When batch last ran, and when it may flush next.
 struct Timing {
     last: Instant,
+    /// Whether the node has started without a view: then it need not wait for one of the events that there are.
+    is_overdue: bool,
     next_flush: Instant,
 }
 
@@ -80,7 +83,12 @@ pub(crate) struct Batch {
 impl Batch {
     /// Runs until the node is shutting down.
     pub(crate) fn run(&self, ingest: &Ingest) {
-        let (mut seen, mut timing) = (0, Timing { last: Instant::now(), next_flush: Instant::now() });
+        let is_overdue = self.source.latest_view().stored.is_none();
+        let mut seen = 0;
+        let mut timing = Timing { last: Instant::now(), is_overdue, next_flush: Instant::now() };
+        if catch_unwind(AssertUnwindSafe(|| self.start_tables())).is_err() {
+            tracing::error!(source = self.source.name(), "writing tables panicked; they stay as they are");
+        }
         while !self.source.is_stopping() {
             // The view is only ever replaced as a whole, so a panic leaves the one that was there.
             if catch_unwind(AssertUnwindSafe(|| self.run_due(&mut timing, ingest))).is_err() {
@@ -109,8 +117,8 @@ impl Batch {
         if !requests.is_empty() {
             self.rebuild(requests);
         }
-        let is_due =
-            n_new >= self.schedule.n_events || n_new > 0 && timing.last.elapsed() >= self.schedule.every;
+        let is_time = std::mem::take(&mut timing.is_overdue) || timing.last.elapsed() >= self.schedule.every;
+        let is_due = n_new >= self.schedule.n_events || n_new > 0 && is_time;
         if is_due {
             timing.last = Instant::now();
             match self.step() {
@@ -215,15 +223,48 @@ impl Batch {
         self.runtime.block_on(self.store.commit(&view))?;
         let segments = merged.into_iter().map(IndexedSegment::from).collect();
         let frontier = view.frontier.clone();
-        let loaded = Arc::new(LoadedView { frontier, segments, stored: Some(view.clone()) });
+        let loaded = Arc::new(LoadedView { frontier, segments, stored: Some(view) });
         self.source.set_latest_view(loaded.clone());
-        if self.schedule.has_tables {
-            tables::write(&self.runtime, &self.store, &self.source, &view, &loaded);
-        }
+        self.write_tables(&loaded);
         if let Err(error) = self.runtime.block_on(self.store.prune()) {
             tracing::warn!(source = self.source.name(), %error, "old views could not be removed");
         }
         Ok(())
+    }
+
+    /// Brings the tables to the state of the view that the node has found, or to that of an empty log. Where there
+    /// are events and no view, it is made at once, and the tables with it. Returns whether all hold what they are to.
+    pub(crate) fn start_tables(&self) -> bool {
+        let latest = self.source.latest_view();
+        if latest.stored.is_some() || !self.schedule.has_tables || self.source.end().n_positions() > 0 {
+            return self.write_tables(&latest);
+        }
+        let (plan, start) = (&self.source.plan, &latest.frontier);
+        let snapshot = self.source.log.snapshot();
+        let empty = snapshot.log(self.source.name(), start).map_err(StepError::from).and_then(|log| {
+            let interval = Interval::new(start.clone(), start.clone()).map_err(LogError::from)?;
+            Ok(evaluate(plan, &log, &interval, &self.schedule.options, &|_| ())?.segments)
+        });
+        match empty {
+            Ok(segments) => {
+                let (log, segments) = (format!("{:032x}", snapshot.id()), segments.iter().collect());
+                let view = ViewOfTables { version: 0, log: &log, frontier: start, segments };
+                tables::write(&self.runtime, &self.store, &self.source, &view)
+            }
+            Err(error) => {
+                tracing::warn!(source = self.source.name(), %error, "empty tables could not be written");
+                false
+            }
+        }
+    }
+
+    /// Writes the tables of a view, if it is stored.
+    fn write_tables(&self, loaded: &LoadedView) -> bool {
+        let Some(stored) = loaded.stored.as_ref().filter(|_| self.schedule.has_tables) else { return true };
+        let segments = loaded.segments.iter().map(IndexedSegment::segment).collect();
+        let View { version, frontier, .. } = stored;
+        let view = ViewOfTables { version: *version, log: &stored.log.id, frontier, segments };
+        tables::write(&self.runtime, &self.store, &self.source, &view)
     }
 
     fn merged(&self, known: &LoadedView, fresh: &[Segment]) -> Result<Vec<Segment>, SegmentError> {

@@ -24,7 +24,7 @@ use crate::reading::NodeServing;
 use crate::source::{Changed, NodeSource};
 use crate::status::{Counters, SourceGauges};
 use crate::tail::TailOptions;
-use crate::views_at_start::{open_source, view_folder};
+use crate::views_at_start::{block_on, open_source, view_folder};
 use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
 use crate::{folder_lock, tail};
@@ -115,6 +115,12 @@ impl Node {
             );
             let store = ViewStore::new(store.clone(), source.name());
             batches.push(open_source(config, Arc::new(source), store, disk, &runtime)?);
+        }
+        if config.batch.tables {
+            let names = plans.iter().map(|plan| plan.source.name.clone()).collect();
+            if let Err(error) = block_on(&runtime, ViewStore::drop_tables_of_others(store, &names)) {
+                tracing::warn!(%error, "could not remove the tables of sources that no metric reads");
+            }
         }
         let decoders = plans.iter().map(|plan| EventDecoder::new(&plan.source)).collect::<Result<_, _>>()?;
         let sources: Vec<Arc<NodeSource>> = batches.iter().map(|batch| batch.source.clone()).collect();

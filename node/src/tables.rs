@@ -1,16 +1,19 @@
 //! Writes the presented rows of a view as Delta Lake tables for other programs, one table per base metric.
 //!
-//! Tables are written after the view is committed, and the node never reads them. If a table cannot be written, it stays at
-//! its old version until the next view; no answer depends on it.
+//! Tables are written at the start of the node and after each view that is committed, and the node makes no answer of
+//! them. Each is read back and compared with the view: one that is damaged, or of versions of the view that are not
+//! there any more, is rebuilt. If a table cannot be written, it stays as it is until the next view.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use arrow::array::RecordBatch;
 use metricc_compiler::{MetricPlan, Segment};
+use metricc_log::Frontier;
 use metricc_runtime_serve::{ServeError, present, record_batch};
-use metricc_views::{TableStamp, View, ViewError, ViewStore};
+use metricc_views::{TableContent, TableStamp, ViewError, ViewStore};
 use tokio::runtime::Handle;
 
-use crate::source::{LoadedView, NodeSource};
+use crate::source::NodeSource;
 
 /// Why a table was not written.
 #[derive(Debug, thiserror::Error)]
@@ -21,28 +24,45 @@ enum TableError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Arrow(#[from] arrow::error::ArrowError),
+    #[error("it was written, and does not hold what was written")]
+    NotWritten,
 }
 
-/// Writes the tables of all metrics of a source from a version of its view.
+/// What the tables of a source are to hold.
+pub(crate) struct ViewOfTables<'a> {
+    /// The version of the view.
+    pub(crate) version: u64,
+    /// The identity of the log.
+    pub(crate) log: &'a str,
+    pub(crate) frontier: &'a Frontier,
+    /// For each metric of the plan, its states up to the frontier.
+    pub(crate) segments: Vec<&'a Segment>,
+}
+
+/// Writes the tables of all metrics of a source that do not hold a view yet, and removes those of other metrics.
+/// Returns whether all of them hold it then.
 pub(crate) fn write(
     runtime: &Handle,
     store: &ViewStore,
     source: &NodeSource,
-    view: &View,
-    loaded: &LoadedView,
-) {
+    view: &ViewOfTables<'_>,
+) -> bool {
+    let mut is_written = true;
     let metrics = &source.plan.metrics;
     let names: BTreeSet<String> = metrics.iter().map(|metric| metric.metric.name.clone()).collect();
     if let Err(error) = runtime.block_on(store.drop_other_tables(&names)) {
         tracing::warn!(source = source.name(), %error, "could not remove the tables of metrics that no longer exist");
+        is_written = false;
     }
-    for (metric, segment) in metrics.iter().zip(&loaded.segments) {
-        if let Err(error) = write_one(runtime, store, metric, segment.segment(), view) {
+    for (metric, segment) in metrics.iter().zip(&view.segments) {
+        if let Err(error) = write_one(runtime, store, metric, segment, view) {
+            is_written = false;
             source.counters.table_failed(source.name());
             let metric = &metric.metric.name;
             tracing::warn!(source = source.name(), metric, %error, "could not write the table; it keeps its old version");
         }
     }
+    is_written
 }
 
 fn write_one(
@@ -50,7 +70,7 @@ fn write_one(
     store: &ViewStore,
     metric: &MetricPlan,
     segment: &Segment,
-    view: &View,
+    view: &ViewOfTables<'_>,
 ) -> Result<(), TableError> {
     let rows = record_batch(&present(metric, segment)?)?;
     let offsets: Vec<String> = view.frontier.0.iter().map(u64::to_string).collect();
@@ -59,15 +79,30 @@ fn write_one(
         ("metric_hash".to_owned(), metric.hash.to_string()),
         ("frontier".to_owned(), offsets.join(",")),
     ]);
-    let stamp = TableStamp { app: format!("metricc-{}", view.log.id), version: view.version, info };
+    let stamp = TableStamp { app: format!("metricc-{}", view.log), version: view.version, info };
     let name = &metric.metric.name;
-    match runtime.block_on(store.table(name).replace(&rows, &stamp)) {
-        Err(ViewError::Corrupt { path, source }) => {
-            tracing::warn!(metric = name, %path, problem = %source, "the table is corrupt and is rebuilt");
-            runtime.block_on(store.drop_table(name))?;
-            runtime.block_on(store.table(name).replace(&rows, &stamp))?;
-            Ok(())
-        }
-        written => Ok(written.map(|_| ())?),
+    let problem = match runtime.block_on(replaced(store, name, &rows, &stamp)) {
+        Ok(TableContent::Same) => return Ok(()),
+        Ok(TableContent::Behind | TableContent::Other) => "it holds another version of the view".to_owned(),
+        Err(error @ ViewError::Corrupt { .. }) => error.to_string(),
+        Err(error) => return Err(error.into()),
+    };
+    tracing::warn!(metric = name, problem, "the table is rebuilt");
+    runtime.block_on(store.drop_table(name))?;
+    match runtime.block_on(replaced(store, name, &rows, &stamp))? {
+        TableContent::Same => Ok(()),
+        TableContent::Behind | TableContent::Other => Err(TableError::NotWritten),
     }
+}
+
+/// Writes a version of a table, if it does not have it, and reads back what the table then holds.
+async fn replaced(
+    store: &ViewStore,
+    name: &str,
+    rows: &RecordBatch,
+    stamp: &TableStamp,
+) -> Result<TableContent, ViewError> {
+    let table = store.table(name);
+    table.replace(rows, stamp).await?;
+    table.compare(rows, stamp).await
 }

@@ -69,7 +69,7 @@ pub(crate) fn open_source(
 }
 
 /// Blocks on a future of the runtime, from a thread that may be one of it.
-fn block_on<T: Send>(runtime: &tokio::runtime::Handle, work: impl Future<Output = T> + Send) -> T {
+pub(crate) fn block_on<T: Send>(runtime: &tokio::runtime::Handle, work: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| runtime.block_on(work));
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -10,20 +10,22 @@
 //! the next number first has committed, and every other writer starts over. Data is written before the commit
 //! that names it. The last commit alone is enough to write the next one, so a commit costs one list and one
 //! read, however old the table is; the earlier log is for readers, and a checkpoint replaces its deleted
-//! commits. A table is a cache: if its log is corrupt, the folder can be deleted, and the next version
-//! rebuilds it.
+//! commits. A table is a cache: if any of its files is corrupt ([`Table::compare`]), the folder can be deleted,
+//! and the next version rebuilds it.
 
 mod actions;
 mod checkpoint;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
@@ -32,8 +34,11 @@ use twox_hash::XxHash3_64;
 use metricc_compiler::to_parquet;
 
 use crate::store::{ViewError, corrupt};
-use actions::{Action, Add, CommitInfo, MetaData, Protocol, Remove, Snapshot, TableState, Txn};
+use actions::{
+    Action, Add, Checkpoint, Commit, CommitInfo, MetaData, Protocol, Remove, Snapshot, TableState, Txn,
+};
 use schema::Columns;
+pub use verify::TableContent;
 
 /// The folder of the log, below the root of a table.
 const LOG: &str = "_delta_log";
@@ -72,6 +77,8 @@ struct Head {
     state: TableState,
     /// The files of the table: one, or none if it has no rows.
     paths: Vec<String>,
+    /// The last checkpoint, if there is one.
+    checkpoint: Option<u64>,
 }
 
 /// The files of a table.
@@ -116,9 +123,8 @@ impl Table {
             return Ok(head.version);
         }
         let (version, now) = (head.map_or(0, |head| head.version + 1), now());
-        let columns = Columns::of(rows.schema_ref()).map_err(|problem| self.corrupt(problem))?;
-        let rows = columns.plain(rows).map_err(|error| self.corrupt(error))?;
-        let add = self.write(version, &rows, now).await?;
+        let (schema, bytes) = self.encoded(rows)?;
+        let add = self.write(version, bytes, rows.num_rows(), now).await?;
 
         let (id, created) = match head {
             Some(head) => (head.state.table.clone(), head.state.created),
@@ -126,14 +132,16 @@ impl Table {
         };
         let mut apps = head.map(|head| head.state.apps.clone()).unwrap_or_default();
         apps.insert(stamp.app.clone(), app_version);
-        let snapshot = Snapshot { meta: MetaData::new(id, columns.text, created), apps, add };
+        let snapshot = Snapshot { meta: MetaData::new(id, schema, created), apps, add };
         let txn = Txn { app_id: stamp.app.clone(), version: app_version, last_updated: Some(now) };
         let actions = changes(head, &snapshot, txn, now);
-        let info = serde_json::to_string(&stamp.info).map_err(|error| self.corrupt(error))?;
-        let state = TableState::of(&snapshot, actions.len() + 1);
+        let info = stamp.info_text().map_err(|error| self.corrupt(error))?;
+        let checkpoint = self.checkpoint_of(version, head, &snapshot)?;
+        let stated = checkpoint.as_ref().map(|(stated, _)| stated.clone());
+        let state = TableState::of(&snapshot, actions.len() + 1, stated);
         let files = self.commit(version, CommitInfo::replaced(now, info, state), &actions).await?;
         // The version is committed; the next one tidies up whatever this fails to.
-        let _ = self.tidy(version, &files, &snapshot).await;
+        let _ = self.tidy(version, &files, checkpoint).await;
         Ok(version)
     }
 
@@ -149,18 +157,28 @@ impl Table {
         let path = self.commit_path(version);
         let bytes = self.store.get(&path).await?.bytes().await?;
         match actions::read_commit(&bytes) {
-            Ok((state, paths)) => Ok(Some(Head { version, state, paths })),
+            Ok(Commit { state, paths, .. }) => Ok(Some(Head { version, state, paths, checkpoint })),
             Err(problem) => Err(corrupt(&path, problem)),
         }
     }
 
-    /// Writes the data of a version; it becomes visible when a commit names it. Without rows there is no
-    /// file.
-    async fn write(&self, version: u64, rows: &RecordBatch, now: i64) -> Result<Option<Add>, ViewError> {
-        if rows.num_rows() == 0 {
-            return Ok(None);
-        }
-        let bytes = to_parquet(rows).map_err(|problem| self.corrupt(problem))?;
+    /// The schema of rows as the log of the table has it, and their file. Without rows there is no file.
+    fn encoded(&self, rows: &RecordBatch) -> Result<(String, Option<Bytes>), ViewError> {
+        let columns = Columns::of(rows.schema_ref()).map_err(|problem| self.corrupt(problem))?;
+        let rows = columns.plain(rows).map_err(|error| self.corrupt(error))?;
+        let bytes = (rows.num_rows() > 0).then(|| to_parquet(&rows)).transpose();
+        Ok((columns.text, bytes.map_err(|problem| self.corrupt(problem))?.map(Bytes::from)))
+    }
+
+    /// Writes the data of a version; it becomes visible when a commit names it.
+    async fn write(
+        &self,
+        version: u64,
+        bytes: Option<Bytes>,
+        n_rows: usize,
+        now: i64,
+    ) -> Result<Option<Add>, ViewError> {
+        let Some(bytes) = bytes else { return Ok(None) };
         let path = format!("part-{version:020}-{:016x}.parquet", XxHash3_64::oneshot(&bytes));
         let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
         self.store.put(&self.root.clone().join(path.as_str()), PutPayload::from(bytes)).await?;
@@ -170,19 +188,14 @@ impl Table {
             size,
             modification_time: now,
             data_change: true,
-            stats: format!("{{\"numRecords\":{}}}", rows.num_rows()),
+            stats: format!("{{\"numRecords\":{n_rows}}}"),
         }))
     }
 
     /// Commits a version atomically. Returns the files that the table then has.
     async fn commit(&self, version: u64, info: CommitInfo, rest: &[Action]) -> Result<Files, ViewError> {
         let path = self.commit_path(version);
-        let mut text = String::new();
-        for action in [Action::CommitInfo(info)].iter().chain(rest) {
-            let line = serde_json::to_string(action).map_err(|error| self.corrupt(error))?;
-            text.push_str(&line);
-            text.push('\n');
-        }
+        let text = actions::commit_text(&info, rest).map_err(|error| self.corrupt(error))?;
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         match self.store.put_opts(&path, PutPayload::from(text), options).await {
             Ok(_) => {}
@@ -200,11 +213,17 @@ impl Table {
     }
 
     /// Keeps the table short, after a commit of it.
-    async fn tidy(&self, version: u64, files: &Files, snapshot: &Snapshot) -> Result<(), ViewError> {
-        let checkpoint = files.checkpoints.last().copied().unwrap_or(0);
-        let is_due = version >= checkpoint.saturating_add(N_BETWEEN_CHECKPOINTS);
-        if is_due {
-            self.checkpoint(version, snapshot).await?;
+    async fn tidy(
+        &self,
+        version: u64,
+        files: &Files,
+        checkpoint: Option<(Checkpoint, Bytes)>,
+    ) -> Result<(), ViewError> {
+        let is_due = checkpoint.is_some();
+        if let Some((stated, bytes)) = checkpoint {
+            self.store.put(&self.checkpoint_path(version), PutPayload::from(bytes)).await?;
+            let hint = checkpoint_hint(version, stated.n_rows);
+            self.store.put(&self.log_path("_last_checkpoint"), PutPayload::from(hint)).await?;
         }
         let first_kept = version.saturating_sub(N_DATA_KEPT);
         for (written_for, path) in &files.data {
@@ -225,14 +244,21 @@ impl Table {
         Ok(())
     }
 
-    /// Writes the log up to a version as one file, and tells readers that they may start there.
-    async fn checkpoint(&self, version: u64, snapshot: &Snapshot) -> Result<(), ViewError> {
+    /// The log up to a version as one file, if it is time for one.
+    fn checkpoint_of(
+        &self,
+        version: u64,
+        head: Option<&Head>,
+        snapshot: &Snapshot,
+    ) -> Result<Option<(Checkpoint, Bytes)>, ViewError> {
+        let last = head.and_then(|head| head.checkpoint).unwrap_or(0);
+        if version < last.saturating_add(N_BETWEEN_CHECKPOINTS) {
+            return Ok(None);
+        }
         let rows = checkpoint::rows(&snapshot.actions()).map_err(|error| self.corrupt(error))?;
-        let bytes = to_parquet(&rows).map_err(|problem| self.corrupt(problem))?;
-        self.store.put(&self.checkpoint_path(version), PutPayload::from(bytes)).await?;
-        let last = format!("{{\"version\":{version},\"size\":{}}}", rows.num_rows());
-        self.store.put(&self.log_path("_last_checkpoint"), PutPayload::from(last)).await?;
-        Ok(())
+        let bytes = Bytes::from(to_parquet(&rows).map_err(|problem| self.corrupt(problem))?);
+        let hash = format!("{:016x}", XxHash3_64::oneshot(&bytes));
+        Ok(Some((Checkpoint { n_rows: rows.num_rows(), hash }, bytes)))
     }
 
     /// The table's files in a folder. Files with other names are ignored.
@@ -269,6 +295,23 @@ impl Table {
     fn corrupt(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ViewError {
         corrupt(&self.root, source)
     }
+}
+
+impl TableStamp {
+    /// The information as a commit has it.
+    fn info_text(&self) -> serde_json::Result<String> {
+        serde_json::to_string(&self.info)
+    }
+}
+
+/// What tells readers that they may start at a checkpoint.
+fn checkpoint_hint(version: u64, n_rows: usize) -> String {
+    format!("{{\"version\":{version},\"size\":{n_rows}}}")
+}
+
+/// The checksum in the name of a data file.
+fn data_hash(path: &str) -> &str {
+    path.rsplit('-').next().and_then(|rest| rest.strip_suffix(".parquet")).unwrap_or_default()
 }
 
 /// The actions of a commit, without its `commitInfo`.

@@ -10,5 +10,5 @@
 mod delta_lake;
 mod store;
 
-pub use delta_lake::{Table, TableStamp};
+pub use delta_lake::{Table, TableContent, TableStamp};
 pub use store::{LogStamp, StoredSegment, View, ViewError, ViewStore};

@@ -217,6 +217,23 @@ impl ViewStore {
         Ok(())
     }
 
+    /// Removes the tables of sources that are not among these.
+    ///
+    /// # Errors
+    /// [`ViewError::Store`] if the store fails.
+    pub async fn drop_tables_of_others(
+        store: Arc<dyn ObjectStore>,
+        sources: &BTreeSet<String>,
+    ) -> Result<(), ViewError> {
+        for folder in store.list_with_delimiter(None).await?.common_prefixes {
+            let name = folder.filename().unwrap_or_default();
+            if !sources.contains(name) {
+                ViewStore::new(store.clone(), name).drop_other_tables(&BTreeSet::new()).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes the table of a metric, so that the next version rebuilds it.
     ///
     /// # Errors

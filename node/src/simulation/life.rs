@@ -254,6 +254,13 @@ impl Life<'_> {
         self.came_to(before, outcome)
     }
 
+    /// Whatever has become of the tables, a start of the node brings them to the state of the view.
+    fn check_tables(&mut self) -> Step {
+        let before = self.world.n_happened();
+        let is_written = self.batch.start_tables();
+        self.came_to(before, if is_written { Ok(()) } else { Err("a table was not written".to_owned()) })
+    }
+
     fn close(&mut self) -> Step {
         let before = self.world.n_happened();
         let outcome = self.log.get_mut().close().map_err(|error| error.to_string());
@@ -290,6 +297,7 @@ impl Life<'_> {
         }
         self.level()?;
         assert!(self.source.n_unflushed() < FLUSH_EVENTS, "flushing comes to its end");
+        self.check_tables()?;
         self.check_tables()?;
         // These reads are checks, and not to fail.
         let disk = self.world.disk.clone();

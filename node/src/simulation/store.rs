@@ -1,5 +1,6 @@
-//! A store of views in memory, on which every single operation can fail. What was put is there whole, and
-//! stays.
+//! A store of views in memory, on which every single operation can fail. What was put is there whole, and stays
+//! until the power fails: nothing is synced, so any of the changes since the last time may then be undone, or leave
+//! an object that is short or empty of what was written.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,6 +56,8 @@ struct State {
     n_happened: u64,
     faults: Vec<(u64, StoreFault)>,
     is_down: bool,
+    /// The objects that were changed since the power failed last, as they were before, in order.
+    unsynced: Vec<(Path, Option<Vec<u8>>)>,
 }
 
 fn failed(problem: &'static str) -> Error {
@@ -84,6 +87,41 @@ impl SimStore {
     /// How many of the faults have come.
     pub(super) fn n_happened(&self) -> u64 {
         self.state().n_happened
+    }
+
+    /// The power fails: of what was not synced, chance decides what is left.
+    pub(super) fn lose_unsynced(&self, dice: &mut Dice) {
+        let unsynced = std::mem::take(&mut self.state().unsynced);
+        RUNTIME.block_on(async {
+            for (path, before) in unsynced.into_iter().rev() {
+                let now = self.object(&path).await;
+                let left = match (dice.below(6), now) {
+                    (0 | 1, _) => before,
+                    (2, Some(mut now)) => {
+                        now.truncate(dice.below(now.len() as u64) as usize);
+                        Some(now)
+                    }
+                    (3, Some(now)) => Some(vec![0; now.len()]),
+                    (_, now) => now,
+                };
+                match left {
+                    Some(bytes) => {
+                        drop(self.objects.put(&path, PutPayload::from(bytes)).await.expect("it is put"))
+                    }
+                    None => drop(self.objects.delete(&path).await),
+                }
+            }
+        });
+    }
+
+    async fn object(&self, path: &Path) -> Option<Vec<u8>> {
+        let found = self.objects.get(path).await.ok()?;
+        Some(found.bytes().await.expect("its bytes").to_vec())
+    }
+
+    async fn note_change(&self, path: &Path) {
+        let before = self.object(path).await;
+        self.state().unsynced.push((path.clone(), before));
     }
 
     /// Comes up again.
@@ -177,6 +215,7 @@ impl fmt::Display for SimStore {
 impl ObjectStore for SimStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let fault = self.begin(true)?;
+        self.note_change(location).await;
         let put = self.objects.put_opts(location, payload, options).await?;
         self.end(fault)?;
         Ok(put)
@@ -204,6 +243,7 @@ impl ObjectStore for SimStore {
             async move {
                 let location = location?;
                 let fault = own.begin(true)?;
+                own.note_change(&location).await;
                 let mut deleted = own.objects.delete_stream(stream::iter([Ok(location.clone())]).boxed());
                 deleted.try_next().await?;
                 own.end(fault)?;

@@ -195,6 +195,9 @@ impl World {
             self.disk = self.disk.after_crash(&mut self.dice).with_faults(&left);
         }
         self.store.start();
+        if is_power_lost {
+            self.store.lose_unsynced(&mut self.dice);
+        }
         if self.is_rough && self.dice.below(6) == 0 {
             self.store.damage(&mut self.dice);
         }

@@ -1,7 +1,7 @@
 //! The lines of a table's log: the actions of the Delta protocol that are used here, as they are written.
 //!
-//! Only the last commit is ever read, and this module has written it. So a line of any other writer is an
-//! error, and never half understood.
+//! Only commits that this module has written are read, and each has a checksum of itself. So a line of any other
+//! writer, or a changed one, is an error, and never half understood.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 /// Version of the format of [`TableState`]; no other is read.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A line of a commit, or a row of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +57,22 @@ pub(super) struct TableState {
     pub(super) schema: String,
     /// The last version that each application has written.
     pub(super) apps: BTreeMap<String, i64>,
+    /// The checkpoint of this version, if it is to have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) checkpoint: Option<Checkpoint>,
     /// Lines of the commit, this one included.
     pub(super) n_actions: usize,
+    /// XXH3-64 of the commit with this field empty, in hexadecimal.
+    pub(super) checksum: String,
+}
+
+/// The file of a checkpoint, as it is written after the commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Checkpoint {
+    pub(super) n_rows: usize,
+    /// XXH3-64 of its bytes, in hexadecimal.
+    pub(super) hash: String,
 }
 
 /// The features that readers and writers must support.
@@ -167,14 +181,16 @@ impl CommitInfo {
 
 impl TableState {
     /// The state after a snapshot's commit.
-    pub(super) fn of(snapshot: &Snapshot, n_actions: usize) -> Self {
+    pub(super) fn of(snapshot: &Snapshot, n_actions: usize, checkpoint: Option<Checkpoint>) -> Self {
         TableState {
             format: FORMAT,
             table: snapshot.meta.id.clone(),
             created: snapshot.meta.created_time,
             schema: schema_hash(&snapshot.meta.schema_string),
             apps: snapshot.apps.clone(),
+            checkpoint,
             n_actions,
+            checksum: String::new(),
         }
     }
 }
@@ -213,26 +229,53 @@ pub(super) fn table_id(root: &Path, created: i64) -> String {
     )
 }
 
-/// The state of the table after a commit, and the files that the commit adds.
-pub(super) fn read_commit(bytes: &[u8]) -> Result<(TableState, Vec<String>), String> {
+/// A commit that was read.
+#[derive(Debug)]
+pub(super) struct Commit {
+    /// The state of the table after it.
+    pub(super) state: TableState,
+    /// The files that it adds.
+    pub(super) paths: Vec<String>,
+    /// The caller's information.
+    pub(super) info: String,
+}
+
+/// The text of a commit, with its checksum.
+pub(super) fn commit_text(info: &CommitInfo, rest: &[Action]) -> Result<String, serde_json::Error> {
+    let text = |checksum: String| {
+        let metricc = TableState { checksum, ..info.metricc.clone() };
+        let mut text = String::new();
+        for action in [Action::CommitInfo(CommitInfo { metricc, ..info.clone() })].iter().chain(rest) {
+            text.push_str(&serde_json::to_string(action)?);
+            text.push('\n');
+        }
+        Ok::<_, serde_json::Error>(text)
+    };
+    text(format!("{:016x}", XxHash3_64::oneshot(text(String::new())?.as_bytes())))
+}
+
+/// Reads a commit, every byte of which is as it was written.
+pub(super) fn read_commit(bytes: &[u8]) -> Result<Commit, String> {
     let actions = serde_json::Deserializer::from_slice(bytes).into_iter::<Action>();
     let actions = actions.collect::<Result<Vec<_>, _>>();
-    let actions = actions.map_err(|error| format!("it is not a commit of metricc: {error}"))?;
-    let n_actions = actions.len();
-    let (mut state, mut paths) = (None, Vec::new());
-    for action in actions {
-        match action {
-            Action::CommitInfo(info) => state = Some(info.metricc),
-            Action::Add(add) => paths.push(add.path),
-            Action::Protocol(_) | Action::MetaData(_) | Action::Txn(_) | Action::Remove(_) => {}
-        }
+    let foreign = |error: serde_json::Error| format!("it is not a commit of metricc: {error}");
+    let actions = actions.map_err(foreign)?;
+    let Some((Action::CommitInfo(info), rest)) = actions.split_first() else {
+        return Err("it has no `commitInfo`".to_owned());
+    };
+    let state = info.metricc.clone();
+    if state.format != FORMAT {
+        return Err(format!("it has format {}, not {FORMAT}", state.format));
     }
-    match state {
-        Some(state) if state.format != FORMAT => Err(format!("it has format {}, not {FORMAT}", state.format)),
-        Some(state) if state.n_actions != n_actions => {
-            Err(format!("it has {n_actions} lines, and {} were committed", state.n_actions))
-        }
-        Some(state) => Ok((state, paths)),
-        None => Err("it has no `commitInfo`".to_owned()),
+    if state.n_actions != actions.len() {
+        return Err(format!("it has {} lines, and {} were committed", actions.len(), state.n_actions));
     }
+    if commit_text(info, rest).map_err(foreign)?.as_bytes() != bytes {
+        return Err("checksum mismatch".to_owned());
+    }
+    let path = |action: &Action| match action {
+        Action::Add(add) => Some(add.path.clone()),
+        _ => None,
+    };
+    Ok(Commit { state, paths: rest.iter().filter_map(path).collect(), info: info.user_metadata.clone() })
 }

@@ -216,3 +216,60 @@ async fn on_a_disk_it_is_the_same() {
     assert_eq!(rows(&table).await.num_rows(), 2);
     assert_eq!(names(&table).await, expected([10, 34], &[10, 20, 30], [26, 34]));
 }
+
+#[tokio::test]
+async fn f36_a_flipped_bit_in_any_file_that_readers_need_is_found() {
+    let table = table();
+    for version in 0..=12 {
+        table.replace(&totals(&[version, 5]), &stamp("batch", version as u64)).await.unwrap();
+    }
+    let (rows, stamp) = (totals(&[12, 5]), stamp("batch", 12));
+    assert_eq!(table.compare(&rows, &stamp).await.unwrap(), TableContent::Same);
+    let needed = names(&table)
+        .await
+        .into_iter()
+        .filter(|name| name.starts_with(LOG) || name.starts_with(&format!("part-{:020}", 12)));
+    let all: Vec<_> = table.store.list(None).try_collect().await.unwrap();
+    let mut n_files = 0;
+    for name in needed {
+        let path = all.iter().map(|meta| &meta.location).find(|path| path.as_ref().contains(&name)).unwrap();
+        let whole = table.store.get(path).await.unwrap().bytes().await.unwrap();
+        for (number, at) in (0..whole.len()).step_by((whole.len() / 50).max(1)).enumerate() {
+            let mut damaged = whole.to_vec();
+            damaged[at] ^= 1 << (number % 8);
+            table.store.put(path, PutPayload::from(damaged)).await.unwrap();
+            let found = table.compare(&rows, &stamp).await;
+            assert!(matches!(found, Err(ViewError::Corrupt { .. })), "byte {at} of {path}: {found:?}");
+        }
+        table.store.delete(path).await.unwrap();
+        let found = table.compare(&rows, &stamp).await;
+        let is_optional = name.ends_with("_last_checkpoint");
+        assert_eq!(matches!(found, Ok(TableContent::Same)), is_optional, "without {path}: {found:?}");
+        table.store.put(path, PutPayload::from(whole)).await.unwrap();
+        n_files += 1;
+    }
+    assert_eq!(n_files, 13 + 2 + 1);
+    assert_eq!(table.compare(&rows, &stamp).await.unwrap(), TableContent::Same);
+}
+
+#[tokio::test]
+async fn a_table_is_compared_with_what_it_is_to_hold() {
+    let table = table();
+    let empty = totals(&[]);
+    assert_eq!(table.compare(&empty, &stamp("batch", 0)).await.unwrap(), TableContent::Behind);
+    table.replace(&empty, &stamp("batch", 0)).await.unwrap();
+    assert_eq!(table.compare(&empty, &stamp("batch", 0)).await.unwrap(), TableContent::Same);
+    table.replace(&totals(&[1]), &stamp("batch", 4)).await.unwrap();
+    let named = batch("name", Arc::new(StringArray::from(vec!["a"])));
+    for (rows, stamp, content) in [
+        (totals(&[1]), stamp("batch", 4), TableContent::Same),
+        (totals(&[2]), stamp("batch", 5), TableContent::Behind),
+        (totals(&[2]), stamp("other", 0), TableContent::Behind),
+        // Versions were numbered from the start again.
+        (totals(&[2]), stamp("batch", 4), TableContent::Other),
+        (totals(&[1]), stamp("batch", 0), TableContent::Other),
+        (named, stamp("batch", 4), TableContent::Other),
+    ] {
+        assert_eq!(table.compare(&rows, &stamp).await.unwrap(), content, "{stamp:?}");
+    }
+}

@@ -94,3 +94,102 @@ fn a_view_is_also_written_as_tables_of_rows() {
     node.until(|_| table(&home, "most").exists() && !table(&home, "mean_amount").exists());
     node.until(|_| rows(&money).contains("31.50"));
 }
+
+/// A node with a view of ten events and its tables, stopped.
+fn with_tables(config: &str) -> Home {
+    let home = Home::new(PACKAGE, config);
+    let node = home.ready();
+    for request in 0..2u64 {
+        let body: String = (request * 5..request * 5 + 5).map(line).collect();
+        node.post(&format!("r{request}"), &body).expect("an answer");
+        until_view(&node, request * 5 + 5);
+    }
+    node.until(|_| rows(&table(&home, "mean_amount")).contains("4.75"));
+    assert_eq!(node.stop(), Some(0));
+    home
+}
+
+#[test]
+fn f36_a_damaged_table_is_rebuilt_at_the_start_without_new_events() {
+    let home = with_tables("[batch]\nevery = \"50ms\"\n");
+    let (money, mean) = (table(&home, "money"), table(&home, "mean_amount"));
+    let expected = (rows(&money), rows(&mean));
+    for name in ["_delta_log/00000000000000000001.json", "_delta_log/00000000000000000000.json", "part-"] {
+        let files = std::fs::read_dir(money.join("_delta_log"))
+            .expect("a log")
+            .chain(std::fs::read_dir(&money).expect("a table"));
+        let paths = files
+            .map(|file| file.expect("a file").path())
+            .filter(|path| path.to_string_lossy().contains(name));
+        let path = paths.max().expect("the file");
+        let mut bytes = std::fs::read(&path).expect("bytes");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, &bytes).expect("written");
+        let node = home.ready();
+        // The table is made anew, so its history is short.
+        node.until(|_| {
+            std::fs::read(&path).map_or(true, |now| now != bytes) && money.join("_delta_log").exists()
+        });
+        node.until(|_| rows(&money) == expected.0);
+        assert_eq!(node.stop(), Some(0));
+    }
+    assert_eq!(rows(&mean), expected.1);
+}
+
+#[test]
+fn tables_follow_versions_that_were_deleted_or_put_back() {
+    let home = with_tables("[batch]\nevery = \"50ms\"\n");
+    let (money, versions) = (table(&home, "money"), home.path().join("metricc-data/views/events/versions"));
+    let older = home.path().join("older");
+    let copy = |from: &Path, to: &Path| {
+        assert!(std::process::Command::new("cp").arg("-r").args([from, to]).status().expect("cp").success());
+    };
+    copy(&versions, &older);
+    let node = home.ready();
+    for (number, end) in [(10, 11), (11, 12)] {
+        node.post(&format!("s{number}"), &line(number)).expect("an answer");
+        until_view(&node, end);
+    }
+    assert_eq!(node.stop(), Some(0));
+    for step in 0..2u64 {
+        std::fs::remove_dir_all(&versions).expect("versions");
+        if step == 1 {
+            copy(&older, &versions);
+        }
+        let node = home.ready();
+        node.post(&format!("t{step}"), &line(20 + step)).expect("an answer");
+        until_view(&node, 13 + step);
+        // 20 to 25 for the even ones, and so on: the table has what the node answers.
+        let all: Vec<String> = node
+            .rows("money")
+            .0
+            .iter()
+            .map(|row| row["value"].as_str().expect("a decimal").to_owned())
+            .collect();
+        node.until(|_| all.iter().all(|value| rows(&money).contains(value.as_str())));
+        assert_eq!(node.stop(), Some(0));
+    }
+}
+
+#[test]
+fn tables_of_new_metrics_are_there_at_once_and_those_of_removed_ones_are_gone() {
+    let home = Home::new(PACKAGE, "[batch]\nevery = \"1h\"\n");
+    let node = home.ready();
+    // There are no events yet.
+    node.until(|_| table(&home, "money").exists() && table(&home, "mean_amount").exists());
+    assert_eq!(last_commit(&table(&home, "money")).get("add"), None);
+    node.post("r0", &(0..5).map(line).collect::<String>()).expect("an answer");
+    assert_eq!(node.stop(), Some(0));
+    let package = PACKAGE.replace("mean_amount = mean(amount)", "most = max(amount)");
+    std::fs::write(home.path().join("events.metric"), package).expect("the package");
+    let node = home.ready();
+    node.until(|_| table(&home, "most").exists() && !table(&home, "mean_amount").exists());
+    node.until(|_| rows(&table(&home, "most")).contains("4.25"));
+    assert_eq!(node.stop(), Some(0));
+    // No metric reads the source any more.
+    let other = "source others { at: timestamp time }\nmetric n = count() { from others }\n";
+    std::fs::write(home.path().join("events.metric"), other).expect("the package");
+    let node = home.ready();
+    node.until(|_| !table(&home, "most").exists() && !table(&home, "money").exists());
+}
