@@ -167,6 +167,12 @@ impl FileRequests {
         Ok(FileRequests { shown, name, known, contents, max_records, max_bytes, first: 0 })
     }
 
+    /// The same file under another name, by which its requests are known.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        FileRequests { name: name.to_owned(), ..self }
+    }
+
     /// What the keys of all requests of this file begin with.
     pub fn key_prefix(&self) -> String {
         known_requests::prefix(&self.name)

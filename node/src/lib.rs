@@ -17,9 +17,12 @@ mod batch;
 mod config;
 mod error;
 mod folder_lock;
+mod folder_scan;
 mod http;
 mod intake;
+mod moved_files;
 mod node;
+mod open_files;
 mod priority;
 mod reading;
 #[cfg(test)]

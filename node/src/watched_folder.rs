@@ -1,8 +1,9 @@
 //! A watched folder: its files are appended to the log, and then moved to its subfolder `done`.
 //!
-//! A file is read when it has not changed from one scan to the next; so it is best moved there when it is
-//! complete. Its requests have the keys that the same file always has: a node that is killed in the middle of
-//! a file reads it again and appends nothing twice, and neither does a file that comes again.
+//! A file is read when it has not changed from one scan to the next and no process has it open for writing; one
+//! whose last line has no end waits longer. Its requests have the keys that the same file always has: a node that
+//! is killed in the middle of a file reads it again and appends nothing twice, and neither does a file that comes
+//! again. So a file that grows while it is read, or after it was moved, is read again, and its rest is appended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,27 +12,29 @@ use std::time::{Duration, SystemTime};
 
 use metricc_durable_log::{DurableError, Receipt, Request};
 use metricc_log::{
-    BodyLimits, EventDecoder, FILE_RECORDS, FileOptions, FileRequest, FileRequests, Format, LogError,
-    Position, Quarantined, ReadStats,
+    BodyLimits, EventDecoder, FILE_RECORDS, FileOptions, FileRequest, FileRequests, LogError, Position,
+    Quarantined, ReadStats,
 };
 use tokio::runtime::Handle;
 
+use crate::folder_scan::{self, DONE, FoundFile, REFUSED, Stamp, is_unfinished, stamp_of};
 use crate::intake::Intake;
+use crate::moved_files::{self, MovedFiles};
+use crate::open_files::{FileId, open_for_writing};
 use crate::source::NodeSource;
 use crate::writer::{Ingest, IngestError};
 
 /// Time between two scans of a folder.
 const EVERY: Duration = Duration::from_millis(500);
 
+/// How long a file without an end of its last line must not have changed: somebody may be about to write the rest.
+const UNFINISHED: Duration = Duration::from_secs(3);
+
 /// How long to wait before a request that the log did not take is repeated.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Reasons of rejected records of a file that are logged.
 const LOGGED_REASONS: usize = 10;
-
-/// Subfolders of files that are in the log, and of files that could not be read.
-const DONE: &str = "done";
-const REFUSED: &str = "refused";
 
 /// A folder whose files are events of a source.
 pub(crate) struct WatchedFolder {
@@ -55,6 +58,8 @@ enum Stop {
     Rejected(String),
     /// The file is not readable now.
     Unreadable(String),
+    /// The file has changed since it was found to be still.
+    Changed,
 }
 
 impl From<LogError> for Stop {
@@ -69,9 +74,6 @@ impl From<LogError> for Stop {
     }
 }
 
-/// How long a file is, and when it was written.
-type Stamp = (u64, SystemTime);
-
 impl WatchedFolder {
     /// Makes the folders that files are moved to.
     ///
@@ -84,20 +86,29 @@ impl WatchedFolder {
 
     /// Runs until the node is shutting down.
     pub(crate) fn run(self) {
-        let mut seen: BTreeMap<PathBuf, Stamp> = BTreeMap::new();
-        // Files that only have to be moved.
-        let mut done: BTreeMap<PathBuf, (Stamp, &str)> = BTreeMap::new();
-        let mut left = BTreeSet::new();
+        let mut seen: BTreeMap<PathBuf, FoundFile> = BTreeMap::new();
+        let mut state = State::default();
+        self.find_changed(&mut state.moved);
         while !self.source.is_stopping() {
-            match self.files(&mut left) {
-                Ok(found) => {
-                    done.retain(|path, (stamp, _)| found.get(path) == Some(stamp));
-                    for (path, stamp) in &found {
-                        // It may have changed since the scan.
-                        if seen.get(path) == Some(stamp) && self.is_still(path, stamp) {
-                            self.take(path, stamp, &mut done);
+            for name in state.moved.put_back(&self.folder) {
+                let source = self.source.name();
+                tracing::info!(
+                    source,
+                    file = name,
+                    "the file was changed after it was moved, and is read again"
+                );
+            }
+            match folder_scan::files(&self.folder, &self.options, self.source.name(), &mut state.left) {
+                Ok(mut found) => {
+                    for (path, file) in &mut found {
+                        if let Some(known) = seen.get(path).filter(|known| known.stamp == file.stamp) {
+                            file.since = known.since;
                         }
                     }
+                    state
+                        .done
+                        .retain(|path, (stamp, _)| found.get(path).is_some_and(|file| file.stamp == *stamp));
+                    self.take_ready(&found, &mut state);
                     seen = found;
                 }
                 Err(error) => {
@@ -109,6 +120,67 @@ impl WatchedFolder {
         }
     }
 
+    /// Takes the files that have been still for long enough, and that nobody writes to.
+    fn take_ready(&self, found: &BTreeMap<PathBuf, FoundFile>, state: &mut State) {
+        let is_ready = |(path, file): &(&PathBuf, &FoundFile)| {
+            let still = file.since.elapsed();
+            still >= EVERY && (still >= UNFINISHED || !is_unfinished(path, &self.options))
+        };
+        let ready: Vec<(&PathBuf, &FoundFile)> = found.iter().filter(is_ready).collect();
+        let ids: BTreeSet<FileId> = ready.iter().map(|(_, file)| file.id).collect();
+        let written = open_for_writing(&ids);
+        for id in written.difference(&state.written) {
+            let file =
+                ready.iter().find(|(_, file)| file.id == *id).map(|(path, _)| path.display().to_string());
+            tracing::info!(
+                source = self.source.name(),
+                file,
+                "a process has the file open for writing: it is read when it is closed"
+            );
+        }
+        for (path, file) in ready {
+            // It may have changed since the scan.
+            if !written.contains(&file.id) && self.is_still(path, &file.stamp) {
+                self.take(path, &file.stamp, state);
+            }
+        }
+        state.written = written;
+    }
+
+    /// Finds files whose content was changed after they were moved, while the node did not run. The log has to have
+    /// their beginning: of a file that it has forgotten, it would take everything again.
+    fn find_changed(&self, moved: &mut MovedFiles) {
+        let Ok(entries) = std::fs::read_dir(self.folder.join(DONE)) else { return };
+        for entry in entries.flatten() {
+            let is_changed = entry
+                .metadata()
+                .is_ok_and(|metadata| metadata.is_file() && moved_files::is_changed_since_moved(&metadata));
+            if !is_changed {
+                continue;
+            }
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            let before = moved_files::names_before(&name).find(|name| self.has_rest(&path, name));
+            if let Some(before) = before {
+                // No file is so: it counts as changed.
+                moved.add(path.clone(), before.to_owned(), (0, SystemTime::UNIX_EPOCH));
+            }
+        }
+    }
+
+    /// Whether the log has the beginning of a file that had a name, and not all of it.
+    fn has_rest(&self, path: &Path, name: &str) -> bool {
+        let Ok(requests) = FileRequests::open(path, &self.options, FILE_RECORDS) else { return false };
+        let Ok(mut requests) = self.known(requests.named(name)) else { return false };
+        let mut is_known = false;
+        while let Ok(Some(request)) = requests.next_request() {
+            if !request.is_known {
+                return is_known;
+            }
+            is_known = true;
+        }
+        false
+    }
+
     fn wait(&self, time: Duration) {
         let mut left = time;
         while !self.source.is_stopping() && !left.is_zero() {
@@ -118,55 +190,14 @@ impl WatchedFolder {
         }
     }
 
-    /// Files of events, by their names. Hidden ones are left alone; so is what is not a file of events, which is
-    /// said once.
-    fn files(&self, left: &mut BTreeSet<PathBuf>) -> std::io::Result<BTreeMap<PathBuf, Stamp>> {
-        let (mut found, mut others) = (BTreeMap::new(), BTreeSet::new());
-        for entry in std::fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            // It may have been removed meanwhile.
-            let Ok(metadata) = entry.metadata() else { continue };
-            if name.starts_with('.') || (metadata.is_dir() && [DONE, REFUSED].contains(&name.as_str())) {
-                continue;
-            }
-            match self.why_left(&entry.path(), &metadata) {
-                None => drop(found.insert(entry.path(), stamp_of(&metadata)?)),
-                Some(why) => {
-                    if !left.contains(&entry.path()) {
-                        let (source, file) = (self.source.name(), entry.path().display().to_string());
-                        tracing::warn!(source, %file, "left alone: it is {why}");
-                    }
-                    others.insert(entry.path());
-                }
-            }
-        }
-        *left = others;
-        Ok(found)
-    }
-
-    /// Why something in the folder is not taken; `None` if it is.
-    fn why_left(&self, path: &Path, metadata: &std::fs::Metadata) -> Option<&'static str> {
-        let kind = metadata.file_type();
-        match () {
-            () if kind.is_symlink() => Some("a symbolic link: move the file itself here"),
-            () if kind.is_dir() => Some("a folder: move its files here"),
-            () if !kind.is_file() => Some("not a plain file"),
-            () if self.options.format.is_none() && Format::from_path(path).is_none() => {
-                Some("of no known format: its suffix tells none, and `format` of the source is not set")
-            }
-            () => None,
-        }
-    }
-
     fn is_still(&self, path: &Path, stamp: &Stamp) -> bool {
         std::fs::metadata(path).and_then(|metadata| stamp_of(&metadata)).is_ok_and(|now| now == *stamp)
     }
 
-    fn take(&self, path: &Path, stamp: &Stamp, done: &mut BTreeMap<PathBuf, (Stamp, &'static str)>) {
+    fn take(&self, path: &Path, stamp: &Stamp, state: &mut State) {
         let name = self.source.name();
         let shown = path.display();
-        let folder = match done.get(path) {
+        let folder = match state.done.get(path) {
             Some((_, folder)) => *folder,
             None => match self.take_all(path, stamp) {
                 Ok(sums) => {
@@ -183,6 +214,10 @@ impl WatchedFolder {
                     DONE
                 }
                 Err(Stop::Closing) => return,
+                Err(Stop::Changed) => {
+                    tracing::info!(source = name, file = %shown, "the file has changed while it was read, and is read again");
+                    return;
+                }
                 Err(Stop::Unreadable(problem)) => {
                     tracing::warn!(source = name, file = %shown, %problem, "the file is tried again");
                     return self.wait(PAUSE);
@@ -195,10 +230,14 @@ impl WatchedFolder {
             },
         };
         match move_below(path, &self.folder.join(folder)) {
-            Ok(()) => drop(done.remove(path)),
+            Ok(target) => {
+                state.done.remove(path);
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                state.moved.add(target, name, *stamp);
+            }
             Err(error) => {
                 tracing::error!(source = name, file = %shown, %error, "the file could not be moved to `{folder}`");
-                done.insert(path.to_owned(), (*stamp, folder));
+                state.done.insert(path.to_owned(), (*stamp, folder));
                 self.wait(PAUSE * 10);
             }
         }
@@ -229,13 +268,18 @@ impl WatchedFolder {
         }
     }
 
+    /// Takes what the log does not have of a file. What is wrong with one that has changed meanwhile may be that it
+    /// is not complete.
     fn take_all(&self, path: &Path, stamp: &Stamp) -> Result<Sums, Stop> {
-        let mut requests = FileRequests::open(path, &self.options, FILE_RECORDS)?;
-        let prefix = requests.key_prefix();
-        let known = self.ingest.known_requests(self.source.name(), &prefix);
-        for known in self.runtime.block_on(known).map_err(|_| Stop::Closing)? {
-            requests.know(&known.key, known.n_records());
+        match (self.take_requests(path), self.is_still(path, stamp)) {
+            (Err(Stop::Closing), _) => Err(Stop::Closing),
+            (_, false) => Err(Stop::Changed),
+            (taken, true) => taken,
         }
+    }
+
+    fn take_requests(&self, path: &Path) -> Result<Sums, Stop> {
+        let mut requests = self.known(FileRequests::open(path, &self.options, FILE_RECORDS)?)?;
         let mut sums = Sums::default();
         let shown: Arc<str> = path.to_string_lossy().into();
         while let Some(request) = requests.next_request()? {
@@ -244,11 +288,17 @@ impl WatchedFolder {
                 false => sums.add(self.put(request, &shown)?),
             }
         }
-        if self.is_still(path, stamp) {
-            return Ok(sums);
+        Ok(sums)
+    }
+
+    /// A file, divided as it was when the requests of it that the log has were made.
+    fn known(&self, mut requests: FileRequests) -> Result<FileRequests, Stop> {
+        let prefix = requests.key_prefix();
+        let known = self.ingest.known_requests(self.source.name(), &prefix);
+        for known in self.runtime.block_on(known).map_err(|_| Stop::Closing)? {
+            requests.know(&known.key, known.n_records());
         }
-        let problem = "it was changed while it was read: the events read so far are in the log; move complete files here, by `mv`";
-        Err(Stop::Rejected(problem.to_owned()))
+        Ok(requests)
     }
 
     /// Appends a request to the log, however long that takes.
@@ -321,12 +371,20 @@ impl Sums {
     }
 }
 
-fn stamp_of(metadata: &std::fs::Metadata) -> std::io::Result<Stamp> {
-    Ok((metadata.len(), metadata.modified()?))
+/// What a watched folder keeps from one scan to the next.
+#[derive(Debug, Default)]
+struct State {
+    /// Files that only have to be moved.
+    done: BTreeMap<PathBuf, (Stamp, &'static str)>,
+    /// What is left alone.
+    left: BTreeSet<PathBuf>,
+    /// Files that were open for writing.
+    written: BTreeSet<FileId>,
+    moved: MovedFiles,
 }
 
-/// Moves a file into a folder, under a name that is free there.
-fn move_below(path: &Path, folder: &Path) -> std::io::Result<()> {
+/// Moves a file into a folder, under a name that is free there. Returns where it is then.
+fn move_below(path: &Path, folder: &Path) -> std::io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut target = folder.join(&name);
     let mut number = 1;
@@ -334,5 +392,6 @@ fn move_below(path: &Path, folder: &Path) -> std::io::Result<()> {
         target = folder.join(format!("{number}-{name}"));
         number += 1;
     }
-    std::fs::rename(path, target)
+    std::fs::rename(path, &target)?;
+    Ok(target)
 }

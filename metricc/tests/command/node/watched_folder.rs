@@ -1,5 +1,6 @@
 //! A watched folder, as a source of events.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -184,4 +185,72 @@ fn a_file_that_comes_again_with_more_lines_adds_those() {
     let (_, _, said) = node.run(&["ingest", "--source", "events", path.to_str().expect("a path")]);
     assert!(said.starts_with("events: 1 event; 5 records were in the log already (2 requests)"), "{said}");
     assert_eq!(node.rows("total").0[0]["value"], json!(15));
+}
+
+fn append(path: &Path, text: &str) -> std::fs::File {
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).expect("a file");
+    file.write_all(text.as_bytes()).expect("written");
+    file
+}
+
+fn seen(node: &Node) -> serde_json::Value {
+    node.rows("seen").0[0]["value"].clone()
+}
+
+#[test]
+fn a_file_that_a_process_writes_to_is_ingested_when_it_is_closed() {
+    let home = Home::new(PACKAGE, config());
+    let node = home.ready();
+    let inbox = home.path().join("inbox");
+    let writer = append(&inbox.join("a.ndjson"), &lines(0, 3));
+    // A writer may pause for longer than a file has to be still.
+    std::thread::sleep(Duration::from_millis(1600));
+    assert_eq!(names(&inbox), ["a.ndjson"], "it is open");
+    drop(append(&inbox.join("a.ndjson"), &lines(3, 4)));
+    drop(writer);
+    until_done(&home, &node, 1);
+    assert_eq!((seen(&node), names(&inbox.join("done"))), (json!(7), vec!["a.ndjson".to_owned()]));
+}
+
+#[test]
+fn what_is_added_to_a_file_after_it_was_moved_is_ingested() {
+    let home = Home::new(PACKAGE, config());
+    let node = home.ready();
+    let done = home.path().join("inbox/done");
+    put(&home, "a.ndjson", &lines(0, 3));
+    until_done(&home, &node, 1);
+    drop(append(&done.join("a.ndjson"), &lines(3, 4)));
+    node.until(|node| seen(node) == json!(7));
+    // Another file of that name was moved to a name of its own.
+    put(&home, "a.ndjson", &lines(100, 2));
+    node.until(|node| seen(node) == json!(9));
+    node.until(|_| names(&done) == ["1-a.ndjson", "a.ndjson"]);
+    assert_eq!(node.stop(), Some(0));
+    drop(append(&done.join("a.ndjson"), &lines(7, 1)));
+    drop(append(&done.join("1-a.ndjson"), &lines(102, 1)));
+    // Nobody has sent this one.
+    std::fs::write(done.join("copied.ndjson"), lines(0, 5)).expect("a file");
+    let node = home.ready();
+    node.until(|node| seen(node) == json!(11));
+    node.until(|_| names(&home.path().join("inbox")).is_empty() && names(&done).len() == 3);
+    assert_eq!(node.stop(), Some(0));
+    assert_eq!(seen(&home.ready()), json!(11), "and nothing twice");
+}
+
+#[test]
+fn a_last_line_without_an_end_is_waited_for() {
+    let home = Home::new(PACKAGE, config());
+    let node = home.ready();
+    let text = lines(0, 3);
+    let (first, rest) = text.split_at(text.len() - 4);
+    put(&home, "a.ndjson", first);
+    std::thread::sleep(Duration::from_millis(1600));
+    drop(append(&home.path().join("inbox/a.ndjson"), rest));
+    until_done(&home, &node, 1);
+    assert_eq!(seen(&node), json!(3));
+    assert_eq!(node.source()["since_start"]["quarantined"], json!(0));
+    // Without the rest it is taken as it is.
+    put(&home, "b.csv", "at,n\n2026-04-25T10:00:00Z,1");
+    until_done(&home, &node, 2);
+    assert_eq!(seen(&node), json!(4));
 }
