@@ -7,6 +7,7 @@ mod disk_full;
 mod folder_at_risk;
 mod formats;
 mod ingest;
+mod kill_loop;
 mod kills;
 mod past_frontiers;
 mod ranges;
