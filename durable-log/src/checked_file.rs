@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn f36_reads_are_those_of_the_file_and_damage_is_found_before_and_while_it_is_open() {
-        let bytes: Vec<u8> = (0..BLOCK as u32 * 2 + 77).map(|n| (n.wrapping_mul(2_654_435_761) >> 9) as u8).collect();
+        let bytes: Vec<u8> =
+            (0..BLOCK as u32 * 2 + 77).map(|n| (n.wrapping_mul(2_654_435_761) >> 9) as u8).collect();
         let disk = SimDisk::default();
         disk.put("file", &bytes);
         let open = |disk: &SimDisk| {

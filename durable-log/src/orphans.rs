@@ -79,10 +79,7 @@ fn unknown_files(
     source: &SourceState,
 ) -> Result<Vec<String>, DurableError> {
     let flushed = source.partitions.iter().flat_map(|partition| &partition.flushed);
-    let known: HashSet<&str> = flushed
-        .flat_map(FlushedEntry::files)
-        .map(|file| file.path.as_str())
-        .collect();
+    let known: HashSet<&str> = flushed.flat_map(FlushedEntry::files).map(|file| file.path.as_str()).collect();
     let names = disk.names(folder).map_err(DurableError::io("reading the folder", disk.shown(folder)))?;
     Ok(names.into_iter().filter(|name| !known.contains(format!("{folder}/{name}").as_str())).collect())
 }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
+    Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    UInt64Array,
 };
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType, UInt64Type};
 use metricc_log::{LogError, OpenFile};
@@ -125,7 +126,8 @@ pub(crate) fn duplicate_keys(file: &Arc<CheckedFile>) -> Result<Vec<(u64, Duplic
     let mut keys = Vec::new();
     for batch in read(file, &["offset", "key_hash", "time"])? {
         let batch = batch?;
-        let hashes = batch.column_by_name("key_hash").and_then(|column| column.as_primitive_opt::<UInt64Type>());
+        let hashes =
+            batch.column_by_name("key_hash").and_then(|column| column.as_primitive_opt::<UInt64Type>());
         let times = batch.column_by_name("time");
         let times = times.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
         let (Some(hashes), Some(times)) = (hashes, times) else { return Ok(Vec::new()) };

@@ -22,9 +22,9 @@ use crate::error::DurableError;
 use crate::journal::Location;
 use crate::orphans;
 use crate::recent_rows::FrameRows;
+use crate::rejected;
 use crate::request_ends::RequestEnds;
 use crate::verdicts::WindowSince;
-use crate::rejected;
 
 /// The state after the frames seen so far.
 #[derive(Debug, Default)]
@@ -154,7 +154,8 @@ impl Replay {
         let empty = || vec![Chunks::default(); partitions.len()];
         self.chunks.entry(entry.name.clone()).or_insert_with(empty);
         let (identity, windows) = (None, Vec::new());
-        let new = || SourceState { window: entry.window, fields: BTreeMap::new(), identity, windows, partitions };
+        let new =
+            || SourceState { window: entry.window, fields: BTreeMap::new(), identity, windows, partitions };
         let source = self.state.sources.entry(entry.name).or_insert_with(new);
         source.window = entry.window;
         source.fields.extend(entry.fields);

@@ -218,7 +218,10 @@ mod tests {
         for ends in [vec![], vec![end(1, 1)], vec![end(127, 128), end(300, 70_000), end(1 << 40, u64::MAX)]] {
             let bytes = to_bytes(&ends);
             assert_eq!(from_bytes(&bytes).as_deref(), Some(&ends[..]));
-            assert!((1..bytes.len()).all(|cut| from_bytes(&bytes[..cut]).is_none_or(|cut| cut.len() < ends.len())));
+            assert!(
+                (1..bytes.len())
+                    .all(|cut| from_bytes(&bytes[..cut]).is_none_or(|cut| cut.len() < ends.len()))
+            );
         }
         assert!(from_bytes(&[0xff; 11]).is_none());
     }

@@ -110,7 +110,8 @@ impl LogSnapshot {
     /// # Errors
     /// [`DurableError`] if the ends of requests could not be read.
     pub fn ends_around(&self, source: &str, at: &Frontier) -> Result<(Frontier, Frontier), DurableError> {
-        let chunks: Vec<&Chunks> = self.partitions(source).iter().map(|partition| &partition.chunks).collect();
+        let chunks: Vec<&Chunks> =
+            self.partitions(source).iter().map(|partition| &partition.chunks).collect();
         let found = request_ends::around(&chunks, at)?;
         Ok(found.unwrap_or_else(|| (at.clone(), at.clone())))
     }

@@ -93,7 +93,8 @@ impl LogSnapshot {
         }
         let log = self.log(source, &Frontier(vec![0; known.partitions.len()]))?;
         let mut comparison = Comparison::default();
-        for ((partition, PartitionSnapshot { chunks, .. }), &to) in (0u32..).zip(&known.partitions).zip(&to.0) {
+        for ((partition, PartitionSnapshot { chunks, .. }), &to) in (0u32..).zip(&known.partitions).zip(&to.0)
+        {
             let mut derivation = Derivation::new(decoder, partition, &known.windows);
             let mut chunks = chunks.iter().take_while(|chunk| chunk.range.from < to).peekable();
             while let Some(first) = chunks.next() {
@@ -176,9 +177,8 @@ struct Derivation<'a> {
 
 impl<'a> Derivation<'a> {
     fn new(decoder: &'a RecordDecoder, partition: u32, windows: &[WindowSince]) -> Self {
-        let since = |since: &WindowSince| {
-            (since.from.get(partition as usize).copied().unwrap_or(0), since.window)
-        };
+        let since =
+            |since: &WindowSince| (since.from.get(partition as usize).copied().unwrap_or(0), since.window);
         let windows = windows.iter().map(since).collect();
         Derivation { decoder, partition, windows, newest: i64::MIN, identities: HashMap::new() }
     }
@@ -287,7 +287,13 @@ mod tests {
     fn source(identity: &[usize]) -> Arc<Source> {
         let field = |name: &str, kind| Field::new(name, Type::of(kind));
         let fields = vec![field("at", Kind::Timestamp), field("id", Kind::Int), field("k", Kind::Int)];
-        Arc::new(Source { name: "s".into(), doc: String::new(), fields, time: 0, identity: identity.to_vec() })
+        Arc::new(Source {
+            name: "s".into(),
+            doc: String::new(),
+            fields,
+            time: 0,
+            identity: identity.to_vec(),
+        })
     }
 
     fn open(disk: &SimDisk, positions: u64) -> DurableLog {

@@ -110,10 +110,17 @@ pub(crate) fn served(source: &NodeSource, options: &EngineOptions) -> Result<Vec
 /// Derives the verdicts about duplicates again, and compares them with those in the log. `None` for a source
 /// without an identity and without duplicates.
 fn verdicts(source: &NodeSource, frontier: &Frontier) -> Result<Option<AuditLine>, AuditError> {
-    let Some(verdicts) = source.log.snapshot().derive_verdicts(source.name(), frontier)? else { return Ok(None) };
+    let Some(verdicts) = source.log.snapshot().derive_verdicts(source.name(), frontier)? else {
+        return Ok(None);
+    };
     let (n_unknown, first) = (verdicts.n_unknown, verdicts.first_difference);
     if n_unknown > 0 || first.is_some() {
-        tracing::warn!(source = source.name(), n_unknown, ?first, "verdicts about duplicates that are not derived, or differ");
+        tracing::warn!(
+            source = source.name(),
+            n_unknown,
+            ?first,
+            "verdicts about duplicates that are not derived, or differ"
+        );
     }
     Ok(Some(AuditLine {
         audited: Audited::Verdicts,

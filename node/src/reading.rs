@@ -151,14 +151,17 @@ impl NodeServing {
             let problem = "offsets: it takes one for each partition of the metric's sources";
             ServingError::Request(format!("`at` has {} {problem}", at.len()))
         };
+        let n_partitions = |source: &Arc<NodeSource>| source.end().0.len();
+        if self.sources_of(query).map(n_partitions).sum::<usize>() != at.len() {
+            return Err(wrong_length());
+        }
         let (mut past, mut rest) = (Published::default(), at);
         for source in self.sources_of(query) {
-            let n_partitions = source.end().0.len();
-            let (of_source, others) = rest.split_at_checked(n_partitions).ok_or_else(wrong_length)?;
+            let (of_source, others) = rest.split_at(n_partitions(source));
             rest = others;
             past.extend(published_at(source, &Frontier(of_source.to_vec()))?);
         }
-        if rest.is_empty() { Ok(past) } else { Err(wrong_length()) }
+        Ok(past)
     }
 }
 
@@ -208,7 +211,8 @@ fn between_requests(source: &NodeSource, at: &Frontier) -> Result<(), ServingErr
         return Ok(());
     }
     let name = source.name();
-    let problem = format!("in the middle of a request of source `{name}`: its events are in an answer all together");
+    let problem =
+        format!("in the middle of a request of source `{name}`: its events are in an answer all together");
     let nearest = format!("the nearest frontiers are {before} before it and {after} after it");
     Err(ServingError::Request(format!("`at` is {at}, {problem}; {nearest}")))
 }

@@ -132,13 +132,17 @@ fn f35_a_key_that_was_added_moved_or_dropped_is_refused_while_the_log_has_events
         std::fs::write(home.path().join("events.metric"), package).expect("the package");
         let (output, said) = serve(&home);
         assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(&format!("its `key` {change}")) && said.contains("declare another source"), "{said}");
+        assert!(
+            said.contains(&format!("its `key` {change}")) && said.contains("declare another source"),
+            "{said}"
+        );
     }
     std::fs::write(home.path().join("events.metric"), PACKAGE).expect("the package");
     assert_eq!(home.ready().rows("total").0[0]["value"], 10);
     // Without events there is nothing that a key has decided.
     let home = Home::new(PACKAGE, CONFIG);
     assert_eq!(home.ready().stop(), Some(0));
-    std::fs::write(home.path().join("events.metric"), PACKAGE.replace("n: int", "n: int key")).expect("the package");
+    std::fs::write(home.path().join("events.metric"), PACKAGE.replace("n: int", "n: int key"))
+        .expect("the package");
     home.ready().post("r0", &body(0, 1)).expect("an answer");
 }
