@@ -10,7 +10,7 @@ use metricc_ir::explain::Node;
 use metricc_ir::spelling;
 
 use crate::segment::columns;
-use crate::{MetricPlan, SourcePlan, Spread, StateLayout};
+use crate::{Member, MetricPlan, SourcePlan, Spread, StateLayout};
 
 /// The monoids of a metric's state, their laws and their size.
 pub fn algebra(plan: &MetricPlan) -> Node {
@@ -50,19 +50,38 @@ pub fn segment(source: &SourcePlan, plan: &MetricPlan, operators: Node) -> Node 
     let states = grouping.states.iter().enumerate();
     let states: Vec<String> =
         states.map(|(index, state)| format!("{}: {}", columns::state(index), state.monoid.name())).collect();
+    let grouped = rows_of(source, plan);
     let table = Node::new("merge and sort")
-        .with("by", group_text(&plan.metric))
+        .with("by", group_text(&grouped.metric))
         .with("states", format!("[{}]", states.join("; ")));
+    let names = format!("[{}]", grouping.form.place);
     let node = Node::new("segment").with("metric", &plan.metric.name);
-    match grouping.member(plan).filter(|_| grouping.members.len() > 1) {
-        None => node.child(table.child(operators)),
-        Some(member) => {
-            let own =
-                member.columns.iter().filter_map(|column| column.checked_sub(plan.form.n_group_columns));
-            let own: Vec<String> = own.map(columns::state).collect();
-            node.with("states", format!("[{}]", own.join(", ")))
-                .child(table.with("metrics", format!("[{}]", grouping.form.place)).child(operators))
+    let own = |member: &Member| {
+        let own = member.columns.iter().filter_map(|column| column.checked_sub(plan.form.n_group_columns));
+        format!("[{}]", own.map(columns::state).collect::<Vec<_>>().join(", "))
+    };
+    match (grouping.member(plan), grouping.coarser_of(plan)) {
+        (Some(_), _) if grouping.members.len() == 1 => node.child(table.child(operators)),
+        (Some(member), _) => {
+            node.with("states", own(member)).child(table.with("metrics", names).child(operators))
         }
+        (None, _) => {
+            let rolled_up = Node::new("roll up").with("by", group_text(&plan.metric));
+            node.child(rolled_up.child(table.with("metrics", names).child(operators)))
+        }
+    }
+}
+
+/// The metric whose rows and windows the operators of a metric's grouping have: itself, unless its windows are
+/// made of finer ones.
+///
+/// # Panics
+/// If the metric is not of the source plan.
+pub fn rows_of<'a>(source: &'a SourcePlan, plan: &'a MetricPlan) -> &'a MetricPlan {
+    let grouping = source.grouping_of(plan);
+    match grouping.member(plan) {
+        Some(_) => plan,
+        None => &grouping.members[0].metric,
     }
 }
 

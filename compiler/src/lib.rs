@@ -30,7 +30,7 @@ pub use derived::DerivedPlan;
 pub use error::CompileError;
 pub use evaluation::{Engine, EngineOptions, EvaluateError, Evaluation};
 pub use group_keys::{GroupRows, PackedGroup};
-pub use grouping::{Grouping, Member, StateColumn, StateLayout};
+pub use grouping::{CoarserTable, Grouping, Member, StateColumn, StateLayout};
 pub use hash::{MetricHash, StateHash};
 pub use plan::{MetricPlan, PlannedAggregate, Spread};
 pub use prepare::Prepare;

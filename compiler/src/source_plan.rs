@@ -68,7 +68,10 @@ impl SourcePlan {
     /// # Panics
     /// If the metric is not of this plan.
     pub fn grouping_of(&self, metric: &MetricPlan) -> &Arc<Grouping> {
-        let found = self.groupings.iter().find(|grouping| grouping.member(metric).is_some());
+        let found = self
+            .groupings
+            .iter()
+            .find(|grouping| grouping.member(metric).is_some() || grouping.coarser_of(metric).is_some());
         found.expect("every metric of a source plan is a member of a grouping")
     }
 

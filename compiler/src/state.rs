@@ -54,9 +54,14 @@ impl State<'_> {
     }
 }
 
+/// Index of a state among the distinct ones, if it is one of them.
+pub(crate) fn position_of(states: &[State<'_>], state: &State<'_>) -> Option<usize> {
+    states.iter().position(|known| known.is_same(state))
+}
+
 /// Index of a state among the distinct ones; a new state is added.
 pub(crate) fn index_of<'a>(states: &mut Vec<State<'a>>, state: State<'a>) -> usize {
-    states.iter().position(|known| known.is_same(&state)).unwrap_or_else(|| {
+    position_of(states, &state).unwrap_or_else(|| {
         states.push(state);
         states.len() - 1
     })

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use metricc_algebra::Monoid;
@@ -88,6 +88,26 @@ impl StateForm {
             });
         }
         RecordBatch::try_new(self.schema.clone(), columns).map_err(|error| self.failed(error))
+    }
+
+    /// The canonical table of states by other groups: the group columns of this form, and the states of each
+    /// row. Rows without any are one group, which has a constant column.
+    ///
+    /// # Errors
+    /// If the columns are not of this form, or a state is malformed.
+    pub fn regrouped(
+        &self,
+        mut groups: Vec<ArrayRef>,
+        states: impl IntoIterator<Item = ArrayRef>,
+    ) -> Result<RecordBatch, CompileError> {
+        let states: Vec<ArrayRef> = states.into_iter().collect();
+        if groups.is_empty() {
+            let n_rows = states.first().map_or(0, |column| column.len());
+            groups.push(Arc::new(BooleanArray::from(vec![false; n_rows])));
+        }
+        groups.extend(states);
+        let moved = RecordBatch::try_new(self.schema.clone(), groups).map_err(|error| self.failed(error))?;
+        self.collect(&[moved])
     }
 
     /// Checks that a table is canonical: of this schema, one row per group, sorted by the group columns.

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::calendar::MICROS_PER_DAY;
+
 /// An IANA time zone by its name in the bundled database; checked to exist.
 pub type Zone = String;
 
@@ -89,5 +91,52 @@ impl Window {
     /// Whether both have the same windows.
     pub fn is_cut_as(&self, other: &Window) -> bool {
         self.cut() == other.cut()
+    }
+
+    /// The windows by which states are kept: those of the cut, or the panes of sliding windows.
+    pub fn kept(&self) -> Window {
+        match self.cut() {
+            Window::Sliding { step, .. } => Window::Tumbling(step),
+            cut => cut,
+        }
+    }
+
+    /// About how long the windows are by which states are kept, µs: that of the fewest windows is the longest.
+    pub fn typical_length(&self) -> i64 {
+        match self.kept() {
+            Window::Calendar(CalendarUnit::Day, _) => MICROS_PER_DAY,
+            Window::Calendar(CalendarUnit::Week, _) => 7 * MICROS_PER_DAY,
+            Window::Calendar(CalendarUnit::Month, _) => 30 * MICROS_PER_DAY,
+            Window::Calendar(CalendarUnit::Quarter, _) => 91 * MICROS_PER_DAY,
+            Window::Calendar(CalendarUnit::Year, _) => 365 * MICROS_PER_DAY,
+            Window::Tumbling(width) => width,
+            Window::Sliding { step, .. } => step,
+            Window::AllTime | Window::Session { .. } => i64::MAX,
+        }
+    }
+
+    /// Whether each window by which states are kept consists of whole ones of another metric, at any time
+    /// and whatever the events are. False for the same windows.
+    pub fn consists_of(&self, finer: &Window) -> bool {
+        use CalendarUnit::{Day, Month, Quarter, Year};
+        match (self.kept(), finer.kept()) {
+            (Window::AllTime, finer) => finer.has_start(),
+            (Window::Tumbling(width), Window::Tumbling(finer)) => {
+                finer > 0 && width > finer && width % finer == 0
+            }
+            (Window::Calendar(_, calendar), Window::Tumbling(finer)) => {
+                finer > 0 && calendar.zone == Calendar::default().zone && MICROS_PER_DAY % finer == 0
+            }
+            (Window::Calendar(unit, calendar), Window::Calendar(finer, of_finer)) => {
+                let divides = match finer {
+                    Day => unit != Day,
+                    Month => matches!(unit, Quarter | Year),
+                    Quarter => unit == Year,
+                    _ => false,
+                };
+                divides && calendar.zone == of_finer.zone
+            }
+            _ => false,
+        }
     }
 }

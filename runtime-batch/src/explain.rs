@@ -26,7 +26,8 @@ pub fn explain(source: &SourcePlan, metric: &MetricPlan, n_splits: usize) -> Res
 fn node(operator: &Arc<dyn ExecutionPlan>, source: &SourcePlan, metric: &MetricPlan) -> Node {
     let inputs = operator.children();
     if inputs.is_empty() {
-        return explain::prepare(operator.name(), &metric.metric).child(explain::scan(source));
+        let rows = explain::rows_of(source, metric);
+        return explain::prepare(operator.name(), &rows.metric).child(explain::scan(source));
     }
     let text = displayable(operator.as_ref()).one_line().to_string();
     let properties = text.trim_end().split_once(": ").map_or("", |(_, properties)| properties);

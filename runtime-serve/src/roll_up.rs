@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use metricc_compiler::scalar::WindowRule;
 use metricc_compiler::{CompileError, MetricPlan, StateForm};
@@ -68,22 +68,15 @@ pub(crate) fn by_window(
     regrouped(plan, Metric { window: window.clone(), ..metric.clone() }, columns, states)
 }
 
-/// The states of rows by other group columns. Rows without any are one group, which has a constant column.
+/// The states of rows by other group columns.
 fn regrouped(
     plan: &MetricPlan,
     metric: Metric,
-    mut columns: Vec<ArrayRef>,
+    columns: Vec<ArrayRef>,
     states: &[ArrayRef],
 ) -> Result<Grouped<'static>, ServeError> {
     let form = plan.form_of(&metric)?;
-    if columns.is_empty() {
-        let n_rows = states.first().map_or(0, |column| column.len());
-        columns.push(Arc::new(BooleanArray::from(vec![false; n_rows])));
-    }
-    columns.extend(states.iter().cloned());
-    let moved = RecordBatch::try_new(form.schema.clone(), columns)
-        .map_err(|error| CompileError::engine(&metric.name, error))?;
-    let states = form.collect(&[moved])?;
+    let states = form.regrouped(columns, states.iter().cloned())?;
     Ok(Grouped { metric: Arc::new(metric), form: Form::Other(Box::new(form)), states })
 }
 

@@ -26,11 +26,12 @@ const DEPTH: usize = 2;
 /// If the metric is not of the source plan.
 pub fn explain(source: &SourcePlan, metric: &MetricPlan) -> Result<Node, CompileError> {
     let grouping = source.grouping_of(metric).clone();
+    let rows = explain::rows_of(source, metric);
     let combine = combine_name(&grouping);
     let (operators, types) = timely::execute_directly(move |worker| operators(worker, &grouping))?;
     // A grouping's operators are a chain, built from the input on.
     let feeds = |input: Node, operator: OperatesEvent| match operator.name == combine {
-        true => explain::prepare(&operator.name, &metric.metric).child(input),
+        true => explain::prepare(&operator.name, &rows.metric).child(input),
         false => Node::new(operator.name).child(input),
     };
     let chain = operators.into_iter().fold(explain::scan(source), feeds);

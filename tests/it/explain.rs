@@ -109,15 +109,22 @@ metric c = count() where x > 5 { from events  where x > 0  by kind  every 1h }";
     let package = crate::layers::package(text);
     let source = SourcePlan::new(&package.metrics(&[]).expect("metrics"), &Imports::new()).expect("a plan");
     let together: Vec<&str> = source.groupings.iter().map(|grouping| grouping.form.place.as_str()).collect();
-    assert_eq!(together, ["a, b, c", "other_filter", "other_window", "other_rows"]);
+    assert_eq!(together, ["a, b, c", "other_filter", "other_rows"]);
+    let coarser: Vec<&str> = source.groupings[0].coarser[0]
+        .members
+        .iter()
+        .map(|member| member.metric.metric.name.as_str())
+        .collect();
+    assert_eq!(coarser, ["other_window"]);
     let columns: Vec<&[usize]> =
         source.groupings[0].members.iter().map(|member| member.columns.as_slice()).collect();
     // Window, key, rows; then the sum that two metrics share, the maximum, and the count with a filter.
     assert_eq!(columns, [&[0, 1, 2, 3][..], &[0, 1, 2, 3, 4], &[0, 1, 2, 5]]);
     insta::assert_snapshot!(format!(
-        "{}\n{}",
+        "{}\n{}\n{}",
         batch(&source, &source.metrics[1]).to_text(),
-        stream(&source, &source.metrics[1]).to_text()
+        stream(&source, &source.metrics[1]).to_text(),
+        batch(&source, &source.metrics[3]).to_text()
     ));
 }
 

@@ -4,6 +4,7 @@
 
 mod aggregates;
 mod cases;
+mod coarser;
 mod conformance;
 mod conformance_index;
 mod derived;
