@@ -31,6 +31,17 @@ pub enum ServingError {
         /// Hash that the caller was generated for.
         wanted: String,
     },
+    /// The positions that the caller names are of a log that has lost events since.
+    #[error(
+        "the frontier is of epoch `{wanted}` of the log, which is in epoch `{epoch}` now: it has lost events, and gives \
+         their offsets out again; read the newest answer, and send what it does not have"
+    )]
+    OtherEpoch {
+        /// The epoch of the log.
+        epoch: String,
+        /// The epoch that is asked for.
+        wanted: String,
+    },
     /// The request is not valid.
     #[error("{0}")]
     Request(String),
@@ -107,6 +118,9 @@ pub struct ErrorBody {
 pub struct ErrorFields {
     /// A stable name of the kind of error.
     pub code: String,
+    /// `other_epoch`: the epoch of the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<String>,
     /// `behind`: the frontier of the answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frontier: Option<Vec<u64>>,
@@ -127,13 +141,14 @@ pub struct ErrorFields {
     /// `other_definition`: hash of the metric that is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub served: Option<String>,
-    /// `other_definition`: hash that the caller was generated for.
+    /// `other_definition`: hash that the caller was generated for; `other_epoch`: the epoch that is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wanted: Option<String>,
 }
 
 const UNKNOWN_METRIC: &str = "unknown_metric";
 const OTHER_DEFINITION: &str = "other_definition";
+const OTHER_EPOCH: &str = "other_epoch";
 const REQUEST: &str = "request";
 const NOT_READY: &str = "starting";
 const BEHIND: &str = "behind";
@@ -146,6 +161,7 @@ impl ServingError {
         match self {
             ServingError::UnknownMetric { .. } => (404, UNKNOWN_METRIC),
             ServingError::OtherDefinition { .. } => (409, OTHER_DEFINITION),
+            ServingError::OtherEpoch { .. } => (409, OTHER_EPOCH),
             ServingError::Request(_) => (400, REQUEST),
             ServingError::NotReady { .. } => (503, NOT_READY),
             ServingError::Behind { .. } => (503, BEHIND),
@@ -168,6 +184,9 @@ impl ServingError {
                 wanted: Some(wanted.clone()),
                 ..fields
             },
+            ServingError::OtherEpoch { epoch, wanted } => {
+                ErrorFields { epoch: Some(epoch.clone()), wanted: Some(wanted.clone()), ..fields }
+            }
             ServingError::NotReady { origin } => ErrorFields { origin: Some(origin.clone()), ..fields },
             ServingError::Behind { wanted, frontier } => {
                 ErrorFields { min_frontier: Some(wanted.clone()), frontier: Some(frontier.clone()), ..fields }
@@ -181,14 +200,28 @@ impl ServingError {
 impl From<ErrorBody> for ServingError {
     /// The error of a response; one with a code that is not of reads is [`ServingError::Failed`].
     fn from(body: ErrorBody) -> Self {
-        let ErrorFields { code, frontier, known, message, metric, min_frontier, origin, served, wanted } =
-            body.error;
+        let ErrorFields {
+            code,
+            epoch,
+            frontier,
+            known,
+            message,
+            metric,
+            min_frontier,
+            origin,
+            served,
+            wanted,
+        } = body.error;
         let metric = metric.unwrap_or_default();
         match code.as_str() {
             UNKNOWN_METRIC => ServingError::UnknownMetric { name: metric, known: known.unwrap_or_default() },
             OTHER_DEFINITION => ServingError::OtherDefinition {
                 metric,
                 served: served.unwrap_or_default(),
+                wanted: wanted.unwrap_or_default(),
+            },
+            OTHER_EPOCH => ServingError::OtherEpoch {
+                epoch: epoch.unwrap_or_default(),
                 wanted: wanted.unwrap_or_default(),
             },
             REQUEST => ServingError::Request(message),
@@ -216,6 +249,7 @@ mod tests {
                 served: "1f".to_owned(),
                 wanted: "2e".to_owned(),
             },
+            ServingError::OtherEpoch { epoch: "a".to_owned(), wanted: "b".to_owned() },
             ServingError::Request("`from=x` is not an instant".to_owned()),
             ServingError::NotReady { origin: "payments".to_owned() },
             ServingError::Behind { wanted: vec![3, 4], frontier: vec![3, 2] },

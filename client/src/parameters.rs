@@ -7,6 +7,7 @@
 //! | `grain=WINDOW` | as in the language: `6h`, `day in Europe/London`, `week in us_east`, `all` |
 //! | `latest=true`, `receipt=true` | `true`, `false`; without a value it is `true` |
 //! | `at=120,7`, `min_frontier=120,7` | one offset per partition |
+//! | `epoch=EPOCH` | the epoch that these are of |
 //! | `hash=HASH` | of one metric |
 //! | `metric=NAME`, `metric=NAME@HASH` | of several metrics: one for each |
 //! | `format=csv` | [`Format`], of one metric |
@@ -141,6 +142,7 @@ impl ReadRequest {
             "receipt" => self.receipt = boolean(name, text)?,
             "at" => self.at = Some(frontier(name, text)?),
             "min_frontier" => self.min_frontier = Some(frontier(name, text)?),
+            "epoch" => self.epoch = Some(text.to_owned()),
             _ => match name.strip_prefix("key.") {
                 Some(key) => {
                     self.keys.insert(key.to_owned(), key_value(text));
@@ -188,6 +190,7 @@ impl ReadRequest {
         add("grain", self.grain.clone());
         add("at", self.at.as_deref().map(offsets));
         add("min_frontier", self.min_frontier.as_deref().map(offsets));
+        add("epoch", self.epoch.clone());
         add("latest", self.latest.then(|| "true".to_owned()));
         add("receipt", self.receipt.then(|| "true".to_owned()));
         parameters
@@ -270,8 +273,9 @@ mod tests {
             at in proptest::option::of(prop::collection::vec(any::<u64>(), 1..4)),
             min_frontier in proptest::option::of(prop::collection::vec(any::<u64>(), 1..4)),
             (latest, receipt) in any::<(bool, bool)>(),
+            epoch in proptest::option::of("[0-9a-f]{1,8}"),
         ) -> ReadRequest {
-            ReadRequest { metric, hash, keys, from, to, grain, latest, at, min_frontier, receipt }
+            ReadRequest { metric, hash, keys, from, to, grain, latest, at, min_frontier, epoch, receipt }
         }
     }
 

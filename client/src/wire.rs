@@ -93,6 +93,12 @@ pub static PARAMETERS: &[ParameterSpec] = &[
         "wait until the answer covers this frontier, such as the end of the positions of a receipt",
     ),
     parameter(
+        "epoch",
+        ParameterValue::Text,
+        ParameterOf::Any,
+        "the epoch of the log that `at` and `min_frontier` are of, from the answer that named them",
+    ),
+    parameter(
         "receipt",
         ParameterValue::Bool,
         ParameterOf::Any,
@@ -195,8 +201,8 @@ pub static RESPONSES: &[ErrorResponse] = &[
     ErrorResponse { status: 408, codes: &["late"], doc: "the body did not arrive in time", of: INGEST },
     ErrorResponse {
         status: 409,
-        codes: &["other_definition"],
-        doc: "the node serves another definition of the metric",
+        codes: &["other_definition", "other_epoch"],
+        doc: "the node serves another definition of the metric, or its log has lost events since the epoch that is named",
         of: READ,
     },
     ErrorResponse {
@@ -260,13 +266,18 @@ pub enum ErrorField {
 pub static ERROR_FIELDS: &[(&str, ErrorField, &str)] = &[
     ("code", ErrorField::Text, "a stable name of the kind of error"),
     ("message", ErrorField::Text, "what is wrong, for people"),
+    ("epoch", ErrorField::Text, "`other_epoch`: the epoch of the log"),
     ("frontier", ErrorField::Frontier, "`behind`: the frontier of the answers"),
     ("known", ErrorField::Texts, "`unknown_metric`: the metrics that are served"),
     ("metric", ErrorField::Text, "the metric that the error is about"),
     ("min_frontier", ErrorField::Frontier, "`behind`: the frontier that was asked for"),
     ("origin", ErrorField::Text, "`starting`: the source that is not served yet"),
     ("served", ErrorField::Text, "`other_definition`: hash of the metric that is served"),
-    ("wanted", ErrorField::Text, "`other_definition`: hash that the caller was made for"),
+    (
+        "wanted",
+        ErrorField::Text,
+        "`other_definition`: hash that the caller was made for; `other_epoch`: the epoch that is asked for",
+    ),
 ];
 
 #[cfg(test)]
@@ -300,6 +311,7 @@ mod tests {
             latest: true,
             at: Some(vec![1]),
             min_frontier: Some(vec![1]),
+            epoch: Some("e".to_owned()),
             receipt: true,
             hash: Some("1f".to_owned()),
             ..ReadRequest::default()
@@ -318,6 +330,7 @@ mod tests {
                 served: String::new(),
                 wanted: String::new(),
             },
+            ServingError::OtherEpoch { epoch: String::new(), wanted: String::new() },
             ServingError::Request(String::new()),
             ServingError::NotReady { origin: String::new() },
             ServingError::Behind { wanted: Vec::new(), frontier: Vec::new() },
@@ -335,6 +348,7 @@ mod tests {
         let fields = ErrorFields {
             code: String::new(),
             message: String::new(),
+            epoch: Some(String::new()),
             frontier: Some(Vec::new()),
             known: Some(Vec::new()),
             metric: text(),

@@ -162,6 +162,9 @@ pub(crate) struct Epoch {
     pub(crate) id: String,
     /// The end of each source when it began.
     pub(crate) from: BTreeMap<String, Vec<u64>>,
+    /// Whether it began without events that the log had lost: their offsets are given out again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_after_loss: bool,
 }
 
 /// The state of a log, without rows that are not flushed.

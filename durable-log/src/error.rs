@@ -133,8 +133,8 @@ impl DurableError {
                 "events that were acknowledged are missing on this disk: restore the file from a backup".into()
             }
             DurableError::Declaration { .. } => {
-                "fields may be added if they are optional or have a default, and be removed; for anything else \
-                 declare another source"
+                "put it back, or declare another source and send the events to it; fields may be added if they are \
+                 optional or have a default, and be removed"
                     .into()
             }
             DurableError::JournalMissing { .. } => {

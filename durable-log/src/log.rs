@@ -120,7 +120,8 @@ impl DurableLog {
         sources.iter().try_for_each(|source| log.open_source(source))?;
         let snapshot = log.snapshot();
         let from = log.replay.chunks.keys().map(|name| (name.clone(), snapshot.end(name).0)).collect();
-        log.pending.push(Entry::Epoch(Epoch { id: format!("{epoch:032x}"), from }));
+        let is_after_loss = false;
+        log.pending.push(Entry::Epoch(Epoch { id: format!("{epoch:032x}"), from, is_after_loss }));
         orphans::set_aside(&log.disk, &log.replay.state)?;
         log.publish();
         Ok((log, truncated))
@@ -174,7 +175,11 @@ impl DurableLog {
         let epochs = if known.epochs.len() == state.epochs.len() {
             known.epochs.clone()
         } else {
-            let epoch = |epoch: &Epoch| LogEpoch { id: epoch.id.clone(), from: epoch.from.clone() };
+            let epoch = |Epoch { id, from, is_after_loss }: &Epoch| LogEpoch {
+                id: id.clone(),
+                from: from.clone(),
+                is_after_loss: *is_after_loss,
+            };
             state.epochs.iter().map(epoch).collect()
         };
         let source = |(name, chunks): (&String, &Vec<crate::chunks::Chunks>)| {
@@ -268,6 +273,23 @@ impl DurableLog {
         if self.journal.n_bytes_of_frames() < self.options.file_bytes { Ok(()) } else { self.roll() }
     }
 
+    /// Begins the epoch that this opening is as one after a loss: events that readers have seen are not in the log
+    /// any more, and their offsets are given out again. Returns when that is durable, so that no reader can take
+    /// positions of before for those of now.
+    ///
+    /// # Errors
+    /// [`DurableError`] if it could not be written.
+    pub fn begin_after_loss(&mut self) -> Result<(), DurableError> {
+        for entry in &mut self.pending {
+            if let Entry::Epoch(epoch) = entry {
+                epoch.is_after_loss = true;
+            }
+        }
+        let written = self.write(self.new_payload());
+        self.publish();
+        written
+    }
+
     /// Ends the journal with a frame that says nothing, if something was written since the log was opened: what
     /// comes before a frame was durable, so damage to it is not taken for a torn write.
     ///
@@ -337,7 +359,8 @@ mod tests {
             DurableLog::open(disk, DurableOptions::default(), &[], LogId { id: 1, seed: 2 }, 3).unwrap();
         let before = log.reader().snapshot();
         let mut payload = Payload::default();
-        payload.push(Entry::Epoch(Epoch { id: "first half".to_owned(), from: BTreeMap::new() }));
+        let (from, is_after_loss) = (BTreeMap::new(), false);
+        payload.push(Entry::Epoch(Epoch { id: "first half".to_owned(), from, is_after_loss }));
         // A checkpoint inside of a file contradicts the journal.
         payload.push(Entry::Checkpoint(LogState::default()));
         let error = log.write(payload).unwrap_err();

@@ -34,6 +34,7 @@ pub struct LogEpoch {
     pub id: String,
     /// The end of each source when it began.
     pub(crate) from: BTreeMap<String, Vec<u64>>,
+    pub(crate) is_after_loss: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +56,12 @@ impl LogSnapshot {
     /// The identity of the log.
     pub fn id(&self) -> u128 {
         self.id
+    }
+
+    /// The epoch that positions are of: the same over all openings, until the loss of events is accepted.
+    pub fn epoch_of_positions(&self) -> String {
+        let after_loss = self.epochs.iter().rev().find(|epoch| epoch.is_after_loss);
+        after_loss.map_or_else(|| format!("{:032x}", self.id), |epoch| epoch.id.clone())
     }
 
     /// The epochs of the log, in order, and where a source ended when each began.

@@ -152,7 +152,8 @@ fn not_in_format(error: ArrowError) -> ServingError {
 fn stated(table: &ServedTable) -> HeaderMap {
     let offsets: Vec<String> = table.frontier.iter().map(u64::to_string).collect();
     let stated = [("metricc-hash", table.hash.clone()), ("metricc-frontier", offsets.join(","))];
-    let notes = table.notes.iter().map(|note| (NOTE_HEADER, note.clone()));
+    let epoch = table.epoch.iter().map(|epoch| ("metricc-epoch", epoch.clone()));
+    let notes = epoch.chain(table.notes.iter().map(|note| (NOTE_HEADER, note.clone())));
     let notes = notes.chain(table.rows.overflow_json().map(|overflow| (OVERFLOW_HEADER, overflow)));
     let header = |(name, text): (&'static str, String)| {
         Some((HeaderName::from_static(name), HeaderValue::from_str(&text).ok()?))

@@ -66,7 +66,7 @@ pub(crate) enum StepError {
 /// When batch last ran, and when it may flush next.
 struct Timing {
     last: Instant,
-    /// Whether the node has started without a view: then it need not wait for one of the events that there are.
+    /// See [`Batch::is_overdue`].
     is_overdue: bool,
     next_flush: Instant,
 }
@@ -78,13 +78,17 @@ pub(crate) struct Batch {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) runtime: Handle,
     pub(crate) schedule: Schedule,
+    /// Whether there is a view of events that the log has lost. Another one takes its place at once, even of no
+    /// events, so that the next start does not find the loss again.
+    pub(crate) is_loss_accepted: bool,
+    /// Whether there were events and no view when the node started: then none is waited for.
+    pub(crate) is_overdue: bool,
 }
 
 impl Batch {
     /// Runs until the node is shutting down.
     pub(crate) fn run(&self, ingest: &Ingest) {
-        let is_overdue = self.source.latest_view().stored.is_none();
-        let mut seen = 0;
+        let (mut seen, is_overdue) = (0, self.is_overdue);
         let mut timing = Timing { last: Instant::now(), is_overdue, next_flush: Instant::now() };
         if catch_unwind(AssertUnwindSafe(|| self.start_tables())).is_err() {
             tracing::error!(source = self.source.name(), "writing tables panicked; they stay as they are");
@@ -118,7 +122,9 @@ impl Batch {
             self.rebuild(requests);
         }
         let is_time = std::mem::take(&mut timing.is_overdue) || timing.last.elapsed() >= self.schedule.every;
-        let is_due = n_new >= self.schedule.n_events || n_new > 0 && is_time;
+        let has_new =
+            n_new > 0 || self.is_loss_accepted && viewed == 0 && self.source.latest_view().stored.is_none();
+        let is_due = n_new >= self.schedule.n_events || has_new && is_time;
         if is_due {
             timing.last = Instant::now();
             match self.step() {

@@ -12,7 +12,6 @@ use metricc_ir::user_defined::Imports;
 use metricc_ir::{AnyMetric, Calendar, base_metrics};
 use metricc_log::{EventDecoder, FileOptions, Frontier, ReadStats};
 use metricc_runtime_serve::LocalServing;
-use metricc_views::ViewStore;
 
 use crate::audit::{self, AuditError, AuditLine};
 use crate::batch::Batch;
@@ -24,7 +23,7 @@ use crate::reading::NodeServing;
 use crate::source::{Changed, NodeSource};
 use crate::status::{Counters, SourceGauges};
 use crate::tail::TailOptions;
-use crate::views_at_start::{block_on, open_source, view_folder};
+use crate::views_at_start::open_sources;
 use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
 use crate::{folder_lock, tail};
@@ -99,31 +98,20 @@ impl Node {
         let lock = Arc::new(folder_lock::lock(&config.data, &config.listen.to_string())?);
         let options = source_options(config, &plans)?;
         let fresh = LogId { id: rand::random(), seed: rand::random() };
-        let (log, truncated_tail) =
+        let (mut log, truncated_tail) =
             DurableLog::open(disk.clone(), DurableOptions::default(), &options, fresh, rand::random())?;
         let (changed, counters) = (Arc::new(Changed::default()), Arc::new(Counters::default()));
         let serving = serving(&plans, metrics, imports)?.with_calendars(calendars);
-        let store = view_folder(config)?;
-        let mut batches = Vec::new();
-        for plan in &plans {
-            let source = NodeSource::new(
-                plan.clone(),
-                log.reader().clone(),
-                serving.clone(),
-                changed.clone(),
-                counters.clone(),
-            );
-            let store = ViewStore::new(store.clone(), source.name());
-            batches.push(open_source(config, Arc::new(source), store, disk, &runtime)?);
-        }
-        if config.batch.tables {
-            let names = plans.iter().map(|plan| plan.source.name.clone()).collect();
-            if let Err(error) = block_on(&runtime, ViewStore::drop_tables_of_others(store, &names)) {
-                tracing::warn!(%error, "could not remove the tables of sources that no metric reads");
-            }
+        let source = |plan: &Arc<SourcePlan>| {
+            let (log, serving) = (log.reader().clone(), serving.clone());
+            Arc::new(NodeSource::new(plan.clone(), log, serving, changed.clone(), counters.clone()))
+        };
+        let sources: Vec<Arc<NodeSource>> = plans.iter().map(source).collect();
+        let (batches, is_after_loss) = open_sources(config, &sources, disk, &runtime)?;
+        if is_after_loss {
+            log.begin_after_loss()?;
         }
         let decoders = plans.iter().map(|plan| EventDecoder::new(&plan.source)).collect::<Result<_, _>>()?;
-        let sources: Vec<Arc<NodeSource>> = batches.iter().map(|batch| batch.source.clone()).collect();
         // Before the writer: a failure from here on would leave its thread running.
         let decoding = Decoding::start()?;
         let (ingest, writer) = Ingest::start(log, &lock, config, &sources, &changed, &counters)?;

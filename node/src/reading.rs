@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use metricc_client::{
-    Explained, Layer, ReadReceipt, ReadRequest, Served, ServedMetric, Serving, ServingError, until_error,
+    Explained, Layer, ReadRequest, Served, ServedMetric, Serving, ServingError, until_error,
 };
 use metricc_compiler::{EngineOptions, MetricPlan};
 use metricc_log::{Frontier, Interval};
@@ -130,16 +130,32 @@ impl NodeServing {
         newest: &Arc<Published>,
         n_groups: usize,
     ) -> Result<ServedTable, ServingError> {
-        let mut table = self.answer(query, newest, n_groups, Query::answer).await?;
-        self.complete(query, table.receipt.as_mut());
-        Ok(table)
+        let table = self.answer(query, newest, n_groups, Query::answer).await?;
+        Ok(self.complete(query, table))
     }
 
-    /// Adds the ends of the logs to a receipt.
-    fn complete(&self, query: &Query, receipt: Option<&mut ReadReceipt>) {
-        if let Some(receipt) = receipt {
+    /// Adds the epoch, and the ends of the logs to a receipt.
+    fn complete(&self, query: &Query, mut table: ServedTable) -> ServedTable {
+        table.epoch = self.epoch();
+        if let Some(receipt) = &mut table.receipt {
             let end = |source: &Arc<NodeSource>| (source.name().to_owned(), source.end().0);
             receipt.ends = self.sources_of(query).map(end).collect();
+        }
+        table
+    }
+
+    /// The epoch of the log; all sources are in one.
+    pub fn epoch(&self) -> Option<String> {
+        self.sources.first().map(|source| source.log.snapshot().epoch_of_positions())
+    }
+
+    /// Rejects a request whose positions are of another epoch.
+    fn check_epoch(&self, request: &ReadRequest) -> Result<(), ServingError> {
+        match (&request.epoch, self.epoch()) {
+            (Some(wanted), Some(epoch)) if *wanted != epoch => {
+                Err(ServingError::OtherEpoch { epoch, wanted: wanted.clone() })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -242,6 +258,7 @@ impl Serving for NodeServing {
 impl ServingTables for NodeServing {
     fn tables(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<ServedTable>, ServingError>> {
         async move {
+            requests.iter().try_for_each(|request| self.check_epoch(request))?;
             let queries = requests.into_iter().map(|request| self.local.query(request));
             let queries =
                 queries.map(|query| Ok(Arc::new(query?))).collect::<Result<Vec<_>, ServingError>>()?;
@@ -261,18 +278,20 @@ impl ServingTables for NodeServing {
         request: ReadRequest,
     ) -> BoxFuture<'_, Result<Explained<Presented>, ServingError>> {
         async move {
+            self.check_epoch(&request)?;
             let query = Arc::new(self.local.query(request)?);
             let newest = self.covering(std::slice::from_ref(&query)).await?;
             let n_groups = query.n_groups(&newest);
             let mut explained = self.answer(&query, &newest, n_groups, Query::explain).await?;
-            self.complete(&query, explained.answer.receipt.as_mut());
+            explained.answer = self.complete(&query, explained.answer);
             Ok(explained)
         }
         .boxed()
     }
 
     fn subscribe_table(&self, request: ReadRequest) -> BoxStream<'static, Result<ServedTable, ServingError>> {
-        let versions = match self.local.subscribe_query(request) {
+        let checked = self.check_epoch(&request);
+        let versions = match checked.and_then(|()| self.local.subscribe_query(request)) {
             Ok(versions) => versions,
             Err(error) => return futures::stream::once(async { Err(error) }).boxed(),
         };

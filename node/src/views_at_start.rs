@@ -22,7 +22,7 @@ use crate::error::NodeError;
 use crate::source::{LoadedView, NodeSource};
 
 /// The store of the views, which only their owner reads.
-pub(crate) fn view_folder(config: &Config) -> Result<Arc<LocalFileSystem>, NodeError> {
+fn view_folder(config: &Config) -> Result<Arc<LocalFileSystem>, NodeError> {
     let path = config.data.join("views");
     // The folder of the node may have been there before, and be readable by others.
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
@@ -33,6 +33,30 @@ pub(crate) fn view_folder(config: &Config) -> Result<Arc<LocalFileSystem>, NodeE
     Ok(Arc::new(store.with_automatic_cleanup(true)))
 }
 
+/// Loads the views of all sources. Returns whether there is one of events that the log has lost.
+pub(crate) fn open_sources(
+    config: &Config,
+    sources: &[Arc<NodeSource>],
+    disk: &Arc<dyn Disk>,
+    runtime: &tokio::runtime::Handle,
+) -> Result<(Vec<Batch>, bool), NodeError> {
+    let store = view_folder(config)?;
+    if config.batch.tables {
+        let names = sources.iter().map(|source| source.name().to_owned()).collect();
+        if let Err(error) = block_on(runtime, ViewStore::drop_tables_of_others(store.clone(), &names)) {
+            tracing::warn!(%error, "could not remove the tables of sources that no metric reads");
+        }
+    }
+    let (mut batches, mut has_lost) = (Vec::with_capacity(sources.len()), false);
+    for source in sources {
+        let store = ViewStore::new(store.clone(), source.name());
+        let batch = open_source(config, source.clone(), store, disk, runtime)?;
+        has_lost |= batch.is_loss_accepted;
+        batches.push(batch);
+    }
+    Ok((batches, has_lost))
+}
+
 /// Loads the view of a source, if there is one to use.
 pub(crate) fn open_source(
     config: &Config,
@@ -41,7 +65,7 @@ pub(crate) fn open_source(
     disk: &Arc<dyn Disk>,
     runtime: &tokio::runtime::Handle,
 ) -> Result<Batch, NodeError> {
-    let log = source.log.snapshot();
+    let (log, mut is_loss_accepted) = (source.log.snapshot(), false);
     match block_on(runtime, find(&store, &source.plan, &log))? {
         Found::View(view) => source.set_latest_view(Arc::new(view)),
         Found::Nothing => {}
@@ -50,6 +74,7 @@ pub(crate) fn open_source(
             return Err(NodeError::Loss { origin, path, loss });
         }
         Found::LogIsShorter(loss) => {
+            is_loss_accepted = true;
             tracing::warn!(source = source.name(), %loss, "the loss is accepted; the view is rebuilt from the log");
         }
         Found::Unusable(problem) => {
@@ -65,11 +90,13 @@ pub(crate) fn open_source(
         has_tables: config.batch.tables,
     };
     let runtime = runtime.clone();
-    Ok(Batch { source, store, disk: disk.clone(), runtime, schedule })
+    let has_events = log.end(source.name()).n_positions() > 0;
+    let is_overdue = source.latest_view().stored.is_none() && (has_events || is_loss_accepted);
+    Ok(Batch { source, store, disk: disk.clone(), runtime, schedule, is_loss_accepted, is_overdue })
 }
 
 /// Blocks on a future of the runtime, from a thread that may be one of it.
-pub(crate) fn block_on<T: Send>(runtime: &tokio::runtime::Handle, work: impl Future<Output = T> + Send) -> T {
+fn block_on<T: Send>(runtime: &tokio::runtime::Handle, work: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| runtime.block_on(work));
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

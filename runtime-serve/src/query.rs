@@ -96,6 +96,7 @@ impl Query {
             metric: self.entry.metric.name.clone(),
             hash: self.entry.metric.hash.clone(),
             frontier: self.frontier(published),
+            epoch: None,
             unit: self.entry.row_type.unit.clone(),
             notes: self.options.notes(&self.entry.metric.name, self.entry.window()),
             rows: self.rows(published).map_err(failed)?,

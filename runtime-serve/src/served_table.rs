@@ -43,8 +43,8 @@ pub trait ServingTables: Serving {
 /// # Errors
 /// [`ServingError::Failed`] if a row is not JSON.
 pub fn served(table: ServedTable) -> Result<Served, ServingError> {
-    let Served { metric, hash, frontier, unit, notes, rows, receipt } = table;
-    Ok(Served { metric, hash, frontier, unit, notes, rows: json_rows(&rows)?, receipt })
+    let Served { metric, hash, frontier, epoch, unit, notes, rows, receipt } = table;
+    Ok(Served { metric, hash, frontier, epoch, unit, notes, rows: json_rows(&rows)?, receipt })
 }
 
 /// The answer with all rows as JSON.

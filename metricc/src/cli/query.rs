@@ -122,6 +122,7 @@ fn request(metric: &str, arguments: &QueryArguments) -> Result<ReadRequest, Fail
         latest: arguments.latest,
         at: arguments.at.clone(),
         min_frontier: arguments.wait.clone(),
+        epoch: arguments.epoch.clone(),
         receipt: arguments.receipt,
         hash: None,
     })
@@ -349,6 +350,7 @@ mod tests {
             metric,
             hash,
             frontier: Vec::new(),
+            epoch: None,
             unit: unit.map(str::to_owned),
             notes: Vec::new(),
             rows: Vec::new(),

@@ -33,7 +33,7 @@ pub(crate) async fn events(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     let (receipt, read) = append(&shared, &source, &headers, body).await?;
-    Ok(Json(receipt_json(&receipt, &read)))
+    Ok(Json(receipt_json(&receipt, &read, shared.node.serving().epoch())))
 }
 
 /// Which requests are asked for.
@@ -185,7 +185,7 @@ fn not_appended(error: &IngestError) -> ApiError {
     }
 }
 
-fn receipt_json(receipt: &Receipt, intake: &Intake) -> Value {
+fn receipt_json(receipt: &Receipt, intake: &Intake, epoch: Option<String>) -> Value {
     let accepted = &receipt.accepted;
     let mut values = intake.rejected.iter().map(|record| record.excerpt.as_str());
     let mut exception = |exception: &Exception| {
@@ -197,6 +197,7 @@ fn receipt_json(receipt: &Receipt, intake: &Intake) -> Value {
     };
     let mut json = json!({
         "positions": accepted.positions,
+        "epoch": epoch,
         "accepted": accepted.n_accepted,
         "duplicates": accepted.n_duplicates,
         "conflicts": accepted.n_conflicts,

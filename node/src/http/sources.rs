@@ -40,6 +40,7 @@ pub(crate) fn unknown_source(node: &Node, name: &str) -> ApiError {
 }
 
 pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, ApiError> {
+    let epoch = shared.node.serving().epoch();
     let status = tokio::task::spawn_blocking(move || shared.node.status()).await;
     let sources: Vec<_> = status
         .map_err(|error| failed(&error))?
@@ -59,7 +60,7 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Va
             })
         })
         .collect();
-    Ok(Json(json!({ "sources": sources })))
+    Ok(Json(json!({ "sources": sources, "epoch": epoch })))
 }
 
 /// Which quarantined records a request is for.

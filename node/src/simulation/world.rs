@@ -227,6 +227,7 @@ impl World {
         let store = ViewStore::new(Arc::new(self.store.clone()), SOURCE);
         let opened = open_source(&self.config(), source, store, &disk, RUNTIME.handle());
         let mut batch = opened.map_err(|error| error.to_string())?;
+        assert!(!batch.is_loss_accepted, "nothing is lost");
         batch.schedule.small_rows = SMALL_ROWS;
         Ok((log, batch))
     }

@@ -107,6 +107,7 @@ pub(super) fn receipt() -> Value {
     }
     object(json!({
         "positions": positions(),
+        "epoch": epoch(),
         "accepted": number("records that decoded and are new"),
         "duplicates": number("records whose identity an earlier event has"),
         "conflicts": number("those of the duplicates whose contents differ from those of the event"),
@@ -114,6 +115,12 @@ pub(super) fn receipt() -> Value {
         "repeated": { "type": "boolean", "description": "whether the request was in the log already: nothing was added" },
         "exceptions": { "type": "array", "items": exception },
     }))
+}
+
+/// The epoch of positions.
+fn epoch() -> Value {
+    let description = "the epoch of the log that positions are of: another one when the log has lost events, and this was accepted";
+    json!({ "type": "string", "description": description })
 }
 
 /// `GET /v1/sources`.
@@ -124,7 +131,7 @@ pub(super) fn sources() -> Value {
         "served": { "anyOf": [frontier("the frontier of answers"), { "type": "null" }] },
         "view": frontier("the frontier of the view"),
     }));
-    let body = object(json!({ "sources": { "type": "array", "items": source } }));
+    let body = object(json!({ "sources": { "type": "array", "items": source }, "epoch": epoch() }));
     let summary = "For each source, the ends of the log, of the answers and of the view";
     json!({ "get": operation("sources", summary, Operation::Read, Vec::new(), in_json(body)) })
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use serde_json::json;
+
 use super::Home;
 
 const PACKAGE: &str = "
@@ -88,6 +90,72 @@ fn f34_a_log_that_is_shorter_than_its_view_starts_only_when_the_loss_is_accepted
     assert_eq!(node.stop(), Some(0));
     // The log and its new view agree from then on.
     home.ready();
+}
+
+#[test]
+fn f34_an_accepted_loss_begins_an_epoch_that_clients_can_tell() {
+    let config = "[batch]\nevery = \"50ms\"\n[speed]\nrefresh = \"10ms\"\n";
+    let home = Home::new(PACKAGE, config);
+    let journal = || {
+        let folder = std::fs::read_dir(home.path().join("metricc-data/log/journal")).expect("a folder");
+        folder.last().expect("a file").expect("a file").path()
+    };
+    let node = home.ready();
+    let receipt = node.post("r0", &body(0, 6)).expect("an answer").json();
+    let n_bytes = std::fs::metadata(journal()).expect("a file").len();
+    node.post("r1", &body(6, 9)).expect("an answer");
+    node.until(|node| node.source()["view"] == json!([9]));
+    let before = node.get("/v1/metrics/total").json();
+    let first = before["epoch"].as_str().expect("an epoch").to_owned();
+    assert_eq!((&receipt["epoch"], &before["frontier"]), (&json!(first), &json!([9])));
+    assert_eq!(node.stop(), Some(0));
+    let node = home.ready();
+    assert_eq!(
+        node.get(&format!("/v1/metrics/total?at=6&epoch={first}")).status,
+        200,
+        "a restart changes nothing"
+    );
+    assert_eq!(node.stop(), Some(0));
+    std::fs::File::options()
+        .write(true)
+        .open(journal())
+        .expect("a file")
+        .set_len(n_bytes)
+        .expect("it is cut");
+
+    let (output, said) = serve(&home);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("offsets 6 to 9 of partition 0"), "{said}");
+    let mut command = home.command();
+    command.arg("--accept-loss");
+    let node = home.start_with(command);
+    node.until(|node| node.source()["view"] == json!([6]) && node.get("/readyz").status == 200);
+    let after = node.get("/v1/metrics/total").json();
+    let second = after["epoch"].as_str().expect("an epoch").to_owned();
+    assert_ne!(first, second);
+    assert_eq!((&after["frontier"], &node.get("/v1/sources").json()["epoch"]), (&json!([6]), &json!(second)));
+    assert_eq!(node.stop(), Some(0));
+
+    // It is not asked for again, and stays.
+    let node = home.ready();
+    for parameter in ["at=6", "min_frontier=9"] {
+        for path in ["", "/live", "/explain-value"] {
+            let answer = node.get(&format!("/v1/metrics/total{path}?{parameter}&epoch={first}"));
+            assert_eq!(answer.status, 409, "{}", answer.body);
+            let error = &answer.json()["error"];
+            assert_eq!((&error["code"], &error["epoch"]), (&json!("other_epoch"), &json!(second)), "{error}");
+        }
+    }
+    assert_eq!(node.get(&format!("/v1/metrics/total?at=6&epoch={second}")).status, 200);
+    let again = node.post("r1", &body(6, 9)).expect("an answer").json();
+    assert_eq!(
+        (&again["repeated"], &again["epoch"]),
+        (&json!(false), &json!(second)),
+        "its offsets are given out again"
+    );
+    let (code, _, said) = node.run(&["query", "total", "--at", "6", "--epoch", &first]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("it has lost events"), "{said}");
 }
 
 #[test]

@@ -71,8 +71,8 @@ pub async fn get(
     METRIC.get(serving, key).await
 }
 
-/// The rows of all keys whose windows start at or after `from` and before `to`: dates of the metric's own
-/// calendar (UTC if it has none), or instants.
+/// The rows of all keys whose windows start at or after `from` and before `to`: dates of the metric's
+/// own calendar (UTC if it has none), or instants.
 ///
 /// # Errors
 /// If there is no answer, or the answer is for another definition.
