@@ -3,6 +3,10 @@
 
 use crate::Format;
 
+mod routes;
+
+pub use routes::{Endpoint, ROUTES, Route, Scope};
+
 /// The address that `metricc serve` listens at unless it is configured.
 pub const DEFAULT_NODE: &str = "http://127.0.0.1:7171";
 
@@ -135,6 +139,10 @@ pub enum Operation {
     Read,
     /// To add events.
     Ingest,
+    /// To see and check the state of the node.
+    Administer,
+    /// To ask whether it runs.
+    Probe,
 }
 
 /// An HTTP status that is no success.
@@ -160,17 +168,32 @@ pub mod code {
     pub const OTHER_SITE: &str = "other_site";
     /// A name of the host that is not configured.
     pub const HOST: &str = "host";
+    /// A parameter, a header or a body that is not valid.
+    pub const REQUEST: &str = "request";
+    /// A path that the node does not have.
+    pub const UNKNOWN_PATH: &str = "unknown_path";
+    /// A method that a path does not have.
+    pub const METHOD: &str = "method";
+    /// More bytes or events than a request may have.
+    pub const TOO_LARGE: &str = "too_large";
+    /// A path and query that are too long.
+    pub const URI: &str = "uri";
+    /// An `Expect` header other than `100-continue`.
+    pub const EXPECTATION: &str = "expectation";
+    /// Too many headers, or too long ones.
+    pub const HEADERS: &str = "headers";
 }
 
 const READ: &[Operation] = &[Operation::Read];
 const INGEST: &[Operation] = &[Operation::Ingest];
-const ALL: &[Operation] = &[Operation::Read, Operation::Ingest];
+const NAMED: &[Operation] = &[Operation::Read, Operation::Ingest, Operation::Administer];
+const ALL: &[Operation] = &[Operation::Read, Operation::Ingest, Operation::Administer, Operation::Probe];
 
 /// All of them, by status.
 pub static RESPONSES: &[ErrorResponse] = &[
     ErrorResponse {
         status: 400,
-        codes: &["request", "body", "encoding", "key"],
+        codes: &[code::REQUEST, "body", "encoding", "key"],
         doc: "invalid request",
         of: ALL,
     },
@@ -178,7 +201,7 @@ pub static RESPONSES: &[ErrorResponse] = &[
         status: 401,
         codes: &[code::UNAUTHORIZED],
         doc: "a token is required, and none or an unknown one was sent",
-        of: ALL,
+        of: NAMED,
     },
     ErrorResponse {
         status: 403,
@@ -188,9 +211,15 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 404,
-        codes: &["unknown_metric", "unknown_source", "unknown_path"],
-        doc: "the node has no such metric or source",
-        of: ALL,
+        codes: &["unknown_metric", "unknown_source", code::UNKNOWN_PATH],
+        doc: "the node has no such metric, source or path",
+        of: NAMED,
+    },
+    ErrorResponse {
+        status: 405,
+        codes: &[code::METHOD],
+        doc: "the path has other methods, which the header `Allow` names",
+        of: &[],
     },
     ErrorResponse { status: 408, codes: &["late"], doc: "the body did not arrive in time", of: INGEST },
     ErrorResponse {
@@ -201,15 +230,27 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 413,
-        codes: &["too_large"],
+        codes: &[code::TOO_LARGE],
         doc: "more bytes or events than a request may have",
         of: INGEST,
+    },
+    ErrorResponse {
+        status: 414,
+        codes: &[code::URI],
+        doc: "the path and the query are longer than 8 KiB",
+        of: ALL,
     },
     ErrorResponse {
         status: 415,
         codes: &["content_type", "encoding"],
         doc: "a media type or encoding that the node does not read",
         of: INGEST,
+    },
+    ErrorResponse {
+        status: 417,
+        codes: &[code::EXPECTATION],
+        doc: "an `Expect` header other than `100-continue`",
+        of: ALL,
     },
     ErrorResponse {
         status: 421,
@@ -228,6 +269,12 @@ pub static RESPONSES: &[ErrorResponse] = &[
         codes: &["busy"],
         doc: "too many bytes wait to be written; send again after `Retry-After`",
         of: INGEST,
+    },
+    ErrorResponse {
+        status: 431,
+        codes: &[code::HEADERS],
+        doc: "more than 100 headers, or more than 64 KiB of them",
+        of: ALL,
     },
     ErrorResponse { status: 500, codes: &["failed"], doc: "the node failed", of: ALL },
     ErrorResponse {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
+use metricc_client::wire::code;
 use metricc_durable_log::{DurableError, QuarantinedRecord};
-use metricc_http_api::ApiError;
+use metricc_http_api::{ApiError, Name, Query};
 use metricc_log::{Frontier, Rejections, Slice};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> ApiError {
 }
 
 pub(crate) fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new(StatusCode::BAD_REQUEST, "request", message)
+    ApiError::new(StatusCode::BAD_REQUEST, code::REQUEST, message)
 }
 
 pub(crate) fn unknown_source(node: &Node, name: &str) -> ApiError {
@@ -81,11 +81,9 @@ impl Default for QuarantineParameters {
 
 pub(crate) async fn quarantine(
     State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
-    parameters: Result<Query<QuarantineParameters>, QueryRejection>,
+    Name(name): Name,
+    Query(QuarantineParameters { partition, from, limit, grouped }): Query<QuarantineParameters>,
 ) -> Result<Typed, ApiError> {
-    let Query(QuarantineParameters { partition, from, limit, grouped }) =
-        parameters.map_err(|error| invalid(error.body_text()))?;
     let read = move || {
         let source = shared.node.sources().iter().find(|source| source.name() == name);
         let source = source.ok_or_else(|| unknown_source(&shared.node, &name))?;
@@ -136,9 +134,8 @@ pub(crate) struct AuditParameters {
 
 pub(crate) async fn audit(
     State(shared): State<Arc<Shared>>,
-    parameters: Result<Query<AuditParameters>, QueryRejection>,
+    Query(AuditParameters { full }): Query<AuditParameters>,
 ) -> Result<Json<Value>, ApiError> {
-    let Query(AuditParameters { full }) = parameters.map_err(|error| invalid(error.body_text()))?;
     let lines = shared.node.audit(full).await.map_err(|error| match error {
         AuditError::NotReady(origin) => metricc_client::ServingError::NotReady { origin }.into(),
         error => failed(&error),
@@ -159,11 +156,12 @@ fn line(record: &QuarantinedRecord) -> String {
 
 pub(crate) async fn unknown_path() -> ApiError {
     let message = "there is nothing at this path; docs/node.md lists all paths";
-    ApiError::new(StatusCode::NOT_FOUND, "unknown_path", message)
+    ApiError::new(StatusCode::NOT_FOUND, code::UNKNOWN_PATH, message)
 }
 
 pub(crate) async fn other_method() -> ApiError {
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this path has another method")
+    let message = "this path has other methods: the header `Allow` names them";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, code::METHOD, message)
 }
 
 pub(crate) async fn healthz(State(shared): State<Arc<Shared>>) -> Result<&'static str, ApiError> {
