@@ -182,6 +182,12 @@ pub mod code {
     pub const EXPECTATION: &str = "expectation";
     /// Too many headers, or too long ones.
     pub const HEADERS: &str = "headers";
+    /// The node failed.
+    pub const FAILED: &str = "failed";
+    /// The disk of the node failed.
+    pub const DISK: &str = "disk";
+    /// The node writes nothing any more.
+    pub const STOPPED: &str = "stopped";
 }
 
 const READ: &[Operation] = &[Operation::Read];
@@ -276,11 +282,17 @@ pub static RESPONSES: &[ErrorResponse] = &[
         doc: "more than 100 headers, or more than 64 KiB of them",
         of: ALL,
     },
-    ErrorResponse { status: 500, codes: &["failed"], doc: "the node failed", of: ALL },
+    ErrorResponse {
+        status: 500,
+        codes: &[code::FAILED],
+        doc: "the node failed; its log has the reason",
+        of: ALL,
+    },
     ErrorResponse {
         status: 503,
-        codes: &["starting", "behind", "closing", "stopped"],
-        doc: "the node is reading its log, is behind `min_frontier`, shuts down, or has stopped writing; send again \
+        codes: &["starting", "behind", "closing", code::DISK, code::STOPPED],
+        doc: "the node is reading its log, is behind `min_frontier`, shuts down, cannot read or write its disk (an I/O \
+              error, or a file system that is read-only), or has stopped writing until it is started again; send again \
               after `Retry-After`",
         of: ALL,
     },

@@ -110,7 +110,7 @@ async fn live(
     // If the request is not valid, the response is an error, and not an event.
     let ended = || ServingError::Failed("the serving layer is closed".into());
     let first = answers.next().await.ok_or_else(ended)??;
-    let events = futures::stream::once(async { Ok(first) }).chain(answers).map(|answer| event(&answer));
+    let events = futures::stream::once(async { Ok(first) }).chain(answers).map(event);
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
@@ -125,17 +125,14 @@ fn request(metric: String, parameters: Parameters) -> Result<ReadRequest, Servin
     }
 }
 
-fn event(answer: &Result<ServedTable, ServingError>) -> Result<Event, Infallible> {
-    let failed = |error: &ServingError| {
-        let fields = json!(error.body().error).to_string();
-        Event::default().event("error").data(fields)
-    };
+fn event(answer: Result<ServedTable, ServingError>) -> Result<Event, Infallible> {
+    let failed = |error: &ApiError| Event::default().event("error").data(json!(error.fields()).to_string());
     Ok(match answer {
-        Ok(table) => match to_json(table) {
+        Ok(table) => match to_json(&table) {
             Ok(text) => Event::default().event("rows").data(text),
-            Err(error) => failed(&ServingError::Failed(error.into())),
+            Err(error) => failed(&ApiError::failed(&error)),
         },
-        Err(error) => failed(error),
+        Err(error) => failed(&error.into()),
     })
 }
 

@@ -64,6 +64,8 @@ pub struct SourceStatus {
     pub intake: ReadStats,
     /// Declared fields that none of them has.
     pub absent: Vec<AbsentField>,
+    /// What was wrong with the view that the node found when it started.
+    pub view_problem: Option<String>,
 }
 
 impl Node {
@@ -80,6 +82,7 @@ impl Node {
         imports: &Imports,
     ) -> Result<Self, NodeError> {
         folder_lock::allow_files();
+        folder_lock::keep_files_private();
         let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(config.data.join("log")));
         Node::start_on(&disk, config, metrics, calendars, imports)
     }
@@ -258,6 +261,7 @@ impl Node {
                 view: source.view().map_or_else(Frontier::default, |view| view.frontier.clone()),
                 intake,
                 absent,
+                view_problem: source.view_problem(),
             }
         };
         self.sources.iter().map(status).collect()

@@ -30,6 +30,8 @@ pub struct NodeSource {
     pub(crate) changed: Arc<Changed>,
     pub(crate) counters: Arc<Counters>,
     views: Mutex<Views>,
+    /// What was wrong with the view that the node found when it started.
+    view_problem: Mutex<Option<String>>,
     /// Requests to rebuild the view from the start of the log, until batch takes them.
     full_requests: Mutex<Vec<oneshot::Sender<FullAnswer>>>,
     /// What came in since the node started.
@@ -84,6 +86,7 @@ impl NodeSource {
             changed,
             counters,
             views: Mutex::new(Views { latest, served: None }),
+            view_problem: Mutex::default(),
             full_requests: Mutex::default(),
             intake: Mutex::default(),
             is_stopping: AtomicBool::new(false),
@@ -100,6 +103,16 @@ impl NodeSource {
     /// Adds a request that is in the log to what came in.
     pub(crate) fn take_in(&self, intake: &Intake) {
         self.intake.lock().unwrap_or_else(PoisonError::into_inner).add(intake);
+    }
+
+    /// Keeps what was wrong with the view that was found, for the status.
+    pub(crate) fn view_was_unusable(&self, problem: String) {
+        *self.view_problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
+    }
+
+    /// What was wrong with the view that the node found when it started.
+    pub(crate) fn view_problem(&self) -> Option<String> {
+        self.view_problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The records that came in since the node started, and the fields that none of them has.

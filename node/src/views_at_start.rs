@@ -54,8 +54,10 @@ pub(crate) fn open_source(
         }
         Found::Unusable(problem) => {
             tracing::warn!(source = source.name(), %problem, "the view is discarded and rebuilt from the log");
+            source.view_was_unusable("the view could not be used and is rebuilt from the log".to_owned());
         }
     }
+    say_damage(&source, &store, runtime)?;
     let schedule = Schedule {
         every: config.batch.every.max(Duration::from_millis(1)),
         n_events: config.batch.events,
@@ -66,6 +68,27 @@ pub(crate) fn open_source(
     };
     let runtime = runtime.clone();
     Ok(Batch { source, store, disk: disk.clone(), runtime, schedule })
+}
+
+/// Says which versions of the view are damaged, after the one that is used.
+fn say_damage(
+    source: &NodeSource,
+    store: &ViewStore,
+    runtime: &tokio::runtime::Handle,
+) -> Result<(), NodeError> {
+    let latest = block_on(runtime, store.latest())?.map(|view| view.version);
+    let damaged = block_on(runtime, store.damaged_after(latest))?;
+    if damaged.is_empty() {
+        return Ok(());
+    }
+    let (files, n) = (damaged.join("`, `"), damaged.len());
+    let instead = latest.map_or("the view is rebuilt from the log".to_owned(), |version| {
+        format!("version {version} is used, and brought up to date from the log")
+    });
+    tracing::warn!(source = source.name(), "`views/{files}` is damaged: {instead}");
+    let what = if n == 1 { "the last version of the view is" } else { "the last versions of the view are" };
+    source.view_was_unusable(format!("{what} damaged: {instead}"));
+    Ok(())
 }
 
 /// Blocks on a future of the runtime, from a thread that may be one of it.

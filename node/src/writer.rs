@@ -249,8 +249,12 @@ impl Shared {
                     lock.notice_replacement();
                     let (requests, answers): (Vec<_>, Vec<_>) =
                         group.into_iter().map(|queued| (queued.request, queued.answer)).unzip();
+                    let was_stopped = log.reader().snapshot().stopped().is_some();
                     let results = log.append(&requests);
                     changed.notify();
+                    if let (false, Some(problem)) = (was_stopped, log.reader().snapshot().stopped()) {
+                        tracing::error!(problem, "the node takes no events until it is started again");
+                    }
                     for (result, answer) in results.into_iter().zip(answers) {
                         counters.count_append(&result);
                         // The client may have gone; its events are in the log nevertheless.

@@ -136,6 +136,16 @@ impl ViewStore {
         Ok(None)
     }
 
+    /// The files of the versions after one that are damaged: the last ones, if an older one is used in their place.
+    ///
+    /// # Errors
+    /// [`ViewError::Store`] if the store cannot be read.
+    pub async fn damaged_after(&self, version: Option<u64>) -> Result<Vec<String>, ViewError> {
+        let numbers = self.versions().await?.into_iter();
+        let later = numbers.filter(|number| version.is_none_or(|version| *number > version));
+        Ok(later.map(|number| self.version_path(number).to_string()).collect())
+    }
+
     /// The numbers of all versions, ascending.
     async fn versions(&self) -> Result<Vec<u64>, ViewError> {
         let folder = Path::from_iter([&self.source, "versions"]);

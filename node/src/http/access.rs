@@ -1,15 +1,11 @@
 //! Access control: tokens with scopes, and the host names under which the node answers.
 
-use std::net::SocketAddr;
-use std::path::Path;
-
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metricc_client::wire::{Route, Scope, code};
 use metricc_http_api::ApiError;
-use metricc_ir::plain_file;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -17,9 +13,7 @@ use super::headers::{self, single};
 use super::host::Hosts;
 use crate::config::Tokens;
 use crate::error::NodeError;
-
-/// Shortest token, in characters: 32 random bytes in base64.
-const MIN_TOKEN: usize = 43;
+use crate::listen::ListenAddress;
 
 /// Tokens, which are kept as hashes, and host names.
 #[derive(Debug)]
@@ -30,22 +24,25 @@ pub(crate) struct Access {
 
 impl Access {
     /// Reads the tokens.
-    pub(crate) fn new(tokens: &Tokens, hosts: &[String], address: SocketAddr) -> Result<Self, NodeError> {
+    pub(crate) fn new(tokens: &Tokens, hosts: &[String], listen: &ListenAddress) -> Result<Self, NodeError> {
         let mut known = Vec::new();
         let scopes =
             [(&tokens.ingest, Scope::Ingest), (&tokens.query, Scope::Query), (&tokens.admin, Scope::Admin)];
         for (references, scope) in scopes {
-            for reference in references {
-                known.push((Sha256::digest(token_of(reference)?).into(), scope));
+            for (index, reference) in references.iter().enumerate() {
+                let name = scope.name();
+                let problem =
+                    |problem| NodeError::Config(format!("token {} of `tokens.{name}` {problem}", index + 1));
+                known.push((Sha256::digest(reference.read().map_err(problem)?).into(), scope));
             }
         }
-        if known.is_empty() && !address.ip().is_loopback() {
+        if known.is_empty() && !listen.address.ip().is_loopback() {
             return Err(NodeError::Config(format!(
-                "`listen` is {address}, which others can reach, and there is no token: add one under `[tokens]`, as in \
+                "`listen` is {listen}, which others can reach, and there is no token: add one under `[tokens]`, as in \
                  `query = [\"file:query.token\"]`, or listen on 127.0.0.1"
             )));
         }
-        Ok(Access { tokens: known, hosts: Hosts::new(hosts, address) })
+        Ok(Access { tokens: known, hosts: Hosts::new(hosts, listen) })
     }
 
     /// Whether the token of a request permits a scope; `None` if there is no such token.
@@ -73,27 +70,6 @@ fn is_of_another_site(headers: &HeaderMap, host: Option<&str>) -> bool {
         return !matches!((page, host), (Some(page), Some(host)) if page.eq_ignore_ascii_case(host));
     }
     matches!(text("sec-fetch-site"), Some("cross-site" | "same-site"))
-}
-
-/// The token that `file:PATH` or `env:NAME` refers to.
-fn token_of(reference: &str) -> Result<String, NodeError> {
-    let read = match reference.split_once(':') {
-        Some(("file", path)) => {
-            plain_file::read_text(Path::new(path), plain_file::MOST_TEXT).map_err(|error| error.to_string())
-        }
-        Some(("env", name)) => std::env::var(name).map_err(|error| error.to_string()),
-        _ => Err("write it as `file:PATH` or `env:NAME`: a configuration must not contain the token itself"
-            .to_owned()),
-    };
-    let token = read.map_err(|problem| NodeError::Config(format!("token `{reference}`: {problem}")))?;
-    let token = token.trim().to_owned();
-    if token.len() < MIN_TOKEN {
-        return Err(NodeError::Config(format!(
-            "token `{reference}` has {} characters: it takes at least {MIN_TOKEN}, as from `openssl rand -base64 32`",
-            token.len()
-        )));
-    }
-    Ok(token)
 }
 
 /// The scope that a request needs; `None` if it needs no token.

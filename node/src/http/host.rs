@@ -1,13 +1,15 @@
 //! The host that a request is for. Anybody can make a name resolve to this machine, and a page of that name would
 //! then be of the same site as the node; so the node answers under the names alone that it knows.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{StatusCode, Version, header};
 use metricc_client::wire::code;
 use metricc_http_api::ApiError;
+
+use crate::listen::ListenAddress;
 
 /// The names that are known.
 #[derive(Debug)]
@@ -20,15 +22,17 @@ pub(super) struct Hosts {
 
 impl Hosts {
     /// Those of the configuration, and the node's own.
-    pub(super) fn new(configured: &[String], address: SocketAddr) -> Self {
+    pub(super) fn new(configured: &[String], listen: &ListenAddress) -> Self {
         let mut names: Vec<String> = configured.iter().map(|host| host.to_ascii_lowercase()).collect();
-        if address.ip().is_loopback() {
+        let address = listen.address.ip();
+        if address.is_loopback() {
             names.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
-            names.push(address.ip().to_string());
-        } else if !names.is_empty() {
-            names.push(address.ip().to_string());
         }
-        Hosts { names, is_everywhere: address.ip().is_unspecified() }
+        if !names.is_empty() {
+            names.push(address.to_string());
+            names.extend(listen.name.clone());
+        }
+        Hosts { names, is_everywhere: address.is_unspecified() }
     }
 
     /// The host that a request is for, with its port; `None` if it names none. An absolute URI names it before the

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use metricc_client::wire::code;
 use metricc_durable_log::{DurableError, Exception, Receipt, Request, Verdict};
 use metricc_http_api::{ApiError, Name, Query};
 use metricc_log::{BodyError, BodyFormat, BodyLimits, NoneReason, RejectionGroup, Rejections};
@@ -16,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::body::{self, Packing};
 use super::headers::{single, stated_length};
 use super::server::Shared;
-use super::sources::{invalid, unknown_source};
+use super::sources::{invalid, stopped_writing, unknown_source};
 use crate::intake::Intake;
 use crate::writer::IngestError;
 
@@ -97,9 +98,8 @@ async fn append(
         let intake = Intake::of(&events, &shown, |_| None);
         Ok::<_, ApiError>((events, digest, intake))
     };
-    let failed = |error: String| {
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", format!("decoding stopped: {error}"))
-    };
+    let failed =
+        |error: String| ApiError::failed(&std::io::Error::other(format!("decoding stopped: {error}")));
     let (events, digest, intake) = shared.node.decoding().run(decode).await.map_err(failed)??;
     let request = Request { events, key, digest };
     let receipt = shared.node.ingest().append(request).await.map_err(|error| not_appended(&error))?;
@@ -154,28 +154,22 @@ fn undecodable(error: &BodyError) -> ApiError {
 }
 
 fn not_appended(error: &IngestError) -> ApiError {
-    let message = match error {
-        IngestError::Log(error) => match error.help() {
-            Some(help) => format!("{error}; {help}"),
-            None => error.to_string(),
-        },
-        error => error.to_string(),
-    };
-    let (status, code, retry) = match error {
-        IngestError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "busy", Some(1)),
-        IngestError::Groups { .. } => (StatusCode::INSUFFICIENT_STORAGE, "groups", Some(30)),
-        IngestError::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing", Some(5)),
+    let said =
+        |status, code, message: &dyn std::fmt::Display| ApiError::new(status, code, message.to_string());
+    match error {
+        IngestError::Busy { .. } => said(StatusCode::TOO_MANY_REQUESTS, "busy", error).retry_after(1),
+        IngestError::Groups { .. } => said(StatusCode::INSUFFICIENT_STORAGE, "groups", error).retry_after(30),
+        IngestError::Closing => said(StatusCode::SERVICE_UNAVAILABLE, "closing", error).retry_after(5),
         IngestError::Log(error) => match &**error {
-            DurableError::Full { .. } => (StatusCode::INSUFFICIENT_STORAGE, "full", Some(30)),
-            DurableError::Request(_) => (StatusCode::UNPROCESSABLE_ENTITY, "request", None),
-            DurableError::Stopped { .. } => (StatusCode::SERVICE_UNAVAILABLE, "stopped", None),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed", None),
+            DurableError::Full { .. } => {
+                let message =
+                    "there is no space left on the disk of the node; it goes on by itself when there is";
+                said(StatusCode::INSUFFICIENT_STORAGE, "full", &message).retry_after(30)
+            }
+            DurableError::Request(_) => said(StatusCode::UNPROCESSABLE_ENTITY, code::REQUEST, error),
+            DurableError::Stopped { .. } => stopped_writing(),
+            error => ApiError::failed(error),
         },
-    };
-    let error = ApiError::new(status, code, message);
-    match retry {
-        Some(seconds) => error.retry_after(seconds),
-        None => error,
     }
 }
 

@@ -83,7 +83,7 @@ impl Server {
     /// # Errors
     /// [`NodeError::Config`] if others could reach the node without a token, or a token is missing.
     pub fn check(config: &Config) -> Result<(), NodeError> {
-        Access::new(&config.tokens, &config.hosts, config.listen).map(|_| ())
+        Access::new(&config.tokens, &config.hosts, &config.listen).map(|_| ())
     }
 
     /// Listens at the address of the configuration; for port 0 the system chooses one.
@@ -91,8 +91,8 @@ impl Server {
     /// # Errors
     /// [`NodeError`] if the address is taken or not allowed, or a token is missing.
     pub async fn bind(config: &Config, node: Arc<Node>, limits: Limits) -> Result<Self, NodeError> {
-        let access = Arc::new(Access::new(&config.tokens, &config.hosts, config.listen)?);
-        let listener = TcpListener::bind(config.listen)
+        let access = Arc::new(Access::new(&config.tokens, &config.hosts, &config.listen)?);
+        let listener = TcpListener::bind(config.listen.address)
             .await
             .map_err(|error| NodeError::Config(format!("cannot listen at {}: {error}", config.listen)))?;
         let serving = Arc::new(node.serving().clone());

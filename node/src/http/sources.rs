@@ -25,10 +25,6 @@ const ROWS_AT_A_TIME: usize = 8192;
 /// A body with its media type.
 type Typed = ([(HeaderName, &'static str); 1], String);
 
-fn failed(error: &(dyn std::error::Error + 'static)) -> ApiError {
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", metricc_client::with_causes(error))
-}
-
 pub(crate) fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, code::REQUEST, message)
 }
@@ -42,7 +38,7 @@ pub(crate) fn unknown_source(node: &Node, name: &str) -> ApiError {
 pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, ApiError> {
     let status = tokio::task::spawn_blocking(move || shared.node.status()).await;
     let sources: Vec<_> = status
-        .map_err(|error| failed(&error))?
+        .map_err(|error| ApiError::failed(&error))?
         .into_iter()
         .map(|status| {
             json!({
@@ -50,6 +46,7 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Va
                 "end": status.end.0,
                 "served": status.served.map(|served| served.0),
                 "view": status.view.0,
+                "view_problem": status.view_problem,
                 "since_start": {
                     "records": status.intake.n_records,
                     "quarantined": status.intake.n_quarantined,
@@ -100,22 +97,24 @@ pub(crate) async fn quarantine(
         let quarantine = source.log.snapshot().quarantine(source.name(), &slice);
         let records = quarantine.read(limit.min(MAX_RECORDS)).map_err(|error| match error {
             error @ DurableError::Request(_) => invalid(error.to_string()),
-            error => failed(&error),
+            error => ApiError::failed(&error),
         })?;
         Ok(records.iter().map(line).collect())
     };
-    let text = tokio::task::spawn_blocking(read).await.map_err(|error| failed(&error))??;
+    let text = tokio::task::spawn_blocking(read).await.map_err(|error| ApiError::failed(&error))??;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], text))
 }
 
 /// The quarantined records of a partition by field and reason, a line each, the most frequent first.
 fn grouped_lines(source: &NodeSource, partition: u32, from: u64, limit: usize) -> Result<String, ApiError> {
-    let log = source.log_from(&Frontier(vec![0; source.end().0.len()])).map_err(|error| failed(&error))?;
+    let log = source
+        .log_from(&Frontier(vec![0; source.end().0.len()]))
+        .map_err(|error| ApiError::failed(&error))?;
     let to = log.end().0.get(partition as usize).copied().unwrap_or(0);
     let slice = Slice { partition, from: from.min(to), to };
     let mut rejections = Rejections::default();
-    for batch in log.read(&slice, &[], ROWS_AT_A_TIME).map_err(|error| failed(&error))? {
-        rejections.merge(batch.map_err(|error| failed(&error))?.read_stats.rejections);
+    for batch in log.read(&slice, &[], ROWS_AT_A_TIME).map_err(|error| ApiError::failed(&error))? {
+        rejections.merge(batch.map_err(|error| ApiError::failed(&error))?.read_stats.rejections);
     }
     let reasons = reasons_json(&rejections, "offset");
     Ok(reasons.iter().take(limit).map(|reason| format!("{reason}\n")).collect())
@@ -138,7 +137,10 @@ pub(crate) async fn audit(
 ) -> Result<Json<Value>, ApiError> {
     let lines = shared.node.audit(full).await.map_err(|error| match error {
         AuditError::NotReady(origin) => metricc_client::ServingError::NotReady { origin }.into(),
-        error => failed(&error),
+        error @ AuditError::ShuttingDown => {
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "closing", error.to_string()).retry_after(5)
+        }
+        error => ApiError::failed(&error),
     })?;
     Ok(Json(json!({ "lines": lines })))
 }
@@ -166,10 +168,17 @@ pub(crate) async fn other_method() -> ApiError {
 
 pub(crate) async fn healthz(State(shared): State<Arc<Shared>>) -> Result<&'static str, ApiError> {
     let stopped = tokio::task::spawn_blocking(move || shared.node.stopped()).await;
-    match stopped.unwrap_or_else(|error| Some(error.to_string())) {
+    match stopped.map_err(|error| ApiError::failed(&error))? {
         None => Ok("ok\n"),
-        Some(reason) => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", reason)),
+        Some(_) => Err(stopped_writing()),
     }
+}
+
+/// Why is in the log of the node, since the moment at which it happened.
+pub(crate) fn stopped_writing() -> ApiError {
+    let message = "the node takes no events since a write to its disk failed, until it is started again; its log has the \
+                   reason";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code::STOPPED, message)
 }
 
 pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Result<&'static str, ApiError> {
@@ -177,10 +186,13 @@ pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Result<&'static
         return Ok("ready\n");
     }
     let message = "the node is still reading its log";
-    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message))
+    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message).retry_after(1))
 }
 
 pub(crate) async fn counters(State(shared): State<Arc<Shared>>) -> Result<Typed, ApiError> {
     let text = tokio::task::spawn_blocking(move || shared.node.counters_text()).await;
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text.map_err(|error| failed(&error))?))
+    Ok((
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        text.map_err(|error| ApiError::failed(&error))?,
+    ))
 }

@@ -121,6 +121,10 @@ pub(super) fn sources() -> Value {
         "end": frontier("the end of the log"),
         "served": { "anyOf": [frontier("the frontier of answers"), { "type": "null" }] },
         "view": frontier("the frontier of the view"),
+        "view_problem": {
+            "type": ["string", "null"],
+            "description": "what was wrong with the view that the node found when it started",
+        },
         "since_start": { "type": "object", "description": "what came in since the node started" },
     }));
     let body = object(json!({ "sources": { "type": "array", "items": source } }));
