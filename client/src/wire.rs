@@ -290,8 +290,8 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 503,
-        codes: &["starting", "behind", "closing", code::DISK, code::STOPPED],
-        doc: "the node is reading its log, is behind `min_frontier`, shuts down, cannot read or write its disk (an I/O \
+        codes: &["starting", "behind", "busy", "closing", code::DISK, code::STOPPED],
+        doc: "the node is reading its log, is behind `min_frontier`, has too many answers at earlier frontiers to compute, shuts down, cannot read or write its disk (an I/O \
               error, or a file system that is read-only), or has stopped writing until it is started again; send again \
               after `Retry-After`",
         of: ALL,
@@ -380,6 +380,7 @@ mod tests {
             ServingError::Request(String::new()),
             ServingError::NotReady { origin: String::new() },
             ServingError::Behind { wanted: Vec::new(), frontier: Vec::new() },
+            ServingError::Busy,
             ServingError::Failed("".into()),
         ];
         for (status, code) in errors.iter().map(ServingError::status_and_code) {

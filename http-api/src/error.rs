@@ -73,8 +73,11 @@ impl From<ServingError> for ApiError {
         }
         let status = StatusCode::from_u16(error.status_and_code().0);
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after =
-            matches!(error, ServingError::NotReady { .. } | ServingError::Behind { .. }).then_some(1);
+        let retry_after = match error {
+            ServingError::NotReady { .. } | ServingError::Behind { .. } => Some(1),
+            ServingError::Busy => Some(5),
+            _ => None,
+        };
         ApiError { status, body: Box::new(error.body()), retry_after }
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Schedule {
     pub(crate) options: EngineOptions,
     /// Whether tables are written for other programs.
     pub(crate) has_tables: bool,
+    /// Versions of the view that are kept besides the last one.
+    pub(crate) n_kept_versions: u64,
 }
 
 /// Why a step of batch failed. What was committed before stays.
@@ -226,7 +228,12 @@ impl Batch {
         let loaded = Arc::new(LoadedView { frontier, segments, stored: Some(view) });
         self.source.set_latest_view(loaded.clone());
         self.write_tables(&loaded);
-        if let Err(error) = self.runtime.block_on(self.store.prune()) {
+        // One that is built anew is there because those before it are doubted.
+        let n_kept = if known.stored.is_none() { 0 } else { self.schedule.n_kept_versions };
+        if n_kept == 0 {
+            self.source.forget_past();
+        }
+        if let Err(error) = self.runtime.block_on(self.store.prune(n_kept)) {
             tracing::warn!(source = self.source.name(), %error, "old views could not be removed");
         }
         Ok(())

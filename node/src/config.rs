@@ -37,6 +37,9 @@ pub struct Config {
     /// Limits of ingestion.
     #[serde(default)]
     pub ingest: IngestConfig,
+    /// Answers at earlier frontiers.
+    #[serde(default)]
+    pub past: PastConfig,
     /// Access tokens.
     #[serde(default)]
     pub tokens: Tokens,
@@ -90,6 +93,20 @@ pub struct IngestConfig {
     pub max_waiting_bytes: usize,
     /// Number of positions of a source in the journal after which they are flushed to Parquet.
     pub seal_events: u64,
+}
+
+/// Answers at frontiers before the view: they start from a version of the view that ended before, if there is one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PastConfig {
+    /// Number of versions of a view that are kept on disk besides the last one.
+    pub versions: u64,
+    /// Byte budget of the states of earlier versions that are kept in memory, for each source.
+    pub max_bytes: usize,
+    /// Number of answers that are computed from the log at a time.
+    pub at_a_time: usize,
+    /// Number of requests that wait for their turn. Further requests get status 503.
+    pub waiting: usize,
 }
 
 /// Settings of a source.
@@ -161,6 +178,12 @@ impl Default for IngestConfig {
             max_waiting_bytes: 64 << 20,
             seal_events: 1_000_000,
         }
+    }
+}
+
+impl Default for PastConfig {
+    fn default() -> Self {
+        PastConfig { versions: 8, max_bytes: 256 << 20, at_a_time: 1, waiting: 16 }
     }
 }
 
@@ -253,6 +276,7 @@ impl Config {
             batch: BatchConfig::default(),
             speed: SpeedConfig::default(),
             ingest: IngestConfig::default(),
+            past: PastConfig::default(),
             tokens: Tokens::default(),
             sources: BTreeMap::new(),
             accept_loss: false,
@@ -292,6 +316,7 @@ impl Config {
             ("ingest.max_events", config.ingest.max_events),
             ("ingest.max_waiting_bytes", config.ingest.max_waiting_bytes as u64),
             ("ingest.seal_events", config.ingest.seal_events),
+            ("past.at_a_time", config.past.at_a_time as u64),
         ];
         if let Some((name, _)) = numbers.into_iter().find(|(_, value)| *value == 0) {
             return Err(format!("`{name}` is 0: it must be at least 1"));

@@ -24,6 +24,8 @@ mod listen;
 mod moved_files;
 mod node;
 mod open_files;
+mod past_queue;
+mod past_views;
 mod priority;
 mod reading;
 #[cfg(test)]

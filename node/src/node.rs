@@ -132,7 +132,7 @@ impl Node {
         let (ingest, writer) = Ingest::start(log, &lock, config, &sources, &changed, &counters)?;
         let threads = Mutex::new(vec![writer]);
         let local = serving;
-        let serving = NodeServing::new(local.clone(), sources.clone());
+        let serving = NodeServing::new(local.clone(), sources.clone(), &config.past);
         let audits = Arc::default();
         let node = Node {
             sources,

@@ -28,6 +28,7 @@ use metricc_durable_log::{DurableError, DurableLog, Receipt, Request};
 use super::world::{Ending, World};
 use super::{FLUSH_EVENTS, SOURCE, STEP_POSITIONS};
 use crate::batch::Batch;
+use crate::config::PastConfig;
 use crate::reading::NodeServing;
 use crate::source::NodeSource;
 use crate::tail::{Follower, SpeedError, TailOptions};
@@ -112,7 +113,7 @@ fn with_life<T>(
     let stream =
         EngineOptions { workers: 1, batch_rows: Some(world.batch_rows()), ..EngineOptions::default() };
     let options = TailOptions { stream, refresh: Duration::ZERO, step_positions: STEP_POSITIONS };
-    let serving = NodeServing::new(source.serving.clone(), vec![source.clone()]);
+    let serving = NodeServing::new(source.serving.clone(), vec![source.clone()], &PastConfig::default());
     let log = RefCell::new(log);
     let mut life = Life { world, source: &source, options: &options, serving, log, batch, follower: None };
     live(&mut life)
