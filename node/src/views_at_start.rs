@@ -70,7 +70,8 @@ pub(crate) fn open_source(
     };
     let runtime = runtime.clone();
     source.keep_past(PastViews::new(store.clone(), runtime.clone(), config.past.max_bytes));
-    Ok(Batch { source, store, disk: disk.clone(), runtime, schedule })
+    let keeps_requests = log.sources().next() == Some(source.name());
+    Ok(Batch { source, store, disk: disk.clone(), keeps_requests, runtime, schedule })
 }
 
 /// Says which versions of the view are damaged, after the one that is used.

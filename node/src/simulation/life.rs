@@ -246,9 +246,12 @@ impl Life<'_> {
 
     fn flush(&mut self) -> Step {
         let (before, n_unflushed) = (self.world.n_happened(), self.source.n_unflushed());
-        let outcome = self.batch.flush(&|flush| {
-            let committed = self.log.borrow_mut().commit_flush(&flush);
-            committed.map_err(|error| IngestError::Log(Arc::new(error)))
+        let failed = |error| IngestError::Log(Arc::new(error));
+        let kept = self
+            .batch
+            .keep_requests(&|written| self.log.borrow_mut().commit_requests(&written).map_err(failed));
+        let outcome = kept.and_then(|()| {
+            self.batch.flush(&|flush| self.log.borrow_mut().commit_flush(&flush).map_err(failed))
         });
         let outcome = outcome.map_err(|error| error.to_string());
         self.world.tally.n_flushes += u64::from(self.source.n_unflushed() < n_unflushed);
