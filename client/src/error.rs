@@ -62,6 +62,11 @@ pub enum ServingError {
         /// The frontier of the answers.
         frontier: Vec<u64>,
     },
+    /// As many answers are computed as may be at a time.
+    #[error(
+        "as many answers at earlier frontiers are asked for as the node computes and lets wait; try again"
+    )]
+    Busy,
     /// The node could not be reached, or something else answers at its address.
     #[error("{url}: {}", with_causes(.source.as_ref()))]
     Unreachable {
@@ -152,6 +157,7 @@ const OTHER_EPOCH: &str = "other_epoch";
 const REQUEST: &str = "request";
 const NOT_READY: &str = "starting";
 const BEHIND: &str = "behind";
+const BUSY: &str = "busy";
 const UNREACHABLE: &str = "unreachable";
 const FAILED: &str = "failed";
 
@@ -165,6 +171,7 @@ impl ServingError {
             ServingError::Request(_) => (400, REQUEST),
             ServingError::NotReady { .. } => (503, NOT_READY),
             ServingError::Behind { .. } => (503, BEHIND),
+            ServingError::Busy => (503, BUSY),
             ServingError::Unreachable { .. } => (502, UNREACHABLE),
             ServingError::Failed(_) | ServingError::Decode(_) => (500, FAILED),
         }
@@ -229,6 +236,7 @@ impl From<ErrorBody> for ServingError {
                 wanted: min_frontier.unwrap_or_default(),
                 frontier: frontier.unwrap_or_default(),
             },
+            BUSY => ServingError::Busy,
             NOT_READY => ServingError::NotReady { origin: origin.unwrap_or_default() },
             _ => ServingError::Failed(message.into()),
         }
@@ -253,6 +261,7 @@ mod tests {
             ServingError::Request("`from=x` is not an instant".to_owned()),
             ServingError::NotReady { origin: "payments".to_owned() },
             ServingError::Behind { wanted: vec![3, 4], frontier: vec![3, 2] },
+            ServingError::Busy,
             ServingError::Failed("the disk is full".into()),
         ] {
             let json = serde_json::to_string(&error.body()).unwrap();

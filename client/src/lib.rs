@@ -13,6 +13,7 @@ mod error;
 mod http;
 mod parameters;
 mod range;
+mod repeated;
 mod serving;
 pub mod wire;
 
@@ -23,6 +24,7 @@ pub use http::{EncodedRows, HttpServing, node_of, node_url, problem};
 pub use jiff;
 pub use parameters::{Format, NOTE_HEADER, Parameters, key_value};
 pub use range::{RangeBound, RangeBoundError};
+pub use repeated::once;
 pub use serving::{
     Explained, ExplainedMetric, ExplainedPart, JsonRows, Layer, OVERFLOW_HEADER, ReadReceipt, ReadRequest,
     Served, ServedMetric, ServedPart, Serving, until_error,

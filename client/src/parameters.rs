@@ -19,6 +19,7 @@
 use serde_json::Value;
 
 use crate::error::offsets;
+use crate::repeated::once;
 use crate::wire::{PARAMETERS, ParameterOf};
 use crate::{RangeBound, RangeBoundError, ReadRequest, ServingError};
 
@@ -94,6 +95,7 @@ impl ReadRequest {
     ) -> Result<(Self, Option<Format>), ServingError> {
         let mut request = ReadRequest { metric, ..ReadRequest::default() };
         let mut format = None;
+        once(&parameters, &[])?;
         for (name, text) in parameters {
             match name.as_str() {
                 "hash" => request.hash = Some(text),
@@ -112,6 +114,7 @@ impl ReadRequest {
     pub fn several_of_parameters(parameters: Parameters) -> Result<Vec<Self>, ServingError> {
         let mut common = ReadRequest::default();
         let mut metrics = Vec::new();
+        once(&parameters, &["metric"])?;
         for (name, text) in parameters {
             match name.as_str() {
                 "metric" => metrics.push(match text.split_once('@') {

@@ -3,6 +3,10 @@
 
 use crate::Format;
 
+mod routes;
+
+pub use routes::{Endpoint, ROUTES, Route, Scope};
+
 /// The address that `metricc serve` listens at unless it is configured.
 pub const DEFAULT_NODE: &str = "http://127.0.0.1:7171";
 
@@ -141,6 +145,10 @@ pub enum Operation {
     Read,
     /// To add events.
     Ingest,
+    /// To see and check the state of the node.
+    Administer,
+    /// To ask whether it runs.
+    Probe,
 }
 
 /// An HTTP status that is no success.
@@ -166,17 +174,38 @@ pub mod code {
     pub const OTHER_SITE: &str = "other_site";
     /// A name of the host that is not configured.
     pub const HOST: &str = "host";
+    /// A parameter, a header or a body that is not valid.
+    pub const REQUEST: &str = "request";
+    /// A path that the node does not have.
+    pub const UNKNOWN_PATH: &str = "unknown_path";
+    /// A method that a path does not have.
+    pub const METHOD: &str = "method";
+    /// More bytes or events than a request may have.
+    pub const TOO_LARGE: &str = "too_large";
+    /// A path and query that are too long.
+    pub const URI: &str = "uri";
+    /// An `Expect` header other than `100-continue`.
+    pub const EXPECTATION: &str = "expectation";
+    /// Too many headers, or too long ones.
+    pub const HEADERS: &str = "headers";
+    /// The node failed.
+    pub const FAILED: &str = "failed";
+    /// The disk of the node failed.
+    pub const DISK: &str = "disk";
+    /// The node writes nothing any more.
+    pub const STOPPED: &str = "stopped";
 }
 
 const READ: &[Operation] = &[Operation::Read];
 const INGEST: &[Operation] = &[Operation::Ingest];
-const ALL: &[Operation] = &[Operation::Read, Operation::Ingest];
+const NAMED: &[Operation] = &[Operation::Read, Operation::Ingest, Operation::Administer];
+const ALL: &[Operation] = &[Operation::Read, Operation::Ingest, Operation::Administer, Operation::Probe];
 
 /// All of them, by status.
 pub static RESPONSES: &[ErrorResponse] = &[
     ErrorResponse {
         status: 400,
-        codes: &["request", "body", "encoding", "key"],
+        codes: &[code::REQUEST, "body", "encoding", "key"],
         doc: "invalid request",
         of: ALL,
     },
@@ -184,7 +213,7 @@ pub static RESPONSES: &[ErrorResponse] = &[
         status: 401,
         codes: &[code::UNAUTHORIZED],
         doc: "a token is required, and none or an unknown one was sent",
-        of: ALL,
+        of: NAMED,
     },
     ErrorResponse {
         status: 403,
@@ -194,9 +223,15 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 404,
-        codes: &["unknown_metric", "unknown_source", "unknown_path"],
-        doc: "the node has no such metric or source",
-        of: ALL,
+        codes: &["unknown_metric", "unknown_source", code::UNKNOWN_PATH],
+        doc: "the node has no such metric, source or path",
+        of: NAMED,
+    },
+    ErrorResponse {
+        status: 405,
+        codes: &[code::METHOD],
+        doc: "the path has other methods, which the header `Allow` names",
+        of: &[],
     },
     ErrorResponse { status: 408, codes: &["late"], doc: "the body did not arrive in time", of: INGEST },
     ErrorResponse {
@@ -207,15 +242,27 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 413,
-        codes: &["too_large"],
+        codes: &[code::TOO_LARGE],
         doc: "more bytes or events than a request may have",
         of: INGEST,
+    },
+    ErrorResponse {
+        status: 414,
+        codes: &[code::URI],
+        doc: "the path and the query are longer than 8 KiB",
+        of: ALL,
     },
     ErrorResponse {
         status: 415,
         codes: &["content_type", "encoding"],
         doc: "a media type or encoding that the node does not read",
         of: INGEST,
+    },
+    ErrorResponse {
+        status: 417,
+        codes: &[code::EXPECTATION],
+        doc: "an `Expect` header other than `100-continue`",
+        of: ALL,
     },
     ErrorResponse {
         status: 421,
@@ -235,11 +282,23 @@ pub static RESPONSES: &[ErrorResponse] = &[
         doc: "too many bytes wait to be written; send again after `Retry-After`",
         of: INGEST,
     },
-    ErrorResponse { status: 500, codes: &["failed"], doc: "the node failed", of: ALL },
+    ErrorResponse {
+        status: 431,
+        codes: &[code::HEADERS],
+        doc: "more than 100 headers, or more than 64 KiB of them",
+        of: ALL,
+    },
+    ErrorResponse {
+        status: 500,
+        codes: &[code::FAILED],
+        doc: "the node failed; its log has the reason",
+        of: ALL,
+    },
     ErrorResponse {
         status: 503,
-        codes: &["starting", "behind", "closing", "stopped"],
-        doc: "the node is reading its log, is behind `min_frontier`, shuts down, or has stopped writing; send again \
+        codes: &["starting", "behind", "busy", "closing", code::DISK, code::STOPPED],
+        doc: "the node is reading its log, is behind `min_frontier`, has too many answers at earlier frontiers to compute, shuts down, cannot read or write its disk (an I/O \
+              error, or a file system that is read-only), or has stopped writing until it is started again; send again \
               after `Retry-After`",
         of: ALL,
     },
@@ -334,6 +393,7 @@ mod tests {
             ServingError::Request(String::new()),
             ServingError::NotReady { origin: String::new() },
             ServingError::Behind { wanted: Vec::new(), frontier: Vec::new() },
+            ServingError::Busy,
             ServingError::Failed("".into()),
         ];
         for (status, code) in errors.iter().map(ServingError::status_and_code) {

@@ -88,6 +88,9 @@ pub enum EvaluateError {
         /// The engine's error.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// Nobody waits for the result any more.
+    #[error("the evaluation was given up")]
+    Cancelled,
     /// A stream was fed a batch that does not start where its partition stands.
     #[error("partition {partition} is fed from offset {from}, but {expected}")]
     Order {

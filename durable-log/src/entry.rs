@@ -37,6 +37,8 @@ pub(crate) enum Entry {
     Rows(RowsEntry),
     /// A request that was taken.
     Request(RequestEntry),
+    /// A file holds the oldest requests that no file holds yet.
+    Kept(KeptRequests),
     /// A file holds the rows of some positions from now on.
     #[serde(rename = "sealed")]
     Flushed(FlushedEntry),
@@ -154,6 +156,24 @@ pub(crate) struct FlushedFile {
     pub(crate) checksum: u64,
 }
 
+/// A file with requests that the log remembers, one after the other: see [`kept_requests`](crate::kept_requests).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeptRequests {
+    pub(crate) n_requests: u64,
+    /// The first ones, which are not remembered any more; of the first file alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) n_forgotten: u64,
+    pub(crate) file: FlushedFile,
+}
+
+impl KeptRequests {
+    /// How many of its requests are remembered.
+    pub(crate) fn n_remembered(&self) -> usize {
+        usize::try_from(self.n_requests.saturating_sub(self.n_forgotten)).unwrap_or(usize::MAX)
+    }
+}
+
 /// The time between two openings of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -173,8 +193,65 @@ pub(crate) struct Epoch {
 pub(crate) struct LogState {
     pub(crate) epochs: Vec<Epoch>,
     pub(crate) sources: BTreeMap<String, SourceState>,
-    /// The last requests with a key, oldest first.
+    /// The last requests with a key, oldest first. In a checkpoint, those that are in no file.
     pub(crate) requests: VecDeque<RequestEntry>,
+    /// The files with the oldest of them.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub(crate) kept: VecDeque<KeptRequests>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl LogState {
+    /// How many of the requests are in files.
+    pub(crate) fn n_kept(&self) -> usize {
+        self.kept.iter().map(KeptRequests::n_remembered).sum()
+    }
+
+    /// Whether a checkpoint states this state.
+    pub(crate) fn is_stated_by(&self, checkpoint: &LogState) -> bool {
+        let LogState { epochs, sources, requests, kept } = checkpoint;
+        (epochs, sources, kept) == (&self.epochs, &self.sources, &self.kept)
+            && requests.iter().eq(self.requests.iter().skip(self.n_kept()))
+    }
+}
+
+/// The payload of a checkpoint: the state, with the requests that no file has.
+pub(crate) fn checkpoint(state: &LogState) -> Result<Vec<u8>, DurableError> {
+    #[derive(Serialize)]
+    struct Stated<'a> {
+        epochs: &'a [Epoch],
+        sources: &'a BTreeMap<String, SourceState>,
+        requests: Rest<'a>,
+        #[serde(skip_serializing_if = "VecDeque::is_empty")]
+        kept: &'a VecDeque<KeptRequests>,
+    }
+    struct Rest<'a>(&'a LogState);
+    impl Serialize for Rest<'_> {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.0.requests.iter().skip(self.0.n_kept()))
+        }
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Stating<'a> {
+        Checkpoint(Stated<'a>),
+    }
+    let LogState { epochs, sources, kept, .. } = state;
+    let requests = Rest(state);
+    head(&[Stating::Checkpoint(Stated { epochs, sources, requests, kept })])
+}
+
+/// The head of a payload with its length.
+fn head(entries: &impl Serialize) -> Result<Vec<u8>, DurableError> {
+    let mut bytes = vec![0; 4];
+    serde_json::to_writer(&mut bytes, entries)?;
+    let n_head = (bytes.len() - 4) as u32;
+    bytes[..4].copy_from_slice(&n_head.to_le_bytes());
+    Ok(bytes)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -269,10 +346,7 @@ impl Payload {
 
     /// The bytes, and where in them the blobs start.
     pub(crate) fn to_bytes(&self) -> Result<(Vec<u8>, u64), DurableError> {
-        let mut bytes = vec![0; 4];
-        serde_json::to_writer(&mut bytes, &self.entries)?;
-        let n_head = (bytes.len() - 4) as u32;
-        bytes[..4].copy_from_slice(&n_head.to_le_bytes());
+        let mut bytes = head(&self.entries)?;
         let start = bytes.len() as u64;
         bytes.extend_from_slice(&self.blobs);
         Ok((bytes, start))

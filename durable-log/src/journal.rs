@@ -223,6 +223,11 @@ impl Journal {
         }
     }
 
+    /// The number of the first frame, which is a checkpoint, and that of the next one.
+    pub(crate) fn numbers(&self) -> (u64, u64) {
+        (self.files.front().map_or(self.next, |first| first.first), self.next)
+    }
+
     pub(crate) fn id(&self) -> LogId {
         self.id
     }

@@ -1,6 +1,6 @@
 //! The durable log as the one that writes it: open it, append, commit flushes.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use metricc_ir::Source;
@@ -8,10 +8,11 @@ use metricc_log::{Frontier, RecordDecoder};
 
 use crate::dedup_index::{DedupIndex, DedupWindow};
 use crate::disk::Disk;
-use crate::entry::{Entry, Epoch, LogState, Payload, RequestEntry, SourceEntry, SourceState};
+use crate::entry::{self, Entry, Epoch, LogState, Payload, RequestEntry, SourceEntry, SourceState};
 use crate::error::DurableError;
 use crate::flush::Flush;
 use crate::journal::{Journal, LogId, TruncatedTail};
+use crate::kept_requests;
 use crate::orphans;
 use crate::recent_rows::{FrameRows, RecentRows};
 use crate::replay::{Replay, flushed_chunk};
@@ -29,11 +30,18 @@ pub struct DurableOptions {
     pub file_bytes: u64,
     /// Bytes of rows, as they are in memory, that are kept after they are written.
     pub recent_bytes: usize,
+    /// Remembered requests that go into a file together; fewer are in every checkpoint.
+    pub request_group: usize,
 }
 
 impl Default for DurableOptions {
     fn default() -> Self {
-        DurableOptions { max_requests: 100_000, file_bytes: 64 << 20, recent_bytes: 64 << 20 }
+        DurableOptions {
+            max_requests: 100_000,
+            file_bytes: 64 << 20,
+            recent_bytes: 64 << 20,
+            request_group: 1024,
+        }
     }
 }
 
@@ -61,6 +69,8 @@ pub struct DurableLog {
     /// Entries that come first in the next frame.
     pending: Vec<Entry>,
     recent_rows: RecentRows,
+    /// Files of requests that were forgotten, and the number of the first checkpoint that does not name each.
+    pub(crate) obsolete: VecDeque<(u64, String)>,
     reader: LogReader,
     /// Whether something was written since it was opened.
     has_written: bool,
@@ -92,7 +102,7 @@ impl DurableLog {
         fresh: LogId,
         epoch: u128,
     ) -> Result<(Self, Option<TruncatedTail>), DurableError> {
-        let mut replay = Replay::new(options.max_requests);
+        let mut replay = Replay::new(&disk, &options);
         let visit = &mut |first, location: &_, payload: &[u8]| {
             replay.frame(first, location, payload, &FrameRows::new())
         };
@@ -100,7 +110,10 @@ impl DurableLog {
             Some(found) => found,
             None => {
                 no_events_without_journal(&disk, sources)?;
-                (Journal::create(&disk, JOURNAL_FOLDER, fresh, &checkpoint(&LogState::default())?)?, None)
+                (
+                    Journal::create(&disk, JOURNAL_FOLDER, fresh, &entry::checkpoint(&LogState::default())?)?,
+                    None,
+                )
             }
         };
         let replay = replay.finish(&disk)?;
@@ -113,6 +126,7 @@ impl DurableLog {
             sources: BTreeMap::new(),
             pending: Vec::new(),
             recent_rows,
+            obsolete: VecDeque::new(),
             reader: LogReader::default(),
             has_written: false,
             half_applied: None,
@@ -123,6 +137,8 @@ impl DurableLog {
         let is_after_loss = false;
         log.pending.push(Entry::Epoch(Epoch { id: format!("{epoch:032x}"), from, is_after_loss }));
         orphans::set_aside(&log.disk, &log.replay.state)?;
+        let named = log.replay.state.kept.iter().map(|kept| &kept.file.path).chain(&log.replay.obsolete);
+        kept_requests::set_aside(&log.disk, &named.map(String::as_str).collect())?;
         log.publish();
         Ok((log, truncated))
     }
@@ -199,6 +215,7 @@ impl DurableLog {
             epochs,
             sources: self.replay.chunks.iter().map(source).collect(),
             stopped: self.journal.stopped().map(Into::into),
+            ready: self.replay.ready.iter().take(kept_requests::AT_ONCE).cloned().collect(),
         }
     }
 
@@ -261,11 +278,14 @@ impl DurableLog {
 
     /// Starts the next file of the journal, and removes those that are not needed any more.
     fn roll(&mut self) -> Result<(), DurableError> {
-        self.journal.roll(&checkpoint(&self.replay.state)?)?;
+        let (_, number) = self.journal.numbers();
+        self.journal.roll(&entry::checkpoint(&self.replay.state)?)?;
+        self.obsolete.extend(self.replay.obsolete.drain(..).map(|path| (number, path)));
         let chunks = self.replay.chunks.values().flatten().flat_map(|chunks| chunks.iter());
         let needed: HashSet<&str> =
             chunks.filter_map(|chunk| chunk.journal_path().map(|path| &**path)).collect();
-        self.journal.drop_files(|path| needed.contains(path))
+        self.journal.drop_files(|path| needed.contains(path))?;
+        self.drop_requests(self.journal.numbers().0)
     }
 
     /// Starts the next file of the journal where the last one is long.
@@ -339,12 +359,6 @@ fn no_events_without_journal(disk: &Arc<dyn Disk>, sources: &[SourceOptions]) ->
         }
     }
     Ok(())
-}
-
-fn checkpoint(state: &LogState) -> Result<Vec<u8>, DurableError> {
-    let mut payload = Payload::default();
-    payload.push(Entry::Checkpoint(state.clone()));
-    Ok(payload.to_bytes()?.0)
 }
 
 #[cfg(test)]

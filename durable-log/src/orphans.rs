@@ -50,12 +50,22 @@ pub(crate) fn set_aside(disk: &Arc<dyn Disk>, state: &LogState) -> Result<(), Du
         if file.ends_with(".unfinished") {
             disk.remove(&path).map_err(DurableError::io("removing", disk.shown(&path)))?;
         } else {
-            let (folder, aside) = (format!("{ASIDE}/{source}"), aside(source, &file));
-            let moved = disk.create_folder(&folder).and_then(|()| disk.rename(&path, &aside));
-            moved.map_err(DurableError::io("moving aside", disk.shown(&path)))?;
+            move_aside(disk, source, &path, &file)?;
         }
     }
     Ok(())
+}
+
+/// Moves a file to the others of a source, or of another folder.
+pub(crate) fn move_aside(
+    disk: &Arc<dyn Disk>,
+    source: &str,
+    path: &str,
+    file: &str,
+) -> Result<(), DurableError> {
+    let (folder, aside) = (format!("{ASIDE}/{source}"), aside(source, file));
+    let moved = disk.create_folder(&folder).and_then(|()| disk.rename(path, &aside));
+    moved.map_err(DurableError::io("moving aside", disk.shown(path)))
 }
 
 /// Puts a file back that the journal knows, if it was moved aside. The caller checks its length.
@@ -64,7 +74,8 @@ pub(crate) fn put_back(disk: &Arc<dyn Disk>, source: &str, path: &str) -> io::Re
     let folder = format!("{ASIDE}/{source}");
     if disk.names(&folder)?.iter().any(|name| name == file) {
         disk.rename(&aside(source, file), path)?;
-        disk.sync_folder(&format!("{FLUSHED_FOLDER}/{source}"))?;
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        disk.sync_folder(folder)?;
     }
     Ok(())
 }

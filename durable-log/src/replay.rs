@@ -3,7 +3,7 @@
 //! Opening a log replays all frames; writing applies each new frame by the same code. So the state in memory
 //! is what the next opening will find.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io::ErrorKind;
 use std::sync::{Arc, Weak};
 
@@ -15,11 +15,13 @@ use crate::chunk::{Chunk, Written};
 use crate::chunks::Chunks;
 use crate::disk::Disk;
 use crate::entry::{
-    self, Entry, FlushedEntry, FlushedFile, LogState, PartitionState, RequestEntry, RowsEntry, SourceEntry,
-    SourceState,
+    self, Entry, FlushedEntry, FlushedFile, KeptRequests, LogState, PartitionState, RequestEntry, RowsEntry,
+    SourceEntry, SourceState,
 };
 use crate::error::DurableError;
 use crate::journal::Location;
+use crate::kept_requests::{self, Group};
+use crate::log::DurableOptions;
 use crate::orphans;
 use crate::recent_rows::FrameRows;
 use crate::rejected;
@@ -27,13 +29,27 @@ use crate::request_ends::RequestEnds;
 use crate::verdicts::WindowSince;
 
 /// The state after the frames seen so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Replay {
     pub(crate) state: LogState,
     /// The chunks of each partition of each source.
     pub(crate) chunks: BTreeMap<String, Vec<Chunks>>,
+    /// Groups of the requests that are in no file, the oldest first.
+    pub(crate) ready: VecDeque<Group>,
+    /// Requests in files, and in these groups.
+    n_kept: usize,
+    n_ready: usize,
+    /// Requests of the first group that are not remembered any more.
+    pub(crate) n_ready_forgotten: usize,
+    /// Files of requests that were read when the log was opened.
+    read: HashSet<String>,
+    /// Files with requests that the log has forgotten.
+    pub(crate) obsolete: Vec<String>,
+    disk: Arc<dyn Disk>,
     is_begun: bool,
     max_requests: usize,
+    /// Requests of a group.
+    group: usize,
     /// For each source and key, the number of its request, counted from the first one that was replayed.
     numbers: HashMap<(String, String), u64>,
     /// The number of the first request in the state.
@@ -43,8 +59,24 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    pub(crate) fn new(max_requests: usize) -> Self {
-        Replay { max_requests, ..Replay::default() }
+    pub(crate) fn new(disk: &Arc<dyn Disk>, options: &DurableOptions) -> Self {
+        Replay {
+            state: LogState::default(),
+            chunks: BTreeMap::new(),
+            ready: VecDeque::new(),
+            n_kept: 0,
+            n_ready: 0,
+            n_ready_forgotten: 0,
+            read: HashSet::new(),
+            obsolete: Vec::new(),
+            disk: disk.clone(),
+            is_begun: false,
+            max_requests: options.max_requests,
+            group: options.request_group.max(1),
+            numbers: HashMap::new(),
+            first_number: 0,
+            n_slices: 0,
+        }
     }
 
     /// Applies the next frame. `in_memory` holds those of its rows that still are.
@@ -87,9 +119,18 @@ impl Replay {
     }
 
     /// Replay starts with the first checkpoint; later ones have to agree with the state.
-    fn checkpoint(&mut self, location: &Location, state: LogState) -> Result<(), DurableError> {
+    fn checkpoint(&mut self, location: &Location, mut state: LogState) -> Result<(), DurableError> {
         if !self.is_begun {
             self.is_begun = true;
+            let mut requests = VecDeque::new();
+            for kept in &state.kept {
+                let of_file = kept_requests::read(&self.disk, kept)?.into_iter();
+                requests.extend(of_file.skip(usize::try_from(kept.n_forgotten).unwrap_or(usize::MAX)));
+                self.read.insert(kept.file.path.clone());
+            }
+            self.n_kept = requests.len();
+            requests.append(&mut state.requests);
+            state.requests = requests;
             for (name, source) in &state.sources {
                 self.chunks.insert(name.clone(), vec![Chunks::default(); source.partitions.len()]);
             }
@@ -99,6 +140,7 @@ impl Replay {
             self.n_slices =
                 state.requests.iter().map(|request| request.accepted.positions.len().max(1)).sum();
             self.state = state;
+            self.make_groups();
             return Ok(());
         }
         for (origin, source) in &state.sources {
@@ -112,7 +154,7 @@ impl Replay {
                 }
             }
         }
-        if state == self.state { Ok(()) } else { Err(contradiction(location, "its checkpoint")) }
+        if self.state.is_stated_by(&state) { Ok(()) } else { Err(contradiction(location, "its checkpoint")) }
     }
 
     /// Applies an entry without rows.
@@ -135,8 +177,11 @@ impl Replay {
                     self.n_slices -= oldest.accepted.positions.len().max(1);
                     self.numbers.remove(&(oldest.source, oldest.key));
                     self.first_number += 1;
+                    self.forget_one();
                 }
+                self.make_groups();
             }
+            Entry::Kept(kept) => self.keep(location, kept)?,
             Entry::Flushed(flushed) => {
                 let known = self.state.sources.get_mut(&flushed.source);
                 let known = known.and_then(|source| source.partitions.get_mut(flushed.partition as usize));
@@ -147,6 +192,59 @@ impl Replay {
             }
         }
         Ok(())
+    }
+
+    /// The oldest request is not remembered any more.
+    fn forget_one(&mut self) {
+        if let Some(first) = self.state.kept.front_mut() {
+            self.n_kept -= 1;
+            first.n_forgotten += 1;
+            if first.n_remembered() == 0 {
+                self.obsolete.extend(self.state.kept.pop_front().map(|kept| kept.file.path));
+            }
+        } else if let Some(first) = self.ready.front() {
+            self.n_ready -= 1;
+            self.n_ready_forgotten += 1;
+            if self.n_ready_forgotten == first.len() {
+                self.ready.pop_front();
+                self.n_ready_forgotten = 0;
+            }
+        }
+    }
+
+    /// A file holds the oldest requests that no file holds yet.
+    fn keep(&mut self, location: &Location, kept: KeptRequests) -> Result<(), DurableError> {
+        let n_requests = kept.n_remembered();
+        let is_next = kept.n_forgotten == 0 || self.state.kept.is_empty();
+        if n_requests == 0 || !is_next || self.n_kept.saturating_add(n_requests) > self.state.requests.len() {
+            return Err(contradiction(location, "a file of requests"));
+        }
+        let is_group = |group: &Group| group.len() as u64 == kept.n_requests;
+        if self.ready.front().is_some_and(is_group) && self.n_ready_forgotten as u64 == kept.n_forgotten {
+            self.ready.pop_front();
+            self.n_ready -= n_requests;
+        } else {
+            // Groups that were made when the log was opened need not be those that were made before.
+            self.ready.clear();
+            self.n_ready = 0;
+        }
+        self.n_ready_forgotten = 0;
+        self.n_kept += n_requests;
+        self.state.kept.push_back(kept);
+        self.make_groups();
+        Ok(())
+    }
+
+    /// Makes groups of the requests that are in no file and in no group.
+    fn make_groups(&mut self) {
+        loop {
+            let from = self.n_kept + self.n_ready;
+            if self.state.requests.len() < from + self.group {
+                return;
+            }
+            self.ready.push_back(self.state.requests.range(from..from + self.group).cloned().collect());
+            self.n_ready += self.group;
+        }
     }
 
     fn source(&mut self, entry: SourceEntry) {
@@ -202,6 +300,11 @@ impl Replay {
 
     /// Adds the flushed files, whose positions come before those of the journal, when all frames are applied.
     pub(crate) fn finish(mut self, disk: &Arc<dyn Disk>) -> Result<Self, DurableError> {
+        // The journal still has the requests of these files. It will rely on them when it goes on.
+        let read = std::mem::take(&mut self.read);
+        for kept in self.state.kept.iter().filter(|kept| !read.contains(&kept.file.path)) {
+            kept_requests::read(disk, kept)?;
+        }
         for (origin, source) in &self.state.sources {
             let Some(chunks) = self.chunks.get_mut(origin) else { continue };
             for ((partition, state), chunks) in (0u32..).zip(&source.partitions).zip(chunks) {

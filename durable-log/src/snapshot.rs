@@ -13,6 +13,7 @@ use crate::chunks::Chunks;
 use crate::disk::Disk;
 use crate::error::DurableError;
 use crate::flush::{self, Flush};
+use crate::kept_requests::Group;
 use crate::partition::DurablePartition;
 use crate::quarantine::Quarantine;
 use crate::request_ends;
@@ -25,6 +26,8 @@ pub struct LogSnapshot {
     pub(crate) epochs: Arc<[LogEpoch]>,
     pub(crate) sources: BTreeMap<String, SourceSnapshot>,
     pub(crate) stopped: Option<Arc<str>>,
+    /// Requests that can be written to files next, in order.
+    pub(crate) ready: Vec<Group>,
 }
 
 /// A time between two openings of a log in which something was written.
@@ -62,6 +65,12 @@ impl LogSnapshot {
     pub fn epoch_of_positions(&self) -> String {
         let after_loss = self.epochs.iter().rev().find(|epoch| epoch.is_after_loss);
         after_loss.map_or_else(|| format!("{:032x}", self.id), |epoch| epoch.id.clone())
+    }
+
+    /// The names of the sources that the log takes events of, in order.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        let taken = self.sources.iter().filter(|(_, source)| source.decoder.is_some());
+        taken.map(|(name, _)| name.as_str())
     }
 
     /// The epochs of the log, in order, and where a source ended when each began.

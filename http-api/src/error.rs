@@ -1,9 +1,19 @@
 //! Errors as HTTP responses.
+//!
+//! What fails inside of the node is told by its kind alone. The details, such as the paths of files, are for whoever
+//! runs the node, and go to its log.
+
+use std::error::Error;
+use std::io;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use metricc_client::{ErrorBody, ErrorFields, ServingError};
+use metricc_client::wire::code;
+use metricc_client::{ErrorBody, ErrorFields, ServingError, with_causes};
+
+/// Seconds after which a request may be sent again that failed with the disk: somebody has to do something first.
+const DISK_RETRY: u32 = 30;
 
 /// An error as an HTTP response: `{"error": {"code": …, "message": …}}`.
 #[derive(Debug)]
@@ -20,6 +30,23 @@ impl ApiError {
         ApiError { status, body: Box::new(ErrorBody { error }), retry_after: None }
     }
 
+    /// A failure of the node itself.
+    pub fn failed(error: &(dyn Error + 'static)) -> Self {
+        tracing::error!(error = with_causes(error), "a request failed");
+        if is_of_disk(error) {
+            let message = "the node cannot read or write its disk; its log has the reason";
+            return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code::DISK, message)
+                .retry_after(DISK_RETRY);
+        }
+        let message = "the node failed; its log has the reason";
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, code::FAILED, message)
+    }
+
+    /// What the body says.
+    pub fn fields(&self) -> &ErrorFields {
+        &self.body.error
+    }
+
     /// The same error, for a request that may be sent again after some seconds.
     #[must_use]
     pub fn retry_after(self, seconds: u32) -> Self {
@@ -27,12 +54,30 @@ impl ApiError {
     }
 }
 
+/// Whether the operating system reported an error, which every error of a file comes from.
+fn is_of_disk(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error().is_some()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 impl From<ServingError> for ApiError {
     fn from(error: ServingError) -> Self {
+        if let ServingError::Failed(error) = &error {
+            return ApiError::failed(&**error);
+        }
         let status = StatusCode::from_u16(error.status_and_code().0);
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after =
-            matches!(error, ServingError::NotReady { .. } | ServingError::Behind { .. }).then_some(1);
+        let retry_after = match error {
+            ServingError::NotReady { .. } | ServingError::Behind { .. } => Some(1),
+            ServingError::Busy => Some(5),
+            _ => None,
+        };
         ApiError { status, body: Box::new(error.body()), retry_after }
     }
 }

@@ -13,34 +13,44 @@
 //! [`metricc_client`] defines the query parameters and the errors, and says what the value of a key is.
 
 mod error;
+mod extract;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use arrow::error::ArrowError;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use futures::StreamExt;
+use metricc_client::wire::{Endpoint, ROUTES};
 use metricc_client::{Format, NOTE_HEADER, OVERFLOW_HEADER, Parameters, ReadRequest, ServingError};
 use metricc_runtime_serve::{ServedTable, ServingTables, arrow_stream, csv, to_json};
 use serde::Serialize;
 use serde_json::json;
 
 pub use error::ApiError;
+pub use extract::{Name, Pairs, Query};
 
 /// The routes for a serving layer.
 pub fn router(serving: Arc<dyn ServingTables>) -> Router {
-    Router::new()
-        .route("/v1/metrics", get(metrics))
-        .route("/v1/read", get(read_many))
-        .route("/v1/metrics/{metric}", get(read))
-        .route("/v1/metrics/{metric}/explain-value", get(explain))
-        .route("/v1/metrics/{metric}/live", get(live))
-        .with_state(serving)
+    let routes = ROUTES.iter().filter_map(|route| Some((route.path, handler(route.endpoint)?)));
+    routes.fold(Router::new(), |router, (path, handler)| router.route(path, handler)).with_state(serving)
+}
+
+/// What answers; `None` if that is not the serving layer.
+fn handler(endpoint: Endpoint) -> Option<MethodRouter<Arc<dyn ServingTables>>> {
+    Some(match endpoint {
+        Endpoint::Metrics => get(metrics),
+        Endpoint::Metric => get(read),
+        Endpoint::Explain => get(explain),
+        Endpoint::Live => get(live),
+        Endpoint::Read => get(read_many),
+        _ => return None,
+    })
 }
 
 type Shared = State<Arc<dyn ServingTables>>;
@@ -51,8 +61,8 @@ async fn metrics(State(serving): Shared) -> Result<Response, ApiError> {
 
 async fn read(
     State(serving): Shared,
-    Path(metric): Path<String>,
-    Query(parameters): Query<Parameters>,
+    Name(metric): Name,
+    Pairs(parameters): Pairs,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (request, format) = ReadRequest::of_parameters(metric, parameters)?;
@@ -75,17 +85,14 @@ async fn read(
 
 async fn explain(
     State(serving): Shared,
-    Path(metric): Path<String>,
-    Query(parameters): Query<Parameters>,
+    Name(metric): Name,
+    Pairs(parameters): Pairs,
 ) -> Result<Response, ApiError> {
     let request = request(metric, parameters)?;
     json_response(&serving.explain_table(ReadRequest { receipt: true, ..request }).await?)
 }
 
-async fn read_many(
-    State(serving): Shared,
-    Query(parameters): Query<Parameters>,
-) -> Result<Response, ApiError> {
+async fn read_many(State(serving): Shared, Pairs(parameters): Pairs) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Answers {
         answers: Vec<ServedTable>,
@@ -96,14 +103,14 @@ async fn read_many(
 
 async fn live(
     State(serving): Shared,
-    Path(metric): Path<String>,
-    Query(parameters): Query<Parameters>,
+    Name(metric): Name,
+    Pairs(parameters): Pairs,
 ) -> Result<Response, ApiError> {
     let mut answers = serving.subscribe_table(request(metric, parameters)?);
     // If the request is not valid, the response is an error, and not an event.
     let ended = || ServingError::Failed("the serving layer is closed".into());
     let first = answers.next().await.ok_or_else(ended)??;
-    let events = futures::stream::once(async { Ok(first) }).chain(answers).map(|answer| event(&answer));
+    let events = futures::stream::once(async { Ok(first) }).chain(answers).map(event);
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
@@ -118,17 +125,14 @@ fn request(metric: String, parameters: Parameters) -> Result<ReadRequest, Servin
     }
 }
 
-fn event(answer: &Result<ServedTable, ServingError>) -> Result<Event, Infallible> {
-    let failed = |error: &ServingError| {
-        let fields = json!(error.body().error).to_string();
-        Event::default().event("error").data(fields)
-    };
+fn event(answer: Result<ServedTable, ServingError>) -> Result<Event, Infallible> {
+    let failed = |error: &ApiError| Event::default().event("error").data(json!(error.fields()).to_string());
     Ok(match answer {
-        Ok(table) => match to_json(table) {
+        Ok(table) => match to_json(&table) {
             Ok(text) => Event::default().event("rows").data(text),
-            Err(error) => failed(&ServingError::Failed(error.into())),
+            Err(error) => failed(&ApiError::failed(&error)),
         },
-        Err(error) => failed(error),
+        Err(error) => failed(&error.into()),
     })
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metricc_compiler::{EngineOptions, EvaluateError, Segment, SegmentError};
-use metricc_durable_log::{Disk, DurableError, Flush};
+use metricc_durable_log::{Disk, DurableError, Flush, WrittenRequests};
 use metricc_log::{Interval, LogError};
 use metricc_runtime_batch::evaluate;
 use metricc_runtime_serve::IndexedSegment;
@@ -42,6 +42,8 @@ pub(crate) struct Schedule {
     pub(crate) options: EngineOptions,
     /// Whether tables are written for other programs.
     pub(crate) has_tables: bool,
+    /// Versions of the view that are kept besides the last one.
+    pub(crate) n_kept_versions: u64,
 }
 
 /// Why a step of batch failed. What was committed before stays.
@@ -76,6 +78,8 @@ pub(crate) struct Batch {
     pub(crate) source: Arc<NodeSource>,
     pub(crate) store: ViewStore,
     pub(crate) disk: Arc<dyn Disk>,
+    /// Whether it is this source that writes the requests of all to files.
+    pub(crate) keeps_requests: bool,
     pub(crate) runtime: Handle,
     pub(crate) schedule: Schedule,
     /// Whether there is a view of events that the log has lost. Another one takes its place at once, even of no
@@ -139,12 +143,13 @@ impl Batch {
         // A flush that fails does not keep the next view from being made.
         if Instant::now() >= timing.next_flush {
             timing.next_flush = Instant::now() + PAUSE;
-            match self.flush(&|flush| ingest.commit_flush(flush)) {
+            let kept = self.keep_requests(&|written| ingest.commit_requests(written));
+            match kept.and_then(|()| self.flush(&|flush| ingest.commit_flush(flush))) {
                 Ok(()) => timing.next_flush = Instant::now(),
                 // The node is shutting down; the rows stay in the journal.
                 Err(StepError::Commit(IngestError::Closing)) => {}
                 Err(error) => {
-                    tracing::error!(source = self.source.name(), %error, "the flush to Parquet failed, and is tried again");
+                    tracing::error!(source = self.source.name(), %error, "sealing the journal failed, and is tried again");
                 }
             }
         }
@@ -232,7 +237,12 @@ impl Batch {
         let loaded = Arc::new(LoadedView { frontier, segments, stored: Some(view) });
         self.source.set_latest_view(loaded.clone());
         self.write_tables(&loaded);
-        if let Err(error) = self.runtime.block_on(self.store.prune()) {
+        // One that is built anew is there because those before it are doubted.
+        let n_kept = if known.stored.is_none() { 0 } else { self.schedule.n_kept_versions };
+        if n_kept == 0 {
+            self.source.forget_past();
+        }
+        if let Err(error) = self.runtime.block_on(self.store.prune(n_kept)) {
             tracing::warn!(source = self.source.name(), %error, "old views could not be removed");
         }
         Ok(())
@@ -288,6 +298,17 @@ impl Batch {
         let (n_fresh, n_merged) = (fresh.states.num_rows() as u64, merged.states.num_rows() as u64);
         let is_large = n_merged > self.schedule.small_rows;
         !stored.is_empty() && stored.len() < MAX_SEGMENTS && is_large && n_fresh < n_merged / 4
+    }
+
+    /// Writes remembered requests to files, so that the journal need not repeat them. One source does it for all.
+    pub(crate) fn keep_requests(
+        &self,
+        commit: &dyn Fn(WrittenRequests) -> Result<(), IngestError>,
+    ) -> Result<(), StepError> {
+        while self.keeps_requests && self.source.log.snapshot().has_requests_to_write() {
+            commit(self.source.log.snapshot().write_requests(&self.disk)?)?;
+        }
+        Ok(())
     }
 
     /// Moves rows from the journal to Parquet when there are many. `commit` hands a flush to the writer of

@@ -10,6 +10,9 @@ use metricc_ir::plain_file;
 use metricc_log::FileOptions;
 use serde::{Deserialize, Deserializer};
 
+use crate::listen::{ListenAddress, listen_address};
+use crate::token::{TokenReference, references};
+
 /// The configuration of a node. Paths are relative to the folder of the file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,7 +24,7 @@ pub struct Config {
     pub data: PathBuf,
     /// The address to listen at.
     #[serde(default = "default_listen", deserialize_with = "listen")]
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
     /// Host names that requests may use for this node, besides its addresses.
     #[serde(default)]
     pub hosts: Vec<String>,
@@ -34,6 +37,9 @@ pub struct Config {
     /// Limits of ingestion.
     #[serde(default)]
     pub ingest: IngestConfig,
+    /// Answers at earlier frontiers.
+    #[serde(default)]
+    pub past: PastConfig,
     /// Access tokens.
     #[serde(default)]
     pub tokens: Tokens,
@@ -89,6 +95,20 @@ pub struct IngestConfig {
     pub seal_events: u64,
 }
 
+/// Answers at frontiers before the view: they start from a version of the view that ended before, if there is one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PastConfig {
+    /// Number of versions of a view that are kept on disk besides the last one.
+    pub versions: u64,
+    /// Byte budget of the states of earlier versions that are kept in memory, for each source.
+    pub max_bytes: usize,
+    /// Number of answers that are computed from the log at a time.
+    pub at_a_time: usize,
+    /// Number of requests that wait for their turn. Further requests get status 503.
+    pub waiting: usize,
+}
+
 /// Settings of a source.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -128,11 +148,14 @@ impl SourceConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct Tokens {
     /// Tokens that may send events.
-    pub ingest: Vec<String>,
+    #[serde(deserialize_with = "references")]
+    pub ingest: Vec<TokenReference>,
     /// Tokens that may read metrics.
-    pub query: Vec<String>,
+    #[serde(deserialize_with = "references")]
+    pub query: Vec<TokenReference>,
     /// Tokens that may do both, and read quarantined records.
-    pub admin: Vec<String>,
+    #[serde(deserialize_with = "references")]
+    pub admin: Vec<TokenReference>,
 }
 
 impl Default for BatchConfig {
@@ -158,6 +181,12 @@ impl Default for IngestConfig {
     }
 }
 
+impl Default for PastConfig {
+    fn default() -> Self {
+        PastConfig { versions: 8, max_bytes: 256 << 20, at_a_time: 1, waiting: 16 }
+    }
+}
+
 impl Default for SourceConfig {
     fn default() -> Self {
         let duplicates_within = DedupWindow::Positions(1_000_000);
@@ -169,29 +198,12 @@ fn default_data() -> PathBuf {
     PathBuf::from("metricc-data")
 }
 
-fn default_listen() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 7171))
+fn default_listen() -> ListenAddress {
+    SocketAddr::from(([127, 0, 0, 1], 7171)).into()
 }
 
-fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ListenAddress, D::Error> {
     listen_address(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-}
-
-/// An address and port to listen at. Of names only `localhost` is one: others may be of another machine.
-///
-/// # Errors
-/// What to write instead.
-pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    let address = match text.strip_prefix("localhost:") {
-        Some(port) => format!("127.0.0.1:{port}"),
-        None => text.to_owned(),
-    };
-    address.parse().map_err(|_| {
-        format!(
-            "`{text}` is not an address to listen at: write an IP address and a port, such as `127.0.0.1:7171`, or \
-             `localhost:7171`; `0.0.0.0:7171` is every address of this machine"
-        )
-    })
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -264,6 +276,7 @@ impl Config {
             batch: BatchConfig::default(),
             speed: SpeedConfig::default(),
             ingest: IngestConfig::default(),
+            past: PastConfig::default(),
             tokens: Tokens::default(),
             sources: BTreeMap::new(),
             accept_loss: false,
@@ -287,15 +300,13 @@ impl Config {
         }
         let tokens = &mut config.tokens;
         for token in [&mut tokens.ingest, &mut tokens.query, &mut tokens.admin].into_iter().flatten() {
-            if let Some(path) = token.strip_prefix("file:") {
-                *token = format!("file:{}", folder.join(path).display());
-            }
+            token.resolve(folder);
         }
         Ok(config)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
+        let config: Config = toml::from_str(text).map_err(|error| located(text, &error))?;
         let numbers = [
             ("batch.events", config.batch.events),
             ("batch.workers", config.batch.workers as u64),
@@ -305,6 +316,7 @@ impl Config {
             ("ingest.max_events", config.ingest.max_events),
             ("ingest.max_waiting_bytes", config.ingest.max_waiting_bytes as u64),
             ("ingest.seal_events", config.ingest.seal_events),
+            ("past.at_a_time", config.past.at_a_time as u64),
         ];
         if let Some((name, _)) = numbers.into_iter().find(|(_, value)| *value == 0) {
             return Err(format!("`{name}` is 0: it must be at least 1"));
@@ -322,6 +334,21 @@ impl Config {
     }
 }
 
+/// An error with its place. Neither the line nor a text in it is shown: it may be a token.
+fn located(text: &str, error: &toml::de::Error) -> String {
+    let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
+    let message = error.message();
+    let message = match (message.find("string \""), message.rfind("\", expected")) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}a text{}", &message[..start], &message[end + 1..])
+        }
+        _ => message.to_owned(),
+    };
+    format!("line {line}, column {column}: {message}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,8 +357,6 @@ mod tests {
     fn missing_settings_have_defaults() {
         let config = Config::parse("package = \"a.metric\"\n[sources.clicks]\npartitions = 2\n").unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:7171");
-        assert_eq!(listen_address("localhost:7373").unwrap().to_string(), "127.0.0.1:7373");
-        assert!(listen_address("example.org:80").unwrap_err().contains("an IP address and a port"));
         assert_eq!((config.batch.every.as_secs(), config.batch.events), (300, 1_000_000));
         assert_eq!(config.sources["clicks"].partitions, 2);
         assert_eq!(config.sources["clicks"].duplicates_within, DedupWindow::Positions(1_000_000));
@@ -374,6 +399,33 @@ mod tests {
             for part in parts {
                 assert!(problem.contains(part), "{text:?}: {problem}");
             }
+        }
+    }
+
+    #[test]
+    fn no_error_and_no_debug_output_shows_a_token() {
+        let token = "S3cretS3cretS3cretS3cretS3cretS3cretS3cretS3";
+        for tokens in [
+            format!("[tokens]\nquery = \"{token}\""),
+            format!("[tokens]\nquery = [{token}]"),
+            format!("[tokens]\nquery = [\"{token}]"),
+            format!("[tokens]\nquery = [\"file:a\", \"{token}\" \"b\"]"),
+            format!("[tokens]\nquery = [{{ token = \"{token}\" }}]"),
+            format!("tokens = \"{token}\""),
+            format!("[token]\nquery = [\"{token}\"]"),
+            format!("[tokens]\nadmins = \"{token}\""),
+            format!("[batch]\nworkers = \"{token}\""),
+        ] {
+            let problem = Config::parse(&format!("package = \"a\"\n{tokens}\n")).unwrap_err();
+            assert!(!problem.contains("S3cret") && problem.contains("line "), "{tokens}: {problem}");
+        }
+        let text =
+            format!("package = \"a\"\n[tokens]\nquery = [\"{token}\", \"env:{token}\", \"file:{token}\"]");
+        let config = Config::parse(&text).unwrap();
+        assert!(!format!("{config:?}").contains("S3cret"), "{config:?}");
+        for reference in &config.tokens.query {
+            let problem = reference.read().unwrap_err();
+            assert!(!problem.contains("S3cret"), "{problem}");
         }
     }
 }

@@ -26,6 +26,14 @@ pub enum NodeError {
         /// The process that uses it.
         holder: String,
     },
+    /// Everybody keeps files in the folder.
+    #[error("folder `{}` is shared by all users (mode {mode:o})", .path.display())]
+    Shared {
+        /// The folder.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// The log does not have positions that a view was made from: acknowledged events are lost.
     #[error("the log in `{}` has lost events of source `{origin}` that its view contains: {loss}", .path.display())]
     Loss {
@@ -71,6 +79,10 @@ impl NodeError {
             NodeError::Log(error) => error.help(),
             NodeError::Source(error) => error.help(),
             NodeError::Taken { .. } => Some("stop that node, or set another folder with `data`".to_owned()),
+            NodeError::Shared { path, .. } => {
+                let own = path.join("metricc-data");
+                Some(format!("set a folder of the node's own with `data`, such as `{}`", own.display()))
+            }
             NodeError::Loss { .. } => Some(
                 "restore the log, or mount its disk; to go on without these events: `metricc serve --accept-loss`"
                     .to_owned(),

@@ -4,11 +4,13 @@
 //! delete by removing a file that looks stale. A file system that cannot lock folders leaves the file, and the
 //! journal, which stops when another process has written to it.
 
-use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::Mode;
 
 use crate::error::NodeError;
 
@@ -46,10 +48,40 @@ pub(crate) fn allow_files() {
     }
 }
 
+/// Bits of a mode that are of others than the owner, and the bit of folders in which everybody keeps files.
+const OF_OTHERS: u32 = 0o077;
+const STICKY: u32 = 0o1000;
+
+/// Lets this process create files and folders for their owner alone, whoever of its libraries creates them.
+pub(crate) fn keep_files_private() {
+    rustix::process::umask(Mode::from_raw_mode(OF_OTHERS));
+}
+
+/// Creates the folder if it is missing. One that others may look into is narrowed: no file in it is meant for them,
+/// and some may be copies that a backup has made readable. One in which everybody keeps files is not the node's.
+fn create_private(folder: &Path) -> Result<(), NodeError> {
+    let failed = NodeError::folder(folder);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(&failed)?;
+    let mode = std::fs::metadata(folder).map_err(&failed)?.mode() & 0o7777;
+    if mode & STICKY != 0 {
+        return Err(NodeError::Shared { path: folder.to_owned(), mode });
+    }
+    if mode & OF_OTHERS != 0 {
+        let narrowed = Permissions::from_mode(mode & 0o700);
+        std::fs::set_permissions(folder, narrowed).map_err(NodeError::folder(folder))?;
+        let path = folder.display();
+        tracing::warn!(
+            "`{path}` was open to others (mode {mode:o}); now it is its owner's alone (mode {:o})",
+            mode & 0o700
+        );
+    }
+    Ok(())
+}
+
 /// Creates the folder if it is missing, and locks it.
 pub(crate) fn lock(folder: &Path, address: &str) -> Result<FolderLock, NodeError> {
     let failed = NodeError::folder(folder);
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(&failed)?;
+    create_private(folder)?;
     let mut options = OpenOptions::new();
     let mut file = options
         .read(true)

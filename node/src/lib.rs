@@ -20,9 +20,12 @@ mod folder_lock;
 mod folder_scan;
 mod http;
 mod intake;
+mod listen;
 mod moved_files;
 mod node;
 mod open_files;
+mod past_queue;
+mod past_views;
 mod priority;
 mod reading;
 #[cfg(test)]
@@ -31,6 +34,7 @@ mod source;
 mod status;
 mod tables;
 mod tail;
+mod token;
 mod views_at_start;
 mod watched_folder;
 mod writer;
@@ -38,14 +42,16 @@ mod writer;
 mod writer_tests;
 
 pub use audit::{AuditError, AuditLine, Audited};
-pub use config::{Config, ConfigError, SourceConfig, Tokens, listen_address};
+pub use config::{Config, ConfigError, SourceConfig, Tokens};
 pub use error::NodeError;
 pub use http::{Limits, Server};
 pub use intake::AbsentField;
+pub use listen::{ListenAddress, listen_address};
 pub use node::{Node, SourceStatus};
 pub use reading::NodeServing;
 pub use source::NodeSource;
 pub use status::Counters;
+pub use token::TokenReference;
 pub use writer::{Ingest, IngestError};
 
 /// What tells the content of requests apart: XXH3-64.

@@ -63,6 +63,8 @@ pub struct SourceStatus {
     pub intake: ReadStats,
     /// Declared fields that none of them has.
     pub absent: Vec<AbsentField>,
+    /// What was wrong with the view that the node found when it started.
+    pub view_problem: Option<String>,
 }
 
 impl Node {
@@ -79,6 +81,7 @@ impl Node {
         imports: &Imports,
     ) -> Result<Self, NodeError> {
         folder_lock::allow_files();
+        folder_lock::keep_files_private();
         let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(config.data.join("log")));
         Node::start_on(&disk, config, metrics, calendars, imports)
     }
@@ -117,7 +120,7 @@ impl Node {
         let (ingest, writer) = Ingest::start(log, &lock, config, &sources, &changed, &counters)?;
         let threads = Mutex::new(vec![writer]);
         let local = serving;
-        let serving = NodeServing::new(local.clone(), sources.clone());
+        let serving = NodeServing::new(local.clone(), sources.clone(), &config.past);
         let audits = Arc::default();
         let node = Node {
             sources,
@@ -246,6 +249,7 @@ impl Node {
                 view: source.view().map_or_else(Frontier::default, |view| view.frontier.clone()),
                 intake,
                 absent,
+                view_problem: source.view_problem(),
             }
         };
         self.sources.iter().map(status).collect()

@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -14,14 +15,16 @@ use futures::{FutureExt, StreamExt};
 use metricc_client::{
     Explained, Layer, ReadRequest, Served, ServedMetric, Serving, ServingError, until_error,
 };
-use metricc_compiler::{EngineOptions, MetricPlan};
+use metricc_compiler::{EngineOptions, EvaluateError, MetricPlan};
 use metricc_log::{Frontier, Interval};
-use metricc_runtime_batch::evaluate;
+use metricc_runtime_batch::evaluate_unless;
 use metricc_runtime_serve::{
     IndexedSegment, LocalServing, Presented, Published, Query, ServedTable, ServingTables, explained, served,
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
+use crate::config::PastConfig;
+use crate::past_queue::{Cancelled, PastQueue};
 use crate::source::NodeSource;
 
 /// How long a request waits for the frontier that it wants to be covered. Clients wait longer for an answer.
@@ -35,16 +38,16 @@ const MANY_GROUPS: usize = 20_000;
 pub struct NodeServing {
     local: LocalServing,
     sources: Vec<Arc<NodeSource>>,
-    /// Versions of the past are computed one at a time.
-    past: Arc<Semaphore>,
+    /// The turns of versions of the past.
+    past: PastQueue,
     /// Whether the node is shutting down: subscriptions end then.
     is_closed: watch::Sender<bool>,
 }
 
 impl NodeServing {
-    pub(crate) fn new(local: LocalServing, sources: Vec<Arc<NodeSource>>) -> Self {
-        let (past, is_closed) = (Arc::new(Semaphore::new(1)), watch::Sender::new(false));
-        NodeServing { local, sources, past, is_closed }
+    pub(crate) fn new(local: LocalServing, sources: Vec<Arc<NodeSource>>, past: &PastConfig) -> Self {
+        let past = PastQueue::new(past.at_a_time, past.waiting);
+        NodeServing { local, sources, past, is_closed: watch::Sender::new(false) }
     }
 
     /// Ends all subscriptions.
@@ -110,10 +113,11 @@ impl NodeServing {
         }
         let (own, query, newest) = (self.clone(), query.clone(), newest.clone());
         if !query.is_at(&newest) {
-            let permit = self.past.clone().acquire_owned().await.map_err(failed)?;
+            let (turn, cancelled) = (self.past.turn().await?, Cancelled::default());
+            let is_cancelled = cancelled.flag();
             let from_log = move || {
-                let _permit = permit;
-                compute(&query, &own.past(&query)?)
+                let _turn = turn;
+                compute(&query, &own.past(&query, &is_cancelled)?)
             };
             return blocking(from_log).await;
         }
@@ -161,7 +165,7 @@ impl NodeServing {
 
     /// The version of the frontier that a query asks for: the view, if it ends before, and what follows it in
     /// the log.
-    fn past(&self, query: &Query) -> Result<Published, ServingError> {
+    fn past(&self, query: &Query, is_cancelled: &Arc<AtomicBool>) -> Result<Published, ServingError> {
         let at = query.at().unwrap_or_default();
         let wrong_length = || {
             let problem = "offsets: it takes one for each partition of the metric's sources";
@@ -175,7 +179,7 @@ impl NodeServing {
         for source in self.sources_of(query) {
             let (of_source, others) = rest.split_at(n_partitions(source));
             rest = others;
-            past.extend(published_at(source, &Frontier(of_source.to_vec()))?);
+            past.extend(published_at(source, &Frontier(of_source.to_vec()), is_cancelled)?);
         }
         Ok(past)
     }
@@ -193,21 +197,27 @@ async fn blocking<T: Send + 'static>(
     done.map_err(failed)?
 }
 
-/// A source at a frontier: its view, if that ends before, and the states of the log from there on.
-fn published_at(source: &NodeSource, at: &Frontier) -> Result<Published, ServingError> {
+/// A source at a frontier: the last version of its view that ends before, and the states of the log from there on.
+fn published_at(
+    source: &NodeSource,
+    at: &Frontier,
+    is_cancelled: &Arc<AtomicBool>,
+) -> Result<Published, ServingError> {
     let end = source.end();
     if at.0.iter().zip(&end.0).any(|(offset, end)| offset > end) {
         let problem = format!("`at` is {at}, and the log of source `{}` ends at {end}", source.name());
         return Err(ServingError::Request(problem));
     }
     between_requests(source, at)?;
-    let view = source.view();
-    let view = view.filter(|view| view.frontier.0.iter().zip(&at.0).all(|(offset, at)| offset <= at));
+    let view = source.view_before(at);
     let from = view.as_ref().map_or_else(|| Frontier(vec![0; at.0.len()]), |view| view.frontier.clone());
     let log = source.log_from(&from).map_err(failed)?;
     let interval = Interval::new(from, at.clone()).map_err(failed)?;
     let options = EngineOptions { workers: 1, ..EngineOptions::default() };
-    let from_log = evaluate(&source.plan, &log, &interval, &options, &|_| ());
+    let from_log = evaluate_unless(is_cancelled, &source.plan, &log, &interval, &options, &|_| ());
+    if matches!(from_log, Err(EvaluateError::Cancelled)) {
+        source.counters.past_given_up(source.name());
+    }
     let from_log = from_log.map_err(failed)?.segments;
     let parts = |(index, from_log): (usize, _)| {
         let in_view = view.as_ref().and_then(|view| view.segments.get(index)).cloned();

@@ -2,7 +2,7 @@
 //! changes.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use metricc_client::Layer;
@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::audit::AuditLine;
 use crate::intake::{AbsentField, Intake, SourceIntake};
+use crate::past_views::PastViews;
 use crate::status::Counters;
 
 /// The outcome of rebuilding a view.
@@ -30,6 +31,10 @@ pub struct NodeSource {
     pub(crate) changed: Arc<Changed>,
     pub(crate) counters: Arc<Counters>,
     views: Mutex<Views>,
+    /// Earlier versions of the view; there are none without a store.
+    past: OnceLock<PastViews>,
+    /// What was wrong with the view that the node found when it started.
+    view_problem: Mutex<Option<String>>,
     /// Requests to rebuild the view from the start of the log, until batch takes them.
     full_requests: Mutex<Vec<oneshot::Sender<FullAnswer>>>,
     /// What came in since the node started.
@@ -84,6 +89,8 @@ impl NodeSource {
             changed,
             counters,
             views: Mutex::new(Views { latest, served: None }),
+            past: OnceLock::new(),
+            view_problem: Mutex::default(),
             full_requests: Mutex::default(),
             intake: Mutex::default(),
             is_stopping: AtomicBool::new(false),
@@ -100,6 +107,35 @@ impl NodeSource {
     /// Adds a request that is in the log to what came in.
     pub(crate) fn take_in(&self, intake: &Intake) {
         self.intake.lock().unwrap_or_else(PoisonError::into_inner).add(intake);
+    }
+
+    /// Sets where earlier versions of the view are.
+    pub(crate) fn keep_past(&self, past: PastViews) {
+        // A source is opened once.
+        let _ = self.past.set(past);
+    }
+
+    /// The view that an answer at a frontier starts from: the one that is served, if it ends before, or else an
+    /// earlier version. Blocks the calling thread.
+    pub(crate) fn view_before(&self, at: &Frontier) -> Option<Arc<LoadedView>> {
+        let ends_before =
+            |view: &Arc<LoadedView>| view.frontier.0.iter().zip(&at.0).all(|(offset, at)| offset <= at);
+        self.view().filter(ends_before).or_else(|| self.past.get()?.before(self, at))
+    }
+
+    /// Forgets the earlier versions, which were replaced.
+    pub(crate) fn forget_past(&self) {
+        self.past.get().into_iter().for_each(PastViews::forget);
+    }
+
+    /// Keeps what was wrong with the view that was found, for the status.
+    pub(crate) fn view_was_unusable(&self, problem: String) {
+        *self.view_problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
+    }
+
+    /// What was wrong with the view that the node found when it started.
+    pub(crate) fn view_problem(&self) -> Option<String> {
+        self.view_problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The records that came in since the node started, and the fields that none of them has.

@@ -38,6 +38,7 @@ struct SourceCounters {
     n_differences: u64,
     n_files: u64,
     n_files_refused: u64,
+    n_past_given_up: u64,
 }
 
 /// The state of a source when the counters are read.
@@ -105,6 +106,11 @@ impl Counters {
         *if is_ingested { &mut source.n_files } else { &mut source.n_files_refused } += 1;
     }
 
+    /// An answer at an earlier frontier was given up, since its client is gone.
+    pub(crate) fn past_given_up(&self, source: &str) {
+        self.lock().sources.entry(source.to_owned()).or_default().n_past_given_up += 1;
+    }
+
     /// All counters and gauges as text.
     pub(crate) fn text(&self, gauges: &[SourceGauges]) -> String {
         let inner = self.lock();
@@ -154,11 +160,14 @@ const SOURCE_GAUGES: [GaugeFamily; 7] = [
     ("tail_generations_total", "counter", "Dataflows started.", |source| source.generations),
 ];
 
-const SOURCE_COUNTERS: [Family<SourceCounters, f64>; 10] = [
+const SOURCE_COUNTERS: [Family<SourceCounters, f64>; 11] = [
     ("tail_failures_total", "Dataflows that failed.", |source| source.n_tails_failed as f64),
     ("files_total", "Files of the watched folder that are in the log.", |source| source.n_files as f64),
     ("files_refused_total", "Files of the watched folder that were rejected.", |source| {
         source.n_files_refused as f64
+    }),
+    ("past_answers_given_up_total", "Answers at earlier frontiers whose client was gone.", |source| {
+        source.n_past_given_up as f64
     }),
     ("audits_total", "Audits against the log.", |source| source.n_audits as f64),
     ("audit_differences_total", "Groups that differed from the log in an audit.", |source| {

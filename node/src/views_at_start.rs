@@ -19,6 +19,7 @@ use object_store::local::LocalFileSystem;
 use crate::batch::{Batch, SMALL_ROWS, Schedule};
 use crate::config::Config;
 use crate::error::NodeError;
+use crate::past_views::PastViews;
 use crate::source::{LoadedView, NodeSource};
 
 /// The store of the views, which only their owner reads.
@@ -79,8 +80,10 @@ pub(crate) fn open_source(
         }
         Found::Unusable(problem) => {
             tracing::warn!(source = source.name(), %problem, "the view is discarded and rebuilt from the log");
+            source.view_was_unusable("the view could not be used and is rebuilt from the log".to_owned());
         }
     }
+    say_damage(&source, &store, runtime)?;
     let schedule = Schedule {
         every: config.batch.every.max(Duration::from_millis(1)),
         n_events: config.batch.events,
@@ -88,11 +91,44 @@ pub(crate) fn open_source(
         small_rows: SMALL_ROWS,
         options: EngineOptions { workers: config.batch.workers, ..EngineOptions::default() },
         has_tables: config.batch.tables,
+        n_kept_versions: config.past.versions,
     };
     let runtime = runtime.clone();
     let has_events = log.end(source.name()).n_positions() > 0;
     let is_overdue = source.latest_view().stored.is_none() && (has_events || is_loss_accepted);
-    Ok(Batch { source, store, disk: disk.clone(), runtime, schedule, is_loss_accepted, is_overdue })
+    source.keep_past(PastViews::new(store.clone(), runtime.clone(), config.past.max_bytes));
+    let keeps_requests = log.sources().next() == Some(source.name());
+    Ok(Batch {
+        source,
+        store,
+        disk: disk.clone(),
+        keeps_requests,
+        runtime,
+        schedule,
+        is_loss_accepted,
+        is_overdue,
+    })
+}
+
+/// Says which versions of the view are damaged, after the one that is used.
+fn say_damage(
+    source: &NodeSource,
+    store: &ViewStore,
+    runtime: &tokio::runtime::Handle,
+) -> Result<(), NodeError> {
+    let latest = block_on(runtime, store.latest())?.map(|view| view.version);
+    let damaged = block_on(runtime, store.damaged_after(latest))?;
+    if damaged.is_empty() {
+        return Ok(());
+    }
+    let (files, n) = (damaged.join("`, `"), damaged.len());
+    let instead = latest.map_or("the view is rebuilt from the log".to_owned(), |version| {
+        format!("version {version} is used, and brought up to date from the log")
+    });
+    tracing::warn!(source = source.name(), "`views/{files}` is damaged: {instead}");
+    let what = if n == 1 { "the last version of the view is" } else { "the last versions of the view are" };
+    source.view_was_unusable(format!("{what} damaged: {instead}"));
+    Ok(())
 }
 
 /// Blocks on a future of the runtime, from a thread that may be one of it.
@@ -120,7 +156,7 @@ enum Found {
 }
 
 /// Checks that the log has all that a view was made from; otherwise, what it has lost.
-fn check(view: &View, log: &LogSnapshot, source: &str) -> Result<(), String> {
+pub(crate) fn check(view: &View, log: &LogSnapshot, source: &str) -> Result<(), String> {
     let n_positions = view.frontier.n_positions();
     if view.log.id != format!("{:032x}", log.id()) {
         let found = if log.end(source).n_positions() == 0 { "an empty log" } else { "another log" };
@@ -156,18 +192,31 @@ async fn find(store: &ViewStore, plan: &SourcePlan, log: &LogSnapshot) -> Result
     if let Err(problem) = check(&view, log, &plan.source.name) {
         return Ok(Found::LogIsShorter(problem));
     }
+    Ok(match load(store, plan, view).await? {
+        Ok(view) => Found::View(view),
+        Err(problem) => Found::Unusable(problem),
+    })
+}
+
+/// Loads the states of a version; or says why it cannot be used.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) async fn load(
+    store: &ViewStore,
+    plan: &SourcePlan,
+    view: View,
+) -> Result<Result<LoadedView, String>, ViewError> {
     let mut segments: Vec<IndexedSegment> = Vec::with_capacity(plan.metrics.len());
     for metric in &plan.metrics {
         let Some(stored) = view.segments.get(&metric.state_hash.to_string()) else {
-            return Ok(Found::Unusable(format!("it does not have the states of `{}`", metric.metric.name)));
+            return Ok(Err(format!("it does not have the states of `{}`", metric.metric.name)));
         };
         let mut parts = Vec::with_capacity(stored.len());
         for stored in stored {
             match store.read(metric, stored).await {
                 Ok(segment) => parts.push(segment),
-                Err(ViewError::Corrupt { path, source }) => {
-                    return Ok(Found::Unusable(format!("`{path}`: {source}")));
-                }
+                Err(ViewError::Corrupt { path, source }) => return Ok(Err(format!("`{path}`: {source}"))),
                 Err(error) => return Err(error),
             }
         }
@@ -175,11 +224,11 @@ async fn find(store: &ViewStore, plan: &SourcePlan, log: &LogSnapshot) -> Result
             Ok(segment) if *segment.interval.to() == view.frontier => segments.push(segment.into()),
             Ok(segment) => {
                 let to = segment.interval.to();
-                return Ok(Found::Unusable(format!("the segments of `{}` end at {to}", metric.metric.name)));
+                return Ok(Err(format!("the segments of `{}` end at {to}", metric.metric.name)));
             }
-            Err(error) => return Ok(Found::Unusable(error.to_string())),
+            Err(error) => return Ok(Err(error.to_string())),
         }
     }
     let frontier = view.frontier.clone();
-    Ok(Found::View(LoadedView { frontier, segments, stored: Some(view) }))
+    Ok(Ok(LoadedView { frontier, segments, stored: Some(view) }))
 }

@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use metricc_durable_log::{DurableError, DurableLog, Flush, KnownRequest, LogReader, Receipt, Request};
+use metricc_durable_log::{
+    DurableError, DurableLog, Flush, KnownRequest, LogReader, Receipt, Request, WrittenRequests,
+};
 use tokio::sync::oneshot;
 
 use crate::config::Config;
@@ -70,7 +72,7 @@ struct Shared {
 struct Queue {
     requests: VecDeque<Queued>,
     n_bytes: usize,
-    flushes: VecDeque<(Flush, oneshot::Sender<Result<(), DurableError>>)>,
+    commits: VecDeque<(Commit, oneshot::Sender<Result<(), DurableError>>)>,
     questions: VecDeque<Question>,
     is_closed: bool,
     has_panicked: bool,
@@ -106,7 +108,14 @@ struct Question {
 enum Work {
     Answer(Question),
     Append(Vec<Queued>),
-    Commit(Flush, oneshot::Sender<Result<(), DurableError>>),
+    Commit(Commit, oneshot::Sender<Result<(), DurableError>>),
+}
+
+/// Files that batch has written, and that become part of the log.
+#[derive(Debug)]
+enum Commit {
+    Flush(Flush),
+    Requests(WrittenRequests),
 }
 
 impl Ingest {
@@ -180,13 +189,25 @@ impl Ingest {
     /// # Errors
     /// [`IngestError`] if it was not committed; the rows then stay in the journal.
     pub(crate) fn commit_flush(&self, flush: Flush) -> Result<(), IngestError> {
+        self.commit(Commit::Flush(flush))
+    }
+
+    /// Commits files of requests, as [`Ingest::commit_flush`] does.
+    ///
+    /// # Errors
+    /// [`IngestError`] if they were not committed; the requests then stay in the journal.
+    pub(crate) fn commit_requests(&self, written: WrittenRequests) -> Result<(), IngestError> {
+        self.commit(Commit::Requests(written))
+    }
+
+    fn commit(&self, commit: Commit) -> Result<(), IngestError> {
         let (answer, answered) = oneshot::channel();
         {
             let mut queue = self.shared.lock();
             if queue.is_closed {
                 return Err(queue.unanswered());
             }
-            queue.flushes.push_back((flush, answer));
+            queue.commits.push_back((commit, answer));
         }
         self.shared.filled.notify_one();
         let committed = answered.blocking_recv().map_err(|_| self.shared.lock().unanswered())?;
@@ -221,7 +242,7 @@ impl Drop for Closing {
             self.changed.notify();
         }
         queue.requests.clear();
-        queue.flushes.clear();
+        queue.commits.clear();
         queue.questions.clear();
     }
 }
@@ -249,8 +270,12 @@ impl Shared {
                     lock.notice_replacement();
                     let (requests, answers): (Vec<_>, Vec<_>) =
                         group.into_iter().map(|queued| (queued.request, queued.answer)).unzip();
+                    let was_stopped = log.reader().snapshot().stopped().is_some();
                     let results = log.append(&requests);
                     changed.notify();
+                    if let (false, Some(problem)) = (was_stopped, log.reader().snapshot().stopped()) {
+                        tracing::error!(problem, "the node takes no events until it is started again");
+                    }
                     for (result, answer) in results.into_iter().zip(answers) {
                         counters.count_append(&result);
                         // The client may have gone; its events are in the log nevertheless.
@@ -260,8 +285,12 @@ impl Shared {
                 Work::Answer(Question { source, prefix, answer }) => {
                     let _ = answer.send(log.known_requests(&source, &prefix));
                 }
-                Work::Commit(flush, answer) => {
-                    let _ = answer.send(log.commit_flush(&flush));
+                Work::Commit(commit, answer) => {
+                    let committed = match commit {
+                        Commit::Flush(flush) => log.commit_flush(&flush),
+                        Commit::Requests(written) => log.commit_requests(&written),
+                    };
+                    let _ = answer.send(committed);
                 }
             }
         }
@@ -274,8 +303,8 @@ impl Shared {
     fn next_work(&self) -> Option<Work> {
         let mut queue = self.lock();
         loop {
-            if let Some((flush, answer)) = queue.flushes.pop_front() {
-                return Some(Work::Commit(flush, answer));
+            if let Some((commit, answer)) = queue.commits.pop_front() {
+                return Some(Work::Commit(commit, answer));
             }
             if let Some(question) = queue.questions.pop_front() {
                 return Some(Work::Answer(question));

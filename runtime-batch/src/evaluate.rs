@@ -1,6 +1,7 @@
 //! Runs the metrics of one source over an interval.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -39,9 +40,24 @@ pub fn evaluate(
     options: &EngineOptions,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Evaluation, EvaluateError> {
+    evaluate_unless(&Arc::default(), plan, log, interval, options, progress)
+}
+
+/// As [`evaluate`], and gives up between two batches of rows once `is_cancelled` is set.
+///
+/// # Errors
+/// [`EvaluateError::Cancelled`] if it was.
+pub fn evaluate_unless(
+    is_cancelled: &Arc<AtomicBool>,
+    plan: &SourcePlan,
+    log: &Log,
+    interval: &Interval,
+    options: &EngineOptions,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Evaluation, EvaluateError> {
     // The engine's runtime must neither start nor end inside another runtime.
     std::thread::scope(|scope| {
-        let run = || evaluate_here(plan, log, interval, options, progress);
+        let run = || evaluate_here(is_cancelled, plan, log, interval, options, progress);
         let started =
             std::thread::Builder::new().name("metricc-batch-main".to_owned()).spawn_scoped(scope, run);
         let thread = started.map_err(failed)?;
@@ -50,6 +66,7 @@ pub fn evaluate(
 }
 
 fn evaluate_here(
+    is_cancelled: &Arc<AtomicBool>,
     plan: &SourcePlan,
     log: &Log,
     interval: &Interval,
@@ -63,6 +80,7 @@ fn evaluate_here(
         columns: plan.columns.as_slice().into(),
         batch_rows: batch_rows(options),
         progress: Arc::default(),
+        is_cancelled: is_cancelled.clone(),
     };
     let splits = log.slices(interval, workers);
     let n_splits = splits.len();
@@ -92,6 +110,9 @@ fn evaluate_here(
         Ok(joined.collect::<Result<Vec<_>, EvaluateError>>()?.concat())
     });
     let states: Vec<Vec<RecordBatch>> = states.collect::<Result<_, EvaluateError>>()?;
+    if is_cancelled.load(Ordering::Relaxed) {
+        return Err(EvaluateError::Cancelled);
+    }
     // Fails if a split was not read to its end: the states are then incomplete.
     let read_stats = scan.progress.take_stats(n_splits)?;
     let mut segments = Vec::with_capacity(plan.metrics.len());

@@ -16,5 +16,5 @@ mod explain;
 mod operators;
 mod scan;
 
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, evaluate_unless};
 pub use explain::explain;

@@ -4,7 +4,7 @@
 //! one, then takes the batch itself. So the slowest grouping sets the pace, memory stays bounded by a few
 //! batches per grouping, and a plan of one grouping passes nothing from thread to thread.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -26,6 +26,8 @@ pub(crate) struct Scan {
     /// Most rows of a batch; at least 1.
     pub(crate) batch_rows: usize,
     pub(crate) progress: Arc<ScanProgress>,
+    /// Set when nobody waits for the result any more.
+    pub(crate) is_cancelled: Arc<AtomicBool>,
 }
 
 /// How far reading has come, over all splits.
@@ -142,6 +144,9 @@ impl SplitReader {
     async fn next(&mut self) -> Option<RecordBatch> {
         // Without other groupings nothing here waits, so nothing else lets the engine cancel the task.
         consume_budget().await;
+        if self.scan.is_cancelled.load(Ordering::Relaxed) {
+            return None;
+        }
         let rows = match self.read() {
             Ok(Some(rows)) => rows,
             Ok(None) => {

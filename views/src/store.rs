@@ -27,9 +27,6 @@ use crate::delta_lake::Table;
 /// Version of the file format; no other is read.
 const FORMAT: u32 = 1;
 
-/// Versions before the last one that are kept, with their files.
-const N_KEPT: u64 = 8;
-
 /// Folder of the Delta Lake tables, below the source's folder.
 const TABLES: &str = "tables";
 
@@ -134,6 +131,28 @@ impl ViewStore {
             }
         }
         Ok(None)
+    }
+
+    /// All versions that can be read, the last one first. Their segments are not checked.
+    ///
+    /// # Errors
+    /// [`ViewError::Store`] if the store cannot be read.
+    pub async fn all(&self) -> Result<Vec<View>, ViewError> {
+        let mut views = Vec::new();
+        for number in self.versions().await?.into_iter().rev() {
+            views.extend(self.version(number).await?);
+        }
+        Ok(views)
+    }
+
+    /// The files of the versions after one that are damaged: the last ones, if an older one is used in their place.
+    ///
+    /// # Errors
+    /// [`ViewError::Store`] if the store cannot be read.
+    pub async fn damaged_after(&self, version: Option<u64>) -> Result<Vec<String>, ViewError> {
+        let numbers = self.versions().await?.into_iter();
+        let later = numbers.filter(|number| version.is_none_or(|version| *number > version));
+        Ok(later.map(|number| self.version_path(number).to_string()).collect())
     }
 
     /// The numbers of all versions, ascending.
@@ -289,14 +308,14 @@ impl ViewStore {
         Segment::from_file(bytes, plan, interval).map_err(|error| corrupt(&stored.path, error))
     }
 
-    /// Removes old versions, and files that no kept version names. Only the writer of the last version may
-    /// call it.
+    /// Removes all versions but the last one and a number of those before it, and files that no kept version names.
+    /// Only the writer of the last version may call it.
     ///
     /// # Errors
     /// [`ViewError::Store`] if the store fails; the next call removes the rest.
-    pub async fn prune(&self) -> Result<(), ViewError> {
+    pub async fn prune(&self, n_kept: u64) -> Result<(), ViewError> {
         let versions = self.versions().await?;
-        let first_kept = versions.last().map_or(0, |last| last.saturating_sub(N_KEPT));
+        let first_kept = versions.last().map_or(0, |last| last.saturating_sub(n_kept));
         let mut named: BTreeSet<String> = BTreeSet::new();
         for number in versions {
             if number < first_kept {
@@ -350,7 +369,7 @@ mod tests {
             let slept = store.next_version().await.unwrap();
             for version in 0..n_meanwhile {
                 store.commit(&view(version, version + 1)).await.unwrap();
-                store.prune().await.unwrap();
+                store.prune(8).await.unwrap();
             }
             let lost = store.commit(&view(slept, 999)).await.unwrap_err();
             assert!(matches!(lost, ViewError::Lost { .. }), "{n_meanwhile}: {lost}");

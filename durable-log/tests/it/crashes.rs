@@ -1,7 +1,9 @@
 //! F1, F5, F6, F7, F12, F17, F18: one run of a client and a log, with every fault at every operation of the
 //! disk.
 
-use crate::ledger::{Ledger, Record, event, flush, open};
+use std::collections::BTreeMap;
+
+use crate::ledger::{Ledger, Record, event, flush, keep_requests, open, request};
 use metricc_durable_log::sim_disk::{Dice, FAULTS, Fault, SimDisk};
 
 type Group = Vec<(&'static str, Vec<Record>)>;
@@ -9,6 +11,7 @@ type Group = Vec<(&'static str, Vec<Record>)>;
 enum Step {
     Send(Group),
     Flush,
+    Keep,
 }
 
 /// Requests of one and of several events, broken ones, duplicates within and before the window, groups,
@@ -20,10 +23,13 @@ fn steps() -> Vec<Step> {
             ("r1", vec![event("d", 4), Record::Broken]),
             ("r2", vec![event("a", 1), event("b", 20), event("e", 5)]),
         ]),
+        Step::Keep,
         Step::Flush,
         Step::Send(vec![("r3", vec![event("f", 6)]), ("r3", vec![event("f", 6)])]),
         Step::Send(vec![("r4", vec![event("a", 7), event("f", 6), Record::Broken])]),
         Step::Send(vec![("r5", vec![event("g", 8)]), ("r6", vec![event("g", 8), event("h", 9)])]),
+        Step::Flush,
+        Step::Keep,
         Step::Flush,
         Step::Send(vec![("r7", vec![event("h", 9), event("i", 10)])]),
     ]
@@ -39,6 +45,7 @@ fn run(disk: &SimDisk, ledger: &mut Ledger) -> bool {
             let is_done = match &step {
                 Step::Send(group) => ledger.send(&mut log, group),
                 Step::Flush => flush(&mut log, disk).is_ok(),
+                Step::Keep => keep_requests(&mut log, disk).is_ok(),
             };
             n_tries += 1;
             if is_done {
@@ -65,9 +72,14 @@ fn survive(faults: &[(u64, Fault)], seed: u64) -> u64 {
         assert!(n_runs < 6, "the log comes back after {faults:?} (seed {seed})");
         disk = disk.after_crash(&mut dice);
     }
-    let (log, cut) = open(&disk.after_crash(&mut dice)).unwrap();
+    let (mut log, cut) = open(&disk.after_crash(&mut dice)).unwrap();
     assert_eq!(cut, None);
     ledger.check(&log);
+    let sent: BTreeMap<&String, &Vec<Record>> = ledger.sent.iter().collect();
+    for (key, records) in sent {
+        let receipt = log.append(&[request(key, records)]).remove(0).unwrap();
+        assert!(receipt.is_repeated, "{key} is known after {faults:?} (seed {seed})");
+    }
     disk.n_happened()
 }
 

@@ -43,7 +43,7 @@ pub fn source() -> Arc<Source> {
 }
 
 pub fn options() -> DurableOptions {
-    DurableOptions { max_requests: 1000, file_bytes: 3000, recent_bytes: 0 }
+    DurableOptions { max_requests: 1000, file_bytes: 3000, recent_bytes: 0, request_group: 2 }
 }
 
 pub fn sources(n_partitions: u32) -> Vec<SourceOptions> {
@@ -225,6 +225,16 @@ impl Ledger {
         assert_eq!(log.snapshot().end("events").0, [end], "nothing but what was acknowledged");
         assert_eq!(all_rows(log), expected);
     }
+}
+
+/// Writes the requests to files that are in none.
+pub fn keep_requests(log: &mut DurableLog, disk: &SimDisk) -> Result<(), DurableError> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    while log.snapshot().has_requests_to_write() {
+        let written = log.snapshot().write_requests(&disk)?;
+        log.commit_requests(&written)?;
+    }
+    Ok(())
 }
 
 /// Flushes everything that is not.

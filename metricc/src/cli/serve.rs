@@ -53,8 +53,8 @@ fn config(arguments: &ServeArguments) -> Result<Config, Failure> {
     } else {
         Config::read(&arguments.config)?
     };
-    if let Some(listen) = arguments.listen {
-        config.listen = listen;
+    if let Some(listen) = &arguments.listen {
+        config.listen = listen.clone();
     }
     if let Some(data) = &arguments.data {
         config.data.clone_from(data);

@@ -6,13 +6,48 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use futures::StreamExt;
+use metricc_client::wire::code;
 use metricc_http_api::ApiError;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::headers::{single, too_long};
 use super::server::Limits;
 
 /// How many times longer a body may become when it is unpacked.
 const MAX_RATIO: usize = 256;
+
+/// What a body may become, however short it is.
+const ALWAYS: usize = 64 << 10;
+
+/// How a body is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    /// That of a `Content-Encoding`.
+    ///
+    /// # Errors
+    /// [`ApiError`] if the node does not unpack it.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let encoding = single(headers, &header::CONTENT_ENCODING)?.unwrap_or("identity").trim();
+        let known = [
+            ("identity", Packing::None),
+            ("gzip", Packing::Gzip),
+            ("x-gzip", Packing::Gzip),
+            ("zstd", Packing::Zstd),
+        ];
+        let found = known.iter().find(|(name, _)| name.eq_ignore_ascii_case(encoding));
+        found.map(|(_, packing)| *packing).ok_or_else(|| {
+            let message =
+                format!("content encoding `{encoding}` is not supported: send `gzip`, `zstd` or none");
+            ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding", message)
+        })
+    }
+}
 
 /// Reads a body, packed as it came.
 pub(crate) async fn read(body: Body, limits: &Limits) -> Result<Vec<u8>, ApiError> {
@@ -39,32 +74,45 @@ fn late(limit: Duration) -> ApiError {
     ApiError::new(StatusCode::REQUEST_TIMEOUT, "late", message)
 }
 
-fn too_long(most: usize) -> ApiError {
-    let message = format!("more than {most} bytes in one request: send several");
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
-}
-
-/// Unpacks a body, by its `Content-Encoding`.
-pub(crate) fn unpack(headers: &HeaderMap, bytes: Vec<u8>, limits: &Limits) -> Result<Vec<u8>, ApiError> {
-    let encoding = headers.get(header::CONTENT_ENCODING).map(|encoding| encoding.to_str().unwrap_or("?"));
-    let most = limits.body_bytes.min(bytes.len().saturating_mul(MAX_RATIO).max(64 << 10));
-    let unpacked = match encoding {
-        None | Some("identity") => return Ok(bytes),
-        Some("gzip") => up_to(flate2::read::MultiGzDecoder::new(&bytes[..]), most),
-        Some("zstd") => zstd::stream::read::Decoder::new(&bytes[..]).and_then(|decoder| up_to(decoder, most)),
-        Some(other) => {
-            let message = format!("content encoding `{other}` is not supported: send `gzip`, `zstd` or none");
-            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding", message));
+/// Unpacks a body.
+///
+/// # Errors
+/// [`ApiError`] if it is not packed as it says, or becomes too long.
+pub(crate) fn unpack(packing: Packing, bytes: Vec<u8>, limits: &Limits) -> Result<Vec<u8>, ApiError> {
+    let expanded = bytes.len().saturating_mul(MAX_RATIO).max(ALWAYS);
+    let most = limits.body_bytes.min(expanded);
+    let (name, unpacked) = match packing {
+        Packing::None => return Ok(bytes),
+        Packing::Gzip => ("gzip", up_to(flate2::read::MultiGzDecoder::new(&bytes[..]), most)),
+        Packing::Zstd => {
+            let decoder = zstd::stream::read::Decoder::new(&bytes[..]);
+            ("zstd", decoder.and_then(|decoder| up_to(decoder, most)))
         }
     };
     match unpacked {
-        Ok(bytes) if bytes.len() > most => Err(too_long(most)),
-        Ok(bytes) => Ok(bytes),
+        Ok(unpacked) if unpacked.len() > limits.body_bytes => Err(too_long_unpacked(limits.body_bytes)),
+        Ok(unpacked) if unpacked.len() > most => Err(expands(bytes.len(), most)),
+        Ok(unpacked) => Ok(unpacked),
         Err(error) => {
-            let message = format!("the body is not valid {}: {error}", encoding.unwrap_or_default());
+            let message = format!("the body is not valid {name}: {error}");
             Err(ApiError::new(StatusCode::BAD_REQUEST, "encoding", message))
         }
     }
+}
+
+fn too_long_unpacked(most: usize) -> ApiError {
+    let message =
+        format!("the body unpacks to more than {most} bytes, which one request may have: send several");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, code::TOO_LARGE, message)
+}
+
+/// A body that expands too much is told so: fewer events in a request do not help.
+fn expands(n_bytes: usize, most: usize) -> ApiError {
+    let message = format!(
+        "the body has {n_bytes} bytes and unpacks to more than {most}: it may become {MAX_RATIO} times longer, or \
+         {ALWAYS} bytes; send it without `Content-Encoding`"
+    );
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, code::TOO_LARGE, message)
 }
 
 /// Reads to the end, but at most one byte more than is allowed.

@@ -4,31 +4,32 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use metricc_client::wire::code;
 use metricc_durable_log::{DurableError, Exception, Receipt, Request, Verdict};
-use metricc_http_api::ApiError;
+use metricc_http_api::{ApiError, Name, Query};
 use metricc_log::{BodyError, BodyFormat, BodyLimits, NoneReason, RejectionGroup, Rejections};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::body;
+use super::body::{self, Packing};
+use super::headers::{single, stated_length};
 use super::server::Shared;
-use super::sources::{invalid, unknown_source};
+use super::sources::{invalid, stopped_writing, unknown_source};
 use crate::intake::Intake;
 use crate::writer::IngestError;
 
 /// The header in which a client names a request, so that it may send it again.
-const KEY: &str = "idempotency-key";
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Longest value of that header.
 const MAX_KEY: usize = 256;
 
 pub(crate) async fn events(
     State(shared): State<Arc<Shared>>,
-    Path(source): Path<String>,
+    Name(source): Name,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
@@ -46,11 +47,10 @@ pub(crate) struct RequestsParameters {
 /// The requests with an idempotency key that the log remembers, so that a client goes on where it was.
 pub(crate) async fn requests(
     State(shared): State<Arc<Shared>>,
-    Path(source): Path<String>,
-    parameters: Result<Query<RequestsParameters>, QueryRejection>,
+    Name(source): Name,
+    Query(RequestsParameters { prefix }): Query<RequestsParameters>,
 ) -> Result<Json<Value>, ApiError> {
     shared.node.decoder(&source).ok_or_else(|| unknown_source(&shared.node, &source))?;
-    let Query(RequestsParameters { prefix }) = parameters.map_err(|error| invalid(error.body_text()))?;
     let known = shared.node.ingest().known_requests(&source, &prefix).await;
     Ok(Json(json!({ "requests": known.map_err(|error| not_appended(&error))? })))
 }
@@ -65,12 +65,11 @@ pub(crate) struct ServedParameters {
 /// The frontier of the answers of a source, once it covers another one or a time has passed.
 pub(crate) async fn served(
     State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
-    parameters: Result<Query<ServedParameters>, QueryRejection>,
+    Name(name): Name,
+    Query(ServedParameters { min_frontier }): Query<ServedParameters>,
 ) -> Result<Json<Value>, ApiError> {
     let source = shared.node.sources().iter().find(|source| source.name() == name).cloned();
     let source = source.ok_or_else(|| unknown_source(&shared.node, &name))?;
-    let Query(ServedParameters { min_frontier }) = parameters.map_err(|error| invalid(error.body_text()))?;
     let offsets = min_frontier.iter().flat_map(|text| text.split(',')).map(|offset| offset.trim().parse());
     let wanted: Vec<u64> = offsets.collect::<Result<_, _>>().map_err(|_| {
         invalid("`min_frontier` is not a frontier: write one offset per partition, as in `120,7`")
@@ -86,22 +85,21 @@ async fn append(
     body: Body,
 ) -> Result<(Receipt, Intake), ApiError> {
     let decoder = shared.node.decoder(source).cloned().ok_or_else(|| unknown_source(&shared.node, source))?;
-    let format = format(headers)?;
-    let key = key(headers)?;
-    let _budget = reserve_bytes(shared, headers)?;
+    // All that can be judged by the headers is judged before the client sends its body.
+    let (format, packing, key) = (format(headers)?, Packing::of(headers)?, key(headers)?);
+    let _budget = reserve_bytes(shared, stated_length(headers, &shared.limits)?)?;
     let bytes = body::read(body, &shared.limits).await?;
-    let (own, own_headers) = (shared.clone(), headers.clone());
+    let (own, shown) = (shared.clone(), shown(key.as_deref()));
     let decode = move || {
-        let bytes = body::unpack(&own_headers, bytes, &own.limits)?;
+        let bytes = body::unpack(packing, bytes, &own.limits)?;
         let digest = crate::digest(&bytes);
         let limits = BodyLimits { records: own.limits.events, bytes: own.limits.body_bytes };
         let events = decoder.decode(format, &bytes, &limits).map_err(|error| undecodable(&error))?;
-        let intake = Intake::of(&events, &shown(&own_headers), |_| None);
+        let intake = Intake::of(&events, &shown, |_| None);
         Ok::<_, ApiError>((events, digest, intake))
     };
-    let failed = |error: String| {
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", format!("decoding stopped: {error}"))
-    };
+    let failed =
+        |error: String| ApiError::failed(&std::io::Error::other(format!("decoding stopped: {error}")));
     let (events, digest, intake) = shared.node.decoding().run(decode).await.map_err(failed)??;
     let request = Request { events, key, digest };
     let receipt = shared.node.ingest().append(request).await.map_err(|error| not_appended(&error))?;
@@ -114,36 +112,32 @@ async fn append(
 }
 
 /// What a request is called in the status of its source.
-fn shown(headers: &HeaderMap) -> Arc<str> {
-    match headers.get(KEY).and_then(|key| key.to_str().ok()) {
+fn shown(key: Option<&str>) -> Arc<str> {
+    match key {
         Some(key) => format!("request `{key}`").into(),
         None => "request".into(),
     }
 }
 
 fn format(headers: &HeaderMap) -> Result<BodyFormat, ApiError> {
-    let Some(named) = headers.get(header::CONTENT_TYPE) else { return Ok(BodyFormat::Ndjson) };
-    BodyFormat::from_media_type(named.to_str().unwrap_or("?"))
+    let Some(named) = single(headers, &header::CONTENT_TYPE)? else { return Ok(BodyFormat::Ndjson) };
+    BodyFormat::from_media_type(named)
         .map_err(|error| ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", error.to_string()))
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(key) = headers.get(KEY) else { return Ok(None) };
-    match key.to_str() {
-        Ok(key) if (1..=MAX_KEY).contains(&key.len()) => Ok(Some(key.to_owned())),
-        _ => {
-            let message = format!("`Idempotency-Key` takes 1 to {MAX_KEY} visible characters");
-            Err(ApiError::new(StatusCode::BAD_REQUEST, "key", message))
-        }
+    let invalid = |message: String| ApiError::new(StatusCode::BAD_REQUEST, "key", message);
+    match single(headers, &KEY)? {
+        None => Ok(None),
+        Some(key) if (1..=MAX_KEY).contains(&key.len()) => Ok(Some(key.to_owned())),
+        Some(_) => Err(invalid(format!("`Idempotency-Key` takes 1 to {MAX_KEY} visible characters"))),
     }
 }
 
 /// Takes the bytes of a body from the budget of all bodies, from its first byte until it is in the log: by
 /// its `Content-Length`, or as many as a body may have.
-fn reserve_bytes(shared: &Shared, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, ApiError> {
-    let most = shared.limits.body_bytes;
-    let stated = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let n_bytes = u32::try_from(stated.unwrap_or(most).min(most)).unwrap_or(u32::MAX);
+fn reserve_bytes(shared: &Shared, stated: Option<usize>) -> Result<OwnedSemaphorePermit, ApiError> {
+    let n_bytes = u32::try_from(stated.unwrap_or(shared.limits.body_bytes)).unwrap_or(u32::MAX);
     shared.bodies.clone().try_acquire_many_owned(n_bytes).map_err(|_| {
         let message = "the bodies of other requests take all the bytes that the node allows at a time";
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", message).retry_after(1)
@@ -160,28 +154,22 @@ fn undecodable(error: &BodyError) -> ApiError {
 }
 
 fn not_appended(error: &IngestError) -> ApiError {
-    let message = match error {
-        IngestError::Log(error) => match error.help() {
-            Some(help) => format!("{error}; {help}"),
-            None => error.to_string(),
-        },
-        error => error.to_string(),
-    };
-    let (status, code, retry) = match error {
-        IngestError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "busy", Some(1)),
-        IngestError::Groups { .. } => (StatusCode::INSUFFICIENT_STORAGE, "groups", Some(30)),
-        IngestError::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing", Some(5)),
+    let said =
+        |status, code, message: &dyn std::fmt::Display| ApiError::new(status, code, message.to_string());
+    match error {
+        IngestError::Busy { .. } => said(StatusCode::TOO_MANY_REQUESTS, "busy", error).retry_after(1),
+        IngestError::Groups { .. } => said(StatusCode::INSUFFICIENT_STORAGE, "groups", error).retry_after(30),
+        IngestError::Closing => said(StatusCode::SERVICE_UNAVAILABLE, "closing", error).retry_after(5),
         IngestError::Log(error) => match &**error {
-            DurableError::Full { .. } => (StatusCode::INSUFFICIENT_STORAGE, "full", Some(30)),
-            DurableError::Request(_) => (StatusCode::UNPROCESSABLE_ENTITY, "request", None),
-            DurableError::Stopped { .. } => (StatusCode::SERVICE_UNAVAILABLE, "stopped", None),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed", None),
+            DurableError::Full { .. } => {
+                let message =
+                    "there is no space left on the disk of the node; it goes on by itself when there is";
+                said(StatusCode::INSUFFICIENT_STORAGE, "full", &message).retry_after(30)
+            }
+            DurableError::Request(_) => said(StatusCode::UNPROCESSABLE_ENTITY, code::REQUEST, error),
+            DurableError::Stopped { .. } => stopped_writing(),
+            error => ApiError::failed(error),
         },
-    };
-    let error = ApiError::new(status, code, message);
-    match retry {
-        Some(seconds) => error.retry_after(seconds),
-        None => error,
     }
 }
 

@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use metricc_client::wire::{Endpoint, ROUTES};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
 use super::access::{self, Access};
+use super::error_bodies::ErrorBodies;
+use super::headers::{MAX_HEADER_BYTES, MAX_HEADERS};
 use super::{ingest, sources};
 use crate::config::Config;
 use crate::error::NodeError;
@@ -80,7 +83,7 @@ impl Server {
     /// # Errors
     /// [`NodeError::Config`] if others could reach the node without a token, or a token is missing.
     pub fn check(config: &Config) -> Result<(), NodeError> {
-        Access::new(&config.tokens, &config.hosts, config.listen).map(|_| ())
+        Access::new(&config.tokens, &config.hosts, &config.listen).map(|_| ())
     }
 
     /// Listens at the address of the configuration; for port 0 the system chooses one.
@@ -88,24 +91,17 @@ impl Server {
     /// # Errors
     /// [`NodeError`] if the address is taken or not allowed, or a token is missing.
     pub async fn bind(config: &Config, node: Arc<Node>, limits: Limits) -> Result<Self, NodeError> {
-        let access = Arc::new(Access::new(&config.tokens, &config.hosts, config.listen)?);
-        let listener = TcpListener::bind(config.listen)
+        let access = Arc::new(Access::new(&config.tokens, &config.hosts, &config.listen)?);
+        let listener = TcpListener::bind(config.listen.address)
             .await
             .map_err(|error| NodeError::Config(format!("cannot listen at {}: {error}", config.listen)))?;
         let serving = Arc::new(node.serving().clone());
         let bodies = config.ingest.max_waiting_bytes.max(limits.body_bytes).min(Semaphore::MAX_PERMITS);
         let bodies = Arc::new(Semaphore::new(bodies));
         let shared = Arc::new(Shared { node: node.clone(), limits: limits.clone(), bodies });
-        let router = Router::new()
-            .route("/v1/sources", get(sources::sources))
-            .route("/v1/sources/{source}/events", post(ingest::events))
-            .route("/v1/sources/{source}/requests", get(ingest::requests))
-            .route("/v1/sources/{source}/served", get(ingest::served))
-            .route("/v1/sources/{source}/quarantine", get(sources::quarantine))
-            .route("/v1/audit", post(sources::audit))
-            .route("/metrics", get(sources::counters))
-            .route("/healthz", get(sources::healthz))
-            .route("/readyz", get(sources::readyz))
+        let routes = ROUTES.iter().filter_map(|route| Some((route.path, handler(route.endpoint)?)));
+        let router = routes
+            .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
             .with_state(shared)
             .merge(metricc_http_api::router(serving))
             .fallback(sources::unknown_path)
@@ -146,12 +142,13 @@ impl Server {
             // An answer is small, and is written at once.
             let _ = stream.set_nodelay(true);
             let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(self.limits.headers).max_buf_size(64 << 10);
+            builder.timer(TokioTimer::new()).header_read_timeout(self.limits.headers);
+            builder.max_headers(MAX_HEADERS).max_buf_size(MAX_HEADER_BYTES);
             let service = TowerToHyperService::new(self.router.clone());
             // A client that does not read its answer has a time limit as well.
             let mut stream = TimeoutStream::new(stream);
             stream.set_write_timeout(Some(self.limits.request));
-            let stream = TokioIo::new(Box::pin(stream));
+            let stream = TokioIo::new(ErrorBodies::new(Box::pin(stream)));
             let connection = graceful.watch(builder.serve_connection(stream, service));
             tokio::spawn(async move {
                 // The client sees what is wrong with its connection.
@@ -166,4 +163,22 @@ impl Server {
             tracing::warn!("connections that did not end in time were closed");
         }
     }
+}
+
+/// What answers; `None` if that is the serving layer.
+fn handler(endpoint: Endpoint) -> Option<MethodRouter<Arc<Shared>>> {
+    Some(match endpoint {
+        Endpoint::Sources => get(sources::sources),
+        Endpoint::Events => post(ingest::events),
+        Endpoint::Requests => get(ingest::requests),
+        Endpoint::Served => get(ingest::served),
+        Endpoint::Quarantine => get(sources::quarantine),
+        Endpoint::Audit => post(sources::audit),
+        Endpoint::Counters => get(sources::counters),
+        Endpoint::Healthz => get(sources::healthz),
+        Endpoint::Readyz => get(sources::readyz),
+        Endpoint::Metrics | Endpoint::Metric | Endpoint::Explain | Endpoint::Live | Endpoint::Read => {
+            return None;
+        }
+    })
 }

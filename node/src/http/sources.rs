@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
+use metricc_client::wire::code;
 use metricc_durable_log::{DurableError, QuarantinedRecord};
-use metricc_http_api::ApiError;
+use metricc_http_api::{ApiError, Name, Query};
 use metricc_log::{Frontier, Rejections, Slice};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -25,12 +25,8 @@ const ROWS_AT_A_TIME: usize = 8192;
 /// A body with its media type.
 type Typed = ([(HeaderName, &'static str); 1], String);
 
-fn failed(error: &(dyn std::error::Error + 'static)) -> ApiError {
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", metricc_client::with_causes(error))
-}
-
 pub(crate) fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new(StatusCode::BAD_REQUEST, "request", message)
+    ApiError::new(StatusCode::BAD_REQUEST, code::REQUEST, message)
 }
 
 pub(crate) fn unknown_source(node: &Node, name: &str) -> ApiError {
@@ -43,7 +39,7 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Va
     let epoch = shared.node.serving().epoch();
     let status = tokio::task::spawn_blocking(move || shared.node.status()).await;
     let sources: Vec<_> = status
-        .map_err(|error| failed(&error))?
+        .map_err(|error| ApiError::failed(&error))?
         .into_iter()
         .map(|status| {
             json!({
@@ -51,6 +47,7 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Va
                 "end": status.end.0,
                 "served": status.served.map(|served| served.0),
                 "view": status.view.0,
+                "view_problem": status.view_problem,
                 "since_start": {
                     "records": status.intake.n_records,
                     "quarantined": status.intake.n_quarantined,
@@ -82,11 +79,9 @@ impl Default for QuarantineParameters {
 
 pub(crate) async fn quarantine(
     State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
-    parameters: Result<Query<QuarantineParameters>, QueryRejection>,
+    Name(name): Name,
+    Query(QuarantineParameters { partition, from, limit, grouped }): Query<QuarantineParameters>,
 ) -> Result<Typed, ApiError> {
-    let Query(QuarantineParameters { partition, from, limit, grouped }) =
-        parameters.map_err(|error| invalid(error.body_text()))?;
     let read = move || {
         let source = shared.node.sources().iter().find(|source| source.name() == name);
         let source = source.ok_or_else(|| unknown_source(&shared.node, &name))?;
@@ -103,22 +98,24 @@ pub(crate) async fn quarantine(
         let quarantine = source.log.snapshot().quarantine(source.name(), &slice);
         let records = quarantine.read(limit.min(MAX_RECORDS)).map_err(|error| match error {
             error @ DurableError::Request(_) => invalid(error.to_string()),
-            error => failed(&error),
+            error => ApiError::failed(&error),
         })?;
         Ok(records.iter().map(line).collect())
     };
-    let text = tokio::task::spawn_blocking(read).await.map_err(|error| failed(&error))??;
+    let text = tokio::task::spawn_blocking(read).await.map_err(|error| ApiError::failed(&error))??;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], text))
 }
 
 /// The quarantined records of a partition by field and reason, a line each, the most frequent first.
 fn grouped_lines(source: &NodeSource, partition: u32, from: u64, limit: usize) -> Result<String, ApiError> {
-    let log = source.log_from(&Frontier(vec![0; source.end().0.len()])).map_err(|error| failed(&error))?;
+    let log = source
+        .log_from(&Frontier(vec![0; source.end().0.len()]))
+        .map_err(|error| ApiError::failed(&error))?;
     let to = log.end().0.get(partition as usize).copied().unwrap_or(0);
     let slice = Slice { partition, from: from.min(to), to };
     let mut rejections = Rejections::default();
-    for batch in log.read(&slice, &[], ROWS_AT_A_TIME).map_err(|error| failed(&error))? {
-        rejections.merge(batch.map_err(|error| failed(&error))?.read_stats.rejections);
+    for batch in log.read(&slice, &[], ROWS_AT_A_TIME).map_err(|error| ApiError::failed(&error))? {
+        rejections.merge(batch.map_err(|error| ApiError::failed(&error))?.read_stats.rejections);
     }
     let reasons = reasons_json(&rejections, "offset");
     Ok(reasons.iter().take(limit).map(|reason| format!("{reason}\n")).collect())
@@ -137,12 +134,14 @@ pub(crate) struct AuditParameters {
 
 pub(crate) async fn audit(
     State(shared): State<Arc<Shared>>,
-    parameters: Result<Query<AuditParameters>, QueryRejection>,
+    Query(AuditParameters { full }): Query<AuditParameters>,
 ) -> Result<Json<Value>, ApiError> {
-    let Query(AuditParameters { full }) = parameters.map_err(|error| invalid(error.body_text()))?;
     let lines = shared.node.audit(full).await.map_err(|error| match error {
         AuditError::NotReady(origin) => metricc_client::ServingError::NotReady { origin }.into(),
-        error => failed(&error),
+        error @ AuditError::ShuttingDown => {
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "closing", error.to_string()).retry_after(5)
+        }
+        error => ApiError::failed(&error),
     })?;
     Ok(Json(json!({ "lines": lines })))
 }
@@ -160,19 +159,27 @@ fn line(record: &QuarantinedRecord) -> String {
 
 pub(crate) async fn unknown_path() -> ApiError {
     let message = "there is nothing at this path; docs/node.md lists all paths";
-    ApiError::new(StatusCode::NOT_FOUND, "unknown_path", message)
+    ApiError::new(StatusCode::NOT_FOUND, code::UNKNOWN_PATH, message)
 }
 
 pub(crate) async fn other_method() -> ApiError {
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this path has another method")
+    let message = "this path has other methods: the header `Allow` names them";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, code::METHOD, message)
 }
 
 pub(crate) async fn healthz(State(shared): State<Arc<Shared>>) -> Result<&'static str, ApiError> {
     let stopped = tokio::task::spawn_blocking(move || shared.node.stopped()).await;
-    match stopped.unwrap_or_else(|error| Some(error.to_string())) {
+    match stopped.map_err(|error| ApiError::failed(&error))? {
         None => Ok("ok\n"),
-        Some(reason) => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", reason)),
+        Some(_) => Err(stopped_writing()),
     }
+}
+
+/// Why is in the log of the node, since the moment at which it happened.
+pub(crate) fn stopped_writing() -> ApiError {
+    let message = "the node takes no events since a write to its disk failed, until it is started again; its log has the \
+                   reason";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code::STOPPED, message)
 }
 
 pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Result<&'static str, ApiError> {
@@ -180,10 +187,13 @@ pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Result<&'static
         return Ok("ready\n");
     }
     let message = "the node is still reading its log";
-    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message))
+    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message).retry_after(1))
 }
 
 pub(crate) async fn counters(State(shared): State<Arc<Shared>>) -> Result<Typed, ApiError> {
     let text = tokio::task::spawn_blocking(move || shared.node.counters_text()).await;
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text.map_err(|error| failed(&error))?))
+    Ok((
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        text.map_err(|error| ApiError::failed(&error))?,
+    ))
 }

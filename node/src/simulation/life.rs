@@ -28,6 +28,7 @@ use metricc_durable_log::{DurableError, DurableLog, Receipt, Request};
 use super::world::{Ending, World};
 use super::{FLUSH_EVENTS, SOURCE, STEP_POSITIONS};
 use crate::batch::Batch;
+use crate::config::PastConfig;
 use crate::reading::NodeServing;
 use crate::source::NodeSource;
 use crate::tail::{Follower, SpeedError, TailOptions};
@@ -112,7 +113,7 @@ fn with_life<T>(
     let stream =
         EngineOptions { workers: 1, batch_rows: Some(world.batch_rows()), ..EngineOptions::default() };
     let options = TailOptions { stream, refresh: Duration::ZERO, step_positions: STEP_POSITIONS };
-    let serving = NodeServing::new(source.serving.clone(), vec![source.clone()]);
+    let serving = NodeServing::new(source.serving.clone(), vec![source.clone()], &PastConfig::default());
     let log = RefCell::new(log);
     let mut life = Life { world, source: &source, options: &options, serving, log, batch, follower: None };
     live(&mut life)
@@ -245,9 +246,12 @@ impl Life<'_> {
 
     fn flush(&mut self) -> Step {
         let (before, n_unflushed) = (self.world.n_happened(), self.source.n_unflushed());
-        let outcome = self.batch.flush(&|flush| {
-            let committed = self.log.borrow_mut().commit_flush(&flush);
-            committed.map_err(|error| IngestError::Log(Arc::new(error)))
+        let failed = |error| IngestError::Log(Arc::new(error));
+        let kept = self
+            .batch
+            .keep_requests(&|written| self.log.borrow_mut().commit_requests(&written).map_err(failed));
+        let outcome = kept.and_then(|()| {
+            self.batch.flush(&|flush| self.log.borrow_mut().commit_flush(&flush).map_err(failed))
         });
         let outcome = outcome.map_err(|error| error.to_string());
         self.world.tally.n_flushes += u64::from(self.source.n_unflushed() < n_unflushed);

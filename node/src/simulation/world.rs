@@ -215,7 +215,7 @@ impl World {
         let fresh = LogId { id: number, seed: 0x5eed };
         // All rows are read from the disk, or some, or none: the client must not see a difference.
         let recent_bytes = [0, 4000, usize::MAX][(self.n_starts % 3) as usize];
-        let options = DurableOptions { max_requests: 1000, file_bytes: 8000, recent_bytes };
+        let options = DurableOptions { max_requests: 1000, file_bytes: 8000, recent_bytes, request_group: 3 };
         let sources = sources(self.ledger.window);
         let opened = DurableLog::open(disk.clone(), options, &sources, fresh, number);
         let (mut log, _) = opened.map_err(|error| error.to_string())?;

@@ -1,12 +1,12 @@
 //! Arguments of the commands that run a node or send requests to one.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use metricc_ir::plain_file;
 use metricc_log::FILE_RECORDS;
+use metricc_node::ListenAddress;
 
 use super::RangeArguments;
 use crate::cli::rejections::RejectionArguments;
@@ -59,9 +59,9 @@ pub(crate) struct ServeArguments {
     /// Configuration file, or a `.metric` file to serve with the defaults
     #[arg(value_name = "CONFIG", default_value = "metricc.toml")]
     pub(crate) config: PathBuf,
-    /// Address and port; overrides the configuration
+    /// Address or name, and port; overrides the configuration
     #[arg(long, value_name = "ADDRESS", value_parser = metricc_node::listen_address)]
-    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) listen: Option<ListenAddress>,
     /// Folder of the log and the views; overrides the configuration
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
@@ -91,7 +91,8 @@ impl NodeArguments {
         match &self.token_file {
             Some(path) => match plain_file::read_text(path, plain_file::MOST_TEXT) {
                 Ok(token) => Ok(Some(token.trim().to_owned())),
-                Err(error) => Err(Failure::Message(format!("{}: {error}", path.display()))),
+                // The token itself may stand in the place of the path.
+                Err(error) => Err(Failure::Message(format!("the file of `--token-file`: {error}"))),
             },
             None => Ok(std::env::var("METRICC_TOKEN").ok()),
         }

@@ -1,4 +1,4 @@
-//! The paths that take events.
+//! The paths that take events, and those that say where they are.
 
 use std::collections::BTreeSet;
 
@@ -9,40 +9,38 @@ use serde_json::{Map, Value, json};
 
 use super::{frontier, in_json, object, operation, reference};
 
-/// The paths of a source.
-pub(super) fn paths(source: &Source) -> [(String, Value); 3] {
-    let name = &source.name;
-    let path = |end: &str| format!("/v1/sources/{name}/{end}");
-    let query = |name: &str, schema: Value, description: &str| json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema });
+/// A parameter of a query that may be left out.
+pub(super) fn query(name: &str, schema: &Value, description: &str) -> Value {
+    json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema })
+}
+
+pub(super) fn requests(source: &Source) -> Value {
     let text = json!({ "type": "string" });
     let request = object(json!({ "key": text, "positions": positions() }));
-    let requests = object(json!({ "requests": { "type": "array", "items": request } }));
-    let requests = operation(
-        &format!("{name}_requests"),
+    operation(
+        &format!("{}_requests", source.name),
         "The requests with an idempotency key that the node remembers, oldest first",
         Operation::Ingest,
-        vec![query("prefix", text.clone(), "only keys that begin with this text")],
-        in_json(requests),
-    );
+        vec![query("prefix", &text, "only keys that begin with this text")],
+        in_json(object(json!({ "requests": { "type": "array", "items": request } }))),
+    )
+}
+
+pub(super) fn served(source: &Source) -> Value {
     let of_answers = json!({ "anyOf": [frontier("the frontier of answers"), { "type": "null" }], "description": "null while the \
                 node reads its log" });
     let served = object(json!({ "served": of_answers, "end": frontier("the end of the log") }));
     let pattern = json!({ "type": "string", "pattern": "^[0-9]+(,[0-9]+)*$" });
-    let served = operation(
-        &format!("{name}_served"),
+    operation(
+        &format!("{}_served", source.name),
         "The frontier of answers, once it covers `min_frontier` or 20 s have passed",
         Operation::Ingest,
-        vec![query("min_frontier", pattern, "one offset for each partition of the source")],
+        vec![query("min_frontier", &pattern, "one offset for each partition of the source")],
         in_json(served),
-    );
-    [
-        (path("events"), json!({ "post": events(source) })),
-        (path("requests"), json!({ "get": requests })),
-        (path("served"), json!({ "get": served })),
-    ]
+    )
 }
 
-fn events(source: &Source) -> Value {
+pub(super) fn events(source: &Source) -> Value {
     let event = reference(&format!("{}_event", source.name));
     let formats =
         [BodyFormat::Ndjson, BodyFormat::Json, BodyFormat::Csv { delimiter: b',' }, BodyFormat::Arrow];
@@ -130,8 +128,13 @@ pub(super) fn sources() -> Value {
         "end": frontier("the end of the log"),
         "served": { "anyOf": [frontier("the frontier of answers"), { "type": "null" }] },
         "view": frontier("the frontier of the view"),
+        "view_problem": {
+            "type": ["string", "null"],
+            "description": "what was wrong with the view that the node found when it started",
+        },
+        "since_start": { "type": "object", "description": "what came in since the node started" },
     }));
     let body = object(json!({ "sources": { "type": "array", "items": source }, "epoch": epoch() }));
     let summary = "For each source, the ends of the log, of the answers and of the view";
-    json!({ "get": operation("sources", summary, Operation::Read, Vec::new(), in_json(body)) })
+    operation("sources", summary, Operation::Administer, Vec::new(), in_json(body))
 }

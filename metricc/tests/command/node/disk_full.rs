@@ -34,7 +34,7 @@ fn has_namespaces() -> bool {
 
 /// A node on a disk of 8 MB, of which 5 MB are free at first.
 fn on_small_disk(home: &Home) -> Node {
-    let script = "mkdir metricc-data && mount -t tmpfs -o size=8m none metricc-data && \
+    let script = "mkdir metricc-data && mount -t tmpfs -o size=8m,mode=755 none metricc-data && \
                   head -c 3000000 /dev/zero > metricc-data/ballast && exec \"$0\" serve";
     let mut command = Command::new("unshare");
     command.current_dir(home.path()).env("NO_COLOR", "1").env_remove("METRICC_TOKEN");

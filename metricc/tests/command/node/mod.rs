@@ -3,13 +3,17 @@
 mod access;
 mod audit;
 mod bank;
+mod disk_failing;
 mod disk_full;
 mod folder_at_risk;
 mod formats;
+mod http;
 mod ingest;
 mod kill_loop;
 mod kills;
+mod openapi;
 mod past_frontiers;
+mod private_files;
 mod ranges;
 mod serving;
 mod slow_fsync;
@@ -74,7 +78,12 @@ impl Home {
         self.start_with(self.command())
     }
 
-    fn start_with(&self, mut command: Command) -> Node {
+    fn start_with(&self, command: Command) -> Node {
+        self.start_saying(command).0
+    }
+
+    /// Starts the node, and returns what it says before it listens.
+    fn start_saying(&self, mut command: Command) -> (Node, Vec<String>) {
         let mut process = command.stderr(Stdio::piped()).spawn().expect("the node starts");
         let mut lines = BufReader::new(process.stderr.take().expect("stderr")).lines();
         let mut said = Vec::new();
@@ -87,7 +96,7 @@ impl Home {
         };
         // Read the rest, so that the pipe does not fill up and block the node.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Node { process, address }
+        (Node { process, address }, said)
     }
 
     /// Starts the node and waits until it serves all sources.

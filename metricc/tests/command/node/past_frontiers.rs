@@ -58,6 +58,105 @@ fn an_answer_at_a_frontier_never_changes() {
 }
 
 #[test]
+fn an_answer_before_the_view_starts_from_an_earlier_version() {
+    let home =
+        Home::new(PACKAGE, "[batch]\nevery = \"60s\"\nevents = 7\ntables = false\n[past]\nversions = 3\n");
+    let node = home.ready();
+    let mut answers: Vec<(u64, String)> = Vec::new();
+    for request in 0..8u64 {
+        let body: String = (request * 7..request * 7 + 7).map(line).collect();
+        assert_eq!(node.post(&format!("r{request}"), &body).expect("an answer").status, 200);
+        let end = request * 7 + 7;
+        node.until(|node| node.source()["view"] == json!([end]));
+        answers.push((end, node.get("/v1/metrics/total").body));
+    }
+    let starts = |node: &super::Node, at: u64| -> Vec<(Value, Value)> {
+        let answer = node.get(&format!("/v1/metrics/total?at={at}&receipt=true")).json();
+        let parts = answer["receipt"]["parts"].as_array().expect("parts").clone();
+        parts.into_iter().map(|part| (part["layer"].clone(), part["to"].clone())).collect()
+    };
+    let check = |node: &super::Node, kept: &[u64]| {
+        for (end, answer) in &answers {
+            let found = node.get(&format!("/v1/metrics/total?at={end}")).body;
+            assert_eq!(found, *answer, "at {end}");
+            let start = kept.iter().rev().find(|start| *start <= end);
+            let batch = starts(node, *end).into_iter().find(|(layer, _)| layer == "batch");
+            assert_eq!(batch.map(|(_, to)| to), start.map(|start| json!([start])), "at {end}");
+        }
+    };
+    // The last one and three before it are kept, each from a view of seven requests more.
+    check(&node, &[35, 42, 49, 56]);
+    assert_eq!(node.stop(), Some(0));
+    // A damaged one is passed over.
+    let segments = home.path().join("metricc-data/views/events/segments/total");
+    let named = |to: u64| {
+        let names =
+            std::fs::read_dir(&segments).expect("segments").map(|entry| entry.expect("an entry").path());
+        let is_it = |path: &std::path::PathBuf| path.to_string_lossy().contains(&format!("/0-{to}-"));
+        names.filter(is_it).next().expect("a segment")
+    };
+    std::fs::write(named(42), b"damaged").expect("damaged");
+    let node = home.ready();
+    check(&node, &[35, 49, 56]);
+    // Views that were doubted are not started from.
+    assert_eq!(node.send("POST", "/v1/audit?full=true", &[], b"").expect("an answer").status, 200);
+    node.until(|node| starts(node, 49).iter().all(|(layer, _)| layer == "log"));
+    check(&node, &[56]);
+}
+
+#[test]
+fn more_old_frontiers_than_may_wait_are_refused_for_a_while() {
+    let home = Home::new(PACKAGE, "[past]\nwaiting = 0\n");
+    let node = home.ready();
+    let body: String = (0..2000).map(line).collect();
+    assert_eq!(node.post("r0", &body).expect("an answer").status, 200);
+    assert_eq!(node.post("r1", &line(1)).expect("an answer").status, 200);
+    node.catch_up();
+    let expected = node.get("/v1/metrics/total?at=2000").body;
+    let refused = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let answer = node.get("/v1/metrics/total?at=2000");
+                    if answer.status == 200 {
+                        assert_eq!(answer.body, expected);
+                        continue;
+                    }
+                    assert_eq!((answer.status, &answer.json()["error"]["code"]), (503, &json!("busy")));
+                    assert!(answer.head.contains("retry-after: 5"), "{}", answer.head);
+                    refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert!(refused.into_inner() > 0);
+    assert_eq!(node.get("/v1/metrics/total?at=2000").body, expected, "the turn is free again");
+}
+
+#[test]
+fn an_answer_whose_client_is_gone_is_given_up() {
+    let home = Home::new(PACKAGE, "");
+    let node = home.ready();
+    let body: String = (0..10_000).map(line).collect();
+    for request in 0..10 {
+        assert_eq!(node.post(&format!("r{request}"), &body).expect("an answer").status, 200);
+    }
+    node.post("last", &line(1)).expect("an answer");
+    node.catch_up();
+    let request = format!("GET /v1/metrics/total?at=100000 HTTP/1.1\r\nHost: {}\r\n\r\n", node.address);
+    node.until(|node| {
+        let mut stream = std::net::TcpStream::connect(&node.address).expect("a connection");
+        std::io::Write::write_all(&mut stream, request.as_bytes()).expect("written");
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        drop(stream);
+        let counters = node.get("/metrics").body;
+        let given_up = counters.lines().find(|line| line.starts_with("metricc_past_answers_given_up_total{"));
+        given_up.is_some_and(|line| !line.ends_with(" 0"))
+    });
+}
+
+#[test]
 fn a_receipt_lists_the_merged_parts_and_the_end_of_the_log() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"60s\"\nevents = 7\n");
     let node = home.ready();

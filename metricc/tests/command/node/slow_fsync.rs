@@ -51,9 +51,9 @@ const N_READS: usize = 300;
 const NOISE: Duration = Duration::from_millis(25);
 
 /// The library; `None` where there is no C compiler.
-fn library(folder: &Path) -> Option<PathBuf> {
-    let (source, library) = (folder.join("slow_fsync.c"), folder.join("slow_fsync.so"));
-    std::fs::write(&source, LIBRARY).expect("the source");
+pub(super) fn library(folder: &Path, text: &str) -> Option<PathBuf> {
+    let (source, library) = (folder.join("preloaded.c"), folder.join("preloaded.so"));
+    std::fs::write(&source, text).expect("the source");
     let mut command = Command::new("cc");
     command.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl");
     match command.status() {
@@ -96,7 +96,7 @@ fn percentiles(node: &Node, is_time: impl Fn() -> bool) -> [Duration; 2] {
 #[test]
 fn reads_and_the_tail_do_not_wait_for_an_fsync_that_takes_a_second() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"1h\"\n");
-    let Some(library) = library(home.path()) else {
+    let Some(library) = library(home.path(), LIBRARY) else {
         println!("skipped: there is no C compiler `cc` to build the library with");
         return;
     };

@@ -1,0 +1,112 @@
+//! The routes of a node, as data: its router, the scopes of its tokens, and the OpenAPI document are made of this table.
+
+use super::Operation;
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Lists the metrics.
+    Metrics,
+    /// Rows of one metric.
+    Metric,
+    /// Rows of one metric, and those of each part of the log.
+    Explain,
+    /// Rows of one metric, each time the frontier moves.
+    Live,
+    /// Rows of several metrics.
+    Read,
+    /// Takes events.
+    Events,
+    /// The requests that the node remembers.
+    Requests,
+    /// The frontier of answers.
+    Served,
+    /// Quarantined records.
+    Quarantine,
+    /// The state of all sources.
+    Sources,
+    /// Compares what is served with the log.
+    Audit,
+    /// The counters.
+    Counters,
+    /// Whether the node takes events.
+    Healthz,
+    /// Whether the node answers.
+    Readyz,
+}
+
+/// What a token permits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// To send events.
+    Ingest,
+    /// To read metrics and the state of the node.
+    Query,
+    /// Everything.
+    Admin,
+}
+
+impl Scope {
+    /// Its name, as in the configuration of a node.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::Ingest => "ingest",
+            Scope::Query => "query",
+            Scope::Admin => "admin",
+        }
+    }
+}
+
+/// A method of a path.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// What it is for.
+    pub endpoint: Endpoint,
+    /// The method of HTTP.
+    pub method: &'static str,
+    /// The path, with `{metric}` or `{source}` for a name.
+    pub path: &'static str,
+    /// The scope of the token that it takes; `None` if it takes none.
+    pub scope: Option<Scope>,
+    /// Which errors it may have.
+    pub operation: Operation,
+}
+
+const fn route(
+    endpoint: Endpoint,
+    method: &'static str,
+    path: &'static str,
+    scope: Option<Scope>,
+    operation: Operation,
+) -> Route {
+    Route { endpoint, method, path, scope, operation }
+}
+
+const QUERY: Option<Scope> = Some(Scope::Query);
+const INGEST: Option<Scope> = Some(Scope::Ingest);
+const ADMIN: Option<Scope> = Some(Scope::Admin);
+
+/// All of them.
+pub static ROUTES: &[Route] = &[
+    route(Endpoint::Metrics, "GET", "/v1/metrics", QUERY, Operation::Read),
+    route(Endpoint::Read, "GET", "/v1/read", QUERY, Operation::Read),
+    route(Endpoint::Metric, "GET", "/v1/metrics/{metric}", QUERY, Operation::Read),
+    route(Endpoint::Explain, "GET", "/v1/metrics/{metric}/explain-value", QUERY, Operation::Read),
+    route(Endpoint::Live, "GET", "/v1/metrics/{metric}/live", QUERY, Operation::Read),
+    route(Endpoint::Events, "POST", "/v1/sources/{source}/events", INGEST, Operation::Ingest),
+    route(Endpoint::Requests, "GET", "/v1/sources/{source}/requests", INGEST, Operation::Ingest),
+    route(Endpoint::Served, "GET", "/v1/sources/{source}/served", INGEST, Operation::Ingest),
+    route(Endpoint::Quarantine, "GET", "/v1/sources/{source}/quarantine", ADMIN, Operation::Administer),
+    route(Endpoint::Sources, "GET", "/v1/sources", QUERY, Operation::Administer),
+    route(Endpoint::Audit, "POST", "/v1/audit", ADMIN, Operation::Administer),
+    route(Endpoint::Counters, "GET", "/metrics", QUERY, Operation::Administer),
+    route(Endpoint::Healthz, "GET", "/healthz", None, Operation::Probe),
+    route(Endpoint::Readyz, "GET", "/readyz", None, Operation::Probe),
+];
+
+impl Route {
+    /// The route of a path with `{metric}` or `{source}` in it.
+    pub fn of_path(path: &str) -> Option<&'static Route> {
+        ROUTES.iter().find(|route| route.path == path)
+    }
+}

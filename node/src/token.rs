@@ -1,0 +1,129 @@
+//! Where tokens are read from. What a configuration has in the place of a reference may be the token itself, by mistake:
+//! so no message and no `Debug` shows it, but where it stands.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use metricc_ir::plain_file;
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+
+/// Shortest token, in characters: 32 random bytes in base64.
+const MIN_TOKEN: usize = 43;
+
+/// `file:PATH` or `env:VARIABLE`.
+#[derive(Clone, PartialEq, Eq)]
+pub enum TokenReference {
+    /// A file.
+    File(PathBuf),
+    /// A variable of the environment.
+    Variable(String),
+    /// Neither.
+    Invalid,
+}
+
+impl fmt::Debug for TokenReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TokenReference::File(_) => "file:…",
+            TokenReference::Variable(_) => "env:…",
+            TokenReference::Invalid => "…",
+        })
+    }
+}
+
+impl From<&str> for TokenReference {
+    fn from(text: &str) -> Self {
+        match text.split_once(':') {
+            Some(("file", path)) => TokenReference::File(path.into()),
+            Some(("env", name)) => TokenReference::Variable(name.to_owned()),
+            _ => TokenReference::Invalid,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TokenReference {
+    /// A value of another type is invalid as well, and is not shown either.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = TokenReference;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`file:PATH` or `env:VARIABLE`")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<TokenReference, E> {
+                Ok(text.into())
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<TokenReference, E> {
+                Ok(TokenReference::Invalid)
+            }
+        }
+        deserializer.deserialize_any(Text)
+    }
+}
+
+/// The tokens of a scope. A value that is no list is not shown either.
+pub(crate) fn references<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<TokenReference>, D::Error> {
+    struct List;
+    impl<'de> Visitor<'de> for List {
+        type Value = Vec<TokenReference>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of references, such as [\"file:query.token\"]")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<TokenReference>, A::Error> {
+            let mut references = Vec::new();
+            while let Some(reference) = items.next_element()? {
+                references.push(reference);
+            }
+            Ok(references)
+        }
+    }
+    deserializer.deserialize_any(List)
+}
+
+impl TokenReference {
+    /// A file is relative to the folder of the configuration.
+    pub(crate) fn resolve(&mut self, folder: &Path) {
+        if let TokenReference::File(path) = self {
+            *path = folder.join(&*path);
+        }
+    }
+
+    /// The token.
+    ///
+    /// # Errors
+    /// What is wrong, as the rest of a sentence, without what stands there.
+    pub(crate) fn read(&self) -> Result<String, String> {
+        let token = match self {
+            TokenReference::File(path) => plain_file::read_text(path, plain_file::MOST_TEXT)
+                .map_err(|error| format!("is in a file that cannot be read: {error}"))?,
+            TokenReference::Variable(name) => match std::env::var(name) {
+                Ok(token) => token,
+                Err(std::env::VarError::NotPresent) => {
+                    return Err("is in a variable that is not set".to_owned());
+                }
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    return Err("is in a variable that is no text".to_owned());
+                }
+            },
+            TokenReference::Invalid => {
+                let help = "is not written as `file:PATH` or `env:NAME`: a configuration must not contain the token itself";
+                return Err(help.to_owned());
+            }
+        };
+        let token = token.trim().to_owned();
+        if token.len() < MIN_TOKEN {
+            let n = token.len();
+            return Err(format!(
+                "has {n} characters: it takes at least {MIN_TOKEN}, as from `openssl rand -base64 32`"
+            ));
+        }
+        Ok(token)
+    }
+}
