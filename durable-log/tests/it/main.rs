@@ -8,6 +8,7 @@ mod dedup_window;
 mod flush;
 mod ledger;
 mod older_copies;
+mod older_version;
 mod recent_rows;
 mod records;
 mod snapshots;
