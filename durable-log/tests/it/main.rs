@@ -9,6 +9,7 @@ mod flush;
 mod kept_requests;
 mod ledger;
 mod older_copies;
+mod older_version;
 mod recent_rows;
 mod records;
 mod sealing;

@@ -82,7 +82,7 @@ fn text_of(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("it is text")
 }
 
-/// A commit without its time, that of the table, and the identity that is made from it.
+/// A commit without its time, that of the table, the identity that is made from it, and checksums of all of these.
 fn timeless(commit: &str) -> String {
     let first = commit.lines().next().unwrap_or_default();
     let first: serde_json::Value = serde_json::from_str(first).expect("JSON");
@@ -90,6 +90,9 @@ fn timeless(commit: &str) -> String {
     let Some(id) = info["metricc"]["table"].as_str() else { return commit.to_owned() };
     let (now, created) = (info["timestamp"].to_string(), info["metricc"]["created"].to_string());
     assert_eq!((id.len(), now.len(), created.len()), (36, 13, 13), "{first}");
+    let sums = [&info["metricc"]["checksum"], &info["metricc"]["checkpoint"]["hash"]];
+    let sums = sums.into_iter().filter_map(serde_json::Value::as_str);
+    let commit = sums.fold(commit.to_owned(), |commit, sum| commit.replace(sum, "SUM"));
     commit
         .replace(id, "ID")
         .replace(&now, "NOW")
