@@ -38,7 +38,6 @@ pub use audit::{AuditError, AuditLine, Audited};
 pub use config::{Config, ConfigError, SourceConfig, Tokens, listen_address};
 pub use error::NodeError;
 pub use http::{Limits, Server};
-pub use intake::AbsentField;
 pub use node::{Node, SourceStatus};
 pub use reading::NodeServing;
 pub use source::NodeSource;
