@@ -223,6 +223,10 @@ impl Serving for NodeServing {
 }
 
 impl ServingTables for NodeServing {
+    fn check_columns(&self, request: &ReadRequest) -> Result<(), ServingError> {
+        self.local.check_columns(request)
+    }
+
     fn tables(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<ServedTable>, ServingError>> {
         async move {
             let queries = requests.into_iter().map(|request| self.local.query(request));

@@ -56,6 +56,10 @@ pub(crate) fn open_source(
             tracing::warn!(source = source.name(), %problem, "the view is discarded and rebuilt from the log");
         }
     }
+    let refused = source.plan.metrics.iter().filter_map(|metric| crate::tables::refusal(metric));
+    for problem in refused.filter(|_| config.batch.tables) {
+        tracing::warn!(source = source.name(), %problem, "no table is written of a metric: its columns would have one name");
+    }
     let schedule = Schedule {
         every: config.batch.every.max(Duration::from_millis(1)),
         n_events: config.batch.events,
