@@ -11,17 +11,26 @@ use metricc_ir::AggregateOp;
 /// The rows of presented states that are null although there are enough values; `None` if there is no such
 /// row.
 pub fn beyond_type(op: &AggregateOp, states: &ArrayRef, presented: &ArrayRef) -> Option<BooleanBuffer> {
-    let least = match op {
-        AggregateOp::Sum => 0,
-        AggregateOp::Mean | AggregateOp::WideMean => 1,
-        AggregateOp::Variance | AggregateOp::Stddev | AggregateOp::Covariance => 2,
-        // None of these is null for its size alone.
-        _ => return None,
-    };
+    let least = least_values(op)?;
     let nulls = presented.nulls().filter(|nulls| nulls.null_count() > 0)?;
     let is_beyond = |row: usize| nulls.is_null(row) && (least == 0 || n_values(states, row) >= least);
     let beyond = BooleanBuffer::collect_bool(presented.len(), is_beyond);
     (beyond.count_set_bits() > 0).then_some(beyond)
+}
+
+/// Whether a result of this kind may have no place in its type.
+pub fn may_be_beyond(op: &AggregateOp) -> bool {
+    least_values(op).is_some()
+}
+
+/// From how many values on a result is only null for its size; `None` if it never is.
+fn least_values(op: &AggregateOp) -> Option<u64> {
+    match op {
+        AggregateOp::Sum => Some(0),
+        AggregateOp::Mean | AggregateOp::WideMean => Some(1),
+        AggregateOp::Variance | AggregateOp::Stddev | AggregateOp::Covariance => Some(2),
+        _ => None,
+    }
 }
 
 /// The number of values in a statistic's state.

@@ -44,7 +44,7 @@ mod word_groups;
 mod word_monoids;
 mod words;
 
-pub use beyond::beyond_type;
+pub use beyond::{beyond_type, may_be_beyond};
 pub(crate) use catalogue::MAX_WIDTH;
 pub use catalogue::{MAX_BUCKETS, MAX_STEPS, monoid};
 pub use cells::{CellBuilder, Cells};

@@ -68,6 +68,9 @@ async fn read(
     let (request, format) = ReadRequest::of_parameters(metric, parameters)?;
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = format.unwrap_or_else(|| Format::accepted(accept));
+    if format != Format::Json {
+        serving.check_columns(&request)?;
+    }
     let table = serving.table(request).await?;
     Ok(match format {
         Format::Json => json_response(&table)?,

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use super::{Field, Kind, Source, Spelling, Type};
 
 /// Steps from a record down to a value. Empty: the value stands under the field's own name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Path(Vec<Step>);
 

@@ -1,22 +1,26 @@
 //! The body of a request as typed events, by the same decoder as files.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 use memchr::memchr_iter;
-use metricc_ir::Source;
+use metricc_ir::{Path, Source};
 
+use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
 use crate::body_columns;
 use crate::body_format::BodyFormat;
 use crate::contents::{OtherKind, diagnose, json_separation};
-use crate::decode::{Problem, Reject, Rows, SharedDecoder};
+use crate::decode::{Problem, Reject, SharedDecoder};
 use crate::format_csv::{CsvParser, Header, HeaderError};
 use crate::format_ndjson::NdjsonParser;
 use crate::read_stats::{FieldStats, Quarantined, ReadStats};
 use crate::record_decoder::RecordDecoder;
 use crate::records::{MAX_RECORD_BYTES, Records, Separation};
-use crate::text_reader::{SAMPLED_RECORDS, json_keys, utf8_problem};
+use crate::rows::Rows;
+use crate::text_reader::utf8_problem;
 use crate::time_slice::yield_if_due;
+use crate::wrapped::WrapSearch;
 use crate::{LogError, NoneValues, Position, schema};
 
 /// Records that are decoded between two calls of [`yield_if_due`].
@@ -34,7 +38,7 @@ pub struct Events {
     /// What was seen of each field.
     pub(crate) fields: Vec<FieldStats>,
     /// Names of columns, or keys of the first records.
-    pub(crate) names: Vec<String>,
+    pub(crate) names: BTreeSet<Path>,
 }
 
 /// Limits of one request.
@@ -119,8 +123,8 @@ impl EventDecoder {
     /// # Errors
     /// [`BodyError`] if the body as a whole is rejected. Single records that do not decode are not an error.
     pub fn decode(&self, format: BodyFormat, body: &[u8], limits: &BodyLimits) -> Result<Events, BodyError> {
-        if let Some(OtherKind { found, help }) = format.of_file().and_then(|format| diagnose(body, format)) {
-            return Err(BodyError::Body(format!("the body is not {}: it is {found}: {help}", format.name())));
+        if let Some(kind) = format.of_file().and_then(|format| diagnose(body, format)) {
+            return Err(other_kind(format, &kind));
         }
         let events = match format {
             BodyFormat::Ndjson => self.ndjson_up_to(body, limits.records),
@@ -129,7 +133,23 @@ impl EventDecoder {
             BodyFormat::Arrow => body_columns::decode(&self.decoder, body, limits)?,
         };
         limits.check_records(events.n_records)?;
-        Ok(events)
+        match self.wrap_of(format, body, &events) {
+            Some(kind) => Err(other_kind(format, &kind)),
+            None => Ok(events),
+        }
+    }
+
+    /// What the records are in, where none of them decodes for it.
+    fn wrap_of(&self, format: BodyFormat, body: &[u8], events: &Events) -> Option<OtherKind> {
+        let is_json = matches!(format, BodyFormat::Ndjson | BodyFormat::Json);
+        if !is_json || events.rejected.len() as u64 != events.n_records {
+            return None;
+        }
+        let in_array = format == BodyFormat::Json && json_separation(body) == Separation::JsonArray;
+        let mut wraps = WrapSearch::new(&self.decoder, in_array);
+        let first = events.rejected.iter().take(usize::try_from(SAMPLED_RECORDS).unwrap_or(usize::MAX));
+        first.for_each(|record| wraps.look(&record.raw));
+        wraps.found()
     }
 
     /// CSV: a header, then one record a row. Empty lines at the end are no records.
@@ -187,6 +207,10 @@ impl EventDecoder {
         building.all(&mut BodyRecords::new(without_mark(body), separation)?, most)?;
         Ok(building.finish())
     }
+}
+
+fn other_kind(format: BodyFormat, OtherKind { found, help }: &OtherKind) -> BodyError {
+    BodyError::Body(format!("the body is not {}: it is {found}: {help}", format.name()))
 }
 
 /// A text without its byte order mark.
@@ -269,17 +293,16 @@ impl Events {
 
     /// Statistics of the records, with those that did not decode as they are to be reported.
     pub fn read_stats(&self, quarantined: &[Quarantined]) -> ReadStats {
-        let (n_records, fields) = (self.n_records, self.fields.clone());
-        let mut stats = ReadStats { n_records, fields, ..ReadStats::default() };
+        let (n_records, fields, none_values) =
+            (self.n_records, self.fields.clone(), self.none_values.clone());
+        let mut stats = ReadStats { n_records, fields, none_values, ..ReadStats::default() };
         quarantined.iter().for_each(|record| stats.quarantine(record.clone()));
         stats
     }
 
-    /// The names of columns, or keys of the first records, that the source does not declare.
-    pub fn undeclared_names(&self) -> impl Iterator<Item = &str> {
-        let is_declared =
-            |name: &str| self.source.fields.iter().any(|field| field.full_path().root() == name);
-        self.names.iter().map(String::as_str).filter(move |name| !is_declared(name))
+    /// The names of columns, or keys of the first records, that stand beside declared ones.
+    pub fn names(&self) -> &BTreeSet<Path> {
+        &self.names
     }
 }
 
@@ -294,7 +317,7 @@ struct Building {
     rows: Rows,
     n_records: u64,
     rejected: Vec<Rejected>,
-    names: Vec<String>,
+    names: NameSample,
 }
 
 impl Building {
@@ -309,7 +332,7 @@ impl Building {
             decoder: decoder.clone(),
             n_records: 0,
             rejected: Vec::new(),
-            names: Vec::new(),
+            names: NameSample::new(&decoder.fields),
         }
     }
 
@@ -325,7 +348,7 @@ impl Building {
 
     fn record(&mut self, bytes: &[u8]) {
         if self.n_records < SAMPLED_RECORDS && matches!(self.parser, Parser::Ndjson(_)) {
-            json_keys(bytes, &mut self.names);
+            self.names.add_json(bytes);
         }
         let outcome = self.decode(bytes);
         self.rows.end_record(outcome.is_ok());
@@ -362,11 +385,14 @@ impl Building {
         let (rows, _) = self.rows.take(&all);
         let source = self.decoder.source.clone();
         debug_assert_eq!(rows.len(), schema::row_schema(&source, &all).fields().len());
-        let (fields, names) = match self.parser {
-            Parser::Ndjson(parser) => (parser.fields_seen(), self.names),
-            Parser::Csv(parser) => (parser.fields_seen(), parser.into_names()),
+        let fields = match self.parser {
+            Parser::Ndjson(parser) => parser.fields_seen(),
+            Parser::Csv(parser) => {
+                self.names.add_columns(parser.names().iter().map(String::as_str));
+                parser.fields_seen()
+            }
         };
-        let (n_records, rejected) = (self.n_records, self.rejected);
+        let (n_records, rejected, names) = (self.n_records, self.rejected, self.names.into_names());
         Events { source, n_records, rows, rejected, none_values, fields, names }
     }
 }

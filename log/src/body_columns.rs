@@ -16,6 +16,7 @@ use arrow::ipc::reader::StreamDecoder;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::NoneValues;
+use crate::absent_fields::NameSample;
 use crate::body::{BodyError, BodyLimits, Events, Rejected};
 use crate::decode::{Reject, SharedDecoder};
 use crate::format_parquet::place::{self, Nowhere};
@@ -45,8 +46,7 @@ fn decode_stream(decoder: &SharedDecoder, body: &[u8], limits: &BodyLimits) -> R
         if building.is_none()
             && let Some(schema) = stream.schema()
         {
-            let names = schema.fields().iter().map(|column| column.name().clone()).collect();
-            building = Some(Building::new(decoder, columns_of(decoder, schema.fields())?, names));
+            building = Some(Building::new(decoder, schema.fields())?);
         }
         let (Some(batch), Some(building)) = (batch, &mut building) else { continue };
         limits.check_records(building.n_records.saturating_add(batch.num_rows() as u64))?;
@@ -137,20 +137,34 @@ struct Building<'a> {
     rejected: Vec<Rejected>,
     none_values: NoneValues,
     n_records: u64,
-    /// The names of all columns.
-    names: Vec<String>,
+    /// What was seen of each field.
+    fields: Vec<FieldStats>,
+    names: NameSample,
 }
 
 impl<'a> Building<'a> {
-    fn new(decoder: &'a SharedDecoder, indices: Vec<Option<usize>>, names: Vec<String>) -> Self {
-        let columns = vec![Vec::new(); decoder.fields.len()];
-        let none_values = NoneValues::default();
-        Building { decoder, indices, columns, rejected: Vec::new(), none_values, n_records: 0, names }
+    fn new(decoder: &'a SharedDecoder, found: &arrow::datatypes::Fields) -> Result<Self, BodyError> {
+        let indices = columns_of(decoder, found)?;
+        let (n_fields, mut names) = (decoder.fields.len(), NameSample::new(&decoder.fields));
+        names.add_types(found);
+        Ok(Building {
+            decoder,
+            indices,
+            columns: vec![Vec::new(); n_fields],
+            rejected: Vec::new(),
+            none_values: NoneValues::default(),
+            n_records: 0,
+            fields: vec![FieldStats::default(); n_fields],
+            names,
+        })
     }
 
     /// Adds a batch; gives about the bytes of its typed values.
     fn add(&mut self, batch: &RecordBatch) -> Result<usize, ArrowError> {
         let n_rows = batch.num_rows();
+        if self.n_records == 0 {
+            self.names.add_keys(batch);
+        }
         let mut rejects: BTreeMap<usize, Reject> = BTreeMap::new();
         let mut arrays = Vec::with_capacity(self.indices.len());
         let mut none_values = Vec::new();
@@ -160,6 +174,7 @@ impl<'a> Building<'a> {
                 continue;
             };
             let converted = convert::column(batch.column(*column), field)?;
+            self.fields[index].merge(&converted.findings.seen);
             for (row, problem) in converted.findings.rejects {
                 rejects.entry(row).or_insert_with(|| problem.in_field(index));
             }
@@ -198,9 +213,8 @@ impl<'a> Building<'a> {
         });
         let rows = columns.collect::<Result<_, _>>()?;
         let source = self.decoder.source.clone();
-        let fields = self.indices.iter().map(|column| FieldStats { seen: column.is_some() }).collect();
-        let Building { n_records, rejected, none_values, names, .. } = self;
-        Ok(Events { source, n_records, rows, rejected, none_values, fields, names })
+        let Building { n_records, rejected, none_values, fields, names, .. } = self;
+        Ok(Events { source, n_records, rows, rejected, none_values, fields, names: names.into_names() })
     }
 }
 

@@ -50,6 +50,18 @@ pub enum LogError {
         /// What to change.
         help: String,
     },
+    /// A file of a table is not as long as the log of the table says.
+    #[error(
+        "`{path}` has {n_bytes} bytes, and the log of its table says {stated}: it is cut off or another file"
+    )]
+    SizeInTable {
+        /// The file.
+        path: String,
+        /// Its length.
+        n_bytes: u64,
+        /// The length that the log says.
+        stated: u64,
+    },
     /// The value that a folder says is none of its field.
     #[error("the folder `{key}={value}` of `{path}` is not a value of field `{key}`: {problem}")]
     FolderKey {
@@ -225,6 +237,9 @@ impl LogError {
                 "write its rows to files with a program that reads it, such as Spark or DuckDB: \
                  `COPY (FROM delta_scan('TABLE')) TO 'rows.parquet'` (or `iceberg_scan`)"
                     .into()
+            }
+            LogError::SizeInTable { .. } => {
+                "copy the file again from where the table was written, or repair the table there".into()
             }
             LogError::PartOfTable { folder, .. } => format!("name the folder of the table: `{folder}`"),
             LogError::RepeatedColumn { column, .. } => {

@@ -14,11 +14,12 @@ use metricc_ir::text::number::decimal_text;
 use metricc_ir::user_defined::Cell;
 
 use crate::column::{Column, Scalar};
-use crate::decode::{Decoded, Notes, Problem, Reject, Rows, SharedDecoder, Slot, expected};
+use crate::decode::{Decoded, Notes, Problem, Reject, SharedDecoder, Slot, expected};
 use crate::identity::{self, Duplicates, Identities};
 use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
 use crate::read_stats::ReadStats;
 use crate::record_decoder::{RecordDecoder, ValueDecoder, ValueFormat};
+use crate::rows::Rows;
 use crate::{Batch, LogError, NoneReason, NoneValues, Position, Quarantined, schema};
 use metricc_ir::text::number::Rescale;
 use metricc_ir::text::timestamp;

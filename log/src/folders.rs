@@ -27,6 +27,8 @@ struct Found {
     path: PathBuf,
     /// The values that the log of its table says; otherwise its folders say them.
     keys: Option<Vec<FolderKey>>,
+    /// The length that the log of its table says.
+    size: Option<u64>,
 }
 
 /// The files of a binding, ordered by the bytes of their paths below its root.
@@ -43,7 +45,7 @@ pub(crate) fn resolve(binding: &Binding) -> Result<Vec<LogFile>, LogError> {
             given.to_path_buf()
         }
         Ok(_) => {
-            files.push(Found { path: given.to_path_buf(), keys: None });
+            files.push(Found { path: given.to_path_buf(), keys: None, size: None });
             given.parent().map(Path::to_path_buf).unwrap_or_default()
         }
         Err(_) if is_pattern(&binding.path) => {
@@ -84,7 +86,7 @@ pub(crate) fn stdin(options: &FileOptions) -> Result<LogFile, LogError> {
 
 fn describe(files: Vec<Found>, root: &Path, options: &FileOptions) -> Result<Vec<LogFile>, LogError> {
     let (mut described, mut unknown) = (Vec::with_capacity(files.len()), Vec::new());
-    for Found { path, keys } in files {
+    for Found { path, keys, size } in files {
         let Some(shape) = options.shape_of(&path) else {
             unknown.push(path.to_string_lossy().into_owned());
             continue;
@@ -93,6 +95,10 @@ fn describe(files: Vec<Found>, root: &Path, options: &FileOptions) -> Result<Vec
         let keys = keys.unwrap_or_else(|| folder_keys::of_path(&path));
         let mut file = LogFile::of_path(path, name, shape)?;
         file.keys = keys;
+        if let Some(stated) = size.filter(|size| *size != file.stamp.n_bytes) {
+            let (path, n_bytes) = (file.shown.to_string(), file.stamp.n_bytes);
+            return Err(LogError::SizeInTable { path, n_bytes, stated });
+        }
         described.push(file);
     }
     let n_unknown = unknown.len();
@@ -116,7 +122,11 @@ fn walk(folder: &Path, above: &mut Vec<(u64, u64)>, files: &mut Vec<Found>) -> R
     }
     if let Some(lake) = Lake::of_folder(folder) {
         let active = lake::active_files(lake, folder)?;
-        files.extend(active.into_iter().map(|file| Found { path: file.path, keys: Some(file.keys) }));
+        files.extend(active.into_iter().map(|file| Found {
+            path: file.path,
+            keys: Some(file.keys),
+            size: file.size,
+        }));
         return Ok(());
     }
     above.push(id);
@@ -130,7 +140,7 @@ fn walk(folder: &Path, above: &mut Vec<(u64, u64)>, files: &mut Vec<Found>) -> R
         if metadata.is_dir() {
             walk(&path, above, files)?;
         } else {
-            files.push(Found { path, keys: None });
+            files.push(Found { path, keys: None, size: None });
         }
     }
     above.pop();
@@ -162,7 +172,7 @@ fn expand(pattern: &str, files: &mut Vec<Found>) -> Result<(), LogError> {
     let mut folders = Folders::default();
     let mut take = |path: PathBuf| -> Result<(), LogError> {
         if !folders.is_loop(&path)? && !path.is_dir() {
-            files.push(Found { path, keys: None });
+            files.push(Found { path, keys: None, size: None });
         }
         Ok(())
     };

@@ -3,9 +3,10 @@
 use metricc_ir::text::csv::{UNCLOSED, split_at};
 
 use crate::contents::OtherKind;
-use crate::decode::{Problem, Raw, Reject, Rows, SharedDecoder, scalar};
+use crate::decode::{Problem, Raw, Reject, SharedDecoder, scalar};
 use crate::read_stats::FieldStats;
 use crate::record_decoder::{FieldDecoder, RecordDecoder, ValueFormat};
+use crate::rows::Rows;
 use crate::{BodyError, Format, LogError};
 
 /// Where the fields of a source stand in the records of a text.
@@ -182,14 +183,15 @@ impl CsvParser {
     }
 
     /// The names in the header.
-    pub(crate) fn into_names(self) -> Vec<String> {
-        self.header.names
+    pub(crate) fn names(&self) -> &[String] {
+        &self.header.names
     }
 
     /// Whether the header has each field.
     pub(crate) fn fields_seen(&self) -> Vec<FieldStats> {
         let seen = self.header.cells.iter().zip(&self.decoder.fields);
-        seen.map(|(cell, field)| FieldStats { seen: cell.is_some() || field.is_in_folder }).collect()
+        let seen = seen.map(|(cell, field)| cell.is_some() || field.is_in_folder);
+        seen.map(|seen| FieldStats { seen, parts: Vec::new() }).collect()
     }
 
     /// Appends the record to the rows; the caller ends it there.

@@ -57,6 +57,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next byte that is no white space.
+    #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while let Some(b' ' | b'\t' | b'\r' | b'\n') = bytes.get(self.at) {
@@ -66,10 +67,17 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over the byte if it comes next after white space.
+    #[inline]
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
+        let found = self.is_next(byte);
         self.at += usize::from(found);
         found
+    }
+
+    /// Whether the byte comes next after white space.
+    #[inline]
+    pub(crate) fn is_next(&mut self, byte: u8) -> bool {
+        matches!(self.peek(), Some(next) if next == byte)
     }
 
     pub(crate) fn expect(&mut self, byte: u8, problem: &'static str) -> Result<(), Syntax> {
@@ -148,6 +156,17 @@ impl<'a> Cursor<'a> {
         Ok(Quoted { inner, escaped })
     }
 
+    /// Steps over a string if it is this one, which has no character that is escaped.
+    #[inline]
+    pub(crate) fn eat_string(&mut self, text: &str) -> bool {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let is_it = rest.first() == Some(&b'"')
+            && rest.get(1..).is_some_and(|rest| rest.starts_with(text.as_bytes()))
+            && rest.get(text.len() + 1) == Some(&b'"');
+        self.at += if is_it { text.len() + 2 } else { 0 };
+        is_it
+    }
+
     /// A string without its escapes; `scratch` holds it if it has some.
     pub(crate) fn text<'s>(&mut self, scratch: &'s mut String) -> Result<&'s str, Syntax>
     where
@@ -163,8 +182,8 @@ impl<'a> Cursor<'a> {
         Ok(scratch)
     }
 
-    /// An owned key, without its escapes.
-    fn key(&mut self) -> Result<Cow<'a, str>, Syntax> {
+    /// A key, without its escapes.
+    pub(crate) fn key(&mut self) -> Result<Cow<'a, str>, Syntax> {
         let start = self.at;
         let quoted = self.string()?;
         if !quoted.escaped {
@@ -201,18 +220,6 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// The keys of an object, up to the first thing that is not JSON.
-    pub(crate) fn keys(&mut self, mut each: impl FnMut(Cow<'a, str>)) -> Result<(), Syntax> {
-        self.begin_object(1)?;
-        let mut first = true;
-        while self.next_member(&mut first)? {
-            each(self.key()?);
-            self.expect(b':', "a `:` is expected after a key")?;
-            self.skip(1)?;
-        }
-        Ok(())
-    }
-
     fn skip_object(&mut self, depth: usize) -> Result<(), Syntax> {
         self.begin_object(depth)?;
         let (mut first, mut keys) = (true, KeySet::default());
@@ -245,7 +252,7 @@ impl<'a> Cursor<'a> {
     /// Whether another member follows in an object; steps over the comma or the end.
     pub(crate) fn next_member(&mut self, first: &mut bool) -> Result<bool, Syntax> {
         let more = self.next(first, b'}', "a `,` or `}` is expected in an object")?;
-        if more && self.peek() != Some(b'"') {
+        if more && !self.is_next(b'"') {
             return Err(self.syntax("a key in double quotes is expected"));
         }
         Ok(more)
@@ -253,16 +260,16 @@ impl<'a> Cursor<'a> {
 
     fn next(&mut self, first: &mut bool, close: u8, problem: &'static str) -> Result<bool, Syntax> {
         let is_first = std::mem::take(first);
-        if self.eat(close) {
-            return Ok(false);
-        }
-        if !is_first {
-            self.expect(b',', problem)?;
-            if self.peek() == Some(close) {
-                return Err(self.syntax("a comma with nothing after it"));
+        match self.peek() {
+            Some(next) if next == close => {
+                self.at += 1;
+                return Ok(false);
             }
+            _ if is_first => return Ok(true),
+            Some(b',') => self.at += 1,
+            _ => return Err(self.syntax(problem)),
         }
-        Ok(true)
+        if self.is_next(close) { Err(self.syntax("a comma with nothing after it")) } else { Ok(true) }
     }
 
     pub(crate) fn repeated_key(&self) -> Syntax {

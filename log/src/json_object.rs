@@ -3,21 +3,14 @@
 //! The paths of all fields make one tree, which is walked along with the object. So a path costs what a member
 //! costs, and what nobody declared is skipped, checked and never built.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
 use metricc_ir::Step;
 
 use crate::column::Column;
 use crate::decode::{Before, Notes, Problem, Raw, Reject, Slot, absent, excerpt, scalar};
-use crate::json::{Cursor, KeySet, Syntax, unescape};
+use crate::json::{Cursor, Syntax};
+use crate::json_keys::Layout;
 use crate::read_stats::FieldStats;
 use crate::record_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
-
-/// How many keys of an object are remembered as the usual ones.
-const MAX_LAYOUT: usize = 256;
-/// How many of the usual keys an object may leave out at once.
-const MAX_LEAP: usize = 16;
 
 /// Reads objects as the fields of one kind of record.
 #[derive(Debug)]
@@ -47,20 +40,11 @@ pub(crate) struct Scratch {
 }
 
 /// The members of an object that are read.
-///
-/// Objects mostly have the same keys in the same order. `layout` learns this order, and an object whose keys are some of
-/// it in its order needs neither a look-up nor a check for keys that occur twice: the keys of the layout differ,
-/// and it is walked in one direction.
 #[derive(Debug, Default)]
 struct Members {
-    by_name: HashMap<String, usize>,
+    layout: Layout,
+    /// By the number of their key.
     nodes: Vec<Node>,
-    layout: Vec<(String, Option<usize>)>,
-    /// For each node, the number of the last object that had it.
-    seen: Vec<u64>,
-    object: u64,
-    /// Ignored keys of the present object that were found in the layout.
-    usual: Vec<usize>,
 }
 
 /// A place in the record at which fields are read, or below which they are.
@@ -73,21 +57,14 @@ struct Node {
     elements: Vec<(u32, Node)>,
 }
 
-/// The keys of the present object.
-#[derive(Default)]
-struct Keys<'a> {
-    /// Index in the layout after the last key found there.
-    at: usize,
-    /// All ignored keys, once one was not found there.
-    all: Option<KeySet<'a>>,
-}
-
 /// Where the fields of a record are read to.
 struct Target<'t> {
     decoders: &'t [FieldDecoder],
     columns: &'t mut [Column],
     states: &'t mut FieldStates,
     scratch: &'t mut Scratch,
+    /// The first value that does not decode.
+    reject: Option<Reject>,
 }
 
 impl Scratch {
@@ -118,14 +95,20 @@ impl ObjectParser {
         depth: usize,
     ) -> Result<Option<Reject>, Syntax> {
         self.fields.object += 1;
-        let mut target = Target { decoders, columns, states: &mut self.fields, scratch };
-        self.tree.read(cursor, &mut target, depth)
+        let mut target = Target { decoders, columns, states: &mut self.fields, scratch, reject: None };
+        self.tree.read(cursor, &mut target, depth)?;
+        Ok(target.reject)
     }
 
     /// Whether each field was in an object, be it with null.
     pub(crate) fn fields_seen(&self, decoders: &[FieldDecoder]) -> Vec<FieldStats> {
-        let seen = self.fields.seen.iter().zip(decoders);
-        seen.map(|(last, field)| FieldStats { seen: *last > 0 || field.is_in_folder }).collect()
+        let seen = self.fields.seen.iter().zip(&self.fields.inner).zip(decoders);
+        let stats = seen.map(|((last, inner), field)| {
+            let inner = inner.as_ref().filter(|inner| inner.fields.object > 0);
+            let parts = inner.map(|inner| inner.fields_seen(field.value.record().unwrap_or_default()));
+            FieldStats { seen: *last > 0 || field.is_in_folder, parts: parts.unwrap_or_default() }
+        });
+        stats.collect()
     }
 
     /// Fills in the fields that the object which was read last does not have.
@@ -164,15 +147,10 @@ impl Members {
     /// Adds a field that stands below the object by these steps, of which the first is a name.
     fn insert(&mut self, steps: &[Step], field: usize) {
         let [Step::Name(name), rest @ ..] = steps else { return };
-        let node = match self.by_name.get(name) {
-            Some(&node) => node,
-            None => {
-                self.by_name.insert(name.clone(), self.nodes.len());
-                self.nodes.push(Node::default());
-                self.seen.push(0);
-                self.nodes.len() - 1
-            }
-        };
+        let (node, is_new) = self.layout.add(name);
+        if is_new {
+            self.nodes.push(Node::default());
+        }
         self.nodes[node].insert(rest, field);
     }
 
@@ -181,75 +159,18 @@ impl Members {
         cursor: &mut Cursor<'a>,
         target: &mut Target<'_>,
         depth: usize,
-    ) -> Result<Option<Reject>, Syntax> {
-        let (mut first, mut keys, mut reject) = (true, Keys::default(), None);
-        self.object += 1;
-        self.usual.clear();
+    ) -> Result<(), Syntax> {
+        let (mut first, mut keys) = (true, self.layout.begin());
         cursor.begin_object(depth)?;
         while cursor.next_member(&mut first)? {
-            let node = self.key(cursor, &mut keys)?;
+            let node = self.layout.key(cursor, &mut keys)?;
             cursor.expect(b':', "a `:` is expected after a key")?;
-            let found = match node {
+            match node {
                 Some(node) => self.nodes[node].read(cursor, target, depth)?,
-                None => cursor.skip(depth).map(|()| None)?,
-            };
-            reject = reject.or(found);
-        }
-        Ok(reject)
-    }
-
-    /// Reads a key: the node that it names, or none for one that is ignored.
-    fn key<'a>(&mut self, cursor: &mut Cursor<'a>, keys: &mut Keys<'a>) -> Result<Option<usize>, Syntax> {
-        let start = cursor.at();
-        let quoted = cursor.string()?;
-        let key: Cow<'a, str> = if quoted.escaped {
-            let mut key = String::new();
-            unescape(quoted.inner, &mut key).map_err(|problem| Syntax {
-                problem,
-                at: start,
-                ended: false,
-            })?;
-            Cow::Owned(key)
-        } else {
-            Cow::Borrowed(quoted.inner)
-        };
-        let ahead = self.layout.iter().enumerate().skip(keys.at).take(MAX_LEAP);
-        let usual =
-            ahead.into_iter().find(|(_, (name, _))| *name == key).map(|(index, (_, node))| (index, *node));
-        let node = match usual {
-            Some((index, node)) => {
-                keys.at = index + 1;
-                node
+                None => cursor.skip(depth)?,
             }
-            None => self.unusual_key(&key, keys),
-        };
-        let is_new = match (node, usual) {
-            (Some(index), _) => std::mem::replace(&mut self.seen[index], self.object) != self.object,
-            (None, Some((index, _))) if keys.all.is_none() => {
-                self.usual.push(index);
-                true
-            }
-            (None, _) => keys.all.get_or_insert_default().insert(key),
-        };
-        if is_new { Ok(node) } else { Err(cursor.repeated_key()) }
-    }
-
-    /// Looks up a key that the layout does not have next, and teaches it to the layout if it has it nowhere.
-    fn unusual_key(&mut self, key: &str, keys: &mut Keys<'_>) -> Option<usize> {
-        let node = self.by_name.get(key).copied();
-        let (layout, usual) = (&self.layout, &self.usual);
-        keys.all.get_or_insert_with(|| {
-            let mut all = KeySet::default();
-            usual.iter().for_each(|&index| {
-                all.insert(Cow::Owned(layout[index].0.clone()));
-            });
-            all
-        });
-        if self.layout.len() < MAX_LAYOUT && self.layout.iter().all(|(name, _)| name != key) {
-            self.layout.insert(keys.at, (key.to_owned(), node));
-            keys.at += 1;
         }
-        node
+        Ok(())
     }
 }
 
@@ -272,24 +193,17 @@ impl Node {
     }
 
     /// Reads a value in an object or array at a depth.
-    fn read(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        target: &mut Target<'_>,
-        depth: usize,
-    ) -> Result<Option<Reject>, Syntax> {
+    fn read(&mut self, cursor: &mut Cursor<'_>, target: &mut Target<'_>, depth: usize) -> Result<(), Syntax> {
         let is_leaf = self.members.is_none() && self.elements.is_empty();
-        if let ([field], true) = (self.fields.as_slice(), is_leaf) {
-            return target.read(cursor, *field, depth);
-        }
-        let mut reject = None;
-        for field in &self.fields {
+        match *self.fields.as_slice() {
+            [] => {}
+            [field] if is_leaf => return target.read(cursor, field, depth),
             // Several fields at one place, or one around others, each read it for themselves.
-            reject = reject.or(target.read(&mut cursor.clone(), *field, depth)?);
+            ref fields => {
+                fields.iter().try_for_each(|field| target.read(&mut cursor.clone(), *field, depth))?;
+            }
         }
-        let below =
-            if is_leaf { cursor.skip(depth).map(|()| None)? } else { self.descend(cursor, target, depth)? };
-        Ok(reject.or(below))
+        if is_leaf { cursor.skip(depth) } else { self.descend(cursor, target, depth) }
     }
 
     /// Reads what is below; where the value is null, that is absent.
@@ -298,7 +212,7 @@ impl Node {
         cursor: &mut Cursor<'_>,
         target: &mut Target<'_>,
         depth: usize,
-    ) -> Result<Option<Reject>, Syntax> {
+    ) -> Result<(), Syntax> {
         match (cursor.peek(), &mut self.members) {
             (Some(b'{'), Some(members)) => return members.read(cursor, target, depth + 1),
             (Some(b'['), _) if !self.elements.is_empty() => return self.elements(cursor, target, depth + 1),
@@ -306,15 +220,14 @@ impl Node {
         }
         let start = cursor.at();
         let raw = raw_of(cursor, &mut target.scratch.text, depth)?;
-        let Some(found) = raw.map(Raw::with_article) else { return Ok(None) };
         // A field that takes the value as it is says what it is.
-        if !self.fields.is_empty() {
-            return Ok(None);
+        if let Some(found) = raw.map(Raw::with_article).filter(|_| self.fields.is_empty()) {
+            let wanted = if self.members.is_some() { "an object" } else { "an array" };
+            let problem = format!("{found} where {wanted} is expected on the way");
+            let problem = Problem::new(problem, cursor.since(start));
+            target.keep(self.first_field().map(|field| problem.in_field(field)));
         }
-        let wanted = if self.members.is_some() { "an object" } else { "an array" };
-        let problem = format!("{found} where {wanted} is expected on the way");
-        let problem = Problem::new(problem, cursor.since(start));
-        Ok(self.first_field().map(|field| problem.in_field(field)))
+        Ok(())
     }
 
     fn elements(
@@ -322,18 +235,18 @@ impl Node {
         cursor: &mut Cursor<'_>,
         target: &mut Target<'_>,
         depth: usize,
-    ) -> Result<Option<Reject>, Syntax> {
+    ) -> Result<(), Syntax> {
         cursor.begin_array(depth)?;
-        let (mut first, mut index, mut reject) = (true, 0, None);
+        let (mut first, mut index) = (true, 0_u32);
         let mut wanted = self.elements.iter_mut().peekable();
         while cursor.next_element(&mut first)? {
-            let found = match wanted.next_if(|(wanted, _)| *wanted == index) {
+            match wanted.next_if(|(wanted, _)| *wanted == index) {
                 Some((_, node)) => node.read(cursor, target, depth)?,
-                None => cursor.skip(depth).map(|()| None)?,
-            };
-            (index, reject) = (index.saturating_add(1), reject.or(found));
+                None => cursor.skip(depth)?,
+            }
+            index = index.saturating_add(1);
         }
-        Ok(reject)
+        Ok(())
     }
 
     /// The first field that is read here or below.
@@ -345,24 +258,29 @@ impl Node {
 }
 
 impl Target<'_> {
+    fn keep(&mut self, reject: Option<Reject>) {
+        if self.reject.is_none() {
+            self.reject = reject;
+        }
+    }
+
     /// Reads a value to the column of a field.
-    fn read(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        index: usize,
-        depth: usize,
-    ) -> Result<Option<Reject>, Syntax> {
+    fn read(&mut self, cursor: &mut Cursor<'_>, index: usize, depth: usize) -> Result<(), Syntax> {
         let (field, column) = (&self.decoders[index], &mut self.columns[index]);
         self.states.seen[index] = self.states.object;
-        if cursor.peek() == Some(b'n') {
+        let problem = if cursor.is_next(b'n') {
             cursor.literal("null")?;
-            return Ok(absent(field, column).err().map(|problem| problem.in_field(index)));
+            absent(field, column).err()
+        } else {
+            let before = Before::of(column, &self.scratch.notes);
+            let inner = &mut self.states.inner[index];
+            let problem = push(cursor, Slot::Field(field), column, inner, self.scratch, depth)?;
+            before.settle((index, field), column, &mut self.scratch.notes, problem)
+        };
+        if let Some(problem) = problem {
+            self.keep(Some(problem.in_field(index)));
         }
-        let before = Before::of(column, &self.scratch.notes);
-        let inner = &mut self.states.inner[index];
-        let problem = push(cursor, Slot::Field(field), column, inner, self.scratch, depth)?;
-        let problem = before.settle((index, field), column, &mut self.scratch.notes, problem);
-        Ok(problem.map(|problem| problem.in_field(index)))
+        Ok(())
     }
 }
 
@@ -428,7 +346,7 @@ fn push_list(
     let elements = column.elements().expect("a list is read into a column of lists");
     let (mut first, mut problem) = (true, None);
     while cursor.next_element(&mut first)? {
-        let found = if cursor.peek() == Some(b'n') {
+        let found = if cursor.is_next(b'n') {
             cursor.literal("null")?;
             Slot::Element(element).absent(elements).err()
         } else {

@@ -65,6 +65,8 @@ pub(crate) struct ActiveFile {
     pub(crate) path: PathBuf,
     /// The values of the columns by which the table is divided.
     pub(crate) keys: Vec<FolderKey>,
+    /// Its length in bytes.
+    pub(crate) size: Option<u64>,
 }
 
 /// One line of a Delta table's log.
@@ -83,6 +85,7 @@ struct Add {
     path: String,
     #[serde(default)]
     partition_values: BTreeMap<String, Option<String>>,
+    size: Option<u64>,
     deletion_vector: Option<serde_json::Value>,
 }
 
@@ -257,7 +260,7 @@ impl Add {
         let keys = values
             .map(|(name, value)| FolderKey { name, value: value.filter(|value| !value.is_empty()) })
             .collect();
-        Ok(ActiveFile { path: folder.join(path), keys })
+        Ok(ActiveFile { path: folder.join(path), keys, size: self.size })
     }
 }
 

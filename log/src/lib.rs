@@ -44,6 +44,7 @@
 //! # }
 //! ```
 
+mod absent_fields;
 mod body;
 mod body_columns;
 mod body_format;
@@ -64,6 +65,7 @@ mod format_ndjson;
 mod format_parquet;
 pub mod identity;
 mod json;
+mod json_keys;
 mod json_object;
 mod json_splitter;
 mod known_requests;
@@ -76,12 +78,15 @@ mod reader;
 mod record_decoder;
 mod records;
 mod rejections;
+mod rows;
 mod schema;
 mod splits;
 mod text_reader;
 mod time_slice;
 mod unpacked;
+mod wrapped;
 
+pub use absent_fields::{AbsentField, AbsentValue, absent_fields, undeclared_names};
 pub use body::{BodyError, BodyLimits, EventDecoder, Events, Rejected};
 pub use body_format::{BodyFormat, MediaTypeError};
 pub use error::LogError;
@@ -90,7 +95,7 @@ pub use file_format::{Binding, FileOptions, Format};
 pub use file_requests::{FILE_RECORDS, FileRequest, FileRequests};
 pub use files::{OpenFile, ReadAt, SequentialReader};
 pub use format_parquet::ParquetPartition;
-pub use log::{Log, Progress, lookalike};
+pub use log::{Log, Progress};
 pub use metricc_ir::{Frontier, Interval, Position, Slice};
 pub use none_values::{NoneReason, NoneValues};
 pub use read_stats::{FieldStats, MAX_QUARANTINED_KEPT, Quarantined, ReadStats};

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use metricc_ir::Source;
-use metricc_ir::suggest::{as_name, nearest};
+use metricc_ir::{Path, Source};
 
 use crate::decode::SharedDecoder;
 use crate::event_buffer::EventBuffer;
@@ -131,15 +130,11 @@ impl Log {
         self.inner.partitions.iter().map(|partition| partition.name().to_owned()).collect()
     }
 
-    /// The names of columns and keys that its files have and the source does not declare, as far as opening the
-    /// log has shown them.
-    pub fn undeclared_names(&self) -> BTreeSet<&str> {
-        let declared = &self.inner.decoder.fields;
-        let names = self.inner.partitions.iter().flat_map(|partition| partition.column_names());
-        names
-            .map(String::as_str)
-            .filter(|name| declared.iter().all(|field| field.path.root() != *name))
-            .collect()
+    /// The names of columns and keys that its files have beside declared ones, as far as opening the log has shown
+    /// them.
+    pub fn names(&self) -> BTreeSet<Path> {
+        let names = self.inner.partitions.iter().filter_map(|partition| partition.column_names());
+        names.flatten().cloned().collect()
     }
 
     /// The schema of some fields of the source, by ascending indices.
@@ -193,16 +188,6 @@ impl Log {
     }
 }
 
-/// The name among those that records have that a field was probably meant to be: it differs in case, in blanks or
-/// underscores, or by few letters.
-pub fn lookalike<'a>(field: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let names: BTreeSet<&str> = names.into_iter().collect();
-    let same = names.iter().find(|name| as_name(name) == field);
-    // The only name is no likely one for that; the empty one is near to none.
-    let near = || nearest(field, names.iter().copied().chain([""])).filter(|name| !name.is_empty());
-    same.copied().or_else(near)
-}
-
 fn open_file(
     file: LogFile,
     decoder: &SharedDecoder,
@@ -218,25 +203,6 @@ fn open_file(
         }
         Format::Ndjson | Format::Json | Format::Csv => {
             Ok(Arc::new(TextPartition::open(file, decoder, progress)?))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lookalike_is_near() {
-        for (field, names, wanted) in [
-            ("user_id", &["userId", "V"][..], Some("userId")),
-            ("v", &["userId", "V"], Some("V")),
-            ("amount", &["amout"], Some("amout")),
-            ("amount", &["note"], None),
-            ("order_total", &["order total", "id"], Some("order total")),
-            ("v", &[], None),
-        ] {
-            assert_eq!(lookalike(field, names.iter().copied()), wanted, "{field}");
         }
     }
 }

@@ -4,10 +4,12 @@
 //! a durable log or a topic of a broker, becomes part of a [`Log`](crate::Log) by implementing [`Partition`];
 //! both engines then read it like a file, since all they see are decoded batches.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array};
+use metricc_ir::Path;
 
 use crate::identity::Duplicates;
 use crate::read_stats::ReadStats;
@@ -26,10 +28,10 @@ pub trait Partition: fmt::Debug + Send + Sync {
     /// Splits for parallel reading start there.
     fn nearest_start(&self, offset: u64) -> u64;
 
-    /// The names of columns or keys that its records have, as far as opening it has shown them: to tell how a
-    /// field that no record has is spelled there.
-    fn column_names(&self) -> &[String] {
-        &[]
+    /// The names of columns or keys that its records have beside declared ones, as far as opening it has shown
+    /// them: to tell how a field that no record has is spelled there.
+    fn column_names(&self) -> Option<&BTreeSet<Path>> {
+        None
     }
 
     /// Bytes that reading all of it reads, for showing progress; 0 if that is not known.

@@ -65,17 +65,28 @@ pub struct ReadStats {
 }
 
 /// What was seen of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FieldStats {
     /// Whether a record, or the columns of its file, had the field, be it with null.
     pub seen: bool,
+    /// The same of the fields of the records that it consists of; empty before the first of them.
+    pub parts: Vec<FieldStats>,
 }
 
 impl FieldStats {
     /// Adds what was seen at other positions.
-    pub fn merge(&mut self, other: FieldStats) {
+    pub fn merge(&mut self, other: &FieldStats) {
         self.seen |= other.seen;
+        merge_each(&mut self.parts, &other.parts);
     }
+}
+
+/// Adds what was seen of each of some fields.
+fn merge_each(own: &mut Vec<FieldStats>, others: &[FieldStats]) {
+    if own.len() < others.len() {
+        own.resize(others.len(), FieldStats::default());
+    }
+    own.iter_mut().zip(others).for_each(|(own, other)| own.merge(other));
 }
 
 impl ReadStats {
@@ -97,10 +108,7 @@ impl ReadStats {
 
     /// Adds what was seen of the fields at other positions.
     pub(crate) fn add_fields(&mut self, fields: &[FieldStats]) {
-        if self.fields.len() < fields.len() {
-            self.fields.resize(fields.len(), FieldStats::default());
-        }
-        self.fields.iter_mut().zip(fields).for_each(|(own, other)| own.merge(*other));
+        merge_each(&mut self.fields, fields);
     }
 
     /// Counts a quarantined record, and keeps it if there are not too many. Called in the order of positions.

@@ -1,19 +1,24 @@
 //! NDJSON, JSON and CSV files as partitions: what opening notes of them, and reading typed rows from them.
 
+use std::collections::BTreeSet;
 use std::str::Utf8Error;
 use std::sync::Arc;
 
+use metricc_ir::Path;
+
+use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
 use crate::contents::{HEAD_BYTES, OtherKind, diagnose, json_separation};
-use crate::decode::{Problem, Reject, Rows, SharedDecoder};
+use crate::decode::{Problem, Reject, SharedDecoder};
 use crate::file_format::Shape;
 use crate::files::{LogFile, OpenFile, SequentialReader};
 use crate::format_csv::{CsvParser, Header};
 use crate::format_ndjson::NdjsonParser;
-use crate::json::Cursor;
 use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
 use crate::read_stats::{FieldStats, Quarantined, ReadStats};
 use crate::record_decoder::RecordDecoder;
 use crate::records::{MAX_RECORD_BYTES, Record, Records, Separation};
+use crate::rows::Rows;
+use crate::wrapped::WrapSearch;
 use crate::{Format, LogError, Position};
 
 /// Records between two whose position in the file is noted.
@@ -21,10 +26,6 @@ const SAMPLE_EVERY: u64 = 1024;
 /// A batch is closed when its records have this many bytes, whatever their number. It keeps the
 /// offsets of Arrow's texts and lists far below their limit, since a value is no longer than its text.
 const MAX_BATCH_BYTES: usize = 16 << 20;
-
-/// Records of a file whose keys are looked at when it is opened, and the most of their names that are kept.
-pub(crate) const SAMPLED_RECORDS: u64 = 64;
-const SAMPLED_NAMES: usize = 512;
 
 /// The index of a text file: the number of its records, and where some of them start.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ struct TextIndex {
     /// CSV files that are not empty have one.
     header: Option<Header>,
     /// The names in the header, or the keys of the first records; those of the folders.
-    names: Vec<String>,
+    names: BTreeSet<Path>,
 }
 
 /// How the records of a text are separated.
@@ -55,6 +56,10 @@ pub(crate) fn separation(path: &str, shape: Shape, head: &[u8]) -> Result<Separa
     })
 }
 
+fn other_kind(file: &LogFile, OtherKind { found, help }: OtherKind) -> LogError {
+    LogError::OtherKind { path: file.shown.to_string(), format: file.shape.format.name(), found, help }
+}
+
 impl TextIndex {
     /// Counts the records of a file. Blank lines at its very end are not records.
     fn build(
@@ -65,9 +70,20 @@ impl TextIndex {
         let unreadable = |cause| LogError::of_text(&file.shown, file.shape.format, cause);
         let handle = file.open_at()?;
         let head = handle.head(HEAD_BYTES).map_err(unreadable)?;
-        let separation = separation(&file.shown, file.shape, &head)?;
+        let separation = separation(&file.shown, file.shape, &head).map_err(|error| {
+            // Objects that go over lines may be something else in truth.
+            let mut wraps = WrapSearch::new(decoder, false);
+            wraps.look(head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head));
+            wraps
+                .found()
+                .filter(|_| file.shape.format == Format::Ndjson)
+                .map_or(error, |kind| other_kind(file, kind))
+        })?;
+        let mut wraps = WrapSearch::new(decoder, separation == Separation::JsonArray);
         let mut records = Records::of_file(&handle, separation, 0, 1).map_err(unreadable)?;
-        let names = file.keys.iter().map(|key| key.name.clone()).collect();
+        let mut sample = NameSample::new(&decoder.fields);
+        sample.add_columns(file.keys.iter().map(|key| key.name.as_str()));
+        let names = BTreeSet::new();
         let mut index = TextIndex { separation, n_records: 0, samples: Vec::new(), header: None, names };
         if file.shape.format == Format::Csv {
             match records.next().map_err(unreadable)? {
@@ -87,13 +103,27 @@ impl TextIndex {
                 done = record.byte;
             }
             if n_seen < SAMPLED_RECORDS && index.header.is_none() {
-                json_keys(records.bytes(&record), &mut index.names);
+                sample.add_json(records.bytes(&record));
+                let start = usize::try_from(record.byte).ok().filter(|_| record.too_long);
+                wraps.look(start.and_then(|start| head.get(start..)).unwrap_or(records.bytes(&record)));
             }
             n_seen += 1;
+            if n_seen == SAMPLED_RECORDS
+                && let Some(kind) = wraps.found()
+            {
+                return Err(other_kind(file, kind));
+            }
             if !separation.is_blank(records.bytes(&record)) {
                 index.n_records = n_seen;
             }
         }
+        if let Some(kind) = wraps.found() {
+            return Err(other_kind(file, kind));
+        }
+        if let Some(header) = &index.header {
+            sample.add_columns(header.names.iter().map(String::as_str));
+        }
+        index.names = sample.into_names();
         file.check(handle.file())?;
         progress(file.stamp.n_bytes.saturating_sub(done));
         Ok(index)
@@ -107,21 +137,9 @@ impl TextIndex {
     ) -> Result<(), LogError> {
         let header = Header::parse(decoder, record, file.shape.delimiter);
         let header = header.map_err(|error| error.in_file(&file.shown, &decoder.source.name))?;
-        self.names.extend_from_slice(&header.names);
         self.header = Some(header);
         Ok(())
     }
-}
-
-/// Adds the keys of a JSON object that are not there yet.
-pub(crate) fn json_keys(record: &[u8], names: &mut Vec<String>) {
-    let Ok(text) = std::str::from_utf8(record) else { return };
-    // What is not JSON is the decoder's to say.
-    let _ = Cursor::new(text).keys(|key| {
-        if names.len() < SAMPLED_NAMES && !names.iter().any(|name| *name == *key) {
-            names.push(key.into_owned());
-        }
-    });
 }
 
 /// A text file as a partition.
@@ -156,8 +174,8 @@ impl Partition for TextPartition {
         (offset + SAMPLE_EVERY / 2) / SAMPLE_EVERY * SAMPLE_EVERY
     }
 
-    fn column_names(&self) -> &[String] {
-        &self.index.names
+    fn column_names(&self) -> Option<&BTreeSet<Path>> {
+        Some(&self.index.names)
     }
 
     fn n_bytes(&self) -> u64 {

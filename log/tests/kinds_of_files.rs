@@ -6,10 +6,17 @@ mod common;
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::Int64Array;
+use arrow::array::{
+    Array, ArrayRef, Int64Array, Int64Builder, ListArray, MapBuilder, StringBuilder, StructArray,
+};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{Field as ArrowField, Fields};
 use common::*;
-use metricc_ir::{Kind, Source, Type};
-use metricc_log::{Binding, FileOptions, Log, LogError, RejectionGroup};
+use metricc_ir::{Field, Kind, Path, RecordField, Source, Step, Type};
+use metricc_log::{
+    Binding, BodyFormat, BodyLimits, EventDecoder, FileOptions, FileRequests, Log, LogError, RejectionGroup,
+    absent_fields, undeclared_names,
+};
 
 fn events() -> Arc<Source> {
     source(vec![field("id", int()), field("c", optional(Type::of(Kind::String)))])
@@ -150,7 +157,7 @@ fn folders_say_what_their_files_do_not() {
         let (rows, stats) = read_all(&log);
         assert_eq!(rows, wanted, "{name}");
         assert!(stats.fields.iter().all(|field| field.seen), "{name}");
-        assert_eq!(log.undeclared_names().into_iter().collect::<Vec<_>>(), ["day"]);
+        assert_eq!(undeclared_names(log.source(), &log.names()), ["day"]);
     }
     let numbers = source(vec![field("id", int()), field("c", int())]);
     let error = Log::open(&numbers, &Binding::new(folder.path().join("t").to_string_lossy())).unwrap_err();
@@ -171,5 +178,171 @@ fn fields_that_no_record_has_are_not_seen_and_names_beside_them_are() {
     let log = opened(&folder, "", &[]).unwrap();
     let (_, stats) = read_all(&log);
     assert_eq!(stats.fields.iter().map(|field| field.seen).collect::<Vec<_>>(), [true, true]);
-    assert_eq!(log.undeclared_names().into_iter().collect::<Vec<_>>(), ["C", "Cc", "d"]);
+    assert_eq!(undeclared_names(log.source(), &log.names()), ["C", "Cc", "d"]);
+}
+
+/// A field at a path.
+fn at(name: &str, steps: &[&str]) -> Field {
+    let steps = steps.iter().map(|step| Step::Name((*step).to_owned())).collect();
+    Field { path: Path::new(steps), ..field(name, optional(int())) }
+}
+
+/// Fields that are read by names and paths, and a list of records.
+fn by_paths() -> Arc<Source> {
+    let parts = vec![field("sku", int()), at("price", &["Price"]), at("vat", &["tax", "vat"])];
+    let of = |part: &Field| RecordField { name: part.name.clone(), ty: part.ty.clone() };
+    let items = Type::of(Kind::Record(parts.iter().map(of).collect()));
+    let items = Field { fields: parts, ..field("items", optional(list(items))) };
+    source(vec![
+        field("id", int()),
+        at("user", &["user_id"]),
+        at("total", &["props", "total"]),
+        at("seen", &["props", "seen"]),
+        items,
+    ])
+}
+
+/// The fields that no record of a log has, and what is meant by each.
+fn absent(log: &Log) -> Vec<(String, Option<String>)> {
+    let (_, stats) = read_all(log);
+    let absent = absent_fields(log.source(), &stats, &log.names());
+    absent.into_iter().map(|absent| (absent.field, absent.lookalike)).collect()
+}
+
+fn pairs(found: &[(&str, &str)]) -> Vec<(String, Option<String>)> {
+    let lookalike = |path: &str| (!path.is_empty()).then(|| path.to_owned());
+    found.iter().map(|(field, path)| ((*field).to_owned(), lookalike(path))).collect()
+}
+
+#[test]
+fn paths_that_no_record_has_are_told_with_what_stands_beside_them() {
+    let folder = Folder::new();
+    let record =
+        r#"{"id":1,"userId":2,"props":{"Total":3,"seen":null},"items":[{"sku":1,"price":2,"Tax":{}}]}"#;
+    folder.write("a.ndjson", format!("{record}\n"));
+    folder.write("b.json", format!("[{record},\n{record}]"));
+    let wanted =
+        [("user", "userId"), ("total", "props.Total"), ("items.price", "price"), ("items.vat", "Tax.vat")];
+    for name in ["a.ndjson", "b.json"] {
+        let log = open(&by_paths(), &folder.path().join(name)).unwrap();
+        assert_eq!(absent(&log), pairs(&wanted), "{name}");
+    }
+    // What a list without records has is not known.
+    folder.write("c.ndjson", "{\"id\":1,\"user_id\":2,\"props\":{\"total\":1,\"seen\":2},\"items\":[]}\n");
+    assert_eq!(absent(&open(&by_paths(), &folder.path().join("c.ndjson")).unwrap()), []);
+}
+
+#[test]
+fn paths_that_no_row_of_parquet_has_are_told() {
+    let folder = Folder::new();
+    let ints = || Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef;
+    let structs = |names: &[&str]| {
+        let fields: Fields = names.iter().map(|name| ArrowField::new(*name, int_type(), true)).collect();
+        StructArray::new(fields, names.iter().map(|_| ints()).collect(), None)
+    };
+    let items = structs(&["sku", "price"]);
+    let item = Arc::new(ArrowField::new("item", items.data_type().clone(), true));
+    let items = ListArray::new(item, OffsetBuffer::from_lengths([1, 1]), Arc::new(items), None);
+    let columns = |props: ArrayRef| {
+        vec![
+            ("id", ints()),
+            ("userId", ints()),
+            ("props", props),
+            ("items", Arc::new(items.clone()) as ArrayRef),
+        ]
+    };
+    let wanted = [("user", "userId"), ("total", "props.Total"), ("items.price", "price"), ("items.vat", "")];
+    let path = folder.parquet("a.parquet", columns(Arc::new(structs(&["Total", "seen"]))), 10);
+    assert_eq!(absent(&open(&by_paths(), &path).unwrap()), pairs(&wanted));
+    let mut map = MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());
+    for key in ["Total", "seen"] {
+        map.keys().append_value(key);
+        map.values().append_value(3);
+        map.append(true).unwrap();
+    }
+    let path = folder.parquet("b.parquet", columns(Arc::new(map.finish())), 10);
+    assert_eq!(absent(&open(&by_paths(), &path).unwrap()), pairs(&wanted));
+}
+
+fn int_type() -> arrow::datatypes::DataType {
+    arrow::datatypes::DataType::Int64
+}
+
+#[test]
+fn records_inside_of_something_are_told_with_where_they_are() {
+    let record = r#"{"id":1,"c":"a"}"#;
+    let wrapped = format!("{{\"n\":2,\"data\":[{record},{record}]}}");
+    let pretty = format!("{{\n  \"data\": [\n    {record},\n    {record}\n  ]\n}}\n");
+    let long = format!("{{\"data\":[{}]}}", vec![record; 100_000].join(","));
+    let kind = "JSON with the records in an array inside of it, `.data[]`";
+    for (name, content) in [
+        ("a.ndjson", &wrapped),
+        ("a.json", &wrapped),
+        ("a.json", &pretty),
+        ("a.ndjson", &pretty),
+        ("a.ndjson", &format!("{wrapped}\n{wrapped}\n")),
+        ("a.json", &format!("[{wrapped},{wrapped}]")),
+        ("a.ndjson", &long),
+        ("a.json", &long),
+    ] {
+        let (error, help) = refused(name, content, &[]);
+        assert!(error.ends_with(kind), "{name}: {error}");
+        assert!(help.contains("`jq -c '.data[]' OLD > NEW.ndjson`"), "{help}");
+    }
+    // A single such record among others is just one that does not decode.
+    let (ids, rejected) = read_file("a.ndjson", format!("{wrapped}\n{record}\n"), &[]);
+    assert_eq!((ids.len(), rejected.len()), (1, 1));
+    let (_, help) = refused("a.ndjson", format!("{{\"payload\":{record}}}\n"), &[]);
+    assert_eq!(help, "read the fields by paths, such as `id: int from payload.id`");
+}
+
+#[test]
+fn bodies_and_requests_of_wrapped_records_are_refused() {
+    let record = r#"{"id":1,"c":"a"}"#;
+    let wrapped = format!("{{\"data\":[{record},{record}]}}");
+    let decoder = EventDecoder::new(&events()).unwrap();
+    let limits = BodyLimits { records: 10, bytes: 1 << 20 };
+    let kind = "it is JSON with the records in an array inside of it, `.data[]`: write them one a line: `jq";
+    for (format, body) in [
+        (BodyFormat::Ndjson, wrapped.clone()),
+        (BodyFormat::Json, wrapped.clone()),
+        (BodyFormat::Json, format!("[{wrapped}]")),
+    ] {
+        let error = decoder.decode(format, body.as_bytes(), &limits).unwrap_err();
+        assert!(error.to_string().contains(kind), "{error}");
+    }
+    let mixed = format!("{wrapped}\n{record}");
+    assert_eq!(decoder.decode(BodyFormat::Ndjson, mixed.as_bytes(), &limits).unwrap().rejected().len(), 1);
+    let folder = Folder::new();
+    let path = folder.write("a.json", format!("{{\"data\":[{}]}}", vec![record; 100_000].join(",")));
+    let mut requests = FileRequests::open(&path, &FileOptions::default(), 10).unwrap();
+    let error = requests.next_request().unwrap_err();
+    assert!(error.to_string().contains("in an array inside of it"), "{error}");
+}
+
+#[test]
+fn a_file_of_a_table_that_is_not_as_long_as_its_log_says_is_refused() {
+    let folder = Folder::new();
+    let path =
+        folder.parquet("a.parquet", vec![("id", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef)], 10);
+    std::fs::create_dir(folder.path().join("_delta_log")).unwrap();
+    let size = std::fs::metadata(&path).unwrap().len();
+    let log = |size: &str| {
+        let add = format!("{{\"add\":{{\"path\":\"a.parquet\",\"partitionValues\":{{}}{size}}}}}\n");
+        folder.write("_delta_log/00000000000000000000.json", add);
+    };
+    let ids = source(vec![field("id", int())]);
+    for stated in [format!(",\"size\":{size}"), String::new()] {
+        log(&stated);
+        assert_eq!(read_all(&folder.open(&ids).unwrap()).0.len(), 2);
+    }
+    log(&format!(",\"size\":{}", size + 7));
+    let error = folder.open(&ids).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("a.parquet` has {size} bytes, and the log of its table says {}", size + 7)),
+        "{error}"
+    );
+    assert!(error.help().is_some());
 }

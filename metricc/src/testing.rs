@@ -242,7 +242,7 @@ impl SourceTest<'_> {
             let trial = Trial { cut: bound.log.frontier_at(n_below), batch: rows.clone(), stream: rows };
             report.n_cuts += 1;
             let seen =
-                run_trial(&bound.plan.metrics, &bound.log, &layers, &trial, &end, Some(&all.segments))?;
+                run_trial(&bound.plan.metrics, &bound.log, &layers, &trial, &end, Some(&all.segments), true)?;
             if let Err(difference) = seen {
                 let difference = Box::new(difference);
                 report.failures.push(TestFailure::Layers { cut: trial.cut, is_shuffled, difference });

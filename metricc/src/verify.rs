@@ -6,7 +6,8 @@
 //!
 //! - the stream read at the cut, while it runs, against batch below the cut;
 //! - the stream read at the end against batch over the whole log;
-//! - batch below ⊕ stream above, and stream below ⊕ batch above, against batch over the whole log.
+//! - batch below ⊕ stream above, and stream below ⊕ batch above, against batch over the whole log;
+//! - once, the rows of those over the whole log as Arrow streams.
 //!
 //! A difference is shrunk to the smallest prefix of the log that still has one.
 

@@ -45,7 +45,6 @@ pub use audit::{AuditError, AuditLine, Audited};
 pub use config::{Config, ConfigError, SourceConfig, Tokens};
 pub use error::NodeError;
 pub use http::{Limits, Server};
-pub use intake::AbsentField;
 pub use listen::{ListenAddress, listen_address};
 pub use node::{Node, SourceStatus};
 pub use reading::NodeServing;

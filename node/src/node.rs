@@ -10,14 +10,13 @@ use metricc_compiler::{DerivedPlan, EngineOptions, MetricPlan, SourcePlan};
 use metricc_durable_log::{Disk, DurableLog, DurableOptions, LocalDisk, LogId, SourceOptions, TruncatedTail};
 use metricc_ir::user_defined::Imports;
 use metricc_ir::{AnyMetric, Calendar, base_metrics};
-use metricc_log::{EventDecoder, FileOptions, Frontier, ReadStats};
+use metricc_log::{AbsentField, EventDecoder, FileOptions, Frontier, ReadStats};
 use metricc_runtime_serve::LocalServing;
 
 use crate::audit::{self, AuditError, AuditLine};
 use crate::batch::Batch;
 use crate::config::{Config, SourceConfig};
 use crate::error::NodeError;
-use crate::intake::AbsentField;
 use crate::priority::{Decoding, Priority, lower_priority};
 use crate::reading::NodeServing;
 use crate::source::{Changed, NodeSource};

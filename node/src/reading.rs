@@ -266,6 +266,10 @@ impl Serving for NodeServing {
 }
 
 impl ServingTables for NodeServing {
+    fn check_columns(&self, request: &ReadRequest) -> Result<(), ServingError> {
+        self.local.check_columns(request)
+    }
+
     fn tables(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<ServedTable>, ServingError>> {
         async move {
             requests.iter().try_for_each(|request| self.check_epoch(request))?;

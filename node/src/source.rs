@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use metricc_client::Layer;
 use metricc_compiler::{MetricPlan, Segment, SourcePlan};
 use metricc_durable_log::{DurableError, LogReader};
-use metricc_log::{Frontier, Log, ReadStats};
+use metricc_log::{AbsentField, Frontier, Log, ReadStats};
 use metricc_runtime_serve::{IndexedSegment, LocalServing, ServeError};
 use metricc_views::View;
 use tokio::sync::oneshot;
 
 use crate::audit::AuditLine;
-use crate::intake::{AbsentField, Intake, SourceIntake};
+use crate::intake::{Intake, SourceIntake};
 use crate::past_views::PastViews;
 use crate::status::Counters;
 

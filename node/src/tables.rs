@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::array::RecordBatch;
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_log::Frontier;
-use metricc_runtime_serve::{ServeError, present, record_batch};
+use metricc_runtime_serve::{ServeError, check_table_columns, present, table_batch};
 use metricc_views::{TableContent, TableStamp, ViewError, ViewStore};
 use tokio::runtime::Handle;
 
@@ -48,14 +48,16 @@ pub(crate) fn write(
     view: &ViewOfTables<'_>,
 ) -> bool {
     let mut is_written = true;
-    let metrics = &source.plan.metrics;
-    let names: BTreeSet<String> = metrics.iter().map(|metric| metric.metric.name.clone()).collect();
+    let metrics = || source.plan.metrics.iter().filter(|metric| refusal(metric).is_none());
+    let names: BTreeSet<String> = metrics().map(|metric| metric.metric.name.clone()).collect();
     if let Err(error) = runtime.block_on(store.drop_other_tables(&names)) {
         tracing::warn!(source = source.name(), %error, "could not remove the tables of metrics that no longer exist");
         is_written = false;
     }
-    for (metric, segment) in metrics.iter().zip(&view.segments) {
-        if let Err(error) = write_one(runtime, store, metric, segment, view) {
+    for (metric, segment) in source.plan.metrics.iter().zip(&view.segments) {
+        if refusal(metric).is_none()
+            && let Err(error) = write_one(runtime, store, metric, segment, view)
+        {
             is_written = false;
             source.counters.table_failed(source.name());
             let metric = &metric.metric.name;
@@ -65,6 +67,11 @@ pub(crate) fn write(
     is_written
 }
 
+/// Why a metric has no table, if it cannot have one.
+pub(crate) fn refusal(metric: &MetricPlan) -> Option<ServeError> {
+    check_table_columns(metric).err()
+}
+
 fn write_one(
     runtime: &Handle,
     store: &ViewStore,
@@ -72,13 +79,15 @@ fn write_one(
     segment: &Segment,
     view: &ViewOfTables<'_>,
 ) -> Result<(), TableError> {
-    let rows = record_batch(&present(metric, segment)?)?;
+    let presented = present(metric, segment)?;
+    let rows = table_batch(metric, &presented)?;
     let offsets: Vec<String> = view.frontier.0.iter().map(u64::to_string).collect();
-    let info = BTreeMap::from([
+    let mut info = BTreeMap::from([
         ("metric".to_owned(), metric.metric.name.clone()),
         ("metric_hash".to_owned(), metric.hash.to_string()),
         ("frontier".to_owned(), offsets.join(",")),
     ]);
+    info.extend(presented.overflow_json().map(|overflow| ("overflow".to_owned(), overflow)));
     let stamp = TableStamp { app: format!("metricc-{}", view.log), version: view.version, info };
     let name = &metric.metric.name;
     let problem = match runtime.block_on(replaced(store, name, &rows, &stamp)) {

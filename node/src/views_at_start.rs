@@ -84,6 +84,10 @@ pub(crate) fn open_source(
         }
     }
     say_damage(&source, &store, runtime)?;
+    let refused = source.plan.metrics.iter().filter_map(|metric| crate::tables::refusal(metric));
+    for problem in refused.filter(|_| config.batch.tables) {
+        tracing::warn!(source = source.name(), %problem, "no table is written of a metric: its columns would have one name");
+    }
     let schedule = Schedule {
         every: config.batch.every.max(Duration::from_millis(1)),
         n_events: config.batch.events,

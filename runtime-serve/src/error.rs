@@ -33,6 +33,14 @@ pub enum ServeError {
         /// What is wrong with the options.
         problem: String,
     },
+    /// Two columns of rows would have one name, where rows are columns alone.
+    #[error("`{metric}` would have two columns `{column}`: give the key or the value another name")]
+    Columns {
+        /// The metric.
+        metric: String,
+        /// The name.
+        column: String,
+    },
     /// Segments that do not follow one another, or are of different metrics.
     #[error(transparent)]
     Segment(#[from] SegmentError),

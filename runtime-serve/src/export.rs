@@ -1,20 +1,23 @@
 //! Rows for other programs: as CSV, and as a typed Arrow batch.
 
-use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, ListArray, RecordBatch, StringArray, StringViewArray,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray, StringViewArray,
     StructArray, TimestampMicrosecondArray,
 };
+use arrow::buffer::NullBuffer;
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
-use metricc_compiler::scalar;
+use metricc_compiler::{MetricPlan, scalar};
 use metricc_ir as ir;
 
-use crate::{Presented, text_table};
+use crate::columns::{OVERFLOW, PARTIAL, WINDOW, check_presented, check_table_columns};
+use crate::overflow::may_overflow;
+use crate::{Presented, ServeError, text_table};
 
 /// Key of the schema's metadata that says what could not be computed, as [`Presented::overflow_json`] has it.
 pub const OVERFLOW_METADATA: &str = "metricc.overflow";
@@ -27,7 +30,7 @@ pub const OVERFLOW_METADATA: &str = "metricc.overflow";
 /// [`ArrowError`] if two columns would have one name.
 pub fn csv(presented: &Presented) -> Result<String, ArrowError> {
     let text = text_table(presented);
-    check_names(&presented.row_type.name, text.header.iter())?;
+    check_presented(presented).map_err(twice)?;
     let mut out = text.header.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",");
     out.push('\n');
     for row in &text.rows {
@@ -46,13 +49,9 @@ fn csv_cell(text: &str) -> String {
     }
 }
 
-/// Checks that all columns have different names: readers of tables find a column by its name.
-fn check_names<'a>(metric: &str, mut names: impl Iterator<Item = &'a String>) -> Result<(), ArrowError> {
-    let mut seen = BTreeSet::new();
-    let Some(twice) = names.find(|name| !seen.insert(name.as_str())) else { return Ok(()) };
-    let problem =
-        format!("`{metric}` would have two columns `{twice}`: give the key or the value another name");
-    Err(ArrowError::InvalidArgumentError(problem))
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn twice(error: ServeError) -> ArrowError {
+    ArrowError::InvalidArgumentError(error.to_string())
 }
 
 /// Rows as typed columns: `window_start`, `window_end`, `partial` if a range may cut windows, keys, outputs.
@@ -61,20 +60,58 @@ fn check_names<'a>(metric: &str, mut names: impl Iterator<Item = &'a String>) ->
 /// # Errors
 /// [`ArrowError`] if a column is not of its type, or two would have one name.
 pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
+    check_presented(presented).map_err(twice)?;
+    columns(presented)
+}
+
+/// Rows of a table: those of [`record_batch`], and a column `overflow`, a record of the outputs that may be of no
+/// place in their types. It has for each of them the events that could not be computed (0 where it is the result that
+/// has no place), and is null where nothing is amiss. Without such outputs there is none.
+///
+/// # Errors
+/// As [`record_batch`].
+pub fn table_batch(plan: &MetricPlan, presented: &Presented) -> Result<RecordBatch, ArrowError> {
+    check_table_columns(plan).map_err(twice)?;
+    let rows = columns(presented)?;
+    let may_be = may_overflow(plan);
+    let outputs = presented.row_type.output_names().zip(&presented.overflow).zip(may_be);
+    let outputs: Vec<_> = outputs.filter(|(_, may_be)| *may_be).map(|(output, _)| output).collect();
+    if outputs.is_empty() {
+        return Ok(rows);
+    }
+    let n_rows = presented.n_rows;
+    let counts = outputs.iter().map(|(_, counts)| -> ArrayRef {
+        Arc::new(counts.as_ref().map_or_else(|| Int64Array::new_null(n_rows), Clone::clone))
+    });
+    let counts: Vec<ArrayRef> = counts.collect();
+    let names = outputs.iter().map(|(name, _)| Field::new(*name, DataType::Int64, true));
+    let is_amiss = (0..n_rows).map(|row| counts.iter().any(|counts| counts.is_valid(row)));
+    let nulls = NullBuffer::from_iter(is_amiss);
+    let overflow = StructArray::try_new(names.collect(), counts, Some(nulls))?;
+    let mut fields: Vec<_> = rows.schema().fields().to_vec();
+    fields.push(Arc::new(Field::new(OVERFLOW, overflow.data_type().clone(), true)));
+    let schema = Schema::new_with_metadata(fields, rows.schema().metadata().clone());
+    let mut columns = rows.columns().to_vec();
+    columns.push(Arc::new(overflow));
+    RecordBatch::try_new(Arc::new(schema), columns)
+}
+
+/// Rows as typed columns, whatever their names.
+pub(crate) fn columns(presented: &Presented) -> Result<RecordBatch, ArrowError> {
     let metric = &presented.row_type;
     let mut fields = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();
     if let Some(windows) = &presented.windows {
         let starts: Vec<i64> = windows.iter().map(|window| window.0).collect();
         let ends: Vec<i64> = windows.iter().map(|window| window.1).collect();
-        for (name, instants) in [("window_start", starts), ("window_end", ends)] {
+        for (name, instants) in WINDOW.into_iter().zip([starts, ends]) {
             let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(instants).with_timezone("UTC"));
             fields.push(Field::new(name, column.data_type().clone(), false));
             columns.push(column);
         }
     }
     if let Some(partial) = &presented.partial {
-        fields.push(Field::new("partial", DataType::Boolean, false));
+        fields.push(Field::new(PARTIAL, DataType::Boolean, false));
         columns.push(Arc::new(BooleanArray::from(partial.clone())));
     }
     let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.ty));
@@ -84,7 +121,6 @@ pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
         fields.push(Field::new(name, column.data_type().clone(), true));
         columns.push(column);
     }
-    check_names(&metric.name, fields.iter().map(Field::name))?;
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(presented.n_rows));
     let mut schema = Schema::new(fields);
     if let Some(overflow) = presented.overflow_json() {
@@ -98,11 +134,21 @@ pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
 /// # Errors
 /// As [`record_batch`].
 pub fn arrow_stream(presented: &Presented) -> Result<Vec<u8>, ArrowError> {
-    let batch = record_batch(presented)?;
-    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+    check_presented(presented).map_err(twice)?;
+    let mut bytes = Vec::new();
+    write_arrow(presented, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Writes the same, whatever the names of the columns.
+///
+/// # Errors
+/// [`ArrowError`] if a column is not of its type, or what the writer gives.
+pub fn write_arrow(presented: &Presented, out: &mut impl Write) -> Result<(), ArrowError> {
+    let batch = columns(presented)?;
+    let mut writer = StreamWriter::try_new(out, &batch.schema())?;
     writer.write(&batch)?;
-    writer.finish()?;
-    writer.into_inner()
+    writer.finish()
 }
 
 fn typed_column(kind: &ir::Kind, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {

@@ -21,6 +21,7 @@
 
 mod catalogue;
 mod cell;
+mod columns;
 mod derive;
 mod error;
 mod export;
@@ -41,9 +42,10 @@ mod text_table;
 mod window_assembly;
 
 pub use cell::value_at;
+pub use columns::check_table_columns;
 pub use derive::derive;
 pub use error::ServeError;
-pub use export::{OVERFLOW_METADATA, arrow_stream, csv, record_batch};
+pub use export::{OVERFLOW_METADATA, arrow_stream, csv, record_batch, table_batch, write_arrow};
 pub use indexed_segment::IndexedSegment;
 pub use json::{json_lines, to_json};
 pub use local_serving::{LocalServing, Versions};

@@ -198,6 +198,10 @@ impl Serving for LocalServing {
 }
 
 impl ServingTables for LocalServing {
+    fn check_columns(&self, request: &ReadRequest) -> Result<(), ServingError> {
+        self.query(request.clone())?.check_columns()
+    }
+
     fn tables(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<ServedTable>, ServingError>> {
         let published = self.published();
         async move { requests.into_iter().map(|request| self.answer(&published, request)).collect() }.boxed()

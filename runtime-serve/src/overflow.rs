@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Arr
 use arrow::compute::{concat, filter, nullif, take};
 use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
-use metricc_algebra::beyond_type;
+use metricc_algebra::{beyond_type, may_be_beyond};
 use metricc_compiler::{CompileError, MetricPlan, PlannedAggregate};
 use metricc_ir::{AggregateOp, Expr};
 
@@ -78,6 +78,15 @@ impl Presented {
         let overflow = self.overflow.get(output)?.as_ref()?;
         overflow.is_valid(row).then(|| overflow.value(row))
     }
+}
+
+/// For each output of a metric, whether some of its rows may depend on what could not be computed.
+pub(crate) fn may_overflow(plan: &MetricPlan) -> Vec<bool> {
+    let may_be = |aggregate: usize| {
+        let lost = plan.aggregates.get(aggregate).is_some_and(|aggregate| aggregate.lost.is_some());
+        lost || plan.metric.aggregates.get(aggregate).is_some_and(|aggregate| may_be_beyond(&aggregate.op))
+    };
+    plan.metric.outputs.iter().map(|output| output.expr.columns().into_iter().any(may_be)).collect()
 }
 
 /// A presented aggregate, none where it could not be computed, and where that is.

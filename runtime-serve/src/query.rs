@@ -38,6 +38,14 @@ impl Query {
         &self.entry.sources
     }
 
+    /// Checks that the rows have columns of different names.
+    ///
+    /// # Errors
+    /// [`ServingError::Request`].
+    pub fn check_columns(&self) -> Result<(), ServingError> {
+        self.options.check_columns(&self.entry.row_type).map_err(failed)
+    }
+
     /// The frontier that the request asks for; `None` for the newest one.
     pub fn at(&self) -> Option<&[u64]> {
         self.request.at.as_deref()
@@ -186,6 +194,7 @@ impl Query {
 fn failed(error: ServeError) -> ServingError {
     match error {
         ServeError::Options { .. } => ServingError::Request(error.to_string()),
+        ServeError::Columns { .. } => ServingError::Request(format!("{error}, or use `format=json`")),
         error => ServingError::Failed(error.into()),
     }
 }

@@ -5,7 +5,6 @@
 //! as partial. Both follow from the range and the windows, never from the events that there are.
 
 use metricc_client::RangeBound;
-use metricc_client::jiff::{Timestamp, civil};
 use metricc_ir::calendar::{WindowCut, ZoneRules, instant_text};
 use metricc_ir::{Window, spelling};
 
@@ -26,22 +25,10 @@ fn zone_of_dates(window: &Window, grain: Option<&Window>) -> Option<ZoneRules> {
 
 /// The first instant of a bound, µs, rounded up: a window starts at or after it if it does so at that µs.
 fn first_instant(bound: RangeBound, zone: Option<&ZoneRules>) -> i64 {
-    match bound {
-        RangeBound::Instant(instant) => ceil_micros(instant),
-        RangeBound::Date(date) => {
-            let days = i64::from((date - civil::date(1970, 1, 1)).get_days());
-            match zone {
-                Some(zone) => zone.first_instant_of_date(days),
-                None => days.saturating_mul(metricc_ir::calendar::MICROS_PER_DAY),
-            }
-        }
-    }
-}
-
-fn ceil_micros(instant: Timestamp) -> i64 {
-    let micros = instant.as_nanosecond().div_euclid(1_000);
-    let rest = instant.as_nanosecond().rem_euclid(1_000);
-    i64::try_from(micros + i128::from(rest > 0)).unwrap_or(i64::MAX)
+    bound.first_instant(|days| match zone {
+        Some(zone) => zone.first_instant_of_date(days),
+        None => days.saturating_mul(metricc_ir::calendar::MICROS_PER_DAY),
+    })
 }
 
 impl ReadOptions {

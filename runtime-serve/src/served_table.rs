@@ -27,6 +27,13 @@ pub trait ServingTables: Serving {
     /// As [`Serving::subscribe`].
     fn subscribe_table(&self, request: ReadRequest) -> BoxStream<'static, Result<ServedTable, ServingError>>;
 
+    /// Checks before anything is computed that the rows of a request have columns of different names, which all
+    /// formats but JSON need.
+    ///
+    /// # Errors
+    /// [`ServingError::Request`].
+    fn check_columns(&self, request: &ReadRequest) -> Result<(), ServingError>;
+
     /// As [`Serving::read`].
     fn table(&self, request: ReadRequest) -> BoxFuture<'_, Result<ServedTable, ServingError>> {
         let answers = self.tables(vec![request]);

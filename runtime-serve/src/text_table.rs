@@ -5,6 +5,7 @@ use metricc_ir::calendar::{date_text, instant_text};
 use metricc_ir::text::number::decimal_text;
 
 use crate::cell::{Cell, float_text};
+use crate::columns::{PARTIAL, WINDOW};
 use crate::{Presented, to_json};
 
 /// Rows of text with a header, ready to be laid out.
@@ -25,11 +26,11 @@ pub fn text_table(presented: &Presented) -> TextTable {
     let mut header: Vec<String> = Vec::new();
     let mut is_number = Vec::new();
     if presented.windows.is_some() {
-        header.extend(["window_start".to_owned(), "window_end".to_owned()]);
+        header.extend(WINDOW.map(str::to_owned));
         is_number.extend([false, false]);
     }
     if presented.partial.is_some() {
-        header.push("partial".to_owned());
+        header.push(PARTIAL.to_owned());
         is_number.push(false);
     }
     let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.ty.kind));

@@ -23,6 +23,7 @@ mod node;
 mod presentation;
 mod ranges;
 mod reading;
+mod records_in_rust;
 mod roll_up;
 mod serving;
 mod shared_scan;

@@ -21,6 +21,7 @@ use super::{accept, place};
 use crate::NoneReason;
 use crate::column::Column;
 use crate::decode::{Decoded, NOT_FINITE, Problem, Raw, scalar};
+use crate::read_stats::FieldStats;
 use crate::record_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::schema::{arrow_type, element_field};
 
@@ -37,6 +38,8 @@ pub(crate) struct Findings {
     pub(crate) rejects: Vec<(usize, Problem)>,
     /// Rows whose value is none although something is there; those of lists as often as they have such elements.
     pub(crate) none_values: Vec<(usize, NoneReason)>,
+    /// Whether the rows have the field, and the parts of its records.
+    pub(crate) seen: FieldStats,
 }
 
 /// Converts what stands at the path of a field in its column.
@@ -49,8 +52,9 @@ pub(crate) fn column(column: &ArrayRef, decoder: &FieldDecoder) -> Result<Conver
 
 /// Converts what stands after these steps.
 fn at(array: &ArrayRef, steps: &[Step], decoder: &FieldDecoder) -> Result<Converted, ArrowError> {
-    let place::Followed { array, rejects } = place::follow(array, steps)?;
+    let place::Followed { array, rejects, seen } = place::follow(array, steps)?;
     let mut converted = field(&array, decoder)?;
+    converted.findings.seen.seen = seen;
     if !rejects.is_empty() {
         let known = std::mem::take(&mut converted.findings.rejects).into_iter().chain(rejects);
         let known: BTreeMap<usize, Problem> = known.collect();
@@ -63,6 +67,7 @@ fn at(array: &ArrayRef, steps: &[Step], decoder: &FieldDecoder) -> Result<Conver
 fn field(array: &ArrayRef, field: &FieldDecoder) -> Result<Converted, ArrowError> {
     let array = without_spelled_nulls(plain(array)?, &field.value)?;
     let mut converted = values(&array, &field.value, field.row_type.optional)?;
+    converted.findings.seen.seen = true;
     if field.is_typed {
         return Ok(converted);
     }
@@ -301,7 +306,8 @@ fn lists(array: &ListArray, element: &ValueDecoder) -> Result<Converted, ArrowEr
     let offsets = OffsetBuffer::from_lengths(lengths);
     let array =
         ListArray::try_new(Arc::new(element_field(&element.ty)), offsets, elements, array.nulls().cloned())?;
-    Ok(Converted { array: Arc::new(array), findings: Findings { rejects, none_values } })
+    let findings = Findings { rejects, none_values, seen: findings.seen };
+    Ok(Converted { array: Arc::new(array), findings })
 }
 
 /// Records of structs, or of maps by their keys.
@@ -312,6 +318,7 @@ fn records(
 ) -> Result<Converted, ArrowError> {
     let mut arrays = Vec::with_capacity(parts.len());
     let (mut rejects, mut none_values) = (BTreeMap::new(), Vec::new());
+    let mut seen = vec![FieldStats::default(); parts.len()];
     for (index, part) in parts.iter().enumerate() {
         let is_there = place::type_below(array.data_type(), part.path.steps()).is_ok();
         if !is_there {
@@ -320,7 +327,8 @@ fn records(
         }
         let converted = at(array, part.path.steps(), part)?;
         // What is in a record that is null has no meaning.
-        let Findings { rejects: found, none_values: none } = converted.findings;
+        let Findings { rejects: found, none_values: none, seen: part_seen } = converted.findings;
+        seen[index] = part_seen;
         for (row, problem) in found.into_iter().filter(|(row, _)| array.is_valid(*row)) {
             rejects.entry(row).or_insert_with(|| problem.in_field(index).within());
         }
@@ -331,7 +339,9 @@ fn records(
         return Err(ArrowError::SchemaError(format!("records where `{}` is declared", decoder.ty)));
     };
     let records = StructArray::try_new(fields, arrays, array.nulls().cloned())?;
-    let findings = Findings { rejects: rejects.into_iter().collect(), none_values };
+    let parts = if array.null_count() < array.len() { seen } else { Vec::new() };
+    let seen = FieldStats { seen: true, parts };
+    let findings = Findings { rejects: rejects.into_iter().collect(), none_values, seen };
     Ok(Converted { array: Arc::new(records), findings })
 }
 

@@ -17,16 +17,21 @@ pub(crate) mod place;
 mod scalars;
 mod views;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Fields};
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
+use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
 use crate::decode::SharedDecoder;
 use crate::file_format::Shape;
 use crate::files::{LogFile, OpenFile, ReadAt};
@@ -50,8 +55,8 @@ struct ParquetIndex {
     starts: Vec<u64>,
     /// The column of each field of the source; `None` for one that may be absent and is.
     columns: Vec<Option<FileColumn>>,
-    /// The names of all columns, and of the folder keys.
-    names: Vec<String>,
+    /// The names of columns and of what is in them, and of the folder keys.
+    names: BTreeSet<metricc_ir::Path>,
 }
 
 /// The column of a field.
@@ -77,8 +82,7 @@ impl ParquetIndex {
             let columns = columns.collect::<Result<Vec<_>, _>>()?;
             let n_records = starts.last().copied().unwrap_or(0);
             let metadata = views::read_as_views(&metadata);
-            let names = metadata.schema().fields().iter().map(|column| column.name().clone());
-            let names = names.chain(file.keys.iter().map(|key| key.name.clone())).collect();
+            let names = names(file, decoder, &handle, &metadata)?;
             Ok(ParquetIndex { n_records, metadata, starts, columns, names })
         })?;
         file.check(handle.file())?;
@@ -148,8 +152,8 @@ impl Partition for ParquetPartition {
         self.index.nearest_start(offset)
     }
 
-    fn column_names(&self) -> &[String] {
-        &self.index.names
+    fn column_names(&self) -> Option<&BTreeSet<metricc_ir::Path>> {
+        Some(&self.index.names)
     }
 
     fn n_bytes(&self) -> u64 {
@@ -159,6 +163,37 @@ impl Partition for ParquetPartition {
     fn read(&self, request: ReadRequest) -> Result<Box<dyn PartitionReader>, LogError> {
         Ok(Box::new(ParquetReader::new(&self.index, &self.file, &self.decoder, request)?))
     }
+}
+
+/// The names in a file beside declared ones. The keys of maps are looked up in the first records.
+fn names(
+    file: &LogFile,
+    decoder: &RecordDecoder,
+    handle: &OpenFile,
+    metadata: &ArrowReaderMetadata,
+) -> Result<BTreeSet<metricc_ir::Path>, LogError> {
+    let mut sample = NameSample::new(&decoder.fields);
+    sample.add_columns(file.keys.iter().map(|key| key.name.as_str()));
+    let columns = metadata.schema().fields();
+    sample.add_types(columns);
+    let paths = decoder.fields.iter().filter(|field| field.path.steps().len() > 1);
+    let of_maps = paths.filter_map(|field| {
+        let (root, column) = columns.find(field.path.root())?;
+        matches!(column.data_type(), DataType::Map(..)).then_some(root)
+    });
+    let of_maps: Vec<usize> = of_maps.collect();
+    if !of_maps.is_empty() {
+        let broken = |error: ParquetError| malformed(file, error.to_string());
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), metadata.clone());
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), of_maps);
+        let n_rows = usize::try_from(SAMPLED_RECORDS).unwrap_or(usize::MAX);
+        let builder = builder.with_projection(mask).with_limit(n_rows).with_batch_size(n_rows);
+        // What does not decode is an error where it is read.
+        if let Some(Ok(batch)) = builder.build().map_err(broken)?.next() {
+            sample.add_keys(&batch);
+        }
+    }
+    Ok(sample.into_names())
 }
 
 /// Runs a call of the Parquet library, which may panic on a corrupt file.

@@ -1,5 +1,6 @@
 //! Where the values of a field stand in columns: a column, or a path into structs, maps and lists of one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, MapArray, UInt32Array, make_array};
@@ -65,7 +66,7 @@ fn is_text(found: &DataType) -> bool {
 }
 
 /// The elements of a list.
-fn item(list: &DataType) -> Option<&Arc<Field>> {
+pub(crate) fn item(list: &DataType) -> Option<&Arc<Field>> {
     match list {
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => Some(item),
         _ => None,
@@ -93,11 +94,13 @@ pub(crate) fn start_of(path: &Path, n_steps: usize) -> String {
 pub(crate) struct Followed {
     pub(crate) array: ArrayRef,
     pub(crate) rejects: Vec<(usize, Problem)>,
+    /// Whether a row has it, be it with null: a map may not have the key.
+    pub(crate) seen: bool,
 }
 
 /// Follows steps into a column; null where something on the way is.
 pub(crate) fn follow(column: &ArrayRef, steps: &[Step]) -> Result<Followed, ArrowError> {
-    let (mut array, mut rejects) = (Arc::clone(column), Vec::new());
+    let (mut array, mut rejects, mut seen) = (Arc::clone(column), Vec::new(), true);
     for step in steps {
         array = match (step, array.data_type()) {
             (Step::Name(name), DataType::Struct(_)) => {
@@ -105,7 +108,7 @@ pub(crate) fn follow(column: &ArrayRef, steps: &[Step]) -> Result<Followed, Arro
                 let found = records.column_by_name(name).ok_or_else(|| no_step(step, &array))?;
                 masked(found, records.nulls())?
             }
-            (Step::Name(name), DataType::Map(..)) => of_key(array.as_map(), name, &mut rejects)?,
+            (Step::Name(name), DataType::Map(..)) => of_key(array.as_map(), name, &mut rejects, &mut seen)?,
             (Step::Index(index), _) => {
                 let lists = plain(&array)?;
                 element(&lists, *index).ok_or_else(|| no_step(step, &array))??
@@ -113,7 +116,7 @@ pub(crate) fn follow(column: &ArrayRef, steps: &[Step]) -> Result<Followed, Arro
             _ => return Err(no_step(step, &array)),
         };
     }
-    Ok(Followed { array, rejects })
+    Ok(Followed { array, rejects, seen })
 }
 
 fn no_step(step: &Step, array: &ArrayRef) -> ArrowError {
@@ -131,7 +134,12 @@ pub(crate) fn masked(array: &ArrayRef, nulls: Option<&NullBuffer>) -> Result<Arr
 }
 
 /// The value of a key in each map; null where the map does not have it.
-fn of_key(maps: &MapArray, name: &str, rejects: &mut Vec<(usize, Problem)>) -> Result<ArrayRef, ArrowError> {
+fn of_key(
+    maps: &MapArray,
+    name: &str,
+    rejects: &mut Vec<(usize, Problem)>,
+    seen: &mut bool,
+) -> Result<ArrayRef, ArrowError> {
     let keys = cast(maps.keys(), &DataType::Utf8View)?;
     let keys = keys.as_string_view();
     let offsets = maps.value_offsets();
@@ -146,7 +154,14 @@ fn of_key(maps: &MapArray, name: &str, rejects: &mut Vec<(usize, Problem)>) -> R
         first.and_then(|entry| u32::try_from(entry).ok())
     });
     let places: UInt32Array = places.collect();
+    *seen &= places.null_count() < places.len();
     take(maps.values(), &places, None)
+}
+
+/// The different texts of a column.
+pub(crate) fn texts(column: &ArrayRef) -> Result<BTreeSet<String>, ArrowError> {
+    let texts = cast(column, &DataType::Utf8View)?;
+    Ok(texts.as_string_view().iter().flatten().map(str::to_owned).collect())
 }
 
 /// The element of each list at an index; null where the list is shorter. `None` if there are no lists.

@@ -28,7 +28,7 @@ pub(super) struct ParquetReader {
     batches: Option<ParquetRecordBatchReader>,
     /// The fields that are read, ascending, with the index of its column in a batch.
     fields: Vec<(usize, usize)>,
-    /// Whether the file has a column for each field.
+    /// Whether the file has a column for each field, where that alone tells it.
     seen: Vec<FieldStats>,
     request: ReadRequest,
     /// Offset of the next record.
@@ -53,9 +53,6 @@ impl ParquetReader {
     ) -> Result<Self, LogError> {
         let handle = file.open_at()?;
         let OffsetRange { from, to } = request.range;
-        let seen = index.columns.iter().zip(&decoder.fields);
-        let seen =
-            seen.map(|(column, field)| FieldStats { seen: column.is_some() || field.is_in_folder }).collect();
         let groups = index.groups(from, to);
         let (mut fields, mut leaves) = (Vec::new(), Vec::new());
         for (field, column) in index.columns.iter().enumerate() {
@@ -66,6 +63,14 @@ impl ParquetReader {
                 leaves.extend_from_slice(&column.leaves);
             }
         }
+        // Of what is read, its rows tell more.
+        let is_read = |index: &usize| fields.iter().any(|(field, _)| field == index);
+        let seen = index.columns.iter().zip(&decoder.fields).enumerate();
+        let seen = seen.map(|(index, (column, field))| {
+            let seen = (column.is_some() && !is_read(&index)) || field.is_in_folder;
+            FieldStats { seen, parts: Vec::new() }
+        });
+        let seen = seen.collect();
         let mut roots: Vec<usize> = fields.iter().map(|(_, root)| *root).collect();
         roots.sort_unstable();
         roots.dedup();
@@ -110,12 +115,14 @@ impl ParquetReader {
         let mut rejects: BTreeMap<usize, Reject> = BTreeMap::new();
         let mut typed: BTreeMap<usize, ArrayRef> = BTreeMap::new();
         let mut none_values: Vec<(usize, usize, NoneReason)> = Vec::new();
+        let mut seen = self.seen.clone();
         for &(index, column) in &self.fields {
             let column = batch.and_then(|batch| batch.columns().get(column));
             let column =
                 column.ok_or_else(|| malformed(&self.file, "a column is missing in its contents".into()))?;
             let converted = convert::column(column, &self.decoder.fields[index])
                 .map_err(|error| malformed(&self.file, error.to_string()))?;
+            seen[index].merge(&converted.findings.seen);
             for (row, problem) in converted.findings.rejects {
                 rejects.entry(row).or_insert_with(|| problem.in_field(index));
             }
@@ -141,7 +148,7 @@ impl ParquetReader {
         };
         let offsets = |row: usize| range.from + row as u64;
         let rejected = rejects.keys().map(|&row| offsets(row)).collect();
-        let (n_records, fields) = (range.to - range.from, self.seen.clone());
+        let (n_records, fields) = (range.to - range.from, seen);
         let mut stats = ReadStats { n_records, fields, ..ReadStats::default() };
         (stats.n_duplicates, stats.n_conflicts) = self.request.duplicates.count(range.from, range.to);
         let is_kept = |row: usize| keep.as_ref().is_none_or(|keep| keep.value(row));

@@ -62,6 +62,7 @@ fn add(action: &StructArray) -> Result<Add, Failure> {
     Ok(Add {
         path: text(action, "path")?.ok_or("a file without a path")?,
         partition_values: pairs(action, "partitionValues")?,
+        size: text(action, "size")?.and_then(|size| size.parse().ok()),
         deletion_vector: vector.map(|_| serde_json::Value::Bool(true)),
     })
 }

@@ -1,6 +1,6 @@
 //! `metricc ingest`: sends files to a node, without losing or repeating an event, and returns when they are readable.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ struct Sums {
     stats: ReadStats,
     /// Fields that no record of the requests so far has; `None` before the first.
     absent: Option<BTreeSet<String>>,
-    /// Names beside the declared ones.
-    undeclared: BTreeSet<String>,
+    /// What such fields are probably called in the data.
+    lookalikes: BTreeMap<String, String>,
     listed: Option<RejectedFile>,
     /// Records that the log had already, and the requests that they were in.
     known: u64,
@@ -177,7 +177,8 @@ impl Sums {
                 None => absent,
             });
         }
-        self.undeclared.extend(names("undeclared"));
+        let lookalikes = receipt["lookalikes"].as_object().into_iter().flatten();
+        self.lookalikes.extend(lookalikes.map(|(field, path)| (field.clone(), text(path))));
         Ok(())
     }
 }
@@ -185,10 +186,7 @@ impl Sums {
 fn report(sums: &Sums, source: &str, readable: Option<&Readable>) {
     rejections::report_rejected(source, &sums.stats);
     for field in sums.absent.iter().flatten() {
-        let help = match metricc_log::lookalike(field, sums.undeclared.iter().map(String::as_str)) {
-            Some(name) => format!("\n  help: did you mean `{name}`? `{field}: … from {name:?}` reads it"),
-            None => String::new(),
-        };
+        let help = rejections::lookalike_help(field, sums.lookalikes.get(field).map(String::as_str));
         terminal::warning(&format!("source `{source}`: no record has field `{field}`{help}"));
     }
     if sums.stats.n_records == 0 {

@@ -6,8 +6,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use metricc_ir::Source;
-use metricc_log::{FieldStats, Interval, Log, Quarantined, ReadStats};
+use metricc_ir::{Path as FieldPath, Source};
+use metricc_log::{AbsentValue, Interval, Log, Quarantined, ReadStats};
 use serde_json::json;
 
 use super::rejection_hints;
@@ -150,7 +150,7 @@ pub(crate) fn report(
     allow_empty: bool,
 ) -> bool {
     report_rejected(source, stats);
-    report_unseen(log.source(), &stats.fields, &log.undeclared_names(), stats.n_records);
+    report_absent(log.source(), stats, &log.names());
     if stats.n_duplicates > 0 {
         let duplicates = counted(stats.n_duplicates as usize, "duplicate", "duplicates");
         let conflicts = match stats.n_conflicts {
@@ -238,25 +238,25 @@ fn percent(share: f64) -> String {
 }
 
 /// Warns of declared fields that no record has: of a wrong spelling nobody would hear otherwise.
-pub(crate) fn report_unseen(source: &Source, seen: &[FieldStats], names: &BTreeSet<&str>, n_records: u64) {
-    if n_records == 0 {
-        return;
+fn report_absent(source: &Source, stats: &ReadStats, names: &BTreeSet<FieldPath>) {
+    for absent in metricc_log::absent_fields(source, stats, names) {
+        let value = match absent.value {
+            AbsentValue::Default => "it has its default in all of them",
+            AbsentValue::None => "it is none in all of them",
+            AbsentValue::Rejected => "every record is rejected for it",
+        };
+        let help = lookalike_help(&absent.field, absent.lookalike.as_deref());
+        let (source, field) = (&source.name, &absent.field);
+        terminal::warning(&format!("source `{source}`: no record has field `{field}`: {value}{help}"));
     }
-    for (field, _) in source.fields.iter().zip(seen).filter(|(_, stats)| !stats.seen) {
-        let value = match (&field.default, field.ty.optional) {
-            (Some(_), _) => "it has its default in all of them",
-            (None, true) => "it is none in all of them",
-            (None, false) => "every record is rejected for it",
-        };
-        let lookalike = metricc_log::lookalike(&field.full_path().header(), names.iter().copied());
-        let help = match lookalike {
-            Some(name) => {
-                format!("\n  help: did you mean `{name}`? `{}: … from {name:?}` reads it", field.name)
-            }
-            None => String::new(),
-        };
-        let (source, name) = (&source.name, &field.name);
-        terminal::warning(&format!("source `{source}`: no record has field `{name}`: {value}{help}"));
+}
+
+/// How to read a field from what is probably meant; empty if nothing is.
+pub(crate) fn lookalike_help(field: &str, lookalike: Option<&str>) -> String {
+    let name = field.rsplit('.').next().unwrap_or(field);
+    match lookalike {
+        Some(path) => format!("\n  help: did you mean `{path}`? `{name}: … from {path}` reads it"),
+        None => String::new(),
     }
 }
 

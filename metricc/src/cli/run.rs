@@ -14,10 +14,20 @@ use super::{output, progress};
 use crate::{Bound, Engine, EngineOptions, EvaluateError, Evaluated, Package, Selection, evaluate};
 
 pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCode, Failure> {
-    let Some(Opened { package, wanted, bound }) = open(&arguments.input, imports, |n_metrics| {
-        output::check(arguments.output, arguments.out.as_deref(), n_metrics)
-    })?
-    else {
+    let check = |package: &Package, wanted: &[AnyMetric]| {
+        output::check(arguments.output, arguments.out.as_deref(), wanted.len())?;
+        if arguments.output.has_columns_alone() {
+            // Metrics without such rows are reported when they are read.
+            let options =
+                wanted.iter().map(|metric| Ok((metric, options(metric, package, &arguments.range)?)));
+            for (metric, options) in options.filter_map(Result::<_, String>::ok) {
+                let clash = |error| Failure::Message(format!("{error}, or use `--output json`"));
+                options.check_columns(&metric.row_type()).map_err(clash)?;
+            }
+        }
+        Ok(())
+    };
+    let Some(Opened { package, wanted, bound }) = open(&arguments.input, imports, check)? else {
         return Ok(ExitCode::from(1));
     };
     let names: Vec<&str> = wanted.iter().map(AnyMetric::name).collect();
@@ -67,14 +77,11 @@ type Read = Result<Result<Presented, String>, Failure>;
 
 /// The rows of a metric by the windows that are asked for.
 fn read(metric: &AnyMetric, evaluated: &Evaluated, package: &Package, range: &RangeArguments) -> Read {
-    let (name, window) = (metric.name(), metric.row_type().window);
-    let calendars = &package.checked.package.calendars;
-    let grain = range.grain.as_ref().map(|text| metricc_ir::grain(text, &window, calendars)).transpose();
-    let grain = match grain {
-        Ok(grain) => grain,
-        Err(problem) => return Ok(Err(format!("metric `{name}`: --grain: {problem}"))),
+    let options = match options(metric, package, range) {
+        Ok(options) => options,
+        Err(problem) => return Ok(Err(problem)),
     };
-    let options = ReadOptions::of_range(&window, range.from, range.to, grain);
+    let (name, window) = (metric.name(), metric.row_type().window);
     match evaluated.read(metric, &package.imports, &options) {
         Ok(presented) => {
             options.notes(name, &window).iter().for_each(|note| terminal::warning(note));
@@ -83,6 +90,15 @@ fn read(metric: &AnyMetric, evaluated: &Evaluated, package: &Package, range: &Ra
         Err(error @ ServeError::Options { .. }) => Ok(Err(error.to_string())),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Which windows of a metric are asked for; an error if it does not have such.
+fn options(metric: &AnyMetric, package: &Package, range: &RangeArguments) -> Result<ReadOptions, String> {
+    let (name, window) = (metric.name(), metric.row_type().window);
+    let calendars = &package.checked.package.calendars;
+    let grain = range.grain.as_ref().map(|text| metricc_ir::grain(text, &window, calendars)).transpose();
+    let grain = grain.map_err(|problem| format!("metric `{name}`: --grain: {problem}"))?;
+    Ok(ReadOptions::of_range(&window, range.from, range.to, grain))
 }
 
 /// The rows of metrics that were asked for by name: each of them has such rows.
@@ -129,14 +145,14 @@ pub(crate) struct Opened {
 pub(crate) fn open(
     arguments: &InputArguments,
     imports: &Imports,
-    check: impl Fn(usize) -> Result<(), Failure>,
+    check: impl Fn(&Package, &[AnyMetric]) -> Result<(), Failure>,
 ) -> Result<Option<Opened>, Failure> {
     let package = Package::read(&arguments.file)?.with_imports(imports);
     if !terminal::report(&package)? {
         return Ok(None);
     }
     let Selection { wanted, base } = package.select(&arguments.metrics)?;
-    check(wanted.len())?;
+    check(&package, &wanted)?;
     let bound = progress::open(&package, &base, &arguments.sources)?;
     Ok(Some(Opened { package, wanted, bound }))
 }

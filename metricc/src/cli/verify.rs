@@ -17,7 +17,7 @@ use metricc_ir::user_defined::Imports;
 const READS_PER_TRIAL: u64 = 3;
 
 pub(crate) fn run(arguments: &VerifyArguments, imports: &Imports) -> Result<ExitCode, Failure> {
-    let Some(Opened { bound, .. }) = open(&arguments.input, imports, |_| Ok(()))? else {
+    let Some(Opened { bound, .. }) = open(&arguments.input, imports, |_, _| Ok(()))? else {
         return Ok(ExitCode::from(1));
     };
     let options = VerifyOptions {
@@ -57,13 +57,14 @@ pub(crate) fn verify_source(bound: &Bound, options: &VerifyOptions) -> Result<bo
     let verdict = verify(&bound.plan.metrics, &bound.log, &layers, options, &|_| ())?;
     bar.finish_and_clear();
     match verdict {
-        Verdict::Equal { n_comparisons, n_groups, overflows } => {
+        Verdict::Equal { n_comparisons, n_of_rows, n_groups, overflows } => {
             for (plan, n_groups) in bound.plan.metrics.iter().zip(n_groups) {
                 let groups = counted(n_groups, "group", "groups");
                 terminal::data(&format!("equal  {}: {groups}\n", plan.metric.name))?;
             }
             terminal::note(format!(
-                "source `{source}`: {}, {}, {n_comparisons} comparisons of states, 0 differences (seed {})",
+                "source `{source}`: {}, {}, {n_comparisons} comparisons of states and {n_of_rows} of rows as Arrow, 0 \
+                 differences (seed {})",
                 counted(n_positions as usize, "position", "positions"),
                 counted(options.n_cuts, "cut", "cuts"),
                 options.seed

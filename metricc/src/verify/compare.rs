@@ -1,8 +1,10 @@
 //! Two segments of one interval, and where they differ.
 
 use arrow::array::{Array, AsArray};
-use metricc_compiler::{MetricPlan, Segment};
-use metricc_runtime_serve::{present, text_table};
+use metricc_compiler::{CompileError, MetricPlan, Segment};
+use metricc_runtime_serve::{present, text_table, write_arrow};
+
+use crate::EvaluateError;
 
 /// Bytes of a state that are shown.
 const SHOWN_BYTES: usize = 64;
@@ -55,6 +57,37 @@ pub(super) fn compare(
         return Some(difference(group, None, Some(value)));
     }
     Some(difference("(interval or schema)".to_owned(), None, None))
+}
+
+/// The rows of a segment as an Arrow stream.
+pub(super) fn arrow_form(plan: &MetricPlan, segment: &Segment) -> Result<Vec<u8>, EvaluateError> {
+    let name = &plan.metric.name;
+    let presented = present(plan, segment).map_err(|error| CompileError::engine(name, error))?;
+    let mut bytes = Vec::new();
+    write_arrow(&presented, &mut bytes).map_err(|error| CompileError::engine(name, error))?;
+    Ok(bytes)
+}
+
+/// Compares the rows of two segments whose states are equal as Arrow streams; `None` if they are equal.
+pub(super) fn compare_arrow(
+    plan: &MetricPlan,
+    (expected_by, expected): (&str, &[u8]),
+    (found_by, found): (&str, &[u8]),
+) -> Option<Difference> {
+    if expected == found {
+        return None;
+    }
+    let at = expected.iter().zip(found).position(|(left, right)| left != right);
+    let at = at.unwrap_or(expected.len().min(found.len()));
+    let shown = |bytes: &[u8]| format!("{} bytes, from byte {at} on other ones", bytes.len());
+    Some(Difference {
+        metric: plan.metric.name.clone(),
+        expected_by: expected_by.to_owned(),
+        found_by: found_by.to_owned(),
+        group: "(all rows as an Arrow stream)".to_owned(),
+        expected: Some(shown(expected)),
+        found: Some(shown(found)),
+    })
 }
 
 fn one_group(segment: &Segment, row: usize) -> Option<Segment> {

@@ -9,7 +9,7 @@ use metricc_runtime_stream::Stream;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::compare::{Difference, compare};
+use super::compare::{Difference, arrow_form, compare, compare_arrow};
 use super::shrink::smallest_prefix;
 use crate::{Bound, Engine, EngineOptions, EvaluateError, evaluate_interval};
 
@@ -42,6 +42,8 @@ pub enum Verdict {
     Equal {
         /// Comparisons of two segments.
         n_comparisons: usize,
+        /// Comparisons of their rows as Arrow streams.
+        n_of_rows: usize,
         /// Groups of each metric over the whole log, in the order of the plan.
         n_groups: Vec<usize>,
         /// What could not be computed, which all layers agree on.
@@ -132,14 +134,19 @@ pub fn verify(
     let end = log.end();
     let whole = Interval::new(log.start(), end.clone())?;
     let expected = layers.evaluate(Engine::Batch, &whole, &EngineOptions::default())?;
-    let mut n_comparisons = 0;
+    let (mut n_comparisons, mut n_of_rows) = (0, 0);
     for index in 0..options.n_cuts {
+        // Rows are made of states alone, so once is enough to see that no layer makes others of equal states.
+        let with_rows = index + 1 == options.n_cuts;
         let trial = draw(&mut random, index, log, options.max_workers);
-        match run(plans, log, layers, &trial, &end, Some(&expected))? {
-            Ok(n) => n_comparisons += n,
+        match run(plans, log, layers, &trial, &end, Some(&expected), with_rows)? {
+            Ok(n) => {
+                n_comparisons += n.of_states;
+                n_of_rows += n.of_rows;
+            }
             Err(seen) => {
                 let (prefix, difference) = smallest_prefix(log, seen, |prefix| {
-                    Ok(run(plans, log, layers, &within(&trial, prefix), prefix, None)?.err())
+                    Ok(run(plans, log, layers, &within(&trial, prefix), prefix, None, with_rows)?.err())
                 })?;
                 return Ok(Verdict::Different(Box::new(CounterExample { trial, difference, prefix })));
             }
@@ -153,11 +160,18 @@ pub fn verify(
             present(plan, segment).map_err(|error| CompileError::engine(&plan.metric.name, error))?;
         overflows.extend(presented.overflows());
     }
-    Ok(Verdict::Equal { n_comparisons, n_groups, overflows })
+    Ok(Verdict::Equal { n_comparisons, n_of_rows, n_groups, overflows })
 }
 
-/// One trial over the prefix up to `end`; the number of comparisons, or the first difference. `expected` is
-/// the result of batch over the whole prefix, if it is known.
+/// How many comparisons were equal.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Compared {
+    pub(crate) of_states: usize,
+    pub(crate) of_rows: usize,
+}
+
+/// One trial over the prefix up to `end`; the comparisons that were equal, or the first difference. `expected` is
+/// the result of batch over the whole prefix, if it is known; `with_rows` compares the rows over it as well.
 pub(crate) fn run(
     plans: &[Arc<MetricPlan>],
     log: &Log,
@@ -165,7 +179,8 @@ pub(crate) fn run(
     trial: &Trial,
     end: &Frontier,
     expected: Option<&Vec<Segment>>,
-) -> Result<Result<usize, Difference>, EvaluateError> {
+    with_rows: bool,
+) -> Result<Result<Compared, Difference>, EvaluateError> {
     let start = log.start();
     let below = Interval::new(start.clone(), trial.cut.clone())?;
     let above = Interval::new(trial.cut.clone(), end.clone())?;
@@ -177,7 +192,7 @@ pub(crate) fn run(
     let batch_above = layers.evaluate(Engine::Batch, &above, &trial.batch)?;
     let stream_above = layers.evaluate(Engine::Stream, &above, &trial.stream)?;
     let [stream_below, stream_all] = layers.stream_with_cut(&trial.cut, end, &trial.stream)?;
-    let mut n_comparisons = 0;
+    let mut compared = Compared::default();
     for (index, plan) in plans.iter().enumerate() {
         let merged = batch_below[index].merge(&stream_above[index], plan)?;
         let turned = stream_below[index].merge(&batch_above[index], plan)?;
@@ -192,10 +207,22 @@ pub(crate) fn run(
             if let Some(difference) = compare(plan, expected, found) {
                 return Ok(Err(difference));
             }
-            n_comparisons += 1;
+            compared.of_states += 1;
+        }
+        if with_rows {
+            let [_, _, whole @ ..] = pairs;
+            let (by, all) = whole[0].0;
+            let all = arrow_form(plan, all)?;
+            for (_, (found_by, found)) in whole {
+                let found = arrow_form(plan, found)?;
+                if let Some(difference) = compare_arrow(plan, (by, &all), (found_by, &found)) {
+                    return Ok(Err(difference));
+                }
+                compared.of_rows += 1;
+            }
         }
     }
-    Ok(Ok(n_comparisons))
+    Ok(Ok(compared))
 }
 
 /// The first two cuts are the start and the end of the log. Of the others, every second one is not a prefix

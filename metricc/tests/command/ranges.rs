@@ -24,6 +24,139 @@ fn run_text(text: &str, arguments: &[&str]) -> (i32, String, String) {
     (code(&output), stdout(&output), stderr(&output))
 }
 
+#[test]
+fn columns_of_one_name_are_refused_before_a_log_is_opened() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.metric");
+    let out = folder.path().join("out");
+    let run = |metric: &str, arguments: &[&str]| {
+        let source = "source ev { at: timestamp time  k: string  n: int }";
+        std::fs::write(&path, format!("{source}\nmetric m = {metric}\n")).expect("written");
+        let (path, out) = (path.to_string_lossy(), out.to_string_lossy());
+        let start = ["run", &*path, "--source", "ev=no-such-file.csv", "--out", &*out];
+        let output = metricc(&[&start[..], arguments].concat());
+        assert!(!folder.path().join("out").exists());
+        (code(&output), stderr(&output))
+    };
+    for (metric, column, more) in [
+        ("count() { from ev by k as value every 1h }", "value", &[][..]),
+        ("{ k: count() } { from ev by k every 1h }", "k", &[]),
+        ("count() { from ev by k as window_start every 1h }", "window_start", &[]),
+        (
+            "count() { from ev by k as partial every 1h }",
+            "partial",
+            &["--from", "2026-01-01", "--grain", "24h"],
+        ),
+    ] {
+        for output in ["csv", "arrow", "parquet"] {
+            let (code, said) = run(metric, &[&["--output", output], more].concat());
+            assert_eq!(code, 2, "{said}");
+            assert!(
+                said.contains(&format!("`m` would have two columns `{column}`: give the key or the value another name, or use `--output json`")),
+                "{said}"
+            );
+        }
+        // Nothing is wrong with these rows in JSON, nor with the names where there is no such column.
+        let (_, said) = run(metric, &[&["--output", "json"], more].concat());
+        assert!(said.contains("no file matches"), "{said}");
+    }
+    for metric in ["count() { from ev by k as partial every 1h }", "count() { from ev by k as window_start }"]
+    {
+        let (_, said) = run(metric, &["--output", "csv"]);
+        assert!(said.contains("no file matches"), "{said}");
+    }
+}
+
+/// Runs a metric over events at both ends of the calendar, by all engines.
+fn at_the_ends(metric: &str, arguments: &[&str]) -> (i32, String, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let times = [
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00.000001Z",
+        "1969-12-31T23:59:59.999999Z",
+        "9999-12-31T23:59:59.999999999Z",
+        "9999-12-30T23:00:00Z",
+        "9999-12-31T23:59:60Z",
+        "+010000-01-01T00:00:00Z",
+        "0000-12-31T23:59:59Z",
+    ];
+    let events: String = times.iter().map(|at| format!("{{\"at\":\"{at}\"}}\n")).collect();
+    std::fs::write(folder.path().join("ev.ndjson"), events).expect("written");
+    let path = folder.path().join("a.metric");
+    let calendars = "calendar line { zone \"Pacific/Kiritimati\" }\ncalendar ny { zone \"America/New_York\", week sunday }\n\
+                     calendar utc { zone \"UTC\" }\n";
+    std::fs::write(&path, format!("source ev {{ at: timestamp time }}\n{calendars}metric m = {metric}\n"))
+        .expect("written");
+    let log = format!("ev={}", folder.path().join("ev.ndjson").display());
+    let path = path.to_string_lossy().into_owned();
+    let start = ["run", path.as_str(), "--source", log.as_str(), "--max-rejected", "50%"];
+    let run = |engine: &[&str]| {
+        let output = metricc(&[&start[..], engine, arguments].concat());
+        (code(&output), stdout(&output), stderr(&output))
+    };
+    let batch = run(&["--engine", "batch"]);
+    for engine in [&["--engine", "stream"][..], &["--cut", "0.4"]] {
+        let (code, rows, _) = run(engine);
+        assert_eq!((code, &rows), (batch.0, &batch.1), "{engine:?}");
+    }
+    batch
+}
+
+#[test]
+fn windows_at_the_ends_of_the_calendar_are_written_and_read_alike() {
+    let rows = |metric: &str, more: &[&str]| {
+        let (code, rows, said) = at_the_ends(metric, &[&["--output", "csv"], more].concat());
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains("3 of 8 records rejected") && !said.contains("panicked"), "{said}");
+        rows.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let years = [
+        "0001-01-01T00:00:00Z,0002-01-01T00:00:00Z,2",
+        "1969-01-01T00:00:00Z,1970-01-01T00:00:00Z,1",
+        "9999-01-01T00:00:00Z,+010000-01-01T00:00:00Z,2",
+    ];
+    assert_eq!(rows("count() { from ev every year in utc }", &[]), years);
+    assert_eq!(rows("count() { from ev every 1h }", &["--grain", "year in UTC"]), years);
+    let days = [
+        "0001-01-01T00:00:00Z,0001-01-02T00:00:00Z,2",
+        "1969-12-31T00:00:00Z,1970-01-01T00:00:00Z,1",
+        "9999-12-30T00:00:00Z,9999-12-31T00:00:00Z,1",
+        "9999-12-31T00:00:00Z,+010000-01-01T00:00:00Z,1",
+    ];
+    assert_eq!(rows("count() { from ev every day in utc }", &[]), days);
+    // East of UTC it is the year 10000 already, and west of it the year 0 still.
+    let line = "+010000-01-01T00:00:00+14:00,+010000-01-02T00:00:00+14:00,1";
+    assert_eq!(rows("count() { from ev every day in line }", &[]).last().expect("a row"), line);
+    let new_york = rows("count() { from ev every week in ny }", &[]);
+    assert_eq!(new_york.first().expect("a row"), "0000-12-31T04:56:02Z,0001-01-07T04:56:02Z,2");
+    let sliding = rows("count() { from ev over last 24h step 12h }", &[]);
+    assert_eq!(sliding.first().expect("a row"), "0000-12-31T12:00:00Z,0001-01-01T12:00:00Z,2");
+    assert_eq!(sliding.last().expect("a row"), "9999-12-31T12:00:00Z,+010000-01-01T12:00:00Z,1");
+    assert_eq!(
+        rows("count() { from ev session gap 1h }", &[]).last().expect("a row"),
+        "9999-12-31T23:59:59.999999Z,+010000-01-01T00:59:59.999999Z,1"
+    );
+    // What an answer shows is what a range takes.
+    for (from, to, n) in [
+        ("9999-12-31T00:00:00Z", "+010000-01-01T00:00:00Z", 1),
+        ("9999-12-30T22:00:00.999999999Z", "9999-12-31T00:00:00.000001Z", 1),
+        ("9999-12-31", "+010000-01-01", 1),
+        ("+010000-01-01", "+010001-01-01", 0),
+        ("0000-12-31T00:00:00Z", "0001-01-02T00:00:00Z", 1),
+        ("-000001-01-01", "0001-01-01", 0),
+        ("-200000-01-01", "+200000-01-01", 4),
+    ] {
+        let found =
+            rows("count() { from ev every day in utc }", &[&format!("--from={from}"), &format!("--to={to}")]);
+        assert_eq!(found.len(), n, "{from} {to} {found:?}");
+    }
+    let (code, table, _) = at_the_ends("count() { from ev every year in utc }", &[]);
+    assert!(code == 0 && table.contains("+010000-01-01T00:00:00Z"), "{table}");
+    for output in ["arrow", "json"] {
+        assert_eq!(at_the_ends("count() { from ev every year in utc }", &["--output", output]).0, 0);
+    }
+}
+
 const SIX_DAYS: [&str; 8] =
     ["--metric", "india_daily", "--from", "2026-04-15", "--to", "2026-04-21", "--grain", "month"];
 

@@ -1,5 +1,6 @@
 //! Ingesting events over HTTP.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use metricc_client::wire::code;
 use metricc_durable_log::{DurableError, Exception, Receipt, Request, Verdict};
 use metricc_http_api::{ApiError, Name, Query};
-use metricc_log::{BodyError, BodyFormat, BodyLimits, NoneReason, RejectionGroup, Rejections};
+use metricc_log::{BodyError, BodyFormat, BodyLimits, NoneReason, NoneValues, RejectionGroup, Rejections};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
@@ -193,22 +194,31 @@ fn receipt_json(receipt: &Receipt, intake: &Intake, epoch: Option<String>) -> Va
         "repeated": receipt.is_repeated,
         "exceptions": receipt.exceptions.iter().map(&mut exception).collect::<Vec<_>>(),
         "rejections": reasons_json(&intake.stats.rejections, "record"),
-        "absent": intake.absent,
+        "absent": intake.absent.iter().map(|absent| &absent.field).collect::<Vec<_>>(),
         "undeclared": intake.undeclared,
     });
+    let lookalikes =
+        intake.absent.iter().filter_map(|absent| Some((&absent.field, absent.lookalike.as_ref()?)));
+    let lookalikes: BTreeMap<_, _> = lookalikes.collect();
+    if !lookalikes.is_empty() {
+        json["lookalikes"] = json!(lookalikes);
+    }
     if !intake.stats.none_values.is_empty() {
-        json["none_values"] = intake.stats.none_values.iter().map(none_value_json).collect();
+        json["none_values"] = none_values_json(&intake.stats.none_values);
     }
     json
 }
 
-/// Values of a field that are none although the records have something there.
-fn none_value_json((field, reason, count): (&str, NoneReason, u64)) -> Value {
-    let reason = match reason {
-        NoneReason::NotFinite => "not_finite",
-        NoneReason::Invalid => "invalid",
+/// Values that are none although the records have something there, by field and reason.
+pub(super) fn none_values_json(values: &NoneValues) -> Value {
+    let value = |(field, reason, count): (&str, NoneReason, u64)| {
+        let reason = match reason {
+            NoneReason::NotFinite => "not_finite",
+            NoneReason::Invalid => "invalid",
+        };
+        json!({ "field": field, "reason": reason, "count": count })
     };
-    json!({ "field": field, "reason": reason, "count": count })
+    values.iter().map(value).collect()
 }
 
 /// Rejected records by field and reason, with an example; its offset is that of a record in the request, or in

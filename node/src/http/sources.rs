@@ -8,13 +8,13 @@ use axum::http::{HeaderName, StatusCode, header};
 use metricc_client::wire::code;
 use metricc_durable_log::{DurableError, QuarantinedRecord};
 use metricc_http_api::{ApiError, Name, Query};
-use metricc_log::{Frontier, Rejections, Slice};
+use metricc_log::{AbsentField, Frontier, Rejections, Slice};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::ingest::reasons_json;
+use super::ingest::{none_values_json, reasons_json};
 use super::server::Shared;
-use crate::{AbsentField, AuditError, Node, NodeSource};
+use crate::{AuditError, Node, NodeSource};
 
 /// Most quarantined records of one answer.
 const MAX_RECORDS: usize = 10_000;
@@ -52,6 +52,7 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Va
                     "records": status.intake.n_records,
                     "quarantined": status.intake.n_quarantined,
                     "rejections": reasons_json(&status.intake.rejections, "offset"),
+                    "none_values": none_values_json(&status.intake.none_values),
                     "absent": status.absent.iter().map(absent_json).collect::<Vec<_>>(),
                 },
             })

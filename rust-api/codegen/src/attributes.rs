@@ -18,6 +18,8 @@ pub(crate) struct TypeAttributes {
     pub(crate) file: Option<LitStr>,
     /// What is none in all fields.
     pub(crate) null: Option<SpelledAttribute>,
+    /// It is the type of fields, not a source.
+    pub(crate) record: Option<Span>,
     pub(crate) krate: Option<Path>,
     pub(crate) debug: bool,
 }
@@ -63,6 +65,7 @@ impl TypeAttributes {
         parse(attributes, word, problems, |meta| match name_of(&meta).as_str() {
             "name" => set(&mut found.name, &meta),
             "file" if word == "table" => set(&mut found.file, &meta),
+            "record" if word == "event" => mark(&mut found.record, &meta),
             "null" => {
                 found.null = Some(spelled(&meta, "null")?);
                 Ok(())
@@ -73,9 +76,9 @@ impl TypeAttributes {
                 Ok(())
             }
             other => {
-                let all = ["name = \"…\"", "crate = path", "debug", "null(\"…\")", "file = \"…\""];
-                let known = if word == "table" { &all[..] } else { &all[..4] };
-                Err(meta.error(unknown(word, other, known)))
+                let own = if word == "table" { "file = \"…\"" } else { "record" };
+                let known = ["name = \"…\"", "crate = path", "debug", "null(\"…\")", own];
+                Err(meta.error(unknown(word, other, &known)))
             }
         });
         found

@@ -17,10 +17,13 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{LitStr, Token, Visibility, braced, parenthesized};
 
-mod keyword {
+use crate::field_names::{FieldName, RecordNames};
+
+pub(crate) mod keyword {
     syn::custom_keyword!(event);
     syn::custom_keyword!(import);
     syn::custom_keyword!(metric);
+    syn::custom_keyword!(record);
     syn::custom_keyword!(table);
 }
 
@@ -31,6 +34,8 @@ pub(crate) enum ItemDefinition {
     Event(EventDefinition),
     /// An enum: the type of fields.
     Enum(EnumDefinition),
+    /// A struct with `#[event(record)]`: the type of fields.
+    Record(RecordDefinition),
     /// A function or an aggregate.
     Import(ImportDefinition),
     /// A struct: the row of a table.
@@ -159,9 +164,21 @@ pub(crate) struct EventDefinition {
     pub(crate) name: String,
     /// The `source` item.
     pub(crate) text: String,
-    /// Rust name and language name of each field.
-    pub(crate) fields: Vec<(Ident, String)>,
+    pub(crate) fields: Vec<FieldName>,
+    /// The enums of its fields, and of those of its records.
     pub(crate) enums: Vec<EnumDefinition>,
+    /// The records of its fields, and of those of these records.
+    pub(crate) records: Vec<RecordNames>,
+}
+
+/// A struct that derives `Event` with `#[event(record)]`.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordDefinition {
+    pub(crate) names: RecordNames,
+    /// The type in the language, in its braces; empty if it has errors.
+    pub(crate) text: String,
+    pub(crate) enums: Vec<EnumDefinition>,
+    pub(crate) records: Vec<RecordNames>,
 }
 
 /// An enum that derives `Event`.
@@ -173,9 +190,26 @@ pub(crate) struct EnumDefinition {
 }
 
 impl EventDefinition {
-    /// The name in the language of a field.
-    pub(crate) fn field(&self, ident: &Ident) -> Option<&str> {
-        self.fields.iter().find(|(known, _)| known == ident).map(|(_, name)| name.as_str())
+    /// A field by its name in Rust.
+    pub(crate) fn field(&self, ident: &Ident) -> Option<&FieldName> {
+        self.fields.iter().find(|field| field.ident == *ident)
+    }
+
+    /// A field of a record.
+    pub(crate) fn field_of(&self, record: &Ident, ident: &Ident) -> Option<&FieldName> {
+        let record = self.records.iter().find(|known| known.ident == *record)?;
+        record.fields.iter().find(|field| field.ident == *ident)
+    }
+}
+
+impl ItemDefinition {
+    /// The name of an enum or record.
+    pub(crate) fn field_type(&self) -> Option<&Ident> {
+        match self {
+            ItemDefinition::Enum(known) => Some(&known.ident),
+            ItemDefinition::Record(known) => Some(&known.names.ident),
+            _ => None,
+        }
     }
 }
 
@@ -193,9 +227,12 @@ impl ToTokens for ItemDefinition {
                 let fields = fields.iter().map(|(ident, name)| quote!(#ident = #name));
                 quote!(table #ident #name #text #path (#(#fields),*) (#(#enums),*))
             }
-            ItemDefinition::Event(EventDefinition { ident, name, text, fields, enums }) => {
-                let fields = fields.iter().map(|(ident, name)| quote!(#ident = #name));
-                quote!(event #ident #name #text (#(#fields),*) (#(#enums),*))
+            ItemDefinition::Event(EventDefinition { ident, name, text, fields, enums, records }) => {
+                let records = (!records.is_empty()).then(|| quote!((#(#records),*)));
+                quote!(event #ident #name #text (#(#fields),*) (#(#enums),*) #records)
+            }
+            ItemDefinition::Record(RecordDefinition { names, text, enums, records }) => {
+                quote!(#names #text (#(#enums),*) (#(#records),*))
             }
         });
     }
@@ -238,21 +275,32 @@ impl Parse for ItemDefinition {
             let (fields, enums) = (names(input)?, enumerations(input)?);
             return Ok(ItemDefinition::Table(TableDefinition { ident, name, text, path, fields, enums }));
         }
+        if input.peek(keyword::record) {
+            let (names, text) = (input.parse()?, string(input)?);
+            let (enums, records) = (enumerations(input)?, parsed(input)?);
+            return Ok(ItemDefinition::Record(RecordDefinition { names, text, enums, records }));
+        }
         input.parse::<keyword::event>()?;
         let (ident, name, text) = (input.parse()?, string(input)?, string(input)?);
-        let (fields, enums) = (names(input)?, enumerations(input)?);
-        Ok(ItemDefinition::Event(EventDefinition { ident, name, text, fields, enums }))
+        let (fields, enums) = (parsed(input)?, enumerations(input)?);
+        let records = if input.peek(syn::token::Paren) { parsed(input)? } else { Vec::new() };
+        Ok(ItemDefinition::Event(EventDefinition { ident, name, text, fields, enums, records }))
     }
 }
 
-fn string(input: ParseStream<'_>) -> syn::Result<String> {
+/// `(…, …)`
+pub(crate) fn parsed<T: Parse>(input: ParseStream<'_>) -> syn::Result<Vec<T>> {
+    let items;
+    parenthesized!(items in input);
+    Ok(Punctuated::<T, Token![,]>::parse_terminated(&items)?.into_iter().collect())
+}
+
+pub(crate) fn string(input: ParseStream<'_>) -> syn::Result<String> {
     Ok(input.parse::<LitStr>()?.value())
 }
 
 fn enumerations(input: ParseStream<'_>) -> syn::Result<Vec<EnumDefinition>> {
-    let enums;
-    parenthesized!(enums in input);
-    Ok(Punctuated::<EnumDefinition, Token![,]>::parse_terminated(&enums)?.into_iter().collect())
+    parsed(input)
 }
 
 impl Parse for EnumDefinition {

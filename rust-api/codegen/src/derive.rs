@@ -1,16 +1,17 @@
 //! `#[derive(Event)]` and `#[derive(Table)]`: a struct is a source or the row of a table, an enum the type of
 //! fields.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use metricc_dsl::NoFiles;
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{Data, DeriveInput, Fields};
 
 use crate::attributes::{FieldAttributes, TypeAttributes};
 use crate::definition::{Called, EnumDefinition, EventDefinition, ItemDefinition, export};
-use crate::event;
+use crate::field_names::{FieldName, RecordNames};
 use crate::item_text::item_text;
 use crate::language_text::LanguageText;
 use crate::names::snake_case;
@@ -18,6 +19,7 @@ use crate::problem::Problems;
 use crate::rust_type::{FieldType, last_name};
 use crate::struct_field::{Role, StructField};
 use crate::table::TableStruct;
+use crate::{event, record};
 
 /// Expands `#[derive(Event)]`. `place` is the call site, as a part of a name.
 pub fn derive_event(input: TokenStream, place: &str) -> TokenStream {
@@ -98,7 +100,7 @@ fn of_struct(
         problems.push(input.ident.span(), "fields need names\n\nhelp: write `struct Name { field: Type }`");
         return TokenStream::new();
     };
-    let mut parsed = Vec::new();
+    let mut parsed: Vec<StructField<'_>> = Vec::new();
     for field in &named.named {
         let found = FieldAttributes::of_field(&field.attrs, role.attribute(), problems);
         match FieldType::of(&field.ty) {
@@ -106,42 +108,49 @@ fn of_struct(
             Err(error) => problems.push_syn(&error),
         }
     }
+    for path in parsed.iter().filter_map(|field| field.ty.named()) {
+        not_a_field(path, &input.ident, &definitions, role, problems);
+    }
     if problems.is_empty()
-        && let Some(path) = unknown_enum(&parsed, &definitions)
+        && let Some(path) = unknown_type(&parsed, &definitions)
     {
         return ask_for(path, &definitions, input, attributes, role);
     }
-    let enums: Vec<EnumDefinition> = definitions
-        .into_iter()
-        .filter_map(|definition| match definition {
-            ItemDefinition::Enum(definition) => Some(definition),
-            _ => None,
-        })
-        .collect();
+    let (enums, records) = types_of(&definitions);
+    // Its own derive reports what is wrong with a record.
+    let has_broken = definitions
+        .iter()
+        .any(|known| matches!(known, ItemDefinition::Record(record) if record.text.is_empty()));
+    if let Some(span) = attributes.record {
+        let names = RecordNames { ident: input.ident.clone(), fields: field_names(&parsed, &records) };
+        let known = KnownTypes { definitions: &definitions, enums, records, has_broken };
+        return record::items(input, names, &parsed, (span, attributes, place), known, problems);
+    }
     let name = attributes.name.as_ref().map_or_else(|| snake_case(&input.ident), syn::LitStr::value);
     let mut text = LanguageText::default();
     if problems.is_empty() {
-        item_text(input, (&name, role), attributes, &parsed, &enums, problems, &mut text);
+        item_text(input, (&name, role), attributes, &parsed, &definitions, problems, &mut text);
     }
     if let Role::Table(caller) = role {
         let table = TableStruct { input, name, attributes, text, fields: &parsed, enums, place };
         return table.items(caller, problems);
     }
-    if problems.is_empty() {
+    if problems.is_empty() && !has_broken {
         text.check(&input.ident.to_string(), &NoFiles, problems);
     }
-    let names = parsed.iter().filter_map(|field| Some((field.field.ident.clone()?, field.name())));
+    let is_sound = problems.is_empty() && !has_broken;
     let definition = ItemDefinition::Event(EventDefinition {
         ident: input.ident.clone(),
         name: name.clone(),
         // A metric over a source with errors reports no further errors.
-        text: if problems.is_empty() { text.as_str().to_owned() } else { String::new() },
-        fields: names.collect(),
+        text: if is_sound { text.as_str().to_owned() } else { String::new() },
+        fields: field_names(&parsed, &records),
         enums,
+        records,
     });
     let export = export(&input.ident, &input.vis, place, &definition);
     let krate = attributes.krate();
-    let implementation = if problems.is_empty() {
+    let implementation = if is_sound {
         event::implementation(input, &name, text.as_str(), &parsed, &krate)
     } else {
         event::broken(&input.ident, &krate)
@@ -149,17 +158,87 @@ fn of_struct(
     quote!(#implementation #export)
 }
 
-fn unknown_enum<'a>(fields: &'a [StructField<'_>], definitions: &[ItemDefinition]) -> Option<&'a syn::Path> {
-    let is_known = |path: &syn::Path| {
-        definitions.iter().any(|definition| match definition {
-            ItemDefinition::Enum(known) => last_name(path) == Some(&known.ident),
-            _ => false,
-        })
-    };
-    fields.iter().filter_map(|field| field.ty.enumeration()).find(|path| !is_known(path))
+/// What is known of the types that a struct names.
+pub(crate) struct KnownTypes<'a> {
+    pub(crate) definitions: &'a [ItemDefinition],
+    pub(crate) enums: Vec<EnumDefinition>,
+    pub(crate) records: Vec<RecordNames>,
+    /// Whether one of the records has errors.
+    pub(crate) has_broken: bool,
 }
 
-/// Calls the enum's macro, which calls the derive back with one more definition.
+/// The enums and records of definitions, and those of these records, each once.
+fn types_of(definitions: &[ItemDefinition]) -> (Vec<EnumDefinition>, Vec<RecordNames>) {
+    let (mut enums, mut records) = (Vec::new(), Vec::new());
+    for definition in definitions {
+        match definition {
+            ItemDefinition::Enum(known) => enums.push(known.clone()),
+            ItemDefinition::Record(known) => {
+                records.push(known.names.clone());
+                records.extend(known.records.iter().cloned());
+                enums.extend(known.enums.iter().cloned());
+            }
+            _ => {}
+        }
+    }
+    let (mut seen, mut seen_records) = (BTreeSet::new(), BTreeSet::new());
+    enums.retain(|known| seen.insert(known.ident.to_string()));
+    records.retain(|known| seen_records.insert(known.ident.to_string()));
+    (enums, records)
+}
+
+fn field_names(fields: &[StructField<'_>], records: &[RecordNames]) -> Vec<FieldName> {
+    let record = |field: &StructField<'_>| {
+        let name = last_name(field.ty.named()?)?;
+        records.iter().find(|known| known.ident == *name).map(|known| known.ident.clone())
+    };
+    let name = |field: &StructField<'_>| {
+        Some(FieldName { ident: field.field.ident.clone()?, name: field.name(), record: record(field) })
+    };
+    fields.iter().filter_map(name).collect()
+}
+
+/// Reports a type that fields cannot have.
+fn not_a_field(
+    path: &syn::Path,
+    own: &Ident,
+    definitions: &[ItemDefinition],
+    role: Role<'_>,
+    problems: &mut Problems,
+) {
+    let Some(name) = last_name(path) else { return };
+    if path.get_ident() == Some(own) {
+        return problems.push_on(
+            path,
+            "a record cannot have itself inside\n\nhelp: name what is inside by its own struct",
+        );
+    }
+    for definition in definitions {
+        match definition {
+            ItemDefinition::Event(event) if event.ident == *name => {
+                let help =
+                    "a source is not the type of a field\n\nhelp: write `#[event(record)]` on that struct";
+                problems.push_on(path, help);
+            }
+            ItemDefinition::Record(record)
+                if record.names.ident == *name && matches!(role, Role::Table(_)) =>
+            {
+                let help = "a column of a table is no record\n\nhelp: give each value a column";
+                problems.push_on(path, help);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn unknown_type<'a>(fields: &'a [StructField<'_>], definitions: &[ItemDefinition]) -> Option<&'a syn::Path> {
+    let is_known = |path: &syn::Path| {
+        definitions.iter().any(|known| known.field_type().is_some() && known.field_type() == last_name(path))
+    };
+    fields.iter().filter_map(|field| field.ty.named()).find(|path| !is_known(path))
+}
+
+/// Calls the type's macro, which calls the derive back with one more definition.
 fn ask_for(
     path: &syn::Path,
     definitions: &[ItemDefinition],

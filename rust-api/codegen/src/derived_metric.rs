@@ -171,6 +171,7 @@ fn text(
         text: String::new(),
         fields: Vec::new(),
         enums: Vec::new(),
+        records: Vec::new(),
     };
     let mut writer = Writer::new(&nothing, &[], &[], problems);
     let mut scope = Scope::default();

@@ -17,6 +17,9 @@ pub(crate) fn of_enum(
     place: &str,
     problems: &mut Problems,
 ) -> TokenStream {
+    if let Some(span) = attributes.record {
+        problems.push(span, "an enum is no record\n\nhelp: it is the type of fields as it is");
+    }
     if let Some(name) = &attributes.name {
         problems.push(name.span(), "an enum has no name in the language: it is not a source");
     }
@@ -51,6 +54,7 @@ pub(crate) fn of_enum(
         #[automatically_derived]
         impl #krate::event::Field for #ident {
             type Row = #krate::row::Choice<#ident>;
+            type Optional = #krate::row::Opt<Self::Row>;
             fn cell(&self) -> #krate::event::Cell<'_> {
                 #krate::event::Cell::Enum(#body)
             }

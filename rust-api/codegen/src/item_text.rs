@@ -4,8 +4,8 @@ use proc_macro2::Ident;
 use syn::DeriveInput;
 
 use crate::attributes::{SpelledAttribute, TypeAttributes, doc_lines};
-use crate::definition::EnumDefinition;
-use crate::language_text::LanguageText;
+use crate::definition::ItemDefinition;
+use crate::language_text::{LanguageText, string_literal};
 use crate::problem::Problems;
 use crate::rust_type::{FieldType, last_name};
 use crate::struct_field::{Role, StructField};
@@ -16,7 +16,7 @@ pub(crate) fn item_text(
     (name, role): (&str, Role<'_>),
     attributes: &TypeAttributes,
     fields: &[StructField<'_>],
-    enums: &[EnumDefinition],
+    known: &[ItemDefinition],
     problems: &mut Problems,
     text: &mut LanguageText,
 ) {
@@ -30,27 +30,49 @@ pub(crate) fn item_text(
         text.push("\n", null.span);
     }
     for field in fields {
-        field_text(field, enums, problems, text);
+        let ident = ident_span(field);
+        doc_lines(&field.field.attrs).iter().for_each(|line| text.push(&format!("  ///{line}\n"), ident));
+        text.push("  ", ident);
+        field_text(field, known, problems, text);
+        text.push("\n", ident);
     }
     text.push("}\n", input.ident.span());
 }
 
-fn field_text(
-    field: &StructField<'_>,
-    enums: &[EnumDefinition],
+/// Writes the type of a record.
+pub(crate) fn record_text(
+    ident: &Ident,
+    fields: &[StructField<'_>],
+    known: &[ItemDefinition],
     problems: &mut Problems,
     text: &mut LanguageText,
 ) {
-    let ident = field.field.ident.as_ref().map_or_else(proc_macro2::Span::call_site, Ident::span);
+    text.push("{ ", ident.span());
+    for (place, field) in fields.iter().enumerate() {
+        text.push(if place == 0 { "" } else { ", " }, ident.span());
+        field_text(field, known, problems, text);
+    }
+    text.push(" }", ident.span());
+}
+
+fn ident_span(field: &StructField<'_>) -> proc_macro2::Span {
+    field.field.ident.as_ref().map_or_else(proc_macro2::Span::call_site, Ident::span)
+}
+
+fn field_text(
+    field: &StructField<'_>,
+    known: &[ItemDefinition],
+    problems: &mut Problems,
+    text: &mut LanguageText,
+) {
+    let ident = ident_span(field);
     let name_span = field.attributes.rename.as_ref().map_or(ident, syn::LitStr::span);
-    doc_lines(&field.field.attrs).iter().for_each(|line| text.push(&format!("  ///{line}\n"), ident));
-    text.push("  ", ident);
     text.push(&field.name(), name_span);
     text.push(": ", ident);
     // With a default the value is always there, also where the Rust field is an `Option`.
     match (&field.ty, &field.attributes.default) {
-        (FieldType::Optional(inner), Some(_)) => type_text(inner, field, enums, problems, text),
-        (ty, _) => type_text(ty, field, enums, problems, text),
+        (FieldType::Optional(inner), Some(_)) => type_text(inner, field, known, problems, text),
+        (ty, _) => type_text(ty, field, known, problems, text),
     }
     if let Some(span) = field.attributes.key {
         text.push(" key", span);
@@ -72,7 +94,6 @@ fn field_text(
         text.push(" = ", *span);
         text.push(default, *span);
     }
-    text.push("\n", ident);
     if let (Some((.., span)), false) = (&field.attributes.decimal, field.ty.is_decimal()) {
         problems.push(*span, "`decimal(p, s)` on a field that is not a `Decimal`");
     }
@@ -93,7 +114,7 @@ fn spelled_text(attribute: &SpelledAttribute, text: &mut LanguageText) {
 fn type_text(
     ty: &FieldType,
     field: &StructField<'_>,
-    enums: &[EnumDefinition],
+    known: &[ItemDefinition],
     problems: &mut Problems,
     text: &mut LanguageText,
 ) {
@@ -111,19 +132,25 @@ fn type_text(
                 ),
             ),
         },
-        FieldType::Enum(path) => {
-            let known = enums.iter().find(|known| last_name(path) == Some(&known.ident));
-            let names = known.map(|known| known.variants.iter().map(|(_, name)| name)).into_iter().flatten();
-            let names: Vec<String> = names.map(|name| crate::language_text::string_literal(name)).collect();
-            text.push(&format!("enum({})", names.join(", ")), syn::spanned::Spanned::span(path));
+        FieldType::Named(path) => {
+            let known = known.iter().find(|known| known.field_type() == last_name(path));
+            let written = match known {
+                Some(ItemDefinition::Record(record)) => record.text.clone(),
+                Some(ItemDefinition::Enum(known)) => {
+                    let names = known.variants.iter().map(|(_, name)| string_literal(name));
+                    format!("enum({})", names.collect::<Vec<_>>().join(", "))
+                }
+                _ => String::new(),
+            };
+            text.push(&written, syn::spanned::Spanned::span(path));
         }
         FieldType::List(element) => {
             text.push("list<", span);
-            type_text(element, field, enums, problems, text);
+            type_text(element, field, known, problems, text);
             text.push(">", span);
         }
         FieldType::Optional(inner) => {
-            type_text(inner, field, enums, problems, text);
+            type_text(inner, field, known, problems, text);
             text.push("?", span);
         }
     }

@@ -16,6 +16,7 @@ mod definition;
 mod derive;
 mod derived_metric;
 mod event;
+mod field_names;
 mod item_text;
 mod language_text;
 mod metric;
@@ -24,6 +25,7 @@ mod metrics_file;
 mod names;
 mod parameters;
 mod problem;
+mod record;
 mod rust_syntax;
 mod rust_type;
 mod scope;
@@ -69,13 +71,18 @@ pub mod testing {
         (text, files): (&str, &dyn Files),
         function: &str,
     ) -> Result<String, String> {
-        let fields = source.fields.iter().map(|field| (rust_name(&field.name), field.name.clone()));
+        let fields = source.fields.iter().map(|field| crate::field_names::FieldName {
+            ident: rust_name(&field.name),
+            name: field.name.clone(),
+            record: None,
+        });
         let definition = EventDefinition {
             ident: rust_name("Event"),
             name: source.name.clone(),
             text: format!("{text}\n"),
             fields: fields.collect(),
             enums: Vec::new(),
+            records: Vec::new(),
         };
         let function = syn::parse_str(function).map_err(|error| format!("{error}: {function}"))?;
         // The text has the import items themselves.

@@ -225,10 +225,10 @@ fn expand_over_events(definitions: &[ItemDefinition], staged: &Staged, place: &s
         }
         (_, Err(error)) => error.to_compile_error(),
         (_, Ok((_, event))) => {
-            problems.push_on(
-                event,
-                "an enum is not an event\n\nhelp: a metric reads a struct that derives `Event`",
-            );
+            let is_record = matches!(definitions.last(), Some(ItemDefinition::Record(_)));
+            let what = if is_record { "a record" } else { "an enum" };
+            let help = "a metric reads a struct that derives `Event`";
+            problems.push_on(event, &format!("{what} is not an event\n\nhelp: {help}"));
             quote!(#problems)
         }
     }

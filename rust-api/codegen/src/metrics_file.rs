@@ -261,6 +261,7 @@ fn record(ident: &Ident, of: &Field, items: &mut Vec<TokenStream>, krate: &Token
         #[automatically_derived]
         impl #krate::event::Field for #ident {
             type Row = ();
+            type Optional = ();
             fn cell(&self) -> #krate::event::Cell<'_> {
                 #krate::event::Cell::Record(::std::vec![#(#krate::event::Field::cell(&self.#names)),*])
             }
@@ -282,6 +283,7 @@ fn enumeration(ident: &Ident, field: &str, names: &[String], krate: &TokenStream
         #[automatically_derived]
         impl #krate::event::Field for #ident {
             type Row = #krate::row::Choice<#ident>;
+            type Optional = #krate::row::Opt<Self::Row>;
             fn cell(&self) -> #krate::event::Cell<'_> {
                 #krate::event::Cell::Enum(match self { #(#ident::#variants => #places),* })
             }

@@ -12,8 +12,8 @@ pub(crate) enum FieldType {
     Scalar(&'static str, Span),
     /// A decimal; precision and scale are in an attribute.
     Decimal(Span),
-    /// An enum that derives `Event`, by the path that is written.
-    Enum(Path),
+    /// An enum or a record that derives `Event`, by the path that is written.
+    Named(Path),
     List(Box<FieldType>),
     Optional(Box<FieldType>),
 }
@@ -49,8 +49,8 @@ const UNSUPPORTED: [(&str, &str); 10] = [
     ("i128", "an `int` has 64 bits: use `i64`"),
     ("str", "an event owns its text: use `String`"),
     ("char", "a text is a `String`"),
-    ("HashMap", "an event is flat: give each value a field"),
-    ("BTreeMap", "an event is flat: give each value a field"),
+    ("HashMap", "give each value a field, or use a struct with `#[derive(Event)]` and `#[event(record)]`"),
+    ("BTreeMap", "give each value a field, or use a struct with `#[derive(Event)]` and `#[event(record)]`"),
     ("SystemTime", "use `jiff::Timestamp` or `chrono::DateTime<Utc>`"),
 ];
 
@@ -66,7 +66,7 @@ impl FieldType {
             Type::Array(_) | Type::Slice(_) => return unknown("use `Vec`"),
             Type::Reference(_) => return unknown("an event owns its values: use `String` or `Vec`"),
             Type::Tuple(_) => return unknown("give each value a field of its own"),
-            _ => return unknown("use a scalar, an enum that derives `Event`, `Option` or `Vec`"),
+            _ => return unknown("use a scalar, an enum or record that derives `Event`, `Option` or `Vec`"),
         };
         let Some(segment) = path.segments.last() else { return unknown("name a type") };
         let name = segment.ident.to_string();
@@ -79,17 +79,21 @@ impl FieldType {
             "Decimal" => FieldType::Decimal(ty.span()),
             _ => match SCALARS.iter().find(|(rust, _)| *rust == name) {
                 Some((_, scalar)) => FieldType::Scalar(scalar, ty.span()),
-                None if matches!(segment.arguments, PathArguments::None) => FieldType::Enum(path.clone()),
-                None => return unknown("use a scalar, an enum that derives `Event`, `Option` or `Vec`"),
+                None if matches!(segment.arguments, PathArguments::None) => FieldType::Named(path.clone()),
+                None => {
+                    return unknown(
+                        "use a scalar, an enum or record that derives `Event`, `Option` or `Vec`",
+                    );
+                }
             },
         })
     }
 
-    /// The enum at the bottom, if there is one.
-    pub(crate) fn enumeration(&self) -> Option<&Path> {
+    /// The enum or record at the bottom, if there is one.
+    pub(crate) fn named(&self) -> Option<&Path> {
         match self {
-            FieldType::Enum(path) => Some(path),
-            FieldType::List(inner) | FieldType::Optional(inner) => inner.enumeration(),
+            FieldType::Named(path) => Some(path),
+            FieldType::List(inner) | FieldType::Optional(inner) => inner.named(),
             _ => None,
         }
     }

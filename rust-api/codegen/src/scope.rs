@@ -5,6 +5,7 @@ use syn::ext::IdentExt as _;
 use syn::{Expr, Member, Pat};
 
 use crate::definition::EventDefinition;
+use crate::field_names::FieldName;
 use crate::problem::Problems;
 
 /// What a name of Rust stands for in the language.
@@ -16,6 +17,8 @@ pub(crate) enum Binding {
     Group(Box<Binding>),
     /// A field, an element or a `let`.
     Name(String),
+    /// A field or an element that is a record, or a list of records: its name, and that of its type in Rust.
+    Record { text: String, record: Ident },
     /// A metric that a derived metric reads, by its name.
     Metric(String),
     /// A row of a table: its name in the language, and those of its columns in Rust and in the language.
@@ -23,6 +26,15 @@ pub(crate) enum Binding {
     Found { name: String, fields: Vec<(Ident, String)> },
     /// Several, by index.
     Tuple(Vec<Binding>),
+}
+
+impl Binding {
+    fn of_field(text: String, field: &FieldName) -> Self {
+        match &field.record {
+            Some(record) => Binding::Record { text, record: record.clone() },
+            None => Binding::Name(text),
+        }
+    }
 }
 
 /// The names that a closure sees.
@@ -74,7 +86,15 @@ impl Scope {
             Expr::Reference(inner) => self.binding_of(&inner.expr, definition),
             Expr::Field(field) => match (self.binding_of(&field.base, definition)?, &field.member) {
                 (Binding::Row, Member::Named(name)) => {
-                    definition.field(name).map(|name| Binding::Name(name.to_owned()))
+                    let field = definition.field(name)?;
+                    Some(Binding::of_field(field.name.clone(), field))
+                }
+                (Binding::Record { text, record }, Member::Named(name)) => {
+                    let known = definition.field_of(&record, name);
+                    Some(known.map_or_else(
+                        || Binding::Name(format!("{text}.{}", name.unraw())),
+                        |field| Binding::of_field(format!("{text}.{}", field.name), field),
+                    ))
                 }
                 (Binding::Name(record), Member::Named(name)) => {
                     Some(Binding::Name(format!("{record}.{}", name.unraw())))
@@ -95,7 +115,7 @@ impl Scope {
     /// The name in the language of an expression that is a plain name or field.
     pub(crate) fn text_of(&self, expr: &Expr, definition: &EventDefinition) -> Option<String> {
         match self.binding_of(expr, definition)? {
-            Binding::Name(name) => Some(name),
+            Binding::Name(name) | Binding::Record { text: name, .. } => Some(name),
             _ => None,
         }
     }

@@ -34,6 +34,8 @@ pub trait Table {
 pub trait Field {
     /// The field in a closure of a metric.
     type Row;
+    /// The field there if it may be none.
+    type Optional;
     /// The value.
     fn cell(&self) -> Cell<'_>;
 }
@@ -42,6 +44,7 @@ macro_rules! field {
     ($($ty:ty => $row:ty, |$value:ident| $cell:expr;)*) => {
         $(impl Field for $ty {
             type Row = $row;
+            type Optional = row::Opt<$row>;
             fn cell(&self) -> Cell<'_> {
                 let $value = self;
                 $cell
@@ -71,7 +74,8 @@ field! {
 }
 
 impl<T: Field> Field for Option<T> {
-    type Row = row::Opt<T::Row>;
+    type Row = T::Optional;
+    type Optional = T::Optional;
 
     fn cell(&self) -> Cell<'_> {
         self.as_ref().map_or(Cell::None, Field::cell)
@@ -80,6 +84,7 @@ impl<T: Field> Field for Option<T> {
 
 impl<T: Field> Field for Vec<T> {
     type Row = row::List<T::Row>;
+    type Optional = row::Opt<Self::Row>;
 
     fn cell(&self) -> Cell<'_> {
         Cell::List(self.iter().map(Field::cell).collect())
@@ -89,6 +94,7 @@ impl<T: Field> Field for Vec<T> {
 #[cfg(feature = "rust_decimal")]
 impl Field for rust_decimal::Decimal {
     type Row = row::Num;
+    type Optional = row::Opt<row::Num>;
 
     fn cell(&self) -> Cell<'_> {
         Cell::Decimal(self.mantissa(), self.scale() as u8)
@@ -106,6 +112,7 @@ mod of_chrono {
 
     impl<Tz: TimeZone> Field for DateTime<Tz> {
         type Row = row::Instant;
+        type Optional = row::Opt<row::Instant>;
 
         fn cell(&self) -> Cell<'_> {
             Cell::Timestamp(self.timestamp_micros())
@@ -114,6 +121,7 @@ mod of_chrono {
 
     impl Field for NaiveDateTime {
         type Row = row::Instant;
+        type Optional = row::Opt<row::Instant>;
 
         fn cell(&self) -> Cell<'_> {
             Cell::LocalTime(self.and_utc().timestamp_micros())
@@ -122,6 +130,7 @@ mod of_chrono {
 
     impl Field for NaiveDate {
         type Row = row::Day;
+        type Optional = row::Opt<row::Day>;
 
         fn cell(&self) -> Cell<'_> {
             Cell::Date(self.num_days_from_ce() - EPOCH_DAYS)
@@ -130,6 +139,7 @@ mod of_chrono {
 
     impl Field for TimeDelta {
         type Row = row::Length;
+        type Optional = row::Opt<row::Length>;
 
         fn cell(&self) -> Cell<'_> {
             match self.num_microseconds() {

@@ -84,6 +84,13 @@ pub(crate) enum OutputFormat {
     Parquet,
 }
 
+impl OutputFormat {
+    /// Whether a program finds the columns of such rows by their names alone.
+    pub(crate) fn has_columns_alone(self) -> bool {
+        matches!(self, OutputFormat::Csv | OutputFormat::Arrow | OutputFormat::Parquet)
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

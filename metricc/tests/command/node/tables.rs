@@ -72,12 +72,12 @@ fn a_view_is_also_written_as_tables_of_rows() {
     let (money, mean) = (table(&home, "money"), table(&home, "mean_amount"));
     node.until(|_| find_rows(&mean).is_some_and(|rows| rows.contains("4.75")));
     let expected = "\
-+----------------------+----------------------+------+-------+
-| window_start         | window_end           | kind | value |
-+----------------------+----------------------+------+-------+
-| 2026-04-25T00:00:00Z | 2026-04-25T01:00:00Z | low  | 21.25 |
-| 2026-04-25T01:00:00Z | 2026-04-25T02:00:00Z | high | 26.25 |
-+----------------------+----------------------+------+-------+";
++----------------------+----------------------+------+-------+----------+
+| window_start         | window_end           | kind | value | overflow |
++----------------------+----------------------+------+-------+----------+
+| 2026-04-25T00:00:00Z | 2026-04-25T01:00:00Z | low  | 21.25 |          |
+| 2026-04-25T01:00:00Z | 2026-04-25T02:00:00Z | high | 26.25 |          |
++----------------------+----------------------+------+-------+----------+";
     assert_eq!(rows(&money), expected);
     assert!(rows(&mean).contains("| 4.75"), "{}", rows(&mean));
     let commit = last_commit(&money);
@@ -202,4 +202,44 @@ fn tables_of_new_metrics_are_there_at_once_and_those_of_removed_ones_are_gone() 
     std::fs::write(home.path().join("events.metric"), other).expect("the package");
     let node = home.ready();
     node.until(|_| !table(&home, "most").exists() && !table(&home, "money").exists());
+}
+
+#[test]
+fn a_table_says_which_values_could_not_be_computed() {
+    let package = r#"
+source events { at: timestamp time  n: int  m: int }
+metric products = { s: sum(n * m), n: count() } { from events every 1h }
+metric clash = count() { from events by n as value every 1h }
+metric counted = count() { from events every 1h }
+"#;
+    let home = Home::new(package, "[batch]\nevery = \"50ms\"\n");
+    let node = home.ready();
+    let large = i64::MAX;
+    let body = format!(
+        "{{\"at\":\"2026-04-25T00:00:00Z\",\"n\":2,\"m\":3}}\n{}",
+        format!("{{\"at\":\"2026-04-25T01:00:00Z\",\"n\":{large},\"m\":{large}}}\n").repeat(2)
+    );
+    node.post("r0", &body).expect("an answer");
+    until_view(&node, 3);
+    let products = table(&home, "products");
+    node.until(|_| table(&home, "counted").exists() && products.exists());
+    let expected = "\
++----------------------+----------------------+---+---+----------+
+| window_start         | window_end           | s | n | overflow |
++----------------------+----------------------+---+---+----------+
+| 2026-04-25T00:00:00Z | 2026-04-25T01:00:00Z | 6 | 1 |          |
+| 2026-04-25T01:00:00Z | 2026-04-25T02:00:00Z |   | 2 | {s: 2}   |
++----------------------+----------------------+---+---+----------+";
+    assert_eq!(rows(&products), expected);
+    let commit = last_commit(&products);
+    let said = commit["commitInfo"]["userMetadata"].as_str().expect("text");
+    let said: Value = serde_json::from_str(said).expect("JSON");
+    assert_eq!(said["overflow"], json!("{\"s\":{\"rows\":1,\"events\":2}}"));
+    assert!(!rows(&table(&home, "counted")).contains("overflow"));
+    // Its columns would have one name.
+    assert!(!table(&home, "clash").exists());
+    let refused = node.get("/v1/metrics/clash?format=csv");
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.contains("`clash` would have two columns `value`"), "{}", refused.body);
+    assert_eq!(node.get("/v1/metrics/clash").status, 200);
 }

@@ -111,20 +111,31 @@ fn files_are_taken_by_what_they_hold_and_what_is_wrong_with_them_is_said() {
 #[test]
 fn fields_that_no_record_has_are_in_the_answer_and_in_the_status() {
     let home = Home::new(
-        "source events { at: timestamp time  user_id: string? }\nmetric users = distinct(user_id ?? \"?\") { from events }\n",
+        "source events {\n  at: timestamp time\n  user_id: string?\n  country: string? from \"geo\".\"Country\"\n}\n\
+         metric users = distinct(user_id ?? country ?? \"?\") { from events }\n",
         "",
     );
     let node = home.ready();
     let path = home.path().join("a.ndjson");
-    std::fs::write(&path, "{\"at\":\"2026-04-25T10:00:00Z\",\"userId\":\"a\"}\n".repeat(3)).expect("a file");
+    std::fs::write(
+        &path,
+        "{\"at\":\"2026-04-25T10:00:00Z\",\"userId\":\"a\",\"geo\":{\"country\":\"DE\"}}\n".repeat(3),
+    )
+    .expect("a file");
     let (code, _, said) = node.run(&["ingest", "--source", "events", path.to_str().expect("a path")]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(
-        said.contains("no record has field `user_id`") && said.contains("did you mean `userId`?"),
-        "{said}"
-    );
+    for (field, help) in [
+        ("user_id", "did you mean `userId`? `user_id: … from userId` reads it"),
+        ("country", "did you mean `geo.country`? `country: … from geo.country` reads it"),
+    ] {
+        assert!(said.contains(&format!("no record has field `{field}`\n  help: {help}")), "{said}");
+    }
     let absent = &node.source()["since_start"]["absent"];
-    assert_eq!(*absent, json!([{ "field": "user_id", "lookalike": "userId" }]));
+    let wanted = json!([
+        { "field": "user_id", "lookalike": "userId" },
+        { "field": "country", "lookalike": "geo.country" },
+    ]);
+    assert_eq!(*absent, wanted);
 }
 
 #[test]
@@ -253,4 +264,28 @@ fn a_last_line_without_an_end_is_waited_for() {
     put(&home, "b.csv", "at,n\n2026-04-25T10:00:00Z,1");
     until_done(&home, &node, 2);
     assert_eq!(seen(&node), json!(4));
+}
+
+#[test]
+fn values_that_are_none_are_counted_in_the_answer_and_in_the_status() {
+    let home = Home::new(
+        "source events { at: timestamp time  v: float?  w: int? invalid as none }\nmetric total = { v: sum(v), w: sum(w) } { from events }\n",
+        "",
+    );
+    let node = home.ready();
+    let line = |v: &str, w: &str| format!("{{\"at\":\"2026-04-25T10:00:00Z\",\"v\":{v},\"w\":{w}}}\n");
+    let first = node.post("a", &[line("NaN", "1"), line("1.5", "\"x\""), line("null", "null")].concat());
+    let counted = |v: u64, w: u64| {
+        json!([
+            { "field": "v", "reason": "not_finite", "count": v },
+            { "field": "w", "reason": "invalid", "count": w },
+        ])
+    };
+    assert_eq!(first.expect("an answer").json()["none_values"], counted(1, 1));
+    let path = home.path().join("b.ndjson");
+    std::fs::write(&path, [line("Infinity", "2"), line("NaN", "[]")].concat()).expect("a file");
+    let (code, _, said) = node.run(&["ingest", "--source", "events", path.to_str().expect("a path")]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("2 NaN or infinite values of `v`, 1 invalid value of `w` are none"), "{said}");
+    assert_eq!(node.source()["since_start"]["none_values"], counted(3, 2));
 }

@@ -191,7 +191,11 @@ impl Writer<'_> {
         self.bindings.push(&format!("  each {element} in "), call.method.span());
         self.bindings.append(&list);
         self.bindings.push("\n", call.method.span());
-        self.row = Binding::Tuple(vec![row, Binding::Name(element)]);
+        let element = match scope.binding_of(&body, self.definition) {
+            Some(Binding::Record { record, .. }) => Binding::Record { text: element, record },
+            _ => Binding::Name(element),
+        };
+        self.row = Binding::Tuple(vec![row, element]);
     }
 
     fn key_by(&mut self, call: &ExprMethodCall) {

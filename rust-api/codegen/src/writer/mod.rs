@@ -67,7 +67,7 @@ impl<'a> Writer<'a> {
         problems: &'a mut Problems,
     ) -> Self {
         Writer {
-            taken: definition.fields.iter().map(|(_, name)| name.clone()).collect(),
+            taken: definition.fields.iter().map(|field| field.name.clone()).collect(),
             definition,
             imports,
             tables,

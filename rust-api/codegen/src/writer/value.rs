@@ -134,7 +134,9 @@ impl Writer<'_> {
     fn path(&mut self, path: &syn::ExprPath, scope: &Scope, out: &mut LanguageText) {
         if let Some(name) = path.path.get_ident() {
             return match scope.get(name) {
-                Some(Binding::Name(text) | Binding::Metric(text)) => out.push(text, name.span()),
+                Some(Binding::Name(text) | Binding::Metric(text) | Binding::Record { text, .. }) => {
+                    out.push(text, name.span());
+                }
                 Some(Binding::Row) => {
                     self.problems
                         .push(name.span(), "an event is not a value\n\nhelp: name one of its fields");
@@ -190,12 +192,17 @@ impl Writer<'_> {
             // The checker reports a name that is not a field: it knows similar names.
             (Some(Binding::Row), Member::Named(name)) => {
                 let text = name.unraw().to_string();
-                let known = self.definition.field(name).unwrap_or(&text);
+                let known = self.definition.field(name).map_or(text.as_str(), |field| &field.name);
                 out.push(known, name.span());
             }
             // Only the checker knows which values are records.
             (Some(Binding::Name(record)), Member::Named(name)) => {
                 out.push(&format!("{record}.{}", name.unraw()), name.span());
+            }
+            (Some(Binding::Record { text, record }), Member::Named(name)) => {
+                let own = name.unraw().to_string();
+                let known = self.definition.field_of(&record, name).map_or(own.as_str(), |field| &field.name);
+                out.push(&format!("{text}.{known}"), name.span());
             }
             (Some(Binding::Metric(metric)), Member::Named(name)) => {
                 out.push(&format!("{metric}.{}", name.unraw()), name.span());
@@ -207,7 +214,7 @@ impl Writer<'_> {
                 out.push(&format!("{row}.{text}"), name.span());
             }
             (Some(Binding::Tuple(parts)), Member::Unnamed(index)) => match parts.get(index.index as usize) {
-                Some(Binding::Name(name)) => out.push(name, index.span),
+                Some(Binding::Name(name) | Binding::Record { text: name, .. }) => out.push(name, index.span),
                 Some(_) => {
                     self.problems.push(index.span, "an event is not a value\n\nhelp: name one of its fields");
                 }
@@ -222,7 +229,7 @@ impl Writer<'_> {
             }
             _ => self.problems.push_on(
                 &field.member,
-                "a value has no fields\n\nhelp: only the event and rows of tables have fields",
+                "a value has no fields\n\nhelp: only the event, records and rows of tables have fields",
             ),
         }
     }
