@@ -81,7 +81,9 @@ impl FieldType {
                 Some((_, scalar)) => FieldType::Scalar(scalar, ty.span()),
                 None if matches!(segment.arguments, PathArguments::None) => FieldType::Named(path.clone()),
                 None => {
-                    return unknown("use a scalar, an enum or record that derives `Event`, `Option` or `Vec`");
+                    return unknown(
+                        "use a scalar, an enum or record that derives `Event`, `Option` or `Vec`",
+                    );
                 }
             },
         })
