@@ -211,8 +211,8 @@ fn none_value_json((field, reason, count): (&str, NoneReason, u64)) -> Value {
     json!({ "field": field, "reason": reason, "count": count })
 }
 
-/// Rejected records by field and reason, with an example; its offset is that of a record in the request, or in
-/// its partition.
+/// Rejected records by field and reason, with an example; its offset is that of a record in the request, or
+/// in its partition.
 pub(super) fn reasons_json(rejections: &Rejections, offset: &str) -> Vec<Value> {
     let reason = |group: &RejectionGroup| {
         let first = &group.first;
