@@ -77,7 +77,8 @@ const OF_ONE: [ParameterOf; 4] =
     [ParameterOf::Any, ParameterOf::Windows, ParameterOf::One, ParameterOf::Rows];
 const OF_SEVERAL: [ParameterOf; 3] = [ParameterOf::Any, ParameterOf::Windows, ParameterOf::Several];
 
-/// The header of each of an answer's notes ([`Served::notes`](crate::Served::notes)) where the body has rows alone.
+/// The header of each of an answer's notes ([`Served::notes`](crate::Served::notes)) where the body has rows
+/// alone.
 pub const NOTE_HEADER: &str = "metricc-note";
 
 /// Query parameters, decoded.

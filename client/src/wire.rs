@@ -1,8 +1,10 @@
-//! What a client has to know of the HTTP API, as data: parameters, errors and their fields. The node's answers, the
-//! messages about wrong parameters, and the OpenAPI document of `metricc compile` are made of it.
+//! What a client has to know of the HTTP API, as data: parameters, errors and their fields. The node's
+//! answers, the messages about wrong parameters, and the OpenAPI document of `metricc compile` are made of
+//! it.
 
 use crate::Format;
 
+pub mod code;
 mod routes;
 
 pub use routes::{Endpoint, ROUTES, Route, Scope};
@@ -164,38 +166,6 @@ pub struct ErrorResponse {
     pub of: &'static [Operation],
 }
 
-/// Codes of errors that are not those of reads.
-pub mod code {
-    /// No token, or one that is not known.
-    pub const UNAUTHORIZED: &str = "unauthorized";
-    /// A token without the scope of the request.
-    pub const FORBIDDEN: &str = "forbidden";
-    /// A request of a web page of another site.
-    pub const OTHER_SITE: &str = "other_site";
-    /// A name of the host that is not configured.
-    pub const HOST: &str = "host";
-    /// A parameter, a header or a body that is not valid.
-    pub const REQUEST: &str = "request";
-    /// A path that the node does not have.
-    pub const UNKNOWN_PATH: &str = "unknown_path";
-    /// A method that a path does not have.
-    pub const METHOD: &str = "method";
-    /// More bytes or events than a request may have.
-    pub const TOO_LARGE: &str = "too_large";
-    /// A path and query that are too long.
-    pub const URI: &str = "uri";
-    /// An `Expect` header other than `100-continue`.
-    pub const EXPECTATION: &str = "expectation";
-    /// Too many headers, or too long ones.
-    pub const HEADERS: &str = "headers";
-    /// The node failed.
-    pub const FAILED: &str = "failed";
-    /// The disk of the node failed.
-    pub const DISK: &str = "disk";
-    /// The node writes nothing any more.
-    pub const STOPPED: &str = "stopped";
-}
-
 const READ: &[Operation] = &[Operation::Read];
 const INGEST: &[Operation] = &[Operation::Ingest];
 const NAMED: &[Operation] = &[Operation::Read, Operation::Ingest, Operation::Administer];
@@ -297,9 +267,9 @@ pub static RESPONSES: &[ErrorResponse] = &[
     ErrorResponse {
         status: 503,
         codes: &["starting", "behind", "busy", "closing", code::DISK, code::STOPPED],
-        doc: "the node is reading its log, is behind `min_frontier`, has too many answers at earlier frontiers to compute, shuts down, cannot read or write its disk (an I/O \
-              error, or a file system that is read-only), or has stopped writing until it is started again; send again \
-              after `Retry-After`",
+        doc: "the node is reading its log, is behind `min_frontier`, has too many answers at earlier frontiers to \
+              compute, shuts down, cannot read or write its disk (an I/O error, or a file system that is read-only), \
+              or has stopped writing until it is started again; send again after `Retry-After`",
         of: ALL,
     },
     ErrorResponse {

@@ -89,8 +89,8 @@ pub(crate) struct RowsEntry {
     pub(crate) rows: Option<Blob>,
     /// XXH3-64 of the accepted rows' bytes.
     pub(crate) checksum: u64,
-    /// The ends of the requests that it holds records of. Without them, it is of one request, which is all that
-    /// the frame has of the source.
+    /// The ends of the requests that it holds records of. Without them, it is of one request, which is all
+    /// that the frame has of the source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) requests: Vec<RequestEnd>,
 }
@@ -156,7 +156,8 @@ pub(crate) struct FlushedFile {
     pub(crate) checksum: u64,
 }
 
-/// A file with requests that the log remembers, one after the other: see [`kept_requests`](crate::kept_requests).
+/// A file with requests that the log remembers, one after the other: see
+/// [`kept_requests`](crate::kept_requests).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeptRequests {

@@ -1,16 +1,18 @@
 //! Requests that the log remembers, in files of their own.
 //!
-//! A checkpoint states all that the log remembers, and every file of the journal starts with one. Most of that are
-//! requests, of which only the last ones are new. So they are written to files once, in groups, by whoever flushes,
-//! while the log goes on; the journal then says which files hold the oldest requests, and its checkpoints the rest.
+//! A checkpoint states all that the log remembers, and every file of the journal starts with one. Most of
+//! that are requests, of which only the last ones are new. So they are written to files once, in groups, by
+//! whoever flushes, while the log goes on; the journal then says which files hold the oldest requests, and
+//! its checkpoints the rest.
 //!
 //! | file | content |
 //! |---|---|
 //! | `requests/CHECKSUM.json` | a JSON array of requests, as a checkpoint has them; XXH3-64 of its bytes is its name |
 //!
-//! Invariants: the files that the state names hold the oldest requests, in order, without a gap. A file is durable before
-//! the journal names it, and is removed only when the first checkpoint of the journal does not name it any more. Without
-//! a file that it names, or with a damaged one, the log is not opened: a repeated request would count again.
+//! Invariants: the files that the state names hold the oldest requests, in order, without a gap. A file is
+//! durable before the journal names it, and is removed only when the first checkpoint of the journal does not
+//! name it any more. Without a file that it names, or with a damaged one, the log is not opened: a repeated
+//! request would count again.
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -46,8 +48,8 @@ impl LogSnapshot {
         !self.ready.is_empty()
     }
 
-    /// Writes some of the remembered requests to files, and makes these durable. The log does not use them before
-    /// [`DurableLog::commit_requests`]. Only one may do that at a time.
+    /// Writes some of the remembered requests to files, and makes these durable. The log does not use them
+    /// before [`DurableLog::commit_requests`]. Only one may do that at a time.
     ///
     /// # Errors
     /// [`DurableError`] if a file could not be written.
@@ -103,7 +105,8 @@ impl DurableLog {
         }
     }
 
-    /// Removes files that no checkpoint names any more. `first` is the number of the first frame of the journal.
+    /// Removes files that no checkpoint names any more. `first` is the number of the first frame of the
+    /// journal.
     pub(crate) fn drop_requests(&mut self, first: u64) -> Result<(), DurableError> {
         let is_needed = |(since, _): &(u64, String)| *since > first;
         while let Some((_, path)) = self.obsolete.front().filter(|file| !is_needed(file)) {

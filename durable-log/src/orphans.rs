@@ -1,8 +1,8 @@
 //! Flushed files that the journal does not know.
 //!
-//! Either a crash came between writing a file and committing it, or the journal is an older copy than the file.
-//! A file with positions after the end of the log proves the latter, and the log is not opened. Any other is
-//! moved aside, not removed: the journal that knows it may be put back, and finds it there.
+//! Either a crash came between writing a file and committing it, or the journal is an older copy than the
+//! file. A file with positions after the end of the log proves the latter, and the log is not opened. Any
+//! other is moved aside, not removed: the journal that knows it may be put back, and finds it there.
 
 use std::collections::HashSet;
 use std::io;

@@ -119,9 +119,9 @@ impl LogSnapshot {
         Ok(Log::of_partitions(decoder, partitions))
     }
 
-    /// The frontiers between two requests that are next to a frontier: the last one not after it, and the first
-    /// one not before it. Both are the frontier itself if it is one, and also where it is in files that were
-    /// written before the ends of requests were noted.
+    /// The frontiers between two requests that are next to a frontier: the last one not after it, and the
+    /// first one not before it. Both are the frontier itself if it is one, and also where it is in files that
+    /// were written before the ends of requests were noted.
     ///
     /// # Errors
     /// [`DurableError`] if the ends of requests could not be read.

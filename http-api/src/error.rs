@@ -1,7 +1,7 @@
 //! Errors as HTTP responses.
 //!
-//! What fails inside of the node is told by its kind alone. The details, such as the paths of files, are for whoever
-//! runs the node, and go to its log.
+//! What fails inside of the node is told by its kind alone. The details, such as the paths of files, are for
+//! whoever runs the node, and go to its log.
 
 use std::error::Error;
 use std::io;
@@ -12,7 +12,8 @@ use axum::response::{IntoResponse, Response};
 use metricc_client::wire::code;
 use metricc_client::{ErrorBody, ErrorFields, ServingError, with_causes};
 
-/// Seconds after which a request may be sent again that failed with the disk: somebody has to do something first.
+/// Seconds after which a request may be sent again that failed with the disk: somebody has to do something
+/// first.
 const DISK_RETRY: u32 = 30;
 
 /// An error as an HTTP response: `{"error": {"code": …, "message": …}}`.

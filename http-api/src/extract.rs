@@ -1,5 +1,5 @@
-//! What a request says: the name in its path, and its query. Those of the library answer in their own form, read what
-//! is no UTF-8 as other characters, and take the last of two values.
+//! What a request says: the name in its path, and its query. Those of the library answer in their own form,
+//! read what is no UTF-8 as other characters, and take the last of two values.
 
 use std::borrow::Cow;
 

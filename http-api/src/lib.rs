@@ -155,7 +155,8 @@ fn not_in_format(error: ArrowError) -> ServingError {
     }
 }
 
-/// Hash, frontier and notes of an answer, and what could not be computed, as headers: CSV and Arrow have rows alone.
+/// Hash, frontier and notes of an answer, and what could not be computed, as headers: CSV and Arrow have rows
+/// alone.
 fn stated(table: &ServedTable) -> HeaderMap {
     let offsets: Vec<String> = table.frontier.iter().map(u64::to_string).collect();
     let stated = [("metricc-hash", table.hash.clone()), ("metricc-frontier", offsets.join(","))];

@@ -248,8 +248,9 @@ impl Batch {
         Ok(())
     }
 
-    /// Brings the tables to the state of the view that the node has found, or to that of an empty log. Where there
-    /// are events and no view, it is made at once, and the tables with it. Returns whether all hold what they are to.
+    /// Brings the tables to the state of the view that the node has found, or to that of an empty log. Where
+    /// there are events and no view, it is made at once, and the tables with it. Returns whether all hold
+    /// what they are to.
     pub(crate) fn start_tables(&self) -> bool {
         let latest = self.source.latest_view();
         if latest.stored.is_some() || !self.schedule.has_tables || self.source.end().n_positions() > 0 {
@@ -300,7 +301,8 @@ impl Batch {
         !stored.is_empty() && stored.len() < MAX_SEGMENTS && is_large && n_fresh < n_merged / 4
     }
 
-    /// Writes remembered requests to files, so that the journal need not repeat them. One source does it for all.
+    /// Writes remembered requests to files, so that the journal need not repeat them. One source does it for
+    /// all.
     pub(crate) fn keep_requests(
         &self,
         commit: &dyn Fn(WrittenRequests) -> Result<(), IngestError>,

@@ -1,8 +1,8 @@
 //! The lock of a node's folder: only one process may use it.
 //!
-//! Two things are locked: the file `lock`, which names its holder, and the folder itself, whose lock nobody can
-//! delete by removing a file that looks stale. A file system that cannot lock folders leaves the file, and the
-//! journal, which stops when another process has written to it.
+//! Two things are locked: the file `lock`, which names its holder, and the folder itself, whose lock nobody
+//! can delete by removing a file that looks stale. A file system that cannot lock folders leaves the file,
+//! and the journal, which stops when another process has written to it.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -10,7 +10,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::Mode;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::error::NodeError;
 
@@ -57,8 +58,9 @@ pub(crate) fn keep_files_private() {
     rustix::process::umask(Mode::from_raw_mode(OF_OTHERS));
 }
 
-/// Creates the folder if it is missing. One that others may look into is narrowed: no file in it is meant for them,
-/// and some may be copies that a backup has made readable. One in which everybody keeps files is not the node's.
+/// Creates the folder if it is missing. One that others may look into is narrowed: no file in it is meant for
+/// them, and some may be copies that a backup has made readable. One in which everybody keeps files is not
+/// the node's.
 fn create_private(folder: &Path) -> Result<(), NodeError> {
     let failed = NodeError::folder(folder);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(&failed)?;
@@ -89,8 +91,15 @@ pub(crate) fn lock(folder: &Path, address: &str) -> Result<FolderLock, NodeError
         .create(true)
         .truncate(false)
         .mode(0o600)
+        // Its contents are replaced, and a link could lead to any file.
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(folder.join("lock"))
-        .map_err(&failed)?;
+        .map_err(|error| match error.raw_os_error() {
+            Some(code) if code == Errno::LOOP.raw_os_error() => {
+                failed(std::io::Error::other("`lock` in it is a link"))
+            }
+            _ => failed(error),
+        })?;
     let taken = |holder: String| NodeError::Taken { path: folder.to_owned(), holder };
     let locked_folder = match File::open(folder).map(|opened| (opened.try_lock(), opened)) {
         Ok((Ok(()), opened)) => Some(opened),

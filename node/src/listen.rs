@@ -24,7 +24,8 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Reads an address and port to listen at. A name is resolved; of several addresses the first of IPv4 is taken.
+/// Reads an address and port to listen at. A name is resolved; of several addresses the first of IPv4 is
+/// taken.
 ///
 /// # Errors
 /// What to write instead.

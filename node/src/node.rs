@@ -67,9 +67,9 @@ pub struct SourceStatus {
 }
 
 impl Node {
-    /// Starts a node for metrics; `calendars` are those that a `grain` may name. Returns when log and views are open. The
-    /// node answers after it has read the tail, see [`Node::is_ready`]. Must be called in a tokio runtime, which then
-    /// does the I/O of the views.
+    /// Starts a node for metrics; `calendars` are those that a `grain` may name. Returns when log and views
+    /// are open. The node answers after it has read the tail, see [`Node::is_ready`]. Must be called in a
+    /// tokio runtime, which then does the I/O of the views.
     ///
     /// # Errors
     /// [`NodeError`]. No thread is left running.
@@ -264,14 +264,14 @@ impl Node {
         self.sources.first().and_then(|source| source.log.snapshot().stopped().map(str::to_owned))
     }
 
-    /// Recomputes all served states from the start of the log, and compares them. With `full`, also recomputes the views and
-    /// replaces them by the results.
+    /// Recomputes all served states from the start of the log, and compares them. With `full`, also
+    /// recomputes the views and replaces them by the results.
     ///
     /// # Errors
     /// [`AuditError`] if states could not be recomputed. Differences are not an error.
     pub async fn audit(self: &Arc<Self>, full: bool) -> Result<Vec<AuditLine>, AuditError> {
-        // One audit at a time, since each needs the memory of a whole view. An audit keeps running after its client has
-        // disconnected.
+        // One audit at a time, since each needs the memory of a whole view. An audit keeps running after its
+        // client has disconnected.
         let permit = self.audits.clone().lock_owned().await;
         let node = self.clone();
         let served = tokio::task::spawn_blocking(move || {
@@ -311,7 +311,8 @@ impl Node {
         self.counters.text(&now)
     }
 
-    /// Stops the node: writes waiting requests, then stops the layers. Every acknowledged event is in the log.
+    /// Stops the node: writes waiting requests, then stops the layers. Every acknowledged event is in the
+    /// log.
     pub fn stop(&self) {
         self.ingest.close();
         self.serving.close();
@@ -320,8 +321,8 @@ impl Node {
         }
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let mut threads = threads.into_iter();
-        // The writer first, however long it takes: then all that was taken is durable, and nothing writes to the log any
-        // more, which another node may open.
+        // The writer first, however long it takes: then all that was taken is durable, and nothing writes to
+        // the log any more, which another node may open.
         threads.next().into_iter().for_each(join);
         let until = Instant::now() + STOP;
         for layer in threads {

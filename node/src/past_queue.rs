@@ -1,5 +1,5 @@
-//! The turns of answers at earlier frontiers, which are computed from the log and may take long: few at a time, a bounded
-//! number that waits, and none for a client that is gone.
+//! The turns of answers at earlier frontiers, which are computed from the log and may take long: few at a
+//! time, a bounded number that waits, and none for a client that is gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -47,7 +47,8 @@ impl PastQueue {
     }
 }
 
-/// Set when it is dropped: with the request that waits for an answer, whether it has it or its client is gone.
+/// Set when it is dropped: with the request that waits for an answer, whether it has it or its client is
+/// gone.
 #[derive(Debug, Default)]
 pub(crate) struct Cancelled(Arc<AtomicBool>);
 

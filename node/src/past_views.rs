@@ -1,8 +1,8 @@
-//! Earlier versions of a view, from which an answer at an earlier frontier starts: without them it would start at the
-//! beginning of the log.
+//! Earlier versions of a view, from which an answer at an earlier frontier starts: without them it would
+//! start at the beginning of the log.
 //!
-//! Invariant: a version is used only if the log still has all that it was made from, and its states are those that were
-//! committed. What starts from it is then the same as what starts from the log, by the law.
+//! Invariant: a version is used only if the log still has all that it was made from, and its states are those
+//! that were committed. What starts from it is then the same as what starts from the log, by the law.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,8 +30,8 @@ impl PastViews {
         PastViews { store, runtime, max_bytes, loaded: Mutex::default() }
     }
 
-    /// The version that ends at a frontier or least before it; `None` if there is none that can be used. Blocks the
-    /// calling thread, which must not be one of an async runtime.
+    /// The version that ends at a frontier or least before it; `None` if there is none that can be used.
+    /// Blocks the calling thread, which must not be one of an async runtime.
     pub(crate) fn before(&self, source: &NodeSource, at: &Frontier) -> Option<Arc<LoadedView>> {
         let views = self.runtime.block_on(self.store.all());
         let views = views.inspect_err(|error| tracing::warn!(%error, "earlier views cannot be read")).ok()?;

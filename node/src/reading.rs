@@ -197,7 +197,8 @@ async fn blocking<T: Send + 'static>(
     done.map_err(failed)?
 }
 
-/// A source at a frontier: the last version of its view that ends before, and the states of the log from there on.
+/// A source at a frontier: the last version of its view that ends before, and the states of the log from
+/// there on.
 fn published_at(
     source: &NodeSource,
     at: &Frontier,

@@ -32,11 +32,12 @@ use metricc_dsl::SourceText;
 use metricc_durable_log::sim_disk::{Dice, FAULTS, Fault};
 use metricc_durable_log::{DedupWindow, SourceOptions};
 use metricc_ir::user_defined::Imports;
+use metricc_views::{ViewError, ViewStore};
 use tokio::runtime::Runtime;
 
 use self::life::run;
 use self::recorder::Operation;
-use self::store::{STORE_FAULTS, StoreFault};
+use self::store::{STORE_FAULTS, SimStore, StoreFault};
 use self::world::{Ending, Tally, World};
 
 /// One metric without keys, one in which the order of events counts, one with windows and more rows than
@@ -192,6 +193,14 @@ fn f1_f5_f6_f7_every_fault_at_every_operation_of_the_disk() {
         }
     }
     println!("disk: {all}, {:?}", started.elapsed());
+}
+
+#[test]
+fn f39_a_store_that_replaces_what_it_is_told_to_create_is_found() {
+    let probe = |store: SimStore| RUNTIME.block_on(ViewStore::new(Arc::new(store), SOURCE).probe());
+    let store = SimStore::default();
+    assert!(probe(store.clone()).is_ok() && probe(store).is_ok());
+    assert!(matches!(probe(SimStore::default().replacing()), Err(ViewError::Overwrites)));
 }
 
 #[test]

@@ -115,8 +115,8 @@ impl NodeSource {
         let _ = self.past.set(past);
     }
 
-    /// The view that an answer at a frontier starts from: the one that is served, if it ends before, or else an
-    /// earlier version. Blocks the calling thread.
+    /// The view that an answer at a frontier starts from: the one that is served, if it ends before, or else
+    /// an earlier version. Blocks the calling thread.
     pub(crate) fn view_before(&self, at: &Frontier) -> Option<Arc<LoadedView>> {
         let ends_before =
             |view: &Arc<LoadedView>| view.frontier.0.iter().zip(&at.0).all(|(offset, at)| offset <= at);

@@ -1,5 +1,5 @@
-//! Where tokens are read from. What a configuration has in the place of a reference may be the token itself, by mistake:
-//! so no message and no `Debug` shows it, but where it stands.
+//! Where tokens are read from. What a configuration has in the place of a reference may be the token itself,
+//! by mistake: so no message and no `Debug` shows it, but where it stands.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -125,5 +125,52 @@ impl TokenReference {
             ));
         }
         Ok(token)
+    }
+}
+
+/// An error with its place. Neither the line nor a text in it is shown: it may be a token.
+pub(crate) fn located(text: &str, error: &toml::de::Error) -> String {
+    let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
+    let message = error.message();
+    let message = match (message.find("string \""), message.rfind("\", expected")) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}a text{}", &message[..start], &message[end + 1..])
+        }
+        _ => message.to_owned(),
+    };
+    format!("line {line}, column {column}: {message}")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Config;
+
+    #[test]
+    fn no_error_and_no_debug_output_shows_a_token() {
+        let token = "S3cretS3cretS3cretS3cretS3cretS3cretS3cretS3";
+        for tokens in [
+            format!("[tokens]\nquery = \"{token}\""),
+            format!("[tokens]\nquery = [{token}]"),
+            format!("[tokens]\nquery = [\"{token}]"),
+            format!("[tokens]\nquery = [\"file:a\", \"{token}\" \"b\"]"),
+            format!("[tokens]\nquery = [{{ token = \"{token}\" }}]"),
+            format!("tokens = \"{token}\""),
+            format!("[token]\nquery = [\"{token}\"]"),
+            format!("[tokens]\nadmins = \"{token}\""),
+            format!("[batch]\nworkers = \"{token}\""),
+        ] {
+            let problem = Config::parse(&format!("package = \"a\"\n{tokens}\n")).unwrap_err();
+            assert!(!problem.contains("S3cret") && problem.contains("line "), "{tokens}: {problem}");
+        }
+        let text =
+            format!("package = \"a\"\n[tokens]\nquery = [\"{token}\", \"env:{token}\", \"file:{token}\"]");
+        let config = Config::parse(&text).unwrap();
+        assert!(!format!("{config:?}").contains("S3cret"), "{config:?}");
+        for reference in &config.tokens.query {
+            let problem = reference.read().unwrap_err();
+            assert!(!problem.contains("S3cret"), "{problem}");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The views that a node finds when it starts.
 //!
-//! A view is discarded and rebuilt if it is corrupt, or was built for other metrics: it is a cache of the log,
-//! and what is missing in it, the tail reads from the log. A view of positions that the log does not have
-//! proves that acknowledged events are lost; the node then starts only if it is told to accept the loss.
+//! A view is discarded and rebuilt if it is corrupt, or was built for other metrics: it is a cache of the
+//! log, and what is missing in it, the tail reads from the log. A view of positions that the log does not
+//! have proves that acknowledged events are lost; the node then starts only if it is told to accept the loss.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -67,6 +67,7 @@ pub(crate) fn open_source(
     runtime: &tokio::runtime::Handle,
 ) -> Result<Batch, NodeError> {
     let (log, mut is_loss_accepted) = (source.log.snapshot(), false);
+    block_on(runtime, store.probe())?;
     match block_on(runtime, find(&store, &source.plan, &log))? {
         Found::View(view) => source.set_latest_view(Arc::new(view)),
         Found::Nothing => {}

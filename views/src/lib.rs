@@ -8,6 +8,7 @@
 //! checksum is never used.
 
 mod delta_lake;
+mod probe;
 mod store;
 
 pub use delta_lake::{Table, TableContent, TableStamp};

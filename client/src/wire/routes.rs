@@ -1,4 +1,5 @@
-//! The routes of a node, as data: its router, the scopes of its tokens, and the OpenAPI document are made of this table.
+//! The routes of a node, as data: its router, the scopes of its tokens, and the OpenAPI document are made of
+//! this table.
 
 use super::Operation;
 

@@ -1,4 +1,5 @@
-//! How long acknowledgements take while the journal is sealed and many identities and requests are remembered.
+//! How long acknowledgements take while the journal is sealed and many identities and requests are
+//! remembered.
 //!
 //! ```sh
 //! METRICC_SEALING_KEYS=10000000 cargo test --release -p metricc-durable-log --test it -- \\

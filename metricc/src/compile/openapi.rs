@@ -1,6 +1,8 @@
-//! The OpenAPI 3.1 document of a node that serves a package: all its routes, those of each metric and each source.
+//! The OpenAPI 3.1 document of a node that serves a package: all its routes, those of each metric and each
+//! source.
 //!
-//! Routes, parameters, errors and formats are those of `metricc_client::wire`, of which the node is made as well.
+//! Routes, parameters, errors and formats are those of `metricc_client::wire`, of which the node is made as
+//! well.
 
 use metricc_client::Format;
 use metricc_client::wire::{

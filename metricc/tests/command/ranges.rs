@@ -92,7 +92,9 @@ fn at_the_ends(metric: &str, arguments: &[&str]) -> (i32, String, String) {
     let start = ["run", path.as_str(), "--source", log.as_str(), "--max-rejected", "50%"];
     let run = |engine: &[&str]| {
         let output = metricc(&[&start[..], engine, arguments].concat());
-        (code(&output), stdout(&output), stderr(&output))
+        // Arrow is no text.
+        let rows = String::from_utf8_lossy(&output.stdout).into_owned();
+        (code(&output), rows, stderr(&output))
     };
     let batch = run(&["--engine", "batch"]);
     for engine in [&["--engine", "stream"][..], &["--cut", "0.4"]] {

@@ -61,8 +61,8 @@ impl Access {
 }
 
 /// Whether a browser sends this on behalf of a page of another site. A page cannot keep its browser from
-/// sending these headers, and a node without tokens would otherwise do what any page tells it. A proxy may speak
-/// HTTPS for this host.
+/// sending these headers, and a node without tokens would otherwise do what any page tells it. A proxy may
+/// speak HTTPS for this host.
 fn is_of_another_site(headers: &HeaderMap, host: Option<&str>) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     if let Some(origin) = text("origin") {

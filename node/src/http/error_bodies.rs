@@ -1,8 +1,9 @@
 //! The end of a connection.
 //!
-//! What is no request of HTTP never becomes one, so the library answers it itself: with a status and no body. Here such
-//! an answer gets the body that every other error has. And a client that still sends the body of a request that was
-//! answered already is listened to for a while: a closed socket would be reset, and the answer lost with it.
+//! What is no request of HTTP never becomes one, so the library answers it itself: with a status and no body.
+//! Here such an answer gets the body that every other error has. And a client that still sends the body of a
+//! request that was answered already is listened to for a while: a closed socket would be reset, and the
+//! answer lost with it.
 
 use std::future::Future;
 use std::io;
@@ -46,7 +47,8 @@ impl<S> ErrorBodies<S> {
     }
 }
 
-/// The whole answer with a body, where these bytes are an answer of the library: our own errors are never empty.
+/// The whole answer with a body, where these bytes are an answer of the library: our own errors are never
+/// empty.
 fn with_body(head: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(head.get(..head.len().min(LONGEST_HEAD))?).ok()?;
     let fields = text.strip_prefix("HTTP/1.1 ").or_else(|| text.strip_prefix("HTTP/1.0 "))?;

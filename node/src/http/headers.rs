@@ -1,5 +1,5 @@
-//! Headers that every request may have, and what is judged of a request before anything of its body is read: a client
-//! that sends `Expect: 100-continue` is told to go on when the body is first read, and not before.
+//! Headers that every request may have, and what is judged of a request before anything of its body is read:
+//! a client that sends `Expect: 100-continue` is told to go on when the body is first read, and not before.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -11,7 +11,8 @@ use super::server::Limits;
 /// Longest path and query, in bytes.
 const MAX_URI: usize = 8 << 10;
 
-/// Most headers, and most bytes of them. The library has the same limits, as far as it counts what it has read.
+/// Most headers, and most bytes of them. The library has the same limits, as far as it counts what it has
+/// read.
 pub(super) const MAX_HEADERS: usize = 100;
 pub(super) const MAX_HEADER_BYTES: usize = 64 << 10;
 pub(super) const TOO_MANY: &str = "the request has more than 100 headers, or more than 64 KiB of them";

@@ -1,5 +1,5 @@
-//! The host that a request is for. Anybody can make a name resolve to this machine, and a page of that name would
-//! then be of the same site as the node; so the node answers under the names alone that it knows.
+//! The host that a request is for. Anybody can make a name resolve to this machine, and a page of that name
+//! would then be of the same site as the node; so the node answers under the names alone that it knows.
 
 use std::net::IpAddr;
 
@@ -35,8 +35,8 @@ impl Hosts {
         Hosts { names, is_everywhere: address.is_unspecified() }
     }
 
-    /// The host that a request is for, with its port; `None` if it names none. An absolute URI names it before the
-    /// header `Host` does, and both must be known.
+    /// The host that a request is for, with its port; `None` if it names none. An absolute URI names it
+    /// before the header `Host` does, and both must be known.
     ///
     /// # Errors
     /// [`ApiError`] for two hosts, for text that is no host, and for hosts that are not known.

@@ -221,8 +221,8 @@ pub(super) fn none_values_json(values: &NoneValues) -> Value {
     values.iter().map(value).collect()
 }
 
-/// Rejected records by field and reason, with an example; its offset is that of a record in the request, or in
-/// its partition.
+/// Rejected records by field and reason, with an example; its offset is that of a record in the request, or
+/// in its partition.
 pub(super) fn reasons_json(rejections: &Rejections, offset: &str) -> Vec<Value> {
     let reason = |group: &RejectionGroup| {
         let first = &group.first;

@@ -31,8 +31,9 @@ enum Fate {
 }
 
 /// All kinds of files that a node reads. `lock` is read for the message that names its holder.
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind { part: "log/journal/", suffix: ".journal", fate: Fate::Refused },
+    Kind { part: "log/requests/", suffix: ".json", fate: Fate::Refused },
     Kind { part: "log/events/events/", suffix: ".exceptions.parquet", fate: Fate::Refused },
     Kind { part: "log/events/events/", suffix: ".requests", fate: Fate::Refused },
     Kind { part: "log/events/events/", suffix: ".parquet", fate: Fate::Refused },

@@ -95,8 +95,8 @@ fn live(world: &mut World, steps: &str) -> (usize, Ending) {
     })
 }
 
-/// Starts the node, lets something happen to its files, and reads all that it answers. Returns the error that it
-/// starts or answers with, if it does.
+/// Starts the node, lets something happen to its files, and reads all that it answers. Returns the error that
+/// it starts or answers with, if it does.
 pub(super) fn probe(world: &mut World, meanwhile: impl FnOnce(&World)) -> Result<(), String> {
     let (log, batch) = world.open()?;
     meanwhile(world);

@@ -1,6 +1,6 @@
-//! A store of views in memory, on which every single operation can fail. What was put is there whole, and stays
-//! until the power fails: nothing is synced, so any of the changes since the last time may then be undone, or leave
-//! an object that is short or empty of what was written.
+//! A store of views in memory, on which every single operation can fail. What was put is there whole, and
+//! stays until the power fails: nothing is synced, so any of the changes since the last time may then be
+//! undone, or leave an object that is short or empty of what was written.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
 use super::RUNTIME;
@@ -56,6 +56,8 @@ struct State {
     n_happened: u64,
     faults: Vec<(u64, StoreFault)>,
     is_down: bool,
+    /// Whether it replaces what it is told to create.
+    replaces: bool,
     /// The objects that were changed since the power failed last, as they were before, in order.
     unsynced: Vec<(Path, Option<Vec<u8>>)>,
 }
@@ -67,6 +69,12 @@ fn failed(problem: &'static str) -> Error {
 impl SimStore {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets it replace what it is told to create.
+    pub(super) fn replacing(self) -> Self {
+        self.state().replaces = true;
+        self
     }
 
     /// Lets operations fail, by their numbers.
@@ -216,6 +224,8 @@ impl ObjectStore for SimStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let fault = self.begin(true)?;
         self.note_change(location).await;
+        let mode = if self.state().replaces { PutMode::Overwrite } else { options.mode.clone() };
+        let options = PutOptions { mode, ..options };
         let put = self.objects.put_opts(location, payload, options).await?;
         self.end(fault)?;
         Ok(put)

@@ -85,8 +85,8 @@ pub(crate) struct NodeArguments {
 }
 
 impl NodeArguments {
-    /// The token, from a file or the environment; never from the command line, which other users of the machine
-    /// can read.
+    /// The token, from a file or the environment; never from the command line, which other users of the
+    /// machine can read.
     pub(crate) fn token(&self) -> Result<Option<String>, Failure> {
         match &self.token_file {
             Some(path) => match plain_file::read_text(path, plain_file::MOST_TEXT) {
@@ -121,8 +121,8 @@ Exit codes:
   1  all records or more than `--max-rejected` were rejected
   2  the node or a file cannot be read, or wrong usage")]
 pub(crate) struct IngestArguments {
-    /// Files of events: `.ndjson`, `.jsonl`, `.json`, `.csv` or `.tsv` with a header, or `.parquet`; they may be
-    /// compressed (.gz, .zst, .bz2). `-` reads stdin
+    /// Files of events: `.ndjson`, `.jsonl`, `.json`, `.csv` or `.tsv` with a header, or `.parquet`; they may
+    /// be compressed (.gz, .zst, .bz2). `-` reads stdin
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Source of the events

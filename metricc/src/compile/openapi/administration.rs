@@ -31,7 +31,7 @@ pub(super) fn audit() -> Value {
     let text = json!({ "type": "string" });
     let number = json!({ "type": "integer", "format": "int64" });
     let line = object(json!({
-        "audited": { "enum": ["served", "view"] },
+        "audited": { "enum": ["served", "view", "verdicts"] },
         "source": text,
         "metric": text,
         "hash": text,

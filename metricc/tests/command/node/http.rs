@@ -1,4 +1,5 @@
-//! HTTP by the book: what is judged before a body is read, hosts, parameters, and errors of the protocol itself.
+//! HTTP by the book: what is judged before a body is read, hosts, parameters, and errors of the protocol
+//! itself.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

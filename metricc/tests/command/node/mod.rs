@@ -17,6 +17,7 @@ mod private_files;
 mod ranges;
 mod serving;
 mod slow_fsync;
+mod start_errors;
 mod tables;
 mod watched_folder;
 

@@ -1,4 +1,5 @@
-//! The OpenAPI document and the node that it describes: each has all routes, scopes and statuses of the other.
+//! The OpenAPI document and the node that it describes: each has all routes, scopes and statuses of the
+//! other.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -132,7 +133,7 @@ fn the_chapter_lists_the_routes_of_the_document() {
 /// Errors that can be provoked are among the statuses of their operation.
 #[test]
 fn every_status_is_in_the_document() {
-    let home = Home::new(PACKAGE, "[ingest]\nmax_bytes = 1000\n");
+    let home = Home::new(PACKAGE, "[ingest]\nmax_bytes = 1000\n[batch]\nevery = \"100ms\"\n");
     let document = document(&home);
     let node = home.ready();
     let documented = |path: &str, method: &str| {
@@ -169,6 +170,22 @@ fn every_status_is_in_the_document() {
         assert_eq!(answer.status, status, "{method} {path} {header:?}: {}", answer.body);
         assert!(documented(path, method).contains(&status), "{method} {path}: {status}");
     }
+    node.until(|node| node.source()["view"] == node.source()["end"]);
+    // What an audit answers has the fields and values of its schema.
+    let lines =
+        node.send("POST", "/v1/audit?full=true", &[], b"").expect("an answer").json()["lines"].clone();
+    let schema = &document["paths"]["/v1/audit"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+        ["properties"]["lines"]["items"];
+    let names =
+        |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<BTreeSet<_>>();
+    let audited = schema["properties"]["audited"]["enum"].as_array().expect("values");
+    let mut seen: Vec<&Value> = Vec::new();
+    for line in lines.as_array().expect("lines") {
+        assert_eq!(names(line), names(&schema["properties"]));
+        assert!(audited.contains(&line["audited"]), "{line}");
+        seen.push(&line["audited"]);
+    }
+    assert!(audited.iter().all(|value| seen.contains(&value)), "{seen:?} of {audited:?}");
     for status in [404, 405, 431] {
         let error = &document["components"]["responses"][format!("error_{status}")];
         assert!(error["description"].is_string(), "{status}");

@@ -94,7 +94,7 @@ fn percentiles(node: &Node, is_time: impl Fn() -> bool) -> [Duration; 2] {
 }
 
 #[test]
-fn reads_and_the_tail_do_not_wait_for_an_fsync_that_takes_a_second() {
+fn f37_reads_and_the_tail_do_not_wait_for_an_fsync_that_takes_a_second() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"1h\"\n");
     let Some(library) = library(home.path(), LIBRARY) else {
         println!("skipped: there is no C compiler `cc` to build the library with");

@@ -208,7 +208,7 @@ fn tables_of_new_metrics_are_there_at_once_and_those_of_removed_ones_are_gone() 
 fn a_table_says_which_values_could_not_be_computed() {
     let package = r#"
 source events { at: timestamp time  n: int  m: int }
-metric products = { s: sum(n * m), n: count() } { from events every 1h }
+metric products = { s: sum(n * m * m), n: count() } { from events every 1h }
 metric clash = count() { from events by n as value every 1h }
 metric counted = count() { from events every 1h }
 "#;
@@ -224,12 +224,12 @@ metric counted = count() { from events every 1h }
     let products = table(&home, "products");
     node.until(|_| table(&home, "counted").exists() && products.exists());
     let expected = "\
-+----------------------+----------------------+---+---+----------+
-| window_start         | window_end           | s | n | overflow |
-+----------------------+----------------------+---+---+----------+
-| 2026-04-25T00:00:00Z | 2026-04-25T01:00:00Z | 6 | 1 |          |
-| 2026-04-25T01:00:00Z | 2026-04-25T02:00:00Z |   | 2 | {s: 2}   |
-+----------------------+----------------------+---+---+----------+";
++----------------------+----------------------+----+---+----------+
+| window_start         | window_end           | s  | n | overflow |
++----------------------+----------------------+----+---+----------+
+| 2026-04-25T00:00:00Z | 2026-04-25T01:00:00Z | 18 | 1 |          |
+| 2026-04-25T01:00:00Z | 2026-04-25T02:00:00Z |    | 2 | {s: 2}   |
++----------------------+----------------------+----+---+----------+";
     assert_eq!(rows(&products), expected);
     let commit = last_commit(&products);
     let said = commit["commitInfo"]["userMetadata"].as_str().expect("text");
