@@ -31,8 +31,11 @@ impl From<ServingError> for ApiError {
     fn from(error: ServingError) -> Self {
         let status = StatusCode::from_u16(error.status_and_code().0);
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after =
-            matches!(error, ServingError::NotReady { .. } | ServingError::Behind { .. }).then_some(1);
+        let is_temporary = matches!(
+            error,
+            ServingError::NotReady { .. } | ServingError::Behind { .. } | ServingError::Busy(_)
+        );
+        let retry_after = is_temporary.then_some(1);
         ApiError { status, body: Box::new(error.body()), retry_after }
     }
 }

@@ -34,6 +34,9 @@ pub struct Config {
     /// Limits of ingestion.
     #[serde(default)]
     pub ingest: IngestConfig,
+    /// Limits of answers.
+    #[serde(default)]
+    pub reading: ReadingConfig,
     /// Access tokens.
     #[serde(default)]
     pub tokens: Tokens,
@@ -87,6 +90,25 @@ pub struct IngestConfig {
     pub max_waiting_bytes: usize,
     /// Number of positions of a source in the journal after which they are flushed to Parquet.
     pub seal_events: u64,
+}
+
+/// Limits of answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReadingConfig {
+    /// Most rows of one answer; and of all answers together whose rows are in memory as a whole.
+    pub max_rows: u64,
+    /// Most reads that are being answered at a time.
+    pub max_answers: usize,
+    /// Most reads of one client: of one token, or of one address without tokens.
+    pub max_answers_per_client: usize,
+    /// Most live clients at a time.
+    pub max_live: usize,
+    /// Most live clients with one token, or at one address without tokens.
+    pub max_live_per_client: usize,
+    /// How long a live client stays that has no new rows.
+    #[serde(deserialize_with = "duration")]
+    pub live_idle: Duration,
 }
 
 /// Settings of a source.
@@ -154,6 +176,19 @@ impl Default for IngestConfig {
             max_events: 10_000,
             max_waiting_bytes: 64 << 20,
             seal_events: 1_000_000,
+        }
+    }
+}
+
+impl Default for ReadingConfig {
+    fn default() -> Self {
+        ReadingConfig {
+            max_rows: 5_000_000,
+            max_answers: 256,
+            max_answers_per_client: 128,
+            max_live: 512,
+            max_live_per_client: 256,
+            live_idle: metricc_http_api::LIVE_IDLE,
         }
     }
 }
@@ -264,6 +299,7 @@ impl Config {
             batch: BatchConfig::default(),
             speed: SpeedConfig::default(),
             ingest: IngestConfig::default(),
+            reading: ReadingConfig::default(),
             tokens: Tokens::default(),
             sources: BTreeMap::new(),
             accept_loss: false,
@@ -305,6 +341,11 @@ impl Config {
             ("ingest.max_events", config.ingest.max_events),
             ("ingest.max_waiting_bytes", config.ingest.max_waiting_bytes as u64),
             ("ingest.seal_events", config.ingest.seal_events),
+            ("reading.max_rows", config.reading.max_rows),
+            ("reading.max_answers", config.reading.max_answers as u64),
+            ("reading.max_answers_per_client", config.reading.max_answers_per_client as u64),
+            ("reading.max_live", config.reading.max_live as u64),
+            ("reading.max_live_per_client", config.reading.max_live_per_client as u64),
         ];
         if let Some((name, _)) = numbers.into_iter().find(|(_, value)| *value == 0) {
             return Err(format!("`{name}` is 0: it must be at least 1"));

@@ -14,6 +14,7 @@
 
 mod access;
 mod body;
+mod budgets;
 mod ingest;
 mod server;
 mod sources;

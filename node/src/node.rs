@@ -14,12 +14,13 @@ use metricc_log::{EventDecoder, FileOptions, Frontier, ReadStats};
 use metricc_runtime_serve::LocalServing;
 use metricc_views::ViewStore;
 
+use crate::answering::Answering;
 use crate::audit::{self, AuditError, AuditLine};
 use crate::batch::Batch;
 use crate::config::{Config, SourceConfig};
 use crate::error::NodeError;
 use crate::intake::AbsentField;
-use crate::priority::{Decoding, Priority, lower_priority};
+use crate::priority::{Pool, Priority, lower_priority};
 use crate::reading::NodeServing;
 use crate::source::{Changed, NodeSource};
 use crate::status::{Counters, SourceGauges};
@@ -45,7 +46,7 @@ pub struct Node {
     threads: Mutex<Vec<JoinHandle<()>>>,
     truncated_tail: Option<TruncatedTail>,
     audits: Arc<tokio::sync::Mutex<()>>,
-    decoding: Decoding,
+    decoding: Pool,
     _lock: Arc<folder_lock::FolderLock>,
 }
 
@@ -125,11 +126,13 @@ impl Node {
         let decoders = plans.iter().map(|plan| EventDecoder::new(&plan.source)).collect::<Result<_, _>>()?;
         let sources: Vec<Arc<NodeSource>> = batches.iter().map(|batch| batch.source.clone()).collect();
         // Before the writer: a failure from here on would leave its thread running.
-        let decoding = Decoding::start()?;
+        let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let decoding = Pool::start("metricc-decode", n_cores, Priority::Decoding)?;
+        let answering = Answering::start(config.reading.max_rows)?;
         let (ingest, writer) = Ingest::start(log, &lock, config, &sources, &changed, &counters)?;
         let threads = Mutex::new(vec![writer]);
         let local = serving;
-        let serving = NodeServing::new(local.clone(), sources.clone());
+        let serving = NodeServing::new(local.clone(), sources.clone(), answering);
         let audits = Arc::default();
         let node = Node {
             sources,
@@ -233,7 +236,7 @@ impl Node {
     }
 
     /// The threads that decode requests.
-    pub(crate) fn decoding(&self) -> &Decoding {
+    pub(crate) fn decoding(&self) -> &Pool {
         &self.decoding
     }
 

@@ -18,23 +18,23 @@ use metricc_compiler::{EngineOptions, MetricPlan};
 use metricc_log::{Frontier, Interval};
 use metricc_runtime_batch::evaluate;
 use metricc_runtime_serve::{
-    IndexedSegment, LocalServing, Presented, Published, Query, ServedTable, ServingTables, explained, served,
+    FEW_ROWS, IndexedSegment, LocalServing, OpenAnswer, Presented, Published, Query, ServedTable,
+    ServingTables, Turns, Versions, explained, served, whole,
 };
 use tokio::sync::{Semaphore, watch};
 
+use crate::answering::Answering;
 use crate::source::NodeSource;
 
 /// How long a request waits for the frontier that it wants to be covered. Clients wait longer for an answer.
 const COVER_WITHIN: Duration = Duration::from_secs(20);
-
-/// Groups from which on an answer is computed beside others, since it takes long.
-const MANY_GROUPS: usize = 20_000;
 
 /// What a node serves.
 #[derive(Debug, Clone)]
 pub struct NodeServing {
     local: LocalServing,
     sources: Vec<Arc<NodeSource>>,
+    answering: Answering,
     /// Versions of the past are computed one at a time.
     past: Arc<Semaphore>,
     /// Whether the node is shutting down: subscriptions end then.
@@ -42,9 +42,9 @@ pub struct NodeServing {
 }
 
 impl NodeServing {
-    pub(crate) fn new(local: LocalServing, sources: Vec<Arc<NodeSource>>) -> Self {
+    pub(crate) fn new(local: LocalServing, sources: Vec<Arc<NodeSource>>, answering: Answering) -> Self {
         let (past, is_closed) = (Arc::new(Semaphore::new(1)), watch::Sender::new(false));
-        NodeServing { local, sources, past, is_closed }
+        NodeServing { local, sources, answering, past, is_closed }
     }
 
     /// Ends all subscriptions.
@@ -89,50 +89,81 @@ impl NodeServing {
         }
     }
 
+    /// Ready when the node shuts down.
+    fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut is_closed = self.is_closed.subscribe();
+        async move {
+            // An error means that the node is gone.
+            let _ = is_closed.wait_for(|is_closed| *is_closed).await;
+        }
+    }
+
     /// The sources of a query, in their order.
     fn sources_of<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = &'a Arc<NodeSource>> {
         let source = |name: &String| self.sources.iter().find(|source| source.name() == name);
         query.sources().iter().filter_map(source)
     }
 
-    /// Computes an answer from the version of the query's frontier. `n_groups` counts the groups of all
-    /// answers to one request.
-    async fn answer<T: Send + 'static>(
+    /// The version of the query's frontier.
+    async fn version(
         &self,
         query: &Arc<Query>,
         newest: &Arc<Published>,
-        n_groups: usize,
-        compute: fn(&Query, &Published) -> Result<T, ServingError>,
-    ) -> Result<T, ServingError> {
+    ) -> Result<Arc<Published>, ServingError> {
         // The sources of a node that has just started are not served yet.
         if let Some(origin) = query.sources().iter().find(|source| newest.frontier(source).is_none()) {
             return Err(ServingError::NotReady { origin: origin.clone() });
         }
-        let (own, query, newest) = (self.clone(), query.clone(), newest.clone());
-        if !query.is_at(&newest) {
-            let permit = self.past.clone().acquire_owned().await.map_err(failed)?;
-            let from_log = move || {
-                let _permit = permit;
-                compute(&query, &own.past(&query)?)
-            };
-            return blocking(from_log).await;
+        if query.is_at(newest) {
+            return Ok(newest.clone());
         }
-        if n_groups < MANY_GROUPS {
-            compute(&query, &newest)
-        } else {
-            blocking(move || compute(&query, &newest)).await
+        if let Some(kept) = self.answering.kept().find(query) {
+            return Ok(kept);
         }
+        if let Some(frontier) = query.cursor_frontier().filter(|_| !query.names_frontier()) {
+            return Err(ServingError::CursorGone { frontier: frontier.to_vec() });
+        }
+        let permit = self.past.clone().acquire_owned().await.map_err(failed)?;
+        let (own, query) = (self.clone(), query.clone());
+        let from_log = move || {
+            let _permit = permit;
+            own.past(&query).map(Arc::new)
+        };
+        blocking(from_log).await
+    }
+
+    async fn open_answer(
+        &self,
+        query: &Arc<Query>,
+        newest: &Arc<Published>,
+    ) -> Result<OpenAnswer, ServingError> {
+        let version = self.version(query, newest).await?;
+        let mut answer = self.answering.open(query, &version).await?;
+        self.complete(query, answer.receipt.as_mut());
+        Ok(answer)
     }
 
     async fn table_of(
         &self,
         query: &Arc<Query>,
         newest: &Arc<Published>,
-        n_groups: usize,
     ) -> Result<ServedTable, ServingError> {
-        let mut table = self.answer(query, newest, n_groups, Query::answer).await?;
-        self.complete(query, table.receipt.as_mut());
-        Ok(table)
+        let answer = self.open_answer(query, newest).await?;
+        match answer.rows.n_left() <= FEW_ROWS {
+            true => whole(answer),
+            false => self.turns().take(move || whole(answer)).await?,
+        }
+    }
+
+    /// The newest version that covers what these requests want to see, and the requests, resolved.
+    async fn resolved(
+        &self,
+        requests: Vec<ReadRequest>,
+    ) -> Result<(Vec<Arc<Query>>, Arc<Published>), ServingError> {
+        let queries = requests.into_iter().map(|request| Ok(Arc::new(self.local.query(request)?)));
+        let queries = queries.collect::<Result<Vec<_>, ServingError>>()?;
+        let newest = self.covering(&queries).await?;
+        Ok((queries, newest))
     }
 
     /// Adds the ends of the logs to a receipt.
@@ -242,18 +273,46 @@ impl Serving for NodeServing {
 impl ServingTables for NodeServing {
     fn tables(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<ServedTable>, ServingError>> {
         async move {
-            let queries = requests.into_iter().map(|request| self.local.query(request));
-            let queries =
-                queries.map(|query| Ok(Arc::new(query?))).collect::<Result<Vec<_>, ServingError>>()?;
-            let newest = self.covering(&queries).await?;
-            let n_groups = queries.iter().map(|query| query.n_groups(&newest)).sum();
+            let (queries, newest) = self.resolved(requests).await?;
             let mut tables = Vec::with_capacity(queries.len());
             for query in &queries {
-                tables.push(self.table_of(query, &newest, n_groups).await?);
+                tables.push(self.table_of(query, &newest).await?);
             }
             Ok(tables)
         }
         .boxed()
+    }
+
+    fn open(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<OpenAnswer>, ServingError>> {
+        async move {
+            let (queries, newest) = self.resolved(requests).await?;
+            let mut answers = Vec::with_capacity(queries.len());
+            for query in &queries {
+                answers.push(self.open_answer(query, &newest).await?);
+            }
+            Ok(answers)
+        }
+        .boxed()
+    }
+
+    fn versions(&self, request: ReadRequest) -> Result<Versions, ServingError> {
+        Ok(self.local.subscribe_query(request)?.take_until(self.closed()).boxed())
+    }
+
+    fn newest(&self) -> Arc<Published> {
+        self.local.published()
+    }
+
+    fn open_version(
+        &self,
+        query: Arc<Query>,
+        published: Arc<Published>,
+    ) -> BoxFuture<'_, Result<OpenAnswer, ServingError>> {
+        async move { self.open_answer(&query, &published).await }.boxed()
+    }
+
+    fn turns(&self) -> Turns {
+        self.answering.turns()
     }
 
     fn explain_table(
@@ -261,11 +320,11 @@ impl ServingTables for NodeServing {
         request: ReadRequest,
     ) -> BoxFuture<'_, Result<Explained<Presented>, ServingError>> {
         async move {
-            let query = Arc::new(self.local.query(request)?);
-            let newest = self.covering(std::slice::from_ref(&query)).await?;
-            let n_groups = query.n_groups(&newest);
-            let mut explained = self.answer(&query, &newest, n_groups, Query::explain).await?;
-            self.complete(&query, explained.answer.receipt.as_mut());
+            let (queries, newest) = self.resolved(vec![request]).await?;
+            let [query] = &queries[..] else { return Err(failed("a request has no answer")) };
+            let version = self.version(query, &newest).await?;
+            let mut explained = self.answering.compute(query, &version, Query::explain).await?;
+            self.complete(query, explained.answer.receipt.as_mut());
             Ok(explained)
         }
         .boxed()
@@ -279,13 +338,8 @@ impl ServingTables for NodeServing {
         let own = self.clone();
         let answers = versions.then(move |(query, published)| {
             let own = own.clone();
-            async move { own.table_of(&query, &published, query.n_groups(&published)).await }
+            async move { own.table_of(&query, &published).await }
         });
-        let mut is_closed = self.is_closed.subscribe();
-        let closed = async move {
-            // An error means that the node is gone.
-            let _ = is_closed.wait_for(|is_closed| *is_closed).await;
-        };
-        until_error(answers).take_until(closed).boxed()
+        until_error(answers).take_until(self.closed()).boxed()
     }
 }

@@ -27,6 +27,7 @@ use metricc_durable_log::{DurableError, DurableLog, Receipt, Request};
 
 use super::world::{Ending, World};
 use super::{FLUSH_EVENTS, SOURCE, STEP_POSITIONS};
+use crate::answering::Answering;
 use crate::batch::Batch;
 use crate::reading::NodeServing;
 use crate::source::NodeSource;
@@ -112,7 +113,7 @@ fn with_life<T>(
     let stream =
         EngineOptions { workers: 1, batch_rows: Some(world.batch_rows()), ..EngineOptions::default() };
     let options = TailOptions { stream, refresh: Duration::ZERO, step_positions: STEP_POSITIONS };
-    let serving = NodeServing::new(source.serving.clone(), vec![source.clone()]);
+    let serving = NodeServing::new(source.serving.clone(), vec![source.clone()], Answering::in_place());
     let log = RefCell::new(log);
     let mut life = Life { world, source: &source, options: &options, serving, log, batch, follower: None };
     live(&mut life)
