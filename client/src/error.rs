@@ -62,11 +62,33 @@ pub enum ServingError {
         /// The frontier of the answers.
         frontier: Vec<u64>,
     },
-    /// As many answers are computed as may be at a time.
+    /// The answer would have more rows than the node gives at once.
+    #[error("`{metric}` has about {} rows here, and an answer has at most {}: {help}", grouped(*.rows), grouped(*.most))]
+    TooManyRows {
+        /// The metric.
+        metric: String,
+        /// About how many rows there would be.
+        rows: u64,
+        /// Most rows of an answer.
+        most: u64,
+        /// How to ask for fewer.
+        help: String,
+    },
+    /// The rows that a cursor is of are no longer there.
     #[error(
-        "as many answers at earlier frontiers are asked for as the node computes and lets wait; try again"
+        "the cursor is of frontier {0}, which is no longer kept: read again without a cursor, or with `at={0}`, which \
+         computes the same rows again from the log", offsets(.frontier)
     )]
-    Busy,
+    CursorGone {
+        /// The frontier of the cursor.
+        frontier: Vec<u64>,
+    },
+    /// The node answers as many requests as it may.
+    #[error("{0}")]
+    Busy(String),
+    /// The serving layer has ended a subscription that had no news for a long time.
+    #[error("{0}")]
+    Dropped(String),
     /// The node could not be reached, or something else answers at its address.
     #[error("{url}: {}", with_causes(.source.as_ref()))]
     Unreachable {
@@ -89,6 +111,19 @@ fn listed(known: &[String]) -> String {
         [one] => format!("is `{one}`"),
         many => format!("are `{}`", many.join("`, `")),
     }
+}
+
+/// A number with commas between its thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// A frontier as parameters have it.
@@ -126,9 +161,12 @@ pub struct ErrorFields {
     /// `other_epoch`: the epoch of the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch: Option<String>,
-    /// `behind`: the frontier of the answers.
+    /// `behind`: the frontier of the answers; `cursor_gone`: that of the cursor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frontier: Option<Vec<u64>>,
+    /// `too_many_rows`: how to ask for fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
     /// `unknown_metric`: the metrics that are served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known: Option<Vec<String>>,
@@ -140,9 +178,15 @@ pub struct ErrorFields {
     /// `behind`: the frontier that is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_frontier: Option<Vec<u64>>,
+    /// `too_many_rows`: most rows of an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub most: Option<u64>,
     /// `starting`: the source that is not served yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// `too_many_rows`: about how many rows it would be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
     /// `other_definition`: hash of the metric that is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub served: Option<String>,
@@ -157,7 +201,10 @@ const OTHER_EPOCH: &str = "other_epoch";
 const REQUEST: &str = "request";
 const NOT_READY: &str = "starting";
 const BEHIND: &str = "behind";
+const TOO_MANY_ROWS: &str = "too_many_rows";
+const CURSOR_GONE: &str = "cursor_gone";
 const BUSY: &str = "busy";
+const DROPPED: &str = "dropped";
 const UNREACHABLE: &str = "unreachable";
 const FAILED: &str = "failed";
 
@@ -171,7 +218,10 @@ impl ServingError {
             ServingError::Request(_) => (400, REQUEST),
             ServingError::NotReady { .. } => (503, NOT_READY),
             ServingError::Behind { .. } => (503, BEHIND),
-            ServingError::Busy => (503, BUSY),
+            ServingError::TooManyRows { .. } => (422, TOO_MANY_ROWS),
+            ServingError::CursorGone { .. } => (410, CURSOR_GONE),
+            ServingError::Busy(_) => (503, BUSY),
+            ServingError::Dropped(_) => (503, DROPPED),
             ServingError::Unreachable { .. } => (502, UNREACHABLE),
             ServingError::Failed(_) | ServingError::Decode(_) => (500, FAILED),
         }
@@ -198,6 +248,16 @@ impl ServingError {
             ServingError::Behind { wanted, frontier } => {
                 ErrorFields { min_frontier: Some(wanted.clone()), frontier: Some(frontier.clone()), ..fields }
             }
+            ServingError::TooManyRows { metric, rows, most, help } => ErrorFields {
+                metric: Some(metric.clone()),
+                rows: Some(*rows),
+                most: Some(*most),
+                help: Some(help.clone()),
+                ..fields
+            },
+            ServingError::CursorGone { frontier } => {
+                ErrorFields { frontier: Some(frontier.clone()), ..fields }
+            }
             _ => fields,
         };
         ErrorBody { error }
@@ -207,17 +267,19 @@ impl ServingError {
 impl From<ErrorBody> for ServingError {
     /// The error of a response; one with a code that is not of reads is [`ServingError::Failed`].
     fn from(body: ErrorBody) -> Self {
+        let ErrorFields { code, message, metric, .. } = body.error;
         let ErrorFields {
-            code,
             epoch,
             frontier,
+            help,
             known,
-            message,
-            metric,
             min_frontier,
+            most,
             origin,
+            rows,
             served,
             wanted,
+            ..
         } = body.error;
         let metric = metric.unwrap_or_default();
         match code.as_str() {
@@ -236,8 +298,16 @@ impl From<ErrorBody> for ServingError {
                 wanted: min_frontier.unwrap_or_default(),
                 frontier: frontier.unwrap_or_default(),
             },
-            BUSY => ServingError::Busy,
             NOT_READY => ServingError::NotReady { origin: origin.unwrap_or_default() },
+            TOO_MANY_ROWS => ServingError::TooManyRows {
+                metric,
+                rows: rows.unwrap_or_default(),
+                most: most.unwrap_or_default(),
+                help: help.unwrap_or_default(),
+            },
+            CURSOR_GONE => ServingError::CursorGone { frontier: frontier.unwrap_or_default() },
+            BUSY => ServingError::Busy(message),
+            DROPPED => ServingError::Dropped(message),
             _ => ServingError::Failed(message.into()),
         }
     }
@@ -261,12 +331,27 @@ mod tests {
             ServingError::Request("`from=x` is not an instant".to_owned()),
             ServingError::NotReady { origin: "payments".to_owned() },
             ServingError::Behind { wanted: vec![3, 4], frontier: vec![3, 2] },
-            ServingError::Busy,
+            ServingError::TooManyRows {
+                metric: "a".to_owned(),
+                rows: 10_000_000,
+                most: 999,
+                help: "ask for fewer".to_owned(),
+            },
+            ServingError::CursorGone { frontier: vec![3, 4] },
+            ServingError::Busy("64 answers are being written".to_owned()),
+            ServingError::Dropped("no new rows for 900 s".to_owned()),
             ServingError::Failed("the disk is full".into()),
         ] {
             let json = serde_json::to_string(&error.body()).unwrap();
             let read = ServingError::from(serde_json::from_str::<ErrorBody>(&json).unwrap());
             assert_eq!(format!("{read:?}"), format!("{error:?}"), "{json}");
+        }
+    }
+
+    #[test]
+    fn large_numbers_are_readable() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (10_000_000, "10,000,000")] {
+            assert_eq!(grouped(number), text);
         }
     }
 

@@ -14,8 +14,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    ErrorBody, ErrorFields, Explained, Format, NOTE_HEADER, OVERFLOW_HEADER, Parameters, ReadRequest, Served,
-    ServedMetric, Serving, ServingError, until_error,
+    ErrorBody, ErrorFields, Explained, Format, NEXT_HEADER, NOTE_HEADER, OVERFLOW_HEADER, Parameters,
+    ReadRequest, Served, ServedMetric, Serving, ServingError, until_error,
 };
 
 /// Time limit for connecting, and for the next bytes of an answer.
@@ -38,6 +38,8 @@ pub struct EncodedRows {
     pub notes: Vec<String>,
     /// What could not be computed: the text of [`OVERFLOW_HEADER`].
     pub overflow: Option<String>,
+    /// As [`Served::next`].
+    pub next: Option<String>,
 }
 
 /// The URL of a path below `v1` at a node such as `http://127.0.0.1:7171`.
@@ -108,8 +110,9 @@ impl HttpServing {
             values.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect::<Vec<_>>()
         };
         let (notes, overflow) = (header(NOTE_HEADER), header(OVERFLOW_HEADER).into_iter().next());
+        let next = header(NEXT_HEADER).into_iter().next();
         let bytes = response.bytes().await.map_err(|error| unreachable(&url, error))?.to_vec();
-        Ok(EncodedRows { bytes, notes, overflow })
+        Ok(EncodedRows { bytes, notes, overflow, next })
     }
 
     fn url(&self, path: &[&str], parameters: &Parameters) -> Url {
@@ -237,6 +240,11 @@ impl Serving for HttpServing {
 /// The answers in a stream of server-sent events. An error is the last item.
 fn answers(url: Url, response: Response) -> BoxStream<'static, Result<Served, ServingError>> {
     let events = response.bytes_stream().eventsource();
+    // Other events say nothing of rows: one that was begun is skipped if a newer version follows it.
+    let events = events.filter(|event| {
+        let is_other = event.as_ref().is_ok_and(|event| !["rows", "error"].contains(&event.event.as_str()));
+        std::future::ready(!is_other)
+    });
     let answers = events.map(move |event| match event {
         Ok(event) if event.event == "error" => Err(match serde_json::from_str::<ErrorFields>(&event.data) {
             Ok(error) => ErrorBody { error }.into(),

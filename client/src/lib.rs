@@ -17,7 +17,7 @@ mod repeated;
 mod serving;
 pub mod wire;
 
-pub use error::{ErrorBody, ErrorFields, ServingError, with_causes};
+pub use error::{ErrorBody, ErrorFields, ServingError, grouped, with_causes};
 pub use futures::Stream;
 #[cfg(feature = "http")]
 pub use http::{EncodedRows, HttpServing, node_of, node_url, problem};
@@ -26,6 +26,6 @@ pub use parameters::{Format, NOTE_HEADER, Parameters, key_value};
 pub use range::{RangeBound, RangeBoundError};
 pub use repeated::once;
 pub use serving::{
-    Explained, ExplainedMetric, ExplainedPart, JsonRows, Layer, OVERFLOW_HEADER, ReadReceipt, ReadRequest,
-    Served, ServedMetric, ServedPart, Serving, until_error,
+    Explained, ExplainedMetric, ExplainedPart, JsonRows, Layer, NEXT_HEADER, OVERFLOW_HEADER, ReadReceipt,
+    ReadRequest, Served, ServedMetric, ServedPart, Serving, pages, until_error,
 };

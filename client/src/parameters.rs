@@ -11,6 +11,7 @@
 //! | `hash=HASH` | of one metric |
 //! | `metric=NAME`, `metric=NAME@HASH` | of several metrics: one for each |
 //! | `format=csv` | [`Format`], of one metric |
+//! | `limit=1000`, `cursor=TEXT` | a page of the rows of one metric |
 //! `VALUE` is text and is taken literally, so `key.version=1.10` loses no digit and `key.active=true` is a
 //! bool where the key is one. There are two exceptions: `null` is the group without a value, and a JSON
 //! string stands for its content, so `"null"` in quotes is that text. A JSON array or object is rejected: no
@@ -101,6 +102,8 @@ impl ReadRequest {
             match name.as_str() {
                 "hash" => request.hash = Some(text),
                 "format" => format = Some(Format::parse(&text)?),
+                "limit" => request.limit = Some(limit(&name, &text)?),
+                "cursor" => request.cursor = Some(text),
                 _ if request.set(&name, &text)? => {}
                 _ => return Err(unknown(&name, &OF_ONE)),
             }
@@ -160,7 +163,12 @@ impl ReadRequest {
     /// The parameters of a request for this metric.
     pub fn parameters(&self) -> Parameters {
         let mut parameters = self.common_parameters();
-        parameters.extend(self.hash.iter().map(|hash| ("hash".to_owned(), hash.clone())));
+        let own = [
+            ("hash", self.hash.clone()),
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("cursor", self.cursor.clone()),
+        ];
+        parameters.extend(own.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))));
         parameters
     }
 
@@ -172,7 +180,8 @@ impl ReadRequest {
             let (metric, hash) = (first.metric.clone(), first.hash.clone());
             ReadRequest { metric, hash, ..other.clone() } == *first
         };
-        if !others.iter().all(is_alike) {
+        let is_page = first.limit.is_some() || first.cursor.is_some();
+        if is_page || !others.iter().all(is_alike) {
             return None;
         }
         let named = |request: &ReadRequest| match &request.hash {
@@ -216,6 +225,13 @@ fn bound(name: &str, text: &str) -> Result<RangeBound, ServingError> {
 fn frontier(name: &str, text: &str) -> Result<Vec<u64>, ServingError> {
     let offsets: Result<Vec<u64>, _> = text.split(',').map(|offset| offset.trim().parse()).collect();
     offsets.map_err(|_| invalid(name, text, "not a frontier: write one offset per partition, as in `120,7`"))
+}
+
+fn limit(name: &str, text: &str) -> Result<u64, ServingError> {
+    text.parse()
+        .ok()
+        .filter(|limit| *limit > 0)
+        .ok_or_else(|| invalid(name, text, "not a number of rows, from 1 on"))
 }
 
 fn boolean(name: &str, text: &str) -> Result<bool, ServingError> {
@@ -278,8 +294,12 @@ mod tests {
             min_frontier in proptest::option::of(prop::collection::vec(any::<u64>(), 1..4)),
             (latest, receipt) in any::<(bool, bool)>(),
             epoch in proptest::option::of("[0-9a-f]{1,8}"),
+            limit in proptest::option::of(1..=u64::MAX),
+            cursor in proptest::option::of(any::<String>()),
         ) -> ReadRequest {
-            ReadRequest { metric, hash, keys, from, to, grain, latest, at, min_frontier, epoch, receipt }
+            ReadRequest {
+                metric, hash, keys, from, to, grain, latest, at, min_frontier, epoch, receipt, limit, cursor,
+            }
         }
     }
 
@@ -306,6 +326,7 @@ mod tests {
             common in requests(),
             named in prop::collection::vec(("[a-z_]{1,8}", proptest::option::of("[0-9a-f]{1,8}")), 1..4),
         ) {
+            let common = ReadRequest { limit: None, cursor: None, ..common };
             let request = |(metric, hash)| ReadRequest { metric, hash, ..common.clone() };
             let requests: Vec<ReadRequest> = named.into_iter().map(request).collect();
             let parameters = ReadRequest::several_parameters(&requests).expect("they are alike");
@@ -324,7 +345,8 @@ mod tests {
     fn requests_that_differ_are_not_one() {
         let one = ReadRequest { metric: "a".to_owned(), ..ReadRequest::default() };
         let other = ReadRequest { latest: true, ..one.clone() };
-        assert_eq!(ReadRequest::several_parameters(&[one, other]), None);
+        assert_eq!(ReadRequest::several_parameters(&[one.clone(), other]), None);
+        assert_eq!(ReadRequest::several_parameters(&[ReadRequest { limit: Some(3), ..one }]), None, "a page");
         assert_eq!(ReadRequest::several_parameters(&[]), None);
     }
 
@@ -369,6 +391,8 @@ mod tests {
             ("at", "1,x", "`at=1,x` is not a frontier: write one offset per partition, as in `120,7`"),
             ("min_frontier", "-1", "`min_frontier=-1` is not a frontier: write one offset per partition"),
             ("latest", "yes", "`latest=yes` is neither `true` nor `false`"),
+            ("limit", "0", "`limit=0` is not a number of rows, from 1 on"),
+            ("limit", "1e3", "`limit=1e3` is not a number of rows"),
             ("format", "xml", "`format=xml` is not a format: `json`, `csv` or `arrow`"),
             ("metric", "a", "there is no parameter `metric`"),
         ] {

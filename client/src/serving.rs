@@ -44,6 +44,11 @@ pub struct ReadRequest {
     pub epoch: Option<String>,
     /// Whether the answer has a receipt.
     pub receipt: bool,
+    /// At most so many rows: a page. The answer says where the next one begins.
+    pub limit: Option<u64>,
+    /// Where the page begins: [`Served::next`] of the page before. All pages are of the frontier of the first one; the
+    /// node keeps it for a minute after each page.
+    pub cursor: Option<String>,
 }
 
 /// An answer: all rows are of one frontier.
@@ -68,6 +73,9 @@ pub struct Served<R = JsonRows> {
     /// Rows by window, then keys: `{"metric": …, "key": {…}, "window": {…}, "value": …}`. A row of which a value could not be
     /// computed has `"overflow": {"value": 2}` as well: the name of the value, and how many events left their types.
     pub rows: R,
+    /// The cursor of the next page, if the request has a limit and rows are left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// Where the rows come from, if the request asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ReadReceipt>,
@@ -75,6 +83,9 @@ pub struct Served<R = JsonRows> {
 
 /// The header of an answer that has rows alone: what could not be computed, as `{"s":{"rows":1,"events":2}}`.
 pub const OVERFLOW_HEADER: &str = "metricc-overflow";
+
+/// The header of an answer that has rows alone: [`Served::next`].
+pub const NEXT_HEADER: &str = "metricc-next";
 
 /// Rows as JSON, one object each.
 pub type JsonRows = Vec<Box<RawValue>>;
@@ -172,6 +183,22 @@ pub trait Serving: Send + Sync {
 
     /// The rows of a metric now, and again each time the frontier moves. An error is the last item.
     fn subscribe(&self, request: ReadRequest) -> BoxStream<'static, Result<Served, ServingError>>;
+}
+
+/// All rows of a request, page by page: those of one frontier, each once. An error is the last item.
+///
+/// A request without a limit has pages of 10,000 rows.
+pub fn pages(
+    serving: &dyn Serving,
+    request: ReadRequest,
+) -> impl Stream<Item = Result<Served, ServingError>> + '_ {
+    let first = ReadRequest { limit: request.limit.or(Some(10_000)), ..request };
+    futures::stream::try_unfold(Some(first), move |request| async move {
+        let Some(request) = request else { return Ok(None) };
+        let served = serving.read(request.clone()).await?;
+        let next = served.next.clone().map(|cursor| ReadRequest { cursor: Some(cursor), ..request });
+        Ok(Some((served, next)))
+    })
 }
 
 /// The items up to the first error.

@@ -23,6 +23,8 @@ pub enum ParameterValue {
     Frontier,
     /// The name of a [`Format`].
     Format,
+    /// A number of rows.
+    Count,
     /// Any text.
     Text,
 }
@@ -123,6 +125,19 @@ pub static PARAMETERS: &[ParameterSpec] = &[
         "encoding of the rows; the header `Accept` names it too",
     ),
     parameter(
+        "limit",
+        ParameterValue::Count,
+        ParameterOf::Rows,
+        "at most so many rows; the answer has the cursor of the next ones as `next`, or in the header `metricc-next`",
+    ),
+    parameter(
+        "cursor",
+        ParameterValue::Text,
+        ParameterOf::Rows,
+        "the rows after those of the answer that had this cursor, at its frontier; with the same metric, keys, range and \
+         grain",
+    ),
+    parameter(
         "metric",
         ParameterValue::Text,
         ParameterOf::Several,
@@ -211,6 +226,12 @@ pub static RESPONSES: &[ErrorResponse] = &[
         of: READ,
     },
     ErrorResponse {
+        status: 410,
+        codes: &["cursor_gone"],
+        doc: "the frontier of `cursor` is no longer kept",
+        of: READ,
+    },
+    ErrorResponse {
         status: 413,
         codes: &[code::TOO_LARGE],
         doc: "more bytes or events than a request may have",
@@ -242,15 +263,17 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 422,
-        codes: &["columns", "request"],
-        doc: "columns that are not those of the source, or another content under a known `Idempotency-Key`",
-        of: INGEST,
+        codes: &["columns", "request", "too_many_rows"],
+        doc: "columns that are not those of the source, another content under a known `Idempotency-Key`, or more rows \
+              than an answer may have",
+        of: ALL,
     },
     ErrorResponse {
         status: 429,
         codes: &["busy"],
-        doc: "too many bytes wait to be written; send again after `Retry-After`",
-        of: INGEST,
+        doc: "too many bytes wait to be written, or too many requests of this client are being answered; send again \
+              after `Retry-After`",
+        of: ALL,
     },
     ErrorResponse {
         status: 431,
@@ -266,10 +289,11 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 503,
-        codes: &["starting", "behind", "busy", "closing", code::DISK, code::STOPPED],
-        doc: "the node is reading its log, is behind `min_frontier`, has too many answers at earlier frontiers to \
-              compute, shuts down, cannot read or write its disk (an I/O error, or a file system that is read-only), \
-              or has stopped writing until it is started again; send again after `Retry-After`",
+        codes: &["starting", "behind", "busy", "closing", "dropped", code::DISK, code::STOPPED],
+        doc: "the node is reading its log, is behind `min_frontier`, answers as many requests as it may, shuts down, \
+              cannot read or write its disk (an I/O error, or a file system that is read-only), has stopped writing \
+              until it is started again, or has ended a subscription without news (as an event); send again after \
+              `Retry-After`",
         of: ALL,
     },
     ErrorResponse {
@@ -289,6 +313,8 @@ pub enum ErrorField {
     Texts,
     /// One offset for each partition.
     Frontier,
+    /// A number.
+    Count,
 }
 
 /// The fields of an error, by name. The first two are always there.
@@ -296,11 +322,18 @@ pub static ERROR_FIELDS: &[(&str, ErrorField, &str)] = &[
     ("code", ErrorField::Text, "a stable name of the kind of error"),
     ("message", ErrorField::Text, "what is wrong, for people"),
     ("epoch", ErrorField::Text, "`other_epoch`: the epoch of the log"),
-    ("frontier", ErrorField::Frontier, "`behind`: the frontier of the answers"),
+    (
+        "frontier",
+        ErrorField::Frontier,
+        "`behind`: the frontier of the answers; `cursor_gone`: that of the cursor",
+    ),
+    ("help", ErrorField::Text, "`too_many_rows`: how to ask for fewer"),
     ("known", ErrorField::Texts, "`unknown_metric`: the metrics that are served"),
     ("metric", ErrorField::Text, "the metric that the error is about"),
     ("min_frontier", ErrorField::Frontier, "`behind`: the frontier that was asked for"),
+    ("most", ErrorField::Count, "`too_many_rows`: most rows of an answer"),
     ("origin", ErrorField::Text, "`starting`: the source that is not served yet"),
+    ("rows", ErrorField::Count, "`too_many_rows`: about how many rows it would be"),
     ("served", ErrorField::Text, "`other_definition`: hash of the metric that is served"),
     (
         "wanted",
@@ -324,6 +357,7 @@ mod tests {
                 ParameterValue::Bool => "true",
                 ParameterValue::Frontier => "3,4",
                 ParameterValue::Format => "csv",
+                ParameterValue::Count => "100",
                 ParameterValue::Text => "a",
             };
             let parameters = vec![(spec.name.to_owned(), text.to_owned())];
@@ -343,6 +377,8 @@ mod tests {
             epoch: Some("e".to_owned()),
             receipt: true,
             hash: Some("1f".to_owned()),
+            limit: Some(1),
+            cursor: Some("1".to_owned()),
             ..ReadRequest::default()
         };
         for (name, _) in all.parameters() {
@@ -363,7 +399,10 @@ mod tests {
             ServingError::Request(String::new()),
             ServingError::NotReady { origin: String::new() },
             ServingError::Behind { wanted: Vec::new(), frontier: Vec::new() },
-            ServingError::Busy,
+            ServingError::TooManyRows { metric: String::new(), rows: 2, most: 1, help: String::new() },
+            ServingError::CursorGone { frontier: Vec::new() },
+            ServingError::Busy(String::new()),
+            ServingError::Dropped(String::new()),
             ServingError::Failed("".into()),
         ];
         for (status, code) in errors.iter().map(ServingError::status_and_code) {
@@ -380,10 +419,13 @@ mod tests {
             message: String::new(),
             epoch: Some(String::new()),
             frontier: Some(Vec::new()),
+            help: text(),
             known: Some(Vec::new()),
             metric: text(),
             min_frontier: Some(Vec::new()),
+            most: Some(1),
             origin: text(),
+            rows: Some(1),
             served: text(),
             wanted: text(),
         };

@@ -74,11 +74,11 @@ impl From<ServingError> for ApiError {
         }
         let status = StatusCode::from_u16(error.status_and_code().0);
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = match error {
-            ServingError::NotReady { .. } | ServingError::Behind { .. } => Some(1),
-            ServingError::Busy => Some(5),
-            _ => None,
-        };
+        let is_temporary = matches!(
+            error,
+            ServingError::NotReady { .. } | ServingError::Behind { .. } | ServingError::Busy(_)
+        );
+        let retry_after = is_temporary.then_some(1);
         ApiError { status, body: Box::new(error.body()), retry_after }
     }
 }

@@ -5,6 +5,7 @@
 //! | `GET /v1/metrics` | the metrics that are served |
 //! | `GET /v1/metrics/{metric}?key.country=IN&from=…&to=…&grain=…&latest=true&hash=…` | rows of one frontier |
 //! | `GET /v1/metrics/{metric}?at=120&receipt=true` | rows of an older frontier; with the parts that were merged |
+//! | `GET /v1/metrics/{metric}?limit=1000&cursor=…` | a page of the rows; the answer has the cursor of the next one |
 //! | `GET /v1/metrics/{metric}?format=csv` | rows as CSV or, with `format=arrow`, as an Arrow IPC stream; or by `Accept` |
 //! | `GET /v1/metrics/{metric}/explain-value?…` | the rows, and those of each part of the log alone |
 //! | `GET /v1/metrics/{metric}/live?…` | the rows as server-sent events, each time the frontier moves |
@@ -12,33 +13,45 @@
 //!
 //! [`metricc_client`] defines the query parameters and the errors, and says what the value of a key is.
 
+mod answer_body;
 mod error;
 mod extract;
+mod live;
 
-use std::convert::Infallible;
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
-use arrow::error::ArrowError;
+use answer_body::{Part, body};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
-use axum::{Json, Router};
-use futures::StreamExt;
+use axum::{Extension, Json, Router};
+use live::Live;
 use metricc_client::wire::{Endpoint, ROUTES};
-use metricc_client::{Format, NOTE_HEADER, OVERFLOW_HEADER, Parameters, ReadRequest, ServingError};
-use metricc_runtime_serve::{ServedTable, ServingTables, arrow_stream, csv, to_json};
-use serde::Serialize;
+use metricc_client::{Format, Parameters, ReadRequest, ServingError};
+use metricc_runtime_serve::{AnswerWriter, FEW_ROWS, ServingTables, to_json};
 use serde_json::json;
 
 pub use error::ApiError;
 pub use extract::{Name, Pairs, Query};
 
+/// How long a live client stays without new rows, unless it is configured.
+pub const LIVE_IDLE: Duration = Duration::from_secs(15 * 60);
+
 /// The routes for a serving layer.
 pub fn router(serving: Arc<dyn ServingTables>) -> Router {
+    router_with(serving, LIVE_IDLE)
+}
+
+/// As [`router`], with the time after which live clients without new rows are dropped.
+pub fn router_with(serving: Arc<dyn ServingTables>, live_idle: Duration) -> Router {
+    let of_live = Arc::new(Live::new(serving.clone(), live_idle));
     let routes = ROUTES.iter().filter_map(|route| Some((route.path, handler(route.endpoint)?)));
-    routes.fold(Router::new(), |router, (path, handler)| router.route(path, handler)).with_state(serving)
+    let router = routes.fold(Router::new(), |router, (path, handler)| router.route(path, handler));
+    router.layer(Extension(of_live)).with_state(serving)
 }
 
 /// What answers; `None` if that is not the serving layer.
@@ -71,19 +84,31 @@ async fn read(
     if format != Format::Json {
         serving.check_columns(&request)?;
     }
-    let table = serving.table(request).await?;
-    Ok(match format {
-        Format::Json => json_response(&table)?,
-        Format::Csv => {
-            let text = csv(&table.rows).map_err(not_in_format)?;
-            let media_type = format!("{}; charset=utf-8", format.media_type());
-            (stated(&table), [(header::CONTENT_TYPE, media_type)], text).into_response()
-        }
-        Format::Arrow => {
-            let bytes = arrow_stream(&table.rows).map_err(not_in_format)?;
-            (stated(&table), [(header::CONTENT_TYPE, format.media_type())], bytes).into_response()
-        }
-    })
+    let none = || ServingError::Failed("a request has no answer".into());
+    let answer = serving.open(vec![request]).await?.pop().ok_or_else(none)?;
+    let turns = serving.turns();
+    let mut answer = Box::new(AnswerWriter::new(answer, format)?);
+    if format == Format::Json {
+        return Ok(in_json(body(&turns, [Part::Answer(answer)].into())?));
+    }
+    while answer.is_surveying() {
+        answer = match answer.n_left() <= FEW_ROWS {
+            true => survey(answer)?,
+            false => turns.take(move || survey(answer)).await??,
+        };
+    }
+    let media_type = match format {
+        Format::Csv => format!("{}; charset=utf-8", format.media_type()),
+        _ => format.media_type().to_owned(),
+    };
+    let headers = stated(&answer);
+    let body = body(&turns, [Part::Answer(answer)].into())?;
+    Ok((headers, [(header::CONTENT_TYPE, media_type)], body).into_response())
+}
+
+fn survey(mut answer: Box<AnswerWriter>) -> Result<Box<AnswerWriter>, ServingError> {
+    answer.survey()?;
+    Ok(answer)
 }
 
 async fn explain(
@@ -92,34 +117,46 @@ async fn explain(
     Pairs(parameters): Pairs,
 ) -> Result<Response, ApiError> {
     let request = request(metric, parameters)?;
-    json_response(&serving.explain_table(ReadRequest { receipt: true, ..request }).await?)
+    let explained = serving.explain_table(ReadRequest { receipt: true, ..request }).await?;
+    let of_parts = explained.of.iter().flat_map(|metric| &metric.parts).map(|part| part.rows.n_rows);
+    let n_rows = explained.answer.rows.n_rows + of_parts.sum::<usize>();
+    let text = move || to_json(&explained).map_err(|error| ServingError::Failed(error.into()));
+    let text = if n_rows <= FEW_ROWS { text()? } else { serving.turns().take(text).await?? };
+    Ok(in_json(Body::from(text)))
 }
 
 async fn read_many(State(serving): Shared, Pairs(parameters): Pairs) -> Result<Response, ApiError> {
-    #[derive(Serialize)]
-    struct Answers {
-        answers: Vec<ServedTable>,
+    let answers = serving.open(ReadRequest::several_of_parameters(parameters)?).await?;
+    let mut parts = VecDeque::from([Part::Text("{\"answers\":[")]);
+    for (index, answer) in answers.into_iter().enumerate() {
+        if index > 0 {
+            parts.push_back(Part::Text(","));
+        }
+        parts.push_back(Part::Answer(Box::new(AnswerWriter::new(answer, Format::Json)?)));
     }
-    let answers = serving.tables(ReadRequest::several_of_parameters(parameters)?).await?;
-    json_response(&Answers { answers })
+    parts.push_back(Part::Text("]}"));
+    Ok(in_json(body(&serving.turns(), parts)?))
 }
 
 async fn live(
     State(serving): Shared,
+    Extension(live): Extension<Arc<Live>>,
     Name(metric): Name,
     Pairs(parameters): Pairs,
 ) -> Result<Response, ApiError> {
-    let mut answers = serving.subscribe_table(request(metric, parameters)?);
-    // If the request is not valid, the response is an error, and not an event.
-    let ended = || ServingError::Failed("the serving layer is closed".into());
-    let first = answers.next().await.ok_or_else(ended)??;
-    let events = futures::stream::once(async { Ok(first) }).chain(answers).map(event);
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+    let versions = serving.versions(request(metric, parameters)?)?;
+    let body = live.body(versions).await?;
+    Ok(([(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")], body)
+        .into_response())
 }
 
 /// A request whose answer has one format.
 fn request(metric: String, parameters: Parameters) -> Result<ReadRequest, ServingError> {
     match ReadRequest::of_parameters(metric, parameters)? {
+        (ReadRequest { limit: Some(_), .. } | ReadRequest { cursor: Some(_), .. }, _) => {
+            let problem = "this answer has no pages: leave out `limit` and `cursor`";
+            Err(ServingError::Request(problem.to_owned()))
+        }
         (request, None | Some(Format::Json)) => Ok(request),
         (_, Some(format)) => {
             let problem = format!("this answer has no format `{}`: leave out `format`", format.name());
@@ -128,43 +165,14 @@ fn request(metric: String, parameters: Parameters) -> Result<ReadRequest, Servin
     }
 }
 
-fn event(answer: Result<ServedTable, ServingError>) -> Result<Event, Infallible> {
-    let failed = |error: &ApiError| Event::default().event("error").data(json!(error.fields()).to_string());
-    Ok(match answer {
-        Ok(table) => match to_json(&table) {
-            Ok(text) => Event::default().event("rows").data(text),
-            Err(error) => failed(&ApiError::failed(&error)),
-        },
-        Err(error) => failed(&error.into()),
-    })
+fn in_json(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, Format::Json.media_type())], body).into_response()
 }
 
-/// An answer as JSON, written from its columns.
-fn json_response(answer: &impl Serialize) -> Result<Response, ApiError> {
-    let text = to_json(answer).map_err(|error| ServingError::Failed(error.into()))?;
-    Ok(([(header::CONTENT_TYPE, Format::Json.media_type())], text).into_response())
-}
-
-/// Why rows do not have a format. If it is for their names, the request can be mended.
-fn not_in_format(error: ArrowError) -> ServingError {
-    match error {
-        ArrowError::InvalidArgumentError(problem) => {
-            ServingError::Request(format!("{problem}, or use `format=json`"))
-        }
-        error => ServingError::Failed(error.into()),
-    }
-}
-
-/// Hash, frontier and notes of an answer, and what could not be computed, as headers: CSV and Arrow have rows
-/// alone.
-fn stated(table: &ServedTable) -> HeaderMap {
-    let offsets: Vec<String> = table.frontier.iter().map(u64::to_string).collect();
-    let stated = [("metricc-hash", table.hash.clone()), ("metricc-frontier", offsets.join(","))];
-    let epoch = table.epoch.iter().map(|epoch| ("metricc-epoch", epoch.clone()));
-    let notes = epoch.chain(table.notes.iter().map(|note| (NOTE_HEADER, note.clone())));
-    let notes = notes.chain(table.rows.overflow_json().map(|overflow| (OVERFLOW_HEADER, overflow)));
+/// Hash, frontier and notes of an answer, and what could not be computed, as headers: CSV and Arrow have rows alone.
+fn stated(answer: &AnswerWriter) -> HeaderMap {
     let header = |(name, text): (&'static str, String)| {
         Some((HeaderName::from_static(name), HeaderValue::from_str(&text).ok()?))
     };
-    stated.into_iter().chain(notes).filter_map(header).collect()
+    answer.headers().into_iter().filter_map(header).collect()
 }

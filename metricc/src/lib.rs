@@ -57,7 +57,7 @@ pub use metricc_runtime_serve::LocalServing;
 
 pub use metricc_client::{
     Explained, ExplainedMetric, ExplainedPart, Format, Layer, RangeBound, ReadReceipt, ReadRequest, Served,
-    ServedMetric, ServedPart, Serving, ServingError, Stream, decode, jiff,
+    ServedMetric, ServedPart, Serving, ServingError, Stream, decode, jiff, pages,
 };
 #[cfg(feature = "macros")]
 pub use metricc_macros::{Event, Table, metric, metrics};

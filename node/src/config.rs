@@ -41,6 +41,9 @@ pub struct Config {
     /// Answers at earlier frontiers.
     #[serde(default)]
     pub past: PastConfig,
+    /// Limits of answers.
+    #[serde(default)]
+    pub reading: ReadingConfig,
     /// Access tokens.
     #[serde(default)]
     pub tokens: Tokens,
@@ -109,6 +112,25 @@ pub struct PastConfig {
     pub at_a_time: usize,
     /// Number of requests that wait for their turn. Further requests get status 503.
     pub waiting: usize,
+}
+
+/// Limits of answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReadingConfig {
+    /// Most rows of one answer; and of all answers together whose rows are in memory as a whole.
+    pub max_rows: u64,
+    /// Most reads that are being answered at a time.
+    pub max_answers: usize,
+    /// Most reads of one client: of one token, or of one address without tokens.
+    pub max_answers_per_client: usize,
+    /// Most live clients at a time.
+    pub max_live: usize,
+    /// Most live clients with one token, or at one address without tokens.
+    pub max_live_per_client: usize,
+    /// How long a live client stays that has no new rows.
+    #[serde(deserialize_with = "duration")]
+    pub live_idle: Duration,
 }
 
 /// Settings of a source.
@@ -186,6 +208,19 @@ impl Default for IngestConfig {
 impl Default for PastConfig {
     fn default() -> Self {
         PastConfig { versions: 8, max_bytes: 256 << 20, at_a_time: 1, waiting: 16 }
+    }
+}
+
+impl Default for ReadingConfig {
+    fn default() -> Self {
+        ReadingConfig {
+            max_rows: 5_000_000,
+            max_answers: 256,
+            max_answers_per_client: 128,
+            max_live: 512,
+            max_live_per_client: 256,
+            live_idle: metricc_http_api::LIVE_IDLE,
+        }
     }
 }
 
@@ -279,6 +314,7 @@ impl Config {
             speed: SpeedConfig::default(),
             ingest: IngestConfig::default(),
             past: PastConfig::default(),
+            reading: ReadingConfig::default(),
             tokens: Tokens::default(),
             sources: BTreeMap::new(),
             accept_loss: false,
@@ -319,6 +355,11 @@ impl Config {
             ("ingest.max_waiting_bytes", config.ingest.max_waiting_bytes as u64),
             ("ingest.seal_events", config.ingest.seal_events),
             ("past.at_a_time", config.past.at_a_time as u64),
+            ("reading.max_rows", config.reading.max_rows),
+            ("reading.max_answers", config.reading.max_answers as u64),
+            ("reading.max_answers_per_client", config.reading.max_answers_per_client as u64),
+            ("reading.max_live", config.reading.max_live as u64),
+            ("reading.max_live_per_client", config.reading.max_live_per_client as u64),
         ];
         if let Some((name, _)) = numbers.into_iter().find(|(_, value)| *value == 0) {
             return Err(format!("`{name}` is 0: it must be at least 1"));

@@ -6,6 +6,7 @@
 
 mod access;
 mod body;
+mod budgets;
 mod error_bodies;
 mod headers;
 mod host;

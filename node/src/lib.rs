@@ -12,6 +12,7 @@
 //! served as a pair, which is replaced as a whole; its frontier never goes back. View and tail own nothing
 //! that the log does not have: either can be rebuilt from it, and is then the same.
 
+mod answering;
 mod audit;
 mod batch;
 mod config;

@@ -13,11 +13,12 @@ use metricc_ir::{AnyMetric, Calendar, base_metrics};
 use metricc_log::{AbsentField, EventDecoder, FileOptions, Frontier, ReadStats};
 use metricc_runtime_serve::LocalServing;
 
+use crate::answering::Answering;
 use crate::audit::{self, AuditError, AuditLine};
 use crate::batch::Batch;
 use crate::config::{Config, SourceConfig};
 use crate::error::NodeError;
-use crate::priority::{Decoding, Priority, lower_priority};
+use crate::priority::{Pool, Priority, lower_priority};
 use crate::reading::NodeServing;
 use crate::source::{Changed, NodeSource};
 use crate::status::{Counters, SourceGauges};
@@ -43,7 +44,7 @@ pub struct Node {
     threads: Mutex<Vec<JoinHandle<()>>>,
     truncated_tail: Option<TruncatedTail>,
     audits: Arc<tokio::sync::Mutex<()>>,
-    decoding: Decoding,
+    decoding: Pool,
     _lock: Arc<folder_lock::FolderLock>,
 }
 
@@ -115,11 +116,13 @@ impl Node {
         }
         let decoders = plans.iter().map(|plan| EventDecoder::new(&plan.source)).collect::<Result<_, _>>()?;
         // Before the writer: a failure from here on would leave its thread running.
-        let decoding = Decoding::start()?;
+        let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let decoding = Pool::start("metricc-decode", n_cores, Priority::Decoding)?;
+        let answering = Answering::start(config.reading.max_rows)?;
         let (ingest, writer) = Ingest::start(log, &lock, config, &sources, &changed, &counters)?;
         let threads = Mutex::new(vec![writer]);
         let local = serving;
-        let serving = NodeServing::new(local.clone(), sources.clone(), &config.past);
+        let serving = NodeServing::new(local.clone(), sources.clone(), answering, &config.past);
         let audits = Arc::default();
         let node = Node {
             sources,
@@ -223,7 +226,7 @@ impl Node {
     }
 
     /// The threads that decode requests.
-    pub(crate) fn decoding(&self) -> &Decoding {
+    pub(crate) fn decoding(&self) -> &Pool {
         &self.decoding
     }
 

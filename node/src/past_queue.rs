@@ -41,7 +41,9 @@ impl PastQueue {
         let n_before = self.n_waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(self.n_waiting.clone());
         if n_before >= self.most_waiting {
-            return Err(ServingError::Busy);
+            let problem =
+                "as many answers at earlier frontiers are asked for as the node computes and lets wait";
+            return Err(ServingError::Busy(format!("{problem}; try again")));
         }
         self.turns.clone().acquire_owned().await.map_err(|error| ServingError::Failed(error.into()))
     }
@@ -77,7 +79,7 @@ mod tests {
         let turn = queue.turn().await.unwrap();
         let mut second = Box::pin(queue.turn());
         assert!((&mut second).now_or_never().is_none(), "it waits");
-        assert!(matches!(queue.turn().await, Err(ServingError::Busy)));
+        assert!(matches!(queue.turn().await, Err(ServingError::Busy(_))));
         drop(second);
         let mut third = Box::pin(queue.turn());
         assert!((&mut third).now_or_never().is_none(), "the second is gone, so this one waits");

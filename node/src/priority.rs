@@ -4,11 +4,15 @@
 
 use std::sync::Arc;
 
+use metricc_runtime_serve::Turns;
+
 /// How much the priority is lowered, in steps of `nice`: a step is about a fifth less time on a busy processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
 pub(crate) enum Priority {
-    /// A client waits for it, but reads wait for nothing.
+    /// A piece of a large answer.
+    Answer = 5,
+    /// A client waits for it, but small answers wait for nothing.
     Decoding = 6,
     /// Decides how fresh answers are.
     Tail = 7,
@@ -30,27 +34,32 @@ pub(crate) fn lower_priority(priority: Priority) {
     let _ = priority;
 }
 
-/// A pool of threads that decode requests.
+/// A pool of threads for one sort of work: what is asked for first is done first.
 #[derive(Debug, Clone)]
-pub(crate) struct Decoding(Arc<Threads>);
+pub(crate) struct Pool(Arc<Threads>);
 
 #[derive(Debug)]
 struct Threads(Option<tokio::runtime::Runtime>);
 
-impl Decoding {
-    /// Starts a pool of up to one thread per processor.
+impl Pool {
+    /// Starts a pool of up to so many threads.
     ///
     /// # Errors
     /// If no thread can be started.
-    pub(crate) fn start() -> std::io::Result<Self> {
-        let n_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    pub(crate) fn start(name: &str, n_threads: usize, priority: Priority) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .max_blocking_threads(n_threads)
-            .thread_name("metricc-decode")
-            .on_thread_start(|| lower_priority(Priority::Decoding))
+            .thread_name(name)
+            .on_thread_start(move || lower_priority(priority))
             .build()?;
-        Ok(Decoding(Arc::new(Threads(Some(runtime)))))
+        Ok(Pool(Arc::new(Threads(Some(runtime)))))
+    }
+
+    /// No threads: work is done on those of the caller.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Pool(Arc::new(Threads(None)))
     }
 
     /// Runs `work` on one of the threads.
@@ -60,6 +69,11 @@ impl Decoding {
     ) -> Result<T, String> {
         let Some(runtime) = &self.0.0 else { return Err("the node is shutting down".to_owned()) };
         runtime.spawn_blocking(work).await.map_err(|error| error.to_string())
+    }
+
+    /// The threads as those that answers take turns on.
+    pub(crate) fn turns(&self) -> Turns {
+        self.0.0.as_ref().map_or_else(Turns::default, |runtime| Turns::on(runtime.handle().clone()))
     }
 }
 

@@ -19,10 +19,12 @@ use metricc_compiler::{EngineOptions, EvaluateError, MetricPlan};
 use metricc_log::{Frontier, Interval};
 use metricc_runtime_batch::evaluate_unless;
 use metricc_runtime_serve::{
-    IndexedSegment, LocalServing, Presented, Published, Query, ServedTable, ServingTables, explained, served,
+    FEW_ROWS, IndexedSegment, LocalServing, OpenAnswer, Presented, Published, Query, ServedTable,
+    ServingTables, Turns, Versions, explained, served, whole,
 };
 use tokio::sync::watch;
 
+use crate::answering::Answering;
 use crate::config::PastConfig;
 use crate::past_queue::{Cancelled, PastQueue};
 use crate::source::NodeSource;
@@ -30,14 +32,12 @@ use crate::source::NodeSource;
 /// How long a request waits for the frontier that it wants to be covered. Clients wait longer for an answer.
 const COVER_WITHIN: Duration = Duration::from_secs(20);
 
-/// Groups from which on an answer is computed beside others, since it takes long.
-const MANY_GROUPS: usize = 20_000;
-
 /// What a node serves.
 #[derive(Debug, Clone)]
 pub struct NodeServing {
     local: LocalServing,
     sources: Vec<Arc<NodeSource>>,
+    answering: Answering,
     /// The turns of versions of the past.
     past: PastQueue,
     /// Whether the node is shutting down: subscriptions end then.
@@ -45,9 +45,14 @@ pub struct NodeServing {
 }
 
 impl NodeServing {
-    pub(crate) fn new(local: LocalServing, sources: Vec<Arc<NodeSource>>, past: &PastConfig) -> Self {
+    pub(crate) fn new(
+        local: LocalServing,
+        sources: Vec<Arc<NodeSource>>,
+        answering: Answering,
+        past: &PastConfig,
+    ) -> Self {
         let past = PastQueue::new(past.at_a_time, past.waiting);
-        NodeServing { local, sources, past, is_closed: watch::Sender::new(false) }
+        NodeServing { local, sources, answering, past, is_closed: watch::Sender::new(false) }
     }
 
     /// Ends all subscriptions.
@@ -92,60 +97,91 @@ impl NodeServing {
         }
     }
 
+    /// Ready when the node shuts down.
+    fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut is_closed = self.is_closed.subscribe();
+        async move {
+            // An error means that the node is gone.
+            let _ = is_closed.wait_for(|is_closed| *is_closed).await;
+        }
+    }
+
     /// The sources of a query, in their order.
     fn sources_of<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = &'a Arc<NodeSource>> {
         let source = |name: &String| self.sources.iter().find(|source| source.name() == name);
         query.sources().iter().filter_map(source)
     }
 
-    /// Computes an answer from the version of the query's frontier. `n_groups` counts the groups of all
-    /// answers to one request.
-    async fn answer<T: Send + 'static>(
+    /// The version of the query's frontier.
+    async fn version(
         &self,
         query: &Arc<Query>,
         newest: &Arc<Published>,
-        n_groups: usize,
-        compute: fn(&Query, &Published) -> Result<T, ServingError>,
-    ) -> Result<T, ServingError> {
+    ) -> Result<Arc<Published>, ServingError> {
         // The sources of a node that has just started are not served yet.
         if let Some(origin) = query.sources().iter().find(|source| newest.frontier(source).is_none()) {
             return Err(ServingError::NotReady { origin: origin.clone() });
         }
-        let (own, query, newest) = (self.clone(), query.clone(), newest.clone());
-        if !query.is_at(&newest) {
-            let (turn, cancelled) = (self.past.turn().await?, Cancelled::default());
-            let is_cancelled = cancelled.flag();
-            let from_log = move || {
-                let _turn = turn;
-                compute(&query, &own.past(&query, &is_cancelled)?)
-            };
-            return blocking(from_log).await;
+        if query.is_at(newest) {
+            return Ok(newest.clone());
         }
-        if n_groups < MANY_GROUPS {
-            compute(&query, &newest)
-        } else {
-            blocking(move || compute(&query, &newest)).await
+        if let Some(kept) = self.answering.kept().find(query) {
+            return Ok(kept);
         }
+        if let Some(frontier) = query.cursor_frontier().filter(|_| !query.names_frontier()) {
+            return Err(ServingError::CursorGone { frontier: frontier.to_vec() });
+        }
+        let (turn, cancelled) = (self.past.turn().await?, Cancelled::default());
+        let (own, query, is_cancelled) = (self.clone(), query.clone(), cancelled.flag());
+        let from_log = move || {
+            let _turn = turn;
+            own.past(&query, &is_cancelled).map(Arc::new)
+        };
+        blocking(from_log).await
+    }
+
+    async fn open_answer(
+        &self,
+        query: &Arc<Query>,
+        newest: &Arc<Published>,
+    ) -> Result<OpenAnswer, ServingError> {
+        let version = self.version(query, newest).await?;
+        let mut answer = self.answering.open(query, &version).await?;
+        self.complete(query, &mut answer);
+        Ok(answer)
     }
 
     async fn table_of(
         &self,
         query: &Arc<Query>,
         newest: &Arc<Published>,
-        n_groups: usize,
     ) -> Result<ServedTable, ServingError> {
-        let table = self.answer(query, newest, n_groups, Query::answer).await?;
-        Ok(self.complete(query, table))
+        let answer = self.open_answer(query, newest).await?;
+        match answer.rows.n_left() <= FEW_ROWS {
+            true => whole(answer),
+            false => self.turns().take(move || whole(answer)).await?,
+        }
+    }
+
+    /// The newest version that covers what these requests want to see, and the requests, resolved.
+    async fn resolved(
+        &self,
+        requests: Vec<ReadRequest>,
+    ) -> Result<(Vec<Arc<Query>>, Arc<Published>), ServingError> {
+        requests.iter().try_for_each(|request| self.check_epoch(request))?;
+        let queries = requests.into_iter().map(|request| Ok(Arc::new(self.local.query(request)?)));
+        let queries = queries.collect::<Result<Vec<_>, ServingError>>()?;
+        let newest = self.covering(&queries).await?;
+        Ok((queries, newest))
     }
 
     /// Adds the epoch, and the ends of the logs to a receipt.
-    fn complete(&self, query: &Query, mut table: ServedTable) -> ServedTable {
-        table.epoch = self.epoch();
-        if let Some(receipt) = &mut table.receipt {
+    fn complete<R>(&self, query: &Query, answer: &mut Served<R>) {
+        answer.epoch = self.epoch();
+        if let Some(receipt) = &mut answer.receipt {
             let end = |source: &Arc<NodeSource>| (source.name().to_owned(), source.end().0);
             receipt.ends = self.sources_of(query).map(end).collect();
         }
-        table
     }
 
     /// The epoch of the log; all sources are in one.
@@ -273,19 +309,47 @@ impl ServingTables for NodeServing {
 
     fn tables(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<ServedTable>, ServingError>> {
         async move {
-            requests.iter().try_for_each(|request| self.check_epoch(request))?;
-            let queries = requests.into_iter().map(|request| self.local.query(request));
-            let queries =
-                queries.map(|query| Ok(Arc::new(query?))).collect::<Result<Vec<_>, ServingError>>()?;
-            let newest = self.covering(&queries).await?;
-            let n_groups = queries.iter().map(|query| query.n_groups(&newest)).sum();
+            let (queries, newest) = self.resolved(requests).await?;
             let mut tables = Vec::with_capacity(queries.len());
             for query in &queries {
-                tables.push(self.table_of(query, &newest, n_groups).await?);
+                tables.push(self.table_of(query, &newest).await?);
             }
             Ok(tables)
         }
         .boxed()
+    }
+
+    fn open(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<OpenAnswer>, ServingError>> {
+        async move {
+            let (queries, newest) = self.resolved(requests).await?;
+            let mut answers = Vec::with_capacity(queries.len());
+            for query in &queries {
+                answers.push(self.open_answer(query, &newest).await?);
+            }
+            Ok(answers)
+        }
+        .boxed()
+    }
+
+    fn versions(&self, request: ReadRequest) -> Result<Versions, ServingError> {
+        self.check_epoch(&request)?;
+        Ok(self.local.subscribe_query(request)?.take_until(self.closed()).boxed())
+    }
+
+    fn newest(&self) -> Arc<Published> {
+        self.local.published()
+    }
+
+    fn open_version(
+        &self,
+        query: Arc<Query>,
+        published: Arc<Published>,
+    ) -> BoxFuture<'_, Result<OpenAnswer, ServingError>> {
+        async move { self.open_answer(&query, &published).await }.boxed()
+    }
+
+    fn turns(&self) -> Turns {
+        self.answering.turns()
     }
 
     fn explain_table(
@@ -293,12 +357,11 @@ impl ServingTables for NodeServing {
         request: ReadRequest,
     ) -> BoxFuture<'_, Result<Explained<Presented>, ServingError>> {
         async move {
-            self.check_epoch(&request)?;
-            let query = Arc::new(self.local.query(request)?);
-            let newest = self.covering(std::slice::from_ref(&query)).await?;
-            let n_groups = query.n_groups(&newest);
-            let mut explained = self.answer(&query, &newest, n_groups, Query::explain).await?;
-            explained.answer = self.complete(&query, explained.answer);
+            let (queries, newest) = self.resolved(vec![request]).await?;
+            let [query] = &queries[..] else { return Err(failed("a request has no answer")) };
+            let version = self.version(query, &newest).await?;
+            let mut explained = self.answering.compute(query, &version, Query::explain).await?;
+            self.complete(query, &mut explained.answer);
             Ok(explained)
         }
         .boxed()
@@ -313,13 +376,8 @@ impl ServingTables for NodeServing {
         let own = self.clone();
         let answers = versions.then(move |(query, published)| {
             let own = own.clone();
-            async move { own.table_of(&query, &published, query.n_groups(&published)).await }
+            async move { own.table_of(&query, &published).await }
         });
-        let mut is_closed = self.is_closed.subscribe();
-        let closed = async move {
-            // An error means that the node is gone.
-            let _ = is_closed.wait_for(|is_closed| *is_closed).await;
-        };
-        until_error(answers).take_until(closed).boxed()
+        until_error(answers).take_until(self.closed()).boxed()
     }
 }

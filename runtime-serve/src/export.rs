@@ -9,9 +9,10 @@ use arrow::array::{
 };
 use arrow::buffer::NullBuffer;
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
+use metricc_client::ServingError;
 use metricc_compiler::{MetricPlan, scalar};
 use metricc_ir as ir;
 
@@ -22,6 +23,9 @@ use crate::{Presented, ServeError, text_table};
 /// Key of the schema's metadata that says what could not be computed, as [`Presented::overflow_json`] has it.
 pub const OVERFLOW_METADATA: &str = "metricc.overflow";
 
+/// Rows of a batch of an Arrow IPC stream; the last one has fewer.
+pub(crate) const ARROW_ROWS: usize = 65_536;
+
 /// Rows as CSV with a header (RFC 4180, lines end with LF): `window_start`, `window_end`, `partial` if a
 /// range may cut windows, keys, outputs. Null is an empty cell and an empty text is `""`, as in the CSV of
 /// logs.
@@ -29,16 +33,25 @@ pub const OVERFLOW_METADATA: &str = "metricc.overflow";
 /// # Errors
 /// [`ArrowError`] if two columns would have one name.
 pub fn csv(presented: &Presented) -> Result<String, ArrowError> {
-    let text = text_table(presented);
+    let mut out = csv_header(presented)?.into_bytes();
+    csv_rows(presented, &mut out);
+    String::from_utf8(out).map_err(|error| ArrowError::CsvError(error.to_string()))
+}
+
+/// The line of the header.
+pub(crate) fn csv_header(presented: &Presented) -> Result<String, ArrowError> {
+    let header = text_table(&presented.slice(0, 0)).header;
     check_presented(presented).map_err(twice)?;
-    let mut out = text.header.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",");
-    out.push('\n');
-    for row in &text.rows {
+    Ok(header.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",") + "\n")
+}
+
+/// The lines of the rows.
+pub(crate) fn csv_rows(presented: &Presented, out: &mut Vec<u8>) {
+    for row in text_table(presented).rows {
         let cells = row.iter().map(|cell| cell.as_deref().map_or_else(String::new, csv_cell));
-        out.push_str(&cells.collect::<Vec<_>>().join(","));
-        out.push('\n');
+        out.extend(cells.collect::<Vec<_>>().join(",").as_bytes());
+        out.push(b'\n');
     }
-    Ok(out)
 }
 
 fn csv_cell(text: &str) -> String {
@@ -122,14 +135,18 @@ pub(crate) fn columns(presented: &Presented) -> Result<RecordBatch, ArrowError> 
         columns.push(column);
     }
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(presented.n_rows));
-    let mut schema = Schema::new(fields);
-    if let Some(overflow) = presented.overflow_json() {
-        schema.metadata.insert(OVERFLOW_METADATA.to_owned(), overflow);
-    }
-    RecordBatch::try_new_with_options(Arc::new(schema), columns, &options)
+    let schema = with_overflow(&Schema::new(fields), presented.overflow_json());
+    RecordBatch::try_new_with_options(schema, columns, &options)
 }
 
-/// Rows as an Arrow IPC stream.
+/// The schema of an answer of which some rows could not be computed.
+pub(crate) fn with_overflow(schema: &Schema, overflow: Option<String>) -> SchemaRef {
+    let mut schema = schema.clone();
+    schema.metadata.extend(overflow.map(|overflow| (OVERFLOW_METADATA.to_owned(), overflow)));
+    Arc::new(schema)
+}
+
+/// Rows as an Arrow IPC stream, of batches of 65,536 rows.
 ///
 /// # Errors
 /// As [`record_batch`].
@@ -145,10 +162,25 @@ pub fn arrow_stream(presented: &Presented) -> Result<Vec<u8>, ArrowError> {
 /// # Errors
 /// [`ArrowError`] if a column is not of its type, or what the writer gives.
 pub fn write_arrow(presented: &Presented, out: &mut impl Write) -> Result<(), ArrowError> {
-    let batch = columns(presented)?;
-    let mut writer = StreamWriter::try_new(out, &batch.schema())?;
-    writer.write(&batch)?;
+    let schema = columns(&presented.slice(0, 0))?.schema();
+    let schema = with_overflow(&schema, presented.overflow_json());
+    let mut writer = StreamWriter::try_new(out, &schema)?;
+    // An answer without rows has a batch as well.
+    for first in (0..presented.n_rows.max(1)).step_by(ARROW_ROWS) {
+        let n_rows = ARROW_ROWS.min(presented.n_rows - first);
+        writer.write(&columns(&presented.slice(first, n_rows))?)?;
+    }
     writer.finish()
+}
+
+/// Why rows do not have a format. If it is for their names, the request can be mended.
+pub(crate) fn not_in_format(error: ArrowError) -> ServingError {
+    match error {
+        ArrowError::InvalidArgumentError(problem) => {
+            ServingError::Request(format!("{problem}, or use `format=json`"))
+        }
+        error => ServingError::Failed(error.into()),
+    }
 }
 
 fn typed_column(kind: &ir::Kind, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {

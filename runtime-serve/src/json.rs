@@ -40,6 +40,23 @@ pub fn json_lines(presented: &Presented) -> impl Iterator<Item = String> + '_ {
     })
 }
 
+/// Rows of an array, after those that were written before. `is_first`: whether there were none.
+pub(crate) fn json_rows(
+    presented: &Presented,
+    is_first: &mut bool,
+    out: &mut Vec<u8>,
+) -> serde_json::Result<()> {
+    let zone = presented.window_zone();
+    for row in 0..presented.n_rows {
+        if !std::mem::replace(is_first, false) {
+            out.push(b',');
+        }
+        let row = Row { presented, zone: zone.as_ref(), row };
+        row.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Json(CompactFormatter)))?;
+    }
+    Ok(())
+}
+
 /// JSON without spaces, with floats as the language spells them.
 struct Json(CompactFormatter);
 

@@ -14,14 +14,18 @@
 //! | `present`, `derive` | states → rows, of base metrics and of derived ones |
 //! | `cell`, `json`, `text_table`, `export` | rows → JSON, text, CSV, Arrow |
 //! | `merge`, `indexed_segment`, `published` | one version of what is served |
-//! | `catalogue`, `selection`, `query` | a request, resolved, and its answer |
+//! | `catalogue`, `selection`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
+//! | `answer_rows`, `answer_writer`, `turns` | answers piece by piece, and the threads that compute them |
 //! | `served_table`, `local_serving` | the serving layer |
 //! Invariants: an answer covers its interval without gap or overlap, or there is no answer. Rows are sorted
 //! by window, then keys. The JSON of rows is a contract with readers.
 
+mod answer_rows;
+mod answer_writer;
 mod catalogue;
 mod cell;
 mod columns;
+mod cursor;
 mod derive;
 mod error;
 mod export;
@@ -36,11 +40,15 @@ mod query;
 mod range;
 mod read_options;
 mod roll_up;
+mod row_estimate;
 mod row_selection;
 mod served_table;
 mod text_table;
+mod turns;
 mod window_assembly;
 
+pub use answer_rows::{AnswerRows, OpenAnswer};
+pub use answer_writer::{AnswerWriter, FEW_ROWS};
 pub use cell::value_at;
 pub use columns::check_table_columns;
 pub use derive::derive;
@@ -53,7 +61,9 @@ pub use merge_segments::merge;
 pub use overflow::{Overflow, OverflowSummary};
 pub use present::{Presented, present, read};
 pub use published::Published;
-pub use query::Query;
+pub use query::{Query, RowEstimate, whole};
 pub use read_options::ReadOptions;
+pub use row_estimate::{estimated_derived_rows, estimated_rows};
 pub use served_table::{ServedTable, ServingTables, explained, served};
 pub use text_table::{TextTable, text_table};
+pub use turns::Turns;

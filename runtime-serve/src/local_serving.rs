@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::catalogue::Catalogue;
 use crate::served_table::{ServedTable, ServingTables, explained, served};
-use crate::{IndexedSegment, Presented, Published, Query, ServeError};
+use crate::{IndexedSegment, OpenAnswer, Presented, Published, Query, ServeError, Turns};
 
 /// Metrics that are served in this process.
 #[derive(Debug, Clone)]
@@ -157,7 +157,7 @@ impl LocalServing {
     }
 
     fn answer(&self, published: &Published, request: ReadRequest) -> Result<ServedTable, ServingError> {
-        self.at_newest(published, request)?.answer(published)
+        Arc::new(self.at_newest(published, request)?).answer(published)
     }
 
     /// A query that the newest version answers.
@@ -166,6 +166,9 @@ impl LocalServing {
         query.check_covered(published)?;
         if query.is_at(published) {
             return Ok(query);
+        }
+        if let Some(frontier) = query.cursor_frontier() {
+            return Err(ServingError::CursorGone { frontier: frontier.to_vec() });
         }
         let (at, newest) = (query.at().unwrap_or_default(), query.frontier(published));
         let problem =
@@ -207,12 +210,38 @@ impl ServingTables for LocalServing {
         async move { requests.into_iter().map(|request| self.answer(&published, request)).collect() }.boxed()
     }
 
+    fn open(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<OpenAnswer>, ServingError>> {
+        let published = self.published();
+        let open = move |request| Arc::new(self.at_newest(&published, request)?).open(&published);
+        async move { requests.into_iter().map(open).collect() }.boxed()
+    }
+
+    fn versions(&self, request: ReadRequest) -> Result<Versions, ServingError> {
+        self.subscribe_query(request)
+    }
+
+    fn newest(&self) -> Arc<Published> {
+        self.published()
+    }
+
+    fn open_version(
+        &self,
+        query: Arc<Query>,
+        published: Arc<Published>,
+    ) -> BoxFuture<'_, Result<OpenAnswer, ServingError>> {
+        async move { query.open(&published) }.boxed()
+    }
+
+    fn turns(&self) -> Turns {
+        Turns::default()
+    }
+
     fn explain_table(
         &self,
         request: ReadRequest,
     ) -> BoxFuture<'_, Result<Explained<Presented>, ServingError>> {
         let published = self.published();
-        async move { self.at_newest(&published, request)?.explain(&published) }.boxed()
+        async move { Arc::new(self.at_newest(&published, request)?).explain(&published) }.boxed()
     }
 
     fn subscribe_table(&self, request: ReadRequest) -> BoxStream<'static, Result<ServedTable, ServingError>> {

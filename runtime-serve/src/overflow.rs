@@ -12,7 +12,7 @@ use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
 use metricc_algebra::{beyond_type, may_be_beyond};
 use metricc_compiler::{CompileError, MetricPlan, PlannedAggregate};
-use metricc_ir::{AggregateOp, Expr};
+use metricc_ir::{AggregateOp, Expr, RowType};
 
 use crate::{Presented, ServeError};
 
@@ -64,13 +64,9 @@ impl Presented {
     /// The same as a JSON object, `{"s":{"rows":1,"events":2}}`, for forms that have rows alone; `None`:
     /// nothing is amiss.
     pub fn overflow_json(&self) -> Option<String> {
-        let overflows = self.overflows();
-        let members = overflows.iter().map(|overflow| {
-            let OverflowSummary { output, n_rows, n_events, .. } = overflow;
-            format!("\"{output}\":{{\"rows\":{n_rows},\"events\":{n_events}}}")
-        });
-        let members: Vec<String> = members.collect();
-        (!members.is_empty()).then(|| format!("{{{}}}", members.join(",")))
+        let mut sum = OverflowSum::default();
+        sum.add(self);
+        sum.json(&self.row_type)
     }
 
     /// What is amiss with an output in a row.
@@ -87,6 +83,31 @@ pub(crate) fn may_overflow(plan: &MetricPlan) -> Vec<bool> {
         lost || plan.metric.aggregates.get(aggregate).is_some_and(|aggregate| may_be_beyond(&aggregate.op))
     };
     plan.metric.outputs.iter().map(|output| output.expr.columns().into_iter().any(may_be)).collect()
+}
+
+/// What could not be computed of an answer, summed over its pieces: for each output rows and events.
+#[derive(Debug, Default)]
+pub(crate) struct OverflowSum(Vec<(usize, i64)>);
+
+impl OverflowSum {
+    pub(crate) fn add(&mut self, piece: &Presented) {
+        self.0.resize(self.0.len().max(piece.overflow.len()), (0, 0));
+        for (sum, overflow) in self.0.iter_mut().zip(&piece.overflow) {
+            let Some(overflow) = overflow else { continue };
+            sum.0 += overflow.len() - overflow.null_count();
+            sum.1 = overflow.iter().flatten().fold(sum.1, i64::saturating_add);
+        }
+    }
+
+    /// As [`Presented::overflow_json`].
+    pub(crate) fn json(&self, row_type: &RowType) -> Option<String> {
+        let members = row_type.output_names().zip(&self.0).filter(|(_, (n_rows, _))| *n_rows > 0);
+        let members = members.map(|(output, (n_rows, n_events))| {
+            format!("\"{output}\":{{\"rows\":{n_rows},\"events\":{n_events}}}")
+        });
+        let members: Vec<String> = members.collect();
+        (!members.is_empty()).then(|| format!("{{{}}}", members.join(",")))
+    }
 }
 
 /// A presented aggregate, none where it could not be computed, and where that is.
@@ -140,6 +161,19 @@ pub(crate) fn filtered(
         None => Ok(None),
     };
     overflow.iter().map(filtered).collect()
+}
+
+/// The rows of pieces, one after the other: for each the number of its rows, and what is amiss there.
+pub(crate) fn joined(pieces: &[(usize, Option<&Overflow>)]) -> Result<Option<Overflow>, ArrowError> {
+    if pieces.iter().all(|(_, piece)| piece.is_none()) {
+        return Ok(None);
+    }
+    let filled: Vec<Overflow> = pieces
+        .iter()
+        .map(|(n_rows, piece)| piece.cloned().unwrap_or_else(|| Overflow::new_null(*n_rows)))
+        .collect();
+    let columns: Vec<&dyn Array> = filled.iter().map(|column| column as &dyn Array).collect();
+    Ok(Some(concat(&columns)?.as_primitive::<Int64Type>().clone()))
 }
 
 /// The rows of these indices; the index after the last row is one in which nothing is amiss.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, RecordBatch, RecordBatchOptions,
+    Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, RecordBatch, RecordBatchOptions,
 };
-use arrow::compute::filter;
+use arrow::compute::{concat, filter};
 use arrow::datatypes::DataType;
 use metricc_algebra::Monoid;
 use metricc_compiler::scalar::{WindowRule, data_type};
@@ -59,6 +59,57 @@ impl Presented {
         zone_of(&self.row_type.window)
     }
 
+    /// `n` rows from a row on.
+    pub(crate) fn slice(&self, from: usize, n: usize) -> Self {
+        let columns = |columns: &[ArrayRef]| columns.iter().map(|column| column.slice(from, n)).collect();
+        Presented {
+            row_type: self.row_type.clone(),
+            n_rows: n,
+            windows: self.windows.as_ref().map(|windows| windows[from..from + n].to_vec()),
+            partial: self.partial.as_ref().map(|partial| partial[from..from + n].to_vec()),
+            keys: columns(&self.keys),
+            outputs: columns(&self.outputs),
+            overflow: self
+                .overflow
+                .iter()
+                .map(|column| column.as_ref().map(|column| column.slice(from, n)))
+                .collect(),
+        }
+    }
+
+    /// The rows of pieces of one answer, one after the other; at least one piece.
+    ///
+    /// # Errors
+    /// If the pieces are not of the same types.
+    pub(crate) fn concat(pieces: &[Presented]) -> Result<Self, ServeError> {
+        let Some(first) = pieces.first() else {
+            return Err(CompileError::form("an answer", "has no pieces").into());
+        };
+        let failed = |error| CompileError::engine(&first.row_type.name, error);
+        let joined = |of: fn(&Presented) -> &[ArrayRef]| -> Result<Vec<ArrayRef>, CompileError> {
+            let column = |index: usize| {
+                let parts: Vec<&dyn Array> = pieces.iter().map(|piece| &*of(piece)[index]).collect();
+                concat(&parts).map_err(failed)
+            };
+            (0..of(first).len()).map(column).collect()
+        };
+        let windows = |piece: &Presented| piece.windows.clone().unwrap_or_default();
+        let partial = |piece: &Presented| piece.partial.clone().unwrap_or_default();
+        let overflow = (0..first.overflow.len()).map(|output| {
+            let parts = pieces.iter().map(|piece| (piece.n_rows, piece.overflow[output].as_ref()));
+            overflow::joined(&parts.collect::<Vec<_>>()).map_err(failed)
+        });
+        Ok(Presented {
+            row_type: first.row_type.clone(),
+            n_rows: pieces.iter().map(|piece| piece.n_rows).sum(),
+            windows: first.windows.as_ref().map(|_| pieces.iter().flat_map(windows).collect()),
+            partial: first.partial.as_ref().map(|_| pieces.iter().flat_map(partial).collect()),
+            keys: joined(|piece| &piece.keys)?,
+            outputs: joined(|piece| &piece.outputs)?,
+            overflow: overflow.collect::<Result<_, _>>()?,
+        })
+    }
+
     /// Some of the rows: one flag for each.
     pub(crate) fn filtered(self, selected: &[bool]) -> Result<Self, ServeError> {
         if selected.iter().all(|is_selected| *is_selected) {
@@ -100,7 +151,16 @@ pub fn read(plan: &MetricPlan, segment: &Segment, options: &ReadOptions) -> Resu
     if segment.hash != plan.state_hash {
         return Err(SegmentError::Hash { left: plan.state_hash, right: segment.hash }.into());
     }
-    let Grouped { metric, form, states } = assemble(plan, &segment.states, options)?;
+    presented(plan, assemble(plan, &segment.states, options)?, options)
+}
+
+/// Presents the states of a plan by some windows and keys: all of them, or those of a piece of the groups.
+pub(crate) fn presented(
+    plan: &MetricPlan,
+    grouped: Grouped<'_>,
+    options: &ReadOptions,
+) -> Result<Presented, ServeError> {
+    let Grouped { metric, form, states } = grouped;
     let form = form.as_ref();
     let is_windowed = metric.window != ir::Window::AllTime;
     let is_ungrouped = metric.keys.is_empty() && !is_windowed;

@@ -1,16 +1,23 @@
 //! A read request, resolved once, and its answer from one published version. A version of the past is
 //! answered from by the same code.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use metricc_client::{
     Explained, ExplainedMetric, ExplainedPart, ReadReceipt, ReadRequest, Served, ServedPart, ServingError,
 };
-use metricc_compiler::{MetricPlan, Segment};
+use metricc_compiler::{MetricPlan, Segment, Spread};
+use metricc_ir::Window;
 
+use crate::answer_rows::{AnswerRows, OpenAnswer};
 use crate::catalogue::{Catalogue, CatalogueEntry, ServedPlan};
+use crate::cursor::{self, Cursor};
 use crate::published::PublishedMetric;
+use crate::roll_up::{in_range, starts};
+use crate::row_estimate::{estimated_derived_rows, estimated_rows};
 use crate::row_selection::Selection;
 use crate::served_table::ServedTable;
 use crate::{Presented, Published, ReadOptions, ServeError, derive, read};
@@ -22,6 +29,17 @@ pub struct Query {
     request: ReadRequest,
     options: ReadOptions,
     selection: Selection,
+    cursor: Option<Cursor>,
+    fingerprint: u64,
+}
+
+/// What an answer would take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowEstimate {
+    /// Rows of the answer: at least so many where they are merged piece by piece, else about so many.
+    pub n_rows: u64,
+    /// Whether all rows are in memory before the first one is written; a limit does not change that.
+    pub is_whole: bool,
 }
 
 impl Query {
@@ -30,7 +48,96 @@ impl Query {
         let grain = catalogue.grain(&request, entry.window())?;
         let options = ReadOptions::of_range(entry.window(), request.from, request.to, grain);
         let selection = Selection::new(&request.metric, &entry.row_type.keys, &request.keys, request.latest)?;
-        Ok(Query { entry, request, options, selection })
+        let fingerprint = cursor::fingerprint(&entry.metric.hash, &request);
+        let cursor = request.cursor.as_deref().map(|text| Cursor::parse(text, fingerprint)).transpose()?;
+        if let (Some(cursor), Some(at)) = (&cursor, &request.at)
+            && cursor.frontier != *at
+        {
+            let problem = "`cursor` is of another frontier than `at`: leave out one of them";
+            return Err(ServingError::Request(problem.to_owned()));
+        }
+        if request.limit == Some(0) {
+            return Err(ServingError::Request("`limit=0` is no page: it takes at least 1 row".to_owned()));
+        }
+        Ok(Query { entry, request, options, selection, cursor, fingerprint })
+    }
+
+    /// The name of its metric.
+    pub fn metric(&self) -> &str {
+        &self.entry.metric.name
+    }
+
+    /// Whether the answer says where its rows come from.
+    pub fn wants_receipt(&self) -> bool {
+        self.request.receipt
+    }
+
+    pub(crate) fn cursor(&self) -> Option<&Cursor> {
+        self.cursor.as_ref()
+    }
+
+    /// What tells it from requests for other rows: those with equal ones have equal rows of one frontier.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// Most rows that the request wants.
+    pub fn limit(&self) -> Option<usize> {
+        self.request.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
+    }
+
+    /// Whether it is a page of an answer: its cursor names the frontier, or is to be given out.
+    pub fn is_page(&self) -> bool {
+        self.cursor.is_some() || self.request.limit.is_some()
+    }
+
+    /// The frontier that its cursor names.
+    pub fn cursor_frontier(&self) -> Option<&[u64]> {
+        self.cursor.as_ref().map(|cursor| &cursor.frontier[..])
+    }
+
+    /// Whether the request names its frontier itself: then it can be computed again.
+    pub fn names_frontier(&self) -> bool {
+        self.request.at.is_some()
+    }
+
+    /// Checks that an answer has no more rows than it may.
+    ///
+    /// # Errors
+    /// [`ServingError::TooManyRows`], with the way out.
+    pub fn check_rows(&self, estimate: RowEstimate, most: u64) -> Result<(), ServingError> {
+        if estimate.n_rows <= most {
+            return Ok(());
+        }
+        let fewer = match (self.entry.window(), estimate.is_whole) {
+            (_, false) => {
+                "read it in pages, with `limit` and then the `cursor` that each answer has as `next`, or ask"
+            }
+            (Window::Sliding { .. }, true) => {
+                "its windows overlap, and each group is in many of them: define it with a longer `step`, or ask"
+            }
+            (_, true) => "ask",
+        };
+        let help = format!(
+            "{fewer} for a shorter range with `from` and `to`, for some keys, or for the `latest` window; `max_rows` under \
+             `[reading]` in the configuration of the node allows more"
+        );
+        let (metric, rows) = (self.metric().to_owned(), estimate.n_rows);
+        Err(ServingError::TooManyRows { metric, rows, most, help })
+    }
+
+    pub(crate) fn options(&self) -> &ReadOptions {
+        &self.options
+    }
+
+    /// Whether rows are left out of what is read.
+    pub(crate) fn selects_rows(&self) -> bool {
+        self.selection.selects()
+    }
+
+    /// The states of a piece that has the rows of the request.
+    pub(crate) fn selected(&self, plan: &MetricPlan, states: RecordBatch) -> Result<RecordBatch, ServeError> {
+        Ok(self.selection.states_of(plan, &states)?.unwrap_or(states))
     }
 
     /// The names of the sources of its metric, in order.
@@ -46,9 +153,9 @@ impl Query {
         self.options.check_columns(&self.entry.row_type).map_err(failed)
     }
 
-    /// The frontier that the request asks for; `None` for the newest one.
+    /// The frontier that the request asks for, or its cursor; `None` for the newest one.
     pub fn at(&self) -> Option<&[u64]> {
-        self.request.at.as_deref()
+        self.request.at.as_deref().or(self.cursor_frontier())
     }
 
     /// The frontier of a version: that of each source of the metric, in order.
@@ -99,24 +206,108 @@ impl Query {
     ///
     /// # Errors
     /// [`ServingError`].
-    pub fn answer(&self, published: &Published) -> Result<ServedTable, ServingError> {
+    pub fn answer(self: &Arc<Self>, published: &Published) -> Result<ServedTable, ServingError> {
+        whole(self.open(published)?)
+    }
+
+    /// The answer from a version, whose rows are still to be computed as far as that is possible.
+    ///
+    /// # Errors
+    /// [`ServingError`].
+    pub fn open(self: &Arc<Self>, published: &Published) -> Result<OpenAnswer, ServingError> {
+        let frontier = self.frontier(published);
+        let rows = match self.mergeable(published) {
+            Some((plan, metric)) => {
+                let parts = self.parts(plan, metric).map_err(failed)?;
+                AnswerRows::merged(self, plan, parts, frontier.clone())?
+            }
+            None => AnswerRows::ready(self, self.rows(published).map_err(failed)?, frontier.clone())?,
+        };
         Ok(Served {
             metric: self.entry.metric.name.clone(),
             hash: self.entry.metric.hash.clone(),
-            frontier: self.frontier(published),
+            frontier,
             epoch: None,
             unit: self.entry.row_type.unit.clone(),
             notes: self.options.notes(&self.entry.metric.name, self.entry.window()),
-            rows: self.rows(published).map_err(failed)?,
+            rows,
+            next: None,
             receipt: self.request.receipt.then(|| self.receipt(published)),
         })
+    }
+
+    /// Whether the rows of the answer are merged piece by piece.
+    pub fn is_merged(&self, published: &Published) -> bool {
+        self.mergeable(published).is_some()
+    }
+
+    /// What the answer from a version would take.
+    ///
+    /// # Errors
+    /// [`ServingError::Failed`] if states are malformed.
+    pub fn estimate(&self, published: &Published) -> Result<RowEstimate, ServingError> {
+        let estimate = self.estimate_of(published).map_err(failed)?;
+        let is_page = !estimate.is_whole;
+        let limit = self.request.limit.filter(|_| is_page).unwrap_or(u64::MAX);
+        Ok(RowEstimate { n_rows: estimate.n_rows.min(limit), ..estimate })
+    }
+
+    fn estimate_of(&self, published: &Published) -> Result<RowEstimate, ServeError> {
+        if let Some((plan, metric)) = self.mergeable(published) {
+            let parts = self.parts(plan, metric)?;
+            let n_rows = parts.iter().map(|part| part.num_rows() as u64).max().unwrap_or(0);
+            return Ok(RowEstimate { n_rows, is_whole: false });
+        }
+        let bases = self.entry.plan.base();
+        let metrics: Option<Vec<_>> = bases.iter().map(|plan| published.metric(plan)).collect();
+        let n_rows = match (metrics, &self.entry.plan) {
+            (None, _) => 0,
+            (Some(metrics), ServedPlan::Base(plan)) => {
+                let (states, options) = self.states_of_base(plan, metrics[0])?;
+                estimated_rows(plan, &states.states, &options)?
+            }
+            (Some(metrics), ServedPlan::Derived(plan)) => {
+                let segments = bases.iter().zip(metrics).map(|(base, metric)| metric.merged(base));
+                let segments: Vec<&Segment> = segments.collect::<Result<_, _>>()?;
+                estimated_derived_rows(plan, &segments, &self.options)?
+            }
+        };
+        Ok(RowEstimate { n_rows, is_whole: true })
+    }
+
+    /// The base metric whose rows are groups of its segments one to one, if the metric is of that kind.
+    fn mergeable<'a>(
+        &'a self,
+        published: &'a Published,
+    ) -> Option<(&'a Arc<MetricPlan>, &'a PublishedMetric)> {
+        let ServedPlan::Base(plan) = &self.entry.plan else { return None };
+        let has_groups = plan.metric.window.has_start() || !plan.metric.keys.is_empty();
+        let grain = self.options.grain.as_ref().filter(|grain| !grain.is_cut_as(&plan.metric.window));
+        let is_latest_of_some = self.request.latest && !self.selection.is_latest_of_all();
+        let is_by_group = plan.spread.is_none() && has_groups && grain.is_none();
+        if !is_by_group || is_latest_of_some || self.selection.all_keys().is_some() {
+            return None;
+        }
+        self.options.check(&plan.metric.name, &plan.metric.window).ok()?;
+        Some((plan, published.metric(plan)?))
+    }
+
+    /// The groups of each part that a mergeable answer has.
+    fn parts(&self, plan: &MetricPlan, metric: &PublishedMetric) -> Result<Vec<RecordBatch>, ServeError> {
+        let states = metric.parts.iter().map(|part| &part.segment().states);
+        if !plan.metric.window.has_start() {
+            return Ok(states.cloned().collect());
+        }
+        let options = self.from_latest(plan, metric)?;
+        let in_range = states.map(|states| in_range(&plan.metric.name, states, options.from, options.to));
+        Ok(in_range.collect::<Result<_, _>>()?)
     }
 
     /// The answer from a version, and the rows of each of its parts alone.
     ///
     /// # Errors
     /// [`ServingError`].
-    pub fn explain(&self, published: &Published) -> Result<Explained<Presented>, ServingError> {
+    pub fn explain(self: &Arc<Self>, published: &Published) -> Result<Explained<Presented>, ServingError> {
         let answer = self.answer(published)?;
         // A metric that is read at several offsets is an operand several times.
         let mut seen = BTreeSet::new();
@@ -140,16 +331,47 @@ impl Query {
     }
 
     fn rows_of_base(&self, plan: &MetricPlan, metric: &PublishedMetric) -> Result<Presented, ServeError> {
-        if let Some(keys) = self.selection.all_keys() {
-            return self.selection.of_indexed(read(plan, &metric.of_keys(plan, keys)?, &self.options)?);
+        let (segment, options) = self.states_of_base(plan, metric)?;
+        let rows = read(plan, &segment, &options)?;
+        match self.selection.all_keys() {
+            Some(_) => self.selection.of_indexed(rows),
+            None => self.selection.of(rows),
         }
+    }
+
+    /// The states that a read of a base metric needs, and which windows of them.
+    fn states_of_base<'a>(
+        &self,
+        plan: &MetricPlan,
+        metric: &'a PublishedMetric,
+    ) -> Result<(Cow<'a, Segment>, ReadOptions), ServeError> {
+        if let Some(keys) = self.selection.all_keys() {
+            return Ok((Cow::Owned(metric.of_keys(plan, keys)?), self.options.clone()));
+        }
+        let mut options = self.from_latest(plan, metric)?;
+        let segment = metric.of_windows(plan, &options)?;
+        let selected = self.selection.states_of(plan, &segment.states)?;
+        if let Some(Spread::Panes { .. }) = plan.spread
+            && self.request.latest
+            && options.to.is_none()
+        {
+            // The last pane of these keys begins the last of its windows.
+            let panes = selected.as_ref().unwrap_or(&segment.states);
+            options.from = options.from.max(starts(self.metric(), panes.column(0))?.last().copied());
+        }
+        let Some(states) = selected else { return Ok((segment, options)) };
+        let Segment { hash, interval, .. } = &*segment;
+        Ok((Cow::Owned(Segment { hash: *hash, interval: interval.clone(), states }), options))
+    }
+
+    /// The windows of the request; of the latest one alone if it wants no other, whatever the keys.
+    fn from_latest(&self, plan: &MetricPlan, metric: &PublishedMetric) -> Result<ReadOptions, ServeError> {
         let mut options = self.options.clone();
         if self.selection.is_latest_of_all() && options.grain.is_none() {
             // Only the last window has rows.
             options.from = options.from.max(metric.last_start(plan, options.to)?);
         }
-        let segment = metric.of_windows(plan, &options)?;
-        self.selection.of(read(plan, &segment, &options)?)
+        Ok(options)
     }
 
     fn receipt(&self, published: &Published) -> ReadReceipt {
@@ -191,7 +413,17 @@ impl Query {
     }
 }
 
-fn failed(error: ServeError) -> ServingError {
+/// An answer with all its rows.
+///
+/// # Errors
+/// [`ServingError::Failed`].
+pub fn whole(answer: OpenAnswer) -> Result<ServedTable, ServingError> {
+    let Served { metric, hash, frontier, epoch, unit, notes, rows: mut open, next: _, receipt } = answer;
+    let rows = open.all().map_err(failed)?;
+    Ok(Served { metric, hash, frontier, epoch, unit, notes, rows, next: open.next_page(), receipt })
+}
+
+pub(crate) fn failed(error: ServeError) -> ServingError {
     match error {
         ServeError::Options { .. } => ServingError::Request(error.to_string()),
         ServeError::Columns { .. } => ServingError::Request(format!("{error}, or use `format=json`")),

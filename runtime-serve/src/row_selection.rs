@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 use metricc_algebra::value_bytes;
 use metricc_client::ServingError;
+use metricc_compiler::{CompileError, MetricPlan};
 use metricc_ir::{RecordField, Type};
 use metricc_log::parse_value;
 use serde_json::Value;
@@ -65,15 +68,38 @@ impl Selection {
         self.is_latest && matches!(&self.keys, Keys::Some(values) if values.is_empty())
     }
 
+    /// Whether it leaves out any rows.
+    pub(crate) fn selects(&self) -> bool {
+        match &self.keys {
+            Keys::All(_) => true,
+            Keys::Some(values) => !values.is_empty(),
+        }
+    }
+
+    /// The states of the groups with the selected keys; `None` if those are all.
+    pub(crate) fn states_of(
+        &self,
+        plan: &MetricPlan,
+        states: &RecordBatch,
+    ) -> Result<Option<RecordBatch>, CompileError> {
+        let Keys::Some(values) = &self.keys else { return Ok(None) };
+        if values.is_empty() {
+            return Ok(None);
+        }
+        let first = plan.form.n_group_columns - plan.metric.keys.len();
+        let mut flags = vec![true; states.num_rows()];
+        for (index, wanted) in values {
+            keep(&mut flags, states.column(first + index), wanted);
+        }
+        let selected = filter_record_batch(states, &BooleanArray::from(flags));
+        selected.map(Some).map_err(|error| CompileError::engine(&plan.metric.name, error))
+    }
+
     /// The selected rows.
     pub(crate) fn of(&self, presented: Presented) -> Result<Presented, ServeError> {
         let mut selected = vec![true; presented.n_rows];
-        let mut keep = |index: usize, wanted: &Option<Vec<u8>>| {
-            let column = &presented.keys[index];
-            for (row, is_selected) in selected.iter_mut().enumerate() {
-                *is_selected = *is_selected && value_bytes(column, row) == *wanted;
-            }
-        };
+        let mut keep =
+            |index: usize, wanted: &Option<Vec<u8>>| keep(&mut selected, &presented.keys[index], wanted);
         match &self.keys {
             Keys::All(values) => values.iter().enumerate().for_each(|(index, value)| keep(index, value)),
             Keys::Some(values) => values.iter().for_each(|(index, value)| keep(*index, value)),
@@ -96,6 +122,13 @@ impl Selection {
         for (is_selected, (start, _)) in selected.iter_mut().zip(windows) {
             *is_selected &= Some(*start) == latest;
         }
+    }
+}
+
+/// Of the rows those with a value in a column.
+fn keep(selected: &mut [bool], column: &ArrayRef, wanted: &Option<Vec<u8>>) {
+    for (row, is_selected) in selected.iter_mut().enumerate() {
+        *is_selected = *is_selected && value_bytes(column, row) == *wanted;
     }
 }
 

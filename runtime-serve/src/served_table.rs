@@ -1,5 +1,7 @@
 //! Answers whose rows are columns: what a serving layer gives a server, before a format is chosen.
 
+use std::sync::Arc;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -8,7 +10,7 @@ use metricc_client::{
 };
 use serde_json::value::RawValue;
 
-use crate::{Presented, json_lines};
+use crate::{OpenAnswer, Presented, Published, Query, Turns, Versions, json_lines};
 
 /// An answer with its rows as columns.
 pub type ServedTable = Served<Presented>;
@@ -17,6 +19,29 @@ pub type ServedTable = Served<Presented>;
 pub trait ServingTables: Serving {
     /// The answers to several requests, as [`Serving::read_many`] gives them.
     fn tables(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<ServedTable>, ServingError>>;
+
+    /// The same answers, whose rows are still to be computed: piece by piece, in [`ServingTables::turns`].
+    fn open(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<OpenAnswer>, ServingError>>;
+
+    /// Each version in which the frontier of a request has moved, the newest one first. A reader that is slow misses
+    /// those that have been replaced meanwhile.
+    ///
+    /// # Errors
+    /// If the metric is not served, or the request names a frontier.
+    fn versions(&self, request: ReadRequest) -> Result<Versions, ServingError>;
+
+    /// The newest version.
+    fn newest(&self) -> Arc<Published>;
+
+    /// The answer from a version.
+    fn open_version(
+        &self,
+        query: Arc<Query>,
+        published: Arc<Published>,
+    ) -> BoxFuture<'_, Result<OpenAnswer, ServingError>>;
+
+    /// Where long work on answers is done.
+    fn turns(&self) -> Turns;
 
     /// As [`Serving::explain`].
     fn explain_table(
@@ -50,8 +75,8 @@ pub trait ServingTables: Serving {
 /// # Errors
 /// [`ServingError::Failed`] if a row is not JSON.
 pub fn served(table: ServedTable) -> Result<Served, ServingError> {
-    let Served { metric, hash, frontier, epoch, unit, notes, rows, receipt } = table;
-    Ok(Served { metric, hash, frontier, epoch, unit, notes, rows: json_rows(&rows)?, receipt })
+    let Served { metric, hash, frontier, epoch, unit, notes, rows, next, receipt } = table;
+    Ok(Served { metric, hash, frontier, epoch, unit, notes, rows: json_rows(&rows)?, next, receipt })
 }
 
 /// The answer with all rows as JSON.

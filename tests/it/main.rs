@@ -20,6 +20,7 @@ mod law;
 mod layers;
 mod names_and_paths;
 mod node;
+mod pages;
 mod presentation;
 mod ranges;
 mod reading;

@@ -78,6 +78,10 @@ fn a_client_crate_reads_the_served_rows() {
             let (from, to) = (rows.rows[0].window.start, rows.rows[0].window.end);
             assert_eq!(revenue::range(serving, from, to).await.expect("rows").rows, rows.rows);
             assert!(revenue::range(serving, to, to).await.expect("rows").rows.is_empty());
+            let pages: Vec<_> = distinct_merchants::pages(serving, 1).collect().await;
+            let pages: Vec<_> = pages.into_iter().flat_map(|page| page.expect("a page").rows).collect();
+            let whole = distinct_merchants::latest(serving).await.expect("rows").rows;
+            assert!(!whole.is_empty() && whole.iter().all(|row| pages.contains(row)), "{pages:?}");
             assert_eq!(distinct_merchants::latest(serving).await.expect("rows").rows[0].value, 2);
             let estimate = approx_merchants::latest(serving).await.expect("rows").rows[0].value;
             assert_eq!((estimate.value, estimate.error), (2, 0.01));

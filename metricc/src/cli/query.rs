@@ -81,6 +81,7 @@ async fn query(arguments: &QueryArguments) -> Result<(), QueryError> {
         if let Some(overflow) = rows.overflow {
             terminal::warning(&format!("`{metric}`: some rows could not be computed: {overflow}"));
         }
+        note_next(rows.next.as_deref());
         return Ok(());
     }
     if arguments.explain {
@@ -89,9 +90,13 @@ async fn query(arguments: &QueryArguments) -> Result<(), QueryError> {
     if !arguments.live {
         return Ok(show(&when_ready(waiting, || node.read(request.clone())).await?, arguments)?);
     }
-    let mut answers = node.subscribe(request);
+    let mut answers = node.subscribe(request.clone());
     while let Some(answer) = answers.next().await {
-        show(&answer?, arguments)?;
+        match answer {
+            // No news for a long time is no reason to end.
+            Err(ServingError::Dropped(_)) => answers = node.subscribe(request.clone()),
+            answer => show(&answer?, arguments)?,
+        }
     }
     Err(Failure::Message("the node has shut down".to_owned()).into())
 }
@@ -124,6 +129,8 @@ fn request(metric: &str, arguments: &QueryArguments) -> Result<ReadRequest, Fail
         min_frontier: arguments.wait.clone(),
         epoch: arguments.epoch.clone(),
         receipt: arguments.receipt,
+        limit: arguments.page,
+        cursor: arguments.cursor.clone(),
         hash: None,
     })
 }
@@ -201,6 +208,7 @@ fn show(served: &Served, arguments: &QueryArguments) -> Result<(), Failure> {
     let n_rows = counted(served.rows.len(), "row", "rows");
     let hash = terminal::hash(&served.hash, arguments.full_hashes);
     terminal::note(format!("{n_rows} at frontier {:?} of {hash}", served.frontier));
+    note_next(served.next.as_deref());
     if let Some(receipt) = &served.receipt {
         for part in &receipt.parts {
             terminal::note(format!("  {}: {}", part.source, shown_part(part)));
@@ -210,6 +218,13 @@ fn show(served: &Served, arguments: &QueryArguments) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Says how to read on after a page.
+fn note_next(next: Option<&str>) {
+    if let Some(next) = next {
+        terminal::note(format!("more rows follow: --cursor {next}"));
+    }
 }
 
 fn parsed(rows: &[Box<RawValue>]) -> Result<Vec<Value>, Failure> {
@@ -354,6 +369,7 @@ mod tests {
             unit: unit.map(str::to_owned),
             notes: Vec::new(),
             rows: Vec::new(),
+            next: None,
             receipt: None,
         }
     }

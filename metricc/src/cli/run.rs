@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use metricc_client::grouped;
 use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
 use metricc_log::{Frontier, Log};
@@ -61,7 +62,7 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     if !is_sound {
         return Ok(ExitCode::from(1));
     }
-    let read = |metric: &AnyMetric| read(metric, &evaluated, &package, &arguments.range);
+    let read = |metric: &AnyMetric| read(metric, &evaluated, &package, arguments);
     let results = wanted.iter().map(read).collect();
     let results = if arguments.input.metrics.is_empty() { readable(results)? } else { all(results)? };
     output::write(&results, arguments.output, arguments.out.as_deref(), arguments.limit)?;
@@ -76,12 +77,26 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
 type Read = Result<Result<Presented, String>, Failure>;
 
 /// The rows of a metric by the windows that are asked for.
-fn read(metric: &AnyMetric, evaluated: &Evaluated, package: &Package, range: &RangeArguments) -> Read {
-    let options = match options(metric, package, range) {
+fn read(metric: &AnyMetric, evaluated: &Evaluated, package: &Package, arguments: &RunArguments) -> Read {
+    let options = match options(metric, package, &arguments.range) {
         Ok(options) => options,
         Err(problem) => return Ok(Err(problem)),
     };
     let (name, window) = (metric.name(), metric.row_type().window);
+    let most = arguments.max_rows;
+    match evaluated.overlapping_rows(metric, &package.imports, &options) {
+        Ok(Some(n_rows)) if n_rows > most => {
+            return Err(Failure::Message(format!(
+                "`{name}` has about {} rows here, and `--max-rows` allows {}: its windows overlap, and each group is in \
+                 many of them\n  help: define it with a longer `step`, choose a shorter range with `--from` and `--to`, \
+                 or allow more with `--max-rows`",
+                grouped(n_rows),
+                grouped(most)
+            )));
+        }
+        Ok(_) => {}
+        Err(error) => return Err(error.into()),
+    }
     match evaluated.read(metric, &package.imports, &options) {
         Ok(presented) => {
             options.notes(name, &window).iter().for_each(|note| terminal::warning(note));

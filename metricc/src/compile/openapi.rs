@@ -166,6 +166,10 @@ fn answer(metric: &str) -> Value {
         json!({ "metric": { "const": metric }, "hash": hash, "frontier": frontier(text), "rows": rows }),
     );
     answer["properties"]["receipt"] = reference("read_receipt");
+    answer["properties"]["next"] = json!({
+        "type": "string",
+        "description": "the cursor of the next page, if the request has a `limit` and rows are left",
+    });
     answer["properties"]["unit"] =
         json!({ "type": "string", "description": "unit of the values, if they have one" });
     answer["properties"]["notes"] = json!({
@@ -299,6 +303,7 @@ fn parameter(spec: &ParameterSpec) -> Value {
         ParameterValue::Bool => json!({ "type": "boolean" }),
         ParameterValue::Frontier => json!({ "type": "string", "pattern": "^[0-9]+(,[0-9]+)*$" }),
         ParameterValue::Format => json!({ "enum": spec.value.names() }),
+        ParameterValue::Count => json!({ "type": "integer", "format": "int64", "minimum": 1 }),
         ParameterValue::Text if spec.of == ParameterOf::Several => {
             json!({ "type": "array", "items": text, "minItems": 1 })
         }
@@ -316,6 +321,7 @@ fn error() -> Value {
                 json!({ "type": "array", "items": { "type": "string" }, "description": doc })
             }
             ErrorField::Frontier => frontier(doc),
+            ErrorField::Count => json!({ "type": "integer", "format": "int64", "description": doc }),
         };
         ((*name).to_owned(), schema)
     });

@@ -8,16 +8,19 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use metricc_client::wire::{Endpoint, ROUTES};
-use tokio::net::TcpListener;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
 use super::access::{self, Access};
+use super::budgets::{self, Budgets, Peer};
 use super::error_bodies::ErrorBodies;
 use super::headers::{MAX_HEADER_BYTES, MAX_HEADERS};
 use super::{ingest, sources};
@@ -36,8 +39,6 @@ pub struct Limits {
     pub request: Duration,
     /// Time for running requests when the node shuts down.
     pub drain: Duration,
-    /// Connections at a time; others wait.
-    pub connections: usize,
     /// Bytes of a body, before and after it is unpacked.
     pub body_bytes: usize,
     /// Events of a request.
@@ -52,7 +53,6 @@ impl Limits {
             idle: Duration::from_secs(10),
             request: Duration::from_secs(30),
             drain: Duration::from_secs(10),
-            connections: 1024,
             body_bytes: config.ingest.max_bytes,
             events: config.ingest.max_events,
         }
@@ -75,6 +75,8 @@ pub struct Server {
     node: Arc<Node>,
     router: Router,
     limits: Limits,
+    /// Connections at a time; others are refused.
+    n_connections: usize,
 }
 
 impl Server {
@@ -99,15 +101,18 @@ impl Server {
         let bodies = config.ingest.max_waiting_bytes.max(limits.body_bytes).min(Semaphore::MAX_PERMITS);
         let bodies = Arc::new(Semaphore::new(bodies));
         let shared = Arc::new(Shared { node: node.clone(), limits: limits.clone(), bodies });
+        let budgets = Arc::new(Budgets::new(&config.reading));
+        let n_connections = budgets.n_connections();
         let routes = ROUTES.iter().filter_map(|route| Some((route.path, handler(route.endpoint)?)));
         let router = routes
             .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
             .with_state(shared)
-            .merge(metricc_http_api::router(serving))
+            .merge(metricc_http_api::router_with(serving, config.reading.live_idle))
             .fallback(sources::unknown_path)
             .method_not_allowed_fallback(sources::other_method)
+            .layer(axum::middleware::from_fn_with_state(budgets, budgets::check))
             .layer(axum::middleware::from_fn_with_state(access, access::check));
-        Ok(Server { listener, node, router, limits })
+        Ok(Server { listener, node, router, limits, n_connections })
     }
 
     /// The address at which it listens.
@@ -121,17 +126,16 @@ impl Server {
     /// Answers requests until `stop` is ready. Then it accepts no more connections, and waits for running
     /// requests within a time limit.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let connections = Arc::new(Semaphore::new(self.limits.connections));
+        let connections = Arc::new(Semaphore::new(self.n_connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {
-            let permit = connections.clone().acquire_owned();
-            let (permit, stream) = tokio::select! {
+            let accepted = tokio::select! {
                 () = &mut stop => break,
-                accepted = async { (permit.await, self.listener.accept().await) } => accepted,
+                accepted = self.listener.accept() => accepted,
             };
-            let stream = match stream {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // For example too many open files, until other connections are closed.
                     tracing::warn!(%error, "a connection was not accepted");
@@ -141,10 +145,18 @@ impl Server {
             };
             // An answer is small, and is written at once.
             let _ = stream.set_nodelay(true);
+            let Ok(permit) = connections.clone().try_acquire_owned() else {
+                tokio::spawn(refuse(stream));
+                continue;
+            };
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(self.limits.headers);
             builder.max_headers(MAX_HEADERS).max_buf_size(MAX_HEADER_BYTES);
-            let service = TowerToHyperService::new(self.router.clone());
+            let router = TowerToHyperService::new(self.router.clone());
+            let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+                request.extensions_mut().insert(Peer(peer.ip()));
+                hyper::service::Service::call(&router, request)
+            });
             // A client that does not read its answer has a time limit as well.
             let mut stream = TimeoutStream::new(stream);
             stream.set_write_timeout(Some(self.limits.request));
@@ -181,4 +193,17 @@ fn handler(endpoint: Endpoint) -> Option<MethodRouter<Arc<Shared>>> {
             return None;
         }
     })
+}
+
+/// Tells a client that there are as many connections as there may be.
+async fn refuse(mut stream: TcpStream) {
+    let body =
+        r#"{"error":{"code":"busy","message":"the node has as many connections as it allows: try again"}}"#;
+    let response = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // A client that is gone need not be told.
+    let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(response.as_bytes())).await;
 }

@@ -27,6 +27,7 @@ use metricc_durable_log::{DurableError, DurableLog, Receipt, Request};
 
 use super::world::{Ending, World};
 use super::{FLUSH_EVENTS, SOURCE, STEP_POSITIONS};
+use crate::answering::Answering;
 use crate::batch::Batch;
 use crate::config::PastConfig;
 use crate::reading::NodeServing;
@@ -113,7 +114,12 @@ fn with_life<T>(
     let stream =
         EngineOptions { workers: 1, batch_rows: Some(world.batch_rows()), ..EngineOptions::default() };
     let options = TailOptions { stream, refresh: Duration::ZERO, step_positions: STEP_POSITIONS };
-    let serving = NodeServing::new(source.serving.clone(), vec![source.clone()], &PastConfig::default());
+    let serving = NodeServing::new(
+        source.serving.clone(),
+        vec![source.clone()],
+        Answering::in_place(),
+        &PastConfig::default(),
+    );
     let log = RefCell::new(log);
     let mut life = Life { world, source: &source, options: &options, serving, log, batch, follower: None };
     live(&mut life)

@@ -85,6 +85,22 @@ where
         Ok(TypedRows::of(&serving.read(request).await?)?)
     }
 
+    /// All rows, page by page: at most `limit` rows each, all of the frontier of the first page. An error ends the
+    /// stream: [`ServingError::CursorGone`] if the next page was not asked for within a minute.
+    pub fn pages(
+        self,
+        serving: &dyn Serving,
+        limit: u64,
+    ) -> BoxStream<'_, Result<TypedRows<D>, ServingError>> {
+        match request::<D>(None) {
+            Ok(request) => {
+                let pages = metricc_client::pages(serving, ReadRequest { limit: Some(limit), ..request });
+                pages.map(|served| Ok(TypedRows::of(&served?)?)).boxed()
+            }
+            Err(error) => futures::stream::once(async { Err(error) }).boxed(),
+        }
+    }
+
     /// All rows now, and again each time the frontier moves. An error ends the stream.
     pub fn subscribe(self, serving: &dyn Serving) -> BoxStream<'static, Result<TypedRows<D>, ServingError>> {
         match request::<D>(None) {

@@ -128,6 +128,9 @@ pub(crate) struct RunArguments {
     /// Maximum number of rows in a table; 0 shows all
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub(crate) limit: usize,
+    /// Most rows of a metric whose windows overlap (`over … step …`), which few events can make many of
+    #[arg(long, value_name = "N", default_value_t = 5_000_000)]
+    pub(crate) max_rows: u64,
     /// Memory in MiB that batch aggregation may use before it spills to disk [default: 4096]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) memory: Option<u32>,

@@ -199,6 +199,7 @@ Examples:
   metricc query revenue --key country=IN --explain       show the parts from batch and from the tail
   metricc query revenue --at 120                         the rows as of that frontier
   metricc query revenue --wait 120                       the newest rows, from that frontier on
+  metricc query revenue --page 1000 --output json        the first 1,000 rows, and the cursor of the next ones
 
 A node that has just started reads its log first; the command waits up to two minutes for it.
 `metricc ingest` prints the frontier that `--wait` takes.
@@ -234,6 +235,12 @@ pub(crate) struct QueryArguments {
     /// the log has lost events since
     #[arg(long, value_name = "EPOCH")]
     pub(crate) epoch: Option<String>,
+    /// Read at most so many rows, and print the cursor of the next ones
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["live", "explain"])]
+    pub(crate) page: Option<u64>,
+    /// Read on after the rows of the answer that had this cursor, at its frontier; other arguments as before
+    #[arg(long, value_name = "CURSOR", conflicts_with_all = ["live", "explain", "wait"])]
+    pub(crate) cursor: Option<String>,
     /// Also show the merged parts of the log, and the end of the log at that time
     #[arg(long)]
     pub(crate) receipt: bool,

@@ -11,6 +11,7 @@ mod http;
 mod ingest;
 mod kill_loop;
 mod kills;
+mod large_answers;
 mod openapi;
 mod past_frontiers;
 mod private_files;
@@ -126,6 +127,20 @@ impl Home {
     }
 }
 
+/// The body in its chunks; `None` if it is not complete.
+fn unchunked(mut chunks: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = chunks.windows(2).position(|window| window == b"\r\n")?;
+        let n_bytes = usize::from_str_radix(std::str::from_utf8(&chunks[..end]).ok()?, 16).ok()?;
+        if n_bytes == 0 {
+            return Some(body);
+        }
+        body.extend(chunks.get(end + 2..end + 2 + n_bytes)?);
+        chunks = chunks.get(end + 4 + n_bytes..)?;
+    }
+}
+
 impl Node {
     /// Sends a request on a new connection.
     fn send(
@@ -151,11 +166,16 @@ impl Node {
         let _ = stream.write_all(body);
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+        let (head, body) = bytes.split_at(end.ok_or(std::io::ErrorKind::UnexpectedEof)?);
+        let (head, body) = (String::from_utf8_lossy(head).to_ascii_lowercase(), &body[4..]);
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or(std::io::ErrorKind::InvalidData)?;
-        Ok(Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
+        let body = match head.contains("transfer-encoding: chunked") {
+            true => unchunked(body).ok_or(std::io::ErrorKind::UnexpectedEof)?,
+            false => body.to_vec(),
+        };
+        Ok(Answer { status, head, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
     /// Runs a command with this node. Returns exit code, stdout and stderr.

@@ -90,6 +90,20 @@ pub async fn latest(
     METRIC.latest(serving).await
 }
 
+/// All rows, page by page, all of the frontier of the first page. An error ends the stream.
+pub type Pages<'a> = Pin<
+    Box<
+        dyn ::metricc::Stream<
+            Item = Result<TypedRows<Definition>, ServingError>,
+        > + Send + 'a,
+    >,
+>;
+
+/// All rows, page by page: at most `limit` rows each, all of the frontier of the first page.
+pub fn pages(serving: &dyn Serving, limit: u64) -> Pages<'_> {
+    METRIC.pages(serving, limit)
+}
+
 /// All rows now, and again each time the frontier moves. An error ends the stream.
 pub type Answers = Pin<
     Box<dyn ::metricc::Stream<Item = Result<TypedRows<Definition>, ServingError>> + Send>,
