@@ -35,7 +35,7 @@ pub(crate) async fn events(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     let (receipt, read) = append(&shared, &source, &headers, body).await?;
-    Ok(Json(receipt_json(&receipt, &read, shared.node.serving().epoch())))
+    Ok(Json(receipt_json(&receipt, &read, shared.node.serving().epoch().as_deref())))
 }
 
 /// Which requests are asked for.
@@ -174,7 +174,7 @@ fn not_appended(error: &IngestError) -> ApiError {
     }
 }
 
-fn receipt_json(receipt: &Receipt, intake: &Intake, epoch: Option<String>) -> Value {
+fn receipt_json(receipt: &Receipt, intake: &Intake, epoch: Option<&str>) -> Value {
     let accepted = &receipt.accepted;
     let mut values = intake.rejected.iter().map(|record| record.excerpt.as_str());
     let mut exception = |exception: &Exception| {

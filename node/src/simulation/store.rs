@@ -114,7 +114,7 @@ impl SimStore {
                 };
                 match left {
                     Some(bytes) => {
-                        drop(self.objects.put(&path, PutPayload::from(bytes)).await.expect("it is put"))
+                        drop(self.objects.put(&path, PutPayload::from(bytes)).await.expect("it is put"));
                     }
                     None => drop(self.objects.delete(&path).await),
                 }
