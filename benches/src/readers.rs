@@ -1,5 +1,5 @@
-//! Large answers beside small ones: ten readers fetch a million rows each as JSON, while small answers and probes are
-//! timed. The node is a separate process.
+//! Large answers beside small ones: ten readers fetch a million rows each as JSON, while small answers and
+//! probes are timed. The node is a separate process.
 //!
 //! ```sh
 //! cargo build --release -p metricc
@@ -7,7 +7,8 @@
 //! cargo run --release -p metricc-bench --bin readers -- READERS ROWS ROUNDS
 //! ```
 //!
-//! Each reader reads the whole answer so many times, and throws its bytes away. A small answer is one row by its key.
+//! Each reader reads the whole answer so many times, and throws its bytes away. A small answer is one row by
+//! its key.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

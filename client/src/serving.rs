@@ -36,8 +36,8 @@ pub struct ReadRequest {
     /// Read at this frontier instead of the newest one: one offset per partition of the metric's sources, in
     /// the order of their names. An answer at a frontier never changes.
     pub at: Option<Vec<u64>>,
-    /// The newest answer, but not one before this frontier: the reader waits for a time until the events up to
-    /// it are readable. One offset per partition, as in `at`.
+    /// The newest answer, but not one before this frontier: the reader waits for a time until the events up
+    /// to it are readable. One offset per partition, as in `at`.
     pub min_frontier: Option<Vec<u64>>,
     /// The epoch of the log that `at` and `min_frontier` are of, from the answer or receipt that has named them: if
     /// the log has lost events since, the request is rejected.
@@ -46,8 +46,8 @@ pub struct ReadRequest {
     pub receipt: bool,
     /// At most so many rows: a page. The answer says where the next one begins.
     pub limit: Option<u64>,
-    /// Where the page begins: [`Served::next`] of the page before. All pages are of the frontier of the first one; the
-    /// node keeps it for a minute after each page.
+    /// Where the page begins: [`Served::next`] of the page before. All pages are of the frontier of the first
+    /// one; the node keeps it for a minute after each page.
     pub cursor: Option<String>,
 }
 
@@ -70,8 +70,9 @@ pub struct Served<R = JsonRows> {
     /// What the reader should know of the request: a bound at which no window starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Rows by window, then keys: `{"metric": …, "key": {…}, "window": {…}, "value": …}`. A row of which a value could not be
-    /// computed has `"overflow": {"value": 2}` as well: the name of the value, and how many events left their types.
+    /// Rows by window, then keys: `{"metric": …, "key": {…}, "window": {…}, "value": …}`. A row of which a
+    /// value could not be computed has `"overflow": {"value": 2}` as well: the name of the value, and how
+    /// many events left their types.
     pub rows: R,
     /// The cursor of the next page, if the request has a limit and rows are left.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,8 @@
 //! Bodies of answers: small ones as a whole, large ones in pieces.
 //!
-//! A piece is computed when the connection has room for it: a slow client slows its own answer down, and a client
-//! that is gone ends it. So an answer of any size takes the memory of a piece, and the work of one waits for the turns
-//! of the others.
+//! A piece is computed when the connection has room for it: a slow client slows its own answer down, and a
+//! client that is gone ends it. So an answer of any size takes the memory of a piece, and the work of one
+//! waits for the turns of the others.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

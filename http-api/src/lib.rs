@@ -169,7 +169,8 @@ fn in_json(body: Body) -> Response {
     ([(header::CONTENT_TYPE, Format::Json.media_type())], body).into_response()
 }
 
-/// Hash, frontier and notes of an answer, and what could not be computed, as headers: CSV and Arrow have rows alone.
+/// Hash, frontier and notes of an answer, and what could not be computed, as headers: CSV and Arrow have rows
+/// alone.
 fn stated(answer: &AnswerWriter) -> HeaderMap {
     let header = |(name, text): (&'static str, String)| {
         Some((HeaderName::from_static(name), HeaderValue::from_str(&text).ok()?))

@@ -1,9 +1,9 @@
 //! Live answers: the rows as server-sent events, each time the frontier moves.
 //!
-//! All subscribers of the same rows share one event: its version, and its bytes, which are made piece by piece as the
-//! first of them takes them. A subscriber that has taken an event gets the newest one next, so a slow one misses
-//! versions, and delays nobody. Events that nobody takes are given up, however many subscribers are in the middle of
-//! them. So the memory of all subscribers is that of a few versions.
+//! All subscribers of the same rows share one event: its version, and its bytes, which are made piece by
+//! piece as the first of them takes them. A subscriber that has taken an event gets the newest one next, so a
+//! slow one misses versions, and delays nobody. Events that nobody takes are given up, however many
+//! subscribers are in the middle of them. So the memory of all subscribers is that of a few versions.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -185,8 +185,8 @@ impl Live {
         Live { serving, idle, events: Mutex::default() }
     }
 
-    /// The event of a version: one that others have already, or a new one. `seen` is the frontier of the subscriber's
-    /// last event.
+    /// The event of a version: one that others have already, or a new one. `seen` is the frontier of the
+    /// subscriber's last event.
     fn event(&self, query: Arc<Query>, published: Arc<Published>, seen: Option<&[u64]>) -> Arc<LiveEvent> {
         let (key, frontier) = ((query.fingerprint(), query.wants_receipt()), query.frontier(&published));
         let mut known = self.events.lock().unwrap_or_else(PoisonError::into_inner);
@@ -292,7 +292,8 @@ impl Subscriber {
                     let event = self.live.event(self.query.clone(), newest, self.seen.as_deref());
                     self.state = State::Sending { event, index: 0 };
                     if is_begun {
-                        // The last name of an event is the one that counts: what was begun is no event of rows.
+                        // The last name of an event is the one that counts: what was begun is no event of
+                        // rows.
                         let skipped = json!({ "reason": "a newer version of the rows follows" });
                         let text = format!("\nevent: skipped\ndata: {skipped}\n\n");
                         return Some((text.into(), Some(self)));

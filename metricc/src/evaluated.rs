@@ -21,8 +21,8 @@ impl Evaluated {
         self.segments.extend(plan.metrics.iter().cloned().zip(segments));
     }
 
-    /// Presents a base metric that was added, or a metric derived from such ones. `options` choose windows and
-    /// range.
+    /// Presents a base metric that was added, or a metric derived from such ones. `options` choose windows
+    /// and range.
     ///
     /// # Errors
     /// If it is neither, or cannot be read by these windows.
@@ -44,8 +44,8 @@ impl Evaluated {
         }
     }
 
-    /// About how many rows a metric has whose windows overlap, before they are made; `None` for other metrics, which
-    /// have at most a row for each group.
+    /// About how many rows a metric has whose windows overlap, before they are made; `None` for other
+    /// metrics, which have at most a row for each group.
     ///
     /// # Errors
     /// As [`Evaluated::read`].

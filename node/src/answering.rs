@@ -1,8 +1,8 @@
 //! What answers may take: how many rows, how much memory, and whose turn it is.
 //!
-//! An answer of few rows is computed at once. Others are computed in turns on threads of their own, so that neither
-//! they nor anything else waits for a large one. Rows that are in memory as a whole (assembled windows, derived
-//! metrics) count against one budget; rows that are merged piece by piece need none.
+//! An answer of few rows is computed at once. Others are computed in turns on threads of their own, so that
+//! neither they nor anything else waits for a large one. Rows that are in memory as a whole (assembled
+//! windows, derived metrics) count against one budget; rows that are merged piece by piece need none.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

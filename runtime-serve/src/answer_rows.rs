@@ -1,8 +1,8 @@
 //! The rows of an answer, piece by piece, in their order.
 //!
-//! Where rows are states of segments one to one, a piece of each part is merged and presented at a time, so that
-//! memory does not depend on the number of rows. All other rows (assembled and coarser windows, derived metrics)
-//! are there as a whole, and are handed out in pieces.
+//! Where rows are states of segments one to one, a piece of each part is merged and presented at a time, so
+//! that memory does not depend on the number of rows. All other rows (assembled and coarser windows, derived
+//! metrics) are there as a whole, and are handed out in pieces.
 //!
 //! Invariant: the pieces, one after the other, are the rows of the whole answer, whatever their sizes.
 
@@ -113,8 +113,8 @@ impl AnswerRows {
         in_source.min(self.left)
     }
 
-    /// The next rows: of some `n` groups, and none at all where the request selects others. `None` after the last
-    /// ones.
+    /// The next rows: of some `n` groups, and none at all where the request selects others. `None` after the
+    /// last ones.
     ///
     /// # Errors
     /// If states are malformed, or an output cannot be evaluated.
@@ -276,7 +276,8 @@ impl MergedStates {
         Ok(())
     }
 
-    /// The states of at most `n` groups of the parts together, and of at least one; `None` after the last ones.
+    /// The states of at most `n` groups of the parts together, and of at least one; `None` after the last
+    /// ones.
     fn next(&mut self, form: &StateForm, n: usize) -> Result<Option<RecordBatch>, CompileError> {
         let n_left: Vec<usize> =
             self.parts.iter().zip(&self.at).map(|(part, at)| part.num_rows() - at).collect();

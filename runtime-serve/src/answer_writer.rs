@@ -1,5 +1,5 @@
-//! Writes an answer in a format, piece by piece: the bytes are those of the whole answer, and only some pieces of it
-//! are in memory at a time.
+//! Writes an answer in a format, piece by piece: the bytes are those of the whole answer, and only some
+//! pieces of it are in memory at a time.
 
 use std::fmt;
 

@@ -1,8 +1,9 @@
 //! Cursors: where the next page of an answer begins.
 //!
-//! A cursor names its frontier, its request and the last row of the page before, so that the pages of one answer
-//! have each of its rows once. It is text that readers pass on: `FRONTIER.REQUEST.POSITION`, of characters that
-//! need no quoting in a URL. Nothing in it is trusted: a position is compared with rows, and never read as one.
+//! A cursor names its frontier, its request and the last row of the page before, so that the pages of one
+//! answer have each of its rows once. It is text that readers pass on: `FRONTIER.REQUEST.POSITION`, of
+//! characters that need no quoting in a URL. Nothing in it is trusted: a position is compared with rows, and
+//! never read as one.
 
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,7 +1,8 @@
 //! How many rows a read would have, before any of them is computed.
 //!
-//! A read has at most a row for each group of its states, but for windows that overlap: a group is a pane, and in as
-//! many windows as it has panes. So few events can have many rows, which are counted from the panes alone.
+//! A read has at most a row for each group of its states, but for windows that overlap: a group is a pane,
+//! and in as many windows as it has panes. So few events can have many rows, which are counted from the panes
+//! alone.
 
 use std::collections::HashMap;
 

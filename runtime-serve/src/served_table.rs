@@ -23,8 +23,8 @@ pub trait ServingTables: Serving {
     /// The same answers, whose rows are still to be computed: piece by piece, in [`ServingTables::turns`].
     fn open(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<OpenAnswer>, ServingError>>;
 
-    /// Each version in which the frontier of a request has moved, the newest one first. A reader that is slow misses
-    /// those that have been replaced meanwhile.
+    /// Each version in which the frontier of a request has moved, the newest one first. A reader that is slow
+    /// misses those that have been replaced meanwhile.
     ///
     /// # Errors
     /// If the metric is not served, or the request names a frontier.

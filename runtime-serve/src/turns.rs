@@ -3,8 +3,8 @@
 use metricc_client::ServingError;
 use tokio::runtime::Handle;
 
-/// Threads that do long work in turns. Each turn waits for those that were asked for before, so that no answer waits
-/// until another one is complete.
+/// Threads that do long work in turns. Each turn waits for those that were asked for before, so that no
+/// answer waits until another one is complete.
 #[derive(Debug, Clone, Default)]
 pub struct Turns(Option<Handle>);
 

@@ -1,8 +1,8 @@
 //! Budgets: how many requests of each kind are answered at a time, in all and for one client.
 //!
-//! A kind takes no place of another one, so that readers and subscribers keep neither events nor probes out, however
-//! many they are. A request has its place until its answer is complete, or its client is gone. A client is whoever has
-//! the same token; without tokens, whoever has the same address.
+//! A kind takes no place of another one, so that readers and subscribers keep neither events nor probes out,
+//! however many they are. A request has its place until its answer is complete, or its client is gone. A
+//! client is whoever has the same token; without tokens, whoever has the same address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

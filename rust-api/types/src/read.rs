@@ -85,8 +85,8 @@ where
         Ok(TypedRows::of(&serving.read(request).await?)?)
     }
 
-    /// All rows, page by page: at most `limit` rows each, all of the frontier of the first page. An error ends the
-    /// stream: [`ServingError::CursorGone`] if the next page was not asked for within a minute.
+    /// All rows, page by page: at most `limit` rows each, all of the frontier of the first page. An error
+    /// ends the stream: [`ServingError::CursorGone`] if the next page was not asked for within a minute.
     pub fn pages(
         self,
         serving: &dyn Serving,

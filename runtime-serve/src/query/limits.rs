@@ -1,0 +1,80 @@
+//! What an answer would take, before it is computed, and whether that is more than it may.
+
+use metricc_client::ServingError;
+use metricc_compiler::Segment;
+use metricc_ir::Window;
+
+use super::{Query, failed};
+use crate::catalogue::ServedPlan;
+use crate::row_estimate::{estimated_derived_rows, estimated_rows};
+use crate::{Published, ServeError};
+
+/// What an answer would take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowEstimate {
+    /// Rows of the answer: at least so many where they are merged piece by piece, else about so many.
+    pub n_rows: u64,
+    /// Whether all rows are in memory before the first one is written; a limit does not change that.
+    pub is_whole: bool,
+}
+
+impl Query {
+    /// Checks that an answer has no more rows than it may.
+    ///
+    /// # Errors
+    /// [`ServingError::TooManyRows`], with the way out.
+    pub fn check_rows(&self, estimate: RowEstimate, most: u64) -> Result<(), ServingError> {
+        if estimate.n_rows <= most {
+            return Ok(());
+        }
+        let fewer = match (self.entry.window(), estimate.is_whole) {
+            (_, false) => {
+                "read it in pages, with `limit` and then the `cursor` that each answer has as `next`, or ask"
+            }
+            (Window::Sliding { .. }, true) => {
+                "its windows overlap, and each group is in many of them: define it with a longer `step`, or ask"
+            }
+            (_, true) => "ask",
+        };
+        let help = format!(
+            "{fewer} for a shorter range with `from` and `to`, for some keys, or for the `latest` window; `max_rows` under \
+             `[reading]` in the configuration of the node allows more"
+        );
+        let (metric, rows) = (self.metric().to_owned(), estimate.n_rows);
+        Err(ServingError::TooManyRows { metric, rows, most, help })
+    }
+
+    /// What the answer from a version would take.
+    ///
+    /// # Errors
+    /// [`ServingError::Failed`] if states are malformed.
+    pub fn estimate(&self, published: &Published) -> Result<RowEstimate, ServingError> {
+        let estimate = self.estimate_of(published).map_err(failed)?;
+        let is_page = !estimate.is_whole;
+        let limit = self.request.limit.filter(|_| is_page).unwrap_or(u64::MAX);
+        Ok(RowEstimate { n_rows: estimate.n_rows.min(limit), ..estimate })
+    }
+
+    fn estimate_of(&self, published: &Published) -> Result<RowEstimate, ServeError> {
+        if let Some((plan, metric)) = self.mergeable(published) {
+            let parts = self.parts(plan, metric)?;
+            let n_rows = parts.iter().map(|part| part.num_rows() as u64).max().unwrap_or(0);
+            return Ok(RowEstimate { n_rows, is_whole: false });
+        }
+        let bases = self.entry.plan.base();
+        let metrics: Option<Vec<_>> = bases.iter().map(|plan| published.metric(plan)).collect();
+        let n_rows = match (metrics, &self.entry.plan) {
+            (None, _) => 0,
+            (Some(metrics), ServedPlan::Base(plan)) => {
+                let (states, options) = self.states_of_base(plan, metrics[0])?;
+                estimated_rows(plan, &states.states, &options)?
+            }
+            (Some(metrics), ServedPlan::Derived(plan)) => {
+                let segments = bases.iter().zip(metrics).map(|(base, metric)| metric.merged(base));
+                let segments: Vec<&Segment> = segments.collect::<Result<_, _>>()?;
+                estimated_derived_rows(plan, &segments, &self.options)?
+            }
+        };
+        Ok(RowEstimate { n_rows, is_whole: true })
+    }
+}
