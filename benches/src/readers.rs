@@ -107,6 +107,17 @@ fn report(name: &str, mut times: Vec<Duration>) {
     out(&format!("{name}: {} answers; p50 {p50:.2} ms, p99 {p99:.2} ms, most {most:.2} ms", times.len()));
 }
 
+/// How long each of some large answers took.
+fn large(address: &str, n_rounds: u64) -> Result<Vec<Duration>, Failure> {
+    let mut times = Vec::new();
+    for _ in 0..n_rounds {
+        let begin = Instant::now();
+        send(address, "GET /v1/metrics/by_user", b"")?;
+        times.push(begin.elapsed());
+    }
+    Ok(times)
+}
+
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
     let mut number = |default: u64| args.next().map_or(Ok(default), |text| text.parse::<u64>());
@@ -138,20 +149,11 @@ fn main() -> Result<(), Failure> {
     };
     let (small, probes) = (spawn_timed("/v1/metrics/by_user?key.user=7"), spawn_timed("/healthz"));
     let begin = Instant::now();
-    let readers: Vec<_> = (0..n_readers)
-        .map(|_| {
-            let address = address.clone();
-            thread::spawn(move || {
-                let mut times = Vec::new();
-                for _ in 0..n_rounds {
-                    let begin = Instant::now();
-                    send(&address, "GET /v1/metrics/by_user", b"")?;
-                    times.push(begin.elapsed());
-                }
-                Ok::<_, Failure>(times)
-            })
-        })
-        .collect();
+    let spawn_reader = |_| {
+        let address = address.clone();
+        thread::spawn(move || large(&address, n_rounds))
+    };
+    let readers: Vec<_> = (0..n_readers).map(spawn_reader).collect();
     let mut most = 0;
     while readers.iter().any(|reader| !reader.is_finished()) {
         most = most.max(memory(node.process.id())?);
@@ -159,11 +161,11 @@ fn main() -> Result<(), Failure> {
     }
     let took = begin.elapsed().as_secs_f64();
     is_over.store(true, Ordering::Relaxed);
-    let mut large = Vec::new();
+    let mut times = Vec::new();
     for reader in readers {
-        large.extend(reader.join().map_err(|_| "a reader died")??);
+        times.extend(reader.join().map_err(|_| "a reader died")??);
     }
-    report("large answers", large);
+    report("large answers", times);
     report("small answers", small.join().map_err(|_| "the reader died")??);
     report("/healthz", probes.join().map_err(|_| "the reader died")??);
     let rows = (n_readers * n_rounds * n_rows) as f64 / took;

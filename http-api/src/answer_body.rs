@@ -67,7 +67,7 @@ impl Rest {
                 None => return Ok(None),
                 Some(Part::Text(text)) => text.into(),
                 Some(Part::Answer(mut answer)) => {
-                    let turn = self.turns.take(move || (answer.next(), answer)).await?;
+                    let turn = self.turns.take(move || (answer.next_bytes(), answer)).await?;
                     let (Some(bytes), answer) = (turn.0?, turn.1) else { continue };
                     self.parts.push_front(Part::Answer(answer));
                     bytes

@@ -174,7 +174,7 @@ async fn next_piece(
     if writer.n_left() <= FEW_ROWS {
         return Ok((writer.whole()?, None));
     }
-    let (bytes, writer) = serving.turns().take(move || (writer.next(), writer)).await?;
+    let (bytes, writer) = serving.turns().take(move || (writer.next_bytes(), writer)).await?;
     let bytes = bytes?;
     let rest = bytes.is_some().then_some(writer);
     Ok((bytes.unwrap_or_default(), rest))
@@ -207,7 +207,7 @@ impl Live {
                     let newer = |event: &&Arc<LiveEvent>| {
                         seen.is_none_or(|seen| event.frontier.iter().sum::<u64>() > seen.iter().sum::<u64>())
                     };
-                    if let Some(newest) = alike().filter(newer).last() {
+                    if let Some(newest) = alike().rfind(newer) {
                         return newest.clone();
                     }
                     if let Some(oldest) = crowd.first() {

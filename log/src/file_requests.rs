@@ -79,7 +79,7 @@ impl std::fmt::Debug for FileRequests {
 }
 
 enum Contents {
-    Text(Text),
+    Text(Box<Text>),
     Parquet { batches: Box<ParquetRecordBatchReader>, cut: VecDeque<RecordBatch> },
 }
 
@@ -118,7 +118,7 @@ impl FileRequests {
             LogFile::of_path(path.to_owned(), shown.clone(), shape)?.unpacked(&mut |_| {})?
         };
         let contents = match file.shape.format {
-            Format::Ndjson | Format::Json | Format::Csv => Contents::Text(Text::open(&file)?),
+            Format::Ndjson | Format::Json | Format::Csv => Contents::Text(Box::new(Text::open(&file)?)),
             Format::Parquet => {
                 let broken = |error: parquet::errors::ParquetError| malformed(&shown, error.to_string());
                 let handle = file.open_at()?;

@@ -167,9 +167,12 @@ fn permits(n_rows: u64) -> u32 {
     u32::try_from(n_rows.div_ceil(ROWS_OF_PERMIT).clamp(1, most)).unwrap_or(u32::MAX)
 }
 
+/// A version, and when its last page was read.
+type Kept = (Arc<Published>, Instant);
+
 /// Versions of which readers have cursors.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct KeptVersions(Arc<Mutex<VecDeque<(Arc<Published>, Instant)>>>);
+pub(crate) struct KeptVersions(Arc<Mutex<VecDeque<Kept>>>);
 
 impl KeptVersions {
     /// Keeps a version for the next page.

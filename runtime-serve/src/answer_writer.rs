@@ -48,7 +48,7 @@ impl fmt::Debug for AnswerWriter {
 enum Form {
     Json { is_first: bool },
     Csv(Heading),
-    Arrow { heading: Heading, writer: Option<StreamWriter<Vec<u8>>>, waiting: Vec<Presented> },
+    Arrow { heading: Heading, writer: Option<Box<StreamWriter<Vec<u8>>>>, waiting: Vec<Presented> },
 }
 
 /// What is said of rows before the first of them, in formats that have rows alone.
@@ -131,7 +131,7 @@ impl AnswerWriter {
     ///
     /// # Errors
     /// [`ServingError::Failed`]. The answer is then incomplete.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, ServingError> {
+    pub fn next_bytes(&mut self) -> Result<Option<Vec<u8>>, ServingError> {
         let mut out = Vec::new();
         while self.is_surveying() {
             self.survey()?;
@@ -165,7 +165,7 @@ impl AnswerWriter {
     /// As [`AnswerWriter::next`].
     pub fn whole(&mut self) -> Result<Vec<u8>, ServingError> {
         let mut out = Vec::new();
-        while let Some(bytes) = self.next()? {
+        while let Some(bytes) = self.next_bytes()? {
             out.extend(bytes);
         }
         Ok(out)
@@ -179,7 +179,7 @@ impl AnswerWriter {
             Form::Arrow { heading, writer, .. } => {
                 let schema = record_batch(&none).map_err(not_in_format)?.schema();
                 let schema = with_overflow(&schema, heading.overflow.json(&none.row_type));
-                *writer = Some(StreamWriter::try_new(Vec::new(), &schema).map_err(not_in_format)?);
+                *writer = Some(Box::new(StreamWriter::try_new(Vec::new(), &schema).map_err(not_in_format)?));
             }
         }
         Ok(())
@@ -235,7 +235,7 @@ impl AnswerWriter {
 }
 
 fn write_batch(
-    writer: &mut Option<StreamWriter<Vec<u8>>>,
+    writer: &mut Option<Box<StreamWriter<Vec<u8>>>>,
     rows: &Presented,
     out: &mut Vec<u8>,
 ) -> Result<(), ServingError> {

@@ -232,7 +232,7 @@ impl Query {
         if !plan.metric.window.has_start() {
             return Ok(states.cloned().collect());
         }
-        let options = self.from_latest(plan, metric)?;
+        let options = self.options_from_latest(plan, metric)?;
         let in_range = states.map(|states| in_range(&plan.metric.name, states, options.from, options.to));
         Ok(in_range.collect::<Result<_, _>>()?)
     }
@@ -282,7 +282,7 @@ impl Query {
         if let Some(keys) = self.selection.all_keys() {
             return Ok((Cow::Owned(metric.of_keys(plan, keys)?), self.options.clone()));
         }
-        let mut options = self.from_latest(plan, metric)?;
+        let mut options = self.options_from_latest(plan, metric)?;
         let segment = metric.of_windows(plan, &options)?;
         let selected = self.selection.states_of(plan, &segment.states)?;
         if let Some(Spread::Panes { .. }) = plan.spread
@@ -299,7 +299,11 @@ impl Query {
     }
 
     /// The windows of the request; of the latest one alone if it wants no other, whatever the keys.
-    fn from_latest(&self, plan: &MetricPlan, metric: &PublishedMetric) -> Result<ReadOptions, ServeError> {
+    fn options_from_latest(
+        &self,
+        plan: &MetricPlan,
+        metric: &PublishedMetric,
+    ) -> Result<ReadOptions, ServeError> {
         let mut options = self.options.clone();
         if self.selection.is_latest_of_all() && options.grain.is_none() {
             // Only the last window has rows.

@@ -167,7 +167,7 @@ fn the_bytes_of_an_answer_in_pieces_are_those_of_the_whole() {
         };
         let mut json = open(Format::Json);
         let mut pieces = Vec::new();
-        while let Some(piece) = json.next().expect("a piece") {
+        while let Some(piece) = json.next_bytes().expect("a piece") {
             pieces.push(piece);
         }
         assert!(pieces.len() > 2, "{}", pieces.len());

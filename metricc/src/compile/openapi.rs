@@ -166,6 +166,7 @@ fn answer(metric: &str) -> Value {
         json!({ "metric": { "const": metric }, "hash": hash, "frontier": frontier(text), "rows": rows }),
     );
     answer["properties"]["receipt"] = reference("read_receipt");
+    answer["properties"]["epoch"] = ingestion::epoch();
     answer["properties"]["next"] = json!({
         "type": "string",
         "description": "the cursor of the next page, if the request has a `limit` and rows are left",

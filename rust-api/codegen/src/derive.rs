@@ -38,12 +38,12 @@ pub(crate) fn derive(input: TokenStream, place: &str, role: Role<'_>) -> TokenSt
         Ok((called.definitions, input))
     });
     match called {
-        Ok((definitions, input)) => items(&input, definitions, place, role),
+        Ok((definitions, input)) => items(&input, &definitions, place, role),
         Err(error) => error.to_compile_error(),
     }
 }
 
-fn items(input: &DeriveInput, definitions: Vec<ItemDefinition>, place: &str, role: Role<'_>) -> TokenStream {
+fn items(input: &DeriveInput, definitions: &[ItemDefinition], place: &str, role: Role<'_>) -> TokenStream {
     let mut problems = Problems::default();
     let attributes = TypeAttributes::of(&input.attrs, role.attribute(), &mut problems);
     if let Some(parameter) = input.generics.params.first() {
@@ -91,7 +91,7 @@ pub fn table_stage(input: TokenStream, place: &str, caller: Option<&Path>) -> To
 fn of_struct(
     input: &DeriveInput,
     fields: &Fields,
-    definitions: Vec<ItemDefinition>,
+    definitions: &[ItemDefinition],
     attributes: &TypeAttributes,
     (place, role): (&str, Role<'_>),
     problems: &mut Problems,
@@ -109,27 +109,27 @@ fn of_struct(
         }
     }
     for path in parsed.iter().filter_map(|field| field.ty.named()) {
-        not_a_field(path, &input.ident, &definitions, role, problems);
+        not_a_field(path, &input.ident, definitions, role, problems);
     }
     if problems.is_empty()
-        && let Some(path) = unknown_type(&parsed, &definitions)
+        && let Some(path) = unknown_type(&parsed, definitions)
     {
-        return ask_for(path, &definitions, input, attributes, role);
+        return ask_for(path, definitions, input, attributes, role);
     }
-    let (enums, records) = types_of(&definitions);
+    let (enums, records) = types_of(definitions);
     // Its own derive reports what is wrong with a record.
     let has_broken = definitions
         .iter()
         .any(|known| matches!(known, ItemDefinition::Record(record) if record.text.is_empty()));
     if let Some(span) = attributes.record {
         let names = RecordNames { ident: input.ident.clone(), fields: field_names(&parsed, &records) };
-        let known = KnownTypes { definitions: &definitions, enums, records, has_broken };
+        let known = KnownTypes { definitions, enums, records, has_broken };
         return record::items(input, names, &parsed, (span, attributes, place), known, problems);
     }
     let name = attributes.name.as_ref().map_or_else(|| snake_case(&input.ident), syn::LitStr::value);
     let mut text = LanguageText::default();
     if problems.is_empty() {
-        item_text(input, (&name, role), attributes, &parsed, &definitions, problems, &mut text);
+        item_text(input, (&name, role), attributes, &parsed, definitions, problems, &mut text);
     }
     if let Role::Table(caller) = role {
         let table = TableStruct { input, name, attributes, text, fields: &parsed, enums, place };

@@ -243,7 +243,8 @@ async fn f36_a_flipped_bit_in_any_file_that_readers_need_is_found() {
         }
         table.store.delete(path).await.unwrap();
         let found = table.compare(&rows, &stamp).await;
-        let is_optional = name.ends_with("_last_checkpoint");
+        // Readers start from a checkpoint, so a table may lose its oldest commits.
+        let is_optional = name.ends_with("_last_checkpoint") || name.ends_with(&format!("{:020}.json", 0));
         assert_eq!(matches!(found, Ok(TableContent::Same)), is_optional, "without {path}: {found:?}");
         table.store.put(path, PutPayload::from(whole)).await.unwrap();
         n_files += 1;

@@ -116,7 +116,7 @@ pub(super) fn receipt() -> Value {
 }
 
 /// The epoch of positions.
-fn epoch() -> Value {
+pub(super) fn epoch() -> Value {
     let description = "the epoch of the log that positions are of: another one when the log has lost events, and this was accepted";
     json!({ "type": "string", "description": description })
 }

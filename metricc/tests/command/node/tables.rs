@@ -222,7 +222,8 @@ metric counted = count() { from events every 1h }
     node.post("r0", &body).expect("an answer");
     until_view(&node, 3);
     let products = table(&home, "products");
-    node.until(|_| table(&home, "counted").exists() && products.exists());
+    let is_written = |table: &Path, value: &str| find_rows(table).is_some_and(|rows| rows.contains(value));
+    node.until(|_| is_written(&table(&home, "counted"), "2026") && is_written(&products, "2026"));
     let expected = "\
 +----------------------+----------------------+----+---+----------+
 | window_start         | window_end           | s  | n | overflow |
