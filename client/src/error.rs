@@ -190,7 +190,8 @@ pub struct ErrorFields {
     /// `other_definition`: hash of the metric that is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub served: Option<String>,
-    /// `other_definition`: hash that the caller was generated for; `other_epoch`: the epoch that is asked for.
+    /// `other_definition`: hash that the caller was generated for; `other_epoch`: the epoch that is asked
+    /// for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wanted: Option<String>,
 }

@@ -9,15 +9,16 @@ use jiff::civil::{self, Date};
 /// An end of a range of windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RangeBound {
-    /// The first instant of a date. Its zone is that of the windows that are read: of the grain's calendar, or else of
-    /// the metric's; UTC where they have no calendar.
+    /// The first instant of a date. Its zone is that of the windows that are read: of the grain's calendar,
+    /// or else of the metric's; UTC where they have no calendar.
     Date(Date),
     /// An instant.
     Instant(Timestamp),
     /// The first instant of a date of a year before -9999 or after 9999, in days since 1970-01-01.
     FarDate(i64),
-    /// An instant that [`Timestamp`] has no place for, before -9999-01-02T01:59:59Z or after 9999-12-30T22:00:00Z, in µs
-    /// since 1970-01-01T00:00Z. Windows at the ends of the calendar begin and end there.
+    /// An instant that [`Timestamp`] has no place for, before -9999-01-02T01:59:59Z or after
+    /// 9999-12-30T22:00:00Z, in µs since 1970-01-01T00:00Z. Windows at the ends of the calendar begin and end
+    /// there.
     FarInstant(i64),
 }
 
@@ -62,8 +63,8 @@ impl FromStr for RangeBound {
     }
 }
 
-/// A bound of a year with a sign and six digits, or at the end of 9999: as a date or instant of the same place in the
-/// cycle of the calendar, and whole cycles.
+/// A bound of a year with a sign and six digits, or at the end of 9999: as a date or instant of the same
+/// place in the cycle of the calendar, and whole cycles.
 fn far(text: &str) -> Option<RangeBound> {
     let (year, rest) = match text.as_bytes().first()? {
         b'+' | b'-' => text.split_at_checked(7)?,
@@ -103,8 +104,8 @@ fn ceil_micros(instant: Timestamp) -> i64 {
 }
 
 impl RangeBound {
-    /// The first instant of the bound, in µs since 1970-01-01T00:00Z; `first_of_date` gives that of a date, in days
-    /// since 1970-01-01.
+    /// The first instant of the bound, in µs since 1970-01-01T00:00Z; `first_of_date` gives that of a date,
+    /// in days since 1970-01-01.
     pub fn first_instant(self, first_of_date: impl Fn(i64) -> i64) -> i64 {
         match self {
             RangeBound::Instant(instant) => ceil_micros(instant),

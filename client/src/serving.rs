@@ -39,8 +39,8 @@ pub struct ReadRequest {
     /// The newest answer, but not one before this frontier: the reader waits for a time until the events up
     /// to it are readable. One offset per partition, as in `at`.
     pub min_frontier: Option<Vec<u64>>,
-    /// The epoch of the log that `at` and `min_frontier` are of, from the answer or receipt that has named them: if
-    /// the log has lost events since, the request is rejected.
+    /// The epoch of the log that `at` and `min_frontier` are of, from the answer or receipt that has named
+    /// them: if the log has lost events since, the request is rejected.
     pub epoch: Option<String>,
     /// Whether the answer has a receipt.
     pub receipt: bool,
@@ -60,8 +60,8 @@ pub struct Served<R = JsonRows> {
     pub hash: String,
     /// The frontier of the rows: one offset per partition of the metric's sources.
     pub frontier: Vec<u64>,
-    /// The epoch of the log that the frontier is of. It changes only when the log has lost events, and this was
-    /// accepted: their offsets are given out again. `None` without a log.
+    /// The epoch of the log that the frontier is of. It changes only when the log has lost events, and this
+    /// was accepted: their offsets are given out again. `None` without a log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<String>,
     /// The unit of its values, if it has one.

@@ -72,8 +72,8 @@ pub fn segment(source: &SourcePlan, plan: &MetricPlan, operators: Node) -> Node 
     }
 }
 
-/// The metric whose rows and windows the operators of a metric's grouping have: itself, unless its windows are
-/// made of finer ones.
+/// The metric whose rows and windows the operators of a metric's grouping have: itself, unless its windows
+/// are made of finer ones.
 ///
 /// # Panics
 /// If the metric is not of the source plan.

@@ -71,7 +71,8 @@ pub enum StateLayout {
 }
 
 /// Metrics of the same rows and keys whose windows consist of windows of the grouping, and whose states the
-/// grouping keeps anyway. Their table is made of a finer one when it is read, so that no row is grouped twice.
+/// grouping keeps anyway. Their table is made of a finer one when it is read, so that no row is grouped
+/// twice.
 #[derive(Debug)]
 pub struct CoarserTable {
     /// The table that it is made of: 0 is the grouping's own, `n` the coarser one before it at `n - 1`.

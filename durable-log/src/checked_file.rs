@@ -1,8 +1,8 @@
 //! A file whose bytes are believed only after they were compared with the checksum of what was written.
 //!
-//! The first read compares the whole file, and notes a checksum of each of its blocks; every read compares the
-//! blocks that it takes bytes from. So a file that is damaged while the log is open is found as well, and a
-//! reader needs no check of its own.
+//! The first read compares the whole file, and notes a checksum of each of its blocks; every read compares
+//! the blocks that it takes bytes from. So a file that is damaged while the log is open is found as well, and
+//! a reader needs no check of its own.
 
 use std::hash::Hasher;
 use std::io;
@@ -27,7 +27,8 @@ pub(crate) struct CheckedFile {
     pub(crate) shown: Arc<str>,
     /// The file as it was written.
     stated: FlushedFile,
-    /// XXH3-64 of each block, once the file was compared. Readers wait for each other here, since each needs it.
+    /// XXH3-64 of each block, once the file was compared. Readers wait for each other here, since each needs
+    /// it.
     blocks: Mutex<Option<Arc<[u64]>>>,
 }
 

@@ -208,7 +208,8 @@ impl Chunk {
 }
 
 impl Chunk {
-    /// What is kept of its duplicates, by their offsets. Those that an older version has written are left out.
+    /// What is kept of its duplicates, by their offsets. Those that an older version has written are left
+    /// out.
     pub(crate) fn duplicate_keys(&self) -> Result<Vec<(u64, DuplicateKey)>, DurableError> {
         if self.excluded.duplicates.is_empty() {
             return Ok(Vec::new());
@@ -274,8 +275,8 @@ impl JournalRows {
         Ok(records.map(with_bytes).collect())
     }
 
-    /// The entry of the rows as it stands in the frame, where in the payload the blobs start, and the payload,
-    /// with its blobs if they are wanted.
+    /// The entry of the rows as it stands in the frame, where in the payload the blobs start, and the
+    /// payload, with its blobs if they are wanted.
     fn entry(
         &self,
         range: OffsetRange,

@@ -70,7 +70,8 @@ pub enum DurableError {
         /// The folder of the journal.
         journal: String,
     },
-    /// A flushed file has positions that the journal does not have: an older copy of the journal was put back.
+    /// A flushed file has positions that the journal does not have: an older copy of the journal was put
+    /// back.
     #[error(
         "`{path}` holds events of source `{origin}` up to offset {to} of partition {partition}, and the journal ends \
          at {end}: it is an older copy"

@@ -293,9 +293,9 @@ impl DurableLog {
         if self.journal.n_bytes_of_frames() < self.options.file_bytes { Ok(()) } else { self.roll() }
     }
 
-    /// Begins the epoch that this opening is as one after a loss: events that readers have seen are not in the log
-    /// any more, and their offsets are given out again. Returns when that is durable, so that no reader can take
-    /// positions of before for those of now.
+    /// Begins the epoch that this opening is as one after a loss: events that readers have seen are not in
+    /// the log any more, and their offsets are given out again. Returns when that is durable, so that no
+    /// reader can take positions of before for those of now.
     ///
     /// # Errors
     /// [`DurableError`] if it could not be written.
@@ -310,8 +310,8 @@ impl DurableLog {
         written
     }
 
-    /// Ends the journal with a frame that says nothing, if something was written since the log was opened: what
-    /// comes before a frame was durable, so damage to it is not taken for a torn write.
+    /// Ends the journal with a frame that says nothing, if something was written since the log was opened:
+    /// what comes before a frame was durable, so damage to it is not taken for a torn write.
     ///
     /// # Errors
     /// [`DurableError`] if it could not be written. Nothing is lost then.

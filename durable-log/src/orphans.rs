@@ -28,7 +28,8 @@ fn stated_end(name: &str) -> Option<(usize, u64)> {
 /// Looks at the files of every source that no entry of the journal names.
 ///
 /// # Errors
-/// [`DurableError::OlderJournal`] if one of them has positions after the end of the log; nothing is moved then.
+/// [`DurableError::OlderJournal`] if one of them has positions after the end of the log; nothing is moved
+/// then.
 pub(crate) fn set_aside(disk: &Arc<dyn Disk>, state: &LogState) -> Result<(), DurableError> {
     let mut orphans = Vec::new();
     for (name, source) in &state.sources {

@@ -35,9 +35,9 @@ struct RejectedRow<'a> {
     key: Option<DuplicateKey>,
 }
 
-/// The columns of the file: offset, verdict, field, problem, excerpt, raw, and of duplicates `key_hash` and `time`.
-/// Bytes of `raw` are with each
-/// record. In several batches where there are many bytes: one has less than Arrow's offsets can count.
+/// The columns of the file: offset, verdict, field, problem, excerpt, raw, and of duplicates `key_hash` and
+/// `time`. Bytes of `raw` are with each record. In several batches where there are many bytes: one has less
+/// than Arrow's offsets can count.
 pub(crate) fn to_batches(
     excluded: &Excluded,
     quarantined: &[(QuarantinedEntry, Vec<u8>)],
@@ -121,7 +121,8 @@ pub(crate) fn excluded(file: &Arc<CheckedFile>) -> Result<Excluded, DurableError
     Ok(Excluded::new(quarantined, duplicates, conflicts))
 }
 
-/// What is kept of the duplicates of a file, by their offsets. There is nothing in a file of an older version.
+/// What is kept of the duplicates of a file, by their offsets. There is nothing in a file of an older
+/// version.
 pub(crate) fn duplicate_keys(file: &Arc<CheckedFile>) -> Result<Vec<(u64, DuplicateKey)>, DurableError> {
     let mut keys = Vec::new();
     for batch in read(file, &["offset", "key_hash", "time"])? {

@@ -1,9 +1,10 @@
 //! Where requests end: the frontiers between two requests, of which alone there are answers.
 //!
-//! The log is cut into frames and flushed files by other rules, so each chunk of a partition notes the ends of
-//! the requests in it, and with each the **total**: the positions that all partitions of the source have then.
-//! Totals are in the order of the requests. A frontier is one between two requests if and only if each of its
-//! offsets is an end, none of them with a total beyond the number of its positions, and one with that total.
+//! The log is cut into frames and flushed files by other rules, so each chunk of a partition notes the ends
+//! of the requests in it, and with each the **total**: the positions that all partitions of the source have
+//! then. Totals are in the order of the requests. A frontier is one between two requests if and only if each
+//! of its offsets is an end, none of them with a total beyond the number of its positions, and one with that
+//! total.
 //!
 //! Ends of flushed chunks are in a file of their own beside that of the rows: two variable-length numbers for
 //! each end, offset and total, as differences from those of the end before.
@@ -174,8 +175,8 @@ impl Ends<'_> {
     }
 }
 
-/// The frontiers between two requests that are next to one: the last not after it, and the first not before it;
-/// both are the frontier itself if it is one. `None` where ends are not known.
+/// The frontiers between two requests that are next to one: the last not after it, and the first not before
+/// it; both are the frontier itself if it is one. `None` where ends are not known.
 pub(crate) fn around(
     partitions: &[&Chunks],
     at: &Frontier,

@@ -1,9 +1,9 @@
 //! Verdicts derived again: which records are duplicates, from the identities in the log alone.
 //!
 //! The log decides about a record once, when it comes in, and everybody trusts that. An audit does not: it
-//! derives each verdict from the records before, by the declaration and the windows of the log, and by nothing
-//! that the writer keeps in memory. For that, the log has the hash of the identity and the time of each
-//! duplicate, whose other fields it does not keep.
+//! derives each verdict from the records before, by the declaration and the windows of the log, and by
+//! nothing that the writer keeps in memory. For that, the log has the hash of the identity and the time of
+//! each duplicate, whose other fields it does not keep.
 
 use std::collections::HashMap;
 use std::hash::Hasher;
@@ -72,8 +72,8 @@ pub struct DerivedVerdicts {
 }
 
 impl LogSnapshot {
-    /// Derives the verdicts about duplicates of a source again, from the start of the log to a frontier. `None`
-    /// if its records have no identity, and there are no duplicates.
+    /// Derives the verdicts about duplicates of a source again, from the start of the log to a frontier.
+    /// `None` if its records have no identity, and there are no duplicates.
     ///
     /// # Errors
     /// [`DurableError`] if the log could not be read.
@@ -331,7 +331,8 @@ mod tests {
             let verdicts = log.snapshot().derive_verdicts("s", &end).unwrap().unwrap();
             assert_eq!((verdicts.n_records, verdicts.n_unknown, verdicts.n_differences), (10, 0, 0));
             assert_eq!(verdicts.stated, verdicts.derived);
-            // By `k`, all from offset 3 on but one are not what they were; without an identity, no duplicate is.
+            // By `k`, all from offset 3 on but one are not what they were; without an identity, no duplicate
+            // is.
             for (identity, n_differences, first) in [(&[2][..], 6, 3), (&[], 3, 2)] {
                 let mut other = log.snapshot();
                 let known = other.sources.get_mut("s").unwrap();

@@ -1,4 +1,5 @@
-//! A request body of any bytes as an Arrow stream: it is refused or decoded, without a panic, within the declared limits.
+//! A request body of any bytes as an Arrow stream: it is refused or decoded, without a panic, within the
+//! declared limits.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! A metric file of any bytes: it is checked without a panic, formatting it does not change its meaning, and formatting is idempotent.
+//! A metric file of any bytes: it is checked without a panic, formatting it does not change its meaning, and
+//! formatting is idempotent.
 
 #![no_main]
 

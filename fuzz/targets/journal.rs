@@ -1,7 +1,8 @@
-//! A journal file of any bytes: opening it is refused, or gives a log that opens again with nothing left to truncate.
+//! A journal file of any bytes: opening it is refused, or gives a log that opens again with nothing left to
+//! truncate.
 //!
-//! Checksums would stop the search at the first byte that changes, so they are made to fit first, unless the input is odd in length:
-//! that of the preamble, and those of the frames that follow one another.
+//! Checksums would stop the search at the first byte that changes, so they are made to fit first, unless the
+//! input is odd in length: that of the preamble, and those of the frames that follow one another.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! Query parameters of any text: a request that is accepted is written as parameters that mean the same request.
+//! Query parameters of any text: a request that is accepted is written as parameters that mean the same
+//! request.
 
 #![no_main]
 

@@ -1,5 +1,6 @@
-//! A request body of any bytes as NDJSON, as JSON and as CSV: it decodes without a panic, each record is accepted or rejected
-//! once, and what is accepted as NDJSON is JSON, but for the words that some writers have for floats.
+//! A request body of any bytes as NDJSON, as JSON and as CSV: it decodes without a panic, each record is
+//! accepted or rejected once, and what is accepted as NDJSON is JSON, but for the words that some writers
+//! have for floats.
 
 #![no_main]
 

@@ -1,5 +1,6 @@
-//! A state of any bytes, for each monoid: it is rejected, or it is canonical. A canonical state is written as the
-//! same bytes, merges with the identity to itself, alone and in a group, and is presented, or refused, without a panic.
+//! A state of any bytes, for each monoid: it is rejected, or it is canonical. A canonical state is written as
+//! the same bytes, merges with the identity to itself, alone and in a group, and is presented, or refused,
+//! without a panic.
 //!
 //! The first byte chooses the monoid.
 

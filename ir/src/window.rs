@@ -101,7 +101,8 @@ impl Window {
         }
     }
 
-    /// About how long the windows are by which states are kept, µs: that of the fewest windows is the longest.
+    /// About how long the windows are by which states are kept, µs: that of the fewest windows is the
+    /// longest.
     pub fn typical_length(&self) -> i64 {
         match self.kept() {
             Window::Calendar(CalendarUnit::Day, _) => MICROS_PER_DAY,

@@ -1,11 +1,12 @@
-//! Decodes NDJSON, so that a profiler can count what a record costs: `decode_ndjson flat|renamed|paths RECORDS`.
+//! Decodes NDJSON, so that a profiler can count what a record costs:
+//! `decode_ndjson flat|renamed|paths RECORDS`.
 //!
 //! ```text
 //! valgrind --tool=callgrind target/debug/examples/decode_ndjson paths 20000
 //! ```
 //!
-//! The values are the same in each of them; the difference between two numbers of records is the cost of decoding
-//! them alone.
+//! The values are the same in each of them; the difference between two numbers of records is the cost of
+//! decoding them alone.
 
 use std::error::Error;
 use std::sync::Arc;

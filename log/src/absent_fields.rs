@@ -1,8 +1,8 @@
-//! Declared fields that no record has, and what they are probably called in the data: of a wrong spelling nobody
-//! would hear otherwise.
+//! Declared fields that no record has, and what they are probably called in the data: of a wrong spelling
+//! nobody would hear otherwise.
 //!
-//! The names that are compared are those that stand beside declared ones: at the top of the record, and in each
-//! object or struct that a declared path leads through. Elements of lists of records take no step.
+//! The names that are compared are those that stand beside declared ones: at the top of the record, and in
+//! each object or struct that a declared path leads through. Elements of lists of records take no step.
 
 use std::collections::{BTreeMap, BTreeSet};
 

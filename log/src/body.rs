@@ -277,8 +277,8 @@ impl Events {
         &self.rejected
     }
 
-    /// The records that did not decode, as reports have them: their positions are their indices, and `line_of`
-    /// tells where each stands in what is named `shown`, if it can.
+    /// The records that did not decode, as reports have them: their positions are their indices, and
+    /// `line_of` tells where each stands in what is named `shown`, if it can.
     pub fn quarantined(&self, shown: &Arc<str>, line_of: impl Fn(u64) -> Option<u64>) -> Vec<Quarantined> {
         let quarantined = |rejected: &Rejected| Quarantined {
             position: Position { partition: 0, offset: rejected.record },

@@ -1,5 +1,5 @@
-//! What a file holds, by its first bytes. A file that is of another kind than it is read as would come to nothing
-//! but rejected records; it is refused before that, with what it is and the way out.
+//! What a file holds, by its first bytes. A file that is of another kind than it is read as would come to
+//! nothing but rejected records; it is refused before that, with what it is and the way out.
 
 use memchr::{memchr, memmem};
 
@@ -81,8 +81,8 @@ const TEXTS: [(&[u8], &str, &str); 3] = [
     (b"<?xml", "an XML document", EXPORT),
 ];
 
-/// What text is that is said to be of a format and is not; `None` if nothing speaks against it. The head is all of
-/// it, or at least [`HEAD_BYTES`].
+/// What text is that is said to be of a format and is not; `None` if nothing speaks against it. The head is
+/// all of it, or at least [`HEAD_BYTES`].
 pub(crate) fn diagnose(head: &[u8], format: Format) -> Option<OtherKind> {
     if format == Format::Parquet {
         return None;
@@ -117,8 +117,8 @@ pub(crate) fn diagnose(head: &[u8], format: Format) -> Option<OtherKind> {
     }
 }
 
-/// The encoding of text in units of two or four bytes: by its byte order mark, or by the zero bytes that every
-/// letter of such a text has.
+/// The encoding of text in units of two or four bytes: by its byte order mark, or by the zero bytes that
+/// every letter of such a text has.
 fn utf_16_or_32(head: &[u8]) -> Option<&'static str> {
     match head {
         [0xff, 0xfe, 0, 0, ..] => return Some("UTF-32LE"),
@@ -177,8 +177,8 @@ fn is_closed(line: &[u8]) -> bool {
     depth == 0 && !in_string
 }
 
-/// How the records of a JSON text are separated: the elements of an array, a line each, or objects one after the
-/// other, where the first of them goes over lines.
+/// How the records of a JSON text are separated: the elements of an array, a line each, or objects one after
+/// the other, where the first of them goes over lines.
 pub(crate) fn json_separation(head: &[u8]) -> Separation {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     let first_line = &text[..memchr(b'\n', text).unwrap_or(text.len())];

@@ -1,9 +1,9 @@
 //! Where the records of a CSV text end.
 //!
-//! A line break inside of a quoted cell does not end a record. One bad quote takes no other record with it: where
-//! the quote that closes a cell is missing, or text follows it, the record ends at the first line break of that
-//! cell, and the next line starts a new record. So a cell that goes over lines is taken as one only where its
-//! closing quote is there, within the longest record that there may be.
+//! A line break inside of a quoted cell does not end a record. One bad quote takes no other record with it:
+//! where the quote that closes a cell is missing, or text follows it, the record ends at the first line break
+//! of that cell, and the next line starts a new record. So a cell that goes over lines is taken as one only
+//! where its closing quote is there, within the longest record that there may be.
 
 use memchr::{memchr, memchr_iter, memchr2};
 
@@ -96,15 +96,16 @@ impl CsvSplitter {
         length + 1
     }
 
-    /// Ends the record at the first line break of its present quoted cell, if there is one. Returns its length.
+    /// Ends the record at the first line break of its present quoted cell, if there is one. Returns its
+    /// length.
     fn cut(&mut self) -> Option<usize> {
         let end = self.first_break.take()?;
         self.n_inner = self.n_inner_before;
         Some(end + 1)
     }
 
-    /// As [`CsvSplitter::find_end`], where no more text comes, or the record is too long: its length, if a quoted
-    /// cell of it goes over lines and is not closed.
+    /// As [`CsvSplitter::find_end`], where no more text comes, or the record is too long: its length, if a
+    /// quoted cell of it goes over lines and is not closed.
     pub(crate) fn give_up(&mut self) -> Option<usize> {
         if self.state == State::Quoted { self.cut() } else { None }
     }

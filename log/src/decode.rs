@@ -13,8 +13,8 @@
 //! | record | an object | none: the log does not open |
 //!
 //! A field that is absent or null (in CSV, an empty cell without quotes; a declared spelling of none) has its
-//! default; without one it is null, if it is optional; otherwise the record is rejected. A float that is NaN or
-//! infinite is none in any field, and counted.
+//! default; without one it is null, if it is optional; otherwise the record is rejected. A float that is NaN
+//! or infinite is none in any field, and counted.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -275,7 +275,8 @@ impl<'d> Slot<'d> {
         }
     }
 
-    /// Appends what a value decodes to. The note of one that is none is of no field yet, see [`Before::settle`].
+    /// Appends what a value decodes to. The note of one that is none is of no field yet, see
+    /// [`Before::settle`].
     pub(crate) fn put(
         self,
         column: &mut Column,
@@ -307,8 +308,8 @@ impl Before {
         Before { length: column.len(), n_notes: notes.len() }
     }
 
-    /// Ends the value of a field: its notes are those of the field, and one that does not decode is none where
-    /// that is declared.
+    /// Ends the value of a field: its notes are those of the field, and one that does not decode is none
+    /// where that is declared.
     pub(crate) fn settle(
         self,
         (index, field): (usize, &FieldDecoder),

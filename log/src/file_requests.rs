@@ -93,9 +93,9 @@ struct Body {
 }
 
 impl FileRequests {
-    /// Opens a file, or standard input for the path `-`; options go before what its suffix says. Requests get at
-    /// most so many records ([`FILE_RECORDS`], so that who sends a file again sends the same requests) and,
-    /// unless a single record is longer, at most about 4 MiB.
+    /// Opens a file, or standard input for the path `-`; options go before what its suffix says. Requests get
+    /// at most so many records ([`FILE_RECORDS`], so that who sends a file again sends the same requests)
+    /// and, unless a single record is longer, at most about 4 MiB.
     ///
     /// # Errors
     /// [`LogError`] if the file cannot be read, is of no known format, or not of its format.
@@ -145,14 +145,14 @@ impl FileRequests {
         known_requests::prefix(&self.name)
     }
 
-    /// Takes note of a request that is in the log, by its key and its number of records. The file is divided as
-    /// it was then, as far as it has the same content.
+    /// Takes note of a request that is in the log, by its key and its number of records. The file is divided
+    /// as it was then, as far as it has the same content.
     pub fn know(&mut self, key: &str, n_records: u64) {
         self.known.add(&self.name, key, n_records);
     }
 
-    /// The next request; none at the end of the file. A CSV file without records makes one with its header, so
-    /// that whoever takes it sees whether it is one of the source.
+    /// The next request; none at the end of the file. A CSV file without records makes one with its header,
+    /// so that whoever takes it sees whether it is one of the source.
     ///
     /// # Errors
     /// [`LogError`] if the file cannot be read on.

@@ -1,8 +1,9 @@
-//! The keys of Hive-style folders: `country=DE/day=2026-01-01/part-0.parquet`. Spark, Athena, DuckDB and others
-//! write a column by which they divide a table into the names of folders, and leave it out of the files.
+//! The keys of Hive-style folders: `country=DE/day=2026-01-01/part-0.parquet`. Spark, Athena, DuckDB and
+//! others write a column by which they divide a table into the names of folders, and leave it out of the
+//! files.
 //!
-//! The value of such a key is that of the field of this name in every record of the file that has none: what the
-//! file itself says goes first.
+//! The value of such a key is that of the field of this name in every record of the file that has none: what
+//! the file itself says goes first.
 
 use std::path::{Component, Path};
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub(crate) struct FolderKey {
 impl FolderKey {
     fn parse(folder: &str) -> Option<Self> {
         let (name, value) = folder.split_once('=').filter(|(name, _)| !name.is_empty())?;
-        // What is no text when it is decoded stays as it is written: as none, it would be in a group that means nothing.
+        // What is no text when it is decoded stays as it is written: as none, it would be in a group that
+        // means nothing.
         let decoded = |text: &str| percent_decoded(text).unwrap_or_else(|| text.to_owned());
         let (name, value) = (decoded(name), decoded(value));
         Some(FolderKey { name, value: (value != NONE).then_some(value) })

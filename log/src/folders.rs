@@ -109,7 +109,8 @@ fn describe(files: Vec<Found>, root: &Path, options: &FileOptions) -> Result<Vec
 }
 
 /// All files below a folder, except those that other programs leave there for people or for themselves. Of a
-/// table, the files that its log lists. A link to a folder that it lies in holds nothing that is not found anyway.
+/// table, the files that its log lists. A link to a folder that it lies in holds nothing that is not found
+/// anyway.
 fn walk(folder: &Path, above: &mut Vec<(u64, u64)>, files: &mut Vec<Found>) -> Result<(), LogError> {
     let unreadable = |cause| LogError::unreadable(&folder.to_string_lossy(), cause);
     let metadata = fs::metadata(folder).map_err(unreadable)?;
@@ -230,7 +231,8 @@ struct Folders {
 }
 
 impl Folders {
-    /// Whether a path goes through a link to a folder that the link lies in. An error if it goes through a table.
+    /// Whether a path goes through a link to a folder that the link lies in. An error if it goes through a
+    /// table.
     fn is_loop(&mut self, path: &Path) -> Result<bool, LogError> {
         let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
             return Ok(false);
@@ -253,8 +255,8 @@ fn pattern_root(pattern: &Path) -> PathBuf {
     pattern.components().take_while(|part| !is_pattern(&part.as_os_str().to_string_lossy())).collect()
 }
 
-/// An error if a folder lies in the folder of a table, or is one itself, where that counts: which of its files are
-/// rows only the table's log tells.
+/// An error if a folder lies in the folder of a table, or is one itself, where that counts: which of its
+/// files are rows only the table's log tells.
 fn refuse_part_of_lake(folder: &Path, counts_itself: bool) -> Result<(), LogError> {
     let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
     for above in whole.ancestors().skip(usize::from(!counts_itself)) {

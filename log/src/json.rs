@@ -103,8 +103,8 @@ impl<'a> Cursor<'a> {
         Err(self.syntax("no JSON value"))
     }
 
-    /// Steps over `NaN`, `Infinity` or `-Infinity`, which is what some writers make of floats that JSON has no
-    /// spelling for.
+    /// Steps over `NaN`, `Infinity` or `-Infinity`, which is what some writers make of floats that JSON has
+    /// no spelling for.
     pub(crate) fn not_finite(&mut self) -> Option<&'static str> {
         let rest = &self.text.as_bytes()[self.at..];
         let found =

@@ -1,8 +1,9 @@
 //! The keys of the objects that stand at one place of records.
 //!
-//! Objects mostly have the same keys in the same order. A layout learns this order, and an object whose keys are some
-//! of it in its order needs neither a look-up nor a check for keys that occur twice: the keys of the layout differ,
-//! and it is walked in one direction. The next of them is compared with the text before anything looks for its end.
+//! Objects mostly have the same keys in the same order. A layout learns this order, and an object whose keys
+//! are some of it in its order needs neither a look-up nor a check for keys that occur twice: the keys of the
+//! layout differ, and it is walked in one direction. The next of them is compared with the text before
+//! anything looks for its end.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,7 +15,8 @@ const MAX_LAYOUT: usize = 256;
 /// How many of the usual keys an object may leave out at once.
 const MAX_LEAP: usize = 16;
 
-/// The keys that are read of the objects at one place, and the order in which they and others mostly stand there.
+/// The keys that are read of the objects at one place, and the order in which they and others mostly stand
+/// there.
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
     /// The number of each key that is read.

@@ -1,7 +1,7 @@
 //! JSON objects as the fields of a record, in one pass: of the record of a source, and of records within it.
 //!
-//! The paths of all fields make one tree, which is walked along with the object. So a path costs what a member
-//! costs, and what nobody declared is skipped, checked and never built.
+//! The paths of all fields make one tree, which is walked along with the object. So a path costs what a
+//! member costs, and what nobody declared is skipped, checked and never built.
 
 use metricc_ir::Step;
 
@@ -33,7 +33,8 @@ struct FieldStates {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(crate) text: String,
-    /// Values of records in lists that the present record may still have: absent ones cost memory, and no text.
+    /// Values of records in lists that the present record may still have: absent ones cost memory, and no
+    /// text.
     pub(crate) n_values_left: usize,
     /// Values of the present record that are none although something is there.
     pub(crate) notes: Notes,
@@ -84,8 +85,8 @@ impl ObjectParser {
         ObjectParser { tree, fields: FieldStates { seen: vec![0; decoders.len()], object: 0, inner } }
     }
 
-    /// Reads an object to its end, so that a mistake in its form is found before one in a value counts. `depth`
-    /// counts the arrays and objects around it, itself included.
+    /// Reads an object to its end, so that a mistake in its form is found before one in a value counts.
+    /// `depth` counts the arrays and objects around it, itself included.
     pub(crate) fn walk(
         &mut self,
         cursor: &mut Cursor<'_>,

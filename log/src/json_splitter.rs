@@ -1,8 +1,8 @@
 //! Where the records of a JSON text begin and end: the elements of one array, or objects one after the other,
 //! over however many lines.
 //!
-//! Only brackets and quotes are looked at; whether a record is JSON is the decoder's to say. Where brackets do
-//! not match, no record after that place could be told, so the text as a whole is refused.
+//! Only brackets and quotes are looked at; whether a record is JSON is the decoder's to say. Where brackets
+//! do not match, no record after that place could be told, so the text as a whole is refused.
 
 use memchr::memchr2;
 

@@ -1,8 +1,8 @@
 //! Which parts of a file a log has already: the requests that were made of it before.
 //!
-//! A file that has grown is divided into other requests than before, since the last one was shorter then. So the
-//! requests of a file are divided as those that are in the log were, as far as the file still has their content: their
-//! keys say where each began and what was in it, and the log how many records it had.
+//! A file that has grown is divided into other requests than before, since the last one was shorter then. So
+//! the requests of a file are divided as those that are in the log were, as far as the file still has their
+//! content: their keys say where each began and what was in it, and the log how many records it had.
 
 use std::collections::BTreeMap;
 
@@ -45,8 +45,8 @@ impl KnownRequests {
         self.by_first.get(&first)?.first().map(|(n_records, _)| *n_records)
     }
 
-    /// The longest known request that begins at a record and is what the file has there. `body` gives the body of a
-    /// number of records; `None` if so many are not there.
+    /// The longest known request that begins at a record and is what the file has there. `body` gives the
+    /// body of a number of records; `None` if so many are not there.
     pub(crate) fn at<B: AsRef<[u8]>>(
         &self,
         first: u64,

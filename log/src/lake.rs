@@ -1,6 +1,6 @@
-//! Folders that are tables of a lake: Delta Lake, Apache Iceberg, Apache Hudi. Their folders keep files that are no
-//! longer rows of the table, so reading all files below them counts rows twice. Of Delta tables, the files that
-//! the log lists are read; the others are refused.
+//! Folders that are tables of a lake: Delta Lake, Apache Iceberg, Apache Hudi. Their folders keep files that
+//! are no longer rows of the table, so reading all files below them counts rows twice. Of Delta tables, the
+//! files that the log lists are read; the others are refused.
 
 mod checkpoint;
 
@@ -17,8 +17,8 @@ use crate::folder_keys::{FolderKey, percent_decoded};
 /// The folder of a Delta table's log.
 const DELTA_LOG: &str = "_delta_log";
 
-/// Features of a Delta table that do not change which rows its files have; the others are refused by name. Of the
-/// last two, what is refused is their use.
+/// Features of a Delta table that do not change which rows its files have; the others are refused by name. Of
+/// the last two, what is refused is their use.
 const READABLE_FEATURES: [&str; 6] = [
     "timestampNtz",
     "vacuumProtocolCheck",

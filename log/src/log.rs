@@ -130,8 +130,8 @@ impl Log {
         self.inner.partitions.iter().map(|partition| partition.name().to_owned()).collect()
     }
 
-    /// The names of columns and keys that its files have beside declared ones, as far as opening the log has shown
-    /// them.
+    /// The names of columns and keys that its files have beside declared ones, as far as opening the log has
+    /// shown them.
     pub fn names(&self) -> BTreeSet<Path> {
         let names = self.inner.partitions.iter().filter_map(|partition| partition.column_names());
         names.flatten().cloned().collect()

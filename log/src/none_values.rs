@@ -1,5 +1,5 @@
-//! Values that are none although the record has something there: they are counted, as nothing leaves a result in
-//! silence.
+//! Values that are none although the record has something there: they are counted, as nothing leaves a result
+//! in silence.
 
 use std::collections::BTreeMap;
 use std::fmt;

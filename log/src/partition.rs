@@ -28,8 +28,8 @@ pub trait Partition: fmt::Debug + Send + Sync {
     /// Splits for parallel reading start there.
     fn nearest_start(&self, offset: u64) -> u64;
 
-    /// The names of columns or keys that its records have beside declared ones, as far as opening it has shown
-    /// them: to tell how a field that no record has is spelled there.
+    /// The names of columns or keys that its records have beside declared ones, as far as opening it has
+    /// shown them: to tell how a field that no record has is spelled there.
     fn column_names(&self) -> Option<&BTreeSet<Path>> {
         None
     }

@@ -1,5 +1,5 @@
-//! Read statistics: counts of the records read, the records that do not decode, and what was seen of each field.
-//! No record is dropped without a count.
+//! Read statistics: counts of the records read, the records that do not decode, and what was seen of each
+//! field. No record is dropped without a count.
 
 use std::fmt;
 use std::sync::Arc;

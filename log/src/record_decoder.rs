@@ -96,8 +96,8 @@ impl RecordDecoder {
     /// Resolves the declaration of a source.
     ///
     /// # Errors
-    /// [`LogError::Declaration`] if a zone is not known, the fields of a record are not those of its type, or a
-    /// default is of another type than its field.
+    /// [`LogError::Declaration`] if a zone is not known, the fields of a record are not those of its type, or
+    /// a default is of another type than its field.
     pub fn new(source: &Arc<Source>) -> Result<Arc<Self>, LogError> {
         let fields = source
             .fields
@@ -114,8 +114,8 @@ impl RecordDecoder {
         self.n_default_bytes = self.fields.iter().map(FieldDecoder::n_default_bytes).sum();
     }
 
-    /// The decoder of rows that a decoder of this source has made, as files keep them under the names of their
-    /// fields: nothing of them is spelled, and a null is a value that is none.
+    /// The decoder of rows that a decoder of this source has made, as files keep them under the names of
+    /// their fields: nothing of them is spelled, and a null is a value that is none.
     ///
     /// # Errors
     /// As [`RecordDecoder::new`].

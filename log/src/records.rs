@@ -1,5 +1,5 @@
-//! Where the records of a text begin and end. Opening a log, reading it, dividing a file into requests and decoding
-//! the body of a request split with this one splitter, so an offset means the same record to all.
+//! Where the records of a text begin and end. Opening a log, reading it, dividing a file into requests and
+//! decoding the body of a request split with this one splitter, so an offset means the same record to all.
 
 use std::io::{self, Read};
 use std::ops::Range;

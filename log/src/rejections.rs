@@ -1,8 +1,8 @@
 //! Rejected records grouped by what is wrong with them, in bounded memory.
 //!
-//! Groups are kept by a hash of their field and reason: the [`MAX_GROUPS`] with the smallest ones. A group among
-//! the smallest of a whole log is among the smallest of each of its parts, so the counts of the groups that are
-//! kept are exact, and merging gives the same groups whatever the parts and their order.
+//! Groups are kept by a hash of their field and reason: the [`MAX_GROUPS`] with the smallest ones. A group
+//! among the smallest of a whole log is among the smallest of each of its parts, so the counts of the groups
+//! that are kept are exact, and merging gives the same groups whatever the parts and their order.
 
 use std::collections::BTreeMap;
 use std::fmt;

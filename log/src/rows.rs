@@ -13,7 +13,8 @@ use crate::record_decoder::{FieldDecoder, RecordDecoder};
 pub(crate) struct Rows {
     pub(crate) columns: Vec<Column>,
     n_rows: usize,
-    /// Fields whose value is none although something is there: of the record that is not ended yet, and of the rows.
+    /// Fields whose value is none although something is there: of the record that is not ended yet, and of
+    /// the rows.
     pending: Notes,
     none_values: Notes,
 }

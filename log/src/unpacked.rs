@@ -1,5 +1,6 @@
-//! Files without the compression around them. Slices are read from any position, so what is compressed, or comes
-//! through a pipe, is first written to a temporary file without a name, which ends with its last reader.
+//! Files without the compression around them. Slices are read from any position, so what is compressed, or
+//! comes through a pipe, is first written to a temporary file without a name, which ends with its last
+//! reader.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -8,8 +9,8 @@ use std::sync::Arc;
 use crate::contents::Compression;
 use crate::files::{OpenFile, ReadAt};
 
-/// How many times longer a file may become, and what is allowed to any: a file of some kilobytes can say that it
-/// holds petabytes.
+/// How many times longer a file may become, and what is allowed to any: a file of some kilobytes can say that
+/// it holds petabytes.
 const MAX_RATIO: u64 = 1000;
 const ALWAYS_ALLOWED: u64 = 1 << 30;
 

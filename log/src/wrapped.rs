@@ -1,7 +1,7 @@
 //! Records inside of something: `{"data": [{…}, {…}]}` is one record to a reader, and none that decodes.
 //!
-//! A text is only taken for such a thing if none of its first records has all fields that a record must have: each of
-//! them would be rejected. So what is said of it takes no record from a result.
+//! A text is only taken for such a thing if none of its first records has all fields that a record must have:
+//! each of them would be rejected. So what is said of it takes no record from a result.
 
 use std::fmt::Write;
 

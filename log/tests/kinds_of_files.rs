@@ -1,4 +1,5 @@
-//! Files of other kinds than their names say, of other shapes, in folders that say something, and hostile ones.
+//! Files of other kinds than their names say, of other shapes, in folders that say something, and hostile
+//! ones.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 mod common;

@@ -1,5 +1,5 @@
-//! Generates the files of `metricc compile`: a client crate in Rust, an OpenAPI document, schemas of states and rows, and
-//! the plans.
+//! Generates the files of `metricc compile`: a client crate in Rust, an OpenAPI document, schemas of states
+//! and rows, and the plans.
 //!
 //! Pure: returns paths and contents. The same package gives the same bytes.
 
@@ -87,7 +87,8 @@ impl Planned<'_> {
     }
 }
 
-/// Generates all files of a package. `origin` is the name of its file, `name` the name of the generated crate.
+/// Generates all files of a package. `origin` is the name of its file, `name` the name of the generated
+/// crate.
 ///
 /// # Errors
 /// If the package has no metrics, or a metric cannot be planned.
@@ -153,8 +154,8 @@ fn json(value: &serde_json::Value) -> String {
     format!("{value:#}\n")
 }
 
-/// Formats source, with a blank line between items. Tokens that do not parse (a bug of the generator) are written
-/// unformatted, so that the bug is visible.
+/// Formats source, with a blank line between items. Tokens that do not parse (a bug of the generator) are
+/// written unformatted, so that the bug is visible.
 fn rust(tokens: TokenStream) -> String {
     let text = tokens.to_string();
     let Ok(mut file) = syn::parse2::<syn::File>(tokens) else { return text };

@@ -1,7 +1,7 @@
 //! Compares two versions of a package, metric by metric, and decides which metrics must be recomputed.
 //!
-//! Meanings are compared by hash, so formatting and the order of items do not count. If the state hashes are equal, the
-//! segments of the old version can be presented as the new one.
+//! Meanings are compared by hash, so formatting and the order of items do not count. If the state hashes are
+//! equal, the segments of the old version can be presented as the new one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -11,9 +11,10 @@ use metricc_log::arrow_type;
 /// Number of random samples.
 const N_SAMPLES: usize = 240;
 
-/// Checks the laws of a monoid on random rows from a seed, to the byte: it is associative and commutative with an identity,
-/// and idempotent or invertible if declared; states survive encoding and are not larger than declared; and states do not
-/// depend on how rows are divided into batches and groups, emitted early, spilled and merged.
+/// Checks the laws of a monoid on random rows from a seed, to the byte: it is associative and commutative
+/// with an identity, and idempotent or invertible if declared; states survive encoding and are not larger
+/// than declared; and states do not depend on how rows are divided into batches and groups, emitted early,
+/// spilled and merged.
 ///
 /// # Errors
 /// The first law that fails, with the states that break it.

@@ -1,9 +1,10 @@
 //! metricc: define a metric once; a batch and a stream engine compute it, identical to the byte.
 //!
-//! Users depend on this crate, and it contains the `metricc` command. Metrics are defined in Rust ([`macro@Event`],
-//! [`macro@metric`]) or in a `.metric` file ([`metrics!`]); [`Run`] evaluates a [`Metric`] in batch, in a stream and merged.
-//! A [`Package`] is planned and bound to logs; engines turn logs into segments, which are merged and presented as rows.
-//! [`verify`] checks the law on real data. The crate only connects the parts; all computation is in other crates.
+//! Users depend on this crate, and it contains the `metricc` command. Metrics are defined in Rust
+//! ([`macro@Event`], [`macro@metric`]) or in a `.metric` file ([`metrics!`]); [`Run`] evaluates a [`Metric`]
+//! in batch, in a stream and merged. A [`Package`] is planned and bound to logs; engines turn logs into
+//! segments, which are merged and presented as rows. [`verify`] checks the law on real data. The crate only
+//! connects the parts; all computation is in other crates.
 //!
 //! | feature | what it adds |
 //! |---|---|

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Keeps freed pages for the next column. The allocator of the C library returns them to the system each time.
+/// Keeps freed pages for the next column. The allocator of the C library returns them to the system each
+/// time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -106,7 +106,8 @@ impl Package {
         Package { imports: imports.clone(), ..self }
     }
 
-    /// The base metrics that must be computed for the metrics of these names, or for all metrics if there are no names.
+    /// The base metrics that must be computed for the metrics of these names, or for all metrics if there are
+    /// no names.
     ///
     /// # Errors
     /// As [`Package::select`].
@@ -195,8 +196,8 @@ fn last_option(path: &str) -> Option<(&str, &str, &str)> {
     Some((&path[..at], name, &path[at + name.len() + 2..]))
 }
 
-/// Plans the metrics and opens the log of each source that they read. Calls `progress` with the source and the bytes
-/// read so far while its files are indexed.
+/// Plans the metrics and opens the log of each source that they read. Calls `progress` with the source and
+/// the bytes read so far while its files are indexed.
 ///
 /// # Errors
 /// [`PackageError`] if a name is unknown, a source has no data, or a log cannot be opened.

@@ -1,9 +1,9 @@
 //! Runs `test` blocks in batch, in stream and merged.
 //!
-//! The given records are decoded like those of any log. At every cut of the log, all engines must give the same states, and
-//! the presented rows must be the expected ones. The same holds for shuffled logs, with one exception: the rows of a metric
-//! that depends on positions are then not compared. Positions decide `first` among events of one instant, and which of two
-//! contradicting duplicates counts.
+//! The given records are decoded like those of any log. At every cut of the log, all engines must give the
+//! same states, and the presented rows must be the expected ones. The same holds for shuffled logs, with one
+//! exception: the rows of a metric that depends on positions are then not compared. Positions decide `first`
+//! among events of one instant, and which of two contradicting duplicates counts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -214,7 +214,8 @@ impl TestRun<'_> {
 }
 
 impl SourceTest<'_> {
-    /// Compares the engines over the log in this order, cut at each of `cuts`. Returns the batch result of the whole log.
+    /// Compares the engines over the log in this order, cut at each of `cuts`. Returns the batch result of
+    /// the whole log.
     fn layers(
         &self,
         order: &[usize],
@@ -236,7 +237,8 @@ impl SourceTest<'_> {
         }
         let layers = RealLayers { bound: &bound, progress: &|_| () };
         for n_below in cuts {
-            // Batches of one or two rows (more for long logs), so that states are merged from many small parts.
+            // Batches of one or two rows (more for long logs), so that states are merged from many small
+            // parts.
             let least = (order.len() / 32).max(1);
             let rows = EngineOptions { batch_rows: Some(least + n_below as usize % 2), ..options.clone() };
             let trial = Trial { cut: bound.log.frontier_at(n_below), batch: rows.clone(), stream: rows };

@@ -1,6 +1,8 @@
-//! Typed metrics: [`Run`] evaluates a metric in batch, in a stream and merged, and returns rows of Rust types.
+//! Typed metrics: [`Run`] evaluates a metric in batch, in a stream and merged, and returns rows of Rust
+//! types.
 //!
-//! Rows are presented as the JSON of all other outputs, which is then decoded into the types of the definition.
+//! Rows are presented as the JSON of all other outputs, which is then decoded into the types of the
+//! definition.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -90,8 +92,8 @@ impl<E: Event> EventLog<E> {
         Ok(EventLog { log, event: PhantomData })
     }
 
-    /// Events in memory, in this order. An event with a value that the language cannot represent is quarantined, as in
-    /// a file: see [`Answer::read_stats`].
+    /// Events in memory, in this order. An event with a value that the language cannot represent is
+    /// quarantined, as in a file: see [`Answer::read_stats`].
     ///
     /// # Errors
     /// If this version of metricc does not accept the source.
@@ -166,8 +168,8 @@ pub trait Run<D: Definition>: Sized {
         self.run(log, Some(Engine::Batch), &log.log.start(), &EngineOptions::default())
     }
 
-    /// Evaluates the metric with the batch engine before the cut and the stream engine after it, and merges. The answer
-    /// equals that of [`Run::batch`] for every cut. See [`EventLog::frontier_at`].
+    /// Evaluates the metric with the batch engine before the cut and the stream engine after it, and merges.
+    /// The answer equals that of [`Run::batch`] for every cut. See [`EventLog::frontier_at`].
     ///
     /// # Errors
     /// As [`Run::batch`].

@@ -1,5 +1,5 @@
-//! Audits: compares the states that are served or stored with states recomputed from the start of the log, and
-//! the verdicts about duplicates in the log with those that its records give.
+//! Audits: compares the states that are served or stored with states recomputed from the start of the log,
+//! and the verdicts about duplicates in the log with those that its records give.
 //!
 //! Both are segments of one interval in canonical form, so they are equal if and only if their bytes are.
 
@@ -47,7 +47,8 @@ pub struct AuditLine {
     pub frontier: Vec<u64>,
     /// Number of recomputed groups, or of records whose verdicts were derived.
     pub rows: u64,
-    /// XXH3-64 of the served or stored states, or of the positions of the duplicates in the log, in hexadecimal.
+    /// XXH3-64 of the served or stored states, or of the positions of the duplicates in the log, in
+    /// hexadecimal.
     pub found: String,
     /// XXH3-64 of the recomputed states or positions, in hexadecimal.
     pub recomputed: String,

@@ -82,8 +82,8 @@ pub(crate) struct Batch {
     pub(crate) keeps_requests: bool,
     pub(crate) runtime: Handle,
     pub(crate) schedule: Schedule,
-    /// Whether there is a view of events that the log has lost. Another one takes its place at once, even of no
-    /// events, so that the next start does not find the loss again.
+    /// Whether there is a view of events that the log has lost. Another one takes its place at once, even of
+    /// no events, so that the next start does not find the loss again.
     pub(crate) is_loss_accepted: bool,
     /// Whether there were events and no view when the node started: then none is waited for.
     pub(crate) is_overdue: bool,

@@ -1,5 +1,5 @@
-//! What the records that come in are like: those that do not decode, by field and reason, and fields that none of
-//! them has. Status reports it from the start of the node on.
+//! What the records that come in are like: those that do not decode, by field and reason, and fields that
+//! none of them has. Status reports it from the start of the node on.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// What the events of a request are like. `shown` names it, and `line_of` tells where a record stands in it.
+    /// What the events of a request are like. `shown` names it, and `line_of` tells where a record stands in
+    /// it.
     pub(crate) fn of(events: &Events, shown: &Arc<str>, line_of: impl Fn(u64) -> Option<u64>) -> Self {
         let rejected = events.quarantined(shown, line_of);
         let stats = events.read_stats(&rejected);

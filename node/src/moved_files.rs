@@ -1,9 +1,10 @@
 //! Files that were taken from a watched folder and moved below it, and that somebody still writes to.
 //!
-//! A writer that the node cannot see may go on after its file was moved. Such a file is put back, and its rest is
-//! taken as that of any file that has grown: what is in the log already is not added again. While the node runs,
-//! each change is noticed. What was changed while it did not run is found at its start: moving a file changes the
-//! time of its inode, so in a file that was not touched since, that is later than the time of its content.
+//! A writer that the node cannot see may go on after its file was moved. Such a file is put back, and its
+//! rest is taken as that of any file that has grown: what is in the log already is not added again. While the
+//! node runs, each change is noticed. What was changed while it did not run is found at its start: moving a
+//! file changes the time of its inode, so in a file that was not touched since, that is later than the time
+//! of its content.
 
 use std::collections::VecDeque;
 use std::fs::Metadata;
@@ -68,7 +69,8 @@ pub(crate) fn is_changed_since_moved(metadata: &Metadata) -> bool {
     inode - content < STILL
 }
 
-/// The names that a file may have had before it was moved: its own, or that after the number which made it free.
+/// The names that a file may have had before it was moved: its own, or that after the number which made it
+/// free.
 pub(crate) fn names_before(name: &str) -> impl Iterator<Item = &str> {
     let numbered =
         name.split_once('-').filter(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()));

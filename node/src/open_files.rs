@@ -1,7 +1,7 @@
 //! Which files a process has open for writing.
 //!
-//! Linux says it of all processes of the node's user, and of every process to root. What cannot be seen, such as a
-//! program of another user or on another machine, is not there for this.
+//! Linux says it of all processes of the node's user, and of every process to root. What cannot be seen, such
+//! as a program of another user or on another machine, is not there for this.
 
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -48,7 +48,8 @@ fn is_number(name: &std::ffi::OsStr) -> bool {
     name.to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Whether a file was opened for writing, from its flags: octal, of which the last two bits are 0 for reading.
+/// Whether a file was opened for writing, from its flags: octal, of which the last two bits are 0 for
+/// reading.
 fn is_for_writing(info: &Path) -> bool {
     let Ok(text) = std::fs::read_to_string(info) else { return false };
     let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));

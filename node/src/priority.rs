@@ -1,4 +1,5 @@
-//! Thread priorities for a busy machine: answers and acknowledgements first, then decoding, the tail, and batch last.
+//! Thread priorities for a busy machine: answers and acknowledgements first, then decoding, the tail, and
+//! batch last.
 //!
 //! Only Linux has priorities per thread; on other systems all threads are equal.
 
@@ -6,7 +7,8 @@ use std::sync::Arc;
 
 use metricc_runtime_serve::Turns;
 
-/// How much the priority is lowered, in steps of `nice`: a step is about a fifth less time on a busy processor.
+/// How much the priority is lowered, in steps of `nice`: a step is about a fifth less time on a busy
+/// processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
 pub(crate) enum Priority {
@@ -20,13 +22,14 @@ pub(crate) enum Priority {
     Batch = 12,
 }
 
-/// Lowers the priority of this thread and of the threads that it starts, and makes their long work yield in time slices.
+/// Lowers the priority of this thread and of the threads that it starts, and makes their long work yield in
+/// time slices.
 pub(crate) fn lower_priority(priority: Priority) {
     metricc_log::enable_time_slices();
     #[cfg(target_os = "linux")]
     {
-        // On Linux the priority of "the calling process" is that of the calling thread. If it cannot be set, all threads
-        // stay equal.
+        // On Linux the priority of "the calling process" is that of the calling thread. If it cannot be set,
+        // all threads stay equal.
         let own = rustix::process::getpriority_process(None).unwrap_or(0);
         let _ = rustix::process::setpriority_process(None, own + priority as i32);
     }

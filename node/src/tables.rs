@@ -1,8 +1,9 @@
 //! Writes the presented rows of a view as Delta Lake tables for other programs, one table per base metric.
 //!
-//! Tables are written at the start of the node and after each view that is committed, and the node makes no answer of
-//! them. Each is read back and compared with the view: one that is damaged, or of versions of the view that are not
-//! there any more, is rebuilt. If a table cannot be written, it stays as it is until the next view.
+//! Tables are written at the start of the node and after each view that is committed, and the node makes no
+//! answer of them. Each is read back and compared with the view: one that is damaged, or of versions of the
+//! view that are not there any more, is rebuilt. If a table cannot be written, it stays as it is until the
+//! next view.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,8 +40,8 @@ pub(crate) struct ViewOfTables<'a> {
     pub(crate) segments: Vec<&'a Segment>,
 }
 
-/// Writes the tables of all metrics of a source that do not hold a view yet, and removes those of other metrics.
-/// Returns whether all of them hold it then.
+/// Writes the tables of all metrics of a source that do not hold a view yet, and removes those of other
+/// metrics. Returns whether all of them hold it then.
 pub(crate) fn write(
     runtime: &Handle,
     store: &ViewStore,

@@ -1,9 +1,10 @@
 //! A watched folder: its files are appended to the log, and then moved to its subfolder `done`.
 //!
-//! A file is read when it has not changed from one scan to the next and no process has it open for writing; one
-//! whose last line has no end waits longer. Its requests have the keys that the same file always has: a node that
-//! is killed in the middle of a file reads it again and appends nothing twice, and neither does a file that comes
-//! again. So a file that grows while it is read, or after it was moved, is read again, and its rest is appended.
+//! A file is read when it has not changed from one scan to the next and no process has it open for writing;
+//! one whose last line has no end waits longer. Its requests have the keys that the same file always has: a
+//! node that is killed in the middle of a file reads it again and appends nothing twice, and neither does a
+//! file that comes again. So a file that grows while it is read, or after it was moved, is read again, and
+//! its rest is appended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -27,7 +28,8 @@ use crate::writer::{Ingest, IngestError};
 /// Time between two scans of a folder.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// How long a file without an end of its last line must not have changed: somebody may be about to write the rest.
+/// How long a file without an end of its last line must not have changed: somebody may be about to write the
+/// rest.
 const UNFINISHED: Duration = Duration::from_secs(3);
 
 /// How long to wait before a request that the log did not take is repeated.
@@ -147,8 +149,8 @@ impl WatchedFolder {
         state.written = written;
     }
 
-    /// Finds files whose content was changed after they were moved, while the node did not run. The log has to have
-    /// their beginning: of a file that it has forgotten, it would take everything again.
+    /// Finds files whose content was changed after they were moved, while the node did not run. The log has
+    /// to have their beginning: of a file that it has forgotten, it would take everything again.
     fn find_changed(&self, moved: &mut MovedFiles) {
         let Ok(entries) = std::fs::read_dir(self.folder.join(DONE)) else { return };
         for entry in entries.flatten() {
@@ -268,8 +270,8 @@ impl WatchedFolder {
         }
     }
 
-    /// Takes what the log does not have of a file. What is wrong with one that has changed meanwhile may be that it
-    /// is not complete.
+    /// Takes what the log does not have of a file. What is wrong with one that has changed meanwhile may be
+    /// that it is not complete.
     fn take_all(&self, path: &Path, stamp: &Stamp) -> Result<Sums, Stop> {
         match (self.take_requests(path), self.is_still(path, stamp)) {
             (Err(Stop::Closing), _) => Err(Stop::Closing),

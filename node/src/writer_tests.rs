@@ -1,5 +1,6 @@
-//! The node while its writer waits, or after it ended: on a disk whose fsync takes a second, reads are as fast
-//! as on an idle node, and the tail goes on; after a panic of the writer, the node says that it takes no events.
+//! The node while its writer waits, or after it ended: on a disk whose fsync takes a second, reads are as
+//! fast as on an idle node, and the tail goes on; after a panic of the writer, the node says that it takes no
+//! events.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The names of columns where rows have nothing else: CSV, Arrow, Parquet and tables. JSON keeps keys and values
-//! apart, and needs none of this.
+//! The names of columns where rows have nothing else: CSV, Arrow, Parquet and tables. JSON keeps keys and
+//! values apart, and needs none of this.
 //!
 //! They follow from the metric and the request, so a clash is found before anything is computed.
 
@@ -36,8 +36,8 @@ fn check<'a>(metric: &str, mut names: impl Iterator<Item = &'a str>) -> Result<(
 }
 
 impl ReadOptions {
-    /// Checks that the rows of a metric that are read with these options have columns of different names, where
-    /// they are written as columns alone.
+    /// Checks that the rows of a metric that are read with these options have columns of different names,
+    /// where they are written as columns alone.
     ///
     /// # Errors
     /// [`ServeError::Columns`].

@@ -77,9 +77,9 @@ pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
     columns(presented)
 }
 
-/// Rows of a table: those of [`record_batch`], and a column `overflow`, a record of the outputs that may be of no
-/// place in their types. It has for each of them the events that could not be computed (0 where it is the result that
-/// has no place), and is null where nothing is amiss. Without such outputs there is none.
+/// Rows of a table: those of [`record_batch`], and a column `overflow`, a record of the outputs that may be
+/// of no place in their types. It has for each of them the events that could not be computed (0 where it is
+/// the result that has no place), and is null where nothing is amiss. Without such outputs there is none.
 ///
 /// # Errors
 /// As [`record_batch`].

@@ -52,8 +52,8 @@ pub trait ServingTables: Serving {
     /// As [`Serving::subscribe`].
     fn subscribe_table(&self, request: ReadRequest) -> BoxStream<'static, Result<ServedTable, ServingError>>;
 
-    /// Checks before anything is computed that the rows of a request have columns of different names, which all
-    /// formats but JSON need.
+    /// Checks before anything is computed that the rows of a request have columns of different names, which
+    /// all formats but JSON need.
     ///
     /// # Errors
     /// [`ServingError::Request`].

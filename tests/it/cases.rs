@@ -1,5 +1,5 @@
-//! Cases from public bug reports. `tests/cases` has the data and the right rows of each, worked out by hand or with other
-//! programs; each is computed by batch, by the stream and merged at cuts.
+//! Cases from public bug reports. `tests/cases` has the data and the right rows of each, worked out by hand
+//! or with other programs; each is computed by batch, by the stream and merged at cuts.
 
 mod weeks_and_ranges;
 

@@ -1,4 +1,5 @@
-//! Tables of coarser windows, which are made of finer ones: the segments are those of the metric alone, to the byte.
+//! Tables of coarser windows, which are made of finer ones: the segments are those of the metric alone, to
+//! the byte.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! Cases in which a batch and a stream implementation of one metric typically drift apart, each in batch, in stream and
-//! merged at every cut. The ids are those of the conformance corpus. Cases of decoding are tested in `log/`, of kernels in
-//! `compiler/`, of states in `algebra/`.
+//! Cases in which a batch and a stream implementation of one metric typically drift apart, each in batch, in
+//! stream and merged at every cut. The ids are those of the conformance corpus. Cases of decoding are tested
+//! in `log/`, of kernels in `compiler/`, of states in `algebra/`.
 
 use crate::layers::{agreed, agreed_at, package};
 

@@ -1,4 +1,5 @@
-//! The index of conformance cases and faults (`docs/conformance.md`) has the ids that tests are named after, and no other.
+//! The index of conformance cases and faults (`docs/conformance.md`) has the ids that tests are named after,
+//! and no other.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,5 @@
-//! Derived metrics in Rust: typed rows from both engines and from a stream, and the same meaning as in a file.
+//! Derived metrics in Rust: typed rows from both engines and from a stream, and the same meaning as in a
+//! file.
 
 use metricc::jiff::{SignedDuration, Timestamp};
 use metricc::{EventLog, Run};

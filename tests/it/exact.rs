@@ -1,4 +1,5 @@
-//! Arithmetic that leaves its type inside an aggregate: exact as far as 38 digits hold it; beyond that none, and said.
+//! Arithmetic that leaves its type inside an aggregate: exact as far as 38 digits hold it; beyond that none,
+//! and said.
 
 use std::path::{Path, PathBuf};
 

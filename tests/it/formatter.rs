@@ -1,5 +1,5 @@
-//! The formatter on random packages with comments and line breaks between all tokens: it keeps the meaning and every
-//! comment, and formatting again changes nothing.
+//! The formatter on random packages with comments and line breaks between all tokens: it keeps the meaning
+//! and every comment, and formatting again changes nothing.
 
 use std::path::Path;
 
@@ -17,8 +17,8 @@ fn formatted(text: &str) -> String {
     format(&source(text)).unwrap_or_else(|found| panic!("{found:?}\n{text}"))
 }
 
-/// Replaces white space outside of strings and comments by other white space, sometimes with a comment. Returns the
-/// comments.
+/// Replaces white space outside of strings and comments by other white space, sometimes with a comment.
+/// Returns the comments.
 fn disturbed(text: &str, random: &mut ChaCha8Rng) -> (String, Vec<String>) {
     let (mut disturbed, mut comments) = (String::new(), Vec::new());
     let mut in_string = false;

@@ -1,4 +1,5 @@
-//! Both front ends give the same typed metric: a metric of a `.metric` file, rewritten as a Rust function, means the same.
+//! Both front ends give the same typed metric: a metric of a `.metric` file, rewritten as a Rust function,
+//! means the same.
 
 use std::path::Path;
 

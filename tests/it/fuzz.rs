@@ -1,8 +1,9 @@
-//! The compiler on mutated packages, for a limited time: it never panics, the formatter keeps the meaning, and both engines
-//! can plan every accepted metric.
+//! The compiler on mutated packages, for a limited time: it never panics, the formatter keeps the meaning,
+//! and both engines can plan every accepted metric.
 //!
-//! `METRICC_FUZZ_SECONDS=600 cargo test -p metricc-tests --test it fuzz` searches longer; the seed is printed with a
-//! failure, and `METRICC_FUZZ_SEED` repeats it. The corpus consists of the examples, fixtures, pages and random packages.
+//! `METRICC_FUZZ_SECONDS=600 cargo test -p metricc-tests --test it fuzz` searches longer; the seed is printed
+//! with a failure, and `METRICC_FUZZ_SEED` repeats it. The corpus consists of the examples, fixtures, pages
+//! and random packages.
 
 use std::panic::catch_unwind;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! Golden tests: hashes of metrics, and bytes of segments, journal and views do not change.
 //!
-//! Logs and views outlive versions of the code, so a change must not happen by accident. Each test compares lines with a
-//! text file. `METRICC_BLESS=1` rewrites the files; a changed line is a changed format or meaning, and must be reviewed as
-//! such.
+//! Logs and views outlive versions of the code, so a change must not happen by accident. Each test compares
+//! lines with a text file. `METRICC_BLESS=1` rewrites the files; a changed line is a changed format or
+//! meaning, and must be reviewed as such.
 
 mod hashes;
 mod journal;

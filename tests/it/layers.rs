@@ -10,7 +10,8 @@ use metricc_log::{Binding, Frontier, Interval, ReadStats};
 use metricc_runtime_serve::{json_lines, present};
 use metricc_tests::generate::metrics::FILES;
 
-/// Checks a package, which may use the tables of generated packages. Panics with the diagnostics if there are errors.
+/// Checks a package, which may use the tables of generated packages. Panics with the diagnostics if there are
+/// errors.
 pub(crate) fn package(text: &str) -> Package {
     let source = SourceText { name: "test.metric".to_owned(), bytes: text.into() };
     let package = Package::from_text_with(source, FILES);
@@ -68,8 +69,8 @@ pub(crate) fn metrics(bound: &Bound) -> Vec<Arc<ir::Metric>> {
     bound.plan.metrics.iter().map(|plan| plan.metric.clone()).collect()
 }
 
-/// Evaluates `text` over NDJSON lines in batch, in stream and merged at every cut. Asserts that all agree, and returns the
-/// lines of all metrics.
+/// Evaluates `text` over NDJSON lines in batch, in stream and merged at every cut. Asserts that all agree,
+/// and returns the lines of all metrics.
 pub(crate) fn agreed(text: &str, records: &[&str]) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("events.ndjson");

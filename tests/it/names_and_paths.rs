@@ -1,5 +1,5 @@
-//! Names and paths of the data, records and lists of records: in NDJSON, CSV and Parquet, through both engines, at every
-//! cut. `tests/cases` has the cases from bug reports.
+//! Names and paths of the data, records and lists of records: in NDJSON, CSV and Parquet, through both
+//! engines, at every cut. `tests/cases` has the cases from bug reports.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The segments of a definition can be presented by every definition with the same state hash, and by no other.
+//! The segments of a definition can be presented by every definition with the same state hash, and by no
+//! other.
 
 use metricc::{Engine, EngineOptions, evaluate_interval};
 use metricc_compiler::{MetricPlan, Segment};

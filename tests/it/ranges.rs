@@ -1,5 +1,5 @@
-//! Random ranges and coarser windows, in zones with half hours and changes of clocks: batch and merged states are read as
-//! the interpreter computes the rows from the events.
+//! Random ranges and coarser windows, in zones with half hours and changes of clocks: batch and merged states
+//! are read as the interpreter computes the rows from the events.
 
 use metricc::{Bound, Engine, RangeBound, evaluate};
 use metricc_compiler::Segment;

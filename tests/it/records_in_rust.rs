@@ -1,4 +1,5 @@
-//! Records and lists of records in `#[derive(Event)]`: the same rows from files and from values of this process.
+//! Records and lists of records in `#[derive(Event)]`: the same rows from files and from values of this
+//! process.
 
 use metricc::jiff::Timestamp;
 use metricc::{Decimal, Event, EventLog, Events, Metric, Run, metric};

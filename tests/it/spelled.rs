@@ -1,5 +1,5 @@
-//! Random typed rows, written in every format and every spelling that their source declares, are read back as they
-//! were; and texts that are nearly right are judged as the interpreter's own reader judges them.
+//! Random typed rows, written in every format and every spelling that their source declares, are read back as
+//! they were; and texts that are nearly right are judged as the interpreter's own reader judges them.
 
 mod cases;
 

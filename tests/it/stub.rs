@@ -1,4 +1,5 @@
-//! The client crate of `metricc compile`, compiled and used with a serving layer in this process and over HTTP.
+//! The client crate of `metricc compile`, compiled and used with a serving layer in this process and over
+//! HTTP.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

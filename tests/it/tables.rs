@@ -83,7 +83,8 @@ fn rows_are_looked_up_in_both_engines_at_every_cut() {
         .iter()
         .map(|row| (row.key.city.as_deref(), row.value.map(|sum| sum.to_string())))
         .collect();
-    // A price is a quarter of its number: 1, 6, 11, 16, 21 for the first shop, and so on. The second shop is a kiosk.
+    // A price is a quarter of its number: 1, 6, 11, 16, 21 for the first shop, and so on. The second shop is
+    // a kiosk.
     assert_eq!(
         cities,
         [(Some("Jena"), Some("1.50000".to_owned())), (Some("Pune"), Some("4.15625".to_owned()))]

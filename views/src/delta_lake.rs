@@ -10,8 +10,8 @@
 //! the next number first has committed, and every other writer starts over. Data is written before the commit
 //! that names it. The last commit alone is enough to write the next one, so a commit costs one list and one
 //! read, however old the table is; the earlier log is for readers, and a checkpoint replaces its deleted
-//! commits. A table is a cache: if any of its files is corrupt ([`Table::compare`]), the folder can be deleted,
-//! and the next version rebuilds it.
+//! commits. A table is a cache: if any of its files is corrupt ([`Table::compare`]), the folder can be
+//! deleted, and the next version rebuilds it.
 
 mod actions;
 mod checkpoint;

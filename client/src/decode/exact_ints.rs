@@ -1,7 +1,7 @@
 //! Ints of answers: numbers where every reader has them exactly, strings beyond.
 //!
-//! A browser reads a JSON number as a float, so an int beyond ±(2⁵³ − 1) is written as a string. This deserializer gives
-//! an int from either, wherever a type wants one: in lists, records, options and keys.
+//! A browser reads a JSON number as a float, so an int beyond ±(2⁵³ − 1) is written as a string. This
+//! deserializer gives an int from either, wherever a type wants one: in lists, records, options and keys.
 
 use std::fmt;
 

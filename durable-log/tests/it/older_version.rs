@@ -1,6 +1,7 @@
-//! F29: a log that was written before the ends of requests, the keys of duplicates and the identity of a source were
-//! noted. Its files are in `tests/older`: two requests, `r0` with two events, a duplicate, a record that does not
-//! decode and an event, flushed; and `r1` with an event, a conflict and an event, in the journal.
+//! F29: a log that was written before the ends of requests, the keys of duplicates and the identity of a
+//! source were noted. Its files are in `tests/older`: two requests, `r0` with two events, a duplicate, a
+//! record that does not decode and an event, flushed; and `r1` with an event, a conflict and an event, in the
+//! journal.
 
 use metricc_durable_log::sim_disk::SimDisk;
 use metricc_log::{Frontier, Slice};
@@ -27,7 +28,8 @@ fn f29_a_log_of_an_older_version_is_read_and_goes_on() {
         let end = log.snapshot().end("events");
         let records = log.snapshot().quarantine("events", &Slice { partition: 0, from: 0, to: end.0[0] });
         assert_eq!(records.read(10).unwrap().len(), 1);
-        // What was not noted is not claimed: any frontier of the old file may be one, and no old verdict differs.
+        // What was not noted is not claimed: any frontier of the old file may be one, and no old verdict
+        // differs.
         let verdicts = log.snapshot().derive_verdicts("events", &end).unwrap().unwrap();
         assert_eq!(verdicts.n_differences, 0);
         assert_eq!(verdicts.n_records + verdicts.n_unknown, end.0[0] - 1);

@@ -1,5 +1,5 @@
-//! Records and lists of records, read from paths of the data, are the same rows in the journal, in flushed files and after
-//! the log is opened again: these hold rows by the names of the fields.
+//! Records and lists of records, read from paths of the data, are the same rows in the journal, in flushed
+//! files and after the log is opened again: these hold rows by the names of the fields.
 
 use std::sync::Arc;
 

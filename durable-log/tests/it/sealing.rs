@@ -6,7 +6,8 @@
 //!     --ignored --nocapture sealing
 //! ```
 //!
-//! `METRICC_SEALING_GROUP=1000000000` writes all remembered requests into each checkpoint, as logs did before.
+//! `METRICC_SEALING_GROUP=1000000000` writes all remembered requests into each checkpoint, as logs did
+//! before.
 
 use std::sync::Arc;
 use std::sync::mpsc;

@@ -10,7 +10,8 @@ use super::{Body, malformed};
 use crate::LogError;
 use crate::known_requests::KnownRequests;
 
-/// The next rows as an Arrow IPC stream: those that the log knows, or else in halves until they are short enough.
+/// The next rows as an Arrow IPC stream: those that the log knows, or else in halves until they are short
+/// enough.
 pub(super) fn next_batch(
     path: &str,
     (first, known): (u64, &KnownRequests),

@@ -1,4 +1,5 @@
-//! Text as the bodies of requests. Where a body ends depends on the file, and on the requests of it that are known.
+//! Text as the bodies of requests. Where a body ends depends on the file, and on the requests of it that are
+//! known.
 
 use std::collections::VecDeque;
 
@@ -80,8 +81,8 @@ impl Text {
         self.shape.format == Format::Json && self.separation != Separation::Lines
     }
 
-    /// The next record that is not blank: blank lines are records only where something follows them, so a body
-    /// never ends with one.
+    /// The next record that is not blank: blank lines are records only where something follows them, so a
+    /// body never ends with one.
     fn next_record(&mut self) -> Result<Option<HeldRecord>, LogError> {
         let mut blank = Vec::new();
         loop {
@@ -141,8 +142,8 @@ impl Text {
         (n_seen == n_records).then_some(held + 1)
     }
 
-    /// How many of the held records a request takes: one at least, and no unfinished one beside others, since it
-    /// may be another one when the file has grown.
+    /// How many of the held records a request takes: one at least, and no unfinished one beside others, since
+    /// it may be another one when the file has grown.
     fn cut(&self, max_records: usize, max_bytes: usize) -> usize {
         let (mut n_held, mut n_records, mut n_bytes) = (0, 0, self.head.len());
         for record in &self.held {

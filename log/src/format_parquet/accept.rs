@@ -1,8 +1,8 @@
 //! Which Parquet columns are read as which type, and which of them can reject no record.
 //!
-//! A column is accepted where its type is the declared one, a narrower one of the same kind, or one whose values
-//! may be exactly those of the declared one, which is then looked at one by one; texts where other formats have
-//! texts. Never where a guess about meaning would be needed.
+//! A column is accepted where its type is the declared one, a narrower one of the same kind, or one whose
+//! values may be exactly those of the declared one, which is then looked at one by one; texts where other
+//! formats have texts. Never where a guess about meaning would be needed.
 
 use arrow::datatypes::{DataType, TimeUnit};
 use metricc_ir as ir;

@@ -36,7 +36,8 @@ pub(crate) struct Converted {
 pub(crate) struct Findings {
     /// By row, each row at most once.
     pub(crate) rejects: Vec<(usize, Problem)>,
-    /// Rows whose value is none although something is there; those of lists as often as they have such elements.
+    /// Rows whose value is none although something is there; those of lists as often as they have such
+    /// elements.
     pub(crate) none_values: Vec<(usize, NoneReason)>,
     /// Whether the rows have the field, and the parts of its records.
     pub(crate) seen: FieldStats,
@@ -152,8 +153,8 @@ pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     }
 }
 
-/// Converts the values that are there; the nulls stay, and nothing is said about them. `nullable`: whether a value
-/// that is there may be none.
+/// Converts the values that are there; the nulls stay, and nothing is said about them. `nullable`: whether a
+/// value that is there may be none.
 fn values(array: &ArrayRef, decoder: &ValueDecoder, nullable: bool) -> Result<Converted, ArrowError> {
     let mut findings = Findings::default();
     let rejects = &mut findings.rejects;
@@ -345,8 +346,8 @@ fn records(
     Ok(Converted { array: Arc::new(records), findings })
 }
 
-/// Values of a list or record, without nulls where their type has none: those that there are belong to what is
-/// rejected, or is null itself, and Arrow does not accept them all the same.
+/// Values of a list or record, without nulls where their type has none: those that there are belong to what
+/// is rejected, or is null itself, and Arrow does not accept them all the same.
 fn settled(values: ArrayRef, optional: bool) -> Result<ArrayRef, ArrowError> {
     if optional || values.null_count() == 0 {
         return Ok(values);

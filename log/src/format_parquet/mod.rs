@@ -116,8 +116,9 @@ pub struct ParquetPartition {
 }
 
 impl ParquetPartition {
-    /// Reads the footer of an open file of rows that are typed already, and checks that the file has the fields of
-    /// the source. Nothing in it is spelled, and a null is a value that is none. `shown` is its path in messages.
+    /// Reads the footer of an open file of rows that are typed already, and checks that the file has the
+    /// fields of the source. Nothing in it is spelled, and a null is a value that is none. `shown` is its
+    /// path in messages.
     ///
     /// # Errors
     /// [`LogError`] if the file is not readable or not valid, or does not have the columns that the source

@@ -26,7 +26,8 @@ const FILES: [(&str, &[u8]); 3] = [
 ];
 /// The metrics whose rows are printed.
 const SHOWN: [&str; 2] = ["punctuality", "destinations"];
-/// Fraction of the log before the cut. It lies in the middle of a day, so that a window has events on both sides.
+/// Fraction of the log before the cut. It lies in the middle of a day, so that a window has events on both
+/// sides.
 const CUT: f64 = 0.6;
 
 pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> {

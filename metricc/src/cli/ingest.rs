@@ -1,4 +1,5 @@
-//! `metricc ingest`: sends files to a node, without losing or repeating an event, and returns when they are readable.
+//! `metricc ingest`: sends files to a node, without losing or repeating an event, and returns when they are
+//! readable.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! The requests of `metricc ingest` to a node, and when they are sent again.
 //!
-//! Before the first answer, nobody may be there, and waiting helps only who says so (`--retry-for`). After it, a node
-//! that does not answer is one that restarts, or is busy: requests are sent again for a while, and the idempotency keys
-//! keep them from being taken twice.
+//! Before the first answer, nobody may be there, and waiting helps only who says so (`--retry-for`). After
+//! it, a node that does not answer is one that restarts, or is busy: requests are sent again for a while, and
+//! the idempotency keys keep them from being taken twice.
 
 use std::cell::Cell;
 use std::path::Path;

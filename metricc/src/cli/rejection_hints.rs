@@ -1,5 +1,6 @@
-//! What a source can declare so that records like a rejected one are read: a spelling of none, a decimal comma,
-//! a format of times. A hint is a guess about what the producer means, so it is only ever said, never applied.
+//! What a source can declare so that records like a rejected one are read: a spelling of none, a decimal
+//! comma, a format of times. A hint is a guess about what the producer means, so it is only ever said, never
+//! applied.
 
 use metricc_log::Quarantined;
 

@@ -1,4 +1,5 @@
-//! Rejected records: how many are too many, and how they are reported. A command never succeeds with nothing read.
+//! Rejected records: how many are too many, and how they are reported. A command never succeeds with nothing
+//! read.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -22,8 +23,8 @@ const BATCH_ROWS: usize = metricc_log::MAX_QUARANTINED_KEPT;
 /// What to do with rejected records.
 #[derive(Debug, Args)]
 pub(crate) struct RejectionArguments {
-    /// Rejected records to allow, per source: a number, or a share, rounded up to a whole record. With more of
-    /// them, or if all are rejected, the exit code is 1 and no result is written
+    /// Rejected records to allow, per source: a number, or a share, rounded up to a whole record. With more
+    /// of them, or if all are rejected, the exit code is 1 and no result is written
     #[arg(long, value_name = "N|N%", default_value = "1%", value_parser = MaxRejected::parse)]
     pub(crate) max_rejected: MaxRejected,
     /// List all rejected records in this new file, as NDJSON

@@ -155,8 +155,8 @@ pub(crate) struct Opened {
     pub(crate) bound: Vec<Bound>,
 }
 
-/// Reads the package and opens the logs of the requested metrics. If the package has errors, they are reported and the
-/// result is `None`.
+/// Reads the package and opens the logs of the requested metrics. If the package has errors, they are
+/// reported and the result is `None`.
 pub(crate) fn open(
     arguments: &InputArguments,
     imports: &Imports,

@@ -44,7 +44,8 @@ pub(crate) fn table(rows: &Rows<'_>, limit: usize) -> String {
     format!("{}{unit}{doc}\n{table}\n{more}", visible(rows.name))
 }
 
-/// A cell on one line. No value is `none`; a text that would look like that, or like nothing, stands in quotes.
+/// A cell on one line. No value is `none`; a text that would look like that, or like nothing, stands in
+/// quotes.
 pub(crate) fn shown(cell: Option<&str>) -> Cow<'_, str> {
     let Some(text) = cell else { return Cow::Borrowed("none") };
     let is_misread = text.is_empty() || text == "none" || text.starts_with('"') || text.trim() != text;

@@ -1,7 +1,7 @@
 //! Writing to stdout and stderr. No other module does.
 //!
-//! Names, values and messages may come from strangers. What would act on a terminal is written as an escape: always on
-//! stderr and in tables, and in all data if stdout is a terminal.
+//! Names, values and messages may come from strangers. What would act on a terminal is written as an escape:
+//! always on stderr and in tables, and in all data if stdout is a terminal.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -35,8 +35,8 @@ pub(crate) enum Failure {
     ClosedPipe,
 }
 
-/// The messages of the error and of its causes, and the help of the first of them that has one. A cause whose message its
-/// parent already contains is left out: errors of other libraries often include their causes.
+/// The messages of the error and of its causes, and the help of the first of them that has one. A cause whose
+/// message its parent already contains is left out: errors of other libraries often include their causes.
 impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         if let Some(error) = (&error as &(dyn std::error::Error + 'static)).downcast_ref::<reqwest::Error>() {
@@ -137,7 +137,8 @@ pub(crate) fn diagnostics(
     Ok(())
 }
 
-/// Reports the errors of a package, and the number of its warnings. Returns whether the package has no errors.
+/// Reports the errors of a package, and the number of its warnings. Returns whether the package has no
+/// errors.
 pub(crate) fn report(package: &Package) -> Result<bool, Failure> {
     let (errors, warnings): (Vec<_>, Vec<_>) = package
         .checked

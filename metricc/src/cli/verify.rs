@@ -12,8 +12,8 @@ use crate::Bound;
 use crate::verify::{CounterExample, RealLayers, Verdict, VerifyOptions, verify};
 use metricc_ir::user_defined::Imports;
 
-/// Times that a trial reads the log: batch before and after the cut, each about half; the stream over all of it and
-/// after the cut.
+/// Times that a trial reads the log: batch before and after the cut, each about half; the stream over all of
+/// it and after the cut.
 const READS_PER_TRIAL: u64 = 3;
 
 pub(crate) fn run(arguments: &VerifyArguments, imports: &Imports) -> Result<ExitCode, Failure> {

@@ -170,8 +170,9 @@ pub(crate) struct Compared {
     pub(crate) of_rows: usize,
 }
 
-/// One trial over the prefix up to `end`; the comparisons that were equal, or the first difference. `expected` is
-/// the result of batch over the whole prefix, if it is known; `with_rows` compares the rows over it as well.
+/// One trial over the prefix up to `end`; the comparisons that were equal, or the first difference.
+/// `expected` is the result of batch over the whole prefix, if it is known; `with_rows` compares the rows
+/// over it as well.
 pub(crate) fn run(
     plans: &[Arc<MetricPlan>],
     log: &Log,

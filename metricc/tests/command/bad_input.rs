@@ -1,5 +1,5 @@
-//! Bad input: the message names the input and the position, the exit code is right, and there is neither a panic nor a
-//! partial result.
+//! Bad input: the message names the input and the position, the exit code is right, and there is neither a
+//! panic nor a partial result.
 
 use std::path::Path;
 

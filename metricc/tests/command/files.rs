@@ -1,5 +1,5 @@
-//! Files as people have them, through the binary: what is read, what is refused and how, and exit codes. The data of
-//! the cases is in `tests/cases`.
+//! Files as people have them, through the binary: what is read, what is refused and how, and exit codes. The
+//! data of the cases is in `tests/cases`.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -15,8 +15,8 @@ struct Outcome {
     said: String,
 }
 
-/// Runs the metrics of a case over a log by all engines, which must agree, and by `verify`, which must come to the
-/// same exit code.
+/// Runs the metrics of a case over a log by all engines, which must agree, and by `verify`, which must come
+/// to the same exit code.
 fn outcome(case: &str, package: &str, log: &str, more: &[&str]) -> Outcome {
     let at = |name: &str| format!("tests/cases/{case}/{name}");
     let (file, source) = (at(package), format!("ev={}", at(log)));

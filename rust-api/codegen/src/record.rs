@@ -1,7 +1,8 @@
-//! What `#[derive(Event)]` generates for a struct with `#[event(record)]`: the type of fields that are records, or
-//! lists of them.
+//! What `#[derive(Event)]` generates for a struct with `#[event(record)]`: the type of fields that are
+//! records, or lists of them.
 //!
-//! The type is checked alone, in a source of its own, so that an error is reported once and on the record's tokens.
+//! The type is checked alone, in a source of its own, so that an error is reported once and on the record's
+//! tokens.
 
 use metricc_dsl::NoFiles;
 use proc_macro2::{Span, TokenStream};

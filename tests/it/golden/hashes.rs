@@ -1,4 +1,5 @@
-//! The hashes of every metric that the repository has: fixtures, examples, the template of `metricc new`, and the book.
+//! The hashes of every metric that the repository has: fixtures, examples, the template of `metricc new`, and
+//! the book.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,8 @@ fn every_metric_keeps_its_hashes() {
     assert_golden("hashes.txt", &lines);
 }
 
-/// All `.metric` files, but those that are wrong on purpose, and those of `tests/cases`, which have results. A file is named by its folder and its name, so that it can
-/// move with the crate that it is part of.
+/// All `.metric` files, but those that are wrong on purpose, and those of `tests/cases`, which have results.
+/// A file is named by its folder and its name, so that it can move with the crate that it is part of.
 fn add_files(lines: &mut BTreeSet<String>) -> usize {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut n_files = 0;
@@ -78,7 +79,8 @@ fn add_book(lines: &mut BTreeSet<String>) -> usize {
     n_blocks
 }
 
-/// A line for each metric. One that uses what no program brings has no plan, and so only the hash of its definition.
+/// A line for each metric. One that uses what no program brings has no plan, and so only the hash of its
+/// definition.
 fn hashes(file: &str, package: &Package) -> Vec<String> {
     let said = render::short(&package.checked.diagnostics, &package.text);
     assert!(!package.checked.has_errors(), "{file}: {said}");

@@ -1,4 +1,5 @@
-//! Segments over a fixed log, by every aggregate and every kind of window: their columns, and the bytes of their states.
+//! Segments over a fixed log, by every aggregate and every kind of window: their columns, and the bytes of
+//! their states.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -82,7 +82,8 @@ fn text_of(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("it is text")
 }
 
-/// A commit without its time, that of the table, the identity that is made from it, and checksums of all of these.
+/// A commit without its time, that of the table, the identity that is made from it, and checksums of all of
+/// these.
 fn timeless(commit: &str) -> String {
     let first = commit.lines().next().unwrap_or_default();
     let first: serde_json::Value = serde_json::from_str(first).expect("JSON");

@@ -1,5 +1,5 @@
-//! Cases from public bug reports: spellings of times and numbers, types of Parquet columns, and slices of public data.
-//! The right values are worked out by hand.
+//! Cases from public bug reports: spellings of times and numbers, types of Parquet columns, and slices of
+//! public data. The right values are worked out by hand.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

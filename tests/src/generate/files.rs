@@ -34,8 +34,8 @@ pub struct Written {
 
 /// Writes one JSON object per line into `folder`.
 ///
-/// At random, a field that is none is absent or null, an instant is in UTC or has an offset, and there are columns that no
-/// source declares. This must not change any result.
+/// At random, a field that is none is absent or null, an instant is in UTC or has an offset, and there are
+/// columns that no source declares. This must not change any result.
 pub fn write_ndjson(
     folder: &Path,
     source: &Source,
@@ -63,7 +63,8 @@ pub fn write_ndjson(
     Ok(written)
 }
 
-/// Writes JSON arrays into `folder`, their elements over any number of lines; spelled as [`write_ndjson`] does.
+/// Writes JSON arrays into `folder`, their elements over any number of lines; spelled as [`write_ndjson`]
+/// does.
 pub fn write_json(folder: &Path, source: &Source, events: &[Event], layout: &Layout) -> io::Result<Written> {
     let mut random = random(layout.seed);
     let mut written = Written { paths: Vec::new(), n_hostile: 0 };
@@ -84,7 +85,8 @@ pub fn write_json(folder: &Path, source: &Source, events: &[Event], layout: &Lay
     Ok(written)
 }
 
-/// Writes RFC 4180 with a header row into `folder`. Names and strings are always quoted; an empty cell without quotes is none.
+/// Writes RFC 4180 with a header row into `folder`. Names and strings are always quoted; an empty cell
+/// without quotes is none.
 ///
 /// # Errors
 /// If a file cannot be written, or the source has lists.
@@ -136,7 +138,8 @@ fn json_record(random: &mut Random, source: &Source, event: &Event) -> String {
     json_object(random, values.collect())
 }
 
-/// A record by the paths of its fields. At random, a field that is none is absent or null, or what is around it is.
+/// A record by the paths of its fields. At random, a field that is none is absent or null, or what is around
+/// it is.
 fn json_object(random: &mut Random, values: Vec<(&Field, &Value)>) -> String {
     let mut tree = Tree::object();
     let mut absent = Vec::new();

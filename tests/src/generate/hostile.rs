@@ -1,7 +1,7 @@
 //! Records that must be quarantined, each for one reason.
 //!
-//! They have the identity of a valid event that follows: a decoder that stores the identity of a record before it rejects
-//! the record would lose that event.
+//! They have the identity of a valid event that follows: a decoder that stores the identity of a record
+//! before it rejects the record would lose that event.
 
 use metricc_ir::{Kind, Source, Value};
 
@@ -146,8 +146,8 @@ fn broken_fields(source: &Source, event: &Event, plain: &str) -> Vec<HostileReco
     records
 }
 
-/// The event as one line, with another text for the value of one field. Its strings are simplified, so that the line can be
-/// split.
+/// The event as one line, with another text for the value of one field. Its strings are simplified, so that
+/// the line can be split.
 fn record(source: &Source, event: &Event, changed: Option<&str>, text: &str) -> String {
     let mut random = random(0);
     let fields = source.fields.iter().enumerate().filter_map(|(index, field)| {

@@ -29,9 +29,9 @@ impl LogOptions {
 
 /// A random log of a source.
 ///
-/// About a tenth of the records repeat an earlier record, and about a twentieth repeat an identity with another payload. If
-/// the source has no identity, these count like all others. Event times are in no order. Fields with a default are sometimes
-/// absent.
+/// About a tenth of the records repeat an earlier record, and about a twentieth repeat an identity with
+/// another payload. If the source has no identity, these count like all others. Event times are in no order.
+/// Fields with a default are sometimes absent.
 pub fn log(source: &Source, options: &LogOptions) -> Vec<Event> {
     let mut random = random(options.seed);
     let mut events: Vec<Event> = Vec::with_capacity(options.n_events);

@@ -1,5 +1,5 @@
-//! Random metrics as text, which also test the parser and the checker. They are well typed by construction. Each records
-//! the functions that it uses, for a table of coverage.
+//! Random metrics as text, which also test the parser and the checker. They are well typed by construction.
+//! Each records the functions that it uses, for a table of coverage.
 
 mod aggregates;
 mod clauses;
@@ -44,8 +44,8 @@ pub(crate) const CALENDARS: [CalendarText; 8] = [
     ("london", "Europe/London", "monday"),
 ];
 
-/// A package of `n_metrics` random metrics, named `m0`, `m1` and so on. Some consecutive metrics have the same clauses, so
-/// that engines run them together.
+/// A package of `n_metrics` random metrics, named `m0`, `m1` and so on. Some consecutive metrics have the
+/// same clauses, so that engines run them together.
 pub fn package(seed: u64, shape: Shape, n_metrics: usize) -> Generated {
     let mut random = random(seed);
     let mut metrics = Vec::with_capacity(n_metrics);

@@ -1,4 +1,5 @@
-//! Generators of random metrics (as text), random logs, and files with hostile records. A seed decides everything.
+//! Generators of random metrics (as text), random logs, and files with hostile records. A seed decides
+//! everything.
 
 mod column_tree;
 pub mod files;

@@ -18,7 +18,8 @@ const NAMES: [&str; 10] =
 /// Objects that several fields may stand in.
 const OBJECTS: [&[&str]; 4] = [&[], &["outer"], &["outer", "In ner"], &["outer", "In ner", "d.e"]];
 
-/// A source with an event time, and fields of random types at random paths. No two of them stand at one place.
+/// A source with an event time, and fields of random types at random paths. No two of them stand at one
+/// place.
 pub fn nested_source(seed: u64) -> Arc<Source> {
     let mut random = random(seed);
     let at = Field { path: path(&mut random, 0, true), ..Field::new("at", Type::of(Kind::Timestamp)) };

@@ -60,7 +60,8 @@ impl Shape {
         text
     }
 
-    /// Some fields stand elsewhere than under their own name: in objects, in an array; of CSV, in other columns.
+    /// Some fields stand elsewhere than under their own name: in objects, in an array; of CSV, in other
+    /// columns.
     fn paths(self, fields: &mut [Field]) {
         let name = |name: &str| Step::Name(name.to_owned());
         let nested: [(&str, &[Step]); 8] = [

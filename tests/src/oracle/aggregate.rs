@@ -13,9 +13,9 @@ use super::numbers::fit;
 use super::scalar;
 use super::several;
 
-/// The presented value over the rows (scopes, in the order of the log) of one group; `time` is the column of the event
-/// time. Sketches present what they estimate. With it, if it could not be computed, the number of rows that left their
-/// types, or 0 if the result alone does.
+/// The presented value over the rows (scopes, in the order of the log) of one group; `time` is the column of
+/// the event time. Sketches present what they estimate. With it, if it could not be computed, the number of
+/// rows that left their types, or 0 if the result alone does.
 pub(super) fn evaluate(aggregate: &Aggregate, rows: &[Vec<Datum>], time: usize) -> (Datum, Option<usize>) {
     let mut columns: Vec<Vec<Datum>> = vec![Vec::new(); aggregate.args.len()];
     let (mut times, mut n_lost) = (Vec::new(), 0);

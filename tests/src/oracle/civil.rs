@@ -204,8 +204,8 @@ pub(super) fn number_of_bucket(micros: i64, unit: CalendarUnit, calendar: &Calen
     number_of_day(bucket_of(micros, unit, calendar).0, unit, calendar.week_start)
 }
 
-/// The number of the unit that a day lies in: the distance of two first days is so many mean lengths of the unit,
-/// rounded.
+/// The number of the unit that a day lies in: the distance of two first days is so many mean lengths of the
+/// unit, rounded.
 pub(super) fn number_of_day(days: i64, unit: CalendarUnit, week_start: u8) -> i64 {
     let distance = first_day(days, unit, week_start) - first_day(0, unit, week_start);
     // Days in 400 years, and units in them.

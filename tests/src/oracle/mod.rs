@@ -1,8 +1,8 @@
 //! The naive interpreter: evaluates a metric over a list of events by definition.
 //!
-//! It keeps all rows in memory, groups them in an ordered map, computes each aggregate from the list of all values of a
-//! group with exact numbers, and writes the result as the lines of `run --output json`. It panics on a metric that is not
-//! well typed, which fails the test.
+//! It keeps all rows in memory, groups them in an ordered map, computes each aggregate from the list of all
+//! values of a group with exact numbers, and writes the result as the lines of `run --output json`. It panics
+//! on a metric that is not well typed, which fails the test.
 
 mod aggregate;
 mod civil;
@@ -89,8 +89,8 @@ fn exploded(metric: &Metric, fields: Vec<Datum>) -> Vec<Vec<Datum>> {
     rows
 }
 
-/// The sessions of each group: an event joins the session of the event before it unless the time between is more than the
-/// gap.
+/// The sessions of each group: an event joins the session of the event before it unless the time between is
+/// more than the gap.
 fn sessions(
     groups: BTreeMap<Place, Vec<Vec<Datum>>>,
     gap: i64,
@@ -117,8 +117,9 @@ fn instant_of(time: &Datum) -> i64 {
     }
 }
 
-/// Start and end of the windows that contain an event of this time. A date counts as its midnight: in the zone of a calendar
-/// (so that an event of the 10th is in the window of the 10th in every zone), otherwise in UTC.
+/// Start and end of the windows that contain an event of this time. A date counts as its midnight: in the
+/// zone of a calendar (so that an event of the 10th is in the window of the 10th in every zone), otherwise in
+/// UTC.
 fn windows_of(window: &Window, time: &Datum) -> Vec<Option<(i64, i64)>> {
     match window {
         Window::Sliding { length, step } => {

@@ -101,7 +101,8 @@ fn of_two(func: &Func, left: &Rational, right: &Rational, result: &Kind) -> Datu
         Func::Sub => left - right,
         Func::Mul => left * right,
         Func::Div | Func::Rem if right.is_zero() => return Datum::None,
-        // Ints that are too wide for 38 digits are decimals without places; no division of decimals has a result like that.
+        // Ints that are too wide for 38 digits are decimals without places; no division of decimals has a
+        // result like that.
         Func::Div if matches!(result, Kind::Int | Kind::Int128 | Kind::Decimal { scale: 0, .. }) => {
             (left / right).trunc()
         }

@@ -1,4 +1,5 @@
-//! A regular expression matcher by backtracking, for the syntax that generated metrics use: literals, `\` before punctuation, `.`, `[a-z]`, `[^a-z]`, groups, `|`, `*`, `+`, `?`, `^`, `$`.
+//! A regular expression matcher by backtracking, for the syntax that generated metrics use: literals, `\`
+//! before punctuation, `.`, `[a-z]`, `[^a-z]`, groups, `|`, `*`, `+`, `?`, `^`, `$`.
 
 /// A parsed pattern.
 #[derive(Debug)]

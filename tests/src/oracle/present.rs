@@ -165,7 +165,8 @@ pub fn compare(expected: &[Row], actual: &[impl AsRef<str>]) -> Result<(), Misma
     Ok(())
 }
 
-/// Presents one group. `overflow` has, for each aggregate that could not be computed, how many events it lost.
+/// Presents one group. `overflow` has, for each aggregate that could not be computed, how many events it
+/// lost.
 pub(super) fn row(
     metric: &Metric,
     window: Option<(i64, i64)>,

@@ -1,5 +1,5 @@
-//! Ranges of windows and coarser windows, by definition: the events of the windows of a metric that start in the range,
-//! in the coarser windows; and every window of the metric in a coarser one looked at.
+//! Ranges of windows and coarser windows, by definition: the events of the windows of a metric that start in
+//! the range, in the coarser windows; and every window of the metric in a coarser one looked at.
 
 use metricc_ir::{Calendar, Metric, Window};
 
@@ -38,7 +38,8 @@ impl Range {
         (self.from.map_or(i64::MIN, instant), self.to.map_or(i64::MAX, instant))
     }
 
-    /// The rows; `None` if an event's window in the range lies in no coarser window as a whole, or two meet inside of one.
+    /// The rows; `None` if an event's window in the range lies in no coarser window as a whole, or two meet
+    /// inside of one.
     pub fn evaluate(&self, metric: &Metric, events: &[Event]) -> Option<Vec<Row>> {
         let (from, to) = self.instants(&metric.window);
         let of = |instant| window_of(&metric.window, &Datum::Timestamp(instant)).expect("windows");

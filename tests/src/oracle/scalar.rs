@@ -19,8 +19,8 @@ pub(super) fn evaluate(expr: &Expr, scope: &[Datum]) -> Datum {
     }
 }
 
-/// Applies a function: first the functions that test for none, then the rule that an argument that is none gives none,
-/// then the functions of each kind.
+/// Applies a function: first the functions that test for none, then the rule that an argument that is none
+/// gives none, then the functions of each kind.
 pub(super) fn call(func: &Func, values: &[Datum], args: &[Expr], result: &Kind) -> Datum {
     match (func, values) {
         (Func::Eq, [left, right]) => Datum::Bool(left == right),

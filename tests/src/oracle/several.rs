@@ -158,7 +158,8 @@ pub(super) fn top(k: u32, items: &[Datum], weights: &[Datum], value: &Type) -> D
     )
 }
 
-/// How many actors did each step within a time from their first: rows of actor, time, and the steps of the row.
+/// How many actors did each step within a time from their first: rows of actor, time, and the steps of the
+/// row.
 pub(super) fn funnel(rows: &[(Datum, i64, Vec<bool>)], n_steps: usize, within: i64) -> Datum {
     let mut n_actors = vec![0; n_steps];
     for actor in rows.iter().map(|(actor, ..)| actor).collect::<BTreeSet<_>>() {

@@ -1,4 +1,5 @@
-//! The interpreter's own reader of texts with declared spellings: character by character, from the book's tables.
+//! The interpreter's own reader of texts with declared spellings: character by character, from the book's
+//! tables.
 
 use metricc_ir::{Field, Kind, TimeUnit, Value};
 use num_bigint::BigInt;
@@ -21,7 +22,8 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// The value of a text of a field without a default: none for what is declared to be none. `None` if it is refused.
+/// The value of a text of a field without a default: none for what is declared to be none. `None` if it is
+/// refused.
 pub fn read_text(field: &Field, text: &str) -> Option<Value> {
     let spelling = &field.spelling;
     let none = || field.ty.optional.then_some(Value::None);

@@ -1,7 +1,7 @@
 //! The lines of a table's log: the actions of the Delta protocol that are used here, as they are written.
 //!
-//! Only commits that this module has written are read, and each has a checksum of itself. So a line of any other
-//! writer, or a changed one, is an error, and never half understood.
+//! Only commits that this module has written are read, and each has a checksum of itself. So a line of any
+//! other writer, or a changed one, is an error, and never half understood.
 
 use std::collections::BTreeMap;
 

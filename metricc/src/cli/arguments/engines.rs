@@ -24,9 +24,9 @@ fn binding(argument: std::ffi::OsString) -> Result<(String, Binding), String> {
 pub(crate) struct InputArguments {
     /// The `.metric` file
     pub(crate) file: PathBuf,
-    /// Events of a source: a file, folder or glob of .parquet, .ndjson, .jsonl, .json, .csv or .tsv files, which
-    /// may be compressed (.gz, .zst, .bz2), or `-` for stdin. For other file names append `,format=ndjson`, for
-    /// other separators of CSV `,delimiter=;`
+    /// Events of a source: a file, folder or glob of .parquet, .ndjson, .jsonl, .json, .csv or .tsv files,
+    /// which may be compressed (.gz, .zst, .bz2), or `-` for stdin. For other file names append
+    /// `,format=ndjson`, for other separators of CSV `,delimiter=;`
     #[arg(long = "source", value_name = "NAME=PATH", value_parser = OsStringValueParser::new().try_map(binding))]
     pub(crate) sources: Vec<(String, Binding)>,
     /// Compute only this metric; repeatable [default: all]
@@ -45,15 +45,15 @@ pub(crate) struct InputArguments {
 /// The range of windows, and their grain.
 #[derive(Debug, Args)]
 pub(crate) struct RangeArguments {
-    /// Only windows that start at or after this: 2026-04-25, which begins in the zone of the grain's calendar or else of
-    /// the metric's (otherwise in UTC), or 2026-04-25T10:00:00+05:30
+    /// Only windows that start at or after this: 2026-04-25, which begins in the zone of the grain's calendar
+    /// or else of the metric's (otherwise in UTC), or 2026-04-25T10:00:00+05:30
     #[arg(long, value_name = "DATE")]
     pub(crate) from: Option<RangeBound>,
     /// Only windows that start before this; so 2026-05-01 ends April
     #[arg(long, value_name = "DATE")]
     pub(crate) to: Option<RangeBound>,
-    /// Roll windows up to coarser ones: `6h`, `month`, `day in Europe/London`, `week in CALENDAR`, or `all` (one row);
-    /// windows of which the range has only a part are marked `partial`
+    /// Roll windows up to coarser ones: `6h`, `month`, `day in Europe/London`, `week in CALENDAR`, or `all`
+    /// (one row); windows of which the range has only a part are marked `partial`
     #[arg(long, value_name = "WINDOW")]
     pub(crate) grain: Option<String>,
 }

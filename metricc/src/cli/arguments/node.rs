@@ -231,8 +231,8 @@ pub(crate) struct QueryArguments {
     /// How long to wait for the frontier of `--wait`
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time)]
     pub(crate) wait_for: i64,
-    /// The epoch of the log that `--at` and `--wait` are of, from the answer or receipt that named them: an error if
-    /// the log has lost events since
+    /// The epoch of the log that `--at` and `--wait` are of, from the answer or receipt that named them: an
+    /// error if the log has lost events since
     #[arg(long, value_name = "EPOCH")]
     pub(crate) epoch: Option<String>,
     /// Read at most so many rows, and print the cursor of the next ones

@@ -1,5 +1,5 @@
-//! The bank test: each request transfers money between two accounts, while nodes are killed. The balances sum to zero in
-//! every answer.
+//! The bank test: each request transfers money between two accounts, while nodes are killed. The balances sum
+//! to zero in every answer.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};

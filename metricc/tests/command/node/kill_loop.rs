@@ -1,8 +1,8 @@
-//! F1: a node is killed again and again while clients write and read; nothing acknowledged is lost, doubled or halved,
-//! and every answer is what its frontier says.
+//! F1: a node is killed again and again while clients write and read; nothing acknowledged is lost, doubled
+//! or halved, and every answer is what its frontier says.
 //!
-//! `METRICC_KILL_SECONDS=120` is how long it goes on, `METRICC_KILL_SEED` repeats what is sent and when the node is
-//! killed, as far as the machine does.
+//! `METRICC_KILL_SECONDS=120` is how long it goes on, `METRICC_KILL_SEED` repeats what is sent and when the
+//! node is killed, as far as the machine does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
@@ -34,8 +34,8 @@ fn mixed(seed: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// The numbers of the events of a request; `None` for a record that does not decode. Some events were in an earlier
-/// request of the client. What an event says follows from its number.
+/// The numbers of the events of a request; `None` for a record that does not decode. Some events were in an
+/// earlier request of the client. What an event says follows from its number.
 fn events_of(client: u64, request: u64) -> Vec<Option<u64>> {
     let number = |request: u64, place: u64| (client * 1_000_000 + request) * 10 + place;
     let chance = mixed(client * 7919 + request);
@@ -239,7 +239,8 @@ impl Loop {
 }
 
 impl Known {
-    /// The number of events, and the sum of each shop, in the requests before a frontier, none of which is cut by it.
+    /// The number of events, and the sum of each shop, in the requests before a frontier, none of which is
+    /// cut by it.
     fn expected(&self, frontier: &[u64]) -> (usize, BTreeMap<String, Value>) {
         let mut events: BTreeSet<u64> = BTreeSet::new();
         for ((client, request), slices) in &self.acknowledged {

@@ -35,7 +35,8 @@ fn f1_every_acknowledged_event_is_stored_exactly_once_after_kills() {
         let node = home.ready();
         let (_, frontier) = node.rows("total");
         assert!(frontier >= least, "the frontier went back from {least} to {frontier}");
-        // Two clients send requests that were not acknowledged again, and then new ones, until the node is killed.
+        // Two clients send requests that were not acknowledged again, and then new ones, until the node is
+        // killed.
         let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             for client in 0..2u64 {
@@ -69,8 +70,8 @@ fn f1_every_acknowledged_event_is_stored_exactly_once_after_kills() {
         drop(node);
         next = acknowledged.lock().expect("a lock").keys().last().map_or(0, |last| last + 1);
     }
-    // All requests are sent once more, so that none is missing. Each client has at most one request that may be in the log
-    // without an answer: its number is less than `next + 2`.
+    // All requests are sent once more, so that none is missing. Each client has at most one request that may
+    // be in the log without an answer: its number is less than `next + 2`.
     next += 2;
     let node = home.ready();
     for request in 0..next {

@@ -57,7 +57,8 @@ impl Coverage {
             .collect()
     }
 
-    /// The missing combinations of features and aggregates that occurred together in fewer than `n_windows` windows.
+    /// The missing combinations of features and aggregates that occurred together in fewer than `n_windows`
+    /// windows.
     pub fn rare(&self, n_windows: usize) -> Vec<(&'static str, &'static str, &'static str)> {
         let mut missing = self.missing();
         let n_all = self.names(2).len();

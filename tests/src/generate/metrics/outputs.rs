@@ -1,6 +1,7 @@
 //! The outputs of a metric: an aggregate, arithmetic over aggregates, or a record of them.
 //!
-//! There is no arithmetic over sketches, because the interpreter does not compute the error of their estimates.
+//! There is no arithmetic over sketches, because the interpreter does not compute the error of their
+//! estimates.
 
 use rand::Rng;
 
