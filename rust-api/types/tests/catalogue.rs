@@ -29,7 +29,6 @@ fn every_aggregate_is_a_method_with_its_doc() {
 fn every_scalar_function_is_a_method_with_its_doc() {
     let lines: Vec<&str> = FUNCTIONS.lines().map(str::trim).collect();
     for spec in SCALARS {
-        let doc = format!("/// {}", spec.doc);
         let of_time = format!("{0} {0}_in \"{1}\"", spec.name, spec.doc);
         let heads = ["", "pub fn "].map(|before| format!("{before}{}", spec.name));
         let is_method = |line: &str| {
@@ -41,7 +40,10 @@ fn every_scalar_function_is_a_method_with_its_doc() {
         let n_of_time = lines.iter().filter(|line| line.contains(&of_time)).count();
         assert!(methods.len() + n_of_time > 0, "`{}` is not a method, or not documented so", spec.name);
         for index in methods {
-            assert_eq!(lines[index - 1], doc, "{}", lines[index]);
+            let above = lines[..index].iter().rev().take_while(|line| line.starts_with("///"));
+            let mut above: Vec<&str> = above.map(|line| line.trim_start_matches("///").trim()).collect();
+            above.reverse();
+            assert_eq!(above.join(" "), spec.doc, "{}", lines[index]);
         }
     }
 }
