@@ -48,6 +48,8 @@ pub struct FileRequest {
     pub key: String,
     /// Whether the log has it already, so that it need not be sent.
     pub is_known: bool,
+    /// Whether the file ends within its last line, which may be another record when the file has grown.
+    pub is_unfinished: bool,
 }
 
 impl FileRequest {
@@ -90,6 +92,7 @@ struct Body {
     lines: Vec<u64>,
     n_records: u64,
     is_known: bool,
+    is_unfinished: bool,
 }
 
 impl FileRequests {
@@ -169,10 +172,10 @@ impl FileRequests {
                 (BodyFormat::Arrow, next, None)
             }
         };
-        let Some(Body { body, lines, n_records, is_known }) = next else { return Ok(None) };
+        let Some(Body { body, lines, n_records, is_known, is_unfinished }) = next else { return Ok(None) };
         self.first += n_records;
         let key = known_requests::key(&self.name, first, &body);
-        Ok(Some(FileRequest { format, body, first, n_records, lines, done, key, is_known }))
+        Ok(Some(FileRequest { format, body, first, n_records, lines, done, key, is_known, is_unfinished }))
     }
 }
 

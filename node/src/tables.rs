@@ -91,13 +91,17 @@ fn write_one(
     info.extend(presented.overflow_json().map(|overflow| ("overflow".to_owned(), overflow)));
     let stamp = TableStamp { app: format!("metricc-{}", view.log), version: view.version, info };
     let name = &metric.metric.name;
-    let problem = match runtime.block_on(replaced(store, name, &rows, &stamp)) {
+    match runtime.block_on(replaced(store, name, &rows, &stamp)) {
         Ok(TableContent::Same) => return Ok(()),
-        Ok(TableContent::Behind | TableContent::Other) => "it holds another version of the view".to_owned(),
-        Err(error @ ViewError::Corrupt { .. }) => error.to_string(),
+        // The table of a view that was rebuilt, or whose last versions were lost: nothing to do for anybody.
+        Ok(TableContent::Behind | TableContent::Other) => {
+            tracing::info!(metric = name, "the table is of another version of the view, and is rebuilt");
+        }
+        Err(error @ ViewError::Corrupt { .. }) => {
+            tracing::warn!(metric = name, problem = %error, "the table is rebuilt");
+        }
         Err(error) => return Err(error.into()),
-    };
-    tracing::warn!(metric = name, problem, "the table is rebuilt");
+    }
     runtime.block_on(store.drop_table(name))?;
     match runtime.block_on(replaced(store, name, &rows, &stamp))? {
         TableContent::Same => Ok(()),

@@ -67,7 +67,14 @@ pub(crate) fn open_source(
     runtime: &tokio::runtime::Handle,
 ) -> Result<Batch, NodeError> {
     let (log, mut is_loss_accepted) = (source.log.snapshot(), false);
-    block_on(runtime, store.probe())?;
+    match block_on(runtime, store.probe()) {
+        Ok(()) => {}
+        Err(error @ ViewError::Overwrites) => return Err(error.into()),
+        // Views are a cache of the log: a full disk must not keep a node from answering.
+        Err(error) => {
+            tracing::warn!(source = source.name(), %error, "the store of views cannot be written to");
+        }
+    }
     match block_on(runtime, find(&store, &source.plan, &log))? {
         Found::View(view) => source.set_latest_view(Arc::new(view)),
         Found::Nothing => {}

@@ -203,7 +203,13 @@ impl WatchedFolder {
             Some((_, folder)) => *folder,
             None => match self.take_all(path, stamp) {
                 Ok(sums) => {
-                    let Sums { accepted, duplicates, quarantined, repeated, stats } = sums;
+                    let Sums { accepted, duplicates, conflicts, quarantined, repeated, stats } = sums;
+                    if conflicts > 0 {
+                        tracing::warn!(
+                            source = name, file = %shown, conflicts,
+                            "records have the key of an event in the log, and other values: the log keeps the first event"
+                        );
+                    }
                     self.log_rejections(&shown.to_string(), &stats);
                     if stats.n_records == 0 && repeated == 0 {
                         tracing::warn!(source = name, file = %shown, "there is no record in the file");
@@ -356,6 +362,8 @@ fn in_file(intake: &Intake, first: u64) -> ReadStats {
 struct Sums {
     accepted: u64,
     duplicates: u64,
+    /// Of the duplicates, those with other values than the first event.
+    conflicts: u64,
     quarantined: u64,
     /// Requests that the log had already.
     repeated: u64,
@@ -368,6 +376,7 @@ impl Sums {
         self.stats.merge(stats);
         self.accepted += receipt.accepted.n_accepted;
         self.duplicates += receipt.accepted.n_duplicates;
+        self.conflicts += receipt.accepted.n_conflicts;
         self.quarantined += receipt.accepted.n_quarantined;
         self.repeated += u64::from(receipt.is_repeated);
     }

@@ -37,11 +37,23 @@ pub(super) fn next_batch(
             if n_known < n_rows {
                 cut.push_front(batch.slice(n_known, n_rows - n_known));
             }
-            return Ok(Some(Body { body, lines: Vec::new(), n_records, is_known: true }));
+            return Ok(Some(Body {
+                body,
+                lines: Vec::new(),
+                n_records,
+                is_known: true,
+                is_unfinished: false,
+            }));
         }
         let body = ipc_stream(&batch).map_err(broken)?;
         if body.len() <= max_bytes || n_rows <= 1 {
-            return Ok(Some(Body { body, lines: Vec::new(), n_records: n_rows as u64, is_known: false }));
+            return Ok(Some(Body {
+                body,
+                lines: Vec::new(),
+                n_records: n_rows as u64,
+                is_known: false,
+                is_unfinished: false,
+            }));
         }
         cut.push_front(batch.slice(n_rows / 2, n_rows - n_rows / 2));
         cut.push_front(batch.slice(0, n_rows / 2));

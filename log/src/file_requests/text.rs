@@ -174,6 +174,7 @@ impl Text {
         };
         let is_known = known_body.is_some();
         let body = known_body.unwrap_or_else(|| self.body_of(n_held));
+        let is_unfinished = self.held.iter().take(n_held).any(|record| record.is_unfinished);
         let lines: Vec<u64> = self
             .held
             .drain(..n_held)
@@ -182,7 +183,7 @@ impl Text {
         let n_records = lines.len() as u64;
         let is_header = self.is_first && !self.head.is_empty();
         self.is_first = false;
-        Ok((n_records > 0 || is_header).then_some(Body { body, lines, n_records, is_known }))
+        Ok((n_records > 0 || is_header).then_some(Body { body, lines, n_records, is_known, is_unfinished }))
     }
 }
 

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use indicatif::ProgressBar;
-use metricc_log::{FileOptions, FileRequest, FileRequests, NoneReason, Position, Quarantined, ReadStats};
+use metricc_log::{
+    BodyFormat, FileOptions, FileRequest, FileRequests, NoneReason, Position, Quarantined, ReadStats,
+};
 use serde_json::Value;
 
 use super::arguments::IngestArguments;
@@ -94,10 +96,12 @@ async fn send_file(
         sums.reach(&positions);
     }
     let (n_bytes, start) = (n_bytes(path)?, bar.position());
+    let mut is_open = false;
     while let Some(request) = requests.next_request()? {
         if request.is_known {
             sums.add_known(request.n_records);
         } else {
+            is_open = matches!(request.format, BodyFormat::Csv { .. }) && request.is_unfinished;
             let receipt = client.send(path, &request).await?;
             sums.add(&receipt, &arguments.source, path, &request)?;
         }
@@ -106,6 +110,13 @@ async fn send_file(
         }
     }
     bar.set_position(start + n_bytes);
+    if is_open {
+        terminal::warning(&format!(
+            "{}: the last line has no line end, and is taken as it is: if it is not all of the line, the event in the \
+             log is wrong, and the whole line cannot replace it\n  help: send a file when it is complete, or write whole lines",
+            path.display()
+        ));
+    }
     Ok(())
 }
 
@@ -189,6 +200,12 @@ fn report(sums: &Sums, source: &str, readable: Option<&Readable>) {
     for field in sums.absent.iter().flatten() {
         let help = rejections::lookalike_help(field, sums.lookalikes.get(field).map(String::as_str));
         terminal::warning(&format!("source `{source}`: no record has field `{field}`{help}"));
+    }
+    if sums.conflicts > 0 {
+        let records = counted(sums.conflicts as usize, "record has", "records have");
+        terminal::warning(&format!(
+            "source `{source}`: {records} the key of an event in the log, and other values: the log keeps the first event"
+        ));
     }
     if sums.stats.n_records == 0 {
         terminal::warning(&format!("source `{source}`: there is no record in what was sent"));

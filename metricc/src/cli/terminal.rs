@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
 use clap::ValueEnum;
-use metricc_client::{node_of, problem};
+use metricc_client::{ServingError, node_of, problem};
 use metricc_dsl::{Diagnostic, Severity, SourceText, render};
 use metricc_ir::text::{visible, visible_lines};
 use metricc_log::LogError;
@@ -66,7 +66,11 @@ fn help(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let package = error.downcast_ref::<PackageError>().and_then(PackageError::help);
     let node = || error.downcast_ref::<NodeError>().and_then(NodeError::help);
     let log = || error.downcast_ref::<LogError>().and_then(LogError::help);
-    package.or_else(node).or_else(log)
+    let too_many = || match error.downcast_ref::<ServingError>()? {
+        ServingError::TooManyRows { .. } => Some("`metricc query --page N` reads pages of N rows".to_owned()),
+        _ => None,
+    };
+    package.or_else(node).or_else(log).or_else(too_many)
 }
 
 /// A hash for people: its first twelve digits, unless they want all.

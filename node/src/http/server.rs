@@ -94,9 +94,15 @@ impl Server {
     /// [`NodeError`] if the address is taken or not allowed, or a token is missing.
     pub async fn bind(config: &Config, node: Arc<Node>, limits: Limits) -> Result<Self, NodeError> {
         let access = Arc::new(Access::new(&config.tokens, &config.hosts, &config.listen)?);
-        let listener = TcpListener::bind(config.listen.address)
-            .await
-            .map_err(|error| NodeError::Config(format!("cannot listen at {}: {error}", config.listen)))?;
+        let listener = TcpListener::bind(config.listen.address).await.map_err(|error| {
+            let help = match error.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    ": another process listens there; choose another port with `--listen`"
+                }
+                _ => "",
+            };
+            NodeError::Config(format!("cannot listen at {}: {error}{help}", config.listen))
+        })?;
         let serving = Arc::new(node.serving().clone());
         let bodies = config.ingest.max_waiting_bytes.max(limits.body_bytes).min(Semaphore::MAX_PERMITS);
         let bodies = Arc::new(Semaphore::new(bodies));
@@ -126,7 +132,7 @@ impl Server {
     /// Answers requests until `stop` is ready. Then it accepts no more connections, and waits for running
     /// requests within a time limit.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let connections = Arc::new(Semaphore::new(self.n_connections));
+        let connections = Arc::new(Semaphore::new(self.n_connections.min(Semaphore::MAX_PERMITS)));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {

@@ -195,6 +195,21 @@ fn a_file_that_has_grown_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_line_of_csv_that_may_not_be_complete_is_said_and_so_is_what_it_became() {
+    let package = "source events { id: string key  at: timestamp time  n: int }\nmetric total = sum(n) { from events }\n";
+    let home = Home::new(package, "");
+    let node = home.ready();
+    let path = file(&home, "a.csv", "id,at,n\na,2026-04-25T10:00:00Z,1\nb,2026-04-25T10:00:00Z,1");
+    let said = ingest(&node, &path);
+    assert!(said.contains("a.csv: the last line has no line end, and is taken as it is"), "{said}");
+    append(&path, "2\n");
+    let said = ingest(&node, &path);
+    assert!(said.contains("1 record has the key of an event in the log, and other values"), "{said}");
+    assert!(!said.contains("has no line end"), "{said}");
+    assert_eq!(node.rows("total").0[0]["value"], json!(2));
+}
+
+#[test]
 fn a_file_that_was_replaced_is_taken_from_where_it_differs() {
     let home = Home::new(PACKAGE, "");
     let node = home.ready();
