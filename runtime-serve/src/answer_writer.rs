@@ -162,7 +162,7 @@ impl AnswerWriter {
     /// All bytes.
     ///
     /// # Errors
-    /// As [`AnswerWriter::next`].
+    /// As [`AnswerWriter::next_bytes`].
     pub fn whole(&mut self) -> Result<Vec<u8>, ServingError> {
         let mut out = Vec::new();
         while let Some(bytes) = self.next_bytes()? {
