@@ -7,7 +7,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,7 +33,14 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn shown(&self, path: &str) -> String {
         path.to_owned()
     }
+    /// Which file a path leads to, as [`DiskFile::identity`] says it; `None` where files have no identity.
+    fn identity(&self, _path: &str) -> io::Result<Option<FileIdentity>> {
+        Ok(None)
+    }
 }
+
+/// What tells a file from all others, whatever it is called: its device and inode.
+pub type FileIdentity = (u64, u64);
 
 /// An open file for reading and writing.
 pub trait DiskFile: ReadAt {
@@ -43,6 +50,10 @@ pub trait DiskFile: ReadAt {
     fn set_n_bytes(&self, n_bytes: u64) -> io::Result<()>;
     /// Makes its bytes and its length durable.
     fn sync(&self) -> io::Result<()>;
+    /// Which file it is; `None` where files have no identity.
+    fn identity(&self) -> io::Result<Option<FileIdentity>> {
+        Ok(None)
+    }
 }
 
 impl dyn DiskFile {
@@ -149,6 +160,11 @@ impl Disk for LocalDisk {
     fn shown(&self, path: &str) -> String {
         Path::new(&self.root).join(path).display().to_string()
     }
+
+    fn identity(&self, path: &str) -> io::Result<Option<FileIdentity>> {
+        let found = fs::metadata(self.path(path))?;
+        Ok(Some((found.dev(), found.ino())))
+    }
 }
 
 #[derive(Debug)]
@@ -175,5 +191,10 @@ impl DiskFile for LocalFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn identity(&self) -> io::Result<Option<FileIdentity>> {
+        let found = self.0.metadata()?;
+        Ok(Some((found.dev(), found.ino())))
     }
 }

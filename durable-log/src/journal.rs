@@ -288,19 +288,31 @@ impl Journal {
         Ok(Location { file, path, at })
     }
 
-    /// Stops if the last file is not as this journal left it: another process writes to it, and the frames of
-    /// both would destroy each other.
+    /// Stops if the last file is not as this journal left it: if another process writes to it, the frames of
+    /// both would destroy each other; if its path leads to another file or to none, the next start would not
+    /// find what is acknowledged from here on.
     fn only_writer(&mut self, file: &Arc<dyn DiskFile>, path: &str) -> Result<(), DurableError> {
         let n_bytes = file.n_bytes().map_err(DurableError::io("reading the length of", path.to_owned()))?;
-        if n_bytes == self.end {
+        let problem = if n_bytes != self.end {
+            let left = self.end;
+            format!(
+                "another process has changed `{path}`: it has {n_bytes} bytes, and this one left it with {left}"
+            )
+        } else if !self.is_at_its_path(file, path) {
+            format!(
+                "`{path}` is no longer the file that this process writes to: it was moved, replaced or deleted"
+            )
+        } else {
             return Ok(());
-        }
-        let problem = format!(
-            "another process has changed `{path}`: it has {n_bytes} bytes, and this one left it with {}",
-            self.end
-        );
+        };
         self.stopped = Some(problem.clone());
         Err(DurableError::Stopped { problem })
+    }
+
+    fn is_at_its_path(&self, file: &Arc<dyn DiskFile>, path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let there = self.disk.identity(&format!("{}/{name}", self.folder));
+        matches!((there, file.identity()), (Ok(there), Ok(open)) if there == open)
     }
 
     /// Starts the next file. On an error the last one goes on.

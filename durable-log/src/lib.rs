@@ -53,7 +53,7 @@ mod staged;
 mod verdicts;
 
 pub use dedup_index::DedupWindow;
-pub use disk::{Disk, DiskFile, LocalDisk};
+pub use disk::{Disk, DiskFile, FileIdentity, LocalDisk};
 pub use error::DurableError;
 pub use flush::Flush;
 pub use journal::{JOURNAL_VERSION, LogId, TruncatedTail};

@@ -214,3 +214,24 @@ fn f35_a_key_that_was_added_moved_or_dropped_is_refused_while_the_log_has_events
         .expect("the package");
     home.ready().post("r0", &body(0, 1)).expect("an answer");
 }
+
+#[test]
+fn f33_a_journal_that_was_replaced_or_removed_takes_no_more_events() {
+    for replaced in [true, false] {
+        let home = Home::new(PACKAGE, "");
+        let node = home.ready();
+        node.post("r0", &body(0, 1)).expect("an answer");
+        let folder = home.path().join("metricc-data/log/journal");
+        let journal =
+            std::fs::read_dir(&folder).expect("a folder").next().expect("a file").expect("a file").path();
+        let (copy, moved) = (home.path().join("copy"), home.path().join("moved"));
+        std::fs::copy(&journal, &copy).expect("copied");
+        std::fs::rename(&journal, &moved).expect("moved");
+        if replaced {
+            std::fs::rename(&copy, &journal).expect("replaced");
+        }
+        let answer = node.post("r1", &body(1, 2)).expect("an answer");
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        assert_eq!(answer.json()["error"]["code"], json!("stopped"));
+    }
+}
