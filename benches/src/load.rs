@@ -11,14 +11,16 @@
 //! fixed rate, and another one sends an event now and then and reads until the event is in the answer. Then
 //! the node is killed with all events since its last batch, and started again.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
 use serde_json::Value;
+
+use node::{Node, start};
+
+mod node;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -35,31 +37,6 @@ const N_USERS: u64 = 10_000;
 /// Events of a request.
 const N_EVENTS: u64 = 8000;
 const PROBE: u64 = 1_000_000;
-
-struct Node {
-    process: Child,
-    url: String,
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn start(home: &std::path::Path) -> Result<Node, Failure> {
-    let metricc = std::env::current_exe()?.with_file_name("metricc");
-    let mut process = Command::new(metricc).current_dir(home).arg("serve").stderr(Stdio::piped()).spawn()?;
-    let stderr = process.stderr.take().ok_or("no stderr")?;
-    let mut lines = BufReader::new(stderr).lines();
-    let said = lines.by_ref().map_while(Result::ok).find(|line| line.contains("http://"));
-    let said = said.ok_or("the node did not start")?;
-    let url = said.split(' ').find(|word| word.starts_with("http://")).ok_or("no URL")?;
-    let url = url.trim_end_matches(',').to_owned();
-    std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| out(&line)));
-    Ok(Node { process, url })
-}
 
 fn body(seed: u64, n: u64) -> String {
     let mut text = String::new();
@@ -115,7 +92,7 @@ async fn main() -> Result<(), Failure> {
     let begin = Instant::now();
     let mut writers = Vec::new();
     for writer in 0..2u64 {
-        let (url, n_sent, is_over) = (node.url.clone(), n_sent.clone(), is_over.clone());
+        let (url, n_sent, is_over) = (url_of(&node), n_sent.clone(), is_over.clone());
         writers.push(tokio::spawn(async move {
             let client = Client::new();
             let bodies: Vec<String> = (0..8).map(|seed| body(writer * 100 + seed + 1, N_EVENTS)).collect();
@@ -137,14 +114,14 @@ async fn main() -> Result<(), Failure> {
             Ok::<(), Failure>(())
         }));
     }
-    let (url, own) = (node.url.clone(), is_over.clone());
+    let (url, own) = (url_of(&node), is_over.clone());
     // The writers' work must not be part of the measurement.
     let reader = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(read(url, rate, own))
     });
     let memory = tokio::spawn(memory(node.process.id(), is_over.clone()));
-    let probe = tokio::spawn(probe(node.url.clone(), is_over.clone()));
+    let probe = tokio::spawn(probe(url_of(&node), is_over.clone()));
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     is_over.store(true, Ordering::Relaxed);
     for writer in writers {
@@ -244,7 +221,7 @@ async fn probe(url: String, is_over: Arc<AtomicBool>) -> Result<Vec<Duration>, F
 
 async fn restart(mut node: Node, home: &std::path::Path) -> Result<(), Failure> {
     let client = Client::new();
-    let status = client.get(format!("{}/v1/sources", node.url)).send().await?.text().await?;
+    let status = client.get(format!("{}/v1/sources", url_of(&node))).send().await?.text().await?;
     let status: Value = serde_json::from_str(&status)?;
     let source = &status["sources"][0];
     let offset = |name: &str| source[name][0].as_u64().unwrap_or(0);
@@ -261,7 +238,7 @@ async fn restart(mut node: Node, home: &std::path::Path) -> Result<(), Failure> 
     let begin = Instant::now();
     let node = start(home)?;
     loop {
-        let ready = client.get(format!("{}/readyz", node.url)).send().await;
+        let ready = client.get(format!("{}/readyz", url_of(&node))).send().await;
         if ready.is_ok_and(|response| response.status().is_success()) {
             break;
         }
@@ -272,6 +249,10 @@ async fn restart(mut node: Node, home: &std::path::Path) -> Result<(), Failure> 
 }
 
 #[allow(clippy::print_stdout, reason = "the report is what this program is for")]
+fn url_of(node: &Node) -> String {
+    format!("http://{}", node.address)
+}
+
 fn out(text: &str) {
     println!("{text}");
 }

@@ -10,13 +10,16 @@
 //! Each reader reads the whole answer so many times, and throws its bytes away. A small answer is one row by
 //! its key.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use node::start;
+
+mod node;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -26,38 +29,13 @@ metric by_user = count() { from events by user }
 ";
 const PER_REQUEST: u64 = 10_000;
 
-struct Node {
-    process: Child,
-    address: String,
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn start(home: &std::path::Path) -> Result<Node, Failure> {
-    let metricc = std::env::current_exe()?.with_file_name("metricc");
-    let mut process = Command::new(metricc).current_dir(home).arg("serve").stderr(Stdio::piped()).spawn()?;
-    let stderr = process.stderr.take().ok_or("no stderr")?;
-    let mut lines = BufReader::new(stderr).lines();
-    let said = lines.by_ref().map_while(Result::ok).find_map(|line| {
-        let (_, rest) = line.split_once("http://")?;
-        Some(rest.split(',').next().unwrap_or_default().to_owned())
-    });
-    thread::spawn(move || lines.map_while(Result::ok).for_each(|line| out(&line)));
-    Ok(Node { process, address: said.ok_or("the node did not start")? })
-}
-
 /// Sends a request on a connection of its own; the bytes of the answer, and the first of them.
 fn send(address: &str, head: &str, body: &[u8]) -> Result<(u64, Vec<u8>), Failure> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     let length = body.len();
     let head = format!(
-        "{head} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        "{head} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\nContent-Length: {length}\r\n\r\n"
     );
     stream.write_all(head.as_bytes())?;
     stream.write_all(body)?;
