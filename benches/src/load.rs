@@ -248,11 +248,11 @@ async fn restart(mut node: Node, home: &std::path::Path) -> Result<(), Failure> 
     Ok(())
 }
 
-#[allow(clippy::print_stdout, reason = "the report is what this program is for")]
 fn url_of(node: &Node) -> String {
     format!("http://{}", node.address)
 }
 
+#[allow(clippy::print_stdout, reason = "the report is what this program is for")]
 fn out(text: &str) {
     println!("{text}");
 }
