@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, TimeUnit};
 use metricc_ir::user_defined::Cell;
 
-use crate::column::Column as _;
+use crate::argument_column::Column as _;
 use crate::values::Values;
 
 /// Columns of plain types, side by side, read row by row.

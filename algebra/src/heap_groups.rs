@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray};
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::DataType;
 
-use crate::column::{AddValue, Column, Rows, not_below};
+use crate::argument_column::{AddValue, Column, Rows, not_below};
 use crate::states::HeapValue;
 use crate::{Checked, Description, Groups, HeapState, Laws, Layout, Monoid, Result, StateError};
 

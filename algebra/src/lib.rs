@@ -23,17 +23,17 @@ use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
-mod beyond;
-mod catalogue;
+mod aggregates;
+mod argument_column;
 mod cells;
-mod column;
 mod heap;
 mod heap_groups;
 mod heap_monoids;
 pub mod law_kit;
-mod lists;
+mod list_values;
 mod moments;
 mod ordered_words;
+mod overflow;
 mod rounding;
 mod scalar;
 mod sessions;
@@ -42,13 +42,13 @@ mod user_defined;
 mod values;
 mod word_groups;
 mod word_monoids;
-mod words;
+mod word_program;
 
-pub use beyond::{beyond_type, may_be_beyond};
-pub(crate) use catalogue::MAX_WIDTH;
-pub use catalogue::{MAX_BUCKETS, MAX_STEPS, monoid};
+pub(crate) use aggregates::MAX_WIDTH;
+pub use aggregates::{MAX_BUCKETS, MAX_STEPS, monoid};
 pub use cells::{CellBuilder, Cells};
 pub use heap::HeapState;
+pub use overflow::{beyond_type, may_be_beyond};
 pub use rounding::{ratio_i128_to_f64, ratio_to_f64};
 pub use scalar::hash64;
 pub use sessions::{Exploded, SessionPart, SessionState, Sessions};
@@ -59,7 +59,7 @@ pub use states::{
 };
 pub use user_defined::{FloatSum, UserState, user_defined_monoid};
 pub use values::value_bytes;
-pub use words::{merge_words, n_words};
+pub use word_program::{merge_words, n_words};
 
 /// Properties of a monoid, beyond being associative and commutative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

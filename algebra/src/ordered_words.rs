@@ -10,7 +10,7 @@ use arrow::datatypes::{
 };
 
 use crate::Checked;
-use crate::column::Column;
+use crate::argument_column::Column;
 use crate::scalar::{OneWord, from_wide_word, wide_word};
 use crate::values::Values;
 

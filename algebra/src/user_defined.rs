@@ -9,8 +9,8 @@ use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::DataType;
 use metricc_ir::user_defined::{Aggregate, AnyState, Laws as DeclaredLaws, State};
 
+use crate::argument_column::Column;
 use crate::cells::{CellBuilder, Cells};
-use crate::column::Column;
 use crate::heap_groups::{HeapKernel, HeapMonoid};
 use crate::states::{ExactSum, HeapValue, NOT_CANONICAL, Reader, put_varint};
 use crate::{Checked, Description, Exactness, Growth, HeapState, Laws, Monoid, Result, Size, StateError};

@@ -17,7 +17,7 @@ use arrow::datatypes::{
 };
 
 use crate::Checked;
-use crate::column::Column;
+use crate::argument_column::Column;
 use crate::scalar::{OneWord, Scalar, from_wide_word, wide_word};
 
 /// How the bytes of a type are made up.

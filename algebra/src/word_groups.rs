@@ -11,7 +11,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray}
 use arrow::buffer::Buffer;
 use arrow::datatypes::DataType;
 
-use crate::column::{AddValue, Column, Rows, not_below};
+use crate::argument_column::{AddValue, Column, Rows, not_below};
 use crate::{
     Checked, Description, Groups, HeapState, Laws, Layout, Monoid, Result, StateError, WordOp, merge_words,
 };

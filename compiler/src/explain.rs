@@ -7,7 +7,7 @@
 use metricc_algebra::{Exactness, Growth, Size, WordOp, n_words};
 use metricc_ir as ir;
 use metricc_ir::explain::Node;
-use metricc_ir::spelling;
+use metricc_ir::expression_text;
 
 use crate::segment::columns;
 use crate::{Member, MetricPlan, SourcePlan, Spread, StateLayout};
@@ -93,10 +93,10 @@ pub fn serve(plan: &MetricPlan) -> Node {
         None => merge,
         Some(Spread::Panes { step, n_panes }) => Node::new("assemble windows")
             .with("panes", n_panes)
-            .with("of", spelling::duration(*step))
+            .with("of", expression_text::duration(*step))
             .child(merge),
         Some(Spread::Sessions { gap, .. }) => {
-            let ends = format!("{} after the last event", spelling::duration(*gap));
+            let ends = format!("{} after the last event", expression_text::duration(*gap));
             Node::new("row per session").with("ends", ends).child(merge)
         }
     };
@@ -110,7 +110,7 @@ pub fn serve(plan: &MetricPlan) -> Node {
     let aggregate_name = |column: usize| format!("aggregate{column}");
     let outputs = metric.outputs.iter().map(|output| {
         Node::new(output.name.as_deref().unwrap_or("value"))
-            .with("is", spelling::expression(&output.expr, &aggregate_name))
+            .with("is", expression_text::expression(&output.expr, &aggregate_name))
             .with("type", &output.expr.ty)
     });
     let mut output = Node::new("output").with("metric", &metric.name);
@@ -128,17 +128,18 @@ pub fn prepare(operator: &str, metric: &ir::Metric) -> Node {
     let name = |column: usize| scope_name(metric, column);
     let mut node = Node::new(operator);
     for each in &metric.each {
-        node = node.with("each", format!("{} in {}", each.name, spelling::expression(&each.list, &name)));
+        node =
+            node.with("each", format!("{} in {}", each.name, expression_text::expression(&each.list, &name)));
     }
     if let Some(filter) = &metric.filter {
-        node = node.with("where", spelling::expression(filter, &name));
+        node = node.with("where", expression_text::expression(filter, &name));
     }
     for key in &metric.keys {
-        node = node.with("key", format!("{} as {}", spelling::expression(&key.expr, &name), key.name));
+        node = node.with("key", format!("{} as {}", expression_text::expression(&key.expr, &name), key.name));
     }
     if metric.window != ir::Window::AllTime {
         let time = &metric.source.fields[metric.source.time].name;
-        node = node.with("window", format!("{} of {time}", spelling::window(&metric.window.cut())));
+        node = node.with("window", format!("{} of {time}", expression_text::window(&metric.window.cut())));
     }
     node
 }
@@ -172,7 +173,7 @@ fn scope_name(metric: &ir::Metric, column: usize) -> String {
 }
 
 pub(crate) fn aggregate_text(metric: &ir::Metric, index: usize) -> String {
-    spelling::aggregate(&metric.aggregates[index], &|column| scope_name(metric, column))
+    expression_text::aggregate(&metric.aggregates[index], &|column| scope_name(metric, column))
 }
 
 fn group_text(metric: &ir::Metric) -> String {

@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
 use metricc_algebra::{Monoid, SessionPart, Sessions, monoid, user_defined_monoid};
 use metricc_ir as ir;
-use metricc_ir::catalogue::Reads;
+use metricc_ir::functions::Reads;
 use metricc_ir::user_defined::Imports;
 
 use crate::prepare::group_fields;

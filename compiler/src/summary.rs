@@ -4,7 +4,7 @@
 use metricc_algebra::{Exactness, Growth, Size};
 use metricc_ir as ir;
 use metricc_ir::explain::Node;
-use metricc_ir::spelling;
+use metricc_ir::expression_text;
 
 use crate::explain::{aggregate_text, exactness_text};
 use crate::{MetricPlan, Spread};
@@ -30,10 +30,10 @@ fn kept_per(plan: &MetricPlan) -> String {
     let keys: Vec<&str> = metric.keys.iter().map(|key| key.name.as_str()).collect();
     let window = match (&metric.window, &plan.spread) {
         (_, Some(Spread::Panes { step, n_panes })) => {
-            Some(format!("pane of {}, {n_panes} of which make a window", spelling::duration(*step)))
+            Some(format!("pane of {}, {n_panes} of which make a window", expression_text::duration(*step)))
         }
         (ir::Window::AllTime, _) | (_, Some(Spread::Sessions { .. })) => None,
-        (window, _) => Some(format!("window ({})", spelling::window(&window.cut()))),
+        (window, _) => Some(format!("window ({})", expression_text::window(&window.cut()))),
     };
     let parts: Vec<String> =
         window.into_iter().chain((!keys.is_empty()).then(|| keys.join(" and "))).collect();

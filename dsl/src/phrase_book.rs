@@ -2,7 +2,7 @@
 //!
 //! A phrase is looked for in an item that does not parse, among its tokens. So a pattern may only match what
 //! no sound item has, unless it is [`Place::AtError`]: then it has to begin with the token where parsing
-//! stopped. Names of functions are not here: `metricc_ir::catalogue` has them.
+//! stopped. Names of functions are not here: `metricc_ir::functions` has them.
 
 use std::ops::Range;
 

@@ -9,8 +9,8 @@ use crate::ast::{
     BinaryOperator, Clause, ClauseKind, Every, Expr, ExprKind, KeyItem, MetricItem, MetricValue, Number,
     UnaryOperator,
 };
-use metricc_ir::catalogue::{self, AggregateSpec, Param};
-use metricc_ir::spelling;
+use metricc_ir::expression_text;
+use metricc_ir::functions::{self, AggregateSpec, Param};
 use metricc_ir::{Calendar, Package};
 
 /// The function, with `event` as the type of its events. `package` is what the names in it stand for.
@@ -206,7 +206,7 @@ impl Printer<'_> {
     fn calendar(&self, name: Option<&str>) -> (String, Option<&str>) {
         let calendar = self.calendars.iter().find(|(known, _)| Some(known.as_str()) == name);
         calendar.map_or_else(Default::default, |(_, calendar)| {
-            (calendar.zone.clone(), spelling::week_start(calendar))
+            (calendar.zone.clone(), expression_text::week_start(calendar))
         })
     }
 
@@ -215,7 +215,7 @@ impl Printer<'_> {
         match &expr.kind {
             ExprKind::Where { value, condition, .. } => self.aggregate(value, Some(condition)),
             ExprKind::Call { function, arguments }
-                if catalogue::is_aggregate(&function.text, arguments.len())
+                if functions::is_aggregate(&function.text, arguments.len())
                     || self.own.contains(&function.text.as_str()) =>
             {
                 self.aggregate(expr, None)
@@ -238,7 +238,7 @@ impl Printer<'_> {
                 values.join(", ")
             );
         }
-        let spec = catalogue::aggregate(&function.text);
+        let spec = functions::aggregate(&function.text);
         let of_row = |value: &Expr| format!("|{row}| {}", self.expr(value));
         let mut behind = String::new();
         let mut all = Vec::new();
@@ -293,7 +293,7 @@ impl Printer<'_> {
             ExprKind::Paren(nested) => format!("({})", inner(nested)),
             // Without a calendar, a unit is one of UTC.
             ExprKind::Call { function, arguments }
-                if catalogue::is_width(&function.text, 1) && arguments.len() == 2 =>
+                if functions::is_width(&function.text, 1) && arguments.len() == 2 =>
             {
                 let name = &function.text;
                 match &arguments[1].value.bare().kind {

@@ -9,7 +9,7 @@ use crate::error::DurableError;
 use crate::log::{DurableLog, OpenSource};
 use crate::request::{Receipt, Request};
 use crate::snapshot::no_source;
-use crate::staged::StagedSource;
+use crate::staging::StagedSource;
 
 /// What a request is answered with. Many may fail for one reason.
 type Answer = Result<Receipt, Arc<DurableError>>;

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use metricc_log::identity::{Identities, RowKey, Seen};
+use metricc_log::duplicates::{Identities, RowKey, Seen};
 use serde::{Deserialize, Serialize};
 
 /// Steps of a window: identities are evicted by whole steps.

@@ -4,14 +4,14 @@
 
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{Decimal128Type, TimestampMicrosecondType};
-use metricc_log::identity::{RowKeys, too_many};
+use metricc_log::duplicates::{RowKeys, too_many};
 use metricc_log::partition::OffsetRange;
 use metricc_log::{Frontier, Log, Position, RecordDecoder, Slice};
 
 use crate::dedup_index::{DedupIndex, DedupWindow};
 use crate::error::DurableError;
 use crate::log::DurableLog;
-use crate::staged::not_rows;
+use crate::staging::not_rows;
 
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 65_536;

@@ -26,7 +26,7 @@ use parquet::schema::types::ColumnPath;
 use twox_hash::XxHash3_64;
 
 use crate::chunk::Excluded;
-use crate::chunks::Chunks;
+use crate::chunk_list::Chunks;
 use crate::dedup_rebuild::last_time;
 use crate::disk::{Disk, DiskFile};
 use crate::entry::{FlushedEntry, FlushedFile, QuarantinedEntry};

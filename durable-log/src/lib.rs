@@ -26,7 +26,7 @@
 mod append;
 mod checked_file;
 mod chunk;
-mod chunks;
+mod chunk_list;
 mod dedup_index;
 mod dedup_rebuild;
 mod disk;
@@ -49,7 +49,7 @@ mod schema_check;
 #[cfg(feature = "simulation")]
 pub mod sim_disk;
 mod snapshot;
-mod staged;
+mod staging;
 mod verdicts;
 
 pub use dedup_index::DedupWindow;

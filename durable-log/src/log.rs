@@ -198,9 +198,9 @@ impl DurableLog {
             };
             state.epochs.iter().map(epoch).collect()
         };
-        let source = |(name, chunks): (&String, &Vec<crate::chunks::Chunks>)| {
+        let source = |(name, chunks): (&String, &Vec<crate::chunk_list::Chunks>)| {
             let known = state.sources.get(name).map_or(&[][..], |source| &source.partitions);
-            let partition = |(index, chunks): (usize, &crate::chunks::Chunks)| {
+            let partition = |(index, chunks): (usize, &crate::chunk_list::Chunks)| {
                 let (end, flushed_to) =
                     known.get(index).map_or((0, 0), |known| (known.end, known.flushed_to()));
                 PartitionSnapshot { end, flushed_to, chunks: chunks.clone() }

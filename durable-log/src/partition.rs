@@ -9,7 +9,7 @@ use metricc_log::partition::{DecodedBatch, OffsetRange, Partition, PartitionRead
 use metricc_log::{LogError, Position, Quarantined, ReadStats, RecordDecoder};
 
 use crate::chunk::{Body, Chunk};
-use crate::chunks::Chunks;
+use crate::chunk_list::Chunks;
 
 /// Chunks with fewer rows are read together: many small requests must not become many small batches.
 const MIN_ROWS: usize = 4096;

@@ -12,7 +12,7 @@ use metricc_log::partition::OffsetRange;
 
 use crate::checked_file::CheckedFile;
 use crate::chunk::{Chunk, Written};
-use crate::chunks::Chunks;
+use crate::chunk_list::Chunks;
 use crate::disk::Disk;
 use crate::entry::{
     self, Entry, FlushedEntry, FlushedFile, KeptRequests, LogState, PartitionState, RequestEntry, RowsEntry,

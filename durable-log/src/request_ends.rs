@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checked_file::CheckedFile;
 use crate::chunk::Chunk;
-use crate::chunks::Chunks;
+use crate::chunk_list::Chunks;
 use crate::error::DurableError;
 
 /// The end of a request in a partition.

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use metricc_log::partition::Partition;
 use metricc_log::{Frontier, Log, RecordDecoder, Slice};
 
-use crate::chunks::Chunks;
+use crate::chunk_list::Chunks;
 use crate::disk::Disk;
 use crate::error::DurableError;
 use crate::flush::{self, Flush};

@@ -10,7 +10,7 @@ use std::hash::Hasher;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Decimal128Type, TimestampMicrosecondType};
-use metricc_log::identity::RowKeys;
+use metricc_log::duplicates::RowKeys;
 use metricc_log::{Frontier, Log, Position, RecordDecoder, Slice};
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
@@ -19,7 +19,7 @@ use crate::chunk::Chunk;
 use crate::dedup_index::DedupWindow;
 use crate::error::DurableError;
 use crate::snapshot::{LogSnapshot, PartitionSnapshot, no_source};
-use crate::staged::not_rows;
+use crate::staging::not_rows;
 
 /// Rows that are read at once, and about the number of positions whose duplicates are held at once.
 const BATCH_ROWS: usize = 65_536;

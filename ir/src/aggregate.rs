@@ -24,7 +24,7 @@ pub struct Aggregate {
 }
 
 /// The aggregates. What each takes, presents and obeys stands in its row of the
-/// [catalogue](crate::catalogue).
+/// [catalogue](crate::functions).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AggregateOp {

@@ -1,14 +1,15 @@
 //! The typed metric as a tree for people: `metricc explain METRIC --stage typed`.
 
 use crate::explain::Node;
-use crate::spelling;
+use crate::expression_text;
 use crate::{Derived, Expr, Field, Metric};
 
 /// The normal form of a metric: source, steps, filter, keys, window, aggregates, outputs.
 pub fn explain_typed(metric: &Metric) -> Node {
     let row = |index: usize| row_column(metric, index);
-    let mut node =
-        Node::new("metric").with("name", &metric.name).with("window", spelling::window(&metric.window));
+    let mut node = Node::new("metric")
+        .with("name", &metric.name)
+        .with("window", expression_text::window(&metric.window));
     if let Some(unit) = &metric.unit {
         node = node.with("unit", unit);
     }
@@ -38,18 +39,18 @@ pub fn explain_typed(metric: &Metric) -> Node {
         node = node.child(typed(Node::new("each").with("name", &each.name), &each.list, &row));
     }
     if let Some(filter) = &metric.filter {
-        node = node.child(Node::new("where").with("expr", spelling::expression(filter, &row)));
+        node = node.child(Node::new("where").with("expr", expression_text::expression(filter, &row)));
     }
     for key in &metric.keys {
         node = node.child(typed(Node::new("key").with("name", &key.name), &key.expr, &row));
     }
     for (index, aggregate) in metric.aggregates.iter().enumerate() {
         let name = format!("a{index}");
-        let described = spelling::aggregate(aggregate, &row);
+        let described = expression_text::aggregate(aggregate, &row);
         let mut child =
             Node::new("aggregate").with("name", name).with("expr", described).with("type", &aggregate.ty);
         if let Some(lost) = &aggregate.lost {
-            child = child.with("none where", spelling::expression(lost, &row));
+            child = child.with("none where", expression_text::expression(lost, &row));
         }
         node = node.child(child);
     }
@@ -77,8 +78,9 @@ fn paths(metric: &Metric) -> impl Iterator<Item = Node> {
 
 /// A derived metric: its operands, then its keys and outputs.
 pub fn explain_derived(derived: &Derived) -> Node {
-    let mut node =
-        Node::new("derived").with("name", &derived.name).with("window", spelling::window(&derived.window));
+    let mut node = Node::new("derived")
+        .with("name", &derived.name)
+        .with("window", expression_text::window(&derived.window));
     if let Some(unit) = &derived.unit {
         node = node.with("unit", unit);
     }
@@ -94,7 +96,7 @@ pub fn explain_derived(derived: &Derived) -> Node {
             child = child.with("windows before", operand.offset);
         }
         if !operand.metric.window.is_cut_as(&derived.window) {
-            child = child.with("rolled up from", spelling::window(&operand.metric.window));
+            child = child.with("rolled up from", expression_text::window(&operand.metric.window));
         }
         let merged = operand.metric.keys.len() - operand.keys.len();
         if merged > 0 {
@@ -116,7 +118,7 @@ pub fn explain_derived(derived: &Derived) -> Node {
 }
 
 fn typed(node: Node, expr: &Expr, column: &dyn Fn(usize) -> String) -> Node {
-    node.with("expr", spelling::expression(expr, column)).with("type", &expr.ty)
+    node.with("expr", expression_text::expression(expr, column)).with("type", &expr.ty)
 }
 
 /// Name of a column of the row scope: fields, then one per `each`.

@@ -1,7 +1,7 @@
 //! Windows as readers write them: `1h`, `day in Europe/London`, `week in us_east`, `week sunday`, `all`.
 
 use crate::calendar::{ZoneRules, zone_names};
-use crate::spelling::{CALENDAR_UNITS, WEEKDAYS, calendar_unit, weekday};
+use crate::expression_text::{CALENDAR_UNITS, WEEKDAYS, calendar_unit, weekday};
 use crate::suggest;
 use crate::text::duration::language_micros;
 use crate::{Calendar, CalendarUnit, Window};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use metricc_ir::catalogue::{AGGREGATES, AggregateSpec, FOREIGN, Param, SCALARS, ScalarSpec, UNLAWFUL};
+use metricc_ir::functions::{AGGREGATES, AggregateSpec, FOREIGN, Param, SCALARS, ScalarSpec, UNLAWFUL};
 
 #[test]
 fn the_table_of_aggregates_is_the_catalogue() {

@@ -10,7 +10,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Fields};
 use metricc_ir::{Field, Path, Source, Step, suggest};
 
-use crate::format_parquet::place;
+use crate::format_parquet::column_path;
 use crate::json::{Cursor, Syntax};
 use crate::read_stats::{FieldStats, ReadStats};
 use crate::record_decoder::FieldDecoder;
@@ -284,7 +284,7 @@ impl NameSample {
         match found {
             DataType::Struct(fields) => self.fields(fields, places),
             list => {
-                let Some(item) = place::item(list) else { return };
+                let Some(item) = column_path::item(list) else { return };
                 for step in places.below.keys().filter(|step| matches!(step, Step::Index(_))) {
                     self.in_step(step.clone(), places, |sample, below| sample.field(item.data_type(), below));
                 }
@@ -304,7 +304,7 @@ impl NameSample {
             }
             DataType::Map(..) => {
                 let maps = column.as_map();
-                for key in place::texts(maps.keys()).unwrap_or_default() {
+                for key in column_path::texts(maps.keys()).unwrap_or_default() {
                     self.in_step(Step::Name(key), places, |sample, below| {
                         sample.keys(maps.values().as_ref(), below);
                     });

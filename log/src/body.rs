@@ -10,17 +10,17 @@ use metricc_ir::{Path, Source};
 use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
 use crate::body_columns;
 use crate::body_format::BodyFormat;
-use crate::contents::{OtherKind, diagnose, json_separation};
-use crate::decode::{Problem, Reject, SharedDecoder};
+use crate::content_kind::{OtherKind, diagnose, json_separation};
+use crate::decode_value::{Problem, Reject, SharedDecoder};
 use crate::format_csv::{CsvParser, Header, HeaderError};
 use crate::format_ndjson::NdjsonParser;
 use crate::read_stats::{FieldStats, Quarantined, ReadStats};
 use crate::record_decoder::RecordDecoder;
-use crate::records::{MAX_RECORD_BYTES, Records, Separation};
-use crate::rows::Rows;
+use crate::record_splitter::{MAX_RECORD_BYTES, Records, Separation};
+use crate::row_builder::Rows;
 use crate::text_reader::utf8_problem;
 use crate::time_slice::yield_if_due;
-use crate::wrapped::WrapSearch;
+use crate::wrapped_arrays::WrapSearch;
 use crate::{LogError, NoneValues, Position, schema};
 
 /// Records that are decoded between two calls of [`yield_if_due`].

@@ -18,9 +18,9 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use crate::NoneValues;
 use crate::absent_fields::NameSample;
 use crate::body::{BodyError, BodyLimits, Events, Rejected};
-use crate::decode::{Reject, SharedDecoder};
-use crate::format_parquet::place::{self, Nowhere};
-use crate::format_parquet::{accept, convert};
+use crate::decode_value::{Reject, SharedDecoder};
+use crate::format_parquet::column_path::{self, Nowhere};
+use crate::format_parquet::{column_types, convert};
 use crate::read_stats::FieldStats;
 use crate::record_decoder::FieldDecoder;
 use crate::time_slice::yield_if_due;
@@ -70,19 +70,19 @@ fn columns_of(
     columns: &arrow::datatypes::Fields,
 ) -> Result<Vec<Option<usize>>, BodyError> {
     let index = |field: &FieldDecoder| {
-        let (index, found) = match place::type_at(columns, &field.path) {
+        let (index, found) = match column_path::type_at(columns, &field.path) {
             Ok((_, DataType::Null)) | Err(Nowhere::Missing(..)) if field.may_be_absent() => return Ok(None),
             Ok(found) => found,
             Err(Nowhere::Repeated(name)) => {
                 return Err(BodyError::Columns(format!("there are two columns `{name}`")));
             }
             Err(Nowhere::Missing(name, there)) if field.path.steps().len() == 1 => {
-                let told = accept::no_way(&Nowhere::Missing(name, there), field);
+                let told = column_types::no_way(&Nowhere::Missing(name, there), field);
                 return Err(BodyError::Columns(told.replacen("no `", "no column `", 1)));
             }
-            Err(nowhere) => return Err(BodyError::Columns(accept::no_way(&nowhere, field))),
+            Err(nowhere) => return Err(BodyError::Columns(column_types::no_way(&nowhere, field))),
         };
-        accept::check(found, &field.value, &field.name).map_err(|help| {
+        column_types::check(found, &field.value, &field.name).map_err(|help| {
             BodyError::Columns(format!(
                 "column `{}` is `{found}`, where the source has `{}`: {help}",
                 field.path.header(),

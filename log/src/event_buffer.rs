@@ -13,13 +13,13 @@ use metricc_ir::Source;
 use metricc_ir::text::number::decimal_text;
 use metricc_ir::user_defined::Cell;
 
-use crate::column::{Column, Scalar};
-use crate::decode::{Decoded, Notes, Problem, Reject, SharedDecoder, Slot, expected};
-use crate::identity::{self, Duplicates, Identities};
+use crate::column_builder::{Column, Scalar};
+use crate::decode_value::{Decoded, Notes, Problem, Reject, SharedDecoder, Slot, expected};
+use crate::duplicates::{self, Duplicates, Identities};
 use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
 use crate::read_stats::ReadStats;
 use crate::record_decoder::{RecordDecoder, ValueDecoder, ValueFormat};
-use crate::rows::Rows;
+use crate::row_builder::Rows;
 use crate::{Batch, LogError, NoneReason, NoneValues, Position, Quarantined, schema};
 use metricc_ir::text::number::Rescale;
 use metricc_ir::text::timestamp;
@@ -164,8 +164,8 @@ impl EventBuffer {
         if !self.decoder.source.identity.is_empty() {
             let decoded =
                 chunk.part(chunk.range, &(0..chunk.arrays.len()).collect::<Vec<_>>(), &duplicates, 0)?;
-            identity::add(&mut self.identities, &decoded, &self.decoder, &mut duplicates)
-                .ok_or_else(|| identity::too_many(&self.decoder))?;
+            duplicates::add(&mut self.identities, &decoded, &self.decoder, &mut duplicates)
+                .ok_or_else(|| duplicates::too_many(&self.decoder))?;
         }
         let (fields, has_position) = schema::without_position(&self.decoder.source, columns);
         let mut decoded = chunk.part(chunk.range, fields, &duplicates, 0)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::contents::Compression;
+use crate::content_kind::Compression;
 
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

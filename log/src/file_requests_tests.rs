@@ -45,7 +45,7 @@ fn a_cell_that_is_too_long_takes_no_other_record_with_it() {
     assert_eq!((cut[0].0, cut[0].1), (0, 2));
     let lines: Vec<&str> = cut[0].2.lines().collect();
     assert_eq!((lines[0], lines[2], lines[1].contains('"')), ("a,b", "2,z", false));
-    assert!(lines[1].len() > crate::records::MAX_RECORD_BYTES);
+    assert!(lines[1].len() > crate::record_splitter::MAX_RECORD_BYTES);
 }
 
 #[test]

@@ -13,10 +13,10 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
 use crate::LogError;
-use crate::contents::{Compression, HEAD_BYTES};
+use crate::content_kind::{Compression, HEAD_BYTES};
+use crate::decompress::{self, UnpackError};
 use crate::file_format::Shape;
 use crate::folder_keys::FolderKey;
-use crate::unpacked::{self, UnpackError};
 
 /// A file that is read from any position; it may lose its name while it is open.
 pub trait ReadAt: fmt::Debug + Send + Sync {
@@ -136,7 +136,7 @@ impl LogFile {
         let file = self.open_at()?;
         let head = file.head(16).map_err(|cause| LogError::unreadable(&self.shown, cause))?;
         let Some(compression) = Compression::of(&head) else { return Ok(self) };
-        let unpacked = unpacked::unpack(&file, compression, progress);
+        let unpacked = decompress::unpack(&file, compression, progress);
         let unpacked = unpacked.map_err(|error| unpack_error(&self.shown, compression.name(), error))?;
         self.check(file.file())?;
         let LogFile { shown, name, shape, keys, .. } = self;

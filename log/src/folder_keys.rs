@@ -11,8 +11,8 @@ use std::sync::Arc;
 use metricc_ir::{Kind, Value};
 
 use crate::LogError;
-use crate::column::Scalar;
-use crate::decode::{Decoded, NOT_FINITE, Raw, SharedDecoder, scalar};
+use crate::column_builder::Scalar;
+use crate::decode_value::{Decoded, NOT_FINITE, Raw, SharedDecoder, scalar};
 use crate::record_decoder::{FieldDecoder, RecordDecoder};
 
 /// What Hive writes for none.

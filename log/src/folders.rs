@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern, PatternError};
 
-use crate::contents::{HEAD_BYTES, guess_format};
+use crate::content_kind::{HEAD_BYTES, guess_format};
 use crate::file_format::Shape;
 use crate::files::{LogFile, unpack_error};
 use crate::folder_keys::{self, FolderKey};
-use crate::lake::{self, Lake};
-use crate::{Binding, FileOptions, LogError, unpacked};
+use crate::lake_table::{self, Lake};
+use crate::{Binding, FileOptions, LogError, decompress};
 
 /// How deep folders are followed.
 const MAX_DEPTH: usize = 64;
@@ -73,7 +73,7 @@ pub(crate) fn is_stdin(path: &str) -> bool {
 /// All of standard input, whose contents tell its format if nothing else does.
 pub(crate) fn stdin(options: &FileOptions) -> Result<LogFile, LogError> {
     let unreadable = |cause| LogError::unreadable(SHOWN_STDIN, cause);
-    let file = unpacked::of_pipe(io::stdin().lock());
+    let file = decompress::of_pipe(io::stdin().lock());
     let file = file.map_err(|error| unpack_error(SHOWN_STDIN, "text", error))?;
     // What is compressed is unpacked before its format is guessed.
     let guessed = Shape { format: crate::Format::Ndjson, delimiter: b',' };
@@ -122,7 +122,7 @@ fn walk(folder: &Path, above: &mut Vec<(u64, u64)>, files: &mut Vec<Found>) -> R
         return Err(unreadable(io::Error::other("its folders are nested more than 64 deep")));
     }
     if let Some(lake) = Lake::of_folder(folder) {
-        let active = lake::active_files(lake, folder)?;
+        let active = lake_table::active_files(lake, folder)?;
         files.extend(active.into_iter().map(|file| Found {
             path: file.path,
             keys: Some(file.keys),

@@ -2,11 +2,11 @@
 
 use metricc_ir::text::csv::{UNCLOSED, split_at};
 
-use crate::contents::OtherKind;
-use crate::decode::{Problem, Raw, Reject, SharedDecoder, scalar};
+use crate::content_kind::OtherKind;
+use crate::decode_value::{Problem, Raw, Reject, SharedDecoder, scalar};
 use crate::read_stats::FieldStats;
 use crate::record_decoder::{FieldDecoder, RecordDecoder, ValueFormat};
-use crate::rows::Rows;
+use crate::row_builder::Rows;
 use crate::{BodyError, Format, LogError};
 
 /// Where the fields of a source stand in the records of a text.

@@ -1,11 +1,11 @@
 //! NDJSON: one JSON object a line. A blank line at the very end is not a record; elsewhere it is one
 //! that does not decode.
 
-use crate::decode::{Problem, Reject, SharedDecoder};
+use crate::decode_value::{Problem, Reject, SharedDecoder};
 use crate::json::{Cursor, Syntax};
 use crate::json_object::{ObjectParser, Scratch};
 use crate::read_stats::FieldStats;
-use crate::rows::Rows;
+use crate::row_builder::Rows;
 
 /// Decodes lines.
 #[derive(Debug)]

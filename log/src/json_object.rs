@@ -5,8 +5,8 @@
 
 use metricc_ir::Step;
 
-use crate::column::Column;
-use crate::decode::{Before, Notes, Problem, Raw, Reject, Slot, absent, excerpt, scalar};
+use crate::column_builder::Column;
+use crate::decode_value::{Before, Notes, Problem, Raw, Reject, Slot, absent, excerpt, scalar};
 use crate::json::{Cursor, Syntax};
 use crate::json_keys::Layout;
 use crate::read_stats::FieldStats;

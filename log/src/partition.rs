@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Decimal128Array};
 use metricc_ir::Path;
 
-use crate::identity::Duplicates;
+use crate::duplicates::Duplicates;
 use crate::read_stats::ReadStats;
 use crate::{LogError, POSITION_TYPE, Position};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
-use crate::identity::Duplicates;
+use crate::duplicates::Duplicates;
 use crate::partition::{DecodedBatch, PartitionReader};
 use crate::{LogError, ReadStats, Slice};
 

@@ -8,8 +8,8 @@ use metricc_ir::text::TextRules;
 use metricc_ir::{Field, Kind, Path, Source, Step, Type, Value};
 
 use crate::LogError;
-use crate::column::Column;
-use crate::decode::{Decoded, NOT_FINITE, Raw, Reject, scalar};
+use crate::column_builder::Column;
+use crate::decode_value::{Decoded, NOT_FINITE, Raw, Reject, scalar};
 use crate::format_parquet::convert;
 
 /// Decodes the records of one source: how each of its fields is read, in their order.

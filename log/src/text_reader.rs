@@ -7,8 +7,8 @@ use std::sync::Arc;
 use metricc_ir::Path;
 
 use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
-use crate::contents::{HEAD_BYTES, OtherKind, diagnose, json_separation};
-use crate::decode::{Problem, Reject, SharedDecoder};
+use crate::content_kind::{HEAD_BYTES, OtherKind, diagnose, json_separation};
+use crate::decode_value::{Problem, Reject, SharedDecoder};
 use crate::file_format::Shape;
 use crate::files::{LogFile, OpenFile, SequentialReader};
 use crate::format_csv::{CsvParser, Header};
@@ -16,9 +16,9 @@ use crate::format_ndjson::NdjsonParser;
 use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
 use crate::read_stats::{FieldStats, Quarantined, ReadStats};
 use crate::record_decoder::RecordDecoder;
-use crate::records::{MAX_RECORD_BYTES, Record, Records, Separation};
-use crate::rows::Rows;
-use crate::wrapped::WrapSearch;
+use crate::record_splitter::{MAX_RECORD_BYTES, Record, Records, Separation};
+use crate::row_builder::Rows;
+use crate::wrapped_arrays::WrapSearch;
 use crate::{Format, LogError, Position};
 
 /// Records between two whose position in the file is noted.

@@ -20,7 +20,7 @@ mod error;
 mod folder_lock;
 mod folder_scan;
 mod http;
-mod intake;
+mod intake_report;
 mod listen;
 mod moved_files;
 mod node;

@@ -16,13 +16,13 @@
 //! `METRICC_SIMULATION_RUNS` is the number of random runs of a test; if it is set, faults that others stand
 //! for are tried, too. A failing test prints all that is needed to repeat its run.
 
-mod answers;
+mod answer_checks;
+mod client_model;
 mod damage;
-mod ledger;
-mod life;
-mod recorder;
-mod store;
-mod world;
+mod disk_operations;
+mod faulty_store;
+mod machine;
+mod steps;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
@@ -35,10 +35,10 @@ use metricc_ir::user_defined::Imports;
 use metricc_views::{ViewError, ViewStore};
 use tokio::runtime::Runtime;
 
-use self::life::run;
-use self::recorder::Operation;
-use self::store::{STORE_FAULTS, SimStore, StoreFault};
-use self::world::{Ending, Tally, World};
+use self::disk_operations::Operation;
+use self::faulty_store::{STORE_FAULTS, SimStore, StoreFault};
+use self::machine::{Ending, Tally, World};
+use self::steps::run;
 
 /// One metric without keys, one in which the order of events counts, one with windows and more rows than
 /// batch rewrites.

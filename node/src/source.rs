@@ -14,7 +14,7 @@ use metricc_views::View;
 use tokio::sync::oneshot;
 
 use crate::audit::AuditLine;
-use crate::intake::{Intake, SourceIntake};
+use crate::intake_report::{Intake, SourceIntake};
 use crate::past_views::PastViews;
 use crate::status::Counters;
 

@@ -19,7 +19,7 @@ use metricc_log::{
 use tokio::runtime::Handle;
 
 use crate::folder_scan::{self, DONE, FoundFile, REFUSED, Stamp, is_unfinished, stamp_of};
-use crate::intake::Intake;
+use crate::intake_report::Intake;
 use crate::moved_files::{self, MovedFiles};
 use crate::open_files::{FileId, open_for_writing};
 use crate::source::NodeSource;

@@ -16,7 +16,7 @@ use metricc_client::ServingError;
 use metricc_compiler::{MetricPlan, scalar};
 use metricc_ir as ir;
 
-use crate::columns::{OVERFLOW, PARTIAL, WINDOW, check_presented, check_table_columns};
+use crate::column_names::{OVERFLOW, PARTIAL, WINDOW, check_presented, check_table_columns};
 use crate::overflow::may_overflow;
 use crate::{Presented, ServeError, text_table};
 

@@ -20,7 +20,7 @@ use serde::{Serialize, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter};
 
 use crate::Presented;
-use crate::cell::{Cell, float_text};
+use crate::presented_cell::{Cell, float_text};
 
 /// An answer as JSON: anything with [`Presented`] rows in it.
 ///

@@ -9,12 +9,12 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `read_options`, `range`, `roll_up`, `window_assembly` | states that segments keep → states of the windows and keys that are read |
+//! | `read_options`, `range`, `roll_up`, `window_assembly` | kept states → states of the windows and keys that are read |
 //! | `overflow` | what could not be computed |
-//! | `present`, `derive` | states → rows, of base metrics and of derived ones |
-//! | `cell`, `json`, `text_table`, `export` | rows → JSON, text, CSV, Arrow |
-//! | `merge`, `indexed_segment`, `published` | one version of what is served |
-//! | `catalogue`, `selection`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
+//! | `present`, `derived_metrics` | states → rows, of base metrics and of derived ones |
+//! | `presented_cell`, `json`, `text_table`, `export` | rows → JSON, text, CSV, Arrow |
+//! | `merge_segments`, `indexed_segment`, `published` | one version of what is served |
+//! | `served_metrics`, `row_selection`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
 //! | `answer_rows`, `answer_writer`, `turns` | answers piece by piece, and the threads that compute them |
 //! | `served_table`, `local_serving` | the serving layer |
 //! Invariants: an answer covers its interval without gap or overlap, or there is no answer. Rows are sorted
@@ -22,11 +22,9 @@
 
 mod answer_rows;
 mod answer_writer;
-mod catalogue;
-mod cell;
-mod columns;
+mod column_names;
 mod cursor;
-mod derive;
+mod derived_metrics;
 mod error;
 mod export;
 mod indexed_segment;
@@ -35,6 +33,7 @@ mod local_serving;
 mod merge_segments;
 mod overflow;
 mod present;
+mod presented_cell;
 mod published;
 mod query;
 mod range;
@@ -42,6 +41,7 @@ mod read_options;
 mod roll_up;
 mod row_estimate;
 mod row_selection;
+mod served_metrics;
 mod served_table;
 mod text_table;
 mod turns;
@@ -49,9 +49,8 @@ mod window_assembly;
 
 pub use answer_rows::{AnswerRows, OpenAnswer};
 pub use answer_writer::{AnswerWriter, FEW_ROWS};
-pub use cell::value_at;
-pub use columns::check_table_columns;
-pub use derive::derive;
+pub use column_names::check_table_columns;
+pub use derived_metrics::derive;
 pub use error::ServeError;
 pub use export::{OVERFLOW_METADATA, arrow_stream, csv, record_batch, table_batch, write_arrow};
 pub use indexed_segment::IndexedSegment;
@@ -60,6 +59,7 @@ pub use local_serving::{LocalServing, Versions};
 pub use merge_segments::merge;
 pub use overflow::{Overflow, OverflowSummary};
 pub use present::{Presented, present, read};
+pub use presented_cell::value_at;
 pub use published::Published;
 pub use query::{Query, RowEstimate, whole};
 pub use read_options::ReadOptions;

@@ -15,7 +15,7 @@ use metricc_ir::Calendar;
 use metricc_log::Frontier;
 use tokio::sync::watch;
 
-use crate::catalogue::Catalogue;
+use crate::served_metrics::Catalogue;
 use crate::served_table::{ServedTable, ServingTables, explained, served};
 use crate::{IndexedSegment, OpenAnswer, Presented, Published, Query, ServeError, Turns};
 

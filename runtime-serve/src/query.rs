@@ -12,11 +12,11 @@ use metricc_client::{
 use metricc_compiler::{MetricPlan, Segment, Spread};
 
 use crate::answer_rows::{AnswerRows, OpenAnswer};
-use crate::catalogue::{Catalogue, CatalogueEntry, ServedPlan};
 use crate::cursor::{self, Cursor};
 use crate::published::PublishedMetric;
 use crate::roll_up::{in_range, starts};
 use crate::row_selection::Selection;
+use crate::served_metrics::{Catalogue, CatalogueEntry, ServedPlan};
 use crate::served_table::ServedTable;
 use crate::{Presented, Published, ReadOptions, ServeError, derive, read};
 

@@ -6,7 +6,7 @@
 
 use metricc_client::RangeBound;
 use metricc_ir::calendar::{WindowCut, ZoneRules, instant_text};
-use metricc_ir::{Window, spelling};
+use metricc_ir::{Window, expression_text};
 
 use crate::ReadOptions;
 
@@ -51,7 +51,7 @@ impl ReadOptions {
         let text = |instant: i64| instant_text(instant, zone.as_ref());
         let between = |bound: &i64| cut.start_of(*bound) != *bound;
         let nothing = |name: &str, bound: i64| {
-            let window = spelling::window(&window.cut());
+            let window = expression_text::window(&window.cut());
             format!("`{name}`: no window of `{metric}`, which is `{window}`, starts at {}", text(bound))
         };
         let from = self.from.filter(between).map(|from| {

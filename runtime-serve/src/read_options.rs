@@ -1,7 +1,7 @@
 //! Which windows and keys of a segment are read.
 
 use metricc_ir::calendar::instant_text;
-use metricc_ir::{Window, spelling};
+use metricc_ir::{Window, expression_text};
 
 use crate::ServeError;
 
@@ -39,7 +39,7 @@ impl ReadOptions {
                 Err(ServeError::options(metric, "cannot be rolled up to windows that overlap"))
             }
             Some(grain) if !is_disjoint && grain != window => {
-                let window = spelling::window(&window.cut());
+                let window = expression_text::window(&window.cut());
                 Err(ServeError::options(metric, format!("is `{window}`: such windows cannot be rolled up")))
             }
             _ => Ok(()),

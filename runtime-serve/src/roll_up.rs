@@ -9,7 +9,7 @@ use arrow::datatypes::TimestampMicrosecondType;
 use metricc_compiler::scalar::WindowRule;
 use metricc_compiler::{CompileError, MetricPlan, StateForm};
 use metricc_ir::calendar::instant_text;
-use metricc_ir::{CalendarUnit, Metric, Window, spelling};
+use metricc_ir::{CalendarUnit, Metric, Window, expression_text};
 
 use crate::ServeError;
 
@@ -96,7 +96,8 @@ fn coarser(metric: &Metric, fine: &ArrayRef, window: &Window) -> Result<ArrayRef
         }
         let is_border = |instant: &i64| of_metric.start_of(*instant) == *instant;
         if let Some(border) = [start, rule.end_of(start)].into_iter().find(|instant| !is_border(instant)) {
-            let [fine, coarse] = [&metric.window, window].map(|window| spelling::window(&window.cut()));
+            let [fine, coarse] =
+                [&metric.window, window].map(|window| expression_text::window(&window.cut()));
             let at = instant_text(border, None);
             let way_out = fitting(&metric.window, window, border)
                 .map_or_else(String::new, |fitting| format!("; a metric that is `{fitting}` can be read so"));
@@ -124,7 +125,7 @@ fn fitting(of_metric: &Window, coarse: &Window, border: i64) -> Option<String> {
         }
         _ => return None,
     };
-    Some(spelling::window(&shorter.cut()))
+    Some(expression_text::window(&shorter.cut()))
 }
 
 /// The starts of windows, µs. In a canonical table of states they ascend.

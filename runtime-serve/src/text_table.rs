@@ -4,8 +4,8 @@ use metricc_ir as ir;
 use metricc_ir::calendar::{date_text, instant_text};
 use metricc_ir::text::number::decimal_text;
 
-use crate::cell::{Cell, float_text};
-use crate::columns::{PARTIAL, WINDOW};
+use crate::column_names::{PARTIAL, WINDOW};
+use crate::presented_cell::{Cell, float_text};
 use crate::{Presented, to_json};
 
 /// Rows of text with a header, ready to be laid out.

@@ -5,7 +5,7 @@ use std::fmt;
 use arrow::array::{ArrayRef, Decimal128Array, TimestampMicrosecondArray};
 use arrow::datatypes::DataType;
 
-use crate::column::Column;
+use crate::argument_column::Column;
 use crate::heap_groups::HeapKernel;
 use crate::states::{ArgExtreme, HeapValue};
 use crate::values::{Shape, Value, Values, column_of};

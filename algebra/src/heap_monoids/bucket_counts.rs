@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array};
 
 use super::distinct::ints;
-use crate::column::Column;
+use crate::argument_column::Column;
 use crate::heap_groups::HeapKernel;
-use crate::lists::lists_of;
+use crate::list_values::lists_of;
 use crate::scalar::hash64;
 use crate::states::{CountMin, HeapValue, Histogram};
 use crate::values::Values;

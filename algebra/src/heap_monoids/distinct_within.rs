@@ -7,7 +7,7 @@ use arrow::array::ArrayRef;
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 
 use super::distinct::ints;
-use crate::column::Column;
+use crate::argument_column::Column;
 use crate::heap_groups::HeapKernel;
 use crate::scalar::{Scalar, hash64};
 use crate::states::{HyperLogLog, HyperLogLogBuilder};

@@ -4,7 +4,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 
 use super::keyed_kernels::{keyed_kernel, word_value_counts_kernel};
-use crate::column::Column;
+use crate::argument_column::Column;
 use crate::heap_groups::HeapKernel;
 use crate::ordered_words::{Ordered, column_of_order};
 use crate::states::{Keyed, KeyedBuilder, ValueCount, WordValueCounts, WordValueCountsBuilder};

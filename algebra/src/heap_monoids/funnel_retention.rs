@@ -10,9 +10,9 @@ use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, Date32Type, Field, Fields, Int64Type};
 
 use super::keyed_kernels::keyed_kernel;
-use crate::column::Column;
+use crate::argument_column::Column;
 use crate::heap_groups::HeapKernel;
-use crate::lists::{element_field, lists_of};
+use crate::list_values::{element_field, lists_of};
 use crate::states::{Keyed, KeyedBuilder, Periods, Steps};
 use crate::values::{Shape, Value, Values};
 use crate::{Checked, HeapState};

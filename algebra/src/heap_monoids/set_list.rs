@@ -3,9 +3,9 @@
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 
-use crate::column::Column;
+use crate::argument_column::Column;
 use crate::heap_groups::HeapKernel;
-use crate::lists::{Lists, lists_of};
+use crate::list_values::{Lists, lists_of};
 use crate::states::{DecimalSet, HeapValue, TextSet, TextSetBuilder, WordSet, WordSetBuilder};
 use crate::values::{Shape, column_of};
 use crate::{Checked, HeapState};

@@ -11,9 +11,9 @@ use num_bigint::BigInt;
 use num_traits::ToPrimitive;
 
 use super::keyed_kernels::{keyed_kernel, word_value_counts_kernel};
-use crate::column::Column;
+use crate::argument_column::Column;
 use crate::heap_groups::HeapKernel;
-use crate::lists::lists_of;
+use crate::list_values::lists_of;
 use crate::ordered_words::{Ordered, column_of_order};
 use crate::states::{
     Entry, ItemSum, Keyed, KeyedBuilder, ValueCount, WideSum, WordValueCounts, WordValueCountsBuilder,

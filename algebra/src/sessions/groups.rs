@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::state::{SessionTable, encode};
 use super::{SessionMonoid, Sessions};
-use crate::column::{not_below, selection};
+use crate::argument_column::{not_below, selection};
 use crate::heap_groups::binary;
 use crate::{Checked, Groups, Result};
 

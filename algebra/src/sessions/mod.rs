@@ -14,7 +14,7 @@ use arrow::array::{Array, ArrayRef, StructArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 
 use crate::heap_groups::binary;
-use crate::lists::{element_field, lists_of};
+use crate::list_values::{element_field, lists_of};
 use crate::{
     Checked, Description, Exactness, Groups, Growth, HeapState, Laws, Layout, Monoid, Result, Size,
     StateError,

@@ -8,7 +8,7 @@
 use arrow::array::{ArrayRef, Decimal128Array, TimestampMicrosecondArray};
 use arrow::datatypes::DataType;
 
-use crate::column::Column;
+use crate::argument_column::Column;
 use crate::ordered_words::{Ordered, column_of_order, decimal_of, decimal_words, is_value};
 use crate::scalar::OneWord;
 use crate::word_groups::WordKernel;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Decimal128Array, Int64Array};
 
 use super::{check_count, narrow, sign_word, two_words, within_38_digits};
-use crate::column::NoColumn;
+use crate::argument_column::NoColumn;
 use crate::word_groups::WordKernel;
 use crate::{Checked, WordOp};
 

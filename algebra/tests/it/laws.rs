@@ -4,7 +4,7 @@ use arrow::array::{Array, AsArray, BooleanArray, Float64Array, Int64Array};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit};
 use metricc_algebra::law_kit::{Sample, check_laws};
 use metricc_algebra::{Layout, Monoid, Size, monoid, n_words};
-use metricc_ir::catalogue::{AGGREGATES, Param, Parameters, Reads, Sort};
+use metricc_ir::functions::{AGGREGATES, Param, Parameters, Reads, Sort};
 use metricc_ir::{AggregateOp as Op, Value};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

@@ -7,7 +7,7 @@ use metricc_ir::{Func, Kind};
 
 use super::decimal::{Digits, power_of_ten, rescale};
 use super::operand::{Body, one, unary_total};
-use super::wide::{self, is_wide};
+use super::wide_arithmetic::{self, is_wide};
 use super::{data_type, float, ratio};
 
 /// 2^63: floats from here on do not fit `int`.
@@ -16,8 +16,12 @@ const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 /// The kernel for a cast between two kinds, if there is one.
 pub(super) fn cast(from: &Kind, to: &Kind) -> Option<Body> {
     match (from, to) {
-        (from, to) if is_wide(from) || is_wide(to) => wide::body(&Func::Cast, std::slice::from_ref(from), to),
-        (Kind::Decimal { .. }, Kind::Int128) => wide::body(&Func::Cast, std::slice::from_ref(from), to),
+        (from, to) if is_wide(from) || is_wide(to) => {
+            wide_arithmetic::body(&Func::Cast, std::slice::from_ref(from), to)
+        }
+        (Kind::Decimal { .. }, Kind::Int128) => {
+            wide_arithmetic::body(&Func::Cast, std::slice::from_ref(from), to)
+        }
         (Kind::Int, Kind::Int128 | Kind::Decimal { .. }) => int_to_decimal(to),
         (Kind::Int, Kind::Float) => Some(int_to_float()),
         (Kind::Int128 | Kind::Decimal { .. }, Kind::Decimal { .. }) => {

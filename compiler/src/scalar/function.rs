@@ -8,8 +8,8 @@ use metricc_ir::{Func, Kind, Type};
 use super::compare::alike;
 use super::operand::Body;
 use super::{
-    cast, choose, compare, decimal, float, hash, integer, list, logic, lookup, member, ratio, record, text,
-    time, wide,
+    cast, choose, compare, decimal, float, hash, integer, list, logic, lookup, membership, ratio,
+    record_fields, text, time, wide_arithmetic,
 };
 use crate::CompileError;
 
@@ -48,7 +48,7 @@ pub(super) fn prepare(
     if let (Func::Lost, [Kind::Bool, ..], Kind::Bool) = (func, kinds, result) {
         return Ok(Prepared::Lost);
     }
-    if let Some((n_evaluated, body)) = member::of_constants(func, kinds, args)? {
+    if let Some((n_evaluated, body)) = membership::of_constants(func, kinds, args)? {
         return Ok(Prepared::Body { n_evaluated, body });
     }
     match body(func, kinds, result)? {
@@ -71,7 +71,7 @@ fn body(func: &Func, kinds: &[Kind], result: &Kind) -> Result<Option<Body>, Comp
             compare::order(func, left)
         }
         (Func::In, [first, others @ ..]) if others.iter().all(|other| alike(first, other)) => {
-            Some(member::of_values(first))
+            Some(membership::of_values(first))
         }
         (Func::Coalesce, [left, right]) if alike(left, result) && alike(right, result) => {
             Some(choose::coalesce(result))
@@ -83,7 +83,7 @@ fn body(func: &Func, kinds: &[Kind], result: &Kind) -> Result<Option<Body>, Comp
             choose::extreme(result, *func == Func::Greatest)
         }
         (Func::Hash64, [_, ..]) if *result == Kind::Int => hash::hash64(kinds),
-        (Func::Field(index), [record]) => record::field(*index, record, result),
+        (Func::Field(index), [record]) => record_fields::field(*index, record, result),
         (Func::Lookup(table), kinds) => lookup::lookup(table, kinds, result)?,
         (Func::Cast, [from]) => cast::cast(from, result),
         (Func::Ratio, [left, right]) if *result == Kind::Float => ratio::ratio(left, right),
@@ -120,8 +120,8 @@ fn body(func: &Func, kinds: &[Kind], result: &Kind) -> Result<Option<Body>, Comp
 }
 
 fn arithmetic(func: &Func, kinds: &[Kind], result: &Kind) -> Option<Body> {
-    if kinds.iter().chain([result]).any(wide::is_wide) {
-        return wide::body(func, kinds, result);
+    if kinds.iter().chain([result]).any(wide_arithmetic::is_wide) {
+        return wide_arithmetic::body(func, kinds, result);
     }
     match kinds.first()? {
         Kind::Int | Kind::Timestamp | Kind::Duration => integer::body(func, kinds, result),

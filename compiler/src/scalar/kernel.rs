@@ -14,7 +14,7 @@ use metricc_ir::{Func, Kind, Type};
 
 use super::function::{self, Prepared};
 use super::operand::{Body, Operand};
-use super::{data_type, logic, lost};
+use super::{data_type, logic, lost_rows};
 use crate::CompileError;
 
 /// A function of the language applied to physical expressions.
@@ -139,7 +139,7 @@ impl PhysicalExpr for Kernel {
     fn evaluate(&self, batch: &RecordBatch) -> EngineResult<ColumnarValue> {
         match &self.prepared {
             Prepared::Chain { is_or } => logic::chain(&self.args, *is_or, batch),
-            Prepared::Lost => lost::lost_rows(&self.args, batch),
+            Prepared::Lost => lost_rows::lost_rows(&self.args, batch),
             Prepared::Body { n_evaluated, body } => self.apply(*n_evaluated, body, batch),
         }
     }

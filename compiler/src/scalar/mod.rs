@@ -26,15 +26,15 @@ mod list;
 mod literal;
 mod logic;
 mod lookup;
-mod lost;
-mod member;
+mod lost_rows;
+mod membership;
 mod operand;
 mod ratio;
-mod record;
+mod record_fields;
 mod text;
 mod time;
 mod user_defined;
-mod wide;
+mod wide_arithmetic;
 mod window;
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ use metricc_ir::{Expr, ExprKind, Func, Type};
 use crate::CompileError;
 
 pub use kernel::Kernel;
-pub(crate) use lost::with_values as lost_with_values;
+pub(crate) use lost_rows::with_values as lost_with_values;
 pub use metricc_log::arrow_type as data_type;
 pub use window::WindowRule;
 

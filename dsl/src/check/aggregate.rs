@@ -5,7 +5,7 @@ use super::exact;
 use crate::ast::{self, Argument, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::catalogue;
+use metricc_ir::functions;
 use metricc_ir::{Aggregate, Expr, ExprKind as IrKind};
 
 impl Checker<'_> {
@@ -126,7 +126,7 @@ impl Checker<'_> {
                     function.span,
                     "clauses speak of single events",
                 );
-                match catalogue::scalar(name) {
+                match functions::scalar(name) {
                     Some(_) => diagnostic.help(format!(
                         "aggregates stand in the metric's value; `{name}(a, b)` compares two values"
                     )),

@@ -1,4 +1,4 @@
-//! The arguments of aggregates: one interpreter of the rows of the [catalogue].
+//! The arguments of aggregates: one interpreter of the rows of the [catalogue](functions).
 //!
 //! Rows of events where an argument is none are skipped, so an argument need not be there.
 
@@ -8,7 +8,7 @@ use super::literal::Literal;
 use crate::ast::{Argument, Expr, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::catalogue::{self, AggregateSpec, Param, Parameters, Sort};
+use metricc_ir::functions::{self, AggregateSpec, Param, Parameters, Sort};
 use metricc_ir::{AggregateOp, Kind};
 
 /// Operation and arguments.
@@ -24,7 +24,7 @@ impl Checker<'_> {
         arguments: &[Argument],
         span: Span,
     ) -> Option<Parts> {
-        let spec = catalogue::aggregate(&function.text);
+        let spec = functions::aggregate(&function.text);
         let named_param = spec.and_then(AggregateSpec::named);
         let (plain, named) = self.split_named(function, arguments, named_param.and_then(Param::name))?;
         if let Some(import) = self.import(&function.text) {

@@ -5,7 +5,7 @@ use crate::code::Code;
 use crate::diagnostic::{Diagnostic, MOST_SHOWN, Span};
 use metricc_ir::Calendar;
 use metricc_ir::calendar::zone_names;
-use metricc_ir::spelling::{self, WEEKDAYS};
+use metricc_ir::expression_text::{self, WEEKDAYS};
 use metricc_ir::suggest;
 
 /// The calendar; `None` if it has errors.
@@ -46,7 +46,7 @@ fn twice(what: &str, span: Span, first: Span) -> Diagnostic {
 }
 
 fn weekday(day: &Name, found: &mut Vec<Diagnostic>) -> Option<u8> {
-    let known = spelling::weekday(&day.text);
+    let known = expression_text::weekday(&day.text);
     if known.is_none() {
         let diagnostic = Diagnostic::new(
             Code::CalendarClause,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Names;
+use super::derived_operands::Operands;
 use super::literal::Literal;
-use super::operands::Operands;
 use crate::ast;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};

@@ -10,7 +10,7 @@ use crate::ast::{
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::Source;
-use metricc_ir::catalogue;
+use metricc_ir::functions;
 use metricc_ir::suggest;
 
 /// The clauses of a body, by kind; those that stand once are taken once.
@@ -132,7 +132,7 @@ fn has_aggregate(expr: &Expr) -> bool {
         match &expr.kind {
             ExprKind::Call { function, arguments } => {
                 let plain = |argument: &&Argument| argument.name.is_none();
-                if catalogue::is_aggregate(&function.text, arguments.iter().filter(plain).count()) {
+                if functions::is_aggregate(&function.text, arguments.iter().filter(plain).count()) {
                     return true;
                 }
                 todo.extend(arguments.iter().map(|argument| &argument.value));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Names;
 use super::checker::Checker;
 use super::clauses::{self, Clauses, WindowClause};
-use super::operands::Operands;
+use super::derived_operands::Operands;
 use crate::ast::{Expr, ExprKind, MetricItem, MetricValue};
 use crate::code::{Code, Severity};
 use crate::diagnostic::{Diagnostic, Span};

@@ -2,7 +2,7 @@
 
 use super::checker::{Checker, Column, LetState, NoneKind, Place, Typed};
 use super::literal::Literal;
-use super::member::{fact, is_plain};
+use super::member_access::{fact, is_plain};
 use super::offset::Back;
 use super::unify::open_literal;
 use crate::ast::{BinaryOperator, Expr, ExprKind, Name, UnaryOperator};
@@ -10,7 +10,7 @@ use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::foreign_words::{self, VALUES};
 use metricc_ir as ir;
-use metricc_ir::catalogue;
+use metricc_ir::functions;
 use metricc_ir::suggest;
 use metricc_ir::{Func, Kind, Value};
 
@@ -289,7 +289,7 @@ impl Checker<'_> {
 
     fn in_calendar(&mut self, value: &Expr, calendar: &Name, span: Span) -> Option<Typed> {
         match &value.bare().kind {
-            ExprKind::Call { function, arguments } if catalogue::takes_calendar(&function.text) => {
+            ExprKind::Call { function, arguments } if functions::takes_calendar(&function.text) => {
                 self.call(function, arguments, Some(calendar), span)
             }
             _ => {

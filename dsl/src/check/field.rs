@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::calendar::zone_name;
 use super::literal;
-use super::spelled::{self, Declared};
+use super::value_spelling::{self, Declared};
 use crate::ast::{Expr, ExprKind, FieldItem, Marker, MarkerKind, Name, PathItem, PathStep};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
@@ -84,7 +84,7 @@ impl<'a> FieldChecker<'a> {
             has_unit: field.unit.is_some(),
             markers: &self.field.markers,
         };
-        field.spelling = spelled::check(&declared, self.nulls, self.found)?;
+        field.spelling = value_spelling::check(&declared, self.nulls, self.found)?;
         Some(())
     }
 

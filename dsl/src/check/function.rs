@@ -7,7 +7,7 @@ use super::literal::Literal;
 use crate::ast::{Argument, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::catalogue;
+use metricc_ir::functions;
 use metricc_ir::{Kind, suggest};
 
 /// The function of a call, and how it is written.
@@ -39,10 +39,10 @@ impl Checker<'_> {
                 false => self.own_function(&import, function, arguments, span),
             };
         }
-        if catalogue::is_aggregate(name, arguments.len()) {
+        if functions::is_aggregate(name, arguments.len()) {
             return self.aggregate(function, arguments, None, span);
         }
-        match catalogue::scalar(name) {
+        match functions::scalar(name) {
             Some(spec) => self.scalar(spec, function, arguments, calendar, span),
             None => {
                 self.unknown_function(function, arguments);
@@ -59,7 +59,7 @@ impl Checker<'_> {
                 self.expr(&argument.value);
             }
         }
-        if let Some(unlawful) = catalogue::unlawful(name) {
+        if let Some(unlawful) = functions::unlawful(name) {
             let message = format!("`{name}` has no state that merges to the same bytes in every order");
             let diagnostic = Diagnostic::new(Code::NoLawfulState, message, function.span, "");
             self.report(diagnostic.help(unlawful.reason).help(unlawful.help));
@@ -67,8 +67,8 @@ impl Checker<'_> {
         }
         let message = format!("there is no function `{name}`");
         let diagnostic = Diagnostic::new(Code::UnknownFunction, message, function.span, "");
-        self.report(match (catalogue::instead(name), &catalogue::meant(name)[..]) {
-            _ if catalogue::reads_the_clock(name) => {
+        self.report(match (functions::instead(name), &functions::meant(name)[..]) {
+            _ if functions::reads_the_clock(name) => {
                 diagnostic.help("a metric gives the same for ever: compare with the event's own times")
             }
             (Some(help), _) => diagnostic.help(help),

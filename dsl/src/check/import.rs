@@ -10,7 +10,7 @@ use super::{Names, literal, types};
 use crate::ast::{Argument, Expr, ExprKind, ImportItem, Name, TypeRef};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::catalogue;
+use metricc_ir::functions;
 use metricc_ir::{AggregateOp, Func, Import, Kind, Type};
 
 /// Most arguments of user-defined code.
@@ -27,7 +27,7 @@ pub(super) struct ImportEntry {
 /// Checks an import; `None` if it has errors, which are reported.
 pub(super) fn check(item: &ImportItem, found: &mut Vec<Diagnostic>) -> Option<Arc<Import>> {
     let name = &item.name;
-    if catalogue::names().contains(&name.text.as_str()) {
+    if functions::names().contains(&name.text.as_str()) {
         let message = format!("`{}` is a function of the language", name.text);
         found
             .push(Diagnostic::new(Code::Import, message, name.span, "").help("import it under another name"));
@@ -115,7 +115,7 @@ impl Checker<'_> {
     /// Whether a call is one of an aggregate, the program's own included.
     pub(super) fn is_aggregate_call(&self, name: &str, n_arguments: usize) -> bool {
         let own = self.names.imports.get(name).and_then(|entry| entry.import.as_ref());
-        own.map_or_else(|| catalogue::is_aggregate(name, n_arguments), |own| own.is_aggregate)
+        own.map_or_else(|| functions::is_aggregate(name, n_arguments), |own| own.is_aggregate)
     }
 
     /// A call of an imported function.

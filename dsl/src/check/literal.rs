@@ -3,7 +3,7 @@
 use crate::ast::{Expr, ExprKind, Number, UnaryOperator};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::catalogue::Sort;
+use metricc_ir::functions::Sort;
 use metricc_ir::suggest;
 use metricc_ir::text::timestamp::{self, TimeProblem};
 use metricc_ir::{Kind, Value};

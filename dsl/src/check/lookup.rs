@@ -2,7 +2,7 @@
 
 use super::checker::{Checker, KeyState, LookedUp, NoneKind, Place, Typed};
 use super::literal::Literal;
-use super::member::fact;
+use super::member_access::fact;
 use crate::ast::{self, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};

@@ -6,13 +6,13 @@ use super::checker::{Checker, Column, KeyState, Let, LetState, LookedUp, NoneKin
 use super::clauses::{self, Clauses};
 use super::exact;
 use super::expression::learn;
-use super::member::is_plain;
+use super::member_access::is_plain;
 use super::{MOST_PARTS, Names, Places, duplicate, name, too_many};
 use crate::ast::{Expr, ExprKind, KeyItem, MetricItem, MetricValue, Name};
 use crate::code::{Code, Severity};
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::catalogue::AGGREGATES;
 use metricc_ir::exact::{either, widened_to};
+use metricc_ir::functions::AGGREGATES;
 use metricc_ir::suggest;
 use metricc_ir::{Each, ExprKind as IrKind, Func, Key, Kind, Metric, Output, Source, Window};
 

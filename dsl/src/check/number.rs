@@ -1,7 +1,7 @@
 //! The kinds of number: what two of them have in common, and casts between them.
 
 use super::checker::{Checker, NoneKind, Typed};
-use metricc_ir::catalogue::Sort;
+use metricc_ir::functions::Sort;
 use metricc_ir::{Func, Kind};
 
 /// Digits of an `int` as a decimal.

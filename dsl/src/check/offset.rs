@@ -4,8 +4,8 @@ use super::checker::Checker;
 use crate::ast::{Expr, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::spelling;
-use metricc_ir::spelling::calendar_unit;
+use metricc_ir::expression_text;
+use metricc_ir::expression_text::calendar_unit;
 use metricc_ir::{CalendarUnit, Window};
 
 /// Most windows that an offset looks back.
@@ -23,7 +23,7 @@ impl Checker<'_> {
     /// An offset as a number of windows.
     pub(super) fn windows_back(&mut self, back: Back<'_>, window: &Window) -> Option<i64> {
         let problem = |message: String| Diagnostic::new(Code::Offset, message, back.span, "");
-        let text = spelling::window(window);
+        let text = expression_text::window(window);
         let n_windows = match (window, &back.length.kind, back.unit) {
             (_, ExprKind::Poisoned, _) => return None,
             (Window::AllTime | Window::Session { .. }, ..) => {
@@ -52,11 +52,11 @@ impl Checker<'_> {
             _ => {
                 let help = match window {
                     Window::Calendar(unit, _) => {
-                        let unit = spelling::unit_name(*unit);
+                        let unit = expression_text::unit_name(*unit);
                         format!("look back by units of the calendar, such as `offset 7 {unit}`")
                     }
                     Window::Sliding { step, .. } | Window::Tumbling(step) => {
-                        format!("look back by a multiple of `{}`", spelling::duration(*step))
+                        format!("look back by a multiple of `{}`", expression_text::duration(*step))
                     }
                     _ => String::new(),
                 };

@@ -8,7 +8,7 @@ use super::unify::open_literal;
 use crate::ast::{BinaryOperator, Expr, ExprKind, Number};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::catalogue::Sort;
+use metricc_ir::functions::Sort;
 use metricc_ir::{Func, Kind};
 
 /// Digits that a division adds.

@@ -5,7 +5,7 @@ use super::literal::{self, number};
 use crate::ast::{Expr, ExprKind, Number};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use metricc_ir::catalogue::{Param, Parameters};
+use metricc_ir::functions::{Param, Parameters};
 use metricc_ir::{Kind, Value};
 
 /// A quantile of one, in billionths.

@@ -1,4 +1,4 @@
-//! Scalar functions: one interpreter of the rows of the [catalogue].
+//! Scalar functions: one interpreter of the rows of the [catalogue](functions).
 //!
 //! A value has to be there: if it may be none, its author says what that means. Literals among the arguments
 //! become [`Parameters`] of the function.
@@ -9,8 +9,8 @@ use super::literal::Literal;
 use crate::ast::{Argument, Expr, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::catalogue::{Gives, Number, Param, Parameters, ScalarSpec, Sort, Width};
-use metricc_ir::spelling::{CALENDAR_UNITS, calendar_unit};
+use metricc_ir::expression_text::{CALENDAR_UNITS, calendar_unit};
+use metricc_ir::functions::{Gives, Number, Param, Parameters, ScalarSpec, Sort, Width};
 use metricc_ir::{ExprKind as IrKind, Kind, Type, Value, suggest};
 
 /// Longest regular expression program, in bytes.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::field::FieldChecker;
-use super::{Places, record, spelled};
+use super::{Places, record, value_spelling};
 use crate::ast::{FieldItem, MarkerKind, SourceItem};
 use crate::code::{Code, Severity};
 use crate::diagnostic::{Diagnostic, Span};
@@ -16,7 +16,7 @@ pub(super) fn check(item: &SourceItem, found: &mut Vec<Diagnostic>) -> Option<Ar
     let mut fields = Vec::new();
     let mut identity = Vec::new();
     let mut times: Vec<(usize, Span)> = Vec::new();
-    let nulls = spelled::texts(&item.nulls);
+    let nulls = value_spelling::texts(&item.nulls);
     if !record::within_limits(&item.fields, found) {
         return None;
     }

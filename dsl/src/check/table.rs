@@ -8,13 +8,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{MOST_PARTS, Places, Uses, field, spelled, too_many, types};
+use super::{MOST_PARTS, Places, Uses, field, too_many, types, value_spelling};
 use crate::ast::{FieldItem, MarkerKind, TableItem};
 use crate::code::{Code, Severity};
 use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::text::{self, TextRules, csv};
 use metricc_ir::{Held, Kind, Lookup, Path, RecordField, Table, Value};
-use metricc_ir::{spelling, suggest};
+use metricc_ir::{expression_text, suggest};
 
 /// Most rows of a table.
 const MOST_ROWS: usize = 1_000_000;
@@ -82,7 +82,7 @@ fn columns(item: &TableItem, found: &mut Vec<Diagnostic>) -> Option<Columns> {
     }
     let mut places = Places::default();
     let (mut columns, mut rules, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    let nulls = spelled::texts(&item.nulls);
+    let nulls = value_spelling::texts(&item.nulls);
     for (index, column) in item.columns.iter().enumerate() {
         let ty = types::resolve(&column.ty, found);
         places.define_field("column", column, ty.as_ref(), found);
@@ -358,7 +358,8 @@ impl Reader<'_> {
         for pair in rows.windows(2) {
             let [(first, (first_line, _)), (second, (line, row))] = pair else { continue };
             if first == second {
-                let values = keys.iter().map(|key| spelling::value(&row[*key], &self.columns[*key].ty.kind));
+                let values =
+                    keys.iter().map(|key| expression_text::value(&row[*key], &self.columns[*key].ty.kind));
                 let values = values.map(|value| shown(&value)).collect::<Vec<_>>().join(", ");
                 let message = format!("`{}` has two rows of the key {values}", self.file);
                 let help = format!(

@@ -6,7 +6,7 @@ use super::literal::{self, Literal};
 use super::number::{Apart, join};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::catalogue::Sort;
+use metricc_ir::functions::Sort;
 use metricc_ir::{Kind, Value};
 
 impl Checker<'_> {

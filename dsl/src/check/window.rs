@@ -6,7 +6,7 @@ use crate::ast::{Every, Expr, ExprKind, Name};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::Window;
-use metricc_ir::spelling::{CALENDAR_UNITS, calendar_unit};
+use metricc_ir::expression_text::{CALENDAR_UNITS, calendar_unit};
 use metricc_ir::suggest;
 
 /// Most windows that one event lies in.

@@ -1,7 +1,7 @@
 //! Derived metrics: their typed meaning, and operands that do not fit together.
 
 use metricc_dsl::Code;
-use metricc_ir::spelling;
+use metricc_ir::expression_text;
 
 use super::{checked, codes};
 
@@ -53,7 +53,7 @@ fn metrics_of_metrics_are_put_into_each_other() {
     assert_eq!(derived[1].unit.as_deref(), Some("EUR"));
     let output = &derived[0].outputs[0].expr;
     assert_eq!(
-        spelling::expression(output, &|column| ["r", "p", "r7", "p7"][column].to_owned()),
+        expression_text::expression(output, &|column| ["r", "p", "r7", "p7"][column].to_owned()),
         "r / p - r7 / p7"
     );
     assert_eq!(output.ty.to_string(), "float?");

@@ -2,7 +2,7 @@
 
 use metricc_dsl::{Code, format};
 use metricc_ir::explain_typed::explain_typed;
-use metricc_ir::{Field, Kind, Source, spelling};
+use metricc_ir::{Field, Kind, Source, expression_text};
 
 use super::{checked, codes, file, rendered};
 
@@ -210,5 +210,5 @@ fn a_record_is_spelled_as_it_is_written() {
     let Kind::Record(fields) = &found.fields[2].ty.kind else { panic!("{}", found.fields[2].ty) };
     assert_eq!(fields.len(), 2);
     let value = metricc_ir::Value::Record(vec![metricc_ir::Value::Int(1), metricc_ir::Value::None]);
-    assert_eq!(spelling::value(&value, &found.fields[2].ty.kind), "{ x: 1, y: none }");
+    assert_eq!(expression_text::value(&value, &found.fields[2].ty.kind), "{ x: 1, y: none }");
 }

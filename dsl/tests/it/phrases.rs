@@ -2,7 +2,7 @@
 //! a snapshot of its own, of the text and the diagnostic.
 
 use metricc_dsl::{Code, ITEMS, OPERATORS, VALUES, phrases, render};
-use metricc_ir::catalogue::{AGGREGATES, FOREIGN, SCALARS, UNLAWFUL};
+use metricc_ir::functions::{AGGREGATES, FOREIGN, SCALARS, UNLAWFUL};
 
 use super::{EVENTS, checked, codes, event_codes, file, over_events, rendered};
 

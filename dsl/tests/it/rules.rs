@@ -2,7 +2,7 @@
 
 use metricc_dsl::Code;
 use metricc_ir::explain_typed::explain_typed;
-use metricc_ir::spelling;
+use metricc_ir::expression_text;
 use metricc_ir::{Calendar, CalendarUnit, Kind, Metric, Type, Value, Window};
 
 use super::{EVENTS, checked, codes, event_codes, file, metric, over_events, rendered};
@@ -27,7 +27,7 @@ fn filter_codes(condition: &str) -> Vec<Code> {
 }
 
 fn text(metric: &Metric, expr: &metricc_ir::Expr) -> String {
-    spelling::expression(expr, &|index| match metric.source.fields.get(index) {
+    expression_text::expression(expr, &|index| match metric.source.fields.get(index) {
         Some(field) => field.name.clone(),
         None => metric.each[index - metric.source.fields.len()].name.clone(),
     })
@@ -37,7 +37,7 @@ fn text(metric: &Metric, expr: &metricc_ir::Expr) -> String {
 fn output(value: &str) -> String {
     let metric = metric(value, "");
     let expr = &metric.outputs[0].expr;
-    format!("{}: {}", spelling::expression(expr, &|index| format!("a{index}")), expr.ty)
+    format!("{}: {}", expression_text::expression(expr, &|index| format!("a{index}")), expr.ty)
 }
 
 #[test]

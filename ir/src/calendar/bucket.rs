@@ -1,7 +1,7 @@
 //! Calendar buckets: local days, weeks, months, quarters and years as half-open spans of instants.
 
-use super::civil::{CivilDate, weekday};
-use super::zone::ZoneRules;
+use super::civil_dates::{CivilDate, weekday};
+use super::zone_offsets::ZoneRules;
 use crate::{Calendar, CalendarUnit};
 
 /// A half-open span of instants, `[start_us, end_us)`, in µs since the epoch.

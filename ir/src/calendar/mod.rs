@@ -25,19 +25,19 @@
 //! ```
 
 mod bucket;
-mod civil;
-mod cut;
-mod text;
-mod zone;
+mod civil_dates;
+mod rfc3339;
+mod window_division;
+mod zone_offsets;
 
 #[cfg(test)]
 mod tests;
 
 pub use bucket::{Bucket, BucketRule};
-pub use civil::{CivilDate, LocalTime};
-pub use cut::{WindowCut, floor_to};
-pub use text::{date_text, instant_text};
-pub use zone::{Span, ZoneRules, tzdb_version, zone_names};
+pub use civil_dates::{CivilDate, LocalTime};
+pub use rfc3339::{date_text, instant_text};
+pub use window_division::{WindowCut, floor_to};
+pub use zone_offsets::{Span, ZoneRules, tzdb_version, zone_names};
 
 /// Microseconds in a second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;

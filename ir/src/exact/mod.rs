@@ -12,17 +12,17 @@
 //! Invariants: widening never changes the value of an expression that did not leave its types; [`lost`] is
 //! `None` only for expressions that no row can make overflow.
 
-mod reach;
+mod bounds;
 mod widen;
 
-pub use reach::may_leave_its_type;
+pub use bounds::may_leave_its_type;
 pub use widen::{widened, widened_to};
 
 use crate::{Expr, ExprKind, Func, Kind, Type, Value};
 
 /// Whether some row may make the expression leave its type.
 pub fn may_overflow(expr: &Expr) -> bool {
-    reach::of(expr).1
+    bounds::of(expr).1
 }
 
 /// Whether a row would have been one of an aggregate's if its condition and arguments could be computed: true

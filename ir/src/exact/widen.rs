@@ -1,6 +1,6 @@
 //! The same expression with room for its results.
 
-use super::reach::{self, DIGITS, Reach, WIDE_DIGITS, scale_of};
+use super::bounds::{self, DIGITS, Reach, WIDE_DIGITS, scale_of};
 use crate::{Expr, ExprKind, Func, Kind, Type, Value};
 
 /// A row expression whose arithmetic is exact: an `int` result becomes an `int128` where 64 bits may not hold
@@ -43,8 +43,8 @@ fn is_number(kind: &Kind) -> bool {
 /// whether the result is an operand of arithmetic, which need not fit 38 digits.
 fn widen(expr: &Expr, is_inside: bool) -> (Expr, Reach) {
     match &expr.kind {
-        ExprKind::Column(_) => (expr.clone(), reach::of_column(&expr.ty.kind)),
-        ExprKind::Literal(value) => (expr.clone(), reach::of_literal(value, &expr.ty.kind)),
+        ExprKind::Column(_) => (expr.clone(), bounds::of_column(&expr.ty.kind)),
+        ExprKind::Literal(value) => (expr.clone(), bounds::of_literal(value, &expr.ty.kind)),
         ExprKind::Call(func, args) => widen_call(func, args, &expr.ty, is_inside),
     }
 }
@@ -66,7 +66,7 @@ fn widen_call(func: &Func, args: &[Expr], ty: &Type, is_inside: bool) -> (Expr, 
         joined = join(&mut args[first..]);
     }
     let operands: Vec<(&Expr, Reach)> = args.iter().zip(&reaches).map(|(arg, reach)| (arg, *reach)).collect();
-    let unbounded = reach::of_call(func, &operands, &ty.kind);
+    let unbounded = bounds::of_call(func, &operands, &ty.kind);
     let mut kind = ty.kind.clone();
     if chooses(func) {
         kind = joined.unwrap_or(kind);

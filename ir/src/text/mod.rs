@@ -4,16 +4,16 @@ use crate::{Kind, Value};
 
 pub mod csv;
 pub mod duration;
+mod field_rules;
 pub mod number;
-mod rules;
+mod terminal_escape;
 mod thousands;
 pub mod time_format;
 pub mod timestamp;
-mod visible;
 
-pub use visible::{visible, visible_lines};
+pub use terminal_escape::{visible, visible_lines};
 
-pub use rules::{TextProblem, TextRules};
+pub use field_rules::{TextProblem, TextRules};
 
 /// The value that a cell of CSV says, by the rules of its column; there are no lists. A float that is no
 /// finite number is none.

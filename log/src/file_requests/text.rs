@@ -4,13 +4,13 @@
 use std::collections::VecDeque;
 
 use super::Body;
-use crate::contents::{HEAD_BYTES, OtherKind};
+use crate::content_kind::{HEAD_BYTES, OtherKind};
 use crate::file_format::Shape;
 use crate::files::{LogFile, SequentialReader};
 use crate::known_requests::KnownRequests;
-use crate::records::{Record, Records, Separation};
+use crate::record_splitter::{Record, Records, Separation};
 use crate::text_reader::separation;
-use crate::wrapped::WrapSearch;
+use crate::wrapped_arrays::WrapSearch;
 use crate::{Format, LogError};
 
 /// A file of text, as far as it was read.
@@ -195,7 +195,7 @@ fn line(records: &Records<SequentialReader>, record: &Record, separation: Separa
         // Quotes and brackets that are opened in its head would not be closed before the next records.
         let opens = |byte: &u8| matches!(byte, b'"' | b'\\') || (is_json && b"[]{},".contains(byte));
         bytes.iter_mut().filter(|byte| opens(byte)).for_each(|byte| *byte = b'\'');
-        bytes.resize(crate::records::MAX_RECORD_BYTES + 1, b' ');
+        bytes.resize(crate::record_splitter::MAX_RECORD_BYTES + 1, b' ');
         // Blanks at the end could be taken for none.
         bytes.extend(b"...");
     }

@@ -16,11 +16,11 @@ use arrow::datatypes::{DataType, Field, TimeUnit};
 use arrow::error::ArrowError;
 use metricc_ir::{Step, Type};
 
-use super::scalars::{self, Rejects};
-use super::{accept, place};
+use super::value_checks::{self, Rejects};
+use super::{column_path, column_types};
 use crate::NoneReason;
-use crate::column::Column;
-use crate::decode::{Decoded, NOT_FINITE, Problem, Raw, scalar};
+use crate::column_builder::Column;
+use crate::decode_value::{Decoded, NOT_FINITE, Problem, Raw, scalar};
 use crate::read_stats::FieldStats;
 use crate::record_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::schema::{arrow_type, element_field};
@@ -53,7 +53,7 @@ pub(crate) fn column(column: &ArrayRef, decoder: &FieldDecoder) -> Result<Conver
 
 /// Converts what stands after these steps.
 fn at(array: &ArrayRef, steps: &[Step], decoder: &FieldDecoder) -> Result<Converted, ArrowError> {
-    let place::Followed { array, rejects, seen } = place::follow(array, steps)?;
+    let column_path::Followed { array, rejects, seen } = column_path::follow(array, steps)?;
     let mut converted = field(&array, decoder)?;
     converted.findings.seen.seen = seen;
     if !rejects.is_empty() {
@@ -158,13 +158,14 @@ pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
 fn values(array: &ArrayRef, decoder: &ValueDecoder, nullable: bool) -> Result<Converted, ArrowError> {
     let mut findings = Findings::default();
     let rejects = &mut findings.rejects;
-    let text = array.as_binary_view_opt().map(|bytes| Arc::new(scalars::text(bytes, rejects)) as ArrayRef);
+    let text =
+        array.as_binary_view_opt().map(|bytes| Arc::new(value_checks::text(bytes, rejects)) as ArrayRef);
     let array = text.as_ref().unwrap_or(array);
     let array: ArrayRef = match (&decoder.format, array.data_type()) {
         (ValueFormat::Bool, DataType::Boolean) => Arc::clone(array),
         (ValueFormat::Text, DataType::Utf8View) => Arc::clone(array),
         (ValueFormat::Enum(names), DataType::Utf8View) => {
-            let indices = scalars::enum_indices(array.as_string_view(), names, rejects);
+            let indices = value_checks::enum_indices(array.as_string_view(), names, rejects);
             rejects.sort_by_key(|(row, _)| *row);
             Arc::new(indices)
         }
@@ -176,33 +177,33 @@ fn values(array: &ArrayRef, decoder: &ValueDecoder, nullable: bool) -> Result<Co
         }
         (ValueFormat::Float, _) => {
             let floats = cast(array, &DataType::Float64)?;
-            Arc::new(scalars::floats(floats.as_primitive(), nullable, &mut findings))
+            Arc::new(value_checks::floats(floats.as_primitive(), nullable, &mut findings))
         }
-        (ValueFormat::Int, found) if accept::is_float(found) => {
+        (ValueFormat::Int, found) if column_types::is_float(found) => {
             let floats = cast(array, &DataType::Float64)?;
-            Arc::new(scalars::ints_of_floats(floats.as_primitive(), nullable, &mut findings))
+            Arc::new(value_checks::ints_of_floats(floats.as_primitive(), nullable, &mut findings))
         }
-        (ValueFormat::Int, found) if accept::is_decimal(found) => {
-            let whole = scalars::decimals(&scalars::wide(array)?, (38, 0), rejects)?;
-            Arc::new(scalars::ints_of_decimals(&whole, rejects))
+        (ValueFormat::Int, found) if column_types::is_decimal(found) => {
+            let whole = value_checks::decimals(&value_checks::wide(array)?, (38, 0), rejects)?;
+            Arc::new(value_checks::ints_of_decimals(&whole, rejects))
         }
         (ValueFormat::Decimal { precision, scale }, _) => {
-            Arc::new(scalars::decimals(&scalars::wide(array)?, (*precision, *scale), rejects)?)
+            Arc::new(value_checks::decimals(&value_checks::wide(array)?, (*precision, *scale), rejects)?)
         }
-        (ValueFormat::Date, DataType::Date32) => Arc::new(scalars::days(array.as_primitive(), rejects)),
+        (ValueFormat::Date, DataType::Date32) => Arc::new(value_checks::days(array.as_primitive(), rejects)),
         (ValueFormat::Date, DataType::Date64) => {
-            Arc::new(scalars::days_of_milliseconds(array.as_primitive(), rejects))
+            Arc::new(value_checks::days_of_milliseconds(array.as_primitive(), rejects))
         }
         (ValueFormat::Timestamp, found) => Arc::new(instants(array, found, decoder, rejects)?),
         (ValueFormat::Duration, DataType::Duration(unit)) => {
             let counts = cast(array, &DataType::Int64)?;
-            Arc::new(scalars::durations(counts.as_primitive(), *unit, rejects))
+            Arc::new(value_checks::durations(counts.as_primitive(), *unit, rejects))
         }
         (ValueFormat::Duration, _) => {
-            let counts = scalars::ints(array, rejects)?;
-            Arc::new(scalars::durations(&counts, TimeUnit::Microsecond, rejects))
+            let counts = value_checks::ints(array, rejects)?;
+            Arc::new(value_checks::durations(&counts, TimeUnit::Microsecond, rejects))
         }
-        (ValueFormat::Int, _) => Arc::new(scalars::ints(array, rejects)?),
+        (ValueFormat::Int, _) => Arc::new(value_checks::ints(array, rejects)?),
         (ValueFormat::Record(parts), DataType::Struct(_) | DataType::Map(..)) => {
             return records(array, parts, decoder);
         }
@@ -224,19 +225,23 @@ fn instants(
     Ok(match (found, decoder.rules.unit()) {
         (DataType::Timestamp(unit, found), _) => {
             let counts = cast(array, &DataType::Int64)?;
-            scalars::instants(counts.as_primitive(), *unit, zone.filter(|_| found.is_none()), rejects)
+            value_checks::instants(counts.as_primitive(), *unit, zone.filter(|_| found.is_none()), rejects)
         }
         (DataType::Date32, _) => {
-            scalars::midnights(&scalars::days(array.as_primitive(), rejects), zone, rejects)
+            value_checks::midnights(&value_checks::days(array.as_primitive(), rejects), zone, rejects)
         }
-        (DataType::Date64, _) => {
-            scalars::midnights(&scalars::days_of_milliseconds(array.as_primitive(), rejects), zone, rejects)
-        }
-        (found, Some(_)) if accept::is_float(found) => {
+        (DataType::Date64, _) => value_checks::midnights(
+            &value_checks::days_of_milliseconds(array.as_primitive(), rejects),
+            zone,
+            rejects,
+        ),
+        (found, Some(_)) if column_types::is_float(found) => {
             let floats = cast(array, &DataType::Float64)?;
-            scalars::instants_of_floats(floats.as_primitive(), &decoder.rules, rejects)
+            value_checks::instants_of_floats(floats.as_primitive(), &decoder.rules, rejects)
         }
-        (_, Some(unit)) => scalars::instants_of_ints(&scalars::ints(array, rejects)?, unit, rejects),
+        (_, Some(unit)) => {
+            value_checks::instants_of_ints(&value_checks::ints(array, rejects)?, unit, rejects)
+        }
         (found, None) => {
             return Err(ArrowError::SchemaError(format!("a column of `{found}` where none was expected")));
         }
@@ -321,7 +326,7 @@ fn records(
     let (mut rejects, mut none_values) = (BTreeMap::new(), Vec::new());
     let mut seen = vec![FieldStats::default(); parts.len()];
     for (index, part) in parts.iter().enumerate() {
-        let is_there = place::type_below(array.data_type(), part.path.steps()).is_ok();
+        let is_there = column_path::type_below(array.data_type(), part.path.steps()).is_ok();
         if !is_there {
             arrays.push(absent(part, array.len()));
             continue;

@@ -11,11 +11,11 @@
 //! What the file itself declares (that its strings are UTF-8, its statistics) is trusted until it is
 //! read; where it then turns out wrong, the file is not valid and reading ends with an error.
 
-pub(crate) mod accept;
+pub(crate) mod column_path;
+pub(crate) mod column_types;
 pub(crate) mod convert;
-pub(crate) mod place;
-mod scalars;
-mod views;
+mod string_views;
+mod value_checks;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -32,13 +32,13 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
 use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
-use crate::decode::SharedDecoder;
+use crate::decode_value::SharedDecoder;
 use crate::file_format::Shape;
 use crate::files::{LogFile, OpenFile, ReadAt};
 use crate::partition::{Partition, PartitionReader, ReadRequest};
 use crate::record_decoder::{FieldDecoder, RecordDecoder, ValueDecoder, ValueFormat};
 use crate::{Format, LogError};
-use place::Nowhere;
+use column_path::Nowhere;
 
 mod read;
 use read::ParquetReader;
@@ -81,7 +81,7 @@ impl ParquetIndex {
             let columns = decoder.fields.iter().map(|field| find_column(file, decoder, field, &metadata));
             let columns = columns.collect::<Result<Vec<_>, _>>()?;
             let n_records = starts.last().copied().unwrap_or(0);
-            let metadata = views::read_as_views(&metadata);
+            let metadata = string_views::read_as_views(&metadata);
             let names = names(file, decoder, &handle, &metadata)?;
             Ok(ParquetIndex { n_records, metadata, starts, columns, names })
         })?;
@@ -250,7 +250,7 @@ fn find_column(
     metadata: &ArrowReaderMetadata,
 ) -> Result<Option<FileColumn>, LogError> {
     let columns = metadata.schema().fields();
-    let (root, found) = match place::type_at(columns, &field.path) {
+    let (root, found) = match column_path::type_at(columns, &field.path) {
         // A column of nothing but nulls may have no type.
         Ok((_, DataType::Null)) | Err(Nowhere::Missing(..)) if field.may_be_absent() => return Ok(None),
         Ok(found) => found,
@@ -262,7 +262,7 @@ fn find_column(
         }
         Err(nowhere) => return Err(column_type(file, decoder, field, &nowhere)),
     };
-    if let Err(help) = accept::check(found, &field.value, &field.name) {
+    if let Err(help) = column_types::check(found, &field.value, &field.name) {
         return Err(LogError::ColumnType {
             path: (*file.shown).into(),
             column: field.path.to_string().into(),
@@ -277,7 +277,7 @@ fn find_column(
     let groups = metadata.metadata().row_groups().iter();
     let may_reject =
         groups.map(|group: &RowGroupMetaData| match leaf.and_then(|leaf| group.columns().get(leaf)) {
-            Some(chunk) => accept::may_reject(found, field, chunk),
+            Some(chunk) => column_types::may_reject(found, field, chunk),
             None => true,
         });
     Ok(Some(FileColumn { root, may_reject: may_reject.collect(), leaves }))
@@ -286,7 +286,9 @@ fn find_column(
 /// A path that goes on where there is one value.
 fn column_type(file: &LogFile, decoder: &RecordDecoder, field: &FieldDecoder, nowhere: &Nowhere) -> LogError {
     let (column, found) = match nowhere {
-        Nowhere::Barred(n_steps, found) => (place::start_of(&field.path, *n_steps), format!("`{found}`")),
+        Nowhere::Barred(n_steps, found) => {
+            (column_path::start_of(&field.path, *n_steps), format!("`{found}`"))
+        }
         _ => (field.path.to_string(), "nothing".to_owned()),
     };
     LogError::ColumnType {
@@ -295,14 +297,14 @@ fn column_type(file: &LogFile, decoder: &RecordDecoder, field: &FieldDecoder, no
         origin: decoder.source.name.as_str().into(),
         found: found.into(),
         expected: format!("{} from {}", field.declared(), field.path).into(),
-        help: accept::no_way(nowhere, field).into(),
+        help: column_types::no_way(nowhere, field).into(),
     }
 }
 
 /// The leaf columns of a field.
 fn leaves(columns: &Fields, schema: &SchemaDescriptor, root: usize, field: &FieldDecoder) -> Vec<usize> {
-    let before = columns.iter().take(root).map(|column| place::n_leaves(column.data_type())).sum();
-    let found = place::leaves(columns[root].data_type(), before, field);
+    let before = columns.iter().take(root).map(|column| column_path::n_leaves(column.data_type())).sum();
+    let found = column_path::leaves(columns[root].data_type(), before, field);
     let is_known = |leaf: &usize| *leaf < schema.num_columns() && schema.get_column_root_idx(*leaf) == root;
     if !found.is_empty() && found.iter().all(is_known) {
         return found;

@@ -9,7 +9,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::{ParquetIndex, convert, guarded, malformed};
-use crate::decode::{Reject, SharedDecoder};
+use crate::decode_value::{Reject, SharedDecoder};
 use crate::files::{LogFile, OpenFile};
 use crate::partition::{DecodedBatch, OffsetRange, PartitionReader, ReadRequest};
 use crate::read_stats::{FieldStats, ReadStats};

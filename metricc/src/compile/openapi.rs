@@ -9,7 +9,7 @@ use metricc_client::wire::{
     DEFAULT_NODE, ERROR_FIELDS, Endpoint, ErrorField, Operation, PARAMETERS, ParameterOf, ParameterSpec,
     ParameterValue, RESPONSES, ROUTES, Route, Scope,
 };
-use metricc_ir::{RowType, Source, Window, spelling};
+use metricc_ir::{RowType, Source, Window, expression_text};
 use serde_json::{Map, Value, json};
 
 use super::schema;
@@ -238,7 +238,7 @@ fn described(row: &RowType) -> String {
         window => format!(
             "A row for each window (`{}`) and value of the keys. A window includes its start and excludes its end; a \
              window without events has no row.",
-            spelling::window(window)
+            expression_text::window(window)
         ),
     };
     if row.doc.is_empty() { windows } else { format!("{}\n\n{windows}", row.doc) }

@@ -1,7 +1,7 @@
 //! The parts of a definition as text, to show what changed.
 
 use metricc_ir as ir;
-use metricc_ir::spelling;
+use metricc_ir::expression_text;
 
 /// The parts of a base metric: name and text of each.
 pub(super) fn parts(metric: &ir::Metric) -> Vec<(String, String)> {
@@ -13,7 +13,7 @@ pub(super) fn parts(metric: &ir::Metric) -> Vec<(String, String)> {
             |each| each.name.clone(),
         )
     };
-    let aggregate = |column: usize| spelling::aggregate(&metric.aggregates[column], &row);
+    let aggregate = |column: usize| expression_text::aggregate(&metric.aggregates[column], &row);
     let mut parts = vec![("from".to_owned(), source.name.clone())];
     parts.extend(
         source.fields.iter().map(|field| (format!("field {}", field.name), field_text(source, field))),
@@ -25,18 +25,23 @@ pub(super) fn parts(metric: &ir::Metric) -> Vec<(String, String)> {
     }));
     parts.extend(metric.each.iter().enumerate().map(|(index, each)| {
         let number = if metric.each.len() > 1 { format!(" {}", index + 1) } else { String::new() };
-        (format!("each{number}"), spelling::expression(&each.list, &row))
+        (format!("each{number}"), expression_text::expression(&each.list, &row))
     }));
-    parts.extend(metric.filter.iter().map(|filter| ("where".to_owned(), spelling::expression(filter, &row))));
     parts.extend(
-        metric.keys.iter().map(|key| (format!("by {}", key.name), spelling::expression(&key.expr, &row))),
+        metric.filter.iter().map(|filter| ("where".to_owned(), expression_text::expression(filter, &row))),
+    );
+    parts.extend(
+        metric
+            .keys
+            .iter()
+            .map(|key| (format!("by {}", key.name), expression_text::expression(&key.expr, &row))),
     );
     let keys: Vec<&str> = metric.keys.iter().map(|key| key.name.as_str()).collect();
     parts.push(("order of keys".to_owned(), keys.join(", ")));
-    parts.push(("window".to_owned(), spelling::window(&metric.window)));
+    parts.push(("window".to_owned(), expression_text::window(&metric.window)));
     parts.extend(metric.outputs.iter().map(|output| {
         let name = output_part(output);
-        (name, format!("{}: {}", spelling::expression(&output.expr, &aggregate), output.expr.ty))
+        (name, format!("{}: {}", expression_text::expression(&output.expr, &aggregate), output.expr.ty))
     }));
     parts.extend(metric.unit.iter().map(|unit| ("unit".to_owned(), unit.clone())));
     parts
@@ -59,7 +64,7 @@ fn field_text(source: &ir::Source, field: &ir::Field) -> String {
     }
     text.push_str(&field.spelling.markers());
     if let Some(default) = &field.default {
-        text.push_str(&format!(" = {}", spelling::value(default, &field.ty.kind)));
+        text.push_str(&format!(" = {}", expression_text::value(default, &field.ty.kind)));
     }
     text
 }
@@ -80,11 +85,11 @@ pub(super) fn derived_parts(derived: &ir::Derived) -> Vec<(String, String)> {
     let keys: Vec<&str> = derived.keys.iter().map(|key| key.name.as_str()).collect();
     let mut parts = vec![
         ("order of keys".to_owned(), keys.join(", ")),
-        ("window".to_owned(), spelling::window(&derived.window)),
+        ("window".to_owned(), expression_text::window(&derived.window)),
     ];
     parts.extend(derived.outputs.iter().map(|output| {
         let name = output_part(output);
-        (name, format!("{}: {}", spelling::expression(&output.expr, &column), output.expr.ty))
+        (name, format!("{}: {}", expression_text::expression(&output.expr, &column), output.expr.ty))
     }));
     parts.extend(derived.unit.iter().map(|unit| ("unit".to_owned(), unit.clone())));
     parts

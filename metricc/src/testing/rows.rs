@@ -1,7 +1,7 @@
 //! Comparison of expected and found rows.
 
 use metricc_ir::calendar::{BucketRule, date_text, instant_text};
-use metricc_ir::spelling;
+use metricc_ir::expression_text;
 use metricc_ir::{Expected, ExpectedRow, RowType, Value, Window};
 use metricc_runtime_serve::{Presented, value_at};
 
@@ -101,11 +101,12 @@ fn row_text<'a>(
     cells.extend(start.map(|start| start_text(metric, start)));
     cells.extend(end.map(|end| format!("end: \"{}\"", instant_text(end, None))));
     for (key, value) in metric.keys.iter().zip(keys) {
-        cells.push(format!("{}: {}", key.name, spelling::value(value, &key.ty.kind)));
+        cells.push(format!("{}: {}", key.name, expression_text::value(value, &key.ty.kind)));
     }
     for (output, value) in metric.outputs.iter().zip(outputs) {
         let name = output.name.as_deref().unwrap_or("value");
-        cells.extend(value.map(|value| format!("{name}: {}", spelling::value(value, &output.ty.kind))));
+        cells
+            .extend(value.map(|value| format!("{name}: {}", expression_text::value(value, &output.ty.kind))));
     }
     format!("{{ {} }}", cells.join(", "))
 }
@@ -114,7 +115,7 @@ fn row_text<'a>(
 fn start_text(metric: &RowType, start: i64) -> String {
     let date = match &metric.window {
         Window::Calendar(unit, calendar) => BucketRule::new(*unit, calendar)
-            .map(|rule| (spelling::unit_name(*unit), date_text(rule.zone().local_time(start).days))),
+            .map(|rule| (expression_text::unit_name(*unit), date_text(rule.zone().local_time(start).days))),
         _ => None,
     };
     match date {

@@ -19,7 +19,7 @@ use super::body::{self, Packing};
 use super::headers::{single, stated_length};
 use super::server::Shared;
 use super::sources::{invalid, stopped_writing, unknown_source};
-use crate::intake::Intake;
+use crate::intake_report::Intake;
 use crate::writer::IngestError;
 
 /// The header in which a client names a request, so that it may send it again.

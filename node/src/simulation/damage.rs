@@ -6,8 +6,8 @@ use metricc_durable_log::QuarantinedRecord;
 use metricc_durable_log::sim_disk::Dice;
 use metricc_log::Slice;
 
-use super::life::{Life, probe};
-use super::world::World;
+use super::machine::World;
+use super::steps::{Life, probe};
 use super::{Faults, METRICS, RUNTIME, SOURCE, Shown, WINDOWS, run};
 
 /// A kind of file in the folder of a node.

@@ -5,8 +5,8 @@ use metricc_compiler::Segment;
 use metricc_ir::Window;
 
 use super::{Query, failed};
-use crate::catalogue::ServedPlan;
 use crate::row_estimate::{estimated_derived_rows, estimated_rows};
+use crate::served_metrics::ServedPlan;
 use crate::{Published, ServeError};
 
 /// What an answer would take.

@@ -29,8 +29,8 @@ mod record;
 mod rust_syntax;
 mod rust_type;
 mod scope;
+mod serving_stub;
 mod struct_field;
-mod stub;
 mod table;
 mod type_check;
 mod user_defined;
@@ -39,7 +39,7 @@ mod writer;
 pub use derive::{derive_event, derive_table, event_stage, table_stage};
 pub use metric::{metric, metric_stage};
 pub use metrics_file::metrics;
-pub use stub::{stub_module, stub_root};
+pub use serving_stub::{stub_module, stub_root};
 pub use user_defined::{derive_state, monoid, scalar};
 
 /// For tests that compare both front ends.

@@ -5,7 +5,7 @@ use crate::ast::{Datum, Name, RowItem};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::calendar::{BucketRule, WindowCut, date_text, instant_text};
-use metricc_ir::spelling::{self, unit_name};
+use metricc_ir::expression_text::{self, unit_name};
 use metricc_ir::suggest;
 use metricc_ir::{ExpectedRow, Kind, RowType, Type, Value, Window};
 
@@ -125,7 +125,7 @@ impl TestChecker<'_> {
         let at = self.instant(datum)?;
         let start = WindowCut::new(&metric.window).map_or(at, |cut| cut.start_of(at));
         if start != at {
-            let message = format!("no window of `{}` starts then", spelling::window(&metric.window));
+            let message = format!("no window of `{}` starts then", expression_text::window(&metric.window));
             let diagnostic = Diagnostic::new(Code::TestRow, message, datum.span(), "");
             let help = format!("that instant lies in the one that starts at {}", instant_text(start, None));
             self.report(diagnostic.help(help));
@@ -150,7 +150,7 @@ impl TestChecker<'_> {
         let is_end =
             matches!(metric.window, Window::Session { .. }) || start_of(&metric.window, at).is_some();
         if !is_end {
-            let message = format!("no window of `{}` ends then", spelling::window(&metric.window));
+            let message = format!("no window of `{}` ends then", expression_text::window(&metric.window));
             let diagnostic = Diagnostic::new(Code::TestRow, message, datum.span(), "");
             self.report(diagnostic.help("a window ends where the next one starts"));
         }

@@ -7,7 +7,7 @@ use crate::ast::{Datum, Expr, ExprKind, RowItem, UnaryOperator};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use metricc_ir::{Field, GivenRow, Kind, Source, Type, Value};
-use metricc_ir::{calendar, spelling};
+use metricc_ir::{calendar, expression_text};
 
 impl TestChecker<'_> {
     pub(super) fn given_row(&mut self, source: &Source, row: &RowItem) -> Option<GivenRow> {
@@ -120,6 +120,6 @@ fn json(value: &Value, kind: &Kind) -> String {
             format!("[{}]", elements.join(","))
         }
         // Numbers and truths are spelled as they are here.
-        _ => spelling::value(value, kind),
+        _ => expression_text::value(value, kind),
     }
 }

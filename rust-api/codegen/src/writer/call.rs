@@ -1,6 +1,6 @@
 //! Calls over a row: Rust methods, functions and macros as functions of the language.
 
-use metricc_ir::catalogue;
+use metricc_ir::functions;
 use proc_macro2::Span;
 use syn::parse::Parser as _;
 use syn::spanned::Spanned;
@@ -112,7 +112,7 @@ impl Writer<'_> {
     ) {
         let mut calendar = None;
         // `hour_in("Asia/Kolkata")` is `hour(…) in CALENDAR`.
-        let in_zone = function.strip_suffix("_in").filter(|function| catalogue::takes_calendar(function));
+        let in_zone = function.strip_suffix("_in").filter(|function| functions::takes_calendar(function));
         let function = in_zone.unwrap_or(function);
         out.push("(", span);
         out.push(function, span);
@@ -127,7 +127,7 @@ impl Writer<'_> {
                 _ => {}
             }
             match argument {
-                unit if catalogue::is_width(function, place) && is_calendar_unit(unit) => {
+                unit if functions::is_width(function, place) && is_calendar_unit(unit) => {
                     let Some((unit, name)) = self.calendar_unit(unit) else { continue };
                     out.push(&unit.to_string(), unit.span());
                     calendar = Some(name);

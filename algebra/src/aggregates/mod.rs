@@ -11,13 +11,13 @@ use crate::word_groups::WordMonoid;
 use crate::word_monoids::Count;
 use crate::{Description, Exactness, Growth, Laws, Monoid, Result, Size, StateError};
 
-mod growing;
-mod numbers;
-mod order;
-mod sets;
+mod distinct;
+mod extremes;
+mod quantiles_top_funnels;
+mod sums;
 
-pub use growing::{MAX_BUCKETS, MAX_STEPS};
-pub(crate) use sets::MAX_WIDTH;
+pub(crate) use distinct::MAX_WIDTH;
+pub use quantiles_top_funnels::{MAX_BUCKETS, MAX_STEPS};
 
 /// The monoid of an aggregate over arguments of these types (none for [`AggregateOp::Count`]).
 ///
@@ -39,40 +39,46 @@ pub fn monoid(op: &AggregateOp, inputs: &[DataType]) -> Result<Arc<dyn Monoid>> 
             let description = describe("count".into(), laws_of(op, Size::Fixed(8)), &[], DataType::Int64);
             Ok(WordMonoid::boxed(description, Count))
         }
-        (AggregateOp::Sum, [input]) => numbers::sum(op, input),
-        (AggregateOp::Mean, [input]) => numbers::mean(op, input),
-        (AggregateOp::WideMean, [input]) => numbers::wide_mean(op, input),
-        (AggregateOp::Variance | AggregateOp::Stddev, [input]) => numbers::moments(op, input),
-        (AggregateOp::Skewness | AggregateOp::Kurtosis, [input]) => numbers::powers(op, input),
+        (AggregateOp::Sum, [input]) => sums::sum(op, input),
+        (AggregateOp::Mean, [input]) => sums::mean(op, input),
+        (AggregateOp::WideMean, [input]) => sums::wide_mean(op, input),
+        (AggregateOp::Variance | AggregateOp::Stddev, [input]) => sums::moments(op, input),
+        (AggregateOp::Skewness | AggregateOp::Kurtosis, [input]) => sums::powers(op, input),
         (
             AggregateOp::Covariance | AggregateOp::Correlation | AggregateOp::Slope | AggregateOp::Intercept,
             [_, _],
-        ) => numbers::pairs(op, inputs),
-        (AggregateOp::BitsOr | AggregateOp::BitsAnd | AggregateOp::BitsXor, [input]) => {
-            numbers::bits(op, input)
+        ) => sums::pairs(op, inputs),
+        (AggregateOp::BitsOr | AggregateOp::BitsAnd | AggregateOp::BitsXor, [input]) => sums::bits(op, input),
+        (AggregateOp::Min, [input]) => extremes::extreme::<true>(op, input),
+        (AggregateOp::Max, [input]) => extremes::extreme::<false>(op, input),
+        (AggregateOp::Any | AggregateOp::All, [input]) => extremes::truth(op, input),
+        (AggregateOp::First | AggregateOp::Last, [value, moment @ ..]) => {
+            extremes::by_time(op, value, moment)
         }
-        (AggregateOp::Min, [input]) => order::extreme::<true>(op, input),
-        (AggregateOp::Max, [input]) => order::extreme::<false>(op, input),
-        (AggregateOp::Any | AggregateOp::All, [input]) => order::truth(op, input),
-        (AggregateOp::First | AggregateOp::Last, [value, moment @ ..]) => order::by_time(op, value, moment),
         (AggregateOp::ArgMin | AggregateOp::ArgMax, [value, by, moment @ ..]) => {
-            order::by_value(op, value, by, moment)
+            extremes::by_value(op, value, by, moment)
         }
-        (AggregateOp::Distinct | AggregateOp::Set, [input]) => sets::distinct(op, input),
-        (AggregateOp::Union, [input]) => sets::union(op, input),
-        (AggregateOp::DistinctWithin { error_ppm }, [input]) => sets::distinct_within(op, *error_ppm, input),
-        (AggregateOp::Frequency { error_ppm, item }, [input]) => sets::frequency(op, *error_ppm, item, input),
+        (AggregateOp::Distinct | AggregateOp::Set, [input]) => distinct::distinct(op, input),
+        (AggregateOp::Union, [input]) => distinct::union(op, input),
+        (AggregateOp::DistinctWithin { error_ppm }, [input]) => {
+            distinct::distinct_within(op, *error_ppm, input)
+        }
+        (AggregateOp::Frequency { error_ppm, item }, [input]) => {
+            distinct::frequency(op, *error_ppm, item, input)
+        }
         (AggregateOp::Quantile { q_ppb, error_ppm }, [input]) => {
-            growing::quantile(op, *q_ppb, *error_ppm, input)
+            quantiles_top_funnels::quantile(op, *q_ppb, *error_ppm, input)
         }
-        (AggregateOp::ExactQuantile { q_ppb }, [input]) => growing::exact_quantile(op, *q_ppb, input),
-        (AggregateOp::Histogram { edges }, [input]) => growing::histogram(op, edges, input),
-        (AggregateOp::Top { k }, [_] | [_, _]) => growing::top(op, *k, inputs),
+        (AggregateOp::ExactQuantile { q_ppb }, [input]) => {
+            quantiles_top_funnels::exact_quantile(op, *q_ppb, input)
+        }
+        (AggregateOp::Histogram { edges }, [input]) => quantiles_top_funnels::histogram(op, edges, input),
+        (AggregateOp::Top { k }, [_] | [_, _]) => quantiles_top_funnels::top(op, *k, inputs),
         (AggregateOp::Funnel { within }, [actor, time, steps @ ..]) => {
-            growing::funnel(op, *within, actor, time, steps)
+            quantiles_top_funnels::funnel(op, *within, actor, time, steps)
         }
         (AggregateOp::Retention { n_periods }, [actor, period]) => {
-            growing::retention(op, *n_periods, actor, period)
+            quantiles_top_funnels::retention(op, *n_periods, actor, period)
         }
         (op, inputs) => {
             Err(StateError::new(op.name(), format!("is not defined over {} arguments", inputs.len())))

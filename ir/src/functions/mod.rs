@@ -7,22 +7,24 @@
 //! a scalar function's a kernel of the compiler.
 
 mod aggregates;
-mod param;
-mod presents;
+mod argument_sorts;
+mod parameters;
+mod result_types;
 mod scalars;
-mod sort;
-mod unknown;
+mod unknown_names;
 
 use std::mem::{Discriminant, discriminant};
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 pub use aggregates::AGGREGATES;
-pub use param::{Param, Parameters, Width};
-pub use presents::{Gives, Number, Presents};
+pub use argument_sorts::Sort;
+pub use parameters::{Param, Parameters, Width};
+pub use result_types::{Gives, Number, Presents};
 pub use scalars::SCALARS;
-pub use sort::Sort;
-pub use unknown::{FOREIGN, ForeignFunction, UNLAWFUL, Unlawful, instead, meant, reads_the_clock, unlawful};
+pub use unknown_names::{
+    FOREIGN, ForeignFunction, UNLAWFUL, Unlawful, instead, meant, reads_the_clock, unlawful,
+};
 
 use crate::{AggregateOp, Func};
 

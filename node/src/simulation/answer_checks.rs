@@ -7,7 +7,7 @@ use metricc_log::{Frontier, Interval, Slice};
 use metricc_runtime_serve::LocalServing;
 use serde_json::{Value, json};
 
-use super::life::{Life, Step};
+use super::steps::{Life, Step};
 use super::{METRICS, N_PARTITIONS, RUNTIME, SHOPS, SOURCE};
 
 fn request(metric: &str) -> ReadRequest {

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt64Arr
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
-use metricc_log::identity::{RowKey, RowKeys, Seen, too_many};
+use metricc_log::duplicates::{RowKey, RowKeys, Seen, too_many};
 use metricc_log::{Events, Position, RecordDecoder, Rejected, Slice, row_schema};
 
 use crate::dedup_index::DedupIndex;

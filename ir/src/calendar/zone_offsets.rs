@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::civil::LocalTime;
+use super::civil_dates::LocalTime;
 use super::{MICROS_PER_DAY, MICROS_PER_SECOND};
 
 /// 2101-01-01T00:00Z: from here on each zone follows its yearly rule (explicit transitions end in 2087).

@@ -2,8 +2,8 @@
 
 use arrow::array::ArrayRef;
 
-use crate::column::Column;
-use crate::decode::{Before, Decoded, Notes, Problem, Reject, Slot, absent};
+use crate::column_builder::Column;
+use crate::decode_value::{Before, Decoded, Notes, Problem, Reject, Slot, absent};
 use crate::none_values::NoneValues;
 use crate::record_decoder::{FieldDecoder, RecordDecoder};
 

@@ -265,5 +265,5 @@ impl Add {
 }
 
 #[cfg(test)]
-#[path = "lake_tests.rs"]
+#[path = "lake_table_tests.rs"]
 mod tests;

@@ -1,7 +1,7 @@
 //! RFC 3339 text of instants and dates. The form is a contract with those who read results.
 
-use super::civil::{CivilDate, LocalTime};
-use super::zone::ZoneRules;
+use super::civil_dates::{CivilDate, LocalTime};
+use super::zone_offsets::ZoneRules;
 
 /// An instant as RFC 3339 text: in UTC with `Z`, or in a zone with its offset.
 ///

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::calendar::{date_text, instant_text};
-use crate::catalogue::Param;
+use crate::functions::Param;
 use crate::text::number::decimal_text;
 use crate::{Aggregate, AggregateOp, Calendar, CalendarUnit, Expr, ExprKind, Func, Kind, Value, Window};
 

@@ -4,7 +4,7 @@
 use memchr::{memchr, memmem};
 
 use crate::Format;
-use crate::records::Separation;
+use crate::record_splitter::Separation;
 
 /// How many bytes of a file are looked at.
 pub(crate) const HEAD_BYTES: usize = 64 << 10;

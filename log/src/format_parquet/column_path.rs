@@ -11,7 +11,7 @@ use arrow::error::ArrowError;
 use metricc_ir::{Path, Step};
 
 use super::convert::plain;
-use crate::decode::Problem;
+use crate::decode_value::Problem;
 use crate::record_decoder::{FieldDecoder, ValueFormat};
 
 /// Why a path leads to no value.

@@ -10,9 +10,9 @@ use metricc_log::Frontier;
 use metricc_runtime_serve::LocalServing;
 use metricc_views::ViewStore;
 
-use super::ledger::Ledger;
-use super::recorder::{Operation, Recorder, Seen};
-use super::store::SimStore;
+use super::client_model::Ledger;
+use super::disk_operations::{Operation, Recorder, Seen};
+use super::faulty_store::SimStore;
 use super::{FLUSH_EVENTS, Faults, N_PARTITIONS, PLAN, RUNTIME, SMALL_ROWS, SOURCE, sources};
 use crate::batch::Batch;
 use crate::config::Config;

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::presents::Number;
+use super::result_types::Number;
 use super::{Gives, Param, Parameters, ScalarSpec, Sort, Width};
 use crate::{Func, Part};
 

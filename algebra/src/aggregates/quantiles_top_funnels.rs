@@ -13,7 +13,7 @@ use crate::heap_monoids::{
     DecimalQuantile, ExactQuantile, FloatQuantile, Funnel, HistogramKernel, IntQuantile, Quantile, Retention,
     Top, TopByDecimals, TopByInts, TopWords, WordQuantile, cohort_fields, ranked_fields,
 };
-use crate::lists::element_field;
+use crate::list_values::element_field;
 use crate::ordered_words::n_words_of;
 use crate::scalar::hash64;
 use crate::states::{ItemSum, ValueCount, max_buckets, resolution_for};

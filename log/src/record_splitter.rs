@@ -305,5 +305,5 @@ fn undivided(line: u64, problem: &str) -> io::Error {
 }
 
 #[cfg(test)]
-#[path = "records_tests.rs"]
+#[path = "record_splitter_tests.rs"]
 mod tests;

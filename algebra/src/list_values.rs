@@ -7,7 +7,7 @@ use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field};
 
 use crate::Checked;
-use crate::column::Column;
+use crate::argument_column::Column;
 use crate::scalar::Scalar;
 use crate::values::{Value, Values};
 

@@ -10,7 +10,7 @@ use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
 use metricc_ir::calendar::{MICROS_PER_DAY, ZoneRules};
 use metricc_ir::{AnyMetric, CalendarUnit, Operand, RecordField, RowType, Window};
-use metricc_ir::{spelling, suggest};
+use metricc_ir::{expression_text, suggest};
 
 impl Checker<'_> {
     /// `metric`, `metric.field`, each perhaps with an offset.
@@ -56,8 +56,10 @@ impl Checker<'_> {
                 if !window.is_cut_as(&derived.window)
                     && derived.operands.iter().any(|operand| operand.offset > 0)
                 {
-                    let message =
-                        format!("`{name}` looks back by windows of `{}`", spelling::window(&derived.window));
+                    let message = format!(
+                        "`{name}` looks back by windows of `{}`",
+                        expression_text::window(&derived.window)
+                    );
                     let diagnostic = Diagnostic::new(Code::Operands, message, span, "");
                     self.report(diagnostic.help("make this one of the metrics that it is made of"));
                     return None;
@@ -127,7 +129,7 @@ impl Checker<'_> {
         let operands = self.operands.as_ref()?;
         let window = operands.window.clone().unwrap_or_else(|| row.window.clone());
         if !merges(&row.window, &window) {
-            let (own, wanted) = (spelling::window(&row.window), spelling::window(&window));
+            let (own, wanted) = (expression_text::window(&row.window), expression_text::window(&window));
             let message = format!("windows of `{own}` cannot be rolled up to `{wanted}`");
             let diagnostic =
                 Diagnostic::new(Code::Operands, message, span, format!("`{}` is `{own}`", row.name));
@@ -163,7 +165,7 @@ impl Checker<'_> {
         }
         let describe = |window: &Window, keys: &[RecordField]| {
             let keys: Vec<String> = keys.iter().map(|key| format!("{}: {}", key.name, key.ty)).collect();
-            let window = spelling::window(window);
+            let window = expression_text::window(window);
             if keys.is_empty() {
                 format!("`{window}`")
             } else {
@@ -265,9 +267,9 @@ fn windows_for_both(names: &Names, one: &Window, other: &Window) -> String {
                 entry.calendar.as_ref().is_some_and(|known| known.clone().of(*unit) == *calendar)
             });
             let name = known.map_or("CALENDAR", |(name, _)| name.as_str());
-            format!("every {} in {name}", spelling::unit_name(*unit))
+            format!("every {} in {name}", expression_text::unit_name(*unit))
         }
-        coarser => spelling::window(coarser),
+        coarser => expression_text::window(coarser),
     };
     format!("read both by the coarser windows: `{{ {every} }}`")
 }

@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::NoneReason;
-use crate::column::{Column, Scalar};
+use crate::column_builder::{Column, Scalar};
 use crate::record_decoder::{FieldDecoder, RecordDecoder, ValueDecoder, ValueFormat};
 use metricc_ir::text::number;
 #[cfg(doc)]

@@ -1,6 +1,6 @@
 //! The methods of the Rust API are the functions of the catalogue, and are documented as it says.
 
-use metricc_ir::catalogue::{AGGREGATES, SCALARS};
+use metricc_ir::functions::{AGGREGATES, SCALARS};
 
 const CHAIN: &str = include_str!("../src/row/chain.rs");
 const FUNCTIONS: &str = include_str!("../src/row/functions.rs");

@@ -19,7 +19,7 @@ use crate::heap_monoids::{
     DistinctBooleans, DistinctDecimals, DistinctTexts, DistinctWords, Frequency, Listable, Listed, Sketch,
     UnionDecimals, UnionTexts, UnionWords,
 };
-use crate::lists::element_field;
+use crate::list_values::element_field;
 use crate::scalar::{OneWord, hash64};
 use crate::states::{DEPTH, MAX_PRECISION, MIN_PRECISION, width_for};
 use crate::values::{Shape, constant_bytes};

@@ -17,7 +17,7 @@ use metricc_ir::calendar::ZoneRules;
 use metricc_ir::text::TextRules;
 
 use super::convert::Findings;
-use crate::decode::{NOT_FINITE, Problem};
+use crate::decode_value::{NOT_FINITE, Problem};
 use crate::record_decoder::EnumNames;
 use metricc_ir::text::number::{NumberProblem, Rescale};
 use metricc_ir::text::timestamp::{self, TimeProblem};

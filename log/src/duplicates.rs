@@ -12,7 +12,7 @@ use hashbrown::HashTable;
 use twox_hash::XxHash3_64;
 
 use crate::LogError;
-use crate::canonical::Cells;
+use crate::canonical_row::Cells;
 use crate::partition::{DecodedBatch, OffsetRange, Partition, ReadRequest};
 use crate::record_decoder::RecordDecoder;
 

@@ -25,7 +25,7 @@ use std::time::Duration;
 use metricc_compiler::EngineOptions;
 use metricc_durable_log::{DurableError, DurableLog, Receipt, Request};
 
-use super::world::{Ending, World};
+use super::machine::{Ending, World};
 use super::{FLUSH_EVENTS, SOURCE, STEP_POSITIONS};
 use crate::answering::Answering;
 use crate::batch::Batch;

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use metricc_ir::Step;
 
 use crate::absent_fields::NameSample;
-use crate::contents::OtherKind;
+use crate::content_kind::OtherKind;
 use crate::json::{Cursor, Syntax};
 use crate::record_decoder::{FieldDecoder, RecordDecoder};
 

@@ -9,7 +9,7 @@ use metricc_ir as ir;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
 
-use super::place::{self, Nowhere};
+use super::column_path::{self, Nowhere};
 use crate::record_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use metricc_ir::suggest;
 use metricc_ir::text::timestamp;
@@ -67,7 +67,7 @@ pub(crate) fn check(found: &DataType, decoder: &ValueDecoder, name: &str) -> Res
 
 /// Whether a part of a record can be decoded from records of this type.
 fn check_part(record: &DataType, part: &FieldDecoder) -> Result<(), String> {
-    match place::type_below(record, part.path.steps()) {
+    match column_path::type_below(record, part.path.steps()) {
         Ok(DataType::Null) if part.may_be_absent() => Ok(()),
         Ok(found) => check(found, &part.value, &part.name),
         Err(Nowhere::Missing(..)) if part.may_be_absent() => Ok(()),
@@ -89,7 +89,7 @@ pub(crate) fn no_way(nowhere: &Nowhere, field: &FieldDecoder) -> String {
         Nowhere::Repeated(name) => format!("there is more than one `{name}`: rename all but one"),
         Nowhere::Barred(n_steps, found) => format!(
             "`{}` is `{found}`, and has nothing inside that `{declared}` could be read from",
-            place::start_of(&field.path, *n_steps)
+            column_path::start_of(&field.path, *n_steps)
         ),
     }
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::sync::Arc;
 
-use crate::contents::Compression;
+use crate::content_kind::Compression;
 use crate::files::{OpenFile, ReadAt};
 
 /// How many times longer a file may become, and what is allowed to any: a file of some kilobytes can say that
