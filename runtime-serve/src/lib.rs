@@ -17,6 +17,7 @@
 //! | `served_metrics`, `row_selection`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
 //! | `answer_rows`, `answer_writer`, `turns` | answers piece by piece, and the threads that compute them |
 //! | `served_table`, `local_serving` | the serving layer |
+//!
 //! Invariants: an answer covers its interval without gap or overlap, or there is no answer. Rows are sorted
 //! by window, then keys. The JSON of rows is a contract with readers.
 
