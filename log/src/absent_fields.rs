@@ -10,10 +10,10 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Fields};
 use metricc_ir::{Field, Path, Source, Step, suggest};
 
+use crate::field_decoder::FieldDecoder;
 use crate::format_parquet::column_path;
 use crate::json::{Cursor, Syntax};
 use crate::read_stats::{FieldStats, ReadStats};
-use crate::record_decoder::FieldDecoder;
 
 /// Records of a file or request whose keys are looked at, and the most of their names that are kept.
 pub(crate) const SAMPLED_RECORDS: u64 = 64;

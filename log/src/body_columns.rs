@@ -18,11 +18,12 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use crate::NoneValues;
 use crate::absent_fields::NameSample;
 use crate::body::{BodyError, BodyLimits, Events, Rejected};
-use crate::decode_value::{Reject, SharedDecoder};
+use crate::decode_value::Reject;
+use crate::field_decoder::FieldDecoder;
 use crate::format_parquet::column_path::{self, Nowhere};
 use crate::format_parquet::{column_types, convert};
 use crate::read_stats::FieldStats;
-use crate::record_decoder::FieldDecoder;
+use crate::record_decoder::SharedDecoder;
 use crate::time_slice::yield_if_due;
 
 /// How much larger typed values may be than what a body says.
@@ -170,7 +171,7 @@ impl<'a> Building<'a> {
         let mut none_values = Vec::new();
         for (index, (column, field)) in self.indices.iter().zip(&self.decoder.fields).enumerate() {
             let Some(column) = column else {
-                arrays.push(convert::absent(field, n_rows));
+                arrays.push(field.absent_column(n_rows));
                 continue;
             };
             let converted = convert::column(batch.column(*column), field)?;
@@ -183,7 +184,7 @@ impl<'a> Building<'a> {
             arrays.push(converted.array);
         }
         for (_, field, reason) in none_values.into_iter().filter(|(row, ..)| !rejects.contains_key(row)) {
-            self.none_values.add(self.decoder, field, reason);
+            self.none_values.add_n(&self.decoder.fields[field].name, reason, 1);
         }
         let n_bytes = arrays.iter().map(n_bytes_of).sum();
         let keep: BooleanArray = (0..n_rows).map(|row| Some(!rejects.contains_key(&row))).collect();
@@ -205,7 +206,7 @@ impl<'a> Building<'a> {
 
     fn finish(self) -> Result<Events, ArrowError> {
         let columns = self.columns.iter().zip(&self.decoder.fields).map(|(parts, field)| match &parts[..] {
-            [] => Ok(convert::absent(field, 0)),
+            [] => Ok(field.absent_column(0)),
             parts => {
                 let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
                 concat(&parts)

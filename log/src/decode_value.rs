@@ -17,11 +17,10 @@
 //! or infinite is none in any field, and counted.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use crate::NoneReason;
 use crate::column_builder::{Column, Scalar};
-use crate::record_decoder::{FieldDecoder, RecordDecoder, ValueDecoder, ValueFormat};
+use crate::field_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use metricc_ir::text::number;
 #[cfg(doc)]
 use metricc_ir::text::timestamp;
@@ -328,9 +327,6 @@ impl Before {
         problem
     }
 }
-
-/// A decoder, as readers share it.
-pub(crate) type SharedDecoder = Arc<RecordDecoder>;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,6 @@ use std::io;
 use thiserror::Error;
 
 use crate::Format;
-use crate::record_decoder::FieldDecoder;
 
 fn and_more(n: usize) -> String {
     if n == 0 { String::new() } else { format!(" and of {n} more") }
@@ -266,27 +265,6 @@ impl LogError {
     pub(crate) fn unreadable(path: &str, cause: io::Error) -> Self {
         LogError::Unreadable { path: path.into(), cause }
     }
-
-    /// `columns` is what there is where the name `missing` was looked for.
-    pub(crate) fn missing_column(
-        path: &str,
-        origin: &str,
-        field: &FieldDecoder,
-        missing: &str,
-        columns: Vec<String>,
-    ) -> Self {
-        let names = columns.iter().map(String::as_str);
-        let suggestion = metricc_ir::suggest::lookalike(missing, names);
-        let suggestion = suggestion.map(|meant| field.path_by(missing, meant).to_string().into());
-        LogError::MissingColumn {
-            path: path.into(),
-            column: field.path.header().into(),
-            field: field.declared().into(),
-            origin: origin.into(),
-            columns,
-            suggestion,
-        }
-    }
 }
 
 /// The first of some names.
@@ -294,47 +272,4 @@ fn listed(names: &[String]) -> String {
     let shown: Vec<_> = names.iter().take(20).map(|name| format!("`{name}`")).collect();
     let more = if names.len() > 20 { format!(" and {} more", names.len() - 20) } else { String::new() };
     format!("{}{more}", shown.join(", "))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use metricc_ir::{Field, Kind, Path, Source, Step, Type};
-
-    use super::*;
-    use crate::RecordDecoder;
-
-    /// The help where a field is missing from a file with these columns.
-    fn help(field: Field, missing: &str, columns: &[&str]) -> String {
-        let fields = vec![Field::new("at", Type::of(Kind::Timestamp)), field];
-        let source = Source { name: "s".into(), doc: String::new(), fields, time: 0, identity: Vec::new() };
-        let decoder = RecordDecoder::new(&Arc::new(source)).unwrap();
-        let columns = columns.iter().map(|&name| name.to_owned()).collect();
-        LogError::missing_column("a.csv", "s", &decoder.fields[1], missing, columns).help().unwrap()
-    }
-
-    #[test]
-    fn a_missing_column_is_answered_with_the_path_to_write() {
-        let int = |name: &str| Field::new(name, Type::of(Kind::Int));
-        let columns = ["userId", "order total", "from", "merchant"];
-        for (name, told) in [
-            ("user_id", "did you mean `userId`? write `user_id: int from userId`"),
-            ("order_total", "did you mean `\"order total\"`? write `order_total: int from \"order total\"`"),
-            ("mrechant", "did you mean `merchant`? write `mrechant: int from merchant`"),
-        ] {
-            assert_eq!(help(int(name), name, &columns), told);
-        }
-        assert_eq!(
-            help(int("country"), "country", &columns),
-            "its columns are `userId`, `order total`, `from`, `merchant`; say which is meant, such as \
-             `country: int from \"…\"`, make `country` optional (`?`), or give it a default"
-        );
-        let path = Path::new(vec![Step::Name("a".into()), Step::Name("Total".into())]);
-        let deep = Field { path, ..int("total") };
-        assert_eq!(
-            help(deep, "Total", &["total", "x"]),
-            "did you mean `a.total`? write `total: int from a.total`"
-        );
-    }
 }

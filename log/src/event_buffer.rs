@@ -14,11 +14,12 @@ use metricc_ir::text::number::decimal_text;
 use metricc_ir::user_defined::Cell;
 
 use crate::column_builder::{Column, Scalar};
-use crate::decode_value::{Decoded, Notes, Problem, Reject, SharedDecoder, Slot, expected};
+use crate::decode_value::{Decoded, Notes, Problem, Reject, Slot, expected};
 use crate::duplicates::{self, Duplicates, Identities};
+use crate::field_decoder::{ValueDecoder, ValueFormat};
 use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
 use crate::read_stats::ReadStats;
-use crate::record_decoder::{RecordDecoder, ValueDecoder, ValueFormat};
+use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::row_builder::Rows;
 use crate::{Batch, LogError, NoneReason, NoneValues, Position, Quarantined, schema};
 use metricc_ir::text::number::Rescale;
@@ -221,7 +222,7 @@ impl Chunk {
         for (offset, field, reason) in &self.none_values {
             let is_row = (range.from..range.to).contains(offset) && duplicates.binary_search(offset).is_err();
             if is_row && columns.contains(field) {
-                counts.add(decoder, *field, *reason);
+                counts.add_n(&decoder.fields[*field].name, *reason, 1);
             }
         }
         counts

@@ -12,8 +12,9 @@ use metricc_ir::{Kind, Value};
 
 use crate::LogError;
 use crate::column_builder::Scalar;
-use crate::decode_value::{Decoded, NOT_FINITE, Raw, SharedDecoder, scalar};
-use crate::record_decoder::{FieldDecoder, RecordDecoder};
+use crate::decode_value::{Decoded, NOT_FINITE, Raw, scalar};
+use crate::field_decoder::FieldDecoder;
+use crate::record_decoder::{RecordDecoder, SharedDecoder};
 
 /// What Hive writes for none.
 const NONE: &str = "__HIVE_DEFAULT_PARTITION__";

@@ -3,9 +3,10 @@
 use metricc_ir::text::csv::{UNCLOSED, split_at};
 
 use crate::content_kind::OtherKind;
-use crate::decode_value::{Problem, Raw, Reject, SharedDecoder, scalar};
+use crate::decode_value::{Problem, Raw, Reject, scalar};
+use crate::field_decoder::{FieldDecoder, ValueFormat};
 use crate::read_stats::FieldStats;
-use crate::record_decoder::{FieldDecoder, RecordDecoder, ValueFormat};
+use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::row_builder::Rows;
 use crate::{BodyError, Format, LogError};
 
@@ -61,7 +62,7 @@ impl HeaderError {
             },
             HeaderError::Repeated(column) => LogError::RepeatedColumn { path: path.to_owned(), column },
             HeaderError::Missing { field, names } => {
-                LogError::missing_column(path, origin, &field, &field.path.header(), names)
+                field.missing_column(path, origin, &field.path.header(), names)
             }
         }
     }
@@ -89,7 +90,7 @@ impl HeaderError {
             }
             HeaderError::Missing { field, names } => {
                 let column = field.path.header();
-                let error = LogError::missing_column("the body", "", &field, &column, names);
+                let error = field.missing_column("the body", "", &column, names);
                 let help = error.help().unwrap_or_default();
                 BodyError::Columns(format!("there is no column `{column}`; {help}"))
             }

@@ -1,10 +1,11 @@
 //! NDJSON: one JSON object a line. A blank line at the very end is not a record; elsewhere it is one
 //! that does not decode.
 
-use crate::decode_value::{Problem, Reject, SharedDecoder};
+use crate::decode_value::{Problem, Reject};
 use crate::json::{Cursor, Syntax};
 use crate::json_object::{ObjectParser, Scratch};
 use crate::read_stats::FieldStats;
+use crate::record_decoder::SharedDecoder;
 use crate::row_builder::Rows;
 
 /// Decodes lines.

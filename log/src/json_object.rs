@@ -7,10 +7,10 @@ use metricc_ir::Step;
 
 use crate::column_builder::Column;
 use crate::decode_value::{Before, Notes, Problem, Raw, Reject, Slot, absent, excerpt, scalar};
+use crate::field_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::json::{Cursor, Syntax};
 use crate::json_keys::Layout;
 use crate::read_stats::FieldStats;
-use crate::record_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 
 /// Reads objects as the fields of one kind of record.
 #[derive(Debug)]

@@ -57,6 +57,7 @@ mod decompress;
 pub mod duplicates;
 mod error;
 mod event_buffer;
+mod field_decoder;
 mod file_format;
 mod file_requests;
 mod files;

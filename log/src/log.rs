@@ -7,7 +7,6 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use metricc_ir::{Path, Source};
 
-use crate::decode_value::SharedDecoder;
 use crate::duplicates::{Duplicates, find};
 use crate::event_buffer::EventBuffer;
 use crate::files::LogFile;
@@ -15,7 +14,7 @@ use crate::folders::resolve;
 use crate::format_parquet::ParquetPartition;
 use crate::partition::{OffsetRange, Partition, ReadRequest};
 use crate::reader::Reader;
-use crate::record_decoder::RecordDecoder;
+use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::text_reader::TextPartition;
 use crate::{Binding, Format, Frontier, Interval, LogError, Slice, folder_keys, schema, splits};
 

@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::record_decoder::RecordDecoder;
-
 /// Why a value is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoneReason {
@@ -30,13 +28,6 @@ impl NoneValues {
     /// Field, reason and number, in a fixed order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, NoneReason, u64)> {
         self.counts.iter().map(|((field, reason), count)| (field.as_str(), *reason, *count))
-    }
-
-    /// Counts one more value of a field.
-    pub(crate) fn add(&mut self, decoder: &RecordDecoder, field: usize, reason: NoneReason) {
-        if let Some(field) = decoder.fields.get(field) {
-            self.add_n(&field.name, reason, 1);
-        }
     }
 
     /// Counts more values of a field.

@@ -4,8 +4,9 @@ use arrow::array::ArrayRef;
 
 use crate::column_builder::Column;
 use crate::decode_value::{Before, Decoded, Notes, Problem, Reject, Slot, absent};
+use crate::field_decoder::FieldDecoder;
 use crate::none_values::NoneValues;
-use crate::record_decoder::{FieldDecoder, RecordDecoder};
+use crate::record_decoder::RecordDecoder;
 
 /// The columns of a batch under construction: one per field of the source, all of one length
 /// between records.
@@ -73,7 +74,7 @@ impl Rows {
         let mut counts = NoneValues::default();
         for (field, reason) in self.take_none_values().into_iter().filter(|(field, _)| wanted.contains(field))
         {
-            counts.add(decoder, field, reason);
+            counts.add_n(&decoder.fields[field].name, reason, 1);
         }
         counts
     }

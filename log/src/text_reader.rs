@@ -8,14 +8,14 @@ use metricc_ir::Path;
 
 use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
 use crate::content_kind::{HEAD_BYTES, OtherKind, diagnose, json_separation};
-use crate::decode_value::{Problem, Reject, SharedDecoder};
+use crate::decode_value::{Problem, Reject};
 use crate::file_format::Shape;
 use crate::files::{LogFile, OpenFile, SequentialReader};
 use crate::format_csv::{CsvParser, Header};
 use crate::format_ndjson::NdjsonParser;
 use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
 use crate::read_stats::{FieldStats, Quarantined, ReadStats};
-use crate::record_decoder::RecordDecoder;
+use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::record_splitter::{MAX_RECORD_BYTES, Record, Records, Separation};
 use crate::row_builder::Rows;
 use crate::wrapped_arrays::WrapSearch;

@@ -9,8 +9,9 @@ use metricc_ir::Step;
 
 use crate::absent_fields::NameSample;
 use crate::content_kind::OtherKind;
+use crate::field_decoder::FieldDecoder;
 use crate::json::{Cursor, Syntax};
-use crate::record_decoder::{FieldDecoder, RecordDecoder};
+use crate::record_decoder::RecordDecoder;
 
 /// How deep records are looked for.
 const MAX_WRAPS: usize = 6;

@@ -10,9 +10,8 @@ use arrow::datatypes::{DataType, Field, Fields};
 use arrow::error::ArrowError;
 use metricc_ir::{Path, Step};
 
-use super::convert::plain;
 use crate::decode_value::Problem;
-use crate::record_decoder::{FieldDecoder, ValueFormat};
+use crate::field_decoder::{FieldDecoder, ValueFormat};
 
 /// Why a path leads to no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +116,22 @@ pub(crate) fn follow(column: &ArrayRef, steps: &[Step]) -> Result<Followed, Arro
         };
     }
     Ok(Followed { array, rejects, seen })
+}
+
+/// The array without dictionaries and without the larger layouts.
+pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let list = |item: &Arc<Field>| DataType::List(Arc::clone(item));
+    match array.data_type() {
+        DataType::Dictionary(_, inner) => plain(&cast(array, inner)?),
+        DataType::Utf8 | DataType::LargeUtf8 => cast(array, &DataType::Utf8View),
+        DataType::Binary | DataType::LargeBinary => cast(array, &DataType::BinaryView),
+        DataType::FixedSizeBinary(_) => cast(&cast(array, &DataType::Binary)?, &DataType::BinaryView),
+        DataType::LargeList(item) | DataType::FixedSizeList(item, _) => cast(array, &list(item)),
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            cast(array, &DataType::Decimal128(*precision, *scale))
+        }
+        _ => Ok(Arc::clone(array)),
+    }
 }
 
 fn no_step(step: &Step, array: &ArrayRef) -> ArrowError {

@@ -10,7 +10,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::column_path::{self, Nowhere};
-use crate::record_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
+use crate::field_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use metricc_ir::suggest;
 use metricc_ir::text::timestamp;
 

@@ -6,41 +6,31 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, ListArray, Scalar, StringViewArray,
-    StructArray, TimestampMicrosecondArray, make_array, new_null_array,
+    StructArray, TimestampMicrosecondArray, make_array,
 };
 use arrow::buffer::{BooleanBuffer, OffsetBuffer};
 use arrow::compute::cast;
 use arrow::compute::kernels::nullif::nullif;
 use arrow::compute::kernels::zip::zip;
-use arrow::datatypes::{DataType, Field, TimeUnit};
+use arrow::datatypes::{DataType, TimeUnit};
 use arrow::error::ArrowError;
 use metricc_ir::{Step, Type};
 
+use super::column_path::{self, plain};
+use super::column_types;
+use super::findings::Findings;
 use super::value_checks::{self, Rejects};
-use super::{column_path, column_types};
 use crate::NoneReason;
 use crate::column_builder::Column;
-use crate::decode_value::{Decoded, NOT_FINITE, Problem, Raw, scalar};
+use crate::decode_value::{Decoded, Problem, Raw, scalar};
+use crate::field_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::read_stats::FieldStats;
-use crate::record_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::schema::{arrow_type, element_field};
 
 /// A typed column. The values of rejected rows have no meaning.
 pub(crate) struct Converted {
     pub(crate) array: ArrayRef,
     pub(crate) findings: Findings,
-}
-
-/// What was found in a column.
-#[derive(Default)]
-pub(crate) struct Findings {
-    /// By row, each row at most once.
-    pub(crate) rejects: Vec<(usize, Problem)>,
-    /// Rows whose value is none although something is there; those of lists as often as they have such
-    /// elements.
-    pub(crate) none_values: Vec<(usize, NoneReason)>,
-    /// Whether the rows have the field, and the parts of its records.
-    pub(crate) seen: FieldStats,
 }
 
 /// Converts what stands at the path of a field in its column.
@@ -121,36 +111,6 @@ fn with_invalid_as_none(converted: Converted) -> Result<Converted, ArrowError> {
     findings.none_values.retain(|(row, _)| rejects.binary_search_by_key(row, |(row, _)| *row).is_err());
     findings.none_values.extend(rejects.into_iter().map(|(row, _)| (row, NoneReason::Invalid)));
     Ok(Converted { array, findings })
-}
-
-/// The column of a field that the file does not have.
-pub(crate) fn absent(field: &FieldDecoder, n_rows: usize) -> ArrayRef {
-    if field.default.is_none() && field.value.ty.optional && field.value.record().is_none() {
-        return new_null_array(&arrow_type(&field.value.ty.kind), n_rows);
-    }
-    let mut column = Column::new(&field.row_type);
-    for _ in 0..n_rows {
-        if !field.default.as_ref().is_some_and(|default| column.push_value(default)) {
-            column.push_none();
-        }
-    }
-    column.take()
-}
-
-/// The array without dictionaries and without the larger layouts.
-pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let list = |item: &Arc<Field>| DataType::List(Arc::clone(item));
-    match array.data_type() {
-        DataType::Dictionary(_, inner) => plain(&cast(array, inner)?),
-        DataType::Utf8 | DataType::LargeUtf8 => cast(array, &DataType::Utf8View),
-        DataType::Binary | DataType::LargeBinary => cast(array, &DataType::BinaryView),
-        DataType::FixedSizeBinary(_) => cast(&cast(array, &DataType::Binary)?, &DataType::BinaryView),
-        DataType::LargeList(item) | DataType::FixedSizeList(item, _) => cast(array, &list(item)),
-        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
-            cast(array, &DataType::Decimal128(*precision, *scale))
-        }
-        _ => Ok(Arc::clone(array)),
-    }
 }
 
 /// Converts the values that are there; the nulls stay, and nothing is said about them. `nullable`: whether a
@@ -273,16 +233,6 @@ fn spelled(
     column.take()
 }
 
-impl Findings {
-    /// A float that is not finite: none where that may be, otherwise the row is rejected.
-    pub(super) fn not_finite(&mut self, row: usize, nullable: bool) {
-        match nullable {
-            true => self.none_values.push((row, NoneReason::NotFinite)),
-            false => self.rejects.push((row, Problem::new(NOT_FINITE, ""))),
-        }
-    }
-}
-
 fn lists(array: &ListArray, element: &ValueDecoder) -> Result<Converted, ArrowError> {
     let ends: Vec<usize> =
         array.value_offsets().iter().map(|&offset| usize::try_from(offset).unwrap_or(0)).collect();
@@ -328,7 +278,7 @@ fn records(
     for (index, part) in parts.iter().enumerate() {
         let is_there = column_path::type_below(array.data_type(), part.path.steps()).is_ok();
         if !is_there {
-            arrays.push(absent(part, array.len()));
+            arrays.push(part.absent_column(array.len()));
             continue;
         }
         let converted = at(array, part.path.steps(), part)?;

@@ -14,6 +14,7 @@
 pub(crate) mod column_path;
 pub(crate) mod column_types;
 pub(crate) mod convert;
+mod findings;
 mod string_views;
 mod value_checks;
 
@@ -32,11 +33,11 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
 use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
-use crate::decode_value::SharedDecoder;
+use crate::field_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::file_format::Shape;
 use crate::files::{LogFile, OpenFile, ReadAt};
 use crate::partition::{Partition, PartitionReader, ReadRequest};
-use crate::record_decoder::{FieldDecoder, RecordDecoder, ValueDecoder, ValueFormat};
+use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::{Format, LogError};
 use column_path::Nowhere;
 
@@ -255,7 +256,7 @@ fn find_column(
         Ok((_, DataType::Null)) | Err(Nowhere::Missing(..)) if field.may_be_absent() => return Ok(None),
         Ok(found) => found,
         Err(Nowhere::Missing(name, there)) => {
-            return Err(LogError::missing_column(&file.shown, &decoder.source.name, field, &name, there));
+            return Err(field.missing_column(&file.shown, &decoder.source.name, &name, there));
         }
         Err(Nowhere::Repeated(column)) => {
             return Err(LogError::RepeatedColumn { path: file.shown.to_string(), column });

@@ -9,10 +9,11 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::{ParquetIndex, convert, guarded, malformed};
-use crate::decode_value::{Reject, SharedDecoder};
+use crate::decode_value::Reject;
 use crate::files::{LogFile, OpenFile};
 use crate::partition::{DecodedBatch, OffsetRange, PartitionReader, ReadRequest};
 use crate::read_stats::{FieldStats, ReadStats};
+use crate::record_decoder::SharedDecoder;
 use crate::text_reader::quarantined;
 use crate::{LogError, NoneReason};
 
@@ -131,10 +132,7 @@ impl ParquetReader {
             typed.insert(index, converted.array);
         }
         let arrays = self.request.columns.iter().map(|index| {
-            typed
-                .get(index)
-                .cloned()
-                .unwrap_or_else(|| convert::absent(&self.decoder.fields[*index], n_records))
+            typed.get(index).cloned().unwrap_or_else(|| self.decoder.fields[*index].absent_column(n_records))
         });
         let arrays: Vec<ArrayRef> = arrays.collect();
         let keep = self.rows_to_keep(&rejects, range, n_records);
@@ -154,7 +152,7 @@ impl ParquetReader {
         let is_kept = |row: usize| keep.as_ref().is_none_or(|keep| keep.value(row));
         for (row, field, reason) in none_values {
             if is_kept(row) && self.request.columns.contains(&field) {
-                stats.none_values.add(&self.decoder, field, reason);
+                stats.none_values.add_n(&self.decoder.fields[field].name, reason, 1);
             }
         }
         for (row, reject) in rejects {

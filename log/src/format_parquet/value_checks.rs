@@ -16,9 +16,9 @@ use metricc_ir as ir;
 use metricc_ir::calendar::ZoneRules;
 use metricc_ir::text::TextRules;
 
-use super::convert::Findings;
+use super::findings::Findings;
 use crate::decode_value::{NOT_FINITE, Problem};
-use crate::record_decoder::EnumNames;
+use crate::field_decoder::EnumNames;
 use metricc_ir::text::number::{NumberProblem, Rescale};
 use metricc_ir::text::timestamp::{self, TimeProblem};
 
