@@ -6,42 +6,6 @@ use memchr::{memchr, memmem};
 use crate::Format;
 use crate::record_splitter::Separation;
 
-/// How many bytes of a file are looked at.
-pub(crate) const HEAD_BYTES: usize = 64 << 10;
-
-/// How a file is compressed. Its first bytes tell, whatever its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Compression {
-    Gzip,
-    Zstd,
-    Bzip2,
-}
-
-impl Compression {
-    pub(crate) fn of(head: &[u8]) -> Option<Self> {
-        match head {
-            [0x1f, 0x8b, ..] => Some(Compression::Gzip),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Compression::Zstd),
-            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..] => {
-                Some(Compression::Bzip2)
-            }
-            _ => None,
-        }
-    }
-
-    /// Its name in messages.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Compression::Gzip => "gzip",
-            Compression::Zstd => "zstd",
-            Compression::Bzip2 => "bzip2",
-        }
-    }
-
-    /// The suffixes of the names of compressed files.
-    pub(crate) const SUFFIXES: [&'static str; 4] = ["gz", "zst", "zstd", "bz2"];
-}
-
 /// Contents of another kind than a file or a request should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OtherKind {
@@ -82,7 +46,7 @@ const TEXTS: [(&[u8], &str, &str); 3] = [
 ];
 
 /// What text is that is said to be of a format and is not; `None` if nothing speaks against it. The head is
-/// all of it, or at least [`HEAD_BYTES`].
+/// all of it, or at least [`HEAD_BYTES`](crate::open_file::HEAD_BYTES).
 pub(crate) fn diagnose(head: &[u8], format: Format) -> Option<OtherKind> {
     if format == Format::Parquet {
         return None;

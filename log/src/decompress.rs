@@ -6,8 +6,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::sync::Arc;
 
-use crate::content_kind::Compression;
-use crate::files::{OpenFile, ReadAt};
+use crate::open_file::{OpenFile, ReadAt};
 
 /// How many times longer a file may become, and what is allowed to any: a file of some kilobytes can say that
 /// it holds petabytes.
@@ -16,6 +15,39 @@ const ALWAYS_ALLOWED: u64 = 1 << 30;
 
 /// How much is written at once.
 const CHUNK_BYTES: usize = 256 << 10;
+
+/// How a file is compressed. Its first bytes tell, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    Gzip,
+    Zstd,
+    Bzip2,
+}
+
+impl Compression {
+    pub(crate) fn of(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, 0x8b, ..] => Some(Compression::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Compression::Zstd),
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..] => {
+                Some(Compression::Bzip2)
+            }
+            _ => None,
+        }
+    }
+
+    /// Its name in messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+            Compression::Bzip2 => "bzip2",
+        }
+    }
+
+    /// The suffixes of the names of compressed files.
+    pub(crate) const SUFFIXES: [&'static str; 4] = ["gz", "zst", "zstd", "bz2"];
+}
 
 /// Why a file could not be unpacked.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::content_kind::Compression;
+use crate::decompress::Compression;
 
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,69 +1,16 @@
 //! The files of a log, as they were when the log was opened.
 
-use std::fmt;
 use std::fs::{self, File, Metadata};
-use std::io::{self, BufReader, Read};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
-use parquet::errors::ParquetError;
-use parquet::file::reader::{ChunkReader, Length};
-
 use crate::LogError;
-use crate::content_kind::{Compression, HEAD_BYTES};
-use crate::decompress::{self, UnpackError};
+use crate::decompress::{self, Compression, UnpackError};
 use crate::file_format::Shape;
 use crate::folder_keys::FolderKey;
-
-/// A file that is read from any position; it may lose its name while it is open.
-pub trait ReadAt: fmt::Debug + Send + Sync {
-    /// Its length in bytes.
-    fn n_bytes(&self) -> io::Result<u64>;
-
-    /// Reads some bytes from a position on: as many as there are, or fewer. 0 at the end.
-    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize>;
-
-    /// When it was written last, if that tells whether it was changed.
-    fn modified(&self) -> io::Result<Option<SystemTime>> {
-        Ok(None)
-    }
-}
-
-impl ReadAt for File {
-    fn n_bytes(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
-    }
-
-    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
-        FileExt::read_at(self, into, at)
-    }
-
-    fn modified(&self) -> io::Result<Option<SystemTime>> {
-        Ok(self.metadata()?.modified().ok())
-    }
-}
-
-impl dyn ReadAt + '_ {
-    /// Reads until the bytes are full or the file ends; goes on after short and interrupted reads.
-    ///
-    /// # Errors
-    /// The error of the file, except for [`io::ErrorKind::Interrupted`].
-    pub fn read_up_to(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
-        let mut n_read = 0;
-        while n_read < into.len() {
-            match self.read_at(at + n_read as u64, &mut into[n_read..]) {
-                Ok(0) => break,
-                Ok(n_more) => n_read += n_more,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(n_read)
-    }
-}
+use crate::open_file::{OpenFile, ReadAt};
 
 /// A file of a log, as it was when the log was opened.
 #[derive(Debug, Clone)]
@@ -84,10 +31,6 @@ enum Location {
     Path(PathBuf),
     Open(Arc<dyn ReadAt>),
 }
-
-/// An open file for the Parquet library; clones share it.
-#[derive(Debug, Clone)]
-pub struct OpenFile(Arc<dyn ReadAt>);
 
 /// What tells whether a file was changed: its length in bytes and the time it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +97,7 @@ impl LogFile {
             Location::Open(file) => file.clone(),
         };
         self.check(file.as_ref())?;
-        Ok(OpenFile(file))
+        Ok(OpenFile::new(file))
     }
 
     /// An error if the open file was written since the log was opened. Called after each batch is
@@ -166,77 +109,10 @@ impl LogFile {
     }
 }
 
-impl OpenFile {
-    /// A file to be read by the Parquet library.
-    pub fn new(file: Arc<dyn ReadAt>) -> Self {
-        OpenFile(file)
-    }
-
-    /// The file itself.
-    pub(crate) fn file(&self) -> &dyn ReadAt {
-        self.0.as_ref()
-    }
-
-    /// The file, to be kept elsewhere.
-    pub(crate) fn shared(&self) -> Arc<dyn ReadAt> {
-        self.0.clone()
-    }
-
-    /// Reads the file from a byte on.
-    pub(crate) fn reader(&self, at: u64) -> SequentialReader {
-        SequentialReader { file: self.0.clone(), at }
-    }
-
-    /// Its first bytes; fewer if it is shorter.
-    pub(crate) fn head(&self, n_bytes: usize) -> io::Result<Vec<u8>> {
-        let mut head = vec![0; n_bytes.min(HEAD_BYTES)];
-        let n_read = self.0.read_up_to(0, &mut head)?;
-        head.truncate(n_read);
-        Ok(head)
-    }
-}
-
 /// The error of a file that could not be unpacked.
 pub(crate) fn unpack_error(shown: &str, format: &'static str, error: UnpackError) -> LogError {
     match error {
         UnpackError::Read(cause) => LogError::unreadable(shown, cause),
         error => LogError::Malformed { path: shown.to_owned(), format, problem: error.to_string() },
-    }
-}
-
-impl Length for OpenFile {
-    fn len(&self) -> u64 {
-        self.0.n_bytes().unwrap_or(0)
-    }
-}
-
-impl ChunkReader for OpenFile {
-    type T = BufReader<SequentialReader>;
-
-    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(BufReader::new(self.reader(start)))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let mut bytes = vec![0; length];
-        if self.0.read_up_to(start, &mut bytes)? < length {
-            return Err(ParquetError::EOF(format!("the file ends before byte {}", start + length as u64)));
-        }
-        Ok(bytes.into())
-    }
-}
-
-/// Reads a file from a position on.
-#[derive(Debug)]
-pub struct SequentialReader {
-    file: Arc<dyn ReadAt>,
-    at: u64,
-}
-
-impl Read for SequentialReader {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let n_read = self.file.read_at(self.at, into)?;
-        self.at += n_read as u64;
-        Ok(n_read)
     }
 }

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern, PatternError};
 
-use crate::content_kind::{HEAD_BYTES, guess_format};
+use crate::content_kind::guess_format;
 use crate::file_format::Shape;
 use crate::files::{LogFile, unpack_error};
 use crate::folder_keys::{self, FolderKey};
 use crate::lake_table::{self, Lake};
+use crate::open_file::HEAD_BYTES;
 use crate::{Binding, FileOptions, LogError, decompress};
 
 /// How deep folders are followed.

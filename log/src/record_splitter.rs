@@ -7,8 +7,8 @@ use std::ops::Range;
 use memchr::memchr;
 
 use crate::csv_splitter::CsvSplitter;
-use crate::files::{OpenFile, SequentialReader};
 use crate::json_splitter::{Between, JsonSplitter};
+use crate::open_file::{OpenFile, SequentialReader};
 
 /// The longest record, in bytes without its line end; a longer one is quarantined.
 pub(crate) const MAX_RECORD_BYTES: usize = 1 << 20;

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use metricc_ir::Path;
 
 use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
-use crate::content_kind::{HEAD_BYTES, OtherKind, diagnose, json_separation};
+use crate::content_kind::{OtherKind, diagnose, json_separation};
 use crate::decode_value::{Problem, Reject};
 use crate::file_format::Shape;
-use crate::files::{LogFile, OpenFile, SequentialReader};
+use crate::files::LogFile;
 use crate::format_csv::{CsvParser, Header};
 use crate::format_ndjson::NdjsonParser;
+use crate::open_file::{HEAD_BYTES, OpenFile, SequentialReader};
 use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
 use crate::read_stats::{FieldStats, Quarantined, ReadStats};
 use crate::record_decoder::{RecordDecoder, SharedDecoder};

@@ -4,10 +4,11 @@
 use std::collections::VecDeque;
 
 use super::Body;
-use crate::content_kind::{HEAD_BYTES, OtherKind};
+use crate::content_kind::OtherKind;
 use crate::file_format::Shape;
-use crate::files::{LogFile, SequentialReader};
+use crate::files::LogFile;
 use crate::known_requests::KnownRequests;
+use crate::open_file::{HEAD_BYTES, SequentialReader};
 use crate::record_splitter::{Record, Records, Separation};
 use crate::text_reader::separation;
 use crate::wrapped_arrays::WrapSearch;

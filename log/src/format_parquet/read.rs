@@ -10,7 +10,8 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 
 use super::{ParquetIndex, convert, guarded, malformed};
 use crate::decode_value::Reject;
-use crate::files::{LogFile, OpenFile};
+use crate::files::LogFile;
+use crate::open_file::OpenFile;
 use crate::partition::{DecodedBatch, OffsetRange, PartitionReader, ReadRequest};
 use crate::read_stats::{FieldStats, ReadStats};
 use crate::record_decoder::SharedDecoder;
