@@ -17,8 +17,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::NoneValues;
 use crate::absent_fields::NameSample;
-use crate::body::{BodyError, BodyLimits, Events, Rejected};
 use crate::decode_value::Reject;
+use crate::events::{BodyError, BodyLimits, Events, Rejected};
 use crate::field_decoder::FieldDecoder;
 use crate::format_parquet::column_path::{self, Nowhere};
 use crate::format_parquet::{column_types, convert};

@@ -13,50 +13,11 @@ use twox_hash::XxHash3_64;
 
 use crate::LogError;
 use crate::canonical_row::Cells;
-use crate::partition::{DecodedBatch, OffsetRange, Partition, ReadRequest};
+use crate::partition::{DecodedBatch, Duplicates, OffsetRange, Partition, ReadRequest};
 use crate::record_decoder::RecordDecoder;
 
 /// How many records are decoded at once while duplicates are looked for.
 const BATCH_ROWS: u64 = 8192;
-
-/// The duplicates of a partition, by their offsets.
-#[derive(Debug, Clone, Default)]
-pub struct Duplicates {
-    /// All of them, ascending.
-    offsets: Vec<u64>,
-    /// Those that are conflicts, ascending.
-    conflicts: Vec<u64>,
-}
-
-impl Duplicates {
-    /// The duplicates from one offset to another, `to` not included.
-    pub(crate) fn within(&self, from: u64, to: u64) -> &[u64] {
-        between(&self.offsets, from, to)
-    }
-
-    /// The number of duplicates, and of conflicts among them, from one offset to another.
-    pub(crate) fn count(&self, from: u64, to: u64) -> (u64, u64) {
-        (self.within(from, to).len() as u64, between(&self.conflicts, from, to).len() as u64)
-    }
-
-    /// Where a walk in the order of offsets starts, see [`Duplicates::contains`].
-    pub(crate) fn first_from(&self, offset: u64) -> usize {
-        self.offsets.partition_point(|&duplicate| duplicate < offset)
-    }
-
-    /// Whether an offset is a duplicate. `next` walks along: callers look up ascending offsets.
-    pub(crate) fn contains(&self, offset: u64, next: &mut usize) -> bool {
-        let found = self.offsets.get(*next) == Some(&offset);
-        *next += usize::from(found);
-        found
-    }
-}
-
-fn between(offsets: &[u64], from: u64, to: u64) -> &[u64] {
-    let start = offsets.partition_point(|&offset| offset < from);
-    let end = offsets.partition_point(|&offset| offset < to);
-    &offsets[start..end.max(start)]
-}
 
 /// The key of a record with an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -302,16 +263,5 @@ mod tests {
         }
         assert_eq!(identities.insert(RowKey::new(&2000u32.to_le_bytes(), 8)), Some(Seen::First));
         assert_eq!(identities.insert(RowKey::new(&999u32.to_le_bytes(), 7)), Some(Seen::Same));
-    }
-
-    #[test]
-    fn a_walk_finds_the_duplicates_of_its_range() {
-        let duplicates = Duplicates { offsets: vec![2, 5, 6, 9], conflicts: vec![5] };
-        assert_eq!(duplicates.within(3, 9), [5, 6]);
-        assert_eq!(duplicates.count(0, 10), (4, 1));
-        assert_eq!(duplicates.count(6, 10), (2, 0));
-        let mut next = duplicates.first_from(3);
-        let found: Vec<u64> = (3..10).filter(|&offset| duplicates.contains(offset, &mut next)).collect();
-        assert_eq!(found, [5, 6, 9]);
     }
 }

@@ -15,9 +15,9 @@ use metricc_ir::user_defined::Cell;
 
 use crate::column_builder::{Column, Scalar};
 use crate::decode_value::{Decoded, Notes, Problem, Reject, Slot, expected};
-use crate::duplicates::{self, Duplicates, Identities};
+use crate::duplicates::{self, Identities};
 use crate::field_decoder::{ValueDecoder, ValueFormat};
-use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
+use crate::partition::{DecodedBatch, Duplicates, OffsetRange, Partition, PartitionReader, ReadRequest};
 use crate::read_stats::ReadStats;
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::row_builder::Rows;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use metricc_ir::{Path, Source};
 
-use crate::duplicates::{Duplicates, find};
+use crate::duplicates::find;
 use crate::event_buffer::EventBuffer;
 use crate::files::LogFile;
 use crate::folders::resolve;
 use crate::format_parquet::ParquetPartition;
-use crate::partition::{OffsetRange, Partition, ReadRequest};
+use crate::partition::{Duplicates, OffsetRange, Partition, ReadRequest};
 use crate::reader::Reader;
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::text_reader::TextPartition;

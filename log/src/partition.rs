@@ -11,7 +11,6 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Decimal128Array};
 use metricc_ir::Path;
 
-use crate::duplicates::Duplicates;
 use crate::read_stats::ReadStats;
 use crate::{LogError, POSITION_TYPE, Position};
 
@@ -79,6 +78,45 @@ pub struct ReadRequest {
     pub duplicates: Arc<Duplicates>,
 }
 
+/// The duplicates of a partition, by their offsets.
+#[derive(Debug, Clone, Default)]
+pub struct Duplicates {
+    /// All of them, ascending.
+    pub(crate) offsets: Vec<u64>,
+    /// Those that are conflicts, ascending.
+    pub(crate) conflicts: Vec<u64>,
+}
+
+impl Duplicates {
+    /// The duplicates from one offset to another, `to` not included.
+    pub(crate) fn within(&self, from: u64, to: u64) -> &[u64] {
+        between(&self.offsets, from, to)
+    }
+
+    /// The number of duplicates, and of conflicts among them, from one offset to another.
+    pub(crate) fn count(&self, from: u64, to: u64) -> (u64, u64) {
+        (self.within(from, to).len() as u64, between(&self.conflicts, from, to).len() as u64)
+    }
+
+    /// Where a walk in the order of offsets starts, see [`Duplicates::contains`].
+    pub(crate) fn first_from(&self, offset: u64) -> usize {
+        self.offsets.partition_point(|&duplicate| duplicate < offset)
+    }
+
+    /// Whether an offset is a duplicate. `next` walks along: callers look up ascending offsets.
+    pub(crate) fn contains(&self, offset: u64, next: &mut usize) -> bool {
+        let found = self.offsets.get(*next) == Some(&offset);
+        *next += usize::from(found);
+        found
+    }
+}
+
+fn between(offsets: &[u64], from: u64, to: u64) -> &[u64] {
+    let start = offsets.partition_point(|&offset| offset < from);
+    let end = offsets.partition_point(|&offset| offset < to);
+    &offsets[start..end.max(start)]
+}
+
 /// Contiguous records, decoded.
 #[derive(Debug)]
 pub struct DecodedBatch {
@@ -109,5 +147,21 @@ impl DecodedBatch {
         let order = |offset| Position { partition, offset }.to_order();
         let positions = Decimal128Array::from_iter_values((from..to).filter(is_kept).map(order));
         Arc::new(positions.with_data_type(POSITION_TYPE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_finds_the_duplicates_of_its_range() {
+        let duplicates = Duplicates { offsets: vec![2, 5, 6, 9], conflicts: vec![5] };
+        assert_eq!(duplicates.within(3, 9), [5, 6]);
+        assert_eq!(duplicates.count(0, 10), (4, 1));
+        assert_eq!(duplicates.count(6, 10), (2, 0));
+        let mut next = duplicates.first_from(3);
+        let found: Vec<u64> = (3..10).filter(|&offset| duplicates.contains(offset, &mut next)).collect();
+        assert_eq!(found, [5, 6, 9]);
     }
 }

@@ -1,47 +1,11 @@
 //! Read statistics: counts of the records read, the records that do not decode, and what was seen of each
 //! field. No record is dropped without a count.
 
-use std::fmt;
-use std::sync::Arc;
-
-use crate::rejections::Rejections;
-use crate::{NoneValues, Position};
+use crate::NoneValues;
+use crate::rejections::{Quarantined, Rejections};
 
 /// The most quarantined records that [`ReadStats`] holds in full; all are counted.
 pub const MAX_QUARANTINED_KEPT: usize = 1000;
-
-/// A record that did not decode.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quarantined {
-    /// Its position in the log.
-    pub position: Position,
-    /// Its file.
-    pub path: Arc<str>,
-    /// The line it starts in, counted from 1; `None` for Parquet.
-    pub line: Option<u64>,
-    /// The field that did not decode; `None` if it is the record as a whole.
-    pub field: Option<String>,
-    /// What is wrong.
-    pub problem: String,
-    /// The value (or the record, without a field) as it was read, at most 80 characters.
-    pub excerpt: String,
-}
-
-impl fmt::Display for Quarantined {
-    /// `log/a.ndjson:12 (position [0, 11]): field `v`: not an int: "1.7"`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.path)?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-        }
-        write!(f, " (position [{}, {}]): ", self.position.partition, self.position.offset)?;
-        if let Some(field) = &self.field {
-            write!(f, "field `{field}`: ")?;
-        }
-        f.write_str(&self.problem)?;
-        if self.excerpt.is_empty() { Ok(()) } else { write!(f, ": {}", self.excerpt) }
-    }
-}
 
 /// Statistics of the records of some positions of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -124,6 +88,7 @@ impl ReadStats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Position;
 
     fn quarantined(offset: u64) -> Quarantined {
         Quarantined {

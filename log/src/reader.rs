@@ -5,8 +5,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
-use crate::duplicates::Duplicates;
-use crate::partition::{DecodedBatch, PartitionReader};
+use crate::partition::{DecodedBatch, Duplicates, PartitionReader};
 use crate::{LogError, ReadStats, Slice};
 
 /// Some contiguous positions of a log, decoded.

@@ -6,13 +6,47 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use twox_hash::XxHash3_64;
 
-use crate::read_stats::Quarantined;
+use crate::Position;
 
 /// The most groups that are kept.
 pub const MAX_GROUPS: usize = 256;
+
+/// A record that did not decode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Its position in the log.
+    pub position: Position,
+    /// Its file.
+    pub path: Arc<str>,
+    /// The line it starts in, counted from 1; `None` for Parquet.
+    pub line: Option<u64>,
+    /// The field that did not decode; `None` if it is the record as a whole.
+    pub field: Option<String>,
+    /// What is wrong.
+    pub problem: String,
+    /// The value (or the record, without a field) as it was read, at most 80 characters.
+    pub excerpt: String,
+}
+
+impl fmt::Display for Quarantined {
+    /// `log/a.ndjson:12 (position [0, 11]): field `v`: not an int: "1.7"`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, " (position [{}, {}]): ", self.position.partition, self.position.offset)?;
+        if let Some(field) = &self.field {
+            write!(f, "field `{field}`: ")?;
+        }
+        f.write_str(&self.problem)?;
+        if self.excerpt.is_empty() { Ok(()) } else { write!(f, ": {}", self.excerpt) }
+    }
+}
 
 /// The rejected records of some positions of a log, by field and reason.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -116,7 +150,6 @@ impl fmt::Display for RejectionGroup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Position;
 
     fn rejected(offset: u64, problem: &str) -> Quarantined {
         Quarantined {
