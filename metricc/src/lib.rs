@@ -63,8 +63,8 @@ pub use metricc_client::{
 #[cfg(feature = "macros")]
 pub use metricc_macros::{Event, Table, metric, metrics};
 pub use metricc_types::{
-    Cohort, Decimal, Definition, Estimate, Event, Events, Metric, Ranked, Row, Table, TypedRows, Window, day,
-    event, month, quarter, row, week, week_from, year,
+    Cohort, Decimal, Definition, Estimate, Event, Events, Group, Metric, Ranked, Row, Table, TypedRows,
+    Window, day, event, month, quarter, row, week, week_from, year,
 };
 
 /// User-defined functions and aggregates, for metrics in Rust and in `.metric` files.

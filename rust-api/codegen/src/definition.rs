@@ -17,15 +17,8 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{LitStr, Token, Visibility, braced, parenthesized};
 
+use crate::definition_tokens::{keyword, parsed, string};
 use crate::field_names::{FieldName, RecordNames};
-
-pub(crate) mod keyword {
-    syn::custom_keyword!(event);
-    syn::custom_keyword!(import);
-    syn::custom_keyword!(metric);
-    syn::custom_keyword!(record);
-    syn::custom_keyword!(table);
-}
 
 /// An exported definition.
 #[derive(Debug, Clone)]
@@ -286,17 +279,6 @@ impl Parse for ItemDefinition {
         let records = if input.peek(syn::token::Paren) { parsed(input)? } else { Vec::new() };
         Ok(ItemDefinition::Event(EventDefinition { ident, name, text, fields, enums, records }))
     }
-}
-
-/// `(…, …)`
-pub(crate) fn parsed<T: Parse>(input: ParseStream<'_>) -> syn::Result<Vec<T>> {
-    let items;
-    parenthesized!(items in input);
-    Ok(Punctuated::<T, Token![,]>::parse_terminated(&items)?.into_iter().collect())
-}
-
-pub(crate) fn string(input: ParseStream<'_>) -> syn::Result<String> {
-    Ok(input.parse::<LitStr>()?.value())
 }
 
 fn enumerations(input: ParseStream<'_>) -> syn::Result<Vec<EnumDefinition>> {

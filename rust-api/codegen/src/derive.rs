@@ -11,15 +11,16 @@ use syn::{Data, DeriveInput, Fields};
 
 use crate::attributes::{FieldAttributes, TypeAttributes};
 use crate::definition::{Called, EnumDefinition, EventDefinition, ItemDefinition, export};
+use crate::event;
 use crate::field_names::{FieldName, RecordNames};
 use crate::item_text::item_text;
 use crate::language_text::LanguageText;
 use crate::names::snake_case;
 use crate::problem::Problems;
+use crate::record::{self, KnownTypes};
 use crate::rust_type::{FieldType, last_name};
 use crate::struct_field::{Role, StructField};
 use crate::table::TableStruct;
-use crate::{event, record};
 
 /// Expands `#[derive(Event)]`. `place` is the call site, as a part of a name.
 pub fn derive_event(input: TokenStream, place: &str) -> TokenStream {
@@ -156,15 +157,6 @@ fn of_struct(
         event::broken(&input.ident, &krate)
     };
     quote!(#implementation #export)
-}
-
-/// What is known of the types that a struct names.
-pub(crate) struct KnownTypes<'a> {
-    pub(crate) definitions: &'a [ItemDefinition],
-    pub(crate) enums: Vec<EnumDefinition>,
-    pub(crate) records: Vec<RecordNames>,
-    /// Whether one of the records has errors.
-    pub(crate) has_broken: bool,
 }
 
 /// The enums and records of definitions, and those of these records, each once.

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::Token;
 use syn::parse::{Parse, ParseStream};
 
-use crate::definition::{keyword, parsed, string};
+use crate::definition_tokens::{keyword, parsed, string};
 
 /// What the fields of a record are called.
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@
 mod attributes;
 mod debug;
 mod definition;
+mod definition_tokens;
 mod derive;
 mod derived_metric;
 mod event;

@@ -10,13 +10,21 @@ use quote::{format_ident, quote};
 use syn::DeriveInput;
 
 use crate::attributes::{TypeAttributes, doc_lines};
-use crate::definition::{ItemDefinition, RecordDefinition, export};
-use crate::derive::KnownTypes;
+use crate::definition::{EnumDefinition, ItemDefinition, RecordDefinition, export};
 use crate::field_names::RecordNames;
 use crate::item_text::record_text;
 use crate::language_text::LanguageText;
 use crate::problem::Problems;
 use crate::struct_field::StructField;
+
+/// What is known of the types that a struct names.
+pub(crate) struct KnownTypes<'a> {
+    pub(crate) definitions: &'a [ItemDefinition],
+    pub(crate) enums: Vec<EnumDefinition>,
+    pub(crate) records: Vec<RecordNames>,
+    /// Whether one of the records has errors.
+    pub(crate) has_broken: bool,
+}
 
 pub(crate) fn items(
     input: &DeriveInput,

@@ -5,6 +5,7 @@
 //!
 //! Invariant: this crate builds no engine and no Arrow.
 
+mod chain;
 mod decimal;
 pub mod event;
 mod metric;
@@ -12,11 +13,11 @@ mod read;
 pub mod row;
 mod value;
 
+pub use chain::{Events, Group, day, month, quarter, week, week_from, year};
 pub use decimal::Decimal;
 pub use event::{Event, Table};
-pub use metric::{Definition, Metric, Row};
+pub use metric::{Checked, Definition, Metric, Row};
 pub use read::TypedRows;
-pub use row::{Events, day, month, quarter, week, week_from, year};
 pub use value::{Cohort, Estimate, Ranked, Window};
 
 #[doc(hidden)]

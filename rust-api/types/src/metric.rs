@@ -8,7 +8,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::row;
 use metricc_client::decode::{self, DecodeError};
 use metricc_ir::user_defined::Imports;
 
@@ -43,8 +42,12 @@ pub trait Definition: 'static {
     fn value(json: &str) -> Result<Self::Value, DecodeError>;
 }
 
+/// The definition of a metric that is only being type-checked.
+#[derive(Debug, Clone, Copy)]
+pub enum Checked {}
+
 /// The handle of a metric: its definition, without data. Copies are free.
-pub struct Metric<D = row::Checked>(PhantomData<fn() -> D>);
+pub struct Metric<D = Checked>(PhantomData<fn() -> D>);
 
 impl<D> Metric<D> {
     /// The handle.

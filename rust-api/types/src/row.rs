@@ -5,18 +5,11 @@
 //! as methods, hold no data and compute nothing. They accept more than the language does; the macro reports
 //! the rest on the token.
 
-mod chain;
 mod functions;
 
 use std::cmp::Ordering;
 use std::marker::PhantomData;
 use std::ops::{Add, Div, Mul, Neg, Rem, Sub};
-
-pub use chain::{Events, Group, day, month, quarter, week, week_from, year};
-
-/// The definition of a metric that is only being type-checked.
-#[derive(Debug, Clone, Copy)]
-pub enum Checked {}
 
 /// `int`, `decimal` or `float`.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use metricc_ir::functions::{AGGREGATES, SCALARS};
 
-const CHAIN: &str = include_str!("../src/row/chain.rs");
+const CHAIN: &str = include_str!("../src/chain.rs");
 const FUNCTIONS: &str = include_str!("../src/row/functions.rs");
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::marker::PhantomData;
 
-use super::{Calendar, Length, List, Num, Out, Text};
 use crate::event::{Event, Table};
 use crate::metric::Metric;
+use crate::row::{Calendar, Length, List, Num, Out, Text};
 use metricc_ir::user_defined::Monoid;
 
 macro_rules! calendar_units {
