@@ -1,5 +1,6 @@
 //! One physical expression for all functions of the language.
 
+use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -13,8 +14,9 @@ use datafusion_physical_expr::PhysicalExpr;
 use metricc_ir::{Func, Kind, Type};
 
 use super::function::{self, Prepared};
+use super::lost_rows::{self, Traced};
 use super::operand::{Body, Operand};
-use super::{data_type, logic, lost_rows};
+use super::{data_type, logic};
 use crate::CompileError;
 
 /// A function of the language applied to physical expressions.
@@ -77,7 +79,7 @@ impl Kernel {
 
     /// The body on evaluated arguments: what it gives, one value for all rows if they are, and the arguments
     /// again.
-    pub(super) fn applied(
+    fn applied(
         &self,
         operands: Vec<Operand>,
         body: &Body,
@@ -100,14 +102,9 @@ impl Kernel {
         Err(DataFusionError::Internal(format!("{self} gave {} of {n_rows} rows", array.len())))
     }
 
-    /// Its arguments.
-    pub(super) fn args(&self) -> &[Arc<dyn PhysicalExpr>] {
-        &self.args
-    }
-
-    /// The function made ready for them.
-    pub(super) fn prepared(&self) -> &Prepared {
-        &self.prepared
+    /// Its first arguments, with the rows of each that are lost.
+    fn traced_args(&self, n_args: usize, batch: &RecordBatch) -> EngineResult<Vec<Traced>> {
+        self.args.iter().take(n_args).map(|arg| trace(arg, batch)).collect()
     }
 
     fn render(
@@ -127,6 +124,52 @@ impl Kernel {
     }
 }
 
+/// The rows of an expression that is `lost`, with the values that it has computed on the way: of its condition
+/// and of each argument. `None`: it is another expression.
+pub(crate) fn lost_with_values(
+    expr: &Arc<dyn PhysicalExpr>,
+    batch: &RecordBatch,
+) -> Option<EngineResult<(ArrayRef, Vec<ArrayRef>)>> {
+    let any: &dyn Any = expr.as_ref();
+    let kernel = any.downcast_ref::<Kernel>().filter(|kernel| matches!(kernel.prepared, Prepared::Lost))?;
+    let n_rows = batch.num_rows();
+    let evaluated = || {
+        let traced = kernel.traced_args(kernel.args.len(), batch)?;
+        let lost = lost_rows::rows_of(&traced, n_rows)?;
+        let array = |arg: Traced| match arg.operand.is_scalar() {
+            true => ScalarValue::try_from_array(arg.operand.array(), 0)?.to_array_of_size(n_rows),
+            false => Ok(arg.operand.array().clone()),
+        };
+        Ok((lost, traced.into_iter().map(array).collect::<EngineResult<_>>()?))
+    };
+    Some(evaluated())
+}
+
+/// Evaluates an expression with the rows that are lost.
+fn trace(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> EngineResult<Traced> {
+    let any: &dyn Any = expr.as_ref();
+    let Some(kernel) = any.downcast_ref::<Kernel>() else {
+        return Ok(Traced::whole(Operand::of(expr.evaluate(batch)?)?));
+    };
+    let n_rows = batch.num_rows();
+    match &kernel.prepared {
+        Prepared::Lost => Ok(Traced::whole(Operand::of(expr.evaluate(batch)?)?)),
+        Prepared::Chain { is_or } => {
+            lost_rows::chain(&kernel.traced_args(kernel.args.len(), batch)?, *is_or, n_rows)
+        }
+        Prepared::Body { n_evaluated, body } => {
+            let args = kernel.traced_args(*n_evaluated, batch)?;
+            let (operands, lost): (Vec<_>, Vec<_>) =
+                args.into_iter().map(|arg| (arg.operand, arg.lost)).unzip();
+            let (value, operands) = kernel.applied(operands, body, n_rows)?;
+            let args: Vec<Traced> =
+                operands.into_iter().zip(lost).map(|(operand, lost)| Traced { operand, lost }).collect();
+            let lost = lost_rows::lost_of(&kernel.func, &args, &value, n_rows)?;
+            Ok(Traced { operand: value, lost })
+        }
+    }
+}
+
 impl PhysicalExpr for Kernel {
     fn data_type(&self, _: &Schema) -> EngineResult<DataType> {
         Ok(data_type(&self.result.kind))
@@ -139,7 +182,10 @@ impl PhysicalExpr for Kernel {
     fn evaluate(&self, batch: &RecordBatch) -> EngineResult<ColumnarValue> {
         match &self.prepared {
             Prepared::Chain { is_or } => logic::chain(&self.args, *is_or, batch),
-            Prepared::Lost => lost_rows::lost_rows(&self.args, batch),
+            Prepared::Lost => {
+                let traced = self.traced_args(self.args.len(), batch)?;
+                Ok(ColumnarValue::Array(lost_rows::rows_of(&traced, batch.num_rows())?))
+            }
             Prepared::Body { n_evaluated, body } => self.apply(*n_evaluated, body, batch),
         }
     }

@@ -1,7 +1,7 @@
 //! `lost`: whether a row could not be computed.
 //!
-//! A kernel gives null both for a value that is not there and for one that has no place in its type. Here a
-//! tree of kernels is evaluated with the difference: beside each result, the rows that are *lost*, since
+//! A kernel gives null both for a value that is not there and for one that has no place in its type. To tell
+//! the difference, a tree of kernels is traced: beside each result there are the rows that are *lost*, since
 //! something that they depend on left its type. The rules, which the interpreter of the tests has as well:
 //!
 //! - An operation with a value that is not there is none, whatever the others are. Else it is lost where an
@@ -14,27 +14,20 @@
 use arrow::array::{Array, ArrayRef};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, Float64Type, Int64Type};
-use arrow::record_batch::RecordBatch;
-use datafusion_common::{Result as EngineResult, ScalarValue};
-use datafusion_expr::ColumnarValue;
-use datafusion_physical_expr::PhysicalExpr;
+use datafusion_common::Result as EngineResult;
 use metricc_ir::Func;
 use metricc_ir::exact::may_leave_its_type;
-use std::any::Any;
-use std::sync::Arc;
 
-use super::function::Prepared;
-use super::kernel::Kernel;
 use super::operand::{Operand, bools, primitive};
 
 /// A result, and the rows that are lost; `None`: no row is. What a lost row holds is unspecified.
 pub(super) struct Traced {
-    operand: Operand,
-    lost: Option<BooleanBuffer>,
+    pub(super) operand: Operand,
+    pub(super) lost: Option<BooleanBuffer>,
 }
 
 impl Traced {
-    fn whole(operand: Operand) -> Self {
+    pub(super) fn whole(operand: Operand) -> Self {
         Traced { operand, lost: None }
     }
 
@@ -68,33 +61,7 @@ impl Traced {
 }
 
 /// The lost rows of a condition and values, as plain bools: those that would count if they could be computed.
-pub(super) fn lost_rows(args: &[Arc<dyn PhysicalExpr>], batch: &RecordBatch) -> EngineResult<ColumnarValue> {
-    let traced = args.iter().map(|arg| trace(arg, batch)).collect::<EngineResult<Vec<_>>>()?;
-    Ok(ColumnarValue::Array(rows_of(&traced, batch.num_rows())?))
-}
-
-/// The same for an expression that is `lost`, with the values that it has computed on the way: of its
-/// condition and of each argument. `None`: it is another expression.
-pub(crate) fn with_values(
-    expr: &Arc<dyn PhysicalExpr>,
-    batch: &RecordBatch,
-) -> Option<EngineResult<(ArrayRef, Vec<ArrayRef>)>> {
-    let any: &dyn Any = expr.as_ref();
-    let kernel = any.downcast_ref::<Kernel>().filter(|kernel| matches!(kernel.prepared(), Prepared::Lost))?;
-    let n_rows = batch.num_rows();
-    let evaluated = || {
-        let traced = kernel.args().iter().map(|arg| trace(arg, batch)).collect::<EngineResult<Vec<_>>>()?;
-        let lost = rows_of(&traced, n_rows)?;
-        let array = |arg: Traced| match arg.operand.is_scalar() {
-            true => ScalarValue::try_from_array(arg.operand.array(), 0)?.to_array_of_size(n_rows),
-            false => Ok(arg.operand.array().clone()),
-        };
-        Ok((lost, traced.into_iter().map(array).collect::<EngineResult<_>>()?))
-    };
-    Some(evaluated())
-}
-
-fn rows_of(traced: &[Traced], n_rows: usize) -> EngineResult<ArrayRef> {
+pub(super) fn rows_of(traced: &[Traced], n_rows: usize) -> EngineResult<ArrayRef> {
     let Some(mut lost) = any(traced.iter().map(|arg| arg.lost.as_ref())) else {
         return Ok(bools(BooleanBuffer::new_unset(n_rows)));
     };
@@ -107,31 +74,8 @@ fn rows_of(traced: &[Traced], n_rows: usize) -> EngineResult<ArrayRef> {
     Ok(bools(lost))
 }
 
-fn trace(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> EngineResult<Traced> {
-    let any: &dyn Any = expr.as_ref();
-    let Some(kernel) = any.downcast_ref::<Kernel>() else {
-        return Ok(Traced::whole(Operand::of(expr.evaluate(batch)?)?));
-    };
-    let n_rows = batch.num_rows();
-    match kernel.prepared() {
-        Prepared::Lost => Ok(Traced::whole(Operand::of(expr.evaluate(batch)?)?)),
-        Prepared::Chain { is_or } => chain(kernel.args(), *is_or, batch),
-        Prepared::Body { n_evaluated, body } => {
-            let args = kernel.args().iter().take(*n_evaluated).map(|arg| trace(arg, batch));
-            let args = args.collect::<EngineResult<Vec<_>>>()?;
-            let (operands, lost): (Vec<Operand>, Vec<Option<BooleanBuffer>>) =
-                args.into_iter().map(|arg| (arg.operand, arg.lost)).unzip();
-            let (value, operands) = kernel.applied(operands, body, n_rows)?;
-            let args: Vec<Traced> =
-                operands.into_iter().zip(lost).map(|(operand, lost)| Traced { operand, lost }).collect();
-            let lost = lost_of(kernel.func(), &args, &value, n_rows)?;
-            Ok(Traced { operand: value, lost })
-        }
-    }
-}
-
 /// The lost rows of a function: `value` is what it gave.
-fn lost_of(
+pub(super) fn lost_of(
     func: &Func,
     args: &[Traced],
     value: &Operand,
@@ -191,13 +135,11 @@ fn zeros(operand: &Operand, n_rows: usize) -> EngineResult<BooleanBuffer> {
 }
 
 /// `and`, or `or`: lost where an operand is, and no other decides.
-fn chain(args: &[Arc<dyn PhysicalExpr>], is_or: bool, batch: &RecordBatch) -> EngineResult<Traced> {
-    let n_rows = batch.num_rows();
-    let args = args.iter().map(|arg| trace(arg, batch)).collect::<EngineResult<Vec<_>>>()?;
+pub(super) fn chain(args: &[Traced], is_or: bool, n_rows: usize) -> EngineResult<Traced> {
     let start = if is_or { BooleanBuffer::new_unset(n_rows) } else { BooleanBuffer::new_set(n_rows) };
     let mut value = start;
     let mut lost = any(args.iter().map(|arg| arg.lost.as_ref()));
-    for arg in &args {
+    for arg in args {
         let holds = arg.operand.plain_bools(n_rows)?;
         value = if is_or { &value | &holds } else { &value & &holds };
         if let Some(lost) = &mut lost {

@@ -55,7 +55,7 @@ use metricc_ir::{Expr, ExprKind, Func, Type};
 use crate::CompileError;
 
 pub use kernel::Kernel;
-pub(crate) use lost_rows::with_values as lost_with_values;
+pub(crate) use kernel::lost_with_values;
 pub use metricc_log::arrow_type as data_type;
 pub use window::WindowRule;
 
