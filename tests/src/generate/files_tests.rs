@@ -1,8 +1,11 @@
 use std::fs::{read, read_to_string};
 
+use metricc_ir::Value;
+
 use super::*;
 use crate::generate::logs::{LogOptions, log};
 use crate::generate::sources::Shape;
+use crate::generate::value_texts::decimal_text;
 
 const SHAPE: Shape = Shape { has_identity: true, time_is_date: false, has_lists: true };
 

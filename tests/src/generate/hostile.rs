@@ -5,9 +5,9 @@
 
 use metricc_ir::{Kind, Source, Value};
 
-use super::files::{json_value, quoted, value_of};
-use super::json_tree::Tree;
+use super::json_tree::{Tree, quoted};
 use super::random;
+use super::value_texts::{json_value, value_of};
 use crate::oracle::Event;
 
 /// A line of NDJSON that is not an event of the source.

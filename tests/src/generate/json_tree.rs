@@ -4,7 +4,6 @@ use metricc_ir::{Path, Step};
 use rand::Rng;
 
 use super::Random;
-use super::files::quoted;
 
 /// A JSON text, or what is built of several.
 #[derive(Debug, Default)]
@@ -82,6 +81,11 @@ impl Tree {
             }
         }
     }
+}
+
+/// A JSON string.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod nested_sources;
 pub mod parquet_files;
 pub mod sources;
 pub mod spelled;
+mod value_texts;
 mod values;
 
 use rand_chacha::ChaCha8Rng;

@@ -16,7 +16,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
 use super::column_tree::Columns;
-use super::files::{Layout, Written, runs, value_of};
+use super::files::{Layout, Written, runs};
+use super::value_texts::value_of;
 use crate::oracle::Event;
 
 /// Writes Parquet into `folder`, in row groups of at most `n_rows_per_group` rows. Enums are texts,

@@ -3,15 +3,12 @@
 use std::collections::BTreeSet;
 
 use metricc_ir::{Aggregate, AggregateOp, Kind};
-use num_bigint::BigInt;
-use num_traits::One;
 
 use super::datum::Datum;
-use super::exact::{self, Rational};
-use super::lost;
+use super::lists::count;
 use super::numbers::fit;
-use super::scalar;
-use super::several;
+use super::statistics::{mean, quantile, ranked, sum, variance};
+use super::{exact, expression, lists, statistics};
 
 /// The presented value over the rows (scopes, in the order of the log) of one group; `time` is the column of
 /// the event time. Sketches present what they estimate. With it, if it could not be computed, the number of
@@ -20,14 +17,17 @@ pub(super) fn evaluate(aggregate: &Aggregate, rows: &[Vec<Datum>], time: usize) 
     let mut columns: Vec<Vec<Datum>> = vec![Vec::new(); aggregate.args.len()];
     let (mut times, mut n_lost) = (Vec::new(), 0);
     for row in rows {
-        let condition =
-            aggregate.filter.as_ref().map_or(Datum::Bool(true), |filter| lost::evaluate(filter, row));
-        let values: Vec<Datum> = aggregate.args.iter().map(|arg| lost::evaluate(arg, row)).collect();
+        let condition = aggregate
+            .filter
+            .as_ref()
+            .map_or(Datum::Bool(true), |filter| expression::evaluate_or_lost(filter, row));
+        let values: Vec<Datum> =
+            aggregate.args.iter().map(|arg| expression::evaluate_or_lost(arg, row)).collect();
         let is_lost = |value: &Datum| matches!(value, Datum::Lost);
         let is_left_out = !(condition.is_true() || is_lost(&condition)) || values.iter().any(Datum::is_none);
         let is_own = !is_left_out && (is_lost(&condition) || values.iter().any(is_lost));
         // What the metric lets into the group without knowing.
-        let is_given = aggregate.lost.as_ref().is_some_and(|lost| scalar::evaluate(lost, row).is_true());
+        let is_given = aggregate.lost.as_ref().is_some_and(|lost| expression::evaluate(lost, row).is_true());
         if is_own || is_given {
             n_lost += 1;
         } else if !is_left_out {
@@ -72,20 +72,22 @@ fn of_values(aggregate: &Aggregate, columns: &[Vec<Datum>], times: &[i64]) -> Da
         AggregateOp::Last => chosen(values, times.iter(), false),
         AggregateOp::ArgMin => chosen(values, second.iter().zip(times), true),
         AggregateOp::ArgMax => chosen(values, second.iter().zip(times), false),
-        AggregateOp::Skewness => several::skewness(values),
-        AggregateOp::Kurtosis => several::kurtosis(values),
+        AggregateOp::Skewness => statistics::skewness(values),
+        AggregateOp::Kurtosis => statistics::kurtosis(values),
         op @ (AggregateOp::Covariance
         | AggregateOp::Correlation
         | AggregateOp::Slope
-        | AggregateOp::Intercept) => several::relation(op, values, second),
-        op @ (AggregateOp::BitsOr | AggregateOp::BitsAnd | AggregateOp::BitsXor) => several::bits(op, values),
+        | AggregateOp::Intercept) => statistics::relation(op, values, second),
+        op @ (AggregateOp::BitsOr | AggregateOp::BitsAnd | AggregateOp::BitsXor) => {
+            statistics::bits(op, values)
+        }
         AggregateOp::ExactQuantile { q_ppb } => ranked(values, *q_ppb).cloned().unwrap_or(Datum::None),
         AggregateOp::Frequency { item, .. } => {
             let item = Datum::of(item, &aggregate.args[0].ty.kind);
             count(values.iter().filter(|value| **value == item).count())
         }
-        AggregateOp::Set => several::set(values.iter()),
-        AggregateOp::Union => several::set(values.iter().flat_map(|list| match list {
+        AggregateOp::Set => lists::set(values.iter()),
+        AggregateOp::Union => lists::set(values.iter().flat_map(|list| match list {
             Datum::List(elements) => elements.iter(),
             other => panic!("{other:?} is no list"),
         })),
@@ -123,82 +125,25 @@ fn table(aggregate: &Aggregate, columns: &[Vec<Datum>], times: &[i64]) -> Datum 
     match &aggregate.op {
         AggregateOp::Histogram { edges } => {
             let of = &aggregate.args[0].ty.kind;
-            several::histogram(&edges.iter().map(|edge| Datum::of(edge, of)).collect::<Vec<_>>(), values)
+            lists::histogram(&edges.iter().map(|edge| Datum::of(edge, of)).collect::<Vec<_>>(), values)
         }
         AggregateOp::Top { k } => {
             let Kind::List(entry) = &aggregate.ty.kind else { panic!("`top` presents a list") };
             let Kind::Record(fields) = &entry.kind else { panic!("`top` presents records") };
-            several::top(*k, values, second, &fields[1].ty)
+            lists::top(*k, values, second, &fields[1].ty)
         }
         AggregateOp::Funnel { within } => {
             let step = |index: usize| columns[1..].iter().map(|step| step[index].is_true()).collect();
             let rows: Vec<(Datum, i64, Vec<bool>)> =
                 (0..times.len()).map(|index| (values[index].clone(), times[index], step(index))).collect();
-            several::funnel(&rows, columns.len() - 1, *within)
+            lists::funnel(&rows, columns.len() - 1, *within)
         }
         AggregateOp::Retention { n_periods } => {
             let rows: Vec<(Datum, Datum)> = values.iter().cloned().zip(second.iter().cloned()).collect();
-            several::retention(&rows, *n_periods)
+            lists::retention(&rows, *n_periods)
         }
         other => panic!("{other:?} presents one value"),
     }
-}
-
-fn count(n_rows: usize) -> Datum {
-    Datum::Int(BigInt::from(n_rows))
-}
-
-/// The values as whole multiples of one unit, which is exact for every kind: all finite floats are
-/// multiples of 2⁻¹⁰⁷⁴, all decimals of 10⁻³⁸.
-pub(super) fn in_units(values: &[Datum]) -> (Vec<BigInt>, Rational) {
-    let per_one = match values.first() {
-        Some(Datum::Float(_)) => BigInt::one() << 1074_u32,
-        _ => exact::power_of_ten(38),
-    };
-    let per_one = exact::of_integer(per_one);
-    let multiples = values.iter().map(|value| (value.exact() * &per_one).to_integer());
-    (multiples.collect(), per_one.recip())
-}
-
-/// Exact sum.
-pub(super) fn sum(values: &[Datum]) -> Rational {
-    let (multiples, unit) = in_units(values);
-    exact::of_integer(multiples.iter().sum::<BigInt>()) * unit
-}
-
-fn mean(values: &[Datum], kind: &Kind) -> Datum {
-    if values.is_empty() {
-        return Datum::None;
-    }
-    fit(&(sum(values) / exact::of_integer(values.len())), kind)
-}
-
-/// Variance of the sample: the sum of (x − mean)² over n − 1. Both sides are multiplied by n² so that
-/// the mean is a whole number of units: (n·x − sum)².
-fn variance(values: &[Datum]) -> Option<Rational> {
-    if values.len() < 2 {
-        return None;
-    }
-    let n_values = BigInt::from(values.len());
-    let (multiples, unit) = in_units(values);
-    let total: BigInt = multiples.iter().sum();
-    let squares: BigInt = multiples.iter().map(|value| (value * &n_values - &total).pow(2)).sum();
-    let divisor = n_values.pow(2) * (n_values - BigInt::one());
-    Some(Rational::new(squares, divisor) * &unit * &unit)
-}
-
-/// The value of lower rank ⌊q·(n − 1)⌋ among the sorted values.
-fn ranked(values: &[Datum], q_ppb: u32) -> Option<&Datum> {
-    let mut sorted: Vec<&Datum> = values.iter().collect();
-    sorted.sort();
-    let last = sorted.len().checked_sub(1)?;
-    let rank = last as u128 * u128::from(q_ppb) / 1_000_000_000;
-    Some(sorted[usize::try_from(rank).unwrap_or(last)])
-}
-
-/// The same as a float.
-fn quantile(values: &[Datum], q_ppb: u32) -> Datum {
-    ranked(values, q_ppb).map_or(Datum::None, |value| fit(&value.exact(), &Kind::Float))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::exact::{self, Rational};
 pub(super) enum Datum {
     /// No value.
     None,
-    /// A value that left its type, where that is told apart from none ([`super::lost`]).
+    /// A value that left its type, where that is told apart from none ([`super::expression`]).
     Lost,
     /// `bool`.
     Bool(bool),

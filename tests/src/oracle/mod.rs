@@ -8,15 +8,16 @@ mod aggregate;
 mod civil;
 mod datum;
 mod exact;
-mod lost;
+mod expression;
+mod lists;
 mod numbers;
 mod pattern;
 mod present;
 pub mod ranges;
 mod scalar;
-mod several;
-mod spelled;
+mod statistics;
 mod strings;
+mod text_reader;
 mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +27,7 @@ use metricc_ir::{Metric, Source, Value, Window};
 pub use civil::{date_text, utc_text};
 use datum::Datum;
 pub use present::{Check, Mismatch, Presented, Row, compare};
-pub use spelled::read_text;
+pub use text_reader::read_text;
 
 /// An event: its decoded fields by name. An absent field is none, or has its default.
 pub type Event = BTreeMap<String, Value>;
@@ -45,9 +46,9 @@ pub fn evaluate(metric: &Metric, events: &[Event]) -> Vec<Row> {
     for fields in distinct_events(&metric.source, events) {
         let windows = windows_of(&metric.window, &fields[metric.source.time]);
         for row in exploded(metric, fields) {
-            if metric.filter.as_ref().is_none_or(|filter| scalar::evaluate(filter, &row).is_true()) {
+            if metric.filter.as_ref().is_none_or(|filter| expression::evaluate(filter, &row).is_true()) {
                 let keys: Vec<Datum> =
-                    metric.keys.iter().map(|key| scalar::evaluate(&key.expr, &row)).collect();
+                    metric.keys.iter().map(|key| expression::evaluate(&key.expr, &row)).collect();
                 for window in &windows {
                     groups.entry((*window, keys.clone())).or_default().push(row.clone());
                 }
@@ -80,7 +81,7 @@ fn exploded(metric: &Metric, fields: Vec<Datum>) -> Vec<Vec<Datum>> {
     for each in &metric.each {
         let mut longer = Vec::new();
         for row in rows {
-            if let Datum::List(elements) = scalar::evaluate(&each.list, &row) {
+            if let Datum::List(elements) = expression::evaluate(&each.list, &row) {
                 longer.extend(elements.into_iter().map(|element| [row.clone(), vec![element]].concat()));
             }
         }
@@ -157,7 +158,7 @@ fn presented(metric: &Metric, (window, keys): &Place, rows: &[Vec<Datum>]) -> Ro
         .map(|aggregate| aggregate::evaluate(aggregate, rows, metric.source.time))
         .unzip();
     let outputs: Vec<Datum> =
-        metric.outputs.iter().map(|output| scalar::evaluate(&output.expr, &aggregates)).collect();
+        metric.outputs.iter().map(|output| expression::evaluate(&output.expr, &aggregates)).collect();
     present::row(metric, *window, keys, &outputs, &overflow)
 }
 

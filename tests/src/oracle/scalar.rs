@@ -1,23 +1,10 @@
-//! Row expressions, evaluated one row at a time.
+//! The functions of the language, applied to values.
 
-use metricc_ir::{Expr, ExprKind, Func, Kind, Lookup, Value};
+use metricc_ir::{Expr, Func, Kind, Lookup, Value};
 use num_bigint::BigInt;
 
 use super::datum::Datum;
-use super::{lost, numbers, strings, times};
-
-/// The value of an expression over the columns of its scope.
-pub(super) fn evaluate(expr: &Expr, scope: &[Datum]) -> Datum {
-    match &expr.kind {
-        ExprKind::Column(index) => scope[*index].clone(),
-        ExprKind::Literal(value) => Datum::of(value, &expr.ty.kind),
-        ExprKind::Call(Func::Lost, args) => Datum::Bool(lost::is_lost(args, scope)),
-        ExprKind::Call(func, args) => {
-            let values: Vec<Datum> = args.iter().map(|arg| evaluate(arg, scope)).collect();
-            call(func, &values, args, &expr.ty.kind)
-        }
-    }
-}
+use super::{numbers, strings, times};
 
 /// Applies a function: first the functions that test for none, then the rule that an argument that is none
 /// gives none, then the functions of each kind.

@@ -1,6 +1,7 @@
-use metricc_ir::{Calendar, CalendarUnit, Part, Type, Value};
+use metricc_ir::{Calendar, CalendarUnit, ExprKind, Part, Type};
 
 use super::*;
+use crate::oracle::expression::evaluate;
 use crate::oracle::present::json;
 
 const INT: Kind = Kind::Int;

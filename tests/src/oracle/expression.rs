@@ -1,4 +1,5 @@
-//! Row expressions in which a value that left its type is not the same as one that was never there.
+//! Row expressions, evaluated one row at a time: to values, or so that a value that left its type is not the
+//! same as one that was never there.
 
 use metricc_ir::{Expr, ExprKind, Func};
 use num_traits::Zero;
@@ -6,13 +7,26 @@ use num_traits::Zero;
 use super::datum::Datum;
 use super::scalar;
 
-/// The value of an expression, [`Datum::Lost`] where it cannot be known.
+/// The value of an expression over the columns of its scope.
 pub(super) fn evaluate(expr: &Expr, scope: &[Datum]) -> Datum {
-    let ExprKind::Call(func, args) = &expr.kind else { return scalar::evaluate(expr, scope) };
+    match &expr.kind {
+        ExprKind::Column(index) => scope[*index].clone(),
+        ExprKind::Literal(value) => Datum::of(value, &expr.ty.kind),
+        ExprKind::Call(Func::Lost, args) => Datum::Bool(is_lost(args, scope)),
+        ExprKind::Call(func, args) => {
+            let values: Vec<Datum> = args.iter().map(|arg| evaluate(arg, scope)).collect();
+            scalar::call(func, &values, args, &expr.ty.kind)
+        }
+    }
+}
+
+/// The value of an expression, [`Datum::Lost`] where it cannot be known.
+pub(super) fn evaluate_or_lost(expr: &Expr, scope: &[Datum]) -> Datum {
+    let ExprKind::Call(func, args) = &expr.kind else { return evaluate(expr, scope) };
     if let Func::Lost = func {
         return Datum::Bool(is_lost(args, scope));
     }
-    let values: Vec<Datum> = args.iter().map(|arg| evaluate(arg, scope)).collect();
+    let values: Vec<Datum> = args.iter().map(|arg| evaluate_or_lost(arg, scope)).collect();
     let is_any_lost = values.iter().any(|value| matches!(value, Datum::Lost));
     match (func, values.as_slice()) {
         (Func::And, [left, right]) => decided(left, right, false),
@@ -55,8 +69,8 @@ fn left_its_type(func: &Func, values: &[Datum]) -> bool {
 }
 
 /// Whether a row would count if its condition and values could be computed, and one of them cannot.
-pub(super) fn is_lost(args: &[Expr], scope: &[Datum]) -> bool {
-    let values: Vec<Datum> = args.iter().map(|arg| evaluate(arg, scope)).collect();
+fn is_lost(args: &[Expr], scope: &[Datum]) -> bool {
+    let values: Vec<Datum> = args.iter().map(|arg| evaluate_or_lost(arg, scope)).collect();
     let (condition, values) = values.split_first().expect("a condition");
     let is_in = condition.is_true() || matches!(condition, Datum::Lost);
     let is_any_lost = std::iter::once(condition).chain(values).any(|value| matches!(value, Datum::Lost));

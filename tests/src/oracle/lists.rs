@@ -1,109 +1,18 @@
-//! Aggregates that present more than one value, or look at several values of a row.
+//! Aggregates that present lists: of counts, values or records.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use metricc_ir::{AggregateOp, Kind, Type};
+use metricc_ir::{Kind, Type};
 use num_bigint::BigInt;
-use num_traits::{One, Signed, Zero};
+use num_traits::{Signed, Zero};
 
-use super::aggregate::in_units;
 use super::datum::Datum;
 use super::exact::{self, Rational};
 use super::numbers::fit;
+use super::statistics::sum;
 
-/// The float with the sign of the first number, whose square is the second.
-fn signed_root(sign: &BigInt, square: &Rational) -> Datum {
-    match exact::nearest_square_root(square) {
-        Some(root) if sign.is_negative() => Datum::float(-root),
-        Some(root) => Datum::float(root),
-        None => Datum::None,
-    }
-}
-
-/// n·x − Σx for every value, in units of the value: n times the distance from the mean.
-fn distances(values: &[Datum]) -> (Vec<BigInt>, Rational) {
-    let (multiples, unit) = in_units(values);
-    let total: BigInt = multiples.iter().sum();
-    let n_values = BigInt::from(values.len());
-    (multiples.iter().map(|value| value * &n_values - &total).collect(), unit)
-}
-
-fn power_sum(distances: &[BigInt], power: u32) -> BigInt {
-    distances.iter().map(|distance| distance.pow(power)).sum()
-}
-
-/// G₁ = k₃ / s³ with k₃ = n / ((n−1)(n−2)) · Σ(x − mean)³ and s² the variance of the sample.
-pub(super) fn skewness(values: &[Datum]) -> Datum {
-    let n = BigInt::from(values.len());
-    let (distances, _) = distances(values);
-    let (squares, cubes) = (power_sum(&distances, 2), power_sum(&distances, 3));
-    if values.len() < 3 || squares.is_zero() {
-        return Datum::None;
-    }
-    // Every distance is n times too large, and so is each factor of both sides.
-    let third = Rational::new(&n * &cubes, (&n - 1) * (&n - 2));
-    let variance = Rational::new(squares, &n - 1);
-    signed_root(&cubes, &(&third * &third / (&variance * &variance * &variance)))
-}
-
-/// G₂ = n(n+1) / ((n−1)(n−2)(n−3)) · Σ(x − mean)⁴ / s⁴ − 3(n−1)² / ((n−2)(n−3)).
-pub(super) fn kurtosis(values: &[Datum]) -> Datum {
-    let n = BigInt::from(values.len());
-    let (distances, _) = distances(values);
-    let (squares, fourths) = (power_sum(&distances, 2), power_sum(&distances, 4));
-    if values.len() < 4 || squares.is_zero() {
-        return Datum::None;
-    }
-    let variance = Rational::new(squares, &n - 1);
-    let factor = Rational::new(&n * (&n + 1), (&n - 1) * (&n - 2) * (&n - 3));
-    let normal = Rational::new((&n - 1) * (&n - 1) * 3, (&n - 2) * (&n - 3));
-    fit(&(factor * exact::of_integer(fourths) / (&variance * &variance) - normal), &Kind::Float)
-}
-
-/// Covariance and its like of pairs of values.
-pub(super) fn relation(op: &AggregateOp, first: &[Datum], second: &[Datum]) -> Datum {
-    if first.len() < 2 {
-        return Datum::None;
-    }
-    let n = BigInt::from(first.len());
-    let ((a, a_unit), (b, b_unit)) = (distances(first), distances(second));
-    let both: BigInt = a.iter().zip(&b).map(|(a, b)| a * b).sum();
-    let (a_squares, b_squares) = (power_sum(&a, 2), power_sum(&b, 2));
-    let slope = |both: &BigInt| Rational::new(both.clone(), b_squares.clone()) * &a_unit / &b_unit;
-    match op {
-        AggregateOp::Covariance => {
-            fit(&(Rational::new(both, &n * &n * (&n - BigInt::one())) * a_unit * b_unit), &Kind::Float)
-        }
-        AggregateOp::Correlation if a_squares.is_zero() || b_squares.is_zero() => Datum::None,
-        AggregateOp::Correlation => signed_root(&both, &Rational::new(&both * &both, a_squares * &b_squares)),
-        _ if b_squares.is_zero() => Datum::None,
-        AggregateOp::Slope => fit(&slope(&both), &Kind::Float),
-        _ => {
-            let mean = |values: &[Datum], unit: &Rational| {
-                let total: BigInt = in_units(values).0.iter().sum();
-                Rational::new(total, n.clone()) * unit
-            };
-            fit(&(mean(first, &a_unit) - slope(&both) * mean(second, &b_unit)), &Kind::Float)
-        }
-    }
-}
-
-/// Bits of whole numbers.
-pub(super) fn bits(op: &AggregateOp, values: &[Datum]) -> Datum {
-    let all = values.iter().map(|value| match value {
-        Datum::Int(value) => i64::try_from(value).expect("64 bits"),
-        other => panic!("{other:?} has no bits"),
-    });
-    let bits = match op {
-        AggregateOp::BitsOr => Some(all.fold(0, |bits, value| bits | value)),
-        AggregateOp::BitsXor => Some(all.fold(0, |bits, value| bits ^ value)),
-        _ => all.reduce(|bits, value| bits & value),
-    };
-    bits.map_or(Datum::None, |bits| Datum::Int(bits.into()))
-}
-
-fn count(n_rows: usize) -> Datum {
+pub(super) fn count(n_rows: usize) -> Datum {
     Datum::Int(BigInt::from(n_rows))
 }
 
@@ -135,7 +44,7 @@ pub(super) fn top(k: u32, items: &[Datum], weights: &[Datum], value: &Type) -> D
     }
     let total = |item: &Datum| match weights {
         [] => exact::of_integer(items.iter().filter(|other| *other == item).count()),
-        _ => super::aggregate::sum(&of_item[item]),
+        _ => sum(&of_item[item]),
     };
     // Sums of floats are compared as they are presented; one past the largest is beyond all others.
     let compared = |sum: &Rational| match value.kind {
