@@ -22,7 +22,7 @@ pub(crate) struct PowerSums {
 
 /// Which figure of one argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(crate) enum Figure {
     /// G₁ = √(n(n−1)) / (n−2) · m₃ / m₂^(3/2).
     Skewness,
     /// G₂ = (n−1) / ((n−2)(n−3)) · ((n+1)(m₄/m₂² − 3) + 6): zero for a normal distribution.
@@ -32,7 +32,7 @@ pub(crate) enum Shape {
 impl PowerSums {
     /// Adjusted for the size of the sample (Joanes, Gill, "Comparing measures of sample skewness and
     /// kurtosis", 1998); none for fewer than three, or four, rows, and for rows that are all the same.
-    pub(crate) fn present(&self, shape: Shape) -> Checked<Option<f64>> {
+    pub(crate) fn present(&self, figure: Figure) -> Checked<Option<f64>> {
         let n = BigInt::from(self.n_rows);
         let [sum, squares, cubes, fourths] = &self.sums;
         // m₂·n², never negative for the sums of any rows.
@@ -40,12 +40,12 @@ impl PowerSums {
         if second.is_negative() || fourths.is_negative() {
             return Err(NO_SUCH_ROWS);
         }
-        let n_least = if shape == Shape::Skewness { 3 } else { 4 };
+        let n_least = if figure == Figure::Skewness { 3 } else { 4 };
         if self.n_rows < n_least || second.is_zero() {
             return Ok(None);
         }
-        match shape {
-            Shape::Skewness => {
+        match figure {
+            Figure::Skewness => {
                 // m₃·n³.
                 let third: BigInt = cubes * &n * &n - sum * squares * &n * 3 + sum * sum * sum * 2;
                 let numerator = &third * &third * &n * (&n - 1);
@@ -53,7 +53,7 @@ impl PowerSums {
                 let root = scaled_root_to_f64(&numerator, &denominator, 0);
                 Ok(root.map(|root| if third.is_negative() { 0.0 - root } else { root }))
             }
-            Shape::Kurtosis => {
+            Figure::Kurtosis => {
                 // m₄·n⁴.
                 let fourth: BigInt = fourths * n.pow(3) - sum * cubes * n.pow(2) * 4
                     + sum * sum * squares * &n * 6

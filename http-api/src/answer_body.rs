@@ -19,7 +19,7 @@ const PIECE_WITHIN: Duration = Duration::from_secs(30);
 const FEW_PARTS: usize = 100;
 
 /// A part of a body.
-pub(crate) enum Part {
+pub(crate) enum BodyPart {
     Text(&'static str),
     Answer(Box<AnswerWriter>),
 }
@@ -28,17 +28,17 @@ pub(crate) enum Part {
 ///
 /// # Errors
 /// [`ServingError`] of a small answer. A large one has errors as it is sent: then its body is incomplete.
-pub(crate) fn body(turns: &Turns, mut parts: VecDeque<Part>) -> Result<Body, ServingError> {
-    let n_rows = |part: &Part| match part {
-        Part::Text(_) => 0,
-        Part::Answer(answer) => answer.n_left(),
+pub(crate) fn body(turns: &Turns, mut parts: VecDeque<BodyPart>) -> Result<Body, ServingError> {
+    let n_rows = |part: &BodyPart| match part {
+        BodyPart::Text(_) => 0,
+        BodyPart::Answer(answer) => answer.n_left(),
     };
     if parts.len() <= FEW_PARTS && parts.iter().map(n_rows).sum::<usize>() <= FEW_ROWS {
         let mut bytes = Vec::new();
         for part in &mut parts {
             match part {
-                Part::Text(text) => bytes.extend(text.as_bytes()),
-                Part::Answer(answer) => bytes.extend(answer.whole()?),
+                BodyPart::Text(text) => bytes.extend(text.as_bytes()),
+                BodyPart::Answer(answer) => bytes.extend(answer.whole()?),
             }
         }
         return Ok(Body::from(bytes));
@@ -49,7 +49,7 @@ pub(crate) fn body(turns: &Turns, mut parts: VecDeque<Part>) -> Result<Body, Ser
 
 /// The parts that are still to be sent.
 struct Rest {
-    parts: VecDeque<Part>,
+    parts: VecDeque<BodyPart>,
     turns: Turns,
     /// When the last piece was given to the connection.
     given: Option<Instant>,
@@ -65,11 +65,11 @@ impl Rest {
         loop {
             let bytes = match self.parts.pop_front() {
                 None => return Ok(None),
-                Some(Part::Text(text)) => text.into(),
-                Some(Part::Answer(mut answer)) => {
+                Some(BodyPart::Text(text)) => text.into(),
+                Some(BodyPart::Answer(mut answer)) => {
                     let turn = self.turns.take(move || (answer.next_bytes(), answer)).await?;
                     let (Some(bytes), answer) = (turn.0?, turn.1) else { continue };
-                    self.parts.push_front(Part::Answer(answer));
+                    self.parts.push_front(BodyPart::Answer(answer));
                     bytes
                 }
             };

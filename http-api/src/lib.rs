@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use answer_body::{Part, body};
+use answer_body::{BodyPart, body};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -89,7 +89,7 @@ async fn read(
     let turns = serving.turns();
     let mut answer = Box::new(AnswerWriter::new(answer, format)?);
     if format == Format::Json {
-        return Ok(in_json(body(&turns, [Part::Answer(answer)].into())?));
+        return Ok(in_json(body(&turns, [BodyPart::Answer(answer)].into())?));
     }
     while answer.is_surveying() {
         answer = match answer.n_left() <= FEW_ROWS {
@@ -102,7 +102,7 @@ async fn read(
         _ => format.media_type().to_owned(),
     };
     let headers = stated(&answer);
-    let body = body(&turns, [Part::Answer(answer)].into())?;
+    let body = body(&turns, [BodyPart::Answer(answer)].into())?;
     Ok((headers, [(header::CONTENT_TYPE, media_type)], body).into_response())
 }
 
@@ -127,14 +127,14 @@ async fn explain(
 
 async fn read_many(State(serving): Shared, Pairs(parameters): Pairs) -> Result<Response, ApiError> {
     let answers = serving.open(ReadRequest::several_of_parameters(parameters)?).await?;
-    let mut parts = VecDeque::from([Part::Text("{\"answers\":[")]);
+    let mut parts = VecDeque::from([BodyPart::Text("{\"answers\":[")]);
     for (index, answer) in answers.into_iter().enumerate() {
         if index > 0 {
-            parts.push_back(Part::Text(","));
+            parts.push_back(BodyPart::Text(","));
         }
-        parts.push_back(Part::Answer(Box::new(AnswerWriter::new(answer, Format::Json)?)));
+        parts.push_back(BodyPart::Answer(Box::new(AnswerWriter::new(answer, Format::Json)?)));
     }
-    parts.push_back(Part::Text("]}"));
+    parts.push_back(BodyPart::Text("]}"));
     Ok(in_json(body(&serving.turns(), parts)?))
 }
 

@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 
-use metricc_ir::text::time_format::{Reads, TimeFormat};
+use metricc_ir::text::time_format::{FormatPurpose, TimeFormat};
 use metricc_ir::text::{number, timestamp};
 
 const N_TEXTS: usize = 1_000_000;
@@ -46,10 +46,10 @@ fn formats_of_fixed_width() {
     ];
     for (format, make) in formats {
         let zone = metricc_ir::calendar::ZoneRules::named("UTC");
-        let compiled = TimeFormat::compile(format, Reads::LocalTimes).expect("a format");
+        let compiled = TimeFormat::compile(format, FormatPurpose::LocalTimes).expect("a format");
         measured(format, &texts(make), |text| compiled.instant(text, zone.as_ref()).is_ok());
     }
-    let dates = TimeFormat::compile("%d.%m.%Y", Reads::Dates).expect("a format");
+    let dates = TimeFormat::compile("%d.%m.%Y", FormatPurpose::Dates).expect("a format");
     let of_dates = texts(&|n| format!("{:02}.{:02}.2026", n % 28 + 1, n % 12 + 1));
     measured("%d.%m.%Y, dates", &of_dates, |text| dates.date(text).is_ok());
     let iso = texts(&|n| format!("2026-01-{:02}T{:02}:{:02}:09.123Z", n % 28 + 1, n % 24, n % 60));

@@ -15,7 +15,7 @@ use crate::format_csv::{CsvParser, Header, HeaderError};
 use crate::format_ndjson::NdjsonParser;
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::record_splitter::{MAX_RECORD_BYTES, Records, Separation};
-use crate::row_builder::Rows;
+use crate::row_builder::RowBuilder;
 use crate::text_reader::utf8_problem;
 use crate::time_slice::yield_if_due;
 use crate::wrapped_arrays::WrapSearch;
@@ -178,7 +178,7 @@ enum Parser {
 struct Building {
     decoder: SharedDecoder,
     parser: Parser,
-    rows: Rows,
+    rows: RowBuilder,
     n_records: u64,
     rejected: Vec<Rejected>,
     names: NameSample,
@@ -192,7 +192,7 @@ impl Building {
     fn of(decoder: &SharedDecoder, parser: Parser) -> Self {
         Building {
             parser,
-            rows: Rows::new(decoder),
+            rows: RowBuilder::new(decoder),
             decoder: decoder.clone(),
             n_records: 0,
             rejected: Vec::new(),

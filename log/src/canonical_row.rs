@@ -12,7 +12,7 @@ use arrow::datatypes::{
 };
 
 /// A typed column, seen as its values.
-pub(crate) struct Cells<'a> {
+pub(crate) struct CanonicalCells<'a> {
     nulls: Option<&'a NullBuffer>,
     values: Values<'a>,
 }
@@ -24,11 +24,11 @@ enum Values<'a> {
     Wide(&'a [i128]),
     Float(&'a [f64]),
     Text(&'a StringViewArray),
-    List(&'a ListArray, Box<Cells<'a>>),
-    Record(Vec<Cells<'a>>),
+    List(&'a ListArray, Box<CanonicalCells<'a>>),
+    Record(Vec<CanonicalCells<'a>>),
 }
 
-impl<'a> Cells<'a> {
+impl<'a> CanonicalCells<'a> {
     /// `None` for an Arrow type that typed rows do not have.
     pub(crate) fn new(array: &'a ArrayRef) -> Option<Self> {
         let values = match array.data_type() {
@@ -47,15 +47,15 @@ impl<'a> Cells<'a> {
             DataType::Utf8View => Values::Text(array.as_string_view_opt()?),
             DataType::List(_) => {
                 let list: &ListArray = array.as_list_opt()?;
-                Values::List(list, Box::new(Cells::new(list.values())?))
+                Values::List(list, Box::new(CanonicalCells::new(list.values())?))
             }
             DataType::Struct(_) => {
                 let parts = array.as_struct_opt()?.columns();
-                Values::Record(parts.iter().map(Cells::new).collect::<Option<_>>()?)
+                Values::Record(parts.iter().map(CanonicalCells::new).collect::<Option<_>>()?)
             }
             _ => return None,
         };
-        Some(Cells { nulls: array.nulls(), values })
+        Some(CanonicalCells { nulls: array.nulls(), values })
     }
 
     /// Appends the bytes of the value in a row.

@@ -12,8 +12,8 @@ use hashbrown::HashTable;
 use twox_hash::XxHash3_64;
 
 use crate::LogError;
-use crate::canonical_row::Cells;
-use crate::partition::{DecodedBatch, Duplicates, OffsetRange, Partition, ReadRequest};
+use crate::canonical_row::CanonicalCells;
+use crate::partition::{DecodedBatch, Duplicates, OffsetRange, Partition, SliceRequest};
 use crate::record_decoder::RecordDecoder;
 
 /// How many records are decoded at once while duplicates are looked for.
@@ -107,7 +107,7 @@ impl Identities {
 
 /// Reads the keys of typed rows that have all fields of their source.
 pub struct RowKeys<'a> {
-    cells: Vec<Cells<'a>>,
+    cells: Vec<CanonicalCells<'a>>,
     /// The fields of the identity.
     fields: &'a [usize],
     identity: Vec<u8>,
@@ -117,7 +117,7 @@ pub struct RowKeys<'a> {
 impl<'a> RowKeys<'a> {
     /// `None` if a column is not of a type that typed rows have.
     pub fn new(arrays: &'a [ArrayRef], decoder: &'a RecordDecoder) -> Option<Self> {
-        let cells = arrays.iter().map(Cells::new).collect::<Option<_>>()?;
+        let cells = arrays.iter().map(CanonicalCells::new).collect::<Option<_>>()?;
         Some(RowKeys { cells, fields: &decoder.source.identity, identity: Vec::new(), payload: Vec::new() })
     }
 
@@ -162,7 +162,7 @@ pub(crate) fn find(
     let mut all = Vec::with_capacity(partitions.len());
     for (number, partition) in (0u32..).zip(partitions) {
         let n_records = partition.end();
-        let request = ReadRequest {
+        let request = SliceRequest {
             partition: number,
             range: OffsetRange { from: 0, to: n_records },
             columns: (0..decoder.fields.len()).collect(),

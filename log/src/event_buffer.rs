@@ -17,10 +17,10 @@ use crate::column_builder::{Column, Scalar};
 use crate::decode_value::{Decoded, Notes, Problem, Reject, Slot, expected};
 use crate::duplicates::{self, Identities};
 use crate::field_decoder::{ValueDecoder, ValueFormat};
-use crate::partition::{DecodedBatch, Duplicates, OffsetRange, Partition, PartitionReader, ReadRequest};
+use crate::partition::{DecodedBatch, Duplicates, OffsetRange, Partition, PartitionReader, SliceRequest};
 use crate::read_stats::ReadStats;
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
-use crate::row_builder::Rows;
+use crate::row_builder::RowBuilder;
 use crate::{Batch, LogError, NoneReason, NoneValues, Position, Quarantined, schema};
 use metricc_ir::text::number::Rescale;
 use metricc_ir::text::timestamp;
@@ -33,7 +33,7 @@ const CHUNK_ROWS: u64 = 65_536;
 pub struct EventBuffer {
     decoder: SharedDecoder,
     closed: Vec<Chunk>,
-    rows: Rows,
+    rows: RowBuilder,
     rejected: Vec<(u64, Reject)>,
     none_values: Vec<(u64, usize, NoneReason)>,
     /// Offset of the first event that is not in a closed chunk.
@@ -64,7 +64,7 @@ impl EventBuffer {
     pub fn new(source: &Arc<Source>) -> Result<Self, LogError> {
         let decoder = RecordDecoder::new(source)?;
         Ok(EventBuffer {
-            rows: Rows::new(&decoder),
+            rows: RowBuilder::new(&decoder),
             decoder,
             closed: Vec::new(),
             rejected: Vec::new(),
@@ -202,7 +202,7 @@ impl Partition for MemoryPartition {
         offset
     }
 
-    fn read(&self, request: ReadRequest) -> Result<Box<dyn PartitionReader>, LogError> {
+    fn read(&self, request: SliceRequest) -> Result<Box<dyn PartitionReader>, LogError> {
         let (decoder, chunks) = (self.decoder.clone(), self.chunks.clone());
         Ok(Box::new(MemoryReader { decoder, chunks, next: request.range.from, request }))
     }
@@ -275,7 +275,7 @@ impl Chunk {
 struct MemoryReader {
     decoder: SharedDecoder,
     chunks: Arc<[Chunk]>,
-    request: ReadRequest,
+    request: SliceRequest,
     next: u64,
 }
 
@@ -288,7 +288,7 @@ impl PartitionReader for MemoryReader {
         };
         let to = chunk.range.to.min(end).min(from.saturating_add(self.request.batch_rows));
         self.next = to;
-        let ReadRequest { partition, columns, duplicates, .. } = &self.request;
+        let SliceRequest { partition, columns, duplicates, .. } = &self.request;
         let mut decoded = chunk.part(OffsetRange { from, to }, columns, duplicates, *partition)?;
         decoded.stats.none_values =
             chunk.none_values(&self.decoder, OffsetRange { from, to }, columns, duplicates);

@@ -7,7 +7,7 @@ use crate::decode_value::{Problem, Raw, Reject, scalar};
 use crate::field_decoder::{FieldDecoder, ValueFormat};
 use crate::read_stats::FieldStats;
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
-use crate::row_builder::Rows;
+use crate::row_builder::RowBuilder;
 use crate::{BodyError, Format, LogError};
 
 /// Where the fields of a source stand in the records of a text.
@@ -196,7 +196,7 @@ impl CsvParser {
     }
 
     /// Appends the record to the rows; the caller ends it there.
-    pub(crate) fn decode(&self, text: &str, unfinished: bool, rows: &mut Rows) -> Result<(), Reject> {
+    pub(crate) fn decode(&self, text: &str, unfinished: bool, rows: &mut RowBuilder) -> Result<(), Reject> {
         let in_the_middle = "the file ends in the middle of the record";
         let n_in_header = self.header.names.len();
         let mut cells = Vec::with_capacity(n_in_header);

@@ -6,7 +6,7 @@ use crate::json::{Cursor, Syntax};
 use crate::json_object::{ObjectParser, Scratch};
 use crate::read_stats::FieldStats;
 use crate::record_decoder::SharedDecoder;
-use crate::row_builder::Rows;
+use crate::row_builder::RowBuilder;
 
 /// Decodes lines.
 #[derive(Debug)]
@@ -28,7 +28,12 @@ impl NdjsonParser {
     }
 
     /// Appends the record to the rows; the caller ends it there.
-    pub(crate) fn decode(&mut self, text: &str, unfinished: bool, rows: &mut Rows) -> Result<(), Reject> {
+    pub(crate) fn decode(
+        &mut self,
+        text: &str,
+        unfinished: bool,
+        rows: &mut RowBuilder,
+    ) -> Result<(), Reject> {
         let fields = &self.decoder.fields;
         self.scratch.notes.clear();
         self.scratch.n_values_left = Scratch::n_values_of(text.len());

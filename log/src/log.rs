@@ -12,7 +12,7 @@ use crate::event_buffer::EventBuffer;
 use crate::files::LogFile;
 use crate::folders::resolve;
 use crate::format_parquet::ParquetPartition;
-use crate::partition::{Duplicates, OffsetRange, Partition, ReadRequest};
+use crate::partition::{Duplicates, OffsetRange, Partition, SliceRequest};
 use crate::reader::Reader;
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::text_reader::TextPartition;
@@ -174,7 +174,7 @@ impl Log {
                 format!("{columns:?} are not ascending indices of fields of source `{}`", self.source().name);
             return Err(request(problem));
         }
-        let read = ReadRequest {
+        let read = SliceRequest {
             partition: slice.partition,
             range: OffsetRange { from: slice.from, to: slice.to },
             columns: fields.to_vec(),

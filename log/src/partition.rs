@@ -42,7 +42,7 @@ pub trait Partition: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`LogError`] if they are not readable.
-    fn read(&self, request: ReadRequest) -> Result<Box<dyn PartitionReader>, LogError>;
+    fn read(&self, request: SliceRequest) -> Result<Box<dyn PartitionReader>, LogError>;
 }
 
 /// Reads a range of a partition, batch by batch.
@@ -65,7 +65,7 @@ pub struct OffsetRange {
 
 /// What to read of a partition.
 #[derive(Debug, Clone)]
-pub struct ReadRequest {
+pub struct SliceRequest {
     /// The number of the partition in its log.
     pub partition: u32,
     /// The records to read.
@@ -77,6 +77,10 @@ pub struct ReadRequest {
     /// Records to leave out: those that the log has found to be duplicates.
     pub duplicates: Arc<Duplicates>,
 }
+
+/// The name that the durable log imports it by.
+#[doc(hidden)]
+pub use SliceRequest as ReadRequest;
 
 /// The duplicates of a partition, by their offsets.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,7 @@ use crate::record_decoder::RecordDecoder;
 /// The columns of a batch under construction: one per field of the source, all of one length
 /// between records.
 #[derive(Debug)]
-pub(crate) struct Rows {
+pub(crate) struct RowBuilder {
     pub(crate) columns: Vec<Column>,
     n_rows: usize,
     /// Fields whose value is none although something is there: of the record that is not ended yet, and of
@@ -20,10 +20,10 @@ pub(crate) struct Rows {
     none_values: Notes,
 }
 
-impl Rows {
+impl RowBuilder {
     pub(crate) fn new(decoder: &RecordDecoder) -> Self {
         let columns = decoder.fields.iter().map(|field| Column::new(&field.row_type)).collect();
-        Rows { columns, n_rows: 0, pending: Vec::new(), none_values: Vec::new() }
+        RowBuilder { columns, n_rows: 0, pending: Vec::new(), none_values: Vec::new() }
     }
 
     /// Appends what a value decodes to.

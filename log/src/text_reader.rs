@@ -14,12 +14,12 @@ use crate::files::LogFile;
 use crate::format_csv::{CsvParser, Header};
 use crate::format_ndjson::NdjsonParser;
 use crate::open_file::{HEAD_BYTES, OpenFile, SequentialReader};
-use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
+use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, SliceRequest};
 use crate::read_stats::{FieldStats, ReadStats};
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::record_splitter::{MAX_RECORD_BYTES, Record, Records, Separation};
 use crate::rejections::Quarantined;
-use crate::row_builder::Rows;
+use crate::row_builder::RowBuilder;
 use crate::wrapped_arrays::WrapSearch;
 use crate::{Format, LogError, Position};
 
@@ -184,7 +184,7 @@ impl Partition for TextPartition {
         self.file.stamp.n_bytes
     }
 
-    fn read(&self, request: ReadRequest) -> Result<Box<dyn PartitionReader>, LogError> {
+    fn read(&self, request: SliceRequest) -> Result<Box<dyn PartitionReader>, LogError> {
         let (file, index) = (&self.file, &self.index);
         let sample = usize::try_from(request.range.from / SAMPLE_EVERY).unwrap_or(usize::MAX);
         let start = index.samples.get(sample).or(index.samples.last());
@@ -199,7 +199,7 @@ impl Partition for TextPartition {
         let mut reader = TextReader {
             file: file.clone(),
             handle,
-            rows: Rows::new(&self.decoder),
+            rows: RowBuilder::new(&self.decoder),
             decoder: self.decoder.clone(),
             records,
             parser,
@@ -238,8 +238,8 @@ struct TextReader {
     decoder: SharedDecoder,
     records: Records<SequentialReader>,
     parser: Parser,
-    rows: Rows,
-    request: ReadRequest,
+    rows: RowBuilder,
+    request: SliceRequest,
     /// Offset of the next record.
     next: u64,
     /// Index of the first duplicate that is not before the next record.
@@ -293,7 +293,7 @@ impl PartitionReader for TextReader {
     }
 }
 
-fn decode(parser: &mut Parser, bytes: &[u8], record: &Record, rows: &mut Rows) -> Result<(), Reject> {
+fn decode(parser: &mut Parser, bytes: &[u8], record: &Record, rows: &mut RowBuilder) -> Result<(), Reject> {
     if record.too_long {
         let problem = format!("a record of more than {MAX_RECORD_BYTES} bytes");
         return Err(Problem::new(problem, &String::from_utf8_lossy(bytes)).in_record());

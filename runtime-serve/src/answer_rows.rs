@@ -14,7 +14,7 @@ use metricc_client::{Served, ServingError};
 use metricc_compiler::{CompileError, MetricPlan, StateForm};
 use metricc_ir::RowType;
 
-use crate::cursor::{Cursor, Position};
+use crate::cursor::{Cursor, RowPosition};
 use crate::present::presented;
 use crate::query::failed;
 use crate::roll_up::{Form, Grouped};
@@ -33,7 +33,7 @@ pub struct AnswerRows {
     /// Rows that the request leaves; a page has a limit.
     left: usize,
     /// The position of the last row that was handed out.
-    last: Option<Position>,
+    last: Option<RowPosition>,
     /// Whether the limit has cut rows off the last piece.
     is_cut: bool,
     /// Whether no row was handed out.
@@ -60,7 +60,9 @@ impl AnswerRows {
     ) -> Result<Self, ServingError> {
         let mut states = MergedStates::new(parts);
         if let Some(cursor) = query.cursor() {
-            let Position::Group(group) = &cursor.position else { return Err(Cursor::of_another_request()) };
+            let RowPosition::Group(group) = &cursor.position else {
+                return Err(Cursor::of_another_request());
+            };
             states.skip_to(&plan.form, group).map_err(|error| failed(error.into()))?;
         }
         let row_type = Arc::new(plan.metric.row_type());
@@ -75,8 +77,8 @@ impl AnswerRows {
     ) -> Result<Self, ServingError> {
         let start = match query.cursor().map(|cursor| &cursor.position) {
             None => 0,
-            Some(Position::Row(row)) => usize::try_from(*row).unwrap_or(usize::MAX).min(rows.n_rows),
-            Some(Position::Group(_)) => return Err(Cursor::of_another_request()),
+            Some(RowPosition::Row(row)) => usize::try_from(*row).unwrap_or(usize::MAX).min(rows.n_rows),
+            Some(RowPosition::Group(_)) => return Err(Cursor::of_another_request()),
         };
         let row_type = rows.row_type.clone();
         let source = Source::Ready { rows: Arc::new(rows), start, at: start };
@@ -152,9 +154,9 @@ impl AnswerRows {
         Ok(Some(piece))
     }
 
-    fn position_of_last(&self, piece: &Presented) -> Result<Position, ServeError> {
+    fn position_of_last(&self, piece: &Presented) -> Result<RowPosition, ServeError> {
         let plan = match &self.source {
-            Source::Ready { at, .. } => return Ok(Position::Row(*at as u64)),
+            Source::Ready { at, .. } => return Ok(RowPosition::Row(*at as u64)),
             Source::Merged(plan, _) => plan,
         };
         let last = piece.n_rows - 1;
@@ -163,7 +165,7 @@ impl AnswerRows {
             columns.push(Arc::new(TimestampMicrosecondArray::from(vec![windows[last].0])));
         }
         columns.extend(piece.keys.iter().map(|key| key.slice(last, 1)));
-        Ok(Position::Group(group_of(&plan.form, &columns)?))
+        Ok(RowPosition::Group(group_of(&plan.form, &columns)?))
     }
 
     /// Where the next page begins; `None` if there is none. To be asked for after the last row.

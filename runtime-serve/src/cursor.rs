@@ -14,12 +14,12 @@ use metricc_client::{ReadRequest, ServingError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cursor {
     pub(crate) frontier: Vec<u64>,
-    pub(crate) position: Position,
+    pub(crate) position: RowPosition,
 }
 
 /// The last row of the page before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Position {
+pub(crate) enum RowPosition {
     /// The bytes of its group, in the order of groups.
     Group(Vec<u8>),
     /// The number of rows up to it.
@@ -43,8 +43,8 @@ impl Cursor {
         let mut text = format!("{}.{fingerprint:016x}.", offsets.join("-"));
         // Writing to a text cannot fail.
         let _ = match &self.position {
-            Position::Row(row) => write!(text, "r{row}"),
-            Position::Group(bytes) => {
+            RowPosition::Row(row) => write!(text, "r{row}"),
+            RowPosition::Group(bytes) => {
                 text.push('g');
                 bytes.iter().try_for_each(|byte| write!(text, "{byte:02x}"))
             }
@@ -63,8 +63,8 @@ impl Cursor {
             return Err(Cursor::of_another_request());
         }
         let position = match position.split_at_checked(1) {
-            Some(("r", row)) => Position::Row(row.parse().map_err(|_| no_cursor())?),
-            Some(("g", bytes)) => Position::Group(of_hex(bytes).ok_or_else(no_cursor)?),
+            Some(("r", row)) => RowPosition::Row(row.parse().map_err(|_| no_cursor())?),
+            Some(("g", bytes)) => RowPosition::Group(of_hex(bytes).ok_or_else(no_cursor)?),
             _ => return Err(no_cursor()),
         };
         Ok(Cursor { frontier, position })
@@ -94,7 +94,9 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_back_for_its_request_alone() {
-        for position in [Position::Row(7), Position::Group(vec![0, 255, 46]), Position::Group(Vec::new())] {
+        for position in
+            [RowPosition::Row(7), RowPosition::Group(vec![0, 255, 46]), RowPosition::Group(Vec::new())]
+        {
             let cursor = Cursor { frontier: vec![3, 120], position };
             let text = cursor.text(0x1f);
             assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)), "{text}");

@@ -11,7 +11,7 @@ use metricc_compiler::{MetricPlan, Segment, Spread};
 use crate::cursor::{self, Cursor};
 use crate::published::PublishedMetric;
 use crate::roll_up::{in_range, starts};
-use crate::row_selection::Selection;
+use crate::row_selection::RowSelection;
 use crate::served_metrics::{Catalogue, CatalogueEntry, ServedPlan};
 use crate::{Presented, Published, ReadOptions, ServeError, derive, read};
 
@@ -26,7 +26,7 @@ pub struct Query {
     entry: Arc<CatalogueEntry>,
     request: ReadRequest,
     options: ReadOptions,
-    selection: Selection,
+    selection: RowSelection,
     cursor: Option<Cursor>,
     fingerprint: u64,
 }
@@ -36,7 +36,8 @@ impl Query {
         let entry = catalogue.entry(&request)?.clone();
         let grain = catalogue.grain(&request, entry.window())?;
         let options = ReadOptions::of_range(entry.window(), request.from, request.to, grain);
-        let selection = Selection::new(&request.metric, &entry.row_type.keys, &request.keys, request.latest)?;
+        let selection =
+            RowSelection::new(&request.metric, &entry.row_type.keys, &request.keys, request.latest)?;
         let fingerprint = cursor::fingerprint(&entry.metric.hash, &request);
         let cursor = request.cursor.as_deref().map(|text| Cursor::parse(text, fingerprint)).transpose()?;
         if let (Some(cursor), Some(at)) = (&cursor, &request.at)

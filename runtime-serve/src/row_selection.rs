@@ -16,7 +16,7 @@ use crate::{Presented, ServeError};
 /// A selection of rows, resolved against the keys of a metric. The range of windows is not part of it: reads
 /// have it already.
 #[derive(Debug)]
-pub(crate) struct Selection {
+pub(crate) struct RowSelection {
     keys: Keys,
     /// Only the latest window of the rows with these keys.
     is_latest: bool,
@@ -31,7 +31,7 @@ enum Keys {
     Some(Vec<(usize, Option<Vec<u8>>)>),
 }
 
-impl Selection {
+impl RowSelection {
     /// # Errors
     /// [`ServingError::Request`] for an unknown key, or a value that is not of its type.
     pub(crate) fn new(
@@ -52,7 +52,7 @@ impl Selection {
         } else {
             Keys::Some(values)
         };
-        Ok(Selection { keys, is_latest })
+        Ok(RowSelection { keys, is_latest })
     }
 
     /// The value of each key, if the request gives all of them.

@@ -24,7 +24,7 @@ use timely::progress::frontier::AntichainRef;
 use crate::combine::Combiner;
 use crate::difference::{Difference, HeapProduct, Words};
 use crate::failure::Failures;
-use crate::key::{GroupKey, RowKey, ShortKey};
+use crate::key::{BytesKey, GroupKey, ShortKey};
 
 /// Index of an epoch of the dataflow.
 pub(crate) type Time = u64;
@@ -59,7 +59,7 @@ pub(crate) fn attach<'scope>(
     match plan.form.groups.packed_width() {
         Some(0..=8) => attach_keyed::<ShortKey>(plan, rows, batch_rows, probe, failures),
         Some(_) => attach_keyed::<PackedGroup>(plan, rows, batch_rows, probe, failures),
-        None => attach_keyed::<RowKey>(plan, rows, batch_rows, probe, failures),
+        None => attach_keyed::<BytesKey>(plan, rows, batch_rows, probe, failures),
     }
 }
 

@@ -58,38 +58,38 @@ impl GroupKey for PackedGroup {
 
 /// Rows of any width.
 #[derive(Clone)]
-pub(crate) enum RowKey {
+pub(crate) enum BytesKey {
     Inline(u8, [u8; INLINE_BYTES]),
     Heap(Box<[u8]>),
 }
 
-impl RowKey {
+impl BytesKey {
     #[inline]
     fn of(row: &[u8]) -> Self {
         if row.len() <= INLINE_BYTES {
             let mut bytes = [0; INLINE_BYTES];
             bytes[..row.len()].copy_from_slice(row);
-            RowKey::Inline(row.len() as u8, bytes)
+            BytesKey::Inline(row.len() as u8, bytes)
         } else {
-            RowKey::Heap(row.into())
+            BytesKey::Heap(row.into())
         }
     }
 
     #[inline]
     fn bytes(&self) -> &[u8] {
         match self {
-            RowKey::Inline(len, bytes) => &bytes[..usize::from(*len)],
-            RowKey::Heap(bytes) => bytes,
+            BytesKey::Inline(len, bytes) => &bytes[..usize::from(*len)],
+            BytesKey::Heap(bytes) => bytes,
         }
     }
 }
 
-impl GroupKey for RowKey {
+impl GroupKey for BytesKey {
     const TYPE: &'static str = "row";
 
     #[inline]
     fn from_row(_: &GroupRows, row: &[u8]) -> Self {
-        RowKey::of(row)
+        BytesKey::of(row)
     }
 
     fn append_to(&self, _: &GroupRows, row: &mut Vec<u8>) {
@@ -97,64 +97,64 @@ impl GroupKey for RowKey {
     }
 }
 
-impl PartialEq for RowKey {
+impl PartialEq for BytesKey {
     fn eq(&self, other: &Self) -> bool {
         self.bytes() == other.bytes()
     }
 }
 
-impl Eq for RowKey {}
+impl Eq for BytesKey {}
 
-impl PartialOrd for RowKey {
+impl PartialOrd for BytesKey {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for RowKey {
+impl Ord for BytesKey {
     fn cmp(&self, other: &Self) -> Ordering {
         self.bytes().cmp(other.bytes())
     }
 }
 
-impl Hash for RowKey {
+impl Hash for BytesKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write(self.bytes());
     }
 }
 
-impl fmt::Debug for RowKey {
+impl fmt::Debug for BytesKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.bytes().fmt(f)
     }
 }
 
-impl Serialize for RowKey {
+impl Serialize for BytesKey {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(self.bytes())
     }
 }
 
-impl<'de> Deserialize<'de> for RowKey {
+impl<'de> Deserialize<'de> for BytesKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Bytes;
         impl<'de> Visitor<'de> for Bytes {
-            type Value = RowKey;
+            type Value = BytesKey;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("row bytes")
             }
 
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<RowKey, E> {
-                Ok(RowKey::of(bytes))
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<BytesKey, E> {
+                Ok(BytesKey::of(bytes))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut bytes: A) -> Result<RowKey, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut bytes: A) -> Result<BytesKey, A::Error> {
                 let mut row = Vec::new();
                 while let Some(byte) = bytes.next_element()? {
                     row.push(byte);
                 }
-                Ok(RowKey::of(&row))
+                Ok(BytesKey::of(&row))
             }
         }
         deserializer.deserialize_bytes(Bytes)
@@ -169,9 +169,9 @@ mod tests {
     fn row_keys_compare_like_their_bytes() {
         let rows: [&[u8]; 5] = [b"", b"\x01", b"\x01\x00", &[7; 23], &[7; 24]];
         for left in rows {
-            assert_eq!(RowKey::of(left).bytes(), left);
+            assert_eq!(BytesKey::of(left).bytes(), left);
             for right in rows {
-                assert_eq!(RowKey::of(left).cmp(&RowKey::of(right)), left.cmp(right));
+                assert_eq!(BytesKey::of(left).cmp(&BytesKey::of(right)), left.cmp(right));
             }
         }
     }

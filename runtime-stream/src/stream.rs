@@ -13,7 +13,7 @@ use timely::communication::WorkerGuards;
 use crate::dataflow::Time;
 use crate::failure::{Failures, worker_died};
 use crate::read::PendingRead;
-use crate::worker::{Command, Progress, run};
+use crate::worker::{Command, WorkerProgress, run};
 
 /// Rows of a full micro-batch, unless the options give a number.
 const BATCH_ROWS: usize = 65_536;
@@ -40,7 +40,7 @@ pub struct Stream {
     /// Micro-batches fed.
     n_fed: u64,
     workers: Vec<(Sender<Command>, Thread)>,
-    progress: Arc<Progress>,
+    progress: Arc<WorkerProgress>,
     failures: Failures,
     /// Joined when dropped, after the commands of all workers have ended.
     guards: Option<WorkerGuards<()>>,
@@ -64,7 +64,7 @@ impl Stream {
             Mutex::new(receivers.into_iter().map(Some).collect());
         let (started, threads) = channel();
         let started = Mutex::new(started);
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(WorkerProgress::default());
         let failures = Failures::default();
         let guards = {
             let (plan, progress, failures) = (plan.clone(), progress.clone(), failures.clone());

@@ -34,7 +34,7 @@ pub(crate) type WorkerStates = Result<Vec<Vec<RecordBatch>>, CompileError>;
 
 /// How far all workers have come; the thread that feeds waits for it.
 #[derive(Debug, Default)]
-pub(crate) struct Progress {
+pub(crate) struct WorkerProgress {
     state: Mutex<ProgressState>,
     changed: Condvar,
 }
@@ -49,7 +49,7 @@ struct ProgressState {
     has_ended: bool,
 }
 
-impl Progress {
+impl WorkerProgress {
     fn publish(&self, complete: Time, n_combined: u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if complete > state.complete || n_combined > 0 {
@@ -79,7 +79,7 @@ impl Progress {
 }
 
 /// Reports on drop that this worker has ended, also when it unwinds.
-struct Ending(Arc<Progress>);
+struct Ending(Arc<WorkerProgress>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
@@ -111,7 +111,7 @@ pub(crate) fn run(
     plan: &SourcePlan,
     batch_rows: usize,
     commands: &Receiver<Command>,
-    progress: &Arc<Progress>,
+    progress: &Arc<WorkerProgress>,
     failures: &Failures,
 ) {
     let _ending = Ending(progress.clone());

@@ -11,7 +11,7 @@ use crate::heap_groups::HeapMonoid;
 use crate::heap_monoids::{
     FloatMeanKernel, FloatMomentsKernel, FloatPairsKernel, FloatPowersKernel, FloatSumKernel,
 };
-use crate::moments::{Relation, Shape};
+use crate::moments::{Figure, Relation};
 use crate::word_groups::WordMonoid;
 use crate::word_monoids::{
     BitsAnd, BitsOr, BitsXor, DecimalMean, DecimalMoments, DecimalPairs, DecimalPowers, DecimalSum, IntMean,
@@ -93,16 +93,16 @@ const MAX_CUBES_SIZE: usize = 1 + 8 * 100;
 const MAX_FOURTHS_SIZE: usize = 1 + 8 * 133;
 
 pub(super) fn powers(op: &AggregateOp, input: &DataType) -> Result<Arc<dyn Monoid>> {
-    let shape = if *op == AggregateOp::Skewness { Shape::Skewness } else { Shape::Kurtosis };
+    let figure = if *op == AggregateOp::Skewness { Figure::Skewness } else { Figure::Kurtosis };
     // Skewness and kurtosis have one state, hence one name.
     let name = format!("powers({})", type_name(input));
     let describe = |size| describe(name, laws_of(op, size), std::slice::from_ref(input), DataType::Float64);
     match (input, decimal_scale(input)) {
-        (DataType::Int64, _) => Ok(WordMonoid::boxed(describe(Size::Fixed(120)), IntPowers(shape))),
-        (_, Some(_)) => Ok(WordMonoid::boxed(describe(Size::Fixed(200)), DecimalPowers(shape))),
+        (DataType::Int64, _) => Ok(WordMonoid::boxed(describe(Size::Fixed(120)), IntPowers(figure))),
+        (_, Some(_)) => Ok(WordMonoid::boxed(describe(Size::Fixed(200)), DecimalPowers(figure))),
         (DataType::Float64, _) => {
             let sums = MAX_SUM_SIZE + MAX_SQUARES_SIZE + MAX_CUBES_SIZE + MAX_FOURTHS_SIZE;
-            Ok(HeapMonoid::boxed(describe(Size::Bounded(16 + sums)), FloatPowersKernel(shape)))
+            Ok(HeapMonoid::boxed(describe(Size::Bounded(16 + sums)), FloatPowersKernel(figure)))
         }
         _ => does_not_fit(op, input),
     }

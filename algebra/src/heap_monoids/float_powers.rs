@@ -4,13 +4,13 @@ use arrow::array::{ArrayRef, Float64Array};
 
 use super::float_moments::floats;
 use crate::heap_groups::HeapKernel;
-use crate::moments::{Relation, Shape};
+use crate::moments::{Figure, Relation};
 use crate::states::{FloatPairs, FloatPowers, HeapValue};
 use crate::{Checked, HeapState};
 
 /// Of one float.
 #[derive(Debug, Clone)]
-pub(crate) struct FloatPowersKernel(pub(crate) Shape);
+pub(crate) struct FloatPowersKernel(pub(crate) Figure);
 
 /// Of two floats.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array};
 
 use super::{big, check_count};
-use crate::moments::{PairSums, PowerSums, Relation, Shape, Unit};
+use crate::moments::{Figure, PairSums, PowerSums, Relation, Unit};
 use crate::word_groups::WordKernel;
 use crate::{Checked, WordOp};
 
@@ -13,11 +13,11 @@ const NO_SUCH_ROWS: &str = "the state holds power sums that no rows have";
 
 /// Skewness or kurtosis of ints: count, sums of x, x², x³, x⁴.
 #[derive(Debug, Clone)]
-pub(crate) struct IntPowers(pub(crate) Shape);
+pub(crate) struct IntPowers(pub(crate) Figure);
 
 /// The same of decimals, unscaled.
 #[derive(Debug, Clone)]
-pub(crate) struct DecimalPowers(pub(crate) Shape);
+pub(crate) struct DecimalPowers(pub(crate) Figure);
 
 /// A figure of two ints: count, sums of a, b, a², b², a·b.
 #[derive(Debug, Clone)]
@@ -116,12 +116,12 @@ fn pairs<const N: usize>(a: i128, b: i128, widths: &[usize; 5]) -> [u64; N] {
 fn present_powers<const N: usize>(
     states: &[[u64; N]],
     widths: &[usize; 4],
-    shape: Shape,
+    figure: Figure,
 ) -> Checked<ArrayRef> {
     let present = |state: &[u64; N]| {
         let mut sums = split(state, widths).map(big);
         let sums = std::array::from_fn(|_| sums.next().unwrap_or_default());
-        PowerSums { n_rows: state[0], sums }.present(shape)
+        PowerSums { n_rows: state[0], sums }.present(figure)
     };
     Ok(Arc::new(states.iter().map(present).collect::<Checked<Float64Array>>()?))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Date32Type, Int64Type, TimestampMicrosecondType};
-use metricc_ir::calendar::{Bucket, BucketRule, LocalTime, MICROS_PER_DAY, Span, ZoneRules, floor_to};
+use metricc_ir::calendar::{Bucket, BucketRule, LocalTime, MICROS_PER_DAY, OffsetSpan, ZoneRules, floor_to};
 use metricc_ir::{Calendar, CalendarUnit, Func, Kind, Part};
 
 use super::data_type;
@@ -195,7 +195,7 @@ pub(super) fn each<A: ArrowPrimitiveType, O: ArrowPrimitiveType>(
 /// A zone's clock that remembers the span of the last instant.
 struct Clock<'a> {
     rules: &'a ZoneRules,
-    span: Span,
+    span: OffsetSpan,
 }
 
 impl<'a> Clock<'a> {

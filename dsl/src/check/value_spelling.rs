@@ -4,7 +4,7 @@
 use crate::ast::{Expr, ExprKind, Marker, MarkerKind};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::text::time_format::{Reads, TimeFormat};
+use metricc_ir::text::time_format::{FormatPurpose, TimeFormat};
 use metricc_ir::{Kind, Spelling, Type};
 
 /// Most formats of a field, and most texts of another marker.
@@ -166,9 +166,9 @@ impl Checker<'_> {
 
     fn formats(&mut self, list: &[Expr], span: Span) {
         let reads = match self.kind() {
-            Kind::Date => Reads::Dates,
-            Kind::Timestamp if self.declared.has_zone => Reads::LocalTimes,
-            Kind::Timestamp => Reads::Instants,
+            Kind::Date => FormatPurpose::Dates,
+            Kind::Timestamp if self.declared.has_zone => FormatPurpose::LocalTimes,
+            Kind::Timestamp => FormatPurpose::Instants,
             _ => {
                 let message = format!("`format` on a field of type `{}`", self.declared.ty);
                 let help = "only a `timestamp` or a `date` has a `format`: remove it";

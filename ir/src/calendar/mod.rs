@@ -37,7 +37,7 @@ pub use bucket::{Bucket, BucketRule};
 pub use civil_dates::{CivilDate, LocalTime};
 pub use rfc3339::{date_text, instant_text};
 pub use window_division::{WindowCut, floor_to};
-pub use zone_offsets::{Span, ZoneRules, tzdb_version, zone_names};
+pub use zone_offsets::{OffsetSpan, ZoneRules, tzdb_version, zone_names};
 
 /// Microseconds in a second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;

@@ -41,7 +41,7 @@ const PLACEHOLDER: &str = "Factory";
 ///
 /// `i64::MIN` and `i64::MAX` stand for "since ever" and "for ever".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Span {
+pub struct OffsetSpan {
     /// First instant, in µs since the epoch.
     pub start_us: i64,
     /// First instant after it.
@@ -50,7 +50,7 @@ pub struct Span {
     pub offset_seconds: i32,
 }
 
-impl Span {
+impl OffsetSpan {
     /// Whether the instant lies in it.
     pub fn contains(&self, instant_us: i64) -> bool {
         self.start_us <= instant_us && (instant_us < self.end_us || self.end_us == i64::MAX)
@@ -101,7 +101,7 @@ impl ZoneRules {
     }
 
     /// The maximal span of constant offset that holds an instant.
-    pub fn span_at(&self, instant_us: i64) -> Span {
+    pub fn span_at(&self, instant_us: i64) -> OffsetSpan {
         let table = &*self.table;
         let n_cycles = if table.repeats && instant_us >= RULE_START_US {
             (instant_us - RULE_START_US) / CYCLE_US
@@ -111,7 +111,7 @@ impl ZoneRules {
         let shift = n_cycles * CYCLE_US;
         let place = table.starts_us.partition_point(|start| *start <= instant_us - shift).saturating_sub(1);
         let end = table.starts_us.get(place + 1).map_or(i64::MAX, |end| end.saturating_add(shift));
-        Span {
+        OffsetSpan {
             start_us: table.starts_us[place].saturating_add(shift),
             end_us: end,
             offset_seconds: table.offsets[place],

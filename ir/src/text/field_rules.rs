@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::number::{self, NumberProblem};
-use super::time_format::{Reads, TimeFormat};
+use super::time_format::{FormatPurpose, TimeFormat};
 use super::timestamp::{self, TimeProblem, trimmed};
 use super::{duration, thousands};
 use crate::calendar::ZoneRules;
@@ -40,9 +40,9 @@ impl TextRules {
             None => None,
         };
         let reads = match innermost(kind) {
-            Kind::Date => Reads::Dates,
-            _ if zone.is_some() => Reads::LocalTimes,
-            _ => Reads::Instants,
+            Kind::Date => FormatPurpose::Dates,
+            _ if zone.is_some() => FormatPurpose::LocalTimes,
+            _ => FormatPurpose::Instants,
         };
         let formats = spelling.formats.iter().map(|format| {
             TimeFormat::compile(format, reads)

@@ -35,7 +35,7 @@ const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Frid
 
 /// What a format is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reads {
+pub enum FormatPurpose {
     /// Dates.
     Dates,
     /// Instants, by their offsets.

@@ -9,15 +9,15 @@ fn utc(text: &str) -> i64 {
 }
 
 fn instants(format: &str) -> TimeFormat {
-    TimeFormat::compile(format, Reads::Instants).unwrap()
+    TimeFormat::compile(format, FormatPurpose::Instants).unwrap()
 }
 
 fn local(format: &str, text: &str) -> Result<i64, TimeProblem> {
-    let format = TimeFormat::compile(format, Reads::LocalTimes).unwrap();
+    let format = TimeFormat::compile(format, FormatPurpose::LocalTimes).unwrap();
     format.instant(text, ZoneRules::named("UTC").as_ref())
 }
 
-fn problem(format: &str, reads: Reads) -> String {
+fn problem(format: &str, reads: FormatPurpose) -> String {
     TimeFormat::compile(format, reads).unwrap_err().problem
 }
 
@@ -80,7 +80,7 @@ fn what_is_not_of_the_format_is_refused() {
 
 #[test]
 fn a_date_keeps_no_time_of_day() {
-    let format = TimeFormat::compile("%Y/%m/%d %H:%M", Reads::Dates).unwrap();
+    let format = TimeFormat::compile("%Y/%m/%d %H:%M", FormatPurpose::Dates).unwrap();
     assert_eq!(format.date("1970/01/02 00:00"), Ok(1));
     assert_eq!(format.date("1970/01/02 00:01"), Err(TimeProblem::TimeOfDay));
 }
@@ -109,11 +109,14 @@ fn a_format_says_each_part_once_and_all_that_is_needed() {
         ("%T.%f%Y%m%d", "digits follow `%f`, which has no fixed width"),
         ("", "the year is missing"),
     ] {
-        assert_eq!(problem(format, Reads::LocalTimes), wanted, "{format}");
+        assert_eq!(problem(format, FormatPurpose::LocalTimes), wanted, "{format}");
     }
-    assert_eq!(problem(&"%".repeat(201), Reads::Dates), "more than 200 bytes");
-    assert_eq!(problem("%F %T", Reads::Instants), "its times have no offset, and the field has no `zone`");
-    assert_eq!(problem("%F%z", Reads::Dates), "an offset in a date");
+    assert_eq!(problem(&"%".repeat(201), FormatPurpose::Dates), "more than 200 bytes");
+    assert_eq!(
+        problem("%F %T", FormatPurpose::Instants),
+        "its times have no offset, and the field has no `zone`"
+    );
+    assert_eq!(problem("%F%z", FormatPurpose::Dates), "an offset in a date");
     assert_eq!(instants("%F %T %z").example(), "2026-04-25 16:05:09 +0000");
 }
 
@@ -133,7 +136,7 @@ proptest! {
 
     #[test]
     fn neither_formats_nor_texts_make_it_panic(format in "(%[a-zA-Z:.]|[-/ :.0]|\\PC){0,12}", text in "\\PC{0,30}") {
-        for reads in [Reads::Dates, Reads::Instants, Reads::LocalTimes] {
+        for reads in [FormatPurpose::Dates, FormatPurpose::Instants, FormatPurpose::LocalTimes] {
             if let Ok(format) = TimeFormat::compile(&format, reads) {
                 let _ = (format.date(&text), format.instant(&text, None), format.example());
             }

@@ -37,7 +37,7 @@ use crate::field_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::file_format::Shape;
 use crate::files::LogFile;
 use crate::open_file::{OpenFile, ReadAt};
-use crate::partition::{Partition, PartitionReader, ReadRequest};
+use crate::partition::{Partition, PartitionReader, SliceRequest};
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::{Format, LogError};
 use column_path::Nowhere;
@@ -163,7 +163,7 @@ impl Partition for ParquetPartition {
         self.file.stamp.n_bytes
     }
 
-    fn read(&self, request: ReadRequest) -> Result<Box<dyn PartitionReader>, LogError> {
+    fn read(&self, request: SliceRequest) -> Result<Box<dyn PartitionReader>, LogError> {
         Ok(Box::new(ParquetReader::new(&self.index, &self.file, &self.decoder, request)?))
     }
 }

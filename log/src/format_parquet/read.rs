@@ -12,7 +12,7 @@ use super::{ParquetIndex, convert, guarded, malformed};
 use crate::decode_value::Reject;
 use crate::files::LogFile;
 use crate::open_file::OpenFile;
-use crate::partition::{DecodedBatch, OffsetRange, PartitionReader, ReadRequest};
+use crate::partition::{DecodedBatch, OffsetRange, PartitionReader, SliceRequest};
 use crate::read_stats::{FieldStats, ReadStats};
 use crate::record_decoder::SharedDecoder;
 use crate::text_reader::quarantined;
@@ -32,7 +32,7 @@ pub(super) struct ParquetReader {
     fields: Vec<(usize, usize)>,
     /// Whether the file has a column for each field, where that alone tells it.
     seen: Vec<FieldStats>,
-    request: ReadRequest,
+    request: SliceRequest,
     /// Offset of the next record.
     next: u64,
 }
@@ -51,7 +51,7 @@ impl ParquetReader {
         index: &ParquetIndex,
         file: &LogFile,
         decoder: &SharedDecoder,
-        request: ReadRequest,
+        request: SliceRequest,
     ) -> Result<Self, LogError> {
         let handle = file.open_at()?;
         let OffsetRange { from, to } = request.range;

@@ -11,7 +11,7 @@ use metricc_compiler::MetricPlan;
 
 use super::{Query, failed};
 use crate::answer_rows::{AnswerRows, OpenAnswer};
-use crate::row_selection::Selection;
+use crate::row_selection::RowSelection;
 use crate::served_table::ServedTable;
 use crate::{Presented, Published, read};
 
@@ -88,7 +88,7 @@ impl Query {
         let keys = plan.metric.row_type().keys;
         let mut selected = self.request.keys.clone();
         selected.retain(|name, _| keys.iter().any(|key| key.name == *name));
-        let selection = Selection::new(&metric, &keys, &selected, self.request.latest)?;
+        let selection = RowSelection::new(&metric, &keys, &selected, self.request.latest)?;
         let rows = |part: &crate::IndexedSegment| match selection.all_keys() {
             Some(keys) => selection.of_indexed(read(plan, &part.of_keys(plan, keys)?, &self.options)?),
             None => selection.of(read(plan, part.segment(), &self.options)?),

@@ -2,7 +2,7 @@
 //! another.
 
 use super::super::timestamp::trimmed;
-use super::{Fixed, FormatProblem, Part, Reads, Step, TimeFormat};
+use super::{Fixed, FormatProblem, FormatPurpose, Part, Step, TimeFormat};
 
 /// Most bytes of a format.
 const MOST_BYTES: usize = 200;
@@ -26,7 +26,7 @@ impl TimeFormat {
     ///
     /// # Errors
     /// [`FormatProblem`] if a directive is not known, a part of the time is missing, or given more than once.
-    pub fn compile(text: &str, reads: Reads) -> Result<TimeFormat, FormatProblem> {
+    pub fn compile(text: &str, reads: FormatPurpose) -> Result<TimeFormat, FormatProblem> {
         if text.len() > MOST_BYTES {
             return Err(problem(
                 format!("more than {MOST_BYTES} bytes"),
@@ -132,7 +132,7 @@ fn each_once(found: &[Item]) -> Result<(), FormatProblem> {
 }
 
 /// Whether the directives say all that is needed, and nothing that contradicts it.
-fn complete(names: &[&str], reads: Reads) -> Result<(), FormatProblem> {
+fn complete(names: &[&str], reads: FormatPurpose) -> Result<(), FormatProblem> {
     let any = |wanted: &[&str]| names.iter().any(|name| wanted.contains(name));
     let missing = |what: &str, help: &str| Err(problem(format!("{what} is missing"), help));
     if !any(&["%Y", "%y"]) {
@@ -165,11 +165,13 @@ fn complete(names: &[&str], reads: Reads) -> Result<(), FormatProblem> {
         }
     }
     match (reads, any(&["%z", "%Z"])) {
-        (Reads::Instants, false) => Err(problem(
+        (FormatPurpose::Instants, false) => Err(problem(
             "its times have no offset, and the field has no `zone`",
             "say whose local times they are, as in `zone \"UTC\"`, or add `%z`",
         )),
-        (Reads::Dates, true) => Err(problem("an offset in a date", "leave it out, or declare a `timestamp`")),
+        (FormatPurpose::Dates, true) => {
+            Err(problem("an offset in a date", "leave it out, or declare a `timestamp`"))
+        }
         _ => Ok(()),
     }
 }
