@@ -22,6 +22,7 @@ mod folder_scan;
 mod http;
 mod intake;
 mod listen;
+mod lost_events;
 mod moved_files;
 mod node;
 mod open_files;

@@ -7,7 +7,7 @@
 use metricc_client::Format;
 use metricc_client::wire::{
     DEFAULT_NODE, ERROR_FIELDS, Endpoint, ErrorField, Operation, PARAMETERS, ParameterOf, ParameterSpec,
-    ParameterValue, RESPONSES, ROUTES, Route, Scope,
+    ParameterValue, RESPONSES, ROUTES, Route, RouteParameters, Scope,
 };
 use metricc_ir::{RowType, Source, Window, spelling};
 use serde_json::{Map, Value, json};
@@ -294,6 +294,15 @@ fn parameters(row: Option<&RowType>, of: &[ParameterOf]) -> Vec<Value> {
     keys.chain(others).collect()
 }
 
+/// The parameters of a route that has its own.
+fn own_parameters(endpoint: Endpoint) -> Vec<Value> {
+    let route = ROUTES.iter().find(|route| route.endpoint == endpoint);
+    match route.map(|route| route.parameters) {
+        Some(RouteParameters::Own(all)) => all.iter().map(parameter).collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn parameter(spec: &ParameterSpec) -> Value {
     let text = json!({ "type": "string" });
     let schema = match spec.value {
@@ -304,6 +313,7 @@ fn parameter(spec: &ParameterSpec) -> Value {
         ParameterValue::Bool => json!({ "type": "boolean" }),
         ParameterValue::Frontier => json!({ "type": "string", "pattern": "^[0-9]+(,[0-9]+)*$" }),
         ParameterValue::Format => json!({ "enum": spec.value.names() }),
+        ParameterValue::Number => json!({ "type": "integer", "format": "int64", "minimum": 0 }),
         ParameterValue::Count => json!({ "type": "integer", "format": "int64", "minimum": 1 }),
         ParameterValue::Text if spec.of == ParameterOf::Several => {
             json!({ "type": "array", "items": text, "minItems": 1 })

@@ -198,8 +198,11 @@ fn parameters_and_names_that_are_not_valid_are_errors_in_our_form() {
         ("/v1/sources/events/requests?prefix=a&prefix=b", "`prefix` is given twice"),
         ("/v1/sources/events/served?min_frontier=1&min_frontier=1", "`min_frontier` is given twice"),
         ("/v1/sources/events/quarantine?limit=1&limit=1", "`limit` is given twice"),
-        ("/v1/sources/events/quarantine?limit=x", "invalid digit"),
-        ("/v1/sources/events/quarantine?limi=1", "unknown field `limi`"),
+        ("/v1/sources/events/quarantine?limit=x", "`limit=x` is not a number"),
+        (
+            "/v1/sources/events/quarantine?limi=1",
+            "there is no parameter `limi`: the parameters are `partition`",
+        ),
         ("/v1/metrics/total?key.a=%ff", "no UTF-8"),
         ("/v1/sources/events/requests?prefix=%ff", "no UTF-8"),
         ("/v1/metrics/%ff", "UTF-8"),
@@ -290,4 +293,161 @@ fn a_client_that_is_done_is_not_waited_for() {
     drop(stream);
     assert_eq!(node.stop(), Some(0));
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_body_has_one_framing() {
+    let home = Home::new(PACKAGE, "");
+    let node = home.ready();
+    let chunked = format!("{:x}\r\n{LINE}\r\n0\r\n\r\n", LINE.len());
+    let host = &node.address;
+    let post = |headers: &str| {
+        raw(&node, format!("POST {EVENTS} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n{chunked}").as_bytes())
+    };
+    for headers in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "transfer-encoding:chunked\r\ncontent-length:0\r\n",
+    ] {
+        // The connection is closed: `raw` reads to its end.
+        let answer = post(headers);
+        is(&answer, 400, "request");
+        assert!(answer.contains("both `Content-Length` and `Transfer-Encoding`"), "{answer}");
+    }
+    for encoding in ["gzip", "gzip, chunked", "identity", "deflate"] {
+        is(&post(&format!("Transfer-Encoding: {encoding}\r\n")), 501, "transfer_encoding");
+    }
+    // After other requests on the same connection as well.
+    let before =
+        format!("POST {EVENTS} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}");
+    let both = format!(
+        "POST {EVENTS} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}"
+    );
+    let answer = raw(&node, format!("{before}{before}{both}{before}").as_bytes());
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 2, "{answer}");
+    is(&answer[answer.find("HTTP/1.1 400").expect("the third")..], 400, "request");
+    node.catch_up();
+    assert_eq!(node.rows("total").0[0]["value"], 2, "nothing of a refused request is taken");
+    let two = "Origin: http://localhost\r\nOrigin: http://localhost\r\n";
+    is(&head(&node, "GET /v1/metrics", two), 400, "request");
+}
+
+#[test]
+fn accept_is_weighed() {
+    let home = Home::new(PACKAGE, "");
+    let node = home.ready();
+    for (accept, media_type) in [
+        ("Accept: text/csv;q=0.5, application/json;q=0.9\r\n", "application/json"),
+        ("Accept: application/json;q=0, */*\r\n", "text/csv"),
+        ("Accept: application/json;q=0.1\r\nAccept: text/csv\r\n", "text/csv"),
+        (
+            "Accept: text/csv;q=0, application/vnd.apache.arrow.stream;q=0.1\r\n",
+            "application/vnd.apache.arrow.stream",
+        ),
+    ] {
+        let answer = head(&node, "GET /v1/metrics/total", accept).to_ascii_lowercase();
+        assert!(answer.contains(&format!("content-type: {media_type}")), "{accept}: {answer}");
+    }
+}
+
+/// What libraries say, and no message of ours.
+const OF_LIBRARIES: [&str; 9] = [
+    "deserialize",
+    "serde",
+    "invalid type",
+    "invalid digit",
+    "unknown field",
+    "Utf8Error",
+    "expected ",
+    "hyper",
+    "axum",
+];
+
+#[test]
+fn nonsense_in_any_parameter_of_any_route_is_an_error_in_our_words() {
+    let home = Home::new(PACKAGE, "");
+    let node = home.ready();
+    node.post("r0", LINE).expect("an answer");
+    node.catch_up();
+    let routes = [
+        ("GET", "/v1/metrics", &[][..]),
+        (
+            "GET",
+            "/v1/read?metric=total",
+            &["from", "to", "grain", "latest", "at", "min_frontier", "receipt", "metric"],
+        ),
+        (
+            "GET",
+            "/v1/metrics/by_hour",
+            &[
+                "from", "to", "grain", "latest", "at", "epoch", "receipt", "hash", "format", "limit",
+                "cursor", "key.a",
+            ],
+        ),
+        ("GET", "/v1/metrics/by_hour/explain-value", &["from", "grain", "at", "limit", "format"]),
+        ("GET", "/v1/metrics/by_hour/live", &["from", "grain", "at", "limit", "format"]),
+        ("POST", EVENTS, &[]),
+        ("GET", "/v1/sources/events/requests", &[]),
+        ("GET", "/v1/sources/events/served", &["min_frontier"]),
+        ("GET", "/v1/sources/events/quarantine", &["partition", "from", "limit", "grouped"]),
+        ("GET", "/v1/sources", &[]),
+        ("POST", "/v1/audit", &["full"]),
+        ("GET", "/metrics", &[]),
+        ("GET", "/healthz", &[]),
+        ("GET", "/readyz", &[]),
+    ];
+    let values = [
+        "x",
+        "-1",
+        "1e9",
+        "99999999999999999999999",
+        "%00",
+        "%ff",
+        "null",
+        "[1]",
+        "1,,2",
+        "{",
+        "%F0%9F%8C%8D",
+        "'",
+    ];
+    let refused = |method: &str, target: &str| {
+        let answer = head(&node, &format!("{method} {target}"), "Content-Length: 0\r\n");
+        let (status, _) = error(&answer);
+        assert!((400..500).contains(&status), "{target}: {answer}");
+        for said in OF_LIBRARIES {
+            assert!(!answer.contains(said), "{target} is answered in words of a library, `{said}`: {answer}");
+        }
+        answer
+    };
+    for (method, path, names) in routes {
+        let with = |name: &str, value: &str| {
+            let sign = if path.contains('?') { '&' } else { '?' };
+            format!("{path}{sign}{name}={value}")
+        };
+        for name in names {
+            for value in values {
+                // What one refuses, another takes as a text.
+                let is_text = matches!(*name, "epoch" | "hash" | "grain" | "cursor" | "key.a" | "metric");
+                if is_text || (*name == "grouped" || *name == "full") && value.is_empty() {
+                    let answer =
+                        head(&node, &format!("{method} {}", with(name, value)), "Content-Length: 0\r\n");
+                    OF_LIBRARIES
+                        .iter()
+                        .for_each(|said| assert!(!answer.contains(said), "{name}={value}: {answer}"));
+                } else {
+                    refused(method, &with(name, value));
+                }
+            }
+            if *name != "metric" {
+                let twice = format!("{}&{name}=1", with(name, "1"));
+                assert!(refused(method, &twice).contains(&format!("`{name}` is given twice")), "{twice}");
+            }
+        }
+        let answer = refused(method, &with("nonsense", "1"));
+        assert!(answer.contains("there is no parameter `nonsense`"), "{answer}");
+    }
+    for frontier in ["1,2", "1,2,3"] {
+        let answer = refused("GET", &format!("/v1/sources/events/served?min_frontier={frontier}"));
+        assert!(answer.contains("of `events` has 1 partition"), "{answer}");
+    }
 }

@@ -3,8 +3,10 @@
 mod access;
 mod audit;
 mod bank;
+mod connections;
 mod disk_failing;
 mod disk_full;
+mod faults;
 mod folder_at_risk;
 mod formats;
 mod http;
