@@ -8,6 +8,7 @@
 //! build them.
 
 mod accept;
+mod cost;
 pub mod decode;
 mod error;
 #[cfg(feature = "http")]
@@ -18,6 +19,7 @@ mod route_parameters;
 mod serving;
 pub mod wire;
 
+pub use cost::{MetricCost, StateSize};
 pub use error::{ErrorBody, ErrorFields, ServingError, grouped, with_causes};
 pub use futures::Stream;
 #[cfg(feature = "http")]

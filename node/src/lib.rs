@@ -16,6 +16,7 @@ mod answering;
 mod audit;
 mod batch;
 mod config;
+mod costs;
 mod error;
 mod folder_lock;
 mod folder_scan;

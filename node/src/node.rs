@@ -21,7 +21,7 @@ use crate::error::NodeError;
 use crate::priority::{Pool, Priority, lower_priority};
 use crate::reading::NodeServing;
 use crate::source::{Changed, NodeSource};
-use crate::status::{Counters, SourceGauges};
+use crate::status::{Counters, SourceGauges, metric_costs};
 use crate::tail::TailOptions;
 use crate::views_at_start::{accepted_losses, open_sources, view_folder};
 use crate::watched_folder::WatchedFolder;
@@ -198,7 +198,8 @@ impl Node {
 
     fn start_layers(&self, config: &Config, batch: Batch) -> Result<(), NodeError> {
         let source = batch.source.clone();
-        let stream = EngineOptions { workers: config.speed.workers, ..EngineOptions::default() };
+        let cpu_times = Some(source.costs.stream.clone());
+        let stream = EngineOptions { workers: config.speed.workers, cpu_times, ..EngineOptions::default() };
         let options = TailOptions { stream, refresh: config.speed.refresh, ..TailOptions::default() };
         let thread =
             |layer: &str| std::thread::Builder::new().name(format!("metricc-{layer}-{}", source.name()));
@@ -318,7 +319,12 @@ impl Node {
                 name: status.name,
             })
             .collect();
-        self.counters.text(&now)
+        let metrics = self.sources.iter().flat_map(|source| {
+            let plans = source.plan.metrics.iter().map(|plan| plan.metric.name.as_str());
+            plans.filter_map(|name| Some((source.name(), name, source.costs.of(&source.plan, name)?)))
+        });
+        let metrics: Vec<_> = metrics.collect();
+        self.counters.text(&now) + &metric_costs(&metrics)
     }
 
     /// Stops the node: writes waiting requests, then stops the layers. Every acknowledged event is in the

@@ -117,7 +117,11 @@ pub(crate) fn open_source(
         n_events: config.batch.events,
         flush_events: config.ingest.seal_events,
         small_rows: SMALL_ROWS,
-        options: EngineOptions { workers: config.batch.workers, ..EngineOptions::default() },
+        options: EngineOptions {
+            workers: config.batch.workers,
+            cpu_times: Some(source.costs.batch.clone()),
+            ..EngineOptions::default()
+        },
         has_tables: config.batch.tables,
         n_kept_versions: config.past.versions,
     };

@@ -152,9 +152,34 @@ fn in_json(schema: Value) -> Value {
 
 fn list() -> Value {
     let text = json!({ "type": "string" });
-    let metric = object(json!({ "name": text, "hash": text, "doc": text }));
+    let mut metric = object(json!({ "name": text, "hash": text, "doc": text }));
+    metric["properties"]["cost"] = cost();
     let body = object(json!({ "metrics": { "type": "array", "items": metric } }));
     operation("metrics", "List the served metrics", Operation::Read, Vec::new(), in_json(body))
+}
+
+/// What a metric costs; a derived one has none of its own.
+fn cost() -> Value {
+    let number = |doc: &str| json!({ "type": "integer", "format": "int64", "description": doc });
+    let size = |doc: &str| {
+        let mut size = object(json!({
+            "groups": number("windows and keys"),
+            "bytes": number("bytes in memory; what metrics share counts for each of them"),
+        }));
+        size["description"] = json!(doc);
+        size
+    };
+    object(json!({
+        "view": size("the states in the view that is served"),
+        "tail": size("the states in the tail"),
+        "batch_cpu_us": number("processor time of batch since the node started, in microseconds"),
+        "stream_cpu_us": number("processor time of the tail since the node started, in microseconds"),
+        "shared_with": {
+            "type": "array",
+            "items": { "type": "string" },
+            "description": "metrics that are computed together with it, and have equal parts of these times",
+        },
+    }))
 }
 
 fn answer(metric: &str) -> Value {

@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod bank;
 mod connections;
+mod costs;
 mod disk_failing;
 mod disk_full;
 mod faults;
