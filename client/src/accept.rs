@@ -11,9 +11,9 @@ enum Fit {
 }
 
 impl Format {
-    /// The format that an `Accept` header prefers; JSON if it has none of them. Of the ranges that a format is
-    /// in, the narrowest one says how much it is wanted: `q=0` excludes it. Of formats that are wanted as much,
-    /// the one that is named first is taken.
+    /// The format that an `Accept` header prefers; JSON if it has none of them. Of the ranges that a format
+    /// is in, the narrowest one says how much it is wanted: `q=0` excludes it. Of formats that are wanted as
+    /// much, the one that is named first is taken.
     pub fn accepted(accept: &str) -> Format {
         let ranges: Vec<(&str, u16)> = accept.split(',').map(range).collect();
         let wanted = |format: &Format| {

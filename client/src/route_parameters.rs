@@ -1,5 +1,5 @@
-//! The query parameters of a route, checked by the table of routes: each is one of its own, is given once, and
-//! has a value of its kind.
+//! The query parameters of a route, checked by the table of routes: each is one of its own, is given once,
+//! and has a value of its kind.
 
 use std::collections::BTreeSet;
 

@@ -166,7 +166,8 @@ pub struct ServedMetric {
     pub hash: String,
     /// Its `///` text.
     pub doc: String,
-    /// What it costs; only a node says it, and of a derived metric, which costs what its operands do, it does not.
+    /// What it costs; only a node says it, and of a derived metric, which costs what its operands do, it does
+    /// not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<MetricCost>,
 }

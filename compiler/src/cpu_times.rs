@@ -1,7 +1,7 @@
 //! The processor time that an engine takes for each grouping of a plan.
 //!
-//! Measured is what an engine does for one grouping alone. Reading and decoding the log is for all of them, and
-//! is not.
+//! Measured is what an engine does for one grouping alone. Reading and decoding the log is for all of them,
+//! and is not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -70,7 +70,8 @@ pub enum DurableError {
         /// The folder of the journal.
         journal: String,
     },
-    /// Flushed files have positions that the journal does not have: an older copy of the journal was put back.
+    /// Flushed files have positions that the journal does not have: an older copy of the journal was put
+    /// back.
     #[error("`{path}` holds events that the journal does not have: it is an older copy, which lacks {lost}")]
     OlderJournal {
         /// The first of the files.

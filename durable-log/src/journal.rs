@@ -4,8 +4,8 @@
 //! files before it, without rows. A file gets its name, the number of that frame, only when the frame is
 //! durable. So files can be removed from the front.
 //!
-//! A file of an older version is never written to: the next frame comes into a file of its own, so that a file
-//! has no frames that readers of its version do not know.
+//! A file of an older version is never written to: the next frame comes into a file of its own, so that a
+//! file has no frames that readers of its version do not know.
 
 use std::collections::VecDeque;
 use std::io;

@@ -21,8 +21,8 @@ impl DurableLog {
         lost_offsets(&self.lost_files)
     }
 
-    /// Marks the log in a folder outside of its own, from the next event on. `accepted` are the epochs of which
-    /// events were lost before.
+    /// Marks the log in a folder outside of its own, from the next event on. `accepted` are the epochs of
+    /// which events were lost before.
     pub fn keep_mark(&mut self, disk: Arc<dyn Disk>, accepted: Vec<LogAndEpoch>) {
         self.mark = Some(KeptMark::new(disk, accepted));
     }

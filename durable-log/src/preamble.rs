@@ -7,10 +7,8 @@
 //! | 8 | the seed of its checksums |
 //! | 8 | XXH3-64 of the bytes before |
 //!
-//! | version | what is new |
-//! |---|---|
-//! | 1 | |
-//! | 2 | frames note the ends of requests, the keys of duplicates, what tells events apart, epochs after a loss, and files of requests |
+//! Since version 2, frames note the ends of requests, the keys of duplicates, what tells events apart, epochs
+//! after a loss, and files of requests.
 
 use std::sync::Arc;
 

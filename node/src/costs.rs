@@ -1,8 +1,8 @@
 //! What the metrics of a source cost: the size of their states, and the processor time of their groupings.
 //!
 //! A grouping is computed as a whole, so its time cannot be told apart by metric: each of its metrics has an
-//! equal part, and names the others. Reading and decoding the log, and merging in the collection of the tail, is
-//! for all metrics of the source, and is in no part.
+//! equal part, and names the others. Reading and decoding the log, and merging in the collection of the tail,
+//! is for all metrics of the source, and is in no part.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -30,6 +30,7 @@ const LONGEST_HEAD: usize = 256;
 #[derive(Debug)]
 pub(super) struct ErrorBodies<S> {
     inner: S,
+    lingers: bool,
     framing: Framing,
     /// Why the library refuses what it has read, where that is known.
     refused: Option<BadFraming>,
@@ -46,8 +47,9 @@ struct Closing {
 }
 
 impl<S> ErrorBodies<S> {
-    pub(super) fn new(inner: S) -> Self {
-        ErrorBodies { inner, framing: Framing::new(), refused: None, instead: None, closing: None }
+    /// `lingers` is whether a client that still sends is listened to after its answer.
+    pub(super) fn new(inner: S, lingers: bool) -> Self {
+        ErrorBodies { inner, lingers, framing: Framing::new(), refused: None, instead: None, closing: None }
     }
 }
 
@@ -181,6 +183,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ErrorBodies<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.closing.is_none() {
             ready!(Pin::new(&mut self.inner).poll_shutdown(context))?;
+            if !self.lingers {
+                return Poll::Ready(Ok(()));
+            }
             let paused = Box::pin(sleep(PAUSE));
             self.closing = Some(Closing { paused, end: Instant::now() + LINGER });
         }

@@ -1,8 +1,9 @@
 //! Where the requests of a connection begin and end, and what their heads say of that.
 //!
-//! The library lets `Transfer-Encoding` win over a `Content-Length` beside it, and hides the latter. A proxy may
-//! have let the other win, and taken the rest for another request; so a request with both is no request. This
-//! reads the same bytes beside the library, and spoils the end of such a head, which the library then refuses.
+//! The library lets `Transfer-Encoding` win over a `Content-Length` beside it, and hides the latter. A proxy
+//! may have let the other win, and taken the rest for another request; so a request with both is no request.
+//! This reads the same bytes beside the library, and spoils the end of such a head, which the library then
+//! refuses.
 
 use std::mem;
 

@@ -36,8 +36,8 @@ const REFUSED_WITHIN: Duration = Duration::from_millis(500);
 /// Limits for clients.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Time for the headers of a request, also of the next one on a connection: one without a request is closed
-    /// then.
+    /// Time for the headers of a request, also of the next one on a connection: one without a request is
+    /// closed then.
     pub headers: Duration,
     /// The same, for connections that are kept for probes.
     pub probe_headers: Duration,
@@ -58,7 +58,7 @@ impl Limits {
     pub fn new(config: &Config) -> Self {
         Limits {
             headers: Duration::from_secs(5),
-            probe_headers: Duration::from_secs(1),
+            probe_headers: Duration::from_millis(500),
             idle: Duration::from_secs(10),
             request: Duration::from_secs(30),
             drain: Duration::from_secs(10),
@@ -182,7 +182,7 @@ impl Server {
             // A client that does not read its answer has a time limit as well.
             let mut stream = TimeoutStream::new(stream);
             stream.set_write_timeout(Some(self.limits.request));
-            let stream = TokioIo::new(ErrorBodies::new(Box::pin(stream)));
+            let stream = TokioIo::new(ErrorBodies::new(Box::pin(stream), place.admitted == Admitted::All));
             let connection = graceful.watch(builder.serve_connection(stream, service));
             tokio::spawn(async move {
                 // The client sees what is wrong with its connection.
@@ -227,7 +227,8 @@ async fn refuse(mut stream: TcpStream, limit: Limit) {
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    // A client that is gone need not be told; one that still sends would lose its answer with a closed socket.
+    // A client that is gone need not be told; one that still sends would lose its answer with a closed
+    // socket.
     let told = async {
         stream.write_all(response.as_bytes()).await?;
         stream.shutdown().await?;

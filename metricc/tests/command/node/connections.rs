@@ -36,7 +36,8 @@ fn f38_idle_connections_of_one_address_keep_no_probe_out_and_are_dropped() {
     for stream in idle.iter_mut().step_by(2) {
         let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: ");
     }
-    // Beyond the limit, a place for probes is free again within a second, long before idle ones are dropped.
+    // Beyond the limit, a place for probes is free again within half a second, long before idle ones are
+    // dropped.
     let mut n_tries = 0;
     let is_answered = || node.send("GET", "/healthz", &[], b"").is_ok_and(|answer| answer.status == 200);
     while !is_answered() {
@@ -59,6 +60,22 @@ fn f38_idle_connections_of_one_address_keep_no_probe_out_and_are_dropped() {
     }
     assert!(since.elapsed() < Duration::from_secs(9), "{:?}", since.elapsed());
     node.until(|node| node.get("/v1/metrics/total").status == 200);
+}
+
+#[test]
+fn f38_live_clients_of_one_address_keep_no_probe_out() {
+    let home =
+        Home::new(PACKAGE, "[http]\nmax_connections_per_address = 20\n[reading]\nmax_live_per_client = 5\n");
+    let node = home.ready();
+    let mut open: Vec<TcpStream> = (0..200).map(|_| open(&node)).collect();
+    for stream in &mut open {
+        let text = format!("GET /v1/metrics/total/live HTTP/1.1\r\nHost: {}\r\n\r\n", node.address);
+        let _ = stream.write_all(text.as_bytes());
+        let _ = stream.read(&mut [0; 12]);
+    }
+    // Those that are refused take no place, although nobody closes them on the other side.
+    assert_eq!(node.get("/healthz").status, 200);
+    assert_eq!(node.get("/v1/metrics/total").status, 429);
 }
 
 #[test]
