@@ -55,7 +55,7 @@ pub struct Config {
     /// Settings per source.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,
-    /// Whether to start although the log has lost events that a view contains. Not a setting of the file: it
+    /// Whether to start although the log has lost acknowledged events. Not a setting of the file: it
     /// is meant for one start.
     #[serde(skip)]
     pub accept_loss: bool,

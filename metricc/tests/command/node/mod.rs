@@ -16,6 +16,7 @@ mod kill_loop;
 mod kills;
 mod large_answers;
 mod openapi;
+mod parameters;
 mod past_frontiers;
 mod private_files;
 mod ranges;
