@@ -7,16 +7,19 @@
 //! Invariant: this crate depends on neither the engines nor Arrow, so a program that only reads does not
 //! build them.
 
+mod accept;
+mod cost;
 pub mod decode;
 mod error;
 #[cfg(feature = "http")]
 mod http;
 mod parameters;
 mod range;
-mod repeated;
+mod route_parameters;
 mod serving;
 pub mod wire;
 
+pub use cost::{MetricCost, StateSize};
 pub use error::{ErrorBody, ErrorFields, ServingError, grouped, with_causes};
 pub use futures::Stream;
 #[cfg(feature = "http")]
@@ -24,7 +27,7 @@ pub use http::{EncodedRows, HttpServing, node_of, node_url, problem};
 pub use jiff;
 pub use parameters::{Format, NOTE_HEADER, Parameters, key_value};
 pub use range::{RangeBound, RangeBoundError};
-pub use repeated::once;
+pub use route_parameters::Given;
 pub use serving::{
     Explained, ExplainedMetric, ExplainedPart, JsonRows, Layer, NEXT_HEADER, OVERFLOW_HEADER, ReadReceipt,
     ReadRequest, Served, ServedMetric, ServedPart, Serving, pages, until_error,

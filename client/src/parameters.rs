@@ -20,8 +20,8 @@
 use serde_json::Value;
 
 use crate::error::offsets;
-use crate::repeated::once;
-use crate::wire::{PARAMETERS, ParameterOf};
+use crate::route_parameters::check;
+use crate::wire::Endpoint;
 use crate::{RangeBound, RangeBoundError, ReadRequest, ServingError};
 
 /// Encoding of the rows of an answer.
@@ -61,22 +61,7 @@ impl Format {
         let known = Format::ALL.into_iter().find(|format| format.name() == name);
         known.ok_or_else(|| invalid("format", name, "not a format: `json`, `csv` or `arrow`"))
     }
-
-    /// The first format of an `Accept` header; JSON if it names none of them.
-    pub fn accepted(accept: &str) -> Format {
-        let types = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
-        let format = |media_type: &str| match media_type {
-            "*/*" => Some(Format::Json),
-            _ => Format::ALL.into_iter().find(|format| format.media_type() == media_type),
-        };
-        types.into_iter().find_map(format).unwrap_or(Format::Json)
-    }
 }
-
-/// The parameters of a read of one metric, and of several.
-const OF_ONE: [ParameterOf; 4] =
-    [ParameterOf::Any, ParameterOf::Windows, ParameterOf::One, ParameterOf::Rows];
-const OF_SEVERAL: [ParameterOf; 3] = [ParameterOf::Any, ParameterOf::Windows, ParameterOf::Several];
 
 /// The header of each of an answer's notes ([`Served::notes`](crate::Served::notes)) where the body has rows
 /// alone.
@@ -97,7 +82,7 @@ impl ReadRequest {
     ) -> Result<(Self, Option<Format>), ServingError> {
         let mut request = ReadRequest { metric, ..ReadRequest::default() };
         let mut format = None;
-        once(&parameters, &[])?;
+        check(&parameters, Endpoint::Metric)?;
         for (name, text) in parameters {
             match name.as_str() {
                 "hash" => request.hash = Some(text),
@@ -105,7 +90,7 @@ impl ReadRequest {
                 "limit" => request.limit = Some(limit(&name, &text)?),
                 "cursor" => request.cursor = Some(text),
                 _ if request.set(&name, &text)? => {}
-                _ => return Err(unknown(&name, &OF_ONE)),
+                _ => return Err(unknown(&name)),
             }
         }
         Ok((request, format))
@@ -118,7 +103,7 @@ impl ReadRequest {
     pub fn several_of_parameters(parameters: Parameters) -> Result<Vec<Self>, ServingError> {
         let mut common = ReadRequest::default();
         let mut metrics = Vec::new();
-        once(&parameters, &["metric"])?;
+        check(&parameters, Endpoint::Read)?;
         for (name, text) in parameters {
             match name.as_str() {
                 "metric" => metrics.push(match text.split_once('@') {
@@ -126,7 +111,7 @@ impl ReadRequest {
                     None => (text, None),
                 }),
                 _ if common.set(&name, &text)? => {}
-                _ => return Err(unknown(&name, &OF_SEVERAL)),
+                _ => return Err(unknown(&name)),
             }
         }
         if metrics.is_empty() {
@@ -222,7 +207,7 @@ fn bound(name: &str, text: &str) -> Result<RangeBound, ServingError> {
     text.parse().map_err(|problem: RangeBoundError| invalid(name, text, &problem.to_string()))
 }
 
-fn frontier(name: &str, text: &str) -> Result<Vec<u64>, ServingError> {
+pub(crate) fn frontier(name: &str, text: &str) -> Result<Vec<u64>, ServingError> {
     let offsets: Result<Vec<u64>, _> = text.split(',').map(|offset| offset.trim().parse()).collect();
     offsets.map_err(|_| invalid(name, text, "not a frontier: write one offset per partition, as in `120,7`"))
 }
@@ -234,7 +219,7 @@ fn limit(name: &str, text: &str) -> Result<u64, ServingError> {
         .ok_or_else(|| invalid(name, text, "not a number of rows, from 1 on"))
 }
 
-fn boolean(name: &str, text: &str) -> Result<bool, ServingError> {
+pub(crate) fn boolean(name: &str, text: &str) -> Result<bool, ServingError> {
     match text {
         "true" | "" => Ok(true),
         "false" => Ok(false),
@@ -242,17 +227,12 @@ fn boolean(name: &str, text: &str) -> Result<bool, ServingError> {
     }
 }
 
-fn invalid(name: &str, text: &str, problem: &str) -> ServingError {
+pub(crate) fn invalid(name: &str, text: &str, problem: &str) -> ServingError {
     ServingError::Request(format!("`{name}={text}` is {problem}"))
 }
 
-fn unknown(name: &str, of: &[ParameterOf]) -> ServingError {
-    let known = PARAMETERS.iter().filter(|spec| of.contains(&spec.of)).map(|spec| spec.name);
-    let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
-    let help = "the parameters are `key.NAME`";
-    let several =
-        if of.contains(&ParameterOf::Several) { "; a hash is given as `metric=NAME@HASH`" } else { "" };
-    ServingError::Request(format!("there is no parameter `{name}`: {help}, {}{several}", known.join(", ")))
+fn unknown(name: &str) -> ServingError {
+    ServingError::Request(format!("there is no parameter `{name}`"))
 }
 
 #[cfg(test)]
@@ -406,13 +386,5 @@ mod tests {
             problem.contains("there is no parameter `hash`") && problem.contains("NAME@HASH"),
             "{problem}"
         );
-    }
-
-    #[test]
-    fn the_first_known_media_type_is_taken() {
-        assert_eq!(Format::accepted("text/html, text/csv;q=0.9, */*"), Format::Csv);
-        assert_eq!(Format::accepted("*/*"), Format::Json);
-        assert_eq!(Format::accepted("text/html"), Format::Json);
-        assert_eq!(Format::accepted(Format::Arrow.media_type()), Format::Arrow);
     }
 }

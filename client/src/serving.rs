@@ -12,7 +12,7 @@ use futures::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{RangeBound, ServingError};
+use crate::{MetricCost, RangeBound, ServingError};
 
 /// A read of one metric.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -166,6 +166,10 @@ pub struct ServedMetric {
     pub hash: String,
     /// Its `///` text.
     pub doc: String,
+    /// What it costs; only a node says it, and of a derived metric, which costs what its operands do, it does
+    /// not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<MetricCost>,
 }
 
 /// A serving layer: one in this process, or a node.

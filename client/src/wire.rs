@@ -7,7 +7,7 @@ use crate::Format;
 pub mod code;
 mod routes;
 
-pub use routes::{Endpoint, ROUTES, Route, Scope};
+pub use routes::{Endpoint, ROUTES, Route, RouteParameters, Scope};
 
 /// The address that `metricc serve` listens at unless it is configured.
 pub const DEFAULT_NODE: &str = "http://127.0.0.1:7171";
@@ -25,6 +25,8 @@ pub enum ParameterValue {
     Format,
     /// A number of rows.
     Count,
+    /// A number, from 0 on.
+    Number,
     /// Any text.
     Text,
 }
@@ -42,6 +44,8 @@ pub enum ParameterOf {
     Rows,
     /// The read of several metrics.
     Several,
+    /// Another route, which names its parameters.
+    Route,
 }
 
 /// A query parameter of reads. Keys are parameters too, `key.NAME`, and depend on the metric.
@@ -271,7 +275,8 @@ pub static RESPONSES: &[ErrorResponse] = &[
     ErrorResponse {
         status: 429,
         codes: &["busy"],
-        doc: "too many bytes wait to be written, or too many requests of this client are being answered; send again \
+        doc: "too many bytes wait to be written, too many requests of this client are being answered, or its address has \
+              too many connections; send again \
               after `Retry-After`",
         of: ALL,
     },
@@ -286,6 +291,12 @@ pub static RESPONSES: &[ErrorResponse] = &[
         codes: &[code::FAILED],
         doc: "the node failed; its log has the reason",
         of: ALL,
+    },
+    ErrorResponse {
+        status: 501,
+        codes: &[code::TRANSFER_ENCODING],
+        doc: "a `Transfer-Encoding` other than `chunked`",
+        of: INGEST,
     },
     ErrorResponse {
         status: 503,
@@ -357,7 +368,7 @@ mod tests {
                 ParameterValue::Bool => "true",
                 ParameterValue::Frontier => "3,4",
                 ParameterValue::Format => "csv",
-                ParameterValue::Count => "100",
+                ParameterValue::Count | ParameterValue::Number => "100",
                 ParameterValue::Text => "a",
             };
             let parameters = vec![(spec.name.to_owned(), text.to_owned())];

@@ -5,10 +5,12 @@
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use metricc_ir::IntervalError;
 use metricc_log::{LogError, ReadStats};
 
+use crate::cpu_times::{CpuTimes, Measure};
 use crate::{CompileError, Segment, SegmentError};
 
 /// Which engine evaluates.
@@ -40,12 +42,27 @@ pub struct EngineOptions {
     pub memory_bytes: usize,
     /// Folder for what batch spills; the system's temporary folder if `None`.
     pub spill_folder: Option<PathBuf>,
+    /// Where the processor time of each grouping is noted, if it is.
+    pub cpu_times: Option<Arc<CpuTimes>>,
+}
+
+impl EngineOptions {
+    /// Where the work for a grouping is noted, by its index in the plan.
+    pub fn measure(&self, grouping: usize) -> Measure {
+        Measure::new(self.cpu_times.as_ref(), grouping)
+    }
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        EngineOptions { workers, batch_rows: None, memory_bytes: 4 << 30, spill_folder: None }
+        EngineOptions {
+            workers,
+            batch_rows: None,
+            memory_bytes: 4 << 30,
+            spill_folder: None,
+            cpu_times: None,
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! Invariants: pure (no I/O, no clock, no environment); the same metric gives the same plan and the same
 //! [`MetricHash`] on every machine; every metric that the checker accepts has a plan.
 
+mod cpu_times;
 mod derived;
 mod error;
 mod evaluation;
@@ -26,6 +27,7 @@ mod state_form;
 mod summary;
 mod user_defined;
 
+pub use cpu_times::{CpuTimes, Measure};
 pub use derived::DerivedPlan;
 pub use error::CompileError;
 pub use evaluation::{Engine, EngineOptions, EvaluateError, Evaluation};

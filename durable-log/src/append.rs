@@ -106,6 +106,7 @@ impl DurableLog {
         if let (Err(error), Some(_)) = (rolled, self.journal.stopped()) {
             return Err(error);
         }
+        self.begin_marked()?;
         let savepoints: Vec<Vec<Savepoint>> = self
             .sources
             .values()

@@ -56,6 +56,25 @@ pub trait DiskFile: ReadAt {
     }
 }
 
+impl dyn Disk {
+    /// Writes a file under another name first, so that one with this name is always whole, and durable if its
+    /// name is.
+    pub(crate) fn write_whole(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let unfinished = format!("{path}.unfinished");
+        // A crash may have left one.
+        let _ = self.remove(&unfinished);
+        let written = self.create(&unfinished).and_then(|file| {
+            file.write_all_at(0, bytes)?;
+            file.sync()?;
+            self.rename(&unfinished, path)
+        });
+        if written.is_err() {
+            let _ = self.remove(&unfinished);
+        }
+        written
+    }
+}
+
 impl dyn DiskFile {
     /// Writes all bytes to a position; goes on after short and interrupted writes.
     pub(crate) fn write_all_at(&self, mut at: u64, mut bytes: &[u8]) -> io::Result<()> {

@@ -70,23 +70,14 @@ pub enum DurableError {
         /// The folder of the journal.
         journal: String,
     },
-    /// A flushed file has positions that the journal does not have: an older copy of the journal was put
+    /// Flushed files have positions that the journal does not have: an older copy of the journal was put
     /// back.
-    #[error(
-        "`{path}` holds events of source `{origin}` up to offset {to} of partition {partition}, and the journal ends \
-         at {end}: it is an older copy"
-    )]
+    #[error("`{path}` holds events that the journal does not have: it is an older copy, which lacks {lost}")]
     OlderJournal {
-        /// The file.
+        /// The first of the files.
         path: String,
-        /// The source.
-        origin: String,
-        /// The partition.
-        partition: usize,
-        /// The end of the positions in the file.
-        to: u64,
-        /// The end of the partition in the journal.
-        end: u64,
+        /// The offsets that the journal lacks, of all partitions.
+        lost: String,
     },
     /// A source was declared otherwise when its events came in.
     #[error("source `{origin}` was declared otherwise when its events came in: {problem}")]
@@ -139,17 +130,27 @@ impl DurableError {
                     .into()
             }
             DurableError::JournalMissing { .. } => {
-                "restore the journal from a backup, or move the flushed events elsewhere to start a new log".into()
+                "restore the journal from a backup; to start a new log without these events: `metricc serve \
+                 --accept-loss`, which moves their files aside"
+                    .into()
             }
             DurableError::OlderJournal { .. } => {
-                "put the newest journal back; to go on from the older one, move the file elsewhere: events that only it \
-                 holds are lost then"
+                "put the newest journal back; to go on from the older one without these events: `metricc serve \
+                 --accept-loss`, which moves their files aside"
                     .into()
             }
             DurableError::Stopped { .. } => "check the disk, then restart the node".into(),
             DurableError::Log(error) => return error.help(),
             _ => return None,
         })
+    }
+
+    /// The error of a write that left nothing behind.
+    pub(crate) fn writing(path: String, cause: io::Error) -> Self {
+        match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DurableError::Full { path },
+            _ => DurableError::Io { doing: "writing", path, cause },
+        }
     }
 
     pub(crate) fn io(doing: &'static str, path: String) -> impl FnOnce(io::Error) -> Self {

@@ -1,43 +1,23 @@
 //! The journal: files of [frames](crate::frame), one after the other, of which the last one grows.
 //!
-//! | bytes | start of a file |
-//! |---|---|
-//! | 7 + 1 | `metricc`, and the version of the format |
-//! | 16 | the identity of the log |
-//! | 8 | the seed of its checksums |
-//! | 8 | XXH3-64 of the bytes before |
+//! A file starts with a [preamble](crate::preamble). Its first frame is a checkpoint: the state after all
+//! files before it, without rows. A file gets its name, the number of that frame, only when the frame is
+//! durable. So files can be removed from the front.
 //!
-//! The first frame of a file is a checkpoint: the state after all files before it, without rows. A file gets
-//! its name, the number of that frame, only when the frame is durable. So files can be removed from the
-//! front.
+//! A file of an older version is never written to: the next frame comes into a file of its own, so that a
+//! file has no frames that readers of its version do not know.
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use twox_hash::XxHash3_64;
-
 use crate::disk::{Disk, DiskFile};
 use crate::error::DurableError;
 use crate::frame::{self, Found, HEAD_BYTES, MAX_PAYLOAD_BYTES};
+use crate::preamble::{self, JOURNAL_VERSION, LogId, PREAMBLE_BYTES};
 
-const MAGIC: &[u8; 7] = b"metricc";
-
-/// Version of the files of a journal; another one is not read.
-pub const JOURNAL_VERSION: u8 = 1;
-
-const PREAMBLE_BYTES: usize = 40;
 const SUFFIX: &str = ".journal";
 const UNFINISHED: &str = ".unfinished";
-
-/// The identity of a log. Random: no two logs may have the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogId {
-    /// Its name in views and receipts.
-    pub id: u128,
-    /// The seed of its checksums, which never leaves the log.
-    pub seed: u64,
-}
 
 /// Where the payload of a frame is stored.
 #[derive(Debug, Clone)]
@@ -72,6 +52,8 @@ pub(crate) struct Journal {
     folder: String,
     id: LogId,
     files: VecDeque<JournalFile>,
+    /// The version of the last file.
+    version: u8,
     /// Length of the last file, and where its last frame starts.
     end: u64,
     last_frame: u64,
@@ -103,6 +85,7 @@ impl Journal {
             folder: folder.to_owned(),
             id,
             files: VecDeque::new(),
+            version: JOURNAL_VERSION,
             end: 0,
             last_frame: 0,
             checkpoint_end: 0,
@@ -132,13 +115,14 @@ impl Journal {
             }
         }
         let Some(first) = files.front() else { return Ok(None) };
-        let (id, next) = (preamble(first)?, first.first);
+        let ((id, version), next) = (preamble::read(&first.file, &first.path)?, first.first);
         let (disk, folder) = (disk.clone(), folder.to_owned());
         let mut journal = Journal {
             disk,
             folder,
             id,
             files,
+            version,
             end: 0,
             last_frame: 0,
             checkpoint_end: 0,
@@ -173,7 +157,9 @@ impl Journal {
         let is_last = number + 1 == self.files.len();
         let JournalFile { first, path, file, .. } = &self.files[number];
         let failed = |cause| DurableError::io("reading", path.to_string())(cause);
-        if preamble(&self.files[number])? != self.id {
+        let (id, version) = preamble::read(file, path)?;
+        self.version = version;
+        if id != self.id {
             let problem = "belongs to another log than the files before it".to_owned();
             return Err(DurableError::Foreign { path: path.to_string(), problem });
         }
@@ -228,6 +214,11 @@ impl Journal {
         (self.files.front().map_or(self.next, |first| first.first), self.next)
     }
 
+    /// Whether the last file is of an older version, and the next frame has to come into another.
+    pub(crate) fn is_older(&self) -> bool {
+        self.version < JOURNAL_VERSION
+    }
+
     pub(crate) fn id(&self) -> LogId {
         self.id
     }
@@ -269,12 +260,7 @@ impl Journal {
             if let Err(error) = file.set_n_bytes(self.end).and_then(|()| file.sync()) {
                 self.stopped = Some(format!("truncating a failed write to `{path}`: {error}"));
             }
-            return Err(match cause.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    DurableError::Full { path: path.to_string() }
-                }
-                _ => DurableError::Io { doing: "writing", path: path.to_string(), cause },
-            });
+            return Err(DurableError::writing(path.to_string(), cause));
         }
         if let Err(error) = file.sync() {
             // After a failed sync the system may drop dirty pages: trying again would prove nothing.
@@ -332,7 +318,7 @@ impl Journal {
         let path = format!("{}/{name}", self.folder);
         let unfinished = format!("{path}{UNFINISHED}");
         let shown = self.disk.shown(&path);
-        let mut bytes = self.preamble();
+        let mut bytes = preamble::write(self.id);
         bytes.extend(frame::frame(self.id.seed, self.next, checkpoint));
         // An earlier attempt may have left one.
         let _ = self.disk.remove(&unfinished);
@@ -354,6 +340,7 @@ impl Journal {
         self.files.push_back(JournalFile { first: self.next, name, path: path.clone(), file: file.clone() });
         self.end = bytes.len() as u64;
         self.checkpoint_end = self.end;
+        self.version = JOURNAL_VERSION;
         self.next += 1;
         Ok(Location { file, path, at: (PREAMBLE_BYTES + HEAD_BYTES) as u64 })
     }
@@ -370,37 +357,4 @@ impl Journal {
         }
         Ok(())
     }
-
-    fn preamble(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(PREAMBLE_BYTES);
-        bytes.extend_from_slice(MAGIC);
-        bytes.push(JOURNAL_VERSION);
-        bytes.extend_from_slice(&self.id.id.to_le_bytes());
-        bytes.extend_from_slice(&self.id.seed.to_le_bytes());
-        bytes.extend_from_slice(&XxHash3_64::oneshot(&bytes).to_le_bytes());
-        bytes
-    }
-}
-
-/// The log that a file belongs to.
-fn preamble(file: &JournalFile) -> Result<LogId, DurableError> {
-    let mut bytes = [0; PREAMBLE_BYTES];
-    let path = file.path.to_string();
-    let n_read = file.file.read_up_to(0, &mut bytes).map_err(DurableError::io("reading", path.clone()))?;
-    if !bytes.starts_with(MAGIC) {
-        return Err(DurableError::Foreign { path, problem: "is not a journal of metricc".to_owned() });
-    }
-    if bytes[7] != JOURNAL_VERSION {
-        let problem = format!("is a journal of version {}; this is version {JOURNAL_VERSION}", bytes[7]);
-        return Err(DurableError::Foreign { path, problem });
-    }
-    let (content, checksum) = bytes.split_at(PREAMBLE_BYTES - 8);
-    if n_read < PREAMBLE_BYTES || XxHash3_64::oneshot(content).to_le_bytes() != checksum {
-        let problem = "checksum mismatch in the start of the journal".to_owned();
-        return Err(DurableError::Corrupt { path, from: 0, to: PREAMBLE_BYTES as u64, problem });
-    }
-    let (mut id, mut seed) = ([0; 16], [0; 8]);
-    id.copy_from_slice(&content[8..24]);
-    seed.copy_from_slice(&content[24..]);
-    Ok(LogId { id: u128::from_le_bytes(id), seed: u64::from_le_bytes(seed) })
 }

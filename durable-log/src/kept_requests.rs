@@ -125,18 +125,7 @@ fn write(disk: &Arc<dyn Disk>, group: &Group) -> Result<KeptRequests, DurableErr
     let bytes = serde_json::to_vec(&group[..])?;
     let checksum = XxHash3_64::oneshot(&bytes);
     let path = format!("{FOLDER}/{checksum:016x}.json");
-    let (unfinished, shown) = (format!("{path}.unfinished"), disk.shown(&path));
-    // A crash may have left one.
-    let _ = disk.remove(&unfinished);
-    let written = disk.create(&unfinished).and_then(|file| {
-        file.write_all_at(0, &bytes)?;
-        file.sync()?;
-        disk.rename(&unfinished, &path)
-    });
-    if let Err(error) = written {
-        let _ = disk.remove(&unfinished);
-        return Err(DurableError::io("writing", shown)(error));
-    }
+    disk.write_whole(&path, &bytes).map_err(DurableError::io("writing", disk.shown(&path)))?;
     let file = FlushedFile { path, n_bytes: bytes.len() as u64, checksum };
     Ok(KeptRequests { n_requests: group.len() as u64, n_forgotten: 0, file })
 }

@@ -6,20 +6,23 @@ use std::sync::Arc;
 use metricc_ir::Source;
 use metricc_log::{Frontier, RecordDecoder};
 
+use crate::JOURNAL_FOLDER;
 use crate::dedup_index::{DedupIndex, DedupWindow};
 use crate::disk::Disk;
 use crate::entry::{self, Entry, Epoch, LogState, Payload, RequestEntry, SourceEntry, SourceState};
 use crate::error::DurableError;
 use crate::flush::Flush;
-use crate::journal::{Journal, LogId, TruncatedTail};
+use crate::journal::{Journal, TruncatedTail};
 use crate::kept_requests;
-use crate::orphans;
+use crate::loss::lost_offsets;
+use crate::mark::KeptMark;
+use crate::orphans::{self, LaterFile};
+use crate::preamble::LogId;
 use crate::recent_rows::{FrameRows, RecentRows};
 use crate::replay::{Replay, flushed_chunk};
 use crate::request::KnownRequest;
 use crate::schema_check;
 use crate::snapshot::{LogEpoch, LogReader, LogSnapshot, PartitionSnapshot, SourceSnapshot};
-use crate::{FLUSHED_FOLDER, JOURNAL_FOLDER};
 
 /// How a log is kept.
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ pub struct DurableOptions {
     pub recent_bytes: usize,
     /// Remembered requests that go into a file together; fewer are in every checkpoint.
     pub request_group: usize,
+    /// Whether a log is opened that provably has lost events; see [`DurableLog::losses`].
+    pub accept_loss: bool,
 }
 
 impl Default for DurableOptions {
@@ -41,6 +46,7 @@ impl Default for DurableOptions {
             file_bytes: 64 << 20,
             recent_bytes: 64 << 20,
             request_group: 1024,
+            accept_loss: false,
         }
     }
 }
@@ -67,13 +73,17 @@ pub struct DurableLog {
     pub(crate) replay: Replay,
     pub(crate) sources: BTreeMap<String, OpenSource>,
     /// Entries that come first in the next frame.
-    pending: Vec<Entry>,
+    pub(crate) pending: Vec<Entry>,
     recent_rows: RecentRows,
     /// Files of requests that were forgotten, and the number of the first checkpoint that does not name each.
     pub(crate) obsolete: VecDeque<(u64, String)>,
     reader: LogReader,
     /// Whether something was written since it was opened.
     has_written: bool,
+    /// Where the log is marked; not every log is.
+    pub(crate) mark: Option<KeptMark>,
+    /// Flushed files with positions after the end of the log, whose loss is accepted.
+    pub(crate) lost_files: Vec<LaterFile>,
     /// Why a durable frame was not applied whole. Readers then keep the snapshot before it.
     half_applied: Option<String>,
 }
@@ -109,7 +119,9 @@ impl DurableLog {
         let (journal, truncated) = match Journal::open(&disk, JOURNAL_FOLDER, visit)? {
             Some(found) => found,
             None => {
-                no_events_without_journal(&disk, sources)?;
+                if !options.accept_loss {
+                    orphans::none_without_journal(&disk, sources)?;
+                }
                 (
                     Journal::create(&disk, JOURNAL_FOLDER, fresh, &entry::checkpoint(&LogState::default())?)?,
                     None,
@@ -129,6 +141,8 @@ impl DurableLog {
             obsolete: VecDeque::new(),
             reader: LogReader::default(),
             has_written: false,
+            mark: None,
+            lost_files: Vec::new(),
             half_applied: None,
         };
         sources.iter().try_for_each(|source| log.open_source(source))?;
@@ -136,7 +150,11 @@ impl DurableLog {
         let from = log.replay.chunks.keys().map(|name| (name.clone(), snapshot.end(name).0)).collect();
         let is_after_loss = false;
         log.pending.push(Entry::Epoch(Epoch { id: format!("{epoch:032x}"), from, is_after_loss }));
-        orphans::set_aside(&log.disk, &log.replay.state)?;
+        log.lost_files = orphans::set_aside(&log.disk, &log.replay.state, sources)?;
+        if let Some(LaterFile { shown, .. }) = log.lost_files.first().filter(|_| !log.options.accept_loss) {
+            let (path, lost) = (shown.clone(), lost_offsets(&log.lost_files).join(", "));
+            return Err(DurableError::OlderJournal { path, lost });
+        }
         let named = log.replay.state.kept.iter().map(|kept| &kept.file.path).chain(&log.replay.obsolete);
         kept_requests::set_aside(&log.disk, &named.map(String::as_str).collect())?;
         log.publish();
@@ -293,23 +311,6 @@ impl DurableLog {
         if self.journal.n_bytes_of_frames() < self.options.file_bytes { Ok(()) } else { self.roll() }
     }
 
-    /// Begins the epoch that this opening is as one after a loss: events that readers have seen are not in
-    /// the log any more, and their offsets are given out again. Returns when that is durable, so that no
-    /// reader can take positions of before for those of now.
-    ///
-    /// # Errors
-    /// [`DurableError`] if it could not be written.
-    pub fn begin_after_loss(&mut self) -> Result<(), DurableError> {
-        for entry in &mut self.pending {
-            if let Entry::Epoch(epoch) = entry {
-                epoch.is_after_loss = true;
-            }
-        }
-        let written = self.write(self.new_payload());
-        self.publish();
-        written
-    }
-
     /// Ends the journal with a frame that says nothing, if something was written since the log was opened:
     /// what comes before a frame was durable, so damage to it is not taken for a torn write.
     ///
@@ -334,6 +335,9 @@ impl DurableLog {
     /// again.
     pub(crate) fn write(&mut self, payload: Payload) -> Result<(), DurableError> {
         let (bytes, _) = payload.to_bytes()?;
+        if self.journal.is_older() {
+            self.roll()?;
+        }
         let location = self.journal.append(&bytes)?;
         self.pending.clear();
         self.has_written = true;
@@ -346,19 +350,6 @@ impl DurableLog {
         }
         applied
     }
-}
-
-/// An error if there are flushed events without a journal that knows them: it was lost, and a new one would
-/// disown them.
-fn no_events_without_journal(disk: &Arc<dyn Disk>, sources: &[SourceOptions]) -> Result<(), DurableError> {
-    for source in sources {
-        let folder = format!("{FLUSHED_FOLDER}/{}", source.source.name);
-        let shown = disk.shown(&folder);
-        if !disk.names(&folder).map_err(DurableError::io("reading the folder", shown.clone()))?.is_empty() {
-            return Err(DurableError::JournalMissing { path: shown, journal: disk.shown(JOURNAL_FOLDER) });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
 //! Flushed files that the journal does not know.
 //!
 //! Either a crash came between writing a file and committing it, or the journal is an older copy than the
-//! file. A file with positions after the end of the log proves the latter, and the log is not opened. Any
-//! other is moved aside, not removed: the journal that knows it may be put back, and finds it there.
+//! file. A file with positions after the end of the log proves the latter, and the log is opened only if the
+//! loss of these positions is accepted. All of them are moved aside, and none is removed: the journal that
+//! knows them may be put back, and finds them there.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 
-use crate::FLUSHED_FOLDER;
 use crate::disk::Disk;
 use crate::entry::{FlushedEntry, LogState, SourceState};
 use crate::error::DurableError;
+use crate::kept_requests;
+use crate::log::SourceOptions;
+use crate::{FLUSHED_FOLDER, JOURNAL_FOLDER};
 
 /// Where such files are moved, beside the folder of flushed events.
 const ASIDE: &str = "orphans";
@@ -25,36 +28,73 @@ fn stated_end(name: &str) -> Option<(usize, u64)> {
     Some((partition, parts.next()?.parse().ok()?))
 }
 
-/// Looks at the files of every source that no entry of the journal names.
+/// A flushed file with positions after the end of the log.
+#[derive(Debug)]
+pub(crate) struct LaterFile {
+    pub(crate) source: String,
+    pub(crate) partition: usize,
+    /// The end of the partition in the log, and in the file.
+    pub(crate) end: u64,
+    pub(crate) to: u64,
+    pub(crate) path: String,
+    pub(crate) file: String,
+    /// The path in messages.
+    pub(crate) shown: String,
+}
+
+/// An error if there are flushed events, or remembered requests, without a journal that knows them: it was
+/// lost, and a new one would disown them.
+pub(crate) fn none_without_journal(
+    disk: &Arc<dyn Disk>,
+    sources: &[SourceOptions],
+) -> Result<(), DurableError> {
+    let folders = sources.iter().map(|source| format!("{FLUSHED_FOLDER}/{}", source.source.name));
+    for folder in folders.chain([kept_requests::FOLDER.to_owned()]) {
+        let shown = disk.shown(&folder);
+        if !disk.names(&folder).map_err(DurableError::io("reading the folder", shown.clone()))?.is_empty() {
+            return Err(DurableError::JournalMissing { path: shown, journal: disk.shown(JOURNAL_FOLDER) });
+        }
+    }
+    Ok(())
+}
+
+/// Looks at the files of every source that no entry of the journal names. Returns those with positions after
+/// the end of the log. If there are none, the others are moved aside.
 ///
 /// # Errors
-/// [`DurableError::OlderJournal`] if one of them has positions after the end of the log; nothing is moved
-/// then.
-pub(crate) fn set_aside(disk: &Arc<dyn Disk>, state: &LogState) -> Result<(), DurableError> {
-    let mut orphans = Vec::new();
-    for (name, source) in &state.sources {
-        let folder = format!("{FLUSHED_FOLDER}/{name}");
+/// [`DurableError::Io`] if the disk fails.
+pub(crate) fn set_aside(
+    disk: &Arc<dyn Disk>,
+    state: &LogState,
+    sources: &[SourceOptions],
+) -> Result<Vec<LaterFile>, DurableError> {
+    let (mut orphans, mut later) = (Vec::new(), Vec::new());
+    let declared = sources.iter().map(|source| source.source.name.as_str());
+    let names: BTreeSet<&str> = state.sources.keys().map(String::as_str).chain(declared).collect();
+    for name in names {
+        let (folder, source) = (format!("{FLUSHED_FOLDER}/{name}"), state.sources.get(name));
         for file in unknown_files(disk, &folder, source)? {
-            let (path, end_of) = (format!("{folder}/{file}"), |partition: usize| {
-                source.partitions.get(partition).map_or(0, |partition| partition.end)
-            });
+            let path = format!("{folder}/{file}");
+            let end_of = |partition: usize| {
+                source.and_then(|known| known.partitions.get(partition)).map_or(0, |known| known.end)
+            };
             match stated_end(&file) {
                 Some((partition, to)) if !file.ends_with(".unfinished") && to > end_of(partition) => {
-                    let (path, origin, end) = (disk.shown(&path), name.clone(), end_of(partition));
-                    return Err(DurableError::OlderJournal { path, origin, partition, to, end });
+                    let (source, shown, end) = (name.to_owned(), disk.shown(&path), end_of(partition));
+                    later.push(LaterFile { source, partition, end, to, path, file, shown });
                 }
                 _ => orphans.push((name, path, file)),
             }
         }
     }
-    for (source, path, file) in orphans {
+    for (source, path, file) in orphans.into_iter().filter(|_| later.is_empty()) {
         if file.ends_with(".unfinished") {
             disk.remove(&path).map_err(DurableError::io("removing", disk.shown(&path)))?;
         } else {
             move_aside(disk, source, &path, &file)?;
         }
     }
-    Ok(())
+    Ok(later)
 }
 
 /// Moves a file to the others of a source, or of another folder.
@@ -64,8 +104,14 @@ pub(crate) fn move_aside(
     path: &str,
     file: &str,
 ) -> Result<(), DurableError> {
-    let (folder, aside) = (format!("{ASIDE}/{source}"), aside(source, file));
-    let moved = disk.create_folder(&folder).and_then(|()| disk.rename(path, &aside));
+    let folder = format!("{ASIDE}/{source}");
+    let moved = disk.create_folder(&folder).and_then(|()| {
+        // One of the same name stays, too: it is of another journal.
+        let there = disk.names(&folder)?;
+        let numbered = (1u64..).map(|number| format!("{file}.{number}"));
+        let mut free = std::iter::once(file.to_owned()).chain(numbered).filter(|name| !there.contains(name));
+        disk.rename(path, &aside(source, &free.next().unwrap_or_default()))
+    });
     moved.map_err(DurableError::io("moving aside", disk.shown(path)))
 }
 
@@ -88,9 +134,10 @@ fn aside(source: &str, file: &str) -> String {
 fn unknown_files(
     disk: &Arc<dyn Disk>,
     folder: &str,
-    source: &SourceState,
+    source: Option<&SourceState>,
 ) -> Result<Vec<String>, DurableError> {
-    let flushed = source.partitions.iter().flat_map(|partition| &partition.flushed);
+    let flushed =
+        source.into_iter().flat_map(|source| &source.partitions).flat_map(|partition| &partition.flushed);
     let known: HashSet<&str> = flushed.flat_map(FlushedEntry::files).map(|file| file.path.as_str()).collect();
     let names = disk.names(folder).map_err(DurableError::io("reading the folder", disk.shown(folder)))?;
     Ok(names.into_iter().filter(|name| !known.contains(format!("{folder}/{name}").as_str())).collect())

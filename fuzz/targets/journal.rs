@@ -19,7 +19,7 @@ use twox_hash::XxHash3_64;
 /// The first file of a journal.
 const FILE: &str = "journal/00000000000000000000.journal";
 
-/// Lengths that `frame.rs` and `journal.rs` of the durable log document.
+/// Lengths that `frame.rs` and `preamble.rs` of the durable log document.
 const PREAMBLE: usize = 40;
 const FRAME_HEAD: usize = 24;
 

@@ -1,15 +1,18 @@
 //! What a request says: the name in its path, and its query. Those of the library answer in their own form,
 //! read what is no UTF-8 as other characters, and take the last of two values.
+//!
+//! Every query is checked by the table of routes before anything reads it.
 
 use std::borrow::Cow;
 
-use axum::extract::{FromRequestParts, Path, Query as OfLibrary};
+use axum::extract::{FromRequestParts, MatchedPath, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use metricc_client::wire::code;
-use metricc_client::{Parameters, once};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use metricc_client::Parameters;
+use metricc_client::wire::{Route, code};
 use percent_encoding::percent_decode_str;
-use serde::de::DeserializeOwned;
 
 use crate::ApiError;
 
@@ -21,9 +24,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(name) = Path::<String>::from_request_parts(parts, state)
-            .await
-            .map_err(|error| ApiError::new(error.status(), code::REQUEST, error.body_text()))?;
+        let Path(name) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| {
+            ApiError::new(StatusCode::BAD_REQUEST, code::REQUEST, "the name in the path is no UTF-8")
+        })?;
         Ok(Name(name))
     }
 }
@@ -40,18 +43,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Pairs {
     }
 }
 
-/// The parameters of a query as a type; each is given once.
-#[derive(Debug)]
-pub struct Query<T>(pub T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        once(&pairs(parts.uri.query().unwrap_or_default())?, &[])?;
-        let OfLibrary(parameters) = OfLibrary::try_from_uri(&parts.uri)
-            .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, code::REQUEST, error.body_text()))?;
-        Ok(Query(parameters))
+/// Refuses a query with parameters that its route does not have, or twice, or with values of another kind.
+pub async fn check_query(request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>();
+    let checked = match path.and_then(|path| Route::of_path(path.as_str())) {
+        Some(route) => pairs(request.uri().query().unwrap_or_default())
+            .and_then(|pairs| route.check_query(&pairs).map_err(ApiError::from)),
+        None => Ok(()),
+    };
+    match checked {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
     }
 }
 

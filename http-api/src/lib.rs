@@ -26,6 +26,7 @@ use answer_body::{BodyPart, body};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Extension, Json, Router};
@@ -36,7 +37,7 @@ use metricc_runtime_serve::{AnswerWriter, FEW_ROWS, ServingTables, to_json};
 use serde_json::json;
 
 pub use error::ApiError;
-pub use extract::{Name, Pairs, Query};
+pub use extract::{Name, Pairs, check_query};
 
 /// How long a live client stays without new rows, unless it is configured.
 pub const LIVE_IDLE: Duration = Duration::from_secs(15 * 60);
@@ -51,7 +52,7 @@ pub fn router_with(serving: Arc<dyn ServingTables>, live_idle: Duration) -> Rout
     let of_live = Arc::new(Live::new(serving.clone(), live_idle));
     let routes = ROUTES.iter().filter_map(|route| Some((route.path, handler(route.endpoint)?)));
     let router = routes.fold(Router::new(), |router, (path, handler)| router.route(path, handler));
-    router.layer(Extension(of_live)).with_state(serving)
+    router.route_layer(from_fn(check_query)).layer(Extension(of_live)).with_state(serving)
 }
 
 /// What answers; `None` if that is not the serving layer.
@@ -79,8 +80,8 @@ async fn read(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (request, format) = ReadRequest::of_parameters(metric, parameters)?;
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let format = format.unwrap_or_else(|| Format::accepted(accept));
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    let format = format.unwrap_or_else(|| Format::accepted(&accept.collect::<Vec<_>>().join(",")));
     if format != Format::Json {
         serving.check_columns(&request)?;
     }

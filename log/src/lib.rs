@@ -107,4 +107,4 @@ pub use reader::{Batch, Reader};
 pub use record_decoder::{RecordDecoder, parse_value};
 pub use rejections::{MAX_GROUPS, Quarantined, RejectionGroup, Rejections};
 pub use schema::{POSITION_TYPE, arrow_type, position_column, row_schema};
-pub use time_slice::{enable_time_slices, yield_if_due};
+pub use time_slice::{enable_time_slices, thread_time, yield_if_due};

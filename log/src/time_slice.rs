@@ -27,6 +27,11 @@ pub fn enable_time_slices() {
     IS_ENABLED.store(true, Ordering::Relaxed);
 }
 
+/// The processor time that this thread has used; none where the system does not report it.
+pub fn thread_time() -> Duration {
+    ThreadTime::try_now().map_or(Duration::ZERO, |time| time.as_duration())
+}
+
 /// Yields the processor if time slices are enabled and this thread has used a millisecond since it last
 /// yielded. Long loops call this every tenth of a millisecond or so.
 pub fn yield_if_due() {

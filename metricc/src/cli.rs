@@ -22,6 +22,7 @@ mod rejection_hints;
 mod rejections;
 mod run;
 mod serve;
+mod status;
 mod table;
 mod terminal;
 mod test;
@@ -65,6 +66,7 @@ pub fn main_with(imports: &Imports) -> ExitCode {
         Command::Ingest(ingest) => ingest::run(&ingest),
         Command::Query(query) => query::run(&query),
         Command::Audit(audit) => audit::run(&audit),
+        Command::Status(status) => status::run(&status),
         Command::Demo(demo) => demo::run(&demo),
         Command::Completions { shell } => arguments::completions(shell),
     };

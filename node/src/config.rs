@@ -1,6 +1,8 @@
 //! The configuration of a node, `metricc.toml`. Unknown keys and invalid values are errors with line and
 //! column.
 
+mod checks;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -44,13 +46,16 @@ pub struct Config {
     /// Limits of answers.
     #[serde(default)]
     pub reading: ReadingConfig,
+    /// Limits of connections.
+    #[serde(default)]
+    pub http: HttpConfig,
     /// Access tokens.
     #[serde(default)]
     pub tokens: Tokens,
     /// Settings per source.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,
-    /// Whether to start although the log has lost events that a view contains. Not a setting of the file: it
+    /// Whether to start although the log has lost acknowledged events. Not a setting of the file: it
     /// is meant for one start.
     #[serde(skip)]
     pub accept_loss: bool,
@@ -131,6 +136,14 @@ pub struct ReadingConfig {
     /// How long a live client stays that has no new rows.
     #[serde(deserialize_with = "duration")]
     pub live_idle: Duration,
+}
+
+/// Limits of connections.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Most connections of one address at a time. Behind a proxy, all are of one.
+    pub max_connections_per_address: usize,
 }
 
 /// Settings of a source.
@@ -221,6 +234,12 @@ impl Default for ReadingConfig {
             max_live_per_client: 256,
             live_idle: metricc_http_api::LIVE_IDLE,
         }
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        HttpConfig { max_connections_per_address: 768 }
     }
 }
 
@@ -315,6 +334,7 @@ impl Config {
             ingest: IngestConfig::default(),
             past: PastConfig::default(),
             reading: ReadingConfig::default(),
+            http: HttpConfig::default(),
             tokens: Tokens::default(),
             sources: BTreeMap::new(),
             accept_loss: false,
@@ -343,27 +363,18 @@ impl Config {
         Ok(config)
     }
 
+    /// Checks the watched folders, which have to be there, and no folder of the node.
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    pub(crate) fn check_folders(&self) -> Result<(), String> {
+        checks::watched_folders(self)
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let config: Config = toml::from_str(text).map_err(|error| located(text, &error))?;
-        let numbers = [
-            ("batch.events", config.batch.events),
-            ("batch.workers", config.batch.workers as u64),
-            ("speed.workers", config.speed.workers as u64),
-            ("speed.max_groups", config.speed.max_groups),
-            ("ingest.max_bytes", config.ingest.max_bytes as u64),
-            ("ingest.max_events", config.ingest.max_events),
-            ("ingest.max_waiting_bytes", config.ingest.max_waiting_bytes as u64),
-            ("ingest.seal_events", config.ingest.seal_events),
-            ("past.at_a_time", config.past.at_a_time as u64),
-            ("reading.max_rows", config.reading.max_rows),
-            ("reading.max_answers", config.reading.max_answers as u64),
-            ("reading.max_answers_per_client", config.reading.max_answers_per_client as u64),
-            ("reading.max_live", config.reading.max_live as u64),
-            ("reading.max_live_per_client", config.reading.max_live_per_client as u64),
-        ];
-        if let Some((name, _)) = numbers.into_iter().find(|(_, value)| *value == 0) {
-            return Err(format!("`{name}` is 0: it must be at least 1"));
-        }
+        checks::numbers(&config)?;
+        config.hosts.iter().try_for_each(|host| checks::host(host))?;
         for (name, source) in &config.sources {
             if !(1..=1024).contains(&source.partitions) {
                 return Err(format!(
@@ -378,55 +389,4 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn missing_settings_have_defaults() {
-        let config = Config::parse("package = \"a.metric\"\n[sources.clicks]\npartitions = 2\n").unwrap();
-        assert_eq!(config.listen.to_string(), "127.0.0.1:7171");
-        assert_eq!((config.batch.every.as_secs(), config.batch.events), (300, 1_000_000));
-        assert_eq!(config.sources["clicks"].partitions, 2);
-        assert_eq!(config.sources["clicks"].duplicates_within, DedupWindow::Positions(1_000_000));
-        let config = Config::parse("package = \"a\"\n[sources.s]\nduplicates_within = \"24h\"\n").unwrap();
-        let day = DedupWindow::EventTime { micros: 86_400_000_000 };
-        assert_eq!(config.sources["s"].duplicates_within, day);
-    }
-
-    #[test]
-    fn invalid_settings_are_reported_with_their_position() {
-        for (text, parts) in [
-            ("", &["missing field `package`"][..]),
-            ("package = 5", &["line 1, column 11", "invalid type"]),
-            ("package = \"a\"\n\npackag = \"b\"", &["line 3, column 1", "unknown field `packag`"]),
-            (
-                "package = \"a\"\n[batch]\nevery = \"5 minutes\"",
-                &["line 3, column 9", "not a duration such as `1h30m`"],
-            ),
-            ("package = \"a\"\n[batch]\nevery = \"0s\"", &["line 3, column 9", "greater than zero"]),
-            ("package = \"a\"\n[batch]\nevents = -1", &["line 3, column 10", "invalid value"]),
-            ("package = \"a\"\n[batch]\nevents = 0", &["`batch.events` is 0"]),
-            (
-                "package = \"a\"\n[sources.s]\npartitions = 0",
-                &["`sources.s.partitions` is 0: it must be from 1 to 1024"],
-            ),
-            (
-                "package = \"a\"\n[sources.s]\nduplicates_within = -1",
-                &["line 3, column 21", "must not be negative"],
-            ),
-            ("package = \"a\"\n[sources.s]\nduplicates_within = \"-1h\"", &["line 3, column 21"]),
-            ("package = \"a\"\n[sources.s]\nduplicates_within = true", &["such as \"24h\""]),
-            (
-                "package = \"a\"\nlisten = \"here\"",
-                &["line 2, column 10", "`here` is not an address to listen at"],
-            ),
-            ("package = \"a\"\n[sources.s]\ndelimiter = \"ab\"", &["`sources.s`: `ab` is not a delimiter"]),
-            ("package = \"a\"\n[sources.s]\nformat = \"xml\"", &["`sources.s`: unknown format `xml`"]),
-        ] {
-            let problem = Config::parse(text).unwrap_err();
-            for part in parts {
-                assert!(problem.contains(part), "{text:?}: {problem}");
-            }
-        }
-    }
-}
+mod tests;

@@ -34,15 +34,13 @@ pub enum NodeError {
         /// Its mode.
         mode: u32,
     },
-    /// The log does not have positions that a view was made from: acknowledged events are lost.
-    #[error("the log in `{}` has lost events of source `{origin}` that its view contains: {loss}", .path.display())]
+    /// The log does not have what is proved to have been in it: acknowledged events are lost.
+    #[error("the log in `{}` has lost events that were acknowledged:\n  {}", .path.display(), .losses.join("\n  "))]
     Loss {
-        /// The source.
-        origin: String,
         /// The folder of the log.
         path: PathBuf,
-        /// What is lost.
-        loss: String,
+        /// What is lost, and what proves it.
+        losses: Vec<String>,
     },
     /// A setting cannot be applied.
     #[error("{0}")]

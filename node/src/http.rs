@@ -7,7 +7,9 @@
 mod access;
 mod body;
 mod budgets;
+mod connections;
 mod error_bodies;
+mod framing;
 mod headers;
 mod host;
 mod ingest;

@@ -21,9 +21,9 @@ use crate::error::NodeError;
 use crate::priority::{Pool, Priority, lower_priority};
 use crate::reading::NodeServing;
 use crate::source::{Changed, NodeSource};
-use crate::status::{Counters, SourceGauges};
+use crate::status::{Counters, SourceGauges, metric_costs};
 use crate::tail::TailOptions;
-use crate::views_at_start::open_sources;
+use crate::views_at_start::{accepted_losses, open_sources, view_folder};
 use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
 use crate::{folder_lock, tail};
@@ -82,13 +82,15 @@ impl Node {
     ) -> Result<Self, NodeError> {
         folder_lock::allow_files();
         folder_lock::keep_files_private();
-        let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(config.data.join("log")));
-        Node::start_on(&disk, config, metrics, calendars, imports)
+        let (log, marked) = (LocalDisk::new(config.data.join("log")), LocalDisk::new(&config.data));
+        let (log, marked): (Arc<dyn Disk>, Arc<dyn Disk>) = (Arc::new(log), Arc::new(marked));
+        Node::start_on(&log, &marked, config, metrics, calendars, imports)
     }
 
-    /// As [`Node::start`], with the log on a given disk.
+    /// As [`Node::start`], with the log, and the mark beside it, on given disks.
     pub(crate) fn start_on(
         disk: &Arc<dyn Disk>,
+        marked: &Arc<dyn Disk>,
         config: &Config,
         metrics: &[AnyMetric],
         calendars: &[(String, Calendar)],
@@ -98,11 +100,19 @@ impl Node {
         let base = base_metrics(metrics);
         let plans: Vec<Arc<SourcePlan>> =
             SourcePlan::of_package(&base, imports)?.into_iter().map(Arc::new).collect();
+        config.check_folders().map_err(NodeError::Config)?;
         let lock = Arc::new(folder_lock::lock(&config.data, &config.listen.to_string())?);
         let options = source_options(config, &plans)?;
         let fresh = LogId { id: rand::random(), seed: rand::random() };
+        let durable = DurableOptions { accept_loss: config.accept_loss, ..DurableOptions::default() };
         let (mut log, truncated_tail) =
-            DurableLog::open(disk.clone(), DurableOptions::default(), &options, fresh, rand::random())?;
+            DurableLog::open(disk.clone(), durable, &options, fresh, rand::random())?;
+        let views = view_folder(config)?;
+        let losses = accepted_losses(config, marked, views.clone(), &log, &runtime)?;
+        log.keep_mark(marked.clone(), losses.accepted);
+        if !losses.said.is_empty() {
+            log.begin_after_loss()?;
+        }
         let (changed, counters) = (Arc::new(Changed::default()), Arc::new(Counters::default()));
         let serving = serving(&plans, metrics, imports)?.with_calendars(calendars);
         let source = |plan: &Arc<SourcePlan>| {
@@ -110,10 +120,7 @@ impl Node {
             Arc::new(NodeSource::new(plan.clone(), log, serving, changed.clone(), counters.clone()))
         };
         let sources: Vec<Arc<NodeSource>> = plans.iter().map(source).collect();
-        let (batches, is_after_loss) = open_sources(config, &sources, disk, &runtime)?;
-        if is_after_loss {
-            log.begin_after_loss()?;
-        }
+        let batches = open_sources(config, &sources, &views, disk, &runtime)?;
         let decoders = plans.iter().map(|plan| EventDecoder::new(&plan.source)).collect::<Result<_, _>>()?;
         // Before the writer: a failure from here on would leave its thread running.
         let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -191,7 +198,8 @@ impl Node {
 
     fn start_layers(&self, config: &Config, batch: Batch) -> Result<(), NodeError> {
         let source = batch.source.clone();
-        let stream = EngineOptions { workers: config.speed.workers, ..EngineOptions::default() };
+        let cpu_times = Some(source.costs.stream.clone());
+        let stream = EngineOptions { workers: config.speed.workers, cpu_times, ..EngineOptions::default() };
         let options = TailOptions { stream, refresh: config.speed.refresh, ..TailOptions::default() };
         let thread =
             |layer: &str| std::thread::Builder::new().name(format!("metricc-{layer}-{}", source.name()));
@@ -311,7 +319,12 @@ impl Node {
                 name: status.name,
             })
             .collect();
-        self.counters.text(&now)
+        let metrics = self.sources.iter().flat_map(|source| {
+            let plans = source.plan.metrics.iter().map(|plan| plan.metric.name.as_str());
+            plans.filter_map(|name| Some((source.name(), name, source.costs.of(&source.plan, name)?)))
+        });
+        let metrics: Vec<_> = metrics.collect();
+        self.counters.text(&now) + &metric_costs(&metrics)
     }
 
     /// Stops the node: writes waiting requests, then stops the layers. Every acknowledged event is in the

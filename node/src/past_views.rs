@@ -11,8 +11,9 @@ use metricc_log::Frontier;
 use metricc_views::{View, ViewStore};
 use tokio::runtime::Handle;
 
+use crate::lost_events::check;
 use crate::source::{LoadedView, NodeSource};
-use crate::views_at_start::{check, load};
+use crate::views_at_start::load;
 
 /// The versions of one source.
 #[derive(Debug)]

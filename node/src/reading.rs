@@ -282,7 +282,14 @@ fn between_requests(source: &NodeSource, at: &Frontier) -> Result<(), ServingErr
 
 impl Serving for NodeServing {
     fn metrics(&self) -> BoxFuture<'_, Result<Vec<ServedMetric>, ServingError>> {
-        self.local.metrics()
+        let metrics = self.local.metrics();
+        let cost = |name: &str| self.sources.iter().find_map(|source| source.costs.of(&source.plan, name));
+        async move {
+            let mut metrics = metrics.await?;
+            metrics.iter_mut().for_each(|metric| metric.cost = cost(&metric.name));
+            Ok(metrics)
+        }
+        .boxed()
     }
 
     fn read(&self, request: ReadRequest) -> BoxFuture<'_, Result<Served, ServingError>> {

@@ -14,6 +14,7 @@ use metricc_views::View;
 use tokio::sync::oneshot;
 
 use crate::audit::AuditLine;
+use crate::costs::Costs;
 use crate::intake_report::{Intake, SourceIntake};
 use crate::past_views::PastViews;
 use crate::status::Counters;
@@ -30,6 +31,7 @@ pub struct NodeSource {
     pub(crate) serving: LocalServing,
     pub(crate) changed: Arc<Changed>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) costs: Costs,
     views: Mutex<Views>,
     /// Earlier versions of the view; there are none without a store.
     past: OnceLock<PastViews>,
@@ -83,6 +85,7 @@ impl NodeSource {
         let n_partitions = log.snapshot().end(&plan.source.name).0.len();
         let latest = Arc::new(LoadedView::empty(n_partitions));
         NodeSource {
+            costs: Costs::new(&plan),
             plan,
             log,
             serving,
@@ -182,6 +185,7 @@ impl NodeSource {
         let rows =
             pairs.iter().flat_map(|(_, parts)| parts).map(|part| part.segment().states.num_rows() as u64);
         self.n_groups.store(rows.sum(), Ordering::Relaxed);
+        self.costs.note(pairs.iter().map(|(_, parts)| parts.as_slice()));
         self.serving.publish(&pairs)?;
         self.views().served = Some((view.clone(), frontier));
         Ok(())

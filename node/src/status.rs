@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use metricc_client::MetricCost;
 use metricc_durable_log::{DurableError, Receipt};
 
 /// The counters of a node.
@@ -181,6 +182,48 @@ const SOURCE_COUNTERS: [Family<SourceCounters, f64>; 11] = [
     ("batch_seconds_total", "Time of all batches.", |source| source.batch_seconds),
     ("batch_positions_total", "Positions of all batches.", |source| source.batch_positions as f64),
 ];
+
+type CostFamily = (&'static str, &'static str, &'static str, [(&'static str, fn(&MetricCost) -> f64); 2]);
+
+const METRIC_COSTS: [CostFamily; 3] = [
+    (
+        "metric_groups",
+        "gauge",
+        "Groups of a metric.",
+        [("view", |cost| cost.view.groups as f64), ("tail", |cost| cost.tail.groups as f64)],
+    ),
+    (
+        "metric_state_bytes",
+        "gauge",
+        "Bytes of the states of a metric in memory.",
+        [("view", |cost| cost.view.bytes as f64), ("tail", |cost| cost.tail.bytes as f64)],
+    ),
+    (
+        "metric_cpu_seconds_total",
+        "counter",
+        "Processor time of a metric; metrics that are computed together have equal parts.",
+        [
+            ("batch", |cost| cost.batch_cpu_us as f64 / 1e6),
+            ("stream", |cost| cost.stream_cpu_us as f64 / 1e6),
+        ],
+    ),
+];
+
+/// What metrics cost as text: of each its source, its name and its cost.
+pub(crate) fn metric_costs(metrics: &[(&str, &str, MetricCost)]) -> String {
+    let mut text = String::new();
+    for (name, kind, help, layers) in METRIC_COSTS {
+        let samples = metrics.iter().flat_map(|(source, metric, cost)| {
+            layers.map(|(layer, value)| {
+                // Names have no character that needs escaping.
+                let labels = format!("{{source=\"{source}\",metric=\"{metric}\",layer=\"{layer}\"}}");
+                (labels, value(cost))
+            })
+        });
+        family(&mut text, name, kind, help, samples);
+    }
+    text
+}
 
 /// Adds a family of samples, each with its labels.
 fn family(

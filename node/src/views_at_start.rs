@@ -2,7 +2,7 @@
 //!
 //! A view is discarded and rebuilt if it is corrupt, or was built for other metrics: it is a cache of the
 //! log, and what is missing in it, the tail reads from the log. A view of positions that the log does not
-//! have proves that acknowledged events are lost; the node then starts only if it is told to accept the loss.
+//! have proves that acknowledged events are lost, see [`lost_events`].
 
 use std::fs::Permissions;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -10,20 +10,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metricc_compiler::{EngineOptions, SourcePlan};
-use metricc_durable_log::{Disk, LogSnapshot};
-use metricc_log::Frontier;
+use metricc_durable_log::{Disk, DurableLog, LogSnapshot};
 use metricc_runtime_serve::{IndexedSegment, merge};
 use metricc_views::{LogStamp, View, ViewError, ViewStore};
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
 use crate::batch::{Batch, SMALL_ROWS, Schedule};
 use crate::config::Config;
 use crate::error::NodeError;
+use crate::lost_events::{self, Losses, check};
 use crate::past_views::PastViews;
 use crate::source::{LoadedView, NodeSource};
 
 /// The store of the views, which only their owner reads.
-fn view_folder(config: &Config) -> Result<Arc<LocalFileSystem>, NodeError> {
+pub(crate) fn view_folder(config: &Config) -> Result<Arc<dyn ObjectStore>, NodeError> {
     let path = config.data.join("views");
     // The folder of the node may have been there before, and be readable by others.
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
@@ -34,28 +35,47 @@ fn view_folder(config: &Config) -> Result<Arc<LocalFileSystem>, NodeError> {
     Ok(Arc::new(store.with_automatic_cleanup(true)))
 }
 
-/// Loads the views of all sources. Returns whether there is one of events that the log has lost.
+/// What the log has lost, if that is accepted. `marked` is the folder of the log's mark.
+///
+/// # Errors
+/// [`NodeError::Loss`] if something is lost, and it is not accepted.
+pub(crate) fn accepted_losses(
+    config: &Config,
+    marked: &Arc<dyn Disk>,
+    views: Arc<dyn ObjectStore>,
+    log: &DurableLog,
+    runtime: &tokio::runtime::Handle,
+) -> Result<Losses, NodeError> {
+    let mut losses = block_on(runtime, lost_events::find(marked, views, &log.snapshot()))?;
+    losses.said.extend(log.losses());
+    if !losses.said.is_empty() && !config.accept_loss {
+        return Err(NodeError::Loss { path: config.data.join("log"), losses: losses.said });
+    }
+    for loss in &losses.said {
+        tracing::warn!("accepted loss of events: {loss}");
+    }
+    Ok(losses)
+}
+
+/// Loads the views of all sources.
 pub(crate) fn open_sources(
     config: &Config,
     sources: &[Arc<NodeSource>],
+    store: &Arc<dyn ObjectStore>,
     disk: &Arc<dyn Disk>,
     runtime: &tokio::runtime::Handle,
-) -> Result<(Vec<Batch>, bool), NodeError> {
-    let store = view_folder(config)?;
+) -> Result<Vec<Batch>, NodeError> {
     if config.batch.tables {
         let names = sources.iter().map(|source| source.name().to_owned()).collect();
         if let Err(error) = block_on(runtime, ViewStore::drop_tables_of_others(store.clone(), &names)) {
             tracing::warn!(%error, "could not remove the tables of sources that no metric reads");
         }
     }
-    let (mut batches, mut has_lost) = (Vec::with_capacity(sources.len()), false);
-    for source in sources {
+    let open = |source: &Arc<NodeSource>| {
         let store = ViewStore::new(store.clone(), source.name());
-        let batch = open_source(config, source.clone(), store, disk, runtime)?;
-        has_lost |= batch.is_loss_accepted;
-        batches.push(batch);
-    }
-    Ok((batches, has_lost))
+        open_source(config, source.clone(), store, disk, runtime)
+    };
+    sources.iter().map(open).collect()
 }
 
 /// Loads the view of a source, if there is one to use.
@@ -78,13 +98,9 @@ pub(crate) fn open_source(
     match block_on(runtime, find(&store, &source.plan, &log))? {
         Found::View(view) => source.set_latest_view(Arc::new(view)),
         Found::Nothing => {}
-        Found::LogIsShorter(loss) if !config.accept_loss => {
-            let (origin, path) = (source.name().to_owned(), config.data.join("log"));
-            return Err(NodeError::Loss { origin, path, loss });
-        }
         Found::LogIsShorter(loss) => {
             is_loss_accepted = true;
-            tracing::warn!(source = source.name(), %loss, "the loss is accepted; the view is rebuilt from the log");
+            tracing::warn!(source = source.name(), %loss, "the loss was accepted; the view is rebuilt from the log");
         }
         Found::Unusable(problem) => {
             tracing::warn!(source = source.name(), %problem, "the view is discarded and rebuilt from the log");
@@ -101,7 +117,11 @@ pub(crate) fn open_source(
         n_events: config.batch.events,
         flush_events: config.ingest.seal_events,
         small_rows: SMALL_ROWS,
-        options: EngineOptions { workers: config.batch.workers, ..EngineOptions::default() },
+        options: EngineOptions {
+            workers: config.batch.workers,
+            cpu_times: Some(source.costs.batch.clone()),
+            ..EngineOptions::default()
+        },
         has_tables: config.batch.tables,
         n_kept_versions: config.past.versions,
     };
@@ -165,34 +185,6 @@ enum Found {
     Unusable(String),
     /// There is one that has positions which the log has lost; which ones.
     LogIsShorter(String),
-}
-
-/// Checks that the log has all that a view was made from; otherwise, what it has lost.
-pub(crate) fn check(view: &View, log: &LogSnapshot, source: &str) -> Result<(), String> {
-    let n_positions = view.frontier.n_positions();
-    if view.log.id != format!("{:032x}", log.id()) {
-        let found = if log.end(source).n_positions() == 0 { "an empty log" } else { "another log" };
-        return Err(format!("all {n_positions} positions up to {}; {found} is in its place", view.frontier));
-    }
-    let epochs = log.epochs(source);
-    let Some(index) = epochs.iter().position(|(epoch, _)| *epoch == view.log.epoch) else {
-        let end = log.end(source);
-        return Err(format!(
-            "what was written after the log ended at {end}, which includes the view up to {}: the log is an older copy",
-            view.frontier
-        ));
-    };
-    let end = epochs.get(index + 1).map_or_else(|| log.end(source), |(_, from)| from.clone());
-    let lost = lost_positions(&view.frontier, &end);
-    if lost.is_empty() { Ok(()) } else { Err(format!("{}: the log ends at {end}", lost.join(", "))) }
-}
-
-/// The offsets of each partition before a frontier that a log with this end does not have.
-fn lost_positions(frontier: &Frontier, end: &Frontier) -> Vec<String> {
-    let ends = end.0.iter().copied().chain(std::iter::repeat(0));
-    let partitions = frontier.0.iter().zip(ends).enumerate();
-    let lost = partitions.filter(|(_, (to, end))| *to > end);
-    lost.map(|(partition, (to, end))| format!("offsets {end} to {to} of partition {partition}")).collect()
 }
 
 /// Looks for the view of a source.

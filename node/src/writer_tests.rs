@@ -38,7 +38,8 @@ fn start(disk: &SimDisk, folder: &Path) -> Arc<Node> {
     config.data = folder.to_owned();
     config.speed.refresh = Duration::from_millis(5);
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let node = Arc::new(Node::start_on(&disk, &config, &metrics, &[], &Imports::new()).expect("it starts"));
+    let node =
+        Arc::new(Node::start_on(&disk, &disk, &config, &metrics, &[], &Imports::new()).expect("it starts"));
     until(|| node.is_ready());
     node
 }

@@ -92,12 +92,13 @@ fn evaluate_here(
         .build()
         .map_err(failed)?;
     let mut partitions = Vec::with_capacity(plan.groupings.len());
-    for (grouping, splits) in plan.groupings.iter().zip(connected) {
+    for (index, (grouping, splits)) in plan.groupings.iter().zip(connected).enumerate() {
         if splits.len() == 0 {
             partitions.push(Vec::new());
             continue;
         }
-        let operators = physical_plan(grouping, splits).map_err(|error| engine_error(grouping, error))?;
+        let operators = physical_plan(grouping, splits, &options.measure(index));
+        let operators = operators.map_err(|error| engine_error(grouping, error))?;
         partitions.push(start(&runtime, grouping, &operators, &context, &running));
     }
     drop(running);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion_physical_plan::{ExecutionPlan, displayable};
-use metricc_compiler::{CompileError, MetricPlan, SourcePlan, explain};
+use metricc_compiler::{CompileError, Measure, MetricPlan, SourcePlan, explain};
 use metricc_ir::explain::Node;
 
 use crate::operators::physical_plan;
@@ -18,7 +18,7 @@ use crate::scan::Splits;
 /// If the metric is not of the source plan.
 pub fn explain(source: &SourcePlan, metric: &MetricPlan, n_splits: usize) -> Result<Node, CompileError> {
     let grouping = source.grouping_of(metric);
-    let operators = physical_plan(grouping, Arc::new(Splits::unread(n_splits)))
+    let operators = physical_plan(grouping, Arc::new(Splits::unread(n_splits)), &Measure::default())
         .map_err(|error| CompileError::engine(&grouping.form.place, error))?;
     Ok(explain::segment(source, metric, node(&operators, source, metric)))
 }

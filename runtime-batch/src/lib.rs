@@ -13,6 +13,7 @@
 mod accumulate;
 mod evaluate;
 mod explain;
+mod measured;
 mod operators;
 mod scan;
 

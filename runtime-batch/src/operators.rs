@@ -17,15 +17,20 @@ use datafusion_physical_plan::repartition::RepartitionExec;
 use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::stream;
-use metricc_compiler::{Grouping, StateColumn};
+use metricc_compiler::{Grouping, Measure, StateColumn};
 use metricc_log::yield_if_due;
 
 use crate::accumulate::MonoidAggregate;
+use crate::measured::measured;
 use crate::scan::Splits;
 
 /// *prepare → aggregate* for one split; *prepare → partial aggregate → repartition by group → final
 /// aggregate* for several. Output partitions hold disjoint groups, with the grouping's columns.
-pub(crate) fn physical_plan(plan: &Arc<Grouping>, splits: Arc<Splits>) -> Result<Arc<dyn ExecutionPlan>> {
+pub(crate) fn physical_plan(
+    plan: &Arc<Grouping>,
+    splits: Arc<Splits>,
+    measure: &Measure,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let n_splits = splits.len();
     let prepared = plan.prepare.schema().clone();
     let scan: Arc<dyn ExecutionPlan> = Arc::new(PrepareExec::new(plan.clone(), splits));
@@ -46,6 +51,7 @@ pub(crate) fn physical_plan(plan: &Arc<Grouping>, splits: Arc<Splits>) -> Result
         scan,
         prepared.clone(),
     )?);
+    let aggregated = measured(aggregated, measure);
     if n_splits == 1 {
         return Ok(aggregated);
     }
@@ -53,14 +59,15 @@ pub(crate) fn physical_plan(plan: &Arc<Grouping>, splits: Arc<Splits>) -> Result
     let groups = (0..plan.form.n_group_columns).map(|index| column(&partial, index)).collect();
     let exchange: Arc<dyn ExecutionPlan> =
         Arc::new(RepartitionExec::try_new(aggregated, Partitioning::Hash(groups, n_splits))?);
-    Ok(Arc::new(AggregateExec::try_new(
+    let merged = Arc::new(AggregateExec::try_new(
         AggregateMode::FinalPartitioned,
         self::group_by(&partial, plan.form.n_group_columns),
         aggregates,
         vec![None; plan.states.len()],
         exchange,
         prepared,
-    )?))
+    )?);
+    Ok(measured(merged, measure))
 }
 
 fn group_by(schema: &Schema, n_group_columns: usize) -> PhysicalGroupBy {

@@ -43,7 +43,7 @@ impl IndexedSegment {
     }
 
     /// The layer that computed it, if that is known.
-    pub(crate) fn layer(&self) -> Option<Layer> {
+    pub fn layer(&self) -> Option<Layer> {
         self.layer
     }
 

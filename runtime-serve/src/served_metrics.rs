@@ -49,7 +49,8 @@ impl CatalogueEntry {
                 (&metric.name, plan.hash, &metric.doc, metric.definition_hash(), metric.row_type())
             }
         };
-        let metric = ServedMetric { name: name.clone(), hash: hash.to_string(), doc: doc.clone() };
+        let (name, hash, doc) = (name.clone(), hash.to_string(), doc.clone());
+        let metric = ServedMetric { name, hash, doc, cost: None };
         let sources = plan.base().iter().map(|plan| plan.metric.source.name.clone()).collect();
         CatalogueEntry { plan, metric, definition_hash, row_type, sources }
     }

@@ -14,7 +14,7 @@ use differential_dataflow::trace::chunk::vec::{ChunkBatcher, ChunkSpine};
 use differential_dataflow::trace::cursor::cursor_list;
 use differential_dataflow::trace::{Cursor, TraceReader};
 use metricc_algebra::n_words;
-use metricc_compiler::{CompileError, Grouping, PackedGroup, StateLayout, explain};
+use metricc_compiler::{CompileError, Grouping, Measure, PackedGroup, StateLayout, explain};
 use metricc_log::yield_if_due;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::{Capability, Operator, Probe};
@@ -55,11 +55,12 @@ pub(crate) fn attach<'scope>(
     batch_rows: usize,
     probe: &ProbeHandle<Time>,
     failures: &Failures,
+    measure: &Measure,
 ) -> Result<Box<dyn GroupingTrace>, CompileError> {
     match plan.form.groups.packed_width() {
-        Some(0..=8) => attach_keyed::<ShortKey>(plan, rows, batch_rows, probe, failures),
-        Some(_) => attach_keyed::<PackedGroup>(plan, rows, batch_rows, probe, failures),
-        None => attach_keyed::<BytesKey>(plan, rows, batch_rows, probe, failures),
+        Some(0..=8) => attach_keyed::<ShortKey>(plan, rows, batch_rows, probe, failures, measure),
+        Some(_) => attach_keyed::<PackedGroup>(plan, rows, batch_rows, probe, failures, measure),
+        None => attach_keyed::<BytesKey>(plan, rows, batch_rows, probe, failures, measure),
     }
 }
 
@@ -69,14 +70,15 @@ fn attach_keyed<'scope, K: GroupKey>(
     batch_rows: usize,
     probe: &ProbeHandle<Time>,
     failures: &Failures,
+    measure: &Measure,
 ) -> Result<Box<dyn GroupingTrace>, CompileError> {
     match &plan.layout {
         StateLayout::Words(program) => match n_words(program) {
-            0..=3 => arrange::<K, Words<3>>(plan, rows, batch_rows, probe, failures),
-            4..=8 => arrange::<K, Words<8>>(plan, rows, batch_rows, probe, failures),
-            _ => arrange::<K, Words<16>>(plan, rows, batch_rows, probe, failures),
+            0..=3 => arrange::<K, Words<3>>(plan, rows, batch_rows, probe, failures, measure),
+            4..=8 => arrange::<K, Words<8>>(plan, rows, batch_rows, probe, failures, measure),
+            _ => arrange::<K, Words<16>>(plan, rows, batch_rows, probe, failures, measure),
         },
-        StateLayout::Heap => arrange::<K, HeapProduct>(plan, rows, batch_rows, probe, failures),
+        StateLayout::Heap => arrange::<K, HeapProduct>(plan, rows, batch_rows, probe, failures, measure),
     }
 }
 
@@ -86,8 +88,9 @@ fn arrange<'scope, K: GroupKey, D: Difference>(
     batch_rows: usize,
     probe: &ProbeHandle<Time>,
     failures: &Failures,
+    measure: &Measure,
 ) -> Result<Box<dyn GroupingTrace>, CompileError> {
-    let combined = combine::<K, D>(plan, rows, batch_rows, failures)?;
+    let combined = combine::<K, D>(plan, rows, batch_rows, failures, measure)?;
     let by_group = Exchange::new(|((key, ()), _, _): &Update<K, D>| key.hashed());
     let arranged = arrange_core::<_, _, ChunkBatcher<K, (), Time, D>, ChunkSpine<K, (), Time, D>>(
         combined,
@@ -96,7 +99,7 @@ fn arrange<'scope, K: GroupKey, D: Difference>(
         ChunkBatcher::new,
     );
     arranged.stream.probe_with(probe);
-    Ok(Box::new(Trace { plan: plan.clone(), agent: arranged.trace }))
+    Ok(Box::new(Trace { plan: plan.clone(), measure: measure.clone(), agent: arranged.trace }))
 }
 
 /// Name of the first operator.
@@ -111,49 +114,72 @@ fn combine<'scope, K: GroupKey, D: Difference>(
     rows: &Stream<'scope, Time, Vec<RecordBatch>>,
     batch_rows: usize,
     failures: &Failures,
+    measure: &Measure,
 ) -> Result<Stream<'scope, Time, Vec<Update<K, D>>>, CompileError> {
     let mut combiner = Combiner::<K, D>::new(plan.clone(), batch_rows)?;
-    let failures = failures.clone();
+    let (failures, measure) = (failures.clone(), measure.clone());
     Ok(rows.clone().unary_frontier(Pipeline, &combine_name(plan), move |_, _| {
         // The epoch whose rows are in the table.
         let mut held: Option<Capability<Time>> = None;
         move |(input, frontier), output| {
-            let mut send = |combiner: &mut Combiner<K, D>, epoch: &Capability<Time>| match combiner.take() {
-                Ok(groups) => {
-                    let time = *epoch.time();
-                    let updates = groups.into_iter().map(|(key, state)| ((key, ()), time, state));
-                    output.session(epoch).give_container(&mut updates.collect());
-                }
-                Err(error) => failures.report(error),
-            };
-            input.for_each(|capability, batches| {
-                let epoch = capability.retain_least(0).expect("a message has a time");
-                // Epochs come in order.
-                if let Some(before) = held.replace(epoch.clone()).filter(|held| held.time() != epoch.time()) {
-                    send(&mut combiner, &before);
-                }
-                for rows in batches.drain(..) {
-                    combiner.add(&rows).unwrap_or_else(|error| failures.report(error));
-                    yield_if_due();
-                    if combiner.is_full() {
-                        send(&mut combiner, &epoch);
+            measure.run(|| {
+                let mut send = |combiner: &mut Combiner<K, D>, epoch: &Capability<Time>| match combiner.take()
+                {
+                    Ok(groups) => {
+                        let time = *epoch.time();
+                        let updates = groups.into_iter().map(|(key, state)| ((key, ()), time, state));
+                        output.session(epoch).give_container(&mut updates.collect());
                     }
+                    Err(error) => failures.report(error),
+                };
+                input.for_each(|capability, batches| {
+                    let epoch = capability.retain_least(0).expect("a message has a time");
+                    // Epochs come in order.
+                    if let Some(before) =
+                        held.replace(epoch.clone()).filter(|held| held.time() != epoch.time())
+                    {
+                        send(&mut combiner, &before);
+                    }
+                    for rows in batches.drain(..) {
+                        combiner.add(&rows).unwrap_or_else(|error| failures.report(error));
+                        yield_if_due();
+                        if combiner.is_full() {
+                            send(&mut combiner, &epoch);
+                        }
+                    }
+                });
+                if let Some(epoch) = held.take_if(|epoch| !frontier.less_equal(epoch.time())) {
+                    send(&mut combiner, &epoch);
                 }
             });
-            if let Some(epoch) = held.take_if(|epoch| !frontier.less_equal(epoch.time())) {
-                send(&mut combiner, &epoch);
-            }
         }
     }))
 }
 
 struct Trace<K: GroupKey, D: Difference> {
     plan: Arc<Grouping>,
+    measure: Measure,
     agent: TraceAgent<ChunkSpine<K, (), Time, D>>,
 }
 
 impl<K: GroupKey, D: Difference> GroupingTrace for Trace<K, D> {
     fn read(&mut self, time: Time) -> Result<Vec<RecordBatch>, CompileError> {
+        self.measure.clone().run(|| self.read_here(time))
+    }
+
+    fn compact(&mut self, time: Time) {
+        self.agent.set_logical_compaction(AntichainRef::new(&[time]));
+        self.agent.set_physical_compaction(AntichainRef::new(&[time]));
+    }
+
+    fn types(&self) -> Vec<(&'static str, String)> {
+        let held = format!("{}, {}", explain::layout(&self.plan.layout), D::held());
+        vec![("key", K::TYPE.to_owned()), ("difference", held), ("absent if", "rows = 0".to_owned())]
+    }
+}
+
+impl<K: GroupKey, D: Difference> Trace<K, D> {
+    fn read_here(&mut self, time: Time) -> Result<Vec<RecordBatch>, CompileError> {
         let batches = self.agent.batches_through(AntichainRef::new(&[])).unwrap_or_default();
         let (mut cursor, storage) = cursor_list(batches);
         let mut read = Vec::new();
@@ -182,18 +208,6 @@ impl<K: GroupKey, D: Difference> GroupingTrace for Trace<K, D> {
         Ok(read)
     }
 
-    fn compact(&mut self, time: Time) {
-        self.agent.set_logical_compaction(AntichainRef::new(&[time]));
-        self.agent.set_physical_compaction(AntichainRef::new(&[time]));
-    }
-
-    fn types(&self) -> Vec<(&'static str, String)> {
-        let held = format!("{}, {}", explain::layout(&self.plan.layout), D::held());
-        vec![("key", K::TYPE.to_owned()), ("difference", held), ("absent if", "rows = 0".to_owned())]
-    }
-}
-
-impl<K: GroupKey, D: Difference> Trace<K, D> {
     fn batch(&self, groups: Vec<(K, D)>) -> Result<RecordBatch, CompileError> {
         let failed = |error| CompileError::engine(&self.plan.form.place, error);
         let (keys, differences): (Vec<K>, Vec<D>) = groups.into_iter().unzip();

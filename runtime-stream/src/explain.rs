@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use metricc_compiler::{CompileError, Grouping, MetricPlan, SourcePlan, explain};
+use metricc_compiler::{CompileError, EngineOptions, Grouping, MetricPlan, SourcePlan, explain};
 use metricc_ir::explain::Node;
 use timely::dataflow::ProbeHandle;
 use timely::logging::{OperatesEvent, TimelyEvent, TimelyEventBuilder};
@@ -53,8 +53,8 @@ fn operators(worker: &mut Worker, grouping: &Arc<Grouping>) -> Result<Operators,
             }
         });
     }
-    let (_, traces) =
-        build(worker, std::slice::from_ref(grouping), 1, &ProbeHandle::new(), &Failures::default())?;
+    let (options, grouping) = (EngineOptions::default(), std::slice::from_ref(grouping));
+    let (_, traces) = build(worker, grouping, &options, 1, &ProbeHandle::new(), &Failures::default())?;
     if let Some(mut register) = worker.log_register() {
         register.flush();
     }

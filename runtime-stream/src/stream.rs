@@ -68,6 +68,7 @@ impl Stream {
         let failures = Failures::default();
         let guards = {
             let (plan, progress, failures) = (plan.clone(), progress.clone(), failures.clone());
+            let options = options.clone();
             timely::execute(timely::Config::process(n_workers), move |worker| {
                 let index = worker.index();
                 let commands = receivers.lock().unwrap_or_else(PoisonError::into_inner)[index].take();
@@ -76,7 +77,7 @@ impl Stream {
                     && started.send((index, std::thread::current())).is_ok()
                 {
                     drop(started);
-                    run(worker, &plan, batch_rows, &commands, &progress, &failures);
+                    run(worker, &plan, &options, batch_rows, &commands, &progress, &failures);
                 }
             })
             .map_err(|error| EvaluateError::thread(Engine::Stream, error))?

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use metricc_compiler::{CompileError, Grouping, SourcePlan};
+use metricc_compiler::{CompileError, EngineOptions, Grouping, SourcePlan};
 use timely::dataflow::operators::Input;
 use timely::dataflow::{InputHandleVec, ProbeHandle};
 use timely::worker::Worker;
@@ -94,13 +94,16 @@ type RowInput = InputHandleVec<Time, RecordBatch>;
 pub(crate) fn build(
     worker: &mut Worker,
     groupings: &[Arc<Grouping>],
+    options: &EngineOptions,
     batch_rows: usize,
     probe: &ProbeHandle<Time>,
     failures: &Failures,
 ) -> Result<(RowInput, Vec<Box<dyn GroupingTrace>>), CompileError> {
     worker.dataflow::<Time, _, _>(|scope| {
         let (input, rows) = scope.new_input::<Vec<RecordBatch>>();
-        let traces = groupings.iter().map(|grouping| attach(grouping, &rows, batch_rows, probe, failures));
+        let traces = groupings.iter().enumerate().map(|(index, grouping)| {
+            attach(grouping, &rows, batch_rows, probe, failures, &options.measure(index))
+        });
         Ok((input, traces.collect::<Result<_, CompileError>>()?))
     })
 }
@@ -109,6 +112,7 @@ pub(crate) fn build(
 pub(crate) fn run(
     worker: &mut Worker,
     plan: &SourcePlan,
+    options: &EngineOptions,
     batch_rows: usize,
     commands: &Receiver<Command>,
     progress: &Arc<WorkerProgress>,
@@ -116,7 +120,7 @@ pub(crate) fn run(
 ) {
     let _ending = Ending(progress.clone());
     let probe = ProbeHandle::new();
-    match build(worker, &plan.groupings, batch_rows, &probe, failures) {
+    match build(worker, &plan.groupings, options, batch_rows, &probe, failures) {
         Ok((input, traces)) => {
             let reads = VecDeque::new();
             let mut state = State { input, traces, probe, reads, fed: 0 };

@@ -81,6 +81,66 @@ fn rows_that_do_not_continue_the_stream_are_rejected() {
     assert_eq!(*stream.frontier(), bound.log.end());
 }
 
+/// Partitions are fed one after the other, the last one first, in turn, and with one of them late.
+#[test]
+fn f19_answers_depend_on_partition_and_offset_whatever_comes_first() {
+    const KEYED: &str = "\
+source events { at: timestamp time  id: int key  k: string  v: int }
+metric total = { n: count(), sum: sum(v), seen: distinct(v), last: last(v), first: first(v) } { from events  by k }
+metric latest = arg_max(v, at) { from events  every 1h }
+";
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let row = |n: u64| {
+        // Many events of one time, so that positions decide; and some that are there twice.
+        format!("2026-01-01T{:02}:00:00Z,{},{},{}\n", n % 3, n % 150, ["a", "b"][n as usize % 2], n * n % 97)
+    };
+    for partition in 0..3 {
+        let rows: String = (0..70).map(|n| row(partition * 60 + n)).collect();
+        let path = folder.path().join(format!("{partition}.csv"));
+        std::fs::write(path, format!("at,id,k,v\n{rows}")).expect("the log");
+    }
+    let bound = bound(&package(KEYED), folder.path());
+    let whole = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
+    assert_eq!(whole.to().0.len(), 3, "each file is a partition");
+    let expected = metricc::evaluate_interval(&bound, Engine::Batch, &whole, &options(1, 50), &|_| ());
+    let expected: Vec<Segment> = expected.expect("it evaluates").segments;
+    let batches: Vec<Vec<_>> = whole
+        .slices()
+        .map(|slice| {
+            let read = bound.log.read(&slice, &bound.plan.columns, 7).expect("it reads");
+            read.map(|batch| batch.expect("it decodes")).collect()
+        })
+        .collect();
+    let in_turn = (0..batches[0].len()).flat_map(|at| (0..3).map(move |partition| (partition, at)));
+    let one_by_one = |order: [usize; 3]| {
+        let lengths: Vec<usize> = batches.iter().map(Vec::len).collect();
+        order.into_iter().flat_map(move |partition| (0..lengths[partition]).map(move |at| (partition, at)))
+    };
+    let orders: [Vec<(usize, usize)>; 4] = [
+        one_by_one([0, 1, 2]).collect(),
+        one_by_one([2, 1, 0]).collect(),
+        in_turn.clone().collect(),
+        in_turn
+            .clone()
+            .filter(|(partition, _)| *partition != 1)
+            .chain(one_by_one([1, 0, 2]).filter(|(partition, _)| *partition == 1))
+            .collect(),
+    ];
+    for (number, order) in orders.into_iter().enumerate() {
+        for workers in 1..=2 {
+            let mut stream =
+                Stream::start(&bound.plan, bound.log.start(), &options(workers, 7)).expect("it starts");
+            for &(partition, at) in &order {
+                stream.feed(&batches[partition][at]).expect("it feeds");
+            }
+            let read = stream.read().expect("it is answered");
+            for (batch, read) in expected.iter().zip(&read) {
+                assert_eq!(batch.first_difference(read), None, "order {number}, {workers} workers");
+            }
+        }
+    }
+}
+
 /// An idle worker sleeps up to 100 ms. A read must wake it, also if it arrives just before the sleep.
 #[test]
 fn reads_of_an_idle_stream_are_answered_immediately() {

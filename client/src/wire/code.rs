@@ -20,6 +20,8 @@ pub const TOO_LARGE: &str = "too_large";
 pub const URI: &str = "uri";
 /// An `Expect` header other than `100-continue`.
 pub const EXPECTATION: &str = "expectation";
+/// A `Transfer-Encoding` other than `chunked`.
+pub const TRANSFER_ENCODING: &str = "transfer_encoding";
 /// Too many headers, or too long ones.
 pub const HEADERS: &str = "headers";
 /// The node failed.

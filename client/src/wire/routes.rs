@@ -1,7 +1,7 @@
 //! The routes of a node, as data: its router, the scopes of its tokens, and the OpenAPI document are made of
 //! this table.
 
-use super::Operation;
+use super::{Operation, ParameterOf, ParameterSpec, ParameterValue, parameter};
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,15 @@ impl Scope {
     }
 }
 
+/// The query parameters of a route: no other is taken.
+#[derive(Debug, Clone, Copy)]
+pub enum RouteParameters {
+    /// Keys, and those of [`PARAMETERS`](super::PARAMETERS) that are of one of these.
+    Reads(&'static [ParameterOf]),
+    /// These.
+    Own(&'static [ParameterSpec]),
+}
+
 /// A method of a path.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
@@ -71,6 +80,8 @@ pub struct Route {
     pub scope: Option<Scope>,
     /// Which errors it may have.
     pub operation: Operation,
+    /// Its query parameters.
+    pub parameters: RouteParameters,
 }
 
 const fn route(
@@ -79,30 +90,63 @@ const fn route(
     path: &'static str,
     scope: Option<Scope>,
     operation: Operation,
+    parameters: RouteParameters,
 ) -> Route {
-    Route { endpoint, method, path, scope, operation }
+    Route { endpoint, method, path, scope, operation, parameters }
+}
+
+const fn own(name: &'static str, value: ParameterValue, doc: &'static str) -> ParameterSpec {
+    parameter(name, value, ParameterOf::Route, doc)
 }
 
 const QUERY: Option<Scope> = Some(Scope::Query);
 const INGEST: Option<Scope> = Some(Scope::Ingest);
 const ADMIN: Option<Scope> = Some(Scope::Admin);
 
+const NONE: RouteParameters = RouteParameters::Own(&[]);
+const OF_ONE: RouteParameters =
+    RouteParameters::Reads(&[ParameterOf::Any, ParameterOf::Windows, ParameterOf::One, ParameterOf::Rows]);
+const OF_SEVERAL: RouteParameters =
+    RouteParameters::Reads(&[ParameterOf::Any, ParameterOf::Windows, ParameterOf::Several]);
+const OF_REQUESTS: RouteParameters =
+    RouteParameters::Own(&[own("prefix", ParameterValue::Text, "only keys that begin with this text")]);
+const OF_SERVED: RouteParameters = RouteParameters::Own(&[own(
+    "min_frontier",
+    ParameterValue::Frontier,
+    "one offset for each partition of the source",
+)]);
+const OF_QUARANTINE: RouteParameters = RouteParameters::Own(&[
+    own("partition", ParameterValue::Number, "the partition; 0 unless it is given"),
+    own("from", ParameterValue::Number, "the first position; 0 unless it is given"),
+    own("limit", ParameterValue::Number, "the most lines; 100 unless it is given"),
+    own("grouped", ParameterValue::Bool, "their number by field and reason instead"),
+]);
+const OF_AUDIT: RouteParameters =
+    RouteParameters::Own(&[own("full", ParameterValue::Bool, "also rebuild the views")]);
+
 /// All of them.
 pub static ROUTES: &[Route] = &[
-    route(Endpoint::Metrics, "GET", "/v1/metrics", QUERY, Operation::Read),
-    route(Endpoint::Read, "GET", "/v1/read", QUERY, Operation::Read),
-    route(Endpoint::Metric, "GET", "/v1/metrics/{metric}", QUERY, Operation::Read),
-    route(Endpoint::Explain, "GET", "/v1/metrics/{metric}/explain-value", QUERY, Operation::Read),
-    route(Endpoint::Live, "GET", "/v1/metrics/{metric}/live", QUERY, Operation::Read),
-    route(Endpoint::Events, "POST", "/v1/sources/{source}/events", INGEST, Operation::Ingest),
-    route(Endpoint::Requests, "GET", "/v1/sources/{source}/requests", INGEST, Operation::Ingest),
-    route(Endpoint::Served, "GET", "/v1/sources/{source}/served", INGEST, Operation::Ingest),
-    route(Endpoint::Quarantine, "GET", "/v1/sources/{source}/quarantine", ADMIN, Operation::Administer),
-    route(Endpoint::Sources, "GET", "/v1/sources", QUERY, Operation::Administer),
-    route(Endpoint::Audit, "POST", "/v1/audit", ADMIN, Operation::Administer),
-    route(Endpoint::Counters, "GET", "/metrics", QUERY, Operation::Administer),
-    route(Endpoint::Healthz, "GET", "/healthz", None, Operation::Probe),
-    route(Endpoint::Readyz, "GET", "/readyz", None, Operation::Probe),
+    route(Endpoint::Metrics, "GET", "/v1/metrics", QUERY, Operation::Read, NONE),
+    route(Endpoint::Read, "GET", "/v1/read", QUERY, Operation::Read, OF_SEVERAL),
+    route(Endpoint::Metric, "GET", "/v1/metrics/{metric}", QUERY, Operation::Read, OF_ONE),
+    route(Endpoint::Explain, "GET", "/v1/metrics/{metric}/explain-value", QUERY, Operation::Read, OF_ONE),
+    route(Endpoint::Live, "GET", "/v1/metrics/{metric}/live", QUERY, Operation::Read, OF_ONE),
+    route(Endpoint::Events, "POST", "/v1/sources/{source}/events", INGEST, Operation::Ingest, NONE),
+    route(Endpoint::Requests, "GET", "/v1/sources/{source}/requests", INGEST, Operation::Ingest, OF_REQUESTS),
+    route(Endpoint::Served, "GET", "/v1/sources/{source}/served", INGEST, Operation::Ingest, OF_SERVED),
+    route(
+        Endpoint::Quarantine,
+        "GET",
+        "/v1/sources/{source}/quarantine",
+        ADMIN,
+        Operation::Administer,
+        OF_QUARANTINE,
+    ),
+    route(Endpoint::Sources, "GET", "/v1/sources", QUERY, Operation::Administer, NONE),
+    route(Endpoint::Audit, "POST", "/v1/audit", ADMIN, Operation::Administer, OF_AUDIT),
+    route(Endpoint::Counters, "GET", "/metrics", QUERY, Operation::Administer, NONE),
+    route(Endpoint::Healthz, "GET", "/healthz", None, Operation::Probe, NONE),
+    route(Endpoint::Readyz, "GET", "/readyz", None, Operation::Probe, NONE),
 ];
 
 impl Route {

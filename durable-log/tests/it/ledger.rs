@@ -43,7 +43,13 @@ pub fn source() -> Arc<Source> {
 }
 
 pub fn options() -> DurableOptions {
-    DurableOptions { max_requests: 1000, file_bytes: 3000, recent_bytes: 0, request_group: 2 }
+    DurableOptions {
+        max_requests: 1000,
+        file_bytes: 3000,
+        recent_bytes: 0,
+        request_group: 2,
+        accept_loss: false,
+    }
 }
 
 pub fn sources(n_partitions: u32) -> Vec<SourceOptions> {

@@ -8,6 +8,7 @@ mod dedup_window;
 mod flush;
 mod kept_requests;
 mod ledger;
+mod mark;
 mod older_copies;
 mod older_version;
 mod recent_rows;

@@ -4,14 +4,18 @@
 //! journal.
 
 use metricc_durable_log::sim_disk::SimDisk;
+use metricc_durable_log::{DurableError, JOURNAL_VERSION};
 use metricc_log::{Frontier, Slice};
 
 use crate::ledger::{all_rows, event, flush, open_long, request};
 
+/// A file of version 1.
+const JOURNAL: &str = "journal/00000000000000000003.journal";
+
 fn older() -> SimDisk {
     let disk = SimDisk::default();
     let flushed = |suffix: &str| format!("events/events/0-{:020}-{:020}{suffix}", 0, 5);
-    disk.put("journal/00000000000000000003.journal", include_bytes!("../older/journal"));
+    disk.put(JOURNAL, include_bytes!("../older/journal"));
     disk.put(&flushed(".parquet"), include_bytes!("../older/rows.parquet"));
     disk.put(&flushed(".exceptions.parquet"), include_bytes!("../older/exceptions.parquet"));
     disk
@@ -41,10 +45,38 @@ fn f29_a_log_of_an_older_version_is_read_and_goes_on() {
         let receipt = log.append(&[request(id, &[event(id, n), event("e", 5)])]).remove(0).unwrap();
         assert_eq!((receipt.accepted.n_accepted, receipt.accepted.n_duplicates), (1, 1));
         rows.push(row(end.0[0], id, n));
+        if !is_flushed {
+            let there = disk.bytes(JOURNAL);
+            assert_eq!(there, include_bytes!("../older/journal"), "a file of version 1 stays as it is");
+        }
         flush(&mut log, &disk).unwrap();
     }
     let (log, _) = open_long(&disk).unwrap();
     assert_eq!(all_rows(&log), rows);
     let around = log.snapshot().ends_around("events", &Frontier(vec![11])).unwrap();
     assert_eq!(around, (Frontier(vec![10]), Frontier(vec![12])), "what came in since is noted");
+}
+
+#[test]
+fn f29_what_is_written_is_of_this_version_and_a_newer_one_is_refused_with_both_named() {
+    let disk = older();
+    let (mut log, _) = open_long(&disk).unwrap();
+    assert_eq!(
+        disk.paths().iter().filter(|path| path.starts_with("journal/")).count(),
+        1,
+        "nothing is written"
+    );
+    log.append(&[request("g", &[event("g", 7)])]).remove(0).unwrap();
+    drop(log);
+    let journal = disk.paths().into_iter().rfind(|path| path.starts_with("journal/")).unwrap();
+    assert_ne!(journal, JOURNAL);
+    let mut bytes = disk.bytes(&journal);
+    assert_eq!(bytes[..8], [b"metricc".as_slice(), &[JOURNAL_VERSION]].concat());
+    bytes[7] = JOURNAL_VERSION + 1;
+    disk.put(&journal, &bytes);
+    let error = open_long(&disk).unwrap_err();
+    assert!(matches!(error, DurableError::Foreign { .. }), "{error}");
+    let versions =
+        format!("of version {}, and this metricc reads versions up to {JOURNAL_VERSION}", bytes[7]);
+    assert!(error.to_string().contains(&versions), "{error}");
 }

@@ -15,6 +15,7 @@ pub(crate) use engines::{
 };
 pub(crate) use node::{
     AuditArguments, IngestArguments, LogFormat, NodeArguments, QueryArguments, QueryFormat, ServeArguments,
+    StatusArguments,
 };
 
 /// Define a metric once; a batch and a stream engine compute it, identical to the byte
@@ -71,6 +72,8 @@ pub(crate) enum Command {
     Query(QueryArguments),
     /// Compare what a node serves with a recomputation from its log
     Audit(AuditArguments),
+    /// Show what each metric of a node costs: groups, bytes and processor time
+    Status(StatusArguments),
     /// Run real flight data through batch, stream and their merge
     Demo(DemoArguments),
     /// Print a completion script for a shell

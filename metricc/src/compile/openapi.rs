@@ -7,7 +7,7 @@
 use metricc_client::Format;
 use metricc_client::wire::{
     DEFAULT_NODE, ERROR_FIELDS, Endpoint, ErrorField, Operation, PARAMETERS, ParameterOf, ParameterSpec,
-    ParameterValue, RESPONSES, ROUTES, Route, Scope,
+    ParameterValue, RESPONSES, ROUTES, Route, RouteParameters, Scope,
 };
 use metricc_ir::{RowType, Source, Window, expression_text};
 use serde_json::{Map, Value, json};
@@ -152,9 +152,34 @@ fn in_json(schema: Value) -> Value {
 
 fn list() -> Value {
     let text = json!({ "type": "string" });
-    let metric = object(json!({ "name": text, "hash": text, "doc": text }));
+    let mut metric = object(json!({ "name": text, "hash": text, "doc": text }));
+    metric["properties"]["cost"] = cost();
     let body = object(json!({ "metrics": { "type": "array", "items": metric } }));
     operation("metrics", "List the served metrics", Operation::Read, Vec::new(), in_json(body))
+}
+
+/// What a metric costs; a derived one has none of its own.
+fn cost() -> Value {
+    let number = |doc: &str| json!({ "type": "integer", "format": "int64", "description": doc });
+    let size = |doc: &str| {
+        let mut size = object(json!({
+            "groups": number("windows and keys"),
+            "bytes": number("bytes in memory; what metrics share counts for each of them"),
+        }));
+        size["description"] = json!(doc);
+        size
+    };
+    object(json!({
+        "view": size("the states in the view that is served"),
+        "tail": size("the states in the tail"),
+        "batch_cpu_us": number("processor time of batch since the node started, in microseconds"),
+        "stream_cpu_us": number("processor time of the tail since the node started, in microseconds"),
+        "shared_with": {
+            "type": "array",
+            "items": { "type": "string" },
+            "description": "metrics that are computed together with it, and have equal parts of these times",
+        },
+    }))
 }
 
 fn answer(metric: &str) -> Value {
@@ -294,6 +319,15 @@ fn parameters(row: Option<&RowType>, of: &[ParameterOf]) -> Vec<Value> {
     keys.chain(others).collect()
 }
 
+/// The parameters of a route that has its own.
+fn own_parameters(endpoint: Endpoint) -> Vec<Value> {
+    let route = ROUTES.iter().find(|route| route.endpoint == endpoint);
+    match route.map(|route| route.parameters) {
+        Some(RouteParameters::Own(all)) => all.iter().map(parameter).collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn parameter(spec: &ParameterSpec) -> Value {
     let text = json!({ "type": "string" });
     let schema = match spec.value {
@@ -304,6 +338,7 @@ fn parameter(spec: &ParameterSpec) -> Value {
         ParameterValue::Bool => json!({ "type": "boolean" }),
         ParameterValue::Frontier => json!({ "type": "string", "pattern": "^[0-9]+(,[0-9]+)*$" }),
         ParameterValue::Format => json!({ "enum": spec.value.names() }),
+        ParameterValue::Number => json!({ "type": "integer", "format": "int64", "minimum": 0 }),
         ParameterValue::Count => json!({ "type": "integer", "format": "int64", "minimum": 1 }),
         ParameterValue::Text if spec.of == ParameterOf::Several => {
             json!({ "type": "array", "items": text, "minItems": 1 })

@@ -108,6 +108,7 @@ impl Access {
         let other_form = |error: ApiError| Box::new(error.into_response());
         headers::check(request).map_err(other_form)?;
         let host = self.hosts.check(request).map_err(other_form)?;
+        single(request.headers(), &header::ORIGIN).map_err(other_form)?;
         if is_of_another_site(request.headers(), host) {
             let message = "requests from pages of other sites are rejected";
             return Err(other_form(ApiError::new(StatusCode::FORBIDDEN, code::OTHER_SITE, message)));

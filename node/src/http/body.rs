@@ -1,6 +1,6 @@
 //! Reading the body of a request, within limits of bytes and time, also for what it unpacks to.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -60,8 +60,9 @@ pub(crate) async fn read(body: Body, limits: &Limits) -> Result<Vec<u8>, ApiErro
             return Err(late(if next.is_ok() { limits.idle } else { limits.request }));
         };
         let Some(chunk) = next else { return Ok(bytes) };
-        let chunk =
-            chunk.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "body", error.to_string()))?;
+        let chunk = chunk.map_err(|_| {
+            ApiError::new(StatusCode::BAD_REQUEST, "body", "the body ends early, or its chunks are not valid")
+        })?;
         if bytes.len() + chunk.len() > limits.body_bytes {
             return Err(too_long(limits.body_bytes));
         }
@@ -94,7 +95,11 @@ pub(crate) fn unpack(packing: Packing, bytes: Vec<u8>, limits: &Limits) -> Resul
         Ok(unpacked) if unpacked.len() > most => Err(expands(bytes.len(), most)),
         Ok(unpacked) => Ok(unpacked),
         Err(error) => {
-            let message = format!("the body is not valid {name}: {error}");
+            let problem = match error.kind() {
+                ErrorKind::UnexpectedEof => ": it ends early",
+                _ => "",
+            };
+            let message = format!("the body is not valid {name}{problem}");
             Err(ApiError::new(StatusCode::BAD_REQUEST, "encoding", message))
         }
     }

@@ -19,6 +19,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use metricc_http_api::ApiError;
 use sha2::{Digest, Sha256};
 
+use super::connections::Admitted;
 use crate::config::ReadingConfig;
 
 /// Probes and requests with events at a time. Events have a budget of bytes besides.
@@ -26,11 +27,15 @@ const MOST_PROBES: usize = 64;
 const MOST_INGEST: usize = 256;
 
 /// Connections beyond those that all budgets need: of requests that are just coming in, or refused.
-const MORE_CONNECTIONS: usize = 256;
+const MORE_CONNECTIONS: usize = 512;
 
-/// The address of a client.
+/// The other end of a connection.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    /// What the connection may be used for.
+    pub(crate) admitted: Admitted,
+}
 
 /// Whose requests share a part of a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -146,12 +151,21 @@ impl Drop for Place {
 pub(crate) async fn check(State(budgets): State<Arc<Budgets>>, request: Request, next: Next) -> Response {
     // The token is known to be one of the node's, if it has any.
     let token = request.headers().get(header::AUTHORIZATION);
-    let client = match (token, request.extensions().get::<Peer>()) {
+    let peer = request.extensions().get::<Peer>();
+    let client = match (token, peer) {
         (Some(token), _) => Client::Token(Sha256::digest(token.as_bytes()).into()),
-        (None, Some(Peer(address))) => Client::Address(*address),
+        (None, Some(Peer { address, .. })) => Client::Address(*address),
         (None, None) => Client::Unknown,
     };
-    match budgets.of(request.uri().path()).take(client) {
+    let budget = budgets.of(request.uri().path());
+    if let Some(Peer { admitted: Admitted::Probes(limit), .. }) = peer
+        && !Arc::ptr_eq(budget, &budgets.probes)
+    {
+        let (status, message) = limit.told();
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        return ApiError::new(status, "busy", message).retry_after(1).into_response();
+    }
+    match budget.take(client) {
         Ok(place) => {
             let response = next.run(request).await;
             response.map(|body| Body::new(Placed { body, _place: place }))

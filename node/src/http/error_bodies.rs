@@ -16,6 +16,7 @@ use metricc_client::{ErrorBody, ErrorFields};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::framing::{BadFraming, Framing};
 use super::headers::TOO_MANY;
 
 /// How long a client may go on sending after its answer, and how long it may pause.
@@ -29,6 +30,10 @@ const LONGEST_HEAD: usize = 256;
 #[derive(Debug)]
 pub(super) struct ErrorBodies<S> {
     inner: S,
+    lingers: bool,
+    framing: Framing,
+    /// Why the library refuses what it has read, where that is known.
+    refused: Option<BadFraming>,
     /// An answer that is written instead of the library's, and how much of it is written.
     instead: Option<(Vec<u8>, usize)>,
     closing: Option<Closing>,
@@ -42,14 +47,15 @@ struct Closing {
 }
 
 impl<S> ErrorBodies<S> {
-    pub(super) fn new(inner: S) -> Self {
-        ErrorBodies { inner, instead: None, closing: None }
+    /// `lingers` is whether a client that still sends is listened to after its answer.
+    pub(super) fn new(inner: S, lingers: bool) -> Self {
+        ErrorBodies { inner, lingers, framing: Framing::new(), refused: None, instead: None, closing: None }
     }
 }
 
 /// The whole answer with a body, where these bytes are an answer of the library: our own errors are never
 /// empty.
-fn with_body(head: &[u8]) -> Option<Vec<u8>> {
+fn with_body(head: &[u8], refused: Option<BadFraming>) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(head.get(..head.len().min(LONGEST_HEAD))?).ok()?;
     let fields = text.strip_prefix("HTTP/1.1 ").or_else(|| text.strip_prefix("HTTP/1.0 "))?;
     if !fields.starts_with('4') || !text.ends_with("\r\n\r\n") || !text.contains("\r\ncontent-length: 0\r\n")
@@ -57,10 +63,20 @@ fn with_body(head: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let (line, _) = text.split_once("\r\n")?;
-    let (code, message) = match fields.get(..3)? {
-        "414" => (code::URI, "the path and the query are too long"),
-        "431" => (code::HEADERS, TOO_MANY),
-        _ => (code::REQUEST, "what was sent is no request of HTTP/1.1"),
+    let (line, code, message) = match (refused, fields.get(..3)?) {
+        (Some(BadFraming::Both), _) => (
+            line,
+            code::REQUEST,
+            "the request has both `Content-Length` and `Transfer-Encoding`: send one of them",
+        ),
+        (Some(BadFraming::Encoding), _) => (
+            "HTTP/1.1 501 Not Implemented",
+            code::TRANSFER_ENCODING,
+            "the only `Transfer-Encoding` is `chunked`: what packs a body is named by `Content-Encoding`",
+        ),
+        (None, "414") => (line, code::URI, "the path and the query are too long"),
+        (None, "431") => (line, code::HEADERS, TOO_MANY),
+        (None, _) => (line, code::REQUEST, "what was sent is no request of HTTP/1.1"),
     };
     let error = ErrorFields { code: code.to_owned(), message: message.to_owned(), ..ErrorFields::default() };
     let body = serde_json::to_string(&ErrorBody { error }).ok()?;
@@ -120,7 +136,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for ErrorBodies<S> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, into)
+        let n_before = into.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(context, into))?;
+        let found = self.framing.look(&mut into.filled_mut()[n_before..]);
+        self.refused = self.refused.or(found);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -131,7 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ErrorBodies<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if self.instead.is_none() {
-            self.instead = with_body(bytes).map(|answer| (answer, 0));
+            self.instead = with_body(bytes, self.refused).map(|answer| (answer, 0));
         }
         if self.instead.is_none() {
             return Pin::new(&mut self.inner).poll_write(context, bytes);
@@ -163,6 +183,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ErrorBodies<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.closing.is_none() {
             ready!(Pin::new(&mut self.inner).poll_shutdown(context))?;
+            if !self.lingers {
+                return Poll::Ready(Ok(()));
+            }
             let paused = Box::pin(sleep(PAUSE));
             self.closing = Some(Closing { paused, end: Instant::now() + LINGER });
         }

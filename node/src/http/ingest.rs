@@ -7,11 +7,11 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use metricc_client::Given;
 use metricc_client::wire::code;
 use metricc_durable_log::{DurableError, Exception, Receipt, Request, Verdict};
-use metricc_http_api::{ApiError, Name, Query};
+use metricc_http_api::{ApiError, Name, Pairs};
 use metricc_log::{BodyError, BodyFormat, BodyLimits, NoneReason, NoneValues, RejectionGroup, Rejections};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -38,43 +38,35 @@ pub(crate) async fn events(
     Ok(Json(receipt_json(&receipt, &read, shared.node.serving().epoch().as_deref())))
 }
 
-/// Which requests are asked for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct RequestsParameters {
-    prefix: String,
-}
-
 /// The requests with an idempotency key that the log remembers, so that a client goes on where it was.
 pub(crate) async fn requests(
     State(shared): State<Arc<Shared>>,
     Name(source): Name,
-    Query(RequestsParameters { prefix }): Query<RequestsParameters>,
+    Pairs(parameters): Pairs,
 ) -> Result<Json<Value>, ApiError> {
+    let prefix = Given(&parameters).text("prefix").unwrap_or_default();
     shared.node.decoder(&source).ok_or_else(|| unknown_source(&shared.node, &source))?;
-    let known = shared.node.ingest().known_requests(&source, &prefix).await;
+    let known = shared.node.ingest().known_requests(&source, prefix).await;
     Ok(Json(json!({ "requests": known.map_err(|error| not_appended(&error))? })))
-}
-
-/// Which frontier is waited for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct ServedParameters {
-    min_frontier: Option<String>,
 }
 
 /// The frontier of the answers of a source, once it covers another one or a time has passed.
 pub(crate) async fn served(
     State(shared): State<Arc<Shared>>,
     Name(name): Name,
-    Query(ServedParameters { min_frontier }): Query<ServedParameters>,
+    Pairs(parameters): Pairs,
 ) -> Result<Json<Value>, ApiError> {
     let source = shared.node.sources().iter().find(|source| source.name() == name).cloned();
     let source = source.ok_or_else(|| unknown_source(&shared.node, &name))?;
-    let offsets = min_frontier.iter().flat_map(|text| text.split(',')).map(|offset| offset.trim().parse());
-    let wanted: Vec<u64> = offsets.collect::<Result<_, _>>().map_err(|_| {
-        invalid("`min_frontier` is not a frontier: write one offset per partition, as in `120,7`")
-    })?;
+    let wanted = Given(&parameters).frontier("min_frontier")?.unwrap_or_default();
+    let (n_wanted, n_partitions) = (wanted.len(), source.end().0.len());
+    if ![0, n_partitions].contains(&n_wanted) {
+        let plural = if n_partitions == 1 { "" } else { "s" };
+        let message = format!(
+            "`min_frontier` has {n_wanted} offsets, and the log of `{name}` has {n_partitions} partition{plural}"
+        );
+        return Err(invalid(message));
+    }
     let served = shared.node.serving().served_from(&name, &wanted).await;
     Ok(Json(json!({ "served": served.map(|served| served.0), "end": source.end().0 })))
 }

@@ -14,13 +14,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use metricc_client::wire::{Endpoint, ROUTES};
-use tokio::io::AsyncWriteExt;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
 use super::access::{self, Access};
 use super::budgets::{self, Budgets, Peer};
+use super::connections::{Admitted, Connections, Limit};
 use super::error_bodies::ErrorBodies;
 use super::headers::{MAX_HEADER_BYTES, MAX_HEADERS};
 use super::{ingest, sources};
@@ -28,11 +30,17 @@ use crate::config::Config;
 use crate::error::NodeError;
 use crate::node::Node;
 
+/// How long a client that is refused may take to read why.
+const REFUSED_WITHIN: Duration = Duration::from_millis(500);
+
 /// Limits for clients.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Time for the headers of a request, also of the next one on a connection.
+    /// Time for the headers of a request, also of the next one on a connection: one without a request is
+    /// closed then.
     pub headers: Duration,
+    /// The same, for connections that are kept for probes.
+    pub probe_headers: Duration,
     /// Time between two pieces of a body.
     pub idle: Duration,
     /// Time for a body in all, and for a client to take a piece of an answer.
@@ -50,6 +58,7 @@ impl Limits {
     pub fn new(config: &Config) -> Self {
         Limits {
             headers: Duration::from_secs(5),
+            probe_headers: Duration::from_millis(500),
             idle: Duration::from_secs(10),
             request: Duration::from_secs(30),
             drain: Duration::from_secs(10),
@@ -75,8 +84,7 @@ pub struct Server {
     node: Arc<Node>,
     router: Router,
     limits: Limits,
-    /// Connections at a time; others are refused.
-    n_connections: usize,
+    connections: Arc<Connections>,
 }
 
 impl Server {
@@ -108,17 +116,19 @@ impl Server {
         let bodies = Arc::new(Semaphore::new(bodies));
         let shared = Arc::new(Shared { node: node.clone(), limits: limits.clone(), bodies });
         let budgets = Arc::new(Budgets::new(&config.reading));
-        let n_connections = budgets.n_connections();
+        let most_of_address = config.http.max_connections_per_address;
+        let connections = Arc::new(Connections::new(budgets.n_connections(), most_of_address));
         let routes = ROUTES.iter().filter_map(|route| Some((route.path, handler(route.endpoint)?)));
         let router = routes
             .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
+            .route_layer(axum::middleware::from_fn(metricc_http_api::check_query))
             .with_state(shared)
             .merge(metricc_http_api::router_with(serving, config.reading.live_idle))
             .fallback(sources::unknown_path)
             .method_not_allowed_fallback(sources::other_method)
             .layer(axum::middleware::from_fn_with_state(budgets, budgets::check))
             .layer(axum::middleware::from_fn_with_state(access, access::check));
-        Ok(Server { listener, node, router, limits, n_connections })
+        Ok(Server { listener, node, router, limits, connections })
     }
 
     /// The address at which it listens.
@@ -132,7 +142,6 @@ impl Server {
     /// Answers requests until `stop` is ready. Then it accepts no more connections, and waits for running
     /// requests within a time limit.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let connections = Arc::new(Semaphore::new(self.n_connections.min(Semaphore::MAX_PERMITS)));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -151,27 +160,34 @@ impl Server {
             };
             // An answer is small, and is written at once.
             let _ = stream.set_nodelay(true);
-            let Ok(permit) = connections.clone().try_acquire_owned() else {
-                tokio::spawn(refuse(stream));
-                continue;
+            let place = match self.connections.admit(peer.ip()) {
+                Ok(place) => place,
+                Err(limit) => {
+                    tokio::spawn(refuse(stream, limit));
+                    continue;
+                }
             };
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(self.limits.headers);
+            if place.admitted != Admitted::All {
+                builder.keep_alive(false).header_read_timeout(self.limits.probe_headers);
+            }
             builder.max_headers(MAX_HEADERS).max_buf_size(MAX_HEADER_BYTES);
             let router = TowerToHyperService::new(self.router.clone());
+            let peer = Peer { address: peer.ip(), admitted: place.admitted };
             let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-                request.extensions_mut().insert(Peer(peer.ip()));
+                request.extensions_mut().insert(peer);
                 hyper::service::Service::call(&router, request)
             });
             // A client that does not read its answer has a time limit as well.
             let mut stream = TimeoutStream::new(stream);
             stream.set_write_timeout(Some(self.limits.request));
-            let stream = TokioIo::new(ErrorBodies::new(Box::pin(stream)));
+            let stream = TokioIo::new(ErrorBodies::new(Box::pin(stream), place.admitted == Admitted::All));
             let connection = graceful.watch(builder.serve_connection(stream, service));
             tokio::spawn(async move {
                 // The client sees what is wrong with its connection.
                 let _ = connection.await;
-                drop(permit);
+                drop(place);
             });
         }
         drop(self.listener);
@@ -202,14 +218,23 @@ fn handler(endpoint: Endpoint) -> Option<MethodRouter<Arc<Shared>>> {
 }
 
 /// Tells a client that there are as many connections as there may be.
-async fn refuse(mut stream: TcpStream) {
-    let body =
-        r#"{"error":{"code":"busy","message":"the node has as many connections as it allows: try again"}}"#;
+async fn refuse(mut stream: TcpStream, limit: Limit) {
+    let (status, message) = limit.told();
+    let phrase = if status == 429 { "Too Many Requests" } else { "Service Unavailable" };
+    let body = json!({ "error": { "code": "busy", "message": message } }).to_string();
     let response = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n\
+        "HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    // A client that is gone need not be told.
-    let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(response.as_bytes())).await;
+    // A client that is gone need not be told; one that still sends would lose its answer with a closed
+    // socket.
+    let told = async {
+        stream.write_all(response.as_bytes()).await?;
+        stream.shutdown().await?;
+        let mut dropped = [0; 1024];
+        while stream.read(&mut dropped).await? > 0 {}
+        Ok::<_, std::io::Error>(())
+    };
+    let _ = tokio::time::timeout(REFUSED_WITHIN, told).await;
 }

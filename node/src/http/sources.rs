@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
+use metricc_client::Given;
 use metricc_client::wire::code;
 use metricc_durable_log::{DurableError, QuarantinedRecord};
-use metricc_http_api::{ApiError, Name, Query};
+use metricc_http_api::{ApiError, Name, Pairs};
 use metricc_log::{AbsentField, Frontier, Rejections, Slice};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ingest::{none_values_json, reasons_json};
@@ -18,6 +18,9 @@ use crate::{AuditError, Node, NodeSource};
 
 /// Most quarantined records of one answer.
 const MAX_RECORDS: usize = 10_000;
+
+/// Lines of an answer, unless it is asked for others.
+const LINES: u64 = 100;
 
 /// Positions that are read at once where records are counted by reason.
 const ROWS_AT_A_TIME: usize = 8192;
@@ -61,28 +64,16 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Va
     Ok(Json(json!({ "sources": sources, "epoch": epoch })))
 }
 
-/// Which quarantined records a request is for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct QuarantineParameters {
-    partition: u32,
-    from: u64,
-    limit: usize,
-    /// Whether they are counted by field and reason instead.
-    grouped: bool,
-}
-
-impl Default for QuarantineParameters {
-    fn default() -> Self {
-        QuarantineParameters { partition: 0, from: 0, limit: 100, grouped: false }
-    }
-}
-
 pub(crate) async fn quarantine(
     State(shared): State<Arc<Shared>>,
     Name(name): Name,
-    Query(QuarantineParameters { partition, from, limit, grouped }): Query<QuarantineParameters>,
+    Pairs(parameters): Pairs,
 ) -> Result<Typed, ApiError> {
+    let given = Given(&parameters);
+    let number = |name| Ok::<_, ApiError>(given.number(name)?);
+    let partition = u32::try_from(number("partition")?.unwrap_or(0)).unwrap_or(u32::MAX);
+    let limit = usize::try_from(number("limit")?.unwrap_or(LINES)).unwrap_or(usize::MAX);
+    let (from, grouped) = (number("from")?.unwrap_or(0), given.flag("grouped")?);
     let read = move || {
         let source = shared.node.sources().iter().find(|source| source.name() == name);
         let source = source.ok_or_else(|| unknown_source(&shared.node, &name))?;
@@ -126,17 +117,11 @@ fn absent_json(absent: &AbsentField) -> Value {
     json!({ "field": absent.field, "lookalike": absent.lookalike })
 }
 
-/// Which audit a request is for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct AuditParameters {
-    full: bool,
-}
-
 pub(crate) async fn audit(
     State(shared): State<Arc<Shared>>,
-    Query(AuditParameters { full }): Query<AuditParameters>,
+    Pairs(parameters): Pairs,
 ) -> Result<Json<Value>, ApiError> {
+    let full = Given(&parameters).flag("full")?;
     let lines = shared.node.audit(full).await.map_err(|error| match error {
         AuditError::NotReady(origin) => metricc_client::ServingError::NotReady { origin }.into(),
         error @ AuditError::ShuttingDown => {

@@ -31,7 +31,8 @@ enum Fate {
 }
 
 /// All kinds of files that a node reads. `lock` is read for the message that names its holder.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
+    Kind { part: "log/", suffix: "log-mark.json", fate: Fate::Recomputed },
     Kind { part: "log/journal/", suffix: ".journal", fate: Fate::Refused },
     Kind { part: "log/requests/", suffix: ".json", fate: Fate::Refused },
     Kind { part: "log/events/events/", suffix: ".exceptions.parquet", fate: Fate::Refused },

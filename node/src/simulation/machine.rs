@@ -18,7 +18,7 @@ use crate::batch::Batch;
 use crate::config::Config;
 use crate::source::{Changed, NodeSource};
 use crate::status::Counters;
-use crate::views_at_start::open_source;
+use crate::views_at_start::{accepted_losses, open_source};
 
 /// How a life of the node ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,7 +215,13 @@ impl World {
         let fresh = LogId { id: number, seed: 0x5eed };
         // All rows are read from the disk, or some, or none: the client must not see a difference.
         let recent_bytes = [0, 4000, usize::MAX][(self.n_starts % 3) as usize];
-        let options = DurableOptions { max_requests: 1000, file_bytes: 8000, recent_bytes, request_group: 3 };
+        let options = DurableOptions {
+            max_requests: 1000,
+            file_bytes: 8000,
+            recent_bytes,
+            request_group: 3,
+            accept_loss: false,
+        };
         let sources = sources(self.ledger.window);
         let opened = DurableLog::open(disk.clone(), options, &sources, fresh, number);
         let (mut log, _) = opened.map_err(|error| error.to_string())?;
@@ -224,8 +230,11 @@ impl World {
         let serving = LocalServing::new(&PLAN.metrics);
         let source =
             Arc::new(NodeSource::new(PLAN.clone(), log.reader().clone(), serving, changed, counters));
-        let store = ViewStore::new(Arc::new(self.store.clone()), SOURCE);
-        let opened = open_source(&self.config(), source, store, &disk, RUNTIME.handle());
+        let (config, views) = (self.config(), Arc::new(self.store.clone()));
+        let losses = accepted_losses(&config, &disk, views.clone(), &log, RUNTIME.handle());
+        log.keep_mark(disk.clone(), losses.map_err(|error| error.to_string())?.accepted);
+        let store = ViewStore::new(views, SOURCE);
+        let opened = open_source(&config, source, store, &disk, RUNTIME.handle());
         let mut batch = opened.map_err(|error| error.to_string())?;
         assert!(!batch.is_loss_accepted, "nothing is lost");
         batch.schedule.small_rows = SMALL_ROWS;

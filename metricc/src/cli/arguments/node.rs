@@ -174,6 +174,26 @@ pub(crate) struct AuditArguments {
     pub(crate) node: NodeArguments,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc status          what each metric costs, as a table
+  metricc status --json   print JSON lines
+
+Processor time is that of the work for a metric since the node started. Metrics that are computed together
+have equal parts of it. Reading and decoding the log is not in it.
+
+Exit codes:
+  0  answered
+  2  the node cannot be reached, or wrong usage")]
+pub(crate) struct StatusArguments {
+    /// Print one JSON object per metric, on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
+}
+
 /// Output format of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum QueryFormat {

@@ -1,27 +1,18 @@
 //! The paths that show and check the state of a node.
 
-use metricc_client::wire::Operation;
+use metricc_client::wire::{Endpoint, Operation};
 use metricc_ir::Source;
 use serde_json::{Value, json};
 
-use super::ingestion::query;
-use super::{frontier, in_json, object, operation};
+use super::{frontier, in_json, object, operation, own_parameters};
 
 /// The quarantined records of a source.
 pub(super) fn quarantine(source: &Source) -> Value {
-    let (offset, boolean) =
-        (json!({ "type": "integer", "format": "int64", "minimum": 0 }), json!({ "type": "boolean" }));
-    let number = json!({ "type": "integer", "minimum": 0 });
     operation(
         &format!("{}_quarantine", source.name),
         "Records that did not decode, one JSON object a line",
         Operation::Administer,
-        vec![
-            query("partition", &number, "the partition; 0 unless it is given"),
-            query("from", &offset, "the first position; 0 unless it is given"),
-            query("limit", &number, "the most lines; 100 unless it is given"),
-            query("grouped", &boolean, "their number by field and reason instead"),
-        ],
+        own_parameters(Endpoint::Quarantine),
         json!({ "application/x-ndjson": { "schema": { "type": "string" } } }),
     )
 }
@@ -45,7 +36,7 @@ pub(super) fn audit() -> Value {
         "audit",
         "Compare the served states with the log",
         Operation::Administer,
-        vec![query("full", &json!({ "type": "boolean" }), "also rebuild the views")],
+        own_parameters(Endpoint::Audit),
         in_json(object(json!({ "lines": { "type": "array", "items": line } }))),
     )
 }

@@ -2,17 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use metricc_client::wire::Operation;
+use metricc_client::wire::{Endpoint, Operation};
 use metricc_ir::Source;
 use metricc_log::BodyFormat;
 use serde_json::{Map, Value, json};
 
-use super::{frontier, in_json, object, operation, reference};
-
-/// A parameter of a query that may be left out.
-pub(super) fn query(name: &str, schema: &Value, description: &str) -> Value {
-    json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema })
-}
+use super::{frontier, in_json, object, operation, own_parameters, reference};
 
 pub(super) fn requests(source: &Source) -> Value {
     let text = json!({ "type": "string" });
@@ -21,7 +16,7 @@ pub(super) fn requests(source: &Source) -> Value {
         &format!("{}_requests", source.name),
         "The requests with an idempotency key that the node remembers, oldest first",
         Operation::Ingest,
-        vec![query("prefix", &text, "only keys that begin with this text")],
+        own_parameters(Endpoint::Requests),
         in_json(object(json!({ "requests": { "type": "array", "items": request } }))),
     )
 }
@@ -30,12 +25,11 @@ pub(super) fn served(source: &Source) -> Value {
     let of_answers = json!({ "anyOf": [frontier("the frontier of answers"), { "type": "null" }], "description": "null while the \
                 node reads its log" });
     let served = object(json!({ "served": of_answers, "end": frontier("the end of the log") }));
-    let pattern = json!({ "type": "string", "pattern": "^[0-9]+(,[0-9]+)*$" });
     operation(
         &format!("{}_served", source.name),
         "The frontier of answers, once it covers `min_frontier` or 20 s have passed",
         Operation::Ingest,
-        vec![query("min_frontier", &pattern, "one offset for each partition of the source")],
+        own_parameters(Endpoint::Served),
         in_json(served),
     )
 }

@@ -235,3 +235,147 @@ fn f33_a_journal_that_was_replaced_or_removed_takes_no_more_events() {
         assert_eq!(answer.json()["error"]["code"], json!("stopped"));
     }
 }
+
+/// A home with three acknowledged events and no view, without a running node.
+fn without_view() -> Home {
+    let home = Home::new(PACKAGE, "");
+    let node = home.ready();
+    assert_eq!(node.post("r0", &body(0, 3)).expect("an answer").status, 200);
+    node.kill();
+    home
+}
+
+#[test]
+fn f34_a_missing_emptied_or_other_log_is_refused_before_there_is_a_view() {
+    for damage in ["missing", "emptied", "other"] {
+        let home = without_view();
+        let log = home.path().join("metricc-data/log");
+        std::fs::rename(&log, home.path().join("elsewhere")).expect("moved");
+        match damage {
+            "emptied" => std::fs::create_dir_all(log.join("journal")).expect("a folder"),
+            "other" => copy(&without_view().path().join("metricc-data/log"), &log),
+            _ => {}
+        }
+        for _ in 0..2 {
+            let (output, said) = serve(&home);
+            assert_eq!(output.status.code(), Some(2), "{damage}: {said}");
+            let found = if damage == "other" { "another log" } else { "an empty log" };
+            assert!(said.contains("log-mark.json") && said.contains(found), "{damage}: {said}");
+            assert!(said.contains("--accept-loss"), "{damage}: {said}");
+        }
+        let mut command = home.command();
+        command.arg("--accept-loss");
+        home.start_with(command).kill();
+        // It is not asked for again, whether or not something was written since.
+        let node = home.ready();
+        let n_before = if damage == "other" { 3 } else { 0 };
+        assert_eq!(node.rows("total").1, n_before, "{damage}");
+        node.post("r9", &body(20, 22)).expect("an answer");
+        node.kill();
+        home.ready();
+    }
+}
+
+#[test]
+fn f34_an_older_log_is_refused_before_there_is_a_view() {
+    let home = without_view();
+    let (log, older) = (home.path().join("metricc-data/log"), home.path().join("older"));
+    copy(&log, &older);
+    let node = home.ready();
+    node.post("r1", &body(3, 6)).expect("an answer");
+    node.kill();
+    std::fs::rename(&log, home.path().join("newer")).expect("moved");
+    copy(&older, &log);
+    let (output, said) = serve(&home);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("log-mark.json") && said.contains("the log is an older copy"), "{said}");
+    std::fs::remove_dir_all(&log).expect("removed");
+    std::fs::rename(home.path().join("newer"), &log).expect("moved back");
+    let node = home.ready();
+    assert_eq!(node.rows("total").0[0]["value"], 15);
+}
+
+#[test]
+fn f34_views_of_a_renamed_source_and_unreadable_ones_are_proof_of_a_log() {
+    for is_readable in [true, false] {
+        let home = with_view();
+        let data = home.path().join("metricc-data");
+        // A version before the mark has not written one.
+        std::fs::remove_file(data.join("log-mark.json")).expect("the mark");
+        std::fs::remove_dir_all(data.join("log")).expect("the log");
+        let package = PACKAGE.replace("source events", "source visits").replace("from events", "from visits");
+        if is_readable {
+            std::fs::write(home.path().join("events.metric"), package).expect("the package");
+        } else {
+            for file in std::fs::read_dir(data.join("views/events/versions")).expect("versions") {
+                std::fs::write(file.expect("a file").path(), "nothing").expect("written");
+            }
+        }
+        let (output, said) = serve(&home);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("views/events") && said.contains("an empty log is in its place"), "{said}");
+        let mut command = home.command();
+        command.arg("--accept-loss");
+        home.start_with(command).kill();
+        home.ready();
+    }
+}
+
+#[test]
+fn f34_an_older_journal_is_accepted_when_it_is_told_and_what_is_lost_is_named() {
+    let home = Home::new(PACKAGE, "[batch]\nevery = \"50ms\"\n[ingest]\nseal_events = 3\n");
+    let data = home.path().join("metricc-data");
+    let (journal, older, newer) =
+        (data.join("log/journal"), home.path().join("older"), home.path().join("newer"));
+    let node = home.ready();
+    node.post("r0", &body(0, 3)).expect("an answer");
+    assert_eq!(node.stop(), Some(0));
+    copy(&journal, &older);
+    let node = home.ready();
+    node.post("r1", &body(3, 9)).expect("an answer");
+    node.until(|node| node.source()["view"] == json!([9]));
+    node.until(|_| {
+        flushed(&data.join("log/events/events")).iter().any(|(name, _)| name.contains("9.parquet"))
+    });
+    assert_eq!(node.stop(), Some(0));
+    let files = flushed(&data.join("log/events/events"));
+    std::fs::rename(&journal, &newer).expect("moved");
+    copy(&older, &journal);
+    let (output, said) = serve(&home);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("offsets 3 to 9 of partition 0") && said.contains("--accept-loss"), "{said}");
+    assert_eq!(flushed(&data.join("log/events/events")), files, "nothing is touched");
+
+    let mut command = home.command();
+    command.arg("--accept-loss");
+    let (node, said) = home.start_saying(command);
+    let said = said.join("\n");
+    assert!(said.contains("offsets 3 to 9 of partition 0 of source `events`"), "{said}");
+    node.until(|node| node.get("/readyz").status == 200);
+    assert_eq!(node.rows("total").0[0]["value"], 3, "what the older journal has");
+    let aside = flushed(&data.join("log/orphans/events"));
+    let kept = [aside.clone(), flushed(&data.join("log/events/events"))].concat();
+    assert!(files.iter().all(|file| kept.contains(file)), "nothing is deleted");
+    assert!(!aside.is_empty());
+    node.post("r2", &body(20, 26)).expect("an answer");
+    node.until(|node| node.source()["view"] == json!([9]));
+    node.kill();
+    let node = home.ready();
+    assert_eq!(node.rows("total").0[0]["value"], 3 + 20 + 21 + 22 + 23 + 24 + 25);
+    assert!(aside.iter().all(|file| flushed(&data.join("log/orphans/events")).contains(file)));
+}
+
+/// The flushed files of a folder, with their bytes.
+fn flushed(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let Ok(found) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = found.map(|file| file.expect("a file").path());
+    let mut files: Vec<(String, Vec<u8>)> = paths
+        .map(|path| {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            (name, std::fs::read(path).unwrap_or_default())
+        })
+        .filter(|(name, _)| name.ends_with(".parquet"))
+        .collect();
+    files.sort();
+    files
+}

@@ -1,5 +1,4 @@
-//! HTTP by the book: what is judged before a body is read, hosts, parameters, and errors of the protocol
-//! itself.
+//! HTTP by the book: what is judged before a body is read, hosts, framing, and errors of the protocol itself.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,16 +8,16 @@ use serde_json::Value;
 
 use super::{Home, Node, TIMEOUT};
 
-const PACKAGE: &str = "
+pub(super) const PACKAGE: &str = "
 source events { at: timestamp time  n: int }
 metric total = sum(n) { from events }
 metric by_hour = count() { from events  every 1h }
 ";
-const LINE: &str = "{\"at\":\"2026-04-25T10:00:00Z\",\"n\":1}\n";
-const EVENTS: &str = "/v1/sources/events/events";
+pub(super) const LINE: &str = "{\"at\":\"2026-04-25T10:00:00Z\",\"n\":1}\n";
+pub(super) const EVENTS: &str = "/v1/sources/events/events";
 
 /// Sends bytes as they are. Returns all that comes back.
-fn raw(node: &Node, bytes: &[u8]) -> String {
+pub(super) fn raw(node: &Node, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(&node.address).expect("a connection");
     stream.set_read_timeout(Some(TIMEOUT)).expect("a limit");
     // The node may answer before it has read everything.
@@ -29,13 +28,13 @@ fn raw(node: &Node, bytes: &[u8]) -> String {
 }
 
 /// Sends the head of a request, with the host of the node and `Connection: close`.
-fn head(node: &Node, line: &str, headers: &str) -> String {
+pub(super) fn head(node: &Node, line: &str, headers: &str) -> String {
     let host = &node.address;
     raw(node, format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n").as_bytes())
 }
 
 /// Status and code of an error, which is in the form of all errors.
-fn error(answer: &str) -> (u16, String) {
+pub(super) fn error(answer: &str) -> (u16, String) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     assert!(head.to_ascii_lowercase().contains("content-type: application/json"), "{answer}");
@@ -46,7 +45,7 @@ fn error(answer: &str) -> (u16, String) {
     (status, code)
 }
 
-fn is(answer: &str, status: u16, code: &str) {
+pub(super) fn is(answer: &str, status: u16, code: &str) {
     assert_eq!(error(answer), (status, code.to_owned()), "{answer}");
 }
 
@@ -187,34 +186,6 @@ fn pages_of_this_host_may_be_behind_a_proxy_with_tls() {
 }
 
 #[test]
-fn parameters_and_names_that_are_not_valid_are_errors_in_our_form() {
-    let home = Home::new(PACKAGE, "");
-    let node = home.ready();
-    for (target, part) in [
-        ("/v1/metrics/total?at=1&at=2", "`at` is given twice"),
-        ("/v1/metrics/by_hour?latest=true&latest=false", "`latest` is given twice"),
-        ("/v1/metrics/by_hour/live?key.a=1&key.a=2", "`key.a` is given twice"),
-        ("/v1/read?metric=total&metric=by_hour&at=1&at=1", "`at` is given twice"),
-        ("/v1/sources/events/requests?prefix=a&prefix=b", "`prefix` is given twice"),
-        ("/v1/sources/events/served?min_frontier=1&min_frontier=1", "`min_frontier` is given twice"),
-        ("/v1/sources/events/quarantine?limit=1&limit=1", "`limit` is given twice"),
-        ("/v1/sources/events/quarantine?limit=x", "invalid digit"),
-        ("/v1/sources/events/quarantine?limi=1", "unknown field `limi`"),
-        ("/v1/metrics/total?key.a=%ff", "no UTF-8"),
-        ("/v1/sources/events/requests?prefix=%ff", "no UTF-8"),
-        ("/v1/metrics/%ff", "UTF-8"),
-        ("/v1/sources/%ff/events", ""),
-    ] {
-        let method = if target.ends_with("/events") { "POST" } else { "GET" };
-        let answer = head(&node, &format!("{method} {target}"), "");
-        is(&answer, 400, "request");
-        assert!(answer.contains(part), "{target}: {answer}");
-    }
-    let twice = head(&node, "POST /v1/audit?full=true&full=false", "Content-Length: 0\r\n");
-    is(&twice, 400, "request");
-}
-
-#[test]
 fn errors_of_the_protocol_have_a_body_like_all_others() {
     let home = Home::new(PACKAGE, "");
     let node = home.ready();
@@ -290,4 +261,59 @@ fn a_client_that_is_done_is_not_waited_for() {
     drop(stream);
     assert_eq!(node.stop(), Some(0));
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_body_has_one_framing() {
+    let home = Home::new(PACKAGE, "");
+    let node = home.ready();
+    let chunked = format!("{:x}\r\n{LINE}\r\n0\r\n\r\n", LINE.len());
+    let host = &node.address;
+    let post = |headers: &str| {
+        raw(&node, format!("POST {EVENTS} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n{chunked}").as_bytes())
+    };
+    for headers in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "transfer-encoding:chunked\r\ncontent-length:0\r\n",
+    ] {
+        // The connection is closed: `raw` reads to its end.
+        let answer = post(headers);
+        is(&answer, 400, "request");
+        assert!(answer.contains("both `Content-Length` and `Transfer-Encoding`"), "{answer}");
+    }
+    for encoding in ["gzip", "gzip, chunked", "identity", "deflate"] {
+        is(&post(&format!("Transfer-Encoding: {encoding}\r\n")), 501, "transfer_encoding");
+    }
+    // After other requests on the same connection as well.
+    let before =
+        format!("POST {EVENTS} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}");
+    let both = format!(
+        "POST {EVENTS} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}"
+    );
+    let answer = raw(&node, format!("{before}{before}{both}{before}").as_bytes());
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 2, "{answer}");
+    is(&answer[answer.find("HTTP/1.1 400").expect("the third")..], 400, "request");
+    node.catch_up();
+    assert_eq!(node.rows("total").0[0]["value"], 2, "nothing of a refused request is taken");
+    let two = "Origin: http://localhost\r\nOrigin: http://localhost\r\n";
+    is(&head(&node, "GET /v1/metrics", two), 400, "request");
+}
+
+#[test]
+fn accept_is_weighed() {
+    let home = Home::new(PACKAGE, "");
+    let node = home.ready();
+    for (accept, media_type) in [
+        ("Accept: text/csv;q=0.5, application/json;q=0.9\r\n", "application/json"),
+        ("Accept: application/json;q=0, */*\r\n", "text/csv"),
+        ("Accept: application/json;q=0.1\r\nAccept: text/csv\r\n", "text/csv"),
+        (
+            "Accept: text/csv;q=0, application/vnd.apache.arrow.stream;q=0.1\r\n",
+            "application/vnd.apache.arrow.stream",
+        ),
+    ] {
+        let answer = head(&node, "GET /v1/metrics/total", accept).to_ascii_lowercase();
+        assert!(answer.contains(&format!("content-type: {media_type}")), "{accept}: {answer}");
+    }
 }

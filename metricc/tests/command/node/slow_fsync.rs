@@ -16,7 +16,7 @@ metric seen = count() { from events }
 metric by_shop = count() { from events  by shop }
 ";
 
-const LIBRARY: &str = r#"
+pub(super) const LIBRARY: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>

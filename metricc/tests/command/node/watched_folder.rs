@@ -25,6 +25,13 @@ fn config() -> &'static str {
     "[batch]\nevery = \"100ms\"\n[sources.events]\nwatch = \"inbox\"\n"
 }
 
+/// A home with the folder that is watched.
+fn with_inbox(package: &str, config: &str) -> Home {
+    let home = Home::new(package, config);
+    std::fs::create_dir(home.path().join("inbox")).expect("a folder");
+    home
+}
+
 /// Moves a complete file into the folder.
 fn put(home: &Home, name: &str, text: &str) {
     let outside = home.path().join("unfinished");
@@ -51,7 +58,7 @@ fn until_done(home: &Home, node: &Node, n: usize) {
 
 #[test]
 fn files_of_all_formats_are_ingested_once_and_moved() {
-    let home = Home::new(PACKAGE, config());
+    let home = with_inbox(PACKAGE, config());
     let node = home.ready();
     put(&home, "a.ndjson", &lines(0, 120));
     put(&home, "b.csv", "at,n\n2026-04-25T10:00:00Z,1000\n2026-04-25T10:00:00Z,x\n");
@@ -80,7 +87,7 @@ fn files_of_all_formats_are_ingested_once_and_moved() {
 
 #[test]
 fn files_are_taken_by_what_they_hold_and_what_is_wrong_with_them_is_said() {
-    let home = Home::new(PACKAGE, &format!("{}delimiter = \";\"\n", config()));
+    let home = with_inbox(PACKAGE, &format!("{}delimiter = \";\"\n", config()));
     let node = home.ready();
     let time = "2026-04-25T10:00:00Z";
     put(&home, "a.json", &format!("[\n{{\"at\":\"{time}\",\n\"n\":1}},\n{{\"at\":\"{time}\",\"n\":2}}\n]"));
@@ -110,7 +117,7 @@ fn files_are_taken_by_what_they_hold_and_what_is_wrong_with_them_is_said() {
 
 #[test]
 fn fields_that_no_record_has_are_in_the_answer_and_in_the_status() {
-    let home = Home::new(
+    let home = with_inbox(
         "source events {\n  at: timestamp time\n  user_id: string?\n  country: string? from \"geo\".\"Country\"\n}\n\
          metric users = distinct(user_id ?? country ?? \"?\") { from events }\n",
         "",
@@ -140,7 +147,7 @@ fn fields_that_no_record_has_are_in_the_answer_and_in_the_status() {
 
 #[test]
 fn a_node_that_is_killed_in_the_middle_of_a_file_ingests_the_rest_once() {
-    let home = Home::new(PACKAGE, config());
+    let home = with_inbox(PACKAGE, config());
     let mut n_cut = 0;
     for round in 0..4u64 {
         let node = home.ready();
@@ -158,7 +165,7 @@ fn a_node_that_is_killed_in_the_middle_of_a_file_ingests_the_rest_once() {
 
 #[test]
 fn a_node_ingests_the_rest_of_a_file_after_a_restart() {
-    let home = Home::new(PACKAGE, config());
+    let home = with_inbox(PACKAGE, config());
     let node = home.ready();
     put(&home, "a.ndjson", &lines(0, N));
     std::thread::sleep(Duration::from_millis(700));
@@ -170,7 +177,7 @@ fn a_node_ingests_the_rest_of_a_file_after_a_restart() {
 
 #[test]
 fn a_file_sent_by_command_and_by_folder_is_ingested_once() {
-    let home = Home::new(PACKAGE, config());
+    let home = with_inbox(PACKAGE, config());
     let node = home.ready();
     let path = home.path().join("a.ndjson");
     std::fs::write(&path, lines(0, 12_000)).expect("a file");
@@ -183,7 +190,7 @@ fn a_file_sent_by_command_and_by_folder_is_ingested_once() {
 
 #[test]
 fn a_file_that_comes_again_with_more_lines_adds_those() {
-    let home = Home::new(PACKAGE, config());
+    let home = with_inbox(PACKAGE, config());
     let node = home.ready();
     put(&home, "a.ndjson", &lines(0, 3));
     until_done(&home, &node, 1);
@@ -210,7 +217,7 @@ fn seen(node: &Node) -> serde_json::Value {
 
 #[test]
 fn a_file_that_a_process_writes_to_is_ingested_when_it_is_closed() {
-    let home = Home::new(PACKAGE, config());
+    let home = with_inbox(PACKAGE, config());
     let node = home.ready();
     let inbox = home.path().join("inbox");
     let writer = append(&inbox.join("a.ndjson"), &lines(0, 3));
@@ -225,7 +232,7 @@ fn a_file_that_a_process_writes_to_is_ingested_when_it_is_closed() {
 
 #[test]
 fn what_is_added_to_a_file_after_it_was_moved_is_ingested() {
-    let home = Home::new(PACKAGE, config());
+    let home = with_inbox(PACKAGE, config());
     let node = home.ready();
     let done = home.path().join("inbox/done");
     put(&home, "a.ndjson", &lines(0, 3));
@@ -250,7 +257,7 @@ fn what_is_added_to_a_file_after_it_was_moved_is_ingested() {
 
 #[test]
 fn a_last_line_without_an_end_is_waited_for() {
-    let home = Home::new(PACKAGE, config());
+    let home = with_inbox(PACKAGE, config());
     let node = home.ready();
     let text = lines(0, 3);
     let (first, rest) = text.split_at(text.len() - 4);
@@ -268,7 +275,7 @@ fn a_last_line_without_an_end_is_waited_for() {
 
 #[test]
 fn values_that_are_none_are_counted_in_the_answer_and_in_the_status() {
-    let home = Home::new(
+    let home = with_inbox(
         "source events { at: timestamp time  v: float?  w: int? invalid as none }\nmetric total = { v: sum(v), w: sum(w) } { from events }\n",
         "",
     );

@@ -1,0 +1,59 @@
+//! `metricc status`: what each metric of a node costs.
+
+use std::process::ExitCode;
+
+use metricc_client::{HttpServing, MetricCost, ServedMetric, Serving};
+
+use super::arguments::StatusArguments;
+use super::table::{self, Rows};
+use super::terminal::{self, Failure};
+
+const HEADER: [&str; 8] = [
+    "metric",
+    "groups in view",
+    "in tail",
+    "bytes in view",
+    "in tail",
+    "batch CPU s",
+    "stream CPU s",
+    "together with",
+];
+
+pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut node = HttpServing::new(&arguments.node.node)?;
+    if let Some(token) = arguments.node.token()? {
+        node = node.with_token(&token)?;
+    }
+    let metrics = runtime.block_on(node.metrics())?;
+    if arguments.json {
+        for metric in &metrics {
+            terminal::data(&format!("{}\n", serde_json::to_string(metric)?))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<Vec<Option<String>>> = metrics.iter().map(row).collect();
+    let rows = Rows {
+        name: "metrics",
+        unit: None,
+        doc: "what each costs since the node started",
+        header: &HEADER.map(str::to_owned),
+        is_number: &[false, true, true, true, true, true, true, false],
+        rows: &rows,
+    };
+    terminal::data(&table::table(&rows, 0))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A derived metric costs what its operands do.
+fn row(metric: &ServedMetric) -> Vec<Option<String>> {
+    let name = Some(metric.name.clone());
+    let Some(MetricCost { view, tail, batch_cpu_us, stream_cpu_us, shared_with }) = &metric.cost else {
+        return [name].into_iter().chain(std::iter::repeat_n(None, HEADER.len() - 1)).collect();
+    };
+    let seconds = |micros: u64| format!("{:.3}", micros as f64 / 1e6);
+    let numbers = [view.groups, tail.groups, view.bytes, tail.bytes].map(|number| number.to_string());
+    let times = [seconds(*batch_cpu_us), seconds(*stream_cpu_us)];
+    let together = Some(shared_with.join(", ")).filter(|names| !names.is_empty());
+    [name].into_iter().chain(numbers.into_iter().chain(times).map(Some)).chain([together]).collect()
+}

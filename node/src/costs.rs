@@ -1,0 +1,65 @@
+//! What the metrics of a source cost: the size of their states, and the processor time of their groupings.
+//!
+//! A grouping is computed as a whole, so its time cannot be told apart by metric: each of its metrics has an
+//! equal part, and names the others. Reading and decoding the log, and merging in the collection of the tail,
+//! is for all metrics of the source, and is in no part.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use metricc_client::{Layer, MetricCost, StateSize};
+use metricc_compiler::{CpuTimes, SourcePlan};
+use metricc_runtime_serve::IndexedSegment;
+
+/// The costs of a source.
+#[derive(Debug)]
+pub(crate) struct Costs {
+    pub(crate) batch: Arc<CpuTimes>,
+    pub(crate) stream: Arc<CpuTimes>,
+    /// In view and tail, in the order of the plan's metrics.
+    sizes: Mutex<Vec<[StateSize; 2]>>,
+}
+
+impl Costs {
+    pub(crate) fn new(plan: &SourcePlan) -> Self {
+        let times = || Arc::new(CpuTimes::of(plan));
+        Costs { batch: times(), stream: times(), sizes: Mutex::default() }
+    }
+
+    /// Notes the sizes of what is served from now on: the parts of each metric.
+    pub(crate) fn note<'a>(&self, metrics: impl Iterator<Item = &'a [IndexedSegment]>) {
+        let sizes = metrics.map(|parts| {
+            let mut sizes = [StateSize::default(); 2];
+            for part in parts {
+                let states = &part.segment().states;
+                let size = &mut sizes[usize::from(part.layer() == Some(Layer::Tail))];
+                size.groups += states.num_rows() as u64;
+                size.bytes += states.get_array_memory_size() as u64;
+            }
+            sizes
+        });
+        *self.sizes.lock().unwrap_or_else(PoisonError::into_inner) = sizes.collect();
+    }
+
+    /// What a metric of the plan costs; `None` if there is no such metric.
+    pub(crate) fn of(&self, plan: &SourcePlan, metric: &str) -> Option<MetricCost> {
+        let index = plan.metrics.iter().position(|known| known.metric.name == metric)?;
+        let has_it = |grouping: &&Arc<_>| members(grouping).any(|member| member == metric);
+        let grouping = plan.groupings.iter().position(|grouping| has_it(&grouping))?;
+        let all: Vec<&str> = members(&plan.groupings[grouping]).collect();
+        let part = |times: &CpuTimes| micros(times.get(grouping)) / (all.len() as u64).max(1);
+        let sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
+        let [view, tail] = sizes.get(index).copied().unwrap_or_default();
+        let shared_with = all.iter().filter(|name| **name != metric).map(|name| (*name).to_owned()).collect();
+        let (batch_cpu_us, stream_cpu_us) = (part(&self.batch), part(&self.stream));
+        Some(MetricCost { view, tail, batch_cpu_us, stream_cpu_us, shared_with })
+    }
+}
+
+fn members(grouping: &metricc_compiler::Grouping) -> impl Iterator<Item = &str> {
+    grouping.members.iter().map(|member| member.metric.metric.name.as_str())
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
