@@ -50,6 +50,7 @@ mod schema_check;
 pub mod sim_disk;
 mod snapshot;
 mod staged;
+mod type_text;
 mod verdicts;
 
 pub use dedup_index::DedupWindow;

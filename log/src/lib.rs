@@ -72,6 +72,7 @@ mod known_requests;
 mod lake;
 mod log;
 mod none_values;
+mod older_rows;
 pub mod partition;
 mod read_stats;
 mod reader;

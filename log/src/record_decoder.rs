@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use arrow::error::ArrowError;
 use metricc_ir::text::TextRules;
 use metricc_ir::{Field, Kind, Path, Source, Step, Type, Value};
 
@@ -11,6 +12,7 @@ use crate::LogError;
 use crate::column::Column;
 use crate::decode::{Decoded, NOT_FINITE, Raw, Reject, scalar};
 use crate::format_parquet::convert;
+use crate::older_rows;
 
 /// Decodes the records of one source: how each of its fields is read, in their order.
 #[derive(Debug, Clone)]
@@ -163,6 +165,14 @@ impl RecordDecoder {
     /// The column of a field in records that do not have it.
     pub fn absent_column(&self, field: usize, n_rows: usize) -> ArrayRef {
         convert::absent(&self.fields[field], n_rows)
+    }
+
+    /// The column of a field in rows that were decoded when its records had fewer fields, as it is now.
+    ///
+    /// # Errors
+    /// If the column is of another type.
+    pub fn completed_column(&self, field: usize, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+        older_rows::completed(column, &self.fields[field].value)
     }
 }
 
