@@ -70,7 +70,7 @@ fn given_texts_are_read_as_those_of_records() {
     for (value, expected) in [
         (r#"price: "1.50""#, r#""price":"1.50""#),
         (r#"price: " 1e1 ""#, r#""price":" 1e1 ""#),
-        (r#"price: "1.505""#, r#"`"1.505"` is no `decimal(6, 2)`: digits after the point would be lost"#),
+        (r#"price: "1.505""#, r#"`"1.505"` is no `decimal(6, 2)`: more than 2 digits after the point"#),
         (r#"price: "cheap""#, r#"`"cheap"` is no `decimal(6, 2)`: not a number"#),
         (r#"weight: "NaN""#, r#""weight":"NaN""#),
         (r#"took: "1h30m""#, r#""took":"1h30m""#),
