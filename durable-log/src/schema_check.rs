@@ -93,7 +93,9 @@ pub(crate) fn check(known: &SourceState, source: &Source) -> Result<(), String> 
         };
         match type_of(before) {
             Some(before) => check_field(name, &before, field)?,
-            None => return Err(format!("field `{name}` was `{}`, which is no type of this version", before.ty)),
+            None => {
+                return Err(format!("field `{name}` was `{}`, which is no type of this version", before.ty));
+            }
         }
     }
     Ok(())

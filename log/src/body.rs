@@ -1,19 +1,18 @@
 //! The body of a request as typed events, by the same decoder as files.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 use memchr::memchr_iter;
-use metricc_ir::{Path, Source};
+use metricc_ir::Source;
 
-use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
 use crate::body_columns;
 use crate::body_format::BodyFormat;
 use crate::contents::{OtherKind, diagnose, json_separation};
 use crate::decode::{Problem, Reject, SharedDecoder};
 use crate::format_csv::{CsvParser, Header, HeaderError};
 use crate::format_ndjson::NdjsonParser;
+use crate::names::{NameSample, Names, SAMPLED_RECORDS};
 use crate::read_stats::{FieldStats, Quarantined, ReadStats};
 use crate::record_decoder::RecordDecoder;
 use crate::records::{MAX_RECORD_BYTES, Records, Separation};
@@ -38,7 +37,7 @@ pub struct Events {
     /// What was seen of each field.
     pub(crate) fields: Vec<FieldStats>,
     /// Names of columns, or keys of the first records.
-    pub(crate) names: BTreeSet<Path>,
+    pub(crate) names: Names,
 }
 
 /// Limits of one request.
@@ -301,7 +300,7 @@ impl Events {
     }
 
     /// The names of columns, or keys of the first records, that stand beside declared ones.
-    pub fn names(&self) -> &BTreeSet<Path> {
+    pub fn names(&self) -> &Names {
         &self.names
     }
 }

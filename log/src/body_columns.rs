@@ -16,11 +16,11 @@ use arrow::ipc::reader::StreamDecoder;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::NoneValues;
-use crate::absent_fields::NameSample;
 use crate::body::{BodyError, BodyLimits, Events, Rejected};
 use crate::decode::{Reject, SharedDecoder};
 use crate::format_parquet::place::{self, Nowhere};
 use crate::format_parquet::{accept, convert};
+use crate::names::NameSample;
 use crate::read_stats::FieldStats;
 use crate::record_decoder::FieldDecoder;
 use crate::time_slice::yield_if_due;

@@ -7,9 +7,9 @@ use std::fmt::Write;
 
 use metricc_ir::Step;
 
-use crate::absent_fields::NameSample;
 use crate::contents::OtherKind;
 use crate::json::{Cursor, Syntax};
+use crate::names::NameSample;
 use crate::record_decoder::{FieldDecoder, RecordDecoder};
 
 /// How deep records are looked for.

@@ -17,7 +17,6 @@ pub(crate) mod place;
 mod scalars;
 mod views;
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -31,10 +30,10 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
-use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
 use crate::decode::SharedDecoder;
 use crate::file_format::Shape;
 use crate::files::{LogFile, OpenFile, ReadAt};
+use crate::names::{NameSample, Names, SAMPLED_RECORDS};
 use crate::partition::{Partition, PartitionReader, ReadRequest};
 use crate::record_decoder::{FieldDecoder, RecordDecoder, ValueDecoder, ValueFormat};
 use crate::{Format, LogError};
@@ -56,7 +55,7 @@ struct ParquetIndex {
     /// The column of each field of the source; `None` for one that may be absent and is.
     columns: Vec<Option<FileColumn>>,
     /// The names of columns and of what is in them, and of the folder keys.
-    names: BTreeSet<metricc_ir::Path>,
+    names: Names,
 }
 
 /// The column of a field.
@@ -153,7 +152,7 @@ impl Partition for ParquetPartition {
         self.index.nearest_start(offset)
     }
 
-    fn column_names(&self) -> Option<&BTreeSet<metricc_ir::Path>> {
+    fn column_names(&self) -> Option<&Names> {
         Some(&self.index.names)
     }
 
@@ -172,7 +171,7 @@ fn names(
     decoder: &RecordDecoder,
     handle: &OpenFile,
     metadata: &ArrowReaderMetadata,
-) -> Result<BTreeSet<metricc_ir::Path>, LogError> {
+) -> Result<Names, LogError> {
     let mut sample = NameSample::new(&decoder.fields);
     sample.add_columns(file.keys.iter().map(|key| key.name.as_str()));
     let columns = metadata.schema().fields();

@@ -29,6 +29,7 @@ struct Sums {
     absent: Option<BTreeSet<String>>,
     /// What such fields are probably called in the data.
     lookalikes: BTreeMap<String, String>,
+    hints: BTreeMap<String, String>,
     listed: Option<RejectedFile>,
     /// Records that the log had already, and the requests that they were in.
     known: u64,
@@ -191,6 +192,8 @@ impl Sums {
         }
         let lookalikes = receipt["lookalikes"].as_object().into_iter().flatten();
         self.lookalikes.extend(lookalikes.map(|(field, path)| (field.clone(), text(path))));
+        let hints = receipt["hints"].as_object().into_iter().flatten();
+        self.hints.extend(hints.map(|(field, hint)| (field.clone(), text(hint))));
         Ok(())
     }
 }
@@ -198,7 +201,8 @@ impl Sums {
 fn report(sums: &Sums, source: &str, readable: Option<&Readable>) {
     rejections::report_rejected(source, &sums.stats);
     for field in sums.absent.iter().flatten() {
-        let help = rejections::lookalike_help(field, sums.lookalikes.get(field).map(String::as_str));
+        let (lookalike, hint) = (sums.lookalikes.get(field), sums.hints.get(field));
+        let help = rejections::lookalike_help(field, lookalike.map(String::as_str), hint.map(String::as_str));
         terminal::warning(&format!("source `{source}`: no record has field `{field}`{help}"));
     }
     if sums.conflicts > 0 {

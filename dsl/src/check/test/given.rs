@@ -6,8 +6,8 @@ use super::{TestChecker, datum, line_of};
 use crate::ast::{Datum, Expr, ExprKind, RowItem, UnaryOperator};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use metricc_ir::{Field, GivenRow, Kind, Source, Type, Value};
 use metricc_ir::text::{TextProblem, TextRules};
+use metricc_ir::{Field, GivenRow, Kind, Source, Type, Value};
 use metricc_ir::{calendar, spelling};
 
 impl TestChecker<'_> {
