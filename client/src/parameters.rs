@@ -105,7 +105,7 @@ impl ReadRequest {
                 "limit" => request.limit = Some(limit(&name, &text)?),
                 "cursor" => request.cursor = Some(text),
                 _ if request.set(&name, &text)? => {}
-                _ => return Err(unknown(&name, &OF_ONE)),
+                _ => return Err(unknown(&name, &text, &OF_ONE)),
             }
         }
         Ok((request, format))
@@ -126,7 +126,7 @@ impl ReadRequest {
                     None => (text, None),
                 }),
                 _ if common.set(&name, &text)? => {}
-                _ => return Err(unknown(&name, &OF_SEVERAL)),
+                _ => return Err(unknown(&name, &text, &OF_SEVERAL)),
             }
         }
         if metrics.is_empty() {
@@ -246,13 +246,23 @@ fn invalid(name: &str, text: &str, problem: &str) -> ServingError {
     ServingError::Request(format!("`{name}={text}` is {problem}"))
 }
 
-fn unknown(name: &str, of: &[ParameterOf]) -> ServingError {
+fn unknown(name: &str, text: &str, of: &[ParameterOf]) -> ServingError {
     let known = PARAMETERS.iter().filter(|spec| of.contains(&spec.of)).map(|spec| spec.name);
     let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
     let help = "the parameters are `key.NAME`";
     let several =
         if of.contains(&ParameterOf::Several) { "; a hash is given as `metric=NAME@HASH`" } else { "" };
-    ServingError::Request(format!("there is no parameter `{name}`: {help}, {}{several}", known.join(", ")))
+    // What is no misspelled parameter may be a key.
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let is_alike = PARAMETERS.iter().any(|spec| spec.name.starts_with(name) || name.starts_with(spec.name));
+    let key = match is_name && !is_alike {
+        true => format!("; if `{name}` is a key, write `key.{name}={text}`"),
+        false => String::new(),
+    };
+    ServingError::Request(format!(
+        "there is no parameter `{name}`: {help}, {}{several}{key}",
+        known.join(", ")
+    ))
 }
 
 #[cfg(test)]
@@ -396,8 +406,11 @@ mod tests {
             ("format", "xml", "`format=xml` is not a format: `json`, `csv` or `arrow`"),
             ("metric", "a", "there is no parameter `metric`"),
         ] {
+            assert!(!problem(name, text).contains("is a key"), "{}", problem(name, text));
             assert!(problem(name, text).starts_with(expected), "{}", problem(name, text));
         }
+        let key = problem("user_id", "u1");
+        assert!(key.ends_with("; if `user_id` is a key, write `key.user_id=u1`"), "{key}");
         // A hash belongs to one metric.
         let parameters =
             [("metric", "a"), ("hash", "1f")].map(|(name, text)| (name.to_owned(), text.to_owned()));

@@ -19,7 +19,9 @@ pub(crate) struct Intake {
     pub(crate) absent: Vec<AbsentField>,
     /// Names of its columns and first records beside declared ones.
     pub(crate) names: Names,
-    /// Those that are not declared.
+    /// The names of the fields that tell its events apart.
+    pub(crate) key: Vec<String>,
+    /// Those of the names that are not declared.
     pub(crate) undeclared: Vec<String>,
 }
 
@@ -31,7 +33,9 @@ impl Intake {
         let stats = events.read_stats(&rejected);
         let absent = absent_fields(events.source(), &stats, events.names());
         let (names, undeclared) = (events.names().clone(), undeclared_names(events.source(), events.names()));
-        Intake { stats, rejected, absent, names, undeclared }
+        let source = events.source();
+        let key = source.identity.iter().map(|&field| source.fields[field].name.clone()).collect();
+        Intake { key, stats, rejected, absent, names, undeclared }
     }
 }
 

@@ -23,6 +23,8 @@ struct Sums {
     accepted: u64,
     duplicates: u64,
     conflicts: u64,
+    /// The fields of the key, and where the first conflict stands.
+    conflict: Option<(String, String)>,
     /// The records of all requests, and those that were rejected.
     stats: ReadStats,
     /// Fields that no record of the requests so far has; `None` before the first.
@@ -160,10 +162,19 @@ impl Sums {
             stats.none_values.add_n(&text(&found["field"]), reason, found["count"].as_u64().unwrap_or(0));
         }
         for exception in receipt["exceptions"].as_array().into_iter().flatten() {
+            let record = exception["record"].as_u64().unwrap_or(0);
+            if exception["verdict"] == "conflict" && self.conflict.is_none() {
+                let place = match sent.line_of(record) {
+                    Some(line) => format!("line {line}"),
+                    None => format!("record {}", sent.first + record + 1),
+                };
+                let at = format!("{place} of {shown}, offset {} in the log", exception["offset"]);
+                let key: Vec<String> = receipt["key"].as_array().into_iter().flatten().map(text).collect();
+                self.conflict = Some((key.join("`, `"), at));
+            }
             if exception["verdict"] != "quarantined" {
                 continue;
             }
-            let record = exception["record"].as_u64().unwrap_or(0);
             let rejected = Quarantined {
                 position: Position { partition: 0, offset: sent.first + record },
                 path: Arc::clone(&shown),
@@ -207,8 +218,13 @@ fn report(sums: &Sums, source: &str, readable: Option<&Readable>) {
     }
     if sums.conflicts > 0 {
         let records = counted(sums.conflicts as usize, "record has", "records have");
+        let (key, first) = match &sums.conflict {
+            Some((key, at)) => (format!(" (`{key}`)"), format!("\n  the first is {at}")),
+            None => Default::default(),
+        };
         terminal::warning(&format!(
-            "source `{source}`: {records} the key of an event in the log, and other values: the log keeps the first event"
+            "source `{source}`: {records} the key{key} of an event in the log, and other values: the log keeps the first \
+             event{first}"
         ));
     }
     if sums.stats.n_records == 0 {

@@ -103,6 +103,19 @@ fn case_14_csv_of_spreadsheets() {
 }
 
 #[test]
+fn a_file_of_events_without_a_source_is_answered_with_how_to_bind_it() {
+    for (arguments, help) in [
+        (&["run", "p.metric", "e.ndjson"][..], "events are bound to a source: `--source SOURCE=e.ndjson`"),
+        (&["verify", "p.metric", "e.csv.gz"], "events are bound to a source: `--source SOURCE=e.csv.gz`"),
+        (&["run", "e.ndjson"], "write `PACKAGE.metric --source SOURCE=e.ndjson`"),
+        (&["run", "p.metric", "--source", "e.ndjson"], "write `SOURCE=e.ndjson`, with the source's name"),
+    ] {
+        let output = metricc(arguments);
+        assert!(code(&output) == 2 && stderr(&output).contains(help), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_field_that_no_record_has_is_offered_only_what_its_type_can_be_read_from() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();

@@ -210,6 +210,9 @@ fn receipt_json(receipt: &Receipt, intake: &Intake, epoch: Option<&str>) -> Valu
     if !hints.is_empty() {
         json["hints"] = json!(hints);
     }
+    if accepted.n_conflicts > 0 {
+        json["key"] = json!(intake.key);
+    }
     if !intake.stats.none_values.is_empty() {
         json["none_values"] = none_values_json(&intake.stats.none_values);
     }
