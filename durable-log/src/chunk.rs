@@ -316,8 +316,8 @@ impl JournalRows {
     }
 }
 
-/// The wanted columns in their order; fields that the rows, or records in them, do not have are absent, as in
-/// any other record.
+/// The wanted columns in their order; fields that the rows, or records in them, do not have are absent, as
+/// in any other record.
 fn complete(
     decoder: &RecordDecoder,
     columns: &[usize],

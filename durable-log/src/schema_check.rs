@@ -1,5 +1,5 @@
-//! The schema check: which changes of a source its log still reads. One rule holds for its fields and for those
-//! of records in them, at every depth.
+//! The schema check: which changes of a source its log still reads. One rule holds for its fields and for
+//! those of records in them, at every depth.
 
 use std::collections::BTreeMap;
 use std::mem::discriminant;
@@ -11,12 +11,18 @@ use crate::type_text;
 
 /// The fields of a source, as its rows have them, with what earlier rows of the log have besides.
 pub(crate) fn fields(source: &Source, known: Option<&SourceState>) -> BTreeMap<String, FieldState> {
+    let known = known.map(|known| &known.fields);
     let state = |field: &Field| {
-        let before = known.and_then(|known| known.fields.get(&field.name)).and_then(type_of);
-        let ty = before.map_or_else(|| field.ty.clone(), |before| united(&before, &field.ty));
-        (field.name.clone(), state_of(&ty))
+        let before = known.and_then(|known| known.get(&field.name));
+        let ty = before.and_then(type_of);
+        let ty = ty.map_or_else(|| field.ty.clone(), |before| united(&before, &field.ty));
+        let was_gone = before.is_some_and(|before| before.was_gone);
+        (field.name.clone(), FieldState { was_gone, ..state_of(&ty) })
     };
-    source.fields.iter().map(state).collect()
+    let is_gone = |name: &str| source.fields.iter().all(|field| field.name != name);
+    let gone = known.into_iter().flatten().filter(|(name, _)| is_gone(name));
+    let gone = gone.map(|(name, before)| (name.clone(), FieldState { was_gone: true, ..before.clone() }));
+    source.fields.iter().map(state).chain(gone).collect()
 }
 
 /// The names of the fields by which the events of a source are told apart.
@@ -29,7 +35,7 @@ fn state_of(ty: &Type) -> FieldState {
         Kind::Enum(names) => ("enum".to_owned(), names.to_vec()),
         kind => (Type { kind: kind.clone(), optional: false }.to_string(), Vec::new()),
     };
-    FieldState { ty: text, names, optional: ty.optional }
+    FieldState { ty: text, names, optional: ty.optional, was_gone: false }
 }
 
 /// The type of a field; `None` if its text is no type of this version.
@@ -41,8 +47,8 @@ fn type_of(state: &FieldState) -> Option<Type> {
     Some(Type { kind, optional: state.optional })
 }
 
-/// The type as it is declared now. Records keep the fields that have gone: the rows with them are still there,
-/// and those without them may come.
+/// The type as it is declared now. Records keep the fields that have gone: the rows with them are still
+/// there, and those without them may come.
 fn united(before: &Type, now: &Type) -> Type {
     let kind = match (&before.kind, &now.kind) {
         (Kind::List(before), Kind::List(now)) => Kind::List(Box::new(united(before, now))),
@@ -91,6 +97,12 @@ pub(crate) fn check(known: &SourceState, source: &Source) -> Result<(), String> 
             }
             continue;
         };
+        if before.was_gone && !field.ty.optional && field.default.is_none() {
+            return Err(format!(
+                "field `{name}` was not declared for a while, and events are without it: it has to be optional, or to \
+                 have a default"
+            ));
+        }
         match type_of(before) {
             Some(before) => check_field(name, &before, field)?,
             None => {

@@ -129,8 +129,8 @@ impl Search<'_> {
         (n_there < steps.len()).then_some(Place { base, steps, n_there })
     }
 
-    /// The path with another name at the first step that the records do not have; `fits` is given the forms of
-    /// the values there, and whether the path ends there.
+    /// The path with another name at the first step that the records do not have; `fits` is given the forms
+    /// of the values there, and whether the path ends there.
     fn lookalike(&self, place: &Place<'_>, fits: impl Fn(Forms, bool) -> bool) -> Option<Path> {
         let Place { base, steps, n_there } = *place;
         let Step::Name(missing) = &steps[n_there] else { return None };

@@ -286,8 +286,8 @@ impl Target<'_> {
     }
 }
 
-/// Reads a value that is not null and appends it, or gives the reason why it does not decode. The cursor, which
-/// stands on the byte beside it, stands after the value either way.
+/// Reads a value that is not null and appends it, or gives the reason why it does not decode. The cursor,
+/// which stands on the byte beside it, stands after the value either way.
 fn push(
     (cursor, next): (&mut Cursor<'_>, Option<u8>),
     slot: Slot<'_>,

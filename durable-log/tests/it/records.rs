@@ -229,3 +229,31 @@ fn other_changes_of_records_are_refused_with_the_path_of_the_field() {
     let error = open_as(&disk, &strings).unwrap_err().to_string();
     assert!(error.contains("field `items` was ") && error.contains(" and is `list<string>`"), "{error}");
 }
+
+#[test]
+fn a_field_that_was_gone_for_a_while_is_none_or_its_default_in_the_rows_without_it() {
+    let (at, id) = (|| field("at", Type::of(Kind::Timestamp)), || field("id", Type::of(Kind::String)));
+    let n = |ty: Type| keyed(vec![at(), id(), field("n", ty)]);
+    let (with, without) = (n(Type::of(Kind::Int)), keyed(vec![at(), id()]));
+    let event = |id: &str, n: &str| format!(r#"{{"at":"2026-04-25T10:00:00Z","id":"{id}"{n}}}"#);
+    let disk = SimDisk::default();
+    let send = |source: &Arc<Source>, body: &str| {
+        let mut log = open_as(&disk, source).unwrap();
+        let events = EventDecoder::new(source).unwrap().ndjson(body.as_bytes());
+        log.append(&[Request { events, key: None, digest: 7 }]).remove(0).unwrap();
+    };
+    send(&with, &event("1", r#","n":5"#));
+    // Nothing came in without it.
+    drop(open_as(&disk, &without).unwrap());
+    drop(open_as(&disk, &with).unwrap());
+    send(&without, &event("2", ""));
+    let error = open_as(&disk, &with).unwrap_err().to_string();
+    assert!(error.contains("field `n` was not declared for a while, and events are without it"), "{error}");
+    let values = |source: &Arc<Source>| {
+        let rows = rows_of(&open_as(&disk, source).unwrap(), &[2]);
+        rows.split(['|', '\n']).map(str::trim).filter(|cell| !cell.starts_with('+')).collect::<String>()
+    };
+    assert_eq!(values(&n(optional(Kind::Int))), "n5");
+    let default = Field { default: Some(Value::Int(7)), ..field("n", Type::of(Kind::Int)) };
+    assert_eq!(values(&keyed(vec![at(), id(), default])), "n57");
+}
