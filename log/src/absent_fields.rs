@@ -209,11 +209,11 @@ mod tests {
 
     /// What is found of fields with these paths, none of which is there.
     fn lookalikes(paths: &[&[&str]], record: &str) -> Vec<(String, Option<String>)> {
-        let absent = absent(paths, Kind::Int, record).into_iter();
+        let absent = absent(paths, &Kind::Int, record).into_iter();
         absent.map(|absent| (absent.field, absent.lookalike)).collect()
     }
 
-    fn absent(paths: &[&[&str]], kind: Kind, record: &str) -> Vec<AbsentField> {
+    fn absent(paths: &[&[&str]], kind: &Kind, record: &str) -> Vec<AbsentField> {
         let at = Field::new("at", Type::of(Kind::Timestamp));
         let step = |step: &&str| match step.parse() {
             Ok(index) => Step::Index(index),
@@ -239,7 +239,7 @@ mod tests {
         let record = r#"{"at":1,"Amount":{"value":1},"amounts":{"a":2},"Total":"5","total_":true,"Tag":["x"],
             "Note":5,"note_":null,"Payload":{"id":1},"payloads":[{"id":1}],"User":7,"users":{"id":1}}"#;
         let of = |path: &[&str], kind: Kind| {
-            let found = absent(&[path], kind, record).remove(0);
+            let found = absent(&[path], &kind, record).remove(0);
             (found.lookalike, found.hint)
         };
         let path = |path: &str| (Some(path.to_owned()), None);
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn the_part_of_a_path_that_is_missing_is_said() {
         let record = r#"{"at":1,"payload":{"user":{"key":5},"list":[1]}}"#;
-        let of = |path: &[&str]| absent(&[path], Kind::Int, record).remove(0).hint;
+        let of = |path: &[&str]| absent(&[path], &Kind::Int, record).remove(0).hint;
         let hint =
             |path: &str, missing: &str| Some(format!("it is read from `{path}`, and there is no {missing}"));
         assert_eq!(of(&["payload", "usr", "id"]), hint("payload.usr.id", "`usr` in `payload`"));

@@ -65,7 +65,7 @@ fn given_texts_are_read_as_those_of_records() {
         let text = format!("{PACKAGE}test \"t\" {{ given events [{{ {given} }}] expect hourly [] }}");
         let checked = checked(&text);
         let problem = checked.diagnostics.first().map(|found| found.message.clone());
-        problem.map_or_else(|| checked.package.tests[0].given[0].rows[0].json.clone(), |text| text)
+        problem.unwrap_or_else(|| checked.package.tests[0].given[0].rows[0].json.clone())
     };
     for (value, expected) in [
         (r#"price: "1.50""#, r#""price":"1.50""#),

@@ -164,13 +164,7 @@ impl Sums {
         for exception in receipt["exceptions"].as_array().into_iter().flatten() {
             let record = exception["record"].as_u64().unwrap_or(0);
             if exception["verdict"] == "conflict" && self.conflict.is_none() {
-                let place = match sent.line_of(record) {
-                    Some(line) => format!("line {line}"),
-                    None => format!("record {}", sent.first + record + 1),
-                };
-                let at = format!("{place} of {shown}, offset {} in the log", exception["offset"]);
-                let key: Vec<String> = receipt["key"].as_array().into_iter().flatten().map(text).collect();
-                self.conflict = Some((key.join("`, `"), at));
+                self.conflict = Some(first_conflict(receipt, exception, &shown, sent));
             }
             if exception["verdict"] != "quarantined" {
                 continue;
@@ -207,6 +201,17 @@ impl Sums {
         self.hints.extend(hints.map(|(field, hint)| (field.clone(), text(hint))));
         Ok(())
     }
+}
+
+/// The fields of the key of a record in conflict, and where it stands.
+fn first_conflict(receipt: &Value, exception: &Value, path: &str, sent: &FileRequest) -> (String, String) {
+    let record = exception["record"].as_u64().unwrap_or(0);
+    let place = match sent.line_of(record) {
+        Some(line) => format!("line {line}"),
+        None => format!("record {}", sent.first + record + 1),
+    };
+    let key: Vec<&str> = receipt["key"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    (key.join("`, `"), format!("{place} of {path}, offset {} in the log", exception["offset"]))
 }
 
 fn report(sums: &Sums, source: &str, readable: Option<&Readable>) {
