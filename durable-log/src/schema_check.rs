@@ -97,17 +97,17 @@ pub(crate) fn check(known: &SourceState, source: &Source) -> Result<(), String> 
             }
             continue;
         };
+        match type_of(before) {
+            Some(ty) => check_field(name, &ty, field)?,
+            None => {
+                return Err(format!("field `{name}` was `{}`, which is no type of this version", before.ty));
+            }
+        }
         if before.was_gone && !field.ty.optional && field.default.is_none() {
             return Err(format!(
                 "field `{name}` was not declared for a while, and events are without it: it has to be optional, or to \
                  have a default"
             ));
-        }
-        match type_of(before) {
-            Some(before) => check_field(name, &before, field)?,
-            None => {
-                return Err(format!("field `{name}` was `{}`, which is no type of this version", before.ty));
-            }
         }
     }
     Ok(())
