@@ -376,8 +376,11 @@ mod tests {
             ("format", "xml", "`format=xml` is not a format: `json`, `csv` or `arrow`"),
             ("metric", "a", "there is no parameter `metric`"),
         ] {
+            assert!(!problem(name, text).contains("is a key"), "{}", problem(name, text));
             assert!(problem(name, text).starts_with(expected), "{}", problem(name, text));
         }
+        let key = problem("user_id", "u1");
+        assert!(key.ends_with("; if `user_id` is a key, write `key.user_id=u1`"), "{key}");
         // A hash belongs to one metric.
         let parameters =
             [("metric", "a"), ("hash", "1f")].map(|(name, text)| (name.to_owned(), text.to_owned()));

@@ -27,10 +27,10 @@ impl Route {
     pub fn check_query(&self, parameters: &Parameters) -> Result<(), ServingError> {
         let is_read = matches!(self.parameters, RouteParameters::Reads(_));
         let mut seen = BTreeSet::new();
-        for (name, _) in parameters {
+        for (name, text) in parameters {
             let spec = self.parameter(name);
             if spec.is_none() && !(is_read && name.starts_with("key.")) {
-                return Err(self.unknown(name));
+                return Err(self.unknown(name, text));
             }
             let may_repeat = spec.is_some_and(|spec| spec.of == ParameterOf::Several);
             if !seen.insert(name) && !may_repeat {
@@ -43,7 +43,7 @@ impl Route {
         own.try_for_each(|(name, text, spec)| check_value(name, text, spec.value))
     }
 
-    fn unknown(&self, name: &str) -> ServingError {
+    fn unknown(&self, name: &str, text: &str) -> ServingError {
         let names = |all: &mut dyn Iterator<Item = &'static ParameterSpec>| {
             all.map(|spec| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ")
         };
@@ -55,12 +55,22 @@ impl Route {
                 } else {
                     ""
                 };
-                format!("the parameters are `key.NAME`, {known}{several}")
+                format!("the parameters are `key.NAME`, {known}{several}{}", key_hint(name, text))
             }
             RouteParameters::Own([]) => format!("`{}` has none", self.path),
             RouteParameters::Own(all) => format!("the parameters are {}", names(&mut all.iter())),
         };
         ServingError::Request(format!("there is no parameter `{name}`: {help}"))
+    }
+}
+
+/// What is no misspelled parameter may be a key.
+fn key_hint(name: &str, text: &str) -> String {
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let is_alike = PARAMETERS.iter().any(|spec| spec.name.starts_with(name) || name.starts_with(spec.name));
+    match is_name && !is_alike {
+        true => format!("; if `{name}` is a key, write `key.{name}={text}`"),
+        false => String::new(),
     }
 }
 

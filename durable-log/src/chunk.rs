@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use metricc_log::partition::OffsetRange;
 use metricc_log::{LogError, ParquetPartition, RecordDecoder, row_schema};
 use twox_hash::XxHash3_64;
@@ -315,21 +316,24 @@ impl JournalRows {
     }
 }
 
-/// The wanted columns in their order; fields that the rows do not have are absent, as in any other record.
+/// The wanted columns in their order; fields that the rows, or records in them, do not have are absent, as
+/// in any other record.
 fn complete(
     decoder: &RecordDecoder,
     columns: &[usize],
     wanted: &SchemaRef,
     rows: &RecordBatch,
 ) -> Result<RecordBatch, LogError> {
-    let array = |&field: &usize| -> ArrayRef {
-        let name = &decoder.source().fields[field].name;
-        let found = rows.column_by_name(name).cloned();
-        found.unwrap_or_else(|| decoder.absent_column(field, rows.num_rows()))
+    let array = |&field: &usize| -> Result<ArrayRef, ArrowError> {
+        match rows.column_by_name(&decoder.source().fields[field].name) {
+            Some(found) => decoder.completed_column(field, found),
+            None => Ok(decoder.absent_column(field, rows.num_rows())),
+        }
     };
-    let arrays: Vec<ArrayRef> = columns.iter().map(array).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-    RecordBatch::try_new_with_options(wanted.clone(), arrays, &options)
+    let arrays = columns.iter().map(array).collect::<Result<_, _>>();
+    arrays
+        .and_then(|arrays| RecordBatch::try_new_with_options(wanted.clone(), arrays, &options))
         .map_err(|error| LogError::Request { problem: error.to_string() })
 }
 

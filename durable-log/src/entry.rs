@@ -283,6 +283,9 @@ pub(crate) struct FieldState {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) names: Vec<String>,
     pub(crate) optional: bool,
+    /// Whether rows came in while the source did not declare it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) was_gone: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -53,6 +53,7 @@ mod schema_check;
 pub mod sim_disk;
 mod snapshot;
 mod staging;
+mod type_text;
 mod verdicts;
 
 pub use dedup_index::DedupWindow;

@@ -165,8 +165,8 @@ impl DurableLog {
         let (source, window) = (&options.source, options.window);
         let (name, n_partitions) = (source.name.clone(), options.n_partitions.max(1));
         let decoder = RecordDecoder::new(source)?;
-        let (fields, identity) = (schema_check::fields(source), schema_check::identity(source));
         let known = self.replay.state.sources.get(&name);
+        let (fields, identity) = (schema_check::fields(source, known), schema_check::identity(source));
         if let Some(known) = known {
             let n_known = known.partitions.len();
             let problem = if n_known == n_partitions as usize {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::concat;
-use metricc_log::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, ReadRequest};
+use metricc_log::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, SliceRequest};
 use metricc_log::{LogError, Position, Quarantined, ReadStats, RecordDecoder};
 
 use crate::chunk::{Body, Chunk};
@@ -41,7 +41,7 @@ impl Partition for DurablePartition {
         starts.min_by_key(|start| start.abs_diff(offset)).unwrap_or(offset)
     }
 
-    fn read(&self, request: ReadRequest) -> Result<Box<dyn PartitionReader>, LogError> {
+    fn read(&self, request: SliceRequest) -> Result<Box<dyn PartitionReader>, LogError> {
         let next = request.range.from;
         if next < self.start {
             let problem = format!("offset {next} is before {}, where this log starts", self.start);
@@ -55,7 +55,7 @@ impl Partition for DurablePartition {
 #[derive(Debug)]
 struct DurableReader {
     partition: DurablePartition,
-    request: ReadRequest,
+    request: SliceRequest,
     next: u64,
     open: Option<Open>,
 }
@@ -161,7 +161,9 @@ impl DurableReader {
                 let end = chunk.row_of(self.request.range.to.min(chunk.range.to));
                 let range = OffsetRange { from: first, to: end };
                 let reader = match first < end {
-                    true => Some(flushed.rows(decoder)?.read(ReadRequest { range, ..self.request.clone() })?),
+                    true => {
+                        Some(flushed.rows(decoder)?.read(SliceRequest { range, ..self.request.clone() })?)
+                    }
                     false => None,
                 };
                 Ok(Open { left: Rows::default(), reader })

@@ -1,14 +1,28 @@
-//! The schema check: which changes of a source its log still reads.
+//! The schema check: which changes of a source its log still reads. One rule holds for its fields and for
+//! those of records in them, at every depth.
 
 use std::collections::BTreeMap;
+use std::mem::discriminant;
 
-use metricc_ir::{Field, Kind, Source, Type};
+use metricc_ir::{Field, Kind, RecordField, Source, Type};
 
 use crate::entry::{FieldState, SourceState};
+use crate::type_text;
 
-/// The fields of a source, as its rows have them.
-pub(crate) fn fields(source: &Source) -> BTreeMap<String, FieldState> {
-    source.fields.iter().map(|field| (field.name.clone(), state_of(field))).collect()
+/// The fields of a source, as its rows have them, with what earlier rows of the log have besides.
+pub(crate) fn fields(source: &Source, known: Option<&SourceState>) -> BTreeMap<String, FieldState> {
+    let known = known.map(|known| &known.fields);
+    let state = |field: &Field| {
+        let before = known.and_then(|known| known.get(&field.name));
+        let ty = before.and_then(type_of);
+        let ty = ty.map_or_else(|| field.ty.clone(), |before| united(&before, &field.ty));
+        let was_gone = before.is_some_and(|before| before.was_gone);
+        (field.name.clone(), FieldState { was_gone, ..state_of(&ty) })
+    };
+    let is_gone = |name: &str| source.fields.iter().all(|field| field.name != name);
+    let gone = known.into_iter().flatten().filter(|(name, _)| is_gone(name));
+    let gone = gone.map(|(name, before)| (name.clone(), FieldState { was_gone: true, ..before.clone() }));
+    source.fields.iter().map(state).chain(gone).collect()
 }
 
 /// The names of the fields by which the events of a source are told apart.
@@ -16,12 +30,46 @@ pub(crate) fn identity(source: &Source) -> Vec<String> {
     source.identity.iter().map(|&field| source.fields[field].name.clone()).collect()
 }
 
-fn state_of(field: &Field) -> FieldState {
-    let (ty, names) = match &field.ty.kind {
+fn state_of(ty: &Type) -> FieldState {
+    let (text, names) = match &ty.kind {
         Kind::Enum(names) => ("enum".to_owned(), names.to_vec()),
         kind => (Type { kind: kind.clone(), optional: false }.to_string(), Vec::new()),
     };
-    FieldState { ty, names, optional: field.ty.optional }
+    FieldState { ty: text, names, optional: ty.optional, was_gone: false }
+}
+
+/// The type of a field; `None` if its text is no type of this version.
+fn type_of(state: &FieldState) -> Option<Type> {
+    let kind = match state.ty.as_str() {
+        "enum" => Kind::Enum(state.names.as_slice().into()),
+        text => type_text::parse(text)?.kind,
+    };
+    Some(Type { kind, optional: state.optional })
+}
+
+/// The type as it is declared now. Records keep the fields that have gone: the rows with them are still
+/// there, and those without them may come.
+fn united(before: &Type, now: &Type) -> Type {
+    let kind = match (&before.kind, &now.kind) {
+        (Kind::List(before), Kind::List(now)) => Kind::List(Box::new(united(before, now))),
+        (Kind::Record(before), Kind::Record(now)) => {
+            let staying = now.iter().map(|field| match named(before, &field.name) {
+                Some(known) => RecordField { ty: united(&known.ty, &field.ty), ..field.clone() },
+                None => field.clone(),
+            });
+            let gone = before.iter().filter(|field| named(now, &field.name).is_none()).map(|field| {
+                let ty = Type { optional: true, ..field.ty.clone() };
+                RecordField { ty, ..field.clone() }
+            });
+            Kind::Record(staying.chain(gone).collect())
+        }
+        (_, now) => now.clone(),
+    };
+    Type { kind, optional: now.optional }
+}
+
+fn named<'f>(fields: &'f [RecordField], name: &str) -> Option<&'f RecordField> {
+    fields.iter().find(|field| field.name == name)
 }
 
 /// Checks that rows in the log, if there are any, can be read as the source is declared now, and that their
@@ -42,27 +90,74 @@ pub(crate) fn check(known: &SourceState, source: &Source) -> Result<(), String> 
         ));
     }
     for field in &source.fields {
-        let (name, now) = (&field.name, state_of(field));
+        let name = &field.name;
         let Some(before) = known.fields.get(name) else {
-            if !known.fields.is_empty() && !now.optional && field.default.is_none() {
-                return Err(format!(
-                    "field `{name}` is new, and neither optional nor has a default for events without it"
-                ));
+            if !known.fields.is_empty() {
+                check_new(name, field)?;
             }
             continue;
         };
-        if before.ty != now.ty {
-            return Err(format!("field `{name}` was `{}` and is `{}`", before.ty, now.ty));
+        match type_of(before) {
+            Some(ty) => check_field(name, &ty, field)?,
+            None => {
+                return Err(format!("field `{name}` was `{}`, which is no type of this version", before.ty));
+            }
         }
-        if !now.names.starts_with(&before.names) {
-            let (before, now) = (before.names.join(", "), now.names.join(", "));
+        if before.was_gone && !field.ty.optional && field.default.is_none() {
             return Err(format!(
-                "field `{name}` was one of {before} and is one of {now}: names may only be added at the end"
+                "field `{name}` was not declared for a while, and events are without it: it has to be optional, or to \
+                 have a default"
             ));
         }
-        if before.optional && !now.optional {
-            return Err(format!("field `{name}` was optional, and events may be without it"));
+    }
+    Ok(())
+}
+
+/// Checks that the rows without a field can be read with it.
+fn check_new(path: &str, field: &Field) -> Result<(), String> {
+    if field.ty.optional || field.default.is_some() {
+        return Ok(());
+    }
+    Err(format!("field `{path}` is new, and neither optional nor has a default for events without it"))
+}
+
+/// Checks that rows with a field as it was can be read as it is, and the fields of its records.
+fn check_field(path: &str, before: &Type, field: &Field) -> Result<(), String> {
+    check_kind(path, &before.kind, &field.ty.kind, &field.fields)?;
+    if before.optional && !field.ty.optional {
+        return Err(format!("field `{path}` was optional, and events may be without it"));
+    }
+    Ok(())
+}
+
+fn check_kind(path: &str, before: &Kind, now: &Kind, parts: &[Field]) -> Result<(), String> {
+    match (before, now) {
+        (Kind::List(old), Kind::List(new)) if discriminant(&old.kind) == discriminant(&new.kind) => {
+            check_kind(path, &old.kind, &new.kind, parts)?;
+            if old.optional && !new.optional {
+                return Err(format!("field `{path}` was `{before}` and is `{now}`"));
+            }
         }
+        (Kind::Record(before), Kind::Record(_)) => {
+            for part in parts {
+                let path = format!("{path}.{}", part.name);
+                match named(before, &part.name) {
+                    Some(before) => check_field(&path, &before.ty, part)?,
+                    None => check_new(&path, part)?,
+                }
+            }
+        }
+        (Kind::Enum(before), Kind::Enum(now)) if !now.starts_with(before) => {
+            let (before, now) = (before.join(", "), now.join(", "));
+            return Err(format!(
+                "field `{path}` was one of {before} and is one of {now}: names may only be added at the end"
+            ));
+        }
+        (Kind::Enum(_), Kind::Enum(_)) => {}
+        (before, now) if before != now => {
+            return Err(format!("field `{path}` was `{before}` and is `{now}`"));
+        }
+        _ => {}
     }
     Ok(())
 }

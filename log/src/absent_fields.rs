@@ -4,20 +4,12 @@
 //! The names that are compared are those that stand beside declared ones: at the top of the record, and in
 //! each object or struct that a declared path leads through. Elements of lists of records take no step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Fields};
-use metricc_ir::{Field, Path, Source, Step, suggest};
+use metricc_ir::{Field, Kind, Path, Source, Step, suggest};
 
-use crate::field_decoder::FieldDecoder;
-use crate::format_parquet::column_path;
-use crate::json::{Cursor, Syntax};
+use crate::names::{Forms, Names};
 use crate::read_stats::{FieldStats, ReadStats};
-
-/// Records of a file or request whose keys are looked at, and the most of their names that are kept.
-pub(crate) const SAMPLED_RECORDS: u64 = 64;
-const SAMPLED_NAMES: usize = 512;
 
 /// A field that no record has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +20,8 @@ pub struct AbsentField {
     pub value: AbsentValue,
     /// The path that the records have for it, probably, as `from` takes it.
     pub lookalike: Option<String>,
+    /// What is there of its path, and what has a name like it and cannot be read as it, as a sentence.
+    pub hint: Option<String>,
 }
 
 /// The value of a field in records that do not have it.
@@ -43,7 +37,7 @@ pub enum AbsentValue {
 
 /// The fields that none of the records has, by what was seen of each; `names` is what stands in the records.
 /// Without records there are none.
-pub fn absent_fields(source: &Source, stats: &ReadStats, names: &BTreeSet<Path>) -> Vec<AbsentField> {
+pub fn absent_fields(source: &Source, stats: &ReadStats, names: &Names) -> Vec<AbsentField> {
     let mut absent = Vec::new();
     if stats.n_records > 0 {
         let declared = Declared::of(source);
@@ -54,9 +48,9 @@ pub fn absent_fields(source: &Source, stats: &ReadStats, names: &BTreeSet<Path>)
 }
 
 /// The names that are neither declared nor lead to what is, with dots between their steps.
-pub fn undeclared_names(source: &Source, names: &BTreeSet<Path>) -> Vec<String> {
+pub fn undeclared_names(source: &Source, names: &Names) -> Vec<String> {
     let declared = Declared::of(source);
-    names.iter().filter(|name| !declared.leads_through(name.steps())).map(Path::header).collect()
+    names.paths().filter(|name| !declared.leads_through(name.steps())).map(Path::header).collect()
 }
 
 /// The places of all declared fields.
@@ -86,7 +80,7 @@ fn add_declared(fields: &[Field], base: &mut Vec<Step>, places: &mut BTreeSet<Ve
 }
 
 struct Search<'a> {
-    names: &'a BTreeSet<Path>,
+    names: &'a Names,
     declared: &'a Declared,
 }
 
@@ -113,207 +107,93 @@ impl Search<'_> {
                 (None, true) => AbsentValue::None,
                 (None, false) => AbsentValue::Rejected,
             };
-            let lookalike = self.lookalike(base, path.steps()).map(|path| path.to_string());
-            absent.push(AbsentField { field: name, value, lookalike });
+            let (lookalike, hint) = match self.place(base, path.steps()) {
+                None => (None, None),
+                Some(place) => {
+                    let lookalike = self.lookalike(&place, |forms, is_last| {
+                        if is_last { forms.may_be(&field.ty.kind) } else { place.leads_on(forms) }
+                    });
+                    let hint =
+                        if lookalike.is_some() { None } else { self.unreadable(&place, &field.ty.kind) };
+                    (lookalike.map(|path| path.to_string()), hint.or_else(|| place.broken_off()))
+                }
+            };
+            absent.push(AbsentField { field: name, value, lookalike, hint });
         }
     }
 
-    /// The path with another name at the first step that the records do not have.
-    fn lookalike(&self, base: &[Step], steps: &[Step]) -> Option<Path> {
-        let at = |steps: &[Step]| [base, steps].concat();
-        let is_there = |n_steps: &usize| self.names.contains(&Path::new(at(&steps[..*n_steps])));
-        let n_there = (1..=steps.len()).take_while(is_there).count();
-        let Step::Name(missing) = steps.get(n_there)? else { return None };
+    /// Where the records do not follow a path; `None` if they do.
+    fn place<'s>(&self, base: &'s [Step], steps: &'s [Step]) -> Option<Place<'s>> {
+        let at = |n_steps: &usize| Path::new([base, &steps[..*n_steps]].concat());
+        let n_there = (1..=steps.len()).take_while(|n_steps| self.names.contains(&at(n_steps))).count();
+        (n_there < steps.len()).then_some(Place { base, steps, n_there })
+    }
+
+    /// The path with another name at the first step that the records do not have; `fits` is given the forms
+    /// of the values there, and whether the path ends there.
+    fn lookalike(&self, place: &Place<'_>, fits: impl Fn(Forms, bool) -> bool) -> Option<Path> {
+        let Place { base, steps, n_there } = *place;
+        let Step::Name(missing) = &steps[n_there] else { return None };
         let by = |name: &str| {
             let mut path = steps.to_vec();
             path[n_there] = Step::Name(name.to_owned());
             path
         };
-        let before = at(&steps[..n_there]);
-        let beside = self.names.iter().filter_map(|name| match name.steps() {
-            [start @ .., Step::Name(last)] if *start == *before => Some(last.as_str()),
+        let (before, is_last) = ([base, &steps[..n_there]].concat(), n_there + 1 == steps.len());
+        let beside = self.names.iter().filter_map(|(name, forms)| match name.steps() {
+            [start @ .., Step::Name(last)] if *start == *before && fits(forms, is_last) => {
+                Some(last.as_str())
+            }
             _ => None,
         });
-        let free = beside.filter(|name| !self.declared.leads_through(&at(&by(name))));
+        let free = beside.filter(|name| !self.declared.leads_through(&[base, &by(name)].concat()));
         suggest::lookalike(missing, free).map(|name| Path::new(by(name)))
     }
-}
 
-/// The places that declared paths lead through.
-#[derive(Debug, Default)]
-struct Places {
-    below: BTreeMap<Step, Places>,
-}
-
-impl Places {
-    fn insert(&mut self, fields: &[FieldDecoder]) {
-        for field in fields {
-            let mut place = &mut *self;
-            for step in field.path.steps() {
-                place = place.below.entry(step.clone()).or_default();
-            }
-            place.insert(field.value.record().unwrap_or_default());
+    /// What has a name like that of a scalar field, and values inside.
+    fn unreadable(&self, place: &Place<'_>, kind: &Kind) -> Option<String> {
+        if matches!(kind, Kind::Record(_) | Kind::List(_)) {
+            return None;
         }
+        let like = |form: Forms| self.lookalike(place, |forms, is_last| is_last && forms.are_only(form));
+        let object =
+            like(Forms::OBJECT).map(|path| format!("`{path}` is an object; write `from {path}.FIELD`"));
+        object.or_else(|| like(Forms::LIST).map(|path| format!("`{path}` is a list; write `from {path}[0]`")))
     }
 }
 
-/// Names of the data, gathered from its first records.
-#[derive(Debug, Default)]
-pub(crate) struct NameSample {
-    places: Places,
-    names: BTreeSet<Path>,
-    /// Where the walk is.
-    at: Vec<Step>,
+/// Where records do not follow a path.
+struct Place<'s> {
+    base: &'s [Step],
+    steps: &'s [Step],
+    /// Steps that they have.
+    n_there: usize,
 }
 
-impl NameSample {
-    pub(crate) fn new(fields: &[FieldDecoder]) -> Self {
-        let mut sample = NameSample::default();
-        sample.places.insert(fields);
-        sample
-    }
-
-    pub(crate) fn into_names(self) -> BTreeSet<Path> {
-        self.names
-    }
-
-    /// Adds names of columns that have nothing inside.
-    pub(crate) fn add_columns<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
-        names.into_iter().for_each(|name| self.add(Path::of_name(name)));
-    }
-
-    /// Adds the keys of a JSON object, and of the objects in it that are read.
-    pub(crate) fn add_json(&mut self, record: &[u8]) {
-        if let Ok(text) = std::str::from_utf8(record) {
-            self.add_object(&mut Cursor::new(text));
+impl Place<'_> {
+    /// Whether the step after the missing one can be taken into values of these forms.
+    fn leads_on(&self, forms: Forms) -> bool {
+        match self.steps.get(self.n_there + 1) {
+            Some(Step::Index(_)) => forms.are(Forms::LIST),
+            _ => !forms.are_only(Forms::LIST),
         }
     }
 
-    /// As [`NameSample::add_json`], for the object that comes next.
-    pub(crate) fn add_object(&mut self, cursor: &mut Cursor<'_>) {
-        let places = std::mem::take(&mut self.places);
-        // What is not JSON is the decoder's to say.
-        let _ = self.members(cursor, &places, 1);
-        self.places = places;
-        self.at.clear();
-    }
-
-    /// Adds the names of columns and of the fields of their structs.
-    pub(crate) fn add_types(&mut self, columns: &Fields) {
-        let places = std::mem::take(&mut self.places);
-        self.fields(columns, &places);
-        self.places = places;
-    }
-
-    /// Adds the keys of the maps of the first records.
-    pub(crate) fn add_keys(&mut self, batch: &RecordBatch) {
-        let places = std::mem::take(&mut self.places);
-        let first = batch.slice(0, batch.num_rows().min(SAMPLED_RECORDS as usize));
-        for (field, column) in first.schema_ref().fields().iter().zip(first.columns()) {
-            self.in_step(Step::Name(field.name().clone()), &places, |sample, below| {
-                sample.keys(column.as_ref(), below);
-            });
+    /// The step of a longer path that the records do not have.
+    fn broken_off(&self) -> Option<String> {
+        if self.steps.len() < 2 {
+            return None;
         }
-        self.places = places;
-    }
-
-    fn add(&mut self, name: Path) {
-        if self.names.len() < SAMPLED_NAMES {
-            self.names.insert(name);
-        }
-    }
-
-    /// Notes a step, and goes on below it if that is declared.
-    fn in_step(&mut self, step: Step, places: &Places, go_on: impl FnOnce(&mut Self, &Places)) {
-        let below = places.below.get(&step);
-        self.at.push(step);
-        self.add(Path::new(self.at.clone()));
-        if let Some(below) = below {
-            go_on(self, below);
-        }
-        self.at.pop();
-    }
-
-    fn members(&mut self, cursor: &mut Cursor<'_>, places: &Places, depth: usize) -> Result<(), Syntax> {
-        cursor.begin_object(depth)?;
-        let mut first = true;
-        while cursor.next_member(&mut first)? {
-            let step = Step::Name(cursor.key()?.into_owned());
-            cursor.expect(b':', "a `:` is expected after a key")?;
-            let mut found = None;
-            self.in_step(step, places, |sample, below| found = Some(sample.value(cursor, below, depth)));
-            found.unwrap_or_else(|| cursor.skip(depth))?;
-        }
-        Ok(())
-    }
-
-    fn value(&mut self, cursor: &mut Cursor<'_>, places: &Places, depth: usize) -> Result<(), Syntax> {
-        match cursor.peek() {
-            Some(b'{') if !places.below.is_empty() => self.members(cursor, places, depth + 1),
-            Some(b'[') if !places.below.is_empty() => self.elements(cursor, places, depth + 1),
-            _ => cursor.skip(depth),
-        }
-    }
-
-    fn elements(&mut self, cursor: &mut Cursor<'_>, places: &Places, depth: usize) -> Result<(), Syntax> {
-        cursor.begin_array(depth)?;
-        let (mut first, mut index) = (true, 0);
-        while cursor.next_element(&mut first)? {
-            let step = Step::Index(index);
-            if places.below.contains_key(&step) {
-                let mut found = Ok(());
-                self.in_step(step, places, |sample, below| found = sample.value(cursor, below, depth));
-                found?;
-            } else {
-                self.value(cursor, places, depth)?;
-            }
-            index = index.saturating_add(1);
-        }
-        Ok(())
-    }
-
-    fn fields(&mut self, columns: &Fields, places: &Places) {
-        for column in columns {
-            self.in_step(Step::Name(column.name().clone()), places, |sample, below| {
-                sample.field(column.data_type(), below);
-            });
-        }
-    }
-
-    fn field(&mut self, found: &DataType, places: &Places) {
-        match found {
-            DataType::Struct(fields) => self.fields(fields, places),
-            list => {
-                let Some(item) = column_path::item(list) else { return };
-                for step in places.below.keys().filter(|step| matches!(step, Step::Index(_))) {
-                    self.in_step(step.clone(), places, |sample, below| sample.field(item.data_type(), below));
-                }
-                self.field(item.data_type(), places);
-            }
-        }
-    }
-
-    fn keys(&mut self, column: &dyn Array, places: &Places) {
-        match column.data_type() {
-            DataType::Struct(fields) => {
-                for (field, column) in fields.iter().zip(column.as_struct().columns()) {
-                    self.in_step(Step::Name(field.name().clone()), places, |sample, below| {
-                        sample.keys(column.as_ref(), below);
-                    });
-                }
-            }
-            DataType::Map(..) => {
-                let maps = column.as_map();
-                for key in column_path::texts(maps.keys()).unwrap_or_default() {
-                    self.in_step(Step::Name(key), places, |sample, below| {
-                        sample.keys(maps.values().as_ref(), below);
-                    });
-                }
-            }
-            DataType::List(_) => self.keys(column.as_list::<i32>().values().as_ref(), places),
-            DataType::LargeList(_) => self.keys(column.as_list::<i64>().values().as_ref(), places),
-            _ => {}
-        }
+        let (path, before) = (Path::new(self.steps.to_vec()), &self.steps[..self.n_there]);
+        let missing = match &self.steps[self.n_there] {
+            step @ Step::Name(_) => format!("`{}`", Path::new(vec![step.clone()])),
+            Step::Index(index) => format!("element {index}"),
+        };
+        let within = match before {
+            [] => String::new(),
+            before => format!(" in `{}`", Path::new(before.to_vec())),
+        };
+        Some(format!("it is read from `{path}`, and there is no {missing}{within}"))
     }
 }
 
@@ -321,13 +201,19 @@ impl NameSample {
 mod tests {
     use std::sync::Arc;
 
-    use metricc_ir::{Kind, Type};
+    use metricc_ir::Type;
 
     use super::*;
     use crate::RecordDecoder;
+    use crate::names::NameSample;
 
     /// What is found of fields with these paths, none of which is there.
     fn lookalikes(paths: &[&[&str]], record: &str) -> Vec<(String, Option<String>)> {
+        let absent = absent(paths, &Kind::Int, record).into_iter();
+        absent.map(|absent| (absent.field, absent.lookalike)).collect()
+    }
+
+    fn absent(paths: &[&[&str]], kind: &Kind, record: &str) -> Vec<AbsentField> {
         let at = Field::new("at", Type::of(Kind::Timestamp));
         let step = |step: &&str| match step.parse() {
             Ok(index) => Step::Index(index),
@@ -335,7 +221,7 @@ mod tests {
         };
         let field = |(index, steps): (usize, &&[&str])| Field {
             path: Path::new(steps.iter().map(step).collect()),
-            ..Field::new(format!("f{index}"), Type { optional: true, ..Type::of(Kind::Int) })
+            ..Field::new(format!("f{index}"), Type { optional: true, ..Type::of(kind.clone()) })
         };
         let fields = std::iter::once(at).chain(paths.iter().enumerate().map(field)).collect();
         let source = Source { name: "s".into(), doc: String::new(), fields, time: 0, identity: Vec::new() };
@@ -345,8 +231,42 @@ mod tests {
         let seen = |index| FieldStats { seen: index == 0, parts: Vec::new() };
         let fields = (0..source.fields.len()).map(seen).collect();
         let stats = ReadStats { n_records: 1, fields, ..ReadStats::default() };
-        let absent = absent_fields(&source, &stats, &sample.into_names());
-        absent.into_iter().map(|absent| (absent.field, absent.lookalike)).collect()
+        absent_fields(&source, &stats, &sample.into_names())
+    }
+
+    #[test]
+    fn a_lookalike_can_be_read_as_the_type() {
+        let record = r#"{"at":1,"Amount":{"value":1},"amounts":{"a":2},"Total":"5","total_":true,"Tag":["x"],
+            "Note":5,"note_":null,"Payload":{"id":1},"payloads":[{"id":1}],"User":7,"users":{"id":1}}"#;
+        let of = |path: &[&str], kind: Kind| {
+            let found = absent(&[path], &kind, record).remove(0);
+            (found.lookalike, found.hint)
+        };
+        let path = |path: &str| (Some(path.to_owned()), None);
+        let hint = |hint: &str| (None, Some(hint.to_owned()));
+        let object = hint("`Amount` is an object; write `from Amount.FIELD`");
+        assert_eq!(of(&["amount"], Kind::Int), object);
+        assert_eq!(of(&["total"], Kind::Int), path("Total"));
+        assert_eq!(of(&["total"], Kind::String), path("Total"));
+        assert_eq!(of(&["tag"], Kind::Int), hint("`Tag` is a list; write `from Tag[0]`"));
+        assert_eq!(of(&["tag"], Kind::List(Box::new(Type::of(Kind::String)))), path("Tag"));
+        assert_eq!(of(&["note"], Kind::Int), path("Note"));
+        assert_eq!(of(&["note"], Kind::String), path("note_"));
+        assert_eq!(of(&["payload", "id"], Kind::Int).0.as_deref(), Some("Payload.id"));
+        assert_eq!(of(&["payload", "0", "id"], Kind::Int).0.as_deref(), Some("payloads[0].id"));
+    }
+
+    #[test]
+    fn the_part_of_a_path_that_is_missing_is_said() {
+        let record = r#"{"at":1,"payload":{"user":{"key":5},"list":[1]}}"#;
+        let of = |path: &[&str]| absent(&[path], &Kind::Int, record).remove(0).hint;
+        let hint =
+            |path: &str, missing: &str| Some(format!("it is read from `{path}`, and there is no {missing}"));
+        assert_eq!(of(&["payload", "usr", "id"]), hint("payload.usr.id", "`usr` in `payload`"));
+        assert_eq!(of(&["payload", "user", "id"]), hint("payload.user.id", "`id` in `payload.user`"));
+        assert_eq!(of(&["other", "id"]), hint("other.id", "`other`"));
+        assert_eq!(of(&["payload", "list", "3"]), hint("payload.list[3]", "element 3 in `payload.list`"));
+        assert_eq!(of(&["other"]), None);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use memchr::memchr_iter;
 use metricc_ir::Source;
 
-use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
 use crate::body_columns;
 use crate::body_format::BodyFormat;
 use crate::content_kind::{OtherKind, diagnose, json_separation};
@@ -13,6 +12,7 @@ use crate::decode_value::{Problem, Reject};
 use crate::events::{BodyError, BodyLimits, Events, Rejected};
 use crate::format_csv::{CsvParser, Header, HeaderError};
 use crate::format_ndjson::NdjsonParser;
+use crate::names::{NameSample, SAMPLED_RECORDS};
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::record_splitter::{MAX_RECORD_BYTES, Records, Separation};
 use crate::row_builder::RowBuilder;

@@ -16,12 +16,12 @@ use arrow::ipc::reader::StreamDecoder;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::NoneValues;
-use crate::absent_fields::NameSample;
 use crate::decode_value::Reject;
 use crate::events::{BodyError, BodyLimits, Events, Rejected};
 use crate::field_decoder::FieldDecoder;
 use crate::format_parquet::column_path::{self, Nowhere};
 use crate::format_parquet::{column_types, convert};
+use crate::names::NameSample;
 use crate::read_stats::FieldStats;
 use crate::record_decoder::SharedDecoder;
 use crate::time_slice::yield_if_due;

@@ -1,11 +1,11 @@
 //! The events of a request, and why a request as a whole is rejected.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
-use metricc_ir::{Path, Source};
+use metricc_ir::Source;
 
+use crate::names::Names;
 use crate::read_stats::{FieldStats, ReadStats};
 use crate::rejections::Quarantined;
 use crate::{NoneValues, Position};
@@ -22,7 +22,7 @@ pub struct Events {
     /// What was seen of each field.
     pub(crate) fields: Vec<FieldStats>,
     /// Names of columns, or keys of the first records.
-    pub(crate) names: BTreeSet<Path>,
+    pub(crate) names: Names,
 }
 
 /// Limits of one request.
@@ -139,7 +139,7 @@ impl Events {
     }
 
     /// The names of columns, or keys of the first records, that stand beside declared ones.
-    pub fn names(&self) -> &BTreeSet<Path> {
+    pub fn names(&self) -> &Names {
         &self.names
     }
 }

@@ -80,7 +80,12 @@ impl<'a> Cursor<'a> {
         matches!(self.peek(), Some(next) if next == byte)
     }
 
+    #[inline]
     pub(crate) fn expect(&mut self, byte: u8, problem: &'static str) -> Result<(), Syntax> {
+        if self.text.as_bytes().get(self.at) == Some(&byte) {
+            self.at += 1;
+            return Ok(());
+        }
         if self.eat(byte) { Ok(()) } else { Err(self.syntax(problem)) }
     }
 
@@ -246,30 +251,36 @@ impl<'a> Cursor<'a> {
 
     /// Whether another element follows in an array; steps over the comma or the end.
     pub(crate) fn next_element(&mut self, first: &mut bool) -> Result<bool, Syntax> {
-        self.next(first, b']', "a `,` or `]` is expected in an array")
+        self.next(first, b']', "a `,` or `]` is expected in an array").map(|next| !matches!(next, Next::End))
     }
 
     /// Whether another member follows in an object; steps over the comma or the end.
+    #[inline]
     pub(crate) fn next_member(&mut self, first: &mut bool) -> Result<bool, Syntax> {
-        let more = self.next(first, b'}', "a `,` or `}` is expected in an object")?;
-        if more && !self.is_next(b'"') {
-            return Err(self.syntax("a key in double quotes is expected"));
+        match self.next(first, b'}', "a `,` or `}` is expected in an object")? {
+            Next::End => Ok(false),
+            Next::Value(Some(b'"')) => Ok(true),
+            Next::Value(_) => Err(self.syntax("a key in double quotes is expected")),
         }
-        Ok(more)
     }
 
-    fn next(&mut self, first: &mut bool, close: u8, problem: &'static str) -> Result<bool, Syntax> {
+    /// What comes next in an object or array. The white space around a comma is passed once.
+    #[inline]
+    fn next(&mut self, first: &mut bool, close: u8, problem: &'static str) -> Result<Next, Syntax> {
         let is_first = std::mem::take(first);
         match self.peek() {
             Some(next) if next == close => {
                 self.at += 1;
-                return Ok(false);
+                return Ok(Next::End);
             }
-            _ if is_first => return Ok(true),
+            next if is_first => return Ok(Next::Value(next)),
             Some(b',') => self.at += 1,
             _ => return Err(self.syntax(problem)),
         }
-        if self.is_next(close) { Err(self.syntax("a comma with nothing after it")) } else { Ok(true) }
+        match self.peek() {
+            Some(next) if next == close => Err(self.syntax("a comma with nothing after it")),
+            next => Ok(Next::Value(next)),
+        }
     }
 
     pub(crate) fn repeated_key(&self) -> Syntax {
@@ -280,6 +291,14 @@ impl<'a> Cursor<'a> {
         let problem = "arrays and objects are nested more than 64 deep";
         if depth > MAX_DEPTH { Err(Syntax { problem, at: self.at, ended: false }) } else { Ok(()) }
     }
+}
+
+/// What comes after a separator.
+enum Next {
+    /// The end of the object or array, which was stepped over.
+    End,
+    /// A value or key that begins with this byte, if there is more.
+    Value(Option<u8>),
 }
 
 /// The keys of an object so far.

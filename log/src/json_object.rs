@@ -269,13 +269,14 @@ impl Target<'_> {
     fn read(&mut self, cursor: &mut Cursor<'_>, index: usize, depth: usize) -> Result<(), Syntax> {
         let (field, column) = (&self.decoders[index], &mut self.columns[index]);
         self.states.seen[index] = self.states.object;
-        let problem = if cursor.is_next(b'n') {
+        let next = cursor.peek();
+        let problem = if next == Some(b'n') {
             cursor.literal("null")?;
             absent(field, column).err()
         } else {
             let before = Before::of(column, &self.scratch.notes);
             let inner = &mut self.states.inner[index];
-            let problem = push(cursor, Slot::Field(field), column, inner, self.scratch, depth)?;
+            let problem = push((cursor, next), Slot::Field(field), column, inner, self.scratch, depth)?;
             before.settle((index, field), column, &mut self.scratch.notes, problem)
         };
         if let Some(problem) = problem {
@@ -285,17 +286,16 @@ impl Target<'_> {
     }
 }
 
-/// Reads a value that is not null and appends it, or gives the reason why it does not decode. The
-/// cursor stands after the value either way.
+/// Reads a value that is not null and appends it, or gives the reason why it does not decode. The cursor,
+/// which stands on the byte beside it, stands after the value either way.
 fn push(
-    cursor: &mut Cursor<'_>,
+    (cursor, next): (&mut Cursor<'_>, Option<u8>),
     slot: Slot<'_>,
     column: &mut Column,
     inner: &mut Option<ObjectParser>,
     scratch: &mut Scratch,
     depth: usize,
 ) -> Result<Option<Problem>, Syntax> {
-    let next = cursor.peek();
     let start = cursor.at();
     match (&slot.decoder().format, next, &mut *inner) {
         (ValueFormat::List(element), Some(b'['), _) => {
@@ -307,7 +307,7 @@ fn push(
         _ => {}
     }
     let Scratch { text, notes, .. } = scratch;
-    let Some(raw) = raw_of(cursor, text, depth)? else {
+    let Some(raw) = raw_at(cursor, next, text, depth)? else {
         return Err(cursor.syntax("a JSON value is expected"));
     };
     let put = scalar(raw, slot.decoder()).and_then(|decoded| slot.put(column, decoded, notes));
@@ -320,7 +320,18 @@ fn raw_of<'s, 'a: 's>(
     text: &'s mut String,
     depth: usize,
 ) -> Result<Option<Raw<'s>>, Syntax> {
-    Ok(Some(match cursor.peek() {
+    let next = cursor.peek();
+    raw_at(cursor, next, text, depth)
+}
+
+/// As [`raw_of`], of a value that begins with this byte, on which the cursor stands.
+fn raw_at<'s, 'a: 's>(
+    cursor: &mut Cursor<'a>,
+    next: Option<u8>,
+    text: &'s mut String,
+    depth: usize,
+) -> Result<Option<Raw<'s>>, Syntax> {
+    Ok(Some(match next {
         Some(b'"') => Raw::Text(cursor.text(text)?),
         Some(b't') => cursor.literal("true").map(|()| Raw::Bool(true))?,
         Some(b'f') => cursor.literal("false").map(|()| Raw::Bool(false))?,
@@ -347,11 +358,12 @@ fn push_list(
     let elements = column.elements().expect("a list is read into a column of lists");
     let (mut first, mut problem) = (true, None);
     while cursor.next_element(&mut first)? {
-        let found = if cursor.is_next(b'n') {
+        let next = cursor.peek();
+        let found = if next == Some(b'n') {
             cursor.literal("null")?;
             Slot::Element(element).absent(elements).err()
         } else {
-            push(cursor, Slot::Element(element), elements, inner, scratch, depth)?
+            push((cursor, next), Slot::Element(element), elements, inner, scratch, depth)?
         };
         problem = problem.or(found);
     }

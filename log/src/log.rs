@@ -1,17 +1,17 @@
 //! Opening a log, and reading slices of it.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use metricc_ir::{Path, Source};
+use metricc_ir::Source;
 
 use crate::duplicates::find;
 use crate::event_buffer::EventBuffer;
 use crate::files::LogFile;
 use crate::folders::resolve;
 use crate::format_parquet::ParquetPartition;
+use crate::names::Names;
 use crate::partition::{Duplicates, OffsetRange, Partition, SliceRequest};
 use crate::reader::Reader;
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
@@ -131,9 +131,12 @@ impl Log {
 
     /// The names of columns and keys that its files have beside declared ones, as far as opening the log has
     /// shown them.
-    pub fn names(&self) -> BTreeSet<Path> {
-        let names = self.inner.partitions.iter().filter_map(|partition| partition.column_names());
-        names.flatten().cloned().collect()
+    pub fn names(&self) -> Names {
+        let mut all = Names::default();
+        for names in self.inner.partitions.iter().filter_map(|partition| partition.column_names()) {
+            all.merge(names, usize::MAX);
+        }
+        all
     }
 
     /// The schema of some fields of the source, by ascending indices.

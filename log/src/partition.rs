@@ -4,13 +4,12 @@
 //! a durable log or a topic of a broker, becomes part of a [`Log`](crate::Log) by implementing [`Partition`];
 //! both engines then read it like a file, since all they see are decoded batches.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array};
-use metricc_ir::Path;
 
+use crate::names::Names;
 use crate::read_stats::ReadStats;
 use crate::{LogError, POSITION_TYPE, Position};
 
@@ -29,7 +28,7 @@ pub trait Partition: fmt::Debug + Send + Sync {
 
     /// The names of columns or keys that its records have beside declared ones, as far as opening it has
     /// shown them: to tell how a field that no record has is spelled there.
-    fn column_names(&self) -> Option<&BTreeSet<Path>> {
+    fn column_names(&self) -> Option<&Names> {
         None
     }
 
@@ -77,10 +76,6 @@ pub struct SliceRequest {
     /// Records to leave out: those that the log has found to be duplicates.
     pub duplicates: Arc<Duplicates>,
 }
-
-/// The name that the durable log imports it by.
-#[doc(hidden)]
-pub use SliceRequest as ReadRequest;
 
 /// The duplicates of a partition, by their offsets.
 #[derive(Debug, Clone, Default)]

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use arrow::error::ArrowError;
 use metricc_ir::{Field, Source, Type};
 
 use crate::LogError;
 use crate::column_builder::Column;
 use crate::decode_value::{Decoded, NOT_FINITE, Raw, Reject, scalar};
 use crate::field_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
+use crate::older_rows;
 
 /// Decodes the records of one source: how each of its fields is read, in their order.
 #[derive(Debug, Clone)]
@@ -93,6 +95,14 @@ impl RecordDecoder {
     /// The column of a field in records that do not have it.
     pub fn absent_column(&self, field: usize, n_rows: usize) -> ArrayRef {
         self.fields[field].absent_column(n_rows)
+    }
+
+    /// The column of a field in rows that were decoded when its records had fewer fields, as it is now.
+    ///
+    /// # Errors
+    /// If the column is of another type.
+    pub fn completed_column(&self, field: usize, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+        older_rows::completed(column, &self.fields[field].value)
     }
 }
 

@@ -1,18 +1,15 @@
 //! NDJSON, JSON and CSV files as partitions: what opening notes of them, and reading typed rows from them.
 
-use std::collections::BTreeSet;
 use std::str::Utf8Error;
 use std::sync::Arc;
 
-use metricc_ir::Path;
-
-use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
 use crate::content_kind::{OtherKind, diagnose, json_separation};
 use crate::decode_value::{Problem, Reject};
 use crate::file_format::Shape;
 use crate::files::LogFile;
 use crate::format_csv::{CsvParser, Header};
 use crate::format_ndjson::NdjsonParser;
+use crate::names::{NameSample, Names, SAMPLED_RECORDS};
 use crate::open_file::{HEAD_BYTES, OpenFile, SequentialReader};
 use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, SliceRequest};
 use crate::read_stats::{FieldStats, ReadStats};
@@ -39,7 +36,7 @@ struct TextIndex {
     /// CSV files that are not empty have one.
     header: Option<Header>,
     /// The names in the header, or the keys of the first records; those of the folders.
-    names: BTreeSet<Path>,
+    names: Names,
 }
 
 /// How the records of a text are separated.
@@ -85,7 +82,7 @@ impl TextIndex {
         let mut records = Records::of_file(&handle, separation, 0, 1).map_err(unreadable)?;
         let mut sample = NameSample::new(&decoder.fields);
         sample.add_columns(file.keys.iter().map(|key| key.name.as_str()));
-        let names = BTreeSet::new();
+        let names = Names::default();
         let mut index = TextIndex { separation, n_records: 0, samples: Vec::new(), header: None, names };
         if file.shape.format == Format::Csv {
             match records.next().map_err(unreadable)? {
@@ -176,7 +173,7 @@ impl Partition for TextPartition {
         (offset + SAMPLE_EVERY / 2) / SAMPLE_EVERY * SAMPLE_EVERY
     }
 
-    fn column_names(&self) -> Option<&BTreeSet<Path>> {
+    fn column_names(&self) -> Option<&Names> {
         Some(&self.index.names)
     }
 

@@ -7,10 +7,10 @@ use std::fmt::Write;
 
 use metricc_ir::Step;
 
-use crate::absent_fields::NameSample;
 use crate::content_kind::OtherKind;
 use crate::field_decoder::FieldDecoder;
 use crate::json::{Cursor, Syntax};
+use crate::names::NameSample;
 use crate::record_decoder::RecordDecoder;
 
 /// How deep records are looked for.

@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
 /// }
 /// ```
 pub fn main_with(imports: &Imports) -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| arguments::with_binding(error).exit());
     let done = match arguments.command {
         Command::New(new) => new::run(&new),
         Command::Check(check) => check::run(&check),

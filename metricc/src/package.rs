@@ -172,7 +172,11 @@ pub fn parse_binding(argument: &str) -> Result<(String, Binding), String> {
     let (name, path) = argument
         .split_once('=')
         .filter(|(name, path)| !name.is_empty() && !path.is_empty())
-        .ok_or_else(|| format!("`{argument}` does not have the form NAME=PATH"))?;
+        .ok_or_else(|| {
+        format!(
+            "`{argument}` does not have the form NAME=PATH: write `SOURCE={argument}`, with the source's name"
+        )
+    })?;
     let (mut path, mut options) = (path, Vec::new());
     // A path may have commas; what follows it are options alone.
     while let Some((before, option, value)) = last_option(path) {

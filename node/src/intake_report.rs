@@ -1,11 +1,10 @@
 //! What the records that come in are like: those that do not decode, by field and reason, and fields that
 //! none of them has. Status reports it from the start of the node on.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use metricc_ir::{Path, Source};
-use metricc_log::{AbsentField, Events, Quarantined, ReadStats, absent_fields, undeclared_names};
+use metricc_ir::Source;
+use metricc_log::{AbsentField, Events, Names, Quarantined, ReadStats, absent_fields, undeclared_names};
 
 /// The most names that are kept of a source.
 const MAX_NAMES: usize = 1000;
@@ -19,8 +18,10 @@ pub(crate) struct Intake {
     /// Declared fields that none of its records has.
     pub(crate) absent: Vec<AbsentField>,
     /// Names of its columns and first records beside declared ones.
-    pub(crate) names: BTreeSet<Path>,
-    /// Those that are not declared.
+    pub(crate) names: Names,
+    /// The names of the fields that tell its events apart.
+    pub(crate) key: Vec<String>,
+    /// Those of the names that are not declared.
     pub(crate) undeclared: Vec<String>,
 }
 
@@ -32,7 +33,9 @@ impl Intake {
         let stats = events.read_stats(&rejected);
         let absent = absent_fields(events.source(), &stats, events.names());
         let (names, undeclared) = (events.names().clone(), undeclared_names(events.source(), events.names()));
-        Intake { stats, rejected, absent, names, undeclared }
+        let source = events.source();
+        let key = source.identity.iter().map(|&field| source.fields[field].name.clone()).collect();
+        Intake { key, stats, rejected, absent, names, undeclared }
     }
 }
 
@@ -40,14 +43,13 @@ impl Intake {
 #[derive(Debug, Default)]
 pub(crate) struct SourceIntake {
     pub(crate) stats: ReadStats,
-    names: BTreeSet<Path>,
+    names: Names,
 }
 
 impl SourceIntake {
     pub(crate) fn add(&mut self, intake: &Intake) {
         self.stats.merge(intake.stats.clone());
-        let n_free = MAX_NAMES.saturating_sub(self.names.len());
-        self.names.extend(intake.names.iter().take(n_free).cloned());
+        self.names.merge(&intake.names, MAX_NAMES);
     }
 
     pub(crate) fn absent(&self, source: &Source) -> Vec<AbsentField> {

@@ -142,11 +142,12 @@ impl Checker<'_> {
         });
     }
 
-    pub(super) fn no_member(&mut self, value: &Name, field: &Name) -> Option<Typed> {
+    pub(super) fn no_member(&mut self, value: &Name, field: &Name, path: &str) -> Option<Typed> {
         let message = format!("`{}` has no `{}`", value.text, field.text);
         let known = self.lookups.iter().map(|lookup| lookup.name.text.as_str());
         let diagnostic = Diagnostic::new(Code::UnknownName, message, value.span, "");
         let nearest = suggest::nearest(&value.text, known).map(str::to_owned);
+        let last = path.rsplit('.').next().unwrap_or_default();
         let is_source = self.source.as_ref().is_some_and(|source| source.name == value.text);
         self.report(match nearest {
             _ if is_source => {
@@ -157,6 +158,11 @@ impl Checker<'_> {
                 value.text, field.text
             )),
             Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+            None if let Some(source) = &self.source => diagnostic.help(format!(
+                "if records of the data have it, declare it in source `{}`, as `{last}: … from {path}`, and write \
+                 `{last}`",
+                source.name
+            )),
             None => diagnostic.help(
                 "records have fields, rows that are looked up have columns, and metrics that present records \
                      have parts",

@@ -37,7 +37,7 @@ impl Checker<'_> {
             self.report(diagnostic.help("it is one value: write it without what follows"));
             return None;
         }
-        self.no_member(value, first)
+        self.no_member(value, first, &fact(value, fields))
     }
 
     /// A field of a field, an element or a `let` that is a record; none where the record is none.

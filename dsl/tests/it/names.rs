@@ -212,3 +212,10 @@ fn a_record_is_spelled_as_it_is_written() {
     let value = metricc_ir::Value::Record(vec![metricc_ir::Value::Int(1), metricc_ir::Value::None]);
     assert_eq!(expression_text::value(&value, &found.fields[2].ty.kind), "{ x: 1, y: none }");
 }
+
+#[test]
+fn a_path_of_the_data_in_a_metric_is_answered_with_how_to_declare_it() {
+    let text = rendered(&over_records("max(payload.user.id)", ""));
+    let help = "declare it in source `ev`, as `id: … from payload.user.id`, and write `id`";
+    assert!(text.contains("`payload` has no `user`") && text.contains(help), "{text}");
+}

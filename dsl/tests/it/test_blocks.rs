@@ -59,6 +59,33 @@ fn rows_become_records_and_values() {
 }
 
 #[test]
+fn given_texts_are_read_as_those_of_records() {
+    let of = |value: &str| {
+        let given = format!("id: 1, at: \"2026-04-25T10:00:00\", kind: \"a\", tags: [], {value}");
+        let text = format!("{PACKAGE}test \"t\" {{ given events [{{ {given} }}] expect hourly [] }}");
+        let checked = checked(&text);
+        let problem = checked.diagnostics.first().map(|found| found.message.clone());
+        problem.unwrap_or_else(|| checked.package.tests[0].given[0].rows[0].json.clone())
+    };
+    for (value, expected) in [
+        (r#"price: "1.50""#, r#""price":"1.50""#),
+        (r#"price: " 1e1 ""#, r#""price":" 1e1 ""#),
+        (r#"price: "1.505""#, r#"`"1.505"` is no `decimal(6, 2)`: more than 2 digits after the point"#),
+        (r#"price: "cheap""#, r#"`"cheap"` is no `decimal(6, 2)`: not a number"#),
+        (r#"weight: "NaN""#, r#""weight":"NaN""#),
+        (r#"took: "1h30m""#, r#""took":"1h30m""#),
+        (r#"born: "20260102""#, r#""born":"20260102""#),
+        (r#"born: "tomorrow""#, r#"`"tomorrow"` is not a date"#),
+        (r#"ms: "2026-04-25 10:00:00 UTC""#, r#""ms":"2026-04-25 10:00:00 UTC""#),
+        (r#"ms: "12""#, r#""ms":"12""#),
+        (r#"ms: "2026-04-25T10:00:00""#, r#"`"2026-04-25T10:00:00"` is not an instant"#),
+    ] {
+        let found = of(value);
+        assert!(found.contains(expected), "{value}: {found}");
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_found_where_it_stands() {
     const GIVEN: &str = "given events [{ id: 1, at: \"2026-04-25T10:00:00\", kind: \"a\", tags: [] }]";
     for (body, expected) in [
@@ -72,7 +99,7 @@ fn what_does_not_fit_is_found_where_it_stands() {
         ("given events [{ id: 1 }] expect hourly []".to_owned(), vec![Code::TestRow]),
         (GIVEN.replace("id: 1", "id: 1, idd: 2") + " expect hourly []", vec![Code::UnknownName]),
         (GIVEN.replace("id: 1", "id: 1, id: 2") + " expect hourly []", vec![Code::DuplicateName]),
-        (GIVEN.replace("id: 1", "id: \"1\"") + " expect hourly []", vec![Code::TypeMismatch]),
+        (GIVEN.replace("id: 1", "id: \"one\"") + " expect hourly []", vec![Code::TypeMismatch]),
         (GIVEN.replace("id: 1", "id: none") + " expect hourly []", vec![Code::TypeMismatch]),
         (GIVEN.replace("id: 1", "id: 1 + 1") + " expect hourly []", vec![Code::TypeMismatch]),
         (GIVEN.replace("\"a\"", "\"c\"") + " expect hourly []", vec![Code::TextLiteral]),

@@ -18,7 +18,6 @@ mod findings;
 mod string_views;
 mod value_checks;
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -32,10 +31,10 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
-use crate::absent_fields::{NameSample, SAMPLED_RECORDS};
 use crate::field_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::file_format::Shape;
 use crate::files::LogFile;
+use crate::names::{NameSample, Names, SAMPLED_RECORDS};
 use crate::open_file::{OpenFile, ReadAt};
 use crate::partition::{Partition, PartitionReader, SliceRequest};
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
@@ -58,7 +57,7 @@ struct ParquetIndex {
     /// The column of each field of the source; `None` for one that may be absent and is.
     columns: Vec<Option<FileColumn>>,
     /// The names of columns and of what is in them, and of the folder keys.
-    names: BTreeSet<metricc_ir::Path>,
+    names: Names,
 }
 
 /// The column of a field.
@@ -155,7 +154,7 @@ impl Partition for ParquetPartition {
         self.index.nearest_start(offset)
     }
 
-    fn column_names(&self) -> Option<&BTreeSet<metricc_ir::Path>> {
+    fn column_names(&self) -> Option<&Names> {
         Some(&self.index.names)
     }
 
@@ -174,7 +173,7 @@ fn names(
     decoder: &RecordDecoder,
     handle: &OpenFile,
     metadata: &ArrowReaderMetadata,
-) -> Result<BTreeSet<metricc_ir::Path>, LogError> {
+) -> Result<Names, LogError> {
     let mut sample = NameSample::new(&decoder.fields);
     sample.add_columns(file.keys.iter().map(|key| key.name.as_str()));
     let columns = metadata.schema().fields();

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use metricc_log::Format;
 
 use super::terminal::{Failure, MessageFormat};
 
@@ -323,6 +325,18 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Failu
     clap_complete::generate(shell, &mut Arguments::command(), "metricc", &mut script);
     super::terminal::data(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The error with a hint, if a file of events stands where only options may.
+pub(crate) fn with_binding(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return error };
+    let is_file =
+        error.kind() == ErrorKind::UnknownArgument && Format::from_path(argument.as_ref()).is_some();
+    if is_file {
+        let hint = format!("events are bound to a source: `--source SOURCE={argument}`");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
+    }
+    error
 }
 
 #[cfg(test)]

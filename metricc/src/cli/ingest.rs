@@ -23,12 +23,15 @@ struct Sums {
     accepted: u64,
     duplicates: u64,
     conflicts: u64,
+    /// The fields of the key, and where the first conflict stands.
+    conflict: Option<(String, String)>,
     /// The records of all requests, and those that were rejected.
     stats: ReadStats,
     /// Fields that no record of the requests so far has; `None` before the first.
     absent: Option<BTreeSet<String>>,
     /// What such fields are probably called in the data.
     lookalikes: BTreeMap<String, String>,
+    hints: BTreeMap<String, String>,
     listed: Option<RejectedFile>,
     /// Records that the log had already, and the requests that they were in.
     known: u64,
@@ -159,10 +162,13 @@ impl Sums {
             stats.none_values.add_n(&text(&found["field"]), reason, found["count"].as_u64().unwrap_or(0));
         }
         for exception in receipt["exceptions"].as_array().into_iter().flatten() {
+            let record = exception["record"].as_u64().unwrap_or(0);
+            if exception["verdict"] == "conflict" && self.conflict.is_none() {
+                self.conflict = Some(first_conflict(receipt, exception, &shown, sent));
+            }
             if exception["verdict"] != "quarantined" {
                 continue;
             }
-            let record = exception["record"].as_u64().unwrap_or(0);
             let rejected = Quarantined {
                 position: Position { partition: 0, offset: sent.first + record },
                 path: Arc::clone(&shown),
@@ -191,20 +197,39 @@ impl Sums {
         }
         let lookalikes = receipt["lookalikes"].as_object().into_iter().flatten();
         self.lookalikes.extend(lookalikes.map(|(field, path)| (field.clone(), text(path))));
+        let hints = receipt["hints"].as_object().into_iter().flatten();
+        self.hints.extend(hints.map(|(field, hint)| (field.clone(), text(hint))));
         Ok(())
     }
+}
+
+/// The fields of the key of a record in conflict, and where it stands.
+fn first_conflict(receipt: &Value, exception: &Value, path: &str, sent: &FileRequest) -> (String, String) {
+    let record = exception["record"].as_u64().unwrap_or(0);
+    let place = match sent.line_of(record) {
+        Some(line) => format!("line {line}"),
+        None => format!("record {}", sent.first + record + 1),
+    };
+    let key: Vec<&str> = receipt["key"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    (key.join("`, `"), format!("{place} of {path}, offset {} in the log", exception["offset"]))
 }
 
 fn report(sums: &Sums, source: &str, readable: Option<&Readable>) {
     rejections::report_rejected(source, &sums.stats);
     for field in sums.absent.iter().flatten() {
-        let help = rejections::lookalike_help(field, sums.lookalikes.get(field).map(String::as_str));
+        let (lookalike, hint) = (sums.lookalikes.get(field), sums.hints.get(field));
+        let help = rejections::lookalike_help(field, lookalike.map(String::as_str), hint.map(String::as_str));
         terminal::warning(&format!("source `{source}`: no record has field `{field}`{help}"));
     }
     if sums.conflicts > 0 {
         let records = counted(sums.conflicts as usize, "record has", "records have");
+        let (key, first) = match &sums.conflict {
+            Some((key, at)) => (format!(" (`{key}`)"), format!("\n  the first is {at}")),
+            None => Default::default(),
+        };
         terminal::warning(&format!(
-            "source `{source}`: {records} the key of an event in the log, and other values: the log keeps the first event"
+            "source `{source}`: {records} the key{key} of an event in the log, and other values: the log keeps the first \
+             event{first}"
         ));
     }
     if sums.stats.n_records == 0 {

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::arguments::IngestArguments;
 use super::node_client::{NodeClient, error_of};
-use super::terminal::Failure;
+use super::terminal::{self, Failure};
 
 /// How long a node that has answered before may be away.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,6 +39,8 @@ pub(crate) struct IngestClient {
 
 /// Why a request got no success.
 enum Problem {
+    /// Nobody answers.
+    Away(String),
     /// It may be another time.
     Temporary(String),
     Lasting(Failure),
@@ -111,14 +113,19 @@ impl IngestClient {
     /// Sends a request until it succeeds, or there is no point in going on.
     async fn answered(&self, request: impl Fn() -> RequestBuilder, place: &str) -> Result<Response, Failure> {
         let mut pause = Duration::from_millis(200);
-        let start = Instant::now();
+        let (start, mut is_away) = (Instant::now(), false);
         loop {
-            let problem = match self.once(request()).await {
+            let node = node_of(&self.node.url);
+            let answer = self.once(request()).await;
+            let is_still_away = matches!(answer, Err(Problem::Away(_)));
+            if is_away && !is_still_away {
+                terminal::note(format!("node at {node} is back"));
+            }
+            let problem = match answer {
                 Ok(response) => return Ok(response),
                 Err(Problem::Lasting(failure)) => return Err(failure),
-                Err(Problem::Temporary(problem)) => problem,
+                Err(Problem::Away(problem) | Problem::Temporary(problem)) => problem,
             };
-            let node = node_of(&self.node.url);
             let has_answered = self.has_answered.get();
             let patience = if has_answered { PATIENCE.max(self.retry_for) } else { self.retry_for };
             if start.elapsed() + pause > patience {
@@ -131,13 +138,18 @@ impl IngestClient {
                 let gave_up = if has_answered { format!(": gave up {place}") } else { String::new() };
                 return Err(Failure::Message(format!("{node}: {problem}{gave_up}\n  help: {help}")));
             }
+            if is_still_away && !is_away {
+                let seconds = patience.saturating_sub(start.elapsed()).as_secs_f64().ceil();
+                terminal::note(format!("node at {node} does not answer; trying again for {seconds} s"));
+            }
+            is_away = is_still_away;
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
     }
 
     async fn once(&self, request: RequestBuilder) -> Result<Response, Problem> {
-        let response = request.send().await.map_err(|error| Problem::Temporary(problem(&error)))?;
+        let response = request.send().await.map_err(|error| Problem::Away(problem(&error)))?;
         self.has_answered.set(true);
         let status = response.status();
         if status.is_success() {

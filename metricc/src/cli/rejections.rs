@@ -1,14 +1,13 @@
 //! Rejected records: how many are too many, and how they are reported. A command never succeeds with nothing
 //! read.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use metricc_ir::{Path as FieldPath, Source};
-use metricc_log::{AbsentValue, Interval, Log, Quarantined, ReadStats};
+use metricc_ir::Source;
+use metricc_log::{AbsentValue, Interval, Log, Names, Quarantined, ReadStats};
 use serde_json::json;
 
 use super::rejection_hints;
@@ -239,25 +238,27 @@ fn percent(share: f64) -> String {
 }
 
 /// Warns of declared fields that no record has: of a wrong spelling nobody would hear otherwise.
-fn report_absent(source: &Source, stats: &ReadStats, names: &BTreeSet<FieldPath>) {
+fn report_absent(source: &Source, stats: &ReadStats, names: &Names) {
     for absent in metricc_log::absent_fields(source, stats, names) {
         let value = match absent.value {
             AbsentValue::Default => "it has its default in all of them",
             AbsentValue::None => "it is none in all of them",
             AbsentValue::Rejected => "every record is rejected for it",
         };
-        let help = lookalike_help(&absent.field, absent.lookalike.as_deref());
+        let help = lookalike_help(&absent.field, absent.lookalike.as_deref(), absent.hint.as_deref());
         let (source, field) = (&source.name, &absent.field);
         terminal::warning(&format!("source `{source}`: no record has field `{field}`: {value}{help}"));
     }
 }
 
-/// How to read a field from what is probably meant; empty if nothing is.
-pub(crate) fn lookalike_help(field: &str, lookalike: Option<&str>) -> String {
+/// What is there instead of a field, and how to read it from what is probably meant; empty if that is not
+/// known.
+pub(crate) fn lookalike_help(field: &str, lookalike: Option<&str>, hint: Option<&str>) -> String {
+    let hint = hint.map(|hint| format!("\n  help: {hint}")).unwrap_or_default();
     let name = field.rsplit('.').next().unwrap_or(field);
     match lookalike {
-        Some(path) => format!("\n  help: did you mean `{path}`? `{name}: … from {path}` reads it"),
-        None => String::new(),
+        Some(path) => format!("{hint}\n  help: did you mean `{path}`? `{name}: … from {path}` reads it"),
+        None => hint,
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use metricc_client::grouped;
 use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
-use metricc_log::{Frontier, Log};
+use metricc_log::{Format, Frontier, Log};
 use metricc_runtime_serve::{Presented, ReadOptions, ServeError};
 
 use super::arguments::{EngineChoice, InputArguments, RangeArguments, RunArguments};
@@ -162,6 +162,12 @@ pub(crate) fn open(
     imports: &Imports,
     check: impl Fn(&Package, &[AnyMetric]) -> Result<(), Failure>,
 ) -> Result<Option<Opened>, Failure> {
+    if Format::from_path(&arguments.file).is_some() {
+        let file = arguments.file.display();
+        return Err(Failure::Message(format!(
+            "`{file}` has events, and a `.metric` file is expected\n  help: write `PACKAGE.metric --source SOURCE={file}`"
+        )));
+    }
     let package = Package::read(&arguments.file)?.with_imports(imports);
     if !terminal::report(&package)? {
         return Ok(None);

@@ -67,7 +67,10 @@ fn help(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let node = || error.downcast_ref::<NodeError>().and_then(NodeError::help);
     let log = || error.downcast_ref::<LogError>().and_then(LogError::help);
     let too_many = || match error.downcast_ref::<ServingError>()? {
-        ServingError::TooManyRows { .. } => Some("`metricc query --page N` reads pages of N rows".to_owned()),
+        // Pages help only where the node can make them without the whole answer.
+        ServingError::TooManyRows { help, .. } if help.contains("in pages") => {
+            Some("`metricc query --page N` reads pages of N rows".to_owned())
+        }
         _ => None,
     };
     package.or_else(node).or_else(log).or_else(too_many)

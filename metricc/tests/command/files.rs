@@ -103,6 +103,41 @@ fn case_14_csv_of_spreadsheets() {
 }
 
 #[test]
+fn a_file_of_events_without_a_source_is_answered_with_how_to_bind_it() {
+    for (arguments, help) in [
+        (&["run", "p.metric", "e.ndjson"][..], "events are bound to a source: `--source SOURCE=e.ndjson`"),
+        (&["verify", "p.metric", "e.csv.gz"], "events are bound to a source: `--source SOURCE=e.csv.gz`"),
+        (&["run", "e.ndjson"], "write `PACKAGE.metric --source SOURCE=e.ndjson`"),
+        (&["run", "p.metric", "--source", "e.ndjson"], "write `SOURCE=e.ndjson`, with the source's name"),
+    ] {
+        let output = metricc(arguments);
+        assert!(code(&output) == 2 && stderr(&output).contains(help), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_field_that_no_record_has_is_offered_only_what_its_type_can_be_read_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    let package = "source ev {\n  at: timestamp time\n  amount: decimal(8, 2)?\n  user_id: int? \
+                   from payload.usr.id\n}\nmetric n = { s: sum(amount), u: distinct(user_id) } { from ev }\n";
+    std::fs::write(at("m.metric"), package).expect("a file");
+    let record = r#"{"at":"2026-04-25T10:00:00Z","Amount":{"value":1},"payload":{"user":{"id":5}}}"#;
+    std::fs::write(at("ev.ndjson"), record).expect("a file");
+    let output = metricc(&["run", &at("m.metric"), "--source", &format!("ev={}", at("ev.ndjson"))]);
+    let said = stderr(&output);
+    for part in [
+        "no record has field `amount`: it is none in all of them\n  \
+         help: `Amount` is an object; write `from Amount.FIELD`\n",
+        "no record has field `user_id`: it is none in all of them\n  \
+         help: it is read from `payload.usr.id`, and there is no `usr` in `payload`\n  \
+         help: did you mean `payload.user.id`?",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
 fn case_15_fields_that_no_record_has_are_named_with_what_looks_like_them() {
     for log in ["opt.ndjson", "opt.csv"] {
         let outcome = outcome("15-names-of-columns", "opt.metric", log, &[]);

@@ -126,19 +126,29 @@ impl Access {
             Some(Some(false)) => (
                 StatusCode::FORBIDDEN,
                 code::FORBIDDEN,
-                "the token does not have the scope of this request",
+                format!(
+                    "the token does not have the scope `{0}`: use one of the node's {0} tokens",
+                    scope.name()
+                ),
                 format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scope.name()),
             ),
             Some(None) => (
                 StatusCode::UNAUTHORIZED,
                 code::UNAUTHORIZED,
-                "the token is not one of the node's",
+                format!(
+                    "the token is not one of the node's; one with the scope `{}` is required",
+                    scope.name()
+                ),
                 "Bearer error=\"invalid_token\"".to_owned(),
             ),
             None => (
                 StatusCode::UNAUTHORIZED,
                 code::UNAUTHORIZED,
-                "a token is required: send it as `Authorization: Bearer TOKEN`",
+                format!(
+                    "a token with the scope `{}` is required: send it as `Authorization: Bearer TOKEN`, or with \
+                     `--token-file FILE` of the command",
+                    scope.name()
+                ),
                 "Bearer".to_owned(),
             ),
         };

@@ -11,7 +11,9 @@ use metricc_client::Given;
 use metricc_client::wire::code;
 use metricc_durable_log::{DurableError, Exception, Receipt, Request, Verdict};
 use metricc_http_api::{ApiError, Name, Pairs};
-use metricc_log::{BodyError, BodyFormat, BodyLimits, NoneReason, NoneValues, RejectionGroup, Rejections};
+use metricc_log::{
+    AbsentField, BodyError, BodyFormat, BodyLimits, NoneReason, NoneValues, RejectionGroup, Rejections,
+};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -189,11 +191,19 @@ fn receipt_json(receipt: &Receipt, intake: &Intake, epoch: Option<&str>) -> Valu
         "absent": intake.absent.iter().map(|absent| &absent.field).collect::<Vec<_>>(),
         "undeclared": intake.undeclared,
     });
-    let lookalikes =
-        intake.absent.iter().filter_map(|absent| Some((&absent.field, absent.lookalike.as_ref()?)));
-    let lookalikes: BTreeMap<_, _> = lookalikes.collect();
+    let of_absent = |what: fn(&AbsentField) -> Option<&String>| -> BTreeMap<&String, &String> {
+        intake.absent.iter().filter_map(|absent| Some((&absent.field, what(absent)?))).collect()
+    };
+    let lookalikes = of_absent(|absent| absent.lookalike.as_ref());
     if !lookalikes.is_empty() {
         json["lookalikes"] = json!(lookalikes);
+    }
+    let hints = of_absent(|absent| absent.hint.as_ref());
+    if !hints.is_empty() {
+        json["hints"] = json!(hints);
+    }
+    if accepted.n_conflicts > 0 {
+        json["key"] = json!(intake.key);
     }
     if !intake.stats.none_values.is_empty() {
         json["none_values"] = none_values_json(&intake.stats.none_values);

@@ -114,7 +114,7 @@ fn grouped_lines(source: &NodeSource, partition: u32, from: u64, limit: usize) -
 }
 
 fn absent_json(absent: &AbsentField) -> Value {
-    json!({ "field": absent.field, "lookalike": absent.lookalike })
+    json!({ "field": absent.field, "lookalike": absent.lookalike, "hint": absent.hint })
 }
 
 pub(crate) async fn audit(

@@ -36,8 +36,12 @@ impl Query {
             }
             (_, true) => "ask",
         };
+        let before_grain = match self.options.grain {
+            Some(_) => "that is in its own windows, before `grain` joins them; ",
+            None => "",
+        };
         let help = format!(
-            "{fewer} for a shorter range with `from` and `to`, for some keys, or for the `latest` window; `max_rows` under \
+            "{before_grain}{fewer} for a shorter range with `from` and `to`, for some keys, or for the `latest` window; `max_rows` under \
              `[reading]` in the configuration of the node allows more"
         );
         let (metric, rows) = (self.metric().to_owned(), estimate.n_rows);

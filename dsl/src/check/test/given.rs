@@ -6,6 +6,7 @@ use super::{TestChecker, datum, line_of};
 use crate::ast::{Datum, Expr, ExprKind, RowItem, UnaryOperator};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
+use metricc_ir::text::{TextProblem, TextRules};
 use metricc_ir::{Field, GivenRow, Kind, Source, Type, Value};
 use metricc_ir::{calendar, expression_text};
 
@@ -62,11 +63,17 @@ impl TestChecker<'_> {
                     elements.iter().map(|value| self.record_value(field, element, value)).collect();
                 Some(format!("[{}]", elements.into_iter().collect::<Option<Vec<_>>>()?.join(",")))
             }
-            // How a field spells its values, only the decoder knows.
-            (Datum::Value(Expr { kind: ExprKind::String(text), .. }), kind)
-                if is_spelled(field, kind, text) =>
-            {
-                Some(Json::from(text.as_str()).to_string())
+            (Datum::Value(Expr { kind: ExprKind::String(text), span }), kind) => {
+                match text_of(field, kind, text) {
+                    Reading::AsRecords => Some(Json::from(text.as_str()).to_string()),
+                    Reading::AsLiteral => self.value(value, ty).map(|value| json(&value, kind)),
+                    Reading::Refused(problem) => {
+                        let message = format!("`{}` is no `{kind}`: {problem}", Json::from(text.as_str()));
+                        let diagnostic = Diagnostic::new(Code::TypeMismatch, message, *span, "");
+                        self.report(diagnostic.help(format!("write a value of type `{kind}`")));
+                        None
+                    }
+                }
             }
             (Datum::Record(row), Kind::Record(_)) => {
                 self.object(&field.fields, &format!("`{}`", field.name), row)
@@ -88,10 +95,20 @@ impl TestChecker<'_> {
     }
 }
 
-/// Whether a text may be a value of the kind in another spelling than that of the language.
-fn is_spelled(field: &Field, kind: &Kind, text: &str) -> bool {
+/// How a text is taken as the value of a field.
+enum Reading {
+    /// As in records: the decoder reads it.
+    AsRecords,
+    /// As a literal of the language.
+    AsLiteral,
+    /// Not at all, with the reason.
+    Refused(TextProblem),
+}
+
+/// A text is what it is in records; where these do not read it, messages are those of literals.
+fn text_of(field: &Field, kind: &Kind, text: &str) -> Reading {
     let spelling = &field.spelling;
-    match kind {
+    let is_declared = match kind {
         _ if spelling.invalid_is_none || spelling.nulls.iter().any(|null| null == text) => true,
         Kind::Timestamp => field.zone.is_some() || !spelling.formats.is_empty(),
         Kind::Date => !spelling.formats.is_empty(),
@@ -100,7 +117,23 @@ fn is_spelled(field: &Field, kind: &Kind, text: &str) -> bool {
             spelling.thousands.is_some() || spelling.point.is_some()
         }
         _ => false,
+    };
+    if is_declared {
+        return Reading::AsRecords;
     }
+    let Ok(rules) = TextRules::new(kind, spelling, field.zone.as_deref(), field.unit) else {
+        return Reading::AsLiteral;
+    };
+    let read = match kind {
+        Kind::Int => rules.int(text).map(drop),
+        Kind::Decimal { precision, scale } => rules.decimal(text, *precision, *scale).map(drop),
+        Kind::Float => rules.float(text).map(drop),
+        Kind::Duration => rules.duration(text).map(drop),
+        Kind::Date if rules.date(text).is_ok() => Ok(()),
+        Kind::Timestamp if rules.timestamp(text).is_ok() => Ok(()),
+        _ => return Reading::AsLiteral,
+    };
+    read.map_or_else(Reading::Refused, |()| Reading::AsRecords)
 }
 
 /// A value as records spell it.

@@ -256,7 +256,7 @@ pub(crate) struct QueryArguments {
     #[arg(long, value_name = "EPOCH")]
     pub(crate) epoch: Option<String>,
     /// Read at most so many rows, and print the cursor of the next ones
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["live", "explain"])]
+    #[arg(long, value_name = "N", value_parser = parse_page, conflicts_with_all = ["live", "explain"])]
     pub(crate) page: Option<u64>,
     /// Read on after the rows of the answer that had this cursor, at its frontier; other arguments as before
     #[arg(long, value_name = "CURSOR", conflicts_with_all = ["live", "explain", "wait"])]
@@ -292,4 +292,11 @@ fn parse_key(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
     let (name, value) = parts.ok_or_else(|| "not of the form NAME=VALUE".to_owned())?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+fn parse_page(text: &str) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|rows| *rows > 0)
+        .ok_or_else(|| "a page has a whole number of rows, from 1 on".to_owned())
 }

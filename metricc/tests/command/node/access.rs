@@ -64,6 +64,14 @@ fn each_token_has_its_scope() {
         assert_eq!(found, expected, "{letter:?}");
     }
     assert_eq!(node.get("/healthz").status, 200);
+    let (_, _, said) = node.run(&["query", "total"]);
+    assert!(
+        said.contains("a token with the scope `query`") && said.contains("`--token-file FILE`"),
+        "{said}"
+    );
+    let header = format!("Bearer {}", token('a'));
+    let answer = node.send("GET", total, &[("Authorization", &header)], b"").expect("an answer");
+    assert!(answer.body.contains("the token does not have the scope `query`"), "{}", answer.body);
 }
 
 #[test]

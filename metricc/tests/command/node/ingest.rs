@@ -92,6 +92,7 @@ fn a_script_may_start_the_node_and_send_at_once() {
     let home = Home::new(PACKAGE, "");
     let path = file(&home, "a.ndjson", &lines(0, 3));
     let node = format!("http://{address}");
+    let away = format!("node at {node} does not answer; trying again for 60 s\nnode at {node} is back\n");
     let sender = std::thread::spawn(move || {
         run(&node, &["ingest", "--source", "events", &path, "--retry-for", "60s"])
     });
@@ -100,8 +101,21 @@ fn a_script_may_start_the_node_and_send_at_once() {
     command.args(["--listen", &address.replace("127.0.0.1", "localhost")]);
     let node = home.start_with(command);
     let (code, said) = sender.join().expect("it ends");
-    assert_eq!((code, said.as_str()), (Some(0), "events: 3 events\nreadable at frontier 3\n"));
+    assert_eq!((code, said), (Some(0), format!("{away}events: 3 events\nreadable at frontier 3\n")));
     assert_eq!(seen(&node), json!(3));
+}
+
+#[test]
+fn a_conflict_is_reported_with_its_key_and_the_first_example() {
+    let home = Home::new(&PACKAGE.replace("n: int", "n: int  id: int key"), "");
+    let node = home.ready();
+    let line = |id: u64, n: u64| format!("{{\"at\":\"2026-04-25T10:00:00Z\",\"id\":{id},\"n\":{n}}}\n");
+    let said = ingest(&node, &file(&home, "a.ndjson", &(line(1, 1) + &line(2, 1))));
+    assert!(!said.contains("warning"), "{said}");
+    let path = file(&home, "b.ndjson", &(line(3, 1) + "\n" + &line(2, 1) + &line(2, 5) + &line(1, 7)));
+    let said = ingest(&node, &path);
+    assert!(said.contains("2 records have the key (`id`) of an event in the log"), "{said}");
+    assert!(said.contains(&format!("the first is line 4 of {path}, offset 5 in the log\n")), "{said}");
 }
 
 #[test]
@@ -204,7 +218,7 @@ fn a_line_of_csv_that_may_not_be_complete_is_said_and_so_is_what_it_became() {
     assert!(said.contains("a.csv: the last line has no line end, and is taken as it is"), "{said}");
     append(&path, "2\n");
     let said = ingest(&node, &path);
-    assert!(said.contains("1 record has the key of an event in the log, and other values"), "{said}");
+    assert!(said.contains("1 record has the key (`id`) of an event in the log, and other values"), "{said}");
     assert!(!said.contains("has no line end"), "{said}");
     assert_eq!(node.rows("total").0[0]["value"], json!(2));
 }

@@ -133,14 +133,19 @@ fn fields_that_no_record_has_are_in_the_answer_and_in_the_status() {
     assert_eq!(code, Some(0), "{said}");
     for (field, help) in [
         ("user_id", "did you mean `userId`? `user_id: … from userId` reads it"),
-        ("country", "did you mean `geo.country`? `country: … from geo.country` reads it"),
+        (
+            "country",
+            "it is read from `geo.Country`, and there is no `Country` in `geo`\n  \
+             help: did you mean `geo.country`? `country: … from geo.country` reads it",
+        ),
     ] {
         assert!(said.contains(&format!("no record has field `{field}`\n  help: {help}")), "{said}");
     }
     let absent = &node.source()["since_start"]["absent"];
     let wanted = json!([
-        { "field": "user_id", "lookalike": "userId" },
-        { "field": "country", "lookalike": "geo.country" },
+        { "field": "user_id", "lookalike": "userId", "hint": null },
+        { "field": "country", "lookalike": "geo.country",
+          "hint": "it is read from `geo.Country`, and there is no `Country` in `geo`" },
     ]);
     assert_eq!(*absent, wanted);
 }
