@@ -124,8 +124,8 @@ impl Kernel {
     }
 }
 
-/// The rows of an expression that is `lost`, with the values that it has computed on the way: of its condition
-/// and of each argument. `None`: it is another expression.
+/// The rows of an expression that is `lost`, with the values that it has computed on the way: of its
+/// condition and of each argument. `None`: it is another expression.
 pub(crate) fn lost_with_values(
     expr: &Arc<dyn PhysicalExpr>,
     batch: &RecordBatch,
