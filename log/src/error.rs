@@ -37,6 +37,18 @@ pub enum LogError {
         /// The number of other files of which it is not known either.
         n_more: usize,
     },
+    /// The file is not the one that is meant, or is damaged.
+    #[error("`{path}` does not have the length and the checksum that are expected of it")]
+    OtherBytes {
+        /// The file.
+        path: String,
+    },
+    /// Events that are in no file, such as those of a pipe.
+    #[error("the events of `{name}` are in no file that another process could read")]
+    NoFile {
+        /// The partition.
+        name: String,
+    },
     /// The file holds something else than its format says.
     #[error("`{path}` is not read as {format}: it is {found}")]
     OtherKind {
@@ -231,6 +243,10 @@ impl LogError {
                 listed(columns)
             ),
             LogError::OtherKind { help, .. } => help.clone(),
+            LogError::OtherBytes { .. } => {
+                "compare it with the file where the run was started: it was changed, copied in part, or is damaged".into()
+            }
+            LogError::NoFile { .. } => "write them to a file in a folder that all machines share".into(),
             LogError::FolderKey { .. } => "rename the folder, or give the field another name".into(),
             LogError::Table { .. } => {
                 "write its rows to files with a program that reads it, such as Spark or DuckDB: \

@@ -16,6 +16,8 @@ use crate::open_file::{OpenFile, ReadAt};
 #[derive(Debug, Clone)]
 pub(crate) struct LogFile {
     location: Location,
+    /// The path from which another process can read it too; `None` for what came through a pipe.
+    pub(crate) origin: Option<PathBuf>,
     /// The path in messages.
     pub(crate) shown: Arc<str>,
     /// The path below the root of the pattern: what partitions are ordered by.
@@ -57,8 +59,8 @@ impl LogFile {
             let cause = io::Error::new(io::ErrorKind::InvalidInput, "it is not a plain file");
             return Err(LogError::unreadable(&shown, cause));
         }
-        let (location, stamp) = (Location::Path(path), Stamp::of(&metadata));
-        Ok(LogFile { location, shown, name, shape, keys: Vec::new(), stamp })
+        let (origin, stamp) = (Some(path.clone()), Stamp::of(&metadata));
+        Ok(LogFile { location: Location::Path(path), origin, shown, name, shape, keys: Vec::new(), stamp })
     }
 
     /// A file that is open already.
@@ -68,7 +70,7 @@ impl LogFile {
     pub(crate) fn of_open(file: Arc<dyn ReadAt>, shown: &str, shape: Shape) -> io::Result<Self> {
         let stamp = Stamp { n_bytes: file.n_bytes()?, modified: file.modified()? };
         let (name, location) = (shown.to_owned(), Location::Open(file));
-        Ok(LogFile { location, shown: shown.into(), name, shape, keys: Vec::new(), stamp })
+        Ok(LogFile { location, origin: None, shown: shown.into(), name, shape, keys: Vec::new(), stamp })
     }
 
     /// The file without the compression around it, whatever its name says of that.
@@ -82,10 +84,10 @@ impl LogFile {
         let unpacked = decompress::unpack(&file, compression, progress);
         let unpacked = unpacked.map_err(|error| unpack_error(&self.shown, compression.name(), error))?;
         self.check(file.file())?;
-        let LogFile { shown, name, shape, keys, .. } = self;
+        let LogFile { origin, shown, name, shape, keys, .. } = self;
         let file = LogFile::of_open(unpacked.shared(), &shown, shape);
         let file = file.map_err(|cause| LogError::unreadable(&shown, cause))?;
-        Ok(LogFile { name, keys, ..file })
+        Ok(LogFile { origin, name, keys, ..file })
     }
 
     /// Opens the file to be read from any position.

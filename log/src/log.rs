@@ -8,6 +8,7 @@ use metricc_ir::Source;
 
 use crate::duplicates::find;
 use crate::event_buffer::EventBuffer;
+use crate::file_part::{self, Checksums, FilePart};
 use crate::files::LogFile;
 use crate::folders::resolve;
 use crate::format_parquet::ParquetPartition;
@@ -15,7 +16,7 @@ use crate::names::Names;
 use crate::partition::{Duplicates, OffsetRange, Partition, SliceRequest};
 use crate::reader::Reader;
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
-use crate::text_reader::TextPartition;
+use crate::text_reader::{TextPartition, TextPlaces};
 use crate::{Binding, Format, Frontier, Interval, LogError, Slice, folder_keys, schema, splits};
 
 /// How far opening a log has come. Every file is read once, and once more where the source has an identity.
@@ -70,10 +71,32 @@ impl Log {
             done.set(done.get().saturating_add(n_bytes).min(bytes_total));
             progress(Progress { bytes_done: done.get(), bytes_total });
         };
-        let partitions = files.into_iter().map(|file| open_file(file, &decoder, &mut advance));
+        let partitions = files.into_iter().map(|file| open_file(file, &decoder, None, &mut advance));
         let partitions = partitions.collect::<Result<Vec<_>, _>>()?;
         let duplicates = find(&partitions, &decoder, &mut advance)?;
-        Ok(Log { inner: Arc::new(Inner { decoder, partitions, duplicates }) })
+        Ok(Log::new(decoder, partitions, duplicates))
+    }
+
+    /// The log of some parts of files, which [`Log::file_parts`] gave in this process or in another one. It
+    /// has as many partitions as the log that they are of, and only the records of the parts are read.
+    ///
+    /// # Errors
+    /// [`LogError`] as [`Log::open`]; [`LogError::OtherBytes`] if a file is not the one that is meant.
+    pub fn open_parts(
+        source: &Arc<Source>,
+        n_partitions: usize,
+        parts: &[FilePart],
+        checksums: &Checksums,
+    ) -> Result<Log, LogError> {
+        file_part::open(source, n_partitions, parts, checksums)
+    }
+
+    pub(crate) fn new(
+        decoder: SharedDecoder,
+        partitions: Vec<Arc<dyn Partition>>,
+        duplicates: Vec<Arc<Duplicates>>,
+    ) -> Log {
+        Log { inner: Arc::new(Inner { decoder, partitions, duplicates }) }
     }
 
     /// The log of events of this process, in the order in which they came, as one partition.
@@ -84,13 +107,13 @@ impl Log {
         let (decoder, events) = events.into_parts();
         let partitions: Vec<Arc<dyn Partition>> = vec![Arc::new(events)];
         let duplicates = find(&partitions, &decoder, &mut |_| {})?;
-        Ok(Log { inner: Arc::new(Inner { decoder, partitions, duplicates }) })
+        Ok(Log::new(decoder, partitions, duplicates))
     }
 
     /// The log of partitions that leave out their duplicates themselves; they are numbered in this order.
     pub fn of_partitions(decoder: &Arc<RecordDecoder>, partitions: Vec<Arc<dyn Partition>>) -> Log {
         let duplicates = partitions.iter().map(|_| Arc::default()).collect();
-        Log { inner: Arc::new(Inner { decoder: decoder.clone(), partitions, duplicates }) }
+        Log::new(decoder.clone(), partitions, duplicates)
     }
 
     /// The source that its events are of.
@@ -150,6 +173,25 @@ impl Log {
         splits::divide(&self.inner.partitions, interval, n)
     }
 
+    /// Where another process finds the records of an interval: a part for each of its slices.
+    ///
+    /// # Errors
+    /// [`LogError::NoFile`] if a part of it is not in a file; [`LogError`] if one is not readable.
+    pub fn file_parts(&self, interval: &Interval, checksums: &Checksums) -> Result<Vec<FilePart>, LogError> {
+        let part = |slice: Slice| {
+            let index = slice.partition as usize;
+            let found = self.inner.partitions.get(index).zip(self.inner.duplicates.get(index));
+            let Some((partition, duplicates)) = found else {
+                return Err(LogError::Request { problem: format!("there is no partition {index}") });
+            };
+            let Some(file) = partition.file(OffsetRange { from: slice.from, to: slice.to }) else {
+                return Err(LogError::NoFile { name: partition.name().to_owned() });
+            };
+            file_part::part(slice, file, duplicates, checksums)
+        };
+        interval.slices().map(part).collect()
+    }
+
     /// Reads the wanted fields (ascending indices, perhaps none, perhaps the
     /// [position column](crate::position_column) after them) of the accepted records of a slice. A
     /// batch covers at most `batch_rows` positions, and fewer where records are large.
@@ -190,9 +232,11 @@ impl Log {
     }
 }
 
-fn open_file(
+/// Opens a file as a partition. `places` are what another process has noted of it, if it is one of texts.
+pub(crate) fn open_file(
     file: LogFile,
     decoder: &SharedDecoder,
+    places: Option<&TextPlaces>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Arc<dyn Partition>, LogError> {
     let file = file.unpacked(progress)?;
@@ -204,7 +248,7 @@ fn open_file(
             Ok(Arc::new(partition))
         }
         Format::Ndjson | Format::Json | Format::Csv => {
-            Ok(Arc::new(TextPartition::open(file, decoder, progress)?))
+            Ok(Arc::new(TextPartition::open(file, decoder, places, progress)?))
         }
     }
 }

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Why a value is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum NoneReason {
     /// NaN or an infinity.
     NotFinite,
@@ -14,9 +16,24 @@ pub enum NoneReason {
 }
 
 /// The numbers of such values in the accepted records, by field and reason.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(String, NoneReason, u64)>", into = "Vec<(String, NoneReason, u64)>")]
 pub struct NoneValues {
     counts: BTreeMap<(String, NoneReason), u64>,
+}
+
+impl From<NoneValues> for Vec<(String, NoneReason, u64)> {
+    fn from(values: NoneValues) -> Self {
+        values.counts.into_iter().map(|((field, reason), n)| (field, reason, n)).collect()
+    }
+}
+
+impl From<Vec<(String, NoneReason, u64)>> for NoneValues {
+    fn from(counts: Vec<(String, NoneReason, u64)>) -> Self {
+        let mut values = NoneValues::default();
+        counts.into_iter().for_each(|(field, reason, n)| values.add_n(&field, reason, n));
+        values
+    }
 }
 
 impl NoneValues {

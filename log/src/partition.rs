@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array};
 
+use crate::file_part::FileOfPartition;
 use crate::names::Names;
 use crate::read_stats::ReadStats;
 use crate::{LogError, POSITION_TYPE, Position};
@@ -35,6 +36,11 @@ pub trait Partition: fmt::Debug + Send + Sync {
     /// Bytes that reading all of it reads, for showing progress; 0 if that is not known.
     fn n_bytes(&self) -> u64 {
         0
+    }
+
+    /// The file that has the records of a range, if another process can read them from there.
+    fn file(&self, _range: OffsetRange) -> Option<FileOfPartition> {
+        None
     }
 
     /// Reads the records of a range, which is not empty and within the partition.
@@ -92,9 +98,14 @@ impl Duplicates {
         between(&self.offsets, from, to)
     }
 
+    /// The conflicts from one offset to another, `to` not included.
+    pub(crate) fn conflicts_within(&self, from: u64, to: u64) -> &[u64] {
+        between(&self.conflicts, from, to)
+    }
+
     /// The number of duplicates, and of conflicts among them, from one offset to another.
     pub(crate) fn count(&self, from: u64, to: u64) -> (u64, u64) {
-        (self.within(from, to).len() as u64, between(&self.conflicts, from, to).len() as u64)
+        (self.within(from, to).len() as u64, self.conflicts_within(from, to).len() as u64)
     }
 
     /// Where a walk in the order of offsets starts, see [`Duplicates::contains`].

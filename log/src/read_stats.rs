@@ -1,6 +1,8 @@
 //! Read statistics: counts of the records read, the records that do not decode, and what was seen of each
 //! field. No record is dropped without a count.
 
+use serde::{Deserialize, Serialize};
+
 use crate::NoneValues;
 use crate::rejections::{Quarantined, Rejections};
 
@@ -8,7 +10,7 @@ use crate::rejections::{Quarantined, Rejections};
 pub const MAX_QUARANTINED_KEPT: usize = 1000;
 
 /// Statistics of the records of some positions of a log.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ReadStats {
     /// All records: accepted, quarantined and duplicate ones.
     pub n_records: u64,
@@ -29,7 +31,7 @@ pub struct ReadStats {
 }
 
 /// What was seen of a field.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FieldStats {
     /// Whether a record, or the columns of its file, had the field, be it with null.
     pub seen: bool,

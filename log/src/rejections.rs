@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use crate::Position;
@@ -16,7 +17,7 @@ use crate::Position;
 pub const MAX_GROUPS: usize = 256;
 
 /// A record that did not decode.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantined {
     /// Its position in the log.
     pub position: Position,
@@ -49,18 +50,40 @@ impl fmt::Display for Quarantined {
 }
 
 /// The rejected records of some positions of a log, by field and reason.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "GroupList", into = "GroupList")]
 pub struct Rejections {
     groups: BTreeMap<GroupKey, RejectionGroup>,
     /// Whether groups were left out.
     is_cut: bool,
 }
 
+/// The groups as they are written: their keys follow from them.
+#[derive(Serialize, Deserialize)]
+struct GroupList {
+    groups: Vec<RejectionGroup>,
+    is_cut: bool,
+}
+
+impl From<Rejections> for GroupList {
+    fn from(rejections: Rejections) -> Self {
+        GroupList { groups: rejections.groups.into_values().collect(), is_cut: rejections.is_cut }
+    }
+}
+
+impl From<GroupList> for Rejections {
+    fn from(list: GroupList) -> Self {
+        let mut rejections = Rejections { is_cut: list.is_cut, ..Rejections::default() };
+        list.groups.into_iter().for_each(|group| rejections.join(key_of(&group.first), group));
+        rejections
+    }
+}
+
 /// The hash of a field and a reason, then both: equal hashes do not join groups.
 type GroupKey = (u64, Option<String>, String);
 
 /// The records that were rejected for one reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectionGroup {
     /// Their number.
     pub n_records: u64,
@@ -81,14 +104,17 @@ fn kind_of(problem: &str) -> String {
     kind
 }
 
+fn key_of(record: &Quarantined) -> GroupKey {
+    let kind = kind_of(&record.problem);
+    let field = record.field.as_deref().unwrap_or_default();
+    let hash = XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(field.as_bytes()), kind.as_bytes());
+    (hash, record.field.clone(), kind)
+}
+
 impl Rejections {
     /// Counts a record.
     pub fn add(&mut self, record: Quarantined) {
-        let kind = kind_of(&record.problem);
-        let field = record.field.as_deref().unwrap_or_default();
-        let hash = XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(field.as_bytes()), kind.as_bytes());
-        let key = (hash, record.field.clone(), kind);
-        self.join(key, RejectionGroup { n_records: 1, first: record });
+        self.join(key_of(&record), RejectionGroup { n_records: 1, first: record });
     }
 
     /// Adds the records of other positions.

@@ -3,9 +3,12 @@
 use std::str::Utf8Error;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::content_kind::{OtherKind, diagnose, json_separation};
 use crate::decode_value::{Problem, Reject};
 use crate::file_format::Shape;
+use crate::file_part::FileOfPartition;
 use crate::files::LogFile;
 use crate::format_csv::{CsvParser, Header};
 use crate::format_ndjson::NdjsonParser;
@@ -30,13 +33,41 @@ const MAX_BATCH_BYTES: usize = 16 << 20;
 #[derive(Debug)]
 struct TextIndex {
     separation: Separation,
-    n_records: u64,
-    /// Byte and line of the records 0, [`SAMPLE_EVERY`], 2 · [`SAMPLE_EVERY`] …
-    samples: Vec<(u64, u64)>,
+    places: TextPlaces,
     /// CSV files that are not empty have one.
     header: Option<Header>,
     /// The names in the header, or the keys of the first records; those of the folders.
     names: Names,
+}
+
+/// Where some of the records of a text start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextPlaces {
+    /// The number of all records.
+    pub n_records: u64,
+    /// The first record whose place is noted, counted in units of [`SAMPLE_EVERY`].
+    pub first: u64,
+    /// Byte and line of that record, and of every [`SAMPLE_EVERY`]-th one after it.
+    pub samples: Vec<(u64, u64)>,
+}
+
+impl TextPlaces {
+    /// Where reading from an offset starts: byte and line.
+    fn start(&self, offset: u64) -> (u64, u64) {
+        let sample =
+            usize::try_from((offset / SAMPLE_EVERY).saturating_sub(self.first)).unwrap_or(usize::MAX);
+        self.samples.get(sample).or(self.samples.last()).copied().unwrap_or((0, 1))
+    }
+
+    /// The places of the records of a range.
+    fn within(&self, range: OffsetRange) -> Self {
+        let first = (range.from / SAMPLE_EVERY).max(self.first);
+        let index =
+            |sample: u64| usize::try_from(sample - self.first).unwrap_or(usize::MAX).min(self.samples.len());
+        let samples = &self.samples[index(first)..index(range.to.div_ceil(SAMPLE_EVERY).max(first))];
+        TextPlaces { n_records: self.n_records, first, samples: samples.to_vec() }
+    }
 }
 
 /// How the records of a text are separated.
@@ -82,8 +113,8 @@ impl TextIndex {
         let mut records = Records::of_file(&handle, separation, 0, 1).map_err(unreadable)?;
         let mut sample = NameSample::new(&decoder.fields);
         sample.add_columns(file.keys.iter().map(|key| key.name.as_str()));
-        let names = Names::default();
-        let mut index = TextIndex { separation, n_records: 0, samples: Vec::new(), header: None, names };
+        let (places, names) = (TextPlaces::default(), Names::default());
+        let mut index = TextIndex { separation, places, header: None, names };
         if file.shape.format == Format::Csv {
             match records.next().map_err(unreadable)? {
                 Some(record) if record.too_long => {
@@ -97,7 +128,7 @@ impl TextIndex {
         let (mut n_seen, mut done) = (0, 0);
         while let Some(record) = records.next().map_err(unreadable)? {
             if n_seen % SAMPLE_EVERY == 0 {
-                index.samples.push((record.byte, record.line));
+                index.places.samples.push((record.byte, record.line));
                 progress(record.byte - done);
                 done = record.byte;
             }
@@ -113,7 +144,7 @@ impl TextIndex {
                 return Err(other_kind(file, kind));
             }
             if !separation.is_blank(records.bytes(&record)) {
-                index.n_records = n_seen;
+                index.places.n_records = n_seen;
             }
         }
         if let Some(kind) = wraps.found() {
@@ -125,6 +156,23 @@ impl TextIndex {
         index.names = sample.into_names();
         file.check(handle.file())?;
         progress(file.stamp.n_bytes.saturating_sub(done));
+        Ok(index)
+    }
+
+    /// The index of a file whose records are counted already: only its start is read.
+    fn of_places(file: &LogFile, decoder: &RecordDecoder, places: &TextPlaces) -> Result<Self, LogError> {
+        let unreadable = |cause| LogError::of_text(&file.shown, file.shape.format, cause);
+        let handle = file.open_at()?;
+        let separation = separation(&file.shown, file.shape, &handle.head(HEAD_BYTES).map_err(unreadable)?)?;
+        let places = places.clone();
+        let mut index = TextIndex { separation, places, header: None, names: Names::default() };
+        if file.shape.format == Format::Csv {
+            let mut records = Records::of_file(&handle, separation, 0, 1).map_err(unreadable)?;
+            if let Some(record) = records.next().map_err(unreadable)? {
+                index.read_header(file, decoder, records.bytes(&record))?;
+            }
+        }
+        file.check(handle.file())?;
         Ok(index)
     }
 
@@ -153,9 +201,13 @@ impl TextPartition {
     pub(crate) fn open(
         file: LogFile,
         decoder: &SharedDecoder,
+        places: Option<&TextPlaces>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, LogError> {
-        let index = TextIndex::build(&file, decoder, progress)?;
+        let index = match places {
+            Some(places) => TextIndex::of_places(&file, decoder, places)?,
+            None => TextIndex::build(&file, decoder, progress)?,
+        };
         Ok(TextPartition { file, index, decoder: decoder.clone() })
     }
 }
@@ -166,7 +218,7 @@ impl Partition for TextPartition {
     }
 
     fn end(&self) -> u64 {
-        self.index.n_records
+        self.index.places.n_records
     }
 
     fn nearest_start(&self, offset: u64) -> u64 {
@@ -181,11 +233,13 @@ impl Partition for TextPartition {
         self.file.stamp.n_bytes
     }
 
+    fn file(&self, range: OffsetRange) -> Option<FileOfPartition> {
+        Some(FileOfPartition { file: self.file.clone(), places: Some(self.index.places.within(range)) })
+    }
+
     fn read(&self, request: SliceRequest) -> Result<Box<dyn PartitionReader>, LogError> {
         let (file, index) = (&self.file, &self.index);
-        let sample = usize::try_from(request.range.from / SAMPLE_EVERY).unwrap_or(usize::MAX);
-        let start = index.samples.get(sample).or(index.samples.last());
-        let (byte, line) = start.copied().unwrap_or((0, 1));
+        let (byte, line) = index.places.start(request.range.from);
         let handle = file.open_at()?;
         let records = Records::of_file(&handle, index.separation, byte, line);
         let records = records.map_err(|cause| LogError::of_text(&file.shown, file.shape.format, cause))?;

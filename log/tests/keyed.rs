@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::{Int64Array, StringArray};
 use common::*;
 use metricc_ir::{Kind, Source, Type};
-use metricc_log::{Frontier, Interval, Position};
+use metricc_log::{Checksums, Frontier, Interval, Log, Position};
 use proptest::prelude::*;
 
 fn payments() -> Arc<Source> {
@@ -43,6 +43,21 @@ fn c77_an_identity_below_and_above_the_cut_counts_once() {
     // A duplicate is one even where the record that won is not read.
     let late = Interval::new(Frontier(vec![2, 0]), log.end()).unwrap();
     assert_eq!(read(&log, &late, &[0]).0, [["z"]]);
+}
+
+/// Whoever reads a part of a log leaves out the duplicates of records that it does not see.
+#[test]
+fn c77_a_part_knows_the_duplicates_of_the_whole_log() {
+    let folder = Folder::new();
+    folder.write("a.ndjson", [line("x", 1), line("y", 2), line("x", 3)].concat());
+    folder.write("b.csv", "id,amount\ny,2\nz,3\n");
+    let log = folder.open(&payments()).unwrap();
+    let late = Interval::new(Frontier(vec![2, 0]), log.end()).unwrap();
+    let parts = log.file_parts(&late, &Checksums::default()).unwrap();
+    let elsewhere = Log::open_parts(log.source(), 2, &parts, &Checksums::default()).unwrap();
+    let (rows, stats) = read(&elsewhere, &late, &[0]);
+    assert_eq!(rows, [["z"]]);
+    assert_eq!((stats.n_duplicates, stats.n_conflicts), (2, 1));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMillisecondArray};
 use common::*;
 use metricc_ir::{Kind, Source, Type};
-use metricc_log::{Frontier, Interval, Log, Position, Slice};
+use metricc_log::{Checksums, FilePart, Frontier, Interval, Log, Position, Slice};
 use proptest::prelude::*;
 
 fn views() -> Arc<Source> {
@@ -124,6 +124,13 @@ fn check_cover(interval: &Interval, shares: &[Vec<Slice>], n: usize) {
     assert_eq!(joined, interval.slices().collect::<Vec<_>>());
 }
 
+/// The log of an interval as another process opens it, from what it is sent.
+fn sent(log: &Log, interval: &Interval) -> Log {
+    let parts = log.file_parts(interval, &Checksums::default()).unwrap();
+    let parts: Vec<FilePart> = serde_json::from_str(&serde_json::to_string(&parts).unwrap()).unwrap();
+    Log::open_parts(log.source(), log.end().0.len(), &parts, &Checksums::default()).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -158,7 +165,12 @@ proptest! {
         let of_wanted = findings.none_values.iter().filter(|(field, ..)| names.contains(field));
         prop_assert!(found.none_values.iter().eq(of_wanted));
         found.none_values = findings.none_values.clone();
-        prop_assert_eq!((rows, found), (wanted, findings));
+        prop_assert_eq!((&rows, found), (&wanted, findings));
+
+        let elsewhere = sent(&log, &interval);
+        let (rows, elsewhere) = read_slices(&elsewhere, &slices, &columns, batch_rows).unwrap();
+        prop_assert_eq!(rows, wanted);
+        prop_assert_eq!(elsewhere, read_slices(&log, &slices, &columns, batch_rows).unwrap().1);
     }
 }
 
@@ -174,6 +186,59 @@ fn rows_do_not_depend_on_how_their_files_are_written() {
     let plain = rows_of(Writing::Plain);
     assert_eq!(rows_of(Writing::Packed), plain);
     assert_eq!(rows_of(Writing::Other), plain);
+}
+
+/// A part of a long file is read from a noted place on, whatever other parts there are.
+#[test]
+fn parts_of_long_files_are_read_from_where_they_begin() {
+    for writing in [Writing::Plain, Writing::Packed, Writing::Other] {
+        let folder = Folder::new();
+        let log = log_written(&folder, [5000, 4000, 1], 10, writing);
+        for (from, to) in
+            [([0, 0, 0], [1, 0, 0]), ([1023, 1024, 0], [1025, 1025, 1]), ([4999, 17, 0], [5000, 4000, 1])]
+        {
+            let bound = |offsets: [u64; 3]| Frontier(offsets.to_vec());
+            let interval = Interval::new(bound(from), bound(to)).unwrap();
+            let here = read(&log, &interval, &[0, 1, 2, 3]);
+            assert_eq!(
+                read(&sent(&log, &interval), &interval, &[0, 1, 2, 3]),
+                here,
+                "{writing:?} {interval:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn parts_are_read_from_the_file_that_is_meant_alone() {
+    let folder = Folder::new();
+    let log = log(&folder, [20, 20, 20], 10);
+    let parts = log.file_parts(&whole(&log), &Checksums::default()).unwrap();
+    let csv = std::fs::read(folder.path().join("b.csv")).unwrap();
+    let checksums = Checksums::default();
+    let open = || Log::open_parts(log.source(), 3, &parts, &checksums);
+    assert!(open().is_ok());
+    // One byte of a value, and the file as it was.
+    let mut other = csv.clone();
+    let at = csv.windows(3).position(|bytes| bytes == b"u\r\n").unwrap();
+    other[at] = b'v';
+    folder.write("b.csv", &other);
+    let error = open().unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("b.csv` does not have the length and the checksum that are expected of it"),
+        "{error}"
+    );
+    folder.write("b.csv", &csv);
+    assert!(open().is_ok());
+    std::fs::remove_file(folder.path().join("c.parquet")).unwrap();
+    assert!(open().unwrap_err().to_string().contains("c.parquet"));
+    // What is not there is not read.
+    let interval = Interval::new(log.start(), Frontier(vec![5, 0, 0])).unwrap();
+    let elsewhere = sent(&log, &interval);
+    let outside = Slice { partition: 1, from: 0, to: 1 };
+    assert!(elsewhere.read(&outside, &[0], 10).is_err());
 }
 
 #[test]

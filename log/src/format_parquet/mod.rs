@@ -33,10 +33,11 @@ use parquet::schema::types::SchemaDescriptor;
 
 use crate::field_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::file_format::Shape;
+use crate::file_part::FileOfPartition;
 use crate::files::LogFile;
 use crate::names::{NameSample, Names, SAMPLED_RECORDS};
 use crate::open_file::{OpenFile, ReadAt};
-use crate::partition::{Partition, PartitionReader, SliceRequest};
+use crate::partition::{OffsetRange, Partition, PartitionReader, SliceRequest};
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::{Format, LogError};
 use column_path::Nowhere;
@@ -160,6 +161,10 @@ impl Partition for ParquetPartition {
 
     fn n_bytes(&self) -> u64 {
         self.file.stamp.n_bytes
+    }
+
+    fn file(&self, _range: OffsetRange) -> Option<FileOfPartition> {
+        Some(FileOfPartition { file: self.file.clone(), places: None })
     }
 
     fn read(&self, request: SliceRequest) -> Result<Box<dyn PartitionReader>, LogError> {
