@@ -255,7 +255,8 @@ fn published_at(
     if matches!(from_log, Err(EvaluateError::Cancelled)) {
         source.counters.past_given_up(source.name());
     }
-    let from_log = from_log.map_err(failed)?.segments;
+    let (from_log, _) = from_log.map_err(failed)?;
+    let from_log = from_log.segments;
     let parts = |(index, from_log): (usize, _)| {
         let in_view = view.as_ref().and_then(|view| view.segments.get(index)).cloned();
         let in_view = in_view.map(|segment| segment.with_layer(Layer::Batch));

@@ -1,7 +1,7 @@
 //! Runs the metrics of one source over an interval.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use datafusion_execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion_physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::StreamExt;
 use metricc_compiler::{Engine, EngineOptions, EvaluateError, Evaluation, Grouping, SourcePlan};
-use metricc_log::{Interval, Log};
+use metricc_log::{Interval, Log, thread_time};
 
 use crate::operators::physical_plan;
 use crate::scan::{self, Scan, ScanProgress};
@@ -40,10 +40,11 @@ pub fn evaluate(
     options: &EngineOptions,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Evaluation, EvaluateError> {
-    evaluate_unless(&Arc::default(), plan, log, interval, options, progress)
+    evaluate_unless(&Arc::default(), plan, log, interval, options, progress).map(|(evaluation, _)| evaluation)
 }
 
-/// As [`evaluate`], and gives up between two batches of rows once `is_cancelled` is set.
+/// As [`evaluate`], and gives up between two batches of rows once `is_cancelled` is set. Also returns the CPU
+/// time that the threads of the engine took.
 ///
 /// # Errors
 /// [`EvaluateError::Cancelled`] if it was.
@@ -54,10 +55,15 @@ pub fn evaluate_unless(
     interval: &Interval,
     options: &EngineOptions,
     progress: &(dyn Fn(u64) + Sync),
-) -> Result<Evaluation, EvaluateError> {
+) -> Result<(Evaluation, Duration), EvaluateError> {
     // The engine's runtime must neither start nor end inside another runtime.
     std::thread::scope(|scope| {
-        let run = || evaluate_here(is_cancelled, plan, log, interval, options, progress);
+        let run = || {
+            let cpu = Arc::new(AtomicU64::new(0));
+            let evaluation = evaluate_here(is_cancelled, plan, log, interval, options, progress, &cpu);
+            add_cpu(&cpu);
+            evaluation.map(|evaluation| (evaluation, Duration::from_nanos(cpu.load(Ordering::Relaxed))))
+        };
         let started =
             std::thread::Builder::new().name("metricc-batch-main".to_owned()).spawn_scoped(scope, run);
         let thread = started.map_err(failed)?;
@@ -72,6 +78,7 @@ fn evaluate_here(
     interval: &Interval,
     options: &EngineOptions,
     progress: &(dyn Fn(u64) + Sync),
+    cpu: &Arc<AtomicU64>,
 ) -> Result<Evaluation, EvaluateError> {
     let workers = options.workers.max(1);
     let (running, ended) = std::sync::mpsc::channel();
@@ -89,6 +96,10 @@ fn evaluate_here(
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .thread_name("metricc-batch")
+        .on_thread_stop({
+            let cpu = cpu.clone();
+            move || add_cpu(&cpu)
+        })
         .build()
         .map_err(failed)?;
     let mut partitions = Vec::with_capacity(plan.groupings.len());
@@ -121,6 +132,12 @@ fn evaluate_here(
         segments.extend(grouping.segments(interval, &states)?);
     }
     Ok(Evaluation { segments: plan.in_order(segments), read_stats })
+}
+
+/// Adds the CPU time of this thread, in nanoseconds, when it ends.
+fn add_cpu(total: &AtomicU64) {
+    let nanoseconds = u64::try_from(thread_time().as_nanos()).unwrap_or(u64::MAX);
+    total.fetch_add(nanoseconds, Ordering::Relaxed);
 }
 
 /// Calls `progress` with the positions read until all partitions have ended.

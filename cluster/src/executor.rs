@@ -1,0 +1,62 @@
+//! An executor: takes tasks from a scheduler and does their jobs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
+use metricc_jobs::Worker;
+
+use crate::plan::Codec;
+use crate::{Address, ClusterError, HEARTBEAT_SECONDS, MESSAGE_BYTES};
+
+/// How an executor runs.
+#[derive(Debug, Clone)]
+pub struct Executor {
+    /// The scheduler.
+    pub scheduler: Address,
+    /// Where it listens for the scheduler; it takes the port after this one as well.
+    pub listen: SocketAddr,
+    /// What the scheduler and clients call its host, if it is not the address.
+    pub host: Option<String>,
+    /// Jobs that it does at a time.
+    pub slots: usize,
+    /// How long it waits for the scheduler at the start, in seconds.
+    pub wait_seconds: u16,
+}
+
+/// Runs an executor until it fails or the process is told to stop.
+///
+/// # Errors
+/// [`ClusterError`] if it cannot listen, or the scheduler does not answer in time.
+pub async fn run_executor(executor: &Executor, worker: Arc<Worker>) -> Result<(), ClusterError> {
+    let start =
+        |what: String, source: Box<dyn std::error::Error + Send + Sync>| ClusterError::Start { what, source };
+    let folder = tempfile::Builder::new().prefix("metricc-executor-").tempdir();
+    let folder =
+        folder.map_err(|error| start("no temporary folder could be made".to_owned(), error.into()))?;
+    let Executor { scheduler, listen, host, slots, wait_seconds } = executor;
+    let Some(control_port) = listen.port().checked_add(1) else {
+        return Err(ClusterError::Ballista(format!("there is no port after {}", listen.port())));
+    };
+    let config = ExecutorProcessConfig {
+        executor_id: worker.name().to_owned(),
+        bind_host: listen.ip().to_string(),
+        external_host: Some(host.clone().unwrap_or_else(|| listen.ip().to_string())),
+        port: listen.port(),
+        grpc_port: control_port,
+        scheduler_host: scheduler.host.clone(),
+        scheduler_port: scheduler.port,
+        scheduler_connect_timeout_seconds: *wait_seconds,
+        vcores: *slots,
+        work_dir: Some(folder.path().to_string_lossy().into_owned()),
+        executor_heartbeat_interval_seconds: HEARTBEAT_SECONDS,
+        grpc_max_decoding_message_size: MESSAGE_BYTES,
+        grpc_max_encoding_message_size: MESSAGE_BYTES,
+        override_physical_codec: Some(Codec::shared(Some(worker))),
+        ..ExecutorProcessConfig::default()
+    };
+    let ended = start_executor_process(Arc::new(config)).await;
+    ended.map_err(|error| {
+        start(format!("the executor on {listen} for scheduler {scheduler}"), Box::new(error))
+    })
+}

@@ -1,0 +1,233 @@
+//! The store that driver and workers share: packages, segments, and results of jobs.
+//!
+//! Nothing in it is ever changed. Files are created whole or not at all, so whoever finds one may use it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `packages/HASH.json` | a package as text |
+//! | `segments/STATES/CHECKSUM-BYTES.parquet` | a segment, named after its content |
+//! | `runs/RUN/JOB.json` | the result of a job |
+//! | `runs/RUN/JOB.WORKER.failed` | why a worker could not do it |
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use futures::executor::block_on;
+use metricc_compiler::{MetricPlan, Segment};
+use metricc_ir::Interval;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as StorePath;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use twox_hash::XxHash3_64;
+
+use crate::{JobError, JobHash, JobResult, PackageText, SegmentFile};
+
+/// A store of jobs in a folder.
+#[derive(Debug, Clone)]
+pub struct JobStore {
+    store: Arc<dyn ObjectStore>,
+    /// Its name in messages.
+    name: Arc<str>,
+}
+
+impl JobStore {
+    /// A store in a folder, which is created if it is not there.
+    ///
+    /// # Errors
+    /// [`JobError::Store`] if it cannot be created.
+    pub fn in_folder(folder: &Path) -> Result<Self, JobError> {
+        let name: Arc<str> = folder.to_string_lossy().into();
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| JobError::Store {
+            store: name.to_string(),
+            source,
+        };
+        std::fs::create_dir_all(folder).map_err(|error| failed(error.into()))?;
+        let folder: PathBuf = folder.canonicalize().map_err(|error| failed(error.into()))?;
+        let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| failed(error.into()))?;
+        Ok(JobStore { store: Arc::new(store), name: name.clone() })
+    }
+
+    /// A store that is open already; `name` is for messages.
+    pub fn new(store: Arc<dyn ObjectStore>, name: &str) -> Self {
+        JobStore { store, name: name.into() }
+    }
+
+    /// Its name in messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn failed(&self, error: impl std::error::Error + Send + Sync + 'static) -> JobError {
+        JobError::Store { store: self.name.to_string(), source: Box::new(error) }
+    }
+
+    /// Creates a file, or leaves the one that is there.
+    fn create(&self, path: &str, bytes: Vec<u8>) -> Result<(), JobError> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match block_on(self.store.put_opts(&StorePath::from(path), PutPayload::from(bytes), options)) {
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn get(&self, path: &str) -> Result<Option<Bytes>, JobError> {
+        let read = async { self.store.get(&StorePath::from(path)).await?.bytes().await };
+        match block_on(read) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn names(&self, folder: &str) -> Result<Vec<String>, JobError> {
+        let listed = self.store.list(Some(&StorePath::from(folder)));
+        let found: Vec<_> = block_on(listed.try_collect()).map_err(|error| self.failed(error))?;
+        Ok(found.iter().filter_map(|meta| meta.location.filename().map(str::to_owned)).collect())
+    }
+
+    /// Writes a package; returns its hash.
+    pub(crate) fn write_package(&self, package: &PackageText) -> Result<String, JobError> {
+        let hash = package.hash();
+        let bytes = serde_json::to_vec(package).map_err(|error| self.failed(error))?;
+        self.create(&package_path(&hash), bytes)?;
+        Ok(hash)
+    }
+
+    /// Reads a package by its hash.
+    pub(crate) fn package(&self, hash: &str) -> Result<PackageText, JobError> {
+        let path = package_path(hash);
+        let Some(bytes) = self.get(&path)? else {
+            return Err(JobError::NotShared { store: self.name.to_string(), path });
+        };
+        let package: Option<PackageText> = serde_json::from_slice(&bytes).ok();
+        let sound = package.filter(|package| package.hash() == hash);
+        sound.ok_or_else(|| JobError::Damaged { store: self.name.to_string(), path })
+    }
+
+    /// Writes a segment under the name of its content.
+    pub(crate) fn write_segment(
+        &self,
+        segment: &Segment,
+        plan: &MetricPlan,
+    ) -> Result<SegmentFile, JobError> {
+        let bytes = segment.to_file(plan).map_err(|source| JobError::Segment {
+            metric: plan.metric.name.clone(),
+            source: Box::new(source),
+        })?;
+        let (n_bytes, checksum) = (bytes.len() as u64, XxHash3_64::oneshot(&bytes));
+        let state_hash = plan.state_hash.to_string();
+        let path = format!("segments/{state_hash}/{checksum:016x}-{n_bytes}.parquet");
+        self.create(&path, bytes)?;
+        Ok(SegmentFile { state_hash, path, n_rows: segment.states.num_rows() as u64, n_bytes, checksum })
+    }
+
+    /// Reads a segment of an interval.
+    pub(crate) fn segment(
+        &self,
+        file: &SegmentFile,
+        plan: &MetricPlan,
+        interval: Interval,
+    ) -> Result<Segment, JobError> {
+        let missing = || JobError::NotShared { store: self.name.to_string(), path: file.path.clone() };
+        let bytes = self.get(&file.path)?.ok_or_else(missing)?;
+        let is_sound = file.n_bytes == bytes.len() as u64 && file.checksum == XxHash3_64::oneshot(&bytes);
+        if !is_sound {
+            return Err(JobError::Damaged { store: self.name.to_string(), path: file.path.clone() });
+        }
+        Segment::from_file(bytes, plan, interval).map_err(|source| JobError::Segment {
+            metric: plan.metric.name.clone(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Writes a result if the job has none; returns the one that it has then.
+    pub(crate) fn commit(&self, run: &str, result: &JobResult) -> Result<JobResult, JobError> {
+        let bytes = serde_json::to_vec(result).map_err(|error| self.failed(error))?;
+        self.create(&result_path(run, &result.job), bytes)?;
+        let kept = self.result(run, &result.job)?;
+        kept.ok_or_else(|| JobError::NotShared {
+            store: self.name.to_string(),
+            path: result_path(run, &result.job),
+        })
+    }
+
+    /// The result of a job, if it has one.
+    pub(crate) fn result(&self, run: &str, job: &JobHash) -> Result<Option<JobResult>, JobError> {
+        let path = result_path(run, job);
+        let Some(bytes) = self.get(&path)? else { return Ok(None) };
+        let damaged = |_| JobError::Damaged { store: self.name.to_string(), path: path.clone() };
+        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+    }
+
+    /// The jobs of a run that have a result.
+    pub(crate) fn done(&self, run: &str) -> Result<Vec<JobHash>, JobError> {
+        let names = self.names(&format!("runs/{run}"))?;
+        let job = |name: String| name.strip_suffix(".json").map(|job| JobHash(job.to_owned()));
+        Ok(names.into_iter().filter_map(job).collect())
+    }
+
+    /// Notes why a worker could not do a job.
+    pub(crate) fn note_failure(
+        &self,
+        run: &str,
+        job: &JobHash,
+        worker: &str,
+        why: &str,
+    ) -> Result<(), JobError> {
+        let worker: String =
+            worker.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let path = StorePath::from(format!("runs/{run}/{}.{worker}.failed", job.0));
+        let put = self.store.put(&path, PutPayload::from(why.as_bytes().to_vec()));
+        block_on(put).map(|_| ()).map_err(|error| self.failed(error))
+    }
+
+    /// Takes what workers have noted as failures: each is returned once.
+    pub(crate) fn take_failures(&self, run: &str) -> Result<Vec<String>, JobError> {
+        let folder = format!("runs/{run}");
+        let mut failures = Vec::new();
+        for name in self.names(&folder)?.into_iter().filter(|name| name.ends_with(".failed")) {
+            let path = format!("{folder}/{name}");
+            if let Some(bytes) = self.get(&path)? {
+                failures.push(String::from_utf8_lossy(&bytes).into_owned());
+            }
+            match block_on(self.store.delete(&StorePath::from(path))) {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        Ok(failures)
+    }
+
+    /// Removes what is older than `age`; returns the number of files.
+    ///
+    /// # Errors
+    /// [`JobError::Store`].
+    pub fn remove_older(&self, age: Duration) -> Result<usize, JobError> {
+        let found: Vec<_> =
+            block_on(self.store.list(None).try_collect()).map_err(|error| self.failed(error))?;
+        let now = std::time::SystemTime::now();
+        let is_old = |meta: &object_store::ObjectMeta| {
+            let modified = std::time::SystemTime::from(meta.last_modified);
+            now.duration_since(modified).is_ok_and(|since| since > age)
+        };
+        let old: Vec<_> = found.into_iter().filter(is_old).collect();
+        for meta in &old {
+            match block_on(self.store.delete(&meta.location)) {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        Ok(old.len())
+    }
+}
+
+fn package_path(hash: &str) -> String {
+    format!("packages/{hash}.json")
+}
+
+fn result_path(run: &str, job: &JobHash) -> String {
+    format!("runs/{run}/{}.json", job.0)
+}

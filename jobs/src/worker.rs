@@ -1,0 +1,123 @@
+//! Doing a job: plan, compare, evaluate, write.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use metricc_compiler::{EngineOptions, SourcePlan};
+use metricc_ir::user_defined::Imports;
+use metricc_log::{Checksums, Log};
+use metricc_runtime_batch::evaluate_unless;
+
+use crate::{Build, IntervalJob, JobError, JobResult, JobStore, SegmentFile};
+
+/// Plans that a worker remembers. A run has one for each of its sources.
+const MAX_PLANS: usize = 16;
+
+/// What identifies a plan: the hash of the package, the source and the metrics.
+type PlanKey = (String, String, Vec<String>);
+
+/// Does jobs, in this process.
+#[derive(Debug)]
+pub struct Worker {
+    name: String,
+    build: Build,
+    store: JobStore,
+    imports: Imports,
+    checksums: Checksums,
+    plans: Mutex<HashMap<PlanKey, Arc<SourcePlan>>>,
+}
+
+impl Worker {
+    /// A worker with the user-defined functions of its program. `name` is for messages.
+    pub fn new(name: &str, build: Build, store: JobStore, imports: Imports) -> Self {
+        let (checksums, plans) = (Checksums::default(), Mutex::default());
+        Worker { name: name.to_owned(), build, store, imports, checksums, plans }
+    }
+
+    /// Its name in messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Does a job of a run, unless it has a result already; the result that it has then. Gives up once
+    /// `is_cancelled` is set.
+    ///
+    /// # Errors
+    /// [`JobError`]; nothing of the job is visible then.
+    pub fn run(
+        &self,
+        run: &str,
+        job: &IntervalJob,
+        is_cancelled: &Arc<AtomicBool>,
+    ) -> Result<JobResult, JobError> {
+        if job.build != self.build {
+            let (own, wanted) = (Box::new(self.build.clone()), Box::new(job.build.clone()));
+            return Err(JobError::Build { own, wanted });
+        }
+        let hash = job.hash();
+        if let Some(done) = self.store.result(run, &hash)? {
+            return Ok(done);
+        }
+        let plan = self.plan(job)?;
+        let log = Log::open_parts(&plan.source, job.n_partitions, &job.parts, &self.checksums)?;
+        let options = EngineOptions {
+            workers: job.options.workers,
+            memory_bytes: job.options.memory_bytes,
+            ..EngineOptions::default()
+        };
+        let interval = job.interval()?;
+        let (evaluation, cpu) = evaluate_unless(is_cancelled, &plan, &log, &interval, &options, &|_| ())?;
+        let written = plan.metrics.iter().zip(&evaluation.segments);
+        let segments = written.map(|(metric, segment)| self.store.write_segment(segment, metric));
+        let segments = segments.collect::<Result<Vec<_>, _>>()?;
+        let result = JobResult {
+            job: hash,
+            worker: self.name.clone(),
+            segments,
+            n_positions: interval.n_positions(),
+            read_stats: evaluation.read_stats,
+            cpu_milliseconds: u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX),
+        };
+        let kept = self.store.commit(run, &result)?;
+        if kept.segments == result.segments {
+            return Ok(kept);
+        }
+        let (first, second) = (names(&kept.segments), names(&result.segments));
+        Err(JobError::Unequal { job: result.job, first, second })
+    }
+
+    /// Notes in the store why a job was not done, for the driver.
+    ///
+    /// # Errors
+    /// [`JobError::Store`].
+    pub fn note_failure(&self, run: &str, job: &IntervalJob, error: &JobError) -> Result<(), JobError> {
+        let help = error.help().map(|help| format!(" ({help})")).unwrap_or_default();
+        let why = format!("executor {}: {}{help}", self.name, error.line());
+        self.store.note_failure(run, &job.hash(), &self.name, &why)
+    }
+
+    fn plan(&self, job: &IntervalJob) -> Result<Arc<SourcePlan>, JobError> {
+        let key = (job.package.clone(), job.source.clone(), job.metrics.clone());
+        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let plan = match known {
+            Some(plan) => plan,
+            None => {
+                let package = self.store.package(&job.package)?;
+                let plan = Arc::new(package.plan(&job.source, &job.metrics, &self.imports)?);
+                let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+                if plans.len() >= MAX_PLANS {
+                    plans.clear();
+                }
+                plans.insert(key, plan.clone());
+                plan
+            }
+        };
+        job.check(&plan)?;
+        Ok(plan)
+    }
+}
+
+fn names(segments: &[SegmentFile]) -> String {
+    segments.iter().map(|segment| segment.path.as_str()).collect::<Vec<_>>().join(", ")
+}
