@@ -5,6 +5,7 @@
 mod arguments;
 mod audit;
 mod check;
+mod cluster;
 mod compile;
 mod demo;
 mod diff;
@@ -62,6 +63,7 @@ pub fn main_with(imports: &Imports) -> ExitCode {
         Command::Verify(verify) => verify::run(&verify, imports),
         Command::Compile(compile) => compile::run(&compile, imports),
         Command::Diff(diff) => diff::run(&diff, imports),
+        Command::Cluster(cluster) => cluster::run(&cluster, imports),
         Command::Serve(serve) => serve::run(&serve, imports),
         Command::Ingest(ingest) => ingest::run(&ingest),
         Command::Query(query) => query::run(&query),

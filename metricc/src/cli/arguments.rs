@@ -9,9 +9,13 @@ use metricc_log::Format;
 
 use super::terminal::{Failure, MessageFormat};
 
+mod cluster;
 mod engines;
 mod node;
 
+pub(crate) use cluster::{
+    ClusterArguments, ClusterCommand, ExecutorArguments, RunOnCluster, SchedulerArguments,
+};
 pub(crate) use engines::{
     EngineChoice, InputArguments, OutputFormat, RangeArguments, RunArguments, VerifyArguments,
 };
@@ -66,6 +70,8 @@ pub(crate) enum Command {
     Diff(DiffArguments),
     /// Generate a Rust client crate, an OpenAPI document, JSON schemas and plans
     Compile(CompileArguments),
+    /// Run a process of a cluster that computes metrics on several machines
+    Cluster(ClusterArguments),
     /// Run a node: it stores events and serves metrics over HTTP
     Serve(ServeArguments),
     /// Send files of events to a node

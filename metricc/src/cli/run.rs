@@ -11,7 +11,7 @@ use metricc_runtime_serve::{Presented, ReadOptions, ServeError};
 use super::arguments::{EngineChoice, InputArguments, RangeArguments, RunArguments};
 use super::rejections::{self, RejectedFile};
 use super::terminal::{self, Failure};
-use super::{output, progress};
+use super::{cluster, output, progress};
 use crate::{Bound, Engine, EngineOptions, EvaluateError, Evaluated, Package, Selection, evaluate};
 
 pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCode, Failure> {
@@ -47,8 +47,12 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     for bound in &bound {
         let bar = progress::bar(bound.log.n_positions(), "events", &bound.plan.source.name);
         let cut = cut_at(&bound.log, arguments.cut);
-        let evaluation = evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_help)?;
+        let evaluation = match &arguments.cluster.cluster {
+            Some(_) => cluster::evaluate(&arguments.cluster, &package, bound, &options, &bar),
+            None => evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_help),
+        };
         bar.finish_and_clear();
+        let evaluation = evaluation?;
         let name = &bound.plan.source.name;
         let input = &arguments.input;
         let (stats, limit) = (&evaluation.read_stats, input.rejections.max_rejected);

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use metricc_client::{ServingError, node_of, problem};
 use metricc_dsl::{Diagnostic, Severity, SourceText, render};
 use metricc_ir::text::{visible, visible_lines};
+use metricc_jobs::JobError;
 use metricc_log::LogError;
 use metricc_node::NodeError;
 
@@ -66,6 +67,7 @@ fn help(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let package = error.downcast_ref::<PackageError>().and_then(PackageError::help);
     let node = || error.downcast_ref::<NodeError>().and_then(NodeError::help);
     let log = || error.downcast_ref::<LogError>().and_then(LogError::help);
+    let job = || error.downcast_ref::<JobError>().and_then(JobError::help);
     let too_many = || match error.downcast_ref::<ServingError>()? {
         // Pages help only where the node can make them without the whole answer.
         ServingError::TooManyRows { help, .. } if help.contains("in pages") => {
@@ -73,7 +75,7 @@ fn help(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         }
         _ => None,
     };
-    package.or_else(node).or_else(log).or_else(too_many)
+    package.or_else(node).or_else(log).or_else(job).or_else(too_many)
 }
 
 /// A hash for people: its first twelve digits, unless they want all.

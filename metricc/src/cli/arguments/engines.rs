@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use metricc_client::RangeBound;
 use metricc_log::Binding;
 
+use super::RunOnCluster;
 use crate::cli::rejections::RejectionArguments;
 use crate::parse_binding;
 
@@ -99,6 +100,7 @@ Examples:
   metricc run flights.metric --source flights=log/ --engine stream --workers 2
   metricc run flights.metric --source flights=log/ --metric minutes_lost --grain 24h
   metricc run flights.metric --source flights=log/ --output parquet --out results/
+  metricc run flights.metric --source flights=log/ --cluster df://scheduler:50050 --store /shared/jobs
 
   zcat log.csv.gz | metricc run flights.metric --source flights=-,format=csv
 
@@ -117,6 +119,8 @@ pub(crate) struct RunArguments {
     /// Fraction of the log before the cut, from 0 to 1; only for `--engine merged`
     #[arg(long, value_name = "FRACTION", default_value = "0.5", value_parser = parse_fraction)]
     pub(crate) cut: f64,
+    #[command(flatten)]
+    pub(crate) cluster: RunOnCluster,
     #[command(flatten)]
     pub(crate) range: RangeArguments,
     /// Output format

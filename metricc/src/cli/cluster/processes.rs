@@ -1,0 +1,83 @@
+//! The processes of a cluster: scheduler and executors.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use metricc_cluster::{Address, ClusterError, Executor, run_executor, run_scheduler};
+use metricc_ir::user_defined::Imports;
+use metricc_jobs::{Build, JobStore, Worker};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::arguments::{ClusterArguments, ClusterCommand, ExecutorArguments, SchedulerArguments};
+use crate::cli::terminal::{self, Failure};
+
+/// The shared folder, unless one is named: in the cache of this user.
+pub(crate) fn store_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(folder) = named {
+        return Ok(folder.to_owned());
+    }
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
+    let folder = cache.filter(|cache| cache.is_absolute()).map(|cache| cache.join("metricc").join("jobs"));
+    folder.ok_or_else(|| {
+        Failure::Message(
+            "there is no folder for this user's cache\n  help: name a folder with `--store DIR`".to_owned(),
+        )
+    })
+}
+
+pub(crate) fn run(arguments: &ClusterArguments, imports: &Imports) -> Result<ExitCode, Failure> {
+    tracing_subscriber::fmt()
+        .with_writer(|| terminal::LogLines)
+        .log_internal_errors(false)
+        .with_target(false)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = match &arguments.command {
+        ClusterCommand::Scheduler(arguments) => runtime.block_on(scheduler(arguments)),
+        ClusterCommand::Executor(arguments) => runtime.block_on(executor(arguments, imports)),
+    };
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+async fn scheduler(arguments: &SchedulerArguments) -> Result<(), Failure> {
+    let SchedulerArguments { listen, host } = arguments;
+    let name = host.clone().unwrap_or_else(|| listen.ip().to_string());
+    terminal::note(format!("scheduler at df://{name}:{}", listen.port()));
+    until_stopped(run_scheduler(*listen, &name)).await
+}
+
+async fn executor(arguments: &ExecutorArguments, imports: &Imports) -> Result<(), Failure> {
+    let scheduler: Address = arguments.scheduler.parse()?;
+    let folder = store_folder(arguments.store.as_deref())?;
+    let store = JobStore::in_folder(&folder)?;
+    let slots = arguments
+        .slots
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let host = arguments.host.clone().unwrap_or_else(|| arguments.listen.ip().to_string());
+    let name = format!("{host}:{}", arguments.listen.port());
+    terminal::note(format!("executor {name} of {scheduler}: {slots} jobs at a time, store {}", store.name()));
+    let worker = Arc::new(Worker::new(&name, Build::of_this_process(), store, imports.clone()));
+    let executor = Executor {
+        scheduler,
+        listen: arguments.listen,
+        host: arguments.host.clone(),
+        slots,
+        wait_seconds: arguments.wait,
+    };
+    until_stopped(run_executor(&executor, worker)).await
+}
+
+/// Runs a process of the cluster until it fails, or until this process is told to stop.
+async fn until_stopped(process: impl Future<Output = Result<(), ClusterError>>) -> Result<(), Failure> {
+    let (mut interrupted, mut terminated) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        ended = process => Ok(ended?),
+        _ = interrupted.recv() => Ok(()),
+        _ = terminated.recv() => Ok(()),
+    }
+}

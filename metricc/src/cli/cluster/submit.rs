@@ -1,0 +1,94 @@
+//! A run whose jobs a cluster does.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use metricc_cluster::{Address, Cluster};
+use metricc_jobs::{JobOptions, JobStore, Note, PackageText, Run, RunOptions};
+use metricc_log::Interval;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::processes::store_folder;
+use crate::cli::arguments::RunOnCluster;
+use crate::cli::terminal::{self, Failure, counted};
+use crate::{Bound, EngineOptions, Evaluation, Package};
+
+/// How long results stay in the store: a run that is repeated takes them.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+pub(crate) fn evaluate(
+    on: &RunOnCluster,
+    package: &Package,
+    bound: &Bound,
+    options: &EngineOptions,
+    bar: &ProgressBar,
+) -> Result<Evaluation, Failure> {
+    let address: Address = on.cluster.as_deref().unwrap_or_default().parse()?;
+    let store = JobStore::in_folder(&store_folder(on.store.as_deref())?)?;
+    store.remove_older(KEPT)?;
+    let cluster = Cluster::new(address)?;
+    let interval = Interval::new(bound.log.start(), bound.log.end())?;
+    let options = RunOptions {
+        job_positions: on.job_events,
+        // Executors run several jobs at a time, so each has one thread.
+        job: JobOptions { workers: 1, memory_bytes: options.memory_bytes },
+    };
+    let run = Run {
+        store: &store,
+        package: &PackageText::of_checked(&package.text, &package.checked)?,
+        plan: &bound.plan,
+        log: &bound.log,
+        interval: &interval,
+        options: &options,
+    };
+    // A reason that comes again and again is said once.
+    let said = Mutex::new(BTreeSet::new());
+    let note = |note: Note| {
+        let text = match note {
+            Note::Failed(why) => format!("{why}: the job goes to another executor"),
+            Note::Lost { n_left, reason } => format!("{reason}: {n_left} jobs are submitted again"),
+        };
+        if said.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone()) {
+            bar.suspend(|| terminal::warning(&text));
+        }
+    };
+    let is_cancelled = interrupted()?;
+    let done = run.evaluate(&cluster, &is_cancelled, &|n| bar.set_position(n), &note)?;
+    bar.suspend(|| {
+        terminal::note(format!(
+            "source `{}`: {} by {}, {:.1} s of CPU",
+            bound.plan.source.name,
+            counted(done.n_jobs, "job", "jobs"),
+            counted(done.workers.len(), "executor", "executors"),
+            done.cpu.as_secs_f64()
+        ));
+    });
+    Ok(done.evaluation)
+}
+
+/// Set when this process is told to stop. A second time ends it at once.
+fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
+    let is_cancelled: Arc<AtomicBool> = Arc::default();
+    let told = is_cancelled.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("metricc-signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            let (Ok(mut interrupted), Ok(mut terminated)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return;
+            };
+            loop {
+                tokio::select! { _ = interrupted.recv() => {}, _ = terminated.recv() => {} }
+                if told.swap(true, Ordering::Relaxed) {
+                    std::process::exit(130);
+                }
+                terminal::note("giving up the jobs of this run");
+            }
+        });
+    })?;
+    Ok(is_cancelled)
+}
