@@ -7,7 +7,7 @@
 //! Invariant: this crate depends on neither the engines nor Arrow, so a program that only reads does not
 //! build them.
 
-mod accept;
+mod accept_header;
 mod cost;
 pub mod decode;
 mod error;

@@ -13,10 +13,10 @@ use metricc_ir as ir;
 use metricc_log::Interval;
 
 use crate::plan::{MetricPlan, MetricStates};
-use crate::prepare::{Prepare, Scope, group_fields};
+use crate::row_part::{Prepare, Scope, group_fields};
 use crate::scalar::WindowRule;
 use crate::state::{Arg, ROW_COUNT, State, index_of, position_of};
-use crate::state_form::StateForm;
+use crate::state_schema::StateForm;
 use crate::{CompileError, Segment};
 
 /// Words of a state that a difference holds in place; larger products go to the heap.

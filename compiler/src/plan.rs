@@ -9,10 +9,10 @@ use metricc_ir as ir;
 use metricc_ir::functions::Reads;
 use metricc_ir::user_defined::Imports;
 
-use crate::prepare::group_fields;
+use crate::row_part::group_fields;
 use crate::segment::columns;
 use crate::state::{Arg, State, index_of};
-use crate::state_form::StateForm;
+use crate::state_schema::StateForm;
 use crate::user_defined::{check_signature, not_brought};
 use crate::{CompileError, MetricHash, StateHash, scalar};
 

@@ -7,7 +7,7 @@ use metricc_ir::user_defined::Imports;
 use metricc_log::position_column;
 
 use crate::plan::{MetricStates, args_of};
-use crate::prepare::{Scope, columns_of};
+use crate::row_part::{Scope, columns_of};
 use crate::state::Arg;
 use crate::{CompileError, Grouping, MetricPlan};
 

@@ -30,10 +30,10 @@ mod code;
 mod diagnostic;
 mod explain_syntax;
 mod files;
+mod foreign_phrases;
 mod foreign_words;
 mod items;
 mod parse;
-mod phrase_book;
 mod rust_spelling;
 mod scan;
 
@@ -44,10 +44,10 @@ pub use code::{Code, Severity};
 pub use diagnostic::{Diagnostic, Label, Span};
 pub use files::{Files, NoFiles};
 #[doc(hidden)]
+pub use foreign_phrases::{Phrase, phrases};
+#[doc(hidden)]
 pub use foreign_words::{Foreign, ITEMS, OPERATORS, VALUES};
 pub use format::format;
-#[doc(hidden)]
-pub use phrase_book::{Phrase, phrases};
 
 /// The text of one `.metric` file. The bytes may be anything.
 #[derive(Debug, Clone, PartialEq, Eq)]

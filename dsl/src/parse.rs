@@ -9,8 +9,8 @@ use crate::ast::{
     MetricValue, Name, SourceItem, TableItem, UseItem,
 };
 use crate::diagnostic::{Diagnostic, Span};
+use crate::foreign_phrases::{self, Book};
 use crate::items::{ItemKind, RawItem};
-use crate::phrase_book::{self, Book};
 use crate::scan::Scanned;
 
 mod expression;
@@ -33,7 +33,7 @@ pub(crate) fn item(scanned: &Scanned<'_>, raw: &RawItem, found: &mut Vec<Diagnos
     if !raw.readable {
         // What cannot be read has been reported; its phrases are reported beside it.
         found.extend(
-            book.iter().flat_map(|book| phrase_book::meet(*book, scanned, raw.span, None).diagnostics),
+            book.iter().flat_map(|book| foreign_phrases::meet(*book, scanned, raw.span, None).diagnostics),
         );
         return None;
     }
@@ -66,7 +66,7 @@ pub(crate) fn item(scanned: &Scanned<'_>, raw: &RawItem, found: &mut Vec<Diagnos
         }
         Err(error) => {
             let stopped = syntax_error::stopped(text, raw, &error);
-            let met = book.map(|book| phrase_book::meet(book, scanned, raw.span, Some(stopped)));
+            let met = book.map(|book| foreign_phrases::meet(book, scanned, raw.span, Some(stopped)));
             if !met.as_ref().is_some_and(|met| met.explain_stop) {
                 found.push(syntax_error::diagnose(text, raw, &error));
             }

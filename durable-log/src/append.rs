@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::dedup_index::{DedupIndex, Savepoint};
-use crate::entry::{Entry, Payload, RequestEntry};
 use crate::error::DurableError;
+use crate::frame_payload::{Entry, Payload, RequestEntry};
 use crate::log::{DurableLog, OpenSource};
 use crate::request::{Receipt, Request};
 use crate::snapshot::no_source;

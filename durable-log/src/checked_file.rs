@@ -12,7 +12,7 @@ use metricc_log::{LogError, ReadAt};
 use twox_hash::XxHash3_64;
 
 use crate::disk::DiskFile;
-use crate::entry::FlushedFile;
+use crate::frame_payload::FlushedFile;
 
 /// Bytes of a block.
 const BLOCK: usize = 64 << 10;
@@ -125,7 +125,7 @@ fn mismatch() -> io::Error {
 mod tests {
     use super::*;
     use crate::disk::Disk;
-    use crate::sim_disk::SimDisk;
+    use crate::faulty_disk::SimDisk;
 
     #[test]
     fn f36_reads_are_those_of_the_file_and_damage_is_found_before_and_while_it_is_open() {

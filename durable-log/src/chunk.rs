@@ -11,12 +11,12 @@ use metricc_log::{LogError, ParquetPartition, RecordDecoder, row_schema};
 use twox_hash::XxHash3_64;
 
 use crate::checked_file::CheckedFile;
-use crate::entry::{self, Blob, Entry, QuarantinedEntry, RowsEntry};
+use crate::duplicate_audit::DuplicateKey;
 use crate::error::DurableError;
+use crate::frame_payload::{self, Blob, Entry, QuarantinedEntry, RowsEntry};
 use crate::journal::Location;
 use crate::rejected;
 use crate::request_ends::{RequestEnd, RequestEnds};
-use crate::verdicts::DuplicateKey;
 
 /// Contiguous positions and the records there.
 #[derive(Debug)]
@@ -256,7 +256,7 @@ impl JournalRows {
             let (at, n_bytes) = (self.blobs + blob.at, blob.n_bytes);
             return Err(malformed(format!("checksum mismatch in the {n_bytes} bytes at {at}")));
         }
-        entry::read_rows(bytes, wanted).map_err(|error| malformed(error.to_string()))
+        frame_payload::read_rows(bytes, wanted).map_err(|error| malformed(error.to_string()))
     }
 
     fn quarantined(
@@ -284,7 +284,7 @@ impl JournalRows {
         with_blobs: bool,
     ) -> Result<(Option<RowsEntry>, u64, Vec<u8>), DurableError> {
         let payload = self.read_frame(with_blobs)?;
-        let (entries, blobs) = entry::parse(&self.location, &payload)?;
+        let (entries, blobs) = frame_payload::parse(&self.location, &payload)?;
         // One frame has at most one entry of a partition; another partition may have the same offsets.
         let this = entries.into_iter().find_map(|entry| match entry {
             Entry::Rows(rows) => {

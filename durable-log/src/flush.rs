@@ -29,11 +29,11 @@ use crate::chunk::Excluded;
 use crate::chunk_list::Chunks;
 use crate::dedup_rebuild::last_time;
 use crate::disk::{Disk, DiskFile};
-use crate::entry::{FlushedEntry, FlushedFile, QuarantinedEntry};
+use crate::duplicate_audit::DuplicateKey;
 use crate::error::DurableError;
+use crate::frame_payload::{FlushedEntry, FlushedFile, QuarantinedEntry};
 use crate::rejected;
 use crate::request_ends::{RequestEnd, to_bytes};
-use crate::verdicts::DuplicateKey;
 
 /// Name of the column with the offset of each row.
 const OFFSET: &str = "_offset";

@@ -1,7 +1,7 @@
 //! The journal: files of [frames](crate::frame), one after the other, of which the last one grows.
 //!
-//! A file starts with a [preamble](crate::preamble). Its first frame is a checkpoint: the state after all
-//! files before it, without rows. A file gets its name, the number of that frame, only when the frame is
+//! A file starts with a [preamble](crate::journal_preamble). Its first frame is a checkpoint: the state after
+//! all files before it, without rows. A file gets its name, the number of that frame, only when the frame is
 //! durable. So files can be removed from the front.
 //!
 //! A file of an older version is never written to: the next frame comes into a file of its own, so that a
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::disk::{Disk, DiskFile};
 use crate::error::DurableError;
 use crate::frame::{self, Found, HEAD_BYTES, MAX_PAYLOAD_BYTES};
-use crate::preamble::{self, JOURNAL_VERSION, LogId, PREAMBLE_BYTES};
+use crate::journal_preamble::{self, JOURNAL_VERSION, LogId, PREAMBLE_BYTES};
 
 const SUFFIX: &str = ".journal";
 const UNFINISHED: &str = ".unfinished";
@@ -115,7 +115,7 @@ impl Journal {
             }
         }
         let Some(first) = files.front() else { return Ok(None) };
-        let ((id, version), next) = (preamble::read(&first.file, &first.path)?, first.first);
+        let ((id, version), next) = (journal_preamble::read(&first.file, &first.path)?, first.first);
         let (disk, folder) = (disk.clone(), folder.to_owned());
         let mut journal = Journal {
             disk,
@@ -157,7 +157,7 @@ impl Journal {
         let is_last = number + 1 == self.files.len();
         let JournalFile { first, path, file, .. } = &self.files[number];
         let failed = |cause| DurableError::io("reading", path.to_string())(cause);
-        let (id, version) = preamble::read(file, path)?;
+        let (id, version) = journal_preamble::read(file, path)?;
         self.version = version;
         if id != self.id {
             let problem = "belongs to another log than the files before it".to_owned();
@@ -318,7 +318,7 @@ impl Journal {
         let path = format!("{}/{name}", self.folder);
         let unfinished = format!("{path}{UNFINISHED}");
         let shown = self.disk.shown(&path);
-        let mut bytes = preamble::write(self.id);
+        let mut bytes = journal_preamble::write(self.id);
         bytes.extend(frame::frame(self.id.seed, self.next, checkpoint));
         // An earlier attempt may have left one.
         let _ = self.disk.remove(&unfinished);

@@ -21,8 +21,8 @@ use std::sync::Arc;
 use twox_hash::XxHash3_64;
 
 use crate::disk::Disk;
-use crate::entry::{Entry, FlushedFile, KeptRequests, RequestEntry};
 use crate::error::DurableError;
+use crate::frame_payload::{Entry, FlushedFile, KeptRequests, RequestEntry};
 use crate::log::DurableLog;
 use crate::orphans;
 use crate::snapshot::LogSnapshot;

@@ -30,18 +30,21 @@ mod chunk_list;
 mod dedup_index;
 mod dedup_rebuild;
 mod disk;
-mod entry;
+mod duplicate_audit;
 mod error;
+#[cfg(feature = "simulation")]
+pub mod faulty_disk;
 mod flush;
 mod frame;
+mod frame_payload;
 mod journal;
+mod journal_preamble;
 mod kept_requests;
 mod log;
+mod log_mark;
 mod loss;
-mod mark;
 mod orphans;
 mod partition;
-mod preamble;
 mod quarantine;
 mod recent_rows;
 mod rejected;
@@ -49,26 +52,23 @@ mod replay;
 mod request;
 mod request_ends;
 mod schema_check;
-#[cfg(feature = "simulation")]
-pub mod sim_disk;
 mod snapshot;
 mod staging;
 mod type_text;
-mod verdicts;
 
 pub use dedup_index::DedupWindow;
 pub use disk::{Disk, DiskFile, FileIdentity, LocalDisk};
+pub use duplicate_audit::DerivedVerdicts;
 pub use error::DurableError;
 pub use flush::Flush;
 pub use journal::TruncatedTail;
+pub use journal_preamble::{JOURNAL_VERSION, LogId};
 pub use kept_requests::WrittenRequests;
 pub use log::{DurableLog, DurableOptions, SourceOptions};
-pub use mark::{FoundMark, LogAndEpoch, LogMark, MARK_FILE};
-pub use preamble::{JOURNAL_VERSION, LogId};
+pub use log_mark::{FoundMark, LogAndEpoch, LogMark, MARK_FILE};
 pub use quarantine::{Quarantine, QuarantinedRecord};
 pub use request::{Accepted, Exception, KnownRequest, Receipt, Request, Verdict};
 pub use snapshot::{LogEpoch, LogReader, LogSnapshot};
-pub use verdicts::DerivedVerdicts;
 
 /// Folder of the journal.
 pub(crate) const JOURNAL_FOLDER: &str = "journal";

@@ -9,15 +9,15 @@ use metricc_log::{Frontier, RecordDecoder};
 use crate::JOURNAL_FOLDER;
 use crate::dedup_index::{DedupIndex, DedupWindow};
 use crate::disk::Disk;
-use crate::entry::{self, Entry, Epoch, LogState, Payload, RequestEntry, SourceEntry, SourceState};
 use crate::error::DurableError;
 use crate::flush::Flush;
+use crate::frame_payload::{self, Entry, Epoch, LogState, Payload, RequestEntry, SourceEntry, SourceState};
 use crate::journal::{Journal, TruncatedTail};
+use crate::journal_preamble::LogId;
 use crate::kept_requests;
+use crate::log_mark::KeptMark;
 use crate::loss::lost_offsets;
-use crate::mark::KeptMark;
 use crate::orphans::{self, LaterFile};
-use crate::preamble::LogId;
 use crate::recent_rows::{FrameRows, RecentRows};
 use crate::replay::{Replay, flushed_chunk};
 use crate::request::KnownRequest;
@@ -123,7 +123,12 @@ impl DurableLog {
                     orphans::none_without_journal(&disk, sources)?;
                 }
                 (
-                    Journal::create(&disk, JOURNAL_FOLDER, fresh, &entry::checkpoint(&LogState::default())?)?,
+                    Journal::create(
+                        &disk,
+                        JOURNAL_FOLDER,
+                        fresh,
+                        &frame_payload::checkpoint(&LogState::default())?,
+                    )?,
                     None,
                 )
             }
@@ -297,7 +302,7 @@ impl DurableLog {
     /// Starts the next file of the journal, and removes those that are not needed any more.
     fn roll(&mut self) -> Result<(), DurableError> {
         let (_, number) = self.journal.numbers();
-        self.journal.roll(&entry::checkpoint(&self.replay.state)?)?;
+        self.journal.roll(&frame_payload::checkpoint(&self.replay.state)?)?;
         self.obsolete.extend(self.replay.obsolete.drain(..).map(|path| (number, path)));
         let chunks = self.replay.chunks.values().flatten().flat_map(|chunks| chunks.iter());
         let needed: HashSet<&str> =
@@ -355,7 +360,7 @@ impl DurableLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim_disk::SimDisk;
+    use crate::faulty_disk::SimDisk;
 
     #[test]
     fn readers_never_see_half_of_a_frame() {

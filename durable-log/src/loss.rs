@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::disk::Disk;
-use crate::entry::Entry;
 use crate::error::DurableError;
+use crate::frame_payload::Entry;
 use crate::log::DurableLog;
-use crate::mark::{KeptMark, LogAndEpoch};
+use crate::log_mark::{KeptMark, LogAndEpoch};
 use crate::orphans::{self, LaterFile};
 
 impl DurableLog {

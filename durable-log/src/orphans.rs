@@ -10,8 +10,8 @@ use std::io;
 use std::sync::Arc;
 
 use crate::disk::Disk;
-use crate::entry::{FlushedEntry, LogState, SourceState};
 use crate::error::DurableError;
+use crate::frame_payload::{FlushedEntry, LogState, SourceState};
 use crate::kept_requests;
 use crate::log::SourceOptions;
 use crate::{FLUSHED_FOLDER, JOURNAL_FOLDER};

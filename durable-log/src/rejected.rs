@@ -14,9 +14,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::checked_file::CheckedFile;
 use crate::chunk::Excluded;
-use crate::entry::{Blob, QuarantinedEntry};
+use crate::duplicate_audit::DuplicateKey;
 use crate::error::DurableError;
-use crate::verdicts::DuplicateKey;
+use crate::frame_payload::{Blob, QuarantinedEntry};
 
 const QUARANTINED: &str = "quarantined";
 const DUPLICATE: &str = "duplicate";

@@ -14,11 +14,12 @@ use crate::checked_file::CheckedFile;
 use crate::chunk::{Chunk, Written};
 use crate::chunk_list::Chunks;
 use crate::disk::Disk;
-use crate::entry::{
+use crate::duplicate_audit::WindowSince;
+use crate::error::DurableError;
+use crate::frame_payload::{
     self, Entry, FlushedEntry, FlushedFile, KeptRequests, LogState, PartitionState, RequestEntry, RowsEntry,
     SourceEntry, SourceState,
 };
-use crate::error::DurableError;
 use crate::journal::Location;
 use crate::kept_requests::{self, Group};
 use crate::log::DurableOptions;
@@ -26,7 +27,6 @@ use crate::orphans;
 use crate::recent_rows::FrameRows;
 use crate::rejected;
 use crate::request_ends::RequestEnds;
-use crate::verdicts::WindowSince;
 
 /// The state after the frames seen so far.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Replay {
         payload: &[u8],
         in_memory: &FrameRows<Weak<RecordBatch>>,
     ) -> Result<(), DurableError> {
-        let (entries, blobs) = entry::parse(location, payload)?;
+        let (entries, blobs) = frame_payload::parse(location, payload)?;
         let totals = self.totals_after(&entries);
         for entry in entries {
             match entry {

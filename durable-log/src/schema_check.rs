@@ -6,7 +6,7 @@ use std::mem::discriminant;
 
 use metricc_ir::{Field, Kind, RecordField, Source, Type};
 
-use crate::entry::{FieldState, SourceState};
+use crate::frame_payload::{FieldState, SourceState};
 use crate::type_text;
 
 /// The fields of a source, as its rows have them, with what earlier rows of the log have besides.

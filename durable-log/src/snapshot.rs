@@ -11,13 +11,13 @@ use metricc_log::{Frontier, Log, RecordDecoder, Slice};
 
 use crate::chunk_list::Chunks;
 use crate::disk::Disk;
+use crate::duplicate_audit::WindowSince;
 use crate::error::DurableError;
 use crate::flush::{self, Flush};
 use crate::kept_requests::Group;
 use crate::partition::DurablePartition;
 use crate::quarantine::Quarantine;
 use crate::request_ends;
-use crate::verdicts::WindowSince;
 
 /// The log as of some write. It does not change, and holds the files open that it needs.
 #[derive(Debug, Clone, Default)]

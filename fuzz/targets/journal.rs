@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use metricc_dsl::{SourceText, check};
-use metricc_durable_log::sim_disk::SimDisk;
+use metricc_durable_log::faulty_disk::SimDisk;
 use metricc_durable_log::{
     DedupWindow, Disk, DurableError, DurableLog, DurableOptions, LogId, SourceOptions, TruncatedTail,
 };

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use metricc_ir::{Field, Kind, Path, Source, Step, suggest};
 
-use crate::names::{Forms, Names};
 use crate::read_stats::{FieldStats, ReadStats};
+use crate::seen_names::{Forms, Names};
 
 /// A field that no record has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,7 +205,7 @@ mod tests {
 
     use super::*;
     use crate::RecordDecoder;
-    use crate::names::NameSample;
+    use crate::seen_names::NameSample;
 
     /// What is found of fields with these paths, none of which is there.
     fn lookalikes(paths: &[&[&str]], record: &str) -> Vec<(String, Option<String>)> {

@@ -21,9 +21,9 @@ use crate::events::{BodyError, BodyLimits, Events, Rejected};
 use crate::field_decoder::FieldDecoder;
 use crate::format_parquet::column_path::{self, Nowhere};
 use crate::format_parquet::{column_types, convert};
-use crate::names::NameSample;
 use crate::read_stats::FieldStats;
 use crate::record_decoder::SharedDecoder;
+use crate::seen_names::NameSample;
 use crate::time_slice::yield_if_due;
 
 /// How much larger typed values may be than what a body says.

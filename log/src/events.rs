@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef};
 use metricc_ir::Source;
 
-use crate::names::Names;
 use crate::read_stats::{FieldStats, ReadStats};
 use crate::rejections::Quarantined;
+use crate::seen_names::Names;
 use crate::{NoneValues, Position};
 
 /// The events of a request: typed rows of all fields, and the records that did not decode.

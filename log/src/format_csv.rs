@@ -1,6 +1,6 @@
 //! CSV with a header row: records as rows.
 
-use metricc_ir::text::csv::{UNCLOSED, split_at};
+use metricc_ir::text::csv_cells::{UNCLOSED, split_at};
 
 use crate::content_kind::OtherKind;
 use crate::decode_value::{Problem, Raw, Reject, scalar};

@@ -2,7 +2,7 @@
 //! that does not decode.
 
 use crate::decode_value::{Problem, Reject};
-use crate::json::{Cursor, Syntax};
+use crate::json_cursor::{Cursor, Syntax};
 use crate::json_object::{ObjectParser, Scratch};
 use crate::read_stats::FieldStats;
 use crate::record_decoder::SharedDecoder;

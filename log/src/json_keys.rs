@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::json::{Cursor, KeySet, Syntax};
+use crate::json_cursor::{Cursor, KeySet, Syntax};
 
 /// How many keys of an object are remembered as the usual ones.
 const MAX_LAYOUT: usize = 256;

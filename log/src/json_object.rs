@@ -8,7 +8,7 @@ use metricc_ir::Step;
 use crate::column_builder::Column;
 use crate::decode_value::{Before, Notes, Problem, Raw, Reject, Slot, absent, excerpt, scalar};
 use crate::field_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
-use crate::json::{Cursor, Syntax};
+use crate::json_cursor::{Cursor, Syntax};
 use crate::json_keys::Layout;
 use crate::read_stats::FieldStats;
 

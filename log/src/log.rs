@@ -12,12 +12,12 @@ use crate::file_part::{self, Checksums, FilePart};
 use crate::files::LogFile;
 use crate::folders::resolve;
 use crate::format_parquet::ParquetPartition;
-use crate::names::Names;
 use crate::partition::{Duplicates, OffsetRange, Partition, SliceRequest};
 use crate::reader::Reader;
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
+use crate::seen_names::Names;
 use crate::text_reader::{TextPartition, TextPlaces};
-use crate::{Binding, Format, Frontier, Interval, LogError, Slice, folder_keys, schema, splits};
+use crate::{Binding, Format, Frontier, Interval, LogError, Slice, folder_keys, interval_splits, schema};
 
 /// How far opening a log has come. Every file is read once, and once more where the source has an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,7 +170,7 @@ impl Log {
     /// Divides an interval into at most `n` splits of about equal size for parallel reading. Together they
     /// cover it, each position once; none is empty.
     pub fn slices(&self, interval: &Interval, n: usize) -> Vec<Vec<Slice>> {
-        splits::divide(&self.inner.partitions, interval, n)
+        interval_splits::divide(&self.inner.partitions, interval, n)
     }
 
     /// Where another process finds the records of an interval: a part for each of its slices.

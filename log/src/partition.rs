@@ -10,8 +10,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Decimal128Array};
 
 use crate::file_part::FileOfPartition;
-use crate::names::Names;
 use crate::read_stats::ReadStats;
+use crate::seen_names::Names;
 use crate::{LogError, POSITION_TYPE, Position};
 
 /// The records of one partition, by their offsets, as they are known at one moment: [`Partition::end`] does

@@ -12,7 +12,6 @@ use crate::file_part::FileOfPartition;
 use crate::files::LogFile;
 use crate::format_csv::{CsvParser, Header};
 use crate::format_ndjson::NdjsonParser;
-use crate::names::{NameSample, Names, SAMPLED_RECORDS};
 use crate::open_file::{HEAD_BYTES, OpenFile, SequentialReader};
 use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, SliceRequest};
 use crate::read_stats::{FieldStats, ReadStats};
@@ -20,6 +19,7 @@ use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::record_splitter::{MAX_RECORD_BYTES, Record, Records, Separation};
 use crate::rejections::Quarantined;
 use crate::row_builder::RowBuilder;
+use crate::seen_names::{NameSample, Names, SAMPLED_RECORDS};
 use crate::wrapped_arrays::WrapSearch;
 use crate::{Format, LogError, Position};
 

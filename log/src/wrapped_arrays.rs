@@ -9,9 +9,9 @@ use metricc_ir::Step;
 
 use crate::content_kind::OtherKind;
 use crate::field_decoder::FieldDecoder;
-use crate::json::{Cursor, Syntax};
-use crate::names::NameSample;
+use crate::json_cursor::{Cursor, Syntax};
 use crate::record_decoder::RecordDecoder;
+use crate::seen_names::NameSample;
 
 /// How deep records are looked for.
 const MAX_WRAPS: usize = 6;

@@ -24,7 +24,7 @@ pub mod diff;
 #[cfg(feature = "engines")]
 mod evaluate;
 #[cfg(feature = "engines")]
-mod evaluated;
+mod evaluated_segments;
 #[cfg(feature = "engines")]
 mod laws;
 #[cfg(feature = "engines")]
@@ -32,18 +32,18 @@ mod package;
 #[cfg(feature = "engines")]
 pub mod testing;
 #[cfg(feature = "engines")]
-mod typed;
+mod typed_run;
 #[cfg(feature = "engines")]
 pub mod verify;
 
 #[cfg(feature = "engines")]
 pub use evaluate::{evaluate, evaluate_interval};
 #[cfg(feature = "engines")]
-pub use evaluated::Evaluated;
+pub use evaluated_segments::Evaluated;
 #[cfg(feature = "engines")]
 pub use package::{Bound, Package, PackageError, Selection, bind, parse_binding};
 #[cfg(feature = "engines")]
-pub use typed::{Answer, EventLog, MetricStream, Run, RunError};
+pub use typed_run::{Answer, EventLog, MetricStream, Run, RunError};
 
 #[cfg(feature = "http")]
 pub use metricc_client::{EncodedRows, HttpServing};

@@ -6,13 +6,13 @@
 
 mod access;
 mod body;
-mod budgets;
-mod connections;
-mod error_bodies;
+mod closing;
+mod connection_limits;
 mod framing;
 mod headers;
 mod host;
 mod ingest;
+mod request_limits;
 mod server;
 mod sources;
 

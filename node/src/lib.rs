@@ -12,7 +12,7 @@
 //! served as a pair, which is replaced as a whole; its frontier never goes back. View and tail own nothing
 //! that the log does not have: either can be rebuilt from it, and is then the same.
 
-mod answering;
+mod answer_limits;
 mod audit;
 mod batch;
 mod config;
@@ -23,13 +23,12 @@ mod folder_scan;
 mod http;
 mod intake_report;
 mod listen;
-mod lost_events;
+mod loss_proofs;
 mod moved_files;
 mod node;
 mod open_files;
-mod past_queue;
+mod past_answer_turns;
 mod past_views;
-mod priority;
 mod reading;
 #[cfg(test)]
 mod simulation;
@@ -37,6 +36,7 @@ mod source;
 mod status;
 mod tables;
 mod tail;
+mod thread_priority;
 mod token;
 mod views_at_start;
 mod watched_folder;

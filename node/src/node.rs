@@ -13,16 +13,16 @@ use metricc_ir::{AnyMetric, Calendar, base_metrics};
 use metricc_log::{AbsentField, EventDecoder, FileOptions, Frontier, ReadStats};
 use metricc_runtime_serve::LocalServing;
 
-use crate::answering::Answering;
+use crate::answer_limits::Answering;
 use crate::audit::{self, AuditError, AuditLine};
 use crate::batch::Batch;
 use crate::config::{Config, SourceConfig};
 use crate::error::NodeError;
-use crate::priority::{Pool, Priority, lower_priority};
 use crate::reading::NodeServing;
 use crate::source::{Changed, NodeSource};
 use crate::status::{Counters, SourceGauges, metric_costs};
 use crate::tail::TailOptions;
+use crate::thread_priority::{Pool, Priority, lower_priority};
 use crate::views_at_start::{accepted_losses, open_sources, view_folder};
 use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;

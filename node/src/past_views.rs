@@ -11,7 +11,7 @@ use metricc_log::Frontier;
 use metricc_views::{View, ViewStore};
 use tokio::runtime::Handle;
 
-use crate::lost_events::check;
+use crate::loss_proofs::check;
 use crate::source::{LoadedView, NodeSource};
 use crate::views_at_start::load;
 

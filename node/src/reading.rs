@@ -24,9 +24,9 @@ use metricc_runtime_serve::{
 };
 use tokio::sync::watch;
 
-use crate::answering::Answering;
+use crate::answer_limits::Answering;
 use crate::config::PastConfig;
-use crate::past_queue::{Cancelled, PastQueue};
+use crate::past_answer_turns::{Cancelled, PastQueue};
 use crate::source::NodeSource;
 
 /// How long a request waits for the frontier that it wants to be covered. Clients wait longer for an answer.

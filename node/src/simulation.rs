@@ -5,22 +5,25 @@
 //! instead of them one loop does their steps one after the other. So what happens between threads is an order
 //! of steps here, and every order can be tried, and repeated. There is no clock in it.
 //!
-//! - [`SimDisk`](metricc_durable_log::sim_disk::SimDisk) loses what was not durable when the power fails;
-//!   [`store`] keeps the views. In both, an operation fails, or everything from it on does, by its number.
-//! - [`ledger`] is the client: what it has sent, which answers it got, and what then has to be in an answer.
-//! - [`world`] outlives the node, and starts it again after a crash.
-//! - [`damage`] flips bits of all files of a node that was stopped.
-//! - [`life`] is the node from one start to the next end, in steps of one letter each; [`answers`] are what
-//!   is checked.
+//! - [`SimDisk`](metricc_durable_log::faulty_disk::SimDisk) loses what was not durable when the power fails;
+//!   [`faulty_view_store`] keeps the views. In both, an operation fails, or everything from it on does, by
+//!   its number.
+//! - [`client_model`] is the client: what it has sent, which answers it got, and what then has to be in an
+//!   answer.
+//! - [`disk_fault_choice`] tells which faults of an operation are worth a try.
+//! - [`machine`] outlives the node, and starts it again after a crash.
+//! - [`bit_flips`] flips bits of all files of a node that was stopped.
+//! - [`steps`] is the node from one start to the next end, in steps of one letter each; [`answer_checks`] are
+//!   what is checked.
 //!
 //! `METRICC_SIMULATION_RUNS` is the number of random runs of a test; if it is set, faults that others stand
 //! for are tried, too. A failing test prints all that is needed to repeat its run.
 
 mod answer_checks;
+mod bit_flips;
 mod client_model;
-mod damage;
-mod disk_operations;
-mod faulty_store;
+mod disk_fault_choice;
+mod faulty_view_store;
 mod machine;
 mod steps;
 
@@ -29,14 +32,14 @@ use std::time::Instant;
 
 use metricc_compiler::SourcePlan;
 use metricc_dsl::SourceText;
-use metricc_durable_log::sim_disk::{Dice, FAULTS, Fault};
+use metricc_durable_log::faulty_disk::{Dice, FAULTS, Fault};
 use metricc_durable_log::{DedupWindow, SourceOptions};
 use metricc_ir::user_defined::Imports;
 use metricc_views::{ViewError, ViewStore};
 use tokio::runtime::Runtime;
 
-use self::disk_operations::Operation;
-use self::faulty_store::{STORE_FAULTS, SimStore, StoreFault};
+use self::disk_fault_choice::Operation;
+use self::faulty_view_store::{STORE_FAULTS, SimStore, StoreFault};
 use self::machine::{Ending, Tally, World};
 use self::steps::run;
 

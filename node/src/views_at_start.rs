@@ -2,7 +2,7 @@
 //!
 //! A view is discarded and rebuilt if it is corrupt, or was built for other metrics: it is a cache of the
 //! log, and what is missing in it, the tail reads from the log. A view of positions that the log does not
-//! have proves that acknowledged events are lost, see [`lost_events`].
+//! have proves that acknowledged events are lost, see [`loss_proofs`](crate::loss_proofs).
 
 use std::fs::Permissions;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -19,7 +19,7 @@ use object_store::local::LocalFileSystem;
 use crate::batch::{Batch, SMALL_ROWS, Schedule};
 use crate::config::Config;
 use crate::error::NodeError;
-use crate::lost_events::{self, Losses, check};
+use crate::loss_proofs::{self, Losses, check};
 use crate::past_views::PastViews;
 use crate::source::{LoadedView, NodeSource};
 
@@ -46,7 +46,7 @@ pub(crate) fn accepted_losses(
     log: &DurableLog,
     runtime: &tokio::runtime::Handle,
 ) -> Result<Losses, NodeError> {
-    let mut losses = block_on(runtime, lost_events::find(marked, views, &log.snapshot()))?;
+    let mut losses = block_on(runtime, loss_proofs::find(marked, views, &log.snapshot()))?;
     losses.said.extend(log.losses());
     if !losses.said.is_empty() && !config.accept_loss {
         return Err(NodeError::Loss { path: config.data.join("log"), losses: losses.said });

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use metricc_client::{ReadRequest, Serving};
 use metricc_dsl::SourceText;
-use metricc_durable_log::sim_disk::SimDisk;
+use metricc_durable_log::faulty_disk::SimDisk;
 use metricc_durable_log::{Disk, DurableError, Receipt, Request};
 use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;

@@ -8,7 +8,7 @@ use metricc_client::{Format, NOTE_HEADER, Served, ServingError};
 
 use crate::answer_rows::OpenAnswer;
 use crate::export::{ARROW_ROWS, csv_header, csv_rows, not_in_format, record_batch, with_overflow};
-use crate::json::json_rows;
+use crate::json_rows::json_rows;
 use crate::overflow::OverflowSum;
 use crate::query::failed;
 use crate::{AnswerRows, Presented, to_json};

@@ -16,9 +16,9 @@ use crate::served_metrics::{Catalogue, CatalogueEntry, ServedPlan};
 use crate::{Presented, Published, ReadOptions, ServeError, derive, read};
 
 pub(crate) mod answer;
-mod limits;
+mod row_limit;
 
-pub use limits::RowEstimate;
+pub use row_limit::RowEstimate;
 
 /// A request that makes sense: its metric is served, and its keys, range and grain are of that metric.
 #[derive(Debug)]

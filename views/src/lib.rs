@@ -7,8 +7,8 @@
 //! Invariant: a lost view costs only time, since it is rebuilt from the log; a file that does not match its
 //! checksum is never used.
 
+mod create_only_probe;
 mod delta_lake;
-mod probe;
 mod store;
 
 pub use delta_lake::{Table, TableContent, TableStamp};

@@ -12,7 +12,7 @@ use super::{MOST_PARTS, Places, Uses, field, too_many, types, value_spelling};
 use crate::ast::{FieldItem, MarkerKind, TableItem};
 use crate::code::{Code, Severity};
 use crate::diagnostic::{Diagnostic, Span};
-use metricc_ir::text::{self, TextRules, csv};
+use metricc_ir::text::{self, TextRules, csv_cells};
 use metricc_ir::{Held, Kind, Lookup, Path, RecordField, Table, Value};
 use metricc_ir::{expression_text, suggest};
 
@@ -187,7 +187,7 @@ impl Reader<'_> {
                 "save it as UTF-8",
             );
         };
-        let mut records = csv::records(&text);
+        let mut records = csv_cells::records(&text);
         let (places, n_cells) = self.header(records.next())?;
         let mut rows = Some(Vec::new());
         for (line, record) in records {
@@ -221,11 +221,11 @@ impl Reader<'_> {
             return self.problem(Code::TableFile, format!("`{file}` is empty"), name, help);
         };
         let mut cells = Vec::new();
-        if let Err(problem) = csv::split(record, &mut cells) {
+        if let Err(problem) = csv_cells::split(record, &mut cells) {
             let message = format!("`{file}`, line {line}: {problem}");
             return self.problem(Code::TableFile, message, name, "cells are quoted as in RFC 4180");
         }
-        let names: Vec<_> = cells.iter().map(csv::Cell::text).collect();
+        let names: Vec<_> = cells.iter().map(csv_cells::Cell::text).collect();
         if names.iter().any(|name| name.contains('\r')) {
             let message = format!("the lines of `{file}` end with carriage returns alone");
             let help = "save it with the line breaks of Unix or of Windows";
@@ -286,7 +286,7 @@ impl Reader<'_> {
     fn row(&mut self, line: usize, record: &str, places: &[usize], n_cells: usize) -> Option<Vec<Value>> {
         let (file, name) = (self.file, self.item.name.span);
         let mut cells = Vec::with_capacity(n_cells);
-        if let Err(problem) = csv::split(record, &mut cells) {
+        if let Err(problem) = csv_cells::split(record, &mut cells) {
             let message = format!("`{file}`, line {line}: {problem}");
             return self.problem(Code::TableFile, message, name, "cells are quoted as in RFC 4180");
         }
@@ -310,7 +310,7 @@ impl Reader<'_> {
     fn value(
         &mut self,
         line: usize,
-        cell: &csv::Cell<'_>,
+        cell: &csv_cells::Cell<'_>,
         (RecordField { name, ty }, rules): (&RecordField, &TextRules),
         declared: &FieldItem,
     ) -> Option<Value> {

@@ -5,8 +5,8 @@ use pest::error::{Error, ErrorVariant, InputLocation};
 use super::Rule;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Span};
+use crate::foreign_phrases::Stopped;
 use crate::items::{ItemKind, RawItem};
-use crate::phrase_book::Stopped;
 use metricc_ir::{quoted, suggest};
 
 const RESERVED: [&str; 17] = [

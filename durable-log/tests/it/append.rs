@@ -9,7 +9,7 @@ use metricc_log::{EventDecoder, Frontier, Position, Slice};
 use crate::ledger::{
     Ledger, Record, enumeration, event, field, keyed, open, optional, options, request, source,
 };
-use metricc_durable_log::sim_disk::SimDisk;
+use metricc_durable_log::faulty_disk::SimDisk;
 
 #[test]
 fn f18_a_request_that_comes_again_gets_the_same_positions_and_adds_nothing() {

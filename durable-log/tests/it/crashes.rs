@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::ledger::{Ledger, Record, event, flush, keep_requests, open, request};
-use metricc_durable_log::sim_disk::{Dice, FAULTS, Fault, SimDisk};
+use metricc_durable_log::faulty_disk::{Dice, FAULTS, Fault, SimDisk};
 
 type Group = Vec<(&'static str, Vec<Record>)>;
 

@@ -3,7 +3,7 @@
 use metricc_durable_log::{Disk, DurableError};
 
 use crate::ledger::{Ledger, event, flush, open, open_long, open_with, request};
-use metricc_durable_log::sim_disk::SimDisk;
+use metricc_durable_log::faulty_disk::SimDisk;
 
 fn journal(disk: &SimDisk) -> String {
     let journals: Vec<String> = disk.paths().into_iter().filter(|path| path.ends_with(".journal")).collect();

@@ -8,7 +8,7 @@ use metricc_ir::{Kind, Source, Type};
 use metricc_log::EventDecoder;
 
 use crate::ledger::{field, flush, keyed, options};
-use metricc_durable_log::sim_disk::{Dice, SimDisk};
+use metricc_durable_log::faulty_disk::{Dice, SimDisk};
 
 const MINUTE: i64 = 60_000_000;
 

@@ -10,7 +10,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use crate::ledger::{
     Ledger, Record, all_rows, event, field, flush, keyed, open, open_with, options, sources,
 };
-use metricc_durable_log::sim_disk::SimDisk;
+use metricc_durable_log::faulty_disk::SimDisk;
 
 #[test]
 fn the_journal_goes_when_its_rows_are_flushed_and_nothing_else_changes() {

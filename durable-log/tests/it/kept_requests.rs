@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metricc_durable_log::sim_disk::SimDisk;
+use metricc_durable_log::faulty_disk::SimDisk;
 use metricc_durable_log::{Disk, DurableError, DurableLog, DurableOptions, LogId};
 
 use crate::ledger::{event, flush, keep_requests, open, options, request, sources};

@@ -13,7 +13,7 @@ use metricc_durable_log::{
 use metricc_ir::{Field, Kind, Source, Type};
 use metricc_log::{EventDecoder, Interval, Log, Slice, position_column};
 
-use metricc_durable_log::sim_disk::SimDisk;
+use metricc_durable_log::faulty_disk::SimDisk;
 
 pub const WINDOW: u64 = 6;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metricc_durable_log::sim_disk::{Dice, FAULTS, SimDisk};
+use metricc_durable_log::faulty_disk::{Dice, FAULTS, SimDisk};
 use metricc_durable_log::{Disk, DurableLog, FoundMark, LogAndEpoch, LogId, LogMark, MARK_FILE};
 
 use crate::ledger::{event, options, request, sources};

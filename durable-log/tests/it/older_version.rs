@@ -3,7 +3,7 @@
 //! record that does not decode and an event, flushed; and `r1` with an event, a conflict and an event, in the
 //! journal.
 
-use metricc_durable_log::sim_disk::SimDisk;
+use metricc_durable_log::faulty_disk::SimDisk;
 use metricc_durable_log::{DurableError, JOURNAL_VERSION};
 use metricc_log::{Frontier, Slice};
 

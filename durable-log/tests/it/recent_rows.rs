@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metricc_durable_log::sim_disk::{Dice, SimDisk};
+use metricc_durable_log::faulty_disk::{Dice, SimDisk};
 use metricc_durable_log::{Disk, DurableLog, DurableOptions, LogId};
 use metricc_log::{Batch, Frontier, Slice};
 use proptest::prelude::*;

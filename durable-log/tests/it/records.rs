@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow::util::pretty::pretty_format_batches;
-use metricc_durable_log::sim_disk::SimDisk;
+use metricc_durable_log::faulty_disk::SimDisk;
 use metricc_durable_log::{
     DedupWindow, Disk, DurableError, DurableLog, DurableOptions, LogId, Request, SourceOptions,
 };

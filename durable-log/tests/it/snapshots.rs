@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use metricc_durable_log::sim_disk::SimDisk;
+use metricc_durable_log::faulty_disk::SimDisk;
 use metricc_log::{Frontier, Slice};
 
 use crate::ledger::{event, flush, open, request, rows_of};

@@ -2,7 +2,7 @@
 
 use crate::{Kind, Value};
 
-pub mod csv;
+pub mod csv_cells;
 pub mod duration;
 mod field_rules;
 pub mod number;

@@ -35,10 +35,10 @@ use crate::field_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::file_format::Shape;
 use crate::file_part::FileOfPartition;
 use crate::files::LogFile;
-use crate::names::{NameSample, Names, SAMPLED_RECORDS};
 use crate::open_file::{OpenFile, ReadAt};
 use crate::partition::{OffsetRange, Partition, PartitionReader, SliceRequest};
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
+use crate::seen_names::{NameSample, Names, SAMPLED_RECORDS};
 use crate::{Format, LogError};
 use column_path::Nowhere;
 

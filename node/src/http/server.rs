@@ -21,10 +21,10 @@ use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
 use super::access::{self, Access};
-use super::budgets::{self, Budgets, Peer};
-use super::connections::{Admitted, Connections, Limit};
-use super::error_bodies::ErrorBodies;
+use super::closing::ErrorBodies;
+use super::connection_limits::{Admitted, Connections, Limit};
 use super::headers::{MAX_HEADER_BYTES, MAX_HEADERS};
+use super::request_limits::{self, Budgets, Peer};
 use super::{ingest, sources};
 use crate::config::Config;
 use crate::error::NodeError;
@@ -126,7 +126,7 @@ impl Server {
             .merge(metricc_http_api::router_with(serving, config.reading.live_idle))
             .fallback(sources::unknown_path)
             .method_not_allowed_fallback(sources::other_method)
-            .layer(axum::middleware::from_fn_with_state(budgets, budgets::check))
+            .layer(axum::middleware::from_fn_with_state(budgets, request_limits::check))
             .layer(axum::middleware::from_fn_with_state(access, access::check));
         Ok(Server { listener, node, router, limits, connections })
     }

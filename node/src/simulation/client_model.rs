@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
-use metricc_durable_log::sim_disk::{Dice, SimDisk};
+use metricc_durable_log::faulty_disk::{Dice, SimDisk};
 use metricc_durable_log::{
     Accepted, DedupWindow, Disk, DurableError, DurableLog, DurableOptions, LogId, Receipt, Request,
 };

@@ -4,15 +4,15 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
-use metricc_durable_log::sim_disk::{Dice, SimDisk};
+use metricc_durable_log::faulty_disk::{Dice, SimDisk};
 use metricc_durable_log::{DedupWindow, Disk, DurableLog, DurableOptions, LogId};
 use metricc_log::Frontier;
 use metricc_runtime_serve::LocalServing;
 use metricc_views::ViewStore;
 
 use super::client_model::Ledger;
-use super::disk_operations::{Operation, Recorder, Seen};
-use super::faulty_store::SimStore;
+use super::disk_fault_choice::{Operation, Recorder, Seen};
+use super::faulty_view_store::SimStore;
 use super::{FLUSH_EVENTS, Faults, N_PARTITIONS, PLAN, RUNTIME, SMALL_ROWS, SOURCE, sources};
 use crate::batch::Batch;
 use crate::config::Config;

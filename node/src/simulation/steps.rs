@@ -27,7 +27,7 @@ use metricc_durable_log::{DurableError, DurableLog, Receipt, Request};
 
 use super::machine::{Ending, World};
 use super::{FLUSH_EVENTS, SOURCE, STEP_POSITIONS};
-use crate::answering::Answering;
+use crate::answer_limits::Answering;
 use crate::batch::Batch;
 use crate::config::PastConfig;
 use crate::reading::NodeServing;

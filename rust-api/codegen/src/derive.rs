@@ -11,14 +11,14 @@ use syn::{Data, DeriveInput, Fields};
 
 use crate::attributes::{FieldAttributes, TypeAttributes};
 use crate::definition::{Called, EnumDefinition, EventDefinition, ItemDefinition, export};
-use crate::event;
+use crate::event_impls;
 use crate::field_names::{FieldName, RecordNames};
+use crate::field_types::{FieldType, last_name};
 use crate::item_text::item_text;
 use crate::language_text::LanguageText;
 use crate::names::snake_case;
 use crate::problem::Problems;
-use crate::record::{self, KnownTypes};
-use crate::rust_type::{FieldType, last_name};
+use crate::record_impls::{self, KnownTypes};
 use crate::struct_field::{Role, StructField};
 use crate::table::TableStruct;
 
@@ -55,7 +55,7 @@ fn items(input: &DeriveInput, definitions: &[ItemDefinition], place: &str, role:
     let items = match &input.data {
         _ if !problems.is_empty() => TokenStream::new(),
         Data::Enum(data) => match role {
-            Role::Event => event::of_enum(input, data, &attributes, place, &mut problems),
+            Role::Event => event_impls::of_enum(input, data, &attributes, place, &mut problems),
             Role::Table(_) => {
                 let help = "an enum cannot be a table\n\nhelp: derive `Table` for a struct, whose fields are the columns";
                 problems.push(data.enum_token.span, help);
@@ -125,7 +125,7 @@ fn of_struct(
     if let Some(span) = attributes.record {
         let names = RecordNames { ident: input.ident.clone(), fields: field_names(&parsed, &records) };
         let known = KnownTypes { definitions, enums, records, has_broken };
-        return record::items(input, names, &parsed, (span, attributes, place), known, problems);
+        return record_impls::items(input, names, &parsed, (span, attributes, place), known, problems);
     }
     let name = attributes.name.as_ref().map_or_else(|| snake_case(&input.ident), syn::LitStr::value);
     let mut text = LanguageText::default();
@@ -152,9 +152,9 @@ fn of_struct(
     let export = export(&input.ident, &input.vis, place, &definition);
     let krate = attributes.krate();
     let implementation = if is_sound {
-        event::implementation(input, &name, text.as_str(), &parsed, &krate)
+        event_impls::implementation(input, &name, text.as_str(), &parsed, &krate)
     } else {
-        event::broken(&input.ident, &krate)
+        event_impls::broken(&input.ident, &krate)
     };
     quote!(#implementation #export)
 }

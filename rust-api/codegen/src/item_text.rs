@@ -5,9 +5,9 @@ use syn::DeriveInput;
 
 use crate::attributes::{SpelledAttribute, TypeAttributes, doc_lines};
 use crate::definition::ItemDefinition;
+use crate::field_types::{FieldType, last_name};
 use crate::language_text::{LanguageText, string_literal};
 use crate::problem::Problems;
-use crate::rust_type::{FieldType, last_name};
 use crate::struct_field::{Role, StructField};
 
 /// Writes the item.

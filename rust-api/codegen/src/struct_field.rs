@@ -6,7 +6,7 @@ use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
 
 use crate::attributes::FieldAttributes;
-use crate::rust_type::FieldType;
+use crate::field_types::FieldType;
 
 /// What a struct stands for.
 #[derive(Debug, Clone, Copy)]

@@ -9,10 +9,10 @@ use syn::DeriveInput;
 
 use crate::attributes::{TypeAttributes, doc_lines};
 use crate::definition::{EnumDefinition, FileContent, ItemDefinition, TableDefinition, UsedFile, export};
+use crate::field_types::FieldType;
 use crate::language_text::LanguageText;
 use crate::metrics_file::located;
 use crate::problem::Problems;
-use crate::rust_type::FieldType;
 use crate::struct_field::StructField;
 
 /// The files of the tables that a definition looks up.

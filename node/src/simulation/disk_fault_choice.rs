@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use metricc_durable_log::sim_disk::{FAULTS, Fault, SimDisk};
+use metricc_durable_log::faulty_disk::{FAULTS, Fault, SimDisk};
 use metricc_durable_log::{Disk, DiskFile};
 use metricc_log::ReadAt;
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use metricc_durable_log::sim_disk::Dice;
+use metricc_durable_log::faulty_disk::Dice;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{

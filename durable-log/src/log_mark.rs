@@ -17,8 +17,8 @@ use serde_json::value::RawValue;
 use twox_hash::XxHash3_64;
 
 use crate::disk::Disk;
-use crate::entry::Epoch;
 use crate::error::DurableError;
+use crate::frame_payload::Epoch;
 
 /// The file, in the folder in which the log's folder is.
 pub const MARK_FILE: &str = "log-mark.json";

@@ -380,5 +380,5 @@ fn hex(text: &str) -> Result<(u32, &str), &'static str> {
 }
 
 #[cfg(test)]
-#[path = "json_tests.rs"]
+#[path = "json_cursor_tests.rs"]
 mod tests;

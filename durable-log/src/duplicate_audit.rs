@@ -281,7 +281,7 @@ mod tests {
     use metricc_log::{EventDecoder, RecordDecoder};
 
     use crate::disk::Disk;
-    use crate::sim_disk::SimDisk;
+    use crate::faulty_disk::SimDisk;
     use crate::{DedupWindow, DurableLog, DurableOptions, LogId, Request, SourceOptions};
 
     fn source(identity: &[usize]) -> Arc<Source> {

@@ -9,7 +9,7 @@ use metricc_ir::{Kind, Path, Step};
 
 use crate::field_decoder::FieldDecoder;
 use crate::format_parquet::column_path;
-use crate::json::{Cursor, Syntax};
+use crate::json_cursor::{Cursor, Syntax};
 
 /// Records of a file or request whose keys are looked at, and the most of their names that are kept.
 pub(crate) const SAMPLED_RECORDS: u64 = 64;

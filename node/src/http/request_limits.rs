@@ -19,7 +19,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use metricc_http_api::ApiError;
 use sha2::{Digest, Sha256};
 
-use super::connections::Admitted;
+use super::connection_limits::Admitted;
 use crate::config::ReadingConfig;
 
 /// Probes and requests with events at a time. Events have a budget of bytes besides.

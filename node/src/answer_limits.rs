@@ -12,7 +12,7 @@ use metricc_client::ServingError;
 use metricc_runtime_serve::{FEW_ROWS, OpenAnswer, Published, Query, RowEstimate, Turns};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::priority::{Pool, Priority};
+use crate::thread_priority::{Pool, Priority};
 
 /// How long an answer waits for the memory that others hold.
 const ROOM_WITHIN: Duration = Duration::from_secs(20);

@@ -3,7 +3,7 @@
 
 use metricc_client::{ReadRequest, Serving, ServingError};
 use metricc_durable_log::QuarantinedRecord;
-use metricc_durable_log::sim_disk::Dice;
+use metricc_durable_log::faulty_disk::Dice;
 use metricc_log::Slice;
 
 use super::machine::World;
