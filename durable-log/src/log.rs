@@ -201,6 +201,13 @@ impl DurableLog {
         if source.identity.is_empty() { Ok(()) } else { self.rebuild_dedup_index(&name, window) }
     }
 
+    /// The fields of a source that its events have and that it does not declare any more. Events that are
+    /// flushed from now on are without them.
+    pub fn gone_fields(&self, source: &Source) -> Vec<String> {
+        let known = self.replay.state.sources.get(&source.name);
+        known.map_or_else(Vec::new, |known| schema_check::gone(source, known))
+    }
+
     /// Where others read the log.
     pub fn reader(&self) -> &LogReader {
         &self.reader

@@ -25,6 +25,12 @@ pub(crate) fn fields(source: &Source, known: Option<&SourceState>) -> BTreeMap<S
     source.fields.iter().map(state).chain(gone).collect()
 }
 
+/// The fields that events have and that the source does not declare any more.
+pub(crate) fn gone(source: &Source, known: &SourceState) -> Vec<String> {
+    let is_gone = |name: &&String| source.fields.iter().all(|field| field.name != **name);
+    known.fields.keys().filter(is_gone).cloned().collect()
+}
+
 /// The names of the fields by which the events of a source are told apart.
 pub(crate) fn identity(source: &Source) -> Vec<String> {
     source.identity.iter().map(|&field| source.fields[field].name.clone()).collect()

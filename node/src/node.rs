@@ -107,6 +107,7 @@ impl Node {
         let durable = DurableOptions { accept_loss: config.accept_loss, ..DurableOptions::default() };
         let (mut log, truncated_tail) =
             DurableLog::open(disk.clone(), durable, &options, fresh, rand::random())?;
+        plans.iter().for_each(|plan| warn_of_gone_fields(&log, plan));
         let views = view_folder(config)?;
         let losses = accepted_losses(config, marked, views.clone(), &log, &runtime)?;
         log.keep_mark(marked.clone(), losses.accepted);
@@ -399,4 +400,15 @@ fn serving(
     });
     let derived = derived.map(|derived| DerivedPlan::new(derived, &known, imports).map(Arc::new));
     Ok(LocalServing::with_derived(&all, &derived.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// What a source does not declare is not written to flushed files, and so is gone for good.
+fn warn_of_gone_fields(log: &DurableLog, plan: &SourcePlan) {
+    for field in log.gone_fields(&plan.source) {
+        tracing::warn!(
+            source = plan.source.name,
+            "events have a field `{field}` that the source does not declare any more: those that are flushed from \
+             now on lose it; declare it again to keep it"
+        );
+    }
 }

@@ -244,8 +244,8 @@ fn a_field_that_was_gone_for_a_while_is_none_or_its_default_in_the_rows_without_
     };
     send(&with, &event("1", r#","n":5"#));
     // Nothing came in without it.
-    drop(open_as(&disk, &without).unwrap());
-    drop(open_as(&disk, &with).unwrap());
+    assert_eq!(open_as(&disk, &without).unwrap().gone_fields(&without), ["n"]);
+    assert_eq!(open_as(&disk, &with).unwrap().gone_fields(&with), [""; 0]);
     send(&without, &event("2", ""));
     let error = open_as(&disk, &with).unwrap_err().to_string();
     assert!(error.contains("field `n` was not declared for a while, and events are without it"), "{error}");

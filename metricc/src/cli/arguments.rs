@@ -13,9 +13,9 @@ mod cluster;
 mod engines;
 mod node;
 
-pub(crate) use cluster::{
-    ClusterArguments, ClusterCommand, ExecutorArguments, RunOnCluster, SchedulerArguments,
-};
+pub(crate) use cluster::{ClusterArguments, RunOnCluster};
+#[cfg(feature = "cluster")]
+pub(crate) use cluster::{ClusterCommand, ExecutorArguments, SchedulerArguments};
 pub(crate) use engines::{
     EngineChoice, InputArguments, OutputFormat, RangeArguments, RunArguments, VerifyArguments,
 };
