@@ -369,6 +369,8 @@ pub(crate) fn flushed_chunk(disk: &Arc<dyn Disk>, flushed: &FlushedEntry) -> Res
     let exceptions = flushed.exceptions.as_ref().map(open).transpose()?;
     let excluded = exceptions.as_ref().map(rejected::excluded).transpose()?;
     let requests = flushed.requests.as_ref().map(open).transpose()?;
+    // Nobody would read it before somebody asks for a frontier.
+    requests.as_ref().map(|requests| requests.check()).transpose()?;
     let ends = requests.map_or(RequestEnds::Unknown, RequestEnds::File);
     let range = OffsetRange { from: flushed.from, to: flushed.to };
     Ok(Chunk::of_file(range, excluded.unwrap_or_default(), ends, file, exceptions))

@@ -123,9 +123,20 @@ pub(crate) fn check(view: &View, log: &LogSnapshot, source: &str) -> Result<(), 
 
 /// What a log has lost that a mark was written for.
 fn lost_of_mark(mark: &LogMark, log: &LogSnapshot) -> Option<String> {
-    let from: Vec<String> = mark.from.iter().map(|(source, from)| format!("{from} of `{source}`")).collect();
+    // The log may be even older than the epoch that the mark names.
+    let kept = |source: &str, from: &Frontier| {
+        let end = log.end(source);
+        let ends = end.0.iter().copied().chain(std::iter::repeat(0));
+        Frontier(from.0.iter().zip(ends).map(|(from, end)| (*from).min(end)).collect())
+    };
+    let is_same = mark.log.id == format!("{:032x}", log.id());
+    let from = mark.from.iter().map(|(source, from)| match is_same {
+        true => format!("{} of `{source}`", kept(source, from)),
+        false => format!("{from} of `{source}`"),
+    });
+    let from: Vec<String> = from.collect();
     let from = from.join(", ");
-    if mark.log.id != format!("{:032x}", log.id()) {
+    if !is_same {
         let n_positions: u64 = mark.from.values().map(Frontier::n_positions).sum();
         return Some(match n_positions {
             0 => format!("all that was acknowledged; {}", found(log, "")),

@@ -8,13 +8,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
-use metricc_compiler::{MetricPlan, Segment};
+use metricc_compiler::{MetricPlan, Segment, Spread};
 use metricc_log::Frontier;
-use metricc_runtime_serve::{ServeError, check_table_columns, present, table_batch};
+use metricc_runtime_serve::{
+    ReadOptions, ServeError, check_table_columns, estimated_rows, present, table_batch,
+};
 use metricc_views::{TableContent, TableStamp, ViewError, ViewStore};
 use tokio::runtime::Handle;
 
 use crate::source::NodeSource;
+
+/// Most rows of a table whose windows overlap, which few events can make many of: it is made as a whole.
+const MOST_OVERLAPPING_ROWS: u64 = 1_000_000;
 
 /// Why a table was not written.
 #[derive(Debug, thiserror::Error)]
@@ -49,16 +54,17 @@ pub(crate) fn write(
     view: &ViewOfTables<'_>,
 ) -> bool {
     let mut is_written = true;
-    let metrics = || source.plan.metrics.iter().filter(|metric| refusal(metric).is_none());
-    let names: BTreeSet<String> = metrics().map(|metric| metric.metric.name.clone()).collect();
+    let metrics = source.plan.metrics.iter().zip(&view.segments);
+    let with_table =
+        metrics.filter(|(metric, segment)| refusal(metric).is_none() && !is_too_large(metric, segment));
+    let with_table: Vec<_> = with_table.collect();
+    let names: BTreeSet<String> = with_table.iter().map(|(metric, _)| metric.metric.name.clone()).collect();
     if let Err(error) = runtime.block_on(store.drop_other_tables(&names)) {
         tracing::warn!(source = source.name(), %error, "could not remove the tables of metrics that no longer exist");
         is_written = false;
     }
-    for (metric, segment) in source.plan.metrics.iter().zip(&view.segments) {
-        if refusal(metric).is_none()
-            && let Err(error) = write_one(runtime, store, metric, segment, view)
-        {
+    for (metric, segment) in with_table {
+        if let Err(error) = write_one(runtime, store, metric, segment, view) {
             is_written = false;
             source.counters.table_failed(source.name());
             let metric = &metric.metric.name;
@@ -71,6 +77,23 @@ pub(crate) fn write(
 /// Why a metric has no table, if it cannot have one.
 pub(crate) fn refusal(metric: &MetricPlan) -> Option<ServeError> {
     check_table_columns(metric).err()
+}
+
+/// Whether the windows of a metric overlap so much that it has no table now.
+fn is_too_large(metric: &MetricPlan, segment: &Segment) -> bool {
+    if !matches!(metric.spread, Some(Spread::Panes { .. })) {
+        return false;
+    }
+    let n_rows = estimated_rows(metric, &segment.states, &ReadOptions::default()).unwrap_or(u64::MAX);
+    let is_too_large = n_rows > MOST_OVERLAPPING_ROWS;
+    if is_too_large {
+        tracing::warn!(
+            metric = metric.metric.name,
+            n_rows,
+            "its windows overlap, and it has no table beyond {MOST_OVERLAPPING_ROWS} rows; a longer `step` makes fewer"
+        );
+    }
+    is_too_large
 }
 
 fn write_one(
@@ -95,7 +118,7 @@ fn write_one(
         Ok(TableContent::Same) => return Ok(()),
         // The table of a view that was rebuilt, or whose last versions were lost: nothing to do for anybody.
         Ok(TableContent::Behind | TableContent::Other) => {
-            tracing::info!(metric = name, "the table is of another version of the view, and is rebuilt");
+            tracing::info!(metric = name, "the table is made anew: it is of no version of this view");
         }
         Err(error @ ViewError::Corrupt { .. }) => {
             tracing::warn!(metric = name, problem = %error, "the table is rebuilt");

@@ -74,7 +74,7 @@ async fn serve(
     let node = Arc::new(Node::start(config, metrics, calendars, imports)?);
     if let Some(cut) = node.truncated_tail() {
         terminal::warning(&format!(
-            "`{}` ended with an incomplete write, which was never acknowledged: truncated {} bytes after byte {}",
+            "`{}` ended with an incomplete write: truncated {} bytes after byte {}; unless somebody cut the file, it was never acknowledged",
             cut.path, cut.n_bytes, cut.at
         ));
     }

@@ -244,3 +244,26 @@ metric counted = count() { from events every 1h }
     assert!(refused.body.contains("`clash` would have two columns `value`"), "{}", refused.body);
     assert_eq!(node.get("/v1/metrics/clash").status, 200);
 }
+
+/// Few events make many rows where windows overlap. Such a table would take all memory, so there is none.
+#[test]
+fn windows_that_overlap_too_much_have_no_table() {
+    let package = "
+        source events { at: timestamp time  kind: int }
+        metric short = count() { from events by kind over last 10s step 1s }
+        metric long = count() { from events by kind over last 49999s step 1s }
+    ";
+    let home = Home::new(package, "[batch]\nevery = \"50ms\"\n");
+    let node = home.ready();
+    let line = |kind: u64| format!("{{\"at\":\"2026-04-25T10:00:00Z\",\"kind\":{kind}}}\n");
+    node.post("few", &(0..3).map(line).collect::<String>()).expect("an answer");
+    until_view(&node, 3);
+    node.until(|_| find_last_commit(&table(&home, "long")).is_some());
+    node.post("many", &(3..40).map(line).collect::<String>()).expect("an answer");
+    until_view(&node, 40);
+    node.until(|_| !table(&home, "long").exists());
+    node.until(|_| find_rows(&table(&home, "short")).is_some_and(|rows| rows.contains("| 39")));
+    let answer = node.get("/v1/metrics/long?key.kind=39&limit=1").json();
+    assert_eq!(answer["rows"][0]["value"], json!(1), "{answer}");
+    assert_eq!(node.stop(), Some(0));
+}
