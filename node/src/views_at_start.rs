@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::sync::Arc;
 use std::time::Duration;
 
-use metricc_compiler::{EngineOptions, SourcePlan};
+use metricc_compiler::{EngineOptions, SourcePlan, StateHash};
 use metricc_durable_log::{Disk, DurableLog, LogSnapshot};
 use metricc_runtime_serve::{IndexedSegment, merge};
 use metricc_views::{LogStamp, View, ViewError, ViewStore};
@@ -102,6 +102,17 @@ pub(crate) fn open_source(
             is_loss_accepted = true;
             tracing::warn!(source = source.name(), %loss, "the loss was accepted; the view is rebuilt from the log");
         }
+        Found::OtherMetrics(metrics) => {
+            let metrics = metrics.join(", ");
+            tracing::info!(
+                source = source.name(),
+                metrics,
+                "the package or a source was changed, and the view lacks these metrics: it is made anew from the log"
+            );
+            source.view_was_unusable(
+                "the view is of another package, and is made anew from the log".to_owned(),
+            );
+        }
         Found::Unusable(problem) => {
             tracing::warn!(source = source.name(), %problem, "the view is discarded and rebuilt from the log");
             source.view_was_unusable("the view could not be used and is rebuilt from the log".to_owned());
@@ -181,6 +192,8 @@ pub(crate) fn stamp(log: &LogSnapshot, source: &str) -> Option<LogStamp> {
 enum Found {
     View(LoadedView),
     Nothing,
+    /// There is one, without the states of some metrics of the package; their names.
+    OtherMetrics(Vec<String>),
     /// There is one, which cannot be used; why.
     Unusable(String),
     /// There is one that has positions which the log has lost; which ones.
@@ -195,6 +208,12 @@ async fn find(store: &ViewStore, plan: &SourcePlan, log: &LogSnapshot) -> Result
     let Some(view) = store.latest().await? else { return Ok(Found::Nothing) };
     if let Err(problem) = check(&view, log, &plan.source.name) {
         return Ok(Found::LogIsShorter(problem));
+    }
+    let is_there = |hash: &StateHash| view.segments.contains_key(&hash.to_string());
+    let missing = plan.metrics.iter().filter(|metric| !is_there(&metric.state_hash));
+    let missing: Vec<String> = missing.map(|metric| metric.metric.name.clone()).collect();
+    if !missing.is_empty() {
+        return Ok(Found::OtherMetrics(missing));
     }
     Ok(match load(store, plan, view).await? {
         Ok(view) => Found::View(view),

@@ -224,7 +224,7 @@ fn report(sums: &Sums, source: &str, readable: Option<&Readable>) {
     if sums.conflicts > 0 {
         let records = counted(sums.conflicts as usize, "record has", "records have");
         let (key, first) = match &sums.conflict {
-            Some((key, at)) => (format!(" (`{key}`)"), format!("\n  the first is {at}")),
+            Some((key, at)) => (format!(" (`{key}`)"), format!("\n  the first such record is {at}")),
             None => Default::default(),
         };
         terminal::warning(&format!(

@@ -1,4 +1,4 @@
-//! F50 and following: processes that die in the middle of a run.
+//! F41: processes that die in the middle of a run.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::processes::{Cluster, scheduler};
 const EVENTS: usize = 300_000;
 
 #[test]
-fn an_executor_that_is_killed_costs_time_alone() {
+fn f41_an_executor_that_is_killed_costs_time_alone() {
     let events = Events::new(EVENTS);
     let expected = events.expected();
     let mut cluster = Cluster::start(3);
@@ -23,7 +23,7 @@ fn an_executor_that_is_killed_costs_time_alone() {
 }
 
 #[test]
-fn executors_that_are_all_killed_may_come_back() {
+fn f41_executors_that_are_all_killed_may_come_back() {
     let events = Events::new(EVENTS);
     let expected = events.expected();
     let mut cluster = Cluster::start(2);
@@ -37,7 +37,7 @@ fn executors_that_are_all_killed_may_come_back() {
 }
 
 #[test]
-fn a_scheduler_that_is_killed_may_come_back() {
+fn f41_a_scheduler_that_is_killed_may_come_back() {
     let events = Events::new(EVENTS);
     let expected = events.expected();
     let mut cluster = Cluster::start(2);
@@ -51,7 +51,7 @@ fn a_scheduler_that_is_killed_may_come_back() {
 }
 
 #[test]
-fn a_run_that_is_killed_goes_on_where_it_was() {
+fn f41_a_run_that_is_killed_goes_on_where_it_was() {
     let events = Events::new(EVENTS);
     let expected = events.expected();
     let cluster = Cluster::start(2);
@@ -65,7 +65,7 @@ fn a_run_that_is_killed_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_run_that_is_interrupted_leaves_no_jobs_behind() {
+fn f41_a_run_that_is_interrupted_leaves_no_jobs_behind() {
     let events = Events::new(EVENTS);
     let cluster = Cluster::start(2);
     let run = cluster.spawn(&events, "cluster", 2000);

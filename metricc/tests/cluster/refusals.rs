@@ -37,13 +37,13 @@ fn others_do_it(line: &dyn Fn(&Events) -> String, reason: &str) {
 }
 
 #[test]
-fn an_executor_without_the_files_names_them() {
+fn f41_an_executor_without_the_files_names_them() {
     let line = |events: &Events| format!("mount -t tmpfs none '{}'; exec \"$@\"", events.log().display());
     others_do_it(&line, "a.ndjson");
 }
 
 #[test]
-fn an_executor_with_a_damaged_file_names_it() {
+fn f41_an_executor_with_a_damaged_file_names_it() {
     let line = |events: &Events| {
         let file = events.log().join("b.csv");
         let mut bytes = fs::read(&file).expect("the file is read");
@@ -57,7 +57,7 @@ fn an_executor_with_a_damaged_file_names_it() {
 }
 
 #[test]
-fn an_executor_with_a_full_disk_says_so() {
+fn f41_an_executor_with_a_full_disk_says_so() {
     let line = |_: &Events| "ulimit -f 0; trap '' XFSZ; exec \"$@\"".to_owned();
     // It cannot write the reason into the store either.
     others_do_it(&line, "File too large");

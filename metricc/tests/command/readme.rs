@@ -1,7 +1,9 @@
 //! Runs every command of the README, and compares quoted output.
 
 use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use super::{code, metricc, stderr, stdout, top};
 
@@ -26,8 +28,9 @@ fn every_command_of_the_readme_works() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log = folder.path().join("payments.ndjson").display().to_string();
     let (mut n_run, mut node) = (0, None);
+    let mut cluster = Cluster::new();
     for command in commands() {
-        if command == "cargo test --workspace" {
+        if command == "cargo test --workspace --features metricc/cluster" {
             // This test runs in it.
             continue;
         }
@@ -37,6 +40,11 @@ fn every_command_of_the_readme_works() {
             assert!(rest.ends_with("> payments.ndjson"), "{command}");
             let generated = metricc_examples::generate(metricc_examples::Case::Payments, n_records, 1);
             std::fs::write(&log, generated.ndjson).expect("the log is written");
+        } else if let Some(rest) = command.strip_prefix("cargo run --features cluster -- ") {
+            // Without the feature, such a command says that it was not built.
+            if cfg!(feature = "cluster") {
+                cluster.run(&rest.replace("payments=payments.ndjson", &format!("payments={log}")));
+            }
         } else if let Some(rest) = command.strip_prefix("cargo run -- serve ") {
             let data = folder.path().join("node-data").display().to_string();
             let rest = rest.replace("node-data", &data);
@@ -74,7 +82,52 @@ fn every_command_of_the_readme_works() {
     assert!(n_run >= 12, "{n_run} commands");
 }
 
-/// A node in a process, which is killed at the end of the test.
+/// The cluster of the README, on ports that are free and with a store of its own.
+struct Cluster {
+    store: tempfile::TempDir,
+    ports: [u16; 2],
+    processes: Vec<Served>,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let free = || {
+            TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address").port()
+        };
+        let store = tempfile::tempdir().expect("a temporary folder");
+        Cluster { store, ports: [free(), free()], processes: Vec::new() }
+    }
+
+    fn run(&mut self, rest: &str) {
+        let [scheduler, executor] = self.ports;
+        let rest = rest.replace("127.0.0.1:50050", &format!("127.0.0.1:{scheduler}"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_metricc"));
+        command.args(rest.split(' ')).current_dir(top()).env("NO_COLOR", "1");
+        let port = match rest.split(' ').nth(1) {
+            Some("scheduler") => scheduler,
+            Some("executor") => executor,
+            _ => {
+                let output =
+                    command.arg("--store").arg(self.store.path()).output().expect("the command starts");
+                assert_eq!(code(&output), 0, "{rest}\n{}", stderr(&output));
+                return assert!(stderr(&output).contains("1 job by 1 executor"), "{}", stderr(&output));
+            }
+        };
+        command.args(["--listen", &format!("127.0.0.1:{port}")]);
+        if port == executor {
+            command.arg("--store").arg(self.store.path());
+        }
+        let process = command.stderr(Stdio::null()).spawn().expect("the process starts");
+        self.processes.push(Served(process, String::new()));
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(60), "{rest} does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A process of the README, which is killed at the end of the test.
 struct Served(std::process::Child, String);
 
 impl Drop for Served {

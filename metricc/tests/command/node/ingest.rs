@@ -115,7 +115,10 @@ fn a_conflict_is_reported_with_its_key_and_the_first_example() {
     let path = file(&home, "b.ndjson", &(line(3, 1) + "\n" + &line(2, 1) + &line(2, 5) + &line(1, 7)));
     let said = ingest(&node, &path);
     assert!(said.contains("2 records have the key (`id`) of an event in the log"), "{said}");
-    assert!(said.contains(&format!("the first is line 4 of {path}, offset 5 in the log\n")), "{said}");
+    assert!(
+        said.contains(&format!("the first such record is line 4 of {path}, offset 5 in the log\n")),
+        "{said}"
+    );
 }
 
 #[test]
