@@ -13,6 +13,7 @@ pub mod decode;
 mod error;
 #[cfg(feature = "http")]
 mod http;
+mod parameter_values;
 mod parameters;
 mod range;
 mod route_parameters;
@@ -25,7 +26,8 @@ pub use futures::Stream;
 #[cfg(feature = "http")]
 pub use http::{EncodedRows, HttpServing, node_of, node_url, problem};
 pub use jiff;
-pub use parameters::{Format, NOTE_HEADER, Parameters, key_value};
+pub use parameter_values::Parameters;
+pub use parameters::{Format, NOTE_HEADER, key_value};
 pub use range::{RangeBound, RangeBoundError};
 pub use route_parameters::Given;
 pub use serving::{

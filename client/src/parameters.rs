@@ -20,9 +20,10 @@
 use serde_json::Value;
 
 use crate::error::offsets;
+use crate::parameter_values::{Parameters, boolean, bound, frontier, invalid, limit};
 use crate::route_parameters::check;
 use crate::wire::Endpoint;
-use crate::{RangeBound, RangeBoundError, ReadRequest, ServingError};
+use crate::{ReadRequest, ServingError};
 
 /// Encoding of the rows of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,9 +67,6 @@ impl Format {
 /// The header of each of an answer's notes ([`Served::notes`](crate::Served::notes)) where the body has rows
 /// alone.
 pub const NOTE_HEADER: &str = "metricc-note";
-
-/// Query parameters, decoded.
-pub type Parameters = Vec<(String, String)>;
 
 impl ReadRequest {
     /// The request for one metric: its name stands in the path, the rest in the parameters. The format is
@@ -203,40 +201,13 @@ pub fn key_value(text: &str) -> Value {
     }
 }
 
-fn bound(name: &str, text: &str) -> Result<RangeBound, ServingError> {
-    text.parse().map_err(|problem: RangeBoundError| invalid(name, text, &problem.to_string()))
-}
-
-pub(crate) fn frontier(name: &str, text: &str) -> Result<Vec<u64>, ServingError> {
-    let offsets: Result<Vec<u64>, _> = text.split(',').map(|offset| offset.trim().parse()).collect();
-    offsets.map_err(|_| invalid(name, text, "not a frontier: write one offset per partition, as in `120,7`"))
-}
-
-fn limit(name: &str, text: &str) -> Result<u64, ServingError> {
-    text.parse()
-        .ok()
-        .filter(|limit| *limit > 0)
-        .ok_or_else(|| invalid(name, text, "not a number of rows, from 1 on"))
-}
-
-pub(crate) fn boolean(name: &str, text: &str) -> Result<bool, ServingError> {
-    match text {
-        "true" | "" => Ok(true),
-        "false" => Ok(false),
-        _ => Err(invalid(name, text, "neither `true` nor `false`")),
-    }
-}
-
-pub(crate) fn invalid(name: &str, text: &str, problem: &str) -> ServingError {
-    ServingError::Request(format!("`{name}={text}` is {problem}"))
-}
-
 fn unknown(name: &str) -> ServingError {
     ServingError::Request(format!("there is no parameter `{name}`"))
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::RangeBound;
     use jiff::civil::Date;
     use jiff::{Timestamp, ToSpan};
     use proptest::prelude::*;

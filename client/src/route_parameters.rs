@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::parameters::{boolean, frontier, invalid};
+use crate::ServingError;
+use crate::parameter_values::{Parameters, boolean, frontier, invalid};
 use crate::wire::{
     Endpoint, PARAMETERS, ParameterOf, ParameterSpec, ParameterValue, ROUTES, Route, RouteParameters,
 };
-use crate::{Parameters, ServingError};
 
 impl Route {
     /// The specification of a parameter; `None` if the route has no such parameter, or it is a key.

@@ -11,12 +11,13 @@ use metricc_log::{LogError, ParquetPartition, RecordDecoder, row_schema};
 use twox_hash::XxHash3_64;
 
 use crate::checked_file::CheckedFile;
-use crate::duplicate_audit::DuplicateKey;
+use crate::duplicate_key::DuplicateKey;
 use crate::error::DurableError;
 use crate::frame_payload::{self, Blob, Entry, QuarantinedEntry, RowsEntry};
 use crate::journal::Location;
-use crate::rejected;
-use crate::request_ends::{RequestEnd, RequestEnds};
+use crate::rejected::{self, Excluded};
+use crate::request_end::RequestEnd;
+use crate::request_ends::RequestEnds;
 
 /// Contiguous positions and the records there.
 #[derive(Debug)]
@@ -32,16 +33,6 @@ pub(crate) struct Chunk {
 pub(crate) enum Body {
     Journal(JournalRows),
     Flushed(Box<FlushedRows>),
-}
-
-/// The records of a chunk that are not rows, by their offsets, ascending.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Excluded {
-    pub(crate) quarantined: Vec<u64>,
-    pub(crate) duplicates: Vec<u64>,
-    pub(crate) conflicts: Vec<u64>,
-    /// Quarantined records and duplicates.
-    all: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -89,29 +80,6 @@ pub(crate) struct FlushedRows {
     exceptions: Option<Arc<CheckedFile>>,
     /// The file, once it was opened. Readers of one file wait for each other here, since each needs it.
     rows: Mutex<Option<Arc<ParquetPartition>>>,
-}
-
-impl Excluded {
-    pub(crate) fn new(quarantined: Vec<u64>, duplicates: Vec<u64>, conflicts: Vec<u64>) -> Self {
-        let mut all: Vec<u64> = quarantined.iter().chain(&duplicates).copied().collect();
-        all.sort_unstable();
-        Excluded { quarantined, duplicates, conflicts, all }
-    }
-
-    /// The offsets of all records in a range that are not rows.
-    pub(crate) fn within(&self, range: OffsetRange) -> &[u64] {
-        &self.all[indices(&self.all, range)]
-    }
-
-    /// The numbers of quarantined records, duplicates and conflicts in a range.
-    pub(crate) fn counts(&self, range: OffsetRange) -> [u64; 3] {
-        [&self.quarantined, &self.duplicates, &self.conflicts].map(|all| indices(all, range).len() as u64)
-    }
-}
-
-fn indices(offsets: &[u64], range: OffsetRange) -> std::ops::Range<usize> {
-    let start = offsets.partition_point(|&offset| offset < range.from);
-    start..offsets.partition_point(|&offset| offset < range.to).max(start)
 }
 
 impl Chunk {

@@ -10,6 +10,7 @@ use metricc_log::{Frontier, Log, Position, RecordDecoder, Slice};
 
 use crate::dedup_index::{DedupIndex, DedupWindow};
 use crate::error::DurableError;
+use crate::flush::last_time;
 use crate::log::DurableLog;
 use crate::staging::not_rows;
 
@@ -88,12 +89,6 @@ impl DurableLog {
         let counts = |(_, last): &(OffsetRange, Option<i64>)| last.is_some_and(|last| last >= first_counted);
         Ok(known.into_iter().filter(counts).map(|(range, _)| range).collect())
     }
-}
-
-/// The latest of some event times, in µs; `None` if there are none.
-pub(crate) fn last_time(times: &ArrayRef) -> Option<i64> {
-    let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
-    arrow::compute::max(times)
 }
 
 /// Adds accepted rows: columns of all fields, and their positions.

@@ -12,47 +12,17 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Decimal128Type, TimestampMicrosecondType};
 use metricc_log::duplicates::RowKeys;
 use metricc_log::{Frontier, Log, Position, RecordDecoder, Slice};
-use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use crate::chunk::Chunk;
 use crate::dedup_index::DedupWindow;
+use crate::duplicate_key::{DuplicateKey, WindowSince};
 use crate::error::DurableError;
 use crate::snapshot::{LogSnapshot, PartitionSnapshot, no_source};
 use crate::staging::not_rows;
 
 /// Rows that are read at once, and about the number of positions whose duplicates are held at once.
 const BATCH_ROWS: usize = 65_536;
-
-/// What is kept of a duplicate, besides its position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(u64, i64)", into = "(u64, i64)")]
-pub(crate) struct DuplicateKey {
-    /// XXH3-64 of its identity.
-    pub(crate) hash: u64,
-    /// Its event time, in µs.
-    pub(crate) time: i64,
-}
-
-impl From<(u64, i64)> for DuplicateKey {
-    fn from((hash, time): (u64, i64)) -> Self {
-        DuplicateKey { hash, time }
-    }
-}
-
-impl From<DuplicateKey> for (u64, i64) {
-    fn from(key: DuplicateKey) -> Self {
-        (key.hash, key.time)
-    }
-}
-
-/// A dedup window, and from which offsets on it holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct WindowSince {
-    pub(crate) from: Vec<u64>,
-    pub(crate) window: DedupWindow,
-}
 
 /// Verdicts about duplicates, as they stand in the log and as they are derived again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -25,15 +25,14 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 use twox_hash::XxHash3_64;
 
-use crate::chunk::Excluded;
 use crate::chunk_list::Chunks;
-use crate::dedup_rebuild::last_time;
 use crate::disk::{Disk, DiskFile};
-use crate::duplicate_audit::DuplicateKey;
+use crate::duplicate_key::DuplicateKey;
 use crate::error::DurableError;
 use crate::frame_payload::{FlushedEntry, FlushedFile, QuarantinedEntry};
-use crate::rejected;
-use crate::request_ends::{RequestEnd, to_bytes};
+use crate::rejected::{self, Excluded};
+use crate::request_end::RequestEnd;
+use crate::request_ends::to_bytes;
 
 /// Name of the column with the offset of each row.
 const OFFSET: &str = "_offset";
@@ -94,6 +93,12 @@ pub(crate) fn write(
     let (source, last_time) = (source.name.clone(), last_event);
     let entry = FlushedEntry { source, partition, from, to, n_rows, last_time, file, exceptions, requests };
     Ok(Flush { entry })
+}
+
+/// The latest of some event times, in µs; `None` if there are none.
+pub(crate) fn last_time(times: &ArrayRef) -> Option<i64> {
+    let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
+    arrow::compute::max(times)
 }
 
 type Records = Vec<(QuarantinedEntry, Vec<u8>)>;

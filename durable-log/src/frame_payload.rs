@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use crate::dedup_index::DedupWindow;
-use crate::duplicate_audit::{DuplicateKey, WindowSince};
+use crate::duplicate_key::{DuplicateKey, WindowSince};
 use crate::error::DurableError;
 use crate::journal::Location;
 use crate::recent_rows::FrameRows;
 use crate::request::Accepted;
-use crate::request_ends::RequestEnd;
+use crate::request_end::RequestEnd;
 
 /// A statement of a frame.
 #[derive(Debug, Clone, Serialize, Deserialize)]

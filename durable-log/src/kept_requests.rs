@@ -20,15 +20,11 @@ use std::sync::Arc;
 
 use twox_hash::XxHash3_64;
 
+use crate::REQUESTS_FOLDER;
 use crate::disk::Disk;
 use crate::error::DurableError;
-use crate::frame_payload::{Entry, FlushedFile, KeptRequests, RequestEntry};
-use crate::log::DurableLog;
+use crate::frame_payload::{FlushedFile, KeptRequests, RequestEntry};
 use crate::orphans;
-use crate::snapshot::LogSnapshot;
-
-/// The folder of the files.
-pub(crate) const FOLDER: &str = "requests";
 
 /// Most files that are written at once: each is synced, and other writes of the disk wait for that.
 pub(crate) const AT_ONCE: usize = 4;
@@ -39,92 +35,13 @@ pub(crate) type Group = Arc<[RequestEntry]>;
 /// Files that were written and are not part of the log yet.
 #[derive(Debug, Default)]
 pub struct WrittenRequests {
-    files: Vec<(Group, KeptRequests)>,
+    pub(crate) files: Vec<(Group, KeptRequests)>,
 }
 
-impl LogSnapshot {
-    /// Whether there are requests that [`LogSnapshot::write_requests`] would write.
-    pub fn has_requests_to_write(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
-    /// Writes some of the remembered requests to files, and makes these durable. The log does not use them
-    /// before [`DurableLog::commit_requests`]. Only one may do that at a time.
-    ///
-    /// # Errors
-    /// [`DurableError`] if a file could not be written.
-    pub fn write_requests(&self, disk: &Arc<dyn Disk>) -> Result<WrittenRequests, DurableError> {
-        if self.ready.is_empty() {
-            return Ok(WrittenRequests::default());
-        }
-        disk.create_folder(FOLDER).map_err(DurableError::io("creating the folder", disk.shown(FOLDER)))?;
-        let file = |group: &Group| Ok((group.clone(), write(disk, group)?));
-        let files = self.ready.iter().map(file).collect::<Result<_, DurableError>>()?;
-        disk.sync_folder(FOLDER).map_err(DurableError::io("syncing the folder", disk.shown(FOLDER)))?;
-        Ok(WrittenRequests { files })
-    }
-}
-
-impl DurableLog {
-    /// Leaves requests out of checkpoints from now on that files hold.
-    ///
-    /// # Errors
-    /// [`DurableError`] if that could not be made durable. Nothing is lost then.
-    pub fn commit_requests(&mut self, written: &WrittenRequests) -> Result<(), DurableError> {
-        let mut payload = self.new_payload();
-        let is_first =
-            |group: &Group| self.replay.ready.front().is_some_and(|first| Arc::ptr_eq(first, group));
-        let n_late = written.files.iter().take_while(|(group, _)| !is_first(group)).count();
-        let (late, rest) = written.files.split_at(n_late);
-        // What the log has forgotten since it was written is not needed.
-        late.iter().for_each(|(_, kept)| self.remove_unnamed(&kept.file.path));
-        let pairs = rest.iter().zip(&self.replay.ready);
-        let next =
-            pairs.take_while(|((group, _), ready)| Arc::ptr_eq(group, ready)).map(|((_, kept), _)| kept);
-        let mut n_forgotten = self.replay.n_ready_forgotten as u64;
-        let mut n_files = 0;
-        for kept in next {
-            payload.push(Entry::Kept(KeptRequests { n_forgotten, ..kept.clone() }));
-            (n_forgotten, n_files) = (0, n_files + 1);
-        }
-        if n_files == 0 {
-            return Ok(());
-        }
-        let committed = self.write(payload);
-        self.publish();
-        committed
-    }
-
-    /// Removes a file that the journal has never named; if that fails, the next opening moves it aside.
-    fn remove_unnamed(&self, path: &str) {
-        let state = &self.replay.state.kept;
-        let named = state.iter().map(|kept| &kept.file.path).chain(&self.replay.obsolete);
-        let is_named = named.chain(self.obsolete.iter().map(|(_, path)| path)).any(|named| named == path);
-        if !is_named {
-            let _ = self.disk.remove(path);
-        }
-    }
-
-    /// Removes files that no checkpoint names any more. `first` is the number of the first frame of the
-    /// journal.
-    pub(crate) fn drop_requests(&mut self, first: u64) -> Result<(), DurableError> {
-        let is_needed = |(since, _): &(u64, String)| *since > first;
-        while let Some((_, path)) = self.obsolete.front().filter(|file| !is_needed(file)) {
-            match self.disk.remove(path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(DurableError::io("removing", self.disk.shown(path))(error));
-                }
-                _ => self.obsolete.pop_front(),
-            };
-        }
-        Ok(())
-    }
-}
-
-fn write(disk: &Arc<dyn Disk>, group: &Group) -> Result<KeptRequests, DurableError> {
+pub(crate) fn write(disk: &Arc<dyn Disk>, group: &Group) -> Result<KeptRequests, DurableError> {
     let bytes = serde_json::to_vec(&group[..])?;
     let checksum = XxHash3_64::oneshot(&bytes);
-    let path = format!("{FOLDER}/{checksum:016x}.json");
+    let path = format!("{REQUESTS_FOLDER}/{checksum:016x}.json");
     disk.write_whole(&path, &bytes).map_err(DurableError::io("writing", disk.shown(&path)))?;
     let file = FlushedFile { path, n_bytes: bytes.len() as u64, checksum };
     Ok(KeptRequests { n_requests: group.len() as u64, n_forgotten: 0, file })
@@ -136,7 +53,7 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, kept: &KeptRequests) -> Result<Vec<Requ
     let shown = disk.shown(path);
     let opened = disk.open(path).or_else(|error| match error.kind() {
         ErrorKind::NotFound => {
-            orphans::put_back(disk, FOLDER, path)?;
+            orphans::put_back(disk, REQUESTS_FOLDER, path)?;
             disk.open(path)
         }
         _ => Err(error),
@@ -168,13 +85,15 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, kept: &KeptRequests) -> Result<Vec<Requ
 
 /// Moves files aside that the journal does not name, and removes those that are not whole.
 pub(crate) fn set_aside(disk: &Arc<dyn Disk>, known: &HashSet<&str>) -> Result<(), DurableError> {
-    let names = disk.names(FOLDER).map_err(DurableError::io("reading the folder", disk.shown(FOLDER)))?;
+    let names = disk
+        .names(REQUESTS_FOLDER)
+        .map_err(DurableError::io("reading the folder", disk.shown(REQUESTS_FOLDER)))?;
     for name in names {
-        let path = format!("{FOLDER}/{name}");
+        let path = format!("{REQUESTS_FOLDER}/{name}");
         if name.ends_with(".unfinished") {
             disk.remove(&path).map_err(DurableError::io("removing", disk.shown(&path)))?;
         } else if !known.contains(path.as_str()) {
-            orphans::move_aside(disk, FOLDER, &path, &name)?;
+            orphans::move_aside(disk, REQUESTS_FOLDER, &path, &name)?;
         }
     }
     Ok(())

@@ -27,10 +27,13 @@ mod append;
 mod checked_file;
 mod chunk;
 mod chunk_list;
+mod commit_requests;
 mod dedup_index;
 mod dedup_rebuild;
 mod disk;
 mod duplicate_audit;
+mod duplicate_key;
+mod ends_around;
 mod error;
 #[cfg(feature = "simulation")]
 pub mod faulty_disk;
@@ -43,6 +46,7 @@ mod kept_requests;
 mod log;
 mod log_mark;
 mod loss;
+mod options;
 mod orphans;
 mod partition;
 mod quarantine;
@@ -50,6 +54,7 @@ mod recent_rows;
 mod rejected;
 mod replay;
 mod request;
+mod request_end;
 mod request_ends;
 mod schema_check;
 mod snapshot;
@@ -64,11 +69,15 @@ pub use flush::Flush;
 pub use journal::TruncatedTail;
 pub use journal_preamble::{JOURNAL_VERSION, LogId};
 pub use kept_requests::WrittenRequests;
-pub use log::{DurableLog, DurableOptions, SourceOptions};
+pub use log::DurableLog;
 pub use log_mark::{FoundMark, LogAndEpoch, LogMark, MARK_FILE};
+pub use options::{DurableOptions, SourceOptions};
 pub use quarantine::{Quarantine, QuarantinedRecord};
 pub use request::{Accepted, Exception, KnownRequest, Receipt, Request, Verdict};
 pub use snapshot::{LogEpoch, LogReader, LogSnapshot};
+
+/// Folder of the requests that are remembered.
+pub(crate) const REQUESTS_FOLDER: &str = "requests";
 
 /// Folder of the journal.
 pub(crate) const JOURNAL_FOLDER: &str = "journal";

@@ -7,7 +7,7 @@ use metricc_ir::Source;
 use metricc_log::{Frontier, RecordDecoder};
 
 use crate::JOURNAL_FOLDER;
-use crate::dedup_index::{DedupIndex, DedupWindow};
+use crate::dedup_index::DedupIndex;
 use crate::disk::Disk;
 use crate::error::DurableError;
 use crate::flush::Flush;
@@ -16,51 +16,13 @@ use crate::journal::{Journal, TruncatedTail};
 use crate::journal_preamble::LogId;
 use crate::kept_requests;
 use crate::log_mark::KeptMark;
-use crate::loss::lost_offsets;
-use crate::orphans::{self, LaterFile};
+use crate::options::{DurableOptions, SourceOptions};
+use crate::orphans::{self, LaterFile, lost_offsets};
 use crate::recent_rows::{FrameRows, RecentRows};
 use crate::replay::{Replay, flushed_chunk};
 use crate::request::KnownRequest;
 use crate::schema_check;
 use crate::snapshot::{LogEpoch, LogReader, LogSnapshot, PartitionSnapshot, SourceSnapshot};
-
-/// How a log is kept.
-#[derive(Debug, Clone)]
-pub struct DurableOptions {
-    /// Requests with a key that are remembered, of all sources together.
-    pub max_requests: usize,
-    /// Length, in bytes, after which a file of the journal is followed by the next.
-    pub file_bytes: u64,
-    /// Bytes of rows, as they are in memory, that are kept after they are written.
-    pub recent_bytes: usize,
-    /// Remembered requests that go into a file together; fewer are in every checkpoint.
-    pub request_group: usize,
-    /// Whether a log is opened that provably has lost events; see [`DurableLog::losses`].
-    pub accept_loss: bool,
-}
-
-impl Default for DurableOptions {
-    fn default() -> Self {
-        DurableOptions {
-            max_requests: 100_000,
-            file_bytes: 64 << 20,
-            recent_bytes: 64 << 20,
-            request_group: 1024,
-            accept_loss: false,
-        }
-    }
-}
-
-/// A source whose events a log takes.
-#[derive(Debug, Clone)]
-pub struct SourceOptions {
-    /// The source.
-    pub source: Arc<Source>,
-    /// Its partitions, fixed when it is first opened; at least 1.
-    pub n_partitions: u32,
-    /// For a source with an identity: for how long an event is remembered.
-    pub window: DedupWindow,
-}
 
 /// An open durable log, owned by its one writer. Only one may be open for a folder at a time: the caller sees
 /// to that.

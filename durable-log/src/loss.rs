@@ -3,7 +3,6 @@
 //! Invariant: what proves a loss stays where it is until the epoch that begins without the lost events is
 //! durable, so a node that is killed in between says it again.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::disk::Disk;
@@ -11,7 +10,7 @@ use crate::error::DurableError;
 use crate::frame_payload::Entry;
 use crate::log::DurableLog;
 use crate::log_mark::{KeptMark, LogAndEpoch};
-use crate::orphans::{self, LaterFile};
+use crate::orphans::{self, LaterFile, lost_offsets};
 
 impl DurableLog {
     /// What the log has lost and [`DurableOptions::accept_loss`](crate::DurableOptions) accepts: of each
@@ -66,17 +65,4 @@ impl DurableLog {
             _ => Ok(()),
         }
     }
-}
-
-/// The offsets of each partition that only these files have.
-pub(crate) fn lost_offsets(files: &[LaterFile]) -> Vec<String> {
-    let mut lost: BTreeMap<(&str, usize), (u64, u64)> = BTreeMap::new();
-    for LaterFile { source, partition, end, to, .. } in files {
-        let known = lost.entry((source, *partition)).or_insert((*end, *to));
-        known.1 = known.1.max(*to);
-    }
-    let shown = |((source, partition), (end, to)): ((&str, usize), (u64, u64))| {
-        format!("offsets {end} to {to} of partition {partition} of source `{source}`")
-    };
-    lost.into_iter().map(shown).collect()
 }

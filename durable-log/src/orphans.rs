@@ -5,16 +5,15 @@
 //! loss of these positions is accepted. All of them are moved aside, and none is removed: the journal that
 //! knows them may be put back, and finds them there.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::error::DurableError;
 use crate::frame_payload::{FlushedEntry, LogState, SourceState};
-use crate::kept_requests;
-use crate::log::SourceOptions;
-use crate::{FLUSHED_FOLDER, JOURNAL_FOLDER};
+use crate::options::SourceOptions;
+use crate::{FLUSHED_FOLDER, JOURNAL_FOLDER, REQUESTS_FOLDER};
 
 /// Where such files are moved, beside the folder of flushed events.
 const ASIDE: &str = "orphans";
@@ -42,6 +41,19 @@ pub(crate) struct LaterFile {
     pub(crate) shown: String,
 }
 
+/// The offsets of each partition that only these files have.
+pub(crate) fn lost_offsets(files: &[LaterFile]) -> Vec<String> {
+    let mut lost: BTreeMap<(&str, usize), (u64, u64)> = BTreeMap::new();
+    for LaterFile { source, partition, end, to, .. } in files {
+        let known = lost.entry((source, *partition)).or_insert((*end, *to));
+        known.1 = known.1.max(*to);
+    }
+    let shown = |((source, partition), (end, to)): ((&str, usize), (u64, u64))| {
+        format!("offsets {end} to {to} of partition {partition} of source `{source}`")
+    };
+    lost.into_iter().map(shown).collect()
+}
+
 /// An error if there are flushed events, or remembered requests, without a journal that knows them: it was
 /// lost, and a new one would disown them.
 pub(crate) fn none_without_journal(
@@ -49,7 +61,7 @@ pub(crate) fn none_without_journal(
     sources: &[SourceOptions],
 ) -> Result<(), DurableError> {
     let folders = sources.iter().map(|source| format!("{FLUSHED_FOLDER}/{}", source.source.name));
-    for folder in folders.chain([kept_requests::FOLDER.to_owned()]) {
+    for folder in folders.chain([REQUESTS_FOLDER.to_owned()]) {
         let shown = disk.shown(&folder);
         if !disk.names(&folder).map_err(DurableError::io("reading the folder", shown.clone()))?.is_empty() {
             return Err(DurableError::JournalMissing { path: shown, journal: disk.shown(JOURNAL_FOLDER) });

@@ -8,13 +8,13 @@ use arrow::array::{
     UInt64Array,
 };
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType, UInt64Type};
+use metricc_log::partition::OffsetRange;
 use metricc_log::{LogError, OpenFile};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::checked_file::CheckedFile;
-use crate::chunk::Excluded;
-use crate::duplicate_audit::DuplicateKey;
+use crate::duplicate_key::DuplicateKey;
 use crate::error::DurableError;
 use crate::frame_payload::{Blob, QuarantinedEntry};
 
@@ -33,6 +33,39 @@ struct RejectedRow<'a> {
     record: Option<&'a (QuarantinedEntry, Vec<u8>)>,
     /// Of a duplicate.
     key: Option<DuplicateKey>,
+}
+
+/// The records of a chunk that are not rows, by their offsets, ascending.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Excluded {
+    pub(crate) quarantined: Vec<u64>,
+    pub(crate) duplicates: Vec<u64>,
+    pub(crate) conflicts: Vec<u64>,
+    /// Quarantined records and duplicates.
+    pub(crate) all: Vec<u64>,
+}
+
+impl Excluded {
+    pub(crate) fn new(quarantined: Vec<u64>, duplicates: Vec<u64>, conflicts: Vec<u64>) -> Self {
+        let mut all: Vec<u64> = quarantined.iter().chain(&duplicates).copied().collect();
+        all.sort_unstable();
+        Excluded { quarantined, duplicates, conflicts, all }
+    }
+
+    /// The offsets of all records in a range that are not rows.
+    pub(crate) fn within(&self, range: OffsetRange) -> &[u64] {
+        &self.all[indices(&self.all, range)]
+    }
+
+    /// The numbers of quarantined records, duplicates and conflicts in a range.
+    pub(crate) fn counts(&self, range: OffsetRange) -> [u64; 3] {
+        [&self.quarantined, &self.duplicates, &self.conflicts].map(|all| indices(all, range).len() as u64)
+    }
+}
+
+fn indices(offsets: &[u64], range: OffsetRange) -> std::ops::Range<usize> {
+    let start = offsets.partition_point(|&offset| offset < range.from);
+    start..offsets.partition_point(|&offset| offset < range.to).max(start)
 }
 
 /// The columns of the file: offset, verdict, field, problem, excerpt, raw, and of duplicates `key_hash` and

@@ -14,7 +14,7 @@ use crate::checked_file::CheckedFile;
 use crate::chunk::{Chunk, Written};
 use crate::chunk_list::Chunks;
 use crate::disk::Disk;
-use crate::duplicate_audit::WindowSince;
+use crate::duplicate_key::WindowSince;
 use crate::error::DurableError;
 use crate::frame_payload::{
     self, Entry, FlushedEntry, FlushedFile, KeptRequests, LogState, PartitionState, RequestEntry, RowsEntry,
@@ -22,7 +22,7 @@ use crate::frame_payload::{
 };
 use crate::journal::Location;
 use crate::kept_requests::{self, Group};
-use crate::log::DurableOptions;
+use crate::options::DurableOptions;
 use crate::orphans;
 use crate::recent_rows::FrameRows;
 use crate::rejected;

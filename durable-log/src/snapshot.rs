@@ -11,13 +11,13 @@ use metricc_log::{Frontier, Log, RecordDecoder, Slice};
 
 use crate::chunk_list::Chunks;
 use crate::disk::Disk;
-use crate::duplicate_audit::WindowSince;
+use crate::duplicate_key::WindowSince;
+use crate::ends_around;
 use crate::error::DurableError;
 use crate::flush::{self, Flush};
 use crate::kept_requests::Group;
 use crate::partition::DurablePartition;
 use crate::quarantine::Quarantine;
-use crate::request_ends;
 
 /// The log as of some write. It does not change, and holds the files open that it needs.
 #[derive(Debug, Clone, Default)]
@@ -128,7 +128,7 @@ impl LogSnapshot {
     pub fn ends_around(&self, source: &str, at: &Frontier) -> Result<(Frontier, Frontier), DurableError> {
         let chunks: Vec<&Chunks> =
             self.partitions(source).iter().map(|partition| &partition.chunks).collect();
-        let found = request_ends::around(&chunks, at)?;
+        let found = ends_around::around(&chunks, at)?;
         Ok(found.unwrap_or_else(|| (at.clone(), at.clone())))
     }
 

@@ -12,11 +12,11 @@ use metricc_log::duplicates::{RowKey, RowKeys, Seen, too_many};
 use metricc_log::{Events, Position, RecordDecoder, Rejected, Slice, row_schema};
 
 use crate::dedup_index::DedupIndex;
-use crate::duplicate_audit::DuplicateKey;
+use crate::duplicate_key::DuplicateKey;
 use crate::error::DurableError;
 use crate::frame_payload::{Entry, Payload, QuarantinedEntry, RowsEntry};
 use crate::request::{Accepted, Exception, Verdict};
-use crate::request_ends::RequestEnd;
+use crate::request_end::RequestEnd;
 
 /// What a group of requests adds to one partition.
 #[derive(Debug, Default)]

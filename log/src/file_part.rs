@@ -16,12 +16,13 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use crate::file_format::Shape;
+use crate::file_of_partition::{FileOfPartition, TextPlaces};
 use crate::files::LogFile;
 use crate::folder_keys::FolderKey;
+use crate::log::open_file;
 use crate::partition::{Duplicates, OffsetRange, Partition, PartitionReader, SliceRequest};
 use crate::record_decoder::RecordDecoder;
-use crate::text_reader::TextPlaces;
-use crate::{Format, Log, LogError, log};
+use crate::{Format, Interval, Log, LogError};
 
 /// Bytes that are read at once while a checksum is computed.
 const READ_BYTES: usize = 1 << 20;
@@ -60,13 +61,6 @@ pub struct FileStamp {
     pub n_bytes: u64,
     /// XXH3-64 of its bytes.
     pub checksum: u64,
-}
-
-/// What a partition says of a file that it reads a range from. [`Log::file_parts`] makes parts of it.
-#[derive(Debug)]
-pub struct FileOfPartition {
-    pub(crate) file: LogFile,
-    pub(crate) places: Option<TextPlaces>,
 }
 
 /// Checksums of the files of this process: each is computed once for as long as a file stays as it is.
@@ -139,8 +133,42 @@ fn checksum(file: &mut File) -> io::Result<u64> {
     }
 }
 
+impl Log {
+    /// The log of some parts of files, which [`Log::file_parts`] gave in this process or in another one. It
+    /// has as many partitions as the log that they are of, and only the records of the parts are read.
+    ///
+    /// # Errors
+    /// [`LogError`] as [`Log::open`]; [`LogError::OtherBytes`] if a file is not the one that is meant.
+    pub fn open_parts(
+        source: &Arc<Source>,
+        n_partitions: usize,
+        parts: &[FilePart],
+        checksums: &Checksums,
+    ) -> Result<Log, LogError> {
+        open(source, n_partitions, parts, checksums)
+    }
+
+    /// Where another process finds the records of an interval: a part for each of its slices.
+    ///
+    /// # Errors
+    /// [`LogError::NoFile`] if a part of it is not in a file; [`LogError`] if one is not readable.
+    pub fn file_parts(&self, interval: &Interval, checksums: &Checksums) -> Result<Vec<FilePart>, LogError> {
+        let part = |slice: Slice| {
+            let index = slice.partition as usize;
+            let Some((partition, duplicates)) = self.partition(index) else {
+                return Err(LogError::Request { problem: format!("there is no partition {index}") });
+            };
+            let Some(file) = partition.file(OffsetRange { from: slice.from, to: slice.to }) else {
+                return Err(LogError::NoFile { name: partition.name().to_owned() });
+            };
+            part(slice, file, duplicates, checksums)
+        };
+        interval.slices().map(part).collect()
+    }
+}
+
 /// A slice that lies in one file: which file, and what is to be left out.
-pub(crate) fn part(
+fn part(
     slice: Slice,
     found: FileOfPartition,
     duplicates: &Duplicates,
@@ -165,7 +193,7 @@ pub(crate) fn part(
 }
 
 /// The log of some parts: it has the partitions of the whole log, and is read within the parts alone.
-pub(crate) fn open(
+fn open(
     source: &Arc<Source>,
     n_partitions: usize,
     parts: &[FilePart],
@@ -186,7 +214,7 @@ pub(crate) fn open(
         let mut file = LogFile::of_path(part.file.path.clone(), part.name.clone(), shape)?;
         let keys = part.folder_keys.iter().cloned();
         file.keys = keys.map(|(name, value)| FolderKey { name, value }).collect();
-        *partition = log::open_file(file, &decoder, part.places.as_ref(), &mut |_| {})?;
+        *partition = open_file(file, &decoder, part.places.as_ref(), &mut |_| {})?;
         *left_out =
             Arc::new(Duplicates { offsets: part.duplicates.clone(), conflicts: part.conflicts.clone() });
     }

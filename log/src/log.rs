@@ -8,7 +8,7 @@ use metricc_ir::Source;
 
 use crate::duplicates::find;
 use crate::event_buffer::EventBuffer;
-use crate::file_part::{self, Checksums, FilePart};
+use crate::file_of_partition::TextPlaces;
 use crate::files::LogFile;
 use crate::folders::resolve;
 use crate::format_parquet::ParquetPartition;
@@ -16,7 +16,7 @@ use crate::partition::{Duplicates, OffsetRange, Partition, SliceRequest};
 use crate::reader::Reader;
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::seen_names::Names;
-use crate::text_reader::{TextPartition, TextPlaces};
+use crate::text_reader::TextPartition;
 use crate::{Binding, Format, Frontier, Interval, LogError, Slice, folder_keys, interval_splits, schema};
 
 /// How far opening a log has come. Every file is read once, and once more where the source has an identity.
@@ -75,20 +75,6 @@ impl Log {
         let partitions = partitions.collect::<Result<Vec<_>, _>>()?;
         let duplicates = find(&partitions, &decoder, &mut advance)?;
         Ok(Log::new(decoder, partitions, duplicates))
-    }
-
-    /// The log of some parts of files, which [`Log::file_parts`] gave in this process or in another one. It
-    /// has as many partitions as the log that they are of, and only the records of the parts are read.
-    ///
-    /// # Errors
-    /// [`LogError`] as [`Log::open`]; [`LogError::OtherBytes`] if a file is not the one that is meant.
-    pub fn open_parts(
-        source: &Arc<Source>,
-        n_partitions: usize,
-        parts: &[FilePart],
-        checksums: &Checksums,
-    ) -> Result<Log, LogError> {
-        file_part::open(source, n_partitions, parts, checksums)
     }
 
     pub(crate) fn new(
@@ -162,6 +148,11 @@ impl Log {
         all
     }
 
+    /// A partition by its number, and its duplicates.
+    pub(crate) fn partition(&self, index: usize) -> Option<(&dyn Partition, &Arc<Duplicates>)> {
+        Some((self.inner.partitions.get(index)?.as_ref(), self.inner.duplicates.get(index)?))
+    }
+
     /// The schema of some fields of the source, by ascending indices.
     pub fn schema(&self, columns: &[usize]) -> SchemaRef {
         schema::row_schema(self.source(), columns)
@@ -173,25 +164,6 @@ impl Log {
         interval_splits::divide(&self.inner.partitions, interval, n)
     }
 
-    /// Where another process finds the records of an interval: a part for each of its slices.
-    ///
-    /// # Errors
-    /// [`LogError::NoFile`] if a part of it is not in a file; [`LogError`] if one is not readable.
-    pub fn file_parts(&self, interval: &Interval, checksums: &Checksums) -> Result<Vec<FilePart>, LogError> {
-        let part = |slice: Slice| {
-            let index = slice.partition as usize;
-            let found = self.inner.partitions.get(index).zip(self.inner.duplicates.get(index));
-            let Some((partition, duplicates)) = found else {
-                return Err(LogError::Request { problem: format!("there is no partition {index}") });
-            };
-            let Some(file) = partition.file(OffsetRange { from: slice.from, to: slice.to }) else {
-                return Err(LogError::NoFile { name: partition.name().to_owned() });
-            };
-            file_part::part(slice, file, duplicates, checksums)
-        };
-        interval.slices().map(part).collect()
-    }
-
     /// Reads the wanted fields (ascending indices, perhaps none, perhaps the
     /// [position column](crate::position_column) after them) of the accepted records of a slice. A
     /// batch covers at most `batch_rows` positions, and fewer where records are large.
@@ -201,9 +173,7 @@ impl Log {
     pub fn read(&self, slice: &Slice, columns: &[usize], batch_rows: usize) -> Result<Reader, LogError> {
         let request = |problem: String| LogError::Request { problem };
         let index = slice.partition as usize;
-        let (Some(partition), Some(duplicates)) =
-            (self.inner.partitions.get(index), self.inner.duplicates.get(index))
-        else {
+        let Some((partition, duplicates)) = self.partition(index) else {
             return Err(request(format!("there is no partition {index}")));
         };
         if slice.from > slice.to || slice.to > partition.end() {

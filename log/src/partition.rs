@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array};
 
-use crate::file_part::FileOfPartition;
+use crate::file_of_partition::FileOfPartition;
 use crate::read_stats::ReadStats;
 use crate::seen_names::Names;
 use crate::{LogError, POSITION_TYPE, Position};

@@ -3,12 +3,10 @@
 use std::str::Utf8Error;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::content_kind::{OtherKind, diagnose, json_separation};
 use crate::decode_value::{Problem, Reject};
 use crate::file_format::Shape;
-use crate::file_part::FileOfPartition;
+use crate::file_of_partition::{FileOfPartition, SAMPLE_EVERY, TextPlaces};
 use crate::files::LogFile;
 use crate::format_csv::{CsvParser, Header};
 use crate::format_ndjson::NdjsonParser;
@@ -23,8 +21,6 @@ use crate::seen_names::{NameSample, Names, SAMPLED_RECORDS};
 use crate::wrapped_arrays::WrapSearch;
 use crate::{Format, LogError, Position};
 
-/// Records between two whose position in the file is noted.
-const SAMPLE_EVERY: u64 = 1024;
 /// A batch is closed when its records have this many bytes, whatever their number. It keeps the
 /// offsets of Arrow's texts and lists far below their limit, since a value is no longer than its text.
 const MAX_BATCH_BYTES: usize = 16 << 20;
@@ -38,36 +34,6 @@ struct TextIndex {
     header: Option<Header>,
     /// The names in the header, or the keys of the first records; those of the folders.
     names: Names,
-}
-
-/// Where some of the records of a text start.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TextPlaces {
-    /// The number of all records.
-    pub n_records: u64,
-    /// The first record whose place is noted, counted in units of [`SAMPLE_EVERY`].
-    pub first: u64,
-    /// Byte and line of that record, and of every [`SAMPLE_EVERY`]-th one after it.
-    pub samples: Vec<(u64, u64)>,
-}
-
-impl TextPlaces {
-    /// Where reading from an offset starts: byte and line.
-    fn start(&self, offset: u64) -> (u64, u64) {
-        let sample =
-            usize::try_from((offset / SAMPLE_EVERY).saturating_sub(self.first)).unwrap_or(usize::MAX);
-        self.samples.get(sample).or(self.samples.last()).copied().unwrap_or((0, 1))
-    }
-
-    /// The places of the records of a range.
-    fn within(&self, range: OffsetRange) -> Self {
-        let first = (range.from / SAMPLE_EVERY).max(self.first);
-        let index =
-            |sample: u64| usize::try_from(sample - self.first).unwrap_or(usize::MAX).min(self.samples.len());
-        let samples = &self.samples[index(first)..index(range.to.div_ceil(SAMPLE_EVERY).max(first))];
-        TextPlaces { n_records: self.n_records, first, samples: samples.to_vec() }
-    }
 }
 
 /// How the records of a text are separated.
@@ -234,7 +200,10 @@ impl Partition for TextPartition {
     }
 
     fn file(&self, range: OffsetRange) -> Option<FileOfPartition> {
-        Some(FileOfPartition { file: self.file.clone(), places: Some(self.index.places.within(range)) })
+        Some(FileOfPartition {
+            file: self.file.clone(),
+            places: Some(self.index.places.within(range.from, range.to)),
+        })
     }
 
     fn read(&self, request: SliceRequest) -> Result<Box<dyn PartitionReader>, LogError> {

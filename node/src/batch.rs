@@ -15,10 +15,11 @@ use metricc_views::{StoredSegment, View, ViewError, ViewStore};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::audit::{self, AuditError, AuditLine, Audited};
-use crate::source::{FullAnswer, LoadedView, NodeSource};
+use crate::audit::{self, AuditError};
+use crate::audit_line::{AuditLine, Audited};
+use crate::loaded_view::{self, LoadedView};
+use crate::source::{FullAnswer, NodeSource};
 use crate::tables::{self, ViewOfTables};
-use crate::views_at_start;
 use crate::writer::{Ingest, IngestError};
 
 /// Rows up to which a view is always one segment: so small a file is rewritten each time.
@@ -208,7 +209,7 @@ impl Batch {
     fn step_from(&self, known: &LoadedView) -> Result<(), StepError> {
         let snapshot = self.source.log.snapshot();
         let log = snapshot.log(self.source.name(), &known.frontier)?;
-        let stamp = views_at_start::stamp(&snapshot, self.source.name());
+        let stamp = loaded_view::stamp(&snapshot, self.source.name());
         let Some(stamp) = stamp else { return Ok(()) };
         let interval = Interval::new(known.frontier.clone(), log.end()).map_err(LogError::from)?;
         let plan = self.source.plan.clone();

@@ -12,8 +12,12 @@ mod framing;
 mod headers;
 mod host;
 mod ingest;
+mod intake_json;
+mod limits;
 mod request_limits;
 mod server;
+mod shared;
 mod sources;
 
-pub use server::{Limits, Server};
+pub use limits::Limits;
+pub use server::Server;

@@ -14,6 +14,7 @@
 
 mod answer_limits;
 mod audit;
+mod audit_line;
 mod batch;
 mod config;
 mod costs;
@@ -23,6 +24,7 @@ mod folder_scan;
 mod http;
 mod intake_report;
 mod listen;
+mod loaded_view;
 mod loss_proofs;
 mod moved_files;
 mod node;
@@ -44,7 +46,8 @@ mod writer;
 #[cfg(test)]
 mod writer_tests;
 
-pub use audit::{AuditError, AuditLine, Audited};
+pub use audit::AuditError;
+pub use audit_line::{AuditLine, Audited};
 pub use config::{Config, ConfigError, SourceConfig, Tokens};
 pub use error::NodeError;
 pub use http::{Limits, Server};

@@ -14,7 +14,8 @@ use metricc_log::{AbsentField, EventDecoder, FileOptions, Frontier, ReadStats};
 use metricc_runtime_serve::LocalServing;
 
 use crate::answer_limits::Answering;
-use crate::audit::{self, AuditError, AuditLine};
+use crate::audit::{self, AuditError};
+use crate::audit_line::AuditLine;
 use crate::batch::Batch;
 use crate::config::{Config, SourceConfig};
 use crate::error::NodeError;

@@ -7,13 +7,14 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use metricc_compiler::SourcePlan;
+use metricc_durable_log::LogSnapshot;
 use metricc_log::Frontier;
 use metricc_views::{View, ViewStore};
 use tokio::runtime::Handle;
 
+use crate::loaded_view::{LoadedView, load};
 use crate::loss_proofs::check;
-use crate::source::{LoadedView, NodeSource};
-use crate::views_at_start::load;
 
 /// The versions of one source.
 #[derive(Debug)]
@@ -33,16 +34,20 @@ impl PastViews {
 
     /// The version that ends at a frontier or least before it; `None` if there is none that can be used.
     /// Blocks the calling thread, which must not be one of an async runtime.
-    pub(crate) fn before(&self, source: &NodeSource, at: &Frontier) -> Option<Arc<LoadedView>> {
+    pub(crate) fn before(
+        &self,
+        plan: &SourcePlan,
+        log: &LogSnapshot,
+        at: &Frontier,
+    ) -> Option<Arc<LoadedView>> {
         let views = self.runtime.block_on(self.store.all());
         let views = views.inspect_err(|error| tracing::warn!(%error, "earlier views cannot be read")).ok()?;
-        let log = source.log.snapshot();
         let ends_before = |view: &View| view.frontier.0.iter().zip(&at.0).all(|(offset, at)| offset <= at);
-        let is_of_log = |view: &View| check(view, &log, source.name()).is_ok();
+        let is_of_log = |view: &View| check(view, log, &plan.source.name).is_ok();
         let mut views: Vec<View> =
             views.into_iter().filter(|view| ends_before(view) && is_of_log(view)).collect();
         views.sort_by_key(|view| std::cmp::Reverse((view.frontier.n_positions(), view.version)));
-        views.iter().find_map(|view| self.loaded(view).or_else(|| self.load(source, view)))
+        views.iter().find_map(|view| self.loaded(view).or_else(|| self.load(plan, view)))
     }
 
     /// Forgets what is in memory: the versions were replaced.
@@ -62,8 +67,8 @@ impl PastViews {
         Some(found)
     }
 
-    fn load(&self, source: &NodeSource, view: &View) -> Option<Arc<LoadedView>> {
-        let problem = match self.runtime.block_on(load(&self.store, &source.plan, view.clone())) {
+    fn load(&self, plan: &SourcePlan, view: &View) -> Option<Arc<LoadedView>> {
+        let problem = match self.runtime.block_on(load(&self.store, plan, view.clone())) {
             Ok(Ok(found)) => {
                 let found = Arc::new(found);
                 self.keep(found.clone());
@@ -74,7 +79,7 @@ impl PastViews {
         };
         // Batch may have removed it just now, or it is of other metrics.
         tracing::debug!(
-            source = source.name(),
+            source = plan.source.name,
             version = view.version,
             problem,
             "an earlier view is not used"

@@ -10,12 +10,12 @@ use metricc_compiler::{MetricPlan, Segment, SourcePlan};
 use metricc_durable_log::{DurableError, LogReader};
 use metricc_log::{AbsentField, Frontier, Log, ReadStats};
 use metricc_runtime_serve::{IndexedSegment, LocalServing, ServeError};
-use metricc_views::View;
 use tokio::sync::oneshot;
 
-use crate::audit::AuditLine;
+use crate::audit_line::AuditLine;
 use crate::costs::Costs;
 use crate::intake_report::{Intake, SourceIntake};
+use crate::loaded_view::LoadedView;
 use crate::past_views::PastViews;
 use crate::status::Counters;
 
@@ -54,23 +54,6 @@ struct Views {
     latest: Arc<LoadedView>,
     /// The view that is served and the frontier of the answers; `None` before there are any.
     served: Option<(Arc<LoadedView>, Frontier)>,
-}
-
-/// A view in memory: for each metric of the plan its segment, from the start of the log to one frontier.
-#[derive(Debug)]
-pub(crate) struct LoadedView {
-    pub(crate) frontier: Frontier,
-    /// In the order of the plan's metrics; empty where the view is.
-    pub(crate) segments: Vec<IndexedSegment>,
-    /// The version that was committed, unless there is none to build on.
-    pub(crate) stored: Option<View>,
-}
-
-impl LoadedView {
-    /// The view of the start of a log.
-    pub(crate) fn empty(n_partitions: usize) -> Self {
-        LoadedView { frontier: Frontier(vec![0; n_partitions]), segments: Vec::new(), stored: None }
-    }
 }
 
 impl NodeSource {
@@ -123,7 +106,9 @@ impl NodeSource {
     pub(crate) fn view_before(&self, at: &Frontier) -> Option<Arc<LoadedView>> {
         let ends_before =
             |view: &Arc<LoadedView>| view.frontier.0.iter().zip(&at.0).all(|(offset, at)| offset <= at);
-        self.view().filter(ends_before).or_else(|| self.past.get()?.before(self, at))
+        self.view()
+            .filter(ends_before)
+            .or_else(|| self.past.get()?.before(&self.plan, &self.log.snapshot(), at))
     }
 
     /// Forgets the earlier versions, which were replaced.

@@ -12,7 +12,8 @@ use metricc_log::{Frontier, Interval, LogError};
 use metricc_runtime_serve::ServeError;
 use metricc_runtime_stream::Stream;
 
-use crate::source::{LoadedView, NodeSource};
+use crate::loaded_view::LoadedView;
+use crate::source::NodeSource;
 
 /// Most rows of a batch of the tail: between two of them, answers may have the processor.
 const BATCH_ROWS: usize = 2048;

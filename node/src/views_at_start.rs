@@ -11,17 +11,17 @@ use std::time::Duration;
 
 use metricc_compiler::{EngineOptions, SourcePlan, StateHash};
 use metricc_durable_log::{Disk, DurableLog, LogSnapshot};
-use metricc_runtime_serve::{IndexedSegment, merge};
-use metricc_views::{LogStamp, View, ViewError, ViewStore};
+use metricc_views::{ViewError, ViewStore};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
 use crate::batch::{Batch, SMALL_ROWS, Schedule};
 use crate::config::Config;
 use crate::error::NodeError;
+use crate::loaded_view::{LoadedView, load};
 use crate::loss_proofs::{self, Losses, check};
 use crate::past_views::PastViews;
-use crate::source::{LoadedView, NodeSource};
+use crate::source::NodeSource;
 
 /// The store of the views, which only their owner reads.
 pub(crate) fn view_folder(config: &Config) -> Result<Arc<dyn ObjectStore>, NodeError> {
@@ -86,7 +86,7 @@ pub(crate) fn open_source(
     disk: &Arc<dyn Disk>,
     runtime: &tokio::runtime::Handle,
 ) -> Result<Batch, NodeError> {
-    let (log, mut is_loss_accepted) = (source.log.snapshot(), false);
+    let log = source.log.snapshot();
     match block_on(runtime, store.probe()) {
         Ok(()) => {}
         Err(error @ ViewError::Overwrites) => return Err(error.into()),
@@ -95,29 +95,9 @@ pub(crate) fn open_source(
             tracing::warn!(source = source.name(), %error, "the store of views cannot be written to");
         }
     }
-    match block_on(runtime, find(&store, &source.plan, &log))? {
-        Found::View(view) => source.set_latest_view(Arc::new(view)),
-        Found::Nothing => {}
-        Found::LogIsShorter(loss) => {
-            is_loss_accepted = true;
-            tracing::warn!(source = source.name(), %loss, "the loss was accepted; the view is rebuilt from the log");
-        }
-        Found::OtherMetrics(metrics) => {
-            let metrics = metrics.join(", ");
-            tracing::info!(
-                source = source.name(),
-                metrics,
-                "the package or a source was changed, and the view lacks these metrics: it is made anew from the log"
-            );
-            source.view_was_unusable(
-                "the view is of another package, and is made anew from the log".to_owned(),
-            );
-        }
-        Found::Unusable(problem) => {
-            tracing::warn!(source = source.name(), %problem, "the view is discarded and rebuilt from the log");
-            source.view_was_unusable("the view could not be used and is rebuilt from the log".to_owned());
-        }
-    }
+    let found = block_on(runtime, find(&store, &source.plan, &log))?;
+    let is_loss_accepted = matches!(found, Found::LogIsShorter(_));
+    take(&source, found);
     say_damage(&source, &store, runtime)?;
     let refused = source.plan.metrics.iter().filter_map(|metric| crate::tables::refusal(metric));
     for problem in refused.filter(|_| config.batch.tables) {
@@ -182,10 +162,30 @@ fn block_on<T: Send>(runtime: &tokio::runtime::Handle, work: impl Future<Output 
     })
 }
 
-/// The stamp of a view that is now made from the log; `None` while nothing was ever written.
-pub(crate) fn stamp(log: &LogSnapshot, source: &str) -> Option<LogStamp> {
-    let (epoch, _) = log.epochs(source).pop()?;
-    Some(LogStamp { id: format!("{:032x}", log.id()), epoch })
+/// Starts a source from the view that was found, or says why it is made anew.
+fn take(source: &NodeSource, found: Found) {
+    match found {
+        Found::View(view) => source.set_latest_view(Arc::new(view)),
+        Found::Nothing => {}
+        Found::LogIsShorter(loss) => {
+            tracing::warn!(source = source.name(), %loss, "the loss was accepted; the view is rebuilt from the log");
+        }
+        Found::OtherMetrics(metrics) => {
+            let metrics = metrics.join(", ");
+            tracing::info!(
+                source = source.name(),
+                metrics,
+                "the package or a source was changed, and the view lacks these metrics: it is made anew from the log"
+            );
+            source.view_was_unusable(
+                "the view is of another package, and is made anew from the log".to_owned(),
+            );
+        }
+        Found::Unusable(problem) => {
+            tracing::warn!(source = source.name(), %problem, "the view is discarded and rebuilt from the log");
+            source.view_was_unusable("the view could not be used and is rebuilt from the log".to_owned());
+        }
+    }
 }
 
 /// The outcome of looking for a view.
@@ -219,39 +219,4 @@ async fn find(store: &ViewStore, plan: &SourcePlan, log: &LogSnapshot) -> Result
         Ok(view) => Found::View(view),
         Err(problem) => Found::Unusable(problem),
     })
-}
-
-/// Loads the states of a version; or says why it cannot be used.
-///
-/// # Errors
-/// When the store cannot be read.
-pub(crate) async fn load(
-    store: &ViewStore,
-    plan: &SourcePlan,
-    view: View,
-) -> Result<Result<LoadedView, String>, ViewError> {
-    let mut segments: Vec<IndexedSegment> = Vec::with_capacity(plan.metrics.len());
-    for metric in &plan.metrics {
-        let Some(stored) = view.segments.get(&metric.state_hash.to_string()) else {
-            return Ok(Err(format!("it does not have the states of `{}`", metric.metric.name)));
-        };
-        let mut parts = Vec::with_capacity(stored.len());
-        for stored in stored {
-            match store.read(metric, stored).await {
-                Ok(segment) => parts.push(segment),
-                Err(ViewError::Corrupt { path, source }) => return Ok(Err(format!("`{path}`: {source}"))),
-                Err(error) => return Err(error),
-            }
-        }
-        match merge(metric, &parts) {
-            Ok(segment) if *segment.interval.to() == view.frontier => segments.push(segment.into()),
-            Ok(segment) => {
-                let to = segment.interval.to();
-                return Ok(Err(format!("the segments of `{}` end at {to}", metric.metric.name)));
-            }
-            Err(error) => return Ok(Err(error.to_string())),
-        }
-    }
-    let frontier = view.frontier.clone();
-    Ok(Ok(LoadedView { frontier, segments, stored: Some(view) }))
 }

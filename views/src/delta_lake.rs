@@ -33,7 +33,7 @@ use twox_hash::XxHash3_64;
 
 use metricc_compiler::to_parquet;
 
-use crate::store::{ViewError, corrupt};
+use crate::error::{ViewError, corrupt};
 use actions::{
     Action, Add, Checkpoint, Commit, CommitInfo, MetaData, Protocol, Remove, Snapshot, TableState, Txn,
 };

@@ -9,7 +9,9 @@
 
 mod create_only_probe;
 mod delta_lake;
+mod error;
 mod store;
 
 pub use delta_lake::{Table, TableContent, TableStamp};
-pub use store::{LogStamp, StoredSegment, View, ViewError, ViewStore};
+pub use error::ViewError;
+pub use store::{LogStamp, StoredSegment, View, ViewStore};

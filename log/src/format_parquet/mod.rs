@@ -33,7 +33,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use crate::field_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::file_format::Shape;
-use crate::file_part::FileOfPartition;
+use crate::file_of_partition::FileOfPartition;
 use crate::files::LogFile;
 use crate::open_file::{OpenFile, ReadAt};
 use crate::partition::{OffsetRange, Partition, PartitionReader, SliceRequest};

@@ -11,7 +11,7 @@ use metricc_http_api::ApiError;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::headers::{single, too_long};
-use super::server::Limits;
+use super::limits::Limits;
 
 /// How many times longer a body may become when it is unpacked.
 const MAX_RATIO: usize = 256;

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use metricc_client::wire::code;
 use metricc_http_api::ApiError;
 
-use super::server::Limits;
+use super::limits::Limits;
 
 /// Longest path and query, in bytes.
 const MAX_URI: usize = 8 << 10;

@@ -11,15 +11,14 @@ use metricc_client::Given;
 use metricc_client::wire::code;
 use metricc_durable_log::{DurableError, Exception, Receipt, Request, Verdict};
 use metricc_http_api::{ApiError, Name, Pairs};
-use metricc_log::{
-    AbsentField, BodyError, BodyFormat, BodyLimits, NoneReason, NoneValues, RejectionGroup, Rejections,
-};
+use metricc_log::{AbsentField, BodyError, BodyFormat, BodyLimits};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::{self, Packing};
 use super::headers::{single, stated_length};
-use super::server::Shared;
+use super::intake_json::{none_values_json, reasons_json};
+use super::shared::Shared;
 use super::sources::{invalid, stopped_writing, unknown_source};
 use crate::intake_report::Intake;
 use crate::writer::IngestError;
@@ -209,34 +208,6 @@ fn receipt_json(receipt: &Receipt, intake: &Intake, epoch: Option<&str>) -> Valu
         json["none_values"] = none_values_json(&intake.stats.none_values);
     }
     json
-}
-
-/// Values that are none although the records have something there, by field and reason.
-pub(super) fn none_values_json(values: &NoneValues) -> Value {
-    let value = |(field, reason, count): (&str, NoneReason, u64)| {
-        let reason = match reason {
-            NoneReason::NotFinite => "not_finite",
-            NoneReason::Invalid => "invalid",
-        };
-        json!({ "field": field, "reason": reason, "count": count })
-    };
-    values.iter().map(value).collect()
-}
-
-/// Rejected records by field and reason, with an example; its offset is that of a record in the request, or
-/// in its partition.
-pub(super) fn reasons_json(rejections: &Rejections, offset: &str) -> Vec<Value> {
-    let reason = |group: &RejectionGroup| {
-        let first = &group.first;
-        json!({
-            "records": group.n_records,
-            "field": first.field,
-            "problem": first.problem,
-            "value": first.excerpt,
-            offset: first.position.offset,
-        })
-    };
-    rejections.groups().into_iter().map(reason).collect()
 }
 
 /// An exception; the value is what was read of a record that did not decode.

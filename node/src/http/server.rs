@@ -24,7 +24,9 @@ use super::access::{self, Access};
 use super::closing::ErrorBodies;
 use super::connection_limits::{Admitted, Connections, Limit};
 use super::headers::{MAX_HEADER_BYTES, MAX_HEADERS};
+use super::limits::Limits;
 use super::request_limits::{self, Budgets, Peer};
+use super::shared::Shared;
 use super::{ingest, sources};
 use crate::config::Config;
 use crate::error::NodeError;
@@ -32,50 +34,6 @@ use crate::node::Node;
 
 /// How long a client that is refused may take to read why.
 const REFUSED_WITHIN: Duration = Duration::from_millis(500);
-
-/// Limits for clients.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Time for the headers of a request, also of the next one on a connection: one without a request is
-    /// closed then.
-    pub headers: Duration,
-    /// The same, for connections that are kept for probes.
-    pub probe_headers: Duration,
-    /// Time between two pieces of a body.
-    pub idle: Duration,
-    /// Time for a body in all, and for a client to take a piece of an answer.
-    pub request: Duration,
-    /// Time for running requests when the node shuts down.
-    pub drain: Duration,
-    /// Bytes of a body, before and after it is unpacked.
-    pub body_bytes: usize,
-    /// Events of a request.
-    pub events: u64,
-}
-
-impl Limits {
-    /// The limits of a configuration.
-    pub fn new(config: &Config) -> Self {
-        Limits {
-            headers: Duration::from_secs(5),
-            probe_headers: Duration::from_millis(500),
-            idle: Duration::from_secs(10),
-            request: Duration::from_secs(30),
-            drain: Duration::from_secs(10),
-            body_bytes: config.ingest.max_bytes,
-            events: config.ingest.max_events,
-        }
-    }
-}
-
-/// The state that handlers share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) node: Arc<Node>,
-    pub(crate) limits: Limits,
-    /// The byte budget of the bodies of all connections.
-    pub(crate) bodies: Arc<Semaphore>,
-}
 
 /// A server that listens.
 #[derive(Debug)]

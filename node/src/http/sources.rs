@@ -12,8 +12,8 @@ use metricc_http_api::{ApiError, Name, Pairs};
 use metricc_log::{AbsentField, Frontier, Rejections, Slice};
 use serde_json::{Value, json};
 
-use super::ingest::{none_values_json, reasons_json};
-use super::server::Shared;
+use super::intake_json::{none_values_json, reasons_json};
+use super::shared::Shared;
 use crate::{AuditError, Node, NodeSource};
 
 /// Most quarantined records of one answer.

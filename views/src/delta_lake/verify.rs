@@ -12,7 +12,7 @@ use twox_hash::XxHash3_64;
 
 use super::actions::{self, Commit};
 use super::{Files, Head, Table, TableStamp, checkpoint_hint, data_hash};
-use crate::store::{ViewError, corrupt};
+use crate::error::{ViewError, corrupt};
 
 /// How a table compares with rows that it is to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
