@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::LogFile;
 
-/// Records between two whose position in the file is noted.
+/// Records between two whose position in the file is noted. It is part of [`TextPlaces`], which are sent.
 pub(crate) const SAMPLE_EVERY: u64 = 1024;
 
 /// What a partition says of a file that it reads a range from. [`Log::file_parts`](crate::Log::file_parts) makes parts of it.
@@ -20,9 +20,9 @@ pub struct FileOfPartition {
 pub struct TextPlaces {
     /// The number of all records.
     pub n_records: u64,
-    /// The first record whose place is noted, counted in units of [`SAMPLE_EVERY`].
+    /// The first record whose place is noted, counted in units of 1,024.
     pub first: u64,
-    /// Byte and line of that record, and of every [`SAMPLE_EVERY`]-th one after it.
+    /// Byte and line of that record, and of every 1,024th one after it.
     pub samples: Vec<(u64, u64)>,
 }
 
