@@ -7,7 +7,8 @@ use crate::files::LogFile;
 /// Records between two whose position in the file is noted. It is part of [`TextPlaces`], which are sent.
 pub(crate) const SAMPLE_EVERY: u64 = 1024;
 
-/// What a partition says of a file that it reads a range from. [`Log::file_parts`](crate::Log::file_parts) makes parts of it.
+/// What a partition says of a file that it reads a range from. [`Log::file_parts`](crate::Log::file_parts)
+/// makes parts of it.
 #[derive(Debug)]
 pub struct FileOfPartition {
     pub(crate) file: LogFile,

@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::Events;
 use super::processes::{Cluster, Process, command, free_ports};
 
-/// Runs a shell line in a mount namespace of its own, where `"$@"` is an executor.
+/// Runs a shell line in user and mount namespaces of its own, where `"$@"` is an executor.
 fn executor_in_namespace(cluster: &Cluster, line: &str) -> Process {
     let port = free_ports();
     let mut shell = Command::new("unshare");
-    shell.args(["--mount", "sh", "-ec", line, "sh", env!("CARGO_BIN_EXE_metricc")]);
+    shell.args(["-rm", "sh", "-ec", line, "sh", env!("CARGO_BIN_EXE_metricc")]);
     shell.args(cluster.executor_arguments(port)).env("NO_COLOR", "1");
     Process::spawn(shell, port).ready()
 }
