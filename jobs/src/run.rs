@@ -213,8 +213,7 @@ impl Run<'_> {
             n_left = left.len();
             // An executor that fails at once is free again first. So what was tried in vain is handed out
             // more than once at a time, that others get it too. Only one result counts.
-            let n_copies = 1 << (n_attempts - 1);
-            match submit.submit(run, &left.repeat(n_copies), watch) {
+            match submit.submit(run, &left.repeat(n_attempts as usize), watch) {
                 Ok(()) => {}
                 Err(SubmitError::End(error)) => return Err(error),
                 Err(SubmitError::Cluster(why)) => {
