@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use metricc_jobs::Worker;
+use tokio::net::TcpStream;
 
 use crate::plan::Codec;
 use crate::{Address, ClusterError, HEARTBEAT_SECONDS, MESSAGE_BYTES};
@@ -24,6 +26,22 @@ pub struct Executor {
     pub wait_seconds: u16,
 }
 
+/// How often it tries to reach the scheduler.
+const TRY_EVERY: Duration = Duration::from_millis(300);
+
+/// Waits until the scheduler listens.
+async fn wait_for(scheduler: &Address, seconds: u16) -> std::io::Result<()> {
+    let address = format!("{}:{}", scheduler.host, scheduler.port);
+    let until = Instant::now() + Duration::from_secs(seconds.into());
+    loop {
+        match TcpStream::connect(&address).await {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() >= until => return Err(error),
+            Err(_) => tokio::time::sleep(TRY_EVERY).await,
+        }
+    }
+}
+
 /// Runs an executor until it fails or the process is told to stop.
 ///
 /// # Errors
@@ -38,6 +56,8 @@ pub async fn run_executor(executor: &Executor, worker: Arc<Worker>) -> Result<()
     let Some(control_port) = listen.port().checked_add(1) else {
         return Err(ClusterError::Ballista(format!("there is no port after {}", listen.port())));
     };
+    let away = |error: std::io::Error| start(format!("scheduler {scheduler} does not answer"), error.into());
+    wait_for(scheduler, *wait_seconds).await.map_err(away)?;
     let config = ExecutorProcessConfig {
         executor_id: worker.name().to_owned(),
         bind_host: listen.ip().to_string(),
@@ -46,7 +66,8 @@ pub async fn run_executor(executor: &Executor, worker: Arc<Worker>) -> Result<()
         grpc_port: control_port,
         scheduler_host: scheduler.host.clone(),
         scheduler_port: scheduler.port,
-        scheduler_connect_timeout_seconds: *wait_seconds,
+        // Ballista's own waiting has no end.
+        scheduler_connect_timeout_seconds: 0,
         vcores: *slots,
         work_dir: Some(folder.path().to_string_lossy().into_owned()),
         executor_heartbeat_interval_seconds: HEARTBEAT_SECONDS,

@@ -76,3 +76,19 @@ fn a_scheduler_that_is_not_there_is_named() {
         "{stderr}"
     );
 }
+
+#[test]
+fn an_executor_does_not_wait_for_a_scheduler_for_ever() {
+    let nobody = free_ports();
+    let scheduler = format!("127.0.0.1:{nobody}");
+    let store = tempfile::tempdir().expect("a temporary folder");
+    let store = store.path().to_string_lossy().into_owned();
+    let arguments = ["cluster", "executor", "--scheduler", &scheduler, "--store", &store, "--wait", "1"];
+    let executor = command(&arguments.map(str::to_owned)).output().expect("the executor starts");
+    let stderr = String::from_utf8_lossy(&executor.stderr);
+    assert_eq!(executor.status.code(), Some(2), "{stderr}");
+    assert!(
+        stderr.contains(&format!("scheduler df://{scheduler} does not answer: Connection refused")),
+        "{stderr}"
+    );
+}
