@@ -56,7 +56,7 @@ pub fn estimated_rows(
     }
 }
 
-/// Rows that [`derive`](crate::derived_metrics) would have: at least those of the operand with the most.
+/// Rows that [`derive`](crate::derive) would have: at least those of the operand with the most.
 ///
 /// # Errors
 /// As [`estimated_rows`].
