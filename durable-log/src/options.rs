@@ -17,7 +17,8 @@ pub struct DurableOptions {
     pub recent_bytes: usize,
     /// Remembered requests that go into a file together; fewer are in every checkpoint.
     pub request_group: usize,
-    /// Whether a log is opened that provably has lost events; see [`DurableLog::losses`](crate::DurableLog::losses).
+    /// Whether a log is opened that provably has lost events; see
+    /// [`DurableLog::losses`](crate::DurableLog::losses).
     pub accept_loss: bool,
 }
 
