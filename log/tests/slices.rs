@@ -194,9 +194,12 @@ fn parts_of_long_files_are_read_from_where_they_begin() {
     for writing in [Writing::Plain, Writing::Packed, Writing::Other] {
         let folder = Folder::new();
         let log = log_written(&folder, [5000, 4000, 1], 10, writing);
-        for (from, to) in
-            [([0, 0, 0], [1, 0, 0]), ([1023, 1024, 0], [1025, 1025, 1]), ([4999, 17, 0], [5000, 4000, 1])]
-        {
+        for (from, to) in [
+            ([0, 0, 0], [1, 0, 0]),
+            ([1023, 1024, 0], [1025, 1025, 1]),
+            ([1500, 2100, 0], [4500, 3900, 1]),
+            ([4999, 17, 0], [5000, 4000, 1]),
+        ] {
             let bound = |offsets: [u64; 3]| Frontier(offsets.to_vec());
             let interval = Interval::new(bound(from), bound(to)).unwrap();
             let here = read(&log, &interval, &[0, 1, 2, 3]);
