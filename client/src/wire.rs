@@ -187,6 +187,8 @@ pub struct ErrorResponse {
 
 const READ: &[Operation] = &[Operation::Read];
 const INGEST: &[Operation] = &[Operation::Ingest];
+/// An audit may write the view again.
+const WRITES: &[Operation] = &[Operation::Ingest, Operation::Administer];
 const NAMED: &[Operation] = &[Operation::Read, Operation::Ingest, Operation::Administer];
 const ALL: &[Operation] = &[Operation::Read, Operation::Ingest, Operation::Administer, Operation::Probe];
 
@@ -309,9 +311,9 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 507,
-        codes: &["full", "groups"],
+        codes: &[code::FULL, "groups"],
         doc: "no space on disk, or as many groups as are allowed",
-        of: INGEST,
+        of: WRITES,
     },
 ];
 

@@ -63,12 +63,16 @@ pub enum DurableError {
         problem: String,
     },
     /// There are flushed events, and no journal that knows them.
-    #[error("`{path}` holds flushed events, but their journal is missing: there is nothing in `{journal}`")]
+    #[error(
+        "`{path}` holds flushed events, but their journal is missing: there is nothing in `{journal}`; it had {lost}"
+    )]
     JournalMissing {
         /// The folder of the events.
         path: String,
         /// The folder of the journal.
         journal: String,
+        /// The offsets that are in flushed files; those that were in the journal alone are not known.
+        lost: String,
     },
     /// Flushed files have positions that the journal does not have: an older copy of the journal was put
     /// back.

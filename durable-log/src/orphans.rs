@@ -64,7 +64,11 @@ pub(crate) fn none_without_journal(
     for folder in folders.chain([REQUESTS_FOLDER.to_owned()]) {
         let shown = disk.shown(&folder);
         if !disk.names(&folder).map_err(DurableError::io("reading the folder", shown.clone()))?.is_empty() {
-            return Err(DurableError::JournalMissing { path: shown, journal: disk.shown(JOURNAL_FOLDER) });
+            let (_, later) = unknown(disk, &LogState::default(), sources)?;
+            let lost = Some(lost_offsets(&later)).filter(|lost| !lost.is_empty());
+            let lost = lost.map_or_else(|| "requests that it remembers".to_owned(), |lost| lost.join(", "));
+            let journal = disk.shown(JOURNAL_FOLDER);
+            return Err(DurableError::JournalMissing { path: shown, journal, lost });
         }
     }
     Ok(())
@@ -80,6 +84,27 @@ pub(crate) fn set_aside(
     state: &LogState,
     sources: &[SourceOptions],
 ) -> Result<Vec<LaterFile>, DurableError> {
+    let (orphans, later) = unknown(disk, state, sources)?;
+    for (source, path, file) in orphans.into_iter().filter(|_| later.is_empty()) {
+        if file.ends_with(".unfinished") {
+            disk.remove(&path).map_err(DurableError::io("removing", disk.shown(&path)))?;
+        } else {
+            move_aside(disk, &source, &path, &file)?;
+        }
+    }
+    Ok(later)
+}
+
+/// The source, path and name of a file.
+type Orphan = (String, String, String);
+
+/// The files that no entry of the journal names: those without positions after the end of the log, and those
+/// with some.
+fn unknown(
+    disk: &Arc<dyn Disk>,
+    state: &LogState,
+    sources: &[SourceOptions],
+) -> Result<(Vec<Orphan>, Vec<LaterFile>), DurableError> {
     let (mut orphans, mut later) = (Vec::new(), Vec::new());
     let declared = sources.iter().map(|source| source.source.name.as_str());
     let names: BTreeSet<&str> = state.sources.keys().map(String::as_str).chain(declared).collect();
@@ -95,18 +120,11 @@ pub(crate) fn set_aside(
                     let (source, shown, end) = (name.to_owned(), disk.shown(&path), end_of(partition));
                     later.push(LaterFile { source, partition, end, to, path, file, shown });
                 }
-                _ => orphans.push((name, path, file)),
+                _ => orphans.push((name.to_owned(), path, file)),
             }
         }
     }
-    for (source, path, file) in orphans.into_iter().filter(|_| later.is_empty()) {
-        if file.ends_with(".unfinished") {
-            disk.remove(&path).map_err(DurableError::io("removing", disk.shown(&path)))?;
-        } else {
-            move_aside(disk, source, &path, &file)?;
-        }
-    }
-    Ok(later)
+    Ok((orphans, later))
 }
 
 /// Moves a file to the others of a source, or of another folder.

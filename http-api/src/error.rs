@@ -34,13 +34,23 @@ impl ApiError {
     /// A failure of the node itself.
     pub fn failed(error: &(dyn Error + 'static)) -> Self {
         tracing::error!(error = with_causes(error), "a request failed");
-        if is_of_disk(error) {
-            let message = "the node cannot read or write its disk; its log has the reason";
-            return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code::DISK, message)
-                .retry_after(DISK_RETRY);
+        match disk_error(error).map(io::Error::kind) {
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => return ApiError::disk_full(),
+            Some(_) => {
+                let message = "the node cannot read or write its disk; its log has the reason";
+                return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code::DISK, message)
+                    .retry_after(DISK_RETRY);
+            }
+            None => {}
         }
         let message = "the node failed; its log has the reason";
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, code::FAILED, message)
+    }
+
+    /// There is no space left for what the node has to write.
+    pub fn disk_full() -> Self {
+        let message = "there is no space left on the disk of the node; it goes on by itself when there is";
+        ApiError::new(StatusCode::INSUFFICIENT_STORAGE, code::FULL, message).retry_after(DISK_RETRY)
     }
 
     /// What the body says.
@@ -55,16 +65,17 @@ impl ApiError {
     }
 }
 
-/// Whether the operating system reported an error, which every error of a file comes from.
-fn is_of_disk(error: &(dyn Error + 'static)) -> bool {
+/// What the operating system reported, which every error of a file comes from.
+fn disk_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error().is_some()) {
-            return true;
+        if let Some(error) = error.downcast_ref::<io::Error>().filter(|error| error.raw_os_error().is_some())
+        {
+            return Some(error);
         }
         cause = error.source();
     }
-    false
+    None
 }
 
 impl From<ServingError> for ApiError {

@@ -8,13 +8,15 @@
 //! harm, and since states are canonical, any cut of the work gives the same bytes.
 //!
 //! A [`Run`] cuts an interval into jobs, hands those without a result to a [`Submit`], and merges what they
-//! wrote. How jobs get to workers is the business of `Submit`.
+//! wrote. How jobs get to workers is the business of `Submit`. A [`Share`] is what one of several processes of
+//! a stream has to do.
 
 mod build;
 mod error;
 mod job;
 mod package_text;
 mod run;
+mod share;
 mod store;
 mod worker;
 
@@ -23,5 +25,6 @@ pub use error::JobError;
 pub use job::{IntervalJob, JobHash, JobOptions, JobResult, SegmentFile};
 pub use package_text::PackageText;
 pub use run::{Done, Note, Run, RunOptions, Submit, SubmitError, Watch};
+pub use share::Share;
 pub use store::JobStore;
 pub use worker::Worker;

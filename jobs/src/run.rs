@@ -98,9 +98,9 @@ pub struct Done {
 }
 
 /// A job, and its part of the interval.
-struct Planned {
+pub(crate) struct Planned {
     hash: JobHash,
-    job: IntervalJob,
+    pub(crate) job: IntervalJob,
     interval: Interval,
 }
 
@@ -117,7 +117,8 @@ impl Run<'_> {
         progress: &(dyn Fn(u64) + Sync),
         note: &(dyn Fn(Note) + Sync),
     ) -> Result<Done, JobError> {
-        let jobs = self.jobs()?;
+        let n_jobs = self.interval.n_positions().div_ceil(self.options.job_positions.max(1)).max(1);
+        let jobs = self.jobs(usize::try_from(n_jobs).unwrap_or(usize::MAX))?;
         let run = self.id(&jobs);
         let watch = || {
             if is_cancelled.load(Ordering::Relaxed) {
@@ -138,8 +139,8 @@ impl Run<'_> {
         self.merged(&jobs, &results)
     }
 
-    /// The interval as jobs, in order.
-    fn jobs(&self) -> Result<Vec<Planned>, JobError> {
+    /// The interval as at most so many jobs, in order.
+    pub(crate) fn jobs(&self, n_jobs: usize) -> Result<Vec<Planned>, JobError> {
         let package = self.store.write_package(self.package)?;
         let checksums = Checksums::default();
         let all = self.log.file_parts(self.interval, &checksums)?;
@@ -150,8 +151,7 @@ impl Run<'_> {
             log.update(part.file.checksum.to_le_bytes());
         }
         let log = hex(&log.finalize());
-        let n_jobs = self.interval.n_positions().div_ceil(self.options.job_positions.max(1)).max(1);
-        let splits = self.log.slices(self.interval, usize::try_from(n_jobs).unwrap_or(usize::MAX));
+        let splits = self.log.slices(self.interval, n_jobs);
         let mut from = self.interval.from().clone();
         let mut jobs = Vec::with_capacity(splits.len());
         for slices in splits {

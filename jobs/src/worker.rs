@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use metricc_compiler::{EngineOptions, SourcePlan};
+use metricc_compiler::{EngineOptions, Evaluation, SourcePlan};
 use metricc_ir::user_defined::Imports;
 use metricc_log::{Checksums, Log};
 use metricc_runtime_batch::evaluate_unless;
@@ -51,10 +51,7 @@ impl Worker {
         job: &IntervalJob,
         is_cancelled: &Arc<AtomicBool>,
     ) -> Result<JobResult, JobError> {
-        if job.build != self.build {
-            let (own, wanted) = (Box::new(self.build.clone()), Box::new(job.build.clone()));
-            return Err(JobError::Build { own, wanted });
-        }
+        self.check_build(job)?;
         let hash = job.hash();
         if let Some(done) = self.store.result(run, &hash)? {
             return Ok(done);
@@ -68,9 +65,7 @@ impl Worker {
         };
         let interval = job.interval()?;
         let (evaluation, cpu) = evaluate_unless(is_cancelled, &plan, &log, &interval, &options, &|_| ())?;
-        let written = plan.metrics.iter().zip(&evaluation.segments);
-        let segments = written.map(|(metric, segment)| self.store.write_segment(segment, metric));
-        let segments = segments.collect::<Result<Vec<_>, _>>()?;
+        let segments = self.written(&plan, &evaluation)?;
         let result = JobResult {
             job: hash,
             worker: self.name.clone(),
@@ -79,12 +74,41 @@ impl Worker {
             read_stats: evaluation.read_stats,
             cpu_milliseconds: u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX),
         };
-        let kept = self.store.commit(run, &result)?;
+        self.commit(run, &result)
+    }
+
+    /// Refuses the jobs of other builds.
+    pub(crate) fn check_build(&self, job: &IntervalJob) -> Result<(), JobError> {
+        if job.build == self.build {
+            return Ok(());
+        }
+        let (own, wanted) = (Box::new(self.build.clone()), Box::new(job.build.clone()));
+        Err(JobError::Build { own, wanted })
+    }
+
+    /// The checksums of files that this worker has read.
+    pub(crate) fn checksums(&self) -> &Checksums {
+        &self.checksums
+    }
+
+    /// Writes the segments of an evaluation.
+    pub(crate) fn written(
+        &self,
+        plan: &SourcePlan,
+        evaluation: &Evaluation,
+    ) -> Result<Vec<SegmentFile>, JobError> {
+        let written = plan.metrics.iter().zip(&evaluation.segments);
+        written.map(|(metric, segment)| self.store.write_segment(segment, metric)).collect()
+    }
+
+    /// Writes a result, unless there is one: then both have to be equal.
+    pub(crate) fn commit(&self, run: &str, result: &JobResult) -> Result<JobResult, JobError> {
+        let kept = self.store.commit(run, result)?;
         if kept.segments == result.segments {
             return Ok(kept);
         }
         let (first, second) = (names(&kept.segments), names(&result.segments));
-        Err(JobError::Unequal { job: result.job, first, second })
+        Err(JobError::Unequal { job: result.job.clone(), first, second })
     }
 
     /// Notes in the store why a job was not done, for the driver.
@@ -97,7 +121,7 @@ impl Worker {
         self.store.note_failure(run, &job.hash(), &self.name, &why)
     }
 
-    fn plan(&self, job: &IntervalJob) -> Result<Arc<SourcePlan>, JobError> {
+    pub(crate) fn plan(&self, job: &IntervalJob) -> Result<Arc<SourcePlan>, JobError> {
         let key = (job.package.clone(), job.source.clone(), job.metrics.clone());
         let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         let plan = match known {

@@ -37,6 +37,8 @@ pub struct FilePart {
     pub file: FileStamp,
     /// Its path below the root that the binding names.
     pub name: String,
+    /// Its path in messages, as whoever named the log has written it.
+    pub shown: String,
     /// Its format.
     pub format: Format,
     /// The byte between the cells of CSV.
@@ -183,6 +185,7 @@ fn part(
         slice,
         file: stamp,
         name: file.name.clone(),
+        shown: file.shown.to_string(),
         format: file.shape.format,
         delimiter: file.shape.delimiter,
         folder_keys: file.keys.iter().map(|key| (key.name.clone(), key.value.clone())).collect(),
@@ -212,6 +215,7 @@ fn open(
         checksums.check(&part.file)?;
         let shape = Shape { format: part.format, delimiter: part.delimiter };
         let mut file = LogFile::of_path(part.file.path.clone(), part.name.clone(), shape)?;
+        file.shown = part.shown.as_str().into();
         let keys = part.folder_keys.iter().cloned();
         file.keys = keys.map(|(name, value)| FolderKey { name, value }).collect();
         *partition = open_file(file, &decoder, part.places.as_ref(), &mut |_| {})?;

@@ -24,6 +24,8 @@ mod rejections;
 mod run;
 mod serve;
 mod status;
+mod stream_process;
+mod stream_processes;
 mod table;
 mod terminal;
 mod test;
@@ -64,6 +66,7 @@ pub fn main_with(imports: &Imports) -> ExitCode {
         Command::Compile(compile) => compile::run(&compile, imports),
         Command::Diff(diff) => diff::run(&diff, imports),
         Command::Cluster(cluster) => cluster::run(&cluster, imports),
+        Command::StreamProcess => stream_process::run(imports),
         Command::Serve(serve) => serve::run(&serve, imports),
         Command::Ingest(ingest) => ingest::run(&ingest),
         Command::Query(query) => query::run(&query),

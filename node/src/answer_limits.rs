@@ -1,8 +1,9 @@
 //! What answers may take: how many rows, how much memory, and whose turn it is.
 //!
 //! An answer of few rows is computed at once. Others are computed in turns on threads of their own, so that
-//! neither they nor anything else waits for a large one. Rows that are in memory as a whole (assembled
-//! windows, derived metrics) count against one budget; rows that are merged piece by piece need none.
+//! neither they nor anything else waits for a large one. Rows that are in memory as a whole (coarser windows,
+//! sessions, derived metrics) count against one budget; rows that are merged or assembled piece by piece need
+//! none.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -78,10 +79,13 @@ impl Answering {
         published: &Arc<Published>,
     ) -> Result<OpenAnswer, ServingError> {
         let estimate = self.checked(query, published).await?;
-        let answer = if !estimate.is_whole || is_small(query, published, estimate) {
+        let answer = if query.is_merged(published) || is_small(query, published, estimate) {
             query.open(published)?
         } else {
-            let room = self.room(estimate.n_rows).await?;
+            let room = match estimate.is_whole {
+                true => Some(self.room(estimate.n_rows).await?),
+                false => None,
+            };
             let threads = self.threads(query, published, estimate);
             let (query, published) = (query.clone(), published.clone());
             let mut answer = threads.take(move || query.open(&published)).await??;

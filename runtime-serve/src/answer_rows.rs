@@ -1,8 +1,9 @@
 //! The rows of an answer, piece by piece, in their order.
 //!
 //! Where rows are states of segments one to one, a piece of each part is merged and presented at a time, so
-//! that memory does not depend on the number of rows. All other rows (assembled and coarser windows, derived
-//! metrics) are there as a whole, and are handed out in pieces.
+//! that memory does not depend on the number of rows; windows that overlap are assembled some at a time. All
+//! other rows (sessions, coarser windows, derived metrics), which are no more than there are states, are there
+//! as a whole, and are handed out in pieces.
 //!
 //! Invariant: the pieces, one after the other, are the rows of the whole answer, whatever their sizes.
 
@@ -15,6 +16,7 @@ use metricc_compiler::{CompileError, MetricPlan, StateForm};
 use metricc_ir::RowType;
 
 use crate::cursor::{Cursor, RowPosition};
+use crate::overlapping_rows::OverlappingRows;
 use crate::present::presented;
 use crate::query::failed;
 use crate::roll_up::{Form, Grouped};
@@ -46,6 +48,8 @@ pub struct AnswerRows {
 enum Source {
     /// The states of each part.
     Merged(Arc<MetricPlan>, MergedStates),
+    /// Windows that overlap, and the rows of earlier pages.
+    Overlapping(Box<OverlappingRows>, u64),
     /// The rows, and how many of them have been handed out at the start and by now.
     Ready { rows: Arc<Presented>, start: usize, at: usize },
 }
@@ -69,6 +73,26 @@ impl AnswerRows {
         Ok(AnswerRows::new(query, row_type, frontier, Source::Merged(plan.clone(), states)))
     }
 
+    /// Rows of windows that overlap.
+    pub(crate) fn overlapping(
+        query: &Arc<Query>,
+        plan: &MetricPlan,
+        mut rows: OverlappingRows,
+        frontier: Vec<u64>,
+    ) -> Result<Self, ServingError> {
+        let mut n_before = 0;
+        match query.cursor().map(|cursor| &cursor.position) {
+            None => {}
+            Some(RowPosition::Window { start, n_rows, n_before: before }) => {
+                n_before = *before;
+                rows.skip_to(*start, *n_rows, n_before);
+            }
+            Some(_) => return Err(Cursor::of_another_request()),
+        }
+        let row_type = Arc::new(plan.metric.row_type());
+        Ok(AnswerRows::new(query, row_type, frontier, Source::Overlapping(Box::new(rows), n_before)))
+    }
+
     /// Rows that are there already.
     pub(crate) fn ready(
         query: &Arc<Query>,
@@ -78,7 +102,7 @@ impl AnswerRows {
         let start = match query.cursor().map(|cursor| &cursor.position) {
             None => 0,
             Some(RowPosition::Row(row)) => usize::try_from(*row).unwrap_or(usize::MAX).min(rows.n_rows),
-            Some(RowPosition::Group(_)) => return Err(Cursor::of_another_request()),
+            Some(_) => return Err(Cursor::of_another_request()),
         };
         let row_type = rows.row_type.clone();
         let source = Source::Ready { rows: Arc::new(rows), start, at: start };
@@ -110,6 +134,7 @@ impl AnswerRows {
     pub fn n_left(&self) -> usize {
         let in_source = match &self.source {
             Source::Merged(_, states) => states.n_left(),
+            Source::Overlapping(rows, _) => rows.n_left(),
             Source::Ready { rows, at, .. } => rows.n_rows - at,
         };
         in_source.min(self.left)
@@ -133,6 +158,10 @@ impl AnswerRows {
                 let grouped = Grouped { metric: plan.metric.clone(), form, states };
                 presented(plan, grouped, self.query.options())?
             }
+            Source::Overlapping(rows, _) => match rows.next(n.min(self.left))? {
+                Some(piece) => piece,
+                None => return Ok(None),
+            },
             Source::Ready { rows, at, .. } => {
                 let n = n.min(self.left).min(rows.n_rows - *at);
                 if n == 0 {
@@ -157,6 +186,7 @@ impl AnswerRows {
     fn position_of_last(&self, piece: &Presented) -> Result<RowPosition, ServeError> {
         let plan = match &self.source {
             Source::Ready { at, .. } => return Ok(RowPosition::Row(*at as u64)),
+            Source::Overlapping(rows, n_before) => return Ok(rows.position(*n_before)),
             Source::Merged(plan, _) => plan,
         };
         let last = piece.n_rows - 1;
@@ -172,6 +202,7 @@ impl AnswerRows {
     pub fn next_page(&self) -> Option<String> {
         let is_exhausted = match &self.source {
             Source::Merged(_, states) => states.n_left() == 0,
+            Source::Overlapping(rows, _) => rows.n_left() == 0,
             Source::Ready { rows, at, .. } => *at == rows.n_rows,
         };
         let has_more = self.left == 0 && (self.is_cut || !is_exhausted);
@@ -185,6 +216,7 @@ impl AnswerRows {
         (self.last, self.is_cut, self.is_empty) = (None, false, true);
         match &mut self.source {
             Source::Merged(_, states) => states.at.clone_from(&states.start),
+            Source::Overlapping(rows, _) => rows.rewind(),
             Source::Ready { start, at, .. } => *at = *start,
         }
     }
@@ -193,7 +225,7 @@ impl AnswerRows {
     pub fn none(&self) -> Presented {
         match &self.source {
             Source::Ready { rows, .. } => rows.slice(0, 0),
-            Source::Merged(..) => Presented::empty((*self.row_type).clone()),
+            Source::Merged(..) | Source::Overlapping(..) => Presented::empty((*self.row_type).clone()),
         }
     }
 

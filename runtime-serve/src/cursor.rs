@@ -24,6 +24,8 @@ pub(crate) enum RowPosition {
     Group(Vec<u8>),
     /// The number of rows up to it.
     Row(u64),
+    /// The start of its window (µs), the number of rows of that window up to it, and of all rows up to it.
+    Window { start: i64, n_rows: u64, n_before: u64 },
 }
 
 /// What a cursor of a request belongs to: its metric, and all that chooses rows.
@@ -44,6 +46,7 @@ impl Cursor {
         // Writing to a text cannot fail.
         let _ = match &self.position {
             RowPosition::Row(row) => write!(text, "r{row}"),
+            RowPosition::Window { start, n_rows, n_before } => write!(text, "w{start}_{n_rows}_{n_before}"),
             RowPosition::Group(bytes) => {
                 text.push('g');
                 bytes.iter().try_for_each(|byte| write!(text, "{byte:02x}"))
@@ -64,6 +67,7 @@ impl Cursor {
         }
         let position = match position.split_at_checked(1) {
             Some(("r", row)) => RowPosition::Row(row.parse().map_err(|_| no_cursor())?),
+            Some(("w", numbers)) => of_window(numbers).ok_or_else(no_cursor)?,
             Some(("g", bytes)) => RowPosition::Group(of_hex(bytes).ok_or_else(no_cursor)?),
             _ => return Err(no_cursor()),
         };
@@ -81,6 +85,13 @@ fn no_cursor() -> ServingError {
     ServingError::Request("`cursor` is not a cursor: send the text that an answer has as `next`".to_owned())
 }
 
+fn of_window(text: &str) -> Option<RowPosition> {
+    let (start, rest) = text.split_once('_')?;
+    let (n_rows, n_before) = rest.split_once('_')?;
+    let [n_rows, n_before] = [n_rows, n_before].map(str::parse);
+    Some(RowPosition::Window { start: start.parse().ok()?, n_rows: n_rows.ok()?, n_before: n_before.ok()? })
+}
+
 fn of_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
@@ -94,12 +105,18 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_back_for_its_request_alone() {
-        for position in
-            [RowPosition::Row(7), RowPosition::Group(vec![0, 255, 46]), RowPosition::Group(Vec::new())]
-        {
+        for position in [
+            RowPosition::Row(7),
+            RowPosition::Group(vec![0, 255, 46]),
+            RowPosition::Group(Vec::new()),
+            RowPosition::Window { start: -5, n_rows: 3, n_before: 70 },
+        ] {
             let cursor = Cursor { frontier: vec![3, 120], position };
             let text = cursor.text(0x1f);
-            assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)), "{text}");
+            assert!(
+                text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)),
+                "{text}"
+            );
             assert_eq!(Cursor::parse(&text, 0x1f).unwrap(), cursor);
             let problem = Cursor::parse(&text, 0x2f).unwrap_err().to_string();
             assert!(problem.starts_with("`cursor` is of another request"), "{problem}");
@@ -108,9 +125,20 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_cursors() {
-        for text in
-            ["", "1", "1.1f", "x.1f.r1", "1.x.r1", "1.1f.", "1.1f.r", "1.1f.gf", "1.1f.gxx", "1.1f.ä1"]
-        {
+        for text in [
+            "",
+            "1",
+            "1.1f",
+            "x.1f.r1",
+            "1.x.r1",
+            "1.1f.",
+            "1.1f.r",
+            "1.1f.gf",
+            "1.1f.gxx",
+            "1.1f.w1_2",
+            "1.1f.w1_2_x",
+            "1.1f.ä1",
+        ] {
             let problem = Cursor::parse(text, 0x1f).unwrap_err().to_string();
             assert!(problem.starts_with("`cursor` is not a cursor"), "{text}: {problem}");
         }

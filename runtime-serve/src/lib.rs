@@ -33,6 +33,7 @@ mod json_rows;
 mod local_serving;
 mod merge_segments;
 mod overflow;
+mod overlapping_rows;
 mod present;
 mod presented_cell;
 mod published;

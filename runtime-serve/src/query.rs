@@ -20,6 +20,9 @@ mod row_limit;
 
 pub use row_limit::RowEstimate;
 
+/// A metric of sliding windows, and the step (µs) and number of their panes.
+type Overlapping<'a> = (&'a Arc<MetricPlan>, &'a PublishedMetric, (i64, i64));
+
 /// A request that makes sense: its metric is served, and its keys, range and grain are of that metric.
 #[derive(Debug)]
 pub struct Query {
@@ -187,6 +190,17 @@ impl Query {
         }
         self.options.check(&plan.metric.name, &plan.metric.window).ok()?;
         Some((plan, published.metric(plan)?))
+    }
+
+    /// The base metric whose windows overlap, and are assembled some at a time.
+    fn overlapping<'a>(&'a self, published: &'a Published) -> Option<Overlapping<'a>> {
+        let ServedPlan::Base(plan) = &self.entry.plan else { return None };
+        let Some(Spread::Panes { step, n_panes }) = plan.spread else { return None };
+        if self.request.latest {
+            return None;
+        }
+        self.options.check(&plan.metric.name, &plan.metric.window).ok()?;
+        Some((plan, published.metric(plan)?, (step, n_panes)))
     }
 
     /// The groups of each part that a mergeable answer has.

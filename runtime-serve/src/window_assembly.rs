@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, UInt32Array};
-use arrow::compute::take;
+use arrow::compute::{concat_batches, take};
 use arrow::datatypes::TimestampMicrosecondType;
 use metricc_algebra::Sessions;
 use metricc_compiler::{CompileError, MetricPlan, Spread, StateForm};
@@ -34,8 +34,9 @@ pub(crate) fn assemble<'a>(
             // A window of the range has panes in the range, and after it up to a window's length.
             let to_last_pane = to.map(|to| to.saturating_add(step.saturating_mul(*n_panes)));
             let panes = in_range(&metric.name, &grouped.states, *from, to_last_pane)?;
-            let windows = windows_of_panes(grouped.form.as_ref(), &panes, *step, *n_panes)?;
-            Ok(Grouped { states: in_range(&metric.name, &windows, *from, *to)?, ..grouped })
+            let wanted = Starts::between(from.unwrap_or(i64::MIN), to.unwrap_or(i64::MAX));
+            let states = windows_of_panes(grouped.form.as_ref(), &panes, (*step, *n_panes), &wanted)?;
+            Ok(Grouped { states, ..grouped })
         }
         Some(Spread::Sessions { .. }) if metric.keys.len() < plan.metric.keys.len() => {
             let problem = "has sessions of each key, which cannot be merged";
@@ -57,32 +58,96 @@ pub(crate) fn assemble<'a>(
     }
 }
 
-/// A window of n panes is one of a panes, followed by one of n − a panes. Starting from single panes, lengths
-/// double, and those that are bits of n are merged: some 2·log₂(n) merges of all windows at once.
+/// The wanted windows of n panes. One of n panes is one of a panes, followed by one of n − a panes. Starting
+/// from single panes, lengths double, and those that are bits of n are merged: some 2·log₂(n) merges of all
+/// windows at once. Of each length, only those are made that a wanted window consists of.
 fn windows_of_panes(
     form: &StateForm,
     panes: &RecordBatch,
-    step: i64,
-    n_panes: i64,
+    (step, n_panes): (i64, i64),
+    wanted: &Starts,
 ) -> Result<RecordBatch, CompileError> {
-    let mut doubled = (panes.clone(), 1_i64);
+    let needed = needed_of_lengths(wanted, step, n_panes);
     let mut windows: Option<(RecordBatch, i64)> = None;
-    loop {
-        let (states, length) = &doubled;
+    let mut states = panes.clone();
+    let mut length = 1_i64;
+    for (index, needed) in needed.iter().enumerate() {
+        if index > 0 {
+            let later = earlier(form, &states, length.saturating_mul(step))?;
+            states = form.collect(&[needed.of(form, &states)?, needed.of(form, &later)?])?;
+            length *= 2;
+        }
         if n_panes & length != 0 {
             windows = Some(match windows {
-                None => (states.clone(), *length),
+                None => (wanted.of(form, &states)?, length),
                 Some((first, n_first)) => {
-                    let later = earlier(form, states, n_first.saturating_mul(step))?;
+                    let later = wanted.of(form, &earlier(form, &states, n_first.saturating_mul(step))?)?;
                     (form.collect(&[first, later])?, n_first + length)
                 }
             });
         }
-        if length.saturating_mul(2) > n_panes {
-            return Ok(windows.map_or_else(|| panes.clone(), |(windows, _)| windows));
+    }
+    Ok(windows.map_or_else(|| panes.clone(), |(windows, _)| windows))
+}
+
+/// For each power of two up to n, the starts of the windows of that length that wanted windows consist of.
+fn needed_of_lengths(wanted: &Starts, step: i64, n_panes: i64) -> Vec<Starts> {
+    let n_lengths = (i64::BITS - n_panes.max(1).leading_zeros()) as usize;
+    let mut needed = vec![Starts::default(); n_lengths];
+    for index in (0..n_lengths).rev() {
+        let length = 1_i64 << index;
+        if n_panes & length != 0 {
+            // It follows the shorter ones.
+            let of_length = wanted.later(step.saturating_mul(n_panes % length));
+            needed[index] = needed[index].union(&of_length);
         }
-        let later = earlier(form, states, length.saturating_mul(step))?;
-        doubled = (form.collect(&[states.clone(), later])?, 2 * length);
+        if index > 0 {
+            let second = needed[index].later(step.saturating_mul(length / 2));
+            needed[index - 1] = needed[index].union(&second);
+        }
+    }
+    needed
+}
+
+/// Starts of windows: instants (µs) of ranges that are apart, in order.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Starts(Vec<(i64, i64)>);
+
+impl Starts {
+    /// From an instant on, and before another one.
+    fn between(from: i64, to: i64) -> Self {
+        Starts(if from < to { vec![(from, to)] } else { Vec::new() })
+    }
+
+    fn later(&self, by: i64) -> Self {
+        // An open end stays open.
+        let moved = |at: i64| if at == i64::MIN { at } else { at.saturating_add(by) };
+        Starts(self.0.iter().map(|(from, to)| (moved(*from), moved(*to))).collect())
+    }
+
+    fn union(&self, other: &Starts) -> Self {
+        let mut all: Vec<(i64, i64)> = self.0.iter().chain(&other.0).copied().collect();
+        all.sort_unstable();
+        let mut ranges: Vec<(i64, i64)> = Vec::with_capacity(all.len());
+        for (from, to) in all {
+            match ranges.last_mut() {
+                Some(last) if from <= last.1 => last.1 = last.1.max(to),
+                _ => ranges.push((from, to)),
+            }
+        }
+        Starts(ranges)
+    }
+
+    /// The states of windows with these starts.
+    fn of(&self, form: &StateForm, states: &RecordBatch) -> Result<RecordBatch, CompileError> {
+        let slices = self.0.iter().map(|(from, to)| in_range(&form.place, states, Some(*from), Some(*to)));
+        let slices = slices.collect::<Result<Vec<_>, _>>()?;
+        match &slices[..] {
+            [only] => Ok(only.clone()),
+            slices => {
+                concat_batches(&form.schema, slices).map_err(|error| CompileError::engine(&form.place, error))
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! every grouping of metrics *prepare → combine → exchange by group → arrange*, with the product of states as
 //! the difference of the collection. Rows are fed in micro-batches with the positions that they cover.
 //! [`Stream::read`] ends the epoch and returns the segments at the current frontier; rows fed later flow on.
-//! [`explain()`] shows the operators.
+//! [`explain()`] shows the operators. [`evaluate_share`] runs a dataflow that several processes share.
 //!
 //! Invariants: the row part is [`metricc_compiler::Prepare`], the arithmetic [`metricc_algebra`]; nothing
 //! here computes. The stream owns no state that the log does not have: dropping it loses nothing. A
@@ -19,11 +19,13 @@ mod explain;
 mod failure;
 mod feed;
 mod key;
+mod peers;
 mod read;
 mod stream;
 mod worker;
 
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, evaluate_share};
 pub use explain::explain;
+pub use peers::{LOST_PEER, Meeting, PeerError, Peers, RunId};
 pub use read::PendingRead;
 pub use stream::Stream;

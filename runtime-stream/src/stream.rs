@@ -8,10 +8,13 @@ use std::thread::Thread;
 use arrow::array::RecordBatch;
 use metricc_compiler::{Engine, EngineOptions, EvaluateError, Segment, SourcePlan};
 use metricc_log::{Batch, Frontier, Interval};
+use timely::WorkerConfig;
 use timely::communication::WorkerGuards;
+use timely::execute::execute_from;
 
 use crate::dataflow::Time;
 use crate::failure::{Failures, worker_died};
+use crate::peers::{Peers, allocators};
 use crate::read::PendingRead;
 use crate::worker::{Command, WorkerProgress, run};
 
@@ -23,6 +26,9 @@ const IN_FLIGHT: u64 = 8;
 
 /// Full micro-batches after which an epoch ends without a read, so that a read never has much left to do.
 const EPOCH_BATCHES: usize = 64;
+
+/// The epoch after all that a process of a shared dataflow feeds.
+const LAST_EPOCH: Time = Time::MAX / 2;
 
 /// A dataflow that holds the open segments of all metrics of one source, from a frontier on.
 ///
@@ -52,10 +58,23 @@ impl Stream {
     }
 
     /// Starts the dataflow. The first rows fed must start at the frontier `from`.
+    ///
+    /// # Errors
+    /// [`EvaluateError`] if a thread cannot be started.
     pub fn start(
         plan: &Arc<SourcePlan>,
         from: Frontier,
         options: &EngineOptions,
+    ) -> Result<Self, EvaluateError> {
+        Stream::start_among(plan, from, options, None)
+    }
+
+    /// Starts this process's part of a dataflow that it shares with its peers, if it has any.
+    pub(crate) fn start_among(
+        plan: &Arc<SourcePlan>,
+        from: Frontier,
+        options: &EngineOptions,
+        peers: Option<Peers>,
     ) -> Result<Self, EvaluateError> {
         let n_workers = options.workers.max(1);
         let batch_rows = options.batch_rows.unwrap_or(BATCH_ROWS).max(1);
@@ -69,8 +88,11 @@ impl Stream {
         let guards = {
             let (plan, progress, failures) = (plan.clone(), progress.clone(), failures.clone());
             let options = options.clone();
-            timely::execute(timely::Config::process(n_workers), move |worker| {
-                let index = worker.index();
+            let failed = |error| EvaluateError::thread(Engine::Stream, error);
+            let (workers, held) = allocators(n_workers, peers).map_err(failed)?;
+            execute_from(workers, held, WorkerConfig::default(), move |worker| {
+                // Workers are numbered over all processes, each of which has as many.
+                let index = worker.index() % n_workers;
                 let commands = receivers.lock().unwrap_or_else(PoisonError::into_inner)[index].take();
                 let started = started.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 if let Some(commands) = commands
@@ -80,7 +102,7 @@ impl Stream {
                     run(worker, &plan, &options, batch_rows, &commands, &progress, &failures);
                 }
             })
-            .map_err(|error| EvaluateError::thread(Engine::Stream, error))?
+            .map_err(failed)?
         };
         let mut threads: Vec<(usize, Thread)> = threads.iter().take(n_workers).collect();
         if threads.len() < n_workers {
@@ -159,6 +181,15 @@ impl Stream {
         (0..self.workers.len()).try_for_each(|worker| self.send(worker, Command::Advance(self.epoch)))
     }
 
+    /// The segments over an interval of which all peers together have fed the rows: of the groups that are
+    /// this process's. Waits for the peers, and ends the feeding.
+    pub(crate) fn read_shared(&mut self, whole: &Interval) -> Result<Vec<Segment>, EvaluateError> {
+        // Epochs of processes are not counted alike, but for the last one.
+        self.epoch = LAST_EPOCH;
+        (0..self.workers.len()).try_for_each(|worker| self.send(worker, Command::Advance(LAST_EPOCH)))?;
+        self.pending(whole.clone())?.wait()
+    }
+
     /// Waits until all rows fed are in the segments.
     pub fn wait(&mut self) -> Result<(), EvaluateError> {
         self.end_epoch()?;
@@ -176,17 +207,16 @@ impl Stream {
     /// Begins to read the segments up to the current frontier without waiting for them: feeding can go on.
     pub fn begin_read(&mut self) -> Result<PendingRead, EvaluateError> {
         self.end_epoch()?;
+        self.pending(Interval::new(self.from.clone(), self.at.clone())?)
+    }
+
+    fn pending(&self, interval: Interval) -> Result<PendingRead, EvaluateError> {
         let (reply, replies) = channel();
         for worker in 0..self.workers.len() {
             self.send(worker, Command::Read(self.epoch, reply.clone()))?;
         }
-        Ok(PendingRead {
-            plan: self.plan.clone(),
-            interval: Interval::new(self.from.clone(), self.at.clone())?,
-            replies,
-            n_workers: self.workers.len(),
-            failures: self.failures.clone(),
-        })
+        let (plan, failures) = (self.plan.clone(), self.failures.clone());
+        Ok(PendingRead { plan, interval, replies, n_workers: self.workers.len(), failures })
     }
 
     fn send(&self, worker: usize, command: Command) -> Result<(), EvaluateError> {

@@ -28,5 +28,7 @@ pub const HEADERS: &str = "headers";
 pub const FAILED: &str = "failed";
 /// The disk of the node failed.
 pub const DISK: &str = "disk";
+/// There is no space left on the disk of the node.
+pub const FULL: &str = "full";
 /// The node writes nothing any more.
 pub const STOPPED: &str = "stopped";

@@ -200,6 +200,8 @@ fn f9_flushed_events_without_their_journal_are_not_disowned() {
         let error = open(&disk).unwrap_err();
         assert!(matches!(error, DurableError::JournalMissing { .. }), "{error}");
         assert!(error.to_string().contains("their journal is missing"), "{error}");
+        let lost = "it had offsets 0 to 2 of partition 0 of source `events`";
+        assert!(error.to_string().ends_with(lost), "{error}");
         assert!(error.help().unwrap().contains("from a backup"));
         assert_eq!(disk.paths(), flushed, "nothing is made, and nothing removed");
     }

@@ -72,6 +72,9 @@ pub(crate) enum Command {
     Compile(CompileArguments),
     /// Run a process of a cluster that computes metrics on several machines
     Cluster(ClusterArguments),
+    /// One process of a run with `--processes`, which starts it
+    #[command(hide = true)]
+    StreamProcess,
     /// Run a node: it stores events and serves metrics over HTTP
     Serve(ServeArguments),
     /// Send files of events to a node

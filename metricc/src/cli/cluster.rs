@@ -2,6 +2,7 @@
 //!
 //! Without the feature `cluster`, Ballista is not compiled, and both say so.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use indicatif::ProgressBar;
@@ -15,6 +16,21 @@ use crate::{Bound, EngineOptions, Evaluation, Package};
 mod processes;
 #[cfg(feature = "cluster")]
 mod submit;
+
+/// The shared folder, unless one is named: in the cache of this user.
+pub(crate) fn store_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(folder) = named {
+        return Ok(folder.to_owned());
+    }
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
+    let folder = cache.filter(|cache| cache.is_absolute()).map(|cache| cache.join("metricc").join("jobs"));
+    folder.ok_or_else(|| {
+        Failure::Message(
+            "there is no folder for this user's cache\n  help: name a folder with `--store DIR`".to_owned(),
+        )
+    })
+}
 
 #[cfg(feature = "cluster")]
 pub(crate) fn run(arguments: &ClusterArguments, imports: &Imports) -> Result<ExitCode, Failure> {

@@ -10,11 +10,13 @@ use metricc_runtime_serve::{Presented, ReadOptions, ServeError};
 
 use super::arguments::{EngineChoice, InputArguments, RangeArguments, RunArguments};
 use super::rejections::{self, RejectedFile};
+use super::stream_processes::Processes;
 use super::terminal::{self, Failure};
 use super::{cluster, output, progress};
 use crate::{Bound, Engine, EngineOptions, EvaluateError, Evaluated, Package, Selection, evaluate};
 
 pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCode, Failure> {
+    let processes = Processes::of(arguments)?;
     let check = |package: &Package, wanted: &[AnyMetric]| {
         output::check(arguments.output, arguments.out.as_deref(), wanted.len())?;
         if arguments.output.has_columns_alone() {
@@ -47,9 +49,15 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     for bound in &bound {
         let bar = progress::bar(bound.log.n_positions(), "events", &bound.plan.source.name);
         let cut = cut_at(&bound.log, arguments.cut);
-        let evaluation = match &arguments.cluster.cluster {
-            Some(_) => cluster::evaluate(&arguments.cluster, &package, bound, &options, &bar),
-            None => evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_help),
+        let evaluation = match (&arguments.cluster.cluster, &processes) {
+            (Some(_), _) => cluster::evaluate(&arguments.cluster, &package, bound, &options, &bar),
+            (None, Some(processes)) => match processes.evaluate(arguments, &package, bound, &bar) {
+                Ok(Some(evaluation)) => Ok(evaluation),
+                // Another process has the rows.
+                Ok(None) => continue,
+                Err(failure) => Err(failure),
+            },
+            (None, None) => evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_help),
         };
         bar.finish_and_clear();
         let evaluation = evaluation?;
@@ -61,6 +69,9 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
             listed.write_log(name, &bound.log)?;
         }
         evaluated.add(&bound.plan, evaluation.segments);
+    }
+    if processes.is_some_and(|processes| !processes.has_rows()) {
+        return Ok(ExitCode::SUCCESS);
     }
     listed.map(RejectedFile::finish).transpose()?;
     if !is_sound {

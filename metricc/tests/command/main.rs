@@ -14,6 +14,7 @@ mod new;
 mod node;
 mod ranges;
 mod readme;
+mod stream_processes;
 mod tables;
 mod test;
 mod uses;

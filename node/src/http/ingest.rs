@@ -155,11 +155,7 @@ fn not_appended(error: &IngestError) -> ApiError {
         IngestError::Groups { .. } => said(StatusCode::INSUFFICIENT_STORAGE, "groups", error).retry_after(30),
         IngestError::Closing => said(StatusCode::SERVICE_UNAVAILABLE, "closing", error).retry_after(5),
         IngestError::Log(error) => match &**error {
-            DurableError::Full { .. } => {
-                let message =
-                    "there is no space left on the disk of the node; it goes on by itself when there is";
-                said(StatusCode::INSUFFICIENT_STORAGE, "full", &message).retry_after(30)
-            }
+            DurableError::Full { .. } => ApiError::disk_full(),
             DurableError::Request(_) => said(StatusCode::UNPROCESSABLE_ENTITY, code::REQUEST, error),
             DurableError::Stopped { .. } => stopped_writing(),
             error => ApiError::failed(error),

@@ -11,6 +11,8 @@ use metricc_compiler::MetricPlan;
 
 use super::{Query, failed};
 use crate::answer_rows::{AnswerRows, OpenAnswer};
+use crate::overlapping_rows::OverlappingRows;
+use crate::row_estimate::estimated_rows;
 use crate::row_selection::RowSelection;
 use crate::served_table::ServedTable;
 use crate::{Presented, Published, read};
@@ -30,12 +32,17 @@ impl Query {
     /// [`ServingError`].
     pub fn open(self: &Arc<Self>, published: &Published) -> Result<OpenAnswer, ServingError> {
         let frontier = self.frontier(published);
-        let rows = match self.mergeable(published) {
-            Some((plan, metric)) => {
-                let parts = self.parts(plan, metric).map_err(failed)?;
-                AnswerRows::merged(self, plan, parts, frontier.clone())?
-            }
-            None => AnswerRows::ready(self, self.rows(published).map_err(failed)?, frontier.clone())?,
+        let rows = if let Some((plan, metric)) = self.mergeable(published) {
+            let parts = self.parts(plan, metric).map_err(failed)?;
+            AnswerRows::merged(self, plan, parts, frontier.clone())?
+        } else if let Some((plan, metric, panes)) = self.overlapping(published) {
+            let (segment, options) = self.states_of_base(plan, metric).map_err(failed)?;
+            let states = segment.into_owned().states;
+            let n_rows = estimated_rows(plan, &states, &options).map_err(|error| failed(error.into()))?;
+            let rows = OverlappingRows::new(plan, states, panes, options, n_rows);
+            AnswerRows::overlapping(self, plan, rows, frontier.clone())?
+        } else {
+            AnswerRows::ready(self, self.rows(published).map_err(failed)?, frontier.clone())?
         };
         Ok(Served {
             metric: self.entry.metric.name.clone(),

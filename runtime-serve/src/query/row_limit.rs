@@ -65,6 +65,11 @@ impl Query {
             let n_rows = parts.iter().map(|part| part.num_rows() as u64).max().unwrap_or(0);
             return Ok(RowEstimate { n_rows, is_whole: false });
         }
+        if let Some((plan, metric, _)) = self.overlapping(published) {
+            let (states, options) = self.states_of_base(plan, metric)?;
+            let n_rows = estimated_rows(plan, &states.states, &options)?;
+            return Ok(RowEstimate { n_rows, is_whole: false });
+        }
         let bases = self.entry.plan.base();
         let metrics: Option<Vec<_>> = bases.iter().map(|plan| published.metric(plan)).collect();
         let n_rows = match (metrics, &self.entry.plan) {

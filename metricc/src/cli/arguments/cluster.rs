@@ -68,10 +68,11 @@ pub(crate) struct ExecutorArguments {
 #[derive(Debug, Args)]
 pub(crate) struct RunOnCluster {
     /// Have executors of this scheduler compute, by the batch engine
-    #[arg(long, value_name = "df://HOST:PORT", conflicts_with_all = ["engine", "cut"])]
+    #[arg(long, value_name = "df://HOST:PORT", group = "shared", conflicts_with_all = ["engine", "cut"])]
     pub(crate) cluster: Option<String>,
-    /// Folder that executors and runs share [default: a folder of this user's cache]
-    #[arg(long, value_name = "DIR", requires = "cluster")]
+    /// Folder that executors and runs share, or the processes of all hosts [default: a folder of this user's
+    /// cache]
+    #[arg(long, value_name = "DIR", requires = "shared")]
     pub(crate) store: Option<PathBuf>,
     /// Events of a job, about
     #[arg(

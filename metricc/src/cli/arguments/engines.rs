@@ -70,6 +70,24 @@ pub(crate) enum EngineChoice {
     Merged,
 }
 
+/// A stream in several processes.
+#[derive(Debug, Args)]
+pub(crate) struct RunInProcesses {
+    /// Run the stream engine in this many processes, each with `--workers` threads [default threads: 1]
+    #[arg(long, value_name = "N", conflicts_with = "shared", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) processes: Option<u16>,
+    /// Run the stream engine in a process on each of these hosts: a file with a line HOST:PORT for each. Start
+    /// the same command on all of them, with `--process` 0, 1 and so on
+    #[arg(long, value_name = "FILE", group = "shared", requires = "process")]
+    pub(crate) hosts: Option<PathBuf>,
+    /// Which line of `--hosts` this process is, from 0 on; process 0 writes the rows
+    #[arg(long, value_name = "N", requires = "hosts")]
+    pub(crate) process: Option<u16>,
+    /// Seconds to wait for the processes of the other hosts
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "hosts")]
+    pub(crate) wait: u16,
+}
+
 /// Output format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
@@ -98,6 +116,7 @@ Examples:
   metricc run flights.metric --source flights=flights.parquet
   metricc run flights.metric --source flights='log/*.ndjson' --metric delays --output json
   metricc run flights.metric --source flights=log/ --engine stream --workers 2
+  metricc run flights.metric --source flights=log/ --engine stream --processes 4
   metricc run flights.metric --source flights=log/ --metric minutes_lost --grain 24h
   metricc run flights.metric --source flights=log/ --output parquet --out results/
   metricc run flights.metric --source flights=log/ --cluster df://scheduler:50050 --store /shared/jobs
@@ -119,6 +138,8 @@ pub(crate) struct RunArguments {
     /// Fraction of the log before the cut, from 0 to 1; only for `--engine merged`
     #[arg(long, value_name = "FRACTION", default_value = "0.5", value_parser = parse_fraction)]
     pub(crate) cut: f64,
+    #[command(flatten)]
+    pub(crate) processes: RunInProcesses,
     #[command(flatten)]
     pub(crate) cluster: RunOnCluster,
     #[command(flatten)]

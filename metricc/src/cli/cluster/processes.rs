@@ -1,6 +1,5 @@
 //! The processes of a cluster: scheduler and executors.
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,22 +9,8 @@ use metricc_jobs::{Build, JobStore, Worker};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::arguments::{ClusterArguments, ClusterCommand, ExecutorArguments, SchedulerArguments};
+use crate::cli::cluster::store_folder;
 use crate::cli::terminal::{self, Failure};
-
-/// The shared folder, unless one is named: in the cache of this user.
-pub(crate) fn store_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
-    if let Some(folder) = named {
-        return Ok(folder.to_owned());
-    }
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
-    let folder = cache.filter(|cache| cache.is_absolute()).map(|cache| cache.join("metricc").join("jobs"));
-    folder.ok_or_else(|| {
-        Failure::Message(
-            "there is no folder for this user's cache\n  help: name a folder with `--store DIR`".to_owned(),
-        )
-    })
-}
 
 pub(crate) fn run(arguments: &ClusterArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     tracing_subscriber::fmt()

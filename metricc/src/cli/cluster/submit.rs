@@ -11,7 +11,7 @@ use metricc_jobs::{JobOptions, JobStore, Note, PackageText, Run, RunOptions};
 use metricc_log::Interval;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::processes::store_folder;
+use super::store_folder;
 use crate::cli::arguments::RunOnCluster;
 use crate::cli::terminal::{self, Failure, counted};
 use crate::{Bound, EngineOptions, Evaluation, Package};

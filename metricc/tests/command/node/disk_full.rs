@@ -1,5 +1,6 @@
 //! F6: a full disk. The data folder is a small tmpfs in a mount namespace of the node.
 
+use std::io::Write;
 use std::process::Command;
 
 use serde_json::json;
@@ -75,8 +76,15 @@ fn f6_a_full_disk_rejects_events_loses_none_and_recovers() {
     node.catch_up();
     assert_eq!(node.rows("seen").0[0]["value"], json!(n_accepted * 100));
     assert_eq!(node.get("/healthz").status, 200, "a full disk does not stop the node");
-    // Free some space.
+    // What an audit has to write does not fit either, once the last kilobytes are taken.
     let data = format!("/proc/{}/root{}/metricc-data", node.process.id(), home.path().display());
+    let mut rest = std::fs::File::create(format!("{data}/rest")).expect("a file");
+    while rest.write_all(&[0; 4096]).is_ok() {}
+    let full = node.send("POST", "/v1/audit?full=true", &[], b"").expect("an answer");
+    assert_eq!(full.status, 507, "{}", full.body);
+    assert!(full.body.contains("\"code\":\"full\"") && full.head.contains("retry-after"), "{}", full.body);
+    std::fs::remove_file(format!("{data}/rest")).expect("the rest");
+    // Free some space.
     std::fs::remove_file(format!("{data}/ballast")).expect("the ballast");
     let before = node.source()["end"][0].as_u64().expect("an offset");
     for request in n_accepted..n_accepted + 5 {

@@ -187,9 +187,10 @@ fn more_rows_than_an_answer_may_have_are_refused_with_their_number() {
         message.starts_with("`sliding` has about 549,989 rows here, and an answer has at most 1,000"),
         "{message}"
     );
-    assert!(message.contains("windows overlap") && message.contains("`max_rows`"), "{message}");
+    assert!(message.contains("read it in pages") && message.contains("`max_rows`"), "{message}");
     let few = node.get("/v1/metrics/sliding?from=2026-04-01T00:00:00Z&to=2026-04-01T00:10:00Z");
     assert_eq!(few.status, 200, "{}", few.body);
+    assert_eq!(node.get("/v1/metrics/sliding?limit=1000").status, 200);
     assert_eq!(node.get("/v1/metrics/sliding?latest=true").json()["rows"].as_array().expect("rows").len(), 1);
     let (code, _, said) = node.run(&["query", "sliding"]);
     assert!(code == Some(2) && said.contains("549,989 rows"), "{said}");
@@ -212,6 +213,55 @@ fn more_rows_than_an_answer_may_have_are_refused_with_their_number() {
     assert!(code == Some(2) && n_bytes == 0, "{said}");
     assert!(said.contains("499,990 rows") && said.contains("--max-rows"), "{said}");
     assert_eq!(run(&["--max-rows", "499990", "--from", "2026-04-01", "--to", "2026-04-02"]).0, Some(0));
+}
+
+#[test]
+fn windows_that_overlap_are_written_with_flat_memory_and_have_pages() {
+    let home = Home::new(PACKAGE, "");
+    let node = home.ready();
+    let line =
+        |n: u64| format!("{{\"at\":\"2026-04-{:02}T{:02}:00:00Z\",\"user\":\"u{n}\"}}\n", n / 24 + 1, n % 24);
+    let sparse: String = (0..200).step_by(10).map(line).collect();
+    assert_eq!(node.post("sparse", &sparse).expect("an answer").status, 200);
+    node.catch_up();
+    let _ = node.get("/v1/metrics/sliding?from=2026-04-03T05:00:00Z&to=2026-04-03T05:10:00Z");
+    let before = memory(&node);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let (whole, most) = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let mut most = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                most = most.max(memory(&node));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            most
+        });
+        let whole = node.get("/v1/metrics/sliding");
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        (whole, watching.join().expect("the most memory"))
+    });
+    assert_eq!(whole.status, 200, "{}", whole.body);
+    let n_rows = rows_of(&whole.body).matches("\"start\"").count();
+    assert!(n_rows > 700_000, "{n_rows} rows");
+    // As a whole, they take 190 bytes each.
+    assert!(most < before + 60, "{before} MB before, {most} MB meanwhile");
+
+    let range = "from=2026-04-01T06:00:00Z&to=2026-04-02T06:00:00Z";
+    let whole = node.get(&format!("/v1/metrics/sliding?{range}"));
+    let (mut rows, mut cursor, mut n_pages) = (Vec::new(), None::<String>, 0);
+    loop {
+        let of = cursor.as_ref().map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+        let page = node.get(&format!("/v1/metrics/sliding?{range}&limit=20011{of}"));
+        assert_eq!(page.status, 200, "{}", page.body);
+        rows.push(rows_of(&page.body).to_owned());
+        n_pages += 1;
+        match page.json()["next"].as_str() {
+            Some(next) => cursor = Some(next.to_owned()),
+            None => break,
+        }
+    }
+    assert_eq!(n_pages, 5);
+    assert!(rows.join(",") == rows_of(&whole.body), "pages have other rows than the whole");
 }
 
 /// A request whose answer nobody reads.

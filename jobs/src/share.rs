@@ -1,0 +1,140 @@
+//! An interval that a stream evaluates in several processes.
+//!
+//! Each process reads a share of the interval, which is a job as any other: text, hashes and files with
+//! checksums. What it keeps in the end is not its share, though, but the groups that the exchange between the
+//! processes has given to it. So the results of all shares together are those of the interval, and one alone
+//! means nothing.
+
+use metricc_compiler::{EngineOptions, Evaluation, Segment};
+use metricc_ir::{Frontier, Interval};
+use metricc_log::{Log, ReadStats};
+use metricc_runtime_stream::{Peers, RunId, evaluate_share};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::package_text::hex;
+use crate::run::Planned;
+use crate::{IntervalJob, JobError, JobHash, JobResult, Run, Worker};
+
+/// What one process of a stream has to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// The run: processes whose runs are equal compute the same.
+    pub run: RunId,
+    /// The number of this process.
+    pub process: usize,
+    /// The beginning of the interval of all processes together.
+    pub from: Frontier,
+    /// Its end.
+    pub to: Frontier,
+    /// The part that this process reads.
+    pub job: IntervalJob,
+}
+
+impl Share {
+    /// The name of the run in the store.
+    fn run_name(&self) -> String {
+        hex(&self.run)
+    }
+}
+
+impl Run<'_> {
+    /// The interval as shares of so many processes, some of them empty if there are few events.
+    ///
+    /// # Errors
+    /// [`JobError`] if the log cannot be read by others.
+    pub fn shares(&self, n_processes: usize) -> Result<Vec<Share>, JobError> {
+        let mut jobs: Vec<IntervalJob> =
+            self.jobs(n_processes)?.into_iter().map(|Planned { job, .. }| job).collect();
+        let Some(first) = jobs.first() else {
+            return Err(JobError::Form("an interval without jobs".to_owned()));
+        };
+        let empty = IntervalJob { parts: Vec::new(), ..first.clone() };
+        jobs.resize(n_processes, empty);
+        let mut run = Sha256::new();
+        // Groups go to workers by their number.
+        run.update((self.options.job.workers as u64).to_le_bytes());
+        jobs.iter().for_each(|job| run.update(job.hash().0.as_bytes()));
+        let run: RunId = run.finalize().into();
+        let (from, to) = (self.interval.from(), self.interval.to());
+        let share = |(process, job)| Share { run, process, from: from.clone(), to: to.clone(), job };
+        Ok(jobs.into_iter().enumerate().map(share).collect())
+    }
+
+    /// What all shares together have evaluated.
+    ///
+    /// # Errors
+    /// [`JobError`] if one has no result in the store.
+    pub fn merged_shares(&self, shares: &[Share]) -> Result<Evaluation, JobError> {
+        let mut read_stats = ReadStats::default();
+        let mut results = Vec::with_capacity(shares.len());
+        for share in shares {
+            let result = self.store.result(&share.run_name(), &share_hash(share))?;
+            let result = result.ok_or_else(|| {
+                JobError::Protocol(format!("process {} has left no result in the store", share.process))
+            })?;
+            if result.n_positions != share.job.n_positions()
+                || result.segments.len() != self.plan.metrics.len()
+            {
+                return Err(JobError::Protocol(format!(
+                    "the result of process {} is not its own",
+                    share.process
+                )));
+            }
+            read_stats.merge(result.read_stats.clone());
+            results.push(result);
+        }
+        let mut segments = Vec::with_capacity(self.plan.metrics.len());
+        for (index, metric) in self.plan.metrics.iter().enumerate() {
+            let states = results.iter().map(|result| {
+                let file = &result.segments[index];
+                Ok(self.store.segment(file, metric, self.interval.clone())?.states)
+            });
+            let states = metric.form.collect(&states.collect::<Result<Vec<_>, JobError>>()?)?;
+            segments.push(Segment { hash: metric.state_hash, interval: self.interval.clone(), states });
+        }
+        Ok(Evaluation { segments, read_stats })
+    }
+
+    /// Whether a share has a result in the store.
+    ///
+    /// # Errors
+    /// [`JobError`] if the store fails.
+    pub fn has_result(&self, share: &Share) -> Result<bool, JobError> {
+        Ok(self.store.result(&share.run_name(), &share_hash(share))?.is_some())
+    }
+}
+
+/// The name of the result of a share. Empty shares are equal jobs, but for the process.
+fn share_hash(share: &Share) -> JobHash {
+    JobHash(format!("{}-{}", share.process, share.job.hash().0))
+}
+
+impl Worker {
+    /// Does the part of a process in a stream. Calls `progress` with the numbers of positions that were fed.
+    ///
+    /// # Errors
+    /// [`JobError`]; there is no result then.
+    pub fn run_share(&self, share: &Share, peers: Peers, progress: &dyn Fn(u64)) -> Result<(), JobError> {
+        let job = &share.job;
+        self.check_build(job)?;
+        let plan = self.plan(job)?;
+        let log = Log::open_parts(&plan.source, job.n_partitions, &job.parts, self.checksums())?;
+        let options = EngineOptions { workers: job.options.workers, ..EngineOptions::default() };
+        let whole = Interval::new(share.from.clone(), share.to.clone());
+        let whole = whole.map_err(|error| JobError::Form(error.to_string()))?;
+        let part = job.interval()?;
+        let evaluation = evaluate_share(&plan, &log, (&part, &whole), peers, &options, progress)?;
+        let result = JobResult {
+            job: share_hash(share),
+            worker: self.name().to_owned(),
+            segments: self.written(&plan, &evaluation)?,
+            n_positions: part.n_positions(),
+            read_stats: evaluation.read_stats,
+            cpu_milliseconds: 0,
+        };
+        self.commit(&share.run_name(), &result)?;
+        Ok(())
+    }
+}
