@@ -188,7 +188,8 @@ impl AnswerWriter {
     fn write(&mut self, piece: Presented, out: &mut Vec<u8>) -> Result<(), ServingError> {
         match &mut self.form {
             Form::Json { is_first } => {
-                json_rows(&piece, is_first, out).map_err(|error| ServingError::Failed(error.into()))
+                json_rows(&piece, is_first, out);
+                Ok(())
             }
             Form::Csv(_) => {
                 csv_rows(&piece, out);

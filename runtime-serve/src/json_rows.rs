@@ -8,187 +8,257 @@
 //! the request leaves out a part has `"partial":true`. `"overflow":{"s":2}` follows where `s` depends on an
 //! aggregate that could not be computed: expressions over 2 events left their types; 0 where the result does.
 //!
-//! Rows are written from their columns into the bytes of the answer, and are not parsed again.
+//! Rows are written from their columns into the bytes of the answer. What is the same in all of them is made
+//! once, and so is the text of a window whose rows follow one another.
 
-use std::io::{self, Write};
+use std::io::Write;
 
-use arrow::array::Array;
+use arrow::array::{Array, ArrayRef, StructArray};
 use metricc_ir::calendar::{ZoneRules, date_text, instant_text};
-use metricc_ir::text::number::decimal_text;
-use serde::ser::{SerializeMap, SerializeSeq};
+use metricc_ir::text::number::DecimalText;
+use metricc_ir::{Kind, RecordField};
 use serde::{Serialize, Serializer};
-use serde_json::ser::{CompactFormatter, Formatter};
+use serde_json::value::RawValue;
 
 use crate::Presented;
-use crate::presented_cell::{Cell, float_text};
+use crate::presented_cell::Cell;
 
 /// An answer as JSON: anything with [`Presented`] rows in it.
 ///
 /// # Errors
 /// If a value cannot be serialized.
 pub fn to_json(value: &impl Serialize) -> serde_json::Result<String> {
-    let mut bytes = Vec::with_capacity(256);
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Json(CompactFormatter)))?;
-    String::from_utf8(bytes).map_err(serde::ser::Error::custom)
+    serde_json::to_string(value)
 }
 
 /// One JSON object per row, without line ends, in row order.
 pub fn json_lines(presented: &Presented) -> impl Iterator<Item = String> + '_ {
-    let zone = presented.window_zone();
+    let mut writer = RowWriter::new(presented);
     (0..presented.n_rows).map(move |row| {
-        to_json(&Row { presented, zone: zone.as_ref(), row }).expect("a row has nothing but names and values")
+        let mut out = Vec::with_capacity(128);
+        writer.write(row, &mut out);
+        text(out)
     })
 }
 
 /// Rows of an array, after those that were written before. `is_first`: whether there were none.
-pub(crate) fn json_rows(
-    presented: &Presented,
-    is_first: &mut bool,
-    out: &mut Vec<u8>,
-) -> serde_json::Result<()> {
-    let zone = presented.window_zone();
+pub(crate) fn json_rows(presented: &Presented, is_first: &mut bool, out: &mut Vec<u8>) {
+    let mut writer = RowWriter::new(presented);
     for row in 0..presented.n_rows {
         if !std::mem::replace(is_first, false) {
             out.push(b',');
         }
-        let row = Row { presented, zone: zone.as_ref(), row };
-        row.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Json(CompactFormatter)))?;
+        writer.write(row, out);
     }
-    Ok(())
 }
 
-/// JSON without spaces, with floats as the language spells them.
-struct Json(CompactFormatter);
+/// The JSON of a value.
+pub(crate) fn cell_json(cell: &Cell<'_>) -> String {
+    let mut out = Vec::new();
+    write_cell(cell, &mut out);
+    text(out)
+}
 
-impl Formatter for Json {
-    fn write_f64<W: Write + ?Sized>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        writer.write_all(float_text(value).as_bytes())
-    }
+/// Everything that is written here is text.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 impl Serialize for Presented {
-    /// An array of rows. Written by [`to_json`], since other serializers spell some floats differently.
+    /// An array of rows.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let zone = self.window_zone();
-        let mut rows = serializer.serialize_seq(Some(self.n_rows))?;
-        for row in 0..self.n_rows {
-            rows.serialize_element(&Row { presented: self, zone: zone.as_ref(), row })?;
-        }
-        rows.end()
+        let mut out = vec![b'['];
+        json_rows(self, &mut true, &mut out);
+        out.push(b']');
+        let raw = RawValue::from_string(text(out)).map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
     }
 }
 
-struct Row<'a> {
-    presented: &'a Presented,
-    /// The zone of its window's instants.
-    zone: Option<&'a ZoneRules>,
-    row: usize,
+/// A column, and the text before each of its values.
+struct Member<'a> {
+    before: Vec<u8>,
+    kind: &'a Kind,
+    column: &'a ArrayRef,
 }
 
-impl Serialize for Row<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Row { presented, zone, row } = *self;
+impl<'a> Member<'a> {
+    /// A member of an object that has others before it, or none.
+    fn new(index: usize, name: &str, kind: &'a Kind, column: &'a ArrayRef) -> Self {
+        let mut before = if index == 0 { Vec::new() } else { vec![b','] };
+        write_text(name, &mut before);
+        before.push(b':');
+        Member { before, kind, column }
+    }
+
+    fn write(&self, row: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.before);
+        write_cell(&Cell::of(self.kind, self.column, row), out);
+    }
+}
+
+/// Writes the rows of an answer.
+struct RowWriter<'a> {
+    presented: &'a Presented,
+    /// The zone of the windows' instants.
+    zone: Option<ZoneRules>,
+    /// The name of the metric, up to the keys.
+    head: Vec<u8>,
+    keys: Vec<Member<'a>>,
+    /// The window of the last row that was written, and its text.
+    window: Option<((i64, i64), bool)>,
+    window_text: Vec<u8>,
+    outputs: Vec<Member<'a>>,
+    /// Whether there is one output, without a name.
+    is_bare: bool,
+}
+
+impl<'a> RowWriter<'a> {
+    fn new(presented: &'a Presented) -> Self {
         let metric = &presented.row_type;
-        let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.ty.kind));
-        let outputs = metric.outputs.iter().map(|output| (output.name.as_deref(), &output.ty.kind));
-        let mut object = serializer.serialize_map(Some(4))?;
-        object.serialize_entry("metric", &metric.name)?;
-        let keys =
-            keys.zip(&presented.keys).map(|((name, kind), column)| (name, Cell::of(kind, column, row)));
-        object.serialize_entry("key", &Object(keys.collect()))?;
-        let window = presented.windows.as_ref().map(|windows| {
-            let is_partial = presented.partial.as_ref().is_some_and(|partial| partial[row]);
-            Window { span: windows[row], zone, is_partial }
+        let mut head = b"{\"metric\":".to_vec();
+        write_text(&metric.name, &mut head);
+        head.extend_from_slice(b",\"key\":{");
+        let keys = metric.keys.iter().zip(&presented.keys).enumerate();
+        let keys = keys.map(|(index, (key, column))| Member::new(index, &key.name, &key.ty.kind, column));
+        let outputs = metric.outputs.iter().zip(&presented.outputs).enumerate();
+        let outputs = outputs.map(|(index, (output, column))| {
+            let name = output.name.as_deref().unwrap_or("value");
+            Member::new(index, name, &output.ty.kind, column)
         });
-        object.serialize_entry("window", &window)?;
-        let outputs: Vec<_> = outputs
-            .zip(&presented.outputs)
-            .map(|((name, kind), column)| (name, Cell::of(kind, column, row)))
-            .collect();
-        match &outputs[..] {
-            [(None, value)] => object.serialize_entry("value", value)?,
-            _ => {
-                let named = outputs.into_iter().map(|(name, value)| (name.unwrap_or("value"), value));
-                object.serialize_entry("value", &Object(named.collect()))?;
+        RowWriter {
+            presented,
+            zone: presented.window_zone(),
+            head,
+            keys: keys.collect(),
+            window: None,
+            window_text: Vec::new(),
+            outputs: outputs.collect(),
+            is_bare: matches!(&metric.outputs[..], [output] if output.name.is_none()),
+        }
+    }
+
+    fn write(&mut self, row: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.head);
+        self.keys.iter().for_each(|key| key.write(row, out));
+        out.extend_from_slice(b"},\"window\":");
+        self.write_window(row, out);
+        out.extend_from_slice(b",\"value\":");
+        match &self.outputs[..] {
+            [value] if self.is_bare => write_cell(&Cell::of(value.kind, value.column, row), out),
+            outputs => {
+                out.push(b'{');
+                outputs.iter().for_each(|output| output.write(row, out));
+                out.push(b'}');
             }
         }
-        let names = metric.output_names().enumerate();
-        let lost = names.filter_map(|(output, name)| Some((name, presented.overflow_at(output, row)?)));
-        let lost: Vec<_> = lost.collect();
-        if !lost.is_empty() {
-            object.serialize_entry("overflow", &Object(lost))?;
+        self.write_overflow(row, out);
+        out.push(b'}');
+    }
+
+    fn write_window(&mut self, row: usize, out: &mut Vec<u8>) {
+        let Some(windows) = &self.presented.windows else {
+            out.extend_from_slice(b"null");
+            return;
+        };
+        let is_partial = self.presented.partial.as_ref().is_some_and(|partial| partial[row]);
+        let window = Some((windows[row], is_partial));
+        if self.window != window {
+            self.window = window;
+            let (start, end) = windows[row];
+            let [start, end] = [start, end].map(|instant| instant_text(instant, self.zone.as_ref()));
+            let partial = if is_partial { ",\"partial\":true" } else { "" };
+            self.window_text.clear();
+            put(&mut self.window_text, format_args!("{{\"start\":\"{start}\",\"end\":\"{end}\"{partial}}}"));
         }
-        object.end()
+        out.extend_from_slice(&self.window_text);
     }
-}
 
-/// The window of a row. It says that it is partial only if it is.
-struct Window<'a> {
-    span: (i64, i64),
-    zone: Option<&'a ZoneRules>,
-    is_partial: bool,
-}
-
-impl Serialize for Window<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut window = serializer.serialize_map(Some(2 + usize::from(self.is_partial)))?;
-        window.serialize_entry("start", &instant_text(self.span.0, self.zone))?;
-        window.serialize_entry("end", &instant_text(self.span.1, self.zone))?;
-        if self.is_partial {
-            window.serialize_entry("partial", &true)?;
+    /// The outputs that depend on what could not be computed, if there are any.
+    fn write_overflow(&self, row: usize, out: &mut Vec<u8>) {
+        if self.presented.overflow.iter().all(Option::is_none) {
+            return;
         }
-        window.end()
+        let names = self.presented.row_type.output_names().enumerate();
+        let lost = names.filter_map(|(output, name)| Some((name, self.presented.overflow_at(output, row)?)));
+        let mut is_first = true;
+        for (name, n_rows) in lost {
+            let before: &[u8] =
+                if std::mem::replace(&mut is_first, false) { b",\"overflow\":{" } else { b"," };
+            out.extend_from_slice(before);
+            write_text(name, out);
+            put(out, format_args!(":{n_rows}"));
+        }
+        if !is_first {
+            out.push(b'}');
+        }
     }
 }
 
-/// Members by name, in this order.
-struct Object<'a, T>(Vec<(&'a str, T)>);
+/// Appends what is formatted; that cannot fail.
+fn put(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
+    let _ = out.write_fmt(arguments);
+}
 
-impl<T: Serialize> Serialize for Object<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
+/// A string, quoted and escaped.
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    // Writing a string to bytes cannot fail.
+    let _ = serde_json::to_writer(out, text);
 }
 
 /// The greatest int that every reader of JSON has exactly: browsers read numbers as floats.
 const MOST_EXACT: i128 = (1 << 53) - 1;
 
 /// A number, or beyond ±(2⁵³ − 1) a string.
-fn exact_int<S: Serializer>(value: i128, serializer: S) -> Result<S::Ok, S::Error> {
+fn write_int(value: i128, out: &mut Vec<u8>) {
     match i64::try_from(value) {
-        Ok(number) if value.abs() <= MOST_EXACT => serializer.serialize_i64(number),
-        _ => serializer.serialize_str(&value.to_string()),
+        Ok(number) if value.abs() <= MOST_EXACT => put(out, format_args!("{number}")),
+        _ => put(out, format_args!("\"{value}\"")),
     }
 }
 
-impl Serialize for Cell<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match *self {
-            Cell::Null => serializer.serialize_unit(),
-            Cell::Bool(value) => serializer.serialize_bool(value),
-            Cell::Int(value) | Cell::Duration(value) => exact_int(value.into(), serializer),
-            Cell::Int128(value) => exact_int(value, serializer),
-            Cell::Decimal(value, scale) => serializer.serialize_str(&decimal_text(value, scale)),
-            Cell::Float(value) => serializer.serialize_f64(value),
-            Cell::String(value) => serializer.serialize_str(value),
-            Cell::Enum(index, names) => match names.get(index as usize) {
-                Some(name) => serializer.serialize_str(name),
-                None => serializer.serialize_str(&index.to_string()),
-            },
-            Cell::Date(value) => serializer.serialize_str(&date_text(i64::from(value))),
-            Cell::Timestamp(value) => serializer.serialize_str(&instant_text(value, None)),
-            Cell::List(kind, ref elements) => {
-                let cells = (0..elements.len()).map(|row| Cell::of(kind, elements, row));
-                serializer.collect_seq(cells)
+fn write_cell(cell: &Cell<'_>, out: &mut Vec<u8>) {
+    match *cell {
+        Cell::Null => out.extend_from_slice(b"null"),
+        Cell::Bool(value) => put(out, format_args!("{value}")),
+        Cell::Int(value) | Cell::Duration(value) => write_int(value.into(), out),
+        Cell::Int128(value) => write_int(value, out),
+        Cell::Decimal(value, scale) => put(out, format_args!("\"{}\"", DecimalText(value, scale))),
+        Cell::Float(value) if !value.is_finite() => out.extend_from_slice(b"null"),
+        // The shortest that reads back, with a point or an exponent.
+        Cell::Float(value) => put(out, format_args!("{value:?}")),
+        Cell::String(value) => write_text(value, out),
+        Cell::Enum(index, names) => match names.get(index as usize) {
+            Some(name) => write_text(name, out),
+            None => put(out, format_args!("\"{index}\"")),
+        },
+        Cell::Date(value) => put(out, format_args!("\"{}\"", date_text(i64::from(value)))),
+        Cell::Timestamp(value) => put(out, format_args!("\"{}\"", instant_text(value, None))),
+        Cell::List(kind, ref elements) => {
+            out.push(b'[');
+            for row in 0..elements.len() {
+                if row > 0 {
+                    out.push(b',');
+                }
+                write_cell(&Cell::of(kind, elements, row), out);
             }
-            Cell::Record(fields, record, row) => {
-                let columns = fields.iter().zip(record.columns());
-                let member =
-                    columns.map(|(field, column)| (&field.name, Cell::of(&field.ty.kind, column, row)));
-                serializer.collect_map(member)
-            }
+            out.push(b']');
         }
+        Cell::Record(fields, record, row) => write_record(fields, record, row, out),
     }
+}
+
+fn write_record(fields: &[RecordField], record: &StructArray, row: usize, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (index, (field, column)) in fields.iter().zip(record.columns()).enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_text(&field.name, out);
+        out.push(b':');
+        write_cell(&Cell::of(&field.ty.kind, column, row), out);
+    }
+    out.push(b'}');
 }
 
 #[cfg(test)]
@@ -199,7 +269,7 @@ mod tests {
     fn floats_are_the_shortest_that_read_back_and_have_a_point_or_an_exponent() {
         for (value, text) in [(3.0, "3.0"), (1e-5, "1e-5"), (1e16, "1e16"), (0.1, "0.1"), (5e-324, "5e-324")]
         {
-            assert_eq!(to_json(&Cell::Float(value)).unwrap(), text);
+            assert_eq!(cell_json(&Cell::Float(value)), text);
         }
     }
 
@@ -213,9 +283,9 @@ mod tests {
             (-MOST_EXACT - 1, format!("\"{}\"", -MOST_EXACT - 1)),
             (i128::MIN, format!("\"{}\"", i128::MIN)),
         ] {
-            assert_eq!(to_json(&Cell::Int128(value)).unwrap(), text);
+            assert_eq!(cell_json(&Cell::Int128(value)), text);
         }
-        assert_eq!(to_json(&Cell::Int(i64::MAX)).unwrap(), format!("\"{}\"", i64::MAX));
-        assert_eq!(to_json(&Cell::Duration(-7)).unwrap(), "-7");
+        assert_eq!(cell_json(&Cell::Int(i64::MAX)), format!("\"{}\"", i64::MAX));
+        assert_eq!(cell_json(&Cell::Duration(-7)), "-7");
     }
 }

@@ -4,9 +4,10 @@ use metricc_ir as ir;
 use metricc_ir::calendar::{date_text, instant_text};
 use metricc_ir::text::number::decimal_text;
 
+use crate::Presented;
 use crate::column_names::{PARTIAL, WINDOW};
+use crate::json_rows::cell_json;
 use crate::presented_cell::{Cell, float_text};
-use crate::{Presented, to_json};
 
 /// Rows of text with a header, ready to be laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +78,7 @@ impl Cell<'_> {
             Cell::Date(value) => date_text(i64::from(value)),
             Cell::Timestamp(value) => instant_text(value, None),
             // A list or a record is a cell with its JSON.
-            Cell::List(..) | Cell::Record(..) => to_json(self).ok()?,
+            Cell::List(..) | Cell::Record(..) => cell_json(self),
         })
     }
 }

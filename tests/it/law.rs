@@ -14,12 +14,15 @@ use metricc_tests::generate::{self, Random};
 use metricc_tests::oracle;
 use rand::Rng;
 
-use crate::layers::{bound, every_cut, merged, metrics, options, package, whole};
+use crate::layers::{bound, every_cut, merged, metrics, options, package, shared, whole};
 
 /// Logs of at most this length are cut at every position, longer ones at a few random frontiers.
 const SHORT_LOG: u64 = 8;
 /// Number of random cuts of a longer log.
 const N_CUTS: usize = 2;
+
+/// A stream in several processes is tried for one of so many packages.
+const N_BETWEEN_SHARED: u64 = 3;
 
 /// Number of random packages before gaps in the coverage table are filled.
 const N_PACKAGES: u64 = 120;
@@ -70,6 +73,14 @@ fn check(seed: u64, generated: &Generated, coverage: &mut Coverage) {
         whole(&bound, Engine::Stream, &options(random.random_range(1..4), batch_rows(&mut random)));
     same(seed, "stream", &metrics(&bound), &batch, &stream, &generated.text);
     assert_eq!(findings, found_by_stream, "seed {seed}: findings of batch and stream");
+    if seed.is_multiple_of(N_BETWEEN_SHARED) {
+        let n_processes = random.random_range(2..4);
+        let options = options(random.random_range(1..3), batch_rows(&mut random));
+        let (shared, found) = shared(&bound, n_processes, &options);
+        let who = format!("a stream in {n_processes} processes");
+        same(seed, &who, &metrics(&bound), &batch, &shared, &generated.text);
+        assert_eq!(findings, found, "seed {seed}: findings of batch and {who}");
+    }
     for cut in cuts(&bound, &mut random) {
         let options = options(random.random_range(1..3), batch_rows(&mut random));
         let merged = merged(&bound, &cut, &options);

@@ -1,13 +1,17 @@
 //! Helpers: a package over a log in batch, in stream and merged at cuts, as JSON lines.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metricc::{Bound, Engine, EngineOptions, Package, bind, evaluate, evaluate_interval};
+use metricc_compiler::{Evaluation, Segment};
 use metricc_dsl::{SourceText, render};
 use metricc_ir as ir;
 use metricc_log::{Binding, Frontier, Interval, ReadStats};
 use metricc_runtime_serve::{json_lines, present};
+use metricc_runtime_stream::{Meeting, evaluate_share};
 use metricc_tests::generate::metrics::FILES;
 
 /// Checks a package, which may use the tables of generated packages. Panics with the diagnostics if there are
@@ -46,13 +50,60 @@ pub(crate) fn whole(bound: &Bound, engine: Engine, options: &EngineOptions) -> (
     (lines(bound, &evaluation.segments), evaluation.read_stats)
 }
 
+/// The JSON lines of each metric, over the whole log, from a stream in several processes. Here they are threads
+/// with connections between them.
+pub(crate) fn shared(
+    bound: &Bound,
+    n_processes: usize,
+    options: &EngineOptions,
+) -> (Vec<Vec<String>>, ReadStats) {
+    let whole = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
+    let mut splits = bound.log.slices(&whole, n_processes);
+    splits.resize(n_processes, Vec::new());
+    let mut at = whole.from().clone();
+    let shares = splits.iter().map(|slices| {
+        let from = at.clone();
+        slices.iter().for_each(|slice| at.0[slice.partition as usize] = slice.to);
+        Interval::new(from, at.clone()).expect("a share")
+    });
+    let shares: Vec<Interval> = shares.collect();
+    let listen = |_| TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listeners: Vec<TcpListener> = (0..n_processes).map(listen).collect();
+    let address = |listener: &TcpListener| listener.local_addr().expect("its address").to_string();
+    let addresses: Vec<String> = listeners.iter().map(address).collect();
+    let part = |process: usize| {
+        let within = Duration::from_secs(60);
+        let meeting = Meeting { run: &[7; 32], addresses: &addresses, process, within };
+        let peers = meeting.connect(&listeners[process]).expect("the others are there");
+        let of = (&shares[process], &whole);
+        evaluate_share(&bound.plan, &bound.log, of, peers, options, &|_| ()).expect("it evaluates")
+    };
+    let evaluations: Vec<Evaluation> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..n_processes)
+            .map(|process| {
+                let part = &part;
+                scope.spawn(move || part(process))
+            })
+            .collect();
+        running.into_iter().map(|running| running.join().expect("its part")).collect()
+    });
+    let mut read_stats = ReadStats::default();
+    evaluations.iter().for_each(|evaluation| read_stats.merge(evaluation.read_stats.clone()));
+    let merged = bound.plan.metrics.iter().enumerate().map(|(index, plan)| {
+        let states: Vec<_> = evaluations.iter().map(|part| part.segments[index].states.clone()).collect();
+        let states = plan.form.collect(&states).expect("states merge");
+        Segment { hash: plan.state_hash, interval: whole.clone(), states }
+    });
+    (lines(bound, &merged.collect::<Vec<_>>()), read_stats)
+}
+
 /// The JSON lines of each metric: batch before the cut, stream after it, merged.
 pub(crate) fn merged(bound: &Bound, cut: &Frontier, options: &EngineOptions) -> Vec<Vec<String>> {
     let evaluation = evaluate(bound, None, cut, options, &|_| ()).expect("the engines evaluate");
     lines(bound, &evaluation.segments)
 }
 
-fn lines(bound: &Bound, segments: &[metricc_compiler::Segment]) -> Vec<Vec<String>> {
+fn lines(bound: &Bound, segments: &[Segment]) -> Vec<Vec<String>> {
     let plans = bound.plan.metrics.iter().zip(segments);
     plans
         .map(|(plan, segment)| json_lines(&present(plan, segment).expect("states present")).collect())

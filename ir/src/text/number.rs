@@ -326,12 +326,31 @@ pub fn power_of_ten(power: u8) -> i128 {
     10i128.pow(u32::from(power.min(38)))
 }
 
-/// `units · 10⁻ˢᶜᵃˡᵉ` with all digits of the scale, also zeros: `10.00`.
+/// A decimal as text: its unscaled value, and its scale. All digits of the scale are written, also zeros:
+/// `10.00`.
+#[derive(Debug, Clone, Copy)]
+pub struct DecimalText(pub i128, pub usize);
+
+impl fmt::Display for DecimalText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DecimalText(units, scale) = *self;
+        let (sign, digits) = (if units < 0 { "-" } else { "" }, units.unsigned_abs());
+        let power = u32::try_from(scale).ok().and_then(|scale| 10u64.checked_pow(scale));
+        match (u64::try_from(digits), power) {
+            _ if scale == 0 => write!(f, "{sign}{digits}"),
+            (Ok(digits), Some(power)) => write!(f, "{sign}{}.{:0scale$}", digits / power, digits % power),
+            _ => {
+                let digits = format!("{digits:0width$}", width = scale + 1);
+                let (whole, fraction) = digits.split_at(digits.len() - scale);
+                write!(f, "{sign}{whole}.{fraction}")
+            }
+        }
+    }
+}
+
+/// `units · 10⁻ˢᶜᵃˡᵉ` as [`DecimalText`] writes it.
 pub fn decimal_text(units: i128, scale: usize) -> String {
-    let digits = format!("{:0width$}", units.unsigned_abs(), width = scale + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - scale);
-    let sign = if units < 0 { "-" } else { "" };
-    if scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+    DecimalText(units, scale).to_string()
 }
 
 #[cfg(test)]
