@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use metricc_client::grouped;
 use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
+use metricc_jobs::Done;
 use metricc_log::{Format, Frontier, Log};
 use metricc_runtime_serve::{Presented, ReadOptions, ServeError};
 
@@ -47,20 +48,31 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     for bound in &bound {
         let bar = progress::bar(bound.log.n_positions(), "events", &bound.plan.source.name);
         let cut = cut_at(&bound.log, arguments.cut);
-        let evaluation = match &arguments.cluster.cluster {
-            Some(_) => cluster::evaluate(&arguments.cluster, &package, bound, &options, &bar),
-            None => evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_help),
+        let stats = match &arguments.cluster.cluster {
+            Some(_) => {
+                let done = cluster::evaluate(&arguments.cluster, &package, bound, &options, &bar);
+                done.map(|done| {
+                    let Done { segments, read_stats, .. } = done;
+                    segments.into_iter().for_each(|segment| {
+                        evaluated.add_ranges(&segment.plan().clone(), Box::new(segment));
+                    });
+                    read_stats
+                })
+            }
+            None => evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_help).map(|done| {
+                evaluated.add(&bound.plan, done.segments);
+                done.read_stats
+            }),
         };
         bar.finish_and_clear();
-        let evaluation = evaluation?;
+        let stats = &stats?;
         let name = &bound.plan.source.name;
         let input = &arguments.input;
-        let (stats, limit) = (&evaluation.read_stats, input.rejections.max_rejected);
+        let limit = input.rejections.max_rejected;
         is_sound &= rejections::report(name, &bound.log, stats, limit, input.allow_empty);
         if let Some(listed) = &mut listed {
             listed.write_log(name, &bound.log)?;
         }
-        evaluated.add(&bound.plan, evaluation.segments);
     }
     listed.map(RejectedFile::finish).transpose()?;
     if !is_sound {
