@@ -12,7 +12,7 @@ use ballista_core::version;
 use datafusion::prelude::SessionConfig;
 use datafusion_proto::physical_plan::AsExecutionPlan;
 use datafusion_proto::protobuf::PhysicalPlanNode;
-use metricc_jobs::{IntervalJob, Submit, SubmitError, Watch};
+use metricc_jobs::{Job, Submit, SubmitError, Watch};
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 use tonic::transport::{Channel, Endpoint};
@@ -29,7 +29,7 @@ const WATCH_EVERY: Duration = Duration::from_millis(300);
 /// How long a connection, or an answer, may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the scheduler may be away.
+/// How long the scheduler may be away, unless something else is said.
 const AWAY: Duration = Duration::from_secs(30);
 
 type Scheduler = SchedulerGrpcClient<Channel>;
@@ -39,6 +39,7 @@ type Scheduler = SchedulerGrpcClient<Channel>;
 pub struct Cluster {
     scheduler: Address,
     runtime: Runtime,
+    away: Duration,
 }
 
 impl Cluster {
@@ -52,7 +53,12 @@ impl Cluster {
             .thread_name("metricc-cluster")
             .enable_all()
             .build()?;
-        Ok(Cluster { scheduler, runtime })
+        Ok(Cluster { scheduler, runtime, away: AWAY })
+    }
+
+    /// The same, with another time for which the scheduler may be away.
+    pub fn waiting(self, away: Duration) -> Self {
+        Cluster { away, ..self }
     }
 
     fn cluster_error(&self, what: &str, error: impl std::fmt::Display) -> SubmitError {
@@ -64,7 +70,7 @@ impl Cluster {
         let url = format!("http://{}:{}", self.scheduler.host, self.scheduler.port);
         let endpoint =
             Endpoint::new(url).map_err(|error| self.cluster_error("has no such address", error))?;
-        let endpoint = endpoint.connect_timeout(ANSWER_TIMEOUT).tcp_nodelay(true);
+        let endpoint = endpoint.connect_timeout(ANSWER_TIMEOUT.min(self.away)).tcp_nodelay(true);
         let started = std::time::Instant::now();
         loop {
             watch()?;
@@ -74,7 +80,7 @@ impl Cluster {
                     let most = MESSAGE_BYTES as usize;
                     return Ok(client.max_encoding_message_size(most).max_decoding_message_size(most));
                 }
-                Err(error) if started.elapsed() >= AWAY => {
+                Err(error) if started.elapsed() >= self.away => {
                     return Err(self.cluster_error("does not answer", causes(&error)));
                 }
                 Err(_) => sleep(WATCH_EVERY).await,
@@ -86,7 +92,7 @@ impl Cluster {
         &self,
         scheduler: &mut Scheduler,
         run: &str,
-        jobs: &[&IntervalJob],
+        jobs: &[&Job],
     ) -> Result<String, SubmitError> {
         let encoding = |error| self.cluster_error("is sent no plan", error);
         let plan = plan(run, jobs).map_err(|error| encoding(error.to_string()))?;
@@ -173,7 +179,7 @@ impl Cluster {
 }
 
 impl Submit for Cluster {
-    fn submit(&self, run: &str, jobs: &[&IntervalJob], watch: Watch<'_>) -> Result<(), SubmitError> {
+    fn submit(&self, run: &str, jobs: &[&Job], watch: Watch<'_>) -> Result<(), SubmitError> {
         self.runtime.block_on(async {
             let mut scheduler = self.connect(watch).await?;
             let id = self.start(&mut scheduler, run, jobs).await?;

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
+use ballista_executor::executor_server::TERMINATING;
 use metricc_jobs::Worker;
 use tokio::net::TcpStream;
 
@@ -29,20 +31,21 @@ pub struct Executor {
 /// How often it tries to reach the scheduler.
 const TRY_EVERY: Duration = Duration::from_millis(300);
 
-/// Waits until the scheduler listens.
-async fn wait_for(scheduler: &Address, seconds: u16) -> std::io::Result<()> {
+/// Waits until the scheduler listens; without a number of seconds, for as long as it takes.
+async fn wait_for(scheduler: &Address, seconds: Option<u16>) -> std::io::Result<()> {
     let address = format!("{}:{}", scheduler.host, scheduler.port);
-    let until = Instant::now() + Duration::from_secs(seconds.into());
+    let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds.into()));
     loop {
         match TcpStream::connect(&address).await {
             Ok(_) => return Ok(()),
-            Err(error) if Instant::now() >= until => return Err(error),
+            Err(error) if until.is_some_and(|until| Instant::now() >= until) => return Err(error),
             Err(_) => tokio::time::sleep(TRY_EVERY).await,
         }
     }
 }
 
-/// Runs an executor until it fails or the process is told to stop.
+/// Runs an executor until it fails or the process is told to stop. If it loses its scheduler, it waits for it
+/// to come back, or for another one in its place.
 ///
 /// # Errors
 /// [`ClusterError`] if it cannot listen, or the scheduler does not answer in time.
@@ -57,7 +60,7 @@ pub async fn run_executor(executor: &Executor, worker: Arc<Worker>) -> Result<()
         return Err(ClusterError::Ballista(format!("there is no port after {}", listen.port())));
     };
     let away = |error: std::io::Error| start(format!("scheduler {scheduler} does not answer"), error.into());
-    wait_for(scheduler, *wait_seconds).await.map_err(away)?;
+    wait_for(scheduler, Some(*wait_seconds)).await.map_err(away)?;
     let config = ExecutorProcessConfig {
         executor_id: worker.name().to_owned(),
         bind_host: listen.ip().to_string(),
@@ -76,8 +79,19 @@ pub async fn run_executor(executor: &Executor, worker: Arc<Worker>) -> Result<()
         override_physical_codec: Some(Codec::shared(Some(worker))),
         ..ExecutorProcessConfig::default()
     };
-    let ended = start_executor_process(Arc::new(config)).await;
-    ended.map_err(|error| {
-        start(format!("the executor on {listen} for scheduler {scheduler}"), Box::new(error))
-    })
+    let config = Arc::new(config);
+    loop {
+        let ended = start_executor_process(config.clone()).await;
+        // Ballista's executor ends after five signs of life that nobody took, since it counts on somebody who
+        // starts its process again.
+        if let Err(error) = ended
+            && TcpStream::connect((scheduler.host.as_str(), scheduler.port)).await.is_ok()
+        {
+            let what = format!("the executor on {listen} for scheduler {scheduler}");
+            return Err(start(what, Box::new(error)));
+        }
+        tracing::warn!("the executor has lost scheduler {scheduler}, and waits for it");
+        wait_for(scheduler, None).await.map_err(away)?;
+        TERMINATING.store(false, Ordering::Release);
+    }
 }

@@ -1,5 +1,7 @@
 //! Interval jobs on Ballista, DataFusion's distributed engine.
 //!
+//! [`Cluster`] has jobs done by a cluster, and [`InSession`] by a DataFusion session of this process.
+//!
 //! One program is scheduler, executor or client. What is sent to executors is no operator of ours but jobs as
 //! text ([`metricc_jobs`]): Ballista runs the partitions of a plan on copies of the plan in separate
 //! processes, so nothing that partitions share in memory would be shared there. The plan is one stage: a
@@ -15,11 +17,13 @@ mod client;
 mod executor;
 mod plan;
 mod scheduler;
+mod session;
 
 pub use address::{Address, AddressError};
 pub use client::Cluster;
 pub use executor::{Executor, run_executor};
 pub use scheduler::run_scheduler;
+pub use session::InSession;
 
 /// Seconds between two signs of life of an executor.
 const HEARTBEAT_SECONDS: u64 = 2;

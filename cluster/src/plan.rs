@@ -22,10 +22,10 @@ use datafusion::physical_plan::{
 };
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 use futures::StreamExt;
-use metricc_jobs::{IntervalJob, JobError, Worker};
+use metricc_jobs::{Job, JobError, Worker};
 
 /// How the operator is written. Another form of it gets another mark.
-const MARK: &[u8] = b"metricc-interval-jobs-1";
+const MARK: &[u8] = b"metricc-jobs-2";
 
 /// How long a job that failed keeps its place. An executor that fails at once would else take, and fail, the
 /// jobs that others could do.
@@ -38,8 +38,17 @@ fn schema() -> SchemaRef {
 }
 
 /// The plan that does some jobs of a run. Its rows are the jobs, each once.
-pub(crate) fn plan(run: &str, jobs: &[&IntervalJob]) -> Result<Arc<dyn ExecutionPlan>> {
-    let row = |job: &&IntervalJob| {
+pub(crate) fn plan(run: &str, jobs: &[&Job]) -> Result<Arc<dyn ExecutionPlan>> {
+    plan_with(run, jobs, None)
+}
+
+/// The same plan, to be executed in a process that may have a worker.
+pub(crate) fn plan_with(
+    run: &str,
+    jobs: &[&Job],
+    worker: Option<Arc<Worker>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let row = |job: &&Job| {
         let text = serde_json::to_string(job).map_err(|error| DataFusionError::External(error.into()))?;
         let columns: [ArrayRef; 2] =
             [Arc::new(StringArray::from(vec![run])), Arc::new(StringArray::from(vec![text]))];
@@ -47,7 +56,7 @@ pub(crate) fn plan(run: &str, jobs: &[&IntervalJob]) -> Result<Arc<dyn Execution
     };
     let partitions = jobs.iter().map(row).collect::<Result<Vec<_>>>()?;
     let source = MemorySourceConfig::try_new(&partitions, schema(), None)?;
-    Ok(Arc::new(RunJobs::new(DataSourceExec::from_data_source(source), None)))
+    Ok(Arc::new(RunJobs::new(DataSourceExec::from_data_source(source), worker)))
 }
 
 /// Does the jobs that its child gives, and gives each one that was tried again as a row.
@@ -132,13 +141,15 @@ impl ExecutionPlan for RunJobs {
 /// A job that fails is noted in the store and is no error here: that would end the run, and another executor
 /// may be able to do it. It is one if the store cannot be written either.
 async fn run(worker: Arc<Worker>, run: String, job: &str) -> Result<()> {
-    let job: IntervalJob = match serde_json::from_str(job) {
+    let job: Job = match serde_json::from_str(job) {
         Ok(job) => job,
         Err(error) => return exec_err!("executor {} cannot read the job: {error}", worker.name()),
     };
     let given_up = GivenUp(Arc::default());
     let is_cancelled = given_up.0.clone();
     let done = tokio::task::spawn_blocking(move || {
+        // A store that does not take it will not take the result either, which is said then.
+        let _ = worker.note_begin(&run, &job);
         let Err(error) = worker.run(&run, &job, &is_cancelled) else { return Ok(()) };
         if is_cancelled.load(Ordering::Relaxed) {
             return Err(error.line());

@@ -36,7 +36,9 @@ pub use grouping::{CoarserTable, Grouping, Member, StateColumn, StateLayout};
 pub use hash::{MetricHash, StateHash};
 pub use plan::{MetricPlan, PlannedAggregate, Spread};
 pub use row_part::Prepare;
-pub use segment::{Segment, SegmentError, SegmentFileError, to_parquet};
+pub use segment::{
+    GroupBound, GroupRange, Segment, SegmentError, SegmentFileError, SegmentRanges, to_parquet,
+};
 pub use source_plan::SourcePlan;
 pub use state::ROW_COUNT;
 pub use state_schema::StateForm;

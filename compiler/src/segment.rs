@@ -6,11 +6,15 @@
 
 pub(crate) mod columns;
 mod file;
+mod group_range;
+mod segment_ranges;
 
 use arrow::array::RecordBatch;
 use metricc_log::{Frontier, Interval};
 
 pub use file::{SegmentFileError, to_parquet};
+pub use group_range::{GroupBound, GroupRange};
+pub use segment_ranges::SegmentRanges;
 
 use crate::{CompileError, MetricPlan, StateHash};
 

@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use metricc_log::{LogError, ReadAt};
 use twox_hash::XxHash3_64;
 
-use crate::disk::DiskFile;
 use crate::frame_payload::FlushedFile;
 
 /// Bytes of a block.
@@ -23,7 +22,7 @@ const MISMATCH: &str = "checksum mismatch: its bytes are not those that were wri
 /// A file that the journal names.
 #[derive(Debug)]
 pub(crate) struct CheckedFile {
-    file: Arc<dyn DiskFile>,
+    file: Arc<dyn ReadAt>,
     pub(crate) shown: Arc<str>,
     /// The file as it was written.
     stated: FlushedFile,
@@ -33,8 +32,13 @@ pub(crate) struct CheckedFile {
 }
 
 impl CheckedFile {
-    pub(crate) fn new(file: Arc<dyn DiskFile>, shown: Arc<str>, stated: FlushedFile) -> Self {
+    pub(crate) fn new(file: Arc<dyn ReadAt>, shown: Arc<str>, stated: FlushedFile) -> Self {
         CheckedFile { file, shown, stated, blocks: Mutex::default() }
+    }
+
+    /// The file as it was written.
+    pub(crate) fn stated(&self) -> &FlushedFile {
+        &self.stated
     }
 
     /// All of its bytes.

@@ -306,6 +306,11 @@ fn complete(
 }
 
 impl FlushedRows {
+    /// The file of the rows, and that of the records that are not rows.
+    pub(crate) fn files(&self) -> (&CheckedFile, Option<&CheckedFile>) {
+        (&self.file, self.exceptions.as_deref())
+    }
+
     /// The rows. The first call opens the file.
     pub(crate) fn rows(&self, decoder: &Arc<RecordDecoder>) -> Result<Arc<ParquetPartition>, LogError> {
         let mut known = self.rows.lock().unwrap_or_else(PoisonError::into_inner);

@@ -33,6 +33,10 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn shown(&self, path: &str) -> String {
         path.to_owned()
     }
+    /// The path that other processes of this machine have for a file, if they have one.
+    fn local_path(&self, _path: &str) -> Option<PathBuf> {
+        None
+    }
     /// Which file a path leads to, as [`DiskFile::identity`] says it; `None` where files have no identity.
     fn identity(&self, _path: &str) -> io::Result<Option<FileIdentity>> {
         Ok(None)
@@ -94,8 +98,8 @@ impl dyn DiskFile {
 
     /// Reads until the bytes are full.
     pub(crate) fn read_exact_at(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
-        let n_read = self.read_up_to(at, into)?;
-        if n_read == into.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+        let file: &dyn ReadAt = self;
+        file.read_exact_at(at, into)
     }
 
     /// See [`ReadAt`].
@@ -178,6 +182,10 @@ impl Disk for LocalDisk {
 
     fn shown(&self, path: &str) -> String {
         Path::new(&self.root).join(path).display().to_string()
+    }
+
+    fn local_path(&self, path: &str) -> Option<PathBuf> {
+        Some(self.path(path))
     }
 
     fn identity(&self, path: &str) -> io::Result<Option<FileIdentity>> {

@@ -8,6 +8,8 @@
 //!   reading it never waits for a write, an fsync or a flush, whatever the writer is doing.
 //! - [`LogSnapshot::log`] is a source as a [`Log`](metricc_log::Log), which both engines read like a log of
 //!   files.
+//! - [`LogSnapshot::flushed_parts`] says where another process finds flushed positions, and [`open_flushed`] is
+//!   how that one reads them.
 //! - [`LogSnapshot::write_flush`] copies rows from the journal to Parquet files that other programs read, and
 //!   [`DurableLog::commit_flush`] makes them part of the log and removes the journal files that are not
 //!   needed any more.
@@ -38,6 +40,7 @@ mod error;
 #[cfg(feature = "simulation")]
 pub mod faulty_disk;
 mod flush;
+mod flushed_part;
 mod frame;
 mod frame_payload;
 mod journal;
@@ -66,6 +69,7 @@ pub use disk::{Disk, DiskFile, FileIdentity, LocalDisk};
 pub use duplicate_audit::DerivedVerdicts;
 pub use error::DurableError;
 pub use flush::Flush;
+pub use flushed_part::{FlushedFiles, FlushedPart, open_flushed};
 pub use journal::TruncatedTail;
 pub use journal_preamble::{JOURNAL_VERSION, LogId};
 pub use kept_requests::WrittenRequests;

@@ -159,7 +159,7 @@ impl LogSnapshot {
         flush::write(disk, &log, &partition.chunks, slice)
     }
 
-    fn partitions(&self, source: &str) -> &[PartitionSnapshot] {
+    pub(crate) fn partitions(&self, source: &str) -> &[PartitionSnapshot] {
         self.sources.get(source).map_or(&[], |source| &source.partitions)
     }
 }

@@ -1,6 +1,7 @@
 //! Why a job, or a run of jobs, gave no result.
 
 use metricc_compiler::{CompileError, EvaluateError, SegmentFileError};
+use metricc_durable_log::DurableError;
 use metricc_log::LogError;
 
 use crate::{Build, JobHash};
@@ -74,6 +75,9 @@ pub enum JobError {
     /// The log is not what the job says, or not readable.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The durable log is not what the job says, or not readable.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
     /// The evaluation failed.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),

@@ -2,19 +2,29 @@
 
 use std::fmt;
 
-use metricc_compiler::SourcePlan;
-use metricc_ir::{Frontier, Interval};
-use metricc_log::{FilePart, ReadStats};
+use metricc_compiler::{GroupBound, GroupRange, SourcePlan};
+use metricc_ir::{Frontier, Interval, Slice};
+use metricc_log::ReadStats;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::package_text::hex;
-use crate::{Build, JobError};
+use crate::{Build, JobError, Parts};
 
-/// The states of some metrics over an interval of a log.
+/// States of some metrics: what they mean, and where they come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct IntervalJob {
+pub struct Job {
+    /// What they mean.
+    pub meaning: Meaning,
+    /// What is to be done.
+    pub work: Work,
+}
+
+/// Which states a job is about, and what a worker compares before it does it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Meaning {
     /// Who may do it.
     pub build: Build,
     /// The hash of the package, whose text is in the store.
@@ -25,14 +35,42 @@ pub struct IntervalJob {
     pub metrics: Vec<String>,
     /// The hashes of their states.
     pub state_hashes: Vec<String>,
+}
+
+/// What is done in a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// The states of all metrics over an interval of a log.
+    Interval(IntervalWork),
+    /// The merge of states of one metric that are there already.
+    Merge(MergeWork),
+}
+
+/// An interval of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntervalWork {
     /// The identity of the log, and its epoch.
     pub log: String,
     /// The number of all partitions of the log.
     pub n_partitions: usize,
     /// The interval, as slices in the order of the log with the files that have them.
-    pub parts: Vec<FilePart>,
+    pub parts: Parts,
     /// How it is evaluated. No option changes the result, so its hash leaves them out.
     pub options: JobOptions,
+}
+
+/// A merge: names in, names out. Which intervals the states are of is known to whoever asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MergeWork {
+    /// The index of the metric among those of the job.
+    pub metric: usize,
+    /// What is merged: files of neighbouring intervals, in their order.
+    pub inputs: Vec<SegmentFile>,
+    /// The groups that are wanted of them.
+    pub range: GroupRange,
 }
 
 /// How a job is evaluated.
@@ -64,7 +102,7 @@ pub struct JobResult {
     pub job: JobHash,
     /// Who did it.
     pub worker: String,
-    /// The segments, in the order of the job's metrics.
+    /// Of an interval, a segment for each of the job's metrics, in their order; of a merge, one.
     pub segments: Vec<SegmentFile>,
     /// The number of positions that were read.
     pub n_positions: u64,
@@ -88,39 +126,31 @@ pub struct SegmentFile {
     pub n_bytes: u64,
     /// XXH3-64 of its bytes.
     pub checksum: u64,
+    /// Bounds at equal distances among its groups, the first one before all of them.
+    pub samples: Vec<GroupBound>,
 }
 
-impl IntervalJob {
+impl Job {
     /// The hash of everything but the options.
     pub fn hash(&self) -> JobHash {
-        let options = JobOptions { workers: 0, memory_bytes: 0 };
-        let bare = IntervalJob { options, ..self.clone() };
+        let mut bare = self.clone();
+        if let Work::Interval(interval) = &mut bare.work {
+            interval.options = JobOptions { workers: 0, memory_bytes: 0 };
+        }
         JobHash(hex(&Sha256::digest(serde_json::to_vec(&bare).unwrap_or_default())))
     }
 
-    /// The number of its positions.
+    /// The number of positions that it reads.
     pub fn n_positions(&self) -> u64 {
-        self.parts.iter().map(|part| part.slice.n_positions()).sum()
-    }
-
-    /// An interval with its slices. Outside of them it is empty.
-    ///
-    /// # Errors
-    /// [`JobError::Form`] if there are no such partitions.
-    pub(crate) fn interval(&self) -> Result<Interval, JobError> {
-        let mut from = Frontier(vec![0; self.n_partitions]);
-        let mut to = from.clone();
-        for part in &self.parts {
-            let index = part.slice.partition as usize;
-            let (Some(start), Some(end)) = (from.0.get_mut(index), to.0.get_mut(index)) else {
-                return Err(JobError::Form(format!("there is no partition {index}")));
-            };
-            (*start, *end) = (part.slice.from, part.slice.to);
+        match &self.work {
+            Work::Interval(interval) => interval.parts.slices().iter().map(Slice::n_positions).sum(),
+            Work::Merge(_) => 0,
         }
-        Interval::new(from, to).map_err(|error| JobError::Form(error.to_string()))
     }
+}
 
-    /// Checks that a plan means what the job means.
+impl Meaning {
+    /// Checks that a plan means this.
     ///
     /// # Errors
     /// [`JobError::Meaning`].
@@ -139,5 +169,24 @@ impl IntervalJob {
             return Ok(());
         }
         Err(JobError::Form(format!("{} hashes for {} metrics", self.state_hashes.len(), plan.metrics.len())))
+    }
+}
+
+impl IntervalWork {
+    /// An interval with its slices. Outside of them it is empty.
+    ///
+    /// # Errors
+    /// [`JobError::Form`] if there are no such partitions.
+    pub(crate) fn interval(&self) -> Result<Interval, JobError> {
+        let mut from = Frontier(vec![0; self.n_partitions]);
+        let mut to = from.clone();
+        for slice in self.parts.slices() {
+            let index = slice.partition as usize;
+            let (Some(start), Some(end)) = (from.0.get_mut(index), to.0.get_mut(index)) else {
+                return Err(JobError::Form(format!("there is no partition {index}")));
+            };
+            (*start, *end) = (slice.from, slice.to);
+        }
+        Interval::new(from, to).map_err(|error| JobError::Form(error.to_string()))
     }
 }

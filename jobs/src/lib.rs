@@ -14,17 +14,25 @@
 mod build;
 mod error;
 mod job;
+mod job_log;
+mod merge_tree;
 mod package_text;
+mod ranged_segment;
 mod run;
+mod running;
 mod share;
 mod store;
+mod submit;
 mod worker;
 
 pub use build::Build;
 pub use error::JobError;
-pub use job::{IntervalJob, JobHash, JobOptions, JobResult, SegmentFile};
+pub use job::{IntervalWork, Job, JobHash, JobOptions, JobResult, Meaning, MergeWork, SegmentFile, Work};
+pub use job_log::{JobLog, Parts};
 pub use package_text::PackageText;
-pub use run::{Done, Note, Run, RunOptions, Submit, SubmitError, Watch};
+pub use ranged_segment::RangedSegment;
+pub use run::{Done, Run, RunOptions};
 pub use share::Share;
 pub use store::JobStore;
+pub use submit::{Note, Submit, SubmitError, Watch};
 pub use worker::Worker;

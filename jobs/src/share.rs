@@ -5,16 +5,16 @@
 //! processes has given to it. So the results of all shares together are those of the interval, and one alone
 //! means nothing.
 
-use metricc_compiler::{EngineOptions, Evaluation, Segment};
+use metricc_compiler::{EngineOptions, Evaluation, GroupRange, Segment};
 use metricc_ir::{Frontier, Interval};
-use metricc_log::{Log, ReadStats};
+use metricc_log::ReadStats;
 use metricc_runtime_stream::{Peers, RunId, evaluate_share};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::package_text::hex;
-use crate::run::Planned;
-use crate::{IntervalJob, JobError, JobHash, JobResult, Run, Worker};
+use crate::running::Planned;
+use crate::{Job, JobError, JobHash, JobResult, Parts, Run, Work, Worker};
 
 /// What one process of a stream has to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Share {
     /// Its end.
     pub to: Frontier,
     /// The part that this process reads.
-    pub job: IntervalJob,
+    pub job: Job,
 }
 
 impl Share {
@@ -45,13 +45,12 @@ impl Run<'_> {
     /// # Errors
     /// [`JobError`] if the log cannot be read by others.
     pub fn shares(&self, n_processes: usize) -> Result<Vec<Share>, JobError> {
-        let mut jobs: Vec<IntervalJob> =
-            self.jobs(n_processes)?.into_iter().map(|Planned { job, .. }| job).collect();
-        let Some(first) = jobs.first() else {
+        let jobs = self.jobs(&self.meaning()?, n_processes)?;
+        let mut jobs: Vec<Job> = jobs.into_iter().map(|Planned { job, .. }| job).collect();
+        let Some(first) = jobs.first().cloned() else {
             return Err(JobError::Form("an interval without jobs".to_owned()));
         };
-        let empty = IntervalJob { parts: Vec::new(), ..first.clone() };
-        jobs.resize(n_processes, empty);
+        jobs.resize_with(n_processes, || first.without_parts());
         let mut run = Sha256::new();
         // Groups go to workers by their number.
         run.update((self.options.job.workers as u64).to_le_bytes());
@@ -87,11 +86,8 @@ impl Run<'_> {
         }
         let mut segments = Vec::with_capacity(self.plan.metrics.len());
         for (index, metric) in self.plan.metrics.iter().enumerate() {
-            let states = results.iter().map(|result| {
-                let file = &result.segments[index];
-                Ok(self.store.segment(file, metric, self.interval.clone())?.states)
-            });
-            let states = metric.form.collect(&states.collect::<Result<Vec<_>, JobError>>()?)?;
+            let files: Vec<_> = results.iter().map(|result| result.segments[index].clone()).collect();
+            let states = self.store.merged(&files, &GroupRange::default(), metric, &|| false)?;
             segments.push(Segment { hash: metric.state_hash, interval: self.interval.clone(), states });
         }
         Ok(Evaluation { segments, read_stats })
@@ -106,6 +102,17 @@ impl Run<'_> {
     }
 }
 
+impl Job {
+    /// A job about nothing, of the same log.
+    fn without_parts(&self) -> Self {
+        let mut job = self.clone();
+        if let Work::Interval(interval) = &mut job.work {
+            interval.parts = Parts::Files(Vec::new());
+        }
+        job
+    }
+}
+
 /// The name of the result of a share. Empty shares are equal jobs, but for the process.
 fn share_hash(share: &Share) -> JobHash {
     JobHash(format!("{}-{}", share.process, share.job.hash().0))
@@ -117,14 +124,16 @@ impl Worker {
     /// # Errors
     /// [`JobError`]; there is no result then.
     pub fn run_share(&self, share: &Share, peers: Peers, progress: &dyn Fn(u64)) -> Result<(), JobError> {
-        let job = &share.job;
-        self.check_build(job)?;
-        let plan = self.plan(job)?;
-        let log = Log::open_parts(&plan.source, job.n_partitions, &job.parts, self.checksums())?;
-        let options = EngineOptions { workers: job.options.workers, ..EngineOptions::default() };
+        let Work::Interval(work) = &share.job.work else {
+            return Err(JobError::Form("a share is an interval".to_owned()));
+        };
+        self.check_build(&share.job.meaning)?;
+        let plan = self.plan(&share.job.meaning)?;
+        let log = work.parts.open(&plan.source, work.n_partitions, self.checksums())?;
+        let options = EngineOptions { workers: work.options.workers, ..EngineOptions::default() };
         let whole = Interval::new(share.from.clone(), share.to.clone());
         let whole = whole.map_err(|error| JobError::Form(error.to_string()))?;
-        let part = job.interval()?;
+        let part = work.interval()?;
         let evaluation = evaluate_share(&plan, &log, (&part, &whole), peers, &options, progress)?;
         let result = JobResult {
             job: share_hash(share),

@@ -7,23 +7,31 @@
 //! | `packages/HASH.json` | a package as text |
 //! | `segments/STATES/CHECKSUM-BYTES.parquet` | a segment, named after its content |
 //! | `runs/RUN/JOB.json` | the result of a job |
+//! | `runs/RUN/JOB.begun` | that a worker has begun it |
 //! | `runs/RUN/JOB.WORKER.failed` | why a worker could not do it |
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use futures::executor::block_on;
-use metricc_compiler::{MetricPlan, Segment};
-use metricc_ir::Interval;
+use metricc_compiler::{GroupRange, MetricPlan, SegmentFileError};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as StorePath;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use twox_hash::XxHash3_64;
 
 use crate::{JobError, JobHash, JobResult, PackageText, SegmentFile};
+
+/// Bounds that are noted of a file of states: a range that is chosen among them is wrong in size by a part of
+/// this many.
+const SAMPLES: usize = 64;
+
+/// The end of the name of a note that a job was begun.
+const BEGUN: &str = ".begun";
 
 /// A store of jobs in a folder.
 #[derive(Debug, Clone)]
@@ -107,40 +115,61 @@ impl JobStore {
         sound.ok_or_else(|| JobError::Damaged { store: self.name.to_string(), path })
     }
 
-    /// Writes a segment under the name of its content.
-    pub(crate) fn write_segment(
+    /// Writes the states of a segment under the name of their content.
+    pub(crate) fn write_states(
         &self,
-        segment: &Segment,
+        states: &RecordBatch,
         plan: &MetricPlan,
     ) -> Result<SegmentFile, JobError> {
-        let bytes = segment.to_file(plan).map_err(|source| JobError::Segment {
-            metric: plan.metric.name.clone(),
-            source: Box::new(source),
-        })?;
+        let bytes = plan.states_to_file(states).map_err(|source| segment_error(plan, source))?;
         let (n_bytes, checksum) = (bytes.len() as u64, XxHash3_64::oneshot(&bytes));
         let state_hash = plan.state_hash.to_string();
         let path = format!("segments/{state_hash}/{checksum:016x}-{n_bytes}.parquet");
         self.create(&path, bytes)?;
-        Ok(SegmentFile { state_hash, path, n_rows: segment.states.num_rows() as u64, n_bytes, checksum })
+        let (n_rows, samples) = (states.num_rows() as u64, plan.form.samples(states, SAMPLES)?);
+        Ok(SegmentFile { state_hash, path, n_rows, n_bytes, checksum, samples })
     }
 
-    /// Reads a segment of an interval.
-    pub(crate) fn segment(
+    /// The merge of the states of some files, in a range of groups. Holds one of the files at a time, and the
+    /// range of all. Gives up between two files once `is_given_up` says so.
+    pub(crate) fn merged(
+        &self,
+        files: &[SegmentFile],
+        range: &GroupRange,
+        plan: &MetricPlan,
+        is_given_up: &dyn Fn() -> bool,
+    ) -> Result<RecordBatch, JobError> {
+        let mut states = Vec::with_capacity(files.len());
+        for file in files {
+            if is_given_up() {
+                return Err(JobError::Cancelled);
+            }
+            states.push(self.states(file, range, plan)?);
+        }
+        match <[RecordBatch; 1]>::try_from(states) {
+            Ok([only]) => Ok(only),
+            Err(states) => Ok(plan.form.collect(&states)?),
+        }
+    }
+
+    /// Reads the states of a range of a file.
+    fn states(
         &self,
         file: &SegmentFile,
+        range: &GroupRange,
         plan: &MetricPlan,
-        interval: Interval,
-    ) -> Result<Segment, JobError> {
+    ) -> Result<RecordBatch, JobError> {
+        if file.state_hash != plan.state_hash.to_string() {
+            let metric = &plan.metric.name;
+            return Err(JobError::Protocol(format!("`{}` has no states of `{metric}`", file.path)));
+        }
         let missing = || JobError::NotShared { store: self.name.to_string(), path: file.path.clone() };
         let bytes = self.get(&file.path)?.ok_or_else(missing)?;
         let is_sound = file.n_bytes == bytes.len() as u64 && file.checksum == XxHash3_64::oneshot(&bytes);
         if !is_sound {
             return Err(JobError::Damaged { store: self.name.to_string(), path: file.path.clone() });
         }
-        Segment::from_file(bytes, plan, interval).map_err(|source| JobError::Segment {
-            metric: plan.metric.name.clone(),
-            source: Box::new(source),
-        })
+        plan.states_from_file(bytes, range).map_err(|source| segment_error(plan, source))
     }
 
     /// Writes a result if the job has none; returns the one that it has then.
@@ -184,6 +213,36 @@ impl JobStore {
         block_on(put).map(|_| ()).map_err(|error| self.failed(error))
     }
 
+    /// Notes that a worker has begun a job.
+    pub(crate) fn note_begin(&self, run: &str, job: &JobHash) -> Result<(), JobError> {
+        let path = StorePath::from(format!("runs/{run}/{}{BEGUN}", job.0));
+        let put = self.store.put(&path, PutPayload::default());
+        block_on(put).map(|_| ()).map_err(|error| self.failed(error))
+    }
+
+    /// Whether a worker has begun a job of a run since the last call of `forget_begun`.
+    pub(crate) fn has_begun(&self, run: &str) -> Result<bool, JobError> {
+        Ok(self.names(&format!("runs/{run}"))?.iter().any(|name| name.ends_with(BEGUN)))
+    }
+
+    /// Forgets which jobs were begun.
+    pub(crate) fn forget_begun(&self, run: &str) -> Result<(), JobError> {
+        let folder = format!("runs/{run}");
+        let names = self.names(&folder)?;
+        names
+            .iter()
+            .filter(|name| name.ends_with(BEGUN))
+            .try_for_each(|name| self.delete(&StorePath::from(format!("{folder}/{name}"))))
+    }
+
+    /// Removes a file, if it is there.
+    fn delete(&self, path: &StorePath) -> Result<(), JobError> {
+        match block_on(self.store.delete(path)) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
     /// Takes what workers have noted as failures: each is returned once.
     pub(crate) fn take_failures(&self, run: &str) -> Result<Vec<String>, JobError> {
         let folder = format!("runs/{run}");
@@ -193,10 +252,7 @@ impl JobStore {
             if let Some(bytes) = self.get(&path)? {
                 failures.push(String::from_utf8_lossy(&bytes).into_owned());
             }
-            match block_on(self.store.delete(&StorePath::from(path))) {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(self.failed(error)),
-            }
+            self.delete(&StorePath::from(path))?;
         }
         Ok(failures)
     }
@@ -214,14 +270,13 @@ impl JobStore {
             now.duration_since(modified).is_ok_and(|since| since > age)
         };
         let old: Vec<_> = found.into_iter().filter(is_old).collect();
-        for meta in &old {
-            match block_on(self.store.delete(&meta.location)) {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(self.failed(error)),
-            }
-        }
+        old.iter().try_for_each(|meta| self.delete(&meta.location))?;
         Ok(old.len())
     }
+}
+
+fn segment_error(plan: &MetricPlan, source: SegmentFileError) -> JobError {
+    JobError::Segment { metric: plan.metric.name.clone(), source: Box::new(source) }
 }
 
 fn package_path(hash: &str) -> String {

@@ -1,21 +1,29 @@
 //! Doing a job: plan, compare, evaluate, write.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use metricc_compiler::{EngineOptions, Evaluation, SourcePlan};
 use metricc_ir::user_defined::Imports;
-use metricc_log::{Checksums, Log};
+use metricc_log::{Checksums, ReadStats, thread_time};
 use metricc_runtime_batch::evaluate_unless;
 
-use crate::{Build, IntervalJob, JobError, JobResult, JobStore, SegmentFile};
+use crate::{Build, IntervalWork, Job, JobError, JobResult, JobStore, Meaning, MergeWork, SegmentFile, Work};
 
 /// Plans that a worker remembers. A run has one for each of its sources.
 const MAX_PLANS: usize = 16;
 
 /// What identifies a plan: the hash of the package, the source and the metrics.
 type PlanKey = (String, String, Vec<String>);
+
+/// What came of a job.
+struct Made {
+    segments: Vec<SegmentFile>,
+    read_stats: ReadStats,
+    cpu: Duration,
+}
 
 /// Does jobs, in this process.
 #[derive(Debug)]
@@ -45,44 +53,34 @@ impl Worker {
     ///
     /// # Errors
     /// [`JobError`]; nothing of the job is visible then.
-    pub fn run(
-        &self,
-        run: &str,
-        job: &IntervalJob,
-        is_cancelled: &Arc<AtomicBool>,
-    ) -> Result<JobResult, JobError> {
-        self.check_build(job)?;
+    pub fn run(&self, run: &str, job: &Job, is_cancelled: &Arc<AtomicBool>) -> Result<JobResult, JobError> {
+        self.check_build(&job.meaning)?;
         let hash = job.hash();
         if let Some(done) = self.store.result(run, &hash)? {
             return Ok(done);
         }
-        let plan = self.plan(job)?;
-        let log = Log::open_parts(&plan.source, job.n_partitions, &job.parts, &self.checksums)?;
-        let options = EngineOptions {
-            workers: job.options.workers,
-            memory_bytes: job.options.memory_bytes,
-            ..EngineOptions::default()
+        let plan = self.plan(&job.meaning)?;
+        let made = match &job.work {
+            Work::Interval(interval) => self.evaluated(&plan, interval, is_cancelled)?,
+            Work::Merge(merge) => self.merged(&plan, merge, is_cancelled)?,
         };
-        let interval = job.interval()?;
-        let (evaluation, cpu) = evaluate_unless(is_cancelled, &plan, &log, &interval, &options, &|_| ())?;
-        let segments = self.written(&plan, &evaluation)?;
         let result = JobResult {
             job: hash,
             worker: self.name.clone(),
-            segments,
-            n_positions: interval.n_positions(),
-            read_stats: evaluation.read_stats,
-            cpu_milliseconds: u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX),
+            segments: made.segments,
+            n_positions: job.n_positions(),
+            read_stats: made.read_stats,
+            cpu_milliseconds: u64::try_from(made.cpu.as_millis()).unwrap_or(u64::MAX),
         };
         self.commit(run, &result)
     }
 
     /// Refuses the jobs of other builds.
-    pub(crate) fn check_build(&self, job: &IntervalJob) -> Result<(), JobError> {
-        if job.build == self.build {
+    pub(crate) fn check_build(&self, meaning: &Meaning) -> Result<(), JobError> {
+        if meaning.build == self.build {
             return Ok(());
         }
-        let (own, wanted) = (Box::new(self.build.clone()), Box::new(job.build.clone()));
+        let (own, wanted) = (Box::new(self.build.clone()), Box::new(meaning.build.clone()));
         Err(JobError::Build { own, wanted })
     }
 
@@ -98,7 +96,7 @@ impl Worker {
         evaluation: &Evaluation,
     ) -> Result<Vec<SegmentFile>, JobError> {
         let written = plan.metrics.iter().zip(&evaluation.segments);
-        written.map(|(metric, segment)| self.store.write_segment(segment, metric)).collect()
+        written.map(|(metric, segment)| self.store.write_states(&segment.states, metric)).collect()
     }
 
     /// Writes a result, unless there is one: then both have to be equal.
@@ -111,24 +109,66 @@ impl Worker {
         Err(JobError::Unequal { job: result.job.clone(), first, second })
     }
 
+    fn evaluated(
+        &self,
+        plan: &SourcePlan,
+        work: &IntervalWork,
+        is_cancelled: &Arc<AtomicBool>,
+    ) -> Result<Made, JobError> {
+        let log = work.parts.open(&plan.source, work.n_partitions, &self.checksums)?;
+        let options = EngineOptions {
+            workers: work.options.workers,
+            memory_bytes: work.options.memory_bytes,
+            ..EngineOptions::default()
+        };
+        let interval = work.interval()?;
+        let (evaluation, cpu) = evaluate_unless(is_cancelled, plan, &log, &interval, &options, &|_| ())?;
+        Ok(Made { segments: self.written(plan, &evaluation)?, read_stats: evaluation.read_stats, cpu })
+    }
+
+    fn merged(
+        &self,
+        plan: &SourcePlan,
+        work: &MergeWork,
+        is_cancelled: &Arc<AtomicBool>,
+    ) -> Result<Made, JobError> {
+        let before = thread_time();
+        let Some(metric) = plan.metrics.get(work.metric) else {
+            return Err(JobError::Form(format!("there is no metric {}", work.metric)));
+        };
+        let is_given_up = || is_cancelled.load(Ordering::Relaxed);
+        let merged = self.store.merged(&work.inputs, &work.range, metric, &is_given_up)?;
+        let segments = vec![self.store.write_states(&merged, metric)?];
+        let cpu = thread_time().saturating_sub(before);
+        Ok(Made { segments, read_stats: ReadStats::default(), cpu })
+    }
+
+    /// Notes in the store that a job was begun, for the driver: somebody is there.
+    ///
+    /// # Errors
+    /// [`JobError::Store`].
+    pub fn note_begin(&self, run: &str, job: &Job) -> Result<(), JobError> {
+        self.store.note_begin(run, &job.hash())
+    }
+
     /// Notes in the store why a job was not done, for the driver.
     ///
     /// # Errors
     /// [`JobError::Store`].
-    pub fn note_failure(&self, run: &str, job: &IntervalJob, error: &JobError) -> Result<(), JobError> {
+    pub fn note_failure(&self, run: &str, job: &Job, error: &JobError) -> Result<(), JobError> {
         let help = error.help().map(|help| format!(" ({help})")).unwrap_or_default();
         let why = format!("executor {}: {}{help}", self.name, error.line());
         self.store.note_failure(run, &job.hash(), &self.name, &why)
     }
 
-    pub(crate) fn plan(&self, job: &IntervalJob) -> Result<Arc<SourcePlan>, JobError> {
-        let key = (job.package.clone(), job.source.clone(), job.metrics.clone());
+    pub(crate) fn plan(&self, meaning: &Meaning) -> Result<Arc<SourcePlan>, JobError> {
+        let key = (meaning.package.clone(), meaning.source.clone(), meaning.metrics.clone());
         let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         let plan = match known {
             Some(plan) => plan,
             None => {
-                let package = self.store.package(&job.package)?;
-                let plan = Arc::new(package.plan(&job.source, &job.metrics, &self.imports)?);
+                let package = self.store.package(&meaning.package)?;
+                let plan = Arc::new(package.plan(&meaning.source, &meaning.metrics, &self.imports)?);
                 let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
                 if plans.len() >= MAX_PLANS {
                     plans.clear();
@@ -137,7 +177,7 @@ impl Worker {
                 plan
             }
         };
-        job.check(&plan)?;
+        meaning.check(&plan)?;
         Ok(plan)
     }
 }

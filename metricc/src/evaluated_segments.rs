@@ -1,24 +1,47 @@
 //! Evaluated segments of base metrics, and reading any metric that they suffice for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, Segment, SourcePlan, Spread};
+use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, Segment, SegmentRanges, SourcePlan, Spread};
 use metricc_ir::user_defined::Imports;
 use metricc_ir::{AnyMetric, Derived, Metric};
 use metricc_runtime_serve::{
-    Presented, ReadOptions, ServeError, derive, estimated_derived_rows, estimated_rows, read,
+    Presented, ReadOptions, ServeError, derive, estimated_derived_rows, estimated_rows, read, read_ranges,
+    whole_segment,
 };
 
 /// Segments of base metrics, one each, up to one frontier per source.
 #[derive(Debug, Default)]
 pub struct Evaluated {
-    segments: Vec<(Arc<MetricPlan>, Segment)>,
+    segments: Vec<(Arc<MetricPlan>, Evaluation)>,
+}
+
+/// A segment in memory, or one that lies elsewhere and is read when it is asked for.
+#[derive(Debug)]
+enum Evaluation {
+    Here(Segment),
+    Elsewhere(Box<dyn SegmentRanges>),
+}
+
+impl Evaluation {
+    fn whole(&self, plan: &MetricPlan) -> Result<Cow<'_, Segment>, ServeError> {
+        match self {
+            Evaluation::Here(segment) => Ok(Cow::Borrowed(segment)),
+            Evaluation::Elsewhere(ranges) => Ok(Cow::Owned(whole_segment(plan, ranges.as_ref())?)),
+        }
+    }
 }
 
 impl Evaluated {
     /// Adds the segments of all metrics of one source, in the order of its plan.
     pub fn add(&mut self, plan: &SourcePlan, segments: Vec<Segment>) {
-        self.segments.extend(plan.metrics.iter().cloned().zip(segments));
+        self.segments.extend(plan.metrics.iter().cloned().zip(segments.into_iter().map(Evaluation::Here)));
+    }
+
+    /// Adds a segment that is read, range by range, when rows are asked for.
+    pub fn add_ranges(&mut self, plan: &Arc<MetricPlan>, ranges: Box<dyn SegmentRanges>) {
+        self.segments.push((plan.clone(), Evaluation::Elsewhere(ranges)));
     }
 
     /// Presents a base metric that was added, or a metric derived from such ones. `options` choose windows
@@ -35,11 +58,14 @@ impl Evaluated {
         match metric {
             AnyMetric::Base(metric) => {
                 let (plan, segment) = self.base(metric)?;
-                read(plan, segment, options)
+                match segment {
+                    Evaluation::Here(segment) => read(plan, segment, options),
+                    Evaluation::Elsewhere(ranges) => read_ranges(plan, ranges.as_ref(), options),
+                }
             }
             AnyMetric::Derived(derived) => {
                 let (plan, segments) = self.operands(derived, imports)?;
-                derive(&plan, &segments, options)
+                derive(&plan, &segments.iter().map(AsRef::as_ref).collect::<Vec<_>>(), options)
             }
         }
     }
@@ -59,18 +85,23 @@ impl Evaluated {
         match metric {
             AnyMetric::Base(metric) => {
                 let (plan, segment) = self.base(metric)?;
-                let n_rows = overlap(plan).then(|| estimated_rows(plan, &segment.states, options));
-                Ok(n_rows.transpose()?)
+                if !overlap(plan) {
+                    return Ok(None);
+                }
+                Ok(Some(estimated_rows(plan, &segment.whole(plan)?.states, options)?))
             }
             AnyMetric::Derived(derived) => {
                 let (plan, segments) = self.operands(derived, imports)?;
-                let any = plan.operands.iter().any(|operand| overlap(operand));
-                any.then(|| estimated_derived_rows(&plan, &segments, options)).transpose()
+                if !plan.operands.iter().any(|operand| overlap(operand)) {
+                    return Ok(None);
+                }
+                let segments: Vec<&Segment> = segments.iter().map(AsRef::as_ref).collect();
+                Ok(Some(estimated_derived_rows(&plan, &segments, options)?))
             }
         }
     }
 
-    fn base(&self, metric: &Arc<Metric>) -> Result<(&Arc<MetricPlan>, &Segment), ServeError> {
+    fn base(&self, metric: &Arc<Metric>) -> Result<(&Arc<MetricPlan>, &Evaluation), ServeError> {
         let found = self.segments.iter().find(|(plan, _)| plan.metric == *metric);
         let (plan, segment) = found.ok_or_else(|| missing(&metric.name))?;
         Ok((plan, segment))
@@ -81,12 +112,13 @@ impl Evaluated {
         &self,
         derived: &Arc<Derived>,
         imports: &Imports,
-    ) -> Result<(DerivedPlan, Vec<&Segment>), ServeError> {
+    ) -> Result<(DerivedPlan, Vec<Cow<'_, Segment>>), ServeError> {
         let plans: Vec<&Arc<MetricPlan>> = self.segments.iter().map(|(plan, _)| plan).collect();
         let plan = DerivedPlan::new(derived, &plans, imports)?;
         let segment_of = |plan: &Arc<MetricPlan>| {
             let found = self.segments.iter().find(|(known, _)| Arc::ptr_eq(known, plan));
-            found.map(|(_, segment)| segment).ok_or_else(|| missing(&derived.name))
+            let (_, segment) = found.ok_or_else(|| missing(&derived.name))?;
+            segment.whole(plan)
         };
         let segments = plan.operands.iter().map(segment_of).collect::<Result<Vec<_>, _>>()?;
         Ok((plan, segments))

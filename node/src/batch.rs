@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metricc_compiler::{EngineOptions, EvaluateError, Segment, SegmentError};
-use metricc_durable_log::{Disk, DurableError, Flush, WrittenRequests};
-use metricc_log::{Interval, LogError};
+use metricc_durable_log::{Disk, DurableError, Flush, LogSnapshot, WrittenRequests};
+use metricc_log::{Frontier, Interval, Log, LogError};
 use metricc_runtime_batch::evaluate;
 use metricc_runtime_serve::IndexedSegment;
 use metricc_views::{StoredSegment, View, ViewError, ViewStore};
@@ -17,6 +17,8 @@ use tokio::sync::oneshot;
 
 use crate::audit::{self, AuditError};
 use crate::audit_line::{AuditLine, Audited};
+use crate::batch_cluster::{BatchCluster, Flushed, flushed_end};
+use crate::config::WithoutCluster;
 use crate::loaded_view::{self, LoadedView};
 use crate::source::{FullAnswer, NodeSource};
 use crate::tables::{self, ViewOfTables};
@@ -41,10 +43,19 @@ pub(crate) struct Schedule {
     /// See [`SMALL_ROWS`].
     pub(crate) small_rows: u64,
     pub(crate) options: EngineOptions,
+    /// Who evaluates, if it is not this process.
+    pub(crate) cluster: Option<ByCluster>,
     /// Whether tables are written for other programs.
     pub(crate) has_tables: bool,
     /// Versions of the view that are kept besides the last one.
     pub(crate) n_kept_versions: u64,
+}
+
+/// A cluster that evaluates, and what to do without it.
+#[derive(Debug, Clone)]
+pub(crate) struct ByCluster {
+    pub(crate) cluster: BatchCluster,
+    pub(crate) without: WithoutCluster,
 }
 
 /// Why a step of batch failed. What was committed before stays.
@@ -58,6 +69,8 @@ pub(crate) enum StepError {
     Interval(#[from] LogError),
     #[error(transparent)]
     Batch(#[from] EvaluateError),
+    #[error("the cluster {name} does not evaluate: {problem}")]
+    Cluster { name: String, problem: String },
     #[error(transparent)]
     Merge(#[from] SegmentError),
     #[error(transparent)]
@@ -120,15 +133,14 @@ impl Batch {
 
     /// Does what is due.
     fn run_due(&self, timing: &mut Timing, ingest: &Ingest) {
-        let viewed = self.source.latest_view().frontier.n_positions();
-        let n_new = self.source.end().n_positions().saturating_sub(viewed);
+        let latest = self.source.latest_view();
+        let (viewed, n_new) = (latest.frontier.n_positions(), self.n_new(&latest.frontier));
         let requests = self.source.take_full_requests();
         if !requests.is_empty() {
             self.rebuild(requests);
         }
         let is_time = std::mem::take(&mut timing.is_overdue) || timing.last.elapsed() >= self.schedule.every;
-        let has_new =
-            n_new > 0 || self.is_loss_accepted && viewed == 0 && self.source.latest_view().stored.is_none();
+        let has_new = n_new > 0 || self.is_loss_accepted && viewed == 0 && latest.stored.is_none();
         let is_due = n_new >= self.schedule.n_events || has_new && is_time;
         if is_due {
             timing.last = Instant::now();
@@ -201,6 +213,45 @@ impl Batch {
         Ok((recomputed, lines))
     }
 
+    /// How many events after the view a batch would evaluate.
+    fn n_new(&self, viewed: &Frontier) -> u64 {
+        let end = match &self.schedule.cluster {
+            Some(_) => self.source.log.snapshot().flushed_to(self.source.name()),
+            None => self.source.end(),
+        };
+        end.0.iter().zip(&viewed.0).map(|(end, viewed)| end.saturating_sub(*viewed)).sum()
+    }
+
+    /// The states over an interval: by the cluster, if there is one.
+    fn evaluated(
+        &self,
+        snapshot: &LogSnapshot,
+        log: &Log,
+        interval: &Interval,
+    ) -> Result<Vec<Segment>, StepError> {
+        let plan = &self.source.plan;
+        let cluster = self.schedule.cluster.as_ref().filter(|_| interval.n_positions() > 0);
+        if let Some(ByCluster { cluster, without }) = cluster {
+            let flushed = Flushed { plan, snapshot, disk: &self.disk, log, interval };
+            match cluster.evaluate(&flushed, &|| self.source.is_stopping()) {
+                Ok(segments) => {
+                    self.source.cluster_answered(None);
+                    return Ok(segments);
+                }
+                Err(error) => {
+                    let problem = error.line();
+                    self.source.cluster_answered(Some(&problem));
+                    if self.source.is_stopping() || *without == WithoutCluster::Wait {
+                        return Err(StepError::Cluster { name: cluster.name.clone(), problem });
+                    }
+                    let (source, cluster) = (self.source.name(), &cluster.name);
+                    tracing::warn!(source, cluster, problem, "batch runs here, since the cluster does not");
+                }
+            }
+        }
+        Ok(evaluate(plan, log, interval, &self.schedule.options, &|_| ())?.segments)
+    }
+
     /// Evaluates the events after the latest view, and commits the next version.
     pub(crate) fn step(&self) -> Result<(), StepError> {
         self.step_from(&self.source.latest_view())
@@ -211,9 +262,16 @@ impl Batch {
         let log = snapshot.log(self.source.name(), &known.frontier)?;
         let stamp = loaded_view::stamp(&snapshot, self.source.name());
         let Some(stamp) = stamp else { return Ok(()) };
-        let interval = Interval::new(known.frontier.clone(), log.end()).map_err(LogError::from)?;
+        let end = match &self.schedule.cluster {
+            Some(_) => flushed_end(&snapshot, self.source.name(), &known.frontier)?,
+            None => log.end(),
+        };
+        if end == known.frontier && known.stored.is_some() && self.schedule.cluster.is_some() {
+            return Ok(());
+        }
+        let interval = Interval::new(known.frontier.clone(), end.clone()).map_err(LogError::from)?;
         let plan = self.source.plan.clone();
-        let fresh = evaluate(&plan, &log, &interval, &self.schedule.options, &|_| ())?.segments;
+        let fresh = self.evaluated(&snapshot, &log, &interval)?;
         let merged = self.merged(known, &fresh)?;
         let version = self.runtime.block_on(self.store.next_version())?;
         let mut segments: BTreeMap<String, Vec<StoredSegment>> = BTreeMap::new();
@@ -231,7 +289,7 @@ impl Batch {
             kept.push(self.runtime.block_on(self.store.write(metric, segment))?);
             segments.insert(hash, kept);
         }
-        let view = View { version, log: stamp, frontier: log.end(), segments };
+        let view = View { version, log: stamp, frontier: end, segments };
         self.runtime.block_on(self.store.commit(&view))?;
         let segments = merged.into_iter().map(IndexedSegment::from).collect();
         let frontier = view.frontier.clone();

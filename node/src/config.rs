@@ -1,6 +1,7 @@
 //! The configuration of a node, `metricc.toml`. Unknown keys and invalid values are errors with line and
 //! column.
 
+mod batch;
 mod checks;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,9 @@ use metricc_ir::plain_file;
 use metricc_log::FileOptions;
 use serde::{Deserialize, Deserializer};
 
+pub use batch::{BatchConfig, WithoutCluster};
+
+use crate::batch_cluster::BatchCluster;
 use crate::listen::{ListenAddress, listen_address};
 use crate::token::{TokenReference, located, references};
 
@@ -59,21 +63,10 @@ pub struct Config {
     /// is meant for one start.
     #[serde(skip)]
     pub accept_loss: bool,
-}
-
-/// When batch runs: after `every` or `events`, whichever comes first.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BatchConfig {
-    /// Time after the last run, if there are new events.
-    #[serde(deserialize_with = "duration")]
-    pub every: Duration,
-    /// Number of new events.
-    pub events: u64,
-    /// Threads of the batch engine.
-    pub workers: usize,
-    /// Whether each version of a view is also written as Delta tables of presented rows, for other programs.
-    pub tables: bool,
+    /// The cluster of [`BatchConfig::cluster`]. Whoever starts the node supplies it, since this crate knows
+    /// no cluster.
+    #[serde(skip)]
+    pub batch_cluster: Option<BatchCluster>,
 }
 
 /// How the tail follows the log.
@@ -193,12 +186,6 @@ pub struct Tokens {
     /// Tokens that may do both, and read quarantined records.
     #[serde(deserialize_with = "references")]
     pub admin: Vec<TokenReference>,
-}
-
-impl Default for BatchConfig {
-    fn default() -> Self {
-        BatchConfig { every: Duration::from_secs(300), events: 1_000_000, workers: 1, tables: true }
-    }
 }
 
 impl Default for SpeedConfig {
@@ -338,6 +325,7 @@ impl Config {
             tokens: Tokens::default(),
             sources: BTreeMap::new(),
             accept_loss: false,
+            batch_cluster: None,
         }
     }
 
@@ -353,6 +341,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         config.package = folder.join(&config.package);
         config.data = folder.join(&config.data);
+        config.batch.store = config.batch.store.map(|store| folder.join(store));
         for watched in config.sources.values_mut().filter_map(|source| source.watch.as_mut()) {
             *watched = folder.join(&*watched);
         }
@@ -374,6 +363,7 @@ impl Config {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let config: Config = toml::from_str(text).map_err(|error| located(text, &error))?;
         checks::numbers(&config)?;
+        checks::cluster(&config.batch)?;
         config.hosts.iter().try_for_each(|host| checks::host(host))?;
         for (name, source) in &config.sources {
             if !(1..=1024).contains(&source.partitions) {

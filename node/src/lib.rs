@@ -16,6 +16,7 @@ mod answer_limits;
 mod audit;
 mod audit_line;
 mod batch;
+mod batch_cluster;
 mod config;
 mod costs;
 mod error;
@@ -48,7 +49,8 @@ mod writer_tests;
 
 pub use audit::AuditError;
 pub use audit_line::{AuditLine, Audited};
-pub use config::{Config, ConfigError, SourceConfig, Tokens};
+pub use batch_cluster::{BatchCluster, ClusterStatus};
+pub use config::{Config, ConfigError, SourceConfig, Tokens, WithoutCluster};
 pub use error::NodeError;
 pub use http::{Limits, Server};
 pub use listen::{ListenAddress, listen_address};

@@ -17,6 +17,7 @@ use crate::answer_limits::Answering;
 use crate::audit::{self, AuditError};
 use crate::audit_line::AuditLine;
 use crate::batch::Batch;
+use crate::batch_cluster::ClusterStatus;
 use crate::config::{Config, SourceConfig};
 use crate::error::NodeError;
 use crate::reading::NodeServing;
@@ -66,6 +67,8 @@ pub struct SourceStatus {
     pub absent: Vec<AbsentField>,
     /// What was wrong with the view that the node found when it started.
     pub view_problem: Option<String>,
+    /// The cluster that evaluates for batch, if there is one.
+    pub cluster: Option<ClusterStatus>,
 }
 
 impl Node {
@@ -102,6 +105,10 @@ impl Node {
         let plans: Vec<Arc<SourcePlan>> =
             SourcePlan::of_package(&base, imports)?.into_iter().map(Arc::new).collect();
         config.check_folders().map_err(NodeError::Config)?;
+        if let (Some(name), None) = (&config.batch.cluster, &config.batch_cluster) {
+            let problem = "is set, and whoever starts this node gives it no cluster";
+            return Err(NodeError::Config(format!("`batch.cluster = \"{name}\"` {problem}")));
+        }
         let lock = Arc::new(folder_lock::lock(&config.data, &config.listen.to_string())?);
         let options = source_options(config, &plans)?;
         let fresh = LogId { id: rand::random(), seed: rand::random() };
@@ -262,6 +269,7 @@ impl Node {
                 intake,
                 absent,
                 view_problem: source.view_problem(),
+                cluster: source.cluster(),
             }
         };
         self.sources.iter().map(status).collect()

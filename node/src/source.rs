@@ -13,6 +13,7 @@ use metricc_runtime_serve::{IndexedSegment, LocalServing, ServeError};
 use tokio::sync::oneshot;
 
 use crate::audit_line::AuditLine;
+use crate::batch_cluster::ClusterStatus;
 use crate::costs::Costs;
 use crate::intake_report::{Intake, SourceIntake};
 use crate::loaded_view::LoadedView;
@@ -37,6 +38,8 @@ pub struct NodeSource {
     past: OnceLock<PastViews>,
     /// What was wrong with the view that the node found when it started.
     view_problem: Mutex<Option<String>>,
+    /// The cluster that evaluates for batch, if there is one.
+    cluster: Mutex<Option<ClusterStatus>>,
     /// Requests to rebuild the view from the start of the log, until batch takes them.
     full_requests: Mutex<Vec<oneshot::Sender<FullAnswer>>>,
     /// What came in since the node started.
@@ -77,6 +80,7 @@ impl NodeSource {
             views: Mutex::new(Views { latest, served: None }),
             past: OnceLock::new(),
             view_problem: Mutex::default(),
+            cluster: Mutex::default(),
             full_requests: Mutex::default(),
             intake: Mutex::default(),
             is_stopping: AtomicBool::new(false),
@@ -124,6 +128,30 @@ impl NodeSource {
     /// What was wrong with the view that the node found when it started.
     pub(crate) fn view_problem(&self) -> Option<String> {
         self.view_problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says that a cluster evaluates for batch.
+    pub(crate) fn has_cluster(&self, name: &str) {
+        *self.lock_cluster() = Some(ClusterStatus { name: name.to_owned(), problem: None });
+    }
+
+    /// Notes that the cluster has evaluated, or why it has not.
+    pub(crate) fn cluster_answered(&self, problem: Option<&str>) {
+        if problem.is_some() && !self.is_stopping() {
+            self.counters.cluster_failed(self.name());
+        }
+        if let Some(cluster) = &mut *self.lock_cluster() {
+            cluster.problem = problem.map(str::to_owned);
+        }
+    }
+
+    /// The cluster that evaluates for batch, if there is one.
+    pub(crate) fn cluster(&self) -> Option<ClusterStatus> {
+        self.lock_cluster().clone()
+    }
+
+    fn lock_cluster(&self) -> MutexGuard<'_, Option<ClusterStatus>> {
+        self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The records that came in since the node started, and the fields that none of them has.

@@ -32,6 +32,7 @@ struct SourceCounters {
     n_batches: u64,
     n_batches_failed: u64,
     n_tables_failed: u64,
+    n_cluster_failed: u64,
     batch_seconds: f64,
     batch_positions: u64,
     n_tails_failed: u64,
@@ -84,6 +85,10 @@ impl Counters {
 
     pub(crate) fn batch_failed(&self, source: &str) {
         self.lock().sources.entry(source.to_owned()).or_default().n_batches_failed += 1;
+    }
+
+    pub(crate) fn cluster_failed(&self, source: &str) {
+        self.lock().sources.entry(source.to_owned()).or_default().n_cluster_failed += 1;
     }
 
     pub(crate) fn table_failed(&self, source: &str) {
@@ -161,7 +166,7 @@ const SOURCE_GAUGES: [GaugeFamily; 7] = [
     ("tail_generations_total", "counter", "Dataflows started.", |source| source.generations),
 ];
 
-const SOURCE_COUNTERS: [Family<SourceCounters, f64>; 11] = [
+const SOURCE_COUNTERS: [Family<SourceCounters, f64>; 12] = [
     ("tail_failures_total", "Dataflows that failed.", |source| source.n_tails_failed as f64),
     ("files_total", "Files of the watched folder that are in the log.", |source| source.n_files as f64),
     ("files_refused_total", "Files of the watched folder that were rejected.", |source| {
@@ -176,6 +181,9 @@ const SOURCE_COUNTERS: [Family<SourceCounters, f64>; 11] = [
     }),
     ("batches_total", "Versions of the view that were committed.", |source| source.n_batches as f64),
     ("batch_failures_total", "Batches that failed.", |source| source.n_batches_failed as f64),
+    ("cluster_failures_total", "Batches that the cluster did not evaluate.", |source| {
+        source.n_cluster_failed as f64
+    }),
     ("table_failures_total", "Delta tables that could not be written.", |source| {
         source.n_tables_failed as f64
     }),

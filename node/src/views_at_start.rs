@@ -15,7 +15,7 @@ use metricc_views::{ViewError, ViewStore};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
-use crate::batch::{Batch, SMALL_ROWS, Schedule};
+use crate::batch::{Batch, ByCluster, SMALL_ROWS, Schedule};
 use crate::config::Config;
 use crate::error::NodeError;
 use crate::loaded_view::{LoadedView, load};
@@ -113,6 +113,10 @@ pub(crate) fn open_source(
             cpu_times: Some(source.costs.batch.clone()),
             ..EngineOptions::default()
         },
+        cluster: config.batch_cluster.clone().map(|cluster| {
+            source.has_cluster(&cluster.name);
+            ByCluster { cluster, without: config.batch.without_cluster }
+        }),
         has_tables: config.batch.tables,
         n_kept_versions: config.past.versions,
     };

@@ -41,6 +41,14 @@ pub enum ServeError {
         /// The name.
         column: String,
     },
+    /// A range of a segment that lies elsewhere is not readable.
+    #[error("the states of `{metric}` are not readable: {source}")]
+    Ranges {
+        /// The metric.
+        metric: String,
+        /// The reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Segments that do not follow one another, or are of different metrics.
     #[error(transparent)]
     Segment(#[from] SegmentError),

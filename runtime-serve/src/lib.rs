@@ -13,7 +13,7 @@
 //! | `overflow` | what could not be computed |
 //! | `present`, `derived_metrics` | states → rows, of base metrics and of derived ones |
 //! | `presented_cell`, `json`, `text_table`, `export` | rows → JSON, text, CSV, Arrow |
-//! | `merge_segments`, `indexed_segment`, `published` | one version of what is served |
+//! | `merge_segments`, `segment_ranges`, `indexed_segment`, `published` | one version of what is served |
 //! | `served_metrics`, `row_selection`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
 //! | `answer_rows`, `answer_writer`, `turns` | answers piece by piece, and the threads that compute them |
 //! | `served_table`, `local_serving` | the serving layer |
@@ -43,6 +43,7 @@ mod read_options;
 mod roll_up;
 mod row_estimate;
 mod row_selection;
+mod segment_ranges;
 mod served_metrics;
 mod served_table;
 mod text_table;
@@ -67,6 +68,7 @@ pub use query::answer::whole;
 pub use query::{Query, RowEstimate};
 pub use read_options::ReadOptions;
 pub use row_estimate::{estimated_derived_rows, estimated_rows};
+pub use segment_ranges::{read_ranges, whole as whole_segment};
 pub use served_table::{ServedTable, ServingTables, explained, served};
 pub use text_table::{TextTable, text_table};
 pub use turns::Turns;

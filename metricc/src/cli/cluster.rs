@@ -7,10 +7,12 @@ use std::process::ExitCode;
 
 use indicatif::ProgressBar;
 use metricc_ir::user_defined::Imports;
+use metricc_jobs::Done;
+use metricc_node::{BatchCluster, Config};
 
 use super::arguments::{ClusterArguments, RunOnCluster};
 use super::terminal::Failure;
-use crate::{Bound, EngineOptions, Evaluation, Package};
+use crate::{Bound, EngineOptions, Package};
 
 #[cfg(feature = "cluster")]
 mod processes;
@@ -45,13 +47,27 @@ pub(crate) fn evaluate(
     bound: &Bound,
     options: &EngineOptions,
     bar: &ProgressBar,
-) -> Result<Evaluation, Failure> {
+) -> Result<Done, Failure> {
     submit::evaluate(on, package, bound, options, bar)
+}
+
+/// The cluster that a node's configuration names.
+#[cfg(feature = "cluster")]
+pub(crate) fn of_node(config: &Config, package: &Package) -> Result<Option<BatchCluster>, Failure> {
+    submit::of_node(config, package)
+}
+
+#[cfg(not(feature = "cluster"))]
+pub(crate) fn of_node(config: &Config, _: &Package) -> Result<Option<BatchCluster>, Failure> {
+    match config.batch.cluster {
+        Some(_) => Err(not_compiled("`batch.cluster` is set, and ")),
+        None => Ok(None),
+    }
 }
 
 #[cfg(not(feature = "cluster"))]
 pub(crate) fn run(_: &ClusterArguments, _: &Imports) -> Result<ExitCode, Failure> {
-    Err(not_compiled())
+    Err(not_compiled(""))
 }
 
 #[cfg(not(feature = "cluster"))]
@@ -61,13 +77,14 @@ pub(crate) fn evaluate(
     _: &Bound,
     _: &EngineOptions,
     _: &ProgressBar,
-) -> Result<Evaluation, Failure> {
-    Err(not_compiled())
+) -> Result<Done, Failure> {
+    Err(not_compiled(""))
 }
 
 #[cfg(not(feature = "cluster"))]
-fn not_compiled() -> Failure {
-    Failure::Message(
-        "this `metricc` was built without the cluster\n  help: build it with `cargo build --release --features cluster`".to_owned(),
-    )
+fn not_compiled(before: &str) -> Failure {
+    Failure::Message(format!(
+        "{before}this `metricc` was built without the feature `cluster`\n  help: build it with `cargo build --release \
+         --features cluster`"
+    ))
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use metricc_client::grouped;
 use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
-use metricc_log::{Format, Frontier, Log};
+use metricc_jobs::Done;
+use metricc_log::{Format, Frontier, Log, ReadStats};
 use metricc_runtime_serve::{Presented, ReadOptions, ServeError};
 
 use super::arguments::{EngineChoice, InputArguments, RangeArguments, RunArguments};
@@ -13,7 +14,9 @@ use super::rejections::{self, RejectedFile};
 use super::stream_processes::Processes;
 use super::terminal::{self, Failure};
 use super::{cluster, output, progress};
-use crate::{Bound, Engine, EngineOptions, EvaluateError, Evaluated, Package, Selection, evaluate};
+use crate::{
+    Bound, Engine, EngineOptions, EvaluateError, Evaluated, Evaluation, Package, Selection, evaluate,
+};
 
 pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let processes = Processes::of(arguments)?;
@@ -49,26 +52,36 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     for bound in &bound {
         let bar = progress::bar(bound.log.n_positions(), "events", &bound.plan.source.name);
         let cut = cut_at(&bound.log, arguments.cut);
-        let evaluation = match (&arguments.cluster.cluster, &processes) {
-            (Some(_), _) => cluster::evaluate(&arguments.cluster, &package, bound, &options, &bar),
+        let stats = match (&arguments.cluster.cluster, &processes) {
+            (Some(_), _) => {
+                let done = cluster::evaluate(&arguments.cluster, &package, bound, &options, &bar);
+                done.map(|done| {
+                    let Done { segments, read_stats, .. } = done;
+                    segments.into_iter().for_each(|segment| {
+                        evaluated.add_ranges(&segment.plan().clone(), Box::new(segment));
+                    });
+                    read_stats
+                })
+            }
             (None, Some(processes)) => match processes.evaluate(arguments, &package, bound, &bar) {
-                Ok(Some(evaluation)) => Ok(evaluation),
                 // Another process has the rows.
                 Ok(None) => continue,
+                Ok(Some(done)) => Ok(added(&mut evaluated, bound, done)),
                 Err(failure) => Err(failure),
             },
-            (None, None) => evaluate(bound, engine, &cut, &options, &|n| bar.inc(n)).map_err(with_help),
+            (None, None) => evaluate(bound, engine, &cut, &options, &|n| bar.inc(n))
+                .map_err(with_help)
+                .map(|done| added(&mut evaluated, bound, done)),
         };
         bar.finish_and_clear();
-        let evaluation = evaluation?;
+        let stats = &stats?;
         let name = &bound.plan.source.name;
         let input = &arguments.input;
-        let (stats, limit) = (&evaluation.read_stats, input.rejections.max_rejected);
+        let limit = input.rejections.max_rejected;
         is_sound &= rejections::report(name, &bound.log, stats, limit, input.allow_empty);
         if let Some(listed) = &mut listed {
             listed.write_log(name, &bound.log)?;
         }
-        evaluated.add(&bound.plan, evaluation.segments);
     }
     if processes.is_some_and(|processes| !processes.has_rows()) {
         return Ok(ExitCode::SUCCESS);
@@ -86,6 +99,12 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
         .flat_map(Presented::overflows)
         .for_each(|overflow| terminal::warning(&overflow.to_string()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Keeps the segments of a source; the counts of the records that were read.
+fn added(evaluated: &mut Evaluated, bound: &Bound, done: Evaluation) -> ReadStats {
+    evaluated.add(&bound.plan, done.segments);
+    done.read_stats
 }
 
 /// The rows of a metric, or why it does not have such rows. Outer error: the rows could not be computed.

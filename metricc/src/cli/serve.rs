@@ -14,11 +14,12 @@ use super::terminal::{self, Failure, counted};
 use crate::Package;
 
 pub(crate) fn run(arguments: &ServeArguments, imports: &Imports) -> Result<ExitCode, Failure> {
-    let config = config(arguments)?;
+    let mut config = config(arguments)?;
     let package = Package::read(&config.package)?.with_imports(imports);
     if !terminal::report(&package)? {
         return Ok(ExitCode::from(1));
     }
+    config.batch_cluster = super::cluster::of_node(&config, &package)?;
     let metrics = package.select(&[])?.wanted;
     Server::check(&config)?;
     write_logs(arguments.log_format);

@@ -1,10 +1,14 @@
 //! `metricc status`: what each metric of a node costs.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use metricc_client::{HttpServing, MetricCost, ServedMetric, Serving};
 
+use serde_json::Value;
+
 use super::arguments::StatusArguments;
+use super::node_client::{NodeClient, error_of};
 use super::table::{self, Rows};
 use super::terminal::{self, Failure};
 
@@ -19,6 +23,9 @@ const HEADER: [&str; 8] = [
     "together with",
 ];
 
+/// How long the node may take.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
 pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut node = HttpServing::new(&arguments.node.node)?;
@@ -26,6 +33,9 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
         node = node.with_token(&token)?;
     }
     let metrics = runtime.block_on(node.metrics())?;
+    for problem in runtime.block_on(cluster_problems(arguments))? {
+        terminal::warning(&problem);
+    }
     if arguments.json {
         for metric in &metrics {
             terminal::data(&format!("{}\n", serde_json::to_string(metric)?))?;
@@ -43,6 +53,24 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     };
     terminal::data(&table::table(&rows, 0))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Of each source whose batch the cluster does not evaluate, the reason.
+async fn cluster_problems(arguments: &StatusArguments) -> Result<Vec<String>, Failure> {
+    let client = NodeClient::new(&arguments.node, &["metrics"], Some(TIME_LIMIT))?;
+    let failed = |error: reqwest::Error| Failure::Message(metricc_client::problem(&error));
+    let response = client.get("sources", &[]).send().await.map_err(failed)?;
+    if !response.status().is_success() {
+        return Err(error_of(response).await.into());
+    }
+    let body: Value = serde_json::from_slice(&response.bytes().await.map_err(failed)?)?;
+    let problem = |source: &Value| {
+        let (cluster, problem) =
+            (source["cluster"]["scheduler"].as_str()?, source["cluster"]["problem"].as_str()?);
+        let name = source["name"].as_str().unwrap_or_default();
+        Some(format!("source `{name}`: the cluster {cluster} did not evaluate the last batch: {problem}"))
+    };
+    Ok(body["sources"].as_array().into_iter().flatten().filter_map(problem).collect())
 }
 
 /// A derived metric costs what its operands do.

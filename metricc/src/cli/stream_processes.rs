@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use metricc_jobs::{JobOptions, JobStore, PackageText, Run, RunOptions, Share};
+use metricc_jobs::{JobLog, JobOptions, JobStore, PackageText, Run, RunOptions, Share};
 use metricc_log::Interval;
 
 use super::arguments::{EngineChoice, RunArguments};
@@ -93,9 +93,13 @@ impl Processes {
             store: &store,
             package: &PackageText::of_checked(&package.text, &package.checked)?,
             plan: &bound.plan,
-            log: &bound.log,
+            log: &JobLog::of_files(&bound.log),
             interval: &interval,
-            options: &RunOptions { job_positions: u64::MAX, job: JobOptions { workers, memory_bytes: 0 } },
+            options: &RunOptions {
+                job_positions: u64::MAX,
+                job: JobOptions { workers, memory_bytes: 0 },
+                merge_bytes: u64::MAX,
+            },
         };
         match self {
             Processes::Here(n_processes) => {

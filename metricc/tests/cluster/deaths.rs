@@ -1,6 +1,6 @@
 //! F41: processes that die in the middle of a run.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Events;
 use super::processes::{Cluster, scheduler};
@@ -46,6 +46,25 @@ fn f41_a_scheduler_that_is_killed_may_come_back() {
     cluster.scheduler.kill();
     cluster.scheduler = scheduler(cluster.scheduler.port);
     let run = run.wait();
+    assert!(run.status.success(), "{}", run.stderr);
+    assert_eq!(events.rows("cluster"), expected);
+}
+
+#[test]
+fn f41_executors_wait_for_a_scheduler_that_is_away_for_long() {
+    let events = Events::new(3000);
+    let expected = events.expected();
+    let mut cluster = Cluster::start(1);
+    cluster.scheduler.kill();
+    // Until after the executor has lost it.
+    let lost = "the executor has lost scheduler";
+    let start = Instant::now();
+    while !cluster.executors[0].said().contains(lost) {
+        assert!(start.elapsed() < Duration::from_secs(60), "{}", cluster.executors[0].said());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    cluster.scheduler = scheduler(cluster.scheduler.port);
+    let run = cluster.run(&events, "cluster", 500);
     assert!(run.status.success(), "{}", run.stderr);
     assert_eq!(events.rows("cluster"), expected);
 }

@@ -3,6 +3,9 @@
 #![allow(clippy::too_many_lines, reason = "a test is one story, told in order")]
 
 mod deaths;
+mod namespaces;
+mod network;
+mod node;
 mod processes;
 mod refusals;
 
@@ -140,6 +143,28 @@ fn a_run_on_three_executors_gives_the_bytes_of_one_process() {
     assert!(again.status.success(), "{}", again.stderr);
     assert_eq!(events.rows("again"), expected);
     assert!(again.duration < run.duration, "{:?} after {:?}", again.duration, run.duration);
+}
+
+#[test]
+fn f41_large_results_are_merged_by_executors_of_which_one_is_killed() {
+    let events = Events::new(300_000);
+    let expected = events.expected();
+    let mut cluster = Cluster::start(3);
+    let options = ["--merge-mib", "1"];
+    let run = cluster.spawn_with(&events, "cluster", 2000, &options);
+    // All that read the log, and some that merge.
+    cluster.wait_for_results(152);
+    cluster.executors[0].kill();
+    let run = run.wait();
+    assert!(run.status.success(), "{}", run.stderr);
+    assert_eq!(events.rows("cluster"), expected);
+    assert!(run.stderr.contains(": 150 jobs and ") && run.stderr.contains(" merges by "), "{}", run.stderr);
+    // What was merged is not merged again.
+    let n_results = cluster.results().len();
+    let again = cluster.spawn_with(&events, "again", 2000, &options).wait();
+    assert!(again.status.success(), "{}", again.stderr);
+    assert_eq!(events.rows("again"), expected);
+    assert_eq!(cluster.results().len(), n_results);
 }
 
 #[test]

@@ -154,9 +154,14 @@ impl Cluster {
 
     /// Starts a run.
     pub(crate) fn spawn(&self, events: &Events, out: &str, job_events: usize) -> Running {
-        let mut command = command(&self.run_arguments(events, out, job_events));
-        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the run starts");
-        Running { child, started: Instant::now() }
+        self.spawn_with(events, out, job_events, &[])
+    }
+
+    /// Starts a run with more options.
+    pub(crate) fn spawn_with(&self, events: &Events, out: &str, job_events: usize, more: &[&str]) -> Running {
+        let mut arguments = self.run_arguments(events, out, job_events);
+        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+        Running::spawn(command(&arguments))
     }
 
     pub(crate) fn run(&self, events: &Events, out: &str, job_events: usize) -> Ended {
@@ -165,21 +170,31 @@ impl Cluster {
 
     /// The results of jobs in the store.
     pub(crate) fn results(&self) -> Vec<PathBuf> {
-        let runs = std::fs::read_dir(self.store().join("runs")).into_iter().flatten().flatten();
-        let files = runs.flat_map(|run| std::fs::read_dir(run.path()).into_iter().flatten().flatten());
-        files
-            .map(|file| file.path())
-            .filter(|path| path.extension().is_some_and(|suffix| suffix == "json"))
-            .collect()
+        results(self.store())
     }
 
     /// Waits until some jobs have a result.
     pub(crate) fn wait_for_results(&self, n_results: usize) {
-        let start = Instant::now();
-        while self.results().len() < n_results {
-            assert!(start.elapsed() < PATIENCE, "{} results", self.results().len());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_for_results(self.store(), n_results);
+    }
+}
+
+/// The results of jobs in a store.
+pub(crate) fn results(store: &Path) -> Vec<PathBuf> {
+    let runs = std::fs::read_dir(store.join("runs")).into_iter().flatten().flatten();
+    let files = runs.flat_map(|run| std::fs::read_dir(run.path()).into_iter().flatten().flatten());
+    files
+        .map(|file| file.path())
+        .filter(|path| path.extension().is_some_and(|suffix| suffix == "json"))
+        .collect()
+}
+
+/// Waits until some jobs of a store have a result.
+pub(crate) fn wait_for_results(store: &Path, n_results: usize) {
+    let start = Instant::now();
+    while results(store).len() < n_results {
+        assert!(start.elapsed() < PATIENCE, "{} results", results(store).len());
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -190,12 +205,27 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the run starts");
+        Running { child, started: Instant::now() }
+    }
+
     pub(crate) fn wait(mut self) -> Ended {
         let mut stderr = String::new();
         let mut pipe = self.child.stderr.take().expect("its stderr");
         pipe.read_to_string(&mut stderr).expect("stderr is text");
         let status = self.child.wait().expect("the run ends");
         Ended { status, stderr, duration: self.started.elapsed() }
+    }
+
+    /// Waits for the first line on stderr.
+    pub(crate) fn first_line(&mut self) -> String {
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        let pipe = self.child.stderr.as_mut().expect("its stderr");
+        while pipe.read(&mut byte).expect("stderr is read") == 1 && byte[0] != b'\n' {
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).expect("stderr is text")
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -78,6 +78,21 @@ fn a_scheduler_that_is_not_there_is_named() {
 }
 
 #[test]
+fn f41_a_run_without_executors_says_so_and_waits() {
+    let events = Events::new(900);
+    let expected = events.expected();
+    let mut cluster = Cluster::start(0);
+    let mut run = cluster.spawn(&events, "cluster", 500);
+    // Before the first result, a run has nothing to say but this.
+    let said = run.first_line();
+    assert!(said.contains("has begun a job so far: the run waits for one"), "{said}");
+    cluster.add_executor();
+    let run = run.wait();
+    assert!(run.status.success(), "{}", run.stderr);
+    assert_eq!(events.rows("cluster"), expected);
+}
+
+#[test]
 fn an_executor_does_not_wait_for_a_scheduler_for_ever() {
     let nobody = free_ports();
     let scheduler = format!("127.0.0.1:{nobody}");

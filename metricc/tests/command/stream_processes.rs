@@ -1,4 +1,4 @@
-//! F42: a stream in several processes gives the bytes of one, or an error and nothing.
+//! F44: a stream in several processes gives the bytes of one, or an error and nothing.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -70,7 +70,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn f42_processes_of_this_machine_give_the_bytes_of_one() {
+fn f44_processes_of_this_machine_give_the_bytes_of_one() {
     for n_events in [1, 3000] {
         let home = home(n_events);
         let one = run(home.path(), &[]);
@@ -124,7 +124,7 @@ fn is_running(pid: u32) -> bool {
 }
 
 #[test]
-fn f42_the_death_of_a_process_ends_the_run_with_its_name_and_no_rows() {
+fn f44_the_death_of_a_process_ends_the_run_with_its_name_and_no_rows() {
     let home = home(3000);
     for victim in [0, 1, 2] {
         let (child, processes) = held(home.path());
@@ -138,7 +138,7 @@ fn f42_the_death_of_a_process_ends_the_run_with_its_name_and_no_rows() {
 }
 
 #[test]
-fn f42_no_process_outlives_the_run() {
+fn f44_no_process_outlives_the_run() {
     let home = home(3000);
     let (mut child, processes) = held(home.path());
     child.kill().expect("killed");
@@ -161,7 +161,7 @@ fn on_host<'a>(process: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn f42_processes_of_several_hosts_give_the_bytes_of_one_and_refuse_another_run() {
+fn f44_processes_of_several_hosts_give_the_bytes_of_one_and_refuse_another_run() {
     let home = home(500);
     let one = run(home.path(), &[]);
     hosts(home.path());
@@ -197,7 +197,7 @@ fn f42_processes_of_several_hosts_give_the_bytes_of_one_and_refuse_another_run()
 }
 
 #[test]
-fn f42_arguments_that_do_not_fit_are_refused() {
+fn f44_arguments_that_do_not_fit_are_refused() {
     let home = home(1);
     hosts(home.path());
     std::fs::write(home.path().join("odd"), "localhost\n").expect("a file");

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
-use super::Config;
+use super::{BatchConfig, Config, WithoutCluster};
 
 /// Most threads of an engine.
 const MOST_WORKERS: usize = 1024;
@@ -34,6 +34,24 @@ pub(super) fn numbers(config: &Config) -> Result<(), String> {
     match workers.into_iter().find(|(_, workers)| *workers > MOST_WORKERS) {
         Some((name, workers)) => Err(format!("`{name}` is {workers}: it must be at most {MOST_WORKERS}")),
         None => Ok(()),
+    }
+}
+
+/// Checks that the settings of a cluster are there together.
+pub(super) fn cluster(batch: &BatchConfig) -> Result<(), String> {
+    let (has_store, is_local) = (batch.store.is_some(), batch.without_cluster == WithoutCluster::Local);
+    match &batch.cluster {
+        Some(_) if !has_store => {
+            Err("`batch.cluster` needs `batch.store`: the folder that the node and the executors share"
+                .to_owned())
+        }
+        None if has_store || is_local => {
+            let name = if has_store { "store" } else { "without_cluster" };
+            Err(format!(
+                "`batch.{name}` is set without `batch.cluster`: name the scheduler, such as `df://127.0.0.1:50050`"
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

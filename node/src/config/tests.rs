@@ -42,6 +42,19 @@ fn invalid_settings_are_reported_with_their_position() {
         ("package = \"a\"\n[sources.s]\ndelimiter = \"ab\"", &["`sources.s`: `ab` is not a delimiter"]),
         ("package = \"a\"\n[sources.s]\nformat = \"xml\"", &["`sources.s`: unknown format `xml`"]),
         ("package = \"a\"\n[batch]\nworkers = 1025", &["`batch.workers` is 1025: it must be at most 1024"]),
+        (
+            "package = \"a\"\n[batch]\ncluster = \"df://a:1\"",
+            &["`batch.cluster` needs `batch.store`: the folder that the node and the executors share"],
+        ),
+        ("package = \"a\"\n[batch]\nstore = \"s\"", &["`batch.store` is set without `batch.cluster`"]),
+        (
+            "package = \"a\"\n[batch]\nwithout_cluster = \"local\"",
+            &["`batch.without_cluster` is set without `batch.cluster`"],
+        ),
+        (
+            "package = \"a\"\n[batch]\nwithout_cluster = \"here\"",
+            &["line 3, column 19", "unknown variant `here`"],
+        ),
         ("package = \"a\"\n[speed]\nworkers = 9999", &["`speed.workers` is 9999: it must be at most 1024"]),
     ] {
         let problem = Config::parse(text).unwrap_err();

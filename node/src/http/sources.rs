@@ -51,6 +51,9 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Va
                 "served": status.served.map(|served| served.0),
                 "view": status.view.0,
                 "view_problem": status.view_problem,
+                "cluster": status.cluster.map(|cluster| {
+                    json!({ "scheduler": cluster.name, "problem": cluster.problem })
+                }),
                 "since_start": {
                     "records": status.intake.n_records,
                     "quarantined": status.intake.n_quarantined,

@@ -83,4 +83,13 @@ pub(crate) struct RunOnCluster {
         value_parser = clap::value_parser!(u64).range(1..)
     )]
     pub(crate) job_events: u64,
+    /// MiB of files of states that one process merges at a time; more are merged by jobs, in ranges
+    #[arg(
+        long,
+        value_name = "MIB",
+        default_value_t = 64,
+        requires = "cluster",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    pub(crate) merge_mib: u64,
 }

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use metricc_cluster::{Address, Cluster};
-use metricc_jobs::{JobOptions, JobStore, Note, PackageText, Run, RunOptions};
+use metricc_jobs::{Done, JobLog, JobOptions, JobStore, Note, PackageText, Run, RunOptions};
 use metricc_log::Interval;
+use metricc_node::{BatchCluster, Config};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::store_folder;
 use crate::cli::arguments::RunOnCluster;
 use crate::cli::terminal::{self, Failure, counted};
-use crate::{Bound, EngineOptions, Evaluation, Package};
+use crate::{Bound, EngineOptions, Package};
 
 /// How long results stay in the store: a run that is repeated takes them.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -25,14 +26,15 @@ pub(crate) fn evaluate(
     bound: &Bound,
     options: &EngineOptions,
     bar: &ProgressBar,
-) -> Result<Evaluation, Failure> {
+) -> Result<Done, Failure> {
     let address: Address = on.cluster.as_deref().unwrap_or_default().parse()?;
     let store = JobStore::in_folder(&store_folder(on.store.as_deref())?)?;
     store.remove_older(KEPT)?;
-    let cluster = Cluster::new(address)?;
+    let cluster = Cluster::new(address.clone())?;
     let interval = Interval::new(bound.log.start(), bound.log.end())?;
     let options = RunOptions {
         job_positions: on.job_events,
+        merge_bytes: on.merge_mib.saturating_mul(1 << 20),
         // Executors run several jobs at a time, so each has one thread.
         job: JobOptions { workers: 1, memory_bytes: options.memory_bytes },
     };
@@ -40,7 +42,7 @@ pub(crate) fn evaluate(
         store: &store,
         package: &PackageText::of_checked(&package.text, &package.checked)?,
         plan: &bound.plan,
-        log: &bound.log,
+        log: &JobLog::of_files(&bound.log),
         interval: &interval,
         options: &options,
     };
@@ -49,6 +51,9 @@ pub(crate) fn evaluate(
     let note = |note: Note| {
         let text = match note {
             Note::Failed(why) => format!("{why}: the job goes to another executor"),
+            Note::Idle(_) => {
+                format!("no executor of {address} has begun a job so far: the run waits for one")
+            }
             Note::Lost { n_left, reason } => format!("{reason}: {n_left} jobs are submitted again"),
         };
         if said.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone()) {
@@ -56,17 +61,36 @@ pub(crate) fn evaluate(
         }
     };
     let is_cancelled = interrupted()?;
+    let is_cancelled = || is_cancelled.load(Ordering::Relaxed);
     let done = run.evaluate(&cluster, &is_cancelled, &|n| bar.set_position(n), &note)?;
     bar.suspend(|| {
         terminal::note(format!(
-            "source `{}`: {} by {}, {:.1} s of CPU",
+            "source `{}`: {}{} by {}, {:.1} s of CPU",
             bound.plan.source.name,
             counted(done.n_jobs, "job", "jobs"),
+            match done.n_merges {
+                0 => String::new(),
+                n => format!(" and {}", counted(n, "merge", "merges")),
+            },
             counted(done.workers.len(), "executor", "executors"),
             done.cpu.as_secs_f64()
         ));
     });
-    Ok(done.evaluation)
+    Ok(done)
+}
+
+/// How long a node waits for a scheduler that does not answer: its next batch asks again.
+const AWAY_OF_NODE: Duration = Duration::from_secs(3);
+
+pub(crate) fn of_node(config: &Config, package: &Package) -> Result<Option<BatchCluster>, Failure> {
+    let (Some(address), Some(store)) = (&config.batch.cluster, &config.batch.store) else { return Ok(None) };
+    let address: Address = address.parse()?;
+    Ok(Some(BatchCluster {
+        name: address.to_string(),
+        submit: Arc::new(Cluster::new(address)?.waiting(AWAY_OF_NODE)),
+        store: JobStore::in_folder(store)?,
+        package: PackageText::of_checked(&package.text, &package.checked)?,
+    }))
 }
 
 /// Set when this process is told to stop. A second time ends it at once.

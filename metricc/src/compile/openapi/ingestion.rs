@@ -126,6 +126,19 @@ pub(super) fn sources() -> Value {
             "type": ["string", "null"],
             "description": "what was wrong with the view that the node found when it started",
         },
+        "cluster": {
+            "anyOf": [
+                object(json!({
+                    "scheduler": { "type": "string" },
+                    "problem": {
+                        "type": ["string", "null"],
+                        "description": "why it did not evaluate the last batch",
+                    },
+                })),
+                { "type": "null" },
+            ],
+            "description": "the cluster that evaluates for batch",
+        },
         "since_start": { "type": "object", "description": "what came in since the node started" },
     }));
     let body = object(json!({ "sources": { "type": "array", "items": source }, "epoch": epoch() }));
