@@ -14,7 +14,8 @@ use metricc_ir::plain_file;
 use metricc_log::FileOptions;
 use serde::{Deserialize, Deserializer};
 
-pub use batch::{BatchConfig, WithoutCluster};
+pub(crate) use batch::BatchConfig;
+pub use batch::WithoutCluster;
 
 use crate::batch_cluster::BatchCluster;
 use crate::listen::{ListenAddress, listen_address};

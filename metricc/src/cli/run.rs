@@ -50,31 +50,16 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     let (mut evaluated, mut is_sound) = (Evaluated::default(), true);
     let mut listed = RejectedFile::create(&arguments.input.rejections)?;
     for bound in &bound {
-        let bar = progress::bar(bound.log.n_positions(), "events", &bound.plan.source.name);
-        let cut = cut_at(&bound.log, arguments.cut);
-        let stats = match (&arguments.cluster.cluster, &processes) {
-            (Some(_), _) => {
-                let done = cluster::evaluate(&arguments.cluster, &package, bound, &options, &bar);
-                done.map(|done| {
-                    let Done { segments, read_stats, .. } = done;
-                    segments.into_iter().for_each(|segment| {
-                        evaluated.add_ranges(&segment.plan().clone(), Box::new(segment));
-                    });
-                    read_stats
-                })
-            }
-            (None, Some(processes)) => match processes.evaluate(arguments, &package, bound, &bar) {
-                // Another process has the rows.
-                Ok(None) => continue,
-                Ok(Some(done)) => Ok(added(&mut evaluated, bound, done)),
-                Err(failure) => Err(failure),
-            },
-            (None, None) => evaluate(bound, engine, &cut, &options, &|n| bar.inc(n))
-                .map_err(with_help)
-                .map(|done| added(&mut evaluated, bound, done)),
-        };
-        bar.finish_and_clear();
-        let stats = &stats?;
+        let found = evaluated_source(
+            (arguments, &package),
+            bound,
+            processes.as_ref(),
+            engine,
+            &options,
+            &mut evaluated,
+        )?;
+        // Another process may have the rows.
+        let Some(stats) = &found else { continue };
         let name = &bound.plan.source.name;
         let input = &arguments.input;
         let limit = input.rejections.max_rejected;
@@ -101,10 +86,36 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Keeps the segments of a source; the counts of the records that were read.
-fn added(evaluated: &mut Evaluated, bound: &Bound, done: Evaluation) -> ReadStats {
-    evaluated.add(&bound.plan, done.segments);
-    done.read_stats
+/// Evaluates a source, here or on a cluster; the counts of its records. `None` if another process has its rows.
+fn evaluated_source(
+    (arguments, package): (&RunArguments, &Package),
+    bound: &Bound,
+    processes: Option<&Processes>,
+    engine: Option<Engine>,
+    options: &EngineOptions,
+    evaluated: &mut Evaluated,
+) -> Result<Option<ReadStats>, Failure> {
+    let bar = progress::bar(bound.log.n_positions(), "events", &bound.plan.source.name);
+    if arguments.cluster.cluster.is_some() {
+        let done = cluster::evaluate(&arguments.cluster, package, bound, options, &bar);
+        bar.finish_and_clear();
+        let Done { segments, read_stats, .. } = done?;
+        for segment in segments {
+            evaluated.add_ranges(&segment.plan().clone(), Box::new(segment));
+        }
+        return Ok(Some(read_stats));
+    }
+    let done = match processes {
+        Some(processes) => processes.evaluate(arguments, package, bound, &bar),
+        None => {
+            let cut = cut_at(&bound.log, arguments.cut);
+            evaluate(bound, engine, &cut, options, &|n| bar.inc(n)).map_err(with_help).map(Some)
+        }
+    };
+    bar.finish_and_clear();
+    let Some(Evaluation { segments, read_stats }) = done? else { return Ok(None) };
+    evaluated.add(&bound.plan, segments);
+    Ok(Some(read_stats))
 }
 
 /// The rows of a metric, or why it does not have such rows. Outer error: the rows could not be computed.
