@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::leading::{self, n_digits};
 use super::timestamp::trimmed;
 
 /// Why a text is not a number of the kind that is wanted.
@@ -59,10 +60,6 @@ pub fn scan(text: &[u8]) -> Option<usize> {
         at += some_digits(&text[at..])?;
     }
     Some(at)
-}
-
-fn n_digits(text: &[u8]) -> usize {
-    text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
 fn some_digits(text: &[u8]) -> Option<usize> {
@@ -120,62 +117,19 @@ pub fn is_number(text: &str) -> bool {
 /// # Errors
 /// [`NumberProblem`] if the text is none.
 pub fn int(text: &str) -> Result<i64, NumberProblem> {
-    if let Some(value) = plain_int(text.as_bytes()) {
-        return Ok(value);
+    match leading::int(text.as_bytes()) {
+        Some((value, n_bytes)) if n_bytes == text.len() => Ok(value),
+        _ => any_int(text),
     }
+}
+
+/// As [`int`], of any form.
+pub(super) fn any_int(text: &str) -> Result<i64, NumberProblem> {
     let value = Parts::of(text)?.unscaled(38, 0).map_err(|problem| match problem {
         NumberProblem::ScaleLost(_) => NumberProblem::NotWhole,
         _ => NumberProblem::BeyondInt,
     })?;
     i64::try_from(value).map_err(|_| NumberProblem::BeyondInt)
-}
-
-/// An integer of at most 18 digits without anything else, which is what nearly all are.
-#[inline]
-fn plain_int(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() || digits.len() > 18 || (digits[0] == b'0' && digits.len() > 1) {
-        return None;
-    }
-    let mut value = 0i64;
-    for byte in digits {
-        if !byte.is_ascii_digit() {
-            return None;
-        }
-        value = value * 10 + i64::from(byte - b'0');
-    }
-    Some(if negative { -value } else { value })
-}
-
-/// The units of at most 18 digits with a point and without anything else, which is what nearly all decimals
-/// are.
-#[inline]
-fn plain_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    if digits.len() > 18 || matches!(digits, [] | [b'0', b'0'..=b'9', ..] | [b'.', ..]) {
-        return None;
-    }
-    let (mut value, mut n_behind, mut has_point) = (0i64, 0, false);
-    for byte in digits {
-        match byte {
-            b'0'..=b'9' => {
-                value = value * 10 + i64::from(byte - b'0');
-                n_behind += u32::from(has_point);
-            }
-            b'.' if !has_point => has_point = true,
-            _ => return None,
-        }
-    }
-    let missing = u32::from(scale).checked_sub(n_behind)?;
-    let units = value.checked_mul(10i64.checked_pow(missing)?)?;
-    let fits = precision > 18 || units < 10i64.pow(u32::from(precision));
-    fits.then_some(if negative { -units } else { units })
 }
 
 /// A finite float: the nearest to the digits, half even; -0.0 becomes 0.0. `NaN` and infinities, by any of
@@ -184,6 +138,14 @@ fn plain_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i64> {
 /// # Errors
 /// [`NumberProblem`] if the text is no float.
 pub fn float(text: &str) -> Result<Option<f64>, NumberProblem> {
+    match leading::float(text.as_bytes()) {
+        Some((value, n_bytes)) if n_bytes == text.len() => Ok(Some(value)),
+        _ => any_float(text),
+    }
+}
+
+/// As [`float`], of any form.
+pub(super) fn any_float(text: &str) -> Result<Option<f64>, NumberProblem> {
     // A number that starts so has one grammar here and in Rust.
     if let [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..] | [b'0', b'.', ..] = text.as_bytes()
         && let Ok(value) = text.parse::<f64>()
@@ -210,9 +172,14 @@ fn is_special(text: &str) -> bool {
 /// # Errors
 /// [`NumberProblem`] if the text is not a number of that precision and scale.
 pub fn decimal(text: &str, precision: u8, scale: u8) -> Result<i128, NumberProblem> {
-    if let Some(units) = plain_decimal(text.as_bytes(), precision, scale) {
-        return Ok(units.into());
+    match leading::decimal(text.as_bytes(), precision, scale) {
+        Some((units, n_bytes)) if n_bytes == text.len() => Ok(units.into()),
+        _ => any_decimal(text, precision, scale),
     }
+}
+
+/// As [`decimal`], of any form.
+pub(super) fn any_decimal(text: &str, precision: u8, scale: u8) -> Result<i128, NumberProblem> {
     Parts::of(text)?.unscaled(precision, scale)
 }
 
