@@ -4,11 +4,12 @@ use std::str::Utf8Error;
 use std::sync::Arc;
 
 use crate::content_kind::{OtherKind, diagnose, json_separation};
+use crate::csv_header::Header;
 use crate::decode_value::{Problem, Reject};
 use crate::file_format::Shape;
 use crate::file_of_partition::{FileOfPartition, SAMPLE_EVERY, TextPlaces};
 use crate::files::LogFile;
-use crate::format_csv::{CsvParser, Header};
+use crate::format_csv::CsvParser;
 use crate::format_ndjson::NdjsonParser;
 use crate::open_file::{HEAD_BYTES, OpenFile, SequentialReader};
 use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, SliceRequest};

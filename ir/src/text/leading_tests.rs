@@ -5,30 +5,45 @@ use proptest::prelude::*;
 use super::*;
 use crate::text::{number, timestamp};
 
-/// Checks all forms on a text that may go on behind its value.
+/// Checks all forms on a text that may go on behind its value, and that nothing before it matters.
 fn check(text: &str) {
+    check_values(text);
+    let behind = format!("7.8-9012345{text}");
+    let shift = |end: Option<usize>| end.map(|end| end + 11);
+    let (bytes, at) = (behind.as_bytes(), text.as_bytes());
+    assert_eq!(int(bytes, 11).map(|found| found.1), shift(int(at, 0).map(|found| found.1)), "{text}");
+    assert_eq!(float(bytes, 11).map(|found| found.1), shift(float(at, 0).map(|found| found.1)), "{text}");
+    assert_eq!(instant(bytes, 11).map(|found| found.1), shift(instant(at, 0).map(|found| found.1)), "{text}");
+    assert_eq!(day(bytes, 11).map(|found| found.0), day(at, 0).map(|found| found.0), "{text}");
+}
+
+fn check_values(text: &str) {
     let bytes = text.as_bytes();
-    assert_eq!(n_digits(bytes), bytes.iter().take_while(|byte| byte.is_ascii_digit()).count(), "{text}");
-    if let Some((value, n_bytes)) = int(bytes) {
+    assert_eq!(
+        skip_digits(bytes, 0),
+        bytes.iter().take_while(|byte| byte.is_ascii_digit()).count(),
+        "{text}"
+    );
+    if let Some((value, n_bytes)) = int(bytes, 0) {
         assert_eq!(number::any_int(&text[..n_bytes]), Ok(value), "{text}");
         assert_eq!(number::scan(bytes), Some(n_bytes), "{text}");
     }
     for (precision, scale) in [(10, 2), (18, 0), (18, 18), (38, 6), (1, 1)] {
-        if let Some((units, n_bytes)) = decimal(bytes, precision, scale) {
+        if let Some((units, n_bytes)) = decimal(bytes, 0, precision, scale) {
             let value = number::any_decimal(&text[..n_bytes], precision, scale);
             assert_eq!(value, Ok(units.into()), "{text}");
             assert_eq!(number::scan(bytes), Some(n_bytes), "{text}");
         }
     }
-    if let Some((value, n_bytes)) = float(bytes) {
+    if let Some((value, n_bytes)) = float(bytes, 0) {
         let general = number::any_float(&text[..n_bytes]).unwrap().map(f64::to_bits);
         assert_eq!(general, Some(value.to_bits()), "{text}");
         assert_eq!(number::scan(bytes), Some(n_bytes), "{text}");
     }
-    if let Some((value, n_bytes)) = instant(bytes) {
+    if let Some((value, n_bytes)) = instant(bytes, 0) {
         assert_eq!(timestamp::any_instant(&text[..n_bytes], None), Ok(value), "{text}");
     }
-    if let Some((value, n_bytes)) = day(bytes) {
+    if let Some((value, n_bytes)) = day(bytes, 0) {
         assert_eq!(timestamp::parse_date(&text[..n_bytes]), Ok(value), "{text}");
     }
 }
@@ -81,18 +96,18 @@ fn plain_texts_are_read_at_once() {
     ];
     for text in instants {
         let value = timestamp::any_instant(text, None).unwrap();
-        assert_eq!(instant(format!("{text}\",").as_bytes()), Some((value, text.len())));
+        assert_eq!(instant(format!("{text}\",").as_bytes(), 0), Some((value, text.len())));
     }
-    assert_eq!(int(b"-123456789012345678,"), Some((-123_456_789_012_345_678, 19)));
-    assert_eq!(float(b"-0.25}"), Some((-0.25, 5)));
-    assert_eq!(decimal(b"12.5", 10, 2), Some((1250, 4)));
-    assert_eq!(day(b"2026-04-25\""), Some((20_568, 10)));
+    assert_eq!(int(b"x-123456789012345678,", 1), Some((-123_456_789_012_345_678, 20)));
+    assert_eq!(float(b"-0.25}", 0), Some((-0.25, 5)));
+    assert_eq!(decimal(b"12.5", 0, 10, 2), Some((1250, 4)));
+    assert_eq!(day(b"2026-04-25\"", 0), Some((20_568, 10)));
 }
 
 #[test]
 fn other_forms_are_left_alone() {
     for text in ["", "-", "01", "-01", "1e3", "1.", ".5", "+1", "1.5.", "1.e1", "1234567890123456789", "١"] {
-        assert_eq!((int(text.as_bytes()), float(text.as_bytes())), (None, None), "{text}");
+        assert_eq!((int(text.as_bytes(), 0), float(text.as_bytes(), 0)), (None, None), "{text}");
     }
     for text in [
         "2026-04-25T10:00Z",
@@ -103,6 +118,6 @@ fn other_forms_are_left_alone() {
         "2026-04-25T10:00:00",
         "2026-04-25T10:00:00.1234567Z",
     ] {
-        assert_eq!(instant(text.as_bytes()), None, "{text}");
+        assert_eq!(instant(text.as_bytes(), 0), None, "{text}");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::leading::{self, n_digits};
+use super::leading::{self, skip_digits};
 use super::timestamp::trimmed;
 
 /// Why a text is not a number of the kind that is wanted.
@@ -49,21 +49,22 @@ pub fn scan(text: &[u8]) -> Option<usize> {
     let mut at = usize::from(text.first() == Some(&b'-'));
     match text.get(at)? {
         b'0' => at += 1,
-        b'1'..=b'9' => at += n_digits(&text[at..]),
+        b'1'..=b'9' => at = skip_digits(text, at),
         _ => return None,
     }
     if text.get(at) == Some(&b'.') {
-        at += 1 + some_digits(&text[at + 1..])?;
+        at = some_digits(text, at + 1)?;
     }
     if let Some(b'e' | b'E') = text.get(at) {
         at += 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
-        at += some_digits(&text[at..])?;
+        at = some_digits(text, at)?;
     }
     Some(at)
 }
 
-fn some_digits(text: &[u8]) -> Option<usize> {
-    Some(n_digits(text)).filter(|&digits| digits > 0)
+/// The place behind the digits that a text has from a place on, if there are some.
+fn some_digits(text: &[u8], at: usize) -> Option<usize> {
+    Some(skip_digits(text, at)).filter(|&end| end > at)
 }
 
 /// A number in its parts.
@@ -83,9 +84,9 @@ impl<'t> Parts<'t> {
             Some(b'+') => (false, &text[1..]),
             _ => (false, text),
         };
-        let (whole, behind) = rest.split_at(n_digits(rest.as_bytes()));
+        let (whole, behind) = rest.split_at(skip_digits(rest.as_bytes(), 0));
         let (fraction, behind) = match behind.strip_prefix('.') {
-            Some(behind) => behind.split_at(n_digits(behind.as_bytes())),
+            Some(behind) => behind.split_at(skip_digits(behind.as_bytes(), 0)),
             None => ("", behind),
         };
         let exponent = match behind.strip_prefix(['e', 'E']) {
@@ -117,8 +118,8 @@ pub fn is_number(text: &str) -> bool {
 /// # Errors
 /// [`NumberProblem`] if the text is none.
 pub fn int(text: &str) -> Result<i64, NumberProblem> {
-    match leading::int(text.as_bytes()) {
-        Some((value, n_bytes)) if n_bytes == text.len() => Ok(value),
+    match leading::int(text.as_bytes(), 0) {
+        Some((value, end)) if end == text.len() => Ok(value),
         _ => any_int(text),
     }
 }
@@ -138,8 +139,8 @@ pub(super) fn any_int(text: &str) -> Result<i64, NumberProblem> {
 /// # Errors
 /// [`NumberProblem`] if the text is no float.
 pub fn float(text: &str) -> Result<Option<f64>, NumberProblem> {
-    match leading::float(text.as_bytes()) {
-        Some((value, n_bytes)) if n_bytes == text.len() => Ok(Some(value)),
+    match leading::float(text.as_bytes(), 0) {
+        Some((value, end)) if end == text.len() => Ok(Some(value)),
         _ => any_float(text),
     }
 }
@@ -172,8 +173,8 @@ fn is_special(text: &str) -> bool {
 /// # Errors
 /// [`NumberProblem`] if the text is not a number of that precision and scale.
 pub fn decimal(text: &str, precision: u8, scale: u8) -> Result<i128, NumberProblem> {
-    match leading::decimal(text.as_bytes(), precision, scale) {
-        Some((units, n_bytes)) if n_bytes == text.len() => Ok(units.into()),
+    match leading::decimal(text.as_bytes(), 0, precision, scale) {
+        Some((units, end)) if end == text.len() => Ok(units.into()),
         _ => any_decimal(text, precision, scale),
     }
 }
@@ -213,7 +214,7 @@ pub fn floored(text: &str, scale: u8) -> Result<i64, NumberProblem> {
 fn exponent_of(text: &str) -> Result<i64, NumberProblem> {
     let limit = 1_000_000_000;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || n_digits(digits.as_bytes()) != digits.len() {
+    if digits.is_empty() || skip_digits(digits.as_bytes(), 0) != digits.len() {
         return Err(NumberProblem::NotANumber);
     }
     let size = digits.bytes().fold(0i64, |size, byte| (size * 10 + i64::from(byte - b'0')).min(limit));

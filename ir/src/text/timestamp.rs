@@ -81,8 +81,8 @@ impl std::error::Error for TimeProblem {}
 /// # Errors
 /// [`TimeProblem`] if the text is not a timestamp, or has no offset and `zone` is `None`.
 pub fn parse(text: &str, zone: Option<&ZoneRules>) -> Result<i64, TimeProblem> {
-    match leading::instant(text.as_bytes()) {
-        Some((instant, n_bytes)) if n_bytes == text.len() => Ok(instant),
+    match leading::instant(text.as_bytes(), 0) {
+        Some((instant, end)) if end == text.len() => Ok(instant),
         _ => any_instant(text, zone),
     }
 }
