@@ -81,7 +81,7 @@ impl Column {
     }
 
     /// Appends a value. The value has the layout of the column: decoder and columns come from one type.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, scalar: Scalar<'_>) {
         match (&mut self.values, scalar) {
             (Values::Bool(values), Scalar::Bool(value)) => values.push(value),

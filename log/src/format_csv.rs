@@ -103,8 +103,8 @@ impl CsvParser {
         let field = &self.decoder.fields[index];
         match bytes.get(at) {
             Some(first) if *first != b'"' && *first != delimiter => {
-                let put = |scalar| rows.push(index, scalar);
-                if let Some(end) = field.value.plain.cell(text, at, delimiter, &field.value.format, put) {
+                let (format, column) = (&field.value.format, &mut rows.columns[index]);
+                if let Some(end) = field.value.plain.cell(text, at, delimiter, format, column) {
                     return Some(end);
                 }
                 let end = skip_cell(bytes, at, delimiter)?;
@@ -115,8 +115,8 @@ impl CsvParser {
             Some(b'"') => {
                 let end = skip_cell(bytes, at, delimiter)?;
                 let cell = text.get(at + 1..end - 1)?;
-                let put = |scalar| rows.push(index, scalar);
-                if !field.value.plain.quoted_cell(cell, &field.value.format, put) {
+                let column = &mut rows.columns[index];
+                if !field.value.plain.quoted_cell(cell, &field.value.format, column) {
                     rows.put(index, field, scalar(Raw::Cell(cell), &field.value)).ok()?;
                 }
                 Some(end)

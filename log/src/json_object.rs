@@ -5,7 +5,7 @@
 
 use metricc_ir::Step;
 
-use crate::column_builder::{Column, Scalar};
+use crate::column_builder::Column;
 use crate::decode_value::{Before, Notes, Problem, Raw, Reject, Slot, absent, excerpt, scalar};
 use crate::field_decoder::{FieldDecoder, ValueDecoder, ValueFormat};
 use crate::json_cursor::{Cursor, Syntax};
@@ -317,8 +317,7 @@ impl Target<'_> {
 /// Reads a value of plain form, if it is one, and appends it. The cursor stands on its first byte.
 #[inline(always)]
 fn push_plain(cursor: &mut Cursor<'_>, decoder: &ValueDecoder, column: &mut Column) -> bool {
-    let put = |scalar: Scalar<'_>| column.push(scalar);
-    let end = decoder.plain.json(cursor.all(), cursor.at(), &decoder.format, put);
+    let end = decoder.plain.json(cursor.all(), cursor.at(), &decoder.format, column);
     cursor.step_to(end.unwrap_or(cursor.at()));
     end.is_some()
 }

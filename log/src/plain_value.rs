@@ -6,7 +6,7 @@
 use metricc_ir::TimeUnit;
 use metricc_ir::text::{TextRules, leading, timestamp};
 
-use crate::column_builder::Scalar;
+use crate::column_builder::{Column, Scalar};
 use crate::field_decoder::ValueFormat;
 use crate::scan::{skip_ordinary, skip_unquoted};
 
@@ -69,120 +69,191 @@ impl PlainForm {
 
     /// Reads the JSON value that stands at a place of a text, if it is plain. Returns the place behind it.
     #[inline(always)]
-    pub(crate) fn json<'t>(
+    pub(crate) fn json(
         &self,
-        text: &'t str,
+        text: &str,
         at: usize,
         format: &ValueFormat,
-        put: impl FnOnce(Scalar<'t>),
+        column: &mut Column,
     ) -> Option<usize> {
-        let bytes = text.as_bytes();
-        let is_quoted = bytes.get(at) == Some(&b'"');
+        let is_quoted = text.as_bytes().get(at) == Some(&b'"');
         if !(if is_quoted { self.is_string } else { self.is_literal }) {
             return None;
         }
-        let close = |end: usize| match bytes.get(end) {
-            _ if !is_quoted => Some(end),
-            Some(b'"') => Some(end.wrapping_add(1)),
-            _ => None,
-        };
         let start = at.wrapping_add(usize::from(is_quoted));
-        self.read(text, start, is_quoted, format, |at| skip_ordinary(bytes, at), close, put)
+        self.read(text, start, &JsonEnds { is_quoted }, format, column)
     }
 
     /// Reads the cell of CSV that stands at a place of a text, if it is plain. Returns the place behind it: that
     /// of a delimiter, or the end of the text.
     #[inline(always)]
-    pub(crate) fn cell<'t>(
+    pub(crate) fn cell(
         &self,
-        text: &'t str,
+        text: &str,
         at: usize,
         delimiter: u8,
         format: &ValueFormat,
-        put: impl FnOnce(Scalar<'t>),
+        column: &mut Column,
     ) -> Option<usize> {
-        if !self.is_cell {
-            return None;
-        }
-        let bytes = text.as_bytes();
-        let close = |end: usize| bytes.get(end).is_none_or(|next| *next == delimiter).then_some(end);
-        self.read(text, at, true, format, |at| skip_unquoted(bytes, at, delimiter), close, put)
+        if self.is_cell { self.read(text, at, &CellEnds { delimiter }, format, column) } else { None }
     }
 
     /// As [`PlainForm::cell`], of a cell in quotes that is this text. Whether it was read.
-    #[inline]
-    pub(crate) fn quoted_cell<'t>(
-        &self,
-        text: &'t str,
-        format: &ValueFormat,
-        put: impl FnOnce(Scalar<'t>),
-    ) -> bool {
-        let close = |end: usize| (end == text.len()).then_some(end);
-        self.is_cell && self.read(text, 0, true, format, |_| text.len(), close, put).is_some()
+    pub(crate) fn quoted_cell(&self, text: &str, format: &ValueFormat, column: &mut Column) -> bool {
+        self.is_cell && self.read(text, 0, &WholeText, format, column).is_some()
     }
 
-    /// `end` finds the place behind a text; `close` says where a value ends that was read up to some place, if
-    /// it may end there.
+    /// Reads what is there most often; it is part of the loops that call it.
     #[inline(always)]
-    fn read<'t>(
+    fn read(
         &self,
-        text: &'t str,
+        text: &str,
         at: usize,
-        is_text: bool,
+        ends: &impl Ends,
         format: &ValueFormat,
-        end: impl FnOnce(usize) -> usize,
-        close: impl FnOnce(usize) -> Option<usize>,
-        put: impl FnOnce(Scalar<'t>),
+        column: &mut Column,
     ) -> Option<usize> {
         let bytes = text.as_bytes();
-        let (scalar, end) = match self.kind {
-            PlainKind::Int => of_long(leading::int(bytes, at)?),
+        match self.kind {
+            PlainKind::Int => {
+                let (value, end) = leading::int(bytes, at)?;
+                let end = ends.close(bytes, end)?;
+                column.push(Scalar::Long(value));
+                Some(end)
+            }
             PlainKind::Text => {
-                let end = end(at);
-                let close = close(end)?;
-                put(Scalar::Text(text.get(at..end)?));
-                return Some(close);
+                let text = text.get(at..ends.of_text(bytes, at))?;
+                let end = ends.close(bytes, at.wrapping_add(text.len()))?;
+                column.push(Scalar::Text(text));
+                Some(end)
             }
             PlainKind::Float => {
                 let (value, end) = leading::float(bytes, at)?;
-                let close = close(end)?;
-                put(Scalar::Float(value));
-                return Some(close);
+                let end = ends.close(bytes, end)?;
+                column.push(Scalar::Float(value));
+                Some(end)
             }
-            PlainKind::Enum => {
-                let end = end(at);
-                let ValueFormat::Enum(names) = format else { return None };
+            PlainKind::Timestamp(_) if ends.is_text() && bytes.get(at.wrapping_add(4)) == Some(&b'-') => {
+                let (value, end) = leading::instant(bytes, at)?;
+                let end = ends.close(bytes, end)?;
+                column.push(Scalar::Long(value));
+                Some(end)
+            }
+            _ => self.read_other(text, at, ends, format, column),
+        }
+    }
+
+    fn read_other(
+        &self,
+        text: &str,
+        at: usize,
+        ends: &impl Ends,
+        format: &ValueFormat,
+        column: &mut Column,
+    ) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let (scalar, end) = match (self.kind, format) {
+            (PlainKind::Enum, ValueFormat::Enum(names)) => {
+                let end = ends.of_text(bytes, at);
                 (Scalar::Short(names.get(text.get(at..end)?)?), end)
             }
-            PlainKind::Decimal { precision, scale } => {
+            (PlainKind::Decimal { precision, scale }, _) => {
                 let (units, end) = leading::decimal(bytes, at, precision, scale)?;
                 (Scalar::Wide(units.into()), end)
             }
-            PlainKind::Timestamp(_) if is_text && bytes.get(at.wrapping_add(4)) == Some(&b'-') => {
-                of_long(leading::instant(bytes, at)?)
-            }
-            PlainKind::Timestamp(unit) => {
+            (PlainKind::Timestamp(unit), _) => {
                 let (count, end) = leading::int(bytes, at)?;
                 (Scalar::Long(timestamp::from_unit(count, unit?).ok()?), end)
             }
-            PlainKind::Date => {
+            (PlainKind::Date, _) => {
                 let (day, end) = leading::day(bytes, at)?;
                 (Scalar::Short(day), end)
             }
-            PlainKind::Bool => match bytes.get(at..)? {
+            (PlainKind::Bool, _) => match bytes.get(at..)? {
                 [b't', b'r', b'u', b'e', ..] => (Scalar::Bool(true), at + 4),
                 [b'f', b'a', b'l', b's', b'e', ..] => (Scalar::Bool(false), at + 5),
                 _ => return None,
             },
-            PlainKind::None => return None,
+            _ => return None,
         };
-        let close = close(end)?;
-        put(scalar);
-        Some(close)
+        let end = ends.close(bytes, end)?;
+        column.push(scalar);
+        Some(end)
     }
 }
 
-#[inline]
-fn of_long<'t>((value, end): (i64, usize)) -> (Scalar<'t>, usize) {
-    (Scalar::Long(value), end)
+/// Where values may end.
+trait Ends {
+    /// Whether a value is a text.
+    fn is_text(&self) -> bool;
+    /// The place behind the text that stands at a place.
+    fn of_text(&self, text: &[u8], at: usize) -> usize;
+    /// The place behind a value that was read up to one, if it ends there.
+    fn close(&self, text: &[u8], end: usize) -> Option<usize>;
+}
+
+struct JsonEnds {
+    is_quoted: bool,
+}
+
+impl Ends for JsonEnds {
+    #[inline(always)]
+    fn is_text(&self) -> bool {
+        self.is_quoted
+    }
+
+    #[inline(always)]
+    fn of_text(&self, text: &[u8], at: usize) -> usize {
+        skip_ordinary(text, at)
+    }
+
+    #[inline(always)]
+    fn close(&self, text: &[u8], end: usize) -> Option<usize> {
+        match text.get(end) {
+            _ if !self.is_quoted => Some(end),
+            Some(b'"') => Some(end.wrapping_add(1)),
+            _ => None,
+        }
+    }
+}
+
+struct CellEnds {
+    delimiter: u8,
+}
+
+impl Ends for CellEnds {
+    #[inline(always)]
+    fn is_text(&self) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn of_text(&self, text: &[u8], at: usize) -> usize {
+        skip_unquoted(text, at, self.delimiter)
+    }
+
+    #[inline(always)]
+    fn close(&self, text: &[u8], end: usize) -> Option<usize> {
+        text.get(end).is_none_or(|next| *next == self.delimiter).then_some(end)
+    }
+}
+
+/// A value is all of a text.
+struct WholeText;
+
+impl Ends for WholeText {
+    #[inline(always)]
+    fn is_text(&self) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn of_text(&self, text: &[u8], _: usize) -> usize {
+        text.len()
+    }
+
+    #[inline(always)]
+    fn close(&self, text: &[u8], end: usize) -> Option<usize> {
+        (end == text.len()).then_some(end)
+    }
 }

@@ -2,7 +2,7 @@
 
 use arrow::array::ArrayRef;
 
-use crate::column_builder::{Column, Scalar};
+use crate::column_builder::Column;
 use crate::decode_value::{Before, Decoded, Notes, Problem, Reject, Slot, absent};
 use crate::field_decoder::FieldDecoder;
 use crate::none_values::NoneValues;
@@ -83,12 +83,6 @@ impl RowBuilder {
     #[inline]
     pub(crate) fn push_absent(&mut self, index: usize, field: &FieldDecoder) -> Result<(), Reject> {
         absent(field, &mut self.columns[index]).map_err(|problem| problem.in_field(index))
-    }
-
-    /// Appends a value that is there.
-    #[inline]
-    pub(crate) fn push(&mut self, index: usize, scalar: Scalar<'_>) {
-        self.columns[index].push(scalar);
     }
 
     /// Removes what was pushed since the last record.
