@@ -67,6 +67,12 @@ impl PlainForm {
         PlainForm { kind, is_literal, is_string, is_cell }
     }
 
+    /// None: so a test has the general rules alone.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        PlainForm { kind: PlainKind::None, is_literal: false, is_string: false, is_cell: false }
+    }
+
     /// Reads the JSON value that stands at a place of a text, if it is plain. Returns the place behind it.
     #[inline(always)]
     pub(crate) fn json(

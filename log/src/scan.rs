@@ -13,10 +13,10 @@ fn zeros(word: u64) -> u64 {
     word.wrapping_sub(LOW) & !word & HIGH
 }
 
-/// As [`zeros`], of the bytes that are this one.
+/// A word of one byte.
 #[inline]
-fn equal(word: u64, byte: u8) -> u64 {
-    zeros(word ^ u64::from(byte) * LOW)
+const fn all(byte: u8) -> u64 {
+    LOW.wrapping_mul(byte as u64)
 }
 
 /// The first place from one on whose byte is not ordinary in a JSON string: a quote, a backslash or a control
@@ -26,9 +26,9 @@ pub(crate) fn skip_ordinary(text: &[u8], start: usize) -> usize {
     let mut at = start;
     loop {
         let word = word(text, at);
-        let control = word.wrapping_sub(0x20 * LOW) & !word & HIGH;
+        let control = word.wrapping_sub(all(0x20)) & !word & HIGH;
         // The zeros behind the text are control characters, so the loop ends there.
-        let special = equal(word, b'"') | equal(word, b'\\') | control;
+        let special = zeros(word ^ all(b'"')) | zeros(word ^ all(b'\\')) | control;
         if special != 0 {
             return at.wrapping_add(special.trailing_zeros() as usize / 8);
         }
@@ -43,10 +43,11 @@ pub(crate) fn skip_ordinary(text: &[u8], start: usize) -> usize {
 /// The first place from one on with a delimiter or quote; the end of the text, if there is none.
 #[inline]
 pub(crate) fn skip_unquoted(text: &[u8], start: usize, delimiter: u8) -> usize {
+    let delimiters = all(delimiter);
     let mut at = start;
     while at < text.len() {
         let word = word(text, at);
-        let special = equal(word, b'"') | equal(word, delimiter);
+        let special = zeros(word ^ all(b'"')) | zeros(word ^ delimiters);
         if special != 0 {
             return at.wrapping_add(special.trailing_zeros() as usize / 8);
         }
