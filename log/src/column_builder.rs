@@ -81,6 +81,7 @@ impl Column {
     }
 
     /// Appends a value. The value has the layout of the column: decoder and columns come from one type.
+    #[inline(always)]
     pub(crate) fn push(&mut self, scalar: Scalar<'_>) {
         match (&mut self.values, scalar) {
             (Values::Bool(values), Scalar::Bool(value)) => values.push(value),
@@ -188,6 +189,7 @@ impl Column {
         true
     }
 
+    #[inline]
     fn mark(&mut self, valid: bool) {
         if self.ty.optional {
             self.valid.push(valid);

@@ -105,12 +105,15 @@ fn utf_16_or_32(head: &[u8]) -> Option<&'static str> {
 
 /// Whether CR ends the lines of a text, of which no line is ended by LF.
 fn has_cr_lines(text: &[u8], format: Format) -> bool {
+    // Nearly every text has an LF soon, and then no more of it is looked at.
+    if memchr(b'\n', text).is_some() {
+        return false;
+    }
     let inner = text.trim_ascii_end();
-    let has_cr = match format {
+    match format {
         Format::Csv => memchr(b'\r', inner).is_some(),
         _ => memmem::find(inner, b"}\r{").is_some(),
-    };
-    has_cr && memchr(b'\n', text).is_none()
+    }
 }
 
 /// Whether a JSON text is an array of objects: a line of NDJSON that is an array is just a bad line.

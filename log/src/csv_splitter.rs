@@ -41,8 +41,8 @@ impl CsvSplitter {
     pub(crate) fn find_end(&mut self, text: &[u8], n_seen: usize) -> Option<usize> {
         if self.state == State::RecordStart && !text.is_empty() {
             // Most records have no quotes, and then the first line end is theirs.
-            match memchr(b'\n', text) {
-                Some(end) if memchr(b'"', &text[..end]).is_none() => return Some(end + 1),
+            match memchr2(b'\n', b'"', text) {
+                Some(end) if text[end] == b'\n' => return Some(end + 1),
                 _ => self.state = State::CellStart,
             }
         }
@@ -79,6 +79,14 @@ impl CsvSplitter {
             }
         }
         None
+    }
+
+    /// How much of a text has no quote, if a record starts with it: there, each line is a record.
+    pub(crate) fn n_unquoted(&self, text: &[u8]) -> usize {
+        match self.state {
+            State::RecordStart => memchr(b'"', text).unwrap_or(text.len()),
+            _ => 0,
+        }
     }
 
     /// Steps over text inside of quotes, and over the quote after it. Returns its length.

@@ -9,6 +9,7 @@ use metricc_ir::{Field, Kind, Path, Source, Step, Type, Value};
 
 use crate::LogError;
 use crate::column_builder::Column;
+use crate::plain_value::PlainForm;
 use crate::schema::arrow_type;
 
 /// Decodes one field.
@@ -35,6 +36,8 @@ pub(crate) struct ValueDecoder {
     pub(crate) format: ValueFormat,
     /// How texts of it are read.
     pub(crate) rules: Arc<TextRules>,
+    /// How nearly all of them are read.
+    pub(crate) plain: PlainForm,
 }
 
 /// How a value that is present is read.
@@ -199,7 +202,8 @@ impl ValueDecoder {
             Kind::Duration => ValueFormat::Duration,
             Kind::List(element) => ValueFormat::List(Box::new(ValueDecoder::new(element, rules, parts))),
         };
-        ValueDecoder { ty: ty.clone(), format, rules: Arc::clone(rules) }
+        let plain = PlainForm::new(&format, rules);
+        ValueDecoder { ty: ty.clone(), format, rules: Arc::clone(rules), plain }
     }
 
     /// How the fields are read of the record that it is, or of those in its list.

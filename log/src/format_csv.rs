@@ -1,186 +1,54 @@
 //! CSV with a header row: records as rows.
+//!
+//! A record is read cell by cell in one pass, and each value where it stands. Only where that finds something
+//! wrong, or a doubled quote, the record is split into its cells first: a mistake in its form counts before one
+//! in a value, and of values that do not decode the one of the first field counts.
 
+use memchr::memchr;
 use metricc_ir::text::csv_cells::{UNCLOSED, split_at};
 
-use crate::content_kind::OtherKind;
+use crate::csv_header::Header;
 use crate::decode_value::{Problem, Raw, Reject, scalar};
-use crate::field_decoder::{FieldDecoder, ValueFormat};
 use crate::read_stats::FieldStats;
-use crate::record_decoder::{RecordDecoder, SharedDecoder};
+use crate::record_decoder::SharedDecoder;
 use crate::row_builder::RowBuilder;
-use crate::{BodyError, Format, LogError};
-
-/// Where the fields of a source stand in the records of a text.
-#[derive(Debug, Clone)]
-pub(crate) struct Header {
-    /// The cell of each field; `None` for one that may be absent and is.
-    cells: Vec<Option<usize>>,
-    /// The names of all cells.
-    pub(crate) names: Vec<String>,
-    delimiter: u8,
-}
-
-/// Why a header is not one of the source.
-#[derive(Debug)]
-pub(crate) enum HeaderError {
-    /// It is no row of CSV.
-    Malformed(String),
-    /// The text is of another kind.
-    OtherKind(OtherKind),
-    /// A field is of this type, which is lists or records.
-    Several { column: String, ty: String, several: &'static str },
-    /// The path of a field, as declared, goes on where a cell has one value.
-    NoObjects { column: String, field: String, names: Vec<String> },
-    /// There is more than one column for a field.
-    Repeated(String),
-    /// There is no column for a field.
-    Missing { field: Box<FieldDecoder>, names: Vec<String> },
-}
-
-impl HeaderError {
-    /// The error of a file of the source `origin`.
-    pub(crate) fn in_file(self, path: &str, origin: &str) -> LogError {
-        let format = Format::Csv.name();
-        match self {
-            HeaderError::Malformed(problem) => LogError::Malformed { path: path.to_owned(), format, problem },
-            HeaderError::OtherKind(OtherKind { found, help }) => {
-                LogError::OtherKind { path: path.to_owned(), format, found, help }
-            }
-            HeaderError::Several { column, ty, several } => LogError::ColumnType {
-                path: path.into(),
-                column: column.into(),
-                origin: origin.into(),
-                found: "text".into(),
-                expected: ty.into(),
-                help: format!("CSV has no {several}: use NDJSON or Parquet").into(),
-            },
-            HeaderError::NoObjects { column, field, names } => LogError::NoObjects {
-                path: path.into(),
-                column: column.into(),
-                field: field.into(),
-                columns: names,
-            },
-            HeaderError::Repeated(column) => LogError::RepeatedColumn { path: path.to_owned(), column },
-            HeaderError::Missing { field, names } => {
-                field.missing_column(path, origin, &field.path.header(), names)
-            }
-        }
-    }
-
-    /// The error of a request.
-    pub(crate) fn in_request(self) -> BodyError {
-        match self {
-            HeaderError::Malformed(problem) => {
-                BodyError::Columns(format!("the body is not valid CSV: {problem}"))
-            }
-            HeaderError::OtherKind(OtherKind { found, help }) => {
-                BodyError::Columns(format!("the body is {found}: {help}"))
-            }
-            HeaderError::Several { column, ty, several } => BodyError::Columns(format!(
-                "`{column}` is a `{ty}`, and CSV has no {several}: send JSON or Arrow"
-            )),
-            error @ HeaderError::NoObjects { .. } => {
-                let error = error.in_file("the body", "");
-                BodyError::Columns(
-                    error.help().map_or_else(|| error.to_string(), |help| format!("{error}; {help}")),
-                )
-            }
-            HeaderError::Repeated(column) => {
-                BodyError::Columns(format!("there is more than one column `{column}`"))
-            }
-            HeaderError::Missing { field, names } => {
-                let column = field.path.header();
-                let error = field.missing_column("the body", "", &column, names);
-                let help = error.help().unwrap_or_default();
-                BodyError::Columns(format!("there is no column `{column}`; {help}"))
-            }
-        }
-    }
-}
-
-/// Bytes that stand between cells in files that are called CSV, with what `delimiter=` says for them.
-const DELIMITERS: [(u8, &str); 4] = [(b',', ","), (b';', ";"), (b'\t', "tab"), (b'|', "|")];
-
-impl Header {
-    /// Reads a header.
-    ///
-    /// # Errors
-    /// [`HeaderError`] if the source cannot be read from records under it.
-    pub(crate) fn parse(decoder: &RecordDecoder, record: &[u8], delimiter: u8) -> Result<Self, HeaderError> {
-        let text = std::str::from_utf8(record);
-        let text = text.map_err(|_| HeaderError::Malformed("its header is no UTF-8 text".to_owned()))?;
-        if let Some(kind) = other_kind(decoder, text, delimiter) {
-            return Err(HeaderError::OtherKind(kind));
-        }
-        let names = names(text, delimiter);
-        let names = names.map_err(|problem| HeaderError::Malformed(format!("in its header: {problem}")))?;
-        let cells = decoder.fields.iter().map(|field| {
-            let header = field.path.header();
-            let several = match field.value.format {
-                ValueFormat::List(_) => Some("lists"),
-                ValueFormat::Record(_) => Some("records"),
-                _ => None,
-            };
-            if let Some(several) = several {
-                let (column, ty) = (header, field.value.ty.to_string());
-                return Err(HeaderError::Several { column, ty, several });
-            }
-            let mut found =
-                names.iter().enumerate().filter(|(_, name)| **name == header).map(|(index, _)| index);
-            match (found.next(), found.next()) {
-                (Some(_), Some(_)) => Err(HeaderError::Repeated(header)),
-                // It would be absent from every record, and nobody would know why.
-                (None, _) if field.path.steps().len() > 1 => {
-                    let field = field.declared();
-                    Err(HeaderError::NoObjects { column: header, field, names: names.clone() })
-                }
-                (None, _) if !field.may_be_absent() => {
-                    Err(HeaderError::Missing { field: Box::new(field.clone()), names: names.clone() })
-                }
-                (index, _) => Ok(index),
-            }
-        });
-        let cells = cells.collect::<Result<_, _>>()?;
-        Ok(Header { cells, names, delimiter })
-    }
-}
-
-fn names(header: &str, delimiter: u8) -> Result<Vec<String>, &'static str> {
-    let mut cells = Vec::new();
-    split_at(header, delimiter, &mut cells)?;
-    Ok(cells.iter().map(|cell| cell.text().into_owned()).collect())
-}
-
-/// What a text is whose header has none of the fields because something else separates its cells.
-fn other_kind(decoder: &RecordDecoder, header: &str, delimiter: u8) -> Option<OtherKind> {
-    let n_fields =
-        |names: &[String]| decoder.fields.iter().filter(|field| names.contains(&field.path.header())).count();
-    let own = names(header, delimiter).unwrap_or_default();
-    if n_fields(&own) > 0 {
-        return None;
-    }
-    let others = DELIMITERS.into_iter().filter(|(other, _)| *other != delimiter);
-    let mut splits = others.filter_map(|(other, name)| Some((name, names(header, other).ok()?)));
-    let is_it = |split: &Vec<String>| split.len() > 1 && (n_fields(split) > 0 || own.len() <= 1);
-    splits.find(|(_, split)| is_it(split)).map(|(name, _)| OtherKind {
-        found: format!("text with `{name}` between its cells"),
-        help: format!(
-            "say `delimiter={name}`: after the path of a source, in quotes (`--source 'NAME=PATH,delimiter={name}'`), \
-             as `--delimiter '{name}'` of `ingest`, or in the content type (`text/csv; delimiter=…`)"
-        ),
-    })
-}
+use crate::scan::skip_unquoted;
 
 /// Decodes records after the header.
 #[derive(Debug)]
 pub(crate) struct CsvParser {
     decoder: SharedDecoder,
     header: Header,
+    order: Option<CellOrder>,
+}
+
+/// The fields in the order of the cells.
+#[derive(Debug)]
+struct CellOrder {
+    /// The field that is read from each cell.
+    fields: Vec<Option<usize>>,
+    /// The fields that no cell has.
+    absent: Vec<usize>,
+}
+
+impl CellOrder {
+    /// None where several fields are read from one cell, or the delimiter is part of values.
+    fn new(header: &Header) -> Option<Self> {
+        let mut order = CellOrder { fields: vec![None; header.names.len()], absent: Vec::new() };
+        for (field, cell) in header.cells.iter().enumerate() {
+            match cell {
+                None => order.absent.push(field),
+                Some(cell) if order.fields[*cell].is_some() => return None,
+                Some(cell) => order.fields[*cell] = Some(field),
+            }
+        }
+        matches!(header.delimiter, b',' | b';' | b'\t' | b'|').then_some(order)
+    }
 }
 
 impl CsvParser {
     pub(crate) fn new(decoder: &SharedDecoder, header: Header) -> Self {
-        CsvParser { decoder: SharedDecoder::clone(decoder), header }
+        CsvParser { decoder: SharedDecoder::clone(decoder), order: CellOrder::new(&header), header }
     }
 
     /// The names in the header.
@@ -197,6 +65,71 @@ impl CsvParser {
 
     /// Appends the record to the rows; the caller ends it there.
     pub(crate) fn decode(&self, text: &str, unfinished: bool, rows: &mut RowBuilder) -> Result<(), Reject> {
+        match &self.order {
+            Some(order) if self.in_one_pass(text, order, rows).is_some() => Ok(()),
+            _ => {
+                rows.undo_record();
+                self.by_fields(text, unfinished, rows)
+            }
+        }
+    }
+
+    /// Appends the record cell by cell; none where something is wrong with it.
+    fn in_one_pass(&self, text: &str, order: &CellOrder, rows: &mut RowBuilder) -> Option<()> {
+        let (bytes, delimiter) = (text.as_bytes(), self.header.delimiter);
+        let (mut at, mut is_first) = (0, true);
+        for field in &order.fields {
+            if !std::mem::take(&mut is_first) {
+                if bytes.get(at) != Some(&delimiter) {
+                    return None;
+                }
+                at = at.wrapping_add(1);
+            }
+            at = match *field {
+                Some(field) => self.cell(text, at, field, rows)?,
+                None => skip_cell(bytes, at, delimiter)?,
+            };
+        }
+        for &index in &order.absent {
+            rows.push_absent(index, &self.decoder.fields[index]).ok()?;
+        }
+        (at == bytes.len()).then_some(())
+    }
+
+    /// Appends the cell that stands at a place. Returns the place behind it.
+    #[inline]
+    fn cell(&self, text: &str, at: usize, index: usize, rows: &mut RowBuilder) -> Option<usize> {
+        let (bytes, delimiter) = (text.as_bytes(), self.header.delimiter);
+        let field = &self.decoder.fields[index];
+        match bytes.get(at) {
+            Some(first) if *first != b'"' && *first != delimiter => {
+                let (format, column) = (&field.value.format, &mut rows.columns[index]);
+                if let Some(end) = field.value.plain.cell(text, at, delimiter, format, column) {
+                    return Some(end);
+                }
+                let end = skip_cell(bytes, at, delimiter)?;
+                let cell = text.get(at..end)?;
+                rows.put(index, field, scalar(Raw::Cell(cell), &field.value)).ok()?;
+                Some(end)
+            }
+            Some(b'"') => {
+                let end = skip_cell(bytes, at, delimiter)?;
+                let cell = text.get(at + 1..end - 1)?;
+                let column = &mut rows.columns[index];
+                if !field.value.plain.quoted_cell(cell, &field.value.format, column) {
+                    rows.put(index, field, scalar(Raw::Cell(cell), &field.value)).ok()?;
+                }
+                Some(end)
+            }
+            _ => {
+                rows.push_absent(index, field).ok()?;
+                Some(at)
+            }
+        }
+    }
+
+    /// Appends the record field by field, once it is known to have all cells.
+    fn by_fields(&self, text: &str, unfinished: bool, rows: &mut RowBuilder) -> Result<(), Reject> {
         let in_the_middle = "the file ends in the middle of the record";
         let n_in_header = self.header.names.len();
         let mut cells = Vec::with_capacity(n_in_header);
@@ -225,3 +158,20 @@ impl CsvParser {
         Ok(())
     }
 }
+
+/// The place behind a cell, if it is well formed and has no doubled quote.
+#[inline]
+fn skip_cell(text: &[u8], at: usize, delimiter: u8) -> Option<usize> {
+    let end = match text.get(at) {
+        Some(b'"') => {
+            let inner = at.wrapping_add(1);
+            inner.wrapping_add(memchr(b'"', text.get(inner..)?)?).wrapping_add(1)
+        }
+        _ => skip_unquoted(text, at, delimiter),
+    };
+    text.get(end).is_none_or(|next| *next == delimiter).then_some(end)
+}
+
+#[cfg(test)]
+#[path = "format_csv_tests.rs"]
+mod tests;

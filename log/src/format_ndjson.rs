@@ -63,3 +63,7 @@ fn reject_syntax(syntax: Syntax, text: &str, unfinished: bool) -> Reject {
     };
     Problem::new(problem, text).in_record()
 }
+
+#[cfg(test)]
+#[path = "format_ndjson_tests.rs"]
+mod tests;

@@ -9,7 +9,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use metricc_ir::text::number;
+use metricc_ir::text::{leading, number};
+
+use crate::scan::skip_ordinary;
 
 /// How deep arrays and objects may be nested, the record itself included.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -45,6 +47,18 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn at(&self) -> usize {
         self.at
+    }
+
+    /// All of the text.
+    #[inline]
+    pub(crate) fn all(&self) -> &'a str {
+        self.text
+    }
+
+    /// Steps to the end of what was looked at.
+    #[inline]
+    pub(crate) fn step_to(&mut self, at: usize) {
+        self.at = at;
     }
 
     /// The text from a byte where the cursor was to where it is.
@@ -118,6 +132,17 @@ impl<'a> Cursor<'a> {
         found
     }
 
+    /// Steps over a number of digits alone, if it is one.
+    #[inline]
+    fn eat_digits(&mut self) -> bool {
+        let bytes = self.text.as_bytes();
+        let end = leading::skip_digits(bytes, self.at);
+        let is_padded = bytes.get(self.at) == Some(&b'0') && end - self.at > 1;
+        let is_it = !is_padded && matches!(bytes.get(end), Some(b',' | b'}' | b']'));
+        self.at = if is_it { end } else { self.at };
+        is_it
+    }
+
     pub(crate) fn number(&mut self) -> Result<&'a str, Syntax> {
         let rest = &self.text[self.at..];
         match number::scan(rest.as_bytes()) {
@@ -142,16 +167,16 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
+            self.at = skip_ordinary(bytes, self.at);
             match bytes.get(self.at) {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     escaped = true;
                     self.at = (self.at + 2).min(bytes.len());
                 }
-                Some(0..0x20) => {
+                Some(_) => {
                     return Err(self.syntax("a control character in a string that is not escaped"));
                 }
-                Some(_) => self.at += 1,
                 None => return Err(self.syntax("a string is not closed")),
             }
         }
@@ -161,14 +186,12 @@ impl<'a> Cursor<'a> {
         Ok(Quoted { inner, escaped })
     }
 
-    /// Steps over a string if it is this one, which has no character that is escaped.
+    /// Steps over a key and its colon if they are written so: `"name":`.
     #[inline]
-    pub(crate) fn eat_string(&mut self, text: &str) -> bool {
+    pub(crate) fn eat_key(&mut self, member: &str) -> bool {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let is_it = rest.first() == Some(&b'"')
-            && rest.get(1..).is_some_and(|rest| rest.starts_with(text.as_bytes()))
-            && rest.get(text.len() + 1) == Some(&b'"');
-        self.at += if is_it { text.len() + 2 } else { 0 };
+        let is_it = rest.starts_with(member.as_bytes());
+        self.at += if is_it { member.len() } else { 0 };
         is_it
     }
 
@@ -202,18 +225,32 @@ impl<'a> Cursor<'a> {
     /// Steps over a value, checking all of it. `depth` is the number of arrays and objects around it.
     pub(crate) fn skip(&mut self, depth: usize) -> Result<(), Syntax> {
         match self.peek() {
-            Some(b'"') => self.key().map(drop),
+            Some(b'"') => self.skip_string(),
             Some(b'{') => self.skip_object(depth + 1),
             Some(b'[') => self.skip_array(depth + 1),
             Some(b't') => self.literal("true"),
             Some(b'f') => self.literal("false"),
             Some(b'n') => self.literal("null"),
+            Some(b'0'..=b'9') if self.eat_digits() => Ok(()),
             Some(b'-' | b'0'..=b'9' | b'N' | b'I') => match self.not_finite() {
                 Some(_) => Ok(()),
                 None => self.number().map(drop),
             },
             _ => Err(self.syntax("a JSON value is expected")),
         }
+    }
+
+    fn skip_string(&mut self) -> Result<(), Syntax> {
+        let start = self.at;
+        let quoted = self.string()?;
+        if quoted.escaped {
+            unescape(quoted.inner, &mut String::new()).map_err(|problem| Syntax {
+                problem,
+                at: start,
+                ended: false,
+            })?;
+        }
+        Ok(())
     }
 
     fn skip_array(&mut self, depth: usize) -> Result<(), Syntax> {
@@ -231,7 +268,7 @@ impl<'a> Cursor<'a> {
         while self.next_member(&mut first)? {
             let key = self.key()?;
             if !keys.insert(key) {
-                return Err(self.repeated_key());
+                return Err(self.repeated_key_before(0));
             }
             self.expect(b':', "a `:` is expected after a key")?;
             self.skip(depth)?;
@@ -257,6 +294,10 @@ impl<'a> Cursor<'a> {
     /// Whether another member follows in an object; steps over the comma or the end.
     #[inline]
     pub(crate) fn next_member(&mut self, first: &mut bool) -> Result<bool, Syntax> {
+        if !*first && self.text.as_bytes().get(self.at..self.at + 2) == Some(b",\"") {
+            self.at += 1;
+            return Ok(true);
+        }
         match self.next(first, b'}', "a `,` or `}` is expected in an object")? {
             Next::End => Ok(false),
             Next::Value(Some(b'"')) => Ok(true),
@@ -283,8 +324,9 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    pub(crate) fn repeated_key(&self) -> Syntax {
-        Syntax { problem: "a key occurs twice", at: self.at, ended: false }
+    /// What is wrong with a key that ends some bytes before the cursor.
+    pub(crate) fn repeated_key_before(&self, n_bytes: usize) -> Syntax {
+        Syntax { problem: "a key occurs twice", at: self.at - n_bytes, ended: false }
     }
 
     fn check_depth(&self, depth: usize) -> Result<(), Syntax> {

@@ -35,8 +35,8 @@ struct UsualKey {
     name: String,
     /// Its number, if it is read.
     index: Option<usize>,
-    /// Whether its text is the key itself, without escapes.
-    is_plain: bool,
+    /// How it is mostly written, with its quotes and the colon; empty if it needs escapes.
+    member: String,
 }
 
 /// The keys of the present object.
@@ -68,35 +68,38 @@ impl Layout {
         Keys::default()
     }
 
-    /// Reads a key: its number, or none for one that is ignored.
+    /// Reads a key and the colon after it: its number, or none for one that is ignored.
     #[inline]
     pub(crate) fn key<'a>(
         &mut self,
         cursor: &mut Cursor<'a>,
         keys: &mut Keys<'a>,
     ) -> Result<Option<usize>, Syntax> {
-        let Some(next) = self.usual.get(keys.at).filter(|next| next.is_plain) else {
-            return self.any_key(cursor, keys);
-        };
-        match next.index {
-            Some(index) if cursor.eat_string(&next.name) => {
-                keys.at += 1;
-                self.note(index, cursor).map(Some)
-            }
-            None if keys.all.is_none() && cursor.eat_string(&next.name) => {
+        let next = self.usual.get(keys.at).filter(|next| !next.member.is_empty());
+        if let Some(next) = next
+            && (next.index.is_some() || keys.all.is_none())
+            && cursor.eat_key(&next.member)
+        {
+            let Some(index) = next.index else {
                 self.ignored.push(keys.at);
                 keys.at += 1;
-                Ok(None)
-            }
-            _ => self.any_key(cursor, keys),
+                return Ok(None);
+            };
+            keys.at += 1;
+            return match self.note(index) {
+                true => Ok(Some(index)),
+                false => Err(cursor.repeated_key_before(1)),
+            };
         }
+        let found = self.any_key(cursor, keys)?;
+        cursor.expect(b':', "a `:` is expected after a key")?;
+        Ok(found)
     }
 
-    /// Notes a key that is read.
+    /// Notes a key that is read; false if the object has had it.
     #[inline]
-    fn note(&mut self, index: usize, cursor: &Cursor<'_>) -> Result<usize, Syntax> {
-        let is_new = std::mem::replace(&mut self.seen[index], self.object) != self.object;
-        if is_new { Ok(index) } else { Err(cursor.repeated_key()) }
+    fn note(&mut self, index: usize) -> bool {
+        std::mem::replace(&mut self.seen[index], self.object) != self.object
     }
 
     /// Reads a key that may not be the next one of the layout.
@@ -113,11 +116,13 @@ impl Layout {
             None => self.unusual_key(&key, keys),
         };
         match (index, usual) {
-            (Some(index), _) => return self.note(index, cursor).map(Some),
+            (Some(index), _) => {
+                return if self.note(index) { Ok(Some(index)) } else { Err(cursor.repeated_key_before(0)) };
+            }
             (None, Some((place, _))) if keys.all.is_none() => self.ignored.push(place),
             (None, _) => {
                 if !keys.all.get_or_insert_default().insert(key) {
-                    return Err(cursor.repeated_key());
+                    return Err(cursor.repeated_key_before(0));
                 }
             }
         }
@@ -137,7 +142,8 @@ impl Layout {
         });
         if self.usual.len() < MAX_LAYOUT && self.usual.iter().all(|usual| usual.name != key) {
             let is_plain = !key.contains(|c: char| c.is_control() || matches!(c, '"' | '\\'));
-            self.usual.insert(keys.at, UsualKey { name: key.to_owned(), index, is_plain });
+            let member = if is_plain { format!("\"{key}\":") } else { String::new() };
+            self.usual.insert(keys.at, UsualKey { name: key.to_owned(), index, member });
             keys.at += 1;
         }
         index

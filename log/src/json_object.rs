@@ -25,6 +25,8 @@ struct FieldStates {
     /// For each field, the number of the last object that had it.
     seen: Vec<u64>,
     object: u64,
+    /// How many fields the present object has had.
+    n_seen: usize,
     /// For each field, the parser of the records that it consists of.
     inner: Vec<Option<ObjectParser>>,
 }
@@ -56,6 +58,8 @@ struct Node {
     members: Option<Members>,
     /// By their index, ascending.
     elements: Vec<(u32, Node)>,
+    /// The only field that is read here, if none is read below.
+    leaf: Option<usize>,
 }
 
 /// Where the fields of a record are read to.
@@ -82,7 +86,10 @@ impl ObjectParser {
             tree.insert(field.path.steps(), index);
         }
         let inner = decoders.iter().map(|field| field.value.record().map(ObjectParser::new)).collect();
-        ObjectParser { tree, fields: FieldStates { seen: vec![0; decoders.len()], object: 0, inner } }
+        ObjectParser {
+            tree,
+            fields: FieldStates { seen: vec![0; decoders.len()], object: 0, n_seen: 0, inner },
+        }
     }
 
     /// Reads an object to its end, so that a mistake in its form is found before one in a value counts.
@@ -96,6 +103,7 @@ impl ObjectParser {
         depth: usize,
     ) -> Result<Option<Reject>, Syntax> {
         self.fields.object += 1;
+        self.fields.n_seen = 0;
         let mut target = Target { decoders, columns, states: &mut self.fields, scratch, reject: None };
         self.tree.read(cursor, &mut target, depth)?;
         Ok(target.reject)
@@ -114,6 +122,10 @@ impl ObjectParser {
 
     /// Fills in the fields that the object which was read last does not have.
     pub(crate) fn fill(&self, decoders: &[FieldDecoder], columns: &mut [Column]) -> Result<(), Reject> {
+        // Each field is read at one place, and no place is there twice.
+        if self.fields.n_seen == decoders.len() {
+            return Ok(());
+        }
         for (index, (field, column)) in decoders.iter().zip(columns).enumerate() {
             if self.fields.seen[index] != self.fields.object {
                 absent(field, column).map_err(|problem| problem.in_field(index))?;
@@ -165,9 +177,9 @@ impl Members {
         cursor.begin_object(depth)?;
         while cursor.next_member(&mut first)? {
             let node = self.layout.key(cursor, &mut keys)?;
-            cursor.expect(b':', "a `:` is expected after a key")?;
-            match node {
-                Some(node) => self.nodes[node].read(cursor, target, depth)?,
+            match node.map(|node| &mut self.nodes[node]) {
+                Some(Node { leaf: Some(field), .. }) => target.read(cursor, *field, depth)?,
+                Some(node) => node.read(cursor, target, depth)?,
                 None => cursor.skip(depth)?,
             }
         }
@@ -191,20 +203,24 @@ impl Node {
                 self.elements[place].1.insert(rest, field);
             }
         }
+        self.leaf = match *self.fields.as_slice() {
+            [field] if self.members.is_none() && self.elements.is_empty() => Some(field),
+            _ => None,
+        };
     }
 
     /// Reads a value in an object or array at a depth.
     fn read(&mut self, cursor: &mut Cursor<'_>, target: &mut Target<'_>, depth: usize) -> Result<(), Syntax> {
-        let is_leaf = self.members.is_none() && self.elements.is_empty();
-        match *self.fields.as_slice() {
-            [] => {}
-            [field] if is_leaf => return target.read(cursor, field, depth),
-            // Several fields at one place, or one around others, each read it for themselves.
-            ref fields => {
-                fields.iter().try_for_each(|field| target.read(&mut cursor.clone(), *field, depth))?;
-            }
+        if let Some(field) = self.leaf {
+            return target.read(cursor, field, depth);
         }
-        if is_leaf { cursor.skip(depth) } else { self.descend(cursor, target, depth) }
+        // Several fields at one place, or one around others, each read it for themselves.
+        self.fields.iter().try_for_each(|field| target.read(&mut cursor.clone(), *field, depth))?;
+        if self.members.is_none() && self.elements.is_empty() {
+            cursor.skip(depth)
+        } else {
+            self.descend(cursor, target, depth)
+        }
     }
 
     /// Reads what is below; where the value is null, that is absent.
@@ -266,10 +282,22 @@ impl Target<'_> {
     }
 
     /// Reads a value to the column of a field.
+    #[inline(always)]
     fn read(&mut self, cursor: &mut Cursor<'_>, index: usize, depth: usize) -> Result<(), Syntax> {
         let (field, column) = (&self.decoders[index], &mut self.columns[index]);
         self.states.seen[index] = self.states.object;
+        self.states.n_seen += 1;
+        if push_plain(cursor, &field.value, column) { Ok(()) } else { self.read_any(cursor, index, depth) }
+    }
+
+    /// Reads a value of any form, perhaps after blanks.
+    fn read_any(&mut self, cursor: &mut Cursor<'_>, index: usize, depth: usize) -> Result<(), Syntax> {
+        let (field, column) = (&self.decoders[index], &mut self.columns[index]);
+        let start = cursor.at();
         let next = cursor.peek();
+        if cursor.at() > start && push_plain(cursor, &field.value, column) {
+            return Ok(());
+        }
         let problem = if next == Some(b'n') {
             cursor.literal("null")?;
             absent(field, column).err()
@@ -284,6 +312,14 @@ impl Target<'_> {
         }
         Ok(())
     }
+}
+
+/// Reads a value of plain form, if it is one, and appends it. The cursor stands on its first byte.
+#[inline(always)]
+fn push_plain(cursor: &mut Cursor<'_>, decoder: &ValueDecoder, column: &mut Column) -> bool {
+    let end = decoder.plain.json(cursor.all(), cursor.at(), &decoder.format, column);
+    cursor.step_to(end.unwrap_or(cursor.at()));
+    end.is_some()
 }
 
 /// Reads a value that is not null and appends it, or gives the reason why it does not decode. The cursor,
@@ -359,6 +395,9 @@ fn push_list(
     let (mut first, mut problem) = (true, None);
     while cursor.next_element(&mut first)? {
         let next = cursor.peek();
+        if push_plain(cursor, element, elements) {
+            continue;
+        }
         let found = if next == Some(b'n') {
             cursor.literal("null")?;
             Slot::Element(element).absent(elements).err()

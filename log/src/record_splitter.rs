@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::csv_splitter::CsvSplitter;
 use crate::json_splitter::{Between, JsonSplitter};
@@ -16,6 +16,8 @@ pub(crate) const MAX_RECORD_BYTES: usize = 1 << 20;
 const HEAD_BYTES: usize = 512;
 /// How much is read at once.
 const CHUNK_BYTES: usize = 256 << 10;
+/// How much is counted at once.
+const BLOCK_BYTES: usize = 4 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// How the records of a text are separated.
@@ -181,6 +183,31 @@ impl<R: Read> Records<R> {
         &self.buffer[record.range.clone()]
     }
 
+    /// Steps over records that are lines and that the buffer has as a whole, at most so many: their number, and
+    /// how many there are up to the last one that says something. There may be none.
+    pub(crate) fn step_over_lines(&mut self, most: u64, separation: Separation) -> (u64, u64) {
+        let text = &self.buffer[self.ahead.clone()];
+        let text = match &self.splitter {
+            Splitter::Lines => text,
+            Splitter::Csv(csv) => &text[..csv.n_unquoted(text)],
+            Splitter::Json(_) => return (0, 0),
+        };
+        let (n_lines, end) = first_lines(text, most);
+        let (mut n_said, mut rest) = (n_lines, &text[..end]);
+        while let Some(line) = rest.strip_suffix(b"\n") {
+            let start = memrchr(b'\n', line).map_or(0, |at| at + 1);
+            let record = line[start..].strip_suffix(b"\r").unwrap_or(&line[start..]);
+            let n_kept = if record.len() > MAX_RECORD_BYTES { HEAD_BYTES } else { record.len() };
+            if !separation.is_blank(&record[..n_kept]) {
+                break;
+            }
+            (n_said, rest) = (n_said - 1, &rest[..start]);
+        }
+        self.step(end);
+        self.line += n_lines;
+        (n_lines, n_said)
+    }
+
     /// The next record; none at the end of the text.
     ///
     /// # Errors
@@ -298,6 +325,24 @@ impl<R: Read> Records<R> {
             }
         }
     }
+}
+
+/// The number of the lines that a text has as a whole, at most so many, and where the last of them ends.
+fn first_lines(text: &[u8], most: u64) -> (u64, usize) {
+    let (mut n_lines, mut start) = (0, 0);
+    // Counting them is much faster than finding each.
+    for block in text.chunks(BLOCK_BYTES) {
+        let n_of_block = memchr_iter(b'\n', block).count() as u64;
+        if n_lines + n_of_block > most {
+            let n_left = usize::try_from(most - n_lines).unwrap_or(usize::MAX);
+            start += memchr_iter(b'\n', block).take(n_left).last().map_or(0, |at| at + 1);
+            n_lines = most;
+            break;
+        }
+        n_lines += n_of_block;
+        start += block.len();
+    }
+    (n_lines, memrchr(b'\n', &text[..start]).map_or(0, |at| at + 1))
 }
 
 fn undivided(line: u64, problem: &str) -> io::Error {

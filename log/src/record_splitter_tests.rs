@@ -167,4 +167,45 @@ proptest! {
         let wanted: Vec<String> = std::iter::once(bad).chain(cells).collect();
         prop_assert_eq!(found, wanted);
     }
+
+    #[test]
+    fn lines_are_counted_as_they_are_read(
+        text in "([ab]{0,9}[, ]{0,3}\r?\n|\"a\n?\"?b?\n){0,60}[a ]{0,3}",
+        most in 1u64..9,
+        lengths in prop::collection::vec(1usize..90, 1..20),
+    ) {
+        for separation in [CSV, Separation::Lines] {
+            let pieces = Pieces { text: text.as_bytes(), lengths: lengths.clone(), next: 0 };
+            prop_assert_eq!(counted(pieces, separation, Some(most)), counted(Cursor::new(&text), separation, None));
+        }
+    }
+}
+
+/// The number of records, the number up to the last one that says something, and the line and byte behind.
+fn counted(text: impl Read, separation: Separation, most: Option<u64>) -> (u64, u64, u64, u64) {
+    let mut records = Records::new(text, separation.splitter(), 0, 1).unwrap();
+    let (mut n_records, mut n_all_said) = (0, 0);
+    loop {
+        let (n_lines, n_said) = most.map_or((0, 0), |most| records.step_over_lines(most, separation));
+        assert!(n_lines <= most.unwrap_or(0) && n_said <= n_lines);
+        n_all_said = if n_said > 0 { n_records + n_said } else { n_all_said };
+        n_records += n_lines;
+        let Some(record) = records.next().unwrap() else { break };
+        n_records += 1;
+        if !separation.is_blank(records.bytes(&record)) {
+            n_all_said = n_records;
+        }
+    }
+    (n_records, n_all_said, records.line, records.byte)
+}
+
+#[test]
+fn lines_of_large_texts_are_counted_in_blocks() {
+    let text = format!("{}\n", "x".repeat(70)).repeat(9000) + "\n \n" + &"y".repeat(300_000) + "\n\r\n";
+    for separation in [CSV, Separation::Lines] {
+        let slow = counted(Cursor::new(&text), separation, None);
+        for most in [1, 57, 58, 1024, u64::MAX] {
+            assert_eq!(counted(Cursor::new(&text), separation, Some(most)), slow);
+        }
+    }
 }

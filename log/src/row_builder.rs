@@ -85,14 +85,19 @@ impl RowBuilder {
         absent(field, &mut self.columns[index]).map_err(|problem| problem.in_field(index))
     }
 
+    /// Removes what was pushed since the last record.
+    pub(crate) fn undo_record(&mut self) {
+        self.pending.clear();
+        self.columns.iter_mut().for_each(|column| column.truncate(self.n_rows));
+    }
+
     /// Ends a record: keeps what was pushed since the last one, or removes it.
     pub(crate) fn end_record(&mut self, accepted: bool) {
         if accepted {
             self.n_rows += 1;
             self.none_values.append(&mut self.pending);
         } else {
-            self.pending.clear();
-            self.columns.iter_mut().for_each(|column| column.truncate(self.n_rows));
+            self.undo_record();
         }
         debug_assert!(self.columns.iter().all(|column| column.len() == self.n_rows));
     }

@@ -72,6 +72,11 @@ impl TextRules {
         !self.spelling.truths.is_empty()
     }
 
+    /// Whether texts of numbers have a point or groups of their own.
+    pub fn has_number_format(&self) -> bool {
+        self.spelling.thousands.is_some() || self.spelling.point.is_some()
+    }
+
     /// Whether some text may be none.
     pub fn has_nulls(&self) -> bool {
         !self.spelling.nulls.is_empty()

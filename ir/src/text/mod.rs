@@ -5,6 +5,7 @@ use crate::{Kind, Value};
 pub mod csv_cells;
 pub mod duration;
 mod field_rules;
+pub mod leading;
 pub mod number;
 mod terminal_escape;
 mod thousands;

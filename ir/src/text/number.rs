@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::leading::{self, skip_digits};
 use super::timestamp::trimmed;
 
 /// Why a text is not a number of the kind that is wanted.
@@ -48,25 +49,22 @@ pub fn scan(text: &[u8]) -> Option<usize> {
     let mut at = usize::from(text.first() == Some(&b'-'));
     match text.get(at)? {
         b'0' => at += 1,
-        b'1'..=b'9' => at += n_digits(&text[at..]),
+        b'1'..=b'9' => at = skip_digits(text, at),
         _ => return None,
     }
     if text.get(at) == Some(&b'.') {
-        at += 1 + some_digits(&text[at + 1..])?;
+        at = some_digits(text, at + 1)?;
     }
     if let Some(b'e' | b'E') = text.get(at) {
         at += 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
-        at += some_digits(&text[at..])?;
+        at = some_digits(text, at)?;
     }
     Some(at)
 }
 
-fn n_digits(text: &[u8]) -> usize {
-    text.iter().take_while(|byte| byte.is_ascii_digit()).count()
-}
-
-fn some_digits(text: &[u8]) -> Option<usize> {
-    Some(n_digits(text)).filter(|&digits| digits > 0)
+/// The place behind the digits that a text has from a place on, if there are some.
+fn some_digits(text: &[u8], at: usize) -> Option<usize> {
+    Some(skip_digits(text, at)).filter(|&end| end > at)
 }
 
 /// A number in its parts.
@@ -86,9 +84,9 @@ impl<'t> Parts<'t> {
             Some(b'+') => (false, &text[1..]),
             _ => (false, text),
         };
-        let (whole, behind) = rest.split_at(n_digits(rest.as_bytes()));
+        let (whole, behind) = rest.split_at(skip_digits(rest.as_bytes(), 0));
         let (fraction, behind) = match behind.strip_prefix('.') {
-            Some(behind) => behind.split_at(n_digits(behind.as_bytes())),
+            Some(behind) => behind.split_at(skip_digits(behind.as_bytes(), 0)),
             None => ("", behind),
         };
         let exponent = match behind.strip_prefix(['e', 'E']) {
@@ -120,62 +118,19 @@ pub fn is_number(text: &str) -> bool {
 /// # Errors
 /// [`NumberProblem`] if the text is none.
 pub fn int(text: &str) -> Result<i64, NumberProblem> {
-    if let Some(value) = plain_int(text.as_bytes()) {
-        return Ok(value);
+    match leading::int(text.as_bytes(), 0) {
+        Some((value, end)) if end == text.len() => Ok(value),
+        _ => any_int(text),
     }
+}
+
+/// As [`int`], of any form.
+pub(super) fn any_int(text: &str) -> Result<i64, NumberProblem> {
     let value = Parts::of(text)?.unscaled(38, 0).map_err(|problem| match problem {
         NumberProblem::ScaleLost(_) => NumberProblem::NotWhole,
         _ => NumberProblem::BeyondInt,
     })?;
     i64::try_from(value).map_err(|_| NumberProblem::BeyondInt)
-}
-
-/// An integer of at most 18 digits without anything else, which is what nearly all are.
-#[inline]
-fn plain_int(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() || digits.len() > 18 || (digits[0] == b'0' && digits.len() > 1) {
-        return None;
-    }
-    let mut value = 0i64;
-    for byte in digits {
-        if !byte.is_ascii_digit() {
-            return None;
-        }
-        value = value * 10 + i64::from(byte - b'0');
-    }
-    Some(if negative { -value } else { value })
-}
-
-/// The units of at most 18 digits with a point and without anything else, which is what nearly all decimals
-/// are.
-#[inline]
-fn plain_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    if digits.len() > 18 || matches!(digits, [] | [b'0', b'0'..=b'9', ..] | [b'.', ..]) {
-        return None;
-    }
-    let (mut value, mut n_behind, mut has_point) = (0i64, 0, false);
-    for byte in digits {
-        match byte {
-            b'0'..=b'9' => {
-                value = value * 10 + i64::from(byte - b'0');
-                n_behind += u32::from(has_point);
-            }
-            b'.' if !has_point => has_point = true,
-            _ => return None,
-        }
-    }
-    let missing = u32::from(scale).checked_sub(n_behind)?;
-    let units = value.checked_mul(10i64.checked_pow(missing)?)?;
-    let fits = precision > 18 || units < 10i64.pow(u32::from(precision));
-    fits.then_some(if negative { -units } else { units })
 }
 
 /// A finite float: the nearest to the digits, half even; -0.0 becomes 0.0. `NaN` and infinities, by any of
@@ -184,6 +139,14 @@ fn plain_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i64> {
 /// # Errors
 /// [`NumberProblem`] if the text is no float.
 pub fn float(text: &str) -> Result<Option<f64>, NumberProblem> {
+    match leading::float(text.as_bytes(), 0) {
+        Some((value, end)) if end == text.len() => Ok(Some(value)),
+        _ => any_float(text),
+    }
+}
+
+/// As [`float`], of any form.
+pub(super) fn any_float(text: &str) -> Result<Option<f64>, NumberProblem> {
     // A number that starts so has one grammar here and in Rust.
     if let [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..] | [b'0', b'.', ..] = text.as_bytes()
         && let Ok(value) = text.parse::<f64>()
@@ -210,9 +173,14 @@ fn is_special(text: &str) -> bool {
 /// # Errors
 /// [`NumberProblem`] if the text is not a number of that precision and scale.
 pub fn decimal(text: &str, precision: u8, scale: u8) -> Result<i128, NumberProblem> {
-    if let Some(units) = plain_decimal(text.as_bytes(), precision, scale) {
-        return Ok(units.into());
+    match leading::decimal(text.as_bytes(), 0, precision, scale) {
+        Some((units, end)) if end == text.len() => Ok(units.into()),
+        _ => any_decimal(text, precision, scale),
     }
+}
+
+/// As [`decimal`], of any form.
+pub(super) fn any_decimal(text: &str, precision: u8, scale: u8) -> Result<i128, NumberProblem> {
     Parts::of(text)?.unscaled(precision, scale)
 }
 
@@ -246,7 +214,7 @@ pub fn floored(text: &str, scale: u8) -> Result<i64, NumberProblem> {
 fn exponent_of(text: &str) -> Result<i64, NumberProblem> {
     let limit = 1_000_000_000;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || n_digits(digits.as_bytes()) != digits.len() {
+    if digits.is_empty() || skip_digits(digits.as_bytes(), 0) != digits.len() {
         return Err(NumberProblem::NotANumber);
     }
     let size = digits.bytes().fold(0i64, |size, byte| (size * 10 + i64::from(byte - b'0')).min(limit));

@@ -21,6 +21,7 @@
 
 use std::fmt;
 
+use super::leading;
 use crate::TimeUnit;
 use crate::calendar::{CivilDate, ZoneRules};
 
@@ -80,6 +81,14 @@ impl std::error::Error for TimeProblem {}
 /// # Errors
 /// [`TimeProblem`] if the text is not a timestamp, or has no offset and `zone` is `None`.
 pub fn parse(text: &str, zone: Option<&ZoneRules>) -> Result<i64, TimeProblem> {
+    match leading::instant(text.as_bytes(), 0) {
+        Some((instant, end)) if end == text.len() => Ok(instant),
+        _ => any_instant(text, zone),
+    }
+}
+
+/// As [`parse`], of any form.
+pub(super) fn any_instant(text: &str, zone: Option<&ZoneRules>) -> Result<i64, TimeProblem> {
     read(trimmed(text))?.instant(zone)
 }
 
