@@ -80,6 +80,7 @@ mod log;
 mod none_values;
 mod older_rows;
 mod open_file;
+mod page_buffers;
 pub mod partition;
 mod read_stats;
 mod reader;

@@ -114,7 +114,10 @@ fn an_enum_that_nobody_reads_is_known_by_its_dictionary() {
     };
     let [all, few] = [&["a", "b", "c"][..], &["a", "b"]].map(expected);
     assert_eq!(all.0, [["1"], ["2"], ["3"], ["4"]]);
-    assert_eq!((few.0, few.1.n_quarantined), (vec![vec!["1".to_owned()], vec!["2".into()], vec!["3".into()]], 1));
+    assert_eq!(
+        (few.0, few.1.n_quarantined),
+        (vec![vec!["1".to_owned()], vec!["2".into()], vec!["3".into()]], 1)
+    );
 
     // Without its data pages, the column of all names is as good as ever.
     let metadata = ParquetMetaDataReader::new().parse_and_finish(&File::open(&path).unwrap()).unwrap();
