@@ -46,6 +46,10 @@ pub enum HeapState {
     WideSums(Keyed<WideSum>),
     /// A sum of floats for each item.
     FloatSums(Keyed<ItemSum>),
+    /// The same, of items of one word.
+    WordWideSums(Keyed<WideSum, u64>),
+    /// Sums of floats, of items of one word.
+    WordFloatSums(Keyed<ItemSum, u64>),
     /// When each actor did which steps of a funnel.
     Steps(Keyed<Steps>),
     /// When each actor was active.
@@ -82,6 +86,8 @@ macro_rules! each_variant {
             HeapState::WordValueCounts($value) => $body,
             HeapState::WideSums($value) => $body,
             HeapState::FloatSums($value) => $body,
+            HeapState::WordWideSums($value) => $body,
+            HeapState::WordFloatSums($value) => $body,
             HeapState::Steps($value) => $body,
             HeapState::Periods($value) => $body,
             HeapState::Histogram($value) => $body,
@@ -119,6 +125,8 @@ impl HeapState {
             (HeapState::WordValueCounts(own), HeapState::WordValueCounts(other)) => own.merge(other),
             (HeapState::WideSums(own), HeapState::WideSums(other)) => own.merge(other),
             (HeapState::FloatSums(own), HeapState::FloatSums(other)) => own.merge(other),
+            (HeapState::WordWideSums(own), HeapState::WordWideSums(other)) => own.merge(other),
+            (HeapState::WordFloatSums(own), HeapState::WordFloatSums(other)) => own.merge(other),
             (HeapState::Steps(own), HeapState::Steps(other)) => own.merge(other),
             (HeapState::Periods(own), HeapState::Periods(other)) => own.merge(other),
             (HeapState::Histogram(own), HeapState::Histogram(other)) => own.merge(other),
@@ -162,8 +170,8 @@ impl HeapState {
             HeapState::LogBuckets(_) => "log_buckets",
             HeapState::ArgExtreme(_) => "row of an extreme",
             HeapState::ValueCounts(_) | HeapState::WordValueCounts(_) => "counts by value",
-            HeapState::WideSums(_) => "sums by item",
-            HeapState::FloatSums(_) => "float sums by item",
+            HeapState::WideSums(_) | HeapState::WordWideSums(_) => "sums by item",
+            HeapState::FloatSums(_) | HeapState::WordFloatSums(_) => "float sums by item",
             HeapState::Steps(_) => "funnel",
             HeapState::Periods(_) => "retention",
             HeapState::Histogram(_) => "histogram",
@@ -219,6 +227,8 @@ impl HeapState {
                 bytes.push(21);
                 sessions.put_tagged(&mut bytes);
             }
+            HeapState::WordWideSums(keyed) => bytes.extend([22, keyed.shape().tag()]),
+            HeapState::WordFloatSums(keyed) => bytes.extend([23, keyed.shape().tag()]),
         }
         self.to_bytes(&mut bytes);
         bytes
@@ -278,6 +288,8 @@ impl HeapState {
                 WordValueCounts::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::WordValueCounts)
             }
             21 => SessionState::of_tagged(&mut reader).map(HeapState::Sessions),
+            22 => Keyed::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::WordWideSums),
+            23 => Keyed::decode(shape(reader.byte()?)?, reader.rest()).map(HeapState::WordFloatSums),
             _ => Err(UNKNOWN),
         }
     }

@@ -22,7 +22,7 @@ use crate::scalar::{OneWord, Scalar, from_wide_word, wide_word};
 
 /// How the bytes of a type are made up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// One byte, 0 or 1.
     Bool,
     /// An integer of 32 bits.

@@ -13,7 +13,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, RecordBatch, RecordBatchOptions, UInt32Array,
     UInt64Array,
 };
-use arrow::compute::{cast, filter_record_batch, take, take_record_batch};
+use arrow::compute::{cast, take, take_record_batch};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, SchemaRef};
 use datafusion_physical_expr::PhysicalExpr;
 use metricc_ir as ir;
@@ -23,6 +23,7 @@ use metricc_log::{POSITION_TYPE, position_column};
 use crate::CompileError;
 use crate::scalar::{self, WindowRule};
 use crate::segment::columns;
+use crate::shared_rows::{Kept, SharedRows};
 use crate::state::Arg;
 
 /// The compiled row part of one metric.
@@ -31,8 +32,11 @@ pub struct Prepare {
     metric: String,
     each: Vec<EachStep>,
     filter: Option<Arc<dyn PhysicalExpr>>,
+    /// The number of the filter among those of the plan; none if it is over elements of lists.
+    shared_filter: Option<usize>,
     /// Columns of the scope that the outputs read; only these survive the filter.
     kept: Vec<usize>,
+    kept_schema: SchemaRef,
     window: Option<(WindowRule, usize)>,
     keys: Vec<Arc<dyn PhysicalExpr>>,
     values: Vec<PreparedValue>,
@@ -67,11 +71,18 @@ pub(crate) struct Scope<'a> {
     /// Source fields that are read, ascending.
     columns: &'a [usize],
     imports: &'a Imports,
+    /// The filters over rows that are not exploded, each once; none for all rows.
+    filters: &'a [Option<&'a ir::Expr>],
 }
 
 impl<'a> Scope<'a> {
-    pub(crate) fn new(source: &'a ir::Source, columns: &'a [usize], imports: &'a Imports) -> Self {
-        Scope { source, columns, imports }
+    pub(crate) fn new(
+        source: &'a ir::Source,
+        columns: &'a [usize],
+        imports: &'a Imports,
+        filters: &'a [Option<&'a ir::Expr>],
+    ) -> Self {
+        Scope { source, columns, imports, filters }
     }
 
     fn schema(&self) -> Schema {
@@ -155,6 +166,10 @@ impl Prepare {
         };
         Ok(Prepare {
             metric: metric.name.clone(),
+            shared_filter: scope
+                .filters
+                .iter()
+                .position(|filter| each.is_empty() && *filter == metric.filter.as_ref()),
             each,
             filter,
             window,
@@ -165,6 +180,7 @@ impl Prepare {
             is_ungrouped: group_fields(metric).len()
                 != metric.keys.len() + usize::from(window_column.is_some()),
             schema: prepared_schema(metric, values),
+            kept_schema: Arc::new(kept_schema),
             kept,
         })
     }
@@ -183,29 +199,38 @@ impl Prepare {
         if let Some(position) = self.exploded_position {
             rows = self.with_own_positions(&rows, position)?;
         }
-        let mask = match &self.filter {
-            None => None,
-            Some(filter) => Some(self.mask(filter, &rows)?),
-        };
-        rows = rows.project(&self.kept).map_err(|error| self.failed(error))?;
-        if let Some(mask) = mask
-            && mask.true_count() != mask.len()
-        {
-            rows = filter_record_batch(&rows, &mask).map_err(|error| self.failed(error))?;
+        let mask = self.mask(&rows)?;
+        self.prepared(&mut Kept::new(rows, mask.as_ref()))
+    }
+
+    /// The same of a batch that several groupings prepare.
+    pub fn apply_shared(&self, shared: &SharedRows) -> Result<RecordBatch, CompileError> {
+        let Some(filter) = self.shared_filter else { return self.apply(shared.rows()) };
+        match shared.kept(filter, |rows| self.mask(rows))?.as_mut().and_then(|kept| kept.as_mut()) {
+            Some(kept) => self.prepared(kept),
+            None => self.apply(shared.rows()),
         }
-        let n_rows = rows.num_rows();
+    }
+
+    /// The output columns of the rows that are kept.
+    fn prepared(&self, kept: &mut Kept) -> Result<RecordBatch, CompileError> {
+        let columns = self.kept.iter().map(|column| kept.column(*column));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(kept.n_rows()));
+        let rows = RecordBatch::try_new_with_options(self.kept_schema.clone(), columns, &options)
+            .map_err(|error| self.failed(error))?;
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         if self.is_ungrouped {
-            columns.push(Arc::new(BooleanArray::new(arrow::buffer::BooleanBuffer::new_unset(n_rows), None)));
+            let constant = arrow::buffer::BooleanBuffer::new_unset(kept.n_rows());
+            columns.push(Arc::new(BooleanArray::new(constant, None)));
         }
         if let Some((rule, time)) = &self.window {
-            columns.push(rule.starts(rows.column(*time))?);
+            columns.push(kept.starts(rule, self.kept[*time])?);
         }
         for key in &self.keys {
             columns.push(self.evaluate(key, &rows)?);
         }
         self.push_values(&rows, &mut columns)?;
-        let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
         RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
             .map_err(|error| self.failed(error))
     }
@@ -287,13 +312,14 @@ impl Prepare {
         RecordBatch::try_new(rows.schema(), columns).map_err(|error| self.failed(error))
     }
 
-    /// A null counts as false, as in Arrow's filter.
-    fn mask(&self, filter: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<BooleanArray, CompileError> {
+    /// The rows that `where` keeps; none for all of them. A null counts as false, as in Arrow's filter.
+    fn mask(&self, rows: &RecordBatch) -> Result<Option<BooleanArray>, CompileError> {
+        let Some(filter) = &self.filter else { return Ok(None) };
         let mask = self.evaluate(filter, rows)?;
         let mask = mask
             .as_boolean_opt()
             .ok_or_else(|| CompileError::form(&self.metric, "`where` is not a bool column"))?;
-        Ok(mask.clone())
+        Ok(Some(mask.clone()))
     }
 
     fn evaluate(&self, expr: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<ArrayRef, CompileError> {

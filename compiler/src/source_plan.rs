@@ -23,6 +23,8 @@ pub struct SourcePlan {
     pub metrics: Vec<Arc<MetricPlan>>,
     /// What the engines run; every metric is a member of one.
     pub groupings: Vec<Arc<Grouping>>,
+    /// Number of different filters over the rows of the source, for [`SharedRows`](crate::SharedRows).
+    pub n_filters: usize,
 }
 
 impl SourcePlan {
@@ -47,8 +49,11 @@ impl SourcePlan {
             .zip(&states)
             .map(|(metric, states)| Ok(Arc::new(MetricPlan::new(metric, states, imports)?)))
             .collect::<Result<Vec<_>, CompileError>>()?;
-        let groupings = Grouping::of_metrics(&plans, &states, &Scope::new(&source, &columns, imports))?;
-        Ok(SourcePlan { source, columns, metrics: plans, groupings })
+        let filters = filters(metrics);
+        let scope = Scope::new(&source, &columns, imports, &filters);
+        let groupings = Grouping::of_metrics(&plans, &states, &scope)?;
+        let n_filters = filters.len();
+        Ok(SourcePlan { source, columns, metrics: plans, groupings, n_filters })
     }
 
     /// Plans a whole package: one plan per source that has metrics, in source order.
@@ -80,6 +85,18 @@ impl SourcePlan {
         by_metric.sort_by_key(|(metric, _)| *metric);
         by_metric.into_iter().map(|(_, result)| result).collect()
     }
+}
+
+/// The filters of metrics over the rows of their source, each once; none for all rows.
+fn filters(metrics: &[Arc<ir::Metric>]) -> Vec<Option<&ir::Expr>> {
+    let mut filters: Vec<Option<&ir::Expr>> = Vec::new();
+    for metric in metrics.iter().filter(|metric| metric.each.is_empty()) {
+        let filter = metric.filter.as_ref();
+        if !filters.contains(&filter) {
+            filters.push(filter);
+        }
+    }
+    filters
 }
 
 /// Source fields that the metrics read, ascending, then the position if an aggregate needs it.

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array, UInt64Array};
+use arrow::compute::{concat, concat_batches, interleave, take};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use metricc_algebra::Monoid;
 
 use crate::segment::columns;
@@ -15,6 +15,65 @@ use crate::{CompileError, GroupRows};
 
 /// Rows that are compared at a time: few, so that checking takes little memory.
 const CHECKED_ROWS: usize = 8192;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Which rows of a table are of one group. States of groups that have one row are copied, not merged.
+struct Merging {
+    /// A row of each group, in the order of the groups.
+    first_of_group: Vec<u32>,
+    /// Rows of groups that have several, and for each of them which of those groups it is of.
+    shared_rows: UInt32Array,
+    shared_group: Vec<usize>,
+    /// Number of those groups.
+    n_shared: usize,
+    /// Where the state of each group stands: in the table, or among the merged states.
+    places: Vec<(usize, usize)>,
+}
+
+impl Merging {
+    /// Of rows in the order of their groups, and whether each is the first of one; none if all are.
+    fn of(order: &[u32], firsts: &[bool]) -> Option<Self> {
+        if firsts.iter().all(|is_first| *is_first) {
+            return None;
+        }
+        let (mut first_of_group, mut places) = (Vec::new(), Vec::new());
+        let (mut shared_rows, mut shared_group, mut n_shared) = (Vec::new(), Vec::new(), 0);
+        let mut start = 0;
+        while start < order.len() {
+            let n_rows = 1 + firsts[start + 1..].iter().take_while(|is_first| !**is_first).count();
+            first_of_group.push(order[start]);
+            if n_rows == 1 {
+                places.push((0, order[start] as usize));
+            } else {
+                shared_rows.extend_from_slice(&order[start..start + n_rows]);
+                shared_group.extend(std::iter::repeat_n(n_shared, n_rows));
+                places.push((1, n_shared));
+                n_shared += 1;
+            }
+            start += n_rows;
+        }
+        Some(Merging { first_of_group, shared_rows: shared_rows.into(), shared_group, n_shared, places })
+    }
+
+    /// The states of the groups.
+    fn merged(&self, monoid: &Arc<dyn Monoid>, states: &ArrayRef) -> Result<ArrayRef, Failure> {
+        let mut groups = monoid.groups();
+        groups.merge(&take(states, &self.shared_rows, None)?, &self.shared_group, self.n_shared)?;
+        let merged = groups.emit(self.n_shared)?;
+        if self.n_shared == self.places.len() {
+            return Ok(merged);
+        }
+        // States on the heap may be large, so they are copied once; all others are copied faster by index.
+        if matches!(states.data_type(), DataType::Binary) {
+            return Ok(interleave(&[states.as_ref(), merged.as_ref()], &self.places)?);
+        }
+        let n_rows = states.len();
+        let row = |(table, row): &(usize, usize)| (table * n_rows + row) as u64;
+        let rows = UInt64Array::from_iter_values(self.places.iter().map(row));
+        Ok(take(&concat(&[states.as_ref(), merged.as_ref()])?, &rows, None)?)
+    }
+}
 
 /// The columns of a table of states, and the monoids that merge them.
 #[derive(Debug)]
@@ -59,32 +118,19 @@ impl StateForm {
         let groups = &states.columns()[..self.n_group_columns];
         let (order, firsts) =
             self.groups.order(&self.groups.rows(groups).map_err(|error| self.failed(error))?);
-        let is_disjoint = firsts.iter().all(|is_first| *is_first);
-        let mut group_of = Vec::with_capacity(order.len());
-        let mut first_of_group = Vec::new();
-        if !is_disjoint {
-            for (row, is_first) in order.iter().zip(&firsts) {
-                first_of_group.extend(is_first.then_some(*row));
-                group_of.push(first_of_group.len() - 1);
-            }
-        }
-        let order = UInt32Array::from(order);
-        let n_groups = if is_disjoint { order.len() } else { first_of_group.len() };
-        let first_of_group = if is_disjoint { order.clone() } else { UInt32Array::from(first_of_group) };
+        let merging = Merging::of(&order, &firsts);
+        let first_of_group = UInt32Array::from(match &merging {
+            None => order,
+            Some(merging) => merging.first_of_group.clone(),
+        });
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(states.num_columns());
         for column in groups {
             columns.push(take(column, &first_of_group, None).map_err(|error| self.failed(error))?);
         }
         for (monoid, column) in self.monoids.iter().zip(&states.columns()[self.n_group_columns..]) {
-            let sorted = take(column, &order, None).map_err(|error| self.failed(error))?;
-            columns.push(if is_disjoint {
-                sorted
-            } else {
-                let mut merged = monoid.groups();
-                merged
-                    .merge(&sorted, &group_of, n_groups)
-                    .and_then(|()| merged.emit(n_groups))
-                    .map_err(|error| self.failed(error))?
+            columns.push(match &merging {
+                None => take(column, &first_of_group, None).map_err(|error| self.failed(error))?,
+                Some(merging) => merging.merged(monoid, column).map_err(|error| self.failed(error))?,
             });
         }
         RecordBatch::try_new(self.schema.clone(), columns).map_err(|error| self.failed(error))

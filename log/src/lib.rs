@@ -81,6 +81,7 @@ mod log;
 mod none_values;
 mod older_rows;
 mod open_file;
+mod page_buffers;
 pub mod partition;
 mod plain_value;
 mod read_stats;

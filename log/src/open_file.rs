@@ -11,6 +11,8 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
+use crate::page_buffers::PageBuffers;
+
 /// How many bytes of a file are looked at.
 pub(crate) const HEAD_BYTES: usize = 64 << 10;
 
@@ -72,33 +74,37 @@ impl dyn ReadAt + '_ {
 
 /// An open file for the Parquet library; clones share it.
 #[derive(Debug, Clone)]
-pub struct OpenFile(Arc<dyn ReadAt>);
+pub struct OpenFile {
+    file: Arc<dyn ReadAt>,
+    /// What pages were read into.
+    buffers: Arc<PageBuffers>,
+}
 
 impl OpenFile {
     /// A file to be read by the Parquet library.
     pub fn new(file: Arc<dyn ReadAt>) -> Self {
-        OpenFile(file)
+        OpenFile { file, buffers: Arc::default() }
     }
 
     /// The file itself.
     pub(crate) fn file(&self) -> &dyn ReadAt {
-        self.0.as_ref()
+        self.file.as_ref()
     }
 
     /// The file, to be kept elsewhere.
     pub(crate) fn shared(&self) -> Arc<dyn ReadAt> {
-        self.0.clone()
+        self.file.clone()
     }
 
     /// Reads the file from a byte on.
     pub(crate) fn reader(&self, at: u64) -> SequentialReader {
-        SequentialReader { file: self.0.clone(), at }
+        SequentialReader { file: self.file.clone(), at }
     }
 
     /// Its first bytes; fewer if it is shorter.
     pub(crate) fn head(&self, n_bytes: usize) -> io::Result<Vec<u8>> {
         let mut head = vec![0; n_bytes.min(HEAD_BYTES)];
-        let n_read = self.0.read_up_to(0, &mut head)?;
+        let n_read = self.file.read_up_to(0, &mut head)?;
         head.truncate(n_read);
         Ok(head)
     }
@@ -106,7 +112,7 @@ impl OpenFile {
 
 impl Length for OpenFile {
     fn len(&self) -> u64 {
-        self.0.n_bytes().unwrap_or(0)
+        self.file.n_bytes().unwrap_or(0)
     }
 }
 
@@ -118,11 +124,11 @@ impl ChunkReader for OpenFile {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let mut bytes = vec![0; length];
-        if self.0.read_up_to(start, &mut bytes)? < length {
+        let mut page = self.buffers.take(length);
+        if self.file.read_up_to(start, page.bytes_mut())? < length {
             return Err(ParquetError::EOF(format!("the file ends before byte {}", start + length as u64)));
         }
-        Ok(bytes.into())
+        Ok(Bytes::from_owner(page))
     }
 }
 

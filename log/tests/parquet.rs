@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::fs::File;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -16,6 +17,7 @@ use arrow::datatypes::{Int32Type, Int64Type};
 use common::*;
 use metricc_ir::{Field, Kind, Type, Value};
 use metricc_log::LogError;
+use parquet::file::metadata::ParquetMetaDataReader;
 use proptest::prelude::*;
 
 /// The values of a column that decode, and the reasons of the others, with and without reading it.
@@ -97,6 +99,39 @@ fn every_layout_of_text_is_text_and_names_an_enum() {
     let many: Vec<String> = (0..40).map(|n| format!("n{n}")).collect();
     let names = enumeration(&many.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(column(v(names), Arc::new(StringArray::from(vec!["n39", "n40", "n0"]))).0, ["39", "0"]);
+}
+
+#[test]
+fn an_enum_that_nobody_reads_is_known_by_its_dictionary() {
+    let words = || Arc::new(StringArray::from(vec!["b", "a", "b", "c"])) as ArrayRef;
+    let folder = Folder::new();
+    let columns = vec![("n", Arc::new(Int64Array::from(vec![1, 2, 3, 4])) as ArrayRef), ("v", words())];
+    let path = folder.parquet("a.parquet", columns, 2);
+    let fields = |names: &[&str]| source(vec![field("n", int()), v(enumeration(names))]);
+    let expected = |names: &[&str]| {
+        let log = open(&fields(names), &path).unwrap();
+        read(&log, &whole(&log), &[0])
+    };
+    let [all, few] = [&["a", "b", "c"][..], &["a", "b"]].map(expected);
+    assert_eq!(all.0, [["1"], ["2"], ["3"], ["4"]]);
+    assert_eq!(
+        (few.0, few.1.n_quarantined),
+        (vec![vec!["1".to_owned()], vec!["2".into()], vec!["3".into()]], 1)
+    );
+
+    // Without its data pages, the column of all names is as good as ever.
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&File::open(&path).unwrap()).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    for group in metadata.row_groups() {
+        let (from, to) = (group.column(1).data_page_offset(), group.column(1).byte_range());
+        bytes[from as usize..(to.0 + to.1) as usize].fill(0xff);
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let log = open(&fields(&["a", "b", "c"]), &path).unwrap();
+    assert_eq!(read(&log, &whole(&log), &[0]).0, all.0);
+    let log = open(&fields(&["a", "b"]), &path).unwrap();
+    let slice = whole(&log).slices().next().unwrap();
+    assert!(log.read(&slice, &[0], 10).and_then(|reader| reader.collect::<Result<Vec<_>, _>>()).is_err());
 }
 
 #[test]

@@ -16,6 +16,7 @@ use futures::StreamExt;
 use metricc_compiler::{Engine, EngineOptions, EvaluateError, Evaluation, Grouping, SourcePlan};
 use metricc_log::{Interval, Log, thread_time};
 
+use crate::group::Finished;
 use crate::operators::physical_plan;
 use crate::scan::{self, Scan, ScanProgress};
 
@@ -86,6 +87,7 @@ fn evaluate_here(
         log: log.clone(),
         columns: plan.columns.as_slice().into(),
         batch_rows: batch_rows(options),
+        n_filters: plan.n_filters,
         progress: Arc::default(),
         is_cancelled: is_cancelled.clone(),
     };
@@ -103,24 +105,28 @@ fn evaluate_here(
         .build()
         .map_err(failed)?;
     let mut partitions = Vec::with_capacity(plan.groupings.len());
+    let finished: Vec<Arc<Finished>> = plan.groupings.iter().map(|_| Arc::default()).collect();
     for (index, (grouping, splits)) in plan.groupings.iter().zip(connected).enumerate() {
         if splits.len() == 0 {
             partitions.push(Vec::new());
             continue;
         }
-        let operators = physical_plan(grouping, splits, &options.measure(index));
+        let operators = physical_plan(grouping, splits, &finished[index], &options.measure(index));
         let operators = operators.map_err(|error| engine_error(grouping, error))?;
         partitions.push(start(&runtime, grouping, &operators, &context, &running));
     }
     drop(running);
     report(&scan.progress, &ended, progress);
-    let states = plan.groupings.iter().zip(partitions).map(|(grouping, partitions)| {
-        let joined = partitions.into_iter().map(|partition| {
-            let ended = runtime.block_on(partition).map_err(failed)?;
-            ended.map_err(|error| engine_error(grouping, error))
+    let states =
+        plan.groupings.iter().zip(partitions).zip(finished).map(|((grouping, partitions), finished)| {
+            let joined = partitions.into_iter().map(|partition| {
+                let ended = runtime.block_on(partition).map_err(failed)?;
+                ended.map_err(|error| engine_error(grouping, error))
+            });
+            let mut states = joined.collect::<Result<Vec<_>, EvaluateError>>()?.concat();
+            states.extend(finished.take());
+            Ok(states)
         });
-        Ok(joined.collect::<Result<Vec<_>, EvaluateError>>()?.concat())
-    });
     let states: Vec<Vec<RecordBatch>> = states.collect::<Result<_, EvaluateError>>()?;
     if is_cancelled.load(Ordering::Relaxed) {
         return Err(EvaluateError::Cancelled);

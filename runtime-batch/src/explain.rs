@@ -18,7 +18,8 @@ use crate::scan::Splits;
 /// If the metric is not of the source plan.
 pub fn explain(source: &SourcePlan, metric: &MetricPlan, n_splits: usize) -> Result<Node, CompileError> {
     let grouping = source.grouping_of(metric);
-    let operators = physical_plan(grouping, Arc::new(Splits::unread(n_splits)), &Measure::default())
+    let splits = Arc::new(Splits::unread(n_splits));
+    let operators = physical_plan(grouping, splits, &Arc::default(), &Measure::default())
         .map_err(|error| CompileError::engine(&grouping.form.place, error))?;
     Ok(explain::segment(source, metric, node(&operators, source, metric)))
 }

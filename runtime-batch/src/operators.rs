@@ -21,47 +21,40 @@ use metricc_compiler::{Grouping, Measure, StateColumn};
 use metricc_log::yield_if_due;
 
 use crate::accumulate::MonoidAggregate;
+use crate::group::{Finished, GroupExec};
 use crate::measured::measured;
 use crate::scan::Splits;
 
-/// *prepare → aggregate* for one split; *prepare → partial aggregate → repartition by group → final
-/// aggregate* for several. Output partitions hold disjoint groups, with the grouping's columns.
+/// *prepare → group → repartition by group → merge*. The last two have work only if groups outgrow the
+/// memory. Output partitions hold disjoint groups, with the grouping's columns.
 pub(crate) fn physical_plan(
     plan: &Arc<Grouping>,
     splits: Arc<Splits>,
+    finished: &Arc<Finished>,
     measure: &Measure,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let n_splits = splits.len();
     let prepared = plan.prepare.schema().clone();
     let scan: Arc<dyn ExecutionPlan> = Arc::new(PrepareExec::new(plan.clone(), splits));
-    let group_by = group_by(&prepared, plan.form.n_group_columns);
+    let grouped: Arc<dyn ExecutionPlan> = Arc::new(GroupExec::new(plan.clone(), scan, finished.clone()));
+    let grouped = measured(grouped, measure);
+    let (mode, exchange) = if n_splits == 1 {
+        (AggregateMode::Final, grouped)
+    } else {
+        let groups = (0..plan.form.n_group_columns).map(|index| column(&plan.form.schema, index)).collect();
+        let exchange: Arc<dyn ExecutionPlan> =
+            Arc::new(RepartitionExec::try_new(grouped, Partitioning::Hash(groups, n_splits))?);
+        (AggregateMode::FinalPartitioned, exchange)
+    };
     let aggregates = plan
         .states
         .iter()
         .enumerate()
         .map(|(index, state)| aggregate(plan, &prepared, plan.form.n_group_columns + index, state))
         .collect::<Result<Vec<_>>>()?;
-    let filters = plan.states.iter().map(|state| state.filter.map(|filter| column(&prepared, filter)));
-    let mode = if n_splits == 1 { AggregateMode::Single } else { AggregateMode::Partial };
-    let aggregated: Arc<dyn ExecutionPlan> = Arc::new(AggregateExec::try_new(
-        mode,
-        group_by,
-        aggregates.clone(),
-        filters.collect(),
-        scan,
-        prepared.clone(),
-    )?);
-    let aggregated = measured(aggregated, measure);
-    if n_splits == 1 {
-        return Ok(aggregated);
-    }
-    let partial = aggregated.schema();
-    let groups = (0..plan.form.n_group_columns).map(|index| column(&partial, index)).collect();
-    let exchange: Arc<dyn ExecutionPlan> =
-        Arc::new(RepartitionExec::try_new(aggregated, Partitioning::Hash(groups, n_splits))?);
     let merged = Arc::new(AggregateExec::try_new(
-        AggregateMode::FinalPartitioned,
-        self::group_by(&partial, plan.form.n_group_columns),
+        mode,
+        group_by(&plan.form.schema, plan.form.n_group_columns),
         aggregates,
         vec![None; plan.states.len()],
         exchange,
@@ -158,8 +151,10 @@ impl ExecutionPlan for PrepareExec {
             async move {
                 let batch = rows.next().await?;
                 yield_if_due();
-                let prepared =
-                    plan.prepare.apply(&batch).map_err(|error| DataFusionError::External(Box::new(error)));
+                let prepared = plan
+                    .prepare
+                    .apply_shared(&batch)
+                    .map_err(|error| DataFusionError::External(Box::new(error)));
                 Some((prepared, rows))
             }
         });

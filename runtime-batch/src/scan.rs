@@ -1,21 +1,28 @@
 //! The shared scan: each split of the log is read and decoded once, for all metrics.
 //!
-//! The first grouping of a plan reads. It sends each decoded batch to every other grouping over a channel of
-//! one, then takes the batch itself. So the slowest grouping sets the pace, memory stays bounded by a few
-//! batches per grouping, and a plan of one grouping passes nothing from thread to thread.
+//! The first grouping of a plan reads. It sends each block of a few decoded batches to every other grouping
+//! over a channel of one, then takes the block itself. So the slowest grouping sets the pace, memory stays
+//! bounded by a few blocks per grouping, and a plan of one grouping passes nothing from thread to thread. The
+//! rows of a block are enough to bring a grouping's table into the cache.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use metricc_compiler::{Engine, EvaluateError};
+use metricc_compiler::{Engine, EvaluateError, SharedRows};
 use metricc_log::{Log, LogError, ReadStats, Reader, Slice};
 use tokio::sync::mpsc;
 use tokio::task::coop::consume_budget;
 use tokio::task::yield_now;
 
-/// Decoded batches that wait for one grouping. Few, so that each is still in the cache when it is taken.
+/// Blocks that wait for one grouping. Few, so that each is still in the cache when it is taken.
 const QUEUE_LENGTH: usize = 1;
+
+/// Decoded batches of a block, if there are several groupings.
+const BLOCK_BATCHES: usize = 4;
+
+/// Decoded batches that a grouping takes one after the other.
+type Block = Vec<Arc<SharedRows>>;
 
 /// The log, and how its splits are read.
 #[derive(Debug, Clone)]
@@ -25,6 +32,8 @@ pub(crate) struct Scan {
     pub(crate) columns: Arc<[usize]>,
     /// Most rows of a batch; at least 1.
     pub(crate) batch_rows: usize,
+    /// Filters of the plan.
+    pub(crate) n_filters: usize,
     pub(crate) progress: Arc<ScanProgress>,
     /// Set when nobody waits for the result any more.
     pub(crate) is_cancelled: Arc<AtomicBool>,
@@ -95,20 +104,37 @@ impl Splits {
 
 /// The rows of one split, as a grouping gets them.
 #[derive(Debug)]
-pub(crate) enum Rows {
-    /// The grouping reads the split, and sends each batch to the others.
+pub(crate) struct Rows {
+    from: RowsFrom,
+    /// What is left of the block.
+    block: std::vec::IntoIter<Arc<SharedRows>>,
+}
+
+#[derive(Debug)]
+enum RowsFrom {
+    /// The grouping reads the split, and sends each block to the others.
     Reader(SplitReader),
     /// Another grouping reads and sends.
-    Receiver(mpsc::Receiver<RecordBatch>),
+    Receiver(mpsc::Receiver<Block>),
 }
 
 impl Rows {
+    fn from(from: RowsFrom) -> Mutex<Option<Self>> {
+        Mutex::new(Some(Rows { from, block: Vec::new().into_iter() }))
+    }
+
     /// The next decoded batch; `None` at the end, or if the log could not be read or another grouping failed.
     /// That error is kept in [`ScanProgress`], or returned by the other grouping.
-    pub(crate) async fn next(&mut self) -> Option<RecordBatch> {
-        match self {
-            Rows::Reader(reader) => reader.next().await,
-            Rows::Receiver(receiver) => receiver.recv().await,
+    pub(crate) async fn next(&mut self) -> Option<Arc<SharedRows>> {
+        loop {
+            if let Some(rows) = self.block.next() {
+                return Some(rows);
+            }
+            let block = match &mut self.from {
+                RowsFrom::Reader(reader) => reader.next().await?,
+                RowsFrom::Receiver(receiver) => receiver.recv().await?,
+            };
+            self.block = block.into_iter();
         }
     }
 }
@@ -120,7 +146,8 @@ pub(crate) struct SplitReader {
     slices: std::vec::IntoIter<Slice>,
     /// The slice that is being read.
     slice: Option<Reader>,
-    others: Vec<mpsc::Sender<RecordBatch>>,
+    others: Vec<mpsc::Sender<Block>>,
+    is_at_end: bool,
 }
 
 /// Connects every grouping with every split. An interval without positions has no splits.
@@ -132,40 +159,48 @@ pub(crate) fn connect(scan: &Scan, splits: Vec<Vec<Slice>>, n_groupings: usize) 
         for end in rest.iter_mut() {
             let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
             others.push(sender);
-            end.push(Mutex::new(Some(Rows::Receiver(receiver))));
+            end.push(Rows::from(RowsFrom::Receiver(receiver)));
         }
-        let reader = SplitReader { scan: scan.clone(), slices: slices.into_iter(), slice: None, others };
-        first.push(Mutex::new(Some(Rows::Reader(reader))));
+        let slices = slices.into_iter();
+        let reader = SplitReader { scan: scan.clone(), slices, slice: None, others, is_at_end: false };
+        first.push(Rows::from(RowsFrom::Reader(reader)));
     }
     ends.into_iter().map(|end| Arc::new(Splits(end))).collect()
 }
 
 impl SplitReader {
-    async fn next(&mut self) -> Option<RecordBatch> {
+    async fn next(&mut self) -> Option<Block> {
         // Without other groupings nothing here waits, so nothing else lets the engine cancel the task.
         consume_budget().await;
-        if self.scan.is_cancelled.load(Ordering::Relaxed) {
+        let n_wanted = if self.others.is_empty() { 1 } else { BLOCK_BATCHES };
+        let mut block = Vec::with_capacity(n_wanted);
+        while block.len() < n_wanted && !self.is_at_end {
+            if self.scan.is_cancelled.load(Ordering::Relaxed) {
+                return None;
+            }
+            match self.read() {
+                Ok(Some(rows)) => block.push(Arc::new(SharedRows::new(rows, self.scan.n_filters))),
+                Ok(None) => {
+                    self.is_at_end = true;
+                    self.scan.progress.n_ended.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    self.scan.progress.fail(error);
+                    return None;
+                }
+            }
+        }
+        if block.is_empty() {
             return None;
         }
-        let rows = match self.read() {
-            Ok(Some(rows)) => rows,
-            Ok(None) => {
-                self.scan.progress.n_ended.fetch_add(1, Ordering::Relaxed);
-                return None;
-            }
-            Err(error) => {
-                self.scan.progress.fail(error);
-                return None;
-            }
-        };
         for other in &self.others {
-            other.send(rows.clone()).await.ok()?;
+            other.send(block.clone()).await.ok()?;
         }
         if !self.others.is_empty() {
             // The others run now, while the rows are still in the cache.
             yield_now().await;
         }
-        Some(rows)
+        Some(block)
     }
 
     /// Decodes the next batch; `None` at the end of the split.

@@ -129,7 +129,7 @@ metric c = count() where x > 5 { from events  where x > 0  by kind  every 1h }";
 }
 
 #[test]
-fn one_split_is_aggregated_by_one_operator() {
+fn the_groups_of_one_split_are_not_repartitioned() {
     let package = crate::layers::package(ONE);
     let source = SourcePlan::new(&package.metrics(&[]).expect("a metric"), &Imports::new()).expect("a plan");
     let names = |n_splits: usize| {
@@ -141,8 +141,8 @@ fn one_split_is_aggregated_by_one_operator() {
         }
         names
     };
-    assert_eq!(names(1), ["segment", "merge and sort", "AggregateExec", "PrepareExec"]);
+    assert_eq!(names(1), ["segment", "merge and sort", "AggregateExec", "GroupExec", "PrepareExec"]);
     let several =
-        ["segment", "merge and sort", "AggregateExec", "RepartitionExec", "AggregateExec", "PrepareExec"];
+        ["segment", "merge and sort", "AggregateExec", "RepartitionExec", "GroupExec", "PrepareExec"];
     assert_eq!(names(3), several);
 }

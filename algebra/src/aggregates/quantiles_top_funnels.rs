@@ -11,7 +11,7 @@ use super::{decimal_scale, describe, does_not_fit, growing, laws_of, over, refus
 use crate::heap_groups::HeapMonoid;
 use crate::heap_monoids::{
     DecimalQuantile, ExactQuantile, FloatQuantile, Funnel, HistogramKernel, IntQuantile, Quantile, Retention,
-    Top, TopByDecimals, TopByInts, TopWords, WordQuantile, cohort_fields, ranked_fields,
+    Top, TopByDecimals, TopByInts, TopWords, TopWordsBy, WordQuantile, cohort_fields, ranked_fields,
 };
 use crate::list_values::element_field;
 use crate::ordered_words::n_words_of;
@@ -139,20 +139,29 @@ pub(super) fn top(op: &AggregateOp, k: u32, inputs: &[DataType]) -> Result<Arc<d
         (Some(by @ DataType::Int64), _) => {
             let weight = DataType::Decimal128(38, 0);
             let description = describe(sums(by), &weight, true);
-            let top = Top { k, shape, item: item_type, weight, by: PhantomData };
-            HeapMonoid::boxed(description, TopByInts(top))
+            let top = TopByInts(Top { k, shape, item: item_type, weight, by: PhantomData });
+            match n_words_of(item) {
+                Some(1) => HeapMonoid::boxed(description, TopWordsBy(top)),
+                _ => HeapMonoid::boxed(description, top),
+            }
         }
         (Some(by), Some(scale)) => {
             let weight = DataType::Decimal128(38, scale as i8);
             let description = describe(sums(by), &weight, true);
-            let top = Top { k, shape, item: item_type, weight, by: PhantomData };
-            HeapMonoid::boxed(description, TopByDecimals(top))
+            let top = TopByDecimals(Top { k, shape, item: item_type, weight, by: PhantomData });
+            match n_words_of(item) {
+                Some(1) => HeapMonoid::boxed(description, TopWordsBy(top)),
+                _ => HeapMonoid::boxed(description, top),
+            }
         }
         (Some(by @ DataType::Float64), _) => {
             let description = describe(sums(by), by, true);
             let kernel: Top<ItemSum> =
                 Top { k, shape, item: item_type, weight: DataType::Float64, by: PhantomData };
-            HeapMonoid::boxed(description, kernel)
+            match n_words_of(item) {
+                Some(1) => HeapMonoid::boxed(description, TopWordsBy(kernel)),
+                _ => HeapMonoid::boxed(description, kernel),
+            }
         }
         (Some(by), None) => return does_not_fit(op, by),
     })

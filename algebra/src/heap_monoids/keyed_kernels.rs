@@ -1,11 +1,15 @@
 //! What kernels over states by key have in common, as macros: all of a kernel but what is added and
 //! presented.
 
-/// What kernels over [`Keyed`] states have in common: all but what is added and presented.
+/// What kernels over [`Keyed`](crate::states::Keyed) states have in common: all but what is added and
+/// presented. The keys are bytes, unless another type is given.
 macro_rules! keyed_kernel {
     ($entry:ty, $variant:ident, $kernel:ident => $shape:expr) => {
-        type State = Keyed<$entry>;
-        type Group = KeyedBuilder<$entry>;
+        keyed_kernel!($entry, Box<[u8]>, $variant, $kernel => $shape);
+    };
+    ($entry:ty, $key:ty, $variant:ident, $kernel:ident => $shape:expr) => {
+        type State = Keyed<$entry, $key>;
+        type Group = KeyedBuilder<$entry, $key>;
 
         fn group(&self) -> Self::Group {
             let $kernel = self;

@@ -25,4 +25,4 @@ pub(crate) use funnel_retention::{Funnel, Retention, cohort_fields};
 pub(crate) use quantile::{DecimalQuantile, FloatQuantile, IntQuantile, Quantile};
 pub(crate) use set_list::{Listable, Listed, UnionDecimals, UnionTexts, UnionWords};
 pub(crate) use text_extreme::TextExtremeKernel;
-pub(crate) use top_k::{Top, TopByDecimals, TopByInts, TopWords, ranked_fields};
+pub(crate) use top_k::{Top, TopByDecimals, TopByInts, TopWords, TopWordsBy, ranked_fields};

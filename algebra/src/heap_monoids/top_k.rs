@@ -7,8 +7,6 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
-use num_bigint::BigInt;
-use num_traits::ToPrimitive;
 
 use super::keyed_kernels::{keyed_kernel, word_value_counts_kernel};
 use crate::argument_column::Column;
@@ -58,17 +56,17 @@ impl Weight for ValueCount {
 }
 
 impl Weight for WideSum {
-    type Key = BigInt;
+    type Key = WideSum;
 
-    fn key(&self) -> BigInt {
-        self.value()
+    fn key(&self) -> WideSum {
+        *self
     }
-    fn order(left: &BigInt, right: &BigInt) -> Ordering {
-        left.cmp(right)
+    fn order(left: &WideSum, right: &WideSum) -> Ordering {
+        left.high_and_low().cmp(&right.high_and_low())
     }
-    fn column(keys: Vec<BigInt>, data_type: &DataType) -> ArrayRef {
+    fn column(keys: Vec<WideSum>, data_type: &DataType) -> ArrayRef {
         let fits = |sum: i128| sum.unsigned_abs() < 10_u128.pow(38);
-        let sums = keys.iter().map(|sum| sum.to_i128().filter(|sum| fits(*sum)));
+        let sums = keys.iter().map(|sum| sum.narrow().filter(|sum| fits(*sum)));
         Arc::new(sums.collect::<Decimal128Array>().with_data_type(data_type.clone()))
     }
 }
@@ -108,12 +106,9 @@ impl<W: Weight> Top<W> {
     ) -> Checked<ArrayRef> {
         let (mut lengths, mut items, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         for ranked in states {
-            let mut ranked = ranked?;
-            // Stable, so that among equals the order of the items stays.
-            ranked.sort_by(|(_, left), (_, right)| W::order(right, left));
-            ranked.truncate(self.k);
+            let ranked = self.first_ranked(ranked?);
             lengths.push(ranked.len());
-            for (item, weight) in ranked {
+            for (_, item, weight) in ranked {
                 items.push(item);
                 weights.push(weight);
             }
@@ -126,11 +121,34 @@ impl<W: Weight> Top<W> {
         lists_of(&lengths, Arc::new(records))
     }
 
+    /// The items that weigh most, in the order of weight, then item, each with its place among all items.
+    /// Only these are sorted.
+    fn first_ranked<K>(&self, weighed: Weighed<K, W>) -> Vec<(usize, K, W::Key)> {
+        let mut ranked: Vec<(usize, K, W::Key)> =
+            weighed.into_iter().enumerate().map(|(place, (item, weight))| (place, item, weight)).collect();
+        let order = |left: &(usize, K, W::Key), right: &(usize, K, W::Key)| {
+            W::order(&right.2, &left.2).then(left.0.cmp(&right.0))
+        };
+        if ranked.len() > self.k {
+            ranked.select_nth_unstable_by(self.k, order);
+            ranked.truncate(self.k);
+        }
+        ranked.sort_unstable_by(order);
+        ranked
+    }
+
     fn present_states(&self, states: &[Keyed<W>]) -> Checked<ArrayRef> {
         let weighed = states
             .iter()
             .map(|state| Ok(state.entries().map(|(item, weight)| (item, weight.key())).collect()));
         self.present_ranked(weighed, |items: Vec<&[u8]>| column_of(&self.item, items.into_iter().map(Some)))
+    }
+
+    /// The same for items of one word.
+    fn present_words(&self, weighed: impl Iterator<Item = Checked<Weighed<u64, W>>>) -> Checked<ArrayRef> {
+        let column =
+            |items: Vec<u64>| column_of_order(&self.item, items.into_iter().map(|word| Some([word, word])));
+        self.present_ranked(weighed, column)
     }
 }
 
@@ -158,10 +176,7 @@ impl HeapKernel for TopWords {
     word_value_counts_kernel!(kernel => kernel.0.shape);
 
     fn present(&self, states: impl Iterator<Item = Checked<WordValueCounts>>) -> Checked<ArrayRef> {
-        let weighed = states.map(|state| state.map(|state| state.counts().to_vec()));
-        let column =
-            |items: Vec<u64>| column_of_order(&self.0.item, items.into_iter().map(|word| Some([word, word])));
-        self.0.present_ranked(weighed, column)
+        self.0.present_words(states.map(|state| state.map(|state| state.counts().to_vec())))
     }
 }
 
@@ -214,3 +229,37 @@ impl HeapKernel for Top<ItemSum> {
         self.present_states(&states.collect::<Checked<Vec<_>>>()?)
     }
 }
+
+/// By a sum, for items of one word.
+#[derive(Debug, Clone)]
+pub(crate) struct TopWordsBy<T>(pub(crate) T);
+
+/// A kernel over sums by items of one word: its column of values and its entries, and how a value is added.
+macro_rules! top_words_by {
+    ($kernel:ty, $values:ty, $entry:ty, $variant:ident, $top:ident => $path:expr, $wide:expr) => {
+        impl HeapKernel for TopWordsBy<$kernel> {
+            type Column = (Ordered<1>, $values);
+
+            keyed_kernel!($entry, u64, $variant, kernel => {
+                let $top = &kernel.0;
+                $path.shape
+            });
+
+            #[inline]
+            fn add(&self, group: &mut Self::Group, ([item], value): <Self::Column as Column>::Item<'_>) {
+                group.change(&item, |sum| sum.add($wide(value)));
+            }
+            fn present(&self, states: impl Iterator<Item = Checked<Self::State>>) -> Checked<ArrayRef> {
+                let $top = &self.0;
+                let weighed = states.map(|state| {
+                    state.map(|state| state.entries().map(|(item, weight)| (*item, weight.key())).collect())
+                });
+                $path.present_words(weighed)
+            }
+        }
+    };
+}
+
+top_words_by!(TopByInts, Int64Array, WideSum, WordWideSums, top => top.0, i128::from);
+top_words_by!(TopByDecimals, Decimal128Array, WideSum, WordWideSums, top => top.0, std::convert::identity);
+top_words_by!(Top<ItemSum>, Float64Array, ItemSum, WordFloatSums, top => top, std::convert::identity);

@@ -73,7 +73,7 @@ impl<const WINDOW: usize, const FULL: usize, const FIRST: usize, const EXPONENT:
             && self.full.is_none()
             && add_to_window(&mut self.window, magnitude, offset as u32, negative);
         if !in_window {
-            add_to_full(self.widen(), magnitude, (exponent - EXPONENT) as u32, negative);
+            add_shifted(self.widen(), magnitude, (exponent - EXPONENT) as u32, negative);
         }
     }
 
@@ -172,11 +172,37 @@ impl<const WINDOW: usize, const FULL: usize, const FIRST: usize, const EXPONENT:
 const _: () = assert!(size_of::<ExactSum>() == 32);
 
 impl ExactSum {
+    /// The highest place of a mantissa within the lower two limbs.
+    const LAST_NEAR: u32 = 2 * 64 - 53;
+
     /// Adds a finite float. Afterwards [`Exact::normalize`] is due before the sum is used as a state.
     #[inline]
     pub(crate) fn add(&mut self, value: f64) {
         let (mantissa, exponent) = parts_of(value);
-        self.add_scaled(u128::from(mantissa), 53, exponent, value.is_sign_negative());
+        let offset = (exponent - Self::WINDOW_EXPONENT) as u32;
+        let is_added = offset <= Self::LAST_NEAR
+            && self.full.is_none()
+            && self.add_near(u128::from(mantissa) << offset, value.is_sign_negative());
+        if !is_added {
+            self.add_scaled(u128::from(mantissa), 53, exponent, value.is_sign_negative());
+        }
+    }
+
+    /// Adds ±magnitude to the window, in units of its last bit: what values of nearly all data come to, so it
+    /// is one addition of 128 bits. False, and nothing added, if the sum is beyond the window.
+    #[inline]
+    fn add_near(&mut self, magnitude: u128, negative: bool) -> bool {
+        let [low, middle, high] = &mut self.window;
+        let lower = u128::from(*middle) << 64 | u128::from(*low);
+        let (sum, over) =
+            if negative { lower.overflowing_sub(magnitude) } else { lower.overflowing_add(magnitude) };
+        if over {
+            let carry = if negative { -1 } else { 1 };
+            let Some(carried) = high.cast_signed().checked_add(carry) else { return false };
+            *high = carried.cast_unsigned();
+        }
+        (*low, *middle) = (sum as u64, (sum >> 64) as u64);
+        true
     }
 }
 
@@ -202,13 +228,13 @@ impl<const WINDOW: usize, const FULL: usize, const FIRST: usize, const EXPONENT:
     for Exact<WINDOW, FULL, FIRST, EXPONENT>
 {
     fn merge(&mut self, other: &Self) -> Checked<()> {
-        if self.full.is_none() && other.full.is_none() && add_limbs(&mut self.window, &other.window, false) {
+        if self.full.is_none() && other.full.is_none() && add_limbs(&mut self.window, &other.window) {
             return Ok(());
         }
         let own = self.widen();
         let fits = match &other.full {
-            Some(full) => add_limbs(own, full, false),
-            None => add_limbs(own, &widened::<WINDOW, FULL, FIRST>(&other.window), false),
+            Some(full) => add_limbs(own, full),
+            None => add_limbs(own, &widened::<WINDOW, FULL, FIRST>(&other.window)),
         };
         self.normalize();
         if fits { Ok(()) } else { Err(TOO_MANY_ROWS) }
@@ -262,28 +288,20 @@ fn shifted(magnitude: u128, shift: u32) -> [u64; 3] {
 /// Adds ±magnitude · 2^offset, which is within the limbs' range. False, and nothing added, if the sum is not.
 #[inline]
 fn add_to_window<const N: usize>(limbs: &mut [u64; N], magnitude: u128, offset: u32, negative: bool) -> bool {
-    let [low, middle, high] = shifted(magnitude, offset & 63);
-    let at = (offset >> 6) as usize;
-    // -x is !x + 1: the one comes in as a carry.
-    let mask = 0_u64.wrapping_sub(u64::from(negative));
-    let addend: [u64; N] = std::array::from_fn(|index| {
-        let part = if index == at {
-            low
-        } else if index == at + 1 {
-            middle
-        } else if index == at + 2 {
-            high
-        } else {
-            0
-        };
-        part ^ mask
-    });
-    add_limbs(limbs, &addend, negative)
+    let was_negative = sign_limb(limbs) != 0;
+    add_shifted(limbs, magnitude, offset, negative);
+    // The sum of two numbers of one sign has that sign, unless it is out of range.
+    let fits = was_negative != negative || (sign_limb(limbs) != 0) == was_negative;
+    if !fits {
+        add_shifted(limbs, magnitude, offset, !negative);
+    }
+    fits
 }
 
-/// Adds two's complement numbers and a carry. False, and nothing added, if the sum leaves their range.
+/// Adds two's complement numbers. False, and nothing added, if the sum leaves their range.
 #[inline]
-fn add_limbs<const N: usize>(limbs: &mut [u64; N], addend: &[u64; N], mut carry: bool) -> bool {
+fn add_limbs<const N: usize>(limbs: &mut [u64; N], addend: &[u64; N]) -> bool {
+    let mut carry = false;
     let mut sum = *limbs;
     for (limb, other) in sum.iter_mut().zip(addend) {
         let (partial, over) = limb.overflowing_add(*other);
@@ -299,19 +317,53 @@ fn add_limbs<const N: usize>(limbs: &mut [u64; N], addend: &[u64; N], mut carry:
     fits
 }
 
-/// Adds ±magnitude · 2^offset to limbs that have room for 2⁶³ such values; touches few of them.
-fn add_to_full(limbs: &mut [u64], magnitude: u128, offset: u32, negative: bool) {
+/// Adds ±magnitude · 2^offset to limbs, and drops what leaves them; touches few of them.
+#[inline]
+fn add_shifted(limbs: &mut [u64], magnitude: u128, offset: u32, negative: bool) {
+    let limbs = limbs.get_mut((offset >> 6) as usize..).unwrap_or_default();
     let parts = shifted(magnitude, offset & 63);
-    let mut carry = false;
-    for (index, limb) in limbs.iter_mut().skip((offset >> 6) as usize).enumerate() {
-        let part = parts.get(index).copied().unwrap_or(0);
-        if index >= parts.len() && !carry {
+    if negative { add_parts(limbs, parts, sub_with_borrow) } else { add_parts(limbs, parts, add_with_carry) }
+}
+
+/// Adds three parts to the first limbs, and carries on.
+#[inline(always)]
+fn add_parts(limbs: &mut [u64], [low, middle, high]: [u64; 3], step: impl Fn(&mut u64, u64, bool) -> bool) {
+    let (mut carry, above) = match limbs {
+        [first, second, third, above @ ..] => {
+            let carry = step(first, low, false);
+            let carry = step(second, middle, carry);
+            (step(third, high, carry), above)
+        }
+        // The parts above are zero, or leave the limbs.
+        [first, second] => {
+            let carry = step(first, low, false);
+            (step(second, middle, carry), &mut [][..])
+        }
+        [first] => (step(first, low, false), &mut [][..]),
+        [] => (false, &mut [][..]),
+    };
+    for limb in above {
+        if !carry {
             return;
         }
-        let step = if negative { u64::overflowing_sub } else { u64::overflowing_add };
-        let (partial, over) = step(*limb, part);
-        let (total, over_again) = step(partial, u64::from(carry));
-        *limb = total;
-        carry = over | over_again;
+        carry = step(limb, 0, true);
     }
+}
+
+/// `limb += other + carry`; the carry out of it.
+#[inline(always)]
+fn add_with_carry(limb: &mut u64, other: u64, carry: bool) -> bool {
+    let (partial, over) = limb.overflowing_add(other);
+    let (total, over_again) = partial.overflowing_add(u64::from(carry));
+    *limb = total;
+    over | over_again
+}
+
+/// `limb -= other + borrow`; the borrow out of it.
+#[inline(always)]
+fn sub_with_borrow(limb: &mut u64, other: u64, borrow: bool) -> bool {
+    let (partial, over) = limb.overflowing_sub(other);
+    let (total, over_again) = partial.overflowing_sub(u64::from(borrow));
+    *limb = total;
+    over | over_again
 }

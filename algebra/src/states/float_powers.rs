@@ -93,6 +93,7 @@ impl FloatPowers {
 
 impl FloatPairs {
     /// Adds two finite floats.
+    #[inline]
     pub(crate) fn add(&mut self, first: f64, second: f64) {
         self.n_rows += 1;
         self.first.add(first);

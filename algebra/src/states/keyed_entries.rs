@@ -1,7 +1,5 @@
 //! What [`Keyed`](super::Keyed) states hold for a key.
 
-use num_bigint::BigInt;
-
 use super::keyed::Entry;
 use super::{ExactSum, HeapValue, NOT_CANONICAL, Reader, TOO_MANY_ROWS, put_varint};
 use crate::{Checked, WordOp, merge_words};
@@ -57,10 +55,16 @@ impl WideSum {
         self.rows.add_row();
     }
 
-    /// The sum.
-    pub fn value(&self) -> BigInt {
-        let bytes: Vec<u8> = self.sum.iter().flat_map(|word| word.to_le_bytes()).collect();
-        BigInt::from_signed_bytes_le(&bytes)
+    /// The sum as a signed and an unsigned part: they compare like sums.
+    pub(crate) fn high_and_low(&self) -> (i64, u128) {
+        let [low, middle, high] = self.sum;
+        (high as i64, u128::from(middle) << 64 | u128::from(low))
+    }
+
+    /// The sum, if 128 bits hold it.
+    pub(crate) fn narrow(&self) -> Option<i128> {
+        let (high, low) = self.high_and_low();
+        (i128::from(high) == (low as i128) >> 127).then_some(low as i128)
     }
 }
 

@@ -117,6 +117,10 @@ impl LogBuckets {
         if n_others.and_then(|n_others| n_others.checked_add(self.n_values())).is_none() {
             return Err(TOO_MANY_ROWS);
         }
+        if self.counts.is_empty() {
+            self.counts = others.to_vec();
+            return Ok(());
+        }
         let mut merged = Vec::with_capacity(self.counts.len() + others.len());
         let (mut from_own, mut from_others) = (self.counts.iter().peekable(), others.iter().peekable());
         while let (Some(&&own), Some(&&other)) = (from_own.peek(), from_others.peek()) {
@@ -190,62 +194,89 @@ impl HeapValue for LogBuckets {
     }
 }
 
-/// A sketch that takes values in one by one. Counts gather in places that buckets share; where two buckets
-/// meet, the one that was there goes to wait until a sort of many is worth it.
+/// A sketch that takes values in one by one. Values lie close together, so that their counts are an array
+/// over a span of buckets, which may be some times as long as there are values. Buckets beyond it wait until
+/// a sort of many is worth it.
 #[derive(Debug)]
 pub(crate) struct LogBucketsBuilder {
     sketch: LogBuckets,
-    /// None, or a power of two of them. A count of zero is a free place.
-    places: Vec<(i32, u32)>,
-    waiting: Vec<(i32, u32)>,
+    /// The bucket of the first of the counts.
+    first: i32,
+    counts: Vec<u32>,
+    /// Values that the span did not hold when they came, and those in the counts when it was made: a lower
+    /// bound of the number of values.
+    n_values: usize,
+    waiting: Vec<i32>,
 }
 
 impl LogBucketsBuilder {
-    const MIN_PLACES: usize = 8;
-    const MAX_PLACES: usize = 1 << 14;
-    /// Counts that wait at least; enough that sorting is cheap for each, few enough for many groups.
+    /// Buckets that a span has at least, and at most for each value.
+    const MIN_SPAN: usize = 16;
+    const SPAN_PER_VALUE: usize = 8;
+    /// Values that wait at least; enough that sorting is cheap for each, few enough for many groups.
     const MIN_WAITING: usize = 32;
 
     pub(crate) fn new(resolution: u32) -> Self {
-        LogBucketsBuilder { sketch: LogBuckets::new(resolution), places: Vec::new(), waiting: Vec::new() }
+        let sketch = LogBuckets::new(resolution);
+        LogBucketsBuilder { sketch, first: 0, counts: Vec::new(), n_values: 0, waiting: Vec::new() }
     }
 
     /// Takes a finite float in.
     #[inline]
     pub(crate) fn add(&mut self, value: f64) {
         let bucket = bucket_of(value, self.sketch.resolution);
-        if self.places.is_empty() {
-            self.places.resize(Self::MIN_PLACES, (0, 0));
-        }
-        let index = bucket as usize & (self.places.len() - 1);
-        let place = &mut self.places[index];
-        if place.0 == bucket && place.1 < u32::MAX {
-            place.1 += 1;
-            return;
-        }
-        let before = std::mem::replace(place, (bucket, 1));
-        if before.1 > 0 {
-            self.waiting.push(before);
-            if self.waiting.len() >= self.places.len().max(Self::MIN_WAITING) {
-                // Where the count would overflow everything keeps waiting, and `finish` says so.
-                let _ = self.settle();
-            }
+        // Buckets are far from the ends of an i32.
+        let place = bucket.wrapping_sub(self.first) as u32 as usize;
+        match self.counts.get_mut(place) {
+            Some(count) if *count < u32::MAX => *count += 1,
+            _ => self.add_beyond(bucket),
         }
     }
 
+    /// Adds a value that the counts have no room for.
+    #[cold]
+    fn add_beyond(&mut self, bucket: i32) {
+        self.n_values += 1;
+        let end = self.first + self.counts.len() as i32;
+        let (from, to) = if self.counts.is_empty() {
+            (bucket, bucket + 1)
+        } else {
+            (self.first.min(bucket), end.max(bucket + 1))
+        };
+        let n_wanted = (to - from) as usize;
+        let n_before = self.counts.len();
+        if n_wanted > n_before && n_wanted <= Self::SPAN_PER_VALUE * self.n_values + Self::MIN_SPAN {
+            // Room on the side where it was wanting, so that the span is made anew a few times only.
+            let room = (n_wanted / 2).max(Self::MIN_SPAN / 2) as i32;
+            let from = if from < self.first || n_before == 0 { from - room } else { from };
+            let to = if to > end || n_before == 0 { to + room } else { to };
+            let mut counts = vec![0; (to - from) as usize];
+            let at = (self.first - from).max(0) as usize;
+            if let Some(kept) = counts.get_mut(at..at + n_before) {
+                kept.copy_from_slice(&self.counts);
+            }
+            let n_counted: u64 = self.counts.iter().map(|count| u64::from(*count)).sum();
+            self.n_values = self.n_values.max(usize::try_from(n_counted).unwrap_or(usize::MAX));
+            (self.first, self.counts) = (from, counts);
+            if let Some(count) = self.counts.get_mut((bucket - from) as usize) {
+                *count += 1;
+                return;
+            }
+        }
+        self.waiting.push(bucket);
+        if self.waiting.len() >= self.sketch.counts.len().max(Self::MIN_WAITING) {
+            // Where the count would overflow everything keeps waiting, and `finish` says so.
+            let _ = self.settle();
+        }
+    }
+
+    /// Sorts what waits into the sketch.
     fn settle(&mut self) -> Checked<()> {
-        self.waiting.extend(self.places.iter().filter(|(_, count)| *count > 0));
-        self.places.fill((0, 0));
-        self.waiting.sort_unstable_by_key(|(bucket, _)| *bucket);
-        let runs = self.waiting.chunk_by(|left, right| left.0 == right.0);
-        let counts: Vec<(i32, i64)> =
-            runs.map(|run| (run[0].0, run.iter().map(|(_, count)| i64::from(*count)).sum())).collect();
+        self.waiting.sort_unstable();
+        let runs = self.waiting.chunk_by(|left, right| left == right);
+        let counts: Vec<(i32, i64)> = runs.map(|run| (run[0], run.len() as i64)).collect();
         self.sketch.merge_counts(&counts)?;
         self.waiting.clear();
-        let n_places = (2 * self.sketch.counts.len()).next_power_of_two().min(Self::MAX_PLACES);
-        if n_places > self.places.len() && !self.places.is_empty() {
-            self.places = vec![(0, 0); n_places];
-        }
         Ok(())
     }
 
@@ -254,13 +285,17 @@ impl LogBucketsBuilder {
     }
 
     pub(crate) fn finish(mut self) -> Checked<LogBuckets> {
+        let counts = (self.first..).zip(&self.counts).filter(|(_, count)| **count > 0);
+        let counts: Vec<(i32, i64)> = counts.map(|(bucket, count)| (bucket, i64::from(*count))).collect();
         self.settle()?;
+        self.sketch.merge_counts(&counts)?;
         Ok(self.sketch)
     }
 
     #[inline]
     pub(crate) fn heap_size(&self) -> usize {
-        let n_pending = self.places.capacity() + self.waiting.capacity();
-        self.sketch.heap_size() + n_pending * size_of::<(i32, u32)>()
+        self.sketch.heap_size()
+            + self.counts.capacity() * size_of::<u32>()
+            + self.waiting.capacity() * size_of::<i32>()
     }
 }

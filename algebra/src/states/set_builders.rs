@@ -23,8 +23,8 @@ pub(crate) struct WordSetBuilder<W> {
 enum Lifted<W> {
     /// The first `n_values` of the array.
     Few { n_values: u8, values: [W; MAX_FEW] },
-    /// More than that.
-    Many(HashSet<W, BuildHasherDefault<TableHasher>>),
+    /// More than that, and the bytes of their table, which are asked for after every row.
+    Many(HashSet<W, BuildHasherDefault<TableHasher>>, usize),
 }
 
 impl<W: SetWord + Default + Hash> Default for WordSetBuilder<W> {
@@ -38,8 +38,10 @@ impl<W: SetWord + Default + Hash> WordSetBuilder<W> {
     #[inline]
     pub(crate) fn add(&mut self, word: W) {
         match &mut self.lifted {
-            Lifted::Many(values) => {
-                values.insert(word);
+            Lifted::Many(values, n_bytes) => {
+                if values.insert(word) {
+                    *n_bytes = table_size(values.capacity(), W::N_BYTES);
+                }
             }
             Lifted::Few { n_values, values } => {
                 let n_used = usize::from(*n_values);
@@ -50,7 +52,9 @@ impl<W: SetWord + Default + Hash> WordSetBuilder<W> {
                     *place = word;
                     *n_values += 1;
                 } else {
-                    self.lifted = Lifted::Many(values.iter().copied().chain([word]).collect());
+                    let values: HashSet<W, _> = values.iter().copied().chain([word]).collect();
+                    let n_bytes = table_size(values.capacity(), W::N_BYTES);
+                    self.lifted = Lifted::Many(values, n_bytes);
                 }
             }
         }
@@ -63,7 +67,7 @@ impl<W: SetWord + Default + Hash> WordSetBuilder<W> {
     pub(crate) fn finish(mut self) -> SortedSet<W> {
         self.merged.insert_all(match self.lifted {
             Lifted::Few { n_values, values } => values[..usize::from(n_values)].to_vec(),
-            Lifted::Many(values) => values.into_iter().collect(),
+            Lifted::Many(values, _) => values.into_iter().collect(),
         });
         self.merged
     }
@@ -72,7 +76,7 @@ impl<W: SetWord + Default + Hash> WordSetBuilder<W> {
     pub(crate) fn heap_size(&self) -> usize {
         let n_lifted_bytes = match &self.lifted {
             Lifted::Few { .. } => 0,
-            Lifted::Many(values) => table_size(values.capacity(), W::N_BYTES),
+            Lifted::Many(_, n_bytes) => *n_bytes,
         };
         self.merged.heap_size() + n_lifted_bytes
     }

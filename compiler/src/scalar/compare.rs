@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{DynComparator, make_comparator};
+use arrow::array::{Array, AsArray, DynComparator, make_comparator};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::SortOptions;
 use arrow::compute::kernels::cmp;
@@ -10,6 +10,9 @@ use metricc_ir::{Func, Kind};
 
 use super::data_type;
 use super::operand::{Body, Operand, Result, bools, plain, two};
+
+/// Bytes of a text that its view holds in place.
+const SHORT_BYTES: usize = 12;
 
 /// `==` or `!=` of values of one kind: null equals null and nothing else.
 pub(super) fn equality(kind: &Kind, negated: bool) -> Body {
@@ -28,6 +31,9 @@ pub(super) fn equal(left: &Operand, right: &Operand, kind: &Kind, n_rows: usize)
         let is_equal = equal(&left, right, kind, 1)?.value(0);
         return Ok(if is_equal { BooleanBuffer::new_set(n_rows) } else { BooleanBuffer::new_unset(n_rows) });
     }
+    if let Some(equal) = equals_short_text(left, right).or_else(|| equals_short_text(right, left)) {
+        return Ok(equal);
+    }
     if let Kind::List(_) | Kind::Record(_) = kind {
         let compare = comparator(left, right)?;
         return Ok(BooleanBuffer::collect_bool(n_rows, |row| {
@@ -41,6 +47,24 @@ pub(super) fn equal(left: &Operand, right: &Operand, kind: &Kind, n_rows: usize)
         cmp::not_distinct(&left.conformed(&wanted)?, &right.conformed(&wanted)?)?
     };
     Ok(plain(&compared))
+}
+
+/// Row by row, whether a column of texts is equal to one short text, which is its own view: one comparison of
+/// 16 bytes a row. `None` for other operands.
+fn equals_short_text(column: &Operand, text: &Operand) -> Option<BooleanBuffer> {
+    if column.is_scalar() || !text.is_scalar() {
+        return None;
+    }
+    let (texts, text) = (column.array().as_string_view_opt()?, text.array().as_string_view_opt()?);
+    if text.is_null(0) || text.value(0).len() > SHORT_BYTES {
+        return None;
+    }
+    let (views, wanted) = (texts.views(), text.views()[0]);
+    let equal = BooleanBuffer::collect_bool(views.len(), |row| views[row] == wanted);
+    Some(match texts.nulls() {
+        Some(nulls) if nulls.null_count() > 0 => &equal & nulls.inner(),
+        _ => equal,
+    })
 }
 
 /// Compares by indices in the two arrays; null equals null, also within lists.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Date32Type, Int64Type, TimestampMicrosecondType};
-use metricc_ir::calendar::{Bucket, BucketRule, LocalTime, MICROS_PER_DAY, OffsetSpan, ZoneRules, floor_to};
+use metricc_ir::calendar::{Bucket, BucketRule, Floor, LocalTime, MICROS_PER_DAY, OffsetSpan, ZoneRules};
 use metricc_ir::{Calendar, CalendarUnit, Func, Kind, Part};
 
 use super::data_type;
@@ -157,15 +157,9 @@ fn number_of_date(rule: BucketRule) -> Body {
 
 /// Instants floored to a multiple of the width since the epoch.
 pub(super) fn floor_column(operand: &Operand, n_rows: usize, width_us: i64) -> Result<ArrayRef> {
-    let mut start_us = 0_i64;
+    let floor = Floor::new(width_us);
     each::<TimestampMicrosecondType, TimestampMicrosecondType>(operand, n_rows, &moment(), |instant_us| {
-        // At or after the start, the unsigned difference is exact.
-        let is_within =
-            instant_us >= start_us && (instant_us.wrapping_sub(start_us) as u64) < width_us.unsigned_abs();
-        if !is_within {
-            start_us = floor_to(instant_us, width_us);
-        }
-        start_us
+        floor.of(instant_us)
     })
 }
 

@@ -36,7 +36,7 @@ mod tests;
 pub use bucket::{Bucket, BucketRule};
 pub use civil_dates::{CivilDate, LocalTime};
 pub use rfc3339::{date_text, instant_text};
-pub use window_cut::{WindowCut, floor_to};
+pub use window_cut::{Floor, WindowCut, floor_to};
 pub use zone_offsets::{OffsetSpan, ZoneRules, tzdb_version, zone_names};
 
 /// Microseconds in a second.

@@ -385,3 +385,18 @@ proptest! {
         LocalTime::midnight(at).iso_week();
     }
 }
+
+proptest! {
+    #[test]
+    fn floors_by_multiplication_are_floors(
+        width in prop_oneof![1..=4_i64, 1..=(1_i64 << 40), Just(3_600_000_000), 1..=i64::MAX],
+        instant in any::<i64>(), by in 0_u32..64, multiple in any::<i64>(), beside in -2..=2_i64,
+    ) {
+        let floor = Floor::new(width);
+        let near_multiple = (multiple >> by).wrapping_mul(width).wrapping_add(beside);
+        let ends = [(1 << 61) + beside, -(1 << 61) + beside, i64::MIN, i64::MAX];
+        for instant in [instant >> by, near_multiple, beside].into_iter().chain(ends) {
+            prop_assert_eq!(floor.of(instant), floor_to(instant, width), "{} by {}", instant, width);
+        }
+    }
+}

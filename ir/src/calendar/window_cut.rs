@@ -24,6 +24,44 @@ pub fn floor_to(instant_us: i64, width_us: i64) -> i64 {
     instant_us.saturating_sub(instant_us.rem_euclid(width_us))
 }
 
+/// [`floor_to`] of many instants, by a multiplication instead of a division.
+#[derive(Debug, Clone, Copy)]
+pub struct Floor {
+    width_us: i64,
+    /// 2⁶⁴ by the width, rounded down.
+    reciprocal: u64,
+    /// A multiple of the width that makes near instants positive; zero if there is none.
+    bias: i64,
+}
+
+impl Floor {
+    /// Instants nearer to the epoch than this are near: 2⁶¹ µs are 73,000 years.
+    const NEAR: i64 = 1 << 61;
+
+    /// To multiples of a width, which is above zero.
+    pub fn new(width_us: i64) -> Self {
+        let is_usual = (2..=Self::NEAR).contains(&width_us);
+        let reciprocal = if is_usual { ((1_u128 << 64) / width_us.unsigned_abs() as u128) as u64 } else { 0 };
+        let bias = if is_usual { (Self::NEAR / width_us + 1) * width_us } else { 0 };
+        Floor { width_us, reciprocal, bias }
+    }
+
+    /// The greatest multiple of the width that is not after the instant; saturates at `i64::MIN`.
+    #[inline]
+    pub fn of(&self, instant_us: i64) -> i64 {
+        if self.bias == 0 || !(-Self::NEAR..Self::NEAR).contains(&instant_us) {
+            return floor_to(instant_us, self.width_us);
+        }
+        let (width, above) =
+            (self.width_us.cast_unsigned(), instant_us.wrapping_add(self.bias).cast_unsigned());
+        // Below 2⁶³ times the reciprocal, by 2⁶⁴, is the quotient or one less.
+        let quotient = ((u128::from(above) * u128::from(self.reciprocal)) >> 64) as u64;
+        let rest = above.wrapping_sub(quotient.wrapping_mul(width));
+        let rest = if rest >= width { rest.wrapping_sub(width) } else { rest };
+        instant_us.wrapping_sub(rest.cast_signed())
+    }
+}
+
 impl WindowCut {
     /// The cut of a window; none for windows that cut nothing, and for a zone or a width that was not
     /// checked.

@@ -14,6 +14,7 @@
 pub(crate) mod column_path;
 pub(crate) mod column_types;
 pub(crate) mod convert;
+mod dictionary_names;
 mod findings;
 mod string_views;
 mod value_checks;
@@ -69,7 +70,17 @@ struct FileColumn {
     /// The leaf columns that it is read from, ascending.
     leaves: Vec<usize>,
     /// For each row group, whether a value of it may not decode.
-    may_reject: Vec<bool>,
+    may_reject: Vec<MayReject>,
+}
+
+/// Whether a value of a column of a row group may not decode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MayReject {
+    /// Its type and its statistics prove that all do.
+    No,
+    /// Unless its dictionary, that of this leaf column, has nothing but names of the enum.
+    UnlessNames(usize),
+    Yes,
 }
 
 impl ParquetIndex {
@@ -283,8 +294,11 @@ fn find_column(
     let groups = metadata.metadata().row_groups().iter();
     let may_reject =
         groups.map(|group: &RowGroupMetaData| match leaf.and_then(|leaf| group.columns().get(leaf)) {
-            Some(chunk) => column_types::may_reject(found, field, chunk),
-            None => true,
+            Some(chunk) if !column_types::may_reject(found, field, chunk) => MayReject::No,
+            Some(chunk) if dictionary_names::may_tell(field, chunk) => {
+                leaf.map_or(MayReject::Yes, MayReject::UnlessNames)
+            }
+            _ => MayReject::Yes,
         });
     Ok(Some(FileColumn { root, may_reject: may_reject.collect(), leaves }))
 }

@@ -1,6 +1,7 @@
 //! Reading typed rows from a Parquet file.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch};
@@ -8,8 +9,9 @@ use arrow::compute::filter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::{ParquetIndex, convert, guarded, malformed};
+use super::{FileColumn, MayReject, ParquetIndex, convert, dictionary_names, guarded, malformed};
 use crate::decode_value::Reject;
+use crate::field_decoder::FieldDecoder;
 use crate::files::LogFile;
 use crate::open_file::OpenFile;
 use crate::partition::{DecodedBatch, OffsetRange, PartitionReader, SliceRequest};
@@ -59,7 +61,8 @@ impl ParquetReader {
         let (mut fields, mut leaves) = (Vec::new(), Vec::new());
         for (field, column) in index.columns.iter().enumerate() {
             if let Some(column) = column
-                && (request.columns.contains(&field) || column.may_reject[groups.clone()].contains(&true))
+                && (request.columns.contains(&field)
+                    || may_reject(file, &handle, index, &decoder.fields[field], column, groups.clone())?)
             {
                 fields.push((field, column.root));
                 leaves.extend_from_slice(&column.leaves);
@@ -186,6 +189,32 @@ impl ParquetReader {
             .for_each(|row| keep.set_bit(row, false));
         Some(BooleanArray::new(keep.finish(), None))
     }
+}
+
+/// Whether a value of a column may not decode in some of the row groups. Asked of columns that nobody wants.
+fn may_reject(
+    file: &LogFile,
+    handle: &OpenFile,
+    index: &ParquetIndex,
+    field: &FieldDecoder,
+    column: &FileColumn,
+    groups: Range<usize>,
+) -> Result<bool, LogError> {
+    let row_groups = index.metadata.metadata().row_groups();
+    for (group, may_reject) in row_groups[groups.clone()].iter().zip(&column.may_reject[groups]) {
+        let may_reject = match *may_reject {
+            MayReject::No => false,
+            MayReject::Yes => true,
+            MayReject::UnlessNames(leaf) => !guarded(file, || {
+                let are_names = dictionary_names::are_names(handle, field, group, leaf);
+                are_names.map_err(|error| malformed(file, error.to_string()))
+            })?,
+        };
+        if may_reject {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl PartitionReader for ParquetReader {
