@@ -1,9 +1,10 @@
-//! Values from a place of a text on, in the plain forms that nearly all have: digits are read eight at a time.
+//! Values from a place of a text on, in the plain forms that nearly all have: digits are read eight at a
+//! time.
 //!
-//! Each function reads a value from a place of a text on, and gives it and the place behind it, or nothing where
-//! the form is another one; then the general rules of [`number`](super::number) and [`timestamp`](super::timestamp) decide. Those
-//! give the same value for what is read here, which a test checks. So a reader of JSON or CSV needs not look
-//! for the end of a value first.
+//! Each function reads a value from a place of a text on, and gives it and the place behind it, or nothing
+//! where the form is another one; then the general rules of [`number`](super::number) and
+//! [`timestamp`](super::timestamp) decide. Those give the same value for what is read here, which a test
+//! checks. So a reader of JSON or CSV needs not look for the end of a value first.
 
 use super::timestamp::{day_of, in_range, micros_of_day};
 
@@ -196,7 +197,8 @@ pub fn float(text: &[u8], at: usize) -> Option<(f64, usize)> {
 struct Form {
     /// Zeros in place of the digits.
     bytes: u64,
-    /// What may be added to the digits and to the zeros in place of other bytes without reaching the highest bit.
+    /// What may be added to the digits and to the zeros in place of other bytes without reaching the highest
+    /// bit.
     limits: u64,
 }
 
@@ -248,8 +250,8 @@ pub fn day(text: &[u8], at: usize) -> Option<(i32, usize)> {
     Some((day_of(year, month, day).ok()?, at + 10))
 }
 
-/// An instant in µs since 1970-01-01T00:00Z: `YYYY-MM-DD`, `T` or a space, `HH:MM:SS`, perhaps a fraction down
-/// to the microsecond, and `Z` or `±HH:MM`.
+/// An instant in µs since 1970-01-01T00:00Z: `YYYY-MM-DD`, `T` or a space, `HH:MM:SS`, perhaps a fraction
+/// down to the microsecond, and `Z` or `±HH:MM`.
 #[inline]
 pub fn instant(text: &[u8], at: usize) -> Option<(i64, usize)> {
     let (year, month) = month(text, at)?;
