@@ -1,11 +1,12 @@
-//! Decodes NDJSON, so that a profiler can count what a record costs: `decode_ndjson flat|renamed|paths RECORDS`.
+//! Decodes NDJSON, so that a profiler can count what a record costs: `decode_ndjson FORM RECORDS ROUNDS` with
+//! `flat`, `renamed` or `paths`.
 //!
 //! ```text
-//! valgrind --tool=callgrind target/debug/examples/decode_ndjson paths 20000
+//! valgrind --tool=callgrind target/debug/examples/decode_ndjson paths 4000 3
 //! ```
 //!
-//! The values are the same in each of them; the difference between two numbers of records is the cost of decoding
-//! them alone.
+//! The values are the same in each form; the difference between two numbers of rounds is the cost of decoding
+//! alone.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -49,6 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let form = arguments.next().unwrap_or_default();
     let n_records: usize = arguments.next().unwrap_or_default().parse()?;
+    let n_rounds: usize = arguments.next().unwrap_or_default().parse()?;
     let fields = FIELDS.iter().map(|(name, other, path)| {
         let path = match form.as_str() {
             "renamed" => Path::of_name(*other),
@@ -88,9 +90,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         });
         body.push('\n');
     }
-    let events = EventDecoder::new(&source)?.ndjson(body.as_bytes());
-    if events.n_records() != n_records as u64 || !events.rejected().is_empty() {
-        return Err(format!("{:?}", events.rejected().first()).into());
+    let decoder = EventDecoder::new(&source)?;
+    for _ in 0..n_rounds {
+        let events = decoder.ndjson(body.as_bytes());
+        if events.n_records() != n_records as u64 || !events.rejected().is_empty() {
+            return Err(format!("{:?}", events.rejected().first()).into());
+        }
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Decodes payments, so that a profiler can count what a record costs: `decode_payments FORMAT RECORDS ROUNDS`
-//! with `ndjson` or `csv` decodes a body; `FORMAT-file` opens a log of one file, and reads it.
+//! Decodes payments, so that a profiler can count what a record costs: `decode_payments FORMAT RECORDS
+//! ROUNDS` with `ndjson` or `csv` decodes a body; `FORMAT-file` opens a log of one file, and reads it.
 //!
 //! ```text
 //! valgrind --tool=callgrind target/debug/examples/decode_payments ndjson 10000 2

@@ -5,6 +5,7 @@
 //! decided by a 64-bit hash (XXH3) of all its fields. An identity is hashed once per record, by [`RowKeys`]:
 //! every table and the choice of a partition use that hash.
 
+use std::num::NonZero;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -13,6 +14,7 @@ use twox_hash::XxHash3_64;
 
 use crate::LogError;
 use crate::canonical_row::CanonicalCells;
+use crate::ordered_read::read_in_order;
 use crate::partition::{DecodedBatch, Duplicates, OffsetRange, Partition, SliceRequest};
 use crate::record_decoder::RecordDecoder;
 
@@ -158,6 +160,7 @@ pub(crate) fn find(
     if decoder.source.identity.is_empty() {
         return Ok(partitions.iter().map(|_| Arc::default()).collect());
     }
+    let n_threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut identities = Identities::default();
     let mut all = Vec::with_capacity(partitions.len());
     for (number, partition) in (0u32..).zip(partitions) {
@@ -170,14 +173,15 @@ pub(crate) fn find(
             duplicates: Arc::default(),
         };
         let (mut found, mut done) = (Duplicates::default(), 0);
-        let mut reader = partition.read(request)?;
-        while let Some(decoded) = reader.next_batch()? {
+        let mut take = |decoded: DecodedBatch| {
             add(&mut identities, &decoded, decoder, &mut found).ok_or_else(|| too_many(decoder))?;
             let share = u128::from(partition.n_bytes()) * u128::from(decoded.range.to);
             let now = u64::try_from(share / u128::from(n_records.max(1))).unwrap_or(done);
             progress(now - done);
             done = now;
-        }
+            Ok(())
+        };
+        read_in_order(partition.as_ref(), &request, n_threads, &mut take)?;
         all.push(Arc::new(found));
     }
     Ok(all)

@@ -1,8 +1,8 @@
 //! CSV with a header row: records as rows.
 //!
 //! A record is read cell by cell in one pass, and each value where it stands. Only where that finds something
-//! wrong, or a doubled quote, the record is split into its cells first: a mistake in its form counts before one
-//! in a value, and of values that do not decode the one of the first field counts.
+//! wrong, or a doubled quote, the record is split into its cells first: a mistake in its form counts before
+//! one in a value, and of values that do not decode the one of the first field counts.
 
 use memchr::memchr;
 use metricc_ir::text::csv_cells::{UNCLOSED, split_at};

@@ -1,7 +1,8 @@
 //! Values in the plain form that nearly all have, from the text to their column in one step.
 //!
-//! What is not of that form is left to the general rules in [`decode_value`](crate::decode_value), which alone
-//! say why a value does not decode. They give the same value for what is read here: a test compares them.
+//! What is not of that form is left to the general rules in [`decode_value`](crate::decode_value), which
+//! alone say why a value does not decode. They give the same value for what is read here: a test compares
+//! them.
 
 use metricc_ir::TimeUnit;
 use metricc_ir::text::{TextRules, leading, timestamp};
@@ -90,8 +91,8 @@ impl PlainForm {
         self.read(text, start, &JsonEnds { is_quoted }, format, column)
     }
 
-    /// Reads the cell of CSV that stands at a place of a text, if it is plain. Returns the place behind it: that
-    /// of a delimiter, or the end of the text.
+    /// Reads the cell of CSV that stands at a place of a text, if it is plain. Returns the place behind it:
+    /// that of a delimiter, or the end of the text.
     #[inline(always)]
     pub(crate) fn cell(
         &self,

@@ -183,8 +183,8 @@ impl<R: Read> Records<R> {
         &self.buffer[record.range.clone()]
     }
 
-    /// Steps over records that are lines and that the buffer has as a whole, at most so many: their number, and
-    /// how many there are up to the last one that says something. There may be none.
+    /// Steps over records that are lines and that the buffer has as a whole, at most so many: their number,
+    /// and how many there are up to the last one that says something. There may be none.
     pub(crate) fn step_over_lines(&mut self, most: u64, separation: Separation) -> (u64, u64) {
         let text = &self.buffer[self.ahead.clone()];
         let text = match &self.splitter {

@@ -1,4 +1,5 @@
-//! Where plain text ends: the bytes that have a meaning in JSON strings and in CSV, looked for eight at a time.
+//! Where plain text ends: the bytes that have a meaning in JSON strings and in CSV, looked for eight at a
+//! time.
 
 use metricc_ir::text::leading::word;
 
@@ -89,7 +90,10 @@ mod tests {
     proptest! {
         #[test]
         fn the_first_byte_with_a_meaning_is_found(
-            plain in prop::collection::vec(prop::sample::select(b"aZ09 \x7f\x80\xff\x21\x23\x5b\x5d\x2b\x2d".to_vec()), 0..130),
+            plain in prop::collection::vec(
+                prop::sample::select(b"aZ09 \x7f\x80\xff\x21\x23\x5b\x5d\x2b\x2d".to_vec()),
+                0..130,
+            ),
             special in prop::sample::select(b"\"\\\x00\x1f\t,\x20".to_vec()),
             at in 0usize..140,
             behind in prop::collection::vec(any::<u8>(), 0..20),

@@ -92,14 +92,35 @@ impl TextIndex {
                 None => return Ok(index),
             }
         }
+        let done = index.count(file, records, (&mut sample, &mut wraps), &head, progress)?;
+        if let Some(header) = &index.header {
+            sample.add_columns(header.names.iter().map(String::as_str));
+        }
+        index.names = sample.into_names();
+        file.check(handle.file())?;
+        progress(file.stamp.n_bytes.saturating_sub(done));
+        Ok(index)
+    }
+
+    /// Counts the records after the header, and looks at the first of them. Returns how many bytes the progress
+    /// has been told of.
+    fn count(
+        &mut self,
+        file: &LogFile,
+        mut records: Records<SequentialReader>,
+        (sample, wraps): (&mut NameSample, &mut WrapSearch),
+        head: &[u8],
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<u64, LogError> {
+        let unreadable = |cause| LogError::of_text(&file.shown, file.shape.format, cause);
         let (mut n_seen, mut done) = (0, 0);
         loop {
             // Nothing but their number is wanted of nearly all records.
             if n_seen >= SAMPLED_RECORDS && n_seen % SAMPLE_EVERY != 0 {
                 let most = SAMPLE_EVERY - n_seen % SAMPLE_EVERY;
-                let (n_lines, n_said) = records.step_over_lines(most, separation);
+                let (n_lines, n_said) = records.step_over_lines(most, self.separation);
                 if n_said > 0 {
-                    index.places.n_records = n_seen + n_said;
+                    self.places.n_records = n_seen + n_said;
                 }
                 n_seen += n_lines;
                 if n_lines > 0 {
@@ -108,11 +129,11 @@ impl TextIndex {
             }
             let Some(record) = records.next().map_err(unreadable)? else { break };
             if n_seen % SAMPLE_EVERY == 0 {
-                index.places.samples.push((record.byte, record.line));
+                self.places.samples.push((record.byte, record.line));
                 progress(record.byte - done);
                 done = record.byte;
             }
-            if n_seen < SAMPLED_RECORDS && index.header.is_none() {
+            if n_seen < SAMPLED_RECORDS && self.header.is_none() {
                 sample.add_json(records.bytes(&record));
                 let start = usize::try_from(record.byte).ok().filter(|_| record.too_long);
                 wraps.look(start.and_then(|start| head.get(start..)).unwrap_or(records.bytes(&record)));
@@ -123,20 +144,14 @@ impl TextIndex {
             {
                 return Err(other_kind(file, kind));
             }
-            if !separation.is_blank(records.bytes(&record)) {
-                index.places.n_records = n_seen;
+            if !self.separation.is_blank(records.bytes(&record)) {
+                self.places.n_records = n_seen;
             }
         }
         if let Some(kind) = wraps.found() {
             return Err(other_kind(file, kind));
         }
-        if let Some(header) = &index.header {
-            sample.add_columns(header.names.iter().map(String::as_str));
-        }
-        index.names = sample.into_names();
-        file.check(handle.file())?;
-        progress(file.stamp.n_bytes.saturating_sub(done));
-        Ok(index)
+        Ok(done)
     }
 
     /// The index of a file whose records are counted already: only its start is read.
