@@ -187,6 +187,7 @@ mod tests {
     use super::*;
     use crate::GroupRows;
 
+    #[allow(clippy::too_many_lines, reason = "a column of each type")]
     fn columns(seed: u64, n_rows: usize) -> (Vec<Field>, Vec<ArrayRef>) {
         // A small generator, so that values repeat in every combination.
         let draw = |column: u64, row: usize, below: u64| {

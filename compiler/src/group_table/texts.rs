@@ -67,18 +67,12 @@ impl ByteCodes {
 }
 
 /// Codes of texts: zero for null, odd ones for texts within their views, even ones for longer texts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct TextCodes {
     within: WordTable<2>,
     longer: ByteCodes,
     /// Views of longer texts of this batch with their codes.
     recent: Vec<(u128, u32)>,
-}
-
-impl Default for TextCodes {
-    fn default() -> Self {
-        TextCodes { within: WordTable::default(), longer: ByteCodes::default(), recent: Vec::new() }
-    }
 }
 
 impl TextCodes {

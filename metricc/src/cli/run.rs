@@ -20,19 +20,7 @@ use crate::{
 
 pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let processes = Processes::of(arguments)?;
-    let check = |package: &Package, wanted: &[AnyMetric]| {
-        output::check(arguments.output, arguments.out.as_deref(), wanted.len())?;
-        if arguments.output.has_columns_alone() {
-            // Metrics without such rows are reported when they are read.
-            let options =
-                wanted.iter().map(|metric| Ok((metric, options(metric, package, &arguments.range)?)));
-            for (metric, options) in options.filter_map(Result::<_, String>::ok) {
-                let clash = |error| Failure::Message(format!("{error}, or use `--output json`"));
-                options.check_columns(&metric.row_type()).map_err(clash)?;
-            }
-        }
-        Ok(())
-    };
+    let check = |package: &Package, wanted: &[AnyMetric]| check_output(arguments, package, wanted);
     let Some(Opened { package, wanted, bound }) = open(&arguments.input, imports, check)? else {
         return Ok(ExitCode::from(1));
     };
@@ -84,6 +72,20 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
         .flat_map(Presented::overflows)
         .for_each(|overflow| terminal::warning(&overflow.to_string()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Checks that the metrics can be written as it is asked for, before anything is evaluated.
+fn check_output(arguments: &RunArguments, package: &Package, wanted: &[AnyMetric]) -> Result<(), Failure> {
+    output::check(arguments.output, arguments.out.as_deref(), wanted.len())?;
+    if arguments.output.has_columns_alone() {
+        // Metrics without such rows are reported when they are read.
+        let options = wanted.iter().map(|metric| Ok((metric, options(metric, package, &arguments.range)?)));
+        for (metric, options) in options.filter_map(Result::<_, String>::ok) {
+            let clash = |error| Failure::Message(format!("{error}, or use `--output json`"));
+            options.check_columns(&metric.row_type()).map_err(clash)?;
+        }
+    }
+    Ok(())
 }
 
 /// Evaluates a source, here or on a cluster; the counts of its records. `None` if another process has its rows.
