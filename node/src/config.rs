@@ -64,7 +64,7 @@ pub struct Config {
     /// is meant for one start.
     #[serde(skip)]
     pub accept_loss: bool,
-    /// The cluster of [`BatchConfig::cluster`]. Whoever starts the node supplies it, since this crate knows
+    /// The cluster of `[batch] cluster`. Whoever starts the node supplies it, since this crate knows
     /// no cluster.
     #[serde(skip)]
     pub batch_cluster: Option<BatchCluster>,
