@@ -65,7 +65,7 @@ impl dyn ReadAt + '_ {
     /// Reads until the bytes are full.
     ///
     /// # Errors
-    /// As [`Self::read_up_to`], and [`io::ErrorKind::UnexpectedEof`] if the file ends before.
+    /// As `read_up_to`, and [`io::ErrorKind::UnexpectedEof`] if the file ends before.
     pub fn read_exact_at(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
         let n_read = self.read_up_to(at, into)?;
         if n_read == into.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
