@@ -12,6 +12,7 @@ use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctio
 use datafusion_physical_expr::expressions::Column;
 use datafusion_physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion_physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
+use datafusion_physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion_physical_plan::repartition::RepartitionExec;
 use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
@@ -25,8 +26,8 @@ use crate::group::{Finished, GroupExec};
 use crate::measured::measured;
 use crate::scan::Splits;
 
-/// *prepare → group → repartition by group → merge*. The last two have work only if groups outgrow the
-/// memory. Output partitions hold disjoint groups, with the grouping's columns.
+/// *prepare → group → coalesce → repartition by group → merge*. The last three have work only if groups
+/// outgrow the memory. Output partitions hold disjoint groups, with the grouping's columns.
 pub(crate) fn physical_plan(
     plan: &Arc<Grouping>,
     splits: Arc<Splits>,
@@ -42,9 +43,11 @@ pub(crate) fn physical_plan(
         (AggregateMode::Final, grouped)
     } else {
         let groups = (0..plan.form.n_group_columns).map(|index| column(&plan.form.schema, index)).collect();
-        let exchange: Arc<dyn ExecutionPlan> =
-            Arc::new(RepartitionExec::try_new(grouped, Partitioning::Hash(groups, n_splits))?);
-        (AggregateMode::FinalPartitioned, exchange)
+        // One stream goes into the exchange: with several, two may spill for one partition at a time, and its
+        // reader then waits for ever for the older of their files (apache/datafusion#24883).
+        let handed_on = Arc::new(CoalescePartitionsExec::new(grouped));
+        let exchange = RepartitionExec::try_new(handed_on, Partitioning::Hash(groups, n_splits))?;
+        (AggregateMode::FinalPartitioned, Arc::new(exchange) as Arc<dyn ExecutionPlan>)
     };
     let aggregates = plan
         .states

@@ -142,7 +142,14 @@ fn the_groups_of_one_split_are_not_repartitioned() {
         names
     };
     assert_eq!(names(1), ["segment", "merge and sort", "AggregateExec", "GroupExec", "PrepareExec"]);
-    let several =
-        ["segment", "merge and sort", "AggregateExec", "RepartitionExec", "GroupExec", "PrepareExec"];
+    let several = [
+        "segment",
+        "merge and sort",
+        "AggregateExec",
+        "RepartitionExec",
+        "CoalescePartitionsExec",
+        "GroupExec",
+        "PrepareExec",
+    ];
     assert_eq!(names(3), several);
 }

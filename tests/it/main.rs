@@ -31,6 +31,7 @@ mod segment_ranges;
 mod serving;
 mod shared_scan;
 mod spelled;
+mod spilling;
 mod streaming;
 mod stub;
 mod tables;
