@@ -7,8 +7,8 @@ use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, Segment, SegmentRa
 use metricc_ir::user_defined::Imports;
 use metricc_ir::{AnyMetric, Derived, Metric};
 use metricc_runtime_serve::{
-    Presented, ReadOptions, ServeError, derive, estimated_derived_rows, estimated_rows, read, read_ranges,
-    whole_segment,
+    Presented, ReadOptions, RowPieces, ServeError, derive, estimated_derived_rows, estimated_rows, read,
+    read_ranges, whole_segment,
 };
 
 /// Segments of base metrics, one each, up to one frontier per source.
@@ -55,17 +55,32 @@ impl Evaluated {
         imports: &Imports,
         options: &ReadOptions,
     ) -> Result<Presented, ServeError> {
+        self.pieces(metric, imports, options)?.whole()
+    }
+
+    /// As [`Evaluated::read`], in pieces: of a segment that lies elsewhere, one of its ranges is in memory at
+    /// a time, if the rows are those of its groups.
+    ///
+    /// # Errors
+    /// As [`Evaluated::read`]; the pieces have errors of their own.
+    pub fn pieces<'a>(
+        &'a self,
+        metric: &AnyMetric,
+        imports: &Imports,
+        options: &'a ReadOptions,
+    ) -> Result<RowPieces<'a>, ServeError> {
         match metric {
             AnyMetric::Base(metric) => {
                 let (plan, segment) = self.base(metric)?;
                 match segment {
-                    Evaluation::Here(segment) => read(plan, segment, options),
+                    Evaluation::Here(segment) => Ok(read(plan, segment, options)?.into()),
                     Evaluation::Elsewhere(ranges) => read_ranges(plan, ranges.as_ref(), options),
                 }
             }
             AnyMetric::Derived(derived) => {
                 let (plan, segments) = self.operands(derived, imports)?;
-                derive(&plan, &segments.iter().map(AsRef::as_ref).collect::<Vec<_>>(), options)
+                let segments: Vec<&Segment> = segments.iter().map(AsRef::as_ref).collect();
+                Ok(derive(&plan, &segments, options)?.into())
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::export::{ARROW_ROWS, csv_header, csv_rows, not_in_format, record_batc
 use crate::json_rows::json_rows;
 use crate::overflow::OverflowSum;
 use crate::query::failed;
+use crate::row_writer::Waiting;
 use crate::{AnswerRows, Presented, to_json};
 
 /// Groups of a piece.
@@ -48,7 +49,7 @@ impl fmt::Debug for AnswerWriter {
 enum Form {
     Json { is_first: bool },
     Csv(Heading),
-    Arrow { heading: Heading, writer: Option<Box<StreamWriter<Vec<u8>>>>, waiting: Vec<Presented> },
+    Arrow { heading: Heading, writer: Option<Box<StreamWriter<Vec<u8>>>>, waiting: Waiting },
 }
 
 /// What is said of rows before the first of them, in formats that have rows alone.
@@ -70,7 +71,7 @@ impl AnswerWriter {
             }
             Format::Arrow => {
                 record_batch(&answer.rows.none()).map_err(not_in_format)?;
-                Form::Arrow { heading: Heading::default(), writer: None, waiting: Vec::new() }
+                Form::Arrow { heading: Heading::default(), writer: None, waiting: Waiting::default() }
             }
         };
         let stage = if format == Format::Json { Stage::Begin } else { Stage::Surveying };
@@ -197,10 +198,8 @@ impl AnswerWriter {
             }
             Form::Arrow { writer, waiting, .. } => {
                 waiting.push(piece);
-                while waiting.iter().map(|piece| piece.n_rows).sum::<usize>() >= ARROW_ROWS {
-                    let all = Presented::concat(waiting).map_err(failed)?;
-                    write_batch(writer, &all.slice(0, ARROW_ROWS), out)?;
-                    *waiting = vec![all.slice(ARROW_ROWS, all.n_rows - ARROW_ROWS)];
+                while waiting.n_rows() >= ARROW_ROWS {
+                    write_batch(writer, &waiting.take(ARROW_ROWS).map_err(failed)?, out)?;
                 }
                 Ok(())
             }
@@ -213,17 +212,13 @@ impl AnswerWriter {
             Form::Json { .. } => out.extend(frame(&self.answer, next)?.1.as_bytes()),
             Form::Csv(_) => {}
             Form::Arrow { writer, waiting, .. } => {
-                waiting.retain(|piece| piece.n_rows > 0);
-                match waiting.is_empty() {
-                    false => {
-                        let rest = Presented::concat(waiting).map_err(failed)?;
-                        write_batch(writer, &rest, out)?;
-                    }
+                match waiting.n_rows() {
                     // An answer without rows has a batch as well.
-                    true if self.answer.rows.is_empty() => {
+                    0 if self.answer.rows.is_empty() => {
                         write_batch(writer, &self.answer.rows.none(), out)?;
                     }
-                    true => {}
+                    0 => {}
+                    n => write_batch(writer, &waiting.take(n).map_err(failed)?, out)?,
                 }
                 if let Some(mut writer) = writer.take() {
                     writer.finish().map_err(not_in_format)?;

@@ -41,6 +41,25 @@ pub fn json_lines(presented: &Presented) -> impl Iterator<Item = String> + '_ {
     })
 }
 
+/// The same with line ends, for a reader of bytes.
+///
+/// # Errors
+/// That of the writer.
+pub(crate) fn write_json_lines(presented: &Presented, to: &mut dyn Write) -> std::io::Result<()> {
+    const BYTES: usize = 64 << 10;
+    let mut writer = RowWriter::new(presented);
+    let mut out = Vec::with_capacity(BYTES + 1024);
+    for row in 0..presented.n_rows {
+        writer.write(row, &mut out);
+        out.push(b'\n');
+        if out.len() >= BYTES || row + 1 == presented.n_rows {
+            to.write_all(&out)?;
+            out.clear();
+        }
+    }
+    Ok(())
+}
+
 /// Rows of an array, after those that were written before. `is_first`: whether there were none.
 pub(crate) fn json_rows(presented: &Presented, is_first: &mut bool, out: &mut Vec<u8>) {
     let mut writer = RowWriter::new(presented);

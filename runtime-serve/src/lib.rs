@@ -13,6 +13,7 @@
 //! | `overflow` | what could not be computed |
 //! | `present`, `derived_metrics` | states → rows, of base metrics and of derived ones |
 //! | `presented_cell`, `json`, `text_table`, `export` | rows → JSON, text, CSV, Arrow |
+//! | `row_pieces`, `row_writer` | all rows of a metric, written piece by piece |
 //! | `merge_segments`, `segment_ranges`, `indexed_segment`, `published` | one version of what is served |
 //! | `served_metrics`, `row_selection`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
 //! | `answer_rows`, `answer_writer`, `turns` | answers piece by piece, and the threads that compute them |
@@ -42,7 +43,9 @@ mod range;
 mod read_options;
 mod roll_up;
 mod row_estimate;
+mod row_pieces;
 mod row_selection;
+mod row_writer;
 mod segment_ranges;
 mod served_metrics;
 mod served_table;
@@ -60,7 +63,7 @@ pub use indexed_segment::IndexedSegment;
 pub use json_rows::{json_lines, to_json};
 pub use local_serving::{LocalServing, Versions};
 pub use merge_segments::merge;
-pub use overflow::{Overflow, OverflowSummary};
+pub use overflow::{Overflow, OverflowSum, OverflowSummary};
 pub use present::{Presented, present, read};
 pub use presented_cell::value_at;
 pub use published::Published;
@@ -68,6 +71,8 @@ pub use query::answer::whole;
 pub use query::{Query, RowEstimate};
 pub use read_options::ReadOptions;
 pub use row_estimate::{estimated_derived_rows, estimated_rows};
+pub use row_pieces::RowPieces;
+pub use row_writer::{WriteError, typed_batches, typed_schema, write_arrow_stream, write_csv, write_json};
 pub use segment_ranges::{read_ranges, whole as whole_segment};
 pub use served_table::{ServedTable, ServingTables, explained, served};
 pub use text_table::{TextTable, text_table};

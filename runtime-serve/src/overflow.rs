@@ -50,19 +50,13 @@ impl fmt::Display for OverflowSummary {
 impl Presented {
     /// The outputs that depend on what could not be computed.
     pub fn overflows(&self) -> Vec<OverflowSummary> {
-        let outputs = self.row_type.output_names().zip(&self.overflow);
-        let summary = |(output, overflow): (&str, &Option<Overflow>)| {
-            let overflow = overflow.as_ref()?;
-            let n_rows = overflow.len() - overflow.null_count();
-            let n_events = overflow.iter().flatten().fold(0_i64, i64::saturating_add);
-            let (metric, output) = (self.row_type.name.clone(), output.to_owned());
-            (n_rows > 0).then_some(OverflowSummary { metric, output, n_rows, n_events })
-        };
-        outputs.filter_map(summary).collect()
+        let mut sum = OverflowSum::default();
+        sum.add(self);
+        sum.summaries(&self.row_type)
     }
 
-    /// The same as a JSON object, `{"s":{"rows":1,"events":2}}`, for forms that have rows alone; `None`:
-    /// nothing is amiss.
+    /// The same as a JSON object,
+    /// `{"s":{"rows":1,"events":2}}`, for forms that have rows alone; `None`: nothing is amiss.
     pub fn overflow_json(&self) -> Option<String> {
         let mut sum = OverflowSum::default();
         sum.add(self);
@@ -86,11 +80,12 @@ pub(crate) fn may_overflow(plan: &MetricPlan) -> Vec<bool> {
 }
 
 /// What could not be computed of an answer, summed over its pieces: for each output rows and events.
-#[derive(Debug, Default)]
-pub(crate) struct OverflowSum(Vec<(usize, i64)>);
+#[derive(Debug, Default, Clone)]
+pub struct OverflowSum(Vec<(usize, i64)>);
 
 impl OverflowSum {
-    pub(crate) fn add(&mut self, piece: &Presented) {
+    /// Adds what could not be computed of a piece.
+    pub fn add(&mut self, piece: &Presented) {
         self.0.resize(self.0.len().max(piece.overflow.len()), (0, 0));
         for (sum, overflow) in self.0.iter_mut().zip(&piece.overflow) {
             let Some(overflow) = overflow else { continue };
@@ -99,10 +94,20 @@ impl OverflowSum {
         }
     }
 
+    /// The outputs of a metric that depend on what could not be computed.
+    pub fn summaries(&self, row_type: &RowType) -> Vec<OverflowSummary> {
+        let outputs = row_type.output_names().zip(&self.0).filter(|(_, (n_rows, _))| *n_rows > 0);
+        let summary = |(output, &(n_rows, n_events)): (&str, &(usize, i64))| {
+            let (metric, output) = (row_type.name.clone(), output.to_owned());
+            OverflowSummary { metric, output, n_rows, n_events }
+        };
+        outputs.map(summary).collect()
+    }
+
     /// As [`Presented::overflow_json`].
     pub(crate) fn json(&self, row_type: &RowType) -> Option<String> {
-        let members = row_type.output_names().zip(&self.0).filter(|(_, (n_rows, _))| *n_rows > 0);
-        let members = members.map(|(output, (n_rows, n_events))| {
+        let summaries = self.summaries(row_type).into_iter();
+        let members = summaries.map(|OverflowSummary { output, n_rows, n_events, .. }| {
             format!("\"{output}\":{{\"rows\":{n_rows},\"events\":{n_events}}}")
         });
         let members: Vec<String> = members.collect();

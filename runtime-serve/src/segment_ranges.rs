@@ -6,24 +6,23 @@
 use arrow::compute::concat_batches;
 use metricc_compiler::{CompileError, MetricPlan, Segment, SegmentRanges};
 
-use crate::{Presented, ReadOptions, ServeError, read};
+use crate::{ReadOptions, RowPieces, ServeError, read};
 
-/// Presents the windows of a segment as [`read`] does, range by range where the rows allow it.
+/// The windows of a segment as [`read`] presents them, range by range where the rows allow it.
 ///
 /// # Errors
 /// As [`read`]; [`ServeError::Ranges`] if a range is not readable.
-pub fn read_ranges(
-    plan: &MetricPlan,
-    ranges: &dyn SegmentRanges,
-    options: &ReadOptions,
-) -> Result<Presented, ServeError> {
+pub fn read_ranges<'a>(
+    plan: &'a MetricPlan,
+    ranges: &'a dyn SegmentRanges,
+    options: &'a ReadOptions,
+) -> Result<RowPieces<'a>, ServeError> {
     let window = &plan.metric.window;
     let has_own_windows = options.grain.as_ref().is_none_or(|grain| grain.is_cut_as(window));
     if plan.spread.is_some() || options.keys.is_some() || !has_own_windows {
-        return read(plan, &whole(plan, ranges)?, options);
+        return Ok(read(plan, &whole(plan, ranges)?, options)?.into());
     }
-    let rows = (0..ranges.n_ranges()).map(|index| read(plan, &range(plan, ranges, index)?, options));
-    Presented::concat(&rows.collect::<Result<Vec<_>, _>>()?)
+    RowPieces::of_ranges(plan, ranges, options)
 }
 
 /// Reads all ranges.
@@ -41,6 +40,14 @@ pub fn whole(plan: &MetricPlan, ranges: &dyn SegmentRanges) -> Result<Segment, S
     Ok(Segment { hash: first.hash, interval: first.interval.clone(), states })
 }
 
-fn range(plan: &MetricPlan, ranges: &dyn SegmentRanges, index: usize) -> Result<Segment, ServeError> {
+/// Reads a range.
+///
+/// # Errors
+/// [`ServeError::Ranges`] if it is not readable.
+pub(crate) fn range(
+    plan: &MetricPlan,
+    ranges: &dyn SegmentRanges,
+    index: usize,
+) -> Result<Segment, ServeError> {
     ranges.range(index).map_err(|source| ServeError::Ranges { metric: plan.metric.name.clone(), source })
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_dsl::SourceText;
 use metricc_log::{Binding, Interval};
-use metricc_runtime_serve::{Presented, merge, present};
+use metricc_runtime_serve::{Presented, RowPieces, merge, present};
 
 use super::arguments::{DemoArguments, OutputFormat};
 use super::output;
@@ -55,7 +55,8 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
     let batch = timed("3. Batch (DataFusion)", bound, Engine::Batch, &below)?;
     let stream = timed("4. Stream (timely/differential)", bound, Engine::Stream, &above)?;
     terminal::note(format!("5. Merged at the frontier {cut}, and presented:\n"));
-    output::write(&answers(bound, &batch, &stream)?, OutputFormat::Table, None, 0)?;
+    let answers = answers(bound, &batch, &stream)?;
+    output::write(answers.into_iter().map(RowPieces::from).collect(), OutputFormat::Table, None, 0)?;
     terminal::note(
         "6. The law (metricc verify): the states of batch, stream and merged are equal to the byte at random cuts:\n",
     );

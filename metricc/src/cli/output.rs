@@ -4,20 +4,24 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use metricc_log::Binding;
-use metricc_runtime_serve::{Presented, arrow_stream, csv, json_lines, record_batch, text_table};
+use metricc_runtime_serve::{
+    OverflowSum, OverflowSummary, Presented, RowPieces, WriteError, text_table, typed_batches, typed_schema,
+    write_arrow_stream, write_csv, write_json,
+};
 use parquet::arrow::ArrowWriter;
 
 use super::arguments::OutputFormat;
 use super::table::{self, Rows};
 use super::terminal::{self, Failure};
 
-/// Writes the rows of all metrics to stdout, or to one file per metric in `folder`.
+/// Writes the rows of all metrics to stdout, or to one file per metric in `folder`. Returns what could not be
+/// computed of them.
 pub(crate) fn write(
-    results: &[Presented],
+    results: Vec<RowPieces<'_>>,
     format: OutputFormat,
     folder: Option<&Path>,
     limit: usize,
-) -> Result<(), Failure> {
+) -> Result<Vec<OverflowSummary>, Failure> {
     match folder {
         Some(folder) => write_files(results, format, folder),
         None => write_stdout(results, format, limit),
@@ -76,53 +80,66 @@ fn target(folder: &Path, metric: &str, format: OutputFormat) -> PathBuf {
     folder.join(format!("{metric}.{suffix}"))
 }
 
-fn write_stdout(results: &[Presented], format: OutputFormat, limit: usize) -> Result<(), Failure> {
-    for presented in results {
-        match format {
-            OutputFormat::Table => terminal::data(&table(presented, limit))?,
-            OutputFormat::Csv => terminal::data(&csv(presented)?)?,
-            OutputFormat::Json => terminal::data(&lines(presented))?,
-            OutputFormat::Arrow => terminal::bytes(&arrow_stream(presented)?)?,
-            OutputFormat::Parquet => check(format, None, results.len())?,
-        }
+fn write_stdout(
+    results: Vec<RowPieces<'_>>,
+    format: OutputFormat,
+    limit: usize,
+) -> Result<Vec<OverflowSummary>, Failure> {
+    check(format, None, results.len())?;
+    let mut overflows = Vec::new();
+    for rows in results {
+        overflows
+            .extend(write_rows(rows, format, limit, &mut terminal::Stdout).map_err(terminal::of_stdout)?);
     }
-    Ok(())
+    Ok(overflows)
 }
 
-fn write_files(results: &[Presented], format: OutputFormat, folder: &Path) -> Result<(), Failure> {
+fn write_files(
+    results: Vec<RowPieces<'_>>,
+    format: OutputFormat,
+    folder: &Path,
+) -> Result<Vec<OverflowSummary>, Failure> {
     let named = |error: std::io::Error| Failure::Message(format!("{}: {error}", folder.display()));
     std::fs::create_dir_all(folder).map_err(named)?;
-    for presented in results {
-        let path = target(folder, &presented.row_type.name, format);
+    let mut overflows = Vec::new();
+    for rows in results {
+        let path = target(folder, &rows.row_type().name, format);
         // Written to a temporary file and renamed, so that no reader sees half of it.
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(named)?;
         let mut writer = BufWriter::new(file.as_file_mut());
-        match format {
-            OutputFormat::Table => writer.write_all(table(presented, 0).as_bytes()),
-            OutputFormat::Json => writer.write_all(lines(presented).as_bytes()),
-            OutputFormat::Csv => {
-                csv(presented).map_err(std::io::Error::other).and_then(|csv| writer.write_all(csv.as_bytes()))
-            }
-            OutputFormat::Arrow => arrow_stream(presented)
-                .map_err(std::io::Error::other)
-                .and_then(|bytes| writer.write_all(&bytes)),
-            OutputFormat::Parquet => parquet(presented, &mut writer),
-        }
-        .and_then(|()| writer.flush())
-        .map_err(named)?;
+        let written = write_rows(rows, format, 0, &mut writer);
+        overflows.extend(written.map_err(|error| match error {
+            WriteError::Output(error) => named(error),
+            error => Failure::from(error),
+        })?);
+        writer.flush().map_err(named)?;
         drop(writer);
         file.persist(&path).map_err(|error| named(error.error))?;
         terminal::note(format!("wrote {}", path.display()));
     }
-    Ok(())
+    Ok(overflows)
 }
 
-fn lines(presented: &Presented) -> String {
-    json_lines(presented).fold(String::new(), |mut text, line| {
-        text.push_str(&line);
-        text.push('\n');
-        text
-    })
+/// Writes the rows of a metric; what could not be computed of them.
+fn write_rows(
+    rows: RowPieces<'_>,
+    format: OutputFormat,
+    limit: usize,
+    out: &mut (dyn Write + Send),
+) -> Result<Vec<OverflowSummary>, WriteError> {
+    let row_type = rows.row_type().clone();
+    let overflow = match format {
+        OutputFormat::Table => {
+            let presented = rows.whole()?;
+            out.write_all(table(&presented, limit).as_bytes())?;
+            return Ok(presented.overflows());
+        }
+        OutputFormat::Json => write_json(&rows, out)?,
+        OutputFormat::Csv => write_csv(&rows, out)?,
+        OutputFormat::Arrow => write_arrow_stream(&rows, out)?,
+        OutputFormat::Parquet => write_parquet(&rows, out)?,
+    };
+    Ok(overflow.summaries(&row_type))
 }
 
 fn table(presented: &Presented, limit: usize) -> String {
@@ -139,11 +156,13 @@ fn table(presented: &Presented, limit: usize) -> String {
     format!("{}\n", table::table(&rows, limit))
 }
 
-fn parquet(presented: &Presented, writer: &mut (impl Write + Send)) -> std::io::Result<()> {
-    let failed = |error: parquet::errors::ParquetError| std::io::Error::other(error);
-    let batch = record_batch(presented).map_err(std::io::Error::other)?;
-    let mut parquet = ArrowWriter::try_new(writer, batch.schema(), None).map_err(failed)?;
-    parquet.write(&batch).map_err(failed)?;
+fn write_parquet(rows: &RowPieces<'_>, out: &mut (dyn Write + Send)) -> Result<OverflowSum, WriteError> {
+    let failed = |error: parquet::errors::ParquetError| WriteError::Output(std::io::Error::other(error));
+    let (schema, overflow) = typed_schema(rows)?;
+    let mut parquet = ArrowWriter::try_new(out, schema.clone(), None).map_err(failed)?;
+    for batch in typed_batches(rows, schema) {
+        parquet.write(&batch?).map_err(failed)?;
+    }
     parquet.close().map_err(failed)?;
-    Ok(())
+    Ok(overflow)
 }

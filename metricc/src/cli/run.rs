@@ -7,7 +7,7 @@ use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
 use metricc_jobs::Done;
 use metricc_log::{Format, Frontier, Log, ReadStats};
-use metricc_runtime_serve::{Presented, ReadOptions, ServeError};
+use metricc_runtime_serve::{ReadOptions, RowPieces, ServeError};
 
 use super::arguments::{EngineChoice, InputArguments, RangeArguments, RunArguments};
 use super::rejections::{self, RejectedFile};
@@ -63,14 +63,12 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     if !is_sound {
         return Ok(ExitCode::from(1));
     }
-    let read = |metric: &AnyMetric| read(metric, &evaluated, &package, arguments);
-    let results = wanted.iter().map(read).collect();
+    let options: Vec<_> = wanted.iter().map(|metric| options(metric, &package, &arguments.range)).collect();
+    let read = |(metric, options)| read(metric, options, &evaluated, &package, arguments.max_rows);
+    let results = wanted.iter().zip(&options).map(read).collect();
     let results = if arguments.input.metrics.is_empty() { readable(results)? } else { all(results)? };
-    output::write(&results, arguments.output, arguments.out.as_deref(), arguments.limit)?;
-    results
-        .iter()
-        .flat_map(Presented::overflows)
-        .for_each(|overflow| terminal::warning(&overflow.to_string()));
+    let overflows = output::write(results, arguments.output, arguments.out.as_deref(), arguments.limit)?;
+    overflows.iter().for_each(|overflow| terminal::warning(&overflow.to_string()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -121,17 +119,22 @@ fn evaluated_source(
 }
 
 /// The rows of a metric, or why it does not have such rows. Outer error: the rows could not be computed.
-type Read = Result<Result<Presented, String>, Failure>;
+type Read<'a> = Result<Result<RowPieces<'a>, String>, Failure>;
 
-/// The rows of a metric by the windows that are asked for.
-fn read(metric: &AnyMetric, evaluated: &Evaluated, package: &Package, arguments: &RunArguments) -> Read {
-    let options = match options(metric, package, &arguments.range) {
+/// The rows of a metric by the windows that are asked for, if it has such.
+fn read<'a>(
+    metric: &AnyMetric,
+    options: &'a Result<ReadOptions, String>,
+    evaluated: &'a Evaluated,
+    package: &Package,
+    most: u64,
+) -> Read<'a> {
+    let options = match options {
         Ok(options) => options,
-        Err(problem) => return Ok(Err(problem)),
+        Err(problem) => return Ok(Err(problem.clone())),
     };
     let (name, window) = (metric.name(), metric.row_type().window);
-    let most = arguments.max_rows;
-    match evaluated.overlapping_rows(metric, &package.imports, &options) {
+    match evaluated.overlapping_rows(metric, &package.imports, options) {
         Ok(Some(n_rows)) if n_rows > most => {
             return Err(Failure::Message(format!(
                 "`{name}` has about {} rows here, and `--max-rows` allows {}: its windows overlap, and each group is in \
@@ -144,10 +147,10 @@ fn read(metric: &AnyMetric, evaluated: &Evaluated, package: &Package, arguments:
         Ok(_) => {}
         Err(error) => return Err(error.into()),
     }
-    match evaluated.read(metric, &package.imports, &options) {
-        Ok(presented) => {
+    match evaluated.pieces(metric, &package.imports, options) {
+        Ok(rows) => {
             options.notes(name, &window).iter().for_each(|note| terminal::warning(note));
-            Ok(Ok(presented))
+            Ok(Ok(rows))
         }
         Err(error @ ServeError::Options { .. }) => Ok(Err(error.to_string())),
         Err(error) => Err(error.into()),
@@ -164,18 +167,18 @@ fn options(metric: &AnyMetric, package: &Package, range: &RangeArguments) -> Res
 }
 
 /// The rows of metrics that were asked for by name: each of them has such rows.
-fn all(results: Vec<Read>) -> Result<Vec<Presented>, Failure> {
+fn all(results: Vec<Read<'_>>) -> Result<Vec<RowPieces<'_>>, Failure> {
     results.into_iter().map(|result| result?.map_err(Failure::Message)).collect()
 }
 
 /// The rows of those metrics of a package that have such rows. The others are named, unless none is left.
-fn readable(results: Vec<Read>) -> Result<Vec<Presented>, Failure> {
+fn readable(results: Vec<Read<'_>>) -> Result<Vec<RowPieces<'_>>, Failure> {
     let results = results.into_iter().collect::<Result<Vec<_>, Failure>>()?;
     let has_rows = results.iter().any(Result::is_ok);
     let mut readable = Vec::with_capacity(results.len());
     for result in results {
         match result {
-            Ok(presented) => readable.push(presented),
+            Ok(rows) => readable.push(rows),
             Err(problem) if has_rows => terminal::warning(&format!("{problem}: left out")),
             Err(problem) => return Err(Failure::Message(problem)),
         }

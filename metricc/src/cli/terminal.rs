@@ -13,6 +13,7 @@ use metricc_ir::text::{visible, visible_lines};
 use metricc_jobs::JobError;
 use metricc_log::LogError;
 use metricc_node::NodeError;
+use metricc_runtime_serve::WriteError;
 
 use crate::{Package, PackageError};
 
@@ -94,10 +95,35 @@ pub(crate) fn data(text: &str) -> Result<(), Failure> {
 /// Writes binary data to stdout.
 pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
-        _ => Failure::Message(format!("stdout: {error}")),
-    })
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(of_stdout)
+}
+
+/// What an error of stdout means.
+pub(crate) fn of_stdout(error: impl Into<WriteError>) -> Failure {
+    match error.into() {
+        WriteError::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
+        WriteError::Output(error) => Failure::Message(format!("stdout: {error}")),
+        error => Failure::from(error),
+    }
+}
+
+/// Stdout as a writer of whole lines, or of binary data. A terminal shows the former as text alone.
+pub(crate) struct Stdout;
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut stdout = std::io::stdout().lock();
+        match std::str::from_utf8(bytes) {
+            Ok(text) if stdout.is_terminal() => stdout.write_all(visible_lines(text).as_bytes())?,
+            _ => stdout.write_all(bytes)?,
+        }
+        stdout.flush()?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stdout().flush()
+    }
 }
 
 /// Writes lines of text to stderr.
