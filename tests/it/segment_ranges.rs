@@ -5,7 +5,11 @@ use std::error::Error;
 use metricc::user_defined::Imports;
 use metricc::{Engine, Evaluated, evaluate};
 use metricc_compiler::{GroupRange, MetricPlan, Segment, SegmentRanges};
-use metricc_runtime_serve::{ReadOptions, arrow_stream, json_lines};
+use metricc_ir::AnyMetric;
+use metricc_runtime_serve::{
+    OverflowSum, OverflowSummary, ReadOptions, RowPieces, WriteError, arrow_stream, csv, json_lines,
+    write_arrow_stream, write_csv, write_json,
+};
 
 use crate::layers::{bound, options, package};
 
@@ -49,6 +53,23 @@ fn cut(plan: &MetricPlan, segment: &Segment, n_ranges: usize) -> Cut {
     Cut { ranges: ranges.iter().map(part).collect() }
 }
 
+fn ranged_pieces<'a>(
+    evaluated: &'a Evaluated,
+    metric: &AnyMetric,
+    reading: &'a ReadOptions,
+) -> RowPieces<'a> {
+    evaluated.pieces(metric, &Imports::new(), reading).expect("it has rows")
+}
+
+type Write = fn(&RowPieces<'_>, &mut dyn std::io::Write) -> Result<OverflowSum, WriteError>;
+
+/// What a format writes, and what it says could not be computed.
+fn written(pieces: RowPieces<'_>, write: Write) -> (Vec<u8>, Vec<OverflowSummary>) {
+    let mut bytes = Vec::new();
+    let overflow = write(&pieces, &mut bytes).expect("it is written");
+    (bytes, overflow.summaries(pieces.row_type()))
+}
+
 #[test]
 fn rows_of_ranges_are_those_of_the_whole_however_they_are_read() {
     let package = package(PACKAGE);
@@ -72,20 +93,26 @@ fn rows_of_ranges_are_those_of_the_whole_however_they_are_read() {
     ];
     let mut n_compared = 0;
     for n_ranges in [1, 2, 5, 64] {
-        let (mut whole, mut ranged) = (Evaluated::default(), Evaluated::default());
+        let (mut whole, mut ranged_segments) = (Evaluated::default(), Evaluated::default());
         whole.add(&bound.plan, found.segments.clone());
         for (plan, segment) in bound.plan.metrics.iter().zip(&found.segments) {
-            ranged.add_ranges(plan, Box::new(cut(plan, segment, n_ranges)));
+            ranged_segments.add_ranges(plan, Box::new(cut(plan, segment, n_ranges)));
         }
         for metric in package.checked.package.all_metrics() {
             for reading in &readings {
                 let read = |evaluated: &Evaluated| evaluated.read(&metric, &Imports::new(), reading);
-                match (read(&whole), read(&ranged)) {
+                match (read(&whole), read(&ranged_segments)) {
                     (Ok(whole), Ok(ranged)) => {
                         let lines = |rows| json_lines(rows).collect::<Vec<_>>();
                         assert_eq!(lines(&ranged), lines(&whole), "{} in {n_ranges}", metric.name());
                         let bytes = |rows| arrow_stream(rows).expect("a stream");
                         assert!(bytes(&ranged) == bytes(&whole), "{} in {n_ranges}", metric.name());
+                        let pieces = || ranged_pieces(&ranged_segments, &metric, reading);
+                        let text: String = json_lines(&whole).map(|line| line + "\n").collect();
+                        assert_eq!(written(pieces(), write_json), (text.into_bytes(), whole.overflows()));
+                        let text = csv(&whole).expect("CSV").into_bytes();
+                        assert_eq!(written(pieces(), write_csv), (text, whole.overflows()));
+                        assert_eq!(written(pieces(), write_arrow_stream), (bytes(&whole), whole.overflows()));
                         n_compared += 1;
                     }
                     (whole, ranged) => {

@@ -63,9 +63,9 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     if !is_sound {
         return Ok(ExitCode::from(1));
     }
-    let options: Vec<_> = wanted.iter().map(|metric| options(metric, &package, &arguments.range)).collect();
+    let chosen: Vec<_> = wanted.iter().map(|metric| options_of(metric, &package, &arguments.range)).collect();
     let read = |(metric, options)| read(metric, options, &evaluated, &package, arguments.max_rows);
-    let results = wanted.iter().zip(&options).map(read).collect();
+    let results = wanted.iter().zip(&chosen).map(read).collect();
     let results = if arguments.input.metrics.is_empty() { readable(results)? } else { all(results)? };
     let overflows = output::write(results, arguments.output, arguments.out.as_deref(), arguments.limit)?;
     overflows.iter().for_each(|overflow| terminal::warning(&overflow.to_string()));
@@ -77,7 +77,8 @@ fn check_output(arguments: &RunArguments, package: &Package, wanted: &[AnyMetric
     output::check(arguments.output, arguments.out.as_deref(), wanted.len())?;
     if arguments.output.has_columns_alone() {
         // Metrics without such rows are reported when they are read.
-        let options = wanted.iter().map(|metric| Ok((metric, options(metric, package, &arguments.range)?)));
+        let options =
+            wanted.iter().map(|metric| Ok((metric, options_of(metric, package, &arguments.range)?)));
         for (metric, options) in options.filter_map(Result::<_, String>::ok) {
             let clash = |error| Failure::Message(format!("{error}, or use `--output json`"));
             options.check_columns(&metric.row_type()).map_err(clash)?;
@@ -158,7 +159,7 @@ fn read<'a>(
 }
 
 /// Which windows of a metric are asked for; an error if it does not have such.
-fn options(metric: &AnyMetric, package: &Package, range: &RangeArguments) -> Result<ReadOptions, String> {
+fn options_of(metric: &AnyMetric, package: &Package, range: &RangeArguments) -> Result<ReadOptions, String> {
     let (name, window) = (metric.name(), metric.row_type().window);
     let calendars = &package.checked.package.calendars;
     let grain = range.grain.as_ref().map(|text| metricc_ir::grain(text, &window, calendars)).transpose();
