@@ -58,7 +58,7 @@ pub use states::{
     Periods, SortedSet, Steps, TextExtreme, TextSet, ValueCount, WideSum, WordSet, WordValueCounts,
 };
 pub use user_defined::{FloatSum, UserState, user_defined_monoid};
-pub use values::value_bytes;
+pub use values::{ValueBytes, value_bytes};
 pub use word_program::{merge_words, n_words};
 
 /// Properties of a monoid, beyond being associative and commutative.

@@ -260,8 +260,29 @@ pub(crate) fn constant_bytes(value: &metricc_ir::Value, data_type: &DataType) ->
 
 /// The bytes of one value of a plain column; none for a null, and for other types.
 pub fn value_bytes(column: &ArrayRef, row: usize) -> Option<Vec<u8>> {
-    let values = Values::of(column)?;
-    values.array().is_valid(row).then(|| values.item(row).with_bytes(<[u8]>::to_vec))
+    ValueBytes::of(column).with(row, |bytes| bytes.map(<[u8]>::to_vec))
+}
+
+/// A column whose values are read as bytes, row by row.
+#[derive(Debug)]
+pub struct ValueBytes(Option<Values>);
+
+impl ValueBytes {
+    /// A plain column; of one of another type, all values are none.
+    pub fn of(column: &ArrayRef) -> Self {
+        ValueBytes(Values::of(column))
+    }
+
+    /// Hands the bytes of a value to `read`, or none for a null.
+    #[inline]
+    pub fn with<T>(&self, row: usize, read: impl FnOnce(Option<&[u8]>) -> T) -> T {
+        match &self.0 {
+            Some(values) if values.array().is_valid(row) => {
+                values.item(row).with_bytes(|bytes| read(Some(bytes)))
+            }
+            _ => read(None),
+        }
+    }
 }
 
 /// A column of a plain type from the bytes of its values.

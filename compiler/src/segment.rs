@@ -91,7 +91,12 @@ impl Segment {
         plan.follows(self.interval.to(), later)?;
         let interval = Interval::new(self.interval.from().clone(), later.interval.to().clone())
             .map_err(|error| CompileError::engine(&plan.metric.name, error))?;
-        let states = plan.form.collect(&[self.states.clone(), later.states.clone()])?;
+        let states = match (self.states.num_rows(), later.states.num_rows()) {
+            // Canonical tables: one of no groups adds nothing.
+            (_, 0) => self.states.clone(),
+            (0, _) => later.states.clone(),
+            _ => plan.form.collect(&[self.states.clone(), later.states.clone()])?,
+        };
         Ok(Segment { hash: plan.state_hash, interval, states })
     }
 

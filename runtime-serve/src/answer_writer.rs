@@ -47,9 +47,17 @@ impl fmt::Debug for AnswerWriter {
 }
 
 enum Form {
-    Json { is_first: bool },
+    /// `after` is what follows the rows if there is no next page.
+    Json {
+        is_first: bool,
+        after: String,
+    },
     Csv(Heading),
-    Arrow { heading: Heading, writer: Option<Box<StreamWriter<Vec<u8>>>>, waiting: Waiting },
+    Arrow {
+        heading: Heading,
+        writer: Option<Box<StreamWriter<Vec<u8>>>>,
+        waiting: Waiting,
+    },
 }
 
 /// What is said of rows before the first of them, in formats that have rows alone.
@@ -64,7 +72,7 @@ impl AnswerWriter {
     /// [`ServingError::Request`] if the rows do not have the format.
     pub fn new(answer: OpenAnswer, format: Format) -> Result<Self, ServingError> {
         let form = match format {
-            Format::Json => Form::Json { is_first: true },
+            Format::Json => Form::Json { is_first: true, after: String::new() },
             Format::Csv => {
                 csv_header(&answer.rows.none()).map_err(not_in_format)?;
                 Form::Csv(Heading::default())
@@ -175,7 +183,11 @@ impl AnswerWriter {
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), ServingError> {
         let none = self.answer.rows.none();
         match &mut self.form {
-            Form::Json { .. } => out.extend(frame(&self.answer, None)?.0.as_bytes()),
+            Form::Json { after, .. } => {
+                let (before, without_next) = frame(&self.answer, none, None)?;
+                out.extend(before.as_bytes());
+                *after = without_next;
+            }
             Form::Csv(_) => out.extend(csv_header(&none).map_err(not_in_format)?.as_bytes()),
             Form::Arrow { heading, writer, .. } => {
                 let schema = record_batch(&none).map_err(not_in_format)?.schema();
@@ -188,7 +200,7 @@ impl AnswerWriter {
 
     fn write(&mut self, piece: Presented, out: &mut Vec<u8>) -> Result<(), ServingError> {
         match &mut self.form {
-            Form::Json { is_first } => {
+            Form::Json { is_first, .. } => {
                 json_rows(&piece, is_first, out);
                 Ok(())
             }
@@ -209,7 +221,11 @@ impl AnswerWriter {
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), ServingError> {
         let next = self.answer.rows.next_page();
         match &mut self.form {
-            Form::Json { .. } => out.extend(frame(&self.answer, next)?.1.as_bytes()),
+            Form::Json { after, .. } if next.is_none() => out.extend(after.as_bytes()),
+            Form::Json { .. } => {
+                let none = self.answer.rows.none();
+                out.extend(frame(&self.answer, none, next)?.1.as_bytes());
+            }
             Form::Csv(_) => {}
             Form::Arrow { writer, waiting, .. } => {
                 match waiting.n_rows() {
@@ -242,8 +258,12 @@ fn write_batch(
 }
 
 /// The text of an answer before its rows and after them.
-fn frame(answer: &Served<AnswerRows>, next: Option<String>) -> Result<(String, String), ServingError> {
-    let Served { metric, hash, frontier, epoch, unit, notes, rows, next: _, receipt } = answer;
+fn frame(
+    answer: &Served<AnswerRows>,
+    none: Presented,
+    next: Option<String>,
+) -> Result<(String, String), ServingError> {
+    let Served { metric, hash, frontier, epoch, unit, notes, rows: _, next: _, receipt } = answer;
     let none = Served {
         metric: metric.clone(),
         hash: hash.clone(),
@@ -251,7 +271,7 @@ fn frame(answer: &Served<AnswerRows>, next: Option<String>) -> Result<(String, S
         epoch: epoch.clone(),
         unit: unit.clone(),
         notes: notes.clone(),
-        rows: rows.none(),
+        rows: none,
         next,
         receipt: receipt.clone(),
     };

@@ -1,14 +1,14 @@
 //! A segment that is served. It has an index from keys to rows, so that a read of one key touches only its
 //! rows.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::UInt32Array;
+use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take_record_batch;
-use metricc_algebra::value_bytes;
 use metricc_client::Layer;
 use metricc_compiler::{CompileError, MetricPlan, Segment};
+
+use crate::key_index::KeyIndex;
 
 /// A segment, its index, and the layer that computed it; clones share segment and index.
 #[derive(Debug, Clone)]
@@ -20,13 +20,13 @@ pub struct IndexedSegment {
 #[derive(Debug)]
 struct Inner {
     segment: Segment,
-    /// The rows of each combination of keys, ascending; built by the first read that needs it.
-    rows: OnceLock<HashMap<Vec<u8>, Vec<u32>>>,
+    /// Built by the first read that needs it.
+    index: OnceLock<KeyIndex>,
 }
 
 impl From<Segment> for IndexedSegment {
     fn from(segment: Segment) -> Self {
-        IndexedSegment { inner: Arc::new(Inner { segment, rows: OnceLock::new() }), layer: None }
+        IndexedSegment { inner: Arc::new(Inner { segment, index: OnceLock::new() }), layer: None }
     }
 }
 
@@ -49,12 +49,22 @@ impl IndexedSegment {
 
     /// Whether the index is built.
     pub(crate) fn is_indexed(&self) -> bool {
-        self.inner.rows.get().is_some()
+        self.inner.index.get().is_some()
     }
 
     /// Builds the index, so that no read has to wait for it.
     pub(crate) fn prepare(&self, plan: &MetricPlan) {
-        self.inner.rows.get_or_init(|| index(&self.inner.segment, plan));
+        self.index(plan);
+    }
+
+    fn index(&self, plan: &MetricPlan) -> &KeyIndex {
+        let segment = &self.inner.segment;
+        self.inner.index.get_or_init(|| KeyIndex::new(keys_of(segment, plan), segment.states.num_rows()))
+    }
+
+    /// The number of rows of one combination of all keys.
+    pub(crate) fn n_rows_of_keys(&self, plan: &MetricPlan, wanted: &[Option<Vec<u8>>]) -> usize {
+        self.index(plan).rows(keys_of(&self.inner.segment, plan), wanted).len()
     }
 
     /// The rows of one combination of all keys of the metric, given as the bytes of their values; `None` is
@@ -65,37 +75,23 @@ impl IndexedSegment {
         wanted: &[Option<Vec<u8>>],
     ) -> Result<Segment, CompileError> {
         let segment = &self.inner.segment;
-        let index = self.inner.rows.get_or_init(|| index(segment, plan));
-        let rows = index.get(&joined(wanted.iter().map(Option::as_deref))).cloned().unwrap_or_default();
-        let states = take_record_batch(&segment.states, &UInt32Array::from(rows))
-            .map_err(|error| CompileError::engine(&plan.metric.name, error))?;
+        let rows = self.index(plan).rows(keys_of(segment, plan), wanted);
+        let states = match (rows.first(), rows.last()) {
+            // No row, or rows that follow one another.
+            (first, last)
+                if first.zip(last).is_none_or(|(first, last)| (last - first) as usize + 1 == rows.len()) =>
+            {
+                segment.states.slice(first.map_or(0, |first| *first as usize), rows.len())
+            }
+            _ => take_record_batch(&segment.states, &UInt32Array::from(rows))
+                .map_err(|error| CompileError::engine(&plan.metric.name, error))?,
+        };
         Ok(Segment { hash: segment.hash, interval: segment.interval.clone(), states })
     }
 }
 
-fn index(segment: &Segment, plan: &MetricPlan) -> HashMap<Vec<u8>, Vec<u32>> {
-    let n_keys = plan.metric.keys.len();
+/// The columns of the keys of a plan's metric.
+fn keys_of<'a>(segment: &'a Segment, plan: &MetricPlan) -> &'a [ArrayRef] {
     let end = plan.form.n_group_columns;
-    let keys = &segment.states.columns()[end - n_keys..end];
-    let mut index: HashMap<Vec<u8>, Vec<u32>> = HashMap::new();
-    for row in 0..segment.states.num_rows() {
-        let values: Vec<Option<Vec<u8>>> = keys.iter().map(|column| value_bytes(column, row)).collect();
-        index.entry(joined(values.iter().map(Option::as_deref))).or_default().push(row as u32);
-    }
-    index
-}
-
-/// The values one after the other, each after its length; null is a length that no value has.
-fn joined<'a>(values: impl Iterator<Item = Option<&'a [u8]>>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for value in values {
-        match value {
-            None => bytes.extend(u32::MAX.to_le_bytes()),
-            Some(value) => {
-                bytes.extend((value.len() as u32).to_le_bytes());
-                bytes.extend(value);
-            }
-        }
-    }
-    bytes
+    &segment.states.columns()[end - plan.metric.keys.len()..end]
 }

@@ -14,7 +14,7 @@
 //! | `present`, `derived_metrics` | states → rows, of base metrics and of derived ones |
 //! | `presented_cell`, `json`, `text_table`, `export` | rows → JSON, text, CSV, Arrow |
 //! | `row_pieces`, `row_writer` | all rows of a metric, written piece by piece |
-//! | `merge_segments`, `segment_ranges`, `indexed_segment`, `published` | one version of what is served |
+//! | `merge_segments`, `segment_ranges`, `key_index`, `indexed_segment`, `published` | one version of what is served |
 //! | `served_metrics`, `row_selection`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
 //! | `answer_rows`, `answer_writer`, `turns` | answers piece by piece, and the threads that compute them |
 //! | `served_table`, `local_serving` | the serving layer |
@@ -31,6 +31,7 @@ mod error;
 mod export;
 mod indexed_segment;
 mod json_rows;
+mod key_index;
 mod local_serving;
 mod merge_segments;
 mod overflow;

@@ -164,6 +164,11 @@ impl PublishedMetric {
         self.parts.iter().all(IndexedSegment::is_indexed)
     }
 
+    /// Rows of one combination of keys in all parts, before they are merged.
+    pub(crate) fn n_groups_of_keys(&self, plan: &MetricPlan, keys: &[Option<Vec<u8>>]) -> usize {
+        self.parts.iter().map(|part| part.n_rows_of_keys(plan, keys)).sum()
+    }
+
     /// ⊕ of the rows of one combination of keys.
     pub(crate) fn of_keys(&self, plan: &MetricPlan, keys: &[Option<Vec<u8>>]) -> Result<Segment, ServeError> {
         let parts = self.parts.iter().map(|part| part.of_keys(plan, keys));

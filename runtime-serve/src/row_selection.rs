@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use metricc_algebra::value_bytes;
+use metricc_algebra::{ValueBytes, value_bytes};
 use metricc_client::ServingError;
 use metricc_compiler::{CompileError, MetricPlan};
 use metricc_ir::{RecordField, Type};
@@ -127,8 +127,9 @@ impl RowSelection {
 
 /// Of the rows those with a value in a column.
 fn keep(selected: &mut [bool], column: &ArrayRef, wanted: &Option<Vec<u8>>) {
+    let values = ValueBytes::of(column);
     for (row, is_selected) in selected.iter_mut().enumerate() {
-        *is_selected = *is_selected && value_bytes(column, row) == *wanted;
+        *is_selected = *is_selected && values.with(row, |value| value == wanted.as_deref());
     }
 }
 

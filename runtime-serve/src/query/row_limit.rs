@@ -1,13 +1,14 @@
 //! What an answer would take, before it is computed, and whether that is more than it may.
 
 use metricc_client::ServingError;
-use metricc_compiler::Segment;
+use metricc_compiler::{MetricPlan, Segment};
 use metricc_ir::Window;
 
 use super::{Query, failed};
+use crate::published::PublishedMetric;
 use crate::row_estimate::{estimated_derived_rows, estimated_rows};
 use crate::served_metrics::ServedPlan;
-use crate::{Published, ServeError};
+use crate::{FEW_ROWS, Published, ServeError};
 
 /// What an answer would take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,10 +75,7 @@ impl Query {
         let metrics: Option<Vec<_>> = bases.iter().map(|plan| published.metric(plan)).collect();
         let n_rows = match (metrics, &self.entry.plan) {
             (None, _) => 0,
-            (Some(metrics), ServedPlan::Base(plan)) => {
-                let (states, options) = self.states_of_base(plan, metrics[0])?;
-                estimated_rows(plan, &states.states, &options)?
-            }
+            (Some(metrics), ServedPlan::Base(plan)) => self.n_rows_of_base(plan, metrics[0])?,
             (Some(metrics), ServedPlan::Derived(plan)) => {
                 let segments = bases.iter().zip(metrics).map(|(base, metric)| metric.merged(base));
                 let segments: Vec<&Segment> = segments.collect::<Result<_, _>>()?;
@@ -85,5 +83,19 @@ impl Query {
             }
         };
         Ok(RowEstimate { n_rows, is_whole: true })
+    }
+
+    fn n_rows_of_base(&self, plan: &MetricPlan, metric: &PublishedMetric) -> Result<u64, ServeError> {
+        if plan.spread.is_none()
+            && let Some(keys) = self.selection.all_keys()
+        {
+            // An index counts the groups of these keys, and each is a row at most. Of many, a range may leave few.
+            let n_groups = metric.n_groups_of_keys(plan, keys);
+            if n_groups <= FEW_ROWS {
+                return Ok(n_groups as u64);
+            }
+        }
+        let (states, options) = self.states_of_base(plan, metric)?;
+        Ok(estimated_rows(plan, &states.states, &options)?)
     }
 }
