@@ -23,13 +23,19 @@ const PACKAGE: &str = "
 struct Others {
     worker: Worker,
     is_away: AtomicBool,
+    /// Whether they take jobs and begin none: a cluster without executors.
+    is_idle: AtomicBool,
     n_jobs: AtomicUsize,
 }
 
 impl Submit for Others {
-    fn submit(&self, run: &str, jobs: &[&Job], _: Watch<'_>) -> Result<(), SubmitError> {
+    fn submit(&self, run: &str, jobs: &[&Job], watch: Watch<'_>) -> Result<(), SubmitError> {
         if self.is_away.load(Ordering::SeqCst) {
             return Err(SubmitError::Cluster("they are away".to_owned()));
+        }
+        while self.is_idle.load(Ordering::SeqCst) {
+            watch()?;
+            std::thread::sleep(Duration::from_millis(300));
         }
         for job in jobs {
             if let Work::Interval(IntervalWork { parts, .. }) = &job.work {
@@ -48,7 +54,8 @@ fn start(folder: &Path, without: WithoutCluster) -> (Arc<Node>, Arc<Others>) {
     let metrics = package.select(&[]).expect("metrics").wanted;
     let store = JobStore::in_folder(&folder.join("store")).expect("a store");
     let worker = Worker::new("others", Build::of_this_process(), store.clone(), Imports::new());
-    let others = Arc::new(Others { worker, is_away: AtomicBool::new(false), n_jobs: AtomicUsize::new(0) });
+    let (is_away, is_idle) = (AtomicBool::new(false), AtomicBool::new(false));
+    let others = Arc::new(Others { worker, is_away, is_idle, n_jobs: AtomicUsize::new(0) });
     let mut config = Config::of_package(Path::new("node.metric"));
     config.data = folder.join("data");
     config.batch.every = Duration::from_millis(50);
@@ -68,7 +75,7 @@ fn start(folder: &Path, without: WithoutCluster) -> (Arc<Node>, Arc<Others>) {
 }
 
 fn until(is_so: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_secs(120);
     while !is_so() {
         assert!(Instant::now() < end, "it takes too long");
         std::thread::sleep(Duration::from_millis(5));
@@ -126,6 +133,22 @@ async fn f43_without_them_the_view_waits_and_answers_go_on() {
     let counters = node.counters_text();
     assert!(!counters.contains("metricc_cluster_failures_total{source=\"events\"} 0"), "{counters}");
     others.is_away.store(false, Ordering::SeqCst);
+    until(|| ends(&node).0 == 40 && problem().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f43_a_cluster_that_begins_nothing_for_a_minute_is_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (node, others) = start(folder.path(), WithoutCluster::Wait);
+    others.is_idle.store(true, Ordering::SeqCst);
+    send(&node, 0, 40).await;
+    let problem = || node.status()[0].cluster.clone().and_then(|cluster| cluster.problem);
+    std::thread::sleep(Duration::from_secs(30));
+    assert_eq!(problem(), None, "an executor may come");
+    until(|| problem().is_some());
+    assert!(problem().is_some_and(|said| said.contains("no executor begins its jobs")), "{:?}", problem());
+    assert_eq!((ends(&node).0, total(&node).await), (0, (0..40).map(|n| n * 3).sum::<u64>().into()));
+    others.is_idle.store(false, Ordering::SeqCst);
     until(|| ends(&node).0 == 40 && problem().is_none());
 }
 
