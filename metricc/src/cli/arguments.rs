@@ -15,7 +15,7 @@ mod node;
 
 pub(crate) use cluster::{ClusterArguments, RunOnCluster};
 #[cfg(feature = "cluster")]
-pub(crate) use cluster::{ClusterCommand, ExecutorArguments, SchedulerArguments};
+pub(crate) use cluster::{ClusterCommand, ExecutorArguments, LocalArguments, SchedulerArguments};
 pub(crate) use engines::{
     EngineChoice, InputArguments, OutputFormat, RangeArguments, RunArguments, VerifyArguments,
 };

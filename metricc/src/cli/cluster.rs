@@ -15,6 +15,8 @@ use super::terminal::Failure;
 use crate::{Bound, EngineOptions, Package};
 
 #[cfg(feature = "cluster")]
+mod local;
+#[cfg(feature = "cluster")]
 mod processes;
 #[cfg(feature = "cluster")]
 mod submit;

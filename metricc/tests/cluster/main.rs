@@ -3,6 +3,7 @@
 #![allow(clippy::too_many_lines, reason = "a test is one story, told in order")]
 
 mod deaths;
+mod local;
 mod namespaces;
 mod network;
 mod node;

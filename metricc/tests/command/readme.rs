@@ -82,48 +82,39 @@ fn every_command_of_the_readme_works() {
     assert!(n_run >= 12, "{n_run} commands");
 }
 
-/// The cluster of the README, on ports that are free and with a store of its own.
+/// The cluster of the README, on a port that is free and with a store of its own.
 struct Cluster {
     store: tempfile::TempDir,
-    ports: [u16; 2],
-    processes: Vec<Served>,
+    port: u16,
+    local: Option<Served>,
 }
 
 impl Cluster {
     fn new() -> Self {
-        let free = || {
-            TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address").port()
-        };
-        let store = tempfile::tempdir().expect("a temporary folder");
-        Cluster { store, ports: [free(), free()], processes: Vec::new() }
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        Cluster { store: tempfile::tempdir().expect("a temporary folder"), port, local: None }
     }
 
     fn run(&mut self, rest: &str) {
-        let [scheduler, executor] = self.ports;
-        let rest = rest.replace("127.0.0.1:50050", &format!("127.0.0.1:{scheduler}"));
+        let address = format!("127.0.0.1:{}", self.port);
+        let rest = rest.replace("127.0.0.1:50050", &address);
         let mut command = Command::new(env!("CARGO_BIN_EXE_metricc"));
         command.args(rest.split(' ')).current_dir(top()).env("NO_COLOR", "1");
-        let port = match rest.split(' ').nth(1) {
-            Some("scheduler") => scheduler,
-            Some("executor") => executor,
-            _ => {
-                let output =
-                    command.arg("--store").arg(self.store.path()).output().expect("the command starts");
-                assert_eq!(code(&output), 0, "{rest}\n{}", stderr(&output));
-                return assert!(stderr(&output).contains("1 job by 1 executor"), "{}", stderr(&output));
-            }
-        };
-        command.args(["--listen", &format!("127.0.0.1:{port}")]);
-        if port == executor {
-            command.arg("--store").arg(self.store.path());
+        command.arg("--store").arg(self.store.path());
+        if rest == "cluster local" {
+            let process = command.args(["--listen", &address]).stderr(Stdio::null()).spawn();
+            self.local = Some(Served(process.expect("the process starts"), String::new()));
+            return;
         }
-        let process = command.stderr(Stdio::null()).spawn().expect("the process starts");
-        self.processes.push(Served(process, String::new()));
         let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(60), "{rest} does not listen");
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(60), "the scheduler does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
+        let output = command.output().expect("the command starts");
+        assert_eq!(code(&output), 0, "{rest}\n{}", stderr(&output));
+        assert!(stderr(&output).contains(" jobs by "), "{}", stderr(&output));
     }
 }
 

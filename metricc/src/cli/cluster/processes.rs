@@ -9,7 +9,7 @@ use metricc_jobs::{Build, JobStore, Worker};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::arguments::{ClusterArguments, ClusterCommand, ExecutorArguments, SchedulerArguments};
-use crate::cli::cluster::store_folder;
+use crate::cli::cluster::{local, store_folder};
 use crate::cli::terminal::{self, Failure};
 
 pub(crate) fn run(arguments: &ClusterArguments, imports: &Imports) -> Result<ExitCode, Failure> {
@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &ClusterArguments, imports: &Imports) -> Result<Exi
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = match &arguments.command {
+        ClusterCommand::Local(arguments) => runtime.block_on(local::run(arguments)),
         ClusterCommand::Scheduler(arguments) => runtime.block_on(scheduler(arguments)),
         ClusterCommand::Executor(arguments) => runtime.block_on(executor(arguments, imports)),
     };
@@ -29,13 +30,19 @@ pub(crate) fn run(arguments: &ClusterArguments, imports: &Imports) -> Result<Exi
 }
 
 async fn scheduler(arguments: &SchedulerArguments) -> Result<(), Failure> {
-    let SchedulerArguments { listen, host } = arguments;
+    let SchedulerArguments { listen, host, until_closed } = arguments;
+    if *until_closed {
+        local::end_when_closed();
+    }
     let name = host.clone().unwrap_or_else(|| listen.ip().to_string());
     terminal::note(format!("scheduler at df://{name}:{}", listen.port()));
     until_stopped(run_scheduler(*listen, &name)).await
 }
 
 async fn executor(arguments: &ExecutorArguments, imports: &Imports) -> Result<(), Failure> {
+    if arguments.until_closed {
+        local::end_when_closed();
+    }
     let scheduler: Address = arguments.scheduler.parse()?;
     let folder = store_folder(arguments.store.as_deref())?;
     let store = JobStore::in_folder(&folder)?;

@@ -1,0 +1,75 @@
+//! F41: a cluster that one command starts on this machine.
+
+use std::time::{Duration, Instant};
+
+use super::Events;
+use super::processes::{Process, Running, command, free_ports, wait_for_results};
+
+/// The numbers of the processes that it names.
+fn processes(said: &str) -> Vec<String> {
+    let numbers = said.lines().filter_map(|line| line.split_once(" is process "));
+    numbers.map(|(_, number)| number.to_owned()).collect()
+}
+
+fn is_there(process: &str) -> bool {
+    std::path::Path::new("/proc").join(process).exists()
+}
+
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{what} takes too long");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn f41_a_cluster_of_one_command_outlives_an_executor_and_ends_with_the_command() {
+    let events = Events::new(60_000);
+    let expected = events.expected();
+    let store = events.path().join("store").to_string_lossy().into_owned();
+    let scheduler = format!("127.0.0.1:{}", free_ports());
+    let local = ["cluster", "local", "--listen", &scheduler, "--store", &store, "--executors", "2"];
+    let local = Process::spawn(command(&local.map(str::to_owned)), 0);
+    until("the start", || processes(&local.said()).len() == 3);
+    let all = processes(&local.said());
+    assert!(local.said().contains(&format!("--cluster df://{scheduler}")), "{}", local.said());
+    let mut arguments = events.run("cluster");
+    let address = format!("df://{scheduler}");
+    let more = ["--cluster", &address, "--store", &store, "--job-events", "1000"];
+    arguments.extend(more.map(str::to_owned));
+    let run = Running::spawn(command(&arguments));
+    wait_for_results(events.path().join("store").as_path(), 5);
+    let kill = |signal: &str, process: &str| {
+        assert!(
+            std::process::Command::new("kill")
+                .args([signal, process])
+                .status()
+                .is_ok_and(|sent| sent.success())
+        );
+    };
+    kill("-KILL", &all[1]);
+    let run = run.wait();
+    assert!(run.status.success(), "{}", run.stderr);
+    assert_eq!(events.rows("cluster"), expected);
+    until("the news of it", || {
+        local.said().contains("was killed by signal 9; its jobs go to others: 1 executor is left")
+    });
+    // However the command ends, its processes do.
+    drop(local);
+    until("the end of the processes", || all.iter().all(|process| !is_there(process)));
+}
+
+#[test]
+fn f41_a_cluster_of_one_command_does_not_start_beside_another_one() {
+    let events = Events::new(30);
+    let store = events.path().join("store").to_string_lossy().into_owned();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let scheduler = taken.local_addr().expect("its address").to_string();
+    let local = ["cluster", "local", "--listen", &scheduler, "--store", &store].map(str::to_owned);
+    let output = command(&local).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("the scheduler cannot listen at {scheduler}")), "{said}");
+    assert!(said.contains("choose another port with `--listen`"), "{said}");
+}
