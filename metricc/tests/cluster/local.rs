@@ -11,8 +11,10 @@ fn processes(said: &str) -> Vec<String> {
     numbers.map(|(_, number)| number.to_owned()).collect()
 }
 
+/// Whether it runs: one that nobody has waited for is there, and has ended.
 fn is_there(process: &str) -> bool {
-    std::path::Path::new("/proc").join(process).exists()
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
 fn until(what: &str, is_so: impl Fn() -> bool) {
