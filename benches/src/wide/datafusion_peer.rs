@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cpu_time::ProcessTime;
-use datafusion::prelude::{CsvReadOptions, NdJsonReadOptions, ParquetReadOptions, SessionContext};
+use datafusion::prelude::{CsvReadOptions, JsonReadOptions, ParquetReadOptions, SessionContext};
 
 use crate::data::FileKind;
 use crate::questions::Question;
@@ -29,7 +29,7 @@ impl Peer for DataFusion {
                 }
                 FileKind::Csv => context.register_csv("raw", files, CsvReadOptions::default()).await?,
                 FileKind::NdJson => {
-                    let options = NdJsonReadOptions::default().file_extension("ndjson");
+                    let options = JsonReadOptions::default().file_extension("ndjson");
                     context.register_json("raw", files, options).await?;
                 }
             }
