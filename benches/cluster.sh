@@ -37,7 +37,8 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 TIMEFORMAT='%U %S %R'
 timed() {
     { time "$@" >/dev/null 2>"$work/said"; } 2>"$work/time" || { cat "$work/said" >&2; exit 1; }
-    read -r user system clock <"$work/time"
+    # The shell may have told before of a process that was killed.
+    read -r user system clock < <(tail -n 1 "$work/time")
     cpu="$(awk "BEGIN { print $user + $system }")"
 }
 

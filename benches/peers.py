@@ -1,10 +1,12 @@
 """The questions of the benchmark `wide` in engines that are Python packages.
 
-usage: peers.py duckdb|polars|chdb
+usage: peers.py duckdb|polars|chdb|spark
 
 Prints the engine's name and version, or ends if it is not installed. Then reads lines of a question, a kind of
 files and their folder, with tabs between them, and prints the CPU-seconds that the answer took as Arrow columns,
 of all threads, user and system; or `cannot ...`. Windows are integer arithmetic where that is the faster form.
+Spark drops its rows instead of handing them over; the benchmark does not ask it, since its start costs more than
+most answers. Ask each question several times: the first answers are those of a cold compiler.
 """
 import os
 import resource
@@ -126,13 +128,49 @@ def chdb():
     return f"chDB {chdb.__version__}", run
 
 
+def spark():
+    import pyspark
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.builder.master(f"local[{THREADS}]").config("spark.ui.enabled", "false")
+    session = session.config("spark.sql.shuffle.partitions", str(THREADS)).config("spark.driver.memory", "6g")
+    session = session.config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    global cpu_seconds
+    machine = session.sparkContext._gateway.proc.pid
+
+    def cpu_seconds():
+        fields = open(f"/proc/{machine}/stat").read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def run(question, kind, files):
+        if EXTENSION[kind] != "parquet":
+            raise ValueError("only Parquet is asked for")
+        session.read.parquet(files).createOrReplaceTempView("payments")
+        asked = queries(
+            "payments",
+            "((unix_micros(created_at) + 19800000000) div 86400000000)",
+            "(unix_micros(created_at) div 3600000000)",
+            "(unix_micros(created_at) div 300000000)",
+            "count(DISTINCT merchant_id)",
+            "approx_count_distinct(merchant_id, 0.01)",
+            "approx_percentile(latency_ms, array(0.5, 0.99), 100)",
+            "SELECT d, merchant_id, s FROM (SELECT *, row_number() OVER (PARTITION BY d ORDER BY s DESC, merchant_id) r "
+            "FROM (SELECT merchant_id, {day} d, sum(amount_minor) s FROM {table} WHERE {filter} GROUP BY 1, 2)) "
+            "WHERE r <= 10",
+        )
+        session.sql(asked[question]).write.format("noop").mode("overwrite").save()
+
+    return f"Spark {pyspark.__version__}", run
+
+
 def cpu_seconds():
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
 def main():
-    name, run = {"duckdb": duckdb, "polars": polars, "chdb": chdb}[sys.argv[1]]()
+    name, run = {"duckdb": duckdb, "polars": polars, "chdb": chdb, "spark": spark}[sys.argv[1]]()
     print(name, flush=True)
     for line in sys.stdin:
         question, kind, files = line.rstrip("\n").split("\t")

@@ -2,7 +2,9 @@
 //!
 //! Open addressing over numbers and tags, beside the keys in the order of their numbers. A lookup touches one
 //! slot of eight bytes and one key. Groups of one time come one after the other, so their keys, and their
-//! states in the accumulators, lie close together whatever the hash does.
+//! states in the accumulators, lie close together whatever the hash does. Slots do not: in a large table most
+//! lookups wait for memory. So the first slots of many keys are read before any of them is looked at, and
+//! the processor waits for several at a time.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -19,6 +21,8 @@ pub(crate) struct WordTable<const N: usize> {
     keys: Vec<[u64; N]>,
     /// Differs from process to process, so that nobody can choose keys that collide.
     seed: u64,
+    /// Of the keys that are looked up together: the hash, and what is in its slot.
+    first_slots: Vec<(u64, u64)>,
 }
 
 const MIN_SLOTS: usize = 1 << 10;
@@ -28,7 +32,12 @@ const SLOTS_PER_KEY: usize = 16;
 
 impl<const N: usize> Default for WordTable<N> {
     fn default() -> Self {
-        WordTable { slots: vec![0; MIN_SLOTS], keys: Vec::new(), seed: RandomState::new().hash_one(N) }
+        WordTable {
+            slots: vec![0; MIN_SLOTS],
+            keys: Vec::new(),
+            seed: RandomState::new().hash_one(N),
+            first_slots: Vec::new(),
+        }
     }
 }
 
@@ -38,7 +47,8 @@ impl<const N: usize> WordTable<N> {
     }
 
     pub(crate) fn n_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<u64>() + self.keys.capacity() * size_of::<[u64; N]>()
+        let first_slots = self.first_slots.capacity() * size_of::<(u64, u64)>();
+        self.slots.capacity() * size_of::<u64>() + self.keys.capacity() * size_of::<[u64; N]>() + first_slots
     }
 
     /// Takes all keys out, by their numbers. The table is empty then, and keeps its slots unless they were
@@ -55,11 +65,33 @@ impl<const N: usize> WordTable<N> {
 
     /// Appends the number of each key; new keys get the next ones.
     pub(crate) fn intern(&mut self, keys: &[[u64; N]], numbers: &mut Vec<usize>) -> Result<(), TooManyKeys> {
+        let mut first_slots = std::mem::take(&mut self.first_slots);
+        first_slots.clear();
+        let mask = self.slots.len() - 1;
+        first_slots.extend(keys.iter().map(|key| {
+            let hash = self.hash(key);
+            (hash, self.slots[hash as usize & mask])
+        }));
         numbers.reserve(keys.len());
-        for key in keys {
-            numbers.push(self.number(key)? as usize);
+        for (key, (hash, slot)) in keys.iter().zip(&first_slots) {
+            // A slot never changes once it is taken, so what was read of it is true.
+            let number = match self.number_in(*slot, *hash, key) {
+                Some(number) => number,
+                None => self.number(key)?,
+            };
+            numbers.push(number as usize);
         }
+        self.first_slots = first_slots;
         Ok(())
+    }
+
+    /// The number in a slot, if it is that of a key.
+    #[inline]
+    fn number_in(&self, slot: u64, hash: u64, key: &[u64; N]) -> Option<u32> {
+        // A free slot has the number before zero, which is no key's.
+        let number = (slot as u32).wrapping_sub(1);
+        let is_same = (slot ^ hash) >> 32 == 0 && self.keys.get(number as usize) == Some(key);
+        is_same.then_some(number)
     }
 
     /// The number of a key.
@@ -73,8 +105,7 @@ impl<const N: usize> WordTable<N> {
             if slot == 0 {
                 return self.insert(key, hash, at);
             }
-            let number = slot as u32 - 1;
-            if (slot ^ hash) >> 32 == 0 && self.keys.get(number as usize) == Some(key) {
+            if let Some(number) = self.number_in(slot, hash, key) {
                 return Ok(number);
             }
             at = (at + 1) & mask;
