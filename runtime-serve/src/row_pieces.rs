@@ -112,7 +112,9 @@ impl<'a> RowPieces<'a> {
         let may_be = |rest: &Rest<'_>| may_overflow(rest.plan).contains(&true);
         let mut sum = OverflowSum::default();
         if self.rest.as_ref().is_none_or(may_be) {
-            self.pieces().try_for_each(|piece| Ok::<_, ServeError>(sum.add(&*piece?)))?;
+            for piece in self.pieces() {
+                sum.add(&*piece?);
+            }
         }
         Ok(sum)
     }

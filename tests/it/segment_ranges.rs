@@ -64,9 +64,9 @@ fn ranged_pieces<'a>(
 type Write = fn(&RowPieces<'_>, &mut dyn std::io::Write) -> Result<OverflowSum, WriteError>;
 
 /// What a format writes, and what it says could not be computed.
-fn written(pieces: RowPieces<'_>, write: Write) -> (Vec<u8>, Vec<OverflowSummary>) {
+fn written(pieces: &RowPieces<'_>, write: Write) -> (Vec<u8>, Vec<OverflowSummary>) {
     let mut bytes = Vec::new();
-    let overflow = write(&pieces, &mut bytes).expect("it is written");
+    let overflow = write(pieces, &mut bytes).expect("it is written");
     (bytes, overflow.summaries(pieces.row_type()))
 }
 
@@ -109,10 +109,13 @@ fn rows_of_ranges_are_those_of_the_whole_however_they_are_read() {
                         assert!(bytes(&ranged) == bytes(&whole), "{} in {n_ranges}", metric.name());
                         let pieces = || ranged_pieces(&ranged_segments, &metric, reading);
                         let text: String = json_lines(&whole).map(|line| line + "\n").collect();
-                        assert_eq!(written(pieces(), write_json), (text.into_bytes(), whole.overflows()));
+                        assert_eq!(written(&pieces(), write_json), (text.into_bytes(), whole.overflows()));
                         let text = csv(&whole).expect("CSV").into_bytes();
-                        assert_eq!(written(pieces(), write_csv), (text, whole.overflows()));
-                        assert_eq!(written(pieces(), write_arrow_stream), (bytes(&whole), whole.overflows()));
+                        assert_eq!(written(&pieces(), write_csv), (text, whole.overflows()));
+                        assert_eq!(
+                            written(&pieces(), write_arrow_stream),
+                            (bytes(&whole), whole.overflows())
+                        );
                         n_compared += 1;
                     }
                     (whole, ranged) => {

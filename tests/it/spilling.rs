@@ -22,11 +22,14 @@ fn evaluated(
     log: &Log,
     options: EngineOptions,
 ) -> Result<Vec<Segment>, EvaluateError> {
-    let whole = Interval::new(log.start(), log.end()).unwrap();
+    let whole = Interval::new(log.start(), log.end()).expect("an interval");
     let (plan, log) = (plan.clone(), log.clone());
     let (sender, ended) = mpsc::channel();
     // Where the run hangs, the test ends and leaves the thread behind.
-    std::thread::spawn(move || sender.send(evaluate(&plan, &log, &whole, &options, &|_| ())));
+    std::thread::spawn(move || {
+        // Nobody waits for it any more, if this is too late.
+        let _ = sender.send(evaluate(&plan, &log, &whole, &options, &|_| ()));
+    });
     let evaluation = ended.recv_timeout(LONGEST).expect("the run ends");
     Ok(evaluation?.segments)
 }
@@ -35,21 +38,21 @@ fn evaluated(
 /// run of thirty. The plan has one stream into the exchange, which `explain` shows; this has runs.
 #[test]
 fn splits_that_spill_at_the_same_time_end() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("log.csv");
     let mut rows = "at,k\n".to_owned();
     for n in 0..N_EVENTS {
-        writeln!(rows, "2026-01-01T00:00:00Z,{}", n * 7919 % N_KEYS).unwrap();
+        writeln!(rows, "2026-01-01T00:00:00Z,{}", n * 7919 % N_KEYS).expect("a line");
     }
-    std::fs::write(&path, rows).unwrap();
+    std::fs::write(&path, rows).expect("the log is written");
     let text = "source s { at: timestamp time  k: int }\n\
                 metric m = { n: count(), d: distinct(k) } { from s  by k }\n\
                 metric few = count() { from s  by k % 7 as rest }\n";
     let checked = check(&SourceText { name: "s.metric".to_owned(), bytes: text.into() });
     let plan = Arc::new(SourcePlan::new(&checked.package.metrics, &Imports::default()).unwrap());
-    let log = Log::open(&plan.source, &Binding::new(path.to_string_lossy())).unwrap();
+    let log = Log::open(&plan.source, &Binding::new(path.to_string_lossy())).expect("a log");
     let of = |memory_bytes: usize| EngineOptions { workers: 3, memory_bytes, ..EngineOptions::default() };
-    let plenty = evaluated(&plan, &log, of(1 << 30)).unwrap();
+    let plenty = evaluated(&plan, &log, of(1 << 30)).expect("enough memory");
     let mut n_spilled = 0;
     for run in 0..30 {
         match evaluated(&plan, &log, of((run % 3 + 6) << 20)) {
