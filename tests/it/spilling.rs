@@ -49,7 +49,7 @@ fn splits_that_spill_at_the_same_time_end() {
                 metric m = { n: count(), d: distinct(k) } { from s  by k }\n\
                 metric few = count() { from s  by k % 7 as rest }\n";
     let checked = check(&SourceText { name: "s.metric".to_owned(), bytes: text.into() });
-    let plan = Arc::new(SourcePlan::new(&checked.package.metrics, &Imports::default()).unwrap());
+    let plan = Arc::new(SourcePlan::new(&checked.package.metrics, &Imports::default()).expect("a plan"));
     let log = Log::open(&plan.source, &Binding::new(path.to_string_lossy())).expect("a log");
     let of = |memory_bytes: usize| EngineOptions { workers: 3, memory_bytes, ..EngineOptions::default() };
     let plenty = evaluated(&plan, &log, of(1 << 30)).expect("enough memory");
