@@ -35,7 +35,11 @@ fn f41_a_cluster_of_one_command_outlives_an_executor_and_ends_with_the_command()
     let local = Process::spawn(command(&local.map(str::to_owned)), 0);
     until("the start", || processes(&local.said()).len() == 3);
     let all = processes(&local.said());
-    assert!(local.said().contains(&format!("--cluster df://{scheduler}")), "{}", local.said());
+    assert!(
+        local.said().contains(&format!("--cluster df://{scheduler} --store {store}")),
+        "{}",
+        local.said()
+    );
     let mut arguments = events.run("cluster");
     let address = format!("df://{scheduler}");
     let more = ["--cluster", &address, "--store", &store, "--job-events", "1000"];

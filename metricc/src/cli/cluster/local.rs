@@ -61,7 +61,9 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<(), Failure> {
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut processes = start(arguments)?;
     let address = format!("df://{}", arguments.listen);
-    terminal::note(format!("Give `--cluster {address}` to `metricc run`. Ctrl-C ends all of them."));
+    let store =
+        arguments.store.as_ref().map_or_else(String::new, |store| format!(" --store {}", store.display()));
+    terminal::note(format!("Give `--cluster {address}{store}` to `metricc run`. Ctrl-C ends all of them."));
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
