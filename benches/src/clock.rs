@@ -1,4 +1,4 @@
-//! CPU time and memory of this process, on Linux.
+//! CPU time of this process.
 
 use cpu_time::ProcessTime;
 
@@ -22,11 +22,4 @@ pub(crate) fn best<const N: usize>(runs: [Run<'_>; N]) -> Result<[f64; N], Failu
         }
     }
     Ok(best)
-}
-
-/// Peak resident memory of this process, in MiB.
-pub(crate) fn peak_mebibytes() -> Result<f64, Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
 }

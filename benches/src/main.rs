@@ -13,6 +13,7 @@
 
 mod clock;
 mod events;
+mod memory;
 #[cfg(feature = "sql")]
 mod peer;
 mod questions;
@@ -20,7 +21,8 @@ mod questions;
 use std::path::Path;
 use std::sync::Arc;
 
-use clock::{Run, best, peak_mebibytes};
+use clock::{Run, best};
+use memory::peak_mebibytes_of;
 use metricc::{Bound, Engine, EngineOptions, Package, bind, evaluate_interval};
 use metricc_dsl::SourceText;
 use metricc_log::{Batch, Binding, Interval};
@@ -122,7 +124,7 @@ fn stream(mut args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let interval = Interval::new(bound.log.start(), bound.log.frontier_at(n_events.parse()?))?;
     let options = EngineOptions { workers: 1, ..EngineOptions::default() };
     evaluate_interval(&bound, Engine::Stream, &interval, &options, &|_| ())?;
-    out(&format!("{:.0}", peak_mebibytes()?));
+    out(&format!("{:.0}", peak_mebibytes_of("self")?));
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use metricc_algebra::{Exactness, Growth, Size, WordOp, n_words};
 use metricc_ir as ir;
 use metricc_ir::explain::Node;
 use metricc_ir::expression_text;
+use metricc_log::{FieldCondition, ValueRange};
 
 use crate::segment::columns;
 use crate::{Member, MetricPlan, SourcePlan, Spread, StateLayout};
@@ -155,6 +156,15 @@ pub fn scan(plan: &SourcePlan) -> Node {
     let mut scan = Node::new("scan").with("source", &source.name).with("columns", names(&plan.columns));
     if !source.identity.is_empty() {
         scan = scan.with("first by", names(&source.identity));
+    }
+    if !plan.wanted.is_all() {
+        let condition = |condition: &FieldCondition| {
+            let ranges: Vec<String> = condition.ranges.iter().map(ValueRange::to_string).collect();
+            format!("{} in {}", name(condition.field), ranges.join(" or "))
+        };
+        let list = |all: &Vec<FieldCondition>| all.iter().map(condition).collect::<Vec<_>>().join(" and ");
+        let lists: Vec<String> = plan.wanted.lists().iter().map(list).collect();
+        scan = scan.with("wanted", format!("[{}]", lists.join("; ")));
     }
     if plan.metrics.len() > 1 {
         scan = scan.with("shared by", format!("{} metrics", plan.metrics.len()));

@@ -29,6 +29,7 @@ mod state;
 mod state_schema;
 mod summary;
 mod user_defined;
+mod wanted_rows;
 
 pub use cpu_times::{CpuTimes, Measure};
 pub use derived::DerivedPlan;

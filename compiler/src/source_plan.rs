@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use metricc_ir as ir;
 use metricc_ir::user_defined::Imports;
-use metricc_log::position_column;
+use metricc_log::{WantedRows, position_column};
 
 use crate::plan::{MetricStates, args_of};
 use crate::row_part::{Scope, columns_of};
 use crate::state::Arg;
+use crate::wanted_rows::wanted_rows;
 use crate::{CompileError, Grouping, MetricPlan};
 
 /// All metrics over one source: they share one scan and one decode.
@@ -19,6 +20,8 @@ pub struct SourcePlan {
     /// Source fields that at least one metric reads, ascending, then the [position
     /// column](metricc_log::position_column) if an aggregate needs it. Batches have exactly these columns.
     pub columns: Vec<usize>,
+    /// The rows that at least one metric wants, as far as single fields tell.
+    pub wanted: Arc<WantedRows>,
     /// The metrics, in the order given.
     pub metrics: Vec<Arc<MetricPlan>>,
     /// What the engines run; every metric is a member of one.
@@ -53,7 +56,8 @@ impl SourcePlan {
         let scope = Scope::new(&source, &columns, imports, &filters);
         let groupings = Grouping::of_metrics(&plans, &states, &scope)?;
         let n_filters = filters.len();
-        Ok(SourcePlan { source, columns, metrics: plans, groupings, n_filters })
+        let wanted = wanted_rows(&source, metrics);
+        Ok(SourcePlan { source, columns, wanted, metrics: plans, groupings, n_filters })
     }
 
     /// Plans a whole package: one plan per source that has metrics, in source order.

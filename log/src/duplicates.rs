@@ -171,6 +171,7 @@ pub(crate) fn find(
             columns: (0..decoder.fields.len()).collect(),
             batch_rows: BATCH_ROWS,
             duplicates: Arc::default(),
+            wanted: Arc::default(),
         };
         let (mut found, mut done) = (Duplicates::default(), 0);
         let mut take = |decoded: DecodedBatch| {

@@ -75,6 +75,11 @@ impl EnumNames {
         usize::try_from(index).is_ok_and(|index| index < self.names.len())
     }
 
+    /// The name of an index.
+    pub(crate) fn name(&self, index: u32) -> Option<&str> {
+        self.names.get(usize::try_from(index).ok()?).map(String::as_str)
+    }
+
     /// The index of a name in the declared list.
     pub(crate) fn get(&self, name: &str) -> Option<i32> {
         let index = match &self.by_name {

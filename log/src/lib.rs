@@ -97,6 +97,7 @@ mod schema;
 mod seen_names;
 mod text_reader;
 mod time_slice;
+mod wanted_rows;
 mod wrapped_arrays;
 
 pub use absent_fields::{AbsentField, AbsentValue, absent_fields, undeclared_names};
@@ -121,3 +122,4 @@ pub use rejections::{MAX_GROUPS, Quarantined, RejectionGroup, Rejections};
 pub use schema::{POSITION_TYPE, arrow_type, position_column, row_schema};
 pub use seen_names::Names;
 pub use time_slice::{enable_time_slices, thread_time, yield_if_due};
+pub use wanted_rows::{Bound, FieldCondition, ValueRange, WantedRows};

@@ -17,7 +17,9 @@ use crate::reader::Reader;
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::seen_names::Names;
 use crate::text_reader::TextPartition;
-use crate::{Binding, Format, Frontier, Interval, LogError, Slice, folder_keys, interval_splits, schema};
+use crate::{
+    Binding, Format, Frontier, Interval, LogError, Slice, WantedRows, folder_keys, interval_splits, schema,
+};
 
 /// How far opening a log has come. Every file is read once, and once more where the source has an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +173,21 @@ impl Log {
     /// # Errors
     /// [`LogError`] if the slice or a field is not in the log, or the file was changed or is not readable.
     pub fn read(&self, slice: &Slice, columns: &[usize], batch_rows: usize) -> Result<Reader, LogError> {
+        self.read_wanted(slice, columns, &Arc::default(), batch_rows)
+    }
+
+    /// As [`Log::read`], for a reader who drops all rows but wanted ones: a batch may be without rows where
+    /// none of them is wanted.
+    ///
+    /// # Errors
+    /// As [`Log::read`].
+    pub fn read_wanted(
+        &self,
+        slice: &Slice,
+        columns: &[usize],
+        wanted: &Arc<WantedRows>,
+        batch_rows: usize,
+    ) -> Result<Reader, LogError> {
         let request = |problem: String| LogError::Request { problem };
         let index = slice.partition as usize;
         let Some((partition, duplicates)) = self.partition(index) else {
@@ -195,6 +212,7 @@ impl Log {
             columns: fields.to_vec(),
             batch_rows: u64::try_from(batch_rows.max(1)).unwrap_or(u64::MAX),
             duplicates: Arc::clone(duplicates),
+            wanted: Arc::clone(wanted),
         };
         let reader = (slice.from < slice.to).then(|| partition.read(read)).transpose()?;
         let duplicates = has_position.then(|| Arc::clone(duplicates));

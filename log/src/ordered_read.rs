@@ -128,6 +128,7 @@ mod tests {
             columns: vec![1],
             batch_rows: 10_000,
             duplicates: Arc::default(),
+            wanted: Arc::default(),
         };
         let read = |n_threads: usize| {
             let (mut next, mut n_rows) = (5, 0);

@@ -12,6 +12,7 @@ use arrow::array::{ArrayRef, Decimal128Array};
 use crate::file_of_partition::FileOfPartition;
 use crate::read_stats::ReadStats;
 use crate::seen_names::Names;
+use crate::wanted_rows::WantedRows;
 use crate::{LogError, POSITION_TYPE, Position};
 
 /// The records of one partition, by their offsets, as they are known at one moment: [`Partition::end`] does
@@ -77,6 +78,8 @@ pub struct SliceRequest {
     pub range: OffsetRange,
     /// Indices of the wanted fields, ascending.
     pub columns: Vec<usize>,
+    /// The rows that are wanted; others may be left out.
+    pub wanted: Arc<WantedRows>,
     /// The most positions that a batch covers; at least 1.
     pub batch_rows: u64,
     /// Records to leave out: those that the log has found to be duplicates.
@@ -132,9 +135,10 @@ fn between(offsets: &[u64], from: u64, to: u64) -> &[u64] {
 pub struct DecodedBatch {
     /// The positions that it covers.
     pub range: OffsetRange,
-    /// The wanted fields of the accepted records.
+    /// The wanted fields of the rows.
     pub arrays: Vec<ArrayRef>,
-    /// The number of accepted records, also where no field is wanted.
+    /// The number of rows, also where no field is wanted: that of the accepted records, or 0 if none of them
+    /// is among the wanted rows.
     pub n_rows: usize,
     /// Counts of the records, and those that did not decode.
     pub stats: ReadStats,
@@ -147,7 +151,11 @@ impl DecodedBatch {
     /// The positions of the accepted records in the order of the log, one per row: see
     /// [`Position::to_order`].
     pub(crate) fn positions(&self, partition: u32, duplicates: &Duplicates) -> ArrayRef {
-        let OffsetRange { from, to } = self.range;
+        // Where rows are left out, all are.
+        let OffsetRange { from, to } = match self.n_rows {
+            0 => OffsetRange { from: self.range.from, to: self.range.from },
+            _ => self.range,
+        };
         let mut rejected = self.rejected.iter().peekable();
         let mut duplicates = duplicates.within(from, to).iter().peekable();
         let is_kept = |offset: &u64| {

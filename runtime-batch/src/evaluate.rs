@@ -86,6 +86,7 @@ fn evaluate_here(
     let scan = Scan {
         log: log.clone(),
         columns: plan.columns.as_slice().into(),
+        wanted: plan.wanted.clone(),
         batch_rows: batch_rows(options),
         n_filters: plan.n_filters,
         progress: Arc::default(),

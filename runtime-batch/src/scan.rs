@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use metricc_compiler::{Engine, EvaluateError, SharedRows};
-use metricc_log::{Log, LogError, ReadStats, Reader, Slice};
+use metricc_log::{Log, LogError, ReadStats, Reader, Slice, WantedRows};
 use tokio::sync::mpsc;
 use tokio::task::coop::consume_budget;
 use tokio::task::yield_now;
@@ -30,6 +30,8 @@ pub(crate) struct Scan {
     pub(crate) log: Log,
     /// Ascending indices of the fields that the plan reads.
     pub(crate) columns: Arc<[usize]>,
+    /// The rows that the plan wants.
+    pub(crate) wanted: Arc<WantedRows>,
     /// Most rows of a batch; at least 1.
     pub(crate) batch_rows: usize,
     /// Filters of the plan.
@@ -211,7 +213,8 @@ impl SplitReader {
                 return Ok(Some(batch.rows));
             }
             let Some(slice) = self.slices.next() else { return Ok(None) };
-            self.slice = Some(self.scan.log.read(&slice, &self.scan.columns, self.scan.batch_rows)?);
+            let Scan { log, columns, wanted, batch_rows, .. } = &self.scan;
+            self.slice = Some(log.read_wanted(&slice, columns, wanted, *batch_rows)?);
         }
     }
 }

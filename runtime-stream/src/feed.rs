@@ -21,9 +21,9 @@ impl Stream {
         progress: &dyn Fn(u64),
     ) -> Result<ReadStats, EvaluateError> {
         let mut stats = ReadStats::default();
-        let columns = self.plan().columns.clone();
+        let (columns, wanted) = (self.plan().columns.clone(), self.plan().wanted.clone());
         for slice in interval.slices() {
-            for batch in log.read(&slice, &columns, batch_rows.max(1))? {
+            for batch in log.read_wanted(&slice, &columns, &wanted, batch_rows.max(1))? {
                 let batch = batch?;
                 self.feed(&batch)?;
                 progress(batch.slice.n_positions());

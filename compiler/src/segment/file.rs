@@ -4,22 +4,32 @@
 //! evaluates an interval. Equal segments have files of equal bytes. A segment is checked before it is written
 //! and after it is read: whatever went wrong elsewhere, no file and no answer comes from a segment that is
 //! not canonical.
+//!
+//! The columns are encoded for what they hold: windows and other integers, which are sorted, as differences;
+//! words of states by byte, since the upper bytes of most words are zero. Dictionaries would look up every
+//! value, and statistics would tell what the order of the groups tells. LZ4 is read and written at a third of
+//! the cost of zstd, for files a third larger.
 
 use std::ops::Range;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use metricc_ir::Interval;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
 
 use super::{GroupRange, Segment, SegmentError};
 use crate::{CompileError, MetricPlan};
+
+/// Rows of a file that are read at a time.
+const ROWS_READ: usize = 65_536;
 
 /// Why a segment was not written to a file, or not read from one.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +55,7 @@ impl Segment {
     /// If the segment is not a canonical one of the plan, or the Parquet writer fails.
     pub fn to_file(&self, plan: &MetricPlan) -> Result<Vec<u8>, SegmentFileError> {
         self.check(plan)?;
-        Ok(to_parquet(&self.states)?)
+        Ok(written(&self.states, encoded(&self.states.schema()))?)
     }
 
     /// The segment of a plan over an interval, from the bytes of its file.
@@ -82,7 +92,7 @@ impl MetricPlan {
     /// If the states are not canonical, or the Parquet writer fails.
     pub fn states_to_file(&self, states: &RecordBatch) -> Result<Vec<u8>, SegmentFileError> {
         self.form.check(states)?;
-        Ok(to_parquet(states)?)
+        Ok(written(states, encoded(&states.schema()))?)
     }
 
     /// The states of a range of groups, from the bytes of a file. Of the other groups, states are not
@@ -95,7 +105,8 @@ impl MetricPlan {
         bytes: Bytes,
         range: &GroupRange,
     ) -> Result<RecordBatch, SegmentFileError> {
-        let mut reader = ParquetRecordBatchReaderBuilder::try_new(bytes.clone())?;
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes.clone())?;
+        let mut reader = reader.with_batch_size(ROWS_READ);
         if !range.is_all() {
             let rows = self.rows_of_file(bytes, range)?;
             reader = reader.with_offset(rows.start).with_limit(rows.len());
@@ -126,19 +137,36 @@ impl MetricPlan {
     }
 }
 
-/// The Parquet file of a batch, as segments and tables of presented values are written.
+/// The Parquet file of presented values, small and with statistics for readers of other engines.
 ///
 /// # Errors
 /// If the Parquet writer fails.
-pub fn to_parquet(states: &RecordBatch) -> Result<Vec<u8>, ParquetError> {
+pub fn to_parquet(rows: &RecordBatch) -> Result<Vec<u8>, ParquetError> {
     let level = ZstdLevel::try_new(1).unwrap_or_default();
+    written(rows, WriterProperties::builder().set_compression(Compression::ZSTD(level)))
+}
+
+/// The properties of a file of states.
+fn encoded(schema: &Schema) -> WriterPropertiesBuilder {
     let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
-        .set_created_by("metricc".to_owned())
-        .build();
+        .set_compression(Compression::LZ4_RAW)
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::None);
+    schema.fields().iter().fold(properties, |properties, field| {
+        let encoding = match field.data_type() {
+            DataType::Timestamp(..) | DataType::Int64 => Encoding::DELTA_BINARY_PACKED,
+            DataType::FixedSizeBinary(_) => Encoding::BYTE_STREAM_SPLIT,
+            _ => Encoding::PLAIN,
+        };
+        properties.set_column_encoding(ColumnPath::from(field.name().clone()), encoding)
+    })
+}
+
+fn written(rows: &RecordBatch, properties: WriterPropertiesBuilder) -> Result<Vec<u8>, ParquetError> {
+    let properties = properties.set_created_by("metricc".to_owned()).build();
     let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, states.schema(), Some(properties))?;
-    writer.write(states)?;
+    let mut writer = ArrowWriter::try_new(&mut bytes, rows.schema(), Some(properties))?;
+    writer.write(rows)?;
     writer.close()?;
     Ok(bytes)
 }

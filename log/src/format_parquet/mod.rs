@@ -16,6 +16,7 @@ pub(crate) mod column_types;
 pub(crate) mod convert;
 mod dictionary_names;
 mod findings;
+mod row_groups;
 mod string_views;
 mod value_checks;
 
@@ -69,6 +70,10 @@ struct FileColumn {
     root: usize,
     /// The leaf columns that it is read from, ascending.
     leaves: Vec<usize>,
+    /// The only one of them, if it has one value a row.
+    only_leaf: Option<usize>,
+    /// What Arrow reads it as.
+    found: DataType,
     /// For each row group, whether a value of it may not decode.
     may_reject: Vec<MayReject>,
 }
@@ -124,7 +129,7 @@ impl ParquetIndex {
 #[derive(Debug)]
 pub struct ParquetPartition {
     file: LogFile,
-    index: ParquetIndex,
+    index: Arc<ParquetIndex>,
     decoder: SharedDecoder,
 }
 
@@ -148,7 +153,7 @@ impl ParquetPartition {
     }
 
     pub(crate) fn open(file: LogFile, decoder: &SharedDecoder) -> Result<Self, LogError> {
-        let index = ParquetIndex::build(&file, decoder)?;
+        let index = Arc::new(ParquetIndex::build(&file, decoder)?);
         Ok(ParquetPartition { file, index, decoder: decoder.clone() })
     }
 }
@@ -300,7 +305,8 @@ fn find_column(
             }
             _ => MayReject::Yes,
         });
-    Ok(Some(FileColumn { root, may_reject: may_reject.collect(), leaves }))
+    let may_reject = may_reject.collect();
+    Ok(Some(FileColumn { root, may_reject, leaves, only_leaf: leaf, found: found.clone() }))
 }
 
 /// A path that goes on where there is one value.

@@ -9,9 +9,8 @@ use arrow::compute::filter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::{FileColumn, MayReject, ParquetIndex, convert, dictionary_names, guarded, malformed};
+use super::{MayReject, ParquetIndex, convert, dictionary_names, guarded, malformed};
 use crate::decode_value::Reject;
-use crate::field_decoder::FieldDecoder;
 use crate::files::LogFile;
 use crate::open_file::OpenFile;
 use crate::partition::{DecodedBatch, OffsetRange, PartitionReader, SliceRequest};
@@ -23,20 +22,32 @@ use crate::{LogError, NoneReason};
 /// The most rows that a batch has, whatever is asked for.
 const MAX_BATCH_ROWS: u64 = 1 << 20;
 
-/// Reads typed rows from a Parquet file.
+/// Reads typed rows from a Parquet file, run by run.
 pub(super) struct ParquetReader {
+    index: Arc<ParquetIndex>,
     file: LogFile,
     handle: OpenFile,
     decoder: SharedDecoder,
+    request: SliceRequest,
+    /// The run that is being read.
+    run: Run,
+    /// Offset of the next record.
+    next: u64,
+}
+
+/// Records of row groups that follow each other and are all decoded, or have no row that is wanted.
+#[derive(Default)]
+struct Run {
+    /// The offset after its last record.
+    end: u64,
+    /// Whether its rows are left out.
+    is_left_out: bool,
     /// `None` where no column has to be read.
     batches: Option<ParquetRecordBatchReader>,
     /// The fields that are read, ascending, with the index of its column in a batch.
     fields: Vec<(usize, usize)>,
     /// Whether the file has a column for each field, where that alone tells it.
     seen: Vec<FieldStats>,
-    request: SliceRequest,
-    /// Offset of the next record.
-    next: u64,
 }
 
 impl std::fmt::Debug for ParquetReader {
@@ -50,62 +61,126 @@ impl std::fmt::Debug for ParquetReader {
 
 impl ParquetReader {
     pub(super) fn new(
-        index: &ParquetIndex,
+        index: &Arc<ParquetIndex>,
         file: &LogFile,
         decoder: &SharedDecoder,
         request: SliceRequest,
     ) -> Result<Self, LogError> {
-        let handle = file.open_at()?;
-        let OffsetRange { from, to } = request.range;
-        let groups = index.groups(from, to);
+        let (handle, next) = (file.open_at()?, request.range.from);
+        let (index, file, decoder) = (Arc::clone(index), file.clone(), SharedDecoder::clone(decoder));
+        let mut reader = ParquetReader { index, file, handle, decoder, request, run: Run::default(), next };
+        // So that a column that is not readable is an error before anything is read.
+        reader.open_run()?;
+        Ok(reader)
+    }
+
+    /// Opens the run that starts at the next record.
+    fn open_run(&mut self) -> Result<(), LogError> {
+        let OffsetRange { to, .. } = self.request.range;
+        let groups = self.index.groups(self.next, to);
+        let Some(first) = groups.clone().next().filter(|_| self.next < to) else {
+            self.run = Run { end: to, seen: self.seen(&[]), ..Run::default() };
+            return Ok(());
+        };
+        let is_left_out = self.is_left_out(first)?;
+        let mut end = first + 1;
+        while end < groups.end && self.is_left_out(end)? == is_left_out {
+            end += 1;
+        }
+        let groups = first..end;
+        let run_end = self.index.starts.get(end).map_or(to, |start| to.min(*start));
+        let wanted: &[usize] = if is_left_out { &[] } else { &self.request.columns };
         let (mut fields, mut leaves) = (Vec::new(), Vec::new());
-        for (field, column) in index.columns.iter().enumerate() {
+        for (field, column) in self.index.columns.iter().enumerate() {
             if let Some(column) = column
-                && (request.columns.contains(&field)
-                    || may_reject(file, &handle, index, &decoder.fields[field], column, groups.clone())?)
+                && (wanted.contains(&field) || (!is_left_out && self.may_reject(field, groups.clone())?))
             {
                 fields.push((field, column.root));
                 leaves.extend_from_slice(&column.leaves);
             }
         }
-        // Of what is read, its rows tell more.
-        let is_read = |index: &usize| fields.iter().any(|(field, _)| field == index);
-        let seen = index.columns.iter().zip(&decoder.fields).enumerate();
-        let seen = seen.map(|(index, (column, field))| {
-            let seen = (column.is_some() && !is_read(&index)) || field.is_in_folder;
-            FieldStats { seen, parts: Vec::new() }
-        });
-        let seen = seen.collect();
         let mut roots: Vec<usize> = fields.iter().map(|(_, root)| *root).collect();
         roots.sort_unstable();
         roots.dedup();
-        let batches = if roots.is_empty() || from >= to {
-            None
-        } else {
-            let skip = from - index.starts.get(groups.start).copied().unwrap_or(0);
-            let clone = handle.clone();
-            Some(guarded(file, || {
-                let builder =
-                    ParquetRecordBatchReaderBuilder::new_with_metadata(clone, index.metadata.clone());
-                let mask = ProjectionMask::leaves(index.metadata.parquet_schema(), leaves);
-                let to_usize = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-                let batch_rows = request.batch_rows.min(to - from).min(MAX_BATCH_ROWS);
-                let builder = builder.with_projection(mask).with_row_groups(groups.collect());
-                let builder = builder.with_offset(to_usize(skip)).with_limit(to_usize(to - from));
-                let reader = builder.with_batch_size(to_usize(batch_rows)).build();
-                reader.map_err(|error| malformed(file, error.to_string()))
-            })?)
-        };
+        let batches = if roots.is_empty() { None } else { Some(self.batches(groups, leaves, run_end)?) };
+        let seen = self.seen(&fields);
         let index = |root| roots.binary_search(root).unwrap_or(0);
         let fields = fields.iter().map(|(field, root)| (*field, index(root))).collect();
-        let decoder = SharedDecoder::clone(decoder);
-        let file = file.clone();
-        Ok(ParquetReader { file, handle, decoder, batches, fields, seen, next: from, request })
+        self.run = Run { end: run_end, is_left_out, batches, fields, seen };
+        Ok(())
+    }
+
+    /// Whether a row group has no row that is wanted, and none that is rejected.
+    fn is_left_out(&self, group: usize) -> Result<bool, LogError> {
+        if !self.index.has_none(group, &self.request.wanted, &self.decoder.fields) {
+            return Ok(false);
+        }
+        for field in 0..self.decoder.fields.len() {
+            if self.may_reject(field, group..group + 1)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The decoder of some columns of row groups, from the next record on.
+    fn batches(
+        &self,
+        groups: Range<usize>,
+        leaves: Vec<usize>,
+        end: u64,
+    ) -> Result<ParquetRecordBatchReader, LogError> {
+        let skip = self.next - self.index.starts.get(groups.start).copied().unwrap_or(0);
+        let (handle, metadata) = (self.handle.clone(), self.index.metadata.clone());
+        guarded(&self.file, || {
+            let mask = ProjectionMask::leaves(metadata.metadata().file_metadata().schema_descr(), leaves);
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata);
+            let to_usize = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+            let n_rows = end - self.next;
+            let batch_rows = self.request.batch_rows.min(n_rows).min(MAX_BATCH_ROWS);
+            let builder = builder.with_projection(mask).with_row_groups(groups.collect());
+            let builder = builder.with_offset(to_usize(skip)).with_limit(to_usize(n_rows));
+            let reader = builder.with_batch_size(to_usize(batch_rows)).build();
+            reader.map_err(|error| malformed(&self.file, error.to_string()))
+        })
+    }
+
+    /// Whether the file has a column for each field: of what is read, its rows tell more.
+    fn seen(&self, read: &[(usize, usize)]) -> Vec<FieldStats> {
+        let is_read = |index: usize| read.iter().any(|(field, _)| *field == index);
+        let fields = self.index.columns.iter().zip(&self.decoder.fields).enumerate();
+        let seen = fields.map(|(index, (column, field))| {
+            let seen = (column.is_some() && !is_read(index)) || field.is_in_folder;
+            FieldStats { seen, parts: Vec::new() }
+        });
+        seen.collect()
+    }
+
+    /// Whether a value of a field may not decode in some of the row groups. Asked of columns that nobody
+    /// wants.
+    fn may_reject(&self, field: usize, groups: Range<usize>) -> Result<bool, LogError> {
+        let Some(Some(column)) = self.index.columns.get(field) else { return Ok(false) };
+        let row_groups = self.index.metadata.metadata().row_groups();
+        for (group, may_reject) in row_groups[groups.clone()].iter().zip(&column.may_reject[groups]) {
+            let may_reject = match *may_reject {
+                MayReject::No => false,
+                MayReject::Yes => true,
+                MayReject::UnlessNames(leaf) => !guarded(&self.file, || {
+                    let field = &self.decoder.fields[field];
+                    let are_names = dictionary_names::are_names(&self.handle, field, group, leaf);
+                    are_names.map_err(|error| malformed(&self.file, error.to_string()))
+                })?,
+            };
+            if may_reject {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The columns of the next rows; `None` where no column is read.
     fn next_columns(&mut self) -> Result<Option<RecordBatch>, LogError> {
-        let Some(batches) = &mut self.batches else {
+        let Some(batches) = &mut self.run.batches else {
             return Ok(None);
         };
         match batches.next() {
@@ -120,8 +195,8 @@ impl ParquetReader {
         let mut rejects: BTreeMap<usize, Reject> = BTreeMap::new();
         let mut typed: BTreeMap<usize, ArrayRef> = BTreeMap::new();
         let mut none_values: Vec<(usize, usize, NoneReason)> = Vec::new();
-        let mut seen = self.seen.clone();
-        for &(index, column) in &self.fields {
+        let mut seen = self.run.seen.clone();
+        for &(index, column) in &self.run.fields {
             let column = batch.and_then(|batch| batch.columns().get(column));
             let column =
                 column.ok_or_else(|| malformed(&self.file, "a column is missing in its contents".into()))?;
@@ -166,6 +241,16 @@ impl ParquetReader {
         Ok(DecodedBatch { range, arrays, n_rows, stats, rejected })
     }
 
+    /// Records that are read, without rows.
+    fn left_out(&self, range: OffsetRange) -> DecodedBatch {
+        let fields = &self.decoder.fields;
+        let arrays = self.request.columns.iter().map(|index| fields[*index].absent_column(0));
+        let (n_records, seen) = (range.to - range.from, self.run.seen.clone());
+        let mut stats = ReadStats { n_records, fields: seen, ..ReadStats::default() };
+        (stats.n_duplicates, stats.n_conflicts) = self.request.duplicates.count(range.from, range.to);
+        DecodedBatch { range, arrays: arrays.collect(), n_rows: 0, stats, rejected: Vec::new() }
+    }
+
     /// The rows that are neither rejected nor duplicates; `None` if that is all of them.
     fn rows_to_keep(
         &self,
@@ -191,32 +276,6 @@ impl ParquetReader {
     }
 }
 
-/// Whether a value of a column may not decode in some of the row groups. Asked of columns that nobody wants.
-fn may_reject(
-    file: &LogFile,
-    handle: &OpenFile,
-    index: &ParquetIndex,
-    field: &FieldDecoder,
-    column: &FileColumn,
-    groups: Range<usize>,
-) -> Result<bool, LogError> {
-    let row_groups = index.metadata.metadata().row_groups();
-    for (group, may_reject) in row_groups[groups.clone()].iter().zip(&column.may_reject[groups]) {
-        let may_reject = match *may_reject {
-            MayReject::No => false,
-            MayReject::Yes => true,
-            MayReject::UnlessNames(leaf) => !guarded(file, || {
-                let are_names = dictionary_names::are_names(handle, field, group, leaf);
-                are_names.map_err(|error| malformed(file, error.to_string()))
-            })?,
-        };
-        if may_reject {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 impl PartitionReader for ParquetReader {
     fn next_batch(&mut self) -> Result<Option<DecodedBatch>, LogError> {
         let OffsetRange { to, .. } = self.request.range;
@@ -224,14 +283,21 @@ impl PartitionReader for ParquetReader {
         if from >= to {
             return Ok(None);
         }
+        if from >= self.run.end {
+            self.open_run()?;
+        }
+        let end = self.run.end;
         let file = self.file.clone();
         let decoded = guarded(&file, || {
             let batch = self.next_columns()?;
             let n_rows = match &batch {
                 Some(batch) => batch.num_rows() as u64,
-                None => (to - from).min(self.request.batch_rows).min(MAX_BATCH_ROWS),
+                None => (end - from).min(self.request.batch_rows).min(MAX_BATCH_ROWS),
             };
-            if n_rows == 0 || n_rows > to - from {
+            if self.run.is_left_out {
+                return Ok(self.left_out(OffsetRange { from, to: from + n_rows }));
+            }
+            if n_rows == 0 || n_rows > end - from {
                 return Err(malformed(&file, "it has not as many rows as its footer says".into()));
             }
             self.decode(batch.as_ref(), OffsetRange { from, to: from + n_rows })
