@@ -76,6 +76,9 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
 fn check_output(arguments: &RunArguments, package: &Package, wanted: &[AnyMetric]) -> Result<(), Failure> {
     output::check(arguments.output, arguments.out.as_deref(), wanted.len())?;
     if arguments.output.has_columns_alone() {
+    if let Some(folder) = &arguments.out {
+        output::check_folder(folder, wanted.iter().map(AnyMetric::name), arguments.output)?;
+    }
         // Metrics without such rows are reported when they are read.
         let options =
             wanted.iter().map(|metric| Ok((metric, options_of(metric, package, &arguments.range)?)));

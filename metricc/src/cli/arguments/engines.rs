@@ -147,7 +147,7 @@ pub(crate) struct RunArguments {
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) output: OutputFormat,
-    /// Write one file per metric to this folder instead of stdout
+    /// Write one file per metric to this folder instead of stdout; created if it does not exist
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Maximum number of rows in a table; 0 shows all
