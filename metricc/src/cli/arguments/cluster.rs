@@ -15,9 +15,9 @@ The same, each process in a terminal of its own, or on a machine of its own:
   metricc cluster scheduler
   metricc cluster executor --scheduler df://127.0.0.1:50050
 
-On several machines, executors and `metricc run` need one shared folder (`--store`), and see the files
-of the log under the same paths. Whoever reaches a port of the cluster can use it: keep it in a
-network of its own.
+On several machines, executors and `metricc run` need one shared folder (`--store`), and see the \
+files of the log under the same paths. Whoever reaches a port of the cluster can use it: keep it \
+in a network of its own.
 
 Exit codes:
   0  stopped

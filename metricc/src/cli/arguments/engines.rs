@@ -167,8 +167,8 @@ Examples:
   metricc verify flights.metric --source flights=flights.parquet
   metricc verify flights.metric --source flights=log/ --cuts 50 --seed 7
 
-For each cut, batch, stream and their merges compute the states of all metrics, with random numbers
-of workers and batch sizes. All states must be identical to the byte. A difference is shrunk to the
+For each cut, batch, stream and their merges compute the states of all metrics, with random numbers \
+of workers and batch sizes. All states must be identical to the byte. A difference is shrunk to the \
 shortest prefix of the log that shows it.
 
 Exit codes:
