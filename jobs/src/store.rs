@@ -45,17 +45,16 @@ impl JobStore {
     /// A store in a folder, which is created if it is not there.
     ///
     /// # Errors
-    /// [`JobError::Store`] if it cannot be created.
+    /// [`JobError::Store`] if it cannot be created, or no file in it.
     pub fn in_folder(folder: &Path) -> Result<Self, JobError> {
-        let name: Arc<str> = folder.to_string_lossy().into();
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| JobError::Store {
-            store: name.to_string(),
+            store: folder.to_string_lossy().into_owned(),
             source,
         };
-        std::fs::create_dir_all(folder).map_err(|error| failed(error.into()))?;
-        let folder: PathBuf = folder.canonicalize().map_err(|error| failed(error.into()))?;
+        let folder = writable(folder).map_err(|error| failed(error.into()))?;
+        let name: Arc<str> = folder.to_string_lossy().into();
         let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| failed(error.into()))?;
-        Ok(JobStore { store: Arc::new(store), name: name.clone() })
+        Ok(JobStore { store: Arc::new(store), name })
     }
 
     /// A store that is open already; `name` is for messages.
@@ -108,7 +107,7 @@ impl JobStore {
     pub(crate) fn package(&self, hash: &str) -> Result<PackageText, JobError> {
         let path = package_path(hash);
         let Some(bytes) = self.get(&path)? else {
-            return Err(JobError::NotShared { store: self.name.to_string(), path });
+            return Err(JobError::NoPackage { store: self.name.to_string() });
         };
         let package: Option<PackageText> = serde_json::from_slice(&bytes).ok();
         let sound = package.filter(|package| package.hash() == hash);
@@ -273,6 +272,13 @@ impl JobStore {
         old.iter().try_for_each(|meta| self.delete(&meta.location))?;
         Ok(old.len())
     }
+}
+
+/// A folder by its absolute path, after a look at whether files can be made in it.
+fn writable(folder: &Path) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    tempfile::tempfile_in(folder)?;
+    folder.canonicalize()
 }
 
 fn segment_error(plan: &MetricPlan, source: SegmentFileError) -> JobError {

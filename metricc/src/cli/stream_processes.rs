@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use metricc_jobs::{JobLog, JobOptions, JobStore, PackageText, Run, RunOptions, Share};
+use metricc_jobs::{JobLog, JobOptions, JobStore, PackageText, Run, RunOptions, ScratchFolder, Share};
 use metricc_log::Interval;
 
 use super::arguments::{EngineChoice, RunArguments};
@@ -45,7 +45,7 @@ impl Processes {
             (Some(_), _) => "--processes",
             (None, Some(_)) => "--hosts",
         };
-        if arguments.engine != EngineChoice::Stream {
+        if arguments.engine() != EngineChoice::Stream {
             let problem = format!("`{name}` is of the stream engine");
             return Err(Failure::Message(format!("{problem}\n  help: add `--engine stream`")));
         }
@@ -81,7 +81,7 @@ impl Processes {
         let temporary;
         let folder = match self {
             Processes::Here(_) => {
-                temporary = tempfile::tempdir()?;
+                temporary = ScratchFolder::new("metricc-processes-")?;
                 temporary.path().to_owned()
             }
             Processes::Hosts { .. } => store_folder(arguments.cluster.store.as_deref())?,

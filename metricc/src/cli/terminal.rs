@@ -76,7 +76,17 @@ fn help(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         }
         _ => None,
     };
-    package.or_else(node).or_else(log).or_else(job).or_else(too_many)
+    package.or_else(node).or_else(log).or_else(job).or_else(|| cluster(error)).or_else(too_many)
+}
+
+#[cfg(feature = "cluster")]
+fn cluster(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    error.downcast_ref::<metricc_cluster::ClusterError>()?.help().map(str::to_owned)
+}
+
+#[cfg(not(feature = "cluster"))]
+fn cluster(_: &(dyn std::error::Error + 'static)) -> Option<String> {
+    None
 }
 
 /// A hash for people: its first twelve digits, unless they want all.

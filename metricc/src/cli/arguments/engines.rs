@@ -132,9 +132,9 @@ Exit codes:
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) input: InputArguments,
-    /// Engine that computes the metrics
-    #[arg(long, value_enum, default_value = "merged")]
-    pub(crate) engine: EngineChoice,
+    /// Engine that computes the metrics [default: merged; with --cluster batch]
+    #[arg(long, value_enum)]
+    pub(crate) engine: Option<EngineChoice>,
     /// Fraction of the log before the cut, from 0 to 1; only for `--engine merged`
     #[arg(long, value_name = "FRACTION", default_value = "0.5", value_parser = parse_fraction)]
     pub(crate) cut: f64,
@@ -162,6 +162,17 @@ pub(crate) struct RunArguments {
 }
 
 #[derive(Debug, Args)]
+impl RunArguments {
+    /// The engine that computes.
+    pub(crate) fn engine(&self) -> EngineChoice {
+        match (self.engine, &self.cluster.cluster) {
+            (Some(engine), _) => engine,
+            (None, Some(_)) => EngineChoice::Batch,
+            (None, None) => EngineChoice::Merged,
+        }
+    }
+}
+
 #[command(after_help = "\
 Examples:
   metricc verify flights.metric --source flights=flights.parquet
