@@ -9,6 +9,7 @@
 //! | `runs/RUN/JOB.json` | the result of a job |
 //! | `runs/RUN/JOB.begun` | that a worker has begun it |
 //! | `runs/RUN/JOB.WORKER.failed` | why a worker could not do it |
+//! | `runs/RUN/TOKEN.here` | that a process of a stream has this store |
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -256,6 +257,21 @@ impl JobStore {
         Ok(failures)
     }
 
+    /// Says that a process which others know by a token has this store.
+    pub(crate) fn announce(&self, run: &str, token: &str) -> Result<(), JobError> {
+        self.create(&token_path(run, token), Vec::new())
+    }
+
+    /// Whether the process with a token has said that it has this store.
+    pub(crate) fn has_announced(&self, run: &str, token: &str) -> Result<bool, JobError> {
+        Ok(self.get(&token_path(run, token))?.is_some())
+    }
+
+    /// Removes what a process has said of itself.
+    pub(crate) fn retract(&self, run: &str, token: &str) -> Result<(), JobError> {
+        self.delete(&StorePath::from(token_path(run, token)))
+    }
+
     /// Removes what is older than `age`; returns the number of files.
     ///
     /// # Errors
@@ -287,6 +303,10 @@ fn segment_error(plan: &MetricPlan, source: SegmentFileError) -> JobError {
 
 fn package_path(hash: &str) -> String {
     format!("packages/{hash}.json")
+}
+
+fn token_path(run: &str, token: &str) -> String {
+    format!("runs/{run}/{token}.here")
 }
 
 fn result_path(run: &str, job: &JobHash) -> String {

@@ -128,7 +128,8 @@ Records that cannot be decoded are rejected: they are reported on stderr and cou
 Exit codes:
   0  computed
   1  the package has errors, too many records are rejected, or a log is empty
-  2  a log cannot be read, or wrong usage")]
+  2  a log cannot be read, or wrong usage
+  3  with --hosts: the connection to another process broke")]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) input: InputArguments,
@@ -161,7 +162,6 @@ pub(crate) struct RunArguments {
     pub(crate) memory: Option<u32>,
 }
 
-#[derive(Debug, Args)]
 impl RunArguments {
     /// The engine that computes.
     pub(crate) fn engine(&self) -> EngineChoice {
@@ -173,6 +173,7 @@ impl RunArguments {
     }
 }
 
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   metricc verify flights.metric --source flights=flights.parquet
