@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::plan::{Codec, plan};
+use crate::told::Told;
 use crate::{Address, MESSAGE_BYTES};
 
 /// How often the scheduler is asked.
@@ -121,13 +122,7 @@ impl Cluster {
     }
 
     /// Asks until the scheduler is done with a job of its own, which has all of ours.
-    async fn wait(
-        &self,
-        scheduler: &mut Scheduler,
-        id: &str,
-        n_jobs: usize,
-        watch: Watch<'_>,
-    ) -> Result<(), SubmitError> {
+    async fn wait(&self, scheduler: &mut Scheduler, id: &str, watch: Watch<'_>) -> Result<(), SubmitError> {
         let (mut watched, started) = (std::time::Instant::now(), std::time::Instant::now());
         let mut is_known = false;
         loop {
@@ -149,24 +144,25 @@ impl Cluster {
                 // Another scheduler, in the place of one that has died, does not know what that one did.
                 None if is_known || started.elapsed() >= ANSWER_TIMEOUT => {
                     return Err(
-                        self.cluster_error("was started anew", "it does not know the jobs of this run")
+                        self.cluster_error("was started again", "it does not know the jobs of this run")
                     );
                 }
                 None => {}
                 Some(Status::Queued(_) | Status::Running(_)) => is_known = true,
-                Some(Status::Failed(failed)) => return Err(SubmitError::Cluster(failed.error)),
-                Some(Status::Successful(done)) => {
-                    let rows =
-                        done.partition_location.iter().filter_map(|place| place.partition_stats.as_ref());
-                    let n_rows: i64 = rows.map(|stats| stats.num_rows).sum();
-                    // Each job comes back once, or the plan was not run as it was meant.
-                    if usize::try_from(n_rows) == Ok(n_jobs) {
-                        return Ok(());
-                    }
-                    let problem = format!("{n_rows} rows came back for {n_jobs} jobs");
-                    return Err(self.cluster_error("did not run the plan as it was sent", problem));
-                }
+                Some(Status::Failed(failed)) => return Err(self.failed(failed.error)),
+                // How often each job ran is not asked: those of an executor that has died run again, and what
+                // counts is in the store.
+                Some(Status::Successful(_)) => return Ok(()),
             }
+        }
+    }
+
+    /// Why the scheduler has given up the plan.
+    fn failed(&self, text: String) -> SubmitError {
+        match Told::find(&text) {
+            Some(Told::OtherStore { executor, store }) => SubmitError::OtherStore { executor, store },
+            Some(Told::Failed(why)) => SubmitError::Cluster(why),
+            None => self.cluster_error("has given up the jobs", text),
         }
     }
 
@@ -183,7 +179,7 @@ impl Submit for Cluster {
         self.runtime.block_on(async {
             let mut scheduler = self.connect(watch).await?;
             let id = self.start(&mut scheduler, run, jobs).await?;
-            self.wait(&mut scheduler, &id, jobs.len(), watch).await
+            self.wait(&mut scheduler, &id, watch).await
         })
     }
 }

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use ballista_executor::executor_server::TERMINATING;
-use metricc_jobs::Worker;
+use metricc_jobs::{ScratchFolder, Worker};
 use tokio::net::TcpStream;
 
+use crate::listen::{check_executor, of_executor, wait_until_free};
 use crate::plan::Codec;
 use crate::{Address, ClusterError, HEARTBEAT_SECONDS, MESSAGE_BYTES};
 
@@ -30,6 +31,9 @@ pub struct Executor {
 
 /// How often it tries to reach the scheduler.
 const TRY_EVERY: Duration = Duration::from_millis(300);
+
+/// How long an executor that has ended waits before it starts again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Waits until the scheduler listens; without a number of seconds, for as long as it takes.
 async fn wait_for(scheduler: &Address, seconds: Option<u16>) -> std::io::Result<()> {
@@ -52,13 +56,12 @@ async fn wait_for(scheduler: &Address, seconds: Option<u16>) -> std::io::Result<
 pub async fn run_executor(executor: &Executor, worker: Arc<Worker>) -> Result<(), ClusterError> {
     let start =
         |what: String, source: Box<dyn std::error::Error + Send + Sync>| ClusterError::Start { what, source };
-    let folder = tempfile::Builder::new().prefix("metricc-executor-").tempdir();
+    let Executor { scheduler, listen, host, slots, wait_seconds } = executor;
+    let [_, control] = of_executor(*listen)?;
+    check_executor(*listen)?;
+    let folder = ScratchFolder::new("metricc-executor-");
     let folder =
         folder.map_err(|error| start("no temporary folder could be made".to_owned(), error.into()))?;
-    let Executor { scheduler, listen, host, slots, wait_seconds } = executor;
-    let Some(control_port) = listen.port().checked_add(1) else {
-        return Err(ClusterError::Ballista(format!("there is no port after {}", listen.port())));
-    };
     let away = |error: std::io::Error| start(format!("scheduler {scheduler} does not answer"), error.into());
     wait_for(scheduler, Some(*wait_seconds)).await.map_err(away)?;
     let config = ExecutorProcessConfig {
@@ -66,7 +69,7 @@ pub async fn run_executor(executor: &Executor, worker: Arc<Worker>) -> Result<()
         bind_host: listen.ip().to_string(),
         external_host: Some(host.clone().unwrap_or_else(|| listen.ip().to_string())),
         port: listen.port(),
-        grpc_port: control_port,
+        grpc_port: control.port(),
         scheduler_host: scheduler.host.clone(),
         scheduler_port: scheduler.port,
         // Ballista's own waiting has no end.
@@ -91,7 +94,10 @@ pub async fn run_executor(executor: &Executor, worker: Arc<Worker>) -> Result<()
             return Err(start(what, Box::new(error)));
         }
         tracing::warn!("the executor has lost scheduler {scheduler}, and waits for it");
+        tokio::time::sleep(AGAIN_AFTER).await;
         wait_for(scheduler, None).await.map_err(away)?;
+        // Ballista does not say that it could not listen: it ends as if it had lost the scheduler.
+        wait_until_free(*listen).await?;
         TERMINATING.store(false, Ordering::Release);
     }
 }

@@ -12,16 +12,21 @@
 //! Nothing is believed that lies on an executor or in the memory of the scheduler: results are files of the
 //! shared store. So whatever dies, what has no result is submitted again.
 
+use std::net::SocketAddr;
+
 mod address;
 mod client;
 mod executor;
+mod listen;
 mod plan;
 mod scheduler;
 mod session;
+mod told;
 
 pub use address::{Address, AddressError};
 pub use client::Cluster;
 pub use executor::{Executor, run_executor};
+pub use listen::{check_executor, check_scheduler};
 pub use scheduler::run_scheduler;
 pub use session::InSession;
 
@@ -45,7 +50,36 @@ pub enum ClusterError {
         /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Ballista has failed.
-    #[error("{0}")]
-    Ballista(String),
+    /// It cannot listen where it should.
+    #[error("the {who} cannot listen at {address}")]
+    Listen {
+        /// The process.
+        who: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// An executor needs two ports, and the last one has none after it.
+    #[error("an executor listens at the port after {address} as well, and there is none")]
+    NoPort {
+        /// The address.
+        address: SocketAddr,
+    },
+}
+
+impl ClusterError {
+    /// How to solve the problem, if known.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            ClusterError::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => Some(
+                "another process has this port: end it, or choose another port with `--listen` (an executor takes the \
+                 one after it as well)",
+            ),
+            ClusterError::Listen { .. } | ClusterError::NoPort { .. } => {
+                Some("choose another address or port with `--listen`")
+            }
+            ClusterError::Start { .. } => None,
+        }
+    }
 }

@@ -24,6 +24,8 @@ use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConve
 use futures::StreamExt;
 use metricc_jobs::{Job, JobError, Worker};
 
+use crate::told::Told;
+
 /// How the operator is written. Another form of it gets another mark.
 const MARK: &[u8] = b"metricc-jobs-2";
 
@@ -139,31 +141,39 @@ impl ExecutionPlan for RunJobs {
 /// Does a job on a thread of its own, and gives it up when nobody waits for it any more.
 ///
 /// A job that fails is noted in the store and is no error here: that would end the run, and another executor
-/// may be able to do it. It is one if the store cannot be written either.
+/// may be able to do it. It is one if the note would not reach the run: the store cannot be written either, or
+/// is another one than that of the run.
 async fn run(worker: Arc<Worker>, run: String, job: &str) -> Result<()> {
     let job: Job = match serde_json::from_str(job) {
         Ok(job) => job,
-        Err(error) => return exec_err!("executor {} cannot read the job: {error}", worker.name()),
+        Err(error) => {
+            let why = format!("executor {} cannot read the job: {error}", worker.name());
+            return exec_err!("{}", Told::Failed(why));
+        }
     };
-    let given_up = GivenUp(Arc::default());
+    let (given_up, name) = (GivenUp(Arc::default()), worker.name().to_owned());
     let is_cancelled = given_up.0.clone();
     let done = tokio::task::spawn_blocking(move || {
         // A store that does not take it will not take the result either, which is said then.
         let _ = worker.note_begin(&run, &job);
         let Err(error) = worker.run(&run, &job, &is_cancelled) else { return Ok(()) };
+        let executor = worker.name();
         if is_cancelled.load(Ordering::Relaxed) {
-            return Err(error.line());
+            return Err(Told::Failed(format!("executor {executor}: {}", error.line())));
         }
-        tracing::error!(job = %job.hash(), error = error.line(), "a job failed");
+        tracing::error!(job = %job.hash(), error = error.line(), help = error.help(), "a job failed");
         std::thread::sleep(PAUSE);
-        let unnoted =
-            |store: JobError| format!("executor {}: {}; {}", worker.name(), error.line(), store.line());
-        worker.note_failure(&run, &job, &error).map_err(unnoted)
+        if let JobError::NoPackage { store } = error {
+            return Err(Told::OtherStore { executor: executor.to_owned(), store });
+        }
+        worker
+            .note_failure(&run, &job, &error)
+            .map_err(|store| Told::Failed(format!("executor {executor}: {}; {}", error.line(), store.line())))
     });
     match done.await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(problem)) => exec_err!("{problem}"),
-        Err(panic) => exec_err!("a job panicked: {panic}"),
+        Ok(Err(told)) => exec_err!("{told}"),
+        Err(panic) => exec_err!("{}", Told::Failed(format!("executor {name}: a job panicked: {panic}"))),
     }
 }
 

@@ -7,6 +7,7 @@ use ballista_scheduler::cluster::BallistaCluster;
 use ballista_scheduler::config::SchedulerConfig;
 use ballista_scheduler::scheduler_process::start_server;
 
+use crate::listen::check_scheduler;
 use crate::plan::Codec;
 use crate::{ClusterError, EXECUTOR_TIMEOUT_SECONDS, MESSAGE_BYTES};
 
@@ -19,6 +20,7 @@ pub async fn run_scheduler(listen: SocketAddr, name: &str) -> Result<(), Cluster
         what: format!("the scheduler cannot run on {listen}"),
         source: Box::new(error),
     };
+    check_scheduler(listen)?;
     let config = Arc::new(SchedulerConfig {
         bind_host: listen.ip().to_string(),
         bind_port: listen.port(),

@@ -38,6 +38,22 @@ pub enum JobError {
         /// What it does not have.
         path: String,
     },
+    /// The store does not have the package of the run: it is another store than that of the run.
+    #[error("the store {store} does not have the package of the run, which has another store")]
+    NoPackage {
+        /// The store.
+        store: String,
+    },
+    /// Another process of the run has another store.
+    #[error("{who} has another store than this process: {theirs} there, {own} here")]
+    OtherStore {
+        /// The other process.
+        who: String,
+        /// Its store.
+        theirs: String,
+        /// The store of this process.
+        own: String,
+    },
     /// A file of the store does not have its checksum.
     #[error("`{path}` in the store {store} is damaged: it does not have its checksum")]
     Damaged {
@@ -115,8 +131,13 @@ impl JobError {
     pub fn help(&self) -> Option<String> {
         match self {
             JobError::Log(error) => error.help(),
-            JobError::NotShared { .. } => {
-                Some("give `--store` the same shared folder in `metricc run` and in each executor".to_owned())
+            JobError::NotShared { .. } | JobError::NoPackage { .. } | JobError::OtherStore { .. } => Some(
+                "give `--store` one folder that all machines share, in `metricc run` and in each process of the \
+                 cluster"
+                    .to_owned(),
+            ),
+            JobError::Store { .. } => {
+                Some("`--store` needs a folder that this user can make files in".to_owned())
             }
             _ => None,
         }

@@ -57,9 +57,11 @@ pub struct Done {
     pub n_jobs: usize,
     /// The number of its jobs that merge.
     pub n_merges: usize,
-    /// Who did them.
+    /// The number of all its jobs whose results were in the store before.
+    pub n_found: usize,
+    /// Who did the others.
     pub workers: BTreeSet<String>,
-    /// The CPU time that they took.
+    /// The CPU time that the others took.
     pub cpu: Duration,
 }
 
@@ -91,6 +93,7 @@ impl Run<'_> {
         let n_jobs = self.interval.n_positions().div_ceil(self.options.job_positions.max(1)).max(1);
         let jobs = self.jobs(&meaning, usize::try_from(n_jobs).unwrap_or(usize::MAX))?;
         let mut run = Running::new(self.store, id(&jobs), submit, is_cancelled, note);
+        run.forget_failures()?;
         let results = run.results(&jobs, progress)?;
         let mut trees = Vec::with_capacity(self.plan.metrics.len());
         for metric in 0..self.plan.metrics.len() {
@@ -107,8 +110,8 @@ impl Run<'_> {
             ranges: tree.finish(),
         };
         let segments = self.plan.metrics.iter().zip(trees).map(segment).collect();
-        let Totals { read_stats, workers, cpu } = run.totals;
-        Ok(Done { segments, read_stats, n_jobs: jobs.len(), n_merges, workers, cpu })
+        let Totals { read_stats, n_found, workers, cpu } = run.totals;
+        Ok(Done { segments, read_stats, n_jobs: jobs.len(), n_merges, n_found, workers, cpu })
     }
 
     /// What the states of the run mean.

@@ -1,7 +1,7 @@
 //! Handing out jobs until all of them have a result, whatever fails meanwhile.
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use metricc_log::ReadStats;
@@ -53,6 +53,9 @@ impl Submitted {
 #[derive(Default)]
 pub(crate) struct Totals {
     pub(crate) read_stats: ReadStats,
+    /// Results that were there before.
+    pub(crate) n_found: usize,
+    /// Who did the other jobs.
     pub(crate) workers: BTreeSet<String>,
     pub(crate) cpu: Duration,
 }
@@ -64,6 +67,8 @@ pub(crate) struct Running<'a> {
     submit: &'a dyn Submit,
     is_cancelled: &'a (dyn Fn() -> bool + Sync),
     note: &'a (dyn Fn(Note) + Sync),
+    /// Whether somebody who has the store has begun a job, in any submission.
+    was_begun: AtomicBool,
     pub(crate) totals: Totals,
 }
 
@@ -75,7 +80,13 @@ impl<'a> Running<'a> {
         is_cancelled: &'a (dyn Fn() -> bool + Sync),
         note: &'a (dyn Fn(Note) + Sync),
     ) -> Self {
-        Running { store, id, submit, is_cancelled, note, totals: Totals::default() }
+        let (was_begun, totals) = (AtomicBool::new(false), Totals::default());
+        Running { store, id, submit, is_cancelled, note, was_begun, totals }
+    }
+
+    /// Forgets what has failed in earlier runs of the same jobs.
+    pub(crate) fn forget_failures(&self) -> Result<(), JobError> {
+        self.store.take_failures(&self.id).map(|_| ())
     }
 
     /// The results of jobs, in their order, once each has one.
@@ -84,6 +95,7 @@ impl<'a> Running<'a> {
         jobs: &[Planned],
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Vec<JobResult>, JobError> {
+        let found = done(self.store, &self.id)?;
         self.complete(jobs, &|submitted: &Submitted| {
             if let Some(time) = submitted.idle(self.store, &self.id)? {
                 (self.note)(Note::Idle(time));
@@ -102,7 +114,9 @@ impl<'a> Running<'a> {
             result.ok_or_else(|| JobError::Protocol(format!("the result of job {} is gone", planned.hash)))
         };
         let results = jobs.iter().map(result).collect::<Result<Vec<_>, _>>()?;
-        jobs.iter().zip(&results).try_for_each(|(planned, result)| self.totals.add(planned, result))?;
+        for (planned, result) in jobs.iter().zip(&results) {
+            self.totals.add(planned, result, found.contains(&planned.hash))?;
+        }
         Ok(results)
     }
 
@@ -112,7 +126,7 @@ impl<'a> Running<'a> {
         jobs: &[Planned],
         watch: &(dyn Fn(&Submitted) -> Result<(), JobError> + Sync),
     ) -> Result<(), JobError> {
-        let (mut n_attempts, mut n_left, mut reason) = (0, usize::MAX, String::new());
+        let (mut n_attempts, mut n_left, mut reason) = (0, usize::MAX, None);
         loop {
             let submitted = Submitted { at: Instant::now(), n_said: AtomicU32::new(0) };
             let watch: Watch<'_> = &|| watch(&submitted);
@@ -125,7 +139,9 @@ impl<'a> Running<'a> {
             }
             n_attempts = if left.len() < n_left { 1 } else { n_attempts + 1 };
             if n_attempts > MAX_ATTEMPTS {
-                return Err(JobError::Unfinished { n_left: left.len(), n_jobs: jobs.len(), reason });
+                let (n_left, n_jobs) = (left.len(), jobs.len());
+                let reason = reason.unwrap_or_else(|| self.nothing_said());
+                return Err(JobError::Unfinished { n_left, n_jobs, reason });
             }
             if n_left != usize::MAX {
                 std::thread::sleep(PAUSE * n_attempts);
@@ -134,19 +150,49 @@ impl<'a> Running<'a> {
             self.store.forget_begun(&self.id)?;
             // An executor that fails at once is free again first. So what was tried in vain is handed out
             // more than once at a time, that others get it too. Only one result counts.
-            match self.submit.submit(&self.id, &left.repeat(n_attempts as usize), watch) {
-                Ok(()) => {}
-                Err(SubmitError::End(error)) => return Err(error),
-                Err(SubmitError::Cluster(why)) => {
-                    (self.note)(Note::Lost { n_left, reason: why.clone() });
-                    reason = why;
-                }
+            let submitted = self.submit.submit(&self.id, &left.repeat(n_attempts as usize), watch);
+            if self.store.has_begun(&self.id)? {
+                self.was_begun.store(true, Ordering::Relaxed);
+            }
+            if let Some(why) = submitted.map_or_else(|error| self.why(error), |()| Ok(None))? {
+                (self.note)(Note::Lost { n_left, reason: why.clone() });
+                reason = Some(why);
             }
             for why in self.store.take_failures(&self.id)? {
-                reason.clone_from(&why);
+                reason = Some(why.clone());
                 (self.note)(Note::Failed(why));
             }
         }
+    }
+
+    /// Why jobs were not tried.
+    ///
+    /// # Errors
+    /// If that is the end of the run.
+    fn why(&self, error: SubmitError) -> Result<Option<String>, JobError> {
+        match error {
+            SubmitError::End(error) => Err(error),
+            SubmitError::Cluster(why) => Ok(Some(why)),
+            SubmitError::OtherStore { executor, store } => {
+                let own = self.store.name().to_owned();
+                let error = JobError::OtherStore { who: format!("executor {executor}"), theirs: store, own };
+                // Nobody who has the store of the run is there.
+                if !self.was_begun.load(Ordering::Relaxed) {
+                    return Err(error);
+                }
+                let help = error.help().map(|help| format!(" ({help})")).unwrap_or_default();
+                Ok(Some(format!("{}{help}", error.line())))
+            }
+        }
+    }
+
+    /// The reason if nobody gives one.
+    fn nothing_said(&self) -> String {
+        let store = self.store.name();
+        format!(
+            "executors have tried them, and left neither a result nor a reason in the store {store}: see what they \
+             say themselves, and whether they have this store"
+        )
     }
 }
 
@@ -157,7 +203,7 @@ fn done(store: &JobStore, run: &str) -> Result<HashSet<JobHash>, JobError> {
 
 impl Totals {
     /// Adds a result, after a look at whether it can be one of the job.
-    fn add(&mut self, planned: &Planned, result: &JobResult) -> Result<(), JobError> {
+    fn add(&mut self, planned: &Planned, result: &JobResult, was_found: bool) -> Result<(), JobError> {
         let hashes = &planned.job.meaning.state_hashes;
         let wanted = match &planned.job.work {
             Work::Interval(_) => &hashes[..],
@@ -169,6 +215,10 @@ impl Totals {
             return Err(JobError::Protocol(problem));
         }
         self.read_stats.merge(result.read_stats.clone());
+        if was_found {
+            self.n_found += 1;
+            return Ok(());
+        }
         self.workers.insert(result.worker.clone());
         self.cpu += Duration::from_millis(result.cpu_milliseconds);
         Ok(())

@@ -8,13 +8,13 @@
 use metricc_compiler::{EngineOptions, Evaluation, GroupRange, Segment};
 use metricc_ir::{Frontier, Interval};
 use metricc_log::ReadStats;
-use metricc_runtime_stream::{Peers, RunId, evaluate_share};
+use metricc_runtime_stream::{Facts, Peers, RunId, evaluate_share};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::package_text::hex;
 use crate::running::Planned;
-use crate::{Job, JobError, JobHash, JobResult, Parts, Run, Work, Worker};
+use crate::{Job, JobError, JobHash, JobResult, JobStore, Parts, Run, Work, Worker};
 
 /// What one process of a stream has to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ use crate::{Job, JobError, JobHash, JobResult, Parts, Run, Work, Worker};
 pub struct Share {
     /// The run: processes whose runs are equal compute the same.
     pub run: RunId,
+    /// What these processes have in common, for people.
+    pub facts: Facts,
     /// The number of this process.
     pub process: usize,
     /// The beginning of the interval of all processes together.
@@ -36,6 +38,30 @@ impl Share {
     /// The name of the run in the store.
     fn run_name(&self) -> String {
         hex(&self.run)
+    }
+
+    /// Says in a store that a process which others know by a token has it.
+    ///
+    /// # Errors
+    /// [`JobError::Store`].
+    pub fn announce(&self, store: &JobStore, token: &str) -> Result<(), JobError> {
+        store.announce(&self.run_name(), token)
+    }
+
+    /// Whether the process with a token has said in this store that it has it.
+    ///
+    /// # Errors
+    /// [`JobError::Store`].
+    pub fn has_announced(&self, store: &JobStore, token: &str) -> Result<bool, JobError> {
+        store.has_announced(&self.run_name(), token)
+    }
+
+    /// Takes that back, once the others have seen it.
+    ///
+    /// # Errors
+    /// [`JobError::Store`].
+    pub fn retract(&self, store: &JobStore, token: &str) -> Result<(), JobError> {
+        store.retract(&self.run_name(), token)
     }
 }
 
@@ -57,8 +83,38 @@ impl Run<'_> {
         jobs.iter().for_each(|job| run.update(job.hash().0.as_bytes()));
         let run: RunId = run.finalize().into();
         let (from, to) = (self.interval.from(), self.interval.to());
-        let share = |(process, job)| Share { run, process, from: from.clone(), to: to.clone(), job };
+        let facts = self.facts(&first, n_processes);
+        let share = |(process, job)| Share {
+            run,
+            facts: facts.clone(),
+            process,
+            from: from.clone(),
+            to: to.clone(),
+            job,
+        };
         Ok(jobs.into_iter().enumerate().map(share).collect())
+    }
+
+    /// What the processes of this run have in common.
+    fn facts(&self, job: &Job, n_processes: usize) -> Facts {
+        let meaning = &job.meaning;
+        let log = match &job.work {
+            Work::Interval(work) => short(&work.log),
+            Work::Merge(_) => String::new(),
+        };
+        let (n_files, n_events) = (self.log.log().partition_names().len(), self.interval.n_positions());
+        let hashes = hex(&Sha256::digest(meaning.state_hashes.concat()));
+        [
+            ("version", meaning.build.to_string()),
+            ("package", format!("hash {}", short(&meaning.package))),
+            ("source", meaning.source.clone()),
+            ("metrics", format!("{} with hash {}", meaning.metrics.len(), short(&hashes))),
+            ("log", format!("{n_files} files with {n_events} events and hash {log}")),
+            ("`--workers`", self.options.job.workers.to_string()),
+            ("number of processes", n_processes.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
     }
 
     /// What all shares together have evaluated.
@@ -111,6 +167,11 @@ impl Job {
         }
         job
     }
+}
+
+/// A hash for people.
+fn short(hash: &str) -> String {
+    hash.chars().take(12).collect()
 }
 
 /// The name of the result of a share. Empty shares are equal jobs, but for the process.

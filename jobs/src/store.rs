@@ -9,6 +9,7 @@
 //! | `runs/RUN/JOB.json` | the result of a job |
 //! | `runs/RUN/JOB.begun` | that a worker has begun it |
 //! | `runs/RUN/JOB.WORKER.failed` | why a worker could not do it |
+//! | `runs/RUN/TOKEN.here` | that a process of a stream has this store |
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,17 +46,16 @@ impl JobStore {
     /// A store in a folder, which is created if it is not there.
     ///
     /// # Errors
-    /// [`JobError::Store`] if it cannot be created.
+    /// [`JobError::Store`] if it cannot be created, or no file in it.
     pub fn in_folder(folder: &Path) -> Result<Self, JobError> {
-        let name: Arc<str> = folder.to_string_lossy().into();
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| JobError::Store {
-            store: name.to_string(),
+            store: folder.to_string_lossy().into_owned(),
             source,
         };
-        std::fs::create_dir_all(folder).map_err(|error| failed(error.into()))?;
-        let folder: PathBuf = folder.canonicalize().map_err(|error| failed(error.into()))?;
+        let folder = writable(folder).map_err(|error| failed(error.into()))?;
+        let name: Arc<str> = folder.to_string_lossy().into();
         let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| failed(error.into()))?;
-        Ok(JobStore { store: Arc::new(store), name: name.clone() })
+        Ok(JobStore { store: Arc::new(store), name })
     }
 
     /// A store that is open already; `name` is for messages.
@@ -108,7 +108,7 @@ impl JobStore {
     pub(crate) fn package(&self, hash: &str) -> Result<PackageText, JobError> {
         let path = package_path(hash);
         let Some(bytes) = self.get(&path)? else {
-            return Err(JobError::NotShared { store: self.name.to_string(), path });
+            return Err(JobError::NoPackage { store: self.name.to_string() });
         };
         let package: Option<PackageText> = serde_json::from_slice(&bytes).ok();
         let sound = package.filter(|package| package.hash() == hash);
@@ -257,6 +257,21 @@ impl JobStore {
         Ok(failures)
     }
 
+    /// Says that a process which others know by a token has this store.
+    pub(crate) fn announce(&self, run: &str, token: &str) -> Result<(), JobError> {
+        self.create(&token_path(run, token), Vec::new())
+    }
+
+    /// Whether the process with a token has said that it has this store.
+    pub(crate) fn has_announced(&self, run: &str, token: &str) -> Result<bool, JobError> {
+        Ok(self.get(&token_path(run, token))?.is_some())
+    }
+
+    /// Removes what a process has said of itself.
+    pub(crate) fn retract(&self, run: &str, token: &str) -> Result<(), JobError> {
+        self.delete(&StorePath::from(token_path(run, token)))
+    }
+
     /// Removes what is older than `age`; returns the number of files.
     ///
     /// # Errors
@@ -275,12 +290,23 @@ impl JobStore {
     }
 }
 
+/// A folder by its absolute path, after a look at whether files can be made in it.
+fn writable(folder: &Path) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    tempfile::tempfile_in(folder)?;
+    folder.canonicalize()
+}
+
 fn segment_error(plan: &MetricPlan, source: SegmentFileError) -> JobError {
     JobError::Segment { metric: plan.metric.name.clone(), source: Box::new(source) }
 }
 
 fn package_path(hash: &str) -> String {
     format!("packages/{hash}.json")
+}
+
+fn token_path(run: &str, token: &str) -> String {
+    format!("runs/{run}/{token}.here")
 }
 
 fn result_path(run: &str, job: &JobHash) -> String {

@@ -24,6 +24,14 @@ pub enum SubmitError {
     /// The cluster cannot be reached, or has failed. Jobs may be submitted again.
     #[error("{0}")]
     Cluster(String),
+    /// An executor has another store than the run, so that nothing it does or says gets there.
+    #[error("executor {executor} has another store: {store}")]
+    OtherStore {
+        /// The executor.
+        executor: String,
+        /// Its store.
+        store: String,
+    },
     /// The run ends.
     #[error(transparent)]
     End(#[from] JobError),

@@ -53,7 +53,7 @@ pub use batch_cluster::{BatchCluster, ClusterStatus};
 pub use config::{Config, ConfigError, SourceConfig, Tokens, WithoutCluster};
 pub use error::NodeError;
 pub use http::{Limits, Server};
-pub use listen::{ListenAddress, listen_address};
+pub use listen::{ListenAddress, listen_address, listen_address_like};
 pub use node::{Node, SourceStatus};
 pub use reading::NodeServing;
 pub use source::NodeSource;

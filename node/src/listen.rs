@@ -24,12 +24,20 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Reads an address and port to listen at. A name is resolved; of several addresses the first of IPv4 is
-/// taken.
+/// Reads an address and port at which a node listens. A name is resolved; of several addresses the first of
+/// IPv4 is taken.
 ///
 /// # Errors
 /// What to write instead.
 pub fn listen_address(text: &str) -> Result<ListenAddress, String> {
+    listen_address_like(text, 7171)
+}
+
+/// The same for another process, whose usual port is the one in examples.
+///
+/// # Errors
+/// What to write instead.
+pub fn listen_address_like(text: &str, usual: u16) -> Result<ListenAddress, String> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Ok(address.into());
     }
@@ -41,7 +49,7 @@ pub fn listen_address(text: &str) -> Result<ListenAddress, String> {
     let Some((name, port)) = parts.filter(|(name, _)| is_name(name)) else {
         return Err(format!(
             "`{text}` is not an address to listen at: write an address or a name, and a port, such as \
-             `127.0.0.1:7171` or `localhost:7171`; `0.0.0.0:7171` is every address of this machine"
+             `127.0.0.1:{usual}` or `localhost:{usual}`; `0.0.0.0:{usual}` is every address of this machine"
         ));
     };
     let address = if name.eq_ignore_ascii_case("localhost") {

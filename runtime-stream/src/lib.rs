@@ -18,6 +18,7 @@ mod evaluate;
 mod explain;
 mod failure;
 mod feed;
+mod greeting;
 mod key;
 mod peers;
 mod read;
@@ -26,6 +27,7 @@ mod worker;
 
 pub use evaluate::{evaluate, evaluate_share};
 pub use explain::explain;
+pub use greeting::Facts;
 pub use peers::{LOST_PEER, Meeting, PeerError, Peers, RunId};
 pub use read::PendingRead;
 pub use stream::Stream;

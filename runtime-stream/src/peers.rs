@@ -8,7 +8,7 @@
 //! [`LOST_PEER`]: nothing of such a run is complete, so there is nothing to go on with.
 
 use std::any::Any;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,10 @@ use timely::communication::allocator::zero_copy::initialize::initialize_networki
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 use timely::communication::{Config, Hooks};
 
+use crate::greeting::{Facts, Greeting, Unread};
+
 /// How the message of a panic begins with which a thread ends that has lost its connection.
 pub const LOST_PEER: &str = "timely communication error";
-
-/// What both sides of a connection send first, before the run and the number of the process.
-const MAGIC: [u8; 8] = *b"metricc1";
 
 /// Pause between attempts to connect.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -35,7 +34,10 @@ pub type RunId = [u8; 32];
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
     /// A process did not come in time.
-    #[error("process {process} at {address} was not there within {seconds} s")]
+    #[error(
+        "process {process} at {address} did not connect within {seconds} s: it was not started, has ended, or cannot \
+         be reached"
+    )]
     Absent {
         /// Its number.
         process: usize,
@@ -44,15 +46,23 @@ pub enum PeerError {
         /// How long this process has waited.
         seconds: u64,
     },
+    /// A process has ended before all others were there.
+    #[error("process {process} at {address} has ended, or was killed, before the run began")]
+    Ended {
+        /// Its number.
+        process: usize,
+        /// Its address.
+        address: String,
+    },
     /// The process that answered runs something else.
-    #[error(
-        "process {process} at {address} is not part of this run: its package, its log, its options or its version differ"
-    )]
+    #[error("process {process} at {address} is not part of this run: {difference} differs")]
     OtherRun {
         /// The number that it has, or was expected to have.
         process: usize,
         /// Its address.
         address: String,
+        /// What it has, and what this process has.
+        difference: String,
     },
     /// The network failed.
     #[error("the connection to process {process} at {address}: {cause}")]
@@ -67,11 +77,43 @@ pub enum PeerError {
     },
 }
 
+impl PeerError {
+    /// How to solve the problem.
+    pub fn help(&self) -> String {
+        match self {
+            PeerError::Absent { process, .. } => format!(
+                "see what process {process} says, and start all of them again; `--wait SECONDS` waits longer"
+            ),
+            PeerError::Ended { process, .. } | PeerError::Io { process, .. } => {
+                format!("see what process {process} says, and start all of them again")
+            }
+            PeerError::OtherRun { .. } => {
+                "give all of them the same command, log and version of metricc".to_owned()
+            }
+        }
+    }
+}
+
+/// A process that is connected.
+#[derive(Debug)]
+struct Peer {
+    stream: TcpStream,
+    card: String,
+}
+
 /// The connections of one process to all others.
 #[derive(Debug)]
 pub struct Peers {
     process: usize,
-    sockets: Vec<Option<TcpStream>>,
+    all: Vec<Option<Peer>>,
+}
+
+impl Peers {
+    /// The number of each other process, and what it has told.
+    pub fn cards(&self) -> impl Iterator<Item = (usize, &str)> {
+        let peers = self.all.iter().enumerate();
+        peers.filter_map(|(process, peer)| peer.as_ref().map(|peer| (process, peer.card.as_str())))
+    }
 }
 
 /// Who connects to whom: the processes of a run and their addresses.
@@ -79,39 +121,16 @@ pub struct Peers {
 pub struct Meeting<'a> {
     /// The run.
     pub run: &'a RunId,
+    /// What the processes of the run have in common, to say what differs if they do not.
+    pub facts: &'a Facts,
+    /// What this process tells each of the others: see [`Peers::cards`].
+    pub card: &'a str,
     /// `HOST:PORT` of each process.
     pub addresses: &'a [String],
     /// The number of this process.
     pub process: usize,
     /// How long to wait for the others.
     pub within: Duration,
-}
-
-/// A greeting: who sends it, and in which run.
-struct Greeting {
-    run: RunId,
-    process: u64,
-}
-
-impl Greeting {
-    fn send(&self, mut stream: &TcpStream) -> io::Result<()> {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(self.run);
-        bytes.extend(self.process.to_le_bytes());
-        stream.write_all(&bytes)
-    }
-
-    /// `None` if it is no greeting.
-    fn receive(mut stream: &TcpStream) -> io::Result<Option<Self>> {
-        let (mut magic, mut run, mut process) = ([0; 8], [0; 32], [0; 8]);
-        stream.read_exact(&mut magic)?;
-        if magic != MAGIC {
-            return Ok(None);
-        }
-        stream.read_exact(&mut run)?;
-        stream.read_exact(&mut process)?;
-        Ok(Some(Greeting { run, process: u64::from_le_bytes(process) }))
-    }
 }
 
 impl Meeting<'_> {
@@ -122,29 +141,33 @@ impl Meeting<'_> {
     /// [`PeerError`].
     pub fn connect(&self, listener: &TcpListener) -> Result<Peers, PeerError> {
         let until = Instant::now() + self.within;
-        let mut sockets: Vec<Option<TcpStream>> = Vec::with_capacity(self.addresses.len());
+        let mut all: Vec<Option<Peer>> = Vec::with_capacity(self.addresses.len());
         for process in 0..self.process {
-            sockets.push(Some(self.call(process, until)?));
+            let peer = self.call(process, until, &all)?;
+            all.push(Some(peer));
         }
-        sockets.resize_with(self.addresses.len(), || None);
+        all.resize_with(self.addresses.len(), || None);
         listener.set_nonblocking(true).map_err(|cause| self.io(self.process, cause))?;
-        while let Some(missing) =
-            (self.process + 1..sockets.len()).find(|process| sockets[*process].is_none())
-        {
+        while let Some(missing) = (self.process + 1..all.len()).find(|process| all[*process].is_none()) {
             match listener.accept() {
                 Ok((stream, from)) => {
-                    if let Some((process, stream)) = self.greeted(stream, from)? {
-                        sockets[process] = Some(stream);
+                    if let Some((process, peer)) = self.greeted(stream, from)? {
+                        all[process] = Some(peer);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.check_time(missing, until)?;
+                    self.check(missing, until, &all)?;
                     std::thread::sleep(PAUSE);
                 }
                 Err(cause) => return Err(self.io(missing, cause)),
             }
         }
-        Ok(Peers { process: self.process, sockets })
+        Ok(Peers { process: self.process, all })
+    }
+
+    fn greeting(&self) -> Greeting {
+        let (facts, card) = (self.facts.clone(), self.card.to_owned());
+        Greeting { run: *self.run, process: self.process as u64, facts, card }
     }
 
     fn io(&self, process: usize, cause: io::Error) -> PeerError {
@@ -155,11 +178,17 @@ impl Meeting<'_> {
         self.addresses.get(process).cloned().unwrap_or_default()
     }
 
-    fn other_run(&self, process: usize) -> PeerError {
-        PeerError::OtherRun { process, address: self.address(process) }
+    fn other_run(&self, process: usize, difference: String) -> PeerError {
+        PeerError::OtherRun { process, address: self.address(process), difference }
     }
 
-    fn check_time(&self, process: usize, until: Instant) -> Result<(), PeerError> {
+    /// Whether to go on waiting for a process: there is time, and those that are connected are there.
+    fn check(&self, process: usize, until: Instant, all: &[Option<Peer>]) -> Result<(), PeerError> {
+        for (process, peer) in all.iter().enumerate() {
+            if peer.as_ref().is_some_and(|peer| has_ended(&peer.stream)) {
+                return Err(PeerError::Ended { process, address: self.address(process) });
+            }
+        }
         if Instant::now() < until {
             return Ok(());
         }
@@ -168,53 +197,78 @@ impl Meeting<'_> {
     }
 
     /// Connects to a process that comes before, once it listens.
-    fn call(&self, process: usize, until: Instant) -> Result<TcpStream, PeerError> {
+    fn call(&self, process: usize, until: Instant, all: &[Option<Peer>]) -> Result<Peer, PeerError> {
         let io = |cause| self.io(process, cause);
         let stream = loop {
             match resolved(&self.addresses[process]).and_then(TcpStream::connect) {
                 Ok(stream) => break stream,
                 Err(_) => {
-                    self.check_time(process, until)?;
+                    self.check(process, until, all)?;
                     std::thread::sleep(PAUSE);
                 }
             }
         };
-        let greeting = Greeting { run: *self.run, process: self.process as u64 };
-        ready(&stream).and_then(|()| greeting.send(&stream)).map_err(io)?;
+        ready(&stream).and_then(|()| self.greeting().send(&stream)).map_err(io)?;
         // It answers when it has come so far: it may still be calling others.
         stream.set_read_timeout(Some(self.within)).map_err(io)?;
-        let answer = Greeting::receive(&stream).map_err(io)?;
-        let is_right =
-            answer.is_some_and(|answer| answer.run == *self.run && answer.process == process as u64);
-        if !is_right {
-            return Err(self.other_run(process));
+        let answer = Greeting::receive(&stream).map_err(|unread| self.unread(process, unread))?;
+        if answer.run != *self.run || answer.process != process as u64 {
+            return Err(self.other_run(process, answer.difference(self.facts)));
         }
         stream.set_read_timeout(None).map_err(io)?;
-        Ok(stream)
+        Ok(Peer { stream, card: answer.card })
+    }
+
+    /// Why a process that was called has not answered with a greeting.
+    fn unread(&self, process: usize, unread: Unread) -> PeerError {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
+        let address = self.address(process);
+        match unread {
+            Unread::Version => self.other_run(process, "its version of metricc".to_owned()),
+            Unread::Io(cause) => match cause.kind() {
+                UnexpectedEof | ConnectionReset | BrokenPipe => PeerError::Ended { process, address },
+                WouldBlock | TimedOut => {
+                    PeerError::Absent { process, address, seconds: self.within.as_secs() }
+                }
+                _ => PeerError::Io { process, address, cause },
+            },
+        }
     }
 
     /// The process that has called, if it is one.
-    fn greeted(&self, stream: TcpStream, from: SocketAddr) -> Result<Option<(usize, TcpStream)>, PeerError> {
+    fn greeted(&self, stream: TcpStream, from: SocketAddr) -> Result<Option<(usize, Peer)>, PeerError> {
         let greeting = stream
             .set_nonblocking(false)
             .and_then(|()| stream.set_read_timeout(Some(GREETING_WITHIN)))
+            .map_err(Unread::Io)
             .and_then(|()| Greeting::receive(&stream));
         // Whoever does not greet is none of them.
-        let Ok(Some(greeting)) = greeting else { return Ok(None) };
+        let Ok(greeting) = greeting else { return Ok(None) };
         let process = usize::try_from(greeting.process).unwrap_or(usize::MAX);
-        let answer = Greeting { run: *self.run, process: self.process as u64 };
-        answer.send(&stream).map_err(|cause| self.io(process, cause))?;
+        self.greeting().send(&stream).map_err(|cause| self.io(process, cause))?;
         if greeting.run != *self.run || process <= self.process || process >= self.addresses.len() {
-            return Err(PeerError::OtherRun { process, address: from.to_string() });
+            let address = self.addresses.get(process).cloned().unwrap_or_else(|| from.to_string());
+            let difference = greeting.difference(self.facts);
+            return Err(PeerError::OtherRun { process, address, difference });
         }
         let io = |cause| self.io(process, cause);
         ready(&stream).and_then(|()| stream.set_read_timeout(None)).map_err(io)?;
-        Ok(Some((process, stream)))
+        Ok(Some((process, Peer { stream, card: greeting.card })))
     }
 }
 
 fn resolved(address: &str) -> io::Result<SocketAddr> {
     address.to_socket_addrs()?.next().ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// Whether the other side has closed a connection.
+fn has_ended(stream: &TcpStream) -> bool {
+    let peeked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
+    let is_open = match peeked {
+        Ok(n_bytes) => n_bytes > 0,
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    };
+    stream.set_nonblocking(false).is_err() || !is_open
 }
 
 /// Small messages are sent at once.
@@ -227,9 +281,10 @@ pub(crate) type Allocators = (Vec<AllocatorBuilder>, Box<dyn Any + Send>);
 
 /// Workers of this process alone, or of this one and its peers.
 pub(crate) fn allocators(n_workers: usize, peers: Option<Peers>) -> Result<Allocators, String> {
-    let Some(Peers { process, sockets }) = peers else {
+    let Some(Peers { process, all }) = peers else {
         return Config::Process(n_workers).try_build();
     };
+    let sockets = all.into_iter().map(|peer| peer.map(|peer| peer.stream)).collect();
     let hooks = Hooks::default();
     let own = ProcessBuilder::new_typed_vector(n_workers, hooks.refill.clone(), None);
     let connected = initialize_networking_from_sockets(own, sockets, process, n_workers, hooks);

@@ -73,7 +73,9 @@ pub(crate) fn shared(
     let addresses: Vec<String> = listeners.iter().map(address).collect();
     let part = |process: usize| {
         let within = Duration::from_secs(60);
-        let meeting = Meeting { run: &[7; 32], addresses: &addresses, process, within };
+        let facts = Vec::new();
+        let meeting =
+            Meeting { run: &[7; 32], facts: &facts, card: "", addresses: &addresses, process, within };
         let peers = meeting.connect(&listeners[process]).expect("the others are there");
         let of = (&shares[process], &whole);
         evaluate_share(&bound.plan, &bound.log, of, peers, options, &|_| ()).expect("it evaluates")

@@ -71,7 +71,7 @@ fn a_worker_that_would_count_differently_refuses() {
     let error = refused(&given, own.clone(), |job| job.meaning.metrics[0] = "totals".to_owned());
     assert_eq!(error, "the package does not check: it has no metric `totals` over `s`");
     let error = refused(&given, own.clone(), |job| job.meaning.package = "0".repeat(64));
-    assert!(error.contains("which the driver wrote"), "{error}");
+    assert!(error.contains("does not have the package of the run"), "{error}");
     let error = refused(&given, own, |job| match &mut job.work {
         Work::Interval(IntervalWork { parts: Parts::Files(parts), .. }) => parts[0].slice.partition = 7,
         _ => unreachable!("it reads files"),

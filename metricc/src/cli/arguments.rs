@@ -165,8 +165,8 @@ Examples:
   metricc test metrics/*.metric --filter refund
   metricc test payments.metric --watch     run again each time the file is saved
 
-Each test runs in batch, in stream and merged, with its log cut at every position. It then runs
-three times with the log in a random order, cut at a random position. A failure lists expected rows
+Each test runs in batch, in stream and merged, with its log cut at every position. It then runs \
+three times with the log in a random order, cut at a random position. A failure lists expected rows \
 after `-` and found rows after `+`.
 
 Exit codes:
@@ -355,5 +355,19 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn paragraphs_are_lines_that_a_terminal_can_wrap() {
+        let mut commands = vec![Arguments::command()];
+        while let Some(command) = commands.pop() {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for (line, next) in after.lines().zip(after.lines().skip(1)) {
+                let is_text = |line: &str| !line.is_empty() && !line.starts_with(' ');
+                let is_cut = is_text(line) && is_text(next);
+                assert!(!is_cut, "{}: a paragraph is cut after: {line}", command.get_name());
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
     }
 }

@@ -10,7 +10,7 @@ use metricc_ir::user_defined::Imports;
 use metricc_jobs::Done;
 use metricc_node::{BatchCluster, Config};
 
-use super::arguments::{ClusterArguments, RunOnCluster};
+use super::arguments::{ClusterArguments, EngineChoice, RunArguments, RunOnCluster};
 use super::terminal::Failure;
 use crate::{Bound, EngineOptions, Package};
 
@@ -34,6 +34,33 @@ pub(crate) fn store_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
             "there is no folder for this user's cache\n  help: name a folder with `--store DIR`".to_owned(),
         )
     })
+}
+
+/// Checks what a run on a cluster needs, before anything else is done for it.
+pub(crate) fn check(arguments: &RunArguments) -> Result<(), Failure> {
+    let Some(address) = &arguments.cluster.cluster else { return Ok(()) };
+    let engine = match arguments.engine() {
+        EngineChoice::Batch => return check_cluster(address, &arguments.cluster),
+        EngineChoice::Stream => "stream",
+        EngineChoice::Merged => "merged",
+    };
+    Err(Failure::Message(format!(
+        "`--engine {engine}` cannot run on a cluster: executors do jobs that end, as batch has them, and a stream keeps \
+         its state in processes that stay\n  help: leave `--engine` out, or write `--engine batch`; a stream in several \
+         processes is `--engine stream --processes N`, or `--hosts FILE`"
+    )))
+}
+
+#[cfg(feature = "cluster")]
+fn check_cluster(address: &str, on: &RunOnCluster) -> Result<(), Failure> {
+    address.parse::<metricc_cluster::Address>()?;
+    metricc_jobs::JobStore::in_folder(&store_folder(on.store.as_deref())?)?;
+    Ok(())
+}
+
+#[cfg(not(feature = "cluster"))]
+fn check_cluster(_: &str, _: &RunOnCluster) -> Result<(), Failure> {
+    Err(not_compiled("`--cluster`: "))
 }
 
 #[cfg(feature = "cluster")]
@@ -62,14 +89,14 @@ pub(crate) fn of_node(config: &Config, package: &Package) -> Result<Option<Batch
 #[cfg(not(feature = "cluster"))]
 pub(crate) fn of_node(config: &Config, _: &Package) -> Result<Option<BatchCluster>, Failure> {
     match config.batch.cluster {
-        Some(_) => Err(not_compiled("`batch.cluster` is set, and ")),
+        Some(_) => Err(not_compiled("`batch.cluster`: ")),
         None => Ok(None),
     }
 }
 
 #[cfg(not(feature = "cluster"))]
 pub(crate) fn run(_: &ClusterArguments, _: &Imports) -> Result<ExitCode, Failure> {
-    Err(not_compiled(""))
+    Err(not_compiled("`metricc cluster`: "))
 }
 
 #[cfg(not(feature = "cluster"))]
@@ -80,13 +107,17 @@ pub(crate) fn evaluate(
     _: &EngineOptions,
     _: &ProgressBar,
 ) -> Result<Done, Failure> {
-    Err(not_compiled(""))
+    Err(not_compiled("`--cluster`: "))
 }
 
 #[cfg(not(feature = "cluster"))]
 fn not_compiled(before: &str) -> Failure {
-    Failure::Message(format!(
-        "{before}this `metricc` was built without the feature `cluster`\n  help: build it with `cargo build --release \
-         --features cluster`"
-    ))
+    Failure::Message(format!("{before}{NOT_COMPILED}"))
 }
+
+/// What a build without clusters says of them.
+#[cfg(not(feature = "cluster"))]
+pub(crate) const NOT_COMPILED: &str = "\
+this `metricc` was built without the feature `cluster`, and has no clusters
+  help: build it with `cargo build --release --features cluster`; a stream in several processes
+  (`metricc run --engine stream --processes N`) needs no feature";

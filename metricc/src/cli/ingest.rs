@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &IngestArguments) -> Result<ExitCode, Failure> {
             true => None,
             false => Some(client.wait_until_readable(&sums.frontier).await?),
         };
-        report(&sums, &arguments.source, readable.as_ref());
+        report(&sums, arguments, readable.as_ref());
         Ok::<(), Failure>(())
     })?;
     let is_sound = rejections::check(&arguments.source, &sums.stats, arguments.rejections.max_rejected);
@@ -214,8 +214,9 @@ fn first_conflict(receipt: &Value, exception: &Value, path: &str, sent: &FileReq
     (key.join("`, `"), format!("{place} of {path}, offset {} in the log", exception["offset"]))
 }
 
-fn report(sums: &Sums, source: &str, readable: Option<&Readable>) {
-    rejections::report_rejected(source, &sums.stats);
+fn report(sums: &Sums, arguments: &IngestArguments, readable: Option<&Readable>) {
+    let source = arguments.source.as_str();
+    rejections::report_rejected(source, &sums.stats, arguments.rejections.max_rejected);
     for field in sums.absent.iter().flatten() {
         let (lookalike, hint) = (sums.lookalikes.get(field), sums.hints.get(field));
         let help = rejections::lookalike_help(field, lookalike.map(String::as_str), hint.map(String::as_str));

@@ -1,6 +1,8 @@
 //! Presented rows as table, JSON lines, CSV, Arrow or Parquet.
 
+use std::fs::Permissions;
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use metricc_log::Binding;
@@ -13,6 +15,9 @@ use parquet::arrow::ArrowWriter;
 use super::arguments::OutputFormat;
 use super::table::{self, Rows};
 use super::terminal::{self, Failure};
+
+/// The mode of a new file, of which the umask of the user takes away.
+const SHARED_FILE: u32 = 0o666;
 
 /// Writes the rows of all metrics to stdout, or to one file per metric in `folder`. Returns what could not be
 /// computed of them.
@@ -38,6 +43,31 @@ pub(crate) fn check(format: OutputFormat, folder: Option<&Path>, n_metrics: usiz
         _ => return Ok(()),
     };
     Err(Failure::Message(problem.to_owned()))
+}
+
+/// Checks that files of metrics can be made in a folder, which may not be there yet.
+pub(crate) fn check_folder<'a>(
+    folder: &Path,
+    metrics: impl Iterator<Item = &'a str>,
+    format: OutputFormat,
+) -> Result<(), Failure> {
+    let refused = |problem: String| {
+        let help = "name a folder in which this user can make files with `--out`";
+        Err(Failure::Message(format!("`--out {}`: {problem}\n  help: {help}", folder.display())))
+    };
+    let is_there = |path: &&Path| path.symlink_metadata().is_ok();
+    let there = folder.ancestors().find(is_there).unwrap_or(Path::new("."));
+    if !there.is_dir() {
+        return refused(format!("`{}` is not a folder", there.display()));
+    }
+    if let Err(error) = tempfile::tempfile_in(there) {
+        return refused(format!("no file can be made in `{}`: {error}", there.display()));
+    }
+    let mut targets = metrics.map(|metric| target(folder, metric, format));
+    match targets.find(|target| target.is_dir()) {
+        Some(target) => refused(format!("`{}` is a folder, and would be a file of rows", target.display())),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a folder in which a result would replace a file of a log.
@@ -105,7 +135,10 @@ fn write_files(
     for rows in results {
         let path = target(folder, &rows.row_type().name, format);
         // Written to a temporary file and renamed, so that no reader sees half of it.
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(named)?;
+        let mut file = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(SHARED_FILE))
+            .tempfile_in(folder)
+            .map_err(named)?;
         let mut writer = BufWriter::new(file.as_file_mut());
         let written = write_rows(rows, format, 0, &mut writer);
         overflows.extend(written.map_err(|error| match error {

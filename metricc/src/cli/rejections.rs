@@ -16,6 +16,9 @@ use super::terminal::{self, Failure, counted};
 /// Reasons that are shown.
 const SHOWN_REASONS: usize = 10;
 
+/// Digits of a share after its point: more than a number of records can need.
+const MAX_DIGITS: usize = 15;
+
 /// Positions that are read at once: all rejected records of so many are kept.
 const BATCH_ROWS: usize = metricc_log::MAX_QUARANTINED_KEPT;
 
@@ -52,13 +55,18 @@ impl MaxRejected {
         }
     }
 
-    /// Whether so many of the records may be rejected. All of them may not.
-    pub(crate) fn allows(self, n_rejected: u64, n_records: u64) -> bool {
+    /// How many of the records may be rejected. All of them may not.
+    fn most(self, n_records: u64) -> u64 {
         let most = match self {
             MaxRejected::Records(most) => most,
             MaxRejected::Share(share) => (n_records as f64 * share / 100.0).ceil() as u64,
         };
-        n_rejected == 0 || (n_rejected < n_records && n_rejected <= most)
+        most.min(n_records.saturating_sub(1))
+    }
+
+    /// Whether so many of the records may be rejected.
+    pub(crate) fn allows(self, n_rejected: u64, n_records: u64) -> bool {
+        n_rejected == 0 || n_rejected <= self.most(n_records)
     }
 }
 
@@ -150,7 +158,7 @@ pub(crate) fn report(
     limit: MaxRejected,
     allow_empty: bool,
 ) -> bool {
-    report_rejected(source, stats);
+    report_rejected(source, stats, limit);
     report_absent(log.source(), stats, &log.names());
     if stats.n_duplicates > 0 {
         let duplicates = counted(stats.n_duplicates as usize, "duplicate", "duplicates");
@@ -183,10 +191,11 @@ pub(crate) fn check(source: &str, stats: &ReadStats, limit: MaxRejected) -> bool
         format!("source `{source}`: every record was rejected: there is nothing to compute from")
     } else {
         format!(
-            "source `{source}`: {n} of {} rejected, and `--max-rejected {limit}` allows fewer\n  help: \
+            "source `{source}`: {n} of {} rejected, and `--max-rejected {limit}` allows {}\n  help: \
              mend the records or the source, or allow more, such as `--max-rejected {}%`; `--rejected FILE` lists \
              them all",
             counted(all as usize, "record", "records"),
+            limit.most(all),
             (n * 100).div_ceil(all.max(1))
         )
     });
@@ -194,7 +203,7 @@ pub(crate) fn check(source: &str, stats: &ReadStats, limit: MaxRejected) -> bool
 }
 
 /// Reports rejected records by field and reason, the most frequent first.
-pub(crate) fn report_rejected(source: &str, stats: &ReadStats) {
+pub(crate) fn report_rejected(source: &str, stats: &ReadStats, limit: MaxRejected) {
     if !stats.none_values.is_empty() {
         terminal::note(format!("source `{source}`: {}", stats.none_values));
     }
@@ -206,7 +215,7 @@ pub(crate) fn report_rejected(source: &str, stats: &ReadStats) {
     let share = n as f64 * 100.0 / all.max(1) as f64;
     terminal::warning(&format!(
         "source `{source}`: {n} of {all} {records} rejected ({}): not in the results",
-        percent(share)
+        percent(share, limit)
     ));
     let groups = stats.rejections.groups();
     let mut n_shown = 0;
@@ -229,13 +238,23 @@ pub(crate) fn report_rejected(source: &str, stats: &ReadStats) {
     }
 }
 
-fn percent(share: f64) -> String {
-    match share {
-        share if share >= 99.95 || share == share.round() => format!("{share:.0} %"),
-        share if share < 0.01 => "less than 0.01 %".to_owned(),
-        share if share < 1.0 => format!("{share:.2} %"),
-        share => format!("{share:.1} %"),
+/// A share in percent, with as many digits as tell it from the limit, and from all.
+fn percent(share: f64, limit: MaxRejected) -> String {
+    let MaxRejected::Share(limit) = limit else { return percent(share, MaxRejected::Share(100.0)) };
+    if share < 0.01 && limit > 0.01 {
+        return "less than 0.01 %".to_owned();
     }
+    let n_digits = match share {
+        share if share == share.round() => 0,
+        share if share < 1.0 => 2,
+        _ => 1,
+    };
+    let is_told = |digits: usize| {
+        let shown = format!("{share:.digits$}").parse().unwrap_or(share);
+        [limit, 100.0].iter().all(|bound| share.total_cmp(bound) == f64::total_cmp(&shown, bound))
+    };
+    let digits = (n_digits..=MAX_DIGITS).find(|digits| is_told(*digits)).unwrap_or(MAX_DIGITS);
+    format!("{share:.digits$} %")
 }
 
 /// Warns of declared fields that no record has: of a wrong spelling nobody would hear otherwise.
@@ -284,6 +303,20 @@ mod tests {
             ("1000", 1, 1, false),
         ] {
             assert_eq!(limit(text).allows(n_rejected, n_records), is_allowed, "{text} {n_rejected}");
+        }
+        for (share, text, shown) in [
+            (2039.0 / 2000.0, "1%", "1.02 %"),
+            (1.0, "1%", "1 %"),
+            (1.004, "1%", "1.004 %"),
+            (0.999, "1%", "0.999 %"),
+            (12.34, "10", "12.3 %"),
+            (99.97, "1%", "99.97 %"),
+            (0.3, "1%", "0.30 %"),
+            (0.004, "1%", "less than 0.01 %"),
+            (0.004, "0.003%", "0.004 %"),
+            (0.5, "0%", "0.50 %"),
+        ] {
+            assert_eq!(percent(share, limit(text)), shown, "{share} {text}");
         }
         for text in ["", "-1", "101%", "x%", "1.5", "nan%"] {
             assert!(MaxRejected::parse(text).is_err(), "{text}");

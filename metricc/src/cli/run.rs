@@ -19,6 +19,7 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCode, Failure> {
+    cluster::check(arguments)?;
     let processes = Processes::of(arguments)?;
     let check = |package: &Package, wanted: &[AnyMetric]| check_output(arguments, package, wanted);
     let Some(Opened { package, wanted, bound }) = open(&arguments.input, imports, check)? else {
@@ -26,7 +27,7 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     };
     let names: Vec<&str> = wanted.iter().map(AnyMetric::name).collect();
     output::keep_logs(arguments.output, arguments.out.as_deref(), &names, &arguments.input.sources)?;
-    let engine = match arguments.engine {
+    let engine = match arguments.engine() {
         EngineChoice::Batch => Some(Engine::Batch),
         EngineChoice::Stream => Some(Engine::Stream),
         EngineChoice::Merged => None,
@@ -75,6 +76,9 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
 /// Checks that the metrics can be written as it is asked for, before anything is evaluated.
 fn check_output(arguments: &RunArguments, package: &Package, wanted: &[AnyMetric]) -> Result<(), Failure> {
     output::check(arguments.output, arguments.out.as_deref(), wanted.len())?;
+    if let Some(folder) = &arguments.out {
+        output::check_folder(folder, wanted.iter().map(AnyMetric::name), arguments.output)?;
+    }
     if arguments.output.has_columns_alone() {
         // Metrics without such rows are reported when they are read.
         let options =

@@ -3,15 +3,16 @@
 //! `metricc run --processes` starts processes of this machine, which are told their shares on stdin and say
 //! how far they are on stdout. With `--hosts`, `metricc run` itself is one.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metricc_ir::user_defined::Imports;
-use metricc_jobs::{Build, JobStore, Share, Worker};
-use metricc_runtime_stream::{LOST_PEER, Meeting};
+use metricc_jobs::{Build, JobError, JobStore, Share, Worker};
+use metricc_runtime_stream::{LOST_PEER, Meeting, Peers};
 use serde::{Deserialize, Serialize};
 
 use super::terminal::{self, Failure};
@@ -21,6 +22,12 @@ pub(super) const LOST: i32 = 3;
 
 /// What the first line of stdout begins with; the port at which the process listens follows.
 pub(super) const LISTENS: &str = "listens ";
+
+/// How long a shared folder may take to show what another host has written.
+const STORE_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What a process of this machine is told on stdin, as a line of JSON. It ends when stdin does.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,11 +53,11 @@ pub(super) fn run(imports: &Imports) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::Message(format!("`metricc run --processes` starts this: {error}")))?;
     end_with_stdin();
     let mut fed = 0;
-    let mut said = std::time::Instant::now();
+    let mut said = Instant::now();
     let progress = std::sync::Mutex::new(|n: u64| {
         fed += n;
         if said.elapsed() > Duration::from_millis(100) {
-            said = std::time::Instant::now();
+            said = Instant::now();
             say(&fed.to_string());
         }
     });
@@ -69,11 +76,38 @@ pub(super) fn take_part(
     end_if_a_peer_is_lost();
     let Task { store, addresses, wait, share } = task;
     let within = Duration::from_secs(*wait);
-    let meeting = Meeting { run: &share.run, addresses, process: share.process, within };
-    let peers = meeting.connect(listener)?;
-    let name = format!("process {}", share.process);
-    let worker = Worker::new(&name, Build::of_this_process(), JobStore::in_folder(store)?, imports.clone());
-    Ok(worker.run_share(share, peers, progress)?)
+    let (store, token) = (JobStore::in_folder(store)?, token());
+    share.announce(&store, &token)?;
+    let card = format!("{token} {}", store.name());
+    let (run, facts, process) = (&share.run, &share.facts, share.process);
+    let peers = Meeting { run, facts, card: &card, addresses, process, within }.connect(listener)?;
+    check_store(share, &store, &peers)?;
+    let name = format!("process {process}");
+    let worker = Worker::new(&name, Build::of_this_process(), store.clone(), imports.clone());
+    worker.run_share(share, peers, progress)?;
+    Ok(share.retract(&store, &token)?)
+}
+
+/// A text that no other process has.
+fn token() -> String {
+    let random = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", random(), random())
+}
+
+/// Checks that all processes have one store: this one finds there what the others have left.
+fn check_store(share: &Share, store: &JobStore, peers: &Peers) -> Result<(), Failure> {
+    let until = Instant::now() + STORE_WITHIN;
+    for (process, card) in peers.cards() {
+        let (token, theirs) = card.split_once(' ').unwrap_or((card, ""));
+        while !share.has_announced(store, token)? {
+            if Instant::now() > until {
+                let (who, own) = (format!("process {process}"), store.name().to_owned());
+                return Err(JobError::OtherStore { who, theirs: theirs.to_owned(), own }.into());
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+    Ok(())
 }
 
 /// A line on stdout. Whoever has started this process may be gone.

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use metricc_jobs::{JobLog, JobOptions, JobStore, PackageText, Run, RunOptions, Share};
+use metricc_jobs::{JobLog, JobOptions, JobStore, PackageText, Run, RunOptions, ScratchFolder, Share};
 use metricc_log::Interval;
 
 use super::arguments::{EngineChoice, RunArguments};
@@ -45,7 +45,7 @@ impl Processes {
             (Some(_), _) => "--processes",
             (None, Some(_)) => "--hosts",
         };
-        if arguments.engine != EngineChoice::Stream {
+        if arguments.engine() != EngineChoice::Stream {
             let problem = format!("`{name}` is of the stream engine");
             return Err(Failure::Message(format!("{problem}\n  help: add `--engine stream`")));
         }
@@ -59,6 +59,7 @@ impl Processes {
             let (shown, n) = (file.display(), addresses.len());
             return Err(Failure::Message(format!("`--process {process}`: {shown} has {n} lines, from 0 on")));
         };
+        JobStore::in_folder(&store_folder(arguments.cluster.store.as_deref())?)?;
         let listener = TcpListener::bind(own).map_err(|error| {
             Failure::Message(format!("listening at {own}, line {process} of `--hosts`: {error}"))
         })?;
@@ -81,7 +82,7 @@ impl Processes {
         let temporary;
         let folder = match self {
             Processes::Here(_) => {
-                temporary = tempfile::tempdir()?;
+                temporary = ScratchFolder::new("metricc-processes-")?;
                 temporary.path().to_owned()
             }
             Processes::Hosts { .. } => store_folder(arguments.cluster.store.as_deref())?,
@@ -141,6 +142,14 @@ fn addresses(file: &Path) -> Result<Vec<String>, Failure> {
     if addresses.is_empty() {
         return Err(Failure::Message(format!("{shown} has no lines: write a `HOST:PORT` for each process")));
     }
+    for (process, address) in addresses.iter().enumerate() {
+        if let Some(first) = addresses[..process].iter().position(|other| other == address) {
+            return Err(Failure::Message(format!(
+                "{shown} has `{address}` twice, for process {first} and process {process}\n  help: give each process a \
+                 line of its own: on one host, with a port of its own"
+            )));
+        }
+    }
     Ok(addresses)
 }
 
@@ -151,8 +160,8 @@ fn wait_for_results(run: &Run<'_>, shares: &[Share], within: Duration) -> Result
         while !run.has_result(share)? {
             if Instant::now() > until {
                 return Err(Failure::Message(format!(
-                    "process {} has not written its result into the store within {} s\n  help: see what it says, and give \
-                     `--store` the same shared folder on all hosts",
+                    "process {} has not written its result into the store within {} s: it has ended, or was killed\n  help: \
+                     see what it says, and start all of them again",
                     share.process,
                     within.as_secs()
                 )));

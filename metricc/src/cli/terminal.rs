@@ -14,6 +14,7 @@ use metricc_jobs::JobError;
 use metricc_log::LogError;
 use metricc_node::NodeError;
 use metricc_runtime_serve::WriteError;
+use metricc_runtime_stream::PeerError;
 
 use crate::{Package, PackageError};
 
@@ -69,6 +70,7 @@ fn help(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let node = || error.downcast_ref::<NodeError>().and_then(NodeError::help);
     let log = || error.downcast_ref::<LogError>().and_then(LogError::help);
     let job = || error.downcast_ref::<JobError>().and_then(JobError::help);
+    let peer = || error.downcast_ref::<PeerError>().map(PeerError::help);
     let too_many = || match error.downcast_ref::<ServingError>()? {
         // Pages help only where the node can make them without the whole answer.
         ServingError::TooManyRows { help, .. } if help.contains("in pages") => {
@@ -76,7 +78,17 @@ fn help(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         }
         _ => None,
     };
-    package.or_else(node).or_else(log).or_else(job).or_else(too_many)
+    package.or_else(node).or_else(log).or_else(job).or_else(peer).or_else(|| cluster(error)).or_else(too_many)
+}
+
+#[cfg(feature = "cluster")]
+fn cluster(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    error.downcast_ref::<metricc_cluster::ClusterError>()?.help().map(str::to_owned)
+}
+
+#[cfg(not(feature = "cluster"))]
+fn cluster(_: &(dyn std::error::Error + 'static)) -> Option<String> {
+    None
 }
 
 /// A hash for people: its first twelve digits, unless they want all.

@@ -1,5 +1,6 @@
 //! `metricc verify`.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,6 +11,7 @@ use super::run::{Opened, engine_options, open};
 use super::terminal::{self, Failure, counted};
 use crate::Bound;
 use crate::verify::{CounterExample, RealLayers, Verdict, VerifyOptions, verify};
+use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
 
 /// Times that a trial reads the log: batch before and after the cut, each about half; the stream over all of
@@ -17,7 +19,7 @@ use metricc_ir::user_defined::Imports;
 const READS_PER_TRIAL: u64 = 3;
 
 pub(crate) fn run(arguments: &VerifyArguments, imports: &Imports) -> Result<ExitCode, Failure> {
-    let Some(Opened { bound, .. }) = open(&arguments.input, imports, |_, _| Ok(()))? else {
+    let Some(Opened { wanted, bound, .. }) = open(&arguments.input, imports, |_, _| Ok(()))? else {
         return Ok(ExitCode::from(1));
     };
     let options = VerifyOptions {
@@ -25,7 +27,7 @@ pub(crate) fn run(arguments: &VerifyArguments, imports: &Imports) -> Result<Exit
         seed: arguments.seed.unwrap_or_else(clock_seed),
         max_workers: engine_options(&arguments.input).workers.max(2),
     };
-    let mut is_equal = true;
+    let (mut is_equal, mut equal) = (true, BTreeSet::new());
     let mut listed = RejectedFile::create(&arguments.input.rejections)?;
     for bound in &bound {
         let (name, input) = (&bound.plan.source.name, &arguments.input);
@@ -38,10 +40,28 @@ pub(crate) fn run(arguments: &VerifyArguments, imports: &Imports) -> Result<Exit
             is_equal = false;
             continue;
         }
-        is_equal &= verify_source(bound, &options)?;
+        if verify_source(bound, &options)? {
+            equal.extend(bound.plan.metrics.iter().map(|plan| plan.metric.name.as_str()));
+        } else {
+            is_equal = false;
+        }
     }
+    report_derived(&wanted, &equal)?;
     listed.map(RejectedFile::finish).transpose()?;
     Ok(if is_equal { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Reports derived metrics over operands that are equal. They have no states of their own: their rows are
+/// computed from those of their operands.
+fn report_derived(wanted: &[AnyMetric], equal: &BTreeSet<&str>) -> Result<(), Failure> {
+    for metric in wanted.iter().filter(|metric| matches!(metric, AnyMetric::Derived(_))) {
+        let operands: Vec<&str> = metric.base().iter().map(|base| base.name.as_str()).collect();
+        if operands.iter().all(|operand| equal.contains(operand)) {
+            let (name, operands) = (metric.name(), operands.join(", "));
+            terminal::data(&format!("equal  {name}: computed from the rows of {operands}\n"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Verifies the metrics of one source. Reports a difference, and returns whether there is none.

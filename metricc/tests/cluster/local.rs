@@ -32,7 +32,11 @@ fn f41_a_cluster_of_one_command_outlives_an_executor_and_ends_with_the_command()
     let store = events.path().join("store").to_string_lossy().into_owned();
     let scheduler = format!("127.0.0.1:{}", free_ports());
     let local = ["cluster", "local", "--listen", &scheduler, "--store", &store, "--executors", "2"];
-    let local = Process::spawn(command(&local.map(str::to_owned)), 0);
+    let temporary = events.path().join("temporary");
+    std::fs::create_dir(&temporary).expect("a folder");
+    let mut started = command(&local.map(str::to_owned));
+    started.env("TMPDIR", &temporary);
+    let local = Process::spawn(started, 0);
     until("the start", || processes(&local.said()).len() == 3);
     let all = processes(&local.said());
     assert!(
@@ -59,11 +63,42 @@ fn f41_a_cluster_of_one_command_outlives_an_executor_and_ends_with_the_command()
     assert!(run.status.success(), "{}", run.stderr);
     assert_eq!(events.rows("cluster"), expected);
     until("the news of it", || {
-        local.said().contains("was killed by signal 9; its jobs go to others: 1 executor is left")
+        local
+            .said()
+            .contains("was killed by signal 9; its jobs go to others, and another one takes its place")
     });
-    // However the command ends, its processes do.
+    // Even if all of them die: runs wait for an executor.
+    until("its successor", || processes(&local.said()).len() == 4);
+    let all = processes(&local.said());
+    all[2..].iter().for_each(|process| kill("-KILL", process));
+    until("their successors", || processes(&local.said()).len() == 6);
+    arguments[7] = events.path().join("again").to_string_lossy().into_owned();
+    std::fs::remove_dir_all(events.path().join("store/runs")).expect("results are forgotten");
+    let run = Running::spawn(command(&arguments)).wait();
+    assert!(run.status.success(), "{}", run.stderr);
+    assert_eq!(events.rows("again"), expected);
+    // However the command ends, its processes do, and leave no folders.
+    let all = processes(&local.said());
     drop(local);
     until("the end of the processes", || all.iter().all(|process| !is_there(process)));
+    until("an empty folder", || std::fs::read_dir(&temporary).expect("a folder").count() == 0);
+}
+
+#[test]
+fn a_store_in_which_nothing_can_be_written_is_told_once() {
+    let events = Events::new(30);
+    let store = events.path().join("payments.metric/store").to_string_lossy().into_owned();
+    let scheduler = format!("127.0.0.1:{}", free_ports());
+    let local = ["cluster", "local", "--listen", &scheduler, "--store", &store].map(str::to_owned);
+    let run =
+        ["run", "payments.metric", "--source", "payments=none", "--cluster", &scheduler, "--store", &store];
+    for arguments in [local.to_vec(), run.map(str::to_owned).to_vec()] {
+        let output = command(&arguments).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert_eq!(said.matches("error: ").count(), 1, "{said}");
+        assert!(said.contains(&format!("store {store}: ")) && said.contains("help: "), "{said}");
+    }
 }
 
 #[test]

@@ -140,10 +140,21 @@ fn a_run_on_three_executors_gives_the_bytes_of_one_process() {
     assert!(run.stderr.contains("60 jobs by 3 executors"), "{}", run.stderr);
     assert!(run.stderr.contains("60 of 60000 records"), "{}", run.stderr);
     // What was done is not done again.
-    let again = cluster.run(&events, "again", 1000);
+    // Nor is told what an executor noted after its run had ended.
+    let done = cluster.results();
+    let run_folder = done[0].parent().expect("the folder of the run");
+    std::fs::write(run_folder.join("job.executor.failed"), "it failed before").expect("a note");
+    let again = cluster.spawn_with(&events, "again", 1000, &["--engine", "batch"]).wait();
     assert!(again.status.success(), "{}", again.stderr);
     assert_eq!(events.rows("again"), expected);
     assert!(again.duration < run.duration, "{:?} after {:?}", again.duration, run.duration);
+    let found = "source `payments`: 60 jobs, whose results were in the store ";
+    assert!(again.stderr.contains(found) && !again.stderr.contains("failed before"), "{}", again.stderr);
+    // Some of it.
+    done.iter().take(20).for_each(|result| std::fs::remove_file(result).expect("a result is forgotten"));
+    let some = cluster.run(&events, "some", 1000);
+    assert!(some.stderr.contains("60 jobs, of which 40 were in the store "), "{}", some.stderr);
+    assert_eq!(events.rows("some"), expected);
 }
 
 #[test]

@@ -107,3 +107,76 @@ fn an_executor_does_not_wait_for_a_scheduler_for_ever() {
         "{stderr}"
     );
 }
+
+#[test]
+fn executors_with_another_store_end_the_run_with_their_name_and_both_stores() {
+    let events = Events::new(3000);
+    let expected = events.expected();
+    let mut cluster = Cluster::start(0);
+    let (other, port) = (tempfile::tempdir().expect("a temporary folder"), free_ports());
+    let store = cluster.store().to_string_lossy().into_owned();
+    let own =
+        |argument: String| if argument == store { other.path().display().to_string() } else { argument };
+    let arguments: Vec<String> = cluster.executor_arguments(port).into_iter().map(own).collect();
+    let _executor = Process::spawn(command(&arguments), port).ready();
+    let run = cluster.run(&events, "cluster", 300);
+    assert_eq!(run.status.code(), Some(2), "{}", run.stderr);
+    let other = other.path().canonicalize().expect("a path").display().to_string();
+    let named =
+        format!("executor 127.0.0.1:{port} has another store than this process: {other} there, {store} here");
+    assert!(
+        run.stderr.contains(&named) && run.stderr.contains("give `--store` one folder"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.duration < Duration::from_secs(20), "{:?}", run.duration);
+    // Beside one that has the store, it is in the way, and named.
+    cluster.add_executor();
+    let run = cluster.run(&events, "cluster", 300);
+    assert!(run.status.success() && run.stderr.contains(&named), "{}", run.stderr);
+    assert_eq!(events.rows("cluster"), expected);
+}
+
+#[test]
+fn an_executor_whose_port_is_taken_says_so_once_and_ends() {
+    let cluster = Cluster::start(0);
+    let port = free_ports();
+    for taken in [port, port + 1] {
+        let _other = std::net::TcpListener::bind(("127.0.0.1", taken)).expect("it is free");
+        let output = command(&cluster.executor_arguments(port)).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 2), "{said}");
+        let named = format!("error: the executor cannot listen at 127.0.0.1:{taken}: Address already in use");
+        assert!(said.contains(&named) && said.contains("choose another port with `--listen`"), "{said}");
+    }
+}
+
+#[test]
+fn arguments_of_a_cluster_that_make_no_sense_are_refused() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listen = taken.local_addr().expect("its address").to_string();
+    for (arguments, problem) in [
+        (&["scheduler", "--host", ""][..], "not the name of a machine, such as"),
+        (&["scheduler", "--listen", "localhost"], "such as `127.0.0.1:50050` or `localhost:50050`"),
+        (&["executor", "--scheduler", "h:1", "--listen", "0"], "choose one, such as `127.0.0.1:50050`"),
+        (&["executor", "--scheduler", "h:1", "--listen", "65535"], "there is none"),
+        (&["scheduler", "--listen", &listen], "the scheduler cannot listen at 127.0.0.1:"),
+    ] {
+        let arguments = [&["cluster"], arguments].concat();
+        let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+        let output = command(&arguments).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(problem) && !said.contains("scheduler at "), "{arguments:?}: {said}");
+    }
+    for (engine, problem) in [("stream", "`--engine stream` cannot"), ("merged", "`--engine merged` cannot")]
+    {
+        let events = Events::new(30);
+        let mut arguments = events.run("cluster");
+        arguments.extend(["--cluster", "df://127.0.0.1:1", "--engine", engine].map(str::to_owned));
+        let output = command(&arguments).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains(problem), "{said}");
+        assert!(said.contains("leave `--engine` out"), "{said}");
+    }
+}

@@ -246,3 +246,43 @@ fn results_do_not_replace_the_log_that_they_are_of() {
         assert_eq!(code(&output), 0, "{}", stderr(&output));
     }
 }
+
+#[test]
+fn a_folder_that_cannot_take_results_is_refused_before_anything_is_read() {
+    let folder = Folder::new();
+    let metric = folder
+        .write("m.metric", "source events { at: timestamp time }\nmetric n = count() { from events }\n");
+    let file = folder.write("file", "");
+    std::fs::create_dir_all(folder.path("taken/n.csv")).expect("a folder");
+    for (out, problem) in [
+        (file.clone(), "is not a folder"),
+        (format!("{file}/below"), "is not a folder"),
+        (folder.path("taken"), "n.csv` is a folder, and would be a file of rows"),
+        ("/proc/out".to_owned(), "no file can be made in `/proc`"),
+    ] {
+        let source = "events=not-read.ndjson";
+        let refused = metricc(&["run", &metric, "--source", source, "--output", "csv", "--out", &out]);
+        let said = stderr(&refused);
+        assert_eq!(code(&refused), 2, "{said}");
+        assert!(said.contains(problem) && said.contains(&format!("`--out {out}`")), "{said}");
+    }
+}
+
+#[test]
+fn results_have_the_mode_of_the_umask() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let metric = folder
+        .write("m.metric", "source events { at: timestamp time }\nmetric n = count() { from events }\n");
+    let log = folder.write("e.ndjson", "{\"at\":\"2026-01-01T00:00:00Z\"}\n");
+    for (umask, mode) in [("022", 0o644), ("027", 0o640)] {
+        let line = format!("umask {umask}; exec \"$@\"");
+        let (source, out) = (format!("events={log}"), folder.path(umask));
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &line, "sh", env!("CARGO_BIN_EXE_metricc"), "run", &metric, "--source", &source]);
+        let ran = shell.args(["--output", "csv", "--out", &out]).output().expect("it runs");
+        assert_eq!(code(&ran), 0, "{}", stderr(&ran));
+        let written = std::fs::metadata(format!("{out}/n.csv")).expect("the rows");
+        assert_eq!(written.permissions().mode() & 0o777, mode, "umask {umask}");
+    }
+}

@@ -152,7 +152,8 @@ fn only_the_operands_of_a_derived_metric_are_computed() {
         "{}",
         stderr(&refused)
     );
-    succeed(&["verify", &file, "--source", &source, "--metric", "ticket", "--cuts", "3"]);
+    let verified = succeed(&["verify", &file, "--source", &source, "--metric", "ticket", "--cuts", "3"]);
+    assert!(verified.contains("equal  ticket: computed from the rows of "), "{verified}");
 }
 
 #[test]

@@ -242,6 +242,9 @@ fn too_many_rejected_records_are_no_success() {
             assert_eq!(out.is_empty(), expected == 1, "{name} {log}: a result is written only with success");
         }
     }
+    // A share that is shown beside a limit can be told from it.
+    let (_, _, said) = folder.command("run", &many, &["--max-rejected", "19"]);
+    assert!(said.contains("and `--max-rejected 19` allows 19\n"), "{said}");
     let (_, _, said) = folder.command("run", &all, &[]);
     for part in [
         "560 of 560 records rejected (100 %)",

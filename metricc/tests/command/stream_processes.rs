@@ -147,9 +147,10 @@ fn f44_no_process_outlives_the_run() {
     until("their end", || processes.iter().all(|pid| !is_running(*pid)));
 }
 
-/// Two addresses that were free a moment ago.
-fn hosts(home: &Path) {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+/// Addresses that were free a moment ago.
+fn hosts(home: &Path, n_hosts: usize) {
+    let listen = |_| TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listeners: Vec<TcpListener> = (0..n_hosts).map(listen).collect();
     let mut file = std::fs::File::create(home.join("hosts")).expect("a file");
     for listener in &listeners {
         writeln!(file, "{}", listener.local_addr().expect("its address")).expect("written");
@@ -164,7 +165,7 @@ fn on_host<'a>(process: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 fn f44_processes_of_several_hosts_give_the_bytes_of_one_and_refuse_another_run() {
     let home = home(500);
     let one = run(home.path(), &[]);
-    hosts(home.path());
+    hosts(home.path(), 2);
     let other = command(home.path(), &on_host("1", &[])).spawn().expect("it starts");
     let first = run(home.path(), &on_host("0", &[]));
     let other = other.wait_with_output().expect("it ends");
@@ -185,28 +186,106 @@ fn f44_processes_of_several_hosts_give_the_bytes_of_one_and_refuse_another_run()
     let other = other.wait_with_output().expect("it ends");
     for (output, peer) in [(&first, "process 1"), (&other, "process 0")] {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{}", said(output));
-        let refused = said(output).contains(peer) && said(output).contains("is not part of this run");
-        assert!(refused, "{}", said(output));
+        let refused =
+            said(output).contains(peer) && said(output).contains("is not part of this run: its log (");
+        assert!(refused && said(output).contains("1 files with 500 events"), "{}", said(output));
     }
 
     let alone = run(home.path(), &on_host("0", &["--wait", "1"]));
     assert_eq!(alone.status.code(), Some(2));
     assert!(
-        said(&alone).contains("process 1 at 127.0.0.1") && said(&alone).contains("was not there within 1 s")
+        said(&alone).contains("process 1 at 127.0.0.1")
+            && said(&alone).contains("did not connect within 1 s: it was not started, has ended")
     );
+}
+
+#[test]
+fn f44_processes_with_other_stores_are_all_refused() {
+    let home = home(300);
+    hosts(home.path(), 2);
+    let on_host = |process, store| ["--hosts", "hosts", "--process", process, "--store", store];
+    let mut other = command(home.path(), &on_host("1", "other"));
+    let other = other.stderr(Stdio::piped()).spawn().expect("it starts");
+    let first = run(home.path(), &on_host("0", "store"));
+    let other = other.wait_with_output().expect("it ends");
+    for (output, peer, theirs) in [(&first, "process 1", "other"), (&other, "process 0", "store")] {
+        let said = said(output);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{said}");
+        let path = home.path().canonicalize().expect("a path").join(theirs);
+        let named = format!("{peer} has another store than this process: {} there", path.display());
+        assert!(said.contains(&named) && said.contains("give `--store` one folder"), "{said}");
+    }
+}
+
+#[test]
+fn f44_a_process_that_is_killed_before_the_run_begins_is_named() {
+    let home = home(300);
+    hosts(home.path(), 3);
+    let start = |process| {
+        let mut started = command(home.path(), &on_host(process, &[]));
+        started.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts")
+    };
+    let (first, mut second) = (start("0"), start("1"));
+    // The third one never comes: wait until the other two are connected.
+    until("a connection", || connections(second.id()) == 1);
+    second.kill().expect("killed");
+    second.wait().expect("it ends");
+    let first = first.wait_with_output().expect("it ends");
+    let named =
+        said(&first).contains("process 1 at 127.0.0.1") && said(&first).contains("has ended, or was killed");
+    assert!(named && first.status.code() == Some(2), "{}", said(&first));
+}
+
+/// The number of TCP connections of a process, in this network.
+fn connections(pid: u32) -> usize {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let links = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+    let sockets: Vec<String> = links.map(|link| link.to_string_lossy().into_owned()).collect();
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let lines = table.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        // `01` is a connection that is open.
+        (words.get(3) == Some(&"01")).then(|| format!("socket:[{}]", words.get(9).unwrap_or(&"")))
+    });
+    lines.filter(|socket| sockets.contains(socket)).count()
+}
+
+#[test]
+fn f44_the_folder_of_a_run_that_was_killed_is_removed_by_the_next_one() {
+    let home = home(3000);
+    let temporary = home.path().join("temporary");
+    std::fs::create_dir(&temporary).expect("a folder");
+    let start = || {
+        let mut started = command(home.path(), &["--processes", "2"]);
+        started.env("TMPDIR", &temporary).stdout(Stdio::null()).stderr(Stdio::null());
+        started
+    };
+    let folders = || std::fs::read_dir(&temporary).expect("a folder").count();
+    let mut killed = start().spawn().expect("it starts");
+    until("two processes", || children(killed.id()).len() == 2);
+    killed.kill().expect("killed");
+    killed.wait().expect("it ends");
+    assert_eq!(folders(), 1, "a killed run cannot remove its folder");
+    assert!(start().status().expect("it runs").success());
+    assert_eq!(folders(), 0);
 }
 
 #[test]
 fn f44_arguments_that_do_not_fit_are_refused() {
     let home = home(1);
-    hosts(home.path());
+    hosts(home.path(), 2);
     std::fs::write(home.path().join("odd"), "localhost\n").expect("a file");
+    std::fs::write(home.path().join("twice"), "127.0.0.1:4000\n127.0.0.1:4000\n").expect("a file");
     for (arguments, problem) in [
         (&["--processes", "2", "--cluster", "df://h:1"][..], "cannot be used with"),
         (&["--processes", "0"], "0 is not in 1..=256"),
         (&["--hosts", "hosts"], "--process <N>"),
         (&["--hosts", "hosts", "--process", "2"], "`--process 2`: hosts has 2 lines"),
         (&["--hosts", "odd", "--process", "0"], "odd, line 1: `localhost` is not `HOST:PORT`"),
+        (
+            &["--hosts", "twice", "--process", "0"],
+            "twice has `127.0.0.1:4000` twice, for process 0 and process 1",
+        ),
         (&["--hosts", "none", "--process", "0"], "none: No such file"),
         (&["--store", "store"], "--store"),
     ] {

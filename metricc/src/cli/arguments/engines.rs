@@ -128,13 +128,14 @@ Records that cannot be decoded are rejected: they are reported on stderr and cou
 Exit codes:
   0  computed
   1  the package has errors, too many records are rejected, or a log is empty
-  2  a log cannot be read, or wrong usage")]
+  2  a log cannot be read, or wrong usage
+  3  with --hosts: the connection to another process broke")]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) input: InputArguments,
-    /// Engine that computes the metrics
-    #[arg(long, value_enum, default_value = "merged")]
-    pub(crate) engine: EngineChoice,
+    /// Engine that computes the metrics [default: merged; with --cluster batch]
+    #[arg(long, value_enum)]
+    pub(crate) engine: Option<EngineChoice>,
     /// Fraction of the log before the cut, from 0 to 1; only for `--engine merged`
     #[arg(long, value_name = "FRACTION", default_value = "0.5", value_parser = parse_fraction)]
     pub(crate) cut: f64,
@@ -147,7 +148,7 @@ pub(crate) struct RunArguments {
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) output: OutputFormat,
-    /// Write one file per metric to this folder instead of stdout
+    /// Write one file per metric to this folder instead of stdout; created if it does not exist
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Maximum number of rows in a table; 0 shows all
@@ -161,14 +162,25 @@ pub(crate) struct RunArguments {
     pub(crate) memory: Option<u32>,
 }
 
+impl RunArguments {
+    /// The engine that computes.
+    pub(crate) fn engine(&self) -> EngineChoice {
+        match (self.engine, &self.cluster.cluster) {
+            (Some(engine), _) => engine,
+            (None, Some(_)) => EngineChoice::Batch,
+            (None, None) => EngineChoice::Merged,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   metricc verify flights.metric --source flights=flights.parquet
   metricc verify flights.metric --source flights=log/ --cuts 50 --seed 7
 
-For each cut, batch, stream and their merges compute the states of all metrics, with random numbers
-of workers and batch sizes. All states must be identical to the byte. A difference is shrunk to the
+For each cut, batch, stream and their merges compute the states of all metrics, with random numbers \
+of workers and batch sizes. All states must be identical to the byte. A difference is shrunk to the \
 shortest prefix of the log that shows it.
 
 Exit codes:

@@ -109,11 +109,11 @@ Examples:
 
 The command returns when answers of the node include the events, and prints their frontier.
 
-Each request has an idempotency key made of the name of the file, the position in it and the
-records, and the node says which requests of the file it has. So run the same command again after
+Each request has an idempotency key made of the name of the file, the position in it and the \
+records, and the node says which requests of the file it has. So run the same command again after \
 an interruption, or when the file has grown: only what is new is sent.
 
-Records that do not decode are rejected: the node keeps them in quarantine, and the command reports
+Records that do not decode are rejected: the node keeps them in quarantine, and the command reports \
 them.
 
 Exit codes:
@@ -156,7 +156,7 @@ Examples:
   metricc audit --full   also rebuild the views from the log and compare them
   metricc audit --json   print JSON lines
 
-The node recomputes all states from the start of its log, and compares them with the states that it
+The node recomputes all states from the start of its log, and compares them with the states that it \
 serves, to the byte.
 
 Exit codes:
@@ -180,7 +180,7 @@ Examples:
   metricc status          what each metric costs, as a table
   metricc status --json   print JSON lines
 
-Processor time is that of the work for a metric since the node started. Metrics that are computed together
+Processor time is that of the work for a metric since the node started. Metrics that are computed together \
 have equal parts of it. Reading and decoding the log is not in it.
 
 Exit codes:
@@ -221,7 +221,7 @@ Examples:
   metricc query revenue --wait 120                       the newest rows, from that frontier on
   metricc query revenue --page 1000 --output json        the first 1,000 rows, and the cursor of the next ones
 
-A node that has just started reads its log first; the command waits up to two minutes for it.
+A node that has just started reads its log first; the command waits up to two minutes for it. \
 `metricc ingest` prints the frontier that `--wait` takes.
 
 Exit codes:

@@ -1,5 +1,5 @@
 //! `metricc cluster local`: a scheduler and executors of this machine, each in a process of its own, that end
-//! with the process that was started.
+//! with the process that was started. An executor that is killed is replaced, since runs wait for one.
 
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -7,11 +7,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use metricc_cluster::check_scheduler;
+use metricc_jobs::JobStore;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::arguments::LocalArguments;
 use crate::cli::cluster::store_folder;
-use crate::cli::terminal::{self, Failure};
+use crate::cli::terminal::{self, Failure, counted};
 
 /// How often the processes are looked at, and how long the scheduler may take to listen.
 const LOOK: Duration = Duration::from_millis(100);
@@ -59,7 +61,7 @@ impl Process {
 pub(super) async fn run(arguments: &LocalArguments) -> Result<(), Failure> {
     let (mut interrupted, mut terminated) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let mut processes = start(arguments)?;
+    let mut cluster = Local::start(arguments)?;
     let address = format!("df://{}", arguments.listen);
     let store =
         arguments.store.as_ref().map_or_else(String::new, |store| format!(" --store {}", store.display()));
@@ -70,33 +72,98 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<(), Failure> {
             _ = interrupted.recv() => return Ok(()),
             _ = terminated.recv() => return Ok(()),
         }
-        for index in 0..processes.len() {
-            if let Some(status) = processes[index].look()? {
-                ended(&processes, index, status)?;
-            }
-        }
+        cluster.look()?;
     }
 }
 
-/// Starts the scheduler, and then the executors.
-fn start(arguments: &LocalArguments) -> Result<Vec<Process>, Failure> {
-    let listen = arguments.listen.to_string();
-    let store = store_folder(arguments.store.as_deref())?.to_string_lossy().into_owned();
-    let mut processes =
-        vec![Process::start("the scheduler".to_owned(), &["scheduler", "--listen", &listen])?];
-    wait_for(&mut processes[0], arguments.listen)?;
-    let scheduler = format!("df://{listen}");
-    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let slots = arguments.slots.map_or_else(|| n_cores.div_ceil(arguments.executors.into()), usize::from);
-    for _ in 0..arguments.executors {
-        let (port, slots) = (free_port()?.to_string(), slots.to_string());
-        let own = format!("127.0.0.1:{port}");
-        let executor =
-            ["executor", "--scheduler", &scheduler, "--listen", &own, "--store", &store, "--slots", &slots];
-        processes.push(Process::start(format!("executor {own}"), &executor)?);
+/// The processes, and what executors are started with.
+struct Local {
+    scheduler: Process,
+    executors: Vec<Process>,
+    address: SocketAddr,
+    store: String,
+    slots: usize,
+}
+
+impl Local {
+    /// Starts the scheduler, and then the executors.
+    fn start(arguments: &LocalArguments) -> Result<Self, Failure> {
+        let address = arguments.listen;
+        let store = JobStore::in_folder(&store_folder(arguments.store.as_deref())?)?;
+        check_scheduler(address)?;
+        let listen = address.to_string();
+        let mut scheduler = Process::start("the scheduler".to_owned(), &["scheduler", "--listen", &listen])?;
+        wait_for(&mut scheduler, address)?;
+        terminal::note(scheduler.told());
+        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let slots = arguments.slots.map_or_else(|| n_cores.div_ceil(arguments.executors.into()), usize::from);
+        let store = store.name().to_owned();
+        let mut local = Local { scheduler, executors: Vec::new(), address, store, slots };
+        for _ in 0..arguments.executors {
+            let executor = local.executor()?;
+            local.executors.push(executor);
+        }
+        Ok(local)
     }
-    processes.iter().for_each(|process| terminal::note(process.told()));
-    Ok(processes)
+
+    /// Starts an executor. Each has ports of its own: to the scheduler, one at a place where another has died
+    /// would be the dead one.
+    fn executor(&self) -> Result<Process, Failure> {
+        let (scheduler, own) = (format!("df://{}", self.address), format!("127.0.0.1:{}", free_port()?));
+        let slots = self.slots.to_string();
+        let arguments = [
+            "executor",
+            "--scheduler",
+            &scheduler,
+            "--listen",
+            &own,
+            "--store",
+            &self.store,
+            "--slots",
+            &slots,
+        ];
+        let executor = Process::start(format!("executor {own}"), &arguments)?;
+        terminal::note(executor.told());
+        Ok(executor)
+    }
+
+    /// Looks whether a process has ended. An executor that was killed gets a successor; one that has ended by
+    /// itself would do so again.
+    ///
+    /// # Errors
+    /// If runs cannot go on.
+    fn look(&mut self) -> Result<(), Failure> {
+        if let Some(status) = self.scheduler.look()? {
+            return Err(Failure::Message(format!(
+                "the scheduler {}, and the executors end with it\n  help: start `metricc cluster local` again: a run \
+                 waits for it for two minutes",
+                how(status)
+            )));
+        }
+        for index in 0..self.executors.len() {
+            let Some(status) = self.executors[index].look()? else { continue };
+            let ended = format!("{} {}; its jobs go to others", self.executors[index].name, how(status));
+            if status.signal().is_some() {
+                terminal::note(format!("{ended}, and another one takes its place"));
+                self.executors[index] = self.executor()?;
+                continue;
+            }
+            let n_left = self.executors.iter().filter(|executor| executor.ended.is_none()).count();
+            terminal::note(format!("{ended}: {} left", counted(n_left, "executor is", "executors are")));
+            if n_left == 0 {
+                let problem = "all executors have ended by themselves\n  help: see what they say above";
+                return Err(Failure::Message(problem.to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn how(status: ExitStatus) -> String {
+    match status.signal() {
+        Some(signal) => format!("was killed by signal {signal}"),
+        None => "has ended".to_owned(),
+    }
 }
 
 /// Waits until the scheduler listens.
@@ -108,14 +175,7 @@ fn wait_for(scheduler: &mut Process, address: SocketAddr) -> Result<(), Failure>
         }
         std::thread::sleep(LOOK);
     }
-    // Another process may have listened there before: then the scheduler ends at once.
-    std::thread::sleep(LOOK);
-    match scheduler.look()? {
-        None => Ok(()),
-        Some(_) => Err(Failure::Message(format!(
-            "the scheduler cannot listen at {address}\n  help: choose another port with `--listen`"
-        ))),
-    }
+    Ok(())
 }
 
 /// A port that was free a moment ago, as the next one was: an executor uses both.
@@ -129,34 +189,15 @@ fn free_port() -> Result<u16, Failure> {
     }
 }
 
-/// Says that a process has ended.
-///
-/// # Errors
-/// If runs cannot go on without it.
-fn ended(processes: &[Process], index: usize, status: ExitStatus) -> Result<(), Failure> {
-    let how = match status.signal() {
-        Some(signal) => format!("was killed by signal {signal}"),
-        None => "has ended".to_owned(),
-    };
-    let name = &processes[index].name;
-    let n_left = processes.iter().skip(1).filter(|process| process.ended.is_none()).count();
-    if index == 0 {
-        return Err(Failure::Message(format!("{name} {how}: runs wait for another one, and then go on")));
-    }
-    if n_left == 0 {
-        return Err(Failure::Message(format!("{name} {how}, and was the last one: runs wait for others")));
-    }
-    let executors = if n_left == 1 { "1 executor is" } else { &format!("{n_left} executors are") };
-    terminal::note(format!("{name} {how}; its jobs go to others: {executors} left"));
-    Ok(())
-}
-
-/// Ends this process when its stdin is closed, as it is when the process that started it has ended.
-pub(super) fn end_when_closed() {
-    std::thread::spawn(|| {
+/// Waits until stdin is closed, as it is when the process that started this one has ended.
+pub(super) async fn stdin_closed() {
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
+    std::thread::spawn(move || {
         let mut stdin = std::io::stdin();
         // Nothing is ever written; an error is an end as well.
         while matches!(stdin.read(&mut [0; 16]), Ok(1..)) {}
-        std::process::exit(0);
+        drop(tell);
     });
+    // The sender is dropped, and that is the news.
+    let _ = told.await;
 }

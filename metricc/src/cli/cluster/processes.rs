@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use metricc_cluster::{Address, ClusterError, Executor, run_executor, run_scheduler};
+use metricc_cluster::{
+    Address, ClusterError, Executor, check_executor, check_scheduler, run_executor, run_scheduler,
+};
 use metricc_ir::user_defined::Imports;
 use metricc_jobs::{Build, JobStore, Worker};
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,21 +33,16 @@ pub(crate) fn run(arguments: &ClusterArguments, imports: &Imports) -> Result<Exi
 
 async fn scheduler(arguments: &SchedulerArguments) -> Result<(), Failure> {
     let SchedulerArguments { listen, host, until_closed } = arguments;
-    if *until_closed {
-        local::end_when_closed();
-    }
+    check_scheduler(*listen)?;
     let name = host.clone().unwrap_or_else(|| listen.ip().to_string());
     terminal::note(format!("scheduler at df://{name}:{}", listen.port()));
-    until_stopped(run_scheduler(*listen, &name)).await
+    until_stopped(run_scheduler(*listen, &name), *until_closed).await
 }
 
 async fn executor(arguments: &ExecutorArguments, imports: &Imports) -> Result<(), Failure> {
-    if arguments.until_closed {
-        local::end_when_closed();
-    }
     let scheduler: Address = arguments.scheduler.parse()?;
-    let folder = store_folder(arguments.store.as_deref())?;
-    let store = JobStore::in_folder(&folder)?;
+    let store = JobStore::in_folder(&store_folder(arguments.store.as_deref())?)?;
+    check_executor(arguments.listen)?;
     let slots = arguments
         .slots
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
@@ -60,16 +57,21 @@ async fn executor(arguments: &ExecutorArguments, imports: &Imports) -> Result<()
         slots,
         wait_seconds: arguments.wait,
     };
-    until_stopped(run_executor(&executor, worker)).await
+    until_stopped(run_executor(&executor, worker), arguments.until_closed).await
 }
 
-/// Runs a process of the cluster until it fails, or until this process is told to stop.
-async fn until_stopped(process: impl Future<Output = Result<(), ClusterError>>) -> Result<(), Failure> {
+/// Runs a process of the cluster until it fails, or until this process is told to stop: by a signal, or, if
+/// that is `until_closed`, by the end of stdin.
+async fn until_stopped(
+    process: impl Future<Output = Result<(), ClusterError>>,
+    until_closed: bool,
+) -> Result<(), Failure> {
     let (mut interrupted, mut terminated) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
         ended = process => Ok(ended?),
         _ = interrupted.recv() => Ok(()),
         _ = terminated.recv() => Ok(()),
+        () = local::stdin_closed(), if until_closed => Ok(()),
     }
 }

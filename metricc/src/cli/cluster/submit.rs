@@ -51,10 +51,14 @@ pub(crate) fn evaluate(
     let note = |note: Note| {
         let text = match note {
             Note::Failed(why) => format!("{why}: the job goes to another executor"),
-            Note::Idle(_) => {
-                format!("no executor of {address} has begun a job so far: the run waits for one")
+            Note::Idle(_) => format!(
+                "no executor of {address} has begun a job so far: the run waits for one\n  help: `metricc cluster executor \
+                 --scheduler {address} --store {}` starts one",
+                store.name()
+            ),
+            Note::Lost { n_left, reason } => {
+                format!("{reason}: {} submitted again", counted(n_left, "job is", "jobs are"))
             }
-            Note::Lost { n_left, reason } => format!("{reason}: {n_left} jobs are submitted again"),
         };
         if said.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone()) {
             bar.suspend(|| terminal::warning(&text));
@@ -63,20 +67,27 @@ pub(crate) fn evaluate(
     let is_cancelled = interrupted()?;
     let is_cancelled = || is_cancelled.load(Ordering::Relaxed);
     let done = run.evaluate(&cluster, &is_cancelled, &|n| bar.set_position(n), &note)?;
-    bar.suspend(|| {
-        terminal::note(format!(
-            "source `{}`: {}{} by {}, {:.1} s of CPU",
-            bound.plan.source.name,
-            counted(done.n_jobs, "job", "jobs"),
-            match done.n_merges {
-                0 => String::new(),
-                n => format!(" and {}", counted(n, "merge", "merges")),
-            },
-            counted(done.workers.len(), "executor", "executors"),
-            done.cpu.as_secs_f64()
-        ));
-    });
+    let source = &bound.plan.source.name;
+    bar.suspend(|| terminal::note(format!("source `{source}`: {}", summary(&done, store.name()))));
     Ok(done)
+}
+
+/// How many jobs a run had, and who has done them: executors now, or an earlier run.
+fn summary(done: &Done, store: &str) -> String {
+    let jobs = counted(done.n_jobs, "job", "jobs");
+    let jobs = match done.n_merges {
+        0 => jobs,
+        n => format!("{jobs} and {}", counted(n, "merge", "merges")),
+    };
+    if done.n_found == done.n_jobs + done.n_merges {
+        return format!("{jobs}, whose results were in the store {store} already");
+    }
+    let found = match done.n_found {
+        0 => String::new(),
+        n => format!(", of which {n} were in the store {store} already, and the others done"),
+    };
+    let executors = counted(done.workers.len(), "executor", "executors");
+    format!("{jobs}{found} by {executors}, {:.1} s of CPU", done.cpu.as_secs_f64())
 }
 
 /// How long a node waits for a scheduler that does not answer: its next batch asks again.
