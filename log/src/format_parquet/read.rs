@@ -17,8 +17,8 @@ use crate::open_file::OpenFile;
 use crate::partition::{DecodedBatch, OffsetRange, PartitionReader, SliceRequest};
 use crate::read_stats::{FieldStats, ReadStats};
 use crate::record_decoder::SharedDecoder;
-use crate::text_reader::quarantined;
-use crate::{LogError, NoneReason};
+use crate::text_batch::{Place, quarantined};
+use crate::{LogError, NoneReason, Position};
 
 /// The most rows that a batch has, whatever is asked for.
 const MAX_BATCH_ROWS: u64 = 1 << 20;
@@ -161,9 +161,11 @@ impl ParquetReader {
         }
         for (row, reject) in rejects {
             let partition = self.request.partition;
-            stats.quarantine(quarantined(&self.file, &self.decoder, partition, offsets(row), None, reject));
+            let place = Place { path: &self.file.shown, line: None, has_known_offset: false };
+            let position = Position { partition, offset: offsets(row) };
+            stats.quarantine(quarantined(&place, &self.decoder, position, reject));
         }
-        Ok(DecodedBatch { range, arrays, n_rows, stats, rejected })
+        Ok(DecodedBatch { range, arrays, n_rows, stats, rejected, gaps: Vec::new() })
     }
 
     /// The rows that are neither rejected nor duplicates; `None` if that is all of them.
