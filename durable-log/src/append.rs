@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::dedup_index::{DedupIndex, Savepoint};
 use crate::error::DurableError;
-use crate::frame_payload::{Entry, Payload, RequestEntry};
+use crate::frame_payload::{Entry, InputEntry, Payload, RequestEntry};
 use crate::log::{DurableLog, OpenSource};
-use crate::request::{Receipt, Request};
+use crate::request::{InputRead, Receipt, Request};
 use crate::snapshot::no_source;
 use crate::staging::StagedSource;
 
@@ -21,6 +21,15 @@ enum Sorted {
     /// It repeats a request of the same group, by its index.
     SameAs(usize),
     Fresh,
+}
+
+/// What is known of the requests of a group that are before another one.
+#[derive(Default)]
+struct Earlier<'a> {
+    /// The index of the request with a key of a source.
+    keys: HashMap<(&'a str, &'a str), usize>,
+    /// How far inputs of sources have been read.
+    inputs: HashMap<(&'a str, &'a str), u64>,
 }
 
 impl DurableLog {
@@ -57,10 +66,10 @@ impl DurableLog {
     }
 
     fn sort(&self, requests: &[Request]) -> Vec<Sorted> {
-        let mut here: HashMap<(&str, &str), usize> = HashMap::new();
+        let mut earlier = Earlier::default();
         let mut sorted = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
-            sorted.push(self.sort_one(index, request, requests, &mut here));
+            sorted.push(self.sort_one(index, request, requests, &mut earlier));
         }
         sorted
     }
@@ -70,12 +79,15 @@ impl DurableLog {
         index: usize,
         request: &'a Request,
         all: &[Request],
-        here: &mut HashMap<(&'a str, &'a str), usize>,
+        earlier: &mut Earlier<'a>,
     ) -> Sorted {
         let source = request.events.source();
         let known = self.sources.get(&source.name);
         if known.is_none_or(|known| known.decoder.source().fields != source.fields) {
             return rejected(format!("the log has no such source `{}`", source.name));
+        }
+        if let Some(problem) = self.note_read(request, earlier) {
+            return rejected(problem);
         }
         let Some(key) = &request.key else { return Sorted::Fresh };
         let other = || rejected(format!("another request for source `{}` had the key `{key}`", source.name));
@@ -86,14 +98,33 @@ impl DurableLog {
             let accepted = known.accepted.clone();
             return Sorted::Answered(Ok(Receipt { accepted, is_repeated: true, exceptions: Vec::new() }));
         }
-        match here.get(&(source.name.as_str(), key.as_str())) {
+        match earlier.keys.get(&(source.name.as_str(), key.as_str())) {
             Some(&earlier) if all[earlier].digest != request.digest => other(),
             Some(&earlier) => Sorted::SameAs(earlier),
             None => {
-                here.insert((&source.name, key), index);
+                earlier.keys.insert((&source.name, key), index);
                 Sorted::Fresh
             }
         }
+    }
+
+    /// Notes how far a request has read an input. Why it does not follow what the log has of it, if that is so.
+    fn note_read<'a>(&self, request: &'a Request, earlier: &mut Earlier<'a>) -> Option<String> {
+        let InputRead { input, after, to } = request.read.as_ref()?;
+        let source = request.events.source().name.as_str();
+        let known = self.replay.state.sources.get(source).and_then(|known| known.inputs.get(input));
+        let known = earlier.inputs.get(&(source, input.as_str())).or(known).copied();
+        if known != *after || known.is_some_and(|known| *to < known) {
+            let shown =
+                |position: Option<u64>| position.map_or("nothing".to_owned(), |to| format!("up to {to}"));
+            return Some(format!(
+                "the log has {} of input `{input}` of source `{source}`, and a request goes on after {}",
+                shown(known),
+                shown(*after)
+            ));
+        }
+        earlier.inputs.insert((source, input), *to);
+        None
     }
 
     /// Appends requests of known sources with new keys.
@@ -142,6 +173,10 @@ impl DurableLog {
             if let Some(key) = &request.key {
                 let (source, key, accepted) = (name.clone(), key.clone(), accepted.clone());
                 entries.push(Entry::Request(RequestEntry { source, key, digest: request.digest, accepted }));
+            }
+            if let Some(InputRead { input, to, .. }) = &request.read {
+                let (source, input, to) = (name.clone(), input.clone(), *to);
+                entries.push(Entry::Input(InputEntry { source, input, to }));
             }
             receipts.push(Receipt { accepted, is_repeated: false, exceptions });
         }

@@ -278,7 +278,7 @@ mod tests {
         let line = |id: &i64| format!("{{\"at\":\"2026-04-25T00:00:00Z\",\"id\":{id},\"k\":{}}}\n", id % 2);
         let body: String = ids.iter().map(line).collect();
         let events = EventDecoder::new(&source(&[1])).unwrap().ndjson(body.as_bytes());
-        log.append(&[Request { events, key: None, digest: 0 }]).remove(0).unwrap();
+        log.append(&[Request { events, key: None, digest: 0, read: None }]).remove(0).unwrap();
     }
 
     #[test]

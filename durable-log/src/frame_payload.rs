@@ -37,6 +37,8 @@ pub(crate) enum Entry {
     Rows(RowsEntry),
     /// A request that was taken.
     Request(RequestEntry),
+    /// How far an input has been read.
+    Input(InputEntry),
     /// A file holds the oldest requests that no file holds yet.
     Kept(KeptRequests),
     /// A file holds the rows of some positions from now on.
@@ -116,6 +118,15 @@ pub(crate) struct RequestEntry {
     /// A digest of its content.
     pub(crate) digest: u64,
     pub(crate) accepted: Accepted,
+}
+
+/// How far an input of a source has been read: its events up to there are in this frame and those before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InputEntry {
+    pub(crate) source: String,
+    pub(crate) input: String,
+    pub(crate) to: u64,
 }
 
 /// A file with the rows of some positions.
@@ -269,6 +280,9 @@ pub(crate) struct SourceState {
     /// All windows that it has had since this is noted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) windows: Vec<WindowSince>,
+    /// How far each of its inputs has been read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) inputs: BTreeMap<String, u64>,
     pub(crate) partitions: Vec<PartitionState>,
 }
 

@@ -77,7 +77,7 @@ pub use log::DurableLog;
 pub use log_mark::{FoundMark, LogAndEpoch, LogMark, MARK_FILE};
 pub use options::{DurableOptions, SourceOptions};
 pub use quarantine::{Quarantine, QuarantinedRecord};
-pub use request::{Accepted, Exception, KnownRequest, Receipt, Request, Verdict};
+pub use request::{Accepted, Exception, InputRead, KnownRequest, Receipt, Request, Verdict};
 pub use snapshot::{LogEpoch, LogReader, LogSnapshot};
 
 /// Folder of the requests that are remembered.

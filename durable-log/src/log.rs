@@ -199,8 +199,10 @@ impl DurableLog {
             };
             let partitions = chunks.iter().enumerate().map(partition).collect();
             let decoder = self.sources.get(name).map(|source| source.decoder.clone());
-            let windows = state.sources.get(name).map_or_else(Vec::new, |known| known.windows.clone());
-            (name.clone(), SourceSnapshot { decoder, windows, partitions })
+            let known = state.sources.get(name);
+            let windows = known.map_or_else(Vec::new, |known| known.windows.clone());
+            let inputs = known.map_or_else(BTreeMap::new, |known| known.inputs.clone());
+            (name.clone(), SourceSnapshot { decoder, windows, inputs, partitions })
         };
         LogSnapshot {
             id: self.journal.id().id,

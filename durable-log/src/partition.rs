@@ -108,7 +108,7 @@ impl PartitionReader for DurableReader {
         let range = OffsetRange { from, to: self.next };
         let (stats, rejected) = self.stats(range)?;
         let arrays = self.joined(&pieces)?;
-        Ok(Some(DecodedBatch { range, arrays, n_rows, stats, rejected }))
+        Ok(Some(DecodedBatch { range, arrays, n_rows, stats, rejected, gaps: Vec::new() }))
     }
 }
 
@@ -188,6 +188,7 @@ impl DurableReader {
             let records = records.map_err(|error| LogError::Partition {
                 name: self.partition.name.to_string(),
                 cause: Box::new(error),
+                help: None,
             })?;
             let partition = self.request.partition;
             records.into_iter().for_each(|(record, _)| {
@@ -195,6 +196,7 @@ impl DurableReader {
                     position: Position { partition, offset: record.offset },
                     path: self.partition.name.clone(),
                     line: None,
+                    has_known_offset: false,
                     field: record.field,
                     problem: record.problem,
                     excerpt: record.excerpt,

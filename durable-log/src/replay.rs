@@ -17,8 +17,8 @@ use crate::disk::Disk;
 use crate::duplicate_key::WindowSince;
 use crate::error::DurableError;
 use crate::frame_payload::{
-    self, Entry, FlushedEntry, FlushedFile, KeptRequests, LogState, PartitionState, RequestEntry, RowsEntry,
-    SourceEntry, SourceState,
+    self, Entry, FlushedEntry, FlushedFile, InputEntry, KeptRequests, LogState, PartitionState, RequestEntry,
+    RowsEntry, SourceEntry, SourceState,
 };
 use crate::journal::Location;
 use crate::kept_requests::{self, Group};
@@ -182,6 +182,12 @@ impl Replay {
                 self.make_groups();
             }
             Entry::Kept(kept) => self.keep(location, kept)?,
+            Entry::Input(InputEntry { source, input, to }) => {
+                let known = self.state.sources.get_mut(&source);
+                let known = known.filter(|known| known.inputs.get(&input).is_none_or(|read| *read <= to));
+                let known = known.ok_or_else(|| contradiction(location, "what was read of an input"))?;
+                known.inputs.insert(input, to);
+            }
             Entry::Flushed(flushed) => {
                 let known = self.state.sources.get_mut(&flushed.source);
                 let known = known.and_then(|source| source.partitions.get_mut(flushed.partition as usize));
@@ -251,9 +257,14 @@ impl Replay {
         let partitions: Vec<_> = (0..entry.n_partitions).map(|_| PartitionState::default()).collect();
         let empty = || vec![Chunks::default(); partitions.len()];
         self.chunks.entry(entry.name.clone()).or_insert_with(empty);
-        let (identity, windows) = (None, Vec::new());
-        let new =
-            || SourceState { window: entry.window, fields: BTreeMap::new(), identity, windows, partitions };
+        let new = || SourceState {
+            window: entry.window,
+            fields: BTreeMap::new(),
+            identity: None,
+            windows: Vec::new(),
+            inputs: BTreeMap::new(),
+            partitions,
+        };
         let source = self.state.sources.entry(entry.name).or_insert_with(new);
         source.window = entry.window;
         source.fields.extend(entry.fields);

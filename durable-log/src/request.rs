@@ -14,6 +14,22 @@ pub struct Request {
     /// A digest of the bytes that the client sent, which tells a repeated request from another one under its
     /// key.
     pub digest: u64,
+    /// How far it has read what its events come from, if the log is to note that.
+    pub read: Option<InputRead>,
+}
+
+/// How far a request has read an input that has positions of its own, such as a partition of a topic. The log
+/// notes it in the frame that has the events, so it has both or none; and takes a request only if it follows
+/// what it has noted before, so no event comes twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputRead {
+    /// The name of the input.
+    pub input: String,
+    /// The position that the log has noted, see
+    /// [`LogSnapshot::inputs`](crate::LogSnapshot::inputs); `None` if it has none.
+    pub after: Option<u64>,
+    /// The position up to which the input has been read then.
+    pub to: u64,
 }
 
 /// The answer to a request. The request is durable when there is one.

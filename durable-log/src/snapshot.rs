@@ -45,6 +45,7 @@ pub(crate) struct SourceSnapshot {
     /// `None` for a source that the log has and was not opened with.
     pub(crate) decoder: Option<Arc<RecordDecoder>>,
     pub(crate) windows: Vec<WindowSince>,
+    pub(crate) inputs: BTreeMap<String, u64>,
     pub(crate) partitions: Vec<PartitionSnapshot>,
 }
 
@@ -71,6 +72,11 @@ impl LogSnapshot {
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         let taken = self.sources.iter().filter(|(_, source)| source.decoder.is_some());
         taken.map(|(name, _)| name.as_str())
+    }
+
+    /// How far each input of a source has been read, by its name: see [`InputRead`](crate::InputRead).
+    pub fn inputs(&self, source: &str) -> BTreeMap<String, u64> {
+        self.sources.get(source).map_or_else(BTreeMap::new, |source| source.inputs.clone())
     }
 
     /// The epochs of the log, in order, and where a source ended when each began.

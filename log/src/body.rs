@@ -11,13 +11,12 @@ use crate::content_kind::{OtherKind, diagnose, json_separation};
 use crate::csv_header::{Header, HeaderError};
 use crate::decode_value::{Problem, Reject};
 use crate::events::{BodyError, BodyLimits, Events, Rejected};
-use crate::format_csv::CsvParser;
-use crate::format_ndjson::NdjsonParser;
+use crate::raw_records::RecordForm;
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
-use crate::record_splitter::{MAX_RECORD_BYTES, Records, Separation};
+use crate::record_splitter::{HEAD_BYTES, MAX_RECORD_BYTES, Records, Separation};
 use crate::row_builder::RowBuilder;
 use crate::seen_names::{NameSample, SAMPLED_RECORDS};
-use crate::text_reader::utf8_problem;
+use crate::text_batch::{Parser, utf8_problem};
 use crate::time_slice::yield_if_due;
 use crate::wrapped_arrays::WrapSearch;
 use crate::{LogError, schema};
@@ -89,9 +88,35 @@ impl EventDecoder {
         let mut records = BodyRecords::new(body, Separation::Csv(delimiter))?;
         let Some(header) = records.next()? else { return Ok(Building::new(&self.decoder).finish()) };
         let header = Header::parse(&self.decoder, header, delimiter).map_err(HeaderError::in_request)?;
-        let mut building = Building::of(&self.decoder, Parser::Csv(CsvParser::new(&self.decoder, header)));
+        let mut building = Building::of(&self.decoder, Parser::new(&self.decoder, Some(&header)));
         building.all(&mut records, most)?;
         Ok(building.finish())
+    }
+
+    /// Decodes records that came one by one, such as those of a topic. `place_of` says where a record that does
+    /// not decode, by its index, stands; that is added to its problem.
+    pub fn records<'r>(
+        &self,
+        form: &RecordForm,
+        records: impl IntoIterator<Item = &'r [u8]>,
+        place_of: impl Fn(u64) -> String,
+    ) -> Events {
+        let mut building = Building::of(&self.decoder, Parser::new(&self.decoder, form.header()));
+        for record in records {
+            match form.text_of(record) {
+                Ok(text) => building.record(text),
+                Err(problem) => {
+                    let head = record.get(..HEAD_BYTES).unwrap_or(record);
+                    let reject = Problem::new(problem, &String::from_utf8_lossy(head)).in_record();
+                    building.end_record(record, Err(reject));
+                }
+            }
+        }
+        let mut events = building.finish();
+        for rejected in &mut events.rejected {
+            rejected.problem = format!("{} ({})", rejected.problem, place_of(rejected.record));
+        }
+        events
     }
 
     /// NDJSON: one object a line. Blank lines at the end are no records.
@@ -171,11 +196,6 @@ fn undivided(error: std::io::Error) -> BodyError {
     BodyError::Body(format!("the body cannot be divided into events: {error}"))
 }
 
-enum Parser {
-    Ndjson(Box<NdjsonParser>),
-    Csv(CsvParser),
-}
-
 struct Building {
     decoder: SharedDecoder,
     parser: Parser,
@@ -187,7 +207,7 @@ struct Building {
 
 impl Building {
     fn new(decoder: &SharedDecoder) -> Self {
-        Building::of(decoder, Parser::Ndjson(Box::new(NdjsonParser::new(decoder))))
+        Building::of(decoder, Parser::new(decoder, None))
     }
 
     fn of(decoder: &SharedDecoder, parser: Parser) -> Self {
@@ -216,6 +236,10 @@ impl Building {
             self.names.add_json(bytes);
         }
         let outcome = self.decode(bytes);
+        self.end_record(bytes, outcome);
+    }
+
+    fn end_record(&mut self, bytes: &[u8], outcome: Result<(), Reject>) {
         self.rows.end_record(outcome.is_ok());
         if let Err(reject) = outcome {
             self.rejected.push(Rejected {
@@ -235,7 +259,7 @@ impl Building {
     fn decode(&mut self, bytes: &[u8]) -> Result<(), Reject> {
         if bytes.len() > MAX_RECORD_BYTES {
             let problem = format!("a record of more than {MAX_RECORD_BYTES} bytes");
-            return Err(Problem::new(problem, &String::from_utf8_lossy(&bytes[..512])).in_record());
+            return Err(Problem::new(problem, &String::from_utf8_lossy(&bytes[..HEAD_BYTES])).in_record());
         }
         let text = std::str::from_utf8(bytes).map_err(|error| utf8_problem(bytes, error).in_record())?;
         match &mut self.parser {
@@ -250,13 +274,10 @@ impl Building {
         let (rows, _) = self.rows.take(&all);
         let source = self.decoder.source.clone();
         debug_assert_eq!(rows.len(), schema::row_schema(&source, &all).fields().len());
-        let fields = match self.parser {
-            Parser::Ndjson(parser) => parser.fields_seen(),
-            Parser::Csv(parser) => {
-                self.names.add_columns(parser.names().iter().map(String::as_str));
-                parser.fields_seen()
-            }
-        };
+        if let Parser::Csv(parser) = &self.parser {
+            self.names.add_columns(parser.names().iter().map(String::as_str));
+        }
+        let fields = self.parser.fields_seen();
         let (n_records, rejected, names) = (self.n_records, self.rejected, self.names.into_names());
         Events { source, n_records, rows, rejected, none_values, fields, names }
     }

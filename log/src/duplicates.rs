@@ -164,10 +164,14 @@ pub(crate) fn find(
     let mut identities = Identities::default();
     let mut all = Vec::with_capacity(partitions.len());
     for (number, partition) in (0u32..).zip(partitions) {
-        let n_records = partition.end();
+        let range = OffsetRange { from: partition.start(), to: partition.end() };
+        if range.from >= range.to {
+            all.push(Arc::default());
+            continue;
+        }
         let request = SliceRequest {
             partition: number,
-            range: OffsetRange { from: 0, to: n_records },
+            range,
             columns: (0..decoder.fields.len()).collect(),
             batch_rows: BATCH_ROWS,
             duplicates: Arc::default(),
@@ -176,8 +180,8 @@ pub(crate) fn find(
         let (mut found, mut done) = (Duplicates::default(), 0);
         let mut take = |decoded: DecodedBatch| {
             add(&mut identities, &decoded, decoder, &mut found).ok_or_else(|| too_many(decoder))?;
-            let share = u128::from(partition.n_bytes()) * u128::from(decoded.range.to);
-            let now = u64::try_from(share / u128::from(n_records.max(1))).unwrap_or(done);
+            let share = u128::from(partition.n_bytes()) * u128::from(decoded.range.to - range.from);
+            let now = u64::try_from(share / u128::from(range.to - range.from)).unwrap_or(done);
             progress(now - done);
             done = now;
             Ok(())
@@ -202,10 +206,7 @@ pub(crate) fn add(
     found: &mut Duplicates,
 ) -> Option<()> {
     let mut keys = RowKeys::new(&decoded.arrays, decoder)?;
-    let mut rejected = decoded.rejected.iter().copied().peekable();
-    let accepted =
-        (decoded.range.from..decoded.range.to).filter(|offset| rejected.next_if_eq(offset).is_none());
-    for (row, offset) in accepted.enumerate().take(decoded.n_rows) {
+    for (row, offset) in decoded.accepted().enumerate().take(decoded.n_rows) {
         match identities.insert(keys.at(row))? {
             Seen::First => {}
             Seen::Same => found.offsets.push(offset),

@@ -202,6 +202,8 @@ pub enum LogError {
         /// What its reader reported.
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
+        /// What to change, if that is known.
+        help: Option<String>,
     },
     /// Two frontiers do not bound an interval.
     #[error(transparent)]
@@ -243,6 +245,7 @@ impl LogError {
                 listed(columns)
             ),
             LogError::OtherKind { help, .. } => help.clone(),
+            LogError::Partition { help, .. } => return help.clone(),
             LogError::OtherBytes { .. } => {
                 "compare it with the file where the run was started: it was changed, copied in part, or is damaged".into()
             }

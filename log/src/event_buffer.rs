@@ -143,6 +143,7 @@ impl EventBuffer {
             position: Position { partition: 0, offset },
             path: "memory".into(),
             line: None,
+            has_known_offset: false,
             field: self.decoder.field_name(&reject),
             problem: reject.problem.text.into_owned(),
             excerpt: reject.problem.excerpt,
@@ -266,7 +267,7 @@ impl Chunk {
             let position = Position { partition, ..record.position };
             stats.quarantine(Quarantined { position, ..record.clone() });
         }
-        Ok(DecodedBatch { range, n_rows: kept.true_count(), arrays, stats, rejected })
+        Ok(DecodedBatch { range, n_rows: kept.true_count(), arrays, stats, rejected, gaps: Vec::new() })
     }
 }
 

@@ -122,6 +122,7 @@ impl Events {
             position: Position { partition: 0, offset: rejected.record },
             path: Arc::clone(shown),
             line: line_of(rejected.record),
+            has_known_offset: false,
             field: rejected.field.clone(),
             problem: rejected.problem.clone(),
             excerpt: rejected.excerpt.clone(),

@@ -79,6 +79,26 @@ impl Log {
         Ok(Log::new(decoder, partitions, duplicates))
     }
 
+    /// The log of partitions that other crates read, such as those of a topic. Finds the duplicates among their
+    /// records if the source has an identity.
+    ///
+    /// # Errors
+    /// [`LogError`] if they are not readable.
+    pub fn open_partitions(
+        decoder: &Arc<RecordDecoder>,
+        partitions: Vec<Arc<dyn Partition>>,
+        progress: &dyn Fn(Progress),
+    ) -> Result<Log, LogError> {
+        let n_bytes =
+            partitions.iter().fold(0u64, |total, partition| total.saturating_add(partition.n_bytes()));
+        let mut done = 0u64;
+        let duplicates = find(&partitions, decoder, &mut |n_more| {
+            done = done.saturating_add(n_more);
+            progress(Progress { bytes_done: done, bytes_total: n_bytes });
+        })?;
+        Ok(Log::new(decoder.clone(), partitions, duplicates))
+    }
+
     pub(crate) fn new(
         decoder: SharedDecoder,
         partitions: Vec<Arc<dyn Partition>>,
@@ -111,7 +131,7 @@ impl Log {
 
     /// The frontier before the first position of each partition.
     pub fn start(&self) -> Frontier {
-        Frontier(vec![0; self.inner.partitions.len()])
+        Frontier(self.inner.partitions.iter().map(|partition| partition.start()).collect())
     }
 
     /// The frontier after the last position of each partition.
@@ -119,18 +139,18 @@ impl Log {
         Frontier(self.inner.partitions.iter().map(|partition| partition.end()).collect())
     }
 
-    /// The number of its positions, those of quarantined and duplicate records counted.
+    /// The number of its positions from start to end, those of quarantined and duplicate records counted.
     pub fn n_positions(&self) -> u64 {
-        self.end().n_positions()
+        self.end().n_positions().saturating_sub(self.start().n_positions())
     }
 
     /// The frontier after the first positions in the total order; the end, if there are not so many.
     pub fn frontier_at(&self, n_positions: u64) -> Frontier {
         let mut left = n_positions;
-        let offsets = self.end().0.into_iter().map(|n_records| {
-            let taken = n_records.min(left);
+        let offsets = self.start().0.into_iter().zip(self.end().0).map(|(start, end)| {
+            let taken = end.saturating_sub(start).min(left);
             left -= taken;
-            taken
+            start + taken
         });
         Frontier(offsets.collect())
     }
@@ -138,6 +158,12 @@ impl Log {
     /// The path of each partition, below the root that the binding names.
     pub fn partition_names(&self) -> Vec<String> {
         self.inner.partitions.iter().map(|partition| partition.name().to_owned()).collect()
+    }
+
+    /// Whether its partitions are files.
+    pub fn is_of_files(&self) -> bool {
+        let nothing = OffsetRange { from: 0, to: 0 };
+        self.inner.partitions.iter().all(|partition| partition.file(nothing).is_some())
     }
 
     /// The names of columns and keys that its files have beside declared ones, as far as opening the log has
@@ -193,10 +219,11 @@ impl Log {
         let Some((partition, duplicates)) = self.partition(index) else {
             return Err(request(format!("there is no partition {index}")));
         };
-        if slice.from > slice.to || slice.to > partition.end() {
-            let (from, to, end) = (slice.from, slice.to, partition.end());
+        let (start, end) = (partition.start(), partition.end());
+        if slice.from > slice.to || slice.from < start || slice.to > end {
+            let (from, to) = (slice.from, slice.to);
             return Err(request(format!(
-                "offsets {from} to {to} are not among the 0 to {end} of partition {index}"
+                "offsets {from} to {to} are not among the {start} to {end} of partition {index}"
             )));
         }
         let n_fields = self.source().fields.len();

@@ -21,6 +21,12 @@ pub trait Partition: fmt::Debug + Send + Sync {
     /// Its name in listings.
     fn name(&self) -> &str;
 
+    /// The first offset that it may have a record at. Offsets before it have none any more, as those that the
+    /// retention of a topic has passed.
+    fn start(&self) -> u64 {
+        0
+    }
+
     /// The offset after the last record.
     fn end(&self) -> u64;
 
@@ -80,7 +86,7 @@ pub struct SliceRequest {
     pub columns: Vec<usize>,
     /// The rows that are wanted; others may be left out.
     pub wanted: Arc<WantedRows>,
-    /// The most positions that a batch covers; at least 1.
+    /// The most records of a batch, those that are not rows counted; at least 1.
     pub batch_rows: u64,
     /// Records to leave out: those that the log has found to be duplicates.
     pub duplicates: Arc<Duplicates>,
@@ -145,6 +151,8 @@ pub struct DecodedBatch {
     /// The offsets of all records that are not rows for a reason of their own, ascending: those that did not
     /// decode, and in partitions that know their duplicates, those.
     pub rejected: Vec<u64>,
+    /// Offsets of the range that no record has, ascending. Files have none; topics do.
+    pub gaps: Vec<OffsetRange>,
 }
 
 impl DecodedBatch {
@@ -152,25 +160,54 @@ impl DecodedBatch {
     /// [`Position::to_order`].
     pub(crate) fn positions(&self, partition: u32, duplicates: &Duplicates) -> ArrayRef {
         // Where rows are left out, all are.
-        let OffsetRange { from, to } = match self.n_rows {
-            0 => OffsetRange { from: self.range.from, to: self.range.from },
-            _ => self.range,
-        };
-        let mut rejected = self.rejected.iter().peekable();
-        let mut duplicates = duplicates.within(from, to).iter().peekable();
-        let is_kept = |offset: &u64| {
-            let is_rejected = rejected.next_if_eq(&offset).is_some();
-            duplicates.next_if_eq(&offset).is_none() && !is_rejected
-        };
+        let range =
+            if self.n_rows == 0 { OffsetRange { to: self.range.from, ..self.range } } else { self.range };
+        let mut duplicates = duplicates.within(range.from, range.to).iter().peekable();
+        let is_kept = |offset: &u64| duplicates.next_if_eq(&offset).is_none();
         let order = |offset| Position { partition, offset }.to_order();
-        let positions = Decimal128Array::from_iter_values((from..to).filter(is_kept).map(order));
+        let positions = Decimal128Array::from_iter_values(
+            self.accepted().filter(|offset| *offset < range.to).filter(is_kept).map(order),
+        );
         Arc::new(positions.with_data_type(POSITION_TYPE))
+    }
+
+    /// The offsets that have a record which was not rejected, ascending; those of duplicates that the log has
+    /// found among them.
+    pub(crate) fn accepted(&self) -> impl Iterator<Item = u64> {
+        let mut rejected = self.rejected.iter().peekable();
+        self.with_records().flat_map(|range| range.from..range.to).filter(move |offset| {
+            while rejected.next_if(|rejected| *rejected < offset).is_some() {}
+            rejected.next_if_eq(&offset).is_none()
+        })
+    }
+
+    /// The parts of the range between its gaps.
+    fn with_records(&self) -> impl Iterator<Item = OffsetRange> {
+        let starts = std::iter::once(self.range.from).chain(self.gaps.iter().map(|gap| gap.to));
+        let ends = self.gaps.iter().map(|gap| gap.from).chain(std::iter::once(self.range.to));
+        starts.zip(ends).map(|(from, to)| OffsetRange { from, to: to.max(from) })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn offsets_in_gaps_are_no_rows() {
+        let gap = |from, to| OffsetRange { from, to };
+        let batch = DecodedBatch {
+            range: gap(0, 1 << 60),
+            arrays: Vec::new(),
+            n_rows: 4,
+            stats: ReadStats::default(),
+            rejected: vec![4, 12],
+            gaps: vec![gap(0, 3), gap(6, 11), gap(13, 1 << 60)],
+        };
+        assert_eq!(batch.accepted().collect::<Vec<_>>(), [3, 5, 11]);
+        let without = DecodedBatch { range: gap(3, 7), gaps: Vec::new(), ..batch };
+        assert_eq!(without.accepted().collect::<Vec<_>>(), [3, 5, 6]);
+    }
 
     #[test]
     fn a_walk_finds_the_duplicates_of_its_range() {

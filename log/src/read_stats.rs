@@ -26,6 +26,9 @@ pub struct ReadStats {
     pub n_duplicates: u64,
     /// Those of the duplicates whose payload differs from that of the record that won.
     pub n_conflicts: u64,
+    /// Records of a topic that have no value. They say that a key is gone, are no events, and are in no other
+    /// count.
+    pub n_tombstones: u64,
     /// Values of accepted records that are none although something is there.
     pub none_values: NoneValues,
 }
@@ -62,6 +65,7 @@ impl ReadStats {
         self.n_quarantined = self.n_quarantined.saturating_add(other.n_quarantined);
         self.n_duplicates = self.n_duplicates.saturating_add(other.n_duplicates);
         self.n_conflicts = self.n_conflicts.saturating_add(other.n_conflicts);
+        self.n_tombstones = self.n_tombstones.saturating_add(other.n_tombstones);
         self.none_values.merge(other.none_values);
         self.rejections.merge(other.rejections);
         self.add_fields(&other.fields);
@@ -97,6 +101,7 @@ mod tests {
             position: Position { partition: 0, offset },
             path: "a.csv".into(),
             line: Some(offset + 2),
+            has_known_offset: false,
             field: None,
             problem: "no".into(),
             excerpt: String::new(),

@@ -13,7 +13,7 @@ use crate::open_file::{OpenFile, SequentialReader};
 /// The longest record, in bytes without its line end; a longer one is quarantined.
 pub(crate) const MAX_RECORD_BYTES: usize = 1 << 20;
 /// How much of a longer record is kept for the report.
-const HEAD_BYTES: usize = 512;
+pub(crate) const HEAD_BYTES: usize = 512;
 /// How much is read at once.
 const CHUNK_BYTES: usize = 256 << 10;
 /// How much is counted at once.

@@ -21,10 +21,13 @@ pub const MAX_GROUPS: usize = 256;
 pub struct Quarantined {
     /// Its position in the log.
     pub position: Position,
-    /// Its file.
+    /// Its file, or the partition of its topic.
     pub path: Arc<str>,
     /// The line it starts in, counted from 1; `None` for Parquet.
     pub line: Option<u64>,
+    /// Whether its offset is what others know it by, as they know records of a topic. Those of files are
+    /// counted from 1 in messages.
+    pub has_known_offset: bool,
     /// The field that did not decode; `None` if it is the record as a whole.
     pub field: Option<String>,
     /// What is wrong.
@@ -37,8 +40,10 @@ impl fmt::Display for Quarantined {
     /// `log/a.ndjson:12 (position [0, 11]): field `v`: not an int: "1.7"`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
+        match self.line {
+            Some(line) => write!(f, ":{line}")?,
+            None if self.has_known_offset => write!(f, ", offset {}", self.position.offset)?,
+            None => {}
         }
         write!(f, " (position [{}, {}]): ", self.position.partition, self.position.offset)?;
         if let Some(field) = &self.field {
@@ -158,7 +163,7 @@ impl Rejections {
 impl fmt::Display for RejectionGroup {
     /// ``field `date`: not a date: `Jan 1 2000` (stocks.csv:2)``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Quarantined { position, path, line, field, problem, excerpt } = &self.first;
+        let Quarantined { position, path, line, has_known_offset, field, problem, excerpt } = &self.first;
         if let Some(field) = field {
             write!(f, "field `{field}`: ")?;
         }
@@ -168,6 +173,7 @@ impl fmt::Display for RejectionGroup {
         }
         match line {
             Some(line) => write!(f, " ({path}:{line})"),
+            None if *has_known_offset => write!(f, " ({path}, offset {})", position.offset),
             None => write!(f, " ({path}, record {})", position.offset + 1),
         }
     }
@@ -182,6 +188,7 @@ mod tests {
             position: Position { partition: 0, offset },
             path: "a.csv".into(),
             line: Some(offset + 2),
+            has_known_offset: false,
             field: Some("v".into()),
             problem: problem.into(),
             excerpt: "x".into(),

@@ -1,30 +1,18 @@
 //! NDJSON, JSON and CSV files as partitions: what opening notes of them, and reading typed rows from them.
 
-use std::str::Utf8Error;
-use std::sync::Arc;
-
 use crate::content_kind::{OtherKind, diagnose, json_separation};
 use crate::csv_header::Header;
-use crate::decode_value::{Problem, Reject};
 use crate::file_format::Shape;
 use crate::file_of_partition::{FileOfPartition, SAMPLE_EVERY, TextPlaces};
 use crate::files::LogFile;
-use crate::format_csv::CsvParser;
-use crate::format_ndjson::NdjsonParser;
 use crate::open_file::{HEAD_BYTES, OpenFile, SequentialReader};
 use crate::partition::{DecodedBatch, OffsetRange, Partition, PartitionReader, SliceRequest};
-use crate::read_stats::{FieldStats, ReadStats};
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::record_splitter::{MAX_RECORD_BYTES, Record, Records, Separation};
-use crate::rejections::Quarantined;
-use crate::row_builder::RowBuilder;
 use crate::seen_names::{NameSample, Names, SAMPLED_RECORDS};
+use crate::text_batch::{Parser, Place, Text, TextBatch};
 use crate::wrapped_arrays::WrapSearch;
-use crate::{Format, LogError, Position};
-
-/// A batch is closed when its records have this many bytes, whatever their number. It keeps the
-/// offsets of Arrow's texts and lists far below their limit, since a value is no longer than its text.
-const MAX_BATCH_BYTES: usize = 16 << 20;
+use crate::{Format, LogError};
 
 /// The index of a text file: the number of its records, and where some of them start.
 #[derive(Debug)]
@@ -241,41 +229,14 @@ impl Partition for TextPartition {
         let handle = file.open_at()?;
         let records = Records::of_file(&handle, index.separation, byte, line);
         let records = records.map_err(|cause| LogError::of_text(&file.shown, file.shape.format, cause))?;
-        let parser = match &index.header {
-            Some(header) => Parser::Csv(CsvParser::new(&self.decoder, header.clone())),
-            None => Parser::Ndjson(Box::new(NdjsonParser::new(&self.decoder))),
-        };
-        let mut reader = TextReader {
-            file: file.clone(),
-            handle,
-            rows: RowBuilder::new(&self.decoder),
-            decoder: self.decoder.clone(),
-            records,
-            parser,
-            next: request.range.from,
-            next_duplicate: request.duplicates.first_from(request.range.from),
-            request,
-        };
-        for _ in 0..reader.next % SAMPLE_EVERY {
+        let parser = Parser::new(&self.decoder, index.header.as_ref());
+        let (from, to) = (request.range.from, request.range.to);
+        let batch = TextBatch::new(&self.decoder, parser, request);
+        let mut reader = TextReader { file: file.clone(), handle, records, batch, to };
+        for _ in 0..from % SAMPLE_EVERY {
             reader.record()?;
         }
         Ok(Box::new(reader))
-    }
-}
-
-#[derive(Debug)]
-enum Parser {
-    Ndjson(Box<NdjsonParser>),
-    Csv(CsvParser),
-}
-
-impl Parser {
-    /// Whether each field was in a record that was decoded, or in the header.
-    fn fields_seen(&self) -> Vec<FieldStats> {
-        match self {
-            Parser::Ndjson(parser) => parser.fields_seen(),
-            Parser::Csv(parser) => parser.fields_seen(),
-        }
     }
 }
 
@@ -284,15 +245,10 @@ impl Parser {
 struct TextReader {
     file: LogFile,
     handle: OpenFile,
-    decoder: SharedDecoder,
     records: Records<SequentialReader>,
-    parser: Parser,
-    rows: RowBuilder,
-    request: SliceRequest,
-    /// Offset of the next record.
-    next: u64,
-    /// Index of the first duplicate that is not before the next record.
-    next_duplicate: usize,
+    batch: TextBatch,
+    /// The offset after the last record to read.
+    to: u64,
 }
 
 impl TextReader {
@@ -306,80 +262,17 @@ impl TextReader {
 
 impl PartitionReader for TextReader {
     fn next_batch(&mut self) -> Result<Option<DecodedBatch>, LogError> {
-        let from = self.next;
-        let to = self.request.range.to.min(from.saturating_add(self.request.batch_rows));
-        if from >= to {
+        if self.batch.next() >= self.to {
             return Ok(None);
         }
-        let (mut stats, mut rejected, mut n_bytes) = (ReadStats::default(), Vec::new(), 0);
-        let duplicates = Arc::clone(&self.request.duplicates);
-        while self.next < to && n_bytes < MAX_BATCH_BYTES {
+        while self.batch.next() < self.to && !self.batch.is_full() {
             let record = self.record()?;
-            let offset = self.next;
-            self.next += 1;
-            if duplicates.contains(offset, &mut self.next_duplicate) {
-                continue;
-            }
-            let bytes = self.records.bytes(&record);
-            n_bytes += bytes.len() + self.decoder.n_default_bytes;
-            let result = decode(&mut self.parser, bytes, &record, &mut self.rows);
-            self.rows.end_record(result.is_ok());
-            if let Err(reject) = result {
-                rejected.push(offset);
-                let partition = self.request.partition;
-                let line = Some(record.line);
-                stats.quarantine(quarantined(&self.file, &self.decoder, partition, offset, line, reject));
-            }
+            let place = Place { path: &self.file.shown, line: Some(record.line), has_known_offset: false };
+            let (unfinished, too_long) = (record.unfinished, record.too_long);
+            let text = Text { bytes: self.records.bytes(&record), unfinished, too_long };
+            self.batch.push(self.batch.next(), &text, &place);
         }
         self.file.check(self.handle.file())?;
-        let range = OffsetRange { from, to: self.next };
-        stats.fields = self.parser.fields_seen();
-        stats.n_records = range.to - range.from;
-        (stats.n_duplicates, stats.n_conflicts) = duplicates.count(range.from, range.to);
-        stats.none_values = self.rows.count_none_values(&self.decoder, &self.request.columns);
-        let (arrays, n_rows) = self.rows.take(&self.request.columns);
-        Ok(Some(DecodedBatch { range, arrays, n_rows, stats, rejected }))
-    }
-}
-
-fn decode(parser: &mut Parser, bytes: &[u8], record: &Record, rows: &mut RowBuilder) -> Result<(), Reject> {
-    if record.too_long {
-        let problem = format!("a record of more than {MAX_RECORD_BYTES} bytes");
-        return Err(Problem::new(problem, &String::from_utf8_lossy(bytes)).in_record());
-    }
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let problem = utf8_problem(bytes, error);
-        let is_cut_off = record.unfinished && error.error_len().is_none();
-        let text = if is_cut_off { "the file ends in the middle of the record".into() } else { problem.text };
-        Problem { text, ..problem }.in_record()
-    })?;
-    match parser {
-        Parser::Ndjson(parser) => parser.decode(text, record.unfinished, rows),
-        Parser::Csv(parser) => parser.decode(text, record.unfinished, rows),
-    }
-}
-
-/// What is wrong with a record that is not UTF-8.
-pub(crate) fn utf8_problem(bytes: &[u8], error: Utf8Error) -> Problem {
-    let problem = format!("no UTF-8 text at byte {}", error.valid_up_to());
-    Problem::new(problem, &String::from_utf8_lossy(bytes))
-}
-
-/// The report of a record that did not decode.
-pub(crate) fn quarantined(
-    file: &LogFile,
-    decoder: &RecordDecoder,
-    partition: u32,
-    offset: u64,
-    line: Option<u64>,
-    reject: Reject,
-) -> Quarantined {
-    Quarantined {
-        position: Position { partition, offset },
-        path: Arc::clone(&file.shown),
-        line,
-        field: decoder.field_name(&reject),
-        problem: decoder.problem_text(&reject),
-        excerpt: reject.problem.excerpt,
+        Ok(Some(self.batch.take()))
     }
 }

@@ -13,6 +13,7 @@ mod explain;
 mod fmt;
 mod ingest;
 mod ingest_client;
+mod kafka;
 mod new;
 mod node_client;
 mod output;

@@ -41,7 +41,7 @@ pub use evaluate::{evaluate, evaluate_interval};
 #[cfg(feature = "engines")]
 pub use evaluated_segments::Evaluated;
 #[cfg(feature = "engines")]
-pub use package::{Bound, Package, PackageError, Selection, bind, parse_binding};
+pub use package::{Bound, OpenLog, Package, PackageError, Selection, bind, bind_with, parse_binding};
 #[cfg(feature = "engines")]
 pub use typed_run::{Answer, EventLog, MetricStream, Run, RunError};
 

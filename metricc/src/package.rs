@@ -200,6 +200,9 @@ fn last_option(path: &str) -> Option<(&str, &str, &str)> {
     Some((&path[..at], name, &path[at + name.len() + 2..]))
 }
 
+/// Opens the log of a source that is bound to something. Calls the function with how far it has come.
+pub type OpenLog<'a> = dyn Fn(&Arc<ir::Source>, &Binding, &dyn Fn(Progress)) -> Result<Log, LogError> + 'a;
+
 /// Plans the metrics and opens the log of each source that they read. Calls `progress` with the source and
 /// the bytes read so far while its files are indexed.
 ///
@@ -210,6 +213,20 @@ pub fn bind(
     metrics: &[Arc<ir::Metric>],
     bindings: &[(String, Binding)],
     progress: &dyn Fn(&str, Progress),
+) -> Result<Vec<Bound>, PackageError> {
+    bind_with(package, metrics, bindings, progress, &Log::open_with_progress)
+}
+
+/// As [`bind`]; `open` opens the logs, which need not be files.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_with(
+    package: &Package,
+    metrics: &[Arc<ir::Metric>],
+    bindings: &[(String, Binding)],
+    progress: &dyn Fn(&str, Progress),
+    open: &OpenLog<'_>,
 ) -> Result<Vec<Bound>, PackageError> {
     let sources: Vec<&str> =
         package.checked.package.sources.iter().map(|source| source.name.as_str()).collect();
@@ -237,7 +254,7 @@ pub fn bind(
             let help = Some(format!("give the path of its events: `--source {name}=PATH`"));
             return Err(PackageError::Name { problem, help });
         };
-        let log = Log::open_with_progress(&plan.source, binding, &|done| progress(name, done))
+        let log = open(&plan.source, binding, &|done| progress(name, done))
             .map_err(|error| PackageError::Log { name: name.clone(), source: Box::new(error) })?;
         bound.push(Bound { plan: Arc::new(plan), log });
     }

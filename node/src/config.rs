@@ -3,6 +3,7 @@
 
 mod batch;
 mod checks;
+mod kafka;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Deserializer};
 
 pub(crate) use batch::BatchConfig;
 pub use batch::WithoutCluster;
+pub use kafka::KafkaConfig;
 
 use crate::batch_cluster::BatchCluster;
 use crate::listen::{ListenAddress, listen_address};
@@ -155,6 +157,8 @@ pub struct SourceConfig {
     pub format: Option<String>,
     /// The character between the cells of CSV files in it, or `tab`.
     pub delimiter: Option<String>,
+    /// A topic whose records are ingested; `format` and `delimiter` say what they are.
+    pub kafka: Option<KafkaConfig>,
 }
 
 impl SourceConfig {
@@ -234,7 +238,14 @@ impl Default for HttpConfig {
 impl Default for SourceConfig {
     fn default() -> Self {
         let duplicates_within = DedupWindow::Positions(1_000_000);
-        SourceConfig { partitions: 1, duplicates_within, watch: None, format: None, delimiter: None }
+        SourceConfig {
+            partitions: 1,
+            duplicates_within,
+            watch: None,
+            format: None,
+            delimiter: None,
+            kafka: None,
+        }
     }
 }
 
@@ -346,6 +357,8 @@ impl Config {
         for watched in config.sources.values_mut().filter_map(|source| source.watch.as_mut()) {
             *watched = folder.join(&*watched);
         }
+        let topics = config.sources.values_mut().filter_map(|source| source.kafka.as_mut());
+        topics.for_each(|topic| topic.resolve(folder));
         let tokens = &mut config.tokens;
         for token in [&mut tokens.ingest, &mut tokens.query, &mut tokens.admin].into_iter().flatten() {
             token.resolve(folder);
@@ -374,6 +387,9 @@ impl Config {
                 ));
             }
             source.file_options().map_err(|problem| format!("`sources.{name}`: {problem}"))?;
+            if let Some(topic) = &source.kafka {
+                topic.check().map_err(|problem| format!("`sources.{name}.kafka`: {problem}"))?;
+            }
         }
         Ok(config)
     }

@@ -41,6 +41,10 @@ mod tables;
 mod tail;
 mod thread_priority;
 mod token;
+#[cfg(feature = "kafka")]
+mod topic_source;
+mod topic_start;
+mod topic_status;
 mod views_at_start;
 mod watched_folder;
 mod writer;
@@ -50,7 +54,7 @@ mod writer_tests;
 pub use audit::AuditError;
 pub use audit_line::{AuditLine, Audited};
 pub use batch_cluster::{BatchCluster, ClusterStatus};
-pub use config::{Config, ConfigError, SourceConfig, Tokens, WithoutCluster};
+pub use config::{Config, ConfigError, KafkaConfig, SourceConfig, Tokens, WithoutCluster};
 pub use error::NodeError;
 pub use http::{Limits, Server};
 pub use listen::{ListenAddress, listen_address, listen_address_like};
@@ -59,6 +63,7 @@ pub use reading::NodeServing;
 pub use source::NodeSource;
 pub use status::Counters;
 pub use token::TokenReference;
+pub use topic_status::{TopicPartitionStatus, TopicStatus};
 pub use writer::{Ingest, IngestError};
 
 /// What tells the content of requests apart: XXH3-64.

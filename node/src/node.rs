@@ -25,6 +25,8 @@ use crate::source::{Changed, NodeSource};
 use crate::status::{Counters, SourceGauges, metric_costs};
 use crate::tail::TailOptions;
 use crate::thread_priority::{Pool, Priority, lower_priority};
+use crate::topic_start::{self, Sink};
+use crate::topic_status::{self, TopicStatus};
 use crate::views_at_start::{accepted_losses, open_sources, view_folder};
 use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
@@ -69,6 +71,8 @@ pub struct SourceStatus {
     pub view_problem: Option<String>,
     /// The cluster that evaluates for batch, if there is one.
     pub cluster: Option<ClusterStatus>,
+    /// The topic that its events come from, if there is one.
+    pub topic: Option<TopicStatus>,
 }
 
 impl Node {
@@ -172,6 +176,14 @@ impl Node {
                 let options = source.file_options().map_err(NodeError::Config)?;
                 self.start_watch(config, name, folder, options, runtime)?;
             }
+            if let Some(topic) = &source.kafka {
+                let options = source.file_options().map_err(NodeError::Config)?;
+                let source = self.sources.iter().find(|source| source.name() == name);
+                let (Some(source), Some(decoder)) = (source, self.decoder(name)) else { continue };
+                let into = Sink { source, decoder, ingest: &self.ingest, runtime };
+                let thread = topic_start::start(topic, &options, &into)?;
+                self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+            }
         }
         Ok(())
     }
@@ -270,6 +282,7 @@ impl Node {
                 absent,
                 view_problem: source.view_problem(),
                 cluster: source.cluster(),
+                topic: source.topic(),
             }
         };
         self.sources.iter().map(status).collect()
@@ -334,7 +347,9 @@ impl Node {
             plans.filter_map(|name| Some((source.name(), name, source.costs.of(&source.plan, name)?)))
         });
         let metrics: Vec<_> = metrics.collect();
-        self.counters.text(&now) + &metric_costs(&metrics)
+        let topics = self.sources.iter().filter_map(|source| Some((source.name(), source.topic()?)));
+        let topics: Vec<_> = topics.collect();
+        self.counters.text(&now) + &topic_status::text(&topics) + &metric_costs(&metrics)
     }
 
     /// Stops the node: writes waiting requests, then stops the layers. Every acknowledged event is in the

@@ -19,6 +19,7 @@ use crate::intake_report::{Intake, SourceIntake};
 use crate::loaded_view::LoadedView;
 use crate::past_views::PastViews;
 use crate::status::Counters;
+use crate::topic_status::TopicStatus;
 
 /// The outcome of rebuilding a view.
 pub(crate) type FullAnswer = Result<Vec<AuditLine>, Arc<dyn std::error::Error + Send + Sync>>;
@@ -40,6 +41,8 @@ pub struct NodeSource {
     view_problem: Mutex<Option<String>>,
     /// The cluster that evaluates for batch, if there is one.
     cluster: Mutex<Option<ClusterStatus>>,
+    /// The topic that its events come from, if there is one.
+    topic: Mutex<Option<TopicStatus>>,
     /// Requests to rebuild the view from the start of the log, until batch takes them.
     full_requests: Mutex<Vec<oneshot::Sender<FullAnswer>>>,
     /// What came in since the node started.
@@ -81,6 +84,7 @@ impl NodeSource {
             past: OnceLock::new(),
             view_problem: Mutex::default(),
             cluster: Mutex::default(),
+            topic: Mutex::default(),
             full_requests: Mutex::default(),
             intake: Mutex::default(),
             is_stopping: AtomicBool::new(false),
@@ -152,6 +156,29 @@ impl NodeSource {
 
     fn lock_cluster(&self) -> MutexGuard<'_, Option<ClusterStatus>> {
         self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how far the topic of the source is, from the first call on.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn topic_changed(&self, change: impl FnOnce(&mut TopicStatus)) {
+        let mut topic = self.topic.lock().unwrap_or_else(PoisonError::into_inner);
+        change(topic.get_or_insert_default());
+    }
+
+    /// Notes why the topic is not read. Whether that is new.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn topic_problem(&self, problem: &str, is_stopped: bool) -> bool {
+        let mut is_new = true;
+        self.topic_changed(|status| {
+            is_new = status.problem.as_deref() != Some(problem);
+            (status.problem, status.is_stopped) = (Some(problem.to_owned()), is_stopped);
+        });
+        is_new
+    }
+
+    /// The topic that its events come from, if there is one.
+    pub(crate) fn topic(&self) -> Option<TopicStatus> {
+        self.topic.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The records that came in since the node started, and the fields that none of them has.

@@ -234,7 +234,7 @@ pub(crate) fn metric_costs(metrics: &[(&str, &str, MetricCost)]) -> String {
 }
 
 /// Adds a family of samples, each with its labels.
-fn family(
+pub(crate) fn family(
     text: &mut String,
     name: &str,
     kind: &str,

@@ -100,7 +100,22 @@ impl TokenReference {
     /// # Errors
     /// What is wrong, as the rest of a sentence, without what stands there.
     pub(crate) fn read(&self) -> Result<String, String> {
-        let token = match self {
+        let token = self.read_secret()?;
+        if token.len() < MIN_TOKEN {
+            let n = token.len();
+            return Err(format!(
+                "has {n} characters: it takes at least {MIN_TOKEN}, as from `openssl rand -base64 32`"
+            ));
+        }
+        Ok(token)
+    }
+
+    /// A secret of any length, such as the password of a user of another service.
+    ///
+    /// # Errors
+    /// What is wrong, as the rest of a sentence, without what stands there.
+    pub fn read_secret(&self) -> Result<String, String> {
+        let secret = match self {
             TokenReference::File(path) => plain_file::read_text(path, plain_file::MOST_TEXT)
                 .map_err(|error| format!("is in a file that cannot be read: {error}"))?,
             TokenReference::Variable(name) => match std::env::var(name) {
@@ -117,14 +132,7 @@ impl TokenReference {
                 return Err(help.to_owned());
             }
         };
-        let token = token.trim().to_owned();
-        if token.len() < MIN_TOKEN {
-            let n = token.len();
-            return Err(format!(
-                "has {n} characters: it takes at least {MIN_TOKEN}, as from `openssl rand -base64 32`"
-            ));
-        }
-        Ok(token)
+        Ok(secret.trim().to_owned())
     }
 }
 

@@ -325,7 +325,7 @@ impl WatchedFolder {
         let intake = Intake::of(&events, shown, |record| request.line_of(record));
         let stats = in_file(&intake, request.first);
         let digest = crate::digest(&request.body);
-        let request_of_log = Request { events, key: Some(request.key), digest };
+        let request_of_log = Request { events, key: Some(request.key), digest, read: None };
         loop {
             let appended = self.ingest.append(request_of_log.clone());
             match self.runtime.block_on(appended) {

@@ -58,7 +58,7 @@ async fn send(node: &Node, from: usize, n: usize) -> Result<Receipt, IngestError
     };
     let body: String = (from..from + n).map(line).collect();
     let events = node.decoder("events").expect("the source").ndjson(body.as_bytes());
-    node.ingest().append(Request { events, key: None, digest: 0 }).await
+    node.ingest().append(Request { events, key: None, digest: 0, read: None }).await
 }
 
 /// The 99th percentile of reads without a receipt, and of reads with one, until there are enough and it is

@@ -55,7 +55,7 @@ fn until(is_so: impl Fn() -> bool) {
 
 async fn send(node: &Node, source: &str, lines: &str) {
     let events = node.decoder(source).expect("a source").ndjson(lines.as_bytes());
-    let receipt = node.ingest().append(Request { events, key: None, digest: 0 }).await;
+    let receipt = node.ingest().append(Request { events, key: None, digest: 0, read: None }).await;
     assert_eq!(receipt.expect("it is taken").accepted.n_quarantined, 0);
 }
 

@@ -86,7 +86,7 @@ async fn send(node: &Node, from: u64, to: u64) {
     let line = |n: u64| format!("{{\"at\":\"2026-04-25T10:00:00Z\",\"id\":{n},\"n\":{}}}\n", n * 3);
     let lines: String = (from..to).map(line).collect();
     let events = node.decoder("events").expect("a source").ndjson(lines.as_bytes());
-    node.ingest().append(Request { events, key: None, digest: 0 }).await.expect("it is taken");
+    node.ingest().append(Request { events, key: None, digest: 0, read: None }).await.expect("it is taken");
 }
 
 /// Where the view ends, and where the log does.

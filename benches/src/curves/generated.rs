@@ -59,6 +59,7 @@ impl PartitionReader for Reader {
             n_rows: (to - from) as usize,
             stats: ReadStats { n_records: to - from, ..ReadStats::default() },
             rejected: Vec::new(),
+            gaps: Vec::new(),
         }))
     }
 }

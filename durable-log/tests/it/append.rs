@@ -126,7 +126,7 @@ fn f23_fields_may_come_and_go_but_not_change_their_type() {
     let mut log = open_as(&disk, &more).unwrap();
     let body = "{\"at\":\"2026-04-25T10:00:00Z\",\"id\":\"b\",\"kind\":\"huge\",\"more\":4}";
     let events = EventDecoder::new(&more).unwrap().ndjson(body.as_bytes());
-    let request = metricc_durable_log::Request { events, key: None, digest: 0 };
+    let request = metricc_durable_log::Request { events, key: None, digest: 0, read: None };
     log.append(&[request]).remove(0).unwrap();
     let readable = log.snapshot().log("events", &Frontier(vec![0])).unwrap();
     let batches = readable.read(&Slice { partition: 0, from: 0, to: 2 }, &[1, 2, 3], 10).unwrap();

@@ -31,7 +31,8 @@ fn send(log: &mut DurableLog, events: &[(&str, i64)]) -> Vec<bool> {
     };
     let body: String = events.iter().map(line).collect();
     let events_of = EventDecoder::new(&source()).unwrap().ndjson(body.as_bytes());
-    let receipt = log.append(&[Request { events: events_of, key: None, digest: 0 }]).remove(0).unwrap();
+    let receipt =
+        log.append(&[Request { events: events_of, key: None, digest: 0, read: None }]).remove(0).unwrap();
     let mut accepted = vec![true; events.len()];
     for exception in receipt.exceptions {
         assert!(matches!(exception.verdict, Verdict::Duplicate | Verdict::Conflict), "{exception:?}");

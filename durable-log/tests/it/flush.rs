@@ -134,7 +134,7 @@ fn floats_that_are_none_and_texts_that_are_spelled_are_the_same_rows_after_a_flu
 "#;
     let events = EventDecoder::new(&source(spelled(&["NA"]))).unwrap().ndjson(body);
     assert_eq!(events.none_values().iter().map(|(field, ..)| field).collect::<Vec<_>>(), ["score", "v"]);
-    log.append(&[Request { events, key: None, digest: 7 }]).remove(0).unwrap();
+    log.append(&[Request { events, key: None, digest: 7, read: None }]).remove(0).unwrap();
     let rows = |log: &DurableLog| -> Vec<String> {
         let slice = Slice { partition: 0, from: 0, to: log.snapshot().end("events").0[0] };
         let log = log.snapshot().log("events", &Frontier(vec![0])).unwrap();

@@ -102,7 +102,7 @@ pub fn request(key: &str, records: &[Record]) -> Request {
     let events = EventDecoder::new(&source()).unwrap().ndjson(body.as_bytes());
     let digest =
         body.bytes().fold(7u64, |digest, byte| digest.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    Request { events, key: Some(key.to_owned()), digest }
+    Request { events, key: Some(key.to_owned()), digest, read: None }
 }
 
 /// Rows of a log: partition, offset, identity, number.

@@ -6,6 +6,7 @@ mod crashes;
 mod damage;
 mod dedup_window;
 mod flush;
+mod inputs;
 mod kept_requests;
 mod ledger;
 mod mark;

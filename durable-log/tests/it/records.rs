@@ -87,7 +87,7 @@ fn records_are_the_same_rows_in_journal_and_files() {
     let disk = SimDisk::default();
     let mut log = open(&disk);
     let events = EventDecoder::new(&source()).unwrap().ndjson(body.as_bytes());
-    let receipt = log.append(&[Request { events, key: None, digest: 7 }]).remove(0).unwrap();
+    let receipt = log.append(&[Request { events, key: None, digest: 7, read: None }]).remove(0).unwrap();
     let taken = &receipt.accepted;
     assert_eq!((taken.n_accepted, taken.n_duplicates, taken.n_conflicts, taken.n_quarantined), (3, 1, 1, 1));
     let before = rows(&log);
@@ -128,7 +128,7 @@ fn with_items(item: Vec<Field>, inner: Vec<Field>) -> Arc<Source> {
 fn append(log: &mut DurableLog, source: &Arc<Source>, id: &str, items: &str) {
     let body = format!(r#"{{"at":"2026-04-25T10:00:00Z","id":"{id}","items":[{items}]}}"#);
     let events = EventDecoder::new(source).unwrap().ndjson(body.as_bytes());
-    let receipt = log.append(&[Request { events, key: None, digest: 7 }]).remove(0).unwrap();
+    let receipt = log.append(&[Request { events, key: None, digest: 7, read: None }]).remove(0).unwrap();
     assert_eq!(receipt.accepted.n_accepted, 1, "{body}");
 }
 
@@ -240,7 +240,7 @@ fn a_field_that_was_gone_for_a_while_is_none_or_its_default_in_the_rows_without_
     let send = |source: &Arc<Source>, body: &str| {
         let mut log = open_as(&disk, source).unwrap();
         let events = EventDecoder::new(source).unwrap().ndjson(body.as_bytes());
-        log.append(&[Request { events, key: None, digest: 7 }]).remove(0).unwrap();
+        log.append(&[Request { events, key: None, digest: 7, read: None }]).remove(0).unwrap();
     };
     send(&with, &event("1", r#","n":5"#));
     // Nothing came in without it.

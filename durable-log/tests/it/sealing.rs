@@ -33,7 +33,7 @@ fn body(from: u64, n: u64) -> Request {
     let events = EventDecoder::new(&source()).unwrap().ndjson(text.as_bytes());
     // As those of `metricc ingest`: the name of a file, a position and a digest.
     let key = format!("metricc/events-2026-04-25.ndjson/{from:020}/{:032x}", u128::from(from) << 64);
-    Request { events, key: Some(key), digest: from }
+    Request { events, key: Some(key), digest: from, read: None }
 }
 
 enum Written {

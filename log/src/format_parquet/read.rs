@@ -16,8 +16,8 @@ use crate::open_file::OpenFile;
 use crate::partition::{DecodedBatch, OffsetRange, PartitionReader, SliceRequest};
 use crate::read_stats::{FieldStats, ReadStats};
 use crate::record_decoder::SharedDecoder;
-use crate::text_reader::quarantined;
-use crate::{LogError, NoneReason};
+use crate::text_batch::{Place, quarantined};
+use crate::{LogError, NoneReason, Position};
 
 /// The most rows that a batch has, whatever is asked for.
 const MAX_BATCH_ROWS: u64 = 1 << 20;
@@ -236,9 +236,11 @@ impl ParquetReader {
         }
         for (row, reject) in rejects {
             let partition = self.request.partition;
-            stats.quarantine(quarantined(&self.file, &self.decoder, partition, offsets(row), None, reject));
+            let place = Place { path: &self.file.shown, line: None, has_known_offset: false };
+            let position = Position { partition, offset: offsets(row) };
+            stats.quarantine(quarantined(&place, &self.decoder, position, reject));
         }
-        Ok(DecodedBatch { range, arrays, n_rows, stats, rejected })
+        Ok(DecodedBatch { range, arrays, n_rows, stats, rejected, gaps: Vec::new() })
     }
 
     /// Records that are read, without rows.
@@ -248,7 +250,14 @@ impl ParquetReader {
         let (n_records, seen) = (range.to - range.from, self.run.seen.clone());
         let mut stats = ReadStats { n_records, fields: seen, ..ReadStats::default() };
         (stats.n_duplicates, stats.n_conflicts) = self.request.duplicates.count(range.from, range.to);
-        DecodedBatch { range, arrays: arrays.collect(), n_rows: 0, stats, rejected: Vec::new() }
+        DecodedBatch {
+            range,
+            arrays: arrays.collect(),
+            n_rows: 0,
+            stats,
+            rejected: Vec::new(),
+            gaps: Vec::new(),
+        }
     }
 
     /// The rows that are neither rejected nor duplicates; `None` if that is all of them.

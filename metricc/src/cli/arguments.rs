@@ -11,6 +11,7 @@ use super::terminal::{Failure, MessageFormat};
 
 mod cluster;
 mod engines;
+mod kafka;
 mod node;
 
 pub(crate) use cluster::{ClusterArguments, RunOnCluster};
@@ -19,6 +20,7 @@ pub(crate) use cluster::{ClusterCommand, ExecutorArguments, LocalArguments, Sche
 pub(crate) use engines::{
     EngineChoice, InputArguments, OutputFormat, RangeArguments, RunArguments, VerifyArguments,
 };
+pub(crate) use kafka::KafkaArguments;
 pub(crate) use node::{
     AuditArguments, IngestArguments, LogFormat, NodeArguments, QueryArguments, QueryFormat, ServeArguments,
     StatusArguments,

@@ -87,7 +87,8 @@ fn unpack(folder: &Path) -> Result<Vec<Bound>, Failure> {
         return Err(Failure::Message("the metrics of the demo have errors".to_owned()));
     }
     let binding = Binding::new(log.display().to_string());
-    progress::open(&package, &package.metrics(&[])?, &[("flights".to_owned(), binding)])
+    let sources = [("flights".to_owned(), binding)];
+    progress::open(&package, &package.metrics(&[])?, &sources, &metricc_log::Log::open_with_progress)
 }
 
 fn timed(label: &str, bound: &Bound, engine: Engine, interval: &Interval) -> Result<Evaluation, Failure> {

@@ -173,6 +173,7 @@ impl Sums {
                 position: Position { partition: 0, offset: sent.first + record },
                 path: Arc::clone(&shown),
                 line: sent.line_of(record),
+                has_known_offset: false,
                 field: exception["field"].as_str().map(str::to_owned),
                 problem: text(&exception["problem"]),
                 excerpt: text(&exception["value"]),

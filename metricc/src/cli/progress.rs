@@ -6,8 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use metricc_ir as ir;
 
 use super::terminal::Failure;
-use crate::{Bound, Package, bind};
-use metricc_log::Binding;
+use crate::{Bound, OpenLog, Package, bind_with};
+use metricc_log::{Binding, Progress};
 use std::sync::Arc;
 
 /// A progress bar over `n` units of work.
@@ -19,20 +19,22 @@ pub(crate) fn bar(n: u64, unit: &'static str, label: &str) -> ProgressBar {
     bar
 }
 
-/// Opens the logs of all sources, with a progress bar while their files are indexed.
+/// Opens the logs of all sources by `open`, with a progress bar while their files are indexed.
 pub(crate) fn open(
     package: &Package,
     metrics: &[Arc<ir::Metric>],
     sources: &[(String, Binding)],
+    open: &OpenLog<'_>,
 ) -> Result<Vec<Bound>, Failure> {
     let shown: Mutex<Option<ProgressBar>> = Mutex::new(None);
-    let bound = bind(package, metrics, sources, &|source, done| {
+    let show = |source: &str, done: Progress| {
         let mut shown = shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let bar = shown.get_or_insert_with(|| bar(done.bytes_total, "bytes", ""));
         bar.set_message(format!("opening {source}"));
         bar.set_length(done.bytes_total);
         bar.set_position(done.bytes_done);
-    });
+    };
+    let bound = bind_with(package, metrics, sources, &show, open);
     if let Some(bar) = shown.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
         bar.finish_and_clear();
     }

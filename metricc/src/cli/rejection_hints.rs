@@ -63,6 +63,7 @@ mod tests {
             position: Position { partition: 0, offset: 0 },
             path: "a.csv".into(),
             line: Some(1),
+            has_known_offset: false,
             field: Some("v".to_owned()),
             problem: problem.to_owned(),
             excerpt: value.to_owned(),

@@ -168,9 +168,14 @@ pub(crate) fn report(
         };
         terminal::note(format!("source `{source}`: skipped {duplicates}{conflicts}"));
     }
-    if log.n_positions() == 0 {
-        let n_files = counted(log.partition_names().len(), "file", "files");
-        let empty = format!("source `{source}`: the log is empty: {n_files} without a record");
+    // A topic may have positions without a record.
+    if stats.n_records == 0 {
+        let n_partitions = log.partition_names().len();
+        let partitions = match log.is_of_files() {
+            true => counted(n_partitions, "file", "files"),
+            false => counted(n_partitions, "partition", "partitions"),
+        };
+        let empty = format!("source `{source}`: the log is empty: {partitions} without a record");
         if allow_empty {
             terminal::warning(&empty);
         } else {
@@ -206,6 +211,10 @@ pub(crate) fn check(source: &str, stats: &ReadStats, limit: MaxRejected) -> bool
 pub(crate) fn report_rejected(source: &str, stats: &ReadStats, limit: MaxRejected) {
     if !stats.none_values.is_empty() {
         terminal::note(format!("source `{source}`: {}", stats.none_values));
+    }
+    if stats.n_tombstones > 0 {
+        let tombstones = counted(stats.n_tombstones as usize, "tombstone", "tombstones");
+        terminal::note(format!("source `{source}`: skipped {tombstones} (records without a value)"));
     }
     let (n, all) = (stats.n_quarantined, stats.n_records);
     if n == 0 {

@@ -10,6 +10,7 @@ use metricc_log::{Format, Frontier, Log, ReadStats};
 use metricc_runtime_serve::{ReadOptions, RowPieces, ServeError};
 
 use super::arguments::{EngineChoice, InputArguments, RangeArguments, RunArguments};
+use super::kafka::Topics;
 use super::rejections::{self, RejectedFile};
 use super::stream_processes::Processes;
 use super::terminal::{self, Failure};
@@ -229,7 +230,10 @@ pub(crate) fn open(
     }
     let Selection { wanted, base } = package.select(&arguments.metrics)?;
     check(&package, &wanted)?;
-    let bound = progress::open(&package, &base, &arguments.sources)?;
+    let topics = Topics::new(&arguments.kafka, &arguments.sources)?;
+    let bound = progress::open(&package, &base, &arguments.sources, &|source, binding, progress| {
+        topics.open_log(source, binding, progress)
+    })?;
     Ok(Some(Opened { package, wanted, bound }))
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::arguments::StatusArguments;
 use super::node_client::{NodeClient, error_of};
 use super::table::{self, Rows};
-use super::terminal::{self, Failure};
+use super::terminal::{self, Failure, counted};
 
 const HEADER: [&str; 8] = [
     "metric",
@@ -33,8 +33,14 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
         node = node.with_token(&token)?;
     }
     let metrics = runtime.block_on(node.metrics())?;
-    for problem in runtime.block_on(cluster_problems(arguments))? {
-        terminal::warning(&problem);
+    let sources = runtime.block_on(sources(arguments))?;
+    sources.iter().filter_map(cluster_problem).for_each(|problem| terminal::warning(&problem));
+    for source in &sources {
+        match topic_state(source) {
+            Some((state, true)) => terminal::warning(&state),
+            Some((state, false)) if !arguments.json => terminal::note(state),
+            _ => {}
+        }
     }
     if arguments.json {
         for metric in &metrics {
@@ -55,8 +61,8 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Of each source whose batch the cluster does not evaluate, the reason.
-async fn cluster_problems(arguments: &StatusArguments) -> Result<Vec<String>, Failure> {
+/// The sources of the node.
+async fn sources(arguments: &StatusArguments) -> Result<Vec<Value>, Failure> {
     let client = NodeClient::new(&arguments.node, &["metrics"], Some(TIME_LIMIT))?;
     let failed = |error: reqwest::Error| Failure::Message(metricc_client::problem(&error));
     let response = client.get("sources", &[]).send().await.map_err(failed)?;
@@ -64,13 +70,32 @@ async fn cluster_problems(arguments: &StatusArguments) -> Result<Vec<String>, Fa
         return Err(error_of(response).await.into());
     }
     let body: Value = serde_json::from_slice(&response.bytes().await.map_err(failed)?)?;
-    let problem = |source: &Value| {
-        let (cluster, problem) =
-            (source["cluster"]["scheduler"].as_str()?, source["cluster"]["problem"].as_str()?);
-        let name = source["name"].as_str().unwrap_or_default();
-        Some(format!("source `{name}`: the cluster {cluster} did not evaluate the last batch: {problem}"))
-    };
-    Ok(body["sources"].as_array().into_iter().flatten().filter_map(problem).collect())
+    Ok(body["sources"].as_array().cloned().unwrap_or_default())
+}
+
+/// Why the cluster of a source does not evaluate its batch, if it does not.
+fn cluster_problem(source: &Value) -> Option<String> {
+    let (cluster, problem) =
+        (source["cluster"]["scheduler"].as_str()?, source["cluster"]["problem"].as_str()?);
+    let name = source["name"].as_str().unwrap_or_default();
+    Some(format!("source `{name}`: the cluster {cluster} did not evaluate the last batch: {problem}"))
+}
+
+/// How far the topic of a source is in the log, or why it is not read, which is a problem.
+fn topic_state(source: &Value) -> Option<(String, bool)> {
+    let (topic, name) = (source["kafka"]["topic"].as_str()?, source["name"].as_str().unwrap_or_default());
+    if let Some(problem) = source["kafka"]["problem"].as_str() {
+        return Some((format!("source `{name}`: {topic} is not read: {problem}"), true));
+    }
+    let lags = source["kafka"]["partitions"].as_array()?.iter().map(|partition| partition["lag"].as_u64());
+    let lags: Vec<u64> = lags.map(Option::unwrap_or_default).collect();
+    let partitions = counted(lags.len(), "partition", "partitions");
+    let lag: u64 = lags.iter().sum();
+    let most = lags.iter().max().copied().unwrap_or(0);
+    Some((
+        format!("source `{name}`: {topic}: {partitions}, {lag} offsets behind, at most {most} in one"),
+        false,
+    ))
 }
 
 /// A derived metric costs what its operands do.

@@ -229,14 +229,17 @@ pub(crate) fn run(
 /// The first two cuts are the start and the end of the log. Of the others, every second one is not a prefix
 /// of the log's order, but has a random offset in each partition.
 fn draw(random: &mut ChaCha8Rng, index: usize, log: &Log, max_workers: usize) -> Trial {
-    let end = log.end();
+    let (start, end) = (log.start(), log.end());
     let cut = match index {
-        0 => log.start(),
+        0 => start,
         1 => end,
         _ if index.is_multiple_of(2) || end.0.len() < 2 => {
             log.frontier_at(random.random_range(0..=log.n_positions()))
         }
-        _ => Frontier(end.0.iter().map(|&offset| random.random_range(0..=offset)).collect()),
+        _ => {
+            let ranges = start.0.iter().zip(&end.0);
+            Frontier(ranges.map(|(&start, &end)| random.random_range(start..=end)).collect())
+        }
     };
     Trial {
         cut,

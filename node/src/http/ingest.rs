@@ -95,7 +95,7 @@ async fn append(
     let failed =
         |error: String| ApiError::failed(&std::io::Error::other(format!("decoding stopped: {error}")));
     let (events, digest, intake) = shared.node.decoding().run(decode).await.map_err(failed)??;
-    let request = Request { events, key, digest };
+    let request = Request { events, key, digest, read: None };
     let receipt = shared.node.ingest().append(request).await.map_err(|error| not_appended(&error))?;
     if !receipt.is_repeated
         && let Some(source) = shared.node.sources().iter().find(|known| known.name() == source)

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::intake_json::{none_values_json, reasons_json};
 use super::shared::Shared;
-use crate::{AuditError, Node, NodeSource};
+use crate::{AuditError, Node, NodeSource, TopicPartitionStatus, TopicStatus};
 
 /// Most quarantined records of one answer.
 const MAX_RECORDS: usize = 10_000;
@@ -54,6 +54,7 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Va
                 "cluster": status.cluster.map(|cluster| {
                     json!({ "scheduler": cluster.name, "problem": cluster.problem })
                 }),
+                "kafka": status.topic.as_ref().map(topic_json),
                 "since_start": {
                     "records": status.intake.n_records,
                     "quarantined": status.intake.n_quarantined,
@@ -114,6 +115,17 @@ fn grouped_lines(source: &NodeSource, partition: u32, from: u64, limit: usize) -
     }
     let reasons = reasons_json(&rejections, "offset");
     Ok(reasons.iter().take(limit).map(|reason| format!("{reason}\n")).collect())
+}
+
+fn topic_json(topic: &TopicStatus) -> Value {
+    let partition = |partition: &TopicPartitionStatus| json!({ "read": partition.read, "end": partition.end, "lag": partition.lag() });
+    json!({
+        "topic": topic.topic,
+        "partitions": topic.partitions.iter().map(partition).collect::<Vec<_>>(),
+        "problem": topic.problem,
+        "stopped": topic.is_stopped,
+        "tombstones": topic.n_tombstones,
+    })
 }
 
 fn absent_json(absent: &AbsentField) -> Value {

@@ -82,7 +82,7 @@ impl Sent {
         let body: String = records.iter().map(Record::text).collect();
         let events = DECODER.ndjson(body.as_bytes());
         let digest = crate::digest(body.as_bytes());
-        let request = Request { events, key: Some(key.clone()), digest };
+        let request = Request { events, key: Some(key.clone()), digest, read: None };
         Sent { key, records, request }
     }
 }

@@ -119,7 +119,7 @@ fn ping(n: i64) -> String {
 fn request(source_name: &str, key: Option<&str>, records: &[String]) -> Request {
     let body = records.join("\n");
     let events = EventDecoder::new(&source(source_name)).expect("a decoder").ndjson(body.as_bytes());
-    Request { events, key: key.map(str::to_owned), digest: body.len() as u64 }
+    Request { events, key: key.map(str::to_owned), digest: body.len() as u64, read: None }
 }
 
 /// Of each request: records that are accepted, duplicates and quarantined, and whether it had come before.

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use metricc_client::RangeBound;
 use metricc_log::Binding;
 
-use super::RunOnCluster;
+use super::{KafkaArguments, RunOnCluster};
 use crate::cli::rejections::RejectionArguments;
 use crate::parse_binding;
 
@@ -27,7 +27,8 @@ pub(crate) struct InputArguments {
     pub(crate) file: PathBuf,
     /// Events of a source: a file, folder or glob of .parquet, .ndjson, .jsonl, .json, .csv or .tsv files,
     /// which may be compressed (.gz, .zst, .bz2), or `-` for stdin. For other file names append
-    /// `,format=ndjson`, for other separators of CSV `,delimiter=;`
+    /// `,format=ndjson`, for other separators of CSV `,delimiter=;`. A topic of Kafka is
+    /// `kafka://HOST:PORT,HOST:PORT/TOPIC`; its records are JSON, or with `,format=csv` lines of CSV
     #[arg(long = "source", value_name = "NAME=PATH", value_parser = OsStringValueParser::new().try_map(binding))]
     pub(crate) sources: Vec<(String, Binding)>,
     /// Compute only this metric; repeatable [default: all]
@@ -36,6 +37,8 @@ pub(crate) struct InputArguments {
     /// Threads of each engine [default: number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,
+    #[command(flatten)]
+    pub(crate) kafka: KafkaArguments,
     #[command(flatten)]
     pub(crate) rejections: RejectionArguments,
     /// Succeed if a log has no records at all
@@ -122,6 +125,7 @@ Examples:
   metricc run flights.metric --source flights=log/ --cluster df://scheduler:50050 --store /shared/jobs
 
   zcat log.csv.gz | metricc run flights.metric --source flights=-,format=csv
+  metricc run flights.metric --source flights=kafka://broker:9092/flights --since 2026-04-25
 
 Records that cannot be decoded are rejected: they are reported on stderr and count in no result.
 

@@ -115,6 +115,23 @@ pub(super) fn epoch() -> Value {
     json!({ "type": "string", "description": description })
 }
 
+/// How far a topic is in the log.
+fn topic() -> Value {
+    let number = |doc: &str| json!({ "type": "integer", "format": "int64", "description": doc });
+    let partition = object(json!({
+        "read": number("offset up to which it is in the log"),
+        "end": number("its last stable offset"),
+        "lag": number("offsets that are not in the log yet"),
+    }));
+    object(json!({
+        "topic": { "type": "string", "description": "its address" },
+        "partitions": { "type": "array", "items": partition },
+        "problem": { "type": ["string", "null"], "description": "why it is not read at present" },
+        "stopped": { "type": "boolean", "description": "whether it is not read until the node is started again" },
+        "tombstones": number("records without a value since the node started"),
+    }))
+}
+
 /// `GET /v1/sources`.
 pub(super) fn sources() -> Value {
     let source = object(json!({
@@ -138,6 +155,10 @@ pub(super) fn sources() -> Value {
                 { "type": "null" },
             ],
             "description": "the cluster that evaluates for batch",
+        },
+        "kafka": {
+            "anyOf": [topic(), { "type": "null" }],
+            "description": "the topic that its events come from",
         },
         "since_start": { "type": "object", "description": "what came in since the node started" },
     }));

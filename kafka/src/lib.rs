@@ -1,0 +1,33 @@
+//! Topics of Kafka as logs.
+//!
+//! A partition of a topic is a partition of the log, and an offset of Kafka is a position: frontiers, cuts
+//! and receipts name what Kafka's own tools name. Three rules follow from what offsets of Kafka are.
+//!
+//! - **Offsets may have no record.** Markers of transactions, records of aborted ones and what compaction has
+//!   removed leave gaps. A gap is neither read nor rejected; cuts may lie in it.
+//! - **A partition ends at its last stable offset.** Records after it may still be aborted, so they are not
+//!   part of the log yet. Reading is always `read_committed`.
+//! - **A partition starts where retention has left it**:
+//!   [`Partition::start`](metricc_log::partition::Partition).
+//!
+//! Nothing here is a consumer group: nothing is committed to the broker, and any number of programs read the
+//! same offsets. krafka is behind [`Topic`], and nothing outside this crate names it.
+
+mod address;
+mod background;
+mod bounded;
+mod connection;
+mod envelope;
+mod error;
+mod fetch;
+mod follow;
+mod partition;
+mod topic;
+
+pub use address::TopicAddress;
+pub use bounded::{Bounds, From, open};
+pub use connection::{Mechanism, Sasl, Security, Tls};
+pub use error::KafkaError;
+pub use fetch::{Fetched, Record, Records};
+pub use follow::{Follow, Followed, FollowedPart};
+pub use topic::{Ends, Topic};

@@ -1,0 +1,8 @@
+//! Topics read as logs, from brokers that speak the protocol: the one of the client library's tests, in this
+//! process, and `noida-db`, if `METRICC_NOIDA_DB` names its program.
+
+mod bounds;
+mod cuts;
+mod faults;
+mod formats;
+mod server;

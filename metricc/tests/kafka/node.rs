@@ -1,0 +1,238 @@
+//! A node whose source is a topic: each record is in its log once, whatever is killed.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use krafka::admin::{DeleteRecordsOptions, TopicPartition};
+use krafka::{Compression, Record};
+use serde_json::Value;
+
+use crate::server::Server;
+use crate::{metricc, text};
+
+/// Without a key, so that nothing but the log's offsets keeps a record from counting twice.
+const PACKAGE: &str = "source events {\n  at: timestamp time\n  n: int\n}\n\
+                       metric total = count() { from events }\nmetric numbers = sum(n) { from events }\n";
+const WAIT: Duration = Duration::from_secs(60);
+
+/// A node in a process of its own.
+struct Node {
+    process: Child,
+    address: String,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Node {
+    fn start(folder: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_metricc"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .current_dir(folder)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the node starts");
+        let lines = BufReader::new(process.stderr.take().expect("stderr")).lines();
+        let said = lines.map_while(Result::ok).find(|line| line.contains("http://")).expect("it listens");
+        let address = said.split("http://").nth(1).and_then(|rest| rest.split([',', ' ']).next());
+        Node { process, address: address.expect("an address").to_owned() }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("a connection");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address)
+            .expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer.split_once("\r\n\r\n").expect("a head").1.to_owned()
+    }
+
+    fn topic(&self) -> Value {
+        let sources: Value = serde_json::from_str(&self.get("/v1/sources")).unwrap_or_default();
+        sources["sources"][0]["kafka"].clone()
+    }
+
+    fn lag(&self) -> Option<u64> {
+        let topic = self.topic();
+        let partitions = topic["partitions"].as_array().filter(|partitions| !partitions.is_empty())?;
+        partitions.iter().map(|partition| partition["lag"].as_u64()).sum()
+    }
+
+    /// The value of a metric.
+    fn value(&self, metric: &str) -> Option<i64> {
+        let answer: Value = serde_json::from_str(&self.get(&format!("/v1/metrics/{metric}"))).ok()?;
+        answer["rows"][0]["value"].as_i64()
+    }
+
+    fn until(&self, what: &str, is_so: impl Fn(&Node) -> bool) {
+        let until = Instant::now() + WAIT;
+        while !is_so(self) {
+            assert!(Instant::now() < until, "{what}: {} {:?}", self.topic(), self.value("total"));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn folder(server: &Server, settings: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("p.metric"), PACKAGE).expect("the package");
+    configure(folder.path(), server, settings);
+    folder
+}
+
+fn configure(folder: &Path, server: &Server, settings: &str) {
+    let brokers = &server.brokers;
+    let config = format!(
+        "package = \"p.metric\"\n[batch]\nevery = \"400ms\"\n[ingest]\nseal_events = 500\n[sources.events]\npartitions = 2\n\
+         [sources.events.kafka]\nbrokers = [\"{brokers}\"]\ntopic = \"events\"\n{settings}"
+    );
+    std::fs::write(folder.join("metricc.toml"), config).expect("the configuration");
+}
+
+fn record(partition: i32, n: i64) -> Record {
+    let value = format!("{{\"at\":\"2026-04-25T10:00:00Z\",\"n\":{n}}}");
+    Record::new("events", value).partition(partition)
+}
+
+fn produce(server: &Server, numbers: impl IntoIterator<Item = i64>) {
+    let records = numbers.into_iter().map(|n| record(i32::try_from(n % 3).expect("a partition"), n));
+    server.produce(Compression::Lz4, records.collect());
+}
+
+#[test]
+fn each_record_counts_once_however_often_the_node_is_killed() {
+    for server in Server::all() {
+        server.create("events", 3);
+        let folder = folder(&server, "");
+        let is_done = AtomicBool::new(false);
+        let n_events = 3_000i64;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for from in (0..n_events).step_by(50) {
+                    produce(&server, from..from + 50);
+                    if from % 300 == 0 {
+                        server.abort(vec![record(0, 1_000_000), record(1, 1_000_000)]);
+                        server
+                            .produce(Compression::None, vec![Record::tombstone("events", "k").partition(2)]);
+                    }
+                    std::thread::sleep(Duration::from_millis(40));
+                }
+                is_done.store(true, Ordering::Relaxed);
+            });
+            let mut n_kills = 0u64;
+            while !is_done.load(Ordering::Relaxed) || n_kills < 4 {
+                let node = Node::start(folder.path());
+                std::thread::sleep(Duration::from_millis(150 + n_kills * 217 % 800));
+                drop(node);
+                n_kills += 1;
+            }
+        });
+        let node = Node::start(folder.path());
+        node.until("all records count", |node| {
+            node.lag() == Some(0) && node.value("total") >= Some(n_events)
+        });
+        assert_eq!(node.value("total"), Some(n_events));
+        assert_eq!(node.value("numbers"), Some(n_events * (n_events - 1) / 2));
+        let url = format!("http://{}", node.address);
+        let audit = metricc(folder.path(), &["audit", "--node", &url]);
+        assert!(audit.status.success(), "{}{}", text(&audit.stdout), text(&audit.stderr));
+        let status = metricc(folder.path(), &["status", "--node", &url]);
+        let said = text(&status.stderr);
+        assert!(said.contains("/events: 3 partitions, 0 offsets behind, at most 0 in one"), "{said}");
+        let counters = node.get("/metrics");
+        assert!(counters.contains("metricc_kafka_lag{source=\"events\",partition=\"2\"} 0"), "{counters}");
+        assert!(counters.contains("metricc_kafka_problem{source=\"events\"} 0"), "{counters}");
+    }
+}
+
+#[test]
+fn a_broker_may_be_away_and_partitions_may_be_added() {
+    let server = Server::fake();
+    server.create("events", 3);
+    let broker = server.fake.as_ref().expect("the broker of this process");
+    let folder = folder(&server, "");
+    let node = Node::start(folder.path());
+    produce(&server, 0..30);
+    node.until("the first records count", |node| node.value("total") == Some(30));
+    broker.crash(0);
+    node.until("it says so", |node| node.topic()["problem"].is_string());
+    broker.restart(0);
+    broker.add_partitions("events", 4);
+    server.produce(
+        Compression::None,
+        vec![record(3, 5), record(0, 6), Record::new("events", "no").partition(3)],
+    );
+    node.until("the others count", |node| node.value("total") == Some(32) && node.lag() == Some(0));
+    assert_eq!(node.topic()["problem"], Value::Null);
+    let rejected = node.get("/v1/sources/events/quarantine?partition=0")
+        + &node.get("/v1/sources/events/quarantine?partition=1");
+    assert!(rejected.contains("(topic events, partition 3, offset 1)"), "{rejected}");
+}
+
+#[test]
+fn what_retention_has_removed_is_not_skipped_silently() {
+    let server = Server::fake();
+    server.create("events", 3);
+    let folder = folder(&server, "");
+    let node = Node::start(folder.path());
+    produce(&server, 0..30);
+    node.until("the first records count", |node| node.value("total") == Some(30));
+    drop(node);
+    produce(&server, 30..90);
+    let kafka = server.kafka();
+    let before = [(TopicPartition::new("events", 1), 15)];
+    let deleted = server
+        .runtime
+        .block_on(async { kafka.admin().delete_records(before, DeleteRecordsOptions::default()).await });
+    deleted.expect("an answer").into_values().for_each(|one| drop(one.expect("they are deleted")));
+
+    let node = Node::start(folder.path());
+    node.until("it stops", |node| node.topic()["stopped"] == Value::Bool(true));
+    let problem = node.topic()["problem"].as_str().expect("a problem").to_owned();
+    for part in [
+        "partition 1: offset 10 is no longer there; the first one is 15",
+        "5 offsets are lost",
+        "skip_lost = true",
+    ] {
+        assert!(problem.contains(part), "{problem}");
+    }
+    assert_eq!(node.value("total"), Some(30), "it goes on to answer");
+    assert!(node.get("/metrics").contains("metricc_kafka_problem{source=\"events\"} 1"));
+    drop(node);
+    configure(folder.path(), &server, "skip_lost = true\n");
+    let node = Node::start(folder.path());
+    node.until("the records that are left count", |node| node.value("total") == Some(85));
+}
+
+#[test]
+fn a_topic_that_was_made_again_is_refused() {
+    let server = Server::fake();
+    server.create("events", 3);
+    let broker = server.fake.as_ref().expect("the broker of this process");
+    let folder = folder(&server, "");
+    let node = Node::start(folder.path());
+    produce(&server, 0..30);
+    node.until("the first records count", |node| node.value("total") == Some(30));
+    broker.delete_topic("events");
+    broker.create_topic("events", 3);
+    produce(&server, 100..160);
+    let is_refused = |node: &Node| {
+        node.topic()["problem"].as_str().is_some_and(|problem| problem.contains("was deleted and made again"))
+    };
+    node.until("it is refused", is_refused);
+    assert_eq!(node.value("total"), Some(30));
+    drop(node);
+    let node = Node::start(folder.path());
+    node.until("it is refused after a start as well", is_refused);
+    assert_eq!(node.topic()["stopped"], Value::Bool(true));
+    assert_eq!(node.value("total"), Some(30));
+}

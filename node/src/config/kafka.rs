@@ -1,0 +1,99 @@
+//! `[sources.NAME.kafka]`: a topic whose records a node takes into its log.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::token::TokenReference;
+
+/// Names of mechanisms.
+const MECHANISMS: [&str; 3] = ["plain", "scram-sha-256", "scram-sha-512"];
+
+/// A topic of Kafka.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaConfig {
+    /// `HOST:PORT` of some brokers.
+    pub brokers: Vec<String>,
+    /// The topic.
+    pub topic: String,
+    /// Whether brokers are reached by TLS.
+    #[serde(default)]
+    pub tls: bool,
+    /// A PEM file with the certificates that are trusted instead of those of the public web.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// The user who logs in.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Where the password is.
+    #[serde(default)]
+    pub password: Option<TokenReference>,
+    /// How the password is proved.
+    #[serde(default = "default_mechanism")]
+    pub mechanism: String,
+    /// Whether to go on where retention has removed records that the log does not have.
+    #[serde(default)]
+    pub skip_lost: bool,
+}
+
+fn default_mechanism() -> String {
+    MECHANISMS[2].to_owned()
+}
+
+impl KafkaConfig {
+    /// Files are relative to the folder of the configuration.
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        self.ca = self.ca.take().map(|ca| folder.join(ca));
+        self.password.iter_mut().for_each(|password| password.resolve(folder));
+    }
+
+    /// Checks what belongs together.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.brokers.is_empty() {
+            return Err("`brokers` is empty: name at least one, such as `broker:9092`".to_owned());
+        }
+        if self.ca.is_some() && !self.tls {
+            return Err("`ca` is set without `tls = true`".to_owned());
+        }
+        match (&self.user, &self.password) {
+            (Some(_), None) => {
+                return Err("`user` is set without `password`, such as `env:PASSWORD`".to_owned());
+            }
+            (None, Some(_)) => return Err("`password` is set without `user`".to_owned()),
+            _ => {}
+        }
+        if !MECHANISMS.contains(&self.mechanism.as_str()) {
+            let known = MECHANISMS.join("`, `");
+            return Err(format!("`mechanism` is none of `{known}`"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Config;
+
+    #[test]
+    fn what_belongs_together_is_checked() {
+        let parse = |settings: &str| {
+            let text = format!("package = \"a\"\n[sources.s.kafka]\ntopic = \"t\"\n{settings}");
+            Config::parse(&text).map(|_| ()).unwrap_err()
+        };
+        let brokers = "brokers = [\"b:9092\"]\n";
+        for (settings, part) in [
+            ("brokers = []".to_owned(), "`brokers` is empty"),
+            (format!("{brokers}ca = \"a.pem\""), "without `tls = true`"),
+            (format!("{brokers}user = \"u\""), "without `password`"),
+            (format!("{brokers}password = \"env:P\""), "without `user`"),
+            (format!("{brokers}mechanism = \"gssapi\""), "none of `plain`"),
+            (format!("{brokers}group = \"g\""), "unknown field"),
+        ] {
+            let problem = parse(&settings);
+            assert!(problem.contains(part), "{settings}: {problem}");
+        }
+        let text = format!("package = \"a\"\n[sources.s.kafka]\ntopic = \"t\"\n{brokers}");
+        assert!(!Config::parse(&text).unwrap().sources["s"].kafka.as_ref().unwrap().skip_lost);
+    }
+}

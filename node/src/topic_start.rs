@@ -1,0 +1,65 @@
+//! Starting to read a topic. Without the feature `kafka`, no client of Kafka is compiled, and this says so.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use metricc_log::{EventDecoder, FileOptions};
+use tokio::runtime::Handle;
+
+use crate::config::KafkaConfig;
+use crate::error::NodeError;
+use crate::source::NodeSource;
+use crate::writer::Ingest;
+
+/// What the records of a topic go into.
+#[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "nothing reads a topic"))]
+pub(crate) struct Sink<'a> {
+    pub(crate) source: &'a Arc<NodeSource>,
+    pub(crate) decoder: &'a EventDecoder,
+    pub(crate) ingest: &'a Ingest,
+    pub(crate) runtime: &'a Handle,
+}
+
+/// Starts the thread that reads a topic.
+///
+/// # Errors
+/// [`NodeError::Config`] if the configuration does not describe one that the source can be read from.
+#[cfg(feature = "kafka")]
+pub(crate) fn start(
+    config: &KafkaConfig,
+    options: &FileOptions,
+    into: &Sink<'_>,
+) -> Result<JoinHandle<()>, NodeError> {
+    use crate::thread_priority::{Priority, lower_priority};
+    use crate::topic_source::{self, TopicSource};
+
+    let name = into.source.name();
+    let wrong = |problem: String| NodeError::Config(format!("`sources.{name}.kafka`: {problem}"));
+    let (address, security) = topic_source::connection(config).map_err(wrong)?;
+    let form =
+        topic_source::form(into.decoder, options, &address).map_err(|error| wrong(error.to_string()))?;
+    let topic = TopicSource {
+        address,
+        security,
+        form,
+        skip_lost: config.skip_lost,
+        source: into.source.clone(),
+        decoder: into.decoder.clone(),
+        ingest: into.ingest.clone(),
+        runtime: into.runtime.clone(),
+    };
+    let thread = std::thread::Builder::new().name(format!("metricc-topic-{name}"));
+    Ok(thread.spawn(move || {
+        lower_priority(Priority::Decoding);
+        topic.run();
+    })?)
+}
+
+#[cfg(not(feature = "kafka"))]
+pub(crate) fn start(_: &KafkaConfig, _: &FileOptions, into: &Sink<'_>) -> Result<JoinHandle<()>, NodeError> {
+    Err(NodeError::Config(format!(
+        "`sources.{}.kafka` is set, and this `metricc` was built without the feature `kafka`: build it with `cargo build \
+         --release --features kafka`",
+        into.source.name()
+    )))
+}
