@@ -57,7 +57,7 @@ impl Durable {
         let decoder = EventDecoder::new(&self.plan.source).unwrap();
         for start in (from..to).step_by(100) {
             let events = decoder.ndjson(events(start, to.min(start + 100)).as_bytes());
-            self.log.append(&[Request { events, key: None, digest: 0 }])[0].as_ref().unwrap();
+            self.log.append(&[Request { events, key: None, digest: 0, read: None }])[0].as_ref().unwrap();
         }
     }
 
