@@ -3,7 +3,6 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use krafka::Compression;
-use krafka::admin::{DeleteRecordsOptions, TopicPartition};
 use metricc_ir::Frontier;
 use metricc_kafka::{Bounds, From};
 use metricc_log::{FileOptions, Log, LogError};
@@ -60,33 +59,25 @@ fn offsets_and_times_bound_what_is_read() {
 
 #[test]
 fn a_log_starts_where_retention_has_left_it() {
-    for server in Server::all() {
-        fill(&server, now());
-        let all = open(&server, None, None).expect("a log");
-        let kafka = server.kafka();
-        let before = [(TopicPartition::new(TOPIC, 0), 6)];
-        let deleted = server
-            .runtime
-            .block_on(async { kafka.admin().delete_records(before, DeleteRecordsOptions::default()).await });
-        if let Some(Err(error)) = deleted.expect("an answer").into_values().next() {
-            eprintln!("skipped: {} deletes no records: {error}", server.brokers);
-            continue;
-        }
-        let left = open(&server, None, None).expect("a log");
-        assert_eq!((left.start(), left.end()), (Frontier(vec![6, 0]), Frontier(vec![10, 0])));
-        assert_eq!(read(&left), [6, 7, 8, 9]);
-        assert_eq!(left.frontier_at(1), Frontier(vec![7, 0]));
-        let slices = left.slices(&whole(&left), 3);
-        assert_eq!(slices.len(), 2);
+    let server = Server::fake();
+    fill(&server, now());
+    let all = open(&server, None, None).expect("a log");
+    let broker = server.fake.as_ref().expect("the broker of this process");
+    broker.with_state(|state| state.partition_mut(TOPIC, 0).expect("the partition").log_start_offset = 6);
+    let left = open(&server, None, None).expect("a log");
+    assert_eq!((left.start(), left.end()), (Frontier(vec![6, 0]), Frontier(vec![10, 0])));
+    assert_eq!(read(&left), [6, 7, 8, 9]);
+    assert_eq!(left.frontier_at(1), Frontier(vec![7, 0]));
+    let slices = left.slices(&whole(&left), 3);
+    assert_eq!(slices.len(), 2);
 
-        let error = open(&server, Some(From::Offset(2)), None).expect_err("offset 2 is gone");
-        let said = format!("{error}; {}", error.help().unwrap_or_default());
-        for part in ["topic `events`, partition 0", "offset 2 is no longer there", "start at offset 6"] {
-            assert!(said.contains(part), "{said}");
-        }
-        // A log that was opened before says it when it is read.
-        let slice = whole(&all).slices().next().expect("a slice");
-        let error = all.read(&slice, &[0], 100).expect("a reader").find_map(Result::err).expect("an error");
-        assert!(error.to_string().contains("offset 0 is no longer there; the first one is 6"), "{error}");
+    let error = open(&server, Some(From::Offset(2)), None).expect_err("offset 2 is gone");
+    let said = format!("{error}; {}", error.help().unwrap_or_default());
+    for part in ["topic `events`, partition 0", "offset 2 is no longer there", "start at offset 6"] {
+        assert!(said.contains(part), "{said}");
     }
+    // A log that was opened before says it when it is read.
+    let slice = whole(&all).slices().next().expect("a slice");
+    let error = all.read(&slice, &[0], 100).expect("a reader").find_map(Result::err).expect("an error");
+    assert!(error.to_string().contains("offset 0 is no longer there; the first one is 6"), "{error}");
 }

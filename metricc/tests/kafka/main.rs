@@ -21,9 +21,10 @@ source payments {
   country: string?
   amount: decimal(10, 2)
 }
+calendar utc { zone "UTC" }
 metric revenue = sum(amount) { from payments by country every 1h }
 metric median = quantile(amount, 0.5, within: 1%) { from payments by country }
-metric countries = distinct(country) { from payments every day in UTC }
+metric countries = distinct(country) { from payments every day in utc }
 metric latest = last(amount) { from payments by country }
 "#;
 

@@ -7,7 +7,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use krafka::admin::{DeleteRecordsOptions, TopicPartition};
 use krafka::{Compression, Record};
 use serde_json::Value;
 
@@ -188,13 +187,8 @@ fn what_retention_has_removed_is_not_skipped_silently() {
     node.until("the first records count", |node| node.value("total") == Some(30));
     drop(node);
     produce(&server, 30..90);
-    let kafka = server.kafka();
-    let before = [(TopicPartition::new("events", 1), 15)];
-    let deleted = server
-        .runtime
-        .block_on(async { kafka.admin().delete_records(before, DeleteRecordsOptions::default()).await });
-    let mut deleted = deleted.expect("an answer").into_values();
-    assert!(deleted.all(|one| one.is_ok()), "they are deleted");
+    let broker = server.fake.as_ref().expect("the broker of this process");
+    broker.with_state(|state| state.partition_mut("events", 1).expect("the partition").log_start_offset = 15);
 
     let node = Node::start(folder.path());
     node.until("it stops", |node| node.topic()["stopped"] == Value::Bool(true));
