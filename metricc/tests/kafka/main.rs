@@ -102,16 +102,16 @@ fn all_engines_give_the_bytes_of_files_with_the_same_records() {
             (text(&output.stdout), text(&output.stderr))
         };
         let (wanted, said) = run("log", "batch");
-        assert!(wanted.lines().count() > 50 && said.contains("4 of 2000 records rejected"), "{said}");
+        assert!(wanted.len() > 1000 && said.contains("4 of 2000 records rejected"), "{said}");
         let topic = format!("kafka://{}/payments", server.brokers);
         for engine in ["batch", "stream", "merged"] {
             let (rows, said) = run(&topic, engine);
             assert_eq!(rows, wanted, "{engine} over {topic}");
             for part in [
                 "4 of 2000 records rejected",
-                "(topic payments, partition 1, offset ",
+                "(topic payments, partition 0, offset ",
                 "skipped 3 tombstones (records without a value)",
-                "skipped 100 duplicates, 100 of them with a different payload",
+                "skipped 99 duplicates, 99 of them with a different payload",
             ] {
                 assert!(said.contains(part), "{engine}: {part}: {said}");
             }
