@@ -109,7 +109,7 @@ fn ints(statistics: &Statistics, value: impl Fn(i64) -> Option<i64>) -> Option<V
     };
     let (least, greatest) = (value(least)?, value(greatest)?);
     (least <= greatest)
-        .then(|| ValueRange { least: Some(Bound::Int(least)), greatest: Some(Bound::Int(greatest)) })
+        .then_some(ValueRange { least: Some(Bound::Int(least)), greatest: Some(Bound::Int(greatest)) })
 }
 
 /// Whether its integers have a sign, and are in the order of their statistics.
