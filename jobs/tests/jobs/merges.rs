@@ -79,7 +79,7 @@ fn what_is_large_is_merged_by_jobs_and_comes_in_ranges_of_about_one_size() {
     let given = given(20_000);
     let alone = given.alone();
     let here = Here { worker: worker(given.store(), Build::of_this_process()), seed: Cell::new(9) };
-    let merge_bytes = 30_000;
+    let merge_bytes = 20_000;
     let done = given.run_merging(500, merge_bytes, &here).unwrap();
     assert_equal(&done, &alone);
     assert_eq!(done.n_jobs, 40);
