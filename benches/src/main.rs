@@ -114,7 +114,7 @@ fn memory(questions: &[&Question], path: &Path, n_events: usize) -> Result<(), F
     Ok(())
 }
 
-/// The process that [`memory`] starts: streams the first events of the file and prints its peak memory.
+/// The process that [`memory()`] starts: streams the first events of the file and prints its peak memory.
 fn stream(mut args: impl Iterator<Item = String>) -> Result<(), Failure> {
     let (Some(name), Some(n_events), Some(path)) = (args.next(), args.next(), args.next()) else {
         return Err(format!("{STREAM} QUESTION EVENTS FILE").into());
