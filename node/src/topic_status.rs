@@ -33,24 +33,22 @@ impl TopicPartitionStatus {
     }
 }
 
+/// A value of a partition in the text format of Prometheus: its name, its help, and how it is read.
+type PartitionValue = (&'static str, &'static str, fn(&TopicPartitionStatus) -> u64);
+
+const PARTITION_VALUES: [PartitionValue; 3] = [
+    ("kafka_lag", "Offsets of a partition of the topic that are not in the log.", TopicPartitionStatus::lag),
+    ("kafka_read", "Offset up to which a partition of the topic is in the log.", |partition| partition.read),
+    ("kafka_end", "Last stable offset of a partition of the topic.", |partition| partition.end),
+];
+
 /// The topics of sources in the text format of Prometheus.
 pub(crate) fn text(topics: &[(&str, TopicStatus)]) -> String {
     let mut text = String::new();
     if topics.is_empty() {
         return text;
     }
-    let value: [(&str, &str, fn(&TopicPartitionStatus) -> u64); 3] = [
-        (
-            "kafka_lag",
-            "Offsets of a partition of the topic that are not in the log.",
-            TopicPartitionStatus::lag,
-        ),
-        ("kafka_read", "Offset up to which a partition of the topic is in the log.", |partition| {
-            partition.read
-        }),
-        ("kafka_end", "Last stable offset of a partition of the topic.", |partition| partition.end),
-    ];
-    for (name, help, value) in value {
+    for (name, help, value) in PARTITION_VALUES {
         let samples = topics.iter().flat_map(|(source, topic)| {
             topic.partitions.iter().enumerate().map(move |(number, partition)| {
                 (format!("{{source=\"{source}\",partition=\"{number}\"}}"), value(partition) as f64)
