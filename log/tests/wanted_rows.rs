@@ -25,8 +25,8 @@ fn is_text(field: usize, texts: &[&str]) -> FieldCondition {
 /// The rows of a slice, and the counts of its records.
 fn read_wanted(log: &Log, slice: &Slice, wanted: WantedRows, batch_rows: usize) -> (Rows, ReadStats) {
     let (mut rows, mut stats, mut next) = (Vec::new(), ReadStats::default(), slice.from);
-    for batch in log.read_wanted(slice, &FIELDS, &Arc::new(wanted), batch_rows).unwrap() {
-        let batch = batch.unwrap();
+    for batch in log.read_wanted(slice, &FIELDS, &Arc::new(wanted), batch_rows).expect("a reader") {
+        let batch = batch.expect("a batch");
         assert_eq!(batch.slice.from, next);
         assert!(batch.slice.n_positions() <= batch_rows as u64);
         next = batch.slice.to;
@@ -56,7 +56,7 @@ fn row_groups_without_a_wanted_row_are_not_decoded() {
         field("absent", optional(text.clone())),
         defaulted("tier", text, Value::String("gold".into())),
     ];
-    let log = open(&source(fields), &path).unwrap();
+    let log = open(&source(fields), &path).expect("a log");
     let slice = Slice { partition: 0, from: 5, to: 100 };
     let n_rows = |any_of: Vec<Vec<FieldCondition>>| {
         let (rows, stats) = read_wanted(&log, &slice, WantedRows::any_of(any_of), 7);
@@ -149,7 +149,7 @@ proptest! {
             if text_default { defaulted("text", text, Value::String("b".into())) } else { field("text", optional(text)) },
             field("other", int()),
         ];
-        let log = open(&source(fields), &path).unwrap();
+        let log = open(&source(fields), &path).expect("a log");
         let to = records.len() as u64;
         let slice = Slice { partition: 0, from: from.min(to), to };
         let (all, of_all) = read_wanted(&log, &slice, WantedRows::default(), batch_rows);

@@ -49,6 +49,7 @@ impl Server {
     }
 
     /// All brokers that there are here.
+    #[expect(clippy::print_stderr, reason = "whoever runs the tests should know what was not tested")]
     pub(crate) fn all() -> Vec<Self> {
         let mut all = vec![Server::fake()];
         match std::env::var_os("METRICC_NOIDA_DB") {
