@@ -65,7 +65,7 @@ pub(crate) enum Command {
     /// Run the `test` blocks of `.metric` files in batch, in stream and merged
     Test(TestArguments),
     /// Compute metrics over files of events
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Check on your data that batch, stream and their merge agree to the byte
     Verify(VerifyArguments),
     /// Compare the metrics of two versions of a file
