@@ -65,7 +65,7 @@ on_cluster() {
         --job-events "$job_events" --output parquet --out "$work/out"
     others="$(awk "BEGIN { print ($(ticks "${pids[@]}") - $before) / $per_second }")"
     diff -r "$work/one" "$work/out" >/dev/null || { echo "the results differ" >&2; exit 1; }
-    n_jobs="$(grep -o '[0-9]* jobs\? by' "$work/said" | grep -o '[0-9]*' | head -1)"
+    n_jobs="$(grep -oE '[0-9]+ jobs?[ ,]' "$work/said" | grep -oE '[0-9]+' | head -1)"
 }
 
 row() { # what, jobs, CPU of the run, CPU of the others
