@@ -21,9 +21,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const PACKAGE: &str = "
 source events { at: timestamp time  user: int  amount: int }
-metric by_user = { n: count(), s: sum(amount) } { from events by user every day }
+metric by_user = { n: count(), s: sum(amount) } { from events by user every 24h }
 ";
-const PER_REQUEST: u64 = 50_000;
+const PER_REQUEST: u64 = 10_000;
 
 /// Starts of the node, of which the fastest counts.
 const ROUNDS: usize = 3;
