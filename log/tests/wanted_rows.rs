@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
 use common::*;
-use metricc_ir::{Kind, Type, Value};
+use metricc_ir::{Field, Kind, Spelling, Type, Value};
 use metricc_log::{Bound, FieldCondition, Log, ReadStats, Slice, ValueRange, WantedRows};
 use proptest::prelude::*;
 
@@ -74,6 +74,27 @@ fn row_groups_without_a_wanted_row_are_not_decoded() {
     assert_eq!(n_rows(vec![vec![is_text(5, &["gold"])]]), 95);
     assert_eq!(n_rows(vec![vec![is_text(5, &["iron"])]]), 0);
     assert_eq!(n_rows(vec![vec![]]), 95);
+}
+
+#[test]
+fn a_default_is_wanted_where_a_text_is_read_as_null() {
+    let folder = Folder::new();
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("at", Arc::new(TimestampMicrosecondArray::from_iter_values(0..4).with_timezone("UTC"))),
+        ("n", Arc::new(Int64Array::from_iter_values(0..4))),
+        ("tier", Arc::new(StringArray::from_iter_values(["NA", "NA", "iron", "iron"]))),
+    ];
+    let path = folder.parquet("a.parquet", columns, 2);
+    let spelling = Spelling { nulls: vec!["NA".to_owned()].into(), ..Spelling::default() };
+    let text = Type::of(Kind::String);
+    let tier = Field { spelling, ..defaulted("tier", text.clone(), Value::String("gold".into())) };
+    let fields =
+        vec![field("at", Type::of(Kind::Timestamp)), field("n", int()), tier, field("x", optional(text))];
+    let log = open(&source(fields), &path).expect("a log");
+    let wanted = WantedRows::any_of(vec![vec![is_text(2, &["gold"])]]);
+    let (rows, _) = read_wanted(&log, &Slice { partition: 0, from: 0, to: 4 }, wanted, 10);
+    let tiers: Vec<&str> = rows.iter().map(|row| row[2].as_str()).collect();
+    assert_eq!(&tiers[..2], ["gold", "gold"]);
 }
 
 #[derive(Debug, Clone)]

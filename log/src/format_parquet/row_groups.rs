@@ -57,8 +57,9 @@ fn of_column(
     let statistics = chunk.statistics();
     let n_nulls = statistics.and_then(Statistics::null_count_opt);
     let is_required = chunk.column_descr().max_def_level() == 0;
-    // A default stands for null values, and may be wanted.
-    if field.default.is_some() && !is_required && n_nulls != Some(0) {
+    // A default stands for null values, also for texts that are read as null, and may be wanted.
+    let may_be_null = field.value.rules.has_nulls() || (!is_required && n_nulls != Some(0));
+    if field.default.is_some() && may_be_null {
         return Known::Nothing;
     }
     if !is_required && n_nulls.is_some() && n_nulls == u64::try_from(chunk.num_values()).ok() {
@@ -91,7 +92,7 @@ fn range(field: &FieldDecoder, found: &DataType, statistics: &Statistics) -> Opt
             TimeUnit::Second => int(|value| timestamp::from_unit(value, ir::TimeUnit::Second).ok()),
             TimeUnit::Millisecond => int(|value| timestamp::from_unit(value, ir::TimeUnit::Millisecond).ok()),
             TimeUnit::Microsecond => int(Some),
-            // What has digits below the microsecond is rejected, and the row group is read then.
+            // As they are read: floored.
             TimeUnit::Nanosecond => int(|value| Some(value.div_euclid(1000))),
         },
         (ValueFormat::Timestamp, DataType::Timestamp(TimeUnit::Microsecond, None)) if field.is_typed => {
