@@ -85,7 +85,7 @@ fn a_default_is_wanted_where_a_text_is_read_as_null() {
         ("tier", Arc::new(StringArray::from_iter_values(["NA", "NA", "iron", "iron"]))),
     ];
     let path = folder.parquet("a.parquet", columns, 2);
-    let spelling = Spelling { nulls: vec!["NA".to_owned()].into(), ..Spelling::default() };
+    let spelling = Spelling { nulls: vec!["NA".to_owned()], ..Spelling::default() };
     let text = Type::of(Kind::String);
     let tier = Field { spelling, ..defaulted("tier", text.clone(), Value::String("gold".into())) };
     let fields =
