@@ -2,6 +2,7 @@
 //! process, and `noida-db`, if `METRICC_NOIDA_DB` names its program.
 
 mod bounds;
+mod broker;
 mod cuts;
 mod faults;
 mod formats;

@@ -5,6 +5,7 @@
 //! names its program.
 
 mod node;
+#[path = "../../../kafka/tests/it/broker.rs"]
 mod server;
 
 use std::fmt::Write;
@@ -59,7 +60,7 @@ fn fill(server: &Server, folder: &Path) {
         }
         server.produce(codec, records);
         let aborted = (0..3).map(|partition| Record::new("payments", payment(9_999)).partition(partition));
-        server.abort(aborted.collect());
+        server.transaction(aborted.collect(), false);
     }
     for (partition, text) in files.iter().enumerate() {
         std::fs::write(folder.join(format!("{partition}.ndjson")), text).expect("a file of the log");

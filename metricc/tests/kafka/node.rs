@@ -119,7 +119,7 @@ fn each_record_counts_once_however_often_the_node_is_killed() {
                 for from in (0..n_events).step_by(50) {
                     produce(&server, from..from + 50);
                     if from % 300 == 0 {
-                        server.abort(vec![record(0, 1_000_000), record(1, 1_000_000)]);
+                        server.transaction(vec![record(0, 1_000_000), record(1, 1_000_000)], false);
                         server
                             .produce(Compression::None, vec![Record::tombstone("events", "k").partition(2)]);
                     }

@@ -1,0 +1,134 @@
+//! Brokers of tests, and writing to them.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use krafka::admin::{CreateTopicsOptions, NewTopic};
+use krafka::testing::FakeBroker;
+use krafka::{Compression, Kafka, Record};
+use tokio::runtime::Runtime;
+
+static N_TRANSACTIONS: AtomicU32 = AtomicU32::new(0);
+
+/// A broker, and a client that writes to it.
+pub(crate) struct Server {
+    pub(crate) runtime: Runtime,
+    pub(crate) brokers: String,
+    /// The broker of this process, if it is that.
+    pub(crate) fake: Option<FakeBroker>,
+    _process: Option<Process>,
+}
+
+/// A broker in a process of its own.
+struct Process {
+    child: Child,
+    _data: tempfile::TempDir,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    /// The broker in this process.
+    pub(crate) fn fake() -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let fake = runtime.block_on(FakeBroker::start()).expect("a broker");
+        Server::of_fake(runtime, fake)
+    }
+
+    pub(crate) fn of_fake(runtime: Runtime, fake: FakeBroker) -> Self {
+        Server { brokers: fake.bootstrap_servers(), runtime, fake: Some(fake), _process: None }
+    }
+
+    /// All brokers that there are here.
+    #[expect(clippy::print_stderr, reason = "whoever runs the tests should know what was not tested")]
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = vec![Server::fake()];
+        match std::env::var_os("METRICC_NOIDA_DB") {
+            Some(program) => all.push(Server::noida(Path::new(&program))),
+            None => eprintln!(
+                "skipped: no broker in a process of its own; install `noida-db` with pip, and name its program in \
+                 METRICC_NOIDA_DB"
+            ),
+        }
+        all
+    }
+
+    fn noida(program: &Path) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|at| at.local_addr()).expect("a port").port();
+        let data = tempfile::tempdir().expect("a folder");
+        let child = Command::new(program)
+            .args(["start", "--only", "kafka", "--host", "127.0.0.1", "--kafka-port", &port.to_string()])
+            .arg("--data-dir")
+            .arg(data.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("METRICC_NOIDA_DB is a program");
+        let process = Some(Process { child, _data: data });
+        let brokers = format!("127.0.0.1:{port}");
+        let until = Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(&brokers).is_err() {
+            assert!(Instant::now() < until, "noida-db does not listen at {brokers}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Server { runtime: Runtime::new().expect("a runtime"), brokers, fake: None, _process: process }
+    }
+
+    pub(crate) fn kafka(&self) -> Kafka {
+        self.runtime.block_on(Kafka::builder(&self.brokers).connect()).expect("a client")
+    }
+
+    pub(crate) fn create(&self, topic: &str, n_partitions: i32) {
+        let kafka = self.kafka();
+        let topic = NewTopic::new(topic, n_partitions, 1).expect("a topic");
+        let created = kafka.admin();
+        let created = self.runtime.block_on(created.create_topics([topic], CreateTopicsOptions::default()));
+        created.expect("an answer").into_values().for_each(|one| one.expect("the topic is created"));
+    }
+
+    /// Writes records of a partition in one go.
+    pub(crate) fn produce(&self, compression: Compression, records: Vec<Record>) {
+        let kafka = self.kafka();
+        self.runtime.block_on(async {
+            let producer = kafka.producer().compression(compression).build().await.expect("a producer");
+            let mut sent = Vec::new();
+            for record in records {
+                sent.push(producer.enqueue(record).await.expect("it is queued"));
+            }
+            for sent in sent {
+                let _ = sent.await.expect("it is written");
+            }
+            producer.close().await.expect("it is closed");
+        });
+    }
+
+    /// Writes records in a transaction, and commits it or not.
+    pub(crate) fn transaction(&self, records: Vec<Record>, is_committed: bool) {
+        let kafka = self.kafka();
+        // To a read that starts after an aborted transaction, noida-db 0.2.3 reports it, and so hides what its
+        // producer writes later.
+        let id = match self.fake {
+            Some(_) => "tests".to_owned(),
+            None => format!("tests-{}", N_TRANSACTIONS.fetch_add(1, Ordering::Relaxed)),
+        };
+        self.runtime.block_on(async {
+            let producer = kafka.producer().build_transactional(id).await.expect("a producer");
+            producer.begin().expect("a transaction");
+            for record in records {
+                let _ = producer.send(record).await.expect("it is written");
+            }
+            let ended = if is_committed { producer.commit().await } else { producer.abort().await };
+            ended.expect("it is ended");
+            producer.close().await.expect("it is closed");
+        });
+    }
+}
