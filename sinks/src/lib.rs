@@ -1,0 +1,1 @@
+//! Sinks: presented values at a frontier, written to other systems.
