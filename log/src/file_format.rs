@@ -27,6 +27,10 @@ pub struct FileOptions {
     pub format: Option<Format>,
     /// The byte between the cells of CSV; a comma, or a tab in `.tsv` files.
     pub delimiter: Option<u8>,
+    /// The version of a Delta table; without it, the newest one.
+    pub version: Option<u64>,
+    /// Whether a Delta table from which rows were removed is read as the rows that it has now.
+    pub snapshot: bool,
 }
 
 /// How a file is read.
@@ -83,7 +87,10 @@ fn shape_of_path(path: &Path) -> Option<Shape> {
 }
 
 impl FileOptions {
-    /// Sets an option by its name, as command lines and configurations have it: `format` or `delimiter`.
+    /// The names of options.
+    pub const NAMES: [&str; 4] = ["format", "delimiter", "version", "snapshot"];
+
+    /// Sets an option by its name, as command lines and configurations have it.
     ///
     /// # Errors
     /// What the option may be.
@@ -100,7 +107,19 @@ impl FileOptions {
                 }
             }
             "delimiter" => self.delimiter = Some(delimiter(value)?),
-            other => return Err(format!("unknown option `{other}`: it is `format` or `delimiter`")),
+            "version" => {
+                let version = value.parse();
+                let problem = |_| format!("`{value}` is not a version of a table: it is a number such as 7");
+                self.version = Some(version.map_err(problem)?);
+            }
+            "snapshot" => {
+                let snapshot = value.parse();
+                self.snapshot =
+                    snapshot.map_err(|_| format!("`snapshot` is `true` or `false`, not `{value}`"))?;
+            }
+            other => {
+                return Err(format!("unknown option `{other}`: it is one of `{}`", Self::NAMES.join("`, `")));
+            }
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use crate::LogError;
 use crate::decompress::{self, Compression, UnpackError};
 use crate::file_format::Shape;
+use crate::file_store::{FileStore, StoredFile};
 use crate::folder_keys::FolderKey;
 use crate::open_file::{OpenFile, ReadAt};
 
@@ -32,6 +33,7 @@ pub(crate) struct LogFile {
 enum Location {
     Path(PathBuf),
     Open(Arc<dyn ReadAt>),
+    Stored(Arc<dyn FileStore>, Arc<StoredFile>),
 }
 
 /// What tells whether a file was changed: its length in bytes and the time it was written.
@@ -61,6 +63,14 @@ impl LogFile {
         }
         let (origin, stamp) = (Some(path.clone()), Stamp::of(&metadata));
         Ok(LogFile { location: Location::Path(path), origin, shown, name, shape, keys: Vec::new(), stamp })
+    }
+
+    /// A file of a store. Each reader opens it, so that none reads ahead for another.
+    pub(crate) fn of_store(store: &Arc<dyn FileStore>, file: StoredFile, name: String, shape: Shape) -> Self {
+        let shown: Arc<str> = store.shown(&file.path).into();
+        let stamp = Stamp { n_bytes: file.n_bytes, modified: file.modified };
+        let location = Location::Stored(store.clone(), Arc::new(file));
+        LogFile { location, origin: None, shown, name, shape, keys: Vec::new(), stamp }
     }
 
     /// A file that is open already.
@@ -97,6 +107,7 @@ impl LogFile {
                 Arc::new(File::open(path).map_err(|cause| LogError::unreadable(&self.shown, cause))?)
             }
             Location::Open(file) => file.clone(),
+            Location::Stored(store, file) => store.open(file),
         };
         self.check(file.as_ref())?;
         Ok(OpenFile::new(file))

@@ -42,7 +42,7 @@ pub(crate) fn resolve(binding: &Binding) -> Result<Vec<LogFile>, LogError> {
     let root = match fs::metadata(given) {
         Ok(metadata) if metadata.is_dir() => {
             refuse_part_of_lake(given, false)?;
-            walk(given, &mut Vec::new(), &mut files)?;
+            walk(given, &binding.options, &mut Vec::new(), &mut files)?;
             given.to_path_buf()
         }
         Ok(_) => {
@@ -112,7 +112,12 @@ fn describe(files: Vec<Found>, root: &Path, options: &FileOptions) -> Result<Vec
 /// All files below a folder, except those that other programs leave there for people or for themselves. Of a
 /// table, the files that its log lists. A link to a folder that it lies in holds nothing that is not found
 /// anyway.
-fn walk(folder: &Path, above: &mut Vec<(u64, u64)>, files: &mut Vec<Found>) -> Result<(), LogError> {
+fn walk(
+    folder: &Path,
+    options: &FileOptions,
+    above: &mut Vec<(u64, u64)>,
+    files: &mut Vec<Found>,
+) -> Result<(), LogError> {
     let unreadable = |cause| LogError::unreadable(&folder.to_string_lossy(), cause);
     let metadata = fs::metadata(folder).map_err(unreadable)?;
     let id = (metadata.dev(), metadata.ino());
@@ -123,9 +128,9 @@ fn walk(folder: &Path, above: &mut Vec<(u64, u64)>, files: &mut Vec<Found>) -> R
         return Err(unreadable(io::Error::other("its folders are nested more than 64 deep")));
     }
     if let Some(lake) = Lake::of_folder(folder) {
-        let active = lake_table::active_files(lake, folder)?;
+        let active = lake_table::active_files(lake, folder, options)?;
         files.extend(active.into_iter().map(|file| Found {
-            path: file.path,
+            path: folder.join(file.path),
             keys: Some(file.keys),
             size: file.size,
         }));
@@ -140,7 +145,7 @@ fn walk(folder: &Path, above: &mut Vec<(u64, u64)>, files: &mut Vec<Found>) -> R
         let metadata =
             fs::metadata(&path).map_err(|cause| LogError::unreadable(&path.to_string_lossy(), cause))?;
         if metadata.is_dir() {
-            walk(&path, above, files)?;
+            walk(&path, options, above, files)?;
         } else {
             files.push(Found { path, keys: None, size: None });
         }
@@ -150,7 +155,7 @@ fn walk(folder: &Path, above: &mut Vec<(u64, u64)>, files: &mut Vec<Found>) -> R
 }
 
 /// Markers and unfinished files of other programs, whose names start with `.` or `_`, and texts for people.
-fn is_left_out(path: &Path) -> bool {
+pub(crate) fn is_left_out(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     let is_folder_key = name.contains('=');
     name.starts_with('.')
@@ -159,12 +164,12 @@ fn is_left_out(path: &Path) -> bool {
         || name.ends_with(".md")
 }
 
-fn is_pattern(path: &str) -> bool {
+pub(crate) fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '['])
 }
 
 /// How patterns match: a `*` matches no `/` and no leading `.`.
-const MATCHING: MatchOptions =
+pub(crate) const MATCHING: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
 /// The files (not the folders) that match a pattern.
@@ -252,7 +257,7 @@ impl Folders {
 }
 
 /// The folders of a pattern up to the first part with a wildcard.
-fn pattern_root(pattern: &Path) -> PathBuf {
+pub(crate) fn pattern_root(pattern: &Path) -> PathBuf {
     pattern.components().take_while(|part| !is_pattern(&part.as_os_str().to_string_lossy())).collect()
 }
 

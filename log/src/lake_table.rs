@@ -5,17 +5,48 @@
 mod checkpoint;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fmt;
+use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::LogError;
 use crate::folder_keys::{FolderKey, percent_decoded};
+use crate::open_file::OpenFile;
+use crate::{FileOptions, LogError};
 
 /// The folder of a Delta table's log.
-const DELTA_LOG: &str = "_delta_log";
+pub(crate) const DELTA_LOG: &str = "_delta_log";
+
+/// The log of a Delta table: the files in a folder, wherever that lies.
+pub(crate) trait TableLog {
+    /// The names of the files in it.
+    fn names(&self) -> io::Result<Vec<String>>;
+    /// Opens one of them.
+    fn open(&self, name: &str) -> io::Result<OpenFile>;
+    /// The path of one of them in messages; of the folder, if the name is empty.
+    fn shown(&self, name: &str) -> String;
+}
+
+/// A log in a folder of this machine.
+struct LogFolder<'a>(&'a Path);
+
+impl TableLog for LogFolder<'_> {
+    fn names(&self) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(self.0)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        names.filter_map(Result::transpose).collect()
+    }
+
+    fn open(&self, name: &str) -> io::Result<OpenFile> {
+        Ok(OpenFile::new(Arc::new(File::open(self.0.join(name))?)))
+    }
+
+    fn shown(&self, name: &str) -> String {
+        self.0.join(name).to_string_lossy().into_owned()
+    }
+}
 
 /// Features of a Delta table that do not change which rows its files have; the others are refused by name. Of
 /// the last two, what is refused is their use.
@@ -62,7 +93,8 @@ impl Lake {
 /// A file of a table.
 #[derive(Debug)]
 pub(crate) struct ActiveFile {
-    pub(crate) path: PathBuf,
+    /// Its path below the folder of the table.
+    pub(crate) path: String,
     /// The values of the columns by which the table is divided.
     pub(crate) keys: Vec<FolderKey>,
     /// Its length in bytes.
@@ -90,8 +122,16 @@ struct Add {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Remove {
     path: String,
+    /// Whether its rows are gone; otherwise other files have them.
+    #[serde(default = "yes")]
+    data_change: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -108,60 +148,77 @@ struct Protocol {
     reader_features: Option<Vec<String>>,
 }
 
-/// The newest version of a Delta table, as far as it was read.
+/// A version of a Delta table, as far as it was read.
 #[derive(Debug, Default)]
 struct Table {
+    /// The last version that was read, once one was.
+    version: Option<u64>,
+    /// A file of which a version has removed the rows.
+    removed: Option<String>,
     files: BTreeMap<String, Add>,
     metadata: Metadata,
     protocol: Protocol,
 }
 
-/// The files that are the rows of a table now.
+/// The files that are the rows of a table in a folder of this machine.
 ///
 /// # Errors
 /// [`LogError::Table`] if only a program that knows this kind of table can tell its rows.
-pub(crate) fn active_files(lake: Lake, folder: &Path) -> Result<Vec<ActiveFile>, LogError> {
-    let refuse = |problem: String| LogError::Table {
-        path: folder.to_string_lossy().into_owned(),
-        table: lake.name(),
-        problem,
-    };
+pub(crate) fn active_files(
+    lake: Lake,
+    folder: &Path,
+    options: &FileOptions,
+) -> Result<Vec<ActiveFile>, LogError> {
+    let shown = folder.to_string_lossy();
+    files_of_version(lake, &shown, &LogFolder(&folder.join(DELTA_LOG)), options)
+}
+
+/// The files that are the rows of a table whose log is given. `shown` is its folder in messages.
+///
+/// # Errors
+/// As [`active_files`].
+pub(crate) fn files_of_version(
+    lake: Lake,
+    shown: &str,
+    log: &dyn TableLog,
+    options: &FileOptions,
+) -> Result<Vec<ActiveFile>, LogError> {
+    let refuse = |problem: String| LogError::Table { path: shown.to_owned(), table: lake.name(), problem };
     if lake != Lake::Delta {
         return Err(refuse("which of its files are rows only its own metadata tells".to_owned()));
     }
-    let table = read(&folder.join(DELTA_LOG)).map_err(refuse)?;
-    table.check().map_err(refuse)?;
-    table.files.into_values().map(|add| add.file(folder)).collect::<Result<_, String>>().map_err(refuse)
+    let table = read(log, options.version).map_err(refuse)?;
+    table.check(options.snapshot).map_err(refuse)?;
+    table.files.into_values().map(Add::file).collect::<Result<_, String>>().map_err(refuse)
 }
 
 /// The commits and checkpoints in the folder of a log, by version.
 #[derive(Debug, Default)]
 struct Versions {
-    commits: BTreeMap<u64, PathBuf>,
+    commits: BTreeMap<u64, String>,
     /// The parts of a checkpoint that are there, by their number, and how many there should be.
-    checkpoints: BTreeMap<u64, BTreeMap<(u64, u64), PathBuf>>,
+    checkpoints: BTreeMap<u64, BTreeMap<(u64, u64), String>>,
     /// Checkpoints of the second kind, which name other files.
     newest_other: Option<u64>,
 }
 
 impl Versions {
-    fn list(log: &Path) -> io::Result<Self> {
+    /// Those up to the last one that is wanted.
+    fn list(names: Vec<String>, last: u64) -> Self {
         let mut versions = Versions::default();
-        for entry in fs::read_dir(log)? {
-            let path = entry?.path();
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        for name in names {
             let parts: Vec<&str> = name.split('.').collect();
             let number = |text: &str| text.parse::<u64>().ok();
-            let Some(version) = number(parts[0]) else { continue };
+            let Some(version) = number(parts[0]).filter(|version| *version <= last) else { continue };
             match parts[1..] {
-                ["json"] => drop(versions.commits.insert(version, path)),
+                ["json"] => drop(versions.commits.insert(version, name)),
                 ["checkpoint", "parquet"] => {
-                    versions.checkpoints.entry(version).or_default().insert((1, 1), path);
+                    versions.checkpoints.entry(version).or_default().insert((1, 1), name);
                 }
                 ["checkpoint", part, n_parts, "parquet"] => {
                     let key = number(part).zip(number(n_parts));
                     if let Some(key) = key {
-                        versions.checkpoints.entry(version).or_default().insert(key, path);
+                        versions.checkpoints.entry(version).or_default().insert(key, name);
                     }
                 }
                 ["checkpoint", _, "json" | "parquet"] => {
@@ -174,38 +231,45 @@ impl Versions {
             let n_parts = parts.keys().next().map_or(0, |(_, n_parts)| *n_parts);
             parts.keys().copied().eq((1..=n_parts).map(|part| (part, n_parts)))
         });
-        Ok(versions)
+        versions
     }
 }
 
-fn read(log: &Path) -> Result<Table, String> {
-    let unreadable = |path: &Path, error: &dyn std::fmt::Display| format!("`{}`: {error}", path.display());
-    let versions = Versions::list(log).map_err(|error| unreadable(log, &error))?;
+/// Reads a version of a table, or the newest one.
+fn read(log: &dyn TableLog, wanted: Option<u64>) -> Result<Table, String> {
+    let unreadable = |name: &str, error: &dyn fmt::Display| format!("`{}`: {error}", log.shown(name));
+    let names = log.names().map_err(|error| unreadable("", &error))?;
+    let versions = Versions::list(names, wanted.unwrap_or(u64::MAX));
     let mut table = Table::default();
     let mut next = 0;
     if let Some((version, parts)) = versions.checkpoints.last_key_value() {
-        for path in parts.values() {
-            checkpoint::read(path, &mut table).map_err(|error| unreadable(path, &error))?;
+        for name in parts.values() {
+            let file = log.open(name).map_err(|error| unreadable(name, &error))?;
+            checkpoint::read(file, &mut table).map_err(|error| unreadable(name, &error))?;
         }
         next = version + 1;
     }
-    for (version, path) in versions.commits.range(next..) {
+    for (version, name) in versions.commits.range(next..) {
         if *version != next {
             break;
         }
-        let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        let text = log.open(name).and_then(|file| file.text()).map_err(|error| unreadable(name, &error))?;
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            table.apply(serde_json::from_str(line).map_err(|error| unreadable(path, &error))?);
+            table.apply(serde_json::from_str(line).map_err(|error| unreadable(name, &error))?);
         }
         next += 1;
     }
+    table.version = next.checked_sub(1);
     let newest = versions.commits.keys().next_back().copied().max(versions.newest_other);
-    match newest {
+    match (newest, wanted) {
         _ if next == 0 => {
             Err("its log has neither a first commit nor a checkpoint that can be read".to_owned())
         }
-        Some(newest) if newest >= next => {
+        (Some(newest), _) if newest >= next => {
             Err(format!("version {next} of its log is not there, and {newest} is"))
+        }
+        (_, Some(wanted)) if wanted >= next => {
+            Err(format!("it has no version {wanted}: {} is its last one", next - 1))
         }
         _ => Ok(table),
     }
@@ -215,6 +279,9 @@ impl Table {
     fn apply(&mut self, action: Action) {
         if let Some(remove) = action.remove {
             self.files.remove(&remove.path);
+            if remove.data_change {
+                self.removed.get_or_insert(remove.path);
+            }
         }
         if let Some(add) = action.add {
             self.files.insert(add.path.clone(), add);
@@ -227,7 +294,16 @@ impl Table {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Checks that its rows can be read, and that none was removed: an earlier answer would have it. A
+    /// snapshot may have lost rows.
+    fn check(&self, is_snapshot: bool) -> Result<(), String> {
+        if let Some(removed) = self.removed.as_ref().filter(|_| !is_snapshot) {
+            return Err(format!(
+                "rows were removed from it (`{removed}`), so it is no log, which only grows; `snapshot=true` \
+                 reads the rows of its version {} as a log of their own",
+                self.version.unwrap_or(0)
+            ));
+        }
         let features = self.protocol.reader_features.iter().flatten();
         let unknown: Vec<&str> =
             features.map(String::as_str).filter(|name| !READABLE_FEATURES.contains(name)).collect();
@@ -246,7 +322,7 @@ impl Table {
 }
 
 impl Add {
-    fn file(self, folder: &Path) -> Result<ActiveFile, String> {
+    fn file(self) -> Result<ActiveFile, String> {
         if self.deletion_vector.is_some_and(|vector| !vector.is_null()) {
             let path = self.path;
             return Err(format!("rows of `{path}` are deleted by a deletion vector, which is not read here"));
@@ -260,7 +336,7 @@ impl Add {
         let keys = values
             .map(|(name, value)| FolderKey { name, value: value.filter(|value| !value.is_empty()) })
             .collect();
-        Ok(ActiveFile { path: folder.join(path), keys, size: self.size })
+        Ok(ActiveFile { path, keys, size: self.size })
     }
 }
 

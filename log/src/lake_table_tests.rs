@@ -12,13 +12,14 @@ use super::*;
 
 const PROTOCOL: &str = r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}"#;
 
-struct TestTable(tempfile::TempDir);
+/// A table, and how it is read.
+struct TestTable(tempfile::TempDir, FileOptions);
 
 impl TestTable {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join(DELTA_LOG)).unwrap();
-        TestTable(folder)
+        TestTable(folder, FileOptions { snapshot: true, ..FileOptions::default() })
     }
 
     fn commit(&self, version: u64, actions: &[&str]) {
@@ -52,9 +53,8 @@ impl TestTable {
     }
 
     fn files(&self) -> Result<Vec<String>, String> {
-        let files = active_files(Lake::Delta, self.0.path()).map_err(|error| error.to_string())?;
-        let name = |file: ActiveFile| file.path.file_name().unwrap().to_string_lossy().into_owned();
-        Ok(files.into_iter().map(name).collect())
+        let files = active_files(Lake::Delta, self.0.path(), &self.1).map_err(|error| error.to_string())?;
+        Ok(files.into_iter().map(|file| file.path).collect())
     }
 }
 
@@ -76,11 +76,36 @@ fn commits_add_and_remove_files() {
 }
 
 #[test]
+fn a_version_is_a_frontier_of_a_table_that_only_grows() {
+    let mut table = TestTable::new();
+    table.1.snapshot = false;
+    table.commit(0, &[PROTOCOL, &add("a.parquet")]);
+    table.commit(1, &[&add("b.parquet")]);
+    // Another file has the same rows.
+    let compacted = r#"{"remove":{"path":"a.parquet","dataChange":false}}"#;
+    table.commit(2, &[compacted, &add("c.parquet")]);
+    assert_eq!(table.files().unwrap(), ["b.parquet", "c.parquet"]);
+    table.commit(3, &[&remove("b.parquet")]);
+    let error = table.files().unwrap_err();
+    assert!(error.contains("`b.parquet`") && error.contains("`snapshot=true`"), "{error}");
+    for (version, files) in
+        [(0, &["a.parquet"][..]), (1, &["a.parquet", "b.parquet"]), (2, &["b.parquet", "c.parquet"])]
+    {
+        table.1.version = Some(version);
+        assert_eq!(table.files().unwrap(), files);
+    }
+    table.1.version = Some(4);
+    assert!(table.files().unwrap_err().contains("no version 4: 3 is its last one"));
+    (table.1.version, table.1.snapshot) = (None, true);
+    assert_eq!(table.files().unwrap(), ["c.parquet"]);
+}
+
+#[test]
 fn commits_go_on_from_the_newest_whole_checkpoint() {
     let table = TestTable::new();
     table.checkpoint("00000000000000000007.checkpoint.parquet", &["a.parquet", "b.parquet"]);
     assert_eq!(table.files().unwrap(), ["a.parquet", "b.parquet"]);
-    let files = active_files(Lake::Delta, table.0.path()).unwrap();
+    let files = active_files(Lake::Delta, table.0.path(), &table.1).unwrap();
     let day = FolderKey { name: "day".into(), value: Some("2026-01-01".into()) };
     assert_eq!(files[0].keys, [day]);
     // Commits that the checkpoint holds may be there still.
@@ -144,7 +169,7 @@ fn other_tables_are_known_and_refused() {
     assert_eq!(Lake::of_folder(folder.path()), None);
     fs::write(folder.path().join("metadata/v3.metadata.json"), "{}").unwrap();
     assert_eq!(Lake::of_folder(folder.path()), Some(Lake::Iceberg));
-    let error = active_files(Lake::Iceberg, folder.path()).unwrap_err();
+    let error = active_files(Lake::Iceberg, folder.path(), &FileOptions::default()).unwrap_err();
     assert!(error.to_string().contains("Apache Iceberg") && error.help().is_some(), "{error}");
     let hudi = tempfile::tempdir().unwrap();
     fs::create_dir(hudi.path().join(".hoodie")).unwrap();

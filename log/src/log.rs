@@ -1,7 +1,8 @@
 //! Opening a log, and reading slices of it.
 
-use std::cell::Cell;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
 
 use arrow::datatypes::SchemaRef;
 use metricc_ir::Source;
@@ -9,6 +10,7 @@ use metricc_ir::Source;
 use crate::duplicates::find;
 use crate::event_buffer::EventBuffer;
 use crate::file_of_partition::TextPlaces;
+use crate::file_store::FileStore;
 use crate::files::LogFile;
 use crate::folders::resolve;
 use crate::format_parquet::ParquetPartition;
@@ -18,7 +20,8 @@ use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::seen_names::Names;
 use crate::text_reader::TextPartition;
 use crate::{
-    Binding, Format, Frontier, Interval, LogError, Slice, WantedRows, folder_keys, interval_splits, schema,
+    Binding, FileOptions, Format, Frontier, Interval, LogError, Slice, WantedRows, folder_keys,
+    interval_splits, schema, stored_folders,
 };
 
 /// How far opening a log has come. Every file is read once, and once more where the source has an identity.
@@ -63,20 +66,26 @@ impl Log {
         binding: &Binding,
         progress: &dyn Fn(Progress),
     ) -> Result<Log, LogError> {
-        let decoder = RecordDecoder::new(source)?;
         let files = resolve(binding)?;
-        let n_bytes =
-            files.iter().fold(0u64, |total, file: &LogFile| total.saturating_add(file.stamp.n_bytes));
-        let bytes_total = if source.identity.is_empty() { n_bytes } else { n_bytes.saturating_mul(2) };
-        let done = Cell::new(0u64);
-        let mut advance = |n_bytes: u64| {
-            done.set(done.get().saturating_add(n_bytes).min(bytes_total));
-            progress(Progress { bytes_done: done.get(), bytes_total });
-        };
-        let partitions = files.into_iter().map(|file| open_file(file, &decoder, None, &mut advance));
-        let partitions = partitions.collect::<Result<Vec<_>, _>>()?;
-        let duplicates = find(&partitions, &decoder, &mut advance)?;
-        Ok(Log::new(decoder, partitions, duplicates))
+        open_all(source, &files, progress, &|files, decoder, advance| {
+            files.iter().map(|file| open_file(file.clone(), decoder, None, advance)).collect()
+        })
+    }
+
+    /// Opens the files of a path in a store, which may be a glob: as [`Log::open_with_progress`] does with files
+    /// of this machine. Many are opened at a time, since each waits for its store.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open_stored(
+        source: &Arc<Source>,
+        store: &Arc<dyn FileStore>,
+        path: &str,
+        options: &FileOptions,
+        progress: &dyn Fn(Progress),
+    ) -> Result<Log, LogError> {
+        let files = stored_folders::resolve(store, path, options)?;
+        open_all(source, &files, progress, &open_side_by_side)
     }
 
     /// The log of partitions that other crates read, such as those of a topic. Finds the duplicates among their
@@ -244,6 +253,71 @@ impl Log {
         let reader = (slice.from < slice.to).then(|| partition.read(read)).transpose()?;
         let duplicates = has_position.then(|| Arc::clone(duplicates));
         Ok(Reader::new(slice.partition, self.schema(columns), duplicates, reader))
+    }
+}
+
+type Partitions = Result<Vec<Arc<dyn Partition>>, LogError>;
+
+/// Opens files as partitions, by a function that says how many bytes of them it has read.
+fn open_all(
+    source: &Arc<Source>,
+    files: &[LogFile],
+    progress: &dyn Fn(Progress),
+    open: &dyn Fn(&[LogFile], &SharedDecoder, &mut dyn FnMut(u64)) -> Partitions,
+) -> Result<Log, LogError> {
+    let decoder = RecordDecoder::new(source)?;
+    let n_bytes = files.iter().fold(0u64, |total, file| total.saturating_add(file.stamp.n_bytes));
+    let bytes_total = if source.identity.is_empty() { n_bytes } else { n_bytes.saturating_mul(2) };
+    let mut done = 0u64;
+    let mut advance = |n_bytes: u64| {
+        done = done.saturating_add(n_bytes).min(bytes_total);
+        progress(Progress { bytes_done: done, bytes_total });
+    };
+    let partitions = open(files, &decoder, &mut advance)?;
+    let duplicates = find(&partitions, &decoder, &mut advance)?;
+    Ok(Log::new(decoder, partitions, duplicates))
+}
+
+/// Files of a store that are opened at a time.
+const OPENED_AT_ONCE: usize = 16;
+
+/// Opens files on several threads. The error is that of the first file that has one.
+fn open_side_by_side(files: &[LogFile], decoder: &SharedDecoder, advance: &mut dyn FnMut(u64)) -> Partitions {
+    let (next, (sender, opened)) = (AtomicUsize::new(0), mpsc::channel());
+    let mut partitions: Vec<Option<Arc<dyn Partition>>> = vec![None; files.len()];
+    let mut failed: Option<(usize, LogError)> = None;
+    thread::scope(|scope| {
+        for _ in 0..OPENED_AT_ONCE.min(files.len()) {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(file) = files.get(index) else { return };
+                    let mut n_bytes = 0;
+                    let partition = open_file(file.clone(), decoder, None, &mut |n_more| n_bytes += n_more);
+                    if partition.is_err() {
+                        next.store(files.len(), Ordering::Relaxed);
+                    }
+                    // The receiver lives as long as this scope.
+                    let _ = sender.send((index, n_bytes, partition));
+                }
+            });
+        }
+        drop(sender);
+        for (index, n_bytes, partition) in opened {
+            match partition {
+                Ok(partition) => partitions[index] = Some(partition),
+                Err(error) if failed.as_ref().is_none_or(|(first, _)| index < *first) => {
+                    failed = Some((index, error));
+                }
+                Err(_) => {}
+            }
+            advance(n_bytes);
+        }
+    });
+    match failed {
+        Some((_, error)) => Err(error),
+        None => Ok(partitions.into_iter().flatten().collect()),
     }
 }
 

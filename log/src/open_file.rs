@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -23,6 +24,9 @@ pub trait ReadAt: fmt::Debug + Send + Sync {
 
     /// Reads some bytes from a position on: as many as there are, or fewer. 0 at the end.
     fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Says which bytes are read next, in this order. What lies behind a network is requested then.
+    fn will_read(&self, _ranges: &[Range<u64>]) {}
 
     /// When it was written last, if that tells whether it was changed.
     fn modified(&self) -> io::Result<Option<SystemTime>> {
@@ -99,6 +103,13 @@ impl OpenFile {
     /// Reads the file from a byte on.
     pub(crate) fn reader(&self, at: u64) -> SequentialReader {
         SequentialReader { file: self.file.clone(), at }
+    }
+
+    /// All of it, as a text.
+    pub(crate) fn text(&self) -> io::Result<String> {
+        let mut text = String::new();
+        self.reader(0).read_to_string(&mut text)?;
+        Ok(text)
     }
 
     /// Its first bytes; fewer if it is shorter.

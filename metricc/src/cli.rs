@@ -25,6 +25,7 @@ mod rejections;
 mod run;
 mod serve;
 mod status;
+mod stored;
 mod stream_process;
 mod stream_processes;
 mod table;

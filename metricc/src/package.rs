@@ -9,7 +9,7 @@ use metricc_ir as ir;
 use metricc_ir::AnyMetric;
 use metricc_ir::plain_file;
 use metricc_ir::user_defined::Imports;
-use metricc_log::{Binding, Log, LogError, Progress};
+use metricc_log::{Binding, FileOptions, Log, LogError, Progress};
 
 /// A `.metric` file that was read and checked.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ pub struct Bound {
     pub log: Log,
 }
 
-/// Parses `NAME=PATH`, with `,format=…` and `,delimiter=…` after it.
+/// Parses `NAME=PATH`, with options such as `,format=…` after it.
 ///
 /// # Errors
 /// A message, if the argument has another form.
@@ -192,7 +192,7 @@ pub fn parse_binding(argument: &str) -> Result<(String, Binding), String> {
 
 /// The path, the name and the value of the last option.
 fn last_option(path: &str) -> Option<(&str, &str, &str)> {
-    let found = ["format", "delimiter"].map(|name| {
+    let found = FileOptions::NAMES.map(|name| {
         let at = path.rfind(&format!(",{name}="))?;
         Some((at, name))
     });

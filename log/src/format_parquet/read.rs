@@ -132,6 +132,11 @@ impl ParquetReader {
     ) -> Result<ParquetRecordBatchReader, LogError> {
         let skip = self.next - self.index.starts.get(groups.start).copied().unwrap_or(0);
         let (handle, metadata) = (self.handle.clone(), self.index.metadata.clone());
+        let chunks = groups.clone().filter_map(|group| metadata.metadata().row_groups().get(group));
+        let chunks = chunks.flat_map(|group| leaves.iter().filter_map(|leaf| group.columns().get(*leaf)));
+        let ranges: Vec<Range<u64>> =
+            chunks.map(|chunk| chunk.byte_range()).map(|(from, n)| from..from + n).collect();
+        handle.file().will_read(&ranges);
         guarded(&self.file, || {
             let mask = ProjectionMask::leaves(metadata.metadata().file_metadata().schema_descr(), leaves);
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata);

@@ -1,9 +1,7 @@
 //! Checkpoints of a Delta table's log: Parquet files with the actions that led to a version.
 
 use std::error::Error;
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StructArray};
 use arrow::compute::cast;
@@ -11,22 +9,23 @@ use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::{Action, Add, Metadata, Protocol, Table};
+use super::{Action, Add, Metadata, Protocol, Remove, Table};
+use crate::open_file::OpenFile;
 
 type Failure = Box<dyn Error>;
 
 /// The columns of a checkpoint that tell which files are rows.
-const COLUMNS: [&str; 3] = ["add", "metaData", "protocol"];
+const COLUMNS: [&str; 4] = ["add", "remove", "metaData", "protocol"];
 
 /// Applies the actions of a checkpoint.
-pub(super) fn read(path: &Path, table: &mut Table) -> Result<(), Failure> {
+pub(super) fn read(file: OpenFile, table: &mut Table) -> Result<(), Failure> {
     // The Parquet library may panic on a corrupt file.
-    let read = catch_unwind(AssertUnwindSafe(|| read_unguarded(path, table)));
+    let read = catch_unwind(AssertUnwindSafe(|| read_unguarded(file, table)));
     read.unwrap_or_else(|_| Err("the Parquet reader broke off on its contents".into()))
 }
 
-fn read_unguarded(path: &Path, table: &mut Table) -> Result<(), Failure> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+fn read_unguarded(file: OpenFile, table: &mut Table) -> Result<(), Failure> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let columns = builder.schema().fields().iter().enumerate();
     let roots: Vec<usize> =
         columns.filter(|(_, field)| COLUMNS.contains(&field.name().as_str())).map(|(root, _)| root).collect();
@@ -36,7 +35,7 @@ fn read_unguarded(path: &Path, table: &mut Table) -> Result<(), Failure> {
         for row in 0..batch.num_rows() {
             table.apply(Action {
                 add: at(&batch, "add", row, add)?,
-                remove: None,
+                remove: at(&batch, "remove", row, remove)?,
                 metadata: at(&batch, "metaData", row, metadata)?,
                 protocol: at(&batch, "protocol", row, protocol)?,
             });
@@ -65,6 +64,11 @@ fn add(action: &StructArray) -> Result<Add, Failure> {
         size: text(action, "size")?.and_then(|size| size.parse().ok()),
         deletion_vector: vector.map(|_| serde_json::Value::Bool(true)),
     })
+}
+
+fn remove(action: &StructArray) -> Result<Remove, Failure> {
+    let data_change = text(action, "dataChange")?.is_none_or(|changes| changes != "false");
+    Ok(Remove { path: text(action, "path")?.ok_or("a removed file without a path")?, data_change })
 }
 
 fn metadata(action: &StructArray) -> Result<Metadata, Failure> {

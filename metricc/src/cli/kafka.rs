@@ -54,7 +54,7 @@ impl Topics {
         if binding.path.starts_with(SCHEME) {
             return self.topics.open(source, binding, progress);
         }
-        Log::open_with_progress(source, binding, progress)
+        super::stored::open_log(source, binding, progress)
     }
 }
 

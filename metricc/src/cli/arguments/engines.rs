@@ -9,6 +9,7 @@ use metricc_log::Binding;
 
 use super::{KafkaArguments, RunOnCluster};
 use crate::cli::rejections::RejectionArguments;
+use crate::cli::stored;
 use crate::parse_binding;
 
 /// A binding of a source; its path is text.
@@ -17,7 +18,8 @@ fn binding(argument: std::ffi::OsString) -> Result<(String, Binding), String> {
         let shown = argument.to_string_lossy().into_owned();
         format!("the path in `{shown}` is not UTF-8: rename the file, or give a link to it")
     })?;
-    parse_binding(&argument)
+    let (name, binding) = parse_binding(&argument)?;
+    Ok((name, stored::local(binding)?))
 }
 
 /// The package, its logs, and the metrics to compute.
@@ -27,8 +29,10 @@ pub(crate) struct InputArguments {
     pub(crate) file: PathBuf,
     /// Events of a source: a file, folder or glob of .parquet, .ndjson, .jsonl, .json, .csv or .tsv files,
     /// which may be compressed (.gz, .zst, .bz2), or `-` for stdin. For other file names append
-    /// `,format=ndjson`, for other separators of CSV `,delimiter=;`. A topic of Kafka is
-    /// `kafka://HOST:PORT,HOST:PORT/TOPIC`; its records are JSON, or with `,format=csv` lines of CSV
+    /// `,format=ndjson`, for other separators of CSV `,delimiter=;`. The path may be in an object store
+    /// (`s3://BUCKET/PATH`, `gs://…`, `az://…`); of a Delta table, `,version=N` reads an earlier version. A
+    /// topic of Kafka is `kafka://HOST:PORT,HOST:PORT/TOPIC`; its records are JSON, or with `,format=csv` lines
+    /// of CSV
     #[arg(long = "source", value_name = "NAME=PATH", value_parser = OsStringValueParser::new().try_map(binding))]
     pub(crate) sources: Vec<(String, Binding)>,
     /// Compute only this metric; repeatable [default: all]
@@ -126,6 +130,7 @@ Examples:
 
   zcat log.csv.gz | metricc run flights.metric --source flights=-,format=csv
   metricc run flights.metric --source flights=kafka://broker:9092/flights --since 2026-04-25
+  metricc run flights.metric --source 'flights=s3://lake/flights/*.parquet'
 
 Records that cannot be decoded are rejected: they are reported on stderr and count in no result.
 

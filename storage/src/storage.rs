@@ -1,0 +1,211 @@
+//! A place in an object store.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use metricc_log::{FileStore, ReadAt, StoredFile};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+
+use crate::address::{Kind, StorageUrl};
+use crate::background::wait;
+use crate::object_file::ObjectFile;
+use crate::{StorageError, error};
+
+/// A place in an object store, and the store. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    url: StorageUrl,
+    /// All of the bucket; of `file://`, the root of this machine.
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Storage {
+    /// Connects to a store, without a request.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the environment does not say what is needed, or the store is not compiled in.
+    pub fn open(url: StorageUrl) -> Result<Self, StorageError> {
+        let store = connect(&url)?;
+        Ok(Storage { url, store })
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &StorageUrl {
+        &self.url
+    }
+
+    /// The store with this place as its root.
+    pub fn below(&self) -> Arc<dyn ObjectStore> {
+        Arc::new(PrefixStore::new(self.store.clone(), self.url.prefix()))
+    }
+
+    /// The same store at another place of it.
+    #[must_use]
+    pub fn join(&self, below: &str) -> Self {
+        Storage { url: self.url.join(below), store: self.store.clone() }
+    }
+
+    /// Checks that the store can be read and written here, and creates an object only where there is none.
+    ///
+    /// # Errors
+    /// [`StorageError::Overwrites`] if it replaces the object, [`StorageError::Store`] if it fails.
+    pub fn probe(&self) -> Result<(), StorageError> {
+        let (store, path) = (self.store.clone(), self.url.join("probe").prefix());
+        let outcome = wait(async move {
+            let create = || {
+                let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+                store.put_opts(&path, PutPayload::from_static(b"probe"), options)
+            };
+            // A probe that was killed may have left it.
+            match store.delete(&path).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            create().await?;
+            let again = create().await;
+            store.delete(&path).await?;
+            match again {
+                Ok(_) => Ok(false),
+                Err(object_store::Error::AlreadyExists { .. }) => Ok(true),
+                Err(error) => Err(error),
+            }
+        });
+        match outcome {
+            Some(Ok(true)) => Ok(()),
+            Some(Ok(false)) => Err(StorageError::Overwrites { url: self.url.to_string() }),
+            Some(Err(error)) => Err(StorageError::of_store(&self.url, &error)),
+            None => Err(ended(&self.url)),
+        }
+    }
+
+    /// Runs work with the store on the threads of stores, and waits for it.
+    ///
+    /// # Errors
+    /// [`StorageError::Store`] of its error.
+    pub fn run<T, W>(&self, work: impl FnOnce(Arc<dyn ObjectStore>) -> W) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        W: Future<Output = object_store::Result<T>> + Send + 'static,
+    {
+        let outcome = wait(work(self.below())).ok_or_else(|| ended(&self.url))?;
+        outcome.map_err(|error| StorageError::of_store(&self.url, &error))
+    }
+
+    fn shown_path(&self, path: &str) -> String {
+        StorageUrl { path: path.to_owned(), ..self.url.clone() }.to_string()
+    }
+}
+
+fn ended(url: &StorageUrl) -> StorageError {
+    StorageError::Store { url: url.to_string(), problem: "the request was not finished".to_owned() }
+}
+
+impl FileStore for Storage {
+    fn shown(&self, path: &str) -> String {
+        self.shown_path(path)
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<StoredFile>> {
+        let (store, prefix) = (self.store.clone(), Path::from(folder));
+        let found = wait(async move {
+            let below: Vec<_> = store.list(Some(&prefix)).try_collect().await?;
+            if !below.is_empty() || prefix.as_ref().is_empty() {
+                return Ok(below);
+            }
+            // An object lies at the path itself, or nothing does.
+            match store.head(&prefix).await {
+                Ok(object) => Ok(vec![object]),
+                Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
+                Err(error) => Err(error),
+            }
+        });
+        let found = found.ok_or_else(|| io::Error::other("the request was not finished"))?;
+        let found = found.map_err(|error| io::Error::other(error::problem(&error)))?;
+        let mut files: Vec<StoredFile> = found
+            .into_iter()
+            .map(|object| StoredFile {
+                path: object.location.to_string(),
+                n_bytes: object.size,
+                modified: Some(object.last_modified.into()),
+                tag: object.e_tag,
+            })
+            .collect();
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    fn open(&self, file: &StoredFile) -> Arc<dyn ReadAt> {
+        let (store, path) = (self.store.clone(), Path::from(file.path.as_str()));
+        let version = (file.n_bytes, file.tag.clone(), file.modified);
+        Arc::new(ObjectFile::new(store, path, self.shown_path(&file.path), version))
+    }
+}
+
+fn connect(url: &StorageUrl) -> Result<Arc<dyn ObjectStore>, StorageError> {
+    match url.kind {
+        Kind::File => Ok(Arc::new(LocalFileSystem::new())),
+        _ => cloud(url),
+    }
+}
+
+#[cfg(not(feature = "cloud"))]
+fn cloud(url: &StorageUrl) -> Result<Arc<dyn ObjectStore>, StorageError> {
+    Err(StorageError::NotBuilt { url: url.to_string() })
+}
+
+#[cfg(feature = "cloud")]
+fn cloud(url: &StorageUrl) -> Result<Arc<dyn ObjectStore>, StorageError> {
+    use object_store::aws::AmazonS3Builder;
+    use object_store::azure::MicrosoftAzureBuilder;
+    use object_store::gcp::GoogleCloudStorageBuilder;
+
+    let (retry, client, root) = (retries(), object_store::ClientOptions::new(), url.root.clone());
+    let client = client.with_connect_timeout(Duration::from_secs(5)).with_timeout(Duration::from_secs(60));
+    let built: object_store::Result<Arc<dyn ObjectStore>> = match url.kind {
+        Kind::Gcs => {
+            let builder = GoogleCloudStorageBuilder::from_env().with_url(root).with_retry(retry);
+            builder.with_client_options(client).build().map(|store| Arc::new(store) as _)
+        }
+        Kind::Azure => {
+            let mut builder = MicrosoftAzureBuilder::from_env().with_url(root).with_retry(retry);
+            if std::env::var_os("AZURE_ALLOW_HTTP").is_some_and(|allow| allow == "true") {
+                builder = builder.with_allow_http(true);
+            }
+            builder.with_client_options(client).build().map(|store| Arc::new(store) as _)
+        }
+        Kind::S3 | Kind::File => {
+            let mut builder = AmazonS3Builder::from_env().with_url(root).with_retry(retry);
+            let allows_http = std::env::var_os("AWS_ALLOW_HTTP").is_some_and(|allow| allow == "true");
+            builder = builder.with_client_options(client.with_allow_http(allows_http));
+            if std::env::var_os("AWS_ENDPOINT_URL").is_some() && !allows_http {
+                // A clear error of ours instead of one of the client about schemes.
+                if std::env::var("AWS_ENDPOINT_URL").is_ok_and(|endpoint| endpoint.starts_with("http://")) {
+                    let problem =
+                        "`AWS_ENDPOINT_URL` is not encrypted: set `AWS_ALLOW_HTTP=true` if that is meant";
+                    return Err(StorageError::Store { url: url.to_string(), problem: problem.to_owned() });
+                }
+            }
+            builder.build().map(|store| Arc::new(store) as _)
+        }
+    };
+    built.map_err(|error| StorageError::of_store(url, &error))
+}
+
+/// Requests are repeated with growing pauses, for a minute in all.
+#[cfg(feature = "cloud")]
+fn retries() -> object_store::RetryConfig {
+    object_store::RetryConfig {
+        max_retries: 8,
+        retry_timeout: Duration::from_secs(60),
+        backoff: object_store::BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(10),
+            base: 2.0,
+        },
+    }
+}
