@@ -63,7 +63,10 @@ pub trait DiskFile: ReadAt {
 impl dyn Disk {
     /// Writes a file under another name first, so that one with this name is always whole, and durable if its
     /// name is.
-    pub(crate) fn write_whole(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// What is wrong with the disk. There is no file under either name then.
+    pub fn write_whole(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let unfinished = format!("{path}.unfinished");
         // A crash may have left one.
         let _ = self.remove(&unfinished);

@@ -26,6 +26,7 @@
 //!   another one holds its rows.
 
 mod append;
+mod archive;
 mod checked_file;
 mod chunk;
 mod chunk_list;
@@ -40,6 +41,7 @@ mod error;
 #[cfg(feature = "simulation")]
 pub mod faulty_disk;
 mod flush;
+mod flushed_inputs;
 mod flushed_part;
 mod frame;
 mod frame_payload;
@@ -64,6 +66,7 @@ mod snapshot;
 mod staging;
 mod type_text;
 
+pub use archive::{Archive, ArchivedFile, restore};
 pub use dedup_index::DedupWindow;
 pub use disk::{Disk, DiskFile, FileIdentity, LocalDisk};
 pub use duplicate_audit::DerivedVerdicts;

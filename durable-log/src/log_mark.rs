@@ -93,7 +93,11 @@ impl LogMark {
         Ok(mark.map_or(FoundMark::Unreadable, FoundMark::Whole))
     }
 
-    fn write(&self, disk: &Arc<dyn Disk>) -> Result<(), DurableError> {
+    /// Writes the mark of a folder.
+    ///
+    /// # Errors
+    /// [`DurableError`] if it could not be written.
+    pub fn write(&self, disk: &Arc<dyn Disk>) -> Result<(), DurableError> {
         let mark = RawValue::from_string(serde_json::to_string(self)?)?;
         let checksum = XxHash3_64::oneshot(mark.get().as_bytes());
         let bytes = serde_json::to_vec(&MarkFile { format: FORMAT, checksum, mark: &mark })?;

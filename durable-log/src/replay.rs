@@ -16,6 +16,7 @@ use crate::chunk_list::Chunks;
 use crate::disk::Disk;
 use crate::duplicate_key::WindowSince;
 use crate::error::DurableError;
+use crate::flushed_inputs::FlushedInputs;
 use crate::frame_payload::{
     self, Entry, FlushedEntry, FlushedFile, InputEntry, KeptRequests, LogState, PartitionState, RequestEntry,
     RowsEntry, SourceEntry, SourceState,
@@ -56,6 +57,7 @@ pub(crate) struct Replay {
     first_number: u64,
     /// Slices of positions in all of them. A request that went to many partitions takes the memory of many.
     n_slices: usize,
+    flushed_inputs: FlushedInputs,
 }
 
 impl Replay {
@@ -76,6 +78,7 @@ impl Replay {
             numbers: HashMap::new(),
             first_number: 0,
             n_slices: 0,
+            flushed_inputs: FlushedInputs::default(),
         }
     }
 
@@ -89,6 +92,7 @@ impl Replay {
     ) -> Result<(), DurableError> {
         let (entries, blobs) = frame_payload::parse(location, payload)?;
         let totals = self.totals_after(&entries);
+        let mut inputs = Vec::new();
         for entry in entries {
             match entry {
                 Entry::Checkpoint(state) if is_first => self.checkpoint(location, state)?,
@@ -99,10 +103,26 @@ impl Replay {
                     let chunk = Chunk::of_journal(written, &rows, total, kept.unwrap_or_default());
                     self.rows(location, &rows, chunk)?;
                 }
-                entry => self.apply(location, entry)?,
+                entry => {
+                    if let Entry::Input(input) = &entry {
+                        inputs.push(input.clone());
+                    }
+                    self.apply(location, entry)?;
+                }
             }
         }
+        // The rows of a frame may come after what it says of inputs.
+        for InputEntry { source, input, to } in inputs {
+            let known = self.state.sources.get(&source).map_or(&[][..], |known| &known.partitions);
+            let ends = known.iter().map(|partition| partition.end).collect();
+            self.flushed_inputs.read(&source, &input, to, ends);
+        }
         Ok(())
+    }
+
+    /// How far the inputs of a source have been read with all of their events flushed.
+    pub(crate) fn flushed_inputs(&self, source: &str) -> BTreeMap<String, u64> {
+        self.flushed_inputs.of(source)
     }
 
     /// The positions of each source that a frame adds to, after it.
@@ -132,6 +152,9 @@ impl Replay {
             requests.append(&mut state.requests);
             state.requests = requests;
             for (name, source) in &state.sources {
+                for (input, to) in &source.inputs {
+                    self.flushed_inputs.begin(name, input, *to);
+                }
                 self.chunks.insert(name.clone(), vec![Chunks::default(); source.partitions.len()]);
             }
             let requests = (0u64..).zip(&state.requests);
@@ -194,7 +217,11 @@ impl Replay {
                 let known =
                     known.filter(|known| known.flushed_to() == flushed.from && flushed.to <= known.end);
                 let known = known.ok_or_else(|| contradiction(location, "a flushed file"))?;
+                let name = flushed.source.clone();
                 known.flushed.push(flushed);
+                let known = self.state.sources.get(&name).map_or(&[][..], |known| &known.partitions);
+                let flushed_to: Vec<u64> = known.iter().map(PartitionState::flushed_to).collect();
+                self.flushed_inputs.flushed(&name, &flushed_to);
             }
         }
         Ok(())

@@ -46,7 +46,7 @@ impl TestTable {
         let protocol = StructArray::from(vec![(version, versions)]);
         let columns: [(&str, ArrayRef); 2] = [("add", Arc::new(add)), ("protocol", Arc::new(protocol))];
         let batch = RecordBatch::try_from_iter(columns).unwrap();
-        let file = fs::File::create(self.0.path().join(DELTA_LOG).join(name)).unwrap();
+        let file = File::create(self.0.path().join(DELTA_LOG).join(name)).unwrap();
         let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();

@@ -22,6 +22,7 @@ mod progress;
 mod query;
 mod rejection_hints;
 mod rejections;
+mod restore;
 mod run;
 mod serve;
 mod status;
@@ -70,6 +71,7 @@ pub fn main_with(imports: &Imports) -> ExitCode {
         Command::Cluster(cluster) => cluster::run(&cluster, imports),
         Command::StreamProcess => stream_process::run(imports),
         Command::Serve(serve) => serve::run(&serve, imports),
+        Command::Restore(restore) => restore::run(&restore),
         Command::Ingest(ingest) => ingest::run(&ingest),
         Command::Query(query) => query::run(&query),
         Command::Audit(audit) => audit::run(&audit),

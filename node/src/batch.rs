@@ -15,6 +15,7 @@ use metricc_views::{StoredSegment, View, ViewError, ViewStore};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::archiver::Archiver;
 use crate::audit::{self, AuditError};
 use crate::audit_line::{AuditLine, Audited};
 use crate::batch_cluster::{BatchCluster, Flushed, flushed_end};
@@ -85,6 +86,7 @@ struct Timing {
     /// See [`Batch::is_overdue`].
     is_overdue: bool,
     next_flush: Instant,
+    next_archive: Instant,
 }
 
 /// The batch layer of a source.
@@ -101,13 +103,16 @@ pub(crate) struct Batch {
     pub(crate) is_loss_accepted: bool,
     /// Whether there were events and no view when the node started: then none is waited for.
     pub(crate) is_overdue: bool,
+    /// Where flushed events are copied to, if they are.
+    pub(crate) archive: Option<Archiver>,
 }
 
 impl Batch {
     /// Runs until the node is shutting down.
     pub(crate) fn run(&self, ingest: &Ingest) {
         let (mut seen, is_overdue) = (0, self.is_overdue);
-        let mut timing = Timing { last: Instant::now(), is_overdue, next_flush: Instant::now() };
+        let now = Instant::now();
+        let mut timing = Timing { last: now, is_overdue, next_flush: now, next_archive: now };
         if catch_unwind(AssertUnwindSafe(|| self.start_tables())).is_err() {
             tracing::error!(source = self.source.name(), "writing tables panicked; they stay as they are");
         }
@@ -153,6 +158,7 @@ impl Batch {
                 }
             }
         }
+        self.archive(timing, ingest);
         // A flush that fails does not keep the next view from being made.
         if Instant::now() >= timing.next_flush {
             timing.next_flush = Instant::now() + PAUSE;
@@ -166,6 +172,17 @@ impl Batch {
                 }
             }
         }
+    }
+
+    /// Copies what is flushed to the object store. A store that is down holds nothing back.
+    fn archive(&self, timing: &mut Timing, ingest: &Ingest) {
+        let Some(archive) = self.archive.as_ref().filter(|_| Instant::now() >= timing.next_archive) else {
+            return;
+        };
+        timing.next_archive = match archive.step(&self.source, &self.disk, ingest) {
+            Ok(()) => Instant::now(),
+            Err(()) => Instant::now() + PAUSE,
+        };
     }
 
     fn pause(&self) {

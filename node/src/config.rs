@@ -13,6 +13,7 @@ use std::time::Duration;
 use metricc_durable_log::DedupWindow;
 use metricc_ir::plain_file;
 use metricc_log::FileOptions;
+use metricc_storage::StorageUrl;
 use serde::{Deserialize, Deserializer};
 
 pub(crate) use batch::BatchConfig;
@@ -32,6 +33,10 @@ pub struct Config {
     /// The folder of the log and of the views.
     #[serde(default = "default_data")]
     pub data: PathBuf,
+    /// Where views and flushed events lie besides, or instead of, this machine: `s3://BUCKET/PATH`, `gs://…`,
+    /// `az://…` or `file:///PATH`.
+    #[serde(default, deserialize_with = "storage")]
+    pub storage: Option<StorageUrl>,
     /// The address to listen at.
     #[serde(default = "default_listen", deserialize_with = "listen")]
     pub listen: ListenAddress,
@@ -249,6 +254,14 @@ impl Default for SourceConfig {
     }
 }
 
+fn storage<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<StorageUrl>, D::Error> {
+    let url: StorageUrl = String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)?;
+    if url.path().contains(['*', '?', '[']) {
+        return Err(serde::de::Error::custom(format!("`{url}` is a glob, and one place is needed")));
+    }
+    Ok(Some(url))
+}
+
 fn default_data() -> PathBuf {
     PathBuf::from("metricc-data")
 }
@@ -326,6 +339,7 @@ impl Config {
         Config {
             package: package.to_owned(),
             data: default_data(),
+            storage: None,
             listen: default_listen(),
             hosts: Vec::new(),
             batch: BatchConfig::default(),

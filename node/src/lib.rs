@@ -13,6 +13,7 @@
 //! that the log does not have: either can be rebuilt from it, and is then the same.
 
 mod answer_limits;
+mod archiver;
 mod audit;
 mod audit_line;
 mod batch;
@@ -33,6 +34,7 @@ mod open_files;
 mod past_answer_turns;
 mod past_views;
 mod reading;
+mod restore;
 #[cfg(test)]
 mod simulation;
 mod source;
@@ -51,6 +53,7 @@ mod writer;
 #[cfg(test)]
 mod writer_tests;
 
+pub use archiver::ArchiveStatus;
 pub use audit::AuditError;
 pub use audit_line::{AuditLine, Audited};
 pub use batch_cluster::{BatchCluster, ClusterStatus};
@@ -60,6 +63,7 @@ pub use http::{Limits, Server};
 pub use listen::{ListenAddress, listen_address, listen_address_like};
 pub use node::{Node, SourceStatus};
 pub use reading::NodeServing;
+pub use restore::{RestoreProgress, RestoredSource, restore};
 pub use source::NodeSource;
 pub use status::Counters;
 pub use token::TokenReference;

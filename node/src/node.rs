@@ -14,6 +14,7 @@ use metricc_log::{AbsentField, EventDecoder, FileOptions, Frontier, ReadStats};
 use metricc_runtime_serve::LocalServing;
 
 use crate::answer_limits::Answering;
+use crate::archiver::ArchiveStatus;
 use crate::audit::{self, AuditError};
 use crate::audit_line::AuditLine;
 use crate::batch::Batch;
@@ -21,6 +22,7 @@ use crate::batch_cluster::ClusterStatus;
 use crate::config::{Config, SourceConfig};
 use crate::error::NodeError;
 use crate::reading::NodeServing;
+use crate::restore::open_storage;
 use crate::source::{Changed, NodeSource};
 use crate::status::{Counters, SourceGauges, metric_costs};
 use crate::tail::TailOptions;
@@ -30,7 +32,7 @@ use crate::topic_status::{self, TopicStatus};
 use crate::views_at_start::{accepted_losses, open_sources, view_folder};
 use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
-use crate::{folder_lock, tail};
+use crate::{archiver, folder_lock, tail};
 
 /// How long to wait for the layers when the node stops.
 const STOP: Duration = Duration::from_secs(5);
@@ -73,6 +75,8 @@ pub struct SourceStatus {
     pub cluster: Option<ClusterStatus>,
     /// The topic that its events come from, if there is one.
     pub topic: Option<TopicStatus>,
+    /// The copy of flushed events in an object store, if there is one.
+    pub archive: Option<ArchiveStatus>,
 }
 
 impl Node {
@@ -120,7 +124,8 @@ impl Node {
         let (mut log, truncated_tail) =
             DurableLog::open(disk.clone(), durable, &options, fresh, rand::random())?;
         plans.iter().for_each(|plan| warn_of_gone_fields(&log, plan));
-        let views = view_folder(config)?;
+        let storage = open_storage(config)?;
+        let views = view_folder(config, storage.as_ref())?;
         let losses = accepted_losses(config, marked, views.clone(), &log, &runtime)?;
         log.keep_mark(marked.clone(), losses.accepted);
         if !losses.said.is_empty() {
@@ -133,7 +138,7 @@ impl Node {
             Arc::new(NodeSource::new(plan.clone(), log, serving, changed.clone(), counters.clone()))
         };
         let sources: Vec<Arc<NodeSource>> = plans.iter().map(source).collect();
-        let batches = open_sources(config, &sources, &views, disk, &runtime)?;
+        let batches = open_sources(config, &sources, &views, (disk, storage.as_ref()), &runtime)?;
         let decoders = plans.iter().map(|plan| EventDecoder::new(&plan.source)).collect::<Result<_, _>>()?;
         // Before the writer: a failure from here on would leave its thread running.
         let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -283,6 +288,7 @@ impl Node {
                 view_problem: source.view_problem(),
                 cluster: source.cluster(),
                 topic: source.topic(),
+                archive: source.archive(),
             }
         };
         self.sources.iter().map(status).collect()
@@ -349,7 +355,14 @@ impl Node {
         let metrics: Vec<_> = metrics.collect();
         let topics = self.sources.iter().filter_map(|source| Some((source.name(), source.topic()?)));
         let topics: Vec<_> = topics.collect();
-        self.counters.text(&now) + &topic_status::text(&topics) + &metric_costs(&metrics)
+        let archives = self.sources.iter().filter_map(|source| {
+            Some((source.name(), source.archive()?, source.log.snapshot().flushed_to(source.name())))
+        });
+        let archives: Vec<_> = archives.collect();
+        self.counters.text(&now)
+            + &topic_status::text(&topics)
+            + &archiver::text(&archives)
+            + &metric_costs(&metrics)
     }
 
     /// Stops the node: writes waiting requests, then stops the layers. Every acknowledged event is in the

@@ -12,6 +12,7 @@ use metricc_log::{AbsentField, Frontier, Log, ReadStats};
 use metricc_runtime_serve::{IndexedSegment, LocalServing, ServeError};
 use tokio::sync::oneshot;
 
+use crate::archiver::ArchiveStatus;
 use crate::audit_line::AuditLine;
 use crate::batch_cluster::ClusterStatus;
 use crate::costs::Costs;
@@ -43,6 +44,8 @@ pub struct NodeSource {
     cluster: Mutex<Option<ClusterStatus>>,
     /// The topic that its events come from, if there is one.
     topic: Mutex<Option<TopicStatus>>,
+    /// The copy of its flushed events in an object store, if there is one.
+    archive: Mutex<Option<ArchiveStatus>>,
     /// Requests to rebuild the view from the start of the log, until batch takes them.
     full_requests: Mutex<Vec<oneshot::Sender<FullAnswer>>>,
     /// What came in since the node started.
@@ -85,6 +88,7 @@ impl NodeSource {
             view_problem: Mutex::default(),
             cluster: Mutex::default(),
             topic: Mutex::default(),
+            archive: Mutex::default(),
             full_requests: Mutex::default(),
             intake: Mutex::default(),
             is_stopping: AtomicBool::new(false),
@@ -156,6 +160,16 @@ impl NodeSource {
 
     fn lock_cluster(&self) -> MutexGuard<'_, Option<ClusterStatus>> {
         self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how far the copy of flushed events is, or what is wrong with it.
+    pub(crate) fn set_archive(&self, status: ArchiveStatus) {
+        *self.archive.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+    }
+
+    /// The copy of its flushed events in an object store, if there is one.
+    pub(crate) fn archive(&self) -> Option<ArchiveStatus> {
+        self.archive.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes how far the topic of the source is, from the first call on.

@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use metricc_compiler::{EngineOptions, SourcePlan, StateHash};
 use metricc_durable_log::{Disk, DurableLog, LogSnapshot};
+use metricc_storage::Storage;
 use metricc_views::{ViewError, ViewStore};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
+use crate::archiver::Archiver;
 use crate::batch::{Batch, ByCluster, SMALL_ROWS, Schedule};
 use crate::config::Config;
 use crate::error::NodeError;
@@ -23,8 +25,14 @@ use crate::loss_proofs::{self, Losses, check};
 use crate::past_views::PastViews;
 use crate::source::NodeSource;
 
-/// The store of the views, which only their owner reads.
-pub(crate) fn view_folder(config: &Config) -> Result<Arc<dyn ObjectStore>, NodeError> {
+/// The store of the views: that of the configuration, or a folder that only its owner reads.
+pub(crate) fn view_folder(
+    config: &Config,
+    storage: Option<&Storage>,
+) -> Result<Arc<dyn ObjectStore>, NodeError> {
+    if let Some(storage) = storage {
+        return Ok(storage.join("views").below());
+    }
     let path = config.data.join("views");
     // The folder of the node may have been there before, and be readable by others.
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
@@ -62,7 +70,7 @@ pub(crate) fn open_sources(
     config: &Config,
     sources: &[Arc<NodeSource>],
     store: &Arc<dyn ObjectStore>,
-    disk: &Arc<dyn Disk>,
+    (disk, storage): (&Arc<dyn Disk>, Option<&Storage>),
     runtime: &tokio::runtime::Handle,
 ) -> Result<Vec<Batch>, NodeError> {
     if config.batch.tables {
@@ -73,7 +81,8 @@ pub(crate) fn open_sources(
     }
     let open = |source: &Arc<NodeSource>| {
         let store = ViewStore::new(store.clone(), source.name());
-        open_source(config, source.clone(), store, disk, runtime)
+        let archive = storage.map(|storage| Archiver::open(storage, source)).transpose()?;
+        Ok(Batch { archive, ..open_source(config, source.clone(), store, disk, runtime)? })
     };
     sources.iter().map(open).collect()
 }
@@ -134,6 +143,7 @@ pub(crate) fn open_source(
         schedule,
         is_loss_accepted,
         is_overdue,
+        archive: None,
     })
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use metricc_durable_log::{
-    DurableError, DurableLog, Flush, KnownRequest, LogReader, Receipt, Request, WrittenRequests,
+    Archive, DurableError, DurableLog, Flush, KnownRequest, LogReader, Receipt, Request, WrittenRequests,
 };
 use tokio::sync::oneshot;
 
@@ -74,6 +74,7 @@ struct Queue {
     n_bytes: usize,
     commits: VecDeque<(Commit, oneshot::Sender<Result<(), DurableError>>)>,
     questions: VecDeque<Question>,
+    archives: VecDeque<(String, oneshot::Sender<Option<Archive>>)>,
     is_closed: bool,
     has_panicked: bool,
 }
@@ -107,6 +108,7 @@ struct Question {
 /// What the writer does next.
 enum Work {
     Answer(Question),
+    Archive(String, oneshot::Sender<Option<Archive>>),
     Append(Vec<Queued>),
     Commit(Commit, oneshot::Sender<Result<(), DurableError>>),
 }
@@ -184,6 +186,24 @@ impl Ingest {
         answered.await.map_err(|_| self.shared.lock().unanswered())
     }
 
+    /// What is flushed of a source; `None` if nothing is. Blocks the calling thread; not to be called on an
+    /// async runtime.
+    ///
+    /// # Errors
+    /// [`IngestError`] if the writer has ended.
+    pub(crate) fn archive(&self, source: &str) -> Result<Option<Archive>, IngestError> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut queue = self.shared.lock();
+            if queue.is_closed {
+                return Err(queue.unanswered());
+            }
+            queue.archives.push_back((source.to_owned(), answer));
+        }
+        self.shared.filled.notify_one();
+        answered.blocking_recv().map_err(|_| self.shared.lock().unanswered())
+    }
+
     /// Commits a flush. Blocks the calling thread until it is durable; not to be called on an async runtime.
     ///
     /// # Errors
@@ -244,6 +264,7 @@ impl Drop for Closing {
         queue.requests.clear();
         queue.commits.clear();
         queue.questions.clear();
+        queue.archives.clear();
     }
 }
 
@@ -285,6 +306,9 @@ impl Shared {
                 Work::Answer(Question { source, prefix, answer }) => {
                     let _ = answer.send(log.known_requests(&source, &prefix));
                 }
+                Work::Archive(source, answer) => {
+                    let _ = answer.send(log.archive(&source));
+                }
                 Work::Commit(commit, answer) => {
                     let committed = match commit {
                         Commit::Flush(flush) => log.commit_flush(&flush),
@@ -308,6 +332,9 @@ impl Shared {
             }
             if let Some(question) = queue.questions.pop_front() {
                 return Some(Work::Answer(question));
+            }
+            if let Some((source, answer)) = queue.archives.pop_front() {
+                return Some(Work::Archive(source, answer));
             }
             if !queue.requests.is_empty() {
                 break;

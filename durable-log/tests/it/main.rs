@@ -2,6 +2,7 @@
 #![allow(unreachable_pub, clippy::unwrap_used, reason = "test code; modules share what they need")]
 
 mod append;
+mod archive;
 mod crashes;
 mod damage;
 mod dedup_window;

@@ -22,8 +22,8 @@ pub(crate) use engines::{
 };
 pub(crate) use kafka::KafkaArguments;
 pub(crate) use node::{
-    AuditArguments, IngestArguments, LogFormat, NodeArguments, QueryArguments, QueryFormat, ServeArguments,
-    StatusArguments,
+    AuditArguments, IngestArguments, LogFormat, NodeArguments, QueryArguments, QueryFormat, RestoreArguments,
+    ServeArguments, StatusArguments,
 };
 
 /// Define a metric once; a batch and a stream engine compute it, identical to the byte
@@ -79,6 +79,8 @@ pub(crate) enum Command {
     StreamProcess,
     /// Run a node: it stores events and serves metrics over HTTP
     Serve(ServeArguments),
+    /// Write the log of a node anew from its object store
+    Restore(RestoreArguments),
     /// Send files of events to a node
     Ingest(IngestArguments),
     /// Read a metric from a node

@@ -35,6 +35,7 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     let metrics = runtime.block_on(node.metrics())?;
     let sources = runtime.block_on(sources(arguments))?;
     sources.iter().filter_map(cluster_problem).for_each(|problem| terminal::warning(&problem));
+    sources.iter().filter_map(archive_problem).for_each(|problem| terminal::warning(&problem));
     for source in &sources {
         match topic_state(source) {
             Some((state, true)) => terminal::warning(&state),
@@ -79,6 +80,13 @@ fn cluster_problem(source: &Value) -> Option<String> {
         (source["cluster"]["scheduler"].as_str()?, source["cluster"]["problem"].as_str()?);
     let name = source["name"].as_str().unwrap_or_default();
     Some(format!("source `{name}`: the cluster {cluster} did not evaluate the last batch: {problem}"))
+}
+
+/// Why flushed events of a source are not copied to the object store, if they are not.
+fn archive_problem(source: &Value) -> Option<String> {
+    let (url, problem) = (source["archive"]["url"].as_str()?, source["archive"]["problem"].as_str()?);
+    let name = source["name"].as_str().unwrap_or_default();
+    Some(format!("source `{name}`: flushed events are not copied to {url}: {problem}"))
 }
 
 /// How far the topic of a source is in the log, or why it is not read, which is a problem.

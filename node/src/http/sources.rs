@@ -55,6 +55,9 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Va
                     json!({ "scheduler": cluster.name, "problem": cluster.problem })
                 }),
                 "kafka": status.topic.as_ref().map(topic_json),
+                "archive": status.archive.map(|archive| {
+                    json!({ "url": archive.url, "frontier": archive.frontier.0, "problem": archive.problem })
+                }),
                 "since_start": {
                     "records": status.intake.n_records,
                     "quarantined": status.intake.n_quarantined,

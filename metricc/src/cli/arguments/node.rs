@@ -32,6 +32,7 @@ A metricc.toml with the defaults (`package` is required; watch and tokens are ex
   package = \"payments.metric\"
   data = \"metricc-data\"
   listen = \"127.0.0.1:7171\"
+  storage = \"s3://bucket/metricc\"   # not by default: views and flushed events in an object store
   [batch]
   every = \"5m\"            # batch runs after this time,
   events = 1000000        # or after this number of new events
@@ -71,6 +72,29 @@ pub(crate) struct ServeArguments {
     /// Format of the log lines on stderr
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc restore                          with the configuration ./metricc.toml of the lost node
+  metricc restore node.toml --data new/    into another folder
+  metricc serve node.toml --data new/      then start the node as before
+
+What a node has flushed lies in its object store (`storage` in metricc.toml). On an empty disk, this command
+writes the log anew from there, and says which positions are not there: those that were in the journal of
+the lost disk alone. Sources that are topics are read again from where the log then ends.
+
+Exit codes:
+  0  restored
+  2  wrong usage, the folder has a log, or something is missing or damaged")]
+pub(crate) struct RestoreArguments {
+    /// Configuration file of the node
+    #[arg(value_name = "CONFIG", default_value = "metricc.toml")]
+    pub(crate) config: PathBuf,
+    /// Folder of the log; overrides the configuration
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// The node to send requests to.

@@ -1,0 +1,236 @@
+//! A node that keeps views and flushed events in an object store, and is made anew from there.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::server::{Moto, without_conditions};
+use crate::{metricc, text};
+
+const PACKAGE: &str = "source events {\n  at: timestamp time\n  n: int\n}\n\
+                       metric total = count() { from events }\nmetric numbers = sum(n) { from events every 1h }\n\
+                       metric mean = numbers / total { }\n";
+const WAIT: Duration = Duration::from_secs(60);
+
+type Environment = Vec<(&'static str, String)>;
+
+/// A node in a process of its own.
+struct Node {
+    process: Child,
+    address: String,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Node {
+    fn start(folder: &Path, environment: &Environment, data: &str) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_metricc"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data", data])
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(folder)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the node starts");
+        let mut lines = BufReader::new(process.stderr.take().expect("stderr")).lines().map_while(Result::ok);
+        let mut said = String::new();
+        let address = lines.by_ref().find_map(|line| {
+            said = format!("{said}{line}\n");
+            let address = line.split("http://").nth(1)?.split([',', ' ']).next()?;
+            line.contains("serving ").then(|| address.to_owned())
+        });
+        // What it says later is of no interest, and must not block it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Node { process, address: address.unwrap_or_else(|| panic!("it listens: {said}")) }
+    }
+
+    fn request(&self, method: &str, path: &str, head: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("a connection");
+        let n_bytes = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {n_bytes}\r\n{head}Connection: close\r\n\r\n{body}",
+            self.address
+        )
+        .expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    /// Sends the events of a request, under its number as idempotency key.
+    fn send(&self, number: i64, n_events: i64) -> Value {
+        let events = (0..n_events).fold(String::new(), |text, n| {
+            text + &format!("{{\"at\":\"2026-04-25T{:02}:00:00Z\",\"n\":{}}}\n", n % 24, number * 1_000 + n)
+        });
+        let head = format!("Content-Type: application/x-ndjson\r\nIdempotency-Key: r{number}\r\n");
+        let answer = self.request("POST", "/v1/sources/events/events", &head, &events);
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 2"), "{answer}");
+        serde_json::from_str(body).expect("a receipt")
+    }
+
+    fn source(&self) -> Value {
+        let answer = self.request("GET", "/v1/sources", "", "");
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let sources: Value = serde_json::from_str(body).unwrap_or_default();
+        sources["sources"][0].clone()
+    }
+
+    fn answer(&self, metric: &str) -> Value {
+        let answer = self.request("GET", &format!("/v1/metrics/{metric}"), "", "");
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        serde_json::from_str(body).unwrap_or_default()
+    }
+
+    fn total(&self) -> Option<i64> {
+        self.answer("total")["rows"][0]["value"].as_i64()
+    }
+
+    fn archived(&self) -> u64 {
+        self.source()["archive"]["frontier"]
+            .as_array()
+            .map_or(0, |frontier| frontier.iter().filter_map(Value::as_u64).sum())
+    }
+
+    fn until(&self, what: &str, is_so: impl Fn(&Node) -> bool) {
+        let until = Instant::now() + WAIT;
+        while !is_so(self) {
+            assert!(Instant::now() < until, "{what}: {} {:?}", self.source(), self.total());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn configure(folder: &Path, storage: &str) {
+    fs::write(folder.join("p.metric"), PACKAGE).unwrap();
+    let config = format!(
+        "package = \"p.metric\"\nstorage = \"{storage}\"\n[batch]\nevery = \"300ms\"\n[ingest]\nseal_events = 400\n\
+         [sources.events]\npartitions = 2\n"
+    );
+    fs::write(folder.join("metricc.toml"), config).unwrap();
+}
+
+/// The stores that there are here: a folder, and that of another process.
+fn stores(folder: &Path) -> Vec<(String, Environment, Option<Moto>)> {
+    let mut stores = vec![(format!("file://{}/store", folder.display()), Environment::new(), None)];
+    if let Some(moto) = Moto::start() {
+        stores.push(("s3://shop/node".to_owned(), Moto::environment(moto.port), Some(moto)));
+    }
+    stores
+}
+
+#[test]
+fn a_node_comes_up_from_its_store_alone_with_what_was_flushed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (url, environment, _moto) in stores(folder.path()) {
+        let folder = tempfile::tempdir().unwrap();
+        configure(folder.path(), &url);
+        let n_requests = 23;
+        {
+            let mut node = Node::start(folder.path(), &environment, "old");
+            for number in 0..n_requests {
+                node.send(number, 100);
+                if number % 6 == 5 {
+                    // Killed in the middle of batches, flushes and copies.
+                    drop(node);
+                    node = Node::start(folder.path(), &environment, "old");
+                }
+            }
+            node.until("all count", |node| node.total() == Some(n_requests * 100));
+            node.until("most is copied", |node| node.archived() >= 1_900);
+        }
+        let again = metricc(folder.path(), &environment, &["restore", "--data", "old"]);
+        assert_eq!(again.status.code(), Some(2), "{}", text(&again.stderr));
+        assert!(text(&again.stderr).contains("has a log, which is not replaced"), "{}", text(&again.stderr));
+        let restored = metricc(folder.path(), &environment, &["restore", "--data", "new"]);
+        let said = text(&restored.stderr);
+        assert!(restored.status.success(), "{said}");
+        let node = Node::start(folder.path(), &environment, "new");
+        node.until("it answers", |node| node.total().is_some());
+        let kept = node.total().unwrap();
+        assert!((1_900..=n_requests * 100).contains(&kept), "{kept}");
+        assert!(said.contains(&format!("{kept} positions")), "{said}");
+        assert_eq!(kept < n_requests * 100, said.contains("are not there"), "{said}");
+        // Clients that repeat what they have sent lose nothing, and nothing counts twice.
+        for number in 0..n_requests {
+            node.send(number, 100);
+        }
+        node.until("all count", |node| node.total() == Some(n_requests * 100));
+        let expected: i64 = (0..n_requests).map(|number| number * 100_000 + 4_950).sum();
+        let numbers = node.answer("numbers");
+        let sum: i64 =
+            numbers["rows"].as_array().unwrap().iter().map(|row| row["value"].as_i64().unwrap()).sum();
+        assert_eq!(sum, expected);
+        let address = format!("http://{}", node.address);
+        let audit = metricc(folder.path(), &environment, &["audit", "--node", &address]);
+        assert!(audit.status.success(), "{}{}", text(&audit.stdout), text(&audit.stderr));
+        node.until("it copies again", |node| {
+            node.archived() >= 1_900 && node.source()["archive"]["problem"].is_null()
+        });
+        // The node that was lost may come back, and must not go on beside this one.
+        let old =
+            metricc(folder.path(), &environment, &["serve", "--data", "old", "--listen", "127.0.0.1:0"]);
+        assert_eq!(old.status.code(), Some(2));
+        assert!(
+            text(&old.stderr).contains("has gone on elsewhere")
+                || text(&old.stderr).contains("has lost events"),
+            "{}",
+            text(&old.stderr)
+        );
+    }
+}
+
+#[test]
+fn a_store_that_is_down_holds_nothing_back() {
+    let Some(moto) = Moto::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    configure(folder.path(), "s3://shop/down");
+    let environment = Moto::environment(moto.port);
+    let node = Node::start(folder.path(), &environment, "data");
+    node.send(0, 500);
+    node.until("it is copied", |node| node.archived() >= 500);
+    drop(moto);
+    for number in 1..6 {
+        node.send(number, 500);
+    }
+    node.until("all count", |node| node.total() == Some(3_000));
+}
+
+#[test]
+fn a_store_that_overwrites_is_refused_and_so_is_that_of_another_log() {
+    let folder = tempfile::tempdir().unwrap();
+    for (url, environment, moto) in stores(folder.path()) {
+        let folder = tempfile::tempdir().unwrap();
+        configure(folder.path(), &url);
+        let serve = |environment: &Environment, data: &str| {
+            let arguments = ["serve", "--data", data, "--listen", "127.0.0.1:0"];
+            let answer = metricc(folder.path(), environment, &arguments);
+            assert_eq!(answer.status.code(), Some(2), "{}", text(&answer.stderr));
+            text(&answer.stderr)
+        };
+        if let Some(moto) = &moto {
+            let said = serve(&Moto::environment(without_conditions(moto.port)), "first");
+            assert!(said.contains("overwrites an object") && said.contains("conditional writes"), "{said}");
+        }
+        let nothing = metricc(folder.path(), &environment, &["restore", "--data", "new"]);
+        assert!(text(&nothing.stderr).contains("has no copy of flushed events"), "{}", text(&nothing.stderr));
+        {
+            let node = Node::start(folder.path(), &environment, "first");
+            node.send(0, 500);
+            node.until("it is copied", |node| node.archived() >= 500);
+        }
+        let said = serve(&environment, "second");
+        assert!(said.contains("another log") || said.contains("has lost events"), "{said}");
+    }
+}

@@ -1,0 +1,202 @@
+//! `metricc run` and `metricc verify` over objects: the bytes of the same files on this machine.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use crate::server::{Moto, without_conditions};
+use crate::{metricc, text};
+
+const PACKAGE: &str = r"
+source payments {
+  id: int key
+  at: timestamp time
+  country: string
+  amount: decimal(10, 2)
+}
+metric revenue = sum(amount) { from payments by country every 1h }
+metric latest = last(amount) { from payments by country }
+metric payers = distinct(id) { from payments }
+";
+
+const N_EVENTS: u32 = 30_000;
+
+fn line(n: u32) -> String {
+    let (id, hour, minute) = (n % (N_EVENTS - 500), n % 24, n % 60);
+    format!("{{\"id\":{id},\"at\":\"2026-04-25T{hour:02}:{minute:02}:00Z\",\"amount\":\"{n}.50\"}}\n")
+}
+
+/// Writes the log to a folder, divided by country: texts, compressed texts, and Parquet.
+fn write(folder: &Path) {
+    fs::write(folder.join("p.metric"), PACKAGE).unwrap();
+    let log = folder.join("log");
+    for (number, country) in ["DE", "IN", "FR"].into_iter().enumerate() {
+        let part = log.join(format!("country={country}"));
+        fs::create_dir_all(&part).unwrap();
+        let lines = (0..N_EVENTS).filter(|n| *n as usize % 3 == number);
+        let lines = lines.fold(String::new(), |text, n| text + &line(n));
+        match number {
+            0 => fs::write(part.join("a.ndjson"), lines).unwrap(),
+            1 => {
+                fs::write(part.join("a.ndjson.zst"), zstd::encode_all(lines.as_bytes(), 1).unwrap()).unwrap()
+            }
+            _ => {
+                let mut csv = "id,at,amount\n".to_owned();
+                for line in lines.lines() {
+                    let value: serde_json::Value = serde_json::from_str(line).unwrap();
+                    let (at, amount) = (value["at"].as_str().unwrap(), value["amount"].as_str().unwrap());
+                    writeln!(csv, "{},{at},{amount}", value["id"]).unwrap();
+                }
+                fs::write(part.join("a.csv"), csv).unwrap();
+            }
+        }
+        fs::write(part.join("_SUCCESS"), "").unwrap();
+    }
+}
+
+/// Uploads all files below a folder.
+fn upload(moto: &Moto, folder: &Path, to: &str) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let to = format!("{to}/{}", path.file_name().unwrap().to_str().unwrap().replace('=', "%3D"));
+        if path.is_dir() {
+            upload(moto, &path, &to);
+        } else {
+            moto.put(&to, &fs::read(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn objects_give_the_bytes_of_the_same_files_on_disk() {
+    let Some(moto) = Moto::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    upload(&moto, &folder.path().join("log"), "/shop/in/log");
+    let environment = Moto::environment(moto.port);
+    let run = |arguments: &[&str]| metricc(folder.path(), &environment, arguments);
+    let here = run(&["run", "p.metric", "--source", "payments=log", "--output", "json"]);
+    assert!(here.status.success(), "{}", text(&here.stderr));
+    let url = format!("file://{}/log", folder.path().display());
+    for (source, engine) in [
+        ("s3://shop/in/log", "batch"),
+        ("s3://shop/in/log/", "stream"),
+        ("s3://shop/in/log/*/a.*", "both"),
+        (url.as_str(), "batch"),
+    ] {
+        let source = format!("payments={source}");
+        let there = run(&["run", "p.metric", "--source", &source, "--output", "json", "--engine", engine]);
+        assert!(there.status.success(), "{source}: {}", text(&there.stderr));
+        assert!(there.stdout == here.stdout, "{source} with {engine}");
+    }
+    let verified = run(&["verify", "p.metric", "--source", "payments=s3://shop/in/log", "--cuts", "3"]);
+    assert!(verified.status.success(), "{}", text(&verified.stderr));
+    // One object, and one of Parquet, which is read by ranges.
+    let out = run(&[
+        "run",
+        "p.metric",
+        "--source",
+        "payments=log",
+        "--metric",
+        "revenue",
+        "--output",
+        "parquet",
+        "--out",
+        "out",
+    ]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let package = "source revenue {\n  window_start: timestamp time\n  country: string\n  value: decimal(38, 2)?\n}\n\
+                   metric total = count() { from revenue by country }\n";
+    fs::write(folder.path().join("q.metric"), package).unwrap();
+    moto.put("/shop/out/revenue.parquet", &fs::read(folder.path().join("out/revenue.parquet")).unwrap());
+    let [here, there] = ["out/revenue.parquet", "s3://shop/out/revenue.parquet"].map(|path| {
+        let answer = run(&["run", "q.metric", "--source", &format!("revenue={path}"), "--output", "json"]);
+        assert!(answer.status.success(), "{path}: {}", text(&answer.stderr));
+        answer.stdout
+    });
+    assert_eq!(here, there);
+}
+
+#[test]
+fn a_delta_table_in_a_store_is_read_by_its_log() {
+    let Some(moto) = Moto::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("p.metric"),
+        "source s { at: timestamp time }\nmetric n = count() { from s }\n",
+    )
+    .unwrap();
+    let rows = |n: usize| "{\"at\":\"2026-04-25T10:00:00Z\"}\n".repeat(n);
+    let add = |name: &str, n: usize| {
+        let size = rows(n).len();
+        format!(
+            "{{\"add\":{{\"path\":\"{name}\",\"partitionValues\":{{}},\"size\":{size},\"dataChange\":true}}}}\n"
+        )
+    };
+    moto.put("/shop/t/a.ndjson", rows(3).as_bytes());
+    moto.put("/shop/t/b.ndjson", rows(4).as_bytes());
+    moto.put("/shop/t/not-a-row.ndjson", rows(9).as_bytes());
+    let protocol = "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":2}}\n";
+    moto.put(
+        "/shop/t/_delta_log/00000000000000000000.json",
+        (protocol.to_owned() + &add("a.ndjson", 3)).as_bytes(),
+    );
+    moto.put("/shop/t/_delta_log/00000000000000000001.json", add("b.ndjson", 4).as_bytes());
+    let environment = Moto::environment(moto.port);
+    let count = |source: &str| {
+        let source = format!("s={source}");
+        let answer = metricc(
+            folder.path(),
+            &environment,
+            &["run", "p.metric", "--source", &source, "--output", "json"],
+        );
+        if answer.status.success() { text(&answer.stdout) } else { text(&answer.stderr) }
+    };
+    assert!(count("s3://shop/t").contains("7"), "{}", count("s3://shop/t"));
+    assert!(count("s3://shop/t,version=0").contains("3"));
+    assert!(count("s3://shop/t,version=5").contains("it has no version 5: 1 is its last one"));
+    assert!(count("s3://shop/t/*.ndjson").contains("part of the Delta Lake table"));
+    moto.put(
+        "/shop/t/_delta_log/00000000000000000002.json",
+        b"{\"remove\":{\"path\":\"a.ndjson\",\"dataChange\":true}}\n",
+    );
+    assert!(count("s3://shop/t").contains("`snapshot=true`"), "{}", count("s3://shop/t"));
+    assert!(count("s3://shop/t,snapshot=true").contains("4"));
+    moto.delete("/shop/t/b.ndjson");
+    assert!(
+        count("s3://shop/t,snapshot=true").contains("b.ndjson"),
+        "{}",
+        count("s3://shop/t,snapshot=true")
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_store_is_said_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("p.metric"),
+        "source s { at: timestamp time }\nmetric n = count() { from s }\n",
+    )
+    .unwrap();
+    let run = |environment: &[(&'static str, String)], source: &str| {
+        let source = format!("s={source}");
+        let answer = metricc(folder.path(), environment, &["run", "p.metric", "--source", &source]);
+        assert_eq!(answer.status.code(), Some(2), "{source}: {}", text(&answer.stderr));
+        text(&answer.stderr)
+    };
+    let http = [("AWS_ENDPOINT_URL", "http://127.0.0.1:1".to_owned())];
+    assert!(run(&http, "s3://shop/a.csv").contains("AWS_ALLOW_HTTP=true"));
+    assert!(run(&[], "s3://key:secret@shop/a.csv").contains("secrets come from the environment"));
+    assert!(run(&[], "file://a.csv").contains("its path is absolute"));
+    let Some(moto) = Moto::start() else { return };
+    let environment = Moto::environment(moto.port);
+    let missing = run(&environment, "s3://nowhere/a.csv");
+    assert!(missing.contains("there is no such bucket"), "{missing}");
+    let empty = run(&environment, "s3://shop/none/");
+    assert!(empty.contains("no file matches `s3://shop/none`"), "{empty}");
+    // Sources are only read, so a store without conditional writes is good enough for them.
+    moto.put("/shop/one.ndjson", b"{\"at\":\"2026-04-25T10:00:00Z\"}\n");
+    let behind = Moto::environment(without_conditions(moto.port));
+    let arguments = ["run", "p.metric", "--source", "s=s3://shop/one.ndjson"];
+    assert!(metricc(folder.path(), &behind, &arguments).status.success());
+}

@@ -1,0 +1,280 @@
+//! Copying what is flushed of a source to an object store.
+//!
+//! | object | content |
+//! |---|---|
+//! | `log/flushed/SOURCE/…-CHECKSUM.parquet` and others | a flushed file, under its name and checksum |
+//! | `log/requests/CHECKSUM-….json` | requests that the log remembers |
+//! | `log/manifests/SOURCE/NUMBER.json` | what a journal would say that ends with these files |
+//!
+//! Invariants: a manifest is created after the files that it names, and only if it is absent. So whoever finds
+//! one finds all of it, and two nodes that copy to one place cannot both go on: the second is told so.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use metricc_durable_log::{Archive, ArchivedFile, Disk};
+use metricc_log::{Frontier, ReadAt};
+use metricc_storage::{Storage, StorageError};
+use object_store::path::Path;
+use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
+
+use crate::error::NodeError;
+use crate::source::NodeSource;
+use crate::status::family;
+use crate::writer::{Ingest, IngestError};
+
+/// Manifests that are kept, the newest one counted.
+const KEPT_MANIFESTS: u64 = 3;
+
+/// How far the copy of a source's flushed events is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ArchiveStatus {
+    /// Where it is.
+    pub url: String,
+    /// The frontier after the events in it.
+    pub frontier: Frontier,
+    /// Why nothing is copied at present.
+    pub problem: Option<String>,
+}
+
+/// Why nothing was copied.
+#[derive(Debug, thiserror::Error)]
+enum ArchiveError {
+    #[error(transparent)]
+    Store(#[from] StorageError),
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    #[error(transparent)]
+    Log(#[from] metricc_durable_log::DurableError),
+    #[error("`{path}` is not readable: {cause}")]
+    Unreadable { path: String, cause: std::io::Error },
+    #[error("`{path}` does not have the checksum that the journal says, so it is not copied")]
+    Damaged { path: String },
+    #[error(
+        "another node copies to this place: `{manifest}` is not of this one; give each node its own `storage`"
+    )]
+    Taken { manifest: String },
+}
+
+/// Copies what is flushed of one source.
+#[derive(Debug)]
+pub(crate) struct Archiver {
+    storage: Storage,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The number of the next manifest.
+    next: u64,
+    archived: Frontier,
+    /// The objects that are there.
+    known: HashSet<String>,
+}
+
+/// The place of the copies.
+pub(crate) fn place(storage: &Storage) -> Storage {
+    storage.join("log")
+}
+
+/// The folder of the manifests of a source.
+pub(crate) fn manifests(source: &str) -> String {
+    format!("manifests/{source}")
+}
+
+/// The number of a manifest, from its path.
+pub(crate) fn number(path: &Path) -> Option<u64> {
+    path.filename()?.strip_suffix(".json")?.parse().ok()
+}
+
+/// The name of a flushed file's object. Offsets may be given out again after a loss, so its path does not tell
+/// it.
+pub(crate) fn object_of(file: &ArchivedFile) -> String {
+    let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
+    let (stem, suffix) = name.split_once('.').unwrap_or((name, ""));
+    format!("{folder}/{stem}-{:016x}.{suffix}", file.checksum)
+}
+
+/// The paths below a folder of a store.
+pub(crate) fn list(storage: &Storage, folder: &str) -> Result<Vec<Path>, StorageError> {
+    let folder = Path::from(folder);
+    storage.run(|store| async move {
+        let found: Vec<_> = store.list(Some(&folder)).map_ok(|object| object.location).try_collect().await?;
+        Ok(found)
+    })
+}
+
+/// The bytes of an object.
+pub(crate) fn read(storage: &Storage, path: &str) -> Result<Bytes, StorageError> {
+    let path = Path::from(path);
+    storage.run(|store| async move { store.get(&path).await?.bytes().await })
+}
+
+/// The newest manifest of a source, and its number.
+pub(crate) fn newest(storage: &Storage, source: &str) -> Result<Option<(u64, Archive)>, NodeError> {
+    let refuse = |error: StorageError| NodeError::Config(error.to_string());
+    let found = list(storage, &manifests(source)).map_err(refuse)?;
+    let Some((number, path)) = found.iter().filter_map(|path| Some((number(path)?, path))).max() else {
+        return Ok(None);
+    };
+    let bytes = read(storage, path.as_ref()).map_err(refuse)?;
+    Ok(Some((number, Archive::parse(&bytes, &format!("{}/{path}", storage.url()))?)))
+}
+
+impl Archiver {
+    /// Looks at what is there of a source.
+    ///
+    /// # Errors
+    /// [`NodeError::Config`] if that is of another log, or of a log that has gone on elsewhere; or if the store
+    /// does not answer.
+    pub(crate) fn open(storage: &Storage, source: &NodeSource) -> Result<Self, NodeError> {
+        let storage = place(storage);
+        let newest = newest(&storage, source.name())?;
+        let mut state = State { next: 0, archived: Frontier::default(), known: HashSet::new() };
+        if let Some((number, archive)) = newest {
+            let log = source.log.snapshot();
+            let is_known = |epoch: &str| log.epochs(source.name()).iter().any(|(known, _)| known == epoch);
+            if archive.log() != format!("{:032x}", log.id()) {
+                return Err(NodeError::Config(format!(
+                    "`{}` has events of source `{}` of another log\n  help: give this node another `storage`, or an \
+                     empty `data` folder and `metricc restore`",
+                    storage.url(),
+                    source.name()
+                )));
+            }
+            if archive.epoch().is_some_and(|epoch| !is_known(epoch)) {
+                return Err(NodeError::Config(format!(
+                    "`{}` has events of source `{}` that this copy of the log does not know: the log has gone on \
+                     elsewhere\n  help: stop this node, or give it another `storage`",
+                    storage.url(),
+                    source.name()
+                )));
+            }
+            (state.next, state.archived) = (number + 1, archive.flushed_to());
+            for folder in [format!("flushed/{}", source.name()), "requests".to_owned()] {
+                let found = list(&storage, &folder).map_err(|error| NodeError::Config(error.to_string()))?;
+                state.known.extend(found.into_iter().map(|path| path.to_string()));
+            }
+        }
+        let (url, frontier) = (storage.url().to_string(), state.archived.clone());
+        source.set_archive(ArchiveStatus { url, frontier, problem: None });
+        Ok(Archiver { storage, state: Mutex::new(state) })
+    }
+
+    /// Copies what was flushed since the last time. What is wrong is said once.
+    pub(crate) fn step(&self, source: &NodeSource, disk: &Arc<dyn Disk>, ingest: &Ingest) -> Result<(), ()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let flushed_to = source.log.snapshot().flushed_to(source.name());
+        if flushed_to == state.archived || flushed_to.n_positions() == 0 {
+            return Ok(());
+        }
+        let copied = self.copy(&mut state, source.name(), disk, ingest);
+        let problem = match &copied {
+            Ok(()) => None,
+            // The node is shutting down; the next one goes on.
+            Err(ArchiveError::Ingest(IngestError::Closing)) => return Err(()),
+            Err(error) => Some(error.to_string()),
+        };
+        let before = source.archive().and_then(|status| status.problem);
+        if let Some(problem) = problem.as_ref().filter(|problem| before.as_ref() != Some(problem)) {
+            tracing::warn!(source = source.name(), %problem, "flushed events are not copied to the object store");
+        }
+        if problem.is_none() && before.is_some() {
+            tracing::info!(source = source.name(), "flushed events are copied to the object store again");
+        }
+        let (url, frontier) = (self.storage.url().to_string(), state.archived.clone());
+        source.set_archive(ArchiveStatus { url, frontier, problem });
+        copied.map_err(|_| ())
+    }
+
+    fn copy(
+        &self,
+        state: &mut State,
+        source: &str,
+        disk: &Arc<dyn Disk>,
+        ingest: &Ingest,
+    ) -> Result<(), ArchiveError> {
+        let Some(archive) = ingest.archive(source)? else { return Ok(()) };
+        for file in archive.files().into_iter().chain(archive.request_files()) {
+            let object = object_of(&file);
+            if !state.known.contains(&object) {
+                // Its name says what it holds, so one that is there already is this one.
+                self.create(&object, from_disk(disk, &file)?)?;
+                state.known.insert(object);
+            }
+        }
+        let manifest = format!("{}/{:020}.json", manifests(source), state.next);
+        if !self.create(&manifest, archive.to_bytes()?)? {
+            return Err(ArchiveError::Taken { manifest: format!("{}/{manifest}", self.storage.url()) });
+        }
+        if let Some(old) = state.next.checked_sub(KEPT_MANIFESTS) {
+            let path = Path::from(format!("{}/{old:020}.json", manifests(source)));
+            // A manifest too many does no harm.
+            let _ = self.storage.run(|store| async move { store.delete(&path).await });
+        }
+        state.next += 1;
+        state.archived = archive.flushed_to();
+        Ok(())
+    }
+
+    /// Creates an object. Returns whether it was not there before.
+    fn create(&self, path: &str, bytes: Vec<u8>) -> Result<bool, StorageError> {
+        let path = Path::from(path);
+        self.storage.run(|store| async move {
+            let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+            match store.put_opts(&path, PutPayload::from(bytes), options).await {
+                Ok(_) => Ok(true),
+                Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+    }
+}
+
+/// The bytes of a flushed file.
+fn from_disk(disk: &Arc<dyn Disk>, file: &ArchivedFile) -> Result<Vec<u8>, ArchiveError> {
+    let path = disk.shown(&file.path);
+    let read = || {
+        let opened = disk.open(&file.path)?;
+        let mut bytes = vec![0; usize::try_from(file.n_bytes).map_err(std::io::Error::other)?];
+        let opened: &dyn ReadAt = &*opened;
+        opened.read_exact_at(0, &mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|cause| ArchiveError::Unreadable { path: path.clone(), cause })?;
+    if file.is(&bytes) { Ok(bytes) } else { Err(ArchiveError::Damaged { path }) }
+}
+
+/// The copies of sources in the text format of Prometheus, with how far each source is flushed.
+pub(crate) fn text(archives: &[(&str, ArchiveStatus, Frontier)]) -> String {
+    let mut text = String::new();
+    if archives.is_empty() {
+        return text;
+    }
+    let label = |source: &str| format!("{{source=\"{source}\"}}");
+    let behind = archives.iter().map(|(source, archive, flushed)| {
+        let behind = flushed.n_positions().saturating_sub(archive.frontier.n_positions());
+        (label(source), behind as f64)
+    });
+    family(&mut text, "archive_lag", "gauge", "Flushed positions that are not in the object store.", behind);
+    let problems = archives
+        .iter()
+        .map(|(source, archive, _)| (label(source), f64::from(u8::from(archive.problem.is_some()))));
+    family(&mut text, "archive_problem", "gauge", "Whether nothing is copied to the object store.", problems);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_named_by_their_bytes_as_well() {
+        let file = |path: &str| ArchivedFile { path: path.to_owned(), n_bytes: 1, checksum: 0xab };
+        assert_eq!(object_of(&file("flushed/s/0-0-9.parquet")), "flushed/s/0-0-9-00000000000000ab.parquet");
+        let exceptions = object_of(&file("flushed/s/0-0-9.exceptions.parquet"));
+        assert_eq!(exceptions, "flushed/s/0-0-9-00000000000000ab.exceptions.parquet");
+    }
+}
