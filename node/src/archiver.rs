@@ -2,7 +2,7 @@
 //!
 //! | object | content |
 //! |---|---|
-//! | `log/flushed/SOURCE/…-CHECKSUM.parquet` and others | a flushed file, under its name and checksum |
+//! | `log/events/SOURCE/…-CHECKSUM.parquet` and others | a flushed file, under its name and checksum |
 //! | `log/requests/CHECKSUM-….json` | requests that the log remembers |
 //! | `log/manifests/SOURCE/NUMBER.json` | what a journal would say that ends with these files |
 //!
@@ -153,10 +153,8 @@ impl Archiver {
                 )));
             }
             (state.next, state.archived) = (number + 1, archive.flushed_to());
-            for folder in [format!("flushed/{}", source.name()), "requests".to_owned()] {
-                let found = list(&storage, &folder).map_err(|error| NodeError::Config(error.to_string()))?;
-                state.known.extend(found.into_iter().map(|path| path.to_string()));
-            }
+            let files = archive.files().into_iter().chain(archive.request_files());
+            state.known.extend(files.map(|file| object_of(&file)));
         }
         let (url, frontier) = (storage.url().to_string(), state.archived.clone());
         source.set_archive(ArchiveStatus { url, frontier, problem: None });
@@ -196,7 +194,24 @@ impl Archiver {
         disk: &Arc<dyn Disk>,
         ingest: &Ingest,
     ) -> Result<(), ArchiveError> {
-        let Some(archive) = ingest.archive(source)? else { return Ok(()) };
+        match ingest.archive(source)? {
+            Some(archive) => self.put(state, &archive, disk),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes over a place that has copies of the log before the node writes anything: the log may have been
+    /// restored from there, and whoever has it elsewhere finds that it has gone on.
+    ///
+    /// # Errors
+    /// [`NodeError::Config`] if that could not be done.
+    pub(crate) fn take_over(&self, archive: Option<&Archive>, disk: &Arc<dyn Disk>) -> Result<(), NodeError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(archive) = archive.filter(|_| state.next > 0) else { return Ok(()) };
+        self.put(&mut state, archive, disk).map_err(|error| NodeError::Config(format!("`storage`: {error}")))
+    }
+
+    fn put(&self, state: &mut State, archive: &Archive, disk: &Arc<dyn Disk>) -> Result<(), ArchiveError> {
         for file in archive.files().into_iter().chain(archive.request_files()) {
             let object = object_of(&file);
             if !state.known.contains(&object) {
@@ -205,12 +220,13 @@ impl Archiver {
                 state.known.insert(object);
             }
         }
-        let manifest = format!("{}/{:020}.json", manifests(source), state.next);
+        let manifests = manifests(archive.source());
+        let manifest = format!("{manifests}/{:020}.json", state.next);
         if !self.create(&manifest, archive.to_bytes()?)? {
             return Err(ArchiveError::Taken { manifest: format!("{}/{manifest}", self.storage.url()) });
         }
         if let Some(old) = state.next.checked_sub(KEPT_MANIFESTS) {
-            let path = Path::from(format!("{}/{old:020}.json", manifests(source)));
+            let path = Path::from(format!("{manifests}/{old:020}.json"));
             // A manifest too many does no harm.
             let _ = self.storage.run(|store| async move { store.delete(&path).await });
         }
@@ -273,8 +289,8 @@ mod tests {
     #[test]
     fn objects_are_named_by_their_bytes_as_well() {
         let file = |path: &str| ArchivedFile { path: path.to_owned(), n_bytes: 1, checksum: 0xab };
-        assert_eq!(object_of(&file("flushed/s/0-0-9.parquet")), "flushed/s/0-0-9-00000000000000ab.parquet");
-        let exceptions = object_of(&file("flushed/s/0-0-9.exceptions.parquet"));
-        assert_eq!(exceptions, "flushed/s/0-0-9-00000000000000ab.exceptions.parquet");
+        assert_eq!(object_of(&file("events/s/0-0-9.parquet")), "events/s/0-0-9-00000000000000ab.parquet");
+        let exceptions = object_of(&file("events/s/0-0-9.exceptions.parquet"));
+        assert_eq!(exceptions, "events/s/0-0-9-00000000000000ab.exceptions.parquet");
     }
 }

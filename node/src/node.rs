@@ -139,6 +139,11 @@ impl Node {
         };
         let sources: Vec<Arc<NodeSource>> = plans.iter().map(source).collect();
         let batches = open_sources(config, &sources, &views, (disk, storage.as_ref()), &runtime)?;
+        for batch in &batches {
+            if let Some(archive) = &batch.archive {
+                archive.take_over(log.archive(batch.source.name()).as_ref(), disk)?;
+            }
+        }
         let decoders = plans.iter().map(|plan| EventDecoder::new(&plan.source)).collect::<Result<_, _>>()?;
         // Before the writer: a failure from here on would leave its thread running.
         let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -68,11 +68,6 @@ impl Moto {
         assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
     }
 
-    pub(crate) fn delete(&self, path: &str) {
-        let answer = self.request("DELETE", path, b"");
-        assert!(answer.starts_with("HTTP/1.1 204"), "{path}: {answer}");
-    }
-
     /// What a process needs to reach the store at a port.
     pub(crate) fn environment(port: u16) -> Vec<(&'static str, String)> {
         vec![

@@ -1,1 +1,0 @@
-//! Sinks: presented values at a frontier, written to other systems.
