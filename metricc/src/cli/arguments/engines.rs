@@ -28,7 +28,9 @@ pub(crate) struct InputArguments {
     /// Events of a source: a file, folder or glob of .parquet, .ndjson, .jsonl, .json, .csv or .tsv files,
     /// which may be compressed (.gz, .zst, .bz2), or `-` for stdin. For other file names append
     /// `,format=ndjson`, for other separators of CSV `,delimiter=;`. A topic of Kafka is
-    /// `kafka://HOST:PORT,HOST:PORT/TOPIC`; its records are JSON, or with `,format=csv` lines of CSV
+    /// `kafka://HOST:PORT,HOST:PORT/TOPIC`; its records are JSON, or with `,format=…` csv (lines without a
+    /// header, perhaps with `,columns=a,b`), text, avro or protobuf (with `--registry`, or `,schema=FILE` and
+    /// `,message=NAME`)
     #[arg(long = "source", value_name = "NAME=PATH", value_parser = OsStringValueParser::new().try_map(binding))]
     pub(crate) sources: Vec<(String, Binding)>,
     /// Compute only this metric; repeatable [default: all]
@@ -126,6 +128,8 @@ Examples:
 
   zcat log.csv.gz | metricc run flights.metric --source flights=-,format=csv
   metricc run flights.metric --source flights=kafka://broker:9092/flights --since 2026-04-25
+  metricc run flights.metric --source flights=kafka://broker/flights,format=avro --registry http://registry:8081
+  metricc run flights.metric --source flights=kafka://broker/flights,format=protobuf,schema=flights.proto
 
 Records that cannot be decoded are rejected: they are reported on stderr and count in no result.
 
