@@ -229,22 +229,42 @@ fn a_datum_costs_no_more_than_a_record_may() {
 }
 
 #[test]
-fn any_bytes_are_read_or_rejected() {
+fn damaged_records_are_read_or_rejected() {
     let schema = Schema::parse_str(ROW).expect("a schema");
     let compiled = AvroSchema::compile(ROW, []).expect("a schema");
+    let whole = to_avro_datum(
+        &schema,
+        record(vec![
+            ("at", Value::TimestampMicros(1 << 40)),
+            ("n", Value::Long(-70_000)),
+            ("amount", Value::Decimal(Decimal::from(vec![1, 2, 3]))),
+            ("day", Value::Date(20_000)),
+            ("x", Value::Union(1, Box::new(Value::Double(0.5)))),
+            ("s", Value::Union(0, Box::new(Value::String("text".into())))),
+        ]),
+    );
+    let whole = whole.expect("a datum");
     let mut random = Random(3);
-    let mut n_read = 0;
-    for _ in 0..20_000 {
-        let bytes: Vec<u8> = (0..random.next() % 40).map(|_| (random.next() % 12) as u8).collect();
+    let (mut n_read, n_all) = (0, 20_000);
+    for _ in 0..n_all {
+        let mut bytes = whole.clone();
+        for _ in 0..=random.next() % 3 {
+            let at = random.next() as usize % bytes.len();
+            bytes[at] = random.next() as u8;
+        }
+        bytes.truncate(bytes.len() - (random.next() as usize % 8).saturating_sub(5));
         let mut out = Vec::new();
         if compiled.write_json(&bytes, &mut out).is_ok() {
             n_read += 1;
-            serde_json::from_slice::<serde_json::Value>(&out).expect("JSON");
+            std::str::from_utf8(&out).expect("text");
             let read = apache_avro::from_avro_datum(&schema, &mut bytes.as_slice(), None);
             assert!(read.is_ok(), "{bytes:?}");
         }
     }
-    assert!(n_read > 10, "{n_read}");
+    assert!((n_all / 20..n_all).contains(&n_read), "{n_read}");
+    for n_bytes in 0..whole.len() {
+        compiled.write_json(&whole[..n_bytes], &mut Vec::new()).expect_err("the record is cut off");
+    }
 }
 
 #[test]

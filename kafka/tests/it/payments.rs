@@ -105,7 +105,7 @@ impl Payment {
 
     pub(crate) fn json(&self) -> Vec<u8> {
         let at = instant(self.at);
-        let country = self.country.map_or("null".to_owned(), |country| format!("\"{country}\""));
+        let country = self.country.map_or("null".to_owned(), |country| format!("{country:?}"));
         let (id, amount) = (self.id, self.amount());
         format!(r#"{{"id":{id},"at":"{at}","country":{country},"amount":{amount}}}"#).into_bytes()
     }

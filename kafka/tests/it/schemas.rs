@@ -175,7 +175,7 @@ fn a_registry_or_a_file_that_cannot_be_read_is_an_error_of_the_log() {
         ("avro", "gone.avsc", None, "No such file"),
         ("avro", "a.avsc", Some("{"), "no JSON"),
         ("avro", "b.avsc", Some("\"int\""), "its values are no records"),
-        ("protobuf", "a.proto", Some("message"), "a.proto:1:"),
+        ("protobuf", "a.proto", Some("message A { int64 n }"), "a.proto:1:"),
     ] {
         let path = folder.path().join(name);
         text.into_iter().for_each(|text| std::fs::write(&path, text).expect("a file"));

@@ -17,9 +17,11 @@ const N_PAYMENTS: i64 = 900;
 /// 2026-04-25, in milliseconds since 1970.
 const DAY: i64 = 1_777_075_200_000;
 
+/// The last hundred repeat the first ones.
 fn payment(n: i64) -> Payment {
+    let n = n % 800;
     let country = [Some("DE"), Some("IN"), None][n as usize % 3];
-    Payment { id: n % 800, at: DAY + n % 24 * 3_600_001, country, cents: n % 800 * 101 }
+    Payment { id: n, at: DAY + n % 24 * 3_600_001, country, cents: n * 101 }
 }
 
 fn produce(server: &Server, topic: &str, codec: Compression, values: impl Iterator<Item = Vec<u8>>) {
