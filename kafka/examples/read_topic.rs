@@ -10,8 +10,8 @@ use std::time::Instant;
 use krafka::admin::{CreateTopicsOptions, NewTopic};
 use krafka::{Compression, Kafka, Record};
 use metricc_ir::{Field, Kind, Slice, Source, Type};
-use metricc_kafka::{Bounds, Security, TopicAddress};
-use metricc_log::{FileOptions, Interval, LogError};
+use metricc_kafka::{Bounds, RecordOptions, Security, TopicAddress};
+use metricc_log::{Interval, LogError};
 
 const N_PARTITIONS: i32 = 4;
 
@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Field::new("amount", Type::of(Kind::Decimal { precision: 10, scale: 2 })),
     ];
     let source = Source { name: "events".into(), doc: String::new(), fields, time: 0, identity: Vec::new() };
-    let (security, options, start) = (Security::default(), FileOptions::default(), Instant::now());
+    let (security, options, start) = (Security::default(), RecordOptions::default(), Instant::now());
     let log =
         metricc_kafka::open(&Arc::new(source), address, security, &options, Bounds::default(), &|_| {})?;
     let opened = start.elapsed();

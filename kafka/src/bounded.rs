@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use metricc_ir::Source;
 use metricc_log::partition::Partition;
-use metricc_log::{FileOptions, Log, LogError, Names, Progress, RecordDecoder, RecordForm};
+use metricc_log::{Log, LogError, Names, Progress, RawRecord, RecordDecoder};
 
 use crate::partition::TopicPartition;
-use crate::{Ends, KafkaError, Security, Topic, TopicAddress};
+use crate::{Ends, KafkaError, RecordOptions, RecordTexts, Security, TextReader, Topic, TopicAddress};
 
 /// Records of a partition that are looked at for their names.
 const SAMPLED: u64 = 64;
@@ -40,20 +40,20 @@ pub fn open(
     source: &Arc<Source>,
     address: TopicAddress,
     security: Security,
-    options: &FileOptions,
+    options: &RecordOptions,
     bounds: Bounds,
     progress: &dyn Fn(Progress),
 ) -> Result<Log, LogError> {
     let decoder = RecordDecoder::new(source)?;
     let shown = address.to_string();
-    let form = RecordForm::new(&decoder, options, &shown)?;
+    let texts = RecordTexts::of_run(&decoder, options, &shown)?;
     let topic = Topic::open(address, security).map_err(|error| error.in_log(&shown))?;
     let ranges = ranges(&topic, bounds).map_err(|error| error.in_log(&shown))?;
     let mut partitions: Vec<Arc<dyn Partition>> = Vec::with_capacity(ranges.len());
     for (number, Ends { first, end }) in (0u32..).zip(ranges) {
         let name = format!("topic {}, partition {number}", topic.address().topic);
         let names = match number {
-            0..SAMPLED_PARTITIONS => names(&topic, number, (first, end), &decoder, &form),
+            0..SAMPLED_PARTITIONS => names(&topic, number, (first, end), &decoder, &texts),
             _ => Ok(Names::default()),
         };
         let names = names.map_err(|error| error.in_log(&name))?;
@@ -62,7 +62,7 @@ pub fn open(
             number,
             shown: name.into(),
             decoder: decoder.clone(),
-            form: form.clone(),
+            texts: texts.clone(),
             start: first,
             end,
             names,
@@ -100,13 +100,16 @@ fn names(
     partition: u32,
     (from, end): (u64, u64),
     decoder: &RecordDecoder,
-    form: &RecordForm,
+    texts: &RecordTexts,
 ) -> Result<Names, KafkaError> {
     let mut records = topic.records(partition, from, end.min(from.saturating_add(SAMPLED)));
-    let mut values = Vec::new();
+    let (mut values, mut reader) = (Vec::new(), TextReader::default());
     while let Some(fetched) = records.next_fetched()? {
-        let texts = fetched.records.iter().filter_map(|record| record.text(partition, form.has_envelope()));
-        values.extend(texts.map(std::borrow::Cow::into_owned));
+        for record in &fetched.records {
+            if let RawRecord::Text(text) = texts.text(partition, record, &mut reader)? {
+                values.push(text.into_owned());
+            }
+        }
     }
-    Ok(form.names(decoder, values.iter().map(AsRef::as_ref)))
+    Ok(texts.form().names(decoder, values.iter().map(AsRef::as_ref)))
 }

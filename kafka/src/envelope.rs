@@ -10,18 +10,22 @@ use serde_json::{Value, json};
 use crate::Record;
 
 impl Record {
-    /// The text that the record is decoded from; `None` if it has no value. With `has_envelope`, what it has
-    /// beside its value is in it.
-    pub fn text(&self, partition: u32, has_envelope: bool) -> Option<Cow<'_, [u8]>> {
-        let value = self.value.as_deref()?;
-        let rest = value.trim_ascii_start().strip_prefix(b"{");
-        let Some(rest) = rest.filter(|_| has_envelope) else { return Some(Cow::Borrowed(value)) };
-        let mut text = format!("{{\"kafka\":{}", self.envelope(partition)).into_bytes();
+    /// A text with what the record has beside its value in it, if the text is an object.
+    pub(crate) fn with_envelope<'t>(&self, partition: u32, text: Cow<'t, [u8]>) -> Cow<'t, [u8]> {
+        let Some(rest) = text.trim_ascii_start().strip_prefix(b"{") else { return text };
+        let mut with = format!("{{\"kafka\":{}", self.envelope(partition)).into_bytes();
         if !rest.trim_ascii_start().starts_with(b"}") {
-            text.push(b',');
+            with.push(b',');
         }
-        text.extend_from_slice(rest);
-        Some(Cow::Owned(text))
+        with.extend_from_slice(rest);
+        Cow::Owned(with)
+    }
+
+    /// An object with nothing but what the record has beside its value, and the value, which is a text.
+    pub(crate) fn envelope_alone(&self, partition: u32, text: &str) -> Vec<u8> {
+        let mut envelope = self.envelope(partition);
+        envelope["value"] = text.into();
+        format!("{{\"kafka\":{envelope}}}").into_bytes()
     }
 
     /// Bytes that are no text are null. Of headers with one name, the last counts, as it does in Kafka.
@@ -45,29 +49,37 @@ impl Record {
 mod tests {
     use super::*;
 
-    fn text(value: Option<&'static str>, has_envelope: bool) -> Option<String> {
-        let record = Record {
+    fn record() -> Record {
+        Record {
             offset: 7,
             timestamp: 1500,
             key: Some(bytes::Bytes::from_static(b"k\"1")),
-            value: value.map(|value| bytes::Bytes::from_static(value.as_bytes())),
+            value: None,
             headers: vec![
                 ("trace".to_owned(), Some(bytes::Bytes::from_static(b"first"))),
                 ("raw".to_owned(), Some(bytes::Bytes::from_static(b"\xff"))),
                 ("trace".to_owned(), Some(bytes::Bytes::from_static(b"last"))),
             ],
-        };
-        record.text(3, has_envelope).map(|text| String::from_utf8(text.into_owned()).unwrap())
+        }
     }
 
     #[test]
     fn an_object_gets_an_object_with_what_stands_beside_it() {
         let envelope = r#"{"headers":{"raw":null,"trace":"last"},"key":"k\"1","offset":7,"partition":3,"timestamp":"1970-01-01T00:00:01.5Z"}"#;
-        let wanted = |rest: &str| Some(format!("{{\"kafka\":{envelope}{rest}"));
-        assert_eq!(text(Some(r#"{"a":1}"#), true), wanted(r#","a":1}"#));
-        assert_eq!(text(Some(" { }"), true), wanted(" }"));
-        assert_eq!(text(Some("[1]"), true), Some("[1]".to_owned()));
-        assert_eq!(text(Some(r#"{"a":1}"#), false), Some(r#"{"a":1}"#.to_owned()));
-        assert_eq!(text(None, true), None);
+        let wanted = |rest: &str| format!("{{\"kafka\":{envelope}{rest}");
+        let text = |value: &str| {
+            let text = record().with_envelope(3, Cow::Borrowed(value.as_bytes())).into_owned();
+            String::from_utf8(text).unwrap()
+        };
+        assert_eq!(text(r#"{"a":1}"#), wanted(r#","a":1}"#));
+        assert_eq!(text(" { }"), wanted(" }"));
+        assert_eq!(text("[1]"), "[1]");
+    }
+
+    #[test]
+    fn a_text_is_one_value() {
+        let alone: Value = serde_json::from_slice(&record().envelope_alone(3, "a \"line\"\n")).unwrap();
+        assert_eq!(alone["kafka"]["value"], "a \"line\"\n");
+        assert_eq!((&alone["kafka"]["offset"], alone.as_object().unwrap().len()), (&json!(7), 1));
     }
 }

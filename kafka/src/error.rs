@@ -96,6 +96,24 @@ pub enum KafkaError {
         /// What the client reported.
         cause: String,
     },
+    /// A schema registry does not say what a schema is.
+    #[error("the schema registry `{url}` gives no schema: {cause}")]
+    Registry {
+        /// Its address.
+        url: String,
+        /// What it answers, or why it does not.
+        cause: String,
+    },
+    /// The offsets of a group cannot be committed.
+    #[error("the offsets of topic `{topic}` cannot be committed for the group `{group}`: {cause}")]
+    Commit {
+        /// The topic.
+        topic: String,
+        /// The group.
+        group: String,
+        /// What the client reported.
+        cause: String,
+    },
     /// The client itself has failed.
     #[error("the client of Kafka has failed: {cause}")]
     Client {
@@ -128,6 +146,16 @@ impl KafkaError {
             }
             KafkaError::Read { .. } | KafkaError::Offsets { .. } => {
                 "see whether the partition has a leader, and run it again: nothing was changed".into()
+            }
+            KafkaError::Registry { .. } => {
+                "check its URL, that it runs, and what it wants to be told (`registry_auth`, `--registry-auth`); no record \
+                 was rejected for this"
+                    .into()
+            }
+            KafkaError::Commit { .. } => {
+                "the group must have no members, and this user may have to be allowed to read it; nothing depends on \
+                 these offsets"
+                    .into()
             }
             KafkaError::Setting { .. } | KafkaError::Client { .. } => return None,
         })

@@ -10,24 +10,35 @@
 //! - **A partition starts where retention has left it**:
 //!   [`Partition::start`](metricc_log::partition::Partition).
 //!
-//! Nothing here is a consumer group: nothing is committed to the broker, and any number of programs read the
-//! same offsets. krafka is behind [`Topic`], and nothing outside this crate names it.
+//! Nothing here is a member of a consumer group: any number of programs read the same offsets, and what
+//! [`GroupCommits`] tells the broker, nobody here reads. krafka is behind [`Topic`], and nothing outside this crate names it.
 
 mod address;
+mod avro;
 mod background;
 mod bounded;
+mod commit;
 mod connection;
 mod envelope;
 mod error;
 mod fetch;
 mod follow;
+mod json_text;
 mod partition;
+mod payload;
+mod protobuf;
+mod record_options;
+mod record_texts;
+mod registry;
 mod topic;
 
 pub use address::TopicAddress;
 pub use bounded::{Bounds, From, open};
+pub use commit::GroupCommits;
 pub use connection::{Mechanism, Sasl, Security, Tls};
 pub use error::KafkaError;
 pub use fetch::{Fetched, Record, Records};
 pub use follow::{Follow, Followed, FollowedPart};
+pub use record_options::{RecordOptions, RecordSettings, RegistryAddress, SchemaFormat, SchemaOrigin};
+pub use record_texts::{RecordTexts, TextReader};
 pub use topic::{Ends, Topic};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use metricc_log::partition::{DecodedBatch, Partition, PartitionReader, SliceRequest};
-use metricc_log::{LogError, Names, RawRecords, RecordDecoder, RecordForm};
+use metricc_log::{LogError, Names, RawRecords, RecordDecoder};
 
-use crate::{Record, Records, Topic};
+use crate::{Record, RecordTexts, Records, TextReader, Topic};
 
 /// Readers of a partition start at multiples of this many offsets, or of a larger number: each of them opens
 /// a connection, and the offsets of a compacted topic may be far apart.
@@ -21,7 +21,7 @@ pub(crate) struct TopicPartition {
     /// Its name in messages.
     pub(crate) shown: Arc<str>,
     pub(crate) decoder: Arc<RecordDecoder>,
-    pub(crate) form: RecordForm,
+    pub(crate) texts: RecordTexts,
     pub(crate) start: u64,
     pub(crate) end: u64,
     /// Names in its first records.
@@ -56,11 +56,12 @@ impl Partition for TopicPartition {
         Ok(Box::new(TopicReader {
             shown: self.shown.clone(),
             number: self.number,
-            has_envelope: self.form.has_envelope(),
+            texts: self.texts.clone(),
+            reader: TextReader::default(),
             records: self.topic.records(self.number, from, to),
             fetched: Vec::new().into_iter(),
             fetched_to: from,
-            raw: RawRecords::new(&self.decoder, &self.form, &self.shown, request),
+            raw: RawRecords::new(&self.decoder, self.texts.form(), &self.shown, request),
             to,
         }))
     }
@@ -71,7 +72,8 @@ impl Partition for TopicPartition {
 struct TopicReader {
     shown: Arc<str>,
     number: u32,
-    has_envelope: bool,
+    texts: RecordTexts,
+    reader: TextReader,
     records: Records,
     fetched: std::vec::IntoIter<Record>,
     /// Where what was fetched ends.
@@ -87,8 +89,8 @@ impl PartitionReader for TopicReader {
         }
         while self.raw.next() < self.to && !self.raw.is_full() {
             if let Some(record) = self.fetched.next() {
-                let text = record.text(self.number, self.has_envelope);
-                self.raw.push(record.offset, text.as_deref());
+                let text = self.texts.text(self.number, &record, &mut self.reader);
+                self.raw.push(record.offset, &text.map_err(|error| error.in_log(&self.shown))?);
                 continue;
             }
             self.raw.step_over(self.fetched_to);

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use krafka::Kafka;
 use krafka::KrafkaError;
-use krafka::admin::{DescribeTopicsOptions, ListOffsetsOptions, OffsetSpec};
+use krafka::admin::{
+    AlterConsumerGroupOffsetsOptions, DescribeTopicsOptions, ListOffsetsOptions, OffsetSpec,
+};
 use krafka::consumer::TopicPartition;
 
 use crate::background::Background;
@@ -15,7 +17,7 @@ use crate::connection::connect;
 use crate::error::with_causes;
 use crate::fetch::{Records, consumer};
 use crate::follow::Follow;
-use crate::{KafkaError, Security, TopicAddress};
+use crate::{GroupCommits, KafkaError, Security, TopicAddress};
 
 /// How long a partition may take to give its next record before reading fails, and a broker to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -148,6 +150,11 @@ impl Topic {
         self.inner.background.wait(checked).unwrap_or_else(|| Err(panicked()))
     }
 
+    /// Offsets that are committed for a group, for those who watch its lag.
+    pub fn commits(&self, group: &str) -> GroupCommits {
+        GroupCommits::new(self, group)
+    }
+
     fn offsets(&self, spec: OffsetSpec) -> Result<Vec<u64>, KafkaError> {
         let inner = self.inner.clone();
         let offsets = async move { inner.offsets(spec).await };
@@ -195,6 +202,23 @@ impl Inner {
             None => Err(self.of_partition(partition, &KrafkaError::unknown_topic(topic))),
         });
         offsets.collect()
+    }
+
+    /// Commits the offsets of some partitions for a group that has no members.
+    pub(crate) async fn commit(&self, group: String, offsets: Vec<(u32, u64)>) -> Result<(), KafkaError> {
+        let topic = &self.address.topic;
+        let cause = |error: &KrafkaError| KafkaError::Commit {
+            topic: topic.clone(),
+            group: group.clone(),
+            cause: with_causes(error),
+        };
+        let offsets = offsets.into_iter().map(|(partition, offset)| {
+            (TopicPartition::new(topic, partition.cast_signed()), offset.cast_signed())
+        });
+        let options = AlterConsumerGroupOffsetsOptions::default().timeout(self.patience);
+        let done = self.kafka.admin().alter_consumer_group_offsets(&*group, offsets, options).await;
+        let done = done.map_err(|error| cause(&error))?;
+        done.into_values().find_map(Result::err).map_or(Ok(()), |error| Err(cause(&error)))
     }
 
     fn of_partition(&self, partition: u32, error: &KrafkaError) -> KafkaError {

@@ -11,12 +11,12 @@ use crate::content_kind::{OtherKind, diagnose, json_separation};
 use crate::csv_header::{Header, HeaderError};
 use crate::decode_value::{Problem, Reject};
 use crate::events::{BodyError, BodyLimits, Events, Rejected};
-use crate::raw_records::RecordForm;
+use crate::raw_records::{RawRecord, RecordForm};
 use crate::record_decoder::{RecordDecoder, SharedDecoder};
 use crate::record_splitter::{HEAD_BYTES, MAX_RECORD_BYTES, Records, Separation};
 use crate::row_builder::RowBuilder;
 use crate::seen_names::{NameSample, SAMPLED_RECORDS};
-use crate::text_batch::{Parser, utf8_problem};
+use crate::text_batch::{Parser, none_of_its_format, utf8_problem};
 use crate::time_slice::yield_if_due;
 use crate::wrapped_arrays::WrapSearch;
 use crate::{LogError, schema};
@@ -95,21 +95,21 @@ impl EventDecoder {
 
     /// Decodes records that came one by one, such as those of a topic. `place_of` says where a record that does
     /// not decode, by its index, stands; that is added to its problem.
+    /// Records that are no events are left out, and have no index.
     pub fn records<'r>(
         &self,
         form: &RecordForm,
-        records: impl IntoIterator<Item = &'r [u8]>,
+        records: impl IntoIterator<Item = &'r RawRecord<'r>>,
         place_of: impl Fn(u64) -> String,
     ) -> Events {
         let mut building = Building::of(&self.decoder, Parser::new(&self.decoder, form.header()));
         for record in records {
             match form.text_of(record) {
-                Ok(text) => building.record(text),
-                Err(problem) => {
-                    let head = record.get(..HEAD_BYTES).unwrap_or(record);
-                    let reject = Problem::new(problem, &String::from_utf8_lossy(head)).in_record();
-                    building.end_record(record, Err(reject));
+                Some(Ok(text)) => building.record(text),
+                Some(Err((problem, bytes))) => {
+                    building.end_record(bytes, Err(none_of_its_format(problem, bytes)));
                 }
+                None => {}
             }
         }
         let mut events = building.finish();

@@ -99,7 +99,13 @@ impl FileOptions {
             "format" => {
                 let shape = named(value).ok_or_else(|| {
                     let names = NAMES.map(|(name, ..)| name).join(", ");
-                    format!("unknown format `{value}`: it is one of {names}")
+                    let of_topics = match value {
+                        "avro" | "protobuf" | "text" => {
+                            "; records of topics alone may be Avro, Protobuf or text"
+                        }
+                        _ => "",
+                    };
+                    format!("unknown format `{value}`: it is one of {names}{of_topics}")
                 })?;
                 self.format = Some(shape.format);
                 if shape.delimiter != b',' {
@@ -161,12 +167,15 @@ pub struct Binding {
     pub path: String,
     /// How its files are read, where their names do not tell it.
     pub options: FileOptions,
+    /// What is said of the records of something that is no file, as names and values. Whoever opens it knows
+    /// them.
+    pub record_options: Vec<(String, String)>,
 }
 
 impl Binding {
     /// A binding of files whose suffix tells their format.
     pub fn new(path: impl Into<String>) -> Self {
-        Binding { path: path.into(), options: FileOptions::default() }
+        Binding { path: path.into(), options: FileOptions::default(), record_options: Vec::new() }
     }
 
     /// The same binding, for files of this format.

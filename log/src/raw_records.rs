@@ -1,12 +1,14 @@
 //! Records that come one by one as bytes, each with its offset, as those of a topic do.
 //!
 //! They are decoded as the lines of a file are, by the same code. A record is a JSON object, or a line of CSV
-//! without a header: its cells are the fields of the source in their order.
+//! without a header. Whoever reads records of another kind makes JSON of them first.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use metricc_ir::{Source, Step};
 
+use crate::LogError;
 use crate::csv_header::Header;
 use crate::csv_splitter::CsvSplitter;
 use crate::field_decoder::FieldDecoder;
@@ -15,11 +17,37 @@ use crate::record_decoder::RecordDecoder;
 use crate::record_splitter::{HEAD_BYTES, MAX_RECORD_BYTES};
 use crate::seen_names::{NameSample, Names, SAMPLED_RECORDS};
 use crate::text_batch::{Parser, Place, Text, TextBatch};
-use crate::{FileOptions, Format, LogError};
 
 /// What is said of records that begin as those of Confluent's wire format do.
-const REGISTRY_FORMAT: &str = "no text: it begins with byte 0, as Avro and Protobuf records of a schema \
-                               registry do, which are not read";
+const REGISTRY_FORMAT: &str = "no text: it begins with byte 0, as records of a schema registry do, whose \
+                               `format` is `avro` or `protobuf`";
+
+/// A record that comes by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RawRecord<'r> {
+    /// The text that it is decoded from.
+    Text(Cow<'r, [u8]>),
+    /// Why it has none, and its bytes. It is rejected.
+    Rejected(Cow<'static, str>, &'r [u8]),
+    /// It has no value: it says that a key is gone, and is no event.
+    Tombstone,
+}
+
+/// What the texts of records are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordKind {
+    /// JSON objects.
+    Json,
+    /// Lines of CSV without a header.
+    Csv {
+        /// The byte between cells.
+        delimiter: u8,
+        /// The names of the cells, in their order; without it, they are the fields of the source in theirs.
+        columns: Option<Vec<String>>,
+    },
+    /// JSON objects with nothing but an object `kafka`: no other field is in a record.
+    EnvelopeAlone,
+}
 
 /// What records that come one by one are.
 #[derive(Debug, Clone)]
@@ -33,29 +61,37 @@ pub struct RecordForm {
 /// What begins the paths to what a record has beside its value.
 const ENVELOPE: &str = "kafka";
 
+/// The text that a record is decoded from; or what it is instead, and its bytes.
+type TextOrProblem<'b> = Result<&'b [u8], (Cow<'static, str>, &'b [u8])>;
+
 impl RecordForm {
-    /// Records of the topic `shown` in the format that the options name; JSON objects if they name none.
+    /// Records of the topic `shown`.
     ///
     /// # Errors
-    /// [`LogError`] if records of the format cannot have the fields of the source, or there is none.
-    pub fn new(decoder: &RecordDecoder, options: &FileOptions, shown: &str) -> Result<Self, LogError> {
-        let shape = options.shape(options.format.unwrap_or(Format::Ndjson), None);
-        let is_envelope = |step: &Step| matches!(step, Step::Name(name) if name == ENVELOPE);
-        let is_beside = |field: &FieldDecoder| match field.path.steps() {
-            [first, _, ..] => is_envelope(first),
-            _ => false,
-        };
-        let has_envelope = decoder.fields.iter().any(is_beside);
-        match shape.format {
-            Format::Ndjson | Format::Json => Ok(RecordForm { header: None, has_envelope }),
-            Format::Parquet => {
-                let problem =
-                    format!("records of {shown} are JSON objects or lines of CSV, and no Parquet files");
-                Err(LogError::Request { problem })
+    /// [`LogError`] if such records cannot have the fields of the source.
+    pub fn new(decoder: &RecordDecoder, kind: &RecordKind, shown: &str) -> Result<Self, LogError> {
+        match kind {
+            RecordKind::Json => {
+                let has_envelope = decoder.fields.iter().any(is_beside);
+                Ok(RecordForm { header: None, has_envelope })
             }
-            Format::Csv => {
-                let line = header_line(decoder, shape.delimiter);
-                let header = Header::parse(decoder, line.as_bytes(), shape.delimiter);
+            RecordKind::EnvelopeAlone => {
+                let is_missing = |field: &&FieldDecoder| !is_beside(field) && !field.may_be_absent();
+                match decoder.fields.iter().find(is_missing) {
+                    None => Ok(RecordForm { header: None, has_envelope: true }),
+                    Some(field) => Err(LogError::Request {
+                        problem: format!(
+                            "records of {shown} are raw text and have no field `{}`: read the text `from {ENVELOPE}.value`, and \
+                             what stands beside it from `{ENVELOPE}.key`, `{ENVELOPE}.headers` or `{ENVELOPE}.timestamp`",
+                            field.name
+                        ),
+                    }),
+                }
+            }
+            RecordKind::Csv { delimiter, columns } => {
+                let own = || fields_in_order(decoder);
+                let line = header_line(&columns.clone().unwrap_or_else(own), *delimiter);
+                let header = Header::parse(decoder, line.as_bytes(), *delimiter);
                 let header = header.map_err(|error| error.in_file(shown, &decoder.source.name))?;
                 Ok(RecordForm { header: Some(header), has_envelope: false })
             }
@@ -66,8 +102,8 @@ impl RecordForm {
     ///
     /// # Errors
     /// As [`RecordForm::new`], and as [`RecordDecoder::new`].
-    pub fn of_source(source: &Arc<Source>, options: &FileOptions, shown: &str) -> Result<Self, LogError> {
-        RecordForm::new(&*RecordDecoder::new(source)?, options, shown)
+    pub fn of_source(source: &Arc<Source>, kind: &RecordKind, shown: &str) -> Result<Self, LogError> {
+        RecordForm::new(&*RecordDecoder::new(source)?, kind, shown)
     }
 
     /// The names in some records, which are the first ones.
@@ -91,16 +127,18 @@ impl RecordForm {
         self.header.as_ref()
     }
 
-    /// The text that a record is decoded from.
-    ///
-    /// # Errors
-    /// What the record is instead.
-    pub(crate) fn text_of<'b>(&self, bytes: &'b [u8]) -> Result<&'b [u8], &'static str> {
+    /// The text that a record is decoded from; `None` if it is no event.
+    pub(crate) fn text_of<'b>(&self, record: &'b RawRecord<'_>) -> Option<TextOrProblem<'b>> {
+        let bytes = match record {
+            RawRecord::Tombstone => return None,
+            RawRecord::Rejected(problem, bytes) => return Some(Err((problem.clone(), bytes))),
+            RawRecord::Text(bytes) => bytes.as_ref(),
+        };
         if bytes.first() == Some(&0) {
-            return Err(REGISTRY_FORMAT);
+            return Some(Err((REGISTRY_FORMAT.into(), bytes)));
         }
-        let bytes = self.without_line_end(bytes);
-        if self.is_several(bytes) { Err("more than one line of CSV") } else { Ok(bytes) }
+        let line = self.without_line_end(bytes);
+        Some(if self.is_several(line) { Err(("more than one line of CSV".into(), bytes)) } else { Ok(line) })
     }
 
     /// Producers that send lines of CSV may send their ends as well.
@@ -120,8 +158,13 @@ impl RecordForm {
     }
 }
 
-/// A header with the columns of all fields, each once.
-fn header_line(decoder: &RecordDecoder, delimiter: u8) -> String {
+/// Whether a field is read from what records have beside their values.
+fn is_beside(field: &FieldDecoder) -> bool {
+    matches!(field.path.steps(), [Step::Name(name), _, ..] if name == ENVELOPE)
+}
+
+/// The columns of all fields, each once.
+fn fields_in_order(decoder: &RecordDecoder) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for field in &decoder.fields {
         let name = field.path.header();
@@ -129,6 +172,10 @@ fn header_line(decoder: &RecordDecoder, delimiter: u8) -> String {
             names.push(name);
         }
     }
+    names
+}
+
+fn header_line(names: &[String], delimiter: u8) -> String {
     let quoted = names.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\"")));
     quoted.collect::<Vec<_>>().join(&char::from(delimiter).to_string())
 }
@@ -164,15 +211,14 @@ impl RawRecords {
         self.batch.is_full()
     }
 
-    /// Adds the record of an offset, or that its record has no value. The offsets since the last one that was
-    /// added have no record.
-    pub fn push(&mut self, offset: u64, value: Option<&[u8]>) {
+    /// Adds the record of an offset. The offsets since the last one that was added have no record.
+    pub fn push(&mut self, offset: u64, record: &RawRecord<'_>) {
         self.batch.step_over(offset);
-        let Some(bytes) = value else { return self.batch.step_over_tombstone() };
         let place = Place { path: &self.shown, line: None, has_known_offset: true };
-        let bytes = match self.form.text_of(bytes) {
-            Ok(bytes) => bytes,
-            Err(problem) => return self.batch.reject(offset, problem, bytes, &place),
+        let bytes = match self.form.text_of(record) {
+            None => return self.batch.step_over_tombstone(),
+            Some(Ok(bytes)) => bytes,
+            Some(Err((problem, bytes))) => return self.batch.reject(offset, problem, bytes, &place),
         };
         let too_long = bytes.len() > MAX_RECORD_BYTES;
         let bytes = if too_long { &bytes[..HEAD_BYTES] } else { bytes };

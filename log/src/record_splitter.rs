@@ -11,7 +11,7 @@ use crate::json_splitter::{Between, JsonSplitter};
 use crate::open_file::{OpenFile, SequentialReader};
 
 /// The longest record, in bytes without its line end; a longer one is quarantined.
-pub(crate) const MAX_RECORD_BYTES: usize = 1 << 20;
+pub const MAX_RECORD_BYTES: usize = 1 << 20;
 /// How much of a longer record is kept for the report.
 pub(crate) const HEAD_BYTES: usize = 512;
 /// How much is read at once.

@@ -2,6 +2,7 @@
 //! partition whose records are texts. Whatever a record comes from, one decoder decides whether it is a row,
 //! and one place counts it.
 
+use std::borrow::Cow;
 use std::str::Utf8Error;
 use std::sync::Arc;
 
@@ -122,10 +123,14 @@ impl TextBatch {
     }
 
     /// Adds a record that is none of its format.
-    pub(crate) fn reject(&mut self, offset: u64, problem: &'static str, bytes: &[u8], place: &Place<'_>) {
-        let head = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
-        let reject = || Problem::new(problem, &String::from_utf8_lossy(head)).in_record();
-        self.add(offset, bytes.len(), place, |_, _| Err(reject()));
+    pub(crate) fn reject(
+        &mut self,
+        offset: u64,
+        problem: Cow<'static, str>,
+        bytes: &[u8],
+        place: &Place<'_>,
+    ) {
+        self.add(offset, bytes.len(), place, |_, _| Err(none_of_its_format(problem, bytes)));
     }
 
     /// Adds a record that `decode` appends to the rows, or rejects.
@@ -202,6 +207,12 @@ fn decode(parser: &mut Parser, text: &Text<'_>, rows: &mut RowBuilder) -> Result
         Parser::Ndjson(parser) => parser.decode(text, unfinished, rows),
         Parser::Csv(parser) => parser.decode(text, unfinished, rows),
     }
+}
+
+/// The rejection of a record that is none of its format.
+pub(crate) fn none_of_its_format(problem: Cow<'static, str>, bytes: &[u8]) -> Reject {
+    let head = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
+    Problem::new(problem, &String::from_utf8_lossy(head)).in_record()
 }
 
 /// What is wrong with a record that is not UTF-8.

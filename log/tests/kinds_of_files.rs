@@ -27,7 +27,7 @@ fn opened(folder: &Folder, name: &str, options: &[(&str, &str)]) -> Result<Log, 
     let mut file_options = FileOptions::default();
     options.iter().for_each(|(option, value)| file_options.set(option, value).unwrap());
     let path = folder.path().join(name).to_string_lossy().into_owned();
-    Log::open(&events(), &Binding { path, options: file_options })
+    Log::open(&events(), &Binding { options: file_options, ..Binding::new(path) })
 }
 
 /// The ids of a file's records, and the texts of what was rejected.

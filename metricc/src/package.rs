@@ -164,6 +164,11 @@ pub struct Bound {
     pub log: Log,
 }
 
+/// What begins the address of a topic of Kafka.
+pub(crate) const TOPIC: &str = "kafka://";
+/// Options that may follow the address of a topic; those of files are [`FileOptions::NAMES`].
+const OF_TOPICS: [&str; 5] = ["format", "delimiter", "columns", "schema", "message"];
+
 /// Parses `NAME=PATH`, with options such as `,format=…` after it.
 ///
 /// # Errors
@@ -179,24 +184,30 @@ pub fn parse_binding(argument: &str) -> Result<(String, Binding), String> {
     })?;
     let (mut path, mut options) = (path, Vec::new());
     // A path may have commas; what follows it are options alone.
-    while let Some((before, option, value)) = last_option(path) {
+    let is_topic = path.starts_with(TOPIC);
+    let known: &[&'static str] = if is_topic { &OF_TOPICS } else { &FileOptions::NAMES };
+    while let Some((before, option, value)) = last_option(path, known) {
         options.push((option, value));
         path = before;
     }
     let mut binding = Binding::new(path);
     for (option, value) in options.into_iter().rev() {
-        binding.options.set(option, value)?;
+        if is_topic {
+            binding.record_options.push((option.to_owned(), value.to_owned()));
+        } else {
+            binding.options.set(option, value)?;
+        }
     }
     Ok((name.to_owned(), binding))
 }
 
 /// The path, the name and the value of the last option.
-fn last_option(path: &str) -> Option<(&str, &str, &str)> {
-    let found = FileOptions::NAMES.map(|name| {
+fn last_option<'p>(path: &'p str, known: &[&'static str]) -> Option<(&'p str, &'static str, &'p str)> {
+    let found = known.iter().filter_map(|name| {
         let at = path.rfind(&format!(",{name}="))?;
-        Some((at, name))
+        Some((at, *name))
     });
-    let (at, name) = found.into_iter().flatten().max()?;
+    let (at, name) = found.max()?;
     Some((&path[..at], name, &path[at + name.len() + 2..]))
 }
 
@@ -292,6 +303,11 @@ mod tests {
         assert_eq!(parsed("s=k=v/a.csv,delimiter=tab"), Ok(("k=v/a.csv".to_owned(), None, Some(b'\t'))));
         assert!(parsed("s=a,format=xml").unwrap_err().contains("parquet, ndjson, jsonl, json, csv, tsv"));
         assert!(parsed("s").is_err() && parsed("s=").is_err());
+        assert!(parsed("s=a,format=avro").unwrap_err().contains("records of topics alone"));
+        let topic = parse_binding("s=kafka://a,b/t,format=csv,columns=x,y,delimiter=;").unwrap().1;
+        let options: Vec<_> = topic.record_options.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let wanted = [("format", "csv"), ("columns", "x,y"), ("delimiter", ";")];
+        assert_eq!((topic.path.as_str(), options), ("kafka://a,b/t", wanted.to_vec()));
     }
 
     #[test]

@@ -162,7 +162,7 @@ pub struct SourceConfig {
     pub format: Option<String>,
     /// The character between the cells of CSV files in it, or `tab`.
     pub delimiter: Option<String>,
-    /// A topic whose records are ingested; `format` and `delimiter` say what they are.
+    /// A topic whose records are ingested.
     pub kafka: Option<KafkaConfig>,
 }
 
@@ -403,6 +403,7 @@ impl Config {
             source.file_options().map_err(|problem| format!("`sources.{name}`: {problem}"))?;
             if let Some(topic) = &source.kafka {
                 topic.check().map_err(|problem| format!("`sources.{name}.kafka`: {problem}"))?;
+                checks::options_of_files(name, source)?;
             }
         }
         Ok(config)

@@ -187,11 +187,10 @@ impl Node {
                 self.start_watch(config, name, folder, options, runtime)?;
             }
             if let Some(topic) = &source.kafka {
-                let options = source.file_options().map_err(NodeError::Config)?;
                 let source = self.sources.iter().find(|source| source.name() == name);
                 let (Some(source), Some(decoder)) = (source, self.decoder(name)) else { continue };
                 let into = Sink { source, decoder, ingest: &self.ingest, runtime };
-                let thread = topic_start::start(topic, &options, &into)?;
+                let thread = topic_start::start(topic, &into)?;
                 self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
             }
         }

@@ -2,18 +2,22 @@
 //!
 //! What is read of a partition is appended with the offset up to which that is, in one frame of the journal.
 //! So the log alone knows where to go on: a node that is killed has both or none, and whatever the broker
-//! forgets or repeats, no record is lost or counted twice. Nothing is committed to the broker.
+//! forgets or repeats, no record is lost or counted twice. What is committed to the broker for a group is for
+//! those who watch its lag, and is never read.
 //!
 //! Partitions of the topic and of the log are different things: the log's follow the keys of events, so that
 //! duplicates are found, and the offsets of all partitions of the topic are noted beside them.
 
-use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use metricc_durable_log::{DurableError, InputRead, Request};
-use metricc_kafka::{FollowedPart, KafkaError, Mechanism, Record, Sasl, Security, Tls, Topic, TopicAddress};
-use metricc_log::{EventDecoder, Events, FileOptions, LogError, RecordForm};
+use metricc_kafka::{
+    FollowedPart, GroupCommits, KafkaError, Mechanism, Record, RecordOptions, RecordSettings, RecordTexts,
+    RegistryAddress, Sasl, Security, TextReader, Tls, Topic, TopicAddress,
+};
+use metricc_log::{EventDecoder, Events, LogError, RawRecord, RecordDecoder};
 use tokio::runtime::Handle;
 
 use crate::config::KafkaConfig;
@@ -35,8 +39,11 @@ const MAX_RECORDS: usize = 16_384;
 pub(crate) struct TopicSource {
     pub(crate) address: TopicAddress,
     pub(crate) security: Security,
-    pub(crate) form: RecordForm,
+    pub(crate) texts: RecordTexts,
     pub(crate) skip_lost: bool,
+    pub(crate) commit_group: Option<String>,
+    /// Whether the last attempt to commit has failed.
+    pub(crate) commits_fail: AtomicBool,
     pub(crate) source: Arc<NodeSource>,
     pub(crate) decoder: EventDecoder,
     pub(crate) ingest: Ingest,
@@ -86,13 +93,31 @@ pub(crate) fn connection(config: &KafkaConfig) -> Result<(TopicAddress, Security
 /// What the records of a topic are.
 ///
 /// # Errors
+/// What is wrong with the configuration.
+pub(crate) fn record_options(config: &KafkaConfig) -> Result<RecordOptions, String> {
+    let auth = config.registry_auth.as_ref().map(|auth| auth.read_secret()).transpose();
+    let auth = auth.map_err(|problem| format!("`registry_auth` {problem}"))?;
+    let settings = RecordSettings {
+        format: config.format.clone(),
+        delimiter: config.delimiter.clone(),
+        columns: config.columns.clone(),
+        schema: config.schema.clone(),
+        message: config.message.clone(),
+        registry: config.registry.clone().map(|url| RegistryAddress { url, auth }),
+    };
+    settings.options()
+}
+
+/// How the records of a topic become texts.
+///
+/// # Errors
 /// [`LogError`] if the source cannot be read from them.
-pub(crate) fn form(
+pub(crate) fn texts(
     decoder: &EventDecoder,
-    options: &FileOptions,
+    options: &RecordOptions,
     address: &TopicAddress,
-) -> Result<RecordForm, LogError> {
-    RecordForm::of_source(decoder.source(), options, &address.to_string())
+) -> Result<RecordTexts, LogError> {
+    RecordTexts::of_node(&*RecordDecoder::new(decoder.source())?, options, &address.to_string())
 }
 
 impl TopicSource {
@@ -138,6 +163,7 @@ impl TopicSource {
         }
         self.show(&topic, &from, true)?;
         let mut follow = topic.follow(from.clone());
+        let mut commits = self.commit_group.as_deref().map(|group| topic.commits(group));
         let mut looked = Instant::now();
         while !self.source.is_stopping() {
             if let Some(followed) = follow.next_within(TURN)? {
@@ -152,6 +178,7 @@ impl TopicSource {
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
                 self.show(&topic, &from, true)?;
+                commits.iter_mut().for_each(|commits| self.commit(commits, &known));
                 if topic.check()? != topic.n_partitions() {
                     let source = self.source.name();
                     tracing::info!(source, "the topic has other partitions than before, and is opened again");
@@ -210,7 +237,7 @@ impl TopicSource {
             for part in parts {
                 let Some((records, to)) = chunk(part, round) else { continue };
                 let number = part.partition as usize;
-                let (events, n_tombstones) = self.events(part.partition, records);
+                let (events, n_tombstones) = self.events(part.partition, records)?;
                 self.source.topic_changed(|status| status.n_tombstones += n_tombstones);
                 let read = InputRead { input: input(topic, Some(part.partition)), after: known[number], to };
                 known[number] = Some(to);
@@ -222,18 +249,42 @@ impl TopicSource {
     }
 
     /// The events of some records, and how many of these have no value.
-    fn events(&self, partition: u32, records: &[Record]) -> (Events, u64) {
-        let text = |record| Record::text(record, partition, self.form.has_envelope());
-        let with_value: Vec<(u64, Cow<'_, [u8]>)> =
-            records.iter().filter_map(|record| Some((record.offset, text(record)?))).collect();
-        let n_tombstones = (records.len() - with_value.len()) as u64;
+    fn events(&self, partition: u32, records: &[Record]) -> Result<(Events, u64), KafkaError> {
+        let mut reader = TextReader::default();
+        let texts = records.iter().map(|record| self.texts.text(partition, record, &mut reader));
+        let texts = texts.collect::<Result<Vec<RawRecord<'_>>, _>>()?;
+        let offsets: Vec<u64> = records
+            .iter()
+            .zip(&texts)
+            .filter_map(|(record, text)| (*text != RawRecord::Tombstone).then_some(record.offset))
+            .collect();
         let place_of = |record: u64| {
-            let offset =
-                with_value.get(usize::try_from(record).unwrap_or(usize::MAX)).map_or(0, |found| found.0);
+            let offset = offsets.get(usize::try_from(record).unwrap_or(usize::MAX)).copied().unwrap_or(0);
             format!("topic {}, partition {partition}, offset {offset}", self.address.topic)
         };
-        let values = with_value.iter().map(|(_, value)| value.as_ref());
-        (self.decoder.records(&self.form, values, place_of), n_tombstones)
+        let n_tombstones = (records.len() - offsets.len()) as u64;
+        Ok((self.decoder.records(self.texts.form(), &texts, place_of), n_tombstones))
+    }
+
+    /// Tells the broker how far the log is. That it cannot be told is said once, and changes nothing.
+    fn commit(&self, commits: &mut GroupCommits, known: &[Option<u64>]) {
+        let Some(ended) = commits.offer(known) else { return };
+        let (source, has_failed) = (self.source.name(), ended.is_err());
+        let had_failed = self.commits_fail.swap(has_failed, Ordering::Relaxed);
+        match ended {
+            Err(error) if !had_failed => {
+                let help = error.help().unwrap_or_default();
+                let problem = error.to_string();
+                tracing::warn!(
+                    source,
+                    problem,
+                    help,
+                    "no offsets are committed; the topic is read as before"
+                );
+            }
+            Ok(()) if had_failed => tracing::info!(source, "offsets are committed again"),
+            _ => {}
+        }
     }
 
     fn append(&self, requests: Vec<Request>) -> Result<(), Stop> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use metricc_log::{EventDecoder, FileOptions};
+use metricc_log::EventDecoder;
 use tokio::runtime::Handle;
 
 use crate::config::KafkaConfig;
@@ -25,24 +25,23 @@ pub(crate) struct Sink<'a> {
 /// # Errors
 /// [`NodeError::Config`] if the configuration does not describe one that the source can be read from.
 #[cfg(feature = "kafka")]
-pub(crate) fn start(
-    config: &KafkaConfig,
-    options: &FileOptions,
-    into: &Sink<'_>,
-) -> Result<JoinHandle<()>, NodeError> {
+pub(crate) fn start(config: &KafkaConfig, into: &Sink<'_>) -> Result<JoinHandle<()>, NodeError> {
     use crate::thread_priority::{Priority, lower_priority};
     use crate::topic_source::{self, TopicSource};
 
     let name = into.source.name();
     let wrong = |problem: String| NodeError::Config(format!("`sources.{name}.kafka`: {problem}"));
     let (address, security) = topic_source::connection(config).map_err(wrong)?;
-    let form =
-        topic_source::form(into.decoder, options, &address).map_err(|error| wrong(error.to_string()))?;
+    let options = topic_source::record_options(config).map_err(wrong)?;
+    let texts = topic_source::texts(into.decoder, &options, &address);
+    let texts = texts.map_err(|error| wrong(error.to_string()))?;
     let topic = TopicSource {
         address,
         security,
-        form,
+        texts,
         skip_lost: config.skip_lost,
+        commit_group: config.commit_group.clone(),
+        commits_fail: std::sync::atomic::AtomicBool::new(false),
         source: into.source.clone(),
         decoder: into.decoder.clone(),
         ingest: into.ingest.clone(),
@@ -56,7 +55,7 @@ pub(crate) fn start(
 }
 
 #[cfg(not(feature = "kafka"))]
-pub(crate) fn start(_: &KafkaConfig, _: &FileOptions, into: &Sink<'_>) -> Result<JoinHandle<()>, NodeError> {
+pub(crate) fn start(_: &KafkaConfig, into: &Sink<'_>) -> Result<JoinHandle<()>, NodeError> {
     Err(NodeError::Config(format!(
         "`sources.{}.kafka` is set, and this `metricc` was built without the feature `kafka`: build it with `cargo build \
          --release --features kafka`",

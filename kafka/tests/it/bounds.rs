@@ -6,8 +6,8 @@ use krafka::Compression;
 use krafka::error::ErrorCode;
 use krafka::testing::{ApiKey, Control};
 use metricc_ir::Frontier;
-use metricc_kafka::{Bounds, From};
-use metricc_log::{FileOptions, Log, LogError};
+use metricc_kafka::{Bounds, From, RecordOptions};
+use metricc_log::{Log, LogError};
 
 use crate::server::{Server, batches, event, numbers, record, source, whole};
 
@@ -27,7 +27,7 @@ fn fill(server: &Server, first: i64) {
 }
 
 fn open(server: &Server, from: Option<From>, to: Option<u64>) -> Result<Log, LogError> {
-    server.open_with(&source(false), TOPIC, &FileOptions::default(), Bounds { from, to })
+    server.open_with(&source(false), TOPIC, &RecordOptions::default(), Bounds { from, to })
 }
 
 fn read(log: &Log) -> Vec<i64> {

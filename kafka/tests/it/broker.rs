@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use krafka::admin::{CreateTopicsOptions, NewTopic};
+use krafka::consumer::TopicPartition;
 use krafka::testing::FakeBroker;
 use krafka::{Compression, Kafka, Record};
 use tokio::runtime::Runtime;
@@ -109,6 +110,19 @@ impl Server {
             }
             producer.close().await.expect("it is closed");
         });
+    }
+
+    /// The sum of the offsets that are committed for a group, if all partitions have one.
+    pub(crate) fn committed(&self, group: &str, topic: &str, n_partitions: i32) -> Option<i64> {
+        let kafka = self.kafka();
+        let admin = kafka.admin();
+        let found =
+            self.runtime.block_on(admin.list_consumer_group_offsets(group, Default::default())).ok()?;
+        let of = |partition| {
+            let found = found.get(&TopicPartition::new(topic, partition))?.as_ref().ok()?;
+            found.offset
+        };
+        (0..n_partitions).map(of).sum()
     }
 
     /// Writes records in a transaction, and commits it or not.

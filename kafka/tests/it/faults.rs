@@ -5,8 +5,7 @@ use std::time::Duration;
 use krafka::Compression;
 use krafka::error::ErrorCode;
 use krafka::testing::{ApiKey, Control, FakeBroker};
-use metricc_kafka::{Bounds, KafkaError, Mechanism, Sasl, Security, Topic, TopicAddress};
-use metricc_log::FileOptions;
+use metricc_kafka::{Bounds, KafkaError, Mechanism, RecordOptions, Sasl, Security, Topic, TopicAddress};
 use tokio::runtime::Runtime;
 
 use crate::server::{Server, batches, event, numbers, record, source, whole};
@@ -112,7 +111,7 @@ fn a_topic_that_was_deleted_or_made_again_is_not_read_on() {
     let error = records.next_fetched().expect_err("the topic is another one");
     assert_eq!(error, KafkaError::Replaced { topic: TOPIC.to_owned() });
 
-    let gone = FileOptions::default();
+    let gone = RecordOptions::default();
     let error = server.open_with(&source(false), "other", &gone, Bounds::default()).expect_err("no topic");
     let said = format!("{error}; {}", error.help().unwrap_or_default());
     for part in ["there is no topic `other` at `127.0.0.1:", "check the name"] {

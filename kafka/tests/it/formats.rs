@@ -1,21 +1,20 @@
-//! What records of a topic may be: JSON objects, and lines of CSV without a header.
+//! What records of a topic may be without a schema: JSON objects, lines of CSV without a header, and text.
 
 use std::sync::Arc;
 
 use krafka::{Compression, Record};
 use metricc_ir::{Field, Kind, Path, Source, Step, Type};
-use metricc_kafka::Bounds;
-use metricc_log::{Batch, FileOptions};
+use metricc_kafka::{Bounds, RecordOptions, RecordSettings};
+use metricc_log::Batch;
 
 use crate::server::{Server, batches, event, numbers, record, source, whole};
 
 const TOPIC: &str = "events";
 
-fn csv(delimiter: &str) -> FileOptions {
-    let mut options = FileOptions::default();
-    options.set("format", "csv").expect("a format");
-    options.set("delimiter", delimiter).expect("a delimiter");
-    options
+fn options(settings: &[(&str, &str)]) -> RecordOptions {
+    let mut all = RecordSettings::default();
+    settings.iter().for_each(|(option, value)| all.set(option, value).expect("a setting"));
+    all.options().expect("options")
 }
 
 fn problems(batches: &[Batch]) -> Vec<String> {
@@ -35,7 +34,14 @@ fn lines_of_csv_have_the_fields_in_their_order() {
         "at;n;s",
     ];
     server.produce(Compression::None, lines.iter().map(|line| record(TOPIC, 0, line)).collect());
-    let log = server.open_with(&source(false), TOPIC, &csv(";"), Bounds::default()).expect("a log");
+    let log = server
+        .open_with(
+            &source(false),
+            TOPIC,
+            &options(&[("format", "csv"), ("delimiter", ";")]),
+            Bounds::default(),
+        )
+        .expect("a log");
     let found = batches(&log, whole(&log).slices(), 100);
     assert_eq!(numbers(&found), [1, 2]);
     let problems = problems(&found);
@@ -61,9 +67,13 @@ fn records_that_are_no_text_or_too_long_are_rejected() {
     assert_eq!(numbers(&found), [1]);
     let problems = problems(&found);
     assert_eq!(problems.len(), 5, "{problems:?}");
-    for (problem, part) in
-        problems.iter().zip(["schema registry", "UTF-8", "more than 1048576 bytes", "blank", "no JSON"])
-    {
+    for (problem, part) in problems.iter().zip([
+        "`format` is `avro` or `protobuf`",
+        "UTF-8",
+        "more than 1048576 bytes",
+        "blank",
+        "no JSON",
+    ]) {
         assert!(problem.contains(part), "{problem}");
     }
 }
@@ -101,9 +111,57 @@ fn names_in_the_first_records_help_to_spell_fields() {
     let log = server.open(&source(false), TOPIC);
     let names: Vec<String> = log.names().paths().map(ToString::to_string).collect();
     assert_eq!(names, ["N", "when"]);
-    let parquet = FileOptions { format: Some(metricc_log::Format::Parquet), ..FileOptions::default() };
-    let error = server
-        .open_with(&source(false), TOPIC, &parquet, Bounds::default())
-        .expect_err("no format of records");
-    assert!(error.to_string().contains("JSON objects or lines of CSV"), "{error}");
+}
+
+#[test]
+fn the_cells_of_csv_may_be_named() {
+    let server = Server::fake();
+    server.create(TOPIC, 1);
+    let lines = ["1,x,2026-04-25T10:00:00Z", "2,x,2026-04-25T10:00:00Z", "3,2026-04-25T10:00:00Z"];
+    server.produce(Compression::None, lines.iter().map(|line| record(TOPIC, 0, line)).collect());
+    let named = |columns| options(&[("format", "csv"), ("columns", columns)]);
+    // `s` is optional and has no cell; `other` is no field.
+    let log =
+        server.open_with(&source(false), TOPIC, &named("n,other,at"), Bounds::default()).expect("a log");
+    let found = batches(&log, whole(&log).slices(), 100);
+    assert_eq!(numbers(&found), [1, 2]);
+    assert_eq!(problems(&found), ["2 cells where the header has 3"]);
+    let error =
+        server.open_with(&source(false), TOPIC, &named("n,s"), Bounds::default()).expect_err("no `at`");
+    assert!(error.to_string().contains("`at`"), "{error}");
+}
+
+#[test]
+fn a_text_is_one_field() {
+    let server = Server::fake();
+    server.create(TOPIC, 1);
+    let beside = |name: &str, kind: Type, step: &str| {
+        let steps = ["kafka", step].map(|step| Step::Name(step.to_owned())).to_vec();
+        Field { path: Path::new(steps), ..Field::new(name, kind) }
+    };
+    let fields = vec![
+        beside("at", Type::of(Kind::Timestamp), "timestamp"),
+        beside("line", Type::of(Kind::String), "value"),
+        beside("key", Type::optional(Kind::String), "key"),
+    ];
+    let text = Source { fields, ..Source::clone(&source(false)) };
+    let values: [&[u8]; 4] = [b"a \"line\"\n\0", b"", b"\xff", b"{\"json\": 1}"];
+    let records = values.iter().map(|value| Record::new(TOPIC, value.to_vec()).partition(0).timestamp(1000));
+    let records = records.chain([Record::tombstone(TOPIC, "k").partition(0)]);
+    server.produce(Compression::Snappy, records.collect());
+    let as_text = options(&[("format", "text")]);
+    let log = server.open_with(&Arc::new(text), TOPIC, &as_text, Bounds::default()).expect("a log");
+    let batch = log.read(&whole(&log).slices().next().expect("a slice"), &[0, 1, 2], 10);
+    let batch = batch.expect("a reader").next().expect("a batch").expect("rows");
+    let lines = batch.rows.column(1).clone();
+    let lines = lines.as_any().downcast_ref::<arrow::array::StringViewArray>().expect("texts");
+    let lines: Vec<&str> = lines.iter().flatten().collect();
+    assert_eq!(lines, ["a \"line\"\n\0", "", "{\"json\": 1}"]);
+    assert_eq!(batch.read_stats.n_tombstones, 1);
+    assert_eq!(problems(&[batch]), ["no UTF-8 text at byte 0"]);
+    let error = server.open_with(&source(false), TOPIC, &as_text, Bounds::default()).expect_err("no fields");
+    assert!(
+        error.to_string().contains("have no field `at`") && error.to_string().contains("`from kafka.value`"),
+        "{error}"
+    );
 }

@@ -3,7 +3,11 @@
 
 mod bounds;
 mod broker;
+mod commits;
 mod cuts;
+mod fake_registry;
 mod faults;
 mod formats;
+mod payments;
+mod schemas;
 mod server;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use krafka::Record;
 use metricc_ir::{Field, Kind, Source, Type};
-use metricc_kafka::{Bounds, Security, TopicAddress};
-use metricc_log::{Batch, FileOptions, Interval, Log, LogError, Slice, position_column};
+use metricc_kafka::{Bounds, RecordOptions, Security, TopicAddress};
+use metricc_log::{Batch, Interval, Log, LogError, Slice, position_column};
 
 pub(crate) use crate::broker::Server;
 
@@ -15,14 +15,14 @@ impl Server {
     }
 
     pub(crate) fn open(&self, source: &Arc<Source>, topic: &str) -> Log {
-        self.open_with(source, topic, &FileOptions::default(), Bounds::default()).expect("a log")
+        self.open_with(source, topic, &RecordOptions::default(), Bounds::default()).expect("a log")
     }
 
     pub(crate) fn open_with(
         &self,
         source: &Arc<Source>,
         topic: &str,
-        options: &FileOptions,
+        options: &RecordOptions,
         bounds: Bounds,
     ) -> Result<Log, LogError> {
         metricc_kafka::open(source, self.address(topic), Security::default(), options, bounds, &|_| {})

@@ -10,8 +10,7 @@ use metricc_log::{Binding, Log, LogError, Progress};
 use super::arguments::KafkaArguments;
 use super::terminal::Failure;
 
-/// What begins the address of a topic.
-const SCHEME: &str = "kafka://";
+use crate::package::TOPIC as SCHEME;
 
 /// Opens logs: those of topics, and those of files.
 pub(crate) struct Topics {
@@ -63,8 +62,12 @@ mod topics {
     use std::sync::Arc;
 
     use metricc_ir::Source;
-    use metricc_kafka::{Bounds, From, Sasl, Security, Tls, TopicAddress};
+    use metricc_kafka::{
+        Bounds, From, RecordOptions, RecordSettings, RegistryAddress, Sasl, SchemaOrigin, Security, Tls,
+        TopicAddress,
+    };
     use metricc_log::{Binding, Log, LogError, Progress};
+    use metricc_node::TokenReference;
 
     use super::SCHEME;
     use crate::cli::arguments::KafkaArguments;
@@ -72,6 +75,7 @@ mod topics {
 
     /// What the command line says of topics.
     pub(super) struct Settings {
+        registry: Option<RegistryAddress>,
         security: Security,
         bounds: Bounds,
     }
@@ -81,12 +85,27 @@ mod topics {
             arguments: &KafkaArguments,
             sources: &[(String, Binding)],
         ) -> Result<Self, Failure> {
-            for (name, Binding { path, .. }) in sources.iter().filter(|(_, to)| to.path.starts_with(SCHEME)) {
+            let registry = registry(arguments)?;
+            let mut reads_registry = false;
+            for (name, binding) in sources.iter().filter(|(_, to)| to.path.starts_with(SCHEME)) {
                 let problem = |problem| Failure::Message(format!("source `{name}`: {problem}"));
-                path.parse::<TopicAddress>().map_err(problem)?;
+                binding.path.parse::<TopicAddress>().map_err(problem)?;
+                let options = record_options(binding, registry.as_ref()).map_err(problem)?;
+                reads_registry |= matches!(options, RecordOptions::Schema(_, SchemaOrigin::Registry(_)));
+            }
+            if registry.is_some() && !reads_registry {
+                return Err(Failure::Message(
+                    "`--registry` is given, and no source reads records with its schemas\n  help: such a source is \
+                     `--source 'NAME=kafka://HOST:PORT/TOPIC,format=avro'`, or `format=protobuf`"
+                        .to_owned(),
+                ));
             }
             let from = arguments.from_offset.map(From::Offset).or(arguments.since.map(From::Time));
-            Ok(Settings { security: security(arguments)?, bounds: Bounds { from, to: arguments.to_offset } })
+            Ok(Settings {
+                registry,
+                security: security(arguments)?,
+                bounds: Bounds { from, to: arguments.to_offset },
+            })
         }
 
         pub(super) fn open(
@@ -97,15 +116,33 @@ mod topics {
         ) -> Result<Log, LogError> {
             let address = binding.path.parse::<TopicAddress>();
             let address = address.map_err(|problem| LogError::Request { problem })?;
-            metricc_kafka::open(
-                source,
-                address,
-                self.security.clone(),
-                &binding.options,
-                self.bounds,
-                progress,
-            )
+            let options = record_options(binding, self.registry.as_ref());
+            let options = options.map_err(|problem| LogError::Request { problem })?;
+            metricc_kafka::open(source, address, self.security.clone(), &options, self.bounds, progress)
         }
+    }
+
+    fn registry(arguments: &KafkaArguments) -> Result<Option<RegistryAddress>, Failure> {
+        let Some(url) = arguments.registry.clone() else { return Ok(None) };
+        let auth = arguments.registry_auth.as_ref().map(TokenReference::read_secret).transpose();
+        let auth =
+            auth.map_err(|problem| Failure::Message(format!("the secret of `--registry-auth` {problem}")))?;
+        Ok(Some(RegistryAddress { url, auth }))
+    }
+
+    /// What the records of a topic are. One whose schema is a file, or that has none, needs no registry.
+    fn record_options(
+        binding: &Binding,
+        registry: Option<&RegistryAddress>,
+    ) -> Result<RecordOptions, String> {
+        let mut settings = RecordSettings::default();
+        for (option, value) in &binding.record_options {
+            settings.set(option, value)?;
+        }
+        if settings.schema.is_none() {
+            settings.registry = registry.cloned();
+        }
+        settings.options()
     }
 
     fn security(arguments: &KafkaArguments) -> Result<Security, Failure> {

@@ -4,7 +4,12 @@
 //! The broker is that of the client library's tests, in this process; and `noida-db`, if `METRICC_NOIDA_DB`
 //! names its program.
 
+#[path = "../../../kafka/tests/it/fake_registry.rs"]
+mod fake_registry;
+mod formats;
 mod node;
+#[path = "../../../kafka/tests/it/payments.rs"]
+mod payments;
 #[path = "../../../kafka/tests/it/broker.rs"]
 mod server;
 
@@ -69,7 +74,8 @@ fn fill(server: &Server, folder: &Path) {
 
 fn metricc(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_metricc"));
-    command.current_dir(folder).args(arguments).env("KAFKA_PASSWORD", "right").output().expect("metricc runs")
+    command.current_dir(folder).args(arguments).env("KAFKA_PASSWORD", "right").env("REGISTRY", "u:right");
+    command.output().expect("metricc runs")
 }
 
 fn text(bytes: &[u8]) -> String {

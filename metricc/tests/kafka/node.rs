@@ -19,9 +19,9 @@ const PACKAGE: &str = "source events {\n  at: timestamp time\n  n: int\n}\n\
 const WAIT: Duration = Duration::from_secs(60);
 
 /// A node in a process of its own.
-struct Node {
+pub(crate) struct Node {
     process: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Drop for Node {
@@ -33,10 +33,11 @@ impl Drop for Node {
 }
 
 impl Node {
-    fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_metricc"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .current_dir(folder)
+            .env("REGISTRY", "u:right")
             .stderr(Stdio::piped())
             .spawn()
             .expect("the node starts");
@@ -46,7 +47,7 @@ impl Node {
         Node { process, address: address.expect("an address").to_owned() }
     }
 
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("a connection");
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address)
             .expect("a request");
@@ -55,12 +56,12 @@ impl Node {
         answer.split_once("\r\n\r\n").expect("a head").1.to_owned()
     }
 
-    fn topic(&self) -> Value {
+    pub(crate) fn topic(&self) -> Value {
         let sources: Value = serde_json::from_str(&self.get("/v1/sources")).unwrap_or_default();
         sources["sources"][0]["kafka"].clone()
     }
 
-    fn lag(&self) -> Option<u64> {
+    pub(crate) fn lag(&self) -> Option<u64> {
         let topic = self.topic();
         let partitions = topic["partitions"].as_array().filter(|partitions| !partitions.is_empty())?;
         partitions.iter().map(|partition| partition["lag"].as_u64()).sum()
@@ -72,7 +73,7 @@ impl Node {
         answer["rows"][0]["value"].as_i64()
     }
 
-    fn until(&self, what: &str, is_so: impl Fn(&Node) -> bool) {
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Node) -> bool) {
         let until = Instant::now() + WAIT;
         while !is_so(self) {
             assert!(Instant::now() < until, "{what}: {} {:?}", self.topic(), self.value("total"));
@@ -105,6 +106,17 @@ fn record(partition: i32, n: i64) -> Record {
 fn produce(server: &Server, numbers: impl IntoIterator<Item = i64>) {
     let records = numbers.into_iter().map(|n| record(i32::try_from(n % 3).expect("a partition"), n));
     server.produce(Compression::Lz4, records.collect());
+}
+
+/// A broker, and a node that has read 30 records of it, in its folder.
+fn with_thirty_records() -> (Server, tempfile::TempDir, Node) {
+    let server = Server::fake();
+    server.create("events", 3);
+    let folder = folder(&server, "");
+    let node = Node::start(folder.path());
+    produce(&server, 0..30);
+    node.until("the first records count", |node| node.value("total") == Some(30));
+    (server, folder, node)
 }
 
 #[test]
@@ -155,13 +167,8 @@ fn each_record_counts_once_however_often_the_node_is_killed() {
 
 #[test]
 fn a_broker_may_be_away_and_partitions_may_be_added() {
-    let server = Server::fake();
-    server.create("events", 3);
+    let (server, _folder, node) = with_thirty_records();
     let broker = server.fake.as_ref().expect("the broker of this process");
-    let folder = folder(&server, "");
-    let node = Node::start(folder.path());
-    produce(&server, 0..30);
-    node.until("the first records count", |node| node.value("total") == Some(30));
     broker.crash(0);
     node.until("it says so", |node| node.topic()["problem"].is_string());
     broker.restart(0);
@@ -179,12 +186,7 @@ fn a_broker_may_be_away_and_partitions_may_be_added() {
 
 #[test]
 fn what_retention_has_removed_is_not_skipped_silently() {
-    let server = Server::fake();
-    server.create("events", 3);
-    let folder = folder(&server, "");
-    let node = Node::start(folder.path());
-    produce(&server, 0..30);
-    node.until("the first records count", |node| node.value("total") == Some(30));
+    let (server, folder, node) = with_thirty_records();
     drop(node);
     produce(&server, 30..90);
     let broker = server.fake.as_ref().expect("the broker of this process");
@@ -210,13 +212,8 @@ fn what_retention_has_removed_is_not_skipped_silently() {
 
 #[test]
 fn a_topic_that_was_made_again_is_refused() {
-    let server = Server::fake();
-    server.create("events", 3);
+    let (server, folder, node) = with_thirty_records();
     let broker = server.fake.as_ref().expect("the broker of this process");
-    let folder = folder(&server, "");
-    let node = Node::start(folder.path());
-    produce(&server, 0..30);
-    node.until("the first records count", |node| node.value("total") == Some(30));
     broker.delete_topic("events");
     broker.create_topic("events", 3);
     produce(&server, 100..160);

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
-use super::{BatchConfig, Config, WithoutCluster};
+use super::{BatchConfig, Config, SourceConfig, WithoutCluster};
 
 /// Most threads of an engine.
 const MOST_WORKERS: usize = 1024;
@@ -82,6 +82,18 @@ fn is_host(text: &str) -> bool {
     }
     let is_of_label = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     text.len() <= 253 && text.split('.').all(|label| !label.is_empty() && label.bytes().all(is_of_label))
+}
+
+/// Checks that what is said of files is not meant for the records of a topic.
+pub(super) fn options_of_files(name: &str, source: &SourceConfig) -> Result<(), String> {
+    let given = [("format", &source.format), ("delimiter", &source.delimiter)];
+    match given.into_iter().find(|(_, value)| value.is_some()) {
+        Some((option, _)) if source.watch.is_none() => Err(format!(
+            "`sources.{name}.{option}` is about the files of a watched folder: for the records of a topic, write it below \
+             `[sources.{name}.kafka]`"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Checks that each watched folder is there, outside of the data folder, and watched for one source.

@@ -32,6 +32,30 @@ pub struct KafkaConfig {
     /// How the password is proved.
     #[serde(default = "default_mechanism")]
     pub mechanism: String,
+    /// What the records are: `json` without it, `csv`, `text`, `avro` or `protobuf`.
+    #[serde(default)]
+    pub format: Option<String>,
+    /// The character between the cells of CSV, or `tab`.
+    #[serde(default)]
+    pub delimiter: Option<String>,
+    /// The names of the cells of CSV, in their order.
+    #[serde(default)]
+    pub columns: Option<Vec<String>>,
+    /// A file with the schema of all records.
+    #[serde(default)]
+    pub schema: Option<PathBuf>,
+    /// Which message of a `.proto` file the records are.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// The URL of the registry that has the schemas of the records.
+    #[serde(default)]
+    pub registry: Option<String>,
+    /// Where `USER:PASSWORD` or the token for the registry is.
+    #[serde(default)]
+    pub registry_auth: Option<TokenReference>,
+    /// A group for which the offsets that are in the log are committed, for programs that watch its lag.
+    #[serde(default)]
+    pub commit_group: Option<String>,
     /// Whether to go on where retention has removed records that the log does not have.
     #[serde(default)]
     pub skip_lost: bool,
@@ -45,7 +69,8 @@ impl KafkaConfig {
     /// Files are relative to the folder of the configuration.
     pub(super) fn resolve(&mut self, folder: &Path) {
         self.ca = self.ca.take().map(|ca| folder.join(ca));
-        self.password.iter_mut().for_each(|password| password.resolve(folder));
+        self.schema = self.schema.take().map(|schema| folder.join(schema));
+        self.password.iter_mut().chain(&mut self.registry_auth).for_each(|secret| secret.resolve(folder));
     }
 
     /// Checks what belongs together.
@@ -62,6 +87,12 @@ impl KafkaConfig {
             }
             (None, Some(_)) => return Err("`password` is set without `user`".to_owned()),
             _ => {}
+        }
+        if self.registry_auth.is_some() && self.registry.is_none() {
+            return Err("`registry_auth` is set without `registry`".to_owned());
+        }
+        if self.commit_group.as_ref().is_some_and(String::is_empty) {
+            return Err("`commit_group` is empty: name the group".to_owned());
         }
         if !MECHANISMS.contains(&self.mechanism.as_str()) {
             let known = MECHANISMS.join("`, `");
@@ -88,11 +119,18 @@ mod tests {
             (format!("{brokers}user = \"u\""), "without `password`"),
             (format!("{brokers}password = \"env:P\""), "without `user`"),
             (format!("{brokers}mechanism = \"gssapi\""), "none of `plain`"),
+            (format!("{brokers}registry_auth = \"env:P\""), "without `registry`"),
+            (format!("{brokers}commit_group = \"\""), "`commit_group` is empty"),
             (format!("{brokers}group = \"g\""), "unknown field"),
         ] {
             let problem = parse(&settings);
             assert!(problem.contains(part), "{settings}: {problem}");
         }
+        let text = format!(
+            "package = \"a\"\n[sources.s]\nformat = \"csv\"\n[sources.s.kafka]\ntopic = \"t\"\n{brokers}"
+        );
+        let problem = Config::parse(&text).map(drop).unwrap_err();
+        assert!(problem.contains("`sources.s.format` is about the files of a watched folder"), "{problem}");
         let text = format!("package = \"a\"\n[sources.s.kafka]\ntopic = \"t\"\n{brokers}");
         assert!(!Config::parse(&text).unwrap().sources["s"].kafka.as_ref().unwrap().skip_lost);
     }

@@ -31,8 +31,9 @@ pub(crate) struct InputArguments {
     /// which may be compressed (.gz, .zst, .bz2), or `-` for stdin. For other file names append
     /// `,format=ndjson`, for other separators of CSV `,delimiter=;`. The path may be in an object store
     /// (`s3://BUCKET/PATH`, `gs://…`, `az://…`); of a Delta table, `,version=N` reads an earlier version. A
-    /// topic of Kafka is `kafka://HOST:PORT,HOST:PORT/TOPIC`; its records are JSON, or with `,format=csv` lines
-    /// of CSV
+    /// topic of Kafka is `kafka://HOST:PORT,HOST:PORT/TOPIC`; its records are JSON, or with `,format=…` csv
+    /// (lines without a header, perhaps with `,columns=a,b`), text, avro or protobuf (with `--registry`, or
+    /// `,schema=FILE` and `,message=NAME`)
     #[arg(long = "source", value_name = "NAME=PATH", value_parser = OsStringValueParser::new().try_map(binding))]
     pub(crate) sources: Vec<(String, Binding)>,
     /// Compute only this metric; repeatable [default: all]
@@ -131,6 +132,8 @@ Examples:
   zcat log.csv.gz | metricc run flights.metric --source flights=-,format=csv
   metricc run flights.metric --source flights=kafka://broker:9092/flights --since 2026-04-25
   metricc run flights.metric --source 'flights=s3://lake/flights/*.parquet'
+  metricc run flights.metric --source flights=kafka://broker/flights,format=avro --registry http://registry:8081
+  metricc run flights.metric --source flights=kafka://broker/flights,format=protobuf,schema=flights.proto
 
 Records that cannot be decoded are rejected: they are reported on stderr and count in no result.
 

@@ -20,6 +20,13 @@ pub(crate) struct KafkaArguments {
     /// Read each partition up to this offset, without it [default: its last stable offset now]
     #[arg(long, value_name = "N")]
     pub(crate) to_offset: Option<u64>,
+    /// Where the schemas of records with `,format=avro` and `,format=protobuf` are: the URL of a schema
+    /// registry, such as http://registry:8081. A topic without one names a file: `,schema=payments.avsc`
+    #[arg(long, value_name = "URL")]
+    pub(crate) registry: Option<String>,
+    /// Where what the registry is to be told is: `env:VARIABLE` or `file:PATH` with USER:PASSWORD, or a token
+    #[arg(long, value_name = "REFERENCE", requires = "registry", value_parser = reference)]
+    pub(crate) registry_auth: Option<TokenReference>,
     /// Reach the brokers by TLS
     #[arg(long)]
     pub(crate) kafka_tls: bool,
@@ -44,6 +51,7 @@ impl KafkaArguments {
             (self.from_offset.is_some(), "--from-offset"),
             (self.since.is_some(), "--since"),
             (self.to_offset.is_some(), "--to-offset"),
+            (self.registry.is_some(), "--registry"),
             (self.kafka_tls, "--kafka-tls"),
             (self.kafka_user.is_some(), "--kafka-user"),
         ];
