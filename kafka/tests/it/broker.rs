@@ -1,6 +1,7 @@
 //! Brokers of tests, and writing to them.
 
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,9 +31,11 @@ struct Process {
 }
 
 impl Drop for Process {
+    /// What pip installs as `noida-db` starts the broker as a process below it, so the group of both is ended.
     fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
+        let group = format!("-{}", self.child.id());
+        // They may have ended.
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
         let _ = self.child.wait();
     }
 }
@@ -72,6 +75,7 @@ impl Server {
             .arg(data.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .expect("METRICC_NOIDA_DB is a program");
         let process = Some(Process { child, _data: data });

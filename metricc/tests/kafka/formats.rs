@@ -21,7 +21,7 @@ const DAY: i64 = 1_777_075_200_000;
 fn payment(n: i64) -> Payment {
     let n = n % 800;
     let country = [Some("DE"), Some("IN"), None][n as usize % 3];
-    Payment { id: n, at: DAY + n % 24 * 3_600_001, country, cents: n * 101 }
+    Payment { id: n, at: DAY + n % 23 * 3_600_001, country, cents: n * 101 }
 }
 
 fn produce(server: &Server, topic: &str, codec: Compression, values: impl Iterator<Item = Vec<u8>>) {
