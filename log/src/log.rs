@@ -258,12 +258,15 @@ impl Log {
 
 type Partitions = Result<Vec<Arc<dyn Partition>>, LogError>;
 
-/// Opens files as partitions, by a function that says how many bytes of them it has read.
+/// Opens files as partitions, and says how many bytes of them it has read.
+type OpenFiles<'a> = dyn Fn(&[LogFile], &SharedDecoder, &mut dyn FnMut(u64)) -> Partitions + 'a;
+
+/// The log of some files.
 fn open_all(
     source: &Arc<Source>,
     files: &[LogFile],
     progress: &dyn Fn(Progress),
-    open: &dyn Fn(&[LogFile], &SharedDecoder, &mut dyn FnMut(u64)) -> Partitions,
+    open: &OpenFiles<'_>,
 ) -> Result<Log, LogError> {
     let decoder = RecordDecoder::new(source)?;
     let n_bytes = files.iter().fold(0u64, |total, file| total.saturating_add(file.stamp.n_bytes));

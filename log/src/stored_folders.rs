@@ -127,7 +127,8 @@ fn below(
         }
         let is_left_out = relative(&file.path, root).split('/').any(|part| is_left_out(Path::new(part)));
         // Consoles of clouds make objects of no bytes to show folders.
-        if !is_left_out && !(file.n_bytes == 0 && file.path.ends_with('/')) {
+        let is_folder = file.n_bytes == 0 && file.path.ends_with('/');
+        if !is_left_out && !is_folder {
             found.push(Found { file, keys: None });
         }
     }

@@ -109,7 +109,8 @@ impl FromStr for StorageUrl {
             return Err(refuse("it names no bucket, as in `s3://bucket/path`"));
         }
         // `abfss://container@account.dfs.core.windows.net` has the account there; a password is none.
-        if bucket.contains('@') && !(kind == Kind::Azure && !bucket.contains(':')) {
+        let may_name_account = kind == Kind::Azure && !bucket.contains(':');
+        if bucket.contains('@') && !may_name_account {
             return Err(refuse("secrets come from the environment, not from the URL"));
         }
         let root = format!("{scheme}://{bucket}");

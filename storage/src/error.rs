@@ -2,6 +2,8 @@
 
 use object_store::Error;
 
+use crate::StorageUrl;
+
 /// Why a place in an object store cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -72,7 +74,7 @@ const MEANINGS: [(&str, &str); 15] = [
 ];
 
 impl StorageError {
-    pub(crate) fn of_store(url: impl ToString, error: &Error) -> Self {
+    pub(crate) fn of_store(url: &StorageUrl, error: &Error) -> Self {
         StorageError::Store { url: url.to_string(), problem: problem(error) }
     }
 }

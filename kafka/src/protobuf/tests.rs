@@ -82,6 +82,7 @@ fn fields_without_presence_have_their_defaults_and_others_are_absent() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_type_has_its_text() {
     let payment = payment();
     let part = |fields| of(&payment, "shop.Part", fields);

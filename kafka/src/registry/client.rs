@@ -200,7 +200,6 @@ fn found(body: &Value) -> Option<Found> {
 }
 
 /// An error of the connection, with its causes; without the URL, which the message has already.
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn failed(error: reqwest::Error) -> Failed {
     let is_request = error.is_builder();
     let error = error.without_url();

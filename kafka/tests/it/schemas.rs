@@ -68,6 +68,9 @@ fn produce(server: &Server, topic: &str, codec: Compression, values: impl Iterat
     server.produce(codec, records.collect());
 }
 
+/// A payment as the bytes of a record.
+type Encode = fn(&Payment) -> Vec<u8>;
+
 #[test]
 fn the_same_events_have_the_same_rows_in_each_format() {
     let registry = FakeRegistry::start(free_port());
@@ -78,7 +81,7 @@ fn the_same_events_have_the_same_rows_in_each_format() {
     std::fs::write(&avsc, AVRO).expect("a file");
     std::fs::write(&proto, PROTOBUF).expect("a file");
     for server in Server::all() {
-        let topics: [(&str, RecordOptions, Compression, fn(&Payment) -> Vec<u8>); 5] = [
+        let topics: [(&str, RecordOptions, Compression, Encode); 5] = [
             ("json", RecordOptions::default(), Compression::None, Payment::json),
             ("avro", options("avro", None, Some(&registry)), Compression::Zstd, |one| framed(1, &one.avro())),
             ("avro-file", options("avro", Some(&avsc), None), Compression::Lz4, Payment::avro),

@@ -30,7 +30,7 @@ fn every_command_of_the_readme_works() {
     let (mut n_run, mut node) = (0, None);
     let mut cluster = Cluster::new();
     for command in commands() {
-        if command == "cargo test --workspace --features metricc/cluster,metricc/kafka" {
+        if command == "cargo test --workspace --features metricc/full" {
             // This test runs in it.
             continue;
         }

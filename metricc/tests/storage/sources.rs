@@ -38,7 +38,7 @@ fn write(folder: &Path) {
         match number {
             0 => fs::write(part.join("a.ndjson"), lines).unwrap(),
             1 => {
-                fs::write(part.join("a.ndjson.zst"), zstd::encode_all(lines.as_bytes(), 1).unwrap()).unwrap()
+                fs::write(part.join("a.ndjson.zst"), zstd::encode_all(lines.as_bytes(), 1).unwrap()).unwrap();
             }
             _ => {
                 let mut csv = "id,at,amount\n".to_owned();

@@ -160,6 +160,20 @@ pub(super) fn sources() -> Value {
             "anyOf": [topic(), { "type": "null" }],
             "description": "the topic that its events come from",
         },
+        "archive": {
+            "anyOf": [
+                object(json!({
+                    "url": { "type": "string" },
+                    "frontier": frontier("the frontier after the events that are there"),
+                    "problem": {
+                        "type": ["string", "null"],
+                        "description": "why nothing is copied at present",
+                    },
+                })),
+                { "type": "null" },
+            ],
+            "description": "the copy of flushed events in an object store",
+        },
         "since_start": { "type": "object", "description": "what came in since the node started" },
     }));
     let body = object(json!({ "sources": { "type": "array", "items": source }, "epoch": epoch() }));
