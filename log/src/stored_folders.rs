@@ -58,8 +58,8 @@ fn pattern_root(path: &str) -> &str {
 
 /// A path below a folder.
 fn relative<'a>(path: &'a str, folder: &str) -> &'a str {
-    let rest = path.strip_prefix(folder).unwrap_or(path);
-    if folder.is_empty() { rest } else { rest.strip_prefix('/').unwrap_or(rest) }
+    let below = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
+    below.unwrap_or(path)
 }
 
 /// The folders that are tables of a lake, with the kind of each.
@@ -82,8 +82,10 @@ fn tables(listed: &[StoredFile]) -> BTreeMap<String, Lake> {
 
 /// The table that a path lies in.
 fn table_of<'a>(tables: &'a BTreeMap<String, Lake>, path: &str) -> Option<(&'a str, Lake)> {
-    let lies_in = |folder: &str| relative(path, folder).len() < path.len() || folder.is_empty();
-    let found = tables.iter().find(|(folder, _)| lies_in(folder) && path.starts_with(folder.as_str()));
+    let lies_in = |folder: &str| {
+        folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let found = tables.iter().find(|(folder, _)| lies_in(folder));
     found.map(|(folder, lake)| (folder.as_str(), *lake))
 }
 
