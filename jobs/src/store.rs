@@ -20,9 +20,10 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use futures::executor::block_on;
 use metricc_compiler::{GroupRange, MetricPlan, SegmentFileError};
+use metricc_storage::create_if_absent;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as StorePath;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use twox_hash::XxHash3_64;
 
 use crate::{JobError, JobHash, JobResult, PackageText, SegmentFile};
@@ -74,11 +75,9 @@ impl JobStore {
 
     /// Creates a file, or leaves the one that is there.
     fn create(&self, path: &str, bytes: Vec<u8>) -> Result<(), JobError> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match block_on(self.store.put_opts(&StorePath::from(path), PutPayload::from(bytes), options)) {
-            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
-            Err(error) => Err(self.failed(error)),
-        }
+        let path = StorePath::from(path);
+        let created = block_on(create_if_absent(self.store.as_ref(), &path, PutPayload::from(bytes)));
+        created.map(drop).map_err(|error| self.failed(error))
     }
 
     fn get(&self, path: &str) -> Result<Option<Bytes>, JobError> {

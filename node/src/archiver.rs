@@ -16,9 +16,9 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use metricc_durable_log::{Archive, ArchivedFile, Disk};
 use metricc_log::{Frontier, ReadAt};
-use metricc_storage::{Storage, StorageError};
+use metricc_storage::{Storage, StorageError, create_if_absent};
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStoreExt, PutPayload};
 
 use crate::error::NodeError;
 use crate::source::NodeSource;
@@ -239,12 +239,7 @@ impl Archiver {
     fn create(&self, path: &str, bytes: Vec<u8>) -> Result<bool, StorageError> {
         let path = Path::from(path);
         self.storage.run(|store| async move {
-            let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-            match store.put_opts(&path, PutPayload::from(bytes), options).await {
-                Ok(_) => Ok(true),
-                Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-                Err(error) => Err(error),
-            }
+            create_if_absent(store.as_ref(), &path, PutPayload::from(bytes)).await
         })
     }
 }

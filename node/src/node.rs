@@ -1,7 +1,10 @@
 //! The node: starts all threads, gives access to ingestion, serving, status and audits, and stops.
 
+mod report;
+
+pub use report::SourceStatus;
+
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -10,29 +13,26 @@ use metricc_compiler::{DerivedPlan, EngineOptions, MetricPlan, SourcePlan};
 use metricc_durable_log::{Disk, DurableLog, DurableOptions, LocalDisk, LogId, SourceOptions, TruncatedTail};
 use metricc_ir::user_defined::Imports;
 use metricc_ir::{AnyMetric, Calendar, base_metrics};
-use metricc_log::{AbsentField, EventDecoder, FileOptions, Frontier, ReadStats};
+use metricc_log::{EventDecoder, FileOptions};
 use metricc_runtime_serve::LocalServing;
 
 use crate::answer_limits::Answering;
-use crate::archiver::ArchiveStatus;
 use crate::audit::{self, AuditError};
 use crate::audit_line::AuditLine;
 use crate::batch::Batch;
-use crate::batch_cluster::ClusterStatus;
 use crate::config::{Config, SourceConfig};
 use crate::error::NodeError;
 use crate::reading::NodeServing;
 use crate::restore::open_storage;
 use crate::source::{Changed, NodeSource};
-use crate::status::{Counters, SourceGauges, metric_costs};
+use crate::status::Counters;
 use crate::tail::TailOptions;
 use crate::thread_priority::{Pool, Priority, lower_priority};
 use crate::topic_start::{self, Sink};
-use crate::topic_status::{self, TopicStatus};
 use crate::views_at_start::{accepted_losses, open_sources, view_folder};
 use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
-use crate::{archiver, folder_lock, tail};
+use crate::{folder_lock, tail};
 
 /// How long to wait for the layers when the node stops.
 const STOP: Duration = Duration::from_secs(5);
@@ -52,31 +52,6 @@ pub struct Node {
     audits: Arc<tokio::sync::Mutex<()>>,
     decoding: Pool,
     _lock: Arc<folder_lock::FolderLock>,
-}
-
-/// The frontiers of a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceStatus {
-    /// The source.
-    pub name: String,
-    /// The end of the durable log.
-    pub end: Frontier,
-    /// The served frontier; `None` until the first answer.
-    pub served: Option<Frontier>,
-    /// The frontier at which the served view ends and the tail begins; empty until the first answer.
-    pub view: Frontier,
-    /// The records that came in since the node started, and those of them that did not decode.
-    pub intake: ReadStats,
-    /// Declared fields that none of them has.
-    pub absent: Vec<AbsentField>,
-    /// What was wrong with the view that the node found when it started.
-    pub view_problem: Option<String>,
-    /// The cluster that evaluates for batch, if there is one.
-    pub cluster: Option<ClusterStatus>,
-    /// The topic that its events come from, if there is one.
-    pub topic: Option<TopicStatus>,
-    /// The copy of flushed events in an object store, if there is one.
-    pub archive: Option<ArchiveStatus>,
 }
 
 impl Node {
@@ -278,36 +253,6 @@ impl Node {
         self.truncated_tail.as_ref()
     }
 
-    /// The frontiers of each source.
-    pub fn status(&self) -> Vec<SourceStatus> {
-        let status = |source: &Arc<NodeSource>| {
-            let (intake, absent) = source.intake();
-            SourceStatus {
-                name: source.name().to_owned(),
-                end: source.end(),
-                served: self.local.frontier(source.name()),
-                view: source.view().map_or_else(Frontier::default, |view| view.frontier.clone()),
-                intake,
-                absent,
-                view_problem: source.view_problem(),
-                cluster: source.cluster(),
-                topic: source.topic(),
-                archive: source.archive(),
-            }
-        };
-        self.sources.iter().map(status).collect()
-    }
-
-    /// Whether all sources are served.
-    pub fn is_ready(&self) -> bool {
-        self.sources.iter().all(|source| self.local.frontier(source.name()).is_some())
-    }
-
-    /// Why the node rejects events, if it does.
-    pub fn stopped(&self) -> Option<String> {
-        self.sources.first().and_then(|source| source.log.snapshot().stopped().map(str::to_owned))
-    }
-
     /// Recomputes all served states from the start of the log, and compares them. With `full`, also
     /// recomputes the views and replaces them by the results.
     ///
@@ -334,39 +279,6 @@ impl Node {
             }
         }
         Ok(lines)
-    }
-
-    /// The counters in the text format of Prometheus.
-    pub fn counters_text(&self) -> String {
-        let now: Vec<SourceGauges> = self
-            .status()
-            .into_iter()
-            .zip(&self.sources)
-            .map(|(status, source)| SourceGauges {
-                unsealed: source.n_unflushed(),
-                end: status.end.n_positions(),
-                served: status.served.map_or(0, |served| served.n_positions()),
-                view: status.view.n_positions(),
-                groups: source.n_groups(),
-                generations: source.n_generations.load(Ordering::Relaxed),
-                name: status.name,
-            })
-            .collect();
-        let metrics = self.sources.iter().flat_map(|source| {
-            let plans = source.plan.metrics.iter().map(|plan| plan.metric.name.as_str());
-            plans.filter_map(|name| Some((source.name(), name, source.costs.of(&source.plan, name)?)))
-        });
-        let metrics: Vec<_> = metrics.collect();
-        let topics = self.sources.iter().filter_map(|source| Some((source.name(), source.topic()?)));
-        let topics: Vec<_> = topics.collect();
-        let archives = self.sources.iter().filter_map(|source| {
-            Some((source.name(), source.archive()?, source.log.snapshot().flushed_to(source.name())))
-        });
-        let archives: Vec<_> = archives.collect();
-        self.counters.text(&now)
-            + &topic_status::text(&topics)
-            + &archiver::text(&archives)
-            + &metric_costs(&metrics)
     }
 
     /// Stops the node: writes waiting requests, then stops the layers. Every acknowledged event is in the

@@ -9,11 +9,15 @@
 
 mod address;
 mod background;
+#[cfg(feature = "cloud")]
+mod cloud;
+mod create_only;
 mod error;
 mod object_file;
 mod pieces;
 mod storage;
 
 pub use address::{StorageUrl, is_url};
+pub use create_only::{create_if_absent, creates_only};
 pub use error::StorageError;
 pub use storage::Storage;

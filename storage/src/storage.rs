@@ -2,17 +2,19 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::TryStreamExt;
 use metricc_log::{FileStore, ReadAt, StoredFile};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::address::{Kind, StorageUrl};
 use crate::background::wait;
+#[cfg(feature = "cloud")]
+use crate::cloud::cloud;
+use crate::create_only::creates_only;
 use crate::object_file::ObjectFile;
 use crate::{StorageError, error};
 
@@ -56,25 +58,7 @@ impl Storage {
     /// [`StorageError::Overwrites`] if it replaces the object, [`StorageError::Store`] if it fails.
     pub fn probe(&self) -> Result<(), StorageError> {
         let (store, path) = (self.store.clone(), self.url.join("probe").prefix());
-        let outcome = wait(async move {
-            let create = || {
-                let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-                store.put_opts(&path, PutPayload::from_static(b"probe"), options)
-            };
-            // A probe that was killed may have left it.
-            match store.delete(&path).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
-            create().await?;
-            let again = create().await;
-            store.delete(&path).await?;
-            match again {
-                Ok(_) => Ok(false),
-                Err(object_store::Error::AlreadyExists { .. }) => Ok(true),
-                Err(error) => Err(error),
-            }
-        });
+        let outcome = wait(async move { creates_only(store.as_ref(), &path).await });
         match outcome {
             Some(Ok(true)) => Ok(()),
             Some(Ok(false)) => Err(StorageError::Overwrites { url: self.url.to_string() }),
@@ -156,56 +140,4 @@ fn connect(url: &StorageUrl) -> Result<Arc<dyn ObjectStore>, StorageError> {
 #[cfg(not(feature = "cloud"))]
 fn cloud(url: &StorageUrl) -> Result<Arc<dyn ObjectStore>, StorageError> {
     Err(StorageError::NotBuilt { url: url.to_string() })
-}
-
-#[cfg(feature = "cloud")]
-fn cloud(url: &StorageUrl) -> Result<Arc<dyn ObjectStore>, StorageError> {
-    use object_store::aws::AmazonS3Builder;
-    use object_store::azure::MicrosoftAzureBuilder;
-    use object_store::gcp::GoogleCloudStorageBuilder;
-
-    let (retry, client, root) = (retries(), object_store::ClientOptions::new(), url.root.clone());
-    let client = client.with_connect_timeout(Duration::from_secs(5)).with_timeout(Duration::from_secs(60));
-    let built: object_store::Result<Arc<dyn ObjectStore>> = match url.kind {
-        Kind::Gcs => {
-            let builder = GoogleCloudStorageBuilder::from_env().with_url(root).with_retry(retry);
-            builder.with_client_options(client).build().map(|store| Arc::new(store) as _)
-        }
-        Kind::Azure => {
-            let mut builder = MicrosoftAzureBuilder::from_env().with_url(root).with_retry(retry);
-            if std::env::var_os("AZURE_ALLOW_HTTP").is_some_and(|allow| allow == "true") {
-                builder = builder.with_allow_http(true);
-            }
-            builder.with_client_options(client).build().map(|store| Arc::new(store) as _)
-        }
-        Kind::S3 | Kind::File => {
-            let mut builder = AmazonS3Builder::from_env().with_url(root).with_retry(retry);
-            let allows_http = std::env::var_os("AWS_ALLOW_HTTP").is_some_and(|allow| allow == "true");
-            builder = builder.with_client_options(client.with_allow_http(allows_http));
-            if std::env::var_os("AWS_ENDPOINT_URL").is_some() && !allows_http {
-                // A clear error of ours instead of one of the client about schemes.
-                if std::env::var("AWS_ENDPOINT_URL").is_ok_and(|endpoint| endpoint.starts_with("http://")) {
-                    let problem =
-                        "`AWS_ENDPOINT_URL` is not encrypted: set `AWS_ALLOW_HTTP=true` if that is meant";
-                    return Err(StorageError::Store { url: url.to_string(), problem: problem.to_owned() });
-                }
-            }
-            builder.build().map(|store| Arc::new(store) as _)
-        }
-    };
-    built.map_err(|error| StorageError::of_store(url, &error))
-}
-
-/// Requests are repeated with growing pauses, for a minute in all.
-#[cfg(feature = "cloud")]
-fn retries() -> object_store::RetryConfig {
-    object_store::RetryConfig {
-        max_retries: 8,
-        retry_timeout: Duration::from_secs(60),
-        backoff: object_store::BackoffConfig {
-            init_backoff: Duration::from_millis(100),
-            max_backoff: Duration::from_secs(10),
-            base: 2.0,
-        },
-    }
 }

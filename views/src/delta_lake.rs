@@ -27,8 +27,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::TryStreamExt;
+use metricc_storage::create_if_absent;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use twox_hash::XxHash3_64;
 
 use metricc_compiler::to_parquet;
@@ -196,11 +197,8 @@ impl Table {
     async fn commit(&self, version: u64, info: CommitInfo, rest: &[Action]) -> Result<Files, ViewError> {
         let path = self.commit_path(version);
         let text = actions::commit_text(&info, rest).map_err(|error| self.corrupt(error))?;
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.store.put_opts(&path, PutPayload::from(text), options).await {
-            Ok(_) => {}
-            Err(object_store::Error::AlreadyExists { .. }) => return Err(ViewError::Lost { version }),
-            Err(error) => return Err(error.into()),
+        if !create_if_absent(self.store.as_ref(), &path, PutPayload::from(text)).await? {
+            return Err(ViewError::Lost { version });
         }
         let files = self.files(&self.root).await?;
         // A writer that was paused until its number was taken, and deleted with the old commits, has created

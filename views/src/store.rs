@@ -16,8 +16,9 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_ir::{Frontier, Interval};
+use metricc_storage::create_if_absent;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use twox_hash::XxHash3_64;
@@ -184,12 +185,9 @@ impl ViewStore {
         let view_text = RawValue::from_string(text).map_err(failed)?;
         let sealed = VersionFile { format: FORMAT, checksum, view: &view_text };
         let payload = PutPayload::from(serde_json::to_vec(&sealed).map_err(failed)?);
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let lost = || Err(ViewError::Lost { version: view.version });
-        match self.store.put_opts(&path, payload, options).await {
-            Ok(_) => {}
-            Err(object_store::Error::AlreadyExists { .. }) => return lost(),
-            Err(error) => return Err(error.into()),
+        if !create_if_absent(self.store.as_ref(), &path, payload).await? {
+            return lost();
         }
         // Old versions are removed, so a writer that was paused for many versions finds its number free
         // again.

@@ -203,10 +203,12 @@ fn a_node_waits_for_the_registry_and_answers_as_one_that_reads_json() {
             framed(4, b"?"),
         ];
         produce(&server, "avro", Compression::None, values.into_iter());
-        let reasons = ["amount", "schema 4: the registry", "(topic avro, partition 2, offset 300)"];
+        let reasons =
+            ["\"field\":\"amount\"", "schema 4: the registry", "(topic avro, partition 2, offset 300)"];
         node.until("schemas that do not fit stop nothing", |node| {
-            let sources = node.get("/v1/sources");
-            is_read(node) && reasons.iter().all(|reason| sources.contains(reason))
+            let quarantined = ["0", "1"]
+                .map(|partition| node.get(&format!("/v1/sources/payments/quarantine?partition={partition}")));
+            is_read(node) && reasons.iter().all(|reason| quarantined.concat().contains(reason))
         });
         node.until("the group is told", |_| server.committed("monitor", "avro", 3) == Some(N_PAYMENTS + 3));
     }

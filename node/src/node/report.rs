@@ -1,0 +1,103 @@
+//! What a node says of itself: the state of its sources, and its counters.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use metricc_log::{AbsentField, Frontier, ReadStats};
+
+use super::Node;
+use crate::archiver::{self, ArchiveStatus};
+use crate::batch_cluster::ClusterStatus;
+use crate::source::NodeSource;
+use crate::status::{SourceGauges, metric_costs};
+use crate::topic_status::{self, TopicStatus};
+
+/// The frontiers of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// The source.
+    pub name: String,
+    /// The end of the durable log.
+    pub end: Frontier,
+    /// The served frontier; `None` until the first answer.
+    pub served: Option<Frontier>,
+    /// The frontier at which the served view ends and the tail begins; empty until the first answer.
+    pub view: Frontier,
+    /// The records that came in since the node started, and those of them that did not decode.
+    pub intake: ReadStats,
+    /// Declared fields that none of them has.
+    pub absent: Vec<AbsentField>,
+    /// What was wrong with the view that the node found when it started.
+    pub view_problem: Option<String>,
+    /// The cluster that evaluates for batch, if there is one.
+    pub cluster: Option<ClusterStatus>,
+    /// The topic that its events come from, if there is one.
+    pub topic: Option<TopicStatus>,
+    /// The copy of flushed events in an object store, if there is one.
+    pub archive: Option<ArchiveStatus>,
+}
+
+impl Node {
+    /// The frontiers of each source.
+    pub fn status(&self) -> Vec<SourceStatus> {
+        let status = |source: &Arc<NodeSource>| {
+            let (intake, absent) = source.intake();
+            SourceStatus {
+                name: source.name().to_owned(),
+                end: source.end(),
+                served: self.local.frontier(source.name()),
+                view: source.view().map_or_else(Frontier::default, |view| view.frontier.clone()),
+                intake,
+                absent,
+                view_problem: source.view_problem(),
+                cluster: source.cluster(),
+                topic: source.topic(),
+                archive: source.archive(),
+            }
+        };
+        self.sources.iter().map(status).collect()
+    }
+
+    /// Whether all sources are served.
+    pub fn is_ready(&self) -> bool {
+        self.sources.iter().all(|source| self.local.frontier(source.name()).is_some())
+    }
+
+    /// Why the node rejects events, if it does.
+    pub fn stopped(&self) -> Option<String> {
+        self.sources.first().and_then(|source| source.log.snapshot().stopped().map(str::to_owned))
+    }
+
+    /// The counters in the text format of Prometheus.
+    pub fn counters_text(&self) -> String {
+        let now: Vec<SourceGauges> = self
+            .status()
+            .into_iter()
+            .zip(&self.sources)
+            .map(|(status, source)| SourceGauges {
+                unsealed: source.n_unflushed(),
+                end: status.end.n_positions(),
+                served: status.served.map_or(0, |served| served.n_positions()),
+                view: status.view.n_positions(),
+                groups: source.n_groups(),
+                generations: source.n_generations.load(Ordering::Relaxed),
+                name: status.name,
+            })
+            .collect();
+        let metrics = self.sources.iter().flat_map(|source| {
+            let plans = source.plan.metrics.iter().map(|plan| plan.metric.name.as_str());
+            plans.filter_map(|name| Some((source.name(), name, source.costs.of(&source.plan, name)?)))
+        });
+        let metrics: Vec<_> = metrics.collect();
+        let topics = self.sources.iter().filter_map(|source| Some((source.name(), source.topic()?)));
+        let topics: Vec<_> = topics.collect();
+        let archives = self.sources.iter().filter_map(|source| {
+            Some((source.name(), source.archive()?, source.log.snapshot().flushed_to(source.name())))
+        });
+        let archives: Vec<_> = archives.collect();
+        self.counters.text(&now)
+            + &topic_status::text(&topics)
+            + &archiver::text(&archives)
+            + &metric_costs(&metrics)
+    }
+}
