@@ -3,6 +3,11 @@
 
 use std::io::Write as _;
 
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use metricc_ir::calendar;
+use num_bigint::{BigInt, Sign};
+
 /// Days from 1970-01-01 to the first and the last day that a text of four digits for the year has.
 const FIRST_DAY: i64 = -719_162;
 const LAST_DAY: i64 = 2_932_896;
@@ -10,8 +15,6 @@ const LAST_DAY: i64 = 2_932_896;
 const MAX_DECIMAL_BYTES: usize = 128;
 /// A scale up to which a decimal is written with a point; beyond it, with an exponent.
 const MAX_PLAIN_SCALE: i64 = 320;
-
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// A text in quotes.
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
@@ -42,15 +45,7 @@ pub(crate) fn float(out: &mut Vec<u8>, value: f64) {
 
 /// Bytes as a text in base64 (RFC 4648, with padding).
 pub(crate) fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.push(b'"');
-    for chunk in bytes.chunks(3) {
-        let word = (0..3).fold(0u32, |word, n| word << 8 | u32::from(chunk.get(n).copied().unwrap_or(0)));
-        for n in 0..4 {
-            let digit = BASE64[(word >> (18 - 6 * n)) as usize & 63];
-            out.push(if n <= chunk.len() { digit } else { b'=' });
-        }
-    }
-    out.push(b'"');
+    plain(out, format_args!("\"{}\"", Base64Display::new(bytes, &STANDARD)));
 }
 
 /// A decimal: a big-endian two's complement, and the number of its digits after the point.
@@ -61,8 +56,9 @@ pub(crate) fn decimal(out: &mut Vec<u8>, unscaled: &[u8], scale: i64) -> Result<
     if unscaled.len() > MAX_DECIMAL_BYTES {
         return Err("a decimal of more than 128 bytes");
     }
-    let (is_negative, digits) = digits(unscaled);
-    if is_negative {
+    let value = BigInt::from_signed_bytes_be(unscaled);
+    let digits = value.magnitude().to_string();
+    if value.sign() == Sign::Minus {
         out.push(b'-');
     }
     match usize::try_from(scale) {
@@ -75,38 +71,6 @@ pub(crate) fn decimal(out: &mut Vec<u8>, unscaled: &[u8], scale: i64) -> Result<
         _ => plain(out, format_args!("{digits}e{}", scale.saturating_neg())),
     }
     Ok(())
-}
-
-/// The sign of a two's complement, and the digits of its magnitude.
-fn digits(bytes: &[u8]) -> (bool, String) {
-    let is_negative = bytes.first().is_some_and(|first| first & 0x80 != 0);
-    let fill = if is_negative { 0xff } else { 0 };
-    if bytes.len() <= 16 {
-        let mut word = [fill; 16];
-        word[16 - bytes.len()..].copy_from_slice(bytes);
-        return (is_negative, i128::from_be_bytes(word).unsigned_abs().to_string());
-    }
-    let mut magnitude: Vec<u8> = bytes.iter().map(|byte| byte ^ fill).collect();
-    if is_negative {
-        // The complement of the bits is one less than the magnitude; it has room, since its sign bit is 0.
-        let n_full = magnitude.iter().rev().take_while(|byte| **byte == 0xff).count();
-        let at = magnitude.len() - n_full;
-        magnitude[at..].fill(0);
-        magnitude[at - 1] += 1;
-    }
-    let mut groups = Vec::new();
-    while magnitude.iter().any(|byte| *byte != 0) {
-        let mut rest = 0u64;
-        for byte in &mut magnitude {
-            let value = rest << 8 | u64::from(*byte);
-            *byte = (value / 1_000_000_000) as u8;
-            rest = value % 1_000_000_000;
-        }
-        groups.push(rest);
-    }
-    let last = groups.pop().unwrap_or(0);
-    let rest = groups.iter().rev().map(|group| format!("{group:09}"));
-    (is_negative, std::iter::once(last.to_string()).chain(rest).collect())
 }
 
 /// Units of times.
@@ -179,20 +143,8 @@ fn time_text(seconds: i64, part: i64, unit: Unit) -> String {
     format!("{hour:02}:{minute:02}:{second:02}{part}")
 }
 
-/// The proleptic Gregorian date of a day, by the algorithm of Howard Hinnant (`civil_from_days`).
 fn date_text(days: i64) -> Option<String> {
-    if !(FIRST_DAY..=LAST_DAY).contains(&days) {
-        return None;
-    }
-    let since_march_of_0 = days + 719_468;
-    let (era, day_of_era) = (since_march_of_0.div_euclid(146_097), since_march_of_0.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    Some(format!("{year:04}-{month:02}-{day:02}"))
+    (FIRST_DAY..=LAST_DAY).contains(&days).then(|| calendar::date_text(days))
 }
 
 #[cfg(test)]

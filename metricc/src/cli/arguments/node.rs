@@ -81,9 +81,9 @@ Examples:
   metricc restore node.toml --data new/    into another folder
   metricc serve node.toml --data new/      then start the node as before
 
-What a node has flushed lies in its object store (`storage` in metricc.toml). On an empty disk, this command
-writes the log anew from there, and says which positions are not there: those that were in the journal of
-the lost disk alone. Sources that are topics are read again from where the log then ends.
+What a node has flushed lies in its object store (`storage` in metricc.toml). On an empty disk, this \
+command writes the log anew from there, and says which positions are not there: those that were in the \
+journal of the lost disk alone. Sources that are topics are read again from where the log then ends.
 
 Exit codes:
   0  restored
