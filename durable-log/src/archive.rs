@@ -217,8 +217,7 @@ pub fn restore(
             first.name, first.log, other.name, other.log
         ));
     }
-    let names = disk.names(JOURNAL_FOLDER);
-    if !names.map_err(DurableError::io("reading the folder", disk.shown(JOURNAL_FOLDER)))?.is_empty() {
+    if DurableLog::is_there(disk)? {
         return refuse(format!("`{}` has a journal, and is not replaced", disk.shown(JOURNAL_FOLDER)));
     }
     let mut state = LogState::default();

@@ -60,6 +60,16 @@ pub(crate) struct OpenSource {
 }
 
 impl DurableLog {
+    /// Whether a disk has a log.
+    ///
+    /// # Errors
+    /// [`DurableError::Io`] if the disk fails.
+    pub fn is_there(disk: &Arc<dyn Disk>) -> Result<bool, DurableError> {
+        let names = disk.names(JOURNAL_FOLDER);
+        let failed = DurableError::io("reading the folder", disk.shown(JOURNAL_FOLDER));
+        names.map(|names| !names.is_empty()).map_err(failed)
+    }
+
     /// Opens the log of a disk, or starts one. `fresh` is the identity of a new log, `epoch` that of the
     /// epoch that begins; both have to be random. Returns what was truncated: a write that was not
     /// acknowledged.

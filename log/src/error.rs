@@ -5,7 +5,7 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::Format;
+use crate::{FileOptions, Format};
 
 fn and_more(n: usize) -> String {
     if n == 0 { String::new() } else { format!(" and of {n} more") }
@@ -93,6 +93,20 @@ pub enum LogError {
         /// The kind of table.
         table: &'static str,
         /// Why it is not read.
+        problem: String,
+    },
+    /// An option that only Delta tables have is given of something else.
+    #[error("`{path}` is no Delta table: it has neither versions nor snapshots")]
+    NoTable {
+        /// The path as it was given.
+        path: String,
+    },
+    /// A Delta table cannot be read as it is asked for.
+    #[error("`{path}` is a Delta table: {problem}")]
+    DeltaTable {
+        /// The folder.
+        path: String,
+        /// What is wrong.
         problem: String,
     },
     /// The files are some of a table.
@@ -220,6 +234,10 @@ impl LogError {
     /// What to change, if that is known.
     pub fn help(&self) -> Option<String> {
         Some(match self {
+            LogError::NoFiles { pattern } if unknown_option(pattern).is_some() => {
+                let (name, known) = (unknown_option(pattern).unwrap_or_default(), FileOptions::NAMES.join("`, `"));
+                format!("`{name}` is no option of files; these are `{known}`")
+            }
             LogError::NoFiles { .. } => {
                 "name a file, a folder that has files in it, or a glob such as `data/*.parquet`".into()
             }
@@ -284,6 +302,13 @@ impl LogError {
     pub(crate) fn unreadable(path: &str, cause: io::Error) -> Self {
         LogError::Unreadable { path: path.into(), cause }
     }
+}
+
+/// What a path that leads nowhere may have meant as an option: the word of `,word=value` at its end.
+fn unknown_option(path: &str) -> Option<&str> {
+    let (name, _) = path.rsplit_once(',')?.1.split_once('=')?;
+    let is_word = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphabetic());
+    is_word.then_some(name)
 }
 
 /// The first of some names.

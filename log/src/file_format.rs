@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::LogError;
 use crate::decompress::Compression;
 
 /// The format of a file.
@@ -126,6 +127,14 @@ impl FileOptions {
             other => {
                 return Err(format!("unknown option `{other}`: it is one of `{}`", Self::NAMES.join("`, `")));
             }
+        }
+        Ok(())
+    }
+
+    /// An error if there is an option that only Delta tables have, and what is read is none.
+    pub(crate) fn check_table(&self, is_table: bool, shown: &str) -> Result<(), LogError> {
+        if !is_table && (self.version.is_some() || self.snapshot) {
+            return Err(LogError::NoTable { path: shown.to_owned() });
         }
         Ok(())
     }

@@ -20,7 +20,10 @@ pub trait FileStore: fmt::Debug + Send + Sync {
     fn list(&self, folder: &str) -> io::Result<Vec<StoredFile>>;
 
     /// A file to read from. Reading it fails if it is not the one that was listed.
-    fn open(&self, file: &StoredFile) -> Arc<dyn ReadAt>;
+    ///
+    /// # Errors
+    /// What is wrong with its path.
+    fn open(&self, file: &StoredFile) -> io::Result<Arc<dyn ReadAt>>;
 }
 
 /// A file of a store, as it was listed.

@@ -107,7 +107,9 @@ impl LogFile {
                 Arc::new(File::open(path).map_err(|cause| LogError::unreadable(&self.shown, cause))?)
             }
             Location::Open(file) => file.clone(),
-            Location::Stored(store, file) => store.open(file),
+            Location::Stored(store, file) => {
+                store.open(file).map_err(|cause| LogError::unreadable(&self.shown, cause))?
+            }
         };
         self.check(file.as_ref())?;
         Ok(OpenFile::new(file))

@@ -35,6 +35,7 @@ struct Found {
 /// The files of a binding, ordered by the bytes of their paths below its root.
 pub(crate) fn resolve(binding: &Binding) -> Result<Vec<LogFile>, LogError> {
     if is_stdin(&binding.path) {
+        binding.options.check_table(false, &binding.path)?;
         return Ok(vec![stdin(&binding.options)?]);
     }
     let given = Path::new(&binding.path);
@@ -56,6 +57,8 @@ pub(crate) fn resolve(binding: &Binding) -> Result<Vec<LogFile>, LogError> {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => PathBuf::new(),
         Err(cause) => return Err(LogError::unreadable(&binding.path, cause)),
     };
+    let is_table = files.iter().any(|file| file.keys.is_some());
+    binding.options.check_table(is_table || files.is_empty(), &binding.path)?;
     if files.is_empty() {
         return Err(LogError::NoFiles { pattern: binding.path.clone() });
     }

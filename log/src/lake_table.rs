@@ -187,8 +187,10 @@ pub(crate) fn files_of_version(
     if lake != Lake::Delta {
         return Err(refuse("which of its files are rows only its own metadata tells".to_owned()));
     }
-    let table = read(log, options.version).map_err(refuse)?;
-    table.check(options.snapshot).map_err(refuse)?;
+    let wrong = |problem: String| LogError::DeltaTable { path: shown.to_owned(), problem };
+    let table = read(log, options.version).map_err(wrong)?;
+    table.check_grown(options.snapshot).map_err(wrong)?;
+    table.check().map_err(refuse)?;
     table.files.into_values().map(Add::file).collect::<Result<_, String>>().map_err(refuse)
 }
 
@@ -294,16 +296,18 @@ impl Table {
         }
     }
 
-    /// Checks that its rows can be read, and that none was removed: an earlier answer would have it. A
-    /// snapshot may have lost rows.
-    fn check(&self, is_snapshot: bool) -> Result<(), String> {
-        if let Some(removed) = self.removed.as_ref().filter(|_| !is_snapshot) {
-            return Err(format!(
-                "rows were removed from it (`{removed}`), so it is no log, which only grows; `snapshot=true` \
-                 reads the rows of its version {} as a log of their own",
-                self.version.unwrap_or(0)
-            ));
-        }
+    /// Checks that no row was removed: an earlier answer would have it. A snapshot may have lost rows.
+    fn check_grown(&self, is_snapshot: bool) -> Result<(), String> {
+        let Some(removed) = self.removed.as_ref().filter(|_| !is_snapshot) else { return Ok(()) };
+        let version = self.version.unwrap_or(0);
+        Err(format!(
+            "rows were removed from it (`{removed}`), so it is no log, which only grows; `snapshot=true` reads the \
+             rows of its version {version} as a log of their own"
+        ))
+    }
+
+    /// Checks that its rows can be read.
+    fn check(&self) -> Result<(), String> {
         let features = self.protocol.reader_features.iter().flatten();
         let unknown: Vec<&str> =
             features.map(String::as_str).filter(|name| !READABLE_FEATURES.contains(name)).collect();

@@ -16,7 +16,7 @@ use crate::folder_keys::{self, FolderKey};
 use crate::folders::{MATCHING, is_left_out, is_pattern};
 use crate::lake_table::{self, DELTA_LOG, Lake, TableLog};
 use crate::open_file::OpenFile;
-use crate::{FileOptions, LogError};
+use crate::{FileOptions, Format, LogError};
 
 /// A file that was found.
 struct Found {
@@ -44,6 +44,7 @@ pub(crate) fn resolve(
     } else {
         (root, below(store, root, listed, &tables, options)?)
     };
+    options.check_table(found.is_empty() || found.iter().any(|found| found.keys.is_some()), &shown)?;
     if found.is_empty() {
         return Err(LogError::NoFiles { pattern: shown });
     }
@@ -128,9 +129,7 @@ fn below(
             continue;
         }
         let is_left_out = relative(&file.path, root).split('/').any(|part| is_left_out(Path::new(part)));
-        // Consoles of clouds make objects of no bytes to show folders.
-        let is_folder = file.n_bytes == 0 && file.path.ends_with('/');
-        if !is_left_out && !is_folder {
+        if !is_left_out && !is_folder_marker(&file) {
             found.push(Found { file, keys: None });
         }
     }
@@ -140,6 +139,12 @@ fn below(
     }
     found.sort_by(|a, b| a.file.path.cmp(&b.file.path));
     Ok(found)
+}
+
+/// Whether an object stands for a folder: consoles of clouds make empty ones, whose names end in a slash or
+/// have no suffix.
+fn is_folder_marker(file: &StoredFile) -> bool {
+    file.n_bytes == 0 && Format::from_path(Path::new(&file.path)).is_none()
 }
 
 /// The files that the log of a table lists.
@@ -186,7 +191,7 @@ impl TableLog for StoredLog<'_> {
 
     fn open(&self, name: &str) -> io::Result<OpenFile> {
         let file = self.files.get(&format!("{DELTA_LOG}/{name}")).ok_or(io::ErrorKind::NotFound)?;
-        Ok(OpenFile::new(self.store.open(file)))
+        Ok(OpenFile::new(self.store.open(file)?))
     }
 
     fn shown(&self, name: &str) -> String {

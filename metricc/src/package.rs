@@ -187,6 +187,9 @@ pub fn parse_binding(argument: &str) -> Result<(String, Binding), String> {
     let is_topic = path.starts_with(TOPIC);
     let known: &[&'static str] = if is_topic { &OF_TOPICS } else { &FileOptions::NAMES };
     while let Some((before, option, value)) = last_option(path, known) {
+        if options.iter().any(|(given, _)| *given == option) {
+            return Err(format!("`{option}=` is given more than once in `{argument}`"));
+        }
         options.push((option, value));
         path = before;
     }

@@ -2,6 +2,7 @@
 //!
 //! | object | content |
 //! |---|---|
+//! | `owner.json` | the identity of the log that the place belongs to |
 //! | `log/events/SOURCE/…-CHECKSUM.parquet` and others | a flushed file, under its name and checksum |
 //! | `log/requests/CHECKSUM-….json` | requests that the log remembers |
 //! | `log/manifests/SOURCE/NUMBER.json` | what a journal would say that ends with these files |
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use metricc_durable_log::{Archive, ArchivedFile, Disk};
+use metricc_durable_log::{Archive, ArchivedFile, Disk, DurableLog, LogSnapshot};
 use metricc_log::{Frontier, ReadAt};
 use metricc_storage::{Storage, StorageError, create_if_absent};
 use object_store::path::Path;
@@ -24,6 +25,9 @@ use crate::error::NodeError;
 use crate::source::NodeSource;
 use crate::status::family;
 use crate::writer::{Ingest, IngestError};
+
+/// The object that says whose log a place belongs to.
+const OWNER: &str = "owner.json";
 
 /// Manifests that are kept, the newest one counted.
 const KEPT_MANIFESTS: u64 = 3;
@@ -120,45 +124,93 @@ pub(crate) fn newest(storage: &Storage, source: &str) -> Result<Option<(u64, Arc
         return Ok(None);
     };
     let bytes = read(storage, path.as_ref()).map_err(refuse)?;
-    Ok(Some((number, Archive::parse(&bytes, &format!("{}/{path}", storage.url()))?)))
+    let shown = format!("{}/{path}", storage.url());
+    let archive = Archive::parse(&bytes, &shown).map_err(|error| {
+        NodeError::Config(format!(
+            "{error}\n  help: remove this object, and what the manifest before it names is taken; positions after that are \
+             then not there"
+        ))
+    })?;
+    if archive.source() != source {
+        return Err(NodeError::Config(format!(
+            "`{shown}` is of source `{}`, and not of `{source}`",
+            archive.source()
+        )));
+    }
+    Ok(Some((number, archive)))
+}
+
+/// An error if a place has an owner, and there is no log here: a new one would not be it.
+///
+/// # Errors
+/// [`NodeError::Config`].
+pub(crate) fn not_without_log(storage: &Storage, disk: &Arc<dyn Disk>) -> Result<(), NodeError> {
+    let refuse = |error: StorageError| NodeError::Config(format!("`storage`: {error}"));
+    if DurableLog::is_there(disk)? || !list(storage, "").map_err(refuse)?.contains(&Path::from(OWNER)) {
+        return Ok(());
+    }
+    Err(NodeError::Config(format!(
+        "`{}` belongs to a log, and `{}` has none\n  help: if its disk was lost, write the log anew: `metricc restore`; \
+         otherwise give this node another `storage`",
+        storage.url(),
+        disk.shown("")
+    )))
+}
+
+/// Makes a log the owner of a place, unless it is: views and copies of two logs do not belong together.
+///
+/// # Errors
+/// [`NodeError::Config`] if it is that of another log, or the store does not answer.
+pub(crate) fn own(storage: &Storage, log: u128) -> Result<(), NodeError> {
+    let refuse = |error: StorageError| NodeError::Config(format!("`storage`: {error}"));
+    let owner = serde_json::json!({ "log": format!("{log:032x}") }).to_string();
+    let (path, payload) = (Path::from(OWNER), PutPayload::from(owner.clone()));
+    let created = storage.run(|store| async move { create_if_absent(store.as_ref(), &path, payload).await });
+    if created.map_err(refuse)? || read(storage, OWNER).map_err(refuse)? == owner.as_bytes() {
+        return Ok(());
+    }
+    Err(NodeError::Config(format!(
+        "`{}` belongs to another log\n  help: give this node another `storage`; if that log is the one that this node has \
+         lost with its disk, write it anew first: `metricc restore`",
+        storage.url()
+    )))
 }
 
 impl Archiver {
-    /// Looks at what is there of a source.
+    /// Looks at what is there of a source of a log.
     ///
     /// # Errors
-    /// [`NodeError::Config`] if that is of another log, or of a log that has gone on elsewhere; or if the store
-    /// does not answer.
-    pub(crate) fn open(storage: &Storage, source: &NodeSource) -> Result<Self, NodeError> {
+    /// [`NodeError::Config`] if the log has gone on elsewhere, or the store does not answer.
+    pub(crate) fn open(storage: &Storage, source: &str, log: &LogSnapshot) -> Result<Self, NodeError> {
         let storage = place(storage);
-        let newest = newest(&storage, source.name())?;
         let mut state = State { next: 0, archived: Frontier::default(), known: HashSet::new() };
-        if let Some((number, archive)) = newest {
-            let log = source.log.snapshot();
-            let is_known = |epoch: &str| log.epochs(source.name()).iter().any(|(known, _)| known == epoch);
-            if archive.log() != format!("{:032x}", log.id()) {
-                return Err(NodeError::Config(format!(
-                    "`{}` has events of source `{}` of another log\n  help: give this node another `storage`, or an \
-                     empty `data` folder and `metricc restore`",
-                    storage.url(),
-                    source.name()
-                )));
-            }
+        if let Some((number, archive)) = newest(&storage, source)? {
+            let is_known = |epoch: &str| log.epochs(source).iter().any(|(known, _)| known == epoch);
             if archive.epoch().is_some_and(|epoch| !is_known(epoch)) {
                 return Err(NodeError::Config(format!(
-                    "`{}` has events of source `{}` that this copy of the log does not know: the log has gone on \
-                     elsewhere\n  help: stop this node, or give it another `storage`",
-                    storage.url(),
-                    source.name()
+                    "`{}` has events of source `{source}` that this copy of the log does not know: the log has gone on \
+                     elsewhere\n  help: use the log that has them; this one can go on alone, with another `storage`",
+                    storage.url()
                 )));
             }
             (state.next, state.archived) = (number + 1, archive.flushed_to());
             let files = archive.files().into_iter().chain(archive.request_files());
             state.known.extend(files.map(|file| object_of(&file)));
         }
-        let (url, frontier) = (storage.url().to_string(), state.archived.clone());
-        source.set_archive(ArchiveStatus { url, frontier, problem: None });
         Ok(Archiver { storage, state: Mutex::new(state) })
+    }
+
+    /// Shows how far it is, and that nothing is wrong.
+    pub(crate) fn show(&self, source: &NodeSource) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (url, frontier) = (self.storage.url().to_string(), state.archived.clone());
+        source.set_archive(ArchiveStatus { url, frontier, problem: None });
+    }
+
+    /// Notes that the store of the views fails, which is the same.
+    pub(crate) fn views_failed(&self, source: &NodeSource, problem: &str) {
+        let Some(status) = source.archive() else { return };
+        source.set_archive(ArchiveStatus { problem: Some(format!("views: {problem}")), ..status });
     }
 
     /// Copies what was flushed since the last time. What is wrong is said once.
@@ -258,18 +310,18 @@ fn from_disk(disk: &Arc<dyn Disk>, file: &ArchivedFile) -> Result<Vec<u8>, Archi
     if file.is(&bytes) { Ok(bytes) } else { Err(ArchiveError::Damaged { path }) }
 }
 
-/// The copies of sources in the text format of Prometheus, with how far each source is flushed.
+/// The copies of sources in the text format of Prometheus, with the end of each source.
 pub(crate) fn text(archives: &[(&str, ArchiveStatus, Frontier)]) -> String {
     let mut text = String::new();
     if archives.is_empty() {
         return text;
     }
     let label = |source: &str| format!("{{source=\"{source}\"}}");
-    let behind = archives.iter().map(|(source, archive, flushed)| {
-        let behind = flushed.n_positions().saturating_sub(archive.frontier.n_positions());
+    let behind = archives.iter().map(|(source, archive, end)| {
+        let behind = end.n_positions().saturating_sub(archive.frontier.n_positions());
         (label(source), behind as f64)
     });
-    family(&mut text, "archive_lag", "gauge", "Flushed positions that are not in the object store.", behind);
+    family(&mut text, "archive_lag", "gauge", "Positions that are on the disk of the node alone.", behind);
     let problems = archives
         .iter()
         .map(|(source, archive, _)| (label(source), f64::from(u8::from(archive.problem.is_some()))));

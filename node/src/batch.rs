@@ -144,22 +144,33 @@ impl Batch {
         if !requests.is_empty() {
             self.rebuild(requests);
         }
+        // First, since a view may have to wait for its store.
+        self.flush_due(timing, ingest);
+        self.archive(timing, ingest);
         let is_time = std::mem::take(&mut timing.is_overdue) || timing.last.elapsed() >= self.schedule.every;
         let has_new = n_new > 0 || self.is_loss_accepted && viewed == 0 && latest.stored.is_none();
         let is_due = n_new >= self.schedule.n_events || has_new && is_time;
         if is_due {
             timing.last = Instant::now();
             match self.step() {
-                Ok(()) => self.source.counters.batch_done(self.source.name(), timing.last.elapsed(), n_new),
+                Ok(()) => {
+                    self.archive.iter().for_each(|archive| archive.show(&self.source));
+                    self.source.counters.batch_done(self.source.name(), timing.last.elapsed(), n_new);
+                }
                 Err(error) => {
                     self.source.counters.batch_failed(self.source.name());
+                    if let (Some(archive), StepError::View(_)) = (&self.archive, &error) {
+                        archive.views_failed(&self.source, &error.to_string());
+                    }
                     tracing::error!(source = self.source.name(), %error, "batch failed; the view stays as it is");
                     self.pause();
                 }
             }
         }
-        self.archive(timing, ingest);
-        // A flush that fails does not keep the next view from being made.
+    }
+
+    /// Moves rows and requests out of the journal. That this fails does not keep the next view from being made.
+    fn flush_due(&self, timing: &mut Timing, ingest: &Ingest) {
         if Instant::now() >= timing.next_flush {
             timing.next_flush = Instant::now() + PAUSE;
             let kept = self.keep_requests(&|written| ingest.commit_requests(written));

@@ -4,19 +4,24 @@ mod report;
 
 pub use report::SourceStatus;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use metricc_compiler::{DerivedPlan, EngineOptions, MetricPlan, SourcePlan};
-use metricc_durable_log::{Disk, DurableLog, DurableOptions, LocalDisk, LogId, SourceOptions, TruncatedTail};
+use metricc_durable_log::{
+    Disk, DurableLog, DurableOptions, LocalDisk, LogId, LogSnapshot, SourceOptions, TruncatedTail,
+};
 use metricc_ir::user_defined::Imports;
 use metricc_ir::{AnyMetric, Calendar, base_metrics};
 use metricc_log::{EventDecoder, FileOptions};
 use metricc_runtime_serve::LocalServing;
+use metricc_storage::Storage;
 
 use crate::answer_limits::Answering;
+use crate::archiver::{self, Archiver};
 use crate::audit::{self, AuditError};
 use crate::audit_line::AuditLine;
 use crate::batch::Batch;
@@ -94,12 +99,17 @@ impl Node {
         }
         let lock = Arc::new(folder_lock::lock(&config.data, &config.listen.to_string())?);
         let options = source_options(config, &plans)?;
+        let storage = open_storage(config)?;
+        if let Some(storage) = &storage {
+            archiver::not_without_log(storage, disk)?;
+        }
         let fresh = LogId { id: rand::random(), seed: rand::random() };
         let durable = DurableOptions { accept_loss: config.accept_loss, ..DurableOptions::default() };
         let (mut log, truncated_tail) =
             DurableLog::open(disk.clone(), durable, &options, fresh, rand::random())?;
         plans.iter().for_each(|plan| warn_of_gone_fields(&log, plan));
-        let storage = open_storage(config)?;
+        // Before losses are looked for: views of another log, or of this one elsewhere, are no proof of one.
+        let mut archivers = archivers(storage.as_ref(), &plans, &log.snapshot())?;
         let views = view_folder(config, storage.as_ref())?;
         let losses = accepted_losses(config, marked, views.clone(), &log, &runtime)?;
         log.keep_mark(marked.clone(), losses.accepted);
@@ -113,10 +123,13 @@ impl Node {
             Arc::new(NodeSource::new(plan.clone(), log, serving, changed.clone(), counters.clone()))
         };
         let sources: Vec<Arc<NodeSource>> = plans.iter().map(source).collect();
-        let batches = open_sources(config, &sources, &views, (disk, storage.as_ref()), &runtime)?;
-        for batch in &batches {
-            if let Some(archive) = &batch.archive {
-                archive.take_over(log.archive(batch.source.name()).as_ref(), disk)?;
+        let mut batches = open_sources(config, &sources, &views, disk, &runtime)?;
+        for batch in &mut batches {
+            let name = batch.source.name();
+            if let Some(archiver) = archivers.remove(name) {
+                archiver.take_over(log.archive(name).as_ref(), disk)?;
+                archiver.show(&batch.source);
+                batch.archive = Some(archiver);
             }
         }
         let decoders = plans.iter().map(|plan| EventDecoder::new(&plan.source)).collect::<Result<_, _>>()?;
@@ -364,4 +377,20 @@ fn warn_of_gone_fields(log: &DurableLog, plan: &SourcePlan) {
              now on lose it; declare it again to keep it"
         );
     }
+}
+
+/// Who copies what is flushed of each source, if it is copied.
+fn archivers(
+    storage: Option<&Storage>,
+    plans: &[Arc<SourcePlan>],
+    log: &LogSnapshot,
+) -> Result<BTreeMap<String, Archiver>, NodeError> {
+    let Some(storage) = storage else { return Ok(BTreeMap::new()) };
+    archiver::own(storage, log.id())?;
+    let of_plan = |plan: &Arc<SourcePlan>| {
+        let name = plan.source.name.clone();
+        let archiver = Archiver::open(storage, &name, log)?;
+        Ok((name, archiver))
+    };
+    plans.iter().map(of_plan).collect()
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use metricc_durable_log::{
-    Archive, ArchivedFile, Disk, DurableError, LocalDisk, LogAndEpoch, LogMark, restore as restore_log,
+    Archive, ArchivedFile, Disk, DurableError, DurableLog, LocalDisk, LogAndEpoch, LogMark,
+    restore as restore_log,
 };
 use metricc_log::Frontier;
 use metricc_storage::Storage;
@@ -65,8 +66,8 @@ pub fn restore(config: &Config, progress: RestoreProgress<'_>) -> Result<Vec<Res
     folder_lock::keep_files_private();
     let _lock = folder_lock::lock(&config.data, "metricc restore")?;
     let (log, marked) = (config.data.join("log"), LocalDisk::new(&config.data));
-    refuse_log(&log)?;
     let (disk, marked): (Arc<dyn Disk>, Arc<dyn Disk>) = (Arc::new(LocalDisk::new(log)), Arc::new(marked));
+    refuse_log(&disk)?;
     let (storage, views) = (place(&storage), storage.join("views"));
     let archives = archives(&storage)?;
     download(&disk, &storage, &archives, progress)?;
@@ -78,17 +79,14 @@ pub fn restore(config: &Config, progress: RestoreProgress<'_>) -> Result<Vec<Res
 }
 
 /// An error if there is a log: nothing of it is replaced.
-fn refuse_log(log: &std::path::Path) -> Result<(), NodeError> {
-    let journal = log.join("journal");
-    match std::fs::read_dir(&journal).map(|mut files| files.next().is_some()) {
-        Ok(true) => Err(NodeError::Config(format!(
-            "`{}` has a log, which is not replaced\n  help: start the node with it, or set another folder with `data`",
-            log.display()
-        ))),
-        Ok(false) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(NodeError::folder(&journal)(error)),
+fn refuse_log(disk: &Arc<dyn Disk>) -> Result<(), NodeError> {
+    if !DurableLog::is_there(disk)? {
+        return Ok(());
     }
+    Err(NodeError::Config(format!(
+        "`{}` has a log, which is not replaced\n  help: start the node with it, or set another folder with `data`",
+        disk.shown("")
+    )))
 }
 
 /// The newest manifest of each source.
@@ -154,8 +152,9 @@ fn fetch(storage: &Storage, file: &ArchivedFile) -> Result<Vec<u8>, DurableError
     if file.is(&bytes) {
         return Ok(bytes.into());
     }
-    let (to, problem) = (bytes.len() as u64, "its checksum is not that in the manifest".to_owned());
-    Err(DurableError::Corrupt { path: shown, from: 0, to, problem })
+    Err(DurableError::Request(format!(
+        "`{shown}` is damaged: its checksum is not that in the manifest; restore the object from a backup of the store"
+    )))
 }
 
 /// Whoever restores a log knows that events may be missing: views that were made from them prove no other

@@ -16,7 +16,6 @@ use metricc_views::{ViewError, ViewStore};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
-use crate::archiver::Archiver;
 use crate::batch::{Batch, ByCluster, SMALL_ROWS, Schedule};
 use crate::config::Config;
 use crate::error::NodeError;
@@ -70,7 +69,7 @@ pub(crate) fn open_sources(
     config: &Config,
     sources: &[Arc<NodeSource>],
     store: &Arc<dyn ObjectStore>,
-    (disk, storage): (&Arc<dyn Disk>, Option<&Storage>),
+    disk: &Arc<dyn Disk>,
     runtime: &tokio::runtime::Handle,
 ) -> Result<Vec<Batch>, NodeError> {
     if config.batch.tables {
@@ -81,8 +80,7 @@ pub(crate) fn open_sources(
     }
     let open = |source: &Arc<NodeSource>| {
         let store = ViewStore::new(store.clone(), source.name());
-        let archive = storage.map(|storage| Archiver::open(storage, source)).transpose()?;
-        Ok(Batch { archive, ..open_source(config, source.clone(), store, disk, runtime)? })
+        open_source(config, source.clone(), store, disk, runtime)
     };
     sources.iter().map(open).collect()
 }

@@ -29,16 +29,16 @@ const SCHEMES: [(&str, Kind); 8] = [
 ];
 
 /// The scheme of a URL, as far as the text has the form of one.
-fn scheme(text: &str) -> Option<(&str, &str)> {
+fn scheme(text: &str) -> Option<(String, &str)> {
     let (scheme, rest) = text.split_once("://")?;
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         && scheme.chars().all(|part| part.is_ascii_alphanumeric() || matches!(part, '+' | '-' | '.'));
-    is_scheme.then_some((scheme, rest))
+    is_scheme.then(|| (scheme.to_ascii_lowercase(), rest))
 }
 
-/// Whether a text is the URL of a place in a store that is read here.
+/// Whether a text has the form of a URL, perhaps of a place that is not read here.
 pub fn is_url(text: &str) -> bool {
-    scheme(text).is_some_and(|(scheme, _)| SCHEMES.iter().any(|(known, _)| *known == scheme))
+    scheme(text).is_some()
 }
 
 /// A place in an object store: a bucket or container, and a path in it, which may be a glob.
@@ -75,8 +75,9 @@ impl StorageUrl {
         StorageUrl { path, ..self.clone() }
     }
 
-    pub(crate) fn prefix(&self) -> Path {
-        Path::from(self.path.as_str())
+    /// The path as the store has it: its characters are not encoded.
+    pub(crate) fn key(&self) -> Result<Path, StorageError> {
+        key(&self.path).map_err(|error| StorageError::of_store(self, &error))
     }
 }
 
@@ -92,7 +93,7 @@ impl FromStr for StorageUrl {
 
     fn from_str(text: &str) -> Result<Self, StorageError> {
         let refuse = |problem: &str| StorageError::Url { url: shown(text), problem: problem.to_owned() };
-        let known = "it begins with `s3://`, `gs://`, `az://` or `file://`";
+        let known = "it begins with `s3://`, `gs://`, `az://` or `file://`, and a topic with `kafka://`";
         let (scheme, rest) = scheme(text).ok_or_else(|| refuse(known))?;
         let kind = SCHEMES.iter().find(|(name, _)| *name == scheme).map(|(_, kind)| *kind);
         let kind = kind.ok_or_else(|| refuse(known))?;
@@ -123,6 +124,11 @@ impl FromStr for StorageUrl {
     }
 }
 
+/// A path as the store has it. `Path::from` would encode characters that are part of the key.
+pub(crate) fn key(path: &str) -> object_store::Result<Path> {
+    Ok(Path::parse(path)?)
+}
+
 /// A text that is no URL, without what may be a secret in it.
 fn shown(text: &str) -> String {
     match (text.split_once("://"), text.rsplit_once('@')) {
@@ -146,8 +152,9 @@ mod tests {
         assert_eq!(url.local_path(), Some("/data/events"));
         assert_eq!(url.join("views").to_string(), "file:///data/events/views");
         assert_eq!("file:///".parse::<StorageUrl>().unwrap().join("a").local_path(), Some("/a"));
+        assert_eq!("S3://shop/a".parse::<StorageUrl>().unwrap().to_string(), "s3://shop/a");
         assert!("abfss://c@shop.dfs.core.windows.net/a".parse::<StorageUrl>().is_ok());
-        assert!(is_url("az://c/p") && !is_url("kafka://h/t") && !is_url("a/b.csv") && !is_url("C:\\a"));
+        assert!(is_url("az://c/p") && is_url("https://h/t") && !is_url("a/b.csv") && !is_url("C:\\a"));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, Result, RetryConfig};
 
+use url::Url;
+
 use crate::StorageError;
 use crate::address::{Kind, StorageUrl};
 
@@ -18,6 +20,12 @@ pub(crate) fn cloud(url: &StorageUrl) -> std::result::Result<Arc<dyn ObjectStore
         Kind::Azure => azure(url),
         Kind::S3 | Kind::File => {
             let endpoint = std::env::var("AWS_ENDPOINT_URL").unwrap_or_default();
+            let is_url = Url::parse(&endpoint)
+                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            if !endpoint.is_empty() && !is_url {
+                let problem = "`AWS_ENDPOINT_URL` is no URL: it begins with `https://` or `http://`";
+                return Err(StorageError::Store { url: url.to_string(), problem: problem.to_owned() });
+            }
             if endpoint.starts_with("http://") && !is_set("AWS_ALLOW_HTTP") {
                 let problem =
                     "`AWS_ENDPOINT_URL` is not encrypted: set `AWS_ALLOW_HTTP=true` if that is meant";
@@ -59,7 +67,7 @@ fn client() -> ClientOptions {
 fn retries() -> RetryConfig {
     let (init_backoff, max_backoff) = (Duration::from_millis(100), Duration::from_secs(10));
     RetryConfig {
-        max_retries: 8,
+        max_retries: 40,
         retry_timeout: Duration::from_secs(60),
         backoff: BackoffConfig { init_backoff, max_backoff, base: 2.0 },
     }

@@ -3,6 +3,7 @@
 use object_store::Error;
 
 use crate::StorageUrl;
+use crate::address::Kind;
 
 /// Why a place in an object store cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -45,42 +46,74 @@ pub enum StorageError {
 }
 
 /// A part of what stores and their clients say, and what it means for whoever started this.
-const MEANINGS: [(&str, &str); 15] = [
+type Meaning = (&'static str, &'static str);
+
+const OF_ALL: [Meaning; 5] = [
+    ("error sending request", "the store does not answer: see the endpoint and the network"),
+    ("dns error", "the host of the store is not known"),
+    ("ExpiredToken", "the credentials have expired"),
+    ("AccessDenied", "access is denied: the credentials lack the permission"),
+    ("invalid list response", "what answers does not speak the protocol of this store: see the endpoint"),
+];
+const OF_S3: [Meaning; 12] = [
     ("NoSuchBucket", "there is no such bucket"),
-    ("ContainerNotFound", "there is no such container"),
     ("InvalidAccessKeyId", "the access key is not known: see `AWS_ACCESS_KEY_ID`"),
     ("SignatureDoesNotMatch", "the secret key is not the right one: see `AWS_SECRET_ACCESS_KEY`"),
-    ("ExpiredToken", "the credentials have expired"),
+    ("Missing AccessKeyId", "set `AWS_ACCESS_KEY_ID` beside `AWS_SECRET_ACCESS_KEY`"),
+    ("Missing SecretAccessKey", "set `AWS_SECRET_ACCESS_KEY` beside `AWS_ACCESS_KEY_ID`"),
     ("PermanentRedirect", "the bucket is in another region: set `AWS_REGION`"),
     ("AuthorizationHeaderMalformed", "the bucket is in another region: set `AWS_REGION`"),
-    ("bare redirect", "the bucket is in another region: set `AWS_REGION`"),
+    ("without LOCATION", "the bucket is in another region: set `AWS_REGION`"),
+    ("configured region", "the bucket is in another region: set `AWS_REGION`"),
+    ("invalid list response", "what answers does not speak S3's protocol: see `AWS_ENDPOINT_URL`"),
     (
         "169.254.169.254",
         "there are no credentials: set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or run where the cloud \
          gives them",
     ),
     (
-        "metadata.google.internal",
-        "there are no credentials: set `GOOGLE_SERVICE_ACCOUNT` or `GOOGLE_APPLICATION_CREDENTIALS`",
-    ),
-    (
         "URL scheme is not allowed",
         "the endpoint is not encrypted: set `AWS_ALLOW_HTTP=true` if that is meant",
     ),
+];
+const NO_GOOGLE: &str =
+    "there are no credentials: set `GOOGLE_SERVICE_ACCOUNT` or `GOOGLE_APPLICATION_CREDENTIALS`";
+const OF_GCS: [Meaning; 3] = [
+    ("169.254.169.254", NO_GOOGLE),
+    ("metadata.google.internal", NO_GOOGLE),
+    ("NoSuchBucket", "there is no such bucket"),
+];
+const NO_AZURE: &str = "there are no credentials: set `AZURE_STORAGE_ACCOUNT_KEY`";
+const OF_AZURE: [Meaning; 3] = [
+    ("169.254.169.254", NO_AZURE),
     ("Account must be specified", "set `AZURE_STORAGE_ACCOUNT_NAME`"),
-    ("AccessDenied", "access is denied: the credentials lack the permission"),
-    ("error sending request", "the store does not answer: see the endpoint and the network"),
-    ("dns error", "the host of the store is not known"),
+    ("ContainerNotFound", "there is no such container"),
 ];
 
 impl StorageError {
     pub(crate) fn of_store(url: &StorageUrl, error: &Error) -> Self {
-        StorageError::Store { url: url.to_string(), problem: problem(error) }
+        StorageError::Store { url: url.to_string(), problem: problem(url.kind, error) }
+    }
+
+    /// The URL, and what is wrong there.
+    pub fn into_parts(self) -> (String, String) {
+        match self {
+            StorageError::Url { url, problem } | StorageError::Store { url, problem } => (url, problem),
+            StorageError::NotBuilt { url } => (
+                url,
+                "this `metricc` was built without the feature `cloud`; build it with `cargo build --release \
+                 --features cloud`"
+                    .to_owned(),
+            ),
+            StorageError::Overwrites { url } => {
+                (url, "the store overwrites what it should only create".to_owned())
+            }
+        }
     }
 }
 
 /// What an error means, before what the store has said.
-pub(crate) fn problem(error: &Error) -> String {
+pub(crate) fn problem(kind: Kind, error: &Error) -> String {
     let mut said = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
@@ -90,7 +123,14 @@ pub(crate) fn problem(error: &Error) -> String {
         }
         cause = inner.source();
     }
-    let meaning = MEANINGS.iter().find(|(part, _)| said.contains(part)).map(|(_, meaning)| *meaning);
+    let of_kind: &[Meaning] = match kind {
+        Kind::S3 => &OF_S3,
+        Kind::Gcs => &OF_GCS,
+        Kind::Azure => &OF_AZURE,
+        Kind::File => &[],
+    };
+    let meanings = of_kind.iter().chain(&OF_ALL);
+    let meaning = meanings.into_iter().find(|(part, _)| said.contains(part)).map(|(_, meaning)| *meaning);
     let meaning = meaning.or(match error {
         Error::NotFound { .. } => Some("it is not there"),
         Error::PermissionDenied { .. } => Some("access is denied: the credentials lack the permission"),
@@ -98,6 +138,12 @@ pub(crate) fn problem(error: &Error) -> String {
         Error::Precondition { .. } | Error::NotModified { .. } => Some("it was changed while it was read"),
         _ => None,
     });
-    let said = said.replace('\n', " ");
-    meaning.map_or(said.clone(), |meaning| format!("{meaning} ({said})"))
+    // Answers of S3 end in a document with the numbers of the request.
+    let said =
+        said.split("<?xml").next().unwrap_or_default().trim_end_matches([':', ' ', '\n']).replace('\n', " ");
+    match meaning {
+        Some(meaning) if said.is_empty() => meaning.to_owned(),
+        Some(meaning) => format!("{meaning} ({said})"),
+        None => said,
+    }
 }

@@ -15,6 +15,7 @@ mod create_only;
 mod error;
 mod object_file;
 mod pieces;
+mod small_objects;
 mod storage;
 
 pub use address::{StorageUrl, is_url};

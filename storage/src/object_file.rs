@@ -10,14 +10,29 @@ use metricc_log::ReadAt;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, GetRange, ObjectStore};
 
+use crate::address::Kind;
 use crate::background::runtime;
 use crate::error::problem;
 use crate::pieces::{Found, Pieces};
+use crate::small_objects::SmallObjects;
 
 /// How often the bytes of an answer are asked for, beside what the client repeats of a request.
 const ATTEMPTS: u32 = 4;
 
-/// An object as it was when it was listed. Reading it after it was replaced is an error.
+/// An object as it was when it was listed.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) path: Path,
+    pub(crate) kind: Kind,
+    /// Its URL in messages.
+    pub(crate) shown: String,
+    pub(crate) n_bytes: u64,
+    /// What the store calls this version of the object.
+    pub(crate) tag: Option<String>,
+}
+
+/// An object to read from. Reading it after it was replaced is an error.
 #[derive(Debug)]
 pub(crate) struct ObjectFile {
     shared: Arc<Shared>,
@@ -26,28 +41,20 @@ pub(crate) struct ObjectFile {
 
 #[derive(Debug)]
 struct Shared {
-    store: Arc<dyn ObjectStore>,
-    path: Path,
-    shown: String,
-    n_bytes: u64,
-    /// What the store calls this version of the object.
-    tag: Option<String>,
+    object: Object,
     pieces: Mutex<Pieces>,
     arrived: Condvar,
+    small: Arc<SmallObjects>,
 }
 
 impl ObjectFile {
-    pub(crate) fn new(
-        store: Arc<dyn ObjectStore>,
-        path: Path,
-        shown: String,
-        (n_bytes, tag, modified): (u64, Option<String>, Option<SystemTime>),
-    ) -> Self {
-        let (pieces, arrived) = (Mutex::new(Pieces::new(n_bytes)), Condvar::new());
-        ObjectFile {
-            shared: Arc::new(Shared { store, path, shown, n_bytes, tag, pieces, arrived }),
-            modified,
-        }
+    pub(crate) fn new(object: Object, modified: Option<SystemTime>, small: &Arc<SmallObjects>) -> Self {
+        let pieces = match small.get(&object) {
+            Some(bytes) => Pieces::of_whole(bytes),
+            None => Pieces::new(object.n_bytes),
+        };
+        let (pieces, arrived, small) = (Mutex::new(pieces), Condvar::new(), small.clone());
+        ObjectFile { shared: Arc::new(Shared { object, pieces, arrived, small }), modified }
     }
 }
 
@@ -62,6 +69,9 @@ impl Shared {
             let shared = self.clone();
             runtime().spawn(async move {
                 let outcome = shared.get(range.clone()).await;
+                if let Ok(bytes) = &outcome {
+                    shared.small.keep(&shared.object, bytes);
+                }
                 let mut pieces = shared.pieces();
                 pieces.arrived(&range, outcome);
                 // What was read ahead makes room as it is read.
@@ -77,10 +87,10 @@ impl Shared {
         loop {
             let options = GetOptions {
                 range: Some(GetRange::Bounded(range.clone())),
-                if_match: self.tag.clone(),
+                if_match: self.object.tag.clone(),
                 ..GetOptions::default()
             };
-            let outcome = match self.store.get_opts(&self.path, options).await {
+            let outcome = match self.object.store.get_opts(&self.object.path, options).await {
                 Ok(answer) => answer.bytes().await,
                 Err(error) => Err(error),
             };
@@ -90,7 +100,7 @@ impl Shared {
                 Err(error) if attempt < ATTEMPTS && may_pass(&error) => {
                     tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
                 }
-                Err(error) => return Err(problem(&error)),
+                Err(error) => return Err(problem(self.object.kind, &error)),
             }
         }
     }
@@ -103,12 +113,12 @@ fn may_pass(error: &Error) -> bool {
 
 impl ReadAt for ObjectFile {
     fn n_bytes(&self) -> io::Result<u64> {
-        Ok(self.shared.n_bytes)
+        Ok(self.shared.object.n_bytes)
     }
 
     fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
         let shared = &self.shared;
-        if into.is_empty() || at >= shared.n_bytes {
+        if into.is_empty() || at >= shared.object.n_bytes {
             return Ok(0);
         }
         let mut pieces = shared.pieces();
@@ -123,7 +133,7 @@ impl ReadAt for ObjectFile {
                     return Ok(n_bytes);
                 }
                 Found::Failed(problem) => {
-                    return Err(io::Error::other(format!("{}: {problem}", shared.shown)));
+                    return Err(io::Error::other(format!("{}: {problem}", shared.object.shown)));
                 }
                 Found::Wait => {
                     pieces = shared.arrived.wait(pieces).unwrap_or_else(PoisonError::into_inner);

@@ -11,6 +11,8 @@ use bytes::Bytes;
 pub(crate) const PIECE: u64 = 2 << 20;
 /// The least bytes that are requested at once: a request costs more than they do.
 const LEAST: u64 = 64 << 10;
+/// The most bytes of an object that is read as a whole.
+pub(crate) const SMALL: u64 = 256 << 10;
 /// Requests of one object that are on their way at a time.
 const MOST_REQUESTS: usize = 8;
 /// Bytes that are on their way, or here and not read yet.
@@ -64,8 +66,17 @@ impl Pieces {
         Pieces { n_bytes, ..Pieces::default() }
     }
 
+    /// Of an object that is here.
+    pub(crate) fn of_whole(bytes: Bytes) -> Self {
+        let n_bytes = bytes.len() as u64;
+        let pieces = BTreeMap::from([(0, (n_bytes, Piece::Here(bytes, 0)))]);
+        Pieces { n_bytes, bytes_unread: n_bytes, pieces, ..Pieces::default() }
+    }
+
     /// Ranges that are read next, in this order.
     pub(crate) fn want(&mut self, ranges: &[Range<u64>]) {
+        let whole = 0..self.n_bytes;
+        let ranges = if self.n_bytes <= SMALL { std::slice::from_ref(&whole) } else { ranges };
         for range in ranges {
             let mut from = range.start;
             while from < range.end.min(self.n_bytes) {
@@ -126,6 +137,10 @@ impl Pieces {
 
     /// Wants what a read needs that nobody has announced. Returns where its piece starts.
     fn miss(&mut self, at: u64, n_bytes: u64) -> u64 {
+        if self.n_bytes <= SMALL && self.pieces.is_empty() {
+            self.add(0, self.n_bytes);
+            return 0;
+        }
         if self.last_end == Some(at) {
             // It is read from front to back.
             let mut from = self.add(at, PIECE);
@@ -263,6 +278,19 @@ mod tests {
             }
         }
         assert_eq!(reader.bytes, 7 * (5 << 20));
+    }
+
+    #[test]
+    fn a_small_object_is_read_as_a_whole() {
+        let mut reader = Reader::new(200_000);
+        for at in [199_992, 4, 100_000, 0] {
+            reader.read(at, 8);
+        }
+        assert_eq!((reader.n_requests, reader.bytes), (1, 200_000));
+        let bytes: Vec<u8> = (0..100).collect();
+        let mut reader = Reader { pieces: Pieces::of_whole(bytes.into()), n_requests: 0, bytes: 0 };
+        reader.read(0, 100);
+        assert_eq!(reader.n_requests, 0);
     }
 
     #[test]

@@ -10,20 +10,24 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::address::{Kind, StorageUrl};
+use crate::address::{Kind, StorageUrl, key};
 use crate::background::wait;
 #[cfg(feature = "cloud")]
 use crate::cloud::cloud;
 use crate::create_only::creates_only;
-use crate::object_file::ObjectFile;
+use crate::object_file::{Object, ObjectFile};
+use crate::small_objects::SmallObjects;
 use crate::{StorageError, error};
 
 /// A place in an object store, and the store. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Storage {
     url: StorageUrl,
+    /// The path of the URL.
+    key: Path,
     /// All of the bucket; of `file://`, the root of this machine.
     store: Arc<dyn ObjectStore>,
+    small: Arc<SmallObjects>,
 }
 
 impl Storage {
@@ -32,8 +36,8 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] if the environment does not say what is needed, or the store is not compiled in.
     pub fn open(url: StorageUrl) -> Result<Self, StorageError> {
-        let store = connect(&url)?;
-        Ok(Storage { url, store })
+        let (store, key) = (connect(&url)?, url.key()?);
+        Ok(Storage { url, key, store, small: Arc::default() })
     }
 
     /// Where it is.
@@ -43,13 +47,14 @@ impl Storage {
 
     /// The store with this place as its root.
     pub fn below(&self) -> Arc<dyn ObjectStore> {
-        Arc::new(PrefixStore::new(self.store.clone(), self.url.prefix()))
+        Arc::new(PrefixStore::new(self.store.clone(), self.key.clone()))
     }
 
     /// The same store at another place of it.
     #[must_use]
     pub fn join(&self, below: &str) -> Self {
-        Storage { url: self.url.join(below), store: self.store.clone() }
+        let key = below.split('/').fold(self.key.clone(), Path::join);
+        Storage { url: self.url.join(below), key, ..self.clone() }
     }
 
     /// Checks that the store can be read and written here, and creates an object only where there is none.
@@ -57,7 +62,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Overwrites`] if it replaces the object, [`StorageError::Store`] if it fails.
     pub fn probe(&self) -> Result<(), StorageError> {
-        let (store, path) = (self.store.clone(), self.url.join("probe").prefix());
+        let (store, path) = (self.store.clone(), self.key.clone().join("probe"));
         let outcome = wait(async move { creates_only(store.as_ref(), &path).await });
         match outcome {
             Some(Ok(true)) => Ok(()),
@@ -95,7 +100,8 @@ impl FileStore for Storage {
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<StoredFile>> {
-        let (store, prefix) = (self.store.clone(), Path::from(folder));
+        let unreadable = |error: &object_store::Error| io::Error::other(error::problem(self.url.kind, error));
+        let (store, prefix) = (self.store.clone(), key(folder).map_err(|error| unreadable(&error))?);
         let found = wait(async move {
             let below: Vec<_> = store.list(Some(&prefix)).try_collect().await?;
             if !below.is_empty() || prefix.as_ref().is_empty() {
@@ -109,7 +115,7 @@ impl FileStore for Storage {
             }
         });
         let found = found.ok_or_else(|| io::Error::other("the request was not finished"))?;
-        let found = found.map_err(|error| io::Error::other(error::problem(&error)))?;
+        let found = found.map_err(|error| unreadable(&error))?;
         let mut files: Vec<StoredFile> = found
             .into_iter()
             .map(|object| StoredFile {
@@ -123,10 +129,17 @@ impl FileStore for Storage {
         Ok(files)
     }
 
-    fn open(&self, file: &StoredFile) -> Arc<dyn ReadAt> {
-        let (store, path) = (self.store.clone(), Path::from(file.path.as_str()));
-        let version = (file.n_bytes, file.tag.clone(), file.modified);
-        Arc::new(ObjectFile::new(store, path, self.shown_path(&file.path), version))
+    fn open(&self, file: &StoredFile) -> io::Result<Arc<dyn ReadAt>> {
+        let path = key(&file.path).map_err(|error| io::Error::other(error.to_string()))?;
+        let object = Object {
+            store: self.store.clone(),
+            path,
+            kind: self.url.kind,
+            shown: self.shown_path(&file.path),
+            n_bytes: file.n_bytes,
+            tag: file.tag.clone(),
+        };
+        Ok(Arc::new(ObjectFile::new(object, file.modified, &self.small)))
     }
 }
 

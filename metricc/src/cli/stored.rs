@@ -6,12 +6,14 @@ use metricc_ir::Source;
 use metricc_log::{Binding, FileStore, Log, LogError, Progress};
 use metricc_storage::{Storage, StorageError, StorageUrl, is_url};
 
+use crate::package::TOPIC;
+
 /// A binding of a `file://` URL is one of its path; what is no URL stays as it is.
 ///
 /// # Errors
 /// What is wrong with the URL.
 pub(crate) fn local(binding: Binding) -> Result<Binding, String> {
-    if !is_url(&binding.path) {
+    if !is_url(&binding.path) || binding.path.starts_with(TOPIC) {
         return Ok(binding);
     }
     let url: StorageUrl = binding.path.parse().map_err(|error: StorageError| error.to_string())?;
@@ -28,7 +30,10 @@ pub(crate) fn open_log(
     if !is_url(&binding.path) {
         return Log::open_with_progress(source, binding, progress);
     }
-    let refused = |error: StorageError| LogError::Request { problem: error.to_string() };
+    let refused = |error: StorageError| {
+        let (path, problem) = error.into_parts();
+        LogError::Unreadable { path, cause: std::io::Error::other(problem) }
+    };
     let url: StorageUrl = binding.path.parse().map_err(refused)?;
     let path = url.path().to_owned();
     let store: Arc<dyn FileStore> = Arc::new(Storage::open(url).map_err(refused)?);

@@ -168,6 +168,46 @@ fn a_delta_table_in_a_store_is_read_by_its_log() {
 }
 
 #[test]
+fn keys_have_any_characters_and_markers_of_folders_are_no_files() {
+    let Some(moto) = Moto::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let package =
+        "source s {\n  at: timestamp time\n  country: string?\n}\nmetric n = count() { from s by country }\n";
+    fs::write(folder.path().join("p.metric"), package).unwrap();
+    let line = b"{\"at\":\"2026-04-25T10:00:00Z\"}\n";
+    // In URLs of HTTP: `ü~ [1].ndjson`, `100%.ndjson`, `a%3Ab.ndjson`.
+    for name in ["%C3%BC~%20%5B1%5D", "100%25", "a%253Ab", "country%3D%C3%96/x"] {
+        moto.put(&format!("/shop/odd/{name}.ndjson"), line);
+    }
+    moto.put("/shop/odd/", b"");
+    moto.put("/shop/odd/sub/", b"");
+    let environment = Moto::environment(moto.port);
+    let run = |source: &str| {
+        let source = format!("s={source}");
+        let arguments = ["run", "p.metric", "--source", &source, "--output", "json"];
+        let answer = metricc(folder.path(), &environment, &arguments);
+        (answer.status.code(), text(&answer.stdout) + &text(&answer.stderr))
+    };
+    let (code, all) = run("s3://shop/odd/");
+    assert!(code == Some(0) && all.contains("\"value\":3") && all.contains("Ö"), "{all}");
+    for one in ["s3://shop/odd/100%.ndjson", "s3://shop/odd/country=Ö/x.ndjson", "s3://shop/odd/a%3Ab.ndjson"]
+    {
+        let (code, said) = run(one);
+        assert!(code == Some(0) && said.contains("\"value\":1"), "{one}: {said}");
+    }
+    for (source, problem) in [
+        ("s3://shop/odd/,version=1", "is no Delta table"),
+        ("s3://shop/odd/100%.ndjson,snapshot=true", "is no Delta table"),
+        ("s3://shop/odd/,version=1,version=2", "`version=` is given more than once"),
+        ("s3://shop/odd/,colour=red", "`colour` is no option of files"),
+        ("https://shop/odd/", "it begins with `s3://`"),
+    ] {
+        let (code, said) = run(source);
+        assert!(code == Some(2) && said.contains(problem), "{source}: {said}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_store_is_said_with_the_way_out() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(
@@ -185,8 +225,13 @@ fn what_is_wrong_with_a_store_is_said_with_the_way_out() {
     assert!(run(&http, "s3://shop/a.csv").contains("AWS_ALLOW_HTTP=true"));
     assert!(run(&[], "s3://key:secret@shop/a.csv").contains("secrets come from the environment"));
     assert!(run(&[], "file://a.csv").contains("its path is absolute"));
+    let no_url = [("AWS_ENDPOINT_URL", "127.0.0.1:9000".to_owned())];
+    assert!(run(&no_url, "s3://shop/a.csv").contains("`AWS_ENDPOINT_URL` is no URL"));
     let Some(moto) = Moto::start() else { return };
     let environment = Moto::environment(moto.port);
+    let half: Vec<_> =
+        environment.iter().filter(|(name, _)| *name != "AWS_SECRET_ACCESS_KEY").cloned().collect();
+    assert!(run(&half, "s3://shop/a.csv").contains("set `AWS_SECRET_ACCESS_KEY`"));
     let missing = run(&environment, "s3://nowhere/a.csv");
     assert!(missing.contains("there is no such bucket"), "{missing}");
     let empty = run(&environment, "s3://shop/none/");

@@ -91,9 +91,8 @@ impl Node {
         let metrics: Vec<_> = metrics.collect();
         let topics = self.sources.iter().filter_map(|source| Some((source.name(), source.topic()?)));
         let topics: Vec<_> = topics.collect();
-        let archives = self.sources.iter().filter_map(|source| {
-            Some((source.name(), source.archive()?, source.log.snapshot().flushed_to(source.name())))
-        });
+        let archives =
+            self.sources.iter().filter_map(|source| Some((source.name(), source.archive()?, source.end())));
         let archives: Vec<_> = archives.collect();
         self.counters.text(&now)
             + &topic_status::text(&topics)
