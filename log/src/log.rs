@@ -66,8 +66,9 @@ impl Log {
         binding: &Binding,
         progress: &dyn Fn(Progress),
     ) -> Result<Log, LogError> {
+        let decoder = RecordDecoder::new(source)?;
         let files = resolve(binding)?;
-        open_all(source, &files, progress, &|files, decoder, advance| {
+        open_all(decoder, &files, progress, &|files, decoder, advance| {
             files.iter().map(|file| open_file(file.clone(), decoder, None, advance)).collect()
         })
     }
@@ -84,8 +85,9 @@ impl Log {
         options: &FileOptions,
         progress: &dyn Fn(Progress),
     ) -> Result<Log, LogError> {
+        let decoder = RecordDecoder::new(source)?;
         let files = stored_folders::resolve(store, path, options)?;
-        open_all(source, &files, progress, &open_side_by_side)
+        open_all(decoder, &files, progress, &open_side_by_side)
     }
 
     /// The log of partitions that other crates read, such as those of a topic. Finds the duplicates among their
@@ -263,14 +265,13 @@ type OpenFiles<'a> = dyn Fn(&[LogFile], &SharedDecoder, &mut dyn FnMut(u64)) -> 
 
 /// The log of some files.
 fn open_all(
-    source: &Arc<Source>,
+    decoder: SharedDecoder,
     files: &[LogFile],
     progress: &dyn Fn(Progress),
     open: &OpenFiles<'_>,
 ) -> Result<Log, LogError> {
-    let decoder = RecordDecoder::new(source)?;
     let n_bytes = files.iter().fold(0u64, |total, file| total.saturating_add(file.stamp.n_bytes));
-    let bytes_total = if source.identity.is_empty() { n_bytes } else { n_bytes.saturating_mul(2) };
+    let bytes_total = if decoder.source.identity.is_empty() { n_bytes } else { n_bytes.saturating_mul(2) };
     let mut done = 0u64;
     let mut advance = |n_bytes: u64| {
         done = done.saturating_add(n_bytes).min(bytes_total);
