@@ -165,7 +165,7 @@ impl Archive {
     /// The manifest as a file.
     ///
     /// # Errors
-    /// [`DurableError`] if it is no JSON.
+    /// [`DurableError`] if it cannot be written as JSON.
     pub fn to_bytes(&self) -> Result<Vec<u8>, DurableError> {
         let manifest = RawValue::from_string(serde_json::to_string(&self.manifest)?)?;
         let checksum = XxHash3_64::oneshot(manifest.get().as_bytes());

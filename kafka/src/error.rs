@@ -97,7 +97,7 @@ pub enum KafkaError {
         cause: String,
     },
     /// A schema registry does not say what a schema is.
-    #[error("the schema registry `{url}` gives no schema: {cause}")]
+    #[error("the schema registry `{url}` does not give the schema: {cause}")]
     Registry {
         /// Its address.
         url: String,

@@ -101,7 +101,7 @@ impl Unit {
 }
 
 /// An instant, or without `is_instant` a local time, that is so long after 1970. One outside of the years
-/// 0001 to 9999 has no text, and is the number.
+/// 0001 to 9999 is written as the number.
 pub(crate) fn timestamp(out: &mut Vec<u8>, since_1970: i64, unit: Unit, is_instant: bool) {
     let (seconds, part) =
         (since_1970.div_euclid(unit.per_second()), since_1970.rem_euclid(unit.per_second()));

@@ -66,7 +66,7 @@ impl Payloads {
                 let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
                 let schema = AvroSchema::compile(&text, []).map_err(wrong)?;
                 if !schema.has_objects() {
-                    return Err(wrong("its values are no records".to_owned()));
+                    return Err(wrong("its values are not records".to_owned()));
                 }
                 Ok(Payloads::Avro(Arc::new(schema)))
             }
@@ -97,7 +97,7 @@ fn of_registry(
 ) -> Result<Json, KafkaError> {
     let [MAGIC, a, b, c, d, payload @ ..] = value else {
         return Ok(Err(format!(
-            "no record of a schema registry: it does not begin with byte {MAGIC} and the id of a schema, which are {HEAD} bytes"
+            "not a record of a schema registry: it does not begin with byte {MAGIC} and the id of a schema, which are {HEAD} bytes"
         )));
     };
     let id = u32::from_be_bytes([*a, *b, *c, *d]);

@@ -21,7 +21,7 @@ impl ProtobufMessage {
     /// Writes a record, which is all of some bytes, as JSON.
     ///
     /// # Errors
-    /// Why the bytes are no such message.
+    /// Why the bytes are not such a message.
     pub(crate) fn write_json(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
         let message = DynamicMessage::decode(self.0.clone(), bytes).map_err(|error| error.to_string())?;
         message::write(&message, out).map_err(str::to_owned)
@@ -70,5 +70,5 @@ fn place(bytes: &mut &[u8]) -> Result<usize, String> {
                 .ok_or_else(|| "a place below 0".to_owned());
         }
     }
-    Err("the place of its message is no number".to_owned())
+    Err("the place of its message is not a number".to_owned())
 }

@@ -200,7 +200,7 @@ impl RegistryAddress {
             ));
         }
         if self.auth.as_ref().is_some_and(|auth| auth.is_empty() || auth.contains(char::is_control)) {
-            return Err("what the registry is to be told is empty or no text of one line".to_owned());
+            return Err("what the registry is to be told is empty or has several lines".to_owned());
         }
         Ok(self)
     }

@@ -95,7 +95,7 @@ impl RecordTexts {
                 return Ok(match std::str::from_utf8(value) {
                     Ok(text) => RawRecord::Text(record.envelope_alone(partition, text).into()),
                     Err(error) => {
-                        let problem = format!("no UTF-8 text at byte {}", error.valid_up_to());
+                        let problem = format!("not UTF-8 at byte {}", error.valid_up_to());
                         RawRecord::Rejected(problem.into(), value)
                     }
                 });

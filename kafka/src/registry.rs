@@ -115,7 +115,7 @@ impl Registry {
                 let references = texts.references.iter().map(|(_, text)| text.as_str());
                 AvroSchema::compile(&texts.text, references).and_then(|schema| match schema.has_objects() {
                     true => Ok(RegistrySchema::Avro(schema)),
-                    false => Err("its values are no records".to_owned()),
+                    false => Err("its values are not records".to_owned()),
                 })
             }
             SchemaFormat::Protobuf => {

@@ -95,7 +95,7 @@ impl EventDecoder {
 
     /// Decodes records that came one by one, such as those of a topic. `place_of` says where a record that does
     /// not decode, by its index, stands; that is added to its problem.
-    /// Records that are no events are left out, and have no index.
+    /// Tombstones are left out, and have no index.
     pub fn records<'r>(
         &self,
         form: &RecordForm,

@@ -96,7 +96,7 @@ pub enum LogError {
         problem: String,
     },
     /// An option that only Delta tables have is given of something else.
-    #[error("`{path}` is no Delta table: it has neither versions nor snapshots")]
+    #[error("`{path}` is not a Delta table: it has no versions and no snapshots")]
     NoTable {
         /// The path as it was given.
         path: String,
@@ -236,7 +236,7 @@ impl LogError {
         Some(match self {
             LogError::NoFiles { pattern } if unknown_option(pattern).is_some() => {
                 let (name, known) = (unknown_option(pattern).unwrap_or_default(), FileOptions::NAMES.join("`, `"));
-                format!("`{name}` is no option of files; these are `{known}`")
+                format!("`{name}` is not an option of files, which are `{known}`")
             }
             LogError::NoFiles { .. } => {
                 "name a file, a folder that has files in it, or a glob such as `data/*.parquet`".into()

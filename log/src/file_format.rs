@@ -131,7 +131,7 @@ impl FileOptions {
         Ok(())
     }
 
-    /// An error if there is an option that only Delta tables have, and what is read is none.
+    /// An error if an option that only Delta tables have is given of something else.
     pub(crate) fn check_table(&self, is_table: bool, shown: &str) -> Result<(), LogError> {
         if !is_table && (self.version.is_some() || self.snapshot) {
             return Err(LogError::NoTable { path: shown.to_owned() });
@@ -176,8 +176,8 @@ pub struct Binding {
     pub path: String,
     /// How its files are read, where their names do not tell it.
     pub options: FileOptions,
-    /// What is said of the records of something that is no file, as names and values. Whoever opens it knows
-    /// them.
+    /// Options about records, as names and values, of a source that is not files: the code that opens it
+    /// reads them.
     pub record_options: Vec<(String, String)>,
 }
 

@@ -301,7 +301,7 @@ impl Table {
         let Some(removed) = self.removed.as_ref().filter(|_| !is_snapshot) else { return Ok(()) };
         let version = self.version.unwrap_or(0);
         Err(format!(
-            "rows were removed from it (`{removed}`), so it is no log, which only grows; `snapshot=true` reads the \
+            "rows were removed from it (`{removed}`), so it is not a log, which only grows; `snapshot=true` reads the \
              rows of its version {version} as a log of their own"
         ))
     }

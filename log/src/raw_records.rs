@@ -19,7 +19,7 @@ use crate::seen_names::{NameSample, Names, SAMPLED_RECORDS};
 use crate::text_batch::{Parser, Place, Text, TextBatch};
 
 /// What is said of records that begin as those of Confluent's wire format do.
-const REGISTRY_FORMAT: &str = "no text: it begins with byte 0, as records of a schema registry do, whose \
+const REGISTRY_FORMAT: &str = "not text: it begins with byte 0, as records of a schema registry do, whose \
                                `format` is `avro` or `protobuf`";
 
 /// A record that comes by itself.
@@ -29,7 +29,7 @@ pub enum RawRecord<'r> {
     Text(Cow<'r, [u8]>),
     /// Why it has none, and its bytes. It is rejected.
     Rejected(Cow<'static, str>, &'r [u8]),
-    /// It has no value: it says that a key is gone, and is no event.
+    /// A tombstone: it has no value, and is not an event.
     Tombstone,
 }
 
@@ -127,7 +127,7 @@ impl RecordForm {
         self.header.as_ref()
     }
 
-    /// The text that a record is decoded from; `None` if it is no event.
+    /// The text that a record is decoded from; `None` if it is a tombstone.
     pub(crate) fn text_of<'b>(&self, record: &'b RawRecord<'_>) -> Option<TextOrProblem<'b>> {
         let bytes = match record {
             RawRecord::Tombstone => return None,

@@ -209,7 +209,7 @@ fn decode(parser: &mut Parser, text: &Text<'_>, rows: &mut RowBuilder) -> Result
     }
 }
 
-/// The rejection of a record that is none of its format.
+/// The rejection of a record that is not of its format.
 pub(crate) fn none_of_its_format(problem: Cow<'static, str>, bytes: &[u8]) -> Reject {
     let head = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
     Problem::new(problem, &String::from_utf8_lossy(head)).in_record()
@@ -217,7 +217,7 @@ pub(crate) fn none_of_its_format(problem: Cow<'static, str>, bytes: &[u8]) -> Re
 
 /// What is wrong with a record that is not UTF-8.
 pub(crate) fn utf8_problem(bytes: &[u8], error: Utf8Error) -> Problem {
-    let problem = format!("no UTF-8 text at byte {}", error.valid_up_to());
+    let problem = format!("not UTF-8 at byte {}", error.valid_up_to());
     Problem::new(problem, &String::from_utf8_lossy(bytes))
 }
 

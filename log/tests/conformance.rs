@@ -268,8 +268,8 @@ fn c13_invalid_text_is_rejected_and_nul_is_kept() {
     assert!(ndjson_record(string(), r#"{"v":"a","ignored":"\udc00"}"#).is_err());
     assert_eq!(json(string(), r#""a\u0000\ud83d\ude00""#), ok("a\0😀"));
     assert_eq!(csv(string(), "a\0b"), ok("a\0b"));
-    assert_eq!(ndjson_record(string(), b"{\"v\":\"\xff\"}"), err("no UTF-8 text at byte 6"));
-    assert_eq!(csv(string(), b"\xc3("), err("no UTF-8 text at byte 0"));
+    assert_eq!(ndjson_record(string(), b"{\"v\":\"\xff\"}"), err("not UTF-8 at byte 6"));
+    assert_eq!(csv(string(), b"\xc3("), err("not UTF-8 at byte 0"));
     assert_eq!(
         parquet(string(), Arc::new(BinaryArray::from(vec![b"\xff".as_slice()]))),
         err("no UTF-8 text")

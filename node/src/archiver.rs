@@ -7,8 +7,8 @@
 //! | `log/requests/CHECKSUM-….json` | requests that the log remembers |
 //! | `log/manifests/SOURCE/NUMBER.json` | what a journal would say that ends with these files |
 //!
-//! Invariants: a manifest is created after the files that it names, and only if it is absent. So whoever finds
-//! one finds all of it, and two nodes that copy to one place cannot both go on: the second is told so.
+//! Invariants: a manifest is created after the files that it names, and only if it is absent. So a manifest that
+//! is there is complete, and two nodes that copy to one place cannot both go on: the second is told so.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -150,7 +150,7 @@ pub(crate) fn not_without_log(storage: &Storage, disk: &Arc<dyn Disk>) -> Result
         return Ok(());
     }
     Err(NodeError::Config(format!(
-        "`{}` belongs to a log, and `{}` has none\n  help: if its disk was lost, write the log anew: `metricc restore`; \
+        "`{}` belongs to a log, and `{}` has none\n  help: if its disk was lost, restore the log: `metricc restore`; \
          otherwise give this node another `storage`",
         storage.url(),
         disk.shown("")
@@ -171,7 +171,7 @@ pub(crate) fn own(storage: &Storage, log: u128) -> Result<(), NodeError> {
     }
     Err(NodeError::Config(format!(
         "`{}` belongs to another log\n  help: give this node another `storage`; if that log is the one that this node has \
-         lost with its disk, write it anew first: `metricc restore`",
+         lost with its disk, restore it first: `metricc restore`",
         storage.url()
     )))
 }
@@ -180,7 +180,7 @@ impl Archiver {
     /// Looks at what is there of a source of a log.
     ///
     /// # Errors
-    /// [`NodeError::Config`] if the log has gone on elsewhere, or the store does not answer.
+    /// [`NodeError::Config`] if another node has written to the log since, or the store does not answer.
     pub(crate) fn open(storage: &Storage, source: &str, log: &LogSnapshot) -> Result<Self, NodeError> {
         let storage = place(storage);
         let mut state = State { next: 0, archived: Frontier::default(), known: HashSet::new() };
@@ -188,8 +188,8 @@ impl Archiver {
             let is_known = |epoch: &str| log.epochs(source).iter().any(|(known, _)| known == epoch);
             if archive.epoch().is_some_and(|epoch| !is_known(epoch)) {
                 return Err(NodeError::Config(format!(
-                    "`{}` has events of source `{source}` that this copy of the log does not know: the log has gone on \
-                     elsewhere\n  help: use the log that has them; this one can go on alone, with another `storage`",
+                    "`{}` has events of source `{source}` that this copy of the log does not know: another node has \
+                     written to this log since\n  help: use the log that has them; this one can go on alone, with another `storage`",
                     storage.url()
                 )));
             }
@@ -253,7 +253,7 @@ impl Archiver {
     }
 
     /// Takes over a place that has copies of the log before the node writes anything: the log may have been
-    /// restored from there, and whoever has it elsewhere finds that it has gone on.
+    /// restored from there, and a node that still has the old disk finds out.
     ///
     /// # Errors
     /// [`NodeError::Config`] if that could not be done.

@@ -129,7 +129,7 @@ pub(crate) fn key(path: &str) -> object_store::Result<Path> {
     Ok(Path::parse(path)?)
 }
 
-/// A text that is no URL, without what may be a secret in it.
+/// A text for messages, without what may be a secret in it.
 fn shown(text: &str) -> String {
     match (text.split_once("://"), text.rsplit_once('@')) {
         (Some((scheme, _)), Some((before, after))) if before.contains(':') => format!("{scheme}://…@{after}"),

@@ -23,7 +23,7 @@ pub(crate) fn cloud(url: &StorageUrl) -> std::result::Result<Arc<dyn ObjectStore
             let is_url = Url::parse(&endpoint)
                 .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
             if !endpoint.is_empty() && !is_url {
-                let problem = "`AWS_ENDPOINT_URL` is no URL: it begins with `https://` or `http://`";
+                let problem = "`AWS_ENDPOINT_URL` is not a URL: it begins with `https://` or `http://`";
                 return Err(StorageError::Store { url: url.to_string(), problem: problem.to_owned() });
             }
             if endpoint.starts_with("http://") && !is_set("AWS_ALLOW_HTTP") {

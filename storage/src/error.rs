@@ -1,4 +1,4 @@
-//! What can be wrong with a store, in the words of whoever has to mend it.
+//! Errors of stores, with what to change.
 
 use object_store::Error;
 
@@ -9,8 +9,8 @@ use crate::address::Kind;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
-    /// The text is no URL of a store.
-    #[error("`{url}` is no place to read from: {problem}")]
+    /// The text is not the URL of a store.
+    #[error("`{url}` cannot be used: {problem}")]
     Url {
         /// The text.
         url: String,
@@ -45,7 +45,7 @@ pub enum StorageError {
     },
 }
 
-/// A part of what stores and their clients say, and what it means for whoever started this.
+/// A part of a message of a store or of its client, and what it means for the user.
 type Meaning = (&'static str, &'static str);
 
 const OF_ALL: [Meaning; 5] = [

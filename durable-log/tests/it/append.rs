@@ -101,7 +101,7 @@ fn requests_are_lines_or_an_array() {
         let problem = decoder.json(body.as_bytes()).unwrap_err().to_string();
         assert!(problem.starts_with("the body cannot be divided into events: line "), "{body:?}: {problem}");
     }
-    assert_eq!(decoder.json(b"[\xff]").unwrap().rejected()[0].problem, "no UTF-8 text at byte 0");
+    assert_eq!(decoder.json(b"[\xff]").unwrap().rejected()[0].problem, "not UTF-8 at byte 0");
 }
 
 fn open_as(disk: &SimDisk, source: &Arc<Source>) -> Result<DurableLog, DurableError> {

@@ -100,7 +100,7 @@ fn what_was_flushed_is_there_once_and_the_rest_is_taken_again() {
             if n_partitions == 1 {
                 assert_eq!(all_rows(&log), rows);
             } else {
-                // Requests go to partitions in turn, which begins anew.
+                // Requests go to partitions in turn, which begins again.
                 assert!(ids(all_rows(&log)).len() >= ids(rows).len() - 3);
             }
             let (again, _) = open_with(&new, n_partitions).unwrap();

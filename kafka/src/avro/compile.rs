@@ -48,7 +48,7 @@ impl Compiler {
             Value::String(name) => self.reference(name, namespace),
             Value::Array(variants) => self.union(variants, namespace),
             Value::Object(object) => self.object(object, namespace),
-            other => Err(format!("`{other}` is no type")),
+            other => Err(format!("`{other}` is not a type")),
         };
         self.depth -= 1;
         node

@@ -11,7 +11,7 @@ const MAX_DEPTH: usize = 64;
 /// Bytes of a number of 64 bits, seven bits in each.
 const MAX_VARINT: u32 = 10;
 
-/// Why a datum is none of its schema.
+/// Why bytes are not a datum of a schema.
 #[derive(Debug)]
 struct Bad {
     problem: Cow<'static, str>,
@@ -31,7 +31,7 @@ impl AvroSchema {
     /// Writes a datum, which is all of some bytes, as JSON.
     ///
     /// # Errors
-    /// Why the bytes are no datum of this schema, and where.
+    /// Why the bytes are not a datum of this schema, and where.
     pub(crate) fn write_json(&self, datum: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
         let mut walk = Walk { schema: self, rest: datum, out, depth: 0 };
         walk.value(self.root).map_err(|Bad { problem, path }| match path.as_str() {
@@ -244,7 +244,7 @@ impl<'w> Walk<'w> {
     }
 
     fn text(&mut self) -> Result<&'w str, Bad> {
-        std::str::from_utf8(self.prefixed()?).map_err(|_| "a string that is no UTF-8 text".into())
+        std::str::from_utf8(self.prefixed()?).map_err(|_| "a string that is not UTF-8".into())
     }
 
     /// Bytes after their number.

@@ -210,7 +210,7 @@ fn what_is_no_datum_is_said_with_its_place() {
     ] {
         assert_eq!(json(nested, datum), Err(wanted.to_owned()), "{datum:?}");
     }
-    assert_eq!(json("\"string\"", &[2, 0xff]), Err("a string that is no UTF-8 text".into()));
+    assert_eq!(json("\"string\"", &[2, 0xff]), Err("a string that is not UTF-8".into()));
     assert_eq!(json("\"string\"", &[1]), Err("-1 bytes".into()));
     assert_eq!(json("\"boolean\"", &[2]), Err("a boolean that is neither 0 nor 1".into()));
 }
@@ -271,7 +271,7 @@ fn damaged_records_are_read_or_rejected() {
 fn what_is_no_schema_is_said_with_its_place() {
     for (schema, part) in [
         ("{", "no JSON"),
-        ("5", "`5` is no type"),
+        ("5", "`5` is not a type"),
         ("[]", "a union without a type"),
         ("{}", "an object without a `type`"),
         ("\"Thing\"", "the type `Thing` is not defined"),

@@ -53,7 +53,7 @@ impl ProtobufMessage {
     pub(crate) fn of_file(path: &Path, message: Option<&str>) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let name = path.file_name().and_then(|name| name.to_str()).ok_or("its name is no text")?;
+        let name = path.file_name().and_then(|name| name.to_str()).ok_or("its name is not UTF-8")?;
         let mut files = ChainFileResolver::new();
         files.add(Texts(BTreeMap::from([(name.to_owned(), text)])));
         files.add(protox::file::IncludeFileResolver::new(folder.to_owned()));

@@ -96,7 +96,7 @@ fn what_a_registry_says_of_an_id_rejects_its_records() {
     for (id, wanted) in [
         (1, "it is of the type JSON, and the records are to be Avro"),
         (2, "it cannot be used: a type `record` without a `name`"),
-        (3, "it cannot be used: its values are no records"),
+        (3, "it cannot be used: its values are not records"),
         (4, "does not know it"),
     ] {
         let said = problem(&registry.schema(id).expect("an answer"));
@@ -134,7 +134,9 @@ fn a_registry_that_does_not_say_what_a_schema_is_rejects_nothing() {
     let gone = Registry::new(&address, SchemaFormat::Avro, false).expect("a registry");
     let said = error(&gone);
     assert!(
-        said.starts_with(&format!("the schema registry `http://127.0.0.1:{port}` gives no schema: ")),
+        said.starts_with(&format!(
+            "the schema registry `http://127.0.0.1:{port}` does not give the schema: "
+        )),
         "{said}"
     );
     // It is asked again as soon as it is there.
@@ -150,7 +152,7 @@ fn records_without_the_wire_format_are_rejected() {
     let payloads = Payloads::new(SchemaFormat::Avro, &origin, false).expect("payloads");
     for value in [&b""[..], b"{}", b"\0\0\0\0", b"\x01\0\0\0\x01\x02"] {
         let json = payloads.json(value, &mut LastSchema::default()).expect("nothing is asked");
-        assert!(json.expect_err("no record").starts_with("no record of a schema registry: "));
+        assert!(json.expect_err("no record").starts_with("not a record of a schema registry: "));
     }
     assert!(fake.state().asked.is_empty());
 }

@@ -158,7 +158,7 @@ fn a_text_is_one_field() {
     let lines: Vec<&str> = lines.iter().flatten().collect();
     assert_eq!(lines, ["a \"line\"\n\0", "", "{\"json\": 1}"]);
     assert_eq!(batch.read_stats.n_tombstones, 1);
-    assert_eq!(problems(&[batch]), ["no UTF-8 text at byte 0"]);
+    assert_eq!(problems(&[batch]), ["not UTF-8 at byte 0"]);
     let error = server.open_with(&source(false), TOPIC, &as_text, Bounds::default()).expect_err("no fields");
     assert!(
         error.to_string().contains("have no field `at`") && error.to_string().contains("`from kafka.value`"),

@@ -142,9 +142,9 @@ fn versions_of_a_schema_that_do_not_fit_reject_their_records() {
         assert_eq!(problems.len(), 6, "{problems:?}");
         for (offset, part) in [
             (2, "`amount`"),
-            (3, "schema 4: it cannot be used: its values are no records"),
+            (3, "schema 4: it cannot be used: its values are not records"),
             (4, "schema 5: the registry `http://127.0.0.1:"),
-            (5, "no record of a schema registry"),
+            (5, "not a record of a schema registry"),
             (6, "no Avro of schema 1: at `amount`: the record ends in the middle of a value"),
             (7, "no Avro of schema 1: 1 bytes follow the record"),
         ] {
@@ -177,7 +177,7 @@ fn a_registry_or_a_file_that_cannot_be_read_is_an_error_of_the_log() {
     for (format, name, text, part) in [
         ("avro", "gone.avsc", None, "No such file"),
         ("avro", "a.avsc", Some("{"), "no JSON"),
-        ("avro", "b.avsc", Some("\"int\""), "its values are no records"),
+        ("avro", "b.avsc", Some("\"int\""), "its values are not records"),
         ("protobuf", "a.proto", Some("message A { int64 n }"), "a.proto:1:"),
     ] {
         let path = folder.path().join(name);

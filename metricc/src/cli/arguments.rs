@@ -79,7 +79,7 @@ pub(crate) enum Command {
     StreamProcess,
     /// Run a node: it stores events and serves metrics over HTTP
     Serve(ServeArguments),
-    /// Write the log of a node anew from its object store
+    /// Restore the log of a node from its object store
     Restore(RestoreArguments),
     /// Send files of events to a node
     Ingest(IngestArguments),

@@ -8,7 +8,7 @@ use metricc_storage::{Storage, StorageError, StorageUrl, is_url};
 
 use crate::package::TOPIC;
 
-/// A binding of a `file://` URL is one of its path; what is no URL stays as it is.
+/// A binding of a `file://` URL is one of its path; a path stays as it is.
 ///
 /// # Errors
 /// What is wrong with the URL.

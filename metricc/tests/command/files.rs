@@ -99,7 +99,7 @@ fn case_14_csv_of_spreadsheets() {
     assert_eq!(outcome.rows[0]["value"]["s"], "14.00");
     let outcome = of("latin1.csv", &["--max-rejected", "1"]);
     assert_eq!((outcome.code, &outcome.rows[0]["value"]["n"]), (0, &1.into()), "{}", outcome.said);
-    assert!(outcome.said.contains("1 of 2 records: no UTF-8 text at byte 31"), "{}", outcome.said);
+    assert!(outcome.said.contains("1 of 2 records: not UTF-8 at byte 31"), "{}", outcome.said);
 }
 
 #[test]

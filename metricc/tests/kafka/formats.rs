@@ -121,7 +121,7 @@ fn what_does_not_belong_together_is_said_at_the_start() {
         ("", &["--registry", "http://r"], "no source reads records with its schemas"),
         (",format=avro", &["--registry", "r"], "not the URL of a schema registry"),
         (",format=avro", &["--registry-auth", "env:A"], "--registry"),
-        (",format=avro", &["--registry", &gone], "gives no schema"),
+        (",format=avro", &["--registry", &gone], "does not give the schema"),
         (",format=avro", &["--registry", &registry.url], "does not accept this client"),
     ] {
         let source = format!("payments=kafka://{}/t{options}", server.brokers);
@@ -172,11 +172,13 @@ fn a_node_waits_for_the_registry_and_answers_as_one_that_reads_json() {
 
         let node = Node::start(of_avro.path());
         let has_problem = |node: &Node| {
-            node.topic()["problem"].as_str().is_some_and(|problem| problem.contains("gives no schema"))
+            node.topic()["problem"]
+                .as_str()
+                .is_some_and(|problem| problem.contains("does not give the schema"))
         };
         node.until("it says that there is no registry", has_problem);
         let status = metricc(of_avro.path(), &["status", "--node", &format!("http://{}", node.address)]);
-        assert!(text(&status.stderr).contains("gives no schema"), "{}", text(&status.stderr));
+        assert!(text(&status.stderr).contains("does not give the schema"), "{}", text(&status.stderr));
         let registry = registry(port);
         node.until("the first records are read", is_read);
         drop(node);

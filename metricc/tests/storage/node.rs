@@ -1,4 +1,4 @@
-//! A node that keeps views and flushed events in an object store, and is made anew from there.
+//! A node that keeps views and flushed events in an object store, and is restored from there.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -204,7 +204,7 @@ fn a_node_comes_up_from_its_store_alone_with_what_was_flushed() {
         assert!(audit.status.success(), "{}{}", text(&audit.stdout), text(&audit.stderr));
         // The node that was lost may come back, and must not go on beside this one.
         let said = refused(folder.path(), &environment, "old");
-        assert!(said.contains("has gone on elsewhere"), "{said}");
+        assert!(said.contains("has written to this log since"), "{said}");
     }
 }
 

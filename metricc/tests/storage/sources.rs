@@ -196,10 +196,10 @@ fn keys_have_any_characters_and_markers_of_folders_are_no_files() {
         assert!(code == Some(0) && said.contains("\"value\":1"), "{one}: {said}");
     }
     for (source, problem) in [
-        ("s3://shop/odd/,version=1", "is no Delta table"),
-        ("s3://shop/odd/100%.ndjson,snapshot=true", "is no Delta table"),
+        ("s3://shop/odd/,version=1", "is not a Delta table"),
+        ("s3://shop/odd/100%.ndjson,snapshot=true", "is not a Delta table"),
         ("s3://shop/odd/,version=1,version=2", "`version=` is given more than once"),
-        ("s3://shop/odd/,colour=red", "`colour` is no option of files"),
+        ("s3://shop/odd/,colour=red", "`colour` is not an option of files"),
         ("https://shop/odd/", "it begins with `s3://`"),
     ] {
         let (code, said) = run(source);
@@ -226,7 +226,7 @@ fn what_is_wrong_with_a_store_is_said_with_the_way_out() {
     assert!(run(&[], "s3://key:secret@shop/a.csv").contains("secrets come from the environment"));
     assert!(run(&[], "file://a.csv").contains("its path is absolute"));
     let no_url = [("AWS_ENDPOINT_URL", "127.0.0.1:9000".to_owned())];
-    assert!(run(&no_url, "s3://shop/a.csv").contains("`AWS_ENDPOINT_URL` is no URL"));
+    assert!(run(&no_url, "s3://shop/a.csv").contains("`AWS_ENDPOINT_URL` is not a URL"));
     let Some(moto) = Moto::start() else { return };
     let environment = Moto::environment(moto.port);
     let half: Vec<_> =

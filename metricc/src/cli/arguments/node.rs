@@ -82,7 +82,7 @@ Examples:
   metricc serve node.toml --data new/      then start the node as before
 
 What a node has flushed lies in its object store (`storage` in metricc.toml). On an empty disk, this \
-command writes the log anew from there, and says which positions are not there: those that were in the \
+command restores the log from there, and says which positions are not there: those that were in the \
 journal of the lost disk alone. Sources that are topics are read again from where the log then ends.
 
 Exit codes:
