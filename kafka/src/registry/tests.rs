@@ -79,7 +79,7 @@ fn references_are_read_each_once_and_before_they_are_used() {
         (&[4, 2, 0], "no message at place 0"),
         (&[2], "ends before"),
         (&[1], "below 0"),
-        (&[0x80; 6], "no number"),
+        (&[0x80; 6], "not a number"),
     ] {
         let problem = read(places, &[]).expect_err(part);
         assert!(problem.starts_with("no Protobuf of schema 3: ") && problem.contains(part), "{problem}");
