@@ -1,6 +1,8 @@
 //! The batch layer of a source: from time to time it evaluates the new events, and commits a version of the
 //! view.
 
+mod tables_of_view;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -20,9 +22,9 @@ use crate::audit::{self, AuditError};
 use crate::audit_line::{AuditLine, Audited};
 use crate::batch_cluster::{BatchCluster, Flushed, flushed_end};
 use crate::config::WithoutCluster;
+use crate::derived_tables::DerivedTables;
 use crate::loaded_view::{self, LoadedView};
 use crate::source::{FullAnswer, NodeSource};
-use crate::tables::{self, ViewOfTables};
 use crate::writer::{Ingest, IngestError};
 
 /// Rows up to which a view is always one segment: so small a file is rewritten each time.
@@ -105,6 +107,8 @@ pub(crate) struct Batch {
     pub(crate) is_overdue: bool,
     /// Where flushed events are copied to, if they are.
     pub(crate) archive: Option<Archiver>,
+    /// The tables of derived metrics, which all sources write.
+    pub(crate) derived: Option<Arc<DerivedTables>>,
 }
 
 impl Batch {
@@ -333,42 +337,6 @@ impl Batch {
             tracing::warn!(source = self.source.name(), %error, "old views could not be removed");
         }
         Ok(())
-    }
-
-    /// Brings the tables to the state of the view that the node has found, or to that of an empty log. Where
-    /// there are events and no view, it is made at once, and the tables with it. Returns whether all hold
-    /// what they are to.
-    pub(crate) fn start_tables(&self) -> bool {
-        let latest = self.source.latest_view();
-        if latest.stored.is_some() || !self.schedule.has_tables || self.source.end().n_positions() > 0 {
-            return self.write_tables(&latest);
-        }
-        let (plan, start) = (&self.source.plan, &latest.frontier);
-        let snapshot = self.source.log.snapshot();
-        let empty = snapshot.log(self.source.name(), start).map_err(StepError::from).and_then(|log| {
-            let interval = Interval::new(start.clone(), start.clone()).map_err(LogError::from)?;
-            Ok(evaluate(plan, &log, &interval, &self.schedule.options, &|_| ())?.segments)
-        });
-        match empty {
-            Ok(segments) => {
-                let (log, segments) = (format!("{:032x}", snapshot.id()), segments.iter().collect());
-                let view = ViewOfTables { version: 0, log: &log, frontier: start, segments };
-                tables::write(&self.runtime, &self.store, &self.source, &view)
-            }
-            Err(error) => {
-                tracing::warn!(source = self.source.name(), %error, "empty tables could not be written");
-                false
-            }
-        }
-    }
-
-    /// Writes the tables of a view, if it is stored.
-    fn write_tables(&self, loaded: &LoadedView) -> bool {
-        let Some(stored) = loaded.stored.as_ref().filter(|_| self.schedule.has_tables) else { return true };
-        let segments = loaded.segments.iter().map(IndexedSegment::segment).collect();
-        let View { version, frontier, .. } = stored;
-        let view = ViewOfTables { version: *version, log: &stored.log.id, frontier, segments };
-        tables::write(&self.runtime, &self.store, &self.source, &view)
     }
 
     fn merged(&self, known: &LoadedView, fresh: &[Segment]) -> Result<Vec<Segment>, SegmentError> {

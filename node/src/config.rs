@@ -4,6 +4,7 @@
 mod batch;
 mod checks;
 mod kafka;
+mod sinks;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Deserializer};
 pub(crate) use batch::BatchConfig;
 pub use batch::WithoutCluster;
 pub use kafka::KafkaConfig;
+pub use sinks::SinkConfig;
 
 use crate::batch_cluster::BatchCluster;
 use crate::listen::{ListenAddress, listen_address};
@@ -67,6 +69,9 @@ pub struct Config {
     /// Settings per source.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,
+    /// Where presented values are written to, by name.
+    #[serde(default)]
+    pub sinks: BTreeMap<String, SinkConfig>,
     /// Whether to start although the log has lost acknowledged events. Not a setting of the file: it
     /// is meant for one start.
     #[serde(skip)]
@@ -350,6 +355,7 @@ impl Config {
             http: HttpConfig::default(),
             tokens: Tokens::default(),
             sources: BTreeMap::new(),
+            sinks: BTreeMap::new(),
             accept_loss: false,
             batch_cluster: None,
         }
@@ -373,6 +379,7 @@ impl Config {
         }
         let topics = config.sources.values_mut().filter_map(|source| source.kafka.as_mut());
         topics.for_each(|topic| topic.resolve(folder));
+        config.sinks.values_mut().for_each(|sink| sink.resolve(folder));
         let tokens = &mut config.tokens;
         for token in [&mut tokens.ingest, &mut tokens.query, &mut tokens.admin].into_iter().flatten() {
             token.resolve(folder);
@@ -405,6 +412,9 @@ impl Config {
                 topic.check().map_err(|problem| format!("`sources.{name}.kafka`: {problem}"))?;
                 checks::options_of_files(name, source)?;
             }
+        }
+        for (name, sink) in &config.sinks {
+            sink.check(name).map_err(|problem| format!("`sinks.{name}`: {problem}"))?;
         }
         Ok(config)
     }

@@ -1,34 +1,34 @@
 //! The node: starts all threads, gives access to ingestion, serving, status and audits, and stops.
 
+mod prepare;
 mod report;
 
 pub use report::SourceStatus;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use metricc_compiler::{DerivedPlan, EngineOptions, MetricPlan, SourcePlan};
-use metricc_durable_log::{
-    Disk, DurableLog, DurableOptions, LocalDisk, LogId, LogSnapshot, SourceOptions, TruncatedTail,
-};
+use metricc_compiler::{EngineOptions, SourcePlan};
+use metricc_durable_log::{Disk, DurableLog, DurableOptions, LocalDisk, LogId, TruncatedTail};
 use metricc_ir::user_defined::Imports;
 use metricc_ir::{AnyMetric, Calendar, base_metrics};
 use metricc_log::{EventDecoder, FileOptions};
 use metricc_runtime_serve::LocalServing;
-use metricc_storage::Storage;
 
 use crate::answer_limits::Answering;
-use crate::archiver::{self, Archiver};
+use crate::archiver;
 use crate::audit::{self, AuditError};
 use crate::audit_line::AuditLine;
 use crate::batch::Batch;
-use crate::config::{Config, SourceConfig};
+use crate::config::Config;
+use crate::derived_tables::DerivedTables;
 use crate::error::NodeError;
 use crate::reading::NodeServing;
 use crate::restore::open_storage;
+use crate::sink_start::{self, PreparedSink};
+use crate::sink_status::SinkState;
 use crate::source::{Changed, NodeSource};
 use crate::status::Counters;
 use crate::tail::TailOptions;
@@ -38,6 +38,8 @@ use crate::views_at_start::{accepted_losses, open_sources, view_folder};
 use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
 use crate::{folder_lock, tail};
+
+use prepare::{archivers, metric_plans, source_options, warn_of_gone_fields};
 
 /// How long to wait for the layers when the node stops.
 const STOP: Duration = Duration::from_secs(5);
@@ -56,6 +58,7 @@ pub struct Node {
     truncated_tail: Option<TruncatedTail>,
     audits: Arc<tokio::sync::Mutex<()>>,
     decoding: Pool,
+    sinks: Vec<Arc<SinkState>>,
     _lock: Arc<folder_lock::FolderLock>,
 }
 
@@ -97,6 +100,7 @@ impl Node {
             let problem = "is set, and whoever starts this node gives it no cluster";
             return Err(NodeError::Config(format!("`batch.cluster = \"{name}\"` {problem}")));
         }
+        let prepared = sink_start::prepare(config, metrics)?;
         let lock = Arc::new(folder_lock::lock(&config.data, &config.listen.to_string())?);
         let options = source_options(config, &plans)?;
         let storage = open_storage(config)?;
@@ -117,14 +121,17 @@ impl Node {
             log.begin_after_loss()?;
         }
         let (changed, counters) = (Arc::new(Changed::default()), Arc::new(Counters::default()));
-        let serving = serving(&plans, metrics, imports)?.with_calendars(calendars);
+        let (all, derived) = metric_plans(&plans, metrics, imports)?;
+        let serving = LocalServing::with_derived(&all, &derived).with_calendars(calendars);
         let source = |plan: &Arc<SourcePlan>| {
             let (log, serving) = (log.reader().clone(), serving.clone());
             Arc::new(NodeSource::new(plan.clone(), log, serving, changed.clone(), counters.clone()))
         };
         let sources: Vec<Arc<NodeSource>> = plans.iter().map(source).collect();
         let mut batches = open_sources(config, &sources, &views, disk, &runtime)?;
+        let tables = config.batch.tables.then(|| Arc::new(DerivedTables::new(&derived, &sources, &views)));
         for batch in &mut batches {
+            batch.derived.clone_from(&tables);
             let name = batch.source.name();
             if let Some(archiver) = archivers.remove(name) {
                 archiver.take_over(log.archive(name).as_ref(), disk)?;
@@ -153,17 +160,19 @@ impl Node {
             truncated_tail,
             audits,
             decoding,
+            sinks: prepared.iter().map(PreparedSink::state).collect(),
             _lock: lock,
         };
-        node.start_threads(config, batches, &runtime)?;
+        node.start_threads(config, batches, prepared, &runtime)?;
         Ok(node)
     }
 
-    /// Starts the layers of each source, and the watched folders.
+    /// Starts the layers of each source, the watched folders, the topics and the sinks.
     fn start_threads(
         &self,
         config: &Config,
         batches: Vec<Batch>,
+        sinks: Vec<PreparedSink>,
         runtime: &tokio::runtime::Handle,
     ) -> Result<(), NodeError> {
         for batch in batches {
@@ -181,6 +190,10 @@ impl Node {
                 let thread = topic_start::start(topic, &into)?;
                 self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
             }
+        }
+        for sink in sinks {
+            let thread = sink_start::start(sink, &self.serving, runtime)?;
+            self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
         Ok(())
     }
@@ -333,64 +346,4 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-fn source_options(config: &Config, plans: &[Arc<SourcePlan>]) -> Result<Vec<SourceOptions>, NodeError> {
-    for name in config.sources.keys() {
-        if !plans.iter().any(|plan| plan.source.name == *name) {
-            let known: Vec<&str> = plans.iter().map(|plan| plan.source.name.as_str()).collect();
-            return Err(NodeError::Config(format!(
-                "`sources.{name}`: no metric of the package reads source `{name}`; the sources are `{}`",
-                known.join("`, `")
-            )));
-        }
-    }
-    let options = |plan: &Arc<SourcePlan>| {
-        let SourceConfig { partitions, duplicates_within, .. } =
-            config.sources.get(&plan.source.name).cloned().unwrap_or_default();
-        SourceOptions { source: plan.source.clone(), n_partitions: partitions, window: duplicates_within }
-    };
-    Ok(plans.iter().map(options).collect())
-}
-
-fn serving(
-    plans: &[Arc<SourcePlan>],
-    metrics: &[AnyMetric],
-    imports: &Imports,
-) -> Result<LocalServing, NodeError> {
-    let all: Vec<Arc<MetricPlan>> = plans.iter().flat_map(|plan| plan.metrics.iter().cloned()).collect();
-    let known: Vec<&Arc<MetricPlan>> = all.iter().collect();
-    let derived = metrics.iter().filter_map(|metric| match metric {
-        AnyMetric::Derived(derived) => Some(derived),
-        AnyMetric::Base(_) => None,
-    });
-    let derived = derived.map(|derived| DerivedPlan::new(derived, &known, imports).map(Arc::new));
-    Ok(LocalServing::with_derived(&all, &derived.collect::<Result<Vec<_>, _>>()?))
-}
-
-/// What a source does not declare is not written to flushed files, and so is gone for good.
-fn warn_of_gone_fields(log: &DurableLog, plan: &SourcePlan) {
-    for field in log.gone_fields(&plan.source) {
-        tracing::warn!(
-            source = plan.source.name,
-            "events have a field `{field}` that the source does not declare any more: those that are flushed from \
-             now on lose it; declare it again to keep it"
-        );
-    }
-}
-
-/// Who copies what is flushed of each source, if it is copied.
-fn archivers(
-    storage: Option<&Storage>,
-    plans: &[Arc<SourcePlan>],
-    log: &LogSnapshot,
-) -> Result<BTreeMap<String, Archiver>, NodeError> {
-    let Some(storage) = storage else { return Ok(BTreeMap::new()) };
-    archiver::own(storage, log.id())?;
-    let of_plan = |plan: &Arc<SourcePlan>| {
-        let name = plan.source.name.clone();
-        let archiver = Archiver::open(storage, &name, log)?;
-        Ok((name, archiver))
-    };
-    plans.iter().map(of_plan).collect()
 }

@@ -98,7 +98,7 @@ impl NodeServing {
     }
 
     /// Ready when the node shuts down.
-    fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut is_closed = self.is_closed.subscribe();
         async move {
             // An error means that the node is gone.
@@ -187,6 +187,22 @@ impl NodeServing {
     /// The epoch of the log; all sources are in one.
     pub fn epoch(&self) -> Option<String> {
         self.sources.first().map(|source| source.log.snapshot().epoch_of_positions())
+    }
+
+    /// Resolves a request for the newest rows.
+    #[cfg(feature = "sinks")]
+    pub(crate) fn query(&self, request: ReadRequest) -> Result<Query, ServingError> {
+        self.local.query(request)
+    }
+
+    /// Whether an epoch is one of this log, now or before a loss of events.
+    #[cfg(feature = "sinks")]
+    pub(crate) fn is_of_log(&self, epoch: &str) -> bool {
+        self.sources.iter().any(|source| {
+            let log = source.log.snapshot();
+            format!("{:032x}", log.id()) == epoch
+                || log.epochs(source.name()).iter().any(|(known, _)| known == epoch)
+        })
     }
 
     /// Rejects a request whose positions are of another epoch.

@@ -142,6 +142,7 @@ pub(crate) fn open_source(
         is_loss_accepted,
         is_overdue,
         archive: None,
+        derived: None,
     })
 }
 

@@ -5,10 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use metricc_compiler::MetricPlan;
 use metricc_ir::{RowType, Window};
 
-use crate::overflow::may_overflow;
 use crate::{Presented, ReadOptions, ServeError};
 
 /// The columns of a window.
@@ -49,13 +47,8 @@ impl ReadOptions {
 }
 
 /// As [`ReadOptions::check_columns`], of all rows of a metric in a table.
-///
-/// # Errors
-/// [`ServeError::Columns`].
-pub fn check_table_columns(plan: &MetricPlan) -> Result<(), ServeError> {
-    let metric = plan.metric.row_type();
-    let own = names(&metric, metric.window != Window::AllTime, false);
-    let has_overflow = may_overflow(plan).contains(&true);
+pub(crate) fn check_table(metric: &RowType, has_overflow: bool) -> Result<(), ServeError> {
+    let own = names(metric, metric.window != Window::AllTime, false);
     check(&metric.name, own.chain(has_overflow.then_some(OVERFLOW)))
 }
 

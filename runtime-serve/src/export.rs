@@ -4,20 +4,18 @@ use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray, StringViewArray,
+    Array, ArrayRef, AsArray, BooleanArray, ListArray, RecordBatch, StringArray, StringViewArray,
     StructArray, TimestampMicrosecondArray,
 };
-use arrow::buffer::NullBuffer;
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use metricc_client::ServingError;
-use metricc_compiler::{MetricPlan, scalar};
+use metricc_compiler::scalar;
 use metricc_ir as ir;
 
-use crate::column_names::{OVERFLOW, PARTIAL, WINDOW, check_presented, check_table_columns};
-use crate::overflow::may_overflow;
+use crate::column_names::{PARTIAL, WINDOW, check_presented};
 use crate::{Presented, ServeError, text_table};
 
 /// Key of the schema's metadata that says what could not be computed, as [`Presented::overflow_json`] has it.
@@ -63,7 +61,7 @@ fn csv_cell(text: &str) -> String {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn twice(error: ServeError) -> ArrowError {
+pub(crate) fn twice(error: ServeError) -> ArrowError {
     ArrowError::InvalidArgumentError(error.to_string())
 }
 
@@ -75,38 +73,6 @@ fn twice(error: ServeError) -> ArrowError {
 pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
     check_presented(presented).map_err(twice)?;
     columns(presented)
-}
-
-/// Rows of a table: those of [`record_batch`], and a column `overflow`, a record of the outputs that may be
-/// of no place in their types. It has for each of them the events that could not be computed (0 where it is
-/// the result that has no place), and is null where nothing is amiss. Without such outputs there is none.
-///
-/// # Errors
-/// As [`record_batch`].
-pub fn table_batch(plan: &MetricPlan, presented: &Presented) -> Result<RecordBatch, ArrowError> {
-    check_table_columns(plan).map_err(twice)?;
-    let rows = columns(presented)?;
-    let may_be = may_overflow(plan);
-    let outputs = presented.row_type.output_names().zip(&presented.overflow).zip(may_be);
-    let outputs: Vec<_> = outputs.filter(|(_, may_be)| *may_be).map(|(output, _)| output).collect();
-    if outputs.is_empty() {
-        return Ok(rows);
-    }
-    let n_rows = presented.n_rows;
-    let counts = outputs.iter().map(|(_, counts)| -> ArrayRef {
-        Arc::new(counts.as_ref().map_or_else(|| Int64Array::new_null(n_rows), Clone::clone))
-    });
-    let counts: Vec<ArrayRef> = counts.collect();
-    let names = outputs.iter().map(|(name, _)| Field::new(*name, DataType::Int64, true));
-    let is_amiss = (0..n_rows).map(|row| counts.iter().any(|counts| counts.is_valid(row)));
-    let nulls = NullBuffer::from_iter(is_amiss);
-    let overflow = StructArray::try_new(names.collect(), counts, Some(nulls))?;
-    let mut fields: Vec<_> = rows.schema().fields().to_vec();
-    fields.push(Arc::new(Field::new(OVERFLOW, overflow.data_type().clone(), true)));
-    let schema = Schema::new_with_metadata(fields, rows.schema().metadata().clone());
-    let mut columns = rows.columns().to_vec();
-    columns.push(Arc::new(overflow));
-    RecordBatch::try_new(Arc::new(schema), columns)
 }
 
 /// Rows as typed columns, whatever their names.

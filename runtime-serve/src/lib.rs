@@ -12,7 +12,7 @@
 //! | `read_options`, `range`, `roll_up`, `window_assembly` | kept states → states of the windows and keys that are read |
 //! | `overflow` | what could not be computed |
 //! | `present`, `derived_metrics` | states → rows, of base metrics and of derived ones |
-//! | `presented_cell`, `json`, `text_table`, `export` | rows → JSON, text, CSV, Arrow |
+//! | `presented_cell`, `json`, `text_table`, `export`, `table_columns` | rows → JSON, text, CSV, Arrow |
 //! | `row_pieces`, `row_writer` | all rows of a metric, written piece by piece |
 //! | `merge_segments`, `segment_ranges`, `key_index`, `indexed_segment`, `published` | one version of what is served |
 //! | `served_metrics`, `row_selection`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
@@ -50,16 +50,16 @@ mod row_writer;
 mod segment_ranges;
 mod served_metrics;
 mod served_table;
+mod table_columns;
 mod text_table;
 mod turns;
 mod window_assembly;
 
 pub use answer_rows::{AnswerRows, OpenAnswer};
 pub use answer_writer::{AnswerWriter, FEW_ROWS};
-pub use column_names::check_table_columns;
 pub use derived_metrics::derive;
 pub use error::ServeError;
-pub use export::{OVERFLOW_METADATA, arrow_stream, csv, record_batch, table_batch, write_arrow};
+pub use export::{OVERFLOW_METADATA, arrow_stream, csv, record_batch, write_arrow};
 pub use indexed_segment::IndexedSegment;
 pub use json_rows::{json_lines, to_json};
 pub use local_serving::{LocalServing, Versions};
@@ -76,5 +76,6 @@ pub use row_pieces::RowPieces;
 pub use row_writer::{WriteError, typed_batches, typed_schema, write_arrow_stream, write_csv, write_json};
 pub use segment_ranges::{read_ranges, whole as whole_segment};
 pub use served_table::{ServedTable, ServingTables, explained, served};
+pub use table_columns::TableColumns;
 pub use text_table::{TextTable, text_table};
 pub use turns::Turns;

@@ -11,7 +11,7 @@ use arrow::compute::{concat, filter, nullif, take};
 use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
 use metricc_algebra::{beyond_type, may_be_beyond};
-use metricc_compiler::{CompileError, MetricPlan, PlannedAggregate};
+use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, PlannedAggregate};
 use metricc_ir::{AggregateOp, Expr, RowType};
 
 use crate::{Presented, ServeError};
@@ -77,6 +77,16 @@ pub(crate) fn may_overflow(plan: &MetricPlan) -> Vec<bool> {
         lost || plan.metric.aggregates.get(aggregate).is_some_and(|aggregate| may_be_beyond(&aggregate.op))
     };
     plan.metric.outputs.iter().map(|output| output.expr.columns().into_iter().any(may_be)).collect()
+}
+
+/// The same of a derived metric.
+pub(crate) fn derived_may_overflow(plan: &DerivedPlan) -> Vec<bool> {
+    let operands: Vec<Vec<bool>> = plan.operands.iter().map(|operand| may_overflow(operand)).collect();
+    let may_be = |column: usize| {
+        let column = plan.derived.columns.get(column);
+        column.is_some_and(|column| operands[column.operand][column.output])
+    };
+    plan.derived.outputs.iter().map(|output| output.expr.columns().into_iter().any(may_be)).collect()
 }
 
 /// What could not be computed of an answer, summed over its pieces: for each output rows and events.

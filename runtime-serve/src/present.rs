@@ -111,7 +111,10 @@ impl Presented {
     }
 
     /// Some of the rows: one flag for each.
-    pub(crate) fn filtered(self, selected: &[bool]) -> Result<Self, ServeError> {
+    ///
+    /// # Errors
+    /// If there are not as many flags as rows.
+    pub fn filtered(self, selected: &[bool]) -> Result<Self, ServeError> {
         if selected.iter().all(|is_selected| *is_selected) {
             return Ok(self);
         }

@@ -60,6 +60,11 @@ impl Query {
         &self.entry.metric.name
     }
 
+    /// The hash of its metric.
+    pub fn hash(&self) -> &str {
+        &self.entry.metric.hash
+    }
+
     /// Whether the answer says where its rows come from.
     pub fn wants_receipt(&self) -> bool {
         self.request.receipt

@@ -33,14 +33,17 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
         node = node.with_token(&token)?;
     }
     let metrics = runtime.block_on(node.metrics())?;
-    let sources = runtime.block_on(sources(arguments))?;
+    let state = runtime.block_on(state(arguments))?;
+    let list = |name: &str| state[name].as_array().cloned().unwrap_or_default();
+    let (sources, sinks) = (list("sources"), list("sinks"));
     sources.iter().filter_map(cluster_problem).for_each(|problem| terminal::warning(&problem));
     sources.iter().filter_map(archive_problem).for_each(|problem| terminal::warning(&problem));
-    for source in &sources {
-        match topic_state(source) {
-            Some((state, true)) => terminal::warning(&state),
-            Some((state, false)) if !arguments.json => terminal::note(state),
-            _ => {}
+    let states = sources.iter().filter_map(topic_state).chain(sinks.iter().flat_map(sink_states));
+    for (state, is_problem) in states {
+        match is_problem {
+            true => terminal::warning(&state),
+            false if !arguments.json => terminal::note(state),
+            false => {}
         }
     }
     if arguments.json {
@@ -62,16 +65,15 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The sources of the node.
-async fn sources(arguments: &StatusArguments) -> Result<Vec<Value>, Failure> {
+/// The sources and the sinks of the node.
+async fn state(arguments: &StatusArguments) -> Result<Value, Failure> {
     let client = NodeClient::new(&arguments.node, &["metrics"], Some(TIME_LIMIT))?;
     let failed = |error: reqwest::Error| Failure::Message(metricc_client::problem(&error));
     let response = client.get("sources", &[]).send().await.map_err(failed)?;
     if !response.status().is_success() {
         return Err(error_of(response).await.into());
     }
-    let body: Value = serde_json::from_slice(&response.bytes().await.map_err(failed)?)?;
-    Ok(body["sources"].as_array().cloned().unwrap_or_default())
+    Ok(serde_json::from_slice(&response.bytes().await.map_err(failed)?)?)
 }
 
 /// Why the cluster of a source does not evaluate its batch, if it does not.
@@ -104,6 +106,30 @@ fn topic_state(source: &Value) -> Option<(String, bool)> {
         format!("source `{name}`: {topic}: {partitions}, {lag} offsets behind, at most {most} in one"),
         false,
     ))
+}
+
+/// How far each metric of a sink is, or why it is not written, which is a problem.
+fn sink_states(sink: &Value) -> Vec<(String, bool)> {
+    let (name, kind) = (sink["name"].as_str().unwrap_or_default(), sink["kind"].as_str().unwrap_or_default());
+    let state = |metric: &Value| {
+        let of = format!("sink `{name}` ({kind}): `{}`", metric["metric"].as_str().unwrap_or_default());
+        if let Some(problem) = metric["problem"].as_str() {
+            return (format!("{of} is not written: {problem}"), true);
+        }
+        let number = |name: &str| metric[name].as_u64().unwrap_or_default();
+        let offsets = metric["frontier"].as_array().map(|offsets| {
+            offsets
+                .iter()
+                .filter_map(Value::as_u64)
+                .map(|offset| offset.to_string())
+                .collect::<Vec<_>>()
+                .join(",")
+        });
+        let held = offsets.map_or_else(|| "nothing yet".to_owned(), |offsets| format!("frontier {offsets}"));
+        let (lag, rows) = (number("lag"), counted(number("rows_written") as usize, "row", "rows"));
+        (format!("{of}: {held}, {lag} positions behind, {rows} written since the start"), false)
+    };
+    sink["metrics"].as_array().into_iter().flatten().map(state).collect()
 }
 
 /// A derived metric costs what its operands do.

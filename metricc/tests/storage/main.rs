@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod node;
+mod reader;
 mod server;
 mod sources;
 

@@ -18,10 +18,10 @@ const PACKAGE: &str = "source events {\n  at: timestamp time\n  n: int\n}\n\
                        metric mean = numbers / hourly { }\n";
 const WAIT: Duration = Duration::from_secs(120);
 
-type Environment = Vec<(&'static str, String)>;
+pub(crate) type Environment = Vec<(&'static str, String)>;
 
 /// A node in a process of its own.
-struct Node {
+pub(crate) struct Node {
     process: Child,
     address: String,
 }
@@ -35,7 +35,7 @@ impl Drop for Node {
 }
 
 impl Node {
-    fn start(folder: &Path, environment: &Environment, data: &str) -> Self {
+    pub(crate) fn start(folder: &Path, environment: &Environment, data: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_metricc"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data", data])
             .envs(environment.iter().map(|(name, value)| (name, value)))
@@ -70,7 +70,7 @@ impl Node {
     }
 
     /// Sends the events of a request, under its number as idempotency key.
-    fn send(&self, number: i64, n_events: i64) -> Value {
+    pub(crate) fn send(&self, number: i64, n_events: i64) -> Value {
         let events = (0..n_events).fold(String::new(), |text, n| {
             text + &format!("{{\"at\":\"2026-04-25T{:02}:00:00Z\",\"n\":{}}}\n", n % 24, number * 1_000 + n)
         });
@@ -81,14 +81,32 @@ impl Node {
         serde_json::from_str(body).expect("a receipt")
     }
 
+    /// Sends events to a source.
+    pub(crate) fn send_to(&self, source: &str, events: &str) {
+        let head = "Content-Type: application/x-ndjson\r\n";
+        let answer = self.request("POST", &format!("/v1/sources/{source}/events"), head, events);
+        assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
+    }
+
+    /// Positions in the view of a source.
+    pub(crate) fn view_of(&self, source: &str) -> u64 {
+        let sources = self.sources();
+        let found = sources.iter().find(|found| found["name"] == source);
+        found.and_then(|found| found["view"].as_array()).into_iter().flatten().filter_map(Value::as_u64).sum()
+    }
+
     fn source(&self) -> Value {
+        self.sources().into_iter().next().unwrap_or_default()
+    }
+
+    fn sources(&self) -> Vec<Value> {
         let answer = self.request("GET", "/v1/sources", "", "");
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         let sources: Value = serde_json::from_str(body).unwrap_or_default();
-        sources["sources"][0].clone()
+        sources["sources"].as_array().cloned().unwrap_or_default()
     }
 
-    fn answer(&self, metric: &str) -> Value {
+    pub(crate) fn answer(&self, metric: &str) -> Value {
         let answer = self.request("GET", &format!("/v1/metrics/{metric}"), "", "");
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         serde_json::from_str(body).unwrap_or_default()
@@ -104,7 +122,7 @@ impl Node {
             .map_or(0, |frontier| frontier.iter().filter_map(Value::as_u64).sum())
     }
 
-    fn until(&self, what: &str, is_so: impl Fn(&Node) -> bool) {
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Node) -> bool) {
         let until = Instant::now() + WAIT;
         while !is_so(self) {
             assert!(Instant::now() < until, "{what}: {} {:?}", self.source(), self.total());
@@ -140,7 +158,11 @@ fn refused(folder: &Path, environment: &Environment, data: &str) -> String {
 }
 
 fn configure(folder: &Path, storage: &str) {
-    fs::write(folder.join("p.metric"), PACKAGE).unwrap();
+    configure_with(folder, storage, PACKAGE);
+}
+
+pub(crate) fn configure_with(folder: &Path, storage: &str, package: &str) {
+    fs::write(folder.join("p.metric"), package).unwrap();
     let config = format!(
         "package = \"p.metric\"\nstorage = \"{storage}\"\n[batch]\nevery = \"300ms\"\n[ingest]\nseal_events = 400\n\
          [sources.events]\npartitions = 2\n"
@@ -149,7 +171,7 @@ fn configure(folder: &Path, storage: &str) {
 }
 
 /// The stores that there are here: a folder, and that of another process.
-fn stores(folder: &Path) -> Vec<(String, Environment, Option<Moto>)> {
+pub(crate) fn stores(folder: &Path) -> Vec<(String, Environment, Option<Moto>)> {
     let mut stores = vec![(format!("file://{}/store", folder.display()), Environment::new(), None)];
     if let Some(moto) = Moto::start() {
         stores.push(("s3://shop/node".to_owned(), Moto::environment(moto.port), Some(moto)));

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::intake_json::{none_values_json, reasons_json};
 use super::shared::Shared;
-use crate::{AuditError, Node, NodeSource, TopicPartitionStatus, TopicStatus};
+use crate::{AuditError, Node, NodeSource, SinkMetricStatus, SinkStatus, TopicPartitionStatus, TopicStatus};
 
 /// Most quarantined records of one answer.
 const MAX_RECORDS: usize = 10_000;
@@ -40,9 +40,9 @@ pub(crate) fn unknown_source(node: &Node, name: &str) -> ApiError {
 
 pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, ApiError> {
     let epoch = shared.node.serving().epoch();
-    let status = tokio::task::spawn_blocking(move || shared.node.status()).await;
+    let status = tokio::task::spawn_blocking(move || (shared.node.status(), shared.node.sinks())).await;
+    let (status, sinks) = status.map_err(|error| ApiError::failed(&error))?;
     let sources: Vec<_> = status
-        .map_err(|error| ApiError::failed(&error))?
         .into_iter()
         .map(|status| {
             json!({
@@ -68,7 +68,8 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Va
             })
         })
         .collect();
-    Ok(Json(json!({ "sources": sources, "epoch": epoch })))
+    let sinks: Vec<Value> = sinks.iter().map(sink_json).collect();
+    Ok(Json(json!({ "sources": sources, "sinks": sinks, "epoch": epoch })))
 }
 
 pub(crate) async fn quarantine(
@@ -129,6 +130,22 @@ fn topic_json(topic: &TopicStatus) -> Value {
         "stopped": topic.is_stopped,
         "tombstones": topic.n_tombstones,
     })
+}
+
+fn sink_json(sink: &SinkStatus) -> Value {
+    let metric = |metric: &SinkMetricStatus| {
+        json!({
+            "metric": metric.metric,
+            "frontier": metric.frontier,
+            "version": metric.version,
+            "lag": metric.lag,
+            "problem": metric.problem,
+            "versions_written": metric.n_versions,
+            "rows_written": metric.n_rows,
+        })
+    };
+    let metrics: Vec<Value> = sink.metrics.iter().map(metric).collect();
+    json!({ "name": sink.name, "kind": sink.kind, "metrics": metrics })
 }
 
 fn absent_json(absent: &AbsentField) -> Value {

@@ -8,6 +8,7 @@ use metricc_log::{AbsentField, Frontier, ReadStats};
 use super::Node;
 use crate::archiver::{self, ArchiveStatus};
 use crate::batch_cluster::ClusterStatus;
+use crate::sink_status::{self, SinkStatus};
 use crate::source::NodeSource;
 use crate::status::{SourceGauges, metric_costs};
 use crate::topic_status::{self, TopicStatus};
@@ -58,6 +59,15 @@ impl Node {
         self.sources.iter().map(status).collect()
     }
 
+    /// What each sink holds of its metrics.
+    pub fn sinks(&self) -> Vec<SinkStatus> {
+        let end = |name: &String| {
+            let source = self.sources.iter().find(|source| source.name() == name);
+            source.map_or(0, |source| source.end().n_positions())
+        };
+        self.sinks.iter().map(|sink| sink.status(end)).collect()
+    }
+
     /// Whether all sources are served.
     pub fn is_ready(&self) -> bool {
         self.sources.iter().all(|source| self.local.frontier(source.name()).is_some())
@@ -97,6 +107,7 @@ impl Node {
         self.counters.text(&now)
             + &topic_status::text(&topics)
             + &archiver::text(&archives)
+            + &sink_status::text(&self.sinks())
             + &metric_costs(&metrics)
     }
 }

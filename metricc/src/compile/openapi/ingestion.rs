@@ -132,6 +132,25 @@ fn topic() -> Value {
     }))
 }
 
+/// What a sink holds.
+fn sink() -> Value {
+    let number = |doc: &str| json!({ "type": "integer", "format": "int64", "description": doc });
+    let metric = object(json!({
+        "metric": { "type": "string" },
+        "frontier": { "anyOf": [frontier("the frontier that it holds"), { "type": "null" }] },
+        "version": number("the number of the version that it holds"),
+        "lag": number("positions of the log that it does not hold yet"),
+        "problem": { "type": ["string", "null"], "description": "why it is not written at present" },
+        "versions_written": number("versions that were written since the node started"),
+        "rows_written": number("rows that were added, changed or removed since the node started"),
+    }));
+    object(json!({
+        "name": { "type": "string" },
+        "kind": { "type": "string", "enum": ["postgres", "redis", "kafka", "webhook"] },
+        "metrics": { "type": "array", "items": metric },
+    }))
+}
+
 /// `GET /v1/sources`.
 pub(super) fn sources() -> Value {
     let source = object(json!({
@@ -176,7 +195,12 @@ pub(super) fn sources() -> Value {
         },
         "since_start": { "type": "object", "description": "what came in since the node started" },
     }));
-    let body = object(json!({ "sources": { "type": "array", "items": source }, "epoch": epoch() }));
-    let summary = "For each source, the ends of the log, of the answers and of the view";
+    let body = object(json!({
+        "sources": { "type": "array", "items": source },
+        "sinks": { "type": "array", "items": sink() },
+        "epoch": epoch(),
+    }));
+    let summary =
+        "For each source, the ends of the log, of the answers and of the view; and what each sink holds";
     operation("sources", summary, Operation::Administer, Vec::new(), in_json(body))
 }

@@ -267,3 +267,55 @@ fn windows_that_overlap_too_much_have_no_table() {
     assert_eq!(answer["rows"][0]["value"], json!(1), "{answer}");
     assert_eq!(node.stop(), Some(0));
 }
+
+/// The rows of the last version of a table, as the JSON of answers has windows, keys and values; and its frontier.
+fn values(table: &Path) -> Option<(String, String)> {
+    let said = find_last_commit(table)?["commitInfo"]["userMetadata"].as_str()?.to_owned();
+    let said: Value = serde_json::from_str(&said).ok()?;
+    Some((said["frontier"].as_str()?.to_owned(), find_rows(table)?))
+}
+
+#[test]
+fn derived_metrics_have_tables_too_even_of_several_sources() {
+    let package = "source events { at: timestamp time  kind: enum(\"low\", \"high\")  amount: decimal(12, 2) }\n\
+                   source visits { at: timestamp time }\n\
+                   metric sales = count() { from events every 1h }\n\
+                   metric money = sum(amount) { from events every 1h }\n\
+                   metric arrivals = count() { from visits every 1h }\n\
+                   metric average = money / sales { }\n\
+                   metric rate = sales / arrivals { }\n";
+    let home = Home::new(package, "[batch]\nevery = \"50ms\"\n");
+    let node = home.ready();
+    let empty = "0,0";
+    node.until(|_| values(&table(&home, "rate")).is_some_and(|(frontier, _)| frontier == empty));
+    let body: String = (0..6).map(line).collect();
+    node.post("r0", &body).expect("an answer");
+    let average = table(&home, "average");
+    node.until(|_| {
+        values(&average).is_some_and(|(frontier, rows)| frontier == "6" && rows.contains("| 2.25 "))
+    });
+    // Events of the other source alone bring the table to a new frontier.
+    let answer = node.send("POST", "/v1/sources/visits/events", &[], b"{\"at\":\"2026-04-25T00:10:00Z\"}\n");
+    assert_eq!(answer.expect("an answer").status, 200);
+    node.until(|_| values(&table(&home, "rate")).is_some_and(|(frontier, _)| frontier == "6,1"));
+    let (_, rows) = values(&table(&home, "rate")).expect("rows");
+    let expected = "\
++----------------------+----------------------+-------+
+| window_start         | window_end           | value |
++----------------------+----------------------+-------+
+| 2026-04-25T00:00:00Z | 2026-04-25T01:00:00Z | 3.0   |
+| 2026-04-25T01:00:00Z | 2026-04-25T02:00:00Z |       |
++----------------------+----------------------+-------+";
+    assert_eq!(rows, expected);
+    assert_eq!(node.stop(), Some(0));
+
+    // One that is damaged is rebuilt at the start; that of a removed metric is deleted.
+    std::fs::remove_dir_all(average.join("_delta_log")).expect("a log");
+    let without = package.replace("metric rate = sales / arrivals { }\n", "");
+    std::fs::write(home.path().join("events.metric"), without).expect("the package");
+    let node = home.ready();
+    node.until(|_| {
+        values(&average).is_some_and(|(frontier, rows)| frontier == "6" && rows.contains("| 2.25 "))
+    });
+    node.until(|_| !table(&home, "rate").exists());
+}

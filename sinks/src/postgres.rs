@@ -1,0 +1,165 @@
+//! PostgreSQL: a table for each metric, and the table `metricc_frontiers` that says which frontier each is of.
+//!
+//! A write is one transaction: the changes are copied into a temporary table, what differs is inserted,
+//! updated and deleted, and the row of the metric in `metricc_frontiers` is set. That row is locked first, and
+//! compared with what the write starts from, so two nodes that write to one table cannot mix.
+
+mod binary;
+mod columns;
+mod connection;
+mod merge;
+
+use async_trait::async_trait;
+use tokio_postgres::{Client, Transaction};
+
+pub use connection::PostgresSettings;
+use connection::unreachable;
+
+use crate::{Changes, Held, Sink, SinkError, Stored, Version, Written};
+
+/// Tables of presented values in a PostgreSQL database.
+#[derive(Debug)]
+pub struct PostgresSink {
+    settings: PostgresSettings,
+    connector: connection::Connector,
+    client: Option<Client>,
+}
+
+impl PostgresSink {
+    /// Checks the settings; does not connect.
+    ///
+    /// # Errors
+    /// What is wrong with a setting, without what stands there.
+    pub fn new(settings: PostgresSettings) -> Result<Self, String> {
+        let connector = connection::Connector::new(&settings)?;
+        Ok(PostgresSink { settings, connector, client: None })
+    }
+
+    /// The connection, with the schema and the table of frontiers in the database.
+    async fn client(&mut self) -> Result<&mut Client, SinkError> {
+        if self.client.as_ref().is_none_or(Client::is_closed) {
+            self.client = None;
+            let client = self.connector.connect().await?;
+            prepare(&client, &self.settings.schema).await?;
+            self.client = Some(client);
+        }
+        self.client.as_mut().ok_or_else(|| SinkError::Unreachable("there is no connection".to_owned()))
+    }
+}
+
+/// Creates the schema and the table of frontiers, unless they are there.
+async fn prepare(client: &Client, schema: &str) -> Result<(), SinkError> {
+    let name = columns::quoted(schema);
+    let found = client.query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&schema]).await;
+    if found.map_err(|error| unreachable(&error))?.is_none() {
+        // Only now: a user without the right to create schemas can use one that is there.
+        let created = client.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {name}")).await;
+        created.map_err(|error| refused(&error, &format!("schema {name} cannot be created")))?;
+    }
+    let frontiers = format!("{name}.metricc_frontiers");
+    let exists = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&frontiers]).await;
+    let exists: bool = exists.and_then(|row| row.try_get(0)).map_err(|error| unreachable(&error))?;
+    if exists {
+        return Ok(());
+    }
+    let table = format!(
+        "CREATE TABLE IF NOT EXISTS {name}.metricc_frontiers (metric text PRIMARY KEY, metric_hash text, epoch text, \
+         frontier bigint[], version bigint, written_at timestamptz)"
+    );
+    let created = client.batch_execute(&table).await;
+    created.map_err(|error| refused(&error, "table `metricc_frontiers` cannot be created"))
+}
+
+/// An error of the server about one statement.
+fn refused(error: &tokio_postgres::Error, what: &str) -> SinkError {
+    match error.as_db_error() {
+        Some(_) if !connection::is_passing(error) => {
+            SinkError::Refused(format!("{what}: {}", connection::text(error)))
+        }
+        _ => unreachable(error),
+    }
+}
+
+const STORED: &str = "metric_hash, epoch, frontier, version";
+
+/// What a row of `metricc_frontiers` says.
+fn stored(row: &tokio_postgres::Row) -> Result<Option<Stored>, tokio_postgres::Error> {
+    let (hash, epoch): (Option<String>, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
+    let (frontier, version): (Option<Vec<i64>>, Option<i64>) = (row.try_get(2)?, row.try_get(3)?);
+    let all = hash.zip(epoch).zip(frontier).zip(version);
+    Ok(all.map(|(((hash, epoch), frontier), version)| Stored {
+        hash,
+        epoch,
+        frontier: frontier.into_iter().map(i64::cast_unsigned).collect(),
+        version: version.cast_unsigned(),
+    }))
+}
+
+#[async_trait]
+impl Sink for PostgresSink {
+    async fn held(&mut self, metric: &str) -> Result<Held, SinkError> {
+        let schema = columns::quoted(&self.settings.schema);
+        let client = self.client().await?;
+        let query = format!("SELECT {STORED} FROM {schema}.metricc_frontiers WHERE metric = $1");
+        let row = client.query_opt(&query, &[&metric]).await;
+        let row = row.map_err(|error| refused(&error, "`metricc_frontiers` cannot be read"))?;
+        let found = row.as_ref().map(stored).transpose().map_err(|error| {
+            SinkError::Refused(format!(
+                "`metricc_frontiers` is not as this version of metricc made it: {error}"
+            ))
+        })?;
+        Ok(Held { stored: found.flatten(), pending: None })
+    }
+
+    async fn write(&mut self, version: &Version, changes: &mut dyn Changes) -> Result<Written, SinkError> {
+        let schema = self.settings.schema.clone();
+        let client = self.client().await?;
+        let transaction = client.transaction().await.map_err(|error| unreachable(&error))?;
+        let result = write(&transaction, &schema, version, changes).await;
+        match result {
+            Ok(written) => {
+                // Whether it was committed, if this fails, is seen in what the sink holds.
+                transaction.commit().await.map_err(|error| unreachable(&error))?;
+                Ok(written)
+            }
+            Err(error) => {
+                // The error says more than that of rolling back.
+                let _ = transaction.rollback().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn write(
+    transaction: &Transaction<'_>,
+    schema: &str,
+    version: &Version,
+    changes: &mut dyn Changes,
+) -> Result<Written, SinkError> {
+    let set = transaction.batch_execute("SET LOCAL lock_timeout = '20s'").await;
+    set.map_err(|error| unreachable(&error))?;
+    let held = locked(transaction, schema, version).await?;
+    if held != version.base {
+        let problem = "another node has written to it since; give each node a schema of its own";
+        return Err(SinkError::Moved(format!("table `{}`: {problem}", version.metric)));
+    }
+    let table = columns::Table::of(schema, version)?;
+    table.prepare(transaction, version).await?;
+    merge::merge(transaction, &table, version, changes).await
+}
+
+/// Locks the row of the metric for this transaction.
+async fn locked(
+    transaction: &Transaction<'_>,
+    schema: &str,
+    version: &Version,
+) -> Result<Option<Stored>, SinkError> {
+    let frontiers = format!("{}.metricc_frontiers", columns::quoted(schema));
+    let insert = format!("INSERT INTO {frontiers} (metric) VALUES ($1) ON CONFLICT DO NOTHING");
+    let select = format!("SELECT {STORED} FROM {frontiers} WHERE metric = $1 FOR UPDATE");
+    let failed = |error: tokio_postgres::Error| refused(&error, "`metricc_frontiers` cannot be written");
+    transaction.execute(&insert, &[&version.metric]).await.map_err(failed)?;
+    let row = transaction.query_one(&select, &[&version.metric]).await.map_err(failed)?;
+    stored(&row).map_err(failed)
+}

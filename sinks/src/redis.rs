@@ -1,0 +1,284 @@
+//! Redis: a hash for each version of a metric, and a key that names the one to read.
+//!
+//! A version is built under a new name, which no reader knows. Then a script sets the key that names it,
+//! if that still names the version that the write starts from; the version before expires a while later. What
+//! is being built expires as well, so that a write that was cut off leaves nothing behind.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, Script,
+    ServerErrorKind, TlsCertificates,
+};
+
+use crate::error::with_causes;
+use crate::{Change, Changes, Held, Row, Secret, Sink, SinkError, Stored, Version, Written};
+
+/// The field of a hash that says what the version is. Those of rows begin with `{`.
+const FRONTIER: &str = "frontier";
+/// After how long an unfinished version goes, in seconds.
+const UNFINISHED: i64 = 600;
+/// Rows of one command.
+const ROWS: usize = 512;
+/// How long a server may take to accept a connection, and to answer: it copies a whole version.
+const CONNECT: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Names the new version, if the old one is named, and lets the old one expire.
+const SWAP: &str = "
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+if redis.call('PERSIST', KEYS[2]) == 0 then return 0 end
+redis.call('SET', KEYS[1], KEYS[2])
+if ARGV[1] ~= '' then redis.call('PEXPIRE', ARGV[1], ARGV[2]) end
+return 1";
+
+/// Where a server is, and what keys are named.
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    /// `redis://HOST:PORT/DATABASE`, or `rediss://` for an encrypted connection, without a password.
+    pub url: String,
+    /// The user.
+    pub user: Option<String>,
+    /// The password of the user.
+    pub password: Option<Secret>,
+    /// What the names of keys begin with.
+    pub prefix: String,
+    /// How long a version stays after it was replaced.
+    pub keep: Duration,
+    /// The certificates that are trusted instead of those of this machine.
+    pub ca: Option<PathBuf>,
+}
+
+/// Hashes of presented values in a Redis server.
+pub struct RedisSink {
+    client: Client,
+    shown: String,
+    prefix: String,
+    keep: Duration,
+    connection: Option<MultiplexedConnection>,
+    /// The name of the version of each metric that is read.
+    names: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for RedisSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisSink").field("server", &self.shown).finish_non_exhaustive()
+    }
+}
+
+impl RedisSink {
+    /// Checks the settings; does not connect.
+    ///
+    /// # Errors
+    /// What is wrong with a setting, without what stands there.
+    pub fn new(settings: RedisSettings) -> Result<Self, String> {
+        let form = "it must be of the form `redis://HOST:PORT/DATABASE`, or `rediss://` for TLS";
+        // The error may show a part of a password.
+        let info = settings.url.as_str().into_connection_info();
+        let info = info.map_err(|_| format!("`url` cannot be understood: {form}"))?;
+        let mut login = info.redis_settings().clone();
+        if login.password().is_some() {
+            let way = "set `password = \"env:NAME\"` or `\"file:PATH\"` instead";
+            return Err(format!("`url` has a password, which a configuration must not contain: {way}"));
+        }
+        if settings.user.is_some() && settings.password.is_none() {
+            return Err("`user` is set without `password`, such as `env:PASSWORD`".to_owned());
+        }
+        if let Some(user) = &settings.user {
+            login = login.set_username(user);
+        }
+        if let Some(Secret(password)) = &settings.password {
+            login = login.set_password(password);
+        }
+        let shown = info.addr().to_string();
+        let has_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+        let info = info.set_redis_settings(login);
+        let client = if has_tls {
+            // The client takes the provider of the process; another one may have been set, which is as good.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let read = |path: &PathBuf| {
+                std::fs::read(path)
+                    .map_err(|error| format!("`ca`: `{}` cannot be read: {error}", path.display()))
+            };
+            let root_cert = settings.ca.as_ref().map(read).transpose()?;
+            Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert })
+        } else if settings.ca.is_some() {
+            return Err("`ca` is set, and the `url` does not begin with `rediss://`".to_owned());
+        } else {
+            Client::open(info)
+        };
+        let client = client.map_err(|error| error.to_string())?;
+        let RedisSettings { prefix, keep, .. } = settings;
+        Ok(RedisSink { client, shown, prefix, keep, connection: None, names: BTreeMap::new() })
+    }
+
+    async fn connection(&mut self) -> Result<MultiplexedConnection, SinkError> {
+        if let Some(connection) = &self.connection {
+            return Ok(connection.clone());
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(ANSWER));
+        let connected = self.client.get_multiplexed_async_connection_with_config(&config).await;
+        let connection = connected.map_err(|error| {
+            let cause = with_causes(&error);
+            SinkError::Unreachable(format!("cannot connect to Redis at {}: {cause}", self.shown))
+        })?;
+        self.connection = Some(connection.clone());
+        Ok(connection)
+    }
+
+    /// After an error, the next call connects again.
+    fn failed(&mut self, error: &RedisError) -> SinkError {
+        self.connection = None;
+        error_of(error)
+    }
+
+    /// The key that names the version of a metric.
+    fn pointer(&self, metric: &str) -> String {
+        format!("{}:{metric}", self.prefix)
+    }
+
+    async fn build(
+        &self,
+        connection: &mut MultiplexedConnection,
+        version: &Version,
+        name: &str,
+        changes: &mut dyn Changes,
+    ) -> Result<u64, SinkError> {
+        if !version.is_complete {
+            let base = self.names.get(&version.metric).map_or("", String::as_str);
+            let copied = redis::cmd("COPY").arg(base).arg(name).query_async::<i64>(connection).await;
+            if copied.map_err(|error| error_of(&error))? == 0 {
+                return Err(SinkError::Moved(format!("the version {base} is gone")));
+            }
+        }
+        let state =
+            serde_json::to_string(&version.next).map_err(|error| SinkError::Refused(error.to_string()))?;
+        let mut pipe = redis::pipe();
+        pipe.cmd("HSET").arg(name).arg(FRONTIER).arg(state).ignore();
+        pipe.cmd("EXPIRE").arg(name).arg(UNFINISHED).ignore();
+        send(&pipe, connection).await?;
+        let mut n_rows = 0;
+        while let Some(change) = changes.next()? {
+            let (rows, is_removed) = match &change {
+                Change::Written(rows) => (rows, false),
+                Change::Removed(rows) => (rows, true),
+            };
+            for part in rows.json.chunks(ROWS) {
+                let mut pipe = redis::pipe();
+                let command = pipe.cmd(if is_removed { "HDEL" } else { "HSET" }).arg(name);
+                for json in part {
+                    command.arg(Row::parse(json)?.key_text());
+                    if !is_removed {
+                        command.arg(json);
+                    }
+                }
+                pipe.ignore().cmd("EXPIRE").arg(name).arg(UNFINISHED).ignore();
+                send(&pipe, connection).await?;
+                n_rows += part.len() as u64;
+            }
+        }
+        Ok(n_rows)
+    }
+}
+
+async fn send(pipe: &redis::Pipeline, connection: &mut MultiplexedConnection) -> Result<(), SinkError> {
+    pipe.query_async::<()>(connection).await.map_err(|error| error_of(&error))
+}
+
+/// What an error says about the server.
+fn error_of(error: &RedisError) -> SinkError {
+    let text = format!("Redis: {}", with_causes(error));
+    let is_of_server = matches!(error.kind(), ErrorKind::Server(kind) if kind == ServerErrorKind::ResponseError)
+        || matches!(error.kind(), ErrorKind::Extension);
+    // A server that loads its data, is out of memory, or wants a password takes no metric at all.
+    let takes_nothing = ["OOM", "NOAUTH", "NOPERM", "MISCONF"].iter().any(|code| error.code() == Some(code));
+    match is_of_server && !takes_nothing {
+        true => SinkError::Refused(text),
+        false => SinkError::Unreachable(text),
+    }
+}
+
+#[async_trait]
+impl Sink for RedisSink {
+    async fn held(&mut self, metric: &str) -> Result<Held, SinkError> {
+        let mut connection = self.connection().await?;
+        let pointer = self.pointer(metric);
+        let name = redis::cmd("GET").arg(&pointer).query_async::<Option<String>>(&mut connection).await;
+        let name = name.map_err(|error| self.failed(&error))?;
+        self.names.remove(metric);
+        let Some(name) = name else { return Ok(Held::default()) };
+        let mut state = redis::cmd("HGET");
+        let state = state.arg(&name).arg(FRONTIER).query_async::<Option<String>>(&mut connection).await;
+        let state = state.map_err(|error| self.failed(&error))?;
+        self.names.insert(metric.to_owned(), name);
+        let stored = state.map(|state| serde_json::from_str::<Stored>(&state)).transpose();
+        let stored = stored.map_err(|_| {
+            SinkError::Refused(format!(
+                "key `{pointer}` is not metricc's: delete it, or set another `prefix`"
+            ))
+        })?;
+        Ok(Held { stored, pending: None })
+    }
+
+    async fn write(&mut self, version: &Version, changes: &mut dyn Changes) -> Result<Written, SinkError> {
+        let mut connection = self.connection().await?;
+        let pointer = self.pointer(&version.metric);
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+        let name = format!("{pointer}:{}:{:x}{nanos:x}", version.next.version, std::process::id());
+        let built = self.build(&mut connection, version, &name, changes).await;
+        if let Err(SinkError::Unreachable(_)) = &built {
+            self.connection = None;
+        }
+        let n_rows = built?;
+        let base = self.names.get(&version.metric).cloned().unwrap_or_default();
+        let keep = i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX);
+        let script = Script::new(SWAP);
+        let mut script = script.key(&pointer);
+        let swapped = script.key(&name).arg(base).arg(keep).invoke_async::<i64>(&mut connection).await;
+        match swapped.map_err(|error| self.failed(&error))? {
+            1 => {
+                self.names.insert(version.metric.clone(), name);
+                Ok(Written { n_rows })
+            }
+            _ => {
+                let problem =
+                    "names another version by now: Redis has lost what it had, or another node writes there";
+                Err(SinkError::Moved(format!("key `{pointer}` {problem}")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_cannot_work_are_refused_without_the_password() {
+        let settings = |url: &str| RedisSettings {
+            url: url.to_owned(),
+            user: None,
+            password: None,
+            prefix: "m".to_owned(),
+            keep: Duration::from_secs(1),
+            ca: None,
+        };
+        for (url, part) in [
+            ("http://h", "cannot be understood"),
+            ("redis://u:S3cret@h", "has a password"),
+            ("redis://u:S3cret@h/x", "cannot be understood"),
+        ] {
+            let problem = RedisSink::new(settings(url)).unwrap_err();
+            assert!(problem.contains(part) && !problem.contains("S3cret"), "{url}: {problem}");
+        }
+        let with_ca = RedisSettings { ca: Some("ca.pem".into()), ..settings("redis://h") };
+        assert!(RedisSink::new(with_ca).unwrap_err().contains("rediss://"));
+        assert_eq!(RedisSink::new(settings("redis://h:6380/2")).unwrap().shown, "h:6380");
+    }
+}
