@@ -11,6 +11,7 @@ mod postgres_server;
 mod redis;
 mod redis_server;
 #[path = "../../../kafka/tests/it/broker.rs"]
+#[expect(dead_code, reason = "the tests of topics use all of it")]
 mod server;
 mod settings;
 mod webhook;

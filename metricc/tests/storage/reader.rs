@@ -1,5 +1,6 @@
 //! Tables of presented values on an object store, read by Polars and delta-rs.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command;
 
@@ -91,12 +92,12 @@ fn other_programs_read_the_tables_of_all_metrics() {
         for metric in METRICS {
             let home = if metric == "arrivals" { "visits" } else { "events" };
             let table = format!("{url}/views/{home}/tables/{metric}");
-            let mut found = Value::Null;
+            let found = RefCell::new(Value::Null);
             node.until("the table has all", |_| {
                 let Some(read) = read(&python, &table, &options(&environment)) else { return false };
                 let offsets = read["said"]["frontier"].as_str().unwrap_or_default().split(',');
                 let n_positions: u64 = offsets.filter_map(|offset| offset.parse::<u64>().ok()).sum();
-                found = read;
+                *found.borrow_mut() = read;
                 n_positions
                     == match metric {
                         "arrivals" => 30,
@@ -104,7 +105,7 @@ fn other_programs_read_the_tables_of_all_metrics() {
                         _ => 150,
                     }
             });
-            let answer = node.answer(metric);
+            let (found, answer) = (found.into_inner(), node.answer(metric));
             let wanted: Vec<Value> = answer["rows"].as_array().unwrap().iter().map(columns).collect();
             let rows = found["rows"].as_array().unwrap().iter().map(without_overflow).collect::<Vec<Value>>();
             assert!(!wanted.is_empty());
