@@ -8,7 +8,7 @@ use metricc_log::{FileOptions, Format, RecordKind};
 /// The settings of a source, as a command line or a configuration has them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RecordSettings {
-    /// `json` (which it is without it), `csv`, `text`, `avro` or `protobuf`.
+    /// `json` (which it is without it), `csv`, `tsv`, `text`, `avro` or `protobuf`.
     pub format: Option<String>,
     /// The character between the cells of CSV, or `tab`.
     pub delimiter: Option<String>,
@@ -87,7 +87,7 @@ pub enum SchemaOrigin {
     },
 }
 
-const FORMATS: &str = "`json`, `csv`, `text`, `avro` or `protobuf`";
+const FORMATS: &str = "`json`, `csv`, `tsv`, `text`, `avro` or `protobuf`";
 
 impl RecordSettings {
     /// Sets one of `format`, `delimiter`, `columns`, `schema` and `message` by its name.

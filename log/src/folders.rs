@@ -59,7 +59,9 @@ pub(crate) fn resolve(binding: &Binding) -> Result<Vec<LogFile>, LogError> {
     };
     let is_table = files.iter().any(|file| file.keys.is_some());
     binding.options.check_table(is_table || files.is_empty(), &binding.path)?;
-    if files.is_empty() {
+    // A table without rows is a log without events.
+    let is_empty_table = || Lake::of_folder(given) == Some(Lake::Delta);
+    if files.is_empty() && !is_empty_table() {
         return Err(LogError::NoFiles { pattern: binding.path.clone() });
     }
     let below =

@@ -45,7 +45,9 @@ pub(crate) fn resolve(
         (root, below(store, root, listed, &tables, options)?)
     };
     options.check_table(found.is_empty() || found.iter().any(|found| found.keys.is_some()), &shown)?;
-    if found.is_empty() {
+    // A table without rows is a log without events.
+    let is_empty_table = tables.get(root.trim_end_matches('/')) == Some(&Lake::Delta);
+    if found.is_empty() && !is_empty_table {
         return Err(LogError::NoFiles { pattern: shown });
     }
     describe(store, found, root, options)

@@ -150,19 +150,22 @@ impl RedisSink {
         name: &str,
         changes: &mut dyn Changes,
     ) -> Result<u64, SinkError> {
-        if !version.is_complete {
-            let base = self.names.get(&version.metric).map_or("", String::as_str);
-            let copied = redis::cmd("COPY").arg(base).arg(name).query_async::<i64>(connection).await;
-            if copied.map_err(|error| error_of(&error))? == 0 {
-                return Err(SinkError::Moved(format!("the version {base} is gone")));
-            }
-        }
         let state =
             serde_json::to_string(&version.next).map_err(|error| SinkError::Refused(error.to_string()))?;
-        let mut pipe = redis::pipe();
-        pipe.cmd("HSET").arg(name).arg(FRONTIER).arg(state).ignore();
-        pipe.cmd("EXPIRE").arg(name).arg(UNFINISHED).ignore();
-        send(&pipe, connection).await?;
+        let base = self.names.get(&version.metric).filter(|_| !version.is_complete);
+        let mut begin = redis::pipe();
+        // All at once: what is cut off here has an end of its time, or is not there.
+        begin.atomic();
+        if let Some(base) = base {
+            begin.cmd("COPY").arg(base).arg(name);
+        }
+        begin.cmd("HSET").arg(name).arg(FRONTIER).arg(state).ignore();
+        begin.cmd("EXPIRE").arg(name).arg(UNFINISHED).ignore();
+        let copied = begin.query_async::<Vec<i64>>(connection).await.map_err(|error| error_of(&error))?;
+        if copied.contains(&0) {
+            let base = base.map_or("", String::as_str);
+            return Err(SinkError::Moved(format!("the version {base} is gone")));
+        }
         let mut n_rows = 0;
         while let Some(change) = changes.next()? {
             let (rows, is_removed) = match &change {

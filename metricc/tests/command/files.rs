@@ -212,6 +212,28 @@ impl Folder {
     }
 }
 
+#[test]
+fn a_delta_table_without_rows_is_a_log_without_events() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path("lake/_delta_log")).expect("a folder");
+    let start = r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}
+{"metaData":{"id":"a","format":{"provider":"parquet","options":{}},"schemaString":"{\"type\":\"struct\",\"fields\":[]}","partitionColumns":[],"configuration":{}}}
+"#;
+    folder.write("lake/_delta_log/00000000000000000000.json", start);
+    for options in [
+        &["--allow-empty", "--output", "json"][..],
+        &["--allow-empty", "--output", "json", "--engine", "stream"],
+    ] {
+        let (code, rows, said) = folder.command("run", &folder.path("lake"), options);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(rows, "{\"metric\":\"n\",\"key\":{},\"window\":null,\"value\":0}\n");
+    }
+    let (code, _, said) = folder.command("run", &folder.path("lake"), &[]);
+    assert!(code == 1 && said.contains("--allow-empty"), "{said}");
+    let (code, _, said) = folder.command("run", &folder.path("lake/nothing"), &[]);
+    assert!(code == 2 && said.contains("no file matches"), "{said}");
+}
+
 /// Lines of which every `n`th does not decode.
 fn lines(n_lines: usize, n: usize) -> String {
     let line = |index: usize| match index % n {

@@ -19,8 +19,6 @@ mod webhook;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 /// The longest wait of a test.
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -37,6 +35,11 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// A row with its members in one order.
+fn normal(row: &str) -> String {
+    serde_json::from_str::<serde_json::Value>(row).expect("JSON").to_string()
+}
+
 /// The state of a metric in a sink, read at one moment.
 #[derive(Debug, Clone, PartialEq)]
 struct Seen {
@@ -47,7 +50,7 @@ struct Seen {
 }
 
 /// Checks that what was seen are versions of the node, each of a whole frontier, in their order.
-fn check_all(seen: &[Seen], node: &node::Node, metric: &str, shown: impl Fn(&Value) -> String) {
+fn check_all(seen: &[Seen], node: &node::Node, metric: &str, shown: impl Fn(&str) -> String) {
     for pair in seen.windows(2) {
         let is_same = pair[0] == pair[1];
         let is_later = pair[0].version < pair[1].version && pair[0].frontier <= pair[1].frontier;

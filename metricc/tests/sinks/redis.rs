@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::node::{METRICS, Node, PACKAGE, events, folder};
 use crate::redis_server::{Answer, Redis};
-use crate::{Seen, check_all, until};
+use crate::{Seen, check_all, normal, until};
 
 /// What a reader sees: the name of the version, and then its fields, which stay for a while.
 fn seen(redis: &Redis, metric: &str) -> Option<Seen> {
@@ -37,7 +37,7 @@ fn check(redis: &Redis, node: &Node) {
     for metric in METRICS {
         node.until_written(metric);
         let seen = seen(redis, metric).expect("a version");
-        let wanted = node.rows_at(metric, &seen.frontier, Value::to_string);
+        let wanted = node.rows_at(metric, &seen.frontier, normal);
         assert!(!wanted.is_empty());
         assert_eq!(seen.rows, wanted, "{metric}");
     }
@@ -80,7 +80,7 @@ fn every_state_is_of_a_whole_frontier_however_often_node_and_server_are_killed()
     check(&redis, &node);
     let mut all = seen_states.into_inner().expect("states");
     all.extend(seen(&redis, "revenue"));
-    check_all(&all, &node, "revenue", Value::to_string);
+    check_all(&all, &node, "revenue", normal);
     // Old versions go, and so does what was never finished; a version is kept as long as it is named.
     let names =
         || redis.ask(&[&["KEYS", "metricc:revenue:*"], &["TTL", "metricc:revenue"]]).expect("answers");
@@ -117,6 +117,6 @@ fn a_server_that_has_lost_everything_gets_everything() {
     let node = Node::start(folder.path());
     node.until_written("revenue");
     let seen = seen(&redis, "revenue").expect("a version");
-    assert_eq!(seen.rows, node.rows_at("revenue", &seen.frontier, Value::to_string));
+    assert_eq!(seen.rows, node.rows_at("revenue", &seen.frontier, normal));
     assert!(seen.rows.len() <= 3 && !seen.rows.is_empty());
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::node::{METRICS, Node, PACKAGE, events, folder};
-use crate::until;
+use crate::{normal, until};
 
 /// A server that keeps what it gets, and fails now and then: before it has it, or after.
 struct Hook {
@@ -126,7 +126,7 @@ fn a_receiver_has_the_rows_of_the_node_however_often_it_is_killed() {
         node.until_written(metric);
         let (frontier, rows) = hook.rows(metric);
         assert!(frontier.iter().sum::<u64>() <= u64::from(id) && !rows.is_empty());
-        assert_eq!(rows, node.rows_at(metric, &frontier, Value::to_string), "{metric}");
+        assert_eq!(rows, node.rows_at(metric, &frontier, normal), "{metric}");
     }
     let requests = hook.requests.lock().expect("requests");
     let n_complete =
@@ -149,5 +149,5 @@ fn another_definition_begins_with_all_rows() {
     let node = Node::start(folder.path());
     node.until_written("visits");
     let (frontier, rows) = hook.rows("visits");
-    assert_eq!(rows, node.rows_at("visits", &frontier, Value::to_string));
+    assert_eq!(rows, node.rows_at("visits", &frontier, normal));
 }

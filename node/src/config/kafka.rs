@@ -32,7 +32,7 @@ pub struct KafkaConfig {
     /// How the password is proved.
     #[serde(default = "default_mechanism")]
     pub mechanism: String,
-    /// What the records are: `json` without it, `csv`, `text`, `avro` or `protobuf`.
+    /// What the records are: `json` without it, `csv`, `tsv`, `text`, `avro` or `protobuf`.
     #[serde(default)]
     pub format: Option<String>,
     /// The character between the cells of CSV, or `tab`.

@@ -13,8 +13,10 @@ use super::{KafkaSettings, SINK, State};
 use crate::SinkError;
 use crate::error::with_causes;
 
-/// How long a broker may take to accept a connection.
+/// How long a broker may take to accept a connection, to answer a request, and to have a record.
 const CONNECT: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(10);
+const DELIVERED: Duration = Duration::from_secs(20);
 /// How long a transaction may take; a broker allows no more unless it is configured.
 const TRANSACTION: Duration = Duration::from_secs(900);
 /// How long a broker waits for records before it answers without, and how long none may come.
@@ -43,12 +45,14 @@ impl Client {
         let kafka = Kafka::builder(settings.brokers.join(","))
             .client_id("metricc")
             .connect_timeout(CONNECT)
+            .request_timeout(ANSWER)
             .allow_auto_create_topics(false)
             .security(security(settings))
             .connect();
         let kafka = kafka.await.map_err(failed)?;
         let id = format!("metricc-{}-{}", settings.name, settings.topic);
         let builder = kafka.producer().transaction_timeout(TRANSACTION).metrics_push(false);
+        let builder = builder.delivery_timeout(DELIVERED).max_block(DELIVERED);
         let producer = builder.build_transactional(id).await.map_err(failed)?;
         let state = last_state(&kafka, settings).await?;
         Ok(Client { kafka, producer, state })
@@ -173,7 +177,7 @@ impl<'a> Reader<'a> {
                 }
             }
             // Ends of transactions, and what was aborted, have offsets and no records.
-            let next = self.consumer.fetch_position(topic, partition).await.unwrap_or(moved.0);
+            let next = self.consumer.position(topic, partition).await.unwrap_or(moved.0);
             if next > moved.0 {
                 moved = (next, Instant::now());
             } else if moved.1.elapsed() > PATIENCE {
