@@ -11,14 +11,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use metricc_compiler::{EngineOptions, SourcePlan};
-use metricc_durable_log::{Disk, DurableLog, DurableOptions, LocalDisk, LogId, TruncatedTail};
+use metricc_durable_log::{Disk, LocalDisk, TruncatedTail};
 use metricc_ir::user_defined::Imports;
 use metricc_ir::{AnyMetric, Calendar, base_metrics};
 use metricc_log::{EventDecoder, FileOptions};
 use metricc_runtime_serve::LocalServing;
 
 use crate::answer_limits::Answering;
-use crate::archiver;
 use crate::audit::{self, AuditError};
 use crate::audit_line::AuditLine;
 use crate::batch::Batch;
@@ -26,7 +25,6 @@ use crate::config::Config;
 use crate::derived_tables::DerivedTables;
 use crate::error::NodeError;
 use crate::reading::NodeServing;
-use crate::restore::open_storage;
 use crate::sink_start::{self, PreparedSink};
 use crate::sink_status::SinkState;
 use crate::source::{Changed, NodeSource};
@@ -34,12 +32,12 @@ use crate::status::Counters;
 use crate::tail::TailOptions;
 use crate::thread_priority::{Pool, Priority, lower_priority};
 use crate::topic_start::{self, Sink};
-use crate::views_at_start::{accepted_losses, open_sources, view_folder};
+use crate::views_at_start::open_sources;
 use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
 use crate::{folder_lock, tail};
 
-use prepare::{archivers, metric_plans, source_options, warn_of_gone_fields};
+use prepare::{OpenedLog, metric_plans, open_log};
 
 /// How long to wait for the layers when the node stops.
 const STOP: Duration = Duration::from_secs(5);
@@ -102,24 +100,8 @@ impl Node {
         }
         let prepared = sink_start::prepare(config, metrics)?;
         let lock = Arc::new(folder_lock::lock(&config.data, &config.listen.to_string())?);
-        let options = source_options(config, &plans)?;
-        let storage = open_storage(config)?;
-        if let Some(storage) = &storage {
-            archiver::not_without_log(storage, disk)?;
-        }
-        let fresh = LogId { id: rand::random(), seed: rand::random() };
-        let durable = DurableOptions { accept_loss: config.accept_loss, ..DurableOptions::default() };
-        let (mut log, truncated_tail) =
-            DurableLog::open(disk.clone(), durable, &options, fresh, rand::random())?;
-        plans.iter().for_each(|plan| warn_of_gone_fields(&log, plan));
-        // Before losses are looked for: views of another log, or of this one elsewhere, are no proof of one.
-        let mut archivers = archivers(storage.as_ref(), &plans, &log.snapshot())?;
-        let views = view_folder(config, storage.as_ref())?;
-        let losses = accepted_losses(config, marked, views.clone(), &log, &runtime)?;
-        log.keep_mark(marked.clone(), losses.accepted);
-        if !losses.said.is_empty() {
-            log.begin_after_loss()?;
-        }
+        let OpenedLog { log, truncated_tail, mut archivers, views } =
+            open_log(config, &plans, disk, marked, &runtime)?;
         let (changed, counters) = (Arc::new(Changed::default()), Arc::new(Counters::default()));
         let (all, derived) = metric_plans(&plans, metrics, imports)?;
         let serving = LocalServing::with_derived(&all, &derived).with_calendars(calendars);

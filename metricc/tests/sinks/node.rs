@@ -86,6 +86,7 @@ pub(crate) fn events(ids: std::ops::Range<u32>) -> String {
 }
 
 impl Node {
+    #[expect(clippy::print_stderr, reason = "its log is part of the output of a test that fails")]
     pub(crate) fn start(folder: &Path) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_metricc"))
             .args(["serve", "--listen", "127.0.0.1:0"])
@@ -101,7 +102,6 @@ impl Node {
             line.contains("http://")
         });
         let line = line.unwrap_or_else(|| panic!("it listens: {said}"));
-        // Its log is part of the output of a test that fails.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| eprintln!("node: {line}")));
         let address = line.split("http://").nth(1).and_then(|rest| rest.split([',', ' ']).next());
         Node { process, address: address.expect("an address").to_owned() }

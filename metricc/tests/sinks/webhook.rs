@@ -64,7 +64,7 @@ impl Hook {
                 let key = (change["key"].to_string(), change["window"].to_string());
                 match &change["row"] {
                     Value::Null => {
-                        assert!(rows.remove(&key).is_some(), "what is removed was there: {change}")
+                        assert!(rows.remove(&key).is_some(), "what is removed was there: {change}");
                     }
                     row => drop(rows.insert(key, row.to_string())),
                 }

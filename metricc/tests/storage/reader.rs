@@ -37,7 +37,7 @@ fn python() -> Option<std::ffi::OsString> {
 fn events(numbers: std::ops::Range<u32>) -> String {
     let line = |n: u32| {
         let (hour, cents) = (n % 5, n % 100);
-        let amount = if n % 7 == 0 { "null".to_owned() } else { format!("\"{n}.{cents:02}\"") };
+        let amount = if n.is_multiple_of(7) { "null".to_owned() } else { format!("\"{n}.{cents:02}\"") };
         format!("{{\"at\":\"2026-04-25T{hour:02}:00:00Z\",\"n\":{n},\"amount\":{amount}}}\n")
     };
     numbers.map(line).collect()

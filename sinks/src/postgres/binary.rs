@@ -120,7 +120,7 @@ fn without_nul(json: &str) -> String {
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let n_backslashes = text.len() - text.trim_end_matches('\\').len();
-        text.push_str(if n_backslashes % 2 == 0 { "\\ufffd" } else { "\\u0000" });
+        text.push_str(if n_backslashes.is_multiple_of(2) { "\\ufffd" } else { "\\u0000" });
         text.push_str(part);
     }
     text
