@@ -124,7 +124,7 @@ impl Side {
         Ok(true)
     }
 
-    /// Whoever reads two answers side by side relies on their order.
+    /// Reading two answers side by side relies on their order.
     fn check_order(&mut self) -> Result<(), SinkError> {
         let mut last = std::mem::take(&mut self.last);
         for (index, key) in self.keys.iter().enumerate() {
