@@ -30,7 +30,7 @@ use crate::token::{TokenReference, located, references};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The `.metric` file with the metrics to serve.
+    /// The `.metric` file with the metrics to serve: a path, or a URL of an object store.
     pub package: PathBuf,
     /// The folder of the log and of the views.
     #[serde(default = "default_data")]
@@ -371,7 +371,9 @@ impl Config {
         let mut config = Config::parse(&text)
             .map_err(|problem| ConfigError::Invalid { path: path.to_owned(), problem })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        config.package = folder.join(&config.package);
+        if !config.package.to_str().is_some_and(metricc_storage::is_url) {
+            config.package = folder.join(&config.package);
+        }
         config.data = folder.join(&config.data);
         config.batch.store = config.batch.store.map(|store| folder.join(store));
         for watched in config.sources.values_mut().filter_map(|source| source.watch.as_mut()) {
@@ -416,6 +418,7 @@ impl Config {
         for (name, sink) in &config.sinks {
             sink.check(name).map_err(|problem| format!("`sinks.{name}`: {problem}"))?;
         }
+        sinks::of_one_topic(&config.sinks)?;
         Ok(config)
     }
 }

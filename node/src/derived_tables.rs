@@ -1,8 +1,8 @@
 //! Tables of derived metrics. Their operands may be of several sources, whose views have frontiers of their own:
 //! a table is written when one of these views has a new version, from all of them as they are then.
 //!
-//! Invariant: one thread writes at a time, and reads the views after it has begun. So the sum of the views'
-//! versions, which is the version of a table, grows with every change.
+//! Invariant: one thread writes at a time, and reads the views after it has begun. So the version of a
+//! table, which is the sum of the views' versions and one for each view, grows with every change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,7 +107,7 @@ impl DerivedTable {
             metric: &self.plan.derived.name,
             hash: self.plan.hash.to_string(),
             log: &log.unwrap_or_default(),
-            version: known.values().filter_map(|known| Some(known.view.stored.as_ref()?.version)).sum(),
+            version: known.values().filter_map(|known| Some(known.view.stored.as_ref()?.version + 1)).sum(),
             frontier: known.values().flat_map(|known| known.view.frontier.0.iter().copied()).collect(),
         };
         tables::put(runtime, &self.store, &version, &self.columns, &presented)

@@ -11,7 +11,9 @@ mod changes;
 mod driver;
 mod feed;
 mod kinds;
+mod memory;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -30,6 +32,8 @@ pub(crate) struct PreparedSink {
     config: SinkConfig,
     metrics: Vec<String>,
     sink: Box<dyn Sink>,
+    /// The folder of what the node remembers of it.
+    memory: PathBuf,
 }
 
 impl PreparedSink {
@@ -41,10 +45,11 @@ impl PreparedSink {
         metrics: Vec<String>,
         node: &Config,
     ) -> Result<Self, String> {
-        let (kind, sink) = kinds::sink(name, config, &node.data)
-            .map_err(|(kind, problem)| format!("`sinks.{name}.{kind}`: {problem}"))?;
+        let (kind, sink) =
+            kinds::sink(config).map_err(|(kind, problem)| format!("`sinks.{name}.{kind}`: {problem}"))?;
         let state = Arc::new(SinkState::new(name, kind, &metrics));
-        Ok(PreparedSink { state, config: config.clone(), metrics, sink })
+        let memory = node.data.join("sinks").join(name);
+        Ok(PreparedSink { state, config: config.clone(), metrics, sink, memory })
     }
 
     pub(crate) fn state(&self) -> Arc<SinkState> {
@@ -61,10 +66,15 @@ pub(crate) fn start(
     serving: &NodeServing,
     runtime: &Handle,
 ) -> Result<JoinHandle<()>, NodeError> {
-    let PreparedSink { state, config, metrics, sink } = prepared;
+    let PreparedSink { state, config, metrics, sink, memory } = prepared;
     let name = format!("metricc-sink-{}", state.name);
-    let driver = driver::Driver::new(state, config.every, &metrics, sink, serving.clone());
-    let driver = driver.map_err(|problem| NodeError::Config(problem.to_string()))?;
+    let of_sink = format!("`sinks.{}`", state.name);
+    let driver = driver::Driver::new(state, config.every, &metrics, (sink, &memory), serving.clone());
+    let driver = driver.map_err(|(metric, problem)| {
+        NodeError::Config(format!(
+            "{of_sink}: `{metric}` cannot be written: {problem}; or name the other metrics in `metrics`"
+        ))
+    })?;
     let runtime = runtime.clone();
     Ok(std::thread::Builder::new().name(name).spawn(move || {
         lower_priority(Priority::Batch);

@@ -128,7 +128,7 @@ impl TokenReference {
                 }
             },
             TokenReference::Invalid => {
-                let help = "is not written as `file:PATH` or `env:NAME`: a configuration must not contain the token itself";
+                let help = "is not written as `file:PATH` or `env:NAME`: a configuration must not contain the secret itself";
                 return Err(help.to_owned());
             }
         };

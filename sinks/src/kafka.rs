@@ -1,18 +1,21 @@
 //! A topic of Kafka: one transaction for each version, with a record for each row that differs.
 //!
-//! The last record of a transaction, always in partition 0, says what the topic holds of every metric of the
-//! sink. It is found from the end of that partition, by a reader that sees only what is committed. The
-//! transactional id belongs to the sink: a producer that starts with it ends the transaction that another one has left
+//! The last record of a transaction, always in partition 0, says what the topic holds of every metric. A topic is
+//! of one sink. It is found from the end of that partition, by a reader that sees only what is committed. The
+//! transactional id belongs to the topic: a producer that starts with it ends the transaction that another one has left
 //! open, and a node that was taken for dead cannot write any more.
 
 mod client;
 mod keys;
+mod reader;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use krafka::error::ErrorCode;
 use krafka::{KrafkaError, Record};
+use reader::Ends;
 use serde::{Deserialize, Serialize};
 
 use crate::error::with_causes;
@@ -22,14 +25,14 @@ use crate::{Change, Changes, Held, Row, Rows, Secret, Sink, SinkError, Stored, V
 const FRONTIER: &str = "metricc-frontier";
 const HASH: &str = "metricc-metric-hash";
 const VERSION: &str = "metricc-version";
-/// Header of the record that says what the topic holds: the name of the sink.
-const SINK: &str = "metricc-sink";
+/// Header of the record that says what the topic holds.
+const STATE: &str = "metricc-state";
+/// The key of that record.
+const STATE_KEY: &str = "{\"metricc\":\"state\"}";
 
 /// A topic, and who writes to it.
 #[derive(Debug, Clone)]
 pub struct KafkaSettings {
-    /// The name of the sink.
-    pub name: String,
     /// `HOST:PORT` of some brokers.
     pub brokers: Vec<String>,
     /// The topic.
@@ -66,8 +69,10 @@ impl std::fmt::Debug for KafkaSink {
 }
 
 /// What the topic holds, by metric.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
+    /// The id of the topic.
+    topic_id: String,
     metrics: BTreeMap<String, Stored>,
 }
 
@@ -84,12 +89,14 @@ impl KafkaSink {
     /// What is wrong with a setting.
     pub fn new(settings: KafkaSettings) -> Result<Self, String> {
         let is_address = |broker: &&String| {
-            broker
-                .rsplit_once(':')
-                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            broker.rsplit_once(':').is_some_and(|(host, port)| {
+                !host.is_empty() && !host.contains('@') && port.parse::<u16>().is_ok()
+            })
         };
         if let Some(other) = settings.brokers.iter().find(|broker| !is_address(broker)) {
-            return Err(format!("`{other}` is not the address of a broker, which has the form `HOST:PORT`"));
+            // What stands before an `@` may be a secret.
+            let shown = other.rsplit('@').next().unwrap_or_default();
+            return Err(format!("`{shown}` is not the address of a broker, which has the form `HOST:PORT`"));
         }
         let is_of_topic = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let topic = &settings.topic;
@@ -109,21 +116,29 @@ impl KafkaSink {
     }
 
     fn error(&self, error: &KrafkaError) -> SinkError {
-        SinkError::Unreachable(format!("topic `{}`: {}", self.settings.topic, with_causes(error)))
+        let text = format!("topic `{}`: {}", self.settings.topic, with_causes(error));
+        let is_of_record = |code: &ErrorCode| {
+            [ErrorCode::MessageTooLarge, ErrorCode::RecordListTooLarge, ErrorCode::InvalidRecord]
+                .contains(code)
+        };
+        match error {
+            KrafkaError::Broker { code, .. } if is_of_record(code) => SinkError::Refused(text),
+            _ => SinkError::Unreachable(text),
+        }
     }
 
-    /// Sends the changes and the new state. The transaction is open.
+    /// Sends the changes and the new state. The transaction is open. Rows of the topic before some ends are removed
+    /// unless they are among the changes.
     async fn send(
         &self,
         client: &client::Client,
         version: &Version,
         changes: &mut dyn Changes,
-        state: &State,
+        (state, ends): (&State, Option<&[Ends]>),
     ) -> Result<u64, SinkError> {
         let topic = &self.settings.topic;
         // Which rows are removed is known only after all rows: only the topic has the old ones.
-        let has_others = version.is_complete && version.base.is_some();
-        let mut keys = has_others.then(keys::Keys::default);
+        let mut keys = ends.map(|ends| (ends, keys::Keys::default()));
         let mut n_rows = 0;
         while let Some(change) = changes.next()? {
             let (rows, is_removed): (&Rows, bool) = match &change {
@@ -132,7 +147,9 @@ impl KafkaSink {
             };
             for json in &rows.json {
                 let key = key_of(&version.metric, &Row::parse(json)?);
-                keys.iter_mut().for_each(|keys| keys.add(key.as_bytes()));
+                if let Some((_, keys)) = &mut keys {
+                    keys.add(key.as_bytes());
+                }
                 let record = match is_removed {
                     true => Record::tombstone(topic, key),
                     false => Record::new(topic, json.clone()).key(key),
@@ -141,19 +158,18 @@ impl KafkaSink {
                 n_rows += 1;
             }
         }
-        if let Some(mut keys) = keys {
+        if let Some((ends, mut keys)) = keys {
             let prefix = format!("{{\"metric\":\"{}\",", version.metric);
-            for gone in client.other_keys(&self.settings, prefix.as_bytes(), &mut keys).await? {
+            for gone in client.other_keys(&self.settings, (ends, prefix.as_bytes()), &mut keys).await? {
                 self.enqueue(client, with_headers(Record::tombstone(topic, gone), version)).await?;
                 n_rows += 1;
             }
         }
         let failed = |error: serde_json::Error| SinkError::Refused(error.to_string());
-        let key = serde_json::json!({ "metricc": "sink", "name": self.settings.name }).to_string();
         let value = serde_json::to_string(state).map_err(failed)?;
         // Before the last record is sent, all others have their places.
         client.producer.flush().await.map_err(|error| self.error(&error))?;
-        let last = Record::new(topic, value).key(key).partition(0).header(SINK, self.settings.name.clone());
+        let last = Record::new(topic, value).key(STATE_KEY).partition(0).header(STATE, "1");
         self.enqueue(client, last).await?;
         Ok(n_rows)
     }
@@ -173,8 +189,16 @@ fn with_headers(record: Record, version: &Version) -> Record {
 #[async_trait]
 impl Sink for KafkaSink {
     async fn held(&mut self, metric: &str) -> Result<Held, SinkError> {
+        let settings = self.settings.clone();
+        let checked = self.client().await?.check_topic(&settings).await;
+        if checked.is_err() {
+            self.client = None;
+        }
+        checked?;
         let client = self.client().await?;
-        Ok(Held { stored: client.state.metrics.get(metric).cloned(), pending: None })
+        // Two nodes that write to one topic would end each other's transactions.
+        let epoch = client.state.metrics.values().next().map(|stored| stored.epoch.clone());
+        Ok(Held::Known { stored: client.state.metrics.get(metric).cloned(), epoch })
     }
 
     async fn write(&mut self, version: &Version, changes: &mut dyn Changes) -> Result<Written, SinkError> {
@@ -183,16 +207,16 @@ impl Sink for KafkaSink {
         let Some(mut client) = self.client.take() else {
             return Err(SinkError::Unreachable("there is no connection".to_owned()));
         };
+        client.check_topic(&self.settings).await?;
         if client.state.metrics.get(&version.metric) != version.base.as_ref() {
-            return Err(SinkError::Moved(format!(
-                "topic `{}` holds another version by now",
-                self.settings.topic
-            )));
+            let topic = &self.settings.topic;
+            return Err(SinkError::Moved(format!("topic `{topic}` holds another version now")));
         }
         let mut state = client.state.clone();
         state.metrics.insert(version.metric.clone(), version.next.clone());
+        let ends = if version.is_complete { Some(client.ends(&self.settings).await?) } else { None };
         client.producer.begin().map_err(|error| self.error(&error))?;
-        match self.send(&client, version, changes, &state).await {
+        match self.send(&client, version, changes, (&state, ends.as_deref())).await {
             Ok(n_rows) => {
                 client.producer.commit().await.map_err(|error| self.error(&error))?;
                 client.state = state;
@@ -216,7 +240,6 @@ mod tests {
     #[test]
     fn settings_that_cannot_work_are_refused() {
         let settings = |broker: &str, topic: &str| KafkaSettings {
-            name: "a".to_owned(),
             brokers: vec![broker.to_owned()],
             topic: topic.to_owned(),
             tls: false,

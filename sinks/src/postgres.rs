@@ -64,7 +64,7 @@ async fn prepare(client: &Client, schema: &str) -> Result<(), SinkError> {
     }
     let table = format!(
         "CREATE TABLE IF NOT EXISTS {name}.metricc_frontiers (metric text PRIMARY KEY, metric_hash text, epoch text, \
-         frontier bigint[], version bigint, written_at timestamptz)"
+         frontier bigint[], version bigint, version_id text, table_id text, written_at timestamptz)"
     );
     let created = client.batch_execute(&table).await;
     created.map_err(|error| refused(&error, "table `metricc_frontiers` cannot be created"))
@@ -73,6 +73,9 @@ async fn prepare(client: &Client, schema: &str) -> Result<(), SinkError> {
 /// An error of the server about one statement.
 fn refused(error: &tokio_postgres::Error, what: &str) -> SinkError {
     match error.as_db_error() {
+        Some(_) if connection::is_of_dropped(error) => {
+            SinkError::Moved(format!("{what}: {}", connection::text(error)))
+        }
         Some(_) if !connection::is_passing(error) => {
             SinkError::Refused(format!("{what}: {}", connection::text(error)))
         }
@@ -80,35 +83,50 @@ fn refused(error: &tokio_postgres::Error, what: &str) -> SinkError {
     }
 }
 
-const STORED: &str = "metric_hash, epoch, frontier, version";
+/// Names the table of `$2` as it is now: it has another name when it was dropped and created, or emptied by
+/// `TRUNCATE`. Then the rows that were written are gone.
+const TABLE_ID: &str = "(SELECT c.oid::text || ':' || pg_relation_filenode(c.oid)::text FROM pg_class c WHERE c.oid = to_regclass($2))";
+
+/// The query of what the schema holds of the metric `$1`, whose table is `$2`.
+fn select_stored(schema: &str) -> String {
+    format!(
+        "SELECT metric_hash, epoch, frontier, version, version_id FROM {}.metricc_frontiers WHERE metric = $1 AND table_id = \
+         {TABLE_ID}",
+        columns::quoted(schema)
+    )
+}
 
 /// What a row of `metricc_frontiers` says.
 fn stored(row: &tokio_postgres::Row) -> Result<Option<Stored>, tokio_postgres::Error> {
     let (hash, epoch): (Option<String>, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
     let (frontier, version): (Option<Vec<i64>>, Option<i64>) = (row.try_get(2)?, row.try_get(3)?);
-    let all = hash.zip(epoch).zip(frontier).zip(version);
-    Ok(all.map(|(((hash, epoch), frontier), version)| Stored {
+    let id: Option<String> = row.try_get(4)?;
+    let all = hash.zip(epoch).zip(frontier).zip(version).zip(id);
+    Ok(all.map(|((((hash, epoch), frontier), version), id)| Stored {
         hash,
         epoch,
         frontier: frontier.into_iter().map(i64::cast_unsigned).collect(),
         version: version.cast_unsigned(),
+        id,
     }))
 }
 
 #[async_trait]
 impl Sink for PostgresSink {
     async fn held(&mut self, metric: &str) -> Result<Held, SinkError> {
-        let schema = columns::quoted(&self.settings.schema);
-        let client = self.client().await?;
-        let query = format!("SELECT {STORED} FROM {schema}.metricc_frontiers WHERE metric = $1");
-        let row = client.query_opt(&query, &[&metric]).await;
-        let row = row.map_err(|error| refused(&error, "`metricc_frontiers` cannot be read"))?;
+        let query = select_stored(&self.settings.schema);
+        let table = columns::full_name(&self.settings.schema, metric);
+        let row = self.client().await?.query_opt(&query, &[&metric, &table]).await;
+        let row = row.map_err(|error| {
+            self.client = None;
+            refused(&error, "`metricc_frontiers` cannot be read")
+        })?;
         let found = row.as_ref().map(stored).transpose().map_err(|error| {
             SinkError::Refused(format!(
                 "`metricc_frontiers` is not as this version of metricc made it: {error}"
             ))
         })?;
-        Ok(Held { stored: found.flatten(), pending: None })
+        Ok(Held::version(found.flatten()))
     }
 
     async fn write(&mut self, version: &Version, changes: &mut dyn Changes) -> Result<Written, SinkError> {
@@ -125,6 +143,10 @@ impl Sink for PostgresSink {
             Err(error) => {
                 // The error says more than that of rolling back.
                 let _ = transaction.rollback().await;
+                if matches!(error, SinkError::Moved(_)) {
+                    // The schema may be gone: a new connection begins with it.
+                    self.client = None;
+                }
                 Err(error)
             }
         }
@@ -137,7 +159,7 @@ async fn write(
     version: &Version,
     changes: &mut dyn Changes,
 ) -> Result<Written, SinkError> {
-    let set = transaction.batch_execute("SET LOCAL lock_timeout = '20s'").await;
+    let set = transaction.batch_execute("SET LOCAL lock_timeout = '5s'").await;
     set.map_err(|error| unreachable(&error))?;
     let held = locked(transaction, schema, version).await?;
     if held != version.base {
@@ -157,9 +179,13 @@ async fn locked(
 ) -> Result<Option<Stored>, SinkError> {
     let frontiers = format!("{}.metricc_frontiers", columns::quoted(schema));
     let insert = format!("INSERT INTO {frontiers} (metric) VALUES ($1) ON CONFLICT DO NOTHING");
-    let select = format!("SELECT {STORED} FROM {frontiers} WHERE metric = $1 FOR UPDATE");
+    let lock = format!("SELECT 1 FROM {frontiers} WHERE metric = $1 FOR UPDATE");
+    let table = columns::full_name(schema, &version.metric);
     let failed = |error: tokio_postgres::Error| refused(&error, "`metricc_frontiers` cannot be written");
     transaction.execute(&insert, &[&version.metric]).await.map_err(failed)?;
-    let row = transaction.query_one(&select, &[&version.metric]).await.map_err(failed)?;
-    stored(&row).map_err(failed)
+    transaction.query_one(&lock, &[&version.metric]).await.map_err(failed)?;
+    let row =
+        transaction.query_opt(&select_stored(schema), &[&version.metric, &table]).await.map_err(failed)?;
+    let held = row.as_ref().map(stored).transpose().map_err(failed)?;
+    Ok(held.flatten())
 }

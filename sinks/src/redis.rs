@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::MultiplexedConnection;
@@ -14,6 +14,7 @@ use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, Script,
     ServerErrorKind, TlsCertificates,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::error::with_causes;
 use crate::{Change, Changes, Held, Row, Secret, Sink, SinkError, Stored, Version, Written};
@@ -28,13 +29,26 @@ const ROWS: usize = 512;
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// Names the new version, if the old one is named, and lets the old one expire.
+/// Names the new version, if the old one is named and the new one is whole, and lets the old one expire. What is being
+/// built may be evicted, and then begins again as a part of itself: so its fields are counted.
 const SWAP: &str = "
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
-if redis.call('PERSIST', KEYS[2]) == 0 then return 0 end
+if redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[3]) then return 2 end
+if redis.call('HGET', KEYS[2], 'frontier') ~= KEYS[2] then return 2 end
+redis.call('HSET', KEYS[2], 'frontier', ARGV[4])
+redis.call('PERSIST', KEYS[2])
 redis.call('SET', KEYS[1], KEYS[2])
 if ARGV[1] ~= '' then redis.call('PEXPIRE', ARGV[1], ARGV[2]) end
 return 1";
+
+/// What the field `frontier` of a version says.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    #[serde(flatten)]
+    stored: Stored,
+    /// Fields of the hash, without this one.
+    rows: i64,
+}
 
 /// Where a server is, and what keys are named.
 #[derive(Debug, Clone)]
@@ -143,15 +157,14 @@ impl RedisSink {
         format!("{}:{metric}", self.prefix)
     }
 
+    /// Builds a version under a name. Returns how many fields it has, and how many rows were changed.
     async fn build(
         &self,
         connection: &mut MultiplexedConnection,
         version: &Version,
         name: &str,
         changes: &mut dyn Changes,
-    ) -> Result<u64, SinkError> {
-        let state =
-            serde_json::to_string(&version.next).map_err(|error| SinkError::Refused(error.to_string()))?;
+    ) -> Result<(i64, u64), SinkError> {
         let base = self.names.get(&version.metric).filter(|_| !version.is_complete);
         let mut begin = redis::pipe();
         // All at once: what is cut off here has an end of its time, or is not there.
@@ -159,11 +172,13 @@ impl RedisSink {
         if let Some(base) = base {
             begin.cmd("COPY").arg(base).arg(name);
         }
-        begin.cmd("HSET").arg(name).arg(FRONTIER).arg(state).ignore();
+        // Until it is whole, it says its own name.
+        begin.cmd("HSET").arg(name).arg(FRONTIER).arg(name).ignore();
         begin.cmd("EXPIRE").arg(name).arg(UNFINISHED).ignore();
-        let copied = begin.query_async::<Vec<i64>>(connection).await.map_err(|error| error_of(&error))?;
-        if copied.contains(&0) {
-            let base = base.map_or("", String::as_str);
+        begin.cmd("HLEN").arg(name);
+        let begun = begin.query_async::<Vec<i64>>(connection).await.map_err(|error| error_of(&error))?;
+        let mut n_fields = begun.last().copied().unwrap_or(0);
+        if let (Some(base), Some(0)) = (base, begun.first()) {
             return Err(SinkError::Moved(format!("the version {base} is gone")));
         }
         let mut n_rows = 0;
@@ -173,25 +188,33 @@ impl RedisSink {
                 Change::Removed(rows) => (rows, true),
             };
             for part in rows.json.chunks(ROWS) {
-                let mut pipe = redis::pipe();
-                let command = pipe.cmd(if is_removed { "HDEL" } else { "HSET" }).arg(name);
-                for json in part {
-                    command.arg(Row::parse(json)?.key_text());
-                    if !is_removed {
-                        command.arg(json);
-                    }
-                }
-                pipe.ignore().cmd("EXPIRE").arg(name).arg(UNFINISHED).ignore();
-                send(&pipe, connection).await?;
+                let n_changed = send(connection, name, part, is_removed).await?;
+                n_fields += if is_removed { -n_changed } else { n_changed };
                 n_rows += part.len() as u64;
             }
         }
-        Ok(n_rows)
+        Ok((n_fields, n_rows))
     }
 }
 
-async fn send(pipe: &redis::Pipeline, connection: &mut MultiplexedConnection) -> Result<(), SinkError> {
-    pipe.query_async::<()>(connection).await.map_err(|error| error_of(&error))
+/// Sets or removes the fields of rows. Returns how many fields there are more or less then.
+async fn send(
+    connection: &mut MultiplexedConnection,
+    name: &str,
+    rows: &[String],
+    is_removed: bool,
+) -> Result<i64, SinkError> {
+    let mut pipe = redis::pipe();
+    let command = pipe.cmd(if is_removed { "HDEL" } else { "HSET" }).arg(name);
+    for json in rows {
+        command.arg(Row::parse(json)?.key_text());
+        if !is_removed {
+            command.arg(json);
+        }
+    }
+    pipe.cmd("EXPIRE").arg(name).arg(UNFINISHED).ignore();
+    let changed = pipe.query_async::<Vec<i64>>(connection).await.map_err(|error| error_of(&error))?;
+    Ok(changed.first().copied().unwrap_or(0))
 }
 
 /// What an error says about the server.
@@ -215,43 +238,56 @@ impl Sink for RedisSink {
         let name = redis::cmd("GET").arg(&pointer).query_async::<Option<String>>(&mut connection).await;
         let name = name.map_err(|error| self.failed(&error))?;
         self.names.remove(metric);
-        let Some(name) = name else { return Ok(Held::default()) };
-        let mut state = redis::cmd("HGET");
-        let state = state.arg(&name).arg(FRONTIER).query_async::<Option<String>>(&mut connection).await;
-        let state = state.map_err(|error| self.failed(&error))?;
-        self.names.insert(metric.to_owned(), name);
-        let stored = state.map(|state| serde_json::from_str::<Stored>(&state)).transpose();
-        let stored = stored.map_err(|_| {
+        let Some(name) = name else { return Ok(Held::version(None)) };
+        let foreign = || {
+            let way = "delete it, or set another `prefix`";
             SinkError::Refused(format!(
-                "key `{pointer}` is not metricc's: delete it, or set another `prefix`"
+                "key `{pointer}` names `{name}`, which metricc has not written: {way}"
             ))
-        })?;
-        Ok(Held { stored, pending: None })
+        };
+        if !name.starts_with(&format!("{pointer}:")) {
+            return Err(foreign());
+        }
+        let mut pipe = redis::pipe();
+        pipe.cmd("HGET").arg(&name).arg(FRONTIER).cmd("HLEN").arg(&name);
+        let found = pipe.query_async::<(Option<String>, i64)>(&mut connection).await;
+        let (state, n_fields) = found.map_err(|error| self.failed(&error))?;
+        let state =
+            state.map(|state| serde_json::from_str::<State>(&state)).transpose().map_err(|_| foreign())?;
+        self.names.insert(metric.to_owned(), name);
+        // One that is gone, or has lost rows, is as none: all rows are written.
+        let whole = state.filter(|state| state.rows + 1 == n_fields);
+        Ok(Held::version(whole.map(|state| state.stored)))
     }
 
     async fn write(&mut self, version: &Version, changes: &mut dyn Changes) -> Result<Written, SinkError> {
         let mut connection = self.connection().await?;
         let pointer = self.pointer(&version.metric);
-        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
-        let name = format!("{pointer}:{}:{:x}{nanos:x}", version.next.version, std::process::id());
+        let name = format!("{pointer}:{}:{}", version.next.version, version.next.id);
         let built = self.build(&mut connection, version, &name, changes).await;
         if let Err(SinkError::Unreachable(_)) = &built {
             self.connection = None;
         }
-        let n_rows = built?;
+        let (n_fields, n_rows) = built?;
+        let state = State { stored: version.next.clone(), rows: n_fields - 1 };
+        let state = serde_json::to_string(&state).map_err(|error| SinkError::Refused(error.to_string()))?;
         let base = self.names.get(&version.metric).cloned().unwrap_or_default();
         let keep = i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX);
         let script = Script::new(SWAP);
         let mut script = script.key(&pointer);
-        let swapped = script.key(&name).arg(base).arg(keep).invoke_async::<i64>(&mut connection).await;
+        let script = script.key(&name).arg(base).arg(keep).arg(n_fields).arg(state);
+        let swapped = script.invoke_async::<i64>(&mut connection).await;
         match swapped.map_err(|error| self.failed(&error))? {
             1 => {
                 self.names.insert(version.metric.clone(), name);
                 Ok(Written { n_rows })
             }
+            2 => Err(SinkError::Moved(format!(
+                "the version `{name}` has lost rows while it was written: Redis evicts keys, or was emptied"
+            ))),
             _ => {
                 let problem =
-                    "names another version by now: Redis has lost what it had, or another node writes there";
+                    "names another version now: Redis has lost what it had, or another node writes there";
                 Err(SinkError::Moved(format!("key `{pointer}` {problem}")))
             }
         }

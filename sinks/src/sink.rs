@@ -19,15 +19,33 @@ pub struct Stored {
     pub frontier: Vec<u64>,
     /// The number of the version: one more with each that the sink was sent.
     pub version: u64,
+    /// A random name of the version: two nodes with copies of one log give a version different names.
+    #[serde(rename = "version_id")]
+    pub id: String,
 }
 
-/// What a sink holds of a metric.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Held {
-    /// The version that its readers see; `None` before the first one.
-    pub stored: Option<Stored>,
-    /// A version that may have arrived, and has to be sent again as it was: only where a sink cannot be asked.
-    pub pending: Option<Stored>,
+/// What a sink says that it holds of a metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// What it holds.
+    Known {
+        /// The version that its readers see; `None` before the first one.
+        stored: Option<Stored>,
+        /// The epoch of the log whose metrics it holds, where all that it holds must be of one log.
+        epoch: Option<String>,
+    },
+    /// It cannot be asked: what it has acknowledged is what it holds.
+    Unknown {
+        /// What names the receiver, without secrets: another one holds nothing.
+        receiver: String,
+    },
+}
+
+impl Held {
+    /// A version, where versions of several logs may lie side by side.
+    pub(crate) fn version(stored: Option<Stored>) -> Self {
+        Held::Known { stored, epoch: None }
+    }
 }
 
 /// One write: from what a sink holds of a metric to a newer version.

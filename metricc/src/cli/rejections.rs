@@ -171,11 +171,12 @@ pub(crate) fn report(
     // A topic may have positions without a record.
     if stats.n_records == 0 {
         let n_partitions = log.partition_names().len();
-        let partitions = match log.is_of_files() {
-            true => counted(n_partitions, "file", "files"),
-            false => counted(n_partitions, "partition", "partitions"),
+        let without = match (log.is_of_files(), n_partitions) {
+            (true, 0) => "there is no file".to_owned(),
+            (true, n) => format!("{} without a record", counted(n, "file", "files")),
+            (false, n) => format!("{} without a record", counted(n, "partition", "partitions")),
         };
-        let empty = format!("source `{source}`: the log is empty: {partitions} without a record");
+        let empty = format!("source `{source}`: the log is empty: {without}");
         if allow_empty {
             terminal::warning(&empty);
         } else {

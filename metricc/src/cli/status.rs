@@ -1,5 +1,6 @@
 //! `metricc status`: what each metric of a node costs.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -108,15 +109,20 @@ fn topic_state(source: &Value) -> Option<(String, bool)> {
     ))
 }
 
-/// How far each metric of a sink is, or why it is not written, which is a problem.
+/// How far each metric of a sink is, and why metrics are not written, if so, which is a problem: a server that is
+/// away is one problem of all.
 fn sink_states(sink: &Value) -> Vec<(String, bool)> {
     let (name, kind) = (sink["name"].as_str().unwrap_or_default(), sink["kind"].as_str().unwrap_or_default());
-    let state = |metric: &Value| {
-        let of = format!("sink `{name}` ({kind}): `{}`", metric["metric"].as_str().unwrap_or_default());
-        if let Some(problem) = metric["problem"].as_str() {
-            return (format!("{of} is not written: {problem}"), true);
+    let sink_name = format!("sink `{name}` ({kind})");
+    let metrics = sink["metrics"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut problems: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for metric in metrics {
+        if let (Some(problem), Some(metric)) = (metric["problem"].as_str(), metric["metric"].as_str()) {
+            problems.entry(problem).or_default().push(metric);
         }
-        let number = |name: &str| metric[name].as_u64().unwrap_or_default();
+    }
+    let state = |metric: &Value| {
+        let number = |name: &str| metric[name].as_u64().unwrap_or_default() as usize;
         let offsets = metric["frontier"].as_array().map(|offsets| {
             offsets
                 .iter()
@@ -126,10 +132,15 @@ fn sink_states(sink: &Value) -> Vec<(String, bool)> {
                 .join(",")
         });
         let held = offsets.map_or_else(|| "nothing yet".to_owned(), |offsets| format!("frontier {offsets}"));
-        let (lag, rows) = (number("lag"), counted(number("rows_written") as usize, "row", "rows"));
-        (format!("{of}: {held}, {lag} positions behind, {rows} written since the start"), false)
+        let lag = counted(number("lag"), "position", "positions");
+        let rows = counted(number("rows_written"), "row", "rows");
+        let metric = metric["metric"].as_str().unwrap_or_default();
+        (format!("{sink_name}: `{metric}`: {held}, {lag} behind, {rows} written since the start"), false)
     };
-    sink["metrics"].as_array().into_iter().flatten().map(state).collect()
+    let problem = |(problem, metrics): (&str, Vec<&str>)| {
+        (format!("{sink_name}: `{}` not written: {problem}", metrics.join("`, `")), true)
+    };
+    metrics.iter().map(state).chain(problems.into_iter().map(problem)).collect()
 }
 
 /// A derived metric costs what its operands do.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use krafka::consumer::{AutoOffsetReset, IsolationLevel};
 use serde_json::Value;
 
-use crate::node::{METRICS, Node, PACKAGE, events, folder};
+use crate::node::{METRICS, Node, PACKAGE, events, folder, kill_again_and_again};
 use crate::server::Server;
 use crate::{normal, until};
 
@@ -89,7 +89,7 @@ fn rows(records: &[Vec<Read>], metric: &str) -> Vec<String> {
 }
 
 /// A commit is acknowledged before every partition shows it, so readers may have to wait.
-fn check(server: &Server, node: &Node) {
+pub(crate) fn check(server: &Server, node: &Node) {
     METRICS.iter().for_each(|metric| node.until_written(metric));
     for metric in METRICS {
         let sink = node.sink(metric);
@@ -113,7 +113,7 @@ fn check(server: &Server, node: &Node) {
     }
 }
 
-fn settings(server: &Server) -> String {
+pub(crate) fn settings(server: &Server) -> String {
     let brokers = &server.brokers;
     format!(
         "[sinks.changes]\nevery = \"30ms\"\n[sinks.changes.kafka]\nbrokers = [\"{brokers}\"]\ntopic = \"changes\"\n"
@@ -125,20 +125,13 @@ fn each_change_is_in_the_topic_once_however_often_the_node_is_killed() {
     for server in Server::all() {
         server.create("changes", 3);
         let folder = folder(&settings(&server));
-        let mut id = 0;
-        for round in 0..7u32 {
-            let node = Node::start(folder.path());
-            for _ in 0..(6 + round * 5 % 13) {
-                until("it takes events", || node.send(&events(id..id + 20)));
-                id += 20;
-                std::thread::sleep(Duration::from_millis(35));
-            }
+        kill_again_and_again(folder.path(), |_, node| {
             // noida-db 0.2.3 lists transactions as aborted that ended before the offset that is fetched, and
             // clients then hide what was committed since: there, no transaction is cut off.
             if server.fake.is_none() {
                 METRICS.iter().for_each(|metric| node.until_written(metric));
             }
-        }
+        });
         let node = Node::start(folder.path());
         check(&server, &node);
     }

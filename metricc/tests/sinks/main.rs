@@ -5,6 +5,7 @@
 //! if the variable that names one is set.
 
 mod kafka;
+mod losses;
 mod node;
 mod postgres;
 mod postgres_server;
@@ -17,6 +18,9 @@ mod settings;
 mod webhook;
 
 use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The longest wait of a test.
@@ -47,6 +51,29 @@ struct Seen {
     frontier: Vec<u64>,
     /// Its rows, sorted.
     rows: Vec<String>,
+}
+
+/// Kills a node again and again, and its sink at the end of some rounds, while a reader looks at the sink. Returns
+/// what it has seen.
+fn watch_kills<S: Send>(
+    sink: &Mutex<S>,
+    folder: &Path,
+    kill_sink: impl Fn(u32, &mut S),
+    seen: impl Fn(&S) -> Option<Seen> + Sync,
+) -> Vec<Seen> {
+    let (is_over, all) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let read = seen(&sink.lock().expect("the sink"));
+                all.lock().expect("states").extend(read);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        node::kill_again_and_again(folder, |round, _| kill_sink(round, &mut sink.lock().expect("the sink")));
+        is_over.store(true, Ordering::Relaxed);
+    });
+    all.into_inner().expect("states")
 }
 
 /// Checks that what was seen are versions of the node, each of a whole frontier, in their order.

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -170,4 +171,21 @@ impl Node {
         rows.sort();
         rows
     }
+}
+
+/// Starts a node round after round, sends events to it, and kills it in the middle of what it does. Returns the
+/// number of events.
+pub(crate) fn kill_again_and_again(folder: &Path, mut end_of_round: impl FnMut(u32, &Node)) -> u32 {
+    let mut id = 0;
+    for round in 0..8u32 {
+        let node = Node::start(folder);
+        for _ in 0..(6 + round * 5 % 13) {
+            // What is not acknowledged is sent again.
+            until("it takes events", || node.send(&events(id..id + 20)));
+            id += 20;
+            std::thread::sleep(Duration::from_millis(35));
+        }
+        end_of_round(round, &node);
+    }
+    id
 }

@@ -121,6 +121,28 @@ impl Postgres {
         is_done.then(|| String::from_utf8(output.stdout).expect("text").trim().to_owned())
     }
 
+    /// Begins statements that take long.
+    pub(crate) fn spawn(&self, statements: &str) -> Child {
+        let mut command = Command::new(self.bin.join("psql"));
+        command.args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.port.to_string(),
+            "-U",
+            "postgres",
+            "-XAtq",
+            "-c",
+            statements,
+        ]);
+        command
+            .current_dir(Path::new("/"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("psql runs")
+    }
+
     pub(crate) fn settings(&self) -> String {
         format!("url = \"postgres://postgres@127.0.0.1:{}/postgres\"\n", self.port)
     }

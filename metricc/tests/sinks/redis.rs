@@ -1,17 +1,15 @@
 //! Hashes in Redis.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::node::{METRICS, Node, PACKAGE, events, folder};
 use crate::redis_server::{Answer, Redis};
-use crate::{Seen, check_all, normal, until};
+use crate::{Seen, check_all, normal, until, watch_kills};
 
 /// What a reader sees: the name of the version, and then its fields, which stay for a while.
-fn seen(redis: &Redis, metric: &str) -> Option<Seen> {
+pub(crate) fn seen(redis: &Redis, metric: &str) -> Option<Seen> {
     let name = redis.ask(&[&["GET", &format!("metricc:{metric}")]])?.remove(0).text()?;
     let Answer::List(fields) = redis.ask(&[&["HGETALL", &name]])?.remove(0) else { return None };
     let fields: Vec<String> = fields.into_iter().filter_map(Answer::text).collect();
@@ -50,35 +48,16 @@ fn every_state_is_of_a_whole_frontier_however_often_node_and_server_are_killed()
         format!("[sinks.cache]\nevery = \"30ms\"\n[sinks.cache.redis]\nkeep = \"3s\"\n{}", redis.settings());
     let redis = Mutex::new(redis);
     let folder = folder(&settings);
-    let (is_over, seen_states) = (AtomicBool::new(false), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
-                let read = seen(&redis.lock().expect("the server"), "revenue");
-                seen_states.lock().expect("states").extend(read);
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        });
-        let mut id = 0;
-        for round in 0..8u32 {
-            let node = Node::start(folder.path());
-            for _ in 0..(6 + round * 5 % 13) {
-                until("it takes events", || node.send(&events(id..id + 20)));
-                id += 20;
-                std::thread::sleep(Duration::from_millis(35));
-            }
-            if round % 2 == 1 {
-                let mut redis = redis.lock().expect("the server");
-                redis.kill();
-                redis.launch();
-            }
+    let kill = |round: u32, redis: &mut Redis| {
+        if round % 2 == 1 {
+            redis.kill();
+            redis.launch();
         }
-        is_over.store(true, Ordering::Relaxed);
-    });
+    };
+    let mut all = watch_kills(&redis, folder.path(), kill, |redis| seen(redis, "revenue"));
     let node = Node::start(folder.path());
     let redis = redis.into_inner().expect("the server");
     check(&redis, &node);
-    let mut all = seen_states.into_inner().expect("states");
     all.extend(seen(&redis, "revenue"));
     check_all(&all, &node, "revenue", normal);
     // Old versions go, and so does what was never finished; a version is kept as long as it is named.

@@ -90,6 +90,15 @@ impl Redis {
         });
     }
 
+    /// Removes its data.
+    pub(crate) fn forget(&self) {
+        for entry in std::fs::read_dir(self.folder.path()).expect("its folder").flatten() {
+            std::fs::remove_dir_all(entry.path())
+                .or_else(|_| std::fs::remove_file(entry.path()))
+                .expect("removed");
+        }
+    }
+
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             // It may have ended.

@@ -5,17 +5,18 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::node::{METRICS, Node, PACKAGE, events, folder};
+use crate::node::{METRICS, Node, PACKAGE, events, folder, kill_again_and_again};
 use crate::{normal, until};
 
 /// A server that keeps what it gets, and fails now and then: before it has it, or after.
 struct Hook {
     address: String,
     requests: Arc<Mutex<Vec<(String, Value)>>>,
+    /// How many requests it takes.
+    limit: Arc<AtomicUsize>,
 }
 
 impl Hook {
@@ -23,14 +24,15 @@ impl Hook {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let requests: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
-        let (kept, n_requests) = (requests.clone(), Arc::new(AtomicUsize::new(0)));
+        let limit = Arc::new(AtomicUsize::new(usize::MAX));
+        let (kept, most, n_requests) = (requests.clone(), limit.clone(), Arc::new(AtomicUsize::new(0)));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (kept, n_requests) = (kept.clone(), n_requests.clone());
-                std::thread::spawn(move || while serve(&stream, &kept, &n_requests).is_some() {});
+                let (kept, most, n_requests) = (kept.clone(), most.clone(), n_requests.clone());
+                std::thread::spawn(move || while serve(&stream, &kept, (&most, &n_requests)).is_some() {});
             }
         });
-        Hook { address, requests }
+        Hook { address, requests, limit }
     }
 
     fn settings(&self) -> String {
@@ -77,7 +79,11 @@ impl Hook {
 }
 
 /// Answers a request of a connection.
-fn serve(stream: &TcpStream, kept: &Mutex<Vec<(String, Value)>>, n_requests: &AtomicUsize) -> Option<()> {
+fn serve(
+    stream: &TcpStream,
+    kept: &Mutex<Vec<(String, Value)>>,
+    (limit, n_requests): (&AtomicUsize, &AtomicUsize),
+) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut headers = BTreeMap::new();
     loop {
@@ -99,7 +105,7 @@ fn serve(stream: &TcpStream, kept: &Mutex<Vec<(String, Value)>>, n_requests: &At
         let mut stream = stream;
         write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").ok()
     };
-    if n % 7 == 2 {
+    if n % 7 == 2 || kept.lock().expect("requests").len() >= limit.load(Ordering::Relaxed) {
         return answer("503 Service Unavailable");
     }
     let body = serde_json::from_slice(&body).expect("JSON");
@@ -112,20 +118,12 @@ fn serve(stream: &TcpStream, kept: &Mutex<Vec<(String, Value)>>, n_requests: &At
 fn a_receiver_has_the_rows_of_the_node_however_often_it_is_killed() {
     let hook = Hook::start();
     let folder = folder(&hook.settings());
-    let mut id = 0;
-    for round in 0..7u32 {
-        let node = Node::start(folder.path());
-        for _ in 0..(6 + round * 5 % 13) {
-            until("it takes events", || node.send(&events(id..id + 20)));
-            id += 20;
-            std::thread::sleep(Duration::from_millis(35));
-        }
-    }
+    let n_events = kill_again_and_again(folder.path(), |_, _| {});
     let node = Node::start(folder.path());
     for metric in METRICS {
         node.until_written(metric);
         let (frontier, rows) = hook.rows(metric);
-        assert!(frontier.iter().sum::<u64>() <= u64::from(id) && !rows.is_empty());
+        assert!(frontier.iter().sum::<u64>() <= u64::from(n_events) && !rows.is_empty());
         assert_eq!(rows, node.rows_at(metric, &frontier, normal), "{metric}");
     }
     let requests = hook.requests.lock().expect("requests");
@@ -150,4 +148,35 @@ fn another_definition_begins_with_all_rows() {
     node.until_written("visits");
     let (frontier, rows) = hook.rows("visits");
     assert_eq!(rows, node.rows_at("visits", &frontier, normal));
+}
+
+/// A version that is changed back before it was sent as a whole has left a part of itself with the receiver.
+#[test]
+fn a_definition_that_is_changed_back_in_the_middle_of_a_version_leaves_no_rows_behind() {
+    let hook = Hook::start();
+    let folder = folder(&hook.settings());
+    let package = PACKAGE.to_owned() + "metric single = count() { from payments by id }\n";
+    let other = package.replace("from payments by id }", "from payments where id < 1400 by id }");
+    std::fs::write(folder.path().join("p.metric"), &package).expect("the package");
+    let settings = hook.settings().replace("[sinks.hook]\n", "[sinks.hook]\nmetrics = [\"single\"]\n");
+    crate::node::configure(folder.path(), &settings);
+    let node = Node::start(folder.path());
+    assert!(node.send(&events(0..1500)));
+    node.until_written("single");
+    drop(node);
+    // The first of two parts of all rows arrives, and nothing after it.
+    let n_taken = hook.requests.lock().expect("requests").len();
+    hook.limit.store(n_taken + 1, Ordering::Relaxed);
+    std::fs::write(folder.path().join("p.metric"), &other).expect("the package");
+    let node = Node::start(folder.path());
+    until("a part arrives", || hook.requests.lock().expect("requests").len() > n_taken);
+    drop(node);
+    hook.limit.store(usize::MAX, Ordering::Relaxed);
+    std::fs::write(folder.path().join("p.metric"), &package).expect("the package");
+    let node = Node::start(folder.path());
+    until("all rows are there again", || hook.rows("single").1.len() == 1500);
+    assert!(node.send(&events(1500..1510)));
+    node.until_written("single");
+    let (frontier, rows) = hook.rows("single");
+    assert_eq!(rows, node.rows_at("single", &frontier, normal));
 }

@@ -1,5 +1,6 @@
 //! `[sinks.NAME]`: where a node writes the presented values of metrics to.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,7 +69,7 @@ pub struct RedisConfig {
     #[serde(default = "metricc")]
     pub prefix: String,
     /// How long a version stays after it was replaced.
-    #[serde(default = "minute", deserialize_with = "duration")]
+    #[serde(default = "ten_seconds", deserialize_with = "duration")]
     pub keep: Duration,
     /// A PEM file with the certificates that are trusted instead of those of this machine.
     #[serde(default)]
@@ -104,8 +105,8 @@ fn half_minute() -> Duration {
     Duration::from_secs(30)
 }
 
-fn minute() -> Duration {
-    Duration::from_secs(60)
+fn ten_seconds() -> Duration {
+    Duration::from_secs(10)
 }
 
 impl SinkConfig {
@@ -140,19 +141,17 @@ impl SinkConfig {
         match kinds.iter().filter(|is_set| **is_set).count() {
             1 => {}
             0 => {
-                return Err(
-                    "has no kind: it takes one of `postgres`, `redis`, `kafka` and `webhook`".to_owned()
-                );
+                return Err("a sink has a kind, one of `postgres`, `redis`, `kafka` and `webhook`".to_owned());
             }
-            _ => return Err("has several kinds: give each a name of its own".to_owned()),
+            _ => return Err("a sink has one kind: give each kind a sink with a name of its own".to_owned()),
         }
         if self.metrics.as_ref().is_some_and(Vec::is_empty) {
             return Err("`metrics` is empty: leave it out for all metrics".to_owned());
         }
         if let Some(kafka) = &self.kafka {
-            kafka.check().map_err(|problem| format!("`kafka`: {problem}"))?;
+            kafka.check().map_err(|problem| format!("in `kafka`: {problem}"))?;
             if kafka.skip_lost {
-                return Err("`kafka`: `skip_lost` is for sources".to_owned());
+                return Err("in `kafka`: `skip_lost` is for sources".to_owned());
             }
         }
         let urls = [
@@ -162,6 +161,25 @@ impl SinkConfig {
         ];
         urls.into_iter().flatten().try_for_each(|url| without_password(url))
     }
+}
+
+/// Checks that no two sinks write to one topic: they would end each other's transactions.
+pub(super) fn of_one_topic(sinks: &BTreeMap<String, SinkConfig>) -> Result<(), String> {
+    let topics = sinks.iter().filter_map(|(name, sink)| Some((name, sink.kafka.as_ref()?)));
+    let topics: Vec<_> = topics.collect();
+    for (index, (name, kafka)) in topics.iter().enumerate() {
+        let is_same = |(_, other): &&(&String, &KafkaConfig)| {
+            other.topic == kafka.topic && other.brokers.iter().any(|broker| kafka.brokers.contains(broker))
+        };
+        if let Some((other, _)) = topics[..index].iter().find(is_same) {
+            let topic = &kafka.topic;
+            return Err(format!(
+                "`sinks.{name}`: topic `{topic}` is that of sink `{other}`: name the metrics of both in one sink, or give each \
+                 a topic"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A password in a URL would stand in the configuration itself.
@@ -187,8 +205,8 @@ mod tests {
     fn what_belongs_together_is_checked() {
         let postgres = "[sinks.a.postgres]\nurl = \"postgres://u@h/d\"\n";
         for (settings, part) in [
-            ("[sinks.a]\nevery = \"1s\"\n".to_owned(), "has no kind"),
-            (format!("{postgres}[sinks.a.redis]\nurl = \"redis://h\"\n"), "several kinds"),
+            ("[sinks.a]\nevery = \"1s\"\n".to_owned(), "a sink has a kind"),
+            (format!("{postgres}[sinks.a.redis]\nurl = \"redis://h\"\n"), "has one kind"),
             (format!("[sinks.a]\nmetrics = []\n{postgres}"), "`metrics` is empty"),
             (format!("[sinks.a]\nevery = \"0s\"\n{postgres}"), "greater than zero"),
             (format!("{postgres}table = \"t\"\n"), "unknown field"),

@@ -1,10 +1,11 @@
 //! The loop of a sink: its metrics one after the other, each as often as it may be and has something new.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metricc_client::ServingError;
-use metricc_runtime_serve::ServingTables;
+use metricc_runtime_serve::{Published, ServingTables};
 use metricc_sinks::{Sink, SinkError};
 
 use super::feed::{Done, Feed};
@@ -13,6 +14,8 @@ use crate::sink_status::SinkState;
 
 /// How long to wait for the first answers of the node.
 const UNTIL_READY: Duration = Duration::from_millis(100);
+/// After how long a write is said to take long.
+const LONG: Duration = Duration::from_secs(10);
 
 /// What drives a sink.
 pub(super) struct Driver {
@@ -27,16 +30,17 @@ pub(super) struct Driver {
 
 impl Driver {
     /// # Errors
-    /// If a metric is not served.
+    /// The metric that is not served, or whose rows cannot be columns.
     pub(super) fn new(
         state: Arc<SinkState>,
         every: Duration,
         metrics: &[String],
-        sink: Box<dyn Sink>,
+        (sink, memory): (Box<dyn Sink>, &Path),
         serving: NodeServing,
-    ) -> Result<Self, ServingError> {
-        let feeds = metrics.iter().map(|metric| Feed::new(metric, &serving));
-        let feeds: Vec<Feed> = feeds.collect::<Result<_, _>>()?;
+    ) -> Result<Self, (String, ServingError)> {
+        let feed =
+            |metric: &String| Feed::new(metric, &serving, memory).map_err(|error| (metric.clone(), error));
+        let feeds: Vec<Feed> = metrics.iter().map(feed).collect::<Result<_, _>>()?;
         for (index, feed) in feeds.iter().enumerate() {
             state.reads(index, feed.query().sources().iter().cloned());
         }
@@ -53,25 +57,52 @@ impl Driver {
     }
 
     async fn rounds(&mut self) {
+        let mut first = 0;
         while let Some(due) = self.feeds.iter().map(|feed| feed.due).min() {
             tokio::time::sleep_until(due.into()).await;
             let newest = self.serving.newest();
-            for index in 0..self.feeds.len() {
+            let n_feeds = self.feeds.len();
+            let mut was_unreachable = false;
+            // A metric that hangs is not the first of the next round.
+            let order = (0..n_feeds).map(move |number| (first + number) % n_feeds);
+            for index in order {
                 if self.feeds[index].due > Instant::now() {
                     continue;
                 }
                 let started = Instant::now();
-                let written = self.feeds[index].write(&mut *self.sink, &self.serving, &newest).await;
-                match written {
+                match self.write(index, &newest).await {
                     Ok(None) => self.feeds[index].rest(UNTIL_READY),
                     // A large table takes at most half of a thread.
                     Ok(Some(done)) => self.succeeded(index, &done, self.every.max(started.elapsed())),
                     Err(SinkError::NotComparable(_)) => self.feeds[index].rest(Duration::ZERO),
-                    Err(SinkError::Unreachable(problem)) => {
-                        self.unreachable(&problem);
-                        break;
+                    Err(error @ SinkError::Unreachable(_)) => {
+                        self.failed(index, &error);
+                        first = (index + 1) % n_feeds;
+                        if std::mem::replace(&mut was_unreachable, true) || n_feeds == 1 {
+                            self.unreachable(&error);
+                            break;
+                        }
+                        continue;
                     }
                     Err(error) => self.failed(index, &error),
+                }
+                was_unreachable = false;
+            }
+        }
+    }
+
+    /// Writes a metric. While that takes long, it says so.
+    async fn write(&mut self, index: usize, newest: &Arc<Published>) -> Result<Option<Done>, SinkError> {
+        let (feed, state) = (&mut self.feeds[index], &self.state);
+        let write = feed.write(&mut *self.sink, &self.serving, newest);
+        let mut write = std::pin::pin!(write);
+        let started = Instant::now();
+        loop {
+            tokio::select! {
+                written = &mut write => return written,
+                () = tokio::time::sleep(LONG) => {
+                    let problem = format!("writing has taken {} s, and goes on", started.elapsed().as_secs());
+                    state.change(index, |status| status.problem = Some(problem));
                 }
             }
         }
@@ -79,10 +110,11 @@ impl Driver {
 
     fn succeeded(&mut self, index: usize, done: &Done, rest: Duration) {
         let (feed, sink) = (&mut self.feeds[index], &self.state.name);
-        if std::mem::take(&mut self.is_unreachable) {
+        let was_unreachable = std::mem::take(&mut self.is_unreachable);
+        if was_unreachable {
             tracing::info!(sink, "the sink is reached again");
         }
-        if std::mem::take(&mut feed.has_problem) {
+        if std::mem::take(&mut feed.has_problem) && !was_unreachable {
             tracing::info!(sink, metric = feed.query().metric(), "the sink is written again");
         }
         feed.rest(rest);
@@ -94,21 +126,22 @@ impl Driver {
         });
     }
 
-    /// No metric can be written: all of them wait.
-    fn unreachable(&mut self, problem: &str) {
+    /// Two metrics in turn cannot be written: the sink is away, and all of them wait.
+    fn unreachable(&mut self, error: &SinkError) {
         if !std::mem::replace(&mut self.is_unreachable, true) {
-            tracing::warn!(sink = self.state.name, problem, "the sink cannot be reached; it is tried again");
+            tracing::warn!(sink = self.state.name, %error, "the sink cannot be reached; it is tried again");
         }
-        for (index, feed) in self.feeds.iter_mut().enumerate() {
+        for (index, feed) in self.feeds.iter_mut().enumerate().filter(|(_, feed)| feed.due <= Instant::now())
+        {
             feed.back_off();
-            self.state.change(index, |status| status.problem = Some(problem.to_owned()));
+            self.state.change(index, |status| status.problem = Some(error.to_string()));
         }
     }
 
     fn failed(&mut self, index: usize, error: &SinkError) {
         let feed = &mut self.feeds[index];
         feed.back_off();
-        if !std::mem::replace(&mut feed.has_problem, true) {
+        if !std::mem::replace(&mut feed.has_problem, true) && !self.is_unreachable {
             let metric = feed.query().metric();
             tracing::warn!(sink = self.state.name, metric, %error, "the sink is not written; it is tried again");
         }

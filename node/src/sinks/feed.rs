@@ -1,24 +1,31 @@
 //! One metric of a sink: the version that the sink holds, and the version that it is sent next.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metricc_client::{ReadRequest, ServingError};
 use metricc_runtime_serve::{OpenAnswer, Published, Query, ServingTables, record_batch};
-use metricc_sinks::{Held, Sink, SinkError, Stored, Version};
+use metricc_sinks::{Sink, SinkError, Stored, Version};
 
 use super::changes::TableChanges;
+use super::memory::{Base, Memory, Pending};
 use crate::reading::NodeServing;
 
 /// The first wait after a failure, and the longest one.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// How long a sink that has nothing new to get is not asked whether it still holds what it has.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
 /// A metric of a sink.
 pub(super) struct Feed {
     query: Arc<Query>,
+    memory: Memory,
     /// What the sink holds; `None` until it has been asked.
-    held: Option<Held>,
+    base: Option<Base>,
+    asked: Instant,
     /// The version that was written last: it is what the next one is compared with.
     last: Option<Arc<Published>>,
     /// Whether all rows are written next.
@@ -27,6 +34,13 @@ pub(super) struct Feed {
     pub(super) due: Instant,
     wait: Duration,
     pub(super) has_problem: bool,
+}
+
+/// What a sink is sent next.
+struct Target {
+    next: Stored,
+    /// Whether the changes since what it holds are enough.
+    is_incremental: bool,
 }
 
 /// What was written.
@@ -39,12 +53,14 @@ pub(super) struct Done {
 impl Feed {
     /// # Errors
     /// If the metric is not served, or its rows cannot be columns.
-    pub(super) fn new(metric: &str, serving: &NodeServing) -> Result<Self, ServingError> {
+    pub(super) fn new(metric: &str, serving: &NodeServing, memory: &Path) -> Result<Self, ServingError> {
         let query = serving.query(ReadRequest { metric: metric.to_owned(), ..ReadRequest::default() })?;
         query.check_columns()?;
         Ok(Feed {
             query: Arc::new(query),
-            held: None,
+            memory: Memory::new(memory, metric),
+            base: None,
+            asked: Instant::now(),
             last: None,
             is_complete_next: false,
             due: Instant::now(),
@@ -64,7 +80,7 @@ impl Feed {
 
     /// After a failure: the sink is asked again what it holds, after a time that grows.
     pub(super) fn back_off(&mut self) {
-        self.held = None;
+        self.base = None;
         self.due = Instant::now() + self.wait;
         self.wait = (self.wait * 2).min(LONGEST_WAIT);
     }
@@ -79,27 +95,33 @@ impl Feed {
         if self.query.sources().iter().any(|source| newest.frontier(source).is_none()) {
             return Ok(None);
         }
-        let held = match &self.held {
-            Some(held) => held.clone(),
-            None => sink.held(self.query.metric()).await?,
+        let base = match self.base.clone() {
+            Some(base) => base,
+            None => {
+                self.asked = Instant::now();
+                self.memory.base(sink.held(self.query.metric()).await?)?
+            }
         };
-        self.held = Some(held.clone());
+        self.base = Some(base.clone());
         let epoch = serving.epoch().unwrap_or_default();
-        let (is_same, target) = self.target(&held, &epoch, serving, newest)?;
-        let Some(target) = target else {
-            return Ok(held.stored.map(|stored| Done { stored, n_rows: None }));
+        let Some(Target { next, is_incremental }) = self.target(&base, &epoch, serving, newest)? else {
+            if self.asked.elapsed() > ASK_AGAIN {
+                self.base = None;
+            }
+            return Ok(base.stored.map(|stored| Done { stored, n_rows: None }));
         };
-        let is_newest = target.frontier == self.query.frontier(newest);
+        let is_newest = next.frontier == self.query.frontier(newest);
         let answer = match is_newest {
             true => serving.open_version(self.query.clone(), newest.clone()).await,
-            false => self.open_at(serving, &target).await,
+            false => self.open_at(serving, &next).await,
         };
         let answer = answer.map_err(|error| SinkError::Refused(error.to_string()))?;
-        let earlier = match &held.stored {
-            Some(stored) if is_same && !self.is_complete_next => self.earlier(serving, stored).await,
+        let earlier = match &base.stored {
+            Some(stored) if is_incremental && !self.is_complete_next => self.earlier(serving, stored).await,
             _ => None,
         };
-        let version = version(&answer, held.stored, target, earlier.is_none())?;
+        let version = version(&answer, base.stored.clone(), next, earlier.is_none())?;
+        self.memory.sends(&base, &version.next, version.is_complete)?;
         let mut changes = TableChanges::new(answer, earlier)?;
         let written = sink.write(&version, &mut changes).await;
         if let Err(SinkError::NotComparable(problem)) = &written {
@@ -107,50 +129,52 @@ impl Feed {
             self.is_complete_next = true;
         }
         let written = written?;
-        self.held = Some(Held { stored: Some(version.next.clone()), pending: None });
+        self.memory.holds(&version.next)?;
+        self.base = Some(Base { stored: Some(version.next.clone()), is_own: true, ..Base::default() });
         self.last = is_newest.then(|| newest.clone());
-        self.is_complete_next = false;
+        (self.asked, self.is_complete_next) = (Instant::now(), false);
         Ok(Some(Done { stored: version.next, n_rows: Some(written.n_rows) }))
     }
 
-    /// What is written next, if anything; and whether what is held is of the same rows at another frontier.
+    /// What is written next, if anything.
     fn target(
         &self,
-        held: &Held,
+        base: &Base,
         epoch: &str,
         serving: &NodeServing,
         newest: &Published,
-    ) -> Result<(bool, Option<Stored>), SinkError> {
+    ) -> Result<Option<Target>, SinkError> {
         let (hash, frontier) = (self.query.hash().to_owned(), self.query.frontier(newest));
-        let is_same = |stored: &&Stored| stored.hash == hash && stored.epoch == epoch;
-        if let Some(other) = held.stored.as_ref().filter(|stored| !serving.is_of_log(&stored.epoch)) {
+        let of_place = base.stored.as_ref().map(|stored| &stored.epoch).or(base.epoch.as_ref());
+        if let Some(other) = of_place.filter(|epoch| !serving.is_of_log(epoch)) {
             let problem = "give this node a place of its own, or remove what is there";
             return Err(SinkError::Refused(format!(
-                "it holds rows of the log of another node (epoch {}): {problem}",
-                other.epoch
+                "the sink holds rows of the log of another node (epoch {other}): {problem}"
             )));
         }
-        let same = held.stored.as_ref().filter(is_same);
-        if let Some(pending) = held.pending.as_ref().filter(is_same) {
-            return Ok((same.is_some(), Some(pending.clone())));
+        let is_same = |stored: &&Stored| stored.hash == hash && stored.epoch == epoch;
+        let same = base.stored.as_ref().filter(is_same);
+        if let Some(Pending { version, complete }) =
+            base.pending.as_ref().filter(|pending| is_same(&&pending.version))
+        {
+            let is_incremental = same.is_some() && !complete;
+            return Ok(Some(Target { next: version.clone(), is_incremental }));
         }
-        if let Some(same) = same {
-            if same.frontier == frontier {
-                return Ok((true, None));
+        if let Some(same) = same.filter(|_| base.pending.is_none()) {
+            if same.frontier == frontier && base.is_own {
+                return Ok(None);
             }
-            let is_before = same.frontier.len() == frontier.len()
-                && same.frontier.iter().zip(&frontier).all(|(held, next)| held <= next);
-            if !is_before {
-                let held = &same.frontier;
-                return Err(SinkError::Refused(format!(
-                    "it holds frontier {held:?}, which is not before {frontier:?}, that of this node: another node with a \
-                     copy of the log writes to it"
-                )));
-            }
+            is_before(&same.frontier, &frontier)?;
         }
-        let versions = held.stored.iter().chain(&held.pending).map(|stored| stored.version);
-        let version = versions.max().unwrap_or(0) + 1;
-        Ok((same.is_some(), Some(Stored { hash, epoch: epoch.to_owned(), frontier, version })))
+        let pending = base.pending.as_ref().map(|pending| &pending.version);
+        let version = base.stored.iter().chain(pending).map(|stored| stored.version).max().unwrap_or(0) + 1;
+        let id = format!("{:016x}", rand::random::<u64>());
+        // What a version of another definition has left half sent is known to nobody.
+        let is_incremental = same.is_some() && base.is_own && base.pending.is_none();
+        Ok(Some(Target {
+            next: Stored { hash, epoch: epoch.to_owned(), frontier, version, id },
+            is_incremental,
+        }))
     }
 
     /// The answer that the sink holds, if it can be computed.
@@ -173,6 +197,17 @@ impl Feed {
         let answer = serving.open(vec![request]).await?.pop();
         answer.ok_or_else(|| ServingError::Failed("a request has no answer".into()))
     }
+}
+
+/// Refuses a sink that is ahead of this node.
+fn is_before(held: &[u64], next: &[u64]) -> Result<(), SinkError> {
+    if held.len() == next.len() && held.iter().zip(next).all(|(held, next)| held <= next) {
+        return Ok(());
+    }
+    Err(SinkError::Refused(format!(
+        "the sink holds frontier {held:?}, which is not before {next:?}, that of this node: another node with a copy of the \
+         log writes to it"
+    )))
 }
 
 fn version(

@@ -1,7 +1,5 @@
 //! From the configuration of a sink to the sink.
 
-use std::path::Path;
-
 use metricc_sinks::{
     PostgresSettings, PostgresSink, RedisSettings, RedisSink, Secret, Sink, WebhookSettings, WebhookSink,
 };
@@ -14,15 +12,15 @@ type Made = (&'static str, Box<dyn Sink>);
 
 /// # Errors
 /// The kind, and what is wrong with a setting of it.
-pub(super) fn sink(name: &str, config: &SinkConfig, data: &Path) -> Result<Made, (&'static str, String)> {
+pub(super) fn sink(config: &SinkConfig) -> Result<Made, (&'static str, String)> {
     let (kind, made) = if config.postgres.is_some() {
         ("postgres", postgres(config))
     } else if config.redis.is_some() {
         ("redis", redis(config))
     } else if config.kafka.is_some() {
-        ("kafka", kafka(name, config))
+        ("kafka", kafka(config))
     } else {
-        ("webhook", webhook(name, config, data))
+        ("webhook", webhook(config))
     };
     made.map(|sink| (kind, sink)).map_err(|problem| (kind, problem))
 }
@@ -63,27 +61,25 @@ fn redis(config: &SinkConfig) -> Result<Box<dyn Sink>, String> {
     Ok(Box::new(RedisSink::new(settings)?))
 }
 
-fn webhook(name: &str, config: &SinkConfig, data: &Path) -> Result<Box<dyn Sink>, String> {
+fn webhook(config: &SinkConfig) -> Result<Box<dyn Sink>, String> {
     let config = config.webhook.as_ref().ok_or_else(unset)?;
     let settings = WebhookSettings {
         url: config.url.clone(),
         authorization: secret("authorization", config.authorization.as_ref())?,
         timeout: config.timeout,
         ca: config.ca.clone(),
-        state: data.join("sinks").join(name),
     };
     Ok(Box::new(WebhookSink::new(settings)?))
 }
 
 #[cfg(feature = "kafka")]
-fn kafka(name: &str, config: &SinkConfig) -> Result<Box<dyn Sink>, String> {
+fn kafka(config: &SinkConfig) -> Result<Box<dyn Sink>, String> {
     use metricc_sinks::{KafkaSettings, KafkaSink, Login};
 
     let config = config.kafka.as_ref().ok_or_else(unset)?;
     let password = secret("password", config.password.as_ref())?;
     let login = config.user.clone().zip(password);
     let settings = KafkaSettings {
-        name: name.to_owned(),
         brokers: config.brokers.clone(),
         topic: config.topic.clone(),
         tls: config.tls,
@@ -94,7 +90,7 @@ fn kafka(name: &str, config: &SinkConfig) -> Result<Box<dyn Sink>, String> {
 }
 
 #[cfg(not(feature = "kafka"))]
-fn kafka(_: &str, _: &SinkConfig) -> Result<Box<dyn Sink>, String> {
+fn kafka(_: &SinkConfig) -> Result<Box<dyn Sink>, String> {
     Err("this `metricc` was built without the feature `kafka`: build it with `cargo build --release --features \
          sinks,kafka`"
         .to_owned())

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, Field};
 use tokio_postgres::Transaction;
+use tokio_postgres::error::SqlState;
 
+use super::connection::text;
 use super::refused;
 use crate::{SinkError, Version};
 
@@ -18,6 +20,11 @@ pub(super) const OVERFLOW: &str = "metricc_overflow";
 /// A name as it stands in a statement.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The name of the table of a metric as it stands in a statement.
+pub(super) fn full_name(schema: &str, metric: &str) -> String {
+    format!("{}.{}", quoted(schema), quoted(metric))
 }
 
 /// The type of a column.
@@ -69,7 +76,7 @@ impl Table {
 
     /// Its name in statements.
     pub(super) fn full_name(&self) -> String {
-        format!("{}.{}", quoted(&self.schema), quoted(&self.name))
+        full_name(&self.schema, &self.name)
     }
 
     /// Name and type of all columns.
@@ -88,7 +95,9 @@ impl Table {
         let found = self.found(transaction).await?;
         let wanted: BTreeMap<&str, &str> = self.all().collect();
         let name = self.full_name();
-        let changes = if found.is_empty() {
+        let changes = if found.is_empty() && !version.is_complete {
+            return Err(SinkError::NotComparable(format!("table {name} is gone")));
+        } else if found.is_empty() {
             let columns = self.all().map(|(column, sql)| {
                 let key = if column == KEY { " PRIMARY KEY" } else { "" };
                 format!("{} {sql}{key}", quoted(column))
@@ -108,7 +117,15 @@ impl Table {
             return Err(self.has_other_columns(&found));
         };
         let changed = transaction.batch_execute(&changes).await;
-        changed.map_err(|error| refused(&error, &format!("table {name} cannot be made")))
+        changed.map_err(|error| match error.code() {
+            Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => SinkError::Refused(format!(
+                "the metric has other columns now, and a view reads the old ones of table {name}: drop the view, and the \
+                 table is written again ({})",
+                text(&error)
+            )),
+            _ if found.is_empty() => refused(&error, &format!("table {name} cannot be created")),
+            _ => refused(&error, &format!("the columns of table {name} cannot be changed")),
+        })
     }
 
     /// Name and type of the columns of the table in the database.

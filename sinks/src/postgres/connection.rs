@@ -132,14 +132,19 @@ pub(super) fn text(error: &tokio_postgres::Error) -> String {
     format!("{}{}", said.message(), parts.into_iter().flatten().collect::<String>())
 }
 
-/// Whether an error of the server says nothing about the statement: it shuts down, is out of memory or disk,
-/// or another transaction was in the way.
+/// Whether an error of the server says nothing about the statement: it shuts down, is out of memory or disk, or
+/// another transaction was in the way. A lock that somebody holds, and a limit of time, are of one table.
 pub(super) fn is_passing(error: &tokio_postgres::Error) -> bool {
     let class = |code: &SqlState| code.code().get(..2).unwrap_or_default().to_owned();
     error.code().is_none_or(|code| {
-        *code == SqlState::LOCK_NOT_AVAILABLE
-            || ["08", "40", "53", "57", "58"].contains(&class(code).as_str())
+        let is_of_table = [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED].contains(code);
+        !is_of_table && ["08", "40", "53", "57", "58"].contains(&class(code).as_str())
     })
+}
+
+/// Whether the statement was about a table or a schema that is not there any more.
+pub(super) fn is_of_dropped(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME].contains(code))
 }
 
 /// An error of the connection, or a passing one of the server.

@@ -8,7 +8,7 @@ use tokio_postgres::Transaction;
 
 use super::columns::{KEY, OVERFLOW, Table, quoted};
 use super::connection::unreachable;
-use super::{binary, refused};
+use super::{TABLE_ID, binary, refused};
 use crate::{Change, Changes, SinkError, Version, Written};
 
 /// Bytes that are sent at once.
@@ -84,15 +84,16 @@ async fn set_frontier(
     version: &Version,
 ) -> Result<(), SinkError> {
     let update = format!(
-        "UPDATE {}.metricc_frontiers SET metric_hash = $2, epoch = $3, frontier = $4, version = $5, \
-         written_at = clock_timestamp() WHERE metric = $1",
+        "UPDATE {}.metricc_frontiers SET metric_hash = $3, epoch = $4, frontier = $5, version = $6, version_id = $7, \
+         table_id = {TABLE_ID}, written_at = clock_timestamp() WHERE metric = $1",
         quoted(&table.schema)
     );
-    let next = &version.next;
+    let (next, name) = (&version.next, table.full_name());
     let frontier: Vec<i64> = next.frontier.iter().map(|offset| offset.cast_signed()).collect();
     let number = next.version.cast_signed();
-    let set =
-        transaction.execute(&update, &[&version.metric, &next.hash, &next.epoch, &frontier, &number]).await;
+    let set = transaction
+        .execute(&update, &[&version.metric, &name, &next.hash, &next.epoch, &frontier, &number, &next.id])
+        .await;
     set.map(|_| ()).map_err(|error| refused(&error, "`metricc_frontiers` cannot be written"))
 }
 
