@@ -72,6 +72,32 @@ impl Storage {
         }
     }
 
+    /// The bytes of an object below; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StorageError::Store`], also if it has more than `most_bytes`.
+    pub fn read(&self, below: &str, most_bytes: u64) -> Result<Option<Vec<u8>>, StorageError> {
+        let place = self.join(below);
+        let (store, path) = (place.store, place.key);
+        let bytes = wait(async move {
+            let found = store.get(&path).await?;
+            if found.meta.size > most_bytes {
+                return Ok(None);
+            }
+            found.bytes().await.map(Some)
+        });
+        match bytes {
+            Some(Ok(Some(bytes))) => Ok(Some(bytes.into())),
+            Some(Ok(None)) => {
+                let problem = format!("it has more than {most_bytes} bytes");
+                Err(StorageError::Store { url: place.url.to_string(), problem })
+            }
+            Some(Err(object_store::Error::NotFound { .. })) => Ok(None),
+            Some(Err(error)) => Err(StorageError::of_store(&place.url, &error)),
+            None => Err(ended(&place.url)),
+        }
+    }
+
     /// Runs work with the store on the threads of stores, and waits for it.
     ///
     /// # Errors

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use metricc_dsl::Severity;
 
 use super::arguments::CheckArguments;
+use super::stored;
 use super::terminal::{self, Failure, MessageFormat, counted, plural};
-use crate::Package;
 
 /// Reports the diagnostics of all files. A file that cannot be read does not stop the check of the others.
 pub(crate) fn run(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
     let (mut n_errors, mut n_warnings, mut n_metrics, mut n_unread) = (0, 0, 0, 0);
     for file in &arguments.files {
-        let package = match Package::read(file) {
+        let package = match stored::read_package(file) {
             Ok(package) => package,
             Err(error) => {
                 if let Failure::Message(message) = Failure::from(error) {

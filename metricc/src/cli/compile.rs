@@ -8,13 +8,13 @@ use metricc_ir::plain_file;
 use metricc_ir::user_defined::Imports;
 
 use super::arguments::CompileArguments;
+use super::stored;
 use super::terminal::{self, Failure};
-use crate::Package;
 use crate::compile::{StubDependency, compile};
 
 /// Writes all generated files of a package.
 pub(crate) fn run(arguments: &CompileArguments, imports: &Imports) -> Result<ExitCode, Failure> {
-    let package = Package::read(&arguments.file)?.with_imports(imports);
+    let package = stored::read_package(&arguments.file)?.with_imports(imports);
     if package.checked.has_errors() {
         terminal::report(&package)?;
         return Ok(ExitCode::from(1));

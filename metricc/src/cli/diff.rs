@@ -7,14 +7,15 @@ use metricc_dsl::{Files, SourceText};
 use metricc_ir::user_defined::Imports;
 
 use super::arguments::{DiffArguments, DiffFormat};
+use super::stored;
 use super::terminal::{self, Failure, counted};
 use crate::Package;
 use crate::diff::{Change, MetricChange, Version, diff};
 
 pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let (old, new) = match (arguments.files.as_slice(), &arguments.against) {
-        ([file], Some(revision)) => (at_revision(file, revision)?, Package::read(file)?),
-        ([old, new], None) => (Package::read(old)?, Package::read(new)?),
+        ([file], Some(revision)) => (at_revision(file, revision)?, stored::read_package(file)?),
+        ([old, new], None) => (stored::read_package(old)?, stored::read_package(new)?),
         (_, Some(_)) => {
             return Err(Failure::Message(
                 "`--against` compares one file with its older version\n  help: give one file".to_owned(),

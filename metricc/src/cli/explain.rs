@@ -15,6 +15,7 @@ use metricc_ir::explain_typed::{explain_derived, explain_typed};
 use metricc_ir::user_defined::Imports;
 
 use super::arguments::{ExplainArguments, ExplainFormat, Stage};
+use super::stored;
 use super::terminal::{self, Failure};
 use crate::{Package, PackageError};
 
@@ -24,7 +25,7 @@ pub(crate) fn run(arguments: &ExplainArguments, imports: &Imports) -> Result<Exi
         terminal::data(&page)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let package = Package::read(&arguments.subject)?.with_imports(imports);
+    let package = stored::read_package(&arguments.subject)?.with_imports(imports);
     let wanted: Vec<String> = arguments.metric.iter().cloned().collect();
     if package.checked.has_errors() {
         terminal::report(&package)?;

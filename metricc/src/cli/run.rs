@@ -14,7 +14,7 @@ use super::kafka::Topics;
 use super::rejections::{self, RejectedFile};
 use super::stream_processes::Processes;
 use super::terminal::{self, Failure};
-use super::{cluster, output, progress};
+use super::{cluster, output, progress, stored};
 use crate::{
     Bound, Engine, EngineOptions, EvaluateError, Evaluated, Evaluation, Package, Selection, evaluate,
 };
@@ -224,7 +224,7 @@ pub(crate) fn open(
             "`{file}` has events, and a `.metric` file is expected\n  help: write `PACKAGE.metric --source SOURCE={file}`"
         )));
     }
-    let package = Package::read(&arguments.file)?.with_imports(imports);
+    let package = stored::read_package(&arguments.file)?.with_imports(imports);
     if !terminal::report(&package)? {
         return Ok(None);
     }

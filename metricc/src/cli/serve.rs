@@ -9,13 +9,17 @@ use metricc_ir::{AnyMetric, Calendar};
 use metricc_node::{Config, Limits, Node, NodeError, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
 use super::arguments::{LogFormat, ServeArguments};
+use super::stored;
 use super::terminal::{self, Failure, counted};
-use crate::Package;
 
 pub(crate) fn run(arguments: &ServeArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let mut config = config(arguments)?;
-    let package = Package::read(&config.package)?.with_imports(imports);
+    let package = stored::read_package(&config.package)?.with_imports(imports);
     if !terminal::report(&package)? {
         return Ok(ExitCode::from(1));
     }
@@ -103,8 +107,10 @@ fn write_logs(format: LogFormat) {
         .with_writer(|| terminal::LogLines)
         .log_internal_errors(false)
         .with_target(false);
+    // The client of Kafka reports each of its attempts; the node says once what they come to.
+    let wanted = filter_fn(|metadata| !metadata.target().starts_with("krafka"));
     match format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => builder.finish().with(wanted).init(),
+        LogFormat::Json => builder.json().finish().with(wanted).init(),
     }
 }

@@ -9,6 +9,7 @@ use metricc_ir::text::{visible, visible_lines};
 use metricc_ir::user_defined::Imports;
 
 use super::arguments::TestArguments;
+use super::stored;
 use super::terminal::{self, Failure, counted};
 use crate::Package;
 use crate::testing::{RowDifference, TestFailure, TestReport, run_test};
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: &TestArguments, imports: &Imports) -> Result<ExitCo
 fn with_used(files: &[PathBuf]) -> Vec<PathBuf> {
     let mut all = files.to_vec();
     for file in files {
-        let Ok(package) = Package::read(file) else { continue };
+        let Ok(package) = stored::read_package(file) else { continue };
         let beside = package.checked.used.iter().map(|used| file.with_file_name(&used.name));
         all.extend(beside);
     }
@@ -74,7 +75,7 @@ fn stamps(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
 fn all_files(arguments: &TestArguments, imports: &Imports) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
     for file in &arguments.files {
-        let package = Package::read(file)?.with_imports(imports);
+        let package = stored::read_package(file)?.with_imports(imports);
         if terminal::report(&package)? {
             one_file(&package, arguments.filter.as_deref(), &mut tally)?;
         } else {

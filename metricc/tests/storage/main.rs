@@ -1,7 +1,13 @@
 //! Object stores: sources in them, and nodes that keep views and flushed events there.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+mod azurite;
+#[path = "../../../kafka/tests/it/broker.rs"]
+#[expect(dead_code, reason = "the tests of topics use all of it")]
+mod broker;
 mod node;
+mod one_log;
+mod packages;
 mod reader;
 mod server;
 mod sources;
@@ -13,7 +19,7 @@ use std::process::{Command, Output};
 fn metricc(folder: &Path, environment: &[(&'static str, String)], arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_metricc"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("AWS_") {
+        if ["AWS_", "AZURE_"].iter().any(|cloud| name.to_string_lossy().starts_with(cloud)) {
             command.env_remove(name);
         }
     }

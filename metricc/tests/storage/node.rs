@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::azurite::Azurite;
 use crate::server::{Moto, without_conditions};
 use crate::{metricc, text};
 
@@ -170,11 +171,22 @@ pub(crate) fn configure_with(folder: &Path, storage: &str, package: &str) {
     fs::write(folder.join("metricc.toml"), config).unwrap();
 }
 
-/// The stores that there are here: a folder, and that of another process.
-pub(crate) fn stores(folder: &Path) -> Vec<(String, Environment, Option<Moto>)> {
-    let mut stores = vec![(format!("file://{}/store", folder.display()), Environment::new(), None)];
+/// A store in a process of its own, if it is one.
+pub(crate) enum Server {
+    Folder,
+    Moto(Moto),
+    Azurite { _process: Azurite },
+}
+
+/// The stores that there are here: a folder, and those of other processes.
+pub(crate) fn stores(folder: &Path) -> Vec<(String, Environment, Server)> {
+    let mut stores = vec![(format!("file://{}/store", folder.display()), Environment::new(), Server::Folder)];
     if let Some(moto) = Moto::start() {
-        stores.push(("s3://shop/node".to_owned(), Moto::environment(moto.port), Some(moto)));
+        stores.push(("s3://shop/node".to_owned(), Moto::environment(moto.port), Server::Moto(moto)));
+    }
+    if let Some(azurite) = Azurite::start() {
+        let environment = azurite.environment();
+        stores.push(("az://shop/node".to_owned(), environment, Server::Azurite { _process: azurite }));
     }
     stores
 }
@@ -182,7 +194,7 @@ pub(crate) fn stores(folder: &Path) -> Vec<(String, Environment, Option<Moto>)> 
 #[test]
 fn a_node_comes_up_from_its_store_alone_with_what_was_flushed() {
     let folder = tempfile::tempdir().unwrap();
-    for (url, environment, _moto) in stores(folder.path()) {
+    for (url, environment, _server) in stores(folder.path()) {
         let folder = tempfile::tempdir().unwrap();
         configure(folder.path(), &url);
         let n_requests = 23;
@@ -253,11 +265,11 @@ fn a_store_that_is_down_holds_nothing_back() {
 #[test]
 fn a_store_that_overwrites_is_refused_and_so_is_that_of_another_log() {
     let folder = tempfile::tempdir().unwrap();
-    for (url, environment, moto) in stores(folder.path()) {
+    for (url, environment, server) in stores(folder.path()) {
         let folder = tempfile::tempdir().unwrap();
         configure(folder.path(), &url);
         let serve = |environment: &Environment, data: &str| refused(folder.path(), environment, data);
-        if let Some(moto) = &moto {
+        if let Server::Moto(moto) = &server {
             let said = serve(&Moto::environment(without_conditions(moto.port)), "first");
             assert!(said.contains("overwrites an object") && said.contains("conditional writes"), "{said}");
         }

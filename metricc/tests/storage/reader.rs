@@ -64,11 +64,8 @@ fn columns(row: &Value) -> Value {
 
 /// What delta-rs needs to reach a store.
 fn options(environment: &Environment) -> Value {
-    let mut options: serde_json::Map<String, Value> =
+    let options: serde_json::Map<String, Value> =
         environment.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-    if !options.is_empty() {
-        options.insert("aws_conditional_put".into(), json!("etag"));
-    }
     Value::Object(options)
 }
 
@@ -76,7 +73,7 @@ fn options(environment: &Environment) -> Value {
 fn other_programs_read_the_tables_of_all_metrics() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
-    for (url, environment, _moto) in stores(folder.path()) {
+    for (url, environment, _server) in stores(folder.path()) {
         let folder = tempfile::tempdir().unwrap();
         configure_with(folder.path(), &url, PACKAGE);
         let node = Node::start(folder.path(), &environment, "data");

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use crate::azurite::Azurite;
 use crate::server::{Moto, without_conditions};
 use crate::{metricc, text};
 
@@ -91,6 +92,21 @@ fn objects_give_the_bytes_of_the_same_files_on_disk() {
     }
     let verified = run(&["verify", "p.metric", "--source", "payments=s3://shop/in/log", "--cuts", "3"]);
     assert!(verified.status.success(), "{}", text(&verified.stderr));
+    if let Some(azurite) = Azurite::start() {
+        azurite.put(
+            "shop/log/country=DE/a.ndjson",
+            &fs::read(folder.path().join("log/country=DE/a.ndjson")).unwrap(),
+        );
+        let environment = azurite.environment();
+        let [here, there] = ["log/country=DE/", "az://shop/log/"].map(|log| {
+            let source = format!("payments={log}");
+            let run = ["run", "p.metric", "--metric", "payers", "--source", &source, "--output", "json"];
+            let answer = metricc(folder.path(), &environment, &run);
+            assert!(answer.status.success(), "{log}: {}", text(&answer.stderr));
+            answer.stdout
+        });
+        assert_eq!(here, there);
+    }
     // One object, and one of Parquet, which is read by ranges.
     let out = run(&[
         "run",
