@@ -69,7 +69,14 @@ pub(crate) fn start(
     let PreparedSink { state, config, metrics, sink, memory } = prepared;
     let name = format!("metricc-sink-{}", state.name);
     let of_sink = format!("`sinks.{}`", state.name);
-    let driver = driver::Driver::new(state, config.every, &metrics, (sink, &memory), serving.clone());
+    let driver = driver::Driver::new(
+        state,
+        config.every,
+        &metrics,
+        (sink, &memory),
+        config.metrics.is_none(),
+        serving.clone(),
+    );
     let driver = driver.map_err(|(metric, problem)| {
         NodeError::Config(format!(
             "{of_sink}: `{metric}` cannot be written: {problem}; or name the other metrics in `metrics`"

@@ -116,12 +116,16 @@ impl TokenReference {
     /// What is wrong, as the rest of a sentence, without what stands there.
     pub fn read_secret(&self) -> Result<String, String> {
         let secret = match self {
-            TokenReference::File(path) => plain_file::read_text(path, plain_file::MOST_TEXT)
-                .map_err(|error| format!("is in a file that cannot be read: {error}"))?,
+            TokenReference::File(path) => {
+                plain_file::read_text(path, plain_file::MOST_TEXT).map_err(|error| {
+                    format!("is in a file that cannot be read: {error}; correct its path or its rights")
+                })?
+            }
             TokenReference::Variable(name) => match std::env::var(name) {
                 Ok(token) => token,
                 Err(std::env::VarError::NotPresent) => {
-                    return Err("is in a variable that is not set".to_owned());
+                    let help = "set it for this process, or use `file:PATH`";
+                    return Err(format!("is in a variable that is not set: {help}"));
                 }
                 Err(std::env::VarError::NotUnicode(_)) => {
                     return Err("is in a variable that is no text".to_owned());
@@ -132,7 +136,10 @@ impl TokenReference {
                 return Err(help.to_owned());
             }
         };
-        Ok(secret.trim().to_owned())
+        match secret.trim() {
+            "" => Err("is empty: write the secret there, or leave the setting out".to_owned()),
+            secret => Ok(secret.to_owned()),
+        }
     }
 }
 
@@ -153,6 +160,7 @@ pub(crate) fn located(text: &str, error: &toml::de::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::TokenReference;
     use crate::Config;
 
     #[test]
@@ -180,5 +188,19 @@ mod tests {
             let problem = reference.read().unwrap_err();
             assert!(!problem.contains("S3cret"), "{problem}");
         }
+    }
+
+    #[test]
+    fn an_empty_secret_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("empty");
+        for (text, wanted) in [("", None), (" \n", None), (" s\n", Some("s"))] {
+            std::fs::write(&path, text).unwrap();
+            let read = TokenReference::File(path.clone()).read_secret();
+            assert_eq!(read.as_deref().ok(), wanted);
+            assert!(read.is_ok_and(|read| read == "s") || text.trim().is_empty());
+        }
+        let problem = TokenReference::File(path.with_extension("none")).read_secret().unwrap_err();
+        assert!(problem.contains("cannot be read") && !problem.contains("none"), "{problem}");
     }
 }

@@ -1,25 +1,25 @@
 //! A topic of Kafka: one transaction for each version, with a record for each row that differs.
 //!
 //! The last record of a transaction, always in partition 0, says what the topic holds of every metric. A topic is
-//! of one sink. It is found from the end of that partition, by a reader that sees only what is committed. The
+//! of one sink. That record is found from the end of the partition, by a reader that sees only what is
+//! committed; whether it is still there is checked each time the sink is asked. The
 //! transactional id belongs to the topic: a producer that starts with it ends the transaction that another one has left
 //! open, and a node that was taken for dead cannot write any more.
 
 mod client;
 mod keys;
 mod reader;
+mod state;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use krafka::error::ErrorCode;
 use krafka::{KrafkaError, Record};
 use reader::Ends;
-use serde::{Deserialize, Serialize};
+use state::State;
 
 use crate::error::with_causes;
-use crate::{Change, Changes, Held, Row, Rows, Secret, Sink, SinkError, Stored, Version, Written};
+use crate::{Change, Changes, Held, Row, Rows, Secret, Sink, SinkError, Version, Written};
 
 /// Headers of records of rows.
 const FRONTIER: &str = "metricc-frontier";
@@ -68,14 +68,6 @@ impl std::fmt::Debug for KafkaSink {
     }
 }
 
-/// What the topic holds, by metric.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct State {
-    /// The id of the topic.
-    topic_id: String,
-    metrics: BTreeMap<String, Stored>,
-}
-
 /// The key of the record of a row: a topic has rows of several metrics.
 fn key_of(metric: &str, row: &Row<'_>) -> String {
     // Names of metrics need no escaping.
@@ -116,26 +108,18 @@ impl KafkaSink {
     }
 
     fn error(&self, error: &KrafkaError) -> SinkError {
-        let text = format!("topic `{}`: {}", self.settings.topic, with_causes(error));
-        let is_of_record = |code: &ErrorCode| {
-            [ErrorCode::MessageTooLarge, ErrorCode::RecordListTooLarge, ErrorCode::InvalidRecord]
-                .contains(code)
-        };
-        match error {
-            KrafkaError::Broker { code, .. } if is_of_record(code) => SinkError::Refused(text),
-            _ => SinkError::Unreachable(text),
-        }
+        refused_record(&self.settings.topic, &with_causes(error))
     }
 
     /// Sends the changes and the new state. The transaction is open. Rows of the topic before some ends are removed
-    /// unless they are among the changes.
+    /// unless they are among the changes. Returns how many rows were sent, and the offset of the state.
     async fn send(
         &self,
         client: &client::Client,
         version: &Version,
         changes: &mut dyn Changes,
         (state, ends): (&State, Option<&[Ends]>),
-    ) -> Result<u64, SinkError> {
+    ) -> Result<(u64, Option<i64>), SinkError> {
         let topic = &self.settings.topic;
         // Which rows are removed is known only after all rows: only the topic has the old ones.
         let mut keys = ends.map(|ends| (ends, keys::Keys::default()));
@@ -167,11 +151,11 @@ impl KafkaSink {
         }
         let failed = |error: serde_json::Error| SinkError::Refused(error.to_string());
         let value = serde_json::to_string(state).map_err(failed)?;
+        let last = Record::new(topic, value).key(STATE_KEY).partition(0).header(STATE, "1");
         // Before the last record is sent, all others have their places.
         client.producer.flush().await.map_err(|error| self.error(&error))?;
-        let last = Record::new(topic, value).key(STATE_KEY).partition(0).header(STATE, "1");
-        self.enqueue(client, last).await?;
-        Ok(n_rows)
+        let sent = client.producer.send(last).await.map_err(|error| self.error(&error))?;
+        Ok((n_rows, Some(sent.offset).filter(|offset| *offset >= 0)))
     }
 
     /// A record that fails makes the commit fail.
@@ -179,6 +163,19 @@ impl KafkaSink {
         let sent = client.producer.enqueue(record).await;
         sent.map(drop).map_err(|error| self.error(&error))
     }
+}
+
+/// An error of the brokers. What is wrong with a record stands in the text of the error of its transaction.
+fn refused_record(topic: &str, text: &str) -> SinkError {
+    let has = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    if has(&["MessageTooLarge", "RecordListTooLarge", "exceeds max_request_size", "exceeds buffer_memory"]) {
+        return SinkError::Refused(format!(
+            "topic `{topic}`: a row is larger than `max.message.bytes` allows: \
+             raise it for the topic, or leave the metric out of `metrics` ({text})"
+        ));
+    }
+    let text = format!("topic `{topic}`: {text}");
+    if has(&["InvalidRecord"]) { SinkError::Refused(text) } else { SinkError::Unreachable(text) }
 }
 
 fn with_headers(record: Record, version: &Version) -> Record {
@@ -196,9 +193,13 @@ impl Sink for KafkaSink {
         }
         checked?;
         let client = self.client().await?;
-        // Two nodes that write to one topic would end each other's transactions.
-        let epoch = client.state.metrics.values().next().map(|stored| stored.epoch.clone());
-        Ok(Held::Known { stored: client.state.metrics.get(metric).cloned(), epoch })
+        Ok(Held::Known {
+            stored: client.state.metrics.get(metric).cloned(),
+            is_lost: client.state.is_lost(metric),
+            // Two nodes that write to one topic would end each other's transactions.
+            epoch: client.state.epoch(),
+            removable: format!("topic `{}` and create it again", settings.topic),
+        })
     }
 
     async fn write(&mut self, version: &Version, changes: &mut dyn Changes) -> Result<Written, SinkError> {
@@ -212,14 +213,20 @@ impl Sink for KafkaSink {
             let topic = &self.settings.topic;
             return Err(SinkError::Moved(format!("topic `{topic}` holds another version now")));
         }
-        let mut state = client.state.clone();
-        state.metrics.insert(version.metric.clone(), version.next.clone());
+        if client.state.is_lost(&version.metric) && !version.is_complete {
+            self.client = Some(client);
+            let topic = &self.settings.topic;
+            return Err(SinkError::Moved(format!(
+                "records of topic `{topic}` were deleted, and all rows are written again"
+            )));
+        }
+        let state = client.state.after(version);
         let ends = if version.is_complete { Some(client.ends(&self.settings).await?) } else { None };
         client.producer.begin().map_err(|error| self.error(&error))?;
         match self.send(&client, version, changes, (&state, ends.as_deref())).await {
-            Ok(n_rows) => {
+            Ok((n_rows, record)) => {
                 client.producer.commit().await.map_err(|error| self.error(&error))?;
-                client.state = state;
+                (client.state, client.record) = (state, record);
                 self.client = Some(client);
                 Ok(Written { n_rows })
             }
@@ -253,5 +260,14 @@ mod tests {
             assert!(KafkaSink::new(settings(broker, topic)).unwrap_err().contains(part));
         }
         assert!(KafkaSink::new(settings("b:9092", "t")).is_ok());
+    }
+
+    #[test]
+    fn a_row_that_is_too_large_is_of_its_metric_alone() {
+        let text =
+            "transaction must be aborted: produce to t-1 failed with MessageTooLarge; abort the transaction";
+        let SinkError::Refused(said) = refused_record("t", text) else { panic!("it is refused") };
+        assert!(said.contains("`max.message.bytes`") && said.contains("out of `metrics`"), "{said}");
+        assert!(matches!(refused_record("t", "the connection is closed"), SinkError::Unreachable(_)));
     }
 }

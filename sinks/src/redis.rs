@@ -2,7 +2,8 @@
 //!
 //! A version is built under a new name, which no reader knows. Then a script sets the key that names it,
 //! if that still names the version that the write starts from; the version before expires a while later. What
-//! is being built expires as well, so that a write that was cut off leaves nothing behind.
+//! was built in vain is removed. What is being built expires as well, so that a write that was cut off leaves
+//! nothing behind.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ const ROWS: usize = 512;
 /// How long a server may take to accept a connection, and to answer: it copies a whole version.
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
+/// How long it may take to remove what was built in vain.
+const REMOVED: Duration = Duration::from_secs(2);
 
 /// Names the new version, if the old one is named and the new one is whole, and lets the old one expire. What is being
 /// built may be evicted, and then begins again as a part of itself: so its fields are counted.
@@ -40,6 +43,11 @@ redis.call('PERSIST', KEYS[2])
 redis.call('SET', KEYS[1], KEYS[2])
 if ARGV[1] ~= '' then redis.call('PEXPIRE', ARGV[1], ARGV[2]) end
 return 1";
+
+/// Removes what was built, unless it is named. A key of another type names nothing.
+const FORGET: &str = "
+if redis.pcall('GET', KEYS[1]) == KEYS[2] then return 0 end
+return redis.call('UNLINK', KEYS[2])";
 
 /// What the field `frontier` of a version says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -152,9 +160,54 @@ impl RedisSink {
         error_of(error)
     }
 
+    /// A key that has another type than metricc gives it was set by another program.
+    fn wrong_type(&mut self, error: &RedisError, key: &str) -> SinkError {
+        let text = with_causes(error);
+        match text.contains("WRONGTYPE") {
+            true => SinkError::Refused(format!(
+                "key `{key}` has another type than metricc would give it: \
+                 remove it with `UNLINK {key}`, or set another `prefix` ({text})"
+            )),
+            false => self.failed(error),
+        }
+    }
+
     /// The key that names the version of a metric.
     fn pointer(&self, metric: &str) -> String {
         format!("{}:{metric}", self.prefix)
+    }
+
+    /// Builds a version under a name, and names it.
+    async fn build_and_name(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        version: &Version,
+        (pointer, name): (&str, &str),
+        changes: &mut dyn Changes,
+    ) -> Result<Written, SinkError> {
+        let (n_fields, n_rows) = self.build(connection, version, name, changes).await?;
+        let state = State { stored: version.next.clone(), rows: n_fields - 1 };
+        let state = serde_json::to_string(&state).map_err(|error| SinkError::Refused(error.to_string()))?;
+        let base = self.names.get(&version.metric).cloned().unwrap_or_default();
+        let keep = i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX);
+        let script = Script::new(SWAP);
+        let mut script = script.key(pointer);
+        let script = script.key(name).arg(base).arg(keep).arg(n_fields).arg(state);
+        let swapped = script.invoke_async::<i64>(connection).await;
+        match swapped.map_err(|error| self.wrong_type(&error, pointer))? {
+            1 => {
+                self.names.insert(version.metric.clone(), name.to_owned());
+                Ok(Written { n_rows })
+            }
+            2 => Err(SinkError::Moved(format!(
+                "the version `{name}` has lost rows while it was written: Redis evicts keys, or was emptied"
+            ))),
+            _ => {
+                let problem =
+                    "names another version now: Redis has lost what it had, or another node writes there";
+                Err(SinkError::Moved(format!("key `{pointer}` {problem}")))
+            }
+        }
     }
 
     /// Builds a version under a name. Returns how many fields it has, and how many rows were changed.
@@ -236,11 +289,14 @@ impl Sink for RedisSink {
         let mut connection = self.connection().await?;
         let pointer = self.pointer(metric);
         let name = redis::cmd("GET").arg(&pointer).query_async::<Option<String>>(&mut connection).await;
-        let name = name.map_err(|error| self.failed(&error))?;
+        let name = name.map_err(|error| self.wrong_type(&error, &pointer))?;
         self.names.remove(metric);
-        let Some(name) = name else { return Ok(Held::version(None)) };
+        let removable = format!("key `{pointer}` and the hash that it names");
+        let Some(name) = name else {
+            return Ok(Held::Known { stored: None, is_lost: false, epoch: None, removable });
+        };
         let foreign = || {
-            let way = "delete it, or set another `prefix`";
+            let way = format!("remove it with `UNLINK {pointer}`, or set another `prefix`");
             SinkError::Refused(format!(
                 "key `{pointer}` names `{name}`, which metricc has not written: {way}"
             ))
@@ -251,46 +307,30 @@ impl Sink for RedisSink {
         let mut pipe = redis::pipe();
         pipe.cmd("HGET").arg(&name).arg(FRONTIER).cmd("HLEN").arg(&name);
         let found = pipe.query_async::<(Option<String>, i64)>(&mut connection).await;
-        let (state, n_fields) = found.map_err(|error| self.failed(&error))?;
+        let (state, n_fields) = found.map_err(|error| self.wrong_type(&error, &name))?;
         let state =
             state.map(|state| serde_json::from_str::<State>(&state)).transpose().map_err(|_| foreign())?;
         self.names.insert(metric.to_owned(), name);
-        // One that is gone, or has lost rows, is as none: all rows are written.
-        let whole = state.filter(|state| state.rows + 1 == n_fields);
-        Ok(Held::version(whole.map(|state| state.stored)))
+        let is_lost = state.as_ref().is_some_and(|state| state.rows + 1 != n_fields);
+        Ok(Held::Known { stored: state.map(|state| state.stored), is_lost, epoch: None, removable })
     }
 
     async fn write(&mut self, version: &Version, changes: &mut dyn Changes) -> Result<Written, SinkError> {
         let mut connection = self.connection().await?;
         let pointer = self.pointer(&version.metric);
         let name = format!("{pointer}:{}:{}", version.next.version, version.next.id);
-        let built = self.build(&mut connection, version, &name, changes).await;
-        if let Err(SinkError::Unreachable(_)) = &built {
-            self.connection = None;
-        }
-        let (n_fields, n_rows) = built?;
-        let state = State { stored: version.next.clone(), rows: n_fields - 1 };
-        let state = serde_json::to_string(&state).map_err(|error| SinkError::Refused(error.to_string()))?;
-        let base = self.names.get(&version.metric).cloned().unwrap_or_default();
-        let keep = i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX);
-        let script = Script::new(SWAP);
-        let mut script = script.key(&pointer);
-        let script = script.key(&name).arg(base).arg(keep).arg(n_fields).arg(state);
-        let swapped = script.invoke_async::<i64>(&mut connection).await;
-        match swapped.map_err(|error| self.failed(&error))? {
-            1 => {
-                self.names.insert(version.metric.clone(), name);
-                Ok(Written { n_rows })
-            }
-            2 => Err(SinkError::Moved(format!(
-                "the version `{name}` has lost rows while it was written: Redis evicts keys, or was emptied"
-            ))),
-            _ => {
-                let problem =
-                    "names another version now: Redis has lost what it had, or another node writes there";
-                Err(SinkError::Moved(format!("key `{pointer}` {problem}")))
+        let written = self.build_and_name(&mut connection, version, (&pointer, &name), changes).await;
+        if let Err(error) = &written {
+            let script = Script::new(FORGET);
+            let mut script = script.key(&pointer);
+            let forget = script.key(&name).invoke_async::<i64>(&mut connection);
+            // If it is not removed, it expires.
+            let _ = tokio::time::timeout(REMOVED, forget).await;
+            if let SinkError::Unreachable(_) = error {
+                self.connection = None;
             }
         }
+        written
     }
 }
 

@@ -29,23 +29,21 @@ pub struct Stored {
 pub enum Held {
     /// What it holds.
     Known {
-        /// The version that its readers see; `None` before the first one.
+        /// The version that was written last, whether its rows are still there or not; `None` if nothing
+        /// says so.
         stored: Option<Stored>,
+        /// Whether rows of it may be lost: then all rows are written, and everything else about it holds.
+        is_lost: bool,
         /// The epoch of the log whose metrics it holds, where all that it holds must be of one log.
         epoch: Option<String>,
+        /// What has to be removed there to have all rows written anew, such as ``key `metricc:revenue` ``.
+        removable: String,
     },
     /// It cannot be asked: what it has acknowledged is what it holds.
     Unknown {
         /// What names the receiver, without secrets: another one holds nothing.
         receiver: String,
     },
-}
-
-impl Held {
-    /// A version, where versions of several logs may lie side by side.
-    pub(crate) fn version(stored: Option<Stored>) -> Self {
-        Held::Known { stored, epoch: None }
-    }
 }
 
 /// One write: from what a sink holds of a metric to a newer version.

@@ -18,8 +18,9 @@ use serde_json::value::RawValue;
 use crate::error::with_causes;
 use crate::{Change, Changes, Held, Row, Secret, Sink, SinkError, Stored, Version, Written};
 
-/// Changes of one request.
+/// Changes of one request, and bytes of them. A change that is larger goes alone.
 const MOST_CHANGES: usize = 1000;
+const MOST_BYTES: usize = 1_000_000;
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -164,28 +165,52 @@ impl Part {
     }
 }
 
-/// The changes in parts of one size, however they come.
+/// The changes in parts of a limited size, which are the same however they come.
 struct Parts<'a> {
     changes: &'a mut dyn Changes,
     waiting: VecDeque<String>,
+    n_waiting_bytes: usize,
     n_parts: usize,
     is_over: bool,
 }
 
-impl Parts<'_> {
+impl<'a> Parts<'a> {
+    fn new(changes: &'a mut dyn Changes) -> Self {
+        Parts { changes, waiting: VecDeque::new(), n_waiting_bytes: 0, n_parts: 0, is_over: false }
+    }
+
+    /// Whether what waits is more than a part: one change more tells whether it is the last one.
+    fn has_more_than_a_part(&self) -> bool {
+        let n = self.waiting.len();
+        n > MOST_CHANGES || (n > 1 && self.n_waiting_bytes > MOST_BYTES)
+    }
+
     fn next(&mut self) -> Result<Option<Part>, SinkError> {
-        // One more than a part has tells whether it is the last one.
-        while self.waiting.len() <= MOST_CHANGES && !self.is_over {
+        while !self.is_over && !self.has_more_than_a_part() {
             match self.changes.next()? {
-                Some(change) => self.waiting.extend(changed_rows(&change)?),
+                Some(change) => {
+                    let rows = changed_rows(&change)?;
+                    self.n_waiting_bytes += rows.iter().map(String::len).sum::<usize>();
+                    self.waiting.extend(rows);
+                }
                 None => self.is_over = true,
             }
         }
-        if self.waiting.is_empty() {
+        let mut changes = Vec::new();
+        let mut n_bytes = 0;
+        while let Some(change) = self.waiting.pop_front() {
+            let is_over_limit = changes.len() == MOST_CHANGES || n_bytes + change.len() > MOST_BYTES;
+            if is_over_limit && !changes.is_empty() {
+                self.waiting.push_front(change);
+                break;
+            }
+            n_bytes += change.len();
+            changes.push(change);
+        }
+        if changes.is_empty() {
             return Ok(None);
         }
-        let n_changes = self.waiting.len().min(MOST_CHANGES);
-        let changes = self.waiting.drain(..n_changes).collect();
+        self.n_waiting_bytes -= n_bytes;
         let part = Part { number: self.n_parts, is_last: self.waiting.is_empty(), changes };
         self.n_parts += 1;
         Ok(Some(part))
@@ -217,7 +242,7 @@ impl Sink for WebhookSink {
     }
 
     async fn write(&mut self, version: &Version, changes: &mut dyn Changes) -> Result<Written, SinkError> {
-        let mut parts = Parts { changes, waiting: VecDeque::new(), n_parts: 0, is_over: false };
+        let mut parts = Parts::new(changes);
         // A version without changes is told as well: the next one begins at its frontier.
         let mut next =
             Some(parts.next()?.unwrap_or_else(|| Part { number: 0, is_last: true, changes: Vec::new() }));
@@ -268,8 +293,7 @@ mod tests {
         for n in [0, 1, MOST_CHANGES - 1, MOST_CHANGES, MOST_CHANGES + 1, 2 * MOST_CHANGES + 7] {
             let parts_of = |sizes: &[usize]| {
                 let mut changes = pieces(sizes);
-                let mut parts =
-                    Parts { changes: &mut changes, waiting: VecDeque::new(), n_parts: 0, is_over: false };
+                let mut parts = Parts::new(&mut changes);
                 let mut all = Vec::new();
                 while let Some(part) = parts.next().unwrap() {
                     all.push((part.number, part.is_last, part.changes));
@@ -280,6 +304,41 @@ mod tests {
             assert_eq!(whole, parts_of(&vec![1; n]));
             assert_eq!(whole.iter().map(|(_, _, changes)| changes.len()).sum::<usize>(), n);
             assert_eq!(whole.iter().filter(|(_, is_last, _)| *is_last).count(), usize::from(n > 0));
+        }
+    }
+
+    #[test]
+    fn parts_are_limited_by_bytes_and_a_larger_change_goes_alone() {
+        let row = |n_bytes: usize| {
+            let text = "x".repeat(n_bytes);
+            format!(r#"{{"metric":"m","key":{{"k":"{text}"}},"window":null,"value":1}}"#)
+        };
+        let sizes_of = |sizes: &[usize], is_at_once: bool| {
+            let columns = RecordBatch::new_empty(Arc::new(Schema::empty()));
+            let rows = |json| Change::Removed(Rows { columns: columns.clone(), json, is_bare: true });
+            let all: Vec<String> = sizes.iter().map(|n_bytes| row(*n_bytes)).collect();
+            let pieces = match is_at_once {
+                true => vec![rows(all)],
+                false => all.into_iter().map(|json| rows(vec![json])).collect(),
+            };
+            let mut changes = Pieces(pieces);
+            let mut parts = Parts::new(&mut changes);
+            let mut found = Vec::new();
+            while let Some(part) = parts.next().unwrap() {
+                found.push((part.changes.len(), part.is_last));
+            }
+            found
+        };
+        let (large, third) = (MOST_BYTES + 1, MOST_BYTES / 3 + 1);
+        for (sizes, wanted) in [
+            (vec![large], vec![(1, true)]),
+            (vec![large, 1], vec![(1, false), (1, true)]),
+            (vec![1, large, 1, 1], vec![(1, false), (1, false), (2, true)]),
+            (vec![third; 5], vec![(2, false), (2, false), (1, true)]),
+        ] {
+            for is_at_once in [true, false] {
+                assert_eq!(sizes_of(&sizes, is_at_once), wanted, "{} changes", sizes.len());
+            }
         }
     }
 }

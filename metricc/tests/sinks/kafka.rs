@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use krafka::consumer::{AutoOffsetReset, IsolationLevel};
+use krafka::{Compression, Record};
 use serde_json::Value;
 
 use crate::node::{METRICS, Node, PACKAGE, events, folder, kill_again_and_again};
@@ -135,6 +136,66 @@ fn each_change_is_in_the_topic_once_however_often_the_node_is_killed() {
         let node = Node::start(folder.path());
         check(&server, &node);
     }
+}
+
+/// The newest row of each key, however often it was written.
+fn newest_rows(server: &Server, metric: &str) -> Vec<String> {
+    let mut rows = BTreeMap::new();
+    for record in records(server, "changes").into_iter().flatten().filter(|record| record.metric == metric) {
+        rows.insert(record.key, record.value);
+    }
+    let mut rows: Vec<String> = rows.into_values().flatten().map(|row| normal(&row)).collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn records_that_are_deleted_are_written_again_with_and_without_new_events() {
+    let server = Server::fake();
+    server.create("changes", 3);
+    let broker = server.fake.as_ref().expect("the broker of this process");
+    let folder = folder(&settings(&server));
+    let node = Node::start(folder.path());
+    let mut n_events = 60;
+    assert!(node.send(&events(0..n_events)));
+    check(&server, &node);
+    let delete = |partition: i32| {
+        broker.with_state(|state| {
+            let partition = state.partition_mut("changes", partition).expect("a partition");
+            partition.log_start_offset = partition.next_offset;
+        });
+    };
+    let is_right = |metric: &str| {
+        let frontier = node.sink(metric)["frontier"].as_array().cloned().unwrap_or_default();
+        let frontier: Vec<u64> = frontier.iter().filter_map(Value::as_u64).collect();
+        newest_rows(&server, metric) == node.rows_at(metric, &frontier, normal)
+    };
+    for partitions in [&[1, 2][..], &[0, 1, 2]] {
+        partitions.iter().for_each(|partition| delete(*partition));
+        until("it was deleted", || METRICS.iter().all(|metric| is_right(metric)));
+        partitions.iter().for_each(|partition| delete(*partition));
+        assert!(node.send(&events(n_events..n_events + 3)));
+        n_events += 3;
+        until("it was deleted before events came", || {
+            METRICS.iter().all(|metric| node.sink(metric)["lag"] == 0 && is_right(metric))
+        });
+    }
+}
+
+#[test]
+fn a_state_that_another_program_has_written_is_named() {
+    let server = Server::fake();
+    server.create("changes", 3);
+    let record = Record::new("changes", "?").key("k").partition(0).header("metricc-state", "1");
+    server.produce(Compression::None, vec![record]);
+    let folder = folder(&settings(&server));
+    let node = Node::start(folder.path());
+    assert!(node.send(&events(0..10)));
+    until("it says so", || {
+        let problem = node.sink("revenue")["problem"].as_str().map(str::to_owned).unwrap_or_default();
+        problem.contains("topic `changes`, partition 0, offset 0: ")
+            && problem.contains("delete the records before offset 1 with `kafka-delete-records`")
+    });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use metricc_sinks::{
     Change, Changes, RedisSettings, RedisSink, Rows, Secret, Sink, SinkError, Stored, Version,
 };
 
-use crate::node::{Node, configure, events, folder};
+use crate::node::{Node, PACKAGE, configure, events, folder};
 use crate::postgres_server::Postgres;
 use crate::redis_server::Redis;
 use crate::server::Server;
@@ -77,6 +77,76 @@ fn a_table_that_is_locked_does_not_keep_others_from_being_written() {
     let _ = lock.wait();
     server.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()");
     node.until_written("revenue");
+}
+
+#[test]
+fn a_table_that_is_emptied_while_it_is_written_gets_all_rows() {
+    let Some(server) = Postgres::start() else { return };
+    let folder = folder(&postgres::settings(&server));
+    let node = Node::start(folder.path());
+    assert!(node.send(&events(0..200)));
+    let seen = || postgres::seen(&server, "revenue");
+    let shown = |row: &str| postgres::shown("revenue", row);
+    until_right("it is written", &node, seen, shown);
+    // It is committed after the node has begun to write.
+    let mut emptied = server.spawn("BEGIN; TRUNCATE metricc.revenue; SELECT pg_sleep(2); COMMIT");
+    until("it is locked", || {
+        server.query("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'").as_deref()
+            != Some("0")
+    });
+    assert!(node.send(&events(200..203)));
+    assert!(emptied.wait().expect("psql ends").success());
+    until_right("it was emptied", &node, seen, shown);
+}
+
+#[test]
+fn a_table_that_the_server_has_written_anew_is_still_of_its_node() {
+    let Some(server) = Postgres::start() else { return };
+    let first = folder(&postgres::settings(&server));
+    let node = Node::start(first.path());
+    assert!(node.send(&events(0..60)));
+    node.until_written("revenue");
+    drop(node);
+    let before = postgres::seen(&server, "revenue").expect("a table").version;
+    server.query("VACUUM FULL metricc.revenue").expect("it is written anew");
+    let second = folder(&postgres::settings(&server));
+    let node = Node::start(second.path());
+    assert!(node.send(&events(0..10)));
+    until("the rows of another node are left alone", || {
+        let problem = node.sink("revenue")["problem"].as_str().map(str::to_owned).unwrap_or_default();
+        problem.contains("of the log of another node") && problem.contains("remove the row of `revenue` in ")
+    });
+    drop(node);
+    // The definition changes at the same time.
+    let changed = PACKAGE
+        .replace("metric revenue = sum(amount) {", "metric revenue = { value: max(amount), n: count() } {");
+    let changed =
+        changed.replace("metric average = revenue / orders", "metric average = revenue.value / orders");
+    std::fs::write(first.path().join("p.metric"), changed).expect("the package");
+    let node = Node::start(first.path());
+    node.until_written("revenue");
+    let statement = "SELECT version FROM metricc.metricc_frontiers WHERE metric = 'revenue'";
+    let after: u64 = server.query(statement).and_then(|text| text.parse().ok()).expect("a number");
+    assert!(after > before, "{before}, and then {after}");
+    let n_rows = server.query("SELECT count(n) FROM metricc.revenue").expect("it has the new column");
+    assert_ne!(n_rows, "0");
+}
+
+#[test]
+fn a_node_that_has_lost_its_log_writes_its_rows_again() {
+    let Some(server) = Redis::start() else { return };
+    let sink = format!("[sinks.cache]\nevery = \"30ms\"\n[sinks.cache.redis]\n{}", server.settings());
+    let folder = folder(&sink);
+    let node = Node::start(folder.path());
+    assert!(node.send(&events(0..100)));
+    node.until_written("revenue");
+    drop(node);
+    let before = redis::seen(&server, "revenue").expect("a version").version;
+    std::fs::remove_dir_all(folder.path().join("metricc-data").join("log")).expect("the log is lost");
+    let node = Node::start_with(folder.path(), &["--accept-loss"]);
+    assert!(node.send(&events(100..120)));
+    until_right("it goes on", &node, || redis::seen(&server, "revenue"), normal);
+    assert!(redis::seen(&server, "revenue").expect("a version").version > before);
 }
 
 #[test]
@@ -165,6 +235,11 @@ fn a_version_that_loses_rows_while_it_is_built_is_not_named() {
     let said = written.expect_err("a row is lost").to_string();
     assert!(said.contains("has lost rows while it was written"), "{said}");
     assert_eq!(server.ask(&[&["GET", "p:m"]]).expect("an answer").remove(0), redis_server::Answer::Null);
+    let left = server.ask(&[&["KEYS", "p:*"]]).expect("an answer").remove(0);
+    assert_eq!(left, redis_server::Answer::List(Vec::new()), "what was built in vain is removed");
+    server.ask(&[&["LPUSH", "p:m", "x"]]).expect("a key of another program");
+    let said = runtime.block_on(sink.held("m")).expect_err("it is refused").to_string();
+    assert!(said.contains("key `p:m` has another type") && said.contains("`UNLINK p:m`"), "{said}");
 }
 
 #[test]

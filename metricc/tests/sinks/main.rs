@@ -15,6 +15,7 @@ mod redis_server;
 #[expect(dead_code, reason = "the tests of topics use all of it")]
 mod server;
 mod settings;
+mod versions;
 mod webhook;
 
 use std::net::TcpListener;

@@ -87,10 +87,15 @@ pub(crate) fn events(ids: std::ops::Range<u32>) -> String {
 }
 
 impl Node {
-    #[expect(clippy::print_stderr, reason = "its log is part of the output of a test that fails")]
     pub(crate) fn start(folder: &Path) -> Self {
+        Node::start_with(folder, &[])
+    }
+
+    #[expect(clippy::print_stderr, reason = "its log is part of the output of a test that fails")]
+    pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_metricc"))
             .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
             .current_dir(folder)
             .env("SINK_SECRET", "right")
             .stderr(Stdio::piped())

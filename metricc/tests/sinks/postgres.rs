@@ -54,7 +54,7 @@ pub(crate) fn seen(postgres: &Postgres, metric: &str) -> Option<Seen> {
     Some(Seen { version: read["version"].as_u64()?, frontier, rows })
 }
 
-fn check(postgres: &Postgres, node: &Node) {
+pub(crate) fn check(postgres: &Postgres, node: &Node) {
     for metric in METRICS {
         node.until_written(metric);
         let seen = seen(postgres, metric).expect("a table");
@@ -174,4 +174,26 @@ fn tables_of_others_are_refused_and_those_of_other_definitions_rewritten() {
     let node = Node::start(second.path());
     node.until_written("orders");
     assert_ne!(postgres.query("SELECT count(*) FROM second.orders").as_deref(), Some("0"));
+}
+
+#[test]
+fn what_a_user_may_not_do_and_what_a_table_lacks_is_said() {
+    let Some(postgres) = Postgres::start() else { return };
+    let statement = "CREATE ROLE writer LOGIN; CREATE SCHEMA metricc AUTHORIZATION writer; \
+                     REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC";
+    postgres.query(statement).expect("a user");
+    let folder = folder(&settings(&postgres).replace("//postgres@", "//writer@"));
+    let node = Node::start(folder.path());
+    assert!(node.send(&events(0..20)));
+    let says = |part: &str| {
+        until(part, || node.sink("revenue")["problem"].as_str().is_some_and(|said| said.contains(part)));
+    };
+    says("grant the user of `url` TEMPORARY on the database");
+    postgres.query("GRANT TEMPORARY ON DATABASE postgres TO writer").expect("a right");
+    node.until_written("revenue");
+    postgres.query("ALTER TABLE metricc.revenue DROP CONSTRAINT \"revenue key\"").expect("it has the name");
+    assert!(node.send(&events(20..23)));
+    says("ADD PRIMARY KEY (metricc_key)");
+    postgres.query("ALTER TABLE metricc.revenue ADD PRIMARY KEY (metricc_key)").expect("a key");
+    node.until_written("revenue");
 }

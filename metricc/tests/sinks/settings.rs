@@ -6,6 +6,7 @@ use crate::{free_port, until};
 #[test]
 fn settings_are_checked_before_anything_starts() {
     let folder = folder("");
+    std::fs::write(folder.path().join("empty"), "\n").expect("a file");
     for (sink, part) in [
         (
             "[sinks.a]\nmetrics = [\"nothing\"]\n[sinks.a.webhook]\nurl = \"http://127.0.0.1\"",
@@ -30,7 +31,15 @@ fn settings_are_checked_before_anything_starts() {
         ),
         (
             "[sinks.a.postgres]\nurl = \"postgres://u@h/d\"\npassword = \"env:UNSET\"",
-            "a variable that is not set",
+            "`sinks.a.postgres`: `password` is in a variable that is not set: set it",
+        ),
+        (
+            "[sinks.a.webhook]\nurl = \"http://h\"\nauthorization = \"file:empty\"",
+            "`sinks.a.webhook`: `authorization` is empty",
+        ),
+        (
+            "[sinks.a.redis]\nurl = \"redis://h\"\n[sinks.b.redis]\nurl = \"redis://h:6379/0\"",
+            "`sinks.b`: each metric in prefix `metricc` is written by sink `a` as well",
         ),
     ] {
         configure(folder.path(), sink);

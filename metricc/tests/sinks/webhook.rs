@@ -180,3 +180,25 @@ fn a_definition_that_is_changed_back_in_the_middle_of_a_version_leaves_no_rows_b
     let (frontier, rows) = hook.rows("single");
     assert_eq!(rows, node.rows_at("single", &frontier, normal));
 }
+
+#[test]
+fn a_file_that_is_removed_while_events_come_has_all_rows_sent() {
+    let hook = Hook::start();
+    let folder = folder(&hook.settings());
+    let node = Node::start(folder.path());
+    assert!(node.send(&events(0..60)));
+    node.until_written("revenue");
+    let file = folder.path().join("metricc-data").join("sinks").join("hook").join("revenue.json");
+    std::fs::remove_file(&file).expect("it is removed");
+    let n_before = hook.requests.lock().expect("requests").len();
+    assert!(node.send(&events(60..63)));
+    until("all rows are sent", || {
+        let requests = hook.requests.lock().expect("requests");
+        let mut new = requests[n_before..].iter().map(|(_, body)| body);
+        new.any(|body| body["metric"] == "revenue" && body["complete"] == true)
+    });
+    node.until_written("revenue");
+    let (frontier, rows) = hook.rows("revenue");
+    assert_eq!(rows, node.rows_at("revenue", &frontier, normal));
+    assert!(file.exists());
+}

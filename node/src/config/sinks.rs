@@ -1,6 +1,5 @@
 //! `[sinks.NAME]`: where a node writes the presented values of metrics to.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +7,9 @@ use serde::Deserialize;
 
 use super::{KafkaConfig, duration};
 use crate::token::TokenReference;
+
+/// The shortest time between two versions.
+const SHORTEST: Duration = Duration::from_millis(10);
 
 /// A sink. It is of one kind.
 #[derive(Debug, Clone, Deserialize)]
@@ -145,14 +147,23 @@ impl SinkConfig {
             }
             _ => return Err("a sink has one kind: give each kind a sink with a name of its own".to_owned()),
         }
-        if self.metrics.as_ref().is_some_and(Vec::is_empty) {
+        let metrics = self.metrics.as_deref();
+        if metrics.is_some_and(<[String]>::is_empty) {
             return Err("`metrics` is empty: leave it out for all metrics".to_owned());
         }
+        let mut named = metrics.unwrap_or_default().iter().enumerate();
+        let is_before = |index: usize, metric| metrics.is_some_and(|all| all[..index].contains(metric));
+        if let Some((_, twice)) = named.find(|(index, metric)| is_before(*index, metric)) {
+            return Err(format!("`metrics` names `{twice}` twice: name it once"));
+        }
+        if self.every < SHORTEST {
+            return Err("`every` is less than 10ms: a sink gets at most 100 versions a second".to_owned());
+        }
         if let Some(kafka) = &self.kafka {
-            kafka.check().map_err(|problem| format!("in `kafka`: {problem}"))?;
-            if kafka.skip_lost {
-                return Err("in `kafka`: `skip_lost` is for sources".to_owned());
+            if let Some(setting) = kafka.of_sources() {
+                return Err(format!("in `kafka`: `{setting}` is for sources: leave it out"));
             }
+            kafka.check().map_err(|problem| format!("in `kafka`: {problem}"))?;
         }
         let urls = [
             self.postgres.as_ref().map(|postgres| &postgres.url),
@@ -161,25 +172,6 @@ impl SinkConfig {
         ];
         urls.into_iter().flatten().try_for_each(|url| without_password(url))
     }
-}
-
-/// Checks that no two sinks write to one topic: they would end each other's transactions.
-pub(super) fn of_one_topic(sinks: &BTreeMap<String, SinkConfig>) -> Result<(), String> {
-    let topics = sinks.iter().filter_map(|(name, sink)| Some((name, sink.kafka.as_ref()?)));
-    let topics: Vec<_> = topics.collect();
-    for (index, (name, kafka)) in topics.iter().enumerate() {
-        let is_same = |(_, other): &&(&String, &KafkaConfig)| {
-            other.topic == kafka.topic && other.brokers.iter().any(|broker| kafka.brokers.contains(broker))
-        };
-        if let Some((other, _)) = topics[..index].iter().find(is_same) {
-            let topic = &kafka.topic;
-            return Err(format!(
-                "`sinks.{name}`: topic `{topic}` is that of sink `{other}`: name the metrics of both in one sink, or give each \
-                 a topic"
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// A password in a URL would stand in the configuration itself.
@@ -209,6 +201,8 @@ mod tests {
             (format!("{postgres}[sinks.a.redis]\nurl = \"redis://h\"\n"), "has one kind"),
             (format!("[sinks.a]\nmetrics = []\n{postgres}"), "`metrics` is empty"),
             (format!("[sinks.a]\nevery = \"0s\"\n{postgres}"), "greater than zero"),
+            (format!("[sinks.a]\nevery = \"9ms\"\n{postgres}"), "`every` is less than 10ms"),
+            (format!("[sinks.a]\nmetrics = [\"b\", \"a\", \"b\"]\n{postgres}"), "names `b` twice"),
             (format!("{postgres}table = \"t\"\n"), "unknown field"),
             ("[sinks.\"a b\".postgres]\nurl = \"postgres://u@h/d\"\n".to_owned(), "letters, digits"),
             ("[sinks.a.webhook]\nurl = \"http://u:S3cret@h\"\n".to_owned(), "`url` has a password"),
@@ -219,6 +213,19 @@ mod tests {
         ] {
             let problem = Config::parse(&format!("package = \"a\"\n{settings}")).unwrap_err();
             assert!(problem.contains(part) && !problem.contains("S3cret"), "{settings}: {problem}");
+        }
+        for setting in [
+            "format = \"csv\"",
+            "delimiter = \";\"",
+            "columns = [\"a\"]",
+            "schema = \"a.avsc\"",
+            "message = \"m\"",
+            "registry = \"http://h\"",
+            "commit_group = \"g\"",
+        ] {
+            let kafka = "[sinks.a.kafka]\nbrokers = [\"b:9\"]\ntopic = \"t\"\n";
+            let problem = Config::parse(&format!("package = \"a\"\n{kafka}{setting}\n")).unwrap_err();
+            assert!(problem.contains("is for sources"), "{setting}: {problem}");
         }
         let config = Config::parse(&format!("package = \"a\"\n{postgres}")).unwrap();
         assert_eq!(config.sinks["a"].postgres.as_ref().unwrap().schema, "metricc");

@@ -1,6 +1,6 @@
 //! The loop of a sink: its metrics one after the other, each as often as it may be and has something new.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,10 @@ pub(super) struct Driver {
     sink: Box<dyn Sink>,
     serving: NodeServing,
     feeds: Vec<Feed>,
+    /// The folder of what the node remembers of the sink.
+    memory: PathBuf,
+    /// The metrics of the version of the package that was live last, if the sink has all of them.
+    followed: Option<Vec<String>>,
     /// Whether it was said that the sink cannot be reached.
     is_unreachable: bool,
 }
@@ -36,6 +40,7 @@ impl Driver {
         every: Duration,
         metrics: &[String],
         (sink, memory): (Box<dyn Sink>, &Path),
+        is_of_all: bool,
         serving: NodeServing,
     ) -> Result<Self, (String, ServingError)> {
         let feed =
@@ -44,7 +49,37 @@ impl Driver {
         for (index, feed) in feeds.iter().enumerate() {
             state.reads(index, feed.query().sources().iter().cloned());
         }
-        Ok(Driver { state, every, sink, serving, feeds, is_unreachable: false })
+        let (memory, followed) = (memory.to_owned(), is_of_all.then(|| serving.metric_names()));
+        Ok(Driver { state, every, sink, serving, feeds, memory, followed, is_unreachable: false })
+    }
+
+    /// Has the metrics of the version of the package that is live, if it is to have all of them.
+    fn follow_versions(&mut self) {
+        let names = self.serving.metric_names();
+        let Some(followed) = self.followed.as_mut().filter(|followed| **followed != names) else { return };
+        followed.clone_from(&names);
+        let mut before = std::mem::take(&mut self.feeds);
+        let mut problems = Vec::new();
+        for name in &names {
+            let known = before.iter().position(|feed| feed.query().metric() == name);
+            let feed = match known {
+                Some(index) => Ok(before.swap_remove(index)),
+                None => Feed::new(name, &self.serving, &self.memory),
+            };
+            match feed {
+                Ok(feed) => self.feeds.push(feed),
+                Err(error) => problems.push((name, error)),
+            }
+        }
+        for (metric, problem) in problems {
+            let sink = &self.state.name;
+            tracing::error!(sink, metric, %problem, "a metric cannot be written to a sink; name the others in `metrics`");
+        }
+        let names: Vec<String> = self.feeds.iter().map(|feed| feed.query().metric().to_owned()).collect();
+        self.state.set_metrics(&names);
+        for (index, feed) in self.feeds.iter().enumerate() {
+            self.state.reads(index, feed.query().sources().iter().cloned());
+        }
     }
 
     /// Writes until the node shuts down. What is being written then is given up.
@@ -58,8 +93,10 @@ impl Driver {
 
     async fn rounds(&mut self) {
         let mut first = 0;
-        while let Some(due) = self.feeds.iter().map(|feed| feed.due).min() {
-            tokio::time::sleep_until(due.into()).await;
+        loop {
+            self.follow_versions();
+            let due = self.feeds.iter().map(|feed| feed.due).min();
+            tokio::time::sleep_until(due.unwrap_or_else(|| Instant::now() + self.every).into()).await;
             let newest = self.serving.newest();
             let n_feeds = self.feeds.len();
             let mut was_unreachable = false;

@@ -73,6 +73,18 @@ impl Feed {
         &self.query
     }
 
+    /// Goes on with the definition of the metric that is live, if another one is.
+    fn resolve(&mut self, serving: &NodeServing) -> Result<(), SinkError> {
+        let request = ReadRequest { metric: self.query.metric().to_owned(), ..ReadRequest::default() };
+        let refused = |error: ServingError| SinkError::Refused(error.to_string());
+        let query = serving.query(request).map_err(refused)?;
+        if query.hash() != self.query.hash() {
+            query.check_columns().map_err(refused)?;
+            (self.query, self.base, self.last) = (Arc::new(query), None, None);
+        }
+        Ok(())
+    }
+
     /// After a success: the next look is after a time.
     pub(super) fn rest(&mut self, time: Duration) {
         (self.due, self.wait) = (Instant::now() + time, FIRST_WAIT);
@@ -85,6 +97,17 @@ impl Feed {
         self.wait = (self.wait * 2).min(LONGEST_WAIT);
     }
 
+    /// What the sink holds. It is asked, unless it was.
+    async fn held(&mut self, sink: &mut dyn Sink) -> Result<Base, SinkError> {
+        if let Some(base) = &self.base {
+            return Ok(base.clone());
+        }
+        self.asked = Instant::now();
+        let base = self.memory.base(sink.held(self.query.metric()).await?)?;
+        self.base = Some(base.clone());
+        Ok(base)
+    }
+
     /// Writes the newest version, unless the sink holds it. `None`: there are no answers yet.
     pub(super) async fn write(
         &mut self,
@@ -92,19 +115,16 @@ impl Feed {
         serving: &NodeServing,
         newest: &Arc<Published>,
     ) -> Result<Option<Done>, SinkError> {
-        if self.query.sources().iter().any(|source| newest.frontier(source).is_none()) {
+        self.resolve(serving)?;
+        if !self.query.has_states(newest) {
             return Ok(None);
         }
-        let base = match self.base.clone() {
-            Some(base) => base,
-            None => {
-                self.asked = Instant::now();
-                self.memory.base(sink.held(self.query.metric()).await?)?
-            }
-        };
-        self.base = Some(base.clone());
+        let base = self.held(sink).await?;
         let epoch = serving.epoch().unwrap_or_default();
-        let Some(Target { next, is_incremental }) = self.target(&base, &epoch, serving, newest)? else {
+        let target = self.target(&base, &epoch, serving, newest);
+        // What the sink holds is no version of this log: changes cannot be told from there later either.
+        self.is_complete_next |= target.is_err();
+        let Some(Target { next, is_incremental }) = target? else {
             if self.asked.elapsed() > ASK_AGAIN {
                 self.base = None;
             }
@@ -115,7 +135,7 @@ impl Feed {
             true => serving.open_version(self.query.clone(), newest.clone()).await,
             false => self.open_at(serving, &next).await,
         };
-        let answer = answer.map_err(|error| SinkError::Refused(error.to_string()))?;
+        let answer = answer.map_err(|error| not_computed(&error, &base))?;
         let earlier = match &base.stored {
             Some(stored) if is_incremental && !self.is_complete_next => self.earlier(serving, stored).await,
             _ => None,
@@ -130,7 +150,9 @@ impl Feed {
         }
         let written = written?;
         self.memory.holds(&version.next)?;
-        self.base = Some(Base { stored: Some(version.next.clone()), is_own: true, ..Base::default() });
+        let removable = base.removable;
+        let stored = Some(version.next.clone());
+        self.base = Some(Base { stored, is_own: true, removable, ..Base::default() });
         self.last = is_newest.then(|| newest.clone());
         (self.asked, self.is_complete_next) = (Instant::now(), false);
         Ok(Some(Done { stored: version.next, n_rows: Some(written.n_rows) }))
@@ -146,11 +168,10 @@ impl Feed {
     ) -> Result<Option<Target>, SinkError> {
         let (hash, frontier) = (self.query.hash().to_owned(), self.query.frontier(newest));
         let of_place = base.stored.as_ref().map(|stored| &stored.epoch).or(base.epoch.as_ref());
-        if let Some(other) = of_place.filter(|epoch| !serving.is_of_log(epoch)) {
-            let problem = "give this node a place of its own, or remove what is there";
-            return Err(SinkError::Refused(format!(
-                "the sink holds rows of the log of another node (epoch {other}): {problem}"
-            )));
+        // A log that was lost had another epoch; what this node has written from it is replaced.
+        let is_other = |epoch: &&String| !base.is_proved() && !serving.is_of_log(epoch);
+        if let Some(other) = of_place.filter(is_other) {
+            return Err(of_other_log(other, base));
         }
         let is_same = |stored: &&Stored| stored.hash == hash && stored.epoch == epoch;
         let same = base.stored.as_ref().filter(is_same);
@@ -161,16 +182,16 @@ impl Feed {
             return Ok(Some(Target { next: version.clone(), is_incremental }));
         }
         if let Some(same) = same.filter(|_| base.pending.is_none()) {
-            if same.frontier == frontier && base.is_own {
+            if same.frontier == frontier && base.is_own && !base.is_lost && !self.is_complete_next {
                 return Ok(None);
             }
-            is_before(&same.frontier, &frontier)?;
+            is_before(&same.frontier, &frontier, base)?;
         }
         let pending = base.pending.as_ref().map(|pending| &pending.version);
         let version = base.stored.iter().chain(pending).map(|stored| stored.version).max().unwrap_or(0) + 1;
         let id = format!("{:016x}", rand::random::<u64>());
         // What a version of another definition has left half sent is known to nobody.
-        let is_incremental = same.is_some() && base.is_own && base.pending.is_none();
+        let is_incremental = same.is_some() && base.is_own && !base.is_lost && base.pending.is_none();
         Ok(Some(Target {
             next: Stored { hash, epoch: epoch.to_owned(), frontier, version, id },
             is_incremental,
@@ -200,14 +221,33 @@ impl Feed {
 }
 
 /// Refuses a sink that is ahead of this node.
-fn is_before(held: &[u64], next: &[u64]) -> Result<(), SinkError> {
+fn is_before(held: &[u64], next: &[u64], base: &Base) -> Result<(), SinkError> {
     if held.len() == next.len() && held.iter().zip(next).all(|(held, next)| held <= next) {
         return Ok(());
     }
     Err(SinkError::Refused(format!(
-        "the sink holds frontier {held:?}, which is not before {next:?}, that of this node: another node with a copy of the \
-         log writes to it"
+        "the sink holds frontier {held:?}, which is not before {next:?}, that of this node: \
+         its data was put back from a backup, or another node with a copy of the log writes to it; \
+         all rows are written as soon as the log has passed that frontier: \
+         to have them written now, remove {}",
+        base.removable
     )))
+}
+
+fn of_other_log(epoch: &str, base: &Base) -> SinkError {
+    SinkError::Refused(format!(
+        "the sink holds rows of the log of another node (epoch {epoch}): \
+         give this node a place of its own; or remove {}, and all rows are written",
+        base.removable
+    ))
+}
+
+/// A version that may have arrived has to be sent again as it was, and may be beyond a log that was put back.
+fn not_computed(error: &ServingError, base: &Base) -> SinkError {
+    SinkError::Refused(match &base.pending {
+        Some(_) => format!("{error}; to have all rows sent, remove {}", base.removable),
+        None => error.to_string(),
+    })
 }
 
 fn version(
@@ -220,4 +260,21 @@ fn version(
     let schema = record_batch(&none).map_err(|error| SinkError::Refused(error.to_string()))?.schema();
     let n_keys = none.keys.len() + if none.windows.is_some() { 2 } else { 0 };
     Ok(Version { metric: answer.metric.clone(), base, next, is_complete, schema, n_keys })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sink_that_is_ahead_is_refused_with_what_to_remove() {
+        let base = Base { removable: "key `p:m`".to_owned(), ..Base::default() };
+        assert!(is_before(&[3, 4], &[3, 5], &base).is_ok());
+        for next in [&[3, 3][..], &[4, 3], &[3]] {
+            let said = is_before(&[3, 4], next, &base).unwrap_err().to_string();
+            for part in ["put back from a backup", "another node", "has passed", "remove key `p:m`"] {
+                assert!(said.contains(part), "{said}");
+            }
+        }
+    }
 }

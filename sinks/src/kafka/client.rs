@@ -1,25 +1,23 @@
 //! The connection to the brokers of a topic, and what the topic holds.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use krafka::admin::DescribeTopicsOptions;
 use krafka::auth::{AuthConfig, TlsConfig};
 use krafka::consumer::ConsumerRecord;
-use krafka::error::ErrorCode;
 use krafka::producer::TransactionalProducer;
 use krafka::{Kafka, KrafkaError};
 
 use super::keys::Keys;
 use super::reader::{Ends, Reader};
-use super::{KafkaSettings, STATE, State};
+use super::state::{State, Topic};
+use super::{KafkaSettings, STATE};
 use crate::SinkError;
 use crate::error::with_causes;
 
 /// How long a broker may take to accept a connection, to answer a request, and to have a record.
 const CONNECT: Duration = Duration::from_secs(5);
-const ANSWER: Duration = Duration::from_secs(5);
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
 const DELIVERED: Duration = Duration::from_secs(10);
 /// How long a transaction may take. If a node is killed and not started again, others read no further for so long.
 const TRANSACTION: Duration = Duration::from_secs(300);
@@ -32,6 +30,8 @@ pub(super) struct Client {
     pub(super) producer: TransactionalProducer,
     /// What the topic holds.
     pub(super) state: State,
+    /// The offset of the record that says so, in partition 0; `None` before the first one.
+    pub(super) record: Option<i64>,
 }
 
 pub(super) fn unreachable(settings: &KafkaSettings, error: &KrafkaError) -> SinkError {
@@ -39,24 +39,15 @@ pub(super) fn unreachable(settings: &KafkaSettings, error: &KrafkaError) -> Sink
     SinkError::Unreachable(format!("topic `{topic}` at `{brokers}`: {}", with_causes(error)))
 }
 
-/// The id of the topic, as text: one that was deleted and made again has another.
-async fn topic_id(kafka: &Kafka, settings: &KafkaSettings) -> Result<String, SinkError> {
-    let topic = &settings.topic;
-    let options = DescribeTopicsOptions::default().timeout(ANSWER);
-    let found = kafka.admin().describe_topics([topic], options).await;
-    let found = found.and_then(|mut topics| {
-        topics.remove(topic).unwrap_or_else(|| Err(KrafkaError::unknown_topic(topic)))
-    });
-    match found {
-        Ok(found) => Ok(found.topic_id.iter().map(|byte| format!("{byte:02x}")).collect()),
-        Err(KrafkaError::Broker { code: ErrorCode::UnknownTopicOrPartition, .. }) => {
-            Err(SinkError::Unreachable(format!(
-                "there is no topic `{topic}` at `{}`: create it",
-                settings.brokers.join(",")
-            )))
-        }
-        Err(error) => Err(unreachable(settings, &error)),
-    }
+/// The record that says what the topic holds is not one of metricc.
+fn unreadable(settings: &KafkaSettings, offset: i64, error: &serde_json::Error) -> SinkError {
+    let (topic, after) = (&settings.topic, offset + 1);
+    SinkError::Unreachable(format!(
+        "topic `{topic}`, partition 0, offset {offset}: the record with the header `{STATE}`, \
+         which says what the topic holds, was not written by metricc ({error}): \
+         delete the records before offset {after} with `kafka-delete-records`, and all rows are written \
+         again, or set another `topic`"
+    ))
 }
 
 impl Client {
@@ -71,24 +62,30 @@ impl Client {
             .security(security(settings))
             .connect();
         let kafka = kafka.await.map_err(failed)?;
-        let topic_id = topic_id(&kafka, settings).await?;
+        let topic = Topic::now(&kafka, settings).await?;
         let builder = kafka.producer().transaction_timeout(TRANSACTION).metrics_push(false);
         let builder = builder.delivery_timeout(DELIVERED).max_block(DELIVERED);
         let producer =
             builder.build_transactional(format!("metricc-{}", settings.topic)).await.map_err(failed)?;
-        let state = last_state(&kafka, settings).await?;
+        let found = last_state(&kafka, settings).await?;
         // The state of a topic that is gone says nothing about the one that has its name.
-        let state = state.filter(|state| state.topic_id == topic_id);
-        let state = state.unwrap_or_else(|| State { topic_id, metrics: BTreeMap::new() });
-        Ok(Client { kafka, producer, state })
+        let found = found.filter(|(state, _)| state.contradiction(&topic, None).is_none());
+        let (mut state, record) = match found {
+            Some((state, offset)) => (state, Some(offset)),
+            None => (State::empty(&topic), None),
+        };
+        state.note(&topic);
+        Ok(Client { kafka, producer, state, record })
     }
 
-    /// Checks that the topic is still the one that was connected to.
-    pub(super) async fn check_topic(&self, settings: &KafkaSettings) -> Result<(), SinkError> {
-        if topic_id(&self.kafka, settings).await? == self.state.topic_id {
-            return Ok(());
+    /// Checks that the topic is still the one that was connected to, and takes note of what it has lost.
+    pub(super) async fn check_topic(&mut self, settings: &KafkaSettings) -> Result<(), SinkError> {
+        let topic = Topic::now(&self.kafka, settings).await?;
+        if let Some(problem) = self.state.contradiction(&topic, self.record) {
+            return Err(SinkError::Moved(format!("topic `{}` {problem}", settings.topic)));
         }
-        Err(SinkError::Moved(format!("topic `{}` was deleted and made again", settings.topic)))
+        self.state.note(&topic);
+        Ok(())
     }
 
     /// The ends of all partitions.
@@ -144,9 +141,9 @@ fn security(settings: &KafkaSettings) -> AuthConfig {
     }
 }
 
-/// What the last committed record about the topic says, if there is one. More is read until it is found, or
-/// everything was.
-async fn last_state(kafka: &Kafka, settings: &KafkaSettings) -> Result<Option<State>, SinkError> {
+/// What the last committed record about the topic says, if there is one, and its offset. More is read until it
+/// is found, or everything was.
+async fn last_state(kafka: &Kafka, settings: &KafkaSettings) -> Result<Option<(State, i64)>, SinkError> {
     let reader = Reader::new(kafka, settings);
     let ends = reader.ends(0).await?;
     let mut look = FIRST_LOOK;
@@ -155,17 +152,14 @@ async fn last_state(kafka: &Kafka, settings: &KafkaSettings) -> Result<Option<St
         let mut last = None;
         let each = |record: ConsumerRecord| {
             if record.headers.iter().any(|(name, _)| &**name == STATE) {
-                last = record.value;
+                last = record.value.map(|value| (value, record.offset));
             }
         };
         reader.read(ends, from, each).await?;
-        if let Some(value) = last {
-            return serde_json::from_slice(&value).map(Some).map_err(|error| {
-                let topic = &settings.topic;
-                SinkError::Unreachable(format!(
-                    "topic `{topic}`: its record of what it holds cannot be read: {error}"
-                ))
-            });
+        if let Some((value, offset)) = last {
+            let state =
+                serde_json::from_slice(&value).map_err(|error| unreadable(settings, offset, &error))?;
+            return Ok(Some((state, offset)));
         }
         if from == ends.first {
             return Ok(None);

@@ -1,13 +1,14 @@
 //! The table of a metric: its columns, and whether one that is there has them.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use arrow::datatypes::{DataType, Field};
 use tokio_postgres::Transaction;
 use tokio_postgres::error::SqlState;
 
 use super::connection::text;
-use super::refused;
+use super::{refused, refused_right};
 use crate::{SinkError, Version};
 
 /// Most bytes of a name; PostgreSQL would cut off the rest silently.
@@ -16,6 +17,8 @@ pub(super) const MOST_NAME: usize = 63;
 pub(super) const KEY: &str = "metricc_key";
 /// What could not be computed.
 pub(super) const OVERFLOW: &str = "metricc_overflow";
+/// Columns that every table has, and that no table can have twice.
+const OF_SYSTEM: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
 /// A name as it stands in a statement.
 pub(super) fn quoted(name: &str) -> String {
@@ -25,6 +28,18 @@ pub(super) fn quoted(name: &str) -> String {
 /// The name of the table of a metric as it stands in a statement.
 pub(super) fn full_name(schema: &str, metric: &str) -> String {
     format!("{}.{}", quoted(schema), quoted(metric))
+}
+
+/// The name of the primary key, and so of its index, which lies among the tables. It has a space, and so is
+/// not the name of a metric.
+fn key_name(metric: &str) -> String {
+    let name = format!("{metric} key");
+    if name.len() <= MOST_NAME {
+        return name;
+    }
+    let mut hasher = DefaultHasher::new();
+    metric.hash(&mut hasher);
+    format!("metricc key {:016x}", hasher.finish())
 }
 
 /// The type of a column.
@@ -71,6 +86,11 @@ impl Table {
                 "`{name}` is a name of metricc's own: choose another one"
             )));
         }
+        if let Some((name, _)) = columns.iter().find(|(name, _)| OF_SYSTEM.contains(&name.as_str())) {
+            let problem = "is a column that PostgreSQL has in every table: \
+                           give the key or the output another name, or leave the metric out of `metrics`";
+            return Err(SinkError::Refused(format!("`{name}` {problem}")));
+        }
         Ok(Table { schema: schema.to_owned(), name: version.metric.clone(), columns })
     }
 
@@ -98,11 +118,12 @@ impl Table {
         let changes = if found.is_empty() && !version.is_complete {
             return Err(SinkError::NotComparable(format!("table {name} is gone")));
         } else if found.is_empty() {
-            let columns = self.all().map(|(column, sql)| {
-                let key = if column == KEY { " PRIMARY KEY" } else { "" };
-                format!("{} {sql}{key}", quoted(column))
-            });
-            format!("CREATE TABLE {name} ({})", columns.collect::<Vec<_>>().join(", "))
+            let columns = self.all().map(|(column, sql)| format!("{} {sql}", quoted(column)));
+            let columns = columns.collect::<Vec<_>>().join(", ");
+            format!(
+                "CREATE TABLE {name} ({columns}, CONSTRAINT {} PRIMARY KEY ({KEY}))",
+                quoted(&key_name(&self.name))
+            )
         } else if found.iter().map(|(column, sql)| (column.as_str(), sql.as_str())).eq(wanted.clone()) {
             return Ok(());
         } else if version.is_of_other_hash() && found.contains_key(KEY) {
@@ -123,8 +144,14 @@ impl Table {
                  table is written again ({})",
                 text(&error)
             )),
-            _ if found.is_empty() => refused(&error, &format!("table {name} cannot be created")),
-            _ => refused(&error, &format!("the columns of table {name} cannot be changed")),
+            _ if found.is_empty() => {
+                let grant = format!("USAGE and CREATE on schema {}", quoted(&self.schema));
+                refused_right(&error, &format!("table {name} cannot be created"), &grant)
+            }
+            _ => {
+                let grant = "the role that owns the table";
+                refused_right(&error, &format!("the columns of table {name} cannot be changed"), grant)
+            }
         })
     }
 
@@ -151,5 +178,41 @@ impl Table {
             list(found),
             list(wanted.into_iter().collect()),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::datatypes::Schema;
+
+    use super::*;
+    use crate::Stored;
+
+    #[test]
+    fn columns_of_the_system_are_refused() {
+        for (name, is_refused) in [("ctid", true), ("xmin", true), ("oid", false)] {
+            let next = Stored {
+                hash: "h".to_owned(),
+                epoch: "e".to_owned(),
+                frontier: vec![1],
+                version: 1,
+                id: "i".to_owned(),
+            };
+            let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Int64, true)]));
+            let metric = "m".to_owned();
+            let version = Version { metric, base: None, next, is_complete: true, schema, n_keys: 1 };
+            let problem = Table::of("s", &version).err().map(|error| error.to_string()).unwrap_or_default();
+            assert_eq!(problem.contains("has in every table") && problem.contains(name), is_refused);
+        }
+    }
+
+    #[test]
+    fn no_metric_has_the_name_of_the_primary_key_of_another() {
+        assert_eq!(key_name("ctid"), "ctid key");
+        let (long, longer) = ("m".repeat(62), "m".repeat(63));
+        assert!(key_name(&long).len() <= MOST_NAME && key_name(&long).contains(' '));
+        assert_ne!(key_name(&long), key_name(&longer));
     }
 }

@@ -5,10 +5,11 @@ use std::pin::Pin;
 use bytes::{Bytes, BytesMut};
 use futures::SinkExt;
 use tokio_postgres::Transaction;
+use tokio_postgres::error::SqlState;
 
 use super::columns::{KEY, OVERFLOW, Table, quoted};
 use super::connection::unreachable;
-use super::{TABLE_ID, binary, refused};
+use super::{TABLE_ID, TABLE_RIGHTS, binary, refused, refused_right};
 use crate::{Change, Changes, SinkError, Version, Written};
 
 /// Bytes that are sent at once.
@@ -30,7 +31,9 @@ pub(super) async fn merge(
         if columns.is_empty() { "" } else { ", " },
     );
     let created = transaction.batch_execute(&staging).await;
-    created.map_err(|error| refused(&error, "a temporary table cannot be made"))?;
+    created.map_err(|error| {
+        refused_right(&error, "a temporary table cannot be made", "TEMPORARY on the database")
+    })?;
     copy(transaction, table, changes).await?;
     let analyzed = transaction.batch_execute("ANALYZE metricc_staging").await;
     analyzed.map_err(|error| unreachable(&error))?;
@@ -42,7 +45,15 @@ pub(super) async fn merge(
 
 async fn execute(transaction: &Transaction<'_>, table: &Table, statement: &str) -> Result<u64, SinkError> {
     let done = transaction.execute(statement, &[]).await;
-    done.map_err(|error| refused(&error, &format!("table {} cannot be written", table.full_name())))
+    let name = table.full_name();
+    done.map_err(|error| match error.code() {
+        // `ON CONFLICT` finds no key.
+        Some(&SqlState::INVALID_COLUMN_REFERENCE) => SinkError::Refused(format!(
+            "table {name} has no primary key, and so was not made by metricc: \
+             drop it, or add the key with `ALTER TABLE {name} ADD PRIMARY KEY ({KEY})`"
+        )),
+        _ => refused_right(&error, &format!("table {name} cannot be written"), TABLE_RIGHTS),
+    })
 }
 
 /// Deletes what is not in the new version.
