@@ -6,9 +6,16 @@ mod arguments;
 mod audit;
 mod check;
 mod cluster;
+mod compare;
+mod compare_report;
+mod comparison_rows;
 mod compile;
 mod demo;
+mod deploy;
 mod diff;
+mod diff_report;
+mod diff_rows;
+mod diff_tests;
 mod explain;
 mod fmt;
 mod ingest;
@@ -68,10 +75,16 @@ pub fn main_with(imports: &Imports) -> ExitCode {
         Command::Verify(verify) => verify::run(&verify, imports),
         Command::Compile(compile) => compile::run(&compile, imports),
         Command::Diff(diff) => diff::run(&diff, imports),
+        Command::Compare(compare) => compare::run(&compare, imports),
         Command::Cluster(cluster) => cluster::run(&cluster, imports),
         Command::StreamProcess => stream_process::run(imports),
         Command::Serve(serve) => serve::run(&serve, imports),
         Command::Restore(restore) => restore::run(&restore),
+        Command::Deploy(deploy) => deploy::run(&deploy, imports),
+        Command::Promote(promote) => deploy::promote(&promote),
+        Command::Rollback(rollback) => deploy::rollback(&rollback),
+        Command::Retire(retire) => deploy::retire(&retire),
+        Command::Versions(versions) => deploy::versions(&versions),
         Command::Ingest(ingest) => ingest::run(&ingest),
         Command::Query(query) => query::run(&query),
         Command::Audit(audit) => audit::run(&audit),
@@ -87,4 +100,10 @@ pub fn main_with(imports: &Imports) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Waits for requests to a node.
+fn blocking<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(work)
 }

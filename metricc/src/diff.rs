@@ -12,7 +12,11 @@ use serde::Serialize;
 use crate::{Package, PackageError};
 use parts::{derived_parts, parts};
 
+pub(crate) mod data;
+pub(crate) mod decided;
 mod parts;
+pub(crate) mod tests_text;
+mod variants;
 
 /// The kind of change of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

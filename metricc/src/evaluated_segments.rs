@@ -44,6 +44,12 @@ impl Evaluated {
         self.segments.push((plan.clone(), Evaluation::Elsewhere(ranges)));
     }
 
+    /// Adds all segments that others have.
+    #[cfg(feature = "cli")]
+    pub(crate) fn merge(&mut self, other: Evaluated) {
+        self.segments.extend(other.segments);
+    }
+
     /// Presents a base metric that was added, or a metric derived from such ones. `options` choose windows
     /// and range.
     ///

@@ -16,7 +16,11 @@
 //! | `cli` (default) | the command; includes all of the above except the types of other crates |
 
 #[cfg(feature = "cli")]
+mod causes;
+#[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+mod compare;
 #[cfg(feature = "cli")]
 pub mod compile;
 #[cfg(feature = "cli")]
@@ -35,6 +39,8 @@ pub mod testing;
 mod typed_run;
 #[cfg(feature = "engines")]
 pub mod verify;
+#[cfg(feature = "cli")]
+mod warehouse;
 
 #[cfg(feature = "engines")]
 pub use evaluate::{evaluate, evaluate_interval};

@@ -66,7 +66,7 @@ impl PackageError {
 }
 
 /// The folder in which `use` finds files.
-struct Folder<'a>(&'a Path);
+pub(crate) struct Folder<'a>(pub(crate) &'a Path);
 
 impl Files for Folder<'_> {
     fn read(&self, name: &str) -> Result<Vec<u8>, String> {

@@ -23,6 +23,8 @@ use crate::{
 };
 pub use rows::RowDifference;
 use rows::differences;
+#[cfg(feature = "cli")]
+pub(crate) use rows::presented_row_text;
 
 mod rows;
 

@@ -10,6 +10,8 @@ use metricc_log::Format;
 use super::terminal::{Failure, MessageFormat};
 
 mod cluster;
+mod comparison;
+mod deploy;
 mod engines;
 mod kafka;
 mod node;
@@ -17,8 +19,12 @@ mod node;
 pub(crate) use cluster::{ClusterArguments, RunOnCluster};
 #[cfg(feature = "cluster")]
 pub(crate) use cluster::{ClusterCommand, ExecutorArguments, LocalArguments, SchedulerArguments};
+pub(crate) use comparison::{CompareArguments, DiffArguments, DiffFormat};
+pub(crate) use deploy::{
+    ByArguments, DeployArguments, PromoteArguments, RetireArguments, RollbackArguments, VersionsArguments,
+};
 pub(crate) use engines::{
-    EngineChoice, InputArguments, OutputFormat, RangeArguments, RunArguments, VerifyArguments,
+    EngineChoice, InputArguments, LogArguments, OutputFormat, RangeArguments, RunArguments, VerifyArguments,
 };
 pub(crate) use kafka::KafkaArguments;
 pub(crate) use node::{
@@ -42,6 +48,8 @@ Examples:
   metricc test payments.metric                            run the `test` blocks in both engines
   metricc run payments.metric --source payments=log/      compute the metrics over files
   metricc verify payments.metric --source payments=log/   check that the engines agree on your data
+  metricc diff old.metric new.metric --source payments=log/
+                                                          which rows a change makes differ, and why
   metricc serve payments.metric                           run a node: take events, serve metrics
   metricc query revenue --key country=IN                  read a metric from the node
 
@@ -68,8 +76,10 @@ pub(crate) enum Command {
     Run(Box<RunArguments>),
     /// Check on your data that batch, stream and their merge agree to the byte
     Verify(VerifyArguments),
-    /// Compare the metrics of two versions of a file
-    Diff(DiffArguments),
+    /// Compare the metrics of two versions of a file, and their rows over files of events
+    Diff(Box<DiffArguments>),
+    /// Compare a metric with rows that another system computed
+    Compare(Box<CompareArguments>),
     /// Generate a Rust client crate, an OpenAPI document, JSON schemas and plans
     Compile(CompileArguments),
     /// Run a process of a cluster that computes metrics on several machines
@@ -81,6 +91,16 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Restore the log of a node from its object store
     Restore(RestoreArguments),
+    /// Deploy a version of a package to a node that runs
+    Deploy(DeployArguments),
+    /// Make a version that was deployed as a preview live
+    Promote(PromoteArguments),
+    /// Make a version live again that was live before
+    Rollback(RollbackArguments),
+    /// Give up a version that is not live
+    Retire(RetireArguments),
+    /// List the versions of a node's package
+    Versions(VersionsArguments),
     /// Send files of events to a node
     Ingest(IngestArguments),
     /// Read a metric from a node
@@ -219,46 +239,6 @@ pub(crate) struct CompileArguments {
     /// Path of the `metricc` crate to depend on [default: this version, from the registry]
     #[arg(long, value_name = "PATH")]
     pub(crate) metricc: Option<String>,
-}
-
-/// Output format of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DiffFormat {
-    /// Text
-    Text,
-    /// One JSON object per metric
-    Json,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  metricc diff old.metric new.metric
-  metricc diff payments.metric --against HEAD     compare with the committed file
-  metricc diff payments.metric --against main --output json
-
-Each metric is one of
-  same           same meaning; formatting and order in the file do not count
-  renamed        same meaning under a new name
-  presentation   same states, presented differently; stored states are reused
-  changed        different states; they are recomputed from the log
-  added          new; computed from the log
-  removed        only in the old version
-
-Exit codes:
-  0  all metrics are the same
-  1  some differ
-  2  a version cannot be read or has errors, or wrong usage")]
-pub(crate) struct DiffArguments {
-    /// The old and the new file; with --against only the new one
-    #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// Compare with the file in this git revision
-    #[arg(long, value_name = "REVISION")]
-    pub(crate) against: Option<String>,
-    /// Output format
-    #[arg(long, value_enum, default_value = "text")]
-    pub(crate) output: DiffFormat,
 }
 
 /// A stage of the compiler.

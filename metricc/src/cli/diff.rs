@@ -1,5 +1,6 @@
 //! `metricc diff`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -7,8 +8,10 @@ use metricc_dsl::{Files, SourceText};
 use metricc_ir::user_defined::Imports;
 
 use super::arguments::{DiffArguments, DiffFormat};
+use super::diff_rows::MetricRows;
 use super::stored;
 use super::terminal::{self, Failure, counted};
+use super::{diff_report, diff_rows, diff_tests};
 use crate::Package;
 use crate::diff::{Change, MetricChange, Version, diff};
 
@@ -34,11 +37,23 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
         return Err(Failure::Message("files with errors cannot be compared".to_owned()));
     }
     let changes = diff(&Version::of(&old)?, &Version::of(&new)?);
+    let has_logs = !arguments.logs.sources.is_empty();
+    let rows = match has_logs {
+        true => diff_rows::compare(arguments, (&old, &new), &changes)?,
+        false => BTreeMap::new(),
+    };
     match arguments.output {
-        DiffFormat::Text => terminal::data(&text(&changes))?,
+        DiffFormat::Text => {
+            terminal::data(&text(&changes))?;
+            for (name, found) in &rows {
+                terminal::data(&format!("\n{}", diff_report::text(name, found, arguments.search.rows)))?;
+            }
+        }
         DiffFormat::Json => {
             for change in &changes {
-                terminal::data(&format!("{}\n", serde_json::to_string(change)?))?;
+                let found = rows.get(&change.metric);
+                let line = json(change, found, arguments.search.rows)?;
+                terminal::data(&format!("{line}\n"))?;
             }
         }
     }
@@ -48,7 +63,27 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
         "{}: {n_changed} differ, {n_recomputed} to compute from the log",
         counted(changes.len(), "metric", "metrics")
     ));
+    if has_logs && !rows.is_empty() {
+        let n_different = rows.values().filter(|found| found.differ()).count();
+        terminal::note(format!(
+            "rows of {} compared, {n_different} differ",
+            counted(rows.len(), "metric", "metrics")
+        ));
+    }
+    if let Some(path) = &arguments.write_tests {
+        diff_tests::write(path, (&new, imports), &rows)?;
+    }
     Ok(if n_changed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// A metric as one line of JSON: the change of its definition, and with logs what was found of its rows.
+fn json(change: &MetricChange, found: Option<&MetricRows>, limit: usize) -> Result<String, Failure> {
+    let Some(found) = found else { return Ok(serde_json::to_string(change)?) };
+    let mut value = serde_json::to_value(change)?;
+    if let Some(members) = value.as_object_mut() {
+        members.extend(diff_report::json(found, limit));
+    }
+    Ok(value.to_string())
 }
 
 /// The file in a revision of its repository, with the files that it uses.

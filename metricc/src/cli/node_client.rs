@@ -34,6 +34,26 @@ impl NodeClient {
         self.with_token(self.client.post(self.url.clone()))
     }
 
+    /// Posts to a path below the one of this client.
+    pub(crate) fn post_to(&self, path: &[&str], parameters: &[(&str, &str)]) -> RequestBuilder {
+        let mut url = self.below(path);
+        url.query_pairs_mut().extend_pairs(parameters);
+        self.with_token(self.client.post(url))
+    }
+
+    /// Reads a path below the one of this client.
+    pub(crate) fn get_from(&self, path: &[&str]) -> RequestBuilder {
+        self.with_token(self.client.get(self.below(path)))
+    }
+
+    fn below(&self, path: &[&str]) -> Url {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.extend(path);
+        }
+        url
+    }
+
     /// A request for another path beside the one of this client.
     pub(crate) fn get(&self, name: &str, parameters: &[(&str, &str)]) -> RequestBuilder {
         let mut url = self.url.clone();

@@ -19,6 +19,15 @@ pub(crate) fn bar(n: u64, unit: &'static str, label: &str) -> ProgressBar {
     bar
 }
 
+/// What is done without knowing how much there is: how much of it is done.
+pub(crate) fn spinner(label: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg:28} {human_pos} intervals, {elapsed}");
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_message(label.to_owned());
+    bar
+}
+
 /// Opens the logs of all sources by `open`, with a progress bar while their files are indexed.
 pub(crate) fn open(
     package: &Package,

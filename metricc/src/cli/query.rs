@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::arguments::{QueryArguments, QueryFormat};
+use super::deploy;
 use super::plot::plot;
 use super::table::{self, Rows, values};
 use super::terminal::{self, Failure, counted};
@@ -62,7 +63,10 @@ async fn query(arguments: &QueryArguments) -> Result<(), QueryError> {
         node = node.with_token(&token)?;
     }
     let Some(metric) = &arguments.metric else { return Ok(list(&node).await?) };
-    let request = request(metric, arguments)?;
+    let mut request = request(metric, arguments)?;
+    if let Some(version) = arguments.of_version {
+        request.hash = Some(deploy::hash_of(&arguments.node, version, metric).await?);
+    }
     let cover = Duration::from_micros(arguments.wait_for.unsigned_abs());
     let waiting = Waiting { start: Instant::now(), cover: arguments.wait.is_some().then_some(cover) };
     let format = match arguments.output {
@@ -98,7 +102,11 @@ async fn query(arguments: &QueryArguments) -> Result<(), QueryError> {
             answer => show(&answer?, arguments)?,
         }
     }
-    Err(Failure::Message("the node has shut down".to_owned()).into())
+    Err(Failure::Message(
+        "the node has ended the subscription: it shuts down, or does not serve the metric any more"
+            .to_owned(),
+    )
+    .into())
 }
 
 /// Prints the metrics of a node.
@@ -176,11 +184,11 @@ async fn when_started<T, A: Future<Output = Result<T, ServingError>>>(
 ) -> Result<T, ServingError> {
     loop {
         match send().await {
-            Err(ServingError::NotReady { origin }) if waiting.start.elapsed() < PATIENCE => {
+            Err(error @ (ServingError::NotReady { .. } | ServingError::Backfilling { .. }))
+                if waiting.start.elapsed() < PATIENCE =>
+            {
                 if *pause > Duration::from_millis(500) {
-                    terminal::note(format!(
-                        "source `{origin}` is not served yet: the node is reading its log"
-                    ));
+                    terminal::note(error);
                 }
                 tokio::time::sleep(*pause).await;
                 *pause = (*pause * 2).min(Duration::from_secs(5));

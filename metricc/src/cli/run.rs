@@ -9,7 +9,7 @@ use metricc_jobs::Done;
 use metricc_log::{Format, Frontier, Log, ReadStats};
 use metricc_runtime_serve::{ReadOptions, RowPieces, ServeError};
 
-use super::arguments::{EngineChoice, InputArguments, RangeArguments, RunArguments};
+use super::arguments::{EngineChoice, InputArguments, LogArguments, RangeArguments, RunArguments};
 use super::kafka::Topics;
 use super::rejections::{self, RejectedFile};
 use super::stream_processes::Processes;
@@ -27,18 +27,18 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
         return Ok(ExitCode::from(1));
     };
     let names: Vec<&str> = wanted.iter().map(AnyMetric::name).collect();
-    output::keep_logs(arguments.output, arguments.out.as_deref(), &names, &arguments.input.sources)?;
+    output::keep_logs(arguments.output, arguments.out.as_deref(), &names, &arguments.input.logs.sources)?;
     let engine = match arguments.engine() {
         EngineChoice::Batch => Some(Engine::Batch),
         EngineChoice::Stream => Some(Engine::Stream),
         EngineChoice::Merged => None,
     };
-    let mut options = engine_options(&arguments.input);
+    let mut options = engine_options(&arguments.input.logs);
     if let Some(mib) = arguments.memory {
         options.memory_bytes = mib as usize * (1 << 20);
     }
     let (mut evaluated, mut is_sound) = (Evaluated::default(), true);
-    let mut listed = RejectedFile::create(&arguments.input.rejections)?;
+    let mut listed = RejectedFile::create(&arguments.input.logs.rejections)?;
     for bound in &bound {
         let found = evaluated_source(
             (arguments, &package),
@@ -52,8 +52,8 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
         let Some(stats) = &found else { continue };
         let name = &bound.plan.source.name;
         let input = &arguments.input;
-        let limit = input.rejections.max_rejected;
-        is_sound &= rejections::report(name, &bound.log, stats, limit, input.allow_empty);
+        let limit = input.logs.rejections.max_rejected;
+        is_sound &= rejections::report(name, &bound.log, stats, limit, input.logs.allow_empty);
         if let Some(listed) = &mut listed {
             listed.write_log(name, &bound.log)?;
         }
@@ -230,14 +230,14 @@ pub(crate) fn open(
     }
     let Selection { wanted, base } = package.select(&arguments.metrics)?;
     check(&package, &wanted)?;
-    let topics = Topics::new(&arguments.kafka, &arguments.sources)?;
-    let bound = progress::open(&package, &base, &arguments.sources, &|source, binding, progress| {
+    let topics = Topics::new(&arguments.logs.kafka, &arguments.logs.sources)?;
+    let bound = progress::open(&package, &base, &arguments.logs.sources, &|source, binding, progress| {
         topics.open_log(source, binding, progress)
     })?;
     Ok(Some(Opened { package, wanted, bound }))
 }
 
-pub(crate) fn engine_options(arguments: &InputArguments) -> EngineOptions {
+pub(crate) fn engine_options(arguments: &LogArguments) -> EngineOptions {
     let defaults = EngineOptions::default();
     EngineOptions { workers: arguments.workers.map_or(defaults.workers, usize::from), ..defaults }
 }

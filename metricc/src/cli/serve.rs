@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use metricc_ir::user_defined::Imports;
-use metricc_ir::{AnyMetric, Calendar};
-use metricc_node::{Config, Limits, Node, NodeError, Server};
+use metricc_jobs::PackageText;
+use metricc_node::{Config, Limits, Node, NodeError, NodePackage, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use tracing_subscriber::filter::filter_fn;
@@ -24,12 +24,16 @@ pub(crate) fn run(arguments: &ServeArguments, imports: &Imports) -> Result<ExitC
         return Ok(ExitCode::from(1));
     }
     config.batch_cluster = super::cluster::of_node(&config, &package)?;
-    let metrics = package.select(&[])?.wanted;
+    let package = NodePackage {
+        metrics: package.select(&[])?.wanted,
+        calendars: package.checked.package.calendars.clone(),
+        imports: imports.clone(),
+        text: Some(PackageText::of_checked(&package.text, &package.checked)?),
+    };
     Server::check(&config)?;
     write_logs(arguments.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let calendars = &package.checked.package.calendars;
-    let served = runtime.block_on(serve(&config, &metrics, calendars, imports));
+    let served = runtime.block_on(serve(&config, &package));
     // An evaluation that is still running holds nothing that the log does not have.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match served {
@@ -68,15 +72,10 @@ fn config(arguments: &ServeArguments) -> Result<Config, Failure> {
     Ok(config)
 }
 
-async fn serve(
-    config: &Config,
-    metrics: &[AnyMetric],
-    calendars: &[(String, Calendar)],
-    imports: &Imports,
-) -> Result<(), NodeError> {
+async fn serve(config: &Config, package: &NodePackage) -> Result<(), NodeError> {
     let (mut interrupted, mut terminated) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let node = Arc::new(Node::start(config, metrics, calendars, imports)?);
+    let node = Arc::new(Node::start(config, package)?);
     if let Some(cut) = node.truncated_tail() {
         terminal::warning(&format!(
             "`{}` ended with an incomplete write: truncated {} bytes after byte {}; unless somebody cut the file, it was never acknowledged",
@@ -85,9 +84,10 @@ async fn serve(
     }
     let server = Server::bind(config, node.clone(), Limits::new(config)).await?;
     let address = server.address()?;
+    let n_metrics = node.n_metrics();
     terminal::note(format!(
         "serving {} of {} at http://{address}, data in {}",
-        counted(metrics.len(), "metric", "metrics"),
+        counted(n_metrics, "metric", "metrics"),
         config.package.display(),
         config.data.display()
     ));

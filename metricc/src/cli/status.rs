@@ -9,6 +9,7 @@ use metricc_client::{HttpServing, MetricCost, ServedMetric, Serving};
 use serde_json::Value;
 
 use super::arguments::StatusArguments;
+use super::deploy::backfill_text;
 use super::node_client::{NodeClient, error_of};
 use super::table::{self, Rows};
 use super::terminal::{self, Failure, counted};
@@ -39,6 +40,10 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     let (sources, sinks) = (list("sources"), list("sinks"));
     sources.iter().filter_map(cluster_problem).for_each(|problem| terminal::warning(&problem));
     sources.iter().filter_map(archive_problem).for_each(|problem| terminal::warning(&problem));
+    for source in sources.iter().filter(|source| !source["backfill"].is_null()) {
+        let name = source["name"].as_str().unwrap_or_default().to_owned();
+        terminal::note(backfill_text(&(name, source["backfill"].clone())));
+    }
     let states = sources.iter().filter_map(topic_state).chain(sinks.iter().flat_map(sink_states));
     for (state, is_problem) in states {
         match is_problem {
@@ -57,7 +62,7 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     let rows = Rows {
         name: "metrics",
         unit: None,
-        doc: "what each costs since the node started",
+        doc: "what each costs since the node started, or since a deployment changed what is computed",
         header: &HEADER.map(str::to_owned),
         is_number: &[false, true, true, true, true, true, true, false],
         rows: &rows,

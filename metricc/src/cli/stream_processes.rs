@@ -89,7 +89,7 @@ impl Processes {
         };
         let store = JobStore::in_folder(&folder)?;
         let interval = Interval::new(bound.log.start(), bound.log.end())?;
-        let workers = usize::from(arguments.input.workers.unwrap_or(1));
+        let workers = usize::from(arguments.input.logs.workers.unwrap_or(1));
         let run = Run {
             store: &store,
             package: &PackageText::of_checked(&package.text, &package.checked)?,

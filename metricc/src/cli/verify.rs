@@ -25,18 +25,18 @@ pub(crate) fn run(arguments: &VerifyArguments, imports: &Imports) -> Result<Exit
     let options = VerifyOptions {
         n_cuts: arguments.cuts as usize,
         seed: arguments.seed.unwrap_or_else(clock_seed),
-        max_workers: engine_options(&arguments.input).workers.max(2),
+        max_workers: engine_options(&arguments.input.logs).workers.max(2),
     };
     let (mut is_equal, mut equal) = (true, BTreeSet::new());
-    let mut listed = RejectedFile::create(&arguments.input.rejections)?;
+    let mut listed = RejectedFile::create(&arguments.input.logs.rejections)?;
     for bound in &bound {
         let (name, input) = (&bound.plan.source.name, &arguments.input);
         let stats = rejections::stats_of(&bound.log)?;
         if let Some(listed) = &mut listed {
             listed.write_log(name, &bound.log)?;
         }
-        let limit = input.rejections.max_rejected;
-        if !rejections::report(name, &bound.log, &stats, limit, input.allow_empty) {
+        let limit = input.logs.rejections.max_rejected;
+        if !rejections::report(name, &bound.log, &stats, limit, input.logs.allow_empty) {
             is_equal = false;
             continue;
         }

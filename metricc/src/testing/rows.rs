@@ -67,6 +67,12 @@ fn found_row(presented: &Presented, row: usize) -> FoundRow {
     }
 }
 
+/// A presented row in the syntax of tests.
+#[cfg(feature = "cli")]
+pub(crate) fn presented_row_text(presented: &Presented, row: usize) -> String {
+    found_text(&presented.row_type, &found_row(presented, row), None)
+}
+
 fn is_group(row: &ExpectedRow, found: &FoundRow) -> bool {
     let (start, end) = found.window.unzip();
     (row.start.is_none() || row.start == start)

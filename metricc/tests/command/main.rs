@@ -3,9 +3,11 @@
 #![allow(clippy::too_many_lines, reason = "a test is one story, told in order")]
 
 mod bad_input;
+mod compare;
 mod compile;
 mod derived;
 mod diff;
+mod diff_rows;
 mod examples;
 mod files;
 mod fmt;

@@ -22,11 +22,28 @@ fn binding(argument: std::ffi::OsString) -> Result<(String, Binding), String> {
     Ok((name, stored::local(binding)?))
 }
 
+/// A file alone, with options such as `,format=csv`.
+pub(super) fn file_binding(argument: std::ffi::OsString) -> Result<Binding, String> {
+    let mut named = std::ffi::OsString::from("rows=");
+    named.push(argument);
+    Ok(binding(named)?.1)
+}
+
 /// The package, its logs, and the metrics to compute.
 #[derive(Debug, Args)]
 pub(crate) struct InputArguments {
     /// The `.metric` file
     pub(crate) file: PathBuf,
+    /// Compute only this metric; repeatable [default: all]
+    #[arg(long = "metric", value_name = "METRIC")]
+    pub(crate) metrics: Vec<String>,
+    #[command(flatten)]
+    pub(crate) logs: LogArguments,
+}
+
+/// The logs of sources, and how they are read.
+#[derive(Debug, Args)]
+pub(crate) struct LogArguments {
     /// Events of a source: a file, folder or glob of .parquet, .ndjson, .jsonl, .json, .csv or .tsv files,
     /// which may be compressed (.gz, .zst, .bz2), or `-` for stdin. For other file names append
     /// `,format=ndjson`, for other separators of CSV `,delimiter=;`. The path may be in an object store
@@ -36,9 +53,6 @@ pub(crate) struct InputArguments {
     /// `,schema=FILE` and `,message=NAME`)
     #[arg(long = "source", value_name = "NAME=PATH", value_parser = OsStringValueParser::new().try_map(binding))]
     pub(crate) sources: Vec<(String, Binding)>,
-    /// Compute only this metric; repeatable [default: all]
-    #[arg(long = "metric", value_name = "METRIC")]
-    pub(crate) metrics: Vec<String>,
     /// Threads of each engine [default: number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,

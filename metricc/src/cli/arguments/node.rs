@@ -258,6 +258,9 @@ pub(crate) struct QueryArguments {
     /// Only rows with this value of a key; repeatable
     #[arg(long = "key", value_name = "NAME=VALUE", value_parser = parse_key)]
     pub(crate) keys: Vec<(String, String)>,
+    /// The metric as this version of the package defines it, such as a preview; `metricc versions` lists them
+    #[arg(long, value_name = "VERSION", requires = "metric")]
+    pub(crate) of_version: Option<u64>,
     #[command(flatten)]
     pub(crate) range: RangeArguments,
     /// Only the latest window
@@ -308,7 +311,7 @@ pub(crate) struct QueryArguments {
 }
 
 /// A time that is written as in the language, in microseconds.
-fn parse_time(text: &str) -> Result<i64, String> {
+pub(super) fn parse_time(text: &str) -> Result<i64, String> {
     metricc_ir::text::duration::parse(text).map_err(|problem| problem.to_string())
 }
 

@@ -1,0 +1,139 @@
+//! Arguments of the commands that compare: two versions of a file, and a metric with rows of another system.
+
+use std::path::PathBuf;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use metricc_log::Binding;
+
+use super::LogArguments;
+use super::engines::file_binding;
+use super::node::parse_time;
+use crate::compare::Tolerance;
+
+/// Output format of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    /// Text
+    Text,
+    /// One JSON object per metric
+    Json,
+}
+
+/// How much is shown of rows that differ, and how long their causes are searched.
+#[derive(Debug, Args)]
+pub(crate) struct SearchArguments {
+    /// Rows that differ to show of each metric, the largest differences first; 0 shows all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) rows: usize,
+    /// Time to search for the causes of each metric, such as `30s`
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    pub(crate) within: i64,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc diff old.metric new.metric
+  metricc diff payments.metric --against HEAD     compare with the committed file
+  metricc diff payments.metric --against main --output json
+  metricc diff payments.metric --against main --source payments=log/
+  metricc diff old.metric new.metric --source payments=log/ --metric revenue --causes 3
+  metricc diff old.metric new.metric --source payments=log/ --write-tests changes.metric
+
+Each metric is one of
+  same           same meaning; formatting and order in the file do not count
+  renamed        same meaning under a new name
+  presentation   same states, presented differently; stored states are reused
+  changed        different states; they are recomputed from the log
+  added          new; computed from the log
+  removed        only in the old version
+
+With `--source`, both versions of each metric that differs are computed over the same events, and their rows \
+are compared. The causes are events that alone give other rows under the two versions, with the part of the \
+definition that decides.
+
+Exit codes:
+  0  all metrics are the same
+  1  some differ
+  2  a version or a log cannot be read or has errors, too many records are rejected, or wrong usage")]
+pub(crate) struct DiffArguments {
+    /// The old and the new file; with --against only the new one
+    #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Compare with the file in this git revision
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) against: Option<String>,
+    /// Output format
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: DiffFormat,
+    /// Compare the rows of only this metric; repeatable [default: all that differ]
+    #[arg(long = "metric", value_name = "METRIC", requires = "sources")]
+    pub(crate) metrics: Vec<String>,
+    /// Events to find for each metric that alone give other rows; 0 searches none
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) causes: usize,
+    #[command(flatten)]
+    pub(crate) search: SearchArguments,
+    /// Write a `test` of one event for each way in which rows differ to this new file, which lies in the
+    /// folder of the new version
+    #[arg(long, value_name = "FILE", requires = "sources")]
+    pub(crate) write_tests: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) logs: LogArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc compare payments.metric --metric revenue --source payments=log/ --with warehouse.csv
+  metricc compare payments.metric --metric revenue --source payments=log/ --with rows.parquet --tolerance 1e-9
+  metricc compare payments.metric --metric revenue --source payments=log/ --with rows.csv --window day --value eur
+  metricc compare payments.metric --metric revenue --source payments=log/ --with rows.csv --zones Asia/Kolkata
+
+The file has a column for each key and each value of the metric, by their names, and `window_start`: a date \
+or a time. Other columns are ignored.
+
+For rows that differ, causes are tried by computing the metric with them: days of another time zone, \
+duplicates counted, events up to an earlier position, no value as zero, floats instead of decimals. A cause \
+is named if it gives the numbers of the file, with how many of the rows it explains.
+
+Exit codes:
+  0  all rows are equal, within the tolerance
+  1  rows differ
+  2  the package has errors, a file cannot be read, too many records are rejected, or wrong usage")]
+pub(crate) struct CompareArguments {
+    /// The `.metric` file
+    pub(crate) file: PathBuf,
+    /// The metric to compare
+    #[arg(long, value_name = "METRIC")]
+    pub(crate) metric: String,
+    /// File with the rows to compare with, as of a source: `.csv`, `.parquet` or another format
+    #[arg(long, value_name = "ROWS", value_parser = OsStringValueParser::new().try_map(file_binding))]
+    pub(crate) with: Binding,
+    /// Column of the file that has the start of each window
+    #[arg(long, value_name = "COLUMN", default_value = "window_start")]
+    pub(crate) window: String,
+    /// Column of the file that has the value, of a metric with one [default: its name, or `value`]
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) value: Option<String>,
+    /// By how much numbers may differ: a share of the larger one, such as `1e-9` or `1%`
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = Tolerance::parse)]
+    pub(crate) tolerance: Tolerance,
+    /// Time zones to try as a cause, instead of some common ones
+    #[arg(long, value_name = "ZONE,…", value_delimiter = ',')]
+    pub(crate) zones: Vec<String>,
+    /// Example events to show for each cause
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) examples: usize,
+    /// Also say which causes were tried and explain nothing, and which could not be tried
+    #[arg(long)]
+    pub(crate) verbose: bool,
+    /// Output format
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: DiffFormat,
+    #[command(flatten)]
+    pub(crate) search: SearchArguments,
+    #[command(flatten)]
+    pub(crate) logs: LogArguments,
+}

@@ -1,0 +1,136 @@
+//! Arguments of the commands that change the versions of a node's package.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::NodeArguments;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc deploy payments.metric --plan        only say what it would change
+  metricc deploy payments.metric               deploy it, and wait until it is live
+  metricc deploy payments.metric --preview     compute it beside the live version, which stays live
+  metricc rollback                             go back to the version before
+
+New metrics are computed from the log of the node while it goes on taking events and answering. When all \
+of them are there, the version becomes live, all metrics at once. Sources are as they were when the node was \
+started: start it again with a file that changes them.
+
+Exit codes:
+  0  live, or a preview that is there; with `--plan`, it can be deployed
+  1  errors in the file
+  2  the node refuses it or cannot be reached, or wrong usage")]
+pub(crate) struct DeployArguments {
+    /// The `.metric` file: a path, or a URL of an object store
+    pub(crate) file: PathBuf,
+    /// Only say what would change
+    #[arg(long, conflicts_with_all = ["preview", "no_wait"])]
+    pub(crate) plan: bool,
+    /// Compute it beside the live version; `metricc promote` makes it live
+    #[arg(long)]
+    pub(crate) preview: bool,
+    /// Do not wait until new metrics are computed
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Print one JSON object per metric, on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) by: ByArguments,
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
+}
+
+/// Who does a step.
+#[derive(Debug, Args)]
+pub(crate) struct ByArguments {
+    /// Who does it, for the history of the node; your user name unless it is given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+}
+
+impl ByArguments {
+    pub(crate) fn name(&self) -> String {
+        let variable = |name: &str| std::env::var(name).ok().filter(|user| !user.is_empty());
+        let user = || variable("USER").or_else(|| variable("LOGNAME"));
+        self.by.clone().or_else(user).unwrap_or_else(|| "unknown".to_owned())
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc promote 4     make version 4, a preview, live
+
+`metricc versions` lists the versions.
+
+Exit codes:
+  0  live, or live as soon as its metrics are computed
+  2  the node refuses it or cannot be reached, or wrong usage")]
+pub(crate) struct PromoteArguments {
+    /// The number of the version
+    #[arg(value_name = "VERSION")]
+    pub(crate) number: u64,
+    #[command(flatten)]
+    pub(crate) by: ByArguments,
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc rollback       make the version before the live one live again: the last one with a lower number
+  metricc rollback 3     make version 3 live again
+
+Kept versions are followed, so this takes no time. `metricc versions` lists them.
+
+Exit codes:
+  0  live
+  2  the node refuses it or cannot be reached, or wrong usage")]
+pub(crate) struct RollbackArguments {
+    /// The number of the version
+    #[arg(value_name = "VERSION")]
+    pub(crate) number: Option<u64>,
+    #[command(flatten)]
+    pub(crate) by: ByArguments,
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc retire 3     stop following version 3, or give it up while it is being computed
+
+Exit codes:
+  0  retired
+  2  the node refuses it or cannot be reached, or wrong usage")]
+pub(crate) struct RetireArguments {
+    /// The number of the version
+    #[arg(value_name = "VERSION")]
+    pub(crate) number: u64,
+    #[command(flatten)]
+    pub(crate) by: ByArguments,
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  metricc versions           the versions of the package, as a table
+  metricc versions --json    with metrics and history, as one JSON object
+
+Exit codes:
+  0  answered
+  2  the node cannot be reached, or wrong usage")]
+pub(crate) struct VersionsArguments {
+    /// Print the answer of the node, on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
+}
