@@ -51,6 +51,14 @@ pub enum ServingError {
         /// The source.
         origin: String,
     },
+    /// The metric is new, and its past is still being computed.
+    #[error(
+        "metric `{metric}` is still being computed from the log: `metricc status` shows how far it is; try again"
+    )]
+    Backfilling {
+        /// The metric.
+        metric: String,
+    },
     /// What the caller wants to see is not readable yet.
     #[error(
         "answers are at frontier {}, and {} is asked for: the events up to it are not readable yet; try again",
@@ -201,6 +209,7 @@ const OTHER_DEFINITION: &str = "other_definition";
 const OTHER_EPOCH: &str = "other_epoch";
 const REQUEST: &str = "request";
 const NOT_READY: &str = "starting";
+const BACKFILLING: &str = "backfilling";
 const BEHIND: &str = "behind";
 const TOO_MANY_ROWS: &str = "too_many_rows";
 const CURSOR_GONE: &str = "cursor_gone";
@@ -218,6 +227,7 @@ impl ServingError {
             ServingError::OtherEpoch { .. } => (409, OTHER_EPOCH),
             ServingError::Request(_) => (400, REQUEST),
             ServingError::NotReady { .. } => (503, NOT_READY),
+            ServingError::Backfilling { .. } => (503, BACKFILLING),
             ServingError::Behind { .. } => (503, BEHIND),
             ServingError::TooManyRows { .. } => (422, TOO_MANY_ROWS),
             ServingError::CursorGone { .. } => (410, CURSOR_GONE),
@@ -246,6 +256,7 @@ impl ServingError {
                 ErrorFields { epoch: Some(epoch.clone()), wanted: Some(wanted.clone()), ..fields }
             }
             ServingError::NotReady { origin } => ErrorFields { origin: Some(origin.clone()), ..fields },
+            ServingError::Backfilling { metric } => ErrorFields { metric: Some(metric.clone()), ..fields },
             ServingError::Behind { wanted, frontier } => {
                 ErrorFields { min_frontier: Some(wanted.clone()), frontier: Some(frontier.clone()), ..fields }
             }
@@ -300,6 +311,7 @@ impl From<ErrorBody> for ServingError {
                 frontier: frontier.unwrap_or_default(),
             },
             NOT_READY => ServingError::NotReady { origin: origin.unwrap_or_default() },
+            BACKFILLING => ServingError::Backfilling { metric },
             TOO_MANY_ROWS => ServingError::TooManyRows {
                 metric,
                 rows: rows.unwrap_or_default(),
@@ -331,6 +343,7 @@ mod tests {
             ServingError::OtherEpoch { epoch: "a".to_owned(), wanted: "b".to_owned() },
             ServingError::Request("`from=x` is not an instant".to_owned()),
             ServingError::NotReady { origin: "payments".to_owned() },
+            ServingError::Backfilling { metric: "a".to_owned() },
             ServingError::Behind { wanted: vec![3, 4], frontier: vec![3, 2] },
             ServingError::TooManyRows {
                 metric: "a".to_owned(),

@@ -168,6 +168,8 @@ pub enum Operation {
     Ingest,
     /// To see and check the state of the node.
     Administer,
+    /// To change the versions of the package.
+    Deploy,
     /// To ask whether it runs.
     Probe,
 }
@@ -188,9 +190,12 @@ pub struct ErrorResponse {
 const READ: &[Operation] = &[Operation::Read];
 const INGEST: &[Operation] = &[Operation::Ingest];
 /// An audit may write the view again.
-const WRITES: &[Operation] = &[Operation::Ingest, Operation::Administer];
-const NAMED: &[Operation] = &[Operation::Read, Operation::Ingest, Operation::Administer];
-const ALL: &[Operation] = &[Operation::Read, Operation::Ingest, Operation::Administer, Operation::Probe];
+const WRITES: &[Operation] = &[Operation::Ingest, Operation::Administer, Operation::Deploy];
+const BODIES: &[Operation] = &[Operation::Ingest, Operation::Deploy];
+const CONFLICTS: &[Operation] = &[Operation::Read, Operation::Deploy];
+const NAMED: &[Operation] = &[Operation::Read, Operation::Ingest, Operation::Administer, Operation::Deploy];
+const ALL: &[Operation] =
+    &[Operation::Read, Operation::Ingest, Operation::Administer, Operation::Deploy, Operation::Probe];
 
 /// All of them, by status.
 pub static RESPONSES: &[ErrorResponse] = &[
@@ -214,8 +219,8 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 404,
-        codes: &["unknown_metric", "unknown_source", code::UNKNOWN_PATH],
-        doc: "the node has no such metric, source or path",
+        codes: &["unknown_metric", "unknown_source", code::UNKNOWN_VERSION, code::UNKNOWN_PATH],
+        doc: "the node has no such metric, source, version or path",
         of: NAMED,
     },
     ErrorResponse {
@@ -224,12 +229,13 @@ pub static RESPONSES: &[ErrorResponse] = &[
         doc: "the path has other methods, which the header `Allow` names",
         of: &[],
     },
-    ErrorResponse { status: 408, codes: &["late"], doc: "the body did not arrive in time", of: INGEST },
+    ErrorResponse { status: 408, codes: &["late"], doc: "the body did not arrive in time", of: BODIES },
     ErrorResponse {
         status: 409,
-        codes: &["other_definition", "other_epoch"],
-        doc: "the node serves another definition of the metric, or its log has lost events since the epoch that is named",
-        of: READ,
+        codes: &["other_definition", "other_epoch", code::VERSION],
+        doc: "the node serves another definition of the metric, or its log has lost events since the epoch that is \
+              named, or the versions of the package do not allow this step",
+        of: CONFLICTS,
     },
     ErrorResponse {
         status: 410,
@@ -241,7 +247,7 @@ pub static RESPONSES: &[ErrorResponse] = &[
         status: 413,
         codes: &[code::TOO_LARGE],
         doc: "more bytes or events than a request may have",
-        of: INGEST,
+        of: BODIES,
     },
     ErrorResponse {
         status: 414,
@@ -269,9 +275,9 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 422,
-        codes: &["columns", "request", "too_many_rows"],
-        doc: "columns that are not those of the source, another content under a known `Idempotency-Key`, or more rows \
-              than an answer may have",
+        codes: &["columns", "request", "too_many_rows", code::PACKAGE],
+        doc: "columns that are not those of the source, another content under a known `Idempotency-Key`, more rows \
+              than an answer may have, or a package with errors",
         of: ALL,
     },
     ErrorResponse {
@@ -302,8 +308,17 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 503,
-        codes: &["starting", "behind", "busy", "closing", "dropped", code::DISK, code::STOPPED],
-        doc: "the node is reading its log, is behind `min_frontier`, answers as many requests as it may, shuts down, \
+        codes: &[
+            "starting",
+            "backfilling",
+            "behind",
+            "busy",
+            "closing",
+            "dropped",
+            code::DISK,
+            code::STOPPED,
+        ],
+        doc: "the node is reading its log, still computes a new metric, is behind `min_frontier`, answers as many requests as it may, shuts down, \
               cannot read or write its disk (an I/O error, or a file system that is read-only), has stopped writing \
               until it is started again, or has ended a subscription without news (as an event); send again after \
               `Retry-After`",
@@ -411,6 +426,7 @@ mod tests {
             ServingError::OtherEpoch { epoch: String::new(), wanted: String::new() },
             ServingError::Request(String::new()),
             ServingError::NotReady { origin: String::new() },
+            ServingError::Backfilling { metric: String::new() },
             ServingError::Behind { wanted: Vec::new(), frontier: Vec::new() },
             ServingError::TooManyRows { metric: String::new(), rows: 2, most: 1, help: String::new() },
             ServingError::CursorGone { frontier: Vec::new() },

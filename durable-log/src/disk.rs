@@ -80,6 +80,21 @@ impl dyn Disk {
         }
         written
     }
+
+    /// The bytes of a file; `None` if there is no such file.
+    ///
+    /// # Errors
+    /// What is wrong with the disk.
+    pub fn read_whole(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        let file = match self.open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut bytes = vec![0; usize::try_from(file.n_bytes()?).map_err(io::Error::other)?];
+        file.read_exact_at(0, &mut bytes)?;
+        Ok(Some(bytes))
+    }
 }
 
 impl dyn DiskFile {

@@ -8,7 +8,6 @@
 //! `log-mark.json` is `{"format": 1, "checksum": …, "mark": {…}}`, with XXH3-64 of the text of the mark.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 
 use metricc_log::Frontier;
@@ -76,14 +75,8 @@ impl LogMark {
     /// [`DurableError::Io`] if the disk fails.
     pub fn read(disk: &Arc<dyn Disk>) -> Result<FoundMark, DurableError> {
         let failed = DurableError::io("reading", disk.shown(MARK_FILE));
-        let bytes = match disk.open(MARK_FILE).and_then(|file| {
-            let mut bytes = vec![0; usize::try_from(file.n_bytes()?).map_err(io::Error::other)?];
-            file.read_exact_at(0, &mut bytes)?;
-            Ok(bytes)
-        }) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FoundMark::Nothing),
-            Err(error) => return Err(failed(error)),
+        let Some(bytes) = disk.read_whole(MARK_FILE).map_err(failed)? else {
+            return Ok(FoundMark::Nothing);
         };
         let file: Option<MarkFile<'_>> = serde_json::from_slice(&bytes).ok();
         let file = file.filter(|file| {

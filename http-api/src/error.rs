@@ -87,7 +87,10 @@ impl From<ServingError> for ApiError {
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let is_temporary = matches!(
             error,
-            ServingError::NotReady { .. } | ServingError::Behind { .. } | ServingError::Busy(_)
+            ServingError::NotReady { .. }
+                | ServingError::Backfilling { .. }
+                | ServingError::Behind { .. }
+                | ServingError::Busy(_)
         );
         let retry_after = is_temporary.then_some(1);
         ApiError { status, body: Box::new(error.body()), retry_after }

@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Pairs {
 /// Refuses a query with parameters that its route does not have, or twice, or with values of another kind.
 pub async fn check_query(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>();
-    let checked = match path.and_then(|path| Route::of_path(path.as_str())) {
+    let checked = match path.and_then(|path| Route::of(request.method().as_str(), path.as_str())) {
         Some(route) => pairs(request.uri().query().unwrap_or_default())
             .and_then(|pairs| route.check_query(&pairs).map_err(ApiError::from)),
         None => Ok(()),

@@ -19,6 +19,7 @@ pub struct PackageText {
     /// The text.
     pub text: String,
     /// The files beside it that were read, by name.
+    #[serde(default)]
     pub files: BTreeMap<String, String>,
 }
 

@@ -195,10 +195,11 @@ impl KeptVersions {
         });
     }
 
-    /// The version of the frontier of a query.
+    /// The version of the frontier of a query, with the states that it reads.
     pub(crate) fn find(&self, query: &Query) -> Option<Arc<Published>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().rev().map(|(published, _)| published).find(|published| query.is_at(published)).cloned()
+        let answers = |published: &&Arc<Published>| query.is_at(published) && query.has_states(published);
+        kept.iter().rev().map(|(published, _)| published).find(answers).cloned()
     }
 
     fn forget(&self) {

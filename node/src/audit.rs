@@ -10,7 +10,7 @@ use std::time::Instant;
 use arrow::array::ArrayRef;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
-use metricc_compiler::{EngineOptions, EvaluateError, MetricPlan, Segment};
+use metricc_compiler::{CompileError, EngineOptions, EvaluateError, MetricPlan, Segment, SourcePlan};
 use metricc_durable_log::DurableError;
 use metricc_log::{Frontier, Interval, LogError};
 use metricc_runtime_batch::evaluate;
@@ -32,6 +32,9 @@ pub enum AuditError {
     /// The interval is not part of the log.
     #[error(transparent)]
     Interval(#[from] LogError),
+    /// The metrics could not be planned together.
+    #[error(transparent)]
+    Plan(#[from] CompileError),
     /// The batch engine failed.
     #[error(transparent)]
     Batch(#[from] EvaluateError),
@@ -60,12 +63,22 @@ pub(crate) fn served(source: &NodeSource, options: &EngineOptions) -> Result<Vec
     let started = Instant::now();
     let served = source.serving.published_of(source.name());
     let (frontier, parts) = served.ok_or_else(|| AuditError::NotReady(source.name().to_owned()))?;
-    let recomputed = recomputed(source, &frontier, options)?;
+    let metrics = source.serving.base_metrics_of(source.name());
+    let metrics: Vec<_> =
+        metrics.into_iter().filter(|metric| parts.contains_key(&metric.state_hash)).collect();
+    let recomputed = match metrics.is_empty() {
+        // The live version reads nothing of it, or all that it reads is still computed.
+        true => Vec::new(),
+        false => recomputed(source, &*source.plan_of(&metrics)?, &frontier, options)?,
+    };
     let mut lines = Vec::with_capacity(recomputed.len());
-    for (metric, recomputed) in source.plan.metrics.iter().zip(&recomputed) {
-        let parts = parts.get(&metric.metric.name).map(Vec::as_slice).unwrap_or_default();
+    for metric in &metrics {
+        let parts = parts.get(&metric.state_hash).map(Vec::as_slice).unwrap_or_default();
         let parts: Vec<Segment> = parts.iter().map(|part| part.segment().clone()).collect();
-        lines.push(compare(Audited::Served, metric, &merge(metric, &parts)?, recomputed)?);
+        let served = merge(metric, &parts)?;
+        for recomputed in recomputed.iter().filter(|segment| segment.hash == metric.state_hash) {
+            lines.push(compare(Audited::Served, metric, &served, recomputed)?);
+        }
     }
     lines.extend(verdicts(source, &frontier)?);
     record(source, &lines, started);
@@ -100,16 +113,17 @@ fn verdicts(source: &NodeSource, frontier: &Frontier) -> Result<Option<AuditLine
     }))
 }
 
-/// Computes the states of all metrics of a source, from the start of its log to a frontier.
+/// Computes the states of the metrics of a plan, from the start of its log to a frontier.
 pub(crate) fn recomputed(
     source: &NodeSource,
+    plan: &SourcePlan,
     frontier: &Frontier,
     options: &EngineOptions,
 ) -> Result<Vec<Segment>, AuditError> {
     let start = Frontier(vec![0; frontier.0.len()]);
     let log = source.log_from(&start)?;
     let interval = Interval::new(start, frontier.clone()).map_err(LogError::from)?;
-    Ok(evaluate(&source.plan, &log, &interval, options, &|_| ())?.segments)
+    Ok(evaluate(plan, &log, &interval, options, &|_| ())?.segments)
 }
 
 /// Compares two segments of one interval.

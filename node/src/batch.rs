@@ -2,13 +2,14 @@
 //! view.
 
 mod tables_of_view;
+mod wanted_states;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use metricc_compiler::{EngineOptions, EvaluateError, Segment, SegmentError};
+use metricc_compiler::{CompileError, EngineOptions, EvaluateError, Segment, SegmentError};
 use metricc_durable_log::{Disk, DurableError, Flush, LogSnapshot, WrittenRequests};
 use metricc_log::{Frontier, Interval, Log, LogError};
 use metricc_runtime_batch::evaluate;
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 use crate::archiver::Archiver;
 use crate::audit::{self, AuditError};
 use crate::audit_line::{AuditLine, Audited};
+use crate::backfill::BackfillError;
 use crate::batch_cluster::{BatchCluster, Flushed, flushed_end};
 use crate::config::WithoutCluster;
 use crate::derived_tables::DerivedTables;
@@ -46,6 +48,8 @@ pub(crate) struct Schedule {
     /// See [`SMALL_ROWS`].
     pub(crate) small_rows: u64,
     pub(crate) options: EngineOptions,
+    /// Threads that compute new states from the start of the log.
+    pub(crate) backfill_workers: usize,
     /// Who evaluates, if it is not this process.
     pub(crate) cluster: Option<ByCluster>,
     /// Whether tables are written for other programs.
@@ -75,6 +79,12 @@ pub(crate) enum StepError {
     #[error("the cluster {name} does not evaluate: {problem}")]
     Cluster { name: String, problem: String },
     #[error(transparent)]
+    Backfill(#[from] BackfillError),
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+    #[error(transparent)]
+    Plan(#[from] CompileError),
+    #[error(transparent)]
     Merge(#[from] SegmentError),
     #[error(transparent)]
     View(#[from] ViewError),
@@ -89,6 +99,8 @@ struct Timing {
     is_overdue: bool,
     next_flush: Instant,
     next_archive: Instant,
+    /// When states may be computed from the start of the log again, after that has failed.
+    next_backfill: Instant,
 }
 
 /// The batch layer of a source.
@@ -116,13 +128,19 @@ impl Batch {
     pub(crate) fn run(&self, ingest: &Ingest) {
         let (mut seen, is_overdue) = (0, self.is_overdue);
         let now = Instant::now();
-        let mut timing = Timing { last: now, is_overdue, next_flush: now, next_archive: now };
+        let mut timing =
+            Timing { last: now, is_overdue, next_flush: now, next_archive: now, next_backfill: now };
+        let mut backfill = None;
         if catch_unwind(AssertUnwindSafe(|| self.start_tables())).is_err() {
             tracing::error!(source = self.source.name(), "writing tables panicked; they stay as they are");
         }
         while !self.source.is_stopping() {
             // The view is only ever replaced as a whole, so a panic leaves the one that was there.
-            if catch_unwind(AssertUnwindSafe(|| self.run_due(&mut timing, ingest))).is_err() {
+            let due = || {
+                self.follow_wanted(&mut backfill, &mut timing.next_backfill);
+                self.run_due(&mut timing, ingest);
+            };
+            if catch_unwind(AssertUnwindSafe(due)).is_err() {
                 self.source.counters.batch_failed(self.source.name());
                 tracing::error!(source = self.source.name(), "batch panicked; the view stays as it is");
                 self.pause();
@@ -147,6 +165,9 @@ impl Batch {
         let requests = self.source.take_full_requests();
         if !requests.is_empty() {
             self.rebuild(requests);
+        }
+        if self.source.take_tables_changed() {
+            self.write_tables(&self.source.latest_view());
         }
         // First, since a view may have to wait for its store.
         self.flush_due(timing, ingest);
@@ -213,8 +234,9 @@ impl Batch {
         let known = self.source.latest_view();
         let rebuilt = self.compared(&known).and_then(|(segments, lines)| {
             let segments = segments.into_iter().map(IndexedSegment::from).collect();
+            let (plan, costs, frontier) = (known.plan.clone(), known.costs.clone(), known.frontier.clone());
             // Without a stored version, all of it is written.
-            let rebuilt = LoadedView { frontier: known.frontier.clone(), segments, stored: None };
+            let rebuilt = LoadedView { plan, costs, frontier, segments, stored: None };
             self.step_from(&rebuilt).map(|()| lines)
         });
         let answer: FullAnswer = match rebuilt {
@@ -236,9 +258,10 @@ impl Batch {
 
     /// A view as it comes out of the log, and how that compares to the one that is there.
     fn compared(&self, known: &LoadedView) -> Result<(Vec<Segment>, Vec<AuditLine>), StepError> {
-        let recomputed = audit::recomputed(&self.source, &known.frontier, &self.schedule.options)?;
+        let recomputed =
+            audit::recomputed(&self.source, &known.plan, &known.frontier, &self.schedule.options)?;
         let pairs = known.segments.iter().zip(&recomputed);
-        let lines = self.source.plan.metrics.iter().zip(pairs).map(|(metric, (kept, recomputed))| {
+        let lines = known.plan.metrics.iter().zip(pairs).map(|(metric, (kept, recomputed))| {
             audit::compare(Audited::View, metric, kept.segment(), recomputed)
         });
         let lines = lines.collect::<Result<_, _>>()?;
@@ -254,14 +277,15 @@ impl Batch {
         end.0.iter().zip(&viewed.0).map(|(end, viewed)| end.saturating_sub(*viewed)).sum()
     }
 
-    /// The states over an interval: by the cluster, if there is one.
+    /// The states of the view's plan over an interval: by the cluster, if there is one.
     fn evaluated(
         &self,
+        known: &LoadedView,
         snapshot: &LogSnapshot,
         log: &Log,
         interval: &Interval,
     ) -> Result<Vec<Segment>, StepError> {
-        let plan = &self.source.plan;
+        let plan = &known.plan;
         let cluster = self.schedule.cluster.as_ref().filter(|_| interval.n_positions() > 0);
         if let Some(ByCluster { cluster, without }) = cluster {
             let flushed = Flushed { plan, snapshot, disk: &self.disk, log, interval };
@@ -281,7 +305,9 @@ impl Batch {
                 }
             }
         }
-        Ok(evaluate(plan, log, interval, &self.schedule.options, &|_| ())?.segments)
+        let cpu_times = Some(known.costs.batch.clone());
+        let options = EngineOptions { cpu_times, ..self.schedule.options.clone() };
+        Ok(evaluate(plan, log, interval, &options, &|_| ())?.segments)
     }
 
     /// Evaluates the events after the latest view, and commits the next version.
@@ -298,12 +324,16 @@ impl Batch {
             Some(_) => flushed_end(&snapshot, self.source.name(), &known.frontier)?,
             None => log.end(),
         };
-        if end == known.frontier && known.stored.is_some() && self.schedule.cluster.is_some() {
+        let is_stored = known.stored.as_ref().is_some_and(|stored| {
+            let hashes = known.plan.metrics.iter().map(|metric| metric.state_hash.to_string());
+            hashes.into_iter().all(|hash| stored.segments.contains_key(&hash))
+        });
+        if end == known.frontier && is_stored && self.schedule.cluster.is_some() {
             return Ok(());
         }
         let interval = Interval::new(known.frontier.clone(), end.clone()).map_err(LogError::from)?;
-        let plan = self.source.plan.clone();
-        let fresh = self.evaluated(&snapshot, &log, &interval)?;
+        let plan = known.plan.clone();
+        let fresh = self.evaluated(known, &snapshot, &log, &interval)?;
         let merged = self.merged(known, &fresh)?;
         let version = self.runtime.block_on(self.store.next_version())?;
         let mut segments: BTreeMap<String, Vec<StoredSegment>> = BTreeMap::new();
@@ -325,8 +355,15 @@ impl Batch {
         self.runtime.block_on(self.store.commit(&view))?;
         let segments = merged.into_iter().map(IndexedSegment::from).collect();
         let frontier = view.frontier.clone();
-        let loaded = Arc::new(LoadedView { frontier, segments, stored: Some(view) });
-        self.source.set_latest_view(loaded.clone());
+        let costs = known.costs.clone();
+        let has_same_states = Arc::ptr_eq(&plan, &self.source.latest_view().plan);
+        let loaded = Arc::new(LoadedView { plan, costs, frontier, segments, stored: Some(view) });
+        if has_same_states {
+            self.source.set_latest_view(loaded.clone());
+        } else if !self.source.adopt(loaded.clone()) {
+            // Other states are wanted by now. What the view before names stays.
+            return Ok(());
+        }
         self.write_tables(&loaded);
         // One that is built anew is there because those before it are doubted.
         let n_kept = if known.stored.is_none() { 0 } else { self.schedule.n_kept_versions };
@@ -343,7 +380,7 @@ impl Batch {
         if known.segments.is_empty() {
             return Ok(fresh.to_vec());
         }
-        let metrics = self.source.plan.metrics.iter();
+        let metrics = known.plan.metrics.iter();
         let pairs = known.segments.iter().zip(fresh);
         metrics.zip(pairs).map(|(metric, (known, fresh))| known.segment().merge(fresh, metric)).collect()
     }

@@ -4,6 +4,7 @@
 mod batch;
 mod checks;
 mod kafka;
+mod places;
 mod sinks;
 
 use std::collections::BTreeMap;
@@ -69,6 +70,9 @@ pub struct Config {
     /// Settings per source.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,
+    /// Versions of the package.
+    #[serde(default)]
+    pub deploy: DeployConfig,
     /// Where presented values are written to, by name.
     #[serde(default)]
     pub sinks: BTreeMap<String, SinkConfig>,
@@ -80,6 +84,18 @@ pub struct Config {
     /// no cluster.
     #[serde(skip)]
     pub batch_cluster: Option<BatchCluster>,
+}
+
+/// Which versions of the package are kept after another one has become live. Their states are followed, so
+/// that each can be live again at once.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeployConfig {
+    /// Most versions that are kept besides the live one.
+    pub versions: usize,
+    /// How long a version is kept after it was replaced.
+    #[serde(deserialize_with = "duration")]
+    pub keep_for: Duration,
 }
 
 /// How the tail follows the log.
@@ -201,6 +217,12 @@ pub struct Tokens {
     /// Tokens that may do both, and read quarantined records.
     #[serde(deserialize_with = "references")]
     pub admin: Vec<TokenReference>,
+}
+
+impl Default for DeployConfig {
+    fn default() -> Self {
+        DeployConfig { versions: 2, keep_for: Duration::from_secs(7 * 24 * 60 * 60) }
+    }
 }
 
 impl Default for SpeedConfig {
@@ -350,6 +372,7 @@ impl Config {
             batch: BatchConfig::default(),
             speed: SpeedConfig::default(),
             ingest: IngestConfig::default(),
+            deploy: DeployConfig::default(),
             past: PastConfig::default(),
             reading: ReadingConfig::default(),
             http: HttpConfig::default(),
@@ -418,7 +441,7 @@ impl Config {
         for (name, sink) in &config.sinks {
             sink.check(name).map_err(|problem| format!("`sinks.{name}`: {problem}"))?;
         }
-        sinks::of_one_topic(&config.sinks)?;
+        places::are_different(&config.sinks)?;
         Ok(config)
     }
 }

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metricc_client::{Layer, MetricCost, StateSize};
-use metricc_compiler::{CpuTimes, SourcePlan};
+use metricc_compiler::{CpuTimes, Grouping, MetricPlan, SourcePlan};
 use metricc_runtime_serve::IndexedSegment;
 
-/// The costs of a source.
+/// The costs of the states that a source keeps.
 #[derive(Debug)]
 pub(crate) struct Costs {
+    plan: Arc<SourcePlan>,
     pub(crate) batch: Arc<CpuTimes>,
     pub(crate) stream: Arc<CpuTimes>,
     /// In view and tail, in the order of the plan's metrics.
@@ -21,9 +22,9 @@ pub(crate) struct Costs {
 }
 
 impl Costs {
-    pub(crate) fn new(plan: &SourcePlan) -> Self {
+    pub(crate) fn new(plan: &Arc<SourcePlan>) -> Self {
         let times = || Arc::new(CpuTimes::of(plan));
-        Costs { batch: times(), stream: times(), sizes: Mutex::default() }
+        Costs { plan: plan.clone(), batch: times(), stream: times(), sizes: Mutex::default() }
     }
 
     /// Notes the sizes of what is served from now on: the parts of each metric.
@@ -41,22 +42,27 @@ impl Costs {
         *self.sizes.lock().unwrap_or_else(PoisonError::into_inner) = sizes.collect();
     }
 
-    /// What a metric of the plan costs; `None` if there is no such metric.
-    pub(crate) fn of(&self, plan: &SourcePlan, metric: &str) -> Option<MetricCost> {
-        let index = plan.metrics.iter().position(|known| known.metric.name == metric)?;
-        let has_it = |grouping: &&Arc<_>| members(grouping).any(|member| member == metric);
-        let grouping = plan.groupings.iter().position(|grouping| has_it(&grouping))?;
+    /// What a metric costs; `None` if its states are not kept.
+    pub(crate) fn of(&self, metric: &MetricPlan) -> Option<MetricCost> {
+        let plan = &self.plan;
+        let index = plan.metrics.iter().position(|kept| kept.state_hash == metric.state_hash)?;
+        let kept = &plan.metrics[index];
+        let has_it = |grouping: &Arc<Grouping>| {
+            grouping.members.iter().any(|member| Arc::ptr_eq(&member.metric, kept))
+        };
+        let grouping = plan.groupings.iter().position(has_it)?;
         let all: Vec<&str> = members(&plan.groupings[grouping]).collect();
         let part = |times: &CpuTimes| micros(times.get(grouping)) / (all.len() as u64).max(1);
         let sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
         let [view, tail] = sizes.get(index).copied().unwrap_or_default();
-        let shared_with = all.iter().filter(|name| **name != metric).map(|name| (*name).to_owned()).collect();
+        let shared_with =
+            all.iter().filter(|name| **name != kept.metric.name).map(|name| (*name).to_owned()).collect();
         let (batch_cpu_us, stream_cpu_us) = (part(&self.batch), part(&self.stream));
         Some(MetricCost { view, tail, batch_cpu_us, stream_cpu_us, shared_with })
     }
 }
 
-fn members(grouping: &metricc_compiler::Grouping) -> impl Iterator<Item = &str> {
+fn members(grouping: &Grouping) -> impl Iterator<Item = &str> {
     grouping.members.iter().map(|member| member.metric.metric.name.as_str())
 }
 

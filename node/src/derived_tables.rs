@@ -21,7 +21,9 @@ use crate::tables::{self, MOST_OVERLAPPING_ROWS, TableError, TableVersion};
 
 /// The tables of the derived metrics of a node.
 pub(crate) struct DerivedTables {
-    tables: Vec<DerivedTable>,
+    tables: Mutex<Arc<Vec<DerivedTable>>>,
+    sources: Vec<Arc<NodeSource>>,
+    views: Arc<dyn ObjectStore>,
     writing: Mutex<()>,
 }
 
@@ -49,27 +51,41 @@ impl DerivedTables {
         sources: &[Arc<NodeSource>],
         views: &Arc<dyn ObjectStore>,
     ) -> Self {
-        let table = |plan: &Arc<DerivedPlan>| {
-            let columns = TableColumns::of_derived(plan);
-            if let Err(problem) = columns.check() {
-                tracing::warn!(%problem, "no table is written of a metric: its columns would have one name");
-                return None;
-            }
-            let names: BTreeSet<&str> =
-                plan.operands.iter().map(|operand| operand.metric.source.name.as_str()).collect();
-            let of_name = |name: &&str| sources.iter().find(|source| source.name() == *name).cloned();
-            let sources: Vec<Arc<NodeSource>> = names.iter().filter_map(of_name).collect();
-            let store = ViewStore::new(views.clone(), sources.first()?.name());
-            Some(DerivedTable { plan: plan.clone(), columns, sources, store })
-        };
-        DerivedTables { tables: plans.iter().filter_map(table).collect(), writing: Mutex::new(()) }
+        let (sources, views) = (sources.to_vec(), views.clone());
+        let of_metrics = DerivedTables { tables: Mutex::default(), sources, views, writing: Mutex::new(()) };
+        of_metrics.replace(plans);
+        of_metrics
+    }
+
+    /// Has tables of other metrics from now on.
+    pub(crate) fn replace(&self, plans: &[Arc<DerivedPlan>]) {
+        let tables = plans.iter().filter_map(|plan| self.table(plan)).collect();
+        *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(tables);
+    }
+
+    fn tables(&self) -> Arc<Vec<DerivedTable>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn table(&self, plan: &Arc<DerivedPlan>) -> Option<DerivedTable> {
+        let columns = TableColumns::of_derived(plan);
+        if let Err(problem) = columns.check() {
+            tracing::warn!(%problem, "no table is written of a metric: its columns would have one name");
+            return None;
+        }
+        let names: BTreeSet<&str> =
+            plan.operands.iter().map(|operand| operand.metric.source.name.as_str()).collect();
+        let of_name = |name: &&str| self.sources.iter().find(|source| source.name() == *name).cloned();
+        let sources: Vec<Arc<NodeSource>> = names.iter().filter_map(of_name).collect();
+        let store = ViewStore::new(self.views.clone(), sources.first()?.name());
+        Some(DerivedTable { plan: plan.clone(), columns, sources, store })
     }
 
     /// The metrics whose tables lie beside those of a source.
     pub(crate) fn kept_beside(&self, source: &str) -> BTreeSet<String> {
         let beside =
             |table: &&DerivedTable| table.sources.first().is_some_and(|first| first.name() == source);
-        self.tables.iter().filter(beside).map(|table| table.plan.derived.name.clone()).collect()
+        self.tables().iter().filter(beside).map(|table| table.plan.derived.name.clone()).collect()
     }
 
     /// Writes the tables that read a source. Returns whether all of them hold the newest views then.
@@ -77,7 +93,7 @@ impl DerivedTables {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut is_written = true;
         let reads = |table: &&DerivedTable| table.sources.iter().any(|of_table| of_table.name() == source);
-        for table in self.tables.iter().filter(reads) {
+        for table in self.tables().iter().filter(reads) {
             if let Err(error) = table.write(runtime) {
                 is_written = false;
                 table.sources.iter().for_each(|source| source.counters.table_failed(source.name()));
@@ -117,10 +133,9 @@ impl DerivedTable {
     fn segments<'a>(&self, known: &'a BTreeMap<&str, Known>) -> Result<Vec<&'a Segment>, TableError> {
         let of_operand = |operand: &Arc<metricc_compiler::MetricPlan>| {
             let name = operand.metric.source.name.as_str();
-            let source = self.sources.iter().find(|source| source.name() == name)?;
-            let index = source.plan.metrics.iter().position(|metric| Arc::ptr_eq(metric, operand))?;
             let known = known.get(name)?;
-            known.empty.get(index).or_else(|| known.view.segments.get(index).map(IndexedSegment::segment))
+            let empty = known.empty.iter().find(|segment| segment.hash == operand.state_hash);
+            empty.or_else(|| known.view.segment_of(operand).map(IndexedSegment::segment))
         };
         let segments: Option<Vec<&Segment>> = self.plan.operands.iter().map(of_operand).collect();
         segments.ok_or(TableError::NoStates)

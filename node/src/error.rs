@@ -57,6 +57,9 @@ pub enum NodeError {
     /// The views could not be read.
     #[error(transparent)]
     View(#[from] ViewError),
+    /// The versions of the package cannot be read or written.
+    #[error("the versions of the package in the data folder cannot be used")]
+    Versions(#[source] std::io::Error),
     /// There is no tokio runtime.
     #[error("a node must be started in a tokio runtime")]
     Runtime(#[from] tokio::runtime::TryCurrentError),

@@ -14,6 +14,7 @@ mod host;
 mod ingest;
 mod intake_json;
 mod limits;
+mod package;
 mod request_limits;
 mod server;
 mod shared;

@@ -12,8 +12,6 @@ use std::time::{Duration, Instant};
 
 use metricc_compiler::{EngineOptions, SourcePlan};
 use metricc_durable_log::{Disk, LocalDisk, TruncatedTail};
-use metricc_ir::user_defined::Imports;
-use metricc_ir::{AnyMetric, Calendar, base_metrics};
 use metricc_log::{EventDecoder, FileOptions};
 use metricc_runtime_serve::LocalServing;
 
@@ -22,8 +20,10 @@ use crate::audit::{self, AuditError};
 use crate::audit_line::AuditLine;
 use crate::batch::Batch;
 use crate::config::Config;
+use crate::deployment::Deployments;
 use crate::derived_tables::DerivedTables;
 use crate::error::NodeError;
+use crate::package::NodePackage;
 use crate::reading::NodeServing;
 use crate::sink_start::{self, PreparedSink};
 use crate::sink_status::SinkState;
@@ -37,7 +37,7 @@ use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
 use crate::{folder_lock, tail};
 
-use prepare::{OpenedLog, metric_plans, open_log};
+use prepare::{Claimed, OpenedLog, claim, on_promotion, open_log, plans_of};
 
 /// How long to wait for the layers when the node stops.
 const STOP: Duration = Duration::from_secs(5);
@@ -57,27 +57,24 @@ pub struct Node {
     audits: Arc<tokio::sync::Mutex<()>>,
     decoding: Pool,
     sinks: Vec<Arc<SinkState>>,
+    deployments: Arc<Deployments>,
     _lock: Arc<folder_lock::FolderLock>,
 }
 
 impl Node {
-    /// Starts a node for metrics; `calendars` are those that a `grain` may name. Returns when log and views
-    /// are open. The node answers after it has read the tail, see [`Node::is_ready`]. Must be called in a
-    /// tokio runtime, which then does the I/O of the views.
+    /// Starts a node for a package. If another version was deployed to its data folder since the package was
+    /// changed, that version is live. Returns when log and views are open. The node answers after it has read
+    /// the tail, see [`Node::is_ready`]. Must be called in a tokio runtime, which then does the I/O of the
+    /// views.
     ///
     /// # Errors
     /// [`NodeError`]. No thread is left running.
-    pub fn start(
-        config: &Config,
-        metrics: &[AnyMetric],
-        calendars: &[(String, Calendar)],
-        imports: &Imports,
-    ) -> Result<Self, NodeError> {
+    pub fn start(config: &Config, package: &NodePackage) -> Result<Self, NodeError> {
         folder_lock::allow_files();
         folder_lock::keep_files_private();
         let (log, marked) = (LocalDisk::new(config.data.join("log")), LocalDisk::new(&config.data));
         let (log, marked): (Arc<dyn Disk>, Arc<dyn Disk>) = (Arc::new(log), Arc::new(marked));
-        Node::start_on(&log, &marked, config, metrics, calendars, imports)
+        Node::start_on(&log, &marked, config, package)
     }
 
     /// As [`Node::start`], with the log, and the mark beside it, on given disks.
@@ -85,33 +82,28 @@ impl Node {
         disk: &Arc<dyn Disk>,
         marked: &Arc<dyn Disk>,
         config: &Config,
-        metrics: &[AnyMetric],
-        calendars: &[(String, Calendar)],
-        imports: &Imports,
+        package: &NodePackage,
     ) -> Result<Self, NodeError> {
         let runtime = tokio::runtime::Handle::try_current()?;
-        let base = base_metrics(metrics);
-        let plans: Vec<Arc<SourcePlan>> =
-            SourcePlan::of_package(&base, imports)?.into_iter().map(Arc::new).collect();
-        config.check_folders().map_err(NodeError::Config)?;
-        if let (Some(name), None) = (&config.batch.cluster, &config.batch_cluster) {
-            let problem = "is set, and whoever starts this node gives it no cluster";
-            return Err(NodeError::Config(format!("`batch.cluster = \"{name}\"` {problem}")));
-        }
-        let prepared = sink_start::prepare(config, metrics)?;
-        let lock = Arc::new(folder_lock::lock(&config.data, &config.listen.to_string())?);
+        let imports = &package.imports;
+        let Claimed { start, prepared, lock } = claim(config, package, marked)?;
+        let plans = plans_of(&start, imports)?;
         let OpenedLog { log, truncated_tail, mut archivers, views } =
-            open_log(config, &plans, disk, marked, &runtime)?;
+            open_log(config, (&plans, &start.unread), disk, marked, &runtime)?;
         let (changed, counters) = (Arc::new(Changed::default()), Arc::new(Counters::default()));
-        let (all, derived) = metric_plans(&plans, metrics, imports)?;
-        let serving = LocalServing::with_derived(&all, &derived).with_calendars(calendars);
+        let version = start.live.planned.served.clone();
+        let derived = version.derived.clone();
+        let serving = LocalServing::of_version(version);
         let source = |plan: &Arc<SourcePlan>| {
             let (log, serving) = (log.reader().clone(), serving.clone());
-            Arc::new(NodeSource::new(plan.clone(), log, serving, changed.clone(), counters.clone()))
+            let (plan, changed, counters) = (plan.clone(), changed.clone(), counters.clone());
+            Arc::new(NodeSource::new(plan, imports.clone(), log, serving, changed, counters))
         };
         let sources: Vec<Arc<NodeSource>> = plans.iter().map(source).collect();
         let mut batches = open_sources(config, &sources, &views, disk, &runtime)?;
         let tables = config.batch.tables.then(|| Arc::new(DerivedTables::new(&derived, &sources, &views)));
+        let promoted = on_promotion(&sources, tables.clone());
+        let deployments = Arc::new(Deployments::new(start, &sources, &serving, imports, config, promoted));
         for batch in &mut batches {
             batch.derived.clone_from(&tables);
             let name = batch.source.name();
@@ -143,9 +135,11 @@ impl Node {
             audits,
             decoding,
             sinks: prepared.iter().map(PreparedSink::state).collect(),
+            deployments,
             _lock: lock,
         };
         node.start_threads(config, batches, prepared, &runtime)?;
+        node.start_deployments(&changed)?;
         Ok(node)
     }
 
@@ -180,6 +174,15 @@ impl Node {
         Ok(())
     }
 
+    /// Starts the thread that makes versions live.
+    fn start_deployments(&self, changed: &Arc<Changed>) -> Result<(), NodeError> {
+        let (deployments, changed) = (self.deployments.clone(), changed.clone());
+        let thread = std::thread::Builder::new().name("metricc-deploy".to_owned());
+        let thread = thread.spawn(move || deployments.run(&changed))?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
+
     fn start_watch(
         &self,
         config: &Config,
@@ -211,8 +214,7 @@ impl Node {
 
     fn start_layers(&self, config: &Config, batch: Batch) -> Result<(), NodeError> {
         let source = batch.source.clone();
-        let cpu_times = Some(source.costs.stream.clone());
-        let stream = EngineOptions { workers: config.speed.workers, cpu_times, ..EngineOptions::default() };
+        let stream = EngineOptions { workers: config.speed.workers, ..EngineOptions::default() };
         let options = TailOptions { stream, refresh: config.speed.refresh, ..TailOptions::default() };
         let thread =
             |layer: &str| std::thread::Builder::new().name(format!("metricc-{layer}-{}", source.name()));
@@ -249,6 +251,11 @@ impl Node {
     /// The threads that decode requests.
     pub(crate) fn decoding(&self) -> &Pool {
         &self.decoding
+    }
+
+    /// The versions of the package.
+    pub(crate) fn deployments(&self) -> &Arc<Deployments> {
+        &self.deployments
     }
 
     /// The sources of the node.

@@ -13,7 +13,7 @@ use metricc_log::Frontier;
 use metricc_views::{View, ViewStore};
 use tokio::runtime::Handle;
 
-use crate::loaded_view::{LoadedView, load};
+use crate::loaded_view::{LoadedView, load_whole};
 use crate::loss_proofs::check;
 
 /// The versions of one source.
@@ -36,7 +36,7 @@ impl PastViews {
     /// Blocks the calling thread, which must not be one of an async runtime.
     pub(crate) fn before(
         &self,
-        plan: &SourcePlan,
+        plan: &Arc<SourcePlan>,
         log: &LogSnapshot,
         at: &Frontier,
     ) -> Option<Arc<LoadedView>> {
@@ -47,7 +47,7 @@ impl PastViews {
         let mut views: Vec<View> =
             views.into_iter().filter(|view| ends_before(view) && is_of_log(view)).collect();
         views.sort_by_key(|view| std::cmp::Reverse((view.frontier.n_positions(), view.version)));
-        views.iter().find_map(|view| self.loaded(view).or_else(|| self.load(plan, view)))
+        views.iter().find_map(|view| self.loaded(plan, view).or_else(|| self.load(plan, view)))
     }
 
     /// Forgets what is in memory: the versions were replaced.
@@ -59,16 +59,18 @@ impl PastViews {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn loaded(&self, view: &View) -> Option<Arc<LoadedView>> {
+    fn loaded(&self, plan: &SourcePlan, view: &View) -> Option<Arc<LoadedView>> {
         let mut loaded = self.lock();
-        let index = loaded.iter().position(|known| known.stored.as_ref() == Some(view))?;
+        let is_it =
+            |known: &Arc<LoadedView>| known.stored.as_ref() == Some(view) && known.missing(plan).is_empty();
+        let index = loaded.iter().position(is_it)?;
         let found = loaded.remove(index)?;
         loaded.push_front(found.clone());
         Some(found)
     }
 
-    fn load(&self, plan: &SourcePlan, view: &View) -> Option<Arc<LoadedView>> {
-        let problem = match self.runtime.block_on(load(&self.store, plan, view.clone())) {
+    fn load(&self, plan: &Arc<SourcePlan>, view: &View) -> Option<Arc<LoadedView>> {
+        let problem = match self.runtime.block_on(load_whole(&self.store, plan, view.clone())) {
             Ok(Ok(found)) => {
                 let found = Arc::new(found);
                 self.keep(found.clone());

@@ -122,8 +122,12 @@ impl NodeServing {
         if let Some(origin) = query.sources().iter().find(|source| newest.frontier(source).is_none()) {
             return Err(ServingError::NotReady { origin: origin.clone() });
         }
-        if query.is_at(newest) {
+        if query.is_at(newest) && query.has_states(newest) {
             return Ok(newest.clone());
+        }
+        // At a frontier that the request names, the log has the answer.
+        if query.at().is_none() {
+            return Err(ServingError::Backfilling { metric: query.metric().to_owned() });
         }
         if let Some(kept) = self.answering.kept().find(query) {
             return Ok(kept);
@@ -169,8 +173,8 @@ impl NodeServing {
         requests: Vec<ReadRequest>,
     ) -> Result<(Vec<Arc<Query>>, Arc<Published>), ServingError> {
         requests.iter().try_for_each(|request| self.check_epoch(request))?;
-        let queries = requests.into_iter().map(|request| Ok(Arc::new(self.local.query(request)?)));
-        let queries = queries.collect::<Result<Vec<_>, ServingError>>()?;
+        let queries = self.local.queries(requests)?;
+        let queries: Vec<Arc<Query>> = queries.into_iter().map(Arc::new).collect();
         let newest = self.covering(&queries).await?;
         Ok((queries, newest))
     }
@@ -193,6 +197,12 @@ impl NodeServing {
     #[cfg(feature = "sinks")]
     pub(crate) fn query(&self, request: ReadRequest) -> Result<Query, ServingError> {
         self.local.query(request)
+    }
+
+    /// The names of the metrics of the version that is live.
+    #[cfg(feature = "sinks")]
+    pub(crate) fn metric_names(&self) -> Vec<String> {
+        self.local.metric_names()
     }
 
     /// Whether an epoch is one of this log, now or before a loss of events.
@@ -231,7 +241,7 @@ impl NodeServing {
         for source in self.sources_of(query) {
             let (of_source, others) = rest.split_at(n_partitions(source));
             rest = others;
-            past.extend(published_at(source, &Frontier(of_source.to_vec()), is_cancelled)?);
+            past.extend(published_at(source, query, &Frontier(of_source.to_vec()), is_cancelled)?);
         }
         Ok(past)
     }
@@ -249,10 +259,11 @@ async fn blocking<T: Send + 'static>(
     done.map_err(failed)?
 }
 
-/// A source at a frontier: the last version of its view that ends before, and the states of the log from
-/// there on.
+/// The metrics of a query over a source at a frontier: the last version of the view that ends before and has
+/// them, and the states of the log from there on.
 fn published_at(
     source: &NodeSource,
+    query: &Query,
     at: &Frontier,
     is_cancelled: &Arc<AtomicBool>,
 ) -> Result<Published, ServingError> {
@@ -262,25 +273,27 @@ fn published_at(
         return Err(ServingError::Request(problem));
     }
     between_requests(source, at)?;
-    let view = source.view_before(at);
+    let of_source = query.plans().iter().filter(|plan| plan.metric.source.name == source.name());
+    let plan = source.plan_of(&of_source.cloned().collect::<Vec<_>>()).map_err(failed)?;
+    let view = source.view_before(&plan, at);
     let from = view.as_ref().map_or_else(|| Frontier(vec![0; at.0.len()]), |view| view.frontier.clone());
     let log = source.log_from(&from).map_err(failed)?;
     let interval = Interval::new(from, at.clone()).map_err(failed)?;
     let options = EngineOptions { workers: 1, ..EngineOptions::default() };
-    let from_log = evaluate_unless(is_cancelled, &source.plan, &log, &interval, &options, &|_| ());
+    let from_log = evaluate_unless(is_cancelled, &plan, &log, &interval, &options, &|_| ());
     if matches!(from_log, Err(EvaluateError::Cancelled)) {
         source.counters.past_given_up(source.name());
     }
     let (from_log, _) = from_log.map_err(failed)?;
     let from_log = from_log.segments;
-    let parts = |(index, from_log): (usize, _)| {
-        let in_view = view.as_ref().and_then(|view| view.segments.get(index)).cloned();
+    let parts = |(metric, from_log): (&Arc<MetricPlan>, _)| {
+        let in_view = view.as_ref().and_then(|view| view.segment_of(metric)).cloned();
         let in_view = in_view.map(|segment| segment.with_layer(Layer::Batch));
         in_view.into_iter().chain([IndexedSegment::from(from_log).with_layer(Layer::Log)]).collect()
     };
-    let parts = from_log.into_iter().enumerate().map(parts);
+    let parts = plan.metrics.iter().zip(from_log).map(parts);
     let segments: Vec<(&MetricPlan, Vec<IndexedSegment>)> =
-        source.plan.metrics.iter().map(|metric| &**metric).zip(parts).collect();
+        plan.metrics.iter().map(|metric| &**metric).zip(parts).collect();
     Published::new(&segments).map_err(failed)
 }
 
@@ -300,7 +313,12 @@ fn between_requests(source: &NodeSource, at: &Frontier) -> Result<(), ServingErr
 impl Serving for NodeServing {
     fn metrics(&self) -> BoxFuture<'_, Result<Vec<ServedMetric>, ServingError>> {
         let metrics = self.local.metrics();
-        let cost = |name: &str| self.sources.iter().find_map(|source| source.costs.of(&source.plan, name));
+        let version = self.local.live_version();
+        let cost = move |name: &str| {
+            let plan = version.base.iter().find(|plan| plan.metric.name == name)?;
+            let source = self.sources.iter().find(|source| source.name() == plan.metric.source.name)?;
+            source.cost_of(plan)
+        };
         async move {
             let mut metrics = metrics.await?;
             metrics.iter_mut().for_each(|metric| metric.cost = cost(&metric.name));

@@ -60,6 +60,22 @@ impl SinkState {
         SinkState { name: name.to_owned(), kind, metrics: Mutex::new(shown.collect()) }
     }
 
+    /// Shows these metrics from now on; what is known of those that were shown before stays.
+    pub(crate) fn set_metrics(&self, metrics: &[String]) {
+        let mut shown = self.lock();
+        let mut before = std::mem::take(&mut *shown);
+        for metric in metrics {
+            let known = before.iter().position(|known| known.status.metric == *metric);
+            shown.push(known.map_or_else(
+                || Shown {
+                    status: SinkMetricStatus { metric: metric.clone(), ..SinkMetricStatus::default() },
+                    sources: Vec::new(),
+                },
+                |index| before.swap_remove(index),
+            ));
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Shown>> {
         self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,19 +5,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use metricc_client::Layer;
-use metricc_compiler::{MetricPlan, Segment, SourcePlan};
+use metricc_client::{Layer, MetricCost};
+use metricc_compiler::{CompileError, MetricPlan, Segment, SourcePlan};
 use metricc_durable_log::{DurableError, LogReader};
+use metricc_ir::Source;
+use metricc_ir::user_defined::Imports;
 use metricc_log::{AbsentField, Frontier, Log, ReadStats};
 use metricc_runtime_serve::{IndexedSegment, LocalServing, ServeError};
 use tokio::sync::oneshot;
 
 use crate::archiver::ArchiveStatus;
 use crate::audit_line::AuditLine;
+use crate::backfill::{BackfillStatus, Progress};
 use crate::batch_cluster::ClusterStatus;
-use crate::costs::Costs;
 use crate::intake_report::{Intake, SourceIntake};
-use crate::loaded_view::LoadedView;
+use crate::loaded_view::{LoadedView, plan_of};
 use crate::past_views::PastViews;
 use crate::status::Counters;
 use crate::topic_status::TopicStatus;
@@ -28,14 +30,17 @@ pub(crate) type FullAnswer = Result<Vec<AuditLine>, Arc<dyn std::error::Error + 
 /// What all layers of a source share.
 #[derive(Debug)]
 pub struct NodeSource {
-    /// The metrics of the source.
-    pub plan: Arc<SourcePlan>,
+    /// The source, as its events are decoded.
+    pub source: Arc<Source>,
+    imports: Imports,
     pub(crate) log: LogReader,
     pub(crate) serving: LocalServing,
     pub(crate) changed: Arc<Changed>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) costs: Costs,
     views: Mutex<Views>,
+    /// The states that are to be kept. Batch brings the view to them.
+    wanted: Mutex<Arc<SourcePlan>>,
+    backfill: Mutex<Option<RunningBackfill>>,
     /// Earlier versions of the view; there are none without a store.
     past: OnceLock<PastViews>,
     /// What was wrong with the view that the node found when it started.
@@ -51,7 +56,9 @@ pub struct NodeSource {
     /// What came in since the node started.
     intake: Mutex<SourceIntake>,
     is_stopping: AtomicBool,
-    /// Groups that are served, of all metrics; those that view and tail both have count twice.
+    /// Whether other metrics have tables than when these were written last.
+    has_other_tables: AtomicBool,
+    /// Groups of the live version; those that view and tail both have count twice.
     n_groups: AtomicU64,
     pub(crate) n_generations: AtomicU64,
 }
@@ -65,25 +72,35 @@ struct Views {
     served: Option<(Arc<LoadedView>, Frontier)>,
 }
 
+/// The backfill of a source, and why its last attempt failed, if one did.
+#[derive(Debug)]
+struct RunningBackfill {
+    progress: Arc<Progress>,
+    problem: Option<String>,
+}
+
 impl NodeSource {
     /// A source whose latest view is empty.
     pub(crate) fn new(
         plan: Arc<SourcePlan>,
+        imports: Imports,
         log: LogReader,
         serving: LocalServing,
         changed: Arc<Changed>,
         counters: Arc<Counters>,
     ) -> Self {
         let n_partitions = log.snapshot().end(&plan.source.name).0.len();
-        let latest = Arc::new(LoadedView::empty(n_partitions));
+        let latest = Arc::new(LoadedView::empty(plan.clone(), n_partitions));
         NodeSource {
-            costs: Costs::new(&plan),
-            plan,
+            source: plan.source.clone(),
+            imports,
             log,
             serving,
             changed,
             counters,
             views: Mutex::new(Views { latest, served: None }),
+            wanted: Mutex::new(plan),
+            backfill: Mutex::default(),
             past: OnceLock::new(),
             view_problem: Mutex::default(),
             cluster: Mutex::default(),
@@ -92,6 +109,7 @@ impl NodeSource {
             full_requests: Mutex::default(),
             intake: Mutex::default(),
             is_stopping: AtomicBool::new(false),
+            has_other_tables: AtomicBool::new(false),
             n_groups: AtomicU64::new(0),
             n_generations: AtomicU64::new(0),
         }
@@ -99,7 +117,66 @@ impl NodeSource {
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.plan.source.name
+        &self.source.name
+    }
+
+    /// The states that are to be kept.
+    pub(crate) fn wanted(&self) -> Arc<SourcePlan> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says which states are to be kept from now on: those of these metrics. Those that the view lacks are
+    /// computed from the log.
+    ///
+    /// # Errors
+    /// If they cannot be planned together.
+    pub(crate) fn want(&self, metrics: &[Arc<MetricPlan>]) -> Result<(), CompileError> {
+        let plan = self.plan_of(metrics)?;
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+        self.changed.notify();
+        Ok(())
+    }
+
+    /// The plan of some of its metrics, each state once.
+    ///
+    /// # Errors
+    /// If they cannot be planned together.
+    pub(crate) fn plan_of(&self, metrics: &[Arc<MetricPlan>]) -> Result<Arc<SourcePlan>, CompileError> {
+        plan_of(metrics, &self.imports)
+    }
+
+    /// Notes that states are computed from the start of the log.
+    pub(crate) fn backfill_started(&self, progress: Arc<Progress>) {
+        let mut backfill = self.lock_backfill();
+        let problem = backfill.take().and_then(|before| before.problem);
+        *backfill = Some(RunningBackfill { progress, problem });
+    }
+
+    /// Notes that they are there, or are not wanted any more.
+    pub(crate) fn backfill_ended(&self) {
+        *self.lock_backfill() = None;
+    }
+
+    /// Notes that they could not be computed. It is tried again.
+    pub(crate) fn backfill_failed(&self, problem: &str) {
+        if let Some(backfill) = &mut *self.lock_backfill() {
+            backfill.problem = Some(problem.to_owned());
+        }
+    }
+
+    /// How far the states are that are computed from the start of the log, if there are any.
+    pub(crate) fn backfill(&self) -> Option<BackfillStatus> {
+        let backfill = self.lock_backfill();
+        backfill.as_ref().map(|backfill| backfill.progress.status(backfill.problem.as_deref()))
+    }
+
+    fn lock_backfill(&self) -> MutexGuard<'_, Option<RunningBackfill>> {
+        self.backfill.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What keeping the states of its metrics takes.
+    pub(crate) fn cost_of(&self, metric: &MetricPlan) -> Option<MetricCost> {
+        self.latest_view().costs.of(metric)
     }
 
     /// Adds a request that is in the log to what came in.
@@ -113,14 +190,14 @@ impl NodeSource {
         let _ = self.past.set(past);
     }
 
-    /// The view that an answer at a frontier starts from: the one that is served, if it ends before, or else
-    /// an earlier version. Blocks the calling thread.
-    pub(crate) fn view_before(&self, at: &Frontier) -> Option<Arc<LoadedView>> {
+    /// The view that an answer of some metrics at a frontier starts from: the one that is served, if it ends
+    /// before, or else an earlier version. It keeps the states of all of them. Blocks the calling thread.
+    pub(crate) fn view_before(&self, plan: &Arc<SourcePlan>, at: &Frontier) -> Option<Arc<LoadedView>> {
         let ends_before =
             |view: &Arc<LoadedView>| view.frontier.0.iter().zip(&at.0).all(|(offset, at)| offset <= at);
         self.view()
-            .filter(ends_before)
-            .or_else(|| self.past.get()?.before(&self.plan, &self.log.snapshot(), at))
+            .filter(|view| ends_before(view) && view.missing(plan).is_empty())
+            .or_else(|| self.past.get()?.before(plan, &self.log.snapshot(), at))
     }
 
     /// Forgets the earlier versions, which were replaced.
@@ -198,7 +275,7 @@ impl NodeSource {
     /// The records that came in since the node started, and the fields that none of them has.
     pub(crate) fn intake(&self) -> (ReadStats, Vec<AbsentField>) {
         let intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
-        (intake.stats.clone(), intake.absent(&self.plan.source))
+        (intake.stats.clone(), intake.absent(&self.source))
     }
 
     /// The log as it stands, from a frontier on.
@@ -223,7 +300,7 @@ impl NodeSource {
     /// If the tail does not start where the view ends, or ends before the frontier that is served.
     pub(crate) fn publish(&self, view: &Arc<LoadedView>, tail: Vec<Segment>) -> Result<(), ServeError> {
         let frontier = self.check_publishable(view, &tail);
-        let pairs: Vec<(&MetricPlan, Vec<IndexedSegment>)> = self
+        let pairs: Vec<(&MetricPlan, Vec<IndexedSegment>)> = view
             .plan
             .metrics
             .iter()
@@ -236,10 +313,13 @@ impl NodeSource {
                 (&**metric, in_view.into_iter().chain([tail]).collect())
             })
             .collect();
-        let rows =
-            pairs.iter().flat_map(|(_, parts)| parts).map(|part| part.segment().states.num_rows() as u64);
+        // Versions that are not live take nothing from what events may fill.
+        let live = self.serving.base_metrics_of(self.name());
+        let is_live = |metric: &MetricPlan| live.iter().any(|live| live.state_hash == metric.state_hash);
+        let of_live = pairs.iter().filter(|(metric, _)| is_live(metric)).flat_map(|(_, parts)| parts);
+        let rows = of_live.map(|part| part.segment().states.num_rows() as u64);
         self.n_groups.store(rows.sum(), Ordering::Relaxed);
-        self.costs.note(pairs.iter().map(|(_, parts)| parts.as_slice()));
+        view.costs.note(pairs.iter().map(|(_, parts)| parts.as_slice()));
         self.serving.publish(&pairs)?;
         self.views().served = Some((view.clone(), frontier));
         Ok(())
@@ -263,7 +343,7 @@ impl NodeSource {
         frontier
     }
 
-    /// Groups that are served, of all metrics: about what it takes in memory.
+    /// Groups of the metrics of the live version, in view and tail.
     pub(crate) fn n_groups(&self) -> u64 {
         self.n_groups.load(Ordering::Relaxed)
     }
@@ -288,6 +368,25 @@ impl NodeSource {
         self.changed.notify();
     }
 
+    /// Replaces the latest view by one with other states, if these are still the ones that are wanted: so what
+    /// is wanted and was there never goes in between.
+    pub(crate) fn adopt(&self, view: Arc<LoadedView>) -> bool {
+        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_wanted = Arc::ptr_eq(&wanted, &view.plan);
+        if is_wanted {
+            self.set_latest_view(view);
+        }
+        is_wanted
+    }
+
+    /// Whether the answers have the states of a metric, and go on having them: the view that is served keeps
+    /// them, and no other one is about to take its place.
+    pub(crate) fn holds(&self, metric: &MetricPlan) -> bool {
+        let views = self.views();
+        let served = views.served.as_ref().map(|(view, _)| view);
+        served.is_some_and(|served| Arc::ptr_eq(&served.plan, &views.latest.plan) && served.keeps(metric))
+    }
+
     /// Lets batch rebuild the view from the start of the log. The receiver gets the outcome, or an error when
     /// the node is shutting down.
     pub(crate) fn request_full(&self) -> oneshot::Receiver<FullAnswer> {
@@ -308,6 +407,17 @@ impl NodeSource {
 
     fn lock_full(&self) -> MutexGuard<'_, Vec<oneshot::Sender<FullAnswer>>> {
         self.full_requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that other metrics are to have tables.
+    pub(crate) fn tables_changed(&self) {
+        self.has_other_tables.store(true, Ordering::Release);
+        self.changed.notify();
+    }
+
+    /// Whether other metrics are to have tables than at the last call.
+    pub(crate) fn take_tables_changed(&self) -> bool {
+        self.has_other_tables.swap(false, Ordering::AcqRel)
     }
 
     pub(crate) fn stop(&self) {

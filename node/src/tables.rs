@@ -50,7 +50,7 @@ pub(crate) struct ViewOfTables<'a> {
     /// The identity of the log.
     pub(crate) log: &'a str,
     pub(crate) frontier: &'a Frontier,
-    /// For each metric of the plan, its states up to the frontier.
+    /// States up to the frontier.
     pub(crate) segments: Vec<&'a Segment>,
 }
 
@@ -64,11 +64,20 @@ pub(crate) fn write(
     others: &BTreeSet<String>,
 ) -> bool {
     let mut is_written = true;
-    let metrics = source.plan.metrics.iter().zip(&view.segments);
-    let with_table =
-        metrics.filter(|(metric, segment)| refusal(metric).is_none() && !is_too_large(metric, segment));
-    let with_table: Vec<_> = with_table.collect();
-    let names = with_table.iter().map(|(metric, _)| metric.metric.name.clone());
+    let metrics = source.serving.base_metrics_of(source.name());
+    // A metric that is still being computed has its table with the first view that has its states.
+    let with_states = metrics.iter().filter_map(|metric| {
+        let of_metric = |segment: &&&Segment| segment.hash == metric.state_hash;
+        Some((metric, *view.segments.iter().find(of_metric)?))
+    });
+    let with_table: Vec<_> = with_states
+        .filter(|(metric, segment)| refusal(metric).is_none() && !is_too_large(metric, segment))
+        .collect();
+    let has_states =
+        |metric: &MetricPlan| view.segments.iter().any(|segment| segment.hash == metric.state_hash);
+    let waiting = metrics.iter().filter(|metric| !has_states(metric));
+    let names = with_table.iter().map(|(metric, _)| *metric).chain(waiting);
+    let names = names.map(|metric| metric.metric.name.clone());
     let names: BTreeSet<String> = names.chain(others.iter().cloned()).collect();
     if let Err(error) = runtime.block_on(store.drop_other_tables(&names)) {
         tracing::warn!(source = source.name(), %error, "could not remove the tables of metrics that no longer exist");
@@ -192,7 +201,7 @@ pub(crate) fn empty_segments(
     let start = Frontier(vec![0; snapshot.end(source.name()).0.len()]);
     let log = snapshot.log(source.name(), &start)?;
     let interval = Interval::new(start.clone(), start).map_err(LogError::from)?;
-    Ok(evaluate(&source.plan, &log, &interval, options, &|_| ())?.segments)
+    Ok(evaluate(&source.wanted(), &log, &interval, options, &|_| ())?.segments)
 }
 
 /// Writes a version of a table, if it does not have it, and reads back what the table then holds.

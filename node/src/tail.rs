@@ -60,7 +60,9 @@ struct TailGeneration {
 
 impl TailGeneration {
     fn start(source: &NodeSource, view: Arc<LoadedView>, options: &TailOptions) -> Result<Self, SpeedError> {
-        let stream = Stream::start(&source.plan, view.frontier.clone(), &options.stream)?;
+        let cpu_times = Some(view.costs.stream.clone());
+        let stream = EngineOptions { cpu_times, ..options.stream.clone() };
+        let stream = Stream::start(&view.plan, view.frontier.clone(), &stream)?;
         source.n_generations.fetch_add(1, Ordering::Relaxed);
         Ok(TailGeneration { view, stream })
     }

@@ -1,7 +1,7 @@
 //! The views that a node finds when it starts.
 //!
-//! A view is discarded and rebuilt if it is corrupt, or was built for other metrics: it is a cache of the
-//! log, and what is missing in it, the tail reads from the log. A view of positions that the log does not
+//! A view is a cache of the log. Metric by metric, the states that it has are served from the start, and those
+//! that it lacks, or that are damaged, are computed from the log beside them. A view of positions that the log does not
 //! have proves that acknowledged events are lost, see [`loss_proofs`](crate::loss_proofs).
 
 use std::fs::Permissions;
@@ -9,17 +9,18 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::sync::Arc;
 use std::time::Duration;
 
-use metricc_compiler::{EngineOptions, SourcePlan, StateHash};
+use metricc_compiler::{EngineOptions, SourcePlan};
 use metricc_durable_log::{Disk, DurableLog, LogSnapshot};
 use metricc_storage::Storage;
-use metricc_views::{ViewError, ViewStore};
+use metricc_views::{View, ViewError, ViewStore};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
 use crate::batch::{Batch, ByCluster, SMALL_ROWS, Schedule};
 use crate::config::Config;
+use crate::costs::Costs;
 use crate::error::NodeError;
-use crate::loaded_view::{LoadedView, load};
+use crate::loaded_view::{Loaded, LoadedView, load};
 use crate::loss_proofs::{self, Losses, check};
 use crate::past_views::PastViews;
 use crate::source::NodeSource;
@@ -102,11 +103,12 @@ pub(crate) fn open_source(
             tracing::warn!(source = source.name(), %error, "the store of views cannot be written to");
         }
     }
-    let found = block_on(runtime, find(&store, &source.plan, &log))?;
+    let found = block_on(runtime, find(&store, &source.wanted(), &log))?;
     let is_loss_accepted = matches!(found, Found::LogIsShorter(_));
-    take(&source, found);
+    take(&source, found)?;
     say_damage(&source, &store, runtime)?;
-    let refused = source.plan.metrics.iter().filter_map(|metric| crate::tables::refusal(metric));
+    let wanted = source.wanted();
+    let refused = wanted.metrics.iter().filter_map(|metric| crate::tables::refusal(metric));
     for problem in refused.filter(|_| config.batch.tables) {
         tracing::warn!(source = source.name(), %problem, "no table is written of a metric: its columns would have one name");
     }
@@ -115,11 +117,9 @@ pub(crate) fn open_source(
         n_events: config.batch.events,
         flush_events: config.ingest.seal_events,
         small_rows: SMALL_ROWS,
-        options: EngineOptions {
-            workers: config.batch.workers,
-            cpu_times: Some(source.costs.batch.clone()),
-            ..EngineOptions::default()
-        },
+        options: EngineOptions { workers: config.batch.workers, ..EngineOptions::default() },
+        // Answers and the tail go first, whatever is computed.
+        backfill_workers: EngineOptions::default().workers.max(config.batch.workers),
         cluster: config.batch_cluster.clone().map(|cluster| {
             source.has_cluster(&cluster.name);
             ByCluster { cluster, without: config.batch.without_cluster }
@@ -175,40 +175,75 @@ fn block_on<T: Send>(runtime: &tokio::runtime::Handle, work: impl Future<Output 
     })
 }
 
-/// Starts a source from the view that was found, or says why it is made anew.
-fn take(source: &NodeSource, found: Found) {
+/// Starts a source from what was found of its view, or says why the view is made anew.
+fn take(source: &NodeSource, found: Found) -> Result<(), NodeError> {
     match found {
-        Found::View(view) => source.set_latest_view(Arc::new(view)),
+        Found::View(view, loaded) => take_found(source, view, loaded)?,
         Found::Nothing => {}
         Found::LogIsShorter(loss) => {
             tracing::warn!(source = source.name(), %loss, "the loss was accepted; the view is rebuilt from the log");
         }
-        Found::OtherMetrics(metrics) => {
-            let metrics = metrics.join(", ");
-            tracing::info!(
-                source = source.name(),
-                metrics,
-                "the package or a source was changed, and the view lacks these metrics: it is made anew from the log"
-            );
-            source.view_was_unusable(
-                "the view is of another package, and is made anew from the log".to_owned(),
-            );
-        }
-        Found::Unusable(problem) => {
-            tracing::warn!(source = source.name(), %problem, "the view is discarded and rebuilt from the log");
-            source.view_was_unusable("the view could not be used and is rebuilt from the log".to_owned());
+    }
+    Ok(())
+}
+
+/// Takes the states that the view has. Those of other metrics are computed from the log, while these are
+/// served.
+fn take_found(source: &NodeSource, view: View, loaded: Loaded) -> Result<(), NodeError> {
+    let Loaded { found, missing } = loaded;
+    let (mut damaged, mut new) = (Vec::new(), Vec::new());
+    for (metric, problem) in &missing {
+        match problem {
+            Some(problem) => damaged.push((metric.metric.name.as_str(), problem)),
+            None => new.push(metric.metric.name.as_str()),
         }
     }
+    for (metric, problem) in &damaged {
+        tracing::warn!(source = source.name(), metric, %problem, "its states in the view cannot be used, and are computed from the log");
+    }
+    if !new.is_empty() {
+        let metrics = new.join(", ");
+        tracing::info!(
+            source = source.name(),
+            metrics,
+            "the view lacks the states of these metrics: they are computed from the log"
+        );
+    }
+    if found.is_empty() {
+        source.view_was_unusable(match damaged.is_empty() {
+            true => "the view is of another package, and is made anew from the log".to_owned(),
+            false => "the view could not be used and is rebuilt from the log".to_owned(),
+        });
+        return Ok(());
+    }
+    if !damaged.is_empty() {
+        let metrics: Vec<&str> = damaged.iter().map(|(metric, _)| *metric).collect();
+        let metrics = metrics.join("`, `");
+        source.view_was_unusable(format!("the states of `{metrics}` were damaged: computed from the log"));
+    }
+    let (metrics, segments): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    let plan = match missing.is_empty() {
+        true => source.wanted(),
+        false => source.plan_of(&metrics)?,
+    };
+    let (frontier, costs) = (view.frontier.clone(), Arc::new(Costs::new(&plan)));
+    let of_metrics = metrics.iter().zip(segments);
+    let segments = plan.metrics.iter().filter_map(|metric| {
+        of_metrics
+            .clone()
+            .find(|(found, _)| found.state_hash == metric.state_hash)
+            .map(|(_, segment)| segment)
+    });
+    let segments = segments.collect();
+    source.set_latest_view(Arc::new(LoadedView { plan, costs, frontier, segments, stored: Some(view) }));
+    Ok(())
 }
 
 /// The outcome of looking for a view.
 enum Found {
-    View(LoadedView),
+    /// There is one, and what it has of the metrics of the package.
+    View(View, Loaded),
     Nothing,
-    /// There is one, without the states of some metrics of the package; their names.
-    OtherMetrics(Vec<String>),
-    /// There is one, which cannot be used; why.
-    Unusable(String),
     /// There is one that has positions which the log has lost; which ones.
     LogIsShorter(String),
 }
@@ -222,14 +257,6 @@ async fn find(store: &ViewStore, plan: &SourcePlan, log: &LogSnapshot) -> Result
     if let Err(problem) = check(&view, log, &plan.source.name) {
         return Ok(Found::LogIsShorter(problem));
     }
-    let is_there = |hash: &StateHash| view.segments.contains_key(&hash.to_string());
-    let missing = plan.metrics.iter().filter(|metric| !is_there(&metric.state_hash));
-    let missing: Vec<String> = missing.map(|metric| metric.metric.name.clone()).collect();
-    if !missing.is_empty() {
-        return Ok(Found::OtherMetrics(missing));
-    }
-    Ok(match load(store, plan, view).await? {
-        Ok(view) => Found::View(view),
-        Err(problem) => Found::Unusable(problem),
-    })
+    let loaded = load(store, plan, &view).await?;
+    Ok(Found::View(view, loaded))
 }

@@ -13,7 +13,7 @@ use metricc_durable_log::{Disk, DurableError, Receipt, Request};
 use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
 
-use crate::{Config, IngestError, Node};
+use crate::{Config, IngestError, Node, NodePackage};
 
 const PACKAGE: &str = "
 source events { at: timestamp time  id: string key  shop: string }
@@ -33,13 +33,13 @@ fn start(disk: &SimDisk, folder: &Path) -> Arc<Node> {
     let text = SourceText { name: "slow.metric".to_owned(), bytes: PACKAGE.as_bytes().to_vec() };
     let checked = metricc_dsl::check(&text);
     assert!(!checked.has_errors(), "{:?}", checked.diagnostics);
-    let metrics: Vec<AnyMetric> = checked.package.metrics.iter().cloned().map(AnyMetric::Base).collect();
+    let metrics = checked.package.metrics.iter().cloned().map(AnyMetric::Base).collect();
+    let package = NodePackage { metrics, calendars: Vec::new(), imports: Imports::new(), text: None };
     let mut config = Config::of_package(Path::new("slow.metric"));
     config.data = folder.to_owned();
     config.speed.refresh = Duration::from_millis(5);
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let node =
-        Arc::new(Node::start_on(&disk, &disk, &config, &metrics, &[], &Imports::new()).expect("it starts"));
+    let node = Arc::new(Node::start_on(&disk, &disk, &config, &package).expect("it starts"));
     until(|| node.is_ready());
     node
 }

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use metricc_client::{ReadRequest, ServingError};
+use metricc_ir::Window;
 
 /// Where a page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,13 +30,15 @@ pub(crate) enum RowPosition {
 }
 
 /// What a cursor of a request belongs to: its metric, and all that chooses rows.
-pub(crate) fn fingerprint(hash: &str, request: &ReadRequest) -> u64 {
+pub(crate) fn fingerprint(hash: &str, request: &ReadRequest, grain: Option<&Window>) -> u64 {
     let mut hasher = DefaultHasher::new();
     hash.hash(&mut hasher);
     for (name, value) in &request.keys {
         (name, value.to_string()).hash(&mut hasher);
     }
     (request.from, request.to, &request.grain, request.latest).hash(&mut hasher);
+    // A calendar may become another one under its name.
+    format!("{grain:?}").hash(&mut hasher);
     hasher.finish()
 }
 
@@ -75,7 +78,7 @@ impl Cursor {
     }
 
     pub(crate) fn of_another_request() -> ServingError {
-        let problem = "`cursor` is of another request: send it with the metric, keys, range and grain of the answer \
+        let problem = "`cursor` is of another request, or of another definition of the metric: send it with the metric, keys, range and grain of the answer \
                        that had it as `next`";
         ServingError::Request(problem.to_owned())
     }
@@ -147,7 +150,7 @@ mod tests {
     #[test]
     fn what_chooses_rows_is_part_of_a_fingerprint() {
         let all = ReadRequest::default();
-        let of = |request: &ReadRequest| fingerprint("1f", request);
+        let of = |request: &ReadRequest| fingerprint("1f", request, None);
         assert_eq!(of(&ReadRequest { limit: Some(3), receipt: true, ..all.clone() }), of(&all));
         for other in [
             ReadRequest { latest: true, ..all.clone() },
@@ -157,6 +160,6 @@ mod tests {
         ] {
             assert_ne!(of(&other), of(&all), "{other:?}");
         }
-        assert_ne!(fingerprint("2e", &all), of(&all));
+        assert_ne!(fingerprint("2e", &all, None), of(&all));
     }
 }

@@ -75,6 +75,7 @@ pub use row_estimate::{estimated_derived_rows, estimated_rows};
 pub use row_pieces::RowPieces;
 pub use row_writer::{WriteError, typed_batches, typed_schema, write_arrow_stream, write_csv, write_json};
 pub use segment_ranges::{read_ranges, whole as whole_segment};
+pub use served_metrics::ServedVersion;
 pub use served_table::{ServedTable, ServingTables, explained, served};
 pub use table_columns::TableColumns;
 pub use text_table::{TextTable, text_table};

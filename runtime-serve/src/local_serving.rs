@@ -4,25 +4,24 @@
 //! A request is resolved to a [`Query`] once, and answered from the version that was the newest at that time.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use metricc_client::{Explained, ReadRequest, Served, ServedMetric, Serving, ServingError, until_error};
-use metricc_compiler::{DerivedPlan, MetricPlan};
-use metricc_ir::Calendar;
+use metricc_compiler::{DerivedPlan, MetricPlan, StateHash};
 use metricc_log::Frontier;
 use tokio::sync::watch;
 
-use crate::served_metrics::Catalogue;
+use crate::served_metrics::{ServedVersion, ServedVersions};
 use crate::served_table::{ServedTable, ServingTables, explained, served};
 use crate::{IndexedSegment, OpenAnswer, Presented, Published, Query, ServeError, Turns};
 
 /// Metrics that are served in this process.
 #[derive(Debug, Clone)]
 pub struct LocalServing {
-    catalogue: Arc<Catalogue>,
+    versions: Arc<RwLock<Arc<ServedVersions>>>,
     published: watch::Sender<Arc<Published>>,
     /// The version before the newest one. It is kept until the next one is published, so that the publisher
     /// frees its memory, and not the reader that happens to hold it last.
@@ -40,16 +39,50 @@ impl LocalServing {
 
     /// Serves these metrics, and metrics derived from them.
     pub fn with_derived(plans: &[Arc<MetricPlan>], derived: &[Arc<DerivedPlan>]) -> Self {
+        LocalServing::of_version(ServedVersion {
+            base: plans.to_vec(),
+            derived: derived.to_vec(),
+            calendars: Vec::new(),
+        })
+    }
+
+    /// Serves the metrics of a version of a package; they have no rows until something is published.
+    pub fn of_version(version: ServedVersion) -> Self {
         LocalServing {
-            catalogue: Arc::new(Catalogue::new(plans, derived)),
+            versions: Arc::new(RwLock::new(Arc::new(ServedVersions::new(version, &[])))),
             published: watch::Sender::new(Arc::default()),
             retired: Arc::default(),
         }
     }
 
-    /// The same metrics, with the calendars that a `grain` may name. Without them it names zones alone.
-    pub fn with_calendars(self, calendars: &[(String, Calendar)]) -> Self {
-        LocalServing { catalogue: Arc::new(self.catalogue.with_calendars(calendars)), ..self }
+    /// Serves another version from now on, and further ones to requests that name their hashes. A request is resolved by one of them as a whole, and so are requests that are resolved
+    /// together. Subscriptions that name no hash go on with the version that is live.
+    pub fn serve_version(&self, live: ServedVersion, others: &[ServedVersion]) {
+        let next = Arc::new(ServedVersions::new(live, others));
+        *self.versions.write().unwrap_or_else(PoisonError::into_inner) = next;
+        // Subscriptions look at the versions when they are woken.
+        self.published.send_modify(|_| ());
+    }
+
+    fn versions(&self) -> Arc<ServedVersions> {
+        self.versions.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The version of the package that is live.
+    pub fn live_version(&self) -> ServedVersion {
+        self.versions().live.version().clone()
+    }
+
+    /// The names of the metrics of the version that is live: base metrics, then derived ones.
+    pub fn metric_names(&self) -> Vec<String> {
+        self.versions().live.metrics().map(|metric| metric.name.clone()).collect()
+    }
+
+    /// The base metrics of the version that is live over a source.
+    pub fn base_metrics_of(&self, source: &str) -> Vec<Arc<MetricPlan>> {
+        let versions = self.versions();
+        let plans = versions.live.version().base.iter();
+        plans.filter(|plan| plan.metric.source.name == source).cloned().collect()
     }
 
     /// Replaces what is served of the sources of these metrics: for each metric the segments that cover the
@@ -67,8 +100,8 @@ impl LocalServing {
         for (plan, _) in segments {
             // Reads by key have built an index of the version before: the next one shall not wait for it.
             let was_read_by_key =
-                before.metric(plan).is_some_and(|metric| metric.parts.iter().any(IndexedSegment::is_indexed));
-            if let Some(metric) = changed.metric(plan).filter(|_| was_read_by_key) {
+                before.states(plan).is_some_and(|metric| metric.parts.iter().any(IndexedSegment::is_indexed));
+            if let Some(metric) = changed.states(plan).filter(|_| was_read_by_key) {
                 metric.parts.iter().for_each(|part| part.prepare(plan));
             }
         }
@@ -105,8 +138,8 @@ impl LocalServing {
         self.published.borrow().frontier(source).cloned()
     }
 
-    /// The newest version of a source: its frontier, and the segments of each metric, by its name.
-    pub fn published_of(&self, source: &str) -> Option<(Frontier, BTreeMap<String, Vec<IndexedSegment>>)> {
+    /// The newest version of a source: its frontier, and its segments, by their state hash.
+    pub fn published_of(&self, source: &str) -> Option<(Frontier, BTreeMap<StateHash, Vec<IndexedSegment>>)> {
         let published = self.published();
         Some((published.frontier(source)?.clone(), published.parts_of(source)))
     }
@@ -116,7 +149,16 @@ impl LocalServing {
     /// # Errors
     /// [`ServingError`] if the metric is not served, or the request does not fit it.
     pub fn query(&self, request: ReadRequest) -> Result<Query, ServingError> {
-        Query::new(&self.catalogue, request)
+        Query::new(&self.versions(), request)
+    }
+
+    /// Resolves requests by one version of the package.
+    ///
+    /// # Errors
+    /// As [`LocalServing::query`], for the first that cannot be resolved.
+    pub fn queries(&self, requests: Vec<ReadRequest>) -> Result<Vec<Query>, ServingError> {
+        let versions = self.versions();
+        requests.into_iter().map(|request| Query::new(&versions, request)).collect()
     }
 
     /// The newest version, and each later one in which the frontier of a query has moved.
@@ -124,7 +166,8 @@ impl LocalServing {
     /// # Errors
     /// As [`LocalServing::query`], and for a request that names a frontier.
     pub fn subscribe_query(&self, request: ReadRequest) -> Result<Versions, ServingError> {
-        let query = Arc::new(self.query(request)?);
+        let known = self.versions();
+        let query = Arc::new(Query::new(&known, request.clone())?);
         if query.at().is_some() {
             let problem = "`at` names one frontier: a subscription follows the newest one";
             return Err(ServingError::Request(problem.to_owned()));
@@ -132,40 +175,18 @@ impl LocalServing {
         if let Err(error @ ServingError::Request(_)) = query.check_covered(&self.published()) {
             return Err(error);
         }
-        let mut versions = self.published.subscribe();
+        let mut published = self.published.subscribe();
         // The newest version is the first item.
-        versions.mark_changed();
-        let unseen: Option<Vec<u64>> = None;
-        let moved = stream::unfold((versions, unseen), move |(mut versions, mut seen)| {
-            let query = query.clone();
-            async move {
-                loop {
-                    versions.changed().await.ok()?;
-                    let published = versions.borrow_and_update().clone();
-                    let frontier = Some(query.frontier(&published));
-                    // Another source may have moved, or batch may have taken over what the tail had.
-                    if frontier != seen
-                        && !matches!(query.check_covered(&published), Err(ServingError::Behind { .. }))
-                    {
-                        seen = frontier;
-                        return Some(((query, published), (versions, seen)));
-                    }
-                }
-            }
-        });
-        Ok(moved.boxed())
+        published.mark_changed();
+        let start = Subscription { serving: self.clone(), request, known, query, published, seen: None };
+        Ok(stream::unfold(start, Subscription::next).boxed())
     }
 
-    fn answer(&self, published: &Published, request: ReadRequest) -> Result<ServedTable, ServingError> {
-        Arc::new(self.at_newest(published, request)?).answer(published)
-    }
-
-    /// A query that the newest version answers.
-    fn at_newest(&self, published: &Published, request: ReadRequest) -> Result<Query, ServingError> {
-        let query = self.query(request)?;
+    /// The query, if the newest version answers it.
+    fn at_newest(&self, published: &Published, query: Query) -> Result<Arc<Query>, ServingError> {
         query.check_covered(published)?;
         if query.is_at(published) {
-            return Ok(query);
+            return Ok(Arc::new(query));
         }
         if let Some(frontier) = query.cursor_frontier() {
             return Err(ServingError::CursorGone { frontier: frontier.to_vec() });
@@ -177,9 +198,53 @@ impl LocalServing {
     }
 }
 
+/// A reader that follows the newest version.
+struct Subscription {
+    serving: LocalServing,
+    request: ReadRequest,
+    /// The versions of the package by which the query was resolved.
+    known: Arc<ServedVersions>,
+    query: Arc<Query>,
+    published: watch::Receiver<Arc<Published>>,
+    /// The frontier that it has seen last.
+    seen: Option<Vec<u64>>,
+}
+
+impl Subscription {
+    /// The query with the next version that it has not seen; none if its metric is no longer served.
+    async fn next(mut self) -> Option<((Arc<Query>, Arc<Published>), Self)> {
+        loop {
+            self.published.changed().await.ok()?;
+            self.resolve_again()?;
+            let published = self.published.borrow_and_update().clone();
+            let frontier = Some(self.query.frontier(&published));
+            // Another source may have moved, or batch may have taken over what the tail had.
+            if frontier != self.seen
+                && !matches!(self.query.check_covered(&published), Err(ServingError::Behind { .. }))
+            {
+                self.seen = frontier;
+                return Some(((self.query.clone(), published), self));
+            }
+        }
+    }
+
+    /// Goes on with the definition that is live, if another one is.
+    fn resolve_again(&mut self) -> Option<()> {
+        let versions = self.serving.versions();
+        if !Arc::ptr_eq(&versions, &self.known) {
+            let query = Query::new(&versions, self.request.clone()).ok()?;
+            if query.hash() != self.query.hash() {
+                self.seen = None;
+            }
+            (self.query, self.known) = (Arc::new(query), versions);
+        }
+        Some(())
+    }
+}
+
 impl Serving for LocalServing {
     fn metrics(&self) -> BoxFuture<'_, Result<Vec<ServedMetric>, ServingError>> {
-        let metrics = self.catalogue.metrics().cloned().collect();
+        let metrics = self.versions().live.metrics().cloned().collect();
         async { Ok(metrics) }.boxed()
     }
 
@@ -207,13 +272,14 @@ impl ServingTables for LocalServing {
 
     fn tables(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<ServedTable>, ServingError>> {
         let published = self.published();
-        async move { requests.into_iter().map(|request| self.answer(&published, request)).collect() }.boxed()
+        let answer = move |query| self.at_newest(&published, query)?.answer(&published);
+        async move { self.queries(requests)?.into_iter().map(answer).collect() }.boxed()
     }
 
     fn open(&self, requests: Vec<ReadRequest>) -> BoxFuture<'_, Result<Vec<OpenAnswer>, ServingError>> {
         let published = self.published();
-        let open = move |request| Arc::new(self.at_newest(&published, request)?).open(&published);
-        async move { requests.into_iter().map(open).collect() }.boxed()
+        let open = move |query| self.at_newest(&published, query)?.open(&published);
+        async move { self.queries(requests)?.into_iter().map(open).collect() }.boxed()
     }
 
     fn versions(&self, request: ReadRequest) -> Result<Versions, ServingError> {
@@ -241,7 +307,7 @@ impl ServingTables for LocalServing {
         request: ReadRequest,
     ) -> BoxFuture<'_, Result<Explained<Presented>, ServingError>> {
         let published = self.published();
-        async move { Arc::new(self.at_newest(&published, request)?).explain(&published) }.boxed()
+        async move { self.at_newest(&published, self.query(request)?)?.explain(&published) }.boxed()
     }
 
     fn subscribe_table(&self, request: ReadRequest) -> BoxStream<'static, Result<ServedTable, ServingError>> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use metricc_client::ServedPart;
-use metricc_compiler::{MetricPlan, Segment};
+use metricc_compiler::{MetricPlan, Segment, StateHash};
 use metricc_log::Frontier;
 
 use crate::roll_up::{in_range, starts};
@@ -18,16 +18,17 @@ pub struct Published {
     sources: BTreeMap<String, Arc<PublishedSource>>,
 }
 
-/// For each metric of a source the segments up to one frontier.
+/// The segments of a source up to one frontier, by what their states mean: metrics of equal state hash, of one
+/// version of a package or of several, present the same ones.
 #[derive(Debug)]
 struct PublishedSource {
     frontier: Frontier,
-    metrics: BTreeMap<String, PublishedMetric>,
+    states: BTreeMap<StateHash, PublishedStates>,
 }
 
-/// The segments of a base metric.
+/// The segments of the base metrics of one state hash.
 #[derive(Debug)]
-pub(crate) struct PublishedMetric {
+pub(crate) struct PublishedStates {
     /// They cover the log from its start to the frontier, in order.
     pub(crate) parts: Vec<IndexedSegment>,
     /// ⊕ of the parts, from the first read on.
@@ -50,13 +51,13 @@ impl Published {
             let frontier = end_of(plan, &parts)?;
             let source = sources
                 .entry(plan.metric.source.name.clone())
-                .or_insert_with(|| PublishedSource { frontier: frontier.clone(), metrics: BTreeMap::new() });
+                .or_insert_with(|| PublishedSource { frontier: frontier.clone(), states: BTreeMap::new() });
             if source.frontier != frontier {
                 let (metric, other) = (plan.metric.name.clone(), source.frontier.clone());
                 return Err(ServeError::Frontiers { metric, end: frontier, other });
             }
-            let metric = PublishedMetric { parts, merged: OnceLock::new() };
-            source.metrics.insert(plan.metric.name.clone(), metric);
+            let states = PublishedStates { parts, merged: OnceLock::new() };
+            source.states.insert(plan.state_hash, states);
         }
         let sources = sources.into_iter().map(|(name, source)| (name, Arc::new(source)));
         Ok(Published { sources: sources.collect() })
@@ -72,14 +73,19 @@ impl Published {
         self.sources.get(source).map(|source| &source.frontier)
     }
 
-    /// The segments of each metric of a source, by its name.
-    pub(crate) fn parts_of(&self, source: &str) -> BTreeMap<String, Vec<IndexedSegment>> {
-        let metrics = self.sources.get(source).into_iter().flat_map(|source| &source.metrics);
-        metrics.map(|(name, metric)| (name.clone(), metric.parts.clone())).collect()
+    /// Whether the states of a metric were published.
+    pub fn has(&self, plan: &MetricPlan) -> bool {
+        self.states(plan).is_some()
     }
 
-    pub(crate) fn metric(&self, plan: &MetricPlan) -> Option<&PublishedMetric> {
-        self.sources.get(&plan.metric.source.name)?.metrics.get(&plan.metric.name)
+    /// The segments of a source, by their state hash.
+    pub(crate) fn parts_of(&self, source: &str) -> BTreeMap<StateHash, Vec<IndexedSegment>> {
+        let states = self.sources.get(source).into_iter().flat_map(|source| &source.states);
+        states.map(|(hash, states)| (*hash, states.parts.clone())).collect()
+    }
+
+    pub(crate) fn states(&self, plan: &MetricPlan) -> Option<&PublishedStates> {
+        self.sources.get(&plan.metric.source.name)?.states.get(&plan.state_hash)
     }
 }
 
@@ -93,7 +99,7 @@ fn end_of(plan: &MetricPlan, parts: &[IndexedSegment]) -> Result<Frontier, Serve
     Ok(end)
 }
 
-impl PublishedMetric {
+impl PublishedStates {
     /// ⊕ of all parts.
     pub(crate) fn merged(&self, plan: &MetricPlan) -> Result<&Segment, ServeError> {
         if let [only] = &self.parts[..] {

@@ -9,10 +9,10 @@ use metricc_client::{ReadRequest, ServingError};
 use metricc_compiler::{MetricPlan, Segment, Spread};
 
 use crate::cursor::{self, Cursor};
-use crate::published::PublishedMetric;
+use crate::published::PublishedStates;
 use crate::roll_up::{in_range, starts};
 use crate::row_selection::RowSelection;
-use crate::served_metrics::{Catalogue, CatalogueEntry, ServedPlan};
+use crate::served_metrics::{CatalogueEntry, ServedPlan, ServedVersions};
 use crate::{Presented, Published, ReadOptions, ServeError, derive, read};
 
 pub(crate) mod answer;
@@ -21,7 +21,7 @@ mod row_limit;
 pub use row_limit::RowEstimate;
 
 /// A metric of sliding windows, and the step (µs) and number of their panes.
-type Overlapping<'a> = (&'a Arc<MetricPlan>, &'a PublishedMetric, (i64, i64));
+type Overlapping<'a> = (&'a Arc<MetricPlan>, &'a PublishedStates, (i64, i64));
 
 /// A request that makes sense: its metric is served, and its keys, range and grain are of that metric.
 #[derive(Debug)]
@@ -35,13 +35,14 @@ pub struct Query {
 }
 
 impl Query {
-    pub(crate) fn new(catalogue: &Catalogue, request: ReadRequest) -> Result<Self, ServingError> {
-        let entry = catalogue.entry(&request)?.clone();
+    pub(crate) fn new(served: &ServedVersions, request: ReadRequest) -> Result<Self, ServingError> {
+        let (entry, catalogue) = served.entry(&request)?;
+        let entry = entry.clone();
         let grain = catalogue.grain(&request, entry.window())?;
+        let fingerprint = cursor::fingerprint(&entry.metric.hash, &request, grain.as_ref());
         let options = ReadOptions::of_range(entry.window(), request.from, request.to, grain);
         let selection =
             RowSelection::new(&request.metric, &entry.row_type.keys, &request.keys, request.latest)?;
-        let fingerprint = cursor::fingerprint(&entry.metric.hash, &request);
         let cursor = request.cursor.as_deref().map(|text| Cursor::parse(text, fingerprint)).transpose()?;
         if let (Some(cursor), Some(at)) = (&cursor, &request.at)
             && cursor.frontier != *at
@@ -63,6 +64,16 @@ impl Query {
     /// The hash of its metric.
     pub fn hash(&self) -> &str {
         &self.entry.metric.hash
+    }
+
+    /// The base metrics that it reads; one may occur several times.
+    pub fn plans(&self) -> &[Arc<MetricPlan>] {
+        self.entry.plan.base()
+    }
+
+    /// Whether a version has the states of all base metrics that it reads.
+    pub fn has_states(&self, published: &Published) -> bool {
+        self.plans().iter().all(|plan| published.has(plan))
     }
 
     /// Whether the answer says where its rows come from.
@@ -166,13 +177,13 @@ impl Query {
 
     /// The groups that an answer may have to read; 0 where an index finds them.
     pub fn n_groups(&self, published: &Published) -> usize {
-        let metrics = || self.entry.plan.base().iter().filter_map(|plan| published.metric(plan));
+        let metrics = || self.entry.plan.base().iter().filter_map(|plan| published.states(plan));
         let has_index = matches!(self.entry.plan, ServedPlan::Base(_)) && self.selection.all_keys().is_some();
         // The first read by all keys builds the index.
-        if has_index && metrics().all(PublishedMetric::is_indexed) {
+        if has_index && metrics().all(PublishedStates::is_indexed) {
             return 0;
         }
-        metrics().map(PublishedMetric::n_groups).sum()
+        metrics().map(PublishedStates::n_groups).sum()
     }
 
     /// Whether the rows of the answer are merged piece by piece.
@@ -184,7 +195,7 @@ impl Query {
     fn mergeable<'a>(
         &'a self,
         published: &'a Published,
-    ) -> Option<(&'a Arc<MetricPlan>, &'a PublishedMetric)> {
+    ) -> Option<(&'a Arc<MetricPlan>, &'a PublishedStates)> {
         let ServedPlan::Base(plan) = &self.entry.plan else { return None };
         let has_groups = plan.metric.window.has_start() || !plan.metric.keys.is_empty();
         let grain = self.options.grain.as_ref().filter(|grain| !grain.is_cut_as(&plan.metric.window));
@@ -194,7 +205,7 @@ impl Query {
             return None;
         }
         self.options.check(&plan.metric.name, &plan.metric.window).ok()?;
-        Some((plan, published.metric(plan)?))
+        Some((plan, published.states(plan)?))
     }
 
     /// The base metric whose windows overlap, and are assembled some at a time.
@@ -205,11 +216,11 @@ impl Query {
             return None;
         }
         self.options.check(&plan.metric.name, &plan.metric.window).ok()?;
-        Some((plan, published.metric(plan)?, (step, n_panes)))
+        Some((plan, published.states(plan)?, (step, n_panes)))
     }
 
     /// The groups of each part that a mergeable answer has.
-    fn parts(&self, plan: &MetricPlan, metric: &PublishedMetric) -> Result<Vec<RecordBatch>, ServeError> {
+    fn parts(&self, plan: &MetricPlan, metric: &PublishedStates) -> Result<Vec<RecordBatch>, ServeError> {
         let states = metric.parts.iter().map(|part| &part.segment().states);
         if !plan.metric.window.has_start() {
             return Ok(states.cloned().collect());
@@ -221,7 +232,7 @@ impl Query {
 
     fn rows(&self, published: &Published) -> Result<Presented, ServeError> {
         let bases = self.entry.plan.base();
-        let metrics: Option<Vec<_>> = bases.iter().map(|plan| published.metric(plan)).collect();
+        let metrics: Option<Vec<_>> = bases.iter().map(|plan| published.states(plan)).collect();
         let Some(metrics) = metrics else { return Ok(Presented::empty(self.entry.row_type.clone())) };
         match &self.entry.plan {
             ServedPlan::Base(plan) => self.rows_of_base(plan, metrics[0]),
@@ -233,7 +244,7 @@ impl Query {
         }
     }
 
-    fn rows_of_base(&self, plan: &MetricPlan, metric: &PublishedMetric) -> Result<Presented, ServeError> {
+    fn rows_of_base(&self, plan: &MetricPlan, metric: &PublishedStates) -> Result<Presented, ServeError> {
         let (segment, options) = self.states_of_base(plan, metric)?;
         let rows = read(plan, &segment, &options)?;
         match self.selection.all_keys() {
@@ -246,7 +257,7 @@ impl Query {
     fn states_of_base<'a>(
         &self,
         plan: &MetricPlan,
-        metric: &'a PublishedMetric,
+        metric: &'a PublishedStates,
     ) -> Result<(Cow<'a, Segment>, ReadOptions), ServeError> {
         if let Some(keys) = self.selection.all_keys() {
             return Ok((Cow::Owned(metric.of_keys(plan, keys)?), self.options.clone()));
@@ -271,7 +282,7 @@ impl Query {
     fn options_from_latest(
         &self,
         plan: &MetricPlan,
-        metric: &PublishedMetric,
+        metric: &PublishedStates,
     ) -> Result<ReadOptions, ServeError> {
         let mut options = self.options.clone();
         if self.selection.is_latest_of_all() && options.grain.is_none() {

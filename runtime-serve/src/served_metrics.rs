@@ -1,4 +1,5 @@
-//! The metrics that are served, by name.
+//! The metrics that are served, by name: those of the version that is live, and those of other versions, which
+//! readers may ask for by hash.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -60,30 +61,83 @@ impl CatalogueEntry {
     }
 }
 
-/// All metrics that are served, and the calendars that requests name.
-#[derive(Debug, Clone)]
+/// The metrics of one version of a package, and its calendars, which a `grain` may name.
+#[derive(Debug, Clone, Default)]
+pub struct ServedVersion {
+    /// Base metrics, each once.
+    pub base: Vec<Arc<MetricPlan>>,
+    /// Metrics derived from them.
+    pub derived: Vec<Arc<DerivedPlan>>,
+    /// Calendars, by name.
+    pub calendars: Vec<(String, Calendar)>,
+}
+
+impl ServedVersion {
+    /// The plans of all base metrics that it needs, those of operands among them; some may occur twice.
+    pub fn plans(&self) -> impl Iterator<Item = &Arc<MetricPlan>> {
+        self.base.iter().chain(self.derived.iter().flat_map(|derived| &derived.operands))
+    }
+}
+
+/// All versions that are served. A request is resolved by one of them, so no answer mixes two.
+#[derive(Debug)]
+pub(crate) struct ServedVersions {
+    pub(crate) live: Catalogue,
+    /// In the order in which they are asked for a hash.
+    others: Vec<Catalogue>,
+}
+
+impl ServedVersions {
+    pub(crate) fn new(live: ServedVersion, others: &[ServedVersion]) -> Self {
+        let others = others.iter().cloned().map(Catalogue::new).collect();
+        ServedVersions { live: Catalogue::new(live), others }
+    }
+
+    /// The metric of a request, and the version that it is of: the live one, unless the request names the hash
+    /// of a definition that only another one has.
+    ///
+    /// # Errors
+    /// As [`Catalogue::entry`] of the live version.
+    pub(crate) fn entry(
+        &self,
+        request: &ReadRequest,
+    ) -> Result<(&Arc<CatalogueEntry>, &Catalogue), ServingError> {
+        let of_live = self.live.entry(request);
+        if let (Err(_), Some(_)) = (&of_live, &request.hash) {
+            let mut of_others =
+                self.others.iter().filter_map(|other| Some((other.entry(request).ok()?, other)));
+            if let Some(found) = of_others.next() {
+                return Ok(found);
+            }
+        }
+        of_live.map(|entry| (entry, &self.live))
+    }
+}
+
+/// The metrics of one version, by name, and the calendars that requests name.
+#[derive(Debug)]
 pub(crate) struct Catalogue {
+    version: ServedVersion,
     base: BTreeMap<String, Arc<CatalogueEntry>>,
     derived: BTreeMap<String, Arc<CatalogueEntry>>,
-    calendars: Vec<(String, Calendar)>,
 }
 
 impl Catalogue {
-    pub(crate) fn new(base: &[Arc<MetricPlan>], derived: &[Arc<DerivedPlan>]) -> Self {
+    fn new(version: ServedVersion) -> Self {
         let by_name = |plan| {
             let entry = CatalogueEntry::new(plan);
             (entry.metric.name.clone(), Arc::new(entry))
         };
         Catalogue {
-            base: base.iter().cloned().map(ServedPlan::Base).map(by_name).collect(),
-            derived: derived.iter().cloned().map(ServedPlan::Derived).map(by_name).collect(),
-            calendars: Vec::new(),
+            base: version.base.iter().cloned().map(ServedPlan::Base).map(by_name).collect(),
+            derived: version.derived.iter().cloned().map(ServedPlan::Derived).map(by_name).collect(),
+            version,
         }
     }
 
-    /// The same metrics, with the calendars of a package.
-    pub(crate) fn with_calendars(&self, calendars: &[(String, Calendar)]) -> Self {
-        Catalogue { calendars: calendars.to_vec(), ..self.clone() }
+    /// What it was made of.
+    pub(crate) fn version(&self) -> &ServedVersion {
+        &self.version
     }
 
     /// The grain that a request asks for.
@@ -95,7 +149,8 @@ impl Catalogue {
         request: &ReadRequest,
         window: &Window,
     ) -> Result<Option<Window>, ServingError> {
-        let grain = request.grain.as_ref().map(|text| grain(text, window, &self.calendars)).transpose();
+        let grain =
+            request.grain.as_ref().map(|text| grain(text, window, &self.version.calendars)).transpose();
         grain.map_err(|problem| ServingError::Request(format!("`grain`: {problem}")))
     }
 

@@ -9,7 +9,7 @@ use metricc::user_defined::{Imports, scalar};
 use metricc::{Package, ReadRequest, Serving};
 use metricc_dsl::SourceText;
 use metricc_durable_log::Request;
-use metricc_node::{Config, Node};
+use metricc_node::{Config, Node, NodePackage};
 use serde_json::{Value, json};
 
 /// Whether [`fragile`] or [`brittle`] panics at its next bad value.
@@ -33,14 +33,17 @@ fn brittle(n: i64) -> i64 {
 fn start(text: &str, folder: &Path, imports: &Imports, every: Duration) -> Arc<Node> {
     let package = Package::from_text(SourceText { name: "node.metric".to_owned(), bytes: text.into() });
     assert!(!package.checked.has_errors(), "{:?}", package.checked.diagnostics);
-    let metrics = package.select(&[]).expect("metrics").wanted;
+    let package = NodePackage {
+        metrics: package.select(&[]).expect("metrics").wanted,
+        calendars: package.checked.package.calendars.clone(),
+        imports: imports.clone(),
+        text: None,
+    };
     let mut config = Config::of_package(Path::new("node.metric"));
     config.data = folder.to_owned();
     config.batch.every = every;
     config.speed.refresh = Duration::from_millis(5);
-    let node = Arc::new(
-        Node::start(&config, &metrics, &package.checked.package.calendars, imports).expect("it starts"),
-    );
+    let node = Arc::new(Node::start(&config, &package).expect("it starts"));
     until(|| node.is_ready());
     node
 }

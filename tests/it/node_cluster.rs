@@ -9,10 +9,11 @@ use metricc::user_defined::Imports;
 use metricc::{Package, ReadRequest, Serving};
 use metricc_dsl::SourceText;
 use metricc_durable_log::Request;
+use metricc_ir::AnyMetric;
 use metricc_jobs::{
     Build, IntervalWork, Job, JobStore, PackageText, Parts, Submit, SubmitError, Watch, Work, Worker,
 };
-use metricc_node::{BatchCluster, Config, Node, WithoutCluster};
+use metricc_node::{BatchCluster, Config, Node, NodePackage, WithoutCluster};
 
 const PACKAGE: &str = "
     source events { at: timestamp time  id: int key  n: int }
@@ -48,6 +49,10 @@ impl Submit for Others {
     }
 }
 
+fn of_node(metrics: Vec<AnyMetric>) -> NodePackage {
+    NodePackage { metrics, calendars: Vec::new(), imports: Imports::new(), text: None }
+}
+
 fn start(folder: &Path, without: WithoutCluster) -> (Arc<Node>, Arc<Others>) {
     let package = Package::from_text(SourceText { name: "node.metric".to_owned(), bytes: PACKAGE.into() });
     assert!(!package.checked.has_errors(), "{:?}", package.checked.diagnostics);
@@ -68,7 +73,7 @@ fn start(folder: &Path, without: WithoutCluster) -> (Arc<Node>, Arc<Others>) {
         store,
         package: PackageText::of_checked(&package.text, &package.checked).expect("texts"),
     });
-    let node = Node::start(&config, &metrics, &[], &Imports::new()).expect("it starts");
+    let node = Node::start(&config, &of_node(metrics)).expect("it starts");
     let node = Arc::new(node);
     until(|| node.is_ready());
     (node, others)
@@ -171,6 +176,6 @@ async fn a_node_that_is_given_no_cluster_refuses_the_setting() {
     let mut config = Config::of_package(Path::new("node.metric"));
     config.data = folder.path().join("data");
     config.batch.cluster = Some("df://nowhere:1".to_owned());
-    let refused = Node::start(&config, &[], &[], &Imports::new()).expect_err("it is refused").to_string();
+    let refused = Node::start(&config, &of_node(Vec::new())).expect_err("it is refused").to_string();
     assert!(refused.contains("`batch.cluster = \"df://nowhere:1\"` is set"), "{refused}");
 }

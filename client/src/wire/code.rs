@@ -32,3 +32,9 @@ pub const DISK: &str = "disk";
 pub const FULL: &str = "full";
 /// The node writes nothing any more.
 pub const STOPPED: &str = "stopped";
+/// A version of the package that the node does not have.
+pub const UNKNOWN_VERSION: &str = "unknown_version";
+/// A step that the versions of the package do not allow.
+pub const VERSION: &str = "version";
+/// A package that has errors.
+pub const PACKAGE: &str = "package";

@@ -26,6 +26,16 @@ pub enum Endpoint {
     Quarantine,
     /// The state of all sources.
     Sources,
+    /// The versions of the package.
+    Package,
+    /// Deploys a version of the package.
+    Deploy,
+    /// Makes a preview live.
+    Promote,
+    /// Makes a version live that was live before.
+    RollBack,
+    /// Gives a version up.
+    Retire,
     /// Compares what is served with the log.
     Audit,
     /// The counters.
@@ -121,6 +131,22 @@ const OF_QUARANTINE: RouteParameters = RouteParameters::Own(&[
     own("limit", ParameterValue::Number, "the most lines; 100 unless it is given"),
     own("grouped", ParameterValue::Bool, "their number by field and reason instead"),
 ]);
+const BY: ParameterSpec = own("by", ParameterValue::Text, "who does it, for the history");
+const OF_DEPLOY: RouteParameters = RouteParameters::Own(&[
+    own("plan", ParameterValue::Bool, "only say what it would change"),
+    own("preview", ParameterValue::Bool, "compute it beside the live version, which stays live"),
+    BY,
+]);
+const OF_VERSION: RouteParameters =
+    RouteParameters::Own(&[own("version", ParameterValue::Number, "the number of the version"), BY]);
+const OF_ROLL_BACK: RouteParameters = RouteParameters::Own(&[
+    own(
+        "version",
+        ParameterValue::Number,
+        "the number of the version; the one before the live one unless it is given",
+    ),
+    BY,
+]);
 const OF_AUDIT: RouteParameters =
     RouteParameters::Own(&[own("full", ParameterValue::Bool, "also rebuild the views")]);
 
@@ -143,6 +169,11 @@ pub static ROUTES: &[Route] = &[
         OF_QUARANTINE,
     ),
     route(Endpoint::Sources, "GET", "/v1/sources", QUERY, Operation::Administer, NONE),
+    route(Endpoint::Package, "GET", "/v1/package", QUERY, Operation::Administer, NONE),
+    route(Endpoint::Deploy, "POST", "/v1/package", ADMIN, Operation::Deploy, OF_DEPLOY),
+    route(Endpoint::Promote, "POST", "/v1/package/promote", ADMIN, Operation::Deploy, OF_VERSION),
+    route(Endpoint::RollBack, "POST", "/v1/package/rollback", ADMIN, Operation::Deploy, OF_ROLL_BACK),
+    route(Endpoint::Retire, "POST", "/v1/package/retire", ADMIN, Operation::Deploy, OF_VERSION),
     route(Endpoint::Audit, "POST", "/v1/audit", ADMIN, Operation::Administer, OF_AUDIT),
     route(Endpoint::Counters, "GET", "/metrics", QUERY, Operation::Administer, NONE),
     route(Endpoint::Healthz, "GET", "/healthz", None, Operation::Probe, NONE),
@@ -150,8 +181,11 @@ pub static ROUTES: &[Route] = &[
 ];
 
 impl Route {
-    /// The route of a path with `{metric}` or `{source}` in it.
-    pub fn of_path(path: &str) -> Option<&'static Route> {
-        ROUTES.iter().find(|route| route.path == path)
+    /// The route of a method and a path with `{metric}` or `{source}` in it. A method that the path does not
+    /// have is taken for one that it has, which may do most.
+    pub fn of(method: &str, path: &str) -> Option<&'static Route> {
+        let of_path = || ROUTES.iter().filter(|route| route.path == path);
+        let method = if method == "HEAD" { "GET" } else { method };
+        of_path().find(|route| route.method == method).or_else(|| of_path().next_back())
     }
 }

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::schema;
 
 mod administration;
+mod deployment;
 mod ingestion;
 
 /// The document for metrics with these row types and metric hashes, and for their sources.
@@ -63,7 +64,8 @@ fn paths(metrics: &[(RowType, String)], sources: &[&Source]) -> Map<String, Valu
     for route in ROUTES {
         for (path, mut operation) in operations(route, metrics, sources) {
             operation["security"] = security(route.scope);
-            paths.insert(path, json!({ route.method.to_ascii_lowercase(): operation }));
+            let methods = paths.entry(path).or_insert_with(|| json!({}));
+            methods[route.method.to_ascii_lowercase()] = operation;
         }
     }
     paths
@@ -91,6 +93,11 @@ fn operations(route: &Route, metrics: &[(RowType, String)], sources: &[&Source])
         Endpoint::Served => by_source(ingestion::served),
         Endpoint::Quarantine => by_source(administration::quarantine),
         Endpoint::Sources => once(ingestion::sources()),
+        Endpoint::Package => once(deployment::versions()),
+        Endpoint::Deploy => once(deployment::deploy()),
+        Endpoint::Promote => once(deployment::promote()),
+        Endpoint::RollBack => once(deployment::roll_back()),
+        Endpoint::Retire => once(deployment::retire()),
         Endpoint::Audit => once(administration::audit()),
         Endpoint::Counters => once(administration::counters()),
         Endpoint::Healthz => once(administration::healthz()),

@@ -49,7 +49,7 @@ fn every_command_of_the_readme_works() {
             let data = folder.path().join("node-data").display().to_string();
             let rest = rest.replace("node-data", &data);
             node = Some(serve(&rest.split(' ').collect::<Vec<_>>()));
-        } else if ["ingest", "query", "audit"]
+        } else if ["ingest", "query", "audit", "deploy", "versions"]
             .iter()
             .any(|name| command.starts_with(&format!("cargo run -- {name}")))
         {

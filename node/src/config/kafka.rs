@@ -73,6 +73,22 @@ impl KafkaConfig {
         self.password.iter_mut().chain(&mut self.registry_auth).for_each(|secret| secret.resolve(folder));
     }
 
+    /// The name of a setting that is set, and that is only for sources.
+    pub(super) fn of_sources(&self) -> Option<&'static str> {
+        let settings = [
+            ("format", self.format.is_some()),
+            ("delimiter", self.delimiter.is_some()),
+            ("columns", self.columns.is_some()),
+            ("schema", self.schema.is_some()),
+            ("message", self.message.is_some()),
+            ("registry", self.registry.is_some()),
+            ("registry_auth", self.registry_auth.is_some()),
+            ("commit_group", self.commit_group.is_some()),
+            ("skip_lost", self.skip_lost),
+        ];
+        settings.into_iter().find(|(_, is_set)| *is_set).map(|(name, _)| name)
+    }
+
     /// Checks what belongs together.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.brokers.is_empty() {

@@ -76,7 +76,8 @@ fn is_of_another_site(headers: &HeaderMap, host: Option<&str>) -> bool {
 fn scope_of(request: &Request) -> Option<Scope> {
     let path = request.extensions().get::<MatchedPath>();
     // What is no route tells those alone that there is none who may read.
-    path.and_then(|path| Route::of_path(path.as_str())).map_or(Some(Scope::Query), |route| route.scope)
+    let route = path.and_then(|path| Route::of(request.method().as_str(), path.as_str()));
+    route.map_or(Some(Scope::Query), |route| route.scope)
 }
 
 /// The token that a request sends: the name of the scheme may have any case.

@@ -27,7 +27,7 @@ use super::headers::{MAX_HEADER_BYTES, MAX_HEADERS};
 use super::limits::Limits;
 use super::request_limits::{self, Budgets, Peer};
 use super::shared::Shared;
-use super::{ingest, sources};
+use super::{ingest, package, sources};
 use crate::config::Config;
 use crate::error::NodeError;
 use crate::node::Node;
@@ -165,6 +165,11 @@ fn handler(endpoint: Endpoint) -> Option<MethodRouter<Arc<Shared>>> {
         Endpoint::Requests => get(ingest::requests),
         Endpoint::Served => get(ingest::served),
         Endpoint::Quarantine => get(sources::quarantine),
+        Endpoint::Package => get(package::versions),
+        Endpoint::Deploy => post(package::deploy),
+        Endpoint::Promote => post(package::promote),
+        Endpoint::RollBack => post(package::roll_back),
+        Endpoint::Retire => post(package::retire),
         Endpoint::Audit => post(sources::audit),
         Endpoint::Counters => get(sources::counters),
         Endpoint::Healthz => get(sources::healthz),

@@ -14,7 +14,10 @@ use serde_json::{Value, json};
 
 use super::intake_json::{none_values_json, reasons_json};
 use super::shared::Shared;
-use crate::{AuditError, Node, NodeSource, SinkMetricStatus, SinkStatus, TopicPartitionStatus, TopicStatus};
+use crate::{
+    AuditError, BackfillStatus, Node, NodeSource, SinkMetricStatus, SinkStatus, TopicPartitionStatus,
+    TopicStatus,
+};
 
 /// Most quarantined records of one answer.
 const MAX_RECORDS: usize = 10_000;
@@ -58,6 +61,7 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Va
                 "archive": status.archive.map(|archive| {
                     json!({ "url": archive.url, "frontier": archive.frontier.0, "problem": archive.problem })
                 }),
+                "backfill": status.backfill.as_ref().map(backfill_json),
                 "since_start": {
                     "records": status.intake.n_records,
                     "quarantined": status.intake.n_quarantined,
@@ -146,6 +150,16 @@ fn sink_json(sink: &SinkStatus) -> Value {
     };
     let metrics: Vec<Value> = sink.metrics.iter().map(metric).collect();
     json!({ "name": sink.name, "kind": sink.kind, "metrics": metrics })
+}
+
+fn backfill_json(backfill: &BackfillStatus) -> Value {
+    json!({
+        "metrics": backfill.metrics,
+        "done": backfill.done,
+        "positions": backfill.positions,
+        "seconds": backfill.elapsed.as_secs(),
+        "problem": backfill.problem,
+    })
 }
 
 fn absent_json(absent: &AbsentField) -> Value {

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use metricc_compiler::{DerivedPlan, MetricPlan, SourcePlan};
+use metricc_compiler::SourcePlan;
 use metricc_durable_log::{
     Disk, DurableLog, DurableOptions, LogId, LogSnapshot, SourceOptions, TruncatedTail,
 };
-use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
 use metricc_storage::Storage;
 use object_store::ObjectStore;
@@ -15,9 +14,45 @@ use tokio::runtime::Handle;
 
 use crate::archiver::{self, Archiver};
 use crate::config::{Config, SourceConfig};
+use crate::deployment::{self, Planned, Start, VersionStore};
+use crate::derived_tables::DerivedTables;
 use crate::error::NodeError;
+use crate::folder_lock::{self, FolderLock};
+use crate::loaded_view::plan_of;
+use crate::package::NodePackage;
 use crate::restore::open_storage;
+use crate::sink_start::{self, PreparedSink};
+use crate::source::NodeSource;
 use crate::views_at_start::{accepted_losses, view_folder};
+
+/// What a node starts with, once its settings are checked and its folder is its own.
+pub(super) struct Claimed {
+    pub(super) start: Start,
+    pub(super) prepared: Vec<PreparedSink>,
+    pub(super) lock: Arc<FolderLock>,
+}
+
+/// Checks the settings, chooses the version of the package, and takes the data folder.
+///
+/// # Errors
+/// [`NodeError`]. Before the folder is taken, nothing is made in it.
+pub(super) fn claim(
+    config: &Config,
+    package: &NodePackage,
+    marked: &Arc<dyn Disk>,
+) -> Result<Claimed, NodeError> {
+    config.check_folders().map_err(NodeError::Config)?;
+    if let (Some(name), None) = (&config.batch.cluster, &config.batch_cluster) {
+        let problem = "is set, and whoever starts this node gives it no cluster";
+        return Err(NodeError::Config(format!("`batch.cluster = \"{name}\"` {problem}")));
+    }
+    let store = VersionStore::new(marked.clone());
+    let start = deployment::start(store, package, config.batch_cluster.is_none())?;
+    let prepared = sink_start::prepare(config, &start.live.planned.metrics)?;
+    let lock = Arc::new(folder_lock::lock(&config.data, &config.listen.to_string())?);
+    start.check_unchanged()?;
+    Ok(Claimed { start, prepared, lock })
+}
 
 /// The log of a node, and where its copies and its views lie.
 pub(super) struct OpenedLog {
@@ -34,12 +69,12 @@ pub(super) struct OpenedLog {
 /// [`NodeError`]. Nothing is removed.
 pub(super) fn open_log(
     config: &Config,
-    plans: &[Arc<SourcePlan>],
+    (plans, unread): (&[Arc<SourcePlan>], &[String]),
     disk: &Arc<dyn Disk>,
     marked: &Arc<dyn Disk>,
     runtime: &Handle,
 ) -> Result<OpenedLog, NodeError> {
-    let options = source_options(config, plans)?;
+    let options = source_options(config, plans, unread)?;
     let storage = open_storage(config)?;
     if let Some(storage) = &storage {
         archiver::not_without_log(storage, disk)?;
@@ -59,9 +94,13 @@ pub(super) fn open_log(
     Ok(OpenedLog { log, truncated_tail, archivers, views })
 }
 
-fn source_options(config: &Config, plans: &[Arc<SourcePlan>]) -> Result<Vec<SourceOptions>, NodeError> {
+fn source_options(
+    config: &Config,
+    plans: &[Arc<SourcePlan>],
+    unread: &[String],
+) -> Result<Vec<SourceOptions>, NodeError> {
     for name in config.sources.keys() {
-        if !plans.iter().any(|plan| plan.source.name == *name) {
+        if !plans.iter().any(|plan| plan.source.name == *name) && !unread.contains(name) {
             let known: Vec<&str> = plans.iter().map(|plan| plan.source.name.as_str()).collect();
             return Err(NodeError::Config(format!(
                 "`sources.{name}`: no metric of the package reads source `{name}`; the sources are `{}`",
@@ -77,23 +116,28 @@ fn source_options(config: &Config, plans: &[Arc<SourcePlan>]) -> Result<Vec<Sour
     Ok(plans.iter().map(options).collect())
 }
 
-/// The plans of all base metrics, and of all derived ones.
-pub(super) type MetricPlans = (Vec<Arc<MetricPlan>>, Vec<Arc<DerivedPlan>>);
+/// The plan of each source: the states of all versions that the node starts with.
+///
+/// # Errors
+/// If they cannot be planned together.
+pub(super) fn plans_of(start: &Start, imports: &Imports) -> Result<Vec<Arc<SourcePlan>>, NodeError> {
+    let of_source = |plan: &Arc<SourcePlan>| match start.others.is_empty() {
+        true => Ok(plan.clone()),
+        false => Ok(plan_of(&deployment::wanted(&start.live, &start.others, &plan.source.name), imports)?),
+    };
+    start.sources.iter().map(of_source).collect()
+}
 
-pub(super) fn metric_plans(
-    plans: &[Arc<SourcePlan>],
-    metrics: &[AnyMetric],
-    imports: &Imports,
-) -> Result<MetricPlans, NodeError> {
-    let all: Vec<Arc<MetricPlan>> = plans.iter().flat_map(|plan| plan.metrics.iter().cloned()).collect();
-    let known: Vec<&Arc<MetricPlan>> = all.iter().collect();
-    let derived = metrics.iter().filter_map(|metric| match metric {
-        AnyMetric::Derived(derived) => Some(derived),
-        AnyMetric::Base(_) => None,
-    });
-    let derived = derived.map(|derived| DerivedPlan::new(derived, &known, imports).map(Arc::new));
-    let derived = derived.collect::<Result<Vec<_>, _>>()?;
-    Ok((all, derived))
+/// What a version that becomes live changes besides answers: the tables.
+pub(super) fn on_promotion(
+    sources: &[Arc<NodeSource>],
+    tables: Option<Arc<DerivedTables>>,
+) -> Box<dyn Fn(&Planned) + Send + Sync> {
+    let sources = sources.to_vec();
+    Box::new(move |planned| {
+        tables.iter().for_each(|tables| tables.replace(&planned.served.derived));
+        sources.iter().for_each(|source| source.tables_changed());
+    })
 }
 
 /// What a source does not declare is not written to flushed files, and so is gone for good.

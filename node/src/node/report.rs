@@ -7,7 +7,9 @@ use metricc_log::{AbsentField, Frontier, ReadStats};
 
 use super::Node;
 use crate::archiver::{self, ArchiveStatus};
+use crate::backfill::{self, BackfillStatus};
 use crate::batch_cluster::ClusterStatus;
+use crate::deployment::PackageStatus;
 use crate::sink_status::{self, SinkStatus};
 use crate::source::NodeSource;
 use crate::status::{SourceGauges, metric_costs};
@@ -36,6 +38,8 @@ pub struct SourceStatus {
     pub topic: Option<TopicStatus>,
     /// The copy of flushed events in an object store, if there is one.
     pub archive: Option<ArchiveStatus>,
+    /// The metrics that are computed from the start of the log, if there are any.
+    pub backfill: Option<BackfillStatus>,
 }
 
 impl Node {
@@ -54,6 +58,7 @@ impl Node {
                 cluster: source.cluster(),
                 topic: source.topic(),
                 archive: source.archive(),
+                backfill: source.backfill(),
             }
         };
         self.sources.iter().map(status).collect()
@@ -66,6 +71,16 @@ impl Node {
             source.map_or(0, |source| source.end().n_positions())
         };
         self.sinks.iter().map(|sink| sink.status(end)).collect()
+    }
+
+    /// The number of metrics of the version that is live.
+    pub fn n_metrics(&self) -> usize {
+        self.deployments.n_metrics()
+    }
+
+    /// The versions of the package.
+    pub fn package_status(&self) -> PackageStatus {
+        self.deployments.status()
     }
 
     /// Whether all sources are served.
@@ -94,9 +109,12 @@ impl Node {
                 name: status.name,
             })
             .collect();
-        let metrics = self.sources.iter().flat_map(|source| {
-            let plans = source.plan.metrics.iter().map(|plan| plan.metric.name.as_str());
-            plans.filter_map(|name| Some((source.name(), name, source.costs.of(&source.plan, name)?)))
+        let live: Vec<_> =
+            self.sources.iter().map(|source| (source, self.local.base_metrics_of(source.name()))).collect();
+        let metrics = live.iter().flat_map(|(source, plans)| {
+            plans
+                .iter()
+                .filter_map(|plan| Some((source.name(), plan.metric.name.as_str(), source.cost_of(plan)?)))
         });
         let metrics: Vec<_> = metrics.collect();
         let topics = self.sources.iter().filter_map(|source| Some((source.name(), source.topic()?)));
@@ -108,6 +126,7 @@ impl Node {
             + &topic_status::text(&topics)
             + &archiver::text(&archives)
             + &sink_status::text(&self.sinks())
+            + &backfill::text(&self.status())
             + &metric_costs(&metrics)
     }
 }

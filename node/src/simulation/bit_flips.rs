@@ -129,6 +129,8 @@ impl Life<'_> {
     pub(super) fn read_all(&mut self) -> Result<(), String> {
         let mut dice = Dice::new(3);
         let (end, n_requests) = (self.source.end(), self.world.ledger.ends().len() - 1);
+        // States that are damaged in the view are computed from the log.
+        self.try_bring_states()?;
         for _ in 0..60 {
             self.follow_on().map_err(|error| error.to_string())?;
             if self.source.serving.frontier(SOURCE).as_ref() == Some(&end) {

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use metricc_durable_log::faulty_disk::{Dice, SimDisk};
 use metricc_durable_log::{DedupWindow, Disk, DurableLog, DurableOptions, LogId};
+use metricc_ir::user_defined::Imports;
 use metricc_log::Frontier;
 use metricc_runtime_serve::LocalServing;
 use metricc_views::ViewStore;
@@ -228,8 +229,14 @@ impl World {
         self.check_opened(&mut log);
         let (changed, counters) = (Arc::new(Changed::default()), Arc::new(Counters::default()));
         let serving = LocalServing::new(&PLAN.metrics);
-        let source =
-            Arc::new(NodeSource::new(PLAN.clone(), log.reader().clone(), serving, changed, counters));
+        let source = Arc::new(NodeSource::new(
+            PLAN.clone(),
+            Imports::new(),
+            log.reader().clone(),
+            serving,
+            changed,
+            counters,
+        ));
         let (config, views) = (self.config(), Arc::new(self.store.clone()));
         let losses = accepted_losses(&config, &disk, views.clone(), &log, RUNTIME.handle());
         log.keep_mark(disk.clone(), losses.map_err(|error| error.to_string())?.accepted);
@@ -237,7 +244,7 @@ impl World {
         let opened = open_source(&config, source, store, &disk, RUNTIME.handle());
         let mut batch = opened.map_err(|error| error.to_string())?;
         assert!(!batch.is_loss_accepted, "nothing is lost");
-        batch.schedule.small_rows = SMALL_ROWS;
+        (batch.schedule.small_rows, batch.schedule.backfill_workers) = (SMALL_ROWS, 1);
         Ok((log, batch))
     }
 

@@ -6,6 +6,8 @@
 //! | `a` | sends something again that was acknowledged |
 //! | `f` | a step of the tail |
 //! | `b` | a step of batch, if there is something new |
+//! | `d` | a deployment: other states are wanted, those of some of the metrics |
+//! | `w` | the view is brought to the states that are wanted |
 //! | `e` | flushes to Parquet, if there is enough |
 //! | `r` | reads all metrics, and one key |
 //! | `p` | reads a metric as it was |
@@ -26,8 +28,9 @@ use metricc_compiler::EngineOptions;
 use metricc_durable_log::{DurableError, DurableLog, Receipt, Request};
 
 use super::machine::{Ending, World};
-use super::{FLUSH_EVENTS, SOURCE, STEP_POSITIONS};
+use super::{FLUSH_EVENTS, METRICS, PLAN, SOURCE, STEP_POSITIONS};
 use crate::answer_limits::Answering;
+use crate::backfill::Backfill;
 use crate::batch::Batch;
 use crate::config::PastConfig;
 use crate::reading::NodeServing;
@@ -47,6 +50,7 @@ pub(super) struct Life<'a> {
     /// The writer. While batch flushes, it has to be borrowed beside it.
     log: RefCell<DurableLog>,
     batch: Batch,
+    backfill: Option<Backfill>,
     follower: Option<Follower<'a>>,
 }
 
@@ -121,7 +125,9 @@ fn with_life<T>(
         &PastConfig::default(),
     );
     let log = RefCell::new(log);
-    let mut life = Life { world, source: &source, options: &options, serving, log, batch, follower: None };
+    let (backfill, follower) = (None, None);
+    let mut life =
+        Life { world, source: &source, options: &options, serving, log, batch, backfill, follower };
     live(&mut life)
 }
 
@@ -132,6 +138,8 @@ impl Life<'_> {
             'a' => self.send_again(),
             'f' => self.follow(),
             'b' => self.make_view(),
+            'd' => self.deploy(),
+            'w' => self.bring_states(),
             'e' => self.flush(),
             'r' => self.read(),
             'p' => self.read_past(),
@@ -250,6 +258,41 @@ impl Life<'_> {
         self.came_to(before, outcome)
     }
 
+    /// Other states are wanted, at least those of one metric.
+    fn deploy(&mut self) -> Step {
+        let mut chosen = self.world.content.below(1 << METRICS.len());
+        let all = PLAN.metrics.iter().filter(|_| {
+            let is_chosen = chosen % 2 == 1;
+            chosen /= 2;
+            is_chosen
+        });
+        let mut metrics: Vec<_> = all.cloned().collect();
+        if metrics.is_empty() {
+            metrics.clone_from(&PLAN.metrics);
+        }
+        self.source.want(&metrics).expect("they are planned");
+        Ok(())
+    }
+
+    /// Brings the view to the states that are wanted.
+    fn bring_states(&mut self) -> Step {
+        let before = self.world.n_happened();
+        let outcome = self.try_bring_states();
+        if outcome.is_err() {
+            self.backfill = None;
+        }
+        self.came_to(before, outcome)
+    }
+
+    pub(super) fn try_bring_states(&mut self) -> Result<(), String> {
+        // It begins, and it is adopted.
+        for _ in 0..2 {
+            self.batch.step_to_wanted(&mut self.backfill).map_err(|error| error.to_string())?;
+            self.backfill.iter().for_each(Backfill::join);
+        }
+        Ok(())
+    }
+
     fn flush(&mut self) -> Step {
         let (before, n_unflushed) = (self.world.n_happened(), self.source.n_unflushed());
         let failed = |error| IngestError::Log(Arc::new(error));
@@ -295,6 +338,15 @@ impl Life<'_> {
     }
 
     fn finish(&mut self) -> Step {
+        self.level()?;
+        self.source.want(&PLAN.metrics).expect("they are planned");
+        for _ in 0..6 {
+            self.bring_states()?;
+        }
+        assert!(self.source.latest_view().missing(&PLAN).is_empty(), "all states come");
+        self.level()?;
+        self.follow()?;
+        self.follow()?;
         self.level()?;
         for _ in 0..6 {
             self.make_view()?;

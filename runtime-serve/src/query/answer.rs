@@ -76,7 +76,7 @@ impl Query {
             let source = plan.metric.source.name.as_str();
             // All metrics of a source are published with the same parts.
             parts.entry(source).or_insert_with(|| {
-                published.metric(plan).map(|metric| metric.served_parts(source)).unwrap_or_default()
+                published.states(plan).map(|metric| metric.served_parts(source)).unwrap_or_default()
             });
         }
         ReadReceipt { parts: parts.into_values().flatten().collect(), ends: BTreeMap::new() }
@@ -88,7 +88,7 @@ impl Query {
         published: &Published,
     ) -> Result<ExplainedMetric<Presented>, ServingError> {
         let metric = plan.metric.name.clone();
-        let Some(of_metric) = published.metric(plan) else {
+        let Some(of_metric) = published.states(plan) else {
             return Ok(ExplainedMetric { metric, parts: Vec::new() });
         };
         // A derived metric may have keys that this base metric does not have.

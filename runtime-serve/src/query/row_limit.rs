@@ -5,7 +5,7 @@ use metricc_compiler::{MetricPlan, Segment};
 use metricc_ir::Window;
 
 use super::{Query, failed};
-use crate::published::PublishedMetric;
+use crate::published::PublishedStates;
 use crate::row_estimate::{estimated_derived_rows, estimated_rows};
 use crate::served_metrics::ServedPlan;
 use crate::{FEW_ROWS, Published, ServeError};
@@ -72,7 +72,7 @@ impl Query {
             return Ok(RowEstimate { n_rows, is_whole: false });
         }
         let bases = self.entry.plan.base();
-        let metrics: Option<Vec<_>> = bases.iter().map(|plan| published.metric(plan)).collect();
+        let metrics: Option<Vec<_>> = bases.iter().map(|plan| published.states(plan)).collect();
         let n_rows = match (metrics, &self.entry.plan) {
             (None, _) => 0,
             (Some(metrics), ServedPlan::Base(plan)) => self.n_rows_of_base(plan, metrics[0])?,
@@ -85,7 +85,7 @@ impl Query {
         Ok(RowEstimate { n_rows, is_whole: true })
     }
 
-    fn n_rows_of_base(&self, plan: &MetricPlan, metric: &PublishedMetric) -> Result<u64, ServeError> {
+    fn n_rows_of_base(&self, plan: &MetricPlan, metric: &PublishedStates) -> Result<u64, ServeError> {
         if plan.spread.is_none()
             && let Some(keys) = self.selection.all_keys()
         {

@@ -5,6 +5,8 @@ mod audit;
 mod bank;
 mod connections;
 mod costs;
+mod deploy;
+mod deploy_kills;
 mod disk_failing;
 mod disk_full;
 mod faults;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::Home;
+use super::{Home, Node};
 
 const PACKAGE: &str = "
 source events {
@@ -69,7 +69,7 @@ fn ingest(home: &Home, address: &str, file: &str) -> (Option<i32>, String) {
 }
 
 /// The rows of all metrics of the node, in the order of `metricc run`.
-fn served(node: &super::Node) -> Vec<Value> {
+fn served(node: &Node) -> Vec<Value> {
     ["revenue", "users", "mean_amount"].iter().flat_map(|metric| node.rows(metric).0).collect()
 }
 
@@ -122,6 +122,14 @@ fn with_view(home: &Home) -> PathBuf {
     file
 }
 
+fn has_all(node: &Node) -> bool {
+    let answers = ["revenue", "users"].map(|metric| node.get(&format!("/v1/metrics/{metric}")));
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        assert!(answer.status == 503 && answer.body.contains("backfilling"), "{}", answer.body);
+    }
+    answers.iter().all(|answer| answer.status == 200)
+}
+
 #[test]
 fn f11_a_corrupt_view_is_rebuilt_and_never_served() {
     let home = Home::new(PACKAGE, "[batch]\nevery = \"100ms\"\n");
@@ -140,6 +148,8 @@ fn f11_a_corrupt_view_is_rebuilt_and_never_served() {
         flipped[whole.len() / 2] ^= 1;
         std::fs::write(&file, flipped).expect("written");
         let node = home.ready();
+        // What is damaged is computed from the log, beside what is not.
+        node.until(has_all);
         assert_eq!(served(&node), expected, "{}", file.display());
         node.stop();
     }
@@ -191,6 +201,8 @@ fn f30_a_changed_metric_is_recomputed_from_the_log() {
     let changed = PACKAGE.replace("distinct(user)", "max(user)");
     std::fs::write(home.path().join("events.metric"), changed).expect("the package");
     let node = home.ready();
+    assert_eq!(node.get("/v1/metrics/revenue").status, 200, "it is not touched by the other one's change");
+    node.until(has_all);
     assert_eq!(served(&node), home.run(&[file]));
 }
 

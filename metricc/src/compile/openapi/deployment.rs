@@ -1,0 +1,111 @@
+//! The paths of the versions of the package.
+
+use metricc_client::wire::{Endpoint, Operation};
+use serde_json::{Value, json};
+
+use super::{in_json, object, operation, own_parameters};
+
+fn number() -> Value {
+    json!({ "type": "integer", "format": "int64", "minimum": 1 })
+}
+
+fn state() -> Value {
+    json!({ "enum": ["live", "kept", "building", "preview", "retired"] })
+}
+
+/// What a step leads to.
+fn outcome() -> Value {
+    in_json(object(json!({ "version": number(), "state": state() })))
+}
+
+fn changes() -> Value {
+    let mut change = object(json!({
+        "metric": { "type": "string" },
+        "effect": { "enum": ["kept", "renamed", "presentation", "changed", "added", "removed"] },
+    }));
+    change["properties"]["was"] =
+        json!({ "type": "string", "description": "its old name, if it was renamed" });
+    change["properties"]["positions"] = json!({
+        "type": "integer",
+        "format": "int64",
+        "description": "positions of the log that are evaluated for it, together with the others of its source",
+    });
+    json!({ "type": "array", "items": change })
+}
+
+/// The versions that there are.
+pub(super) fn versions() -> Value {
+    let text = json!({ "type": "string" });
+    let mut version = object(json!({
+        "version": number(),
+        "state": state(),
+        "hash": text,
+        "file": text,
+        "by": text,
+        "at": { "type": "string", "format": "date-time" },
+        "metrics": { "type": "array", "items": object(json!({ "name": text, "hash": text })) },
+    }));
+    version["properties"]["replaced_at"] = json!({ "type": ["string", "null"], "format": "date-time" });
+    version["properties"]["waits_for"] = json!({
+        "type": ["string", "null"],
+        "description": "a metric that is still being computed from the log",
+    });
+    let step = object(json!({
+        "version": number(),
+        "step": { "enum": ["deployed", "promoted", "rolled_back", "retired"] },
+        "by": text,
+        "at": { "type": "string", "format": "date-time" },
+    }));
+    operation(
+        "package",
+        "The versions of the package",
+        Operation::Administer,
+        own_parameters(Endpoint::Package),
+        in_json(object(json!({
+            "live": number(),
+            "deployable": { "type": "boolean" },
+            "versions": { "type": "array", "items": version },
+            "steps": { "type": "array", "items": step },
+        }))),
+    )
+}
+
+/// A package as text, which becomes a version.
+pub(super) fn deploy() -> Value {
+    let mut answer = object(json!({ "changes": changes() }));
+    answer["properties"]["version"] = number();
+    answer["properties"]["state"] = state();
+    let mut deploy = operation(
+        "deploy",
+        "Deploy a version of the package",
+        Operation::Deploy,
+        own_parameters(Endpoint::Deploy),
+        in_json(answer),
+    );
+    let text = json!({ "type": "string" });
+    let package = object(json!({
+        "name": text,
+        "text": text,
+        "files": { "type": "object", "additionalProperties": { "type": "string" } },
+    }));
+    deploy["requestBody"] = json!({ "required": true, "content": in_json(package) });
+    deploy
+}
+
+/// Makes a preview live.
+pub(super) fn promote() -> Value {
+    let summary = "Make a preview live";
+    operation("promote", summary, Operation::Deploy, own_parameters(Endpoint::Promote), outcome())
+}
+
+/// Makes a version live that was live before.
+pub(super) fn roll_back() -> Value {
+    let summary = "Make a version live that was live before";
+    operation("rollback", summary, Operation::Deploy, own_parameters(Endpoint::RollBack), outcome())
+}
+
+/// Gives a version up.
+pub(super) fn retire() -> Value {
+    let summary = "Give up a version that is not live";
+    operation("retire", summary, Operation::Deploy, own_parameters(Endpoint::Retire), outcome())
+}

@@ -1,0 +1,194 @@
+//! Backfill: the states that a source is to keep and does not have yet are computed from the start of its log,
+//! on threads of their own, while all else goes on.
+//!
+//! A backfill ends where the view ended when it began. What the view has gained since then is evaluated when
+//! the states are adopted, so however long it takes, no position is missed and none is evaluated twice. A
+//! backfill that is cut off leaves nothing behind: it begins again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use metricc_compiler::{EngineOptions, EvaluateError, Segment, SourcePlan};
+use metricc_durable_log::DurableError;
+use metricc_log::{Frontier, Interval, LogError};
+use metricc_runtime_batch::evaluate_unless;
+
+use crate::node::SourceStatus;
+use crate::source::NodeSource;
+use crate::status::family;
+use crate::thread_priority::{Priority, lower_priority};
+
+/// Why states could not be computed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BackfillError {
+    #[error(transparent)]
+    Log(#[from] DurableError),
+    #[error(transparent)]
+    Interval(#[from] LogError),
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    #[error("its thread panicked")]
+    Panic,
+}
+
+/// How far a backfill is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackfillStatus {
+    /// The metrics whose states are computed.
+    pub metrics: Vec<String>,
+    /// Positions that are evaluated.
+    pub done: u64,
+    /// Positions that are to be evaluated.
+    pub positions: u64,
+    /// Since it began.
+    pub elapsed: Duration,
+    /// Why the last attempt failed, if one did.
+    pub problem: Option<String>,
+}
+
+/// What all who look at a backfill share.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    metrics: Vec<String>,
+    done: AtomicU64,
+    positions: u64,
+    started: Instant,
+}
+
+impl Progress {
+    pub(crate) fn status(&self, problem: Option<&str>) -> BackfillStatus {
+        BackfillStatus {
+            metrics: self.metrics.clone(),
+            done: self.done.load(Ordering::Relaxed),
+            positions: self.positions,
+            elapsed: self.started.elapsed(),
+            problem: problem.map(str::to_owned),
+        }
+    }
+}
+
+/// A backfill that runs, or has ended.
+pub(crate) struct Backfill {
+    /// The states that are computed.
+    plan: Arc<SourcePlan>,
+    /// From the start of the log to here.
+    to: Frontier,
+    is_cancelled: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<Vec<Segment>, BackfillError>>>,
+    segments: Option<Vec<Segment>>,
+}
+
+impl Backfill {
+    /// Starts to compute the states of a plan up to a frontier.
+    ///
+    /// # Errors
+    /// If no thread can be started.
+    pub(crate) fn start(
+        source: &Arc<NodeSource>,
+        plan: Arc<SourcePlan>,
+        to: &Frontier,
+        options: EngineOptions,
+    ) -> std::io::Result<Self> {
+        let is_cancelled = Arc::new(AtomicBool::new(false));
+        let progress = Arc::new(Progress {
+            metrics: plan.metrics.iter().map(|metric| metric.metric.name.clone()).collect(),
+            done: AtomicU64::new(0),
+            positions: to.n_positions(),
+            started: Instant::now(),
+        });
+        source.backfill_started(progress.clone());
+        let thread = std::thread::Builder::new().name(format!("metricc-backfill-{}", source.name()));
+        let (own, source, cancelled) = ((plan.clone(), to.clone()), source.clone(), is_cancelled.clone());
+        let thread = thread.spawn(move || {
+            lower_priority(Priority::Batch);
+            let segments = segments(&source, &own, &options, &cancelled, &progress);
+            source.changed.notify();
+            segments
+        })?;
+        Ok(Backfill { plan, to: to.clone(), is_cancelled, thread: Some(thread), segments: None })
+    }
+
+    /// Whether it computes the states of these metrics.
+    pub(crate) fn computes(&self, plan: &SourcePlan) -> bool {
+        let hashes =
+            |plan: &SourcePlan| -> Vec<_> { plan.metrics.iter().map(|metric| metric.state_hash).collect() };
+        hashes(&self.plan) == hashes(plan)
+    }
+
+    /// The frontier up to which it computes them.
+    pub(crate) fn end(&self) -> &Frontier {
+        &self.to
+    }
+
+    /// The states, once it has ended.
+    ///
+    /// # Errors
+    /// Why there are none. Then it has to be started again.
+    pub(crate) fn segments(&mut self) -> Result<Option<&[Segment]>, BackfillError> {
+        if let Some(thread) = self.thread.take_if(|thread| thread.is_finished()) {
+            self.segments = Some(thread.join().unwrap_or(Err(BackfillError::Panic))?);
+        }
+        Ok(self.segments.as_deref())
+    }
+
+    /// Waits for its thread.
+    #[cfg(test)]
+    pub(crate) fn join(&self) {
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether the states are there.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.segments.is_some()
+    }
+}
+
+impl Drop for Backfill {
+    /// Its thread ends between two batches of rows.
+    fn drop(&mut self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+fn segments(
+    source: &NodeSource,
+    (plan, to): &(Arc<SourcePlan>, Frontier),
+    options: &EngineOptions,
+    is_cancelled: &Arc<AtomicBool>,
+    progress: &Progress,
+) -> Result<Vec<Segment>, BackfillError> {
+    let start = Frontier(vec![0; to.0.len()]);
+    let log = source.log_from(&start)?;
+    let interval = Interval::new(start, to.clone()).map_err(LogError::from)?;
+    let done = |n: u64| {
+        progress.done.fetch_add(n, Ordering::Relaxed);
+        if source.is_stopping() {
+            is_cancelled.store(true, Ordering::Relaxed);
+        }
+    };
+    let (evaluation, _) = evaluate_unless(is_cancelled, plan, &log, &interval, options, &done)?;
+    Ok(evaluation.segments)
+}
+
+/// The backfills in the text format of Prometheus.
+pub(crate) fn text(sources: &[SourceStatus]) -> String {
+    let mut text = String::new();
+    let value = |of: fn(Option<&BackfillStatus>) -> u64| {
+        move |source: &SourceStatus| {
+            (format!("{{source=\"{}\"}}", source.name), of(source.backfill.as_ref()) as f64)
+        }
+    };
+    let left =
+        value(|backfill| backfill.map_or(0, |backfill| backfill.positions.saturating_sub(backfill.done)));
+    let metrics = value(|backfill| backfill.map_or(0, |backfill| backfill.metrics.len() as u64));
+    let (name, help) =
+        ("backfill_left_positions", "Positions that are still to be evaluated for new metrics.");
+    family(&mut text, name, "gauge", help, sources.iter().map(left));
+    let (name, help) = ("backfill_metrics", "New metrics that are being computed from the log.");
+    family(&mut text, name, "gauge", help, sources.iter().map(metrics));
+    text
+}

@@ -1,0 +1,249 @@
+//! Versions of the package of a node: one is live, others are kept, and one may be on its way.
+//!
+//! A version that is deployed is planned beside the live one. The states that it shares with versions that
+//! are there already are found by their hash; all others are computed from the log. When the answers have the
+//! states of all its metrics, it becomes live in one step. The version before it is kept: its states are
+//! followed until it is retired, so going back is the same step again.
+//!
+//! Invariants: what is live is durable before it is served. A state is kept as long as a version needs it. No
+//! answer mixes versions, since a request is resolved by one of them.
+
+mod error;
+mod planned;
+mod start;
+mod status;
+mod steps;
+mod store;
+#[cfg(test)]
+mod store_tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use metricc_compiler::{MetricPlan, SourcePlan, StateHash};
+use metricc_ir::user_defined::Imports;
+use metricc_jobs::PackageText;
+use metricc_runtime_serve::{LocalServing, ServedVersion};
+
+pub use error::DeployError;
+pub use planned::{Effect, MetricEffect};
+pub use status::{Deployed, PackageStatus, VersionStatus};
+pub use store::{Step, StepKind, VersionRecord, VersionState};
+
+pub(crate) use planned::Planned;
+pub(crate) use start::{Start, start};
+pub(crate) use store::{VersionStore, Versions};
+
+use crate::config::{Config, DeployConfig};
+use crate::package::NodePackage;
+use crate::source::{Changed, NodeSource};
+
+/// A version of the package.
+#[derive(Debug)]
+pub(crate) struct Version {
+    pub(crate) record: VersionRecord,
+    pub(crate) planned: Planned,
+}
+
+/// The versions of a node.
+pub(crate) struct Deployments {
+    sources: Vec<Arc<NodeSource>>,
+    serving: LocalServing,
+    imports: Imports,
+    keep: DeployConfig,
+    has_cluster: bool,
+    state: Mutex<State>,
+    /// Is told of each version that becomes live.
+    on_promotion: Box<dyn Fn(&Planned) + Send + Sync>,
+}
+
+struct State {
+    /// Newest first; exactly one is live, and at most one is building or a preview.
+    versions: Vec<Arc<Version>>,
+    stored: Option<(VersionStore, Versions)>,
+    /// What the start has changed, until the live version is answered: a start that fails changes nothing. The
+    /// text is that of the live version, if it is new.
+    unwritten: Option<Option<PackageText>>,
+}
+
+impl State {
+    fn with(&self, is_wanted: impl Fn(VersionState) -> bool) -> Option<&Arc<Version>> {
+        self.versions.iter().find(|version| is_wanted(version.record.state))
+    }
+
+    fn live(&self) -> &Arc<Version> {
+        self.with(|state| state == VersionState::Live).expect("a version is live")
+    }
+
+    /// The one that is building, or a preview.
+    fn candidate(&self) -> Option<&Arc<Version>> {
+        self.with(|state| matches!(state, VersionState::Building | VersionState::Preview))
+    }
+
+    fn kept(&self) -> impl Iterator<Item = &Arc<Version>> {
+        self.versions.iter().filter(|version| version.record.state == VersionState::Kept)
+    }
+
+    fn of(&self, number: u64) -> Result<&Arc<Version>, DeployError> {
+        let found = self.versions.iter().find(|version| version.record.number == number);
+        found.ok_or_else(|| DeployError::Unknown {
+            version: number,
+            known: self.versions.iter().map(|version| version.record.number).collect(),
+        })
+    }
+}
+
+pub(crate) fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// That a source is declared in another way than among others, if it is.
+fn declared_otherwise(sources: &[Arc<SourcePlan>], wanted: &SourcePlan) -> Option<String> {
+    let name = &wanted.source.name;
+    let known = sources.iter().find(|source| source.source.name == *name)?;
+    let is_other = known.source != wanted.source;
+    is_other.then(|| format!("source `{name}` is declared in another way than the node decodes it"))
+}
+
+/// Why the sources of a node cannot be those of a version, if so.
+fn source_problem(sources: &[Arc<SourcePlan>], planned: &Planned) -> Option<String> {
+    planned.sources.iter().find_map(|wanted| {
+        let name = &wanted.source.name;
+        match sources.iter().any(|source| source.source.name == *name) {
+            false => Some(format!("the node has no source `{name}`")),
+            true => declared_otherwise(sources, wanted),
+        }
+    })
+}
+
+impl std::fmt::Debug for Deployments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deployments").field("keep", &self.keep).finish_non_exhaustive()
+    }
+}
+
+impl Deployments {
+    pub(crate) fn new(
+        start: Start,
+        sources: &[Arc<NodeSource>],
+        serving: &LocalServing,
+        imports: &Imports,
+        config: &Config,
+        on_promotion: Box<dyn Fn(&Planned) + Send + Sync>,
+    ) -> Self {
+        let versions = std::iter::once(start.live).chain(start.others).collect();
+        let state = State { versions, stored: start.stored, unwritten: start.unwritten };
+        let deployments = Deployments {
+            sources: sources.to_vec(),
+            serving: serving.clone(),
+            imports: imports.clone(),
+            keep: config.deploy.clone(),
+            has_cluster: config.batch_cluster.is_some(),
+            state: Mutex::new(state),
+            on_promotion,
+        };
+        let state = deployments.lock();
+        deployments.serve(&state);
+        drop(state);
+        deployments
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The metric of a version whose states the answers do not have yet, or are about to lose.
+    fn waits_for(&self, planned: &Planned) -> Option<String> {
+        let is_held = |plan: &Arc<MetricPlan>| {
+            let name = &plan.metric.source.name;
+            self.sources.iter().any(|source| source.name() == name && source.holds(plan))
+        };
+        let missing = planned.served.plans().find(|plan| !is_held(plan));
+        missing.map(|plan| plan.metric.name.clone())
+    }
+
+    /// The metric of a kept version whose states the answers do not have. They are wanted as long as it is kept.
+    fn lacks(&self, planned: &Planned) -> Option<String> {
+        let published = self.serving.published();
+        let missing = planned.served.plans().find(|plan| !published.has(plan));
+        missing.map(|plan| plan.metric.name.clone())
+    }
+
+    /// Serves what is live, and all other versions to requests that name their hashes.
+    fn serve(&self, state: &State) {
+        let others = state.versions.iter().filter(|version| version.record.state != VersionState::Live);
+        let others: Vec<ServedVersion> = others.map(|version| version.planned.served.clone()).collect();
+        self.serving.serve_version(state.live().planned.served.clone(), &others);
+    }
+
+    /// Has all states kept that a version needs, those of the live one first.
+    fn want(&self, state: &State) -> Result<(), DeployError> {
+        for source in &self.sources {
+            let metrics = wanted(state.live(), &state.versions, source.name());
+            let wanted = source.wanted();
+            let hashes = |metrics: &[Arc<MetricPlan>]| -> Vec<StateHash> {
+                let mut hashes: Vec<StateHash> = metrics.iter().map(|metric| metric.state_hash).collect();
+                hashes.sort();
+                hashes.dedup();
+                hashes
+            };
+            // A source that no version reads keeps its states until the node is started again.
+            if !metrics.is_empty() && hashes(&metrics) != hashes(&wanted.metrics) {
+                source.want(&metrics)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn planned(&self, text: PackageText) -> Result<Planned, DeployError> {
+        let package = NodePackage::of_text(text, &self.imports).map_err(DeployError::Package)?;
+        let planned = Planned::new(&package)?;
+        let sources: Vec<Arc<SourcePlan>> = self.sources.iter().map(|source| source.wanted()).collect();
+        match source_problem(&sources, &planned) {
+            Some(problem) => Err(DeployError::Source(problem)),
+            None => Ok(planned),
+        }
+    }
+
+    fn effects(&self, state: &State, planned: &Planned) -> Vec<MetricEffect> {
+        let has = |plan: &SourcePlan, hash: &StateHash| {
+            plan.metrics.iter().any(|metric| metric.state_hash == *hash)
+        };
+        // What is not wanted any more is about to go.
+        let is_kept_by = |source: &Arc<NodeSource>, hash: &StateHash| {
+            has(&source.latest_view().plan, hash) && has(&source.wanted(), hash)
+        };
+        let is_kept = |hash: &StateHash| self.sources.iter().any(|source| is_kept_by(source, hash));
+        let positions = |name: &str| {
+            let source = self.sources.iter().find(|source| source.name() == name);
+            source.map_or(0, |source| source.end().n_positions())
+        };
+        planned::effects(&state.live().planned, planned, &is_kept, &positions)
+    }
+}
+
+/// The base metrics of all versions over a source, those of the live one first.
+pub(crate) fn wanted(live: &Version, versions: &[Arc<Version>], source: &str) -> Vec<Arc<MetricPlan>> {
+    let others = versions.iter().filter(|version| version.record.number != live.record.number);
+    let planned = std::iter::once(&live.planned).chain(others.map(|version| &version.planned));
+    planned.flat_map(|planned| planned.base_over(source)).cloned().collect()
+}
+
+impl Deployments {
+    /// Takes steps until the node is shutting down.
+    pub(crate) fn run(&self, changed: &Changed) {
+        let mut seen = 0;
+        while !self.sources.iter().any(|source| source.is_stopping()) {
+            self.advance();
+            let most = if self.lock().candidate().is_some() { SOON } else { LATER };
+            seen = changed.wait(seen, most);
+            // There may be a thousand writes a second, each of which wakes this thread.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// How often the versions are looked at while one is on its way, and else.
+const SOON: Duration = Duration::from_millis(100);
+const LATER: Duration = Duration::from_secs(1);

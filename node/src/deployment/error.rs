@@ -1,0 +1,110 @@
+//! Why a version of the package is not deployed.
+
+use metricc_compiler::CompileError;
+
+/// Why a version of the package was not deployed, or a step with it not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// The package has errors.
+    #[error("{0}")]
+    Package(String),
+    /// A metric cannot be planned.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// Its sources are not those of the node.
+    #[error(
+        "{0}: a running node decodes events as its sources were declared when it was started; start it again with the new file, \
+         which then is the live version"
+    )]
+    Source(String),
+    /// The metrics of the node are those of a program.
+    #[error("the metrics of this node are those of its program, and are changed with it")]
+    Program,
+    /// A cluster evaluates the batch of the node.
+    #[error(
+        "the batch of this node runs on a cluster, which plans from the file that the node was started with; start it again with \
+         the new file"
+    )]
+    Cluster,
+    /// Another version is being computed, or previewed.
+    #[error("version {version}, deployed by {by}, is {}: {}", if *.is_preview { "a preview" } else { "being computed" }, underway_help(*.version, *.is_preview))]
+    Underway {
+        /// Its number.
+        version: u64,
+        /// Who deployed it.
+        by: String,
+        /// Whether it is a preview.
+        is_preview: bool,
+    },
+    /// There is no such version.
+    #[error("there is no version {version}; {}", listed(.known))]
+    Unknown {
+        /// The number.
+        version: u64,
+        /// Those that there are.
+        known: Vec<u64>,
+    },
+    /// No version before the live one is kept.
+    #[error("no version before the live one is kept: {}", kept_help(.others))]
+    NothingKept {
+        /// Later versions that are kept.
+        others: Vec<u64>,
+    },
+    /// A version that was live is not promoted.
+    #[error("version {version} was live before: `metricc rollback {version}` makes it live again")]
+    WasLive {
+        /// The number.
+        version: u64,
+    },
+    /// A version that was never live is not rolled back to.
+    #[error("version {version} was never live: `metricc promote {version}` makes a preview live")]
+    NeverLive {
+        /// The number.
+        version: u64,
+    },
+    /// The states of a kept version are not there.
+    #[error(
+        "version {version} cannot be live yet: `{metric}` is still being computed from the log; `metricc status` shows how far it is"
+    )]
+    NotFollowed {
+        /// The number.
+        version: u64,
+        /// A metric whose states are missing.
+        metric: String,
+    },
+    /// The live version is not retired.
+    #[error("version {version} is live: deploy another one, or roll back, before you retire it")]
+    IsLive {
+        /// The number.
+        version: u64,
+    },
+    /// The versions could not be written to the disk.
+    #[error("the versions of the package cannot be written: {0}")]
+    Disk(#[from] std::io::Error),
+}
+
+fn underway_help(version: u64, is_preview: bool) -> String {
+    match is_preview {
+        true => format!("`metricc promote {version}` makes it live, `metricc retire {version}` gives it up"),
+        false => format!("wait for it, or give it up with `metricc retire {version}`"),
+    }
+}
+
+fn kept_help(others: &[u64]) -> String {
+    match others.iter().max() {
+        Some(last) => format!("`metricc rollback {last}` goes to version {last}, which came after it"),
+        None => "deploy its file again".to_owned(),
+    }
+}
+
+fn listed(known: &[u64]) -> String {
+    let mut sorted = known.to_vec();
+    sorted.sort_unstable();
+    match &sorted[..] {
+        [only] => format!("there is {only}"),
+        all => {
+            let all: Vec<String> = all.iter().map(u64::to_string).collect();
+            format!("there are {}", all.join(", "))
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Which version of the package a node starts with.
+//!
+//! What was changed last wins: a version that was deployed stays live over restarts, until the file that the
+//! node is started with gets a text that was neither there at the last start nor deployed since. Then that
+//! file is a new version.
+
+use std::sync::Arc;
+
+use metricc_compiler::SourcePlan;
+use metricc_ir::user_defined::Imports;
+use metricc_jobs::PackageText;
+
+use super::planned::Planned;
+use super::store::{StepKind, VersionRecord, VersionState, VersionStore, Versions};
+use super::{Version, now_us};
+use crate::error::NodeError;
+use crate::package::NodePackage;
+
+/// Who deploys the file that a node is started with.
+const AT_START: &str = "serve";
+
+/// The versions of a node that starts, planned.
+pub(crate) struct Start {
+    pub(crate) live: Arc<Version>,
+    /// Versions before it, and one that is being computed.
+    pub(crate) others: Vec<Arc<Version>>,
+    /// The sources that any of them reads.
+    pub(crate) sources: Vec<Arc<SourcePlan>>,
+    /// Further sources of the file that the node is started with.
+    pub(crate) unread: Vec<String>,
+    found: Option<Versions>,
+    /// What is to be on the disk; `None` if the metrics are those of a program.
+    pub(crate) stored: Option<(VersionStore, Versions)>,
+    /// Whether that is not on the disk yet, and the text that is to be written with it.
+    pub(crate) unwritten: Option<Option<PackageText>>,
+}
+
+impl Start {
+    /// Checks that nobody has changed the versions since they were read. From now on nobody does.
+    ///
+    /// # Errors
+    /// [`NodeError`] if somebody has.
+    pub(crate) fn check_unchanged(&self) -> Result<(), NodeError> {
+        let Some((store, _)) = &self.stored else { return Ok(()) };
+        match store.read().map_err(NodeError::Versions)? == self.found {
+            true => Ok(()),
+            false => {
+                let problem =
+                    "another node has changed the versions of the package meanwhile: start this one again";
+                Err(NodeError::Config(problem.to_owned()))
+            }
+        }
+    }
+}
+
+/// Chooses the version that is live. Without `keeps_others`, no other version is kept. Nothing is written: a
+/// start that fails changes nothing.
+///
+/// # Errors
+/// [`NodeError`] if the file of the versions cannot be read, or a package cannot be planned.
+pub(crate) fn start(
+    store: VersionStore,
+    given: &NodePackage,
+    keeps_others: bool,
+) -> Result<Start, NodeError> {
+    let planned = Planned::new(given)?;
+    let Some(text) = &given.text else {
+        let sources = planned.sources.clone();
+        let live = Arc::new(Version { record: of_program(), planned });
+        let (others, unread) = (Vec::new(), Vec::new());
+        return Ok(Start { live, others, sources, unread, found: None, stored: None, unwritten: None });
+    };
+    let hash = text.hash();
+    let found = store.read().map_err(NodeError::Versions)?;
+    let mut versions = found.clone().unwrap_or_else(|| Versions::new(String::new()));
+    let is_changed = versions.started_with != hash && !versions.deployed_since.contains(&hash);
+    let (mut given_sources, mut new_text) = (planned.sources.clone(), None);
+    let (record, planned) = match versions.live().cloned() {
+        Some(live) if live.hash == hash => (live, planned),
+        Some(live) if !is_changed => {
+            let stored = stored(&store, &live, &given.imports);
+            let stored = stored.map_err(|problem| unusable(&live, &text.name, &problem))?;
+            tracing::warn!(
+                version = live.number,
+                by = live.by,
+                "`{}` is not what is served: the version that is live stays, until the file is changed or deployed",
+                text.name
+            );
+            (live, stored)
+        }
+        live => {
+            let before = live.and_then(|live| stored(&store, &live, &given.imports).ok());
+            let is_other = before.is_some_and(|before| before.hashes() != planned.hashes());
+            new_text = Some(text.clone());
+            (of_file(&mut versions, &hash, &text.name, is_other), planned)
+        }
+    };
+    versions.started_with = hash;
+    versions.deployed_since.clear();
+    if !keeps_others {
+        versions.versions.retain(|version| version.state == VersionState::Live);
+    }
+    let mut sources = planned.sources.clone();
+    let others = others(&store, &mut versions, &mut sources, &given.imports);
+    let unwritten = (found.as_ref() != Some(&versions)).then_some(new_text);
+    given_sources.retain(|given| sources.iter().all(|source| source.source.name != given.source.name));
+    let unread = given_sources.iter().map(|plan| plan.source.name.clone()).collect();
+    let live = Arc::new(Version { record, planned });
+    Ok(Start { live, others, sources, unread, found, stored: Some((store, versions)), unwritten })
+}
+
+fn unusable(live: &VersionRecord, file: &str, problem: &str) -> NodeError {
+    let number = live.number;
+    NodeError::Config(format!(
+        "version {number} of the package, which is live, cannot be used: {problem}; restore the folder `packages` in the data \
+         folder, or change `{file}`, which then takes its place"
+    ))
+}
+
+/// The record of the metrics of a program.
+fn of_program() -> VersionRecord {
+    VersionRecord {
+        number: 1,
+        hash: String::new(),
+        name: "the program".to_owned(),
+        by: AT_START.to_owned(),
+        at: now_us(),
+        state: VersionState::Live,
+        served: false,
+        replaced_at: None,
+    }
+}
+
+/// Makes the file the live version. The one before it is kept if it has other metrics, and was ever answered.
+fn of_file(versions: &mut Versions, hash: &str, name: &str, is_other: bool) -> VersionRecord {
+    let (number, at) = (versions.next, now_us());
+    for version in &mut versions.versions {
+        if version.state == VersionState::Live {
+            tracing::info!(
+                version = number,
+                replaced = version.number,
+                "`{name}` was changed since the node was started last, and is a new version of the package"
+            );
+            (version.state, version.replaced_at) = (VersionState::Kept, Some(at));
+        }
+    }
+    versions.hold_back();
+    let is_lost = |version: &VersionRecord| version.replaced_at == Some(at) && !(is_other && version.served);
+    versions.versions.retain(|version| !is_lost(version));
+    versions.next += 1;
+    let (hash, name, by) = (hash.to_owned(), name.to_owned(), AT_START.to_owned());
+    let state = VersionState::Live;
+    let record = VersionRecord { number, hash, name, by, at, state, served: false, replaced_at: None };
+    versions.versions.insert(0, record.clone());
+    versions.step(number, StepKind::Promoted, AT_START, at);
+    record
+}
+
+/// A stored version, planned.
+///
+/// # Errors
+/// Why that is not possible any more.
+fn stored(store: &VersionStore, record: &VersionRecord, imports: &Imports) -> Result<Planned, String> {
+    let text = store.text(&record.hash).map_err(|error| error.to_string())?;
+    let package = NodePackage::of_text(text, imports)?;
+    Planned::new(&package).map_err(|error| error.to_string())
+}
+
+/// The versions beside the live one whose sources are declared as those of the others; the rest is forgotten.
+fn others(
+    store: &VersionStore,
+    versions: &mut Versions,
+    sources: &mut Vec<Arc<SourcePlan>>,
+    imports: &Imports,
+) -> Vec<Arc<Version>> {
+    let mut others = Vec::new();
+    versions.versions.retain(|record| {
+        if record.state == VersionState::Live {
+            return true;
+        }
+        let planned = stored(store, record, imports).and_then(|planned| {
+            let other = planned.sources.iter().find_map(|wanted| super::declared_otherwise(sources, wanted));
+            other.map_or(Ok(planned), Err)
+        });
+        match planned {
+            Ok(planned) => {
+                let is_new = |plan: &&Arc<SourcePlan>| {
+                    sources.iter().all(|known| known.source.name != plan.source.name)
+                };
+                let new: Vec<_> = planned.sources.iter().filter(is_new).cloned().collect();
+                sources.extend(new);
+                others.push(Arc::new(Version { record: record.clone(), planned }));
+                true
+            }
+            Err(problem) => {
+                tracing::warn!(
+                    version = record.number,
+                    problem,
+                    "a version of the package is kept no longer"
+                );
+                false
+            }
+        }
+    });
+    others
+}

@@ -1,0 +1,66 @@
+//! What a node says of the versions of its package.
+
+use super::planned::MetricEffect;
+use super::store::{Step, VersionRecord, VersionState};
+use super::{Deployments, Version};
+
+/// The outcome of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    /// The number of the version.
+    pub version: u64,
+    /// What it is now.
+    pub state: VersionState,
+    /// What it changes.
+    pub effects: Vec<MetricEffect>,
+}
+
+/// A version, and what it waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionStatus {
+    /// Its record.
+    pub record: VersionRecord,
+    /// Names and hashes of its metrics.
+    pub metrics: Vec<(String, String)>,
+    /// A metric whose states the answers do not have yet; `None` if they have all.
+    pub waits_for: Option<String>,
+}
+
+/// The versions of the package of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageStatus {
+    /// Whether other versions can be deployed; the metrics of a program cannot be replaced.
+    pub is_deployable: bool,
+    /// Newest first.
+    pub versions: Vec<VersionStatus>,
+    /// The last steps, oldest first.
+    pub steps: Vec<Step>,
+}
+
+impl Deployments {
+    /// The versions.
+    pub(crate) fn status(&self) -> PackageStatus {
+        let state = self.lock();
+        let mut versions: Vec<VersionStatus> =
+            state.versions.iter().map(|version| self.status_of(version)).collect();
+        versions.sort_by_key(|version| std::cmp::Reverse(version.record.number));
+        let steps = state.stored.as_ref().map(|(_, versions)| versions.steps.clone());
+        PackageStatus { is_deployable: state.stored.is_some(), versions, steps: steps.unwrap_or_default() }
+    }
+
+    /// The number of metrics that the live version lists.
+    pub(crate) fn n_metrics(&self) -> usize {
+        self.lock().live().planned.metrics.len()
+    }
+
+    fn status_of(&self, version: &Version) -> VersionStatus {
+        let served = &version.planned.served;
+        let base = served.base.iter().map(|plan| (plan.metric.name.clone(), plan.hash.to_string()));
+        let derived = served.derived.iter().map(|plan| (plan.derived.name.clone(), plan.hash.to_string()));
+        VersionStatus {
+            record: version.record.clone(),
+            metrics: base.chain(derived).collect(),
+            waits_for: self.lacks(&version.planned),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The steps from one version of the package to another. Each is on the disk before it is taken.
+
+use std::sync::Arc;
+
+use metricc_jobs::PackageText;
+
+use super::{
+    DeployError, Deployed, Deployments, MetricEffect, State, StepKind, Version, VersionRecord, VersionState,
+    Versions, now_us,
+};
+
+impl Deployments {
+    /// What deploying a package would do.
+    ///
+    /// # Errors
+    /// As [`Deployments::deploy`].
+    pub(crate) fn plan(&self, text: PackageText) -> Result<Vec<MetricEffect>, DeployError> {
+        let state = self.lock();
+        if state.stored.is_none() {
+            return Err(DeployError::Program);
+        }
+        self.without_cluster()?;
+        let planned = self.planned(text)?;
+        is_free(&state)?;
+        Ok(self.effects(&state, &planned))
+    }
+
+    fn without_cluster(&self) -> Result<(), DeployError> {
+        if self.has_cluster { Err(DeployError::Cluster) } else { Ok(()) }
+    }
+
+    /// Deploys a package: it becomes live as soon as its states are there, at once if they all are, or when it
+    /// is told to if it is a preview.
+    ///
+    /// # Errors
+    /// [`DeployError`]. The versions are as they were.
+    pub(crate) fn deploy(
+        &self,
+        text: PackageText,
+        by: &str,
+        is_preview: bool,
+    ) -> Result<Deployed, DeployError> {
+        self.without_cluster()?;
+        let planned = self.planned(text.clone())?;
+        let mut state = self.lock();
+        let Some((store, versions)) = state.stored.clone() else { return Err(DeployError::Program) };
+        is_free(&state)?;
+        let effects = self.effects(&state, &planned);
+        let (hash, at) = (text.hash(), now_us());
+        if state.live().record.hash == hash {
+            let number = state.live().record.number;
+            return Ok(Deployed { version: number, state: VersionState::Live, effects });
+        }
+        store.write_text(&text)?;
+        let number = versions.next;
+        let record = VersionRecord {
+            number,
+            hash,
+            name: text.name,
+            by: by.to_owned(),
+            at,
+            state: if is_preview { VersionState::Preview } else { VersionState::Building },
+            served: false,
+            replaced_at: None,
+        };
+        self.change(&mut state, |versions| {
+            versions.next += 1;
+            versions.deployed_since.push(record.hash.clone());
+            versions.versions.insert(0, record.clone());
+            versions.step(number, StepKind::Deployed, by, at);
+        })?;
+        state.versions.insert(0, Arc::new(Version { record, planned }));
+        tracing::info!(version = number, by, "a version of the package is deployed");
+        self.serve(&state);
+        self.want(&state)?;
+        self.advance_in(&mut state)?;
+        let now = state.of(number)?.record.state;
+        Ok(Deployed { version: number, state: now, effects })
+    }
+
+    /// Makes a preview live, as soon as its states are there.
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    pub(crate) fn promote(&self, number: u64, by: &str) -> Result<VersionState, DeployError> {
+        let mut state = self.lock();
+        match state.of(number)?.record.state {
+            VersionState::Preview => {}
+            VersionState::Kept => return Err(DeployError::WasLive { version: number }),
+            now @ (VersionState::Live | VersionState::Building) => return Ok(now),
+        }
+        if self.waits_for(&state.of(number)?.planned).is_none() {
+            self.make_live(&mut state, number, by, StepKind::Promoted)?;
+            return Ok(VersionState::Live);
+        }
+        self.change(&mut state, |versions| set(versions, number, VersionState::Building))?;
+        Ok(state.of(number)?.record.state)
+    }
+
+    /// Makes a kept version live again: the one before the live one, or another one. Returns its number.
+    ///
+    /// # Errors
+    /// [`DeployError`] if there is no such version, or its states are not there yet.
+    pub(crate) fn roll_back(&self, number: Option<u64>, by: &str) -> Result<u64, DeployError> {
+        let mut state = self.lock();
+        let version = match number {
+            Some(number) => state.of(number)?.clone(),
+            None => {
+                let live = state.live().record.number;
+                let before = state.kept().filter(|version| version.record.number < live);
+                let last = before.max_by_key(|version| version.record.number);
+                last.cloned().ok_or_else(|| DeployError::NothingKept {
+                    others: state.kept().map(|version| version.record.number).collect(),
+                })?
+            }
+        };
+        let number = version.record.number;
+        match version.record.state {
+            VersionState::Kept => {}
+            VersionState::Live => return Ok(number),
+            _ => return Err(DeployError::NeverLive { version: number }),
+        }
+        if let Some(metric) = self.lacks(&version.planned) {
+            return Err(DeployError::NotFollowed { version: number, metric });
+        }
+        // What was on its way does not come after it.
+        self.change(&mut state, |versions| versions.hold_back())?;
+        self.make_live(&mut state, number, by, StepKind::RolledBack)?;
+        Ok(number)
+    }
+
+    /// Gives a version up that is not live.
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    pub(crate) fn retire(&self, number: u64, by: &str) -> Result<(), DeployError> {
+        let mut state = self.lock();
+        if state.of(number)?.record.state == VersionState::Live {
+            return Err(DeployError::IsLive { version: number });
+        }
+        self.change(&mut state, |versions| {
+            versions.versions.retain(|version| version.number != number);
+            versions.step(number, StepKind::Retired, by, now_us());
+        })?;
+        tracing::info!(version = number, by, "a version of the package is retired");
+        self.serve(&state);
+        self.want(&state)
+    }
+
+    /// Takes the next step, if there is one: a version whose states are there becomes live, and versions that
+    /// were kept for long enough are retired.
+    pub(crate) fn advance(&self) {
+        let mut state = self.lock();
+        let advanced = self
+            .note_served(&mut state)
+            .and_then(|()| self.advance_in(&mut state))
+            .and_then(|()| self.forget_old(&mut state));
+        if let Err(error) = advanced {
+            tracing::error!(%error, "the versions of the package stay as they are; this is tried again");
+        }
+    }
+
+    /// Notes that the live version is answered as a whole: only then is it worth keeping later.
+    fn note_served(&self, state: &mut State) -> Result<(), DeployError> {
+        let live = state.live();
+        let is_noted = live.record.served && state.unwritten.is_none();
+        if is_noted || state.stored.is_none() || self.waits_for(&live.planned).is_some() {
+            return Ok(());
+        }
+        let number = live.record.number;
+        self.change(state, |versions| {
+            for version in versions.versions.iter_mut().filter(|version| version.number == number) {
+                version.served = true;
+            }
+        })
+    }
+
+    fn advance_in(&self, state: &mut State) -> Result<(), DeployError> {
+        let Some(building) = state.with(|state| state == VersionState::Building) else { return Ok(()) };
+        if self.waits_for(&building.planned).is_some() {
+            return Ok(());
+        }
+        let (number, by) = (building.record.number, building.record.by.clone());
+        self.make_live(state, number, &by, StepKind::Promoted)
+    }
+
+    /// Retires versions beyond those that are to be kept.
+    fn forget_old(&self, state: &mut State) -> Result<(), DeployError> {
+        let kept_for = i64::try_from(self.keep.keep_for.as_micros()).unwrap_or(i64::MAX);
+        let oldest = now_us().saturating_sub(kept_for);
+        let mut kept: Vec<&VersionRecord> = state.kept().map(|version| &version.record).collect();
+        kept.sort_by_key(|record| std::cmp::Reverse(record.replaced_at));
+        let is_old = |index: usize, record: &VersionRecord| {
+            index >= self.keep.versions || record.replaced_at.is_none_or(|at| at < oldest)
+        };
+        let old = kept.iter().enumerate().filter(|(index, record)| is_old(*index, record));
+        let old: Vec<u64> = old.map(|(_, record)| record.number).collect();
+        if old.is_empty() {
+            return Ok(());
+        }
+        self.change(state, |versions| versions.versions.retain(|version| !old.contains(&version.number)))?;
+        self.serve(state);
+        self.want(state)
+    }
+
+    fn make_live(&self, state: &mut State, number: u64, by: &str, kind: StepKind) -> Result<(), DeployError> {
+        let at = now_us();
+        self.change(state, |versions| {
+            for version in &mut versions.versions {
+                if version.state == VersionState::Live {
+                    (version.state, version.replaced_at) = (VersionState::Kept, Some(at));
+                }
+            }
+            set(versions, number, VersionState::Live);
+            versions.step(number, kind, by, at);
+        })?;
+        self.serve(state);
+        (self.on_promotion)(&state.live().planned);
+        tracing::info!(version = number, by, "a version of the package is live");
+        self.forget_old(state)
+    }
+
+    /// Changes the versions, on the disk first.
+    fn change(&self, state: &mut State, change: impl FnOnce(&mut Versions)) -> Result<(), DeployError> {
+        let Some((store, versions)) = &mut state.stored else { return Err(DeployError::Program) };
+        let mut next = versions.clone();
+        change(&mut next);
+        if let Some(Some(text)) = &state.unwritten {
+            store.write_text(text)?;
+        }
+        store.write(&next)?;
+        state.unwritten = None;
+        state.versions.retain_mut(|version| match next.of(version.record.number) {
+            Some(record) if *record == version.record => true,
+            Some(record) => {
+                let (record, planned) = (record.clone(), version.planned.clone());
+                *version = Arc::new(Version { record, planned });
+                true
+            }
+            None => false,
+        });
+        *versions = next;
+        Ok(())
+    }
+}
+
+fn set(versions: &mut Versions, number: u64, state: VersionState) {
+    for version in versions.versions.iter_mut().filter(|version| version.number == number) {
+        (version.state, version.replaced_at) = (state, None);
+    }
+}
+
+/// Refuses a second version that is on its way.
+fn is_free(state: &State) -> Result<(), DeployError> {
+    let Some(other) = state.candidate() else { return Ok(()) };
+    let VersionRecord { number, by, state, .. } = &other.record;
+    let is_preview = *state == VersionState::Preview;
+    Err(DeployError::Underway { version: *number, by: by.clone(), is_preview })
+}

@@ -1,0 +1,156 @@
+//! The versions of the package: what there is, and the steps from one to another.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use metricc_client::Given;
+use metricc_client::wire::code;
+use metricc_http_api::{ApiError, Pairs};
+use metricc_ir::calendar::instant_text;
+use metricc_jobs::PackageText;
+use serde_json::{Value, json};
+
+use super::body::{self, Packing};
+use super::shared::Shared;
+use super::sources::invalid;
+use crate::deployment::{DeployError, Step, VersionState, VersionStatus};
+
+/// Longest name of who does a step, in bytes.
+const LONGEST_NAME: usize = 200;
+
+/// Who does a step whose request does not say it.
+const SOMEBODY: &str = "unknown";
+
+fn error(error: &DeployError) -> ApiError {
+    let (status, code) = match error {
+        DeployError::Package(_) | DeployError::Compile(_) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, code::PACKAGE)
+        }
+        DeployError::Unknown { .. } => (StatusCode::NOT_FOUND, code::UNKNOWN_VERSION),
+        DeployError::Disk(cause) if cause.kind() == std::io::ErrorKind::StorageFull => {
+            return ApiError::disk_full();
+        }
+        DeployError::Disk(_) => (StatusCode::SERVICE_UNAVAILABLE, code::DISK),
+        _ => (StatusCode::CONFLICT, code::VERSION),
+    };
+    ApiError::new(status, code, error.to_string())
+}
+
+/// Who does a step, as the request says it.
+fn by(given: &Given<'_>) -> Result<String, ApiError> {
+    let by = given.text("by").unwrap_or(SOMEBODY);
+    if by.len() > LONGEST_NAME {
+        return Err(invalid(format!("`by` is longer than {LONGEST_NAME} bytes")));
+    }
+    Ok(by.to_owned())
+}
+
+/// Does a step on a thread that may wait.
+async fn done<T: Send + 'static>(
+    step: impl FnOnce() -> Result<T, DeployError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::task::spawn_blocking(step).await;
+    done.map_err(|error| ApiError::failed(&error))?.map_err(|cause| error(&cause))
+}
+
+pub(crate) async fn versions(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, ApiError> {
+    let node = shared.node.clone();
+    let status = tokio::task::spawn_blocking(move || node.package_status()).await;
+    let status = status.map_err(|error| ApiError::failed(&error))?;
+    let live = status.versions.iter().find(|version| version.record.state == VersionState::Live);
+    Ok(Json(json!({
+        "live": live.map(|version| version.record.number),
+        "deployable": status.is_deployable,
+        "versions": status.versions.iter().map(version_json).collect::<Vec<_>>(),
+        "steps": status.steps.iter().map(step_json).collect::<Vec<_>>(),
+    })))
+}
+
+pub(crate) async fn deploy(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    Pairs(parameters): Pairs,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let given = Given(&parameters);
+    let (only_plan, is_preview, by) = (given.flag("plan")?, given.flag("preview")?, by(&given)?);
+    let packing = Packing::of(&headers)?;
+    let bytes = body::read(body, &shared.limits).await?;
+    let limits = shared.limits.clone();
+    let bytes = tokio::task::spawn_blocking(move || body::unpack(packing, bytes, &limits)).await;
+    let bytes = bytes.map_err(|error| ApiError::failed(&error))??;
+    let text: PackageText = serde_json::from_slice(&bytes).map_err(|problem| {
+        invalid(format!(
+            "the body is no package: {problem}; it is a JSON object with `name`, `text` and `files`, as `metricc deploy` sends \
+             it"
+        ))
+    })?;
+    let node = shared.node.clone();
+    if only_plan {
+        let effects = done(move || node.deployments().plan(text)).await?;
+        return Ok(Json(json!({ "changes": effects })));
+    }
+    let deployed = done(move || node.deployments().deploy(text, &by, is_preview)).await?;
+    Ok(Json(json!({
+        "version": deployed.version,
+        "state": deployed.state,
+        "changes": deployed.effects,
+    })))
+}
+
+pub(crate) async fn promote(
+    State(shared): State<Arc<Shared>>,
+    Pairs(parameters): Pairs,
+) -> Result<Json<Value>, ApiError> {
+    let given = Given(&parameters);
+    let (version, by, node) = (number(&given)?, by(&given)?, shared.node.clone());
+    let state = done(move || node.deployments().promote(version, &by)).await?;
+    Ok(Json(json!({ "version": version, "state": state })))
+}
+
+pub(crate) async fn roll_back(
+    State(shared): State<Arc<Shared>>,
+    Pairs(parameters): Pairs,
+) -> Result<Json<Value>, ApiError> {
+    let given = Given(&parameters);
+    let (version, by, node) = (given.number("version")?, by(&given)?, shared.node.clone());
+    let live = done(move || node.deployments().roll_back(version, &by)).await?;
+    Ok(Json(json!({ "version": live, "state": VersionState::Live })))
+}
+
+pub(crate) async fn retire(
+    State(shared): State<Arc<Shared>>,
+    Pairs(parameters): Pairs,
+) -> Result<Json<Value>, ApiError> {
+    let given = Given(&parameters);
+    let (version, by, node) = (number(&given)?, by(&given)?, shared.node.clone());
+    done(move || node.deployments().retire(version, &by)).await?;
+    Ok(Json(json!({ "version": version, "state": "retired" })))
+}
+
+fn number(given: &Given<'_>) -> Result<u64, ApiError> {
+    given.number("version")?.ok_or_else(|| invalid("`version` is missing: name the version by its number"))
+}
+
+fn version_json(version: &VersionStatus) -> Value {
+    let record = &version.record;
+    let metrics = version.metrics.iter().map(|(name, hash)| json!({ "name": name, "hash": hash }));
+    json!({
+        "version": record.number,
+        "state": record.state,
+        "hash": record.hash,
+        "file": record.name,
+        "by": record.by,
+        "at": instant_text(record.at, None),
+        "replaced_at": record.replaced_at.map(|at| instant_text(at, None)),
+        "waits_for": version.waits_for,
+        "metrics": metrics.collect::<Vec<_>>(),
+    })
+}
+
+fn step_json(step: &Step) -> Value {
+    json!({ "version": step.version, "step": step.kind, "by": step.by, "at": instant_text(step.at, None) })
+}
