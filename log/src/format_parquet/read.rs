@@ -132,12 +132,13 @@ impl ParquetReader {
     ) -> Result<ParquetRecordBatchReader, LogError> {
         let skip = self.next - self.index.starts.get(groups.start).copied().unwrap_or(0);
         let (handle, metadata) = (self.handle.clone(), self.index.metadata.clone());
-        let chunks = groups.clone().filter_map(|group| metadata.metadata().row_groups().get(group));
-        let chunks = chunks.flat_map(|group| leaves.iter().filter_map(|leaf| group.columns().get(*leaf)));
-        let ranges: Vec<Range<u64>> =
-            chunks.map(|chunk| chunk.byte_range()).map(|(from, n)| from..from + n).collect();
-        handle.file().will_read(&ranges);
         guarded(&self.file, || {
+            let chunks = groups.clone().filter_map(|group| metadata.metadata().row_groups().get(group));
+            let chunks = chunks.flat_map(|group| leaves.iter().filter_map(|leaf| group.columns().get(*leaf)));
+            // A footer may say anything: that a chunk begins before the file, or ends after all numbers.
+            let range = |(from, n): (u64, u64)| from..from.saturating_add(n);
+            let ranges: Vec<Range<u64>> = chunks.map(|chunk| range(chunk.byte_range())).collect();
+            handle.file().will_read(&ranges);
             let mask = ProjectionMask::leaves(metadata.metadata().file_metadata().schema_descr(), leaves);
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata);
             let to_usize = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
