@@ -7,6 +7,9 @@ use metricc_log::LogError;
 
 use crate::TopicAddress;
 
+/// What TLS says of a certificate that it does not accept.
+const UNTRUSTED: &str = "invalid peer certificate";
+
 /// Why a topic cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KafkaError {
@@ -21,6 +24,14 @@ pub enum KafkaError {
     /// A broker does not let this client in.
     #[error("the brokers `{brokers}` do not accept this client: {cause}")]
     Authentication {
+        /// The brokers.
+        brokers: String,
+        /// What the client reported.
+        cause: String,
+    },
+    /// The certificate of a broker is not trusted here.
+    #[error("the brokers `{brokers}` are not trusted: {cause}")]
+    Untrusted {
         /// The brokers.
         brokers: String,
         /// What the client reported.
@@ -127,12 +138,17 @@ impl KafkaError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             KafkaError::Unreachable { .. } => {
-                "check host and port, that the brokers run, and whether they want TLS; the addresses that brokers \
-                 advertise (`advertised.listeners`) must be reachable from here as well"
+                "check host and port, that the brokers run, and whether they want TLS or a login; the addresses that \
+                 brokers advertise (`advertised.listeners`) must be reachable from here as well"
                     .into()
             }
             KafkaError::Authentication { .. } => {
-                "check mechanism, user and password, and the certificates that are trusted".into()
+                "check mechanism, user and password, and what this user may do".into()
+            }
+            KafkaError::Untrusted { .. } => {
+                "name the certificate that has issued theirs, with `--kafka-ca` or `ca`; each broker is reached by a \
+                 name or address that is in its certificate"
+                    .into()
             }
             KafkaError::NoTopic { .. } => {
                 "check the name, and that this user may describe and read the topic; metricc creates none".into()
@@ -166,6 +182,8 @@ impl KafkaError {
         let (brokers, cause) = (address.broker_list(), with_causes(error));
         match error {
             KrafkaError::Config { message } => KafkaError::Setting { brokers, cause: message.clone() },
+            // The client reports both alike.
+            KrafkaError::Auth { .. } if cause.contains(UNTRUSTED) => KafkaError::Untrusted { brokers, cause },
             error if is_denied(error) => KafkaError::Authentication { brokers, cause },
             _ => KafkaError::Unreachable { brokers, cause },
         }

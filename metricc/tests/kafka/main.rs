@@ -7,9 +7,11 @@
 #[path = "../../../kafka/tests/it/fake_registry.rs"]
 mod fake_registry;
 mod formats;
+mod front;
 mod node;
 #[path = "../../../kafka/tests/it/payments.rs"]
 mod payments;
+mod security;
 #[path = "../../../kafka/tests/it/broker.rs"]
 mod server;
 

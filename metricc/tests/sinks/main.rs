@@ -4,6 +4,8 @@
 //! The servers are real ones, started by the tests. A test that finds none says that it is skipped, and fails
 //! if the variable that names one is set.
 
+#[path = "../kafka/front.rs"]
+mod front;
 mod kafka;
 mod losses;
 mod node;
@@ -11,6 +13,7 @@ mod postgres;
 mod postgres_server;
 mod redis;
 mod redis_server;
+mod secure;
 #[path = "../../../kafka/tests/it/broker.rs"]
 #[expect(dead_code, reason = "the tests of topics use all of it")]
 mod server;

@@ -36,7 +36,16 @@ pub(super) struct Client {
 
 pub(super) fn unreachable(settings: &KafkaSettings, error: &KrafkaError) -> SinkError {
     let (topic, brokers) = (&settings.topic, settings.brokers.join(","));
-    SinkError::Unreachable(format!("topic `{topic}` at `{brokers}`: {}", with_causes(error)))
+    let cause = with_causes(error);
+    // The client reports a certificate that is not trusted as a login that is not accepted.
+    let help = match error {
+        KrafkaError::Auth { .. } if cause.contains("invalid peer certificate") => {
+            "; name the certificate that has issued theirs with `ca`, and each broker by a name that is in its own"
+        }
+        KrafkaError::Auth { .. } => "; check `user`, `password` and `mechanism`",
+        _ => "",
+    };
+    SinkError::Unreachable(format!("topic `{topic}` at `{brokers}`: {cause}{help}"))
 }
 
 /// The record that says what the topic holds is not one of metricc.
