@@ -44,8 +44,9 @@ fn s3(url: &StorageUrl) -> Result<Arc<dyn ObjectStore>> {
 }
 
 fn gcs(url: &StorageUrl) -> Result<Arc<dyn ObjectStore>> {
+    let client = client().with_allow_http(is_set("GOOGLE_ALLOW_HTTP"));
     let builder = GoogleCloudStorageBuilder::from_env().with_url(&url.root).with_retry(retries());
-    Ok(Arc::new(builder.with_client_options(client()).build()?))
+    Ok(Arc::new(builder.with_client_options(client).build()?))
 }
 
 fn azure(url: &StorageUrl) -> Result<Arc<dyn ObjectStore>> {

@@ -78,13 +78,21 @@ const OF_S3: [Meaning; 12] = [
 ];
 const NO_GOOGLE: &str =
     "there are no credentials: set `GOOGLE_SERVICE_ACCOUNT` or `GOOGLE_APPLICATION_CREDENTIALS`";
-const OF_GCS: [Meaning; 3] = [
+const OF_GCS: [Meaning; 4] = [
+    (
+        "URL scheme is not allowed",
+        "the endpoint is not encrypted: set `GOOGLE_ALLOW_HTTP=true` if that is meant",
+    ),
     ("169.254.169.254", NO_GOOGLE),
     ("metadata.google.internal", NO_GOOGLE),
     ("NoSuchBucket", "there is no such bucket"),
 ];
 const NO_AZURE: &str = "there are no credentials: set `AZURE_STORAGE_ACCOUNT_KEY`";
-const OF_AZURE: [Meaning; 3] = [
+const OF_AZURE: [Meaning; 4] = [
+    (
+        "URL scheme is not allowed",
+        "the endpoint is not encrypted: set `AZURE_ALLOW_HTTP=true` if that is meant",
+    ),
     ("169.254.169.254", NO_AZURE),
     ("Account must be specified", "set `AZURE_STORAGE_ACCOUNT_NAME`"),
     ("ContainerNotFound", "there is no such container"),
@@ -132,6 +140,11 @@ pub(crate) fn problem(kind: Kind, error: &Error) -> String {
     let meanings = of_kind.iter().chain(&OF_ALL);
     let meaning = meanings.into_iter().find(|(part, _)| said.contains(part)).map(|(_, meaning)| *meaning);
     let meaning = meaning.or(match error {
+        // The client lists all objects of a folder or none, so those beside it cannot be read either.
+        Error::InvalidPath { .. } => Some(
+            "an object has a name that cannot be read: a part of it between slashes is empty, `.` or `..`, or it has a \
+             control character; rename or remove the object, or read a folder without it",
+        ),
         Error::NotFound { .. } => Some("it is not there"),
         Error::PermissionDenied { .. } => Some("access is denied: the credentials lack the permission"),
         Error::Unauthenticated { .. } => Some("the credentials are missing or not accepted"),

@@ -5,8 +5,10 @@ mod azurite;
 #[path = "../../../kafka/tests/it/broker.rs"]
 #[expect(dead_code, reason = "the tests of topics use all of it")]
 mod broker;
+mod kinds;
 mod node;
 mod one_log;
+mod other_stores;
 mod packages;
 mod reader;
 mod server;
@@ -19,7 +21,7 @@ use std::process::{Command, Output};
 fn metricc(folder: &Path, environment: &[(&'static str, String)], arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_metricc"));
     for (name, _) in std::env::vars_os() {
-        if ["AWS_", "AZURE_"].iter().any(|cloud| name.to_string_lossy().starts_with(cloud)) {
+        if ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|cloud| name.to_string_lossy().starts_with(cloud)) {
             command.env_remove(name);
         }
     }

@@ -28,7 +28,7 @@ fn line(n: u32) -> String {
 }
 
 /// Writes the log to a folder, divided by country: texts, compressed texts, and Parquet.
-fn write(folder: &Path) {
+pub(crate) fn write(folder: &Path) {
     fs::write(folder.join("p.metric"), PACKAGE).unwrap();
     let log = folder.join("log");
     for (number, country) in ["DE", "IN", "FR"].into_iter().enumerate() {
@@ -221,6 +221,39 @@ fn keys_have_any_characters_and_markers_of_folders_are_no_files() {
         let (code, said) = run(source);
         assert!(code == Some(2) && said.contains(problem), "{source}: {said}");
     }
+}
+
+#[test]
+fn an_object_whose_name_is_no_path_is_named() {
+    let Some(moto) = Moto::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let package = "source s { at: timestamp time }\nmetric n = count() { from s }\n";
+    fs::write(folder.path().join("p.metric"), package).unwrap();
+    let environment = Moto::environment(moto.port);
+    let run = |source: &str| {
+        let source = format!("s={source}");
+        let arguments = ["run", "p.metric", "--source", &source, "--output", "json"];
+        let answer = metricc(folder.path(), &environment, &arguments);
+        (answer.status.code(), text(&answer.stdout) + &text(&answer.stderr))
+    };
+    let line = b"{\"at\":\"2026-04-25T10:00:00Z\"}\n";
+    moto.put("/shop/in/a.ndjson", line);
+    moto.put("/shop/in/day//b.ndjson", line);
+    for source in ["s3://shop/in/", "s3://shop/in/*.ndjson"] {
+        let (code, said) = run(source);
+        assert_eq!(code, Some(2), "{source}: {said}");
+        for part in
+            ["in/day//b.ndjson", "a part of it between slashes is empty", "rename or remove the object"]
+        {
+            assert!(said.contains(part), "{source}: {said}");
+        }
+    }
+    // Objects beside its folder are read.
+    moto.put("/shop/in/other/c.ndjson", line);
+    let (code, said) = run("s3://shop/in/other/");
+    assert!(code == Some(0) && said.contains("\"value\":1"), "{said}");
+    let (code, said) = run("s3://shop/in/day//b.ndjson");
+    assert!(code == Some(2) && said.contains("a part of its path is empty"), "{said}");
 }
 
 #[test]
