@@ -133,7 +133,7 @@ impl Node {
 }
 
 /// What a node says that does not start.
-fn refused(folder: &Path, environment: &Environment, data: &str) -> String {
+pub(crate) fn refused(folder: &Path, environment: &Environment, data: &str) -> String {
     let mut process = Command::new(env!("CARGO_BIN_EXE_metricc"))
         .args(["serve", "--data", data, "--listen", "127.0.0.1:0"])
         .envs(environment.iter().map(|(name, value)| (name, value)))
@@ -158,7 +158,7 @@ fn refused(folder: &Path, environment: &Environment, data: &str) -> String {
     said
 }
 
-fn configure(folder: &Path, storage: &str) {
+pub(crate) fn configure(folder: &Path, storage: &str) {
     configure_with(folder, storage, PACKAGE);
 }
 
@@ -240,6 +240,51 @@ fn a_node_comes_up_from_its_store_alone_with_what_was_flushed() {
         let said = refused(folder.path(), &environment, "old");
         assert!(said.contains("has written to this log since"), "{said}");
     }
+}
+
+#[test]
+fn restoring_says_which_sources_the_package_does_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, none) = (format!("file://{}/store", folder.path().display()), Environment::new());
+    let visits = "source visits { at: timestamp time }\nmetric seen = count() { from visits }\n";
+    configure_with(folder.path(), &url, &(PACKAGE.to_owned() + visits));
+    {
+        let node = Node::start(folder.path(), &none, "old");
+        node.send(0, 500);
+        node.send_to("visits", &"{\"at\":\"2026-04-25T10:00:00Z\"}\n".repeat(500));
+        node.until("both are copied", |node| {
+            let sources = node.sources();
+            sources.len() == 2 && sources.iter().all(|source| source["archive"]["frontier"] == source["end"])
+        });
+    }
+    let restore = |data: &str| {
+        let restored = metricc(folder.path(), &none, &["restore", "--data", data]);
+        assert!(restored.status.success(), "{}", text(&restored.stderr));
+        text(&restored.stderr)
+    };
+    let said = restore("same");
+    assert!(said.contains("source `visits`: 500 positions") && !said.contains("warning"), "{said}");
+    let orders = "source orders { at: timestamp time }\nmetric bought = count() { from orders }\n";
+    configure_with(folder.path(), &url, &(PACKAGE.to_owned() + orders));
+    let said = restore("other");
+    for part in [
+        "source `visits`: 500 positions",
+        "warning: no metric of `p.metric` reads source `visits`",
+        "help: see whether `package` names",
+        "source `orders`: nothing of it is in the store",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    configure_with(folder.path(), &url, "metric\n");
+    assert!(
+        restore("broken").contains("`p.metric` cannot be used: it has errors, which `metricc check` shows")
+    );
+    fs::remove_file(folder.path().join("p.metric")).unwrap();
+    assert!(restore("missing").contains("warning: the log is restored, and `p.metric` cannot be used: "));
+    // What nobody reads is in the log all the same.
+    configure_with(folder.path(), &url, &(PACKAGE.to_owned() + visits));
+    let node = Node::start(folder.path(), &none, "other");
+    node.until("all count", |node| node.answer("seen")["rows"][0]["value"] == 500);
 }
 
 #[test]

@@ -83,7 +83,8 @@ Examples:
 
 What a node has flushed lies in its object store (`storage` in metricc.toml). On an empty disk, this \
 command restores the log from there, and says which positions are not there: those that were in the \
-journal of the lost disk alone. Sources that are topics are read again from where the log then ends.
+journal of the lost disk alone, and which sources the package does not read. Sources that are topics \
+are read again from where the log then ends.
 
 Exit codes:
   0  restored
