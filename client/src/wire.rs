@@ -168,6 +168,8 @@ pub enum Operation {
     Ingest,
     /// To see and check the state of the node.
     Administer,
+    /// To compare versions of the package.
+    Compare,
     /// To change the versions of the package.
     Deploy,
     /// To ask whether it runs.
@@ -192,10 +194,17 @@ const INGEST: &[Operation] = &[Operation::Ingest];
 /// An audit may write the view again.
 const WRITES: &[Operation] = &[Operation::Ingest, Operation::Administer, Operation::Deploy];
 const BODIES: &[Operation] = &[Operation::Ingest, Operation::Deploy];
-const CONFLICTS: &[Operation] = &[Operation::Read, Operation::Deploy];
-const NAMED: &[Operation] = &[Operation::Read, Operation::Ingest, Operation::Administer, Operation::Deploy];
-const ALL: &[Operation] =
-    &[Operation::Read, Operation::Ingest, Operation::Administer, Operation::Deploy, Operation::Probe];
+const CONFLICTS: &[Operation] = &[Operation::Read, Operation::Compare, Operation::Deploy];
+const NAMED: &[Operation] =
+    &[Operation::Read, Operation::Ingest, Operation::Administer, Operation::Compare, Operation::Deploy];
+const ALL: &[Operation] = &[
+    Operation::Read,
+    Operation::Ingest,
+    Operation::Administer,
+    Operation::Compare,
+    Operation::Deploy,
+    Operation::Probe,
+];
 
 /// All of them, by status.
 pub static RESPONSES: &[ErrorResponse] = &[

@@ -16,19 +16,11 @@
 //! | `cli` (default) | the command; includes all of the above except the types of other crates |
 
 #[cfg(feature = "cli")]
-mod causes;
-#[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
-mod compare;
-#[cfg(feature = "cli")]
 pub mod compile;
-#[cfg(feature = "cli")]
-pub mod diff;
 #[cfg(feature = "engines")]
 mod evaluate;
-#[cfg(feature = "engines")]
-mod evaluated_segments;
 #[cfg(feature = "engines")]
 mod laws;
 #[cfg(feature = "engines")]
@@ -45,14 +37,14 @@ mod warehouse;
 #[cfg(feature = "engines")]
 pub use evaluate::{evaluate, evaluate_interval};
 #[cfg(feature = "engines")]
-pub use evaluated_segments::Evaluated;
-#[cfg(feature = "engines")]
 pub use package::{Bound, OpenLog, Package, PackageError, Selection, bind, bind_with, parse_binding};
 #[cfg(feature = "engines")]
 pub use typed_run::{Answer, EventLog, MetricStream, Run, RunError};
 
 #[cfg(feature = "http")]
 pub use metricc_client::{EncodedRows, HttpServing};
+#[cfg(feature = "cli")]
+pub use metricc_comparison::diff;
 #[cfg(feature = "engines")]
 pub use metricc_compiler::{Engine, EngineOptions, EvaluateError, Evaluation};
 #[cfg(feature = "http-server")]
@@ -60,7 +52,7 @@ pub use metricc_http_api as serving_http;
 #[cfg(feature = "engines")]
 pub use metricc_log::{Frontier, ReadStats};
 #[cfg(feature = "engines")]
-pub use metricc_runtime_serve::LocalServing;
+pub use metricc_runtime_serve::{Evaluated, LocalServing};
 
 pub use metricc_client::{
     Explained, ExplainedMetric, ExplainedPart, Format, Layer, RangeBound, ReadReceipt, ReadRequest, Served,

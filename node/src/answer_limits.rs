@@ -68,6 +68,11 @@ impl Answering {
         self.0.pieces.turns()
     }
 
+    /// Most rows that an answer may have in memory.
+    pub(crate) fn max_rows(&self) -> u64 {
+        self.0.max_rows
+    }
+
     pub(crate) fn kept(&self) -> &KeptVersions {
         &self.0.kept
     }
@@ -147,7 +152,10 @@ impl Answering {
     }
 
     /// Room for rows that are in memory as a whole.
-    async fn room(&self, n_rows: u64) -> Result<OwnedSemaphorePermit, ServingError> {
+    ///
+    /// # Errors
+    /// [`ServingError::Busy`] if others hold it for too long.
+    pub(crate) async fn room(&self, n_rows: u64) -> Result<OwnedSemaphorePermit, ServingError> {
         let wanted = self.0.room.clone().acquire_many_owned(permits(n_rows).min(permits(self.0.max_rows)));
         match tokio::time::timeout(ROOM_WITHIN, wanted).await {
             Ok(Ok(permit)) => Ok(permit),

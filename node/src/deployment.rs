@@ -8,6 +8,7 @@
 //! Invariants: what is live is durable before it is served. A state is kept as long as a version needs it. No
 //! answer mixes versions, since a request is resolved by one of them.
 
+mod comparison;
 mod error;
 mod planned;
 mod start;
@@ -30,6 +31,7 @@ pub use planned::{Effect, MetricEffect};
 pub use status::{Deployed, PackageStatus, VersionStatus};
 pub use store::{Step, StepKind, VersionRecord, VersionState};
 
+pub(crate) use comparison::{Pair, Wanted};
 pub(crate) use planned::Planned;
 pub(crate) use start::{Start, start};
 pub(crate) use store::{VersionStore, Versions};
@@ -175,6 +177,7 @@ impl Deployments {
         let others = state.versions.iter().filter(|version| version.record.state != VersionState::Live);
         let others: Vec<ServedVersion> = others.map(|version| version.planned.served.clone()).collect();
         self.serving.serve_version(state.live().planned.served.clone(), &others);
+        self.sources.iter().for_each(|source| source.count_groups());
     }
 
     /// Has all states kept that a version needs, those of the live one first.

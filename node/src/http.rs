@@ -15,6 +15,7 @@ mod ingest;
 mod intake_json;
 mod limits;
 mod package;
+mod package_diff;
 mod request_limits;
 mod server;
 mod shared;

@@ -55,6 +55,7 @@ pub struct Node {
     threads: Mutex<Vec<JoinHandle<()>>>,
     truncated_tail: Option<TruncatedTail>,
     audits: Arc<tokio::sync::Mutex<()>>,
+    comparisons: Arc<tokio::sync::Mutex<()>>,
     decoding: Pool,
     sinks: Vec<Arc<SinkState>>,
     deployments: Arc<Deployments>,
@@ -133,6 +134,7 @@ impl Node {
             threads,
             truncated_tail,
             audits,
+            comparisons: Arc::default(),
             decoding,
             sinks: prepared.iter().map(PreparedSink::state).collect(),
             deployments,
@@ -256,6 +258,11 @@ impl Node {
     /// The versions of the package.
     pub(crate) fn deployments(&self) -> &Arc<Deployments> {
         &self.deployments
+    }
+
+    /// Held by the one comparison of versions at a time.
+    pub(crate) fn comparisons(&self) -> Arc<tokio::sync::Mutex<()>> {
+        self.comparisons.clone()
     }
 
     /// The sources of the node.

@@ -55,6 +55,11 @@ impl NodeServing {
         NodeServing { local, sources, answering, past, is_closed: watch::Sender::new(false) }
     }
 
+    /// What answers may take.
+    pub(crate) fn answering(&self) -> &Answering {
+        &self.answering
+    }
+
     /// Ends all subscriptions.
     pub fn close(&self) {
         self.is_closed.send_replace(true);

@@ -1,12 +1,13 @@
 //! One source of a node: its plan, its log, its views, what is served, and how its layers tell each other of
 //! changes.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use metricc_client::{Layer, MetricCost};
-use metricc_compiler::{CompileError, MetricPlan, Segment, SourcePlan};
+use metricc_compiler::{CompileError, MetricPlan, Segment, SourcePlan, StateHash};
 use metricc_durable_log::{DurableError, LogReader};
 use metricc_ir::Source;
 use metricc_ir::user_defined::Imports;
@@ -58,8 +59,9 @@ pub struct NodeSource {
     is_stopping: AtomicBool,
     /// Whether other metrics have tables than when these were written last.
     has_other_tables: AtomicBool,
-    /// Groups of the live version; those that view and tail both have count twice.
-    n_groups: AtomicU64,
+    /// Groups of the live version; those that view and tail both have count twice. Whoever changes what is
+    /// published or live counts them, under the lock, so the last count has seen both changes.
+    n_groups: Mutex<u64>,
     pub(crate) n_generations: AtomicU64,
 }
 
@@ -110,7 +112,7 @@ impl NodeSource {
             intake: Mutex::default(),
             is_stopping: AtomicBool::new(false),
             has_other_tables: AtomicBool::new(false),
-            n_groups: AtomicU64::new(0),
+            n_groups: Mutex::default(),
             n_generations: AtomicU64::new(0),
         }
     }
@@ -313,14 +315,9 @@ impl NodeSource {
                 (&**metric, in_view.into_iter().chain([tail]).collect())
             })
             .collect();
-        // Versions that are not live take nothing from what events may fill.
-        let live = self.serving.base_metrics_of(self.name());
-        let is_live = |metric: &MetricPlan| live.iter().any(|live| live.state_hash == metric.state_hash);
-        let of_live = pairs.iter().filter(|(metric, _)| is_live(metric)).flat_map(|(_, parts)| parts);
-        let rows = of_live.map(|part| part.segment().states.num_rows() as u64);
-        self.n_groups.store(rows.sum(), Ordering::Relaxed);
         view.costs.note(pairs.iter().map(|(_, parts)| parts.as_slice()));
         self.serving.publish(&pairs)?;
+        self.count_groups();
         self.views().served = Some((view.clone(), frontier));
         Ok(())
     }
@@ -343,9 +340,19 @@ impl NodeSource {
         frontier
     }
 
+    /// Counts the groups of the live version: versions that are not live take nothing from what events may fill.
+    pub(crate) fn count_groups(&self) {
+        let mut n_groups = self.n_groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = self.serving.base_metrics_of(self.name());
+        let states: BTreeSet<StateHash> = live.iter().map(|metric| metric.state_hash).collect();
+        let parts = self.serving.published_of(self.name()).map(|(_, parts)| parts).unwrap_or_default();
+        let of_live = parts.iter().filter(|(hash, _)| states.contains(hash)).flat_map(|(_, parts)| parts);
+        *n_groups = of_live.map(|part| part.segment().states.num_rows() as u64).sum();
+    }
+
     /// Groups of the metrics of the live version, in view and tail.
     pub(crate) fn n_groups(&self) -> u64 {
-        self.n_groups.load(Ordering::Relaxed)
+        *self.n_groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn views(&self) -> MutexGuard<'_, Views> {

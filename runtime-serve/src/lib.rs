@@ -14,6 +14,7 @@
 //! | `present`, `derived_metrics` | states → rows, of base metrics and of derived ones |
 //! | `presented_cell`, `json`, `text_table`, `export`, `table_columns` | rows → JSON, text, CSV, Arrow |
 //! | `row_pieces`, `row_writer` | all rows of a metric, written piece by piece |
+//! | `evaluated_segments` | the segments of an evaluation, and any metric that they suffice for |
 //! | `merge_segments`, `segment_ranges`, `key_index`, `indexed_segment`, `published` | one version of what is served |
 //! | `served_metrics`, `row_selection`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
 //! | `answer_rows`, `answer_writer`, `turns` | answers piece by piece, and the threads that compute them |
@@ -28,6 +29,7 @@ mod column_names;
 mod cursor;
 mod derived_metrics;
 mod error;
+mod evaluated_segments;
 mod export;
 mod indexed_segment;
 mod json_rows;
@@ -59,6 +61,7 @@ pub use answer_rows::{AnswerRows, OpenAnswer};
 pub use answer_writer::{AnswerWriter, FEW_ROWS};
 pub use derived_metrics::derive;
 pub use error::ServeError;
+pub use evaluated_segments::Evaluated;
 pub use export::{OVERFLOW_METADATA, arrow_stream, csv, record_batch, write_arrow};
 pub use indexed_segment::IndexedSegment;
 pub use json_rows::{json_lines, to_json};

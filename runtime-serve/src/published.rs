@@ -78,6 +78,19 @@ impl Published {
         self.states(plan).is_some()
     }
 
+    /// ⊕ of all segments of a metric; `None` if its states were not published.
+    ///
+    /// # Errors
+    /// [`ServeError`] if they cannot be merged.
+    pub fn segment(&self, plan: &MetricPlan) -> Result<Option<&Segment>, ServeError> {
+        self.states(plan).map(|states| states.merged(plan)).transpose()
+    }
+
+    /// Groups of all segments of a metric.
+    pub fn n_groups(&self, plan: &MetricPlan) -> usize {
+        self.states(plan).map_or(0, PublishedStates::n_groups)
+    }
+
     /// The segments of a source, by their state hash.
     pub(crate) fn parts_of(&self, source: &str) -> BTreeMap<StateHash, Vec<IndexedSegment>> {
         let states = self.sources.get(source).into_iter().flat_map(|source| &source.states);

@@ -28,6 +28,8 @@ pub enum Endpoint {
     Sources,
     /// The versions of the package.
     Package,
+    /// Compares the rows of two versions of the package.
+    Diff,
     /// Deploys a version of the package.
     Deploy,
     /// Makes a preview live.
@@ -137,6 +139,23 @@ const OF_DEPLOY: RouteParameters = RouteParameters::Own(&[
     own("preview", ParameterValue::Bool, "compute it beside the live version, which stays live"),
     BY,
 ]);
+const OF_DIFF: RouteParameters = RouteParameters::Own(&[
+    own("version", ParameterValue::Number, "the new version; the one that is on its way unless it is given"),
+    own("against", ParameterValue::Number, "the old version; the live one unless it is given"),
+    own("metric", ParameterValue::Text, "only this metric"),
+    own(
+        "rows",
+        ParameterValue::Number,
+        "most rows that differ of each metric, 0 for all; 20 unless it is given",
+    ),
+    own(
+        "causes",
+        ParameterValue::Number,
+        "most events to find for each metric that alone give other rows; none unless it is given",
+    ),
+    own("within", ParameterValue::Number, "seconds to search them for each metric; 10 unless it is given"),
+    own("text", ParameterValue::Bool, "as text for people instead of JSON"),
+]);
 const OF_VERSION: RouteParameters =
     RouteParameters::Own(&[own("version", ParameterValue::Number, "the number of the version"), BY]);
 const OF_ROLL_BACK: RouteParameters = RouteParameters::Own(&[
@@ -170,6 +189,7 @@ pub static ROUTES: &[Route] = &[
     ),
     route(Endpoint::Sources, "GET", "/v1/sources", QUERY, Operation::Administer, NONE),
     route(Endpoint::Package, "GET", "/v1/package", QUERY, Operation::Administer, NONE),
+    route(Endpoint::Diff, "GET", "/v1/package/diff", QUERY, Operation::Compare, OF_DIFF),
     route(Endpoint::Deploy, "POST", "/v1/package", ADMIN, Operation::Deploy, OF_DEPLOY),
     route(Endpoint::Promote, "POST", "/v1/package/promote", ADMIN, Operation::Deploy, OF_VERSION),
     route(Endpoint::RollBack, "POST", "/v1/package/rollback", ADMIN, Operation::Deploy, OF_ROLL_BACK),

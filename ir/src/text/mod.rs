@@ -2,6 +2,7 @@
 
 use crate::{Kind, Value};
 
+mod count;
 pub mod csv_cells;
 pub mod duration;
 mod field_rules;
@@ -12,6 +13,7 @@ mod thousands;
 pub mod time_format;
 pub mod timestamp;
 
+pub use count::{counted, plural};
 pub use terminal_escape::{visible, visible_lines};
 
 pub use field_rules::{TextProblem, TextRules};

@@ -16,11 +16,11 @@ use super::rejections::{self, RejectedFile};
 use super::run::engine_options;
 use super::terminal::{self, Failure};
 use super::{progress, stored};
-use crate::causes::{Budget, Side, evaluated};
-use crate::compare::Comparison;
-use crate::diff::data::deadline;
 use crate::warehouse::{Columns, Question, Sources, TheirRows, Trial, ZONES, all_trials, compared, read};
 use crate::{Bound, Evaluated, Package};
+use metricc_comparison::causes::{Budget, Side, evaluated};
+use metricc_comparison::compare::Comparison;
+use metricc_comparison::diff::data::deadline;
 
 pub(crate) fn run(arguments: &CompareArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let zones = zones(arguments)?;
@@ -105,7 +105,8 @@ fn evaluate(arguments: &CompareArguments, bound: &[Bound]) -> Result<(Evaluated,
         let name = &one.plan.source.name;
         let whole = Interval::new(one.log.start(), one.log.end())?;
         let bar = progress::bar(whole.n_positions(), "events", name);
-        let done = evaluated(one, &whole, &engine_options(&arguments.logs), &|n| bar.inc(n));
+        let done =
+            evaluated((&one.plan, &one.log), &whole, &engine_options(&arguments.logs), &|n| bar.inc(n));
         bar.finish_and_clear();
         let (evaluation, stats) = done?;
         let limit = arguments.logs.rejections.max_rejected;

@@ -3,10 +3,10 @@
 use serde_json::{Value as Json, json};
 
 use super::arguments::CompareArguments;
-use super::comparison_rows::Sides;
 use super::terminal::counted;
-use crate::compare::{Comparison, RowSet};
 use crate::warehouse::{Example, Explained, TheirRows, Trial, Verdict};
+use metricc_comparison::compare::{Comparison, RowSet};
+use metricc_comparison::report::Sides;
 
 /// What was found.
 pub(crate) struct Answer<'a> {

@@ -153,7 +153,7 @@ fn step(node: &NodeArguments, name: &str, version: Option<&str>, by: &ByArgument
     super::blocking(answer(client.post_to(&[name], &parameters)))
 }
 
-async fn answer(request: RequestBuilder) -> Result<Value, Failure> {
+pub(crate) async fn answer(request: RequestBuilder) -> Result<Value, Failure> {
     let failed = |error: reqwest::Error| Failure::from(error);
     let response: Response = request.send().await.map_err(failed)?;
     if !response.status().is_success() {

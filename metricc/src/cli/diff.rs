@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use metricc_comparison::report;
 use metricc_dsl::{Files, SourceText};
 use metricc_ir::user_defined::Imports;
 
 use super::arguments::{DiffArguments, DiffFormat};
-use super::diff_rows::MetricRows;
 use super::stored;
 use super::terminal::{self, Failure, counted};
-use super::{diff_report, diff_rows, diff_tests};
-use crate::Package;
-use crate::diff::{Change, MetricChange, Version, diff};
+use super::{diff_live, diff_rows, diff_tests};
+use crate::{Package, PackageError};
+use metricc_comparison::diff::{Change, Version, diff};
 
 pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCode, Failure> {
+    if arguments.live {
+        return diff_live::run(arguments);
+    }
     let (old, new) = match (arguments.files.as_slice(), &arguments.against) {
         ([file], Some(revision)) => (at_revision(file, revision)?, stored::read_package(file)?),
         ([old, new], None) => (stored::read_package(old)?, stored::read_package(new)?),
@@ -36,7 +39,7 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
     if !is_old_valid || !is_new_valid {
         return Err(Failure::Message("files with errors cannot be compared".to_owned()));
     }
-    let changes = diff(&Version::of(&old)?, &Version::of(&new)?);
+    let changes = diff(&version(&old)?, &version(&new)?);
     let has_logs = !arguments.logs.sources.is_empty();
     let rows = match has_logs {
         true => diff_rows::compare(arguments, (&old, &new), &changes)?,
@@ -44,15 +47,15 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
     };
     match arguments.output {
         DiffFormat::Text => {
-            terminal::data(&text(&changes))?;
+            terminal::data(&report::changes_text(&changes))?;
             for (name, found) in &rows {
-                terminal::data(&format!("\n{}", diff_report::text(name, found, arguments.search.rows)))?;
+                terminal::data(&format!("\n{}", report::text(name, found, arguments.search.rows)))?;
             }
         }
         DiffFormat::Json => {
             for change in &changes {
                 let found = rows.get(&change.metric);
-                let line = json(change, found, arguments.search.rows)?;
+                let line = report::json(change, found, arguments.search.rows)?;
                 terminal::data(&format!("{line}\n"))?;
             }
         }
@@ -76,14 +79,10 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
     Ok(if n_changed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// A metric as one line of JSON: the change of its definition, and with logs what was found of its rows.
-fn json(change: &MetricChange, found: Option<&MetricRows>, limit: usize) -> Result<String, Failure> {
-    let Some(found) = found else { return Ok(serde_json::to_string(change)?) };
-    let mut value = serde_json::to_value(change)?;
-    if let Some(members) = value.as_object_mut() {
-        members.extend(diff_report::json(found, limit));
-    }
-    Ok(value.to_string())
+/// The definitions of a package.
+fn version(package: &Package) -> Result<Version, Failure> {
+    let metrics: Vec<_> = package.checked.package.all_metrics().collect();
+    Ok(Version::of(&metrics, &package.imports).map_err(PackageError::from)?)
 }
 
 /// The file in a revision of its repository, with the files that it uses.
@@ -122,33 +121,4 @@ impl Files for Revision<'_> {
         let problem = String::from_utf8_lossy(&output.stderr);
         Err(problem.trim().trim_start_matches("fatal: ").to_owned())
     }
-}
-
-/// A line for each metric, and below it the parts that differ.
-fn text(changes: &[MetricChange]) -> String {
-    let mut text = String::new();
-    for change in changes {
-        let (word, what_to_do) = match change.change {
-            Change::Same => ("same", ""),
-            Change::Renamed => ("renamed", "nothing to recompute"),
-            Change::Presentation => ("presentation", "nothing to recompute"),
-            Change::States => ("changed", "recomputed from the log"),
-            Change::Added if change.recompute => ("added", "computed from the log"),
-            Change::Added => ("added", "nothing to recompute"),
-            Change::Removed => ("removed", ""),
-        };
-        let was = change.was.as_ref().map_or_else(String::new, |was| format!(" (was {was})"));
-        let line = format!("{word:13} {}{was}", change.metric);
-        text.push_str(format!("{line:40} {what_to_do}").trim_end());
-        text.push('\n');
-        for part in &change.parts {
-            text.push_str(&format!("  {}\n", part.part));
-            for (sign, value) in [('-', &part.old), ('+', &part.new)] {
-                if let Some(value) = value {
-                    text.push_str(&format!("    {sign} {value}\n"));
-                }
-            }
-        }
-    }
-    text
 }

@@ -5,6 +5,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use metricc_comparison::causes::{Budget, evaluated};
+use metricc_comparison::diff::data::{
+    EvaluatedVersion, compare_rows, deadline, find_causes, shared_interval,
+};
+use metricc_comparison::diff::{Change, MetricChange};
+use metricc_comparison::report::MetricRows;
 use metricc_ir::{AnyMetric, Source};
 use metricc_log::{Binding, Interval, Log};
 
@@ -14,28 +20,7 @@ use super::rejections::{self, RejectedFile};
 use super::run::engine_options;
 use super::terminal::{self, Failure};
 use super::{diff_tests, progress};
-use crate::causes::{Budget, evaluated};
-use crate::diff::data::{
-    Causes, EvaluatedVersion, RowsReport, compare_rows, deadline, find_causes, shared_interval,
-};
-use crate::diff::{Change, MetricChange};
 use crate::{Bound, Evaluated, Package};
-
-/// What was found of the rows of one metric.
-pub(crate) struct MetricRows {
-    pub(crate) metric: AnyMetric,
-    /// The rows, or why they are not compared.
-    pub(crate) rows: Result<RowsReport, String>,
-    /// The events, or why none is searched; `None` if no row differs, or none is wanted.
-    pub(crate) causes: Option<Result<Causes, String>>,
-}
-
-impl MetricRows {
-    /// Whether rows differ, or there is nothing to compare.
-    pub(crate) fn differ(&self) -> bool {
-        self.rows.as_ref().map_or(true, |report| !report.comparison.different.is_empty())
-    }
-}
 
 /// Compares the rows of all metrics that both versions have and that differ, by their names.
 pub(crate) fn compare(
@@ -58,7 +43,11 @@ pub(crate) fn compare(
     let of_new = evaluate(arguments, (&bound[1], "NEW"), &bound[0], &intervals, &mut listed)?;
     listed.map(RejectedFile::finish).transpose()?;
     let logs = [&bound[0], &bound[1]].map(|bound| {
-        bound.iter().map(|one| (one.plan.source.name.clone(), one.log.clone())).collect::<Vec<_>>()
+        let log = |one: &Bound| {
+            let interval = intervals.get(&one.plan.source.name)?;
+            Some((one.log.clone(), interval.clone()))
+        };
+        bound.iter().filter_map(log).collect::<Vec<_>>()
     });
     let of_old = EvaluatedVersion { imports: &old.imports, evaluated: &of_old, logs: &logs[0] };
     let of_new = EvaluatedVersion { imports: &new.imports, evaluated: &of_new, logs: &logs[1] };
@@ -170,7 +159,8 @@ fn evaluate(
         let name = &one.plan.source.name;
         let Some(interval) = intervals.get(name) else { continue };
         let bar = progress::bar(interval.n_positions(), "events", &format!("{version} {name}"));
-        let done = evaluated(one, interval, &engine_options(&arguments.logs), &|n| bar.inc(n));
+        let done =
+            evaluated((&one.plan, &one.log), interval, &engine_options(&arguments.logs), &|n| bar.inc(n));
         bar.finish_and_clear();
         let (evaluation, stats) = done?;
         all.merge(evaluation);

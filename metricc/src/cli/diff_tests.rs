@@ -7,13 +7,14 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use metricc_comparison::diff::decided::{Cause, Class};
+use metricc_comparison::report::MetricRows;
 use metricc_dsl::SourceText;
 use metricc_ir::user_defined::Imports;
 
-use super::diff_rows::MetricRows;
+use super::diff_test_text::{TestText, file_of, test_of};
 use super::terminal::{self, Failure, counted};
 use crate::Package;
-use crate::diff::tests_text::{TestText, file_of, test_of};
 use crate::package::Folder;
 use crate::testing::run_test;
 
@@ -93,8 +94,8 @@ fn first_test(
     path: &Path,
     version: (&Package, &Imports),
     found: &MetricRows,
-    class: &crate::diff::decided::Class,
-    events: &[crate::diff::decided::Cause],
+    class: &Class,
+    events: &[Cause],
 ) -> Result<TestText, String> {
     let mut first_problem = None;
     for event in events {

@@ -46,6 +46,13 @@ impl NodeClient {
         self.with_token(self.client.get(self.below(path)))
     }
 
+    /// Reads a path below the one of this client, with parameters.
+    pub(crate) fn get_below(&self, path: &[&str], parameters: &[(&str, String)]) -> RequestBuilder {
+        let mut url = self.below(path);
+        url.query_pairs_mut().extend_pairs(parameters);
+        self.with_token(self.client.get(url))
+    }
+
     fn below(&self, path: &[&str]) -> Url {
         let mut url = self.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {

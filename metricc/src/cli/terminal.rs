@@ -9,6 +9,7 @@ use std::io::{IsTerminal, Write};
 use clap::ValueEnum;
 use metricc_client::{ServingError, node_of, problem};
 use metricc_dsl::{Diagnostic, Severity, SourceText, render};
+pub(crate) use metricc_ir::text::{counted, plural};
 use metricc_ir::text::{visible, visible_lines};
 use metricc_jobs::JobError;
 use metricc_log::LogError;
@@ -223,13 +224,4 @@ impl Write for LogLines {
     fn flush(&mut self) -> std::io::Result<()> {
         std::io::stderr().flush()
     }
-}
-
-/// `1 file`, `2 files`.
-pub(crate) fn counted(n: usize, one: &str, many: &str) -> String {
-    format!("{n} {}", plural(n, one, many))
-}
-
-pub(crate) fn plural<'a>(n: usize, one: &'a str, many: &'a str) -> &'a str {
-    if n == 1 { one } else { many }
 }

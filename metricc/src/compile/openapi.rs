@@ -94,6 +94,7 @@ fn operations(route: &Route, metrics: &[(RowType, String)], sources: &[&Source])
         Endpoint::Quarantine => by_source(administration::quarantine),
         Endpoint::Sources => once(ingestion::sources()),
         Endpoint::Package => once(deployment::versions()),
+        Endpoint::Diff => once(deployment::diff()),
         Endpoint::Deploy => once(deployment::deploy()),
         Endpoint::Promote => once(deployment::promote()),
         Endpoint::RollBack => once(deployment::roll_back()),

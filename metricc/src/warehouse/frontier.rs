@@ -12,8 +12,8 @@ use metricc_compiler::Segment;
 use metricc_log::{Frontier, Interval, Log};
 
 use super::question::{Example, Group, Judged, Question, example};
-use crate::causes::{Budget, RowsError, search};
-use crate::compare::Size;
+use metricc_comparison::causes::{Budget, RowsError, search};
+use metricc_comparison::compare::Size;
 
 /// Frontiers of a pass.
 const CUTS: u64 = 32;

@@ -7,8 +7,8 @@ use metricc_ir::calendar::{MICROS_PER_DAY, ZoneRules};
 use metricc_log::{Interval, Log, Position};
 use metricc_runtime_serve::Presented;
 
-use crate::causes::{Budget, EventFields, RowsError, Side, event_fields, search};
-use crate::compare::{Clock, Comparison, RowSet, Size, Tolerance, compare};
+use metricc_comparison::causes::{Budget, EventFields, RowsError, Side, event_fields, search};
+use metricc_comparison::compare::{Clock, Comparison, RowSet, Size, Tolerance, compare};
 
 /// A group of rows, as bytes.
 pub(crate) type Group = Box<[u8]>;

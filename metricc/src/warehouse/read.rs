@@ -12,7 +12,7 @@ use arrow::datatypes::TimestampMicrosecondType;
 use metricc_ir::{Field, Kind, Path, RowType, Source, Type, Value, Window};
 use metricc_log::{Binding, Interval, Log, LogError, ReadStats, arrow_type};
 
-use crate::compare::{Clock, Column, RowSet, Windows};
+use metricc_comparison::compare::{Clock, Column, RowSet, Windows};
 
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 8192;

@@ -13,8 +13,8 @@ use super::question::{Explained, Judged, Question, Trial, Verdict};
 use super::variants::{none_as_zero, over, reads_decimals, without_key};
 use super::zones::zones;
 use crate::Package;
-use crate::causes::{Budget, RowsError, Side};
-use crate::compare::Tolerance;
+use metricc_comparison::causes::{Budget, RowsError, Side};
+use metricc_comparison::compare::Tolerance;
 
 /// Adding floats one after the other loses about so much.
 const OF_FLOATS: f64 = 1e-12;

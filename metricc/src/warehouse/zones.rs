@@ -6,8 +6,8 @@ use metricc_ir::calendar::{MICROS_PER_DAY, ZoneRules};
 use super::question::{Judged, Question};
 use super::trials::{Attempt, Computed, NO_TIME, Sources};
 use super::variants::in_zone;
-use crate::causes::RowsError;
-use crate::compare::Clock;
+use metricc_comparison::causes::RowsError;
+use metricc_comparison::compare::Clock;
 
 /// The zones that are tried if none are given: those of many warehouses and head offices.
 pub(crate) const ZONES: [&str; 12] = [

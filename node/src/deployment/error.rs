@@ -62,15 +62,30 @@ pub enum DeployError {
         /// The number.
         version: u64,
     },
-    /// The states of a kept version are not there.
+    /// The states of a version are not there.
     #[error(
-        "version {version} cannot be live yet: `{metric}` is still being computed from the log; `metricc status` shows how far it is"
+        "version {version} has not all metrics yet: `{metric}` is still being computed from the log; `metricc status` shows how far \
+         it is"
     )]
     NotFollowed {
         /// The number.
         version: u64,
         /// A metric whose states are missing.
         metric: String,
+    },
+    /// No version is on its way that could be compared with the live one.
+    #[error("no version is on its way: {}", compared_help(.kept))]
+    NothingUnderway {
+        /// Those that are kept.
+        kept: Vec<u64>,
+    },
+    /// Neither of two versions has the metric.
+    #[error("neither version has a metric `{metric}`; the metrics are `{}`", .known.join("`, `"))]
+    UnknownMetric {
+        /// The name.
+        metric: String,
+        /// Those that there are.
+        known: Vec<String>,
     },
     /// The live version is not retired.
     #[error("version {version} is live: deploy another one, or roll back, before you retire it")]
@@ -87,6 +102,13 @@ fn underway_help(version: u64, is_preview: bool) -> String {
     match is_preview {
         true => format!("`metricc promote {version}` makes it live, `metricc retire {version}` gives it up"),
         false => format!("wait for it, or give it up with `metricc retire {version}`"),
+    }
+}
+
+fn compared_help(kept: &[u64]) -> String {
+    match kept.iter().max() {
+        Some(last) => format!("name one that is kept, such as {last}, or deploy a preview"),
+        None => "`metricc deploy FILE --preview` computes one beside the live version".to_owned(),
     }
 }
 

@@ -45,6 +45,12 @@ impl Planned {
         self.served.base.iter().filter(move |plan| plan.metric.source.name == source)
     }
 
+    /// The base metrics that a metric reads: itself, or its operands.
+    pub(super) fn bases_of(&self, metric: &str) -> Vec<&Arc<MetricPlan>> {
+        let listed = self.listed().into_iter().find(|listed| listed.name == metric);
+        listed.map(|listed| listed.base).unwrap_or_default()
+    }
+
     /// Names and hashes of the metrics that it lists: what readers can tell apart.
     pub(crate) fn hashes(&self) -> Vec<(String, String)> {
         self.listed().into_iter().map(|metric| (metric.name.to_owned(), metric.hash)).collect()

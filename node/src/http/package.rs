@@ -6,8 +6,8 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use metricc_client::Given;
 use metricc_client::wire::code;
+use metricc_client::{Given, ServingError};
 use metricc_http_api::{ApiError, Pairs};
 use metricc_ir::calendar::instant_text;
 use metricc_jobs::PackageText;
@@ -25,6 +25,9 @@ const LONGEST_NAME: usize = 200;
 const SOMEBODY: &str = "unknown";
 
 fn error(error: &DeployError) -> ApiError {
+    if let DeployError::UnknownMetric { metric, known } = error {
+        return ServingError::UnknownMetric { name: metric.clone(), known: known.clone() }.into();
+    }
     let (status, code) = match error {
         DeployError::Package(_) | DeployError::Compile(_) => {
             (StatusCode::UNPROCESSABLE_ENTITY, code::PACKAGE)
@@ -49,7 +52,7 @@ fn by(given: &Given<'_>) -> Result<String, ApiError> {
 }
 
 /// Does a step on a thread that may wait.
-async fn done<T: Send + 'static>(
+pub(super) async fn done<T: Send + 'static>(
     step: impl FnOnce() -> Result<T, DeployError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let done = tokio::task::spawn_blocking(step).await;

@@ -27,7 +27,7 @@ use super::headers::{MAX_HEADER_BYTES, MAX_HEADERS};
 use super::limits::Limits;
 use super::request_limits::{self, Budgets, Peer};
 use super::shared::Shared;
-use super::{ingest, package, sources};
+use super::{ingest, package, package_diff, sources};
 use crate::config::Config;
 use crate::error::NodeError;
 use crate::node::Node;
@@ -166,6 +166,7 @@ fn handler(endpoint: Endpoint) -> Option<MethodRouter<Arc<Shared>>> {
         Endpoint::Served => get(ingest::served),
         Endpoint::Quarantine => get(sources::quarantine),
         Endpoint::Package => get(package::versions),
+        Endpoint::Diff => get(package_diff::diff),
         Endpoint::Deploy => post(package::deploy),
         Endpoint::Promote => post(package::promote),
         Endpoint::RollBack => post(package::roll_back),

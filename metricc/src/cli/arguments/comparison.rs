@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use metricc_log::Binding;
 
 use super::LogArguments;
 use super::engines::file_binding;
-use super::node::parse_time;
-use crate::compare::Tolerance;
+use super::node::{NodeArguments, parse_time};
+use metricc_comparison::compare::Tolerance;
 
 /// Output format of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,6 +32,7 @@ pub(crate) struct SearchArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("events").args(["sources", "live"])))]
 #[command(after_help = "\
 Examples:
   metricc diff old.metric new.metric
@@ -40,6 +41,8 @@ Examples:
   metricc diff payments.metric --against main --source payments=log/
   metricc diff old.metric new.metric --source payments=log/ --metric revenue --causes 3
   metricc diff old.metric new.metric --source payments=log/ --write-tests changes.metric
+  metricc diff --live                             the preview of a node with its live version
+  metricc diff --live --of-version 4 --metric revenue --output json
 
 Each metric is one of
   same           same meaning; formatting and order in the file do not count
@@ -51,7 +54,7 @@ Each metric is one of
 
 With `--source`, both versions of each metric that differs are computed over the same events, and their rows \
 are compared. The causes are events that alone give other rows under the two versions, with the part of the \
-definition that decides.
+definition that decides. With `--live`, a node compares the rows that it serves.
 
 Exit codes:
   0  all metrics are the same
@@ -59,16 +62,27 @@ Exit codes:
   2  a version or a log cannot be read or has errors, too many records are rejected, or wrong usage")]
 pub(crate) struct DiffArguments {
     /// The old and the new file; with --against only the new one
-    #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
+    #[arg(required_unless_present = "live", num_args = 1..=2, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// Compare two versions of a running node, at one frontier: the live one, and the preview beside it
+    #[arg(long, conflicts_with_all = ["files", "against", "sources", "write_tests"])]
+    pub(crate) live: bool,
+    /// With --live: the new version, instead of the one that is on its way
+    #[arg(long, value_name = "N", requires = "live")]
+    pub(crate) of_version: Option<u64>,
+    /// With --live: the old version, instead of the live one
+    #[arg(long, value_name = "N", requires = "live")]
+    pub(crate) old_version: Option<u64>,
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
     /// Compare with the file in this git revision
     #[arg(long, value_name = "REVISION")]
     pub(crate) against: Option<String>,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: DiffFormat,
-    /// Compare the rows of only this metric; repeatable [default: all that differ]
-    #[arg(long = "metric", value_name = "METRIC", requires = "sources")]
+    /// Compare the rows of only this metric; repeatable, but for --live [default: all that differ]
+    #[arg(long = "metric", value_name = "METRIC", requires = "events")]
     pub(crate) metrics: Vec<String>,
     /// Events to find for each metric that alone give other rows; 0 searches none
     #[arg(long, value_name = "N", default_value_t = 10)]

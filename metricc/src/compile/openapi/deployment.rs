@@ -70,6 +70,36 @@ pub(super) fn versions() -> Value {
     )
 }
 
+/// How the rows of two versions differ, at one frontier.
+pub(super) fn diff() -> Value {
+    let text = json!({ "type": "string" });
+    let mut metric = object(json!({
+        "metric": text,
+        "change": { "enum": ["same", "renamed", "presentation", "states", "added", "removed"] },
+        "recompute": { "type": "boolean" },
+        "parts": { "type": "array", "items": { "type": "object" } },
+    }));
+    metric["properties"]["was"] = json!({ "type": ["string", "null"] });
+    metric["properties"]["rows"] = json!({
+        "type": "object",
+        "description": "numbers of rows that are equal and that differ, and the first of those; or why they are not compared",
+    });
+    metric["properties"]["causes"] = json!({
+        "type": ["object", "null"],
+        "description": "events that alone give other rows, by what decides for them",
+    });
+    let offsets = json!({ "type": "array", "items": { "type": "integer", "format": "int64", "minimum": 0 } });
+    let mut answer = in_json(object(json!({
+        "old": number(),
+        "new": number(),
+        "frontier": { "type": "object", "additionalProperties": offsets },
+        "metrics": { "type": "array", "items": metric },
+    })));
+    answer["text/plain"] = json!({ "schema": { "type": "string" } });
+    let (of, parameters) = (Operation::Compare, own_parameters(Endpoint::Diff));
+    operation("diff", "How the rows of two versions differ", of, parameters, answer)
+}
+
 /// A package as text, which becomes a version.
 pub(super) fn deploy() -> Value {
     let mut answer = object(json!({ "changes": changes() }));

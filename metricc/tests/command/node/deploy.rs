@@ -80,7 +80,7 @@ fn hash(node: &Node, metric: &str) -> String {
     found["hash"].as_str().unwrap().to_owned()
 }
 
-fn versions(node: &Node) -> Vec<(u64, String)> {
+pub(super) fn versions(node: &Node) -> Vec<(u64, String)> {
     let versions = node.get("/v1/package").json();
     let of = |version: &Value| {
         (version["version"].as_u64().unwrap(), version["state"].as_str().unwrap().to_owned())

@@ -11,16 +11,16 @@ use crate::compare::Size;
 
 /// Where a search stops although more is left.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Budget {
+pub struct Budget {
     /// After so many events.
-    pub(crate) events: usize,
+    pub events: usize,
     /// At this moment.
-    pub(crate) until: Instant,
+    pub until: Instant,
 }
 
 /// Why a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// There is nothing more.
     Complete,
     /// The number of events is reached, and so many intervals that differ are left.
@@ -31,15 +31,15 @@ pub(crate) enum Stop {
 
 /// What a search has found.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub struct Found {
     /// Events that alone give other rows, in the order in which they were found.
-    pub(crate) events: Vec<Position>,
+    pub events: Vec<Position>,
     /// Intervals over which rows differ, although they do over neither of their halves.
-    pub(crate) together: Vec<Interval>,
+    pub together: Vec<Interval>,
     /// Why it ended.
-    pub(crate) stop: Stop,
+    pub stop: Stop,
     /// Intervals that were evaluated.
-    pub(crate) n_evaluated: usize,
+    pub n_evaluated: usize,
 }
 
 /// Searches an interval over which rows differ by `size`. `measure` says by how much they do over an
@@ -47,7 +47,7 @@ pub(crate) struct Found {
 ///
 /// # Errors
 /// That of `measure`.
-pub(crate) fn search<E>(
+pub fn search<E>(
     whole: &Interval,
     size: Size,
     budget: Budget,
@@ -121,7 +121,7 @@ fn halves(interval: &Interval) -> Vec<Interval> {
 }
 
 /// The interval of one position in a log that begins at a frontier.
-pub(crate) fn interval_of(position: Position, start: &Frontier) -> Option<Interval> {
+pub fn interval_of(position: Position, start: &Frontier) -> Option<Interval> {
     let frontier = |offset: u64| {
         let mut offsets = start.0.clone();
         *offsets.get_mut(position.partition as usize)? = offset;

@@ -10,13 +10,13 @@ use metricc_runtime_serve::ReadOptions;
 
 /// How the rows of two versions are read so that they can be compared.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Common {
+pub struct Common {
     /// How those of the old version are read.
-    pub(crate) old: ReadOptions,
+    pub old: ReadOptions,
     /// How those of the new version are read.
-    pub(crate) new: ReadOptions,
+    pub new: ReadOptions,
     /// Why that is not row by row, if it is not, and by what it is.
-    pub(crate) note: Option<String>,
+    pub note: Option<String>,
 }
 
 impl Common {
@@ -24,7 +24,7 @@ impl Common {
     ///
     /// # Errors
     /// Why there is nothing.
-    pub(crate) fn of(old: &RowType, new: &RowType) -> Result<Self, String> {
+    pub fn of(old: &RowType, new: &RowType) -> Result<Self, String> {
         let mut notes = Vec::new();
         let (old_keys, new_keys) = match keys(&old.keys, &new.keys) {
             None => (None, None),

@@ -4,14 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use metricc_dsl::SourceText;
 use metricc_log::Binding;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::Package;
 use crate::causes::Stop;
 
 const SOURCE: &str = "source s { at: timestamp time  k: string?  x: int?  y: int }\n";
@@ -35,9 +33,7 @@ fn text([value, filter, key, window]: &[String; 4]) -> String {
 }
 
 fn metric(text: &str) -> AnyMetric {
-    let package = Package::from_text(SourceText { name: "a.metric".to_owned(), bytes: text.into() });
-    assert!(!package.checked.has_errors(), "{:?}\n{text}", package.checked.diagnostics);
-    package.checked.package.all_metrics().next().expect("a metric")
+    crate::checked(text).remove(0)
 }
 
 fn versions(old: &AnyMetric, new: &AnyMetric, lines: &[String], folder: &Path) -> Option<Versions> {

@@ -2,9 +2,9 @@
 //!
 //! A test gives one event and expects what the new version makes of it. A comment says what the old one did.
 
+use metricc_comparison::diff::decided::{Cause, Class, Fate};
 use metricc_ir::AnyMetric;
 
-use super::decided::{Cause, Class, Fate};
 use crate::testing::presented_row_text;
 
 /// A `test` block, and what it needs of the package.

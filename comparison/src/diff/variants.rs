@@ -11,7 +11,7 @@ use metricc_ir::{Aggregate, Each, Expr, ExprKind, Key, Metric, Output, Source, T
 
 /// A part of a base metric in which two versions differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(super) enum Part {
     /// The declaration of the source: its fields, and which of them are the key.
     Source,
     /// The `each` steps.
@@ -30,7 +30,7 @@ pub(crate) enum Part {
 
 impl Part {
     /// As the language names it; `old` is the version before.
-    pub(crate) fn text(&self, old: &Metric) -> String {
+    pub(super) fn text(&self, old: &Metric) -> String {
         match self {
             Part::Source => format!("source {}", old.source.name),
             Part::Each => "each".to_owned(),
@@ -53,7 +53,7 @@ fn aggregate_text(metric: &Metric, index: usize) -> String {
 }
 
 /// The parts in which two versions of a metric differ, as far as rows of both can tell.
-pub(crate) fn changed_parts(old: &Metric, new: &Metric) -> Vec<Part> {
+pub(super) fn changed_parts(old: &Metric, new: &Metric) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut differs = |part: Part, is_same: bool| {
         if !is_same {
@@ -121,7 +121,7 @@ fn same_output(old: &Expr, new: &Expr, of_old: &[Aggregate], of_new: &[Option<Ag
 
 /// A version with a part of the other one; `None` if that reads what is not there, or would not know which
 /// rows are lost.
-pub(crate) fn with_part(base: &Metric, other: &Metric, part: &Part) -> Option<Metric> {
+pub(super) fn with_part(base: &Metric, other: &Metric, part: &Part) -> Option<Metric> {
     let mut variant = base.clone();
     // Aggregates know the rows of which `where` and the keys are not known, so none of these goes alone.
     let is_of_rows = matches!(part, Part::Where | Part::Key(_) | Part::Aggregate(_) | Part::Output(_));
@@ -180,7 +180,7 @@ fn may_lose_rows(metric: &Metric) -> bool {
 }
 
 /// A metric over all rows that this one takes: how many there are.
-pub(crate) fn row_count(metric: &Metric) -> Metric {
+pub(super) fn row_count(metric: &Metric) -> Metric {
     let ty = Type::of(metricc_ir::Kind::Int);
     let count = Aggregate {
         op: metricc_ir::AggregateOp::Count,
@@ -236,7 +236,7 @@ fn moved_aggregate(aggregate: &Aggregate, from: &Metric, to: &Metric) -> Option<
 
 /// An expression over the rows of one metric as one over the rows of another; `None` if a column is not
 /// there, or has another type.
-pub(crate) fn moved(expr: &Expr, from: &Metric, to: &Metric) -> Option<Expr> {
+pub(super) fn moved(expr: &Expr, from: &Metric, to: &Metric) -> Option<Expr> {
     columns_by(expr, &|column, ty| column_in(column, ty, from, to))
 }
 
@@ -273,24 +273,22 @@ fn columns_by(expr: &Expr, column: &dyn Fn(usize, &Type) -> Option<usize>) -> Op
 }
 
 /// A metric that has no other owner.
-pub(crate) fn base(metric: Metric) -> metricc_ir::AnyMetric {
+pub(super) fn base(metric: Metric) -> metricc_ir::AnyMetric {
     metricc_ir::AnyMetric::Base(Arc::new(metric))
 }
 
 #[cfg(test)]
 mod tests {
-    use metricc_dsl::SourceText;
-
     use super::*;
-    use crate::Package;
 
     const FIELDS: [&str; 4] = ["at: timestamp time", "x: int", "k: string", "tags: list<string>"];
 
     fn metric_over(fields: &[&str], metric: &str) -> Metric {
         let text = format!("source s {{ {} }}\nmetric m = {metric}\n", fields.join("  "));
-        let package = Package::from_text(SourceText { name: "a.metric".to_owned(), bytes: text.into() });
-        let found = package.checked.package.metrics.first();
-        found.unwrap_or_else(|| panic!("{:?}", package.checked.diagnostics)).as_ref().clone()
+        match crate::checked(&text).remove(0) {
+            metricc_ir::AnyMetric::Base(metric) => Metric::clone(&metric),
+            metricc_ir::AnyMetric::Derived(_) => panic!("{metric} is derived"),
+        }
     }
 
     fn metric(metric: &str) -> Metric {

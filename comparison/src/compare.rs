@@ -15,7 +15,7 @@ mod common;
 mod row_set;
 mod rows;
 
-pub(crate) use cell::{Number, json};
-pub(crate) use common::Common;
-pub(crate) use row_set::{Clock, Column, RowSet, Windows};
-pub(crate) use rows::{Comparison, DifferentRow, Size, Tolerance, compare, paired};
+pub use cell::{Number, json};
+pub use common::Common;
+pub use row_set::{Clock, Column, RowSet, Windows};
+pub use rows::{Comparison, DifferentRow, Size, Tolerance, compare, paired};

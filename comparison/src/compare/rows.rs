@@ -14,14 +14,14 @@ use super::row_set::{Column, RowSet};
 
 /// By how much numbers may differ and still count as equal within it: a share of the larger one.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Tolerance(pub(crate) f64);
+pub struct Tolerance(pub f64);
 
 impl Tolerance {
     /// A share such as `1e-9` or `1%`.
     ///
     /// # Errors
     /// What a tolerance is.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let (number, per) = match text.trim().strip_suffix('%') {
             Some(number) => (number, 100.0),
             None => (text, 1.0),
@@ -36,7 +36,7 @@ impl Tolerance {
 
 /// How much two rows of one group differ; ordered by that.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Size {
+pub enum Size {
     /// Values that are no numbers.
     Other,
     /// The largest absolute difference of two numbers.
@@ -58,7 +58,7 @@ impl Size {
     }
 
     /// The order of sizes.
-    pub(crate) fn order(self, other: Self) -> Ordering {
+    pub fn order(self, other: Self) -> Ordering {
         let ((class, size), (other_class, other_size)) = (self.rank(), other.rank());
         class.cmp(&other_class).then(size.total_cmp(&other_size))
     }
@@ -66,47 +66,47 @@ impl Size {
 
 /// A group whose rows differ: their indices, at least one.
 #[derive(Debug, Clone)]
-pub(crate) struct DifferentRow {
+pub struct DifferentRow {
     /// The row on the left side.
-    pub(crate) left: Option<usize>,
+    pub left: Option<usize>,
     /// The row on the right side.
-    pub(crate) right: Option<usize>,
+    pub right: Option<usize>,
     /// How much they differ.
-    pub(crate) size: Size,
+    pub size: Size,
     /// The group as bytes.
-    pub(crate) group: Box<[u8]>,
+    pub group: Box<[u8]>,
 }
 
 /// How two sets of rows compare.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Comparison {
+pub struct Comparison {
     /// Groups whose values are equal.
-    pub(crate) n_equal: usize,
+    pub n_equal: usize,
     /// Groups whose values are equal within the tolerance, and not exactly.
-    pub(crate) n_within: usize,
+    pub n_within: usize,
     /// Groups that both have, with other values.
-    pub(crate) n_changed: usize,
+    pub n_changed: usize,
     /// Groups of the left side alone.
-    pub(crate) n_only_left: usize,
+    pub n_only_left: usize,
     /// Groups of the right side alone.
-    pub(crate) n_only_right: usize,
+    pub n_only_right: usize,
     /// All that are not equal, the largest differences first.
-    pub(crate) different: Vec<DifferentRow>,
+    pub different: Vec<DifferentRow>,
     /// The largest difference of two numbers that are not equal, as a share of the larger one.
-    pub(crate) largest_share: f64,
+    pub largest_share: f64,
     /// The sum of such shares over all rows; a row or a value that one side lacks counts as 1.
-    pub(crate) distance: f64,
+    pub distance: f64,
 }
 
 impl Comparison {
     /// The first so many of the rows that differ; 0 is all.
-    pub(crate) fn first(&self, n: usize) -> &[DifferentRow] {
+    pub fn first(&self, n: usize) -> &[DifferentRow] {
         let n = if n == 0 { self.different.len() } else { n.min(self.different.len()) };
         &self.different[..n]
     }
 
     /// How much the row differs that does most; `None` if none does.
-    pub(crate) fn size(&self) -> Option<Size> {
+    pub fn size(&self) -> Option<Size> {
         self.different.first().map(|row| row.size)
     }
 }
@@ -116,7 +116,7 @@ impl Comparison {
 ///
 /// # Errors
 /// If keys cannot be compared.
-pub(crate) fn compare(left: &RowSet, right: &RowSet, tolerance: Tolerance) -> Result<Comparison, ArrowError> {
+pub fn compare(left: &RowSet, right: &RowSet, tolerance: Tolerance) -> Result<Comparison, ArrowError> {
     let order: Vec<usize> = (0..left.keys.len()).collect();
     let of_right: Option<Vec<usize>> =
         left.keys.iter().map(|key| right.keys.iter().position(|other| key.is_alike(other))).collect();
@@ -155,7 +155,7 @@ pub(crate) fn compare(left: &RowSet, right: &RowSet, tolerance: Tolerance) -> Re
 }
 
 /// The outputs that both sides have.
-pub(crate) fn paired<'a>(left: &'a RowSet, right: &'a RowSet) -> Vec<(&'a Column, &'a Column)> {
+pub fn paired<'a>(left: &'a RowSet, right: &'a RowSet) -> Vec<(&'a Column, &'a Column)> {
     let pair = |output: &'a Column| {
         right.outputs.iter().find(|other| other.name == output.name).map(|other| (output, other))
     };

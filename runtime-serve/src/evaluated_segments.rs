@@ -6,9 +6,11 @@ use std::sync::Arc;
 use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, Segment, SegmentRanges, SourcePlan, Spread};
 use metricc_ir::user_defined::Imports;
 use metricc_ir::{AnyMetric, Derived, Metric};
-use metricc_runtime_serve::{
+
+use crate::segment_ranges::whole as whole_segment;
+use crate::{
     Presented, ReadOptions, RowPieces, ServeError, derive, estimated_derived_rows, estimated_rows, read,
-    read_ranges, whole_segment,
+    read_ranges,
 };
 
 /// Segments of base metrics, one each, up to one frontier per source.
@@ -39,14 +41,18 @@ impl Evaluated {
         self.segments.extend(plan.metrics.iter().cloned().zip(segments.into_iter().map(Evaluation::Here)));
     }
 
+    /// Adds the segment of one metric.
+    pub fn add_one(&mut self, plan: &Arc<MetricPlan>, segment: Segment) {
+        self.segments.push((plan.clone(), Evaluation::Here(segment)));
+    }
+
     /// Adds a segment that is read, range by range, when rows are asked for.
     pub fn add_ranges(&mut self, plan: &Arc<MetricPlan>, ranges: Box<dyn SegmentRanges>) {
         self.segments.push((plan.clone(), Evaluation::Elsewhere(ranges)));
     }
 
     /// Adds all segments that others have.
-    #[cfg(feature = "cli")]
-    pub(crate) fn merge(&mut self, other: Evaluated) {
+    pub fn merge(&mut self, other: Evaluated) {
         self.segments.extend(other.segments);
     }
 

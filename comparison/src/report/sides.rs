@@ -1,22 +1,24 @@
 //! Rows that differ, as a table for people and as JSON: one form for all commands that compare.
 
+use metricc_ir::text::counted;
 use serde_json::{Map, Value as Json, json};
 
 use super::table::{self, Rows};
-use super::terminal::counted;
 use crate::compare::{Column, Comparison, DifferentRow, Number, RowSet, paired};
 
 /// The two sides of a comparison, by the names that they have in messages.
-pub(crate) struct Sides<'a> {
-    pub(crate) left: &'a RowSet,
-    pub(crate) right: &'a RowSet,
+pub struct Sides<'a> {
+    /// One side.
+    pub left: &'a RowSet,
+    /// The other side.
+    pub right: &'a RowSet,
     /// `OLD` and `NEW`, for example.
-    pub(crate) names: [&'a str; 2],
+    pub names: [&'a str; 2],
 }
 
 impl Sides<'_> {
     /// How many rows are equal, and how many differ in which way.
-    pub(crate) fn counts(&self, comparison: &Comparison) -> String {
+    pub fn counts(&self, comparison: &Comparison) -> String {
         let [left, right] = self.names;
         let within = match comparison.n_within {
             0 => String::new(),
@@ -32,7 +34,7 @@ impl Sides<'_> {
     }
 
     /// The first rows that differ as a table; empty if none does.
-    pub(crate) fn table(&self, title: &str, comparison: &Comparison, limit: usize) -> String {
+    pub fn table(&self, title: &str, comparison: &Comparison, limit: usize) -> String {
         let shown = comparison.first(limit);
         if shown.is_empty() {
             return format!("{title}\n");
@@ -97,7 +99,7 @@ impl Sides<'_> {
     }
 
     /// How many rows differ in which way, and the first of them.
-    pub(crate) fn json(&self, comparison: &Comparison, limit: usize) -> Map<String, Json> {
+    pub fn json(&self, comparison: &Comparison, limit: usize) -> Map<String, Json> {
         let [left, right] = self.names.map(str::to_lowercase);
         let shown = comparison.first(limit).iter().map(|row| {
             let (rows, at) = match (row.left, row.right) {

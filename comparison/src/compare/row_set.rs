@@ -18,44 +18,44 @@ const DAY: i64 = metricc_ir::calendar::MICROS_PER_DAY;
 
 /// Rows of a metric.
 #[derive(Debug, Clone)]
-pub(crate) struct RowSet {
+pub struct RowSet {
     /// How many.
-    pub(crate) n_rows: usize,
+    pub n_rows: usize,
     /// Where each row's window is; `None` for rows of all time.
-    pub(crate) windows: Option<Windows>,
+    pub windows: Option<Windows>,
     /// The keys, in the order in which they are shown.
-    pub(crate) keys: Vec<Column>,
+    pub keys: Vec<Column>,
     /// The values.
-    pub(crate) outputs: Vec<Column>,
+    pub outputs: Vec<Column>,
 }
 
 /// A key or a value of all rows.
 #[derive(Debug, Clone)]
-pub(crate) struct Column {
+pub struct Column {
     /// Its name; `value` is a plain value.
-    pub(crate) name: String,
+    pub name: String,
     /// What its values are.
-    pub(crate) kind: Kind,
+    pub kind: Kind,
     /// The values, of the kind's Arrow type.
-    pub(crate) values: ArrayRef,
+    pub values: ArrayRef,
     /// The rows that depend on what could not be computed.
-    pub(crate) lost: Option<Overflow>,
+    pub lost: Option<Overflow>,
 }
 
 /// The windows of rows, µs.
 #[derive(Debug, Clone)]
-pub(crate) struct Windows {
+pub struct Windows {
     /// Where they start.
-    pub(crate) starts: Vec<i64>,
+    pub starts: Vec<i64>,
     /// Where they end, if that tells windows apart.
-    pub(crate) ends: Option<Vec<i64>>,
+    pub ends: Option<Vec<i64>>,
     /// What the starts are.
-    pub(crate) clock: Clock,
+    pub clock: Clock,
 }
 
 /// What times of windows are.
 #[derive(Debug, Clone)]
-pub(crate) enum Clock {
+pub enum Clock {
     /// Instants, shown in a zone; `None` is UTC.
     Instants(Option<ZoneRules>),
     /// What a clock on the wall shows, in a zone that the rows do not say.
@@ -74,18 +74,18 @@ impl Clock {
 
 impl Column {
     /// The value of a row.
-    pub(crate) fn value(&self, row: usize) -> Value {
+    pub fn value(&self, row: usize) -> Value {
         value_at(&self.kind, &self.values, row)
     }
 
     /// Whether the value of a row could not be computed.
-    pub(crate) fn is_lost(&self, row: usize) -> bool {
+    pub fn is_lost(&self, row: usize) -> bool {
         use arrow::array::Array as _;
         self.lost.as_ref().is_some_and(|lost| lost.is_valid(row))
     }
 
     /// The text of a row's value, `None` if it is none.
-    pub(crate) fn text(&self, row: usize) -> Option<String> {
+    pub fn text(&self, row: usize) -> Option<String> {
         if self.is_lost(row) {
             return Some("not computable".to_owned());
         }
@@ -93,7 +93,7 @@ impl Column {
     }
 
     /// Whether values of another column can be keys of the same groups.
-    pub(crate) fn is_alike(&self, other: &Column) -> bool {
+    pub fn is_alike(&self, other: &Column) -> bool {
         let plain = |kind: &Kind| if matches!(kind, Kind::Enum(_)) { Kind::String } else { kind.clone() };
         self.name == other.name && plain(&self.kind) == plain(&other.kind)
     }
@@ -110,7 +110,7 @@ impl Column {
 
 impl RowSet {
     /// Presented rows.
-    pub(crate) fn of(presented: &Presented) -> Self {
+    pub fn of(presented: &Presented) -> Self {
         let row_type: &RowType = &presented.row_type;
         let windows = presented.windows.as_ref().map(|windows| Windows {
             starts: windows.iter().map(|window| window.0).collect(),
@@ -154,7 +154,7 @@ impl RowSet {
     ///
     /// # Errors
     /// If keys cannot be compared.
-    pub(crate) fn has_one_of(&self, groups: &BTreeSet<Box<[u8]>>) -> Result<bool, ArrowError> {
+    pub fn has_one_of(&self, groups: &BTreeSet<Box<[u8]>>) -> Result<bool, ArrowError> {
         let own = self.groups(&(0..self.keys.len()).collect::<Vec<_>>())?;
         Ok(own.iter().any(|group| groups.contains(group.data())))
     }
@@ -163,7 +163,7 @@ impl RowSet {
     ///
     /// # Errors
     /// If keys cannot be compared.
-    pub(crate) fn repeated(&self) -> Result<Option<(usize, usize)>, ArrowError> {
+    pub fn repeated(&self) -> Result<Option<(usize, usize)>, ArrowError> {
         let groups = self.groups(&(0..self.keys.len()).collect::<Vec<_>>())?;
         let mut seen = BTreeMap::new();
         for (row, group) in groups.iter().enumerate() {
@@ -175,26 +175,26 @@ impl RowSet {
     }
 
     /// Names of the columns of a row's group.
-    pub(crate) fn group_header(&self) -> Vec<String> {
+    pub fn group_header(&self) -> Vec<String> {
         let starts = self.windows.iter().map(|_| "window_start".to_owned());
         starts.chain(self.keys.iter().map(|key| key.name.clone())).collect()
     }
 
     /// Window and keys of a row.
-    pub(crate) fn group_cells(&self, row: usize) -> Vec<Option<String>> {
+    pub fn group_cells(&self, row: usize) -> Vec<Option<String>> {
         let starts = self.windows.iter().map(|windows| Some(windows.clock.text(windows.starts[row])));
         starts.chain(self.keys.iter().map(|key| key.text(row))).collect()
     }
 
     /// Window and keys of a row on one line; empty if it has neither.
-    pub(crate) fn group_text(&self, row: usize) -> String {
+    pub fn group_text(&self, row: usize) -> String {
         let cells = self.group_header().into_iter().zip(self.group_cells(row));
         let cells = cells.map(|(name, cell)| format!("{name}={}", cell.as_deref().unwrap_or("none")));
         cells.collect::<Vec<_>>().join(", ")
     }
 
     /// The values of a row on one line.
-    pub(crate) fn output_text(&self, row: usize) -> String {
+    pub fn output_text(&self, row: usize) -> String {
         let is_bare = matches!(&self.outputs[..], [only] if only.name == "value");
         let cells = self.outputs.iter().map(|output| {
             let cell = output.text(row);
@@ -205,12 +205,12 @@ impl RowSet {
     }
 
     /// The keys of a row as JSON.
-    pub(crate) fn key_json(&self, row: usize) -> Json {
+    pub fn key_json(&self, row: usize) -> Json {
         self.keys.iter().map(|key| (key.name.clone(), json(&key.value(row), &key.kind))).collect()
     }
 
     /// The window of a row as JSON.
-    pub(crate) fn window_json(&self, row: usize) -> Json {
+    pub fn window_json(&self, row: usize) -> Json {
         let Some(windows) = &self.windows else { return Json::Null };
         let mut members = Map::new();
         members.insert("start".to_owned(), object!(windows.clock.text(windows.starts[row])));
@@ -221,7 +221,7 @@ impl RowSet {
     }
 
     /// The values of a row as JSON: an object by their names.
-    pub(crate) fn output_json(&self, row: usize) -> Json {
+    pub fn output_json(&self, row: usize) -> Json {
         self.outputs
             .iter()
             .map(|output| (output.name.clone(), json(&output.value(row), &output.kind)))

@@ -8,11 +8,11 @@ use crate::compare::json;
 
 /// The fields of an event, in the order of its source.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct EventFields(Vec<(String, Kind, Value)>);
+pub struct EventFields(Vec<(String, Kind, Value)>);
 
 impl EventFields {
     /// As a row of a test. Fields that are none are left out.
-    pub(crate) fn row_text(&self) -> String {
+    pub fn row_text(&self) -> String {
         let cells = self.0.iter().filter(|(_, _, value)| *value != Value::None);
         let cells =
             cells.map(|(name, kind, value)| format!("{name}: {}", expression_text::value(value, kind)));
@@ -20,7 +20,7 @@ impl EventFields {
     }
 
     /// As a JSON object.
-    pub(crate) fn json(&self) -> Json {
+    pub fn json(&self) -> Json {
         self.0.iter().map(|(name, kind, value)| (name.clone(), json(value, kind))).collect()
     }
 }
@@ -30,7 +30,7 @@ impl EventFields {
 ///
 /// # Errors
 /// [`LogError`] if the log is not readable.
-pub(crate) fn event_fields(log: &Log, position: Position) -> Result<Option<EventFields>, LogError> {
+pub fn event_fields(log: &Log, position: Position) -> Result<Option<EventFields>, LogError> {
     let source = log.source();
     let columns: Vec<usize> = (0..source.fields.len()).collect();
     let Position { partition, offset } = position;

@@ -3,20 +3,19 @@
 use std::sync::Arc;
 
 use arrow::error::ArrowError;
-use metricc_compiler::{CompileError, Segment, SourcePlan};
+use metricc_compiler::{CompileError, EngineOptions, EvaluateError, Segment, SourcePlan};
 use metricc_ir::user_defined::Imports;
 use metricc_ir::{AnyMetric, base_metrics};
 use metricc_log::{Interval, Log, LogError, ReadStats};
-use metricc_runtime_serve::{Presented, ReadOptions, ServeError};
-
-use crate::{Bound, Engine, EngineOptions, EvaluateError, Evaluated, evaluate_interval};
+use metricc_runtime_batch::evaluate;
+use metricc_runtime_serve::{Evaluated, Presented, ReadOptions, ServeError};
 
 /// Positions for which another thread is worth starting.
 const PER_WORKER: u64 = 50_000;
 
 /// Why rows could not be computed or compared.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RowsError {
+pub enum RowsError {
     /// A definition could not be planned.
     #[error(transparent)]
     Compile(#[from] CompileError),
@@ -36,12 +35,13 @@ pub(crate) enum RowsError {
 
 /// A metric over one log.
 #[derive(Debug, Clone)]
-pub(crate) struct Side {
+pub struct Side {
     /// The metric.
-    pub(crate) metric: AnyMetric,
+    pub metric: AnyMetric,
     /// How its rows are read.
-    pub(crate) options: ReadOptions,
-    bound: Bound,
+    pub options: ReadOptions,
+    plan: Arc<SourcePlan>,
+    log: Log,
     imports: Imports,
     engine: EngineOptions,
 }
@@ -51,7 +51,7 @@ impl Side {
     ///
     /// # Errors
     /// If it cannot be planned.
-    pub(crate) fn new(
+    pub fn new(
         metric: &AnyMetric,
         log: &Log,
         options: &ReadOptions,
@@ -62,7 +62,8 @@ impl Side {
         Ok(Side {
             metric: metric.clone(),
             options: options.clone(),
-            bound: Bound { plan, log: log.clone() },
+            plan,
+            log: log.clone(),
             imports: imports.clone(),
             engine: engine.clone(),
         })
@@ -72,34 +73,34 @@ impl Side {
     ///
     /// # Errors
     /// As [`Side::new`].
-    pub(crate) fn with(&self, metric: &AnyMetric, log: &Log) -> Result<Self, RowsError> {
+    pub fn with(&self, metric: &AnyMetric, log: &Log) -> Result<Self, RowsError> {
         Side::new(metric, log, &self.options, &self.imports, &self.engine)
     }
 
     /// The same metric, read by its own keys and windows.
-    pub(crate) fn whole(&self) -> Self {
+    pub fn whole(&self) -> Self {
         Side { options: ReadOptions::default(), ..self.clone() }
     }
 
     /// Its log.
-    pub(crate) fn log(&self) -> &Log {
-        &self.bound.log
+    pub fn log(&self) -> &Log {
+        &self.log
     }
 
     /// The states over an interval of the log, one segment for each metric that is read.
     ///
     /// # Errors
     /// If they cannot be computed.
-    pub(crate) fn segments(&self, interval: &Interval) -> Result<Vec<Segment>, RowsError> {
-        Ok(evaluate_interval(&self.bound, Engine::Batch, interval, &self.engine, &|_| ())?.segments)
+    pub fn segments(&self, interval: &Interval) -> Result<Vec<Segment>, RowsError> {
+        Ok(evaluate(&self.plan, &self.log, interval, &self.engine, &|_| ())?.segments)
     }
 
     /// The states of an interval and of the one that follows it.
     ///
     /// # Errors
     /// If it does not follow.
-    pub(crate) fn merged(&self, below: &[Segment], above: &[Segment]) -> Result<Vec<Segment>, RowsError> {
-        let pairs = self.bound.plan.metrics.iter().zip(below.iter().zip(above));
+    pub fn merged(&self, below: &[Segment], above: &[Segment]) -> Result<Vec<Segment>, RowsError> {
+        let pairs = self.plan.metrics.iter().zip(below.iter().zip(above));
         let merged =
             pairs.map(|(plan, (below, above))| below.merge(above, plan).map_err(EvaluateError::from));
         Ok(merged.collect::<Result<_, _>>()?)
@@ -109,9 +110,9 @@ impl Side {
     ///
     /// # Errors
     /// If they cannot be presented.
-    pub(crate) fn read(&self, segments: Vec<Segment>) -> Result<Presented, RowsError> {
+    pub fn read(&self, segments: Vec<Segment>) -> Result<Presented, RowsError> {
         let mut evaluated = Evaluated::default();
-        evaluated.add(&self.bound.plan, segments);
+        evaluated.add(&self.plan, segments);
         Ok(evaluated.read(&self.metric, &self.imports, &self.options)?)
     }
 
@@ -119,8 +120,8 @@ impl Side {
     ///
     /// # Errors
     /// If they cannot be computed.
-    pub(crate) fn rows(&self, interval: &Interval) -> Result<(Presented, ReadStats), RowsError> {
-        let (evaluated, stats) = evaluated(&self.bound, interval, &self.engine, &|_| ())?;
+    pub fn rows(&self, interval: &Interval) -> Result<(Presented, ReadStats), RowsError> {
+        let (evaluated, stats) = evaluated((&self.plan, &self.log), interval, &self.engine, &|_| ())?;
         Ok((evaluated.read(&self.metric, &self.imports, &self.options)?, stats))
     }
 }
@@ -129,16 +130,16 @@ impl Side {
 ///
 /// # Errors
 /// If they cannot be computed.
-pub(crate) fn evaluated(
-    bound: &Bound,
+pub fn evaluated(
+    (plan, log): (&SourcePlan, &Log),
     interval: &Interval,
     engine: &EngineOptions,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<(Evaluated, ReadStats), EvaluateError> {
     let most = usize::try_from(1 + interval.n_positions() / PER_WORKER).unwrap_or(usize::MAX);
     let engine = EngineOptions { workers: engine.workers.min(most), ..engine.clone() };
-    let evaluation = evaluate_interval(bound, Engine::Batch, interval, &engine, progress)?;
+    let evaluation = evaluate(plan, log, interval, &engine, progress)?;
     let mut evaluated = Evaluated::default();
-    evaluated.add(&bound.plan, evaluation.segments);
+    evaluated.add(plan, evaluation.segments);
     Ok((evaluated, evaluation.read_stats))
 }

@@ -3,58 +3,58 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use metricc_compiler::EngineOptions;
 use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
 use metricc_log::{Frontier, Interval, Log};
-use metricc_runtime_serve::ServeError;
+use metricc_runtime_serve::{Evaluated, ServeError};
 
 use super::decided::{Cause, Class, Versions};
 use crate::causes::{Budget, Found, RowsError, Side, search};
 use crate::compare::{Common, Comparison, RowSet, Size, Tolerance, compare};
-use crate::{EngineOptions, Evaluated};
 
 /// One version of a package, evaluated.
 #[derive(Debug)]
-pub(crate) struct EvaluatedVersion<'a> {
+pub struct EvaluatedVersion<'a> {
     /// Its functions and aggregates.
-    pub(crate) imports: &'a Imports,
+    pub imports: &'a Imports,
     /// Its segments.
-    pub(crate) evaluated: &'a Evaluated,
-    /// The logs of its sources, by their names.
-    pub(crate) logs: &'a [(String, Log)],
+    pub evaluated: &'a Evaluated,
+    /// The logs of its sources, and the interval of each that was evaluated.
+    pub logs: &'a [(Log, Interval)],
 }
 
 /// How the rows of a metric compare.
 #[derive(Debug)]
-pub(crate) struct RowsReport {
+pub struct RowsReport {
     /// Why rows are not compared one by one, if they are not, and by what they are compared.
-    pub(crate) note: Option<String>,
+    pub note: Option<String>,
     /// The rows of the old version.
-    pub(crate) old: RowSet,
+    pub old: RowSet,
     /// The rows of the new version.
-    pub(crate) new: RowSet,
+    pub new: RowSet,
     /// How they compare.
-    pub(crate) comparison: Comparison,
+    pub comparison: Comparison,
     /// Outputs of one version alone, which are not compared: name and version.
-    pub(crate) unpaired: Vec<(String, &'static str)>,
+    pub unpaired: Vec<(String, &'static str)>,
 }
 
 /// The events that make the rows of a metric differ.
 #[derive(Debug)]
-pub(crate) struct Causes {
+pub struct Causes {
     /// The events, by what decides for them; the classes with most events first.
-    pub(crate) classes: Vec<(Class, Vec<Cause>)>,
+    pub classes: Vec<(Class, Vec<Cause>)>,
     /// How the search went.
-    pub(crate) found: Found,
+    pub found: Found,
     /// Parts that differ and could not be tested.
-    pub(crate) untested: Vec<String>,
+    pub untested: Vec<String>,
 }
 
 /// Compares the rows of a metric that both versions have.
 ///
 /// # Errors
 /// Outer: rows could not be computed. Inner: why there is nothing to compare.
-pub(crate) fn compare_rows(
+pub fn compare_rows(
     (old, old_metric): (&EvaluatedVersion<'_>, &AnyMetric),
     (new, new_metric): (&EvaluatedVersion<'_>, &AnyMetric),
 ) -> Result<Result<(RowsReport, Common), String>, RowsError> {
@@ -98,7 +98,7 @@ fn unpaired(old: &RowSet, new: &RowSet) -> Vec<(String, &'static str)> {
 ///
 /// # Errors
 /// Outer: rows could not be computed. Inner: why there is nothing to search.
-pub(crate) fn find_causes(
+pub fn find_causes(
     (old, old_metric): (&EvaluatedVersion<'_>, &AnyMetric),
     (new, new_metric): (&EvaluatedVersion<'_>, &AnyMetric),
     (common, size): (&Common, Size),
@@ -106,11 +106,9 @@ pub(crate) fn find_causes(
     budget: Budget,
     progress: &dyn Fn(usize),
 ) -> Result<Result<Causes, String>, RowsError> {
-    let log = |version: &EvaluatedVersion<'_>, metric: &AnyMetric| {
-        let source = metric.only_source()?;
-        version.logs.iter().find(|(name, _)| *name == source.name).map(|(_, log)| log.clone())
-    };
-    let (Some(old_log), Some(new_log)) = (log(old, old_metric), log(new, new_metric)) else {
+    let (Some((old_log, whole)), Some((new_log, of_new))) =
+        (log_of(old, old_metric), log_of(new, new_metric))
+    else {
         return Ok(Err(
             "its events are of several sources: causes are searched in the metrics that it reads".to_owned(),
         ));
@@ -118,13 +116,12 @@ pub(crate) fn find_causes(
     if old_log.source().name != new_log.source().name {
         return Ok(Err("its events are of another source in each version".to_owned()));
     }
-    let whole = match shared_interval(&old_log, &new_log) {
-        Ok(whole) => whole,
-        Err(problem) => return Ok(Err(problem)),
-    };
+    if whole != of_new {
+        return Ok(Err("its events are of another interval in each version".to_owned()));
+    }
     let versions = Versions::new(
-        Side::new(old_metric, &old_log, &common.old, old.imports, engine)?,
-        Side::new(new_metric, &new_log, &common.new, new.imports, engine)?,
+        Side::new(old_metric, old_log, &common.old, old.imports, engine)?,
+        Side::new(new_metric, new_log, &common.new, new.imports, engine)?,
     )?;
     if let Ok(nothing) = Interval::new(whole.from().clone(), whole.from().clone())
         && !versions.compared(&nothing)?.different.is_empty()
@@ -138,7 +135,7 @@ pub(crate) fn find_causes(
         progress(n_done);
         Ok::<_, RowsError>(versions.compared(interval)?.size())
     };
-    let found = search(&whole, size, budget, &mut measure)?;
+    let found = search(whole, size, budget, &mut measure)?;
     let mut classes: BTreeMap<Class, Vec<Cause>> = BTreeMap::new();
     for position in &found.events {
         if let Some((class, cause)) = versions.cause(*position)? {
@@ -151,12 +148,18 @@ pub(crate) fn find_causes(
     Ok(Ok(Causes { classes, found, untested }))
 }
 
+/// The log with all events of a metric; `None` if there are several.
+fn log_of<'a>(version: &EvaluatedVersion<'a>, metric: &AnyMetric) -> Option<&'a (Log, Interval)> {
+    let source = metric.only_source()?;
+    version.logs.iter().find(|(log, _)| log.source().name == source.name)
+}
+
 /// The positions that both logs have: the same files, perhaps read as other fields, and opened one after the
 /// other.
 ///
 /// # Errors
 /// Why the logs are not of the same partitions.
-pub(crate) fn shared_interval(old: &Log, new: &Log) -> Result<Interval, String> {
+pub fn shared_interval(old: &Log, new: &Log) -> Result<Interval, String> {
     let (name, names) = (&old.source().name, old.partition_names());
     if names != new.partition_names() {
         return Err(format!(
@@ -170,7 +173,7 @@ pub(crate) fn shared_interval(old: &Log, new: &Log) -> Result<Interval, String> 
 }
 
 /// A moment so far from now.
-pub(crate) fn deadline(micros: i64) -> Instant {
+pub fn deadline(micros: i64) -> Instant {
     let far = std::time::Duration::from_micros(u64::try_from(micros).unwrap_or(0));
     // Far beyond the life of a process if it has no place.
     let now = Instant::now();

@@ -13,7 +13,7 @@ const MOST_DIGITS: u32 = 38;
 
 /// A number of a cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Number {
+pub enum Number {
     /// An int, a duration or a decimal: so many units of 10⁻ˢᶜᵃˡᵉ.
     Exact(i128, u8),
     /// A float.
@@ -22,7 +22,7 @@ pub(crate) enum Number {
 
 impl Number {
     /// The number that a value is; `None` if it is none, or something else.
-    pub(crate) fn of(value: &Value, kind: &Kind) -> Option<Self> {
+    pub fn of(value: &Value, kind: &Kind) -> Option<Self> {
         Some(match (value, kind) {
             (Value::Int(value) | Value::Duration(value), _) => Number::Exact(i128::from(*value), 0),
             (Value::Decimal(units), Kind::Decimal { scale, .. }) => Number::Exact(*units, *scale),
@@ -33,7 +33,7 @@ impl Number {
     }
 
     /// The nearest float.
-    pub(crate) fn nearest(self) -> f64 {
+    pub fn nearest(self) -> f64 {
         match self {
             Number::Float(value) => value,
             Number::Exact(units, 0) => units as f64,
@@ -45,7 +45,7 @@ impl Number {
     }
 
     /// Whether both are the same number. An exact number is a float if that float is the nearest one.
-    pub(crate) fn is(self, other: Self) -> bool {
+    pub fn is(self, other: Self) -> bool {
         match (self, other) {
             (Number::Exact(..), Number::Exact(..)) => match aligned(self, other) {
                 Some((left, right, _)) => left == right,
@@ -56,14 +56,14 @@ impl Number {
     }
 
     /// What is added to this number to make the other one.
-    pub(crate) fn to(self, other: Self) -> Self {
+    pub fn to(self, other: Self) -> Self {
         let exact = aligned(self, other)
             .and_then(|(from, to, scale)| Some(Number::Exact(to.checked_sub(from)?, scale)));
         exact.unwrap_or_else(|| Number::Float(other.nearest() - self.nearest()))
     }
 
     /// As text, with the sign of what is added.
-    pub(crate) fn signed_text(self) -> String {
+    pub fn signed_text(self) -> String {
         let text = match self {
             Number::Float(value) => format!("{value:?}"),
             Number::Exact(units, scale) => decimal_text(units, usize::from(scale)),
@@ -86,7 +86,7 @@ fn aligned(left: Number, right: Number) -> Option<(i128, i128, u8)> {
 }
 
 /// A value as a cell of a table has it, without quotes; `None` if it is none.
-pub(crate) fn plain_text(value: &Value, kind: &Kind) -> Option<String> {
+pub(super) fn plain_text(value: &Value, kind: &Kind) -> Option<String> {
     Some(match (value, kind) {
         (Value::None, _) => return None,
         (Value::String(text), _) => text.clone(),
@@ -101,7 +101,7 @@ pub(crate) fn plain_text(value: &Value, kind: &Kind) -> Option<String> {
 }
 
 /// A value as JSON, as all rows of metricc have it.
-pub(crate) fn json(value: &Value, kind: &Kind) -> Json {
+pub fn json(value: &Value, kind: &Kind) -> Json {
     match (value, kind) {
         (Value::None, _) => Json::Null,
         (Value::Bool(value), _) => Json::Bool(*value),

@@ -10,6 +10,6 @@ mod event;
 mod search;
 mod side;
 
-pub(crate) use event::{EventFields, event_fields};
-pub(crate) use search::{Budget, Found, Stop, interval_of, search};
-pub(crate) use side::{RowsError, Side, evaluated};
+pub use event::{EventFields, event_fields};
+pub use search::{Budget, Found, Stop, interval_of, search};
+pub use side::{RowsError, Side, evaluated};

@@ -6,16 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use metricc_compiler::{DerivedPlan, MetricHash, MetricPlan, SourcePlan, StateHash};
+use metricc_compiler::{CompileError, DerivedPlan, MetricHash, MetricPlan, SourcePlan, StateHash};
+use metricc_ir::user_defined::Imports;
+use metricc_ir::{AnyMetric, Derived, Metric};
 use serde::Serialize;
 
-use crate::{Package, PackageError};
 use parts::{derived_parts, parts};
 
-pub(crate) mod data;
-pub(crate) mod decided;
+pub mod data;
+pub mod decided;
 mod parts;
-pub(crate) mod tests_text;
 mod variants;
 
 /// The kind of change of a metric.
@@ -101,35 +101,48 @@ impl Planned {
 }
 
 impl Version {
-    /// Plans the metrics of a package.
+    /// Plans the metrics that a package lists.
     ///
     /// # Errors
     /// If a metric cannot be planned.
-    pub fn of(package: &Package) -> Result<Self, PackageError> {
-        let imports = &package.imports;
-        let definitions = &package.checked.package;
-        let mut base = definitions.metrics.clone();
+    pub fn of(listed: &[AnyMetric], imports: &Imports) -> Result<Self, CompileError> {
+        let mut base = listed.iter().filter_map(base_of).cloned().collect::<Vec<_>>();
         base.extend(
-            definitions
-                .derived
+            listed
                 .iter()
+                .filter_map(derived_of)
                 .flat_map(|derived| derived.operands.iter().map(|operand| operand.metric.clone())),
         );
         let plans = SourcePlan::of_package(&base, imports)?;
         let plans: Vec<&Arc<MetricPlan>> = plans.iter().flat_map(|source| &source.metrics).collect();
-        let is_listed = |plan: &&&Arc<MetricPlan>| definitions.metrics.contains(&plan.metric);
         // Operands of derived metrics are planned as well; a metric of the package is listed once.
         let mut metrics: Vec<Planned> = Vec::new();
-        for plan in plans.iter().filter(is_listed) {
+        for plan in
+            plans.iter().filter(|plan| listed.iter().filter_map(base_of).any(|base| *base == plan.metric))
+        {
             if !metrics.iter().any(|known| known.name() == plan.metric.name) {
                 metrics.push(Planned::Base((*plan).clone()));
             }
         }
-        for derived in &definitions.derived {
+        for derived in listed.iter().filter_map(derived_of) {
             metrics.push(Planned::Derived(DerivedPlan::new(derived, &plans, imports)?));
         }
         let states = plans.iter().map(|plan| plan.state_hash).collect();
         Ok(Version { metrics, states })
+    }
+}
+
+fn base_of(metric: &AnyMetric) -> Option<&Arc<Metric>> {
+    match metric {
+        AnyMetric::Base(metric) => Some(metric),
+        AnyMetric::Derived(_) => None,
+    }
+}
+
+fn derived_of(metric: &AnyMetric) -> Option<&Arc<Derived>> {
+    match metric {
+        AnyMetric::Base(_) => None,
+        AnyMetric::Derived(derived) => Some(derived),
     }
 }
 
@@ -233,14 +246,10 @@ fn part_changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<PartC
 
 #[cfg(test)]
 mod tests {
-    use metricc_dsl::SourceText;
-
     use super::*;
 
     fn plans(text: &str) -> Version {
-        let package = Package::from_text(SourceText { name: "a.metric".to_owned(), bytes: text.into() });
-        assert!(!package.checked.has_errors(), "{:?}\n{text}", package.checked.diagnostics);
-        Version::of(&package).expect("it plans")
+        Version::of(&crate::checked(text), &Imports::default()).expect("it plans")
     }
 
     const SOURCE: &str = "calendar utc { zone \"UTC\" }\ncalendar paris { zone \"Europe/Paris\" }\n\

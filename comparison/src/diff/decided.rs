@@ -14,11 +14,11 @@ use crate::compare::{Comparison, RowSet, Tolerance, compare};
 
 /// Two versions of a metric over the events of one source, read so that their rows can be compared.
 #[derive(Debug)]
-pub(crate) struct Versions {
+pub struct Versions {
     /// The old one.
-    pub(crate) old: Side,
+    pub old: Side,
     /// The new one.
-    pub(crate) new: Side,
+    pub new: Side,
     variants: Vec<Variant>,
 }
 
@@ -33,33 +33,33 @@ struct Variant {
 
 /// An event that alone gives other rows under two versions.
 #[derive(Debug)]
-pub(crate) struct Cause {
+pub struct Cause {
     /// Where it stands.
-    pub(crate) position: Position,
+    pub position: Position,
     /// The file or partition.
-    pub(crate) file: String,
+    pub file: String,
     /// Its fields, in the version that decodes it.
-    pub(crate) fields: Option<EventFields>,
+    pub fields: Option<EventFields>,
     /// What the old version makes of it.
-    pub(crate) old: Seen,
+    pub old: Seen,
     /// What the new version makes of it.
-    pub(crate) new: Seen,
+    pub new: Seen,
 }
 
 /// What a version makes of one event.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// What becomes of the record.
-    pub(crate) fate: Fate,
+    pub fate: Fate,
     /// The rows over it alone.
-    pub(crate) rows: RowSet,
+    pub rows: RowSet,
     /// The same with the metric's own keys and windows.
-    pub(crate) presented: Presented,
+    pub presented: Presented,
 }
 
 /// What becomes of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub enum Fate {
     /// It does not decode: the field and the reason.
     Rejected(String),
     /// An earlier record has its key.
@@ -72,11 +72,11 @@ pub(crate) enum Fate {
 
 /// Events for which the same parts decide.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Class {
+pub struct Class {
     /// The parts.
-    pub(crate) parts: Vec<String>,
+    pub parts: Vec<String>,
     /// How they decide.
-    pub(crate) how: String,
+    pub how: String,
 }
 
 impl Versions {
@@ -84,7 +84,7 @@ impl Versions {
     ///
     /// # Errors
     /// If a variant cannot be planned.
-    pub(crate) fn new(old: Side, new: Side) -> Result<Self, RowsError> {
+    pub fn new(old: Side, new: Side) -> Result<Self, RowsError> {
         let mut variants = Vec::new();
         if let (AnyMetric::Base(of_old), AnyMetric::Base(of_new)) = (&old.metric, &new.metric) {
             for part in changed_parts(of_old, of_new) {
@@ -108,7 +108,7 @@ impl Versions {
     }
 
     /// The parts that differ and cannot be tested, since no variant has them.
-    pub(crate) fn untested(&self) -> Vec<&str> {
+    pub fn untested(&self) -> Vec<&str> {
         let is_untested = |variant: &&Variant| variant.old_with_new.is_none();
         self.variants.iter().filter(is_untested).map(|variant| &*variant.text).collect()
     }
@@ -117,7 +117,7 @@ impl Versions {
     ///
     /// # Errors
     /// If they cannot be computed.
-    pub(crate) fn compared(&self, interval: &Interval) -> Result<Comparison, RowsError> {
+    pub fn compared(&self, interval: &Interval) -> Result<Comparison, RowsError> {
         let (old, new) = (self.old.rows(interval)?.0, self.new.rows(interval)?.0);
         Ok(compare(&RowSet::of(&old), &RowSet::of(&new), Tolerance::default())?)
     }
@@ -126,7 +126,7 @@ impl Versions {
     ///
     /// # Errors
     /// If rows cannot be computed.
-    pub(crate) fn cause(&self, position: Position) -> Result<Option<(Class, Cause)>, RowsError> {
+    pub fn cause(&self, position: Position) -> Result<Option<(Class, Cause)>, RowsError> {
         let Some(interval) = interval_of(position, &self.old.log().start()) else { return Ok(None) };
         let fields = match event_fields(self.old.log(), position)? {
             Some(fields) => Some(fields),

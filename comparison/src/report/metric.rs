@@ -1,19 +1,83 @@
 //! What `metricc diff` says of rows that differ and of their causes: as text for people, and as JSON.
 
+use metricc_ir::AnyMetric;
+use metricc_ir::text::counted;
 use serde_json::{Map, Value as Json, json};
 
-use super::comparison_rows::Sides;
-use super::diff_rows::MetricRows;
-use super::terminal::counted;
+use super::sides::Sides;
 use crate::causes::Stop;
-use crate::diff::data::Causes;
+use crate::diff::data::{Causes, RowsReport};
 use crate::diff::decided::{Cause, Fate, Seen};
+use crate::diff::{Change, MetricChange};
 
 /// Rows of one event that are shown; in sliding windows it has many.
 const SHOWN_ROWS: usize = 3;
 
+/// What was found of the rows of one metric.
+#[derive(Debug)]
+pub struct MetricRows {
+    /// The metric, as the new version has it.
+    pub metric: AnyMetric,
+    /// The rows, or why they are not compared.
+    pub rows: Result<RowsReport, String>,
+    /// The events, or why none is searched; `None` if no row differs, or none is wanted.
+    pub causes: Option<Result<Causes, String>>,
+}
+
+impl MetricRows {
+    /// Whether rows differ, or there is nothing to compare.
+    pub fn differ(&self) -> bool {
+        self.rows.as_ref().map_or(true, |report| !report.comparison.different.is_empty())
+    }
+}
+
+/// A metric as JSON: the change of its definition, and what was found of its rows.
+///
+/// # Errors
+/// None that is expected: names and texts are JSON.
+pub fn json(
+    change: &MetricChange,
+    found: Option<&MetricRows>,
+    limit: usize,
+) -> Result<Json, serde_json::Error> {
+    let mut value = serde_json::to_value(change)?;
+    if let (Some(members), Some(found)) = (value.as_object_mut(), found) {
+        members.extend(members_of(found, limit));
+    }
+    Ok(value)
+}
+
+/// A line for each metric, and below it the parts that differ.
+pub fn changes_text(changes: &[MetricChange]) -> String {
+    let mut text = String::new();
+    for change in changes {
+        let (word, what_to_do) = match change.change {
+            Change::Same => ("same", ""),
+            Change::Renamed => ("renamed", "nothing to recompute"),
+            Change::Presentation => ("presentation", "nothing to recompute"),
+            Change::States => ("changed", "recomputed from the log"),
+            Change::Added if change.recompute => ("added", "computed from the log"),
+            Change::Added => ("added", "nothing to recompute"),
+            Change::Removed => ("removed", ""),
+        };
+        let was = change.was.as_ref().map_or_else(String::new, |was| format!(" (was {was})"));
+        let line = format!("{word:13} {}{was}", change.metric);
+        text.push_str(format!("{line:40} {what_to_do}").trim_end());
+        text.push('\n');
+        for part in &change.parts {
+            text.push_str(&format!("  {}\n", part.part));
+            for (sign, value) in [('-', &part.old), ('+', &part.new)] {
+                if let Some(value) = value {
+                    text.push_str(&format!("    {sign} {value}\n"));
+                }
+            }
+        }
+    }
+    text
+}
+
 /// The rows of a metric, and what makes them differ, for people.
-pub(crate) fn text(name: &str, found: &MetricRows, limit: usize) -> String {
+pub fn text(name: &str, found: &MetricRows, limit: usize) -> String {
     let report = match &found.rows {
         Ok(report) => report,
         Err(problem) => return format!("{name}: not compared: {problem}\n"),
@@ -102,7 +166,7 @@ fn seen_text(seen: &Seen) -> String {
 }
 
 /// The members that a metric has in JSON beside those of its definition.
-pub(crate) fn json(found: &MetricRows, limit: usize) -> Map<String, Json> {
+fn members_of(found: &MetricRows, limit: usize) -> Map<String, Json> {
     let mut members = Map::new();
     match &found.rows {
         Err(problem) => members.insert("rows".to_owned(), json!({ "not_compared": problem })),

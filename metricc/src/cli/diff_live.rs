@@ -1,0 +1,62 @@
+//! `metricc diff --live`: two versions of the package of a running node.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::arguments::{DiffArguments, DiffFormat};
+use super::node_client::{NodeClient, error_of};
+use super::terminal::{self, Failure, counted};
+
+/// How long the node may take beside the search for causes.
+const TIME_LIMIT: Duration = Duration::from_secs(600);
+
+pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, Failure> {
+    let client = NodeClient::new(&arguments.node, &["package"], Some(TIME_LIMIT))?;
+    let is_text = arguments.output == DiffFormat::Text;
+    let within = u64::try_from(arguments.search.within / 1_000_000).unwrap_or(0);
+    let mut parameters = vec![
+        ("rows", arguments.search.rows.to_string()),
+        ("causes", arguments.causes.to_string()),
+        ("within", within.to_string()),
+        ("text", is_text.to_string()),
+    ];
+    parameters.extend(arguments.of_version.map(|version| ("version", version.to_string())));
+    parameters.extend(arguments.old_version.map(|version| ("against", version.to_string())));
+    if arguments.metrics.len() > 1 {
+        return Err(Failure::Message("`--live` compares one metric of `--metric`, or all".to_owned()));
+    }
+    parameters.extend(arguments.metrics.iter().map(|metric| ("metric", metric.clone())));
+    let n_different = super::blocking(async {
+        let response = client.get_below(&["diff"], &parameters).send().await?;
+        if !response.status().is_success() {
+            return Err(Failure::from(error_of(response).await));
+        }
+        let differ = response.headers().get("metricc-differ").and_then(|value| value.to_str().ok());
+        let differ = differ.and_then(|value| value.parse::<usize>().ok());
+        let body = response.bytes().await?;
+        match is_text {
+            true => terminal::data(&String::from_utf8_lossy(&body))?,
+            false => show_json(&serde_json::from_slice(&body)?)?,
+        }
+        differ.ok_or_else(|| Failure::Message("the node does not say whether versions differ".to_owned()))
+    })?;
+    terminal::note(match n_different {
+        1 => "1 metric differs".to_owned(),
+        n => format!("{} differ", counted(n, "metric", "metrics")),
+    });
+    Ok(if n_different == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// A line for each metric.
+fn show_json(answer: &Value) -> Result<(), Failure> {
+    for metric in answer["metrics"].as_array().into_iter().flatten() {
+        terminal::data(&format!("{metric}\n"))?;
+    }
+    terminal::note(format!(
+        "OLD is version {}, NEW is version {}, at {}",
+        answer["old"], answer["new"], answer["frontier"]
+    ));
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! `metricc diff --live`: the rows of two versions of a node, at one frontier.
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use super::deploy::{CONFIG, SOURCE, events, view_has, write};
+use super::{Home, Node};
+
+const OLD: &str = "
+metric seen = count() { from events  by shop }
+metric total = sum(n) { from events  where n < 2000  by shop }
+metric same = max(n) { from events }
+metric share = total / seen
+";
+const NEW: &str = "
+metric seen = count() { from events  by shop }
+metric total = sum(n) { from events  where n < 1990  by shop }
+metric same = max(n) { from events }
+metric share = total / seen
+metric fresh = min(n) { from events }
+";
+
+fn json_lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn of<'a>(lines: &'a [Value], metric: &str) -> &'a Value {
+    lines.iter().find(|line| line["metric"] == metric).unwrap()
+}
+
+fn home_with(n_events: u64) -> (Home, Node, String) {
+    let home = Home::new(&format!("{SOURCE}{OLD}"), CONFIG);
+    let node = home.ready();
+    node.post("a", &events(0, n_events)).unwrap();
+    view_has(&node, n_events);
+    let file = write(&home, "new.metric", NEW);
+    (home, node, file)
+}
+
+#[test]
+fn a_preview_is_compared_with_the_live_version_as_files_are() {
+    let (home, node, file) = home_with(2000);
+    let (code, _, said) = node.run(&["diff", "--live"]);
+    assert!(
+        code == Some(2) && said.contains("no version is on its way: `metricc deploy FILE --preview`"),
+        "{said}"
+    );
+    assert_eq!(node.run(&["deploy", &file, "--preview"]).0, Some(0));
+
+    let (code, live, said) = node.run(&["diff", "--live", "--output", "json", "--causes", "4"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("OLD is version 1, NEW is version 2, at {\"events\":[2000]}"), "{said}");
+    assert!(said.contains("3 metrics differ"), "{said}");
+    // What the node says is what the same files over the same events say.
+    let log = home.path().join("log.ndjson");
+    std::fs::write(&log, events(0, 2000)).unwrap();
+    let (first, source) = (home.path().join("events.metric"), format!("events={}", log.display()));
+    let (_, files, said) = node.run(&[
+        "diff",
+        &first.to_string_lossy(),
+        &file,
+        "--source",
+        &source,
+        "--output",
+        "json",
+        "--causes",
+        "4",
+    ]);
+    let (mut live, mut files) = (json_lines(&live), json_lines(&files));
+    for lines in [&mut live, &mut files] {
+        // Files of a log have other names than its partitions.
+        for line in lines.iter_mut() {
+            let classes = line["causes"]["classes"].as_array_mut();
+            for event in
+                classes.into_iter().flatten().flat_map(|class| class["events"].as_array_mut().unwrap())
+            {
+                event["file"] = Value::Null;
+            }
+        }
+    }
+    assert_eq!(live, files, "{said}");
+    let total = of(&live, "total");
+    assert_eq!(total["rows"]["changed"], 7, "{total}");
+    let causes = &total["causes"];
+    assert_eq!(causes["classes"][0]["parts"], json!(["where"]), "{causes}");
+    assert_eq!(causes["classes"][0]["how"], "counted by OLD, left out by NEW");
+    assert_eq!(causes["classes"][0]["events"].as_array().unwrap().len(), 4);
+    assert_eq!(of(&live, "fresh")["change"], "added");
+    assert_eq!(of(&live, "share")["rows"]["changed"], 7);
+}
+
+#[test]
+fn text_is_for_people_and_a_version_is_the_same_as_itself() {
+    let (_home, node, file) = home_with(2000);
+    assert_eq!(node.run(&["deploy", &file]).0, Some(0));
+    let (code, text, said) =
+        node.run(&["diff", "--live", "--of-version", "1", "--rows", "1", "--causes", "0"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(text.starts_with("OLD is version 2, NEW is version 1, at `events` [2000]\n"), "{text}");
+    for part in [
+        "where\n    - n < 1990\n    + n < 2000",
+        "total: 0 rows equal, 7 changed",
+        "… 6 more rows",
+        "removed       fresh",
+    ] {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+    let (code, _, said) = node.run(&["diff", "--live", "--of-version", "2"]);
+    assert!(code == Some(0) && said.contains("0 metrics differ"), "{said}");
+    let (code, _, said) = node.run(&["diff", "--live", "--of-version", "7"]);
+    assert!(code == Some(2) && said.contains("there is no version 7; there are 1, 2"), "{said}");
+    let (code, _, said) = node.run(&["diff", "--live", "--of-version", "1", "--metric", "gone"]);
+    assert!(code == Some(2) && said.contains("no metric `gone`"), "{said}");
+    let (code, _, said) = node.run(&["diff", "--live", "a.metric"]);
+    assert!(code == Some(2) && said.contains("--live"), "{said}");
+    assert_eq!(node.get("/v1/package/diff?version=1&causes=100000").status, 400);
+    let answer = node.get("/v1/package/diff?version=1&text=true");
+    assert!(answer.status == 200 && answer.body.starts_with("OLD is version 2"), "{}", answer.body);
+}
+
+/// Ends the other thread, also if this one panics.
+struct OverAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for OverAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Both versions are read at one frontier, however many events come in meanwhile.
+#[test]
+fn while_events_come_in_versions_of_one_meaning_have_equal_rows() {
+    let (_home, node, file) = home_with(1000);
+    // Other states with the same rows: `seen` is counted over another filter that every event passes.
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("count() { from events", "count() { from events  where n >= 0"))
+        .unwrap();
+    assert_eq!(node.run(&["deploy", &file, "--preview"]).0, Some(0));
+    let is_over = AtomicBool::new(false);
+    let frontiers = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut number = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                node.post(&format!("m{number}"), &events(number * 20, number * 20 + 20));
+                number += 1;
+            }
+        });
+        let _over = OverAtEnd(&is_over);
+        let mut frontiers = Vec::new();
+        for _ in 0..15 {
+            let answer = node.get("/v1/package/diff?metric=seen").json();
+            let rows = &answer["metrics"][0]["rows"];
+            let all = ["equal", "changed", "only_old", "only_new"].map(|name| rows[name].clone());
+            assert_eq!(all, [json!(7), json!(0), json!(0), json!(0)], "{answer}");
+            frontiers.push(answer["frontier"]["events"][0].as_u64().unwrap());
+        }
+        frontiers
+    });
+    assert!(frontiers.windows(2).all(|pair| pair[0] <= pair[1]), "{frontiers:?}");
+    assert!(frontiers.last() > frontiers.first(), "nothing came in: {frontiers:?}");
+}

@@ -1,0 +1,56 @@
+//! Versions beside the limits of a node, and beside one another.
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use super::deploy::{CONFIG, SOURCE, events, home, versions, view_has, write};
+use super::{Home, Node};
+
+/// Groups take part in `max_groups` as long as their version is live.
+#[test]
+fn events_are_taken_again_after_a_rollback_from_a_version_with_too_many_groups() {
+    let few = "metric seen = count() { from events  by shop }\n";
+    let home =
+        Home::new(&format!("{SOURCE}{few}"), &CONFIG.replace("[speed]\n", "[speed]\nmax_groups = 100\n"));
+    let node = home.ready();
+    assert_eq!(node.post("a", &events(0, 600)).unwrap().status, 200);
+    view_has(&node, 600);
+    let many = write(&home, "many.metric", "metric seen = count() { from events  by n }\n");
+    assert_eq!(node.run(&["deploy", &many]).0, Some(0));
+    let refused = node.post("b", &events(600, 601)).unwrap();
+    assert!(refused.status == 507 && refused.body.contains("600 groups"), "{}", refused.body);
+    assert_eq!(node.run(&["rollback"]).0, Some(0));
+    let taken = node.post("b", &events(600, 601)).unwrap();
+    assert_eq!(taken.status, 200, "{}", taken.body);
+    node.catch_up();
+}
+
+fn deploy_slowly(node: &Node, home: &Home) -> bool {
+    let many = "metric seen = count() { from events  by shop }
+        metric p = quantile(n, 0.5, within: 1%) { from events  by n % 1000 as part }
+        metric d = distinct(n) { from events  by n % 1000 as part }";
+    let file = write(home, "slow.metric", many);
+    assert_eq!(node.run(&["deploy", &file, "--no-wait"]).0, Some(0));
+    versions(node).iter().any(|(_, state)| state == "building")
+}
+
+/// Whoever rolls back has the last word, also over a deployment that is still being computed.
+#[test]
+fn a_rollback_is_not_undone_by_a_version_that_is_on_its_way() {
+    let home = home();
+    let node = home.ready();
+    let mut n_events = 0;
+    for request in 0..20 {
+        node.post(&format!("e{request}"), &events(n_events, n_events + 5000)).unwrap();
+        n_events += 5000;
+    }
+    view_has(&node, n_events);
+    let second = write(&home, "second.metric", "metric seen = count() * 2 { from events  by shop }\n");
+    assert_eq!(node.run(&["deploy", &second]).0, Some(0));
+    assert!(deploy_slowly(&node, &home), "it was computed at once: give it more events");
+    let (code, _, said) = node.run(&["rollback", "1"]);
+    assert!(code == Some(0) && said.contains("version 1 is live"), "{said}");
+    node.until(|node| node.get("/v1/package").json()["versions"][0]["waits_for"].is_null());
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let states: Vec<(u64, String)> = versions(&node);
+    let wanted = [(3, "preview"), (2, "kept"), (1, "live")].map(|(n, state)| (n, state.to_owned()));
+    assert_eq!(states, wanted);
+}

@@ -1,0 +1,243 @@
+//! How the rows of two versions differ, and which events make them differ. Both are read from one published
+//! version, so they are compared at one frontier, while all else goes on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use metricc_comparison::causes::{Budget, RowsError};
+use metricc_comparison::diff::data::{EvaluatedVersion, compare_rows, find_causes};
+use metricc_comparison::diff::{Change, MetricChange, diff};
+use metricc_comparison::report::MetricRows;
+use metricc_compiler::{CompileError, EngineOptions};
+use metricc_ir::AnyMetric;
+use metricc_ir::user_defined::Imports;
+use metricc_log::{Frontier, Interval, Log, LogError};
+use metricc_runtime_serve::{Evaluated, Published, ReadOptions, ServeError};
+
+use super::planned::Planned;
+use super::{DeployError, Deployments, State, Version};
+use crate::source::NodeSource;
+
+/// What is to be compared.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// The new version; the one that is on its way unless it is given.
+    pub(crate) new: Option<u64>,
+    /// The old version; the live one unless it is given.
+    pub(crate) old: Option<u64>,
+    /// The rows of this metric alone.
+    pub(crate) metric: Option<String>,
+    /// Most events to find for each metric.
+    pub(crate) causes: usize,
+    /// How long they are searched, for each metric.
+    pub(crate) within: Duration,
+}
+
+/// Two versions at one frontier.
+pub(crate) struct Pair {
+    old: Arc<Version>,
+    new: Arc<Version>,
+    published: Arc<Published>,
+    sources: Vec<Arc<NodeSource>>,
+    imports: Imports,
+    changes: Vec<MetricChange>,
+    wanted: Wanted,
+}
+
+impl Deployments {
+    /// The two versions, with their states.
+    ///
+    /// # Errors
+    /// [`DeployError`] if there are no such versions, or the states of one are not there yet.
+    pub(crate) fn pair(&self, wanted: Wanted) -> Result<Pair, DeployError> {
+        let (old, new) = {
+            let state = self.lock();
+            let old = wanted.old.map_or_else(|| Ok(state.live()), |number| state.of(number))?.clone();
+            (old, new_of(&state, wanted.new)?.clone())
+        };
+        let published = self.serving.published();
+        for version in [&old, &new] {
+            let missing = version.planned.served.plans().find(|plan| !published.has(plan));
+            if let Some(plan) = missing {
+                let (version, metric) = (version.record.number, plan.metric.name.clone());
+                return Err(DeployError::NotFollowed { version, metric });
+            }
+        }
+        let changes = self.changes(&old.planned, &new.planned)?;
+        if let Some(metric) = &wanted.metric
+            && !changes.iter().any(|change| change.metric == *metric)
+        {
+            let known = changes.into_iter().map(|change| change.metric).collect();
+            return Err(DeployError::UnknownMetric { metric: metric.clone(), known });
+        }
+        let (sources, imports) = (self.sources.clone(), self.imports.clone());
+        Ok(Pair { old, new, published, sources, imports, changes, wanted })
+    }
+
+    fn changes(&self, old: &Planned, new: &Planned) -> Result<Vec<MetricChange>, CompileError> {
+        let version =
+            |planned: &Planned| metricc_comparison::diff::Version::of(&planned.metrics, &self.imports);
+        Ok(diff(&version(old)?, &version(new)?))
+    }
+}
+
+/// The version of a number, or the one that is on its way.
+fn new_of(state: &State, number: Option<u64>) -> Result<&Arc<Version>, DeployError> {
+    match number {
+        Some(number) => state.of(number),
+        None => state.candidate().ok_or_else(|| DeployError::NothingUnderway {
+            kept: state.kept().map(|version| version.record.number).collect(),
+        }),
+    }
+}
+
+impl Pair {
+    /// The numbers of the versions, the old one first.
+    pub(crate) fn numbers(&self) -> (u64, u64) {
+        (self.old.record.number, self.new.record.number)
+    }
+
+    /// The frontier of each source.
+    pub(crate) fn frontiers(&self) -> BTreeMap<&str, &Frontier> {
+        let mut frontiers = BTreeMap::new();
+        for source in &self.sources {
+            if let Some(frontier) = self.published.frontier(source.name()) {
+                frontiers.insert(source.name(), frontier);
+            }
+        }
+        frontiers
+    }
+
+    /// Most groups that are in memory at a time: those of the metric that has most, in both versions.
+    pub(crate) fn n_groups(&self) -> u64 {
+        let compared = self.changes.iter().filter(|change| self.is_compared(change));
+        compared.map(|change| self.n_groups_of(&change.metric)).max().unwrap_or(0)
+    }
+
+    fn n_groups_of(&self, metric: &str) -> u64 {
+        let of_version = |version: &Version| -> usize {
+            let bases = version.planned.bases_of(metric);
+            bases.iter().map(|plan| self.published.n_groups(plan)).sum()
+        };
+        (of_version(&self.old) + of_version(&self.new)) as u64
+    }
+
+    /// Whether the rows of a metric are compared. Those of one meaning are the same.
+    fn is_compared(&self, change: &MetricChange) -> bool {
+        let is_wanted = self.wanted.metric.as_ref().is_none_or(|metric| *metric == change.metric);
+        is_wanted && matches!(change.change, Change::Presentation | Change::States)
+    }
+
+    /// Compares, one metric at a time: `show` gets the change of each metric, and its rows if they are
+    /// compared. A metric with more rows than `max_rows` is not. Blocks the
+    /// calling thread.
+    ///
+    /// # Errors
+    /// [`ComparisonError`].
+    pub(crate) fn compare(
+        &self,
+        max_rows: u64,
+        show: &mut dyn FnMut(&MetricChange, Option<&MetricRows>) -> Result<(), serde_json::Error>,
+    ) -> Result<(), ComparisonError> {
+        let logs = self.logs()?;
+        for change in &self.changes {
+            if self.wanted.metric.as_ref().is_some_and(|metric| *metric != change.metric) {
+                continue;
+            }
+            let rows = match self.is_compared(change) {
+                true => self.rows_of(&change.metric, &logs, max_rows)?,
+                false => None,
+            };
+            show(change, rows.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// The log of each source, up to the frontier of the rows.
+    fn logs(&self) -> Result<Vec<(Log, Interval)>, ComparisonError> {
+        let mut logs = Vec::new();
+        for source in &self.sources {
+            let Some(to) = self.published.frontier(source.name()) else { continue };
+            let from = Frontier(vec![0; to.0.len()]);
+            let log = source.log_from(&from)?;
+            logs.push((log, Interval::new(from, to.clone()).map_err(LogError::from)?));
+        }
+        Ok(logs)
+    }
+
+    fn rows_of(
+        &self,
+        name: &str,
+        logs: &[(Log, Interval)],
+        max_rows: u64,
+    ) -> Result<Option<MetricRows>, ComparisonError> {
+        let side = |version: &Version| -> Result<Option<(AnyMetric, Evaluated)>, ServeError> {
+            let metric = version.planned.metrics.iter().find(|metric| metric.name() == name);
+            let Some(metric) = metric else { return Ok(None) };
+            let mut evaluated = Evaluated::default();
+            for plan in version.planned.bases_of(name) {
+                if let Some(segment) = self.published.segment(plan)? {
+                    evaluated.add_one(plan, segment.clone());
+                }
+            }
+            Ok(Some((metric.clone(), evaluated)))
+        };
+        let (Some(old), Some(new)) = (side(&self.old)?, side(&self.new)?) else { return Ok(None) };
+        let n_rows = self.n_rows(name, [&old, &new])?;
+        if n_rows > max_rows {
+            let problem = format!(
+                "it has about {n_rows} rows, and an answer may have {max_rows} (`max_rows` under `[reading]`): compare files with \
+                 `metricc diff OLD NEW --source`"
+            );
+            return Ok(Some(MetricRows { metric: new.0, rows: Err(problem), causes: None }));
+        }
+        let version = |evaluated| EvaluatedVersion { imports: &self.imports, evaluated, logs };
+        Ok(Some(self.compared((version(&old.1), &old.0), (version(&new.1), &new.0))?))
+    }
+
+    /// About how many rows are in memory when a metric is compared.
+    fn n_rows(&self, name: &str, sides: [&(AnyMetric, Evaluated); 2]) -> Result<u64, ServeError> {
+        let mut n_rows = self.n_groups_of(name);
+        for (metric, evaluated) in sides {
+            let rows = evaluated.overlapping_rows(metric, &self.imports, &ReadOptions::default())?;
+            n_rows = n_rows.saturating_add(rows.unwrap_or(0));
+        }
+        Ok(n_rows)
+    }
+
+    fn compared(
+        &self,
+        (old, old_metric): (EvaluatedVersion<'_>, &AnyMetric),
+        (new, new_metric): (EvaluatedVersion<'_>, &AnyMetric),
+    ) -> Result<MetricRows, RowsError> {
+        let (old, new) = ((&old, old_metric), (&new, new_metric));
+        let metric = new_metric.clone();
+        let (report, common) = match compare_rows(old, new)? {
+            Ok(found) => found,
+            Err(problem) => return Ok(MetricRows { metric, rows: Err(problem), causes: None }),
+        };
+        let mut causes = None;
+        if let (Some(size), true) = (report.comparison.size(), self.wanted.causes > 0) {
+            let budget = Budget { events: self.wanted.causes, until: Instant::now() + self.wanted.within };
+            let options = EngineOptions { workers: 1, ..EngineOptions::default() };
+            causes = Some(find_causes(old, new, (&common, size), &options, budget, &|_| ())?);
+        }
+        Ok(MetricRows { metric, rows: Ok(report), causes })
+    }
+}
+
+/// Why versions could not be compared.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ComparisonError {
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Log(#[from] metricc_durable_log::DurableError),
+    #[error(transparent)]
+    Interval(#[from] LogError),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
