@@ -1,0 +1,1 @@
+"""What the measurements in Python share; the standard library only."""
