@@ -86,10 +86,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    # Connections that come at once must not wait for their second attempt.
+    request_queue_size = 128
+
+
 def main():
     port, Handler.folder, Handler.bucket = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     with open(sys.argv[4], "w", encoding="utf-8") as Handler.log:
-        http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+        Server(("127.0.0.1", port), Handler).serve_forever()
 
 
 if __name__ == "__main__":
