@@ -10,15 +10,15 @@ use std::time::Instant;
 use arrow::array::ArrayRef;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
-use metricc_compiler::{CompileError, EngineOptions, EvaluateError, MetricPlan, Segment, SourcePlan};
+use metricc_compiler::{CompileError, EngineOptions, MetricPlan, Segment};
 use metricc_durable_log::DurableError;
-use metricc_log::{Frontier, Interval, LogError};
-use metricc_runtime_batch::evaluate;
+use metricc_log::Frontier;
 use metricc_runtime_serve::{ServeError, merge};
 use twox_hash::XxHash3_64;
 
 use crate::audit_line::{AuditLine, Audited};
 use crate::source::NodeSource;
+use crate::states_of_log::{StatesError, start_of, states_of_log};
 
 /// Why an audit failed.
 #[derive(Debug, thiserror::Error)]
@@ -26,18 +26,15 @@ pub enum AuditError {
     /// The node does not serve the source yet.
     #[error("source `{0}` is not served yet: the node is reading its log; try again later")]
     NotReady(String),
-    /// The log could not be read.
+    /// The verdicts in the log could not be read.
     #[error(transparent)]
     Log(#[from] DurableError),
-    /// The interval is not part of the log.
-    #[error(transparent)]
-    Interval(#[from] LogError),
     /// The metrics could not be planned together.
     #[error(transparent)]
     Plan(#[from] CompileError),
-    /// The batch engine failed.
+    /// The states could not be computed again.
     #[error(transparent)]
-    Batch(#[from] EvaluateError),
+    States(#[from] StatesError),
     /// The served segments could not be merged.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -69,7 +66,10 @@ pub(crate) fn served(source: &NodeSource, options: &EngineOptions) -> Result<Vec
     let recomputed = match metrics.is_empty() {
         // The live version reads nothing of it, or all that it reads is still computed.
         true => Vec::new(),
-        false => recomputed(source, &*source.plan_of(&metrics)?, &frontier, options)?,
+        false => {
+            let plan = source.plan_of(&metrics)?;
+            states_of_log(source, &plan, (&start_of(&frontier), &frontier), options)?
+        }
     };
     let mut lines = Vec::with_capacity(recomputed.len());
     for metric in &metrics {
@@ -111,19 +111,6 @@ fn verdicts(source: &NodeSource, frontier: &Frontier) -> Result<Option<AuditLine
         recomputed: format!("{:016x}", verdicts.derived),
         differences: verdicts.n_differences,
     }))
-}
-
-/// Computes the states of the metrics of a plan, from the start of its log to a frontier.
-pub(crate) fn recomputed(
-    source: &NodeSource,
-    plan: &SourcePlan,
-    frontier: &Frontier,
-    options: &EngineOptions,
-) -> Result<Vec<Segment>, AuditError> {
-    let start = Frontier(vec![0; frontier.0.len()]);
-    let log = source.log_from(&start)?;
-    let interval = Interval::new(start, frontier.clone()).map_err(LogError::from)?;
-    Ok(evaluate(plan, &log, &interval, options, &|_| ())?.segments)
 }
 
 /// Compares two segments of one interval.

@@ -10,13 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use metricc_compiler::{EngineOptions, EvaluateError, Segment, SourcePlan};
-use metricc_durable_log::DurableError;
-use metricc_log::{Frontier, Interval, LogError};
-use metricc_runtime_batch::evaluate_unless;
+use metricc_compiler::{EngineOptions, Segment, SourcePlan};
+use metricc_log::Frontier;
 
 use crate::node::SourceStatus;
 use crate::source::NodeSource;
+use crate::states_of_log::{StatesError, start_of, states_unless};
 use crate::status::family;
 use crate::thread_priority::{Priority, lower_priority};
 
@@ -24,11 +23,7 @@ use crate::thread_priority::{Priority, lower_priority};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackfillError {
     #[error(transparent)]
-    Log(#[from] DurableError),
-    #[error(transparent)]
-    Interval(#[from] LogError),
-    #[error(transparent)]
-    Evaluate(#[from] EvaluateError),
+    States(#[from] StatesError),
     #[error("its thread panicked")]
     Panic,
 }
@@ -161,17 +156,13 @@ fn segments(
     is_cancelled: &Arc<AtomicBool>,
     progress: &Progress,
 ) -> Result<Vec<Segment>, BackfillError> {
-    let start = Frontier(vec![0; to.0.len()]);
-    let log = source.log_from(&start)?;
-    let interval = Interval::new(start, to.clone()).map_err(LogError::from)?;
     let done = |n: u64| {
         progress.done.fetch_add(n, Ordering::Relaxed);
         if source.is_stopping() {
             is_cancelled.store(true, Ordering::Relaxed);
         }
     };
-    let (evaluation, _) = evaluate_unless(is_cancelled, plan, &log, &interval, options, &done)?;
-    Ok(evaluation.segments)
+    Ok(states_unless(is_cancelled, source, plan, (&start_of(to), to), options, &done)?)
 }
 
 /// The backfills in the text format of Prometheus.

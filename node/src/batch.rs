@@ -27,6 +27,7 @@ use crate::config::WithoutCluster;
 use crate::derived_tables::DerivedTables;
 use crate::loaded_view::{self, LoadedView};
 use crate::source::{FullAnswer, NodeSource};
+use crate::states_of_log::{StatesError, start_of, states_of_log};
 use crate::writer::{Ingest, IngestError};
 
 /// Rows up to which a view is always one segment: so small a file is rewritten each time.
@@ -78,6 +79,8 @@ pub(crate) enum StepError {
     Batch(#[from] EvaluateError),
     #[error("the cluster {name} does not evaluate: {problem}")]
     Cluster { name: String, problem: String },
+    #[error(transparent)]
+    States(#[from] StatesError),
     #[error(transparent)]
     Backfill(#[from] BackfillError),
     #[error("cannot start a thread: {0}")]
@@ -258,8 +261,12 @@ impl Batch {
 
     /// A view as it comes out of the log, and how that compares to the one that is there.
     fn compared(&self, known: &LoadedView) -> Result<(Vec<Segment>, Vec<AuditLine>), StepError> {
-        let recomputed =
-            audit::recomputed(&self.source, &known.plan, &known.frontier, &self.schedule.options)?;
+        let recomputed = states_of_log(
+            &self.source,
+            &known.plan,
+            (&start_of(&known.frontier), &known.frontier),
+            &self.schedule.options,
+        )?;
         let pairs = known.segments.iter().zip(&recomputed);
         let lines = known.plan.metrics.iter().zip(pairs).map(|(metric, (kept, recomputed))| {
             audit::compare(Audited::View, metric, kept.segment(), recomputed)
@@ -307,7 +314,10 @@ impl Batch {
         }
         let cpu_times = Some(known.costs.batch.clone());
         let options = EngineOptions { cpu_times, ..self.schedule.options.clone() };
-        Ok(evaluate(plan, log, interval, &options, &|_| ())?.segments)
+        let started = Instant::now();
+        let segments = evaluate(plan, log, interval, &options, &|_| ())?.segments;
+        self.source.evaluation_took(interval.n_positions(), started.elapsed());
+        Ok(segments)
     }
 
     /// Evaluates the events after the latest view, and commits the next version.

@@ -32,13 +32,14 @@ pub use status::{Deployed, PackageStatus, VersionStatus};
 pub use store::{Step, StepKind, VersionRecord, VersionState};
 
 pub(crate) use comparison::{Pair, Wanted};
-pub(crate) use planned::Planned;
+pub(crate) use planned::{LogCost, Planned};
 pub(crate) use start::{Start, start};
 pub(crate) use store::{VersionStore, Versions};
 
+use crate::changed::Changed;
 use crate::config::{Config, DeployConfig};
 use crate::package::NodePackage;
-use crate::source::{Changed, NodeSource};
+use crate::source::NodeSource;
 
 /// A version of the package.
 #[derive(Debug)]
@@ -218,11 +219,13 @@ impl Deployments {
             has(&source.latest_view().plan, hash) && has(&source.wanted(), hash)
         };
         let is_kept = |hash: &StateHash| self.sources.iter().any(|source| is_kept_by(source, hash));
-        let positions = |name: &str| {
+        let cost = |name: &str| {
             let source = self.sources.iter().find(|source| source.name() == name);
-            source.map_or(0, |source| source.end().n_positions())
+            let positions = source.map_or(0, |source| source.end().n_positions());
+            let time = source.and_then(|source| source.evaluation_estimate());
+            LogCost { positions, seconds: time.map(|time| time.as_secs_f64().ceil() as u64) }
         };
-        planned::effects(&state.live().planned, planned, &is_kept, &positions)
+        planned::effects(&state.live().planned, planned, &is_kept, &cost)
     }
 }
 

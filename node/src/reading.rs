@@ -15,9 +15,8 @@ use futures::{FutureExt, StreamExt};
 use metricc_client::{
     Explained, Layer, ReadRequest, Served, ServedMetric, Serving, ServingError, until_error,
 };
-use metricc_compiler::{EngineOptions, EvaluateError, MetricPlan};
-use metricc_log::{Frontier, Interval};
-use metricc_runtime_batch::evaluate_unless;
+use metricc_compiler::{EngineOptions, MetricPlan};
+use metricc_log::Frontier;
 use metricc_runtime_serve::{
     FEW_ROWS, IndexedSegment, LocalServing, OpenAnswer, Presented, Published, Query, ServedTable,
     ServingTables, Turns, Versions, explained, served, whole,
@@ -28,6 +27,7 @@ use crate::answer_limits::Answering;
 use crate::config::PastConfig;
 use crate::past_answer_turns::{Cancelled, PastQueue};
 use crate::source::NodeSource;
+use crate::states_of_log::{StatesError, start_of, states_unless};
 
 /// How long a request waits for the frontier that it wants to be covered. Clients wait longer for an answer.
 const COVER_WITHIN: Duration = Duration::from_secs(20);
@@ -281,16 +281,13 @@ fn published_at(
     let of_source = query.plans().iter().filter(|plan| plan.metric.source.name == source.name());
     let plan = source.plan_of(&of_source.cloned().collect::<Vec<_>>()).map_err(failed)?;
     let view = source.view_before(&plan, at);
-    let from = view.as_ref().map_or_else(|| Frontier(vec![0; at.0.len()]), |view| view.frontier.clone());
-    let log = source.log_from(&from).map_err(failed)?;
-    let interval = Interval::new(from, at.clone()).map_err(failed)?;
+    let from = view.as_ref().map_or_else(|| start_of(at), |view| view.frontier.clone());
     let options = EngineOptions { workers: 1, ..EngineOptions::default() };
-    let from_log = evaluate_unless(is_cancelled, &plan, &log, &interval, &options, &|_| ());
-    if matches!(from_log, Err(EvaluateError::Cancelled)) {
+    let from_log = states_unless(is_cancelled, source, &plan, (&from, at), &options, &|_| ());
+    if from_log.as_ref().is_err_and(StatesError::is_cancelled) {
         source.counters.past_given_up(source.name());
     }
-    let (from_log, _) = from_log.map_err(failed)?;
-    let from_log = from_log.segments;
+    let from_log = from_log.map_err(failed)?;
     let parts = |(metric, from_log): (&Arc<MetricPlan>, _)| {
         let in_view = view.as_ref().and_then(|view| view.segment_of(metric)).cloned();
         let in_view = in_view.map(|segment| segment.with_layer(Layer::Batch));

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use metricc_client::{Layer, MetricCost};
 use metricc_compiler::{CompileError, MetricPlan, Segment, SourcePlan, StateHash};
@@ -19,6 +19,8 @@ use crate::archiver::ArchiveStatus;
 use crate::audit_line::AuditLine;
 use crate::backfill::{BackfillStatus, Progress};
 use crate::batch_cluster::ClusterStatus;
+use crate::changed::Changed;
+use crate::evaluation_speed::EvaluationSpeed;
 use crate::intake_report::{Intake, SourceIntake};
 use crate::loaded_view::{LoadedView, plan_of};
 use crate::past_views::PastViews;
@@ -42,6 +44,7 @@ pub struct NodeSource {
     /// The states that are to be kept. Batch brings the view to them.
     wanted: Mutex<Arc<SourcePlan>>,
     backfill: Mutex<Option<RunningBackfill>>,
+    speed: EvaluationSpeed,
     /// Earlier versions of the view; there are none without a store.
     past: OnceLock<PastViews>,
     /// What was wrong with the view that the node found when it started.
@@ -103,6 +106,7 @@ impl NodeSource {
             views: Mutex::new(Views { latest, served: None }),
             wanted: Mutex::new(plan),
             backfill: Mutex::default(),
+            speed: EvaluationSpeed::default(),
             past: OnceLock::new(),
             view_problem: Mutex::default(),
             cluster: Mutex::default(),
@@ -170,6 +174,16 @@ impl NodeSource {
     pub(crate) fn backfill(&self) -> Option<BackfillStatus> {
         let backfill = self.lock_backfill();
         backfill.as_ref().map(|backfill| backfill.progress.status(backfill.problem.as_deref()))
+    }
+
+    /// Notes how long batch took for positions of the log.
+    pub(crate) fn evaluation_took(&self, n_positions: u64, time: Duration) {
+        self.speed.took(n_positions, time);
+    }
+
+    /// About how long batch takes for its whole log; `None` if that is not known yet.
+    pub(crate) fn evaluation_estimate(&self) -> Option<Duration> {
+        self.speed.estimate(self.end().n_positions())
     }
 
     fn lock_backfill(&self) -> MutexGuard<'_, Option<RunningBackfill>> {
@@ -434,34 +448,5 @@ impl NodeSource {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Acquire)
-    }
-}
-
-/// Wakes threads when something has changed: the log has grown, a view was committed, the node is shutting
-/// down.
-#[derive(Debug, Default)]
-pub(crate) struct Changed {
-    count: Mutex<u64>,
-    condition: Condvar,
-}
-
-impl Changed {
-    pub(crate) fn notify(&self) {
-        *self.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.condition.notify_all();
-    }
-
-    /// Waits until something has changed since `seen`, at most for a time; returns what to pass next.
-    pub(crate) fn wait(&self, seen: u64, most: Duration) -> u64 {
-        let until = Instant::now() + most;
-        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        while *count == seen {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            count = self.condition.wait_timeout(count, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        *count
     }
 }

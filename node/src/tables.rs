@@ -9,15 +9,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
-use metricc_compiler::{EngineOptions, EvaluateError, MetricPlan, Segment, Spread};
-use metricc_durable_log::DurableError;
-use metricc_log::{Frontier, Interval, LogError};
-use metricc_runtime_batch::evaluate;
+use metricc_compiler::{EngineOptions, MetricPlan, Segment, Spread};
+use metricc_log::Frontier;
 use metricc_runtime_serve::{Presented, ReadOptions, ServeError, TableColumns, estimated_rows, present};
 use metricc_views::{TableContent, TableStamp, ViewError, ViewStore};
 use tokio::runtime::Handle;
 
 use crate::source::NodeSource;
+use crate::states_of_log::{StatesError, start_of, states_of_log};
 
 /// Most rows of a table whose windows overlap, which few events can make many of: it is made as a whole.
 pub(crate) const MOST_OVERLAPPING_ROWS: u64 = 1_000_000;
@@ -26,11 +25,7 @@ pub(crate) const MOST_OVERLAPPING_ROWS: u64 = 1_000_000;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TableError {
     #[error(transparent)]
-    Log(#[from] DurableError),
-    #[error(transparent)]
-    Interval(#[from] LogError),
-    #[error(transparent)]
-    Evaluate(#[from] EvaluateError),
+    States(#[from] StatesError),
     #[error(transparent)]
     View(#[from] ViewError),
     #[error(transparent)]
@@ -197,11 +192,8 @@ pub(crate) fn empty_segments(
     source: &NodeSource,
     options: &EngineOptions,
 ) -> Result<Vec<Segment>, TableError> {
-    let snapshot = source.log.snapshot();
-    let start = Frontier(vec![0; snapshot.end(source.name()).0.len()]);
-    let log = snapshot.log(source.name(), &start)?;
-    let interval = Interval::new(start.clone(), start).map_err(LogError::from)?;
-    Ok(evaluate(&source.wanted(), &log, &interval, options, &|_| ())?.segments)
+    let start = start_of(&source.end());
+    Ok(states_of_log(source, &source.wanted(), (&start, &start), options)?)
 }
 
 /// Writes a version of a table, if it does not have it, and reads back what the table then holds.

@@ -13,9 +13,10 @@ use metricc_durable_log::{
 };
 use tokio::sync::oneshot;
 
+use crate::changed::Changed;
 use crate::config::Config;
 use crate::folder_lock::FolderLock;
-use crate::source::{Changed, NodeSource};
+use crate::source::NodeSource;
 use crate::status::Counters;
 
 /// The most bytes that one write takes, so that no request waits long for others.

@@ -233,7 +233,11 @@ fn show_changes(changes: &Value, is_json: bool) -> Result<(), Failure> {
         let text = |name: &str| change[name].as_str().unwrap_or_default();
         let was = change["was"].as_str().map_or_else(String::new, |was| format!(" (was {was})"));
         let what = match change["positions"].as_u64() {
-            Some(n) => counted(n as usize, "event of the log", "events of the log"),
+            Some(n) => {
+                let seconds = change["seconds"].as_u64();
+                let time = seconds.map_or_else(String::new, |seconds| format!(", about {seconds} s"));
+                format!("{}{time}", counted(n as usize, "event of the log", "events of the log"))
+            }
             None if ["changed", "added", "presentation", "renamed"].contains(&text("effect")) => {
                 "nothing to compute".to_owned()
             }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use metricc_compiler::{EngineOptions, Segment, SourcePlan};
-use metricc_log::{Frontier, Interval, LogError};
-use metricc_runtime_batch::evaluate;
+use metricc_log::Frontier;
 
 use super::{Batch, PAUSE, StepError};
 use crate::backfill::Backfill;
+use crate::states_of_log::states_of_log;
 
 impl Batch {
     /// Takes the next step to the wanted states, if there is one. After a failure it waits until `due`.
@@ -90,9 +90,7 @@ impl Batch {
         if from == to {
             return Ok(segments.to_vec());
         }
-        let log = self.source.log_from(from)?;
-        let interval = Interval::new(from.clone(), to.clone()).map_err(LogError::from)?;
-        let fresh = evaluate(plan, &log, &interval, &self.schedule.options, &|_| ())?.segments;
+        let fresh = states_of_log(&self.source, plan, (from, to), &self.schedule.options)?;
         let pairs = segments.iter().zip(&fresh);
         let merged =
             plan.metrics.iter().zip(pairs).map(|(metric, (known, fresh))| known.merge(fresh, metric));

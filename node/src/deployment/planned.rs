@@ -122,16 +122,26 @@ pub struct MetricEffect {
     /// its states are there already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub positions: Option<u64>,
+    /// About how many seconds that takes, by what batch took last; none if it has not evaluated much yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+}
+
+/// What it takes to evaluate the log of a source.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogCost {
+    pub(crate) positions: u64,
+    pub(crate) seconds: Option<u64>,
 }
 
 /// What deploying a version in place of another one does: first the metrics of the new version in its order,
-/// then those that are removed. `is_kept` says of states whether they are kept already, and `positions` of a
-/// source how many positions are evaluated for those that are not.
+/// then those that are removed. `is_kept` says of states whether they are kept already, and `cost` what it takes
+/// to evaluate the log of a source for those that are not.
 pub(crate) fn effects(
     live: &Planned,
     next: &Planned,
     is_kept: &dyn Fn(&StateHash) -> bool,
-    positions: &dyn Fn(&str) -> u64,
+    cost: &dyn Fn(&str) -> LogCost,
 ) -> Vec<MetricEffect> {
     let (old, new) = (live.listed(), next.listed());
     let mut renamed: BTreeSet<&str> = BTreeSet::new();
@@ -161,9 +171,13 @@ pub(crate) fn effects(
             None if was.is_some() => Effect::Renamed,
             None => Effect::Added,
         };
-        let positions = (!missing.is_empty()).then(|| missing.iter().map(|source| positions(source)).sum());
+        let costs: Vec<LogCost> = missing.iter().map(|source| cost(source)).collect();
+        let positions = (!costs.is_empty()).then(|| costs.iter().map(|cost| cost.positions).sum());
+        // Sources are evaluated side by side.
+        let seconds = costs.iter().map(|cost| cost.seconds).collect::<Option<Vec<u64>>>();
+        let seconds = seconds.and_then(|seconds| seconds.into_iter().max());
         let (metric, was) = (metric.name.to_owned(), was.map(str::to_owned));
-        effects.push(MetricEffect { metric, was, effect, positions });
+        effects.push(MetricEffect { metric, was, effect, positions, seconds });
     }
     let is_gone = |known: &&Listed<'_>| {
         !new.iter().any(|metric| metric.name == known.name) && !renamed.contains(known.name)
@@ -173,6 +187,7 @@ pub(crate) fn effects(
         was: None,
         effect: Effect::Removed,
         positions: None,
+        seconds: None,
     });
     effects.extend(removed);
     effects

@@ -16,8 +16,9 @@ use super::disk_fault_choice::{Operation, Recorder, Seen};
 use super::faulty_view_store::SimStore;
 use super::{FLUSH_EVENTS, Faults, N_PARTITIONS, PLAN, RUNTIME, SMALL_ROWS, SOURCE, sources};
 use crate::batch::Batch;
+use crate::changed::Changed;
 use crate::config::Config;
-use crate::source::{Changed, NodeSource};
+use crate::source::NodeSource;
 use crate::status::Counters;
 use crate::views_at_start::{accepted_losses, open_source};
 

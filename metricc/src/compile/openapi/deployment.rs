@@ -30,6 +30,11 @@ fn changes() -> Value {
         "format": "int64",
         "description": "positions of the log that are evaluated for it, together with the others of its source",
     });
+    change["properties"]["seconds"] = json!({
+        "type": "integer",
+        "format": "int64",
+        "description": "about how long that takes, if it is known",
+    });
     json!({ "type": "array", "items": change })
 }
 

@@ -43,6 +43,13 @@ fn a_rollback_is_not_undone_by_a_version_that_is_on_its_way() {
         n_events += 5000;
     }
     view_has(&node, n_events);
+    // What batch took for these events says what it will take for others.
+    let added = write(&home, "added.metric", "metric added = min(n) { from events }\n");
+    let (_, out, said) = node.run(&["deploy", &added, "--plan"]);
+    assert!(
+        out.contains("added         added") && out.contains("100000 events of the log, about "),
+        "{out}{said}"
+    );
     let second = write(&home, "second.metric", "metric seen = count() * 2 { from events  by shop }\n");
     assert_eq!(node.run(&["deploy", &second]).0, Some(0));
     assert!(deploy_slowly(&node, &home), "it was computed at once: give it more events");

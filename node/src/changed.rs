@@ -1,0 +1,33 @@
+//! How the layers of a node tell each other that something has changed.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Wakes threads when something has changed: the log has grown, a view was committed, the node is shutting
+/// down.
+#[derive(Debug, Default)]
+pub(crate) struct Changed {
+    count: Mutex<u64>,
+    condition: Condvar,
+}
+
+impl Changed {
+    pub(crate) fn notify(&self) {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.condition.notify_all();
+    }
+
+    /// Waits until something has changed since `seen`, at most for a time; returns what to pass next.
+    pub(crate) fn wait(&self, seen: u64, most: Duration) -> u64 {
+        let until = Instant::now() + most;
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        while *count == seen {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            count = self.condition.wait_timeout(count, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *count
+    }
+}
