@@ -45,6 +45,15 @@ pub(crate) fn run(arguments: &DeployArguments, imports: &Imports) -> Result<Exit
         let version = deployed["version"].as_u64().unwrap_or_default();
         let is_there = deployed["state"] == "live";
         if !is_there && !arguments.no_wait {
+            terminal::note(match arguments.preview {
+                true => {
+                    format!("version {version} is being computed; `metricc retire {version}` gives it up")
+                }
+                false => format!(
+                    "version {version} is being computed, and becomes live as soon as it is there; `metricc retire {version}` gives \
+                     it up"
+                ),
+            });
             wait(&client, version, arguments.preview).await?;
         }
         terminal::note(match (arguments.preview, is_there || !arguments.no_wait) {
@@ -99,9 +108,14 @@ pub(crate) fn versions(arguments: &VersionsArguments) -> Result<ExitCode, Failur
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let row = |version: &Value| {
         let metrics = version["metrics"].as_array().map_or(0, Vec::len);
+        let is_computed = version["waits_for"].is_null() || version["state"] == "building";
+        let state = text(&version["state"]).map(|state| match is_computed {
+            true => state,
+            false => format!("{state}, being computed"),
+        });
         vec![
             Some(version["version"].to_string()),
-            text(&version["state"]),
+            state,
             Some(metrics.to_string()),
             text(&version["file"]),
             text(&version["by"]),

@@ -19,6 +19,11 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
     if arguments.live {
         return diff_live::run(arguments);
     }
+    if arguments.of_version.is_some() || arguments.old_version.is_some() {
+        let problem =
+            "`--of-version` and `--old-version` are versions of a node\n  help: give `--live` with them";
+        return Err(Failure::Message(problem.to_owned()));
+    }
     let (old, new) = match (arguments.files.as_slice(), &arguments.against) {
         ([file], Some(revision)) => (at_revision(file, revision)?, stored::read_package(file)?),
         ([old, new], None) => (stored::read_package(old)?, stored::read_package(new)?),

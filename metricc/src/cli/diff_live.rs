@@ -49,14 +49,15 @@ pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, Failure> {
     Ok(if n_different == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// A line for each metric.
+/// A line for each metric, with the versions and the frontier.
 fn show_json(answer: &Value) -> Result<(), Failure> {
     for metric in answer["metrics"].as_array().into_iter().flatten() {
-        terminal::data(&format!("{metric}\n"))?;
+        let mut line = metric.clone();
+        for (member, of_answer) in [("old_version", "old"), ("new_version", "new"), ("frontier", "frontier")]
+        {
+            line[member] = answer[of_answer].clone();
+        }
+        terminal::data(&format!("{line}\n"))?;
     }
-    terminal::note(format!(
-        "OLD is version {}, NEW is version {}, at {}",
-        answer["old"], answer["new"], answer["frontier"]
-    ));
     Ok(())
 }

@@ -144,7 +144,8 @@ impl IngestClient {
             }
             is_away = is_still_away;
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
+            // A node keeps a connection without a request for five seconds.
+            pause = (pause * 2).min(Duration::from_secs(3));
         }
     }
 

@@ -177,6 +177,9 @@ async fn when_ready<T, A: Future<Output = Result<T, ServingError>>>(
     }
 }
 
+/// Shorter than a node keeps a connection without a request.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
 async fn when_started<T, A: Future<Output = Result<T, ServingError>>>(
     waiting: Waiting,
     pause: &mut Duration,
@@ -191,7 +194,7 @@ async fn when_started<T, A: Future<Output = Result<T, ServingError>>>(
                     terminal::note(error);
                 }
                 tokio::time::sleep(*pause).await;
-                *pause = (*pause * 2).min(Duration::from_secs(5));
+                *pause = (*pause * 2).min(LONGEST_PAUSE);
             }
             answer => return answer,
         }

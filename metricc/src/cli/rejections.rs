@@ -26,8 +26,8 @@ const BATCH_ROWS: usize = metricc_log::MAX_QUARANTINED_KEPT;
 #[derive(Debug, Args)]
 pub(crate) struct RejectionArguments {
     /// Rejected records to allow, per source: a number, or a share, rounded up to a whole record. With more
-    /// of them, or if all are rejected, the exit code is 1 and no result is written; `ingest` has sent the
-    /// others by then, and they stay
+    /// of them, or if all are rejected, the command fails and writes no result; `ingest` has sent the others
+    /// by then, and they stay
     #[arg(long, value_name = "N|N%", default_value = "1%", value_parser = MaxRejected::parse)]
     pub(crate) max_rejected: MaxRejected,
     /// List all rejected records in this new file, as NDJSON

@@ -97,6 +97,12 @@ pub(crate) fn read(
         }));
     }
     let n_rows = outputs.first().map_or(0, |output| output.values.len());
+    if n_rows == 0 {
+        return Err(format!(
+            "{} has no rows\n  help: export the rows again, and look at its query",
+            binding.path
+        ));
+    }
     let rows = RowSet { n_rows, windows, keys, outputs };
     if let Some((row, other)) = rows.repeated().map_err(|error| error.to_string())? {
         let group = rows.group_text(row);

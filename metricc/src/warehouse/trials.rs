@@ -90,6 +90,17 @@ pub(crate) fn all_trials(question: &Question<'_>, sources: &Sources<'_>) -> Resu
     for attempt in [duplicates, zeros, floats, up_to] {
         attempts.push(attempt(question, sources)?);
     }
+    // Beside one that explains all and breaks nothing, others are chance.
+    let n_different = question.comparison.different.len();
+    let is_whole = |judged: &Judged| judged.explained.len() == n_different && judged.n_broken == 0;
+    let has_whole = attempts
+        .iter()
+        .any(|attempt| matches!(&attempt.outcome, Outcome::Cause(judged, _) if is_whole(judged)));
+    for attempt in &mut attempts {
+        if matches!(&attempt.outcome, Outcome::Cause(judged, _) if has_whole && !is_whole(judged)) {
+            attempt.outcome = Outcome::Nothing;
+        }
+    }
     attempts.sort_by_key(|attempt| match &attempt.outcome {
         Outcome::Cause(judged, _) => (0, std::cmp::Reverse(judged.explained.len()), judged.n_broken),
         Outcome::Nothing => (1, std::cmp::Reverse(0), 0),

@@ -34,6 +34,10 @@ pub(crate) struct Wanted {
     pub(crate) within: Duration,
 }
 
+/// Gets each metric: its change, and its rows if they are compared.
+pub(crate) type Show<'a> =
+    dyn FnMut(&MetricChange, Option<&MetricRows>) -> Result<(), serde_json::Error> + 'a;
+
 /// Two versions at one frontier.
 pub(crate) struct Pair {
     old: Arc<Version>,
@@ -56,23 +60,26 @@ impl Deployments {
             let old = wanted.old.map_or_else(|| Ok(state.live()), |number| state.of(number))?.clone();
             (old, new_of(&state, wanted.new)?.clone())
         };
-        let published = self.serving.published();
-        for version in [&old, &new] {
-            let missing = version.planned.served.plans().find(|plan| !published.has(plan));
-            if let Some(plan) = missing {
-                let (version, metric) = (version.record.number, plan.metric.name.clone());
-                return Err(DeployError::NotFollowed { version, metric });
-            }
+        if old.record.number == new.record.number {
+            return Err(DeployError::Same { version: new.record.number });
         }
-        let changes = self.changes(&old.planned, &new.planned)?;
-        if let Some(metric) = &wanted.metric
-            && !changes.iter().any(|change| change.metric == *metric)
-        {
-            let known = changes.into_iter().map(|change| change.metric).collect();
-            return Err(DeployError::UnknownMetric { metric: metric.clone(), known });
+        let mut changes = self.changes(&old.planned, &new.planned)?;
+        if let Some(metric) = &wanted.metric {
+            let known = || changes.iter().map(|change| change.metric.clone()).collect();
+            let is_wanted =
+                |change: &MetricChange| change.metric == *metric || change.was.as_ref() == Some(metric);
+            if !changes.iter().any(is_wanted) {
+                return Err(DeployError::UnknownMetric { metric: metric.clone(), known: known() });
+            }
+            changes.retain(is_wanted);
         }
         let (sources, imports) = (self.sources.clone(), self.imports.clone());
-        Ok(Pair { old, new, published, sources, imports, changes, wanted })
+        let published = self.serving.published();
+        let pair = Pair { old, new, published, sources, imports, changes, wanted };
+        match pair.missing() {
+            Some((version, metric)) => Err(DeployError::NotFollowed { version, metric }),
+            None => Ok(pair),
+        }
     }
 
     fn changes(&self, old: &Planned, new: &Planned) -> Result<Vec<MetricChange>, CompileError> {
@@ -80,6 +87,11 @@ impl Deployments {
             |planned: &Planned| metricc_comparison::diff::Version::of(&planned.metrics, &self.imports);
         Ok(diff(&version(old)?, &version(new)?))
     }
+}
+
+/// Whether the rows of a metric are compared. Those of one meaning are the same.
+fn is_compared(change: &MetricChange) -> bool {
+    matches!(change.change, Change::Presentation | Change::States)
 }
 
 /// The version of a number, or the one that is on its way.
@@ -111,7 +123,7 @@ impl Pair {
 
     /// Most groups that are in memory at a time: those of the metric that has most, in both versions.
     pub(crate) fn n_groups(&self) -> u64 {
-        let compared = self.changes.iter().filter(|change| self.is_compared(change));
+        let compared = self.changes.iter().filter(|change| is_compared(change));
         compared.map(|change| self.n_groups_of(&change.metric)).max().unwrap_or(0)
     }
 
@@ -123,29 +135,26 @@ impl Pair {
         (of_version(&self.old) + of_version(&self.new)) as u64
     }
 
-    /// Whether the rows of a metric are compared. Those of one meaning are the same.
-    fn is_compared(&self, change: &MetricChange) -> bool {
-        let is_wanted = self.wanted.metric.as_ref().is_none_or(|metric| *metric == change.metric);
-        is_wanted && matches!(change.change, Change::Presentation | Change::States)
+    /// A metric that is compared and whose states a version does not have yet, with that version.
+    fn missing(&self) -> Option<(u64, String)> {
+        let lacks = |version: &Version, metric: &str| {
+            version.planned.bases_of(metric).iter().any(|plan| !self.published.has(plan))
+        };
+        let compared = self.changes.iter().filter(|change| is_compared(change));
+        let mut pairs = compared.flat_map(|change| [(&self.old, change), (&self.new, change)]);
+        let missing = pairs.find(|(version, change)| lacks(version, &change.metric));
+        missing.map(|(version, change)| (version.record.number, change.metric.clone()))
     }
 
     /// Compares, one metric at a time: `show` gets the change of each metric, and its rows if they are
-    /// compared. A metric with more rows than `max_rows` is not. Blocks the
-    /// calling thread.
+    /// compared. A metric with more rows than `max_rows` is not. Blocks the calling thread.
     ///
     /// # Errors
     /// [`ComparisonError`].
-    pub(crate) fn compare(
-        &self,
-        max_rows: u64,
-        show: &mut dyn FnMut(&MetricChange, Option<&MetricRows>) -> Result<(), serde_json::Error>,
-    ) -> Result<(), ComparisonError> {
+    pub(crate) fn compare(&self, max_rows: u64, show: &mut Show<'_>) -> Result<(), ComparisonError> {
         let logs = self.logs()?;
         for change in &self.changes {
-            if self.wanted.metric.as_ref().is_some_and(|metric| *metric != change.metric) {
-                continue;
-            }
-            let rows = match self.is_compared(change) {
+            let rows = match is_compared(change) {
                 true => self.rows_of(&change.metric, &logs, max_rows)?,
                 false => None,
             };

@@ -79,6 +79,14 @@ pub enum DeployError {
         /// Those that are kept.
         kept: Vec<u64>,
     },
+    /// A version is not compared with itself.
+    #[error(
+        "version {version} would be compared with itself: name another one as the old version (`--old-version`, `against`)"
+    )]
+    Same {
+        /// The number.
+        version: u64,
+    },
     /// Neither of two versions has the metric.
     #[error("neither version has a metric `{metric}`; the metrics are `{}`", .known.join("`, `"))]
     UnknownMetric {
@@ -107,7 +115,9 @@ fn underway_help(version: u64, is_preview: bool) -> String {
 
 fn compared_help(kept: &[u64]) -> String {
     match kept.iter().max() {
-        Some(last) => format!("name one that is kept, such as {last}, or deploy a preview"),
+        Some(last) => format!(
+            "name one that is kept, such as {last} (`--of-version {last}`, `version={last}`), or deploy a preview"
+        ),
         None => "`metricc deploy FILE --preview` computes one beside the live version".to_owned(),
     }
 }

@@ -21,7 +21,6 @@ impl Deployments {
         }
         self.without_cluster()?;
         let planned = self.planned(text)?;
-        is_free(&state)?;
         Ok(self.effects(&state, &planned))
     }
 
@@ -97,7 +96,8 @@ impl Deployments {
         Ok(state.of(number)?.record.state)
     }
 
-    /// Makes a kept version live again: the one before the live one, or another one. Returns its number.
+    /// Makes a kept version live again: of those that were deployed before the live one the one that was live
+    /// last, or another one. Returns its number.
     ///
     /// # Errors
     /// [`DeployError`] if there is no such version, or its states are not there yet.
@@ -108,7 +108,8 @@ impl Deployments {
             None => {
                 let live = state.live().record.number;
                 let before = state.kept().filter(|version| version.record.number < live);
-                let last = before.max_by_key(|version| version.record.number);
+                // The one that was live last; going back again goes further back.
+                let last = before.max_by_key(|version| (version.record.replaced_at, version.record.number));
                 last.cloned().ok_or_else(|| DeployError::NothingKept {
                     others: state.kept().map(|version| version.record.number).collect(),
                 })?

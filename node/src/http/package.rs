@@ -28,6 +28,9 @@ fn error(error: &DeployError) -> ApiError {
     if let DeployError::UnknownMetric { metric, known } = error {
         return ServingError::UnknownMetric { name: metric.clone(), known: known.clone() }.into();
     }
+    if let DeployError::NotFollowed { metric, .. } = error {
+        return ServingError::Backfilling { metric: metric.clone() }.into();
+    }
     let (status, code) = match error {
         DeployError::Package(_) | DeployError::Compile(_) => {
             (StatusCode::UNPROCESSABLE_ENTITY, code::PACKAGE)

@@ -62,16 +62,16 @@ Exit codes:
   2  a version or a log cannot be read or has errors, too many records are rejected, or wrong usage")]
 pub(crate) struct DiffArguments {
     /// The old and the new file; with --against only the new one
-    #[arg(required_unless_present = "live", num_args = 1..=2, value_name = "FILE")]
+    #[arg(required_unless_present_any = ["live", "of_version", "old_version"], num_args = 1..=2, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Compare two versions of a running node, at one frontier: the live one, and the preview beside it
     #[arg(long, conflicts_with_all = ["files", "against", "sources", "write_tests"])]
     pub(crate) live: bool,
     /// With --live: the new version, instead of the one that is on its way
-    #[arg(long, value_name = "N", requires = "live")]
+    #[arg(long, value_name = "N")]
     pub(crate) of_version: Option<u64>,
     /// With --live: the old version, instead of the live one
-    #[arg(long, value_name = "N", requires = "live")]
+    #[arg(long, value_name = "N")]
     pub(crate) old_version: Option<u64>,
     #[command(flatten)]
     pub(crate) node: NodeArguments,

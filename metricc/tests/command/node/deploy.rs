@@ -204,6 +204,7 @@ fn a_preview_is_computed_beside_the_live_version() {
     let other = write(&home, "other.metric", "metric a = count() { from events }");
     let (code, _, said) = node.run(&["deploy", &other]);
     assert!(code == Some(2) && said.contains("is a preview: `metricc promote 2` makes it live"), "{said}");
+    assert_eq!(node.run(&["deploy", &other, "--plan"]).0, Some(0), "a plan changes nothing");
     let (code, _, said) = node.run(&["rollback", "2"]);
     assert!(code == Some(2) && said.contains("version 2 was never live"), "{said}");
     let (code, _, said) = node.run(&["promote", "2"]);

@@ -61,3 +61,23 @@ fn a_rollback_is_not_undone_by_a_version_that_is_on_its_way() {
     let wanted = [(3, "preview"), (2, "kept"), (1, "live")].map(|(n, state)| (n, state.to_owned()));
     assert_eq!(states, wanted);
 }
+
+#[test]
+fn a_rollback_goes_to_the_version_that_was_live_last() {
+    let home = home();
+    let node = home.ready();
+    node.post("a", &events(0, 100)).unwrap();
+    let deploy = |factor: u64| {
+        let text = format!("metric seen = count() * {factor} {{ from events  by shop }}\n");
+        assert_eq!(node.run(&["deploy", &write(&home, "next.metric", &text)]).0, Some(0));
+    };
+    node.catch_up();
+    deploy(2);
+    deploy(3);
+    assert_eq!(node.run(&["rollback", "1"]).0, Some(0));
+    deploy(4);
+    let (code, _, said) = node.run(&["rollback"]);
+    assert!(code == Some(0) && said.contains("version 1 is live"), "{said}");
+    let (code, _, said) = node.run(&["rollback"]);
+    assert!(code == Some(2) && said.contains("no version before the live one is kept"), "{said}");
+}
