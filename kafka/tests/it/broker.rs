@@ -2,9 +2,10 @@
 
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use krafka::admin::{CreateTopicsOptions, NewTopic};
@@ -21,23 +22,58 @@ pub(crate) struct Server {
     pub(crate) brokers: String,
     /// The broker of this process, if it is that.
     pub(crate) fake: Option<FakeBroker>,
-    _process: Option<Process>,
+    process: Option<Process>,
 }
 
 /// A broker in a process of its own.
 struct Process {
-    child: Child,
-    _data: tempfile::TempDir,
+    program: PathBuf,
+    port: u16,
+    data: tempfile::TempDir,
+    child: Mutex<Child>,
+}
+
+impl Process {
+    fn start(program: &Path) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|at| at.local_addr()).expect("a port").port();
+        let data = tempfile::tempdir().expect("a folder");
+        let child = Mutex::new(launch(program, port, data.path()));
+        Process { program: program.to_owned(), port, data, child }
+    }
+
+    /// Sends a signal. What pip installs as `noida-db` starts the broker as a process below it, so the group of
+    /// both gets it.
+    fn signal(child: &mut Child, signal: &str) {
+        let group = format!("-{}", child.id());
+        // They may have ended.
+        let _ = Command::new("kill").args([signal, "--", &group]).stderr(Stdio::null()).status();
+        let _ = child.wait();
+    }
 }
 
 impl Drop for Process {
-    /// What pip installs as `noida-db` starts the broker as a process below it, so the group of both is ended.
     fn drop(&mut self) {
-        let group = format!("-{}", self.child.id());
-        // They may have ended.
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
-        let _ = self.child.wait();
+        Process::signal(self.child.get_mut().unwrap_or_else(PoisonError::into_inner), "-KILL");
     }
+}
+
+/// Starts a broker, and waits until it listens.
+fn launch(program: &Path, port: u16, data: &Path) -> Child {
+    let child = Command::new(program)
+        .args(["start", "--only", "kafka", "--host", "127.0.0.1", "--kafka-port", &port.to_string()])
+        .arg("--data-dir")
+        .arg(data)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .expect("METRICC_NOIDA_DB is a program");
+    let until = Instant::now() + Duration::from_secs(20);
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < until, "noida-db does not listen at {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
 }
 
 impl Server {
@@ -49,7 +85,7 @@ impl Server {
     }
 
     pub(crate) fn of_fake(runtime: Runtime, fake: FakeBroker) -> Self {
-        Server { brokers: fake.bootstrap_servers(), runtime, fake: Some(fake), _process: None }
+        Server { brokers: fake.bootstrap_servers(), runtime, fake: Some(fake), process: None }
     }
 
     /// All brokers that there are here.
@@ -67,25 +103,18 @@ impl Server {
     }
 
     fn noida(program: &Path) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|at| at.local_addr()).expect("a port").port();
-        let data = tempfile::tempdir().expect("a folder");
-        let child = Command::new(program)
-            .args(["start", "--only", "kafka", "--host", "127.0.0.1", "--kafka-port", &port.to_string()])
-            .arg("--data-dir")
-            .arg(data.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .expect("METRICC_NOIDA_DB is a program");
-        let process = Some(Process { child, _data: data });
-        let brokers = format!("127.0.0.1:{port}");
-        let until = Instant::now() + Duration::from_secs(20);
-        while std::net::TcpStream::connect(&brokers).is_err() {
-            assert!(Instant::now() < until, "noida-db does not listen at {brokers}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Server { runtime: Runtime::new().expect("a runtime"), brokers, fake: None, _process: process }
+        let process = Process::start(program);
+        let brokers = format!("127.0.0.1:{}", process.port);
+        Server { runtime: Runtime::new().expect("a runtime"), brokers, fake: None, process: Some(process) }
+    }
+
+    /// Ends the broker with SIGTERM, if it is a process of its own, and starts it again after a while.
+    pub(crate) fn restart(&self, pause: Duration) {
+        let Some(process) = &self.process else { return };
+        let mut child = process.child.lock().expect("the broker");
+        Process::signal(&mut child, "-TERM");
+        std::thread::sleep(pause);
+        *child = launch(&process.program, process.port, process.data.path());
     }
 
     pub(crate) fn kafka(&self) -> Kafka {

@@ -8,7 +8,7 @@ use krafka::testing::{ApiKey, Control, FakeBroker};
 use metricc_kafka::{Bounds, KafkaError, Mechanism, RecordOptions, Sasl, Security, Topic, TopicAddress};
 use tokio::runtime::Runtime;
 
-use crate::server::{Server, batches, event, numbers, record, source, whole};
+use crate::server::{Server, batches, event, numbers, record, rows, source, whole};
 
 const TOPIC: &str = "events";
 
@@ -80,6 +80,26 @@ fn the_leader_of_a_partition_may_change_while_it_is_read() {
     broker.crash(1);
     broker.set_leader(TOPIC, 0, 0);
     assert_eq!(numbers(&batches(&log, whole(&log).slices(), 7)).len(), 100);
+}
+
+#[test]
+fn a_log_is_read_on_after_its_broker_was_ended() {
+    for server in Server::all() {
+        server.create(TOPIC, 2);
+        let produce = |from: i64| {
+            let records = (from..from + 60).map(|n| record(TOPIC, i32::from(n % 2 == 1), &event(n)));
+            server.produce(Compression::Zstd, records.collect());
+        };
+        produce(0);
+        let log = server.open(&source(false), TOPIC);
+        let before = rows(&batches(&log, whole(&log).slices(), 7));
+        server.restart(Duration::from_millis(100));
+        assert_eq!(rows(&batches(&log, whole(&log).slices(), 7)), before);
+        produce(60);
+        assert_eq!(numbers(&batches(&log, whole(&log).slices(), 7)).len(), 60, "its end is fixed");
+        let log = server.open(&source(false), TOPIC);
+        assert_eq!(numbers(&batches(&log, whole(&log).slices(), 7)).len(), 120);
+    }
 }
 
 #[test]

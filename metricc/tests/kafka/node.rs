@@ -120,7 +120,7 @@ fn with_thirty_records() -> (Server, tempfile::TempDir, Node) {
 }
 
 #[test]
-fn each_record_counts_once_however_often_the_node_is_killed() {
+fn each_record_counts_once_however_often_node_and_broker_are_killed() {
     for server in Server::all() {
         server.create("events", 3);
         let folder = folder(&server, "");
@@ -134,6 +134,9 @@ fn each_record_counts_once_however_often_the_node_is_killed() {
                         server.transaction(vec![record(0, 1_000_000), record(1, 1_000_000)], false);
                         server
                             .produce(Compression::None, vec![Record::tombstone("events", "k").partition(2)]);
+                    }
+                    if from % 700 == 650 {
+                        server.restart(Duration::from_millis(300));
                     }
                     std::thread::sleep(Duration::from_millis(40));
                 }

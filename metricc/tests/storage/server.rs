@@ -113,3 +113,34 @@ fn forward(mut from: TcpStream, mut to: TcpStream, hides_condition: bool) {
     // The other direction may have closed it.
     let _ = to.shutdown(std::net::Shutdown::Write);
 }
+
+/// A port behind which the store fails now and then: it answers that it is too busy, or breaks off in the middle of
+/// an answer. No connection lasts for long.
+pub(crate) fn failing(port: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for (n, client) in listener.incoming().map_while(Result::ok).enumerate() {
+            std::thread::spawn(move || {
+                // Others may end the connection first.
+                let _ = fail(client, port, [None, Some(100_000), Some(1_500_000)][n % 3]);
+            });
+        }
+    });
+    at
+}
+
+/// Passes on so many bytes of answers, or says that the store is too busy.
+fn fail(mut client: TcpStream, port: u16, most: Option<u64>) -> std::io::Result<()> {
+    let Some(most) = most else {
+        let mut head = [0; 4096];
+        let _ = client.read(&mut head)?;
+        return client.write_all(b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    };
+    let server = TcpStream::connect(("127.0.0.1", port))?;
+    let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
+    std::thread::spawn(move || forward(from_client, to_server, false));
+    std::io::copy(&mut server.try_clone()?.take(most), &mut client)?;
+    client.shutdown(std::net::Shutdown::Both)?;
+    server.shutdown(std::net::Shutdown::Both)
+}

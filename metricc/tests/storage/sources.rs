@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::azurite::Azurite;
-use crate::server::{Moto, without_conditions};
+use crate::server::{Moto, failing, without_conditions};
 use crate::{metricc, text};
 
 const PACKAGE: &str = r"
@@ -90,6 +90,10 @@ fn objects_give_the_bytes_of_the_same_files_on_disk() {
         assert!(there.status.success(), "{source}: {}", text(&there.stderr));
         assert!(there.stdout == here.stdout, "{source} with {engine}");
     }
+    let unsteady = Moto::environment(failing(moto.port));
+    let again = ["run", "p.metric", "--source", "payments=s3://shop/in/log", "--output", "json"];
+    let there = metricc(folder.path(), &unsteady, &again);
+    assert!(there.stdout == here.stdout, "requests are repeated: {}", text(&there.stderr));
     let verified = run(&["verify", "p.metric", "--source", "payments=s3://shop/in/log", "--cuts", "3"]);
     assert!(verified.status.success(), "{}", text(&verified.stderr));
     if let Some(azurite) = Azurite::start() {
