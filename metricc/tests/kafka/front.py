@@ -5,7 +5,8 @@ says this one. What it says of logins is that of Kafka (KIP-43, KIP-152), of SCR
 RFC 7677 is computed at each start.
 
 Argument: an object with `port` (of the broker), and perhaps `certificate` and `key` (PEM files), and `mechanism`,
-`user` and `password`. It prints the port that it listens at, and ends with its standard input.
+`user` and `password`. With `http`, it stands before a web server instead. It prints the port that it listens at, and
+ends with its standard input.
 """
 
 import base64
@@ -159,11 +160,32 @@ class Connection:
         return self.login.answer(message)
 
 
+def read_message(stream):
+    """A message of HTTP whose length its head says."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += read_exact(stream, 1)
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return head + read_exact(stream, int(line.split(b":")[1]))
+    return head
+
+
+def serve_http(stream, port):
+    with socket.create_connection(("127.0.0.1", port)) as server:
+        while True:
+            server.sendall(read_message(stream))
+            stream.sendall(read_message(server))
+
+
 def accept(settings, context, client, port):
     try:
         with context.wrap_socket(client, server_side=True) if context else client as stream:
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            Connection(settings, stream, port).serve()
+            if settings.get("http"):
+                serve_http(stream, settings["port"])
+            else:
+                Connection(settings, stream, port).serve()
     except (Closed, OSError, struct.error):
         pass
     finally:

@@ -65,6 +65,15 @@ pub(crate) struct Login {
     pub(crate) password: &'static str,
 }
 
+fn add_certificate(settings: &mut Value, folder: &Path, name: &str) {
+    let file = |suffix: &str| Value::from(folder.join(format!("{name}{suffix}")).to_str());
+    (settings["certificate"], settings["key"]) = (file(".pem"), file(".key"));
+}
+
+fn port_of(address: &str) -> u16 {
+    address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
+}
+
 /// A listener of a broker.
 pub(crate) struct Front {
     process: Child,
@@ -87,17 +96,26 @@ impl Front {
         certificate: Option<(&Path, &str)>,
         login: Option<Login>,
     ) -> Self {
-        let port: u16 = brokers.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-        let mut settings = json!({ "port": port });
+        let mut settings = json!({ "port": port_of(brokers) });
         if let Some((folder, name)) = certificate {
-            let file = |suffix: &str| Value::from(folder.join(format!("{name}{suffix}")).to_str());
-            (settings["certificate"], settings["key"]) = (file(".pem"), file(".key"));
+            add_certificate(&mut settings, folder, name);
         }
         if let Some(Login { mechanism, user, password }) = login {
             settings["mechanism"] = mechanism.into();
             settings["user"] = user.into();
             settings["password"] = password.into();
         }
+        Front::run(programs, &settings)
+    }
+
+    /// Before a web server, with the certificate of a name.
+    pub(crate) fn of_web(programs: &Programs, address: &str, (folder, name): (&Path, &str)) -> Self {
+        let mut settings = json!({ "port": port_of(address), "http": true });
+        add_certificate(&mut settings, folder, name);
+        Front::run(programs, &settings)
+    }
+
+    fn run(programs: &Programs, settings: &Value) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/front.py");
         let mut process = Command::new(&programs.python)
             .arg(script)

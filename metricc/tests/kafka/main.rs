@@ -7,6 +7,7 @@
 #[path = "../../../kafka/tests/it/fake_registry.rs"]
 mod fake_registry;
 mod formats;
+#[expect(dead_code, reason = "the tests of sinks use all of it")]
 mod front;
 mod node;
 #[path = "../../../kafka/tests/it/payments.rs"]

@@ -10,6 +10,8 @@ pub(crate) struct Postgres {
     folder: tempfile::TempDir,
     pub(crate) port: u16,
     process: Option<Child>,
+    /// More settings of the server.
+    settings: Vec<String>,
 }
 
 /// The folder of its programs.
@@ -42,7 +44,7 @@ impl Postgres {
     pub(crate) fn start() -> Option<Self> {
         let bin = programs()?;
         let folder = tempfile::tempdir().expect("a folder");
-        let mut server = Postgres { bin, folder, port: free_port(), process: None };
+        let mut server = Postgres { bin, folder, port: free_port(), process: None, settings: Vec::new() };
         let data = server.data();
         std::fs::create_dir(&data).expect("the data folder");
         if is_root() {
@@ -86,9 +88,29 @@ impl Postgres {
             "-c",
             "fsync=off",
         ]);
+        command.args(self.settings.iter().flat_map(|setting| ["-c", setting.as_str()]));
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         self.process = Some(process.expect("the server starts"));
         until("PostgreSQL answers", || self.query("SELECT 1").is_some());
+    }
+
+    /// From its next start on, it has a certificate, and other users than `postgres` are let in over TLS with their
+    /// password alone.
+    pub(crate) fn secure(&mut self, certificate: &Path, key: &Path) {
+        let own = |from: &Path, name: &str| {
+            let to = self.data().join(name);
+            std::fs::copy(from, &to).expect("a copy");
+            run(Command::new("chmod").arg("600").arg(&to));
+            if is_root() {
+                run(Command::new("chown").arg("postgres").arg(&to));
+            }
+        };
+        own(certificate, "broker.pem");
+        own(key, "broker.key");
+        let rules = "host all postgres 127.0.0.1/32 trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+        std::fs::write(self.data().join("pg_hba.conf"), rules).expect("the rules");
+        let settings = ["ssl=on", "ssl_cert_file=broker.pem", "ssl_key_file=broker.key"];
+        self.settings = settings.map(str::to_owned).to_vec();
     }
 
     /// As a crash: nothing is finished.

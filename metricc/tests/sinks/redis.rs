@@ -31,7 +31,7 @@ pub(crate) fn seen(redis: &Redis, metric: &str) -> Option<Seen> {
     Some(Seen { version: state["version"].as_u64()?, frontier, rows })
 }
 
-fn check(redis: &Redis, node: &Node) {
+pub(crate) fn check(redis: &Redis, node: &Node) {
     for metric in METRICS {
         node.until_written(metric);
         let seen = seen(redis, metric).expect("a version");

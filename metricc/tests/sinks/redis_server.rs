@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::{free_port, until};
@@ -12,6 +12,8 @@ pub(crate) struct Redis {
     folder: tempfile::TempDir,
     pub(crate) port: u16,
     process: Option<Child>,
+    /// More arguments of the server.
+    arguments: Vec<String>,
 }
 
 #[expect(clippy::print_stderr, reason = "the output of the tests names what was not tested")]
@@ -71,7 +73,8 @@ impl Redis {
     /// A server, if there is one on this machine, that keeps each change on its disk at once.
     pub(crate) fn start() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut server = Redis { program: program()?, folder, port: free_port(), process: None };
+        let (port, arguments) = (free_port(), Vec::new());
+        let mut server = Redis { program: program()?, folder, port, process: None, arguments };
         server.launch();
         Some(server)
     }
@@ -81,6 +84,7 @@ impl Redis {
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "always", "--requirepass", "right", "--dir"])
             .arg(self.folder.path())
+            .args(&self.arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
@@ -97,6 +101,15 @@ impl Redis {
                 .or_else(|_| std::fs::remove_file(entry.path()))
                 .expect("removed");
         }
+    }
+
+    /// From its next start on, it also listens with TLS, at the port that is returned.
+    pub(crate) fn secure(&mut self, certificate: &Path, key: &Path) -> u16 {
+        let (port, file) = (free_port(), |path: &Path| path.to_str().expect("text").to_owned());
+        let others = ["--tls-auth-clients", "no", "--tls-port", &port.to_string()].map(str::to_owned);
+        let files = ["--tls-cert-file".to_owned(), file(certificate), "--tls-key-file".to_owned(), file(key)];
+        self.arguments = [files, others].concat();
+        port
     }
 
     pub(crate) fn kill(&mut self) {

@@ -12,15 +12,15 @@ use crate::node::{METRICS, Node, PACKAGE, events, folder, kill_again_and_again};
 use crate::{normal, until};
 
 /// A server that keeps what it gets, and fails now and then: before it has it, or after.
-struct Hook {
-    address: String,
+pub(crate) struct Hook {
+    pub(crate) address: String,
     requests: Arc<Mutex<Vec<(String, Value)>>>,
     /// How many requests it takes.
     limit: Arc<AtomicUsize>,
 }
 
 impl Hook {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let requests: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
@@ -43,7 +43,7 @@ impl Hook {
     }
 
     /// The rows that a receiver has that drops what it has had by its key, and the last frontier.
-    fn rows(&self, metric: &str) -> (Vec<u64>, Vec<String>) {
+    pub(crate) fn rows(&self, metric: &str) -> (Vec<u64>, Vec<String>) {
         let (mut frontier, mut rows) = (Vec::new(), BTreeMap::new());
         let mut known = BTreeMap::new();
         for (key, body) in
