@@ -160,3 +160,37 @@ pub(crate) fn problem(kind: Kind, error: &Error) -> String {
         None => said,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stores_say_is_told_with_the_variable_to_set() {
+        let said =
+            |kind: Kind, text: &str| problem(kind, &Error::Generic { store: "S3", source: text.into() });
+        for (kind, text, meaning) in [
+            (Kind::S3, "<Code>PermanentRedirect</Code>", "the bucket is in another region: set `AWS_REGION`"),
+            (Kind::S3, "Received redirect without LOCATION", "the bucket is in another region"),
+            (
+                Kind::S3,
+                "<Code>InvalidAccessKeyId</Code>",
+                "the access key is not known: see `AWS_ACCESS_KEY_ID`",
+            ),
+            (Kind::S3, "SignatureDoesNotMatch", "see `AWS_SECRET_ACCESS_KEY`"),
+            (Kind::S3, "http://169.254.169.254/latest", "there are no credentials: set `AWS_ACCESS_KEY_ID`"),
+            (Kind::S3, "<Code>ExpiredToken</Code>", "the credentials have expired"),
+            (Kind::Gcs, "metadata.google.internal", "set `GOOGLE_SERVICE_ACCOUNT`"),
+            (Kind::Gcs, "URL scheme is not allowed", "set `GOOGLE_ALLOW_HTTP=true`"),
+            (Kind::Azure, "URL scheme is not allowed", "set `AZURE_ALLOW_HTTP=true`"),
+            (Kind::Azure, "ContainerNotFound", "there is no such container"),
+            (Kind::Azure, "dns error", "the host of the store is not known"),
+        ] {
+            let found = said(kind, text);
+            assert!(found.contains(meaning) && found.contains(text), "{text}: {found}");
+        }
+        let said =
+            said(Kind::S3, "client error: NoSuchBucket: <?xml version=\"1.0\"?><RequestId>7</RequestId>");
+        assert!(said.starts_with("there is no such bucket (") && !said.contains("RequestId"), "{said}");
+    }
+}

@@ -152,3 +152,27 @@ impl ReadAt for ObjectFile {
         self.shared.request(&mut pieces, None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use metricc_log::FileStore;
+
+    use crate::Storage;
+
+    #[test]
+    fn an_object_is_read_as_it_was_listed_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        std::fs::write(&path, vec![1; 1 << 20]).unwrap();
+        let storage = Storage::open(format!("file://{}", folder.path().display()).parse().unwrap()).unwrap();
+        let listed = storage.list(storage.url().path()).unwrap();
+        let read = || {
+            let (file, mut bytes) = (storage.open(&listed[0]).unwrap(), [0; 10]);
+            file.read_at(1_000, &mut bytes).map(|n_bytes| bytes[..n_bytes].to_vec())
+        };
+        assert_eq!(read().unwrap(), [1; 10]);
+        std::fs::write(&path, vec![2; 1 << 20]).unwrap();
+        let error = read().unwrap_err().to_string();
+        assert!(error.contains("a.bin: it was changed while it was read"), "{error}");
+    }
+}
