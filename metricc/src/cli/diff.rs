@@ -24,21 +24,7 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
             "`--of-version` and `--old-version` are versions of a node\n  help: give `--live` with them";
         return Err(Failure::Message(problem.to_owned()));
     }
-    let (old, new) = match (arguments.files.as_slice(), &arguments.against) {
-        ([file], Some(revision)) => (at_revision(file, revision)?, stored::read_package(file)?),
-        ([old, new], None) => (stored::read_package(old)?, stored::read_package(new)?),
-        (_, Some(_)) => {
-            return Err(Failure::Message(
-                "`--against` compares one file with its older version\n  help: give one file".to_owned(),
-            ));
-        }
-        (_, None) => {
-            return Err(Failure::Message(
-                "there is only one version\n  help: give two files, or one file and `--against REVISION`"
-                    .to_owned(),
-            ));
-        }
-    };
+    let (old, new) = packages(arguments)?;
     let (old, new) = (old.with_imports(imports), new.with_imports(imports));
     let (is_old_valid, is_new_valid) = (terminal::report(&old)?, terminal::report(&new)?);
     if !is_old_valid || !is_new_valid {
@@ -82,6 +68,25 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
         diff_tests::write(path, (&new, imports), &rows)?;
     }
     Ok(if n_changed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The old version and the new one.
+fn packages(arguments: &DiffArguments) -> Result<(Package, Package), Failure> {
+    Ok(match (arguments.files.as_slice(), &arguments.against) {
+        ([file], Some(revision)) => (at_revision(file, revision)?, stored::read_package(file)?),
+        ([old, new], None) => (stored::read_package(old)?, stored::read_package(new)?),
+        (_, Some(_)) => {
+            return Err(Failure::Message(
+                "`--against` compares one file with its older version\n  help: give one file".to_owned(),
+            ));
+        }
+        (_, None) => {
+            return Err(Failure::Message(
+                "there is only one version\n  help: give two files, or one file and `--against REVISION`"
+                    .to_owned(),
+            ));
+        }
+    })
 }
 
 /// The definitions of a package.

@@ -1,5 +1,4 @@
 //! Versions beside the limits of a node, and beside one another.
-#![expect(clippy::unwrap_used, reason = "test code")]
 
 use super::deploy::{CONFIG, SOURCE, events, home, versions, view_has, write};
 use super::{Home, Node};
