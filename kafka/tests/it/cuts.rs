@@ -79,6 +79,37 @@ fn the_rows_are_the_same_whatever_offsets_the_log_is_cut_at() {
 }
 
 #[test]
+fn what_compaction_has_removed_is_a_gap() {
+    let server = Server::fake();
+    server.create(TOPIC, 1);
+    for n in (0..20).step_by(4) {
+        server.produce(Compression::Lz4, (n..n + 4).map(|n| record(TOPIC, 0, &event(n))).collect());
+    }
+    let broker = server.fake.as_ref().expect("the broker of this process");
+    let mut n_batches = 0;
+    broker.with_state(|state| {
+        let partition = state.partition_mut(TOPIC, 0).expect("the partition");
+        partition.log.retain(|_| {
+            n_batches += 1;
+            n_batches % 2 == 1
+        });
+    });
+    // Each event has its offset as number.
+    let left = broker.all_records(TOPIC).expect("records");
+    let wanted: Vec<i64> = left.iter().map(|record| record.offset).collect();
+    assert!(!wanted.is_empty() && wanted.len() < 20);
+    let log = server.open(&source(false), TOPIC);
+    assert_eq!((log.start(), log.end()), (Frontier(vec![0]), Frontier(vec![20])));
+    for cut in 0..=20 {
+        let slices = [(0, cut), (cut, 20)].map(|(from, to)| Slice { partition: 0, from, to });
+        let found = batches(&log, slices, 3);
+        assert_eq!(numbers(&found), wanted, "cut at {cut}");
+        let counted = stats(&found);
+        assert_eq!((counted.n_records, counted.n_quarantined), (wanted.len() as u64, 0), "cut at {cut}");
+    }
+}
+
+#[test]
 fn a_log_with_a_key_has_the_rows_of_a_file_with_its_records() {
     for server in Server::all() {
         let numbers_in_log = fill(&server);

@@ -135,6 +135,12 @@ fn all_engines_give_the_bytes_of_files_with_the_same_records() {
         let said = text(&output.stderr);
         assert!(said.contains("0 differences"), "{said}");
 
+        // The records were written now.
+        for (since, is_all) in [("2020-01-01", true), ("2100-01-01T00:00:00+05:30", false)] {
+            let run = ["run", "p.metric", "--source", &source, "--output", "json", "--allow-empty"];
+            let output = metricc(folder.path(), &[&run[..], &["--since", since]].concat());
+            assert_eq!(text(&output.stdout) == wanted, is_all, "{since}: {}", text(&output.stderr));
+        }
         let bounded = ["--from-offset", "10", "--to-offset", "20", "--rejected", "rejected.ndjson"];
         let mut arguments =
             vec!["run", "p.metric", "--source", &source, "--metric", "countries", "--output", "json"];
