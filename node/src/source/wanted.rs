@@ -1,0 +1,102 @@
+//! The states that a source is to keep, those that its answers have, and how far those are that are computed.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use metricc_compiler::{CompileError, MetricPlan, SourcePlan};
+
+use super::NodeSource;
+use crate::backfill::{BackfillStatus, Progress};
+use crate::loaded_view::{LoadedView, plan_of};
+
+/// The backfill of a source, and why its last attempt failed, if one did.
+#[derive(Debug)]
+pub(super) struct RunningBackfill {
+    progress: Arc<Progress>,
+    problem: Option<String>,
+}
+
+impl NodeSource {
+    /// The states that are to be kept.
+    pub(crate) fn wanted(&self) -> Arc<SourcePlan> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says which states are to be kept from now on: those of these metrics. Those that the view lacks are
+    /// computed from the log.
+    ///
+    /// # Errors
+    /// If they cannot be planned together.
+    pub(crate) fn want(&self, metrics: &[Arc<MetricPlan>]) -> Result<(), CompileError> {
+        let plan = self.plan_of(metrics)?;
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+        self.changed.notify();
+        Ok(())
+    }
+
+    /// The plan of some of its metrics, each state once.
+    ///
+    /// # Errors
+    /// If they cannot be planned together.
+    pub(crate) fn plan_of(&self, metrics: &[Arc<MetricPlan>]) -> Result<Arc<SourcePlan>, CompileError> {
+        plan_of(metrics, &self.imports)
+    }
+
+    /// Notes that states are computed from the start of the log.
+    pub(crate) fn backfill_started(&self, progress: Arc<Progress>) {
+        let mut backfill = self.lock_backfill();
+        let problem = backfill.take().and_then(|before| before.problem);
+        *backfill = Some(RunningBackfill { progress, problem });
+    }
+
+    /// Notes that they are there, or are not wanted any more.
+    pub(crate) fn backfill_ended(&self) {
+        *self.lock_backfill() = None;
+    }
+
+    /// Notes that they could not be computed. It is tried again.
+    pub(crate) fn backfill_failed(&self, problem: &str) {
+        if let Some(backfill) = &mut *self.lock_backfill() {
+            backfill.problem = Some(problem.to_owned());
+        }
+    }
+
+    /// How far the states are that are computed from the start of the log, if there are any.
+    pub(crate) fn backfill(&self) -> Option<BackfillStatus> {
+        let backfill = self.lock_backfill();
+        backfill.as_ref().map(|backfill| backfill.progress.status(backfill.problem.as_deref()))
+    }
+
+    /// Notes how long batch took for positions of the log.
+    pub(crate) fn evaluation_took(&self, n_positions: u64, time: Duration) {
+        self.speed.took(n_positions, time);
+    }
+
+    /// About how long batch takes for its whole log; `None` if that is not known yet.
+    pub(crate) fn evaluation_estimate(&self) -> Option<Duration> {
+        self.speed.estimate(self.end().n_positions())
+    }
+
+    fn lock_backfill(&self) -> MutexGuard<'_, Option<RunningBackfill>> {
+        self.backfill.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces the latest view by one with other states, if these are still the ones that are wanted: so what
+    /// is wanted and was there never goes in between.
+    pub(crate) fn adopt(&self, view: Arc<LoadedView>) -> bool {
+        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_wanted = Arc::ptr_eq(&wanted, &view.plan);
+        if is_wanted {
+            self.set_latest_view(view);
+        }
+        is_wanted
+    }
+
+    /// Whether the answers have the states of a metric, and go on having them: the view that is served keeps
+    /// them, and no other one is about to take its place.
+    pub(crate) fn holds(&self, metric: &MetricPlan) -> bool {
+        let views = self.views();
+        let served = views.served.as_ref().map(|(view, _)| view);
+        served.is_some_and(|served| Arc::ptr_eq(&served.plan, &views.latest.plan) && served.keeps(metric))
+    }
+}
