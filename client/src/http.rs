@@ -48,7 +48,11 @@ pub struct EncodedRows {
 /// [`ServingError::Request`] if `base` is not the URL of a node.
 pub fn node_url(base: &str, path: &[&str]) -> Result<Url, ServingError> {
     let invalid = |problem: &str| {
-        let help = "write it as `http://127.0.0.1:7171`";
+        let host = base.trim_start_matches("https://").trim_matches('/');
+        let (name, port) = host.rsplit_once(':').unwrap_or((host, "7171"));
+        let is_host = !name.is_empty() && !name.contains([':', '/', ' ']) && port.parse::<u16>().is_ok();
+        let example = if is_host { host } else { "127.0.0.1:7171" };
+        let help = format!("write it as `http://{example}`");
         ServingError::Request(format!("`{base}` is not the URL of a node: {problem}; {help}"))
     };
     let mut url = Url::parse(base).map_err(|error| invalid(&error.to_string()))?;
@@ -258,4 +262,22 @@ fn answers(url: Url, response: Response) -> BoxStream<'static, Result<Served, Se
         }),
     });
     until_error(answers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_url_is_shown_as_one() {
+        for (given, wanted) in [
+            ("127.0.0.1:7300", "write it as `http://127.0.0.1:7300`"),
+            ("localhost:7300", "write it as `http://localhost:7300`"),
+            ("https://node:443/", "write it as `http://node:443`"),
+            ("a node", "write it as `http://127.0.0.1:7171`"),
+        ] {
+            let error = node_url(given, &[]).expect_err(given).to_string();
+            assert!(error.ends_with(wanted), "{error}");
+        }
+    }
 }
