@@ -152,10 +152,7 @@ impl Answering {
     }
 
     /// Room for rows that are in memory as a whole.
-    ///
-    /// # Errors
-    /// [`ServingError::Busy`] if others hold it for too long.
-    pub(crate) async fn room(&self, n_rows: u64) -> Result<OwnedSemaphorePermit, ServingError> {
+    async fn room(&self, n_rows: u64) -> Result<OwnedSemaphorePermit, ServingError> {
         let wanted = self.0.room.clone().acquire_many_owned(permits(n_rows).min(permits(self.0.max_rows)));
         match tokio::time::timeout(ROOM_WITHIN, wanted).await {
             Ok(Ok(permit)) => Ok(permit),

@@ -55,8 +55,8 @@ impl LocalServing {
         }
     }
 
-    /// Serves another version from now on, and further ones to requests that name their hashes. A request is resolved by one of them as a whole, and so are requests that are resolved
-    /// together. Subscriptions that name no hash go on with the version that is live.
+    /// Serves another version from now on, and further ones to requests that name their hashes. A request is
+    /// resolved by one of them as a whole, and so are requests that are resolved together. Subscriptions that name no hash go on with the version that is live.
     pub fn serve_version(&self, live: ServedVersion, others: &[ServedVersion]) {
         let next = Arc::new(ServedVersions::new(live, others));
         *self.versions.write().unwrap_or_else(PoisonError::into_inner) = next;
@@ -158,7 +158,8 @@ impl LocalServing {
     /// As [`LocalServing::query`], for the first that cannot be resolved.
     pub fn queries(&self, requests: Vec<ReadRequest>) -> Result<Vec<Query>, ServingError> {
         let versions = self.versions();
-        requests.into_iter().map(|request| Query::new(&versions, request)).collect()
+        let version = versions.of_requests(&requests)?;
+        requests.into_iter().map(|request| Query::of_version(version, request)).collect()
     }
 
     /// The newest version, and each later one in which the frontier of a query has moved.

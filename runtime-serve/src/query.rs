@@ -12,7 +12,7 @@ use crate::cursor::{self, Cursor};
 use crate::published::PublishedStates;
 use crate::roll_up::{in_range, starts};
 use crate::row_selection::RowSelection;
-use crate::served_metrics::{CatalogueEntry, ServedPlan, ServedVersions};
+use crate::served_metrics::{Catalogue, CatalogueEntry, ServedPlan, ServedVersions};
 use crate::{Presented, Published, ReadOptions, ServeError, derive, read};
 
 pub(crate) mod answer;
@@ -35,9 +35,15 @@ pub struct Query {
 }
 
 impl Query {
+    /// A request of its own.
     pub(crate) fn new(served: &ServedVersions, request: ReadRequest) -> Result<Self, ServingError> {
-        let (entry, catalogue) = served.entry(&request)?;
-        let entry = entry.clone();
+        let catalogue = served.of_requests(std::slice::from_ref(&request))?;
+        Query::of_version(catalogue, request)
+    }
+
+    /// A request that a version answers.
+    pub(crate) fn of_version(catalogue: &Catalogue, request: ReadRequest) -> Result<Self, ServingError> {
+        let entry = catalogue.entry(&request)?.clone();
         let grain = catalogue.grain(&request, entry.window())?;
         let fingerprint = cursor::fingerprint(&entry.metric.hash, &request, grain.as_ref());
         let options = ReadOptions::of_range(entry.window(), request.from, request.to, grain);

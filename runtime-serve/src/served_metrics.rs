@@ -93,24 +93,18 @@ impl ServedVersions {
         ServedVersions { live: Catalogue::new(live), others }
     }
 
-    /// The metric of a request, and the version that it is of: the live one, unless the request names the hash
-    /// of a definition that only another one has.
+    /// The version that answers requests as a whole: the live one, unless they name hashes of definitions that
+    /// only another one has.
     ///
     /// # Errors
-    /// As [`Catalogue::entry`] of the live version.
-    pub(crate) fn entry(
-        &self,
-        request: &ReadRequest,
-    ) -> Result<(&Arc<CatalogueEntry>, &Catalogue), ServingError> {
-        let of_live = self.live.entry(request);
-        if let (Err(_), Some(_)) = (&of_live, &request.hash) {
-            let mut of_others =
-                self.others.iter().filter_map(|other| Some((other.entry(request).ok()?, other)));
-            if let Some(found) = of_others.next() {
-                return Ok(found);
-            }
-        }
-        of_live.map(|entry| (entry, &self.live))
+    /// As [`Catalogue::entry`] of the live version, for the first request that it does not answer.
+    pub(crate) fn of_requests(&self, requests: &[ReadRequest]) -> Result<&Catalogue, ServingError> {
+        let first_error =
+            |catalogue: &Catalogue| requests.iter().find_map(|request| catalogue.entry(request).err());
+        let Some(error) = first_error(&self.live) else { return Ok(&self.live) };
+        let names_hash = requests.iter().any(|request| request.hash.is_some());
+        let other = self.others.iter().find(|other| names_hash && first_error(other).is_none());
+        other.ok_or(error)
     }
 }
 

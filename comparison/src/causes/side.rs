@@ -28,6 +28,9 @@ pub enum RowsError {
     /// The log could not be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// Nobody wants to know any more.
+    #[error("the search was given up")]
+    Cancelled,
     /// Keys could not be compared.
     #[error("rows cannot be compared")]
     Compare(#[from] ArrowError),

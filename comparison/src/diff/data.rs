@@ -94,7 +94,8 @@ fn unpaired(old: &RowSet, new: &RowSet) -> Vec<(String, &'static str)> {
     [alone(old, new, "OLD"), alone(new, old, "NEW")].concat()
 }
 
-/// Searches the events that make the rows of a metric differ.
+/// Searches the events that make the rows of a metric differ. `progress` is told how many intervals were
+/// looked at, and ends the search by an error.
 ///
 /// # Errors
 /// Outer: rows could not be computed. Inner: why there is nothing to search.
@@ -104,7 +105,7 @@ pub fn find_causes(
     (common, size): (&Common, Size),
     engine: &EngineOptions,
     budget: Budget,
-    progress: &dyn Fn(usize),
+    progress: &dyn Fn(usize) -> Result<(), RowsError>,
 ) -> Result<Result<Causes, String>, RowsError> {
     let (Some((old_log, whole)), Some((new_log, of_new))) =
         (log_of(old, old_metric), log_of(new, new_metric))
@@ -132,7 +133,7 @@ pub fn find_causes(
     let mut n_done = 0;
     let mut measure = |interval: &Interval| {
         n_done += 1;
-        progress(n_done);
+        progress(n_done)?;
         Ok::<_, RowsError>(versions.compared(interval)?.size())
     };
     let found = search(whole, size, budget, &mut measure)?;

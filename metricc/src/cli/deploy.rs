@@ -43,28 +43,19 @@ pub(crate) fn run(arguments: &DeployArguments, imports: &Imports) -> Result<Exit
             return Ok(ExitCode::SUCCESS);
         }
         let version = deployed["version"].as_u64().unwrap_or_default();
-        let is_there = deployed["state"] == "live";
-        if !is_there && !arguments.no_wait {
-            terminal::note(match arguments.preview {
-                true => {
-                    format!("version {version} is being computed; `metricc retire {version}` gives it up")
-                }
-                false => format!(
-                    "version {version} is being computed, and becomes live as soon as it is there; `metricc retire {version}` gives \
-                     it up"
-                ),
-            });
-            wait(&client, version, arguments.preview).await?;
+        match (deployed["state"] == "live", arguments.no_wait) {
+            (true, _) => terminal::note(format!("version {version} is live")),
+            (false, true) => terminal::note(format!(
+                "version {version} is being computed; `metricc versions` shows how far it is"
+            )),
+            (false, false) => {
+                let then = if arguments.preview { "" } else { ", and becomes live as soon as it is there" };
+                terminal::note(format!(
+                    "version {version} is being computed{then}; `metricc retire {version}` gives it up"
+                ));
+                wait(&client, version, arguments.preview).await?;
+            }
         }
-        terminal::note(match (arguments.preview, is_there || !arguments.no_wait) {
-            (_, false) => {
-                format!("version {version} is being computed; `metricc versions` shows how far it is")
-            }
-            (true, true) if !is_there => {
-                format!("version {version} is there; `metricc promote {version}` makes it live")
-            }
-            _ => format!("version {version} is live"),
-        });
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -176,21 +167,52 @@ pub(crate) async fn answer(request: RequestBuilder) -> Result<Value, Failure> {
     Ok(serde_json::from_slice(&response.bytes().await.map_err(failed)?)?)
 }
 
+/// What became of a version; `None` if it is on its way.
+fn outcome(versions: &Value, version: u64, is_preview: bool) -> Option<Result<(), Failure>> {
+    let steps = versions["steps"].as_array().map_or(&[][..], Vec::as_slice);
+    let was_live = steps.iter().any(|step| step["version"] == version && step["step"] == "promoted");
+    let of_number = |known: &&Value| known["version"] == version;
+    let found = versions["versions"].as_array().into_iter().flatten().find(of_number);
+    let state = found.and_then(|found| found["state"].as_str());
+    match state {
+        Some("live") => {
+            terminal::note(format!("version {version} is live"));
+            Some(Ok(()))
+        }
+        _ if was_live => {
+            let live = &versions["live"];
+            terminal::note(format!("version {version} was live, and version {live} has taken its place"));
+            Some(Ok(()))
+        }
+        None => {
+            let problem = format!("version {version} was retired before it was there");
+            Some(Err(Failure::Message(problem)))
+        }
+        Some("preview") if !is_preview => Some(Err(Failure::Message(format!(
+            "version {version} does not become live, since somebody has rolled back meanwhile: it is a preview now\n  help: \
+             `metricc promote {version}` makes it live, `metricc retire {version}` gives it up"
+        )))),
+        Some(_) => {
+            let is_there = is_preview && found.is_some_and(|found| found["waits_for"].is_null());
+            is_there.then(|| {
+                terminal::note(format!(
+                    "version {version} is there; `metricc promote {version}` makes it live"
+                ));
+                Ok(())
+            })
+        }
+    }
+}
+
 /// Waits until a version is live, or a preview has all metrics.
 async fn wait(client: &NodeClient, version: u64, is_preview: bool) -> Result<(), Failure> {
     let mut bar: Option<ProgressBar> = None;
     let mut said = None;
     loop {
         let versions = answer(client.get_from(&[])).await?;
-        let of_number = |known: &&Value| known["version"] == version;
-        let found = versions["versions"].as_array().into_iter().flatten().find(of_number);
-        let Some(found) = found else {
-            let problem = format!("version {version} was retired before it was there");
-            return Err(Failure::Message(problem));
-        };
-        if found["state"] == "live" || is_preview && found["waits_for"].is_null() {
+        if let Some(outcome) = outcome(&versions, version, is_preview) {
             bar.iter().for_each(ProgressBar::finish_and_clear);
-            return Ok(());
+            return outcome;
         }
         let backfills = backfills(client).await?;
         let sum = |name: &str| backfills.iter().filter_map(|(_, backfill)| backfill[name].as_u64()).sum();

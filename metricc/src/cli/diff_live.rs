@@ -1,7 +1,6 @@
 //! `metricc diff --live`: two versions of the package of a running node.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -9,13 +8,10 @@ use super::arguments::{DiffArguments, DiffFormat};
 use super::node_client::{NodeClient, error_of};
 use super::terminal::{self, Failure, counted};
 
-/// How long the node may take beside the search for causes.
-const TIME_LIMIT: Duration = Duration::from_secs(600);
-
 pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, Failure> {
-    let client = NodeClient::new(&arguments.node, &["package"], Some(TIME_LIMIT))?;
+    let client = NodeClient::new(&arguments.node, &["package"], None)?;
     let is_text = arguments.output == DiffFormat::Text;
-    let within = u64::try_from(arguments.search.within / 1_000_000).unwrap_or(0);
+    let within = u64::try_from(arguments.search.within).unwrap_or(0).div_ceil(1_000_000);
     let mut parameters = vec![
         ("rows", arguments.search.rows.to_string()),
         ("causes", arguments.causes.to_string()),

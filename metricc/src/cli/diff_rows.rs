@@ -196,7 +196,10 @@ fn metric_rows(
     if let (Some(size), true) = (report.comparison.size(), arguments.causes > 0) {
         let bar = progress::spinner(&format!("causes of {}", metric.name()));
         let budget = Budget { events: arguments.causes, until: deadline(arguments.search.within) };
-        let show = |n: usize| bar.set_position(n as u64);
+        let show = |n: usize| {
+            bar.set_position(n as u64);
+            Ok(())
+        };
         let found = find_causes(old, new, (&common, size), &engine_options(&arguments.logs), budget, &show);
         bar.finish_and_clear();
         causes = Some(found?);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use metricc_comparison::causes::{Budget, RowsError};
@@ -121,12 +122,6 @@ impl Pair {
         frontiers
     }
 
-    /// Most groups that are in memory at a time: those of the metric that has most, in both versions.
-    pub(crate) fn n_groups(&self) -> u64 {
-        let compared = self.changes.iter().filter(|change| is_compared(change));
-        compared.map(|change| self.n_groups_of(&change.metric)).max().unwrap_or(0)
-    }
-
     fn n_groups_of(&self, metric: &str) -> u64 {
         let of_version = |version: &Version| -> usize {
             let bases = version.planned.bases_of(metric);
@@ -147,15 +142,21 @@ impl Pair {
     }
 
     /// Compares, one metric at a time: `show` gets the change of each metric, and its rows if they are
-    /// compared. A metric with more rows than `max_rows` is not. Blocks the calling thread.
+    /// compared. A metric with more rows than `max_rows` is not. Blocks the calling thread, until it is
+    /// cancelled.
     ///
     /// # Errors
     /// [`ComparisonError`].
-    pub(crate) fn compare(&self, max_rows: u64, show: &mut Show<'_>) -> Result<(), ComparisonError> {
+    pub(crate) fn compare(
+        &self,
+        max_rows: u64,
+        is_cancelled: &AtomicBool,
+        show: &mut Show<'_>,
+    ) -> Result<(), ComparisonError> {
         let logs = self.logs()?;
         for change in &self.changes {
             let rows = match is_compared(change) {
-                true => self.rows_of(&change.metric, &logs, max_rows)?,
+                true => self.rows_of(&change.metric, &logs, max_rows, is_cancelled)?,
                 false => None,
             };
             show(change, rows.as_ref())?;
@@ -180,6 +181,7 @@ impl Pair {
         name: &str,
         logs: &[(Log, Interval)],
         max_rows: u64,
+        is_cancelled: &AtomicBool,
     ) -> Result<Option<MetricRows>, ComparisonError> {
         let side = |version: &Version| -> Result<Option<(AnyMetric, Evaluated)>, ServeError> {
             let metric = version.planned.metrics.iter().find(|metric| metric.name() == name);
@@ -202,7 +204,7 @@ impl Pair {
             return Ok(Some(MetricRows { metric: new.0, rows: Err(problem), causes: None }));
         }
         let version = |evaluated| EvaluatedVersion { imports: &self.imports, evaluated, logs };
-        Ok(Some(self.compared((version(&old.1), &old.0), (version(&new.1), &new.0))?))
+        Ok(Some(self.compared((version(&old.1), &old.0), (version(&new.1), &new.0), is_cancelled)?))
     }
 
     /// About how many rows are in memory when a metric is compared.
@@ -219,7 +221,13 @@ impl Pair {
         &self,
         (old, old_metric): (EvaluatedVersion<'_>, &AnyMetric),
         (new, new_metric): (EvaluatedVersion<'_>, &AnyMetric),
+        is_cancelled: &AtomicBool,
     ) -> Result<MetricRows, RowsError> {
+        let go_on = |_| match is_cancelled.load(Ordering::Relaxed) {
+            true => Err(RowsError::Cancelled),
+            false => Ok(()),
+        };
+        go_on(0)?;
         let (old, new) = ((&old, old_metric), (&new, new_metric));
         let metric = new_metric.clone();
         let (report, common) = match compare_rows(old, new)? {
@@ -230,7 +238,7 @@ impl Pair {
         if let (Some(size), true) = (report.comparison.size(), self.wanted.causes > 0) {
             let budget = Budget { events: self.wanted.causes, until: Instant::now() + self.wanted.within };
             let options = EngineOptions { workers: 1, ..EngineOptions::default() };
-            causes = Some(find_causes(old, new, (&common, size), &options, budget, &|_| ())?);
+            causes = Some(find_causes(old, new, (&common, size), &options, budget, &go_on)?);
         }
         Ok(MetricRows { metric, rows: Ok(report), causes })
     }

@@ -64,7 +64,7 @@ impl Deployments {
         };
         self.change(&mut state, |versions| {
             versions.next += 1;
-            versions.deployed_since.push(record.hash.clone());
+            versions.note_deployed(&record.hash);
             versions.versions.insert(0, record.clone());
             versions.step(number, StepKind::Deployed, by, at);
         })?;

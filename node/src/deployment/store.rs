@@ -21,6 +21,9 @@ const FORMAT: u32 = 1;
 /// Most steps that are remembered.
 const MOST_STEPS: usize = 100;
 
+/// Packages that are remembered as deployed since the last start.
+const MOST_DEPLOYED: usize = 1000;
+
 /// What a version is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,6 +126,14 @@ impl Versions {
             tracing::info!(version = version.number, "a version that was on its way is a preview now");
             version.state = VersionState::Preview;
         }
+    }
+
+    /// Remembers that a package was deployed: the last thousand are.
+    pub(crate) fn note_deployed(&mut self, hash: &str) {
+        self.deployed_since.retain(|known| known != hash);
+        self.deployed_since.push(hash.to_owned());
+        let n_forgotten = self.deployed_since.len().saturating_sub(MOST_DEPLOYED);
+        self.deployed_since.drain(..n_forgotten);
     }
 
     /// Remembers a step.

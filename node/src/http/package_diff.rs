@@ -1,6 +1,7 @@
 //! How the rows of two versions of the package differ.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Json;
@@ -47,26 +48,39 @@ pub(crate) async fn diff(
     let given = Given(&parameters);
     let (wanted, form) = (wanted(&given)?, form(&given)?);
     let node = shared.node.clone();
-    // Each needs the rows of two versions in memory.
+    // The rows of two versions are in memory, beside those of answers; so there is one at a time.
     let Ok(turn) = tokio::time::timeout(TURN_WITHIN, node.comparisons().lock_owned()).await else {
         let problem = "the rows of two versions are being compared: try again when that is done";
         return Err(ServingError::Busy(problem.to_owned()).into());
     };
     let pair = package::done(move || node.deployments().pair(wanted)).await?;
-    let answering = shared.node.serving().answering().clone();
-    let room = answering.room(pair.n_groups()).await?;
+    let max_rows = shared.node.serving().answering().max_rows();
     let (answer, answered) = tokio::sync::oneshot::channel();
+    // A client that goes drops this.
+    let waiting = Waiting(Arc::default());
+    let is_gone = waiting.0.clone();
     let thread = std::thread::Builder::new().name("metricc-compare".to_owned());
     let thread = thread.spawn(move || {
         lower_priority(Priority::Batch);
-        let written = written(&pair, answering.max_rows(), form);
+        let written = written(&pair, max_rows, &is_gone, form);
         // Whoever has the answer may ask for the next one.
-        drop((pair, turn, room));
+        drop((pair, turn));
         // Nobody may be waiting any more.
         let _ = answer.send(written);
     });
     thread.map_err(|error| ApiError::failed(&error))?;
-    answered.await.map_err(|error| ApiError::failed(&error))?
+    let answer = answered.await.map_err(|error| ApiError::failed(&error))?;
+    drop(waiting);
+    answer
+}
+
+/// Somebody waits for the answer, until this is dropped.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn wanted(given: &Given<'_>) -> Result<Wanted, ApiError> {
@@ -92,7 +106,7 @@ fn form(given: &Given<'_>) -> Result<Form, ApiError> {
 }
 
 /// The answer, once all is compared.
-fn written(pair: &Pair, max_rows: u64, form: Form) -> Result<Response, ApiError> {
+fn written(pair: &Pair, max_rows: u64, is_gone: &AtomicBool, form: Form) -> Result<Response, ApiError> {
     let (mut definitions, mut texts, mut metrics) = (Vec::new(), String::new(), Vec::new());
     let mut n_different = 0_usize;
     let mut show = |change: &MetricChange, rows: Option<&MetricRows>| {
@@ -107,7 +121,7 @@ fn written(pair: &Pair, max_rows: u64, form: Form) -> Result<Response, ApiError>
         }
         Ok(())
     };
-    pair.compare(max_rows, &mut show).map_err(|error| ApiError::failed(&error))?;
+    pair.compare(max_rows, is_gone, &mut show).map_err(|error| ApiError::failed(&error))?;
     let (old, new) = pair.numbers();
     let mut response = match form.is_text {
         true => {

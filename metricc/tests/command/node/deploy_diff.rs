@@ -1,7 +1,10 @@
 //! `metricc diff --live`: the rows of two versions of a node, at one frontier.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -172,4 +175,41 @@ fn while_events_come_in_versions_of_one_meaning_have_equal_rows() {
     });
     assert!(frontiers.windows(2).all(|pair| pair[0] <= pair[1]), "{frontiers:?}");
     assert!(frontiers.last() > frontiers.first(), "nothing came in: {frontiers:?}");
+}
+
+/// The search for events ends with the client that wants to know of them.
+#[test]
+fn a_comparison_whose_client_has_gone_is_given_up() {
+    let (_home, node, file) = home_with(8000);
+    assert_eq!(node.run(&["deploy", &file, "--preview"]).0, Some(0));
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(&node.address).unwrap();
+        let path = "/v1/package/diff?causes=1000&within=300";
+        stream
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", node.address).as_bytes())
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let since = Instant::now();
+    let answer = node.get("/v1/package/diff?version=2");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+}
+
+#[test]
+fn a_float_is_shown_as_it_is_answered() {
+    let text = |value: &str| {
+        format!("source events {{ at: timestamp time  x: float }}\nmetric m = {value} {{ from events }}\n")
+    };
+    let home = Home::new(&text("max(x)"), CONFIG);
+    let node = home.ready();
+    node.post("a", "{\"at\":\"2026-04-25T10:00:00Z\",\"x\":1483.5739785214587}\n").unwrap();
+    node.catch_up();
+    let (_, table, _) = node.run(&["query", "m"]);
+    assert!(table.contains("1483.5739785214587"), "{table}");
+    let file = home.path().join("next.metric");
+    std::fs::write(&file, text("max(x) + 1.0")).unwrap();
+    assert_eq!(node.run(&["deploy", &file.to_string_lossy(), "--preview"]).0, Some(0));
+    let (_, line, _) = node.run(&["diff", "--live", "--output", "json"]);
+    assert!(line.contains("1484.5739785214587") && line.contains("1483.5739785214587"), "{line}");
 }

@@ -80,3 +80,35 @@ fn a_rollback_goes_to_the_version_that_was_live_last() {
     let (code, _, said) = node.run(&["rollback"]);
     assert!(code == Some(2) && said.contains("no version before the live one is kept"), "{said}");
 }
+
+/// Hashes choose a version, and a request is answered by one.
+#[test]
+fn a_request_for_several_metrics_is_of_one_version() {
+    let home = home();
+    let node = home.ready();
+    node.post("a", &events(0, 100)).unwrap();
+    node.catch_up();
+    let hashes = |node: &Node| -> Vec<String> {
+        let metrics = node.get("/v1/metrics").json()["metrics"].as_array().unwrap().clone();
+        let hash = |name: &str| metrics.iter().find(|metric| metric["name"] == name).unwrap()["hash"].clone();
+        ["seen", "total"].map(|name| format!("{name}@{}", hash(name).as_str().unwrap())).to_vec()
+    };
+    let old = hashes(&node);
+    let text = "metric seen = count() * 2 { from events  by shop }\nmetric total = sum(n) * 2 { from events  by shop }\n";
+    assert_eq!(node.run(&["deploy", &write(&home, "next.metric", text)]).0, Some(0));
+    let new = hashes(&node);
+    let read = |first: &str, second: &str| node.get(&format!("/v1/read?metric={first}&metric={second}"));
+    for (first, second, status) in [
+        (&*old[0], &*old[1], 200),
+        (&new[0], &new[1], 200),
+        (&new[0], "total", 200),
+        (&old[0], &new[1], 409),
+        (&old[0], "gone", 200),
+    ] {
+        let answer = read(first, second);
+        assert_eq!(answer.status, status, "{first} {second}: {}", answer.body);
+    }
+    // What names no hash is of the same version as what does.
+    let answer = read(&old[0], "total").json();
+    assert_eq!(format!("total@{}", answer["answers"][1]["hash"].as_str().unwrap()), old[1]);
+}
