@@ -17,7 +17,9 @@ KINDS = {"kafka": kafka.measure, "s3": s3.measure, "folder": folder.measure, "po
 def main():
     parser = arguments.parser(__doc__, KINDS)
     parser.add_argument("--read-topic", help="the example `read_topic` of metricc-kafka, for a read without a node")
-    parser.add_argument("--seconds", type=float, default=40.0, help="of each measurement of freshness")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement of freshness")
+    rates = [75_000]
+    parser.add_argument("--rates", type=int, nargs="*", default=rates, help="events a second for freshness")
     options = parser.parse_args()
     options.read_topic = options.read_topic and os.path.abspath(options.read_topic)
     arguments.measure(options, KINDS)

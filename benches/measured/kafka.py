@@ -117,7 +117,7 @@ def freshness(options, topic, rate):
         ]
         for one in probes:
             one.start()
-        seconds = max(2.0, options.seconds * options.scale)
+        seconds = options.seconds
         reached = topic.pace(rate, seconds)
         is_over.set()
         for one in probes:
@@ -140,7 +140,7 @@ def bare_read(options, topic, n_threads):
 
 
 def measure(options):
-    n_events = max(10_000, int(6_000_000 * options.scale))
+    n_events = max(10_000, int(600_000 * options.scale))
     topic = Topic(options.work)
     with topic.server:
         begun = time.monotonic()
@@ -164,8 +164,8 @@ def measure(options):
         print(f"most memory of the node: {max(row[1] for row in rows):.0f} MB; {load()}\n")
     print("| events a second | reached | probes | p50, ms | p99, ms | most, ms | cores of the node | of the broker |")
     print("|---|---|---|---|---|---|---|---|")
-    for rate in (75_000, 150_000):
+    for rate in options.rates:
         for _ in range(options.rounds):
             topic = Topic(options.work)
             with topic.server:
-                freshness(options, topic, max(1000, int(rate * min(1, 4 * options.scale))))
+                freshness(options, topic, rate)

@@ -2,6 +2,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -96,3 +97,5 @@ def measure(options):
             cells = [low_and_middle([row[at] for row in rows]) for at in range(3)]
             print(f"| {what} | {high_and_middle([n_rows / row[0] for row in rows])} | {' | '.join(cells)} |")
         print("\nstatements of the last round:\n" + "\n".join(server.slow_statements()[-6:]))
+        # Its processes are in groups of their own, and end with it.
+        server.server.stop(signal.SIGQUIT)
