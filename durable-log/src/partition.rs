@@ -47,6 +47,9 @@ impl Partition for DurablePartition {
             let problem = format!("offset {next} is before {}, where this log starts", self.start);
             return Err(LogError::Request { problem });
         }
+        // A batch joins pieces of several chunks, and its rows tell their offsets: so all are read, also those
+        // that nobody wants.
+        let request = SliceRequest { wanted: Arc::default(), ..request };
         Ok(Box::new(DurableReader { partition: self.clone(), request, next, open: None }))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metricc_durable_log::{DedupWindow, Disk, DurableLog, LocalDisk, LogId, Request, SourceOptions};
 use metricc_ir::{Field, Kind, Spelling, Type, Value};
-use metricc_log::{EventDecoder, Frontier, Slice};
+use metricc_log::{Bound, EventDecoder, FieldCondition, Frontier, Slice, ValueRange, WantedRows};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::ledger::{
@@ -50,6 +50,32 @@ fn the_journal_goes_when_its_rows_are_flushed_and_nothing_else_changes() {
         records.iter().all(|record| record.problem == "a number where a string is expected"),
         "{records:?}"
     );
+}
+
+#[test]
+fn flushed_rows_that_nobody_wants_move_no_other_row() {
+    let disk = SimDisk::default();
+    let (mut log, mut ledger) = (open(&disk).unwrap().0, Ledger::default());
+    for (round, n) in [5, 500, 5, 5, 700].into_iter().enumerate() {
+        let events = (0..7).map(|number| event(&format!("{round}-{number}"), n)).collect();
+        assert!(ledger.send(&mut log, &[(&format!("r{round}"), events)]));
+        flush(&mut log, &disk).unwrap();
+    }
+    let all = all_rows(&log);
+    let range = ValueRange { least: Some(Bound::Int(100)), greatest: None };
+    let wanted = Arc::new(WantedRows::any_of(vec![vec![FieldCondition { field: 2, ranges: vec![range] }]]));
+    let is_wanted = |rows: &[(u32, u64, String, i64)]| -> Vec<(u32, u64, String, i64)> {
+        rows.iter().filter(|row| row.3 >= 100).cloned().collect()
+    };
+    for batch_rows in [1, 3, 8, 100] {
+        for (from, to) in [(0, 35), (3, 30), (15, 20)] {
+            let slice = Slice { partition: 0, from, to };
+            let rows =
+                crate::ledger::wanted_rows_of(&crate::ledger::whole(&log), &slice, &wanted, batch_rows);
+            let of_slice: Vec<_> = all.iter().filter(|row| (from..to).contains(&row.1)).cloned().collect();
+            assert_eq!(is_wanted(&rows), is_wanted(&of_slice), "{batch_rows} {from} {to}");
+        }
+    }
 }
 
 #[test]

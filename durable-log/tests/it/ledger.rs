@@ -11,7 +11,7 @@ use metricc_durable_log::{
     TruncatedTail,
 };
 use metricc_ir::{Field, Kind, Source, Type};
-use metricc_log::{EventDecoder, Interval, Log, Slice, position_column};
+use metricc_log::{EventDecoder, Interval, Log, Slice, WantedRows, position_column};
 
 use metricc_durable_log::faulty_disk::SimDisk;
 
@@ -109,10 +109,15 @@ pub fn request(key: &str, records: &[Record]) -> Request {
 pub type Rows = Vec<(u32, u64, String, i64)>;
 
 pub fn rows_of(log: &Log, slice: &Slice, batch_rows: usize) -> Rows {
+    wanted_rows_of(log, slice, &Arc::default(), batch_rows)
+}
+
+/// As [`rows_of`], for a reader who drops rows that are not wanted.
+pub fn wanted_rows_of(log: &Log, slice: &Slice, wanted: &Arc<WantedRows>, batch_rows: usize) -> Rows {
     let columns = [1, 2, position_column(&source())];
     let mut rows = Vec::new();
     let mut next = slice.from;
-    for batch in log.read(slice, &columns, batch_rows).unwrap() {
+    for batch in log.read_wanted(slice, &columns, wanted, batch_rows).unwrap() {
         let batch = batch.unwrap();
         assert_eq!(batch.slice.from, next, "batches follow one another");
         next = batch.slice.to;

@@ -24,6 +24,7 @@ mod parameters;
 mod past_frontiers;
 mod private_files;
 mod ranges;
+mod sealed_rows;
 mod serving;
 mod slow_fsync;
 mod start_errors;
