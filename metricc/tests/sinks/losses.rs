@@ -37,6 +37,7 @@ fn what_postgres_has_lost_it_gets_again_with_and_without_new_events() {
     let seen = || postgres::seen(&server, "revenue");
     let shown = |row: &str| postgres::shown("revenue", row);
     until_right("it is written", &node, seen, shown);
+    // The server ends a statement that waits for a write of the node, which waits for it.
     for loss in [
         "DROP TABLE metricc.revenue",
         "TRUNCATE metricc.revenue",
@@ -44,9 +45,9 @@ fn what_postgres_has_lost_it_gets_again_with_and_without_new_events() {
         "DROP TABLE metricc.metricc_frontiers",
         "DROP SCHEMA metricc CASCADE",
     ] {
-        server.query(loss).expect("it is lost");
+        until("it is lost", || server.query(loss).is_some());
         until_right(loss, &node, seen, shown);
-        server.query(loss).expect("it is lost");
+        until("it is lost", || server.query(loss).is_some());
         assert!(node.send(&events(n_events..n_events + 3)));
         n_events += 3;
         until_right(loss, &node, seen, shown);
