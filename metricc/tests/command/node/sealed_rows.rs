@@ -1,5 +1,4 @@
 //! Sealed files with rows that no metric wants, as their statistics tell.
-#![expect(clippy::unwrap_used, reason = "test code")]
 
 use super::Home;
 use super::deploy::{CONFIG, SOURCE, bare, run, view_has, write};
