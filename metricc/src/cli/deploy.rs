@@ -123,7 +123,19 @@ pub(crate) fn versions(arguments: &VersionsArguments) -> Result<ExitCode, Failur
         rows: &rows,
     };
     terminal::data(&table::table(&rows, 0))?;
+    terminal::note(rollback_text(&versions));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `metricc rollback` without a number does.
+fn rollback_text(versions: &Value) -> String {
+    let Some(number) = versions["rollback"].as_u64() else {
+        return "`metricc rollback` has no version to go back to".to_owned();
+    };
+    let mut listed = versions["versions"].as_array().into_iter().flatten();
+    let is_computed = listed.any(|version| version["version"] == number && version["waits_for"].is_null());
+    let when = if is_computed { "" } else { ", as soon as its metrics are computed" };
+    format!("`metricc rollback` makes version {number} live again{when}")
 }
 
 /// The hash of a metric in a version of the package.

@@ -33,6 +33,8 @@ pub struct PackageStatus {
     pub is_deployable: bool,
     /// Newest first.
     pub versions: Vec<VersionStatus>,
+    /// The version that rolling back makes live, if there is one.
+    pub rollback: Option<u64>,
     /// The last steps, oldest first.
     pub steps: Vec<Step>,
 }
@@ -45,7 +47,12 @@ impl Deployments {
             state.versions.iter().map(|version| self.status_of(version)).collect();
         versions.sort_by_key(|version| std::cmp::Reverse(version.record.number));
         let steps = state.stored.as_ref().map(|(_, versions)| versions.steps.clone());
-        PackageStatus { is_deployable: state.stored.is_some(), versions, steps: steps.unwrap_or_default() }
+        PackageStatus {
+            is_deployable: state.stored.is_some(),
+            versions,
+            rollback: state.before_live().map(|version| version.record.number),
+            steps: steps.unwrap_or_default(),
+        }
     }
 
     /// The number of metrics that the live version lists.

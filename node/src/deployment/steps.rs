@@ -9,6 +9,16 @@ use super::{
     Versions, now_us,
 };
 
+impl State {
+    /// The version that rolling back makes live: of the kept ones that were deployed before the live one the one
+    /// that was live last, so that going back again goes further back.
+    pub(super) fn before_live(&self) -> Option<&Arc<Version>> {
+        let live = self.live().record.number;
+        let before = self.kept().filter(|version| version.record.number < live);
+        before.max_by_key(|version| (version.record.replaced_at, version.record.number))
+    }
+}
+
 impl Deployments {
     /// What deploying a package would do.
     ///
@@ -96,8 +106,7 @@ impl Deployments {
         Ok(state.of(number)?.record.state)
     }
 
-    /// Makes a kept version live again: of those that were deployed before the live one the one that was live
-    /// last, or another one. Returns its number.
+    /// Makes a kept version live again: [`State::before_live`], or another one. Returns its number.
     ///
     /// # Errors
     /// [`DeployError`] if there is no such version, or its states are not there yet.
@@ -105,15 +114,9 @@ impl Deployments {
         let mut state = self.lock();
         let version = match number {
             Some(number) => state.of(number)?.clone(),
-            None => {
-                let live = state.live().record.number;
-                let before = state.kept().filter(|version| version.record.number < live);
-                // The one that was live last; going back again goes further back.
-                let last = before.max_by_key(|version| (version.record.replaced_at, version.record.number));
-                last.cloned().ok_or_else(|| DeployError::NothingKept {
-                    others: state.kept().map(|version| version.record.number).collect(),
-                })?
-            }
+            None => state.before_live().cloned().ok_or_else(|| DeployError::NothingKept {
+                others: state.kept().map(|version| version.record.number).collect(),
+            })?,
         };
         let number = version.record.number;
         match version.record.state {

@@ -69,6 +69,7 @@ pub(crate) async fn versions(State(shared): State<Arc<Shared>>) -> Result<Json<V
     let live = status.versions.iter().find(|version| version.record.state == VersionState::Live);
     Ok(Json(json!({
         "live": live.map(|version| version.record.number),
+        "rollback": status.rollback,
         "deployable": status.is_deployable,
         "versions": status.versions.iter().map(version_json).collect::<Vec<_>>(),
         "steps": status.steps.iter().map(step_json).collect::<Vec<_>>(),

@@ -61,17 +61,23 @@ pub(super) fn versions() -> Value {
         "by": text,
         "at": { "type": "string", "format": "date-time" },
     }));
+    let mut versions = object(json!({
+        "live": number(),
+        "deployable": { "type": "boolean" },
+        "versions": { "type": "array", "items": version },
+        "steps": { "type": "array", "items": step },
+    }));
+    versions["properties"]["rollback"] = json!({
+        "type": ["integer", "null"],
+        "format": "int64",
+        "description": "the version that a rollback without a number makes live",
+    });
     operation(
         "package",
         "The versions of the package",
         Operation::Administer,
         own_parameters(Endpoint::Package),
-        in_json(object(json!({
-            "live": number(),
-            "deployable": { "type": "boolean" },
-            "versions": { "type": "array", "items": version },
-            "steps": { "type": "array", "items": step },
-        }))),
+        in_json(versions),
     )
 }
 

@@ -70,13 +70,32 @@ fn a_rollback_goes_to_the_version_that_was_live_last() {
         let text = format!("metric seen = count() * {factor} {{ from events  by shop }}\n");
         assert_eq!(node.run(&["deploy", &write(&home, "next.metric", &text)]).0, Some(0));
     };
+    // What is said of it before is what it does.
+    let next = || {
+        let (_, _, said) = node.run(&["versions"]);
+        (node.get("/v1/package").json()["rollback"].clone(), said)
+    };
+    let nothing = "`metricc rollback` has no version to go back to";
+    assert!(next().0.is_null() && next().1.contains(nothing), "{:?}", next());
     node.catch_up();
     deploy(2);
     deploy(3);
+    assert!(
+        next().0 == 2 && next().1.contains("`metricc rollback` makes version 2 live again"),
+        "{:?}",
+        next()
+    );
     assert_eq!(node.run(&["rollback", "1"]).0, Some(0));
+    assert!(next().0.is_null(), "{:?}", next());
     deploy(4);
+    assert!(
+        next().0 == 1 && next().1.contains("`metricc rollback` makes version 1 live again"),
+        "{:?}",
+        next()
+    );
     let (code, _, said) = node.run(&["rollback"]);
     assert!(code == Some(0) && said.contains("version 1 is live"), "{said}");
+    assert!(next().0.is_null() && next().1.contains(nothing), "{:?}", next());
     let (code, _, said) = node.run(&["rollback"]);
     assert!(code == Some(2) && said.contains("no version before the live one is kept"), "{said}");
 }
