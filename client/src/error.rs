@@ -91,12 +91,15 @@ pub enum ServingError {
         /// The frontier of the cursor.
         frontier: Vec<u64>,
     },
-    /// The node answers as many requests as it may.
+    /// The node cannot answer now: it answers as many requests as it may, shuts down, or cannot use its disk.
     #[error("{0}")]
     Busy(String),
     /// The serving layer has ended a subscription that had no news for a long time.
     #[error("{0}")]
     Dropped(String),
+    /// The serving layer has ended a subscription, since what it is of is not served any more.
+    #[error("{0}")]
+    Ended(String),
     /// The node could not be reached, or something else answers at its address.
     #[error("{url}: {}", with_causes(.source.as_ref()))]
     Unreachable {
@@ -215,10 +218,29 @@ const TOO_MANY_ROWS: &str = "too_many_rows";
 const CURSOR_GONE: &str = "cursor_gone";
 const BUSY: &str = "busy";
 const DROPPED: &str = "dropped";
+const ENDED: &str = "ended";
 const UNREACHABLE: &str = "unreachable";
 const FAILED: &str = "failed";
 
+/// Statuses of requests that may be sent again as they are.
+const TEMPORARY: [u16; 3] = [429, 503, 507];
+
 impl ServingError {
+    /// The error of a response that is no success; `None` if its body is not one of a node.
+    pub fn of_response(status: u16, body: &str) -> Option<Self> {
+        let body: ErrorBody = serde_json::from_str(body).ok()?;
+        let message = body.error.message.clone();
+        Some(match ServingError::from(body) {
+            ServingError::Failed(_) if TEMPORARY.contains(&status) => ServingError::Busy(message),
+            error => error,
+        })
+    }
+
+    /// Whether the same request may be answered later, without anybody changing it.
+    pub fn is_temporary(&self) -> bool {
+        TEMPORARY.contains(&self.status_and_code().0)
+    }
+
     /// The HTTP status and the code of this error.
     pub fn status_and_code(&self) -> (u16, &'static str) {
         match self {
@@ -233,6 +255,7 @@ impl ServingError {
             ServingError::CursorGone { .. } => (410, CURSOR_GONE),
             ServingError::Busy(_) => (503, BUSY),
             ServingError::Dropped(_) => (503, DROPPED),
+            ServingError::Ended(_) => (410, ENDED),
             ServingError::Unreachable { .. } => (502, UNREACHABLE),
             ServingError::Failed(_) | ServingError::Decode(_) => (500, FAILED),
         }
@@ -321,6 +344,7 @@ impl From<ErrorBody> for ServingError {
             CURSOR_GONE => ServingError::CursorGone { frontier: frontier.unwrap_or_default() },
             BUSY => ServingError::Busy(message),
             DROPPED => ServingError::Dropped(message),
+            ENDED => ServingError::Ended(message),
             _ => ServingError::Failed(message.into()),
         }
     }
@@ -354,12 +378,32 @@ mod tests {
             ServingError::CursorGone { frontier: vec![3, 4] },
             ServingError::Busy("64 answers are being written".to_owned()),
             ServingError::Dropped("no new rows for 900 s".to_owned()),
+            ServingError::Ended("no metric `a` is served any more".to_owned()),
             ServingError::Failed("the disk is full".into()),
         ] {
             let json = serde_json::to_string(&error.body()).unwrap();
             let read = ServingError::from(serde_json::from_str::<ErrorBody>(&json).unwrap());
             assert_eq!(format!("{read:?}"), format!("{error:?}"), "{json}");
         }
+    }
+
+    #[test]
+    fn an_error_whose_status_says_later_is_temporary_whatever_its_code() {
+        let body = |code: &str| format!(r#"{{"error":{{"code":"{code}","message":"why"}}}}"#);
+        for (status, code, is_temporary) in [
+            (503, "disk", true),
+            (503, "backfilling", true),
+            (507, "groups", true),
+            (429, "busy", true),
+            (500, "failed", false),
+            (409, "version", false),
+            (410, "ended", false),
+        ] {
+            let error = ServingError::of_response(status, &body(code)).unwrap();
+            assert_eq!(error.is_temporary(), is_temporary, "{status} {code}");
+            assert!(code == "backfilling" || error.to_string() == "why", "{error}");
+        }
+        assert!(ServingError::of_response(503, "<html>").is_none());
     }
 
     #[test]

@@ -148,16 +148,11 @@ impl HttpServing {
         }
         let status = response.status().as_u16();
         let body = response.text().await.map_err(failed)?;
-        Err(match serde_json::from_str::<ErrorBody>(&body) {
-            Ok(body) => body.into(),
-            Err(_) => ServingError::Unreachable {
-                url: node_of(&url),
-                source: format!(
-                    "the server there is not a node of metricc; it answered with status {status}"
-                )
+        Err(ServingError::of_response(status, &body).unwrap_or_else(|| ServingError::Unreachable {
+            url: node_of(&url),
+            source: format!("the server there is not a node of metricc; it answered with status {status}")
                 .into(),
-            },
-        })
+        }))
     }
 
     async fn get_json<T: DeserializeOwned>(&self, url: Url) -> Result<T, ServingError> {

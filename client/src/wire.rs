@@ -248,8 +248,9 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 410,
-        codes: &["cursor_gone"],
-        doc: "the frontier of `cursor` is no longer kept",
+        codes: &["cursor_gone", "ended"],
+        doc: "the frontier of `cursor` is no longer kept, or a subscription has ended since its metric is not served any \
+              more (as an event)",
         of: READ,
     },
     ErrorResponse {
@@ -441,6 +442,7 @@ mod tests {
             ServingError::CursorGone { frontier: Vec::new() },
             ServingError::Busy(String::new()),
             ServingError::Dropped(String::new()),
+            ServingError::Ended(String::new()),
             ServingError::Failed("".into()),
         ];
         for (status, code) in errors.iter().map(ServingError::status_and_code) {

@@ -85,14 +85,7 @@ impl From<ServingError> for ApiError {
         }
         let status = StatusCode::from_u16(error.status_and_code().0);
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let is_temporary = matches!(
-            error,
-            ServingError::NotReady { .. }
-                | ServingError::Backfilling { .. }
-                | ServingError::Behind { .. }
-                | ServingError::Busy(_)
-        );
-        let retry_after = is_temporary.then_some(1);
+        let retry_after = error.is_temporary().then_some(1);
         ApiError { status, body: Box::new(error.body()), retry_after }
     }
 }

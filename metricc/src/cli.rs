@@ -1,6 +1,7 @@
 //! The `metricc` command: arguments, terminal, exit codes. Data goes to stdout, everything else to stderr.
 //!
-//! Exit codes: 0 success; 1 errors in a `.metric` file, or a difference; 2 wrong usage, or another failure.
+//! Exit codes: 0 success; 1 errors in a `.metric` file, or a difference; 2 wrong usage, or another failure; 3 not
+//! now.
 
 mod arguments;
 mod audit;
@@ -98,6 +99,10 @@ pub fn main_with(imports: &Imports) -> ExitCode {
         Err(Failure::Message(message)) => {
             terminal::error(&message);
             ExitCode::from(2)
+        }
+        Err(Failure::NotNow(message)) => {
+            terminal::error(&message);
+            ExitCode::from(terminal::NOT_NOW)
         }
     }
 }

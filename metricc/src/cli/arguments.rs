@@ -58,7 +58,8 @@ Examples:
 Exit codes:
   0  success
   1  errors in a `.metric` file, or a difference
-  2  wrong usage, or another failure";
+  2  wrong usage, or another failure
+  3  not now: a node is starting, computing or busy, and the same command may succeed later";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

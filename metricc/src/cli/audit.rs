@@ -69,7 +69,7 @@ async fn audit(arguments: &AuditArguments) -> Result<Vec<AuditLine>, Failure> {
             ServingError::NotReady { .. } => tokio::time::sleep(Duration::from_secs(1)).await,
             error => {
                 let base = &arguments.node.node;
-                return Err(Failure::Message(format!("{base}: {error} (status {status})")));
+                return Err(Failure::of_node(&error, &format!("{base}: {error} (status {status})")));
             }
         }
     }

@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &IngestArguments) -> Result<ExitCode, Failure> {
     let client = IngestClient::new(arguments)?;
     let mut sums = Sums { listed: RejectedFile::create(&arguments.rejections)?, ..Sums::default() };
     let options = file_options(arguments)?;
-    runtime.block_on(async {
+    let is_readable = runtime.block_on(async {
         let bar = super::progress::bar(total, "bytes", &arguments.source);
         for path in &arguments.files {
             send_file(&client, arguments, &options, path, &bar, &mut sums).await?;
@@ -59,10 +59,14 @@ pub(crate) fn run(arguments: &IngestArguments) -> Result<ExitCode, Failure> {
             false => Some(client.wait_until_readable(&sums.frontier).await?),
         };
         report(&sums, arguments, readable.as_ref());
-        Ok::<(), Failure>(())
+        Ok::<bool, Failure>(!matches!(readable, Some(Readable::NotYet { .. })))
     })?;
     let is_sound = rejections::check(&arguments.source, &sums.stats, arguments.rejections.max_rejected);
-    Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(match (is_sound, is_readable) {
+        (false, _) => ExitCode::from(1),
+        (true, false) => ExitCode::from(terminal::NOT_NOW),
+        (true, true) => ExitCode::SUCCESS,
+    })
 }
 
 /// The length of a file; 0 for standard input.

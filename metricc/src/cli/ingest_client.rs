@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use metricc_client::{node_of, problem};
+use metricc_client::{ServingError, node_of, problem};
 use metricc_log::{FileRequest, Slice};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
@@ -42,7 +42,7 @@ enum Problem {
     /// Nobody answers.
     Away(String),
     /// It may be another time.
-    Temporary(String),
+    Temporary(ServingError),
     Lasting(Failure),
 }
 
@@ -121,10 +121,11 @@ impl IngestClient {
             if is_away && !is_still_away {
                 terminal::note(format!("node at {node} is back"));
             }
-            let problem = match answer {
+            let (problem, temporary) = match answer {
                 Ok(response) => return Ok(response),
                 Err(Problem::Lasting(failure)) => return Err(failure),
-                Err(Problem::Away(problem) | Problem::Temporary(problem)) => problem,
+                Err(Problem::Away(problem)) => (problem, None),
+                Err(Problem::Temporary(error)) => (error.to_string(), Some(error)),
             };
             let has_answered = self.has_answered.get();
             let patience = if has_answered { PATIENCE.max(self.retry_for) } else { self.retry_for };
@@ -136,7 +137,11 @@ impl IngestClient {
                     false => "`--retry-for 60s` waits for a node that is being started",
                 };
                 let gave_up = if has_answered { format!(": gave up {place}") } else { String::new() };
-                return Err(Failure::Message(format!("{node}: {problem}{gave_up}\n  help: {help}")));
+                let message = format!("{node}: {problem}{gave_up}\n  help: {help}");
+                return Err(match temporary {
+                    Some(error) => Failure::of_node(&error, &message),
+                    None => Failure::Message(message),
+                });
             }
             if is_still_away && !is_away {
                 let seconds = patience.saturating_sub(start.elapsed()).as_secs_f64().ceil();
@@ -156,15 +161,15 @@ impl IngestClient {
         if status.is_success() {
             return Ok(response);
         }
-        let problem = error_of(response).await.to_string();
+        let error = error_of(response).await;
         let is_temporary = status == StatusCode::TOO_MANY_REQUESTS
             || status.is_server_error()
             || status == StatusCode::REQUEST_TIMEOUT;
         Err(match is_temporary {
-            true => Problem::Temporary(problem),
+            true => Problem::Temporary(error),
             false => {
                 let node = node_of(&self.node.url);
-                Problem::Lasting(Failure::Message(format!("{node}: {problem} (status {status})")))
+                Problem::Lasting(Failure::Message(format!("{node}: {error} (status {status})")))
             }
         })
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metricc_client::{ErrorBody, ServingError, node_url, problem};
+use metricc_client::{ServingError, node_url, problem};
 use reqwest::{Client, RequestBuilder, Response, Url};
 
 use super::arguments::NodeArguments;
@@ -83,8 +83,6 @@ impl NodeClient {
 pub(crate) async fn error_of(response: Response) -> ServingError {
     let status = response.status();
     let body = response.text().await.unwrap_or_default();
-    match serde_json::from_str::<ErrorBody>(&body) {
-        Ok(body) => body.into(),
-        Err(_) => ServingError::Failed(format!("status {status}: {}", body.trim()).into()),
-    }
+    ServingError::of_response(status.as_u16(), &body)
+        .unwrap_or_else(|| ServingError::Failed(format!("status {status}: {}", body.trim()).into()))
 }

@@ -25,44 +25,16 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(query(arguments)) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(QueryError::Behind(problem)) => {
-            terminal::error(&problem);
-            Ok(ExitCode::from(1))
-        }
-        Err(QueryError::Other(failure)) => Err(failure),
-    }
+    runtime.block_on(query(arguments))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Why there is no answer.
-enum QueryError {
-    /// The events that the caller wants to see are not readable yet.
-    Behind(String),
-    Other(Failure),
-}
-
-impl From<ServingError> for QueryError {
-    fn from(error: ServingError) -> Self {
-        match error {
-            ServingError::Behind { .. } => QueryError::Behind(error.to_string()),
-            error => QueryError::Other(error.into()),
-        }
-    }
-}
-
-impl From<Failure> for QueryError {
-    fn from(failure: Failure) -> Self {
-        QueryError::Other(failure)
-    }
-}
-
-async fn query(arguments: &QueryArguments) -> Result<(), QueryError> {
+async fn query(arguments: &QueryArguments) -> Result<(), Failure> {
     let mut node = HttpServing::new(&arguments.node.node)?;
     if let Some(token) = arguments.node.token()? {
         node = node.with_token(&token)?;
     }
-    let Some(metric) = &arguments.metric else { return Ok(list(&node).await?) };
+    let Some(metric) = &arguments.metric else { return list(&node).await };
     let mut request = request(metric, arguments)?;
     if let Some(version) = arguments.of_version {
         request.hash = Some(deploy::hash_of(&arguments.node, version, metric).await?);
@@ -77,7 +49,7 @@ async fn query(arguments: &QueryArguments) -> Result<(), QueryError> {
     if let Some(format) = format {
         if arguments.live || arguments.explain || arguments.receipt {
             let problem = "`--live`, `--explain` and `--receipt` need `--output table` or `--output json`";
-            return Err(Failure::Message(problem.to_owned()).into());
+            return Err(Failure::Message(problem.to_owned()));
         }
         let rows = when_ready(waiting, || node.read_as(&request, format)).await?;
         rows.notes.iter().for_each(|note| terminal::warning(note));
@@ -89,10 +61,10 @@ async fn query(arguments: &QueryArguments) -> Result<(), QueryError> {
         return Ok(());
     }
     if arguments.explain {
-        return Ok(explain(&when_ready(waiting, || node.explain(request.clone())).await?, arguments)?);
+        return explain(&when_ready(waiting, || node.explain(request.clone())).await?, arguments);
     }
     if !arguments.live {
-        return Ok(show(&when_ready(waiting, || node.read(request.clone())).await?, arguments)?);
+        return show(&when_ready(waiting, || node.read(request.clone())).await?, arguments);
     }
     let mut answers = node.subscribe(request.clone());
     while let Some(answer) = answers.next().await {
@@ -102,11 +74,7 @@ async fn query(arguments: &QueryArguments) -> Result<(), QueryError> {
             answer => show(&answer?, arguments)?,
         }
     }
-    Err(Failure::Message(
-        "the node has ended the subscription: it shuts down, or does not serve the metric any more"
-            .to_owned(),
-    )
-    .into())
+    Err(Failure::NotNow("the node has ended the subscription, since it shuts down".to_owned()))
 }
 
 /// Prints the metrics of a node.
@@ -156,7 +124,7 @@ struct Waiting {
 async fn when_ready<T, A: Future<Output = Result<T, ServingError>>>(
     waiting: Waiting,
     send: impl Fn() -> A,
-) -> Result<T, QueryError> {
+) -> Result<T, Failure> {
     let mut pause = Duration::from_millis(100);
     let Some(cover) = waiting.cover else { return Ok(when_started(waiting, &mut pause, &send).await?) };
     let covered = async {
@@ -170,7 +138,7 @@ async fn when_ready<T, A: Future<Output = Result<T, ServingError>>>(
     };
     match tokio::time::timeout(cover, covered).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(QueryError::Behind(format!(
+        Err(_) => Err(Failure::NotNow(format!(
             "the frontier was not reached within {} s: the events up to it are not readable yet, or not sent",
             cover.as_secs_f64()
         ))),

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::terminal::{self, Failure};
 
 /// The exit code of a process whose connection to another one has broken.
-pub(super) const LOST: i32 = 3;
+pub(super) const LOST: i32 = terminal::NOT_NOW as i32;
 
 /// What the first line of stdout begins with; the port at which the process listens follows.
 pub(super) const LISTENS: &str = "listens ";

@@ -30,11 +30,17 @@ pub(crate) enum MessageFormat {
     Json,
 }
 
+/// The exit code if the same command may succeed later: a node cannot answer yet, or a process has lost
+/// another one.
+pub(crate) const NOT_NOW: u8 = 3;
+
 /// Why a command stopped.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Error message; exit code 2.
     Message(String),
+    /// Error message; exit code [`NOT_NOW`].
+    NotNow(String),
     /// The reader of stdout closed the pipe, which is not an error.
     ClosedPipe,
 }
@@ -61,7 +67,18 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
         if let Some(help) = help {
             message.push_str(&format!("\n  help: {help}"));
         }
-        Failure::Message(message)
+        match (&error as &(dyn std::error::Error + 'static)).downcast_ref::<ServingError>() {
+            Some(error) => Failure::of_node(error, &message),
+            None => Failure::Message(message),
+        }
+    }
+}
+
+impl Failure {
+    /// The failure of a request to a node, with another text than that of the error.
+    pub(crate) fn of_node(error: &ServingError, message: &str) -> Self {
+        let make = if error.is_temporary() { Failure::NotNow } else { Failure::Message };
+        make(message.to_owned())
     }
 }
 

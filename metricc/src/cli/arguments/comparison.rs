@@ -59,7 +59,8 @@ definition that decides. With `--live`, a node compares the rows that it serves.
 Exit codes:
   0  all metrics are the same
   1  some differ
-  2  a version or a log cannot be read or has errors, too many records are rejected, or wrong usage")]
+  2  a version or a log cannot be read or has errors, too many records are rejected, or wrong usage
+  3  with `--live`: the node cannot answer yet: it is starting, computing or busy")]
 pub(crate) struct DiffArguments {
     /// The old and the new file; with --against only the new one
     #[arg(required_unless_present_any = ["live", "of_version", "old_version"], num_args = 1..=2, value_name = "FILE")]

@@ -68,7 +68,8 @@ Examples:
 
 Exit codes:
   0  live, or live as soon as its metrics are computed
-  2  the node refuses it or cannot be reached, or wrong usage")]
+  2  the node refuses it or cannot be reached, or wrong usage
+  3  the node cannot do it yet: it is starting, computing or busy")]
 pub(crate) struct PromoteArguments {
     /// The number of the version
     #[arg(value_name = "VERSION")]
@@ -89,7 +90,8 @@ Kept versions are followed, so this takes no time. `metricc versions` lists them
 
 Exit codes:
   0  live
-  2  the node refuses it or cannot be reached, or wrong usage")]
+  2  the node refuses it or cannot be reached, or wrong usage
+  3  the node cannot do it yet: it is starting, computing or busy")]
 pub(crate) struct RollbackArguments {
     /// The number of the version
     #[arg(value_name = "VERSION")]
@@ -107,7 +109,8 @@ Examples:
 
 Exit codes:
   0  retired
-  2  the node refuses it or cannot be reached, or wrong usage")]
+  2  the node refuses it or cannot be reached, or wrong usage
+  3  the node cannot do it yet: it is starting, computing or busy")]
 pub(crate) struct RetireArguments {
     /// The number of the version
     #[arg(value_name = "VERSION")]
@@ -126,7 +129,8 @@ Examples:
 
 Exit codes:
   0  answered
-  2  the node cannot be reached, or wrong usage")]
+  2  the node cannot be reached, or wrong usage
+  3  the node cannot answer yet: it is starting, computing or busy")]
 pub(crate) struct VersionsArguments {
     /// Print the answer of the node, on stdout
     #[arg(long)]

@@ -144,7 +144,8 @@ them.
 Exit codes:
   0  sent
   1  all records or more than `--max-rejected` were rejected
-  2  the node or a file cannot be read, or wrong usage")]
+  2  the node or a file cannot be read, or wrong usage
+  3  the node cannot take them now, or answers do not include them yet: run the same command again")]
 pub(crate) struct IngestArguments {
     /// Files of events: `.ndjson`, `.jsonl`, `.json`, `.csv` or `.tsv` with a header, or `.parquet`; they may
     /// be compressed (.gz, .zst, .bz2). `-` reads stdin
@@ -187,7 +188,8 @@ serves, to the byte.
 Exit codes:
   0  no differences
   1  differences
-  2  the node cannot be reached, or wrong usage")]
+  2  the node cannot be reached, or wrong usage
+  3  the node cannot answer yet: it is starting, computing or busy")]
 pub(crate) struct AuditArguments {
     /// Also rebuild the views from the log, and compare them with the old ones
     #[arg(long)]
@@ -210,7 +212,8 @@ have equal parts of it. Reading and decoding the log is not in it.
 
 Exit codes:
   0  answered
-  2  the node cannot be reached, or wrong usage")]
+  2  the node cannot be reached, or wrong usage
+  3  the node cannot answer yet: it is starting, computing or busy")]
 pub(crate) struct StatusArguments {
     /// Print one JSON object per metric, on stdout
     #[arg(long)]
@@ -251,8 +254,9 @@ A node that has just started reads its log first; the command waits up to two mi
 
 Exit codes:
   0  answered
-  1  the frontier of `--wait` was not reached in the time of `--wait-for`
-  2  the node cannot be reached or rejects the request, or wrong usage")]
+  2  the node cannot be reached or rejects the request, a subscription has ended, or wrong usage
+  3  the node cannot answer yet: it is starting, computing, busy or shutting down, or the frontier of `--wait` \
+was not reached in the time of `--wait-for`")]
 pub(crate) struct QueryArguments {
     /// Metric to read; without it, the metrics are listed
     pub(crate) metric: Option<String>,

@@ -19,6 +19,7 @@ mod ingest;
 mod kill_loop;
 mod kills;
 mod large_answers;
+mod not_now;
 mod openapi;
 mod parameters;
 mod past_frontiers;
