@@ -224,7 +224,7 @@ impl Live {
     /// The body of a subscription, whose first event is of this version.
     pub(crate) async fn body(self: Arc<Self>, mut versions: Versions) -> Result<Body, ServingError> {
         let ended = || ServingError::Failed("the serving layer is closed".into());
-        let (query, published) = versions.next().await.ok_or_else(ended)?;
+        let (query, published) = versions.next().await.ok_or_else(ended)??;
         let event = self.event(query.clone(), published, None);
         // If the request cannot be answered, the response is an error, and not an event.
         event.piece(0, &self.serving).await?;
@@ -262,7 +262,10 @@ impl Subscriber {
                 let sign = SIGN_OF_LIFE.min(self.live.idle.saturating_sub(self.since.elapsed()));
                 match tokio::time::timeout(sign, self.versions.next()).await {
                     Ok(version) => {
-                        let (query, published) = version?;
+                        let (query, published) = match version? {
+                            Ok(version) => version,
+                            Err(error) => return Some((error_event(&error), None)),
+                        };
                         let event = self.live.event(query, published, self.seen.as_deref());
                         self.state = State::Sending { event, index: 0 };
                         continue;

@@ -418,9 +418,12 @@ impl ServingTables for NodeServing {
             Err(error) => return futures::stream::once(async { Err(error) }).boxed(),
         };
         let own = self.clone();
-        let answers = versions.then(move |(query, published)| {
+        let answers = versions.then(move |version| {
             let own = own.clone();
-            async move { own.table_of(&query, &published).await }
+            async move {
+                let (query, published) = version?;
+                own.table_of(&query, &published).await
+            }
         });
         until_error(answers).take_until(self.closed()).boxed()
     }

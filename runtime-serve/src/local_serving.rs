@@ -28,8 +28,8 @@ pub struct LocalServing {
     retired: Arc<Mutex<Arc<Published>>>,
 }
 
-/// A query, with each version that answers it.
-pub type Versions = BoxStream<'static, (Arc<Query>, Arc<Published>)>;
+/// A query, with each version that answers it. An error is the last item: why there are no more.
+pub type Versions = BoxStream<'static, Result<(Arc<Query>, Arc<Published>), ServingError>>;
 
 impl LocalServing {
     /// Serves these metrics; they have no rows until something is published.
@@ -162,7 +162,8 @@ impl LocalServing {
         requests.into_iter().map(|request| Query::of_version(version, request)).collect()
     }
 
-    /// The newest version, and each later one in which the frontier of a query has moved.
+    /// The newest version, and each later one in which the frontier of a query has moved. If its metric is
+    /// served no longer, [`ServingError::Ended`] is the last item.
     ///
     /// # Errors
     /// As [`LocalServing::query`], and for a request that names a frontier.
@@ -180,7 +181,7 @@ impl LocalServing {
         // The newest version is the first item.
         published.mark_changed();
         let start = Subscription { serving: self.clone(), request, known, query, published, seen: None };
-        Ok(stream::unfold(start, Subscription::next).boxed())
+        Ok(until_error(stream::unfold(start, Subscription::next)))
     }
 
     /// The query, if the newest version answers it.
@@ -212,11 +213,13 @@ struct Subscription {
 }
 
 impl Subscription {
-    /// The query with the next version that it has not seen; none if its metric is no longer served.
-    async fn next(mut self) -> Option<((Arc<Query>, Arc<Published>), Self)> {
+    /// The query with the next version that it has not seen, or why it has no more.
+    async fn next(mut self) -> Option<(Result<(Arc<Query>, Arc<Published>), ServingError>, Self)> {
         loop {
             self.published.changed().await.ok()?;
-            self.resolve_again()?;
+            if let Err(error) = self.resolve_again() {
+                return Some((Err(error), self));
+            }
             let published = self.published.borrow_and_update().clone();
             let frontier = Some(self.query.frontier(&published));
             // Another source may have moved, or batch may have taken over what the tail had.
@@ -224,22 +227,27 @@ impl Subscription {
                 && !matches!(self.query.check_covered(&published), Err(ServingError::Behind { .. }))
             {
                 self.seen = frontier;
-                return Some(((self.query.clone(), published), self));
+                return Some((Ok((self.query.clone(), published)), self));
             }
         }
     }
 
     /// Goes on with the definition that is live, if another one is.
-    fn resolve_again(&mut self) -> Option<()> {
+    fn resolve_again(&mut self) -> Result<(), ServingError> {
         let versions = self.serving.versions();
         if !Arc::ptr_eq(&versions, &self.known) {
-            let query = Query::new(&versions, self.request.clone()).ok()?;
+            let ended = |error: ServingError| {
+                let metric = &self.request.metric;
+                let why = "the versions of the package have changed";
+                ServingError::Ended(format!("the subscription to `{metric}` has ended, since {why}: {error}"))
+            };
+            let query = Query::new(&versions, self.request.clone()).map_err(ended)?;
             if query.hash() != self.query.hash() {
                 self.seen = None;
             }
             (self.query, self.known) = (Arc::new(query), versions);
         }
-        Some(())
+        Ok(())
     }
 }
 
@@ -313,7 +321,10 @@ impl ServingTables for LocalServing {
 
     fn subscribe_table(&self, request: ReadRequest) -> BoxStream<'static, Result<ServedTable, ServingError>> {
         match self.subscribe_query(request) {
-            Ok(versions) => until_error(versions.map(|(query, published)| query.answer(&published))),
+            Ok(versions) => until_error(versions.map(|version| {
+                let (query, published) = version?;
+                query.answer(&published)
+            })),
             Err(error) => stream::once(async { Err(error) }).boxed(),
         }
     }

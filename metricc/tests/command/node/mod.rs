@@ -9,6 +9,7 @@ mod deploy;
 mod deploy_diff;
 mod deploy_kills;
 mod deploy_limits;
+mod deploy_live;
 mod disk_failing;
 mod disk_full;
 mod faults;
