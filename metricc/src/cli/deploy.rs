@@ -16,7 +16,7 @@ use super::arguments::{
 use super::node_client::{NodeClient, error_of};
 use super::table::{self, Rows};
 use super::terminal::{self, Failure, counted};
-use super::{progress, stored};
+use super::{progress, stored, test};
 
 /// How long the node may take for one answer.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -26,6 +26,12 @@ const ASK_EVERY: Duration = Duration::from_millis(200);
 pub(crate) fn run(arguments: &DeployArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let package = stored::read_package(&arguments.file)?.with_imports(imports);
     if !terminal::report(&package)? {
+        return Ok(ExitCode::from(1));
+    }
+    if !arguments.skip_tests && !test::all_pass(&package) {
+        terminal::error(
+            "a test of the file fails, and nothing is deployed\n  help: `--skip-tests` deploys it without its tests",
+        );
         return Ok(ExitCode::from(1));
     }
     let text = PackageText::of_checked(&package.text, &package.checked)?;

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use metricc_ir::suggest;
 use metricc_ir::text::{visible, visible_lines};
 use metricc_ir::user_defined::Imports;
+use metricc_ir::{Test, suggest};
 
 use super::arguments::TestArguments;
-use super::stored;
 use super::terminal::{self, Failure, counted};
+use super::{progress, stored};
 use crate::Package;
 use crate::testing::{RowDifference, TestFailure, TestReport, run_test};
 
@@ -113,25 +113,54 @@ fn one_file(package: &Package, filter: Option<&str>, tally: &mut Tally) -> Resul
         terminal::note(format!("{}: {}", package.text.name, no_test(filter, &names)));
     }
     for test in tests.iter().filter(|test| wanted(&test.name)) {
-        let report = match run_test(package, test) {
-            Ok(report) => report,
-            // The other tests still run.
-            Err(error) => {
-                tally.n_failed += 1;
-                let (location, name) = (format!("{}:{}", package.text.name, test.line), visible(&test.name));
-                let Failure::Message(problem) = Failure::from(error) else { continue };
-                terminal::data(&format!("FAILED  {location}  {name}\n  the test cannot run: {problem}\n"))?;
-                continue;
-            }
-        };
-        if report.failures.is_empty() {
-            tally.n_passed += 1;
-        } else {
-            tally.n_failed += 1;
+        let (is_passed, text) = outcome(package, test);
+        match is_passed {
+            true => tally.n_passed += 1,
+            false => tally.n_failed += 1,
         }
-        terminal::data(&text(&package.text.name, &report))?;
+        terminal::data(&text)?;
     }
     Ok(())
+}
+
+/// Whether a test passes, and its report.
+fn outcome(package: &Package, test: &Test) -> (bool, String) {
+    match run_test(package, test) {
+        Ok(report) => (report.failures.is_empty(), text(&package.text.name, &report)),
+        // The other tests still run.
+        Err(error) => {
+            let (location, name) = (format!("{}:{}", package.text.name, test.line), visible(&test.name));
+            let problem = match Failure::from(error) {
+                Failure::Message(problem) | Failure::NotNow(problem) => problem,
+                Failure::ClosedPipe => String::new(),
+            };
+            (false, format!("FAILED  {location}  {name}\n  the test cannot run: {problem}\n"))
+        }
+    }
+}
+
+/// Runs all tests of a package that is about to be used, and reports on stderr those that fail. Returns whether
+/// all have passed.
+pub(super) fn all_pass(package: &Package) -> bool {
+    let tests = &package.checked.package.tests;
+    let bar = progress::bar(tests.len() as u64, "tests", &package.text.name);
+    let mut failed = Vec::new();
+    for test in tests {
+        let (is_passed, text) = outcome(package, test);
+        bar.inc(1);
+        failed.extend((!is_passed).then_some(text));
+    }
+    bar.finish_and_clear();
+    failed.iter().for_each(|text| terminal::note(text.trim_end()));
+    let n_passed = tests.len() - failed.len();
+    match (tests.len(), failed.len()) {
+        (0, _) => {}
+        (_, 0) => terminal::note(format!("{} passed", counted(n_passed, "test", "tests"))),
+        (_, n_failed) => {
+            terminal::note(format!("{} passed, {n_failed} failed", counted(n_passed, "test", "tests")))
+        }
+    }
+    failed.is_empty()
 }
 
 fn text(file: &str, report: &TestReport) -> String {

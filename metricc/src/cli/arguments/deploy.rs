@@ -14,14 +14,15 @@ Examples:
   metricc deploy payments.metric --preview     compute it beside the live version, which stays live
   metricc rollback                             go back to the version before
 
-New metrics are computed from the log of the node while it goes on taking events and answering. When all \
-of them are there, the version becomes live, all metrics at once. Sources are as they were when the node was \
+The tests of the file run first. New metrics are computed from the log of the node while it goes on taking \
+events and answering. When all of them are there, the version becomes live, all metrics at once. Sources are as they were when the node was \
 started: start it again with a file that changes them.
 
 Exit codes:
   0  live, or a preview that is there; with `--plan`, it can be deployed
-  1  errors in the file
-  2  the node refuses it or cannot be reached, or wrong usage")]
+  1  errors in the file, or one of its tests fails
+  2  the node refuses it or cannot be reached, or wrong usage
+  3  the node cannot do it yet: it is starting, computing or busy")]
 pub(crate) struct DeployArguments {
     /// The `.metric` file: a path, or a URL of an object store
     pub(crate) file: PathBuf,
@@ -31,6 +32,9 @@ pub(crate) struct DeployArguments {
     /// Compute it beside the live version; `metricc promote` makes it live
     #[arg(long)]
     pub(crate) preview: bool,
+    /// Do not run the `test` blocks of the file before
+    #[arg(long)]
+    pub(crate) skip_tests: bool,
     /// Do not wait until new metrics are computed
     #[arg(long)]
     pub(crate) no_wait: bool,

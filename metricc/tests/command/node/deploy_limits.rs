@@ -131,3 +131,39 @@ fn a_request_for_several_metrics_is_of_one_version() {
     let answer = read(&old[0], "total").json();
     assert_eq!(format!("total@{}", answer["answers"][1]["hash"].as_str().unwrap()), old[1]);
 }
+
+/// A file is deployed when its tests pass, and says which do not.
+#[test]
+fn a_file_with_a_test_that_fails_is_not_deployed() {
+    let home = home();
+    let node = home.ready();
+    let file = |wanted: u64| {
+        let text = format!(
+            "metric seen = count() {{ from events  by shop }}
+test \"one event is seen\" {{
+  given events [{{ at: \"2026-04-25T10:00:00Z\", shop: \"a\", n: 1 }}]
+  expect seen [{{ shop: \"a\", value: {wanted} }}]
+}}
+"
+        );
+        write(&home, "next.metric", &text)
+    };
+    let wrong = file(2);
+    let (_, report, _) = node.run(&["test", &wrong]);
+    assert!(report.contains("FAILED") && report.contains("one event is seen"), "{report}");
+    for more in [&["--plan"][..], &["--preview"], &["--json"], &[]] {
+        let (code, out, said) = node.run(&[&["deploy", &wrong], more].concat());
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{said}");
+        assert!(said.contains(report.trim_end()) && said.contains("0 tests passed, 1 failed"), "{said}");
+        assert!(said.contains("nothing is deployed") && said.contains("`--skip-tests`"), "{said}");
+    }
+    assert_eq!(versions(&node), vec![(1, "live".to_owned())]);
+    assert_eq!(node.run(&["deploy", &wrong, "--skip-tests", "--plan"]).0, Some(0));
+    let (code, _, said) = node.run(&["deploy", &file(1)]);
+    assert!(
+        code == Some(0) && said.contains("1 test passed") && said.contains("version 2 is live"),
+        "{said}"
+    );
+    let (code, _, said) = node.run(&["deploy", &file(2), "--skip-tests"]);
+    assert!(code == Some(0) && !said.contains("passed"), "{said}");
+}
