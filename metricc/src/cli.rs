@@ -44,10 +44,9 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use metricc_ir::user_defined::Imports;
 
-use arguments::{Arguments, Command};
+use arguments::Command;
 use terminal::Failure;
 
 /// Runs the command with the process's arguments.
@@ -65,7 +64,7 @@ pub fn main() -> ExitCode {
 /// }
 /// ```
 pub fn main_with(imports: &Imports) -> ExitCode {
-    let arguments = Arguments::try_parse().unwrap_or_else(|error| arguments::with_binding(error).exit());
+    let arguments = arguments::parse().unwrap_or_else(|error| error.exit());
     let done = match arguments.command {
         Command::New(new) => new::run(&new),
         Command::Check(check) => check::run(&check),

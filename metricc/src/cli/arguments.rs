@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use metricc_log::Format;
 
 use super::terminal::{Failure, MessageFormat};
@@ -15,6 +15,7 @@ mod deploy;
 mod engines;
 mod kafka;
 mod node;
+mod without_effect;
 
 pub(crate) use cluster::{ClusterArguments, RunOnCluster};
 #[cfg(feature = "cluster")]
@@ -321,8 +322,19 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Failu
     Ok(ExitCode::SUCCESS)
 }
 
+/// The arguments of the process.
+///
+/// # Errors
+/// What is wrong with them, or a text that was asked for, such as the help.
+pub(crate) fn parse() -> Result<Arguments, clap::Error> {
+    let command = Arguments::command();
+    let given = command.clone().try_get_matches().map_err(with_binding)?;
+    without_effect::check(command, &given)?;
+    Arguments::from_arg_matches(&given).map_err(|error| error.format(&mut Arguments::command()))
+}
+
 /// The error with a hint, if a file of events stands where only options may.
-pub(crate) fn with_binding(mut error: clap::Error) -> clap::Error {
+fn with_binding(mut error: clap::Error) -> clap::Error {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return error };
     let is_file =
         error.kind() == ErrorKind::UnknownArgument && Format::from_path(argument.as_ref()).is_some();

@@ -19,11 +19,6 @@ pub(crate) fn run(arguments: &DiffArguments, imports: &Imports) -> Result<ExitCo
     if arguments.live {
         return diff_live::run(arguments);
     }
-    if arguments.of_version.is_some() || arguments.old_version.is_some() {
-        let problem =
-            "`--of-version` and `--old-version` are versions of a node\n  help: give `--live` with them";
-        return Err(Failure::Message(problem.to_owned()));
-    }
     let (old, new) = packages(arguments)?;
     let (old, new) = (old.with_imports(imports), new.with_imports(imports));
     let (is_old_valid, is_new_valid) = (terminal::report(&old)?, terminal::report(&new)?);

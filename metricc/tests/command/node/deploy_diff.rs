@@ -123,13 +123,15 @@ fn text_is_for_people_and_a_version_is_the_same_as_itself() {
     let (code, _, said) = node.run(&["diff", "--live", "--of-version", "2"]);
     assert!(code == Some(2) && said.contains("version 2 would be compared with itself"), "{said}");
     let (code, _, said) = node.run(&["diff", "--of-version", "2"]);
-    assert!(code == Some(2) && said.contains("give `--live` with them"), "{said}");
+    assert!(code == Some(2) && said.contains("give `--live` with it"), "{said}");
     let (code, _, said) = node.run(&["diff", "--live", "--of-version", "7"]);
     assert!(code == Some(2) && said.contains("there is no version 7; there are 1, 2"), "{said}");
     let (code, _, said) = node.run(&["diff", "--live", "--of-version", "1", "--metric", "gone"]);
     assert!(code == Some(2) && said.contains("no metric `gone`"), "{said}");
     let (code, _, said) = node.run(&["diff", "--live", "a.metric"]);
     assert!(code == Some(2) && said.contains("--live"), "{said}");
+    let (code, _, said) = node.run(&["diff", "--live", "--of-version", "1", "--max-rejected", "3"]);
+    assert!(code == Some(2) && said.contains("`--max-rejected` has no effect here"), "{said}");
     assert_eq!(node.get("/v1/package/diff?version=1&causes=100000").status, 400);
     let answer = node.get("/v1/package/diff?version=1&text=true");
     assert!(answer.status == 200 && answer.body.starts_with("OLD is version 2"), "{}", answer.body);
