@@ -3,19 +3,18 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
 use metricc_client::ServingError;
 use metricc_node::{AuditLine, Audited};
 use serde::Deserialize;
 
 use super::arguments::AuditArguments;
 use super::node_client::{NodeClient, error_of};
+use super::progress;
 use super::terminal::{self, Failure, counted};
 
 pub(crate) fn run(arguments: &AuditArguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let spinner = ProgressBar::new_spinner().with_message("the node is reading its log from the start");
-    spinner.enable_steady_tick(Duration::from_millis(120));
+    let spinner = progress::waiting("the node is reading its log from the start".to_owned());
     let lines = runtime.block_on(audit(arguments));
     spinner.finish_and_clear();
     let lines = lines?;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::arguments::{DiffArguments, DiffFormat};
 use super::node_client::{NodeClient, error_of};
+use super::progress;
 use super::terminal::{self, Failure, counted};
 
 pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, Failure> {
@@ -24,25 +25,37 @@ pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, Failure> {
         return Err(Failure::Message("`--live` compares one metric of `--metric`, or all".to_owned()));
     }
     parameters.extend(arguments.metrics.iter().map(|metric| ("metric", metric.clone())));
-    let n_different = super::blocking(async {
+    let bar = progress::waiting(label(arguments.causes, within));
+    let answer = super::blocking(async {
         let response = client.get_below(&["diff"], &parameters).send().await?;
         if !response.status().is_success() {
             return Err(Failure::from(error_of(response).await));
         }
         let differ = response.headers().get("metricc-differ").and_then(|value| value.to_str().ok());
         let differ = differ.and_then(|value| value.parse::<usize>().ok());
-        let body = response.bytes().await?;
-        match is_text {
-            true => terminal::data(&String::from_utf8_lossy(&body))?,
-            false => show_json(&serde_json::from_slice(&body)?)?,
-        }
-        differ.ok_or_else(|| Failure::Message("the node does not say whether versions differ".to_owned()))
-    })?;
+        Ok((differ, response.bytes().await?))
+    });
+    bar.finish_and_clear();
+    let (differ, body) = answer?;
+    match is_text {
+        true => terminal::data(&String::from_utf8_lossy(&body))?,
+        false => show_json(&serde_json::from_slice(&body)?)?,
+    }
+    let n_different =
+        differ.ok_or_else(|| Failure::Message("the node does not say whether versions differ".to_owned()))?;
     terminal::note(match n_different {
         1 => "1 metric differs".to_owned(),
         n => format!("{} differ", counted(n, "metric", "metrics")),
     });
     Ok(if n_different == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// What the node does meanwhile.
+fn label(causes: usize, within: u64) -> String {
+    match causes {
+        0 => "the node compares rows".to_owned(),
+        _ => format!("the node compares rows, and searches causes for at most {within} s a metric"),
+    }
 }
 
 /// A line for each metric, with the versions and the frontier.

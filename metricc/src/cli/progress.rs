@@ -1,6 +1,7 @@
 //! Progress bars on stderr, if stderr is a terminal.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use metricc_ir as ir;
@@ -25,6 +26,16 @@ pub(crate) fn spinner(label: &str) -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
     bar.set_message(label.to_owned());
+    bar
+}
+
+/// What somebody else does, and does not say how far it is: for how long.
+pub(crate) fn waiting(label: String) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}");
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_message(label);
+    bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }
 
