@@ -7,6 +7,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | `read` | the rows of a file, with the types of the metric |
+//! | `span` | from which window to which one the file has rows |
 //! | `question` | which rows differ, and which of them a trial explains |
 //! | `variants` | the metric in another zone, with duplicates, with no value as zero |
 //! | `floats` | the text of the package with floats instead of decimals |
@@ -18,11 +19,12 @@ mod floats;
 mod frontier;
 mod question;
 mod read;
+mod span;
 mod trials;
 mod variants;
 mod zones;
 
-pub(crate) use question::{Example, Explained, Question, Trial, Verdict, compared};
+pub(crate) use question::{Compared, Example, Explained, Question, Trial, Verdict, compared};
 pub(crate) use read::{Columns, TheirRows, read};
-pub(crate) use trials::{Sources, all_trials};
+pub(crate) use trials::{LEAST_SHARE, Sources, all_trials};
 pub(crate) use zones::ZONES;

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, StringViewArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, StringViewArray};
+use arrow::compute::filter;
+use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 use metricc_ir::calendar::{ZoneRules, date_text, instant_text};
@@ -63,7 +65,8 @@ pub enum Clock {
 }
 
 impl Clock {
-    fn text(&self, micros: i64) -> String {
+    /// A time as the clock shows it.
+    pub fn text(&self, micros: i64) -> String {
         match self {
             Clock::Instants(zone) => instant_text(micros, zone.as_ref()),
             Clock::Local if micros.rem_euclid(DAY) == 0 => date_text(micros.div_euclid(DAY)),
@@ -72,7 +75,24 @@ impl Clock {
     }
 }
 
+impl Windows {
+    fn filtered(&self, kept: &BooleanArray) -> Self {
+        let of = |times: &Vec<i64>| {
+            let pairs = times.iter().zip(kept.values());
+            pairs.filter(|(_, is_kept)| *is_kept).map(|(time, _)| *time).collect()
+        };
+        Windows { starts: of(&self.starts), ends: self.ends.as_ref().map(of), clock: self.clock.clone() }
+    }
+}
+
 impl Column {
+    fn filtered(&self, kept: &BooleanArray) -> Result<Self, ArrowError> {
+        let lost = self.lost.as_ref().map(|lost| filter(lost, kept)).transpose()?;
+        let lost = lost.map(|lost| lost.as_primitive::<Int64Type>().clone());
+        let (name, kind) = (self.name.clone(), self.kind.clone());
+        Ok(Column { name, kind, values: filter(&self.values, kept)?, lost })
+    }
+
     /// The value of a row.
     pub fn value(&self, row: usize) -> Value {
         value_at(&self.kind, &self.values, row)
@@ -132,6 +152,22 @@ impl RowSet {
             lost: lost.clone(),
         });
         RowSet { n_rows: presented.n_rows, windows, keys: keys.collect(), outputs: outputs.collect() }
+    }
+
+    /// Some of the rows.
+    ///
+    /// # Errors
+    /// If a column cannot be filtered.
+    pub fn filtered(&self, kept: &BooleanArray) -> Result<Self, ArrowError> {
+        let of = |columns: &[Column]| -> Result<Vec<Column>, ArrowError> {
+            columns.iter().map(|column| column.filtered(kept)).collect()
+        };
+        Ok(RowSet {
+            n_rows: kept.true_count(),
+            windows: self.windows.as_ref().map(|windows| windows.filtered(kept)),
+            keys: of(&self.keys)?,
+            outputs: of(&self.outputs)?,
+        })
     }
 
     /// The group of each row as bytes: equal for rows of one group, also those of another set of rows with

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use metricc_ir::calendar::{ZoneRules, zone_names};
 use metricc_ir::user_defined::Imports;
-use metricc_ir::{AnyMetric, Source, suggest};
-use metricc_log::{Interval, Log, LogError, ReadStats};
+use metricc_ir::{AnyMetric, Source, Window, suggest};
+use metricc_log::{Binding, Interval, Log, LogError, ReadStats};
 use metricc_runtime_serve::ReadOptions;
 
 use super::arguments::{CompareArguments, DiffFormat};
@@ -21,6 +21,9 @@ use crate::{Bound, Evaluated, Package};
 use metricc_comparison::causes::{Budget, Side, evaluated};
 use metricc_comparison::compare::Comparison;
 use metricc_comparison::diff::data::deadline;
+
+/// The column of the start of each window, unless it is named.
+const WINDOW: &str = "window_start";
 
 pub(crate) fn run(arguments: &CompareArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let zones = zones(arguments)?;
@@ -42,7 +45,8 @@ pub(crate) fn run(arguments: &CompareArguments, imports: &Imports) -> Result<Exi
     let (evaluated, stats) = evaluate(arguments, &bound)?;
     let presented = evaluated.read(metric, imports, &ReadOptions::default())?;
     presented.overflows().iter().for_each(|overflow| terminal::warning(&overflow.to_string()));
-    let (ours, comparison) = compared(&presented, &theirs.rows, arguments.tolerance)?;
+    let found = compared(&presented, &theirs, arguments.tolerance)?;
+    let comparison = &found.comparison;
     let trials = match comparison.different.is_empty() {
         true => Ok(Vec::new()),
         false => {
@@ -54,10 +58,10 @@ pub(crate) fn run(arguments: &CompareArguments, imports: &Imports) -> Result<Exi
                 topics.open_log(source, binding, &|_| ())
             };
             let tried = Tried { arguments, package: &package, metric, zones: &zones, stats: &stats };
-            tried.trials(&bound, &theirs, &comparison, &reopen)?
+            tried.trials(&bound, &theirs, comparison, &reopen)?
         }
     };
-    let answer = Answer { arguments, ours: &ours, theirs: &theirs, comparison: &comparison, trials: &trials };
+    let answer = Answer { arguments, theirs: &theirs, found: &found, trials: &trials };
     match arguments.output {
         DiffFormat::Text => terminal::data(&compare_report::text(&answer))?,
         DiffFormat::Json => terminal::data(&format!("{}\n", compare_report::json(&answer)))?,
@@ -90,11 +94,18 @@ fn their_rows(arguments: &CompareArguments, metric: &AnyMetric) -> Result<TheirR
             "`--with -`: the file is read column by column\n  help: write the rows to a file, and name it";
         return Err(Failure::Message(problem.to_owned()));
     }
-    let columns = Columns { window: &arguments.window, value: arguments.value.as_deref() };
-    read(&arguments.with, &metric.row_type(), columns, &|source, binding| {
-        stored::open_log(source, binding, &|_| ())
-    })
-    .map_err(Failure::Message)
+    let row_type = metric.row_type();
+    let given = [(arguments.window.is_some(), "--window"), (arguments.all_windows, "--all-windows")];
+    if let (Window::AllTime, Some((_, option))) = (&row_type.window, given.iter().find(|(given, _)| *given)) {
+        let name = metric.name();
+        return Err(Failure::Message(format!("`{option}` has no effect here: `{name}` has no windows")));
+    }
+    let window = arguments.window.as_deref().unwrap_or(WINDOW);
+    let columns = Columns { window, value: arguments.value.as_deref() };
+    let open = |source: &Arc<Source>, binding: &Binding| stored::open_log(source, binding, &|_| ());
+    let theirs = read(&arguments.with, &row_type, columns, &open).map_err(Failure::Message)?;
+    let span = theirs.span.filter(|_| !arguments.all_windows);
+    Ok(TheirRows { span, ..theirs })
 }
 
 /// The segments of all sources; an error if too many records are rejected.
@@ -151,7 +162,7 @@ impl Tried<'_> {
         let side = Side::new(self.metric, &bound.log, &options, &self.package.imports, &engine)?;
         let whole = Interval::new(bound.log.start(), bound.log.end())?;
         let tolerance = self.arguments.tolerance;
-        let question = Question { side: &side, whole: &whole, theirs: &theirs.rows, comparison, tolerance };
+        let question = Question { side: &side, whole: &whole, theirs, comparison, tolerance };
         let is_read_once = self.arguments.logs.sources.iter().any(|(_, binding)| binding.path == "-");
         let bar = progress::spinner(&format!("causes for {}", self.metric.name()));
         let sources = Sources {

@@ -4,23 +4,26 @@ use serde_json::{Value as Json, json};
 
 use super::arguments::CompareArguments;
 use super::terminal::counted;
-use crate::warehouse::{Example, Explained, TheirRows, Trial, Verdict};
-use metricc_comparison::compare::{Comparison, RowSet};
+use crate::warehouse::{Compared, Example, Explained, LEAST_SHARE, TheirRows, Trial, Verdict};
 use metricc_comparison::report::Sides;
 
 /// What was found.
 pub(crate) struct Answer<'a> {
     pub(crate) arguments: &'a CompareArguments,
-    pub(crate) ours: &'a RowSet,
     pub(crate) theirs: &'a TheirRows,
-    pub(crate) comparison: &'a Comparison,
+    pub(crate) found: &'a Compared,
     /// The causes that were tried, or why none was.
     pub(crate) trials: &'a Result<Vec<Trial>, String>,
 }
 
 impl Answer<'_> {
     fn sides(&self) -> Sides<'_> {
-        Sides { left: self.ours, right: &self.theirs.rows, names: ["OURS", "THEIRS"] }
+        Sides { left: &self.found.ours, right: &self.theirs.rows, names: ["OURS", "THEIRS"] }
+    }
+
+    /// The first and the last window that are compared, if others are not.
+    fn span_texts(&self) -> Option<[String; 2]> {
+        self.theirs.span.and_then(|span| span.texts(&self.found.ours))
     }
 
     fn causes(&self) -> impl Iterator<Item = (&str, &Explained)> {
@@ -34,11 +37,11 @@ impl Answer<'_> {
 
 /// For people.
 pub(crate) fn text(answer: &Answer<'_>) -> String {
-    let Answer { arguments, comparison, .. } = answer;
+    let Answer { arguments, found: Compared { comparison, .. }, .. } = answer;
     let sides = answer.sides();
     let title = format!("{}: {}", arguments.metric, sides.counts(comparison));
     let mut text = sides.table(&title, comparison, arguments.search.rows);
-    for what in &answer.theirs.left_out {
+    for what in answer.theirs.left_out.iter().cloned().chain(outside_text(answer)) {
         text.push_str(&format!("  not compared: {what}\n"));
     }
     if comparison.different.is_empty() {
@@ -59,20 +62,63 @@ pub(crate) fn text(answer: &Answer<'_>) -> String {
                 text.push_str("  none of the causes that were tried gives their numbers\n");
             }
             if n_causes == 0 || arguments.verbose {
-                trials.iter().for_each(|trial| text.push_str(&other_text(trial)));
+                let n = comparison.different.len();
+                trials.iter().for_each(|trial| text.push_str(&other_text(trial, n)));
+            } else {
+                text.push_str(&little_text(trials));
             }
         }
     }
     text
 }
 
-fn cause_text(cause: &str, found: &Explained, n_different: usize) -> String {
+/// The rows that are not compared since the file has no windows there.
+fn outside_text(answer: &Answer<'_>) -> Option<String> {
+    let [first, last] = answer.span_texts()?;
+    let outside = answer.found.outside;
+    let part = |n: usize, place: String| (n > 0).then(|| format!("{} {place}", counted(n, "row", "rows")));
+    let before = part(outside.before, format!("before {first}, the first window of the file"));
+    let after = part(outside.after, format!("after {last}, the last window of the file"));
+    let parts: Vec<String> = before.into_iter().chain(after).collect();
+    (!parts.is_empty()).then(|| format!("OURS has {}; `--all-windows` compares them", parts.join(", and ")))
+}
+
+/// That there are causes which are not named, if there are.
+fn little_text(trials: &[Trial]) -> String {
+    let n = trials.iter().filter(|trial| matches!(trial.verdict, Verdict::Little { .. })).count();
+    let causes = |verb: &str| {
+        let causes = counted(n, "more cause", "more causes");
+        format!(
+            "  {causes} {verb} fewer than {LEAST_SHARE} % of the rows, probably by chance; --verbose lists them\n"
+        )
+    };
+    match n {
+        0 => String::new(),
+        1 => causes("explains"),
+        _ => causes("explain"),
+    }
+}
+
+/// So many of the rows that differ.
+fn share_text(n_rows: usize, n_different: usize) -> String {
     let rows = if n_different == 1 { "row that differs" } else { "rows that differ" };
-    let broken = match found.n_broken {
+    let share = match n_rows * 100 / n_different.max(1) {
+        0 => "less than 1 %".to_owned(),
+        percent => format!("{percent} %"),
+    };
+    format!("{n_rows} of {n_different} {rows} ({share})")
+}
+
+fn broken_text(n_broken: usize) -> String {
+    match n_broken {
         0 => String::new(),
         n => format!("; {} that are equal would differ", counted(n, "row", "rows")),
-    };
-    let mut text = format!("  cause: {cause}: explains {} of {n_different} {rows}{broken}\n", found.n_rows);
+    }
+}
+
+fn cause_text(cause: &str, found: &Explained, n_different: usize) -> String {
+    let (rows, broken) = (share_text(found.n_rows, n_different), broken_text(found.n_broken));
+    let mut text = format!("  cause: {cause}: explains {rows}{broken}\n");
     for Example { file, position, fields } in &found.examples {
         let (partition, offset) = (position.partition, position.offset);
         text.push_str(&format!("    {file}, position [{partition}, {offset}]: {}\n", fields.row_text()));
@@ -81,9 +127,13 @@ fn cause_text(cause: &str, found: &Explained, n_different: usize) -> String {
 }
 
 /// A trial that is no cause.
-fn other_text(trial: &Trial) -> String {
+fn other_text(trial: &Trial, n_different: usize) -> String {
     match &trial.verdict {
         Verdict::Explains(_) => String::new(),
+        Verdict::Little { n_rows, n_broken } => {
+            let (rows, broken) = (share_text(*n_rows, n_different), broken_text(*n_broken));
+            format!("  tried: {}: explains {rows}{broken}\n", trial.cause)
+        }
         Verdict::Nothing => format!("  tried: {}\n", trial.cause),
         Verdict::NotTried(why) => format!("  not tried: {}: {why}\n", trial.cause),
     }
@@ -100,12 +150,26 @@ pub(crate) fn json(answer: &Answer<'_>) -> Json {
             "fields": fields.json(),
         })
     };
+    let Compared { comparison, outside, .. } = answer.found;
+    let share = |n_rows: usize| n_rows as f64 / comparison.different.len().max(1) as f64;
     let causes = answer.causes().map(|(cause, found)| {
         let examples: Vec<Json> = found.examples.iter().map(example).collect();
-        json!({ "cause": cause, "explains": found.n_rows, "breaks": found.n_broken, "examples": examples })
+        json!({
+            "cause": cause,
+            "explains": found.n_rows,
+            "share": share(found.n_rows),
+            "breaks": found.n_broken,
+            "examples": examples,
+        })
     });
     let trials = || answer.trials.iter().flatten();
     let tried = trials().filter(|trial| matches!(trial.verdict, Verdict::Nothing)).map(|trial| &trial.cause);
+    let little = trials().filter_map(|trial| match &trial.verdict {
+        Verdict::Little { n_rows, n_broken } => Some(json!({
+            "cause": trial.cause, "explains": n_rows, "share": share(*n_rows), "breaks": n_broken,
+        })),
+        _ => None,
+    });
     let not_tried = trials().filter_map(|trial| match &trial.verdict {
         Verdict::NotTried(why) => Some(json!({ "cause": trial.cause, "why": why })),
         _ => None,
@@ -113,10 +177,17 @@ pub(crate) fn json(answer: &Answer<'_>) -> Json {
     json!({
         "metric": answer.arguments.metric,
         "with": answer.arguments.with.path,
-        "rows": answer.sides().json(answer.comparison, answer.arguments.search.rows),
-        "largest_share": answer.comparison.largest_share,
+        "rows": answer.sides().json(comparison, answer.arguments.search.rows),
+        "largest_share": comparison.largest_share,
         "not_compared": answer.theirs.left_out,
+        "windows": answer.span_texts().map(|[first, last]| json!({
+            "first": first,
+            "last": last,
+            "ours_before": outside.before,
+            "ours_after": outside.after,
+        })),
         "causes": causes.collect::<Vec<_>>(),
+        "little": little.collect::<Vec<_>>(),
         "tried": tried.collect::<Vec<_>>(),
         "not_tried": not_tried.collect::<Vec<_>>(),
         "no_trials": answer.trials.as_ref().err(),

@@ -109,7 +109,7 @@ impl Search<'_> {
                 None => segments,
             };
             at += step;
-            let rows = self.question.like_theirs(&side.read(all.clone())?, None);
+            let rows = self.question.like_theirs(&side.read(all.clone())?, None)?;
             let judged = self.question.judge(&rows, self.question.tolerance)?;
             (self.progress)();
             if best.as_ref().is_none_or(|best| judged.is_at_least(&best.judged)) {
@@ -156,7 +156,7 @@ pub(super) fn later_events(
         return Ok(Vec::new());
     };
     let mut measure = |interval: &Interval| -> Result<Option<Size>, RowsError> {
-        let rows = question.like_theirs(&question.side.rows(interval)?.0, None);
+        let rows = question.like_theirs(&question.side.rows(interval)?.0, None)?;
         Ok(rows.has_one_of(explained)?.then_some(Size::Other))
     };
     let found = search(&after, Size::Other, budget, &mut measure)?;

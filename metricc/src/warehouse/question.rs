@@ -7,6 +7,8 @@ use metricc_ir::calendar::{MICROS_PER_DAY, ZoneRules};
 use metricc_log::{Interval, Log, Position};
 use metricc_runtime_serve::Presented;
 
+use super::read::TheirRows;
+use super::span::Outside;
 use metricc_comparison::causes::{Budget, EventFields, RowsError, Side, event_fields, search};
 use metricc_comparison::compare::{Clock, Comparison, RowSet, Size, Tolerance, compare};
 
@@ -21,7 +23,7 @@ pub(crate) struct Question<'a> {
     /// All events.
     pub(crate) whole: &'a Interval,
     /// Their rows.
-    pub(crate) theirs: &'a RowSet,
+    pub(crate) theirs: &'a TheirRows,
     /// How both compare.
     pub(crate) comparison: &'a Comparison,
     /// When numbers are equal.
@@ -42,6 +44,13 @@ pub(crate) struct Trial {
 pub(crate) enum Verdict {
     /// It gives their numbers.
     Explains(Explained),
+    /// It gives few of them, and another cause gives more.
+    Little {
+        /// Rows that differ, and would be equal with it.
+        n_rows: usize,
+        /// Rows that are equal, and would differ with it.
+        n_broken: usize,
+    },
     /// It does not.
     Nothing,
     /// It cannot be tried, with the reason.
@@ -101,24 +110,42 @@ impl Judged {
     }
 }
 
-/// Our rows with windows as another table has them, and how both compare.
+/// Our rows beside theirs.
+#[derive(Debug)]
+pub(crate) struct Compared {
+    /// Our rows, with windows as another table has them.
+    pub(crate) ours: RowSet,
+    /// How many more there are, of windows that the table does not reach.
+    pub(crate) outside: Outside,
+    /// How both compare.
+    pub(crate) comparison: Comparison,
+}
+
+/// Compares our rows with those of another table.
 ///
 /// # Errors
 /// If keys cannot be compared.
 pub(crate) fn compared(
     presented: &Presented,
-    theirs: &RowSet,
+    theirs: &TheirRows,
     tolerance: Tolerance,
-) -> Result<(RowSet, Comparison), RowsError> {
-    let ours = like(presented, theirs, None);
-    let comparison = compare(&ours, theirs, tolerance)?;
-    Ok((ours, comparison))
+) -> Result<Compared, RowsError> {
+    let (ours, outside) = like(presented, theirs, None)?;
+    let comparison = compare(&ours, &theirs.rows, tolerance)?;
+    Ok(Compared { ours, outside, comparison })
 }
 
 impl Question<'_> {
     /// Rows of a trial, with windows as theirs have them.
-    pub(super) fn like_theirs(&self, presented: &Presented, zone: Option<&ZoneRules>) -> RowSet {
-        like(presented, self.theirs, zone)
+    ///
+    /// # Errors
+    /// If rows cannot be filtered.
+    pub(super) fn like_theirs(
+        &self,
+        presented: &Presented,
+        zone: Option<&ZoneRules>,
+    ) -> Result<RowSet, RowsError> {
+        Ok(like(presented, self.theirs, zone)?.0)
     }
 
     /// Which rows the rows of a trial explain.
@@ -126,7 +153,7 @@ impl Question<'_> {
         let groups = |comparison: &Comparison| -> BTreeSet<Group> {
             comparison.different.iter().map(|row| row.group.clone()).collect()
         };
-        let found = compare(rows, self.theirs, tolerance)?;
+        let found = compare(rows, &self.theirs.rows, tolerance)?;
         let (before, after) = (groups(self.comparison), groups(&found));
         let explained = before.difference(&after).cloned().collect();
         Ok(Judged { explained, n_broken: after.difference(&before).count(), distance: found.distance })
@@ -141,8 +168,8 @@ impl Question<'_> {
     ) -> Result<Vec<Example>, RowsError> {
         let (side, zone) = trial;
         let mut measure = |interval: &Interval| -> Result<Option<Size>, RowsError> {
-            let ours = like(&self.side.rows(interval)?.0, self.theirs, None);
-            let trial = like(&side.rows(interval)?.0, self.theirs, zone);
+            let ours = self.like_theirs(&self.side.rows(interval)?.0, None)?;
+            let trial = self.like_theirs(&side.rows(interval)?.0, zone)?;
             let found = compare(&ours, &trial, Tolerance::default())?;
             let mut concerned = found.different.iter().filter(|row| explained.contains(&row.group));
             Ok(concerned.next().map(|row| row.size))
@@ -167,10 +194,15 @@ pub(super) fn example(logs: &[&Log], position: Position) -> Result<Option<Exampl
 }
 
 /// Presented rows with the windows that another table has: their starts as instants, or as the clock of the
-/// metric's zone shows them. `zone` is another zone whose clock is meant.
-fn like(presented: &Presented, theirs: &RowSet, zone: Option<&ZoneRules>) -> RowSet {
+/// metric's zone shows them. `zone` is another zone whose clock is meant. Rows of windows that the table does
+/// not reach are counted alone.
+fn like(
+    presented: &Presented,
+    theirs: &TheirRows,
+    zone: Option<&ZoneRules>,
+) -> Result<(RowSet, Outside), RowsError> {
     let mut rows = RowSet::of(presented);
-    if let (Some(own), Some(theirs)) = (&mut rows.windows, &theirs.windows) {
+    if let (Some(own), Some(theirs)) = (&mut rows.windows, &theirs.rows.windows) {
         own.ends = None;
         if matches!(theirs.clock, Clock::Local) {
             let of_metric = match &presented.row_type.window {
@@ -183,7 +215,10 @@ fn like(presented: &Presented, theirs: &RowSet, zone: Option<&ZoneRules>) -> Row
             own.clock = Clock::Local;
         }
     }
-    rows
+    Ok(match &theirs.span {
+        Some(span) => span.cut(rows)?,
+        None => (rows, Outside::default()),
+    })
 }
 
 /// What a clock shows at an instant, µs since 1970-01-01T00:00 on it.

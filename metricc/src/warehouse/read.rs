@@ -12,6 +12,7 @@ use arrow::datatypes::TimestampMicrosecondType;
 use metricc_ir::{Field, Kind, Path, RowType, Source, Type, Value, Window};
 use metricc_log::{Binding, Interval, Log, LogError, ReadStats, arrow_type};
 
+use super::span::Span;
 use metricc_comparison::compare::{Clock, Column, RowSet, Windows};
 
 /// Rows that are read at once.
@@ -34,6 +35,8 @@ pub(crate) struct TheirRows {
     pub(crate) rows: RowSet,
     /// Values of the metric that are not compared, and why.
     pub(crate) left_out: Vec<String>,
+    /// The windows that are compared; `None` if all are.
+    pub(crate) span: Option<Span>,
 }
 
 /// Which columns have what.
@@ -115,7 +118,8 @@ pub(crate) fn read(
             other + 1
         ));
     }
-    Ok(TheirRows { rows, left_out })
+    let span = Span::of(&rows);
+    Ok(TheirRows { rows, left_out, span })
 }
 
 /// What a message says if there is no such column.

@@ -1,5 +1,6 @@
 //! All trials of a metric, one after the other, and example events for those that are causes.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -57,6 +58,8 @@ pub(super) struct Attempt {
 pub(super) enum Outcome {
     /// The rows that it explains, and what was computed.
     Cause(Judged, Computed),
+    /// It explains few rows, and another cause explains more.
+    Little(Judged),
     Nothing,
     NotTried(String),
 }
@@ -74,6 +77,15 @@ impl Attempt {
         Attempt { cause: cause.into(), outcome: Outcome::NotTried(why.into()) }
     }
 
+    /// Beside a cause that explains more, one that explains few rows is none.
+    fn leave_if_little(&mut self, n_different: usize) {
+        if let Outcome::Cause(judged, _) = &mut self.outcome
+            && judged.explained.len() * 100 < n_different * LEAST_SHARE
+        {
+            self.outcome = Outcome::Little(std::mem::take(judged));
+        }
+    }
+
     /// The attempt to explain rows by what was computed.
     pub(super) fn of(cause: impl Into<String>, judged: Judged, computed: Computed) -> Self {
         let outcome = if judged.is_cause() { Outcome::Cause(judged, computed) } else { Outcome::Nothing };
@@ -81,7 +93,11 @@ impl Attempt {
     }
 }
 
-/// Tries all causes: those that explain most rows come first.
+/// A cause that explains a smaller share of the rows that differ, in percent, is probably chance.
+pub(crate) const LEAST_SHARE: usize = 10;
+
+/// Tries all causes: those that explain most rows come first. One that explains few is none beside another one
+/// that explains more.
 ///
 /// # Errors
 /// If rows cannot be computed.
@@ -102,10 +118,15 @@ pub(crate) fn all_trials(question: &Question<'_>, sources: &Sources<'_>) -> Resu
         }
     }
     attempts.sort_by_key(|attempt| match &attempt.outcome {
-        Outcome::Cause(judged, _) => (0, std::cmp::Reverse(judged.explained.len()), judged.n_broken),
-        Outcome::Nothing => (1, std::cmp::Reverse(0), 0),
-        Outcome::NotTried(_) => (2, std::cmp::Reverse(0), 0),
+        Outcome::Cause(judged, _) | Outcome::Little(judged) => {
+            (0, Reverse(judged.explained.len()), judged.n_broken)
+        }
+        Outcome::Nothing => (1, Reverse(0), 0),
+        Outcome::NotTried(_) => (2, Reverse(0), 0),
     });
+    for attempt in attempts.iter_mut().skip(1) {
+        attempt.leave_if_little(n_different);
+    }
     // Examples take the time that trials have left.
     attempts.into_iter().map(|attempt| with_examples(question, sources, attempt)).collect()
 }
@@ -118,6 +139,9 @@ fn with_examples(
     let Attempt { cause, outcome } = attempt;
     let (judged, computed) = match outcome {
         Outcome::Cause(judged, computed) => (judged, computed),
+        Outcome::Little(Judged { explained, n_broken, .. }) => {
+            return Ok(Trial { cause, verdict: Verdict::Little { n_rows: explained.len(), n_broken } });
+        }
         Outcome::Nothing => return Ok(Trial { cause, verdict: Verdict::Nothing }),
         Outcome::NotTried(why) => return Ok(Trial { cause, verdict: Verdict::NotTried(why) }),
     };
@@ -143,7 +167,7 @@ pub(super) fn tried(
     if sources.is_late() {
         return Ok(Attempt::not_tried(cause, NO_TIME));
     }
-    let rows = question.like_theirs(&side.rows(question.whole)?.0, None);
+    let rows = question.like_theirs(&side.rows(question.whole)?.0, None)?;
     (sources.progress)();
     let judged = question.judge(&rows, tolerance)?;
     Ok(Attempt::of(cause, judged, Computed::Side(Box::new(side), None)))

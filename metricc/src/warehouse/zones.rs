@@ -36,7 +36,7 @@ pub(super) fn zones(question: &Question<'_>, sources: &Sources<'_>) -> Result<Ve
         _ => None,
     };
     let is_local =
-        question.theirs.windows.as_ref().is_some_and(|windows| matches!(windows.clock, Clock::Local));
+        question.theirs.rows.windows.as_ref().is_some_and(|windows| matches!(windows.clock, Clock::Local));
     let is_shown = is_local && matches!(window, Window::Tumbling(width) if width != MICROS_PER_DAY);
     let (mut attempts, mut seen): (Vec<Attempt>, Vec<(Judged, usize)>) = (Vec::new(), Vec::new());
     for zone in sources.zones.iter().filter(|zone| Some(zone.as_str()) != own) {
@@ -54,7 +54,7 @@ pub(super) fn zones(question: &Question<'_>, sources: &Sources<'_>) -> Result<Ve
             continue;
         }
         let side = question.side.with(&moved, question.side.log())?;
-        let rows = question.like_theirs(&side.rows(question.whole)?.0, Some(&rules));
+        let rows = question.like_theirs(&side.rows(question.whole)?.0, Some(&rules))?;
         (sources.progress)();
         let judged = question.judge(&rows, question.tolerance)?;
         match seen.iter().find(|(known, _)| judged.is_cause() && known.is_same(&judged)) {

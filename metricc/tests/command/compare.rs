@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Float64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::{code, metricc, stderr, stdout};
 
@@ -38,8 +38,8 @@ const ORDERS: [(u32, &str, &str, &str, &str); 8] = [
     (7, "2026-04-25T08:00:00Z", "b", "0.20", "3"),
 ];
 
-struct Case {
-    folder: tempfile::TempDir,
+pub(super) struct Case {
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Case {
@@ -57,11 +57,11 @@ impl Case {
         case
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.folder.path().join(name), text).expect("it is written");
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_string_lossy().into_owned()
     }
 
@@ -87,7 +87,7 @@ impl Case {
 }
 
 /// The causes with the rows that each explains and breaks.
-fn causes(found: &Json) -> Vec<(String, u64, u64)> {
+pub(super) fn causes(found: &Json) -> Vec<(String, u64, u64)> {
     let causes = found["causes"].as_array().expect("causes").iter();
     causes
         .map(|cause| {
@@ -97,7 +97,7 @@ fn causes(found: &Json) -> Vec<(String, u64, u64)> {
         .collect()
 }
 
-fn offsets(cause: &Json) -> Vec<u64> {
+pub(super) fn offsets(cause: &Json) -> Vec<u64> {
     let examples = cause["examples"].as_array().expect("examples").iter();
     let mut offsets: Vec<u64> = examples.filter_map(|example| example["offset"].as_u64()).collect();
     offsets.sort_unstable();
@@ -121,6 +121,33 @@ fn equal_rows_are_equal_however_they_are_written() {
     assert_eq!((code, said.as_str()), (0, equal), "{problems}");
     let (code, said, problems) = case.compare("both", "shop,n,sum\nb,3,8.2\na,3,12.60\nc,1,3\n", &[]);
     assert_eq!(code, 0, "{said}{problems}");
+}
+
+/// An export of a part of the time says nothing of the rest.
+#[test]
+fn windows_that_a_file_does_not_reach_are_not_compared() {
+    let case = Case::new();
+    let rows = "window_start,shop,value\n2026-04-26,a,2.6\n2026-04-26,b,8\n";
+    let (code, said, problems) = case.compare("revenue", rows, &[]);
+    let equal = "revenue: 2 rows equal, 0 changed, 0 only in OURS, 0 only in THEIRS
+  not compared: OURS has 2 rows before 2026-04-26, the first window of the file, and 1 row after 2026-04-26, the last \
+                 window of the file; `--all-windows` compares them\n";
+    assert_eq!((code, said.as_str()), (0, equal), "{problems}");
+    let instants = rows.replace("2026-04-26", "2026-04-25T18:30:00Z");
+    let (code, said, problems) = case.compare("revenue", &instants, &[]);
+    let before = "not compared: OURS has 2 rows before 2026-04-26T00:00:00+05:30, the first window";
+    assert!(code == 0 && said.contains(before), "{said}{problems}");
+    let found = case.json("revenue", rows, &["--all-windows"]);
+    assert_eq!((&found["rows"]["only_ours"], &found["windows"]), (&json!(3), &Json::Null), "{found}");
+    // Within the windows, nothing may be missing.
+    let found = case.json("revenue", &rows.replace("2026-04-26,b,8\n", ""), &[]);
+    assert_eq!(found["rows"]["only_ours"], 1, "{found}");
+    let windows = json!({ "first": "2026-04-26", "last": "2026-04-26", "ours_before": 2, "ours_after": 1 });
+    assert_eq!(found["windows"], windows, "{found}");
+    for option in [&["--all-windows"][..], &["--window", "day"]] {
+        let (code, _, problems) = case.compare("price", "value\n3.4\n", option);
+        assert!(code == 2 && problems.contains("has no effect here: `price` has no windows"), "{problems}");
+    }
 }
 
 #[test]
@@ -152,7 +179,7 @@ fn days_of_another_zone_are_a_cause() {
     let causes = causes(&found);
     let (cause, n_explained, n_broken) = &causes[0];
     assert!(cause.starts_with("days are not those of Asia/Kolkata, but of UTC or "), "{found}");
-    assert_eq!((*n_explained, *n_broken), (6, 0), "{found}");
+    assert_eq!((*n_explained, *n_broken), (5, 0), "{found}");
     assert_eq!(offsets(&found["causes"][0]), [2, 3, 5], "{found}");
     let found = case.json("revenue", rows, &["--zones", "Asia/Tokyo"]);
     assert!(!found["causes"].to_string().contains("UTC"), "{found}");
@@ -192,60 +219,46 @@ fn events_that_came_late_are_a_cause() {
     assert_eq!(offsets(&found["causes"][0]), [6, 7], "{found}");
 }
 
-/// A log of one event a minute in each of some files, and a comparison with the rows of the hours.
-fn of_minutes(n_files: usize, n_minutes: usize, rows: &str) -> Json {
-    let case = Case { folder: tempfile::tempdir().expect("a temporary folder") };
-    case.write(
-        "m.metric",
-        "source s { at: timestamp time  x: int }\nmetric m = sum(x) { from s  every 1h }\n",
+/// Thirty shops, each with an event that is sent twice, and at the end one more of the last shop; and for each
+/// shop its row of another system.
+fn of_shops(row: impl Fn(usize) -> usize, arguments: &[&str]) -> (i32, String, String) {
+    let case = Case::new();
+    let event = |id: usize, shop: usize| {
+        format!(
+            "{{\"id\":{id},\"at\":\"2026-04-25T10:00:00Z\",\"shop\":\"s{shop}\",\"amount\":\"1\",\"rating\":1}}\n"
+        )
+    };
+    let log: String = (0..30).map(|shop| event(shop, shop).repeat(2)).collect();
+    case.write("orders.ndjson", &(log + &event(30, 29)));
+    let rows = (0..30).map(|shop| format!("s{shop},{}\n", row(shop))).collect::<String>();
+    case.compare("both", &format!("shop,n\n{rows}"), arguments)
+}
+
+#[test]
+fn a_cause_that_explains_few_rows_is_named_if_there_is_no_better_one() {
+    // The last shop lacks its last event, and the others have counted duplicates.
+    let row = |shop: usize| if shop == 29 { 1 } else { 2 };
+    let (code, said, problems) = of_shops(row, &[]);
+    assert_eq!(code, 1, "{problems}");
+    assert!(
+        said.contains("  cause: duplicates are counted: explains 29 of 30 rows that differ (96 %)\n"),
+        "{said}"
     );
-    std::fs::create_dir(case.folder.path().join("log")).expect("a folder");
-    for file in 0..n_files {
-        let log = (0..n_minutes).fold(String::new(), |mut log, minute| {
-            let (day, hour) = (1 + minute / 1440, minute / 60 % 24);
-            let at = format!("2026-04-{day:02}T{hour:02}:{:02}:00Z", minute % 60);
-            let _ = writeln!(log, "{{\"at\":\"{at}\",\"x\":{}}}", value(minute));
-            log
-        });
-        case.write(&format!("log/{file}.ndjson"), &log);
-    }
-    case.write("rows.csv", &format!("window_start,value\n{rows}"));
-    let (package, rows, source) = (case.path("m.metric"), case.path("rows.csv"), case.path("log"));
-    let source = format!("s={source}");
-    let output = metricc(&[
-        "compare", &package, "--metric", "m", "--source", &source, "--with", &rows, "--output", "json",
-    ]);
-    assert_eq!(code(&output), 1, "{}{}", stdout(&output), stderr(&output));
-    serde_json::from_str(&stdout(&output)).expect("JSON")
-}
-
-fn value(minute: usize) -> usize {
-    minute * 7919 % 13 + 1
-}
-
-/// The rows of the hours after so many minutes of each of some files.
-fn hours(n_files: usize, n_minutes: usize) -> String {
-    let minutes: Vec<usize> = (0..n_minutes).collect();
-    minutes.chunks(60).enumerate().fold(String::new(), |mut rows, (hour, minutes)| {
-        let sum: usize = minutes.iter().map(|minute| value(*minute) * n_files).sum();
-        let _ = writeln!(rows, "2026-04-{:02}T{:02}:00:00Z,{sum}", 1 + hour / 24, hour % 24);
-        rows
-    })
-}
-
-#[test]
-fn the_position_at_which_another_system_stopped_is_found_exactly() {
-    let found = of_minutes(1, 3000, &hours(1, 1234));
-    let expected = ("events from position [1234] of the log on are missing".to_owned(), 30, 0);
-    assert_eq!(causes(&found)[0], expected, "{found}");
-    assert_eq!(offsets(&found["causes"][0])[0], 1234, "{found}");
-}
-
-#[test]
-fn files_that_grow_together_are_read_side_by_side() {
-    let found = of_minutes(2, 500, &hours(2, 300));
-    let expected = ("events from position [300, 300] of the log on are missing".to_owned(), 4, 0);
-    assert_eq!(causes(&found)[0], expected, "{found}");
+    let more =
+        "  1 more cause explains fewer than 10 % of the rows, probably by chance; --verbose lists them\n";
+    assert!(said.contains(more) && !said.contains("missing"), "{said}");
+    let (_, said, _) = of_shops(row, &["--verbose"]);
+    let little = "  tried: events from position [60] of the log on are missing: explains 1 of 30 rows that differ (3 %)\n";
+    assert!(said.contains(little), "{said}");
+    let (_, said, _) = of_shops(row, &["--output", "json"]);
+    let found: Json = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(causes(&found), [("duplicates are counted".to_owned(), 29, 0)], "{found}");
+    assert_eq!(found["causes"][0]["share"], 29.0 / 30.0, "{found}");
+    assert_eq!((&found["little"][0]["explains"], &found["little"][1]), (&json!(1), &Json::Null), "{found}");
+    // Nothing explains what the others have.
+    let (_, said, _) = of_shops(|shop| if shop == 29 { 1 } else { 70 }, &[]);
+    let cause = "  cause: events from position [60] of the log on are missing: explains 1 of 30 rows that differ (3 %)\n";
+    assert!(said.contains(cause), "{said}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod compare;
+mod compare_positions;
 mod compile;
 mod derived;
 mod diff;
