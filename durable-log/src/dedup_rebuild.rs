@@ -40,9 +40,12 @@ impl DurableLog {
             let Some(source) = self.sources.get_mut(name) else { continue };
             let n_fields = source.decoder.source().fields.len();
             let columns: Vec<usize> = (0..=n_fields).collect();
+            let n_events = ranges.iter().map(|range| range.to - range.from).sum();
+            self.options.opening.begin_keys(name, n_events);
             for OffsetRange { from, to } in ranges {
                 for batch in log.read(&Slice { partition, from, to }, &columns, BATCH_ROWS)? {
                     let rows = batch?.rows;
+                    self.options.opening.add(rows.num_rows());
                     let (arrays, positions) = rows.columns().split_at(n_fields);
                     put(&mut index, &source.decoder, arrays, positions)?;
                 }

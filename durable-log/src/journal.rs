@@ -15,6 +15,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::error::DurableError;
 use crate::frame::{self, Found, HEAD_BYTES, MAX_PAYLOAD_BYTES};
 use crate::journal_preamble::{self, JOURNAL_VERSION, LogId, PREAMBLE_BYTES};
+use crate::opening::OpeningProgress;
 
 const SUFFIX: &str = ".journal";
 const UNFINISHED: &str = ".unfinished";
@@ -101,6 +102,7 @@ impl Journal {
     pub(crate) fn open(
         disk: &Arc<dyn Disk>,
         folder: &str,
+        opening: &OpeningProgress,
         visit: Visit<'_>,
     ) -> Result<Option<(Self, Option<TruncatedTail>)>, DurableError> {
         let names = disk.names(folder).map_err(DurableError::io("reading the folder", disk.shown(folder)))?;
@@ -131,7 +133,8 @@ impl Journal {
         };
         let mut truncated = None;
         for number in 0..journal.files.len() {
-            truncated = journal.walk(number, visit)?;
+            opening.begin_file(number + 1, journal.files.len());
+            truncated = journal.walk(number, opening, visit)?;
         }
         journal.resync()?;
         Ok(Some((journal, truncated)))
@@ -153,7 +156,12 @@ impl Journal {
     }
 
     /// Passes the frames of one file to `visit`. Only the end of the last file is ever truncated.
-    fn walk(&mut self, number: usize, visit: Visit<'_>) -> Result<Option<TruncatedTail>, DurableError> {
+    fn walk(
+        &mut self,
+        number: usize,
+        opening: &OpeningProgress,
+        visit: Visit<'_>,
+    ) -> Result<Option<TruncatedTail>, DurableError> {
         let is_last = number + 1 == self.files.len();
         let JournalFile { first, path, file, .. } = &self.files[number];
         let failed = |cause| DurableError::io("reading", path.to_string())(cause);
@@ -177,6 +185,7 @@ impl Journal {
                         &Location { file: file.clone(), path: path.clone(), at: start },
                         &payload,
                     )?;
+                    opening.add(HEAD_BYTES + payload.len());
                     at = start + payload.len() as u64;
                     if is_first {
                         self.checkpoint_end = at;

@@ -29,7 +29,7 @@ use crate::snapshot::{LogEpoch, LogReader, LogSnapshot, PartitionSnapshot, Sourc
 #[derive(Debug)]
 pub struct DurableLog {
     pub(crate) disk: Arc<dyn Disk>,
-    options: DurableOptions,
+    pub(crate) options: DurableOptions,
     pub(crate) journal: Journal,
     /// What the frames of the journal say.
     pub(crate) replay: Replay,
@@ -88,7 +88,7 @@ impl DurableLog {
         let visit = &mut |first, location: &_, payload: &[u8]| {
             replay.frame(first, location, payload, &FrameRows::new())
         };
-        let (journal, truncated) = match Journal::open(&disk, JOURNAL_FOLDER, visit)? {
+        let (journal, truncated) = match Journal::open(&disk, JOURNAL_FOLDER, &options.opening, visit)? {
             Some(found) => found,
             None => {
                 if !options.accept_loss {

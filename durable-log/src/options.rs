@@ -5,6 +5,7 @@ use std::sync::Arc;
 use metricc_ir::Source;
 
 use crate::dedup_index::DedupWindow;
+use crate::opening::OpeningProgress;
 
 /// How a log is kept.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct DurableOptions {
     /// Whether a log is opened that provably has lost events; see
     /// [`DurableLog::losses`](crate::DurableLog::losses).
     pub accept_loss: bool,
+    /// Says how far the log is while it is opened.
+    pub opening: OpeningProgress,
 }
 
 impl Default for DurableOptions {
@@ -30,6 +33,7 @@ impl Default for DurableOptions {
             recent_bytes: 64 << 20,
             request_group: 1024,
             accept_loss: false,
+            opening: OpeningProgress::default(),
         }
     }
 }

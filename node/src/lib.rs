@@ -36,6 +36,7 @@ mod loss_proofs;
 mod moved_files;
 mod node;
 mod open_files;
+mod opening_log;
 mod package;
 mod past_answer_turns;
 mod past_views;

@@ -48,7 +48,7 @@ pub fn options() -> DurableOptions {
         file_bytes: 3000,
         recent_bytes: 0,
         request_group: 2,
-        accept_loss: false,
+        ..DurableOptions::default()
     }
 }
 

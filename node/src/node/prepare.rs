@@ -19,6 +19,7 @@ use crate::derived_tables::DerivedTables;
 use crate::error::NodeError;
 use crate::folder_lock::{self, FolderLock};
 use crate::loaded_view::plan_of;
+use crate::opening_log::opened;
 use crate::package::NodePackage;
 use crate::restore::open_storage;
 use crate::sink_start::{self, PreparedSink};
@@ -81,7 +82,9 @@ pub(super) fn open_log(
     }
     let fresh = LogId { id: rand::random(), seed: rand::random() };
     let durable = DurableOptions { accept_loss: config.accept_loss, ..DurableOptions::default() };
-    let (mut log, truncated_tail) = DurableLog::open(disk.clone(), durable, &options, fresh, rand::random())?;
+    let opening = durable.opening.clone();
+    let open = || DurableLog::open(disk.clone(), durable, &options, fresh, rand::random());
+    let (mut log, truncated_tail) = opened(&opening, open)?;
     plans.iter().for_each(|plan| warn_of_gone_fields(&log, plan));
     // Before losses are looked for: views of another log, or of this one elsewhere, are no proof of one.
     let archivers = archivers(storage.as_ref(), plans, &log.snapshot())?;

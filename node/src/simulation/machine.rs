@@ -222,7 +222,7 @@ impl World {
             file_bytes: 8000,
             recent_bytes,
             request_group: 3,
-            accept_loss: false,
+            ..DurableOptions::default()
         };
         let sources = sources(self.ledger.window);
         let opened = DurableLog::open(disk.clone(), options, &sources, fresh, number);
