@@ -58,6 +58,9 @@ pub struct Node {
     audits: Arc<tokio::sync::Mutex<()>>,
     comparisons: Arc<tokio::sync::Mutex<()>>,
     decoding: Pool,
+    /// What batch does to its stores. A runtime starts threads for files as children of whoever needs them, so
+    /// on the runtime of the answers, these would keep the priority of batch.
+    storing: Pool,
     sinks: Vec<Arc<SinkState>>,
     deployments: Arc<Deployments>,
     _lock: Arc<folder_lock::FolderLock>,
@@ -66,8 +69,8 @@ pub struct Node {
 impl Node {
     /// Starts a node for a package. If another version was deployed to its data folder since the package was
     /// changed, that version is live. Returns when log and views are open. The node answers after it has read
-    /// the tail, see [`Node::is_ready`]. Must be called in a tokio runtime, which then does the I/O of the
-    /// views.
+    /// the tail, see [`Node::is_ready`]. Must be called in a tokio runtime, which opens the views and
+    /// reads those of the past.
     ///
     /// # Errors
     /// [`NodeError`]. No thread is left running.
@@ -119,6 +122,7 @@ impl Node {
         // Before the writer: a failure from here on would leave its thread running.
         let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let decoding = Pool::start("metricc-decode", n_cores, Priority::Decoding)?;
+        let storing = Pool::start("metricc-store", n_cores.max(2), Priority::Batch)?;
         let answering = Answering::start(config.reading.max_rows)?;
         let (ingest, writer) = Ingest::start(log, &lock, config, &sources, &changed, &counters)?;
         let threads = Mutex::new(vec![writer]);
@@ -137,6 +141,7 @@ impl Node {
             audits,
             comparisons: Arc::default(),
             decoding,
+            storing,
             sinks: prepared.iter().map(PreparedSink::state).collect(),
             deployments,
             _lock: lock,
@@ -215,7 +220,10 @@ impl Node {
         Ok(())
     }
 
-    fn start_layers(&self, config: &Config, batch: Batch) -> Result<(), NodeError> {
+    fn start_layers(&self, config: &Config, mut batch: Batch) -> Result<(), NodeError> {
+        if let Some(storing) = self.storing.handle() {
+            batch.runtime = storing;
+        }
         let source = batch.source.clone();
         let stream = EngineOptions { workers: config.speed.workers, ..EngineOptions::default() };
         let options = TailOptions { stream, refresh: config.speed.refresh, ..TailOptions::default() };

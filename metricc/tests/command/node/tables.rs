@@ -323,3 +323,35 @@ fn derived_metrics_have_tables_too_even_of_several_sources() {
     });
     node.until(|_| !table(&home, "rate").exists());
 }
+
+/// The names of the threads of a process, and how far the priority of each is lowered.
+#[cfg(target_os = "linux")]
+fn threads(pid: u32) -> Vec<(String, i32)> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
+    let thread = |folder: PathBuf| {
+        let name = std::fs::read_to_string(folder.join("comm")).ok()?.trim().to_owned();
+        let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
+        let nice = stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse().ok()?;
+        Some((name, nice))
+    };
+    threads.filter_map(|entry| thread(entry.ok()?.path())).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_that_batch_needs_for_files_are_not_those_of_answers() {
+    let home = Home::new(PACKAGE, "[batch]\nevery = \"50ms\"\n");
+    let node = home.ready();
+    node.post("r", &line(0)).expect("an answer");
+    until_view(&node, 1);
+    node.until(|_| find_rows(&table(&home, "money")).is_some());
+    let threads = threads(node.process.id());
+    let nice_of = |start: &str| -> Vec<i32> {
+        threads.iter().filter(|(name, _)| name.starts_with(start)).map(|(_, nice)| *nice).collect()
+    };
+    let process = nice_of("metricc")[0];
+    let answers = nice_of("tokio-rt-worker");
+    assert!(answers.len() > 1 && answers.iter().all(|nice| *nice == process), "{threads:?}");
+    let stores = nice_of("metricc-store");
+    assert!(stores.len() > 1 && stores.iter().all(|nice| *nice == (process + 12).min(19)), "{threads:?}");
+}
