@@ -17,6 +17,9 @@ use crate::page_buffers::PageBuffers;
 /// How many bytes of a file are looked at.
 pub(crate) const HEAD_BYTES: usize = 64 << 10;
 
+/// What is read for the header of a page: more than most headers have. The page is read by itself.
+const HEADER_BYTES: usize = 1 << 10;
+
 /// A file that is read from any position; it may lose its name while it is open.
 pub trait ReadAt: fmt::Debug + Send + Sync {
     /// Its length in bytes.
@@ -131,7 +134,7 @@ impl ChunkReader for OpenFile {
     type T = BufReader<SequentialReader>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(BufReader::new(self.reader(start)))
+        Ok(BufReader::with_capacity(HEADER_BYTES, self.reader(start)))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {

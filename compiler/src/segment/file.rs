@@ -28,6 +28,9 @@ use parquet::schema::types::ColumnPath;
 use super::{GroupRange, Segment, SegmentError};
 use crate::{CompileError, MetricPlan};
 
+/// Rows that are decoded at a time: many enough that starting costs nothing, and few enough for the caches.
+const ROWS_READ: usize = 16_384;
+
 /// Why a segment was not written to a file, or not read from one.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentFileError {
@@ -60,7 +63,7 @@ impl Segment {
     /// # Errors
     /// If the file is not one of a canonical segment of the plan.
     pub fn from_file(bytes: Bytes, plan: &MetricPlan, interval: Interval) -> Result<Self, SegmentFileError> {
-        let states = plan.states_from_file(bytes, &GroupRange::default())?;
+        let states = plan.decoded(bytes, &GroupRange::default())?;
         let segment = Segment { hash: plan.state_hash, interval, states };
         segment.check(plan)?;
         Ok(segment)
@@ -102,7 +105,14 @@ impl MetricPlan {
         bytes: Bytes,
         range: &GroupRange,
     ) -> Result<RecordBatch, SegmentFileError> {
-        let mut reader = ParquetRecordBatchReaderBuilder::try_new(bytes.clone())?;
+        let states = self.decoded(bytes, range)?;
+        self.form.check(&states)?;
+        Ok(states)
+    }
+
+    /// As [`MetricPlan::states_from_file`], not checked.
+    fn decoded(&self, bytes: Bytes, range: &GroupRange) -> Result<RecordBatch, SegmentFileError> {
+        let mut reader = ParquetRecordBatchReaderBuilder::try_new(bytes.clone())?.with_batch_size(ROWS_READ);
         if !range.is_all() {
             let rows = self.rows_of_file(bytes, range)?;
             reader = reader.with_offset(rows.start).with_limit(rows.len());
@@ -110,9 +120,7 @@ impl MetricPlan {
         let schema = &self.form.schema;
         let typed =
             reader.build()?.map(|batch| RecordBatch::try_new(schema.clone(), batch?.columns().to_vec()));
-        let states = concat_batches(schema, &typed.collect::<Result<Vec<_>, _>>()?)?;
-        self.form.check(&states)?;
-        Ok(states)
+        Ok(concat_batches(schema, &typed.collect::<Result<Vec<_>, _>>()?)?)
     }
 
     /// The rows of a file whose groups are in a range.
