@@ -112,19 +112,23 @@ def row_of_reads(what, answers):
     print(f"| {what} | {len(answers)} | {n_failed} | {cells} | {quantile(since_sent, 0.99):.2f} |", flush=True)
 
 
-def add(node, home, text, own):
-    """Deploys a version with a metric, and waits: when it began and ended, and what was seen of its backfill."""
+def watch(node, version, seconds):
+    """Asks for a version until it is live, as often as without a deployment; whether it is. For none, it waits."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if state(node, version) == "live":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def add(node, text, own):
+    """Deploys a version with a metric, and waits: when it began and ended, and what it took."""
     before, begun = node.cpu(), time.monotonic()
-    version, seen = deploy(node, BASE | {"added": text}), []
-    while state(node, version) != "live":
-        backfill = node.source()["backfill"]
-        if backfill:
-            seen.append((time.monotonic(), backfill["done"]))
-        time.sleep(0.02)
-        if time.monotonic() - begun > 600:
-            raise SystemExit(f"version {version} is not live: {backfill}")
-    ended = time.monotonic()
-    own.append((begun, ended, node.cpu() - before, seen))
+    version = deploy(node, BASE | {"added": text})
+    if not watch(node, version, 600):
+        raise SystemExit(f"version {version} is not live: {node.source()['backfill']}")
+    own.append((begun, time.monotonic(), node.cpu() - before))
     return version
 
 
@@ -143,8 +147,8 @@ def backfills(options):
             with Readers(node, options.connections, options.reads, PATHS) as readers:
                 for number in range(1, options.rounds + 1):
                     rests.append((time.monotonic() + 1, time.monotonic() + seconds))
-                    time.sleep(seconds)
-                    version = add(node, home, text.format(number), own)
+                    watch(node, None, seconds)
+                    version = add(node, text.format(number), own)
                     deploy(node, BASE)
                     node.post(f"/v1/package/retire?version={version}", b"", "application/json")
                     time.sleep(1)
@@ -153,18 +157,18 @@ def backfills(options):
             node.stop_gently()
         print(f"\nAdding {name}; {load()}\n\n{HEAD_OF_READS}\n|{'---|' * 7}")
         row_of_reads("nothing is deployed", [one for rest in rests for one in readers.between(*rest)])
-        row_of_reads("a metric is added", [one for begun, ended, *_ in own for one in readers.between(begun, ended)])
+        row_of_reads("a metric is added", [one for begun, ended, _ in own for one in readers.between(begun, ended)])
         speeds.append((name, idle, idle_cost, own))
     print("\n| added | `metricc run` alone: million events a second | CPU-s per million | until live, seconds "
           "| million events a second | CPU-s of the node per million | speed ÷ alone |")
     print("|---|---|---|---|---|---|---|")
     for name, idle, idle_cost, own in speeds:
-        took = [ended - begun for begun, ended, *_ in own]
+        took = [ended - begun for begun, ended, _ in own]
         rates = [home.n_events / one for one in took]
         ratio = quantile(rates, 0.5) / quantile(idle, 0.5)
         millions = (f"{max(each) / 1e6:.2f}, {quantile(each, 0.5) / 1e6:.2f}" for each in (idle, rates))
         alone_text, rate_text = millions
-        used = low_and_middle([1e6 * used / home.n_events for *_, used, _ in own], "{:.3f}")
+        used = low_and_middle([1e6 * used / home.n_events for *_, used in own], "{:.3f}")
         print(f"| {name} | {alone_text} | {low_and_middle(idle_cost, '{:.3f}')} | {low_and_middle(took)} "
               f"| {rate_text} | {used} | {ratio:.2f} |", flush=True)
 
