@@ -82,9 +82,9 @@ impl DurableLog {
         earlier: &mut Earlier<'a>,
     ) -> Sorted {
         let source = request.events.source();
-        let known = self.sources.get(&source.name);
-        if known.is_none_or(|known| known.decoder.source().fields != source.fields) {
-            return rejected(format!("the log has no such source `{}`", source.name));
+        let Some(known) = self.sources.get(&source.name) else { return failed(no_source(&source.name)) };
+        if known.decoder.source().fields != source.fields {
+            return failed(DurableError::Redeclared { origin: source.name.clone() });
         }
         if let Some(problem) = self.note_read(request, earlier) {
             return rejected(problem);
@@ -161,7 +161,7 @@ impl DurableLog {
             self.sources.keys().map(|name| (name.clone(), self.end(name).0)).collect();
         let mut staged: BTreeMap<&str, (StagedSource<'_>, &mut u64)> = BTreeMap::new();
         for ((name, source), (_, ends)) in self.sources.iter_mut().zip(ends) {
-            let OpenSource { decoder, dedup, n_requests } = source;
+            let OpenSource { decoder, dedup, n_requests, .. } = source;
             staged.insert(name, (StagedSource::new(decoder, dedup, ends), n_requests));
         }
         let (mut receipts, mut entries) = (Vec::with_capacity(requests.len()), Vec::new());
@@ -189,7 +189,11 @@ impl DurableLog {
 }
 
 fn rejected(problem: String) -> Sorted {
-    Sorted::Answered(Err(Arc::new(DurableError::Request(problem))))
+    failed(DurableError::Request(problem))
+}
+
+fn failed(error: DurableError) -> Sorted {
+    Sorted::Answered(Err(Arc::new(error)))
 }
 
 fn repeated(receipt: Receipt) -> Receipt {

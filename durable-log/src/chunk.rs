@@ -1,6 +1,7 @@
 //! A chunk of a partition: contiguous positions in one frame of the journal, or in one flushed file.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -18,6 +19,9 @@ use crate::journal::Location;
 use crate::rejected::{self, Excluded};
 use crate::request_end::RequestEnd;
 use crate::request_ends::RequestEnds;
+
+/// Declarations of a source by which an open file is kept.
+const MAX_DECLARATIONS: usize = 3;
 
 /// Contiguous positions and the records there.
 #[derive(Debug)]
@@ -78,8 +82,9 @@ impl Written<'_> {
 pub(crate) struct FlushedRows {
     file: Arc<CheckedFile>,
     exceptions: Option<Arc<CheckedFile>>,
-    /// The file, once it was opened. Readers of one file wait for each other here, since each needs it.
-    rows: Mutex<Option<Arc<ParquetPartition>>>,
+    /// The file, once it was opened, as it was read last by a few declarations of its source. Readers of one
+    /// file wait for each other here, since each needs it.
+    rows: Mutex<VecDeque<(Arc<RecordDecoder>, Arc<ParquetPartition>)>>,
 }
 
 impl Chunk {
@@ -120,7 +125,7 @@ impl Chunk {
         file: Arc<CheckedFile>,
         exceptions: Option<Arc<CheckedFile>>,
     ) -> Self {
-        let rows = FlushedRows { file, exceptions, rows: Mutex::new(None) };
+        let rows = FlushedRows { file, exceptions, rows: Mutex::default() };
         Chunk { range, excluded, ends, body: Body::Flushed(Box::new(rows)) }
     }
 
@@ -311,15 +316,20 @@ impl FlushedRows {
         (&self.file, self.exceptions.as_deref())
     }
 
-    /// The rows. The first call opens the file.
+    /// The rows, as a source declares them. The first call opens the file.
     pub(crate) fn rows(&self, decoder: &Arc<RecordDecoder>) -> Result<Arc<ParquetPartition>, LogError> {
         let mut known = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rows) = &*known {
+        let is_same = |(other, _): &&(Arc<RecordDecoder>, _)| {
+            Arc::ptr_eq(other, decoder) || other.source() == decoder.source()
+        };
+        if let Some((_, rows)) = known.iter().find(is_same) {
             return Ok(rows.clone());
         }
         self.file.check()?;
         let rows = ParquetPartition::of_typed_rows(self.file.clone(), &self.file.shown, decoder)?;
         let rows = Arc::new(rows);
-        Ok(known.insert(rows).clone())
+        known.push_front((decoder.clone(), rows.clone()));
+        known.truncate(MAX_DECLARATIONS);
+        Ok(rows)
     }
 }

@@ -1,6 +1,8 @@
-//! Rebuilding the dedup index from the log when it is opened.
+//! Rebuilding the dedup index from the log when it is opened, or its source is declared otherwise.
 //!
 //! Only flushed files whose latest event is within the window are read back, and the journal.
+
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{Decimal128Type, TimestampMicrosecondType};
@@ -18,14 +20,20 @@ use crate::staging::not_rows;
 const BATCH_ROWS: usize = 65_536;
 
 impl DurableLog {
-    /// Reads the identities of a source that are within the window.
-    pub(crate) fn rebuild_dedup_index(
-        &mut self,
-        name: &str,
+    /// The identities of a source that are within the window, for each partition: none if it has no identity.
+    pub(crate) fn dedup_indices(
+        &self,
+        decoder: &Arc<RecordDecoder>,
+        n_partitions: u32,
         window: DedupWindow,
-    ) -> Result<(), DurableError> {
+    ) -> Result<Vec<DedupIndex>, DurableError> {
+        let (source, name) = (decoder.source(), decoder.source().name.as_str());
+        if source.identity.is_empty() {
+            return Ok((0..n_partitions).map(|_| DedupIndex::new(window)).collect());
+        }
         let ends = self.end(name);
-        let log = self.snapshot().log(name, &Frontier(vec![0; ends.0.len()]))?;
+        let log = self.snapshot().log_as(decoder, &Frontier(vec![0; ends.0.len()]))?;
+        let mut indices = Vec::with_capacity(ends.0.len());
         for (partition, end) in (0u32..).zip(ends.0) {
             let mut index = DedupIndex::new(window);
             let ranges = match window {
@@ -37,8 +45,7 @@ impl DurableLog {
                     self.ranges_by_time(name, partition, end, &log, &mut index)?
                 }
             };
-            let Some(source) = self.sources.get_mut(name) else { continue };
-            let n_fields = source.decoder.source().fields.len();
+            let n_fields = source.fields.len();
             let columns: Vec<usize> = (0..=n_fields).collect();
             let n_events = ranges.iter().map(|range| range.to - range.from).sum();
             self.options.opening.begin_keys(name, n_events);
@@ -47,15 +54,13 @@ impl DurableLog {
                     let rows = batch?.rows;
                     self.options.opening.add(rows.num_rows());
                     let (arrays, positions) = rows.columns().split_at(n_fields);
-                    put(&mut index, &source.decoder, arrays, positions)?;
+                    put(&mut index, decoder, arrays, positions)?;
                 }
             }
             index.evict();
-            if let Some(known) = source.dedup.get_mut(partition as usize) {
-                *known = index;
-            }
+            indices.push(index);
         }
-        Ok(())
+        Ok(indices)
     }
 
     /// The positions that may hold events within a window of event time; advances the index to the watermark.

@@ -53,7 +53,7 @@ impl LogSnapshot {
         to: &Frontier,
     ) -> Result<Option<DerivedVerdicts>, DurableError> {
         let known = self.sources.get(source).ok_or_else(|| no_source(source))?;
-        let decoder = known.decoder.as_ref().ok_or_else(|| no_source(source))?;
+        let decoder = self.decoder(source).ok_or_else(|| no_source(source))?;
         let has_identity = !decoder.source().identity.is_empty();
         let has_duplicates = |known: &PartitionSnapshot| {
             known.chunks.iter().any(|chunk| !chunk.excluded.duplicates.is_empty())
@@ -269,7 +269,7 @@ mod tests {
     fn open(disk: &SimDisk, positions: u64) -> DurableLog {
         let disk: Arc<dyn Disk> = Arc::new(disk.clone());
         let window = DedupWindow::Positions(positions);
-        let sources = [SourceOptions { source: source(&[1]), n_partitions: 1, window }];
+        let sources = [SourceOptions { source: source(&[1]), others: Vec::new(), n_partitions: 1, window }];
         let fresh = LogId { id: 1, seed: 2 };
         DurableLog::open(disk, DurableOptions::default(), &sources, fresh, 3).unwrap().0
     }
@@ -306,7 +306,8 @@ mod tests {
             for (identity, n_differences, first) in [(&[2][..], 6, 3), (&[], 3, 2)] {
                 let mut other = log.snapshot();
                 let known = other.sources.get_mut("s").unwrap();
-                known.decoder = Some(RecordDecoder::new(&source(identity)).unwrap());
+                let (decoder, _) = known.taken.as_mut().unwrap();
+                *decoder = RecordDecoder::new(&source(identity)).unwrap();
                 let verdicts = other.derive_verdicts("s", &end).unwrap().unwrap();
                 let found = verdicts.first_difference.map(|position| position.offset);
                 assert_eq!((verdicts.n_differences, found), (n_differences, Some(first)), "{identity:?}");

@@ -91,6 +91,12 @@ pub enum DurableError {
         /// What has changed.
         problem: String,
     },
+    /// Events were decoded as their source was declared before.
+    #[error("source `{origin}` is declared otherwise by now: the events have to be decoded again")]
+    Redeclared {
+        /// The source.
+        origin: String,
+    },
     /// An earlier write could not be made durable; what the disk holds now is not known.
     #[error("the log takes no events since a write failed: {problem}")]
     Stopped {

@@ -300,6 +300,9 @@ pub(crate) struct FieldState {
     /// Whether rows came in while the source did not declare it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) was_gone: bool,
+    /// Whether the source does not declare it now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_gone: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

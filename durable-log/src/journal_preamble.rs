@@ -8,7 +8,7 @@
 //! | 8 | XXH3-64 of the bytes before |
 //!
 //! Since version 2, frames note the ends of requests, the keys of duplicates, what tells events apart, epochs
-//! after a loss, and files of requests.
+//! after a loss, and files of requests. Since version 3, they note which fields a source does not declare.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::error::DurableError;
 const MAGIC: &[u8; 7] = b"metricc";
 
 /// Version of the files that a journal is written in. Older ones are read; a newer one is not.
-pub const JOURNAL_VERSION: u8 = 2;
+pub const JOURNAL_VERSION: u8 = 3;
 
 pub(crate) const PREAMBLE_BYTES: usize = 40;
 

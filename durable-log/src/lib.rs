@@ -31,6 +31,7 @@ mod checked_file;
 mod chunk;
 mod chunk_list;
 mod commit_requests;
+mod declared_sources;
 mod dedup_index;
 mod dedup_rebuild;
 mod disk;

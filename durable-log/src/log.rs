@@ -7,11 +7,11 @@ use metricc_ir::Source;
 use metricc_log::{Frontier, RecordDecoder};
 
 use crate::JOURNAL_FOLDER;
-use crate::dedup_index::DedupIndex;
+use crate::dedup_index::{DedupIndex, DedupWindow};
 use crate::disk::Disk;
 use crate::error::DurableError;
 use crate::flush::Flush;
-use crate::frame_payload::{self, Entry, Epoch, LogState, Payload, RequestEntry, SourceEntry, SourceState};
+use crate::frame_payload::{self, Entry, Epoch, LogState, Payload, RequestEntry};
 use crate::journal::{Journal, TruncatedTail};
 use crate::journal_preamble::LogId;
 use crate::kept_requests;
@@ -21,7 +21,7 @@ use crate::orphans::{self, LaterFile, lost_offsets};
 use crate::recent_rows::{FrameRows, RecentRows};
 use crate::replay::{Replay, flushed_chunk};
 use crate::request::KnownRequest;
-use crate::schema_check;
+use crate::schema_check::{self, RowFields};
 use crate::snapshot::{LogEpoch, LogReader, LogSnapshot, PartitionSnapshot, SourceSnapshot};
 
 /// An open durable log, owned by its one writer. Only one may be open for a folder at a time: the caller sees
@@ -53,6 +53,9 @@ pub struct DurableLog {
 #[derive(Debug)]
 pub(crate) struct OpenSource {
     pub(crate) decoder: Arc<RecordDecoder>,
+    /// What the rows have that are in the log, and those that it decodes.
+    pub(crate) rows: Arc<RowFields>,
+    pub(crate) window: DedupWindow,
     /// One for each partition; they stay empty where the source has no identity.
     pub(crate) dedup: Vec<DedupIndex>,
     /// Requests taken, which go to the partitions in turn.
@@ -138,41 +141,6 @@ impl DurableLog {
         Ok((log, truncated))
     }
 
-    fn open_source(&mut self, options: &SourceOptions) -> Result<(), DurableError> {
-        let (source, window) = (&options.source, options.window);
-        let (name, n_partitions) = (source.name.clone(), options.n_partitions.max(1));
-        let decoder = RecordDecoder::new(source)?;
-        let known = self.replay.state.sources.get(&name);
-        let (fields, identity) = (schema_check::fields(source, known), schema_check::identity(source));
-        if let Some(known) = known {
-            let n_known = known.partitions.len();
-            let problem = if n_known == n_partitions as usize {
-                schema_check::check(known, source).err()
-            } else {
-                let plural = if n_known == 1 { "" } else { "s" };
-                Some(format!("it has {n_known} partition{plural}, and {n_partitions} are configured"))
-            };
-            if let Some(problem) = problem {
-                return Err(DurableError::Declaration { origin: name, problem });
-            }
-        }
-        let is_known = |known: &SourceState| {
-            known.window == window
-                && known.identity.as_ref() == Some(&identity)
-                && fields.iter().all(|(name, field)| known.fields.get(name) == Some(field))
-        };
-        if !known.is_some_and(is_known) {
-            let name = name.clone();
-            let identity = Some(identity);
-            self.pending.push(Entry::Source(SourceEntry { name, n_partitions, window, fields, identity }));
-        }
-        let dedup = (0..n_partitions).map(|_| DedupIndex::new(window)).collect();
-        let empty = || vec![Default::default(); n_partitions as usize];
-        self.replay.chunks.entry(name.clone()).or_insert_with(empty);
-        self.sources.insert(name.clone(), OpenSource { decoder, dedup, n_requests: 0 });
-        if source.identity.is_empty() { Ok(()) } else { self.rebuild_dedup_index(&name, window) }
-    }
-
     /// The fields of a source that its events have and that it does not declare any more. Events that are
     /// flushed from now on are without them.
     pub fn gone_fields(&self, source: &Source) -> Vec<String> {
@@ -208,11 +176,12 @@ impl DurableLog {
                 PartitionSnapshot { end, flushed_to, chunks: chunks.clone() }
             };
             let partitions = chunks.iter().enumerate().map(partition).collect();
-            let decoder = self.sources.get(name).map(|source| source.decoder.clone());
+            let taken = self.sources.get(name);
+            let taken = taken.map(|source| (source.decoder.clone(), source.rows.clone()));
             let known = state.sources.get(name);
             let windows = known.map_or_else(Vec::new, |known| known.windows.clone());
             let inputs = known.map_or_else(BTreeMap::new, |known| known.inputs.clone());
-            (name.clone(), SourceSnapshot { decoder, windows, inputs, partitions })
+            (name.clone(), SourceSnapshot { taken, windows, inputs, partitions })
         };
         LogSnapshot {
             id: self.journal.id().id,
@@ -259,7 +228,7 @@ impl DurableLog {
         committed
     }
 
-    fn commit_flush_unpublished(&mut self, flush: &Flush) -> Result<(), DurableError> {
+    pub(crate) fn commit_flush_unpublished(&mut self, flush: &Flush) -> Result<(), DurableError> {
         let Flush { entry } = flush;
         let (name, partition) = (entry.source.clone(), entry.partition as usize);
         let chunk = Arc::new(flushed_chunk(&self.disk, entry)?);

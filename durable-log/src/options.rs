@@ -43,6 +43,9 @@ impl Default for DurableOptions {
 pub struct SourceOptions {
     /// The source.
     pub source: Arc<Source>,
+    /// Other declarations that it may have. If the log's last rows were decoded by one of them, and not by
+    /// `source`, the log goes on with that one until [`DurableLog::declare`](crate::DurableLog::declare).
+    pub others: Vec<Arc<Source>>,
     /// Its partitions, fixed when it is first opened; at least 1.
     pub n_partitions: u32,
     /// For a source with an identity: for how long an event is remembered.

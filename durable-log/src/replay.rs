@@ -294,7 +294,11 @@ impl Replay {
         };
         let source = self.state.sources.entry(entry.name).or_insert_with(new);
         source.window = entry.window;
-        source.fields.extend(entry.fields);
+        match source.partitions.iter().all(|partition| partition.end == 0) {
+            // Without rows, what was declared before means nothing.
+            true => source.fields = entry.fields,
+            false => source.fields.extend(entry.fields),
+        }
         // A version that does not note the one does not note the other.
         let Some(identity) = entry.identity else { return };
         source.identity = Some(identity);

@@ -9,20 +9,82 @@ use metricc_ir::{Field, Kind, RecordField, Source, Type};
 use crate::frame_payload::{FieldState, SourceState};
 use crate::type_text;
 
-/// The fields of a source, as its rows have them, with what earlier rows of the log have besides.
-pub(crate) fn fields(source: &Source, known: Option<&SourceState>) -> BTreeMap<String, FieldState> {
-    let known = known.map(|known| &known.fields);
-    let state = |field: &Field| {
-        let before = known.and_then(|known| known.get(&field.name));
-        let ty = before.and_then(type_of);
-        let ty = ty.map_or_else(|| field.ty.clone(), |before| united(&before, &field.ty));
-        let was_gone = before.is_some_and(|before| before.was_gone);
-        (field.name.clone(), FieldState { was_gone, ..state_of(&ty) })
-    };
-    let is_gone = |name: &str| source.fields.iter().all(|field| field.name != name);
-    let gone = known.into_iter().flatten().filter(|(name, _)| is_gone(name));
-    let gone = gone.map(|(name, before)| (name.clone(), FieldState { was_gone: true, ..before.clone() }));
-    source.fields.iter().map(state).chain(gone).collect()
+/// What rows of a source have: those in the log, and those that come in.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct RowFields {
+    /// All fields that rows have or had.
+    pub(crate) fields: BTreeMap<String, FieldState>,
+    /// The fields by which events are told apart; `None` if there are no rows, or this was not noted.
+    pub(crate) identity: Option<Vec<String>>,
+}
+
+impl RowFields {
+    /// Of the rows in the log; without fields if it has no records of the source.
+    pub(crate) fn of(known: Option<&SourceState>) -> Self {
+        match known {
+            Some(known) if known.partitions.iter().any(|partition| partition.end > 0) => {
+                RowFields { fields: known.fields.clone(), identity: known.identity.clone() }
+            }
+            _ => RowFields::default(),
+        }
+    }
+
+    /// Of these rows and those that come in as a source is declared.
+    pub(crate) fn declared(&self, source: &Source) -> Self {
+        let known = &self.fields;
+        let state = |field: &Field| {
+            let before = known.get(&field.name);
+            let ty = before.and_then(type_of);
+            let ty = ty.map_or_else(|| field.ty.clone(), |before| united(&before, &field.ty));
+            // The rows before a new field are without it.
+            let was_gone = before.map_or(!known.is_empty(), |before| before.was_gone);
+            (field.name.clone(), FieldState { was_gone, ..state_of(&ty) })
+        };
+        let is_gone = |name: &str| source.fields.iter().all(|field| field.name != name);
+        let gone = known.iter().filter(|(name, _)| is_gone(name));
+        let gone = gone.map(|(name, before)| {
+            (name.clone(), FieldState { was_gone: true, is_gone: true, ..before.clone() })
+        });
+        let fields = source.fields.iter().map(state).chain(gone).collect();
+        RowFields { fields, identity: Some(identity(source)) }
+    }
+
+    /// Checks that these rows, if there are any, can be read as a source is declared, and that their verdicts
+    /// are those of its identity; otherwise, what has changed.
+    pub(crate) fn check(&self, source: &Source) -> Result<(), String> {
+        let now = identity(source);
+        if let Some(before) = self.identity.as_ref().filter(|before| **before != now) {
+            let shown = |names: &[String]| match names {
+                [] => "none".to_owned(),
+                names => format!("`{}`", names.join("`, `")),
+            };
+            let (before, now) = (shown(before), shown(&now));
+            return Err(format!(
+                "its `key` was {before} and is {now}; it was decided by the key which of its records are duplicates"
+            ));
+        }
+        source.fields.iter().try_for_each(|field| self.check_one(field))
+    }
+
+    fn check_one(&self, field: &Field) -> Result<(), String> {
+        let name = &field.name;
+        let Some(before) = self.fields.get(name) else {
+            return if self.fields.is_empty() { Ok(()) } else { check_new(name, field) };
+        };
+        match type_of(before) {
+            Some(ty) => check_field(name, &ty, field)?,
+            None => {
+                return Err(format!("field `{name}` was `{}`, which is no type of this version", before.ty));
+            }
+        }
+        match before.was_gone && !field.ty.optional && field.default.is_none() {
+            true => Err(format!(
+                "some events are without field `{name}`, since it was not always declared: it has to be optional, or to \
+                 have a default"
+            )),
+            false => Ok(()),
+        }
+    }
 }
 
 /// The fields that events have and that the source does not declare any more.
@@ -32,7 +94,7 @@ pub(crate) fn gone(source: &Source, known: &SourceState) -> Vec<String> {
 }
 
 /// The names of the fields by which the events of a source are told apart.
-pub(crate) fn identity(source: &Source) -> Vec<String> {
+fn identity(source: &Source) -> Vec<String> {
     source.identity.iter().map(|&field| source.fields[field].name.clone()).collect()
 }
 
@@ -41,7 +103,7 @@ fn state_of(ty: &Type) -> FieldState {
         Kind::Enum(names) => ("enum".to_owned(), names.to_vec()),
         kind => (Type { kind: kind.clone(), optional: false }.to_string(), Vec::new()),
     };
-    FieldState { ty: text, names, optional: ty.optional, was_gone: false }
+    FieldState { ty: text, names, optional: ty.optional, was_gone: false, is_gone: false }
 }
 
 /// The type of a field; `None` if its text is no type of this version.
@@ -76,47 +138,6 @@ fn united(before: &Type, now: &Type) -> Type {
 
 fn named<'f>(fields: &'f [RecordField], name: &str) -> Option<&'f RecordField> {
     fields.iter().find(|field| field.name == name)
-}
-
-/// Checks that rows in the log, if there are any, can be read as the source is declared now, and that their
-/// verdicts are those of its identity; otherwise, what has changed.
-pub(crate) fn check(known: &SourceState, source: &Source) -> Result<(), String> {
-    if known.partitions.iter().all(|partition| partition.end == 0) {
-        return Ok(());
-    }
-    let now = identity(source);
-    if let Some(before) = known.identity.as_ref().filter(|before| **before != now) {
-        let shown = |names: &[String]| match names {
-            [] => "none".to_owned(),
-            names => format!("`{}`", names.join("`, `")),
-        };
-        let (before, now) = (shown(before), shown(&now));
-        return Err(format!(
-            "its `key` was {before} and is {now}; it was decided by the key which of its records are duplicates"
-        ));
-    }
-    for field in &source.fields {
-        let name = &field.name;
-        let Some(before) = known.fields.get(name) else {
-            if !known.fields.is_empty() {
-                check_new(name, field)?;
-            }
-            continue;
-        };
-        match type_of(before) {
-            Some(ty) => check_field(name, &ty, field)?,
-            None => {
-                return Err(format!("field `{name}` was `{}`, which is no type of this version", before.ty));
-            }
-        }
-        if before.was_gone && !field.ty.optional && field.default.is_none() {
-            return Err(format!(
-                "field `{name}` was not declared for a while, and events are without it: it has to be optional, or to \
-                 have a default"
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Checks that the rows without a field can be read with it.

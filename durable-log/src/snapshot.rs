@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use metricc_ir::Source;
 use metricc_log::partition::Partition;
 use metricc_log::{Frontier, Log, RecordDecoder, Slice};
 
@@ -18,6 +19,7 @@ use crate::flush::{self, Flush};
 use crate::kept_requests::Group;
 use crate::partition::DurablePartition;
 use crate::quarantine::Quarantine;
+use crate::schema_check::RowFields;
 
 /// The log as of some write. It does not change, and holds the files open that it needs.
 #[derive(Debug, Clone, Default)]
@@ -42,8 +44,9 @@ pub struct LogEpoch {
 
 #[derive(Debug, Clone)]
 pub(crate) struct SourceSnapshot {
-    /// `None` for a source that the log has and was not opened with.
-    pub(crate) decoder: Option<Arc<RecordDecoder>>,
+    /// How its events are decoded, and what its rows have; `None` for a source that the log has and was not
+    /// opened with.
+    pub(crate) taken: Option<(Arc<RecordDecoder>, Arc<RowFields>)>,
     pub(crate) windows: Vec<WindowSince>,
     pub(crate) inputs: BTreeMap<String, u64>,
     pub(crate) partitions: Vec<PartitionSnapshot>,
@@ -70,7 +73,7 @@ impl LogSnapshot {
 
     /// The names of the sources that the log takes events of, in order.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
-        let taken = self.sources.iter().filter(|(_, source)| source.decoder.is_some());
+        let taken = self.sources.iter().filter(|(_, source)| source.taken.is_some());
         taken.map(|(name, _)| name.as_str())
     }
 
@@ -108,8 +111,34 @@ impl LogSnapshot {
     /// # Errors
     /// [`DurableError::Request`] if the log does not take the source, or the frontier is not one of it.
     pub fn log(&self, source: &str, from: &Frontier) -> Result<Log, DurableError> {
-        let decoder = self.sources.get(source).and_then(|source| source.decoder.as_ref());
-        let decoder = decoder.ok_or_else(|| no_source(source))?;
+        self.log_as(self.decoder(source).ok_or_else(|| no_source(source))?, from)
+    }
+
+    /// How the events of a source are decoded; `None` if the log does not take it.
+    pub fn decoder(&self, source: &str) -> Option<&Arc<RecordDecoder>> {
+        self.sources.get(source)?.taken.as_ref().map(|(decoder, _)| decoder)
+    }
+
+    /// Checks that rows of the log, and those that come in while its source is declared as `declared`, can be
+    /// read as `reader` declares it.
+    ///
+    /// # Errors
+    /// What speaks against it.
+    pub fn check_declared(&self, declared: &Source, reader: &Source) -> Result<(), String> {
+        let known = self.sources.get(&reader.name).and_then(|source| source.taken.as_ref());
+        let (_, rows) = known.ok_or_else(|| no_source(&reader.name).to_string())?;
+        match self.end(&reader.name).n_positions() {
+            0 => RowFields::default().declared(declared).check(reader),
+            _ => rows.check(reader).and_then(|()| rows.declared(declared).check(reader)),
+        }
+    }
+
+    /// As [`LogSnapshot::log`], read as another declaration of its source says.
+    ///
+    /// # Errors
+    /// As [`LogSnapshot::log`].
+    pub fn log_as(&self, decoder: &Arc<RecordDecoder>, from: &Frontier) -> Result<Log, DurableError> {
+        let source = decoder.source().name.as_str();
         let end = self.end(source);
         if from.0.len() != end.0.len() || from.0.iter().zip(&end.0).any(|(from, end)| from > end) {
             let problem = format!("frontier {from} is not one of source `{source}`, which ends at {end}");

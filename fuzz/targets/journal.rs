@@ -27,7 +27,7 @@ static SOURCES: LazyLock<Vec<SourceOptions>> = LazyLock::new(|| {
     let text = "source events { id: string key  at: timestamp time  n: int }\n";
     let checked = check(&SourceText { name: "events.metric".to_owned(), bytes: text.into() });
     let source = checked.package.sources[0].clone();
-    vec![SourceOptions { source, n_partitions: 1, window: DedupWindow::Positions(6) }]
+    vec![SourceOptions { source, others: Vec::new(), n_partitions: 1, window: DedupWindow::Positions(6) }]
 });
 
 fn open(disk: &SimDisk) -> Result<(DurableLog, Option<TruncatedTail>), DurableError> {

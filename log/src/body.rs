@@ -39,6 +39,11 @@ impl EventDecoder {
         Ok(EventDecoder { decoder: RecordDecoder::new(source)? })
     }
 
+    /// A decoder for events as another one decodes records.
+    pub fn of_records(decoder: &SharedDecoder) -> Self {
+        EventDecoder { decoder: decoder.clone() }
+    }
+
     /// The source that the events are of.
     pub fn source(&self) -> &Arc<Source> {
         &self.decoder.source

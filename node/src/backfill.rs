@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use metricc_compiler::{EngineOptions, Segment, SourcePlan};
+use metricc_compiler::{EngineOptions, Segment};
 use metricc_log::Frontier;
 
 use crate::node::SourceStatus;
 use crate::source::NodeSource;
+use crate::source_plans::SourcePlans;
 use crate::states_of_log::{StatesError, start_of, states_unless};
 use crate::status::family;
 use crate::thread_priority::{Priority, lower_priority};
@@ -67,7 +68,7 @@ impl Progress {
 /// A backfill that runs, or has ended.
 pub(crate) struct Backfill {
     /// The states that are computed.
-    plan: Arc<SourcePlan>,
+    plan: Arc<SourcePlans>,
     /// From the start of the log to here.
     to: Frontier,
     is_cancelled: Arc<AtomicBool>,
@@ -82,7 +83,7 @@ impl Backfill {
     /// If no thread can be started.
     pub(crate) fn start(
         source: &Arc<NodeSource>,
-        plan: Arc<SourcePlan>,
+        plan: Arc<SourcePlans>,
         to: &Frontier,
         options: EngineOptions,
     ) -> std::io::Result<Self> {
@@ -90,7 +91,8 @@ impl Backfill {
         let progress = Arc::new(Progress {
             metrics: plan.metrics.iter().map(|metric| metric.metric.name.clone()).collect(),
             done: AtomicU64::new(0),
-            positions: to.n_positions(),
+            // The log is read once as each plan declares its source.
+            positions: to.n_positions() * plan.declared().len() as u64,
             started: Instant::now(),
         });
         source.backfill_started(progress.clone());
@@ -106,9 +108,9 @@ impl Backfill {
     }
 
     /// Whether it computes the states of these metrics.
-    pub(crate) fn computes(&self, plan: &SourcePlan) -> bool {
+    pub(crate) fn computes(&self, plan: &SourcePlans) -> bool {
         let hashes =
-            |plan: &SourcePlan| -> Vec<_> { plan.metrics.iter().map(|metric| metric.state_hash).collect() };
+            |plan: &SourcePlans| -> Vec<_> { plan.metrics.iter().map(|metric| metric.state_hash).collect() };
         hashes(&self.plan) == hashes(plan)
     }
 
@@ -151,7 +153,7 @@ impl Drop for Backfill {
 
 fn segments(
     source: &NodeSource,
-    (plan, to): &(Arc<SourcePlan>, Frontier),
+    (plan, to): &(Arc<SourcePlans>, Frontier),
     options: &EngineOptions,
     is_cancelled: &Arc<AtomicBool>,
     progress: &Progress,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use metricc_compiler::{CompileError, EngineOptions, EvaluateError, Segment, SegmentError};
 use metricc_durable_log::{Disk, DurableError, Flush, LogSnapshot, WrittenRequests};
+use metricc_ir::Source;
 use metricc_log::{Frontier, Interval, Log, LogError};
 use metricc_runtime_batch::evaluate;
 use metricc_runtime_serve::IndexedSegment;
@@ -101,6 +102,7 @@ struct Timing {
     /// See [`Batch::is_overdue`].
     is_overdue: bool,
     next_flush: Instant,
+    next_declaration: Instant,
     next_archive: Instant,
     /// When states may be computed from the start of the log again, after that has failed.
     next_backfill: Instant,
@@ -131,8 +133,14 @@ impl Batch {
     pub(crate) fn run(&self, ingest: &Ingest) {
         let (mut seen, is_overdue) = (0, self.is_overdue);
         let now = Instant::now();
-        let mut timing =
-            Timing { last: now, is_overdue, next_flush: now, next_archive: now, next_backfill: now };
+        let mut timing = Timing {
+            last: now,
+            is_overdue,
+            next_flush: now,
+            next_declaration: now,
+            next_archive: now,
+            next_backfill: now,
+        };
         let mut backfill = None;
         if catch_unwind(AssertUnwindSafe(|| self.start_tables())).is_err() {
             tracing::error!(source = self.source.name(), "writing tables panicked; they stay as they are");
@@ -174,6 +182,7 @@ impl Batch {
         }
         // First, since a view may have to wait for its store.
         self.flush_due(timing, ingest);
+        self.declare_due(timing, ingest);
         self.archive(timing, ingest);
         let is_time = std::mem::take(&mut timing.is_overdue) || timing.last.elapsed() >= self.schedule.every;
         let has_new = n_new > 0 || self.is_loss_accepted && viewed == 0 && latest.stored.is_none();
@@ -209,6 +218,21 @@ impl Batch {
                 Err(error) => {
                     tracing::error!(source = self.source.name(), %error, "sealing the journal failed, and is tried again");
                 }
+            }
+        }
+    }
+
+    /// Has events decoded as the live version declares its source.
+    fn declare_due(&self, timing: &mut Timing, ingest: &Ingest) {
+        if Instant::now() < timing.next_declaration {
+            return;
+        }
+        timing.next_declaration = Instant::now() + PAUSE;
+        match self.declare(&|flush| ingest.commit_flush(flush), &|source| ingest.declare(source)) {
+            Ok(()) => timing.next_declaration = Instant::now(),
+            Err(StepError::Commit(IngestError::Closing)) => {}
+            Err(error) => {
+                tracing::error!(source = self.source.name(), %error, "the source is declared as before; this is tried again");
             }
         }
     }
@@ -292,9 +316,10 @@ impl Batch {
         log: &Log,
         interval: &Interval,
     ) -> Result<Vec<Segment>, StepError> {
-        let plan = &known.plan;
         let cluster = self.schedule.cluster.as_ref().filter(|_| interval.n_positions() > 0);
-        if let Some(ByCluster { cluster, without }) = cluster {
+        // A node with a cluster takes no deployments, and keeps no other versions.
+        if let (Some(ByCluster { cluster, without }), [only]) = (cluster, known.plan.declared()) {
+            let plan = &only.plan;
             let flushed = Flushed { plan, snapshot, disk: &self.disk, log, interval };
             match cluster.evaluate(&flushed, &|| self.source.is_stopping()) {
                 Ok(segments) => {
@@ -312,12 +337,15 @@ impl Batch {
                 }
             }
         }
-        let cpu_times = Some(known.costs.batch.clone());
-        let options = EngineOptions { cpu_times, ..self.schedule.options.clone() };
-        let started = Instant::now();
-        let segments = evaluate(plan, log, interval, &options, &|_| ())?.segments;
-        self.source.evaluation_took(interval.n_positions(), started.elapsed());
-        Ok(segments)
+        known.plan.evaluate(|index, declared| {
+            let log = declared.log(snapshot, interval.from())?;
+            let cpu_times = Some(known.costs.times(index).batch.clone());
+            let options = EngineOptions { cpu_times, ..self.schedule.options.clone() };
+            let started = Instant::now();
+            let segments = evaluate(&declared.plan, &log, interval, &options, &|_| ())?.segments;
+            self.source.evaluation_took(interval.n_positions(), started.elapsed());
+            Ok(segments)
+        })
     }
 
     /// Evaluates the events after the latest view, and commits the next version.
@@ -418,10 +446,34 @@ impl Batch {
     /// Moves rows from the journal to Parquet when there are many. `commit` hands a flush to the writer of
     /// the log.
     pub(crate) fn flush(&self, commit: &dyn Fn(Flush) -> Result<(), IngestError>) -> Result<(), StepError> {
+        self.flush_from(self.schedule.flush_events, commit)
+    }
+
+    /// Brings the log to the declaration that is wanted, if nothing speaks against it. `declare` hands it to the
+    /// writer of the log, which flushes what has come in meanwhile.
+    pub(crate) fn declare(
+        &self,
+        commit: &dyn Fn(Flush) -> Result<(), IngestError>,
+        declare: &dyn Fn(Arc<Source>) -> Result<(), IngestError>,
+    ) -> Result<(), StepError> {
+        let Some(source) = self.source.due_declaration() else { return Ok(()) };
+        self.flush_from(1, commit)?;
+        declare(source)?;
+        let (name, from) = (self.source.name(), self.source.log.snapshot().flushed_to(self.source.name()));
+        tracing::info!(source = name, %from, "events are decoded as the live version declares the source");
+        self.source.changed.notify();
+        Ok(())
+    }
+
+    fn flush_from(
+        &self,
+        n_events: u64,
+        commit: &dyn Fn(Flush) -> Result<(), IngestError>,
+    ) -> Result<(), StepError> {
         let name = self.source.name();
         let snapshot = self.source.log.snapshot();
         let (from, to) = (snapshot.flushed_to(name), snapshot.end(name));
-        if to.n_positions() - from.n_positions() < self.schedule.flush_events {
+        if to.n_positions() - from.n_positions() < n_events {
             return Ok(());
         }
         for slice in Interval::new(from, to).map_err(LogError::from)?.slices() {

@@ -11,20 +11,37 @@ use metricc_client::{Layer, MetricCost, StateSize};
 use metricc_compiler::{CpuTimes, Grouping, MetricPlan, SourcePlan};
 use metricc_runtime_serve::IndexedSegment;
 
+use crate::source_plans::{DeclaredPlan, SourcePlans};
+
 /// The costs of the states that a source keeps.
 #[derive(Debug)]
 pub(crate) struct Costs {
-    plan: Arc<SourcePlan>,
-    pub(crate) batch: Arc<CpuTimes>,
-    pub(crate) stream: Arc<CpuTimes>,
-    /// In view and tail, in the order of the plan's metrics.
+    /// In the order of the plans.
+    times: Vec<PlanTimes>,
+    /// In view and tail, in the order of the metrics of all plans.
     sizes: Mutex<Vec<[StateSize; 2]>>,
 }
 
+/// The processor times of the groupings of a plan.
+#[derive(Debug)]
+pub(crate) struct PlanTimes {
+    plan: Arc<SourcePlan>,
+    pub(crate) batch: Arc<CpuTimes>,
+    pub(crate) stream: Arc<CpuTimes>,
+}
+
 impl Costs {
-    pub(crate) fn new(plan: &Arc<SourcePlan>) -> Self {
-        let times = || Arc::new(CpuTimes::of(plan));
-        Costs { plan: plan.clone(), batch: times(), stream: times(), sizes: Mutex::default() }
+    pub(crate) fn new(plans: &SourcePlans) -> Self {
+        let of_plan = |DeclaredPlan { plan, .. }: &DeclaredPlan| {
+            let times = || Arc::new(CpuTimes::of(plan));
+            PlanTimes { plan: plan.clone(), batch: times(), stream: times() }
+        };
+        Costs { times: plans.declared().iter().map(of_plan).collect(), sizes: Mutex::default() }
+    }
+
+    /// The times of a plan, by its index.
+    pub(crate) fn times(&self, plan: usize) -> &PlanTimes {
+        &self.times[plan]
     }
 
     /// Notes the sizes of what is served from now on: the parts of each metric.
@@ -42,11 +59,23 @@ impl Costs {
         *self.sizes.lock().unwrap_or_else(PoisonError::into_inner) = sizes.collect();
     }
 
+    /// The states of a metric: their index among all, and their plan.
+    fn find(&self, metric: &MetricPlan) -> Option<(usize, &PlanTimes, &Arc<MetricPlan>)> {
+        let mut first = 0;
+        for times in &self.times {
+            let metrics = &times.plan.metrics;
+            if let Some(index) = metrics.iter().position(|kept| kept.state_hash == metric.state_hash) {
+                return Some((first + index, times, &metrics[index]));
+            }
+            first += metrics.len();
+        }
+        None
+    }
+
     /// What a metric costs; `None` if its states are not kept.
     pub(crate) fn of(&self, metric: &MetricPlan) -> Option<MetricCost> {
-        let plan = &self.plan;
-        let index = plan.metrics.iter().position(|kept| kept.state_hash == metric.state_hash)?;
-        let kept = &plan.metrics[index];
+        let (index, times, kept) = self.find(metric)?;
+        let PlanTimes { plan, batch, stream } = times;
         let has_it = |grouping: &Arc<Grouping>| {
             grouping.members.iter().any(|member| Arc::ptr_eq(&member.metric, kept))
         };
@@ -57,7 +86,7 @@ impl Costs {
         let [view, tail] = sizes.get(index).copied().unwrap_or_default();
         let shared_with =
             all.iter().filter(|name| **name != kept.metric.name).map(|name| (*name).to_owned()).collect();
-        let (batch_cpu_us, stream_cpu_us) = (part(&self.batch), part(&self.stream));
+        let (batch_cpu_us, stream_cpu_us) = (part(batch), part(stream));
         Some(MetricCost { view, tail, batch_cpu_us, stream_cpu_us, shared_with })
     }
 }

@@ -22,24 +22,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use metricc_compiler::{MetricPlan, SourcePlan, StateHash};
+use metricc_ir::Source;
 use metricc_ir::user_defined::Imports;
 use metricc_jobs::PackageText;
 use metricc_runtime_serve::{LocalServing, ServedVersion};
 
 pub use error::DeployError;
 pub use planned::{Effect, MetricEffect};
-pub use status::{Deployed, PackageStatus, VersionStatus};
+pub use status::{Changes, Deployed, PackageStatus, VersionStatus};
 pub use store::{Step, StepKind, VersionRecord, VersionState};
 
 pub(crate) use comparison::{Pair, Wanted};
 pub(crate) use planned::{LogCost, Planned};
-pub(crate) use start::{Start, start};
+pub(crate) use start::{DeclaredSource, Start, start};
 pub(crate) use store::{VersionStore, Versions};
 
 use crate::changed::Changed;
 use crate::config::{Config, DeployConfig};
 use crate::package::NodePackage;
 use crate::source::NodeSource;
+use crate::source_plans::SourcePlans;
 
 /// A version of the package.
 #[derive(Debug)]
@@ -101,23 +103,29 @@ pub(crate) fn now_us() -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// That a source is declared in another way than among others, if it is.
-fn declared_otherwise(sources: &[Arc<SourcePlan>], wanted: &SourcePlan) -> Option<String> {
-    let name = &wanted.source.name;
-    let known = sources.iter().find(|source| source.source.name == *name)?;
-    let is_other = known.source != wanted.source;
-    is_other.then(|| format!("source `{name}` is declared in another way than the node decodes it"))
+/// Whether rows that come in as the first declaration says can be read as the second one does, with those that
+/// the log has.
+type CheckDeclared<'a> = dyn Fn(&Source, &Source) -> Result<(), String> + 'a;
+
+/// The versions that cannot read what comes in as another one declares its sources, and why.
+fn unreadable(live: &Planned, others: &[Arc<Version>], check: &CheckDeclared<'_>) -> Vec<(u64, String)> {
+    let problem = |version: &Arc<Version>| {
+        version.planned.sources.iter().find_map(|reader| {
+            let name = &reader.source.name;
+            let declared = live.sources.iter().find(|plan| plan.source.name == *name)?;
+            let problem = check(&declared.source, &reader.source).err()?;
+            Some((version.record.number, format!("source `{name}`: {problem}")))
+        })
+    };
+    others.iter().filter_map(problem).collect()
 }
 
-/// Why the sources of a node cannot be those of a version, if so.
-fn source_problem(sources: &[Arc<SourcePlan>], planned: &Planned) -> Option<String> {
-    planned.sources.iter().find_map(|wanted| {
-        let name = &wanted.source.name;
-        match sources.iter().any(|source| source.source.name == *name) {
-            false => Some(format!("the node has no source `{name}`")),
-            true => declared_otherwise(sources, wanted),
-        }
-    })
+/// Why a version cannot read the log of a source, if so: as it is, or when it is live.
+fn source_problem(source: &NodeSource, wanted: &Source) -> Option<String> {
+    let (name, log) = (source.name(), source.log.snapshot());
+    let now = log.decoder(name)?.source();
+    let readable = log.check_declared(now, wanted).and_then(|()| log.check_declared(wanted, wanted));
+    readable.err().map(|problem| format!("source `{name}`: {problem}"))
 }
 
 impl std::fmt::Debug for Deployments {
@@ -203,15 +211,60 @@ impl Deployments {
     fn planned(&self, text: PackageText) -> Result<Planned, DeployError> {
         let package = NodePackage::of_text(text, &self.imports).map_err(DeployError::Package)?;
         let planned = Planned::new(&package)?;
-        let sources: Vec<Arc<SourcePlan>> = self.sources.iter().map(|source| source.wanted()).collect();
-        match source_problem(&sources, &planned) {
-            Some(problem) => Err(DeployError::Source(problem)),
-            None => Ok(planned),
+        for SourcePlan { source: wanted, .. } in planned.sources.iter().map(|plan| &**plan) {
+            let known = self.source(&wanted.name);
+            let source = known.ok_or_else(|| DeployError::NoSource { origin: wanted.name.clone() })?;
+            if let Some(problem) = source_problem(source, wanted) {
+                return Err(DeployError::Source(problem));
+            }
+        }
+        Ok(planned)
+    }
+
+    fn source(&self, name: &str) -> Option<&Arc<NodeSource>> {
+        self.sources.iter().find(|source| source.name() == name)
+    }
+
+    /// The versions that are given up when another one becomes live, and why: they could not read the events
+    /// that come in then.
+    fn given_up(&self, state: &State, next: &Planned) -> Vec<(u64, String)> {
+        let check = |declared: &Source, reader: &Source| match self.source(&declared.name) {
+            Some(source) => source.log.snapshot().check_declared(declared, reader),
+            None => Ok(()),
+        };
+        unreadable(next, &state.versions, &check)
+    }
+
+    /// Has events decoded as the live version declares its sources.
+    fn declare(&self, state: &State) {
+        for SourcePlan { source: wanted, .. } in state.live().planned.sources.iter().map(|plan| &**plan) {
+            if let Some(source) = self.source(&wanted.name) {
+                source.want_declared(wanted);
+            }
         }
     }
 
+    fn changes_of(&self, state: &State, planned: &Planned) -> Changes {
+        let is_other = |plan: &&Arc<SourcePlan>| {
+            let log = self.source(&plan.source.name).map(|source| source.log.snapshot());
+            let now = log.as_ref().and_then(|log| log.decoder(&plan.source.name));
+            now.is_some_and(|now| *now.source() != plan.source)
+        };
+        let declared = planned.sources.iter().filter(is_other).map(|plan| {
+            let name = &plan.source.name;
+            format!(
+                "source `{name}` is declared otherwise: events that come in once this version is live are decoded as it says, and \
+                 all before keep the values that they have"
+            )
+        });
+        let given_up = self.given_up(state, planned).into_iter().map(|(version, problem)| {
+            format!("version {version} cannot be kept when this one is live: {problem}")
+        });
+        Changes { effects: self.effects(state, planned), notes: declared.chain(given_up).collect() }
+    }
+
     fn effects(&self, state: &State, planned: &Planned) -> Vec<MetricEffect> {
-        let has = |plan: &SourcePlan, hash: &StateHash| {
+        let has = |plan: &SourcePlans, hash: &StateHash| {
             plan.metrics.iter().any(|metric| metric.state_hash == *hash)
         };
         // What is not wanted any more is about to go.

@@ -49,6 +49,7 @@ mod sink_status;
 #[cfg(feature = "sinks")]
 mod sinks;
 mod source;
+mod source_plans;
 mod states_of_log;
 mod status;
 mod tables;
@@ -72,8 +73,8 @@ pub use backfill::BackfillStatus;
 pub use batch_cluster::{BatchCluster, ClusterStatus};
 pub use config::{Config, ConfigError, KafkaConfig, SinkConfig, SourceConfig, Tokens, WithoutCluster};
 pub use deployment::{
-    DeployError, Deployed, Effect, MetricEffect, PackageStatus, Step, StepKind, VersionRecord, VersionState,
-    VersionStatus,
+    Changes, DeployError, Deployed, Effect, MetricEffect, PackageStatus, Step, StepKind, VersionRecord,
+    VersionState, VersionStatus,
 };
 pub use error::NodeError;
 pub use http::{Limits, Server};

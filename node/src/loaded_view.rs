@@ -5,20 +5,20 @@
 
 use std::sync::Arc;
 
-use metricc_compiler::{CompileError, MetricPlan, Segment, SourcePlan};
+use metricc_compiler::{MetricPlan, Segment};
 use metricc_durable_log::LogSnapshot;
-use metricc_ir::user_defined::Imports;
 use metricc_log::Frontier;
 use metricc_runtime_serve::{IndexedSegment, merge};
 use metricc_views::{LogStamp, View, ViewError, ViewStore};
 
 use crate::costs::Costs;
+use crate::source_plans::SourcePlans;
 
 /// A view in memory: for each metric of its plan a segment, from the start of the log to one frontier.
 #[derive(Debug)]
 pub(crate) struct LoadedView {
     /// Whose states it has.
-    pub(crate) plan: Arc<SourcePlan>,
+    pub(crate) plan: Arc<SourcePlans>,
     /// What keeping these states takes.
     pub(crate) costs: Arc<Costs>,
     pub(crate) frontier: Frontier,
@@ -31,7 +31,7 @@ pub(crate) struct LoadedView {
 
 impl LoadedView {
     /// The view of the start of a log.
-    pub(crate) fn empty(plan: Arc<SourcePlan>, n_partitions: usize) -> Self {
+    pub(crate) fn empty(plan: Arc<SourcePlans>, n_partitions: usize) -> Self {
         LoadedView {
             costs: Arc::new(Costs::new(&plan)),
             plan,
@@ -53,13 +53,13 @@ impl LoadedView {
     }
 
     /// The metrics of a plan whose states it does not keep.
-    pub(crate) fn missing(&self, plan: &SourcePlan) -> Vec<Arc<MetricPlan>> {
+    pub(crate) fn missing(&self, plan: &SourcePlans) -> Vec<Arc<MetricPlan>> {
         plan.metrics.iter().filter(|metric| !self.keeps(metric)).cloned().collect()
     }
 
     /// The same view for another plan; `more` has segments of those metrics that this view does not keep, up
     /// to its frontier. `None` if one is in neither.
-    pub(crate) fn of_plan(&self, plan: &Arc<SourcePlan>, more: &[Segment]) -> Option<Self> {
+    pub(crate) fn of_plan(&self, plan: &Arc<SourcePlans>, more: &[Segment]) -> Option<Self> {
         let segment = |metric: &Arc<MetricPlan>| {
             let new = || more.iter().find(|segment| segment.hash == metric.state_hash);
             self.segment_of(metric).cloned().or_else(|| new().cloned().map(IndexedSegment::from))
@@ -80,24 +80,6 @@ impl LoadedView {
     }
 }
 
-/// The plan of some base metrics of a source, each state once.
-///
-/// # Errors
-/// If there is none.
-pub(crate) fn plan_of(
-    metrics: &[Arc<MetricPlan>],
-    imports: &Imports,
-) -> Result<Arc<SourcePlan>, CompileError> {
-    let mut kept: Vec<&Arc<MetricPlan>> = Vec::with_capacity(metrics.len());
-    for metric in metrics {
-        if !kept.iter().any(|known| known.state_hash == metric.state_hash) {
-            kept.push(metric);
-        }
-    }
-    let metrics: Vec<_> = kept.into_iter().map(|plan| plan.metric.clone()).collect();
-    SourcePlan::new(&metrics, imports).map(Arc::new)
-}
-
 /// The stamp of a view that is now made from the log; `None` while nothing was ever written.
 pub(crate) fn stamp(log: &LogSnapshot, source: &str) -> Option<LogStamp> {
     let (epoch, _) = log.epochs(source).pop()?;
@@ -116,7 +98,7 @@ pub(crate) struct Loaded {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(crate) async fn load(store: &ViewStore, plan: &SourcePlan, view: &View) -> Result<Loaded, ViewError> {
+pub(crate) async fn load(store: &ViewStore, plan: &SourcePlans, view: &View) -> Result<Loaded, ViewError> {
     let mut loaded = Loaded { found: Vec::with_capacity(plan.metrics.len()), missing: Vec::new() };
     for metric in &plan.metrics {
         if !view.segments.contains_key(&metric.state_hash.to_string()) {
@@ -137,7 +119,7 @@ pub(crate) async fn load(store: &ViewStore, plan: &SourcePlan, view: &View) -> R
 /// When the store cannot be read.
 pub(crate) async fn load_whole(
     store: &ViewStore,
-    plan: &Arc<SourcePlan>,
+    plan: &Arc<SourcePlans>,
     view: View,
 ) -> Result<Result<LoadedView, String>, ViewError> {
     let Loaded { found, missing } = load(store, plan, &view).await?;

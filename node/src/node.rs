@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use metricc_compiler::{EngineOptions, SourcePlan};
+use metricc_compiler::EngineOptions;
 use metricc_durable_log::{Disk, LocalDisk, TruncatedTail};
+use metricc_ir::Source;
 use metricc_log::{EventDecoder, FileOptions};
 use metricc_runtime_serve::LocalServing;
 
@@ -29,6 +30,7 @@ use crate::reading::NodeServing;
 use crate::sink_start::{self, PreparedSink};
 use crate::sink_status::SinkState;
 use crate::source::NodeSource;
+use crate::source_plans::SourcePlans;
 use crate::status::Counters;
 use crate::tail::TailOptions;
 use crate::thread_priority::{Pool, Priority, lower_priority};
@@ -47,7 +49,6 @@ const STOP: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Node {
     sources: Vec<Arc<NodeSource>>,
-    decoders: Vec<EventDecoder>,
     serving: NodeServing,
     local: LocalServing,
     ingest: Ingest,
@@ -91,20 +92,21 @@ impl Node {
     ) -> Result<Self, NodeError> {
         let runtime = tokio::runtime::Handle::try_current()?;
         let imports = &package.imports;
-        let Claimed { start, prepared, lock } = claim(config, package, marked)?;
-        let plans = plans_of(&start, imports)?;
+        let Claimed { mut start, prepared, lock } = claim(config, package, marked)?;
         let OpenedLog { log, truncated_tail, mut archivers, views } =
-            open_log(config, (&plans, &start.unread), disk, marked, &runtime)?;
+            open_log(config, &start, disk, marked, &runtime)?;
+        start.keep_readable(&log.snapshot());
+        let plans = plans_of(&start, &log.snapshot(), imports)?;
         let (changed, counters) = (Arc::new(Changed::default()), Arc::new(Counters::default()));
         let version = start.live.planned.served.clone();
         let derived = version.derived.clone();
         let serving = LocalServing::of_version(version);
-        let source = |plan: &Arc<SourcePlan>| {
+        let source = |(declared, plans): (Arc<Source>, Arc<SourcePlans>)| {
             let (log, serving) = (log.reader().clone(), serving.clone());
-            let (plan, changed, counters) = (plan.clone(), changed.clone(), counters.clone());
-            Arc::new(NodeSource::new(plan, imports.clone(), log, serving, changed, counters))
+            let (changed, counters) = (changed.clone(), counters.clone());
+            Arc::new(NodeSource::new(&declared, plans, imports.clone(), log, serving, changed, counters))
         };
-        let sources: Vec<Arc<NodeSource>> = plans.iter().map(source).collect();
+        let sources: Vec<Arc<NodeSource>> = plans.into_iter().map(source).collect();
         let mut batches = open_sources(config, &sources, &views, disk, &runtime)?;
         let tables = config.batch.tables.then(|| Arc::new(DerivedTables::new(&derived, &sources, &views)));
         let promoted = on_promotion(&sources, tables.clone());
@@ -118,7 +120,6 @@ impl Node {
                 batch.archive = Some(archiver);
             }
         }
-        let decoders = plans.iter().map(|plan| EventDecoder::new(&plan.source)).collect::<Result<_, _>>()?;
         // Before the writer: a failure from here on would leave its thread running.
         let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let decoding = Pool::start("metricc-decode", n_cores, Priority::Decoding)?;
@@ -131,7 +132,6 @@ impl Node {
         let audits = Arc::default();
         let node = Node {
             sources,
-            decoders,
             serving,
             local,
             ingest,
@@ -169,8 +169,8 @@ impl Node {
             }
             if let Some(topic) = &source.kafka {
                 let source = self.sources.iter().find(|source| source.name() == name);
-                let (Some(source), Some(decoder)) = (source, self.decoder(name)) else { continue };
-                let into = Sink { source, decoder, ingest: &self.ingest, runtime };
+                let Some(source) = source else { continue };
+                let into = Sink { source, ingest: &self.ingest, runtime };
                 let thread = topic_start::start(topic, &into)?;
                 self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
             }
@@ -200,12 +200,11 @@ impl Node {
         runtime: &tokio::runtime::Handle,
     ) -> Result<(), NodeError> {
         let source = self.sources.iter().find(|source| source.name() == name);
-        let (Some(source), Some(decoder)) = (source, self.decoder(name)) else { return Ok(()) };
+        let Some(source) = source else { return Ok(()) };
         let watch = WatchedFolder {
             folder: folder.to_owned(),
             options,
             source: source.clone(),
-            decoder: decoder.clone(),
             ingest: self.ingest.clone(),
             runtime: runtime.clone(),
             max_bytes: config.ingest.max_bytes,
@@ -254,9 +253,9 @@ impl Node {
         &self.ingest
     }
 
-    /// The decoder of a source; `None` if the node has no such source.
-    pub fn decoder(&self, source: &str) -> Option<&EventDecoder> {
-        self.decoders.iter().find(|decoder| decoder.source().name == source)
+    /// The decoder of a source as it is declared now; `None` if the node has no such source.
+    pub fn decoder(&self, source: &str) -> Option<EventDecoder> {
+        self.sources.iter().find(|known| known.name() == source)?.decoder()
     }
 
     /// The threads that decode requests.

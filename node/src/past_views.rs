@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use metricc_compiler::SourcePlan;
 use metricc_durable_log::LogSnapshot;
 use metricc_log::Frontier;
 use metricc_views::{View, ViewStore};
@@ -15,6 +14,7 @@ use tokio::runtime::Handle;
 
 use crate::loaded_view::{LoadedView, load_whole};
 use crate::loss_proofs::check;
+use crate::source_plans::SourcePlans;
 
 /// The versions of one source.
 #[derive(Debug)]
@@ -36,14 +36,14 @@ impl PastViews {
     /// Blocks the calling thread, which must not be one of an async runtime.
     pub(crate) fn before(
         &self,
-        plan: &Arc<SourcePlan>,
+        plan: &Arc<SourcePlans>,
         log: &LogSnapshot,
         at: &Frontier,
     ) -> Option<Arc<LoadedView>> {
         let views = self.runtime.block_on(self.store.all());
         let views = views.inspect_err(|error| tracing::warn!(%error, "earlier views cannot be read")).ok()?;
         let ends_before = |view: &View| view.frontier.0.iter().zip(&at.0).all(|(offset, at)| offset <= at);
-        let is_of_log = |view: &View| check(view, log, &plan.source.name).is_ok();
+        let is_of_log = |view: &View| check(view, log, &plan.source().name).is_ok();
         let mut views: Vec<View> =
             views.into_iter().filter(|view| ends_before(view) && is_of_log(view)).collect();
         views.sort_by_key(|view| std::cmp::Reverse((view.frontier.n_positions(), view.version)));
@@ -59,7 +59,7 @@ impl PastViews {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn loaded(&self, plan: &SourcePlan, view: &View) -> Option<Arc<LoadedView>> {
+    fn loaded(&self, plan: &SourcePlans, view: &View) -> Option<Arc<LoadedView>> {
         let mut loaded = self.lock();
         let is_it =
             |known: &Arc<LoadedView>| known.stored.as_ref() == Some(view) && known.missing(plan).is_empty();
@@ -69,7 +69,7 @@ impl PastViews {
         Some(found)
     }
 
-    fn load(&self, plan: &Arc<SourcePlan>, view: &View) -> Option<Arc<LoadedView>> {
+    fn load(&self, plan: &Arc<SourcePlans>, view: &View) -> Option<Arc<LoadedView>> {
         let problem = match self.runtime.block_on(load_whole(&self.store, plan, view.clone())) {
             Ok(Ok(found)) => {
                 let found = Arc::new(found);
@@ -81,7 +81,7 @@ impl PastViews {
         };
         // Batch may have removed it just now, or it is of other metrics.
         tracing::debug!(
-            source = plan.source.name,
+            source = plan.source().name,
             version = view.version,
             problem,
             "an earlier view is not used"

@@ -34,6 +34,7 @@ use metricc_compiler::SourcePlan;
 use metricc_dsl::SourceText;
 use metricc_durable_log::faulty_disk::{Dice, FAULTS, Fault};
 use metricc_durable_log::{DedupWindow, SourceOptions};
+use metricc_ir::Source;
 use metricc_ir::user_defined::Imports;
 use metricc_views::{ViewError, ViewStore};
 use tokio::runtime::Runtime;
@@ -42,6 +43,7 @@ use self::disk_fault_choice::Operation;
 use self::faulty_view_store::{STORE_FAULTS, SimStore, StoreFault};
 use self::machine::{Ending, Tally, World};
 use self::steps::run;
+use crate::source_plans::SourcePlans;
 
 /// One metric without keys, one in which the order of events counts, one with windows and more rows than
 /// batch rewrites.
@@ -51,8 +53,13 @@ metric seen = count() { from events }
 metric by_shop = { total: sum(n), newest: last(n) } { from events  by shop }
 metric per_minute = { many: count(), ids: distinct(id) } { from events  by shop  every 1m }
 ";
+/// The same source, declared with another field.
+const OTHER_PACKAGE: &str = "
+source events { at: timestamp time  id: string key  shop: string  n: int  bonus: int = 5 }
+metric bonuses = sum(bonus) { from events  by shop }
+";
 const SOURCE: &str = "events";
-const METRICS: [&str; 3] = ["seen", "by_shop", "per_minute"];
+const METRICS: [&str; 4] = ["seen", "by_shop", "per_minute", "bonuses"];
 const SHOPS: [&str; 4] = ["north", "east", "south", "west"];
 const N_PARTITIONS: u32 = 2;
 /// For how long names are remembered: shorter than a run is.
@@ -66,20 +73,28 @@ const STEP_POSITIONS: u64 = 3;
 const SMALL_ROWS: u64 = 4;
 
 /// Lives of the node, one after the other, for trying every fault everywhere. See [`life`] for the letters.
-const CHAPTERS: [&str; 7] =
-    ["ssffrsffr", "sbsfffarp", "sefsbffrs", "fsbsffrap", "sebffsffr", "sbdwff", "wffr"];
+const CHAPTERS: [&str; 8] =
+    ["ssffrsffr", "sbsfffarp", "sefsbffrs", "fsbsffrap", "sebffsffr", "sbdwff", "wffr", "sDsfr"];
 /// Steps of random runs, each as often as it is to come.
-const LETTERS: &[u8] = b"ssssssssfffffffffffbbbdwwweerrrrpiakK";
+const LETTERS: &[u8] = b"ssssssssfffffffffffbbbdwwwDeerrrrpiakK";
 /// Steps of a random run.
 const N_STEPS: usize = 60;
 
-static PLAN: LazyLock<Arc<SourcePlan>> = LazyLock::new(|| {
-    let text = SourceText { name: "simulated.metric".to_owned(), bytes: PACKAGE.as_bytes().to_vec() };
-    let checked = metricc_dsl::check(&text);
-    assert!(!checked.has_errors(), "{:?}", checked.diagnostics);
-    let plans = SourcePlan::of_package(&checked.package.metrics, &Imports::new()).expect("it is planned");
-    Arc::new(plans.into_iter().next().expect("one source"))
+/// All metrics, over the source as the one package and as the other declares it.
+static PLANS: LazyLock<Arc<SourcePlans>> = LazyLock::new(|| {
+    let plans = [PACKAGE, OTHER_PACKAGE].map(|package| {
+        let text = SourceText { name: "simulated.metric".to_owned(), bytes: package.as_bytes().to_vec() };
+        let checked = metricc_dsl::check(&text);
+        assert!(!checked.has_errors(), "{:?}", checked.diagnostics);
+        let plans = SourcePlan::of_package(&checked.package.metrics, &Imports::new()).expect("it is planned");
+        plans.into_iter().next().expect("one source").metrics
+    });
+    SourcePlans::new(&plans.concat(), &Imports::new()).expect("they are planned")
 });
+
+/// The two declarations of the source.
+static DECLARED: LazyLock<[Arc<Source>; 2]> =
+    LazyLock::new(|| [0, 1].map(|plan| PLANS.declared()[plan].plan.source.clone()));
 
 /// Runs the requests to the store of views, as in the node.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -87,7 +102,12 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 fn sources(window: DedupWindow) -> Vec<SourceOptions> {
-    vec![SourceOptions { source: PLAN.source.clone(), n_partitions: N_PARTITIONS, window }]
+    vec![SourceOptions {
+        source: DECLARED[0].clone(),
+        others: vec![DECLARED[1].clone()],
+        n_partitions: N_PARTITIONS,
+        window,
+    }]
 }
 
 /// The faults, by the numbers of the operations.
@@ -140,6 +160,11 @@ fn chapters() -> Vec<Chapter> {
     for (number, steps) in CHAPTERS.iter().enumerate() {
         let steps = format!("{steps}l");
         let _shown = Shown(format!("chapter {number}, steps {steps}, without a fault"));
+        // Two declarations take the time of two nodes.
+        world.plans = match steps.contains('D') {
+            true => PLANS.clone(),
+            false => SourcePlans::of_one(PLANS.declared()[0].plan.clone()),
+        };
         let start = world.fork(0, Faults::default());
         world.record();
         run(&mut world, &steps);
@@ -188,7 +213,11 @@ fn f1_f5_f6_f7_every_fault_at_every_operation_of_the_disk() {
     let is_thorough = wanted_runs().is_some();
     for (number, chapter) in chapters().iter().enumerate() {
         // States that come late are read from all of the log: that is many operations of one kind.
-        let step = if chapter.steps.contains('w') && !is_thorough { 7 } else { 1 };
+        let step = match is_thorough {
+            false if chapter.steps.contains('w') => 7,
+            false if chapter.steps.contains('D') => 3,
+            _ => 1,
+        };
         for (at, operation) in (0u64..).zip(&chapter.disk).step_by(step) {
             for (fault, n_seeds) in operation.tried(at, is_thorough) {
                 for seed in 0..n_seeds {

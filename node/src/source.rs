@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use metricc_client::{Layer, MetricCost};
-use metricc_compiler::{MetricPlan, Segment, SourcePlan, StateHash};
+use metricc_compiler::{MetricPlan, Segment, StateHash};
 use metricc_durable_log::{DurableError, LogReader};
 use metricc_ir::Source;
 use metricc_ir::user_defined::Imports;
@@ -22,6 +22,7 @@ use crate::evaluation_speed::EvaluationSpeed;
 use crate::intake_report::{Intake, SourceIntake};
 use crate::loaded_view::LoadedView;
 use crate::past_views::PastViews;
+use crate::source_plans::SourcePlans;
 use crate::status::Counters;
 use crate::topic_status::TopicStatus;
 
@@ -35,8 +36,9 @@ pub(crate) type FullAnswer = Result<Vec<AuditLine>, Arc<dyn std::error::Error + 
 /// What all layers of a source share.
 #[derive(Debug)]
 pub struct NodeSource {
-    /// The source, as its events are decoded.
-    pub source: Arc<Source>,
+    name: String,
+    /// How its events are to be decoded.
+    declaration: Mutex<Arc<Source>>,
     imports: Imports,
     pub(crate) log: LogReader,
     pub(crate) serving: LocalServing,
@@ -44,7 +46,7 @@ pub struct NodeSource {
     pub(crate) counters: Arc<Counters>,
     views: Mutex<Views>,
     /// The states that are to be kept. Batch brings the view to them.
-    wanted: Mutex<Arc<SourcePlan>>,
+    wanted: Mutex<Arc<SourcePlans>>,
     backfill: Mutex<Option<RunningBackfill>>,
     speed: EvaluationSpeed,
     /// Earlier versions of the view; there are none without a store.
@@ -80,26 +82,28 @@ struct Views {
 }
 
 impl NodeSource {
-    /// A source whose latest view is empty.
+    /// A source whose latest view is empty, and whose events are to be decoded as it is declared.
     pub(crate) fn new(
-        plan: Arc<SourcePlan>,
+        declaration: &Arc<Source>,
+        plans: Arc<SourcePlans>,
         imports: Imports,
         log: LogReader,
         serving: LocalServing,
         changed: Arc<Changed>,
         counters: Arc<Counters>,
     ) -> Self {
-        let n_partitions = log.snapshot().end(&plan.source.name).0.len();
-        let latest = Arc::new(LoadedView::empty(plan.clone(), n_partitions));
+        let n_partitions = log.snapshot().end(&declaration.name).0.len();
+        let latest = Arc::new(LoadedView::empty(plans.clone(), n_partitions));
         NodeSource {
-            source: plan.source.clone(),
+            name: declaration.name.clone(),
+            declaration: Mutex::new(declaration.clone()),
             imports,
             log,
             serving,
             changed,
             counters,
             views: Mutex::new(Views { latest, served: None }),
-            wanted: Mutex::new(plan),
+            wanted: Mutex::new(plans),
             backfill: Mutex::default(),
             speed: EvaluationSpeed::default(),
             past: OnceLock::new(),
@@ -118,7 +122,7 @@ impl NodeSource {
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.source.name
+        &self.name
     }
 
     /// What keeping the states of its metrics takes.
@@ -139,7 +143,7 @@ impl NodeSource {
 
     /// The view that an answer of some metrics at a frontier starts from: the one that is served, if it ends
     /// before, or else an earlier version. It keeps the states of all of them. Blocks the calling thread.
-    pub(crate) fn view_before(&self, plan: &Arc<SourcePlan>, at: &Frontier) -> Option<Arc<LoadedView>> {
+    pub(crate) fn view_before(&self, plan: &Arc<SourcePlans>, at: &Frontier) -> Option<Arc<LoadedView>> {
         let ends_before =
             |view: &Arc<LoadedView>| view.frontier.0.iter().zip(&at.0).all(|(offset, at)| offset <= at);
         self.view()
@@ -222,7 +226,7 @@ impl NodeSource {
     /// The records that came in since the node started, and the fields that none of them has.
     pub(crate) fn intake(&self) -> (ReadStats, Vec<AbsentField>) {
         let intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
-        (intake.stats.clone(), intake.absent(&self.source))
+        (intake.stats.clone(), intake.absent(&self.wanted_declaration()))
     }
 
     /// The log as it stands, from a frontier on.

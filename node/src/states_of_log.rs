@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use metricc_compiler::{EngineOptions, EvaluateError, Segment, SourcePlan};
+use metricc_compiler::{EngineOptions, EvaluateError, Segment};
 use metricc_durable_log::DurableError;
 use metricc_log::{Frontier, Interval, LogError};
 use metricc_runtime_batch::evaluate_unless;
 
 use crate::source::NodeSource;
+use crate::source_plans::SourcePlans;
 
 /// Why states could not be computed.
 #[derive(Debug, thiserror::Error)]
@@ -33,17 +34,17 @@ impl StatesError {
     }
 }
 
-/// The states of all metrics of a plan from a frontier to another one.
+/// The states of all metrics of some plans from a frontier to another one.
 ///
 /// # Errors
 /// [`StatesError`].
 pub(crate) fn states_of_log(
     source: &NodeSource,
-    plan: &SourcePlan,
+    plans: &SourcePlans,
     (from, to): (&Frontier, &Frontier),
     options: &EngineOptions,
 ) -> Result<Vec<Segment>, StatesError> {
-    states_unless(&Arc::default(), source, plan, (from, to), options, &|_| ())
+    states_unless(&Arc::default(), source, plans, (from, to), options, &|_| ())
 }
 
 /// As [`states_of_log`], until it is cancelled. `progress` is told of positions that were evaluated.
@@ -53,17 +54,21 @@ pub(crate) fn states_of_log(
 pub(crate) fn states_unless(
     is_cancelled: &Arc<AtomicBool>,
     source: &NodeSource,
-    plan: &SourcePlan,
+    plans: &SourcePlans,
     (from, to): (&Frontier, &Frontier),
     options: &EngineOptions,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<Segment>, StatesError> {
-    let log = source.log_from(from)?;
+    let snapshot = source.log.snapshot();
     let interval = Interval::new(from.clone(), to.clone()).map_err(LogError::from)?;
-    let started = Instant::now();
-    let (evaluation, _) = evaluate_unless(is_cancelled, plan, &log, &interval, options, progress)?;
-    source.evaluation_took(interval.n_positions(), started.elapsed());
-    Ok(evaluation.segments)
+    plans.evaluate(|_, declared| {
+        let log = declared.log(&snapshot, from)?;
+        let started = Instant::now();
+        let (evaluation, _) =
+            evaluate_unless(is_cancelled, &declared.plan, &log, &interval, options, progress)?;
+        source.evaluation_took(interval.n_positions(), started.elapsed());
+        Ok(evaluation.segments)
+    })
 }
 
 /// The start of a log of as many partitions as a frontier has.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use metricc_compiler::{EngineOptions, EvaluateError};
+use metricc_compiler::{EngineOptions, EvaluateError, Segment};
 use metricc_durable_log::DurableError;
 use metricc_log::{Frontier, Interval, LogError};
 use metricc_runtime_serve::ServeError;
@@ -14,6 +14,7 @@ use metricc_runtime_stream::Stream;
 
 use crate::loaded_view::LoadedView;
 use crate::source::NodeSource;
+use crate::source_plans::DeclaredPlan;
 
 /// Most rows of a batch of the tail: between two of them, answers may have the processor.
 const BATCH_ROWS: usize = 2048;
@@ -52,19 +53,24 @@ pub(crate) enum SpeedError {
     Serve(#[from] ServeError),
 }
 
-/// A dataflow and the view that it continues.
+/// A view, and the dataflows that continue it: one for each plan, all at one frontier.
 struct TailGeneration {
     view: Arc<LoadedView>,
-    stream: Stream,
+    streams: Vec<Stream>,
+    frontier: Frontier,
 }
 
 impl TailGeneration {
     fn start(source: &NodeSource, view: Arc<LoadedView>, options: &TailOptions) -> Result<Self, SpeedError> {
-        let cpu_times = Some(view.costs.stream.clone());
-        let stream = EngineOptions { cpu_times, ..options.stream.clone() };
-        let stream = Stream::start(&view.plan, view.frontier.clone(), &stream)?;
+        let start = |(index, declared): (usize, &DeclaredPlan)| {
+            let cpu_times = Some(view.costs.times(index).stream.clone());
+            let stream = EngineOptions { cpu_times, ..options.stream.clone() };
+            Stream::start(&declared.plan, view.frontier.clone(), &stream)
+        };
+        let streams = view.plan.declared().iter().enumerate().map(start).collect::<Result<_, _>>()?;
         source.n_generations.fetch_add(1, Ordering::Relaxed);
-        Ok(TailGeneration { view, stream })
+        let frontier = view.frontier.clone();
+        Ok(TailGeneration { view, streams, frontier })
     }
 
     /// Feeds what is missing up to a frontier, at most so much of it as one step takes. Returns whether that
@@ -75,7 +81,7 @@ impl TailGeneration {
         options: &TailOptions,
         target: &Frontier,
     ) -> Result<bool, SpeedError> {
-        let at = self.stream.frontier().clone();
+        let at = self.frontier.clone();
         if at == *target {
             return Ok(true);
         }
@@ -83,16 +89,24 @@ impl TailGeneration {
         if at.0.iter().zip(&target.0).any(|(at, target)| at > target) {
             return Ok(false);
         }
-        let log = source.log_from(&at)?;
         let step = Interval::new(at.clone(), at_most(&at, target, options.step_positions));
         let step = step.map_err(LogError::from).map_err(EvaluateError::from)?;
-        self.stream.feed_from(
-            &log,
-            &step,
-            options.stream.batch_rows.unwrap_or(BATCH_ROWS).min(BATCH_ROWS),
-            &|_| (),
-        )?;
-        Ok(self.stream.frontier() == target)
+        let (snapshot, batch_rows) = (source.log.snapshot(), options.stream.batch_rows.unwrap_or(BATCH_ROWS));
+        for (stream, declared) in self.streams.iter_mut().zip(self.view.plan.declared()) {
+            let log = declared.log(&snapshot, &at)?;
+            stream.feed_from(&log, &step, batch_rows.min(BATCH_ROWS), &|_| ())?;
+        }
+        self.frontier = step.to().clone();
+        Ok(self.frontier == *target)
+    }
+
+    /// The states since the view, in the order of its plans.
+    fn read(&mut self) -> Result<Vec<Segment>, EvaluateError> {
+        let mut segments = Vec::with_capacity(self.view.plan.metrics.len());
+        for stream in &mut self.streams {
+            segments.extend(stream.read()?);
+        }
+        Ok(segments)
     }
 }
 
@@ -197,8 +211,8 @@ impl<'a> Follower<'a> {
     }
 
     fn serve(&mut self) -> Result<(), SpeedError> {
-        let frontier = self.current.stream.frontier().clone();
-        let tail = self.current.stream.read()?;
+        let frontier = self.current.frontier.clone();
+        let tail = self.current.read()?;
         self.source.publish(&self.current.view, tail)?;
         self.served = Some(frontier);
         Ok(())

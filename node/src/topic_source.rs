@@ -39,19 +39,26 @@ const MAX_RECORDS: usize = 16_384;
 pub(crate) struct TopicSource {
     pub(crate) address: TopicAddress,
     pub(crate) security: Security,
-    pub(crate) texts: RecordTexts,
+    pub(crate) options: RecordOptions,
     pub(crate) skip_lost: bool,
     pub(crate) commit_group: Option<String>,
     /// Whether the last attempt to commit has failed.
     pub(crate) commits_fail: AtomicBool,
     pub(crate) source: Arc<NodeSource>,
-    pub(crate) decoder: EventDecoder,
     pub(crate) ingest: Ingest,
     pub(crate) runtime: Handle,
 }
 
+/// How records become events, as the source is declared.
+struct Decoding {
+    texts: RecordTexts,
+    decoder: EventDecoder,
+}
+
 /// Why reading has ended.
 enum Stop {
+    /// The source is declared otherwise by now: what is not in the log has to be read again.
+    Redeclared,
     /// The node is shutting down.
     Closing,
     /// It may go on later, or otherwise.
@@ -127,7 +134,7 @@ impl TopicSource {
         self.source.topic_changed(|status| status.topic = self.address.to_string());
         while !self.source.is_stopping() {
             match self.read() {
-                Ok(()) => {}
+                Ok(()) | Err(Stop::Redeclared) => {}
                 Err(Stop::Closing) => return,
                 Err(Stop::Pause(problem)) => {
                     if self.source.topic_problem(&problem, false) {
@@ -150,6 +157,7 @@ impl TopicSource {
 
     /// Reads until something has to be opened again.
     fn read(&self) -> Result<(), Stop> {
+        let decoding = self.decoding()?;
         let topic = Topic::open(self.address.clone(), self.security.clone())?;
         let mut known = self.known(&topic)?;
         let ends = topic.ends()?;
@@ -172,7 +180,7 @@ impl TopicSource {
                 for part in &followed.parts {
                     from[part.partition as usize] = part.next;
                 }
-                self.take(&topic, &followed.parts, &mut known)?;
+                self.take(&topic, &decoding, &followed.parts, &mut known)?;
                 self.show(&topic, &from, false)?;
             }
             if looked.elapsed() >= LOOK {
@@ -187,6 +195,12 @@ impl TopicSource {
             }
         }
         Err(Stop::Closing)
+    }
+
+    fn decoding(&self) -> Result<Decoding, Stop> {
+        let decoder = self.source.decoder().ok_or(Stop::Closing)?;
+        let texts = texts(&decoder, &self.options, &self.address);
+        Ok(Decoding { texts: texts.map_err(|error| Stop::Halt(error.to_string()))?, decoder })
     }
 
     /// The offset up to which the log has each partition.
@@ -230,14 +244,20 @@ impl TopicSource {
     }
 
     /// Appends what was read; returns when it is in the log. All partitions go into one group of requests.
-    fn take(&self, topic: &Topic, parts: &[FollowedPart], known: &mut [Option<u64>]) -> Result<(), Stop> {
+    fn take(
+        &self,
+        topic: &Topic,
+        decoding: &Decoding,
+        parts: &[FollowedPart],
+        known: &mut [Option<u64>],
+    ) -> Result<(), Stop> {
         let n_rounds = parts.iter().map(|part| part.records.len().div_ceil(MAX_RECORDS).max(1)).max();
         for round in 0..n_rounds.unwrap_or(0) {
             let mut requests = Vec::with_capacity(parts.len());
             for part in parts {
                 let Some((records, to)) = chunk(part, round) else { continue };
                 let number = part.partition as usize;
-                let (events, n_tombstones) = self.events(part.partition, records)?;
+                let (events, n_tombstones) = self.events(decoding, part.partition, records)?;
                 self.source.topic_changed(|status| status.n_tombstones += n_tombstones);
                 let read = InputRead { input: input(topic, Some(part.partition)), after: known[number], to };
                 known[number] = Some(to);
@@ -249,9 +269,14 @@ impl TopicSource {
     }
 
     /// The events of some records, and how many of these have no value.
-    fn events(&self, partition: u32, records: &[Record]) -> Result<(Events, u64), KafkaError> {
+    fn events(
+        &self,
+        decoding: &Decoding,
+        partition: u32,
+        records: &[Record],
+    ) -> Result<(Events, u64), KafkaError> {
         let mut reader = TextReader::default();
-        let texts = records.iter().map(|record| self.texts.text(partition, record, &mut reader));
+        let texts = records.iter().map(|record| decoding.texts.text(partition, record, &mut reader));
         let texts = texts.collect::<Result<Vec<RawRecord<'_>>, _>>()?;
         let offsets: Vec<u64> = records
             .iter()
@@ -263,7 +288,7 @@ impl TopicSource {
             format!("topic {}, partition {partition}, offset {offset}", self.address.topic)
         };
         let n_tombstones = (records.len() - offsets.len()) as u64;
-        Ok((self.decoder.records(self.texts.form(), &texts, place_of), n_tombstones))
+        Ok((decoding.decoder.records(decoding.texts.form(), &texts, place_of), n_tombstones))
     }
 
     /// Tells the broker how far the log is. That it cannot be told is said once, and changes nothing.
@@ -297,6 +322,9 @@ impl TopicSource {
                 match answer {
                     Ok(_) => self.took(&request.events),
                     Err(IngestError::Closing) => return Err(Stop::Closing),
+                    Err(IngestError::Log(error)) if matches!(*error, DurableError::Redeclared { .. }) => {
+                        return Err(Stop::Redeclared);
+                    }
                     // The log has another offset: it is asked again.
                     Err(IngestError::Log(error)) if matches!(*error, DurableError::Request(_)) => {
                         return Err(Stop::Pause(error.to_string()));

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use metricc_log::EventDecoder;
 use tokio::runtime::Handle;
 
 use crate::config::KafkaConfig;
@@ -15,7 +14,6 @@ use crate::writer::Ingest;
 #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "nothing reads a topic"))]
 pub(crate) struct Sink<'a> {
     pub(crate) source: &'a Arc<NodeSource>,
-    pub(crate) decoder: &'a EventDecoder,
     pub(crate) ingest: &'a Ingest,
     pub(crate) runtime: &'a Handle,
 }
@@ -33,17 +31,18 @@ pub(crate) fn start(config: &KafkaConfig, into: &Sink<'_>) -> Result<JoinHandle<
     let wrong = |problem: String| NodeError::Config(format!("`sources.{name}.kafka`: {problem}"));
     let (address, security) = topic_source::connection(config).map_err(wrong)?;
     let options = topic_source::record_options(config).map_err(wrong)?;
-    let texts = topic_source::texts(into.decoder, &options, &address);
-    let texts = texts.map_err(|error| wrong(error.to_string()))?;
+    if let Some(decoder) = into.source.decoder() {
+        let texts = topic_source::texts(&decoder, &options, &address);
+        texts.map_err(|error| wrong(error.to_string()))?;
+    }
     let topic = TopicSource {
         address,
         security,
-        texts,
+        options,
         skip_lost: config.skip_lost,
         commit_group: config.commit_group.clone(),
         commits_fail: std::sync::atomic::AtomicBool::new(false),
         source: into.source.clone(),
-        decoder: into.decoder.clone(),
         ingest: into.ingest.clone(),
         runtime: into.runtime.clone(),
     };

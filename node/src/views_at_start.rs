@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::sync::Arc;
 use std::time::Duration;
 
-use metricc_compiler::{EngineOptions, SourcePlan};
+use metricc_compiler::EngineOptions;
 use metricc_durable_log::{Disk, DurableLog, LogSnapshot};
 use metricc_storage::Storage;
 use metricc_views::{View, ViewError, ViewStore};
@@ -24,6 +24,7 @@ use crate::loaded_view::{Loaded, LoadedView, load};
 use crate::loss_proofs::{self, Losses, check};
 use crate::past_views::PastViews;
 use crate::source::NodeSource;
+use crate::source_plans::SourcePlans;
 
 /// The store of the views: that of the configuration, or a folder that only its owner reads.
 pub(crate) fn view_folder(
@@ -252,9 +253,9 @@ enum Found {
 ///
 /// # Errors
 /// When the store cannot be read at all.
-async fn find(store: &ViewStore, plan: &SourcePlan, log: &LogSnapshot) -> Result<Found, ViewError> {
+async fn find(store: &ViewStore, plan: &SourcePlans, log: &LogSnapshot) -> Result<Found, ViewError> {
     let Some(view) = store.latest().await? else { return Ok(Found::Nothing) };
-    if let Err(problem) = check(&view, log, &plan.source.name) {
+    if let Err(problem) = check(&view, log, &plan.source().name) {
         return Ok(Found::LogIsShorter(problem));
     }
     let loaded = load(store, plan, &view).await?;

@@ -13,8 +13,8 @@ use std::time::{Duration, SystemTime};
 
 use metricc_durable_log::{DurableError, Receipt, Request};
 use metricc_log::{
-    BodyLimits, EventDecoder, FILE_RECORDS, FileOptions, FileRequest, FileRequests, LogError, Position,
-    Quarantined, ReadStats,
+    BodyLimits, FILE_RECORDS, FileOptions, FileRequest, FileRequests, LogError, Position, Quarantined,
+    ReadStats,
 };
 use tokio::runtime::Handle;
 
@@ -44,7 +44,6 @@ pub(crate) struct WatchedFolder {
     /// How its files are read, where their names do not tell it.
     pub(crate) options: FileOptions,
     pub(crate) source: Arc<NodeSource>,
-    pub(crate) decoder: EventDecoder,
     pub(crate) ingest: Ingest,
     pub(crate) runtime: Handle,
     /// The most bytes of the values of a request.
@@ -293,7 +292,7 @@ impl WatchedFolder {
         while let Some(request) = requests.next_request()? {
             match request.is_known {
                 true => sums.repeated += 1,
-                false => sums.add(self.put(request, &shown)?),
+                false => sums.add(self.put(&request, &shown)?),
             }
         }
         Ok(sums)
@@ -309,11 +308,25 @@ impl WatchedFolder {
         Ok(requests)
     }
 
-    /// Appends a request to the log, however long that takes.
-    fn put(&self, request: FileRequest, shown: &Arc<str>) -> Result<(Receipt, ReadStats), Stop> {
+    /// Appends a request to the log, however long that takes. It is decoded as its source is declared then.
+    fn put(&self, request: &FileRequest, shown: &Arc<str>) -> Result<(Receipt, ReadStats), Stop> {
+        loop {
+            if let Some(taken) = self.put_decoded(request, shown)? {
+                return Ok(taken);
+            }
+        }
+    }
+
+    /// As [`WatchedFolder::put`]; `None` if the source is declared otherwise by now.
+    fn put_decoded(
+        &self,
+        request: &FileRequest,
+        shown: &Arc<str>,
+    ) -> Result<Option<(Receipt, ReadStats)>, Stop> {
+        let decoder = self.source.decoder().ok_or(Stop::Closing)?;
         // A request of a file may be longer than one over HTTP, if a single record is.
         let limits = BodyLimits { records: u64::MAX, bytes: self.max_bytes.max(request.body.len()) };
-        let events = self.decoder.decode(request.format, &request.body, &limits);
+        let events = decoder.decode(request.format, &request.body, &limits);
         let events = events.map_err(|error| {
             let place = match request.line_of(0) {
                 Some(line) if request.first > 0 => format!("from line {line} on: "),
@@ -325,7 +338,7 @@ impl WatchedFolder {
         let intake = Intake::of(&events, shown, |record| request.line_of(record));
         let stats = in_file(&intake, request.first);
         let digest = crate::digest(&request.body);
-        let request_of_log = Request { events, key: Some(request.key), digest, read: None };
+        let request_of_log = Request { events, key: Some(request.key.clone()), digest, read: None };
         loop {
             let appended = self.ingest.append(request_of_log.clone());
             match self.runtime.block_on(appended) {
@@ -333,9 +346,12 @@ impl WatchedFolder {
                     if !receipt.is_repeated {
                         self.source.take_in(&intake);
                     }
-                    return Ok((receipt, stats));
+                    return Ok(Some((receipt, stats)));
                 }
                 Err(IngestError::Closing) => return Err(Stop::Closing),
+                Err(IngestError::Log(error)) if matches!(*error, DurableError::Redeclared { .. }) => {
+                    return Ok(None);
+                }
                 Err(IngestError::Log(error)) if matches!(*error, DurableError::Request(_)) => {
                     return Err(Stop::Rejected(error.to_string()));
                 }

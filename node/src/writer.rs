@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use metricc_durable_log::{
     Archive, DurableError, DurableLog, Flush, KnownRequest, LogReader, Receipt, Request, WrittenRequests,
 };
+use metricc_ir::Source;
 use tokio::sync::oneshot;
 
 use crate::changed::Changed;
@@ -114,11 +115,14 @@ enum Work {
     Commit(Commit, oneshot::Sender<Result<(), DurableError>>),
 }
 
-/// Files that batch has written, and that become part of the log.
+/// What batch changes in the log, besides events.
 #[derive(Debug)]
 enum Commit {
+    /// Files that it has written become part of the log.
     Flush(Flush),
     Requests(WrittenRequests),
+    /// Events are decoded as a source is declared.
+    Declaration(Arc<Source>),
 }
 
 impl Ingest {
@@ -221,6 +225,15 @@ impl Ingest {
         self.commit(Commit::Requests(written))
     }
 
+    /// Has the events of a source decoded as it is declared, from here on. Blocks as [`Ingest::commit_flush`]
+    /// does.
+    ///
+    /// # Errors
+    /// [`IngestError`] if that was not made durable; they are decoded as before then.
+    pub(crate) fn declare(&self, source: Arc<Source>) -> Result<(), IngestError> {
+        self.commit(Commit::Declaration(source))
+    }
+
     fn commit(&self, commit: Commit) -> Result<(), IngestError> {
         let (answer, answered) = oneshot::channel();
         {
@@ -314,6 +327,7 @@ impl Shared {
                     let committed = match commit {
                         Commit::Flush(flush) => log.commit_flush(&flush),
                         Commit::Requests(written) => log.commit_requests(&written),
+                        Commit::Declaration(source) => log.declare(&source),
                     };
                     let _ = answer.send(committed);
                 }

@@ -106,8 +106,12 @@ fn requests_are_lines_or_an_array() {
 
 fn open_as(disk: &SimDisk, source: &Arc<Source>) -> Result<DurableLog, DurableError> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let sources =
-        [SourceOptions { source: source.clone(), n_partitions: 1, window: DedupWindow::Positions(6) }];
+    let sources = [SourceOptions {
+        source: source.clone(),
+        others: Vec::new(),
+        n_partitions: 1,
+        window: DedupWindow::Positions(6),
+    }];
     DurableLog::open(disk, options(), &sources, LogId { id: 1, seed: 2 }, 3).map(|(log, _)| log)
 }
 

@@ -19,7 +19,7 @@ fn source() -> Arc<Source> {
 fn open(disk: &SimDisk, minutes: i64) -> DurableLog {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let window = DedupWindow::EventTime { micros: (minutes * MINUTE) as u64 };
-    let sources = [SourceOptions { source: source(), n_partitions: 1, window }];
+    let sources = [SourceOptions { source: source(), others: Vec::new(), n_partitions: 1, window }];
     DurableLog::open(disk, options(), &sources, LogId { id: 1, seed: 2 }, 3).unwrap().0
 }
 

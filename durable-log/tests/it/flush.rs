@@ -147,7 +147,12 @@ fn floats_that_are_none_and_texts_that_are_spelled_are_the_same_rows_after_a_flu
         keyed(vec![field("at", Type::of(Kind::Timestamp)), text, field("v", Type::of(Kind::Float)), score])
     };
     let sources = |spelling| {
-        vec![SourceOptions { source: source(spelling), n_partitions: 1, window: DedupWindow::Positions(8) }]
+        vec![SourceOptions {
+            source: source(spelling),
+            others: Vec::new(),
+            n_partitions: 1,
+            window: DedupWindow::Positions(8),
+        }]
     };
     let disk = SimDisk::default();
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());

@@ -53,7 +53,12 @@ pub fn options() -> DurableOptions {
 }
 
 pub fn sources(n_partitions: u32) -> Vec<SourceOptions> {
-    vec![SourceOptions { source: source(), n_partitions, window: DedupWindow::Positions(WINDOW) }]
+    vec![SourceOptions {
+        source: source(),
+        others: Vec::new(),
+        n_partitions,
+        window: DedupWindow::Positions(WINDOW),
+    }]
 }
 
 pub fn open_with(

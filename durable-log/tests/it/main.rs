@@ -5,6 +5,7 @@ mod append;
 mod archive;
 mod crashes;
 mod damage;
+mod declared;
 mod dedup_window;
 mod flush;
 mod inputs;

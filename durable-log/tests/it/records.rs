@@ -46,7 +46,8 @@ fn open(disk: &SimDisk) -> DurableLog {
 
 fn open_as(disk: &SimDisk, source: &Arc<Source>) -> Result<DurableLog, DurableError> {
     let source = Arc::clone(source);
-    let sources = [SourceOptions { source, n_partitions: 1, window: DedupWindow::Positions(100) }];
+    let sources =
+        [SourceOptions { source, others: Vec::new(), n_partitions: 1, window: DedupWindow::Positions(100) }];
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let fresh = LogId { id: 1, seed: 2 };
     DurableLog::open(disk, DurableOptions::default(), &sources, fresh, 7).map(|(log, _)| log)
@@ -248,7 +249,7 @@ fn a_field_that_was_gone_for_a_while_is_none_or_its_default_in_the_rows_without_
     assert_eq!(open_as(&disk, &with).unwrap().gone_fields(&with), [""; 0]);
     send(&without, &event("2", ""));
     let error = open_as(&disk, &with).unwrap_err().to_string();
-    assert!(error.contains("field `n` was not declared for a while, and events are without it"), "{error}");
+    assert!(error.contains("some events are without field `n`, since it was not always declared"), "{error}");
     let values = |source: &Arc<Source>| {
         let rows = rows_of(&open_as(&disk, source).unwrap(), &[2]);
         rows.split(['|', '\n']).map(str::trim).filter(|cell| !cell.starts_with('+')).collect::<String>()

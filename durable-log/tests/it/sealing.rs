@@ -72,7 +72,7 @@ fn sealing() {
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(folder.path()));
     let options = DurableOptions { request_group, ..DurableOptions::default() };
     let window = DedupWindow::Positions(n_keys);
-    let sources = vec![SourceOptions { source: source(), n_partitions: 1, window }];
+    let sources = vec![SourceOptions { source: source(), others: Vec::new(), n_partitions: 1, window }];
     let (mut log, _) =
         DurableLog::open(disk.clone(), options, &sources, LogId { id: 1, seed: 2 }, 3).unwrap();
     let mut next = 0;

@@ -44,6 +44,7 @@ impl Durable {
         let (package, plan) = package(PACKAGE);
         let source = SourceOptions {
             source: plan.source.clone(),
+            others: Vec::new(),
             n_partitions: 2,
             window: DedupWindow::Positions(1_000_000),
         };

@@ -45,6 +45,8 @@ pub(crate) fn run(arguments: &DeployArguments, imports: &Imports) -> Result<Exit
     super::blocking(async {
         let deployed = answer(request).await?;
         show_changes(&deployed["changes"], arguments.json)?;
+        let notes = deployed["notes"].as_array().into_iter().flatten();
+        notes.filter_map(Value::as_str).for_each(|note| terminal::note(note.to_owned()));
         if arguments.plan {
             return Ok(ExitCode::SUCCESS);
         }

@@ -91,6 +91,7 @@ fn open(plan: &SourcePlan, place: &str) -> Log {
         let disk = Arc::new(LocalDisk::new(Path::new(data).join("log")));
         let options = SourceOptions {
             source: source.clone(),
+            others: Vec::new(),
             n_partitions: 1,
             window: DedupWindow::Positions(1_000_000),
         };

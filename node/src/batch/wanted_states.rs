@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use metricc_compiler::{EngineOptions, Segment, SourcePlan};
+use metricc_compiler::{EngineOptions, Segment};
 use metricc_log::Frontier;
 
 use super::{Batch, PAUSE, StepError};
 use crate::backfill::Backfill;
+use crate::source_plans::SourcePlans;
 use crate::states_of_log::states_of_log;
 
 impl Batch {
@@ -83,7 +84,7 @@ impl Batch {
     fn continued(
         &self,
         segments: &[Segment],
-        plan: &SourcePlan,
+        plan: &SourcePlans,
         from: &Frontier,
         to: &Frontier,
     ) -> Result<Vec<Segment>, StepError> {

@@ -13,7 +13,7 @@ use metricc_comparison::report::MetricRows;
 use metricc_compiler::{CompileError, EngineOptions};
 use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
-use metricc_log::{Frontier, Interval, Log, LogError};
+use metricc_log::{Frontier, Interval, Log, LogError, RecordDecoder};
 use metricc_runtime_serve::{Evaluated, Published, ReadOptions, ServeError};
 
 use super::planned::Planned;
@@ -153,7 +153,7 @@ impl Pair {
         is_cancelled: &AtomicBool,
         show: &mut Show<'_>,
     ) -> Result<(), ComparisonError> {
-        let logs = self.logs()?;
+        let logs = [self.logs(&self.old)?, self.logs(&self.new)?];
         for change in &self.changes {
             let rows = match is_compared(change) {
                 true => self.rows_of(&change.metric, &logs, max_rows, is_cancelled)?,
@@ -164,13 +164,15 @@ impl Pair {
         Ok(())
     }
 
-    /// The log of each source, up to the frontier of the rows.
-    fn logs(&self) -> Result<Vec<(Log, Interval)>, ComparisonError> {
+    /// The log of each source as a version declares it, up to the frontier of the rows.
+    fn logs(&self, version: &Version) -> Result<Vec<(Log, Interval)>, ComparisonError> {
         let mut logs = Vec::new();
-        for source in &self.sources {
-            let Some(to) = self.published.frontier(source.name()) else { continue };
+        for plan in &version.planned.sources {
+            let name = &plan.source.name;
+            let source = self.sources.iter().find(|source| source.name() == name);
+            let (Some(source), Some(to)) = (source, self.published.frontier(name)) else { continue };
             let from = Frontier(vec![0; to.0.len()]);
-            let log = source.log_from(&from)?;
+            let log = source.log.snapshot().log_as(&RecordDecoder::new(&plan.source)?, &from)?;
             logs.push((log, Interval::new(from, to.clone()).map_err(LogError::from)?));
         }
         Ok(logs)
@@ -179,7 +181,7 @@ impl Pair {
     fn rows_of(
         &self,
         name: &str,
-        logs: &[(Log, Interval)],
+        logs: &[Vec<(Log, Interval)>; 2],
         max_rows: u64,
         is_cancelled: &AtomicBool,
     ) -> Result<Option<MetricRows>, ComparisonError> {
@@ -203,8 +205,9 @@ impl Pair {
             );
             return Ok(Some(MetricRows { metric: new.0, rows: Err(problem), causes: None }));
         }
-        let version = |evaluated| EvaluatedVersion { imports: &self.imports, evaluated, logs };
-        Ok(Some(self.compared((version(&old.1), &old.0), (version(&new.1), &new.0), is_cancelled)?))
+        let version = |evaluated, logs| EvaluatedVersion { imports: &self.imports, evaluated, logs };
+        let (old, new) = ((version(&old.1, &logs[0]), &old.0), (version(&new.1, &logs[1]), &new.0));
+        Ok(Some(self.compared(old, new, is_cancelled)?))
     }
 
     /// About how many rows are in memory when a metric is compared.

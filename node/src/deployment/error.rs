@@ -11,11 +11,16 @@ pub enum DeployError {
     /// A metric cannot be planned.
     #[error(transparent)]
     Compile(#[from] CompileError),
-    /// Its sources are not those of the node.
+    /// It reads a source that the node does not have.
     #[error(
-        "{0}: a running node decodes events as its sources were declared when it was started; start it again with the new file, \
-         which then is the live version"
+        "the node has no source `{origin}`: start it again with the new file, which then is the live version"
     )]
+    NoSource {
+        /// The name.
+        origin: String,
+    },
+    /// It declares a source in a way in which its log cannot be read.
+    #[error("{0}; the log has events that came in as the source was declared before")]
     Source(String),
     /// The metrics of the node are those of a program.
     #[error("the metrics of this node are those of its program, and are changed with it")]

@@ -7,12 +7,14 @@
 use std::sync::Arc;
 
 use metricc_compiler::SourcePlan;
+use metricc_durable_log::LogSnapshot;
+use metricc_ir::Source;
 use metricc_ir::user_defined::Imports;
 use metricc_jobs::PackageText;
 
 use super::planned::Planned;
 use super::store::{StepKind, VersionRecord, VersionState, VersionStore, Versions};
-use super::{Version, now_us};
+use super::{Version, now_us, unreadable};
 use crate::error::NodeError;
 use crate::package::NodePackage;
 
@@ -25,7 +27,7 @@ pub(crate) struct Start {
     /// Versions before it, and one that is being computed.
     pub(crate) others: Vec<Arc<Version>>,
     /// The sources that any of them reads.
-    pub(crate) sources: Vec<Arc<SourcePlan>>,
+    pub(crate) sources: Vec<DeclaredSource>,
     /// Further sources of the file that the node is started with.
     pub(crate) unread: Vec<String>,
     found: Option<Versions>,
@@ -35,7 +37,40 @@ pub(crate) struct Start {
     pub(crate) unwritten: Option<Option<PackageText>>,
 }
 
+/// A source, in all the ways in which it is declared.
+#[derive(Debug)]
+pub(crate) struct DeclaredSource {
+    /// As the live version declares it, or else the newest version that reads it.
+    pub(crate) source: Arc<Source>,
+    /// As other versions do, also the one that was live before.
+    pub(crate) others: Vec<Arc<Source>>,
+}
+
+impl DeclaredSource {
+    fn add(&mut self, source: &Arc<Source>) {
+        if self.source != *source && !self.others.contains(source) {
+            self.others.push(source.clone());
+        }
+    }
+}
+
 impl Start {
+    /// Gives up versions that cannot read the log as the live one declares its sources.
+    pub(crate) fn keep_readable(&mut self, log: &LogSnapshot) {
+        let Start { live, others, stored, unwritten, .. } = self;
+        let unreadable =
+            unreadable(&live.planned, others, &|declared, reader| log.check_declared(declared, reader));
+        for (number, problem) in &unreadable {
+            tracing::warn!(version = number, problem, "a version of the package is kept no longer");
+        }
+        let is_kept = |number: u64| unreadable.iter().all(|(gone, _)| *gone != number);
+        others.retain(|version| is_kept(version.record.number));
+        if let (Some((_, versions)), false) = (stored, unreadable.is_empty()) {
+            versions.versions.retain(|version| is_kept(version.number));
+            unwritten.get_or_insert(None);
+        }
+    }
+
     /// Checks that nobody has changed the versions since they were read. From now on nobody does.
     ///
     /// # Errors
@@ -65,8 +100,8 @@ pub(crate) fn start(
 ) -> Result<Start, NodeError> {
     let planned = Planned::new(given)?;
     let Some(text) = &given.text else {
-        let sources = planned.sources.clone();
         let live = Arc::new(Version { record: of_program(), planned });
+        let sources = declared_sources(std::iter::once(&live.planned), None);
         let (others, unread) = (Vec::new(), Vec::new());
         return Ok(Start { live, others, sources, unread, found: None, stored: None, unwritten: None });
     };
@@ -74,7 +109,7 @@ pub(crate) fn start(
     let found = store.read().map_err(NodeError::Versions)?;
     let mut versions = found.clone().unwrap_or_else(|| Versions::new(String::new()));
     let is_changed = versions.started_with != hash && !versions.deployed_since.contains(&hash);
-    let (mut given_sources, mut new_text) = (planned.sources.clone(), None);
+    let (mut given_sources, mut new_text, mut before) = (planned.sources.clone(), None, None);
     let (record, planned) = match versions.live().cloned() {
         Some(live) if live.hash == hash => (live, planned),
         Some(live) if !is_changed => {
@@ -89,8 +124,8 @@ pub(crate) fn start(
             (live, stored)
         }
         live => {
-            let before = live.and_then(|live| stored(&store, &live, &given.imports).ok());
-            let is_other = before.is_some_and(|before| before.hashes() != planned.hashes());
+            before = live.and_then(|live| stored(&store, &live, &given.imports).ok());
+            let is_other = before.as_ref().is_some_and(|before| before.hashes() != planned.hashes());
             new_text = Some(text.clone());
             (of_file(&mut versions, &hash, &text.name, is_other), planned)
         }
@@ -100,12 +135,13 @@ pub(crate) fn start(
     if !keeps_others {
         versions.versions.retain(|version| version.state == VersionState::Live);
     }
-    let mut sources = planned.sources.clone();
-    let others = others(&store, &mut versions, &mut sources, &given.imports);
+    let others = others(&store, &mut versions, &given.imports);
     let unwritten = (found.as_ref() != Some(&versions)).then_some(new_text);
-    given_sources.retain(|given| sources.iter().all(|source| source.source.name != given.source.name));
-    let unread = given_sources.iter().map(|plan| plan.source.name.clone()).collect();
     let live = Arc::new(Version { record, planned });
+    let all = std::iter::once(&live).chain(&others).map(|version| &version.planned);
+    let sources = declared_sources(all, before.as_ref());
+    given_sources.retain(|given| sources.iter().all(|known| known.source.name != given.source.name));
+    let unread = given_sources.iter().map(|plan| plan.source.name.clone()).collect();
     Ok(Start { live, others, sources, unread, found, stored: Some((store, versions)), unwritten })
 }
 
@@ -166,29 +202,15 @@ fn stored(store: &VersionStore, record: &VersionRecord, imports: &Imports) -> Re
     Planned::new(&package).map_err(|error| error.to_string())
 }
 
-/// The versions beside the live one whose sources are declared as those of the others; the rest is forgotten.
-fn others(
-    store: &VersionStore,
-    versions: &mut Versions,
-    sources: &mut Vec<Arc<SourcePlan>>,
-    imports: &Imports,
-) -> Vec<Arc<Version>> {
+/// The versions beside the live one; those that cannot be planned any more are forgotten.
+fn others(store: &VersionStore, versions: &mut Versions, imports: &Imports) -> Vec<Arc<Version>> {
     let mut others = Vec::new();
     versions.versions.retain(|record| {
         if record.state == VersionState::Live {
             return true;
         }
-        let planned = stored(store, record, imports).and_then(|planned| {
-            let other = planned.sources.iter().find_map(|wanted| super::declared_otherwise(sources, wanted));
-            other.map_or(Ok(planned), Err)
-        });
-        match planned {
+        match stored(store, record, imports) {
             Ok(planned) => {
-                let is_new = |plan: &&Arc<SourcePlan>| {
-                    sources.iter().all(|known| known.source.name != plan.source.name)
-                };
-                let new: Vec<_> = planned.sources.iter().filter(is_new).cloned().collect();
-                sources.extend(new);
                 others.push(Arc::new(Version { record: record.clone(), planned }));
                 true
             }
@@ -203,4 +225,25 @@ fn others(
         }
     });
     others
+}
+
+/// The sources that versions read, the live one first, and how the version before declared them.
+fn declared_sources<'a>(
+    versions: impl Iterator<Item = &'a Planned>,
+    before: Option<&Planned>,
+) -> Vec<DeclaredSource> {
+    let mut sources: Vec<DeclaredSource> = Vec::new();
+    for SourcePlan { source, .. } in versions.flat_map(|planned| planned.sources.iter().map(|plan| &**plan)) {
+        match sources.iter_mut().find(|known| known.source.name == source.name) {
+            Some(known) => known.add(source),
+            None => sources.push(DeclaredSource { source: source.clone(), others: Vec::new() }),
+        }
+    }
+    for SourcePlan { source, .. } in
+        before.into_iter().flat_map(|planned| planned.sources.iter().map(|plan| &**plan))
+    {
+        let known = sources.iter_mut().find(|known| known.source.name == source.name);
+        known.into_iter().for_each(|known| known.add(source));
+    }
+    sources
 }

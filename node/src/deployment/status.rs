@@ -4,6 +4,15 @@ use super::planned::MetricEffect;
 use super::store::{Step, VersionRecord, VersionState};
 use super::{Deployments, Version};
 
+/// What deploying a package changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes {
+    /// Metric by metric.
+    pub effects: Vec<MetricEffect>,
+    /// What else there is to know: sources that are declared otherwise, and versions that are not kept for that.
+    pub notes: Vec<String>,
+}
+
 /// The outcome of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployed {
@@ -12,7 +21,7 @@ pub struct Deployed {
     /// What it is now.
     pub state: VersionState,
     /// What it changes.
-    pub effects: Vec<MetricEffect>,
+    pub changes: Changes,
 }
 
 /// A version, and what it waits for.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metricc_jobs::PackageText;
 
 use super::{
-    DeployError, Deployed, Deployments, MetricEffect, State, StepKind, Version, VersionRecord, VersionState,
+    Changes, DeployError, Deployed, Deployments, State, StepKind, Version, VersionRecord, VersionState,
     Versions, now_us,
 };
 
@@ -24,14 +24,14 @@ impl Deployments {
     ///
     /// # Errors
     /// As [`Deployments::deploy`].
-    pub(crate) fn plan(&self, text: PackageText) -> Result<Vec<MetricEffect>, DeployError> {
+    pub(crate) fn plan(&self, text: PackageText) -> Result<Changes, DeployError> {
         let state = self.lock();
         if state.stored.is_none() {
             return Err(DeployError::Program);
         }
         self.without_cluster()?;
         let planned = self.planned(text)?;
-        Ok(self.effects(&state, &planned))
+        Ok(self.changes_of(&state, &planned))
     }
 
     fn without_cluster(&self) -> Result<(), DeployError> {
@@ -54,11 +54,11 @@ impl Deployments {
         let mut state = self.lock();
         let Some((store, versions)) = state.stored.clone() else { return Err(DeployError::Program) };
         is_free(&state)?;
-        let effects = self.effects(&state, &planned);
+        let changes = self.changes_of(&state, &planned);
         let (hash, at) = (text.hash(), now_us());
         if state.live().record.hash == hash {
             let number = state.live().record.number;
-            return Ok(Deployed { version: number, state: VersionState::Live, effects });
+            return Ok(Deployed { version: number, state: VersionState::Live, changes });
         }
         store.write_text(&text)?;
         let number = versions.next;
@@ -84,7 +84,7 @@ impl Deployments {
         self.want(&state)?;
         self.advance_in(&mut state)?;
         let now = state.of(number)?.record.state;
-        Ok(Deployed { version: number, state: now, effects })
+        Ok(Deployed { version: number, state: now, changes })
     }
 
     /// Makes a preview live, as soon as its states are there.
@@ -209,7 +209,13 @@ impl Deployments {
 
     fn make_live(&self, state: &mut State, number: u64, by: &str, kind: StepKind) -> Result<(), DeployError> {
         let at = now_us();
+        let next = state.of(number)?.clone();
+        let given_up = self.given_up(state, &next.planned);
         self.change(state, |versions| {
+            for (gone, _) in given_up.iter().filter(|(gone, _)| *gone != number) {
+                versions.versions.retain(|version| version.number != *gone);
+                versions.step(*gone, StepKind::Retired, by, at);
+            }
             for version in &mut versions.versions {
                 if version.state == VersionState::Live {
                     (version.state, version.replaced_at) = (VersionState::Kept, Some(at));
@@ -219,8 +225,13 @@ impl Deployments {
             versions.step(number, kind, by, at);
         })?;
         self.serve(state);
+        self.declare(state);
         (self.on_promotion)(&state.live().planned);
         tracing::info!(version = number, by, "a version of the package is live");
+        for (version, problem) in &given_up {
+            tracing::warn!(version, problem, "a version of the package is kept no longer");
+        }
+        self.want(state)?;
         self.forget_old(state)
     }
 

@@ -78,31 +78,62 @@ async fn append(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Receipt, Intake), ApiError> {
-    let decoder = shared.node.decoder(source).cloned().ok_or_else(|| unknown_source(&shared.node, source))?;
+    shared.node.decoder(source).ok_or_else(|| unknown_source(&shared.node, source))?;
     // All that can be judged by the headers is judged before the client sends its body.
     let (format, packing, key) = (format(headers)?, Packing::of(headers)?, key(headers)?);
     let _budget = reserve_bytes(shared, stated_length(headers, &shared.limits)?)?;
     let bytes = body::read(body, &shared.limits).await?;
-    let (own, shown) = (shared.clone(), shown(key.as_deref()));
-    let decode = move || {
-        let bytes = body::unpack(packing, bytes, &own.limits)?;
-        let digest = crate::digest(&bytes);
-        let limits = BodyLimits { records: own.limits.events, bytes: own.limits.body_bytes };
-        let events = decoder.decode(format, &bytes, &limits).map_err(|error| undecodable(&error))?;
-        let intake = Intake::of(&events, &shown, |_| None);
-        Ok::<_, ApiError>((events, digest, intake))
+    let mut body = (bytes, Some(packing));
+    let (receipt, intake) = loop {
+        let decoded = decode(shared, source, (format, key.clone()), body).await?;
+        match shared.node.ingest().append(decoded.request).await {
+            Ok(receipt) => break (receipt, decoded.intake),
+            // A version of the package has just become live that declares it otherwise.
+            Err(IngestError::Log(error)) if matches!(*error, DurableError::Redeclared { .. }) => {
+                body = (decoded.body, None);
+            }
+            Err(error) => return Err(not_appended(&error)),
+        }
     };
-    let failed =
-        |error: String| ApiError::failed(&std::io::Error::other(format!("decoding stopped: {error}")));
-    let (events, digest, intake) = shared.node.decoding().run(decode).await.map_err(failed)??;
-    let request = Request { events, key, digest, read: None };
-    let receipt = shared.node.ingest().append(request).await.map_err(|error| not_appended(&error))?;
     if !receipt.is_repeated
         && let Some(source) = shared.node.sources().iter().find(|known| known.name() == source)
     {
         source.take_in(&intake);
     }
     Ok((receipt, intake))
+}
+
+/// A body, decoded.
+struct Decoded {
+    request: Request,
+    intake: Intake,
+    /// The body, not packed.
+    body: Vec<u8>,
+}
+
+/// Decodes a body, which may be packed, as its source is declared now.
+async fn decode(
+    shared: &Arc<Shared>,
+    source: &str,
+    (format, key): (BodyFormat, Option<String>),
+    (bytes, packing): (Vec<u8>, Option<Packing>),
+) -> Result<Decoded, ApiError> {
+    let decoder = shared.node.decoder(source).ok_or_else(|| unknown_source(&shared.node, source))?;
+    let (own, shown) = (shared.clone(), shown(key.as_deref()));
+    let decode = move || {
+        let body = match packing {
+            Some(packing) => body::unpack(packing, bytes, &own.limits)?,
+            None => bytes,
+        };
+        let limits = BodyLimits { records: own.limits.events, bytes: own.limits.body_bytes };
+        let events = decoder.decode(format, &body, &limits).map_err(|error| undecodable(&error))?;
+        let intake = Intake::of(&events, &shown, |_| None);
+        let request = Request { events, key, digest: crate::digest(&body), read: None };
+        Ok::<_, ApiError>(Decoded { request, intake, body })
+    };
+    let failed =
+        |error: String| ApiError::failed(&std::io::Error::other(format!("decoding stopped: {error}")));
+    shared.node.decoding().run(decode).await.map_err(failed)?
 }
 
 /// What a request is called in the status of its source.

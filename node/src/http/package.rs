@@ -97,14 +97,15 @@ pub(crate) async fn deploy(
     })?;
     let node = shared.node.clone();
     if only_plan {
-        let effects = done(move || node.deployments().plan(text)).await?;
-        return Ok(Json(json!({ "changes": effects })));
+        let changes = done(move || node.deployments().plan(text)).await?;
+        return Ok(Json(json!({ "changes": changes.effects, "notes": changes.notes })));
     }
     let deployed = done(move || node.deployments().deploy(text, &by, is_preview)).await?;
     Ok(Json(json!({
         "version": deployed.version,
         "state": deployed.state,
-        "changes": deployed.effects,
+        "changes": deployed.changes.effects,
+        "notes": deployed.changes.notes,
     })))
 }
 

@@ -50,6 +50,7 @@ pub(crate) async fn sources(State(shared): State<Arc<Shared>>) -> Result<Json<Va
         .map(|status| {
             json!({
                 "name": status.name,
+                "fields": status.fields,
                 "end": status.end.0,
                 "served": status.served.map(|served| served.0),
                 "view": status.view.0,

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use metricc_compiler::SourcePlan;
 use metricc_durable_log::{
     Disk, DurableLog, DurableOptions, LogId, LogSnapshot, SourceOptions, TruncatedTail,
 };
+use metricc_ir::Source;
 use metricc_ir::user_defined::Imports;
 use metricc_storage::Storage;
 use object_store::ObjectStore;
@@ -14,16 +14,16 @@ use tokio::runtime::Handle;
 
 use crate::archiver::{self, Archiver};
 use crate::config::{Config, SourceConfig};
-use crate::deployment::{self, Planned, Start, VersionStore};
+use crate::deployment::{self, DeclaredSource, Planned, Start, VersionStore};
 use crate::derived_tables::DerivedTables;
 use crate::error::NodeError;
 use crate::folder_lock::{self, FolderLock};
-use crate::loaded_view::plan_of;
 use crate::opening_log::opened;
 use crate::package::NodePackage;
 use crate::restore::open_storage;
 use crate::sink_start::{self, PreparedSink};
 use crate::source::NodeSource;
+use crate::source_plans::SourcePlans;
 use crate::views_at_start::{accepted_losses, view_folder};
 
 /// What a node starts with, once its settings are checked and its folder is its own.
@@ -70,12 +70,12 @@ pub(super) struct OpenedLog {
 /// [`NodeError`]. Nothing is removed.
 pub(super) fn open_log(
     config: &Config,
-    (plans, unread): (&[Arc<SourcePlan>], &[String]),
+    start: &Start,
     disk: &Arc<dyn Disk>,
     marked: &Arc<dyn Disk>,
     runtime: &Handle,
 ) -> Result<OpenedLog, NodeError> {
-    let options = source_options(config, plans, unread)?;
+    let options = source_options(config, &start.sources, &start.unread)?;
     let storage = open_storage(config)?;
     if let Some(storage) = &storage {
         archiver::not_without_log(storage, disk)?;
@@ -85,9 +85,9 @@ pub(super) fn open_log(
     let opening = durable.opening.clone();
     let open = || DurableLog::open(disk.clone(), durable, &options, fresh, rand::random());
     let (mut log, truncated_tail) = opened(&opening, open)?;
-    plans.iter().for_each(|plan| warn_of_gone_fields(&log, plan));
+    start.sources.iter().for_each(|known| warn_of_gone_fields(&log, &known.source.name));
     // Before losses are looked for: views of another log, or of this one elsewhere, are no proof of one.
-    let archivers = archivers(storage.as_ref(), plans, &log.snapshot())?;
+    let archivers = archivers(storage.as_ref(), &start.sources, &log.snapshot())?;
     let views = view_folder(config, storage.as_ref())?;
     let losses = accepted_losses(config, marked, views.clone(), &log, runtime)?;
     log.keep_mark(marked.clone(), losses.accepted);
@@ -99,36 +99,56 @@ pub(super) fn open_log(
 
 fn source_options(
     config: &Config,
-    plans: &[Arc<SourcePlan>],
+    sources: &[DeclaredSource],
     unread: &[String],
 ) -> Result<Vec<SourceOptions>, NodeError> {
     for name in config.sources.keys() {
-        if !plans.iter().any(|plan| plan.source.name == *name) && !unread.contains(name) {
-            let known: Vec<&str> = plans.iter().map(|plan| plan.source.name.as_str()).collect();
+        if !sources.iter().any(|known| known.source.name == *name) && !unread.contains(name) {
+            let known: Vec<&str> = sources.iter().map(|known| known.source.name.as_str()).collect();
             return Err(NodeError::Config(format!(
                 "`sources.{name}`: no metric of the package reads source `{name}`; the sources are `{}`",
                 known.join("`, `")
             )));
         }
     }
-    let options = |plan: &Arc<SourcePlan>| {
+    let options = |DeclaredSource { source, others }: &DeclaredSource| {
         let SourceConfig { partitions, duplicates_within, .. } =
-            config.sources.get(&plan.source.name).cloned().unwrap_or_default();
-        SourceOptions { source: plan.source.clone(), n_partitions: partitions, window: duplicates_within }
+            config.sources.get(&source.name).cloned().unwrap_or_default();
+        SourceOptions {
+            source: source.clone(),
+            others: others.clone(),
+            n_partitions: partitions,
+            window: duplicates_within,
+        }
     };
-    Ok(plans.iter().map(options).collect())
+    Ok(sources.iter().map(options).collect())
 }
 
-/// The plan of each source: the states of all versions that the node starts with.
+/// The plans of each source that versions read: the states of all versions that the node starts with. With
+/// each, how its events are to be decoded.
 ///
 /// # Errors
 /// If they cannot be planned together.
-pub(super) fn plans_of(start: &Start, imports: &Imports) -> Result<Vec<Arc<SourcePlan>>, NodeError> {
-    let of_source = |plan: &Arc<SourcePlan>| match start.others.is_empty() {
-        true => Ok(plan.clone()),
-        false => Ok(plan_of(&deployment::wanted(&start.live, &start.others, &plan.source.name), imports)?),
-    };
-    start.sources.iter().map(of_source).collect()
+pub(super) fn plans_of(
+    start: &Start,
+    log: &LogSnapshot,
+    imports: &Imports,
+) -> Result<Vec<(Arc<Source>, Arc<SourcePlans>)>, NodeError> {
+    let mut plans = Vec::with_capacity(start.sources.len());
+    for DeclaredSource { source, .. } in &start.sources {
+        let of_live = start.live.planned.sources.iter().find(|plan| plan.source == *source);
+        let wanted = deployment::wanted(&start.live, &start.others, &source.name);
+        let of_source = match of_live.filter(|_| start.others.is_empty()) {
+            Some(plan) => SourcePlans::of_one(plan.clone()),
+            None if wanted.is_empty() => continue,
+            None => SourcePlans::new(&wanted, imports)?,
+        };
+        // What the live version does not read goes on as it is.
+        let now = log.decoder(&source.name).map(|decoder| decoder.source().clone());
+        let declared = now.filter(|_| of_live.is_none()).unwrap_or_else(|| source.clone());
+        plans.push((declared, of_source));
+    }
+    Ok(plans)
 }
 
 /// What a version that becomes live changes besides answers: the tables.
@@ -144,10 +164,12 @@ pub(super) fn on_promotion(
 }
 
 /// What a source does not declare is not written to flushed files, and so is gone for good.
-fn warn_of_gone_fields(log: &DurableLog, plan: &SourcePlan) {
-    for field in log.gone_fields(&plan.source) {
+fn warn_of_gone_fields(log: &DurableLog, source: &str) {
+    let snapshot = log.snapshot();
+    let declared = snapshot.decoder(source).map(|decoder| decoder.source());
+    for field in declared.into_iter().flat_map(|declared| log.gone_fields(declared)) {
         tracing::warn!(
-            source = plan.source.name,
+            source,
             "events have a field `{field}` that the source does not declare any more: those that are flushed from \
              now on lose it; declare it again to keep it"
         );
@@ -157,15 +179,15 @@ fn warn_of_gone_fields(log: &DurableLog, plan: &SourcePlan) {
 /// Who copies what is flushed of each source, if it is copied.
 fn archivers(
     storage: Option<&Storage>,
-    plans: &[Arc<SourcePlan>],
+    sources: &[DeclaredSource],
     log: &LogSnapshot,
 ) -> Result<BTreeMap<String, Archiver>, NodeError> {
     let Some(storage) = storage else { return Ok(BTreeMap::new()) };
     archiver::own(storage, log.id())?;
-    let of_plan = |plan: &Arc<SourcePlan>| {
-        let name = plan.source.name.clone();
+    let of_source = |known: &DeclaredSource| {
+        let name = known.source.name.clone();
         let archiver = Archiver::open(storage, &name, log)?;
         Ok((name, archiver))
     };
-    plans.iter().map(of_plan).collect()
+    sources.iter().map(of_source).collect()
 }

@@ -20,6 +20,8 @@ use crate::topic_status::{self, TopicStatus};
 pub struct SourceStatus {
     /// The source.
     pub name: String,
+    /// The names of the fields by which its events are decoded now.
+    pub fields: Vec<String>,
     /// The end of the durable log.
     pub end: Frontier,
     /// The served frontier; `None` until the first answer.
@@ -49,6 +51,7 @@ impl Node {
             let (intake, absent) = source.intake();
             SourceStatus {
                 name: source.name().to_owned(),
+                fields: source.fields(),
                 end: source.end(),
                 served: self.local.frontier(source.name()),
                 view: source.view().map_or_else(Frontier::default, |view| view.frontier.clone()),

@@ -8,7 +8,7 @@ use metricc_runtime_serve::LocalServing;
 use serde_json::{Value, json};
 
 use super::steps::{Life, Step};
-use super::{METRICS, N_PARTITIONS, PLAN, RUNTIME, SHOPS, SOURCE};
+use super::{METRICS, N_PARTITIONS, PLANS, RUNTIME, SHOPS, SOURCE};
 
 fn request(metric: &str) -> ReadRequest {
     ReadRequest { metric: metric.to_owned(), ..ReadRequest::default() }
@@ -40,7 +40,7 @@ impl Life<'_> {
     pub(super) fn read(&mut self) -> Step {
         let Some(n_requests) = self.look() else { return Ok(()) };
         let published = self.source.serving.published();
-        let of_name = |name: &str| PLAN.metrics.iter().find(|plan| plan.metric.name == name);
+        let of_name = |name: &str| PLANS.metrics.iter().find(|plan| plan.metric.name == name);
         let has = |name: &&str| of_name(name).is_some_and(|plan| published.has(plan));
         let (there, missing): (Vec<&str>, Vec<&str>) = METRICS.into_iter().partition(has);
         for metric in missing {
@@ -153,16 +153,22 @@ impl Life<'_> {
     pub(super) fn check_anew(&self) {
         let source = self.source;
         let (start, end) = (Frontier(vec![0; N_PARTITIONS as usize]), source.end());
-        let log = source.log_from(&start).expect("the log");
-        let whole = Interval::new(start, end.clone()).expect("an interval");
+        let whole = Interval::new(start.clone(), end.clone()).expect("an interval");
         let options = EngineOptions { workers: 1, ..EngineOptions::default() };
-        let batch = metricc_runtime_batch::evaluate(&PLAN, &log, &whole, &options, &|_| ());
-        let stream = metricc_runtime_stream::evaluate(&PLAN, &log, &whole, &self.options.stream, &|_| ());
-        for segments in [batch.expect("batch").segments, stream.expect("a stream").segments] {
-            let metrics = PLAN.metrics.iter().map(|metric| &**metric);
+        let (mut by_batch, mut by_stream) = (Vec::new(), Vec::new());
+        for declared in PLANS.declared() {
+            let (plan, log) =
+                (&declared.plan, declared.log(&source.log.snapshot(), &start).expect("the log"));
+            let batch = metricc_runtime_batch::evaluate(plan, &log, &whole, &options, &|_| ());
+            let stream = metricc_runtime_stream::evaluate(plan, &log, &whole, &self.options.stream, &|_| ());
+            by_batch.extend(batch.expect("batch").segments);
+            by_stream.extend(stream.expect("a stream").segments);
+        }
+        for segments in [by_batch, by_stream] {
+            let metrics = PLANS.metrics.iter().map(|metric| &**metric);
             let published: Vec<(&MetricPlan, Vec<Segment>)> =
                 metrics.zip(segments.into_iter().map(|segment| vec![segment])).collect();
-            let anew = LocalServing::new(&PLAN.metrics);
+            let anew = LocalServing::new(&PLANS.metrics);
             anew.publish(&published).expect("it is served");
             for metric in METRICS {
                 let answer = RUNTIME.block_on(anew.read(request(metric))).expect("an answer");

@@ -10,10 +10,11 @@ use metricc_durable_log::faulty_disk::{Dice, SimDisk};
 use metricc_durable_log::{
     Accepted, DedupWindow, Disk, DurableError, DurableLog, DurableOptions, LogId, Receipt, Request,
 };
+use metricc_ir::Source;
 use metricc_log::{EventDecoder, Frontier, Position, Slice};
 use serde_json::{Value, json};
 
-use super::{N_PARTITIONS, PLAN, SHOPS, WINDOWS, sources};
+use super::{DECLARED, N_PARTITIONS, SHOPS, WINDOWS, sources};
 
 /// Names that events may have; then the first come again.
 const N_IDS: u64 = 256;
@@ -24,16 +25,14 @@ static HOMES: LazyLock<Vec<u32>> = LazyLock::new(|| {
     let fresh = LogId { id: 1, seed: 2 };
     let (mut log, _) =
         DurableLog::open(disk, DurableOptions::default(), &sources(WINDOWS[0]), fresh, 3).expect("a log");
-    let requests: Vec<Request> =
-        (0..N_IDS).map(|id| Sent::new(format!("h{id}"), vec![Record::event(id)]).request).collect();
+    let decoder = EventDecoder::new(&DECLARED[0]).expect("a source that can be read");
+    let sent = |id: u64| Sent::new(format!("h{id}"), vec![Record::event(id)]).request(&decoder);
+    let requests: Vec<Request> = (0..N_IDS).map(sent).collect();
     let home = |answer: Result<Receipt, Arc<DurableError>>| {
         answer.expect("it is taken").accepted.positions[0].partition
     };
     log.append(&requests).into_iter().map(home).collect()
 });
-
-static DECODER: LazyLock<EventDecoder> =
-    LazyLock::new(|| EventDecoder::new(&PLAN.source).expect("a source that can be read"));
 
 /// A record: the name of an event and what it says, or something that does not decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +51,9 @@ impl Record {
         match self {
             Record::Event { id, n } => {
                 let (minute, shop) = (minute_of(*id), shop_of(*id));
+                let bonus = stated_bonus(*id).map(|bonus| format!(",\"bonus\":{bonus}")).unwrap_or_default();
                 format!(
-                    "{{\"at\":\"2026-04-25T10:0{minute}:30Z\",\"id\":\"e{id}\",\"shop\":\"{shop}\",\"n\":{n}}}\n"
+                    "{{\"at\":\"2026-04-25T10:0{minute}:30Z\",\"id\":\"e{id}\",\"shop\":\"{shop}\",\"n\":{n}{bonus}}}\n"
                 )
             }
             Record::Broken => "{\"id\": 5}\n".to_owned(),
@@ -69,21 +69,37 @@ fn minute_of(id: u64) -> u64 {
     id / 4 % 9
 }
 
+/// What events without a bonus have, and those that came in while it was not declared.
+const NO_BONUS: i64 = 5;
+
+fn stated_bonus(id: u64) -> Option<i64> {
+    (id % 3 == 0).then_some(id as i64 % 7)
+}
+
+/// Whether the second declaration decodes what comes in.
+pub(super) fn has_bonus(source: &Source) -> bool {
+    *source == *DECLARED[1]
+}
+
 /// A request, as the client keeps it until it has an answer, and after.
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
     key: String,
     records: Vec<Record>,
-    pub(super) request: Request,
+    /// Whether its events were decoded with their bonus when it was sent last.
+    pub(super) with_bonus: bool,
 }
 
 impl Sent {
     fn new(key: String, records: Vec<Record>) -> Self {
-        let body: String = records.iter().map(Record::text).collect();
-        let events = DECODER.ndjson(body.as_bytes());
+        Sent { key, records, with_bonus: false }
+    }
+
+    pub(super) fn request(&self, decoder: &EventDecoder) -> Request {
+        let body: String = self.records.iter().map(Record::text).collect();
+        let events = decoder.ndjson(body.as_bytes());
         let digest = crate::digest(body.as_bytes());
-        let request = Request { events, key: Some(key.clone()), digest, read: None };
-        Sent { key, records, request }
+        Request { events, key: Some(self.key.clone()), digest, read: None }
     }
 }
 
@@ -97,6 +113,7 @@ struct Counted {
     dedup_position: i64,
     id: u64,
     n: i64,
+    bonus: i64,
 }
 
 /// What the client knows.
@@ -140,14 +157,14 @@ impl Ledger {
     }
 
     /// All that was acknowledged, to be sent again, and what it was answered with.
-    pub(super) fn told(&self) -> (Vec<Request>, Vec<&Accepted>) {
-        self.told.iter().map(|(sent, accepted)| (sent.request.clone(), accepted)).unzip()
+    pub(super) fn told(&self, decoder: &EventDecoder) -> (Vec<Request>, Vec<&Accepted>) {
+        self.told.iter().map(|(sent, accepted)| (sent.request(decoder), accepted)).unzip()
     }
 
     /// A request that was acknowledged, and its answer.
-    pub(super) fn pick(&self, dice: &mut Dice) -> Option<(Request, Accepted)> {
+    pub(super) fn pick(&self, dice: &mut Dice, decoder: &EventDecoder) -> Option<(Request, Accepted)> {
         let place = dice.below(self.told.len() as u64) as usize;
-        self.told.get(place).map(|(sent, accepted)| (sent.request.clone(), accepted.clone()))
+        self.told.get(place).map(|(sent, accepted)| (sent.request(decoder), accepted.clone()))
     }
 
     /// Records that decoded, duplicates included.
@@ -207,7 +224,7 @@ impl Ledger {
         let mut expected = Accepted { positions: stated.clone(), ..Accepted::default() };
         let mut exceptions = Vec::new();
         for (place, (record, position)) in (0u64..).zip(sent.records.iter().zip(positions)) {
-            if !self.count(*record, position, &mut expected) {
+            if !self.count((*record, sent.with_bonus), position, &mut expected) {
                 exceptions.push((place, position));
             }
         }
@@ -227,7 +244,12 @@ impl Ledger {
     }
 
     /// What becomes of a record; whether it is an event that counts.
-    fn count(&mut self, record: Record, position: Position, accepted: &mut Accepted) -> bool {
+    fn count(
+        &mut self,
+        (record, with_bonus): (Record, bool),
+        position: Position,
+        accepted: &mut Accepted,
+    ) -> bool {
         let Record::Event { id, n } = record else {
             self.quarantined.push(position);
             accepted.n_quarantined += 1;
@@ -240,16 +262,17 @@ impl Ledger {
         let here = self.counted.iter().filter(|known| known.position.partition == position.partition);
         let newest = here.fold(dedup_position, |newest, known| newest.max(known.dedup_position));
         let counts = |known: &&Counted| known.id == id && known.dedup_position >= newest - length as i64;
-        let known =
-            self.counted.iter().filter(counts).max_by_key(|known| known.dedup_position).map(|known| known.n);
-        match known {
+        let bonus = stated_bonus(id).filter(|_| with_bonus).unwrap_or(NO_BONUS);
+        match self.counted.iter().filter(counts).max_by_key(|known| known.dedup_position) {
             Some(known) => {
+                let is_other = known.n != n || with_bonus && known.bonus != bonus;
                 accepted.n_duplicates += 1;
-                accepted.n_conflicts += u64::from(known != n);
+                accepted.n_conflicts += u64::from(is_other);
                 false
             }
             None => {
-                self.counted.push(Counted { request: self.told.len(), position, dedup_position, id, n });
+                let request = self.told.len();
+                self.counted.push(Counted { request, position, dedup_position, id, n, bonus });
                 accepted.n_accepted += 1;
                 true
             }
@@ -262,6 +285,7 @@ impl Ledger {
         let mut rows = match metric {
             "seen" => vec![row(metric, &json!({}), &Value::Null, &json!(counted.len()))],
             "by_shop" => by_shop(&counted),
+            "bonuses" => bonuses(&counted),
             _ => per_minute(&counted),
         };
         rows.sort_by_cached_key(ToString::to_string);
@@ -312,6 +336,14 @@ fn by_shop(counted: &[&Counted]) -> Vec<Value> {
         row("by_shop", &json!({ "shop": shop }), &Value::Null, &json!({ "total": total, "newest": newest }))
     };
     shops.into_iter().map(presented).collect()
+}
+
+/// Of each shop the sum of its bonuses.
+fn bonuses(counted: &[&Counted]) -> Vec<Value> {
+    let mut shops: BTreeMap<&str, i64> = BTreeMap::new();
+    counted.iter().for_each(|event| *shops.entry(shop_of(event.id)).or_default() += event.bonus);
+    let row = |(shop, total)| row("bonuses", &json!({ "shop": shop }), &Value::Null, &json!(total));
+    shops.into_iter().map(row).collect()
 }
 
 /// Of each shop and minute the number of events, and of names.

@@ -7,18 +7,19 @@ use std::sync::{Arc, PoisonError};
 use metricc_durable_log::faulty_disk::{Dice, SimDisk};
 use metricc_durable_log::{DedupWindow, Disk, DurableLog, DurableOptions, LogId};
 use metricc_ir::user_defined::Imports;
-use metricc_log::Frontier;
+use metricc_log::{EventDecoder, Frontier};
 use metricc_runtime_serve::LocalServing;
 use metricc_views::ViewStore;
 
 use super::client_model::Ledger;
 use super::disk_fault_choice::{Operation, Recorder, Seen};
 use super::faulty_view_store::SimStore;
-use super::{FLUSH_EVENTS, Faults, N_PARTITIONS, PLAN, RUNTIME, SMALL_ROWS, SOURCE, sources};
+use super::{DECLARED, FLUSH_EVENTS, Faults, N_PARTITIONS, PLANS, RUNTIME, SMALL_ROWS, SOURCE, sources};
 use crate::batch::Batch;
 use crate::changed::Changed;
 use crate::config::Config;
 use crate::source::NodeSource;
+use crate::source_plans::SourcePlans;
 use crate::status::Counters;
 use crate::views_at_start::{accepted_losses, open_source};
 
@@ -82,6 +83,8 @@ pub(super) struct World {
     pub(super) disk: SimDisk,
     pub(super) store: SimStore,
     pub(super) ledger: Ledger,
+    /// The states that the node starts with.
+    pub(super) plans: Arc<SourcePlans>,
     /// The greatest frontier that a client has seen, or has to see next.
     pub(super) least: Frontier,
     pub(super) tally: Tally,
@@ -110,6 +113,7 @@ impl World {
             store,
             least: ledger.end().clone(),
             ledger,
+            plans: PLANS.clone(),
             tally: Tally::default(),
             faults,
             n_operations_before: 0,
@@ -128,6 +132,7 @@ impl World {
             disk: self.disk.copy().with_faults(&faults.disk),
             store: self.store.fork().with_faults(&faults.store),
             ledger: self.ledger.clone(),
+            plans: self.plans.clone(),
             least: self.least.clone(),
             tally: Tally::default(),
             faults,
@@ -229,9 +234,11 @@ impl World {
         let (mut log, _) = opened.map_err(|error| error.to_string())?;
         self.check_opened(&mut log);
         let (changed, counters) = (Arc::new(Changed::default()), Arc::new(Counters::default()));
-        let serving = LocalServing::new(&PLAN.metrics);
+        let serving = LocalServing::new(&PLANS.metrics);
+        let declared = log.snapshot().decoder(SOURCE).map(|decoder| decoder.source().clone());
         let source = Arc::new(NodeSource::new(
-            PLAN.clone(),
+            declared.as_ref().unwrap_or(&DECLARED[0]),
+            self.plans.clone(),
             Imports::new(),
             log.reader().clone(),
             serving,
@@ -256,7 +263,8 @@ impl World {
         assert_eq!(end.0.len(), N_PARTITIONS as usize);
         if end != *self.ledger.end() {
             let waiting = std::mem::take(&mut self.ledger.waiting);
-            let requests: Vec<_> = waiting.iter().map(|sent| sent.request.clone()).collect();
+            let decoder = EventDecoder::of_records(log.snapshot().decoder(SOURCE).expect("the source"));
+            let requests: Vec<_> = waiting.iter().map(|sent| sent.request(&decoder)).collect();
             for (sent, answer) in waiting.into_iter().zip(log.append(&requests)) {
                 let receipt = answer.expect("what is in the log is answered");
                 assert!(receipt.is_repeated, "the log ends at {end}, and does not know {receipt:?}");
@@ -264,7 +272,8 @@ impl World {
             }
         }
         assert_eq!(end, *self.ledger.end(), "the log has what was acknowledged, and nothing else");
-        let (requests, known) = self.ledger.told();
+        let decoder = EventDecoder::of_records(log.snapshot().decoder(SOURCE).expect("the source"));
+        let (requests, known) = self.ledger.told(&decoder);
         for (answer, accepted) in log.append(&requests).into_iter().zip(known) {
             let receipt = answer.expect("what was acknowledged is answered");
             assert!(receipt.is_repeated, "{accepted:?} was acknowledged, and is not known");

@@ -8,6 +8,7 @@
 //! | `b` | a step of batch, if there is something new |
 //! | `d` | a deployment: other states are wanted, those of some of the metrics |
 //! | `w` | the view is brought to the states that are wanted |
+//! | `D` | a deployment: the source is declared otherwise, and the log brought to that |
 //! | `e` | flushes to Parquet, if there is enough |
 //! | `r` | reads all metrics, and one key |
 //! | `p` | reads a metric as it was |
@@ -26,9 +27,11 @@ use std::time::Duration;
 
 use metricc_compiler::EngineOptions;
 use metricc_durable_log::{DurableError, DurableLog, Receipt, Request};
+use metricc_log::EventDecoder;
 
+use super::client_model::has_bonus;
 use super::machine::{Ending, World};
-use super::{FLUSH_EVENTS, METRICS, PLAN, SOURCE, STEP_POSITIONS};
+use super::{DECLARED, FLUSH_EVENTS, METRICS, PLANS, SOURCE, STEP_POSITIONS};
 use crate::answer_limits::Answering;
 use crate::backfill::Backfill;
 use crate::batch::Batch;
@@ -140,6 +143,7 @@ impl Life<'_> {
             'b' => self.make_view(),
             'd' => self.deploy(),
             'w' => self.bring_states(),
+            'D' => self.declare(),
             'e' => self.flush(),
             'r' => self.read(),
             'p' => self.read_past(),
@@ -185,8 +189,10 @@ impl Life<'_> {
     /// Sends what was not answered, all in one write: all of it is taken, or nothing.
     fn offer(&mut self) -> Step {
         let before = self.world.n_happened();
-        let waiting = std::mem::take(&mut self.world.ledger.waiting);
-        let requests: Vec<Request> = waiting.iter().map(|sent| sent.request.clone()).collect();
+        let mut waiting = std::mem::take(&mut self.world.ledger.waiting);
+        let decoder = self.decoder();
+        waiting.iter_mut().for_each(|sent| sent.with_bonus = has_bonus(decoder.source()));
+        let requests: Vec<Request> = waiting.iter().map(|sent| sent.request(&decoder)).collect();
         let answers = self.log.get_mut().append(&requests);
         let n_taken = answers.iter().filter(|answer| answer.is_ok()).count();
         assert!(n_taken == 0 || n_taken == requests.len(), "a write is taken in part: {answers:?}");
@@ -212,8 +218,10 @@ impl Life<'_> {
 
     /// Sends something again that was acknowledged, and something else under its key.
     fn send_again(&mut self) -> Step {
-        let world = &mut *self.world;
-        let Some((request, accepted)) = world.ledger.pick(&mut world.content) else { return Ok(()) };
+        let (world, decoder) = (&mut *self.world, self.source.decoder().expect("the source"));
+        let Some((request, accepted)) = world.ledger.pick(&mut world.content, &decoder) else {
+            return Ok(());
+        };
         let n_operations = world.disk.n_operations();
         let other = Request { digest: !request.digest, ..request.clone() };
         let mut answers = self.log.get_mut().append(&[request, other]);
@@ -261,17 +269,40 @@ impl Life<'_> {
     /// Other states are wanted, at least those of one metric.
     fn deploy(&mut self) -> Step {
         let mut chosen = self.world.content.below(1 << METRICS.len());
-        let all = PLAN.metrics.iter().filter(|_| {
+        let all = PLANS.metrics.iter().filter(|_| {
             let is_chosen = chosen % 2 == 1;
             chosen /= 2;
             is_chosen
         });
         let mut metrics: Vec<_> = all.cloned().collect();
         if metrics.is_empty() {
-            metrics.clone_from(&PLAN.metrics);
+            metrics.clone_from(&PLANS.metrics);
         }
         self.source.want(&metrics).expect("they are planned");
         Ok(())
+    }
+
+    fn decoder(&self) -> EventDecoder {
+        self.source.decoder().expect("the source")
+    }
+
+    /// The source is declared in the other way of the two. What was decoded before is not taken any more.
+    fn declare(&mut self) -> Step {
+        let (before, decoder) = (self.world.n_happened(), self.decoder());
+        let next = &DECLARED[usize::from(!has_bonus(decoder.source()))];
+        self.source.want_declared(next);
+        let failed = |error| IngestError::Log(Arc::new(error));
+        let declared = self
+            .batch
+            .declare(&|flush| self.log.borrow_mut().commit_flush(&flush).map_err(failed), &|source| {
+                self.log.borrow_mut().declare(&source).map_err(failed)
+            });
+        let now = self.decoder();
+        match declared.is_ok() {
+            true => assert_eq!(now.source(), next, "it is declared as it is wanted"),
+            false => self.source.want_declared(now.source()),
+        }
+        self.came_to(before, declared.map_err(|error| error.to_string()))
     }
 
     /// Brings the view to the states that are wanted.
@@ -339,11 +370,11 @@ impl Life<'_> {
 
     fn finish(&mut self) -> Step {
         self.level()?;
-        self.source.want(&PLAN.metrics).expect("they are planned");
+        self.source.want(&PLANS.metrics).expect("they are planned");
         for _ in 0..6 {
             self.bring_states()?;
         }
-        assert!(self.source.latest_view().missing(&PLAN).is_empty(), "all states come");
+        assert!(self.source.latest_view().missing(&PLANS).is_empty(), "all states come");
         self.level()?;
         self.follow()?;
         self.follow()?;

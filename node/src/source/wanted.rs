@@ -3,11 +3,14 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use metricc_compiler::{CompileError, MetricPlan, SourcePlan};
+use metricc_compiler::{CompileError, MetricPlan};
+use metricc_ir::Source;
+use metricc_log::EventDecoder;
 
 use super::NodeSource;
 use crate::backfill::{BackfillStatus, Progress};
-use crate::loaded_view::{LoadedView, plan_of};
+use crate::loaded_view::LoadedView;
+use crate::source_plans::SourcePlans;
 
 /// The backfill of a source, and why its last attempt failed, if one did.
 #[derive(Debug)]
@@ -18,8 +21,49 @@ pub(super) struct RunningBackfill {
 
 impl NodeSource {
     /// The states that are to be kept.
-    pub(crate) fn wanted(&self) -> Arc<SourcePlan> {
+    pub(crate) fn wanted(&self) -> Arc<SourcePlans> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How its events are to be decoded. Batch brings the log to it.
+    pub(crate) fn wanted_declaration(&self) -> Arc<Source> {
+        self.declaration.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says how its events are to be decoded from now on: as soon as all that follows the log can read what comes
+    /// in then.
+    pub(crate) fn want_declared(&self, source: &Arc<Source>) {
+        *self.declaration.lock().unwrap_or_else(PoisonError::into_inner) = source.clone();
+        self.changed.notify();
+    }
+
+    /// The declaration that the log is to be brought to, if it may be: nothing that follows the log is left that
+    /// could not read what comes in then.
+    pub(crate) fn due_declaration(&self) -> Option<Arc<Source>> {
+        let (wanted, log) = (self.wanted_declaration(), self.log.snapshot());
+        if log.decoder(self.name()).is_some_and(|decoder| *decoder.source() == wanted) {
+            return None;
+        }
+        let plans = [
+            Some(self.wanted()),
+            Some(self.latest_view().plan.clone()),
+            self.view().map(|view| view.plan.clone()),
+        ];
+        let declared = plans.iter().flatten().flat_map(|plans| plans.declared());
+        let mut sources = declared.map(|declared| &declared.plan.source);
+        sources.all(|source| log.check_declared(&wanted, source).is_ok()).then_some(wanted)
+    }
+
+    /// How its events are decoded.
+    pub(crate) fn decoder(&self) -> Option<EventDecoder> {
+        self.log.snapshot().decoder(self.name()).map(EventDecoder::of_records)
+    }
+
+    /// The names of the fields by which its events are decoded now.
+    pub(crate) fn fields(&self) -> Vec<String> {
+        let decoder = self.decoder();
+        let fields = decoder.iter().flat_map(|decoder| &decoder.source().fields);
+        fields.map(|field| field.name.clone()).collect()
     }
 
     /// Says which states are to be kept from now on: those of these metrics. Those that the view lacks are
@@ -34,12 +78,12 @@ impl NodeSource {
         Ok(())
     }
 
-    /// The plan of some of its metrics, each state once.
+    /// The plans of some of its metrics, each state once.
     ///
     /// # Errors
     /// If they cannot be planned together.
-    pub(crate) fn plan_of(&self, metrics: &[Arc<MetricPlan>]) -> Result<Arc<SourcePlan>, CompileError> {
-        plan_of(metrics, &self.imports)
+    pub(crate) fn plan_of(&self, metrics: &[Arc<MetricPlan>]) -> Result<Arc<SourcePlans>, CompileError> {
+        SourcePlans::new(metrics, &self.imports)
     }
 
     /// Notes that states are computed from the start of the log.

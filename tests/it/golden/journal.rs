@@ -86,6 +86,7 @@ fn open(disk: &Arc<dyn Disk>, epoch: u128) -> DurableLog {
     let sources = [("events", 2, DedupWindow::Positions(100)), ("pings", 2, day), ("ticks", 1, day)];
     let sources = sources.map(|(name, n_partitions, window)| SourceOptions {
         source: source(name),
+        others: Vec::new(),
         n_partitions,
         window,
     });

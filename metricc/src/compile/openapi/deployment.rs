@@ -113,7 +113,12 @@ pub(super) fn diff() -> Value {
 
 /// A package as text, which becomes a version.
 pub(super) fn deploy() -> Value {
-    let mut answer = object(json!({ "changes": changes() }));
+    let notes = json!({
+        "type": "array",
+        "items": { "type": "string" },
+        "description": "sources that are declared otherwise, and versions that cannot be kept for that",
+    });
+    let mut answer = object(json!({ "changes": changes(), "notes": notes }));
     answer["properties"]["version"] = number();
     answer["properties"]["state"] = state();
     let mut deploy = operation(

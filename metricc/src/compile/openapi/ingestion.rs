@@ -155,6 +155,11 @@ fn sink() -> Value {
 pub(super) fn sources() -> Value {
     let source = object(json!({
         "name": { "type": "string" },
+        "fields": {
+            "type": "array",
+            "items": { "type": "string" },
+            "description": "the fields by which events are decoded now",
+        },
         "end": frontier("the end of the log"),
         "served": { "anyOf": [frontier("the frontier of answers"), { "type": "null" }] },
         "view": frontier("the frontier of the view"),

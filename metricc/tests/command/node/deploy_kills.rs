@@ -68,11 +68,12 @@ fn check_answers(node: &Node, hashes: &mut Vec<String>) -> u64 {
     n_answers
 }
 
-/// The balances by other groups: each is another state, and all of them sum to zero.
+/// The balances by other groups: each is another state, and all of them sum to zero. Some declare another field.
 fn version(number: u64) -> String {
     let modulus = number % 7 + 2;
+    let more = ["", "note: string?", "fee: int = 0", ""][(number % 4) as usize];
     format!(
-        "source events {{ at: timestamp time  account: int  amount: int }}\n\
+        "source events {{ at: timestamp time  account: int  amount: int  {more} }}\n\
          metric balance = sum(amount) {{ from events  by account % {modulus} as part }}\n\
          metric other_{number} = sum(amount) {{ from events  by account % {} as part }}\n",
         modulus + 1

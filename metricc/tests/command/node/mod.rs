@@ -10,6 +10,7 @@ mod deploy_diff;
 mod deploy_kills;
 mod deploy_limits;
 mod deploy_live;
+mod deploy_sources;
 mod disk_failing;
 mod disk_full;
 mod faults;

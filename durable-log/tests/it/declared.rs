@@ -1,0 +1,236 @@
+//! A source that is declared otherwise while its log is open: rows mean what they meant when they came in,
+//! whoever reads them, from wherever.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::util::pretty::pretty_format_batches;
+use metricc_durable_log::faulty_disk::{Dice, FAULTS, SimDisk};
+use metricc_durable_log::{
+    DedupWindow, Disk, DurableError, DurableLog, DurableOptions, LogId, LogSnapshot, Request, SourceOptions,
+};
+use metricc_ir::{Field, Kind, Source, Type, Value};
+use metricc_log::{EventDecoder, Frontier, Interval, RecordDecoder};
+
+use crate::ledger::{field, flush, keyed, optional};
+
+fn of(more: Vec<Field>) -> Arc<Source> {
+    let first = [field("at", Type::of(Kind::Timestamp)), field("id", Type::of(Kind::String))];
+    keyed(first.into_iter().chain(more).collect())
+}
+
+fn x(default: i64) -> Field {
+    Field { default: Some(Value::Int(default)), ..field("x", Type::of(Kind::Int)) }
+}
+
+/// The declarations of these tests: one that has all of the first one's fields, one that differs from it in a
+/// default, and one that has another field instead.
+fn declarations() -> [Arc<Source>; 4] {
+    let y = || field("y", optional(Kind::String));
+    [of(vec![y()]), of(vec![y(), x(5)]), of(vec![y(), x(6)]), of(vec![field("z", optional(Kind::Int))])]
+}
+
+fn open(disk: &SimDisk, source: usize) -> DurableLog {
+    let mut others = declarations().to_vec();
+    let source = others.remove(source);
+    open_as(disk, &source, others).unwrap()
+}
+
+fn open_as(
+    disk: &SimDisk,
+    source: &Arc<Source>,
+    others: Vec<Arc<Source>>,
+) -> Result<DurableLog, DurableError> {
+    let window = DedupWindow::Positions(100);
+    let sources = [SourceOptions { source: source.clone(), others, n_partitions: 2, window }];
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    DurableLog::open(disk, DurableOptions::default(), &sources, LogId { id: 1, seed: 2 }, 7)
+        .map(|(log, _)| log)
+}
+
+fn send(log: &mut DurableLog, source: &Arc<Source>, key: &str, records: &[&str]) -> Result<(), DurableError> {
+    let record = |fields: &&str| format!(r#"{{"at":"2026-04-25T10:00:00Z",{fields}}}"#);
+    let body: Vec<String> = records.iter().map(record).collect();
+    let events = EventDecoder::new(source).unwrap().ndjson(body.join("\n").as_bytes());
+    let request = Request { events, key: Some(key.to_owned()), digest: 7, read: None };
+    log.append(&[request]).remove(0).map(|_| ()).map_err(|error| Arc::into_inner(error).unwrap())
+}
+
+/// All rows as a declaration reads them, in order.
+fn rows(log: &LogSnapshot, source: &Arc<Source>) -> String {
+    let log = log.log_as(&RecordDecoder::new(source).unwrap(), &Frontier(vec![0, 0])).unwrap();
+    let columns: Vec<usize> = (1..source.fields.len()).collect();
+    let mut batches = Vec::new();
+    for slice in Interval::new(log.start(), log.end()).unwrap().slices() {
+        batches.extend(log.read(&slice, &columns, 2).unwrap().map(|batch| batch.unwrap().rows));
+    }
+    let shown = pretty_format_batches(&batches).unwrap().to_string();
+    let mut lines: Vec<String> = shown.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines.join("\n")
+}
+
+/// What each declaration reads.
+fn all_rows(log: &DurableLog) -> BTreeMap<usize, String> {
+    let readable = |source: &Arc<Source>| {
+        let declared = log.snapshot().decoder("events").unwrap().source().clone();
+        log.snapshot().check_declared(&declared, source).is_ok()
+    };
+    let sources = declarations();
+    let shown = sources.iter().enumerate().filter(|(_, source)| readable(source));
+    shown.map(|(index, source)| (index, rows(&log.snapshot(), source))).collect()
+}
+
+#[test]
+fn rows_mean_the_same_to_every_declaration_before_and_after_each_change() {
+    let [first, with_x, other_x, with_z] = declarations();
+    let disk = SimDisk::default();
+    let mut log = open(&disk, 0);
+    send(&mut log, &first, "1", &[r#""id":"a","y":"old""#, r#""id":"b","x":1"#]).unwrap();
+    let before = all_rows(&log);
+    assert_eq!(before.len(), 4);
+    assert!(before[&1].contains("| a  | old | 5 |") && before[&2].contains("| b  |     | 6 |"), "{before:?}");
+
+    log.declare(&with_x).unwrap();
+    assert_eq!(all_rows(&log), before, "flushed");
+    let error = send(&mut log, &first, "2", &[r#""id":"c""#]).unwrap_err();
+    assert!(matches!(error, DurableError::Redeclared { ref origin } if origin == "events"), "{error}");
+    // Whatever a later default is: the default of its time is the value of a row.
+    send(&mut log, &with_x, "2", &[r#""id":"c","x":2"#, r#""id":"d""#, r#""id":"a","y":"old""#]).unwrap();
+    let between = all_rows(&log);
+    assert!(
+        between[&2].contains("| c  |     | 2 |") && between[&2].contains("| d  |     | 5 |"),
+        "{between:?}"
+    );
+    assert_eq!(between[&1].matches("| a ").count(), 1, "it is a duplicate");
+
+    log.declare(&with_z).unwrap();
+    send(&mut log, &with_z, "3", &[r#""id":"e","x":3,"z":9"#]).unwrap();
+    log.declare(&other_x).unwrap();
+    send(&mut log, &other_x, "4", &[r#""id":"f""#]).unwrap();
+    let after = all_rows(&log);
+    assert!(after[&2].contains("| e  |     | 6 |") && after[&2].contains("| f  |     | 6 |"), "{after:?}");
+    for line in between[&1].lines() {
+        assert!(after[&1].contains(line), "{line} in {}", after[&1]);
+    }
+    flush(&mut log, &disk).unwrap();
+    assert_eq!(all_rows(&log), after);
+    drop(log);
+    assert_eq!(all_rows(&open(&disk, 2)), after);
+}
+
+#[test]
+fn a_log_goes_on_as_its_last_rows_were_decoded() {
+    let [first, with_x, ..] = declarations();
+    let disk = SimDisk::default();
+    let mut log = open(&disk, 0);
+    send(&mut log, &first, "1", &[r#""id":"a","y":"old""#]).unwrap();
+    log.declare(&with_x).unwrap();
+    send(&mut log, &with_x, "2", &[r#""id":"b","x":2"#]).unwrap();
+    let before = all_rows(&log);
+    drop(log);
+    // The first declaration has no `x`: flushed as it says, the rows would lose it.
+    let mut log = open(&disk, 0);
+    assert_eq!(log.snapshot().decoder("events").unwrap().source(), &with_x);
+    log.declare(&first).unwrap();
+    assert_eq!(all_rows(&log), before);
+    drop(log);
+    assert_eq!(open(&disk, 1).snapshot().decoder("events").unwrap().source(), &first);
+}
+
+#[test]
+fn what_the_rows_are_not_is_refused_and_changes_nothing() {
+    let [first, with_x, ..] = declarations();
+    let disk = SimDisk::default();
+    let mut log = open(&disk, 0);
+    send(&mut log, &first, "1", &[r#""id":"a""#]).unwrap();
+    let required = of(vec![field("y", optional(Kind::String)), field("x", Type::of(Kind::Int))]);
+    let error = log.declare(&required).unwrap_err().to_string();
+    assert!(error.contains("field `x` is new"), "{error}");
+    let other_type = of(vec![field("y", optional(Kind::Int))]);
+    assert!(log.declare(&other_type).unwrap_err().to_string().contains("field `y` was `string`"));
+    send(&mut log, &first, "2", &[r#""id":"b""#]).unwrap();
+    // Not even later: rows from before are without it, and had its default for a while.
+    log.declare(&with_x).unwrap();
+    send(&mut log, &with_x, "3", &[r#""id":"c""#]).unwrap();
+    assert!(log.declare(&required).unwrap_err().to_string().contains("without field `x`"));
+    drop(log);
+    for others in [Vec::new(), declarations().to_vec()] {
+        assert!(open_as(&disk, &required, others).unwrap_err().to_string().contains("without field `x`"));
+    }
+    let unknown = Arc::new(Source { name: "t".to_owned(), ..Source::clone(&first) });
+    assert!(open(&disk, 1).declare(&unknown).unwrap_err().to_string().contains("no source `t`"));
+}
+
+#[test]
+fn without_records_a_source_may_be_declared_in_any_way() {
+    let [first, ..] = declarations();
+    let disk = SimDisk::default();
+    let mut log = open(&disk, 0);
+    let required = of(vec![field("y", Type::of(Kind::Int)), field("x", Type::of(Kind::Int))]);
+    log.declare(&required).unwrap();
+    send(&mut log, &required, "1", &[r#""id":"a","x":1,"y":2"#]).unwrap();
+    assert!(rows(&log.snapshot(), &required).contains("| a  | 2 | 1 |"));
+    assert!(log.declare(&first).is_err());
+    drop(log);
+    assert!(open_as(&disk, &required, Vec::new()).is_ok());
+}
+
+/// Sends, declares and sends again. What has failed is done again, as the node does; `false` if the log has to
+/// be opened again.
+fn run(disk: &SimDisk) -> bool {
+    let [first, with_x, ..] = declarations();
+    let Ok(mut log) = open_as(disk, &with_x, vec![first.clone()]) else { return false };
+    let goes_on = |log: &DurableLog| !disk.is_down() && log.snapshot().stopped().is_none();
+    let steps: [&dyn Fn(&mut DurableLog) -> Result<(), DurableError>; 4] = [
+        &|log| match log.snapshot().end("events").n_positions() {
+            0 => log.declare(&first),
+            _ => Ok(()),
+        },
+        &|log| match log.snapshot().end("events").n_positions() {
+            0 => send(log, &first, "1", &[r#""id":"a","y":"old""#, r#""id":"b","x":1"#]),
+            _ => Ok(()),
+        },
+        &|log| log.declare(&with_x),
+        &|log| send(log, &with_x, "2", &[r#""id":"c","x":2"#, r#""id":"d""#]),
+    ];
+    for step in steps {
+        let mut n_tries = 0;
+        while step(&mut log).is_err() {
+            n_tries += 1;
+            if !goes_on(&log) {
+                return false;
+            }
+            assert!(n_tries < 4, "a single fault goes by");
+        }
+    }
+    true
+}
+
+#[test]
+fn f1_with_every_fault_at_every_operation_rows_mean_what_they_meant() {
+    let disk = SimDisk::default();
+    assert!(run(&disk));
+    let n_operations = disk.n_operations();
+    assert!(n_operations > 40, "{n_operations}");
+    let expected = all_rows(&open(&disk, 1));
+    assert!(
+        expected[&1].contains("| a  | old | 5 |") && expected[&1].contains("| c  |     | 2 |"),
+        "{expected:?}"
+    );
+    for at in 0..n_operations + 5 {
+        for fault in FAULTS {
+            for seed in 0..2 {
+                let mut dice = Dice::new(seed);
+                let mut disk = SimDisk::default().with_faults(&[(at, fault)]);
+                let mut n_runs = 0;
+                while !run(&disk) {
+                    n_runs += 1;
+                    assert!(n_runs < 6, "the log comes back after {fault:?} at {at} (seed {seed})");
+                    disk = disk.after_crash(&mut dice);
+                }
+                assert_eq!(all_rows(&open(&disk.after_crash(&mut dice), 1)), expected, "{fault:?} at {at}");
+            }
+        }
+    }
+}
