@@ -1,0 +1,186 @@
+//! Versions that declare a source otherwise: events keep the decision that was made when they came in, and
+//! nothing stands still.
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+
+use super::deploy::{CONFIG, bare, events, run, versions, view_has};
+use super::{Home, Node};
+
+const PLAIN: &str = "
+source events { at: timestamp time  shop: string  n: int }
+metric total = sum(n) { from events  by shop }
+";
+const WITH_CURRENCY: &str = "
+source events { at: timestamp time  shop: string  n: int  currency: string = \"EUR\" }
+metric total = sum(n) { from events  by shop }
+metric by_currency = sum(n) { from events  by currency }
+";
+
+fn write(home: &Home, name: &str, text: &str) -> String {
+    let path = home.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+/// Events of one shop, each with a currency, whether or not it is declared.
+fn paid(from: u64, to: u64, currency: &str) -> String {
+    let line = |n: u64| {
+        format!("{{\"at\":\"2026-04-25T10:00:00Z\",\"shop\":\"s\",\"n\":{n},\"currency\":\"{currency}\"}}\n")
+    };
+    (from..to).map(line).collect()
+}
+
+fn by_currency(node: &Node) -> Vec<(String, i64)> {
+    let of =
+        |row: &Value| (row["key"]["currency"].as_str().unwrap().to_owned(), row["value"].as_i64().unwrap());
+    node.rows("by_currency").0.iter().map(of).collect()
+}
+
+fn sum_of(numbers: std::ops::Range<u64>) -> i64 {
+    numbers.map(|n| n as i64).sum()
+}
+
+fn no_difference(node: &Node) {
+    let (code, out, said) = node.run(&["audit", "--full"]);
+    assert_eq!(code, Some(0), "{out}{said}");
+}
+
+#[test]
+fn a_new_field_is_decoded_from_the_version_on_that_declares_it() {
+    let home = Home::new(PLAIN, CONFIG);
+    let node = home.ready();
+    node.post("a", &paid(0, 1200, "USD")).unwrap();
+    view_has(&node, 1200);
+    let next = write(&home, "next.metric", WITH_CURRENCY);
+    let (code, _, said) = node.run(&["deploy", &next]);
+    assert_eq!((code, said.contains("version 2 is live")), (Some(0), true), "{said}");
+    // What came in before is without it, whatever it said.
+    assert_eq!(by_currency(&node), [("EUR".to_owned(), sum_of(0..1200))]);
+    node.until(|node| node.source()["fields"].as_array().unwrap().len() == 4);
+    node.post("b", &paid(1200, 1300, "USD")).unwrap();
+    node.catch_up();
+    let both = [("EUR".to_owned(), sum_of(0..1200)), ("USD".to_owned(), sum_of(1200..1300))];
+    assert_eq!(by_currency(&node), both);
+
+    // The version before reads what came in since, and its declaration holds for what comes in now.
+    let (code, _, said) = node.run(&["rollback"]);
+    assert_eq!((code, said.contains("version 1 is live")), (Some(0), true), "{said}");
+    assert_eq!(node.rows("total").0[0]["value"], json!(sum_of(0..1300)));
+    node.until(|node| node.source()["fields"].as_array().unwrap().len() == 3);
+    node.post("c", &paid(1300, 1400, "USD")).unwrap();
+    node.catch_up();
+    no_difference(&node);
+    node.kill();
+    let node = home.ready();
+    assert_eq!(versions(&node), vec![(2, "kept".to_owned()), (1, "live".to_owned())]);
+    assert_eq!(node.rows("total").0[0]["value"], json!(sum_of(0..1400)));
+    assert_eq!(node.run(&["rollback", "2"]).0, Some(0));
+    let all =
+        [("EUR".to_owned(), sum_of(0..1200) + sum_of(1300..1400)), ("USD".to_owned(), sum_of(1200..1300))];
+    assert_eq!(by_currency(&node), all);
+    no_difference(&node);
+    node.kill();
+    let node = home.ready();
+    assert_eq!(by_currency(&node), all);
+    no_difference(&node);
+}
+
+#[test]
+fn a_version_that_could_not_read_what_comes_in_is_not_kept() {
+    let home = Home::new(PLAIN, CONFIG);
+    let node = home.ready();
+    node.post("a", &events(0, 900)).unwrap();
+    view_has(&node, 900);
+    let without = "
+        source events { at: timestamp time  shop: string }
+        metric seen = count() { from events  by shop }";
+    let next = write(&home, "next.metric", without);
+    let (code, out, said) = node.run(&["deploy", &next, "--plan"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!((out + &said).contains("version 1 cannot be kept"), "{said}");
+    let (code, _, said) = node.run(&["deploy", &next]);
+    assert_eq!((code, said.contains("version 2 is live")), (Some(0), true), "{said}");
+    assert_eq!(versions(&node), vec![(2, "live".to_owned())]);
+    node.until(|node| node.source()["fields"].as_array().unwrap().len() == 2);
+    node.post("b", &events(900, 1000)).unwrap();
+    node.catch_up();
+    assert_eq!(bare(node.rows("seen").0), bare(run(&home, &next, &events(0, 1000), "seen")));
+    // Events are without `n` now, so it has to be optional when it comes back.
+    let own = home.path().join("events.metric").to_string_lossy().into_owned();
+    let (code, _, said) = node.run(&["deploy", &own]);
+    assert!(code == Some(2) && said.contains("some events are without field `n`"), "{said}");
+    let back = "
+        source events { at: timestamp time  shop: string  n: int? }
+        metric total = sum(n) { from events }";
+    assert_eq!(node.run(&["deploy", &write(&home, "back.metric", back)]).0, Some(0));
+    // Those of before still have it.
+    assert_eq!(node.rows("total").0[0]["value"], json!(sum_of(0..900)));
+    no_difference(&node);
+}
+
+#[test]
+fn a_preview_that_declares_otherwise_is_compared_at_one_frontier() {
+    let home = Home::new(PLAIN, CONFIG);
+    let node = home.ready();
+    node.post("a", &events(0, 700)).unwrap();
+    view_has(&node, 700);
+    let text = WITH_CURRENCY
+        .replace("sum(n) { from events  by shop }", "sum(n) { from events  where n != 7  by shop }");
+    assert_eq!(node.run(&["deploy", &write(&home, "next.metric", &text), "--preview"]).0, Some(0));
+    node.post("b", &events(700, 800)).unwrap();
+    node.catch_up();
+    assert_eq!(node.source()["fields"].as_array().unwrap().len(), 3, "a preview changes nothing");
+    let (code, out, said) = node.run(&["diff", "--live", "--causes", "3"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(out.contains("total: 6 rows equal, 1 changed") && out.contains("n: 7"), "{out}");
+    assert_eq!(node.run(&["promote", "2"]).0, Some(0));
+    assert_eq!(by_currency(&node), [("EUR".to_owned(), sum_of(0..800))]);
+}
+
+#[test]
+fn events_and_answers_go_on_while_a_source_is_declared_otherwise_again_and_again() {
+    let home = Home::new(PLAIN, CONFIG);
+    let n_sent = AtomicU64::new(0);
+    for round in 0..3 {
+        let node = home.ready();
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let n = n_sent.fetch_add(1, Ordering::Relaxed);
+                    let answer = node.post(&format!("p{n}"), &paid(1, 2, "USD"));
+                    assert_eq!(answer.unwrap().status, 200);
+                }
+            });
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    assert_eq!(node.get("/v1/metrics/total").status, 200);
+                }
+            });
+            for number in 0..4 {
+                let fields = ["", "a: int = 1", "b: string?", "a: int = 2  b: string?"][(number + round) % 4];
+                let text = format!(
+                    "source events {{ at: timestamp time  shop: string  n: int  {fields} }}\n\
+                     metric total = sum(n) {{ from events  where n != {} }}\n",
+                    100 + round * 4 + number
+                );
+                let (code, _, said) = node.run(&["deploy", &write(&home, "next.metric", &text)]);
+                assert_eq!(code, Some(0), "{said}");
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        node.kill();
+        let node = home.ready();
+        assert_eq!(node.rows("total").0[0]["value"], json!(n_sent.load(Ordering::Relaxed)));
+        no_difference(&node);
+        for version in versions(&node).iter().filter(|(_, state)| state == "kept") {
+            assert_eq!(node.run(&["rollback", &version.0.to_string()]).0, Some(0));
+            assert_eq!(node.rows("total").0[0]["value"], json!(n_sent.load(Ordering::Relaxed)));
+            no_difference(&node);
+        }
+        node.kill();
+    }
+}
