@@ -152,13 +152,11 @@ pub(super) fn all_pass(package: &Package) -> bool {
     }
     bar.finish_and_clear();
     failed.iter().for_each(|text| terminal::note(text.trim_end()));
-    let n_passed = tests.len() - failed.len();
-    match (tests.len(), failed.len()) {
-        (0, _) => {}
-        (_, 0) => terminal::note(format!("{} passed", counted(n_passed, "test", "tests"))),
-        (_, n_failed) => {
-            terminal::note(format!("{} passed, {n_failed} failed", counted(n_passed, "test", "tests")))
-        }
+    let passed = counted(tests.len() - failed.len(), "test", "tests");
+    match failed.len() {
+        _ if tests.is_empty() => {}
+        0 => terminal::note(format!("{passed} passed")),
+        n_failed => terminal::note(format!("{passed} passed, {n_failed} failed")),
     }
     failed.is_empty()
 }
