@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use metricc_compiler::EngineOptions;
 use metricc_durable_log::{Disk, LocalDisk, TruncatedTail};
-use metricc_ir::Source;
 use metricc_log::{EventDecoder, FileOptions};
 use metricc_runtime_serve::LocalServing;
 
@@ -30,7 +29,6 @@ use crate::reading::NodeServing;
 use crate::sink_start::{self, PreparedSink};
 use crate::sink_status::SinkState;
 use crate::source::NodeSource;
-use crate::source_plans::SourcePlans;
 use crate::status::Counters;
 use crate::tail::TailOptions;
 use crate::thread_priority::{Pool, Priority, lower_priority};
@@ -40,7 +38,7 @@ use crate::watched_folder::WatchedFolder;
 use crate::writer::Ingest;
 use crate::{folder_lock, tail};
 
-use prepare::{Claimed, OpenedLog, claim, on_promotion, open_log, plans_of};
+use prepare::{Claimed, OpenedLog, PlannedSource, claim, on_promotion, open_log, plans_of};
 
 /// How long to wait for the layers when the node stops.
 const STOP: Duration = Duration::from_secs(5);
@@ -101,7 +99,7 @@ impl Node {
         let version = start.live.planned.served.clone();
         let derived = version.derived.clone();
         let serving = LocalServing::of_version(version);
-        let source = |(declared, plans): (Arc<Source>, Arc<SourcePlans>)| {
+        let source = |PlannedSource { declared, plans }: PlannedSource| {
             let (log, serving) = (log.reader().clone(), serving.clone());
             let (changed, counters) = (changed.clone(), counters.clone());
             Arc::new(NodeSource::new(&declared, plans, imports.clone(), log, serving, changed, counters))

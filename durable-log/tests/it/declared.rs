@@ -176,13 +176,15 @@ fn without_records_a_source_may_be_declared_in_any_way() {
     assert!(open_as(&disk, &required, Vec::new()).is_ok());
 }
 
+type Step<'a> = dyn Fn(&mut DurableLog) -> Result<(), DurableError> + 'a;
+
 /// Sends, declares and sends again. What has failed is done again, as the node does; `false` if the log has to
 /// be opened again.
 fn run(disk: &SimDisk) -> bool {
     let [first, with_x, ..] = declarations();
     let Ok(mut log) = open_as(disk, &with_x, vec![first.clone()]) else { return false };
     let goes_on = |log: &DurableLog| !disk.is_down() && log.snapshot().stopped().is_none();
-    let steps: [&dyn Fn(&mut DurableLog) -> Result<(), DurableError>; 4] = [
+    let steps: [&Step<'_>; 4] = [
         &|log| match log.snapshot().end("events").n_positions() {
             0 => log.declare(&first),
             _ => Ok(()),

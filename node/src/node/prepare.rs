@@ -124,8 +124,15 @@ fn source_options(
     Ok(sources.iter().map(options).collect())
 }
 
-/// The plans of each source that versions read: the states of all versions that the node starts with. With
-/// each, how its events are to be decoded.
+/// A source that versions read.
+pub(super) struct PlannedSource {
+    /// How its events are to be decoded.
+    pub(super) declared: Arc<Source>,
+    /// The states of all versions that the node starts with.
+    pub(super) plans: Arc<SourcePlans>,
+}
+
+/// The sources that versions read, planned.
 ///
 /// # Errors
 /// If they cannot be planned together.
@@ -133,12 +140,12 @@ pub(super) fn plans_of(
     start: &Start,
     log: &LogSnapshot,
     imports: &Imports,
-) -> Result<Vec<(Arc<Source>, Arc<SourcePlans>)>, NodeError> {
-    let mut plans = Vec::with_capacity(start.sources.len());
+) -> Result<Vec<PlannedSource>, NodeError> {
+    let mut planned = Vec::with_capacity(start.sources.len());
     for DeclaredSource { source, .. } in &start.sources {
         let of_live = start.live.planned.sources.iter().find(|plan| plan.source == *source);
         let wanted = deployment::wanted(&start.live, &start.others, &source.name);
-        let of_source = match of_live.filter(|_| start.others.is_empty()) {
+        let plans = match of_live.filter(|_| start.others.is_empty()) {
             Some(plan) => SourcePlans::of_one(plan.clone()),
             None if wanted.is_empty() => continue,
             None => SourcePlans::new(&wanted, imports)?,
@@ -146,9 +153,9 @@ pub(super) fn plans_of(
         // What the live version does not read goes on as it is.
         let now = log.decoder(&source.name).map(|decoder| decoder.source().clone());
         let declared = now.filter(|_| of_live.is_none()).unwrap_or_else(|| source.clone());
-        plans.push((declared, of_source));
+        planned.push(PlannedSource { declared, plans });
     }
-    Ok(plans)
+    Ok(planned)
 }
 
 /// What a version that becomes live changes besides answers: the tables.

@@ -73,7 +73,7 @@ fn minute_of(id: u64) -> u64 {
 const NO_BONUS: i64 = 5;
 
 fn stated_bonus(id: u64) -> Option<i64> {
-    (id % 3 == 0).then_some(id as i64 % 7)
+    id.is_multiple_of(3).then_some(id as i64 % 7)
 }
 
 /// Whether the second declaration decodes what comes in.
