@@ -21,7 +21,8 @@ impl DurableLog {
         let (window, name) = (options.window, options.source.name.clone());
         let n_partitions = options.n_partitions.max(1);
         let known = self.replay.state.sources.get(&name);
-        let is_current = |source: &&Arc<Source>| known.is_some_and(|known| is_declared(known, source));
+        let known_rows = known.filter(|known| known.partitions.iter().any(|partition| partition.end > 0));
+        let is_current = |source: &&Arc<Source>| known_rows.is_some_and(|known| is_declared(known, source));
         let declarations = std::iter::once(&options.source).chain(&options.others);
         let source = declarations.clone().find(is_current).unwrap_or(&options.source);
         let decoder = RecordDecoder::new(source)?;

@@ -124,6 +124,12 @@ fn unreadable(live: &Planned, others: &[Arc<Version>], check: &CheckDeclared<'_>
 fn source_problem(source: &NodeSource, wanted: &Source) -> Option<String> {
     let (name, log) = (source.name(), source.log.snapshot());
     let now = log.decoder(name)?.source();
+    let time = |source: &Source| source.fields[source.time].name.clone();
+    if time(now) != time(wanted) && log.end(name).n_positions() > 0 {
+        // By it was decided which events are too old to be duplicates.
+        let (before, now) = (time(now), time(wanted));
+        return Some(format!("source `{name}`: its event time was `{before}` and is `{now}`"));
+    }
     let readable = log.check_declared(now, wanted).and_then(|()| log.check_declared(wanted, wanted));
     readable.err().map(|problem| format!("source `{name}`: {problem}"))
 }

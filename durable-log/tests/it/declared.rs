@@ -169,6 +169,11 @@ fn without_records_a_source_may_be_declared_in_any_way() {
     let mut log = open(&disk, 0);
     let required = of(vec![field("y", Type::of(Kind::Int)), field("x", Type::of(Kind::Int))]);
     log.declare(&required).unwrap();
+    drop(log);
+    // It does not go on as it was declared: what came in so could perhaps not be read.
+    let mut log = open_as(&disk, &first, vec![required.clone()]).unwrap();
+    assert_eq!(log.snapshot().decoder("events").unwrap().source(), &first);
+    log.declare(&required).unwrap();
     send(&mut log, &required, "1", &[r#""id":"a","x":1,"y":2"#]).unwrap();
     assert!(rows(&log.snapshot(), &required).contains("| a  | 2 | 1 |"));
     assert!(log.declare(&first).is_err());

@@ -122,6 +122,19 @@ fn a_version_that_could_not_read_what_comes_in_is_not_kept() {
 }
 
 #[test]
+fn another_event_time_is_refused() {
+    let source = "source events { at: timestamp time  sent: timestamp  n: int }\n";
+    let home = Home::new(&format!("{source}metric total = sum(n) {{ from events }}"), CONFIG);
+    let node = home.ready();
+    let event = "{\"at\":\"2026-04-25T10:00:00Z\",\"sent\":\"2026-04-25T10:00:01Z\",\"n\":1}\n";
+    node.post("a", event).unwrap();
+    let source = source.replace("time  sent: timestamp ", " sent: timestamp time ");
+    let other = format!("{source}metric total = sum(n) {{ from events }}");
+    let (code, _, said) = node.run(&["deploy", &write(&home, "next.metric", &other)]);
+    assert!(code == Some(2) && said.contains("its event time was `at` and is `sent`"), "{said}");
+}
+
+#[test]
 fn a_preview_that_declares_otherwise_is_compared_at_one_frontier() {
     let home = Home::new(PLAIN, CONFIG);
     let node = home.ready();
