@@ -99,7 +99,7 @@ impl Backfill {
         let thread = std::thread::Builder::new().name(format!("metricc-backfill-{}", source.name()));
         let (own, source, cancelled) = ((plan.clone(), to.clone()), source.clone(), is_cancelled.clone());
         let thread = thread.spawn(move || {
-            lower_priority(Priority::Backfill);
+            lower_priority(Priority::Batch);
             let segments = segments(&source, &own, &options, &cancelled, &progress);
             source.changed.notify();
             segments

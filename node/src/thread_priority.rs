@@ -18,11 +18,9 @@ pub(crate) enum Priority {
     Decoding = 6,
     /// Decides how fresh answers are.
     Tail = 7,
-    /// No client waits for it.
+    /// No client waits for it. Not lower, and not the idle class: answers are no faster then, and on a node
+    /// whose cores are always busy, a backfill and whoever waits for a lock that it holds would hardly get on.
     Batch = 12,
-    /// Takes all cores for seconds or minutes. Not the idle class: on a node whose cores are always busy it
-    /// would hardly end, and nor would what waits for a lock that it holds.
-    Backfill = 19,
 }
 
 /// Lowers the priority of this thread and of the threads that it starts, and makes their long work yield in
@@ -131,9 +129,9 @@ mod tests {
             let again = lowered_for(Priority::Batch);
             // A priority cannot be raised again without a privilege.
             let tail = lowered_for(Priority::Tail);
-            (nice(), again, tail, lowered_for(Priority::Backfill))
+            (nice(), again, tail)
         });
         let batch = expected(Priority::Batch);
-        assert_eq!(below.join().expect("no panic"), (batch, batch, batch, expected(Priority::Backfill)));
+        assert_eq!(below.join().expect("no panic"), (batch, batch, batch));
     }
 }
