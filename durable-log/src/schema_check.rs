@@ -63,7 +63,8 @@ impl RowFields {
                 "its `key` was {before} and is {now}; it was decided by the key which of its records are duplicates"
             ));
         }
-        source.fields.iter().try_for_each(|field| self.check_one(field))
+        source.fields.iter().try_for_each(|field| self.check_one(field))?;
+        source.identity.iter().try_for_each(|&field| self.check_key(&source.fields[field]))
     }
 
     fn check_one(&self, field: &Field) -> Result<(), String> {
@@ -77,20 +78,39 @@ impl RowFields {
                 return Err(format!("field `{name}` was `{}`, which is no type of this version", before.ty));
             }
         }
-        match before.was_gone && !field.ty.optional && field.default.is_none() {
-            true => Err(format!(
-                "some events are without field `{name}`, since it was not always declared: it has to be optional, or to \
-                 have a default"
-            )),
-            false => Ok(()),
+        check_presence(before, field)
+    }
+
+    /// Checks that a field by which events are told apart has the type that it had: its values were hashed.
+    fn check_key(&self, field: &Field) -> Result<(), String> {
+        let before = self.fields.get(&field.name).and_then(type_of);
+        match before.filter(|before| is_wider(&before.kind, &field.ty.kind)) {
+            Some(Type { kind, .. }) => {
+                Err(format!("field `{}` of its `key` was `{kind}` and is `{}`", field.name, field.ty.kind))
+            }
+            None => Ok(()),
         }
     }
 }
 
-/// The fields that events have and that the source does not declare any more.
+/// Checks that a field which rows are without may be absent.
+fn check_presence(before: &FieldState, field: &Field) -> Result<(), String> {
+    let name = &field.name;
+    match before.was_gone && !field.ty.optional && field.default.is_none() {
+        true => Err(format!(
+            "some events are without field `{name}`, since it was not always declared: it has to be optional, or to \
+             have a default"
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The fields that the last events have and that the source does not declare any more.
 pub(crate) fn gone(source: &Source, known: &SourceState) -> Vec<String> {
-    let is_gone = |name: &&String| source.fields.iter().all(|field| field.name != **name);
-    known.fields.keys().filter(is_gone).cloned().collect()
+    let is_gone = |(name, field): &(&String, &FieldState)| {
+        !field.is_gone && source.fields.iter().all(|known| known.name != **name)
+    };
+    known.fields.iter().filter(is_gone).map(|(name, _)| name.clone()).collect()
 }
 
 /// The names of the fields by which the events of a source are told apart.
@@ -157,6 +177,19 @@ fn check_field(path: &str, before: &Type, field: &Field) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a type has all values of another one, as the same numbers.
+fn is_wider(before: &Kind, now: &Kind) -> bool {
+    /// Digits before the point of the greatest `int`.
+    const DIGITS_OF_INT: u8 = 19;
+    match (before, now) {
+        (Kind::Int, Kind::Decimal { precision, scale }) => precision.saturating_sub(*scale) >= DIGITS_OF_INT,
+        (Kind::Decimal { precision: p, scale: s }, Kind::Decimal { precision, scale }) => {
+            before != now && scale >= s && precision.saturating_sub(*scale) >= p.saturating_sub(*s)
+        }
+        _ => false,
+    }
+}
+
 fn check_kind(path: &str, before: &Kind, now: &Kind, parts: &[Field]) -> Result<(), String> {
     match (before, now) {
         (Kind::List(old), Kind::List(new)) if discriminant(&old.kind) == discriminant(&new.kind) => {
@@ -181,6 +214,7 @@ fn check_kind(path: &str, before: &Kind, now: &Kind, parts: &[Field]) -> Result<
             ));
         }
         (Kind::Enum(_), Kind::Enum(_)) => {}
+        (before, now) if is_wider(before, now) => {}
         (before, now) if before != now => {
             return Err(format!("field `{path}` was `{before}` and is `{now}`"));
         }

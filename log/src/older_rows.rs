@@ -1,15 +1,16 @@
-//! Typed rows that were decoded when records had fewer fields.
+//! Typed rows that were decoded when records had fewer fields, or numbers fewer digits.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, StructArray};
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 use crate::field_decoder::{ValueDecoder, ValueFormat};
 use crate::schema::{arrow_type, element_field};
 
-/// The values with all fields of their records; those that they do not have are absent.
+/// The values as they are declared now, with all fields of their records: those that they do not have are absent.
 pub(crate) fn completed(array: &ArrayRef, decoder: &ValueDecoder) -> Result<ArrayRef, ArrowError> {
     let wanted = arrow_type(&decoder.ty.kind);
     if *array.data_type() == wanted {
@@ -30,6 +31,9 @@ pub(crate) fn completed(array: &ArrayRef, decoder: &ValueDecoder) -> Result<Arra
             });
             let values = values.collect::<Result<_, _>>()?;
             Arc::new(StructArray::try_new(fields, values, records.nulls().cloned())?)
+        }
+        (_, DataType::Int64 | DataType::Decimal128(..), wanted @ DataType::Decimal128(..)) => {
+            cast_with_options(array, &wanted, &CastOptions { safe: false, ..CastOptions::default() })?
         }
         (_, found, _) => {
             let problem = format!("a column of `{found}` where `{}` is declared", decoder.ty);

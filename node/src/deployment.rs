@@ -114,24 +114,30 @@ fn unreadable(live: &Planned, others: &[Arc<Version>], check: &CheckDeclared<'_>
             let name = &reader.source.name;
             let declared = live.sources.iter().find(|plan| plan.source.name == *name)?;
             let problem = check(&declared.source, &reader.source).err()?;
-            Some((version.record.number, format!("source `{name}`: {problem}")))
+            Some((version.record.number, format!("source `{name}`, {problem}")))
         })
     };
     others.iter().filter_map(problem).collect()
 }
 
 /// Why a version cannot read the log of a source, if so: as it is, or when it is live.
-fn source_problem(source: &NodeSource, wanted: &Source) -> Option<String> {
+fn source_problem(source: &NodeSource, wanted: &Source) -> Option<DeployError> {
     let (name, log) = (source.name(), source.log.snapshot());
-    let now = log.decoder(name)?.source();
+    // The log is about to come to the declaration of the live version.
+    let (now, live) = (log.decoder(name)?.source(), source.wanted_declaration());
     let time = |source: &Source| source.fields[source.time].name.clone();
-    if time(now) != time(wanted) && log.end(name).n_positions() > 0 {
+    if time(&live) != time(wanted) && log.end(name).n_positions() > 0 {
         // By it was decided which events are too old to be duplicates.
-        let (before, now) = (time(now), time(wanted));
-        return Some(format!("source `{name}`: its event time was `{before}` and is `{now}`"));
+        let (before, now) = (time(&live), time(wanted));
+        let problem = format!("its event time was `{before}` and is `{now}`");
+        return Some(DeployError::Source { origin: name.to_owned(), problem });
     }
-    let readable = log.check_declared(now, wanted).and_then(|()| log.check_declared(wanted, wanted));
-    readable.err().map(|problem| format!("source `{name}`: {problem}"))
+    let mut readable = [now, &live, wanted].map(|declared| log.check_declared(declared, wanted)).into_iter();
+    let (origin, problem) = (name.to_owned(), readable.find_map(Result::err)?);
+    Some(match log.end(name).n_positions() {
+        0 => DeployError::NoEvents { origin, problem },
+        _ => DeployError::Source { origin, problem },
+    })
 }
 
 impl std::fmt::Debug for Deployments {
@@ -221,7 +227,7 @@ impl Deployments {
             let known = self.source(&wanted.name);
             let source = known.ok_or_else(|| DeployError::NoSource { origin: wanted.name.clone() })?;
             if let Some(problem) = source_problem(source, wanted) {
-                return Err(DeployError::Source(problem));
+                return Err(problem);
             }
         }
         Ok(planned)
@@ -259,12 +265,12 @@ impl Deployments {
         let declared = planned.sources.iter().filter(is_other).map(|plan| {
             let name = &plan.source.name;
             format!(
-                "source `{name}` is declared otherwise: events that come in once this version is live are decoded as it says, and \
-                 all before keep the values that they have"
+                "source `{name}` is declared otherwise: events that come in once this version is live are decoded as it says; those \
+                 before keep the values that they got, and have the default, or none, of a field that was not declared then"
             )
         });
         let given_up = self.given_up(state, planned).into_iter().map(|(version, problem)| {
-            format!("version {version} cannot be kept when this one is live: {problem}")
+            format!("version {version} cannot be kept, nor rolled back to, when this one is live: read as it declares {problem}")
         });
         Changes { effects: self.effects(state, planned), notes: declared.chain(given_up).collect() }
     }

@@ -101,8 +101,9 @@ pub fn text(name: &str, found: &MetricRows, limit: usize) -> String {
 
 fn causes_text(causes: &Causes) -> String {
     let found = &causes.found;
-    let n_events = counted(found.events.len(), "event", "events");
-    let mut text = format!("  {n_events} found that alone give other rows; {}\n", stop_text(found.stop));
+    let n_events =
+        counted(found.events.len(), "event found that alone gives", "events found that alone give");
+    let mut text = format!("  {n_events} other rows; {}\n", stop_text(found.stop));
     for (class, events) in &causes.classes {
         let parts: Vec<String> = class.parts.iter().map(|part| format!("`{part}`")).collect();
         let parts = if parts.is_empty() { String::new() } else { format!("{}: ", parts.join(", ")) };

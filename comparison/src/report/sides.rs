@@ -53,7 +53,10 @@ impl Sides<'_> {
             Rows { name: title, unit: None, doc: "", header: &header, is_number: &is_number, rows: &rows };
         let more = match comparison.different.len() - shown.len() {
             0 => String::new(),
-            n => format!("… {} that differ; --rows 0 shows all\n", counted(n, "more row", "more rows")),
+            n => {
+                let more = counted(n, "more row that differs", "more rows that differ");
+                format!("… {more}; --rows 0 shows all\n")
+            }
         };
         format!("{}{more}", table::table(&table, 0))
     }

@@ -9,7 +9,7 @@ use metricc_durable_log::faulty_disk::{Dice, FAULTS, SimDisk};
 use metricc_durable_log::{
     DedupWindow, Disk, DurableError, DurableLog, DurableOptions, LogId, LogSnapshot, Request, SourceOptions,
 };
-use metricc_ir::{Field, Kind, Source, Type, Value};
+use metricc_ir::{Field, Kind, RecordField, Source, Type, Value};
 use metricc_log::{EventDecoder, Frontier, Interval, RecordDecoder};
 
 use crate::ledger::{field, flush, keyed, optional};
@@ -160,6 +160,50 @@ fn what_the_rows_are_not_is_refused_and_changes_nothing() {
     }
     let unknown = Arc::new(Source { name: "t".to_owned(), ..Source::clone(&first) });
     assert!(open(&disk, 1).declare(&unknown).unwrap_err().to_string().contains("no source `t`"));
+}
+
+#[test]
+fn numbers_may_get_more_digits() {
+    let with = |number: Kind| {
+        let price = Field { name: "price".to_owned(), ..field("price", Type::of(number.clone())) };
+        let part = RecordField { name: price.name.clone(), ty: price.ty.clone() };
+        let items = Type::of(Kind::List(Box::new(Type::of(Kind::Record([part].into())))));
+        let items = Field { fields: vec![price], ..field("items", items) };
+        of(vec![field("n", Type::of(number)), items])
+    };
+    let decimal = |precision, scale| Kind::Decimal { precision, scale };
+    let disk = SimDisk::default();
+    let int = with(Kind::Int);
+    let mut log = open_as(&disk, &int, Vec::new()).unwrap();
+    send(&mut log, &int, "1", &[r#""id":"a","n":-9223372036854775808,"items":[{"price":7}]"#]).unwrap();
+    for narrow in [decimal(20, 2), decimal(18, 0)] {
+        let error = log.declare(&with(narrow)).unwrap_err().to_string();
+        assert!(error.contains("field `n` was `int` and is `decimal("), "{error}");
+    }
+    let expected = "| a  | -9223372036854775808.00 | [{price: 7.00}] |";
+    let wide = with(decimal(21, 2));
+    assert!(rows(&log.snapshot(), &wide).contains(expected), "{}", rows(&log.snapshot(), &wide));
+    log.declare(&wide).unwrap();
+    assert!(rows(&log.snapshot(), &wide).contains(expected), "{}", rows(&log.snapshot(), &wide));
+    send(&mut log, &wide, "2", &[r#""id":"b","n":"1.25","items":[{"price":"0.5"}]"#]).unwrap();
+    assert!(
+        log.snapshot().check_declared(&wide, &int).unwrap_err().contains("field `n` was `decimal(21, 2)`")
+    );
+    let wider = with(decimal(23, 4));
+    let both = rows(&log.snapshot(), &wider);
+    assert!(both.contains("-9223372036854775808.0000") && both.contains("| b  | 1.2500 "), "{both}");
+    log.declare(&wider).unwrap();
+    assert_eq!(rows(&log.snapshot(), &wider), both);
+    drop(log);
+    assert_eq!(rows(&open_as(&disk, &wider, Vec::new()).unwrap().snapshot(), &wider), both);
+    // By the values of a key it was decided what is a duplicate.
+    let keyed_by =
+        |number: Kind| keyed(vec![field("at", Type::of(Kind::Timestamp)), field("id", Type::of(number))]);
+    let (disk, int) = (SimDisk::default(), keyed_by(Kind::Int));
+    let mut log = open_as(&disk, &int, Vec::new()).unwrap();
+    send(&mut log, &int, "1", &[r#""id":1"#]).unwrap();
+    let error = log.declare(&keyed_by(decimal(21, 2))).unwrap_err().to_string();
+    assert!(error.contains("field `id` of its `key` was `int` and is `decimal(21, 2)`"), "{error}");
 }
 
 #[test]

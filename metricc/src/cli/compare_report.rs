@@ -49,7 +49,10 @@ pub(crate) fn text(answer: &Answer<'_>) -> String {
     }
     if comparison.n_changed > 0 && comparison.largest_share > 0.0 {
         let largest = comparison.largest_share;
-        text.push_str(&format!("  the largest difference of two numbers is {largest:e} of the larger one\n"));
+        text.push_str(&format!(
+            "  the largest difference of two numbers is {} of the larger one\n",
+            percent(largest)
+        ));
     }
     let n_causes = answer.causes().count();
     for (cause, found) in answer.causes() {
@@ -89,13 +92,22 @@ fn little_text(trials: &[Trial]) -> String {
     let causes = |verb: &str| {
         let causes = counted(n, "more cause", "more causes");
         format!(
-            "  {causes} {verb} fewer than {LEAST_SHARE} % of the rows, probably by chance; --verbose lists them\n"
+            "  {causes} {verb} fewer than {LEAST_SHARE} % of the other rows, probably by chance; --verbose lists them\n"
         )
     };
     match n {
         0 => String::new(),
         1 => causes("explains"),
         _ => causes("explain"),
+    }
+}
+
+/// A share, with three digits that count.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    match percent {
+        0.001.. => format!("{percent:.*} %", (2.0 - percent.log10().floor()).clamp(0.0, 5.0) as usize),
+        _ => format!("{percent:.2e} %"),
     }
 }
 

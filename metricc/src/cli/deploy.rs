@@ -195,6 +195,8 @@ fn outcome(versions: &Value, version: u64, is_preview: bool) -> Option<Result<()
     let found = versions["versions"].as_array().into_iter().flatten().find(of_number);
     let state = found.and_then(|found| found["state"].as_str());
     match state {
+        // Events are still decoded as the version before says.
+        Some("live") if found.is_some_and(|found| !found["waits_for"].is_null()) => None,
         Some("live") => {
             terminal::note(format!("version {version} is live"));
             Some(Ok(()))

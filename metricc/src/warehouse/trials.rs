@@ -1,6 +1,7 @@
 //! All trials of a metric, one after the other, and example events for those that are causes.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use metricc_log::{Log, LogError, ReadStats};
 
 use super::floats::with_floats;
 use super::frontier::{Earlier, earlier, later_events};
-use super::question::{Explained, Judged, Question, Trial, Verdict};
+use super::question::{Explained, Group, Judged, Question, Trial, Verdict};
 use super::variants::{none_as_zero, over, reads_decimals, without_key};
 use super::zones::zones;
 use crate::Package;
@@ -77,12 +78,24 @@ impl Attempt {
         Attempt { cause: cause.into(), outcome: Outcome::NotTried(why.into()) }
     }
 
-    /// Beside a cause that explains more, one that explains few rows is none.
-    fn leave_if_little(&mut self, n_different: usize) {
-        if let Outcome::Cause(judged, _) = &mut self.outcome
-            && judged.explained.len() * 100 < n_different * LEAST_SHARE
+    /// Of the rows that better causes leave, one that explains few is none.
+    fn leave_if_little(&mut self, left: &mut BTreeSet<Group>) {
+        if let Outcome::Cause(judged, _) = &mut self.outcome {
+            let n_of_left = judged.explained.intersection(left).count();
+            if n_of_left == 0 || n_of_left * 100 < left.len() * LEAST_SHARE {
+                self.outcome = Outcome::Little(std::mem::take(judged));
+            } else {
+                left.retain(|group| !judged.explained.contains(group));
+            }
+        }
+    }
+
+    /// A cause is in all of their rows: one with which most of those that are equal would differ is none.
+    fn leave_if_it_breaks_most(&mut self, n_equal: usize) {
+        if let Outcome::Cause(judged, _) = &self.outcome
+            && judged.n_broken * 2 > n_equal
         {
-            self.outcome = Outcome::Little(std::mem::take(judged));
+            self.outcome = Outcome::Nothing;
         }
     }
 
@@ -106,6 +119,8 @@ pub(crate) fn all_trials(question: &Question<'_>, sources: &Sources<'_>) -> Resu
     for attempt in [duplicates, zeros, floats, up_to] {
         attempts.push(attempt(question, sources)?);
     }
+    let n_equal = question.comparison.n_equal + question.comparison.n_within;
+    attempts.iter_mut().for_each(|attempt| attempt.leave_if_it_breaks_most(n_equal));
     // Beside one that explains all and breaks nothing, others are chance.
     let n_different = question.comparison.different.len();
     let is_whole = |judged: &Judged| judged.explained.len() == n_different && judged.n_broken == 0;
@@ -124,8 +139,15 @@ pub(crate) fn all_trials(question: &Question<'_>, sources: &Sources<'_>) -> Resu
         Outcome::Nothing => (1, Reverse(0), 0),
         Outcome::NotTried(_) => (2, Reverse(0), 0),
     });
-    for attempt in attempts.iter_mut().skip(1) {
-        attempt.leave_if_little(n_different);
+    let mut left: BTreeSet<Group> = BTreeSet::new();
+    for (index, attempt) in attempts.iter_mut().enumerate() {
+        match &attempt.outcome {
+            Outcome::Cause(best, _) if index == 0 => {
+                let different = question.comparison.different.iter().map(|row| row.group.clone());
+                left = different.filter(|group| !best.explained.contains(group)).collect();
+            }
+            _ => attempt.leave_if_little(&mut left),
+        }
     }
     // Examples take the time that trials have left.
     attempts.into_iter().map(|attempt| with_examples(question, sources, attempt)).collect()

@@ -20,8 +20,27 @@ pub enum DeployError {
         origin: String,
     },
     /// It declares a source in a way in which its log cannot be read.
-    #[error("{0}; the log has events that came in as the source was declared before")]
-    Source(String),
+    #[error(
+        "source `{origin}` was declared otherwise when its events came in: {problem}; put it back, or declare another source and \
+         send the events to it (docs/changing.md says what may change)"
+    )]
+    Source {
+        /// The source.
+        origin: String,
+        /// What has changed.
+        problem: String,
+    },
+    /// As [`DeployError::Source`], of a source without events.
+    #[error(
+        "source `{origin}`: {problem}; it has no events yet, so start the node again with the new file, which then is the live \
+         version"
+    )]
+    NoEvents {
+        /// The source.
+        origin: String,
+        /// What has changed.
+        problem: String,
+    },
     /// The metrics of the node are those of a program.
     #[error("the metrics of this node are those of its program, and are changed with it")]
     Program,

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use metricc_compiler::SourcePlan;
 use metricc_durable_log::LogSnapshot;
 use metricc_ir::Source;
 use metricc_ir::user_defined::Imports;
@@ -42,7 +41,7 @@ pub(crate) struct Start {
 pub(crate) struct DeclaredSource {
     /// As the live version declares it, or else the newest version that reads it.
     pub(crate) source: Arc<Source>,
-    /// As other versions do, also the one that was live before.
+    /// As versions did that were live before, the last one first: one of them has decoded what is in the journal.
     pub(crate) others: Vec<Arc<Source>>,
 }
 
@@ -61,7 +60,10 @@ impl Start {
         let unreadable =
             unreadable(&live.planned, others, &|declared, reader| log.check_declared(declared, reader));
         for (number, problem) in &unreadable {
-            tracing::warn!(version = number, problem, "a version of the package is kept no longer");
+            tracing::warn!(
+                version = number,
+                "a version of the package is kept no longer: read as it declares {problem}"
+            );
         }
         let is_kept = |number: u64| unreadable.iter().all(|(gone, _)| *gone != number);
         others.retain(|version| is_kept(version.record.number));
@@ -101,7 +103,7 @@ pub(crate) fn start(
     let planned = Planned::new(given)?;
     let Some(text) = &given.text else {
         let live = Arc::new(Version { record: of_program(), planned });
-        let sources = declared_sources(std::iter::once(&live.planned), None);
+        let sources = declared_sources(std::iter::once(&live.planned), &[]);
         let (others, unread) = (Vec::new(), Vec::new());
         return Ok(Start { live, others, sources, unread, found: None, stored: None, unwritten: None });
     };
@@ -109,11 +111,11 @@ pub(crate) fn start(
     let found = store.read().map_err(NodeError::Versions)?;
     let mut versions = found.clone().unwrap_or_else(|| Versions::new(String::new()));
     let is_changed = versions.started_with != hash && !versions.deployed_since.contains(&hash);
-    let (mut given_sources, mut new_text, mut before) = (planned.sources.clone(), None, None);
+    let (mut given_sources, mut new_text) = (planned.sources.clone(), None);
     let (record, planned) = match versions.live().cloned() {
         Some(live) if live.hash == hash => (live, planned),
         Some(live) if !is_changed => {
-            let stored = stored(&store, &live, &given.imports);
+            let stored = planned_of(&store, &live.hash, &given.imports);
             let stored = stored.map_err(|problem| unusable(&live, &text.name, &problem))?;
             tracing::warn!(
                 version = live.number,
@@ -124,8 +126,8 @@ pub(crate) fn start(
             (live, stored)
         }
         live => {
-            before = live.and_then(|live| stored(&store, &live, &given.imports).ok());
-            let is_other = before.as_ref().is_some_and(|before| before.hashes() != planned.hashes());
+            let before = live.and_then(|live| planned_of(&store, &live.hash, &given.imports).ok());
+            let is_other = before.is_some_and(|before| before.hashes() != planned.hashes());
             new_text = Some(text.clone());
             (of_file(&mut versions, &hash, &text.name, is_other), planned)
         }
@@ -139,7 +141,10 @@ pub(crate) fn start(
     let unwritten = (found.as_ref() != Some(&versions)).then_some(new_text);
     let live = Arc::new(Version { record, planned });
     let all = std::iter::once(&live).chain(&others).map(|version| &version.planned);
-    let sources = declared_sources(all, before.as_ref());
+    let earlier = versions.earlier.iter();
+    let earlier: Vec<Planned> =
+        earlier.filter_map(|hash| planned_of(&store, hash, &given.imports).ok()).collect();
+    let sources = declared_sources(all, &earlier);
     given_sources.retain(|given| sources.iter().all(|known| known.source.name != given.source.name));
     let unread = given_sources.iter().map(|plan| plan.source.name.clone()).collect();
     Ok(Start { live, others, sources, unread, found, stored: Some((store, versions)), unwritten })
@@ -170,6 +175,7 @@ fn of_program() -> VersionRecord {
 /// Makes the file the live version. The one before it is kept if it has other metrics, and was ever answered.
 fn of_file(versions: &mut Versions, hash: &str, name: &str, is_other: bool) -> VersionRecord {
     let (number, at) = (versions.next, now_us());
+    versions.note_earlier();
     for version in &mut versions.versions {
         if version.state == VersionState::Live {
             tracing::info!(
@@ -196,8 +202,8 @@ fn of_file(versions: &mut Versions, hash: &str, name: &str, is_other: bool) -> V
 ///
 /// # Errors
 /// Why that is not possible any more.
-fn stored(store: &VersionStore, record: &VersionRecord, imports: &Imports) -> Result<Planned, String> {
-    let text = store.text(&record.hash).map_err(|error| error.to_string())?;
+fn planned_of(store: &VersionStore, hash: &str, imports: &Imports) -> Result<Planned, String> {
+    let text = store.text(hash).map_err(|error| error.to_string())?;
     let package = NodePackage::of_text(text, imports)?;
     Planned::new(&package).map_err(|error| error.to_string())
 }
@@ -209,7 +215,7 @@ fn others(store: &VersionStore, versions: &mut Versions, imports: &Imports) -> V
         if record.state == VersionState::Live {
             return true;
         }
-        match stored(store, record, imports) {
+        match planned_of(store, &record.hash, imports) {
             Ok(planned) => {
                 others.push(Arc::new(Version { record: record.clone(), planned }));
                 true
@@ -227,23 +233,23 @@ fn others(store: &VersionStore, versions: &mut Versions, imports: &Imports) -> V
     others
 }
 
-/// The sources that versions read, the live one first, and how the version before declared them.
+/// The sources that versions read, the live one first, and how earlier ones declared them.
 fn declared_sources<'a>(
     versions: impl Iterator<Item = &'a Planned>,
-    before: Option<&Planned>,
+    earlier: &[Planned],
 ) -> Vec<DeclaredSource> {
+    let sources_of = |planned: &'_ Planned| -> Vec<Arc<Source>> {
+        planned.sources.iter().map(|plan| plan.source.clone()).collect()
+    };
     let mut sources: Vec<DeclaredSource> = Vec::new();
-    for SourcePlan { source, .. } in versions.flat_map(|planned| planned.sources.iter().map(|plan| &**plan)) {
-        match sources.iter_mut().find(|known| known.source.name == source.name) {
-            Some(known) => known.add(source),
-            None => sources.push(DeclaredSource { source: source.clone(), others: Vec::new() }),
+    for source in versions.flat_map(sources_of) {
+        if sources.iter().all(|known| known.source.name != source.name) {
+            sources.push(DeclaredSource { source, others: Vec::new() });
         }
     }
-    for SourcePlan { source, .. } in
-        before.into_iter().flat_map(|planned| planned.sources.iter().map(|plan| &**plan))
-    {
+    for source in earlier.iter().flat_map(sources_of) {
         let known = sources.iter_mut().find(|known| known.source.name == source.name);
-        known.into_iter().for_each(|known| known.add(source));
+        known.into_iter().for_each(|known| known.add(&source));
     }
     sources
 }

@@ -31,7 +31,8 @@ pub struct VersionStatus {
     pub record: VersionRecord,
     /// Names and hashes of its metrics.
     pub metrics: Vec<(String, String)>,
-    /// A metric whose states the answers do not have yet; `None` if they have all.
+    /// A metric whose states the answers do not have yet, or a source whose events are not decoded yet as the live
+    /// version declares it; `None` if there is neither.
     pub waits_for: Option<String>,
 }
 
@@ -69,6 +70,14 @@ impl Deployments {
         self.lock().live().planned.metrics.len()
     }
 
+    /// The source whose events are not decoded yet as the live version declares it.
+    fn undeclared(&self, version: &Version) -> Option<String> {
+        let is_live = version.record.state == VersionState::Live;
+        let is_behind = |name: &str| self.source(name).is_some_and(|source| !source.is_declared());
+        let mut read = version.planned.sources.iter().map(|plan| plan.source.name.clone());
+        read.find(|name| is_live && is_behind(name))
+    }
+
     fn status_of(&self, version: &Version) -> VersionStatus {
         let served = &version.planned.served;
         let base = served.base.iter().map(|plan| (plan.metric.name.clone(), plan.hash.to_string()));
@@ -76,7 +85,7 @@ impl Deployments {
         VersionStatus {
             record: version.record.clone(),
             metrics: base.chain(derived).collect(),
-            waits_for: self.lacks(&version.planned),
+            waits_for: self.lacks(&version.planned).or_else(|| self.undeclared(version)),
         }
     }
 }

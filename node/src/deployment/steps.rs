@@ -212,6 +212,7 @@ impl Deployments {
         let next = state.of(number)?.clone();
         let given_up = self.given_up(state, &next.planned);
         self.change(state, |versions| {
+            versions.note_earlier();
             for (gone, _) in given_up.iter().filter(|(gone, _)| *gone != number) {
                 versions.versions.retain(|version| version.number != *gone);
                 versions.step(*gone, StepKind::Retired, by, at);
@@ -229,7 +230,10 @@ impl Deployments {
         (self.on_promotion)(&state.live().planned);
         tracing::info!(version = number, by, "a version of the package is live");
         for (version, problem) in &given_up {
-            tracing::warn!(version, problem, "a version of the package is kept no longer");
+            tracing::warn!(
+                version,
+                "a version of the package is kept no longer: read as it declares {problem}"
+            );
         }
         self.want(state)?;
         self.forget_old(state)

@@ -24,6 +24,9 @@ const MOST_STEPS: usize = 100;
 /// Packages that are remembered as deployed since the last start.
 const MOST_DEPLOYED: usize = 1000;
 
+/// Packages that are remembered as live before.
+const MOST_EARLIER: usize = 3;
+
 /// What a version is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,6 +103,10 @@ pub(crate) struct Versions {
     /// The hashes of packages that were deployed since then.
     #[serde(default)]
     pub(crate) deployed_since: Vec<String>,
+    /// The hashes of packages that were live before, the last one first, also of versions that are gone: events of
+    /// the journal were decoded as one of them declares their source.
+    #[serde(default)]
+    pub(crate) earlier: Vec<String>,
     /// The number of the next version.
     pub(crate) next: u64,
     /// Newest first.
@@ -114,6 +121,7 @@ impl Versions {
             format: FORMAT,
             started_with,
             deployed_since: Vec::new(),
+            earlier: Vec::new(),
             next: 1,
             versions: Vec::new(),
             steps: Vec::new(),
@@ -134,6 +142,14 @@ impl Versions {
         self.deployed_since.push(hash.to_owned());
         let n_forgotten = self.deployed_since.len().saturating_sub(MOST_DEPLOYED);
         self.deployed_since.drain(..n_forgotten);
+    }
+
+    /// Remembers the package that is live, and is about to be replaced.
+    pub(crate) fn note_earlier(&mut self) {
+        let Some(hash) = self.live().map(|live| live.hash.clone()) else { return };
+        self.earlier.retain(|known| *known != hash);
+        self.earlier.insert(0, hash);
+        self.earlier.truncate(MOST_EARLIER);
     }
 
     /// Remembers a step.
@@ -219,8 +235,8 @@ impl VersionStore {
     pub(crate) fn write(&self, versions: &Versions) -> io::Result<()> {
         self.0.write_whole(FILE, &serde_json::to_vec_pretty(versions)?)?;
         self.0.sync_folder("")?;
-        let kept: BTreeSet<String> =
-            versions.versions.iter().map(|version| format!("{}.json", version.hash)).collect();
+        let hashes = versions.versions.iter().map(|version| &version.hash).chain(&versions.earlier);
+        let kept: BTreeSet<String> = hashes.map(|hash| format!("{hash}.json")).collect();
         // What cannot be removed now is removed after the next step.
         for name in self.0.names(FOLDER).unwrap_or_default() {
             if !kept.contains(&name) {

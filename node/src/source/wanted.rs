@@ -54,6 +54,11 @@ impl NodeSource {
         sources.all(|source| log.check_declared(&wanted, source).is_ok()).then_some(wanted)
     }
 
+    /// Whether its events are decoded as they are to be.
+    pub(crate) fn is_declared(&self) -> bool {
+        self.decoder().is_none_or(|decoder| *decoder.source() == self.wanted_declaration())
+    }
+
     /// How its events are decoded.
     pub(crate) fn decoder(&self) -> Option<EventDecoder> {
         self.log.snapshot().decoder(self.name()).map(EventDecoder::of_records)

@@ -113,7 +113,8 @@ be an export of a part of the time.
 For rows that differ, causes are tried by computing the metric with them: days of another time zone, \
 duplicates counted, events up to an earlier position, no value as zero, floats instead of decimals. A cause \
 is named if it gives the numbers of the file, with how many of the rows it explains, those that explain most \
-first. One that explains fewer than 10 % is not named beside a better one.
+first. One that explains fewer than 10 % of what better ones leave is not named, nor one with which most rows that \
+are equal would differ.
 
 Exit codes:
   0  all rows are equal, within the tolerance

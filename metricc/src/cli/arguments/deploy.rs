@@ -15,8 +15,9 @@ Examples:
   metricc rollback                             go back to the version before
 
 The tests of the file run first. New metrics are computed from the log of the node while it goes on taking \
-events and answering. When all of them are there, the version becomes live, all metrics at once. Sources are as they were when the node was \
-started: start it again with a file that changes them.
+events and answering. When all of them are there, the version becomes live, all metrics at once. A source may be \
+declared otherwise if the events of the log can be read so: events that come in from then on are decoded as the \
+version says. A source that the node does not have takes a restart with the new file.
 
 Exit codes:
   0  live, or a preview that is there; with `--plan`, it can be deployed

@@ -229,7 +229,10 @@ fn what_cannot_be_deployed_is_refused_with_the_reason() {
     .unwrap();
     let (code, _, said) = node.run(&["deploy", &other.to_string_lossy()]);
     assert!(
-        code == Some(2) && said.contains("source `events`: field `n` was `int` and is `string`"),
+        code == Some(2)
+            && said.contains(
+                "field `n` was `int` and is `string`; it has no events yet, so start the node again"
+            ),
         "{said}"
     );
     std::fs::write(&other, "source visits { at: timestamp time }\nmetric a = count() { from visits }")

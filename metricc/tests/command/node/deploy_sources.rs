@@ -122,6 +122,36 @@ fn a_version_that_could_not_read_what_comes_in_is_not_kept() {
 }
 
 #[test]
+fn a_number_gets_more_digits() {
+    let text = |ty: &str| {
+        format!(
+            "source events {{ at: timestamp time  shop: string  n: {ty} }}\n\
+             metric total = sum(n) {{ from events  where n >= 690  by shop }}\n"
+        )
+    };
+    let home = Home::new(&text("int"), CONFIG);
+    let node = home.ready();
+    // Some files have no such number at all.
+    node.post("a", &events(0, 600)).unwrap();
+    view_has(&node, 600);
+    node.post("b", &events(600, 700)).unwrap();
+    view_has(&node, 700);
+    let next = write(&home, "next.metric", &text("decimal(21, 2)"));
+    assert_eq!(node.run(&["deploy", &next]).0, Some(0));
+    assert_eq!(versions(&node), vec![(2, "live".to_owned())]);
+    node.until(|node| {
+        node.run(&["deploy", &next, "--plan"]).2.lines().all(|line| !line.contains("declared otherwise"))
+    });
+    node.post("c", &events(700, 710).replace("\"n\":705", "\"n\":\"705.25\"")).unwrap();
+    node.catch_up();
+    let all = events(0, 710).replace("\"n\":705", "\"n\":\"705.25\"");
+    assert_eq!(bare(node.rows("total").0), bare(run(&home, &next, &all, "total")));
+    no_difference(&node);
+    node.kill();
+    assert_eq!(bare(home.ready().rows("total").0), bare(run(&home, &next, &all, "total")));
+}
+
+#[test]
 fn another_event_time_is_refused() {
     let source = "source events { at: timestamp time  sent: timestamp  n: int }\n";
     let home = Home::new(&format!("{source}metric total = sum(n) {{ from events }}"), CONFIG);
