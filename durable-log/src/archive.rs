@@ -246,7 +246,7 @@ pub fn restore(
         return refuse(format!("`{}` is not the identity of a log", first.log));
     };
     let id = LogId { id, seed };
-    Journal::create(disk, JOURNAL_FOLDER, id, &frame_payload::checkpoint(&state)?)?;
+    Journal::create(disk, &Arc::default(), JOURNAL_FOLDER, id, &frame_payload::checkpoint(&state)?)?;
     Ok(())
 }
 

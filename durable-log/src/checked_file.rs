@@ -12,6 +12,7 @@ use metricc_log::{LogError, ReadAt};
 use twox_hash::XxHash3_64;
 
 use crate::frame_payload::FlushedFile;
+use crate::open_files::LogFile;
 
 /// Bytes of a block. A reader of Parquet takes a page of some 50 KB at a time, and its header before it: with
 /// larger blocks, most of what is compared is not what was wanted.
@@ -23,7 +24,7 @@ const MISMATCH: &str = "checksum mismatch: its bytes are not those that were wri
 /// A file that the journal names.
 #[derive(Debug)]
 pub(crate) struct CheckedFile {
-    file: Arc<dyn ReadAt>,
+    file: LogFile,
     pub(crate) shown: Arc<str>,
     /// The file as it was written.
     stated: FlushedFile,
@@ -33,7 +34,7 @@ pub(crate) struct CheckedFile {
 }
 
 impl CheckedFile {
-    pub(crate) fn new(file: Arc<dyn ReadAt>, shown: Arc<str>, stated: FlushedFile) -> Self {
+    pub(crate) fn new(file: LogFile, shown: Arc<str>, stated: FlushedFile) -> Self {
         CheckedFile { file, shown, stated, blocks: Mutex::default() }
     }
 
@@ -48,7 +49,7 @@ impl CheckedFile {
         let read = self.file.read_exact_at(0, &mut bytes);
         let compared = read.and_then(|()| match XxHash3_64::oneshot(&bytes) == self.stated.checksum {
             true => Ok(()),
-            false => Err(mismatch()),
+            false => Err(self.mismatch()),
         });
         compared.map_err(|cause| self.unreadable(cause))?;
         Ok(bytes)
@@ -69,6 +70,13 @@ impl CheckedFile {
         }
     }
 
+    /// What is said of other bytes than those that were written. The next read opens the file again, as after
+    /// any error: somebody may have put it back by then.
+    fn mismatch(&self) -> io::Error {
+        self.file.close();
+        io::Error::new(io::ErrorKind::InvalidData, MISMATCH)
+    }
+
     /// The checksums of the blocks; the first call reads the file.
     fn blocks(&self) -> io::Result<Arc<[u64]>> {
         let mut known: MutexGuard<'_, Option<Arc<[u64]>>> =
@@ -87,7 +95,7 @@ impl CheckedFile {
             at += n_read as u64;
         }
         if at != self.stated.n_bytes || whole.finish() != self.stated.checksum {
-            return Err(mismatch());
+            return Err(self.mismatch());
         }
         Ok(known.insert(blocks.into()).clone())
     }
@@ -110,20 +118,16 @@ impl ReadAt for CheckedFile {
         let start = first * block;
         let n_bytes = (end * block).min(self.stated.n_bytes) - start;
         let mut bytes = vec![0; usize::try_from(n_bytes).map_err(io::Error::other)?];
-        self.file.read_exact_at(start, &mut bytes)?;
+        self.file.read_exact_at(start, &mut bytes).inspect_err(|_| self.file.close())?;
         let stated = blocks.get(first as usize..end as usize).unwrap_or_default();
         let is_it = bytes.chunks(BLOCK).map(XxHash3_64::oneshot).eq(stated.iter().copied());
         if !is_it {
-            return Err(mismatch());
+            return Err(self.mismatch());
         }
         let (skipped, n_wanted) = ((at - start) as usize, n_wanted as usize);
         into[..n_wanted].copy_from_slice(&bytes[skipped..skipped + n_wanted]);
         Ok(n_wanted)
     }
-}
-
-fn mismatch() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, MISMATCH)
 }
 
 #[cfg(test)]
@@ -141,7 +145,8 @@ mod tests {
         let open = |disk: &SimDisk| {
             let (path, checksum) = ("file".to_owned(), XxHash3_64::oneshot(&bytes));
             let stated = FlushedFile { path, n_bytes: bytes.len() as u64, checksum };
-            CheckedFile::new(disk.open("file").unwrap(), "file".into(), stated)
+            let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+            CheckedFile::new(LogFile::new(&Arc::default(), &disk, "file"), "file".into(), stated)
         };
         let file = open(&disk);
         let file: &dyn ReadAt = &file;

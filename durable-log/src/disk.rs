@@ -23,6 +23,10 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn create(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file for reading and writing.
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file for reading.
+    fn open_to_read(&self, path: &str) -> io::Result<Arc<dyn ReadAt>> {
+        Ok(self.open(path)?)
+    }
     /// Gives a file another name, replacing a file that has it.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a file. What has it open can go on reading.
@@ -184,6 +188,10 @@ impl Disk for LocalDisk {
 
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(LocalFile(OpenOptions::new().read(true).write(true).open(self.path(path))?)))
+    }
+
+    fn open_to_read(&self, path: &str) -> io::Result<Arc<dyn ReadAt>> {
+        Ok(Arc::new(File::open(self.path(path))?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

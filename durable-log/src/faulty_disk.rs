@@ -100,6 +100,9 @@ struct World {
     /// Operations are not counted and do not fail.
     is_paused: bool,
     n_happened: u64,
+    /// Files that are open, now and at most.
+    n_open: usize,
+    most_open: usize,
     /// How long each sync takes.
     sync_delay: Duration,
     /// Whether a sync panics: a bug in the code of the writer.
@@ -135,6 +138,17 @@ impl SimDisk {
     /// How many of the faults have come.
     pub fn n_happened(&self) -> u64 {
         self.world().n_happened
+    }
+
+    /// How many files are open.
+    pub fn n_open(&self) -> usize {
+        self.world().n_open
+    }
+
+    /// How many files were open at a time, at most, since the last call.
+    pub fn most_open(&self) -> usize {
+        let world = &mut *self.world();
+        std::mem::replace(&mut world.most_open, world.n_open)
     }
 
     /// Lets each sync of a file take so long from now on.
@@ -326,7 +340,7 @@ impl Disk for SimDisk {
         let file = world.files.len() - 1;
         world.name(path, Some(file));
         world.end(fault)?;
-        Ok(Arc::new(SimFile { disk: self.clone(), file }))
+        Ok(self.file(&mut world, file))
     }
 
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
@@ -334,7 +348,7 @@ impl Disk for SimDisk {
         let fault = world.begin()?;
         world.end(fault)?;
         let file = *world.names.get(path).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Arc::new(SimFile { disk: self.clone(), file }))
+        Ok(self.file(&mut world, file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -369,6 +383,20 @@ impl Disk for SimDisk {
 struct SimFile {
     disk: SimDisk,
     file: usize,
+}
+
+impl SimDisk {
+    fn file(&self, world: &mut World, file: usize) -> Arc<dyn DiskFile> {
+        world.n_open += 1;
+        world.most_open = world.most_open.max(world.n_open);
+        Arc::new(SimFile { disk: self.clone(), file })
+    }
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        self.disk.world().n_open -= 1;
+    }
 }
 
 impl ReadAt for SimFile {

@@ -3,7 +3,9 @@
 //! What is flushed never changes, and verdicts about records are in the files: so an interval of flushed
 //! positions can be read by whoever sees the files. The journal stays with its log.
 
-use std::fs::File;
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 use metricc_ir::Source;
@@ -13,9 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::checked_file::CheckedFile;
 use crate::chunk::{Body, Chunk};
-use crate::disk::Disk;
+use crate::disk::{Disk, LocalDisk};
 use crate::error::DurableError;
 use crate::frame_payload::FlushedFile;
+use crate::open_files::{LogFile, OpenFiles};
 use crate::partition::DurablePartition;
 use crate::rejected;
 use crate::request_ends::RequestEnds;
@@ -106,13 +109,14 @@ pub fn open_flushed(
         chunks: std::iter::empty().collect(),
     };
     let mut partitions = vec![nothing; n_partitions];
+    let open_files = Arc::default();
     for FlushedPart { slice, files } in parts {
         let index = slice.partition as usize;
         let Some(partition) = partitions.get_mut(index) else {
             let problem = format!("there is no partition {index} among {n_partitions}");
             return Err(DurableError::Request(problem));
         };
-        let chunks = files.iter().map(|rows| open(rows).map(Arc::new));
+        let chunks = files.iter().map(|rows| open(&open_files, rows).map(Arc::new));
         (partition.start, partition.end) = (slice.from, slice.to);
         partition.chunks = chunks.collect::<Result<Vec<_>, _>>()?.into_iter().collect();
     }
@@ -120,13 +124,17 @@ pub fn open_flushed(
     Ok(Log::of_partitions(&decoder, partitions.collect()))
 }
 
-fn open(flushed: &FlushedFiles) -> Result<Chunk, DurableError> {
+fn open(open_files: &Arc<OpenFiles>, flushed: &FlushedFiles) -> Result<Chunk, DurableError> {
     let open = |FileStamp { path, n_bytes, checksum }: &FileStamp| {
         let shown = path.to_string_lossy();
-        let file = File::open(path)
-            .map_err(|cause| LogError::Unreadable { path: shown.clone().into_owned(), cause })?;
+        let unreadable = |cause| LogError::Unreadable { path: shown.clone().into_owned(), cause };
+        let name = path.file_name().and_then(OsStr::to_str);
+        let name = name.ok_or_else(|| unreadable(ErrorKind::InvalidFilename.into()))?;
+        let folder: Arc<dyn Disk> = Arc::new(LocalDisk::new(path.parent().unwrap_or(Path::new(""))));
+        let file = LogFile::new(open_files, &folder, name);
+        file.open().map_err(unreadable)?;
         let stated = FlushedFile { path: shown.clone().into_owned(), n_bytes: *n_bytes, checksum: *checksum };
-        Ok::<_, DurableError>(Arc::new(CheckedFile::new(Arc::new(file), shown.into(), stated)))
+        Ok::<_, DurableError>(Arc::new(CheckedFile::new(file, shown.into(), stated)))
     };
     let exceptions = flushed.exceptions.as_ref().map(open).transpose()?;
     let excluded = exceptions.as_ref().map(rejected::excluded).transpose()?.unwrap_or_default();

@@ -13,12 +13,10 @@
 //! The seed is random and never leaves the log, so that no record can be taken for a frame.
 
 use std::io;
-use std::sync::Arc;
 
 use memchr::memmem;
+use metricc_log::ReadAt;
 use twox_hash::XxHash3_64;
-
-use crate::disk::DiskFile;
 
 const MAGIC: &[u8; 4] = b"MTF1";
 
@@ -60,7 +58,7 @@ pub(crate) enum Found {
 }
 
 /// Reads the frame at a position; `sequence` is the number that it has to have.
-pub(crate) fn read(file: &Arc<dyn DiskFile>, at: u64, seed: u64, sequence: u64) -> io::Result<Found> {
+pub(crate) fn read(file: &dyn ReadAt, at: u64, seed: u64, sequence: u64) -> io::Result<Found> {
     let mut head = [0; HEAD_BYTES];
     match file.read_up_to(at, &mut head)? {
         0 => return Ok(Found::End),
@@ -105,7 +103,7 @@ impl Head {
 
 /// The position of the first valid frame after a position, whatever its number: proof that the bytes at the
 /// position were durable once.
-pub(crate) fn next_valid(file: &Arc<dyn DiskFile>, at: u64, seed: u64) -> io::Result<Option<u64>> {
+pub(crate) fn next_valid(file: &dyn ReadAt, at: u64, seed: u64) -> io::Result<Option<u64>> {
     let n_bytes = file.n_bytes()?;
     let from = at.saturating_add(1).min(n_bytes);
     let mut rest = vec![0; usize::try_from(n_bytes - from).unwrap_or(usize::MAX)];

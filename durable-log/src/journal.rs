@@ -11,10 +11,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
+use metricc_log::ReadAt;
+
 use crate::disk::{Disk, DiskFile};
 use crate::error::DurableError;
 use crate::frame::{self, Found, HEAD_BYTES, MAX_PAYLOAD_BYTES};
 use crate::journal_preamble::{self, JOURNAL_VERSION, LogId, PREAMBLE_BYTES};
+use crate::open_files::{LogFile, OpenFiles};
 use crate::opening::OpeningProgress;
 
 const SUFFIX: &str = ".journal";
@@ -23,7 +26,7 @@ const UNFINISHED: &str = ".unfinished";
 /// Where the payload of a frame is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct Location {
-    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) file: Arc<LogFile>,
     pub(crate) path: Arc<str>,
     pub(crate) at: u64,
 }
@@ -44,7 +47,7 @@ struct JournalFile {
     first: u64,
     name: String,
     path: Arc<str>,
-    file: Arc<dyn DiskFile>,
+    file: Arc<LogFile>,
 }
 
 #[derive(Debug)]
@@ -53,6 +56,9 @@ pub(crate) struct Journal {
     folder: String,
     id: LogId,
     files: VecDeque<JournalFile>,
+    open_files: Arc<OpenFiles>,
+    /// The last file, as it is written. It stays open, so that nobody takes another one for it.
+    last: Option<Arc<dyn DiskFile>>,
     /// The version of the last file.
     version: u8,
     /// Length of the last file, and where its last frame starts.
@@ -74,6 +80,7 @@ impl Journal {
     /// Starts a journal in a folder without one.
     pub(crate) fn create(
         disk: &Arc<dyn Disk>,
+        open_files: &Arc<OpenFiles>,
         folder: &str,
         id: LogId,
         checkpoint: &[u8],
@@ -86,6 +93,8 @@ impl Journal {
             folder: folder.to_owned(),
             id,
             files: VecDeque::new(),
+            open_files: open_files.clone(),
+            last: None,
             version: JOURNAL_VERSION,
             end: 0,
             last_frame: 0,
@@ -101,6 +110,7 @@ impl Journal {
     /// end, which was never acknowledged, is truncated.
     pub(crate) fn open(
         disk: &Arc<dyn Disk>,
+        open_files: &Arc<OpenFiles>,
         folder: &str,
         opening: &OpeningProgress,
         visit: Visit<'_>,
@@ -112,18 +122,23 @@ impl Journal {
             if name.ends_with(UNFINISHED) {
                 disk.remove(&path).map_err(DurableError::io("removing", disk.shown(&path)))?;
             } else if let Some(first) = name.strip_suffix(SUFFIX).and_then(|first| first.parse().ok()) {
-                let file = disk.open(&path).map_err(DurableError::io("opening", disk.shown(&path)))?;
+                let file = Arc::new(LogFile::new(open_files, disk, &path));
                 files.push_back(JournalFile { first, name, path: disk.shown(&path).into(), file });
             }
         }
-        let Some(first) = files.front() else { return Ok(None) };
-        let ((id, version), next) = (journal_preamble::read(&first.file, &first.path)?, first.first);
+        let (Some(first), Some(last)) = (files.front(), files.back()) else { return Ok(None) };
+        let path = format!("{folder}/{}", last.name);
+        let writable = disk.open(&path).map_err(DurableError::io("opening", last.path.to_string()))?;
+        last.file.hold(writable.clone());
+        let ((id, version), next) = (journal_preamble::read(&*first.file, &first.path)?, first.first);
         let (disk, folder) = (disk.clone(), folder.to_owned());
         let mut journal = Journal {
             disk,
             folder,
             id,
             files,
+            open_files: open_files.clone(),
+            last: Some(writable),
             version,
             end: 0,
             last_frame: 0,
@@ -144,12 +159,12 @@ impl Journal {
     /// may have left them visible but not durable, and from here on the log relies on them. The frame is
     /// written again, since a system may consider pages clean after their sync has failed.
     fn resync(&self) -> Result<(), DurableError> {
-        let Some(last) = self.files.back() else { return Ok(()) };
+        let (Some(last), Some(file)) = (self.files.back(), &self.last) else { return Ok(()) };
         let write_again = || {
             let mut frame = vec![0; usize::try_from(self.end - self.last_frame).map_err(io::Error::other)?];
-            last.file.read_exact_at(self.last_frame, &mut frame)?;
-            last.file.write_all_at(self.last_frame, &frame)?;
-            last.file.sync()?;
+            file.read_exact_at(self.last_frame, &mut frame)?;
+            file.write_all_at(self.last_frame, &frame)?;
+            file.sync()?;
             self.disk.sync_folder(&self.folder)
         };
         write_again().map_err(DurableError::io("syncing the last frame of", last.path.to_string()))
@@ -165,7 +180,7 @@ impl Journal {
         let is_last = number + 1 == self.files.len();
         let JournalFile { first, path, file, .. } = &self.files[number];
         let failed = |cause| DurableError::io("reading", path.to_string())(cause);
-        let (id, version) = journal_preamble::read(file, path)?;
+        let (id, version) = journal_preamble::read(&**file, path)?;
         self.version = version;
         if id != self.id {
             let problem = "belongs to another log than the files before it".to_owned();
@@ -176,7 +191,7 @@ impl Journal {
         let mut at = PREAMBLE_BYTES as u64;
         loop {
             let is_first = self.next == *first;
-            match frame::read(file, at, self.id.seed, self.next).map_err(failed)? {
+            match frame::read(&**file, at, self.id.seed, self.next).map_err(failed)? {
                 Found::Frame(payload) => {
                     let start = at + HEAD_BYTES as u64;
                     self.last_frame = at;
@@ -197,7 +212,7 @@ impl Journal {
                     return Ok(None);
                 }
                 Found::End | Found::Corrupt => {
-                    let to = frame::next_valid(file, at, self.id.seed).map_err(failed)?;
+                    let to = frame::next_valid(&**file, at, self.id.seed).map_err(failed)?;
                     if is_first || !is_last || to.is_some() {
                         let n_bytes = file.n_bytes().map_err(failed)?;
                         let problem = match to {
@@ -209,7 +224,8 @@ impl Journal {
                         return Err(DurableError::Corrupt { path: path.to_string(), from: at, to, problem });
                     }
                     let n_bytes = file.n_bytes().map_err(failed)? - at;
-                    let cut = file.set_n_bytes(at).and_then(|()| file.sync());
+                    let last = self.last.as_ref();
+                    let cut = last.map_or(Ok(()), |last| last.set_n_bytes(at).and_then(|()| last.sync()));
                     cut.map_err(DurableError::io("truncating", path.to_string()))?;
                     self.end = at;
                     return Ok(Some(TruncatedTail { path: path.to_string(), at, n_bytes }));
@@ -252,7 +268,7 @@ impl Journal {
         if let Some(problem) = &self.stopped {
             return Err(DurableError::Stopped { problem: problem.clone() });
         }
-        let Some(last) = self.files.back() else {
+        let (Some(last), Some(file)) = (self.files.back(), self.last.clone()) else {
             return Err(DurableError::Stopped { problem: "there is no journal".to_owned() });
         };
         if payload.is_empty() || payload.len() > MAX_PAYLOAD_BYTES {
@@ -261,7 +277,7 @@ impl Journal {
                 payload.len()
             )));
         }
-        let (file, path) = (last.file.clone(), last.path.clone());
+        let (location, path) = (last.file.clone(), last.path.clone());
         self.only_writer(&file, &path)?;
         let bytes = frame::frame(self.id.seed, self.next, payload);
         if let Err(cause) = file.write_all_at(self.end, &bytes) {
@@ -280,7 +296,7 @@ impl Journal {
         let at = self.end + HEAD_BYTES as u64;
         self.end += bytes.len() as u64;
         self.next += 1;
-        Ok(Location { file, path, at })
+        Ok(Location { file: location, path, at })
     }
 
     /// Stops if the last file is not as this journal left it: if another process writes to it, the frames of
@@ -320,7 +336,8 @@ impl Journal {
                 format!("its checkpoint is {} bytes, at most {MAX_PAYLOAD_BYTES}", checkpoint.len());
             return Err(DurableError::Request(format!("the journal cannot start another file: {problem}")));
         }
-        if let Some((file, path)) = self.files.back().map(|last| (last.file.clone(), last.path.clone())) {
+        let last = self.files.back().map(|last| last.path.clone());
+        if let (Some(file), Some(path)) = (self.last.clone(), last) {
             self.only_writer(&file, &path)?;
         }
         let name = format!("{:020}{SUFFIX}", self.next);
@@ -345,22 +362,32 @@ impl Journal {
             self.stopped = Some(problem.clone());
             return Err(DurableError::Stopped { problem });
         }
-        let path: Arc<str> = shown.into();
-        self.files.push_back(JournalFile { first: self.next, name, path: path.clone(), file: file.clone() });
+        let (next, path): (_, Arc<str>) =
+            (Arc::new(LogFile::new(&self.open_files, &self.disk, &path)), shown.into());
+        next.hold(file.clone());
+        if let Some(before) = self.files.back() {
+            before.file.let_go();
+        }
+        self.last = Some(file);
+        let (first, file) = (self.next, next.clone());
+        self.files.push_back(JournalFile { first, name, path: path.clone(), file });
         self.end = bytes.len() as u64;
         self.checkpoint_end = self.end;
         self.version = JOURNAL_VERSION;
         self.next += 1;
-        Ok(Location { file, path, at: (PREAMBLE_BYTES + HEAD_BYTES) as u64 })
+        Ok(Location { file: next, path, at: (PREAMBLE_BYTES + HEAD_BYTES) as u64 })
     }
 
-    /// Removes files from the front, up to the first that is needed or the last one. Readers that have them
-    /// open can go on.
+    /// Removes files from the front, up to the first that is needed or the last one. Whoever still reads them
+    /// from a snapshot can go on.
     pub(crate) fn drop_files(&mut self, is_needed: impl Fn(&str) -> bool) -> Result<(), DurableError> {
         while self.files.len() > 1
             && let Some(first) = self.files.front().filter(|first| !is_needed(&first.path))
         {
             let path = format!("{}/{}", self.folder, first.name);
+            if Arc::strong_count(&first.file) > 1 {
+                first.file.hold_this().map_err(DurableError::io("opening", first.path.to_string()))?;
+            }
             self.disk.remove(&path).map_err(DurableError::io("removing", self.disk.shown(&path)))?;
             self.files.pop_front();
         }

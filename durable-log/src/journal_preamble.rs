@@ -10,11 +10,9 @@
 //! Since version 2, frames note the ends of requests, the keys of duplicates, what tells events apart, epochs
 //! after a loss, and files of requests. Since version 3, they note which fields a source does not declare.
 
-use std::sync::Arc;
-
+use metricc_log::ReadAt;
 use twox_hash::XxHash3_64;
 
-use crate::disk::DiskFile;
 use crate::error::DurableError;
 
 const MAGIC: &[u8; 7] = b"metricc";
@@ -45,7 +43,7 @@ pub(crate) fn write(id: LogId) -> Vec<u8> {
 }
 
 /// The log that a file belongs to, and the version that it is written in.
-pub(crate) fn read(file: &Arc<dyn DiskFile>, path: &str) -> Result<(LogId, u8), DurableError> {
+pub(crate) fn read(file: &dyn ReadAt, path: &str) -> Result<(LogId, u8), DurableError> {
     let (mut bytes, path) = ([0; PREAMBLE_BYTES], path.to_owned());
     let n_read = file.read_up_to(0, &mut bytes).map_err(DurableError::io("reading", path.clone()))?;
     if !bytes.starts_with(MAGIC) {

@@ -52,6 +52,7 @@ mod kept_requests;
 mod log;
 mod log_mark;
 mod loss;
+mod open_files;
 mod opening;
 mod options;
 mod orphans;

@@ -16,6 +16,7 @@ use crate::journal::{Journal, TruncatedTail};
 use crate::journal_preamble::LogId;
 use crate::kept_requests;
 use crate::log_mark::KeptMark;
+use crate::open_files::OpenFiles;
 use crate::options::{DurableOptions, SourceOptions};
 use crate::orphans::{self, LaterFile, lost_offsets};
 use crate::recent_rows::{FrameRows, RecentRows};
@@ -29,6 +30,7 @@ use crate::snapshot::{LogEpoch, LogReader, LogSnapshot, PartitionSnapshot, Sourc
 #[derive(Debug)]
 pub struct DurableLog {
     pub(crate) disk: Arc<dyn Disk>,
+    open_files: Arc<OpenFiles>,
     pub(crate) options: DurableOptions,
     pub(crate) journal: Journal,
     /// What the frames of the journal say.
@@ -88,10 +90,12 @@ impl DurableLog {
         epoch: u128,
     ) -> Result<(Self, Option<TruncatedTail>), DurableError> {
         let mut replay = Replay::new(&disk, &options);
+        let open_files: Arc<OpenFiles> = Arc::default();
         let visit = &mut |first, location: &_, payload: &[u8]| {
             replay.frame(first, location, payload, &FrameRows::new())
         };
-        let (journal, truncated) = match Journal::open(&disk, JOURNAL_FOLDER, &options.opening, visit)? {
+        let opened = Journal::open(&disk, &open_files, JOURNAL_FOLDER, &options.opening, visit)?;
+        let (journal, truncated) = match opened {
             Some(found) => found,
             None => {
                 if !options.accept_loss {
@@ -100,6 +104,7 @@ impl DurableLog {
                 (
                     Journal::create(
                         &disk,
+                        &open_files,
                         JOURNAL_FOLDER,
                         fresh,
                         &frame_payload::checkpoint(&LogState::default())?,
@@ -108,10 +113,11 @@ impl DurableLog {
                 )
             }
         };
-        let replay = replay.finish(&disk)?;
+        let replay = replay.finish(&disk, &open_files)?;
         let recent_rows = RecentRows::new(options.recent_bytes);
         let mut log = DurableLog {
             disk,
+            open_files,
             options,
             journal,
             replay,
@@ -231,7 +237,7 @@ impl DurableLog {
     pub(crate) fn commit_flush_unpublished(&mut self, flush: &Flush) -> Result<(), DurableError> {
         let Flush { entry } = flush;
         let (name, partition) = (entry.source.clone(), entry.partition as usize);
-        let chunk = Arc::new(flushed_chunk(&self.disk, entry)?);
+        let chunk = Arc::new(flushed_chunk(&self.disk, &self.open_files, entry)?);
         let known = self.replay.state.sources.get(&name).and_then(|known| known.partitions.get(partition));
         let chunks = self.replay.chunks.get(&name).and_then(|chunks| chunks.get(partition));
         let fits = known.is_some_and(|known| known.flushed_to() == entry.from)

@@ -23,6 +23,7 @@ use crate::frame_payload::{
 };
 use crate::journal::Location;
 use crate::kept_requests::{self, Group};
+use crate::open_files::{LogFile, OpenFiles};
 use crate::options::DurableOptions;
 use crate::orphans;
 use crate::recent_rows::FrameRows;
@@ -341,7 +342,11 @@ impl Replay {
     }
 
     /// Adds the flushed files, whose positions come before those of the journal, when all frames are applied.
-    pub(crate) fn finish(mut self, disk: &Arc<dyn Disk>) -> Result<Self, DurableError> {
+    pub(crate) fn finish(
+        mut self,
+        disk: &Arc<dyn Disk>,
+        open_files: &Arc<OpenFiles>,
+    ) -> Result<Self, DurableError> {
         // The journal still has the requests of these files. It will rely on them when it goes on.
         let read = std::mem::take(&mut self.read);
         for kept in self.state.kept.iter().filter(|kept| !read.contains(&kept.file.path)) {
@@ -350,8 +355,8 @@ impl Replay {
         for (origin, source) in &self.state.sources {
             let Some(chunks) = self.chunks.get_mut(origin) else { continue };
             for ((partition, state), chunks) in (0u32..).zip(&source.partitions).zip(chunks) {
-                let flushed = state.flushed.iter().map(|flushed| flushed_chunk(disk, flushed).map(Arc::new));
-                let mut all: Vec<Arc<Chunk>> = flushed.collect::<Result<_, _>>()?;
+                let chunk = |flushed| flushed_chunk(disk, open_files, flushed).map(Arc::new);
+                let mut all: Vec<Arc<Chunk>> = state.flushed.iter().map(chunk).collect::<Result<_, _>>()?;
                 all.extend(chunks.from(state.flushed_to()).cloned());
                 let mut end = 0;
                 let bounds = all.iter().map(|chunk| (chunk.range.from, chunk.range.to));
@@ -376,7 +381,11 @@ fn contradiction(location: &Location, what: &str) -> DurableError {
 }
 
 /// The chunk of a flushed file, which has to be there and as long as it was.
-pub(crate) fn flushed_chunk(disk: &Arc<dyn Disk>, flushed: &FlushedEntry) -> Result<Chunk, DurableError> {
+pub(crate) fn flushed_chunk(
+    disk: &Arc<dyn Disk>,
+    open_files: &Arc<OpenFiles>,
+    flushed: &FlushedEntry,
+) -> Result<Chunk, DurableError> {
     let open = |stated: &FlushedFile| {
         let hole = |problem: String| DurableError::Hole {
             origin: flushed.source.clone(),
@@ -386,18 +395,19 @@ pub(crate) fn flushed_chunk(disk: &Arc<dyn Disk>, flushed: &FlushedEntry) -> Res
             problem,
         };
         let shown = disk.shown(&stated.path);
-        let opened = disk.open(&stated.path).or_else(|error| match error.kind() {
+        let file = LogFile::new(open_files, disk, &stated.path);
+        let opened = file.open().or_else(|error| match error.kind() {
             ErrorKind::NotFound => {
                 orphans::put_back(disk, &flushed.source, &stated.path)?;
-                disk.open(&stated.path)
+                file.open()
             }
             _ => Err(error),
         });
-        let file = opened.map_err(|error| match error.kind() {
+        let opened = opened.map_err(|error| match error.kind() {
             ErrorKind::NotFound => hole(format!("`{shown}`: {error}")),
             _ => DurableError::io("opening", shown.clone())(error),
         })?;
-        match file.n_bytes() {
+        match opened.n_bytes() {
             Ok(n_bytes) if n_bytes == stated.n_bytes => {
                 Ok(Arc::new(CheckedFile::new(file, shown.into(), stated.clone())))
             }

@@ -21,7 +21,7 @@ use crate::partition::DurablePartition;
 use crate::quarantine::Quarantine;
 use crate::schema_check::RowFields;
 
-/// The log as of some write. It does not change, and holds the files open that it needs.
+/// The log as of some write. It does not change, and can be read whatever the log removes later.
 #[derive(Debug, Clone, Default)]
 pub struct LogSnapshot {
     pub(crate) id: u128,

@@ -11,6 +11,7 @@ mod flush;
 mod inputs;
 mod kept_requests;
 mod ledger;
+mod many_files;
 mod mark;
 mod older_copies;
 mod older_version;
