@@ -258,6 +258,28 @@ fn run(disk: &SimDisk) -> bool {
     true
 }
 
+/// Lets a run go on until it is over, with one fault at each of its operations, and compares what is then there.
+fn survive(begin: &SimDisk, run: fn(&SimDisk) -> bool, expected: &BTreeMap<usize, String>) {
+    let disk = begin.copy();
+    assert!(run(&disk));
+    assert_eq!(all_rows(&open(&disk, 1)), *expected);
+    for at in 0..disk.n_operations() + 5 {
+        for fault in FAULTS {
+            for seed in 0..2 {
+                let mut dice = Dice::new(seed);
+                let mut disk = begin.copy().with_faults(&[(at, fault)]);
+                let mut n_runs = 0;
+                while !run(&disk) {
+                    n_runs += 1;
+                    assert!(n_runs < 6, "the log comes back after {fault:?} at {at} (seed {seed})");
+                    disk = disk.after_crash(&mut dice);
+                }
+                assert_eq!(all_rows(&open(&disk.after_crash(&mut dice), 1)), *expected, "{fault:?} at {at}");
+            }
+        }
+    }
+}
+
 #[test]
 fn f1_with_every_fault_at_every_operation_rows_mean_what_they_meant() {
     let disk = SimDisk::default();
@@ -269,19 +291,48 @@ fn f1_with_every_fault_at_every_operation_rows_mean_what_they_meant() {
         expected[&1].contains("| a  | old | 5 |") && expected[&1].contains("| c  |     | 2 |"),
         "{expected:?}"
     );
-    for at in 0..n_operations + 5 {
-        for fault in FAULTS {
-            for seed in 0..2 {
-                let mut dice = Dice::new(seed);
-                let mut disk = SimDisk::default().with_faults(&[(at, fault)]);
-                let mut n_runs = 0;
-                while !run(&disk) {
-                    n_runs += 1;
-                    assert!(n_runs < 6, "the log comes back after {fault:?} at {at} (seed {seed})");
-                    disk = disk.after_crash(&mut dice);
-                }
-                assert_eq!(all_rows(&open(&disk.after_crash(&mut dice), 1)), expected, "{fault:?} at {at}");
+    survive(&SimDisk::default(), run, &expected);
+}
+
+/// A node that is started again after a version without the fields of the rows became live: it opens the log,
+/// declares it so, and events come in and are flushed.
+fn run_removing(disk: &SimDisk) -> bool {
+    let [_, with_x, _, with_z] = declarations();
+    let Ok(mut log) = open_as(disk, &with_z, vec![with_x]) else { return false };
+    let declare: &Step<'_> = &|log| log.declare(&with_z);
+    let take: &Step<'_> = &|log| send(log, &with_z, "2", &[r#""id":"c","z":9"#]);
+    let seal: &Step<'_> = &|log| flush(log, disk);
+    for step in [declare, take, seal] {
+        let mut n_tries = 0;
+        while step(&mut log).is_err() {
+            n_tries += 1;
+            if disk.is_down() || log.snapshot().stopped().is_some() {
+                return false;
             }
+            assert!(n_tries < 4, "a single fault goes by");
         }
     }
+    true
+}
+
+#[test]
+fn f1_a_value_of_a_field_that_is_removed_stays_wherever_the_change_ends() {
+    let [_, with_x, ..] = declarations();
+    let begin = SimDisk::default();
+    let mut log = open(&begin, 1);
+    send(&mut log, &with_x, "1", &[r#""id":"a","y":"old","x":2"#, r#""id":"b""#]).unwrap();
+    let before = all_rows(&log);
+    drop(log);
+    let disk = begin.copy();
+    assert!(run_removing(&disk));
+    let after = all_rows(&open(&disk, 1));
+    // What came in as the removed fields were declared has their values and the default of that time; what came
+    // in later has those of whoever reads it.
+    for (reader, c) in [(1, "| c  |     | 5 |"), (2, "| c  |     | 6 |")] {
+        assert!(before[&reader].contains("| a  | old | 2 |") && before[&reader].contains("| b  |     | 5 |"));
+        assert!(before[&reader].lines().all(|line| after[&reader].contains(line)), "{after:?}");
+        assert!(after[&reader].contains(c), "{after:?}");
+    }
+    assert!(after[&3].contains("| c  | 9 |"), "{after:?}");
+    survive(&begin, run_removing, &after);
 }
