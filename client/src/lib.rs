@@ -8,6 +8,7 @@
 //! build them.
 
 mod accept_header;
+mod conditions;
 mod cost;
 pub mod decode;
 mod error;
@@ -20,6 +21,7 @@ mod route_parameters;
 mod serving;
 pub mod wire;
 
+pub use conditions::add_condition;
 pub use cost::{MetricCost, StateSize};
 pub use error::{ErrorBody, ErrorFields, ServingError, grouped, with_causes};
 pub use futures::Stream;

@@ -2,7 +2,11 @@
 //!
 //! | parameter | of |
 //! |---|---|
-//! | `key.NAME=VALUE` | [`ReadRequest::keys`] |
+//! | `key.NAME=VALUE` | [`ReadRequest::keys`]; repeated, one of several values |
+//! | `key.NAME.from`, `.to`, `.prefix`, `.not` | a range of them, texts that begin so, and all but a value |
+//! | `by=NAME,NAME` | [`ReadRequest::by`]; without a name, no key |
+//! | `having.NAME=VALUE` | [`ReadRequest::having`], as keys; of one metric |
+//! | `order=-NAME,NAME`, `per_window=3` | [`ReadRequest::order`], [`ReadRequest::per_window`]; of one metric |
 //! | `from=BOUND`, `to=BOUND` | [`RangeBound`]: a date, as `2026-04-25`, or RFC 3339, as `2026-04-25T00:00:00Z` |
 //! | `grain=WINDOW` | as in the language: `6h`, `day in Europe/London`, `week in us_east`, `all` |
 //! | `latest=true`, `receipt=true` | `true`, `false`; without a value it is `true` |
@@ -13,12 +17,13 @@
 //! | `format=csv` | [`Format`], of one metric |
 //! | `limit=1000`, `cursor=TEXT` | a page of the rows of one metric |
 //! `VALUE` is text and is taken literally, so `key.version=1.10` loses no digit and `key.active=true` is a
-//! bool where the key is one. There are two exceptions: `null` is the group without a value, and a JSON
-//! string stands for its content, so `"null"` in quotes is that text. A JSON array or object is rejected: no
-//! key has such values.
+//! bool where the key is one. There are three exceptions: `null` is the group without a value, a JSON string
+//! stands for its content, so `"null"` in quotes is that text, and a JSON array or object is a condition as
+//! [`ReadRequest::keys`] has it.
 
 use serde_json::Value;
 
+use crate::conditions::add_condition;
 use crate::error::offsets;
 use crate::parameter_values::{Parameters, boolean, bound, frontier, invalid, limit};
 use crate::route_parameters::check;
@@ -87,6 +92,11 @@ impl ReadRequest {
                 "format" => format = Some(Format::parse(&text)?),
                 "limit" => request.limit = Some(limit(&name, &text)?),
                 "cursor" => request.cursor = Some(text),
+                "order" => request.order = names(&text),
+                "per_window" => request.per_window = Some(limit(&name, &text)?),
+                _ if let Some(output) = name.strip_prefix("having.") => {
+                    add_condition(&mut request.having, output, &text)?;
+                }
                 _ if request.set(&name, &text)? => {}
                 _ => return Err(unknown(&name)),
             }
@@ -133,10 +143,9 @@ impl ReadRequest {
             "at" => self.at = Some(frontier(name, text)?),
             "min_frontier" => self.min_frontier = Some(frontier(name, text)?),
             "epoch" => self.epoch = Some(text.to_owned()),
+            "by" => self.by = Some(names(text)),
             _ => match name.strip_prefix("key.") {
-                Some(key) => {
-                    self.keys.insert(key.to_owned(), key_value(text));
-                }
+                Some(key) => add_condition(&mut self.keys, key, text)?,
                 None => return Ok(false),
             },
         }
@@ -150,8 +159,12 @@ impl ReadRequest {
             ("hash", self.hash.clone()),
             ("limit", self.limit.map(|limit| limit.to_string())),
             ("cursor", self.cursor.clone()),
+            ("order", (!self.order.is_empty()).then(|| self.order.join(","))),
+            ("per_window", self.per_window.map(|most| most.to_string())),
         ];
         parameters.extend(own.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))));
+        let having = self.having.iter().map(|(name, value)| (format!("having.{name}"), value.to_string()));
+        parameters.extend(having);
         parameters
     }
 
@@ -164,7 +177,8 @@ impl ReadRequest {
             ReadRequest { metric, hash, ..other.clone() } == *first
         };
         let is_page = first.limit.is_some() || first.cursor.is_some();
-        if is_page || !others.iter().all(is_alike) {
+        let is_ordered = !first.order.is_empty() || !first.having.is_empty() || first.per_window.is_some();
+        if is_page || is_ordered || !others.iter().all(is_alike) {
             return None;
         }
         let named = |request: &ReadRequest| match &request.hash {
@@ -184,6 +198,7 @@ impl ReadRequest {
         add("from", self.from.map(|bound| bound.to_string()));
         add("to", self.to.map(|bound| bound.to_string()));
         add("grain", self.grain.clone());
+        add("by", self.by.as_ref().map(|by| by.join(",")));
         add("at", self.at.as_deref().map(offsets));
         add("min_frontier", self.min_frontier.as_deref().map(offsets));
         add("epoch", self.epoch.clone());
@@ -191,6 +206,12 @@ impl ReadRequest {
         add("receipt", self.receipt.then(|| "true".to_owned()));
         parameters
     }
+}
+
+/// Names, with commas between them.
+fn names(text: &str) -> Vec<String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
 }
 
 /// The value of a key, from its text in a parameter or on the command line.
@@ -207,6 +228,8 @@ fn unknown(name: &str) -> ServingError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use crate::RangeBound;
     use jiff::civil::Date;
     use jiff::{Timestamp, ToSpan};
@@ -245,11 +268,16 @@ mod tests {
             min_frontier in proptest::option::of(prop::collection::vec(any::<u64>(), 1..4)),
             (latest, receipt) in any::<(bool, bool)>(),
             epoch in proptest::option::of("[0-9a-f]{1,8}"),
+            by in proptest::option::of(prop::collection::vec("[a-z_]{1,8}", 0..3)),
+            having in prop::collection::btree_map("[a-z_]{1,8}", key_values(), 0..3),
+            order in prop::collection::vec("-?[a-z_]{1,8}", 0..3),
+            per_window in proptest::option::of(1..=u64::MAX),
             limit in proptest::option::of(1..=u64::MAX),
             cursor in proptest::option::of(any::<String>()),
         ) -> ReadRequest {
             ReadRequest {
                 metric, hash, keys, from, to, grain, latest, at, min_frontier, epoch, receipt, limit, cursor,
+                by, having, order, per_window,
             }
         }
     }
@@ -260,8 +288,10 @@ mod tests {
             Value::Number(_) | Value::Bool(_) => Value::String(value.to_string()),
             value => value,
         };
-        let keys = request.keys.into_iter().map(|(name, value)| (name, as_text(value))).collect();
-        ReadRequest { keys, ..request }
+        let sent = |conditions: BTreeMap<String, Value>| {
+            conditions.into_iter().map(|(name, value)| (name, as_text(value))).collect()
+        };
+        ReadRequest { keys: sent(request.keys), having: sent(request.having), ..request }
     }
 
     proptest! {
@@ -277,7 +307,9 @@ mod tests {
             common in requests(),
             named in prop::collection::vec(("[a-z_]{1,8}", proptest::option::of("[0-9a-f]{1,8}")), 1..4),
         ) {
-            let common = ReadRequest { limit: None, cursor: None, ..common };
+            let (having, order) = (BTreeMap::new(), Vec::new());
+            let common =
+                ReadRequest { limit: None, cursor: None, per_window: None, having, order, ..common };
             let request = |(metric, hash)| ReadRequest { metric, hash, ..common.clone() };
             let requests: Vec<ReadRequest> = named.into_iter().map(request).collect();
             let parameters = ReadRequest::several_parameters(&requests).expect("they are alike");

@@ -29,10 +29,12 @@ impl Route {
         let mut seen = BTreeSet::new();
         for (name, text) in parameters {
             let spec = self.parameter(name);
-            if spec.is_none() && !(is_read && name.starts_with("key.")) {
+            // Which of them may be repeated is known where they are read.
+            let is_condition = is_read && self.has_condition(name);
+            if spec.is_none() && !is_condition {
                 return Err(self.unknown(name, text));
             }
-            let may_repeat = spec.is_some_and(|spec| spec.of == ParameterOf::Several);
+            let may_repeat = is_condition || spec.is_some_and(|spec| spec.of == ParameterOf::Several);
             if !seen.insert(name) && !may_repeat {
                 let problem = format!("the parameter `{name}` is given twice: send it once");
                 return Err(ServingError::Request(problem));
@@ -41,6 +43,12 @@ impl Route {
         let own = parameters.iter().filter_map(|(name, text)| Some((name, text, self.parameter(name)?)));
         let mut own = own.filter(|(_, _, spec)| spec.of == ParameterOf::Route);
         own.try_for_each(|(name, text, spec)| check_value(name, text, spec.value))
+    }
+
+    /// Whether a parameter is a condition on a key, or on a value of one metric.
+    fn has_condition(&self, name: &str) -> bool {
+        let of_one = matches!(self.parameters, RouteParameters::Reads(of) if of.contains(&ParameterOf::Rows));
+        name.starts_with("key.") || (of_one && name.starts_with("having."))
     }
 
     fn unknown(&self, name: &str, text: &str) -> ServingError {
@@ -55,7 +63,9 @@ impl Route {
                 } else {
                     ""
                 };
-                format!("the parameters are `key.NAME`, {known}{several}{}", key_hint(name, text))
+                let conditions =
+                    if self.has_condition("having.") { "`key.NAME`, `having.NAME`" } else { "`key.NAME`" };
+                format!("the parameters are {conditions}, {known}{several}{}", key_hint(name, text))
             }
             RouteParameters::Own([]) => format!("`{}` has none", self.path),
             RouteParameters::Own(all) => format!("the parameters are {}", names(&mut all.iter())),
@@ -140,7 +150,6 @@ mod tests {
             ReadRequest::of_parameters("m".to_owned(), pairs(names)).expect_err("twice").to_string()
         };
         assert_eq!(twice(&["at", "key.a", "at"]), "the parameter `at` is given twice: send it once");
-        assert_eq!(twice(&["key.a", "key.a"]), "the parameter `key.a` is given twice: send it once");
         assert!(ReadRequest::several_of_parameters(pairs(&["metric", "metric", "at"])).is_ok());
         assert!(ReadRequest::several_of_parameters(pairs(&["metric", "at", "at"])).is_err());
     }

@@ -22,8 +22,20 @@ pub struct ReadRequest {
     /// Hash of the metric, or of its definition, that the caller was generated for: a request for another one
     /// is rejected.
     pub hash: Option<String>,
-    /// Only rows with these keys.
+    /// Only rows with these keys. A condition is a value, an array of values, or an object with `from` (at
+    /// least this), `to` (less than this), `prefix`, and `not`, a value or an array of them: all of these
+    /// hold.
     pub keys: BTreeMap<String, serde_json::Value>,
+    /// The keys of the rows, in this order; the states of the others are merged, so that rows are those of a
+    /// metric with these keys alone. `None` keeps all.
+    pub by: Option<Vec<String>>,
+    /// Only rows with these values: conditions as of keys. The value of a metric with one value is `value`.
+    pub having: BTreeMap<String, serde_json::Value>,
+    /// The order of the rows, by these values, keys, or `window`; `-NAME` descends. Nulls are last, and rows
+    /// that are equal in it stand by window, then keys, as all rows do without an order.
+    pub order: Vec<String>,
+    /// At most so many rows of each window: the first ones in the order.
+    pub per_window: Option<u64>,
     /// Only windows of the metric that start at this date or instant, or later.
     pub from: Option<RangeBound>,
     /// Only windows of the metric that start before this date or instant.

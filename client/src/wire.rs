@@ -50,7 +50,8 @@ pub enum ParameterOf {
     Route,
 }
 
-/// A query parameter of reads. Keys are parameters too, `key.NAME`, and depend on the metric.
+/// A query parameter of reads. Conditions are parameters too, `key.NAME` and `having.NAME`, and depend on
+/// the metric.
 #[derive(Debug, Clone, Copy)]
 pub struct ParameterSpec {
     /// Its name.
@@ -94,6 +95,24 @@ pub static PARAMETERS: &[ParameterSpec] = &[
         "coarser windows, such as `6h`, `week in CALENDAR`, `day in Europe/London`, or `all` for one row of the range",
     ),
     parameter("latest", ParameterValue::Bool, ParameterOf::Windows, "only the latest window"),
+    parameter(
+        "by",
+        ParameterValue::Text,
+        ParameterOf::Any,
+        "the keys of the rows, with commas between them; the states of the others are merged, of all if no name is given",
+    ),
+    parameter(
+        "order",
+        ParameterValue::Text,
+        ParameterOf::Rows,
+        "values, keys or `window` by which rows are ordered, with commas between them; `-NAME` descends",
+    ),
+    parameter(
+        "per_window",
+        ParameterValue::Count,
+        ParameterOf::Rows,
+        "at most so many rows of each window, the first ones in the order",
+    ),
     parameter(
         "at",
         ParameterValue::Frontier,
@@ -140,8 +159,8 @@ pub static PARAMETERS: &[ParameterSpec] = &[
         "cursor",
         ParameterValue::Text,
         ParameterOf::Rows,
-        "the rows after those of the answer that had this cursor, at its frontier; with the same metric, keys, range and \
-         grain",
+        "the rows after those of the answer that had this cursor, at its frontier; with the same other \
+         parameters",
     ),
     parameter(
         "metric",
@@ -196,6 +215,9 @@ mod tests {
             hash: Some("1f".to_owned()),
             limit: Some(1),
             cursor: Some("1".to_owned()),
+            by: Some(vec!["a".to_owned()]),
+            order: vec!["-a".to_owned()],
+            per_window: Some(1),
             ..ReadRequest::default()
         };
         for (name, _) in all.parameters() {

@@ -33,9 +33,11 @@ pub(crate) enum RowPosition {
 pub(crate) fn fingerprint(hash: &str, request: &ReadRequest, grain: Option<&Window>) -> u64 {
     let mut hasher = DefaultHasher::new();
     hash.hash(&mut hasher);
-    for (name, value) in &request.keys {
-        (name, value.to_string()).hash(&mut hasher);
+    for conditions in [&request.keys, &request.having] {
+        conditions.len().hash(&mut hasher);
+        conditions.iter().for_each(|(name, value)| (name, value.to_string()).hash(&mut hasher));
     }
+    (&request.by, &request.order, request.per_window).hash(&mut hasher);
     (request.from, request.to, &request.grain, request.latest).hash(&mut hasher);
     // A calendar may become another one under its name.
     format!("{grain:?}").hash(&mut hasher);
@@ -78,8 +80,8 @@ impl Cursor {
     }
 
     pub(crate) fn of_another_request() -> ServingError {
-        let problem = "`cursor` is of another request, or of another definition of the metric: send it with the metric, keys, range and grain of the answer \
-                       that had it as `next`";
+        let problem = "`cursor` is of another request, or of another definition of the metric: send it with all \
+                       other parameters of the answer that had it as `next`";
         ServingError::Request(problem.to_owned())
     }
 }

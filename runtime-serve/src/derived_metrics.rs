@@ -42,7 +42,10 @@ pub fn derive(
         return Err(ServeError::options(&derived.name, problem));
     }
     let window = grain.clone().unwrap_or_else(|| derived.window.clone());
-    let row_type = RowType { window: window.clone(), ..derived.row_type() };
+    let mut row_type = RowType { window: window.clone(), ..derived.row_type() };
+    if let Some(kept) = &options.keys {
+        row_type.keys = kept.iter().map(|key| derived.keys[*key].clone()).collect();
+    }
     let mut join = Join::new(&row_type, derived.operands.len())?;
     let mut presented = Vec::with_capacity(segments.len());
     let reached = derived.operands.iter().map(|operand| operand.offset).min().unwrap_or(0);
@@ -54,11 +57,12 @@ pub fn derive(
             from: options.from.filter(|_| has_grain),
             to: options.to.filter(|_| has_grain),
             grain: (!window.is_cut_as(&operand.metric.window)).then(|| window.clone()),
-            keys: (operand.keys.len() < operand.metric.keys.len()).then(|| operand.keys.clone()),
+            keys: kept_of_operand(operand, options),
         };
         let mut rows = read(&plan.operands[index], segment, &of_operand)?;
         if of_operand.keys.is_none() {
-            rows.keys = operand.keys.iter().map(|key| rows.keys[*key].clone()).collect();
+            let kept = keys_of_operand(operand, options);
+            rows.keys = kept.iter().map(|key| rows.keys[*key].clone()).collect();
         }
         let windows = rows.windows.as_ref().map(|windows| join.later(windows, operand.offset));
         if operand.offset == reached {
@@ -81,6 +85,20 @@ pub fn derive(
     let n_rows = rows.len();
     let partial = options.partial(&derived.window, windows.as_deref());
     Ok(Presented { row_type: Arc::new(row_type), n_rows, windows, partial, keys, outputs, overflow })
+}
+
+/// For each key that rows keep, its index in an operand.
+fn keys_of_operand(operand: &Operand, options: &ReadOptions) -> Vec<usize> {
+    match &options.keys {
+        Some(kept) => kept.iter().map(|key| operand.keys[*key]).collect(),
+        None => operand.keys.clone(),
+    }
+}
+
+/// The keys by which an operand is merged; `None` if rows keep all of its keys.
+pub(crate) fn kept_of_operand(operand: &Operand, options: &ReadOptions) -> Option<Vec<usize>> {
+    let keys = keys_of_operand(operand, options);
+    (keys.len() < operand.metric.keys.len()).then_some(keys)
 }
 
 /// For each operand the index of its row, if it has one.

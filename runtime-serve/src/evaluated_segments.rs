@@ -9,8 +9,8 @@ use metricc_ir::{AnyMetric, Derived, Metric};
 
 use crate::segment_ranges::whole as whole_segment;
 use crate::{
-    Presented, ReadOptions, RowPieces, ServeError, derive, estimated_derived_rows, estimated_rows, read,
-    read_ranges,
+    Presented, ReadOptions, Reading, RowPieces, ServeError, derive, estimated_derived_rows, estimated_rows,
+    read, read_ranges,
 };
 
 /// Segments of base metrics, one each, up to one frontier per source.
@@ -95,6 +95,32 @@ impl Evaluated {
                 Ok(derive(&plan, &segments, options)?.into())
             }
         }
+    }
+
+    /// The rows of a read: as [`Evaluated::pieces`] where each group has its row, else in one piece.
+    ///
+    /// # Errors
+    /// As [`Evaluated::read`].
+    pub fn rows<'a>(
+        &'a self,
+        metric: &AnyMetric,
+        imports: &Imports,
+        reading: &'a Reading,
+    ) -> Result<RowPieces<'a>, ServeError> {
+        if reading.keeps_all() {
+            return self.pieces(metric, imports, reading.options());
+        }
+        let rows = match metric {
+            AnyMetric::Base(metric) => {
+                let (plan, segment) = self.base(metric)?;
+                reading.of_base(plan, &*segment.whole(plan)?)?
+            }
+            AnyMetric::Derived(derived) => {
+                let (plan, segments) = self.operands(derived, imports)?;
+                reading.of_derived(&plan, &segments.iter().map(AsRef::as_ref).collect::<Vec<_>>())?
+            }
+        };
+        Ok(rows.into())
     }
 
     /// About how many rows a metric has whose windows overlap, before they are made; `None` for other

@@ -14,9 +14,10 @@
 //! | `present`, `derived_metrics` | states → rows, of base metrics and of derived ones |
 //! | `presented_cell`, `json`, `text_table`, `export`, `table_columns` | rows → JSON, text, CSV, Arrow |
 //! | `row_pieces`, `row_writer` | all rows of a metric, written piece by piece |
+//! | `condition`, `row_selection`, `row_order`, `reading` | which rows are read, and in which order |
 //! | `evaluated_segments` | the segments of an evaluation, and any metric that they suffice for |
 //! | `merge_segments`, `segment_ranges`, `key_index`, `indexed_segment`, `published` | one version of what is served |
-//! | `served_metrics`, `row_selection`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
+//! | `served_metrics`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
 //! | `answer_rows`, `answer_writer`, `turns` | answers piece by piece, and the threads that compute them |
 //! | `served_table`, `local_serving` | the serving layer |
 //!
@@ -26,6 +27,7 @@
 mod answer_rows;
 mod answer_writer;
 mod column_names;
+mod condition;
 mod cursor;
 mod derived_metrics;
 mod error;
@@ -44,8 +46,10 @@ mod published;
 mod query;
 mod range;
 mod read_options;
+mod reading;
 mod roll_up;
 mod row_estimate;
+mod row_order;
 mod row_pieces;
 mod row_selection;
 mod row_writer;
@@ -74,6 +78,7 @@ pub use published::Published;
 pub use query::answer::whole;
 pub use query::{Query, RowEstimate};
 pub use read_options::ReadOptions;
+pub use reading::Reading;
 pub use row_estimate::{estimated_derived_rows, estimated_rows};
 pub use row_pieces::RowPieces;
 pub use row_writer::{WriteError, typed_batches, typed_schema, write_arrow_stream, write_csv, write_json};

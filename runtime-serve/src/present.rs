@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, RecordBatch, RecordBatchOptions,
+    UInt32Array,
 };
-use arrow::compute::{concat, filter};
+use arrow::compute::{concat, filter, take};
 use arrow::datatypes::DataType;
 use metricc_algebra::Monoid;
 use metricc_compiler::scalar::{WindowRule, data_type};
@@ -133,6 +134,31 @@ impl Presented {
         let (n_rows, row_type) = (flags.true_count(), self.row_type);
         Ok(Presented { n_rows, row_type, windows, partial, keys, outputs, overflow })
     }
+
+    /// The rows with these indices, in their order.
+    ///
+    /// # Errors
+    /// If there is no such row.
+    pub(crate) fn taken(&self, rows: &UInt32Array) -> Result<Self, CompileError> {
+        let failed = |error| CompileError::engine(&self.row_type.name, error);
+        let columns = |columns: &[ArrayRef]| -> Result<Vec<ArrayRef>, CompileError> {
+            columns.iter().map(|column| take(column, rows, None).map_err(failed)).collect()
+        };
+        let overflow = self.overflow.iter().map(|overflow| overflow::taken(overflow, rows).map_err(failed));
+        Ok(Presented {
+            row_type: self.row_type.clone(),
+            n_rows: rows.len(),
+            windows: self.windows.as_ref().map(|windows| at(windows, rows)),
+            partial: self.partial.as_ref().map(|partial| at(partial, rows)),
+            keys: columns(&self.keys)?,
+            outputs: columns(&self.outputs)?,
+            overflow: overflow.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn at<T: Copy>(values: &[T], rows: &UInt32Array) -> Vec<T> {
+    rows.values().iter().filter_map(|row| values.get(*row as usize).copied()).collect()
 }
 
 fn kept<T: Copy>(values: &[T], selected: &[bool]) -> Vec<T> {

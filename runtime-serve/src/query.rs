@@ -10,10 +10,10 @@ use metricc_compiler::{MetricPlan, Segment, Spread};
 
 use crate::cursor::{self, Cursor};
 use crate::published::PublishedStates;
+use crate::reading::with_states;
 use crate::roll_up::{in_range, starts};
-use crate::row_selection::RowSelection;
 use crate::served_metrics::{Catalogue, CatalogueEntry, ServedPlan, ServedVersions};
-use crate::{Presented, Published, ReadOptions, ServeError, derive, read};
+use crate::{Presented, Published, ReadOptions, Reading, ServeError};
 
 pub(crate) mod answer;
 mod row_limit;
@@ -28,8 +28,7 @@ type Overlapping<'a> = (&'a Arc<MetricPlan>, &'a PublishedStates, (i64, i64));
 pub struct Query {
     entry: Arc<CatalogueEntry>,
     request: ReadRequest,
-    options: ReadOptions,
-    selection: RowSelection,
+    reading: Reading,
     cursor: Option<Cursor>,
     fingerprint: u64,
 }
@@ -46,9 +45,7 @@ impl Query {
         let entry = catalogue.entry(&request)?.clone();
         let grain = catalogue.grain(&request, entry.window())?;
         let fingerprint = cursor::fingerprint(&entry.metric.hash, &request, grain.as_ref());
-        let options = ReadOptions::of_range(entry.window(), request.from, request.to, grain);
-        let selection =
-            RowSelection::new(&request.metric, &entry.row_type.keys, &request.keys, request.latest)?;
+        let reading = Reading::new(&entry.row_type, &request, grain)?;
         let cursor = request.cursor.as_deref().map(|text| Cursor::parse(text, fingerprint)).transpose()?;
         if let (Some(cursor), Some(at)) = (&cursor, &request.at)
             && cursor.frontier != *at
@@ -59,7 +56,7 @@ impl Query {
         if request.limit == Some(0) {
             return Err(ServingError::Request("`limit=0` is no page: it takes at least 1 row".to_owned()));
         }
-        Ok(Query { entry, request, options, selection, cursor, fingerprint })
+        Ok(Query { entry, request, reading, cursor, fingerprint })
     }
 
     /// The name of its metric.
@@ -117,17 +114,17 @@ impl Query {
     }
 
     pub(crate) fn options(&self) -> &ReadOptions {
-        &self.options
+        self.reading.options()
     }
 
     /// Whether rows are left out of what is read.
     pub(crate) fn selects_rows(&self) -> bool {
-        self.selection.selects()
+        self.reading.selection().selects()
     }
 
     /// The states of a piece that has the rows of the request.
     pub(crate) fn selected(&self, plan: &MetricPlan, states: RecordBatch) -> Result<RecordBatch, ServeError> {
-        Ok(self.selection.states_of(plan, &states)?.unwrap_or(states))
+        Ok(self.reading.selection().states_of(plan, &states)?.unwrap_or(states))
     }
 
     /// The names of the sources of its metric, in order.
@@ -140,7 +137,7 @@ impl Query {
     /// # Errors
     /// [`ServingError::Request`].
     pub fn check_columns(&self) -> Result<(), ServingError> {
-        self.options.check_columns(&self.entry.row_type).map_err(failed)
+        self.options().check_columns(&self.reading.row_type(&self.entry.row_type)).map_err(failed)
     }
 
     /// The frontier that the request asks for, or its cursor; `None` for the newest one.
@@ -184,7 +181,7 @@ impl Query {
     /// The groups that an answer may have to read; 0 where an index finds them.
     pub fn n_groups(&self, published: &Published) -> usize {
         let metrics = || self.entry.plan.base().iter().filter_map(|plan| published.states(plan));
-        let has_index = matches!(self.entry.plan, ServedPlan::Base(_)) && self.selection.all_keys().is_some();
+        let has_index = matches!(self.entry.plan, ServedPlan::Base(_)) && self.reading.all_keys().is_some();
         // The first read by all keys builds the index.
         if has_index && metrics().all(PublishedStates::is_indexed) {
             return 0;
@@ -204,13 +201,15 @@ impl Query {
     ) -> Option<(&'a Arc<MetricPlan>, &'a PublishedStates)> {
         let ServedPlan::Base(plan) = &self.entry.plan else { return None };
         let has_groups = plan.metric.window.has_start() || !plan.metric.keys.is_empty();
-        let grain = self.options.grain.as_ref().filter(|grain| !grain.is_cut_as(&plan.metric.window));
-        let is_latest_of_some = self.request.latest && !self.selection.is_latest_of_all();
-        let is_by_group = plan.spread.is_none() && has_groups && grain.is_none();
-        if !is_by_group || is_latest_of_some || self.selection.all_keys().is_some() {
+        let options = self.options();
+        let grain = options.grain.as_ref().filter(|grain| !grain.is_cut_as(&plan.metric.window));
+        let is_latest_of_some = self.request.latest && !self.reading.selection().is_latest_of_all();
+        let is_by_group =
+            plan.spread.is_none() && has_groups && grain.is_none() && self.reading.keeps_groups();
+        if !is_by_group || is_latest_of_some || self.reading.all_keys().is_some() {
             return None;
         }
-        self.options.check(&plan.metric.name, &plan.metric.window).ok()?;
+        options.check(&plan.metric.name, &plan.metric.window).ok()?;
         Some((plan, published.states(plan)?))
     }
 
@@ -218,10 +217,10 @@ impl Query {
     fn overlapping<'a>(&'a self, published: &'a Published) -> Option<Overlapping<'a>> {
         let ServedPlan::Base(plan) = &self.entry.plan else { return None };
         let Some(Spread::Panes { step, n_panes }) = plan.spread else { return None };
-        if self.request.latest {
+        if self.request.latest || !self.reading.keeps_groups() {
             return None;
         }
-        self.options.check(&plan.metric.name, &plan.metric.window).ok()?;
+        self.options().check(&plan.metric.name, &plan.metric.window).ok()?;
         Some((plan, published.states(plan)?, (step, n_panes)))
     }
 
@@ -239,24 +238,22 @@ impl Query {
     fn rows(&self, published: &Published) -> Result<Presented, ServeError> {
         let bases = self.entry.plan.base();
         let metrics: Option<Vec<_>> = bases.iter().map(|plan| published.states(plan)).collect();
-        let Some(metrics) = metrics else { return Ok(Presented::empty(self.entry.row_type.clone())) };
+        let Some(metrics) = metrics else {
+            return Ok(Presented::empty(self.reading.row_type(&self.entry.row_type)));
+        };
         match &self.entry.plan {
             ServedPlan::Base(plan) => self.rows_of_base(plan, metrics[0]),
             ServedPlan::Derived(plan) => {
                 let segments = bases.iter().zip(metrics).map(|(base, metric)| metric.merged(base));
                 let segments: Vec<&Segment> = segments.collect::<Result<_, _>>()?;
-                self.selection.of(derive(plan, &segments, &self.options)?)
+                self.reading.of_derived(plan, &segments)
             }
         }
     }
 
     fn rows_of_base(&self, plan: &MetricPlan, metric: &PublishedStates) -> Result<Presented, ServeError> {
         let (segment, options) = self.states_of_base(plan, metric)?;
-        let rows = read(plan, &segment, &options)?;
-        match self.selection.all_keys() {
-            Some(_) => self.selection.of_indexed(rows),
-            None => self.selection.of(rows),
-        }
+        self.reading.of_selected(plan, &segment, &options)
     }
 
     /// The states that a read of a base metric needs, and which windows of them.
@@ -265,12 +262,12 @@ impl Query {
         plan: &MetricPlan,
         metric: &'a PublishedStates,
     ) -> Result<(Cow<'a, Segment>, ReadOptions), ServeError> {
-        if let Some(keys) = self.selection.all_keys() {
-            return Ok((Cow::Owned(metric.of_keys(plan, keys)?), self.options.clone()));
+        if let Some(keys) = self.reading.all_keys() {
+            return Ok((Cow::Owned(metric.of_keys(plan, keys)?), self.options().clone()));
         }
         let mut options = self.options_from_latest(plan, metric)?;
         let segment = metric.of_windows(plan, &options)?;
-        let selected = self.selection.states_of(plan, &segment.states)?;
+        let selected = self.reading.selection().states_of(plan, &segment.states)?;
         if let Some(Spread::Panes { .. }) = plan.spread
             && self.request.latest
             && options.to.is_none()
@@ -279,9 +276,10 @@ impl Query {
             let panes = selected.as_ref().unwrap_or(&segment.states);
             options.from = options.from.max(starts(self.metric(), panes.column(0))?.last().copied());
         }
-        let Some(states) = selected else { return Ok((segment, options)) };
-        let Segment { hash, interval, .. } = &*segment;
-        Ok((Cow::Owned(Segment { hash: *hash, interval: interval.clone(), states }), options))
+        match selected {
+            Some(states) => Ok((Cow::Owned(with_states(&segment, Some(states))), options)),
+            None => Ok((segment, options)),
+        }
     }
 
     /// The windows of the request; of the latest one alone if it wants no other, whatever the keys.
@@ -290,8 +288,8 @@ impl Query {
         plan: &MetricPlan,
         metric: &PublishedStates,
     ) -> Result<ReadOptions, ServeError> {
-        let mut options = self.options.clone();
-        if self.selection.is_latest_of_all() && options.grain.is_none() {
+        let mut options = self.options().clone();
+        if self.reading.selection().is_latest_of_all() && options.grain.is_none() {
             // Only the last window has rows.
             options.from = options.from.max(metric.last_start(plan, options.to)?);
         }

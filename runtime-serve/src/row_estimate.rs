@@ -11,6 +11,7 @@ use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
 use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, Segment, Spread};
 
+use crate::derived_metrics::kept_of_operand;
 use crate::roll_up::{in_range, starts};
 use crate::{ReadOptions, ServeError};
 
@@ -68,7 +69,7 @@ pub fn estimated_derived_rows(
     let mut most = 0;
     for (index, (operand, segment)) in plan.derived.operands.iter().zip(segments).enumerate() {
         // As `derive` reads its operands: a range is applied to the joined rows.
-        let keys = (operand.keys.len() < operand.metric.keys.len()).then(|| operand.keys.clone());
+        let keys = kept_of_operand(operand, options);
         let has_grain = options.grain.is_some();
         let (from, to) = (options.from.filter(|_| has_grain), options.to.filter(|_| has_grain));
         let of_operand = ReadOptions { from, to, keys, grain: None };

@@ -38,7 +38,7 @@ pub(crate) fn assemble<'a>(
             let states = windows_of_panes(grouped.form.as_ref(), &panes, (*step, *n_panes), &wanted)?;
             Ok(Grouped { states, ..grouped })
         }
-        Some(Spread::Sessions { .. }) if metric.keys.len() < plan.metric.keys.len() => {
+        Some(Spread::Sessions { .. }) if keys.is_some() => {
             let problem = "has sessions of each key, which cannot be merged";
             Err(ServeError::options(&metric.name, problem))
         }

@@ -23,6 +23,7 @@ mod node;
 mod node_cluster;
 mod pages;
 mod presentation;
+mod questions;
 mod ranges;
 mod reading;
 mod records_in_rust;

@@ -21,7 +21,7 @@ use metricc_tests::generate::sources::Shape;
 use crate::layers::{bound, package};
 
 /// The segments of each metric, in as many parts as there are cuts, and one more.
-fn parts(bound: &Bound, cuts: &[f64]) -> Vec<Vec<Segment>> {
+pub(crate) fn parts(bound: &Bound, cuts: &[f64]) -> Vec<Vec<Segment>> {
     let (start, end) = (bound.log.start(), bound.log.end());
     let at = |share: f64| bound.log.frontier_at((bound.log.n_positions() as f64 * share) as u64);
     let mut borders: Vec<Frontier> = vec![start];
@@ -39,7 +39,7 @@ fn parts(bound: &Bound, cuts: &[f64]) -> Vec<Vec<Segment>> {
     of_metric
 }
 
-fn serve(bound: &Bound, parts: &[Vec<Segment>]) -> LocalServing {
+pub(crate) fn serve(bound: &Bound, parts: &[Vec<Segment>]) -> LocalServing {
     let serving = LocalServing::new(&bound.plan.metrics);
     let segments: Vec<(&MetricPlan, Vec<Segment>)> =
         bound.plan.metrics.iter().map(|plan| &**plan).zip(parts.iter().cloned()).collect();
@@ -57,11 +57,14 @@ fn with_random_package(seed: u64, n_events: usize, check: impl Fn(&Bound)) {
     check(&bound(&package(&text), folder.path()));
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime").block_on(work)
 }
 
-async fn paged(serving: &LocalServing, request: &ReadRequest) -> Result<Vec<String>, ServingError> {
+pub(crate) async fn paged(
+    serving: &LocalServing,
+    request: &ReadRequest,
+) -> Result<Vec<String>, ServingError> {
     let mut lines = Vec::new();
     let limit = request.limit.expect("a page");
     let mut pages = Box::pin(pages(serving, request.clone()));

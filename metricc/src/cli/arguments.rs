@@ -15,6 +15,7 @@ mod deploy;
 mod engines;
 mod kafka;
 mod node;
+mod rows;
 mod without_effect;
 
 pub(crate) use cluster::{ClusterArguments, RunOnCluster};
@@ -32,6 +33,7 @@ pub(crate) use node::{
     AuditArguments, IngestArguments, LogFormat, NodeArguments, QueryArguments, QueryFormat, RestoreArguments,
     ServeArguments, StatusArguments,
 };
+pub(crate) use rows::RowArguments;
 
 /// Define a metric once; a batch and a stream engine compute it, identical to the byte
 #[derive(Debug, Parser)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use comfy_table::{Table, presets};
 use futures::StreamExt;
 use metricc_client::{
-    Explained, Format, HttpServing, Layer, ReadRequest, Served, ServedPart, Serving, ServingError, key_value,
+    Explained, Format, HttpServing, Layer, ReadRequest, Served, ServedPart, Serving, ServingError,
 };
 use metricc_ir::text::visible;
 use metricc_runtime_serve::OverflowSummary;
@@ -87,27 +87,14 @@ async fn list(node: &HttpServing) -> Result<(), Failure> {
 }
 
 fn request(metric: &str, arguments: &QueryArguments) -> Result<ReadRequest, Failure> {
-    let mut keys = BTreeMap::new();
-    for (name, value) in &arguments.keys {
-        if keys.insert(name.clone(), key_value(value)).is_some() {
-            let problem = format!("`--key {name}` is given twice: a row has one value of a key");
-            return Err(Failure::Message(problem));
-        }
-    }
     Ok(ReadRequest {
-        metric: metric.to_owned(),
-        keys,
-        from: arguments.range.from,
-        to: arguments.range.to,
-        grain: arguments.range.grain.clone(),
-        latest: arguments.latest,
         at: arguments.at.clone(),
         min_frontier: arguments.wait.clone(),
         epoch: arguments.epoch.clone(),
         receipt: arguments.receipt,
         limit: arguments.page,
         cursor: arguments.cursor.clone(),
-        hash: None,
+        ..arguments.rows.request(metric, &arguments.range)?
     })
 }
 

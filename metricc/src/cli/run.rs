@@ -7,9 +7,9 @@ use metricc_ir::AnyMetric;
 use metricc_ir::user_defined::Imports;
 use metricc_jobs::Done;
 use metricc_log::{Format, Frontier, Log, ReadStats};
-use metricc_runtime_serve::{ReadOptions, RowPieces, ServeError};
+use metricc_runtime_serve::{Reading, RowPieces, ServeError};
 
-use super::arguments::{EngineChoice, InputArguments, LogArguments, RangeArguments, RunArguments};
+use super::arguments::{EngineChoice, InputArguments, LogArguments, RunArguments};
 use super::kafka::Topics;
 use super::rejections::{self, RejectedFile};
 use super::stream_processes::Processes;
@@ -65,8 +65,8 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     if !is_sound {
         return Ok(ExitCode::from(1));
     }
-    let chosen: Vec<_> = wanted.iter().map(|metric| options_of(metric, &package, &arguments.range)).collect();
-    let read = |(metric, options)| read(metric, options, &evaluated, &package, arguments.max_rows);
+    let chosen: Vec<_> = wanted.iter().map(|metric| reading_of(metric, &package, arguments)).collect();
+    let read = |(metric, reading)| read(metric, reading, &evaluated, &package, arguments.max_rows);
     let results = wanted.iter().zip(&chosen).map(read).collect();
     let results = if arguments.input.metrics.is_empty() { readable(results)? } else { all(results)? };
     let overflows = output::write(results, arguments.output, arguments.out.as_deref(), arguments.limit)?;
@@ -82,11 +82,11 @@ fn check_output(arguments: &RunArguments, package: &Package, wanted: &[AnyMetric
     }
     if arguments.output.has_columns_alone() {
         // Metrics without such rows are reported when they are read.
-        let options =
-            wanted.iter().map(|metric| Ok((metric, options_of(metric, package, &arguments.range)?)));
-        for (metric, options) in options.filter_map(Result::<_, String>::ok) {
+        let readings = wanted.iter().map(|metric| Ok((metric, reading_of(metric, package, arguments)?)));
+        for (metric, reading) in readings.filter_map(Result::<_, String>::ok) {
             let clash = |error| Failure::Message(format!("{error}, or use `--output json`"));
-            options.check_columns(&metric.row_type()).map_err(clash)?;
+            let row_type = reading.row_type(&metric.row_type());
+            reading.options().check_columns(&row_type).map_err(clash)?;
         }
     }
     Ok(())
@@ -130,15 +130,16 @@ type Read<'a> = Result<Result<RowPieces<'a>, String>, Failure>;
 /// The rows of a metric by the windows that are asked for, if it has such.
 fn read<'a>(
     metric: &AnyMetric,
-    options: &'a Result<ReadOptions, String>,
+    reading: &'a Result<Reading, String>,
     evaluated: &'a Evaluated,
     package: &Package,
     most: u64,
 ) -> Read<'a> {
-    let options = match options {
-        Ok(options) => options,
+    let reading = match reading {
+        Ok(reading) => reading,
         Err(problem) => return Ok(Err(problem.clone())),
     };
+    let options = reading.options();
     let (name, window) = (metric.name(), metric.row_type().window);
     match evaluated.overlapping_rows(metric, &package.imports, options) {
         Ok(Some(n_rows)) if n_rows > most => {
@@ -153,7 +154,7 @@ fn read<'a>(
         Ok(_) => {}
         Err(error) => return Err(error.into()),
     }
-    match evaluated.pieces(metric, &package.imports, options) {
+    match evaluated.rows(metric, &package.imports, reading) {
         Ok(rows) => {
             options.notes(name, &window).iter().for_each(|note| terminal::warning(note));
             Ok(Ok(rows))
@@ -163,13 +164,16 @@ fn read<'a>(
     }
 }
 
-/// Which windows of a metric are asked for; an error if it does not have such.
-fn options_of(metric: &AnyMetric, package: &Package, range: &RangeArguments) -> Result<ReadOptions, String> {
-    let (name, window) = (metric.name(), metric.row_type().window);
+/// Which rows of a metric are asked for; an error if it does not have such.
+fn reading_of(metric: &AnyMetric, package: &Package, arguments: &RunArguments) -> Result<Reading, String> {
+    let (name, row_type) = (metric.name(), metric.row_type());
+    let RunArguments { rows, range, .. } = arguments;
     let calendars = &package.checked.package.calendars;
-    let grain = range.grain.as_ref().map(|text| metricc_ir::grain(text, &window, calendars)).transpose();
+    let grain =
+        range.grain.as_ref().map(|text| metricc_ir::grain(text, &row_type.window, calendars)).transpose();
     let grain = grain.map_err(|problem| format!("metric `{name}`: --grain: {problem}"))?;
-    Ok(ReadOptions::of_range(&window, range.from, range.to, grain))
+    let request = rows.request(name, range).map_err(|error| error.to_string())?;
+    Reading::new(&row_type, &request, grain).map_err(|error| error.to_string())
 }
 
 /// The rows of metrics that were asked for by name: each of them has such rows.

@@ -13,9 +13,8 @@ use super::{Query, failed};
 use crate::answer_rows::{AnswerRows, OpenAnswer};
 use crate::overlapping_rows::OverlappingRows;
 use crate::row_estimate::estimated_rows;
-use crate::row_selection::RowSelection;
 use crate::served_table::ServedTable;
-use crate::{Presented, Published, read};
+use crate::{Presented, Published};
 
 impl Query {
     /// The answer from a version, whatever frontier the request asks for.
@@ -50,7 +49,7 @@ impl Query {
             frontier,
             epoch: None,
             unit: self.entry.row_type.unit.clone(),
-            notes: self.options.notes(&self.entry.metric.name, self.entry.window()),
+            notes: self.options().notes(&self.entry.metric.name, self.entry.window()),
             rows,
             next: None,
             receipt: self.request.receipt.then(|| self.receipt(published)),
@@ -91,14 +90,10 @@ impl Query {
         let Some(of_metric) = published.states(plan) else {
             return Ok(ExplainedMetric { metric, parts: Vec::new() });
         };
-        // A derived metric may have keys that this base metric does not have.
-        let keys = plan.metric.row_type().keys;
-        let mut selected = self.request.keys.clone();
-        selected.retain(|name, _| keys.iter().any(|key| key.name == *name));
-        let selection = RowSelection::new(&metric, &keys, &selected, self.request.latest)?;
-        let rows = |part: &crate::IndexedSegment| match selection.all_keys() {
-            Some(keys) => selection.of_indexed(read(plan, &part.of_keys(plan, keys)?, &self.options)?),
-            None => selection.of(read(plan, part.segment(), &self.options)?),
+        let reading = self.reading.of_operand(&self.request, &plan.metric.row_type())?;
+        let rows = |part: &crate::IndexedSegment| match reading.all_keys() {
+            Some(keys) => reading.of_selected(plan, &part.of_keys(plan, keys)?, reading.options()),
+            None => reading.of_base(plan, part.segment()),
         };
         let stated = of_metric.served_parts(&plan.metric.source.name);
         let parts = stated.into_iter().zip(&of_metric.parts).map(|(part, segment)| {

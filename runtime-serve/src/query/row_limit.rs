@@ -37,9 +37,10 @@ impl Query {
             }
             (_, true) => "ask",
         };
-        let before_grain = match self.options.grain {
-            Some(_) => "that is in its own windows, before `grain` joins them; ",
-            None => "",
+        let before_grain = match (&self.options().grain, &self.options().keys) {
+            (Some(_), _) => "that is in its own windows, before `grain` joins them; ",
+            (None, Some(_)) => "that is by all of its keys, before `by` joins them; ",
+            (None, None) => "",
         };
         let help = format!(
             "{before_grain}{fewer} for a shorter range with `from` and `to`, for some keys, or for the `latest` window; `max_rows` under \
@@ -79,7 +80,7 @@ impl Query {
             (Some(metrics), ServedPlan::Derived(plan)) => {
                 let segments = bases.iter().zip(metrics).map(|(base, metric)| metric.merged(base));
                 let segments: Vec<&Segment> = segments.collect::<Result<_, _>>()?;
-                estimated_derived_rows(plan, &segments, &self.options)?
+                estimated_derived_rows(plan, &segments, self.options())?
             }
         };
         Ok(RowEstimate { n_rows, is_whole: true })
@@ -87,7 +88,7 @@ impl Query {
 
     fn n_rows_of_base(&self, plan: &MetricPlan, metric: &PublishedStates) -> Result<u64, ServeError> {
         if plan.spread.is_none()
-            && let Some(keys) = self.selection.all_keys()
+            && let Some(keys) = self.reading.all_keys()
         {
             // An index counts the groups of these keys, and each is a row at most. Of many, a range may leave few.
             let n_groups = metric.n_groups_of_keys(plan, keys);

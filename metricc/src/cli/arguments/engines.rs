@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use metricc_client::RangeBound;
 use metricc_log::Binding;
 
-use super::{KafkaArguments, RunOnCluster};
+use super::{KafkaArguments, RowArguments, RunOnCluster};
 use crate::cli::rejections::RejectionArguments;
 use crate::cli::stored;
 use crate::parse_binding;
@@ -169,6 +169,8 @@ pub(crate) struct RunArguments {
     pub(crate) processes: RunInProcesses,
     #[command(flatten)]
     pub(crate) cluster: RunOnCluster,
+    #[command(flatten)]
+    pub(crate) rows: RowArguments,
     #[command(flatten)]
     pub(crate) range: RangeArguments,
     /// Output format

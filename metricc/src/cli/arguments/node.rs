@@ -8,7 +8,7 @@ use metricc_ir::plain_file;
 use metricc_log::FILE_RECORDS;
 use metricc_node::ListenAddress;
 
-use super::RangeArguments;
+use super::{RangeArguments, RowArguments};
 use crate::cli::rejections::RejectionArguments;
 use crate::cli::terminal::Failure;
 
@@ -244,6 +244,9 @@ Examples:
   metricc query revenue --output csv > revenue.csv
   metricc query revenue --latest --live                  print the rows again after each change
   metricc query revenue --key country=IN --plot          draw a chart
+  metricc query revenue --by country --order -value      rows by country alone, largest value first
+  metricc query revenue --key country=IN --key country=DE --having value.from=1000
+                                                         two countries, values of 1,000 or more
   metricc query revenue --key country=IN --explain       show the parts from batch and from the tail
   metricc query revenue --at 120                         the rows as of that frontier
   metricc query revenue --wait 120                       the newest rows, from that frontier on
@@ -260,17 +263,13 @@ was not reached in the time of `--wait-for`")]
 pub(crate) struct QueryArguments {
     /// Metric to read; without it, the metrics are listed
     pub(crate) metric: Option<String>,
-    /// Only rows with this value of a key; repeatable
-    #[arg(long = "key", value_name = "NAME=VALUE", value_parser = parse_key)]
-    pub(crate) keys: Vec<(String, String)>,
     /// The metric as this version of the package defines it, such as a preview; `metricc versions` lists them
     #[arg(long, value_name = "VERSION", requires = "metric")]
     pub(crate) of_version: Option<u64>,
     #[command(flatten)]
+    pub(crate) rows: RowArguments,
+    #[command(flatten)]
     pub(crate) range: RangeArguments,
-    /// Only the latest window
-    #[arg(long)]
-    pub(crate) latest: bool,
     /// Keep running, and print the rows again after each change
     #[arg(long)]
     pub(crate) live: bool,
@@ -318,12 +317,6 @@ pub(crate) struct QueryArguments {
 /// A time that is written as in the language, in microseconds.
 pub(super) fn parse_time(text: &str) -> Result<i64, String> {
     metricc_ir::text::duration::parse(text).map_err(|problem| problem.to_string())
-}
-
-fn parse_key(text: &str) -> Result<(String, String), String> {
-    let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    let (name, value) = parts.ok_or_else(|| "not of the form NAME=VALUE".to_owned())?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn parse_page(text: &str) -> Result<u64, String> {

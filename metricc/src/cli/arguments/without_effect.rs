@@ -63,6 +63,10 @@ const RULES: &[Rule] = &[
         command: "query",
         options: &[
             "keys",
+            "by",
+            "having",
+            "order",
+            "per_window",
             "from",
             "to",
             "grain",

@@ -1,0 +1,64 @@
+//! Which rows of a metric are wanted, and in which order: of `run` and of `query` alike.
+
+use clap::Args;
+use metricc_client::{ReadRequest, ServingError, add_condition};
+
+use super::RangeArguments;
+
+/// Conditions, keys and order of rows.
+#[derive(Debug, Args)]
+pub(crate) struct RowArguments {
+    /// Only rows with this value of a key; repeated with other values, one of them. `NAME.from=VALUE` (at
+    /// least), `NAME.to=VALUE` (less than), `NAME.prefix=TEXT` and `NAME.not=VALUE` select more than one
+    #[arg(long = "key", value_name = "NAME=VALUE", value_parser = parse_condition)]
+    pub(crate) keys: Vec<(String, String)>,
+    /// The keys of the rows, in this order; the states of the others are merged, so rows are those of a
+    /// metric with these keys alone. `--by ''` merges all keys
+    #[arg(long, value_name = "NAME,…")]
+    pub(crate) by: Option<String>,
+    /// Only rows with this value, as of `--key`; the value of a metric with one value is `value`
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_condition)]
+    pub(crate) having: Vec<(String, String)>,
+    /// Order rows by values, keys or `window`; `-NAME` descends [default: by window, then keys]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) order: Vec<String>,
+    /// At most so many rows of each window: the first ones in the order
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) per_window: Option<u64>,
+    /// Only the latest window
+    #[arg(long)]
+    pub(crate) latest: bool,
+}
+
+impl RowArguments {
+    /// The request for these rows of a metric.
+    pub(crate) fn request(&self, metric: &str, range: &RangeArguments) -> Result<ReadRequest, ServingError> {
+        let mut request = ReadRequest {
+            metric: metric.to_owned(),
+            from: range.from,
+            to: range.to,
+            grain: range.grain.clone(),
+            order: self.order.clone(),
+            per_window: self.per_window,
+            latest: self.latest,
+            ..ReadRequest::default()
+        };
+        if let Some(by) = &self.by {
+            let names = by.split(',').map(str::trim).filter(|name| !name.is_empty());
+            request.by = Some(names.map(str::to_owned).collect());
+        }
+        for (name, value) in &self.keys {
+            add_condition(&mut request.keys, name, value)?;
+        }
+        for (name, value) in &self.having {
+            add_condition(&mut request.having, name, value)?;
+        }
+        Ok(request)
+    }
+}
+
+fn parse_condition(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = parts.ok_or_else(|| "not of the form NAME=VALUE".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,146 @@
+//! A read of a metric, resolved against the type of its rows: which windows, keys and rows there are, and
+//! what is made of them. Nodes, `metricc run` and generated stubs read through it.
+
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use metricc_client::{ReadRequest, ServingError};
+use metricc_compiler::{DerivedPlan, MetricPlan, Segment};
+use metricc_ir::{RecordField, RowType, Window};
+
+use crate::condition::KeyBytes;
+use crate::row_order::RowOrder;
+use crate::row_selection::{RowSelection, kept_keys};
+use crate::{Presented, ReadOptions, ServeError, derive, read};
+
+/// A read that makes sense for a metric.
+///
+/// Its parts apply in this order: keys are selected, states are merged by windows and kept keys, rows are
+/// presented, the latest window is chosen, then values are selected, and rows are ordered and limited.
+#[derive(Debug, Default)]
+pub struct Reading {
+    options: ReadOptions,
+    selection: RowSelection,
+    order: RowOrder,
+    /// The keys of the rows, if they are not those of the metric.
+    keys: Option<Vec<RecordField>>,
+}
+
+impl Reading {
+    /// # Errors
+    /// [`ServingError::Request`] for what the rows of the metric do not have.
+    pub fn new(
+        row_type: &RowType,
+        request: &ReadRequest,
+        grain: Option<Window>,
+    ) -> Result<Self, ServingError> {
+        let (name, keys) = (&row_type.name, &row_type.keys);
+        let selection = RowSelection::new(name, keys, &request.keys, request.latest)?;
+        let kept = kept_keys(name, keys, request.by.as_deref())?;
+        let kept_fields = kept.as_ref().map(|kept| kept.iter().map(|key| keys[*key].clone()).collect());
+        let mut reading = Reading { selection, keys: kept_fields, ..Reading::default() };
+        let of_rows = reading.row_type(row_type);
+        reading.order = RowOrder::new(&of_rows, &request.having, &request.order, request.per_window)?;
+        reading.options = ReadOptions::of_range(&row_type.window, request.from, request.to, grain);
+        reading.options.keys = kept;
+        Ok(reading)
+    }
+
+    /// The same read of a base metric that a derived one is computed from, of the keys that it has. Its
+    /// values are others, so no condition on values and no order applies.
+    ///
+    /// # Errors
+    /// As [`Reading::new`].
+    pub(crate) fn of_operand(&self, request: &ReadRequest, row_type: &RowType) -> Result<Self, ServingError> {
+        let has = |name: &str| row_type.keys.iter().any(|key| key.name == name);
+        let mut request = ReadRequest { having: BTreeMap::new(), order: Vec::new(), ..request.clone() };
+        request.per_window = None;
+        request.keys.retain(|name, _| has(name));
+        if let Some(by) = &mut request.by {
+            by.retain(|name| has(name));
+        }
+        let mut reading = Reading::new(row_type, &request, None)?;
+        let ReadOptions { from, to, grain, .. } = &self.options;
+        reading.options = ReadOptions { from: *from, to: *to, grain: grain.clone(), ..reading.options };
+        Ok(reading)
+    }
+
+    /// The windows and keys that are read.
+    pub fn options(&self) -> &ReadOptions {
+        &self.options
+    }
+
+    pub(crate) fn selection(&self) -> &RowSelection {
+        &self.selection
+    }
+
+    /// The type of a metric's rows, with the keys that they keep.
+    pub fn row_type(&self, of_metric: &RowType) -> RowType {
+        match &self.keys {
+            Some(keys) => RowType { keys: keys.clone(), ..of_metric.clone() },
+            None => of_metric.clone(),
+        }
+    }
+
+    /// Whether rows are those of groups with all keys, in the order of groups, and none is left out for its
+    /// values.
+    pub(crate) fn keeps_groups(&self) -> bool {
+        self.options.keys.is_none() && self.order.is_none()
+    }
+
+    /// Whether each group that is read has its row, in the order of groups.
+    pub(crate) fn keeps_all(&self) -> bool {
+        self.keeps_groups() && !self.selection.selects() && !self.selection.is_latest_of_all()
+    }
+
+    /// The value of each key, if the request gives all of them.
+    pub(crate) fn all_keys(&self) -> Option<&[KeyBytes]> {
+        self.selection.all_keys()
+    }
+
+    /// The rows of a base metric.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn of_base(&self, plan: &MetricPlan, segment: &Segment) -> Result<Presented, ServeError> {
+        let selected = self.selection.states_of(plan, &segment.states)?;
+        self.of_selected(plan, &with_states(segment, selected), &self.options)
+    }
+
+    /// The rows of a base metric whose states are those of the selected keys.
+    pub(crate) fn of_selected(
+        &self,
+        plan: &MetricPlan,
+        segment: &Segment,
+        options: &ReadOptions,
+    ) -> Result<Presented, ServeError> {
+        self.order.of(self.selection.latest_of(read(plan, segment, options)?)?)
+    }
+
+    /// The rows of a derived metric. `segments` has one for each operand of the plan, in their order.
+    ///
+    /// Where rows keep all keys, a window is there if any key has it. Rows that merge some keys are those
+    /// that a metric without them would have over the selected ones.
+    ///
+    /// # Errors
+    /// As [`derive`](crate::derive).
+    pub fn of_derived(&self, plan: &DerivedPlan, segments: &[&Segment]) -> Result<Presented, ServeError> {
+        if self.options.keys.is_none() {
+            return self.order.of(self.selection.of(derive(plan, segments, &self.options)?)?);
+        }
+        let operands = plan.derived.operands.iter().zip(&plan.operands).zip(segments);
+        let selected = operands.map(|((operand, plan), segment)| -> Result<Segment, ServeError> {
+            let states = self.selection.states_by(plan, &segment.states, |key| operand.keys[key])?;
+            Ok(with_states(segment, states))
+        });
+        let selected = selected.collect::<Result<Vec<_>, _>>()?;
+        let rows = derive(plan, &selected.iter().collect::<Vec<_>>(), &self.options)?;
+        self.order.of(self.selection.latest_of(rows)?)
+    }
+}
+
+/// A segment with other states of the same kind; with its own if there are none.
+pub(crate) fn with_states(segment: &Segment, states: Option<RecordBatch>) -> Segment {
+    let Segment { hash, interval, states: own } = segment;
+    Segment { hash: *hash, interval: interval.clone(), states: states.unwrap_or_else(|| own.clone()) }
+}
