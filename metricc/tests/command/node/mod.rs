@@ -26,6 +26,7 @@ mod openapi;
 mod parameters;
 mod past_frontiers;
 mod private_files;
+mod questions;
 mod ranges;
 mod sealed_rows;
 mod serving;
