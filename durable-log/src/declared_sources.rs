@@ -1,4 +1,4 @@
-//! How the sources of a log are declared: when it is opened, and while it is open.
+//! The sources of a log and how they are declared: when it is opened, and while it is open.
 //!
 //! Invariant: rows that are flushed together were decoded by one declaration. So a file has the fields with
 //! which its rows were decoded, and every declaration reads the same from it as from the journal.
@@ -13,10 +13,42 @@ use crate::error::DurableError;
 use crate::frame_payload::{Entry, SourceEntry, SourceState};
 use crate::log::{DurableLog, OpenSource};
 use crate::options::SourceOptions;
+use crate::orphans;
 use crate::schema_check::RowFields;
 use crate::snapshot::no_source;
 
 impl DurableLog {
+    /// Takes the events of one more source from here on, as if the log had been opened with it. What is known of it
+    /// is written with its first events.
+    ///
+    /// # Errors
+    /// [`DurableError`] if the log has events of it that were declared otherwise, or there are flushed files with
+    /// events that the log does not know. The log then takes the same sources as before.
+    pub fn take_source(&mut self, options: &SourceOptions) -> Result<(), DurableError> {
+        let name = &options.source.name;
+        if self.sources.get(name).is_some_and(|open| *open.decoder.source() == options.source) {
+            return Ok(());
+        }
+        // Files of sources that the journal knows were looked at when it was opened.
+        if !self.replay.state.sources.contains_key(name) {
+            orphans::set_aside_of(&self.disk, name)?;
+        }
+        let taken = self.open_source(options);
+        match &taken {
+            Ok(()) => self.publish(),
+            Err(_) => self.leave_source(name),
+        }
+        taken
+    }
+
+    /// Takes no events of a source any more. What the log has of it stays.
+    pub fn leave_source(&mut self, name: &str) {
+        self.sources.remove(name);
+        let is_of_it = |entry: &Entry| matches!(entry, Entry::Source(source) if source.name == name);
+        self.pending.retain(|entry| !is_of_it(entry));
+        self.publish();
+    }
+
     pub(crate) fn open_source(&mut self, options: &SourceOptions) -> Result<(), DurableError> {
         let (window, name) = (options.window, options.source.name.clone());
         let n_partitions = options.n_partitions.max(1);

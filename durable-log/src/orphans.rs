@@ -85,14 +85,34 @@ pub(crate) fn set_aside(
     sources: &[SourceOptions],
 ) -> Result<Vec<LaterFile>, DurableError> {
     let (orphans, later) = unknown(disk, state, sources)?;
-    for (source, path, file) in orphans.into_iter().filter(|_| later.is_empty()) {
+    move_all(disk, orphans.into_iter().filter(|_| later.is_empty()))?;
+    Ok(later)
+}
+
+/// Moves the files of a source aside that the journal does not know at all.
+///
+/// # Errors
+/// [`DurableError::OlderJournal`] if they have events; [`DurableError::Io`] if the disk fails.
+pub(crate) fn set_aside_of(disk: &Arc<dyn Disk>, source: &str) -> Result<(), DurableError> {
+    let (orphans, later) = unknown_of(disk, source, None)?;
+    match later.first() {
+        Some(first) => {
+            let (path, lost) = (first.shown.clone(), lost_offsets(&later).join(", "));
+            Err(DurableError::OlderJournal { path, lost })
+        }
+        None => move_all(disk, orphans.into_iter()),
+    }
+}
+
+fn move_all(disk: &Arc<dyn Disk>, orphans: impl Iterator<Item = Orphan>) -> Result<(), DurableError> {
+    for (source, path, file) in orphans {
         if file.ends_with(".unfinished") {
             disk.remove(&path).map_err(DurableError::io("removing", disk.shown(&path)))?;
         } else {
             move_aside(disk, &source, &path, &file)?;
         }
     }
-    Ok(later)
+    Ok(())
 }
 
 /// The source, path and name of a file.
@@ -109,19 +129,32 @@ fn unknown(
     let declared = sources.iter().map(|source| source.source.name.as_str());
     let names: BTreeSet<&str> = state.sources.keys().map(String::as_str).chain(declared).collect();
     for name in names {
-        let (folder, source) = (format!("{FLUSHED_FOLDER}/{name}"), state.sources.get(name));
-        for file in unknown_files(disk, &folder, source)? {
-            let path = format!("{folder}/{file}");
-            let end_of = |partition: usize| {
-                source.and_then(|known| known.partitions.get(partition)).map_or(0, |known| known.end)
-            };
-            match stated_end(&file) {
-                Some((partition, to)) if !file.ends_with(".unfinished") && to > end_of(partition) => {
-                    let (source, shown, end) = (name.to_owned(), disk.shown(&path), end_of(partition));
-                    later.push(LaterFile { source, partition, end, to, path, file, shown });
-                }
-                _ => orphans.push((name.to_owned(), path, file)),
+        let (of_source, later_of_source) = unknown_of(disk, name, state.sources.get(name))?;
+        orphans.extend(of_source);
+        later.extend(later_of_source);
+    }
+    Ok((orphans, later))
+}
+
+/// Those of one source.
+fn unknown_of(
+    disk: &Arc<dyn Disk>,
+    name: &str,
+    source: Option<&SourceState>,
+) -> Result<(Vec<Orphan>, Vec<LaterFile>), DurableError> {
+    let (mut orphans, mut later) = (Vec::new(), Vec::new());
+    let folder = format!("{FLUSHED_FOLDER}/{name}");
+    for file in unknown_files(disk, &folder, source)? {
+        let path = format!("{folder}/{file}");
+        let end_of = |partition: usize| {
+            source.and_then(|known| known.partitions.get(partition)).map_or(0, |known| known.end)
+        };
+        match stated_end(&file) {
+            Some((partition, to)) if !file.ends_with(".unfinished") && to > end_of(partition) => {
+                let (source, shown, end) = (name.to_owned(), disk.shown(&path), end_of(partition));
+                later.push(LaterFile { source, partition, end, to, path, file, shown });
             }
+            _ => orphans.push((name.to_owned(), path, file)),
         }
     }
     Ok((orphans, later))

@@ -13,6 +13,7 @@ mod kept_requests;
 mod ledger;
 mod many_files;
 mod mark;
+mod new_source;
 mod older_copies;
 mod older_version;
 mod recent_rows;
