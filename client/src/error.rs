@@ -11,17 +11,19 @@ use crate::decode::DecodeError;
 #[derive(Debug, thiserror::Error)]
 pub enum ServingError {
     /// No metric of that name is served.
-    #[error("no metric `{name}` is served; there {}", listed(.known))]
+    #[error("no metric `{name}` is served; there {}{}", listed(.known), elsewhere(.versions))]
     UnknownMetric {
         /// The name.
         name: String,
         /// The metrics that are served.
         known: Vec<String>,
+        /// Other versions of the package that have it, as `VERSION@HASH`.
+        versions: Vec<String>,
     },
     /// The caller was generated for another definition.
     #[error(
-        "metric `{metric}` is served as {served:.12}, but the caller was generated for {wanted:.12}; generate it again, or use \
-         a node that serves that definition"
+        "metric `{metric}` is served as {served}, and no version that is kept has it as {wanted}: `metricc versions --json` lists \
+         the hashes, of which at least the first 8 digits are given; a client that was generated for it is generated again"
     )]
     OtherDefinition {
         /// The metric.
@@ -116,6 +118,19 @@ pub enum ServingError {
     Decode(#[from] DecodeError),
 }
 
+/// How to read a metric that other versions have.
+fn elsewhere(versions: &[String]) -> String {
+    let Some((version, hash)) = versions.first().and_then(|first| first.split_once('@')) else {
+        return String::new();
+    };
+    let numbers = versions.iter().map(|version| version.split('@').next().unwrap_or_default());
+    let (word, verb) = if versions.len() == 1 { ("version", "has") } else { ("versions", "have") };
+    format!(
+        "; {word} {} {verb} it: `metricc query --of-version {version}` reads it there, or `hash={hash:.12}` over HTTP",
+        numbers.collect::<Vec<_>>().join(", ")
+    )
+}
+
 fn listed(known: &[String]) -> String {
     match known {
         [] => "are none".to_owned(),
@@ -201,6 +216,9 @@ pub struct ErrorFields {
     /// `other_definition`: hash of the metric that is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub served: Option<String>,
+    /// `unknown_metric`: other versions that have it, as `VERSION@HASH`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<String>,
     /// `other_definition`: hash that the caller was generated for; `other_epoch`: the epoch that is asked
     /// for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -266,9 +284,12 @@ impl ServingError {
         let code = self.status_and_code().1.to_owned();
         let fields = ErrorFields { code, message: with_causes(self), ..ErrorFields::default() };
         let error = match self {
-            ServingError::UnknownMetric { name, known } => {
-                ErrorFields { metric: Some(name.clone()), known: Some(known.clone()), ..fields }
-            }
+            ServingError::UnknownMetric { name, known, versions } => ErrorFields {
+                metric: Some(name.clone()),
+                known: Some(known.clone()),
+                versions: versions.clone(),
+                ..fields
+            },
             ServingError::OtherDefinition { metric, served, wanted } => ErrorFields {
                 metric: Some(metric.clone()),
                 served: Some(served.clone()),
@@ -313,12 +334,15 @@ impl From<ErrorBody> for ServingError {
             origin,
             rows,
             served,
+            versions,
             wanted,
             ..
         } = body.error;
         let metric = metric.unwrap_or_default();
         match code.as_str() {
-            UNKNOWN_METRIC => ServingError::UnknownMetric { name: metric, known: known.unwrap_or_default() },
+            UNKNOWN_METRIC => {
+                ServingError::UnknownMetric { name: metric, known: known.unwrap_or_default(), versions }
+            }
             OTHER_DEFINITION => ServingError::OtherDefinition {
                 metric,
                 served: served.unwrap_or_default(),
@@ -357,8 +381,12 @@ mod tests {
     #[test]
     fn an_error_is_the_same_on_both_sides_of_http() {
         for error in [
-            ServingError::UnknownMetric { name: "a".to_owned(), known: vec!["b".to_owned(), "c".to_owned()] },
-            ServingError::UnknownMetric { name: "a".to_owned(), known: Vec::new() },
+            ServingError::UnknownMetric {
+                name: "a".to_owned(),
+                known: vec!["b".to_owned(), "c".to_owned()],
+                versions: vec!["2@1f".to_owned()],
+            },
+            ServingError::UnknownMetric { name: "a".to_owned(), known: Vec::new(), versions: Vec::new() },
             ServingError::OtherDefinition {
                 metric: "a".to_owned(),
                 served: "1f".to_owned(),

@@ -8,8 +8,10 @@
 //! Invariants: what is live is durable before it is served. A state is kept as long as a version needs it. No
 //! answer mixes versions, since a request is resolved by one of them.
 
+mod changes;
 mod comparison;
 mod error;
+mod going;
 mod planned;
 mod start;
 mod status;
@@ -32,16 +34,16 @@ pub use planned::{Effect, MetricEffect};
 pub use status::{Changes, Deployed, PackageStatus, VersionStatus};
 pub use store::{Step, StepKind, VersionRecord, VersionState};
 
-pub(crate) use comparison::{Pair, Wanted};
-pub(crate) use planned::{LogCost, Planned};
+pub(crate) use comparison::{Counts, Pair, Wanted};
+pub(crate) use planned::Planned;
 pub(crate) use start::{DeclaredSource, Start, start};
 pub(crate) use store::{VersionStore, Versions};
 
 use crate::changed::Changed;
 use crate::config::{Config, DeployConfig};
+pub(crate) use status::Stepped;
 use crate::package::NodePackage;
 use crate::source::NodeSource;
-use crate::source_plans::SourcePlans;
 
 /// A version of the package.
 #[derive(Debug)]
@@ -160,6 +162,7 @@ impl Deployments {
         let deployments = Deployments {
             sources: sources.to_vec(),
             serving: serving.clone(),
+        start.log_changes();
             imports: imports.clone(),
             keep: config.deploy.clone(),
             has_cluster: config.batch_cluster.is_some(),
@@ -196,8 +199,12 @@ impl Deployments {
     /// Serves what is live, and all other versions to requests that name their hashes.
     fn serve(&self, state: &State) {
         let others = state.versions.iter().filter(|version| version.record.state != VersionState::Live);
-        let others: Vec<ServedVersion> = others.map(|version| version.planned.served.clone()).collect();
-        self.serving.serve_version(state.live().planned.served.clone(), &others);
+        let served = |version: &Arc<Version>| ServedVersion {
+            number: Some(version.record.number),
+            ..version.planned.served.clone()
+        };
+        let others: Vec<ServedVersion> = others.map(served).collect();
+        self.serving.serve_version(served(state.live()), &others);
         self.sources.iter().for_each(|source| source.count_groups());
     }
 
@@ -254,43 +261,6 @@ impl Deployments {
                 source.want_declared(wanted);
             }
         }
-    }
-
-    fn changes_of(&self, state: &State, planned: &Planned) -> Changes {
-        let is_other = |plan: &&Arc<SourcePlan>| {
-            let log = self.source(&plan.source.name).map(|source| source.log.snapshot());
-            let now = log.as_ref().and_then(|log| log.decoder(&plan.source.name));
-            now.is_some_and(|now| *now.source() != plan.source)
-        };
-        let declared = planned.sources.iter().filter(is_other).map(|plan| {
-            let name = &plan.source.name;
-            format!(
-                "source `{name}` is declared otherwise: events that come in once this version is live are decoded as it says; those \
-                 before keep the values that they got, and have the default, or none, of a field that was not declared then"
-            )
-        });
-        let given_up = self.given_up(state, planned).into_iter().map(|(version, problem)| {
-            format!("version {version} cannot be kept, nor rolled back to, when this one is live: read as it declares {problem}")
-        });
-        Changes { effects: self.effects(state, planned), notes: declared.chain(given_up).collect() }
-    }
-
-    fn effects(&self, state: &State, planned: &Planned) -> Vec<MetricEffect> {
-        let has = |plan: &SourcePlans, hash: &StateHash| {
-            plan.metrics.iter().any(|metric| metric.state_hash == *hash)
-        };
-        // What is not wanted any more is about to go.
-        let is_kept_by = |source: &Arc<NodeSource>, hash: &StateHash| {
-            has(&source.latest_view().plan, hash) && has(&source.wanted(), hash)
-        };
-        let is_kept = |hash: &StateHash| self.sources.iter().any(|source| is_kept_by(source, hash));
-        let cost = |name: &str| {
-            let source = self.sources.iter().find(|source| source.name() == name);
-            let positions = source.map_or(0, |source| source.end().n_positions());
-            let time = source.and_then(|source| source.evaluation_estimate());
-            LogCost { positions, seconds: time.map(|time| time.as_secs_f64().ceil() as u64) }
-        };
-        planned::effects(&state.live().planned, planned, &is_kept, &cost)
     }
 }
 

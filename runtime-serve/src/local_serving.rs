@@ -42,7 +42,7 @@ impl LocalServing {
         LocalServing::of_version(ServedVersion {
             base: plans.to_vec(),
             derived: derived.to_vec(),
-            calendars: Vec::new(),
+            ..ServedVersion::default()
         })
     }
 

@@ -8,6 +8,9 @@ use metricc_client::{ReadRequest, ServedMetric, ServingError};
 use metricc_compiler::{DerivedPlan, MetricPlan};
 use metricc_ir::{Calendar, RowType, Window, grain};
 
+/// Fewest digits of a hash by which a request may name it.
+const FEWEST_DIGITS: usize = 8;
+
 /// A metric that is served, with all that a request is checked against.
 #[derive(Debug)]
 pub(crate) struct CatalogueEntry {
@@ -59,11 +62,20 @@ impl CatalogueEntry {
     pub(crate) fn window(&self) -> &Window {
         &self.row_type.window
     }
+
+    /// Whether a request names it by its hash, by that of its definition, or by the start of one of them.
+    fn is_meant_by(&self, wanted: &str) -> bool {
+        let means =
+            |hash: &str| hash == wanted || (wanted.len() >= FEWEST_DIGITS && hash.starts_with(wanted));
+        means(&self.metric.hash) || means(&self.definition_hash)
+    }
 }
 
 /// The metrics of one version of a package, and its calendars, which a `grain` may name.
 #[derive(Debug, Clone, Default)]
 pub struct ServedVersion {
+    /// Its number among the versions of a package, if it has one.
+    pub number: Option<u64>,
     /// Base metrics, each once.
     pub base: Vec<Arc<MetricPlan>>,
     /// Metrics derived from them.
@@ -99,12 +111,42 @@ impl ServedVersions {
     /// # Errors
     /// As [`Catalogue::entry`] of the live version, for the first request that it does not answer.
     pub(crate) fn of_requests(&self, requests: &[ReadRequest]) -> Result<&Catalogue, ServingError> {
+        requests.iter().try_for_each(|request| self.check_hash(request))?;
         let first_error =
             |catalogue: &Catalogue| requests.iter().find_map(|request| catalogue.entry(request).err());
         let Some(error) = first_error(&self.live) else { return Ok(&self.live) };
         let names_hash = requests.iter().any(|request| request.hash.is_some());
         let other = self.others.iter().find(|other| names_hash && first_error(other).is_none());
-        other.ok_or(error)
+        other.ok_or_else(|| self.with_versions(error))
+    }
+
+    /// Refuses the start of a hash that is the start of several.
+    fn check_hash(&self, request: &ReadRequest) -> Result<(), ServingError> {
+        let Some(wanted) = &request.hash else { return Ok(()) };
+        let all = std::iter::once(&self.live).chain(&self.others);
+        let named = all.filter_map(|version| version.named(&request.metric));
+        let named = named.filter(|entry| entry.is_meant_by(wanted)).map(|entry| entry.metric.hash.as_str());
+        let named: BTreeSet<&str> = named.collect();
+        if named.len() < 2 || named.contains(&wanted.as_str()) {
+            return Ok(());
+        }
+        let named: Vec<&str> = named.into_iter().collect();
+        Err(ServingError::Request(format!(
+            "`hash`: `{wanted}` is the start of several hashes of `{}`, `{}`: give more digits",
+            request.metric,
+            named.join("`, `")
+        )))
+    }
+
+    /// Says which other versions have a metric that is not served.
+    fn with_versions(&self, error: ServingError) -> ServingError {
+        let ServingError::UnknownMetric { name, known, .. } = error else { return error };
+        let version = |other: &Catalogue| {
+            let (number, entry) = (other.version.number?, other.named(&name)?);
+            Some(format!("{number}@{}", entry.metric.hash))
+        };
+        let versions = self.others.iter().filter_map(version).collect();
+        ServingError::UnknownMetric { name, known, versions }
     }
 }
 
@@ -153,20 +195,24 @@ impl Catalogue {
         self.base.values().chain(self.derived.values()).map(|entry| &entry.metric)
     }
 
+    fn named(&self, name: &str) -> Option<&Arc<CatalogueEntry>> {
+        self.base.get(name).or_else(|| self.derived.get(name))
+    }
+
     /// The metric of a request.
     ///
     /// # Errors
     /// [`ServingError::UnknownMetric`], or [`ServingError::OtherDefinition`] if the request is for another
     /// definition.
     pub(crate) fn entry(&self, request: &ReadRequest) -> Result<&Arc<CatalogueEntry>, ServingError> {
-        let entry = self.base.get(&request.metric).or_else(|| self.derived.get(&request.metric));
-        let entry = entry.ok_or_else(|| ServingError::UnknownMetric {
+        let entry = self.named(&request.metric).ok_or_else(|| ServingError::UnknownMetric {
             name: request.metric.clone(),
             known: self.metrics().map(|metric| metric.name.clone()).collect(),
+            versions: Vec::new(),
         })?;
         let served = &entry.metric.hash;
         match &request.hash {
-            Some(wanted) if wanted != served && *wanted != entry.definition_hash => {
+            Some(wanted) if !entry.is_meant_by(wanted) => {
                 let (metric, served) = (request.metric.clone(), served.clone());
                 Err(ServingError::OtherDefinition { metric, served, wanted: wanted.clone() })
             }

@@ -216,6 +216,7 @@ pub static ERROR_FIELDS: &[(&str, ErrorField, &str)] = &[
     ("origin", ErrorField::Text, "`starting`: the source that is not served yet"),
     ("rows", ErrorField::Count, "`too_many_rows`: about how many rows it would be"),
     ("served", ErrorField::Text, "`other_definition`: hash of the metric that is served"),
+    ("versions", ErrorField::Texts, "`unknown_metric`: other versions that have it, as `VERSION@HASH`"),
     (
         "wanted",
         ErrorField::Text,
@@ -233,7 +234,7 @@ mod tests {
     #[test]
     fn every_error_of_reads_is_in_the_table() {
         let errors = [
-            ServingError::UnknownMetric { name: String::new(), known: Vec::new() },
+            ServingError::UnknownMetric { name: String::new(), known: Vec::new(), versions: Vec::new() },
             ServingError::OtherDefinition {
                 metric: String::new(),
                 served: String::new(),
@@ -273,6 +274,7 @@ mod tests {
             origin: text(),
             rows: Some(1),
             served: text(),
+            versions: vec![String::new()],
             wanted: text(),
         };
         let json = serde_json::to_value(fields).unwrap();

@@ -1,9 +1,12 @@
 //! `metricc deploy`, `promote`, `rollback`, `retire` and `versions`: the versions of a node's package.
 
+mod changes;
+mod wait;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
+use metricc_client::{node_of, problem as problem_of};
 use metricc_ir::user_defined::Imports;
 use metricc_jobs::PackageText;
 use reqwest::{RequestBuilder, Response};
@@ -15,73 +18,158 @@ use super::arguments::{
 };
 use super::node_client::{NodeClient, error_of};
 use super::table::{self, Rows};
-use super::terminal::{self, Failure, counted};
-use super::{progress, stored, test};
+use super::terminal::{self, Failure};
+use super::{stored, test};
+use wait::wait;
 
 /// How long the node may take for one answer.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
-/// How often the node is asked how far it is.
-const ASK_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(arguments: &DeployArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let package = stored::read_package(&arguments.file)?.with_imports(imports);
     if !terminal::report(&package)? {
         return Ok(ExitCode::from(1));
     }
+    let text = PackageText::of_checked(&package.text, &package.checked)?;
+    if arguments.plan {
+        plan(arguments, &text)?;
+    }
+    // A plan is shown all the same: it changes nothing.
     if !arguments.skip_tests && !test::all_pass(&package) {
-        terminal::error(
-            "a test of the file fails, and nothing is deployed\n  help: `--skip-tests` deploys it without its tests",
-        );
+        let outcome = if arguments.plan { "so nothing would be deployed" } else { "and nothing is deployed" };
+        terminal::error(&format!(
+            "a test of the file fails, {outcome}\n  help: `--skip-tests` deploys it without its tests"
+        ));
         return Ok(ExitCode::from(1));
     }
-    let text = PackageText::of_checked(&package.text, &package.checked)?;
+    match arguments.plan {
+        true => Ok(ExitCode::SUCCESS),
+        false => deploy(arguments, &text),
+    }
+}
+
+fn plan(arguments: &DeployArguments, text: &PackageText) -> Result<(), Failure> {
+    let client = client(&arguments.node)?;
+    let planned = super::blocking(answer(post(&client, text, &[("plan", "true")])?))?;
+    changes::show(&planned, arguments.json)?;
+    note_unchanged(&planned, text);
+    if arguments.json {
+        changes::show_end(&planned, planned["version"].as_u64().map(|_| "live"))?;
+    }
+    Ok(())
+}
+
+fn deploy(arguments: &DeployArguments, text: &PackageText) -> Result<ExitCode, Failure> {
     let client = client(&arguments.node)?;
     let by = arguments.by.name();
     let mut parameters = vec![("by", by.as_str())];
-    parameters.extend(arguments.plan.then_some(("plan", "true")));
     parameters.extend(arguments.preview.then_some(("preview", "true")));
-    let request = client.post_to(&[], &parameters).header("Content-Type", "application/json");
-    let request = request.body(serde_json::to_vec(&text)?);
+    let request = post(&client, text, &parameters)?;
     super::blocking(async {
-        let deployed = answer(request).await?;
-        show_changes(&deployed["changes"], arguments.json)?;
-        let notes = deployed["notes"].as_array().into_iter().flatten();
-        notes.filter_map(Value::as_str).for_each(|note| terminal::note(note.to_owned()));
-        if arguments.plan {
-            return Ok(ExitCode::SUCCESS);
+        let deployed = ask(request).await.map_err(maybe_deployed)?;
+        changes::show(&deployed, arguments.json)?;
+        let now = deployed["state"].as_str();
+        let (state, done) = match note_unchanged(&deployed, text) {
+            true => (now, Ok(())),
+            false => follow(&client, &deployed, arguments).await,
+        };
+        if let (true, Some(state)) = (arguments.json, state) {
+            changes::show_end(&deployed, Some(state))?;
         }
-        let version = deployed["version"].as_u64().unwrap_or_default();
-        match (deployed["state"] == "live", arguments.no_wait) {
-            (true, _) => terminal::note(format!("version {version} is live")),
-            (false, true) => terminal::note(format!(
-                "version {version} is being computed; `metricc versions` shows how far it is"
-            )),
-            (false, false) => {
-                let then = if arguments.preview { "" } else { ", and becomes live as soon as it is there" };
-                terminal::note(format!(
-                    "version {version} is being computed{then}; `metricc retire {version}` gives it up"
-                ));
-                wait(&client, version, arguments.preview).await?;
-            }
-        }
-        Ok(ExitCode::SUCCESS)
+        done.map(|()| ExitCode::SUCCESS)
     })
+}
+
+/// Says that the text is that of the live version, if it is.
+fn note_unchanged(answer: &Value, text: &PackageText) -> bool {
+    let is_unchanged = answer["unchanged"] == true;
+    if is_unchanged {
+        let version = &answer["version"];
+        terminal::note(format!("`{}` is live already as version {version}; nothing to do", text.name));
+    }
+    is_unchanged
+}
+
+/// Follows a version that was deployed, until it is what it is to become. Returns what it is then.
+async fn follow<'a>(
+    client: &NodeClient,
+    deployed: &'a Value,
+    arguments: &DeployArguments,
+) -> (Option<&'a str>, Result<(), Failure>) {
+    let version = deployed["version"].as_u64().unwrap_or_default();
+    let (now, is_live) = (deployed["state"].as_str(), deployed["state"] == "live");
+    let then = if arguments.preview { "" } else { ", and becomes live as soon as it is there" };
+    match (is_live, arguments.no_wait) {
+        (true, true) => terminal::note(format!("version {version} is live")),
+        (true, false) => {}
+        (false, true) => terminal::note(format!(
+            "version {version} is being computed{then}; `metricc versions` shows how far it is"
+        )),
+        (false, false) => terminal::note(format!(
+            "version {version} is being computed{then}; `metricc retire {version}` gives it up"
+        )),
+    }
+    match arguments.no_wait {
+        true => (now, Ok(())),
+        false => wait(client, version, arguments.preview).await,
+    }
+}
+
+fn post(
+    client: &NodeClient,
+    text: &PackageText,
+    parameters: &[(&str, &str)],
+) -> Result<RequestBuilder, Failure> {
+    let request = client.post_to(&[], parameters).header("Content-Type", "application/json");
+    Ok(request.body(serde_json::to_vec(text)?))
+}
+
+/// A connection that ends before the answer leaves open whether the node has the version.
+fn maybe_deployed(problem: Problem) -> Failure {
+    match problem {
+        Problem::Connection(error) if !error.is_connect() => {
+            let node = error.url().map(node_of).unwrap_or_default();
+            Failure::Message(format!(
+                "{node}: {}\n  help: the node may have the version: `metricc versions` shows whether it does, and how far it is",
+                problem_of(&error)
+            ))
+        }
+        problem => problem.into(),
+    }
 }
 
 pub(crate) fn promote(arguments: &PromoteArguments) -> Result<ExitCode, Failure> {
     let version = arguments.number.to_string();
-    let done = step(&arguments.node, "promote", Some(&version), &arguments.by)?;
-    terminal::note(match done["state"] == "live" {
-        true => format!("version {version} is live"),
-        false => format!("version {version} becomes live as soon as its metrics are computed"),
-    });
-    Ok(ExitCode::SUCCESS)
+    make_live(&arguments.node, "promote", Some(&version), &arguments.by, arguments.no_wait)
 }
 
 pub(crate) fn rollback(arguments: &RollbackArguments) -> Result<ExitCode, Failure> {
     let version = arguments.number.map(|version| version.to_string());
-    let done = step(&arguments.node, "rollback", version.as_deref(), &arguments.by)?;
-    terminal::note(format!("version {} is live", done["version"]));
+    make_live(&arguments.node, "rollback", version.as_deref(), &arguments.by, arguments.no_wait)
+}
+
+/// A step that makes a version live, and waits until it is.
+fn make_live(
+    node: &NodeArguments,
+    name: &str,
+    version: Option<&str>,
+    by: &ByArguments,
+    no_wait: bool,
+) -> Result<ExitCode, Failure> {
+    let done = step(node, name, version, by)?;
+    changes::notes(&done);
+    let version = done["version"].as_u64().unwrap_or_default();
+    match (done["state"] == "live", no_wait) {
+        (true, true) => terminal::note(format!("version {version} is live")),
+        (true, false) => {}
+        (false, _) => {
+            terminal::note(format!("version {version} becomes live as soon as its metrics are computed"));
+        }
+    }
+    if !no_wait {
+        let client = client(node)?;
+        super::blocking(async { wait(&client, version, false).await.1 })?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -178,87 +266,39 @@ fn step(node: &NodeArguments, name: &str, version: Option<&str>, by: &ByArgument
     super::blocking(answer(client.post_to(&[name], &parameters)))
 }
 
+/// Why there is no answer.
+pub(crate) enum Problem {
+    /// There is no connection, or it has ended.
+    Connection(reqwest::Error),
+    /// The node refuses the request, or answers something else.
+    Other(Failure),
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Connection(error) => Failure::from(error),
+            Problem::Other(failure) => failure,
+        }
+    }
+}
+
 pub(crate) async fn answer(request: RequestBuilder) -> Result<Value, Failure> {
-    let failed = |error: reqwest::Error| Failure::from(error);
-    let response: Response = request.send().await.map_err(failed)?;
+    Ok(ask(request).await?)
+}
+
+async fn ask(request: RequestBuilder) -> Result<Value, Problem> {
+    let response: Response = request.send().await.map_err(Problem::Connection)?;
     if !response.status().is_success() {
-        return Err(error_of(response).await.into());
+        return Err(Problem::Other(error_of(response).await.into()));
     }
-    Ok(serde_json::from_slice(&response.bytes().await.map_err(failed)?)?)
-}
-
-/// What became of a version; `None` if it is on its way.
-fn outcome(versions: &Value, version: u64, is_preview: bool) -> Option<Result<(), Failure>> {
-    let steps = versions["steps"].as_array().map_or(&[][..], Vec::as_slice);
-    let was_live = steps.iter().any(|step| step["version"] == version && step["step"] == "promoted");
-    let of_number = |known: &&Value| known["version"] == version;
-    let found = versions["versions"].as_array().into_iter().flatten().find(of_number);
-    let state = found.and_then(|found| found["state"].as_str());
-    match state {
-        // Events are still decoded as the version before says.
-        Some("live") if found.is_some_and(|found| !found["waits_for"].is_null()) => None,
-        Some("live") => {
-            terminal::note(format!("version {version} is live"));
-            Some(Ok(()))
-        }
-        _ if was_live => {
-            let live = &versions["live"];
-            terminal::note(format!("version {version} was live, and version {live} has taken its place"));
-            Some(Ok(()))
-        }
-        None => {
-            let problem = format!("version {version} was retired before it was there");
-            Some(Err(Failure::Message(problem)))
-        }
-        Some("preview") if !is_preview => Some(Err(Failure::Message(format!(
-            "version {version} does not become live, since somebody has rolled back meanwhile: it is a preview now\n  help: \
-             `metricc promote {version}` makes it live, `metricc retire {version}` gives it up"
-        )))),
-        Some(_) => {
-            let is_there = is_preview && found.is_some_and(|found| found["waits_for"].is_null());
-            is_there.then(|| {
-                terminal::note(format!(
-                    "version {version} is there; `metricc promote {version}` makes it live"
-                ));
-                Ok(())
-            })
-        }
-    }
-}
-
-/// Waits until a version is live, or a preview has all metrics.
-async fn wait(client: &NodeClient, version: u64, is_preview: bool) -> Result<(), Failure> {
-    let mut bar: Option<ProgressBar> = None;
-    let mut said = None;
-    loop {
-        let versions = answer(client.get_from(&[])).await?;
-        if let Some(outcome) = outcome(&versions, version, is_preview) {
-            bar.iter().for_each(ProgressBar::finish_and_clear);
-            return outcome;
-        }
-        let backfills = backfills(client).await?;
-        let sum = |name: &str| backfills.iter().filter_map(|(_, backfill)| backfill[name].as_u64()).sum();
-        if !backfills.is_empty() {
-            let bar = bar.get_or_insert_with(|| progress::bar(0, "events", "computing new metrics"));
-            bar.set_length(sum("positions"));
-            bar.set_position(sum("done"));
-        }
-        let problem = backfills.iter().find_map(|(_, backfill)| backfill["problem"].as_str());
-        if problem.map(str::to_owned) != said {
-            said = problem.map(str::to_owned);
-            said.iter().for_each(|problem| {
-                terminal::warning(&format!(
-                    "new metrics could not be computed, and this is tried again: {problem}"
-                ));
-            });
-        }
-        tokio::time::sleep(ASK_EVERY).await;
-    }
+    let body = response.bytes().await.map_err(Problem::Connection)?;
+    serde_json::from_slice(&body).map_err(|error| Problem::Other(error.into()))
 }
 
 /// The backfills of the node, by source.
-async fn backfills(client: &NodeClient) -> Result<Vec<(String, Value)>, Failure> {
-    let state = answer(client.get("sources", &[])).await?;
+async fn backfills(client: &NodeClient) -> Result<Vec<(String, Value)>, Problem> {
+    let state = ask(client.get("sources", &[])).await?;
     let of_source = |source: &Value| {
         let backfill = source["backfill"].clone();
         (!backfill.is_null()).then(|| (source["name"].as_str().unwrap_or_default().to_owned(), backfill))
@@ -274,35 +314,9 @@ pub(crate) fn backfill_text((source, backfill): &(String, Value)) -> String {
     let names = names.collect::<Vec<_>>().join("`, `");
     let percent = (done * 100).checked_div(positions).unwrap_or(100);
     let problem = backfill["problem"].as_str().map_or_else(String::new, |problem| format!("; {problem}"));
-    format!(
-        "source `{source}`: computing `{names}` from the log: {done} of {positions} events ({percent} %){problem}"
-    )
-}
-
-fn show_changes(changes: &Value, is_json: bool) -> Result<(), Failure> {
-    let changes = changes.as_array().map_or(&[][..], Vec::as_slice);
-    if is_json {
-        for change in changes {
-            terminal::data(&format!("{change}\n"))?;
-        }
-        return Ok(());
-    }
-    for change in changes {
-        let text = |name: &str| change[name].as_str().unwrap_or_default();
-        let was = change["was"].as_str().map_or_else(String::new, |was| format!(" (was {was})"));
-        let what = match change["positions"].as_u64() {
-            Some(n) => {
-                let seconds = change["seconds"].as_u64();
-                let time = seconds.map_or_else(String::new, |seconds| format!(", about {seconds} s"));
-                format!("{}{time}", counted(n as usize, "event of the log", "events of the log"))
-            }
-            None if ["changed", "added", "presentation", "renamed"].contains(&text("effect")) => {
-                "nothing to compute".to_owned()
-            }
-            None => String::new(),
-        };
-        let line = format!("{:13} {}{was}", text("effect"), text("metric"));
-        terminal::data(&format!("{}\n", format!("{line:40} {what}").trim_end()))?;
-    }
-    Ok(())
+    let far = match done < positions {
+        true => format!("{done} of {positions} events ({percent} %)"),
+        false => format!("all {positions} events are read; writes the view"),
+    };
+    format!("source `{source}`: computing `{names}` from the log: {far}{problem}")
 }

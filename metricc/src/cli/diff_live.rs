@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::arguments::{DiffArguments, DiffFormat};
@@ -31,23 +32,69 @@ pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, Failure> {
         if !response.status().is_success() {
             return Err(Failure::from(error_of(response).await));
         }
-        let differ = response.headers().get("metricc-differ").and_then(|value| value.to_str().ok());
-        let differ = differ.and_then(|value| value.parse::<usize>().ok());
-        Ok((differ, response.bytes().await?))
+        let counts = Counts::of(response.headers());
+        Ok((counts, response.bytes().await?))
     });
     bar.finish_and_clear();
-    let (differ, body) = answer?;
+    let (counts, body) = answer?;
     match is_text {
         true => terminal::data(&String::from_utf8_lossy(&body))?,
         false => show_json(&serde_json::from_slice(&body)?)?,
     }
-    let n_different =
-        differ.ok_or_else(|| Failure::Message("the node does not say whether versions differ".to_owned()))?;
-    terminal::note(match n_different {
-        1 => "1 metric differs".to_owned(),
-        n => format!("{} differ", counted(n, "metric", "metrics")),
-    });
-    Ok(if n_different == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let counts =
+        counts.ok_or_else(|| Failure::Message("the node does not say whether versions differ".to_owned()))?;
+    terminal::note(counts.text());
+    Ok(ExitCode::from(counts.exit_code()))
+}
+
+/// What became of the metrics.
+#[derive(Clone, Copy)]
+struct Counts {
+    differ: usize,
+    added: usize,
+    compared: usize,
+    equal: usize,
+    /// Metrics that are not computed yet.
+    missing: usize,
+}
+
+impl Counts {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let number = |name: &str| headers.get(name)?.to_str().ok()?.parse().ok();
+        Some(Counts {
+            differ: number("metricc-differ")?,
+            added: number("metricc-added")?,
+            compared: number("metricc-compared")?,
+            equal: number("metricc-equal")?,
+            missing: number("metricc-backfilling")?,
+        })
+    }
+
+    fn text(self) -> String {
+        let Counts { differ, added, compared, equal, missing } = self;
+        let rows = format!("rows of {} compared, {equal} equal", counted(compared, "metric", "metrics"));
+        let differ = counted(differ, "metric differs", "metrics differ");
+        let mut text = format!("{rows}; {differ}");
+        if added > 0 {
+            text.push_str(&format!(", {added} added"));
+        }
+        if missing > 0 {
+            text.push_str(&format!(
+                "\n{}: compare again when `metricc versions` shows that all is computed",
+                counted(missing, "metric is still being computed", "metrics are still being computed")
+            ));
+        }
+        text
+    }
+
+    /// A metric that is only added is no difference of numbers that there were; and what is not there yet may be one.
+    fn exit_code(self) -> u8 {
+        match self {
+            Counts { missing: 1.., .. } => terminal::NOT_NOW,
+            Counts { differ: 1.., .. } => 1,
+            _ => 0,
+        }
+    }
 }
 
 /// What the node does meanwhile.

@@ -17,6 +17,9 @@ use super::ingest_client::{IngestClient, Readable};
 use super::rejections::{self, RejectedFile};
 use super::terminal::{self, Failure, counted};
 
+/// Most names of fields that are shown.
+const SHOWN_NAMES: usize = 8;
+
 /// The receipts of all requests, added up.
 #[derive(Default)]
 struct Sums {
@@ -29,7 +32,9 @@ struct Sums {
     stats: ReadStats,
     /// Fields that no record of the requests so far has; `None` before the first.
     absent: Option<BTreeSet<String>>,
-    /// What such fields are probably called in the data.
+    /// Names in the records that are not declared.
+    undeclared: BTreeSet<String>,
+    /// What absent fields are probably called in the data.
     lookalikes: BTreeMap<String, String>,
     hints: BTreeMap<String, String>,
     listed: Option<RejectedFile>,
@@ -200,6 +205,7 @@ impl Sums {
                 None => absent,
             });
         }
+        self.undeclared.extend(names("undeclared"));
         let lookalikes = receipt["lookalikes"].as_object().into_iter().flatten();
         self.lookalikes.extend(lookalikes.map(|(field, path)| (field.clone(), text(path))));
         let hints = receipt["hints"].as_object().into_iter().flatten();
@@ -226,6 +232,9 @@ fn report(sums: &Sums, arguments: &IngestArguments, readable: Option<&Readable>)
         let (lookalike, hint) = (sums.lookalikes.get(field), sums.hints.get(field));
         let help = rejections::lookalike_help(field, lookalike.map(String::as_str), hint.map(String::as_str));
         terminal::warning(&format!("source `{source}`: no record has field `{field}`{help}"));
+    }
+    if !sums.undeclared.is_empty() {
+        terminal::note(format!("source `{source}`: {}", undeclared_text(&sums.undeclared)));
     }
     if sums.conflicts > 0 {
         let records = counted(sums.conflicts as usize, "record has", "records have");
@@ -276,6 +285,20 @@ fn report(sums: &Sums, arguments: &IngestArguments, readable: Option<&Readable>)
             served.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
         )),
     }
+}
+
+/// What was sent and is not declared, which may be as it should, or a field that is spelled otherwise.
+fn undeclared_text(names: &BTreeSet<String>) -> String {
+    let shown: Vec<String> = names.iter().take(SHOWN_NAMES).map(|name| format!("`{name}`")).collect();
+    let more = match names.len() - shown.len() {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let fields = counted(names.len(), "field was", "fields were");
+    format!(
+        "{fields} sent that the source does not declare, and the log does not keep: {}{more}",
+        shown.join(", ")
+    )
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

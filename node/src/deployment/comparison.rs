@@ -39,6 +39,20 @@ pub(crate) struct Wanted {
 pub(crate) type Show<'a> =
     dyn FnMut(&MetricChange, Option<&MetricRows>) -> Result<(), serde_json::Error> + 'a;
 
+/// What became of the metrics of two versions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Metrics whose definitions differ, or that only the old version has.
+    pub(crate) differ: usize,
+    /// Metrics that only the new version has: they are no difference of numbers that there were.
+    pub(crate) added: usize,
+    /// Metrics whose rows were compared, and those of them of which all rows are equal.
+    pub(crate) compared: usize,
+    pub(crate) equal: usize,
+    /// Metrics whose states are not there yet.
+    pub(crate) missing: usize,
+}
+
 /// Two versions at one frontier.
 pub(crate) struct Pair {
     old: Arc<Version>,
@@ -54,7 +68,8 @@ impl Deployments {
     /// The two versions, with their states.
     ///
     /// # Errors
-    /// [`DeployError`] if there are no such versions, or the states of one are not there yet.
+    /// [`DeployError`] if there are no such versions, or the states of the one metric that is to be compared are
+    /// not there yet.
     pub(crate) fn pair(&self, wanted: Wanted) -> Result<Pair, DeployError> {
         let (old, new) = {
             let state = self.lock();
@@ -77,13 +92,14 @@ impl Deployments {
         let (sources, imports) = (self.sources.clone(), self.imports.clone());
         let published = self.serving.published();
         let pair = Pair { old, new, published, sources, imports, changes, wanted };
-        match pair.missing() {
+        let only = pair.wanted.metric.as_ref().and_then(|_| pair.changes.first());
+        match only.and_then(|change| Some((pair.lacking(change)?, change.metric.clone()))) {
             Some((version, metric)) => Err(DeployError::NotFollowed { version, metric }),
             None => Ok(pair),
         }
     }
 
-    fn changes(&self, old: &Planned, new: &Planned) -> Result<Vec<MetricChange>, CompileError> {
+    pub(super) fn changes(&self, old: &Planned, new: &Planned) -> Result<Vec<MetricChange>, CompileError> {
         let version =
             |planned: &Planned| metricc_comparison::diff::Version::of(&planned.metrics, &self.imports);
         Ok(diff(&version(old)?, &version(new)?))
@@ -130,20 +146,27 @@ impl Pair {
         (of_version(&self.old) + of_version(&self.new)) as u64
     }
 
-    /// A metric that is compared and whose states a version does not have yet, with that version.
-    fn missing(&self) -> Option<(u64, String)> {
-        let lacks = |version: &Version, metric: &str| {
-            version.planned.bases_of(metric).iter().any(|plan| !self.published.has(plan))
+    /// The version that does not have the states of a metric yet, if it is compared.
+    fn lacking(&self, change: &MetricChange) -> Option<u64> {
+        let lacks = |version: &&Arc<Version>| {
+            version.planned.bases_of(&change.metric).iter().any(|plan| !self.published.has(plan))
         };
-        let compared = self.changes.iter().filter(|change| is_compared(change));
-        let mut pairs = compared.flat_map(|change| [(&self.old, change), (&self.new, change)]);
-        let missing = pairs.find(|(version, change)| lacks(version, &change.metric));
-        missing.map(|(version, change)| (version.record.number, change.metric.clone()))
+        let lacking = [&self.old, &self.new].into_iter().find(lacks).filter(|_| is_compared(change));
+        lacking.map(|version| version.record.number)
+    }
+
+    /// What is said of a metric that cannot be compared yet.
+    fn not_yet(&self, change: &MetricChange) -> Option<MetricRows> {
+        let version = self.lacking(change)?;
+        let mut listed = self.new.planned.metrics.iter().chain(&self.old.planned.metrics);
+        let metric = listed.find(|metric| metric.name() == change.metric)?.clone();
+        let problem = format!("version {version} is still computing it from the log; try again");
+        Some(MetricRows { metric, rows: Err(problem), causes: None })
     }
 
     /// Compares, one metric at a time: `show` gets the change of each metric, and its rows if they are
-    /// compared. A metric with more rows than `max_rows` is not. Blocks the calling thread, until it is
-    /// cancelled.
+    /// compared. A metric with more rows than `max_rows` is not, nor one whose states are not there yet. Blocks
+    /// the calling thread, until it is cancelled.
     ///
     /// # Errors
     /// [`ComparisonError`].
@@ -152,16 +175,30 @@ impl Pair {
         max_rows: u64,
         is_cancelled: &AtomicBool,
         show: &mut Show<'_>,
-    ) -> Result<(), ComparisonError> {
+    ) -> Result<Counts, ComparisonError> {
+        let mut counts = Counts::default();
         let logs = [self.logs(&self.old)?, self.logs(&self.new)?];
         for change in &self.changes {
-            let rows = match is_compared(change) {
-                true => self.rows_of(&change.metric, &logs, max_rows, is_cancelled)?,
-                false => None,
+            let rows = match (is_compared(change), self.not_yet(change)) {
+                (false, _) => None,
+                (true, Some(not_yet)) => {
+                    counts.missing += 1;
+                    Some(not_yet)
+                }
+                (true, None) => self.rows_of(&change.metric, &logs, max_rows, is_cancelled)?,
             };
+            match change.change {
+                Change::Same => {}
+                Change::Added => counts.added += 1,
+                _ => counts.differ += 1,
+            }
+            if let Some(found) = rows.as_ref().filter(|found| found.rows.is_ok()) {
+                counts.compared += 1;
+                counts.equal += usize::from(!found.differ());
+            }
             show(change, rows.as_ref())?;
         }
-        Ok(())
+        Ok(counts)
     }
 
     /// The log of each source as a version declares it, up to the frontier of the rows.

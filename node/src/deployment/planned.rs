@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use metricc_comparison::diff::PartChange;
 use metricc_compiler::{CompileError, DerivedPlan, MetricPlan, SourcePlan, StateHash};
 use metricc_ir::{AnyMetric, base_metrics};
 use metricc_runtime_serve::ServedVersion;
@@ -36,7 +37,7 @@ impl Planned {
         });
         let derived = derived.map(|derived| DerivedPlan::new(derived, &known, imports).map(Arc::new));
         let derived = derived.collect::<Result<Vec<_>, _>>()?;
-        let served = ServedVersion { base, derived, calendars: calendars.clone() };
+        let served = ServedVersion { number: None, base, derived, calendars: calendars.clone() };
         Ok(Planned { metrics: metrics.clone(), sources, served })
     }
 
@@ -125,23 +126,27 @@ pub struct MetricEffect {
     /// About how many seconds that takes, by what batch took last; none if it has not evaluated much yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
+    /// The parts of its definition that differ.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartChange>,
 }
 
 /// What it takes to evaluate the log of a source.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct LogCost {
     pub(crate) positions: u64,
     pub(crate) seconds: Option<u64>,
 }
 
 /// What deploying a version in place of another one does: first the metrics of the new version in its order,
-/// then those that are removed. `is_kept` says of states whether they are kept already, and `cost` what it takes
-/// to evaluate the log of a source for those that are not.
+/// then those that are removed. `is_kept` says of states whether they are kept already, `cost` what it takes to
+/// evaluate the log of a source for those that are not, and `parts` which parts of a definition differ.
 pub(crate) fn effects(
     live: &Planned,
     next: &Planned,
     is_kept: &dyn Fn(&StateHash) -> bool,
     cost: &dyn Fn(&str) -> LogCost,
+    parts: &dyn Fn(&str) -> Vec<PartChange>,
 ) -> Vec<MetricEffect> {
     let (old, new) = (live.listed(), next.listed());
     let mut renamed: BTreeSet<&str> = BTreeSet::new();
@@ -176,8 +181,9 @@ pub(crate) fn effects(
         // Sources are evaluated side by side.
         let seconds = costs.iter().map(|cost| cost.seconds).collect::<Option<Vec<u64>>>();
         let seconds = seconds.and_then(|seconds| seconds.into_iter().max());
+        let parts = parts(metric.name);
         let (metric, was) = (metric.name.to_owned(), was.map(str::to_owned));
-        effects.push(MetricEffect { metric, was, effect, positions, seconds });
+        effects.push(MetricEffect { metric, was, effect, positions, seconds, parts });
     }
     let is_gone = |known: &&Listed<'_>| {
         !new.iter().any(|metric| metric.name == known.name) && !renamed.contains(known.name)
@@ -188,6 +194,7 @@ pub(crate) fn effects(
         effect: Effect::Removed,
         positions: None,
         seconds: None,
+        parts: Vec::new(),
     });
     effects.extend(removed);
     effects

@@ -12,6 +12,7 @@ use metricc_ir::user_defined::Imports;
 use metricc_jobs::PackageText;
 
 use super::planned::Planned;
+use super::steps::HELD_BACK;
 use super::store::{StepKind, VersionRecord, VersionState, VersionStore, Versions};
 use super::{Version, now_us, unreadable};
 use crate::error::NodeError;
@@ -70,6 +71,29 @@ impl Start {
         if let (Some((_, versions)), false) = (stored, unreadable.is_empty()) {
             versions.versions.retain(|version| is_kept(version.number));
             unwritten.get_or_insert(None);
+        }
+    }
+
+    /// Says in the log what the start changes: only once nothing is left that it could fail for.
+    pub(super) fn log_changes(&self) {
+        let record = &self.live.record;
+        let Some(before) = &self.found else { return };
+        let replaced = before.live().filter(|before| before.number != record.number);
+        if let Some(replaced) = replaced {
+            tracing::info!(
+                version = record.number,
+                replaced = replaced.number,
+                "`{}` was changed since the node was started last, and is a new version of the package",
+                record.name
+            );
+        }
+        let was_building = |version: &VersionRecord| {
+            before.of(version.number).is_some_and(|before| before.state == VersionState::Building)
+        };
+        let others = self.others.iter().map(|version| &version.record);
+        for held_back in others.filter(|record| record.state == VersionState::Preview && was_building(record))
+        {
+            tracing::info!(version = held_back.number, "{HELD_BACK}");
         }
     }
 
@@ -178,11 +202,6 @@ fn of_file(versions: &mut Versions, hash: &str, name: &str, is_other: bool) -> V
     versions.note_earlier();
     for version in &mut versions.versions {
         if version.state == VersionState::Live {
-            tracing::info!(
-                version = number,
-                replaced = version.number,
-                "`{name}` was changed since the node was started last, and is a new version of the package"
-            );
             (version.state, version.replaced_at) = (VersionState::Kept, Some(at));
         }
     }

@@ -9,7 +9,20 @@ use super::{Deployments, Version};
 pub struct Changes {
     /// Metric by metric.
     pub effects: Vec<MetricEffect>,
-    /// What else there is to know: sources that are declared otherwise, and versions that are not kept for that.
+    /// What else there is to know: sources that are declared otherwise, and versions that are kept no longer.
+    pub notes: Vec<String>,
+    /// The live version, if it has this text already: there is nothing to do.
+    pub live_as: Option<u64>,
+}
+
+/// The outcome of a step with a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stepped {
+    /// The number of the version.
+    pub version: u64,
+    /// What it is now.
+    pub state: VersionState,
+    /// What else has changed, or will: versions that are kept no longer, and one that was on its way.
     pub notes: Vec<String>,
 }
 

@@ -4,10 +4,17 @@ use std::sync::Arc;
 
 use metricc_jobs::PackageText;
 
+use super::going::{going_text, log_gone};
 use super::{
-    Changes, DeployError, Deployed, Deployments, State, StepKind, Version, VersionRecord, VersionState,
-    Versions, now_us,
+    Changes, DeployError, Deployed, Deployments, State, StepKind, Stepped, Version, VersionRecord,
+    VersionState, Versions, now_us,
 };
+
+/// Who retires versions that are kept for long enough.
+const BY_SETTINGS: &str = "[deploy]";
+
+/// What the log says of a version that does not become live by itself any more.
+pub(super) const HELD_BACK: &str = "a version that was on its way is a preview now";
 
 impl State {
     /// The version that rolling back makes live: of the kept ones that were deployed before the live one the one
@@ -30,8 +37,8 @@ impl Deployments {
             return Err(DeployError::Program);
         }
         self.without_cluster()?;
-        let planned = self.planned(text)?;
-        Ok(self.changes_of(&state, &planned))
+        let planned = self.planned(text.clone())?;
+        Ok(self.changes_of(&state, &text, &planned)?)
     }
 
     fn without_cluster(&self) -> Result<(), DeployError> {
@@ -54,13 +61,12 @@ impl Deployments {
         let mut state = self.lock();
         let Some((store, versions)) = state.stored.clone() else { return Err(DeployError::Program) };
         is_free(&state)?;
-        let changes = self.changes_of(&state, &planned);
-        let (hash, at) = (text.hash(), now_us());
-        if state.live().record.hash == hash {
-            let number = state.live().record.number;
-            return Ok(Deployed { version: number, state: VersionState::Live, changes });
+        let changes = self.changes_of(&state, &text, &planned)?;
+        if let Some(version) = changes.live_as {
+            return Ok(Deployed { version, state: VersionState::Live, changes });
         }
         store.write_text(&text)?;
+        let (hash, at) = (text.hash(), now_us());
         let number = versions.next;
         let record = VersionRecord {
             number,
@@ -91,26 +97,36 @@ impl Deployments {
     ///
     /// # Errors
     /// [`DeployError`].
-    pub(crate) fn promote(&self, number: u64, by: &str) -> Result<VersionState, DeployError> {
+    pub(crate) fn promote(&self, number: u64, by: &str) -> Result<Stepped, DeployError> {
         let mut state = self.lock();
-        match state.of(number)?.record.state {
+        let version = state.of(number)?.clone();
+        let now = version.record.state;
+        match now {
             VersionState::Preview => {}
             VersionState::Kept => return Err(DeployError::WasLive { version: number }),
-            now @ (VersionState::Live | VersionState::Building) => return Ok(now),
+            VersionState::Live => {
+                return Ok(Stepped { version: number, state: now, notes: underway_note(&state) });
+            }
+            VersionState::Building => return Ok(Stepped { version: number, state: now, notes: Vec::new() }),
         }
-        if self.waits_for(&state.of(number)?.planned).is_none() {
-            self.make_live(&mut state, number, by, StepKind::Promoted)?;
-            return Ok(VersionState::Live);
+        let going = self.going(&state, number, &version.planned);
+        let is_there = self.waits_for(&version.planned).is_none();
+        match is_there {
+            true => self.make_live(&mut state, number, by, StepKind::Promoted)?,
+            false => {
+                self.change(&mut state, |versions| set(versions, number, VersionState::Building))?;
+            }
         }
-        self.change(&mut state, |versions| set(versions, number, VersionState::Building))?;
-        Ok(state.of(number)?.record.state)
+        let when = if is_there { "" } else { ", when this one is live" };
+        let notes = going.iter().map(|(gone, why)| format!("version {gone} {}{when}", going_text(why)));
+        Ok(Stepped { version: number, state: state.of(number)?.record.state, notes: notes.collect() })
     }
 
-    /// Makes a kept version live again: [`State::before_live`], or another one. Returns its number.
+    /// Makes a kept version live again: [`State::before_live`], or another one.
     ///
     /// # Errors
     /// [`DeployError`] if there is no such version, or its states are not there yet.
-    pub(crate) fn roll_back(&self, number: Option<u64>, by: &str) -> Result<u64, DeployError> {
+    pub(crate) fn roll_back(&self, number: Option<u64>, by: &str) -> Result<Stepped, DeployError> {
         let mut state = self.lock();
         let version = match number {
             Some(number) => state.of(number)?.clone(),
@@ -121,7 +137,10 @@ impl Deployments {
         let number = version.record.number;
         match version.record.state {
             VersionState::Kept => {}
-            VersionState::Live => return Ok(number),
+            VersionState::Live => {
+                let notes = underway_note(&state);
+                return Ok(Stepped { version: number, state: VersionState::Live, notes });
+            }
             _ => return Err(DeployError::NeverLive { version: number }),
         }
         if let Some(metric) = self.lacks(&version.planned) {
@@ -130,7 +149,18 @@ impl Deployments {
         // What was on its way does not come after it.
         self.change(&mut state, |versions| versions.hold_back())?;
         self.make_live(&mut state, number, by, StepKind::RolledBack)?;
-        Ok(number)
+        let held_back = state.with(|state| state == VersionState::Building).map(|other| other.record.number);
+        let held_back = held_back.map(|other| {
+            tracing::info!(version = other, "{HELD_BACK}");
+            format!(
+                "version {other} was being computed, and is a preview now: it does not become live by itself; `metricc promote \
+                 {other}` makes it live, `metricc retire {other}` gives it up"
+            )
+        });
+        let going = going.iter().map(|(gone, why)| format!("version {gone} {}", going_text(why)));
+        let notes = held_back.into_iter().chain(going).collect();
+        Ok(Stepped { version: number, state: VersionState::Live, notes })
+        let going = self.going(&state, number, &version.planned);
     }
 
     /// Gives a version up that is not live.
@@ -190,19 +220,15 @@ impl Deployments {
 
     /// Retires versions beyond those that are to be kept.
     fn forget_old(&self, state: &mut State) -> Result<(), DeployError> {
-        let kept_for = i64::try_from(self.keep.keep_for.as_micros()).unwrap_or(i64::MAX);
-        let oldest = now_us().saturating_sub(kept_for);
-        let mut kept: Vec<&VersionRecord> = state.kept().map(|version| &version.record).collect();
-        kept.sort_by_key(|record| std::cmp::Reverse(record.replaced_at));
-        let is_old = |index: usize, record: &VersionRecord| {
-            index >= self.keep.versions || record.replaced_at.is_none_or(|at| at < oldest)
-        };
-        let old = kept.iter().enumerate().filter(|(index, record)| is_old(*index, record));
-        let old: Vec<u64> = old.map(|(_, record)| record.number).collect();
-        if old.is_empty() {
+        let going = self.beyond_kept_now(state);
+        if going.is_empty() {
             return Ok(());
         }
-        self.change(state, |versions| versions.versions.retain(|version| !old.contains(&version.number)))?;
+        self.change(state, |versions| {
+            versions.retain_but(&going);
+            going.iter().for_each(|(gone, _)| versions.step(*gone, StepKind::Retired, BY_SETTINGS, now_us()));
+        })?;
+        log_gone(&going);
         self.serve(state);
         self.want(state)
     }
@@ -210,13 +236,9 @@ impl Deployments {
     fn make_live(&self, state: &mut State, number: u64, by: &str, kind: StepKind) -> Result<(), DeployError> {
         let at = now_us();
         let next = state.of(number)?.clone();
-        let given_up = self.given_up(state, &next.planned);
+        let going = self.going(state, number, &next.planned);
         self.change(state, |versions| {
             versions.note_earlier();
-            for (gone, _) in given_up.iter().filter(|(gone, _)| *gone != number) {
-                versions.versions.retain(|version| version.number != *gone);
-                versions.step(*gone, StepKind::Retired, by, at);
-            }
             for version in &mut versions.versions {
                 if version.state == VersionState::Live {
                     (version.state, version.replaced_at) = (VersionState::Kept, Some(at));
@@ -226,17 +248,14 @@ impl Deployments {
             versions.step(number, kind, by, at);
         })?;
         self.serve(state);
+            // What goes with a step has its time.
+            versions.retain_but(&going);
+            going.iter().for_each(|(gone, _)| versions.step(*gone, StepKind::Retired, by, at));
         self.declare(state);
         (self.on_promotion)(&state.live().planned);
         tracing::info!(version = number, by, "a version of the package is live");
-        for (version, problem) in &given_up {
-            tracing::warn!(
-                version,
-                "a version of the package is kept no longer: read as it declares {problem}"
-            );
-        }
-        self.want(state)?;
-        self.forget_old(state)
+        log_gone(&going);
+        self.want(state)
     }
 
     /// Changes the versions, on the disk first.
@@ -271,6 +290,17 @@ fn set(versions: &mut Versions, number: u64, state: VersionState) {
 
 /// Refuses a second version that is on its way.
 fn is_free(state: &State) -> Result<(), DeployError> {
+/// What is said of a version that takes the place of the live one later.
+fn underway_note(state: &State) -> Vec<String> {
+    let building = state.with(|state| state == VersionState::Building).map(|version| version.record.number);
+    let note = |version: u64| {
+        format!(
+            "version {version} is being computed, and takes its place then; `metricc retire {version}` gives that one up"
+        )
+    };
+    building.into_iter().map(note).collect()
+}
+
     let Some(other) = state.candidate() else { return Ok(()) };
     let VersionRecord { number, by, state, .. } = &other.record;
     let is_preview = *state == VersionState::Preview;

@@ -131,7 +131,6 @@ impl Versions {
     /// Makes a version that is on its way a preview: something else was decided since.
     pub(crate) fn hold_back(&mut self) {
         for version in self.versions.iter_mut().filter(|version| version.state == VersionState::Building) {
-            tracing::info!(version = version.number, "a version that was on its way is a preview now");
             version.state = VersionState::Preview;
         }
     }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::body::{self, Packing};
 use super::shared::Shared;
 use super::sources::invalid;
-use crate::deployment::{DeployError, Step, VersionState, VersionStatus};
+use crate::deployment::{Changes, DeployError, Step, Stepped, VersionState, VersionStatus};
 
 /// Longest name of who does a step, in bytes.
 const LONGEST_NAME: usize = 200;
@@ -26,7 +26,12 @@ const SOMEBODY: &str = "unknown";
 
 fn error(error: &DeployError) -> ApiError {
     if let DeployError::UnknownMetric { metric, known } = error {
-        return ServingError::UnknownMetric { name: metric.clone(), known: known.clone() }.into();
+        return ServingError::UnknownMetric {
+            name: metric.clone(),
+            known: known.clone(),
+            versions: Vec::new(),
+        }
+        .into();
     }
     if let DeployError::NotFollowed { metric, .. } = error {
         return ServingError::Backfilling { metric: metric.clone() }.into();
@@ -98,15 +103,25 @@ pub(crate) async fn deploy(
     let node = shared.node.clone();
     if only_plan {
         let changes = done(move || node.deployments().plan(text)).await?;
-        return Ok(Json(json!({ "changes": changes.effects, "notes": changes.notes })));
+        let mut answer = changes_json(&changes);
+        if let Some(version) = changes.live_as {
+            answer["version"] = json!(version);
+        }
+        return Ok(Json(answer));
     }
     let deployed = done(move || node.deployments().deploy(text, &by, is_preview)).await?;
-    Ok(Json(json!({
-        "version": deployed.version,
-        "state": deployed.state,
-        "changes": deployed.changes.effects,
-        "notes": deployed.changes.notes,
-    })))
+    let mut answer = changes_json(&deployed.changes);
+    answer["version"] = json!(deployed.version);
+    answer["state"] = json!(deployed.state);
+    Ok(Json(answer))
+}
+
+fn changes_json(changes: &Changes) -> Value {
+    json!({
+        "changes": changes.effects,
+        "notes": changes.notes,
+        "unchanged": changes.live_as.is_some(),
+    })
 }
 
 pub(crate) async fn promote(
@@ -115,8 +130,7 @@ pub(crate) async fn promote(
 ) -> Result<Json<Value>, ApiError> {
     let given = Given(&parameters);
     let (version, by, node) = (number(&given)?, by(&given)?, shared.node.clone());
-    let state = done(move || node.deployments().promote(version, &by)).await?;
-    Ok(Json(json!({ "version": version, "state": state })))
+    Ok(Json(stepped_json(&done(move || node.deployments().promote(version, &by)).await?)))
 }
 
 pub(crate) async fn roll_back(
@@ -125,8 +139,11 @@ pub(crate) async fn roll_back(
 ) -> Result<Json<Value>, ApiError> {
     let given = Given(&parameters);
     let (version, by, node) = (given.number("version")?, by(&given)?, shared.node.clone());
-    let live = done(move || node.deployments().roll_back(version, &by)).await?;
-    Ok(Json(json!({ "version": live, "state": VersionState::Live })))
+    Ok(Json(stepped_json(&done(move || node.deployments().roll_back(version, &by)).await?)))
+}
+
+fn stepped_json(stepped: &Stepped) -> Value {
+    json!({ "version": stepped.version, "state": stepped.state, "notes": stepped.notes })
 }
 
 pub(crate) async fn retire(

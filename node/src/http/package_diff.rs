@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use metricc_client::{Given, ServingError};
-use metricc_comparison::diff::{Change, MetricChange};
+use metricc_comparison::diff::MetricChange;
 use metricc_comparison::report::{self, MetricRows};
 use metricc_http_api::{ApiError, Pairs};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::package;
 use super::shared::Shared;
 use super::sources::invalid;
-use crate::deployment::{Pair, Wanted};
+use crate::deployment::{Counts, Pair, Wanted};
 use crate::thread_priority::{Priority, lower_priority};
 
 /// Rows that differ of each metric, unless the request says how many.
@@ -31,8 +31,14 @@ const MOST_CAUSES: u64 = 1000;
 /// How long a comparison waits for another one.
 const TURN_WITHIN: Duration = Duration::from_secs(20);
 
-/// How many metrics differ.
-const DIFFER: HeaderName = HeaderName::from_static("metricc-differ");
+/// How many metrics differ, are added, were compared, have equal rows, and are not computed yet.
+const COUNTS: [(HeaderName, fn(&Counts) -> usize); 5] = [
+    (HeaderName::from_static("metricc-differ"), |counts| counts.differ),
+    (HeaderName::from_static("metricc-added"), |counts| counts.added),
+    (HeaderName::from_static("metricc-compared"), |counts| counts.compared),
+    (HeaderName::from_static("metricc-equal"), |counts| counts.equal),
+    (HeaderName::from_static("metricc-backfilling"), |counts| counts.missing),
+];
 
 /// How the answer is written.
 #[derive(Debug, Clone, Copy)]
@@ -108,9 +114,7 @@ fn form(given: &Given<'_>) -> Result<Form, ApiError> {
 /// The answer, once all is compared.
 fn written(pair: &Pair, max_rows: u64, is_gone: &AtomicBool, form: Form) -> Result<Response, ApiError> {
     let (mut definitions, mut texts, mut metrics) = (Vec::new(), String::new(), Vec::new());
-    let mut n_different = 0_usize;
     let mut show = |change: &MetricChange, rows: Option<&MetricRows>| {
-        n_different += usize::from(change.change != Change::Same);
         match form.is_text {
             true => {
                 definitions.push(change.clone());
@@ -121,7 +125,7 @@ fn written(pair: &Pair, max_rows: u64, is_gone: &AtomicBool, form: Form) -> Resu
         }
         Ok(())
     };
-    pair.compare(max_rows, is_gone, &mut show).map_err(|error| ApiError::failed(&error))?;
+    let counts = pair.compare(max_rows, is_gone, &mut show).map_err(|error| ApiError::failed(&error))?;
     let (old, new) = pair.numbers();
     let mut response = match form.is_text {
         true => {
@@ -135,7 +139,9 @@ fn written(pair: &Pair, max_rows: u64, is_gone: &AtomicBool, form: Form) -> Resu
             Json(json!({ "old": old, "new": new, "frontier": frontier, "metrics": metrics })).into_response()
         }
     };
-    response.headers_mut().insert(DIFFER, HeaderValue::from(n_different));
+    for (name, count) in COUNTS {
+        response.headers_mut().insert(name, HeaderValue::from(count(&counts)));
+    }
     Ok(response)
 }
 

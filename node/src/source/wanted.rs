@@ -121,9 +121,9 @@ impl NodeSource {
         self.speed.took(n_positions, time);
     }
 
-    /// About how long batch takes for its whole log; `None` if that is not known yet.
-    pub(crate) fn evaluation_estimate(&self) -> Option<Duration> {
-        self.speed.estimate(self.end().n_positions())
+    /// About how long batch takes for so many positions; `None` if that is not known yet.
+    pub(crate) fn evaluation_estimate(&self, n_positions: u64) -> Option<Duration> {
+        self.speed.estimate(n_positions)
     }
 
     fn lock_backfill(&self) -> MutexGuard<'_, Option<RunningBackfill>> {

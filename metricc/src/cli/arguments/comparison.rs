@@ -54,13 +54,13 @@ Each metric is one of
 
 With `--source`, both versions of each metric that differs are computed over the same events, and their rows \
 are compared. The causes are events that alone give other rows under the two versions, with the part of the \
-definition that decides. With `--live`, a node compares the rows that it serves.
+definition that decides. With `--live`, a node compares the rows that it serves, of all metrics that are computed.
 
 Exit codes:
-  0  all metrics are the same
+  0  all metrics are the same; with `--live`, also if some are only added
   1  some differ
   2  a version or a log cannot be read or has errors, too many records are rejected, or wrong usage
-  3  with `--live`: the node cannot answer yet: it is starting, computing or busy")]
+  3  with `--live`: a metric is still being computed, and the others are shown; or the node is starting or busy")]
 pub(crate) struct DiffArguments {
     /// The old and the new file; with --against only the new one
     #[arg(required_unless_present_any = ["live", "of_version", "old_version"], num_args = 1..=2, value_name = "FILE")]

@@ -54,7 +54,7 @@ fn a_preview_is_compared_with_the_live_version_as_files_are() {
 
     let (code, live, said) = node.run(&["diff", "--live", "--output", "json", "--causes", "4"]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("4 metrics differ"), "{said}");
+    assert!(said.contains("rows of 2 metrics compared, 0 equal; 3 metrics differ, 1 added"), "{said}");
     // What the node says is what the same files over the same events say.
     let log = home.path().join("log.ndjson");
     std::fs::write(&log, events(0, 2000)).unwrap();

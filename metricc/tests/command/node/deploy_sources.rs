@@ -68,8 +68,9 @@ fn a_new_field_is_decoded_from_the_version_on_that_declares_it() {
     // The version before reads what came in since, and its declaration holds for what comes in now.
     let (code, _, said) = node.run(&["rollback"]);
     assert_eq!((code, said.contains("version 1 is live")), (Some(0), true), "{said}");
+    // The command waits until events are decoded as the version says.
+    assert_eq!(node.source()["fields"].as_array().unwrap().len(), 3);
     assert_eq!(node.rows("total").0[0]["value"], json!(sum_of(0..1300)));
-    node.until(|node| node.source()["fields"].as_array().unwrap().len() == 3);
     node.post("c", &paid(1300, 1400, "USD")).unwrap();
     node.catch_up();
     no_difference(&node);
@@ -119,6 +120,36 @@ fn a_version_that_could_not_read_what_comes_in_is_not_kept() {
     // Those of before still have it.
     assert_eq!(node.rows("total").0[0]["value"], json!(sum_of(0..900)));
     no_difference(&node);
+}
+
+/// A field that is renamed is another one, which a plan says, and the way out of it.
+#[test]
+fn a_renamed_field_is_named_in_the_plan() {
+    let home = Home::new(PLAIN, CONFIG);
+    let node = home.ready();
+    node.post("a", &events(0, 500)).unwrap();
+    view_has(&node, 500);
+    let renamed = "
+source events { at: timestamp time  shop: string  amount: int? }
+metric total = sum(amount) { from events  by shop }
+";
+    let (code, out, said) = node.run(&["deploy", &write(&home, "next.metric", renamed), "--plan"]);
+    assert_eq!(code, Some(0), "{said}");
+    let note = "source `events`: field `amount` is new: events before position 500 have none; field `n` is no longer declared; \
+                if `amount` is only another name in the data, declare `n: int from amount`, and the field keeps its values of \
+                before";
+    assert!(said.contains(note), "{said}");
+    assert!(out.contains("  fields of the source: amount, n\n"), "{out}");
+    // The way out.
+    let way_out = PLAIN.replace("n: int", "n: int from amount");
+    assert_eq!(node.run(&["deploy", &write(&home, "next.metric", &way_out)]).0, Some(0));
+    let more = events(500, 600).replace("\"n\"", "\"amount\"");
+    assert_eq!(node.post("b", &more).unwrap().status, 200);
+    node.catch_up();
+    assert_eq!(
+        bare(node.rows("total").0),
+        bare(run(&home, &home.path().join("events.metric").to_string_lossy(), &events(0, 600), "total"))
+    );
 }
 
 #[test]
@@ -180,6 +211,7 @@ fn a_preview_that_declares_otherwise_is_compared_at_one_frontier() {
     assert_eq!(code, Some(1), "{said}");
     assert!(out.contains("total: 6 rows equal, 1 changed") && out.contains("n: 7"), "{out}");
     assert_eq!(node.run(&["promote", "2"]).0, Some(0));
+    assert_eq!(node.source()["fields"].as_array().unwrap().len(), 4, "the command waits for it");
     assert_eq!(by_currency(&node), [("EUR".to_owned(), sum_of(0..800))]);
 }
 

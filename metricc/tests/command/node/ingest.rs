@@ -57,6 +57,18 @@ fn ingest(node: &Node, path: &str) -> String {
     said
 }
 
+#[test]
+fn fields_that_are_sent_and_not_declared_are_named() {
+    let home = Home::new(PACKAGE, "");
+    let node = home.ready();
+    let text = "{\"at\":\"2026-04-25T10:00:00Z\",\"n\":1,\"cuntry\":\"DE\",\"a\":2}\n";
+    let said = ingest(&node, &file(&home, "more.ndjson", text));
+    let wanted = "source `events`: 2 fields were sent that the source does not declare, and the log does not keep: `a`, `cuntry`\n";
+    assert!(said.contains(wanted), "{said}");
+    let said = ingest(&node, &file(&home, "plain.ndjson", &lines(0, 3)));
+    assert!(!said.contains("does not declare"), "{said}");
+}
+
 fn seen(node: &Node) -> Value {
     node.rows("seen").0[0]["value"].clone()
 }

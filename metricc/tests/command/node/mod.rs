@@ -12,6 +12,7 @@ mod deploy_limits;
 mod deploy_live;
 mod deploy_sources;
 mod disk_failing;
+mod deploy_words;
 mod disk_full;
 mod faults;
 mod folder_at_risk;
@@ -42,6 +43,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 /// Time limit of every wait.
@@ -117,6 +119,24 @@ impl Home {
     /// Starts the node and waits until it serves all sources.
     fn ready(&self) -> Node {
         let node = self.start();
+    /// Starts the node, and collects what it says on stderr.
+    fn start_logging(&self) -> (Node, Arc<Mutex<Vec<String>>>) {
+        let mut process = self.command().stderr(Stdio::piped()).spawn().expect("the node starts");
+        let lines = BufReader::new(process.stderr.take().expect("stderr")).lines();
+        let said: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (kept, (sender, address)) = (said.clone(), std::sync::mpsc::channel());
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if let Some((_, rest)) = line.split_once("http://") {
+                    let _ = sender.send(rest.split(',').next().unwrap_or_default().to_owned());
+                }
+                kept.lock().expect("lines").push(line);
+            }
+        });
+        let address = address.recv_timeout(TIMEOUT).expect("the node listens");
+        (Node { process, address }, said)
+    }
+
         node.until(|node| node.get("/readyz").status == 200);
         node
     }
