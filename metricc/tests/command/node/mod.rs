@@ -22,6 +22,7 @@ mod ingest;
 mod kill_loop;
 mod kills;
 mod large_answers;
+mod many_files;
 mod not_now;
 mod openapi;
 mod parameters;
