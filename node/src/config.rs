@@ -185,6 +185,8 @@ pub struct SourceConfig {
     pub delimiter: Option<String>,
     /// A topic whose records are ingested.
     pub kafka: Option<KafkaConfig>,
+    /// Whether no version needs to read it yet: one that does is deployed later.
+    pub deployed_later: bool,
 }
 
 impl SourceConfig {
@@ -277,6 +279,7 @@ impl Default for SourceConfig {
             format: None,
             delimiter: None,
             kafka: None,
+            deployed_later: false,
         }
     }
 }

@@ -12,6 +12,9 @@ mod changes;
 mod comparison;
 mod error;
 mod going;
+#[cfg(test)]
+mod new_source_tests;
+mod new_sources;
 mod planned;
 mod start;
 mod status;
@@ -37,13 +40,15 @@ pub use store::{Step, StepKind, VersionRecord, VersionState};
 pub(crate) use comparison::{Counts, Pair, Wanted};
 pub(crate) use planned::Planned;
 pub(crate) use start::{DeclaredSource, Start, start};
+pub(crate) use status::Stepped;
 pub(crate) use store::{VersionStore, Versions};
 
 use crate::changed::Changed;
-use crate::config::{Config, DeployConfig};
-pub(crate) use status::Stepped;
+use crate::config::DeployConfig;
 use crate::package::NodePackage;
 use crate::source::NodeSource;
+use crate::source_start::SourceStarts;
+use crate::sources::Sources;
 
 /// A version of the package.
 #[derive(Debug)]
@@ -54,7 +59,10 @@ pub(crate) struct Version {
 
 /// The versions of a node.
 pub(crate) struct Deployments {
-    sources: Vec<Arc<NodeSource>>,
+    sources: Sources,
+    starts: Arc<SourceStarts>,
+    /// Held by the one deployment that opens sources.
+    opening: Mutex<()>,
     serving: LocalServing,
     imports: Imports,
     keep: DeployConfig,
@@ -151,21 +159,20 @@ impl std::fmt::Debug for Deployments {
 impl Deployments {
     pub(crate) fn new(
         start: Start,
-        sources: &[Arc<NodeSource>],
-        serving: &LocalServing,
-        imports: &Imports,
-        config: &Config,
+        starts: &Arc<SourceStarts>,
         on_promotion: Box<dyn Fn(&Planned) + Send + Sync>,
     ) -> Self {
+        start.log_changes();
         let versions = std::iter::once(start.live).chain(start.others).collect();
         let state = State { versions, stored: start.stored, unwritten: start.unwritten };
         let deployments = Deployments {
-            sources: sources.to_vec(),
-            serving: serving.clone(),
-        start.log_changes();
-            imports: imports.clone(),
-            keep: config.deploy.clone(),
-            has_cluster: config.batch_cluster.is_some(),
+            sources: starts.sources.clone(),
+            starts: starts.clone(),
+            opening: Mutex::default(),
+            serving: starts.opener.serving.clone(),
+            imports: starts.opener.imports.clone(),
+            keep: starts.opener.config.deploy.clone(),
+            has_cluster: starts.opener.config.batch_cluster.is_some(),
             state: Mutex::new(state),
             on_promotion,
         };
@@ -183,7 +190,7 @@ impl Deployments {
     fn waits_for(&self, planned: &Planned) -> Option<String> {
         let is_held = |plan: &Arc<MetricPlan>| {
             let name = &plan.metric.source.name;
-            self.sources.iter().any(|source| source.name() == name && source.holds(plan))
+            self.source(name).is_some_and(|source| source.holds(plan))
         };
         let missing = planned.served.plans().find(|plan| !is_held(plan));
         missing.map(|plan| plan.metric.name.clone())
@@ -205,12 +212,12 @@ impl Deployments {
         };
         let others: Vec<ServedVersion> = others.map(served).collect();
         self.serving.serve_version(served(state.live()), &others);
-        self.sources.iter().for_each(|source| source.count_groups());
+        self.sources.now().iter().for_each(|source| source.count_groups());
     }
 
     /// Has all states kept that a version needs, those of the live one first.
     fn want(&self, state: &State) -> Result<(), DeployError> {
-        for source in &self.sources {
+        for source in self.sources.now().iter() {
             let metrics = wanted(state.live(), &state.versions, source.name());
             let wanted = source.wanted();
             let hashes = |metrics: &[Arc<MetricPlan>]| -> Vec<StateHash> {
@@ -230,18 +237,23 @@ impl Deployments {
     fn planned(&self, text: PackageText) -> Result<Planned, DeployError> {
         let package = NodePackage::of_text(text, &self.imports).map_err(DeployError::Package)?;
         let planned = Planned::new(&package)?;
-        for SourcePlan { source: wanted, .. } in planned.sources.iter().map(|plan| &**plan) {
-            let known = self.source(&wanted.name);
-            let source = known.ok_or_else(|| DeployError::NoSource { origin: wanted.name.clone() })?;
-            if let Some(problem) = source_problem(source, wanted) {
-                return Err(problem);
-            }
-        }
+        self.check_sources(&planned)?;
         Ok(planned)
     }
 
-    fn source(&self, name: &str) -> Option<&Arc<NodeSource>> {
-        self.sources.iter().find(|source| source.name() == name)
+    /// Checks that a version can read the logs of its sources that the node has.
+    fn check_sources(&self, planned: &Planned) -> Result<(), DeployError> {
+        for SourcePlan { source: wanted, .. } in planned.sources.iter().map(|plan| &**plan) {
+            let known = self.source(&wanted.name);
+            if let Some(problem) = known.and_then(|source| source_problem(&source, wanted)) {
+                return Err(problem);
+            }
+        }
+        Ok(())
+    }
+
+    fn source(&self, name: &str) -> Option<Arc<NodeSource>> {
+        self.sources.find(name)
     }
 
     /// The versions that are given up when another one becomes live, and why: they could not read the events
@@ -275,7 +287,7 @@ impl Deployments {
     /// Takes steps until the node is shutting down.
     pub(crate) fn run(&self, changed: &Changed) {
         let mut seen = 0;
-        while !self.sources.iter().any(|source| source.is_stopping()) {
+        while !self.sources.are_stopping() {
             self.advance();
             let most = if self.lock().candidate().is_some() { SOON } else { LATER };
             seen = changed.wait(seen, most);

@@ -17,12 +17,13 @@ use tokio::runtime::Handle;
 
 use crate::loaded_view::LoadedView;
 use crate::source::NodeSource;
+use crate::sources::Sources;
 use crate::tables::{self, MOST_OVERLAPPING_ROWS, TableError, TableVersion};
 
 /// The tables of the derived metrics of a node.
 pub(crate) struct DerivedTables {
     tables: Mutex<Arc<Vec<DerivedTable>>>,
-    sources: Vec<Arc<NodeSource>>,
+    sources: Sources,
     views: Arc<dyn ObjectStore>,
     writing: Mutex<()>,
 }
@@ -45,19 +46,14 @@ struct Known {
 }
 
 impl DerivedTables {
-    /// Metrics whose columns would have one name have no table, which is logged.
-    pub(crate) fn new(
-        plans: &[Arc<DerivedPlan>],
-        sources: &[Arc<NodeSource>],
-        views: &Arc<dyn ObjectStore>,
-    ) -> Self {
-        let (sources, views) = (sources.to_vec(), views.clone());
-        let of_metrics = DerivedTables { tables: Mutex::default(), sources, views, writing: Mutex::new(()) };
-        of_metrics.replace(plans);
-        of_metrics
+    /// Tables of no metric.
+    pub(crate) fn new(sources: &Sources, views: &Arc<dyn ObjectStore>) -> Self {
+        let (sources, views) = (sources.clone(), views.clone());
+        DerivedTables { tables: Mutex::default(), sources, views, writing: Mutex::new(()) }
     }
 
-    /// Has tables of other metrics from now on.
+    /// Has tables of other metrics from now on. Metrics whose columns would have one name have no table, which is
+    /// logged.
     pub(crate) fn replace(&self, plans: &[Arc<DerivedPlan>]) {
         let tables = plans.iter().filter_map(|plan| self.table(plan)).collect();
         *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(tables);
@@ -75,8 +71,7 @@ impl DerivedTables {
         }
         let names: BTreeSet<&str> =
             plan.operands.iter().map(|operand| operand.metric.source.name.as_str()).collect();
-        let of_name = |name: &&str| self.sources.iter().find(|source| source.name() == *name).cloned();
-        let sources: Vec<Arc<NodeSource>> = names.iter().filter_map(of_name).collect();
+        let sources: Vec<Arc<NodeSource>> = names.iter().filter_map(|name| self.sources.find(name)).collect();
         let store = ViewStore::new(self.views.clone(), sources.first()?.name());
         Some(DerivedTable { plan: plan.clone(), columns, sources, store })
     }

@@ -50,6 +50,8 @@ mod sink_status;
 mod sinks;
 mod source;
 mod source_plans;
+mod source_start;
+mod sources;
 mod states_of_log;
 mod status;
 mod tables;

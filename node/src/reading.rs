@@ -27,6 +27,7 @@ use crate::answer_limits::Answering;
 use crate::config::PastConfig;
 use crate::past_answer_turns::{Cancelled, PastQueue};
 use crate::source::NodeSource;
+use crate::sources::Sources;
 use crate::states_of_log::{StatesError, start_of, states_unless};
 
 /// How long a request waits for the frontier that it wants to be covered. Clients wait longer for an answer.
@@ -36,7 +37,7 @@ const COVER_WITHIN: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 pub struct NodeServing {
     local: LocalServing,
-    sources: Vec<Arc<NodeSource>>,
+    sources: Sources,
     answering: Answering,
     /// The turns of versions of the past.
     past: PastQueue,
@@ -47,7 +48,7 @@ pub struct NodeServing {
 impl NodeServing {
     pub(crate) fn new(
         local: LocalServing,
-        sources: Vec<Arc<NodeSource>>,
+        sources: Sources,
         answering: Answering,
         past: &PastConfig,
     ) -> Self {
@@ -112,9 +113,8 @@ impl NodeServing {
     }
 
     /// The sources of a query, in their order.
-    fn sources_of<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = &'a Arc<NodeSource>> {
-        let source = |name: &String| self.sources.iter().find(|source| source.name() == name);
-        query.sources().iter().filter_map(source)
+    fn sources_of(&self, query: &Query) -> Vec<Arc<NodeSource>> {
+        query.sources().iter().filter_map(|name| self.sources.find(name)).collect()
     }
 
     /// The version of the query's frontier.
@@ -189,13 +189,13 @@ impl NodeServing {
         answer.epoch = self.epoch();
         if let Some(receipt) = &mut answer.receipt {
             let end = |source: &Arc<NodeSource>| (source.name().to_owned(), source.end().0);
-            receipt.ends = self.sources_of(query).map(end).collect();
+            receipt.ends = self.sources_of(query).iter().map(end).collect();
         }
     }
 
     /// The epoch of the log; all sources are in one.
     pub fn epoch(&self) -> Option<String> {
-        self.sources.first().map(|source| source.log.snapshot().epoch_of_positions())
+        self.sources.now().first().map(|source| source.log.snapshot().epoch_of_positions())
     }
 
     /// Resolves a request for the newest rows.
@@ -213,7 +213,7 @@ impl NodeServing {
     /// Whether an epoch is one of this log, now or before a loss of events.
     #[cfg(feature = "sinks")]
     pub(crate) fn is_of_log(&self, epoch: &str) -> bool {
-        self.sources.iter().any(|source| {
+        self.sources.now().iter().any(|source| {
             let log = source.log.snapshot();
             format!("{:032x}", log.id()) == epoch
                 || log.epochs(source.name()).iter().any(|(known, _)| known == epoch)
@@ -239,11 +239,12 @@ impl NodeServing {
             ServingError::Request(format!("`at` has {} {problem}", at.len()))
         };
         let n_partitions = |source: &Arc<NodeSource>| source.end().0.len();
-        if self.sources_of(query).map(n_partitions).sum::<usize>() != at.len() {
+        let sources = self.sources_of(query);
+        if sources.iter().map(n_partitions).sum::<usize>() != at.len() {
             return Err(wrong_length());
         }
         let (mut past, mut rest) = (Published::default(), at);
-        for source in self.sources_of(query) {
+        for source in &sources {
             let (of_source, others) = rest.split_at(n_partitions(source));
             rest = others;
             past.extend(published_at(source, query, &Frontier(of_source.to_vec()), is_cancelled)?);
@@ -318,8 +319,7 @@ impl Serving for NodeServing {
         let version = self.local.live_version();
         let cost = move |name: &str| {
             let plan = version.base.iter().find(|plan| plan.metric.name == name)?;
-            let source = self.sources.iter().find(|source| source.name() == plan.metric.source.name)?;
-            source.cost_of(plan)
+            self.sources.find(&plan.metric.source.name)?.cost_of(plan)
         };
         async move {
             let mut metrics = metrics.await?;

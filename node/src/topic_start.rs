@@ -1,13 +1,13 @@
-//! Starting to read a topic. Without the feature `kafka`, no client of Kafka is compiled, and this says so.
+//! Reading a topic. Without the feature `kafka`, no client of Kafka is compiled, and this says so.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
 
 use crate::config::KafkaConfig;
 use crate::error::NodeError;
 use crate::source::NodeSource;
+use crate::source_start::Task;
 use crate::writer::Ingest;
 
 /// What the records of a topic go into.
@@ -18,12 +18,12 @@ pub(crate) struct Sink<'a> {
     pub(crate) runtime: &'a Handle,
 }
 
-/// Starts the thread that reads a topic.
+/// What the thread does that reads a topic.
 ///
 /// # Errors
 /// [`NodeError::Config`] if the configuration does not describe one that the source can be read from.
 #[cfg(feature = "kafka")]
-pub(crate) fn start(config: &KafkaConfig, into: &Sink<'_>) -> Result<JoinHandle<()>, NodeError> {
+pub(crate) fn task(config: &KafkaConfig, into: &Sink<'_>) -> Result<Task, NodeError> {
     use crate::thread_priority::{Priority, lower_priority};
     use crate::topic_source::{self, TopicSource};
 
@@ -46,15 +46,14 @@ pub(crate) fn start(config: &KafkaConfig, into: &Sink<'_>) -> Result<JoinHandle<
         ingest: into.ingest.clone(),
         runtime: into.runtime.clone(),
     };
-    let thread = std::thread::Builder::new().name(format!("metricc-topic-{name}"));
-    Ok(thread.spawn(move || {
+    Ok(Box::new(move || {
         lower_priority(Priority::Decoding);
         topic.run();
-    })?)
+    }))
 }
 
 #[cfg(not(feature = "kafka"))]
-pub(crate) fn start(_: &KafkaConfig, into: &Sink<'_>) -> Result<JoinHandle<()>, NodeError> {
+pub(crate) fn task(_: &KafkaConfig, into: &Sink<'_>) -> Result<Task, NodeError> {
     Err(NodeError::Config(format!(
         "`sources.{}.kafka` is set, and this `metricc` was built without the feature `kafka`: build it with `cargo build \
          --release --features kafka`",

@@ -4,6 +4,7 @@
 //! that it lacks, or that are damaged, are computed from the log beside them. A view of positions that the log does not
 //! have proves that acknowledged events are lost, see [`loss_proofs`](crate::loss_proofs).
 
+use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::sync::Arc;
@@ -66,25 +67,19 @@ pub(crate) fn accepted_losses(
     Ok(losses)
 }
 
-/// Loads the views of all sources.
-pub(crate) fn open_sources(
+/// Removes the tables of sources that no version reads, if there are tables.
+pub(crate) fn drop_other_tables(
     config: &Config,
-    sources: &[Arc<NodeSource>],
+    names: &BTreeSet<String>,
     store: &Arc<dyn ObjectStore>,
-    disk: &Arc<dyn Disk>,
     runtime: &tokio::runtime::Handle,
-) -> Result<Vec<Batch>, NodeError> {
-    if config.batch.tables {
-        let names = sources.iter().map(|source| source.name().to_owned()).collect();
-        if let Err(error) = block_on(runtime, ViewStore::drop_tables_of_others(store.clone(), &names)) {
-            tracing::warn!(%error, "could not remove the tables of sources that no metric reads");
-        }
+) {
+    if !config.batch.tables {
+        return;
     }
-    let open = |source: &Arc<NodeSource>| {
-        let store = ViewStore::new(store.clone(), source.name());
-        open_source(config, source.clone(), store, disk, runtime)
-    };
-    sources.iter().map(open).collect()
+    if let Err(error) = block_on(runtime, ViewStore::drop_tables_of_others(store.clone(), names)) {
+        tracing::warn!(%error, "could not remove the tables of sources that no metric reads");
+    }
 }
 
 /// Loads the view of a source, if there is one to use.

@@ -9,7 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use metricc_durable_log::{
-    Archive, DurableError, DurableLog, Flush, KnownRequest, LogReader, Receipt, Request, WrittenRequests,
+    Archive, DurableError, DurableLog, Flush, KnownRequest, LogReader, Receipt, Request, SourceOptions,
+    WrittenRequests,
 };
 use metricc_ir::Source;
 use tokio::sync::oneshot;
@@ -17,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::changed::Changed;
 use crate::config::Config;
 use crate::folder_lock::FolderLock;
-use crate::source::NodeSource;
+use crate::sources::Sources;
 use crate::status::Counters;
 
 /// The most bytes that one write takes, so that no request waits long for others.
@@ -66,7 +67,7 @@ struct Shared {
     filled: Condvar,
     max_bytes: usize,
     /// The sources, and the groups that each may have.
-    sources: Vec<Arc<NodeSource>>,
+    sources: Sources,
     max_groups: u64,
 }
 
@@ -115,7 +116,7 @@ enum Work {
     Commit(Commit, oneshot::Sender<Result<(), DurableError>>),
 }
 
-/// What batch changes in the log, besides events.
+/// What batch, or a deployment, changes in the log, besides events.
 #[derive(Debug)]
 enum Commit {
     /// Files that it has written become part of the log.
@@ -123,6 +124,10 @@ enum Commit {
     Requests(WrittenRequests),
     /// Events are decoded as a source is declared.
     Declaration(Arc<Source>),
+    /// Events of one more source are taken.
+    Source(SourceOptions),
+    /// They are not: the version that brought it along was not deployed.
+    NoSource(String),
 }
 
 impl Ingest {
@@ -131,12 +136,12 @@ impl Ingest {
         log: DurableLog,
         lock: &Arc<FolderLock>,
         config: &Config,
-        sources: &[Arc<NodeSource>],
+        sources: &Sources,
         changed: &Arc<Changed>,
         counters: &Arc<Counters>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (max_bytes, max_groups) = (config.ingest.max_waiting_bytes, config.speed.max_groups);
-        let (queue, filled, sources) = (Mutex::default(), Condvar::new(), sources.to_vec());
+        let (queue, filled, sources) = (Mutex::default(), Condvar::new(), sources.clone());
         let shared = Arc::new(Shared { queue, filled, max_bytes, sources, max_groups });
         let (lock, counters) = (lock.clone(), counters.clone());
         let closing =
@@ -234,6 +239,20 @@ impl Ingest {
         self.commit(Commit::Declaration(source))
     }
 
+    /// Has the log take the events of one more source. Blocks as [`Ingest::commit_flush`] does.
+    ///
+    /// # Errors
+    /// [`IngestError`] if it cannot; see [`DurableLog::take_source`].
+    pub(crate) fn take_source(&self, options: SourceOptions) -> Result<(), IngestError> {
+        self.commit(Commit::Source(options))
+    }
+
+    /// Has the log take no events of a source that nobody sends any. Blocks as [`Ingest::commit_flush`] does.
+    pub(crate) fn leave_source(&self, name: &str) {
+        // Without a writer nothing is taken anyway.
+        let _ = self.commit(Commit::NoSource(name.to_owned()));
+    }
+
     fn commit(&self, commit: Commit) -> Result<(), IngestError> {
         let (answer, answered) = oneshot::channel();
         {
@@ -290,7 +309,7 @@ impl Shared {
     /// The number of served groups is limited; how many groups an event adds is known only when it is served.
     fn check_groups(&self, name: &str) -> Result<(), IngestError> {
         let most = self.max_groups;
-        match self.sources.iter().find(|source| source.name() == name).map(|source| source.n_groups()) {
+        match self.sources.find(name).map(|source| source.n_groups()) {
             Some(n_groups) if n_groups > most => {
                 Err(IngestError::Groups { origin: name.to_owned(), n_groups, most })
             }
@@ -328,6 +347,11 @@ impl Shared {
                         Commit::Flush(flush) => log.commit_flush(&flush),
                         Commit::Requests(written) => log.commit_requests(&written),
                         Commit::Declaration(source) => log.declare(&source),
+                        Commit::Source(options) => log.take_source(&options),
+                        Commit::NoSource(name) => {
+                            log.leave_source(&name);
+                            Ok(())
+                        }
                     };
                     let _ = answer.send(committed);
                 }

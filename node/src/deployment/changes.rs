@@ -29,6 +29,7 @@ impl Deployments {
         }
         let mut notes: Vec<String> = Vec::new();
         for plan in &planned.sources {
+            notes.extend(self.new_source_note(&plan.source));
             notes.extend(self.declared_otherwise(&plan.source));
         }
         notes.extend(self.given_up(state, planned).into_iter().map(|(version, problem)| {
@@ -69,10 +70,10 @@ impl Deployments {
         let is_kept_by = |source: &Arc<NodeSource>, hash: &StateHash| {
             has(&source.latest_view().plan, hash) && has(&source.wanted(), hash)
         };
-        let is_kept = |hash: &StateHash| self.sources.iter().any(|source| is_kept_by(source, hash));
+        let is_kept = |hash: &StateHash| self.sources.now().iter().any(|source| is_kept_by(source, hash));
         let cost = |name: &str| match self.source(name) {
             Some(source) => cost_of(&source),
-            None => LogCost::default(),
+            None => LogCost { positions: self.n_known(name), ..LogCost::default() },
         };
         let live = &state.live().planned;
         let parts: BTreeMap<String, Vec<PartChange>> =

@@ -58,7 +58,7 @@ pub(crate) struct Pair {
     old: Arc<Version>,
     new: Arc<Version>,
     published: Arc<Published>,
-    sources: Vec<Arc<NodeSource>>,
+    sources: Arc<[Arc<NodeSource>]>,
     imports: Imports,
     changes: Vec<MetricChange>,
     wanted: Wanted,
@@ -89,7 +89,7 @@ impl Deployments {
             }
             changes.retain(is_wanted);
         }
-        let (sources, imports) = (self.sources.clone(), self.imports.clone());
+        let (sources, imports) = (self.sources.now(), self.imports.clone());
         let published = self.serving.published();
         let pair = Pair { old, new, published, sources, imports, changes, wanted };
         let only = pair.wanted.metric.as_ref().and_then(|_| pair.changes.first());
@@ -130,7 +130,7 @@ impl Pair {
     /// The frontier of each source.
     pub(crate) fn frontiers(&self) -> BTreeMap<&str, &Frontier> {
         let mut frontiers = BTreeMap::new();
-        for source in &self.sources {
+        for source in self.sources.iter() {
             if let Some(frontier) = self.published.frontier(source.name()) {
                 frontiers.insert(source.name(), frontier);
             }

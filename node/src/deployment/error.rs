@@ -11,14 +11,27 @@ pub enum DeployError {
     /// A metric cannot be planned.
     #[error(transparent)]
     Compile(#[from] CompileError),
-    /// It reads a source that the node does not have.
-    #[error(
-        "the node has no source `{origin}`: start it again with the new file, which then is the live version"
-    )]
-    NoSource {
+    /// The settings of a source that it brings along do not fit it.
+    #[error("source `{origin}` is new to the node, and cannot be opened: {problem}")]
+    NewSource {
         /// The name.
         origin: String,
+        /// What is wrong with them.
+        problem: String,
     },
+    /// A source that it brings along could not be opened now.
+    #[error("source `{origin}` is new to the node, and could not be opened: {problem}")]
+    Opening {
+        /// The name.
+        origin: String,
+        /// What has failed.
+        problem: String,
+    },
+    /// The version is there, and a source that it brings along was not started.
+    #[error(
+        "the version is deployed, and its new sources need threads that the system does not start ({0}): start the node again"
+    )]
+    Thread(String),
     /// It declares a source in a way in which its log cannot be read.
     #[error(
         "source `{origin}` was declared otherwise when its events came in: {problem}; put it back, or declare another source and \

@@ -221,7 +221,7 @@ fn of_file(versions: &mut Versions, hash: &str, name: &str, is_other: bool) -> V
 ///
 /// # Errors
 /// Why that is not possible any more.
-fn planned_of(store: &VersionStore, hash: &str, imports: &Imports) -> Result<Planned, String> {
+pub(super) fn planned_of(store: &VersionStore, hash: &str, imports: &Imports) -> Result<Planned, String> {
     let text = store.text(hash).map_err(|error| error.to_string())?;
     let package = NodePackage::of_text(text, imports)?;
     Planned::new(&package).map_err(|error| error.to_string())
@@ -253,7 +253,7 @@ fn others(store: &VersionStore, versions: &mut Versions, imports: &Imports) -> V
 }
 
 /// The sources that versions read, the live one first, and how earlier ones declared them.
-fn declared_sources<'a>(
+pub(super) fn declared_sources<'a>(
     versions: impl Iterator<Item = &'a Planned>,
     earlier: &[Planned],
 ) -> Vec<DeclaredSource> {

@@ -58,6 +58,7 @@ impl Deployments {
     ) -> Result<Deployed, DeployError> {
         self.without_cluster()?;
         let planned = self.planned(text.clone())?;
+        let new_sources = self.open_new(&planned)?;
         let mut state = self.lock();
         let Some((store, versions)) = state.stored.clone() else { return Err(DeployError::Program) };
         is_free(&state)?;
@@ -65,8 +66,8 @@ impl Deployments {
         if let Some(version) = changes.live_as {
             return Ok(Deployed { version, state: VersionState::Live, changes });
         }
-        store.write_text(&text)?;
         let (hash, at) = (text.hash(), now_us());
+        store.write_text(&text)?;
         let number = versions.next;
         let record = VersionRecord {
             number,
@@ -85,6 +86,7 @@ impl Deployments {
             versions.step(number, StepKind::Deployed, by, at);
         })?;
         state.versions.insert(0, Arc::new(Version { record, planned }));
+        new_sources.begin()?;
         tracing::info!(version = number, by, "a version of the package is deployed");
         self.serve(&state);
         self.want(&state)?;
@@ -147,9 +149,10 @@ impl Deployments {
             return Err(DeployError::NotFollowed { version: number, metric });
         }
         // What was on its way does not come after it.
-        self.change(&mut state, |versions| versions.hold_back())?;
-        self.make_live(&mut state, number, by, StepKind::RolledBack)?;
         let held_back = state.with(|state| state == VersionState::Building).map(|other| other.record.number);
+        self.change(&mut state, |versions| versions.hold_back())?;
+        let going = self.going(&state, number, &version.planned);
+        self.make_live(&mut state, number, by, StepKind::RolledBack)?;
         let held_back = held_back.map(|other| {
             tracing::info!(version = other, "{HELD_BACK}");
             format!(
@@ -160,7 +163,6 @@ impl Deployments {
         let going = going.iter().map(|(gone, why)| format!("version {gone} {}", going_text(why)));
         let notes = held_back.into_iter().chain(going).collect();
         Ok(Stepped { version: number, state: VersionState::Live, notes })
-        let going = self.going(&state, number, &version.planned);
     }
 
     /// Gives a version up that is not live.
@@ -246,11 +248,11 @@ impl Deployments {
             }
             set(versions, number, VersionState::Live);
             versions.step(number, kind, by, at);
-        })?;
-        self.serve(state);
             // What goes with a step has its time.
             versions.retain_but(&going);
             going.iter().for_each(|(gone, _)| versions.step(*gone, StepKind::Retired, by, at));
+        })?;
+        self.serve(state);
         self.declare(state);
         (self.on_promotion)(&state.live().planned);
         tracing::info!(version = number, by, "a version of the package is live");
@@ -288,8 +290,6 @@ fn set(versions: &mut Versions, number: u64, state: VersionState) {
     }
 }
 
-/// Refuses a second version that is on its way.
-fn is_free(state: &State) -> Result<(), DeployError> {
 /// What is said of a version that takes the place of the live one later.
 fn underway_note(state: &State) -> Vec<String> {
     let building = state.with(|state| state == VersionState::Building).map(|version| version.record.number);
@@ -301,6 +301,8 @@ fn underway_note(state: &State) -> Vec<String> {
     building.into_iter().map(note).collect()
 }
 
+/// Refuses a second version that is on its way.
+pub(super) fn is_free(state: &State) -> Result<(), DeployError> {
     let Some(other) = state.candidate() else { return Ok(()) };
     let VersionRecord { number, by, state, .. } = &other.record;
     let is_preview = *state == VersionState::Preview;

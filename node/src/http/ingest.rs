@@ -57,7 +57,7 @@ pub(crate) async fn served(
     Name(name): Name,
     Pairs(parameters): Pairs,
 ) -> Result<Json<Value>, ApiError> {
-    let source = shared.node.sources().iter().find(|source| source.name() == name).cloned();
+    let source = shared.node.source(&name);
     let source = source.ok_or_else(|| unknown_source(&shared.node, &name))?;
     let wanted = Given(&parameters).frontier("min_frontier")?.unwrap_or_default();
     let (n_wanted, n_partitions) = (wanted.len(), source.end().0.len());
@@ -96,7 +96,7 @@ async fn append(
         }
     };
     if !receipt.is_repeated
-        && let Some(source) = shared.node.sources().iter().find(|known| known.name() == source)
+        && let Some(source) = shared.node.source(source)
     {
         source.take_in(&intake);
     }

@@ -44,7 +44,9 @@ fn error(error: &DeployError) -> ApiError {
         DeployError::Disk(cause) if cause.kind() == std::io::ErrorKind::StorageFull => {
             return ApiError::disk_full();
         }
-        DeployError::Disk(_) => (StatusCode::SERVICE_UNAVAILABLE, code::DISK),
+        DeployError::Disk(_) | DeployError::Opening { .. } | DeployError::Thread(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, code::DISK)
+        }
         _ => (StatusCode::CONFLICT, code::VERSION),
     };
     ApiError::new(status, code, error.to_string())

@@ -36,7 +36,8 @@ pub(crate) fn invalid(message: impl Into<String>) -> ApiError {
 }
 
 pub(crate) fn unknown_source(node: &Node, name: &str) -> ApiError {
-    let known: Vec<&str> = node.sources().iter().map(|source| source.name()).collect();
+    let sources = node.sources();
+    let known: Vec<&str> = sources.iter().map(|source| source.name()).collect();
     let message = format!("there is no source `{name}`; there are `{}`", known.join("`, `"));
     ApiError::new(StatusCode::NOT_FOUND, "unknown_source", message)
 }
@@ -88,7 +89,7 @@ pub(crate) async fn quarantine(
     let limit = usize::try_from(number("limit")?.unwrap_or(LINES)).unwrap_or(usize::MAX);
     let (from, grouped) = (number("from")?.unwrap_or(0), given.flag("grouped")?);
     let read = move || {
-        let source = shared.node.sources().iter().find(|source| source.name() == name);
+        let source = shared.node.source(&name);
         let source = source.ok_or_else(|| unknown_source(&shared.node, &name))?;
         let n_partitions = source.end().0.len();
         if n_partitions <= partition as usize {
@@ -97,7 +98,7 @@ pub(crate) async fn quarantine(
             return Err(invalid(problem));
         }
         if grouped {
-            return grouped_lines(source, partition, from, limit);
+            return grouped_lines(&source, partition, from, limit);
         }
         let slice = Slice { partition, from, to: u64::MAX };
         let quarantine = source.log.snapshot().quarantine(source.name(), &slice);

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use metricc_durable_log::{
     Disk, DurableLog, DurableOptions, LogId, LogSnapshot, SourceOptions, TruncatedTail,
 };
-use metricc_ir::Source;
 use metricc_ir::user_defined::Imports;
 use metricc_storage::Storage;
 use object_store::ObjectStore;
 use tokio::runtime::Handle;
 
 use crate::archiver::{self, Archiver};
-use crate::config::{Config, SourceConfig};
+use crate::batch::Batch;
+use crate::config::Config;
 use crate::deployment::{self, DeclaredSource, Planned, Start, VersionStore};
 use crate::derived_tables::DerivedTables;
 use crate::error::NodeError;
@@ -22,9 +22,10 @@ use crate::opening_log::opened;
 use crate::package::NodePackage;
 use crate::restore::open_storage;
 use crate::sink_start::{self, PreparedSink};
-use crate::source::NodeSource;
 use crate::source_plans::SourcePlans;
-use crate::views_at_start::{accepted_losses, view_folder};
+use crate::source_start::{PlannedSource, SourceOpener, source_options};
+use crate::sources::Sources;
+use crate::views_at_start::{accepted_losses, drop_other_tables, view_folder};
 
 /// What a node starts with, once its settings are checked and its folder is its own.
 pub(super) struct Claimed {
@@ -62,6 +63,7 @@ pub(super) struct OpenedLog {
     /// By source.
     pub(super) archivers: BTreeMap<String, Archiver>,
     pub(super) views: Arc<dyn ObjectStore>,
+    pub(super) storage: Option<Storage>,
 }
 
 /// Opens the log, unless it has lost acknowledged events.
@@ -75,7 +77,9 @@ pub(super) fn open_log(
     marked: &Arc<dyn Disk>,
     runtime: &Handle,
 ) -> Result<OpenedLog, NodeError> {
-    let options = source_options(config, &start.sources, &start.unread)?;
+    check_sources(config, &start.sources, &start.unread)?;
+    let options: Vec<SourceOptions> =
+        start.sources.iter().map(|source| source_options(config, source)).collect();
     let storage = open_storage(config)?;
     if let Some(storage) = &storage {
         archiver::not_without_log(storage, disk)?;
@@ -94,42 +98,23 @@ pub(super) fn open_log(
     if !losses.said.is_empty() {
         log.begin_after_loss()?;
     }
-    Ok(OpenedLog { log, truncated_tail, archivers, views })
+    Ok(OpenedLog { log, truncated_tail, archivers, views, storage })
 }
 
-fn source_options(
-    config: &Config,
-    sources: &[DeclaredSource],
-    unread: &[String],
-) -> Result<Vec<SourceOptions>, NodeError> {
-    for name in config.sources.keys() {
-        if !sources.iter().any(|known| known.source.name == *name) && !unread.contains(name) {
+/// Checks that the settings of sources are of those that versions read.
+fn check_sources(config: &Config, sources: &[DeclaredSource], unread: &[String]) -> Result<(), NodeError> {
+    for (name, settings) in &config.sources {
+        let is_read = sources.iter().any(|known| known.source.name == *name) || unread.contains(name);
+        if !is_read && !settings.deployed_later {
             let known: Vec<&str> = sources.iter().map(|known| known.source.name.as_str()).collect();
             return Err(NodeError::Config(format!(
-                "`sources.{name}`: no metric of the package reads source `{name}`; the sources are `{}`",
+                "`sources.{name}`: no metric of the package reads source `{name}`; the sources are `{}`; if a version that reads \
+                 it is deployed later, say so with `deployed_later = true`",
                 known.join("`, `")
             )));
         }
     }
-    let options = |DeclaredSource { source, others }: &DeclaredSource| {
-        let SourceConfig { partitions, duplicates_within, .. } =
-            config.sources.get(&source.name).cloned().unwrap_or_default();
-        SourceOptions {
-            source: source.clone(),
-            others: others.clone(),
-            n_partitions: partitions,
-            window: duplicates_within,
-        }
-    };
-    Ok(sources.iter().map(options).collect())
-}
-
-/// A source that versions read.
-pub(super) struct PlannedSource {
-    /// How its events are to be decoded.
-    pub(super) declared: Arc<Source>,
-    /// The states of all versions that the node starts with.
-    pub(super) plans: Arc<SourcePlans>,
+    Ok(())
 }
 
 /// The sources that versions read, planned.
@@ -158,15 +143,40 @@ pub(super) fn plans_of(
     Ok(planned)
 }
 
+/// Opens the sources that a node starts with.
+///
+/// # Errors
+/// [`NodeError`] if a view cannot be read, or a place of copies be taken over.
+pub(super) fn open_sources(
+    opener: &SourceOpener,
+    planned: Vec<PlannedSource>,
+    mut archivers: BTreeMap<String, Archiver>,
+    log: &DurableLog,
+) -> Result<Vec<Batch>, NodeError> {
+    let names = planned.iter().map(|source| source.declared.name.clone()).collect();
+    drop_other_tables(&opener.config, &names, &opener.views, &opener.runtime);
+    let open = |source: PlannedSource| {
+        let archiver = archivers.remove(&source.declared.name);
+        opener.open(source, archiver)
+    };
+    let batches = planned.into_iter().map(open).collect::<Result<Vec<Batch>, NodeError>>()?;
+    for batch in &batches {
+        if let Some(archiver) = &batch.archive {
+            archiver.take_over(log.archive(batch.source.name()).as_ref(), &opener.disk)?;
+        }
+    }
+    Ok(batches)
+}
+
 /// What a version that becomes live changes besides answers: the tables.
 pub(super) fn on_promotion(
-    sources: &[Arc<NodeSource>],
+    sources: &Sources,
     tables: Option<Arc<DerivedTables>>,
 ) -> Box<dyn Fn(&Planned) + Send + Sync> {
-    let sources = sources.to_vec();
+    let sources = sources.clone();
     Box::new(move |planned| {
         tables.iter().for_each(|tables| tables.replace(&planned.served.derived));
-        sources.iter().for_each(|source| source.tables_changed());
+        sources.now().iter().for_each(|source| source.tables_changed());
     })
 }
 

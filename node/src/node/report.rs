@@ -64,15 +64,12 @@ impl Node {
                 backfill: source.backfill(),
             }
         };
-        self.sources.iter().map(status).collect()
+        self.sources.now().iter().map(status).collect()
     }
 
     /// What each sink holds of its metrics.
     pub fn sinks(&self) -> Vec<SinkStatus> {
-        let end = |name: &String| {
-            let source = self.sources.iter().find(|source| source.name() == name);
-            source.map_or(0, |source| source.end().n_positions())
-        };
+        let end = |name: &String| self.sources.find(name).map_or(0, |source| source.end().n_positions());
         self.sinks.iter().map(|sink| sink.status(end)).collect()
     }
 
@@ -86,22 +83,24 @@ impl Node {
         self.deployments.status()
     }
 
-    /// Whether all sources are served.
+    /// Whether all sources are served that the node has started with: one that a version brings along later makes
+    /// no node unready that answers.
     pub fn is_ready(&self) -> bool {
-        self.sources.iter().all(|source| self.local.frontier(source.name()).is_some())
+        self.at_start.iter().all(|source| self.local.frontier(source.name()).is_some())
     }
 
     /// Why the node rejects events, if it does.
     pub fn stopped(&self) -> Option<String> {
-        self.sources.first().and_then(|source| source.log.snapshot().stopped().map(str::to_owned))
+        self.sources.now().first().and_then(|source| source.log.snapshot().stopped().map(str::to_owned))
     }
 
     /// The counters in the text format of Prometheus.
     pub fn counters_text(&self) -> String {
+        let sources = self.sources.now();
         let now: Vec<SourceGauges> = self
             .status()
             .into_iter()
-            .zip(&self.sources)
+            .zip(&*sources)
             .map(|(status, source)| SourceGauges {
                 unsealed: source.n_unflushed(),
                 end: status.end.n_positions(),
@@ -113,17 +112,17 @@ impl Node {
             })
             .collect();
         let live: Vec<_> =
-            self.sources.iter().map(|source| (source, self.local.base_metrics_of(source.name()))).collect();
+            sources.iter().map(|source| (source, self.local.base_metrics_of(source.name()))).collect();
         let metrics = live.iter().flat_map(|(source, plans)| {
             plans
                 .iter()
                 .filter_map(|plan| Some((source.name(), plan.metric.name.as_str(), source.cost_of(plan)?)))
         });
         let metrics: Vec<_> = metrics.collect();
-        let topics = self.sources.iter().filter_map(|source| Some((source.name(), source.topic()?)));
+        let topics = sources.iter().filter_map(|source| Some((source.name(), source.topic()?)));
         let topics: Vec<_> = topics.collect();
         let archives =
-            self.sources.iter().filter_map(|source| Some((source.name(), source.archive()?, source.end())));
+            sources.iter().filter_map(|source| Some((source.name(), source.archive()?, source.end())));
         let archives: Vec<_> = archives.collect();
         self.counters.text(&now)
             + &topic_status::text(&topics)

@@ -38,6 +38,7 @@ use crate::batch::Batch;
 use crate::config::PastConfig;
 use crate::reading::NodeServing;
 use crate::source::NodeSource;
+use crate::sources::Sources;
 use crate::tail::{Follower, SpeedError, TailOptions};
 use crate::writer::IngestError;
 
@@ -123,7 +124,7 @@ fn with_life<T>(
     let options = TailOptions { stream, refresh: Duration::ZERO, step_positions: STEP_POSITIONS };
     let serving = NodeServing::new(
         source.serving.clone(),
-        vec![source.clone()],
+        Sources::new([source.clone()]),
         Answering::in_place(),
         &PastConfig::default(),
     );

@@ -237,10 +237,6 @@ fn what_cannot_be_deployed_is_refused_with_the_reason() {
             ),
         "{said}"
     );
-    std::fs::write(&other, "source visits { at: timestamp time }\nmetric a = count() { from visits }")
-        .unwrap();
-    let (code, _, said) = node.run(&["deploy", &other.to_string_lossy()]);
-    assert!(code == Some(2) && said.contains("the node has no source `visits`"), "{said}");
     let answer = node.send("POST", "/v1/package", &[], b"metric a = count()").unwrap();
     assert_eq!(
         (answer.status, answer.body.contains("the body is no package")),

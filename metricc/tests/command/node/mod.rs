@@ -10,9 +10,10 @@ mod deploy_diff;
 mod deploy_kills;
 mod deploy_limits;
 mod deploy_live;
+mod deploy_new_source;
 mod deploy_sources;
-mod disk_failing;
 mod deploy_words;
+mod disk_failing;
 mod disk_full;
 mod faults;
 mod folder_at_risk;
@@ -41,10 +42,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 /// Time limit of every wait.
@@ -117,9 +118,6 @@ impl Home {
         (Node { process, address }, said)
     }
 
-    /// Starts the node and waits until it serves all sources.
-    fn ready(&self) -> Node {
-        let node = self.start();
     /// Starts the node, and collects what it says on stderr.
     fn start_logging(&self) -> (Node, Arc<Mutex<Vec<String>>>) {
         let mut process = self.command().stderr(Stdio::piped()).spawn().expect("the node starts");
@@ -138,6 +136,9 @@ impl Home {
         (Node { process, address }, said)
     }
 
+    /// Starts the node and waits until it serves all sources.
+    fn ready(&self) -> Node {
+        let node = self.start();
         node.until(|node| node.get("/readyz").status == 200);
         node
     }
