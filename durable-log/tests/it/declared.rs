@@ -48,12 +48,18 @@ fn open_as(
         .map(|(log, _)| log)
 }
 
-fn send(log: &mut DurableLog, source: &Arc<Source>, key: &str, records: &[&str]) -> Result<(), DurableError> {
+fn request(source: &Arc<Source>, key: &str, records: &[&str]) -> Request {
     let record = |fields: &&str| format!(r#"{{"at":"2026-04-25T10:00:00Z",{fields}}}"#);
     let body: Vec<String> = records.iter().map(record).collect();
     let events = EventDecoder::new(source).unwrap().ndjson(body.join("\n").as_bytes());
-    let request = Request { events, key: Some(key.to_owned()), digest: 7, read: None };
-    log.append(&[request]).remove(0).map(|_| ()).map_err(|error| Arc::into_inner(error).unwrap())
+    Request { events, key: Some(key.to_owned()), digest: 7, read: None }
+}
+
+fn send(log: &mut DurableLog, source: &Arc<Source>, key: &str, records: &[&str]) -> Result<(), DurableError> {
+    log.append(&[request(source, key, records)])
+        .remove(0)
+        .map(|_| ())
+        .map_err(|error| Arc::into_inner(error).unwrap())
 }
 
 /// All rows as a declaration reads them, in order.
@@ -136,6 +142,63 @@ fn a_log_goes_on_as_its_last_rows_were_decoded() {
     assert_eq!(all_rows(&log), before);
     drop(log);
     assert_eq!(open(&disk, 1).snapshot().decoder("events").unwrap().source(), &first);
+}
+
+#[test]
+fn of_declarations_that_may_have_decoded_the_rows_the_first_one_goes_on() {
+    let [_, with_x, other_x, with_z] = declarations();
+    let disk = SimDisk::default();
+    let mut log = open(&disk, 1);
+    send(&mut log, &with_x, "1", &[r#""id":"a","x":2"#]).unwrap();
+    drop(log);
+    // They differ in a default alone, which the journal does not note.
+    for (first, second, default) in [(&with_x, &other_x, 5), (&other_x, &with_x, 6)] {
+        let disk = disk.copy();
+        let mut log = open_as(&disk, &with_z, vec![first.clone(), second.clone()]).unwrap();
+        assert_eq!(log.snapshot().decoder("events").unwrap().source(), first);
+        send(&mut log, first, "2", &[r#""id":"b""#]).unwrap();
+        for reader in [&with_x, &other_x] {
+            let shown = rows(&log.snapshot(), reader);
+            assert!(shown.contains(&format!("| b  |   | {default} |")), "{shown}");
+        }
+        // What is wanted comes before all others.
+        drop(log);
+        let log = open_as(&disk, second, vec![first.clone()]).unwrap();
+        assert_eq!(log.snapshot().decoder("events").unwrap().source(), second);
+    }
+}
+
+/// Sends records again; the numbers of duplicates, and of conflicts among them.
+fn again(log: &mut DurableLog, source: &Arc<Source>, key: &str, records: &[&str]) -> (u64, u64) {
+    let accepted = log.append(&[request(source, key, records)]).remove(0).unwrap().accepted;
+    (accepted.n_duplicates, accepted.n_conflicts)
+}
+
+#[test]
+fn what_is_a_conflict_after_a_change_is_one_after_a_restart_as_well() {
+    let [first, with_x, _, with_z] = declarations();
+    for is_opened_again in [false, true] {
+        let disk = SimDisk::default();
+        let mut log = open(&disk, 0);
+        let reopened = |log: DurableLog, source: usize| match is_opened_again {
+            true => {
+                drop(log);
+                open(&disk, source)
+            }
+            false => log,
+        };
+        send(&mut log, &first, "1", &[r#""id":"a","y":"old""#, r#""id":"b","y":"old""#]).unwrap();
+        log.declare(&with_x).unwrap();
+        let mut log = reopened(log, 1);
+        // As it is declared now, the first one has the default.
+        let records = [r#""id":"a","y":"old""#, r#""id":"b","y":"old","x":7"#];
+        assert_eq!(again(&mut log, &with_x, "2", &records), (2, 1), "{is_opened_again}");
+        log.declare(&with_z).unwrap();
+        let mut log = reopened(log, 3);
+        // A field that is not declared makes no difference.
+        let records = [r#""id":"a","y":"new""#, r#""id":"b","z":9"#];
+        assert_eq!(again(&mut log, &with_z, "3", &records), (2, 1), "{is_opened_again}");
+    }
 }
 
 #[test]
