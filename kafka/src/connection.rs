@@ -24,11 +24,22 @@ pub struct Security {
     pub sasl: Option<Sasl>,
 }
 
-/// Which certificates of brokers are trusted.
+/// Which certificates of brokers are trusted, and what this client shows them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tls {
     /// A file of certificates in PEM; those of the public web without it.
     pub ca: Option<PathBuf>,
+    /// The certificate of this client, for brokers that ask for one.
+    pub client: Option<ClientCertificate>,
+}
+
+/// A certificate, and the key that proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate and those that have issued it, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key in PEM, not encrypted.
+    pub key: PathBuf,
 }
 
 /// A user and a password.
@@ -80,12 +91,24 @@ impl FromStr for Mechanism {
     }
 }
 
+impl Tls {
+    fn config(&self) -> TlsConfig {
+        let mut config = TlsConfig::new();
+        if let Some(ca) = &self.ca {
+            config = config.with_ca_cert(ca.to_string_lossy());
+        }
+        match &self.client {
+            Some(ClientCertificate { certificate, key }) => {
+                config.with_client_cert(certificate.to_string_lossy(), key.to_string_lossy())
+            }
+            None => config,
+        }
+    }
+}
+
 impl Security {
     fn config(&self) -> AuthConfig {
-        let tls = self.tls.as_ref().map(|tls| match &tls.ca {
-            Some(ca) => TlsConfig::new().with_ca_cert(ca.to_string_lossy()),
-            None => TlsConfig::new(),
-        });
+        let tls = self.tls.as_ref().map(Tls::config);
         let Some(Sasl { mechanism, user, password }) = &self.sasl else {
             return tls.map_or_else(AuthConfig::plaintext, AuthConfig::ssl);
         };

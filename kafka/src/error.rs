@@ -138,7 +138,7 @@ impl KafkaError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             KafkaError::Unreachable { .. } => {
-                "check host and port, that the brokers run, and whether they want TLS or a login; the addresses that \
+                "check host and port, that the brokers run, whether they want TLS, a login or a client certificate; the addresses that \
                  brokers advertise (`advertised.listeners`) must be reachable from here as well"
                     .into()
             }

@@ -35,7 +35,7 @@ mod topic;
 pub use address::TopicAddress;
 pub use bounded::{Bounds, From, open};
 pub use commit::GroupCommits;
-pub use connection::{Mechanism, Sasl, Security, Tls};
+pub use connection::{ClientCertificate, Mechanism, Sasl, Security, Tls};
 pub use error::KafkaError;
 pub use fetch::{Fetched, Record, Records};
 pub use follow::{Follow, Followed, FollowedPart};

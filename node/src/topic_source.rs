@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use metricc_durable_log::{DurableError, InputRead, Request};
 use metricc_kafka::{
-    FollowedPart, GroupCommits, KafkaError, Mechanism, Record, RecordOptions, RecordSettings, RecordTexts,
-    RegistryAddress, Sasl, Security, TextReader, Tls, Topic, TopicAddress,
+    ClientCertificate, FollowedPart, GroupCommits, KafkaError, Mechanism, Record, RecordOptions,
+    RecordSettings, RecordTexts, RegistryAddress, Sasl, Security, TextReader, Tls, Topic, TopicAddress,
 };
 use metricc_log::{EventDecoder, Events, LogError, RawRecord, RecordDecoder};
 use tokio::runtime::Handle;
@@ -94,7 +94,10 @@ pub(crate) fn connection(config: &KafkaConfig) -> Result<(TopicAddress, Security
         }),
         _ => None,
     };
-    Ok((address, Security { tls: config.tls.then(|| Tls { ca: config.ca.clone() }), sasl }))
+    let files = config.client_cert.clone().zip(config.client_key.clone());
+    let client = files.map(|(certificate, key)| ClientCertificate { certificate, key });
+    let tls = config.tls.then(|| Tls { ca: config.ca.clone(), client });
+    Ok((address, Security { tls, sasl }))
 }
 
 /// What the records of a topic are.

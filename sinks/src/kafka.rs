@@ -41,6 +41,8 @@ pub struct KafkaSettings {
     pub tls: bool,
     /// The certificates that are trusted instead of those of the public web.
     pub ca: Option<PathBuf>,
+    /// The files of the certificate that the brokers are shown, and of its key.
+    pub client: Option<(PathBuf, PathBuf)>,
     /// The user who logs in.
     pub login: Option<Login>,
 }
@@ -251,6 +253,7 @@ mod tests {
             topic: topic.to_owned(),
             tls: false,
             ca: None,
+            client: None,
             login: None,
         };
         for (broker, topic, part) in [

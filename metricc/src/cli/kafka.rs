@@ -63,8 +63,8 @@ mod topics {
 
     use metricc_ir::Source;
     use metricc_kafka::{
-        Bounds, From, RecordOptions, RecordSettings, RegistryAddress, Sasl, SchemaOrigin, Security, Tls,
-        TopicAddress,
+        Bounds, ClientCertificate, From, RecordOptions, RecordSettings, RegistryAddress, Sasl, SchemaOrigin,
+        Security, Tls, TopicAddress,
     };
     use metricc_log::{Binding, Log, LogError, Progress};
     use metricc_node::TokenReference;
@@ -146,7 +146,9 @@ mod topics {
     }
 
     fn security(arguments: &KafkaArguments) -> Result<Security, Failure> {
-        let tls = arguments.kafka_tls.then(|| Tls { ca: arguments.kafka_ca.clone() });
+        let files = arguments.kafka_client_cert.clone().zip(arguments.kafka_client_key.clone());
+        let client = files.map(|(certificate, key)| ClientCertificate { certificate, key });
+        let tls = arguments.kafka_tls.then(|| Tls { ca: arguments.kafka_ca.clone(), client });
         let (Some(user), Some(password)) = (&arguments.kafka_user, &arguments.kafka_password) else {
             return Ok(Security { tls, sasl: None });
         };

@@ -198,6 +198,9 @@ def main():
     if "certificate" in settings:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(settings["certificate"], settings["key"])
+        if "client_ca" in settings:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(settings["client_ca"])
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     print(port, flush=True)

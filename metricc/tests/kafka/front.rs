@@ -108,6 +108,19 @@ impl Front {
         Front::run(programs, &settings)
     }
 
+    /// With the certificate of `name`, for clients alone that show one which `clients` has issued.
+    pub(crate) fn of_certified(
+        programs: &Programs,
+        brokers: &str,
+        (folder, name): (&Path, &str),
+        clients: &str,
+    ) -> Self {
+        let mut settings = json!({ "port": port_of(brokers) });
+        add_certificate(&mut settings, folder, name);
+        settings["client_ca"] = folder.join(format!("{clients}-ca.pem")).to_str().into();
+        Front::run(programs, &settings)
+    }
+
     /// Before a web server, with the certificate of a name.
     pub(crate) fn of_web(programs: &Programs, address: &str, (folder, name): (&Path, &str)) -> Self {
         let mut settings = json!({ "port": port_of(address), "http": true });

@@ -120,6 +120,44 @@ fn with_thirty_records() -> (Server, tempfile::TempDir, Node) {
 }
 
 #[test]
+fn the_topic_of_a_source_is_read_once_a_version_brings_it_along() {
+    let server = Server::fake();
+    server.create("events", 3);
+    let folder = folder(&server, "");
+    let package = folder.path().join("p.metric");
+    std::fs::rename(&package, folder.path().join("next.metric")).expect("the package");
+    let first = "source others { at: timestamp time }\nmetric others_seen = count() { from others }\n";
+    std::fs::write(&package, first).expect("the package");
+    let start = |settings: &str| {
+        configure(folder.path(), &server, settings);
+        let config = folder.path().join("metricc.toml");
+        let text = std::fs::read_to_string(&config).expect("the configuration");
+        let later = text.replace("[sources.events]\n", "[sources.events]\ndeployed_later = true\n");
+        std::fs::write(&config, later).expect("the configuration");
+        Node::start(folder.path())
+    };
+    let deploy = |node: &Node| {
+        metricc(folder.path(), &["deploy", "next.metric", "--node", &format!("http://{}", node.address)])
+    };
+    produce(&server, 0..30);
+    let node = start("user = \"u\"\npassword = \"file:secret\"\n");
+    for _ in 0..2 {
+        let said = text(&deploy(&node).stderr);
+        assert!(said.contains("`sources.events.kafka`: `password`"), "{said}");
+        assert!(!node.get("/v1/sources").contains("\"events\""), "{}", node.get("/v1/sources"));
+    }
+    drop(node);
+    let node = start("");
+    let deployed = deploy(&node);
+    assert!(deployed.status.success(), "{}", text(&deployed.stderr));
+    node.until("the records before count", |node| node.value("total") == Some(30));
+    drop(node);
+    let node = start("");
+    produce(&server, 30..60);
+    node.until("those after count", |node| node.value("total") == Some(60));
+}
+
+#[test]
 fn each_record_counts_once_however_often_node_and_broker_are_killed() {
     for server in Server::all() {
         server.create("events", 3);

@@ -113,14 +113,14 @@ fn who_is_not_let_in_and_who_is_not_trusted_is_said_with_the_way_out() {
         let other = if mechanism == "plain" { "scram-sha-512" } else { "plain" };
         let refused = ["do not accept this client", login.mechanism, "check mechanism"];
         said(&front.brokers, &[&TLS[..], &logging_in(other)].concat(), &refused);
-        said(&front.brokers, &TLS, &["no broker of", "help: ", "whether they want TLS or a login"]);
+        said(&front.brokers, &TLS, &["no broker of", "help: ", "whether they want TLS, a login"]);
     }
     let front = Front::start(&programs, &server.brokers, certificate, None);
     let untrusted = ["are not trusted", "UnknownIssuer", "`--kafka-ca`", "`ca`"];
     said(&front.brokers, &["--kafka-tls"], &untrusted);
     said(&front.brokers, &["--kafka-tls", "--kafka-ca", "other-ca.pem"], &untrusted);
-    said(&front.brokers, &[], &["no broker of", "help: ", "whether they want TLS or a login"]);
-    said(&server.brokers, &TLS, &["no broker of", "help: ", "whether they want TLS or a login"]);
+    said(&front.brokers, &[], &["no broker of", "help: ", "whether they want TLS, a login"]);
+    said(&server.brokers, &TLS, &["no broker of", "help: ", "whether they want TLS, a login"]);
     let elsewhere = Front::start(&programs, &server.brokers, Some((folder.path(), "elsewhere")), None);
     let of_elsewhere = ["--kafka-tls", "--kafka-ca", "elsewhere-ca.pem"];
     said(&elsewhere.brokers, &of_elsewhere, &["are not trusted", "broker.example", "its certificate"]);
@@ -170,4 +170,50 @@ fn a_node_logs_in_over_tls_and_says_if_it_is_not_let_in() {
     node.until("it reads", |node| has(node, 50));
     produce(50);
     node.until("it goes on", |node| has(node, 100));
+}
+
+#[test]
+fn brokers_that_want_a_certificate_are_shown_it() {
+    let Some(programs) = Programs::find() else { return };
+    let (folder, server) = (folder(&programs), Server::fake());
+    server.create("payments", 1);
+    server.produce(Compression::None, vec![Record::new("payments", payment(1)).partition(0)]);
+    programs.certify(folder.path(), "reports", "DNS:reports.example");
+    let front = Front::of_certified(&programs, &server.brokers, (folder.path(), "broker"), "reports");
+    let source = format!("payments=kafka://{}/payments", front.brokers);
+    let run = |more: &[&str]| {
+        let run = ["run", "p.metric", "--source", &source, "--output", "json"];
+        metricc(folder.path(), &[&run[..], &TLS, more].concat())
+    };
+    let certificate =
+        |name: &str| [format!("--kafka-client-cert={name}.pem"), format!("--kafka-client-key={name}.key")];
+    let of = |name: &str| {
+        let [certificate, key] = certificate(name);
+        run(&[&certificate, &key])
+    };
+    let output = of("reports");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let plain = format!("payments=kafka://{}/payments", server.brokers);
+    let wanted = metricc(folder.path(), &["run", "p.metric", "--source", &plain, "--output", "json"]);
+    assert_eq!(text(&output.stdout), text(&wanted.stdout));
+    for output in [run(&[]), of("other")] {
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("client certificate") && said.contains(&front.brokers), "{said}");
+    }
+    let output = of("none");
+    let said = text(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("none.pem"), "{said}");
+    let output = run(&["--kafka-client-cert=reports.pem"]);
+    assert!(text(&output.stderr).contains("--kafka-client-key"), "{}", text(&output.stderr));
+    let config = format!(
+        "package = \"p.metric\"\n[sources.payments.kafka]\nbrokers = [\"{}\"]\ntopic = \"payments\"\ntls = true\n\
+         ca = \"broker-ca.pem\"\nclient_cert = \"reports.pem\"\nclient_key = \"reports.key\"\n",
+        front.brokers
+    );
+    std::fs::write(folder.path().join("metricc.toml"), config).expect("the configuration");
+    let node = Node::start(folder.path());
+    node.until("it reads", |node| {
+        node.topic()["partitions"][0]["read"] == 1 && node.topic()["problem"].is_null()
+    });
 }

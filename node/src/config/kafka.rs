@@ -23,6 +23,12 @@ pub struct KafkaConfig {
     /// A PEM file with the certificates that are trusted instead of those of the public web.
     #[serde(default)]
     pub ca: Option<PathBuf>,
+    /// A PEM file with the certificate that the brokers are shown, and those that have issued it.
+    #[serde(default)]
+    pub client_cert: Option<PathBuf>,
+    /// A PEM file with the private key of that certificate, not encrypted.
+    #[serde(default)]
+    pub client_key: Option<PathBuf>,
     /// The user who logs in.
     #[serde(default)]
     pub user: Option<String>,
@@ -68,8 +74,9 @@ fn default_mechanism() -> String {
 impl KafkaConfig {
     /// Files are relative to the folder of the configuration.
     pub(super) fn resolve(&mut self, folder: &Path) {
-        self.ca = self.ca.take().map(|ca| folder.join(ca));
-        self.schema = self.schema.take().map(|schema| folder.join(schema));
+        for file in [&mut self.ca, &mut self.client_cert, &mut self.client_key, &mut self.schema] {
+            *file = file.take().map(|file| folder.join(file));
+        }
         self.password.iter_mut().chain(&mut self.registry_auth).for_each(|secret| secret.resolve(folder));
     }
 
@@ -96,6 +103,14 @@ impl KafkaConfig {
         }
         if self.ca.is_some() && !self.tls {
             return Err("`ca` is set without `tls = true`".to_owned());
+        }
+        match (&self.client_cert, &self.client_key) {
+            (Some(_), None) => return Err("`client_cert` is set without `client_key`".to_owned()),
+            (None, Some(_)) => return Err("`client_key` is set without `client_cert`".to_owned()),
+            (Some(_), Some(_)) if !self.tls => {
+                return Err("`client_cert` is set without `tls = true`".to_owned());
+            }
+            _ => {}
         }
         match (&self.user, &self.password) {
             (Some(_), None) => {
@@ -132,6 +147,9 @@ mod tests {
         for (settings, part) in [
             ("brokers = []".to_owned(), "`brokers` is empty"),
             (format!("{brokers}ca = \"a.pem\""), "without `tls = true`"),
+            (format!("{brokers}tls = true\nclient_cert = \"a.pem\""), "without `client_key`"),
+            (format!("{brokers}tls = true\nclient_key = \"a.key\""), "without `client_cert`"),
+            (format!("{brokers}client_cert = \"a.pem\"\nclient_key = \"a.key\""), "without `tls = true`"),
             (format!("{brokers}user = \"u\""), "without `password`"),
             (format!("{brokers}password = \"env:P\""), "without `user`"),
             (format!("{brokers}mechanism = \"gssapi\""), "none of `plain`"),

@@ -84,6 +84,7 @@ fn kafka(config: &SinkConfig) -> Result<Box<dyn Sink>, String> {
         topic: config.topic.clone(),
         tls: config.tls,
         ca: config.ca.clone(),
+        client: config.client_cert.clone().zip(config.client_key.clone()),
         login: login.map(|(user, password)| Login { mechanism: config.mechanism.clone(), user, password }),
     };
     Ok(Box::new(KafkaSink::new(settings)?))

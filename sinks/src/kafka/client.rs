@@ -131,9 +131,17 @@ impl Client {
 }
 
 fn security(settings: &KafkaSettings) -> AuthConfig {
-    let tls = settings.tls.then(|| match &settings.ca {
-        Some(ca) => TlsConfig::new().with_ca_cert(ca.to_string_lossy()),
-        None => TlsConfig::new(),
+    let tls = settings.tls.then(|| {
+        let mut tls = TlsConfig::new();
+        if let Some(ca) = &settings.ca {
+            tls = tls.with_ca_cert(ca.to_string_lossy());
+        }
+        match &settings.client {
+            Some((certificate, key)) => {
+                tls.with_client_cert(certificate.to_string_lossy(), key.to_string_lossy())
+            }
+            None => tls,
+        }
     });
     let Some(login) = &settings.login else {
         return tls.map_or_else(AuthConfig::plaintext, AuthConfig::ssl);

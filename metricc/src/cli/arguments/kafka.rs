@@ -33,6 +33,12 @@ pub(crate) struct KafkaArguments {
     /// Trust the certificates of this PEM file instead of those of the public web
     #[arg(long, value_name = "FILE", requires = "kafka_tls")]
     pub(crate) kafka_ca: Option<PathBuf>,
+    /// Show the brokers this certificate (PEM, with those that have issued it)
+    #[arg(long, value_name = "FILE", requires = "kafka_tls", requires = "kafka_client_key")]
+    pub(crate) kafka_client_cert: Option<PathBuf>,
+    /// The private key of that certificate (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", requires = "kafka_client_cert")]
+    pub(crate) kafka_client_key: Option<PathBuf>,
     /// Log in as this user (SASL)
     #[arg(long, value_name = "NAME", requires = "kafka_password")]
     pub(crate) kafka_user: Option<String>,

@@ -29,6 +29,8 @@ const OF_LOGS: &[&str] = &[
     "registry_auth",
     "kafka_tls",
     "kafka_ca",
+    "kafka_client_cert",
+    "kafka_client_key",
     "kafka_user",
     "kafka_password",
     "kafka_mechanism",
@@ -43,7 +45,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         command: "diff",
-        options: &["of_version", "old_version", "node", "token_file"],
+        options: &["of_version", "old_version", "node", "token_file", "timeout"],
         applies: |given| !is_live(given),
         why: "it is about versions of a running node: give `--live` with it",
     },
