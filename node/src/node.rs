@@ -20,7 +20,6 @@ use crate::audit_line::AuditLine;
 use crate::changed::Changed;
 use crate::config::Config;
 use crate::deployment::Deployments;
-use crate::derived_tables::DerivedTables;
 use crate::error::NodeError;
 use crate::folder_lock;
 use crate::package::NodePackage;
@@ -34,7 +33,7 @@ use crate::status::Counters;
 use crate::thread_priority::{Pool, Priority};
 use crate::writer::Ingest;
 
-use prepare::{Claimed, OpenedLog, claim, on_promotion, open_log, open_sources, plans_of};
+use prepare::{Claimed, OpenedLog, Opening, claim, on_promotion, open_log, open_sources};
 
 /// How long to wait for the layers when the node stops.
 const STOP: Duration = Duration::from_secs(5);
@@ -86,55 +85,38 @@ impl Node {
         package: &NodePackage,
     ) -> Result<Self, NodeError> {
         let runtime = tokio::runtime::Handle::try_current()?;
-        let imports = &package.imports;
         let Claimed { mut start, prepared, lock } = claim(config, package, marked)?;
         let OpenedLog { log, truncated_tail, archivers, views, storage } =
             open_log(config, &start, disk, marked, &runtime)?;
         start.keep_readable(&log.snapshot());
-        let plans = plans_of(&start, &log.snapshot(), imports)?;
-        let version = start.live.planned.served.clone();
-        let (derived, sources) = (version.derived.clone(), Sources::default());
-        let tables = || Arc::new(DerivedTables::new(&sources, &views));
-        let opener = SourceOpener {
-            config: config.clone(),
-            imports: imports.clone(),
-            log: log.reader().clone(),
-            serving: LocalServing::of_version(version),
-            changed: Arc::default(),
-            counters: Arc::default(),
-            tables: config.batch.tables.then(tables),
-            views,
-            disk: disk.clone(),
-            runtime: runtime.clone(),
-        };
-        let batches = open_sources(&opener, plans, archivers, &log)?;
-        batches.iter().for_each(|batch| sources.add(batch.source.clone()));
-        opener.tables.iter().for_each(|tables| tables.replace(&derived));
+        let sources = Sources::default();
+        let (opener, batches) = open_sources(
+            Opening { config, imports: &package.imports, disk, views, runtime: &runtime },
+            (&start, &sources),
+            (&log, archivers),
+        )?;
         // Before the writer: a failure from here on would leave its thread running.
         let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let decoding = Pool::start("metricc-decode", n_cores, Priority::Decoding)?;
         let storing = Pool::start("metricc-store", n_cores.max(2), Priority::Batch)?;
         let answering = Answering::start(config.reading.max_rows)?;
-        let SourceOpener { changed, counters, serving: local, .. } = opener.clone();
+        let SourceOpener { changed, counters, serving: local, tables, .. } = opener.clone();
         let (ingest, writer) = Ingest::start(log, &lock, config, &sources, &changed, &counters)?;
         let threads = Threads::default();
         threads.add(writer);
-        let promoted = on_promotion(&sources, opener.tables.clone());
-        let starts = SourceStarts {
+        let starts = Arc::new(SourceStarts {
             opener,
             storage,
             ingest: ingest.clone(),
             storing: storing.handle(),
             threads: threads.clone(),
             sources: sources.clone(),
-        };
-        let starts = Arc::new(starts);
-        let deployments = Arc::new(Deployments::new(start, &starts, promoted));
-        let serving = NodeServing::new(local.clone(), sources.clone(), answering, &config.past);
+        });
+        let deployments = Arc::new(Deployments::new(start, &starts, on_promotion(&sources, tables)));
         let node = Node {
             at_start: sources.now(),
+            serving: NodeServing::new(local.clone(), sources.clone(), answering, &config.past),
             sources,
-            serving,
             local,
             ingest,
             counters,
@@ -148,9 +130,7 @@ impl Node {
             deployments,
             _lock: lock,
         };
-        for batch in batches {
-            starts.start(starts.ready(batch)?)?;
-        }
+        batches.into_iter().try_for_each(|batch| Ok::<_, NodeError>(starts.start(starts.ready(batch)?)?))?;
         for sink in prepared {
             node.threads.add(sink_start::start(sink, &node.serving, &runtime)?);
         }

@@ -7,6 +7,7 @@ use metricc_durable_log::{
     Disk, DurableLog, DurableOptions, LogId, LogSnapshot, SourceOptions, TruncatedTail,
 };
 use metricc_ir::user_defined::Imports;
+use metricc_runtime_serve::LocalServing;
 use metricc_storage::Storage;
 use object_store::ObjectStore;
 use tokio::runtime::Handle;
@@ -121,11 +122,7 @@ fn check_sources(config: &Config, sources: &[DeclaredSource], unread: &[String])
 ///
 /// # Errors
 /// If they cannot be planned together.
-pub(super) fn plans_of(
-    start: &Start,
-    log: &LogSnapshot,
-    imports: &Imports,
-) -> Result<Vec<PlannedSource>, NodeError> {
+fn plans_of(start: &Start, log: &LogSnapshot, imports: &Imports) -> Result<Vec<PlannedSource>, NodeError> {
     let mut planned = Vec::with_capacity(start.sources.len());
     for DeclaredSource { source, .. } in &start.sources {
         let of_live = start.live.planned.sources.iter().find(|plan| plan.source == *source);
@@ -143,29 +140,54 @@ pub(super) fn plans_of(
     Ok(planned)
 }
 
-/// Opens the sources that a node starts with.
+/// Where sources are opened.
+pub(super) struct Opening<'a> {
+    pub(super) config: &'a Config,
+    pub(super) imports: &'a Imports,
+    pub(super) disk: &'a Arc<dyn Disk>,
+    pub(super) views: Arc<dyn ObjectStore>,
+    pub(super) runtime: &'a Handle,
+}
+
+/// Opens the sources that a node starts with, and lists them.
 ///
 /// # Errors
-/// [`NodeError`] if a view cannot be read, or a place of copies be taken over.
+/// [`NodeError`] if they cannot be planned, a view cannot be read, or a place of copies be taken over.
 pub(super) fn open_sources(
-    opener: &SourceOpener,
-    planned: Vec<PlannedSource>,
-    mut archivers: BTreeMap<String, Archiver>,
-    log: &DurableLog,
-) -> Result<Vec<Batch>, NodeError> {
-    let names = planned.iter().map(|source| source.declared.name.clone()).collect();
-    drop_other_tables(&opener.config, &names, &opener.views, &opener.runtime);
-    let open = |source: PlannedSource| {
-        let archiver = archivers.remove(&source.declared.name);
-        opener.open(source, archiver)
+    Opening { config, imports, disk, views, runtime }: Opening<'_>,
+    (start, sources): (&Start, &Sources),
+    (log, mut archivers): (&DurableLog, BTreeMap<String, Archiver>),
+) -> Result<(SourceOpener, Vec<Batch>), NodeError> {
+    let planned = plans_of(start, &log.snapshot(), imports)?;
+    let version = &start.live.planned.served;
+    let tables = || Arc::new(DerivedTables::new(sources, &views));
+    let opener = SourceOpener {
+        config: config.clone(),
+        imports: imports.clone(),
+        log: log.reader().clone(),
+        serving: LocalServing::of_version(version.clone()),
+        changed: Arc::default(),
+        counters: Arc::default(),
+        tables: config.batch.tables.then(tables),
+        views,
+        disk: disk.clone(),
+        runtime: runtime.clone(),
     };
-    let batches = planned.into_iter().map(open).collect::<Result<Vec<Batch>, NodeError>>()?;
+    let names = planned.iter().map(|source| source.declared.name.clone()).collect();
+    drop_other_tables(config, &names, &opener.views, runtime);
+    let mut batches = Vec::with_capacity(planned.len());
+    for source in planned {
+        let archiver = archivers.remove(&source.declared.name);
+        batches.push(opener.open(source, archiver)?);
+    }
     for batch in &batches {
         if let Some(archiver) = &batch.archive {
-            archiver.take_over(log.archive(batch.source.name()).as_ref(), &opener.disk)?;
+            archiver.take_over(log.archive(batch.source.name()).as_ref(), disk)?;
         }
+        sources.add(batch.source.clone());
     }
-    Ok(batches)
+    opener.tables.iter().for_each(|tables| tables.replace(&version.derived));
+    Ok((opener, batches))
 }
 
 /// What a version that becomes live changes besides answers: the tables.
