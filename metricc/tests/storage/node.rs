@@ -243,6 +243,47 @@ fn a_node_comes_up_from_its_store_alone_with_what_was_flushed() {
 }
 
 #[test]
+fn a_source_that_a_version_brings_along_is_copied_and_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, none) = (format!("file://{}/store", folder.path().display()), Environment::new());
+    configure(folder.path(), &url);
+    let visits = "source visits { at: timestamp time }\nmetric seen = count() { from visits }\n";
+    fs::write(folder.path().join("next.metric"), PACKAGE.to_owned() + visits).unwrap();
+    let run = |node: &Node, arguments: &[&str]| {
+        let address = format!("http://{}", node.address);
+        let done = metricc(folder.path(), &none, &[arguments, &["--node", &address]].concat());
+        assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
+    };
+    let is_copied = |node: &Node, n_events: u64| {
+        let sources = node.sources();
+        let visits = sources.iter().find(|source| source["name"] == "visits");
+        let frontier = visits.and_then(|visits| visits["archive"]["frontier"].as_array());
+        frontier.is_some_and(|frontier| frontier.iter().filter_map(Value::as_u64).sum::<u64>() >= n_events)
+    };
+    let (event, seen) = ("{\"at\":\"2026-04-25T10:00:00Z\"}\n", |node: &Node| {
+        node.answer("seen")["rows"][0]["value"].as_i64()
+    });
+    {
+        let node = Node::start(folder.path(), &none, "old");
+        run(&node, &["deploy", "next.metric"]);
+        node.send_to("visits", &event.repeat(500));
+        node.until("they are copied", |node| is_copied(node, 500));
+    }
+    let restored = metricc(folder.path(), &none, &["restore", "--data", "new"]);
+    assert!(restored.status.success(), "{}", text(&restored.stderr));
+    // The versions were on the disk that is lost, and the file does not read it.
+    let node = Node::start(folder.path(), &none, "new");
+    assert_eq!(node.sources().len(), 1);
+    run(&node, &["deploy", "next.metric"]);
+    node.until("its events are back", |node| seen(node) == Some(500));
+    node.send_to("visits", &event.repeat(500));
+    node.until("copies go on", |node| is_copied(node, 1000) && seen(node) == Some(1000));
+    run(&node, &["audit", "--full"]);
+    let said = refused(folder.path(), &none, "old");
+    assert!(said.contains("has written to this log since"), "{said}");
+}
+
+#[test]
 fn restoring_says_which_sources_the_package_does_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let (url, none) = (format!("file://{}/store", folder.path().display()), Environment::new());
