@@ -141,8 +141,8 @@ impl ExecutionPlan for RunJobs {
 /// Does a job on a thread of its own, and gives it up when nobody waits for it any more.
 ///
 /// A job that fails is noted in the store and is no error here: that would end the run, and another executor
-/// may be able to do it. It is one if the note would not reach the run: the store cannot be written either, or
-/// is another one than that of the run.
+/// may be able to do it. It is one if the note would not reach the run: the store cannot be written either,
+/// or is another one than that of the run.
 async fn run(worker: Arc<Worker>, run: String, job: &str) -> Result<()> {
     let job: Job = match serde_json::from_str(job) {
         Ok(job) => job,

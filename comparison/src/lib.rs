@@ -1,8 +1,9 @@
-//! Comparing rows of one metric: those of two versions of its definition, or ours and those that a team trusts.
+//! Comparing rows of one metric: those of two versions of its definition, or ours and those that a team
+//! trusts.
 //!
 //! Pure but for reading the log: rows and plans go in, the rows that differ and the events that make them
-//! differ come out, as values, as JSON or as text. The command compares files with it, and a node the versions
-//! of its package.
+//! differ come out, as values, as JSON or as text. The command compares files with it, and a node the
+//! versions of its package.
 //!
 //! | module | what it does |
 //! |---|---|

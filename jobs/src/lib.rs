@@ -8,8 +8,8 @@
 //! harm, and since states are canonical, any cut of the work gives the same bytes.
 //!
 //! A [`Run`] cuts an interval into jobs, hands those without a result to a [`Submit`], and merges what they
-//! wrote. How jobs get to workers is the business of `Submit`. A [`Share`] is what one of several processes of
-//! a stream has to do.
+//! wrote. How jobs get to workers is the business of `Submit`. A [`Share`] is what one of several processes
+//! of a stream has to do.
 
 mod build;
 mod error;

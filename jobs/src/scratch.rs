@@ -1,7 +1,7 @@
 //! Temporary folders that outlive no process for long.
 //!
-//! A process that is killed cannot remove its folder. So each folder has a file that its process keeps locked:
-//! whoever makes the next folder removes those whose file is not locked any more.
+//! A process that is killed cannot remove its folder. So each folder has a file that its process keeps
+//! locked: whoever makes the next folder removes those whose file is not locked any more.
 
 use std::ffi::OsStr;
 use std::fs::File;

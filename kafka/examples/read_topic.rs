@@ -1,5 +1,6 @@
 //! Reads a topic as a log, and says how fast: `read_topic kafka://HOST:PORT/TOPIC [THREADS]`. Its records are
-//! `{"at": …, "id": …, …}`; other fields are not read. With `--fill N`, writes so many records of 200 bytes first.
+//! `{"at": …, "id": …, …}`; other fields are not read. With `--fill N`, writes so many records of 200 bytes
+//! first.
 
 #![allow(clippy::print_stderr, reason = "a program that says something")]
 

@@ -1,5 +1,5 @@
-//! Offsets that are committed for a group, so that programs that watch the lag of groups see how far a log is.
-//! They are told after the log has them, and never read: where to go on, the log alone says.
+//! Offsets that are committed for a group, so that programs that watch the lag of groups see how far a log
+//! is. They are told after the log has them, and never read: where to go on, the log alone says.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -24,8 +24,8 @@ impl GroupCommits {
         GroupCommits { topic, group, sender, receiver, running: None, committed: Vec::new() }
     }
 
-    /// Begins to commit the offset of each partition that has one, unless these are committed, or others still
-    /// are being so. Does not wait. Returns how the last attempt has ended, once.
+    /// Begins to commit the offset of each partition that has one, unless these are committed, or others
+    /// still are being so. Does not wait. Returns how the last attempt has ended, once.
     pub fn offer(&mut self, offsets: &[Option<u64>]) -> Option<Result<(), KafkaError>> {
         let ended = self.receiver.try_recv().ok();
         if let Some(ended) = &ended {

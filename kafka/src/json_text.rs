@@ -111,8 +111,8 @@ pub(crate) fn timestamp(out: &mut Vec<u8>, since_1970: i64, unit: Unit, is_insta
     plain(out, format_args!("\"{date}T{time}{}\"", if is_instant { "Z" } else { "" }));
 }
 
-/// The text of the instant that is so many seconds and nanoseconds after 1970; `None` outside of the years 0001
-/// to 9999.
+/// The text of the instant that is so many seconds and nanoseconds after 1970; `None` outside of the years
+/// 0001 to 9999.
 pub(crate) fn instant_of_parts(seconds: i64, nanoseconds: i64) -> Option<String> {
     let date = date_text(seconds.div_euclid(86_400))?;
     Some(format!("{date}T{}Z", time_text(seconds.rem_euclid(86_400), nanoseconds, Unit::Nano)))

@@ -11,7 +11,8 @@
 //!   [`Partition::start`](metricc_log::partition::Partition).
 //!
 //! Nothing here is a member of a consumer group: any number of programs read the same offsets, and what
-//! [`GroupCommits`] tells the broker, nobody here reads. krafka is behind [`Topic`], and nothing outside this crate names it.
+//! [`GroupCommits`] tells the broker, nobody here reads. krafka is behind [`Topic`], and nothing outside this
+//! crate names it.
 
 mod address;
 mod avro;

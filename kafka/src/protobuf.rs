@@ -1,5 +1,5 @@
-//! Records of Protobuf as JSON text. Files are compiled by protox, and messages decoded by prost-reflect, which
-//! takes no deeper nesting than 100 messages.
+//! Records of Protobuf as JSON text. Files are compiled by protox, and messages decoded by prost-reflect,
+//! which takes no deeper nesting than 100 messages.
 
 mod confluent;
 mod files;

@@ -40,8 +40,8 @@ impl RecordTexts {
         RecordTexts::new(decoder, options, shown, false)
     }
 
-    /// Records of the topic `shown` that are read on and on: a registry is asked again about an id that it did
-    /// not know.
+    /// Records of the topic `shown` that are read on and on: a registry is asked again about an id that it
+    /// did not know.
     ///
     /// # Errors
     /// As [`RecordTexts::of_run`].

@@ -1,8 +1,8 @@
 //! The schemas of a registry, by their ids.
 //!
 //! An id always means the same schema, so each is asked for once. What the registry says of an id is a fact
-//! about records, which may reject them; that it says nothing, or nonsense, is not: then nothing is known of the
-//! records, and reading has to wait.
+//! about records, which may reject them; that it says nothing, or nonsense, is not: then nothing is known of
+//! the records, and reading has to wait.
 
 mod client;
 #[cfg(test)]

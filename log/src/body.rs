@@ -98,9 +98,9 @@ impl EventDecoder {
         Ok(building.finish())
     }
 
-    /// Decodes records that came one by one, such as those of a topic. `place_of` says where a record that does
-    /// not decode, by its index, stands; that is added to its problem.
-    /// Tombstones are left out, and have no index.
+    /// Decodes records that came one by one, such as those of a topic. `place_of` says where a record that
+    /// does not decode, by its index, stands; that is added to its problem. Tombstones are left out, and have
+    /// no index.
     pub fn records<'r>(
         &self,
         form: &RecordForm,

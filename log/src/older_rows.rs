@@ -10,7 +10,8 @@ use arrow::error::ArrowError;
 use crate::field_decoder::{ValueDecoder, ValueFormat};
 use crate::schema::{arrow_type, element_field};
 
-/// The values as they are declared now, with all fields of their records: those that they do not have are absent.
+/// The values as they are declared now, with all fields of their records: those that they do not have are
+/// absent.
 pub(crate) fn completed(array: &ArrayRef, decoder: &ValueDecoder) -> Result<ArrayRef, ArrowError> {
     let wanted = arrow_type(&decoder.ty.kind);
     if *array.data_type() == wanted {

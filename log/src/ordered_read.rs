@@ -1,8 +1,8 @@
 //! A partition decoded by several threads, its batches handed out in the order of their positions.
 //!
 //! Opening a log whose source has an identity decodes all of it, and which of two records is the duplicate
-//! depends on their order. So only the decoding is divided: each thread decodes every n-th chunk, some batches
-//! ahead of the one that is wanted.
+//! depends on their order. So only the decoding is divided: each thread decodes every n-th chunk, some
+//! batches ahead of the one that is wanted.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 

@@ -1,7 +1,7 @@
 //! From a path, a folder or a glob in a store to the files of a log.
 //!
-//! The rules are those of folders of this machine ([`folders`](crate::folders)): the same files in a store make
-//! the same partitions in the same order.
+//! The rules are those of folders of this machine ([`folders`](crate::folders)): the same files in a store
+//! make the same partitions in the same order.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -90,8 +90,8 @@ impl TextIndex {
         Ok(index)
     }
 
-    /// Counts the records after the header, and looks at the first of them. Returns how many bytes the progress
-    /// has been told of.
+    /// Counts the records after the header, and looks at the first of them. Returns how many bytes the
+    /// progress has been told of.
     fn count(
         &mut self,
         file: &LogFile,

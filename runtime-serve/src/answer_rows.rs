@@ -2,8 +2,8 @@
 //!
 //! Where rows are states of segments one to one, a piece of each part is merged and presented at a time, so
 //! that memory does not depend on the number of rows; windows that overlap are assembled some at a time. All
-//! other rows (sessions, coarser windows, derived metrics), which are no more than there are states, are there
-//! as a whole, and are handed out in pieces.
+//! other rows (sessions, coarser windows, derived metrics), which are no more than there are states, are
+//! there as a whole, and are handed out in pieces.
 //!
 //! Invariant: the pieces, one after the other, are the rows of the whole answer, whatever their sizes.
 

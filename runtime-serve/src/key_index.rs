@@ -1,7 +1,7 @@
 //! From the keys of a segment to its rows.
 //!
-//! Rows whose keys have one hash are in one chain; whoever follows it compares keys. So the index holds a hash
-//! and two row numbers a key, and no keys: some 30 bytes, however long those are.
+//! Rows whose keys have one hash are in one chain; whoever follows it compares keys. So the index holds a
+//! hash and two row numbers a key, and no keys: some 30 bytes, however long those are.
 
 use arrow::array::ArrayRef;
 use hashbrown::HashTable;

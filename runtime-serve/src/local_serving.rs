@@ -56,7 +56,8 @@ impl LocalServing {
     }
 
     /// Serves another version from now on, and further ones to requests that name their hashes. A request is
-    /// resolved by one of them as a whole, and so are requests that are resolved together. Subscriptions that name no hash go on with the version that is live.
+    /// resolved by one of them as a whole, and so are requests that are resolved together. Subscriptions that
+    /// name no hash go on with the version that is live.
     pub fn serve_version(&self, live: ServedVersion, others: &[ServedVersion]) {
         let next = Arc::new(ServedVersions::new(live, others));
         *self.versions.write().unwrap_or_else(PoisonError::into_inner) = next;

@@ -18,8 +18,8 @@ pub struct Published {
     sources: BTreeMap<String, Arc<PublishedSource>>,
 }
 
-/// The segments of a source up to one frontier, by what their states mean: metrics of equal state hash, of one
-/// version of a package or of several, present the same ones.
+/// The segments of a source up to one frontier, by what their states mean: metrics of equal state hash, of
+/// one version of a package or of several, present the same ones.
 #[derive(Debug)]
 struct PublishedSource {
     frontier: Frontier,

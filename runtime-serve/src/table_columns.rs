@@ -14,8 +14,8 @@ use crate::export::{columns, twice};
 use crate::overflow::{derived_may_overflow, may_overflow};
 use crate::{Presented, ServeError};
 
-/// Which columns the table of a metric has: those of its rows, and `overflow` if some output may have no place
-/// in its type.
+/// Which columns the table of a metric has: those of its rows, and `overflow` if some output may have no
+/// place in its type.
 #[derive(Debug, Clone)]
 pub struct TableColumns {
     row_type: RowType,
@@ -42,10 +42,10 @@ impl TableColumns {
         check_table(&self.row_type, self.may_overflow.contains(&true))
     }
 
-    /// Rows of the table: those of [`record_batch`](crate::record_batch), and a column `overflow`, a record of
-    /// the outputs that may have no place in their types. It has for each of them the events that could not be
-    /// computed (0 where it is the result that has no place), and is null where nothing is amiss. Without such
-    /// outputs there is no such column.
+    /// Rows of the table: those of [`record_batch`](crate::record_batch), and a column `overflow`, a record
+    /// of the outputs that may have no place in their types. It has for each of them the events that could
+    /// not be computed (0 where it is the result that has no place), and is null where nothing is amiss.
+    /// Without such outputs there is no such column.
     ///
     /// # Errors
     /// As [`record_batch`](crate::record_batch).

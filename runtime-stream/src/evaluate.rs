@@ -24,9 +24,9 @@ pub fn evaluate(
     Ok(Evaluation { segments: stream.read()?, read_stats })
 }
 
-/// Evaluates an interval together with other processes: feeds this process's share of it, and reads the groups
-/// that the exchange has given to this process. The segments of all processes, whose groups may overlap where
-/// windows are rolled up, are merged by [`MetricPlan::form`](metricc_compiler::MetricPlan).
+/// Evaluates an interval together with other processes: feeds this process's share of it, and reads the
+/// groups that the exchange has given to this process. The segments of all processes, whose groups may
+/// overlap where windows are rolled up, are merged by [`MetricPlan::form`](metricc_compiler::MetricPlan).
 ///
 /// # Errors
 /// [`EvaluateError`]: the process has to end then, so that its peers end, too. If a peer dies, threads of this

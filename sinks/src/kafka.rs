@@ -1,10 +1,10 @@
 //! A topic of Kafka: one transaction for each version, with a record for each row that differs.
 //!
-//! The last record of a transaction, always in partition 0, says what the topic holds of every metric. A topic is
-//! of one sink. That record is found from the end of the partition, by a reader that sees only what is
-//! committed; whether it is still there is checked each time the sink is asked. The
-//! transactional id belongs to the topic: a producer that starts with it ends the transaction that another one has left
-//! open, and a node that was taken for dead cannot write any more.
+//! The last record of a transaction, always in partition 0, says what the topic holds of every metric. A
+//! topic is of one sink. That record is found from the end of the partition, by a reader that sees only what
+//! is committed; whether it is still there is checked each time the sink is asked. The transactional id
+//! belongs to the topic: a producer that starts with it ends the transaction that another one has left open,
+//! and a node that was taken for dead cannot write any more.
 
 mod client;
 mod keys;
@@ -113,8 +113,9 @@ impl KafkaSink {
         refused_record(&self.settings.topic, &with_causes(error))
     }
 
-    /// Sends the changes and the new state. The transaction is open. Rows of the topic before some ends are removed
-    /// unless they are among the changes. Returns how many rows were sent, and the offset of the state.
+    /// Sends the changes and the new state. The transaction is open. Rows of the topic before some ends are
+    /// removed unless they are among the changes. Returns how many rows were sent, and the offset of the
+    /// state.
     async fn send(
         &self,
         client: &client::Client,
@@ -206,7 +207,8 @@ impl Sink for KafkaSink {
 
     async fn write(&mut self, version: &Version, changes: &mut dyn Changes) -> Result<Written, SinkError> {
         self.client().await?;
-        // Whatever happens before the end, the next write begins with a new client, which ends the transaction.
+        // Whatever happens before the end, the next write begins with a new client, which ends the
+        // transaction.
         let Some(mut client) = self.client.take() else {
             return Err(SinkError::Unreachable("there is no connection".to_owned()));
         };

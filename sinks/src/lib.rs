@@ -1,11 +1,12 @@
 //! Sinks: presented values of metrics at a frontier, written to other systems.
 //!
-//! There is one trait, [`Sink`], and one file or folder for each kind. A kind knows neither nodes nor metrics:
-//! it gets [`Changes`] from what it holds to a newer version, and makes them visible in one step together with
-//! the frontier that they are of. So what it holds is always of one whole frontier, and says which.
+//! There is one trait, [`Sink`], and one file or folder for each kind. A kind knows neither nodes nor
+//! metrics: it gets [`Changes`] from what it holds to a newer version, and makes them visible in one step
+//! together with the frontier that they are of. So what it holds is always of one whole frontier, and says
+//! which.
 //!
-//! Invariants: a sink says itself what it holds, and is asked after every failure, so that a write
-//! whose outcome is unknown is neither lost nor repeated. A write names the version that it starts from, and the
+//! Invariants: a sink says itself what it holds, and is asked after every failure, so that a write whose
+//! outcome is unknown is neither lost nor repeated. A write names the version that it starts from, and the
 //! sink refuses it if it holds another one: two writers cannot mix.
 //!
 //! | module | what it does |

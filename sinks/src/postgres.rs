@@ -1,12 +1,13 @@
-//! PostgreSQL: a table for each metric, and the table `metricc_frontiers` that says which frontier each is of.
+//! PostgreSQL: a table for each metric, and the table `metricc_frontiers` that says which frontier each is
+//! of.
 //!
 //! A write is one transaction: the changes are copied into a temporary table, what differs is inserted,
 //! updated and deleted, and the row of the metric in `metricc_frontiers` is set. The table and that row are
 //! locked first, and compared with what the write starts from. So two nodes that write to one table cannot
 //! mix, and a table that somebody empties or replaces at the same moment is seen.
 //!
-//! The row says which table it is about. Another table in its place, as after `TRUNCATE` or a restore, may have
-//! lost rows; whose they were and how often they were written, the row still says.
+//! The row says which table it is about. Another table in its place, as after `TRUNCATE` or a restore, may
+//! have lost rows; whose they were and how often they were written, the row still says.
 
 mod binary;
 mod columns;

@@ -32,8 +32,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// How long it may take to remove what was built in vain.
 const REMOVED: Duration = Duration::from_secs(2);
 
-/// Names the new version, if the old one is named and the new one is whole, and lets the old one expire. What is being
-/// built may be evicted, and then begins again as a part of itself: so its fields are counted.
+/// Names the new version, if the old one is named and the new one is whole, and lets the old one expire. What
+/// is being built may be evicted, and then begins again as a part of itself: so its fields are counted.
 const SWAP: &str = "
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 if redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[3]) then return 2 end

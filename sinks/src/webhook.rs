@@ -1,8 +1,8 @@
 //! A webhook: a request for each version, with one change for each row that differs.
 //!
-//! A webhook cannot be asked what it holds. The node keeps what it has acknowledged, and what it may have got: after
-//! a kill, that is sent again as it was, with the same `Idempotency-Key`. It gets every change at least once, and in
-//! order.
+//! A webhook cannot be asked what it holds. The node keeps what it has acknowledged, and what it may have
+//! got: after a kill, that is sent again as it was, with the same `Idempotency-Key`. It gets every change at
+//! least once, and in order.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,5 +1,5 @@
-//! Where files lie that are on no disk of this machine: URLs of object stores, and their objects as files of a
-//! log.
+//! Where files lie that are on no disk of this machine: URLs of object stores, and their objects as files of
+//! a log.
 //!
 //! `s3://`, `gs://` and `az://` need the feature `cloud`; `file://` is always there. Credentials, region and
 //! endpoint come from the environment, by the names that the tools of each cloud have; no URL holds a secret.

@@ -50,8 +50,8 @@ pub(crate) fn whole(bound: &Bound, engine: Engine, options: &EngineOptions) -> (
     (lines(bound, &evaluation.segments), evaluation.read_stats)
 }
 
-/// The JSON lines of each metric, over the whole log, from a stream in several processes. Here they are threads
-/// with connections between them.
+/// The JSON lines of each metric, over the whole log, from a stream in several processes. Here they are
+/// threads with connections between them.
 pub(crate) fn shared(
     bound: &Bound,
     n_processes: usize,

@@ -34,8 +34,8 @@ fn evaluated(
     Ok(evaluation?.segments)
 }
 
-/// Splits that hand on tables at the same time once made the exchange between them wait for ever, in about one
-/// run of thirty. The plan has one stream into the exchange, which `explain` shows; this has runs.
+/// Splits that hand on tables at the same time once made the exchange between them wait for ever, in about
+/// one run of thirty. The plan has one stream into the exchange, which `explain` shows; this has runs.
 #[test]
 fn splits_that_spill_at_the_same_time_end() {
     let folder = tempfile::tempdir().expect("a folder");

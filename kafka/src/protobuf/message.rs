@@ -155,8 +155,8 @@ fn number(message: &DynamicMessage, field: u32) -> Option<i64> {
     }
 }
 
-/// Seconds since 1970 and nanoseconds after them. A value that is not a time is left as it is, so that a field that is
-/// read from it is rejected.
+/// Seconds since 1970 and nanoseconds after them. A value that is not a time is left as it is, so that a
+/// field that is read from it is rejected.
 fn timestamp(message: &DynamicMessage, out: &mut Vec<u8>) -> Written {
     let parts = number(message, 1).zip(number(message, 2));
     let parts = parts.filter(|(_, nanos)| (0..1_000_000_000).contains(nanos));

@@ -102,7 +102,8 @@ fn what_a_registry_says_of_an_id_rejects_its_records() {
         let said = problem(&registry.schema(id).expect("an answer"));
         assert!(said.contains(wanted), "{id}: {said}");
     }
-    // An id that is not known is asked for more than once, since a registry may learn of it late; then never again.
+    // An id that is not known is asked for more than once, since a registry may learn of it late; then never
+    // again.
     let n_asked = fake.state().asked.len();
     assert!(n_asked > 5, "{n_asked}");
     assert!(registry.schema(4).expect("an answer").is_err());

@@ -78,7 +78,8 @@ fn a_log_starts_where_retention_has_left_it() {
     for part in ["topic `events`, partition 0", "offset 2 is no longer there", "start at offset 6"] {
         assert!(said.contains(part), "{said}");
     }
-    // A log that was opened before says it when it is read. The broker of the tests has the error by order alone.
+    // A log that was opened before says it when it is read. The broker of the tests has the error by order
+    // alone.
     broker.on(ApiKey::Fetch, |_| Control::Error(ErrorCode::OffsetOutOfRange));
     let slice = whole(&all).slices().next().expect("a slice");
     let error = all.read(&slice, &[0], 100).expect("a reader").find_map(Result::err).expect("an error");

@@ -41,8 +41,8 @@ impl Process {
         Process { program: program.to_owned(), port, data, child }
     }
 
-    /// Sends a signal. What pip installs as `noida-db` starts the broker as a process below it, so the group of
-    /// both gets it.
+    /// Sends a signal. What pip installs as `noida-db` starts the broker as a process below it, so the group
+    /// of both gets it.
     fn signal(child: &mut Child, signal: &str) {
         let group = format!("-{}", child.id());
         // They may have ended.
@@ -161,8 +161,8 @@ impl Server {
     /// Writes records in a transaction, and commits it or not.
     pub(crate) fn transaction(&self, records: Vec<Record>, is_committed: bool) {
         let kafka = self.kafka();
-        // To a read that starts after an aborted transaction, noida-db 0.2.3 reports it, and so hides what its
-        // producer writes later.
+        // To a read that starts after an aborted transaction, noida-db 0.2.3 reports it, and so hides what
+        // its producer writes later.
         let id = match self.fake {
             Some(_) => "tests".to_owned(),
             None => format!("tests-{}", N_TRANSACTIONS.fetch_add(1, Ordering::Relaxed)),

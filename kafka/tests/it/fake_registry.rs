@@ -1,4 +1,5 @@
-//! A schema registry of tests: plain HTTP on the loopback address, with schemas and faults that the test sets.
+//! A schema registry of tests: plain HTTP on the loopback address, with schemas and faults that the test
+//! sets.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,5 +1,5 @@
-//! Records of Avro and Protobuf, with a registry and with a file: the rows of the same events in JSON, and what
-//! becomes of records whose schema does not fit.
+//! Records of Avro and Protobuf, with a registry and with a file: the rows of the same events in JSON, and
+//! what becomes of records whose schema does not fit.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Whether an enum's column has nothing but its names, as its dictionary tells: a few bytes a row group instead
-//! of the whole column.
+//! Whether an enum's column has nothing but its names, as its dictionary tells: a few bytes a row group
+//! instead of the whole column.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use crate::field_decoder::{EnumNames, FieldDecoder, ValueFormat};
 use crate::open_file::OpenFile;
 
-/// Whether the dictionary of a field's leaf column may tell that no value is rejected, should it be an enum's.
+/// Whether the dictionary of a field's leaf column may tell that no value is rejected, should it be an
+/// enum's.
 pub(super) fn may_tell(field: &FieldDecoder, chunk: &ColumnChunkMetaData) -> bool {
     let is_enum = matches!(field.value.format, ValueFormat::Enum(_)) && !field.value.rules.has_nulls();
     let is_required = chunk.column_descr().max_def_level() == 0;

@@ -41,8 +41,8 @@ pub(crate) fn run(arguments: &RestoreArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says which sources the store has and the package does not read, and the other way round: the package may be
-/// another one than that of the lost node.
+/// Says which sources the store has and the package does not read, and the other way round: the package may
+/// be another one than that of the lost node.
 fn compare_with_package(config: &Config, restored: &[RestoredSource]) {
     let shown = config.package.display();
     let read = match sources_of(&config.package) {

@@ -92,7 +92,8 @@ fn check_output(arguments: &RunArguments, package: &Package, wanted: &[AnyMetric
     Ok(())
 }
 
-/// Evaluates a source, here or on a cluster; the counts of its records. `None` if another process has its rows.
+/// Evaluates a source, here or on a cluster; the counts of its records. `None` if another process has its
+/// rows.
 fn evaluated_source(
     (arguments, package): (&RunArguments, &Package),
     bound: &Bound,

@@ -139,8 +139,8 @@ fn outcome(package: &Package, test: &Test) -> (bool, String) {
     }
 }
 
-/// Runs all tests of a package that is about to be used, and reports on stderr those that fail. Returns whether
-/// all have passed.
+/// Runs all tests of a package that is about to be used, and reports on stderr those that fail. Returns
+/// whether all have passed.
 pub(super) fn all_pass(package: &Package) -> bool {
     let tests = &package.checked.package.tests;
     let bar = progress::bar(tests.len() as u64, "tests", &package.text.name);

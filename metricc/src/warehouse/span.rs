@@ -1,5 +1,5 @@
-//! The windows that a file has: an export may be of a part of the time, and says nothing of windows before and
-//! after it.
+//! The windows that a file has: an export may be of a part of the time, and says nothing of windows before
+//! and after it.
 
 use arrow::array::BooleanArray;
 use arrow::error::ArrowError;

@@ -57,8 +57,8 @@ struct Seen {
     rows: Vec<String>,
 }
 
-/// Kills a node again and again, and its sink at the end of some rounds, while a reader looks at the sink. Returns
-/// what it has seen.
+/// Kills a node again and again, and its sink at the end of some rounds, while a reader looks at the sink.
+/// Returns what it has seen.
 fn watch_kills<S: Send>(
     sink: &Mutex<S>,
     folder: &Path,

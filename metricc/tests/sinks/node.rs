@@ -178,8 +178,8 @@ impl Node {
     }
 }
 
-/// Starts a node round after round, sends events to it, and kills it in the middle of what it does. Returns the
-/// number of events.
+/// Starts a node round after round, sends events to it, and kills it in the middle of what it does. Returns
+/// the number of events.
 pub(crate) fn kill_again_and_again(folder: &Path, mut end_of_round: impl FnMut(u32, &Node)) -> u32 {
     let mut id = 0;
     for round in 0..8u32 {

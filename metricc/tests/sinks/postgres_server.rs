@@ -94,8 +94,8 @@ impl Postgres {
         until("PostgreSQL answers", || self.query("SELECT 1").is_some());
     }
 
-    /// From its next start on, it has a certificate, and other users than `postgres` are let in over TLS with their
-    /// password alone.
+    /// From its next start on, it has a certificate, and other users than `postgres` are let in over TLS with
+    /// their password alone.
     pub(crate) fn secure(&mut self, certificate: &Path, key: &Path) {
         let own = |from: &Path, name: &str| {
             let to = self.data().join(name);

@@ -1,4 +1,5 @@
-//! A store that speaks Azure's protocol, in a process of its own: `azurite-blob`, if `METRICC_AZURITE` names it.
+//! A store that speaks Azure's protocol, in a process of its own: `azurite-blob`, if `METRICC_AZURITE` names
+//! it.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! One log, however it comes: from a topic, over HTTP into a node, as NDJSON, as Parquet on S3, as a Delta table.
-//! Both engines make segments of the same bytes of it.
+//! One log, however it comes: from a topic, over HTTP into a node, as NDJSON, as Parquet on S3, as a Delta
+//! table. Both engines make segments of the same bytes of it.
 
 use std::collections::BTreeSet;
 use std::fs;

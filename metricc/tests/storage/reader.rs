@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::node::{Environment, Node, configure_with, stores};
 
-/// Windows, keys, decimals that are null, floats, a metric without windows, and metrics derived from one source
-/// and from two.
+/// Windows, keys, decimals that are null, floats, a metric without windows, and metrics derived from one
+/// source and from two.
 const PACKAGE: &str = "source events {\n  at: timestamp time\n  n: int\n  amount: decimal(10, 2)?\n}\n\
                        source visits { at: timestamp time }\n\
                        metric total = count() { from events }\n\

@@ -114,8 +114,8 @@ fn forward(mut from: TcpStream, mut to: TcpStream, hides_condition: bool) {
     let _ = to.shutdown(std::net::Shutdown::Write);
 }
 
-/// A port behind which the store fails now and then: it answers that it is too busy, or breaks off in the middle of
-/// an answer. No connection lasts for long.
+/// A port behind which the store fails now and then: it answers that it is too busy, or breaks off in the
+/// middle of an answer. No connection lasts for long.
 pub(crate) fn failing(port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = listener.local_addr().expect("an address").port();

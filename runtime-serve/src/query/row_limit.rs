@@ -90,7 +90,8 @@ impl Query {
         if plan.spread.is_none()
             && let Some(keys) = self.reading.all_keys()
         {
-            // An index counts the groups of these keys, and each is a row at most. Of many, a range may leave few.
+            // An index counts the groups of these keys, and each is a row at most. Of many, a range may leave
+            // few.
             let n_groups = metric.n_groups_of_keys(plan, keys);
             if n_groups <= FEW_ROWS {
                 return Ok(n_groups as u64);

@@ -19,7 +19,8 @@ use crate::error::with_causes;
 const CONNECT: Duration = Duration::from_secs(5);
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
 const DELIVERED: Duration = Duration::from_secs(10);
-/// How long a transaction may take. If a node is killed and not started again, others read no further for so long.
+/// How long a transaction may take. If a node is killed and not started again, others read no further for so
+/// long.
 const TRANSACTION: Duration = Duration::from_secs(300);
 /// Offsets before the end that are looked at first.
 const FIRST_LOOK: i64 = 64;
@@ -108,7 +109,8 @@ impl Client {
         Ok(ends)
     }
 
-    /// The keys of the topic before its ends that begin with a prefix, have a value, and are not among some keys.
+    /// The keys of the topic before its ends that begin with a prefix, have a value, and are not among some
+    /// keys.
     pub(super) async fn other_keys(
         &self,
         settings: &KafkaSettings,
@@ -158,8 +160,8 @@ fn security(settings: &KafkaSettings) -> AuthConfig {
     }
 }
 
-/// What the last committed record about the topic says, if there is one, and its offset. More is read until it
-/// is found, or everything was.
+/// What the last committed record about the topic says, if there is one, and its offset. More is read until
+/// it is found, or everything was.
 async fn last_state(kafka: &Kafka, settings: &KafkaSettings) -> Result<Option<(State, i64)>, SinkError> {
     let reader = Reader::new(kafka, settings);
     let ends = reader.ends(0).await?;

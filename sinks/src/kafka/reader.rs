@@ -1,8 +1,8 @@
 //! Reading what is committed of a topic, up to its end.
 //!
-//! What is committed after the start of a transaction that is still open cannot be read. To take the end of what
-//! can be read for the end of the topic would be to forget versions: a reader waits for such a transaction, which
-//! is of another program, and then gives up.
+//! What is committed after the start of a transaction that is still open cannot be read. To take the end of
+//! what can be read for the end of the topic would be to forget versions: a reader waits for such a
+//! transaction, which is of another program, and then gives up.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,8 @@
 //! What a topic holds, and whether that is still there.
 //!
-//! The topic says itself what it holds, in its last record with the state. A client remembers that record, and
-//! compares it with the topic each time it is asked: a topic may be made again, and its records may be deleted.
+//! The topic says itself what it holds, in its last record with the state. A client remembers that record,
+//! and compares it with the topic each time it is asked: a topic may be made again, and its records may be
+//! deleted.
 //!
 //! Compaction removes records that newer ones replace, and leaves the first offset of a partition as it is. A
 //! first offset that is greater than before means that rows are gone.

@@ -132,8 +132,8 @@ pub(super) fn text(error: &tokio_postgres::Error) -> String {
     format!("{}{}", said.message(), parts.into_iter().flatten().collect::<String>())
 }
 
-/// Whether an error of the server says nothing about the statement: it shuts down, is out of memory or disk, or
-/// another transaction was in the way. A lock that somebody holds, and a limit of time, are of one table.
+/// Whether an error of the server says nothing about the statement: it shuts down, is out of memory or disk,
+/// or another transaction was in the way. A lock that somebody holds, and a limit of time, are of one table.
 pub(super) fn is_passing(error: &tokio_postgres::Error) -> bool {
     let class = |code: &SqlState| code.code().get(..2).unwrap_or_default().to_owned();
     error.code().is_none_or(|code| {
