@@ -37,6 +37,14 @@ pub enum LogError {
         /// The number of other files of which it is not known either.
         n_more: usize,
     },
+    /// The data folder of a node, or a folder of its log.
+    #[error("`{path}` is a folder of a node, and no log of files")]
+    OfNode {
+        /// The folder.
+        path: String,
+        /// The files of it that have events.
+        flushed: String,
+    },
     /// The file is not the one that is meant, or is damaged.
     #[error("`{path}` does not have the length and the checksum that are expected of it")]
     OtherBytes {
@@ -247,6 +255,10 @@ impl LogError {
                  other files, use a glob such as `folder/*.csv`"
                     .into()
             }
+            LogError::OfNode { flushed, .. } => format!(
+                "the events that the node has flushed are `{flushed}`; its latest ones are in its journal alone, until \
+                 there are `seal_events` of them"
+            ),
             LogError::MissingColumn { suggestion: Some(name), field, .. } => {
                 format!("did you mean `{name}`? write `{field} from {name}`")
             }

@@ -80,6 +80,7 @@ mod json_splitter;
 mod known_requests;
 mod lake_table;
 mod log;
+mod node_folder;
 mod none_values;
 mod older_rows;
 mod open_file;

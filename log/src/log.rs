@@ -21,7 +21,7 @@ use crate::seen_names::Names;
 use crate::text_reader::TextPartition;
 use crate::{
     Binding, FileOptions, Format, Frontier, Interval, LogError, Slice, WantedRows, folder_keys,
-    interval_splits, schema, stored_folders,
+    interval_splits, node_folder, schema, stored_folders,
 };
 
 /// How far opening a log has come. Every file is read once, and once more where the source has an identity.
@@ -67,7 +67,7 @@ impl Log {
         progress: &dyn Fn(Progress),
     ) -> Result<Log, LogError> {
         let decoder = RecordDecoder::new(source)?;
-        let files = resolve(binding)?;
+        let files = resolve(binding).map_err(|error| node_folder::explained(error, &binding.path, source))?;
         open_all(decoder, &files, progress, &|files, decoder, advance| {
             files.iter().map(|file| open_file(file.clone(), decoder, None, advance)).collect()
         })
