@@ -11,28 +11,7 @@ use metricc_ir::{Kind, Value};
 
 use super::cell::{Number, plain_text};
 use super::row_set::{Column, RowSet};
-
-/// By how much numbers may differ and still count as equal within it: a share of the larger one.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Tolerance(pub f64);
-
-impl Tolerance {
-    /// A share such as `1e-9` or `1%`.
-    ///
-    /// # Errors
-    /// What a tolerance is.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (number, per) = match text.trim().strip_suffix('%') {
-            Some(number) => (number, 100.0),
-            None => (text, 1.0),
-        };
-        let share = number.trim().parse::<f64>().ok().map(|number| number / per);
-        share
-            .filter(|share| (0.0..1.0).contains(share))
-            .map(Tolerance)
-            .ok_or_else(|| "not a share such as `1e-9` or `1%`: from 0 to below 100%".to_owned())
-    }
-}
+use super::tolerance::Tolerance;
 
 /// How much two rows of one group differ; ordered by that.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -222,10 +201,9 @@ impl Comparison {
             let share = size / number.nearest().abs().max(other.nearest().abs());
             self.largest_share = self.largest_share.max(share);
             self.distance += share;
-            return if share <= tolerance.0 {
-                Verdict::Within
-            } else {
-                Verdict::Different(Size::Number(size))
+            return match tolerance.allows(size, share) {
+                true => Verdict::Within,
+                false => Verdict::Different(Size::Number(size)),
             };
         }
         let is_same = match kind == other_kind {
@@ -290,14 +268,19 @@ mod tests {
         let mut right = rows(&["a", "b", "c"], &[Some(0); 3]);
         let values: ArrayRef = Arc::new(Float64Array::from(vec![101.0, 102.0, 5.0]));
         right.outputs = vec![column("value", Kind::Float, values)];
-        let found = compare(&left, &right, Tolerance::parse("1%").unwrap()).unwrap();
+        let found = compare(&left, &right, Tolerance { share: 0.01, amount: 0.0 }).unwrap();
         assert_eq!((found.n_equal, found.n_within, found.n_changed), (1, 1, 1));
         assert_eq!(found.different[0].left, Some(1));
         assert!((found.largest_share - 2.0 / 102.0).abs() < 1e-12);
-        assert_eq!(Tolerance::parse("1e-9"), Ok(Tolerance(1e-9)));
-        for text in ["", "x", "-1%", "100%", "2", "nan"] {
-            assert!(Tolerance::parse(text).unwrap_err().contains("`1e-9` or `1%`"), "{text}");
-        }
+    }
+
+    #[test]
+    fn an_amount_is_allowed_whatever_the_size_of_the_numbers() {
+        let left = rows(&["a", "b", "c"], &[Some(1), Some(100), Some(5)]);
+        let right = rows(&["a", "b", "c"], &[Some(3), Some(103), Some(5)]);
+        let found = compare(&left, &right, Tolerance { share: 0.0, amount: 2.0 }).unwrap();
+        assert_eq!((found.n_equal, found.n_within, found.n_changed), (1, 1, 1));
+        assert_eq!(found.different[0].left, Some(1));
     }
 
     #[test]

@@ -22,9 +22,6 @@ use metricc_comparison::causes::{Budget, Side, evaluated};
 use metricc_comparison::compare::Comparison;
 use metricc_comparison::diff::data::deadline;
 
-/// The column of the start of each window, unless it is named.
-const WINDOW: &str = "window_start";
-
 pub(crate) fn run(arguments: &CompareArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let zones = zones(arguments)?;
     let package = stored::read_package(&arguments.file)?.with_imports(imports);
@@ -45,7 +42,7 @@ pub(crate) fn run(arguments: &CompareArguments, imports: &Imports) -> Result<Exi
     let (evaluated, stats) = evaluate(arguments, &bound)?;
     let presented = evaluated.read(metric, imports, &ReadOptions::default())?;
     presented.overflows().iter().for_each(|overflow| terminal::warning(&overflow.to_string()));
-    let found = compared(&presented, &theirs, arguments.tolerance)?;
+    let found = compared(&presented, &theirs, arguments.tolerance())?;
     let comparison = &found.comparison;
     let trials = match comparison.different.is_empty() {
         true => Ok(Vec::new()),
@@ -100,10 +97,10 @@ fn their_rows(arguments: &CompareArguments, metric: &AnyMetric) -> Result<TheirR
         let name = metric.name();
         return Err(Failure::Message(format!("`{option}` has no effect here: `{name}` has no windows")));
     }
-    let window = arguments.window.as_deref().unwrap_or(WINDOW);
-    let columns = Columns { window, value: arguments.value.as_deref() };
+    let (window, value) = (arguments.window.as_deref(), arguments.value.as_deref());
+    let columns = Columns::new(&row_type, &arguments.columns, window, value).map_err(Failure::Message)?;
     let open = |source: &Arc<Source>, binding: &Binding| stored::open_log(source, binding, &|_| ());
-    let theirs = read(&arguments.with, &row_type, columns, &open).map_err(Failure::Message)?;
+    let theirs = read(&arguments.with, &row_type, &columns, &open).map_err(Failure::Message)?;
     let span = theirs.span.filter(|_| !arguments.all_windows);
     Ok(TheirRows { span, ..theirs })
 }
@@ -161,7 +158,7 @@ impl Tried<'_> {
         let (options, engine) = (ReadOptions::default(), engine_options(&self.arguments.logs));
         let side = Side::new(self.metric, &bound.log, &options, &self.package.imports, &engine)?;
         let whole = Interval::new(bound.log.start(), bound.log.end())?;
-        let tolerance = self.arguments.tolerance;
+        let tolerance = self.arguments.tolerance();
         let question = Question { side: &side, whole: &whole, theirs, comparison, tolerance };
         let is_read_once = self.arguments.logs.sources.iter().any(|(_, binding)| binding.path == "-");
         let bar = progress::spinner(&format!("causes for {}", self.metric.name()));

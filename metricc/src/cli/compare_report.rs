@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::arguments::CompareArguments;
 use super::terminal::counted;
-use crate::warehouse::{Compared, Example, Explained, LEAST_SHARE, TheirRows, Trial, Verdict};
+use crate::warehouse::{AbsentKey, Compared, Example, Explained, LEAST_SHARE, TheirRows, Trial, Verdict};
 use metricc_comparison::report::Sides;
 
 /// What was found.
@@ -54,6 +54,7 @@ pub(crate) fn text(answer: &Answer<'_>) -> String {
             percent(largest)
         ));
     }
+    answer.found.absent_keys.iter().for_each(|absent| text.push_str(&absent_text(absent)));
     let n_causes = answer.causes().count();
     for (cause, found) in answer.causes() {
         text.push_str(&cause_text(cause, found, comparison.different.len()));
@@ -84,6 +85,17 @@ fn outside_text(answer: &Answer<'_>) -> Option<String> {
     let after = part(outside.after, format!("after {last}, the last window of the file"));
     let parts: Vec<String> = before.into_iter().chain(after).collect();
     (!parts.is_empty()).then(|| format!("OURS has {}; `--all-windows` compares them", parts.join(", and ")))
+}
+
+/// That a key is none in one of both and a text in the other.
+fn absent_text(absent: &AbsentKey) -> String {
+    let AbsentKey { key, text, n_met, n_equal, .. } = absent;
+    let [none, written] = if absent.is_none_in_ours { ["OURS", "THEIRS"] } else { ["THEIRS", "OURS"] };
+    let rows = counted(*n_met, "more row", "more rows");
+    format!(
+        "  key `{key}` is none in {none} and the text \"{text}\" in {written}: with none in both, {rows} would be \
+         compared, and {n_equal} of them equal\n"
+    )
 }
 
 /// That there are causes which are not named, if there are.
@@ -198,6 +210,13 @@ pub(crate) fn json(answer: &Answer<'_>) -> Json {
             "ours_before": outside.before,
             "ours_after": outside.after,
         })),
+        "absent_keys": answer.found.absent_keys.iter().map(|absent| json!({
+            "key": absent.key,
+            "none_in": if absent.is_none_in_ours { "ours" } else { "theirs" },
+            "text": absent.text,
+            "compared": absent.n_met,
+            "equal": absent.n_equal,
+        })).collect::<Vec<_>>(),
         "causes": causes.collect::<Vec<_>>(),
         "little": little.collect::<Vec<_>>(),
         "tried": tried.collect::<Vec<_>>(),

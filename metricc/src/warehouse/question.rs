@@ -7,6 +7,7 @@ use metricc_ir::calendar::{MICROS_PER_DAY, ZoneRules};
 use metricc_log::{Interval, Log, Position};
 use metricc_runtime_serve::Presented;
 
+use super::absent_keys::{AbsentKey, absent_keys};
 use super::read::TheirRows;
 use super::span::Outside;
 use metricc_comparison::causes::{Budget, EventFields, RowsError, Side, event_fields, search};
@@ -119,6 +120,8 @@ pub(crate) struct Compared {
     pub(crate) outside: Outside,
     /// How both compare.
     pub(crate) comparison: Comparison,
+    /// Keys that are none in one of both and a text in the other.
+    pub(crate) absent_keys: Vec<AbsentKey>,
 }
 
 /// Compares our rows with those of another table.
@@ -132,7 +135,8 @@ pub(crate) fn compared(
 ) -> Result<Compared, RowsError> {
     let (ours, outside) = like(presented, theirs, None)?;
     let comparison = compare(&ours, &theirs.rows, tolerance)?;
-    Ok(Compared { ours, outside, comparison })
+    let absent_keys = absent_keys((&ours, &theirs.rows), &comparison, tolerance)?;
+    Ok(Compared { ours, outside, comparison, absent_keys })
 }
 
 impl Question<'_> {

@@ -12,6 +12,7 @@ use metricc_log::{Log, LogError, ReadStats};
 use super::floats::with_floats;
 use super::frontier::{Earlier, earlier, later_events};
 use super::question::{Explained, Group, Judged, Question, Trial, Verdict};
+use super::rounding::rounded;
 use super::variants::{none_as_zero, over, reads_decimals, without_key};
 use super::zones::zones;
 use crate::Package;
@@ -71,6 +72,8 @@ pub(super) enum Computed {
     Side(Box<Side>, Option<ZoneRules>),
     /// The metric up to an earlier frontier.
     Earlier(Earlier),
+    /// The rows of the metric, written otherwise: no events make them.
+    Rows,
 }
 
 impl Attempt {
@@ -109,14 +112,14 @@ impl Attempt {
 /// A cause that explains a smaller share of the rows that differ, in percent, is probably chance.
 pub(crate) const LEAST_SHARE: usize = 10;
 
-/// Tries all causes: those that explain most rows come first. One that explains few is none beside another one
-/// that explains more.
+/// Tries all causes: those that explain most rows come first. One that explains few is none beside another
+/// one that explains more.
 ///
 /// # Errors
 /// If rows cannot be computed.
 pub(crate) fn all_trials(question: &Question<'_>, sources: &Sources<'_>) -> Result<Vec<Trial>, RowsError> {
     let mut attempts = zones(question, sources)?;
-    for attempt in [duplicates, zeros, floats, up_to] {
+    for attempt in [rounded, duplicates, zeros, floats, up_to] {
         attempts.push(attempt(question, sources)?);
     }
     let n_equal = question.comparison.n_equal + question.comparison.n_within;
@@ -172,6 +175,7 @@ fn with_examples(
             question.examples((side, zone.as_ref()), &judged.explained, sources.budget)?
         }
         Computed::Earlier(earlier) => later_events(question, earlier, &judged.explained, sources.budget)?,
+        Computed::Rows => Vec::new(),
     };
     examples.sort_by_key(|example| example.position);
     let found = Explained { n_rows: judged.explained.len(), n_broken: judged.n_broken, examples };
@@ -271,7 +275,7 @@ fn floats(question: &Question<'_>, sources: &Sources<'_>) -> Result<Attempt, Row
     let (Some(changed), Some(source)) = (changed, source) else {
         return Ok(Attempt::not_tried(CAUSE, "the definition is none with floats instead of decimals"));
     };
-    let tolerance = Tolerance(question.tolerance.0.max(OF_FLOATS));
+    let tolerance = Tolerance { share: question.tolerance.share.max(OF_FLOATS), ..question.tolerance };
     match reopened(question, sources, &changed, &source)? {
         Ok(side) => tried(question, sources, CAUSE, side, tolerance),
         Err(why) => Ok(Attempt::not_tried(CAUSE, why)),

@@ -43,7 +43,7 @@ pub(super) struct Case {
 }
 
 impl Case {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let case = Case { folder: tempfile::tempdir().expect("a temporary folder") };
         case.write("orders.metric", PACKAGE);
         let log = ORDERS.iter().fold(String::new(), |mut log, (id, at, shop, amount, rating)| {
@@ -65,7 +65,7 @@ impl Case {
         self.folder.path().join(name).to_string_lossy().into_owned()
     }
 
-    fn compare_with(&self, metric: &str, file: &str, arguments: &[&str]) -> (i32, String, String) {
+    pub(super) fn compare_with(&self, metric: &str, file: &str, arguments: &[&str]) -> (i32, String, String) {
         let (package, source) =
             (self.path("orders.metric"), format!("orders={}", self.path("orders.ndjson")));
         let file = self.path(file);
@@ -74,12 +74,12 @@ impl Case {
         (code(&output), stdout(&output), stderr(&output))
     }
 
-    fn compare(&self, metric: &str, rows: &str, arguments: &[&str]) -> (i32, String, String) {
+    pub(super) fn compare(&self, metric: &str, rows: &str, arguments: &[&str]) -> (i32, String, String) {
         self.write("rows.csv", rows);
         self.compare_with(metric, "rows.csv", arguments)
     }
 
-    fn json(&self, metric: &str, rows: &str, arguments: &[&str]) -> Json {
+    pub(super) fn json(&self, metric: &str, rows: &str, arguments: &[&str]) -> Json {
         let (code, said, problems) = self.compare(metric, rows, &[&["--output", "json"], arguments].concat());
         assert_eq!(code, 1, "{said}{problems}");
         serde_json::from_str(&said).expect("JSON")
@@ -228,8 +228,8 @@ fn what_would_break_most_equal_rows_is_no_cause() {
     assert!(causes(&found).is_empty(), "{found}");
 }
 
-/// Thirty shops, each with an event that is sent twice, and at the end one more of the last shop; and for each
-/// shop its row of another system.
+/// Thirty shops, each with an event that is sent twice, and at the end one more of the last shop; and for
+/// each shop its row of another system.
 fn of_shops(row: impl Fn(usize) -> usize, arguments: &[&str]) -> (i32, String, String) {
     let case = Case::new();
     let event = |id: usize, shop: usize| {
@@ -245,7 +245,8 @@ fn of_shops(row: impl Fn(usize) -> usize, arguments: &[&str]) -> (i32, String, S
 
 #[test]
 fn a_cause_that_explains_few_rows_is_named_if_there_is_no_better_one() {
-    // The last shop lacks its last event, half of the others have counted duplicates, and the rest is anything.
+    // The last shop lacks its last event, half of the others have counted duplicates, and the rest is
+    // anything.
     let row = |shop: usize| match shop {
         0..15 => 2,
         29 => 1,

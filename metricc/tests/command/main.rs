@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod compare;
+mod compare_columns;
+mod compare_forms;
 mod compare_positions;
 mod compile;
 mod derived;

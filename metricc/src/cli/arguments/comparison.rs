@@ -104,17 +104,18 @@ Examples:
   metricc compare payments.metric --metric revenue --source payments=log/ --with warehouse.csv
   metricc compare payments.metric --metric revenue --source payments=log/ --with rows.parquet --tolerance 1e-9
   metricc compare payments.metric --metric revenue --source payments=log/ --with rows.csv --window day --value eur
+  metricc compare payments.metric --metric revenue --source payments=log/ --with rows.csv --column country=land
   metricc compare payments.metric --metric revenue --source payments=log/ --with rows.csv --zones Asia/Kolkata
 
 The file has a column for each key and each value of the metric, by their names, and `window_start`: a date \
-or a time. Other columns are ignored. Windows before its first and after its last one are not compared: it may \
-be an export of a part of the time.
+or a time; `--column` says which are called otherwise. Other columns are ignored. Windows before its first and \
+after its last one are not compared: it may be an export of a part of the time.
 
 For rows that differ, causes are tried by computing the metric with them: days of another time zone, \
-duplicates counted, events up to an earlier position, no value as zero, floats instead of decimals. A cause \
-is named if it gives the numbers of the file, with how many of the rows it explains, those that explain most \
-first. One that explains fewer than 10 % of what better ones leave is not named, nor one with which most rows that \
-are equal would differ.
+rounded numbers, duplicates counted, events up to an earlier position, no value as zero, floats instead of \
+decimals. A cause is named if it gives the numbers of the file, with how many of the rows it explains, those that \
+explain most first. One that explains fewer than 10 % of what better ones leave is not named, nor one with which \
+most rows that are equal would differ.
 
 Exit codes:
   0  all rows are equal, within the tolerance
@@ -129,18 +130,27 @@ pub(crate) struct CompareArguments {
     /// File with the rows to compare with, as of a source: `.csv`, `.parquet` or another format
     #[arg(long, value_name = "ROWS", value_parser = OsStringValueParser::new().try_map(file_binding))]
     pub(crate) with: Binding,
+    /// Column of the file that has a key, a value or `window_start`, if it is called otherwise, such as
+    /// `shop=store_name`; repeatable
+    #[arg(long = "column", value_name = "NAME=COLUMN", value_parser = named_column)]
+    pub(crate) columns: Vec<(String, String)>,
     /// Column of the file that has the start of each window [default: `window_start`]
     #[arg(long, value_name = "COLUMN")]
     pub(crate) window: Option<String>,
     /// Also compare windows before the first and after the last one of the file, which it says nothing of
     #[arg(long)]
     pub(crate) all_windows: bool,
-    /// Column of the file that has the value, of a metric with one [default: its name, or `value`]
+    /// Column of the file that has the value, of a metric with one [default: the name of the value, which is
+    /// `value` unless the metric names it]
     #[arg(long, value_name = "COLUMN")]
     pub(crate) value: Option<String>,
     /// By how much numbers may differ: a share of the larger one, such as `1e-9` or `1%`
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = Tolerance::parse)]
-    pub(crate) tolerance: Tolerance,
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = Tolerance::parse_share)]
+    tolerance: f64,
+    /// By how much numbers may differ whatever their size, such as `0.01`; beside --tolerance, one of both
+    /// suffices
+    #[arg(long, value_name = "NUMBER", default_value = "0", value_parser = Tolerance::parse_amount)]
+    absolute_tolerance: f64,
     /// Time zones to try as a cause, instead of some common ones
     #[arg(long, value_name = "ZONE,…", value_delimiter = ',')]
     pub(crate) zones: Vec<String>,
@@ -157,4 +167,21 @@ pub(crate) struct CompareArguments {
     pub(crate) search: SearchArguments,
     #[command(flatten)]
     pub(crate) logs: LogArguments,
+}
+
+impl CompareArguments {
+    /// By how much numbers may differ.
+    pub(crate) fn tolerance(&self) -> Tolerance {
+        Tolerance { share: self.tolerance, amount: self.absolute_tolerance }
+    }
+}
+
+/// A name of the metric, and the column that has it.
+fn named_column(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, column)) if !name.is_empty() && !column.is_empty() => {
+            Ok((name.trim().to_owned(), column.to_owned()))
+        }
+        _ => Err("not a name and a column such as `shop=store_name`".to_owned()),
+    }
 }
