@@ -26,6 +26,8 @@ use crate::source_plans::SourcePlans;
 use crate::status::Counters;
 use crate::topic_status::TopicStatus;
 
+#[cfg(test)]
+mod declaration_tests;
 mod wanted;
 
 use wanted::RunningBackfill;

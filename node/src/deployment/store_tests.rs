@@ -99,3 +99,23 @@ fn a_damaged_file_is_said_and_not_taken_for_none() {
     disk.put(&format!("packages/{hash}.json"), &serde_json::to_vec(&text(2)).unwrap());
     assert!(store.text(&hash).unwrap_err().to_string().contains("the text of another version"));
 }
+
+/// The journal may have events of any of them, and of equal declarations the last one goes on.
+#[test]
+fn versions_that_were_live_are_remembered_the_last_one_first_with_their_texts() {
+    let (disk, mut versions) = (SimDisk::default(), Versions::new(text(1).hash()));
+    let store = VersionStore::new(Arc::new(disk));
+    for (live, earlier) in
+        [(1, vec![]), (2, vec![1]), (3, vec![2, 1]), (2, vec![3, 2, 1]), (5, vec![2, 3, 1])]
+    {
+        versions.note_earlier();
+        versions.versions = vec![record(live, VersionState::Live)];
+        store.write_text(&text(live)).unwrap();
+        store.write(&versions).unwrap();
+        let hashes: Vec<String> = earlier.iter().map(|number| text(*number).hash()).collect();
+        assert_eq!(versions.earlier, hashes, "{live}");
+        for number in earlier {
+            assert_eq!(store.text(&text(number).hash()).unwrap(), text(number));
+        }
+    }
+}
