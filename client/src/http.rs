@@ -27,6 +27,7 @@ pub struct HttpServing {
     client: Client,
     base: Url,
     token: Option<HeaderValue>,
+    time_limit: Duration,
 }
 
 /// Rows in some [`Format`].
@@ -48,7 +49,7 @@ pub struct EncodedRows {
 /// [`ServingError::Request`] if `base` is not the URL of a node.
 pub fn node_url(base: &str, path: &[&str]) -> Result<Url, ServingError> {
     let invalid = |problem: &str| {
-        let host = base.trim_start_matches("https://").trim_matches('/');
+        let host = base.trim_matches('/');
         let (name, port) = host.rsplit_once(':').unwrap_or((host, "7171"));
         let is_host = !name.is_empty() && !name.contains([':', '/', ' ']) && port.parse::<u16>().is_ok();
         let example = if is_host { host } else { "127.0.0.1:7171" };
@@ -56,6 +57,13 @@ pub fn node_url(base: &str, path: &[&str]) -> Result<Url, ServingError> {
         ServingError::Request(format!("`{base}` is not the URL of a node: {problem}; {help}"))
     };
     let mut url = Url::parse(base).map_err(|error| invalid(&error.to_string()))?;
+    if url.scheme() == "https" {
+        let problem = format!(
+            "`{base}` cannot be reached: a node speaks HTTP without TLS, and so does this client; give the address that \
+             the node itself has, as `http://127.0.0.1:7171`, or that of a tunnel to it"
+        );
+        return Err(ServingError::Request(problem));
+    }
     if url.scheme() != "http" {
         return Err(invalid("the scheme is not `http`"));
     }
@@ -85,9 +93,15 @@ impl HttpServing {
     /// [`ServingError::Request`] if it is not the URL of a node.
     pub fn new(url: &str) -> Result<Self, ServingError> {
         let base = node_url(url, &[])?;
-        let client = Client::builder().connect_timeout(TIMEOUT).read_timeout(TIMEOUT).build();
-        let client = client.map_err(|error| ServingError::Failed(error.into()))?;
-        Ok(HttpServing { client, base, token: None })
+        Ok(HttpServing { client: client(TIMEOUT)?, base, token: None, time_limit: TIMEOUT })
+    }
+
+    /// The same node, with another time limit for the next bytes of an answer; it is 30 s else.
+    ///
+    /// # Errors
+    /// If the system has no client for it.
+    pub fn with_time_limit(self, time_limit: Duration) -> Result<Self, ServingError> {
+        Ok(HttpServing { client: client(time_limit)?, time_limit, ..self })
     }
 
     /// The same node, with a token for each request.
@@ -115,7 +129,7 @@ impl HttpServing {
         };
         let (notes, overflow) = (header(NOTE_HEADER), header(OVERFLOW_HEADER).into_iter().next());
         let next = header(NEXT_HEADER).into_iter().next();
-        let bytes = response.bytes().await.map_err(|error| unreachable(&url, error))?.to_vec();
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&url, error))?.to_vec();
         Ok(EncodedRows { bytes, notes, overflow, next })
     }
 
@@ -141,7 +155,7 @@ impl HttpServing {
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token.clone());
         }
-        let failed = |error: reqwest::Error| unreachable(&url, error);
+        let failed = |error: reqwest::Error| self.unreachable(&url, error);
         let response = request.send().await.map_err(failed)?;
         if response.status().is_success() {
             return Ok(response);
@@ -157,9 +171,19 @@ impl HttpServing {
 
     async fn get_json<T: DeserializeOwned>(&self, url: Url) -> Result<T, ServingError> {
         let response = self.get(url.clone()).await?;
-        let body = response.bytes().await.map_err(|error| unreachable(&url, error))?;
+        let body = response.bytes().await.map_err(|error| self.unreachable(&url, error))?;
         serde_json::from_slice(&body).map_err(|error| unreachable(&url, error))
     }
+
+    fn unreachable(&self, url: &Url, error: reqwest::Error) -> ServingError {
+        let source = problem_within(&error, Some(self.time_limit)).into();
+        ServingError::Unreachable { url: node_of(url), source }
+    }
+}
+
+fn client(time_limit: Duration) -> Result<Client, ServingError> {
+    let client = Client::builder().connect_timeout(time_limit.min(TIMEOUT)).read_timeout(time_limit).build();
+    client.map_err(|error| ServingError::Failed(error.into()))
 }
 
 fn unreachable(url: &Url, error: impl Error + Send + Sync + 'static) -> ServingError {
@@ -169,6 +193,17 @@ fn unreachable(url: &Url, error: impl Error + Send + Sync + 'static) -> ServingE
 /// The URL of the node alone: what follows it is not what cannot be reached.
 pub fn node_of(url: &Url) -> String {
     url.origin().ascii_serialization()
+}
+
+/// As [`problem`], of a request whose answer is awaited for so long.
+pub fn problem_within(error: &reqwest::Error, time_limit: Option<Duration>) -> String {
+    match time_limit {
+        Some(limit) if error.is_timeout() && !error.is_connect() => format!(
+            "no answer within {} s, though the connection is there: the node is busy or hangs (`--timeout` of the command waits longer)",
+            limit.as_secs_f64()
+        ),
+        _ => problem(error),
+    }
 }
 
 /// What is wrong with a connection, in words: libraries speak of their own layers.
@@ -268,7 +303,7 @@ mod tests {
         for (given, wanted) in [
             ("127.0.0.1:7300", "write it as `http://127.0.0.1:7300`"),
             ("localhost:7300", "write it as `http://localhost:7300`"),
-            ("https://node:443/", "write it as `http://node:443`"),
+            ("https://node:443/", "or that of a tunnel to it"),
             ("a node", "write it as `http://127.0.0.1:7171`"),
         ] {
             let error = node_url(given, &[]).expect_err(given).to_string();

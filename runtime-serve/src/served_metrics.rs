@@ -65,10 +65,25 @@ impl CatalogueEntry {
 
     /// Whether a request names it by its hash, by that of its definition, or by the start of one of them.
     fn is_meant_by(&self, wanted: &str) -> bool {
-        let means =
-            |hash: &str| hash == wanted || (wanted.len() >= FEWEST_DIGITS && hash.starts_with(wanted));
-        means(&self.metric.hash) || means(&self.definition_hash)
+        means(wanted, &self.metric.hash) || means(wanted, &self.definition_hash)
     }
+}
+
+/// Whether a hash is given by its digits, or by the first ones.
+fn means(wanted: &str, hash: &str) -> bool {
+    hash == wanted || (wanted.len() >= FEWEST_DIGITS && hash.starts_with(wanted))
+}
+
+/// Refuses the start of a hash that is the start of several. These are those that it may mean.
+fn check_one(metric: &str, wanted: &str, hashes: &BTreeSet<&str>) -> Result<(), ServingError> {
+    if hashes.len() < 2 {
+        return Ok(());
+    }
+    let hashes: Vec<&str> = hashes.iter().copied().collect();
+    Err(ServingError::Request(format!(
+        "`hash`: `{wanted}` is the start of several hashes of `{metric}`, `{}`: give more digits",
+        hashes.join("`, `")
+    )))
 }
 
 /// The metrics of one version of a package, and its calendars, which a `grain` may name.
@@ -120,22 +135,21 @@ impl ServedVersions {
         other.ok_or_else(|| self.with_versions(error))
     }
 
-    /// Refuses the start of a hash that is the start of several.
+    /// Refuses a hash that may mean several definitions of the metric, in all versions.
     fn check_hash(&self, request: &ReadRequest) -> Result<(), ServingError> {
         let Some(wanted) = &request.hash else { return Ok(()) };
         let all = std::iter::once(&self.live).chain(&self.others);
         let named = all.filter_map(|version| version.named(&request.metric));
-        let named = named.filter(|entry| entry.is_meant_by(wanted)).map(|entry| entry.metric.hash.as_str());
-        let named: BTreeSet<&str> = named.collect();
-        if named.len() < 2 || named.contains(&wanted.as_str()) {
-            return Ok(());
+        let named: Vec<_> = named.filter(|entry| entry.is_meant_by(wanted)).collect();
+        let is_whole =
+            |entry: &&Arc<CatalogueEntry>| [&entry.metric.hash, &entry.definition_hash].contains(&wanted);
+        match named.iter().any(is_whole) {
+            true => Ok(()),
+            false => {
+                let hashes = named.iter().map(|entry| entry.metric.hash.as_str());
+                check_one(&request.metric, wanted, &hashes.collect())
+            }
         }
-        let named: Vec<&str> = named.into_iter().collect();
-        Err(ServingError::Request(format!(
-            "`hash`: `{wanted}` is the start of several hashes of `{}`, `{}`: give more digits",
-            request.metric,
-            named.join("`, `")
-        )))
     }
 
     /// Says which other versions have a metric that is not served.
@@ -218,5 +232,21 @@ impl Catalogue {
             }
             _ => Ok(entry),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_given_by_its_first_digits_if_they_are_those_of_one() {
+        let (one, other) = ("0123456789abcdef", "0123456789ffffff");
+        assert!(means("01234567", one) && means(one, one));
+        assert!(!means("0123456", one) && !means("", one) && !means("01234568", one));
+        let check = |wanted: &str, hashes: &[&str]| check_one("m", wanted, &hashes.iter().copied().collect());
+        assert!(check("0123456789", &[one]).is_ok());
+        let problem = check("0123456789", &[one, other]).expect_err("two").to_string();
+        assert!(problem.contains(one) && problem.contains(other), "{problem}");
     }
 }

@@ -58,7 +58,7 @@ async fn audit(arguments: &AuditArguments) -> Result<Vec<AuditLine>, Failure> {
         node.url.query_pairs_mut().append_pair("full", "true");
     }
     loop {
-        let response = node.post().send().await?;
+        let response = node.post().send().await.map_err(|error| node.failure(&error))?;
         let status = response.status();
         if status.is_success() {
             return Ok(serde_json::from_str::<Audit>(&response.text().await?)?.lines);

@@ -6,7 +6,6 @@ mod wait;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use metricc_client::{node_of, problem as problem_of};
 use metricc_ir::user_defined::Imports;
 use metricc_jobs::PackageText;
 use reqwest::{RequestBuilder, Response};
@@ -50,7 +49,7 @@ pub(crate) fn run(arguments: &DeployArguments, imports: &Imports) -> Result<Exit
 
 fn plan(arguments: &DeployArguments, text: &PackageText) -> Result<(), Failure> {
     let client = client(&arguments.node)?;
-    let planned = super::blocking(answer(post(&client, text, &[("plan", "true")])?))?;
+    let planned = super::blocking(answer(&client, post(&client, text, &[("plan", "true")])?))?;
     changes::show(&planned, arguments.json)?;
     note_unchanged(&planned, text);
     if arguments.json {
@@ -66,7 +65,7 @@ fn deploy(arguments: &DeployArguments, text: &PackageText) -> Result<ExitCode, F
     parameters.extend(arguments.preview.then_some(("preview", "true")));
     let request = post(&client, text, &parameters)?;
     super::blocking(async {
-        let deployed = ask(request).await.map_err(maybe_deployed)?;
+        let deployed = ask(&client, request).await.map_err(maybe_deployed)?;
         changes::show(&deployed, arguments.json)?;
         let now = deployed["state"].as_str();
         let (state, done) = match note_unchanged(&deployed, text) {
@@ -127,13 +126,9 @@ fn post(
 /// A connection that ends before the answer leaves open whether the node has the version.
 fn maybe_deployed(problem: Problem) -> Failure {
     match problem {
-        Problem::Connection(error) if !error.is_connect() => {
-            let node = error.url().map(node_of).unwrap_or_default();
-            Failure::Message(format!(
-                "{node}: {}\n  help: the node may have the version: `metricc versions` shows whether it does, and how far it is",
-                problem_of(&error)
-            ))
-        }
+        Problem::Connection(lost) if lost.is_sent => lost.failure.with_help(
+            "the node may have the version: `metricc versions` shows whether it does, and how far it is",
+        ),
         problem => problem.into(),
     }
 }
@@ -183,7 +178,7 @@ pub(crate) fn retire(arguments: &RetireArguments) -> Result<ExitCode, Failure> {
 pub(crate) fn versions(arguments: &VersionsArguments) -> Result<ExitCode, Failure> {
     let client = client(&arguments.node)?;
     let found = super::blocking(async {
-        let versions = answer(client.get_from(&[])).await?;
+        let versions = answer(&client, client.get_from(&[])).await?;
         Ok((versions, backfills(&client).await?))
     });
     let (versions, backfills) = found?;
@@ -236,7 +231,8 @@ fn rollback_text(versions: &Value) -> String {
 
 /// The hash of a metric in a version of the package.
 pub(crate) async fn hash_of(node: &NodeArguments, version: u64, metric: &str) -> Result<String, Failure> {
-    let versions = answer(client(node)?.get_from(&[])).await?;
+    let client = client(node)?;
+    let versions = answer(&client, client.get_from(&[])).await?;
     let versions = versions["versions"].as_array().cloned().unwrap_or_default();
     let Some(found) = versions.iter().find(|known| known["version"] == version) else {
         let known: Vec<String> = versions.iter().map(|known| known["version"].to_string()).collect();
@@ -263,42 +259,55 @@ fn step(node: &NodeArguments, name: &str, version: Option<&str>, by: &ByArgument
     let (client, by) = (client(node)?, by.name());
     let mut parameters = vec![("by", by.as_str())];
     parameters.extend(version.map(|version| ("version", version)));
-    super::blocking(answer(client.post_to(&[name], &parameters)))
+    super::blocking(answer(&client, client.post_to(&[name], &parameters)))
 }
 
 /// Why there is no answer.
 pub(crate) enum Problem {
-    /// There is no connection, or it has ended.
-    Connection(reqwest::Error),
+    /// There is no connection, or it has ended; or there is no answer in time.
+    Connection(Lost),
     /// The node refuses the request, or answers something else.
     Other(Failure),
+}
+
+/// A request without an answer.
+pub(crate) struct Lost {
+    failure: Failure,
+    /// Whether the node may have got it.
+    is_sent: bool,
+    /// Whether the connection has ended, and not only the time.
+    has_ended: bool,
 }
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         match problem {
-            Problem::Connection(error) => Failure::from(error),
+            Problem::Connection(lost) => lost.failure,
             Problem::Other(failure) => failure,
         }
     }
 }
 
-pub(crate) async fn answer(request: RequestBuilder) -> Result<Value, Failure> {
-    Ok(ask(request).await?)
+async fn answer(client: &NodeClient, request: RequestBuilder) -> Result<Value, Failure> {
+    Ok(ask(client, request).await?)
 }
 
-async fn ask(request: RequestBuilder) -> Result<Value, Problem> {
-    let response: Response = request.send().await.map_err(Problem::Connection)?;
+async fn ask(client: &NodeClient, request: RequestBuilder) -> Result<Value, Problem> {
+    let lost = |error: reqwest::Error| {
+        let (failure, is_sent) = (client.failure(&error), !error.is_connect());
+        Problem::Connection(Lost { failure, is_sent, has_ended: !error.is_timeout() })
+    };
+    let response: Response = request.send().await.map_err(lost)?;
     if !response.status().is_success() {
         return Err(Problem::Other(error_of(response).await.into()));
     }
-    let body = response.bytes().await.map_err(Problem::Connection)?;
+    let body = response.bytes().await.map_err(lost)?;
     serde_json::from_slice(&body).map_err(|error| Problem::Other(error.into()))
 }
 
 /// The backfills of the node, by source.
 async fn backfills(client: &NodeClient) -> Result<Vec<(String, Value)>, Problem> {
-    let state = ask(client.get("sources", &[])).await?;
+    let state = ask(client, client.get("sources", &[])).await?;
     let of_source = |source: &Value| {
         let backfill = source["backfill"].clone();
         (!backfill.is_null()).then(|| (source["name"].as_str().unwrap_or_default().to_owned(), backfill))
@@ -319,4 +328,22 @@ pub(crate) fn backfill_text((source, backfill): &(String, Value)) -> String {
         false => format!("all {positions} events are read; writes the view"),
     };
     format!("source `{source}`: computing `{names}` from the log: {far}{problem}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_follows_the_reading_of_the_log_is_named() {
+        let text = |done: u64| {
+            let backfill = json!({ "metrics": ["a", "b"], "done": done, "positions": 200 });
+            backfill_text(&("events".to_owned(), backfill))
+        };
+        let computing = "source `events`: computing `a`, `b` from the log: ";
+        assert_eq!(text(50), format!("{computing}50 of 200 events (25 %)"));
+        assert_eq!(text(200), format!("{computing}all 200 events are read; writes the view"));
+    }
 }

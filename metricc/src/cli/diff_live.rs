@@ -28,12 +28,13 @@ pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, Failure> {
     parameters.extend(arguments.metrics.iter().map(|metric| ("metric", metric.clone())));
     let bar = progress::waiting(label(arguments.causes, within));
     let answer = super::blocking(async {
-        let response = client.get_below(&["diff"], &parameters).send().await?;
+        let response = client.get_below(&["diff"], &parameters).send().await;
+        let response = response.map_err(|error| client.failure(&error))?;
         if !response.status().is_success() {
             return Err(Failure::from(error_of(response).await));
         }
         let counts = Counts::of(response.headers());
-        Ok((counts, response.bytes().await?))
+        Ok((counts, response.bytes().await.map_err(|error| client.failure(&error))?))
     });
     bar.finish_and_clear();
     let (counts, body) = answer?;

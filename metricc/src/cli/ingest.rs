@@ -20,6 +20,9 @@ use super::terminal::{self, Failure, counted};
 /// Most names of fields that are shown.
 const SHOWN_NAMES: usize = 8;
 
+/// The column that files have which a node has flushed, beside their fields.
+const OF_FLUSHED: &str = "_offset";
+
 /// The receipts of all requests, added up.
 #[derive(Default)]
 struct Sums {
@@ -205,7 +208,7 @@ impl Sums {
                 None => absent,
             });
         }
-        self.undeclared.extend(names("undeclared"));
+        self.undeclared.extend(names("undeclared").into_iter().filter(|name| name != OF_FLUSHED));
         let lookalikes = receipt["lookalikes"].as_object().into_iter().flatten();
         self.lookalikes.extend(lookalikes.map(|(field, path)| (field.clone(), text(path))));
         let hints = receipt["hints"].as_object().into_iter().flatten();

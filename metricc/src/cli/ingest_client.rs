@@ -155,7 +155,7 @@ impl IngestClient {
     }
 
     async fn once(&self, request: RequestBuilder) -> Result<Response, Problem> {
-        let response = request.send().await.map_err(|error| Problem::Away(problem(&error)))?;
+        let response = request.send().await.map_err(|error| Problem::Away(self.node.problem(&error)))?;
         self.has_answered.set(true);
         let status = response.status();
         if status.is_success() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metricc_client::{ServingError, node_url, problem};
+use metricc_client::{ServingError, node_of, node_url, problem, problem_within};
 use reqwest::{Client, RequestBuilder, Response, Url};
 
 use super::arguments::NodeArguments;
@@ -13,21 +13,33 @@ pub(crate) struct NodeClient {
     client: Client,
     pub(crate) url: Url,
     token: Option<String>,
+    time_limit: Option<Duration>,
 }
 
 impl NodeClient {
-    /// The path below `v1`. Without a time limit, a request takes as long as the node does.
+    /// The path below `v1`. Without a time limit, and none of the arguments, a request takes as long as the node does.
     pub(crate) fn new(
         node: &NodeArguments,
         path: &[&str],
         time_limit: Option<Duration>,
     ) -> Result<Self, Failure> {
+        let time_limit = node.time_limit().or(time_limit);
         let mut client = Client::builder().connect_timeout(Duration::from_secs(5));
         if let Some(limit) = time_limit {
             client = client.timeout(limit);
         }
         let client = client.build().map_err(|error| Failure::Message(problem(&error)))?;
-        Ok(NodeClient { client, url: node_url(&node.node, path)?, token: node.token()? })
+        Ok(NodeClient { client, url: node_url(&node.node, path)?, token: node.token()?, time_limit })
+    }
+
+    /// What is wrong with the connection.
+    pub(crate) fn problem(&self, error: &reqwest::Error) -> String {
+        problem_within(error, self.time_limit)
+    }
+
+    /// The failure of a request without an answer.
+    pub(crate) fn failure(&self, error: &reqwest::Error) -> Failure {
+        Failure::Message(format!("{}: {}", node_of(&self.url), self.problem(error)))
     }
 
     pub(crate) fn post(&self) -> RequestBuilder {

@@ -30,10 +30,7 @@ pub(crate) fn run(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
 }
 
 async fn query(arguments: &QueryArguments) -> Result<(), Failure> {
-    let mut node = HttpServing::new(&arguments.node.node)?;
-    if let Some(token) = arguments.node.token()? {
-        node = node.with_token(&token)?;
-    }
+    let node = arguments.node.serving()?;
     let Some(metric) = &arguments.metric else { return list(&node).await };
     let mut request = request(metric, arguments)?;
     if let Some(version) = arguments.of_version {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use metricc_client::{HttpServing, MetricCost, ServedMetric, Serving};
+use metricc_client::{MetricCost, ServedMetric, Serving};
 
 use serde_json::Value;
 
@@ -30,10 +30,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut node = HttpServing::new(&arguments.node.node)?;
-    if let Some(token) = arguments.node.token()? {
-        node = node.with_token(&token)?;
-    }
+    let node = arguments.node.serving()?;
     let metrics = runtime.block_on(node.metrics())?;
     let state = runtime.block_on(state(arguments))?;
     let list = |name: &str| state[name].as_array().cloned().unwrap_or_default();
@@ -74,7 +71,7 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
 /// The sources and the sinks of the node.
 async fn state(arguments: &StatusArguments) -> Result<Value, Failure> {
     let client = NodeClient::new(&arguments.node, &["metrics"], Some(TIME_LIMIT))?;
-    let failed = |error: reqwest::Error| Failure::Message(metricc_client::problem(&error));
+    let failed = |error: reqwest::Error| client.failure(&error);
     let response = client.get("sources", &[]).send().await.map_err(failed)?;
     if !response.status().is_success() {
         return Err(error_of(response).await.into());

@@ -75,6 +75,16 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
 }
 
 impl Failure {
+    /// The same failure, with what helps.
+    pub(crate) fn with_help(self, help: &str) -> Self {
+        let with = |message: String| format!("{message}\n  help: {help}");
+        match self {
+            Failure::Message(message) => Failure::Message(with(message)),
+            Failure::NotNow(message) => Failure::NotNow(with(message)),
+            Failure::ClosedPipe => Failure::ClosedPipe,
+        }
+    }
+
     /// The failure of a request to a node, with another text than that of the error.
     pub(crate) fn of_node(error: &ServingError, message: &str) -> Self {
         let make = if error.is_temporary() { Failure::NotNow } else { Failure::Message };

@@ -1,9 +1,11 @@
 //! Arguments of the commands that run a node or send requests to one.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use metricc_client::HttpServing;
 use metricc_ir::plain_file;
 use metricc_log::FILE_RECORDS;
 use metricc_node::ListenAddress;
@@ -107,9 +109,28 @@ pub(crate) struct NodeArguments {
     /// File that contains the access token [default: the token in the variable METRICC_TOKEN, if set]
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// How long the node may take for an answer [default: 30s for reads, 60s for steps and events, else no limit]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) timeout: Option<i64>,
 }
 
 impl NodeArguments {
+    pub(crate) fn time_limit(&self) -> Option<Duration> {
+        self.timeout.map(|limit| Duration::from_micros(limit.unsigned_abs()))
+    }
+
+    /// The node, to read from.
+    pub(crate) fn serving(&self) -> Result<HttpServing, Failure> {
+        let mut node = HttpServing::new(&self.node)?;
+        if let Some(limit) = self.time_limit() {
+            node = node.with_time_limit(limit)?;
+        }
+        match self.token()? {
+            Some(token) => Ok(node.with_token(&token)?),
+            None => Ok(node),
+        }
+    }
+
     /// The token, from a file or the environment; never from the command line, which other users of the
     /// machine can read.
     pub(crate) fn token(&self) -> Result<Option<String>, Failure> {

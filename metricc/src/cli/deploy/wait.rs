@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use metricc_client::node_of;
+use reqwest::Url;
 use serde_json::Value;
 
-use super::{Problem, ask, backfills};
+use super::{Lost, Problem, ask, backfills};
 use crate::cli::node_client::NodeClient;
 use crate::cli::progress;
 use crate::cli::terminal::{self, Failure};
@@ -47,17 +48,12 @@ async fn until_there(
     bar: &mut Option<ProgressBar>,
 ) -> Result<Outcome, Failure> {
     let cut_off = |problem: Problem| match problem {
-        Problem::Connection(_) => Failure::Message(format!(
-            "{}: the connection to the node has ended while version {version} was on its way\n  help: the node has the version \
-             on its disk: while it runs it goes on, and when it is started again it computes the version from the start of the \
-             log; `metricc versions` shows how far it is",
-            node_of(&client.url)
-        )),
+        Problem::Connection(lost) => cut_off(&client.url, version, lost),
         Problem::Other(failure) => failure,
     };
     let mut said = None;
     loop {
-        let versions = ask(client.get_from(&[])).await.map_err(cut_off)?;
+        let versions = ask(client, client.get_from(&[])).await.map_err(cut_off)?;
         if let Some(outcome) = outcome(&versions, version, is_preview) {
             return Ok(outcome);
         }
@@ -74,6 +70,21 @@ async fn until_there(
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
+}
+
+/// The node has the version, whatever became of the connection.
+fn cut_off(node: &Url, version: u64, lost: Lost) -> Failure {
+    let failure = match lost.has_ended {
+        true => Failure::Message(format!(
+            "{}: the connection to the node has ended while version {version} was on its way",
+            node_of(node)
+        )),
+        false => lost.failure,
+    };
+    failure.with_help(&format!(
+        "the node has version {version} on its disk: while it runs it goes on, and when it is started again it computes the \
+         version from the start of the log; `metricc versions` shows how far it is"
+    ))
 }
 
 fn show(backfills: &[(String, Value)], bar: &mut Option<ProgressBar>) {

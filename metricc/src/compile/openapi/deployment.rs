@@ -18,6 +18,18 @@ fn outcome() -> Value {
     in_json(object(json!({ "version": number(), "state": state() })))
 }
 
+/// What a step leads to that makes a version live.
+fn made_live() -> Value {
+    let mut answer = object(json!({ "version": number(), "state": state() }));
+    answer["properties"]["notes"] =
+        notes("versions that are kept no longer, and one that was being computed and is a preview now");
+    in_json(answer)
+}
+
+fn notes(what: &str) -> Value {
+    json!({ "type": "array", "items": { "type": "string" }, "description": what })
+}
+
 fn changes() -> Value {
     let mut change = object(json!({
         "metric": { "type": "string" },
@@ -33,7 +45,13 @@ fn changes() -> Value {
     change["properties"]["seconds"] = json!({
         "type": "integer",
         "format": "int64",
-        "description": "about how long that takes, if it is known",
+        "description": "about how long it takes to read them, if it is known",
+    });
+    let text = json!({ "type": ["string", "null"] });
+    change["properties"]["parts"] = json!({
+        "type": "array",
+        "items": object(json!({ "part": { "type": "string" }, "old": text, "new": text })),
+        "description": "the parts of its definition that differ",
     });
     json!({ "type": "array", "items": change })
 }
@@ -113,12 +131,12 @@ pub(super) fn diff() -> Value {
 
 /// A package as text, which becomes a version.
 pub(super) fn deploy() -> Value {
-    let notes = json!({
-        "type": "array",
-        "items": { "type": "string" },
-        "description": "sources that are declared otherwise, and versions that cannot be kept for that",
-    });
+    let notes = notes("sources that are declared otherwise, and versions that are kept no longer");
     let mut answer = object(json!({ "changes": changes(), "notes": notes }));
+    answer["properties"]["unchanged"] = json!({
+        "type": "boolean",
+        "description": "whether the live version has this text already, and nothing is done",
+    });
     answer["properties"]["version"] = number();
     answer["properties"]["state"] = state();
     let mut deploy = operation(
@@ -141,13 +159,13 @@ pub(super) fn deploy() -> Value {
 /// Makes a preview live.
 pub(super) fn promote() -> Value {
     let summary = "Make a preview live";
-    operation("promote", summary, Operation::Deploy, own_parameters(Endpoint::Promote), outcome())
+    operation("promote", summary, Operation::Deploy, own_parameters(Endpoint::Promote), made_live())
 }
 
 /// Makes a version live that was live before.
 pub(super) fn roll_back() -> Value {
     let summary = "Make a version live that was live before";
-    operation("rollback", summary, Operation::Deploy, own_parameters(Endpoint::RollBack), outcome())
+    operation("rollback", summary, Operation::Deploy, own_parameters(Endpoint::RollBack), made_live())
 }
 
 /// Gives a version up.

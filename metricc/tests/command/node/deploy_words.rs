@@ -2,6 +2,7 @@
 //! others, and what became of a connection.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -282,4 +283,27 @@ fn whoever_has_no_user_name_in_the_environment_has_one_in_the_history() {
     let by = node.get("/v1/package").json()["versions"][0]["by"].clone();
     let by = by.as_str().unwrap();
     assert!(!by.is_empty() && by != "unknown", "{by}");
+}
+
+#[test]
+fn a_node_that_hangs_is_said_to_after_how_many_seconds() {
+    // Connections are taken by the system, and nobody answers.
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    for arguments in
+        [&["versions"][..], &["status"], &["query", "m"], &["audit"], &["diff", "--live"], &["promote", "2"]]
+    {
+        let (code, said) = run_at(&address, &[arguments, &["--timeout", "500ms"]].concat());
+        assert!(code == Some(2) && said.contains("no answer within 0.5 s"), "{arguments:?}: {said}");
+        assert!(said.contains("`--timeout`"), "{said}");
+    }
+    let (code, said) = run_at(&address.replace("http:", "https:"), &["versions"]);
+    assert!(code == Some(2) && said.contains("a node speaks HTTP without TLS"), "{said}");
+}
+
+fn run_at(address: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let command =
+        Command::new(env!("CARGO_BIN_EXE_metricc")).args(arguments).env("METRICC_NODE", address).output();
+    let output = command.unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
