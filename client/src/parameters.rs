@@ -9,7 +9,7 @@
 //! | `order=-NAME,NAME`, `per_window=3` | [`ReadRequest::order`], [`ReadRequest::per_window`]; of one metric |
 //! | `from=BOUND`, `to=BOUND` | [`RangeBound`]: a date, as `2026-04-25`, or RFC 3339, as `2026-04-25T00:00:00Z` |
 //! | `grain=WINDOW` | as in the language: `6h`, `day in Europe/London`, `week in us_east`, `all` |
-//! | `latest=true`, `receipt=true` | `true`, `false`; without a value it is `true` |
+//! | `latest=true`, `fill=true`, `receipt=true` | `true`, `false`; without a value it is `true` |
 //! | `at=120,7`, `min_frontier=120,7` | one offset per partition |
 //! | `epoch=EPOCH` | the epoch that these are of |
 //! | `hash=HASH` | of one metric |
@@ -139,6 +139,7 @@ impl ReadRequest {
             "to" => self.to = Some(bound(name, text)?),
             "grain" => self.grain = Some(text.to_owned()),
             "latest" => self.latest = boolean(name, text)?,
+            "fill" => self.fill = boolean(name, text)?,
             "receipt" => self.receipt = boolean(name, text)?,
             "at" => self.at = Some(frontier(name, text)?),
             "min_frontier" => self.min_frontier = Some(frontier(name, text)?),
@@ -202,6 +203,7 @@ impl ReadRequest {
         add("at", self.at.as_deref().map(offsets));
         add("min_frontier", self.min_frontier.as_deref().map(offsets));
         add("epoch", self.epoch.clone());
+        add("fill", self.fill.then(|| "true".to_owned()));
         add("latest", self.latest.then(|| "true".to_owned()));
         add("receipt", self.receipt.then(|| "true".to_owned()));
         parameters
@@ -266,7 +268,7 @@ mod tests {
             grain in proptest::option::of(any::<String>()),
             at in proptest::option::of(prop::collection::vec(any::<u64>(), 1..4)),
             min_frontier in proptest::option::of(prop::collection::vec(any::<u64>(), 1..4)),
-            (latest, receipt) in any::<(bool, bool)>(),
+            (latest, receipt, fill) in any::<(bool, bool, bool)>(),
             epoch in proptest::option::of("[0-9a-f]{1,8}"),
             by in proptest::option::of(prop::collection::vec("[a-z_]{1,8}", 0..3)),
             having in prop::collection::btree_map("[a-z_]{1,8}", key_values(), 0..3),
@@ -277,7 +279,7 @@ mod tests {
         ) -> ReadRequest {
             ReadRequest {
                 metric, hash, keys, from, to, grain, latest, at, min_frontier, epoch, receipt, limit, cursor,
-                by, having, order, per_window,
+                by, having, order, per_window, fill,
             }
         }
     }

@@ -34,6 +34,9 @@ pub struct ReadRequest {
     /// The order of the rows, by these values, keys, or `window`; `-NAME` descends. Nulls are last, and rows
     /// that are equal in it stand by window, then keys, as all rows do without an order.
     pub order: Vec<String>,
+    /// Whether windows without events have rows, with the value of no events, for each of the keys that the
+    /// answer has: those of the range, and from the first to the last window with events where it has no bound.
+    pub fill: bool,
     /// At most so many rows of each window: the first ones in the order.
     pub per_window: Option<u64>,
     /// Only windows of the metric that start at this date or instant, or later.

@@ -96,6 +96,12 @@ pub static PARAMETERS: &[ParameterSpec] = &[
     ),
     parameter("latest", ParameterValue::Bool, ParameterOf::Windows, "only the latest window"),
     parameter(
+        "fill",
+        ParameterValue::Bool,
+        ParameterOf::Windows,
+        "also rows for windows without events: of the range, for each of the keys that the answer has",
+    ),
+    parameter(
         "by",
         ParameterValue::Text,
         ParameterOf::Any,
@@ -208,6 +214,7 @@ mod tests {
             to: Some("2026-04-25T00:00:00Z".parse().unwrap()),
             grain: Some("day".to_owned()),
             latest: true,
+            fill: true,
             at: Some(vec![1]),
             min_frontier: Some(vec![1]),
             epoch: Some("e".to_owned()),

@@ -88,7 +88,7 @@ pub fn derive(
 }
 
 /// For each key that rows keep, its index in an operand.
-fn keys_of_operand(operand: &Operand, options: &ReadOptions) -> Vec<usize> {
+pub(crate) fn keys_of_operand(operand: &Operand, options: &ReadOptions) -> Vec<usize> {
     match &options.keys {
         Some(kept) => kept.iter().map(|key| operand.keys[*key]).collect(),
         None => operand.keys.clone(),
@@ -229,6 +229,13 @@ fn outputs(
         .map(|output| output.evaluate(&scope).and_then(|value| value.into_array(rows.len())).map_err(engine));
     let overflow = plan.derived.outputs.iter().map(|output| overflow::of_output(&output.expr, &lost));
     Ok((outputs.collect::<Result<_, CompileError>>()?, overflow.collect()))
+}
+
+/// The outputs of a derived metric over no events, as columns of one row.
+pub(crate) fn derived_identity(plan: &DerivedPlan) -> Result<Vec<ArrayRef>, ServeError> {
+    let none = plan.operands.iter().map(|operand| Presented::empty(operand.metric.row_type()));
+    let row: OperandRows = vec![None; plan.operands.len()];
+    Ok(outputs(plan, &none.collect::<Vec<_>>(), &[&row])?.0)
 }
 
 /// How windows follow one another.

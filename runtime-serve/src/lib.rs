@@ -14,7 +14,7 @@
 //! | `present`, `derived_metrics` | states → rows, of base metrics and of derived ones |
 //! | `presented_cell`, `json`, `text_table`, `export`, `table_columns` | rows → JSON, text, CSV, Arrow |
 //! | `row_pieces`, `row_writer` | all rows of a metric, written piece by piece |
-//! | `condition`, `row_selection`, `row_order`, `reading` | which rows are read, and in which order |
+//! | `condition`, `row_selection`, `gap_filling`, `row_order`, `reading` | which rows are read, and in which order |
 //! | `evaluated_segments` | the segments of an evaluation, and any metric that they suffice for |
 //! | `merge_segments`, `segment_ranges`, `key_index`, `indexed_segment`, `published` | one version of what is served |
 //! | `served_metrics`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
@@ -33,6 +33,7 @@ mod derived_metrics;
 mod error;
 mod evaluated_segments;
 mod export;
+mod gap_filling;
 mod indexed_segment;
 mod json_rows;
 mod key_index;

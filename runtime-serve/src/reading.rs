@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use metricc_client::{ReadRequest, ServingError};
 use metricc_compiler::{DerivedPlan, MetricPlan, Segment};
 use metricc_ir::{RecordField, RowType, Window};
 
 use crate::condition::KeyBytes;
+use crate::derived_metrics::derived_identity;
+use crate::gap_filling::FilledWindows;
+use crate::present::identity_outputs;
 use crate::row_order::RowOrder;
 use crate::row_selection::{RowSelection, kept_keys};
 use crate::{Presented, ReadOptions, ServeError, derive, read};
@@ -16,11 +19,14 @@ use crate::{Presented, ReadOptions, ServeError, derive, read};
 /// A read that makes sense for a metric.
 ///
 /// Its parts apply in this order: keys are selected, states are merged by windows and kept keys, rows are
-/// presented, the latest window is chosen, then values are selected, and rows are ordered and limited.
+/// presented, the latest window is chosen, windows without events are filled, then values are selected, and
+/// rows are ordered and limited.
 #[derive(Debug, Default)]
 pub struct Reading {
     options: ReadOptions,
     selection: RowSelection,
+    /// Whether windows without events have rows.
+    fills: bool,
     order: RowOrder,
     /// The keys of the rows, if they are not those of the metric.
     keys: Option<Vec<RecordField>>,
@@ -43,6 +49,11 @@ impl Reading {
         reading.order = RowOrder::new(&of_rows, &request.having, &request.order, request.per_window)?;
         reading.options = ReadOptions::of_range(&row_type.window, request.from, request.to, grain);
         reading.options.keys = kept;
+        reading.fills = request.fill;
+        if request.fill && request.latest {
+            let problem = "`fill` is of all windows, and `latest` of one: leave out one of them";
+            return Err(ServingError::Request(problem.to_owned()));
+        }
         Ok(reading)
     }
 
@@ -54,7 +65,7 @@ impl Reading {
     pub(crate) fn of_operand(&self, request: &ReadRequest, row_type: &RowType) -> Result<Self, ServingError> {
         let has = |name: &str| row_type.keys.iter().any(|key| key.name == name);
         let mut request = ReadRequest { having: BTreeMap::new(), order: Vec::new(), ..request.clone() };
-        request.per_window = None;
+        (request.per_window, request.fill) = (None, false);
         request.keys.retain(|name, _| has(name));
         if let Some(by) = &mut request.by {
             by.retain(|name| has(name));
@@ -85,7 +96,7 @@ impl Reading {
     /// Whether rows are those of groups with all keys, in the order of groups, and none is left out for its
     /// values.
     pub(crate) fn keeps_groups(&self) -> bool {
-        self.options.keys.is_none() && self.order.is_none()
+        self.options.keys.is_none() && self.order.is_none() && !self.fills
     }
 
     /// Whether each group that is read has its row, in the order of groups.
@@ -114,7 +125,35 @@ impl Reading {
         segment: &Segment,
         options: &ReadOptions,
     ) -> Result<Presented, ServeError> {
-        self.order.of(self.selection.latest_of(read(plan, segment, options)?)?)
+        let rows = self.selection.latest_of(read(plan, segment, options)?)?;
+        let rows = self.filled(rows, &plan.metric.window, || identity_outputs(plan))?;
+        self.order.of(rows)
+    }
+
+    /// The windows that rows are filled to; `None` if they are not.
+    ///
+    /// # Errors
+    /// [`ServeError::Options`] for a metric without such windows.
+    pub(crate) fn filled_windows<'a>(
+        &self,
+        metric: &'a str,
+        window: &Window,
+    ) -> Result<Option<FilledWindows<'a>>, ServeError> {
+        self.fills.then(|| FilledWindows::new(metric, window, &self.options)).transpose()
+    }
+
+    /// The rows, and those of windows without events if they are asked for.
+    fn filled(
+        &self,
+        rows: Presented,
+        window: &Window,
+        identity: impl FnOnce() -> Result<Vec<ArrayRef>, ServeError>,
+    ) -> Result<Presented, ServeError> {
+        let row_type = rows.row_type.clone();
+        let Some(windows) = self.filled_windows(&row_type.name, window)? else { return Ok(rows) };
+        let mut filled = windows.fill(rows, &identity()?)?;
+        filled.partial = self.options.partial(window, filled.windows.as_deref());
+        Ok(filled)
     }
 
     /// The rows of a derived metric. `segments` has one for each operand of the plan, in their order.
@@ -126,7 +165,8 @@ impl Reading {
     /// As [`derive`](crate::derive).
     pub fn of_derived(&self, plan: &DerivedPlan, segments: &[&Segment]) -> Result<Presented, ServeError> {
         if self.options.keys.is_none() {
-            return self.order.of(self.selection.of(derive(plan, segments, &self.options)?)?);
+            let rows = self.selection.of(derive(plan, segments, &self.options)?)?;
+            return self.order.of(self.filled(rows, &plan.derived.window, || derived_identity(plan))?);
         }
         let operands = plan.derived.operands.iter().zip(&plan.operands).zip(segments);
         let selected = operands.map(|((operand, plan), segment)| -> Result<Segment, ServeError> {
@@ -135,7 +175,8 @@ impl Reading {
         });
         let selected = selected.collect::<Result<Vec<_>, _>>()?;
         let rows = derive(plan, &selected.iter().collect::<Vec<_>>(), &self.options)?;
-        self.order.of(self.selection.latest_of(rows)?)
+        let rows = self.selection.latest_of(rows)?;
+        self.order.of(self.filled(rows, &plan.derived.window, || derived_identity(plan))?)
     }
 }
 

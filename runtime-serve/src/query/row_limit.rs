@@ -1,10 +1,11 @@
 //! What an answer would take, before it is computed, and whether that is more than it may.
 
 use metricc_client::ServingError;
-use metricc_compiler::{MetricPlan, Segment};
+use metricc_compiler::{DerivedPlan, MetricPlan, Segment};
 use metricc_ir::Window;
 
 use super::{Query, failed};
+use crate::derived_metrics::keys_of_operand;
 use crate::published::PublishedStates;
 use crate::row_estimate::{estimated_derived_rows, estimated_rows};
 use crate::served_metrics::ServedPlan;
@@ -80,14 +81,28 @@ impl Query {
             (Some(metrics), ServedPlan::Derived(plan)) => {
                 let segments = bases.iter().zip(metrics).map(|(base, metric)| metric.merged(base));
                 let segments: Vec<&Segment> = segments.collect::<Result<_, _>>()?;
-                estimated_derived_rows(plan, &segments, self.options())?
+                let n_filled = self.n_filled_of(plan, &segments)?;
+                n_filled.max(estimated_derived_rows(plan, &segments, self.options())?)
             }
         };
         Ok(RowEstimate { n_rows, is_whole: true })
     }
 
+    /// Rows of a derived metric with those of windows without events: at least those of an operand. 0 without
+    /// `fill`.
+    fn n_filled_of(&self, plan: &DerivedPlan, segments: &[&Segment]) -> Result<u64, ServeError> {
+        let windows = self.reading.filled_windows(self.metric(), &plan.derived.window)?;
+        let Some(windows) = windows else { return Ok(0) };
+        let operands = plan.derived.operands.iter().zip(&plan.operands).zip(segments);
+        let mut n_rows = operands.map(|((operand, plan), segment)| {
+            windows.n_rows(plan, &segment.states, Some(&keys_of_operand(operand, self.options())))
+        });
+        n_rows.try_fold(0, |most, n_rows| Ok(most.max(n_rows?)))
+    }
+
     fn n_rows_of_base(&self, plan: &MetricPlan, metric: &PublishedStates) -> Result<u64, ServeError> {
         if plan.spread.is_none()
+            && !self.request.fill
             && let Some(keys) = self.reading.all_keys()
         {
             // An index counts the groups of these keys, and each is a row at most. Of many, a range may leave
@@ -98,6 +113,10 @@ impl Query {
             }
         }
         let (states, options) = self.states_of_base(plan, metric)?;
-        Ok(estimated_rows(plan, &states.states, &options)?)
+        let n_rows = estimated_rows(plan, &states.states, &options)?;
+        match self.reading.filled_windows(self.metric(), &plan.metric.window)? {
+            Some(windows) => Ok(n_rows.max(windows.n_rows(plan, &states.states, options.keys.as_deref())?)),
+            None => Ok(n_rows),
+        }
     }
 }

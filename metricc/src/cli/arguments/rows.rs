@@ -25,6 +25,10 @@ pub(crate) struct RowArguments {
     /// At most so many rows of each window: the first ones in the order
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) per_window: Option<u64>,
+    /// Also rows for windows without events, with the value of no events: those of the range, for each of the
+    /// keys that the answer has
+    #[arg(long, conflicts_with = "latest")]
+    pub(crate) fill: bool,
     /// Only the latest window
     #[arg(long)]
     pub(crate) latest: bool,
@@ -41,6 +45,7 @@ impl RowArguments {
             order: self.order.clone(),
             per_window: self.per_window,
             latest: self.latest,
+            fill: self.fill,
             ..ReadRequest::default()
         };
         if let Some(by) = &self.by {

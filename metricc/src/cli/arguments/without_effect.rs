@@ -69,6 +69,7 @@ const RULES: &[Rule] = &[
             "having",
             "order",
             "per_window",
+            "fill",
             "from",
             "to",
             "grain",

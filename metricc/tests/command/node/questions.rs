@@ -148,6 +148,85 @@ fn rows_are_chosen_ordered_and_limited_by_their_values() {
 }
 
 #[test]
+fn windows_without_events_have_the_value_of_none() {
+    let home = Home::new(
+        "source events { id: int key  at: timestamp time  k: string  x: int }\n\
+         calendar india { zone \"Asia/Kolkata\" }\n\
+         metric daily = { n: count(), top: max(x) } { from events  by k  every day in india }\n\
+         metric hourly = count() { from events  every 1h }\n\
+         metric last_hours = sum(x) { from events  over last 3h step 1h }\n\
+         metric ratio = { r: daily.top / daily.n, n: daily.n }\n\
+         metric ever = count() { from events }\n",
+        "",
+    );
+    let node = home.ready();
+    let line = |(id, at, k, x): (u32, &str, &str, u32)| {
+        format!("{{\"id\":{id},\"at\":\"2026-04-{at}:30:00Z\",\"k\":\"{k}\",\"x\":{x}}}\n")
+    };
+    let events = [(1, "02T03", "b", 4), (2, "02T06", "a", 2), (3, "05T01", "a", 9)];
+    node.post("r", &events.map(line).concat()).expect("an answer");
+    node.catch_up();
+    let daily = queried(&node, &["daily", "--fill"]);
+    let day = |n: u32| json!({ "start": format!("2026-04-{n:02}T00:00:00+05:30"), "end": format!("2026-04-{:02}T00:00:00+05:30", n + 1) });
+    let row = |n: u32, k: &str, count: u32, top: Value| json!({ "key": { "k": k }, "window": day(n), "value": { "n": count, "top": top } });
+    let expected = [
+        row(2, "a", 1, json!(2)),
+        row(2, "b", 1, json!(4)),
+        row(3, "a", 0, json!(null)),
+        row(3, "b", 0, json!(null)),
+        row(4, "a", 0, json!(null)),
+        row(4, "b", 0, json!(null)),
+        row(5, "a", 1, json!(9)),
+        row(5, "b", 0, json!(null)),
+    ];
+    assert_eq!(daily, expected);
+    // A range gives the first and the last window, and a condition the keys.
+    let april = ["--from", "2026-04-01", "--to", "2026-04-05", "--fill", "--key", "k=b"];
+    let of_b = queried(&node, &[&["daily"], &april[..]].concat());
+    let days: Vec<&Value> = of_b.iter().map(|row| &row["window"]).collect();
+    assert_eq!(days, [&day(1), &day(2), &day(3), &day(4)]);
+    assert_eq!(of_b[1], row(2, "b", 1, json!(4)));
+    let none = queried(&node, &["daily", "--fill", "--having", "n=0", "--by", ""]);
+    assert_eq!(none.iter().map(|row| &row["window"]).collect::<Vec<_>>(), [&day(3), &day(4)]);
+    let ratio = queried(&node, &["ratio", "--fill", "--key", "k=b"]);
+    let values: Vec<&Value> = ratio.iter().map(|row| &row["value"]).collect();
+    assert_eq!(values, [&json!({ "r": 4.0, "n": 1 })], "from the first to the last window of these keys");
+    let ratio = queried(&node, &["ratio", "--fill", "--from", "2026-04-04", "--to", "2026-04-06"]);
+    let values: Vec<String> = ratio.iter().map(|row| row["value"].to_string()).collect();
+    assert_eq!(
+        values,
+        [r#"{"r":null,"n":0}"#, r#"{"r":9.0,"n":1}"#]
+            .map(|v| serde_json::from_str::<Value>(v).expect("JSON").to_string())
+    );
+    assert_eq!(queried(&node, &["hourly", "--fill"]).len(), 71);
+    let weeks = queried(
+        &node,
+        &["hourly", "--fill", "--grain", "24h", "--from", "2026-04-01T12:00:00Z", "--to", "2026-04-04"],
+    );
+    let values: Vec<String> =
+        weeks.iter().map(|row| format!("{} {}", row["value"], row["window"]["partial"])).collect();
+    assert_eq!(values, ["0 true", "2 null", "0 null"]);
+    // Windows of three hours that hold an event are there; between them lie those that hold none.
+    let sliding = queried(&node, &["last_hours", "--fill"]);
+    let held = queried(&node, &["last_hours"]);
+    assert!(held.len() < sliding.len() && held.iter().all(|row| sliding.contains(row)));
+    assert!(sliding.iter().filter(|row| !held.contains(row)).all(|row| row["value"] == 0), "{sliding:?}");
+    for (query, problem) in [
+        ("ever?fill=true", "metric `ever` has no windows between which others could lie"),
+        ("daily?fill=true&latest=true", "`fill` is of all windows, and `latest` of one"),
+        (
+            "hourly?fill=true&from=0001-01-01&to=9999-01-01",
+            "would have more than 20,000,000 rows with `fill`",
+        ),
+    ] {
+        let answer = node.get(&format!("/v1/metrics/{query}"));
+        assert!(answer.status == 400 && answer.body.contains(problem), "{query}: {}", answer.body);
+    }
+    let many = node.get("/v1/metrics/hourly?fill=true&from=1000-01-01&to=2026-05-01");
+    assert!(many.status == 422 && many.body.contains("too_many_rows"), "{}", many.body);
+}
+
+#[test]
 fn questions_that_rows_cannot_answer_say_what_there_is() {
     let (_home, node) = node();
     for (query, problem) in [
