@@ -40,9 +40,21 @@ pub(super) fn home() -> Home {
 
 /// Writes a file beside the one of the node.
 pub(super) fn write(home: &Home, name: &str, metrics: &str) -> String {
+    write_package(home, name, &format!("{SOURCE}{metrics}"))
+}
+
+/// Writes a file with its own sources beside the one of the node.
+pub(super) fn write_package(home: &Home, name: &str, text: &str) -> String {
     let path = home.path().join(name);
-    std::fs::write(&path, format!("{SOURCE}{metrics}")).unwrap();
+    std::fs::write(&path, text).unwrap();
     path.to_string_lossy().into_owned()
+}
+
+/// Deploys a file, with which nothing is wrong; returns what the command says.
+pub(super) fn deployed(node: &Node, file: &str) -> String {
+    let (code, _, said) = node.run(&["deploy", file]);
+    assert_eq!(code, Some(0), "{said}");
+    said
 }
 
 /// The rows of a metric of a file over events, without a node.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::deploy::{CONFIG, bare, events, home, run, view_has, write};
+use super::deploy::{CONFIG, bare, deployed, events, home, run, view_has, write, write_package};
 use super::{Home, Node};
 
 const BANK: &str = "
@@ -98,10 +98,8 @@ fn balances_sum_to_zero_in_every_answer_of_every_version() {
             scope.spawn(|| {
                 while !is_over.load(Ordering::Relaxed) {
                     let number = deployed.fetch_add(1, Ordering::Relaxed);
-                    let file = home.path().join("next.metric");
-                    std::fs::write(&file, version(number)).unwrap();
                     // Another one may be underway since the last kill.
-                    node.run(&["deploy", &file.to_string_lossy()]);
+                    node.run(&["deploy", &write_package(&home, "next.metric", &version(number))]);
                 }
             });
             let live = || node.get("/v1/package").json()["live"].as_u64().unwrap();
@@ -164,9 +162,7 @@ fn many_deployments_leave_nothing_behind_but_what_is_kept() {
             "metric of_{number} = sum(n) {{ from events  where n % {} == 1  by shop }}\n",
             number + 2
         );
-        let file = write(&home, "next.metric", &metrics);
-        let (code, _, said) = node.run(&["deploy", &file]);
-        assert_eq!(code, Some(0), "{said}");
+        deployed(&node, &write(&home, "next.metric", &metrics));
     }
     let names = |folder: &str| {
         let folder = home.path().join("metricc-data").join(folder);
@@ -191,8 +187,7 @@ fn two_hundred_metrics_are_deployed_with_one_read_of_the_log() {
     let metric =
         |n: u64| format!("metric m{n} = sum(n) {{ from events  where n % {} == 0  by shop }}\n", n + 2);
     let file = write(&home, "many.metric", &(0..200).map(metric).collect::<String>());
-    let (code, _, said) = node.run(&["deploy", &file]);
-    assert_eq!(code, Some(0), "{said}");
+    deployed(&node, &file);
     for metric in ["m0", "m77", "m199"] {
         assert_eq!(bare(node.rows(metric).0), bare(run(&home, &file, &all, metric)), "{metric}");
     }

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::deploy::{events, home, view_has, write};
 use super::{Node, TIMEOUT};
@@ -30,6 +30,28 @@ fn rest(mut reader: BufReader<TcpStream>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// A command that follows a metric, and its first row.
+fn follow(node: &Node, metric: &str) -> (Child, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_metricc"))
+        .args(["query", metric, "--live", "--output", "json"])
+        .env("NO_COLOR", "1")
+        .env("METRICC_NODE", format!("http://{}", node.address))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let rows = command.stdout.as_mut().unwrap();
+    BufReader::new(rows).read_line(&mut first).unwrap();
+    (command, first)
+}
+
+/// How a command ends, and what it says then.
+fn ended(command: Child) -> (Option<i32>, String) {
+    let output = command.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
 /// Whoever follows a metric that a deployment removes is told so.
 #[test]
 fn a_subscription_whose_metric_is_removed_ends_with_the_reason() {
@@ -37,17 +59,7 @@ fn a_subscription_whose_metric_is_removed_ends_with_the_reason() {
     let node = home.ready();
     node.post("a", &events(0, 100)).unwrap();
     view_has(&node, 100);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_metricc"))
-        .args(["query", "gone", "--live", "--output", "json"])
-        .env("NO_COLOR", "1")
-        .env("METRICC_NODE", format!("http://{}", node.address))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut rows = BufReader::new(command.stdout.take().unwrap());
-    let mut first = String::new();
-    rows.read_line(&mut first).unwrap();
+    let (command, first) = follow(&node, "gone");
     assert!(first.contains("\"value\":99"), "{first}");
     let metrics = node.get("/v1/metrics").json()["metrics"].as_array().unwrap().clone();
     let seen = metrics.iter().find(|metric| metric["name"] == "seen").unwrap()["hash"].clone();
@@ -63,9 +75,8 @@ fn a_subscription_whose_metric_is_removed_ends_with_the_reason() {
     let reason = "the subscription to `gone` has ended, since the versions of the package have changed: no metric `gone` \
                   is served; there are `seen`, `total`";
     assert!(said.contains(reason), "{said}");
-    let output = command.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(2) && said.contains(reason), "{said}");
+    let (code, said) = ended(command);
+    assert!(code == Some(2) && said.contains(reason), "{said}");
     // Also if the metric is there, and has not what was asked for.
     let said = rest(keyed);
     assert!(said.contains("\"code\":\"ended\"") && said.contains("`shop`"), "{said}");
@@ -82,17 +93,8 @@ fn a_subscription_to_a_node_that_shuts_down_may_be_begun_again() {
     let node = home.ready();
     node.post("a", &events(0, 100)).unwrap();
     node.catch_up();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_metricc"))
-        .args(["query", "gone", "--live", "--output", "json"])
-        .env("NO_COLOR", "1")
-        .env("METRICC_NODE", format!("http://{}", node.address))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    BufReader::new(command.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+    let (command, _) = follow(&node, "gone");
     assert_eq!(node.stop(), Some(0));
-    let output = command.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(3) && said.contains("since it shuts down"), "{said}");
+    let (code, said) = ended(command);
+    assert!(code == Some(3) && said.contains("since it shuts down"), "{said}");
 }

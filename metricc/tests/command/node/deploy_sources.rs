@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use super::deploy::{CONFIG, bare, events, run, versions, view_has};
+use super::deploy::{CONFIG, bare, deployed, events, run, versions, view_has, write_package as write};
 use super::{Home, Node};
 
 const PLAIN: &str = "
@@ -18,12 +18,6 @@ source events { at: timestamp time  shop: string  n: int  currency: string = \"E
 metric total = sum(n) { from events  by shop }
 metric by_currency = sum(n) { from events  by currency }
 ";
-
-fn write(home: &Home, name: &str, text: &str) -> String {
-    let path = home.path().join(name);
-    std::fs::write(&path, text).unwrap();
-    path.to_string_lossy().into_owned()
-}
 
 /// Events of one shop, each with a currency, whether or not it is declared.
 fn paid(from: u64, to: u64, currency: &str) -> String {
@@ -55,8 +49,8 @@ fn a_new_field_is_decoded_from_the_version_on_that_declares_it() {
     node.post("a", &paid(0, 1200, "USD")).unwrap();
     view_has(&node, 1200);
     let next = write(&home, "next.metric", WITH_CURRENCY);
-    let (code, _, said) = node.run(&["deploy", &next]);
-    assert_eq!((code, said.contains("version 2 is live")), (Some(0), true), "{said}");
+    let said = deployed(&node, &next);
+    assert!(said.contains("version 2 is live"), "{said}");
     // What came in before is without it, whatever it said.
     assert_eq!(by_currency(&node), [("EUR".to_owned(), sum_of(0..1200))]);
     node.until(|node| node.source()["fields"].as_array().unwrap().len() == 4);
@@ -102,8 +96,8 @@ fn a_version_that_could_not_read_what_comes_in_is_not_kept() {
     let (code, out, said) = node.run(&["deploy", &next, "--plan"]);
     assert_eq!(code, Some(0), "{said}");
     assert!((out + &said).contains("version 1 cannot be kept"), "{said}");
-    let (code, _, said) = node.run(&["deploy", &next]);
-    assert_eq!((code, said.contains("version 2 is live")), (Some(0), true), "{said}");
+    let said = deployed(&node, &next);
+    assert!(said.contains("version 2 is live"), "{said}");
     assert_eq!(versions(&node), vec![(2, "live".to_owned())]);
     node.until(|node| node.source()["fields"].as_array().unwrap().len() == 2);
     node.post("b", &events(900, 1000)).unwrap();
@@ -116,7 +110,7 @@ fn a_version_that_could_not_read_what_comes_in_is_not_kept() {
     let back = "
         source events { at: timestamp time  shop: string  n: int? }
         metric total = sum(n) { from events }";
-    assert_eq!(node.run(&["deploy", &write(&home, "back.metric", back)]).0, Some(0));
+    deployed(&node, &write(&home, "back.metric", back));
     // Those of before still have it.
     assert_eq!(node.rows("total").0[0]["value"], json!(sum_of(0..900)));
     no_difference(&node);
@@ -142,7 +136,7 @@ metric total = sum(amount) { from events  by shop }
     assert!(out.contains("  fields of the source: amount, n\n"), "{out}");
     // The way out.
     let way_out = PLAIN.replace("n: int", "n: int from amount");
-    assert_eq!(node.run(&["deploy", &write(&home, "next.metric", &way_out)]).0, Some(0));
+    deployed(&node, &write(&home, "next.metric", &way_out));
     let more = events(500, 600).replace("\"n\"", "\"amount\"");
     assert_eq!(node.post("b", &more).unwrap().status, 200);
     node.catch_up();
@@ -168,7 +162,7 @@ fn a_number_gets_more_digits() {
     node.post("b", &events(600, 700)).unwrap();
     view_has(&node, 700);
     let next = write(&home, "next.metric", &text("decimal(21, 2)"));
-    assert_eq!(node.run(&["deploy", &next]).0, Some(0));
+    deployed(&node, &next);
     assert_eq!(versions(&node), vec![(2, "live".to_owned())]);
     node.until(|node| {
         node.run(&["deploy", &next, "--plan"]).2.lines().all(|line| !line.contains("declared otherwise"))
@@ -242,8 +236,7 @@ fn events_and_answers_go_on_while_a_source_is_declared_otherwise_again_and_again
                      metric total = sum(n) {{ from events  where n != {} }}\n",
                     100 + round * 4 + number
                 );
-                let (code, _, said) = node.run(&["deploy", &write(&home, "next.metric", &text)]);
-                assert_eq!(code, Some(0), "{said}");
+                deployed(&node, &write(&home, "next.metric", &text));
             }
             is_over.store(true, Ordering::Relaxed);
         });
@@ -258,4 +251,33 @@ fn events_and_answers_go_on_while_a_source_is_declared_otherwise_again_and_again
         }
         node.kill();
     }
+}
+
+#[test]
+fn a_live_version_waits_for_its_source_until_events_are_decoded_as_it_says() {
+    let home = Home::new(PLAIN, CONFIG);
+    let node = home.ready();
+    node.post("a", &paid(0, 100, "USD")).unwrap();
+    node.catch_up();
+    // Nothing can be flushed.
+    let in_the_way = home.path().join("metricc-data/log/events");
+    std::fs::write(&in_the_way, "").unwrap();
+    let body = json!({ "name": "next.metric", "text": WITH_CURRENCY }).to_string();
+    assert_eq!(node.send("POST", "/v1/package", &[], body.as_bytes()).unwrap().status, 200);
+    node.until(|node| versions(node)[0] == (2, "live".to_owned()));
+    let waits_for = |node: &Node| node.get("/v1/package").json()["versions"][0]["waits_for"].clone();
+    assert_eq!(waits_for(&node), json!("events"));
+    node.post("b", &paid(100, 200, "USD")).unwrap();
+    node.catch_up();
+    assert_eq!(
+        (waits_for(&node), by_currency(&node)),
+        (json!("events"), vec![("EUR".to_owned(), sum_of(0..200))])
+    );
+    std::fs::remove_file(&in_the_way).unwrap();
+    node.until(|node| waits_for(node).is_null());
+    node.post("c", &paid(200, 300, "USD")).unwrap();
+    node.catch_up();
+    let both = [("EUR".to_owned(), sum_of(0..200)), ("USD".to_owned(), sum_of(200..300))];
+    assert_eq!(by_currency(&node), both);
+    no_difference(&node);
 }
