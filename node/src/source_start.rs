@@ -1,8 +1,8 @@
-//! How a source is opened and started: in one way, whether the node starts or a version of the package brings the
-//! source along while it runs.
+//! How a source is opened and started: in one way, whether the node starts or a version of the package brings
+//! the source along while it runs.
 //!
-//! Opening can fail and leaves nothing running: the log takes the source, its view is found, and what its threads
-//! need is checked. Starting is what is left then.
+//! Opening can fail and leaves nothing running: the log takes the source, its view is found, and what its
+//! threads need is checked. Starting is what is left then.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -204,8 +204,8 @@ impl SourceStarts {
         Ok(())
     }
 
-    /// Opens a source that the node does not have. Nothing shows it before [`SourceStarts::begin`]. Blocks the
-    /// calling thread, which must not be one of an async runtime.
+    /// Opens a source that the node does not have. Nothing shows it before [`SourceStarts::begin`]. Blocks
+    /// the calling thread, which must not be one of an async runtime.
     ///
     /// # Errors
     /// [`OpenError`]. The log does not take the source then.

@@ -1,7 +1,7 @@
 //! The sources that a node has. A version of the package may bring another one while the node runs.
 //!
-//! Readers take the list as it is and never wait: the lock around it is held for as long as it takes to copy or
-//! replace a pointer. Invariant: sources are only added, so those of a version that is served are there.
+//! Readers take the list as it is and never wait: the lock around it is held for as long as it takes to copy
+//! or replace a pointer. Invariant: sources are only added, so those of a version that is served are there.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 

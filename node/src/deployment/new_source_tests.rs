@@ -1,5 +1,5 @@
-//! A version brings a source along, with a fault at every operation of the disk: the node has the source if it has
-//! the version, and so has the next one, with all of its events that were acknowledged.
+//! A version brings a source along, with a fault at every operation of the disk: the node has the source if it
+//! has the version, and so has the next one, with all of its events that were acknowledged.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -72,8 +72,8 @@ fn is_deployed(node: &Node) -> bool {
     node.package_status().versions.iter().any(|version| version.record.number == 2)
 }
 
-/// Deploys, with a fault at an operation after that has begun, and starts the node again as after a crash. Whether
-/// the fault came, and whether the source is there.
+/// Deploys, with a fault at an operation after that has begun, and starts the node again as after a crash.
+/// Whether the fault came, and whether the source is there.
 async fn deployed(at: u64, fault: Fault) -> (bool, bool) {
     let (disk, folder) = (SimDisk::default(), tempfile::tempdir().expect("a folder"));
     let node = Arc::new(start(&disk, folder.path()));

@@ -1,7 +1,7 @@
 //! Sources that a version brings along: the node opens them when the version is deployed.
 //!
-//! Invariant: nobody sees them, and none of their events is taken, before the version is on the disk. So a kill
-//! comes up without them, or in a version that reads them, with which a start opens them.
+//! Invariant: nobody sees them, and none of their events is taken, before the version is on the disk. So a
+//! node that is killed comes up without them, or in a version that reads them, with which a start opens them.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 

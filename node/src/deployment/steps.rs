@@ -49,7 +49,7 @@ impl Deployments {
     /// is told to if it is a preview.
     ///
     /// # Errors
-    /// [`DeployError`]. The versions are as they were.
+    /// [`DeployError`]. The versions are as they were, but after [`DeployError::Thread`].
     pub(crate) fn deploy(
         &self,
         text: PackageText,
