@@ -21,6 +21,9 @@ use arrow::row::{RowConverter, Rows, SortField};
 /// Bytes that a [`PackedGroup`] holds.
 const PACKED_BYTES: usize = 16;
 
+/// Rows of the general form that are made at a time for groups that pack: few, so that they take little memory.
+const PACKED_AT_A_TIME: usize = 8192;
+
 /// Ends of sorted runs up to which merging the runs is the better way to sort.
 const FEW_RUNS: usize = 64;
 
@@ -101,22 +104,53 @@ impl GroupRows {
     /// The order of at most 2³² rows, as indices, and for each of them whether a new group begins there.
     /// Equal rows come in any order: the states of a group merge to the same bytes in each.
     pub fn order(&self, rows: &Rows) -> (Vec<u32>, Vec<bool>) {
-        let indices = 0..rows.num_rows() as u32;
         match self.packed_width() {
-            Some(0..=8) => order_of(indices.map(|row| (self.pack_row(rows, row) >> 64) as u64), u64::cmp),
-            Some(_) => order_of(indices.map(|row| self.pack_row(rows, row)), u128::cmp),
-            None => order_of(indices.map(|row| rows.row(row as usize)), Ord::cmp),
+            Some(0..=8) => order_of(self.packed(rows).map(upper_half).zip(0..).collect(), u64::cmp),
+            Some(_) => order_of(self.packed(rows).zip(0..).collect(), u128::cmp),
+            None => order_of(rows.iter().zip(0..).collect(), Ord::cmp),
         }
     }
 
-    fn pack_row(&self, rows: &Rows, row: u32) -> PackedGroup {
-        self.pack(rows.row(row as usize).as_ref())
+    /// As [`GroupRows::order`], of group columns. Of groups that pack, the rows are never all in memory.
+    ///
+    /// # Errors
+    /// If the columns are of another metric.
+    pub fn order_of_columns(&self, groups: &[ArrayRef]) -> Result<(Vec<u32>, Vec<bool>), ArrowError> {
+        Ok(match self.packed_width() {
+            Some(0..=8) => order_of(self.keyed(groups, upper_half)?, u64::cmp),
+            Some(_) => order_of(self.keyed(groups, |packed| packed)?, u128::cmp),
+            None => self.order(&self.rows(groups)?),
+        })
+    }
+
+    /// What is made of the packed form of each group, with its index.
+    fn keyed<K>(
+        &self,
+        groups: &[ArrayRef],
+        key: impl Fn(PackedGroup) -> K,
+    ) -> Result<Vec<(K, u32)>, ArrowError> {
+        let n_rows = groups.first().map_or(0, |column| column.len());
+        let mut keyed = Vec::with_capacity(n_rows);
+        for start in (0..n_rows).step_by(PACKED_AT_A_TIME) {
+            let n_taken = PACKED_AT_A_TIME.min(n_rows - start);
+            let taken: Vec<ArrayRef> = groups.iter().map(|column| column.slice(start, n_taken)).collect();
+            keyed.extend(self.packed(&self.rows(&taken)?).map(&key).zip(start as u32..));
+        }
+        Ok(keyed)
+    }
+
+    fn packed<'a>(&'a self, rows: &'a Rows) -> impl Iterator<Item = PackedGroup> + 'a {
+        rows.iter().map(|row| self.pack(row.as_ref()))
     }
 }
 
+/// Packed bytes of a width of up to 8.
+fn upper_half(packed: PackedGroup) -> u64 {
+    (packed >> 64) as u64
+}
+
 /// Runs that are sorted already, such as the two sides of a merge, cost one comparison per row.
-fn order_of<K>(keys: impl Iterator<Item = K>, compare: impl Fn(&K, &K) -> Ordering) -> (Vec<u32>, Vec<bool>) {
-    let mut keyed: Vec<(K, u32)> = keys.zip(0..).collect();
+fn order_of<K>(mut keyed: Vec<(K, u32)>, compare: impl Fn(&K, &K) -> Ordering) -> (Vec<u32>, Vec<bool>) {
     let by_key = |(left, _): &(K, u32), (right, _): &(K, u32)| compare(left, right);
     let ends_run = |pair: &&[(K, u32)]| by_key(&pair[0], &pair[1]).is_gt();
     if keyed.windows(2).filter(ends_run).nth(FEW_RUNS).is_none() {
@@ -176,6 +210,7 @@ mod tests {
         let mut expected: Vec<u32> = (0..rows.num_rows() as u32).collect();
         expected.sort_by_key(|&row| rows.row(row as usize));
         assert_eq!(groups.order(&rows).0, expected);
+        assert_eq!(groups.order_of_columns(columns).unwrap(), groups.order(&rows));
         if width.is_some() {
             for row in &rows {
                 let mut bytes = b"before".to_vec();
@@ -223,9 +258,10 @@ mod tests {
     fn many_runs_are_sorted_like_few() {
         let fields = [Field::new("int", DataType::Int64, false)];
         let groups = GroupRows::new(&fields).unwrap();
-        let values: Vec<i64> = (0..1000).map(|row| row * 7919 % 501 - 250).collect();
+        let values: Vec<i64> =
+            (0..2 * PACKED_AT_A_TIME as i64 + 5).map(|row| row * 7919 % 501 - 250).collect();
         let column: ArrayRef = Arc::new(Int64Array::from(values.clone()));
-        let (order, firsts) = groups.order(&groups.rows(&[column]).unwrap());
+        let (order, firsts) = groups.order_of_columns(&[column]).unwrap();
         let sorted: Vec<i64> = order.iter().map(|&row| values[row as usize]).collect();
         assert!(sorted.is_sorted());
         assert_eq!(firsts.iter().filter(|is_first| **is_first).count(), 501);

@@ -242,14 +242,13 @@ impl Grouping {
         self.coarser.iter().find(|table| table.members.iter().any(is_metric))
     }
 
-    /// The segments of all metrics, each with the index of its metric, from tables of states in any order,
-    /// with any number of partial states per group. Each table has the grouping's schema.
+    /// The segments of all metrics, each with the index of its metric, from the canonical table of the grouping.
     pub fn segments(
         &self,
         interval: &Interval,
-        partial: &[RecordBatch],
+        states: RecordBatch,
     ) -> Result<Vec<(usize, Segment)>, CompileError> {
-        let mut tables = vec![self.form.collect(partial)?];
+        let mut tables = vec![states];
         for coarser in &self.coarser {
             tables.push(coarser.of(&tables[coarser.finer])?);
         }

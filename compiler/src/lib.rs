@@ -24,6 +24,7 @@ mod row_part;
 pub mod scalar;
 mod segment;
 mod shared_rows;
+mod side_by_side;
 mod source_plan;
 mod state;
 mod state_schema;

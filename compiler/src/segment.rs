@@ -7,6 +7,7 @@
 pub(crate) mod columns;
 mod file;
 mod group_range;
+mod merge;
 mod segment_ranges;
 
 use arrow::array::RecordBatch;
@@ -95,7 +96,7 @@ impl Segment {
             // Canonical tables: one of no groups adds nothing.
             (_, 0) => self.states.clone(),
             (0, _) => later.states.clone(),
-            _ => plan.form.collect(&[self.states.clone(), later.states.clone()])?,
+            _ => plan.form.merge(&[self.states.clone(), later.states.clone()])?,
         };
         Ok(Segment { hash: plan.state_hash, interval, states })
     }

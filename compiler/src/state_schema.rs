@@ -3,6 +3,7 @@
 //! Segments have it, and so have the tables that an engine emits for a grouping. [`StateForm::collect`] makes
 //! either canonical, and [`StateForm::check`] tells whether a table is.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array, UInt64Array};
@@ -11,10 +12,14 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use metricc_algebra::Monoid;
 
 use crate::segment::columns;
+use crate::side_by_side::side_by_side;
 use crate::{CompileError, GroupRows};
 
 /// Rows that are compared at a time: few, so that checking takes little memory.
 const CHECKED_ROWS: usize = 8192;
+
+/// Rows that a thread compares of a large table.
+const ROWS_OF_A_THREAD: usize = 262_144;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -37,7 +42,8 @@ impl Merging {
         if firsts.iter().all(|is_first| *is_first) {
             return None;
         }
-        let (mut first_of_group, mut places) = (Vec::new(), Vec::new());
+        let n_groups = firsts.iter().filter(|is_first| **is_first).count();
+        let (mut first_of_group, mut places) = (Vec::with_capacity(n_groups), Vec::with_capacity(n_groups));
         let (mut shared_rows, mut shared_group, mut n_shared) = (Vec::new(), Vec::new(), 0);
         let mut start = 0;
         while start < order.len() {
@@ -116,8 +122,7 @@ impl StateForm {
             return Err(CompileError::form(&self.place, "a segment has more than 2^32 groups"));
         }
         let groups = &states.columns()[..self.n_group_columns];
-        let (order, firsts) =
-            self.groups.order(&self.groups.rows(groups).map_err(|error| self.failed(error))?);
+        let (order, firsts) = self.groups.order_of_columns(groups).map_err(|error| self.failed(error))?;
         let merging = Merging::of(&order, &firsts);
         let first_of_group = UInt32Array::from(match &merging {
             None => order,
@@ -165,7 +170,14 @@ impl StateForm {
             let problem = format!("states have the columns {}, not {}", states.schema(), self.schema);
             return Err(CompileError::form(&self.place, problem));
         }
-        for start in (0..states.num_rows()).step_by(CHECKED_ROWS) {
+        let starts: Vec<usize> = (0..states.num_rows()).step_by(ROWS_OF_A_THREAD).collect();
+        side_by_side(starts, |start| self.check_order(states, start..start + ROWS_OF_A_THREAD))?;
+        Ok(())
+    }
+
+    /// Checks that each of some rows, as far as there are any, has a lower group than the row after it.
+    fn check_order(&self, states: &RecordBatch, rows: Range<usize>) -> Result<(), CompileError> {
+        for start in (rows.start..rows.end.min(states.num_rows())).step_by(CHECKED_ROWS) {
             // One row more, to compare the last of these rows with the first of the next ones.
             let chunk = states.slice(start, (CHECKED_ROWS + 1).min(states.num_rows() - start));
             let groups = &chunk.columns()[..self.n_group_columns];

@@ -124,9 +124,8 @@ fn evaluate_here(
                 let ended = runtime.block_on(partition).map_err(failed)?;
                 ended.map_err(|error| engine_error(grouping, error))
             });
-            let mut states = joined.collect::<Result<Vec<_>, EvaluateError>>()?.concat();
-            states.extend(finished.take());
-            Ok(states)
+            let handed_on = joined.collect::<Result<Vec<_>, EvaluateError>>()?;
+            Ok(handed_on.into_iter().chain(finished.take()).collect())
         });
     let states: Vec<Vec<RecordBatch>> = states.collect::<Result<_, EvaluateError>>()?;
     if is_cancelled.load(Ordering::Relaxed) {
@@ -136,7 +135,7 @@ fn evaluate_here(
     let read_stats = scan.progress.take_stats(n_splits)?;
     let mut segments = Vec::with_capacity(plan.metrics.len());
     for (grouping, states) in plan.groupings.iter().zip(states) {
-        segments.extend(grouping.segments(interval, &states)?);
+        segments.extend(grouping.segments(interval, grouping.form.merge(&states)?)?);
     }
     Ok(Evaluation { segments: plan.in_order(segments), read_stats })
 }
@@ -161,12 +160,12 @@ fn report(scanned: &ScanProgress, ended: &Receiver<Running>, progress: &(dyn Fn(
     }
 }
 
-type Partition = tokio::task::JoinHandle<Result<Vec<RecordBatch>, DataFusionError>>;
+type Partition = tokio::task::JoinHandle<Result<RecordBatch, DataFusionError>>;
 
 /// Never sent: each task holds a sender while it runs, so the channel closes when the last one ends.
 enum Running {}
 
-/// Starts one task per output partition, so that all of them are drained at once.
+/// Starts one task per output partition, so that all of them are drained at once. Each makes a canonical table.
 fn start(
     runtime: &tokio::runtime::Runtime,
     grouping: &Arc<Grouping>,
@@ -188,7 +187,7 @@ fn start(
                     let columns = batch?.columns().to_vec();
                     states.push(RecordBatch::try_new(grouping.form.schema.clone(), columns)?);
                 }
-                Ok(states)
+                grouping.form.collect(&states).map_err(|error| DataFusionError::External(Box::new(error)))
             })
         })
         .collect()

@@ -1,8 +1,8 @@
 //! The operator that groups: prepared rows in, tables of groups and states out.
 //!
-//! What a split holds when it ends goes straight to the result, where the tables of all splits are merged and
-//! sorted in one step. Only a table that outgrows its share of the memory is handed on: the operators above
-//! repartition such tables and merge them, and spill what does not fit.
+//! What a split holds when it ends is sorted there, beside the other splits, and goes straight to the result,
+//! where the tables of all splits are merged. Only a table that outgrows its share of the memory is handed on:
+//! the operators above repartition such tables and merge them, and spill what does not fit.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ use metricc_compiler::{CompileError, GroupedStates, Grouping};
 /// Rows of a table that are handed on at a time.
 const HANDED_ROWS: usize = 65_536;
 
-/// Tables that splits held when they ended.
+/// Canonical tables of what splits held when they ended.
 #[derive(Debug, Default)]
 pub(crate) struct Finished(Mutex<Vec<RecordBatch>>);
 
@@ -104,6 +104,7 @@ impl ExecutionPlan for GroupExec {
             MemoryConsumer::new(format!("groups of {}", self.plan.form.place)).with_can_spill(true);
         let grouping = Grouper {
             rows: self.input.execute(partition, context.clone())?,
+            plan: self.plan.clone(),
             groups: GroupedStates::new(&self.plan).map_err(failed)?,
             memory: consumer.register(context.memory_pool()),
             finished: self.finished.clone(),
@@ -119,6 +120,7 @@ impl ExecutionPlan for GroupExec {
 
 /// Groups the rows of one partition.
 struct Grouper {
+    plan: Arc<Grouping>,
     rows: SendableRecordBatchStream,
     groups: GroupedStates,
     memory: MemoryReservation,
@@ -145,7 +147,7 @@ impl Grouper {
         if self.is_handing_on {
             return Ok(Some(rest));
         }
-        self.finished.add(rest);
+        self.finished.add(self.plan.form.collect(&[rest]).map_err(failed)?);
         Ok(None)
     }
 

@@ -40,7 +40,7 @@ impl PendingRead {
         }
         let mut segments = Vec::with_capacity(self.plan.metrics.len());
         for (grouping, states) in self.plan.groupings.iter().zip(states) {
-            segments.extend(grouping.segments(&self.interval, &states)?);
+            segments.extend(grouping.segments(&self.interval, grouping.form.collect(&states)?)?);
         }
         Ok(self.plan.in_order(segments))
     }

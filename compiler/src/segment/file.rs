@@ -12,13 +12,14 @@
 
 use std::ops::Range;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, FieldRef, Schema};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use metricc_ir::Interval;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -26,10 +27,17 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::types::ColumnPath;
 
 use super::{GroupRange, Segment, SegmentError};
+use crate::side_by_side::side_by_side;
 use crate::{CompileError, MetricPlan};
 
 /// Rows that are decoded at a time: many enough that starting costs nothing, and few enough for the caches.
 const ROWS_READ: usize = 16_384;
+
+/// Rows of a row group. Part of the format: equal segments have equal files.
+const ROWS_OF_GROUP: usize = 1 << 20;
+
+/// Rows below which starting threads would cost more than encoding.
+const FEW_ROWS: usize = 65_536;
 
 /// Why a segment was not written to a file, or not read from one.
 #[derive(Debug, thiserror::Error)]
@@ -166,11 +174,61 @@ fn encoded(schema: &Schema) -> WriterPropertiesBuilder {
     })
 }
 
+/// The file, as [`ArrowWriter`] writes it; columns are encoded side by side.
 fn written(rows: &RecordBatch, properties: WriterPropertiesBuilder) -> Result<Vec<u8>, ParquetError> {
-    let properties = properties.set_created_by("metricc".to_owned()).build();
+    let properties = properties.set_created_by("metricc".to_owned());
+    let properties = properties.set_max_row_group_row_count(Some(ROWS_OF_GROUP)).build();
     let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, rows.schema(), Some(properties))?;
-    writer.write(rows)?;
-    writer.close()?;
+    let writer = ArrowWriter::try_new(&mut bytes, rows.schema(), Some(properties))?;
+    let (mut file, writers) = writer.into_serialized_writer()?;
+    let schema = rows.schema();
+    let leaves = file.schema_descr();
+    let n_leaves = |field: usize| {
+        let roots = (0..leaves.num_columns()).map(|leaf| leaves.get_column_root_idx(leaf));
+        roots.filter(|root| *root == field).count()
+    };
+    let mut columns = Vec::new();
+    for (index, start) in (0..rows.num_rows()).step_by(ROWS_OF_GROUP).enumerate() {
+        let taken = rows.slice(start, ROWS_OF_GROUP.min(rows.num_rows() - start));
+        let mut writers = writers.create_column_writers(index)?.into_iter();
+        columns.extend((0..rows.num_columns()).map(|field| Column {
+            field: schema.fields()[field].clone(),
+            values: taken.column(field).clone(),
+            writers: writers.by_ref().take(n_leaves(field)).collect(),
+        }));
+    }
+    let chunks = match rows.num_rows() < FEW_ROWS {
+        true => columns.into_iter().map(Column::encoded).collect::<Result<Vec<_>, _>>()?,
+        false => side_by_side(columns, Column::encoded)?,
+    };
+    let n_leaves = leaves.num_columns();
+    let mut chunks = chunks.into_iter().flatten().peekable();
+    while chunks.peek().is_some() {
+        let mut group = file.next_row_group()?;
+        for chunk in chunks.by_ref().take(n_leaves) {
+            chunk.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
+    }
+    file.close()?;
     Ok(bytes)
+}
+
+/// A column of a row group that is to be encoded.
+struct Column {
+    field: FieldRef,
+    values: ArrayRef,
+    /// One for each leaf: lists and structs may have several.
+    writers: Vec<ArrowColumnWriter>,
+}
+
+impl Column {
+    fn encoded(self) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+        let leaves = compute_leaves(&self.field, &self.values)?;
+        let encoded = leaves.iter().zip(self.writers).map(|(leaf, mut writer)| {
+            writer.write(leaf)?;
+            writer.close()
+        });
+        encoded.collect()
+    }
 }

@@ -23,6 +23,11 @@ impl GroupBound {
     fn of_row(row: &[u8]) -> Self {
         GroupBound(row.iter().map(|byte| format!("{byte:02x}")).collect())
     }
+
+    /// The least bound that is above this one.
+    pub(super) fn next(&self) -> Self {
+        GroupBound(format!("{}00", self.0))
+    }
 }
 
 /// The groups from a bound on and before another one. Without bounds: all of them.
@@ -83,7 +88,12 @@ impl StateForm {
     }
 
     /// The group of a row, or its first bytes.
-    fn group_at(&self, groups: &[ArrayRef], row: usize, most: usize) -> Result<GroupBound, CompileError> {
+    pub(super) fn group_at(
+        &self,
+        groups: &[ArrayRef],
+        row: usize,
+        most: usize,
+    ) -> Result<GroupBound, CompileError> {
         let one: Vec<ArrayRef> = groups.iter().map(|column| column.slice(row, 1)).collect();
         let rows = self.groups.rows(&one).map_err(|error| CompileError::engine(&self.place, error))?;
         let bytes = rows.row(0).data();
