@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -72,7 +73,10 @@ pub(crate) struct Backfill {
     /// From the start of the log to here.
     to: Frontier,
     is_cancelled: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Result<Vec<Segment>, BackfillError>>>,
+    /// Gives the outcome, before the batch layer is told that there is one.
+    outcome: Receiver<Result<Vec<Segment>, BackfillError>>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests wait for it"))]
+    thread: JoinHandle<()>,
     segments: Option<Vec<Segment>>,
 }
 
@@ -98,13 +102,14 @@ impl Backfill {
         source.backfill_started(progress.clone());
         let thread = std::thread::Builder::new().name(format!("metricc-backfill-{}", source.name()));
         let (own, source, cancelled) = ((plan.clone(), to.clone()), source.clone(), is_cancelled.clone());
+        let (sender, outcome) = sync_channel(1);
         let thread = thread.spawn(move || {
             lower_priority(Priority::Batch);
-            let segments = segments(&source, &own, &options, &cancelled, &progress);
+            // If nobody waits for it, the backfill was given up.
+            let _ = sender.send(segments(&source, &own, &options, &cancelled, &progress));
             source.changed.notify();
-            segments
         })?;
-        Ok(Backfill { plan, to: to.clone(), is_cancelled, thread: Some(thread), segments: None })
+        Ok(Backfill { plan, to: to.clone(), is_cancelled, outcome, thread, segments: None })
     }
 
     /// Whether it computes the states of these metrics.
@@ -124,8 +129,12 @@ impl Backfill {
     /// # Errors
     /// Why there are none. Then it has to be started again.
     pub(crate) fn segments(&mut self) -> Result<Option<&[Segment]>, BackfillError> {
-        if let Some(thread) = self.thread.take_if(|thread| thread.is_finished()) {
-            self.segments = Some(thread.join().unwrap_or(Err(BackfillError::Panic))?);
+        if self.segments.is_none() {
+            match self.outcome.try_recv() {
+                Ok(segments) => self.segments = Some(segments?),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return Err(BackfillError::Panic),
+            }
         }
         Ok(self.segments.as_deref())
     }
@@ -133,7 +142,7 @@ impl Backfill {
     /// Waits for its thread.
     #[cfg(test)]
     pub(crate) fn join(&self) {
-        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+        while !self.thread.is_finished() {
             std::thread::yield_now();
         }
     }

@@ -24,6 +24,7 @@ use crate::audit::{self, AuditError};
 use crate::audit_line::{AuditLine, Audited};
 use crate::backfill::BackfillError;
 use crate::batch_cluster::{BatchCluster, Flushed, flushed_end};
+use crate::changed::PacedWait;
 use crate::config::WithoutCluster;
 use crate::derived_tables::DerivedTables;
 use crate::loaded_view::{self, LoadedView};
@@ -131,7 +132,7 @@ pub(crate) struct Batch {
 impl Batch {
     /// Runs until the node is shutting down.
     pub(crate) fn run(&self, ingest: &Ingest) {
-        let (mut seen, is_overdue) = (0, self.is_overdue);
+        let (mut changes, is_overdue) = (PacedWait::new(), self.is_overdue);
         let now = Instant::now();
         let mut timing = Timing {
             last: now,
@@ -161,9 +162,7 @@ impl Batch {
                 .every
                 .saturating_sub(timing.last.elapsed())
                 .clamp(Duration::from_millis(50), PAUSE);
-            seen = self.source.changed.wait(seen, left);
-            // There may be a thousand writes a second, each of which wakes this thread.
-            std::thread::sleep(Duration::from_millis(20));
+            changes.wait(&self.source.changed, left);
         }
         // Dropping the requests tells those who wait.
         self.source.take_full_requests();

@@ -43,7 +43,7 @@ pub(crate) use start::{DeclaredSource, Start, start};
 pub(crate) use status::Stepped;
 pub(crate) use store::{VersionStore, Versions};
 
-use crate::changed::Changed;
+use crate::changed::{Changed, PacedWait};
 use crate::config::DeployConfig;
 use crate::package::NodePackage;
 use crate::source::NodeSource;
@@ -286,13 +286,11 @@ pub(crate) fn wanted(live: &Version, versions: &[Arc<Version>], source: &str) ->
 impl Deployments {
     /// Takes steps until the node is shutting down.
     pub(crate) fn run(&self, changed: &Changed) {
-        let mut seen = 0;
+        let mut changes = PacedWait::new();
         while !self.sources.are_stopping() {
             self.advance();
             let most = if self.lock().candidate().is_some() { SOON } else { LATER };
-            seen = changed.wait(seen, most);
-            // There may be a thousand writes a second, each of which wakes this thread.
-            std::thread::sleep(Duration::from_millis(20));
+            changes.wait(changed, most);
         }
     }
 }

@@ -192,6 +192,8 @@ impl<'a> Follower<'a> {
             // The old dataflow is dropped, and its memory with it, when the new pair is served.
             let old = std::mem::replace(&mut self.current, successor);
             self.serve()?;
+            // A version of the package may have waited for these states.
+            source.changed.notify();
             drop(old);
         }
         let is_behind = self.served.as_ref() != Some(&self.target);
