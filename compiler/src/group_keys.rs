@@ -21,7 +21,7 @@ use arrow::row::{RowConverter, Rows, SortField};
 /// Bytes that a [`PackedGroup`] holds.
 const PACKED_BYTES: usize = 16;
 
-/// Rows of the general form that are made at a time for groups that pack: few, so that they take little memory.
+/// Rows that are made at a time for groups that pack: few, so that they take little memory.
 const PACKED_AT_A_TIME: usize = 8192;
 
 /// Ends of sorted runs up to which merging the runs is the better way to sort.

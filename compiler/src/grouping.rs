@@ -242,7 +242,8 @@ impl Grouping {
         self.coarser.iter().find(|table| table.members.iter().any(is_metric))
     }
 
-    /// The segments of all metrics, each with the index of its metric, from the canonical table of the grouping.
+    /// The segments of all metrics, each with the index of its metric, from the canonical table of the
+    /// grouping.
     pub fn segments(
         &self,
         interval: &Interval,

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, available_parallelism};
 
-/// The results of `work` for each task, in the order of the tasks; on as many threads as the machine has cores, or
-/// on this one if there is but one task.
+/// The results of `work` for each task, in the order of the tasks; on as many threads as the machine has cores,
+/// or on this one if there is but one task.
 ///
 /// # Errors
 /// That of one of the tasks that failed.

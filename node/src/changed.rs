@@ -3,8 +3,8 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The least time between two looks of a thread at what has changed: there may be a thousand writes a second, each
-/// of which wakes it.
+/// The least time between two looks of a thread at what has changed: there may be a thousand writes a second,
+/// each of which wakes it.
 const PACE: Duration = Duration::from_millis(20);
 
 /// Wakes threads when something has changed: the log has grown, a view was committed, the node is shutting
@@ -49,7 +49,7 @@ impl PacedWait {
         PacedWait { seen: 0, looked: Instant::now() }
     }
 
-    /// Waits until something has changed since the last look, at most for a time if that is longer than the pace.
+    /// Waits until something has changed since the last look, at most for a time, and as long as the pace says.
     pub(crate) fn wait(&mut self, changed: &Changed, most: Duration) {
         self.seen = changed.wait(self.seen, most);
         std::thread::sleep(PACE.saturating_sub(self.looked.elapsed()));

@@ -165,7 +165,8 @@ type Partition = tokio::task::JoinHandle<Result<RecordBatch, DataFusionError>>;
 /// Never sent: each task holds a sender while it runs, so the channel closes when the last one ends.
 enum Running {}
 
-/// Starts one task per output partition, so that all of them are drained at once. Each makes a canonical table.
+/// Starts one task per output partition, so that all of them are drained at once. Each makes a canonical
+/// table.
 fn start(
     runtime: &tokio::runtime::Runtime,
     grouping: &Arc<Grouping>,

@@ -1,8 +1,8 @@
 //! The operator that groups: prepared rows in, tables of groups and states out.
 //!
-//! What a split holds when it ends is sorted there, beside the other splits, and goes straight to the result,
-//! where the tables of all splits are merged. Only a table that outgrows its share of the memory is handed on:
-//! the operators above repartition such tables and merge them, and spill what does not fit.
+//! What a split holds when it ends is sorted there, beside the other splits, and goes straight to the
+//! result, where the tables of all splits are merged. Only a table that outgrows its share of the memory is
+//! handed on: the operators above repartition such tables and merge them, and spill what does not fit.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

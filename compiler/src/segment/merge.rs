@@ -1,8 +1,8 @@
 //! ⊕ of canonical tables.
 //!
-//! Tables of intervals that follow one another have few groups in common where events come in order of time: the
-//! groups of one stand between those of the others, and are copied as they are. Only ranges of groups in which
-//! several tables have rows are sorted and merged.
+//! Tables of intervals that follow one another have few groups in common where events come in order of time:
+//! the groups of one stand between those of the others, and are copied as they are. Only ranges of groups in
+//! which several tables have rows are sorted and merged.
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
