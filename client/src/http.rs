@@ -129,7 +129,7 @@ impl HttpServing {
         };
         let (notes, overflow) = (header(NOTE_HEADER), header(OVERFLOW_HEADER).into_iter().next());
         let next = header(NEXT_HEADER).into_iter().next();
-        let bytes = response.bytes().await.map_err(|error| self.unreachable(&url, error))?.to_vec();
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&url, &error))?.to_vec();
         Ok(EncodedRows { bytes, notes, overflow, next })
     }
 
@@ -155,7 +155,7 @@ impl HttpServing {
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token.clone());
         }
-        let failed = |error: reqwest::Error| self.unreachable(&url, error);
+        let failed = |error: reqwest::Error| self.unreachable(&url, &error);
         let response = request.send().await.map_err(failed)?;
         if response.status().is_success() {
             return Ok(response);
@@ -171,12 +171,12 @@ impl HttpServing {
 
     async fn get_json<T: DeserializeOwned>(&self, url: Url) -> Result<T, ServingError> {
         let response = self.get(url.clone()).await?;
-        let body = response.bytes().await.map_err(|error| self.unreachable(&url, error))?;
+        let body = response.bytes().await.map_err(|error| self.unreachable(&url, &error))?;
         serde_json::from_slice(&body).map_err(|error| unreachable(&url, error))
     }
 
-    fn unreachable(&self, url: &Url, error: reqwest::Error) -> ServingError {
-        let source = problem_within(&error, Some(self.time_limit)).into();
+    fn unreachable(&self, url: &Url, error: &reqwest::Error) -> ServingError {
+        let source = problem_within(error, Some(self.time_limit)).into();
         ServingError::Unreachable { url: node_of(url), source }
     }
 }

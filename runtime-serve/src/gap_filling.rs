@@ -155,9 +155,7 @@ impl Keys {
         let rows = converter.convert_columns(keys).map_err(failed)?;
         let mut firsts: BTreeMap<OwnedRow, u32> = BTreeMap::new();
         for (row, index) in rows.iter().zip(0..) {
-            if !firsts.contains_key(&row.owned()) {
-                firsts.insert(row.owned(), index);
-            }
+            firsts.entry(row.owned()).or_insert(index);
         }
         let numbers: HashMap<&OwnedRow, u32> = firsts.keys().zip(0..).collect();
         let of_row = rows.iter().filter_map(|row| numbers.get(&row.owned()).copied()).collect();
