@@ -147,10 +147,10 @@ mod tests {
         bytes_of("the key `k`", &Type::of(kind), value).map_err(|error| error.to_string())
     }
 
-    fn kept(kind: Kind, condition: &Value, column: ArrayRef) -> Vec<bool> {
+    fn kept(kind: Kind, condition: &Value, column: &ArrayRef) -> Vec<bool> {
         let condition = Condition::new("the key `k`", &Type::of(kind), condition).expect("a condition");
         let mut selected = vec![true; column.len()];
-        condition.keep(&mut selected, &column);
+        condition.keep(&mut selected, column);
         selected
     }
 
@@ -196,12 +196,12 @@ mod tests {
             (json!({"from": 0, "not": 3}), [false, false, true, false, true]),
             (json!(null), [true, false, false, false, false]),
         ] {
-            assert_eq!(kept(Kind::Int, &condition, ints.clone()), expected, "{condition}");
+            assert_eq!(kept(Kind::Int, &condition, &ints), expected, "{condition}");
         }
         let texts: ArrayRef =
             Arc::new(StringViewArray::from(vec![Some("app"), Some("apple"), Some("b"), None]));
-        assert_eq!(kept(Kind::String, &json!({"prefix": "app"}), texts.clone()), [true, true, false, false]);
-        assert_eq!(kept(Kind::String, &json!({"from": "apple"}), texts), [false, true, true, false]);
+        assert_eq!(kept(Kind::String, &json!({"prefix": "app"}), &texts), [true, true, false, false]);
+        assert_eq!(kept(Kind::String, &json!({"from": "apple"}), &texts), [false, true, true, false]);
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn check_order(random: &mut Random, serving: &LocalServing, all: &[String], metr
             (Some(left), Some(right)) if is_descending => assert!(left >= right, "{}", metric.name),
             (Some(left), Some(right)) => assert!(left <= right, "{}", metric.name),
             (left, right) => {
-                assert!(left.is_some() || right.is_none(), "{}: a null is not last", metric.name)
+                assert!(left.is_some() || right.is_none(), "{}: a null is not last", metric.name);
             }
         }
     }
@@ -127,7 +127,7 @@ fn check_per_window(random: &mut Random, serving: &LocalServing, request: &ReadR
     windows.dedup();
     let first =
         |of: &String| ordered.iter().filter(|line| window(line) == *of).take(most).collect::<Vec<_>>();
-    let expected: Vec<&String> = windows.iter().flat_map(|window| first(window)).collect();
+    let expected: Vec<&String> = windows.iter().flat_map(first).collect();
     let found = lines(serving, &ReadRequest { per_window: Some(most as u64), ..request.clone() });
     assert_eq!(found.expect("rows").iter().collect::<Vec<_>>(), expected, "{}", request.metric);
 }

@@ -72,6 +72,28 @@ fn a_topic_is_written_over_tls_with_a_login() {
 }
 
 #[test]
+fn a_topic_is_written_with_a_certificate_of_the_node() {
+    let Some(programs) = Programs::find() else { return };
+    let (folder, server) = (secure_folder(&programs), Server::fake());
+    server.create("changes", 3);
+    programs.certify(folder.path(), "reports", "DNS:reports.example");
+    let front = Front::of_certified(&programs, &server.brokers, (folder.path(), "broker"), "reports");
+    let brokers = &front.brokers;
+    let sink = |client: &str| {
+        format!(
+            "[sinks.changes]\nevery = \"30ms\"\n[sinks.changes.kafka]\nbrokers = [\"{brokers}\"]\n\
+             topic = \"changes\"\ntls = true\nca = \"broker-ca.pem\"\n{client}"
+        )
+    };
+    let of = |name: &str| format!("client_cert = \"{name}.pem\"\nclient_key = \"{name}.key\"\n");
+    let shown = format!("topic `changes` at `{brokers}`");
+    refused(folder.path(), &sink(""), &[&shown]);
+    refused(folder.path(), &sink(&of("other")), &[&shown]);
+    let node = started(folder.path(), &sink(&of("reports")));
+    kafka::check(&server, &node);
+}
+
+#[test]
 fn tables_are_written_over_tls_with_a_password() {
     let Some(programs) = Programs::find() else { return };
     let Some(mut server) = Postgres::start() else { return };

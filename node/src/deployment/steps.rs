@@ -31,14 +31,14 @@ impl Deployments {
     ///
     /// # Errors
     /// As [`Deployments::deploy`].
-    pub(crate) fn plan(&self, text: PackageText) -> Result<Changes, DeployError> {
+    pub(crate) fn plan(&self, text: &PackageText) -> Result<Changes, DeployError> {
         let state = self.lock();
         if state.stored.is_none() {
             return Err(DeployError::Program);
         }
         self.without_cluster()?;
         let planned = self.planned(text.clone())?;
-        Ok(self.changes_of(&state, &text, &planned)?)
+        Ok(self.changes_of(&state, text, &planned)?)
     }
 
     fn without_cluster(&self) -> Result<(), DeployError> {

@@ -104,7 +104,7 @@ pub(crate) async fn deploy(
     })?;
     let node = shared.node.clone();
     if only_plan {
-        let changes = done(move || node.deployments().plan(text)).await?;
+        let changes = done(move || node.deployments().plan(&text)).await?;
         let mut answer = changes_json(&changes);
         if let Some(version) = changes.live_as {
             answer["version"] = json!(version);

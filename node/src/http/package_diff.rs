@@ -31,8 +31,11 @@ const MOST_CAUSES: u64 = 1000;
 /// How long a comparison waits for another one.
 const TURN_WITHIN: Duration = Duration::from_secs(20);
 
+/// One of the counts of a comparison.
+type Count = fn(&Counts) -> usize;
+
 /// How many metrics differ, are added, were compared, have equal rows, and are not computed yet.
-const COUNTS: [(HeaderName, fn(&Counts) -> usize); 5] = [
+const COUNTS: [(HeaderName, Count); 5] = [
     (HeaderName::from_static("metricc-differ"), |counts| counts.differ),
     (HeaderName::from_static("metricc-added"), |counts| counts.added),
     (HeaderName::from_static("metricc-compared"), |counts| counts.compared),
