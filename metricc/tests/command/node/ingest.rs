@@ -269,9 +269,9 @@ fn answers_name_hashes_in_short_and_parts_once() {
     assert_eq!(said.trim(), format!("1 row at frontier [2] of {}", &hash[..12]));
     let (_, _, said) = node.run(&["query", "seen", "--full-hashes"]);
     assert!(said.contains(&hash), "{said}");
-    let (code, _, said) = node.run(&["query", "by_n", "--key", "n=0", "--key", "n=1"]);
+    let (code, _, said) = node.run(&["query", "by_n", "--key", "n.from=0", "--key", "n.from=1"]);
     assert_eq!(code, Some(2));
-    assert!(said.contains("`--key n` is given twice"), "{said}");
+    assert!(said.contains("`n.from` is given twice"), "{said}");
     // A metric that is read twice is explained once.
     let (_, text, _) = node.run(&["query", "change", "--explain"]);
     assert_eq!(text.matches("hourly by parts of the log").count(), 1, "{text}");
