@@ -361,7 +361,7 @@ mod tests {
             (
                 "form",
                 "2026-04-25T00:00:00Z",
-                "there is no parameter `form`: the parameters are `key.NAME`, `from`",
+                "there is no parameter `form`: the parameters are `key.NAME`, `having.NAME`, `from`",
             ),
             (
                 "from",

@@ -31,11 +31,12 @@ pub struct ReadRequest {
     pub by: Option<Vec<String>>,
     /// Only rows with these values: conditions as of keys. The value of a metric with one value is `value`.
     pub having: BTreeMap<String, serde_json::Value>,
-    /// The order of the rows, by these values, keys, or `window`; `-NAME` descends. Nulls are last, and rows
-    /// that are equal in it stand by window, then keys, as all rows do without an order.
+    /// The order of the rows, by these values, keys, or `window_start`; `-NAME` descends. Nulls are last, and
+    /// rows that are equal in it stand by window, then keys, as all rows do without an order.
     pub order: Vec<String>,
     /// Whether windows without events have rows, with the value of no events, for each of the keys that the
-    /// answer has: those of the range, and from the first to the last window with events where it has no bound.
+    /// answer has: those of the range, and from the first to the last window with events where it has no
+    /// bound.
     pub fill: bool,
     /// At most so many rows of each window: the first ones in the order.
     pub per_window: Option<u64>,

@@ -111,7 +111,7 @@ pub static PARAMETERS: &[ParameterSpec] = &[
         "order",
         ParameterValue::Text,
         ParameterOf::Rows,
-        "values, keys or `window` by which rows are ordered, with commas between them; `-NAME` descends",
+        "values, keys or `window_start` by which rows are ordered, with commas between them; `-NAME` descends",
     ),
     parameter(
         "per_window",

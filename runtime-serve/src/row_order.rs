@@ -13,6 +13,7 @@ use metricc_compiler::CompileError;
 use metricc_ir::{Kind, OutputType, RowType, Window};
 use serde_json::Value;
 
+use crate::column_names::WINDOW;
 use crate::condition::Condition;
 use crate::{Presented, ServeError};
 
@@ -136,9 +137,9 @@ impl OrderBy {
         let (by, kind) = match (output, key) {
             (Some(output), _) => (Part::Output(output), Some(&row_type.outputs[output].ty.kind)),
             (None, Some(key)) => (Part::Key(key), Some(&row_type.keys[key].ty.kind)),
-            (None, None) if name == "window" && has_windows => (Part::Window, None),
+            (None, None) if name == WINDOW[0] && has_windows => (Part::Window, None),
             (None, None) => {
-                let window = if has_windows { ", `window`" } else { "" };
+                let window = if has_windows { ", `window_start`" } else { "" };
                 let keys: String = row_type.keys.iter().map(|key| format!(", `{}`", key.name)).collect();
                 let problem = format!(
                     "the rows of `{}` are not ordered by `{name}`: they have {}{keys}{window}",

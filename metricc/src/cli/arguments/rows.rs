@@ -19,7 +19,7 @@ pub(crate) struct RowArguments {
     /// Only rows with this value, as of `--key`; the value of a metric with one value is `value`
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_condition)]
     pub(crate) having: Vec<(String, String)>,
-    /// Order rows by values, keys or `window`; `-NAME` descends [default: by window, then keys]
+    /// Order rows by values, keys or `window_start`; `-NAME` descends [default: by window, then keys]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', allow_hyphen_values = true)]
     pub(crate) order: Vec<String>,
     /// At most so many rows of each window: the first ones in the order

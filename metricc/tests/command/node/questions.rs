@@ -132,14 +132,14 @@ fn rows_are_chosen_ordered_and_limited_by_their_values() {
     };
     assert_eq!(without, all.iter().filter(is_so).cloned().collect::<Vec<_>>());
     // Pages of an order are of one frontier, and together all rows.
-    let ordered = node.get("/v1/metrics/visits?order=-p90,window").json()["rows"].clone();
+    let ordered = node.get("/v1/metrics/visits?order=-p90,window_start").json()["rows"].clone();
     let mut paged: Vec<Value> = Vec::new();
-    let mut path = "/v1/metrics/visits?order=-p90,window&limit=7".to_owned();
+    let mut path = "/v1/metrics/visits?order=-p90,window_start&limit=7".to_owned();
     loop {
         let page = node.get(&path).json();
         paged.extend(page["rows"].as_array().expect("rows").iter().cloned());
         let Some(next) = page["next"].as_str() else { break };
-        path = format!("/v1/metrics/visits?order=-p90,window&limit=7&cursor={next}");
+        path = format!("/v1/metrics/visits?order=-p90,window_start&limit=7&cursor={next}");
     }
     assert_eq!(json!(paged), ordered);
     let csv = node.get("/v1/metrics/visits?by=plan&order=-n&per_window=1&format=csv").body;
