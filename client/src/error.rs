@@ -23,7 +23,7 @@ pub enum ServingError {
     /// The caller was generated for another definition.
     #[error(
         "metric `{metric}` is served as {served}, and no version that is kept has it as {wanted}: `metricc versions --json` lists \
-         the hashes, of which at least the first 8 digits are given; a client that was generated for it is generated again"
+         the hashes, of which 8 digits are enough; if this client was generated for that one, generate it again"
     )]
     OtherDefinition {
         /// The metric.

@@ -77,6 +77,7 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
 /// Checks that the metrics can be written as it is asked for, before anything is evaluated.
 fn check_output(arguments: &RunArguments, package: &Package, wanted: &[AnyMetric]) -> Result<(), Failure> {
     output::check(arguments.output, arguments.out.as_deref(), wanted.len())?;
+    check_rows(arguments, package, wanted)?;
     if let Some(folder) = &arguments.out {
         output::check_folder(folder, wanted.iter().map(AnyMetric::name), arguments.output)?;
     }
@@ -90,6 +91,18 @@ fn check_output(arguments: &RunArguments, package: &Package, wanted: &[AnyMetric
         }
     }
     Ok(())
+}
+
+/// Checks that metrics have the rows that are asked for: all of those that are named, else at least one.
+fn check_rows(arguments: &RunArguments, package: &Package, wanted: &[AnyMetric]) -> Result<(), Failure> {
+    let problems: Vec<String> =
+        wanted.iter().filter_map(|metric| reading_of(metric, package, arguments).err()).collect();
+    let is_named = !arguments.input.metrics.is_empty();
+    let is_wrong = if is_named { !problems.is_empty() } else { problems.len() == wanted.len() };
+    match problems.into_iter().next() {
+        Some(problem) if is_wrong => Err(Failure::Message(problem)),
+        _ => Ok(()),
+    }
 }
 
 /// Evaluates a source, here or on a cluster; the counts of its records. `None` if another process has its

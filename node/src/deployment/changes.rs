@@ -106,7 +106,17 @@ fn fields_note(now: &Source, wanted: &Source, n_before: u64) -> Option<String> {
     let mut parts: Vec<String> = of_new.chain(of_gone).collect();
     let is_renamed = |new: &Field, gone: &Field| new.ty.kind == gone.ty.kind;
     let pair = new.iter().find_map(|new| Some((new, gone.iter().find(|gone| is_renamed(new, gone))?)));
-    if let Some((new, gone)) = pair {
+    if let Some((new, gone)) = pair
+        && new.full_path() == gone.full_path()
+    {
+        parts.push(format!(
+            "`{}` reads what `{}` has read: declare `{}: {}` as before, and the field keeps its values of before",
+            new.name,
+            gone.name,
+            gone.name,
+            gone.type_and_path()
+        ));
+    } else if let Some((new, gone)) = pair {
         // A path is part of a declaration, and events of before have the field already.
         let renamed = Field { path: new.full_path().into_owned(), ..(*gone).clone() };
         let declaration = format!("{}: {}", gone.name, renamed.type_and_path());

@@ -9,7 +9,8 @@ use super::RangeArguments;
 #[derive(Debug, Args)]
 pub(crate) struct RowArguments {
     /// Only rows with this value of a key; repeated with other values, one of them. `NAME.from=VALUE` (at
-    /// least), `NAME.to=VALUE` (less than), `NAME.prefix=TEXT` and `NAME.not=VALUE` select more than one
+    /// least), `NAME.to=VALUE` (less than), `NAME.prefix=TEXT` and `NAME.not=VALUE` select more than one;
+    /// `NAME=null` are rows without a value, which tables show as `none`
     #[arg(long = "key", value_name = "NAME=VALUE", value_parser = parse_condition)]
     pub(crate) keys: Vec<(String, String)>,
     /// The keys of the rows, in this order; the states of the others are merged, so rows are those of a

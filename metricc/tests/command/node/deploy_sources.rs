@@ -134,6 +134,12 @@ metric total = sum(amount) { from events  by shop }
                 before";
     assert!(said.contains(note), "{said}");
     assert!(out.contains("  fields of the source: amount, n\n"), "{out}");
+    // A name that the declaration alone has changed.
+    let other_name = renamed.replace("int?", "int? from n");
+    let (code, _, said) = node.run(&["deploy", &write(&home, "next.metric", &other_name), "--plan"]);
+    assert_eq!(code, Some(0), "{said}");
+    let note = "`amount` reads what `n` has read: declare `n: int` as before, and the field keeps its values of before";
+    assert!(said.contains(note), "{said}");
     // The way out.
     let way_out = PLAIN.replace("n: int", "n: int from amount");
     deployed(&node, &write(&home, "next.metric", &way_out));

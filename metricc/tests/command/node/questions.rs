@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{Home, Node};
-use crate::succeed;
+use crate::{code, metricc, stderr, succeed};
 
 /// Each of the last metrics is defined as a question about one of the first is asked.
 const PACKAGE: &str = r#"
@@ -224,6 +224,26 @@ fn windows_without_events_have_the_value_of_none() {
     }
     let many = node.get("/v1/metrics/hourly?fill=true&from=1000-01-01&to=2026-05-01");
     assert!(many.status == 422 && many.body.contains("too_many_rows"), "{}", many.body);
+}
+
+#[test]
+fn a_run_refuses_a_question_before_it_reads_the_log() {
+    let home = Home::new(PACKAGE, "");
+    let package = home.path().join("events.metric").display().to_string();
+    let start = ["run", &package, "--source", "events=no-such-log.ndjson"];
+    for (more, problem) in [
+        (&["--metric", "visits", "--by", "city"][..], "metric `visits` has no key `city`"),
+        (&["--metric", "visits", "--order", "visits"], "are not ordered by `visits`"),
+        (&["--metric", "visits", "--grain", "weak"], "metric `visits`: --grain:"),
+        (&["--by", "city"], "has no key `city`"),
+        (&["--by", "country"], "no-such-log.ndjson"),
+    ] {
+        let output = metricc(&[&start[..], more].concat());
+        let said = stderr(&output);
+        assert_eq!(code(&output), 2, "{more:?}: {said}");
+        assert!(said.contains(problem), "{more:?}: {said}");
+        assert_eq!(said.contains("no-such-log"), problem.contains("no-such-log"), "{more:?}: {said}");
+    }
 }
 
 #[test]
