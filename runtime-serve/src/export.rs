@@ -3,19 +3,14 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, ListArray, RecordBatch, StringArray, StringViewArray,
-    StructArray, TimestampMicrosecondArray,
-};
-use arrow::compute::take;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampMicrosecondType};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use metricc_client::ServingError;
-use metricc_compiler::scalar;
-use metricc_ir as ir;
 
 use crate::column_names::{PARTIAL, WINDOW, check_presented};
+use crate::typed_column::typed_column;
 use crate::{Presented, ServeError, text_table};
 
 /// Key of the schema's metadata that says what could not be computed, as [`Presented::overflow_json`] has it.
@@ -146,74 +141,5 @@ pub(crate) fn not_in_format(error: ArrowError) -> ServingError {
             ServingError::Request(format!("{problem}, or use `format=json`"))
         }
         error => ServingError::Failed(error.into()),
-    }
-}
-
-fn typed_column(kind: &ir::Kind, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    match kind {
-        ir::Kind::Enum(names) => take(&StringArray::from_iter_values(names.iter()), column, None),
-        // Views of equal texts may point into any buffers; built from the texts alone, equal rows have equal
-        // bytes.
-        ir::Kind::String => {
-            let texts = column.as_string_view_opt().ok_or_else(|| wrong(column, "texts"))?;
-            Ok(Arc::new(texts.iter().collect::<StringViewArray>()))
-        }
-        ir::Kind::Timestamp => {
-            let instants = column.as_primitive_opt::<TimestampMicrosecondType>().cloned();
-            Ok(Arc::new(instants.ok_or_else(|| wrong(column, "instants"))?.with_timezone("UTC")))
-        }
-        ir::Kind::List(element) => {
-            let list = column.as_list_opt::<i32>().ok_or_else(|| wrong(column, "lists"))?;
-            let values = typed_column(&element.kind, list.values())?;
-            let item = Field::new("item", values.data_type().clone(), element.optional);
-            let (offsets, nulls) = (list.offsets().clone(), list.nulls().cloned());
-            Ok(Arc::new(ListArray::try_new(Arc::new(item), offsets, values, nulls)?))
-        }
-        ir::Kind::Record(fields) => {
-            let record = column.as_struct_opt().ok_or_else(|| wrong(column, "records"))?;
-            let columns = fields.iter().zip(record.columns());
-            let columns: Vec<ArrayRef> = columns
-                .map(|(field, column)| typed_column(&field.ty.kind, column))
-                .collect::<Result<_, _>>()?;
-            let typed = fields.iter().zip(&columns);
-            let typed = typed.map(|(field, column)| {
-                Field::new(&field.name, column.data_type().clone(), field.ty.optional)
-            });
-            Ok(Arc::new(StructArray::try_new(typed.collect(), columns, record.nulls().cloned())?))
-        }
-        _ => {
-            debug_assert_eq!(*column.data_type(), scalar::data_type(kind));
-            Ok(column.clone())
-        }
-    }
-}
-
-fn wrong(column: &ArrayRef, expected: &str) -> ArrowError {
-    ArrowError::SchemaError(format!("`{}` where {expected} are expected", column.data_type()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_texts_are_equal_bytes_whatever_their_buffers() {
-        let texts = ["b", "a text that is longer than a view", "c"];
-        let plain: StringViewArray = texts.iter().map(|text| Some(*text)).collect();
-        let wider: StringViewArray = ["another text that is longer than a view"]
-            .iter()
-            .chain(&texts)
-            .map(|text| Some(*text))
-            .collect();
-        let slice = wider.slice(1, texts.len());
-        assert_ne!(plain.data_buffers(), slice.data_buffers());
-        let bytes = |array: StringViewArray| {
-            let column = typed_column(&ir::Kind::String, &(Arc::new(array) as ArrayRef)).unwrap();
-            let batch = RecordBatch::try_from_iter([("k", column)]).unwrap();
-            let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
-            writer.write(&batch).unwrap();
-            writer.into_inner().unwrap()
-        };
-        assert_eq!(bytes(plain), bytes(slice));
     }
 }

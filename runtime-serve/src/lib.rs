@@ -12,7 +12,7 @@
 //! | `read_options`, `range`, `roll_up`, `window_assembly` | kept states → states of the windows and keys that are read |
 //! | `overflow` | what could not be computed |
 //! | `present`, `derived_metrics` | states → rows, of base metrics and of derived ones |
-//! | `presented_cell`, `json`, `text_table`, `export`, `table_columns` | rows → JSON, text, CSV, Arrow |
+//! | `presented_cell`, `json_rows`, `text_table`, `typed_column`, `export`, `table_columns` | rows → JSON, text, CSV, Arrow |
 //! | `row_pieces`, `row_writer` | all rows of a metric, written piece by piece |
 //! | `condition`, `row_selection`, `gap_filling`, `row_order`, `reading` | which rows are read, and in which order |
 //! | `evaluated_segments` | the segments of an evaluation, and any metric that they suffice for |
@@ -60,6 +60,7 @@ mod served_table;
 mod table_columns;
 mod text_table;
 mod turns;
+mod typed_column;
 mod window_assembly;
 
 pub use answer_rows::{AnswerRows, OpenAnswer};

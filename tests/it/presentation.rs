@@ -4,7 +4,7 @@
 use metricc::{Engine, EngineOptions, evaluate_interval};
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_log::Interval;
-use metricc_runtime_serve::{csv, json_lines, merge, present, record_batch};
+use metricc_runtime_serve::{arrow_stream, csv, json_lines, merge, present, record_batch};
 
 use crate::layers::{bound, package};
 
@@ -75,5 +75,59 @@ fn columns_of_one_name_are_rejected_where_they_would_be_confused() {
         for error in [csv.err(), columns.err()].into_iter().flatten() {
             assert!(error.to_string().contains(&format!("two columns `{key}`")), "{error}");
         }
+    }
+}
+
+/// Keys and values that are missing: what a column holds in their places depends on the engine that made it.
+#[test]
+fn arrow_has_the_same_bytes_by_every_engine_where_values_are_missing() {
+    let types = [
+        ("b", "bool?", ["true", "false"]),
+        ("i", "int?", ["3", "-7"]),
+        ("d", "decimal(9, 2)?", ["\"1.50\"", "\"-3\""]),
+        ("f", "float?", ["1.5", "-2e300"]),
+        ("s", "string?", ["\"a\"", "\"a text that is longer than a view\""]),
+        ("e", "enum(\"low\", \"high\")?", ["\"high\"", "\"low\""]),
+        ("day", "date?", ["\"2026-04-01\"", "\"1969-12-31\""]),
+        ("ts", "timestamp?", ["\"2026-04-01T10:00:00Z\"", "\"1960-01-01T00:00:00Z\""]),
+        ("dur", "duration?", ["\"1h\"", "\"250ms\""]),
+    ];
+    let fields: String = types.iter().map(|(name, ty, _)| format!("  {name}: {ty}\n")).collect();
+    let metric = |(name, ..): &(&str, &str, [&str; 2])| {
+        format!("metric by_{name} = {{ n: count(), last: last({name}) }} {{ from s  by {name} }}\n")
+    };
+    let metrics: String = types.iter().map(metric).collect();
+    let more = "metric by_two = { top: top(2, s), hi: max(i) } { from s  by i, ts  every 1h }\n\
+                metric sliding = { f: last(f) } { from s  by day  over last 3h step 1h }\n\
+                metric visits = { i: last(i) } { from s  by dur  session gap 30m }\n";
+    let text = format!("source s {{\n  id: int key\n  at: timestamp time\n{fields}}}\n{metrics}{more}");
+    let event = |n: usize| {
+        let value = |(index, (name, _, values)): (usize, &(&str, &str, [&str; 2]))| match (n + index) % 4 {
+            0 | 1 => format!(",\"{name}\":{}", values[(n + index) % 2]),
+            2 => format!(",\"{name}\":null"),
+            _ => String::new(),
+        };
+        let values: String = types.iter().enumerate().map(value).collect();
+        format!("{{\"id\":{n},\"at\":\"2026-04-25T{:02}:00:00Z\"{values}}}\n", n * 5 % 24)
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("events.ndjson");
+    std::fs::write(&path, (0..90).map(event).collect::<String>()).expect("the log is written");
+    let bound = bound(&package(&text), &path);
+    let whole = Interval::new(bound.log.start(), bound.log.end()).expect("the whole log");
+    let by = |engine: Engine| {
+        let found = evaluate_interval(&bound, engine, &whole, &EngineOptions::default(), &|_| ());
+        found.expect("it evaluates").segments
+    };
+    let (batch, stream) = (by(Engine::Batch), by(Engine::Stream));
+    let parts = crate::pages::parts(&bound, &[0.3, 0.7]);
+    for (index, plan) in bound.plan.metrics.iter().enumerate() {
+        let merged = merge(plan, &parts[index]).expect("they are adjacent");
+        let bytes = |segment: &Segment| {
+            arrow_stream(&present(plan, segment).expect("it presents")).expect("it is written")
+        };
+        let expected = bytes(&batch[index]);
+        assert!(expected == bytes(&stream[index]), "{}: stream", plan.metric.name);
+        assert!(expected == bytes(&merged), "{}: merged", plan.metric.name);
     }
 }
