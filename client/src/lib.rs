@@ -29,7 +29,7 @@ pub use futures::Stream;
 pub use http::{EncodedRows, HttpServing, node_of, node_url, problem, problem_within};
 pub use jiff;
 pub use parameter_values::Parameters;
-pub use parameters::{Format, NOTE_HEADER, key_value};
+pub use parameters::{Format, NOTE_HEADER, key_value, names};
 pub use range::{RangeBound, RangeBoundError};
 pub use route_parameters::Given;
 pub use serving::{

@@ -211,7 +211,7 @@ impl ReadRequest {
 }
 
 /// Names, with commas between them.
-fn names(text: &str) -> Vec<String> {
+pub fn names(text: &str) -> Vec<String> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     names.map(str::to_owned).collect()
 }

@@ -123,6 +123,31 @@ impl Evaluated {
         Ok(rows.into())
     }
 
+    /// About how many rows a metric has with those of windows without events; `None` if they are not asked
+    /// for.
+    ///
+    /// # Errors
+    /// As [`Evaluated::read`].
+    pub fn filled_rows(
+        &self,
+        metric: &AnyMetric,
+        imports: &Imports,
+        reading: &Reading,
+    ) -> Result<Option<u64>, ServeError> {
+        match metric {
+            _ if !reading.fills() => Ok(None),
+            AnyMetric::Base(metric) => {
+                let (plan, segment) = self.base(metric)?;
+                reading.n_filled_of_base(plan, &segment.whole(plan)?.states)
+            }
+            AnyMetric::Derived(derived) => {
+                let (plan, segments) = self.operands(derived, imports)?;
+                let segments: Vec<&Segment> = segments.iter().map(AsRef::as_ref).collect();
+                reading.n_filled_of_derived(&plan, &segments)
+            }
+        }
+    }
+
     /// About how many rows a metric has whose windows overlap, before they are made; `None` for other
     /// metrics, which have at most a row for each group.
     ///

@@ -7,19 +7,18 @@ use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{concat, take};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use metricc_compiler::{CompileError, MetricPlan};
-use metricc_ir::Window;
-use metricc_ir::calendar::WindowCut;
+use metricc_ir::calendar::{MICROS_PER_DAY, WindowCut};
+use metricc_ir::{CalendarUnit, Window};
 
 use crate::roll_up::starts;
 use crate::{Presented, ReadOptions, ServeError, overflow};
-
-/// Most rows of an answer that gaps are filled in.
-const MOST_ROWS: u64 = 20_000_000;
 
 /// The windows of a range, in which each key has a row.
 pub(crate) struct FilledWindows<'a> {
     metric: &'a str,
     cut: WindowCut,
+    /// Between the starts of two windows, µs: of a calendar's, at least.
+    step: i64,
     /// The first instants (µs) of the first and the last window, where the range gives them.
     first: Option<i64>,
     last: Option<i64>,
@@ -41,38 +40,32 @@ impl<'a> FilledWindows<'a> {
         };
         let first = options.from.map(|from| cut.start_of(own.next_start(from)));
         let last = options.to.map(|to| cut.start_of(own.start_of(to.saturating_sub(1))));
-        Ok(FilledWindows { metric, cut, first, last })
+        Ok(FilledWindows { metric, cut, step: least_step(window), first, last })
     }
 
-    /// All windows from the first to the last one; those of these starts, where the range has no bound.
-    fn between(&self, starts: impl Iterator<Item = i64> + Clone) -> Result<Vec<(i64, i64)>, ServeError> {
-        let (Some(first), Some(last)) =
-            (self.first.or_else(|| starts.clone().min()), self.last.or_else(|| starts.max()))
-        else {
-            return Ok(Vec::new());
-        };
-        let mut windows = Vec::new();
-        let mut start = first;
-        while start <= last {
-            if windows.len() as u64 == MOST_ROWS {
-                return Err(self.too_many());
-            }
-            windows.push((start, self.cut.end_of(start)));
-            let next = self.cut.next_start(start.saturating_add(1));
-            if next <= start {
-                break;
-            }
-            start = next;
+    /// The starts of the first and of the last window: those of these windows, where the range has no bound.
+    fn ends(&self, starts: impl Iterator<Item = i64> + Clone) -> Option<(i64, i64)> {
+        let first = self.first.or_else(|| starts.clone().min())?;
+        Some((first, self.last.or_else(|| starts.max())?))
+    }
+
+    /// About how many windows start from one instant to another: of a calendar's, not fewer than there are.
+    fn n_between(&self, (first, last): (i64, i64)) -> u64 {
+        let span = i128::from(last) - i128::from(first);
+        if span < 0 {
+            return 0;
         }
-        Ok(windows)
+        u64::try_from(span / i128::from(self.step.max(1)) + 1).unwrap_or(u64::MAX)
     }
 
-    fn too_many(&self) -> ServeError {
-        let problem = format!(
-            "would have more than {} rows with `fill`: choose a shorter range, or fewer keys",
-            metricc_client::grouped(MOST_ROWS)
-        );
-        ServeError::options(self.metric, problem)
+    /// All windows that start from one instant to another.
+    fn between(&self, (first, last): (i64, i64)) -> Vec<(i64, i64)> {
+        let next = |start: &i64| {
+            let next = self.cut.next_start(start.saturating_add(1));
+            (next > *start && next <= last).then_some(next)
+        };
+        let starts = std::iter::successors((first <= last).then_some(first), next);
+        starts.map(|start| (start, self.cut.end_of(start))).collect()
     }
 
     /// About how many rows there are, from states that are merged to them.
@@ -83,27 +76,30 @@ impl<'a> FilledWindows<'a> {
         kept: Option<&[usize]>,
     ) -> Result<u64, ServeError> {
         let own = starts(self.metric, states.column(0))?;
-        let n_windows = self.between(own.iter().map(|start| self.cut.start_of(*start)))?.len() as u64;
+        let ends = self.ends(own.iter().map(|start| self.cut.start_of(*start)));
+        let n_windows = ends.map_or(0, |ends| self.n_between(ends));
         let first = plan.form.n_group_columns - plan.metric.keys.len();
         let all = &states.columns()[first..plan.form.n_group_columns];
         let keys: Vec<ArrayRef> = match kept {
             Some(kept) => kept.iter().map(|key| all[*key].clone()).collect(),
             None => all.to_vec(),
         };
-        Ok(n_windows
-            .saturating_mul(Keys::new(self.metric, &keys, states.num_rows())?.first_rows.len() as u64))
+        let n_keys = Keys::new(self.metric, &keys, states.num_rows())?.first_rows.len() as u64;
+        Ok(n_windows.saturating_mul(n_keys))
     }
 
     /// The rows, and those of the windows without events, by window, then keys. `identity` has one row: the
     /// outputs of no events.
     pub(crate) fn fill(&self, rows: Presented, identity: &[ArrayRef]) -> Result<Presented, ServeError> {
         let own = rows.windows.as_deref().unwrap_or_default();
-        let windows = self.between(own.iter().map(|(start, _)| *start))?;
         let keys = Keys::new(self.metric, &rows.keys, rows.n_rows)?;
-        let n_rows = (windows.len() as u64).saturating_mul(keys.first_rows.len() as u64);
-        if n_rows > MOST_ROWS {
-            return Err(self.too_many());
+        let ends = self.ends(own.iter().map(|(start, _)| *start));
+        let n_windows = ends.map_or(0, |ends| self.n_between(ends));
+        if n_windows.saturating_mul(keys.first_rows.len() as u64) > u64::from(u32::MAX) {
+            let problem = "would have more than 2^32 rows with `fill`: choose a shorter range, or fewer keys";
+            return Err(ServeError::options(self.metric, problem));
         }
+        let windows = ends.map_or_else(Vec::new, |ends| self.between(ends));
         let places = own.iter().zip(&keys.of_row).map(|((start, _), key)| (*start, *key));
         let rows_of: HashMap<(i64, u32), u32> = places.zip(0..).collect();
         let missing = u32::try_from(rows.n_rows).unwrap_or(u32::MAX);
@@ -134,6 +130,20 @@ impl<'a> FilledWindows<'a> {
             row_type: rows.row_type,
         })
     }
+}
+
+/// The least time between the starts of two windows, µs.
+fn least_step(window: &Window) -> i64 {
+    let n_days = match window {
+        Window::Tumbling(step) | Window::Sliding { step, .. } => return *step,
+        Window::Calendar(CalendarUnit::Week, _) => 7,
+        Window::Calendar(CalendarUnit::Month, _) => 28,
+        Window::Calendar(CalendarUnit::Quarter, _) => 90,
+        Window::Calendar(CalendarUnit::Year, _) => 365,
+        Window::Calendar(CalendarUnit::Day, _) | Window::AllTime | Window::Session { .. } => 1,
+    };
+    // Days with a change of clocks have fewer hours.
+    n_days * MICROS_PER_DAY - MICROS_PER_DAY / 8
 }
 
 /// The values of the keys, each once, in their order. Rows without keys have one.

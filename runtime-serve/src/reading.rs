@@ -9,7 +9,7 @@ use metricc_compiler::{DerivedPlan, MetricPlan, Segment};
 use metricc_ir::{RecordField, RowType, Window};
 
 use crate::condition::KeyBytes;
-use crate::derived_metrics::derived_identity;
+use crate::derived_metrics::{derived_identity, keys_of_operand};
 use crate::gap_filling::FilledWindows;
 use crate::present::identity_outputs;
 use crate::row_order::RowOrder;
@@ -81,6 +81,11 @@ impl Reading {
         &self.options
     }
 
+    /// Whether windows without events have rows.
+    pub(crate) fn fills(&self) -> bool {
+        self.fills
+    }
+
     pub(crate) fn selection(&self) -> &RowSelection {
         &self.selection
     }
@@ -130,11 +135,39 @@ impl Reading {
         self.order.of(rows)
     }
 
-    /// The windows that rows are filled to; `None` if they are not.
+    /// About how many rows of a base metric there are with those of windows without events, from the states
+    /// of the selected keys; `None` without `fill`.
     ///
     /// # Errors
     /// [`ServeError::Options`] for a metric without such windows.
-    pub(crate) fn filled_windows<'a>(
+    pub(crate) fn n_filled_of_base(
+        &self,
+        plan: &MetricPlan,
+        states: &RecordBatch,
+    ) -> Result<Option<u64>, ServeError> {
+        let windows = self.filled_windows(&plan.metric.name, &plan.metric.window)?;
+        windows.map(|windows| windows.n_rows(plan, states, self.options.keys.as_deref())).transpose()
+    }
+
+    /// As [`Reading::n_filled_of_base`], of a derived metric: at least those of an operand.
+    pub(crate) fn n_filled_of_derived(
+        &self,
+        plan: &DerivedPlan,
+        segments: &[&Segment],
+    ) -> Result<Option<u64>, ServeError> {
+        let derived = &plan.derived;
+        let Some(windows) = self.filled_windows(&derived.name, &derived.window)? else { return Ok(None) };
+        let operands = derived.operands.iter().zip(&plan.operands).zip(segments);
+        let mut n_rows = operands.map(|((operand, plan), segment)| {
+            let states = self.selection.states_by(plan, &segment.states, |key| operand.keys[key])?;
+            let kept = keys_of_operand(operand, &self.options);
+            windows.n_rows(plan, states.as_ref().unwrap_or(&segment.states), Some(&kept))
+        });
+        n_rows.try_fold(0, |most, n_rows| Ok(most.max(n_rows?))).map(Some)
+    }
+
+    /// The windows that rows are filled to; `None` if they are not.
+    fn filled_windows<'a>(
         &self,
         metric: &'a str,
         window: &Window,

@@ -168,6 +168,20 @@ fn read<'a>(
         Ok(_) => {}
         Err(error) => return Err(error.into()),
     }
+    match evaluated.filled_rows(metric, &package.imports, reading) {
+        Ok(Some(n_rows)) if n_rows > most => {
+            return Err(Failure::Message(format!(
+                "`{name}` has about {} rows here with `--fill`, one for each key in each window of the range, and \
+                 `--max-rows` allows {}\n  help: choose a shorter range with `--from` and `--to`, fewer keys, or allow \
+                 more with `--max-rows`",
+                grouped(n_rows),
+                grouped(most)
+            )));
+        }
+        Ok(_) => {}
+        Err(error @ ServeError::Options { .. }) => return Ok(Err(error.to_string())),
+        Err(error) => return Err(error.into()),
+    }
     match evaluated.rows(metric, &package.imports, reading) {
         Ok(rows) => {
             options.notes(name, &window).iter().for_each(|note| terminal::warning(note));

@@ -1,11 +1,10 @@
 //! What an answer would take, before it is computed, and whether that is more than it may.
 
 use metricc_client::ServingError;
-use metricc_compiler::{DerivedPlan, MetricPlan, Segment};
+use metricc_compiler::{MetricPlan, Segment};
 use metricc_ir::Window;
 
 use super::{Query, failed};
-use crate::derived_metrics::keys_of_operand;
 use crate::published::PublishedStates;
 use crate::row_estimate::{estimated_derived_rows, estimated_rows};
 use crate::served_metrics::ServedPlan;
@@ -43,6 +42,13 @@ impl Query {
             (None, Some(_)) => "that is by all of its keys, before `by` joins them; ",
             (None, None) => "",
         };
+        if self.request.fill {
+            let help = "with a row for each key in each window of the range, since it asks to `fill`: ask for a shorter range \
+                        with `from` and `to`, or for fewer keys; `max_rows` under `[reading]` in the configuration of the \
+                        node allows more";
+            let (metric, rows) = (self.metric().to_owned(), estimate.n_rows);
+            return Err(ServingError::TooManyRows { metric, rows, most, help: help.to_owned() });
+        }
         let help = format!(
             "{before_grain}{fewer} for a shorter range with `from` and `to`, for some keys, or for the `latest` window; `max_rows` under \
              `[reading]` in the configuration of the node allows more"
@@ -81,23 +87,11 @@ impl Query {
             (Some(metrics), ServedPlan::Derived(plan)) => {
                 let segments = bases.iter().zip(metrics).map(|(base, metric)| metric.merged(base));
                 let segments: Vec<&Segment> = segments.collect::<Result<_, _>>()?;
-                let n_filled = self.n_filled_of(plan, &segments)?;
+                let n_filled = self.reading.n_filled_of_derived(plan, &segments)?.unwrap_or(0);
                 n_filled.max(estimated_derived_rows(plan, &segments, self.options())?)
             }
         };
         Ok(RowEstimate { n_rows, is_whole: true })
-    }
-
-    /// Rows of a derived metric with those of windows without events: at least those of an operand. 0 without
-    /// `fill`.
-    fn n_filled_of(&self, plan: &DerivedPlan, segments: &[&Segment]) -> Result<u64, ServeError> {
-        let windows = self.reading.filled_windows(self.metric(), &plan.derived.window)?;
-        let Some(windows) = windows else { return Ok(0) };
-        let operands = plan.derived.operands.iter().zip(&plan.operands).zip(segments);
-        let mut n_rows = operands.map(|((operand, plan), segment)| {
-            windows.n_rows(plan, &segment.states, Some(&keys_of_operand(operand, self.options())))
-        });
-        n_rows.try_fold(0, |most, n_rows| Ok(most.max(n_rows?)))
     }
 
     fn n_rows_of_base(&self, plan: &MetricPlan, metric: &PublishedStates) -> Result<u64, ServeError> {
@@ -114,9 +108,6 @@ impl Query {
         }
         let (states, options) = self.states_of_base(plan, metric)?;
         let n_rows = estimated_rows(plan, &states.states, &options)?;
-        match self.reading.filled_windows(self.metric(), &plan.metric.window)? {
-            Some(windows) => Ok(n_rows.max(windows.n_rows(plan, &states.states, options.keys.as_deref())?)),
-            None => Ok(n_rows),
-        }
+        Ok(n_rows.max(self.reading.n_filled_of_base(plan, &states.states)?.unwrap_or(0)))
     }
 }

@@ -98,8 +98,8 @@ pub(crate) struct RunInProcesses {
     /// Run the stream engine in this many processes, each with `--workers` threads [default threads: 1]
     #[arg(long, value_name = "N", conflicts_with = "shared", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) processes: Option<u16>,
-    /// Run the stream engine in a process on each of these hosts: a file with a line HOST:PORT for each. Start
-    /// the same command on all of them, with `--process` 0, 1 and so on
+    /// Run the stream engine in a process on each of these hosts: a file with a line HOST:PORT for each.
+    /// Start the same command on all of them, with `--process` 0, 1 and so on
     #[arg(long, value_name = "FILE", group = "shared", requires = "process")]
     pub(crate) hosts: Option<PathBuf>,
     /// Which line of `--hosts` this process is, from 0 on; process 0 writes the rows
@@ -182,7 +182,8 @@ pub(crate) struct RunArguments {
     /// Maximum number of rows in a table; 0 shows all
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub(crate) limit: usize,
-    /// Most rows of a metric whose windows overlap (`over … step …`), which few events can make many of
+    /// Most rows of a metric whose windows overlap (`over … step …`), or that is read with `--fill`: few
+    /// events can have many
     #[arg(long, value_name = "N", default_value_t = 5_000_000)]
     pub(crate) max_rows: u64,
     /// Memory in MiB that batch aggregation may use before it spills to disk [default: 4096]

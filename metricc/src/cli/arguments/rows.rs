@@ -1,7 +1,7 @@
 //! Which rows of a metric are wanted, and in which order: of `run` and of `query` alike.
 
 use clap::Args;
-use metricc_client::{ReadRequest, ServingError, add_condition};
+use metricc_client::{ReadRequest, ServingError, add_condition, names};
 
 use super::RangeArguments;
 
@@ -21,8 +21,8 @@ pub(crate) struct RowArguments {
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_condition)]
     pub(crate) having: Vec<(String, String)>,
     /// Order rows by values, keys or `window_start`; `-NAME` descends [default: by window, then keys]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', allow_hyphen_values = true)]
-    pub(crate) order: Vec<String>,
+    #[arg(long, value_name = "NAME,…", allow_hyphen_values = true)]
+    pub(crate) order: Option<String>,
     /// At most so many rows of each window: the first ones in the order
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) per_window: Option<u64>,
@@ -43,16 +43,13 @@ impl RowArguments {
             from: range.from,
             to: range.to,
             grain: range.grain.clone(),
-            order: self.order.clone(),
+            order: self.order.as_deref().map(names).unwrap_or_default(),
+            by: self.by.as_deref().map(names),
             per_window: self.per_window,
             latest: self.latest,
             fill: self.fill,
             ..ReadRequest::default()
         };
-        if let Some(by) = &self.by {
-            let names = by.split(',').map(str::trim).filter(|name| !name.is_empty());
-            request.by = Some(names.map(str::to_owned).collect());
-        }
         for (name, value) in &self.keys {
             add_condition(&mut request.keys, name, value)?;
         }

@@ -142,6 +142,7 @@ fn rows_are_chosen_ordered_and_limited_by_their_values() {
         path = format!("/v1/metrics/visits?order=-p90,window_start&limit=7&cursor={next}");
     }
     assert_eq!(json!(paged), ordered);
+    assert_eq!(queried(&node, &["visits", "--order", ""]), all, "no order");
     let csv = node.get("/v1/metrics/visits?by=plan&order=-n&per_window=1&format=csv").body;
     assert!(csv.starts_with("window_start,window_end,plan,n,users,p90,mean\n"), "{csv}");
     assert_eq!(csv.lines().count(), 6);
@@ -214,16 +215,30 @@ fn windows_without_events_have_the_value_of_none() {
     for (query, problem) in [
         ("ever?fill=true", "metric `ever` has no windows between which others could lie"),
         ("daily?fill=true&latest=true", "`fill` is of all windows, and `latest` of one"),
-        (
-            "hourly?fill=true&from=0001-01-01&to=9999-01-01",
-            "would have more than 20,000,000 rows with `fill`",
-        ),
     ] {
         let answer = node.get(&format!("/v1/metrics/{query}"));
         assert!(answer.status == 400 && answer.body.contains(problem), "{query}: {}", answer.body);
     }
-    let many = node.get("/v1/metrics/hourly?fill=true&from=1000-01-01&to=2026-05-01");
-    assert!(many.status == 422 && many.body.contains("too_many_rows"), "{}", many.body);
+    // Rows are counted before any is made.
+    let many = node.get("/v1/metrics/hourly?fill=true&from=0001-01-01&to=9999-01-01&limit=1");
+    let error = &many.json()["error"];
+    assert_eq!(
+        (many.status, &error["code"], &error["rows"]),
+        (422, &json!("too_many_rows"), &json!(87_640_656))
+    );
+    let said = error["message"].as_str().expect("a message");
+    assert!(said.contains("it asks to `fill`") && !said.contains("`latest`"), "{said}");
+    let log = home.path().join("events.ndjson");
+    std::fs::write(&log, events.map(line).concat()).expect("a log");
+    let (package, source) = (home.path().join("events.metric"), format!("events={}", log.display()));
+    let package = package.display().to_string();
+    let start = ["run", &package, "--source", &source, "--metric", "hourly", "--fill", "--output", "csv"];
+    let said = stderr(&metricc(&[&start[..], &["--max-rows", "70"]].concat()));
+    assert!(
+        said.contains("`hourly` has about 71 rows here with `--fill`") && said.contains("allows 70"),
+        "{said}"
+    );
+    assert_eq!(succeed(&[&start[..], &["--max-rows", "71"]].concat()).lines().count(), 72);
 }
 
 #[test]
@@ -237,6 +252,7 @@ fn a_run_refuses_a_question_before_it_reads_the_log() {
         (&["--metric", "visits", "--grain", "weak"], "metric `visits`: --grain:"),
         (&["--by", "city"], "has no key `city`"),
         (&["--by", "country"], "no-such-log.ndjson"),
+        (&["--order", ""], "no-such-log.ndjson"),
     ] {
         let output = metricc(&[&start[..], more].concat());
         let said = stderr(&output);
