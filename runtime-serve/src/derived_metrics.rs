@@ -7,9 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray, UInt32Array,
-};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, TimestampMicrosecondArray, UInt32Array, new_null_array};
 use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use arrow::row::{RowConverter, SortField};
@@ -19,7 +17,7 @@ use metricc_ir::calendar::BucketRule;
 use metricc_ir::{Kind, Operand, RowType, Window};
 
 use crate::overflow;
-use crate::present::{Outputs, identity_outputs};
+use crate::present::{Outputs, columns_of, identity_outputs, scope};
 use crate::{Presented, ReadOptions, ServeError, read};
 
 /// Presents a derived metric. `segments` has one for each operand of the plan, in their order, all of them up
@@ -32,6 +30,35 @@ pub fn derive(
     segments: &[&Segment],
     options: &ReadOptions,
 ) -> Result<Presented, ServeError> {
+    let of_operand =
+        |index: usize, options: &ReadOptions| read(&plan.operands[index], segments[index], options);
+    let Joined { row_type, operands, keys, windows, rows } = joined(plan, options, of_operand)?;
+    let all: Vec<usize> = (0..plan.outputs.len()).collect();
+    let (outputs, overflow) = outputs(plan, &all, &operands, &rows)?;
+    let n_rows = rows.len();
+    let partial = options.partial(&plan.derived.window, windows.as_deref());
+    Ok(Presented { row_type: Arc::new(row_type), n_rows, windows, partial, keys, outputs, overflow })
+}
+
+/// The rows of the operands of a derived metric, joined.
+pub(crate) struct Joined {
+    /// The derived metric, with the windows and keys of these rows.
+    pub(crate) row_type: RowType,
+    /// The rows of each operand.
+    pub(crate) operands: Vec<Presented>,
+    pub(crate) keys: Vec<ArrayRef>,
+    pub(crate) windows: Option<Vec<(i64, i64)>>,
+    /// For each row that of each operand.
+    pub(crate) rows: Vec<OperandRows>,
+}
+
+/// Joins the rows of the operands, which `read` gives for the index of one and the windows and keys that are
+/// read of it.
+pub(crate) fn joined(
+    plan: &DerivedPlan,
+    options: &ReadOptions,
+    mut read: impl FnMut(usize, &ReadOptions) -> Result<Presented, ServeError>,
+) -> Result<Joined, ServeError> {
     let derived = &plan.derived;
     options.check(&derived.name, &derived.window)?;
     let grain = options.grain.clone().filter(|grain| !grain.is_cut_as(&derived.window));
@@ -47,10 +74,10 @@ pub fn derive(
         row_type.keys = kept.iter().map(|key| derived.keys[*key].clone()).collect();
     }
     let mut join = Join::new(&row_type, derived.operands.len())?;
-    let mut presented = Vec::with_capacity(segments.len());
+    let mut operands = Vec::with_capacity(derived.operands.len());
     let reached = derived.operands.iter().map(|operand| operand.offset).min().unwrap_or(0);
     let mut last = None;
-    for (index, (operand, segment)) in derived.operands.iter().zip(segments).enumerate() {
+    for (index, operand) in derived.operands.iter().enumerate() {
         // A range is one of the metric's own windows, which a roll-up leaves no trace of.
         let has_grain = grain.is_some();
         let of_operand = ReadOptions {
@@ -59,7 +86,7 @@ pub fn derive(
             grain: (!window.is_cut_as(&operand.metric.window)).then(|| window.clone()),
             keys: kept_of_operand(operand, options),
         };
-        let mut rows = read(&plan.operands[index], segment, &of_operand)?;
+        let mut rows = read(index, &of_operand)?;
         if of_operand.keys.is_none() {
             let kept = keys_of_operand(operand, options);
             rows.keys = kept.iter().map(|key| rows.keys[*key].clone()).collect();
@@ -70,7 +97,7 @@ pub fn derive(
             last = last.max(starts.max());
         }
         join.add(index, &rows, windows.as_deref())?;
-        presented.push(rows);
+        operands.push(rows);
     }
     let in_range = |start: i64| {
         let is_in_range = grain.is_some()
@@ -81,10 +108,7 @@ pub fn derive(
     // any.
     let is_empty = window != Window::AllTime && last.is_none();
     let (keys, windows, rows) = join.rows(|start| !is_empty && start.is_none_or(in_range))?;
-    let (outputs, overflow) = outputs(plan, &presented, &rows)?;
-    let n_rows = rows.len();
-    let partial = options.partial(&derived.window, windows.as_deref());
-    Ok(Presented { row_type: Arc::new(row_type), n_rows, windows, partial, keys, outputs, overflow })
+    Ok(Joined { row_type, operands, keys, windows, rows })
 }
 
 /// For each key that rows keep, its index in an operand.
@@ -102,7 +126,7 @@ pub(crate) fn kept_of_operand(operand: &Operand, options: &ReadOptions) -> Optio
 }
 
 /// For each operand the index of its row, if it has one.
-type OperandRows = Vec<Option<u32>>;
+pub(crate) type OperandRows = Vec<Option<u32>>;
 
 /// Rows by window and keys, in the order of their bytes.
 struct Join<'a> {
@@ -175,7 +199,7 @@ impl<'a> Join<'a> {
     fn rows(
         &self,
         is_kept: impl Fn(Option<i64>) -> bool,
-    ) -> Result<(Vec<ArrayRef>, Option<Vec<(i64, i64)>>, Vec<&OperandRows>), CompileError> {
+    ) -> Result<(Vec<ArrayRef>, Option<Vec<(i64, i64)>>, Vec<OperandRows>), CompileError> {
         let failed = |error| CompileError::engine(&self.row_type.name, error);
         let parser = self.converter.parser();
         let all = self.rows.keys().map(|row| parser.parse(row));
@@ -197,45 +221,53 @@ impl<'a> Join<'a> {
         let keys = columns.iter().map(|column| take(column, &indices, None)).collect::<Result<_, _>>();
         let places: Vec<&OperandRows> = self.rows.values().collect();
         let windows = windows.map(|windows| kept.iter().map(|row| windows[*row]).collect());
-        Ok((keys.map_err(failed)?, windows, kept.iter().map(|row| places[*row]).collect()))
+        Ok((keys.map_err(failed)?, windows, kept.iter().map(|row| places[*row].clone()).collect()))
     }
 }
 
-/// The outputs over the rows: each column has the outputs of its operand there, or its outputs of no events.
-fn outputs(
+/// Some outputs over rows, which have for each operand the index of its row: each column has the outputs of
+/// its operand there, or its outputs of no events.
+pub(crate) fn outputs(
     plan: &DerivedPlan,
-    presented: &[Presented],
-    rows: &[&OperandRows],
+    wanted: &[usize],
+    operands: &[Presented],
+    rows: &[OperandRows],
 ) -> Result<Outputs, ServeError> {
+    let arrow = |error| CompileError::engine(&plan.derived.name, error);
     let failed = |error| CompileError::engine(&plan.derived.name, error);
+    let read = columns_of(wanted.iter().map(|output| &plan.derived.outputs[*output].expr));
     let mut columns = Vec::with_capacity(plan.derived.columns.len());
     let mut lost = Vec::with_capacity(plan.derived.columns.len());
-    for column in &plan.derived.columns {
-        let found = &presented[column.operand];
+    for (index, column) in plan.derived.columns.iter().enumerate() {
+        if !read.contains(&index) {
+            columns.push(new_null_array(plan.schema.field(index).data_type(), rows.len()));
+            lost.push(None);
+            continue;
+        }
+        let found = &operands[column.operand];
         let missing = &identity_outputs(&plan.operands[column.operand])?[column.output];
-        let both = concat(&[found.outputs[column.output].as_ref(), missing.as_ref()]).map_err(failed)?;
+        let both = concat(&[found.outputs[column.output].as_ref(), missing.as_ref()]).map_err(arrow)?;
         let identity = u32::try_from(found.n_rows).unwrap_or(u32::MAX);
         let indices = rows.iter().map(|rows| rows[column.operand].unwrap_or(identity));
         let indices = UInt32Array::from_iter_values(indices);
-        lost.push(overflow::taken(&found.overflow[column.output], &indices).map_err(failed)?);
-        columns.push(take(&both, &indices, None).map_err(failed)?);
+        lost.push(overflow::taken(&found.overflow[column.output], &indices).map_err(arrow)?);
+        columns.push(take(&both, &indices, None).map_err(arrow)?);
     }
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    let scope = RecordBatch::try_new_with_options(plan.schema.clone(), columns, &options).map_err(failed)?;
-    let engine = |error| CompileError::engine(&plan.derived.name, error);
-    let outputs = plan
-        .outputs
-        .iter()
-        .map(|output| output.evaluate(&scope).and_then(|value| value.into_array(rows.len())).map_err(engine));
-    let overflow = plan.derived.outputs.iter().map(|output| overflow::of_output(&output.expr, &lost));
-    Ok((outputs.collect::<Result<_, CompileError>>()?, overflow.collect()))
+    let scope = scope(&plan.derived.name, &plan.schema, columns, rows.len())?;
+    let evaluated = wanted.iter().map(|output| {
+        plan.outputs[*output].evaluate(&scope).and_then(|value| value.into_array(rows.len())).map_err(failed)
+    });
+    let overflow =
+        wanted.iter().map(|output| overflow::of_output(&plan.derived.outputs[*output].expr, &lost));
+    Ok((evaluated.collect::<Result<_, CompileError>>()?, overflow.collect()))
 }
 
 /// The outputs of a derived metric over no events, as columns of one row.
 pub(crate) fn derived_identity(plan: &DerivedPlan) -> Result<Vec<ArrayRef>, ServeError> {
     let none = plan.operands.iter().map(|operand| Presented::empty(operand.metric.row_type()));
     let row: OperandRows = vec![None; plan.operands.len()];
-    Ok(outputs(plan, &none.collect::<Vec<_>>(), &[&row])?.0)
+    let all: Vec<usize> = (0..plan.outputs.len()).collect();
+    Ok(outputs(plan, &all, &none.collect::<Vec<_>>(), &[row])?.0)
 }
 
 /// How windows follow one another.

@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use metricc_client::ServingError;
+use metricc_ir::RowType;
 
 use crate::column_names::{PARTIAL, WINDOW, check_presented};
 use crate::typed_column::typed_column;
@@ -68,6 +69,14 @@ pub(crate) fn twice(error: ServeError) -> ArrowError {
 pub fn record_batch(presented: &Presented) -> Result<RecordBatch, ArrowError> {
     check_presented(presented).map_err(twice)?;
     columns(presented)
+}
+
+/// The schema of [`record_batch`] for all rows of a metric, without a range.
+///
+/// # Errors
+/// As there.
+pub fn row_schema(row_type: &RowType) -> Result<SchemaRef, ArrowError> {
+    Ok(record_batch(&Presented::empty(row_type.clone()))?.schema())
 }
 
 /// Rows as typed columns, whatever their names.

@@ -19,6 +19,7 @@
 //! | `merge_segments`, `segment_ranges`, `key_index`, `indexed_segment`, `published` | one version of what is served |
 //! | `served_metrics`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
 //! | `answer_rows`, `answer_writer`, `turns` | answers piece by piece, and the threads that compute them |
+//! | `measures`, `measured_rows` | rows that another language groups: each with the states behind it |
 //! | `served_table`, `local_serving` | the serving layer |
 //!
 //! Invariants: an answer covers its interval without gap or overlap, or there is no answer. Rows are sorted
@@ -38,6 +39,8 @@ mod indexed_segment;
 mod json_rows;
 mod key_index;
 mod local_serving;
+mod measured_rows;
+mod measures;
 mod merge_segments;
 mod overflow;
 mod overlapping_rows;
@@ -68,10 +71,12 @@ pub use answer_writer::{AnswerWriter, FEW_ROWS};
 pub use derived_metrics::derive;
 pub use error::ServeError;
 pub use evaluated_segments::Evaluated;
-pub use export::{OVERFLOW_METADATA, arrow_stream, csv, record_batch, write_arrow};
+pub use export::{OVERFLOW_METADATA, arrow_stream, csv, record_batch, row_schema, write_arrow};
 pub use indexed_segment::IndexedSegment;
 pub use json_rows::{json_lines, to_json};
-pub use local_serving::{LocalServing, Versions};
+pub use local_serving::{LocalServing, ServedSnapshot, Versions};
+pub use measured_rows::{MeasuredRows, RowColumn};
+pub use measures::{DeclaredAggregate, Mergeable};
 pub use merge_segments::merge;
 pub use overflow::{Overflow, OverflowSum, OverflowSummary};
 pub use present::{Presented, present, read};
@@ -90,3 +95,4 @@ pub use served_table::{ServedTable, ServingTables, explained, served};
 pub use table_columns::TableColumns;
 pub use text_table::{TextTable, text_table};
 pub use turns::Turns;
+pub use typed_column::typed_column;

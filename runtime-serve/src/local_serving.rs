@@ -28,6 +28,33 @@ pub struct LocalServing {
     retired: Arc<Mutex<Arc<Published>>>,
 }
 
+/// What was served at one moment.
+#[derive(Debug, Clone)]
+pub struct ServedSnapshot {
+    versions: Arc<ServedVersions>,
+    published: Arc<Published>,
+}
+
+impl ServedSnapshot {
+    /// The names of the metrics: base metrics, then derived ones.
+    pub fn metric_names(&self) -> impl Iterator<Item = &str> {
+        self.versions.live.metrics().map(|metric| metric.name.as_str())
+    }
+
+    /// Resolves a request.
+    ///
+    /// # Errors
+    /// As [`LocalServing::query`].
+    pub fn query(&self, request: ReadRequest) -> Result<Query, ServingError> {
+        Query::new(&self.versions, request)
+    }
+
+    /// The states.
+    pub fn published(&self) -> &Arc<Published> {
+        &self.published
+    }
+}
+
 /// A query, with each version that answers it. An error is the last item: why there are no more.
 pub type Versions = BoxStream<'static, Result<(Arc<Query>, Arc<Published>), ServingError>>;
 
@@ -67,6 +94,11 @@ impl LocalServing {
 
     fn versions(&self) -> Arc<ServedVersions> {
         self.versions.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is served now: all that is asked of it is of one version of the package, and of one frontier.
+    pub fn snapshot(&self) -> ServedSnapshot {
+        ServedSnapshot { versions: self.versions(), published: self.published() }
     }
 
     /// The version of the package that is live.

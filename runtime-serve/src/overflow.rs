@@ -126,18 +126,18 @@ impl OverflowSum {
 }
 
 /// A presented aggregate, none where it could not be computed, and where that is.
-pub(crate) fn presented(
+pub(crate) fn presented<'a>(
     plan: &MetricPlan,
     index: usize,
-    states: &[ArrayRef],
+    state_at: impl Fn(usize) -> &'a ArrayRef,
 ) -> Result<(ArrayRef, Option<Overflow>), ServeError> {
     let PlannedAggregate { monoid, state, lost } = &plan.aggregates[index];
     let op: &AggregateOp = &plan.metric.aggregates[index].op;
-    let states_of = &states[*state];
+    let states_of = state_at(*state);
     let values = monoid.present(states_of)?;
     let beyond = beyond_type(op, states_of, &values);
     let n_lost = match lost {
-        Some(lost) => Some(plan.form.monoids[metricc_compiler::ROW_COUNT].present(&states[*lost])?),
+        Some(lost) => Some(plan.form.monoids[metricc_compiler::ROW_COUNT].present(state_at(*lost))?),
         None => None,
     };
     let lost = |row: usize| n_lost.as_ref().map_or(0, |counts| counts.as_primitive::<Int64Type>().value(row));

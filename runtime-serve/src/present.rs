@@ -1,13 +1,14 @@
 //! States to presented rows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, RecordBatch, RecordBatchOptions,
-    UInt32Array,
+    UInt32Array, new_null_array,
 };
 use arrow::compute::{concat, filter, take};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use metricc_algebra::Monoid;
 use metricc_compiler::scalar::{WindowRule, data_type};
 use metricc_compiler::{CompileError, MetricPlan, Segment, SegmentError, Spread, StateForm};
@@ -189,40 +190,103 @@ pub(crate) fn presented(
     grouped: Grouped<'_>,
     options: &ReadOptions,
 ) -> Result<Presented, ServeError> {
+    let grouped = with_identity(grouped)?;
+    let (keys, windows) = groups(&grouped)?;
     let Grouped { metric, form, states } = grouped;
-    let form = form.as_ref();
-    let is_windowed = metric.window != ir::Window::AllTime;
-    let is_ungrouped = metric.keys.is_empty() && !is_windowed;
-    let states = if is_ungrouped && states.num_rows() == 0 { identity_row(form)? } else { states };
     let n_rows = states.num_rows();
-    let (groups, states) = states.columns().split_at(form.n_group_columns);
-    let (outputs, overflow) = outputs(plan, states, n_rows)?;
-    let (window, keys) = groups.split_at(groups.len() - metric.keys.len());
-    let windows = if is_windowed { Some(windows(&metric, window)?) } else { None };
+    let (outputs, overflow) = outputs(plan, &states.columns()[form.as_ref().n_group_columns..], n_rows)?;
     let partial = options.partial(&plan.metric.window, windows.as_deref());
-    let (row_type, keys) = (Arc::new(metric.row_type()), keys.to_vec());
+    let row_type = Arc::new(metric.row_type());
     Ok(Presented { row_type, n_rows, windows, partial, keys, outputs, overflow })
 }
+
+/// The same states; those of no events where an ungrouped metric of all time has none, since it has a row all
+/// the same.
+pub(crate) fn with_identity(grouped: Grouped<'_>) -> Result<Grouped<'_>, CompileError> {
+    let Grouped { metric, form, states } = grouped;
+    let is_ungrouped = metric.keys.is_empty() && metric.window == ir::Window::AllTime;
+    let states = if is_ungrouped && states.num_rows() == 0 { identity_row(form.as_ref())? } else { states };
+    Ok(Grouped { metric, form, states })
+}
+
+/// The keys of groups of states, and their windows.
+pub(crate) fn groups(grouped: &Grouped<'_>) -> Result<Groups, ServeError> {
+    let Grouped { metric, form, states } = grouped;
+    let groups = &states.columns()[..form.as_ref().n_group_columns];
+    let (window, keys) = groups.split_at(groups.len() - metric.keys.len());
+    let is_windowed = metric.window != ir::Window::AllTime;
+    let windows = if is_windowed { Some(windows(metric, window)?) } else { None };
+    Ok((keys.to_vec(), windows))
+}
+
+/// Keys, and the start and end of each window, µs.
+pub(crate) type Groups = (Vec<ArrayRef>, Option<Vec<(i64, i64)>>);
 
 /// Outputs, and for each of them the rows that could not be computed.
 pub(crate) type Outputs = (Vec<ArrayRef>, Vec<Option<Overflow>>);
 
 /// The outputs of a metric over states, given as one column for each of the presented form.
 fn outputs(plan: &MetricPlan, states: &[ArrayRef], n_rows: usize) -> Result<Outputs, ServeError> {
-    let presented = (0..plan.aggregates.len()).map(|index| overflow::presented(plan, index, states));
-    let (aggregates, lost): (Vec<ArrayRef>, Vec<Option<Overflow>>) =
-        presented.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-    let name = &plan.metric.name;
+    let all: Vec<usize> = (0..plan.outputs.len()).collect();
+    some_outputs(plan, &all, |state| &states[state], n_rows)
+}
+
+/// The states, by their indices, that some outputs of a metric present.
+pub(crate) fn states_of_outputs(plan: &MetricPlan, wanted: &[usize]) -> BTreeSet<usize> {
+    let read = columns_of(wanted.iter().map(|output| &plan.metric.outputs[*output].expr));
+    let planned = read.iter().filter_map(|aggregate| plan.aggregates.get(*aggregate));
+    planned.flat_map(|planned| std::iter::once(planned.state).chain(planned.lost)).collect()
+}
+
+/// Some outputs of a metric over the states that they present.
+pub(crate) fn some_outputs<'a>(
+    plan: &MetricPlan,
+    wanted: &[usize],
+    state: impl Fn(usize) -> &'a ArrayRef,
+    n_rows: usize,
+) -> Result<Outputs, ServeError> {
+    let read = columns_of(wanted.iter().map(|output| &plan.metric.outputs[*output].expr));
+    let (mut columns, mut lost) = (Vec::new(), Vec::new());
+    for index in 0..plan.aggregates.len() {
+        let (column, overflow) = match read.contains(&index) {
+            true => overflow::presented(plan, index, &state)?,
+            false => (new_null_array(plan.presented_schema.field(index).data_type(), n_rows), None),
+        };
+        columns.push(column);
+        lost.push(overflow);
+    }
+    let scope = scope(&plan.metric.name, &plan.presented_schema, columns, n_rows)?;
+    let failed = |error| CompileError::engine(&plan.metric.name, error);
+    let evaluated = wanted.iter().map(|output| {
+        plan.outputs[*output].evaluate(&scope).and_then(|value| value.into_array(n_rows)).map_err(failed)
+    });
+    let overflow = wanted.iter().map(|output| overflow::of_output(&plan.metric.outputs[*output].expr, &lost));
+    Ok((evaluated.collect::<Result<_, CompileError>>()?, overflow.collect()))
+}
+
+/// The columns of their scope that expressions read.
+pub(crate) fn columns_of<'a>(expressions: impl Iterator<Item = &'a ir::Expr>) -> BTreeSet<usize> {
+    expressions.flat_map(|expression| expression.columns()).collect()
+}
+
+/// The scope of outputs. Columns that no wanted output reads are null, whatever their fields say.
+pub(crate) fn scope(
+    metric: &str,
+    schema: &SchemaRef,
+    columns: Vec<ArrayRef>,
+    n_rows: usize,
+) -> Result<RecordBatch, CompileError> {
+    let is_null = |(field, column): (&Arc<Field>, &ArrayRef)| !field.is_nullable() && column.null_count() > 0;
+    let schema = match schema.fields().iter().zip(&columns).any(is_null) {
+        true => {
+            let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+            Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+        }
+        false => schema.clone(),
+    };
     let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
-    let scope = RecordBatch::try_new_with_options(plan.presented_schema.clone(), aggregates, &options)
-        .map_err(|error| CompileError::engine(name, error))?;
-    let failed = |error| CompileError::engine(name, error);
-    let outputs = plan
-        .outputs
-        .iter()
-        .map(|output| output.evaluate(&scope).and_then(|value| value.into_array(n_rows)).map_err(failed));
-    let overflow = plan.metric.outputs.iter().map(|output| overflow::of_output(&output.expr, &lost));
-    Ok((outputs.collect::<Result<_, CompileError>>()?, overflow.collect()))
+    RecordBatch::try_new_with_options(schema, columns, &options)
+        .map_err(|error| CompileError::engine(metric, error))
 }
 
 /// The outputs of a metric over no events, as columns of one row.

@@ -16,6 +16,7 @@ use crate::served_metrics::{Catalogue, CatalogueEntry, ServedPlan, ServedVersion
 use crate::{Presented, Published, ReadOptions, Reading, ServeError};
 
 pub(crate) mod answer;
+mod measured;
 mod row_limit;
 
 pub use row_limit::RowEstimate;

@@ -8,6 +8,8 @@ use metricc_client::{ReadRequest, ServedMetric, ServingError};
 use metricc_compiler::{DerivedPlan, MetricPlan};
 use metricc_ir::{Calendar, RowType, Window, grain};
 
+use crate::{DeclaredAggregate, Mergeable};
+
 /// Fewest digits of a hash by which a request may name it.
 const FEWEST_DIGITS: usize = 8;
 
@@ -61,6 +63,14 @@ impl CatalogueEntry {
 
     pub(crate) fn window(&self) -> &Window {
         &self.row_type.window
+    }
+
+    /// Which of its rows may be merged, and for each output the aggregate of SQL that means it.
+    pub(crate) fn measures(&self) -> (Mergeable, Vec<Option<DeclaredAggregate>>) {
+        match &self.plan {
+            ServedPlan::Base(plan) => (Mergeable::of_base(plan), DeclaredAggregate::of_base(plan)),
+            ServedPlan::Derived(plan) => (Mergeable::of_derived(plan), DeclaredAggregate::of_derived(plan)),
+        }
     }
 
     /// Whether a request names it by its hash, by that of its definition, or by the start of one of them.

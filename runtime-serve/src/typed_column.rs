@@ -21,7 +21,7 @@ use metricc_ir as ir;
 ///
 /// # Errors
 /// [`ArrowError`] if the column is of another kind.
-pub(crate) fn typed_column(kind: &ir::Kind, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+pub fn typed_column(kind: &ir::Kind, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match kind {
         ir::Kind::Enum(names) => {
             let texts = take(&StringArray::from_iter_values(names.iter()), column, None)?;

@@ -1,0 +1,5 @@
+//! Statements over metrics and sources that were evaluated here.
+
+mod law;
+mod served;
+mod statements;
