@@ -33,6 +33,7 @@ mod rejections;
 mod restore;
 mod run;
 mod serve;
+mod sql;
 mod status;
 mod stored;
 mod stream_process;
@@ -72,6 +73,7 @@ pub fn main_with(imports: &Imports) -> ExitCode {
         Command::Explain(explain) => explain::run(&explain, imports),
         Command::Test(test) => test::run(&test, imports),
         Command::Run(run) => run::run(&run, imports),
+        Command::Sql(sql) => sql::run(&sql, imports),
         Command::Verify(verify) => verify::run(&verify, imports),
         Command::Compile(compile) => compile::run(&compile, imports),
         Command::Diff(diff) => diff::run(&diff, imports),

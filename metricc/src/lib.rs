@@ -12,6 +12,7 @@
 //! | `http` | the client for reading from a node |
 //! | `http-server` | HTTP routes for a serving layer in this process |
 //! | `macros` | `#[derive(Event)]`, `#[derive(Table)]`, `#[metric]`, `metrics!` |
+//! | `sql` | metrics and sources as tables of a DataFusion session |
 //! | `chrono`, `rust_decimal` | types of those crates as fields of events |
 //! | `cli` (default) | the command; includes all of the above except the types of other crates |
 
@@ -26,6 +27,10 @@ mod laws;
 #[cfg(feature = "engines")]
 mod package;
 #[cfg(feature = "engines")]
+mod served_package;
+#[cfg(feature = "sql")]
+pub mod sql;
+#[cfg(feature = "engines")]
 pub mod testing;
 #[cfg(feature = "engines")]
 mod typed_run;
@@ -38,6 +43,8 @@ mod warehouse;
 pub use evaluate::{evaluate, evaluate_interval};
 #[cfg(feature = "engines")]
 pub use package::{Bound, OpenLog, Package, PackageError, Selection, bind, bind_with, parse_binding};
+#[cfg(feature = "engines")]
+pub use served_package::serve_evaluated;
 #[cfg(feature = "engines")]
 pub use typed_run::{Answer, EventLog, MetricStream, Run, RunError};
 

@@ -18,9 +18,16 @@ mod metric_table;
 mod origin;
 mod pushed_filters;
 mod row_numbers;
+mod row_texts;
 mod session;
 mod source_table;
+mod statement;
 
 pub use metric_table::MetricTable;
+pub use row_texts::{csv, json_lines, row_texts};
 pub use session::{SCHEMA, Tables, register, session, session_state};
 pub use source_table::{SourceLog, SourceTable};
+pub use statement::{message, plan, rows, tables_of};
+
+/// The engine that plans and runs statements.
+pub use datafusion;

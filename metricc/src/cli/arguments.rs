@@ -16,6 +16,7 @@ mod engines;
 mod kafka;
 mod node;
 mod rows;
+mod sql;
 mod without_effect;
 
 pub(crate) use cluster::{ClusterArguments, RunOnCluster};
@@ -34,6 +35,7 @@ pub(crate) use node::{
     ServeArguments, StatusArguments,
 };
 pub(crate) use rows::RowArguments;
+pub(crate) use sql::SqlArguments;
 
 /// Define a metric once; a batch and a stream engine compute it, identical to the byte
 #[derive(Debug, Parser)]
@@ -78,6 +80,8 @@ pub(crate) enum Command {
     Test(TestArguments),
     /// Compute metrics over files of events
     Run(Box<RunArguments>),
+    /// Ask in SQL of metrics and events over files
+    Sql(SqlArguments),
     /// Check on your data that batch, stream and their merge agree to the byte
     Verify(VerifyArguments),
     /// Compare the metrics of two versions of a file, and their rows over files of events
